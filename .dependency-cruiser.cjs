@@ -1,0 +1,161 @@
+// Which file may import which. The floors of the server, the doors of the packages, and no cycles; type imports count.
+
+const server = '^packages/server/src/'
+const tests = '[.]test[.]ts$'
+
+/**
+ * The floors of packages/server/src, from the top. A file imports from lower floors and from its own place, never sideways or
+ * upwards, type imports included: what a folder needs from above is handed to it.
+ */
+const floors = [
+  { main: 'main[.]ts' },
+  { index: 'index[.]ts' },
+  { server: 'server[.]ts' },
+  { sockets: 'sockets/', http: 'http/' },
+  { receive: 'bus/(receive|run|faults)[.]' },
+  { commands: 'commands/' },
+  { publish: 'bus/(publish|private|telemetry)[.]' },
+  { deliver: 'bus/(?!(receive|run|faults|publish|private|telemetry)[.])' },
+  {
+    state: 'state/',
+    log: 'log/(?!contract[.])',
+    store: 'store/(?!contract[.])',
+    auth: 'auth/',
+    limits: 'limits/',
+    telemetry: 'telemetry/',
+  },
+  // A contract lies below its drivers: a channel holds its log by the contract, whatever driver made it.
+  { contracts: '(log|store)/contract[.]ts' },
+  { config: 'config/', kit: 'kit/' },
+].map((floor) => Object.entries(floor).map(([name, path]) => ({ name, path: server + path })))
+
+const places = floors.flat().map(({ path }) => path)
+
+/** For each place: whatever is higher, or beside it on its floor, is out of reach. */
+const floorRules = floors.flatMap((floor, level) =>
+  floor.map(({ name, path }) => ({
+    name: `floor-of-${name}`,
+    comment: 'A folder of the server imports downwards only (see the floors in this file).',
+    severity: 'error',
+    from: { path, pathNot: tests },
+    to: {
+      path: [...floors.slice(0, level).flat(), ...floor].map((other) => other.path).filter((other) => other !== path),
+    },
+  })),
+)
+
+module.exports = {
+  forbidden: [
+    ...floorRules.filter((rule) => rule.to.path.length > 0),
+    {
+      name: 'every-file-has-a-floor',
+      comment: 'A new folder of the server gets a place among the floors in this file.',
+      severity: 'error',
+      from: { path: server, pathNot: [...places, tests] },
+      to: {},
+    },
+    {
+      name: 'every-imported-file-has-a-floor',
+      comment: 'A new folder of the server gets a place among the floors in this file.',
+      severity: 'error',
+      from: {},
+      to: { path: server, pathNot: [...places, tests] },
+    },
+    {
+      name: 'no-cycles',
+      comment: 'A cycle hides which of its files can be understood first.',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'packages-have-doors',
+      comment: 'Another package is imported by its name, through the `exports` of its package.json.',
+      severity: 'error',
+      from: { path: '^packages/([^/]+)/' },
+      to: { path: '^packages/', pathNot: '^packages/$1/', dependencyTypesNot: ['aliased-workspace'] },
+    },
+    {
+      name: 'packages-have-doors-for-the-rest-too',
+      comment: 'Another package is imported by its name, through the `exports` of its package.json.',
+      severity: 'error',
+      from: { path: '^(bench|examples|scripts|test)/' },
+      to: { path: '^packages/', dependencyTypesNot: ['aliased-workspace'] },
+    },
+    {
+      name: 'protocol-stands-alone',
+      comment: 'The protocol outlives the server: it imports nothing of ours.',
+      severity: 'error',
+      from: { path: '^packages/protocol/src/', pathNot: tests },
+      to: { path: '^(packages|bench|scripts|test|examples)/', pathNot: '^packages/protocol/' },
+    },
+    {
+      name: 'client-knows-the-protocol-only',
+      comment: 'The client is what others put into their own programs and pages.',
+      severity: 'error',
+      from: { path: '^packages/client/src/', pathNot: tests },
+      to: { path: '^(packages|bench|scripts|test|examples)/', pathNot: '^packages/(client|protocol)/' },
+    },
+    {
+      name: 'server-knows-the-protocol-only',
+      severity: 'error',
+      from: { path: server, pathNot: tests },
+      to: { path: '^(packages|bench|scripts|test|examples)/', pathNot: '^packages/(server|protocol)/' },
+    },
+    {
+      name: 'no-runtime-in-protocol-and-client',
+      comment: 'They also run in browsers: nothing of Node or Bun.',
+      severity: 'error',
+      from: { path: '^packages/(protocol|client)/src/', pathNot: tests },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'no-tests-in-the-product',
+      severity: 'error',
+      from: { path: '^packages/', pathNot: [tests, '^packages/testing/', '^packages/[^/]+/test/'] },
+      to: { path: [tests, '^packages/testing/', '^(bench|test|scripts|examples)/'] },
+    },
+    {
+      name: 'examples-use-what-users-have',
+      comment: 'An example imports what its reader can install: the client, and the protocol.',
+      severity: 'error',
+      from: { path: '^examples/', pathNot: tests },
+      to: { path: '^packages/', pathNot: '^packages/(client|protocol)/' },
+    },
+    {
+      name: 'resolvable',
+      comment: 'An import that leads nowhere, or past the `exports` of a package.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true, pathNot: '^bun(:|$)' },
+    },
+    {
+      name: 'declared',
+      comment: 'A package that the code needs stands in the package.json of the one that needs it.',
+      severity: 'error',
+      from: { path: '^packages/[^/]+/src/', pathNot: tests },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'no-dev-dependencies-in-the-product',
+      severity: 'error',
+      from: { path: '^packages/(protocol|server|client|cli|console)/src/', pathNot: tests },
+      to: {
+        dependencyTypes: ['npm-dev'],
+        dependencyTypesNot: ['type-only', 'npm'],
+        pathNot: '^node_modules/(@types|bun-types)/',
+      },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^|/)dist/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    combinedDependencies: true,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types', 'bun', 'node', 'default'],
+    },
+  },
+}

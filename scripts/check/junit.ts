@@ -1,0 +1,28 @@
+/** Reads the JUnit report of `bun test`, which is the form of its results that a program can rely on. */
+
+/** One test of the report. */
+export type TestCase = { file: string; name: string; result: 'passed' | 'failed' | 'skipped' }
+
+const element = /<testcase ([^>]*?)(\/>|>([\s\S]*?)<\/testcase>)/g
+const attribute = /([a-z]+)="([^"]*)"/g
+const entities: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
+
+/** All test cases of the report, in its order; `name` is the whole path of it, as `bun test` prints it. */
+export function readJunit(xml: string): TestCase[] {
+  return Array.from(xml.matchAll(element), ([, head = '', , body = '']) => {
+    const attributes = new Map(Array.from(head.matchAll(attribute), ([, key = '', value = '']) => [key, plain(value)]))
+    const suite = attributes.get('classname') ?? ''
+    const name = attributes.get('name') ?? ''
+    return {
+      file: attributes.get('file') ?? '',
+      name: suite === '' ? name : `${suite} > ${name}`,
+      result: /<(failure|error)\b/.test(body) ? 'failed' : /<skipped\b/.test(body) ? 'skipped' : 'passed',
+    }
+  })
+}
+
+function plain(text: string): string {
+  return text.replace(/&(?:#(\d+)|(amp|lt|gt|quot|apos));/g, (_, number: string | undefined, name: string) =>
+    number === undefined ? entities[name]! : String.fromCodePoint(Number(number)),
+  )
+}

@@ -1,0 +1,33 @@
+/** What the checks found, and the lines that say so at the end. */
+
+/** The result of one check, or of a run of tests. */
+export type Outcome = {
+  passed: number
+  /** A line for each failure: the name of the test or check. */
+  failures: string[]
+  /** A line for each suite that could not run here, with what installs the program that it lacks. */
+  skips: string[]
+}
+
+/** Everything found by all checks together. */
+export function sum(outcomes: readonly Outcome[]): Outcome {
+  return {
+    passed: outcomes.reduce((total, one) => total + one.passed, 0),
+    failures: outcomes.flatMap((one) => one.failures),
+    skips: outcomes.flatMap((one) => one.skips),
+  }
+}
+
+/** The last line: `12 passed, 0 failed`, with `, 1 skipped` where something was. */
+export function closingLine({ passed, failures, skips }: Outcome): string {
+  const skipped = skips.length > 0 ? `, ${skips.length} skipped` : ''
+  return `${passed} passed, ${failures.length} failed${skipped}`
+}
+
+/** Prints every failure and skip by name, then the closing line alone on a line. */
+export function printSummary(outcome: Outcome): void {
+  console.log('')
+  for (const failure of outcome.failures) console.log(`failed: ${failure}`)
+  for (const skip of outcome.skips) console.log(`skipped: ${skip}`)
+  console.log(closingLine(outcome))
+}

@@ -1,0 +1,52 @@
+/** The checks that run nothing of ours: form, types, imports, and whether generated pages are fresh. */
+
+import { availableParallelism } from 'node:os'
+import type { Outcome } from './outcome.ts'
+import { run } from './run.ts'
+
+type StaticCheck = { name: string; command: readonly string[] }
+
+const tool = (name: string) => `node_modules/.bin/${name}`
+
+/** Each a program that ends with 0 when all is well. The longest comes first, so that it does not run alone at the end. */
+export const staticChecks: readonly StaticCheck[] = [
+  { name: 'types', command: [tool('tsc'), '--project', '.', '--pretty', 'false'] },
+  {
+    name: 'import rules',
+    command: [
+      tool('depcruise'),
+      '--config',
+      '.dependency-cruiser.cjs',
+      'packages',
+      'bench',
+      'examples',
+      'scripts',
+      'test',
+    ],
+  },
+  {
+    name: 'types of what also runs in browsers',
+    command: [tool('tsc'), '--project', 'tsconfig.browser.json', '--pretty', 'false'],
+  },
+  { name: 'generated pages', command: [process.execPath, 'scripts/docs.ts', '--check'] },
+  { name: 'format and lint', command: [tool('biome'), 'ci', '--colors=off', '--error-on-warnings', '.'] },
+]
+
+/** Runs all of them, as many at a time as there are cores, and prints a line for each, with the output of those that fail. */
+export async function runStaticChecks(checks: readonly StaticCheck[] = staticChecks): Promise<Outcome> {
+  const outcome: Outcome = { passed: 0, failures: [], skips: [] }
+  const waiting = [...checks]
+  const worker = async () => {
+    for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
+      const { code, output, seconds } = await run(check.command, { timeoutMs: 120_000, output: 'kept' })
+      console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${check.name} (${seconds.toFixed(1)} s)`)
+      if (code === 0) outcome.passed += 1
+      else {
+        outcome.failures.push(`${check.name} (${check.command.join(' ')})`)
+        console.log(output.trimEnd().replace(/^/gm, '    '))
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+  return outcome
+}
