@@ -1,0 +1,119 @@
+/** Commands about the bus and its clients. */
+import Type from 'typebox'
+import { Client, type ClientType, clientTypes, profileFields, Room } from '../entities.ts'
+import { Durability, Timestamp } from '../envelope/schema.ts'
+import { addressFields, ClientIdField, nextPage, pageFields } from './fields.ts'
+import { command, parameters } from './shape.ts'
+
+/** Measures the round trip. */
+export const ping = command('ping', {
+  summary: 'Answers at once: measures the round trip of an application.',
+  notes: ['It does not wait for the messages that the client sent before it, as other commands do.'],
+  parameters: parameters({}),
+  result: Type.Object({
+    pong: Type.Literal(true),
+    timestamp: Type.Unsafe<string>({ ...Timestamp, description: 'When the bus received the command.' }),
+  }),
+})
+
+/** Describes the bus. */
+export const status = command('status', {
+  summary: 'Describes the bus: its clients, rooms, channels, participants and storage.',
+  parameters: parameters({}),
+  result: Type.Object({
+    server: Type.Object(
+      {
+        name: Type.Literal('arqonbus'),
+        version: Type.String({ description: 'The version of the server.' }),
+        protocol: Type.String({ description: 'The version of the protocol that it writes.' }),
+        node: Type.String({ description: 'The identity of this node, new with each start.' }),
+        status: Type.Unsafe<'ok' | 'degraded' | 'draining'>({
+          enum: ['ok', 'degraded', 'draining'],
+          description:
+            '`degraded`: it serves, but something it was configured with is missing. `draining`: it is shutting down.',
+        }),
+        started_at: Type.Unsafe<string>({ ...Timestamp, description: 'When it was started.' }),
+        uptime_seconds: Type.Number({ description: 'Seconds since the start.' }),
+      },
+      { description: 'This node.' },
+    ),
+    storage: Type.Object(
+      {
+        driver: Type.String({ description: 'What holds the history: `memory`.' }),
+        durability: Durability,
+        history_bytes: Type.Integer({ description: 'Bytes that all histories take.' }),
+        history_messages: Type.Integer({ description: 'Messages in all histories.' }),
+      },
+      { description: 'Where messages are kept, and what an acknowledgement can promise.' },
+    ),
+    totals: Type.Object(
+      {
+        connections: Type.Integer({ description: 'Open WebSocket connections.' }),
+        clients: Type.Integer({ description: 'Connected clients.' }),
+        rooms: Type.Integer({ description: 'Rooms.' }),
+        channels: Type.Integer({ description: 'Channels, private ones too.' }),
+        participants: Type.Integer({ description: 'Subscriptions of all clients, direct and room-wide.' }),
+      },
+      { description: 'Counts.' },
+    ),
+    rooms: Type.Array(Room, { description: 'The first 100 rooms, as far as a frame holds them.' }),
+    clients_by_type: Type.Object(
+      Object.fromEntries(clientTypes.map((type) => [type, Type.Integer()])) as Record<
+        ClientType,
+        ReturnType<typeof Type.Integer>
+      >,
+      { description: 'Connected clients of each type.' },
+    ),
+    clients: Type.Optional(
+      Type.Array(Client, { description: 'The first 100 clients that one may see, as far as a frame holds them.' }),
+    ),
+  }),
+  rate_limited: true,
+})
+
+/** Lists the clients. */
+export const list_clients = command('list_clients', {
+  summary: 'Lists the connected clients of the bus, of a channel or of a room, oldest connection first.',
+  notes: [
+    'Without `room` and `channel` it lists all clients: the address of the envelope does not count here.',
+    'Of a channel it lists the participants; of `room:*`, whoever is in the room.',
+  ],
+  parameters: parameters({ ...addressFields, ...pageFields }),
+  result: Type.Object({ clients: Type.Array(Client, { description: 'The clients of this page.' }), ...nextPage }),
+  channel_scope: 'none',
+  rate_limited: true,
+  errors: ['forbidden', 'system_channel', 'room_not_found', 'channel_not_found'],
+})
+
+const orNull = <T extends (typeof profileFields)[keyof typeof profileFields]>(field: T) =>
+  Type.Optional(Type.Union([field, Type.Null()], { description: `${field.description} \`null\` takes it away.` }))
+
+/** Changes what the client says about itself. */
+export const update_profile = command('update_profile', {
+  summary: 'Changes what the requester says about itself.',
+  notes: ['What is left out stays as it is.'],
+  parameters: parameters({
+    screen_name: orNull(profileFields.screen_name),
+    avatar: orNull(profileFields.avatar),
+    personality: orNull(profileFields.personality),
+  }),
+  result: Type.Object({ client: Client }),
+})
+
+/** Ends a client's connection. */
+export const disconnect_client = command('disconnect_client', {
+  summary: 'Ends the connection of a client with close code 4411, and its session.',
+  parameters: parameters({
+    client_id: ClientIdField,
+    reason: Type.Optional(
+      Type.String({
+        maxLength: 100,
+        pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$',
+        description: 'Told to the client in the close frame: at most 100 characters, none of them control characters.',
+      }),
+    ),
+  }),
+  result: Type.Object({ client_id: ClientIdField, disconnected: Type.Literal(true) }),
+  requires_admin: true,
+  errors: ['client_not_found'],
+})

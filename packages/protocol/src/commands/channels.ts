@@ -1,0 +1,271 @@
+/** Commands about channels and what was said in them. */
+import Type from 'typebox'
+import { Channel, ChannelInFull, ChannelOptions } from '../entities.ts'
+import { DeliveredEnvelope, JsonObject, MessageId, PositionText } from '../envelope/schema.ts'
+import { namePattern } from '../names.ts'
+import { positionPattern } from '../position.ts'
+import { AddressText, addressFields, nextPage, pageFields, roomField } from './fields.ts'
+import { command, parameters } from './shape.ts'
+
+const MEMBERS = 'Every client; of a private channel its creator, its `metadata.members` and admins.'
+
+/** Creates a channel. */
+export const create_channel = command('create_channel', {
+  summary: 'Creates a channel, and its room where there is none.',
+  notes: [
+    'Creating does not join.',
+    '`room` and `channel` together name what is made; `*` and the channel name `pm` cannot be.',
+    'Of a private channel `metadata.members` lists the client ids that may enter beside its creator.',
+  ],
+  who: 'Every client; admins alone where `ARQONBUS_CREATE` is `admin`.',
+  parameters: parameters({
+    ...addressFields,
+    type: Type.Optional(
+      Type.Unsafe<'general' | 'private'>({
+        enum: ['general', 'private'],
+        default: 'general',
+        description: 'Who may join, read and write: everybody, or its creator, `metadata.members` and admins.',
+      }),
+    ),
+    metadata: Type.Optional(
+      Type.Unsafe<Record<string, unknown>>({ ...JsonObject, description: 'Anything that describes the channel.' }),
+    ),
+    options: Type.Optional(ChannelOptions),
+    room_config: Type.Optional(
+      Type.Unsafe<Record<string, unknown>>({
+        ...JsonObject,
+        description: 'Anything that describes the room; only where this makes the room.',
+      }),
+    ),
+  }),
+  result: Type.Object({ channel: Channel }),
+  channel_scope: 'channel',
+  rate_limited: true,
+  errors: [
+    'forbidden',
+    'system_room',
+    'system_channel',
+    'channel_exists',
+    'too_many_rooms',
+    'too_many_channels',
+    'storage_unavailable',
+  ],
+})
+
+/** Deletes a channel. */
+export const delete_channel = command('delete_channel', {
+  summary: 'Deletes a channel without participants, and its history.',
+  notes: [
+    'Participants are its direct joins: room-wide subscriptions do not hold a channel.',
+    'A dynamic room goes with its last channel.',
+  ],
+  who: 'Its creator and admins.',
+  parameters: parameters(addressFields),
+  result: Type.Object({ channel: AddressText, deleted: Type.Literal(true) }),
+  channel_scope: 'channel',
+  errors: ['forbidden', 'room_not_found', 'channel_not_found', 'channel_hardcoded', 'channel_not_empty'],
+})
+
+/** A map of channel names. Keys are checked too: a key that names no channel would be taken for one that nobody has. */
+const byChannel = (pattern: string) =>
+  Type.Unsafe<Record<string, string>>({
+    type: 'object',
+    propertyNames: { pattern: `^${namePattern}$` },
+    additionalProperties: { type: 'string', pattern: `^(?:${pattern})$` },
+  })
+
+const since = {
+  since: Type.Optional(
+    Type.Union([PositionText, byChannel(positionPattern)], {
+      description:
+        'the last position that one has; for `room:*` a map of channel to position. What came after it follows.',
+    }),
+  ),
+  since_id: Type.Optional(
+    Type.Union([MessageId, byChannel('arq_[A-Za-z0-9_-]{1,64}')], {
+      description:
+        'the id of the message at `since`, which proves that the log is still the same; for `room:*` a map of channel to id.',
+    }),
+  ),
+  room_since: Type.Optional(
+    Type.String({
+      pattern: `^${positionPattern}$`,
+      description: 'The last position that one has of the broadcast of the room.',
+    }),
+  ),
+  room_since_id: Type.Optional(Type.String({ ...MessageId, description: 'The id of the message at `room_since`.' })),
+  presence: Type.Optional(
+    Type.Boolean({ description: 'Accepted, and without effect: presence events come with a later version.' }),
+  ),
+}
+
+const position = (description: string) => Type.Optional(Type.String({ pattern: `^${positionPattern}$`, description }))
+
+/** What happened to a recovery. */
+const Recovery = {
+  position: position('The head of the log: live delivery goes on after it. Absent where there is no log.'),
+  recovered: Type.Optional(
+    Type.Boolean({ description: 'Whether everything since `since` follows. Absent without `since`.' }),
+  ),
+  reason: Type.Optional(
+    Type.Unsafe<'trimmed' | 'reset' | 'diverged' | 'too_far'>({
+      enum: ['trimmed', 'reset', 'diverged', 'too_far'],
+      description:
+        'Why not. `trimmed`: the message is expired; `reset`: the log began anew; `diverged`: another message stands there; `too_far`: too much was missed.',
+    }),
+  ),
+  first: position('Where the log begins, when `recovered` is false.'),
+  missed: Type.Optional(Type.Integer({ description: 'How many messages follow, when `recovered` is true.' })),
+}
+
+/** What joining one address gave. */
+export const JoinResult = Type.Object({
+  channel: AddressText,
+  ...Recovery,
+  room_position: position('The head of the broadcast of the room.'),
+  room_recovered: Type.Optional(Type.Boolean({ description: 'As `recovered`, for the broadcast of the room.' })),
+  channels: Type.Optional(
+    Type.Array(Type.Object({ channel: AddressText, ...Recovery }), {
+      description: 'For `room:*`: the head of every channel that one may read, at most 1,000.',
+    }),
+  ),
+  recoverable: Type.Optional(
+    Type.Boolean({
+      description: 'For `room:*`: false where the room has too many channels to be recovered as a whole.',
+    }),
+  ),
+})
+
+/** Joins channels. */
+export const join_channel = command('join_channel', {
+  summary: 'Subscribes to a channel, to a whole room (`*`), or to up to 100 of them, and recovers what was missed.',
+  notes: [
+    'Joining what is joined succeeds and changes nothing; with `since` it recovers again.',
+    'An unknown channel is created, where `ARQONBUS_AUTO_CREATE` and `ARQONBUS_CREATE` allow it.',
+    'With `channels` nothing else is given. Each entry has its own outcome in `results`: one that fails does not stop the others.',
+    'The inbox `arqonbus:inbox` is joined by itself: a join with `since` recovers it.',
+  ],
+  who: MEMBERS,
+  parameters: parameters({
+    ...addressFields,
+    ...since,
+    channels: Type.Optional(
+      Type.Array(Type.Object({ ...addressFields, ...since }, { additionalProperties: false }), {
+        minItems: 1,
+        maxItems: 100,
+        description: 'Several at once: each an address, and `since` and the others for it.',
+      }),
+    ),
+  }),
+  result: Type.Union([
+    JoinResult,
+    Type.Object({
+      results: Type.Array(
+        Type.Union([
+          JoinResult,
+          Type.Object({
+            channel: AddressText,
+            error: Type.Unsafe<Record<string, unknown>>({
+              ...JsonObject,
+              description: 'As in an error reply: `code`, `status`, `message` and `details`.',
+            }),
+          }),
+        ]),
+        { description: 'One for each of `channels`, in their order.' },
+      ),
+    }),
+  ]),
+  channel_scope: 'channel',
+  errors: [
+    'forbidden',
+    'system_room',
+    'system_channel',
+    'room_not_found',
+    'channel_not_found',
+    'channel_full',
+    'room_full',
+    'too_many_subscriptions',
+    'too_many_rooms',
+    'too_many_channels',
+    'storage_unavailable',
+  ],
+})
+
+/** Leaves a channel. */
+export const leave_channel = command('leave_channel', {
+  summary: 'Ends a subscription to a channel, or to a whole room (`*`).',
+  notes: [
+    'Leaving what is not joined succeeds and changes nothing.',
+    'Leaving `room:*` keeps the channels of the room that were joined one by one.',
+  ],
+  parameters: parameters(addressFields),
+  result: Type.Object({ channel: AddressText, left: Type.Boolean({ description: 'Whether it had been joined.' }) }),
+  channel_scope: 'channel',
+})
+
+/** Lists channels. */
+export const list_channels = command('list_channels', {
+  summary: 'Lists the channels that one may see, of the bus or of one room, oldest first.',
+  notes: ['Without `room` it lists the channels of all rooms: the room of the envelope does not count here.'],
+  parameters: parameters({
+    room: Type.Optional(Type.String({ ...roomField.room, description: 'One room alone.' })),
+    ...pageFields,
+  }),
+  result: Type.Object({ channels: Type.Array(Channel, { description: 'The channels of this page.' }), ...nextPage }),
+  rate_limited: true,
+  errors: ['room_not_found'],
+})
+
+/** Describes a channel. */
+export const channel_info = command('channel_info', {
+  summary: 'Describes one channel: the entity, its participants, and the bounds of its history.',
+  who: MEMBERS,
+  parameters: parameters(addressFields),
+  result: Type.Object({
+    channel: ChannelInFull,
+    position: position('The last position of its log. Absent where there is no log.'),
+    first: position('The first position that its history still has.'),
+  }),
+  channel_scope: 'channel',
+  errors: ['forbidden', 'system_channel', 'room_not_found', 'channel_not_found'],
+})
+
+/** Reads history. */
+export const history = command('history', {
+  summary:
+    'Reads what was said in a channel, in the broadcast of a room (`*`), or in one’s own inbox (`arqonbus:inbox`).',
+  notes: [
+    'With `after` the page holds what comes next after it; with `before`, what comes last before it; with neither, the oldest messages under `asc` and the newest under `desc`.',
+    'To read on, give the position of the last message of the page as `after` (or that of the earliest as `before`), while `has_more` is true.',
+    'A page ends at `limit` or at the length of a frame, whichever comes first.',
+  ],
+  who: MEMBERS,
+  parameters: parameters({
+    ...addressFields,
+    limit: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1000, default: 50, description: 'Messages a page, at most.' }),
+    ),
+    after: position('Messages behind this position. Not together with `before`.'),
+    before: position('Messages before this position. Not together with `after`.'),
+    order: Type.Optional(
+      Type.Unsafe<'asc' | 'desc'>({
+        enum: ['asc', 'desc'],
+        default: 'asc',
+        description: 'Oldest first, or newest first.',
+      }),
+    ),
+    with: Type.Optional(
+      Type.String({ maxLength: 128, description: 'Of the inbox: only the conversation with this client.' }),
+    ),
+  }),
+  result: Type.Object({
+    messages: Type.Array(DeliveredEnvelope, { description: 'Envelopes as they were delivered.' }),
+    first: Type.String({ pattern: `^${positionPattern}$`, description: 'The first position that the log still has.' }),
+    last: Type.String({ pattern: `^${positionPattern}$`, description: 'The last position of the log.' }),
+    has_more: Type.Boolean({ description: 'Whether there is more in the direction that was asked for.' }),
+    partial: Type.Optional(Type.Boolean({ description: 'true where the log is away, and this is what the node has.' })),
+  }),
+  channel_scope: 'channel',
+  rate_limited: true,
+  errors: ['forbidden', 'system_channel', 'room_not_found', 'channel_not_found', 'storage_unavailable'],
+})

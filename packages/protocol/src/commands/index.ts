@@ -1,0 +1,45 @@
+/** All commands of the protocol, by name. */
+import { disconnect_client, list_clients, ping, status, update_profile } from './bus.ts'
+import {
+  channel_info,
+  create_channel,
+  delete_channel,
+  history,
+  join_channel,
+  leave_channel,
+  list_channels,
+} from './channels.ts'
+import { delete_room, pause_room, resume_room } from './rooms.ts'
+import type { ParametersOf, ResultOf } from './shape.ts'
+
+/** Every command, declared once: validation, documentation and SDK types come from here. */
+export const commands = {
+  ping,
+  status,
+  list_channels,
+  list_clients,
+  channel_info,
+  join_channel,
+  leave_channel,
+  history,
+  create_channel,
+  delete_channel,
+  update_profile,
+  pause_room,
+  resume_room,
+  delete_room,
+  disconnect_client,
+} as const
+
+/** The name of a command. */
+export type CommandName = keyof typeof commands
+
+// Worked out once for each command: through a type parameter the compiler would do so for every pair of names it compares.
+type ParametersByName = { [Name in CommandName]: ParametersOf<(typeof commands)[Name]> }
+type ResultsByName = { [Name in CommandName]: ResultOf<(typeof commands)[Name]> }
+
+/** The parameters of a command. */
+export type CommandParameters<Name extends CommandName> = ParametersByName[Name]
+
+/** The result of a command. */
+export type CommandResult<Name extends CommandName> = ResultsByName[Name]

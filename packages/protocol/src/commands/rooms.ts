@@ -1,0 +1,38 @@
+/** Commands about rooms. */
+import Type from 'typebox'
+import { Room } from '../entities.ts'
+import { RoomName } from '../envelope/schema.ts'
+import { roomField } from './fields.ts'
+import { command, parameters } from './shape.ts'
+
+const ofRoom = { requires_admin: true, channel_scope: 'room' } as const
+
+/** Refuses messages in a room. */
+export const pause_room = command('pause_room', {
+  summary: 'Pauses a room: messages to it are refused with `room_paused`, commands work.',
+  notes: ['Pausing what is paused succeeds and changes nothing.'],
+  parameters: parameters(roomField),
+  result: Type.Object({ room: Room }),
+  ...ofRoom,
+  errors: ['room_not_found', 'room_hardcoded'],
+})
+
+/** Takes messages again. */
+export const resume_room = command('resume_room', {
+  summary: 'Lets messages to a paused room pass again.',
+  notes: ['Resuming what is not paused succeeds and changes nothing.'],
+  parameters: parameters(roomField),
+  result: Type.Object({ room: Room }),
+  ...ofRoom,
+  errors: ['room_not_found', 'room_hardcoded'],
+})
+
+/** Deletes a room without channels. */
+export const delete_room = command('delete_room', {
+  summary: 'Deletes a room that has no channels left, active or paused.',
+  notes: ['Room-wide subscriptions to it end.'],
+  parameters: parameters(roomField),
+  result: Type.Object({ room: RoomName, deleted: Type.Literal(true) }),
+  ...ofRoom,
+  errors: ['room_not_found', 'room_hardcoded', 'room_not_empty'],
+})

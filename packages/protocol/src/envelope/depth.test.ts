@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'bun:test'
+import { isDeeperThan } from './depth.ts'
+
+const nest = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
+
+describe('depth', () => {
+  test('counts arrays and objects alike', () => {
+    expect(isDeeperThan(nest(64), 64)).toBe(false)
+    expect(isDeeperThan(nest(65), 64)).toBe(true)
+    expect(isDeeperThan('{"a":[{"b":[]}]}', 3)).toBe(true)
+    expect(isDeeperThan('{"a":[{"b":[]}]}', 4)).toBe(false)
+  })
+
+  test('does not take brackets beside each other for brackets inside each other', () => {
+    expect(isDeeperThan(`[${'[],{},'.repeat(100)}[]]`, 2)).toBe(false)
+  })
+
+  test('does not count brackets inside strings, however the strings are escaped', () => {
+    for (const text of ['[[[', '\\"[[[', '\\\\\\"{{{', '\\u005b[[[', 'é{{{\\\\'])
+      expect(isDeeperThan(`["${text}",[]]`, 2)).toBe(false)
+    expect(isDeeperThan('["\\\\",[[]]]', 2)).toBe(true)
+  })
+
+  test('counts what a doubled key hides from whoever parses', () => {
+    expect(isDeeperThan(`{"a":${nest(64)},"a":1}`, 64)).toBe(true)
+  })
+
+  test('sees the same wherever a chunk of the text ends: in a string, an escape, a character of several bytes, a bracket', () => {
+    const critical = [
+      '"[[["',
+      '"\\"[[["',
+      '"\\\\",[[]]',
+      '"\\\\\\"[["',
+      '"é🚀["',
+      '"🚀\\"["',
+      '[[],[]]',
+      '{"a":{"b":1}}',
+      '"\u2028"',
+    ]
+    for (const what of critical) {
+      const deepest = depthOf(what)
+      for (let at = 16 * 1024 - 24; at <= 16 * 1024 + 2; at++) {
+        const text = `["${'a'.repeat(at)}",${what},${nest(3)}]`
+        const levels = 1 + Math.max(deepest, 3)
+        expect([text.length, isDeeperThan(text, levels - 1), isDeeperThan(text, levels)]).toEqual([
+          text.length,
+          true,
+          false,
+        ])
+      }
+    }
+  })
+
+  test('does not take what a chunk before left behind for text', () => {
+    const manyBytes = '"é",'.repeat(5 * 1024)
+    const oneString = `"${'a'.repeat(20 * 1024)}${'[{'.repeat(8 * 1024)}"`
+    expect(isDeeperThan(`[${manyBytes}${oneString},[]]`, 2)).toBe(false)
+    expect(isDeeperThan(`[${manyBytes}${oneString},[]]`, 1)).toBe(true)
+  })
+
+  test('takes a text that is no JSON as it comes', () => {
+    for (const text of ['', '"', '"\\', ']]]]', '}{', '[[["', '\\\\"[']) expect(isDeeperThan(text, 4)).toBe(false)
+  })
+})
+
+/** How deep a proper JSON value is. */
+function depthOf(text: string): number {
+  const deep = (value: unknown): number =>
+    typeof value === 'object' && value !== null ? 1 + Math.max(0, ...Object.values(value).map(deep)) : 0
+  return Math.max(...(JSON.parse(`[${text}]`) as unknown[]).map(deep))
+}

@@ -1,0 +1,89 @@
+/**
+ * Where a text stops being JSON: JSON.parse does not tell in words that last, and the sender wants to know.
+ *
+ * Linear in the length of the text, and without recursion. The pieces of a string are matched one by one: a single regular expression
+ * with a repeated group gives up on long strings without a word, and then points at the wrong place.
+ */
+
+/** The place of the fault in UTF-16 code units, and what should have stood there. */
+export type JsonFault = { offset: number; expected: string }
+
+const space = /[ \t\r\n]*/y
+const scalar = /(?:true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)/y
+/** Plain characters and at most one escape. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what JSON forbids in strings
+const pieceOfString = /[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))?/y
+
+/** Finds the first fault of a text that JSON.parse refuses. */
+export function faultInJson(text: string): JsonFault {
+  /** What closes each array and object that is open here, the innermost last. */
+  const closers: string[] = []
+  let awaited: 'item' | 'first item' | 'separator' = 'item'
+  let at = 0
+  for (;;) {
+    at = endOf(space, text, at)
+    const closer = closers.at(-1)
+    if (awaited === 'separator' && closer === undefined) return { offset: at, expected: 'the end of the frame' }
+    if (awaited !== 'item' && text[at] === closer) {
+      closers.pop()
+      awaited = 'separator'
+      at++
+    } else if (awaited === 'separator') {
+      if (text[at] !== ',') return { offset: at, expected: `"," or "${closer}"` }
+      awaited = 'item'
+      at++
+    } else {
+      if (closer === '}') {
+        const key = readKey(text, at)
+        if (typeof key !== 'number') return key
+        at = key
+      }
+      const opener = text[at]
+      if (opener === '{' || opener === '[') {
+        closers.push(opener === '{' ? '}' : ']')
+        awaited = 'first item'
+        at++
+      } else {
+        const end = opener === '"' ? readString(text, at) : readScalar(text, at)
+        if (typeof end !== 'number') return end
+        awaited = 'separator'
+        at = end
+      }
+    }
+  }
+}
+
+/** From a key to where its value begins. */
+function readKey(text: string, start: number): number | JsonFault {
+  if (text[start] !== '"') return { offset: start, expected: 'a key in double quotes' }
+  const end = readString(text, start)
+  if (typeof end !== 'number') return end
+  const colon = endOf(space, text, end)
+  return text[colon] === ':' ? endOf(space, text, colon + 1) : { offset: colon, expected: '":"' }
+}
+
+function readString(text: string, start: number): number | JsonFault {
+  let at = start + 1
+  for (;;) {
+    const end = endOf(pieceOfString, text, at)
+    if (text[end] === '"') return end + 1
+    if (end === text.length) return { offset: end, expected: 'the end of the string' }
+    if (end === at) {
+      const expected =
+        text[end] === '\\' ? 'an escape of JSON' : 'an escape: control characters do not stand in strings'
+      return { offset: end, expected }
+    }
+    at = end
+  }
+}
+
+function readScalar(text: string, start: number): number | JsonFault {
+  const end = endOf(scalar, text, start)
+  return end > start ? end : { offset: start, expected: 'a JSON value' }
+}
+
+/** Where a sticky pattern that begins at `at` ends; `at` itself where it does not match. */
+function endOf(pattern: RegExp, text: string, at: number): number {
+  pattern.lastIndex = at
+  return pattern.test(text) ? pattern.lastIndex : at
+}

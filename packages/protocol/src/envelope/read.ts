@@ -1,0 +1,254 @@
+/**
+ * A frame's text becomes an envelope, or a coded fault (protocol §2).
+ *
+ * There are two ways with one answer. The usual key order is read by one regular expression for the head and `JSON.parse` for what follows.
+ * That is safe because of the grammar: if a frame is HEAD + P + `,"metadata":` + M + `}` and JSON.parse takes P and M as objects, it can be
+ * read in no other way, so no key is doubled and none is extra. Whatever does not match goes the careful way, which decides.
+ *
+ * Nothing is encoded again: what leaves is made of slices of what came, so payload and metadata stay as they were, byte for byte.
+ */
+import type { ErrorCode } from '../codes.ts'
+import { clientIdPattern, isMessageId, messageIdPattern, namePattern, PM_CHANNEL } from '../names.ts'
+import { compile, type Fault, pointer } from '../schema.ts'
+import { isRealInstant, timestampPattern } from '../timestamp.ts'
+import { CURRENT_VERSION, type ProtocolVersions } from '../versions.ts'
+import { countUpTo, isDeeperThan } from './depth.ts'
+import { faultInJson } from './json-fault.ts'
+import { doubledName, type Member, membersOf, nameOf } from './members.ts'
+import { ClientMetadata, type EnvelopeType } from './schema.ts'
+
+/** An envelope that was read: its fields, and its text in the pieces that `seal` puts together again. */
+export type ReadEnvelope = {
+  readonly id: string
+  readonly type: EnvelopeType
+  readonly room: string
+  readonly channel: string
+  readonly from: string
+  readonly payload: Readonly<Record<string, unknown>>
+  readonly metadata: Readonly<ClientMetadata> | undefined
+  /** The text up to the timestamp's value: version, id, type, room, channel and from, in the usual order. */
+  readonly head: string
+  /** The text from behind the timestamp's value to where the server's own metadata goes in. */
+  readonly body: string
+  /** What stands between `body` and the position's value. */
+  readonly joint: string
+  /** The payload, as it was written. */
+  readonly payloadText: string
+}
+
+/** Why a frame is no envelope. `requestId` is the frame's id where one could be read. */
+export type EnvelopeFault = {
+  readonly fault: ErrorCode
+  readonly requestId: string | null
+  readonly details: Readonly<Record<string, unknown>>
+  /** The limit that it is over, where it is one. */
+  readonly limit?: 'depth'
+}
+
+/** What a reader goes by. */
+export type ReadOptions = {
+  /** Arrays and objects nested deeper than this are malformed; the envelope itself is the first level. */
+  readonly maxDepth: number
+  readonly versions: ProtocolVersions
+}
+
+const NO_METADATA = ',"metadata":{"position":"'
+const EMPTY_METADATA = '"position":"'
+const MORE_METADATA = ',"position":"'
+const METADATA = ',"metadata":'
+const BEHIND_TIMESTAMP = '","payload":'
+const OPEN = 0x7b
+const CLOSE = 0x7d
+
+const usualHead = new RegExp(
+  `\\{"version":"1\\.0","id":"(${messageIdPattern})","type":"(event|private|command|telemetry)","room":"(${namePattern})"` +
+    `,"channel":"(${namePattern}|\\*)","from":"(${clientIdPattern})","timestamp":"(${timestampPattern})","payload":(?=\\{)`,
+  'y',
+)
+const checkMetadata = compile(ClientMetadata)
+
+/** Reads one frame. Never throws, whatever the text; the time it takes is linear in its length. */
+export function readEnvelope(text: string, options: ReadOptions): ReadEnvelope | EnvelopeFault {
+  if (isDeeperThan(text, options.maxDepth)) {
+    const details = { path: '', expected: `nesting of at most ${options.maxDepth} levels` }
+    return { ...fault('invalid_envelope', null, details), limit: 'depth' }
+  }
+  const usual = options.versions.has(CURRENT_VERSION) ? readUsual(text) : undefined
+  return usual ?? readCarefully(text, options.versions)
+}
+
+/** The usual key order of version 1.0; undefined where this way cannot tell. */
+function readUsual(text: string): ReadEnvelope | undefined {
+  usualHead.lastIndex = 0
+  const head = usualHead.exec(text)
+  if (head === null) return undefined
+  const [, id, type, room, channel, from, timestamp] = head as unknown as Head
+  if (!isRealInstant(timestamp)) return undefined
+  const payloadStart = usualHead.lastIndex
+  const end = text.length - 1
+  const split = splitOf(text, payloadStart)
+  if (text.charCodeAt(end) !== CLOSE || text.charCodeAt(split - 1) !== CLOSE) return undefined
+  const payloadText = text.slice(payloadStart, split)
+  const payload = parse(payloadText) as ReadEnvelope['payload'] | undefined
+  if (payload === undefined) return undefined
+  const metadata = split === end ? undefined : readUsualMetadata(text, split + METADATA.length)
+  if (metadata === undefined && split < end) return undefined
+  if (
+    type === 'private'
+      ? channel !== PM_CHANNEL || metadata?.to === undefined
+      : type === 'event' && channel === PM_CHANNEL
+  ) {
+    return undefined
+  }
+  const bodyStart = payloadStart - BEHIND_TIMESTAMP.length
+  return {
+    id,
+    type,
+    room,
+    channel,
+    from,
+    payload,
+    metadata,
+    head: text.slice(0, bodyStart - timestamp.length),
+    body: text.slice(bodyStart, metadata === undefined ? end : end - 1),
+    joint: jointOf(metadata),
+    payloadText,
+  }
+}
+
+type Head = [
+  text: string,
+  id: string,
+  type: EnvelopeType,
+  room: string,
+  channel: string,
+  from: string,
+  timestamp: string,
+]
+
+/** The metadata from `start` to the last brace but one. White space around it is for the careful way, so that both cut the same bytes. */
+function readUsualMetadata(text: string, start: number): ClientMetadata | undefined {
+  const end = text.length - 1
+  if (text.charCodeAt(start) !== OPEN || text.charCodeAt(end - 1) !== CLOSE) return undefined
+  const metadata = parse(text.slice(start, end)) as ClientMetadata | undefined
+  if (metadata === undefined || checkMetadata(metadata) !== undefined) return undefined
+  return hasEachKeyOnce(metadata, text, start) ? metadata : undefined
+}
+
+/**
+ * Where the payload ends: before the metadata, or before the last brace. One character is found ten times as fast as a word, and a word
+ * forwards eight times as fast as backwards.
+ */
+function splitOf(text: string, payloadStart: number): number {
+  const end = text.length - 1
+  if (text.indexOf('{', payloadStart + 1) < 0) return end
+  const first = text.indexOf(METADATA, payloadStart)
+  if (first < 0) return end
+  return text.indexOf(METADATA, first + 1) < 0 ? first : text.lastIndexOf(METADATA)
+}
+
+/** An object's text from `start` has at most one member more than commas follow; where that does not tell, the members are counted. */
+function hasEachKeyOnce(value: Readonly<Record<string, unknown>>, text: string, start: number): boolean {
+  const keys = Object.keys(value).length
+  return countUpTo(text, ',', keys, start) + 1 === keys || membersOf(text, start).length === keys
+}
+
+/** Any key order, any white space; and the faults, each with its place. */
+function readCarefully(text: string, versions: ProtocolVersions): ReadEnvelope | EnvelopeFault {
+  const value = parse(text)
+  if (value === undefined) return fault('invalid_json', null, faultInJson(text))
+  if (!isObject(value)) return fault('invalid_envelope', null, { path: '', expected: 'object' })
+  const members = membersOf(text, 0)
+  const malformed = (details: Fault) => fault('invalid_envelope', requestIdOf(value, members), details)
+  if (Object.keys(value).length !== members.length) {
+    return malformed({ path: `/${pointer(doubledName(members))}`, expected: 'to stand there once' })
+  }
+  const escaped = members.find(({ key }) => key.includes('\\'))
+  if (escaped !== undefined)
+    return malformed({ path: `/${pointer(nameOf(escaped))}`, expected: 'a key spelled without escapes' })
+  const version = typeof value.version === 'string' ? versions.get(value.version) : versions.get(CURRENT_VERSION)
+  if (version === undefined) {
+    const details = { path: '/version', expected: `one of ${[...versions.keys()].map((one) => `"${one}"`).join(', ')}` }
+    return fault('unsupported_version', requestIdOf(value, members), details)
+  }
+  const wrong = version.check(value)
+  if (wrong !== undefined) return malformed(wrong)
+  const { id, type, room, channel, from, payload, metadata } = value as Fields
+  const payloadText = textOf(find('payload', members), text) ?? '{}'
+  const inMetadata = find('metadata', members)
+  const metadataText = textOf(inMetadata, text)
+  if (metadata !== undefined && inMetadata !== undefined && !hasEachKeyOnce(metadata, text, inMetadata.start)) {
+    return malformed({
+      path: `/metadata/${pointer(doubledName(membersOf(text, inMetadata.start)))}`,
+      expected: 'to stand there once',
+    })
+  }
+  const body = BEHIND_TIMESTAMP + payloadText
+  return {
+    id,
+    type,
+    room,
+    channel,
+    from,
+    payload,
+    metadata,
+    head: `{"version":"${CURRENT_VERSION}","id":"${id}","type":"${type}","room":"${room}","channel":"${channel}","from":"${from}","timestamp":"`,
+    body: metadataText === undefined ? body : body + METADATA + metadataText.slice(0, -1),
+    joint: jointOf(metadata),
+    payloadText,
+  }
+}
+
+type Fields = Omit<ReadEnvelope, 'head' | 'body' | 'joint' | 'payloadText'>
+
+/** The id that a refusal answers: the frame's own, where it has one and no more than one. */
+function requestIdOf(value: Readonly<Record<string, unknown>>, members: readonly Member[]): string | null {
+  if (typeof value.id !== 'string' || !isMessageId(value.id)) return null
+  return members.filter((member) => nameOf(member) === 'id').length === 1 ? value.id : null
+}
+
+const find = (key: string, members: readonly Member[]): Member | undefined => members.find((one) => one.key === key)
+
+const textOf = (member: Member | undefined, text: string): string | undefined =>
+  member === undefined ? undefined : text.slice(member.start, member.end)
+
+function jointOf(metadata: Readonly<ClientMetadata> | undefined): string {
+  if (metadata === undefined) return NO_METADATA
+  for (const _ in metadata) return MORE_METADATA
+  return EMPTY_METADATA
+}
+
+/**
+ * The text that is delivered: the envelope with the server's timestamp and its position as the last key of the metadata.
+ *
+ * `timestamp` is ISO 8601 with milliseconds and `Z`; `position` is `<ms>-<n>`.
+ */
+export function seal(
+  envelope: Pick<ReadEnvelope, 'head' | 'body' | 'joint'>,
+  timestamp: string,
+  position: string,
+): string {
+  return `${envelope.head}${timestamp}${envelope.body}${envelope.joint}${position}"}}`
+}
+
+const fault = (code: ErrorCode, requestId: string | null, details: Record<string, unknown>): EnvelopeFault => ({
+  fault: code,
+  requestId,
+  details,
+})
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The text that is delivered of what no log takes: the envelope with the server's timestamp, and nothing else of it changed. */
+export function stamp(envelope: Pick<ReadEnvelope, 'head' | 'body' | 'metadata'>, timestamp: string): string {
+  return `${envelope.head}${timestamp}${envelope.body}${envelope.metadata === undefined ? '' : '}'}}`
+}

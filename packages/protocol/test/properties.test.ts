@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'bun:test'
+import { protocolVersions, type ReadEnvelope, readEnvelope, seal } from '@arqonbus/protocol'
+import fc from 'fast-check'
+import { broken, envelopeText, frameText, valueText } from './frames.ts'
+import { judge, type Verdict } from './oracle.ts'
+import { holds } from './property.ts'
+
+const read = (text: string, maxDepth = 64) => readEnvelope(text, { maxDepth, versions: protocolVersions })
+
+/** What the reader says, in the oracle's words. */
+function verdictOf(text: string, maxDepth = 64): Verdict {
+  const answer = read(text, maxDepth)
+  if ('fault' in answer) return { code: answer.fault as never, requestId: answer.requestId }
+  const { id, type, room, channel, from } = answer
+  return { fields: { id, type, room, channel, from }, payload: answer.payloadText, metadata: metadataTextOf(answer) }
+}
+
+/** The metadata as the reader passes it on. */
+function metadataTextOf({ body, payloadText, metadata }: ReadEnvelope): string | undefined {
+  const behind = body.slice(`","payload":${payloadText}`.length)
+  return metadata === undefined ? undefined : `${behind.slice(',"metadata":'.length)}}`
+}
+
+describe('the reader', () => {
+  test('agrees with the oracle on every frame, and throws nothing', () => {
+    holds(
+      fc.property(frameText, (text) => {
+        expect(verdictOf(text)).toEqual(judge(text, 64))
+      }),
+      4000,
+    )
+  })
+
+  test('accepts a good part of the frames that the tests make, so that agreement means something', () => {
+    const frames = fc.sample(frameText, { numRuns: 1000, seed: 1 })
+    const accepted = frames.filter((text) => !('fault' in read(text)))
+    expect(accepted.length).toBeGreaterThan(150)
+    expect(accepted.length).toBeLessThan(700)
+  })
+
+  test('gives one answer on both ways: white space in front leads a frame from the usual to the careful one', () => {
+    holds(
+      fc.property(envelopeText, (text) => {
+        const [usual, careful] = [read(text), read(` ${text}`)]
+        if (!('fault' in usual) || usual.fault !== 'invalid_json') expect(careful).toEqual(usual)
+      }),
+      2000,
+    )
+  })
+
+  test('agrees with the oracle on depth, whatever stands in strings and under doubled keys', () => {
+    const nest = fc
+      .tuple(
+        fc.array(fc.constantFrom('[', '{"a":', '{"[":', '["{",', '[[],', '{"a":1,"a":'), { maxLength: 9 }),
+        valueText,
+      )
+      .map(
+        ([openers, inner]) =>
+          openers.join('') +
+          inner +
+          openers
+            .toReversed()
+            .map((one) => (one[0] === '[' ? ']' : '}'))
+            .join(''),
+      )
+    const frame = fc.oneof(
+      envelopeText.map((text) => text),
+      nest.map((value) => envelopeWith(`{"a":${value}}`)),
+    )
+    holds(
+      fc.property(fc.oneof(frame, broken(frame)), fc.integer({ min: 1, max: 12 }), (text, maxDepth) => {
+        expect(verdictOf(text, maxDepth)).toEqual(judge(text, maxDepth))
+      }),
+      3000,
+    )
+  })
+
+  test('passes payloads on as they were written', () => {
+    holds(
+      fc.property(valueText, (value) => {
+        const payload = `{"a":${value}}`
+        const answer = read(envelopeWith(payload)) as ReadEnvelope
+        const sealed = seal(answer, '2026-11-21T12:00:00.000Z', '1-1')
+        expect(sealed).toContain(`"payload":${payload},"metadata":{"position":"1-1"}}`)
+        expect(JSON.parse(sealed).payload).toEqual(JSON.parse(payload))
+      }),
+      1000,
+    )
+  })
+})
+
+const envelopeWith = (payload: string) =>
+  `{"version":"1.0","id":"arq_1","type":"event","room":"science","channel":"explore","from":"ada","timestamp":"2026-11-21T12:00:00Z","payload":${payload}}`

@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'bun:test'
+import {
+  type EnvelopeFault,
+  isClientId,
+  isMessageId,
+  isName,
+  isTimestamp,
+  parseAddress,
+  parsePosition,
+  protocolVersions,
+  type ReadEnvelope,
+  readEnvelope,
+  seal,
+  stamp,
+} from '@arqonbus/protocol'
+import { exactEnvelopes, invalidEnvelopes, names, textOf, type ValidEnvelope, validEnvelopes } from './vectors.ts'
+
+const options = { maxDepth: 64, versions: protocolVersions }
+const TIMESTAMP = '2026-11-21T12:34:56.789Z'
+const POSITION = '1795264496789-7'
+
+const read = (frame: string): ReadEnvelope => {
+  const envelope = readEnvelope(frame, options)
+  if ('fault' in envelope) throw new Error(`refused: ${JSON.stringify(envelope)}`)
+  return envelope
+}
+
+describe('vectors', () => {
+  test('there are enough of them', () => {
+    expect(invalidEnvelopes.length).toBeGreaterThanOrEqual(150)
+    expect(validEnvelopes.length).toBeGreaterThanOrEqual(50)
+    expect(exactEnvelopes.length).toBeGreaterThanOrEqual(50)
+  })
+})
+
+describe('an invalid envelope is refused', () => {
+  for (const { name, frame, code, path, request_id } of invalidEnvelopes) {
+    test(name, () => {
+      const answer = readEnvelope(textOf(frame), options) as EnvelopeFault
+      expect({ code: answer.fault, request_id: answer.requestId }).toEqual({ code, request_id })
+      if (path !== undefined) expect(answer.details.path).toBe(path)
+      expect(JSON.stringify(answer).length).toBeLessThan(1000)
+    })
+  }
+})
+
+describe.each([
+  ['a valid envelope is read', validEnvelopes],
+  ['payload and metadata come out as they were written', exactEnvelopes],
+])('%s', (_, vectors) => {
+  for (const vector of vectors) {
+    test(vector.name, () => {
+      const frame = textOf(vector.frame)
+      const envelope = read(frame)
+      expectFields(envelope, vector)
+      expect(envelope.payloadText).toBe(textOf(vector.payload))
+      // White space before the frame leads to the careful way: both give the same.
+      expect(read(` ${frame}`)).toEqual(envelope)
+      expectDelivered(seal(envelope, TIMESTAMP, POSITION), vector)
+      expectStamped(stamp(envelope, TIMESTAMP), vector)
+    })
+  }
+})
+
+function expectFields(
+  envelope: ReadEnvelope,
+  { id, type, room, channel, from, payload, metadata }: ValidEnvelope,
+): void {
+  expect(envelope).toMatchObject({ id, type, room, channel, from })
+  expect(envelope.payload).toEqual(JSON.parse(textOf(payload)))
+  expect(envelope.metadata).toEqual(metadata === null ? undefined : JSON.parse(textOf(metadata)))
+}
+
+/** What is delivered has the server's timestamp, the payload byte for byte, and the metadata with the position as its last key. */
+function expectDelivered(text: string, { id, type, room, channel, from, payload, metadata }: ValidEnvelope): void {
+  const written = metadata === null ? '{' : textOf(metadata).slice(0, -1)
+  const comma = /^\{\s*$/.test(written) ? '' : ','
+  expect(text).toEndWith(`","payload":${textOf(payload)},"metadata":${written}${comma}"position":"${POSITION}"}}`)
+  const value = JSON.parse(text) as Record<string, unknown>
+  expect(Object.keys(value).sort()).toEqual(
+    ['version', 'id', 'type', 'room', 'channel', 'from', 'timestamp', 'payload', 'metadata'].sort(),
+  )
+  expect(value).toMatchObject({ version: '1.0', id, type, room, channel, from, timestamp: TIMESTAMP })
+  expect(value.payload).toEqual(JSON.parse(textOf(payload)))
+  expect(value.metadata).toEqual({ ...(metadata === null ? {} : JSON.parse(textOf(metadata))), position: POSITION })
+  // The result is an envelope again, but for the position, which is the server's.
+  expect(readEnvelope(text, options)).toMatchObject({
+    fault: 'invalid_envelope',
+    details: { path: '/metadata/position' },
+  })
+}
+
+/** What has no position is delivered with the metadata as it came. */
+function expectStamped(text: string, { payload, metadata }: ValidEnvelope): void {
+  const written = metadata === null ? '' : `,"metadata":${textOf(metadata)}`
+  expect(text).toEndWith(`","payload":${textOf(payload)}${written}}`)
+  const value = JSON.parse(text) as Record<string, unknown>
+  expect(value.timestamp).toBe(TIMESTAMP)
+}
+
+describe('forms', () => {
+  const forms = {
+    names: isName,
+    client_ids: isClientId,
+    message_ids: isMessageId,
+    timestamps: isTimestamp,
+  }
+  for (const [form, accepts] of Object.entries(forms) as [keyof typeof forms, (text: string) => boolean][]) {
+    test(form, () => {
+      expect(names[form].valid.filter((text) => !accepts(text))).toEqual([])
+      expect(names[form].invalid.filter((text) => accepts(text))).toEqual([])
+    })
+  }
+
+  test('addresses', () => {
+    for (const { text, room, channel } of names.addresses.valid) expect(parseAddress(text)).toEqual({ room, channel })
+    expect(names.addresses.invalid.filter((text) => parseAddress(text) !== undefined)).toEqual([])
+  })
+
+  test('positions', () => {
+    for (const { text, ms, n } of names.positions.valid) expect(parsePosition(text)).toEqual({ ms, n })
+    expect(names.positions.invalid.filter((text) => parsePosition(text) !== undefined)).toEqual([])
+  })
+})
