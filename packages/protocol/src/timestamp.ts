@@ -4,6 +4,10 @@
 export const timestampPattern =
   '[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])'
 
+/** Timestamps that are real by their form alone: no 29 February, no leap second. Nearly all are. */
+export const plainTimestampPattern =
+  '[0-9]{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])'
+
 const timestamp = new RegExp(`^${timestampPattern}$`)
 const days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
@@ -11,7 +15,7 @@ const days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 export const isTimestamp = (text: string): boolean => timestamp.test(text) && isRealInstant(text)
 
 /** For a text of the outer form: does that month have that day, and that minute that second? */
-export function isRealInstant(text: string): boolean {
+function isRealInstant(text: string): boolean {
   return (digits(text, 8) <= 28 || isRealDay(text)) && (text.charCodeAt(17) !== SIX || isLastMinuteOfUtcDay(text))
 }
 

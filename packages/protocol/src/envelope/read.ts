@@ -10,7 +10,7 @@
 import type { ErrorCode } from '../codes.ts'
 import { clientIdPattern, isMessageId, messageIdPattern, namePattern, PM_CHANNEL } from '../names.ts'
 import { compile, type Fault, pointer } from '../schema.ts'
-import { isRealInstant, timestampPattern } from '../timestamp.ts'
+import { plainTimestampPattern } from '../timestamp.ts'
 import { CURRENT_VERSION, type ProtocolVersions } from '../versions.ts'
 import { countUpTo, isDeeperThan } from './depth.ts'
 import { faultInJson } from './json-fault.ts'
@@ -62,7 +62,7 @@ const CLOSE = 0x7d
 
 const usualHead = new RegExp(
   `\\{"version":"1\\.0","id":"(${messageIdPattern})","type":"(event|private|command|telemetry)","room":"(${namePattern})"` +
-    `,"channel":"(${namePattern}|\\*)","from":"(${clientIdPattern})","timestamp":"(${timestampPattern})","payload":(?=\\{)`,
+    `,"channel":"(${namePattern}|\\*)","from":"(${clientIdPattern})","timestamp":"(${plainTimestampPattern})","payload":(?=\\{)`,
   'y',
 )
 const checkMetadata = compile(ClientMetadata)
@@ -83,7 +83,6 @@ function readUsual(text: string): ReadEnvelope | undefined {
   const head = usualHead.exec(text)
   if (head === null) return undefined
   const [, id, type, room, channel, from, timestamp] = head as unknown as Head
-  if (!isRealInstant(timestamp)) return undefined
   const payloadStart = usualHead.lastIndex
   const end = text.length - 1
   const split = splitOf(text, payloadStart)
