@@ -1,0 +1,233 @@
+/** Admission: a new connection becomes a client, perhaps the one that it was before (protocol §1, §6). */
+import { type CloseName, CodedError, parseAddress, type Welcome } from '@arqonbus/protocol'
+import type { Clock } from '../kit/clock.ts'
+import type { Logger } from '../kit/logger.ts'
+import { all, type Maybe, then } from '../kit/maybe.ts'
+import type { Metrics } from '../kit/metrics.ts'
+import { fitting } from '../kit/text.ts'
+import type { Clients } from '../state/clients.ts'
+import type { Inboxes } from '../state/inboxes.ts'
+import type { Client, Profile, Role } from '../state/model.ts'
+import type { Session, Sessions } from '../state/sessions.ts'
+import type { Transport } from '../state/transport.ts'
+import { clientView, subscriptionsOf } from '../state/views.ts'
+import type { Delivery } from './deliver.ts'
+import type { Frames } from './frames.ts'
+import type { Join } from './join.ts'
+import type { Membership } from './membership.ts'
+import { askerOf } from './places.ts'
+
+/** What a connection asks for. */
+export type Arrival = {
+  readonly clientId: string | undefined
+  readonly profile: Partial<Profile>
+  readonly joins: readonly { room: string; channel: string }[]
+  readonly echo: boolean
+  readonly isResumingLive: boolean
+  readonly token: string | undefined
+  readonly session: string | undefined
+}
+
+/** A connection that is not let in: the error is told, then the close code. */
+export class Refused extends Error {
+  constructor(
+    readonly error: CodedError,
+    readonly close: CloseName,
+  ) {
+    super(error.message)
+  }
+}
+
+/** What `welcome` says of the bus, the same for everybody. */
+export type Greeting = Pick<Welcome, 'node' | 'bus' | 'versions' | 'limits' | 'heartbeat_ms'> & {
+  durability: () => Welcome['durability']
+}
+
+/** What admission needs. */
+export type AdmitDeps = {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly clients: Clients
+  readonly sessions: Sessions
+  readonly inboxes: Inboxes
+  readonly membership: Membership
+  readonly delivery: Delivery
+  readonly frames: Frames
+  readonly join: Join
+  readonly greeting: Greeting
+  readonly sessionTtlMs: number
+  readonly isAdminKey: (key: string) => boolean
+  /** Makes an id for a client that brings none. */
+  readonly newClientId: () => string
+}
+
+/** Admission, and its reverse. */
+export type Admission = {
+  /** Lets a connection in and welcomes it, or throws `Refused`. The promise ends when it is welcomed. */
+  admit(arrival: Arrival, transport: Transport): { client: Client; welcomed: Maybe<void> }
+  /** A connection has ended: its client leaves everything at once, its session is kept. */
+  depart(client: Client): void
+  /** Ends a connection and its session. */
+  disconnect(client: Client, reason: string | undefined): void
+}
+
+/** What a welcome takes beside its lists, at most: most of it is a profile of characters that JSON escapes. */
+const WELCOME_BYTES = 32 * 1024
+
+/** Makes it. */
+export function createAdmission(deps: AdmitDeps): Admission {
+  const { clock, clients, sessions, membership, delivery, frames, logger } = deps
+  /** Of the four lists in a welcome each has its share of a frame. */
+  const listBytes = (deps.greeting.limits.max_frame_bytes - WELCOME_BYTES) / 4
+  /** Of the clients that are connected. */
+  const sessionOf = new Map<Client, Session>()
+
+  const roleOf = (token: string | undefined): Role => {
+    if (token === undefined) return 'user'
+    if (!deps.isAdminKey(token)) throw new Refused(new CodedError('unauthenticated'), 'unauthenticated')
+    return 'admin'
+  }
+
+  /** An id with an open connection goes to whoever brings its session, and to nobody else. */
+  const takeIdentity = (arrival: Arrival): { id: string; session: Session; secret: string; isResumed: boolean } => {
+    const id = arrival.clientId ?? deps.newClientId()
+    const resumed =
+      arrival.session === undefined || arrival.clientId === undefined ? undefined : sessions.find(id, arrival.session)
+    const ghost = clients.get(id)
+    if (resumed !== undefined) {
+      if (ghost !== undefined) {
+        delivery.close(ghost, 'taken_over')
+        depart(ghost)
+      }
+      sessions.resume(resumed)
+      return { id, session: resumed, secret: arrival.session!, isResumed: true }
+    }
+    if (ghost !== undefined)
+      throw new Refused(new CodedError('client_id_in_use', { client_id: id }), 'client_id_in_use')
+    const begun = sessions.begin(
+      id,
+      { clientType: 'human', ...arrival.profile },
+      deps.inboxes.get(id)?.log.given.n ?? 0,
+    )
+    return { id, ...begun, isResumed: false }
+  }
+
+  const depart = (client: Client): void => {
+    const session = sessionOf.get(client)
+    if (session === undefined) return
+    sessionOf.delete(client)
+    session.profile = client.profile
+    sessions.keep(session, subscriptionsOf(client, askerOf(client)), clock.now() + deps.sessionTtlMs)
+    client.isClosing = true
+    clients.remove(client)
+    membership.leaveAll(client)
+  }
+
+  const joinAll = (
+    client: Client,
+    addresses: readonly { room: string; channel: string }[],
+  ): Maybe<Welcome['failed_joins']> => {
+    const failed: Welcome['failed_joins'] = []
+    const fail = (channel: string) => (problem: unknown) => {
+      if (!(problem instanceof CodedError)) throw problem
+      failed.push({ channel, error: problem.body() })
+    }
+    const joins = addresses.map((address) => {
+      const channel = `${address.room}:${address.channel}`
+      try {
+        const joined = then(deps.join(client, askerOf(client), address), (take) => take())
+        return joined instanceof Promise ? joined.catch(fail(channel)) : joined
+      } catch (problem) {
+        return fail(channel)(problem)
+      }
+    })
+    return then(all<unknown>(joins), () => failed)
+  }
+
+  /** A client whose admission fails for a reason of ours must not keep its id. */
+  const joinOrDepart = (client: Client, addresses: readonly { room: string; channel: string }[]) => {
+    try {
+      return joinAll(client, addresses)
+    } catch (problem) {
+      depart(client)
+      throw problem
+    }
+  }
+
+  return {
+    admit(arrival, transport) {
+      const role = roleOf(arrival.token)
+      const { id, session, secret, isResumed } = takeIdentity(arrival)
+      const now = clock.now()
+      const client: Client = {
+        id,
+        seq: clients.nextSeq(),
+        profile: { ...session.profile, ...arrival.profile },
+        role,
+        echo: arrival.echo,
+        connectedAt: now,
+        lastActivity: now,
+        lastHeard: now,
+        hasSpoken: false,
+        transport,
+        channels: new Set(),
+        rooms: new Set(),
+        listening: new Map(),
+        lastChannel: undefined,
+        isClosing: false,
+      }
+      clients.add(client)
+      sessionOf.set(client, session)
+      const inbox = deps.inboxes.get(id)
+      if (inbox !== undefined) delivery.listen(client, inbox.outlet)
+      const kept = isResumed ? session.subscriptions : []
+      const wanted = [
+        ...arrival.joins,
+        ...(arrival.isResumingLive ? kept.map((address) => parseAddress(address)!) : []),
+      ]
+      deps.metrics.connected++
+      logger.info({
+        event: 'client_connected',
+        client_id: id,
+        client_type: client.profile.clientType,
+        resumed: isResumed,
+      })
+      const welcomed = then(joinOrDepart(client, wanted), (failed) => {
+        const subscriptions = subscriptionsOf(client, askerOf(client))
+        const joined = new Set(subscriptions)
+        const welcome: Welcome = {
+          event: 'welcome',
+          client: { ...clientView(client, askerOf(client)), subscriptions: fitting(subscriptions, listBytes) },
+          session: secret,
+          node: deps.greeting.node,
+          bus: deps.greeting.bus,
+          versions: deps.greeting.versions,
+          limits: deps.greeting.limits,
+          heartbeat_ms: deps.greeting.heartbeat_ms,
+          durability: deps.greeting.durability(),
+          resumed: isResumed,
+          subscriptions: fitting(subscriptions, listBytes),
+          kept_subscriptions: fitting(
+            kept.filter((address) => !joined.has(address)),
+            listBytes,
+          ),
+          failed_joins: fitting(failed, listBytes),
+        }
+        delivery.toClient(client, frames.notice(welcome))
+      })
+      return { client, welcomed }
+    },
+    depart(client) {
+      const isKnown = sessionOf.has(client)
+      depart(client)
+      if (isKnown) logger.info({ event: 'client_disconnected', client_id: client.id })
+    },
+    disconnect(client, reason) {
+      const session = sessionOf.get(client)
+      delivery.close(client, 'disconnected', reason)
+      depart(client)
+      if (session !== undefined) sessions.end(session)
+    },
+  }
+}

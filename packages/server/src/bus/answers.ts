@@ -1,0 +1,63 @@
+/** Answers: the one place that tells a client what became of its frame. */
+import type { CodedError, ErrorCode, PublishResult } from '@arqonbus/protocol'
+import type { LimitName } from '../kit/metric-table.ts'
+import type { Metrics } from '../kit/metrics.ts'
+import type { Client } from '../state/model.ts'
+import type { Delivery } from './deliver.ts'
+import type { Frames } from './frames.ts'
+
+/** Answers. */
+export type Answers = {
+  succeed(client: Client, requestId: string, command: string | undefined, responseFormat: string, result: object): void
+  /** The log has a message. */
+  acknowledge(client: Client, requestId: string, result: PublishResult): void
+  refuse(client: Client, requestId: string | null, command: string | undefined, error: CodedError): void
+}
+
+/** What answering needs. */
+export type AnswersDeps = {
+  readonly frames: Frames
+  readonly delivery: Delivery
+  readonly metrics: Pick<Metrics, 'reject' | 'limit'>
+  /** A client with more bytes waiting than this is not read from: whoever does not read gets no more answers to write. */
+  readonly slowBytes: number
+}
+
+/** Codes that say that a limit was reached, and its name in the metrics. */
+const limits: { readonly [Code in ErrorCode]?: LimitName } = {
+  message_too_large: 'message_bytes',
+  too_many_rooms: 'rooms',
+  too_many_channels: 'channels',
+  too_many_subscriptions: 'subscriptions',
+  channel_full: 'participants',
+  room_full: 'room_participants',
+}
+
+/** A rate that is none of messages or commands, which are counted where they are measured, says what is full. */
+const limitOf = ({ code, details }: CodedError): LimitName | undefined =>
+  details?.limit === 'dedup_bytes' ? 'dedup_bytes' : limits[code]
+
+/** Makes it. */
+export function createAnswers({ frames, delivery, metrics, slowBytes }: AnswersDeps): Answers {
+  const holdBack = ({ transport }: Client) => {
+    if (transport.bufferedBytes() > slowBytes) transport.pause()
+  }
+  const send = (client: Client, text: string) => {
+    delivery.toClient(client, text)
+    holdBack(client)
+  }
+  return {
+    succeed: (client, requestId, command, responseFormat, result) =>
+      send(client, frames.success(requestId, command, responseFormat, result)),
+    acknowledge(client, requestId, result) {
+      delivery.toClientBehindPublished(client, frames.acknowledgement(requestId, result))
+      holdBack(client)
+    },
+    refuse(client, requestId, command, error) {
+      metrics.reject(error.code)
+      const limit = limitOf(error)
+      if (limit !== undefined) metrics.limit(limit)
+      send(client, frames.error(requestId, command, error))
+    },
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * From history to live without a hole.
+ *
+ * A connection that is behind is a cursor in each log of an outlet. It is brought on while its send buffer is short: from what the node has at hand, or
+ * by a page of the log, without what this node has not announced yet. When nothing is missing it is subscribed in the same tick: it is live.
+ * Whoever falls off a log is closed with 4429, and recovers with its last position.
+ */
+import { type CloseName, CodedError } from '@arqonbus/protocol'
+import type { Logger } from '../kit/logger.ts'
+import type { Metrics } from '../kit/metrics.ts'
+import type { Bounds, Entry, Log, Page } from '../log/contract.ts'
+import type { Client, Cursors, Outlet } from '../state/model.ts'
+
+/** What catching up needs. */
+export type CatchUpDeps = {
+  readonly metrics: Pick<Metrics, 'delivered' | 'slowClosed'>
+  readonly logger: Logger
+  /** Whether the logs answer at once. */
+  readonly isImmediate: boolean
+  readonly putLive: (client: Client, outlet: Outlet) => void
+  /** What is to be told before the first message of a log, where its count goes on from no other's. */
+  readonly noticeOf: (log: Log) => string | undefined
+  readonly close: (client: Client, name: CloseName) => void
+}
+
+/** Catching up. */
+export type CatchUp = {
+  /** The connection is behind in something. */
+  add(client: Client): void
+  /** There is room in its buffer. */
+  drained(client: Client): void
+  /** Looks at all that are behind. Called every 50 ms: what a drain did not tell is not left lying. */
+  tick(): void
+  /** How many are behind. */
+  size(): number
+}
+
+/** A connection is given more only while fewer bytes than this wait for it. */
+const LOW_WATER_BYTES = 64 * 1024
+const PAGE_ENTRIES = 256
+const PAGE_BYTES = 256 * 1024
+/** Reads of logs under way at once on this node. */
+const MOST_READS = 64
+/** Everybody together is given so much in one turn of the loop: the kernel may take megabytes at once, and all others would wait for that. */
+const TURN_CHARS = 256 * 1024
+
+/** Makes it. */
+export function createCatchUp(deps: CatchUpDeps): CatchUp {
+  const behind = new Set<Client>()
+  /** Those that wait for a page. */
+  const reading = new Set<Client>()
+  let givenInTurn = 0
+  let isTurnAsked = false
+
+  /** Serves all until the turn is over. Who was served goes to the end, so that everybody has a turn. */
+  const goRound = (): void => {
+    givenInTurn = 0
+    for (const client of [...behind]) {
+      if (givenInTurn >= TURN_CHARS) return askTurn()
+      behind.delete(client)
+      behind.add(client)
+      pump(client)
+    }
+  }
+
+  const askTurn = (): void => {
+    if (isTurnAsked) return
+    isTurnAsked = true
+    setImmediate(() => {
+      isTurnAsked = false
+      goRound()
+    })
+  }
+
+  /** Gives what fits. */
+  const pump = (client: Client): void => {
+    if (client.isClosing) {
+      behind.delete(client)
+      return
+    }
+    if (reading.has(client)) return
+    for (const [outlet, state] of client.listening) {
+      if (state === 'live') continue
+      if (bringOn(client, outlet, state) === 'waits') return
+    }
+    behind.delete(client)
+  }
+
+  /** Brings a connection on in one outlet: until it is live there, or has to wait. */
+  const bringOn = (client: Client, outlet: Outlet, cursors: Cursors): 'live' | 'waits' => {
+    for (;;) {
+      let isComplete = true
+      let isGiven = false
+      if (mustWait(client)) return 'waits'
+      for (const log of outlet.logs()) {
+        const cursor = numberIn(cursors, log)
+        const head = log.given.n
+        if (cursor === head) continue
+        isComplete = false
+        // It has more than this node was told of yet, from another node or by `history`: that is not given to it again.
+        if (cursor > head) continue
+        if (mustWait(client)) return 'waits'
+        const entries = log.recent(cursor, PAGE_ENTRIES, PAGE_BYTES)
+        if (entries !== undefined) give(client, log, entries, cursors)
+        else if (!readPage(client, outlet, log, cursors)) return 'waits'
+        isGiven ||= numberIn(cursors, log) !== cursor
+      }
+      if (isComplete) {
+        deps.putLive(client, outlet)
+        return 'live'
+      }
+      if (!isGiven) return 'waits'
+    }
+  }
+
+  /** True where a client cannot be given more now: a drain of its buffer, the next turn or the tick brings it on. */
+  const mustWait = (client: Client): boolean => {
+    if (isBusy(client)) return true
+    if (givenInTurn < TURN_CHARS) return false
+    askTurn()
+    return true
+  }
+
+  const isBusy = (client: Client): boolean => client.transport.bufferedBytes() >= LOW_WATER_BYTES
+
+  /** Reads a page; true where it was there at once, and the client may have more. */
+  const readPage = (client: Client, outlet: Outlet, log: Log, cursors: Cursors): boolean => {
+    if (reading.size >= MOST_READS) return false
+    const cursor = numberIn(cursors, log)
+    const page = log.read({ after: cursor, limit: PAGE_ENTRIES, maxBytes: PAGE_BYTES })
+    if (!(page instanceof Promise)) return takePage(client, log, page, cursors)
+    reading.add(client)
+    page
+      .then((read) => {
+        reading.delete(client)
+        // Meanwhile it may have left, or have asked to go on from elsewhere, or the log have ended: then this page is not for it.
+        const isStale = client.listening.get(outlet) !== cursors || numberIn(cursors, log) !== cursor || log.isClosed
+        if (isStale || takePage(client, log, read, cursors)) pump(client)
+      })
+      .catch((problem: unknown) => {
+        reading.delete(client)
+        // It stays behind, and the tick tries again. A log that is away says so in lines of its own.
+        if (problem instanceof CodedError) return
+        const stack = problem instanceof Error ? problem.stack : String(problem)
+        deps.logger.error({ event: 'catch_up_failed', client_id: client.id, stack })
+      })
+    return false
+  }
+
+  /** Gives a page; false where nothing of it could be given. */
+  const takePage = (client: Client, log: Log, page: Page, cursors: Cursors): boolean => {
+    const cursor = numberIn(cursors, log)
+    const next = page.entries[0]?.n ?? page.last.n + 1
+    if (next === cursor + 1) {
+      give(client, log, page.entries, cursors)
+      return page.entries.length > 0
+    }
+    closeSlow(client, cursor, next)
+    return false
+  }
+
+  /** What it lacks is no longer in the log. */
+  const closeSlow = (client: Client, after: number, first: number): void => {
+    deps.metrics.slowClosed++
+    deps.logger.warn({ event: 'slow_consumer', client_id: client.id, code: 4429, after, first })
+    deps.close(client, 'slow_consumer')
+  }
+
+  /** One that takes nothing is not read for: where the log tells at once, it is closed as soon as what it lacks is gone. */
+  const closeFallen = (client: Client): void => {
+    if (!deps.isImmediate) return
+    for (const [outlet, cursors] of client.listening) {
+      if (cursors === 'live') continue
+      for (const log of outlet.logs()) {
+        const cursor = numberIn(cursors, log)
+        if (log.recent(cursor, 1, 1) !== undefined) continue
+        const { first, last } = log.bounds() as Bounds
+        return closeSlow(client, cursor, log.isEmpty() ? last.n + 1 : first.n)
+      }
+    }
+  }
+
+  const give = (client: Client, log: Log, entries: readonly Entry[], cursors: Cursors): void => {
+    const head = log.given.n
+    let last: Entry | undefined
+    for (const entry of entries) {
+      // What this node has not announced yet comes with its announcement.
+      if (entry.n > head) break
+      if (entry.n === 1) tellNotice(client, log)
+      client.transport.send(entry.text)
+      givenInTurn += entry.text.length
+      deps.metrics.delivered++
+      last = entry
+    }
+    if (last !== undefined) cursors.set(log, { ms: last.ms, n: last.n })
+  }
+
+  const tellNotice = (client: Client, log: Log): void => {
+    const notice = deps.noticeOf(log)
+    if (notice !== undefined) client.transport.send(notice)
+  }
+
+  return {
+    add: (client) => {
+      behind.add(client)
+    },
+    drained(client) {
+      if (behind.has(client)) pump(client)
+    },
+    tick() {
+      for (const client of behind) if (isBusy(client)) closeFallen(client)
+      goRound()
+    },
+    size: () => behind.size,
+  }
+}
+
+/** The number of the last message that was given. A log that is not among the cursors was born later: all of it is missing. */
+const numberIn = (cursors: Cursors, log: Log): number => cursors.get(log)?.n ?? 0

@@ -1,0 +1,40 @@
+/** Drafts: messages on their way into a log, with who waits for what becomes of them. */
+import { CodedError, type Position, type ReadEnvelope } from '@arqonbus/protocol'
+import type { Draft, Entry, LogDriver } from '../log/contract.ts'
+import type { Client, Outlet } from '../state/model.ts'
+
+/** A message on its way, and who waits for what becomes of it. */
+export type PublishDraft = Draft & {
+  readonly client: Client
+  /** True where the sender is told that the log has it. */
+  readonly isAnswered: boolean
+  /** For a private message: who hears what became of this part of it, in the sender's place. */
+  readonly part: PrivatePart | undefined
+  /** Called when a log that answers later has answered. */
+  settled: (() => void) | undefined
+  isSettled: boolean
+}
+
+/** The driver of the logs of a bus: what they hold is delivered by outlets. */
+export type BusLog = LogDriver<readonly Outlet[], PublishDraft>
+
+/** A private message goes into several logs: what one of them said. */
+export type PrivatePart = {
+  appended(entry: Entry): void
+  repeated(position: Position): void
+  refused(error: CodedError): void
+}
+
+/** Makes a draft of an envelope. `isOwnCopy` is true where the sender gets a copy of its own, or an acknowledgement in its place. */
+export type DraftOf = (client: Client, envelope: ReadEnvelope, isOwnCopy: boolean, part?: PrivatePart) => PublishDraft
+
+/** Subscribed connections that are known here. */
+export function countListeners(outlets: readonly Outlet[]): number {
+  let count = 0
+  for (const outlet of outlets) count += outlet.listeners
+  return count
+}
+
+/** A fault of an envelope that only shows in context. */
+export const malformed = (path: string, expected: string): CodedError =>
+  new CodedError('invalid_envelope', { path, expected })

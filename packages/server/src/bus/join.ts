@@ -1,0 +1,195 @@
+/** Joins: a subscription, and everything that was missed since the last one (protocol §4, §5). */
+import {
+  BUS,
+  CodedError,
+  type CommandResult,
+  type Position,
+  parsePosition,
+  positionText,
+  WHOLE_ROOM,
+} from '@arqonbus/protocol'
+import { all, type Maybe, then } from '../kit/maybe.ts'
+import type { Located, Log } from '../log/contract.ts'
+import { type Channel, type Client, mayEnter, type Outlet, type Room } from '../state/model.ts'
+import type { Membership } from './membership.ts'
+import { type Asker, askerOf, type Places } from './places.ts'
+
+/** What to join, and the last that one has. */
+export type JoinRequest = {
+  readonly room: string
+  readonly channel: string
+  readonly since?: string | Readonly<Record<string, string>> | undefined
+  readonly since_id?: string | Readonly<Record<string, string>> | undefined
+  readonly room_since?: string | undefined
+  readonly room_since_id?: string | undefined
+}
+
+/** What joining one address gave. */
+export type JoinResult = Extract<CommandResult<'join_channel'>, { channel: string }>
+
+/**
+ * Joins one address. The logs are asked first; what comes of that is a function that joins, which is called in the tick of the answer: so nothing of the
+ * channel comes ahead of the answer, and missed messages follow it when the caller lets the client's connection catch up.
+ */
+export type Join = (client: Client, asker: Asker, request: JoinRequest) => Maybe<() => JoinResult>
+
+/** What joining needs. */
+export type JoinDeps = {
+  readonly places: Places
+  readonly membership: Membership
+  /** The log of a client's inbox, the outlet that carries it, and the number that its session begins after. */
+  readonly inboxOf: (client: Client) => { readonly log: Log; readonly outlet: Outlet; readonly after: number }
+}
+
+/** Room-wide joins list so many heads at most; a room with more channels cannot be recovered as a whole. */
+const MOST_HEADS = 1000
+
+/** Makes it. */
+export function createJoin({ places, membership, inboxOf }: JoinDeps): Join {
+  const joinChannel = (client: Client, asker: Asker, request: JoinRequest): Maybe<() => JoinResult> => {
+    const since = onePosition(request.since, 'since')
+    const sinceId = oneId(request.since_id)
+    const roomSince = onePosition(request.room_since, 'room_since')
+    const channel = places.openChannel(request.room, request.channel, asker, (room) =>
+      membership.checkLimits(client, room),
+    )
+    const located = locate(channel.log, since, sinceId)
+    const roomLocated = locate(channel.room.broadcast, roomSince, request.room_since_id)
+    return then(all([located, roomLocated]), ([here, inRoom]) => () => {
+      const { room, address } = channel
+      if (channel.isDeleted) throw new CodedError('channel_not_found', { channel: address })
+      membership.joinChannel(client, channel)
+      const joined = goOn(client, membership.outletOf(client, channel), channel.log, since, here)
+      const broadcast = goOn(client, room.broadcastOutlet, room.broadcast, roomSince, inRoom)
+      return { channel: address, ...joined, ...roomFields(broadcast) }
+    })
+  }
+
+  const joinRoom = (client: Client, asker: Asker, request: JoinRequest): Maybe<() => JoinResult> => {
+    const roomSince = onePosition(request.room_since, 'room_since')
+    const since = positions(request.since)
+    const ids = idsByChannel(request.since_id)
+    const room = places.openRoom(request.room, asker, (room) => membership.checkLimits(client, room))
+    const channels = readableChannels(room, client)
+    const recoverable = channels.length <= MOST_HEADS
+    // A channel that is not among the positions was born after them: all of it was missed.
+    const startOf = ({ name, log }: Channel) =>
+      since === undefined || !recoverable ? undefined : (since.get(name) ?? log?.birth)
+    const located = channels.map((channel) => locate(channel.log, startOf(channel), ids.get(channel.name)))
+    const inRoom = locate(room.broadcast, roomSince, request.room_since_id)
+    return then(all([inRoom, ...located]), ([roomFound, ...found]) => () => {
+      if (places.room(room.name) !== room) throw new CodedError('room_not_found', { room: room.name })
+      membership.joinRoom(client, room)
+      const broadcast = goOn(client, room.broadcastOutlet, room.broadcast, roomSince, roomFound)
+      const foundOf = new Map(channels.map((channel, i) => [channel, found[i]]))
+      const heads = readableChannels(room, client).map((channel) => {
+        const start = startOf(channel)
+        const { log } = channel
+        // One that was born while the logs were asked is given from its birth, or begins anew where one of its name had been.
+        const isNew = start !== undefined && log !== undefined && !foundOf.has(channel)
+        const here = isNew ? locateNewborn(start, log) : foundOf.get(channel)
+        return { channel: channel.address, ...goOn(client, membership.outletOf(client, channel), log, start, here) }
+      })
+      const address = `${room.name}:${WHOLE_ROOM}`
+      return { channel: address, ...roomFields(broadcast), channels: heads.slice(0, MOST_HEADS), recoverable }
+    })
+  }
+
+  /** One's inbox is always joined: a join with `since` recovers it, but nothing from before the session, which is somebody else's. */
+  const joinInbox = (client: Client, request: JoinRequest): Maybe<() => JoinResult> => {
+    const since = onePosition(request.since, 'since')
+    const { log, outlet, after } = inboxOf(client)
+    return then(locate(log, since, oneId(request.since_id)), (located) => () => {
+      const isForeign = located?.recovered === true && since!.n < after
+      const found: Located | undefined = isForeign
+        ? { recovered: false, reason: 'reset', first: located.head, head: located.head }
+        : located
+      return { channel: `${BUS}:inbox`, ...goOn(client, outlet, log, since, found) }
+    })
+  }
+
+  /** Lets the client go on behind its position, where it can: one that is joined already is taken there. Says where it goes on. */
+  const goOn = (
+    client: Client,
+    outlet: Outlet,
+    log: Log | undefined,
+    since: Position | undefined,
+    found: Located | undefined,
+  ): Recovery => {
+    if (log === undefined) return {}
+    if (since !== undefined && found?.recovered === true) {
+      membership.rewind(client, outlet, log, since)
+      // The log may have more than this node was told of, or have been asked before what was told since.
+      const head = found.head.n > log.given.n ? found.head : log.given
+      return { position: positionText(head), recovered: true, missed: head.n - since.n }
+    }
+    const position = positionText(membership.standing(client, outlet, log))
+    if (found === undefined || found.recovered) return { position }
+    return { position, recovered: false, reason: found.reason, first: positionText(found.first) }
+  }
+
+  const ask = (client: Client, asker: Asker, request: JoinRequest): Maybe<() => JoinResult> => {
+    if (request.room === BUS && request.channel === 'inbox') return joinInbox(client, request)
+    return request.channel === WHOLE_ROOM ? joinRoom(client, asker, request) : joinChannel(client, asker, request)
+  }
+
+  return (client, asker, request) =>
+    then(ask(client, asker, request), (take) => () => {
+      // Whoever has gone while the logs were asked has left everything, and would stay in what it joined now.
+      if (client.isClosing) throw new CodedError('client_not_found', { client_id: client.id })
+      return take()
+    })
+}
+
+function locate(
+  log: Log | undefined,
+  since: Position | undefined,
+  sinceId: string | undefined,
+): Maybe<Located | undefined> {
+  return log === undefined || since === undefined ? undefined : log.locate(since, sinceId)
+}
+
+/** What a room-wide subscription brings the client: with the private channels that it may enter by itself. */
+const readableChannels = (room: Room, client: Client): Channel[] =>
+  [...room.channels.values()].filter((channel) => channel.log !== undefined && mayEnter(channel, askerOf(client)))
+
+/** What `locate` says of a log that is new, and has everything that it ever took unless it says otherwise later. */
+const locateNewborn = (since: Position, log: Log): Located =>
+  since.n === 0 && since.ms === log.birth.ms
+    ? { recovered: true, missed: log.given.n, head: log.given }
+    : { recovered: false, reason: 'reset', first: log.birth, head: log.given }
+
+/** What a join says of one log. `position` is the head, or where the client stands that is joined and behind: whatever comes after it comes. */
+type Recovery = Pick<JoinResult, 'position' | 'recovered' | 'missed' | 'reason' | 'first'>
+
+const roomFields = ({ position, recovered }: Recovery) => ({
+  ...(position !== undefined && { room_position: position }),
+  ...(recovered !== undefined && { room_recovered: recovered }),
+})
+
+function onePosition(since: JoinRequest['since'], name: string): Position | undefined {
+  if (since === undefined) return undefined
+  const position = typeof since === 'string' ? parsePosition(since) : undefined
+  if (position === undefined) throw wrong(name, 'a position')
+  return position
+}
+
+function oneId(id: JoinRequest['since_id']): string | undefined {
+  if (typeof id === 'object') throw wrong('since_id', 'an id')
+  return id
+}
+
+/** A Map, because channels may have the names that objects are born with: `constructor`. */
+function idsByChannel(id: JoinRequest['since_id']): ReadonlyMap<string, string> {
+  if (typeof id === 'string') throw wrong('since_id', 'a map of channel to id')
+  return new Map(Object.entries(id ?? {}))
+}
+
+function positions(since: JoinRequest['since']): Map<string, Position> | undefined {
+  if (since === undefined) return undefined
+  if (typeof since === 'string') throw wrong('since', 'a map of channel to position')
+  return new Map(Object.entries(since).map(([channel, text]) => [channel, onePosition(text, `since/${channel}`)!]))
+}
+
+const wrong = (name: string, expected: string): CodedError =>
+  new CodedError('invalid_parameters', { path: `/parameters/${name}`, expected })

@@ -1,0 +1,167 @@
+/** Membership: who is in which channel and room, and what each is delivered for it (protocol §4). */
+import { CodedError, type Position } from '@arqonbus/protocol'
+import type { Clock } from '../kit/clock.ts'
+import type { Log } from '../log/contract.ts'
+import { type Channel, type Client, type Cursors, mayEnter, type Outlet, type Room } from '../state/model.ts'
+import { type Delivery, headsOf } from './deliver.ts'
+import { askerOf } from './places.ts'
+
+/** How many there may be. */
+export type MembershipLimits = {
+  readonly maxParticipants: number
+  readonly maxRoomParticipants: number
+  readonly maxSubscriptions: number
+}
+
+/** Membership. Joining what is joined, and leaving what is not, change nothing. */
+export type Membership = {
+  /** All subscriptions of all clients. */
+  readonly subscriptions: number
+  /** `room_full` and `too_many_subscriptions`, of a room that may not be there yet. */
+  checkLimits(client: Client, room: Room | undefined): void
+  /** `channel_full`, `room_full`, `too_many_subscriptions`. */
+  joinChannel(client: Client, channel: Channel): void
+  leaveChannel(client: Client, channel: Channel): boolean
+  joinRoom(client: Client, room: Room): void
+  leaveRoom(client: Client, room: Room): boolean
+  /** A closed connection leaves everything at once. */
+  leaveAll(client: Client): void
+  /** Those who listen to the whole room hear a new channel: private ones by the membership. */
+  channelCreated(channel: Channel): void
+  /** They hear it no more once it is deleted: another of its name may have other members. */
+  channelEnded(channel: Channel): void
+  /** The outlet by which a client is given what goes to a channel that it has joined. */
+  outletOf(client: Client, channel: Channel): Outlet
+  /** The last position that a client was given of a log, by an outlet: the head where it is live. */
+  standing(client: Client, outlet: Outlet, log: Log): Position
+  /** Lets a client go on after a position of a log, which one of its outlets carries: before or behind where it stands. */
+  rewind(client: Client, outlet: Outlet, log: Log, position: Position): void
+}
+
+/** Makes it. */
+export function createMembership(limits: MembershipLimits, delivery: Delivery, clock: Clock): Membership {
+  let subscriptions = 0
+
+  const checkLimits: Membership['checkLimits'] = (client, room) => {
+    if (client.channels.size + client.rooms.size >= limits.maxSubscriptions) {
+      throw new CodedError('too_many_subscriptions', { limit: limits.maxSubscriptions })
+    }
+    if (room !== undefined && !room.present.has(client) && room.present.size >= limits.maxRoomParticipants) {
+      throw new CodedError('room_full', { room: room.name, limit: limits.maxRoomParticipants })
+    }
+  }
+  /** Counts a join in; with the first one the client hears the broadcast of the room. */
+  const enter = (client: Client, room: Room) => {
+    const joins = room.present.get(client) ?? 0
+    room.present.set(client, joins + 1)
+    room.lastUsed = clock.now()
+    subscriptions++
+    if (joins === 0) delivery.listen(client, room.broadcastOutlet)
+  }
+  const exit = (client: Client, room: Room) => {
+    const joins = (room.present.get(client) ?? 0) - 1
+    subscriptions--
+    room.lastUsed = clock.now()
+    if (joins > 0) {
+      room.present.set(client, joins)
+      return
+    }
+    room.present.delete(client)
+    delivery.unlisten(client, room.broadcastOutlet)
+  }
+  /** True where the room's own topic brings the channel. */
+  const isCovered = (client: Client, channel: Channel) => channel.type !== 'private' && channel.room.wide.has(client)
+  const restrictedChannels = (client: Client, room: Room) =>
+    [...room.channels.values()].filter((channel) => channel.type === 'private' && mayEnter(channel, askerOf(client)))
+
+  return {
+    get subscriptions() {
+      return subscriptions
+    },
+    checkLimits,
+    joinChannel(client, channel) {
+      channel.lastUsed = clock.now()
+      if (client.channels.has(channel)) return
+      checkLimits(client, channel.room)
+      const most = channel.options?.max_participants ?? limits.maxParticipants
+      if (channel.participants.size >= most)
+        throw new CodedError('channel_full', { channel: channel.address, limit: most })
+      client.channels.add(channel)
+      channel.participants.add(client)
+      enter(client, channel.room)
+      if (!client.listening.has(channel.outlet) && !isCovered(client, channel)) delivery.listen(client, channel.outlet)
+    },
+    leaveChannel(client, channel) {
+      if (!client.channels.delete(channel)) return false
+      channel.participants.delete(client)
+      channel.lastUsed = clock.now()
+      const wide = channel.room.wide.has(client)
+      if (!wide || !mayEnter(channel, askerOf(client))) delivery.unlisten(client, channel.outlet)
+      exit(client, channel.room)
+      return true
+    },
+    joinRoom(client, room) {
+      if (client.rooms.has(room)) return
+      checkLimits(client, room)
+      client.rooms.add(room)
+      room.wide.add(client)
+      enter(client, room)
+      // From now on the room's topic brings the open channels that were joined one by one; where one of them is behind, so is the room.
+      let cursors: Cursors | undefined
+      for (const channel of client.channels) {
+        if (channel.room !== room || channel.type === 'private') continue
+        const state = delivery.unlisten(client, channel.outlet)
+        if (state === undefined || state === 'live') continue
+        cursors ??= headsOf(room.wideOutlet)
+        for (const [log, position] of state) cursors.set(log, position)
+      }
+      delivery.listen(client, room.wideOutlet, cursors)
+      for (const channel of restrictedChannels(client, room)) {
+        if (!client.listening.has(channel.outlet)) delivery.listen(client, channel.outlet)
+      }
+    },
+    leaveRoom(client, room) {
+      if (!client.rooms.delete(room)) return false
+      room.wide.delete(client)
+      if (room.wide.size === 0) room.ended.clear()
+      const state = delivery.unlisten(client, room.wideOutlet)
+      for (const channel of restrictedChannels(client, room)) {
+        if (!client.channels.has(channel)) delivery.unlisten(client, channel.outlet)
+      }
+      for (const channel of client.channels) {
+        if (channel.room !== room || channel.type === 'private') continue
+        const { log, outlet } = channel
+        const isBehind = state instanceof Map && log !== undefined
+        delivery.listen(client, outlet, isBehind ? new Map([[log, state.get(log) ?? log.birth]]) : undefined)
+      }
+      exit(client, room)
+      return true
+    },
+    leaveAll(client) {
+      for (const channel of client.channels) this.leaveChannel(client, channel)
+      for (const room of client.rooms) this.leaveRoom(client, room)
+      for (const outlet of client.listening.keys()) delivery.unlisten(client, outlet)
+    },
+    channelCreated(channel) {
+      if (channel.type !== 'private') return
+      for (const client of channel.room.wide)
+        if (mayEnter(channel, askerOf(client))) delivery.listen(client, channel.outlet)
+    },
+    channelEnded(channel) {
+      if (channel.type !== 'private') return
+      for (const client of channel.room.wide) delivery.unlisten(client, channel.outlet)
+    },
+    outletOf: (client, channel) => (isCovered(client, channel) ? channel.room.wideOutlet : channel.outlet),
+    standing(client, outlet, log) {
+      const state = client.listening.get(outlet)
+      return state instanceof Map ? (state.get(log) ?? log.birth) : log.given
+    },
+    rewind(client, outlet, log, position) {
+      const state = client.listening.get(outlet)
+      if (state === 'live' && position.n === log.given.n) return
+      const cursors = state instanceof Map ? state : headsOf(outlet)
+      cursors.set(log, position)
+      delivery.putBehind(client, outlet, cursors)
+    },
+  }
+}

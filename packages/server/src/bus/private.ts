@@ -1,0 +1,120 @@
+/** Private messages: into the inbox of every recipient and of the sender, acknowledged when all have it (protocol §4). */
+import {
+  CodedError,
+  PM_CHANNEL,
+  type Position,
+  type PublishResult,
+  positionText,
+  type ReadEnvelope,
+  TELEMETRY_ROOM,
+} from '@arqonbus/protocol'
+import type { Inbox } from '../state/inboxes.ts'
+import type { Client } from '../state/model.ts'
+import type { Answers } from './answers.ts'
+import { type DraftOf, malformed, type PrivatePart } from './draft.ts'
+
+/** What private messages need. */
+export type PrivateDeps = {
+  /** Inboxes, made where there is none. */
+  readonly inboxes: { openFor(clientId: string): Inbox }
+  /** True for a client that is connected, or whose session is kept. */
+  readonly isKnown: (clientId: string) => boolean
+  readonly answers: Answers
+  readonly log: { durability(): PublishResult['durability'] }
+  readonly draftOf: DraftOf
+}
+
+/** Makes the function that sends one; its result is that of `Publish`. */
+export function createPrivate(deps: PrivateDeps) {
+  const { answers } = deps
+
+  return (client: Client, envelope: ReadEnvelope, settled: () => void): boolean => {
+    if (envelope.channel !== PM_CHANNEL)
+      throw malformed('/channel', '`pm`: private envelopes go to the channel pm of a room')
+    if (envelope.room === TELEMETRY_ROOM)
+      throw new CodedError('system_channel', { channel: `${envelope.room}:${PM_CHANNEL}` })
+    const recipients = recipientsOf(envelope)
+    const unknown = recipients.filter((id) => !deps.isKnown(id))
+    if (unknown.length > 0) throw new CodedError('client_not_found', { client_ids: unknown })
+
+    const own = deps.inboxes.openFor(client.id)
+    const others = [...new Set(recipients)].filter((id) => id !== client.id).map((id) => deps.inboxes.openFor(id))
+    let isSettled = false
+    let isLater = false
+    send(client, envelope, own, others, () => {
+      isSettled = true
+      if (isLater) settled()
+    })
+    isLater = true
+    return isSettled
+  }
+
+  /**
+   * The sender's own inbox first. Everything that it sent is there, so an id that it has used before for something else is refused by it, and then no
+   * recipient has the message. When it has taken the message, the others get it; if one of them does not, nobody can say any more that it was refused.
+   */
+  function send(
+    client: Client,
+    envelope: ReadEnvelope,
+    own: Inbox,
+    others: readonly Inbox[],
+    settled: () => void,
+  ): void {
+    let waiting = others.length
+    let taken: { position: Position; duplicate: boolean } | undefined
+    let isPartial = false
+
+    const finish = () => {
+      if (isPartial) answers.refuse(client, envelope.id, undefined, new CodedError('outcome_unknown'))
+      else if (taken !== undefined && ownDraft.isAnswered) acknowledge(client, envelope, taken, [own, ...others])
+      settled()
+    }
+    const ownTaken = (position: Position, duplicate: boolean) => {
+      taken = { position, duplicate }
+      if (others.length === 0) return finish()
+      others.forEach((inbox, i) => inbox.log.append(theirDrafts[i]!))
+    }
+    const theirsSettled = () => {
+      if (--waiting === 0) finish()
+    }
+    const theirs: PrivatePart = {
+      appended: theirsSettled,
+      repeated: theirsSettled,
+      refused() {
+        isPartial = true
+        theirsSettled()
+      },
+    }
+    const ownDraft = deps.draftOf(client, envelope, true, {
+      appended: (entry) => ownTaken(entry, false),
+      repeated: (position) => ownTaken(position, true),
+      refused(error) {
+        answers.refuse(client, envelope.id, undefined, error)
+        settled()
+      },
+    })
+    const theirDrafts = others.map(() => deps.draftOf(client, envelope, false, theirs))
+    own.log.append(ownDraft)
+  }
+
+  function acknowledge(
+    client: Client,
+    envelope: ReadEnvelope,
+    { position, duplicate }: { position: Position; duplicate: boolean },
+    inboxes: readonly Inbox[],
+  ): void {
+    const recipients = inboxes.reduce((sum, inbox) => sum + inbox.outlet.listeners, 0)
+    answers.acknowledge(client, envelope.id, {
+      position: positionText(position),
+      durability: deps.log.durability(),
+      duplicate,
+      recipients,
+    })
+  }
+}
+
+function recipientsOf(envelope: ReadEnvelope): readonly string[] {
+  const to = envelope.metadata?.to
+  if (to === undefined) throw malformed('/metadata/to', 'the recipients: a client id, or a list of up to 32')
+  return typeof to === 'string' ? [to] : to
+}

@@ -1,0 +1,284 @@
+/**
+ * Receive: a frame becomes an envelope, and the envelope a publish, a command or telemetry (protocol §2, §3).
+ *
+ * The steps of a frame, in order: size, JSON, schema, type, sender, rate, then what it asks for. Frames of one client are handled in the order sent:
+ * while one waits for a log, those behind it wait too. Handlers are synchronous, and everything that goes wrong becomes one coded answer.
+ */
+import { CodedError, errorCodes, type ProtocolVersions, type ReadEnvelope, readEnvelope } from '@arqonbus/protocol'
+import type { Clock } from '../kit/clock.ts'
+import type { Logger } from '../kit/logger.ts'
+import type { Metrics } from '../kit/metrics.ts'
+import { type Bucket, type Rate, takeFrom, waitMs } from '../limits/bucket.ts'
+import type { Client } from '../state/model.ts'
+import type { Answers } from './answers.ts'
+import type { CatchUp } from './catch-up.ts'
+import type { Delivery } from './deliver.ts'
+import { faultOf } from './faults.ts'
+import type { Publish } from './publish.ts'
+import type { Run } from './run.ts'
+
+/** What one connection has sent, and what of it is still to be done. */
+export type Intake = {
+  readonly client: Client
+  /** Frames behind one that waits. */
+  readonly queue: string[]
+  queuedBytes: number
+  /** True while a command waits for its answer. */
+  isBusy: boolean
+  /** Own publishes whose log has not answered. */
+  unsettled: number
+  /** What they took up since there were none. */
+  unsettledBytes: number
+  /** Called when one of them is settled; made with the first publish, for most connections only listen. */
+  onSettled: (() => void) | undefined
+  /** A command that waits for them. */
+  waiting: ReadEnvelope | undefined
+  /** The times of the last violations. */
+  violations: number[]
+  /** Refusals for the rate, less the messages that passed. */
+  floods: number
+  rate: Bucket | undefined
+  commandRates: Map<string, Bucket> | undefined
+}
+
+/** The intake of a new connection: small, for most connections only listen. */
+export const createIntake = (client: Client): Intake => ({
+  client,
+  queue: [],
+  queuedBytes: 0,
+  isBusy: false,
+  unsettled: 0,
+  unsettledBytes: 0,
+  onSettled: undefined,
+  waiting: undefined,
+  violations: [],
+  floods: 0,
+  rate: undefined,
+  commandRates: undefined,
+})
+
+/** The limits of a frame. */
+export type ReceiveLimits = {
+  readonly maxMessageBytes: number
+  readonly maxDepth: number
+  readonly maxViolations: number
+  readonly violationWindowMs: number
+  readonly rateLimit: Rate | null
+  /** Frames that wait, or whose log has not answered, may take so many bytes before the socket is no longer read. */
+  readonly slowBytes: number
+}
+
+/** What receiving needs. */
+export type ReceiveDeps = {
+  readonly limits: ReceiveLimits
+  readonly versions: ProtocolVersions
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly logger: Logger
+  readonly answers: Answers
+  readonly delivery: Delivery
+  readonly catchUp: CatchUp
+  readonly publish: Publish
+  readonly run: Run
+  readonly relayTelemetry: (client: Client, envelope: ReadEnvelope) => void
+}
+
+/** Receiving. */
+export type Receive = {
+  /** A text frame. */
+  text(intake: Intake, frame: string): void
+  /** A binary frame: refused. */
+  binary(intake: Intake): void
+  /** There is room in the send buffer again. */
+  drained(intake: Intake): void
+  /** Frames wait until the promise ends. */
+  hold(intake: Intake, until: Promise<void>): void
+  /** From now on frames are refused: `shutting_down`. */
+  stop(): void
+  /** False while a log or a command has not answered yet. */
+  isSettled(): boolean
+}
+
+/** One message in so many has its way through the bus timed. */
+const SAMPLE = 16
+
+/** A client is cut when it was refused so many bursts more than it got through. */
+const FLOOD_BURSTS = 5
+
+/** What a frame that waits takes beside its text: empty ones take memory too. */
+const QUEUED_BYTES = 64
+
+const NO_COMMANDS: readonly string[] = ['system', 'command_response']
+
+/** Makes it. */
+export function createReceive(deps: ReceiveDeps): Receive {
+  const { limits, clock, metrics, answers, delivery, logger } = deps
+  const readOptions = { maxDepth: limits.maxDepth, versions: deps.versions }
+  let count = 0
+  /** Publishes and commands under way, of all clients. */
+  let open = 0
+  let isStopped = false
+
+  const refuse = (
+    intake: Intake,
+    requestId: string | null,
+    error: CodedError,
+    { room, channel }: Partial<ReadEnvelope> = {},
+  ) => {
+    const { client } = intake
+    answers.refuse(client, requestId, undefined, error)
+    logger.info({ event: 'frame_refused', client_id: client.id, room, channel, code: error.code })
+    if (errorCodes[error.code].violation !== true) return
+    metrics.violations++
+    const now = clock.now()
+    intake.violations = intake.violations.filter((time) => time > now - limits.violationWindowMs)
+    intake.violations.push(now)
+    if (intake.violations.length >= limits.maxViolations) delivery.close(client, 'repeated_violations')
+  }
+
+  const isTooLarge = (frame: string) =>
+    frame.length * 3 > limits.maxMessageBytes && Buffer.byteLength(frame) > limits.maxMessageBytes
+
+  const checkRate = (intake: Intake, now: number) => {
+    const rate = limits.rateLimit
+    if (rate === null) return
+    intake.rate ??= { tokens: rate.burst, at: now }
+    if (takeFrom(intake.rate, rate, now)) {
+      if (intake.floods > 0) intake.floods--
+      return
+    }
+    metrics.limit('message_rate')
+    if (++intake.floods > FLOOD_BURSTS * rate.burst)
+      delivery.close(intake.client, 'slow_consumer', 'sustained flooding')
+    throw new CodedError('rate_limited', { messages_per_second: rate.perSecond }, waitMs(intake.rate, rate))
+  }
+
+  /** The way of one frame. */
+  const take = (intake: Intake, frame: string, now: number): void => {
+    const { client } = intake
+    client.lastActivity = now
+    client.hasSpoken = true
+    if (isTooLarge(frame))
+      return refuse(intake, null, new CodedError('message_too_large', { limit_bytes: limits.maxMessageBytes }))
+    const envelope = readEnvelope(frame, readOptions)
+    if ('fault' in envelope) {
+      if (envelope.limit !== undefined) metrics.limit(envelope.limit)
+      return refuse(intake, envelope.requestId, new CodedError(envelope.fault, { ...envelope.details }))
+    }
+    try {
+      if (NO_COMMANDS.includes(envelope.type)) throw new CodedError('forbidden_type', { path: '/type' })
+      if (envelope.from !== client.id) throw new CodedError('sender_mismatch', { path: '/from', expected: client.id })
+      if (isStopped) throw new CodedError('shutting_down')
+      checkRate(intake, now)
+      dispatch(intake, envelope, now)
+    } catch (problem) {
+      refuse(intake, envelope.id, faultOf(problem, logger, client), envelope)
+    }
+  }
+
+  const dispatch = (intake: Intake, envelope: ReadEnvelope, now: number): void => {
+    if (envelope.type === 'command') return command(intake, envelope, now)
+    if (envelope.type === 'telemetry') return deps.relayTelemetry(intake.client, envelope)
+    if (++count % SAMPLE !== 0) return publish(intake, envelope, now)
+    const started = performance.now()
+    publish(intake, envelope, now)
+    metrics.routed((performance.now() - started) / 1000)
+  }
+
+  const publish = (intake: Intake, envelope: ReadEnvelope, now: number): void => {
+    intake.onSettled ??= () => {
+      open--
+      if (--intake.unsettled === 0) intake.unsettledBytes = 0
+      goOn(intake)
+    }
+    if (deps.publish(intake.client, envelope, now, intake.onSettled)) return
+    open++
+    intake.unsettled++
+    intake.unsettledBytes += envelope.head.length + envelope.body.length
+    if (intake.unsettledBytes > limits.slowBytes) intake.client.transport.pause()
+  }
+
+  const command = (intake: Intake, envelope: ReadEnvelope, now: number): void => {
+    // A command waits until the client's own publishes are settled: it finds what was said before it.
+    if (intake.unsettled > 0 && envelope.payload.name !== 'ping') {
+      intake.isBusy = true
+      intake.waiting = envelope
+      return
+    }
+    intake.commandRates ??= new Map()
+    const later = deps.run(intake.client, envelope, now, intake.commandRates)
+    if (later === undefined) return deps.catchUp.drained(intake.client)
+    hold(intake, later)
+  }
+
+  const hold = (intake: Intake, until: Promise<void>): void => {
+    open++
+    intake.isBusy = true
+    const ended = () => {
+      open--
+      intake.isBusy = false
+      deps.catchUp.drained(intake.client)
+      goOn(intake)
+    }
+    until.then(ended, (problem) => {
+      faultOf(problem, logger, intake.client)
+      delivery.close(intake.client, 'internal')
+      ended()
+    })
+  }
+
+  /** Goes on with what waited. */
+  const goOn = (intake: Intake): void => {
+    if (intake.client.isClosing) return
+    if (intake.waiting !== undefined) {
+      if (intake.unsettled > 0) return
+      const envelope = intake.waiting
+      intake.waiting = undefined
+      intake.isBusy = false
+      command(intake, envelope, clock.now())
+    }
+    while (!intake.isBusy && intake.queue.length > 0 && !intake.client.isClosing && !isFull(intake)) {
+      const frame = intake.queue.shift()!
+      intake.queuedBytes -= frame.length + QUEUED_BYTES
+      take(intake, frame, clock.now())
+    }
+    if (intake.queuedBytes <= limits.slowBytes && !isFull(intake)) intake.client.transport.resume()
+  }
+
+  /**
+   * True where too much waits for a client already, answers to it or messages on their way. Then its frames wait too, those that were read before the
+   * pause as well: else whoever asks for much at once is cut before it can read the first answer.
+   */
+  const isFull = ({ client: { transport }, unsettledBytes }: Intake): boolean =>
+    transport.isPaused && Math.max(transport.bufferedBytes(), unsettledBytes) > limits.slowBytes
+
+  return {
+    text(intake, frame) {
+      const { client } = intake
+      if (client.isClosing) return
+      metrics.received++
+      metrics.bytesIn += frame.length
+      const now = clock.now()
+      client.lastHeard = now
+      if (!intake.isBusy && intake.queue.length === 0 && !isFull(intake)) return take(intake, frame, now)
+      intake.queue.push(frame)
+      intake.queuedBytes += frame.length + QUEUED_BYTES
+      if (intake.queuedBytes > limits.slowBytes) client.transport.pause()
+    },
+    binary(intake) {
+      if (intake.client.isClosing) return
+      metrics.received++
+      intake.client.lastHeard = clock.now()
+      refuse(intake, null, new CodedError('binary_frame'))
+    },
+    drained(intake) {
+      goOn(intake)
+      deps.catchUp.drained(intake.client)
+    },
+    hold,
+    stop() {
+      isStopped = true
+    },
+    isSettled: () => open === 0,
+  }
+}

@@ -1,0 +1,113 @@
+/** Runs commands: finds, checks in order (parameters, permission, existence, state), calls, answers (protocol §7). */
+import { CodedError, compile, type ReadEnvelope } from '@arqonbus/protocol'
+import type { Logger } from '../kit/logger.ts'
+import { then } from '../kit/maybe.ts'
+import type { Metrics } from '../kit/metrics.ts'
+import { type Bucket, type Rate, take, waitMs } from '../limits/bucket.ts'
+import type { Client } from '../state/model.ts'
+import { addressOf } from './address.ts'
+import type { Answers } from './answers.ts'
+import type { Call, Command } from './call.ts'
+import { faultOf } from './faults.ts'
+import { askerOf } from './places.ts'
+
+/** What running needs. */
+export type RunDeps = {
+  readonly commands: readonly Command[]
+  readonly answers: Answers
+  readonly metrics: Metrics
+  readonly logger: Logger
+  /** The rate of each of the costly commands. */
+  readonly rate: Rate | null
+  readonly isAdminKey: (key: string) => boolean
+}
+
+/** Runs the command of an envelope; a promise where the answer comes later. The buckets are those of the connection. */
+export type Run = (
+  client: Client,
+  envelope: ReadEnvelope,
+  now: number,
+  buckets: Map<string, Bucket>,
+) => Promise<void> | undefined
+
+/** Makes it. */
+export function createRun({ commands, answers, metrics, logger, rate, isAdminKey }: RunDeps): Run {
+  const registry = new Map(commands.map((one) => [one.shape.name, { ...one, check: compile(one.shape.parameters) }]))
+
+  const nameOf = (envelope: ReadEnvelope): string => {
+    for (const key in envelope.payload) {
+      if (key !== 'name' && key !== 'parameters')
+        throw parameterFault(`/${key.slice(0, 64)}`, 'to be absent: a command has `name` and `parameters`')
+    }
+    const { name } = envelope.payload
+    if (typeof name !== 'string') throw parameterFault('/name', 'the name of a command')
+    return name
+  }
+
+  const callOf = (client: Client, envelope: ReadEnvelope, now: number, buckets: Map<string, Bucket>) => {
+    const name = nameOf(envelope)
+    const found = registry.get(name)
+    if (found === undefined) throw new CodedError('unknown_command', { name: name.slice(0, 64) })
+    if (found.shape.rate_limited && rate !== null && !take(buckets, name, rate, now)) {
+      metrics.limit('command_rate')
+      throw new CodedError('rate_limited', { command: name }, waitMs(buckets.get(name)!, rate))
+    }
+    const { parameters = {} } = envelope.payload
+    const wrong = found.check(parameters)
+    if (wrong !== undefined) throw parameterFault(`/parameters${wrong.path}`, wrong.expected)
+    const { admin_key: key, ...own } = parameters as Record<string, unknown>
+    if (typeof key === 'string' && !isAdminKey(key))
+      throw new CodedError('forbidden', { path: '/parameters/admin_key' })
+    const asker = askerOf(client, client.role === 'admin' || key !== undefined)
+    if (found.shape.requires_admin && !asker.isAdmin)
+      throw new CodedError('forbidden', { command: name, requires: 'admin' })
+    const address = addressOf(own, envelope)
+    const call: Call = { name, parameters: own, requester: client, asker, timestamp: now, address }
+    return { found, call }
+  }
+
+  return (client, envelope, now, buckets) => {
+    const started = performance.now()
+    const name = typeof envelope.payload.name === 'string' ? envelope.payload.name : undefined
+    // A name that no command has is not repeated: nobody can fill the log or an answer with it.
+    const known = name !== undefined && registry.has(name) ? name : undefined
+    const done = (ok: boolean) => metrics.command(known ?? 'unknown', ok, (performance.now() - started) / 1000)
+    const succeed = (responseFormat: string, result: object) => {
+      answers.succeed(client, envelope.id, known, responseFormat, result)
+      done(true)
+      logger.debug({
+        event: 'command',
+        client_id: client.id,
+        command: known,
+        room: envelope.room,
+        channel: envelope.channel,
+      })
+    }
+    const fail = (problem: unknown) => {
+      const error = faultOf(problem, logger, client)
+      answers.refuse(client, envelope.id, known, error)
+      done(false)
+      logger.info({
+        event: 'command_refused',
+        client_id: client.id,
+        command: known,
+        room: envelope.room,
+        channel: envelope.channel,
+        code: error.code,
+      })
+    }
+    try {
+      const { found, call } = callOf(client, envelope, now, buckets)
+      const outcome = then(found.run(call), (result) =>
+        succeed(found.shape.response_format, typeof result === 'function' ? result() : result),
+      )
+      return outcome instanceof Promise ? outcome.catch(fail) : undefined
+    } catch (problem) {
+      fail(problem)
+      return undefined
+    }
+  }
+}
+
+const parameterFault = (path: string, expected: string): CodedError =>
+  new CodedError('invalid_parameters', { path, expected })

@@ -1,0 +1,52 @@
+/** Telemetry from clients: checked, stamped, given to whoever listens; no log keeps it (protocol §8). */
+import {
+  CodedError,
+  compile,
+  type PublishResult,
+  type ReadEnvelope,
+  stamp,
+  TELEMETRY_CHANNEL,
+  TELEMETRY_ROOM,
+  TelemetryEvent,
+} from '@arqonbus/protocol'
+import { type Clock, isoTime } from '../kit/clock.ts'
+import type { Channel, Client } from '../state/model.ts'
+import type { Answers } from './answers.ts'
+import type { Delivery } from './deliver.ts'
+import { countListeners } from './draft.ts'
+
+const checkEvent = compile(TelemetryEvent)
+
+/** What it needs. */
+export type TelemetryDeps = {
+  readonly channel: Channel
+  readonly delivery: Delivery
+  readonly answers: Answers
+  readonly clock: Clock
+}
+
+/** Makes the function that passes on one event; `invalid_telemetry`. */
+export function createTelemetryRelay({ channel, delivery, answers, clock }: TelemetryDeps) {
+  const outlets = [channel.outlet, channel.room.wideOutlet]
+  return (client: Client, envelope: ReadEnvelope): void => {
+    if (envelope.room !== TELEMETRY_ROOM || envelope.channel !== TELEMETRY_CHANNEL) {
+      throw new CodedError('invalid_telemetry', {
+        path: '/channel',
+        expected: `${TELEMETRY_ROOM}:${TELEMETRY_CHANNEL}`,
+      })
+    }
+    const wrong = checkEvent(envelope.payload)
+    if (wrong !== undefined)
+      throw new CodedError('invalid_telemetry', { path: `/payload${wrong.path}`, expected: wrong.expected })
+    delivery.toOutlets(outlets, stamp(envelope, isoTime(clock.now())), client.echo ? undefined : client)
+    const ack = envelope.metadata?.ack
+    if (ack === undefined || ack === false) return
+    const result: PublishResult = {
+      position: null,
+      durability: 'memory',
+      duplicate: false,
+      recipients: countListeners(outlets),
+    }
+    answers.acknowledge(client, envelope.id, result)
+  }
+}

@@ -1,0 +1,62 @@
+import {
+  CodedError,
+  commands,
+  type DurabilityLevel,
+  durabilityLevels,
+  PM_CHANNEL,
+  WHOLE_ROOM,
+} from '@arqonbus/protocol'
+import { command } from '../bus/call.ts'
+import type { Channel } from '../state/model.ts'
+import type { Rooms } from '../state/rooms.ts'
+import { channelView } from '../state/views.ts'
+
+/** What `create_channel` goes by. */
+export type CreateDeps = {
+  readonly rooms: Rooms
+  /** Who may create. */
+  readonly create: 'user' | 'admin'
+  /** The best level that the log can give. */
+  readonly durability: () => DurabilityLevel
+  /** Bytes of `metadata`, and of `room_config`, as JSON. */
+  readonly maxMetadataBytes: number
+  readonly created: (channel: Channel) => void
+}
+
+/** `create_channel`: creates a channel, and its room where there is none. */
+export const createChannel = ({ rooms, create, durability, maxMetadataBytes, created }: CreateDeps) =>
+  command(commands.create_channel, ({ parameters, address, asker }) => {
+    const { type = 'general', metadata, options, room_config: config } = parameters
+    const { room: roomName, channel: name } = address
+    if (name === WHOLE_ROOM) throw fault('/parameters/channel', 'one channel, not `*`')
+    checkBytes('/parameters/metadata', metadata, maxMetadataBytes)
+    checkBytes('/parameters/room_config', config, maxMetadataBytes)
+    const existing = rooms.get(roomName)
+    if (config !== undefined && existing !== undefined)
+      throw fault('/parameters/room_config', 'to be absent: the room is there already')
+    if (create === 'admin' && !asker.isAdmin) throw new CodedError('forbidden', { requires: 'admin' })
+    if (name === PM_CHANNEL) throw new CodedError('system_channel', { channel: `${roomName}:${name}` })
+    if (existing?.type === 'system') throw new CodedError('system_room', { room: roomName })
+    if (existing?.channels.has(name)) throw new CodedError('channel_exists', { channel: `${roomName}:${name}` })
+    checkLevel(options?.durability, durability())
+    const wanted = { name, type, createdBy: asker.id, metadata, options }
+    const channel =
+      existing === undefined
+        ? rooms.createWithRoom({ name: roomName, type: 'user', createdBy: asker.id, config }, wanted)
+        : rooms.createChannel(existing, wanted)
+    created(channel)
+    return { channel: channelView(channel) }
+  })
+
+function checkBytes(path: string, value: object | undefined, most: number): void {
+  if (value !== undefined && Buffer.byteLength(JSON.stringify(value)) > most)
+    throw fault(path, `at most ${most} bytes of JSON`)
+}
+
+function checkLevel(asked: DurabilityLevel | undefined, best: DurabilityLevel): void {
+  if (asked !== undefined && durabilityLevels.indexOf(asked) > durabilityLevels.indexOf(best)) {
+    throw new CodedError('storage_unavailable', { asked: { level: asked }, available: { level: best } })
+  }
+}
+
+const fault = (path: string, expected: string): CodedError => new CodedError('invalid_parameters', { path, expected })

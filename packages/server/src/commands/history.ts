@@ -1,0 +1,92 @@
+import { BUS, CodedError, commands, type Position, parsePosition, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
+import { command } from '../bus/call.ts'
+import { RawJson } from '../bus/frames.ts'
+import type { Asker, Places } from '../bus/places.ts'
+import { type Maybe, then } from '../kit/maybe.ts'
+import type { Entry, Log, Page, ReadQuery } from '../log/contract.ts'
+import { readWhere } from './reading.ts'
+
+/** What `history` reads from. */
+export type HistoryDeps = {
+  readonly places: Places
+  /** A client's inbox, and the number after which it is the client's own. */
+  readonly inboxOf: (clientId: string) => { readonly log: Log; readonly after: number }
+  /** The messages of one answer take so many bytes at most. */
+  readonly maxListBytes: number
+}
+
+/** `history`: what was said in a channel, in the broadcast of a room, or in one's own inbox. */
+export const history = ({ places, inboxOf, maxListBytes }: HistoryDeps) =>
+  command(commands.history, ({ parameters, address, asker, requester }) => {
+    const { limit = 50, order = 'asc' } = parameters
+    const after = position(parameters.after, 'after')
+    const before = position(parameters.before, 'before')
+    if (after !== undefined && before !== undefined) throw fault('before', 'to be absent where `after` is given')
+    const isInbox = address.room === BUS && address.channel === 'inbox'
+    if (parameters.with !== undefined && !isInbox) throw fault('with', 'to be absent: it is for `arqonbus:inbox`')
+
+    const query: ReadQuery = {
+      ...(after !== undefined && { after: after.n }),
+      ...(before !== undefined && { before: before.n }),
+      from: order === 'desc' ? 'newest' : 'oldest',
+      limit,
+      maxBytes: maxListBytes,
+    }
+    const read = isInbox
+      ? readInbox(inboxOf(requester.id), requester.id, parameters.with, query)
+      : logOf(places, address, asker).read(query)
+    return then(read, (page) => {
+      const texts = page.entries.map((entry) => entry.text)
+      if (order === 'desc') texts.reverse()
+      return {
+        messages: new RawJson(`[${texts.join(',')}]`),
+        first: positionText(page.first),
+        last: positionText(page.last),
+        has_more: page.hasMore,
+      }
+    })
+  })
+
+/** What is one's own of an inbox, and of that perhaps only the conversation with one client. */
+function readInbox(
+  inbox: ReturnType<HistoryDeps['inboxOf']>,
+  own: string,
+  other: string | undefined,
+  query: ReadQuery,
+): Maybe<Page> {
+  if (inbox.after === 0 && other === undefined) return inbox.log.read(query)
+  return readWhere(
+    inbox.log,
+    query,
+    (entry) => entry.n > inbox.after && (other === undefined || isBetween(entry, own, other)),
+  )
+}
+
+function logOf(places: Places, address: { room: string; channel: string }, asker: Asker): Log {
+  const log =
+    address.channel === WHOLE_ROOM
+      ? places.room(address.room).broadcast
+      : places.channel(address.room, address.channel, asker).log
+  if (log === undefined)
+    throw new CodedError('system_channel', {
+      channel: `${address.room}:${address.channel}`,
+      expected: 'a channel with history',
+    })
+  return log
+}
+
+/** True for a message that one of the two sent to the other. */
+function isBetween(entry: Entry, own: string, other: string): boolean {
+  const { from, metadata } = JSON.parse(entry.text) as { from: string; metadata: { to: string | string[] } }
+  return (from === other && other !== own) || (from === own && [metadata.to].flat().includes(other))
+}
+
+function position(text: string | undefined, name: string): Position | undefined {
+  if (text === undefined) return undefined
+  const found = parsePosition(text)
+  if (found === undefined) throw fault(name, 'a position')
+  return found
+}
+
+const fault = (name: string, expected: string): CodedError =>
+  new CodedError('invalid_parameters', { path: `/parameters/${name}`, expected })

@@ -1,0 +1,53 @@
+/** All commands: the folder is the list, and this file hands each what it needs. */
+import type { Command } from '../bus/call.ts'
+import type { Join } from '../bus/join.ts'
+import type { Membership } from '../bus/membership.ts'
+import type { Places } from '../bus/places.ts'
+import { channelInfo } from './channel-info.ts'
+import { type CreateDeps, createChannel } from './create-channel.ts'
+import { deleteChannel } from './delete-channel.ts'
+import { deleteRoom } from './delete-room.ts'
+import { disconnectClient } from './disconnect-client.ts'
+import { type HistoryDeps, history } from './history.ts'
+import { joinChannel } from './join-channel.ts'
+import { leaveChannel } from './leave-channel.ts'
+import { listChannels } from './list-channels.ts'
+import { listClients } from './list-clients.ts'
+import { pauseRoom } from './pause-room.ts'
+import { ping } from './ping.ts'
+import { resumeRoom } from './resume-room.ts'
+import { type StatusDeps, status } from './status.ts'
+import { updateProfile } from './update-profile.ts'
+
+/** What all commands together need. */
+export type CommandDeps = CreateDeps &
+  HistoryDeps &
+  Omit<StatusDeps, 'isOpen' | 'subscriptions'> & {
+    readonly places: Places
+    readonly membership: Membership
+    readonly join: Join
+    readonly disconnect: Parameters<typeof disconnectClient>[1]
+  }
+
+/** The commands of a bus. */
+export function createCommands(deps: CommandDeps): readonly Command[] {
+  const { rooms, clients, places, membership, maxListBytes } = deps
+  return [
+    ping,
+    // No authentication yet: everybody may see everybody. `status` has two lists.
+    status({ ...deps, isOpen: true, subscriptions: () => membership.subscriptions, maxListBytes: maxListBytes / 2 }),
+    listChannels(rooms, places, maxListBytes),
+    listClients(clients, places, maxListBytes),
+    channelInfo(places, maxListBytes),
+    joinChannel(deps.join),
+    leaveChannel(rooms, membership),
+    history(deps),
+    createChannel(deps),
+    deleteChannel(rooms),
+    updateProfile,
+    pauseRoom(places),
+    resumeRoom(places),
+    deleteRoom(rooms, places, membership),
+    disconnectClient(clients, deps.disconnect),
+  ]
+}

@@ -1,0 +1,39 @@
+/** Reads the entries of a log that fit, wherever they lie: pages are read until one of them is full or the log ends. */
+
+import { type Maybe, then } from '../kit/maybe.ts'
+import { textBytes } from '../kit/text.ts'
+import type { Entry, Log, Page, ReadQuery } from '../log/contract.ts'
+
+/** Entries read at once. */
+const MOST = 1000
+
+/** A page of those that fit, in the form of `Log.read`: `hasMore` tells of further ones that fit. */
+export function readWhere(
+  log: Log,
+  query: ReadQuery,
+  fits: (entry: Entry) => boolean,
+  found: readonly Entry[] = [],
+): Maybe<Page> {
+  const isBackwards = query.before !== undefined || (query.after === undefined && query.from === 'newest')
+  return then(log.read({ ...query, limit: MOST }), (page): Maybe<Page> => {
+    const fitting = page.entries.filter(fits)
+    const all = isBackwards ? [...fitting, ...found] : [...found, ...fitting]
+    const entries = isBackwards ? firstOf(all.toReversed(), query).toReversed() : firstOf(all, query)
+    if (entries.length < all.length) return { ...page, entries, hasMore: true }
+    if (!page.hasMore || page.entries.length === 0) return { ...page, entries, hasMore: false }
+    const next = isBackwards ? { before: page.entries[0]!.n } : { after: page.entries.at(-1)!.n }
+    return readWhere(log, { ...query, ...next }, fits, entries)
+  })
+}
+
+/** As many as were asked for and as fit into the bytes, but one at least. */
+function firstOf(entries: readonly Entry[], { limit, maxBytes }: ReadQuery): Entry[] {
+  let bytes = 0
+  const first: Entry[] = []
+  for (const entry of entries) {
+    bytes += textBytes(entry.text)
+    if (first.length >= limit || (bytes > maxBytes && first.length > 0)) break
+    first.push(entry)
+  }
+  return first
+}

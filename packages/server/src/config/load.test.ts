@@ -1,0 +1,173 @@
+import { expect, test } from 'bun:test'
+import { type ConfigInput, loadConfig } from './load.ts'
+
+const noFile = (): string => {
+  throw new Error('no file was named')
+}
+
+function load(input: Partial<ConfigInput> & { file?: string }) {
+  const { file, ...rest } = input
+  return loadConfig({ env: {}, flags: {}, readFile: file === undefined ? noFile : () => file, ...rest })
+}
+
+/** The mistakes of an input, one line each. */
+function mistakes(input: Parameters<typeof load>[0]): string[] {
+  return (load(input).mistakes ?? []).map(({ option, source, message }) => `${option} (${source}): ${message}`)
+}
+
+test('flags win over the environment, and that over the file', () => {
+  const loaded = load({
+    file: 'port = 1\nhttp_port = 2\nmax_rooms = 3\n',
+    env: { ARQONBUS_CONFIG: 'bus.toml', ARQONBUS_PORT: '4', ARQONBUS_HTTP_PORT: '5', PATH: '/bin' },
+    flags: { port: '6' },
+  })
+  if (loaded.mistakes) throw new Error('there are mistakes')
+  const { config, origins } = loaded
+  expect([config.port, config.httpPort, config.maxRooms, config.telemetryPort]).toEqual([6, 5, 3, 9101])
+  expect([origins.port, origins.httpPort, origins.maxRooms, origins.telemetryPort]).toEqual([
+    { source: 'flag', name: '--port' },
+    { source: 'environment', name: 'ARQONBUS_HTTP_PORT' },
+    { source: 'file', name: 'max_rooms' },
+    { source: 'default' },
+  ])
+})
+
+test('the file named by the flag wins over the one named by the variable', () => {
+  const paths: string[] = []
+  load({
+    env: { ARQONBUS_CONFIG: 'a.json' },
+    flags: { config: 'b.json' },
+    readFile: (path) => {
+      paths.push(path)
+      return '{}'
+    },
+  })
+  expect(paths).toEqual(['b.json'])
+})
+
+test('JSON and TOML say the same', () => {
+  const toml = load({
+    file: 'origins = ["https://a"]\ntelemetry = false\nrate_limit = "off"\n',
+    flags: { config: 'a.toml' },
+  })
+  const json = load({
+    file: '\ufeff{"origins": "https://a", "telemetry": "off", "rate_limit": "off"}',
+    flags: { config: 'a.json' },
+  })
+  expect(json.config).toEqual(toml.config!)
+  expect(json.config).toMatchObject({ origins: ['https://a'], telemetry: false, rateLimit: null })
+})
+
+test('all mistakes of all sources come at once, with what would be right', () => {
+  const found = mistakes({
+    file: '{"port": "nine", "max_room": 3, "__proto__": 1}',
+    env: { ARQONBUS_CONFIG: 'a.json', ARQONBUS_PROT: '1', ARQONBUS_PING_TIMEOUT: '60' },
+    flags: { 'slow-byte': '1', 'max-depth': true, 'telemetry-port': '70000' },
+    stray: ['please'],
+  })
+  expect(found).toEqual([
+    'max_room (file): there is no such setting; did you mean max_rooms?',
+    '__proto__ (file): there is no such setting',
+    'port (file): must be a port from 0 to 65535 (0: a free one), but is "nine"',
+    'ARQONBUS_PROT (environment): there is no such setting; did you mean ARQONBUS_PORT?',
+    'ARQONBUS_PING_TIMEOUT (environment): must be a duration with its unit (500ms, 10s, 2m, 24h, 7d) from 20ms to 24d, but is "60"',
+    'please (flag): there is no such argument: flags begin with --',
+    '--slow-byte (flag): there is no such flag; did you mean --slow-bytes?',
+    '--max-depth (flag): must be a whole number from 4 to 1000, but has no value',
+    '--telemetry-port (flag): must be a port from 0 to 65535 (0: a free one), but is "70000"',
+  ])
+})
+
+test('a mistake in a source is told even where a stronger source is right', () => {
+  expect(mistakes({ env: { ARQONBUS_PORT: 'x' }, flags: { port: '1' } })).toHaveLength(1)
+})
+
+test('a secret is never repeated, nor is a line of the file', () => {
+  const secrets = [
+    mistakes({ env: { ARQONBUS_ADMIN_KEY: 'hunter2 hunter2', ARQONBUS_REDIS_URL: 'http://:hunter2@x' } }),
+    mistakes({ file: 'admin_key = hunter2\n', flags: { config: 'a.toml' } }),
+    mistakes({ file: '{"admin_key": hunter2}', flags: { config: 'a.json' } }),
+  ]
+  expect(secrets.map((found) => found.length)).toEqual([2, 1, 1])
+  expect(secrets.flat().join('\n')).not.toContain('hunter2')
+})
+
+test('what a message repeats of a value is short and moves no cursor', () => {
+  const [found = ''] = mistakes({ env: { ARQONBUS_LOG_LEVEL: `\u001b[2J\u202e${'x'.repeat(1000)}` } })
+  expect(found).toMatch(/^[\x20-\x7e…]{1,200}$/)
+  expect(found).toContain('\\u001b[2J\\u202e')
+})
+
+test('an empty variable is one that is not set', () => {
+  const { config } = load({ env: { ARQONBUS_ADMIN_KEY: '', ARQONBUS_PORT: '', ARQONBUS_CONFIG: '' } })
+  expect([config?.adminKey, config?.port]).toEqual([undefined, 9100])
+})
+
+test('what Kubernetes says of a service named arqonbus is no setting', () => {
+  const { config } = load({
+    env: {
+      ARQONBUS_PORT: 'tcp://10.0.0.7:9100',
+      ARQONBUS_HTTP_PORT: 'tcp://10.0.0.7:9102',
+      ARQONBUS_SERVICE_HOST: '10.0.0.7',
+      ARQONBUS_SERVICE_PORT_BUS: '9100',
+      ARQONBUS_PORT_9100_TCP: 'tcp://10.0.0.7:9100',
+      ARQONBUS_PORT_9100_TCP_ADDR: '10.0.0.7',
+      ARQONBUS_REDIS_SERVICE_PORT: '6379',
+    },
+  })
+  expect([config?.port, config?.httpPort]).toEqual([9100, 9102])
+})
+
+test('a file that cannot be used says why, at what named it', () => {
+  const failing = (code: string) => () => {
+    throw Object.assign(new Error('x'), { code })
+  }
+  expect(mistakes({ flags: { config: 'a.json' }, readFile: failing('ENOENT') })).toEqual([
+    '--config (flag): cannot read a.json: there is no such file',
+  ])
+  expect(mistakes({ env: { ARQONBUS_CONFIG: 'a.yaml' } })).toEqual([
+    'ARQONBUS_CONFIG (environment): must name a file that ends in .json or .toml, but is "a.yaml"',
+  ])
+  expect(mistakes({ flags: { config: true } })).toEqual([
+    '--config (flag): must name a file that ends in .json or .toml',
+  ])
+  expect(mistakes({ file: '[]', flags: { config: 'a.json' } })).toEqual([
+    '--config (flag): a.json must hold one JSON object',
+  ])
+  expect(mistakes({ file: 'port = = 1', flags: { config: 'a.toml' } })).toEqual([
+    '--config (flag): a.toml is not TOML: line 1, column 8: invalid value',
+  ])
+})
+
+test('settings that do not fit each other are mistakes of what was written', () => {
+  expect(
+    mistakes({
+      env: { ARQONBUS_CUT_BYTES: '1MiB', ARQONBUS_MAX_MESSAGE_BYTES: '512KiB', ARQONBUS_SLOW_BYTES: '4KiB' },
+    }),
+  ).toEqual([
+    'ARQONBUS_CUT_BYTES (environment): CUT_BYTES must be at least 2MiB, four times the longest frame (the larger of 256KiB and MAX_MESSAGE_BYTES), but is 1MiB: one long frame would cut a connection',
+  ])
+  expect(mistakes({ flags: { 'slow-bytes': '1MiB' } })).toEqual([
+    '--slow-bytes (flag): SLOW_BYTES must be less than CUT_BYTES (1MiB), but is 1MiB: a slow client would be cut before it can catch up from the log',
+  ])
+  expect(mistakes({ flags: { 'ping-timeout': '20s' } })).toEqual([
+    '--ping-timeout (flag): PING_INTERVAL must be less than PING_TIMEOUT (20s), but is 25s: a quiet connection would be closed before it is pinged',
+  ])
+})
+
+test('doors on one address need ports of their own', () => {
+  expect(mistakes({ flags: { port: '9102' } })).toEqual([
+    '--port (flag): PORT and HTTP_PORT must differ, but both are 9102',
+  ])
+  expect(mistakes({ flags: { port: '9101', telemetry: 'off' } })).toEqual([])
+  expect(mistakes({ flags: { port: '0', 'http-port': '0', 'telemetry-port': '0' } })).toEqual([])
+  expect(mistakes({ flags: { 'http-host': '127.0.0.2', 'http-port': '9100' } })).toEqual([])
+  expect(mistakes({ flags: { 'http-host': '0.0.0.0', 'http-port': '9100' } })).toHaveLength(1)
+})
+
+test('a rate limit that is off switches off that of commands', () => {
+  expect(load({ env: { ARQONBUS_RATE_LIMIT: 'off' }, flags: { 'command-rate': '1/s' } }).config).toMatchObject({
+    rateLimit: null,
+    commandRate: null,
+  })
+})

@@ -1,0 +1,65 @@
+/** What a setting is, and the names that follow from its key. */
+import type { Kind } from './kind.ts'
+
+/** What a default may depend on: values that are in force already. */
+export type DefaultInputs = { readonly redisUrl: string | undefined; readonly maxMessageBytes: number }
+
+/** The headings of help and reference, in their order. */
+export const groups = [
+  'Connections',
+  'Limits',
+  'Rooms and history',
+  'Liveness and shutdown',
+  'Access',
+  'Storage',
+  'Logs',
+] as const
+
+/** What a setting declares beside its kind. */
+export type Declared<T> = {
+  readonly group: (typeof groups)[number]
+  /** One or two sentences: what it does. */
+  readonly text: string
+  readonly default: T | ((given: DefaultInputs) => T)
+  /** The default in words, where it is not always the same. */
+  readonly defaultText?: string
+  /** True where the value must not be shown. */
+  readonly secret?: true
+}
+
+/** One setting. */
+export type Option<T> = Declared<T> & { readonly kind: Kind<T> }
+
+/** Declares a setting; the type of its value is that of its kind. */
+export function option<T>(kind: Kind<T>, declared: Declared<NoInfer<T>>): Option<T> {
+  return { kind, ...declared }
+}
+
+/** Declares a setting that may be left out. */
+export function optional<T>(inner: Kind<T>, declared: Omit<Declared<T>, 'default'>): Option<T | undefined> {
+  const text = (value: T | undefined) => (value === undefined ? '' : inner.text(value))
+  return { kind: { ...inner, text }, default: undefined, ...declared }
+}
+
+/** The names of one setting: `maxMessageBytes` is `MAX_MESSAGE_BYTES`, `--max-message-bytes`, `max_message_bytes`. */
+export type OptionNames = { readonly variable: string; readonly flag: string; readonly fileKey: string }
+
+/** The names that follow from a key. A unit at its end (`Ms`) is for the code alone: the value itself names it. */
+export function namesOf(key: string): OptionNames {
+  const words = key
+    .replace(/Ms$/, '')
+    .split(/(?=[A-Z])/)
+    .map((word) => word.toLowerCase())
+  const fileKey = words.join('_')
+  return { variable: `${VARIABLE_PREFIX}${fileKey.toUpperCase()}`, flag: words.join('-'), fileKey }
+}
+
+/** What the names of all our variables begin with. */
+export const VARIABLE_PREFIX = 'ARQONBUS_'
+
+/** The file with settings has no place in itself: it is named by this flag or variable. */
+export const configFile = {
+  variable: `${VARIABLE_PREFIX}CONFIG`,
+  flag: 'config',
+  text: 'A JSON or TOML file with settings, by its ending. Variables win over it, flags over both.',
+} as const

@@ -1,0 +1,270 @@
+/**
+ * Every setting of the bus, declared once: reading, help, `check-config`, the type `Config` and `docs/reference/config.md` come
+ * from this table (protocol §1 and §9). A key gives its names: `historyTtlMs` is `ARQONBUS_HISTORY_TTL`, `--history-ttl` and
+ * `history_ttl` in the file.
+ */
+import { type DefaultInputs, type Option, option, optional } from './option.ts'
+import { duration, integer, port, type Rate, rate, size } from './quantities.ts'
+import { rooms } from './rooms.ts'
+import { boolean, choice, host, list, origin, redisUrl, secret } from './words.ts'
+
+const MiB = 1024 * 1024
+
+/** No frame from the server is longer: 256 KiB or the message limit (protocol §2). */
+export const longestFrame = (maxMessageBytes: number): number => Math.max(MiB / 4, maxMessageBytes)
+
+const bucket = (perSecond: number, burst: number): Rate => ({ perSecond, burst })
+
+/** A default that is another with Redis. */
+const byStorage =
+  <T>(memory: T, redis: T) =>
+  ({ redisUrl }: DefaultInputs): T =>
+    redisUrl === undefined ? memory : redis
+
+/** The table. */
+export const options = {
+  host: option(host, {
+    group: 'Connections',
+    default: '127.0.0.1',
+    text: 'Where the bus listens. Only this machine reaches the default.',
+  }),
+  port: option(port, { group: 'Connections', default: 9100, text: 'The port of the bus.' }),
+  telemetry: option(boolean, { group: 'Connections', default: true, text: 'Whether there is a telemetry server.' }),
+  telemetryHost: option(host, {
+    group: 'Connections',
+    default: '127.0.0.1',
+    text: 'Where the telemetry server listens.',
+  }),
+  telemetryPort: option(port, { group: 'Connections', default: 9101, text: 'The port of the telemetry server.' }),
+  telemetryRequired: option(boolean, {
+    group: 'Connections',
+    default: true,
+    text: 'Whether the start stops when the telemetry server cannot listen; off: the bus starts without it, degraded.',
+  }),
+  httpHost: option(host, {
+    group: 'Connections',
+    default: '127.0.0.1',
+    text: 'Where HTTP (health, metrics, version) listens.',
+  }),
+  httpPort: option(port, { group: 'Connections', default: 9102, text: 'The port of HTTP.' }),
+  maxConnections: option(integer({ min: 1, max: 1_000_000 }), {
+    group: 'Connections',
+    default: 20_000,
+    text: 'Open connections; a further one is refused with 503. Raise the limit of open files with it.',
+  }),
+
+  maxMessageBytes: option(size({ min: '256B', max: '16MiB' }), {
+    group: 'Limits',
+    default: MiB / 4,
+    text: 'The longest frame from a client. Longer ones are refused, and above four times this the connection is closed.',
+  }),
+  maxDepth: option(integer({ min: 4, max: 1000 }), {
+    group: 'Limits',
+    default: 64,
+    text: 'How deep the JSON of a frame may nest.',
+  }),
+  maxViolations: option(integer({ min: 1, max: 1_000_000 }), {
+    group: 'Limits',
+    default: 5,
+    text: 'The violation of the protocol that closes a connection, counted within the window.',
+  }),
+  violationWindowMs: option(duration({ min: '100ms', max: '24h' }), {
+    group: 'Limits',
+    default: 60_000,
+    text: 'The window in which violations are counted.',
+  }),
+  rateLimit: option(rate, {
+    group: 'Limits',
+    default: bucket(1000, 2000),
+    text: 'Messages from one client. `off` switches off every rate and per-address limit, that of commands too.',
+  }),
+  commandRate: option(rate, {
+    group: 'Limits',
+    default: bucket(100, 200),
+    text: 'The costly commands (status, list_*, history, create_channel) from one client, for each of them.',
+  }),
+  maxRooms: option(integer({ min: 1, max: 10_000_000 }), { group: 'Limits', default: 10_000, text: 'Rooms.' }),
+  maxChannels: option(integer({ min: 1, max: 10_000_000 }), {
+    group: 'Limits',
+    default: 100_000,
+    text: 'Channels of all rooms together.',
+  }),
+  maxParticipants: option(integer({ min: 1, max: 1_000_000 }), {
+    group: 'Limits',
+    default: 20_000,
+    text: 'Participants of a channel.',
+  }),
+  maxRoomParticipants: option(integer({ min: 1, max: 1_000_000 }), {
+    group: 'Limits',
+    default: 20_000,
+    text: 'Participants of a room.',
+  }),
+  maxSubscriptions: option(integer({ min: 1, max: 100_000 }), {
+    group: 'Limits',
+    default: 1000,
+    text: 'Subscriptions of a client.',
+  }),
+  maxMetadataBytes: option(size({ min: '64B', max: '256KiB' }), {
+    group: 'Limits',
+    default: 16 * 1024,
+    text: 'The `metadata` of a channel, and the `room_config` of a room, as JSON.',
+  }),
+  slowBytes: option(size({ min: '1KiB', max: '256MiB' }), {
+    group: 'Limits',
+    default: ({ maxMessageBytes }) => 2 * longestFrame(maxMessageBytes),
+    defaultText: '512KiB, or twice MAX_MESSAGE_BYTES where that is more',
+    text: 'Unread bytes at which a slow client leaves the live stream and catches up from the log.',
+  }),
+  cutBytes: option(size({ min: '4KiB', max: '1GiB' }), {
+    group: 'Limits',
+    default: ({ maxMessageBytes }) => 4 * longestFrame(maxMessageBytes),
+    defaultText: '1MiB, or four times MAX_MESSAGE_BYTES where that is more',
+    text: 'Unread bytes at which a connection is cut: at least four times the longest frame.',
+  }),
+
+  autoCreate: option(boolean, {
+    group: 'Rooms and history',
+    default: true,
+    text: 'Whether a join or a publish creates a channel that is not there.',
+  }),
+  create: option(choice(['user', 'admin']), {
+    group: 'Rooms and history',
+    default: 'user',
+    text: 'Who may create channels: every client, or admins.',
+  }),
+  rooms: option(rooms, {
+    group: 'Rooms and history',
+    default: [],
+    text: 'Rooms and channels that are there from the start.',
+  }),
+  bootstrap: option(choice(['strict', 'lenient']), {
+    group: 'Rooms and history',
+    default: 'strict',
+    text: 'What happens when one of them cannot be created: the start stops, or goes on without it, degraded.',
+  }),
+  historySize: option(integer({ min: 0, max: 1_000_000 }), {
+    group: 'Rooms and history',
+    default: byStorage(500, 10_000),
+    defaultText: '500 in memory, 10000 with Redis',
+    text: 'Messages that a channel keeps.',
+  }),
+  historyTtlMs: option(duration({ min: '1ms', max: '3650d' }), {
+    group: 'Rooms and history',
+    default: byStorage(86_400_000, 604_800_000),
+    defaultText: '24h in memory, 7d with Redis',
+    text: 'How long a channel keeps a message.',
+  }),
+  historyBytes: option(size({ min: '0', max: '1024GiB' }), {
+    group: 'Rooms and history',
+    default: 256 * MiB,
+    text: 'Bytes that all channels together keep in memory; above it the oldest messages go first.',
+  }),
+  channelIdleMs: option(duration({ min: '0s', max: '24d' }), {
+    group: 'Rooms and history',
+    default: 60_000,
+    text: 'How long an empty channel that was created automatically stays at least.',
+  }),
+  dedupWindowMs: option(duration({ min: '1ms', max: '24h' }), {
+    group: 'Rooms and history',
+    default: 120_000,
+    text: 'How long an acknowledged message is remembered, so that sending it again does nothing.',
+  }),
+  dedupBytes: option(size({ min: '64KiB', max: '64GiB' }), {
+    group: 'Rooms and history',
+    default: 128 * MiB,
+    text: 'Memory for that; when it is full, messages that ask for an acknowledgement are refused.',
+  }),
+
+  pingIntervalMs: option(duration({ min: '10ms', max: '24h' }), {
+    group: 'Liveness and shutdown',
+    default: 25_000,
+    text: 'How often the bus pings a connection.',
+  }),
+  pingTimeoutMs: option(duration({ min: '20ms', max: '24d' }), {
+    group: 'Liveness and shutdown',
+    default: 60_000,
+    text: 'How long a connection may be silent before it is closed with 4408. Longer than the interval.',
+  }),
+  sessionTtlMs: option(duration({ min: '0s', max: '24d' }), {
+    group: 'Liveness and shutdown',
+    default: 600_000,
+    text: 'How long the session of a closed connection can be resumed.',
+  }),
+  maxSessions: option(integer({ min: 0, max: 10_000_000 }), {
+    group: 'Liveness and shutdown',
+    default: 20_000,
+    text: 'Sessions of closed connections that are kept; above it the oldest goes.',
+  }),
+  drainTimeoutMs: option(duration({ min: '0s', max: '10m' }), {
+    group: 'Liveness and shutdown',
+    default: 10_000,
+    text: 'How long a shutdown may take to say goodbye to everybody.',
+  }),
+
+  origins: option(list(origin, 'origins such as https://app.example.org (* for any)'), {
+    group: 'Access',
+    default: [],
+    text: "Web origins that may connect from a browser, beside the bus's own host.",
+  }),
+  tokenInQuery: option(boolean, {
+    group: 'Access',
+    default: false,
+    text: 'Whether a token may come as ?token=, where logs of proxies keep it.',
+  }),
+  adminKey: optional(secret, {
+    group: 'Access',
+    secret: true,
+    text: 'Whoever brings this key is an admin. Without it nobody is by a key.',
+  }),
+
+  redisUrl: optional(redisUrl, {
+    group: 'Storage',
+    secret: true,
+    text: 'Redis or Valkey that keeps history over restarts and joins several nodes; without it everything is in memory.',
+  }),
+  redisTimeoutMs: option(duration({ min: '10ms', max: '1m' }), {
+    group: 'Storage',
+    default: 1000,
+    text: 'How long an answer of Redis may take.',
+  }),
+  redisReplicas: option(integer({ min: 0, max: 16 }), {
+    group: 'Storage',
+    default: 0,
+    text: 'Replicas that must have a message before it is acknowledged.',
+  }),
+  storageMode: option(choice(['degrade', 'strict']), {
+    group: 'Storage',
+    default: 'degrade',
+    text: 'While Redis is away: deliver provisionally, or refuse.',
+  }),
+  persist: option(list(choice(['messages', 'rooms', 'channels', 'sessions']), 'messages, rooms, channels, sessions'), {
+    group: 'Storage',
+    default: ['messages', 'rooms', 'channels', 'sessions'],
+    text: 'What Redis keeps. Without Redis nothing is kept.',
+  }),
+
+  logLevel: option(choice(['debug', 'info', 'warn', 'error', 'silent']), {
+    group: 'Logs',
+    default: 'info',
+    text: 'The least important lines that are written.',
+  }),
+  logFormat: option(choice(['auto', 'pretty', 'json']), {
+    group: 'Logs',
+    default: 'auto',
+    text: 'Lines for people or for machines; auto: for people on a terminal, else JSON.',
+  }),
+} as const
+
+/** The name of a setting in the code. */
+export type OptionKey = keyof typeof options
+
+type ValueOf<Declared> = Declared extends Option<infer Value> ? Value : never
+
+/** What is in force: one value for each setting of the table. */
+export type Config = { readonly [Key in OptionKey]: ValueOf<(typeof options)[Key]> }
+
+/** The keys of the table, in its order. */
+export const optionKeys = Object.keys(options) as OptionKey[]
+
+/** A setting whose kind of value does not matter. */
+export const anyOption = (key: OptionKey): Option<unknown> => options[key] as Option<unknown>

@@ -1,0 +1,44 @@
+/** The table of settings as text: what help and `docs/reference/config.md` say of each. */
+import { configFile, groups, namesOf } from './option.ts'
+import { anyOption, type OptionKey, optionKeys } from './options.ts'
+
+/** The default of a setting in words. */
+export function defaultText(key: OptionKey): string {
+  const { default: value, defaultText: words, kind } = anyOption(key)
+  if (words !== undefined) return `default ${words}`
+  return value === undefined ? 'not set by default' : `default ${kind.text(value)}`
+}
+
+/** One row of the reference. */
+export type ReferenceRow = {
+  readonly variable: string
+  readonly flag: string
+  readonly fileKey: string
+  readonly accepts: string
+  readonly default: string
+  readonly text: string
+}
+
+/** The table by its headings. */
+export function reference(): { group: string; rows: ReferenceRow[] }[] {
+  return groups.map((group) => ({
+    group,
+    rows: optionKeys.filter((key) => anyOption(key).group === group).map(row),
+  }))
+}
+
+/** The one setting that cannot stand in the file: where the file is. */
+export const fileReference: { variable: string; flag: string; text: string } = configFile
+
+function row(key: OptionKey): ReferenceRow {
+  const { kind, text } = anyOption(key)
+  const { variable, flag, fileKey } = namesOf(key)
+  return {
+    variable,
+    flag: `--${flag}`,
+    fileKey,
+    accepts: kind.accepts,
+    default: defaultText(key).replace(/^default /, ''),
+    text,
+  }
+}

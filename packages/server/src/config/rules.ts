@@ -1,0 +1,59 @@
+/** What must hold between settings. Each rule is checked only where its settings are right by themselves. */
+import { namesOf } from './option.ts'
+import { type Config, longestFrame, type OptionKey } from './options.ts'
+import { durationText, sizeText } from './quantities.ts'
+
+/** One rule: the settings it is about, and the message when it does not hold. */
+export type Rule = { readonly keys: readonly OptionKey[]; broken(config: Config): string | undefined }
+
+const name = (key: OptionKey): string => namesOf(key).variable.slice('ARQONBUS_'.length)
+
+/** All rules. */
+export const rules: readonly Rule[] = [
+  {
+    keys: ['cutBytes', 'maxMessageBytes'],
+    broken({ cutBytes, maxMessageBytes }) {
+      const least = 4 * longestFrame(maxMessageBytes)
+      if (cutBytes >= least) return undefined
+      return `${name('cutBytes')} must be at least ${sizeText(least)}, four times the longest frame (the larger of 256KiB and ${name('maxMessageBytes')}), but is ${sizeText(cutBytes)}: one long frame would cut a connection`
+    },
+  },
+  {
+    keys: ['slowBytes', 'cutBytes'],
+    broken({ slowBytes, cutBytes }) {
+      if (slowBytes < cutBytes) return undefined
+      return `${name('slowBytes')} must be less than ${name('cutBytes')} (${sizeText(cutBytes)}), but is ${sizeText(slowBytes)}: a slow client would be cut before it can catch up from the log`
+    },
+  },
+  {
+    keys: ['pingIntervalMs', 'pingTimeoutMs'],
+    broken({ pingIntervalMs, pingTimeoutMs }) {
+      if (pingIntervalMs < pingTimeoutMs) return undefined
+      return `${name('pingIntervalMs')} must be less than ${name('pingTimeoutMs')} (${durationText(pingTimeoutMs)}), but is ${durationText(pingIntervalMs)}: a quiet connection would be closed before it is pinged`
+    },
+  },
+  distinct(['host', 'port'], ['telemetryHost', 'telemetryPort']),
+  distinct(['host', 'port'], ['httpHost', 'httpPort']),
+  distinct(['telemetryHost', 'telemetryPort'], ['httpHost', 'httpPort']),
+]
+
+type Door = ['host' | 'telemetryHost' | 'httpHost', 'port' | 'telemetryPort' | 'httpPort']
+
+/** Two doors cannot share a port, unless they are on different addresses. */
+function distinct(one: Door, other: Door): Rule {
+  const [host, port] = one
+  const [otherHost, otherPort] = other
+  return {
+    keys: [otherPort, port, otherHost, host, 'telemetry'],
+    broken(config) {
+      const closed = !config.telemetry && (port === 'telemetryPort' || otherPort === 'telemetryPort')
+      const same = config[port] !== 0 && config[port] === config[otherPort]
+      if (closed || !same || !overlap(config[host], config[otherHost])) return undefined
+      return `${name(port)} and ${name(otherPort)} must differ, but both are ${config[port]}`
+    },
+  }
+}
+
+const everywhere = ['0.0.0.0', '::']
+const overlap = (one: string, other: string): boolean =>
+  one === other || everywhere.includes(one) || everywhere.includes(other)

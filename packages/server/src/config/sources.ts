@@ -1,0 +1,143 @@
+/** Where settings come from: the file, the environment, flags. Each gives raw values by key, and the mistakes in its names. */
+import { parse as parseToml, TomlError } from 'smol-toml'
+import { configFile, namesOf, VARIABLE_PREFIX } from './option.ts'
+import { type OptionKey, optionKeys } from './options.ts'
+import { nearest } from './suggest.ts'
+
+/** A place that settings come from, weakest first. */
+export const sourceNames = ['file', 'environment', 'flag'] as const
+
+/** A place that settings come from. */
+export type SourceName = (typeof sourceNames)[number]
+
+/** One thing that is wrong: what the person wrote, where, and what would be right. */
+export type Mistake = {
+  /** As it was written: `ARQONBUS_PORT`, `--port`, `port`. */
+  readonly option: string
+  readonly source: SourceName | 'default'
+  readonly message: string
+}
+
+/** What one place gives: raw values, the name each was written under, and mistakes. */
+export type Given = { values: Map<OptionKey, { raw: unknown; name: string }>; mistakes: Mistake[] }
+
+/** Flags by name, `true` where a flag had no value. Known ones stand without dashes. */
+export type Flags = Readonly<Record<string, string | true | undefined>>
+
+/** The environment of the process. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+const byFlag = new Map(optionKeys.map((key) => [namesOf(key).flag, key]))
+const byVariable = new Map(optionKeys.map((key) => [namesOf(key).variable, key]))
+const byFileKey = new Map(optionKeys.map((key) => [namesOf(key).fileKey, key]))
+
+/** Settings from flags, and the words between them that are none. */
+export function fromFlags(flags: Flags, stray: readonly string[]): Given {
+  const given: Given = { values: new Map(), mistakes: [] }
+  for (const word of stray)
+    given.mistakes.push({ option: word, source: 'flag', message: 'there is no such argument: flags begin with --' })
+  for (const [flag, raw] of Object.entries(flags)) {
+    if (raw === undefined || flag === configFile.flag) continue
+    const key = byFlag.get(flag)
+    const name = flag.startsWith('-') ? flag : `--${flag}`
+    if (key !== undefined) given.values.set(key, { raw, name })
+    else
+      given.mistakes.push(
+        unknown(
+          name,
+          'flag',
+          'there is no such flag',
+          [...byFlag.keys(), configFile.flag].map((one) => `--${one}`),
+        ),
+      )
+  }
+  return given
+}
+
+/**
+ * Settings from variables. An empty variable is one that is not set: compose files and the like write
+ * `ARQONBUS_ADMIN_KEY=${ADMIN_KEY:-}`, and that must not mean an empty key.
+ */
+export function fromEnvironment(environment: Environment): Given {
+  const given: Given = { values: new Map(), mistakes: [] }
+  for (const [name, raw] of Object.entries(environment)) {
+    if (!name.startsWith(VARIABLE_PREFIX) || raw === undefined || raw === '') continue
+    if (name === configFile.variable || isServiceLink(name, raw)) continue
+    const key = byVariable.get(name)
+    if (key !== undefined) given.values.set(key, { raw, name })
+    else
+      given.mistakes.push(
+        unknown(name, 'environment', 'there is no such setting', [...byVariable.keys(), configFile.variable]),
+      )
+  }
+  return given
+}
+
+/**
+ * Kubernetes tells every pod about every service through variables. A service named `arqonbus` makes
+ * `ARQONBUS_PORT=tcp://10.0.0.7:9100` and `ARQONBUS_SERVICE_HOST` of them, which nobody meant as settings.
+ */
+const isServiceLink = (name: string, raw: string): boolean =>
+  /_SERVICE_(?:HOST|PORT)(?:_[A-Z0-9_]+)?$/.test(name) ||
+  /_PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?$/.test(name) ||
+  (name.endsWith('_PORT') && /^(?:tcp|udp|sctp):\/\//.test(raw))
+
+/** Settings from a file, whose text `readFile` gives (or throws). */
+export function fromFile(path: string, namedBy: string, source: SourceName, readFile: (path: string) => string): Given {
+  const given: Given = { values: new Map(), mistakes: [] }
+  const table = parseFile(path, readFile)
+  if (typeof table === 'string') {
+    given.mistakes.push({ option: namedBy, source, message: table })
+    return given
+  }
+  for (const [name, raw] of Object.entries(table)) {
+    const key = byFileKey.get(name)
+    if (key !== undefined) given.values.set(key, { raw, name })
+    else given.mistakes.push(unknown(name, 'file', 'there is no such setting', byFileKey.keys()))
+  }
+  return given
+}
+
+/** The file's table, or what is wrong with the file. Never a line of it: it may hold secrets. */
+function parseFile(path: string, readFile: (path: string) => string): Record<string, unknown> | string {
+  const parse = path.endsWith('.json') ? parseJson : path.endsWith('.toml') ? parseToml : undefined
+  if (parse === undefined) return `must name a file that ends in .json or .toml, but is ${JSON.stringify(path)}`
+  let text: string
+  try {
+    text = readFile(path).replace(/^\ufeff/, '')
+  } catch (error) {
+    return `cannot read ${path}: ${reasonOf(error)}`
+  }
+  try {
+    const table: unknown = parse(text)
+    const isTable = typeof table === 'object' && table !== null && !Array.isArray(table)
+    return isTable ? (table as Record<string, unknown>) : `${path} must hold one JSON object`
+  } catch (error) {
+    if (!(error instanceof TomlError)) return `${path} is not JSON: ${withoutContent(error)}`
+    return `${path} is not TOML: line ${error.line}, column ${error.column}: ${withoutContent(error)}`
+  }
+}
+
+const parseJson = (text: string): unknown => JSON.parse(text)
+
+const fileFaults: Record<string, string> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'it is a folder',
+}
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+  return fileFaults[code ?? ''] ?? code ?? 'it cannot be read'
+}
+
+/** A parser's message without the piece of the file that some quote. */
+function withoutContent(error: unknown): string {
+  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n')
+  return line.replace(/^(?:Invalid TOML document|JSON Parse error): /, '').replace(/(["']).*\1/g, '…')
+}
+
+function unknown(option: string, source: SourceName, what: string, names: Iterable<string>): Mistake {
+  const meant = nearest(option, names)
+  return { option, source, message: meant === undefined ? what : `${what}; did you mean ${meant}?` }
+}

@@ -1,0 +1,74 @@
+/** What HTTP answers, by path. Every answer is computed from what is passed in; nothing here knows sockets. */
+import { CodedError, type ErrorCode, errorCodes } from '@arqonbus/protocol'
+import type { Metrics } from '../kit/metrics.ts'
+import type { VersionInfo } from '../kit/version.ts'
+
+/** How well the bus serves. `degraded`: it serves, but not with everything it should. */
+export type Health = { status: 'ok' | 'degraded'; [detail: string]: unknown }
+
+/** Whether clients should be sent here: not while the bus starts or drains. */
+export type Readiness = { ready: boolean; [detail: string]: unknown }
+
+/** What the routes read. */
+export type RouteSources = {
+  health: () => Health
+  ready: () => Readiness
+  version: VersionInfo
+  metrics: Pick<Metrics, 'render' | 'contentType'>
+  /** Milliseconds that never go back. */
+  now: () => number
+}
+
+/** One answer. */
+export type Answer = { status: number; contentType: string; body: string; allow?: string }
+
+/** What a path answers. */
+export type Route = () => Answer | Promise<Answer>
+
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+/** All routes, by path. */
+export function createRoutes({ health, ready, version, metrics, now }: RouteSources): ReadonlyMap<string, Route> {
+  const startedAt = now()
+  return new Map<string, Route>([
+    [
+      '/health',
+      () => {
+        const { status, ...details } = health()
+        const uptime = Math.round(now() - startedAt) / 1000
+        const body = { status, timestamp: new Date().toISOString(), uptime_seconds: uptime, version: version.version }
+        return json(200, { ...body, ...details })
+      },
+    ],
+    [
+      '/ready',
+      () => {
+        const readiness = ready()
+        return json(readiness.ready ? 200 : 503, readiness)
+      },
+    ],
+    ['/version', () => json(200, version)],
+    ['/metrics', async () => ({ status: 200, contentType: metrics.contentType, body: await metrics.render() })],
+  ])
+}
+
+const allowed = ['GET', 'HEAD']
+
+/** Answers a request. */
+export async function answer(routes: ReadonlyMap<string, Route>, method: string, path: string): Promise<Answer> {
+  const route = routes.get(path)
+  if (route === undefined) return refusal('not_found')
+  if (!allowed.includes(method)) return { ...refusal('method_not_allowed'), allow: allowed.join(', ') }
+  return await route()
+}
+
+/** An error as protocol §3 names it. */
+export function refusal(code: ErrorCode): Answer {
+  return json(errorCodes[code].status, { error: new CodedError(code).body() })
+}
+
+const json = (status: number, body: unknown): Answer => ({
+  status,
+  contentType: JSON_TYPE,
+  body: `${JSON.stringify(body)}\n`,
+})

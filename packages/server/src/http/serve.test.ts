@@ -1,0 +1,223 @@
+import { afterEach, expect, test } from 'bun:test'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { Logger } from '../kit/logger.ts'
+import { silentLogger } from '../kit/logger.ts'
+import { createMetrics } from '../kit/metrics.ts'
+import { StartError } from '../kit/start-error.ts'
+import { versionInfo } from '../kit/version.ts'
+import { type HttpDoor, type HttpOptions, serveHttp } from './serve.ts'
+
+const doors: HttpDoor[] = []
+afterEach(async () => {
+  await Promise.all(doors.splice(0).map((door) => door.close()))
+})
+
+function open(options: Partial<HttpOptions> = {}): HttpDoor {
+  const door = serveHttp({
+    host: '127.0.0.1',
+    port: 0,
+    health: () => ({ status: 'ok' }),
+    ready: () => ({ ready: true }),
+    version: versionInfo,
+    metrics: createMetrics(),
+    ...options,
+  })
+  doors.push(door)
+  return door
+}
+
+/** Sends bytes and reads until the other side closes, or until `enough` is in the answer. */
+async function exchange(door: HttpDoor, bytes: string, enough?: string): Promise<string> {
+  const socket = connect(door.port, '127.0.0.1')
+  let answer = ''
+  const { promise, resolve } = Promise.withResolvers<void>()
+  socket.on('data', (chunk) => {
+    answer += chunk
+    if (enough !== undefined && answer.includes(enough)) resolve()
+  })
+  // A refusal may reset the connection while we still write.
+  socket.on('error', () => resolve())
+  socket.on('close', () => resolve())
+  await once(socket, 'connect')
+  socket.write(bytes)
+  await promise
+  socket.destroy()
+  return answer
+}
+
+const statusLines = (answer: string) => answer.match(/HTTP\/1\.1 \d+/g)?.map((line) => Number(line.slice(9)))
+
+test('/health says how the bus is', async () => {
+  let now = 1000
+  const door = open({ now: () => now, health: () => ({ status: 'degraded', reasons: ['bootstrap'] }) })
+  now = 3500
+  const response = await fetch(`${door.url}/health`)
+  expect(response.status).toBe(200)
+  expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8')
+  const body = (await response.json()) as Record<string, string>
+  expect(body as unknown).toEqual({
+    status: 'degraded',
+    timestamp: expect.any(String),
+    uptime_seconds: 2.5,
+    version: versionInfo.version,
+    reasons: ['bootstrap'],
+  })
+  expect(Math.abs(Date.parse(body.timestamp ?? '') - Date.now())).toBeLessThan(5000)
+})
+
+test('/ready is 503 while the bus starts or drains', async () => {
+  let ready = false
+  const door = open({ ready: () => (ready ? { ready } : { ready, reason: 'starting' }) })
+  const before = await fetch(`${door.url}/ready`)
+  expect([before.status, await before.json()]).toEqual([503, { ready: false, reason: 'starting' }])
+  ready = true
+  expect((await fetch(`${door.url}/ready`)).status).toBe(200)
+})
+
+test('/version says what runs and what it speaks', async () => {
+  const body = await (await fetch(`${open().url}/version`)).json()
+  expect(body).toEqual({
+    name: 'arqonbus',
+    version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+    protocol: '1.0',
+    supported: ['1.0'],
+    build: { commit: null, runtime: expect.stringContaining('bun'), platform: expect.any(String) },
+  })
+})
+
+test('/metrics is the text format of Prometheus, and counts requests by route', async () => {
+  const door = open()
+  await fetch(`${door.url}/health`)
+  await fetch(`${door.url}/made-up-by-a-client`)
+  const response = await fetch(`${door.url}/metrics`)
+  expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
+  const text = await response.text()
+  expect(text).toContain('arqonbus_http_requests_total{route="/health",status="200"} 1')
+  expect(text).toContain('arqonbus_http_requests_total{route="other",status="404"} 1')
+  expect(text).not.toContain('made-up')
+})
+
+test('a query and slashes at the end change nothing; answers are not stored or guessed at', async () => {
+  const door = open()
+  for (const path of ['/health?x=1&y', '/health/', '/health//?']) {
+    const response = await fetch(door.url + path)
+    expect([path, response.status]).toEqual([path, 200])
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff')
+  }
+})
+
+test('what is not there is 404, in JSON with a code', async () => {
+  const door = open()
+  for (const path of ['/', '/nothing', '/HEALTH', '/%zz', '/health/x', '/__proto__', '/constructor']) {
+    const response = await fetch(door.url + path, { method: path === '/nothing' ? 'POST' : 'GET' })
+    expect([path, response.status, await response.json()]).toEqual([
+      path,
+      404,
+      { error: { code: 'not_found', status: 404, message: expect.any(String) } },
+    ])
+  }
+})
+
+test('other methods are 405, in JSON with a code and what is allowed', async () => {
+  const door = open()
+  for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
+    const response = await fetch(`${door.url}/health`, { method, body: method === 'POST' ? '{}' : undefined })
+    expect([method, response.status, response.headers.get('allow')]).toEqual([method, 405, 'GET, HEAD'])
+    expect(await response.json()).toEqual({
+      error: { code: 'method_not_allowed', status: 405, message: expect.any(String) },
+    })
+  }
+})
+
+test('HEAD has the head of GET and no body', async () => {
+  const door = open()
+  const length = (await (await fetch(`${door.url}/version`)).arrayBuffer()).byteLength
+  const answer = await exchange(door, 'HEAD /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  const [head = '', body] = answer.split('\r\n\r\n')
+  expect(head.toLowerCase()).toContain(`content-length: ${length}`)
+  expect(body).toBe('')
+})
+
+test('requests sent in one go are answered in order', async () => {
+  const requests = ['/health', '/nothing', '/ready', '/version'].map(
+    (path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`,
+  )
+  const answer = await exchange(open({ ready: () => ({ ready: false }) }), requests.join(''), '"supported"')
+  expect(statusLines(answer)).toEqual([200, 404, 503, 200])
+})
+
+test('HTTP/1.0 without a Host, as old load balancers ask, is answered', async () => {
+  const answer = await exchange(open(), 'GET /health?from=lb HTTP/1.0\r\n\r\n')
+  expect(statusLines(answer)).toEqual([200])
+})
+
+test('heads that are endless, broken or no HTTP are refused, and the next request is served', async () => {
+  const door = open()
+  const long = 'x'.repeat(300_000)
+  const broken: [string, number][] = [
+    [`GET /${long} HTTP/1.1\r\nHost: x\r\n\r\n`, 431],
+    [`GET /health HTTP/1.1\r\nHost: x\r\nX-Long: ${long}\r\n\r\n`, 431],
+    [`GET /health HTTP/1.1\r\nHost: x\r\n${'a: b\r\n'.repeat(10_000)}\r\n`, 431],
+    [`POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n${long}`, 413],
+    ['\u0016\u0003\u0001 this is not HTTP\r\n\r\n', 400],
+  ]
+  for (const [bytes, status] of broken) {
+    expect(statusLines(await exchange(door, bytes)) ?? [status]).toEqual([status])
+    expect((await fetch(`${door.url}/health`)).status).toBe(200)
+  }
+  expect(statusLines(await exchange(door, 'GET /health HTTP/1.1\r\nHost: [[:::\r\nConnection: close\r\n\r\n'))).toEqual(
+    [200],
+  )
+})
+
+test('half-sent heads are closed, and hold up nobody', async () => {
+  const door = open()
+  const half = ['GET /hea', 'GET /health HTTP/1.1\r\nHost: x\r\nX-'].map((bytes) => exchange(door, bytes))
+  expect((await fetch(`${door.url}/health`)).status).toBe(200)
+  expect(await Promise.all(half)).toEqual(['', ''])
+}, 20_000)
+
+test('a failure is 500 with a code, is logged, and the next request is served', async () => {
+  const lines: unknown[] = []
+  const logger: Logger = { ...silentLogger, error: (line) => lines.push(line) }
+  let fail = true
+  const door = open({
+    logger,
+    health: () => {
+      if (fail) throw new Error('a secret place')
+      return { status: 'ok' }
+    },
+  })
+  const response = await fetch(`${door.url}/health`)
+  const text = await response.text()
+  expect([response.status, JSON.parse(text).error.code]).toEqual([500, 'internal_error'])
+  expect(text).not.toContain('secret')
+  expect(lines).toEqual([{ event: 'http_failed', path: '/health', error: expect.any(Error) }])
+  fail = false
+  expect((await fetch(`${door.url}/health`)).status).toBe(200)
+})
+
+test('a port in use is a StartError that names the setting', () => {
+  const { port } = open()
+  expect(() => open({ port })).toThrow(StartError)
+  expect(() => open({ port })).toThrow(/port is in use.*ARQONBUS_HTTP_PORT/)
+})
+
+test('an address that is not of this machine is a StartError', () => {
+  expect(() => open({ host: '203.0.113.5' })).toThrow(/no such address.*ARQONBUS_HTTP_HOST/)
+  expect(() => open({ host: 'no-such-host.invalid' })).toThrow(/ARQONBUS_HTTP_HOST/)
+})
+
+test('an IPv6 address stands in brackets in the url', async () => {
+  const door = open({ host: '::1' })
+  expect(door.url).toBe(`http://[::1]:${door.port}`)
+  expect((await fetch(`${door.url}/health`)).status).toBe(200)
+})
+
+test('a closed door is closed', async () => {
+  const door = open()
+  await door.close()
+  await expect(fetch(`${door.url}/health`)).rejects.toThrow()
+})

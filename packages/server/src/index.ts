@@ -1,0 +1,19 @@
+/** The bus as a library: tests and tools start it in their own process. */
+export { createIntake, type Intake } from './bus/receive.ts'
+export { type Config, testConfig } from './config/index.ts'
+export type {
+  Bounds,
+  Draft,
+  Entry,
+  Located,
+  Log,
+  LogDriver,
+  LogListener,
+  LogOptions,
+  Page,
+  ReadQuery,
+} from './log/contract.ts'
+export { createMemoryLog, type MemoryLogOptions } from './log/memory.ts'
+export { type Every, type RunningServer, type StartOptions, startServer } from './server.ts'
+export type { BusDoor, BusDoorDeps, BusDoorOptions, openBusDoor } from './sockets/bus-door.ts'
+export type { Transport } from './state/transport.ts'

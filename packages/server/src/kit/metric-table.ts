@@ -1,0 +1,186 @@
+/**
+ * Every metric, declared once: `/metrics` and `docs/reference/metrics.md` come from here. Values of labels are from fixed tables
+ * of ours; nothing a client sends can add one.
+ */
+
+/** Counters without a label: number fields of `Metrics`, which the code that counts increments. */
+export const counters = {
+  connected: { name: 'arqonbus_connections_total', help: 'Connections admitted since the start.' },
+  received: { name: 'arqonbus_messages_received_total', help: 'Frames received from clients, refused ones too.' },
+  delivered: {
+    name: 'arqonbus_messages_delivered_total',
+    help: 'Copies of messages handed to sockets of subscribers.',
+  },
+  bytesIn: { name: 'arqonbus_received_bytes_total', help: 'Bytes of frames received from clients.' },
+  bytesOut: { name: 'arqonbus_sent_bytes_total', help: 'Bytes of frames handed to sockets.' },
+  violations: { name: 'arqonbus_violations_total', help: 'Violations of the protocol that count towards closing.' },
+  slowFallbacks: {
+    name: 'arqonbus_slow_fallbacks_total',
+    help: 'Times that a slow client left the live stream to catch up from the log.',
+  },
+  slowClosed: {
+    name: 'arqonbus_slow_consumers_closed_total',
+    help: 'Connections closed with 4429: they read too slowly.',
+  },
+} as const
+
+/** The name of a counter's field. */
+export type CounterField = keyof typeof counters
+
+/** Counters with one label from a fixed table. */
+export const labelled = {
+  rejected: { name: 'arqonbus_messages_rejected_total', label: 'code', help: 'Frames refused, by error code.' },
+  refused: { name: 'arqonbus_connections_refused_total', label: 'reason', help: 'Connections refused, by reason.' },
+  expired: {
+    name: 'arqonbus_history_expired_total',
+    label: 'reason',
+    help: 'Messages that left the history, by reason.',
+  },
+  limits: {
+    name: 'arqonbus_limits_hit_total',
+    label: 'limit',
+    help: 'Requests refused because a limit was reached, by limit.',
+  },
+} as const
+
+/** Why a message leaves the history: its log is full, it is too old, all logs together are too large, or its channel was deleted. */
+export const expiryReasons = ['length', 'age', 'bytes', 'deleted'] as const
+
+/** Why a message leaves the history. */
+export type ExpiryReason = (typeof expiryReasons)[number]
+
+/** Why a connection is refused, before or after the upgrade. */
+export const refusalReasons = [
+  'full',
+  'origin',
+  'bad_request',
+  'bad_parameter',
+  'unauthenticated',
+  'forbidden',
+  'client_id_in_use',
+  'rate',
+  'draining',
+] as const
+
+/** Why a connection is refused. */
+export type RefusalReason = (typeof refusalReasons)[number]
+
+/** Limits that a client can run into. */
+export const limitNames = [
+  'connections',
+  'message_bytes',
+  'depth',
+  'message_rate',
+  'command_rate',
+  'rooms',
+  'channels',
+  'participants',
+  'room_participants',
+  'subscriptions',
+  'dedup_bytes',
+] as const
+
+/** A limit that a client can run into. */
+export type LimitName = (typeof limitNames)[number]
+
+/** Gauges that the server supplies: read when `/metrics` is asked for. */
+export const gauges = {
+  connections: { name: 'arqonbus_connections', help: 'Open connections.' },
+  clients: { name: 'arqonbus_clients', label: 'client_type', help: 'Connected clients, by type.' },
+  sessions: { name: 'arqonbus_sessions_kept', help: 'Sessions of disconnected clients that may still be resumed.' },
+  rooms: { name: 'arqonbus_rooms', help: 'Rooms.' },
+  channels: { name: 'arqonbus_channels', help: 'Channels of all rooms.' },
+  subscriptions: { name: 'arqonbus_subscriptions', help: 'Subscriptions of all clients.' },
+  behind: { name: 'arqonbus_connections_behind', help: 'Connections that catch up from the log.' },
+  queueBytes: { name: 'arqonbus_send_queue_bytes', help: 'Bytes that wait in send buffers for slow readers.' },
+  historyBytes: { name: 'arqonbus_history_bytes', help: 'Bytes of messages that the memory log holds.' },
+  historyEntries: { name: 'arqonbus_history_entries', help: 'Messages that the memory log holds.' },
+  dedupBytes: { name: 'arqonbus_dedup_bytes', help: 'Bytes that remember acknowledged messages for idempotence.' },
+} as const
+
+/** The name of a gauge that the server supplies. */
+export type GaugeName = keyof typeof gauges
+
+/** Gauges and counters that the process knows of itself. */
+export const processMetrics = {
+  uptime: { type: 'gauge', name: 'arqonbus_uptime_seconds', help: 'Time since the start, in seconds.' },
+  resident: { type: 'gauge', name: 'arqonbus_resident_memory_bytes', help: 'Resident memory of the process.' },
+  heap: { type: 'gauge', name: 'arqonbus_heap_bytes', help: 'Memory of the JavaScript heap in use.' },
+  cpu: {
+    type: 'counter',
+    name: 'arqonbus_cpu_seconds_total',
+    help: 'Processor time of the process, user and system, in seconds.',
+  },
+} as const
+
+/** The metric whose value is 1 and whose labels say what runs. */
+export const buildInfo = {
+  name: 'arqonbus_build_info',
+  help: 'Always 1; the labels say what runs: version, runtime and commit.',
+  labels: ['version', 'runtime', 'commit'],
+} as const
+
+/** Commands, counted by name and outcome. */
+export const commandCounter = {
+  name: 'arqonbus_commands_total',
+  help: 'Commands answered, by name and outcome (success or error).',
+  labels: ['command', 'status'],
+} as const
+
+/** HTTP requests, counted by route and status. */
+export const httpCounter = {
+  name: 'arqonbus_http_requests_total',
+  help: 'HTTP requests answered, by route (other: a path that is none) and status.',
+  labels: ['route', 'status'],
+} as const
+
+/** Histograms, with the upper bounds of their buckets in seconds. */
+export const histograms = {
+  commandSeconds: {
+    name: 'arqonbus_command_duration_seconds',
+    help: "Time from a command's frame to its answer, in seconds.",
+    label: 'command',
+    bounds: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
+  },
+  routingSeconds: {
+    name: 'arqonbus_routing_duration_seconds',
+    help: "Time from a message's frame to the last of its sockets, in seconds. Measured on a sample of the messages.",
+    bounds: [
+      0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1,
+    ],
+  },
+  loopLagSeconds: {
+    name: 'arqonbus_event_loop_lag_seconds',
+    help: 'How late a timer of 100 ms fires, in seconds: what everything else waits for.',
+    bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+  },
+} as const
+
+/** One line of the reference. */
+export type MetricEntry = {
+  name: string
+  type: 'counter' | 'gauge' | 'histogram'
+  labels: readonly string[]
+  help: string
+}
+
+type Declared = { name: string; help: string; label?: string; labels?: readonly string[] }
+
+const entry = (type: MetricEntry['type'], { name, help, label, labels }: Declared): MetricEntry => ({
+  name,
+  type,
+  labels: labels ?? (label === undefined ? [] : [label]),
+  help,
+})
+
+/** All metrics for the reference, by name. */
+export const metricEntries: readonly MetricEntry[] = [
+  ...Object.values(counters).map((one) => entry('counter', one)),
+  ...Object.values(labelled).map((one) => entry('counter', one)),
+  entry('counter', commandCounter),
+  entry('counter', httpCounter),
+  ...Object.values(gauges).map((one) => entry('gauge', one)),
+  ...Object.values(processMetrics).map((one) => entry(one.type, one)),
+  entry('gauge', buildInfo),
+  ...Object.values(histograms).map((one) => entry('histogram', one)),
+].sort((a, b) => (a.name < b.name ? -1 : 1))

@@ -1,0 +1,92 @@
+import { expect, test } from 'bun:test'
+import { spawnSync } from 'node:child_process'
+import { withProgram } from '@arqonbus/testing'
+import { gauges, metricEntries } from './metric-table.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+
+/** Metrics with every gauge supplied and everything counted at least once. */
+function busy(): Metrics {
+  const metrics = createMetrics({ commands: ['ping', 'status'] })
+  for (const name of Object.keys(gauges) as (keyof typeof gauges)[]) {
+    metrics.gauge(name, () => (name === 'clients' ? { human: 2, 'ai-agent': 1 } : 7))
+  }
+  metrics.received++
+  metrics.delivered += 5
+  metrics.reject('invalid_json')
+  metrics.command('ping', true, 0.0002)
+  metrics.command('status', false, 0.2)
+  metrics.routed(0.00003)
+  metrics.limit('channels')
+  metrics.refuseConnection('origin')
+  metrics.expire('age', 3)
+  metrics.loopLag(0.002)
+  metrics.httpRequest('/health', 200)
+  return metrics
+}
+
+/** The value of one series. */
+const sample = async (metrics: Metrics, series: string) =>
+  (await metrics.render())
+    .split('\n')
+    .find((line) => line.startsWith(`${series} `))
+    ?.slice(series.length + 1)
+
+test('what was counted is what is read', async () => {
+  const metrics = busy()
+  const expected = {
+    arqonbus_messages_received_total: '1',
+    arqonbus_messages_delivered_total: '5',
+    'arqonbus_messages_rejected_total{code="invalid_json"}': '1',
+    'arqonbus_messages_rejected_total{code="not_found"}': '0',
+    'arqonbus_commands_total{command="ping",status="success"}': '1',
+    'arqonbus_commands_total{command="status",status="error"}': '1',
+    'arqonbus_command_duration_seconds_count{command="ping"}': '1',
+    'arqonbus_routing_duration_seconds_bucket{le="0.00005"}': '1',
+    'arqonbus_limits_hit_total{limit="channels"}': '1',
+    'arqonbus_connections_refused_total{reason="origin"}': '1',
+    'arqonbus_history_expired_total{reason="age"}': '3',
+    'arqonbus_clients{client_type="ai-agent"}': '1',
+    arqonbus_history_bytes: '7',
+    'arqonbus_http_requests_total{route="/health",status="200"}': '1',
+  }
+  for (const [series, value] of Object.entries(expected))
+    expect([series, await sample(metrics, series)]).toEqual([series, value])
+})
+
+test('a gauge is read when it is asked for', async () => {
+  const metrics = createMetrics()
+  let rooms = 1
+  metrics.gauge('rooms', () => rooms)
+  rooms = 2
+  expect(await sample(metrics, 'arqonbus_rooms')).toBe('2')
+})
+
+test('a command that does not exist adds no series, whatever its name', async () => {
+  const metrics = createMetrics({ commands: ['ping'] })
+  const before = (await metrics.render()).split('\n').length
+  for (let i = 0; i < 1000; i++) metrics.command(`x${i}"\n`, false, 0)
+  expect((await metrics.render()).split('\n')).toHaveLength(before)
+  expect(await sample(metrics, 'arqonbus_commands_total{command="unknown",status="error"}')).toBe('1000')
+})
+
+test('two buses count apart', async () => {
+  const [one, other] = [createMetrics(), createMetrics()]
+  one.received = 5
+  expect(await sample(other, 'arqonbus_messages_received_total')).toBe('0')
+})
+
+test('the reference lists what is served, and the reverse; all names are ours', async () => {
+  const served = [...(await busy().render()).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
+    ([, name, type]) => `${name} ${type}`,
+  )
+  expect(served.sort()).toEqual(metricEntries.map(({ name, type }) => `${name} ${type}`).sort())
+  for (const { name } of metricEntries) expect(name).toStartWith('arqonbus_')
+})
+
+withProgram('promtool', 'metrics for promtool', (promtool) => {
+  test('are valid', async () => {
+    const { status, stdout, stderr } = spawnSync(promtool, ['check', 'metrics'], { input: await busy().render() })
+    expect(`${stdout}${stderr}`).toBe('')
+    expect(status).toBe(0)
+  })
+})

@@ -1,0 +1,172 @@
+/**
+ * What the bus counts. The hot path increments plain numbers; prom-client sees them only when somebody asks for `/metrics`.
+ * The declarations are in `metric-table.ts`.
+ */
+import { type ErrorCode, errorCodes, commands as protocolCommands } from '@arqonbus/protocol'
+import { type Metric, Registry } from 'prom-client'
+import { createHistogram, type Histogram, histogramSamples, observe, type Sample } from './histogram.ts'
+import {
+  buildInfo,
+  type CounterField,
+  commandCounter,
+  counters,
+  type ExpiryReason,
+  expiryReasons,
+  type GaugeName,
+  gauges,
+  histograms,
+  httpCounter,
+  type LimitName,
+  labelled,
+  limitNames,
+  processMetrics,
+  type RefusalReason,
+  refusalReasons,
+} from './metric-table.ts'
+import { versionInfo } from './version.ts'
+
+/** What a gauge reads: a number, or one for each value of its label. */
+export type GaugeReading = number | Readonly<Record<string, number>>
+
+/** The counters of one bus. Fields are for `metrics.received++` and `metrics.delivered += n`. */
+export type Metrics = Record<CounterField, number> & {
+  /** A frame was refused. */
+  reject(code: ErrorCode): void
+  /** A command was answered. A name that is no command's counts as `unknown`. */
+  command(name: string, ok: boolean, seconds: number): void
+  /** A message went from its frame to its sockets in this time. Call it for a sample: reading the clock costs more than counting. */
+  routed(seconds: number): void
+  /** A limit was reached. */
+  limit(name: LimitName): void
+  /** A connection was refused. */
+  refuseConnection(reason: RefusalReason): void
+  /** Messages left the history. */
+  expire(reason: ExpiryReason, count?: number): void
+  /** A timer fired this much too late. */
+  loopLag(seconds: number): void
+  /** An HTTP request was answered. `route` and `status` must come from tables of ours. */
+  httpRequest(route: string, status: number): void
+  /** Supplies a gauge; its value is read when `/metrics` is asked for. Without a supplier it is absent. */
+  gauge(name: GaugeName, read: () => GaugeReading): void
+  /** Everything in the text format of Prometheus. */
+  render(): Promise<string>
+  readonly contentType: string
+}
+
+/** What metrics need to know: the names of the commands there are, and the clock (milliseconds that never go back). */
+export type MetricsOptions = { commands?: Iterable<string>; now?: () => number }
+
+/** Creates the metrics of one bus, on a registry of its own. */
+export function createMetrics(options: MetricsOptions = {}): Metrics {
+  const { commands = Object.keys(protocolCommands), now = () => performance.now() } = options
+  const startedAt = now()
+  const byCode = tally(Object.keys(errorCodes))
+  const byRefusal = tally(refusalReasons)
+  const byExpiry = tally(expiryReasons)
+  const byLimit = tally(limitNames)
+  const byHttp = new Map<string, number>()
+  const byCommand = new Map<string, CommandTally>()
+  for (const name of [...commands, UNKNOWN]) {
+    byCommand.set(name, { success: 0, error: 0, seconds: createHistogram(histograms.commandSeconds.bounds) })
+  }
+  const routing = createHistogram(histograms.routingSeconds.bounds)
+  const lag = createHistogram(histograms.loopLagSeconds.bounds)
+
+  const registry = new Registry()
+  const register = (type: MetricType, { name, help }: { name: string; help: string }, read: () => Sample[]) =>
+    // prom-client asks a metric for nothing but its name and `get`: its own kinds would keep a second copy of every number.
+    registry.registerMetric({
+      name,
+      help,
+      type,
+      get: async () => ({ name, help, type, values: read() }),
+    } as unknown as Metric)
+
+  const metrics: Metrics = {
+    connected: 0,
+    received: 0,
+    delivered: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    violations: 0,
+    slowFallbacks: 0,
+    slowClosed: 0,
+    reject: (code) => add(byCode, code, 1),
+    command: (name, ok, seconds) => {
+      const entry = byCommand.get(name) ?? byCommand.get(UNKNOWN)!
+      entry[ok ? 'success' : 'error']++
+      observe(entry.seconds, seconds)
+    },
+    routed: (seconds) => observe(routing, seconds),
+    limit: (name) => add(byLimit, name, 1),
+    refuseConnection: (reason) => add(byRefusal, reason, 1),
+    expire: (reason, count = 1) => add(byExpiry, reason, count),
+    loopLag: (seconds) => observe(lag, seconds),
+    httpRequest: (route, status) => add(byHttp, `${route} ${status}`, 1),
+    gauge: (name, read) => register('gauge', gauges[name], () => gaugeSamples(gauges[name], read())),
+    render: () => registry.metrics(),
+    contentType: registry.contentType,
+  }
+
+  for (const field of Object.keys(counters) as CounterField[]) {
+    register('counter', counters[field], () => [{ labels: {}, value: metrics[field] }])
+  }
+  register('counter', labelled.rejected, () => tallySamples(labelled.rejected.label, byCode))
+  register('counter', labelled.refused, () => tallySamples(labelled.refused.label, byRefusal))
+  register('counter', labelled.expired, () => tallySamples(labelled.expired.label, byExpiry))
+  register('counter', labelled.limits, () => tallySamples(labelled.limits.label, byLimit))
+  register('counter', commandCounter, () => [...byCommand].flatMap(commandSamples))
+  register('histogram', histograms.commandSeconds, () => [...byCommand].flatMap(commandHistogram))
+  register('histogram', histograms.routingSeconds, () => histogramSamples(histograms.routingSeconds.name, routing, {}))
+  register('histogram', histograms.loopLagSeconds, () => histogramSamples(histograms.loopLagSeconds.name, lag, {}))
+  register('counter', httpCounter, () => [...byHttp].map(httpSample))
+  register('gauge', processMetrics.uptime, () => [{ labels: {}, value: (now() - startedAt) / 1000 }])
+  register('gauge', processMetrics.resident, () => [{ labels: {}, value: process.memoryUsage.rss() }])
+  register('gauge', processMetrics.heap, () => [{ labels: {}, value: process.memoryUsage().heapUsed }])
+  register('counter', processMetrics.cpu, () => [{ labels: {}, value: cpuSeconds() }])
+  register('gauge', buildInfo, () => [{ labels: buildLabels(), value: 1 }])
+  return metrics
+}
+
+/** Where commands that do not exist are counted: their names come from clients and must not become labels. */
+const UNKNOWN = 'unknown'
+
+type MetricType = 'counter' | 'gauge' | 'histogram'
+type CommandTally = { success: number; error: number; seconds: Histogram }
+
+const tally = (names: readonly string[]): Map<string, number> => new Map(names.map((name) => [name, 0]))
+
+function add(counts: Map<string, number>, name: string, count: number): void {
+  counts.set(name, (counts.get(name) ?? 0) + count)
+}
+
+const tallySamples = (label: string, counts: Map<string, number>): Sample[] =>
+  [...counts].map(([name, value]) => ({ labels: { [label]: name }, value }))
+
+function gaugeSamples(declaration: { name: string; label?: string }, reading: GaugeReading): Sample[] {
+  if (typeof reading === 'number') return [{ labels: {}, value: reading }]
+  return Object.entries(reading).map(([name, value]) => ({ labels: { [declaration.label ?? 'kind']: name }, value }))
+}
+
+const commandSamples = ([command, { success, error }]: [string, CommandTally]): Sample[] => [
+  { labels: { command, status: 'success' }, value: success },
+  { labels: { command, status: 'error' }, value: error },
+]
+
+const commandHistogram = ([command, { seconds }]: [string, CommandTally]): Sample[] =>
+  histogramSamples(histograms.commandSeconds.name, seconds, { command })
+
+function httpSample([key, value]: [string, number]): Sample {
+  const [route = '', status = ''] = key.split(' ')
+  return { labels: { route, status }, value }
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1e6
+}
+
+function buildLabels(): Record<string, string> {
+  const { version, build } = versionInfo
+  return { version, runtime: build.runtime, commit: build.commit ?? '' }
+}

@@ -1,0 +1,15 @@
+import { expect, test } from 'bun:test'
+import { listenError } from './start-error.ts'
+
+const attempt = { door: 'bus', host: '127.0.0.1', port: 80, hostSetting: 'ARQONBUS_HOST', portSetting: 'ARQONBUS_PORT' }
+const failure = (code: string) => Object.assign(new Error('listen failed'), { code })
+
+test('a failure to listen says what to do, in one line', () => {
+  expect(listenError(failure('EADDRINUSE'), attempt).message).toBe(
+    'The bus cannot listen on 127.0.0.1:80: the port is in use. Stop what listens there, or set ARQONBUS_PORT to another port (0 takes a free one).',
+  )
+  expect(listenError(failure('EACCES'), attempt).message).toContain('ARQONBUS_PORT')
+  expect(listenError(failure('EADDRNOTAVAIL'), attempt).message).toContain('ARQONBUS_HOST')
+  expect(listenError(failure('EWHAT'), attempt).message).toEndWith('listen failed (EWHAT)')
+  expect(listenError('odd', attempt)).toMatchObject({ message: expect.stringContaining('odd'), exitCode: 1 })
+})

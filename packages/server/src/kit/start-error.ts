@@ -1,0 +1,40 @@
+/** Failures of the start that a person can mend: one readable line and an exit code, never a stack trace. */
+
+/** The exit codes of the process (sysexits.h has 78 for a configuration that cannot be carried out). */
+export const exitCodes = { ok: 0, failed: 1, configuration: 78 } as const
+
+/** An exit code that a failed start may have. */
+export type StartFailure = typeof exitCodes.failed | typeof exitCodes.configuration
+
+/** The start cannot go on. `message` is one line that names the thing and what to do about it. */
+export class StartError extends Error {
+  constructor(
+    message: string,
+    readonly exitCode: StartFailure = exitCodes.failed,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+    this.name = 'StartError'
+  }
+}
+
+/** Where a door wanted to listen, and the settings that say so. */
+export type ListenAttempt = { door: string; host: string; port: number; hostSetting: string; portSetting: string }
+
+const reasons: Record<string, (attempt: ListenAttempt) => string> = {
+  EADDRINUSE: ({ portSetting }) =>
+    `the port is in use. Stop what listens there, or set ${portSetting} to another port (0 takes a free one).`,
+  EACCES: ({ portSetting }) => `that port needs privileges. Set ${portSetting} to one above 1023.`,
+  EADDRNOTAVAIL: ({ hostSetting }) => `this machine has no such address. Mend ${hostSetting}.`,
+  // What Bun says of a name that it cannot resolve.
+  EINVAL: ({ hostSetting }) => `the host is unknown here. Mend ${hostSetting}.`,
+}
+
+/** What a failure to listen means to a person. */
+export function listenError(cause: unknown, attempt: ListenAttempt): StartError {
+  const { door, host, port } = attempt
+  const { code, message } =
+    cause instanceof Error ? (cause as NodeJS.ErrnoException) : { code: undefined, message: String(cause) }
+  const reason = reasons[code ?? '']?.(attempt) ?? `${message} (${code ?? 'no code'})`
+  return new StartError(`The ${door} cannot listen on ${host}:${port}: ${reason}`, exitCodes.failed, { cause })
+}

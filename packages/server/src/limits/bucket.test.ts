@@ -1,0 +1,48 @@
+import { expect, test } from 'bun:test'
+import { type Bucket, type Rate, take, takeFrom, waitMs } from './bucket.ts'
+
+const rate: Rate = { perSecond: 10, burst: 3 }
+const full = (now: number): Bucket => ({ tokens: rate.burst, at: now })
+/** How many are taken out of `tries`. */
+const taken = (bucket: Bucket, now: number, tries = 100) =>
+  Array.from({ length: tries }, () => takeFrom(bucket, rate, now)).filter(Boolean).length
+
+test('a full bucket gives a burst, and no more', () => {
+  expect(taken(full(0), 0)).toBe(3)
+})
+
+test('it fills at the rate, up to the burst', () => {
+  const bucket = full(0)
+  taken(bucket, 0)
+  expect([taken(bucket, 99), taken(bucket, 100), taken(bucket, 350), taken(bucket, 60_000)]).toEqual([0, 1, 2, 3])
+})
+
+test('over a long time it gives the rate, however often one tries', () => {
+  const bucket = full(0)
+  let count = 0
+  for (let now = 0; now <= 60_000; now += 7) if (takeFrom(bucket, rate, now)) count++
+  expect(count).toBeWithin(602, 604)
+})
+
+test('it says when there is a token again, and then there is', () => {
+  for (let used = 0; used < 100; used += 7) {
+    const bucket = full(0)
+    taken(bucket, used)
+    const wait = waitMs(bucket, rate)
+    expect(wait).toBeGreaterThan(0)
+    expect(takeFrom({ ...bucket }, rate, used + wait)).toBe(true)
+  }
+})
+
+test('a clock that is set back gives nothing and takes nothing', () => {
+  const bucket = full(1_000_000)
+  taken(bucket, 1_000_000, 2)
+  expect(taken(bucket, 0)).toBe(1)
+  expect([taken(bucket, 100), taken(bucket, 200)]).toEqual([1, 1])
+})
+
+test('each name has a bucket of its own', () => {
+  const buckets = new Map<string, Bucket>()
+  const count = (name: string) => Array.from({ length: 10 }, () => take(buckets, name, rate, 0)).filter(Boolean).length
+  expect([count('status'), count('history'), count('status')]).toEqual([3, 3, 0])
+})

@@ -1,0 +1,31 @@
+/** Token buckets: so many at once, so many a second. */
+
+/** A rate. */
+export type Rate = { readonly perSecond: number; readonly burst: number }
+
+/** What is left, and as of when. */
+export type Bucket = { tokens: number; at: number }
+
+/** Takes a token from the bucket of that name, which is full at first; false where there is none. */
+export function take<Name>(buckets: Map<Name, Bucket>, name: Name, rate: Rate, now: number): boolean {
+  let bucket = buckets.get(name)
+  if (bucket === undefined) {
+    bucket = { tokens: rate.burst, at: now }
+    buckets.set(name, bucket)
+  }
+  return takeFrom(bucket, rate, now)
+}
+
+/** Takes a token; false where there is none. */
+export function takeFrom(bucket: Bucket, rate: Rate, now: number): boolean {
+  // A clock that is set back gives nothing and takes nothing.
+  if (now > bucket.at) bucket.tokens = Math.min(rate.burst, bucket.tokens + ((now - bucket.at) * rate.perSecond) / 1000)
+  bucket.at = now
+  if (bucket.tokens < 1) return false
+  bucket.tokens--
+  return true
+}
+
+/** Milliseconds until there is a token. */
+export const waitMs = (bucket: Bucket, rate: Rate): number =>
+  Math.max(1, Math.ceil(((1 - bucket.tokens) * 1000) / rate.perSecond))

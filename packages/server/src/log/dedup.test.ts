@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'bun:test'
+import { createRandom } from '@arqonbus/testing'
+import { createDedup, type Fingerprint } from './dedup.ts'
+
+const WINDOW_MS = 1000
+const MOST_OF_FIRST = 1024
+const FIRST_BYTES = 40 * MOST_OF_FIRST
+
+/** The print of message `i`; `content` tells one content from another. */
+const printOf = (i: number, content = 0): Fingerprint => ({
+  idLow: Math.imul(i, 0x9e3779b1) >>> 0,
+  idHigh: i + 1,
+  contentLow: content,
+  contentHigh: content,
+})
+
+test('finds what it was told, with its position, and tells other content', () => {
+  const dedup = createDedup(WINDOW_MS, 1 << 20)
+  expect(dedup.find(printOf(1), 5000)).toBeUndefined()
+  dedup.add(printOf(1, 7), 5000, 12, 5000)
+  expect(dedup.find(printOf(1, 7), 5000)).toEqual({ kind: 'same', ms: 5000, n: 12 })
+  expect(dedup.find(printOf(1, 8), 5000)).toEqual({ kind: 'conflict' })
+  expect(dedup.find(printOf(2, 7), 5000)).toBeUndefined()
+})
+
+test('prints that want the same slot do not stand in for one another', () => {
+  const dedup = createDedup(WINDOW_MS, 1 << 20)
+  const alike = Array.from(
+    { length: 50 },
+    (_, i): Fingerprint => ({ idLow: 3, idHigh: i, contentLow: i, contentHigh: 0 }),
+  )
+  alike.forEach((print, i) => dedup.add(print, 1, i + 1, 1))
+  expect(alike.map((print) => dedup.find(print, 1))).toEqual(alike.map((_, i) => ({ kind: 'same', ms: 1, n: i + 1 })))
+})
+
+test('a message is forgotten when its own window is over, though a younger one shares its segment', () => {
+  const dedup = createDedup(WINDOW_MS, 1 << 20)
+  dedup.add(printOf(1), 0, 1, 0)
+  dedup.add(printOf(2), 600, 2, 600)
+  expect([dedup.find(printOf(1), 1000)?.kind, dedup.find(printOf(1), 1001)?.kind]).toEqual(['same', undefined])
+  expect(dedup.find(printOf(2), 1600)?.kind).toBe('same')
+  dedup.sweep(1600)
+  expect(dedup.bytes()).toBe(FIRST_BYTES)
+  dedup.sweep(1601)
+  expect(dedup.bytes()).toBe(0)
+})
+
+test('a message that comes again after its window takes its slot again, and is found there', () => {
+  const dedup = createDedup(WINDOW_MS, FIRST_BYTES)
+  let now = 0
+  for (let round = 0; round < 10 * MOST_OF_FIRST; round++) {
+    now += WINDOW_MS + 1
+    expect(dedup.find(printOf(1, round), now)).toBeUndefined()
+    expect(dedup.hasRoom(now)).toBe(true)
+    dedup.add(printOf(1, round), now, round + 1, now)
+  }
+  expect(dedup.find(printOf(1, 10 * MOST_OF_FIRST - 1), now)).toEqual({ kind: 'same', ms: now, n: 10 * MOST_OF_FIRST })
+})
+
+describe('the bytes', () => {
+  /** Adds until there is no room; returns how many fitted. */
+  const fill = (dedup: ReturnType<typeof createDedup>, now: number) => {
+    let count = 0
+    while (dedup.hasRoom(now)) dedup.add(printOf(count), now, ++count, now)
+    return count
+  }
+
+  test('are nothing at first, little for a few messages, and never more than allowed', () => {
+    const dedup = createDedup(WINDOW_MS, 1 << 20)
+    expect(dedup.bytes()).toBe(0)
+    dedup.add(printOf(0), 1, 1, 1)
+    expect(dedup.bytes()).toBe(FIRST_BYTES)
+    fill(dedup, 1)
+    expect(dedup.bytes()).toBeLessThanOrEqual(1 << 20)
+    expect(dedup.bytes()).toBeGreaterThan((1 << 20) - FIRST_BYTES)
+  })
+
+  test('are used to the last segment, and everything in them is found', () => {
+    const dedup = createDedup(WINDOW_MS, 3.5 * FIRST_BYTES)
+    const count = fill(dedup, 1)
+    expect(count).toBeGreaterThan(3 * MOST_OF_FIRST - 10)
+    for (let i = 0; i < count; i++)
+      expect(dedup.find(printOf(i), 1 + WINDOW_MS)).toEqual({ kind: 'same', ms: 1, n: i + 1 })
+  })
+
+  test('are not freed by shortening the window: it is full until the window is over', () => {
+    const dedup = createDedup(WINDOW_MS, 3 * FIRST_BYTES)
+    fill(dedup, 0)
+    expect(dedup.hasRoom(WINDOW_MS)).toBe(false)
+    expect(dedup.find(printOf(0), WINDOW_MS)).toBeDefined()
+    expect(dedup.hasRoom(WINDOW_MS + 1)).toBe(true)
+    expect(dedup.find(printOf(0), WINDOW_MS + 1)).toBeUndefined()
+  })
+
+  test('for less than one segment there is no room at all', () => {
+    expect(createDedup(WINDOW_MS, FIRST_BYTES - 1).hasRoom(0)).toBe(false)
+  })
+})
+
+test('time stands still while the clock is set back', () => {
+  const dedup = createDedup(WINDOW_MS, 1 << 20)
+  dedup.add(printOf(1), 1_000_000, 1, 1_000_000)
+  dedup.sweep(5000)
+  expect(dedup.find(printOf(1), 5000 + WINDOW_MS)).toBeDefined()
+  dedup.sweep(5000 + WINDOW_MS)
+  expect(dedup.bytes()).toBe(FIRST_BYTES)
+  dedup.sweep(5001 + WINDOW_MS)
+  expect(dedup.bytes()).toBe(0)
+})
+
+test('is what a map of times would be', () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = createRandom(seed)
+    const dedup = createDedup(WINDOW_MS, 256 * 1024)
+    const known = new Map<number, { ms: number; n: number; content: number }>()
+    let now = 10_000
+    for (let n = 1; n <= 3000; n++) {
+      now += random.below(3)
+      const i = random.below(4000)
+      const content = random.below(2)
+      const before = known.get(i)
+      const isKnown = before !== undefined && before.ms + WINDOW_MS >= now
+      const expected = !isKnown
+        ? undefined
+        : before.content === content
+          ? { kind: 'same' as const, ms: before.ms, n: before.n }
+          : { kind: 'conflict' as const }
+      expect(dedup.find(printOf(i, content), now)).toEqual(expected)
+      if (!isKnown && dedup.hasRoom(now)) {
+        dedup.add(printOf(i, content), now, n, now)
+        known.set(i, { ms: now, n, content })
+      }
+      if (random.chance(1)) dedup.sweep(now)
+    }
+  }
+})

@@ -1,0 +1,143 @@
+/**
+ * Remembers for a while which messages were taken, so that one that is sent again gets its first position (protocol §5).
+ *
+ * Segments in the order of time: a message goes into the newest, a segment goes as a whole when its newest message is older than the window. So there
+ * are no deletions and no pauses to grow. What is known of a message stands in typed arrays, one behind the other, and a small table of numbers finds it:
+ * to look for a message that is not there, which is what nearly every look is, touches 4 bytes of a segment. 40 bytes a message; a Map of strings takes
+ * 190 to 260.
+ *
+ * The window counts the time that passes: a clock that is set back makes nobody's message forgotten early, and no memory stay full for hours.
+ */
+
+/** Four 32-bit halves of digests, two 64-bit numbers, and two slots of the table. */
+const MESSAGE_BYTES = 4 * 4 + 2 * 8 + 2 * 4
+const FIRST_ROOM = 1 << 10
+const MOST_ROOM = 1 << 19
+
+/** A slot of the table: 12 bits of the digest, so that next to no wrong message is looked at, and 20 for the number of the message, from 1. */
+const NUMBER_BITS = 20
+const NUMBER_MASK = (1 << NUMBER_BITS) - 1
+
+type Segment = {
+  /** How many messages it has room for. */
+  readonly room: number
+  /** Twice as many slots as messages; 0 is a free one. */
+  readonly table: Uint32Array
+  readonly digests: Uint32Array
+  /** `ms` and `n` of each position. */
+  readonly numbers: Float64Array
+  used: number
+  /** When the newest message came, in time as it passes. */
+  newestAt: number
+}
+
+/** What is known of an id: nothing, that it was taken at a position, or that other content has it. */
+export type Found = { readonly kind: 'same'; readonly ms: number; readonly n: number } | { readonly kind: 'conflict' }
+
+/** One message to look for: the digest of (log, sender, id), and the digest of its content. */
+export type Fingerprint = { idLow: number; idHigh: number; contentLow: number; contentHigh: number }
+
+/** The memory of one node. */
+export type Dedup = {
+  /** What is known of a message. */
+  find(print: Fingerprint, now: number): Found | undefined
+  /** Whether there is room for one more: within the bytes allowed, and without shortening the window. */
+  hasRoom(now: number): boolean
+  add(print: Fingerprint, ms: number, n: number, now: number): void
+  /** Lets go what is older than the window. */
+  sweep(now: number): void
+  bytes(): number
+}
+
+/** Remembers for `windowMs`, in at most `maxBytes`. */
+export function createDedup(windowMs: number, maxBytes: number): Dedup {
+  /** Oldest first. */
+  const segments: Segment[] = []
+  let bytes = 0
+  let lastNow = 0
+  let passedMs = 0
+
+  const timeAt = (now: number) => {
+    if (now > lastNow) passedMs += now - lastNow
+    lastNow = now
+    return passedMs
+  }
+  const sweep = (now: number) => {
+    const time = timeAt(now)
+    while (segments.length > 0 && segments[0]!.newestAt + windowMs < time) bytes -= segmentBytes(segments.shift()!)
+  }
+  /** The next segment is eight times the last, so that a quiet node stays small and a busy one has few; or what is left of the bytes, where that is less. */
+  const nextRoom = () => {
+    let room = Math.min(MOST_ROOM, 8 * (segments.at(-1)?.room ?? FIRST_ROOM / 8))
+    while (room > FIRST_ROOM && bytes + room * MESSAGE_BYTES > maxBytes) room /= 2
+    return room
+  }
+
+  return {
+    find(print, now) {
+      const time = timeAt(now)
+      for (let i = segments.length - 1; i >= 0; i--) {
+        const segment = segments[i]!
+        if (segment.newestAt + windowMs < time) return undefined
+        const at = (segment.table[slotOf(segment, print)]! & NUMBER_MASK) - 1
+        if (at < 0) continue
+        const ms = segment.numbers[2 * at]!
+        // A segment lives as long as its newest message; this one is past its time.
+        if (ms + windowMs < now) return undefined
+        const same =
+          segment.digests[4 * at + 2] === print.contentLow && segment.digests[4 * at + 3] === print.contentHigh
+        return same ? { kind: 'same', ms, n: segment.numbers[2 * at + 1]! } : { kind: 'conflict' }
+      }
+      return undefined
+    },
+    hasRoom(now) {
+      const last = segments.at(-1)
+      if (last !== undefined && last.used < last.room) return true
+      sweep(now)
+      return bytes + nextRoom() * MESSAGE_BYTES <= maxBytes
+    },
+    add(print, ms, n, now) {
+      let segment = segments.at(-1)
+      if (segment === undefined || segment.used === segment.room) {
+        segment = newSegment(nextRoom())
+        segments.push(segment)
+        bytes += segmentBytes(segment)
+      }
+      const at = segment.used++
+      // One past its time may come again: from now on its slot is the new one's.
+      segment.table[slotOf(segment, print)] = ((print.idHigh >>> NUMBER_BITS) << NUMBER_BITS) | (at + 1)
+      segment.digests[4 * at] = print.idLow
+      segment.digests[4 * at + 1] = print.idHigh
+      segment.digests[4 * at + 2] = print.contentLow
+      segment.digests[4 * at + 3] = print.contentHigh
+      segment.numbers[2 * at] = ms
+      segment.numbers[2 * at + 1] = n
+      segment.newestAt = timeAt(now)
+    },
+    sweep,
+    bytes: () => bytes,
+  }
+}
+
+const segmentBytes = (segment: Segment): number => segment.room * MESSAGE_BYTES
+
+const newSegment = (room: number): Segment => ({
+  room,
+  table: new Uint32Array(2 * room),
+  digests: new Uint32Array(4 * room),
+  numbers: new Float64Array(2 * room),
+  used: 0,
+  newestAt: 0,
+})
+
+/** The slot of a message, or the free one where it would go. */
+function slotOf({ table, digests }: Segment, { idLow, idHigh }: Fingerprint): number {
+  const mask = table.length - 1
+  for (let slot = idLow & mask; ; slot = (slot + 1) & mask) {
+    const entry = table[slot]!
+    if (entry === 0) return slot
+    const at = (entry & NUMBER_MASK) - 1
+    const isAlike = entry >>> NUMBER_BITS === idHigh >>> NUMBER_BITS
+    if (isAlike && digests[4 * at] === idLow && digests[4 * at + 1] === idHigh) return slot
+  }
+}

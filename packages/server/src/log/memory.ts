@@ -1,0 +1,283 @@
+/** The log in the memory of this process: it answers at once. What it acknowledges is at level `memory`, which is true. */
+import { CodedError, type Position, seal } from '@arqonbus/protocol'
+import { type Clock, decimalTime, isoTime } from '../kit/clock.ts'
+import { textBytes } from '../kit/text.ts'
+import type {
+  Bounds,
+  Draft,
+  Entry,
+  Located,
+  Log,
+  LogDriver,
+  LogListener,
+  LogOptions,
+  Page,
+  ReadQuery,
+} from './contract.ts'
+import { createDedup, type Fingerprint } from './dedup.ts'
+import { addContent, Digest } from './digest.ts'
+import { locate } from './locate.ts'
+import { createOldestFirst, type OldestFirst } from './oldest.ts'
+import { Ring } from './ring.ts'
+
+/** Settings of all logs of a process together. */
+export type MemoryLogOptions = {
+  readonly clock: Clock
+  /** Bytes of all messages together; the oldest go first. */
+  readonly maxBytes: number
+  readonly dedupWindowMs: number
+  readonly dedupBytes: number
+  /** Hears of each message that left: by length, age, bytes, or with its log. */
+  readonly expired: (reason: ExpiryReason, count: number) => void
+}
+
+/** Why a message is no longer kept. */
+export type ExpiryReason = 'length' | 'age' | 'bytes' | 'deleted'
+
+/** A driver whose logs live and die with the process. */
+export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOptions): LogDriver<Subject, D> {
+  const dedup = createDedup(options.dedupWindowMs, options.dedupBytes)
+  const logs = new Set<MemoryLog<Subject, D>>()
+  const byAge = createOldestFirst<MemoryLog<Subject, D>>((log) => {
+    log.isListed = false
+  })
+  const shared: Shared<Subject, D> = {
+    ...options,
+    dedup,
+    byAge,
+    logs,
+    listener: undefined,
+    messages: 0,
+    bytes: 0,
+    closedMs: 0,
+  }
+  return {
+    name: 'memory',
+    identity: crypto.randomUUID(),
+    isImmediate: true,
+    durability: () => 'memory',
+    listen: (listener) => {
+      shared.listener = listener
+    },
+    open: (key, subject, logOptions) => new MemoryLog(shared, key, subject, logOptions),
+    sweep() {
+      const now = options.clock.now()
+      for (const log of logs) log.expire(now)
+      byAge.prune(logs.size)
+      dedup.sweep(now)
+    },
+    usage: () => ({ messages: shared.messages, bytes: shared.bytes, dedupBytes: dedup.bytes() }),
+  }
+}
+
+type Shared<Subject, D extends Draft> = MemoryLogOptions & {
+  readonly dedup: ReturnType<typeof createDedup>
+  readonly byAge: OldestFirst<MemoryLog<Subject, D>>
+  /** Those that hold messages. */
+  readonly logs: Set<MemoryLog<Subject, D>>
+  listener: LogListener<Subject, D> | undefined
+  messages: number
+  bytes: number
+  /** The latest time in a position of all logs that were closed. */
+  closedMs: number
+}
+
+const idDigest = new Digest()
+const contentDigest = new Digest()
+const print: Fingerprint = { idLow: 0, idHigh: 0, contentLow: 0, contentHigh: 0 }
+
+/** One log. A class, because there may be a hundred thousand: methods are shared, and each has its fields and nothing else. */
+class MemoryLog<Subject, D extends Draft> implements Log<D> {
+  /** Whether `byAge` knows of it. */
+  isListed = false
+  readonly #shared: Shared<Subject, D>
+  readonly #key: string
+  readonly #subject: Subject
+  readonly #options: LogOptions
+  readonly birth: Position
+  #ring: Ring | undefined
+  #ms: number
+  #n = 0
+  isClosed = false
+
+  constructor(shared: Shared<Subject, D>, key: string, subject: Subject, options: LogOptions) {
+    this.#shared = shared
+    this.#subject = subject
+    this.#options = options
+    // A channel that is deleted and made again has another log. It begins later than the old one ended, however fast that went and wherever the clock
+    // was set, so that no position of the old one fits it, and no id that the old one took is taken for its own.
+    this.birth = { ms: Math.max(shared.clock.now(), shared.closedMs + 1), n: 0 }
+    this.#ms = this.birth.ms
+    this.#key = `${key}@${this.birth.ms}`
+  }
+
+  get given(): Position {
+    return { ms: this.#ms, n: this.#n }
+  }
+
+  append(draft: D): void {
+    const shared = this.#shared
+    const listener = shared.listener!
+    if (this.isClosed) return listener.refused(this.#subject, new CodedError('channel_not_found'), draft)
+    const now = shared.clock.now()
+    if (draft.remembered) {
+      const fingerprint = this.#fingerprint(draft)
+      const found = shared.dedup.find(fingerprint, now)
+      if (found?.kind === 'same') return listener.repeated(this.#subject, found, draft)
+      if (found?.kind === 'conflict')
+        return listener.refused(this.#subject, new CodedError('id_conflict', { id: draft.envelope.id }), draft)
+      if (!shared.dedup.hasRoom(now)) return listener.refused(this.#subject, dedupFull(shared.dedupWindowMs), draft)
+    }
+    // A clock that is set back does not take positions with it.
+    if (now > this.#ms) this.#ms = now
+    const ms = this.#ms
+    const n = ++this.#n
+    if (draft.remembered) shared.dedup.add(print, ms, n, now)
+    const entry = { ms, n, text: seal(draft.envelope, isoTime(ms), `${decimalTime(ms)}-${n}`) }
+    this.#keep(entry)
+    listener.appended(this.#subject, entry, draft)
+  }
+
+  bounds(): Bounds {
+    this.expire(this.#shared.clock.now())
+    return this.#bounds()
+  }
+
+  read(query: ReadQuery): Page {
+    this.expire(this.#shared.clock.now())
+    const firstN = this.#firstN()
+    if (query.before !== undefined || (query.after === undefined && query.from === 'newest')) {
+      const end = Math.min(query.before ?? Number.POSITIVE_INFINITY, this.#n + 1)
+      return this.#page(this.#startBefore(end, query), end, 'older')
+    }
+    return this.#page(Math.max((query.after ?? 0) + 1, firstN), undefined, 'newer', query)
+  }
+
+  recent(n: number, limit: number, maxBytes: number): readonly Entry[] | undefined {
+    if (n >= this.#n) return []
+    return n + 1 < this.#firstN() ? undefined : this.#collect(n + 1, { limit, maxBytes })
+  }
+
+  locate(since: Position, sinceId: string | undefined): Located {
+    this.expire(this.#shared.clock.now())
+    return locate(since, sinceId, { ...this.#bounds(), birthMs: this.birth.ms, at: (n) => this.#ring?.at(n) })
+  }
+
+  isEmpty(): boolean {
+    return this.#ring === undefined || this.#ring.length === 0
+  }
+
+  close(): void {
+    this.isClosed = true
+    if (this.#n > 0) this.#shared.closedMs = Math.max(this.#shared.closedMs, this.#ms)
+    this.#drop('deleted', this.#ring?.length ?? 0)
+  }
+
+  oldestMs(): number | undefined {
+    return this.isEmpty() ? undefined : this.#ring!.firstMs
+  }
+
+  /** Lets go what is older than its time. */
+  expire(now: number): void {
+    const ring = this.#ring
+    if (ring === undefined || ring.length === 0 || ring.firstMs + this.#options.ttlMs > now) return
+    let count = 1
+    while (count < ring.length && ring.at(ring.firstN + count)!.ms + this.#options.ttlMs <= now) count++
+    this.#drop('age', count)
+  }
+
+  #fingerprint(draft: D): Fingerprint {
+    idDigest.start().add(this.#key).add(draft.envelope.from).add(draft.envelope.id).finish()
+    addContent(contentDigest.start(), draft.envelope).finish()
+    print.idLow = idDigest.low
+    print.idHigh = idDigest.high
+    print.contentLow = contentDigest.low
+    print.contentHigh = contentDigest.high
+    return print
+  }
+
+  #keep(entry: Entry): void {
+    const shared = this.#shared
+    if (this.#options.size === 0) return shared.expired('length', 1)
+    if (this.#ring?.length === this.#options.size) this.#drop('length', 1)
+    this.#ring ??= new Ring()
+    if (this.#ring.length === 0) shared.logs.add(this)
+    const bytes = textBytes(entry.text)
+    this.#ring.push(entry.n, entry.ms, entry.text, bytes)
+    shared.messages++
+    shared.bytes += bytes
+    if (!this.isListed) {
+      this.isListed = true
+      shared.byAge.add(this)
+    }
+    while (shared.bytes > shared.maxBytes) {
+      const oldest = shared.byAge.peek()
+      if (oldest === undefined) break
+      oldest.#drop('bytes', 1)
+    }
+  }
+
+  #drop(reason: ExpiryReason, count: number): void {
+    if (count === 0) return
+    const shared = this.#shared
+    for (let i = 0; i < count; i++) shared.bytes -= this.#ring!.shift()
+    shared.messages -= count
+    if (this.#ring!.length === 0) {
+      shared.logs.delete(this)
+      // An idle channel keeps nothing of what it once held: a ring takes a quarter of a KiB even when it is empty.
+      this.#ring = undefined
+    }
+    shared.expired(reason, count)
+  }
+
+  /** The number of the oldest message that is kept; that of the next one while there is none. */
+  #firstN(): number {
+    return this.isEmpty() ? this.#n + 1 : this.#ring!.firstN
+  }
+
+  #bounds(): Bounds {
+    const last = this.given
+    return { first: this.isEmpty() ? last : { ms: this.#ring!.firstMs, n: this.#ring!.firstN }, last }
+  }
+
+  #collect(start: number, bounds: { limit: number; maxBytes: number }): Entry[] {
+    const entries: Entry[] = []
+    let bytes = 0
+    for (let n = start; n <= this.#n && entries.length < bounds.limit; n++) {
+      bytes += this.#ring!.bytesAt(n)
+      if (bytes > bounds.maxBytes && entries.length > 0) break
+      entries.push(this.#ring!.at(n)!)
+    }
+    return entries
+  }
+
+  /** Where a page that ends before `end` begins. */
+  #startBefore(end: number, query: ReadQuery): number {
+    const firstN = this.#firstN()
+    let start = end
+    let bytes = 0
+    while (start > firstN && end - start < query.limit) {
+      bytes += this.#ring!.bytesAt(start - 1)
+      if (bytes > query.maxBytes && start < end) break
+      start--
+    }
+    return start
+  }
+
+  #page(start: number, end: number | undefined, more: 'older' | 'newer', query?: ReadQuery): Page {
+    const entries =
+      end === undefined
+        ? this.#collect(start, query!)
+        : this.#collect(start, { limit: Math.max(0, end - start), maxBytes: Number.POSITIVE_INFINITY })
+    const hasMore = more === 'newer' ? start + entries.length <= this.#n : entries.length > 0 && start > this.#firstN()
+    return { ...this.#bounds(), entries, hasMore }
+  }
+}
+
+const dedupFull = (windowMs: number): CodedError =>
+  new CodedError(
+    'rate_limited',
+    { limit: 'dedup_bytes' },
+    Math.ceil(windowMs / 10),
+    'Too many acknowledged messages are remembered: try again later, or without `ack`.',
+  )

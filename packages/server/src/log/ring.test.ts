@@ -1,0 +1,41 @@
+import { expect, test } from 'bun:test'
+import { createRandom } from '@arqonbus/testing'
+import { Ring } from './ring.ts'
+
+test('an empty ring holds nothing and gives nothing', () => {
+  const ring = new Ring()
+  expect([ring.length, ring.at(0), ring.at(1)]).toEqual([0, undefined, undefined])
+  expect(() => ring.shift()).toThrow('empty')
+})
+
+test('entries are found by their numbers, wherever the count began', () => {
+  const ring = new Ring()
+  for (let n = 41; n <= 60; n++) ring.push(n, 1000 + n, `text ${n}`, n)
+  expect(ring.at(41)).toEqual({ n: 41, ms: 1041, text: 'text 41' })
+  expect(ring.at(60)).toEqual({ n: 60, ms: 1060, text: 'text 60' })
+  expect([ring.at(40), ring.at(61)]).toEqual([undefined, undefined])
+  expect([ring.firstN, ring.firstMs, ring.bytesAt(50)]).toEqual([41, 1041, 50])
+})
+
+test('is what a list would be, over any turns and growths', () => {
+  for (let seed = 1; seed <= 30; seed++) {
+    const random = createRandom(seed)
+    const ring = new Ring()
+    const list: { n: number; ms: number; text: string; bytes: number }[] = []
+    let n = random.below(1000)
+    for (let step = 0; step < 400; step++) {
+      if (list.length === 0 || random.chance(55)) {
+        const entry = { n: ++n, ms: step, text: `${n}`, bytes: random.below(100) }
+        ring.push(entry.n, entry.ms, entry.text, entry.bytes)
+        list.push(entry)
+      } else expect(ring.shift()).toBe(list.shift()!.bytes)
+      expect(ring.length).toBe(list.length)
+      if (list.length === 0) continue
+      const some = random.pick(list)
+      expect([ring.firstN, ring.firstMs]).toEqual([list[0]!.n, list[0]!.ms])
+      expect(ring.at(some.n)).toEqual({ n: some.n, ms: some.ms, text: some.text })
+      expect(ring.bytesAt(some.n)).toBe(some.bytes)
+      expect([ring.at(list[0]!.n - 1), ring.at(n + 1)]).toEqual([undefined, undefined])
+    }
+  }
+})

@@ -1,0 +1,80 @@
+/** The messages of one log in memory: a ring that grows on demand, so that an idle channel costs next to nothing. */
+import type { Entry } from './contract.ts'
+
+/** The first capacity that is allotted; it doubles up to the size of the log. */
+const FIRST_CAPACITY = 8
+
+/** A bounded queue of entries with consecutive numbers. */
+export class Ring {
+  #texts: (string | undefined)[] = []
+  #times: number[] = []
+  #sizes: number[] = []
+  #start = 0
+  /** Entries held. */
+  length = 0
+  /** The number of the oldest entry held; meaningless while empty. */
+  firstN = 0
+
+  /** Adds the entry after the last. The caller has made room: `length` is below the size of the log. */
+  push(n: number, ms: number, text: string, bytes: number): void {
+    if (this.length === 0) this.firstN = n
+    if (this.length === this.#texts.length) this.#grow()
+    const at = (this.#start + this.length) & (this.#texts.length - 1)
+    this.#texts[at] = text
+    this.#times[at] = ms
+    this.#sizes[at] = bytes
+    this.length++
+  }
+
+  /** Takes the oldest entry out and returns its bytes. Its text is not looked at: it has long left the processor's caches. */
+  shift(): number {
+    if (this.length === 0) throw new Error('shift of an empty ring')
+    const bytes = this.#sizes[this.#start]!
+    this.#texts[this.#start] = undefined
+    this.#start = (this.#start + 1) & (this.#texts.length - 1)
+    this.firstN++
+    if (--this.length === 0) {
+      this.#texts = []
+      this.#times = []
+      this.#sizes = []
+      this.#start = 0
+    }
+    return bytes
+  }
+
+  /** The time of the oldest entry. */
+  get firstMs(): number {
+    return this.#times[this.#start]!
+  }
+
+  /** The entry number `n`, undefined where it is not held. */
+  at(n: number): Entry | undefined {
+    const index = n - this.firstN
+    if (index < 0 || index >= this.length) return undefined
+    const at = (this.#start + index) & (this.#texts.length - 1)
+    return { n, ms: this.#times[at]!, text: this.#texts[at]! }
+  }
+
+  /** The bytes of entry `n`, which is held. */
+  bytesAt(n: number): number {
+    return this.#sizes[(this.#start + n - this.firstN) & (this.#sizes.length - 1)]!
+  }
+
+  /** The capacity is a power of two, so that an index wraps with a mask. */
+  #grow(): void {
+    const capacity = Math.max(FIRST_CAPACITY, this.#texts.length * 2)
+    const texts = new Array<string | undefined>(capacity)
+    const times = new Array<number>(capacity)
+    const sizes = new Array<number>(capacity)
+    for (let i = 0; i < this.length; i++) {
+      const at = (this.#start + i) & (this.#texts.length - 1)
+      texts[i] = this.#texts[at]
+      times[i] = this.#times[at]!
+      sizes[i] = this.#sizes[at]!
+    }
+    this.#texts = texts
+    this.#times = times
+    this.#sizes = sizes
+    this.#start = 0
+  }
+}

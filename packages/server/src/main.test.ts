@@ -1,0 +1,252 @@
+import { afterEach, expect, setDefaultTimeout, test } from 'bun:test'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const main = join(import.meta.dir, 'main.ts')
+const fixture = join(import.meta.dir, 'main.fixture.ts')
+const free = ['--port', '0', '--http-port', '0']
+
+// Every test starts processes, some of them several.
+setDefaultTimeout(30_000)
+
+const running: Bun.Subprocess[] = []
+afterEach(async () => {
+  for (const child of running) child.kill('SIGKILL')
+  await Promise.all(running.splice(0).map((child) => child.exited))
+})
+
+/** The environment without settings of whoever runs the tests. */
+const cleanEnv = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ARQONBUS_')))
+
+/** Runs the process to its end. */
+async function run(args: string[], env: Record<string, string> = {}) {
+  const child = Bun.spawn([process.execPath, main, ...args], {
+    env: { ...cleanEnv, ...env },
+    stdout: 'pipe',
+    stderr: 'pipe',
+  })
+  running.push(child)
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ])
+  return { out, err, code }
+}
+
+type Line = { event: string; [field: string]: unknown }
+
+/** A bus in a process of its own, with the lines of its log. */
+async function serve(args: string[] = [], env: Record<string, string> = {}) {
+  const child = Bun.spawn([process.execPath, '--preload', fixture, main, 'serve', ...free, ...args], {
+    env: { ...cleanEnv, ...env },
+    stdout: 'pipe',
+    stderr: 'pipe',
+  })
+  running.push(child)
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader()
+  const lines: Line[] = []
+  let rest = ''
+  /** The first line of that event; fails when the log ends without one. */
+  const until = async (event: string): Promise<Line> => {
+    for (;;) {
+      const found = lines.find((line) => line.event === event)
+      if (found !== undefined) return found
+      const { value, done } = await reader.read()
+      if (done) throw new Error(`no ${event} in ${JSON.stringify(lines)}, ${await new Response(child.stderr).text()}`)
+      const parts = (rest + value).split('\n')
+      rest = parts.pop() ?? ''
+      for (const part of parts) lines.push(JSON.parse(part))
+    }
+  }
+  const listening = await until('listening')
+  return { child, lines, until, busUrl: String(listening.bus_url), httpUrl: String(listening.http_url) }
+}
+
+test('the version is that of the package', async () => {
+  const { out, code } = await run(['--version'])
+  expect([out, code]).toEqual([expect.stringMatching(/^\d+\.\d+\.\d+\n$/), 0])
+})
+
+test('mistakes are listed on the standard error, all at once, with exit code 78', async () => {
+  const mistakes = [
+    'The settings have 3 mistakes:',
+    '  ARQONBUS_PROT (environment): there is no such setting; did you mean ARQONBUS_PORT?',
+    '  --nope (flag): there is no such flag',
+    '  --port (flag): must be a port from 0 to 65535 (0: a free one), but is "x"',
+    '`arqonbus serve --help` lists every setting.\n',
+  ].join('\n')
+  for (const command of ['serve', 'check-config']) {
+    expect(await run([command, '--port', 'x', '--nope'], { ARQONBUS_PROT: '1' })).toEqual({
+      out: '',
+      err: mistakes,
+      code: 78,
+    })
+  }
+})
+
+test('check-config prints what is in force, from all sources, without secrets', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'arqonbus-config-'))
+  const file = join(folder, 'bus.toml')
+  writeFileSync(file, 'max_rooms = 7\nport = 1\n')
+  const { out, err, code } = await run(['check-config', '--config', file, '--port', '2'], {
+    ARQONBUS_ADMIN_KEY: 'hunter2',
+  })
+  rmSync(folder, { recursive: true })
+  expect([err, code]).toEqual(['', 0])
+  expect(out).toMatch(/^max_rooms = 7 +# file$/m)
+  expect(out).toMatch(/^port = 2 +# flag: --port$/m)
+  expect(out).toMatch(/^admin_key = "\*\*\*" +# environment: ARQONBUS_ADMIN_KEY$/m)
+  expect(out).not.toContain('hunter2')
+})
+
+test('help is for every setting, and a command that does not exist is refused', async () => {
+  const { out, code } = await run(['serve', '--help'])
+  expect([out.includes('--max-message-bytes <size>'), code]).toEqual([true, 0])
+  const unknown = await run(['srve'])
+  expect([unknown.err, unknown.code]).toEqual([expect.stringContaining('Did you mean serve?'), 1])
+})
+
+test('a bus in a pipe logs JSON, serves, and on SIGTERM says goodbye, closes with 1012 and exits with 0', async () => {
+  const { child, until, lines, busUrl, httpUrl } = await serve()
+  const socket = new WebSocket(busUrl)
+  const frames: { payload: { event?: string } }[] = []
+  socket.onmessage = ({ data }) => frames.push(JSON.parse(String(data)))
+  await once(socket, 'open')
+  expect((await fetch(`${httpUrl}/health`)).status).toBe(200)
+  const closed = once(socket, 'close') as Promise<[CloseEvent]>
+  child.kill('SIGTERM')
+  expect((await closed)[0].code).toBe(1012)
+  expect(frames.at(-1)?.payload.event).toBe('shutdown')
+  await until('stopped')
+  expect(await child.exited).toBe(0)
+  expect(lines.map(({ event }) => event)).toContain('stopping')
+})
+
+test('SIGINT drains as well, also when a launcher repeats it', async () => {
+  const { child } = await serve()
+  child.kill('SIGINT')
+  child.kill('SIGINT')
+  expect(await child.exited).toBe(0)
+})
+
+test('a second SIGINT exits at once', async () => {
+  const { child, until, busUrl } = await serve()
+  const reader = await clientThatDoesNotRead(busUrl)
+  child.kill('SIGINT')
+  await until('draining')
+  const impatience = setInterval(() => child.kill('SIGINT'), 50)
+  expect(await child.exited).toBe(130)
+  clearInterval(impatience)
+  reader.destroy()
+})
+
+/** A subscriber with far more messages waiting than buffers hold: a drain waits for it. */
+async function clientThatDoesNotRead(busUrl: string): Promise<Socket> {
+  const { hostname, port } = new URL(busUrl)
+  const socket = connect(Number(port), hostname)
+  const upgrade = [
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  ]
+  socket.write(`GET /?join=a:b HTTP/1.1\r\nHost: x\r\n${upgrade.join('\r\n')}\r\n\r\n`)
+  await once(socket, 'data')
+  socket.pause()
+
+  const publisher = new WebSocket(`${busUrl}?client_id=p`)
+  await once(publisher, 'open')
+  const acknowledged = new Promise((resolve) => {
+    publisher.onmessage = ({ data }) => JSON.parse(String(data)).payload.request_id === 'arq_59' && resolve(undefined)
+  })
+  for (let i = 0; i < 60; i++) {
+    const address = { version: '1.0', id: `arq_${i}`, type: 'event', room: 'a', channel: 'b', from: 'p' }
+    const timestamp = new Date().toISOString()
+    publisher.send(
+      JSON.stringify({ ...address, timestamp, payload: { text: 'x'.repeat(200_000) }, metadata: { ack: true } }),
+    )
+  }
+  await acknowledged
+  publisher.close()
+  return socket
+}
+
+test('a port in use is one line and exit code 1', async () => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  const { port } = other.address() as { port: number }
+  for (const [flags, setting] of [
+    [['--port', String(port), '--http-port', '0'], 'ARQONBUS_PORT'],
+    [['--port', '0', '--http-port', String(port)], 'ARQONBUS_HTTP_PORT'],
+  ] as const) {
+    const { err, code } = await run(['serve', ...flags])
+    expect(err).toMatch(
+      new RegExp(`^arqonbus: The .* cannot listen on 127\\.0\\.0\\.1:${port}: the port is in use\\..*${setting}.*\\n$`),
+    )
+    expect(code).toBe(1)
+  }
+  other.close()
+})
+
+test('a bootstrap that cannot be carried out is one line and exit code 78', async () => {
+  const { err, code } = await run(['serve', ...free, '--rooms', 'integriguard:mine'])
+  expect(err).toMatch(/^arqonbus: .*integriguard.*\n$/)
+  expect(code).toBe(78)
+})
+
+test('what nobody caught is logged with its stack and ends the process with 1', async () => {
+  for (const [signal, message] of [
+    ['SIGUSR1', 'thrown on purpose'],
+    ['SIGUSR2', 'rejected on purpose'],
+  ] as const) {
+    const { child, until } = await serve()
+    child.kill(signal)
+    const line = await until('crashed')
+    expect(line).toMatchObject({
+      level: 'fatal',
+      error: { message, stack: expect.stringContaining('main.fixture.ts') },
+    })
+    expect(await child.exited).toBe(1)
+  }
+})
+
+test('with settings for Redis the bus starts, and says that history is in memory only', async () => {
+  const { lines } = await serve(['--redis-url', 'redis://:hunter2@127.0.0.1:1'])
+  expect(lines[0]).toMatchObject({ level: 'warn', event: 'history_in_memory_only' })
+  expect(JSON.stringify(lines)).not.toContain('hunter2')
+})
+
+test('on a terminal a person reads where the bus is and how to talk to it', async () => {
+  let screen = ''
+  const { promise: shown, resolve } = Promise.withResolvers<void>()
+  const data = (_: unknown, bytes: Uint8Array) => {
+    screen += new TextDecoder().decode(bytes)
+    if (screen.includes('Ctrl-C stops it')) resolve()
+  }
+  const child = Bun.spawn([process.execPath, main, 'serve', ...free], {
+    env: { ...cleanEnv, NO_COLOR: '1' },
+    terminal: { cols: 200, rows: 50, data },
+  })
+  running.push(child)
+  await shown
+  const [, url = '', frame = ''] = /wscat -c '(\S+)'[\s\S]*?paste: +(\{.*\})/.exec(screen) ?? []
+  expect(screen).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: listening version=/)
+
+  // What it tells the person to do works.
+  const socket = new WebSocket(url)
+  const heard = new Promise((resolve) => {
+    socket.onmessage = ({ data }) => {
+      const envelope = JSON.parse(String(data))
+      if (envelope.type === 'event') resolve(envelope.payload)
+      if (envelope.payload.event === 'welcome') socket.send(frame)
+    }
+  })
+  expect(await heard).toEqual({ text: 'hello' })
+  socket.close()
+  child.kill('SIGINT')
+  expect(await child.exited).toBe(0)
+})

@@ -1,0 +1,150 @@
+/** The process: arguments, signals, exit code. What it runs is in `server.ts`. */
+import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { isatty } from 'node:tty'
+import { Command } from 'commander'
+import { isColorSupported } from 'pino-pretty'
+import { addFlags, flagsOf } from './config/flags.ts'
+import { type Config, configText, type Loaded, loadConfig, mistakesText } from './config/index.ts'
+import { type Logger, openLog, type ProcessLog } from './kit/logger.ts'
+import { exitCodes, StartError } from './kit/start-error.ts'
+import { versionInfo } from './kit/version.ts'
+import { type RunningServer, startServer } from './server.ts'
+
+/** How long the last lines may take to reach whoever reads them. */
+const EXIT_FLUSH_MS = 1000
+
+/** npm, launchers and service managers pass on a signal that the process has had already: repeats within this are one signal. */
+const REPEAT_MS = 250
+
+/** What a drain may take beyond its timeout before it counts as stuck. */
+const STUCK_MS = 5000
+
+const program = new Command('arqonbus')
+  .description('A WebSocket message bus on which people, AI agents, dashboards and services talk in the same rooms.')
+  .version(versionInfo.version)
+addFlags(program.command('serve').description('Runs the bus until it is told to stop.')).action((_, command) =>
+  serve(load(command)),
+)
+addFlags(program.command('check-config').description('Prints the settings in force and where each comes from.')).action(
+  (_, command) => checkConfig(load(command)),
+)
+await program.parseAsync()
+
+function load(command: Command): Loaded {
+  return loadConfig({ env: process.env, ...flagsOf(command), readFile: (path) => readFileSync(path, 'utf8') })
+}
+
+function checkConfig(loaded: Loaded): void {
+  if (loaded.mistakes) return refuse(mistakesText(loaded.mistakes), exitCodes.configuration)
+  process.stdout.write(configText(loaded))
+}
+
+async function serve(loaded: Loaded): Promise<void> {
+  if (loaded.mistakes) return refuse(mistakesText(loaded.mistakes), exitCodes.configuration)
+  const { config } = loaded
+  const log = openLog({
+    level: config.logLevel,
+    format: config.logFormat,
+    terminal: isatty(1),
+    colors: isColorSupported,
+  })
+  dieOnTheUnexpected(log)
+  const signals = watchSignals(log, config.drainTimeoutMs)
+  warnMemoryOnly(config, log.logger)
+  try {
+    const server = await startServer({ config, logger: log.logger })
+    const { version } = versionInfo
+    log.logger.info({ event: 'listening', version, bus_url: server.busUrl, http_url: server.httpUrl })
+    log.print(welcome(server))
+    signals.started(server)
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error
+    await log.flush(EXIT_FLUSH_MS)
+    refuse(`arqonbus: ${error.message}\n`, error.exitCode)
+    process.exit()
+  }
+}
+
+/** Says why not, on the standard error, and lets the process end with that code. */
+function refuse(text: string, exitCode: number): void {
+  process.stderr.write(text)
+  process.exitCode = exitCode
+}
+
+/** History in Redis comes with a later version: until then the settings for it are read, and this is the one place that says so. */
+function warnMemoryOnly(config: Config, logger: Logger): void {
+  if (config.redisUrl === undefined) return
+  const message = 'REDIS_URL is set, but this version keeps history in memory only: it is gone when the process ends'
+  logger.warn({ event: 'history_in_memory_only', message })
+}
+
+/** The first SIGTERM or SIGINT drains and exits with 0; a second one exits at once. */
+function watchSignals(log: ProcessLog, drainTimeoutMs: number): { started(server: RunningServer): void } {
+  let server: RunningServer | undefined
+  let first: { signal: NodeJS.Signals; at: number } | undefined
+
+  const exit = async (code: number, flushMs = EXIT_FLUSH_MS) => {
+    await log.flush(flushMs)
+    process.exit(code)
+  }
+  const drain = async (running: RunningServer, signal: NodeJS.Signals) => {
+    setTimeout(() => {
+      log.logger.error({ event: 'drain_stuck' })
+      void exit(exitCodes.failed)
+    }, drainTimeoutMs + STUCK_MS).unref()
+    await running.drain(signal)
+    log.logger.info({ event: 'stopped', signal })
+    await exit(exitCodes.ok)
+  }
+  const onSignal = (signal: NodeJS.Signals) => {
+    const at = performance.now()
+    if (first === undefined) {
+      first = { signal, at }
+      log.logger.info({ event: 'stopping', signal })
+      // Before the start is through, it is finished first: what it opened must be closed in order.
+      if (server !== undefined) void drain(server, signal)
+    } else if (at - first.at > REPEAT_MS) {
+      log.logger.warn({ event: 'stopped_at_once', signal })
+      void exit(128 + constants.signals[signal], EXIT_FLUSH_MS / 10)
+    }
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+  return {
+    started(running) {
+      server = running
+      if (first !== undefined) void drain(running, first.signal)
+    },
+  }
+}
+
+/** What nobody caught leaves a state that nobody knows: say what it was, and end. */
+function dieOnTheUnexpected(log: ProcessLog): void {
+  let dying = false
+  const die = (error: unknown) => {
+    if (dying) return
+    dying = true
+    log.fatal({ event: 'crashed', error })
+    void log.flush(EXIT_FLUSH_MS / 5).then(() => process.exit(exitCodes.failed))
+  }
+  process.on('uncaughtException', die)
+  process.on('unhandledRejection', die)
+}
+
+/** For a person who has just typed `npm start`. */
+function welcome({ busUrl, httpUrl }: RunningServer): string {
+  const url = new URL(busUrl)
+  url.search = '?client_id=me&join=science:general'
+  return `
+  ArqonBus ${versionInfo.version} is up.
+
+    bus      ${busUrl}
+    health   ${httpUrl}/health
+
+  Talk to it:  npx wscat -c '${url}'
+  then paste:  {"version":"1.0","id":"arq_1","type":"event","room":"science","channel":"general","from":"me","timestamp":"${new Date().toISOString()}","payload":{"text":"hello"}}
+  Ctrl-C stops it.
+
+`
+}

@@ -1,0 +1,370 @@
+/** Builds the rooms of the house and joins them. The one file that names drivers. */
+import { CURRENT_VERSION, type ProtocolVersions, protocolVersions } from '@arqonbus/protocol'
+import { createAdmission } from './bus/admit.ts'
+import { createAnswers } from './bus/answers.ts'
+import { createBuiltIn, createConfigured } from './bus/bootstrap.ts'
+import { createCatchUp } from './bus/catch-up.ts'
+import { createDelivery, type Delivery } from './bus/deliver.ts'
+import type { BusLog } from './bus/draft.ts'
+import { drainClients } from './bus/drain.ts'
+import { createFrames } from './bus/frames.ts'
+import { createGapNotices } from './bus/gaps.ts'
+import { createHeartbeat } from './bus/heartbeat.ts'
+import { createJoin } from './bus/join.ts'
+import { createMembership, type Membership } from './bus/membership.ts'
+import { createPlaces } from './bus/places.ts'
+import { createPublish } from './bus/publish.ts'
+import { createReceive } from './bus/receive.ts'
+import { createRun } from './bus/run.ts'
+import { createTelemetryRelay } from './bus/telemetry.ts'
+import { createCommands } from './commands/index.ts'
+import { type Config, longestFrame } from './config/index.ts'
+import { type HttpDoor, serveHttp } from './http/serve.ts'
+import { boundedLogger } from './kit/bounded-logger.ts'
+import { type Clock, isoTime, systemClock } from './kit/clock.ts'
+import { type Logger, silentLogger } from './kit/logger.ts'
+import { watchLoopLag } from './kit/loop-lag.ts'
+import { createMetrics, type Metrics } from './kit/metrics.ts'
+import { hashSecret, isSecret } from './kit/secrets.ts'
+import { exitCodes, StartError } from './kit/start-error.ts'
+import { versionInfo } from './kit/version.ts'
+import { createMemoryLog } from './log/memory.ts'
+import { openBusDoor } from './sockets/bus-door.ts'
+import { createClients } from './state/clients.ts'
+import { createIdleQueue, isIdle } from './state/idle.ts'
+import { createInboxes } from './state/inboxes.ts'
+import type { Channel, Outlet } from './state/model.ts'
+import { createRooms } from './state/rooms.ts'
+import { createSessions } from './state/sessions.ts'
+
+/** What a bus is started with. */
+export type StartOptions = {
+  readonly config: Config
+  readonly logger?: Logger
+  readonly clock?: Clock
+  /** The log of the channels; that in memory unless told. */
+  readonly log?: (options: { clock: Clock; metrics: Metrics; config: Config }) => BusLog
+  /** The protocol versions that are spoken. */
+  readonly versions?: ProtocolVersions
+  /** Opens the door for WebSockets; that of the runtime unless told. */
+  readonly openDoor?: typeof openBusDoor
+  /** Does something again and again; timers of the runtime unless told. */
+  readonly every?: Every
+}
+
+/** Does something every so many milliseconds until the function that it returns is called. */
+export type Every = (ms: number, task: () => void) => () => void
+
+/** A bus that runs. */
+export type RunningServer = {
+  /** `ws://host:port/`. */
+  readonly busUrl: string
+  /** `http://host:port`. */
+  readonly httpUrl: string
+  /** Tells everybody, lets them go, and ends; within the drain timeout. */
+  drain(reason: string): Promise<void>
+}
+
+const SWEEP_EVERY_MS = 1000
+const CATCH_UP_EVERY_MS = 50
+
+/** What the server adds to a message, or says around one: no frame of its own is longer than the longest message and this. */
+const OWN_BYTES = 1024
+
+/** Starts a bus; a `StartError` where it cannot. */
+export async function startServer(options: StartOptions): Promise<RunningServer> {
+  const { config, clock = systemClock, versions = protocolVersions, openDoor = openBusDoor, every = byTimer } = options
+  const logger = boundedLogger(options.logger ?? silentLogger, { perSecond: 100 })
+  const metrics = createMetrics()
+  const startedAt = clock.now()
+  const node = randomName(8)
+  let isDraining = false
+  let unmade: string[] = []
+
+  // What is known.
+  const log = (options.log ?? memoryLog)({ clock, metrics, config })
+  const history = { size: config.historySize, ttlMs: config.historyTtlMs }
+  const openLog = (key: string, outlets: readonly Outlet[], logOptions = history) => log.open(key, outlets, logOptions)
+  const clients = createClients()
+  const sessions = createSessions(config.maxSessions, clock)
+  const inboxes = createInboxes(openLog)
+  const longestIdle = createIdleQueue(() => rooms.channels(), clock.now, config.channelIdleMs)
+  const rooms = createRooms(
+    { clock, limits: { ...config, history }, openLog, ended: (channel) => membership.channelEnded(channel) },
+    longestIdle,
+  )
+
+  // From the log to the clients.
+  const frames = createFrames(clock, node)
+  const catchUp = createCatchUp({
+    metrics,
+    logger,
+    isImmediate: log.isImmediate,
+    noticeOf: (log) => gaps.of(log),
+    putLive: (...of) => delivery.putLive(...of),
+    close: (...of) => delivery.close(...of),
+  })
+  const delivery: Delivery = createDelivery({
+    clock,
+    metrics,
+    slowBytes: config.slowBytes,
+    clients: clients.all,
+    publish: (topic, text) => door.publish(topic, text),
+    fellBehind: catchUp.add,
+  })
+  const membership: Membership = createMembership(config, delivery, clock)
+  const gaps = createGapNotices(frames, delivery)
+  const created = (channel: Channel) => {
+    membership.channelCreated(channel)
+    gaps.channelCreated(channel)
+    logger.info({
+      event: 'channel_created',
+      room: channel.room.name,
+      channel: channel.name,
+      client_id: channel.createdBy,
+    })
+  }
+  const openInbox = (clientId: string) => {
+    const known = inboxes.get(clientId)
+    if (known !== undefined) return known
+    const inbox = inboxes.open(clientId)
+    const client = clients.get(clientId)
+    if (client !== undefined) delivery.listen(client, inbox.outlet)
+    return inbox
+  }
+
+  // From the clients to the log.
+  const places = createPlaces(rooms, config, created)
+  const answers = createAnswers({ frames, delivery, metrics, slowBytes: config.slowBytes })
+  const publish = createPublish({
+    log,
+    places,
+    delivery,
+    answers,
+    gaps,
+    roomOf: rooms.get,
+    inboxes: { openFor: openInbox },
+    isKnown: (id) => clients.get(id) !== undefined || sessions.get(id) !== undefined,
+  })
+  const join = createJoin({
+    places,
+    membership,
+    inboxOf: ({ id }) => ({ ...openInbox(id), after: sessions.get(id)?.inboxAfter ?? 0 }),
+  })
+  const isAdminKey = adminKeyCheck(config.adminKey)
+  const maxFrameBytes = longestFrame(config.maxMessageBytes) + OWN_BYTES
+  const admission = createAdmission({
+    clock,
+    logger,
+    metrics,
+    clients,
+    sessions,
+    inboxes,
+    membership,
+    delivery,
+    frames,
+    join,
+    isAdminKey,
+    sessionTtlMs: config.sessionTtlMs,
+    newClientId: () => `client-${randomName(12)}`,
+    greeting: {
+      node,
+      bus: log.identity,
+      versions: [...versions.keys()],
+      durability: log.durability,
+      heartbeat_ms: config.pingIntervalMs,
+      limits: {
+        max_message_bytes: config.maxMessageBytes,
+        max_frame_bytes: maxFrameBytes,
+        max_depth: config.maxDepth,
+        max_subscriptions: config.maxSubscriptions,
+        messages_per_second: config.rateLimit?.perSecond ?? null,
+        message_burst: config.rateLimit?.burst ?? null,
+        dedup_window_ms: config.dedupWindowMs,
+        session_ttl_ms: config.sessionTtlMs,
+      },
+    },
+  })
+  const health = () => (unmade.length > 0 ? 'degraded' : 'ok')
+  const commands = createCommands({
+    rooms,
+    clients,
+    places,
+    membership,
+    join,
+    created,
+    create: config.create,
+    durability: log.durability,
+    maxMetadataBytes: config.maxMetadataBytes,
+    // Around a list there are other fields, and `status` has two.
+    maxListBytes: maxFrameBytes - 2 * OWN_BYTES,
+    disconnect: admission.disconnect,
+    inboxOf: (id) => ({ log: openInbox(id).log, after: sessions.get(id)?.inboxAfter ?? 0 }),
+    connections: () => door.connections,
+    server: () => ({
+      name: 'arqonbus',
+      version: versionInfo.version,
+      protocol: CURRENT_VERSION,
+      node,
+      status: isDraining ? 'draining' : health(),
+      started_at: isoTime(startedAt),
+      uptime_seconds: Math.max(0, clock.now() - startedAt) / 1000,
+    }),
+    storage: () => {
+      const { messages, bytes } = log.usage()
+      return { driver: log.name, durability: log.durability(), history_bytes: bytes, history_messages: messages }
+    },
+  })
+  const run = createRun({
+    commands,
+    answers,
+    metrics,
+    logger,
+    rate: config.rateLimit === null ? null : config.commandRate,
+    isAdminKey,
+  })
+
+  // What is there from the start.
+  const { telemetry } = createBuiltIn(rooms)
+  unmade = createConfigured(rooms, config.rooms)
+  refuseUnmade(unmade, config, rooms.size)
+  for (const failure of unmade) logger.warn({ event: 'bootstrap_incomplete', failure })
+
+  const receive = createReceive({
+    limits: config,
+    versions,
+    clock,
+    metrics,
+    logger,
+    answers,
+    delivery,
+    catchUp,
+    publish,
+    run,
+    relayTelemetry: createTelemetryRelay({ channel: telemetry, delivery, answers, clock }),
+  })
+
+  // The doors.
+  const door = openDoor(config, {
+    versions,
+    clock,
+    metrics,
+    logger,
+    frames,
+    admission,
+    receive,
+    isDraining: () => isDraining,
+  })
+  const http = orClose(door, () =>
+    serveHttp({
+      host: config.httpHost,
+      port: config.httpPort,
+      version: { ...versionInfo, supported: [...versions.keys()] },
+      metrics,
+      logger,
+      health: () => ({ status: health() }),
+      ready: () => ({ ready: !isDraining }),
+    }),
+  )
+  registerGauges()
+
+  // What is done now and then.
+  const heartbeat = createHeartbeat({ ...config, clock, logger, clients: clients.all, delivery })
+  const sweep = () => {
+    const now = clock.now()
+    log.sweep()
+    sessions.sweep(now)
+    inboxes.sweep((id) => clients.get(id) !== undefined || sessions.get(id) !== undefined)
+    for (const channel of rooms.channels()) {
+      if (isIdle(channel, now, config.channelIdleMs) && channel.log?.isEmpty() !== false) rooms.deleteChannel(channel)
+    }
+    for (const room of rooms.all()) if (now - room.lastUsed >= config.channelIdleMs) rooms.dropIfUnused(room)
+  }
+  const stops = [
+    every(Math.min(SWEEP_EVERY_MS, Math.max(CATCH_UP_EVERY_MS, config.channelIdleMs)), sweep),
+    every(Math.min(SWEEP_EVERY_MS, config.pingIntervalMs), heartbeat),
+    every(CATCH_UP_EVERY_MS, catchUp.tick),
+  ]
+  const stopLag = watchLoopLag(metrics.loopLag)
+
+  function registerGauges() {
+    metrics.gauge('connections', () => door.connections)
+    metrics.gauge('clients', () => clients.countByType())
+    metrics.gauge('sessions', () => sessions.size)
+    metrics.gauge('rooms', () => rooms.size)
+    metrics.gauge('channels', () => rooms.channelCount)
+    metrics.gauge('subscriptions', () => membership.subscriptions)
+    metrics.gauge('queueBytes', () => door.queueBytes())
+    metrics.gauge('historyBytes', () => log.usage().bytes)
+    metrics.gauge('historyEntries', () => log.usage().messages)
+    metrics.gauge('dedupBytes', () => log.usage().dedupBytes)
+    metrics.gauge('behind', () => catchUp.size())
+  }
+
+  return {
+    busUrl: door.url,
+    httpUrl: http.url,
+    async drain(reason) {
+      if (isDraining) return
+      isDraining = true
+      logger.info({ event: 'draining', reason, connections: door.connections })
+      receive.stop()
+      const { isSettled } = receive
+      await drainClients({
+        ...config,
+        clients: clients.all,
+        frames,
+        delivery,
+        random: Math.random,
+        isSettled,
+        connections: () => door.connections,
+      })
+      for (const stop of stops) stop()
+      stopLag()
+      await door.close()
+      await http.close()
+    },
+  }
+}
+
+const byTimer: Every = (ms, task) => {
+  const timer = setInterval(task, ms)
+  return () => clearInterval(timer)
+}
+
+const memoryLog: NonNullable<StartOptions['log']> = ({ clock, metrics, config }) =>
+  createMemoryLog({
+    clock,
+    maxBytes: config.historyBytes,
+    dedupWindowMs: config.dedupWindowMs,
+    dedupBytes: config.dedupBytes,
+    expired: (reason, count) => metrics.expire(reason, count),
+  })
+
+/** A name of the characters of ids and names. */
+const randomName = (length: number): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(length)), (byte) => (byte % 36).toString(36)).join('')
+
+function adminKeyCheck(key: string | undefined): (key: string) => boolean {
+  if (key === undefined) return () => false
+  const hash = hashSecret(key)
+  return (tried) => isSecret(tried, hash)
+}
+
+/** What cannot be carried out stops the start, unless it may go on without; with nothing made it stops in any case (protocol §4). */
+function refuseUnmade(unmade: readonly string[], config: Config, roomCount: number): void {
+  if (unmade.length === 0) return
+  const BUILT_IN = 2
+  const isNothingMade = roomCount === BUILT_IN
+  if (config.bootstrap === 'lenient' && !isNothingMade) return
+  throw new StartError(`The configured rooms cannot all be created: ${unmade.join('; ')}`, exitCodes.configuration)
+}
+
+function orClose(door: { close(): Promise<void> }, open: () => HttpDoor): HttpDoor {
+  try {
+    return open()
+  } catch (problem) {
+    void door.close()
+    throw problem
+  }
+}

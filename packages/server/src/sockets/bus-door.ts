@@ -1,0 +1,235 @@
+/** The door of the bus: upgrades, and frames in and out. Bytes and nothing else: what they mean is decided behind it. */
+
+import { CodedError, closeCodes, type ProtocolVersions } from '@arqonbus/protocol'
+import type { Server, ServerWebSocket } from 'bun'
+import { type Admission, Refused } from '../bus/admit.ts'
+import { faultOf } from '../bus/faults.ts'
+import type { Frames } from '../bus/frames.ts'
+import { createIntake, type Intake, type Receive } from '../bus/receive.ts'
+import type { Clock } from '../kit/clock.ts'
+import type { Logger } from '../kit/logger.ts'
+import type { Metrics } from '../kit/metrics.ts'
+import { listenError } from '../kit/start-error.ts'
+import type { PublishToTopic } from '../state/transport.ts'
+import {
+  chooseSubprotocol,
+  faultOfUpgrade,
+  type Handshake,
+  isOriginAllowed,
+  offeredIn,
+  readHandshake,
+} from './handshake.ts'
+import { createTransport } from './transport.ts'
+
+/** What the door goes by. */
+export type BusDoorOptions = {
+  readonly host: string
+  readonly port: number
+  readonly maxConnections: number
+  readonly maxMessageBytes: number
+  readonly cutBytes: number
+  readonly origins: readonly string[]
+  readonly tokenInQuery: boolean
+}
+
+/** What is behind the door. */
+export type BusDoorDeps = {
+  readonly versions: ProtocolVersions
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly logger: Logger
+  readonly frames: Frames
+  readonly admission: Admission
+  readonly receive: Receive
+  /** True while nobody new is let in. */
+  readonly isDraining: () => boolean
+}
+
+/** An open door. */
+export type BusDoor = {
+  readonly url: string
+  readonly port: number
+  /** Open connections. */
+  readonly connections: number
+  readonly publish: PublishToTopic
+  /** Bytes that wait in all send buffers. */
+  queueBytes(): number
+  /** Takes no more connections. */
+  stopListening(): void
+  /** Ends all connections at once, and the door. */
+  close(): Promise<void>
+}
+
+/** What hangs on a socket: what its handshake said, and from its admission on what it sends. */
+type SocketData = { readonly handshake: Handshake | CodedError; intake: Intake | undefined }
+
+/** A frame of up to four times the limit reaches us and is refused with a reply; a longer one ends the connection (1009). */
+const OVERSIZE = 4
+
+/** A connection that is no WebSocket by then is closed; the runtime knows no shorter time for half a head. */
+const HANDSHAKE_SECONDS = 10
+
+const RETRY_AFTER_SECONDS = '5'
+
+/** Opens the door; a `StartError` where it cannot. */
+export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor {
+  const { metrics, logger, frames, admission, receive } = deps
+  const sockets = new Set<ServerWebSocket<SocketData>>()
+
+  const refuse = (
+    reason: Parameters<Metrics['refuseConnection']>[0],
+    status: number,
+    text: string,
+    headers: Record<string, string> = {},
+  ) => {
+    metrics.refuseConnection(reason)
+    logger.info({ event: 'connection_refused', reason, status })
+    return new Response(`${text}\n`, { status, headers })
+  }
+
+  const fetch = (request: Request, server: Server<SocketData>): Response | undefined => {
+    const { headers } = request
+    if (headers.get('upgrade')?.toLowerCase() !== 'websocket') {
+      return refuse('bad_request', 426, 'This is a WebSocket bus: connect with ws://.', { upgrade: 'websocket' })
+    }
+    const fault = faultOfUpgrade(request)
+    if (fault !== undefined) return refuse('bad_request', 400, fault)
+    if (!isOriginAllowed(headers.get('origin'), headers.get('host'), options.origins)) {
+      return refuse('origin', 403, 'This origin may not connect: the setting ORIGINS lists those that may.')
+    }
+    if (deps.isDraining())
+      return refuse('draining', 503, 'The bus is shutting down.', { 'retry-after': RETRY_AFTER_SECONDS })
+    if (sockets.size >= options.maxConnections) {
+      metrics.limit('connections')
+      return refuse('full', 503, 'The bus is full.', { 'retry-after': RETRY_AFTER_SECONDS })
+    }
+    const chosen = chooseSubprotocol(offeredIn(headers), deps.versions)
+    const data: SocketData = { handshake: handshakeOf(request), intake: undefined }
+    // Without a header of ours Bun answers with the first that was offered, which may be a token; an empty one is left out.
+    const answer = { data, headers: { 'sec-websocket-protocol': chosen ?? '' } }
+    return server.upgrade(request, answer)
+      ? undefined
+      : refuse('bad_request', 400, 'This is no proper WebSocket upgrade.')
+  }
+
+  /** What is wrong with the parameters is told after the upgrade, so that a browser can read it. */
+  const handshakeOf = (request: Request): Handshake | CodedError => {
+    try {
+      return readHandshake(new URL(request.url), request.headers, { ...options, versions: deps.versions })
+    } catch (problem) {
+      if (problem instanceof CodedError) return problem
+      throw problem
+    }
+  }
+
+  const publish: PublishToTopic = (topic, text) => server.publish(topic, text) > 0
+
+  const turnAway = (socket: ServerWebSocket<SocketData>, refused: Refused) => {
+    const { code, reason } = closeCodes[refused.close]
+    metrics.refuseConnection(
+      refused.close === 'bad_parameter'
+        ? 'bad_parameter'
+        : refused.close === 'client_id_in_use'
+          ? 'client_id_in_use'
+          : 'unauthenticated',
+    )
+    logger.info({ event: 'connection_refused', code: refused.error.code })
+    socket.sendText(frames.error(null, undefined, refused.error))
+    socket.close(code, reason)
+  }
+
+  const welcome = (socket: ServerWebSocket<SocketData>) => {
+    const { handshake } = socket.data
+    if (handshake instanceof CodedError) throw new Refused(handshake, 'bad_parameter')
+    const { client, welcomed } = admission.admit(handshake, createTransport(socket, metrics, publish))
+    const intake = createIntake(client)
+    socket.data.intake = intake
+    if (welcomed instanceof Promise) receive.hold(intake, welcomed)
+  }
+
+  const open = () =>
+    Bun.serve<SocketData>({
+      hostname: options.host,
+      port: options.port,
+      idleTimeout: HANDSHAKE_SECONDS,
+      development: false,
+      reusePort: false,
+      maxRequestBodySize: 64 * 1024,
+      fetch,
+      error(problem) {
+        logger.error({ event: 'upgrade_failed', error: String(problem) })
+        return new Response('internal error\n', { status: 500 })
+      },
+      websocket: {
+        maxPayloadLength: options.maxMessageBytes * OVERSIZE,
+        backpressureLimit: options.cutBytes,
+        closeOnBackpressureLimit: true,
+        // The heartbeat is ours: the runtime's timeout never ends a dead peer that is sent to.
+        idleTimeout: 0,
+        sendPings: false,
+        perMessageDeflate: false,
+        open(socket) {
+          sockets.add(socket)
+          try {
+            welcome(socket)
+          } catch (problem) {
+            if (problem instanceof Refused) return turnAway(socket, problem)
+            logger.error({
+              event: 'admission_failed',
+              stack: problem instanceof Error ? problem.stack : String(problem),
+            })
+            socket.close(closeCodes.internal.code, closeCodes.internal.reason)
+          }
+        },
+        message(socket, frame) {
+          const { intake } = socket.data
+          if (intake === undefined) return
+          try {
+            if (typeof frame === 'string') receive.text(intake, frame)
+            else receive.binary(intake)
+          } catch (problem) {
+            faultOf(problem, logger, intake.client)
+            socket.close(closeCodes.internal.code, closeCodes.internal.reason)
+          }
+        },
+        drain(socket) {
+          if (socket.data.intake !== undefined) receive.drained(socket.data.intake)
+        },
+        pong: (socket) => heard(socket),
+        ping: (socket) => heard(socket),
+        close(socket) {
+          sockets.delete(socket)
+          if (socket.data.intake !== undefined) admission.depart(socket.data.intake.client)
+        },
+      },
+    })
+  const heard = (socket: ServerWebSocket<SocketData>) => {
+    if (socket.data.intake !== undefined) socket.data.intake.client.lastHeard = deps.clock.now()
+  }
+
+  const server = orStartError(open, options)
+  const port = server.port ?? options.port
+  return {
+    url: `ws://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}/`,
+    port,
+    get connections() {
+      return sockets.size
+    },
+    publish,
+    queueBytes() {
+      let bytes = 0
+      for (const socket of sockets) bytes += socket.getBufferedAmount()
+      return bytes
+    },
+    stopListening: () => void server.stop(),
+    close: () => server.stop(true),
+  }
+}
+
+function orStartError<T>(open: () => T, { host, port }: { host: string; port: number }): T {
+  try {
+    return open()
+  } catch (cause) {
+    throw listenError(cause, { door: 'bus', host, port, hostSetting: 'ARQONBUS_HOST', portSetting: 'ARQONBUS_PORT' })
+  }
+}

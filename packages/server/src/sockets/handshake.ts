@@ -1,0 +1,160 @@
+/** The upgrade request: who comes, with what, and what of it is refused before the upgrade (protocol §1). */
+import {
+  BUS,
+  type ClientType,
+  CodedError,
+  CURRENT_SUBPROTOCOL,
+  clientIdPattern,
+  clientTypes,
+  compile,
+  type ProtocolVersions,
+  parseAddress,
+  profileFields,
+} from '@arqonbus/protocol'
+import type { Profile } from '../state/model.ts'
+
+/** What a client says in its upgrade request, checked. */
+export type Handshake = {
+  /** undefined: the bus makes one. */
+  readonly clientId: string | undefined
+  /** What it says about itself; what it leaves out is that of its session, or the default. */
+  readonly profile: Partial<Profile>
+  readonly joins: readonly { room: string; channel: string }[]
+  readonly echo: boolean
+  /** True where a resumed session's subscriptions start at once. */
+  readonly isResumingLive: boolean
+  readonly token: string | undefined
+  readonly session: string | undefined
+}
+
+/** What the doorkeeper goes by. */
+export type HandshakeOptions = {
+  readonly tokenInQuery: boolean
+  readonly origins: readonly string[]
+  readonly versions: ProtocolVersions
+}
+
+const TOKEN = 'arqonbus.token.'
+const SESSION = 'arqonbus.session.'
+
+const parameters = [
+  'client_id',
+  'client_type',
+  'screen_name',
+  'avatar',
+  'personality',
+  'join',
+  'echo',
+  'resume',
+  'token',
+]
+const clientId = new RegExp(`^${clientIdPattern}$`)
+const checks = {
+  screen_name: compile(profileFields.screen_name),
+  avatar: compile(profileFields.avatar),
+  personality: compile(profileFields.personality),
+}
+
+/** What is wrong with an upgrade request as such; a proper one is left (RFC 6455 §4.2.1, RFC 9112 §3.2). The runtime accepts all of these. */
+export function faultOfUpgrade({ headers, url }: Request): string | undefined {
+  const host = headers.get('host')
+  if (host === null || host.includes(',') || !URL.canParse(url)) return 'One Host header is needed.'
+  const connection = (headers.get('connection') ?? '').toLowerCase().split(',')
+  if (!connection.some((one) => one.trim() === 'upgrade')) return 'An upgrade says `Connection: Upgrade`.'
+  // What we took for frames, a proxy in between may take for the body: then the two do not agree on whose bytes those are.
+  if (headers.has('transfer-encoding') || (headers.get('content-length') ?? '0') !== '0')
+    return 'An upgrade has no body.'
+  return undefined
+}
+
+/** True for a browser's page that may connect: none, the Host's own name on any port, and those of the settings. */
+export function isOriginAllowed(origin: string | null, host: string | null, allowed: readonly string[]): boolean {
+  if (origin === null || allowed.includes('*') || allowed.includes(origin)) return true
+  const own = URL.parse(`http://${host ?? ''}`)?.hostname
+  return own !== undefined && own !== '' && URL.parse(origin)?.hostname === own
+}
+
+/** The subprotocol that is chosen of those offered: one that this bus speaks, never a token or a session. */
+export function chooseSubprotocol(offered: readonly string[], versions: ProtocolVersions): string | undefined {
+  const spoken = new Set([CURRENT_SUBPROTOCOL, ...[...versions.values()].map((one) => one.subprotocol)])
+  return offered.find((one) => spoken.has(one))
+}
+
+/** The subprotocols that a request offers. */
+export const offeredIn = (headers: Headers): string[] =>
+  (headers.get('sec-websocket-protocol') ?? '')
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '')
+
+/** Reads the request; throws `invalid_parameters`, which is told after the upgrade, so that a browser can read why. */
+export function readHandshake(url: URL, headers: Headers, options: HandshakeOptions): Handshake {
+  const query = url.searchParams
+  for (const key of query.keys()) {
+    if (!parameters.includes(key))
+      throw wrong(key.slice(0, 64), `to be absent: the parameters are ${parameters.join(', ')}`)
+    if (key !== 'join' && query.getAll(key).length > 1) throw wrong(key, 'to be given once')
+  }
+  const offered = offeredIn(headers)
+  const bearer = /^Bearer +([^ ]+)$/i.exec(headers.get('authorization') ?? '')?.[1]
+  if (headers.has('authorization') && bearer === undefined) throw wrong('Authorization', '`Bearer <token>`')
+  if (query.has('token') && !options.tokenInQuery)
+    throw wrong('token', 'to be absent: a token travels as `Authorization: Bearer …` or as a subprotocol')
+  return {
+    clientId: readClientId(query.get('client_id')),
+    profile: readProfile(query),
+    joins: query.getAll('join').map(readJoin),
+    echo: readChoice(query, 'echo', { true: true, false: false }, true),
+    isResumingLive: readChoice(query, 'resume', { live: true }, false),
+    token: bearer ?? secretIn(offered, TOKEN) ?? query.get('token') ?? undefined,
+    session: headers.get('arqonbus-session') ?? secretIn(offered, SESSION),
+  }
+}
+
+const secretIn = (offered: readonly string[], prefix: string): string | undefined =>
+  offered.find((one) => one.startsWith(prefix))?.slice(prefix.length)
+
+function readClientId(text: string | null): string | undefined {
+  if (text === null) return undefined
+  if (!clientId.test(text)) throw wrong('client_id', `text of the form ${clientIdPattern}`)
+  if (text === BUS) throw wrong('client_id', `another id: ${BUS} is the bus itself`)
+  return text
+}
+
+function readProfile(query: URLSearchParams): Partial<Profile> {
+  const clientType = query.get('client_type')
+  if (clientType !== null && !clientTypes.includes(clientType as ClientType))
+    throw wrong('client_type', `one of ${clientTypes.join(', ')}`)
+  const text = (name: keyof typeof checks) => {
+    const value = query.get(name)
+    const fault = value === null ? undefined : checks[name](value)
+    if (fault !== undefined) throw wrong(name, describe(name))
+    return value ?? undefined
+  }
+  const [screenName, avatar, personality] = [text('screen_name'), text('avatar'), text('personality')]
+  return {
+    ...(clientType !== null && { clientType: clientType as ClientType }),
+    ...(screenName !== undefined && { screenName }),
+    ...(avatar !== undefined && { avatar }),
+    ...(personality !== undefined && { personality }),
+  }
+}
+
+function readJoin(text: string) {
+  const address = parseAddress(text)
+  if (address === undefined) throw wrong('join', '`room:channel`')
+  return address
+}
+
+function readChoice<T>(query: URLSearchParams, name: string, choices: Record<string, T>, otherwise: T): T {
+  const text = query.get(name)
+  if (text === null) return otherwise
+  if (!Object.hasOwn(choices, text)) throw wrong(name, `one of ${Object.keys(choices).join(', ')}`)
+  return choices[text]!
+}
+
+const wrong = (parameter: string, expected: string): CodedError =>
+  new CodedError('invalid_parameters', { parameter, expected })
+
+const describe = (name: keyof typeof checks): string =>
+  String((profileFields[name] as { description?: string }).description)

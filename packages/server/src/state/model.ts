@@ -1,0 +1,135 @@
+/** The entities of the bus and how they hang together: clients, rooms, channels, and the outlets by which they are served. Plain data, no I/O. */
+import type { ChannelOptions, ClientType, Position } from '@arqonbus/protocol'
+import type { Log } from '../log/contract.ts'
+import type { Transport } from './transport.ts'
+
+/** What a client may do. */
+export type Role = 'user' | 'admin'
+
+/** What a client says about itself. */
+export type Profile = {
+  clientType: ClientType
+  screenName?: string
+  avatar?: string
+  personality?: string
+}
+
+/** A client that is connected: one connection has one client, and a client id one connection. */
+export type Client = {
+  readonly id: string
+  /** Counts up with each connection: lists go by it. */
+  readonly seq: number
+  profile: Profile
+  readonly role: Role
+  /** Whether it gets its own messages; else an acknowledgement stands for each. */
+  readonly echo: boolean
+  readonly connectedAt: number
+  /** The last frame from it, pongs aside. */
+  lastActivity: number
+  /** The last sign of life, pongs too. */
+  lastHeard: number
+  hasSpoken: boolean
+  readonly transport: Transport
+  /** Direct joins. */
+  readonly channels: Set<Channel>
+  /** Room-wide joins. */
+  readonly rooms: Set<Room>
+  /** What it is delivered, and where it stands in what it is behind in. */
+  readonly listening: Listening
+  /** The channel that it published to last: most publish where they published before. */
+  lastChannel: Channel | undefined
+  /** True once it is on its way out: nothing is sent to it any more. */
+  isClosing: boolean
+}
+
+/** A topic with what feeds it. */
+export type Outlet = {
+  readonly topic: string
+  /** Connections that listen. */
+  listeners: number
+  /** Those of them that get what is published at once. The others are behind, and catch up from the logs. */
+  live: number
+  /** The logs that feed it: one for a channel, a broadcast or an inbox; those of all open channels for a room; none for what is live only. */
+  logs(): Iterable<Log>
+}
+
+/** Where a connection stands in the logs of an outlet that it is behind in: the position of the last message it was given, by log. */
+export type Cursors = Map<Log, Position>
+
+/** The outlets of a connection: live, or behind with its cursors. */
+export type Listening = Map<Outlet, 'live' | Cursors>
+
+/** Who may join, read and write: everybody; creator, members and admins; or the bus alone. */
+export type ChannelType = 'general' | 'private' | 'system' | 'pm'
+
+/** A channel. */
+export type Channel = {
+  readonly room: Room
+  readonly name: string
+  /** `room:channel`. */
+  readonly address: string
+  /** Counts up with each channel: lists go by it. */
+  readonly seq: number
+  readonly type: ChannelType
+  readonly createdAt: number
+  readonly createdBy: string | undefined
+  readonly metadata: Readonly<Record<string, unknown>> | undefined
+  readonly options: Readonly<ChannelOptions> | undefined
+  /** Who may enter a private channel, beside its creator and admins. */
+  readonly members: ReadonlySet<string> | undefined
+  readonly hardcoded: boolean
+  readonly autoCreated: boolean
+  /** Direct joins: they alone decide deletion, cleanup and `channel_full`. */
+  readonly participants: Set<Client>
+  /** Undefined for channels that are live only. */
+  readonly log: Log | undefined
+  readonly outlet: Outlet
+  /** The last join, leave or publish. */
+  lastUsed: number
+  isDeleted: boolean
+}
+
+/** True where only some may enter. */
+export const isRestricted = (channel: Channel): boolean => channel.type === 'private'
+
+/** Whether a client may join, write, read and inspect a channel. */
+export function mayEnter(channel: Channel, asker: { readonly id: string; readonly isAdmin: boolean }): boolean {
+  return (
+    channel.type !== 'private' ||
+    asker.isAdmin ||
+    channel.createdBy === asker.id ||
+    channel.members?.has(asker.id) === true
+  )
+}
+
+/** How a room came to be: configured, by create_channel, or on demand. */
+export type RoomType = 'system' | 'user' | 'dynamic'
+
+/** A room. */
+export type Room = {
+  readonly name: string
+  readonly type: RoomType
+  /** Built in: not even configuration changes it. */
+  readonly builtIn: boolean
+  state: 'active' | 'paused'
+  readonly createdAt: number
+  readonly createdBy: string | undefined
+  readonly config: Readonly<Record<string, unknown>> | undefined
+  readonly channels: Map<string, Channel>
+  /** Room-wide joins. */
+  readonly wide: Set<Client>
+  /** All participants, with the number of their joins: channels and room-wide. */
+  readonly present: Map<Client, number>
+  /** The log of what goes to the whole room. */
+  readonly broadcast: Log | undefined
+  /** What every participant of the room gets: the broadcast. */
+  readonly broadcastOutlet: Outlet
+  /** What room-wide subscribers get: every channel that everybody may read. */
+  readonly wideOutlet: Outlet
+  /** Heads of channels that were deleted while somebody listened to the whole room: a new log of that name begins with a gap notice. */
+  readonly ended: Map<string, Position>
+  lastUsed: number
+}
+
+/** True where nobody but the configuration may change the room. */
+export const isSystemRoom = (room: Room): boolean => room.type === 'system'

@@ -1,0 +1,233 @@
+/** The rooms and channels that exist: made, found, deleted. Rules about who may are not here; what must hold whoever asks is. */
+import { type ChannelOptions, CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
+import type { Clock } from '../kit/clock.ts'
+import { copyText } from '../kit/text.ts'
+import type { Log, LogOptions } from '../log/contract.ts'
+import type { Channel, ChannelType, Outlet, Room, RoomType } from './model.ts'
+
+/** How many there may be, and what a log keeps where its channel does not say. */
+export type RoomLimits = { readonly maxRooms: number; readonly maxChannels: number; readonly history: LogOptions }
+
+/** What rooms are made with. */
+export type RoomsDeps = {
+  readonly clock: Clock
+  readonly limits: RoomLimits
+  /** Opens the log of what is delivered by these outlets. */
+  openLog(key: string, outlets: readonly Outlet[], options: LogOptions): Log
+  /** Hears of each channel that has ended: whoever listened to it must not hear another one of its name. */
+  ended(channel: Channel): void
+}
+
+/** What a new room is. */
+export type NewRoom = {
+  name: string
+  type: RoomType
+  builtIn?: boolean
+  createdBy?: string | undefined
+  config?: Record<string, unknown> | undefined
+}
+
+/** What a new channel is. */
+export type NewChannel = {
+  name: string
+  type: ChannelType
+  createdBy?: string | undefined
+  metadata?: Record<string, unknown> | undefined
+  options?: ChannelOptions | undefined
+  hardcoded?: boolean
+  autoCreated?: boolean
+  /** True for channels without a log: what is said there is heard by who is there. */
+  liveOnly?: boolean
+}
+
+/** The rooms and channels. */
+export type Rooms = {
+  readonly size: number
+  readonly channelCount: number
+  get(name: string): Room | undefined
+  channel(room: string, channel: string): Channel | undefined
+  all(): Iterable<Room>
+  /** All channels, in the order in which they were made. */
+  channels(): Iterable<Channel>
+  /** Makes a room; `too_many_rooms`. */
+  createRoom(room: NewRoom): Room
+  /** Makes a channel that is not there; `too_many_channels` unless the longest idle one can go. */
+  createChannel(room: Room, channel: NewChannel): Channel
+  /** Makes a channel and the room for it; where the channel cannot be made, there is no room of it either. */
+  createWithRoom(room: NewRoom, channel: NewChannel): Channel
+  /** Deletes a channel without participants. */
+  deleteChannel(channel: Channel): void
+  /** A dynamic room goes with its last channel, once nobody is in it and its broadcast has expired too. */
+  dropIfUnused(room: Room): void
+  /** Deletes a room without channels. */
+  deleteRoom(room: Room): void
+}
+
+/** At most so many ended channels are remembered for one room. */
+const MAX_ENDED = 1000
+
+/** No rooms. `evict` is asked for the longest idle channel where the limit is reached. */
+export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): Rooms {
+  const { clock, limits } = deps
+  const rooms = new Map<string, Room>()
+  const channels = new Map<string, Channel>()
+  let seq = 0
+
+  const removeChannel = (channel: Channel) => {
+    const { room, log } = channel
+    if (log !== undefined) {
+      if (room.wide.size > 0 && log.given.n > 0) remember(room, channel.name, log)
+      log.close()
+    }
+    channel.isDeleted = true
+    room.channels.delete(channel.name)
+    channels.delete(channel.address)
+    deps.ended(channel)
+  }
+
+  const self: Rooms = {
+    get size() {
+      return rooms.size
+    },
+    get channelCount() {
+      return channels.size
+    },
+    get: (name) => rooms.get(name),
+    channel: (room, channel) => rooms.get(room)?.channels.get(channel),
+    all: () => rooms.values(),
+    channels: () => channels.values(),
+
+    createRoom(wanted) {
+      if (rooms.size >= limits.maxRooms && wanted.builtIn !== true)
+        throw new CodedError('too_many_rooms', { limit: limits.maxRooms })
+      const name = copyText(wanted.name)
+      const now = clock.now()
+      const broadcastOutlet: Outlet = {
+        topic: `b:${name}`,
+        listeners: 0,
+        live: 0,
+        logs: () => (room.broadcast === undefined ? [] : [room.broadcast]),
+      }
+      const room: Room = {
+        name,
+        type: wanted.type,
+        builtIn: wanted.builtIn ?? false,
+        state: 'active',
+        createdAt: now,
+        createdBy: wanted.createdBy,
+        config: wanted.config,
+        channels: new Map(),
+        wide: new Set(),
+        present: new Map(),
+        broadcast:
+          wanted.builtIn === true
+            ? undefined
+            : deps.openLog(`${name}:${WHOLE_ROOM}`, [broadcastOutlet], limits.history),
+        broadcastOutlet,
+        wideOutlet: { topic: `w:${name}`, listeners: 0, live: 0, logs: () => openLogs(room) },
+        ended: new Map(),
+        lastUsed: now,
+      }
+      rooms.set(name, room)
+      return room
+    },
+
+    createChannel(room, wanted) {
+      if (channels.size >= limits.maxChannels && wanted.hardcoded !== true) {
+        const idle = evict()
+        if (idle === undefined) throw new CodedError('too_many_channels', { limit: limits.maxChannels })
+        removeChannel(idle)
+        if (idle.room !== room) self.dropIfUnused(idle.room)
+      }
+      const name = copyText(wanted.name)
+      const address = `${room.name}:${name}`
+      const outlet: Outlet = {
+        topic: `c:${address}`,
+        listeners: 0,
+        live: 0,
+        logs: () => (channel.log === undefined ? [] : [channel.log]),
+      }
+      const now = clock.now()
+      const channel: Channel = {
+        room,
+        name,
+        address,
+        seq: ++seq,
+        type: wanted.type,
+        createdAt: now,
+        createdBy: wanted.createdBy,
+        metadata: wanted.metadata,
+        options: wanted.options,
+        members: wanted.type === 'private' ? membersOf(wanted.metadata) : undefined,
+        hardcoded: wanted.hardcoded ?? false,
+        autoCreated: wanted.autoCreated ?? false,
+        participants: new Set(),
+        log:
+          wanted.liveOnly === true
+            ? undefined
+            : deps.openLog(
+                address,
+                wanted.type === 'private' ? [outlet] : [outlet, room.wideOutlet],
+                logOptions(wanted.options, limits.history),
+              ),
+        outlet,
+        lastUsed: now,
+        isDeleted: false,
+      }
+      room.channels.set(name, channel)
+      channels.set(address, channel)
+      return channel
+    },
+
+    createWithRoom(wanted, channel) {
+      const room = self.createRoom(wanted)
+      try {
+        return self.createChannel(room, channel)
+      } catch (problem) {
+        self.deleteRoom(room)
+        throw problem
+      }
+    },
+
+    deleteChannel(channel) {
+      if (channel.participants.size > 0) throw new Error(`${channel.address} has participants`)
+      removeChannel(channel)
+      self.dropIfUnused(channel.room)
+    },
+
+    dropIfUnused(room) {
+      if (room.type !== 'dynamic' || room.channels.size > 0 || room.present.size > 0) return
+      if (room.broadcast?.isEmpty() === true && rooms.get(room.name) === room) self.deleteRoom(room)
+    },
+
+    deleteRoom(room) {
+      if (room.channels.size > 0) throw new Error(`${room.name} has channels`)
+      room.broadcast?.close()
+      rooms.delete(room.name)
+    },
+  }
+  return self
+}
+
+/** The logs of all channels of a room that everybody may read. */
+function* openLogs(room: Room): Iterable<Log> {
+  for (const channel of room.channels.values()) {
+    if (channel.log !== undefined && channel.type !== 'private') yield channel.log
+  }
+}
+
+/** Whoever listens to the room must be told when a channel of that name counts anew. */
+function remember(room: Room, name: string, log: Log): void {
+  if (room.ended.size >= MAX_ENDED) room.ended.delete(room.ended.keys().next().value!)
+  room.ended.set(name, log.given)
+}
+
+const logOptions = (options: ChannelOptions | undefined, defaults: LogOptions): LogOptions => ({
+  size: options?.history_size ?? defaults.size,
+  ttlMs: options?.history_ttl_ms ?? defaults.ttlMs,
+})
+
+function membersOf(metadata: Record<string, unknown> | undefined): ReadonlySet<string> {
+  const members = metadata?.members
+  return new Set(Array.isArray(members) ? members.filter((one): one is string => typeof one === 'string') : [])
+}

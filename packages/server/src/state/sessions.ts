@@ -1,0 +1,92 @@
+/** Sessions: who a client is over its connections (protocol §6). Secrets are kept hashed; with the memory log they end with the process. */
+import type { Clock } from '../kit/clock.ts'
+import { hashSecret, isSecret, newSecret } from '../kit/secrets.ts'
+import type { Profile } from './model.ts'
+
+/** A session. */
+export type Session = {
+  readonly clientId: string
+  readonly secretHash: Buffer
+  profile: Profile
+  /** Addresses: as of the end of its last connection. */
+  subscriptions: readonly string[]
+  /** The inbox belongs to the session: messages up to this number are somebody else's. */
+  readonly inboxAfter: number
+  /** When it ends; undefined while its client is connected. */
+  expiresAt: number | undefined
+}
+
+/** The sessions by client id: one id has one session, the latest. */
+export type Sessions = {
+  readonly size: number
+  /** The session that `secret` opens; undefined where there is none, or it is another's. */
+  find(clientId: string, secret: string): Session | undefined
+  get(clientId: string): Session | undefined
+  /** Begins a session; returns the secret, which nobody else ever sees again. */
+  begin(clientId: string, profile: Profile, inboxAfter: number): { session: Session; secret: string }
+  /** Its client is back. The secret stays: a new one could be lost with a welcome that never arrived. */
+  resume(session: Session): void
+  /** The client has gone: the session is kept until `expiresAt`. */
+  keep(session: Session, subscriptions: readonly string[], expiresAt: number): void
+  end(session: Session): void
+  sweep(now: number): void
+}
+
+/** No sessions; at most `max` of clients that are gone are kept, the longest gone goes first. */
+export function createSessions(max: number, clock: Clock): Sessions {
+  const sessions = new Map<string, Session>()
+  /** Sessions of clients that are gone, in the order in which they went. */
+  const kept = new Set<Session>()
+  const end = (session: Session) => {
+    kept.delete(session)
+    if (sessions.get(session.clientId) === session) sessions.delete(session.clientId)
+  }
+  /** One whose time is over is none, whether it has been swept away or not. */
+  const get = (clientId: string): Session | undefined => {
+    const session = sessions.get(clientId)
+    return session?.expiresAt !== undefined && session.expiresAt <= clock.now() ? undefined : session
+  }
+  return {
+    get size() {
+      return kept.size
+    },
+    find(clientId, secret) {
+      const session = get(clientId)
+      return session !== undefined && isSecret(secret, session.secretHash) ? session : undefined
+    },
+    get,
+    begin(clientId, profile, inboxAfter) {
+      const secret = newSecret()
+      const session: Session = {
+        clientId,
+        secretHash: hashSecret(secret),
+        profile,
+        subscriptions: [],
+        inboxAfter,
+        expiresAt: undefined,
+      }
+      const before = sessions.get(clientId)
+      if (before !== undefined) end(before)
+      sessions.set(clientId, session)
+      return { session, secret }
+    },
+    resume(session) {
+      kept.delete(session)
+      session.expiresAt = undefined
+    },
+    keep(session, subscriptions, expiresAt) {
+      if (sessions.get(session.clientId) !== session) return
+      session.subscriptions = subscriptions
+      session.expiresAt = expiresAt
+      kept.add(session)
+      if (kept.size > max) end(kept.values().next().value!)
+    },
+    end,
+    sweep(now) {
+      for (const session of kept) {
+        if (session.expiresAt !== undefined && session.expiresAt > now) break
+        end(session)
+      }
+    },
+  }
+}

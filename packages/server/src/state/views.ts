@@ -1,0 +1,95 @@
+/** The entities as results show them (data-model.md §2 to §4): nobody sees the name of a private channel that is not theirs to enter. */
+import type { ChannelInFull, Channel as ChannelView, Client as ClientView, Room as RoomView } from '@arqonbus/protocol'
+import { isoTime } from '../kit/clock.ts'
+import { fitting } from '../kit/text.ts'
+import { type Channel, type Client, mayEnter, type Room } from './model.ts'
+
+/** Who looks. */
+type Viewer = { readonly id: string; readonly isAdmin: boolean }
+
+/** Lists in entities have so many entries at most. */
+const MOST = 1000
+
+/** A client. */
+export function clientView(client: Client, viewer: Viewer): ClientView {
+  const { clientType, screenName, avatar, personality } = client.profile
+  return {
+    client_id: client.id,
+    client_type: clientType,
+    ...(screenName !== undefined && { screen_name: screenName }),
+    ...(avatar !== undefined && { avatar }),
+    ...(personality !== undefined && { personality }),
+    state: client.hasSpoken ? 'active' : 'connected',
+    connected_at: isoTime(client.connectedAt),
+    last_activity: isoTime(client.lastActivity),
+    subscriptions: subscriptionsOf(client, viewer).slice(0, MOST),
+  }
+}
+
+/** The addresses that a client has joined, as far as the viewer may know. */
+export function subscriptionsOf(client: Client, viewer: Viewer): string[] {
+  const own = client.id === viewer.id
+  const addresses: string[] = []
+  for (const room of client.rooms) addresses.push(`${room.name}:*`)
+  for (const channel of client.channels) if (own || mayEnter(channel, viewer)) addresses.push(channel.address)
+  return addresses
+}
+
+/** A room. */
+export function roomView(room: Room, viewer: Viewer): RoomView {
+  return {
+    name: room.name,
+    type: room.type,
+    state: room.state,
+    channels: channelNames(room, viewer),
+    created_at: isoTime(room.createdAt),
+    ...(room.createdBy !== undefined && { created_by: room.createdBy }),
+    ...(room.config !== undefined && { config: { ...room.config } }),
+    participant_count: room.present.size,
+  }
+}
+
+function channelNames(room: Room, viewer: Viewer): string[] {
+  const names: string[] = []
+  for (const channel of room.channels.values()) {
+    if (names.length >= MOST) break
+    if (mayEnter(channel, viewer)) names.push(channel.name)
+  }
+  return names
+}
+
+/** A channel with the count of its participants. */
+export function channelView(channel: Channel): ChannelView {
+  return {
+    name: channel.name,
+    room: channel.room.name,
+    type: channel.type,
+    state: channel.type === 'pm' ? 'private' : channel.participants.size > 0 ? 'active' : 'empty',
+    created_at: isoTime(channel.createdAt),
+    ...(channel.createdBy !== undefined && { created_by: channel.createdBy }),
+    ...(channel.metadata !== undefined && { metadata: { ...channel.metadata } }),
+    ...(channel.options !== undefined && { options: channel.options }),
+    hardcoded: channel.hardcoded,
+    auto_created: channel.autoCreated,
+    participant_count: channel.participants.size,
+  }
+}
+
+/** A channel with its participants, as many as `maxBytes` of JSON hold. */
+export function channelInFull(channel: Channel, maxBytes: number): ChannelInFull {
+  const view = channelView(channel)
+  const listBytes = (maxBytes - Buffer.byteLength(JSON.stringify(view))) / 2
+  return {
+    ...view,
+    participants: firstIds(channel.participants, listBytes),
+    room_participants: firstIds(channel.room.wide, listBytes),
+  }
+}
+
+const firstIds = (clients: Iterable<Client>, maxBytes: number): string[] =>
+  fitting(
+    Iterator.from(clients)
+      .take(MOST)
+      .map((client) => client.id),
+    maxBytes,
+  )
