@@ -1,0 +1,105 @@
+import { afterEach, expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { startServer } from '@arqonbus/server'
+import { testConfig } from '@arqonbus/server/config'
+
+const cleanUps: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
+})
+
+async function startBus(): Promise<string> {
+  const server = await startServer({ config: testConfig() })
+  cleanUps.push(() => server.drain('end of the test'))
+  return server.busUrl
+}
+
+/** An example as its reader runs it, with a terminal that waits for lines. */
+function run(example: string, ...words: string[]) {
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, example), ...words], {
+    stdin: 'pipe',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  })
+  cleanUps.push(() => child.kill('SIGKILL'))
+  let written = ''
+  let heard = () => {}
+  async function collect(stream: ReadableStream<Uint8Array>) {
+    for await (const chunk of stream) {
+      written += new TextDecoder().decode(chunk)
+      heard()
+    }
+  }
+  const read = Promise.all([collect(child.stdout), collect(child.stderr)])
+  return {
+    type: (line: string) => {
+      child.stdin.write(`${line}\n`)
+      child.stdin.flush()
+    },
+    /** Resolves when that was written; fails with what was written instead when the program ends before. */
+    shows: (pattern: RegExp) =>
+      new Promise<RegExpExecArray>((resolve, reject) => {
+        heard = () => {
+          const match = pattern.exec(written)
+          if (match !== null) resolve(match)
+        }
+        heard()
+        read.then(() => reject(new Error(`${example} ended without showing ${pattern}:\n${written}`)), reject)
+      }),
+    written: () => written,
+    hangUp: () => child.stdin.end(),
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
+    ended: async () => {
+      await read
+      return child.exited
+    },
+  }
+}
+
+test('chat: two people talk, and one of them leaves', async () => {
+  const url = await startBus()
+  const [ann, bob] = [run('chat.ts', 'ann', url), run('chat.ts', 'bob', url)]
+  await Promise.all([ann.shows(/You are ann in lobby:chat\./), bob.shows(/You are bob/)])
+  ann.type('Hello, Bob')
+  await bob.shows(/^ann: Hello, Bob$/m)
+  bob.type('Hello,\u0007 Ann')
+  await ann.shows(/^bob: Hello, {2}Ann$/m)
+  expect(ann.written()).not.toContain('ann:')
+  ann.hangUp()
+  expect(await ann.ended()).toBe(0)
+})
+
+test('chat: a name that is taken is refused in words', async () => {
+  const url = await startBus()
+  await run('chat.ts', 'ann', url).shows(/You are ann/)
+  const second = run('chat.ts', 'ann', url)
+  await second.shows(/No way to ws:\S+ as ann: Another connection has this client id\./)
+  expect(await second.ended()).toBe(1)
+})
+
+test('agent: it answers in the room, and leaves when it is told to', async () => {
+  const url = await startBus()
+  const agent = run('agent.ts', 'helper', url)
+  await agent.shows(/helper listens in lobby:chat\./)
+  const ann = run('chat.ts', 'ann', url)
+  await ann.shows(/You are ann/)
+  ann.type('/help')
+  await ann.shows(/^helper: ann, ask me for \/time or \/who\.$/m)
+  ann.type('/time')
+  await ann.shows(/^helper: It is 20\d\d-/m)
+  ann.type('/who')
+  await ann.shows(/^helper: Here are Helper, ann\.$/m)
+  agent.kill('SIGTERM')
+  await agent.shows(/helper has left\./)
+  expect(await agent.ended()).toBe(0)
+})
+
+test('dashboard: it shows who is there, again and again', async () => {
+  const url = await startBus()
+  const dashboard = run('dashboard.ts', '0.05', url)
+  await dashboard.shows(/arqonbus \S+ is ok, up \d+ s\n1 clients \(1 dashboard\)/)
+  await run('chat.ts', 'ann', url).shows(/You are ann/)
+  await dashboard.shows(/2 clients \(1 human, 1 dashboard\)\n(?: {2}.*\n)* {2}lobby:chat +1$/m)
+  dashboard.kill('SIGINT')
+  expect(await dashboard.ended()).toBe(0)
+})

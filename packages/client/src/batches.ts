@@ -1,0 +1,40 @@
+import type { JoinEntry } from './recovery.ts'
+
+/** `join_channel` takes this many at once (protocol §5). */
+const MAX_ENTRIES = 100
+
+/** Around the entries there is an envelope. */
+const ENVELOPE_BYTES = 1024
+
+/**
+ * Divides joins into commands, none of them longer than a frame may be. A whole room may bring a thousand positions; where they do not fit into a
+ * frame, ids and then positions are left out, and what was missed shows by its numbers.
+ */
+export function batchesOf(entries: readonly JoinEntry[], maxFrameBytes: number): JoinEntry[][] {
+  const batches: JoinEntry[][] = []
+  const maxBytes = maxFrameBytes - ENVELOPE_BYTES
+  let bytes = 0
+  for (const full of entries) {
+    const entry = fitted(full, maxBytes)
+    const last = batches.at(-1)
+    bytes += lengthOf(entry)
+    if (last !== undefined && last.length < MAX_ENTRIES && bytes <= maxBytes) {
+      last.push(entry)
+    } else {
+      batches.push([entry])
+      bytes = lengthOf(entry)
+    }
+  }
+  return batches
+}
+
+function fitted(entry: JoinEntry, maxBytes: number): JoinEntry {
+  if (lengthOf(entry) <= maxBytes) return entry
+  const { since_id: _, ...withoutIds } = entry
+  if (lengthOf(withoutIds) <= maxBytes) return withoutIds
+  const { since: __, ...withoutPositions } = withoutIds
+  return withoutPositions
+}
+
+/** Names, ids and positions are ASCII, so a character is a byte; the comma counts. */
+const lengthOf = (entry: JoinEntry): number => JSON.stringify(entry).length + 1

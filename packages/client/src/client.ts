@@ -1,0 +1,211 @@
+import type { Welcome } from '@arqonbus/protocol'
+import { newId as newMessageId } from '@arqonbus/protocol/ids'
+import { findWebSocket } from '#websocket'
+import { type Command, type Commands, createCommands } from './commands.ts'
+import { deferred } from './deferred.ts'
+import { type ArqonBusError, failure } from './errors.ts'
+import { type ClientEvents, createAnnouncer, type Gap, type Message } from './events.ts'
+import { type Outgoing, writeFrame } from './frames.ts'
+import { createHeartbeat } from './heartbeat.ts'
+import { createLink, type LinkState } from './link.ts'
+import { addressWith, type ClientOptions, protocolsWith, withDefaults } from './options.ts'
+import { createPending } from './pending.ts'
+import { createPositions } from './positions.ts'
+import { createPublisher, type Publisher } from './publish.ts'
+import { createReceiver } from './receive.ts'
+import { createRequests } from './requests.ts'
+import type { StreamOptions } from './stream.ts'
+import { createStreams, type MessageFilter } from './streams.ts'
+import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
+import type { WebSocketConstructor } from './websocket/types.ts'
+
+/** A client of the bus, from `connect` to `close`. */
+export type Client = Omit<Publisher, 'acknowledgedUnasked'> &
+  Commands &
+  Pick<Subscriptions, 'join' | 'leave'> & {
+    /** Who this is on the bus, for as long as the client lives. */
+    readonly clientId: string
+    /** The secret of the session: with it and the client id a later program comes back as this client. */
+    readonly session: string
+    /** What the bus said when it took the present connection, or the last one. */
+    readonly welcome: Welcome
+    readonly state: LinkState
+    /** The addresses that are joined. */
+    readonly subscriptions: string[]
+    /** Calls `handler` for each event until the returned function is called. */
+    on<Name extends keyof ClientEvents>(name: Name, handler: (event: ClientEvents[Name]) => void): () => void
+    /** Messages from now on, for `for await`. It ends when the client is closed, with an error where the bus ended it. */
+    messages(filter?: MessageFilter, options?: StreamOptions<Message>): AsyncIterableIterator<Message>
+    /** Sends any command; parameters and result are named as on the wire. */
+    command: Command
+    /** Ends the client. What still waits for a reply fails with `closed`, or `outcome_unknown` for a publish that was sent. */
+    close(): Promise<void>
+  }
+
+/** Connects to a bus; rejects where that fails, or where one of the options' joins is refused. */
+export async function connect(options: ClientOptions): Promise<Client> {
+  const WebSocket = options.WebSocket ?? (await findWebSocket())
+  if (WebSocket === undefined) {
+    throw failure('invalid_options', {
+      message: 'This runtime has no WebSocket: pass one.',
+      details: { option: 'WebSocket' },
+    })
+  }
+  addressWith(options, options.clientId)
+  return open(options, WebSocket)
+}
+
+function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Client> {
+  const options = withDefaults(given)
+  const { clock, echo } = options
+  const newId = options.newId ?? (() => newMessageId(clock.now()))
+  const events = createAnnouncer<ClientEvents>(options.on)
+  const streams = createStreams(events.on)
+  const first = deferred<Client>()
+  const over = deferred<void>()
+  let welcome: Welcome | undefined
+  /** Why `connect` rejects although there was a connection; it does so once that is closed. */
+  let refusedJoin: ArqonBusError | undefined
+
+  const tellGap = (gap: Gap) => events.tell('gap', gap)
+  const clientId = () => welcome?.client.client_id ?? options.clientId
+  const write = (outgoing: Outgoing) => writeFrame(outgoing, clientId() as string, clock.now())
+
+  const link = createLink({
+    async target() {
+      const token = typeof options.token === 'function' ? await options.token() : options.token
+      const session = welcome?.session ?? options.session
+      return { WebSocket, url: addressWith(options, clientId()), protocols: protocolsWith(token, session) }
+    },
+    clock,
+    random: options.random,
+    connectTimeoutMs: options.connectTimeoutMs,
+    closeTimeoutMs: options.closeTimeoutMs,
+    reconnect: options.reconnect,
+    canRenewToken: typeof options.token === 'function',
+    onWelcome: welcomed,
+    onFrame(envelope) {
+      heartbeat.heard()
+      receive(envelope)
+    },
+    onLost: lost,
+    onEnd: end,
+  })
+  const heartbeat = createHeartbeat(
+    clock,
+    () => void command('ping').catch(() => {}),
+    () => link.drop('heartbeat lost'),
+  )
+  const positions = createPositions(options.maxRemembered, tellGap)
+  const maxFrameBytes = () => welcome?.limits.max_message_bytes ?? Number.POSITIVE_INFINITY
+  const dedupWindowMs = () => welcome?.limits.dedup_window_ms ?? 0
+  const pending = createPending(clock, options.maxWaiting, link.send, dedupWindowMs)
+  const requests = createRequests({
+    link,
+    pending,
+    newId,
+    write,
+    maxFrameBytes,
+    maxBufferedBytes: options.maxBufferedBytes,
+    replyTimeoutMs: options.replyTimeoutMs,
+  })
+  const { command } = requests
+  const subscriptions = createSubscriptions({
+    ask: requests.ask,
+    positions,
+    clock,
+    maxFrameBytes,
+    onGap: tellGap,
+    onLeft: (address, error) => events.tell('left', { address, error }),
+  })
+  const publisher = createPublisher({
+    positions,
+    newId,
+    write,
+    requests,
+    onRefused: (error) => events.tell('refused', error),
+    echo,
+    ackTimeoutMs: options.ackTimeoutMs,
+  })
+
+  const receive = createReceiver({
+    events,
+    positions,
+    pending,
+    onUnasked: publisher.acknowledgedUnasked,
+    isEarly: ({ type, metadata }) =>
+      type === 'private' && metadata?.position !== undefined && subscriptions.isInboxBehind(),
+    isUnwanted: (message) => !echo && message.from === clientId(),
+    onShutdown: link.hint,
+  })
+
+  function welcomed(said: Welcome): void {
+    const isFirst = welcome === undefined
+    welcome = said
+    heartbeat.start(options.heartbeatMs ?? said.heartbeat_ms)
+    pending.resend()
+    const resumed = subscriptions.resume()
+    events.tell('connected', said)
+    if (isFirst) void joinFirst(resumed)
+  }
+
+  /** `connect` resolves when the joins of the options hold, and when it is known where the inbox is. */
+  async function joinFirst(resumed: Promise<void>): Promise<void> {
+    try {
+      await Promise.all([resumed, ...(options.join ?? []).map((address) => subscriptions.join(address))])
+      first.resolve(client)
+    } catch (error) {
+      refusedJoin = error as ArqonBusError
+      link.close()
+    }
+  }
+
+  function lost(loss: ClientEvents['disconnected']): void {
+    heartbeat.stop()
+    subscriptions.pause()
+    pending.connectionLost()
+    if (welcome !== undefined) events.tell('disconnected', loss)
+  }
+
+  function end(error: ArqonBusError | undefined): void {
+    requests.end(error)
+    heartbeat.stop()
+    subscriptions.pause()
+    first.reject(refusedJoin ?? error ?? failure('closed'))
+    streams.end(error)
+    events.tell('closed', error)
+    over.resolve()
+  }
+
+  const client: Client = {
+    ...publisher,
+    ...createCommands(command, clock.now),
+    join: subscriptions.join,
+    leave: subscriptions.leave,
+    get clientId() {
+      return welcome?.client.client_id as string
+    },
+    get session() {
+      return welcome?.session as string
+    },
+    get welcome() {
+      return welcome as Welcome
+    },
+    get state() {
+      return link.state()
+    },
+    get subscriptions() {
+      return subscriptions.list()
+    },
+    on: events.on,
+    messages: streams.messages,
+    command,
+    close() {
+      link.close()
+      return over.promise
+    },
+  }
+
+  link.start()
+  return first.promise
+}

@@ -1,0 +1,51 @@
+import { expect, test } from 'bun:test'
+import { createManualClock } from '../test/support/manual-clock.ts'
+import { createHeartbeat } from './heartbeat.ts'
+
+function setUp() {
+  const clock = createManualClock()
+  const told: string[] = []
+  const heartbeat = createHeartbeat(
+    clock,
+    () => told.push('ping'),
+    () => told.push('dead'),
+  )
+  return { clock, told, heartbeat }
+}
+
+test('a silent line is asked after one interval and given up after the next', () => {
+  const { clock, told, heartbeat } = setUp()
+  heartbeat.start(100)
+  clock.advance(99)
+  expect(told).toEqual([])
+  clock.advance(1)
+  expect(told).toEqual(['ping'])
+  clock.advance(100)
+  expect(told).toEqual(['ping', 'dead'])
+  expect(clock.timers()).toBe(0)
+})
+
+test('whatever comes in keeps the line', () => {
+  const { clock, told, heartbeat } = setUp()
+  heartbeat.start(100)
+  for (let i = 0; i < 10; i++) {
+    clock.advance(60)
+    heartbeat.heard()
+  }
+  expect(told).toEqual([])
+  clock.advance(250)
+  expect(told).toEqual(['ping'])
+  heartbeat.heard()
+  clock.advance(149)
+  expect(told).toEqual(['ping'])
+})
+
+test('it is off at 0, and stays off when stopped', () => {
+  const { clock, told, heartbeat } = setUp()
+  heartbeat.start(0)
+  clock.advance(1000)
+  heartbeat.start(100)
+  heartbeat.stop()
+  clock.advance(1000)
+  expect(told).toEqual([])
+})

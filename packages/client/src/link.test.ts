@@ -1,0 +1,223 @@
+import { expect, test } from 'bun:test'
+import { createFakeSockets } from '../test/support/fake-sockets.ts'
+import { createManualClock } from '../test/support/manual-clock.ts'
+import type { ArqonBusError } from './errors.ts'
+import { createLink, type LinkOptions } from './link.ts'
+
+/** Long enough for a target to be had and a socket to be made. */
+const opened = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+function setUp(about: Partial<LinkOptions> = {}) {
+  const clock = createManualClock()
+  const { WebSocket, sockets } = createFakeSockets()
+  const told: string[] = []
+  let ended: { error: ArqonBusError | undefined } | undefined
+  const link = createLink({
+    target: async () => ({ WebSocket, url: 'ws://bus/', protocols: ['arqonbus.v1'] }),
+    clock,
+    random: () => 0.5,
+    connectTimeoutMs: 10_000,
+    closeTimeoutMs: 2000,
+    reconnect: {},
+    canRenewToken: false,
+    onWelcome: (welcome) => told.push(`welcome ${welcome.session}`),
+    onFrame: (frame) => told.push(`frame ${frame.id}`),
+    onLost: ({ code, retryInMs }) => told.push(`lost ${code} ${retryInMs}`),
+    onEnd(error) {
+      ended = { error }
+      told.push('end')
+    },
+    ...about,
+  })
+  link.start()
+  return { clock, sockets, told, link, ended: () => ended?.error }
+}
+
+test('frames pass between the welcome and the end', async () => {
+  const { sockets, told, link } = setUp()
+  expect(link.state()).toBe('connecting')
+  expect(link.send('early')).toBe(false)
+  await opened()
+  sockets[0]?.welcome()
+  sockets[0]?.deliver({ id: 'arq_1', type: 'event', payload: {} })
+  for (const noise of ['no JSON', '7', 'null', '{}']) sockets[0]?.deliver(noise)
+  expect(link.state()).toBe('open')
+  expect(link.send('hello')).toBe(true)
+  expect(sockets[0]?.sent).toEqual(['hello'])
+  link.close()
+  expect(link.send('late')).toBe(false)
+  sockets[0]?.end(1000)
+  expect(link.state()).toBe('closed')
+  expect(told).toEqual(['welcome s1', 'frame arq_1', 'end'])
+})
+
+test('it comes back after a loss, each time later, and at once again after a connection that lasted', async () => {
+  const { clock, sockets, told, link } = setUp()
+  await opened()
+  sockets[0]?.welcome()
+  sockets[0]?.end(1006)
+  expect(link.state()).toBe('waiting')
+  for (const delay of [125, 250, 500]) {
+    clock.advance(delay - 1)
+    await opened()
+    const before = sockets.length
+    clock.advance(1)
+    await opened()
+    expect(sockets).toHaveLength(before + 1)
+    if (delay !== 500) sockets.at(-1)?.end(1006)
+  }
+  sockets.at(-1)?.welcome()
+  clock.advance(10_000)
+  sockets.at(-1)?.end(1006)
+  const losses = told.filter((what) => what.startsWith('lost'))
+  expect(losses).toEqual(['lost 1006 125', 'lost 1006 250', 'lost 1006 500', 'lost 1006 125'])
+})
+
+test('a connection that is cut right after its welcome counts as a failure', async () => {
+  const { clock, sockets, told } = setUp()
+  for (const delay of [125, 250, 500]) {
+    await opened()
+    sockets.at(-1)?.welcome()
+    sockets.at(-1)?.end(1011)
+    clock.advance(delay)
+  }
+  expect(told.filter((what) => what.startsWith('lost'))).toEqual(['lost 1011 125', 'lost 1011 250', 'lost 1011 500'])
+})
+
+test('the first connection fails at once, unless the options say otherwise', async () => {
+  const strict = setUp()
+  await opened()
+  strict.sockets[0]?.end(1006)
+  expect(strict.told).toEqual(['lost 1006 undefined', 'end'])
+  expect(strict.ended()).toMatchObject({ code: 'connection_failed', details: { close_code: 1006 } })
+
+  const patient = setUp({ reconnect: { first: true } })
+  await opened()
+  patient.sockets[0]?.end(1006)
+  expect(patient.told).toEqual(['lost 1006 125'])
+})
+
+test('a refusal before the close is the reason of the end', async () => {
+  const { sockets, ended } = setUp()
+  await opened()
+  const error = {
+    code: 'invalid_parameters',
+    status: 400,
+    message: 'No such client type.',
+    details: { path: '/client_type' },
+  }
+  sockets[0]?.open()
+  sockets[0]?.deliver({ type: 'command_response', payload: { request_id: null, status: 'error', error } })
+  sockets[0]?.end(4400, 'bad connection parameter')
+  expect(ended()).toMatchObject({ code: 'invalid_parameters', details: { path: '/client_type' } })
+})
+
+test('a close code that forbids it ends the link, with the code in the error', async () => {
+  const { sockets, ended, link } = setUp()
+  await opened()
+  sockets[0]?.welcome()
+  sockets[0]?.end(4410, 'taken over')
+  expect(ended()).toMatchObject({ code: 'connection_failed', details: { close_code: 4410, reason: 'taken over' } })
+  expect(link.state()).toBe('closed')
+})
+
+test('a refused upgrade counts as a cut, whatever the runtime calls it', async () => {
+  const { sockets, told } = setUp({ reconnect: { first: true } })
+  await opened()
+  sockets[0]?.end(1002, 'Expected 101 status code')
+  expect(told).toEqual(['lost 1006 125'])
+})
+
+test('a connection without a welcome is given up', async () => {
+  const { clock, sockets, told } = setUp()
+  await opened()
+  sockets[0]?.open()
+  clock.advance(9999)
+  expect(told).toEqual([])
+  clock.advance(1)
+  expect(sockets[0]?.closedWith).toMatchObject({ code: 1000 })
+  clock.advance(0)
+  expect(told).toEqual(['lost 1006 undefined', 'end'])
+})
+
+test('a close that is never answered ends in time', async () => {
+  const { clock, sockets, told, link } = setUp()
+  await opened()
+  sockets[0]?.welcome()
+  link.close()
+  expect(sockets[0]?.closedWith).toMatchObject({ code: 1000 })
+  clock.advance(2000)
+  expect(told).toEqual(['welcome s1', 'end'])
+  expect(clock.timers()).toBe(0)
+})
+
+test('closing while it waits ends it at once', async () => {
+  const { clock, sockets, told, link } = setUp()
+  await opened()
+  sockets[0]?.welcome()
+  sockets[0]?.end(1006)
+  link.close()
+  expect(told.at(-1)).toBe('end')
+  clock.advance(60_000)
+  await opened()
+  expect(sockets).toHaveLength(1)
+})
+
+test('the hint of a shutdown is followed', async () => {
+  const { sockets, told, link } = setUp()
+  await opened()
+  sockets[0]?.welcome()
+  link.hint(4321)
+  sockets[0]?.end(1012)
+  expect(told.at(-1)).toBe('lost 1012 4321')
+})
+
+test('a connection that is given up counts as cut', async () => {
+  const { clock, sockets, told, link } = setUp()
+  await opened()
+  sockets[0]?.welcome()
+  link.drop('heartbeat lost')
+  clock.advance(0)
+  expect(told.at(-1)).toBe('lost 1006 125')
+  sockets[0]?.deliver({ id: 'arq_ghost', type: 'event', payload: {} })
+  expect(told.at(-1)).toBe('lost 1006 125')
+})
+
+test('a refused token is renewed once, then the link ends', async () => {
+  const { clock, sockets, told } = setUp({ canRenewToken: true })
+  await opened()
+  sockets[0]?.welcome()
+  clock.advance(20_000)
+  sockets[0]?.end(4401)
+  clock.advance(125)
+  await opened()
+  sockets[1]?.open()
+  sockets[1]?.end(4401)
+  expect(told).toEqual(['welcome s1', 'lost 4401 125', 'lost 4401 undefined', 'end'])
+})
+
+test('a token that cannot be had is a failure like any other', async () => {
+  let calls = 0
+  const { clock, sockets, told, ended } = setUp({
+    reconnect: { first: true, maxAttempts: 1 },
+    target: async () => {
+      calls += 1
+      throw new Error('no token today')
+    },
+  })
+  await opened()
+  clock.advance(125)
+  await opened()
+  expect(calls).toBe(2)
+  expect(sockets).toHaveLength(0)
+  expect(told).toEqual(['lost 1006 125', 'lost 1006 undefined', 'end'])
+  expect(ended()).toMatchObject({ code: 'connection_failed', cause: new Error('no token today') })
+})
+
+test('with reconnecting off the first loss is the end', async () => {
+  const { sockets, told } = setUp({ reconnect: false })
+  await opened()
+  sockets[0]?.welcome()
+  sockets[0]?.end(1006)
+  expect(told).toEqual(['welcome s1', 'lost 1006 undefined', 'end'])
+})

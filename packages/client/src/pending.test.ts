@@ -1,0 +1,224 @@
+import { expect, test } from 'bun:test'
+import { type ErrorCode, errorCodes } from '@arqonbus/protocol/codes'
+import { createManualClock } from '../test/support/manual-clock.ts'
+import { createPending, type Request } from './pending.ts'
+
+const WINDOW_MS = 120_000
+
+function setUp({ maxWaiting = 10, connected = true } = {}) {
+  const clock = createManualClock()
+  const line = { connected, sent: [] as string[] }
+  const outcomes = new Map<string, unknown>()
+  const send = (frame: string) => {
+    if (line.connected) line.sent.push(frame)
+    return line.connected
+  }
+  const pending = createPending(clock, maxWaiting, send, () => WINDOW_MS)
+  const add = (id: string, about: Partial<Request> = {}) =>
+    pending.add({
+      id,
+      frame: id,
+      kind: 'publish',
+      repeatable: true,
+      timeoutMs: 30_000,
+      succeed: (result) => outcomes.set(id, result),
+      fail: ({ code }) => outcomes.set(id, code),
+      ...about,
+    })
+  return { clock, line, pending, add, outcomes }
+}
+
+const success = (id: string | null) =>
+  ({ request_id: id, status: 'success', response_format: 'x', result: 'done' }) as const
+
+test('a reply settles its request, once', () => {
+  const { pending, add, outcomes, clock } = setUp()
+  add('a')
+  expect(pending.settle(success('a'))).toBe(true)
+  expect(pending.settle(success('a'))).toBe(false)
+  expect(pending.settle(success(null))).toBe(false)
+  expect(outcomes).toEqual(new Map([['a', 'done']]))
+  expect(clock.timers()).toBe(0)
+})
+
+test('a refusal carries the code, the details and the id', () => {
+  const { pending, add } = setUp()
+  let error: unknown
+  add('a', { fail: (one) => (error = one) })
+  const body = {
+    code: 'rate_limited',
+    status: 429,
+    message: 'Slow down.',
+    details: { limit: 5 },
+    retry_after_ms: 70,
+  } as const
+  pending.settle({ request_id: 'a', status: 'error', error: body })
+  expect(error).toMatchObject({
+    code: 'rate_limited',
+    status: 429,
+    message: 'Slow down.',
+    details: { limit: 5 },
+    retryAfterMs: 70,
+    requestId: 'a',
+  })
+})
+
+test('after its time an acknowledgement is unknown, and a command unanswered', () => {
+  const { clock, add, outcomes } = setUp()
+  add('a')
+  add('b', { kind: 'command' })
+  clock.advance(30_000)
+  expect([...outcomes]).toEqual([
+    ['a', 'outcome_unknown'],
+    ['b', 'reply_timeout'],
+  ])
+})
+
+test('what was never sent did certainly not happen', () => {
+  const { clock, line, add, outcomes } = setUp({ connected: false })
+  add('a')
+  add('b', { kind: 'command' })
+  clock.advance(30_000)
+  expect([...outcomes.values()]).toEqual(['not_connected', 'not_connected'])
+  expect(line.sent).toEqual([])
+})
+
+test('over a reconnect, what may be repeated is sent again in its order; the rest fails at once', () => {
+  const { line, pending, add, outcomes } = setUp()
+  add('a')
+  add('delete', { kind: 'command', repeatable: false })
+  line.connected = false
+  pending.connectionLost()
+  expect([...outcomes]).toEqual([['delete', 'connection_lost']])
+  add('b')
+  line.connected = true
+  pending.resend()
+  expect(line.sent).toEqual(['a', 'delete', 'a', 'b'])
+})
+
+test('a publish is not sent again when the dedup window is nearly over', () => {
+  const { clock, line, pending, add, outcomes } = setUp()
+  add('old', { timeoutMs: undefined })
+  line.connected = false
+  clock.advance(WINDOW_MS * 0.5)
+  add('unsent', { timeoutMs: undefined })
+  clock.advance(WINDOW_MS * 0.41)
+  line.connected = true
+  pending.resend()
+  expect([...outcomes]).toEqual([['old', 'outcome_unknown']])
+  expect(line.sent).toEqual(['old', 'unsent'])
+})
+
+test('the window counts from the first try', () => {
+  const { clock, line, pending, add, outcomes } = setUp()
+  add('a', { timeoutMs: undefined })
+  clock.advance(WINDOW_MS * 0.6)
+  pending.resend()
+  clock.advance(WINDOW_MS * 0.6)
+  pending.resend()
+  expect(line.sent).toEqual(['a', 'a'])
+  expect([...outcomes.values()]).toEqual(['outcome_unknown'])
+})
+
+test('at the end everything fails: unknown where it was sent, closed where it was not', () => {
+  const { line, pending, add, outcomes, clock } = setUp()
+  add('sent')
+  add('asked', { kind: 'command' })
+  line.connected = false
+  add('unsent')
+  pending.failAll(undefined)
+  expect([...outcomes]).toEqual([
+    ['sent', 'outcome_unknown'],
+    ['asked', 'closed'],
+    ['unsent', 'closed'],
+  ])
+  expect(clock.timers()).toBe(0)
+})
+
+test('only so many wait', () => {
+  const { add, outcomes } = setUp({ maxWaiting: 1 })
+  add('a')
+  add('b')
+  expect([...outcomes]).toEqual([['b', 'too_much_waiting']])
+})
+
+const refusalOf = (id: string, code: ErrorCode, retryAfterMs?: number) =>
+  ({
+    request_id: id,
+    status: 'error',
+    error: {
+      code,
+      status: errorCodes[code].status,
+      message: code,
+      ...(retryAfterMs !== undefined && { retry_after_ms: retryAfterMs }),
+    },
+  }) as const
+
+/** A publish whose first try was lost with its connection. */
+function setUpSecondTry() {
+  const all = setUp()
+  all.add('a')
+  all.pending.connectionLost()
+  all.pending.resend()
+  return all
+}
+
+test('the refusal of a first try is final', () => {
+  const { pending, add, outcomes } = setUp()
+  add('a')
+  pending.settle(refusalOf('a', 'rate_limited', 50))
+  expect([...outcomes.values()]).toEqual(['rate_limited'])
+})
+
+test('the refusal of a second try says nothing about the first: it is tried again where that may help', () => {
+  const { clock, line, pending, outcomes } = setUpSecondTry()
+  pending.settle(refusalOf('a', 'rate_limited', 50))
+  clock.advance(50)
+  expect(line.sent).toEqual(['a', 'a', 'a'])
+  expect(outcomes.size).toBe(0)
+  pending.settle(success('a'))
+  expect([...outcomes.values()]).toEqual(['done'])
+  expect(clock.timers()).toBe(0)
+})
+
+test('and unknown where it may not', () => {
+  const { pending, outcomes } = setUpSecondTry()
+  pending.settle(refusalOf('a', 'room_paused'))
+  expect([...outcomes.values()]).toEqual(['outcome_unknown'])
+})
+
+test('a conflict is a conflict at any try', () => {
+  const { pending, outcomes } = setUpSecondTry()
+  pending.settle(refusalOf('a', 'id_conflict'))
+  expect([...outcomes.values()]).toEqual(['id_conflict'])
+})
+
+test('a try that waits for its time does not outlive its connection', () => {
+  const { clock, line, pending } = setUpSecondTry()
+  pending.settle(refusalOf('a', 'storage_unavailable', 50))
+  pending.connectionLost()
+  clock.advance(60)
+  expect(line.sent).toEqual(['a', 'a'])
+  pending.resend()
+  expect(line.sent).toEqual(['a', 'a', 'a'])
+})
+
+test('what a bus refuses because it goes is sent to the one that comes', () => {
+  const { clock, line, pending, add, outcomes } = setUp()
+  add('a', { timeoutMs: undefined })
+  add('b', { kind: 'command', repeatable: false })
+  for (const id of ['a', 'b']) pending.settle(refusalOf(id, 'shutting_down'))
+  expect([...outcomes]).toEqual([['b', 'shutting_down']])
+  // The window does not count from a try that was certainly in vain.
+  clock.advance(WINDOW_MS)
+  pending.connectionLost()
+  pending.resend()
+  expect(line.sent).toEqual(['a', 'b', 'a'])
+})
+
+test('an id is under way once', () => {
+  const { add, outcomes } = setUp()
+  add('a')
+  add('a')
+  expect([...outcomes]).toEqual([['a', 'id_conflict']])
+})

@@ -1,0 +1,70 @@
+import type { ReplyPayload, Shutdown } from '@arqonbus/protocol'
+import { refusal } from './errors.ts'
+import type { Announcer, ClientEvents, Gap, Message } from './events.ts'
+import type { Pending } from './pending.ts'
+import { logOf, type Positions } from './positions.ts'
+
+/** What a receiver works with. */
+export type ReceiverOptions = {
+  events: Announcer<ClientEvents>
+  positions: Positions
+  pending: Pending
+  /** An acknowledgement that nobody asked for; `echo: false` brings them. */
+  onUnasked(reply: ReplyPayload): void
+  /** True for a message that a recovery under way brings again in its turn. */
+  isEarly(message: Message): boolean
+  /** True for the own copy that a client with `echo: false` does not want; a recovery brings it all the same. */
+  isUnwanted(message: Message): boolean
+  /** The bus will go, and asks to be left alone for so long. */
+  onShutdown(reconnectAfterMs: number): void
+}
+
+/** Makes the function that every frame after the welcome goes through. */
+export function createReceiver(options: ReceiverOptions): (envelope: Message) => void {
+  const { events, positions, pending, onUnasked, isEarly, isUnwanted, onShutdown } = options
+
+  function received(message: Message): void {
+    if (isEarly(message) || !positions.take(logOf(message), message) || isUnwanted(message)) return
+    events.tell('message', message)
+  }
+
+  function answered(reply: ReplyPayload): void {
+    if (pending.settle(reply)) return
+    if (reply.status === 'success') onUnasked(reply)
+    // Nobody waits for it: a publish without `ack`, or a frame that the bus could not tell the id of.
+    else events.tell('refused', refusal(reply.error, reply.request_id))
+  }
+
+  function noticed(notice: Message): void {
+    const { payload } = notice
+    if (payload.event === 'gap') {
+      const { reason, after, next } = payload as unknown as Gap
+      const address = logOf(notice)
+      positions.start(address, next)
+      events.tell('gap', { address, reason, after, next })
+    } else if (payload.event === 'shutdown') {
+      onShutdown((payload as unknown as Shutdown).reconnect_after_ms)
+    }
+    events.tell('system', notice)
+  }
+
+  return function receive(envelope: Message): void {
+    switch (envelope.type) {
+      case 'event':
+      case 'private':
+        received(envelope)
+        break
+      case 'command_response':
+        answered(envelope.payload as unknown as ReplyPayload)
+        break
+      case 'system':
+        noticed(envelope)
+        break
+      case 'telemetry':
+        events.tell('telemetry', envelope)
+        break
+      default:
+      // A type of a later version: not for this client.
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import { failure } from './errors.ts'
+
+/** How an iterator holds what nobody has taken out yet. */
+export type StreamOptions<Item> = {
+  /** How many items wait at most. Default 1,000. */
+  buffer?: number
+  /**
+   * What happens to an item that finds the buffer full: `'throw'` ends the iterator with `consumer_too_slow` after what waits has been
+   * taken out, so nothing is missed unnoticed; `'drop-oldest'` makes room and calls `onDrop`. Default `'throw'`.
+   */
+  overflow?: 'throw' | 'drop-oldest'
+  /** Called with what was dropped. */
+  onDrop?: (item: Item) => void
+}
+
+/** A bounded queue with a `for await` at its other end. */
+export type Stream<Item> = AsyncIterableIterator<Item> & {
+  push(item: Item): void
+  /** Ends the iterator once what waits has been taken out: with `error`, by throwing it. */
+  end(error?: Error): void
+}
+
+type Taker<Item> = { resolve(result: IteratorResult<Item, undefined>): void; reject(error: Error): void }
+
+/** Makes a stream. `onReturn` is called once, when it has ended or its consumer has left the loop. */
+export function createStream<Item>(
+  { buffer = 1000, overflow = 'throw', onDrop }: StreamOptions<Item>,
+  onReturn: () => void = () => {},
+): Stream<Item> {
+  const waiting: Item[] = []
+  const takers: Taker<Item>[] = []
+  let over: { error: Error | undefined } | undefined
+
+  function end(error?: Error): void {
+    if (over !== undefined) return
+    over = { error }
+    onReturn()
+    for (const taker of takers.splice(0)) finish(taker)
+  }
+
+  /** An error is thrown once; whoever asks again hears that the iterator is done, as generators do it. */
+  function finish(taker: Taker<Item>): void {
+    const error = over?.error
+    over = { error: undefined }
+    if (error === undefined) taker.resolve({ done: true, value: undefined })
+    else taker.reject(error)
+  }
+
+  return {
+    push(item) {
+      if (over !== undefined) return
+      const taker = takers.shift()
+      if (taker !== undefined) return taker.resolve({ done: false, value: item })
+      if (waiting.length < buffer) return void waiting.push(item)
+      if (overflow === 'throw') return end(failure('consumer_too_slow', { details: { buffer } }))
+      waiting.push(item)
+      onDrop?.(waiting.shift() as Item)
+    },
+    end,
+    next: () =>
+      new Promise((resolve, reject) => {
+        const item = waiting.shift()
+        if (item !== undefined) resolve({ done: false, value: item })
+        else if (over !== undefined) finish({ resolve, reject })
+        else takers.push({ resolve, reject })
+      }),
+    async return() {
+      waiting.length = 0
+      end()
+      over = { error: undefined }
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+}

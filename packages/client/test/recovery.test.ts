@@ -1,0 +1,382 @@
+import { expect, test } from 'bun:test'
+import type { Config } from '@arqonbus/server'
+import type { ClientOptions } from '../src/index.ts'
+import { collect, next, textOf } from './support/collect.ts'
+import { createStage } from './support/stage.ts'
+
+const stage = createStage()
+
+/** A bus; `ann` on a line that can be cut, with what she hears; `ben` beside it, who is never cut. */
+async function setUp(options: Partial<ClientOptions> = {}, config: Partial<Config> = {}) {
+  const { busUrl } = await stage.bus(config)
+  const line = await stage.line(busUrl)
+  const ann = await stage.client({ url: line.url, clientId: 'ann', ...options })
+  const ben = await stage.client({ url: busUrl, clientId: 'ben', maxWaiting: 5000 })
+  const say = (address: string, ...texts: string[]) =>
+    Promise.all(texts.map((text) => ben.publish(address, { text }, { ack: true })))
+  /** Cuts the line, does what happens meanwhile, and lets Ann come back. */
+  const away = async (meanwhile: () => Promise<unknown> = async () => {}) => {
+    const [lost, back] = [next(ann, 'disconnected'), next(ann, 'connected')]
+    line.accept(false)
+    line.cut()
+    await lost
+    await meanwhile()
+    line.accept(true)
+    return back
+  }
+  return { busUrl, line, ann, ben, say, away, heard: collect(ann, 'message', textOf), gaps: collect(ann, 'gap') }
+}
+
+test('what was said meanwhile comes after the reconnect, each message once and in order', async () => {
+  const { ann, say, away, heard, gaps } = await setUp({ join: ['science:explore', 'chat:public'] })
+  await say('science:explore', '1', '2')
+  await heard.count(2)
+  const welcome = await away(() => say('science:explore', '3', '4', '5'))
+  expect(welcome).toMatchObject({ resumed: true, client: { client_id: 'ann' } })
+  await heard.count(5)
+  await say('science:explore', '6')
+  await say('chat:public', '7')
+  expect(await heard.count(7)).toEqual(['1', '2', '3', '4', '5', '6', '7'])
+  expect(gaps.all).toEqual([])
+  expect(ann.subscriptions).toEqual(['science:explore', 'chat:public'])
+})
+
+test('also where nothing had been said before', async () => {
+  const { say, away, heard, gaps } = await setUp({ join: ['science:explore'] })
+  await away(() => say('science:explore', '1', '2'))
+  expect(await heard.count(2)).toEqual(['1', '2'])
+  expect(gaps.all).toEqual([])
+})
+
+test('again and again', async () => {
+  const { say, away, heard, gaps } = await setUp({ join: ['science:explore'] })
+  for (let round = 0; round < 10; round++) await away(() => say('science:explore', `${round}`))
+  expect(await heard.count(10)).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+  expect(gaps.all).toEqual([])
+})
+
+test('a whole room recovers: its channels, one born meanwhile, and its broadcast', async () => {
+  const { say, away, heard, gaps } = await setUp({ join: ['science:*'] })
+  await say('science:explore', '1')
+  await say('science:*', 'to all')
+  await heard.count(2)
+  await away(async () => {
+    await say('science:explore', '2', '3')
+    await say('science:new', 'born')
+    await say('science:*', 'to all again')
+  })
+  await heard.count(6)
+  await say('science:explore', '4')
+  await heard.count(7)
+  expect(heard.all.filter((text) => String(text).length === 1)).toEqual(['1', '2', '3', '4'])
+  expect(heard.all.toSorted()).toEqual(['1', '2', '3', '4', 'born', 'to all', 'to all again'])
+  expect(gaps.all).toEqual([])
+})
+
+test('the broadcast of a room recovers for whoever has joined two of its channels, and once', async () => {
+  const { say, away, heard, gaps } = await setUp({ join: ['science:explore', 'science:general'] })
+  await away(async () => {
+    await say('science:*', 'to all')
+    await say('science:general', 'general')
+  })
+  await heard.count(2)
+  await say('science:*', 'to all again')
+  await heard.count(3)
+  expect(heard.all.toSorted()).toEqual(['general', 'to all', 'to all again'])
+  expect(gaps.all).toEqual([])
+})
+
+test('what has expired is told before the next message', async () => {
+  const { ann, say, away, heard, gaps } = await setUp({ join: ['science:explore'] }, { historySize: 2 })
+  await say('science:explore', '1')
+  await heard.count(1)
+  const order: string[] = []
+  ann.on('gap', () => order.push('gap'))
+  ann.on('message', ({ payload }) => order.push(String(payload.text)))
+  await away(() => say('science:explore', '2', '3', '4', '5'))
+  const [gap] = await gaps.count(1)
+  expect(gap).toMatchObject({ address: 'science:explore', reason: 'trimmed' })
+  expect(gap?.after).toMatch(/-1$/)
+  expect(gap?.next).toMatch(/-5$/)
+  await say('science:explore', '6')
+  await heard.count(2)
+  expect(order).toEqual(['gap', '6'])
+})
+
+test('a bus that was started anew has another log: told, and the subscription goes on', async () => {
+  const first = await stage.bus()
+  const ann = await stage.client({ url: first.busUrl, clientId: 'ann', join: ['science:explore'] })
+  await ann.publish('science:explore', { text: '1' }, { ack: true })
+  const [lost, gaps] = [next(ann, 'disconnected'), collect(ann, 'gap', ({ address, reason }) => `${address} ${reason}`)]
+  const notice = next(ann, 'system')
+  await first.drain('restart')
+  expect(await notice).toMatchObject({ payload: { event: 'shutdown' } })
+  expect(await lost).toMatchObject({ code: 1012 })
+  await stage.bus({ port: Number(new URL(first.busUrl).port) })
+  expect(await gaps.count(3)).toEqual(['arqonbus:inbox reset', 'science:explore reset', 'science:* lost'])
+  const heard = next(ann, 'message')
+  await ann.publish('science:explore', { text: '2' }, { ack: true })
+  expect(textOf(await heard)).toBe('2')
+})
+
+test('an acknowledged publish is sent again after a cut, and is there once', async () => {
+  const { line, ann, ben } = await setUp()
+  await ben.join('science:explore')
+  const heard = collect(ben, 'message', textOf)
+  line.holdReplies(true)
+  const texts = Array.from({ length: 20 }, (_, i) => `${i}`)
+  const acknowledged = texts.map((text) => ann.publish('science:explore', { text }, { ack: true }))
+  await heard.count(20)
+  const back = next(ann, 'connected')
+  line.holdReplies(false)
+  line.cut()
+  await back
+  const results = await Promise.all(acknowledged)
+  expect(results.map(({ duplicate }) => duplicate)).toEqual(texts.map(() => true))
+  await ann.publish('science:explore', { text: 'last' }, { ack: true })
+  expect(await heard.count(21)).toEqual([...texts, 'last'])
+})
+
+test('what is published while there is no connection waits for it, in its order', async () => {
+  const { ann, ben, away } = await setUp()
+  await ben.join('science:explore')
+  const heard = collect(ben, 'message', textOf)
+  const refused = next(ann, 'refused')
+  let acknowledged: Promise<unknown[]> | undefined
+  await away(async () => {
+    const texts = ['1', '2', '3']
+    acknowledged = Promise.all(texts.map((text) => ann.publish('science:explore', { text }, { ack: true })))
+    ann.publish('science:explore', { text: 'without ack' })
+  })
+  expect(await refused).toMatchObject({ code: 'not_connected' })
+  expect(await acknowledged).toHaveLength(3)
+  expect(await heard.count(3)).toEqual(['1', '2', '3'])
+})
+
+test('a command that was under way is asked again where that is harmless, and fails where it is not', async () => {
+  const { line, ann, ben } = await setUp()
+  line.holdReplies(true)
+  const asked = ann.status()
+  const joined = ann.join('science:explore')
+  const created = ann.createChannel('science:lab').catch((error: unknown) => error)
+  // Ben sees the channel of the last command: all three have reached the bus.
+  while ((await ben.listChannels()).channels.every(({ name }) => name !== 'lab')) {}
+  line.holdReplies(false)
+  line.cut()
+  expect(await created).toMatchObject({ code: 'connection_lost', status: 503 })
+  expect(await asked).toMatchObject({ server: { name: 'arqonbus' } })
+  expect(await joined).toMatchObject({ channel: 'science:explore' })
+  expect(ann.subscriptions).toEqual(['science:explore'])
+})
+
+test('private messages that came meanwhile are caught up', async () => {
+  const { ann, ben, away, heard, gaps } = await setUp()
+  await ben.private('ann', { text: '1' }, { ack: true })
+  await heard.count(1)
+  await away(async () => {
+    await ben.private('ann', { text: '2' }, { ack: true })
+    await ben.private('ann', { text: '3' }, { ack: true })
+  })
+  await heard.count(3)
+  await ben.private('ann', { text: '4' }, { ack: true })
+  expect(await heard.count(4)).toEqual(['1', '2', '3', '4'])
+  expect(gaps.all).toEqual([])
+  expect(ann.state).toBe('open')
+})
+
+test('also the first one ever', async () => {
+  const { ben, away, heard } = await setUp()
+  await away(() => ben.private('ann', { text: '1' }, { ack: true }))
+  await ben.private('ann', { text: '2' }, { ack: true })
+  expect(await heard.count(2)).toEqual(['1', '2'])
+})
+
+test('private messages of an earlier session are not given to whoever takes its id', async () => {
+  const { busUrl } = await stage.bus()
+  const ben = await stage.client({ url: busUrl, clientId: 'ben' })
+  const ann = await stage.client({ url: busUrl, clientId: 'ann' })
+  const [first] = [
+    await ben.private('ann', { text: 'secret' }, { ack: true }),
+    await ben.private('ann', {}, { ack: true }),
+  ]
+  const start = (await ann.history('arqonbus:inbox')).first
+  await ann.close()
+  const other = await stage.client({ url: busUrl, clientId: 'ann' })
+  const heard = collect(other, 'message', textOf)
+  for (const since of [start, first.position as string, '1-0']) {
+    expect(await other.join('arqonbus:inbox', { since })).toMatchObject({ recovered: false })
+  }
+  await ben.private('ann', { text: 'for the new one' }, { ack: true })
+  expect(await heard.count(1)).toEqual(['for the new one'])
+})
+
+test('with echo off the own messages are no gap over a cut either, and are not heard', async () => {
+  const { ann, say, away, heard, gaps } = await setUp({ echo: false, join: ['science:explore'] })
+  await ann.publish('science:explore', { text: 'own 1' }, { ack: true })
+  await say('science:explore', '1')
+  await heard.count(1)
+  let waiting: Promise<unknown> | undefined
+  await away(async () => {
+    waiting = ann.publish('science:explore', { text: 'own 2' }, { ack: true })
+    await say('science:explore', '2')
+  })
+  await waiting
+  await say('science:explore', '3')
+  expect(await heard.count(3)).toEqual(['1', '2', '3'])
+  expect(gaps.all).toEqual([])
+})
+
+test('an acknowledgement that was cut off with echo off is no gap', async () => {
+  const { line, ann, ben, say, heard, gaps } = await setUp({ echo: false, join: ['science:explore'] })
+  await ben.join('science:explore')
+  const benHears = collect(ben, 'message')
+  line.holdReplies(true)
+  const own = ann.publish('science:explore', { text: 'own' }, { ack: true })
+  await benHears.count(1)
+  await say('science:explore', '1')
+  const back = next(ann, 'connected')
+  line.holdReplies(false)
+  line.cut()
+  await back
+  expect(await own).toMatchObject({ duplicate: true })
+  await say('science:explore', '2')
+  expect(await heard.count(2)).toEqual(['1', '2'])
+  expect(gaps.all).toEqual([])
+})
+
+test('an explicit recovery hands over again what the application asks for', async () => {
+  const { ann, say, heard, gaps } = await setUp({ join: ['science:explore'] })
+  const [first] = await say('science:explore', '1', '2', '3')
+  await heard.count(3)
+  const result = await ann.join('science:explore', { since: first!.position as string, since_id: first!.id })
+  expect(result).toMatchObject({ recovered: true, missed: 2 })
+  await say('science:explore', '4')
+  expect(await heard.count(6)).toEqual(['1', '2', '3', '2', '3', '4'])
+  expect(gaps.all).toEqual([])
+})
+
+test('a subscription that may not be resumed is told and given up', async () => {
+  const { ann, ben, away } = await setUp()
+  await ben.createChannel('science:secret', { type: 'private', metadata: { members: ['ann'] } })
+  await ann.join('science:secret')
+  const left = next(ann, 'left')
+  await away(async () => {
+    await ben.deleteChannel('science:secret')
+    await ben.createChannel('science:secret', { type: 'private' })
+  })
+  expect(await left).toMatchObject({ address: 'science:secret', error: { code: 'forbidden' } })
+  expect(ann.subscriptions).toEqual([])
+})
+
+test('leaving while there is no connection holds', async () => {
+  const { ann, say, away, heard } = await setUp({ join: ['science:explore', 'science:general'] })
+  let left: Promise<boolean> | undefined
+  await away(async () => {
+    left = ann.leave('science:explore')
+    await say('science:explore', 'missed')
+    await say('science:general', 'general')
+  })
+  await left
+  expect(await heard.count(1)).toEqual(['general'])
+  expect(ann.subscriptions).toEqual(['science:general'])
+})
+
+test('a line that has gone dead without a word is noticed, and left', async () => {
+  const { line, ann, say, heard, gaps } = await setUp({
+    heartbeatMs: 20,
+    closeTimeoutMs: 10,
+    join: ['science:explore'],
+  })
+  const [lost, back] = [next(ann, 'disconnected'), next(ann, 'connected')]
+  line.holdReplies(true)
+  await say('science:explore', '1')
+  expect(await lost).toMatchObject({ code: 1006, reason: 'heartbeat lost' })
+  line.holdReplies(false)
+  await back
+  expect(await heard.count(1)).toEqual(['1'])
+  expect(gaps.all).toEqual([])
+})
+
+test('a hundred and one subscriptions are resumed in two batches', async () => {
+  const { ann, away, heard, say } = await setUp()
+  const addresses = Array.from({ length: 101 }, (_, i) => `science:c${i}`)
+  await Promise.all(addresses.map((address) => ann.join(address)))
+  await away(() => Promise.all(addresses.map((address) => say(address, address))))
+  expect((await heard.count(101)).toSorted()).toEqual(addresses.toSorted())
+})
+
+test('many messages come after a long absence, without a hole and without a double', async () => {
+  const { ann, say, away, heard, gaps } = await setUp(
+    { join: ['science:explore'] },
+    { historySize: 5000, rateLimit: null },
+  )
+  const texts = Array.from({ length: 3000 }, (_, i) => `${i}`)
+  await away(() => say('science:explore', ...texts))
+  const more = say('science:explore', 'a', 'b', 'c')
+  expect(await heard.count(3003)).toEqual([...texts, 'a', 'b', 'c'])
+  await more
+  expect(gaps.all).toEqual([])
+  expect(ann.state).toBe('open')
+})
+
+/** A small generator of numbers that a seed repeats (mulberry32). */
+function seeded(seed: number): () => number {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+    t ^= t + Math.imul(t ^ (t >>> 7), 61 | t)
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+for (const seed of [1, 2, 3, 4]) {
+  test(`two who are cut again and again lose nothing, double nothing, and keep the order (seed ${seed})`, async () => {
+    const random = seeded(seed)
+    const { busUrl } = await stage.bus({ historySize: 5000 })
+    const lines = [await stage.line(busUrl), await stage.line(busUrl)]
+    const join = ['science:explore', 'science:*']
+    const [ann, ben] = [
+      await stage.client({ url: lines[0]!.url, clientId: 'ann', join, echo: seed % 2 === 0, random }),
+      await stage.client({ url: lines[1]!.url, clientId: 'ben', join, random }),
+    ]
+    const gaps = [collect(ann, 'gap'), collect(ben, 'gap')]
+    const heard = new Map([ann, ben].map((client) => [client, new Map<string, number[]>()]))
+    for (const client of [ann, ben]) {
+      client.on('message', ({ from, type, channel, payload }) => {
+        const key = `${from} ${type} ${channel}`
+        const numbers = heard.get(client)!
+        numbers.set(key, [...(numbers.get(key) ?? []), payload.i as number])
+      })
+    }
+    const outcomes: Promise<unknown>[] = []
+    for (let i = 0; i < 300; i++) {
+      for (const [client, other] of [[ann, 'ben'] as const, [ben, 'ann'] as const]) {
+        outcomes.push(client.publish('science:explore', { i }, { ack: true }))
+        if (i % 5 === 0) outcomes.push(client.publish('science:*', { i }, { ack: true }))
+        if (i % 3 === 0) outcomes.push(client.private(other, { i }, { ack: true }))
+      }
+      if (random() < 0.05) lines[random() < 0.5 ? 0 : 1]!.cut()
+      if (random() < 0.3) await new Promise((resolve) => setImmediate(resolve))
+    }
+    await Promise.all(outcomes)
+    const everything = ({ echo }: { echo: boolean }, self: string, other: string) => {
+      const senders = echo ? [self, other] : [other]
+      const numbers = Array.from({ length: 300 }, (_, i) => i)
+      return new Map(
+        senders.flatMap((from) => [
+          [`${from} event explore`, numbers],
+          [`${from} event *`, numbers.filter((i) => i % 5 === 0)],
+          [`${from} private pm`, numbers.filter((i) => i % 3 === 0)],
+        ]),
+      )
+    }
+    const expected = [everything({ echo: seed % 2 === 0 }, 'ann', 'ben'), everything({ echo: true }, 'ben', 'ann')]
+    const count = (numbers: Map<string, number[]>) => [...numbers.values()].reduce((sum, { length }) => sum + length, 0)
+    for (const [i, client] of [ann, ben].entries()) {
+      while (count(heard.get(client)!) < count(expected[i]!)) await next(client, 'message')
+      await client.ping()
+      expect(heard.get(client)).toEqual(expected[i]!)
+    }
+    expect(gaps.flatMap(({ all }) => all)).toEqual([])
+  }, 20_000)
+}
