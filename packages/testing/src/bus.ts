@@ -1,0 +1,30 @@
+/** A bus for a test: real sockets, ports that the system chooses, gone at the end of the file. */
+import { afterAll } from 'bun:test'
+import { type Config, type RunningServer, type StartOptions, startServer, testConfig } from '@arqonbus/server'
+import { type ConnectOptions, connect, type TestClient } from './client.ts'
+import { readMetric } from './metrics.ts'
+
+/** A bus under test. */
+export type TestBus = RunningServer & {
+  /** Connects a client and waits for its welcome. */
+  connect(options?: ConnectOptions): Promise<TestClient>
+  /** Connects the client of that id and joins it to these addresses. */
+  as(id: string, ...join: string[]): Promise<TestClient>
+  /** The value of a sample of `/metrics`, `arqonbus_limits_hit_total{limit="rooms"}`. */
+  metric(sample: string): Promise<number>
+}
+
+/** Starts a bus with the defaults but for `config`; it is stopped after the tests of the file. */
+export async function startBus(
+  config: Partial<Config> = {},
+  options: Omit<StartOptions, 'config'> = {},
+): Promise<TestBus> {
+  const server = await startServer({ config: testConfig({ drainTimeoutMs: 500, ...config }), ...options })
+  afterAll(() => server.drain('end of the tests'))
+  return {
+    ...server,
+    connect: (connectOptions) => connect(server.busUrl, connectOptions),
+    as: (id, ...join) => connect(server.busUrl, { query: { client_id: id, join } }),
+    metric: (sample) => readMetric(server.httpUrl, sample),
+  }
+}

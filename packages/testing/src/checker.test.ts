@@ -1,0 +1,185 @@
+import { describe, expect, test } from 'bun:test'
+import { check, type Seen, type Violation, violationsText } from './checker.ts'
+
+const CHANNEL = 'science:general'
+type Delivered = Extract<Seen, { f: 'deliver' }>
+
+/** Ann publishes ten messages, all acknowledged; bob and cyd are there from the start and get them; the history has them. */
+function rightHistory(): Seen[] {
+  const history: Seen[] = []
+  for (const process of ['bob', 'cyd']) history.push({ process, f: 'begin', channel: CHANNEL, position: '100-0' })
+  for (let n = 1; n <= 10; n++) {
+    const message = { channel: CHANNEL, id: `arq_${n}` }
+    const position = `${100 + n}-${n}`
+    history.push({ process: 'ann', f: 'publish', type: 'invoke', ...message })
+    for (const process of ['bob', 'cyd']) history.push({ process, f: 'deliver', ...message, position })
+    history.push({ process: 'ann', f: 'publish', type: 'ok', ...message, position })
+    history.push({ process: 'ann', f: 'history', ...message, position })
+  }
+  return history
+}
+
+/** Where bob got message `n`. */
+const isBobs = (n: number) => (seen: Seen) => seen.f === 'deliver' && seen.process === 'bob' && seen.id === `arq_${n}`
+
+const rulesOf = (violations: readonly Violation[]) => [...new Set(violations.map(({ rule }) => rule))].sort()
+
+test('a history in which everything was kept has no violation', () => {
+  expect(check(rightHistory())).toEqual([])
+})
+
+describe('one fault is flagged', () => {
+  /** Checks a history with one fault. */
+  const broken = (change: (history: Seen[]) => void): Violation[] => {
+    const history = rightHistory()
+    change(history)
+    return check(history)
+  }
+  /** Takes out one event. */
+  const lose = (history: Seen[], which: (seen: Seen) => boolean) => history.splice(history.findIndex(which), 1)
+
+  test('a loss in the middle', () => {
+    const violations = broken((history) => lose(history, isBobs(5)))
+    expect(rulesOf(violations)).toEqual([3, 7])
+    expect(violationsText(violations)).toContain('bob in science:general: arq_6 at 106-6 came after 104-4')
+  })
+
+  test('a loss at the end', () => {
+    const violations = broken((history) => lose(history, isBobs(10)))
+    expect(violations[0]).toEqual({
+      rule: 2,
+      process: 'bob',
+      channel: CHANNEL,
+      text: 'arq_10 at 110-10 is in the log and never came; the last was 109-9',
+    })
+    expect(rulesOf(violations)).toEqual([2])
+  })
+
+  test('a loss of all', () => {
+    expect(rulesOf(check(rightHistory().filter((seen) => !(seen.f === 'deliver' && seen.process === 'bob'))))).toEqual([
+      2,
+    ])
+  })
+
+  test('a swap', () => {
+    const violations = broken((history) => {
+      const [a, b] = [history.findIndex(isBobs(5)), history.findIndex(isBobs(6))]
+      ;[history[a], history[b]] = [history[b]!, history[a]!]
+    })
+    expect(rulesOf(violations)).toContain(3)
+  })
+
+  test('a double', () => {
+    const violations = broken((history) => {
+      const at = history.findIndex(isBobs(5))
+      history.splice(at, 0, history[at]!)
+    })
+    expect(rulesOf(violations)).toEqual([5])
+  })
+
+  test('a double that comes late', () => {
+    const violations = broken((history) => history.push(history.find(isBobs(5))!))
+    expect(rulesOf(violations)).toEqual([3])
+  })
+
+  test('one message at two positions', () => {
+    const violations = broken((history) => {
+      history.push({ process: 'ann', f: 'publish', type: 'ok', channel: CHANNEL, id: 'arq_3', position: '111-11' })
+    })
+    expect(rulesOf(violations)).toContain(5)
+  })
+
+  test('a phantom that was never sent', () => {
+    const violations = broken((history) => {
+      history.push({ process: 'bob', f: 'deliver', channel: CHANNEL, id: 'arq_ghost', position: '111-11' })
+    })
+    expect(rulesOf(violations)).toEqual([6])
+  })
+
+  test('a phantom that was refused', () => {
+    const violations = broken((history) => {
+      history.push({ process: 'ann', f: 'publish', type: 'invoke', channel: CHANNEL, id: 'arq_11' })
+      history.push({ process: 'ann', f: 'publish', type: 'fail', channel: CHANNEL, id: 'arq_11' })
+      history.push({ process: 'bob', f: 'deliver', channel: CHANNEL, id: 'arq_11', position: '111-11' })
+    })
+    expect(rulesOf(violations)).toEqual([6])
+  })
+
+  test('a message that nobody had asked for', () => {
+    const violations = broken((history) => {
+      history.push({ process: 'dan', f: 'deliver', channel: CHANNEL, id: 'arq_1', position: '101-1' })
+    })
+    expect(rulesOf(violations)).toEqual([6])
+  })
+
+  test('a reused position', () => {
+    const violations = broken((history) => {
+      const at = history.findIndex(isBobs(5))
+      history[at] = { ...(history[at] as Delivered), id: 'arq_9' }
+    })
+    expect(rulesOf(violations)).toContain(4)
+  })
+
+  test('an acknowledged message that is not in the history', () => {
+    const violations = broken((history) => lose(history, (seen) => seen.f === 'history' && seen.id === 'arq_5'))
+    expect(rulesOf(violations)).toEqual([1])
+  })
+})
+
+describe('what is no fault', () => {
+  test('a gap that was told', () => {
+    const history = rightHistory().filter((seen) => !isBobs(5)(seen))
+    history.splice(history.findIndex(isBobs(6)), 0, { process: 'bob', f: 'gap', channel: CHANNEL, next: '105-5' })
+    expect(check(history)).toEqual([])
+  })
+
+  test('what is missed while away, and the end of a subscription', () => {
+    const history = rightHistory()
+    history.splice(
+      history.findIndex(isBobs(3)),
+      0,
+      { process: 'bob', f: 'lost' },
+      { process: 'bob', f: 'begin', channel: CHANNEL, position: '102-2' },
+    )
+    const ended = history.findIndex(isBobs(8))
+    const rest = history.slice(ended).filter(({ f, process }) => !(f === 'deliver' && process === 'bob'))
+    expect(check([...history.slice(0, ended), { process: 'bob', f: 'end', channel: CHANNEL }, ...rest])).toEqual([])
+  })
+
+  test('what is older than the history', () => {
+    expect(
+      check(rightHistory().filter((seen) => !(seen.f === 'history' && ['arq_1', 'arq_2'].includes(seen.id)))),
+    ).toEqual([])
+  })
+
+  test('an unknown outcome that did happen, or did not', () => {
+    const publish = { process: 'ann', f: 'publish', channel: CHANNEL, id: 'arq_11' } as const
+    const unknown: Seen[] = [
+      { ...publish, type: 'invoke' },
+      { ...publish, type: 'unknown' },
+    ]
+    expect(check([...rightHistory(), ...unknown])).toEqual([])
+    const came = ['bob', 'cyd'].map(
+      (process): Seen => ({ process, f: 'deliver', channel: CHANNEL, id: 'arq_11', position: '111-11' }),
+    )
+    expect(check([...rightHistory(), ...unknown, ...came])).toEqual([])
+  })
+
+  test('an acknowledgement in place of the own copy', () => {
+    const history = rightHistory().filter((seen) => !isBobs(5)(seen))
+    const own = history.map((seen): Seen => {
+      const isFive = seen.f === 'publish' && seen.id === 'arq_5'
+      return isFive ? { ...seen, process: 'bob', ...(seen.type === 'ok' && { inPlace: true }) } : seen
+    })
+    expect(check(own)).toEqual([])
+  })
+
+  test('a channel that is born while somebody has the whole room, and one that it may not read', () => {
+    const asked: Seen[] = [{ process: 'eve', f: 'begin_room', room: 'science' }]
+    const history = rightHistory()
+    for (let n = 1; n <= 10; n++) asked.push({ ...(history.find(isBobs(n)) as Delivered), process: 'eve' })
+    expect(check([...history, ...asked])).toEqual([])
+    expect(rulesOf(check([...history, ...asked.slice(0, 5)]))).toEqual([2])
+    expect(check([...history, asked[0]!], { mayRead: (process) => process !== 'eve' })).toEqual([])
+  })
+})

@@ -1,0 +1,35 @@
+/** Tools for tests: programs that a machine may lack. */
+
+export { startBus, type TestBus } from './bus.ts'
+export { type CheckOptions, check, type Seen, type Violation, violationsText } from './checker.ts'
+export {
+  type Closed,
+  type ConnectOptions,
+  connect,
+  type Frame,
+  isMessage,
+  open,
+  type Publish,
+  RefusedError,
+  refusal,
+  type TestClient,
+  textOf,
+} from './client.ts'
+export { type TestClock, testClock } from './clock.ts'
+export { eventually } from './eventually.ts'
+export { readMetric } from './metrics.ts'
+export { findProgram, type ProgramName, type Skip, withProgram } from './programs.ts'
+export { createRandom, type Random } from './random.ts'
+export type { FrameKind, RawFrame, ServerFrame } from './raw-frame.ts'
+export {
+  dial,
+  openRaw,
+  type RawEnd,
+  type RawHead,
+  type RawSocket,
+  type UpgradeHead,
+  upgradeRequest,
+} from './raw-socket.ts'
+export { type SimulationOptions, type SimulationResult, simulate } from './simulation/simulate.ts'
+export { createSlowLog, type Failure, type SlowLog, type SlowLogWaiting } from './slow-log.ts'
+export { type LogSettings, type LogUnderTest, logSuite } from './suites/log.ts'

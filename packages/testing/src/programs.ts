@@ -1,0 +1,69 @@
+/** Programs that some suites need and a machine may lack: such a suite is skipped by name, and said so, never silently. */
+
+import { describe, test } from 'bun:test'
+import { accessSync, appendFileSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** The programs, the names that distributions give them, and the line that installs each on Debian. */
+const programs = {
+  'redis-server': { names: ['redis-server', 'valkey-server'], install: 'apt-get install -y redis-server' },
+  chromium: { names: ['chromium', 'chromium-browser', 'google-chrome'], install: 'apt-get install -y chromium' },
+  promtool: { names: ['promtool'], install: 'apt-get install -y prometheus' },
+} as const
+
+/** A program that a suite can ask for. */
+export type ProgramName = keyof typeof programs
+
+/** A suite that did not run, and what it lacked; `npm test` lists these. */
+export type Skip = { suite: string; program: ProgramName; install: string }
+
+/** The path of the program on this machine, or undefined. */
+export function findProgram(name: ProgramName, path: string = process.env.PATH ?? ''): string | undefined {
+  for (const folder of path.split(delimiter)) {
+    for (const candidate of programs[name].names) {
+      const file = join(folder, candidate)
+      if (folder !== '' && isExecutable(file)) return file
+    }
+  }
+  return undefined
+}
+
+/**
+ * A suite that needs a program: `withProgram('promtool', 'metrics are valid for promtool', (path) => { test(…) })`.
+ *
+ * Without the program the suite is skipped and the skip recorded for `npm test`, which prints the line that installs it;
+ * with `REQUIRE_ALL=1` it fails instead.
+ */
+export function withProgram(name: ProgramName, suite: string, body: (path: string) => void): void {
+  const path = findProgram(name)
+  if (path !== undefined) {
+    describe(suite, () => body(path))
+    return
+  }
+  const { install } = programs[name]
+  if (process.env.REQUIRE_ALL === '1') {
+    test(suite, () => {
+      throw new Error(`${name} is not installed, and REQUIRE_ALL=1 asks for it: ${install}`)
+    })
+    return
+  }
+  // biome-ignore lint/suspicious/noSkippedTests: this is the one place that skips, with a reason on record.
+  test.skip(suite, () => {})
+  record({ suite, program: name, install })
+}
+
+/** Hands the skip to `npm test` through the file that it names, or tells it to whoever ran `bun test` by hand. */
+function record(skip: Skip): void {
+  const file = process.env.TEST_SKIPS_FILE
+  if (file === undefined) console.warn(`skipped: ${skip.suite} — ${skip.install}`)
+  else appendFileSync(file, `${JSON.stringify(skip)}\n`)
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,641 @@
+/**
+ * What every log keeps, whoever drives it: one suite for all drivers, a test for each sentence of the contract.
+ *
+ * The suite does not know whether a driver answers at once: after every append it lets the driver settle, and it awaits every answer.
+ */
+import { describe, expect, test } from 'bun:test'
+import {
+  type CodedError,
+  type Position,
+  positionText,
+  protocolVersions,
+  type ReadEnvelope,
+  readEnvelope,
+} from '@arqonbus/protocol'
+import type { Draft, Entry, Log, LogDriver, LogOptions, MemoryLogOptions, Page, ReadQuery } from '@arqonbus/server'
+import { type TestClock, testClock } from '../clock.ts'
+
+/** What a driver is made with. */
+export type LogSettings = MemoryLogOptions
+
+/** A driver under test. */
+export type LogUnderTest = {
+  readonly driver: LogDriver<string, Draft>
+  /** Ends when everything that was appended has its outcome, and everything that was asked its answer. */
+  settle(): Promise<void>
+}
+
+/** Something that a driver told. */
+type Told =
+  | {
+      readonly kind: 'appended'
+      readonly subject: string
+      readonly entry: Entry
+      readonly draft: Draft | undefined
+      readonly given: Position
+    }
+  | { readonly kind: 'repeated'; readonly subject: string; readonly position: Position; readonly draft: Draft }
+  | { readonly kind: 'refused'; readonly subject: string; readonly error: CodedError; readonly draft: Draft }
+
+/** A message in short. */
+type Message = { id?: string; from?: string; payload?: string; metadata?: Record<string, unknown>; ack?: boolean }
+
+const ROOMY: LogOptions = { size: 100, ttlMs: 3_600_000 }
+const WINDOW_MS = 120_000
+const NO_LIMIT = { limit: 1000, maxBytes: 1_000_000 }
+
+/** A driver with everything around it that a test needs. */
+function createStage(make: (settings: LogSettings) => LogUnderTest, settings: Partial<LogSettings> = {}) {
+  const clock: TestClock = testClock()
+  const expired: Record<string, number> = {}
+  const { driver, settle } = make({
+    clock,
+    maxBytes: 1 << 20,
+    dedupWindowMs: WINDOW_MS,
+    dedupBytes: 1 << 20,
+    expired: (reason, count) => {
+      expired[reason] = (expired[reason] ?? 0) + count
+    },
+    ...settings,
+  })
+  const told: Told[] = []
+  const logs = new Map<string, Log>()
+  let count = 0
+  driver.listen({
+    appended: (subject, entry, draft) =>
+      told.push({ kind: 'appended', subject, entry, draft, given: logs.get(subject)!.given }),
+    repeated: (subject, position, draft) => told.push({ kind: 'repeated', subject, position, draft }),
+    refused: (subject, error, draft) => told.push({ kind: 'refused', subject, error, draft }),
+  })
+  const open = (key = 'science:general', options: Partial<LogOptions> = {}): Log => {
+    const log = driver.open(key, key, { ...ROOMY, ...options })
+    logs.set(key, log)
+    return log
+  }
+  /** Appends and waits for the outcome. */
+  const append = async (log: Log, message: Message = {}): Promise<Told> => {
+    const draft = draftOf({ id: `arq_${++count}`, ...message })
+    log.append(draft)
+    await settle()
+    const outcomes = told.filter((one) => one.draft === draft)
+    expect(outcomes).toHaveLength(1)
+    return outcomes[0]!
+  }
+  const fill = async (log: Log, messages: number, message: Message = {}) => {
+    for (let i = 0; i < messages; i++) await append(log, message)
+  }
+  const answer = async <T>(asked: T | Promise<T>): Promise<T> => {
+    await settle()
+    return asked
+  }
+  const read = (log: Log, query: Partial<ReadQuery> = {}): Promise<Page> => answer(log.read({ ...NO_LIMIT, ...query }))
+  return { driver, clock, expired, told, open, append, fill, answer, read, settle }
+}
+
+/** The suite: `make` makes a driver with these settings and nothing in it. */
+export function logSuite(name: string, make: (settings: LogSettings) => LogUnderTest): void {
+  const stage = (settings?: Partial<LogSettings>) => createStage(make, settings)
+  describe(`the log, ${name}`, () => {
+    order(stage)
+    reading(stage)
+    recovering(stage)
+    recognising(stage)
+    keeping(stage)
+    ending(stage)
+  })
+}
+
+type Stage = (settings?: Partial<LogSettings>) => ReturnType<typeof createStage>
+
+function order(stage: Stage) {
+  test('every draft has exactly one outcome, with its own draft', async () => {
+    const { open, told, settle } = stage()
+    const [log, other] = [open('a:a'), open('a:b')]
+    const drafts = [
+      draftOf({ id: 'arq_1', ack: true }),
+      draftOf({ id: 'arq_1', ack: true }),
+      draftOf({ id: 'arq_1', ack: true, payload: '{"other":1}' }),
+      draftOf({ id: 'arq_2' }),
+      draftOf({ id: 'arq_2' }),
+    ]
+    for (const draft of drafts) log.append(draft)
+    const elsewhere = draftOf({ id: 'arq_1', ack: true })
+    other.append(elsewhere)
+    await settle()
+    expect(told.map(({ kind, draft }) => [kind, draft])).toHaveLength(6)
+    expect(drafts.map((draft) => told.filter((one) => one.draft === draft).map(({ kind }) => kind))).toEqual([
+      ['appended'],
+      ['repeated'],
+      ['refused'],
+      ['appended'],
+      ['appended'],
+    ])
+    expect(told.find(({ draft }) => draft === elsewhere)).toMatchObject({ kind: 'appended', subject: 'a:b' })
+  })
+
+  test('positions count from the birth of their log without a hole, each log for itself', async () => {
+    const { open, append, clock } = stage()
+    const log = open('a:a')
+    clock.advance(5)
+    const other = open('a:b')
+    expect([log.birth.n, other.birth.n, other.birth.ms - log.birth.ms]).toEqual([0, 0, 5])
+    expect([log.given, other.given]).toEqual([log.birth, other.birth])
+    expect(
+      [entryOf(await append(log)), entryOf(await append(other)), entryOf(await append(log))].map(({ n }) => n),
+    ).toEqual([1, 1, 2])
+    expect([log.given.n, other.given.n]).toEqual([2, 1])
+  })
+
+  test('the time in positions never falls, wherever the clock is set', async () => {
+    const { open, append, clock } = stage()
+    const log = open()
+    const start = clock.now()
+    const times: number[] = []
+    for (const step of [0, 10, -7_200_000, 3, 7_300_000]) {
+      clock.advance(step)
+      times.push(entryOf(await append(log)).ms - start)
+    }
+    expect(times).toEqual([0, 10, 10, 10, 100_013])
+  })
+
+  test('what was appended is announced in order, once, and `given` goes with it', async () => {
+    const { open, told, settle } = stage()
+    const [log, other] = [open('a:a'), open('a:b')]
+    for (let i = 0; i < 20; i++) (i % 3 === 0 ? other : log).append(draftOf({ id: `arq_${i}` }))
+    await settle()
+    for (const subject of ['a:a', 'a:b']) {
+      const announced = told
+        .filter((one) => one.subject === subject)
+        .map((one) => (one.kind === 'appended' ? one : undefined)!)
+      expect(announced.map(({ entry }) => entry.n)).toEqual(announced.map((_, i) => i + 1))
+      expect(announced.map(({ given }) => given.n)).toEqual(announced.map((_, i) => i + 1))
+      expect(announced.map(({ given }) => given.ms)).toEqual(announced.map(({ entry }) => entry.ms))
+    }
+    expect(told).toHaveLength(20)
+  })
+
+  test('an entry is the envelope as it is delivered: the position in it, its time, and the payload as it was written', async () => {
+    const { open, append } = stage()
+    const { entry } = (await append(open(), {
+      payload: '{"big":12345678901234567890, "b":1.0}',
+      metadata: { mine: 1 },
+    })) as { entry: Entry }
+    expect(entry.text).toContain('"payload":{"big":12345678901234567890, "b":1.0}')
+    const delivered = JSON.parse(entry.text)
+    expect(delivered.metadata).toEqual({ mine: 1, position: positionText(entry) })
+    expect(Date.parse(delivered.timestamp)).toBe(entry.ms)
+  })
+}
+
+function reading(stage: Stage) {
+  test('`after` gives those next after it, oldest first, and says whether there is more', async () => {
+    const { open, fill, read } = stage()
+    const log = open()
+    await fill(log, 10)
+    expect(outline(await read(log, { after: 0, limit: 4 }))).toEqual({
+      entries: [1, 2, 3, 4],
+      hasMore: true,
+      first: 1,
+      last: 10,
+    })
+    expect(outline(await read(log, { after: 6, limit: 4 }))).toEqual({
+      entries: [7, 8, 9, 10],
+      hasMore: false,
+      first: 1,
+      last: 10,
+    })
+    expect(outline(await read(log, { after: 10 }))).toEqual({ entries: [], hasMore: false, first: 1, last: 10 })
+    expect(outline(await read(log, { after: 99 }))).toEqual({ entries: [], hasMore: false, first: 1, last: 10 })
+  })
+
+  test('what is read is what was announced', async () => {
+    const { open, fill, read, told } = stage()
+    const log = open()
+    await fill(log, 5)
+    expect((await read(log)).entries).toEqual(told.map(entryOf))
+  })
+
+  test('`after` what is gone gives what is left: the gap shows in the numbers', async () => {
+    const { open, fill, read } = stage()
+    const log = open('a:a', { size: 3 })
+    await fill(log, 10)
+    expect(outline(await read(log, { after: 2 }))).toEqual({ entries: [8, 9, 10], hasMore: false, first: 8, last: 10 })
+  })
+
+  test('`before` gives the last ones before it, oldest first', async () => {
+    const { open, fill, read } = stage()
+    const log = open('a:a', { size: 8 })
+    await fill(log, 10)
+    expect(outline(await read(log, { before: 8, limit: 3 }))).toEqual({
+      entries: [5, 6, 7],
+      hasMore: true,
+      first: 3,
+      last: 10,
+    })
+    expect(outline(await read(log, { before: 5, limit: 3 }))).toEqual({
+      entries: [3, 4],
+      hasMore: false,
+      first: 3,
+      last: 10,
+    })
+    expect(outline(await read(log, { before: 3 }))).toEqual({ entries: [], hasMore: false, first: 3, last: 10 })
+    expect(outline(await read(log, { before: 1 }))).toEqual({ entries: [], hasMore: false, first: 3, last: 10 })
+    expect(outline(await read(log, { before: 99, limit: 2 }))).toEqual({
+      entries: [9, 10],
+      hasMore: true,
+      first: 3,
+      last: 10,
+    })
+  })
+
+  test('with neither, a page begins at the oldest or ends at the newest', async () => {
+    const { open, fill, read } = stage()
+    const log = open()
+    await fill(log, 6)
+    expect(outline(await read(log, { limit: 2 }))).toMatchObject({ entries: [1, 2], hasMore: true })
+    expect(outline(await read(log, { from: 'oldest', limit: 2 }))).toMatchObject({ entries: [1, 2], hasMore: true })
+    expect(outline(await read(log, { from: 'newest', limit: 2 }))).toMatchObject({ entries: [5, 6], hasMore: true })
+    expect(outline(await read(log, { from: 'newest' }))).toMatchObject({ entries: [1, 2, 3, 4, 5, 6], hasMore: false })
+  })
+
+  test('a page ends before its bytes are over the limit, but holds one message', async () => {
+    const { open, fill, read } = stage()
+    const log = open()
+    await fill(log, 5, { payload: `{"text":"${'x'.repeat(1000)}"}` })
+    expect(outline(await read(log, { after: 1, maxBytes: 2900 }))).toMatchObject({ entries: [2, 3], hasMore: true })
+    expect(outline(await read(log, { before: 5, maxBytes: 2900 }))).toMatchObject({ entries: [3, 4], hasMore: true })
+    expect(outline(await read(log, { from: 'newest', maxBytes: 10 }))).toMatchObject({ entries: [5], hasMore: true })
+    expect(outline(await read(log, { after: 1, maxBytes: 10 }))).toMatchObject({ entries: [2], hasMore: true })
+  })
+
+  test('`recent` gives what comes next without a hole, or says that it is not at hand', async () => {
+    const { open, fill } = stage()
+    const log = open('a:a', { size: 8 })
+    await fill(log, 20)
+    expect(log.recent(20, 256, 1e6)).toEqual([])
+    expect(log.recent(11, 256, 1e6)).toBeUndefined()
+    const entries = log.recent(17, 256, 1e6)!
+    expect(entries.map(({ n }) => n)).toEqual([18, 19, 20])
+    expect(log.recent(17, 2, 1e6)!.map(({ n }) => n)).toEqual([18, 19])
+    expect(log.recent(17, 256, 10)!.map(({ n }) => n)).toEqual([18])
+  })
+
+  test('`recent` and `read` know the same messages', async () => {
+    const { open, fill, read } = stage()
+    const log = open()
+    await fill(log, 20)
+    expect(log.recent(17, 256, 1e6)!).toEqual((await read(log, { after: 17 })).entries as Entry[])
+  })
+}
+
+function recovering(stage: Stage) {
+  /** A log of which 4 to 8 are left, and what `locate` says of it. */
+  const setUp = async () => {
+    const { open, append, answer, clock, told } = stage()
+    const log = open('a:a', { size: 5 })
+    for (let i = 1; i <= 8; i++) {
+      clock.advance(10)
+      await append(log, { id: `arq_m${i}` })
+    }
+    const at = (n: number): Position => entryOf(told[n - 1]!)
+    const locate = (since: Position, id?: string) => answer(log.locate(since, id))
+    return { log, at, locate, head: at(8) }
+  }
+
+  test('a client goes on from an entry that is still there', async () => {
+    const { at, locate, head } = await setUp()
+    expect(await locate(at(4))).toEqual({ recovered: true, missed: 4, head: plain(head) })
+    expect(await locate(at(6), 'arq_m6')).toEqual({ recovered: true, missed: 2, head: plain(head) })
+    expect(await locate(at(8), 'arq_m8')).toEqual({ recovered: true, missed: 0, head: plain(head) })
+  })
+
+  test('the time is a fingerprint and the id the proof', async () => {
+    const { at, locate, head } = await setUp()
+    const diverged = { recovered: false, reason: 'diverged', first: plain(at(4)), head: plain(head) } as const
+    expect(await locate(at(6), 'arq_m5')).toEqual(diverged)
+    expect(await locate({ ms: at(6).ms + 1, n: 6 })).toEqual(diverged)
+    expect(await locate({ ms: head.ms, n: 9 })).toEqual(diverged)
+    expect(await locate({ ms: head.ms + 5, n: 8 })).toEqual(diverged)
+  })
+
+  test('what is gone is told with where the log begins', async () => {
+    const { log, at, locate, head } = await setUp()
+    const lost = (reason: 'trimmed' | 'reset' | 'diverged') =>
+      ({ recovered: false, reason, first: plain(at(4)), head: plain(head) }) as const
+    expect(await locate(at(3))).toEqual(lost('trimmed'))
+    expect(await locate(log.birth)).toEqual(lost('trimmed'))
+    expect(await locate({ ms: log.birth.ms - 1, n: 2 })).toEqual(lost('reset'))
+    expect(await locate({ ms: log.birth.ms + 1, n: 0 })).toEqual(lost('diverged'))
+  })
+
+  test('the birth is a position: from there on a client gets everything, while everything is there', async () => {
+    const { open, append, answer, clock } = stage()
+    const log = open('a:a', { ttlMs: 1000 })
+    expect(await answer(log.locate(log.birth, undefined))).toEqual({ recovered: true, missed: 0, head: log.birth })
+    const { ms } = entryOf(await append(log))
+    expect(await answer(log.locate(log.birth, undefined))).toEqual({ recovered: true, missed: 1, head: { ms, n: 1 } })
+    clock.advance(1001)
+    expect(await answer(log.locate(log.birth, undefined))).toMatchObject({ recovered: false, reason: 'trimmed' })
+    expect(await answer(log.locate({ ms, n: 1 }, undefined))).toEqual({
+      recovered: true,
+      missed: 0,
+      head: { ms, n: 1 },
+    })
+    expect(await answer(log.locate({ ms: ms + 1, n: 1 }, undefined))).toMatchObject({
+      recovered: false,
+      reason: 'diverged',
+    })
+  })
+
+  test('a log that comes after another of its name begins later: no position of the old one fits it', async () => {
+    const { open, append, fill, answer, clock } = stage()
+    const old = open()
+    clock.advance(100)
+    await fill(old, 3)
+    const { given } = old
+    old.close()
+    clock.advance(-50)
+    const log = open()
+    expect(log.birth.ms).toBeGreaterThan(given.ms)
+    await append(log)
+    await fill(log, 3)
+    for (const since of [old.birth, given]) {
+      expect(await answer(log.locate(since, undefined))).toMatchObject({ recovered: false, reason: 'reset' })
+    }
+  })
+}
+
+function recognising(stage: Stage) {
+  test('the same message again gets the first position, and is neither kept nor announced again', async () => {
+    const { open, append, read, told, clock } = stage()
+    const log = open()
+    const first = entryOf(await append(log, { id: 'arq_same', ack: true }))
+    await append(log)
+    clock.advance(1000)
+    const again = await append(log, { id: 'arq_same', ack: true })
+    expect(again).toMatchObject({ kind: 'repeated', position: plain(first) })
+    expect((await read(log)).entries.map(({ n }) => n)).toEqual([1, 2])
+    expect(told.filter(({ kind }) => kind === 'appended')).toHaveLength(2)
+    expect(entryOf(await append(log)).n).toBe(3)
+  })
+
+  test('how it is acknowledged and traced may differ; type, payload and metadata may not', async () => {
+    const { open, append } = stage()
+    const log = open()
+    const send = (message: Message) => append(log, { id: 'arq_same', ack: true, ...message })
+    await send({ metadata: { a: 1, b: 2 } })
+    expect(
+      (
+        await send({
+          metadata: {
+            b: 2,
+            a: 1,
+            ack: 'memory',
+            traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+          },
+        })
+      ).kind,
+    ).toBe('repeated')
+    for (const other of [
+      { metadata: { a: 1, b: 3 } },
+      { metadata: { a: 1 } },
+      { metadata: { a: 1, b: 2 }, payload: '{"x":1}' },
+    ]) {
+      const outcome = await send(other)
+      expect(outcome.kind === 'refused' && outcome.error.code).toBe('id_conflict')
+    }
+  })
+
+  test('another sender, and another log, have ids of their own', async () => {
+    const { open, append } = stage()
+    const [log, other] = [open('a:a'), open('a:b')]
+    await append(log, { id: 'arq_same', ack: true })
+    expect((await append(log, { id: 'arq_same', ack: true, from: 'bob' })).kind).toBe('appended')
+    expect((await append(other, { id: 'arq_same', ack: true })).kind).toBe('appended')
+  })
+
+  test('a message without `ack` is not remembered, and remembers nothing', async () => {
+    const { open, append } = stage()
+    const log = open()
+    const kinds: string[] = []
+    for (const ack of [false, false, true, false, true]) kinds.push((await append(log, { id: 'arq_same', ack })).kind)
+    expect(kinds).toEqual(['appended', 'appended', 'appended', 'appended', 'repeated'])
+  })
+
+  test('the window goes by the clock, for each message by itself', async () => {
+    const { driver, open, append, clock } = stage()
+    const log = open()
+    await append(log, { id: 'arq_first', ack: true })
+    clock.advance(WINDOW_MS / 2)
+    await append(log, { id: 'arq_second', ack: true })
+    clock.advance(WINDOW_MS / 2)
+    expect((await append(log, { id: 'arq_first', ack: true })).kind).toBe('repeated')
+    clock.advance(1)
+    driver.sweep()
+    expect((await append(log, { id: 'arq_first', ack: true, payload: '{"new":1}' })).kind).toBe('appended')
+    expect((await append(log, { id: 'arq_second', ack: true })).kind).toBe('repeated')
+    clock.advance(WINDOW_MS + 1)
+    driver.sweep()
+    expect((await append(log, { id: 'arq_second', ack: true })).kind).toBe('appended')
+  })
+
+  test('a clock that is set back makes nothing forgotten early, and no memory kept for hours', async () => {
+    const { driver, open, append, clock } = stage()
+    const log = open()
+    await append(log, { id: 'arq_same', ack: true })
+    clock.advance(-3_600_000)
+    driver.sweep()
+    clock.advance(WINDOW_MS)
+    expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('repeated')
+    clock.advance(1)
+    driver.sweep()
+    expect(driver.usage().dedupBytes).toBe(0)
+  })
+
+  test('an id of a log that has ended is unknown to the next one of its name', async () => {
+    const { open, append } = stage()
+    const log = open()
+    await append(log, { id: 'arq_same', ack: true })
+    log.close()
+    expect((await append(open(), { id: 'arq_same', ack: true, payload: '{"new":1}' })).kind).toBe('appended')
+  })
+
+  test('when its memory is full, what asks to be remembered is refused, and nothing else; after the window there is room', async () => {
+    const { driver, open, append, clock, told } = stage({ dedupBytes: 64 * 1024 })
+    const log = open()
+    await append(log, { id: 'arq_same', ack: true })
+    let outcome: Told
+    do outcome = await append(log, { ack: true })
+    while (outcome.kind === 'appended' && told.length < 10_000)
+    expect(outcome.kind === 'refused' && outcome.error.code).toBe('rate_limited')
+    expect(driver.usage().dedupBytes).toBeLessThanOrEqual(64 * 1024)
+    expect((await append(log)).kind).toBe('appended')
+    expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('repeated')
+    clock.advance(WINDOW_MS + 1)
+    expect((await append(log, { ack: true })).kind).toBe('appended')
+  })
+}
+
+function keeping(stage: Stage) {
+  test('no more messages than its size', async () => {
+    const { open, fill, read, expired, driver } = stage()
+    const log = open('a:a', { size: 3 })
+    await fill(log, 10)
+    expect(outline(await read(log))).toEqual({ entries: [8, 9, 10], hasMore: false, first: 8, last: 10 })
+    expect([expired.length, driver.usage().messages]).toEqual([7, 3])
+  })
+
+  test('with size 0 messages are numbered and announced, and none is kept', async () => {
+    const { open, fill, read, answer, append, driver, expired } = stage()
+    const log = open('a:a', { size: 0 })
+    await fill(log, 3)
+    expect(outline(await read(log))).toEqual({ entries: [], hasMore: false, first: 3, last: 3 })
+    expect(outline(await read(log, { from: 'newest' }))).toEqual({ entries: [], hasMore: false, first: 3, last: 3 })
+    expect(await answer(log.locate(log.given, undefined))).toMatchObject({ recovered: true, missed: 0 })
+    expect(await answer(log.locate(log.birth, undefined))).toMatchObject({ recovered: false, reason: 'trimmed' })
+    expect(entryOf(await append(log)).n).toBe(4)
+    expect([log.isEmpty(), driver.usage().messages, driver.usage().bytes, expired.length]).toEqual([true, 0, 0, 4])
+  })
+
+  test('a message goes when its time is over, read or swept', async () => {
+    const { open, append, read, clock, driver, expired } = stage()
+    const [log, other] = [open('a:a', { ttlMs: 1000 }), open('a:b', { ttlMs: 5000 })]
+    await append(log)
+    await append(other)
+    clock.advance(600)
+    await append(log)
+    clock.advance(399)
+    expect(outline(await read(log))).toMatchObject({ entries: [1, 2] })
+    clock.advance(1)
+    expect(outline(await read(log))).toEqual({ entries: [2], hasMore: false, first: 2, last: 2 })
+    clock.advance(600)
+    expect(log.isEmpty()).toBe(false)
+    driver.sweep()
+    expect([log.isEmpty(), other.isEmpty(), driver.usage().messages, expired.age]).toEqual([true, false, 1, 2])
+    expect(outline(await read(log))).toEqual({ entries: [], hasMore: false, first: 2, last: 2 })
+    expect(entryOf(await append(log)).n).toBe(3)
+    expect(outline(await read(log))).toEqual({ entries: [3], hasMore: false, first: 3, last: 3 })
+  })
+
+  test('the oldest of all logs goes first when they hold too many bytes together', async () => {
+    const { open, append, read, clock, driver, expired } = stage({ maxBytes: 12_000 })
+    const logs = [open('a:a'), open('a:b'), open('a:c')]
+    const payload = `{"text":"${'x'.repeat(800)}"}`
+    const order = [0, 1, 1, 2, 0, 0, 2, 1, 0, 2, 2, 1, 0, 1, 2, 0, 1, 2, 0, 0, 2, 1]
+    for (const i of order) {
+      clock.advance(1)
+      await append(logs[i]!, { payload })
+      expect(driver.usage().bytes).toBeLessThanOrEqual(12_000)
+    }
+    const kept = (await Promise.all(logs.map((log) => read(log)))).flatMap(({ entries }) => entries.map(({ ms }) => ms))
+    expect(kept.length).toBeGreaterThan(10)
+    expect(kept.toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: kept.length }, (_, i) => clock.now() - kept.length + 1 + i),
+    )
+    expect(expired.bytes).toBe(order.length - kept.length)
+  })
+
+  test('a message larger than all bytes together is numbered and announced, and leaves nothing behind', async () => {
+    const { open, append, driver } = stage({ maxBytes: 500 })
+    const log = open()
+    await append(log)
+    expect((await append(log, { payload: `{"text":"${'x'.repeat(800)}"}` })).kind).toBe('appended')
+    expect([log.isEmpty(), driver.usage().bytes, log.given.n]).toEqual([true, 0, 2])
+  })
+
+  test('the bounds of an empty log are its birth, and its head once everything has gone', async () => {
+    const { open, append, answer, clock } = stage()
+    const log = open('a:a', { ttlMs: 1000 })
+    expect(log.isEmpty()).toBe(true)
+    expect(await answer(log.bounds())).toEqual({ first: log.birth, last: log.birth })
+    const head = plain(entryOf(await append(log)))
+    expect(await answer(log.bounds())).toEqual({ first: head, last: head })
+    clock.advance(1000)
+    expect(await answer(log.bounds())).toEqual({ first: head, last: head })
+    expect(log.isEmpty()).toBe(true)
+  })
+}
+
+function ending(stage: Stage) {
+  test('a log that is closed leaves nothing, and takes nothing more', async () => {
+    const { open, append, fill, driver, expired, told } = stage()
+    const [log, other] = [open('a:a'), open('a:b')]
+    await fill(log, 5)
+    await append(other)
+    log.close()
+    expect([log.isEmpty(), driver.usage().messages, expired.deleted]).toEqual([true, 1, 5])
+    const late = await append(log, { ack: true })
+    expect(late.kind === 'refused' && late.error.code).toBe('channel_not_found')
+    expect([log.isEmpty(), driver.usage().messages, told.length]).toEqual([true, 1, 7])
+    other.close()
+    expect(driver.usage()).toMatchObject({ messages: 0, bytes: 0 })
+  })
+
+  test('a draft that was on its way when its log closed has an outcome too', async () => {
+    const { open, told, settle, driver } = stage()
+    const log = open()
+    const draft = draftOf({ id: 'arq_1' })
+    log.append(draft)
+    const announced = told.length
+    log.close()
+    await settle()
+    expect(told.filter((one) => one.draft === draft)).toHaveLength(1)
+    expect(told.slice(announced).filter(({ kind }) => kind === 'appended')).toEqual([])
+    expect(driver.usage().messages).toBe(0)
+  })
+
+  test('a driver that answers at once has told the outcome before `append` returns, and no other says that it does', async () => {
+    const { open, told, driver, settle } = stage()
+    open().append(draftOf({}))
+    expect(told.length === 1).toBe(driver.isImmediate)
+    await settle()
+    expect(told).toHaveLength(1)
+  })
+
+  test('another log of that name begins with nothing', async () => {
+    const { open, append, fill, read } = stage()
+    const old = open()
+    await fill(old, 5)
+    old.close()
+    const log = open()
+    expect(outline(await read(log))).toEqual({ entries: [], hasMore: false, first: 0, last: 0 })
+    expect(entryOf(await append(log)).n).toBe(1)
+  })
+
+  test('what is used goes back to nothing', async () => {
+    const { open, fill, clock, driver } = stage()
+    for (let i = 0; i < 30; i++)
+      await fill(open(`a:${i}`, { size: 1 + (i % 5) }), 1 + (i % 7), { ack: i % 2 === 0, payload: '{"text":"Grüße"}' })
+    expect(driver.usage().bytes).toBeGreaterThan(0)
+    clock.advance(ROOMY.ttlMs)
+    driver.sweep()
+    expect(driver.usage()).toEqual({ messages: 0, bytes: 0, dedupBytes: 0 })
+  })
+}
+
+/** The entry of an outcome. */
+function entryOf(told: Told): Entry {
+  if (told.kind !== 'appended') throw new Error(`${told.kind}, not appended`)
+  return told.entry
+}
+
+const plain = ({ ms, n }: Position): Position => ({ ms, n })
+
+/** A page as numbers. */
+const outline = (page: Page) => ({
+  entries: page.entries.map(({ n }) => n),
+  hasMore: page.hasMore,
+  first: page.first.n,
+  last: page.last.n,
+})
+
+/** A draft of an event. */
+function draftOf({ id = 'arq_1', from = 'ann', payload = '{}', metadata, ack = false }: Message): Draft {
+  const withAck = ack ? { ack: true, ...metadata } : metadata
+  const text =
+    `{"version":"1.0","id":"${id}","type":"event","room":"a","channel":"a","from":"${from}","timestamp":"2026-01-01T00:00:00Z",` +
+    `"payload":${payload}${withAck === undefined ? '' : `,"metadata":${JSON.stringify(withAck)}`}}`
+  const envelope = readEnvelope(text, { maxDepth: 64, versions: protocolVersions })
+  if ('fault' in envelope) throw new Error(JSON.stringify(envelope))
+  return { envelope: envelope as ReadEnvelope, remembered: ack }
+}

@@ -1,0 +1,234 @@
+/** What an acknowledgement says and promises, and what happens to a message that is sent again (protocol §5). */
+import { describe, expect, test } from 'bun:test'
+import { compile, PublishResult } from '@arqonbus/protocol'
+import { type Frame, type Publish, refusal, startBus, testClock } from '@arqonbus/testing'
+
+const clock = testClock()
+const bus = await startBus({ rateLimit: null, adminKey: 'let-me-in', historySize: 5 }, { clock })
+const client = await bus.as('client')
+
+const contents = (frames: readonly Frame[]) => frames.map((frame) => frame.payload.n)
+
+describe('an acknowledgement', () => {
+  test('gives the position, the level, and how many were listening', async () => {
+    const [one, two, three] = await Promise.all([
+      bus.as('one', 'ack:a'),
+      bus.as('two', 'ack:a', 'ack:*'),
+      bus.as('three', 'ack:*'),
+    ])
+    const result = await client.publish({ room: 'ack', channel: 'a' })
+    expect(compile(PublishResult)(result)).toBeUndefined()
+    expect(result).toEqual({ position: `${clock.now()}-1`, durability: 'memory', duplicate: false, recipients: 3 })
+    for (const listener of [one, two, three]) {
+      expect((await listener.messages()).map((frame) => frame.metadata!.position)).toEqual([result.position!])
+    }
+    expect(await client.publish({ room: 'unheard', channel: 'a' })).toMatchObject({ recipients: 0 })
+    expect(await client.publish({ room: 'ack', channel: '*' })).toMatchObject({
+      position: `${clock.now()}-1`,
+      recipients: 3,
+    })
+  })
+
+  test('comes behind the sender’s own copy', async () => {
+    const sender = await bus.as('sender', 'ack:own')
+    const id = sender.send({ room: 'ack', channel: 'own', metadata: { ack: true } })
+    const frames = await sender.everything()
+    expect(frames.map((frame) => (frame.type === 'event' ? frame.id : frame.payload.request_id))).toEqual([id, id])
+    expect(frames.map(({ type }) => type)).toEqual(['event', 'command_response'])
+  })
+
+  test('comes once for each message, in the order sent', async () => {
+    const ids = Array.from({ length: 20 }, () => client.send({ room: 'ack', channel: 'many', metadata: { ack: true } }))
+    expect((await client.everything()).map((frame) => frame.payload.request_id)).toEqual(ids)
+  })
+
+  test.each([[true], ['memory'], [{}], [{ level: 'memory' }], [{ replicas: 0 }], [{ level: 'memory', replicas: 0 }]])(
+    'is given where the log can do what was asked: %j',
+    async (ack) => {
+      expect(await client.publish({ room: 'ack', channel: 'levels', metadata: { ack } })).toMatchObject({
+        durability: 'memory',
+      })
+    },
+  )
+
+  test.each([['stored'], ['disk'], [{ level: 'disk' }], [{ replicas: 1 }], [{ level: 'memory', replicas: 1 }]])(
+    'is refused where it cannot, and the message neither delivered nor kept: %j',
+    async (ack) => {
+      const listener = await bus.connect({ query: { join: 'ack:refused' } })
+      expect(await refusal(client.publish({ room: 'ack', channel: 'refused', metadata: { ack } }))).toMatchObject({
+        code: 'storage_unavailable',
+        status: 503,
+        details: { available: { level: 'memory', replicas: 0 } },
+      })
+      expect(await listener.messages()).toEqual([])
+      expect(await client.command('history', { channel: 'ack:refused' })).toMatchObject({
+        messages: [],
+        last: expect.stringMatching(/-0$/),
+      })
+    },
+  )
+})
+
+describe('a message that is sent again', () => {
+  const message = (id: string, fields: Publish = {}): Publish => ({
+    id,
+    room: 'again',
+    channel: 'a',
+    payload: { n: 1 },
+    ...fields,
+  })
+
+  test('is answered with its first position and `duplicate: true`, and not delivered again', async () => {
+    const listener = await bus.as('listener', 'again:a')
+    const first = await client.publish(message('arq_twice'))
+    clock.advance(60_000)
+    await client.publish(message('arq_between', { payload: { n: 2 } }))
+    for (const timestamp of ['2026-01-02T03:04:05Z', '1999-01-01T00:00:00Z']) {
+      expect(await client.publish(message('arq_twice', { timestamp }))).toEqual({ ...first, duplicate: true })
+    }
+    expect(contents(await listener.messages())).toEqual([1, 2])
+    expect(contents((await client.command('history', { channel: 'again:a' })).messages)).toEqual([1, 2])
+    expect((await client.publish(message('arq_next', { payload: { n: 3 } }))).position).toEndWith('-3')
+    await listener.close()
+  })
+
+  test('is the same however it is acknowledged and traced, and in whichever order its metadata stands', async () => {
+    const metadata = { a: 1, b: { c: [2] }, key: 'k' }
+    await client.publish(message('arq_same', { metadata }))
+    const again = [
+      { ...metadata, ack: 'memory' },
+      { ...metadata, ack: { level: 'memory' }, traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' },
+      { key: 'k', b: { c: [2] }, a: 1 },
+    ]
+    for (const other of again)
+      expect(await client.publish(message('arq_same', { metadata: other }))).toMatchObject({ duplicate: true })
+  })
+
+  const conflicts: [string, Publish][] = [
+    ['payload', { payload: { n: 2 } }],
+    ['users’ metadata', { metadata: { a: 2 } }],
+    ['one key of metadata more', { metadata: { a: 1, b: 1 } }],
+    ['no metadata', { metadata: {} }],
+  ]
+  test.each(conflicts)('with other content (%s) is an id_conflict, and not delivered', async (what, fields) => {
+    const id = `arq_conflict-${conflicts.findIndex(([name]) => name === what)}`
+    const original = message(id, { metadata: { a: 1 } })
+    await client.publish(original)
+    const listener = await bus.connect({ query: { join: 'again:a' } })
+    expect(await refusal(client.publish({ ...original, ...fields }))).toMatchObject({
+      code: 'id_conflict',
+      status: 409,
+      details: { id },
+    })
+    expect(await listener.messages()).toEqual([])
+    expect(await client.publish(original)).toMatchObject({ duplicate: true })
+    await listener.close()
+  })
+
+  test('an id is remembered for its sender and its channel alone', async () => {
+    const other = await bus.as('other')
+    for (const [sender, fields] of [
+      [client, {}],
+      [other, {}],
+      [client, { channel: 'b' }],
+      [client, { channel: '*' }],
+      [client, { room: 'another' }],
+    ] as const) {
+      expect(await sender.publish(message('arq_shared', fields))).toMatchObject({ duplicate: false })
+      expect(await sender.publish(message('arq_shared', fields))).toMatchObject({ duplicate: true })
+    }
+  })
+
+  test('over a new connection of the same client it is recognised, too', async () => {
+    const before = await bus.as('reborn')
+    const first = await before.publish(message('arq_reborn'))
+    before.socket.terminate()
+    const after = await bus.connect({
+      query: { client_id: 'reborn' },
+      headers: { 'arqonbus-session': before.welcome.session },
+    })
+    expect(await after.publish(message('arq_reborn'))).toEqual({ ...first, duplicate: true })
+  })
+
+  test('one that is no longer kept is recognised all the same', async () => {
+    const first = await client.publish(message('arq_trimmed', { channel: 'trimmed' }))
+    for (let n = 0; n < 10; n++) await client.publish(message(`arq_trim-${n}`, { channel: 'trimmed' }))
+    expect((await client.command('history', { channel: 'again:trimmed' })).messages).toHaveLength(5)
+    expect(await client.publish(message('arq_trimmed', { channel: 'trimmed' }))).toEqual({ ...first, duplicate: true })
+  })
+
+  test('with echo=false it is answered, too', async () => {
+    const quiet = await bus.connect({ query: { client_id: 'quiet', join: 'again:quiet', echo: 'false' } })
+    const first = await quiet.publish(message('arq_quiet', { channel: 'quiet' }))
+    expect(await quiet.publish(message('arq_quiet', { channel: 'quiet' }))).toEqual({ ...first, duplicate: true })
+    expect(await quiet.everything()).toEqual([])
+  })
+
+  test('one whose first try was refused is new', async () => {
+    await client.publish(message('arq_before', { room: 'paused' }))
+    await client.command('pause_room', { room: 'paused', admin_key: 'let-me-in' })
+    expect(await refusal(client.publish(message('arq_refused', { room: 'paused' })))).toMatchObject({
+      code: 'room_paused',
+    })
+    await client.command('resume_room', { room: 'paused', admin_key: 'let-me-in' })
+    expect(await client.publish(message('arq_refused', { room: 'paused' }))).toMatchObject({ duplicate: false })
+  })
+
+  test('one whose channel was deleted and made again is new', async () => {
+    await client.publish(message('arq_deleted', { channel: 'deleted' }))
+    await client.command('delete_channel', { channel: 'again:deleted' })
+    expect(await client.publish(message('arq_deleted', { channel: 'deleted' }))).toMatchObject({ duplicate: false })
+  })
+
+  test('is remembered for two minutes, and after them it is a new message', async () => {
+    const listener = await bus.connect({ query: { join: 'again:window' } })
+    const once = message('arq_window', { channel: 'window' })
+    clock.advance(1000)
+    const first = await client.publish(once)
+    clock.advance(60_000)
+    await client.publish(message('arq_younger', { channel: 'elsewhere' }))
+    clock.advance(60_000)
+    expect(await client.publish(once)).toEqual({ ...first, duplicate: true })
+    clock.advance(1)
+    expect(await client.publish(once)).toMatchObject({ position: `${clock.now()}-2`, duplicate: false })
+    expect(contents(await listener.messages())).toEqual([1, 1])
+  })
+})
+
+describe('when the memory for it is full', async () => {
+  const fullClock = testClock()
+  const full = await startBus({ rateLimit: null, dedupBytes: 64 * 1024 }, { clock: fullClock })
+  const sender = await full.as('sender')
+
+  test('publishes with `ack` are refused rather than the window shortened, others pass, and with time there is room again', async () => {
+    const publish = (n: number) => sender.publish({ id: `arq_${n}`, room: 'full', channel: 'a', payload: { n } })
+    const first = await publish(0)
+    let n = 0
+    const failure = await refusal(
+      (async () => {
+        while (n < 5000) await publish(++n)
+      })(),
+    )
+    expect(failure).toMatchObject({
+      code: 'rate_limited',
+      status: 429,
+      details: { limit: 'dedup_bytes' },
+      retry_after_ms: expect.any(Number),
+    })
+    expect(n).toBeWithin(500, 5000)
+    expect((await sender.command('history', { channel: 'full:a', order: 'desc', limit: 1 })).messages).toMatchObject([
+      { payload: { n: n - 1 } },
+    ])
+
+    expect(await publish(0)).toEqual({ ...first, duplicate: true })
+    expect(await publish(n - 1)).toMatchObject({ duplicate: true })
+    sender.send({ room: 'full', channel: 'a', payload: { n: -1 } })
+    expect((await sender.command('history', { channel: 'full:a', order: 'desc', limit: 1 })).messages).toMatchObject([
+      { payload: { n: -1 } },
+    ])
+    expect(await sender.everything()).toEqual([])
+
+    fullClock.advance(120_001)
+    expect(await publish(n)).toMatchObject({ duplicate: false })
+  })
+})

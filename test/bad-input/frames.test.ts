@@ -1,0 +1,212 @@
+/** Bytes that no WebSocket library would send (RFC 6455 §5, §7, §8), and some that few do but everybody may. */
+import { afterEach, describe, expect, test } from 'bun:test'
+import { openRaw, type RawFrame, type RawSocket, startBus } from '@arqonbus/testing'
+import { expectServed } from './support/served.ts'
+
+const LIMIT = 4096
+const bus = await startBus({ maxMessageBytes: LIMIT })
+
+afterEach(() => expectServed(bus))
+
+/** A welcomed connection, subscribed to what it publishes. An id that was cut off may be in use for a moment: each has its own. */
+async function openWelcomed(): Promise<RawSocket> {
+  const raw = await openRaw(`${bus.busUrl}?client_id=eve-${++count}&join=science:explore`)
+  expect((await raw.head()).status).toBe(101)
+  expect(await raw.nextJson()).toMatchObject({ payload: { event: 'welcome' } })
+  return raw
+}
+
+let count = 0
+
+/** An envelope of the connection that was opened last. */
+const envelope = (text: string) =>
+  `{"version":"1.0","id":"arq_1","type":"event","room":"science","channel":"explore","from":"eve-${count}","timestamp":"2026-11-21T12:00:00Z","payload":{"text":"${text}"}}`
+const bytes = (...values: number[]) => new Uint8Array(values)
+const withBytes = (...values: number[]) => {
+  const [head = '', tail = ''] = envelope('|').split('|')
+  return Buffer.concat([Buffer.from(head), bytes(...values), Buffer.from(tail)])
+}
+
+/** Sends the frames and tells how the connection ends. */
+async function endOf(frames: readonly RawFrame[]): Promise<number | undefined> {
+  const raw = await openWelcomed()
+  for (const frame of frames) raw.frame(frame)
+  const { code } = await raw.ended
+  await expect(raw.nextJson()).rejects.toThrow()
+  return code
+}
+
+describe('a frame against the protocol ends the connection with 1002, unanswered', () => {
+  const broken: Record<string, RawFrame[]> = {
+    'not masked': [{ payload: envelope('x'), masked: false }],
+    'not masked and empty': [{ masked: false }],
+    'reserved bit 1 (compression that was not agreed upon)': [{ payload: envelope('x'), reserved: 4 }],
+    'reserved bit 2': [{ payload: envelope('x'), reserved: 2 }],
+    'reserved bit 3': [{ payload: envelope('x'), reserved: 1 }],
+    'all reserved bits, of a ping': [{ kind: 'ping', reserved: 7 }],
+    'opcode 3': [{ kind: 3, payload: envelope('x') }],
+    'opcode 7': [{ kind: 7 }],
+    'opcode 11': [{ kind: 11 }],
+    'opcode 15': [{ kind: 15 }],
+    'a ping of 126 bytes': [{ kind: 'ping', payload: 'x'.repeat(126) }],
+    'a fragmented ping': [{ kind: 'ping', fin: false }],
+    'a fragmented close': [{ kind: 'close', fin: false }],
+    'a continuation of nothing': [{ kind: 'continuation', payload: envelope('x') }],
+    'a message inside another': [{ payload: '{', fin: false }, { payload: envelope('x') }],
+    'a binary message inside a text': [
+      { payload: '{', fin: false },
+      { kind: 'binary', payload: '}' },
+    ],
+    'a close of one byte': [{ kind: 'close', payload: 'x' }],
+    'the close code 1005': [{ kind: 'close', payload: bytes(0x03, 0xed) }],
+    'the close code 1006': [{ kind: 'close', payload: bytes(0x03, 0xee) }],
+    'the close code 0': [{ kind: 'close', payload: bytes(0, 0) }],
+    'the close code 65535': [{ kind: 'close', payload: bytes(0xff, 0xff) }],
+  }
+  test.each(Object.entries(broken))('%s', async (_, frames) => {
+    expect(await endOf(frames)).toBe(1002)
+  })
+})
+
+describe('text that is not UTF-8 ends the connection with 1007, unanswered', () => {
+  const broken: Record<string, RawFrame[]> = {
+    'a byte that UTF-8 has not': [{ payload: withBytes(0xff) }],
+    'a lone continuation byte': [{ payload: withBytes(0x80) }],
+    'an overlong NUL': [{ payload: withBytes(0xc0, 0x80) }],
+    'a surrogate': [{ payload: withBytes(0xed, 0xa0, 0x80) }],
+    'a character above U+10FFFF': [{ payload: withBytes(0xf4, 0x90, 0x80, 0x80) }],
+    'half a character at the end': [{ payload: bytes(0xe2, 0x82) }],
+    'half a character at the end of the last fragment': [
+      { payload: bytes(0xe2), fin: false },
+      { kind: 'continuation', payload: bytes(0x82) },
+    ],
+    'in the reason of a close': [{ kind: 'close', payload: bytes(0x03, 0xe8, 0xff) }],
+  }
+  test.each(Object.entries(broken))('%s', async (_, frames) => {
+    expect(await endOf(frames)).toBe(1007)
+  })
+})
+
+describe('more than four times the message limit ends the connection with 1009, at once', () => {
+  const large: Record<string, RawFrame[]> = {
+    'one frame': [{ payload: 'x'.repeat(4 * LIMIT + 1) }],
+    'a binary one': [{ kind: 'binary', payload: 'x'.repeat(4 * LIMIT + 1) }],
+    fragments: [
+      { payload: 'x'.repeat(4 * LIMIT), fin: false },
+      { kind: 'continuation', payload: 'x' },
+    ],
+    'a length alone: nobody waits for the rest': [{ length: 4 * LIMIT + 1 }],
+    'a length of a tebibyte': [{ length: 2n ** 40n }],
+    'the longest length that there is': [{ length: 2n ** 63n - 1n }],
+    'a length with its highest bit set': [{ length: 2n ** 64n - 1n }],
+  }
+  test.each(Object.entries(large))('%s', async (_, frames) => {
+    expect(await endOf(frames)).toBe(1009)
+  })
+
+  test('four times the limit is refused with an answer, in one frame and in many', async () => {
+    const raw = await openWelcomed()
+    raw.frame({ payload: 'x'.repeat(4 * LIMIT) })
+    for (let i = 0; i < 4; i++) {
+      raw.frame({ kind: i === 0 ? 'text' : 'continuation', payload: 'x'.repeat(LIMIT), fin: i === 3 })
+    }
+    for (let i = 0; i < 2; i++) {
+      expect(await raw.nextJson()).toMatchObject({
+        payload: { request_id: null, error: { code: 'message_too_large' } },
+      })
+    }
+    raw.destroy()
+  })
+})
+
+describe('what RFC 6455 allows is taken', () => {
+  test('a message in fragments, of which some are empty and one ends inside a character, with pings between them', async () => {
+    const raw = await openWelcomed()
+    const whole = Buffer.from(envelope('grüße'))
+    const middle = whole.indexOf(0xc3) + 1
+    raw.frame({ payload: whole.subarray(0, middle), fin: false })
+    raw.frame({ kind: 'ping', payload: 'between' })
+    raw.frame({ kind: 'continuation', fin: false })
+    raw.frame({ kind: 'ping' })
+    raw.frame({ kind: 'continuation', payload: whole.subarray(middle), fin: false })
+    raw.frame({ kind: 'continuation' })
+    expect((await raw.next('pong')).payload.toString()).toBe('between')
+    await raw.next('pong')
+    expect(await raw.nextJson()).toMatchObject({ type: 'event', payload: { text: 'grüße' } })
+    raw.destroy()
+  })
+
+  test('a message of which each byte is a fragment', async () => {
+    const raw = await openWelcomed()
+    const whole = Buffer.from(envelope('slow'))
+    for (let at = 0; at < whole.length; at++) {
+      raw.frame({
+        kind: at === 0 ? 'text' : 'continuation',
+        payload: whole.subarray(at, at + 1),
+        fin: at === whole.length - 1,
+      })
+    }
+    expect(await raw.nextJson()).toMatchObject({ type: 'event', payload: { text: 'slow' } })
+    raw.destroy()
+  })
+
+  test('ten thousand empty fragments before the first byte', async () => {
+    const raw = await openWelcomed()
+    raw.frame({ fin: false })
+    for (let i = 0; i < 10_000; i++) raw.frame({ kind: 'continuation', fin: false })
+    raw.frame({ kind: 'continuation', payload: envelope('at last') })
+    expect(await raw.nextJson()).toMatchObject({ type: 'event', payload: { text: 'at last' } })
+    raw.destroy()
+  })
+
+  test('a pong that nobody asked for, and a length written with more bytes than it needs', async () => {
+    const raw = await openWelcomed()
+    raw.frame({ kind: 'pong', payload: 'here I am' })
+    raw.write(Buffer.from([0x81, 0xfe, 0, 2, 0, 0, 0, 0, 0x7b, 0x7d]))
+    expect(await raw.nextJson()).toMatchObject({ payload: { error: { code: 'invalid_envelope' } } })
+    raw.destroy()
+  })
+
+  test('frames that a packet cuts anywhere', async () => {
+    const raw = await openWelcomed()
+    const other = await bus.connect({ query: { join: 'science:explore' } })
+    const text = Buffer.from(envelope('piecemeal'))
+    const frame = Buffer.concat([Buffer.from([0x81, 0xfe, text.length >> 8, text.length & 0xff, 0, 0, 0, 0]), text])
+    for (let at = 0; at < frame.length; at += 7) {
+      raw.write(frame.subarray(at, at + 7))
+      // A round trip of somebody else between two pieces keeps them from travelling as one.
+      await other.command('ping')
+    }
+    expect(await raw.nextJson()).toMatchObject({ type: 'event', payload: { text: 'piecemeal' } })
+    raw.destroy()
+    await other.close()
+  })
+})
+
+describe('a close', () => {
+  test('is answered with its own code, and what comes behind it is not read', async () => {
+    const witness = await bus.connect({ query: { join: 'science:explore' } })
+    const raw = await openWelcomed()
+    raw.frame({ kind: 'close', payload: Buffer.concat([bytes(0x0f, 0xa0), Buffer.from('I am off')]) })
+    raw.frame({ payload: envelope('too late') })
+    expect((await raw.ended).code).toBe(4000)
+    expect(await witness.everything()).toEqual([])
+    await witness.close()
+  })
+
+  test('without a word, in the middle of a message, leaves nothing of it', async () => {
+    const witness = await bus.connect({ query: { join: 'science:explore' } })
+    const raw = await openWelcomed()
+    raw.frame({ payload: envelope('half').slice(0, 50), fin: false })
+    raw.destroy()
+    await raw.ended
+    expect(await witness.everything()).toEqual([])
+    await witness.close()
+  })
+
+  test('by HTTP on a connection that is a WebSocket by now', async () => {
+    const raw = await openWelcomed()
+    raw.write('GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
+    expect((await raw.ended).code).toBe(1002)
+  })
+})

@@ -1,0 +1,47 @@
+/** A bus in a process of its own, whose memory can be looked at. */
+import { afterAll } from 'bun:test'
+import { join } from 'node:path'
+import { type ConnectOptions, connect, eventually, readMetric, type TestClient } from '@arqonbus/testing'
+import { type BusProcess, root, startBusProcess } from '../../support/bus-process.ts'
+
+/** A bus whose memory can be looked at. */
+export type MeasuredBus = BusProcess & {
+  connect(options?: ConnectOptions): Promise<TestClient>
+  /** The value of a sample of `/metrics`. */
+  metric(sample: string): Promise<number>
+  /** Bytes of the heap that are held after a collection. */
+  heap(): Promise<number>
+  /** Bytes of memory that the process has. */
+  resident(): Promise<number>
+}
+
+const command = [
+  process.execPath,
+  '--no-env-file',
+  '--preload',
+  join(import.meta.dir, 'collect-on-signal.ts'),
+  join(root, 'packages/server/src/main.ts'),
+  'serve',
+]
+
+/** Starts one with these settings (`ARQONBUS_…`); it is stopped after the tests of the file. */
+export async function startMeasuredBus(settings: Record<string, string> = {}): Promise<MeasuredBus> {
+  const bus = await startBusProcess({ command, settings })
+  afterAll(() => bus.stop('SIGKILL'))
+  const metric = (sample: string) => readMetric(bus.httpUrl, sample)
+  const collections = () => bus.output().split('"event":"collected"').length
+  return {
+    ...bus,
+    connect: (options) => connect(bus.busUrl, options),
+    metric,
+    async heap() {
+      const before = collections()
+      bus.signal('SIGUSR2')
+      await eventually(() => {
+        if (collections() === before) throw new Error('the garbage is not collected yet')
+      })
+      return metric('arqonbus_heap_bytes')
+    },
+    resident: () => metric('arqonbus_resident_memory_bytes'),
+  }
+}

@@ -1,0 +1,54 @@
+/** What must hold after every attack. */
+import { expect } from 'bun:test'
+import { type ConnectOptions, connect, type Frame, type TestClient } from '@arqonbus/testing'
+
+let count = 0
+
+/** The bus serves as before: a fresh client joins, publishes, and gets its message and nothing else. */
+export async function expectServed({ busUrl }: { busUrl: string }): Promise<void> {
+  const channel = `channel-${++count}`
+  const client = await connect(busUrl, { query: { join: `served:${channel}` } })
+  const id = client.send({ room: 'served', channel, payload: { text: 'as before' } })
+  expect(await client.next((frame) => frame.id === id)).toMatchObject({ payload: { text: 'as before' } })
+  expect(await client.everything()).toEqual([])
+  await client.close()
+}
+
+/** A client that sends texts as they are and sorts what comes back by the text that it came for. */
+export type Prober = TestClient & {
+  /** Everything that the bus sent because of this text, a ping behind it tells when that is all. */
+  probe(text: string | Uint8Array<ArrayBuffer>): Promise<Frame[]>
+}
+
+/** Connects one. */
+export async function connectProber(busUrl: string, options?: ConnectOptions): Promise<Prober> {
+  const client = await connect(busUrl, options)
+  return {
+    ...client,
+    probe(text) {
+      client.raw(text)
+      return client.everything()
+    },
+  }
+}
+
+/** The one frame that came back, which must be a refusal; fails with what came otherwise. */
+export function onlyRefusal(frames: readonly Frame[]): {
+  code: string
+  details: Record<string, unknown>
+  requestId: unknown
+} {
+  const [reply, ...more] = frames
+  if (reply === undefined || more.length > 0) throw new Error(`expected one reply, not ${JSON.stringify(frames)}`)
+  expect(reply).toMatchObject({
+    type: 'command_response',
+    room: 'arqonbus',
+    channel: 'control',
+    payload: { status: 'error' },
+  })
+  const { error, request_id: requestId } = reply.payload as {
+    error: { code: string; details?: Record<string, unknown> }
+    request_id: unknown
+  }
+  return { code: error.code, details: error.details ?? {}, requestId }
+}

@@ -1,0 +1,59 @@
+/** The examples of `docs/reference/commands.md`, sent to a bus: each is answered with success, in the form that the page shows. */
+import { expect, test } from 'bun:test'
+import { type CommandName, commands, compile } from '@arqonbus/protocol'
+import { startBus, type TestClient } from '@arqonbus/testing'
+import { examples } from '../scripts/docs/examples.ts'
+
+const adminKey = 'a-key-for-the-examples'
+const bus = await startBus({ adminKey })
+
+/** In this order each finds what it needs. */
+const order: readonly CommandName[] = [
+  'ping',
+  'join_channel',
+  'history',
+  'status',
+  'list_channels',
+  'list_clients',
+  'channel_info',
+  'create_channel',
+  'delete_channel',
+  'update_profile',
+  'pause_room',
+  'resume_room',
+  'disconnect_client',
+  'leave_channel',
+  'delete_room',
+]
+
+test('every example is among them', () => {
+  expect(order.toSorted()).toEqual(Object.keys(examples).toSorted() as CommandName[])
+})
+
+test('the examples of the reference work as they are shown', async () => {
+  const headers = { authorization: `Bearer ${adminKey}` }
+  const ada = await bus.connect({ query: { client_id: 'ada', screen_name: 'Ada' }, headers })
+  // A room that a join had made would go with its last channel, before it could be deleted.
+  await ada.command('create_channel', { channel: 'science:explore' })
+  await bus.connect({
+    query: { client_id: 'bot-7', client_type: 'ai-agent', personality: 'Curious', join: 'science:*' },
+  })
+  const first = await ada.publish({ id: 'arq_01', room: 'science', channel: 'explore' })
+  for (const id of ['arq_02', 'arq_03']) await ada.publish({ id, room: 'science', channel: 'explore' })
+  for (const name of order) await runExample(ada, name, first.position!)
+})
+
+async function runExample(client: TestClient, name: CommandName, first: string): Promise<void> {
+  if (name === 'delete_room') await client.command('delete_channel', { channel: 'science:explore' })
+  const shown = examples[name]
+  const result = (await client.command(name, atThisTime(shown.parameters, first) as never)) as Record<string, unknown>
+  expect({ name, fault: compile(commands[name].result)(result) }).toEqual({ name, fault: undefined })
+  expect({ name, keys: Object.keys(result).sort() }).toEqual({ name, keys: Object.keys(shown.result).sort() })
+}
+
+/** Positions of the examples are of another day. */
+function atThisTime(parameters: object, first: string): object {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([key, value]) => [key, key === 'since' || key === 'after' ? first : value]),
+  )
+}

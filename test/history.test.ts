@@ -1,0 +1,294 @@
+/** What was said, and for how long it can be read (protocol §5, `history`). */
+import { describe, expect, test } from 'bun:test'
+import type { CommandParameters } from '@arqonbus/protocol'
+import { eventually, type Frame, refusal, startBus, type TestClient, testClock, textOf } from '@arqonbus/testing'
+
+const clock = testClock()
+const bus = await startBus({ rateLimit: null, adminKey: 'let-me-in', historySize: 2000 }, { clock })
+const client = await bus.as('client')
+
+const contents = (frames: readonly Frame[]) => frames.map((frame) => frame.payload.n)
+const positionOf = (frame: Frame) => frame.metadata!.position!
+const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
+
+/** Publishes `{ n }` for each number, and gives the positions. */
+async function fill(channel: string, all: readonly number[], speaker: TestClient = client): Promise<string[]> {
+  const positions: string[] = []
+  for (const n of all) positions.push((await speaker.publish({ room: 'log', channel, payload: { n } })).position!)
+  return positions
+}
+const read = (channel: string, query: CommandParameters<'history'> = {}, reader: TestClient = client) =>
+  reader.command('history', { channel: `log:${channel}`, ...query })
+
+describe('which messages', async () => {
+  const at = await fill('hundred', numbers(1, 100))
+  const position = (n: number) => at[n - 1]!
+
+  const pages: [string, CommandParameters<'history'>, number[], boolean][] = [
+    ['neither: the oldest, 50 of them', {}, numbers(1, 50), true],
+    ['neither, desc: the newest, the newest first', { order: 'desc' }, numbers(51, 100).reverse(), true],
+    ['a limit', { limit: 3 }, [1, 2, 3], true],
+    ['a limit, desc', { limit: 3, order: 'desc' }, [100, 99, 98], true],
+    ['a limit that is what there is', { limit: 100 }, numbers(1, 100), false],
+    ['a limit that is what there is, desc', { limit: 100, order: 'desc' }, numbers(1, 100).reverse(), false],
+    ['the highest limit', { limit: 1000 }, numbers(1, 100), false],
+    ['after: those next after it', { after: position(10), limit: 3 }, [11, 12, 13], true],
+    ['after, desc: the same, the newest first', { after: position(10), limit: 3, order: 'desc' }, [13, 12, 11], true],
+    ['after, up to the end', { after: position(97) }, [98, 99, 100], false],
+    ['after the last', { after: position(100) }, [], false],
+    ['after what is yet to come', { after: `${clock.now()}-1000` }, [], false],
+    ['after the birth', { after: `${clock.now()}-0`, limit: 2 }, [1, 2], true],
+    ['before: the last before it', { before: position(10), limit: 3 }, [7, 8, 9], true],
+    ['before, desc: the same, the newest first', { before: position(10), limit: 3, order: 'desc' }, [9, 8, 7], true],
+    ['before, down to the beginning', { before: position(4) }, [1, 2, 3], false],
+    ['before the first', { before: position(1) }, [], false],
+    ['before what is yet to come', { before: `${clock.now()}-1000`, limit: 2 }, [99, 100], true],
+  ]
+
+  test.each(pages)('%s', async (_, query, expected, hasMore) => {
+    const result = await read('hundred', query)
+    expect(contents(result.messages)).toEqual(expected)
+    expect(result).toMatchObject({ first: position(1), last: position(100), has_more: hasMore })
+  })
+
+  test('pages put together, by `after` or by `before`, are everything, each once', async () => {
+    const forwards: unknown[] = []
+    for (let after: string | undefined, more = true; more; ) {
+      const page = await read('hundred', { limit: 7, ...(after && { after }) })
+      forwards.push(...contents(page.messages))
+      after = positionOf(page.messages.at(-1)!)
+      more = page.has_more
+    }
+    expect(forwards).toEqual(numbers(1, 100))
+    const backwards: unknown[] = []
+    for (let before: string | undefined, more = true; more; ) {
+      const page = await read('hundred', { limit: 7, order: 'desc', ...(before && { before }) })
+      backwards.push(...contents(page.messages))
+      before = positionOf(page.messages.at(-1)!)
+      more = page.has_more
+    }
+    expect(backwards).toEqual(numbers(1, 100).reverse())
+  })
+
+  test('limits outside of 1 to 1000, positions that are none, and both ends at once are refused', async () => {
+    const wrong: [object, string][] = [
+      [{ limit: 0 }, 'limit'],
+      [{ limit: 1001 }, 'limit'],
+      [{ limit: 1.5 }, 'limit'],
+      [{ limit: '5' }, 'limit'],
+      [{ after: '1' }, 'after'],
+      [{ after: '9999999999999999-1' }, 'after'],
+      [{ before: '-1-1' }, 'before'],
+      [{ after: position(1), before: position(2) }, 'before'],
+      [{ order: 'up' }, 'order'],
+      [{ with: 'somebody' }, 'with'],
+    ]
+    for (const [query, field] of wrong) {
+      expect(await refusal(read('hundred', query as CommandParameters<'history'>))).toMatchObject({
+        code: 'invalid_parameters',
+        details: { path: `/parameters/${field}` },
+      })
+    }
+  })
+})
+
+describe('what is in it', () => {
+  test('a channel in which nothing was said begins and ends at its birth', async () => {
+    await client.command('create_channel', { channel: 'log:silent' })
+    const birth = `${clock.now()}-0`
+    expect(await read('silent')).toEqual({ messages: [], first: birth, last: birth, has_more: false })
+  })
+
+  test('commands, answers, notices and telemetry are in no history', async () => {
+    await client.command('join_channel', { channel: 'log:plain' })
+    await client.command('ping', {}, { room: 'log', channel: 'plain' })
+    client.send({
+      type: 'telemetry',
+      room: 'integriguard',
+      channel: 'telemetry-stream',
+      payload: { eventType: 'x', payload: {} },
+    })
+    await fill('plain', [1])
+    expect(contents((await read('plain')).messages)).toEqual([1])
+    expect(await refusal(client.command('history', { channel: 'integriguard:telemetry-stream' }))).toMatchObject({
+      code: 'system_channel',
+    })
+    expect(await refusal(client.command('history', { channel: 'arqonbus:control' }))).toMatchObject({
+      code: 'system_channel',
+    })
+  })
+
+  test('every message that was accepted is in it, whether an acknowledgement was asked for or not, and none that was refused', async () => {
+    client.send({ room: 'log', channel: 'all', payload: { n: 1 } })
+    await client.publish({ room: 'log', channel: 'all', payload: { n: 2 } })
+    expect(
+      await refusal(client.publish({ room: 'log', channel: 'all', payload: { n: 3 }, metadata: { ack: 'disk' } })),
+    ).toMatchObject({
+      code: 'storage_unavailable',
+    })
+    expect(contents((await read('all')).messages)).toEqual([1, 2])
+  })
+
+  test('the broadcast of a room has one of its own', async () => {
+    await client.publish({ room: 'log', channel: '*', payload: { n: 1 } })
+    const { messages } = await read('*')
+    expect(messages).toMatchObject([{ channel: '*', payload: { n: 1 } }])
+    expect(positionOf(messages[0]!)).toBe(`${clock.now()}-1`)
+  })
+
+  test('that of a private channel is for its members', async () => {
+    const [member, stranger] = await Promise.all([bus.as('member'), bus.as('stranger')])
+    await client.command('create_channel', {
+      channel: 'log:private',
+      type: 'private',
+      metadata: { members: ['member'] },
+    })
+    await fill('private', [1, 2])
+    expect(contents((await read('private', {}, member)).messages)).toEqual([1, 2])
+    expect(await refusal(read('private', {}, stranger))).toMatchObject({ code: 'forbidden' })
+    expect(contents((await read('private', { admin_key: 'let-me-in' }, stranger)).messages)).toEqual([1, 2])
+  })
+})
+
+describe('how much of it', async () => {
+  const forgetful = await startBus({ historyTtlMs: 1000, channelIdleMs: 50 }, { clock })
+
+  test('as many messages as the channel keeps: the oldest go, are counted, and the bounds say so', async () => {
+    const before = await bus.metric('arqonbus_history_expired_total{reason="length"}')
+    await client.command('create_channel', { channel: 'log:short', options: { history_size: 3 } })
+    const at = await fill('short', numbers(1, 10))
+    const page = await read('short')
+    expect(contents(page.messages)).toEqual([8, 9, 10])
+    expect(page).toMatchObject({ first: at[7]!, last: at[9]!, has_more: false })
+    expect(contents((await read('short', { after: at[2]! })).messages)).toEqual([8, 9, 10])
+    expect(await read('short', { before: at[2]! })).toMatchObject({ messages: [], has_more: false })
+    expect(await bus.metric('arqonbus_history_expired_total{reason="length"}')).toBe(before + 7)
+  })
+
+  test('none where the channel keeps none: its positions count all the same', async () => {
+    await client.command('create_channel', { channel: 'log:none', options: { history_size: 0 } })
+    const at = await fill('none', [1, 2])
+    expect(at.map((position) => position.split('-')[1])).toEqual(['1', '2'])
+    expect(await read('none')).toEqual({ messages: [], first: at[1]!, last: at[1]!, has_more: false })
+  })
+
+  test('for as long as the channel keeps it, to the millisecond', async () => {
+    await client.command('create_channel', { channel: 'log:brief', options: { history_ttl_ms: 1000 } })
+    const [one] = await fill('brief', [1])
+    clock.advance(600)
+    const [two] = await fill('brief', [2])
+    clock.advance(399)
+    expect(await read('brief')).toMatchObject({ first: one!, last: two! })
+    clock.advance(1)
+    const page = await read('brief')
+    expect(contents(page.messages)).toEqual([2])
+    expect(page.first).toBe(two!)
+    clock.advance(600)
+    expect(await read('brief')).toEqual({ messages: [], first: two!, last: two!, has_more: false })
+    expect((await fill('brief', [3]))[0]).toEndWith('-3')
+  })
+
+  test('what is too old is let go by itself, and counted', async () => {
+    const speaker = await forgetful.as('speaker')
+    await fill('old', numbers(1, 5), speaker)
+    clock.advance(1000)
+    await eventually(async () => expect(await forgetful.metric('arqonbus_history_expired_total{reason="age"}')).toBe(5))
+    expect(await forgetful.metric('arqonbus_history_bytes')).toBe(0)
+  })
+})
+
+describe('all channels together', async () => {
+  const KiB = 1024
+  const small = await startBus({ historyBytes: 16 * KiB, rateLimit: null }, { clock })
+  const speaker = await small.as('speaker')
+  const say = async (channel: string, n: number) => {
+    await speaker.publish({ room: 'log', channel, payload: { n, text: 'x'.repeat(KiB) } })
+    clock.advance(1)
+  }
+
+  test('keep so many bytes: the oldest message goes first, whichever channel has it', async () => {
+    for (const n of numbers(1, 6)) await say('quiet', n)
+    for (const n of numbers(1, 3)) await say('late', n)
+    await say('quiet', 7)
+    for (const n of numbers(1, 12)) await say('busy', n)
+    const kept = async (channel: string) =>
+      contents((await speaker.command('history', { channel: `log:${channel}` })).messages)
+    const [quiet, late, busy] = [await kept('quiet'), await kept('late'), await kept('busy')]
+    expect(quiet.length + late.length + busy.length).toBe(12)
+    expect([quiet, late, busy]).toEqual([[], [], numbers(1, 12)])
+    expect(await small.metric('arqonbus_history_bytes')).toBeWithin(12 * KiB, 16 * KiB + 1)
+    expect(await small.metric('arqonbus_history_expired_total{reason="bytes"}')).toBe(10)
+  })
+
+  test('a channel that falls silent does not keep others from their history', async () => {
+    await say('silent', 1)
+    for (const n of numbers(13, 40)) await say('busy', n)
+    expect((await speaker.command('history', { channel: 'log:silent' })).messages).toEqual([])
+    expect(contents((await speaker.command('history', { channel: 'log:busy' })).messages).at(-1)).toBe(40)
+  })
+
+  test('a message that is larger than all that may be kept is delivered, and not kept', async () => {
+    await speaker.command('join_channel', { channel: 'log:huge' })
+    const { position } = await speaker.publish({
+      room: 'log',
+      channel: 'huge',
+      payload: { text: 'x'.repeat(20 * KiB) },
+    })
+    expect((await speaker.messages()).map(positionOf)).toEqual([position!])
+    expect(await speaker.command('history', { channel: 'log:huge' })).toEqual({
+      messages: [],
+      first: position!,
+      last: position!,
+      has_more: false,
+    })
+  })
+})
+
+describe('pages end where the longest frame ends', async () => {
+  const text = '漢'.repeat(1000)
+  for (const n of numbers(1, 600)) client.send({ room: 'log', channel: 'long', payload: { n, text } })
+
+  /** A page, and the length of the frame that brought it. */
+  async function page(query: CommandParameters<'history'>) {
+    const id = client.send({
+      type: 'command',
+      payload: { name: 'history', parameters: { channel: 'log:long', limit: 1000, ...query } },
+    })
+    const frame = await client.next((one) => one.payload.request_id === id)
+    expect(Buffer.byteLength(textOf(frame))).toBeLessThanOrEqual(client.welcome.limits.max_frame_bytes)
+    return frame.payload.result as { messages: Frame[]; has_more: boolean }
+  }
+
+  test('forwards, and nothing is left out', async () => {
+    const all: unknown[] = []
+    let pages = 0
+    for (let after: string | undefined, more = true; more; pages++) {
+      const { messages, has_more } = await page(after === undefined ? {} : { after })
+      all.push(...contents(messages))
+      after = positionOf(messages.at(-1)!)
+      more = has_more
+    }
+    expect(all).toEqual(numbers(1, 600))
+    expect(pages).toBeGreaterThan(3)
+  })
+
+  test('backwards, from the newest', async () => {
+    const newest = await page({ order: 'desc' })
+    expect(contents(newest.messages)[0]).toBe(600)
+    const older = await page({ before: positionOf(newest.messages.at(-1)!) })
+    expect(contents(older.messages).at(-1)).toBe(600 - newest.messages.length)
+    expect(older.has_more).toBeTrue()
+  })
+
+  test('the longest message that there may be fits by itself', async () => {
+    const most = client.welcome.limits.max_message_bytes
+    const envelope = (pad: number) =>
+      `{"version":"1.0","id":"arq_longest","type":"event","room":"log","channel":"longest","from":"client","timestamp":"2026-01-01T00:00:00Z","payload":{"t":"${'x'.repeat(pad)}"}}`
+    await client.command('join_channel', { channel: 'log:longest' })
+    client.raw(envelope(most - envelope(0).length))
+    const [delivered] = await client.messages()
+    expect(Buffer.byteLength(textOf(delivered!))).toBeLessThanOrEqual(client.welcome.limits.max_frame_bytes)
+    const { messages } = await page({ channel: 'log:longest' })
+    expect(messages).toHaveLength(1)
+  })
+})

@@ -1,0 +1,182 @@
+/** Lists: who sees what in them, their pages, and how often one may ask (protocol §4, §7). */
+import { describe, expect, test } from 'bun:test'
+import { type CommandName, type CommandResult, commands } from '@arqonbus/protocol'
+import { refusal, startBus, type TestClient, testClock, textOf } from '@arqonbus/testing'
+import { commandNames, refused, run } from './support/ask.ts'
+
+const adminKey = 'correct-horse-battery-staple'
+const clock = testClock()
+const bus = await startBus({ adminKey, rateLimit: null })
+const [user, owner, admin] = await Promise.all([
+  bus.as('user'),
+  bus.as('owner'),
+  bus.connect({ query: { client_id: 'admin' }, headers: { authorization: `Bearer ${adminKey}` } }),
+])
+
+describe('who sees what', () => {
+  test('private channels of others are in no list, no status and no subscriptions', async () => {
+    await run(owner, 'create_channel', {
+      channel: 'hidden:treasure',
+      type: 'private',
+      metadata: { members: ['member'] },
+    })
+    await run(owner, 'create_channel', { channel: 'hidden:door' })
+    await run(owner, 'join_channel', { channel: 'hidden:treasure' })
+    const member = await bus.as('member')
+    const visible = async (client: TestClient) => {
+      const { channels } = await run(client, 'list_channels', { room: 'hidden' })
+      const { rooms, clients } = await run(client, 'status')
+      const subscriptions = clients!.find(({ client_id: id }) => id === 'owner')!.subscriptions
+      const room = rooms.find(({ name }) => name === 'hidden')!
+      return [channels.map(({ name }) => name), room.channels, subscriptions.includes('hidden:treasure')]
+    }
+    const all = [['treasure', 'door'], ['treasure', 'door'], true]
+    for (const client of [owner, member, admin]) expect(await visible(client)).toEqual(all)
+    expect(await visible(user)).toEqual([['door'], ['door'], false])
+  })
+})
+
+describe('lists come in pages', async () => {
+  const [paged, heavy] = await Promise.all([startBus({ rateLimit: null }), startBus({ rateLimit: null })])
+  const client = await paged.connect()
+  const makers = await Promise.all(Array.from({ length: 12 }, (_, i) => paged.as(`client-${i}`)))
+
+  /** All pages of a list. */
+  async function pagesOf(name: 'list_channels' | 'list_clients', parameters: { limit?: number; room?: string }) {
+    const pages: string[][] = []
+    let cursor: string | undefined
+    do {
+      const result = await run(client, name, { ...parameters, ...(cursor && { cursor }) })
+      pages.push(
+        'channels' in result ? result.channels.map((one) => one.name) : result.clients.map((one) => one.client_id),
+      )
+      cursor = result.cursor
+    } while (cursor !== undefined)
+    return pages
+  }
+
+  test('list_channels gives each channel once, `limit` at a time, and a cursor unless it was the last page', async () => {
+    const all = Array.from({ length: 7 }, (_, i) => `c${i}`)
+    for (const name of all) await client.command('create_channel', { channel: `pages:${name}` })
+    const pages = await pagesOf('list_channels', { room: 'pages', limit: 3 })
+    expect(pages.map((page) => page.length)).toEqual([3, 3, 1])
+    expect(pages.flat()).toEqual(all)
+    expect(await pagesOf('list_channels', { room: 'pages', limit: 7 })).toEqual([all])
+    expect(await pagesOf('list_channels', { room: 'pages' })).toEqual([all])
+  })
+
+  test('what comes and goes between two pages moves nothing else to another page', async () => {
+    for (const name of ['a', 'b', 'c', 'd']) await client.command('create_channel', { channel: `moving:${name}` })
+    const first = await run(client, 'list_channels', { room: 'moving', limit: 2 })
+    await client.command('delete_channel', { channel: 'moving:a' })
+    await client.command('create_channel', { channel: 'moving:e' })
+    const second = await run(client, 'list_channels', { room: 'moving', limit: 5, cursor: first.cursor })
+    expect([first, second].map(({ channels }) => channels.map(({ name }) => name))).toEqual([
+      ['a', 'b'],
+      ['c', 'd', 'e'],
+    ])
+  })
+
+  test('list_clients likewise', async () => {
+    const pages = await pagesOf('list_clients', { limit: 5 })
+    expect(pages.map((page) => page.length)).toEqual([5, 5, 3])
+    expect(pages.flat().toSorted()).toEqual([client.id, ...makers.map(({ id }) => id)].toSorted())
+  })
+
+  test('a page ends where the longest frame ends', async () => {
+    const metadata = { text: 'é'.repeat(8000) }
+    for (let i = 0; i < 40; i++) await client.command('create_channel', { channel: `large:c${i}`, metadata })
+    const id = client.send({
+      type: 'command',
+      payload: { name: 'list_channels', parameters: { room: 'large', limit: 1000 } },
+    })
+    const frame = await client.next((one) => one.payload.request_id === id)
+    expect(Buffer.byteLength(textOf(frame))).toBeLessThanOrEqual(client.welcome.limits.max_frame_bytes)
+    const pages = await pagesOf('list_channels', { room: 'large', limit: 1000 })
+    expect(pages.length).toBeGreaterThan(2)
+    expect(pages.flat()).toEqual(Array.from({ length: 40 }, (_, i) => `c${i}`))
+  })
+
+  test('status lists the first 100 rooms, and fewer where a frame does not hold them', async () => {
+    const config = { text: 'x'.repeat(16_000) }
+    for (let i = 0; i < 110; i++) await client.command('create_channel', { channel: `room-${i}:a` })
+    const { rooms, totals } = await run(client, 'status')
+    expect([rooms.length, rooms[0]!.name, totals.rooms]).toEqual([100, 'arqonbus', 115])
+
+    const other = await heavy.connect()
+    for (let i = 0; i < 30; i++) await other.command('create_channel', { channel: `room-${i}:a`, room_config: config })
+    const id = other.send({ type: 'command', payload: { name: 'status' } })
+    const frame = await other.next((one) => one.payload.request_id === id)
+    expect(Buffer.byteLength(textOf(frame))).toBeLessThanOrEqual(other.welcome.limits.max_frame_bytes)
+    const result = frame.payload.result as CommandResult<'status'>
+    expect(result.totals.rooms).toBe(32)
+    expect(result.rooms.length).toBeWithin(5, 20)
+  })
+
+  test('a cursor that is none is refused', async () => {
+    for (const cursor of ['!', '', 'zzzzzzzzzzzz', '-1']) {
+      expect(await refused(client, 'list_channels', { cursor })).toMatchObject({
+        code: 'invalid_parameters',
+        details: { path: '/parameters/cursor' },
+      })
+    }
+  })
+})
+
+describe('rates', async () => {
+  const limited = await startBus({ commandRate: { perSecond: 10, burst: 3 } }, { clock })
+  const costly = { status: {}, list_channels: {}, list_clients: {}, history: { channel: 'rate:a' }, create_channel: {} }
+
+  test('the costly commands, and no others, say that they are limited', () => {
+    expect(commandNames.filter((name) => commands[name].rate_limited).toSorted()).toEqual(
+      (Object.keys(costly) as CommandName[]).toSorted(),
+    )
+  })
+
+  test('each has a bucket for each client: when it is empty the answer says when to come again', async () => {
+    const [eager, other] = await Promise.all([limited.as('eager', 'rate:a'), limited.as('other')])
+    for (const [name, parameters] of Object.entries(costly)) {
+      const call = (client: TestClient, i: number) =>
+        client.command(
+          name as CommandName,
+          (name === 'create_channel' ? { channel: `rate:${client.id}-${i}` } : parameters) as never,
+        )
+      for (let i = 0; i < 3; i++) await call(eager, i)
+      expect(await refusal(call(eager, 3))).toMatchObject({
+        code: 'rate_limited',
+        status: 429,
+        retry_after_ms: 100,
+        details: { command: name },
+      })
+      await call(other, 3)
+      clock.advance(50)
+      expect(await refusal(call(eager, 4))).toMatchObject({ code: 'rate_limited', retry_after_ms: 50 })
+      clock.advance(50)
+      await call(eager, 5)
+      expect(await refusal(call(eager, 6))).toMatchObject({ code: 'rate_limited' })
+    }
+  })
+
+  test('a bucket fills up to its burst and no further', async () => {
+    const client = await limited.as('patient')
+    await client.command('status')
+    clock.advance(3_600_000)
+    for (let i = 0; i < 3; i++) await client.command('status')
+    expect(await refusal(client.command('status'))).toMatchObject({ code: 'rate_limited' })
+  })
+
+  test('the others are not limited', async () => {
+    const client = await limited.as('steady')
+    for (let i = 0; i < 20; i++) {
+      await client.command('ping')
+      await client.command('join_channel', { channel: 'rate:a' })
+      await client.command('channel_info', { channel: 'rate:a' })
+      await client.command('update_profile', { screen_name: `${i}` })
+      await client.command('leave_channel', { channel: 'rate:a' })
+    }
+  })
+
+  test('RATE_LIMIT=off is off for commands, too', async () => {
+    for (let i = 0; i < 300; i++) await user.command('list_channels', { room: 'arqonbus' })
+  })
+})

@@ -1,0 +1,56 @@
+import { describe, expect, test } from 'bun:test'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileReference, reference } from '@arqonbus/server/config'
+import { isConversation, looksLikeConversation } from './pages/conversation.ts'
+import { type Block, fencedBlocks, localLinks, npmScripts } from './pages/markdown.ts'
+import { playPage } from './pages/play.ts'
+import { root } from './support/bus-process.ts'
+
+const places = ['*.md', 'docs/**/*.md', 'packages/*/*.md', 'bench/*.md', 'examples/*.md']
+const pages = places.flatMap((place) => [...new Bun.Glob(place).scanSync({ cwd: root })]).sort()
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+
+/** The settings, and what Kubernetes sets without meaning one. */
+const variables = new Set([
+  'ARQONBUS_SERVICE_HOST',
+  fileReference.variable,
+  ...reference().flatMap(({ rows }) => rows.map((row) => row.variable)),
+])
+
+/** A block whose info names a file, as in `ts examples/hello.ts`, shows that file or a part of it. */
+function shownFile({ info }: Block): string | undefined {
+  return /^[a-z]+ (\S+\/\S+\.[a-z]+)$/.exec(info)?.[1]
+}
+
+for (const path of pages) {
+  const markdown = readFileSync(join(root, path), 'utf8')
+  const blocks = fencedBlocks(markdown)
+
+  describe(path, () => {
+    test('links lead to files that exist, and its npm scripts and settings are there', () => {
+      const lost = localLinks(markdown).filter((target) => !existsSync(join(root, dirname(path), target)))
+      expect(lost).toEqual([])
+      const named = Array.from(markdown.matchAll(/\bARQONBUS_[A-Z][A-Z_]*/g), ([variable]) => variable)
+      expect(named.filter((variable) => !variables.has(variable))).toEqual([])
+      expect(npmScripts(markdown).filter((name) => scripts[name] === undefined)).toEqual([])
+    })
+
+    if (blocks.length > 0) {
+      test('JSON is JSON, code is that of the file it names, and conversations are marked so that they are played', () => {
+        for (const block of blocks) {
+          if (block.info === 'json') JSON.parse(block.text)
+          const file = shownFile(block)
+          if (file !== undefined) expect(readFileSync(join(root, file), 'utf8')).toContain(block.text)
+          if (looksLikeConversation(block)) expect(block).toSatisfy(isConversation)
+        }
+      })
+    }
+
+    if (blocks.some(isConversation)) {
+      test('its conversations happen as they are shown', async () => {
+        await playPage(markdown)
+      })
+    }
+  })
+}

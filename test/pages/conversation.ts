@@ -1,0 +1,100 @@
+/**
+ * Conversations with a bus, as a page shows them: fenced blocks marked `text conversation`, written as `wscat` and `curl` do.
+ *
+ *     alice$ npx wscat -c 'ws://127.0.0.1:9100/?client_id=alice'
+ *     alice< {"type": "system", "payload": {"event": "welcome", …}, …}
+ *     alice> {"version": "1.0", …whole envelopes here}
+ *     alice: Disconnected (code: 1012, reason: "the bus restarts")
+ *     $ curl http://127.0.0.1:9102/health
+ *     {"status": "ok", …}
+ *
+ * The name before the sign is a terminal; with one terminal it may be left out. A line that begins with a space continues the
+ * one before. Settings of the bus may follow the mark: `text conversation ARQONBUS_AUTO_CREATE=off`.
+ */
+
+import type { Block } from './markdown.ts'
+
+/** One thing that happens in a conversation. */
+export type Step = { line: number; terminal: string } & (
+  | { kind: 'connect'; url: string; headers: Record<string, string>; subprotocols: string[] }
+  | { kind: 'send'; frame: string }
+  | { kind: 'receive'; frame: string }
+  | { kind: 'closed'; code: number; reason: string }
+  | { kind: 'fetch'; url: string; body: string }
+)
+
+/** What a block asks of the bus, and what happens in it. */
+export type Conversation = { settings: Record<string, string>; steps: Step[] }
+
+/** True for a block that is marked as a conversation. */
+export function isConversation({ info }: Block): boolean {
+  return /^text conversation\b/.test(info)
+}
+
+/** True for a block that looks like a conversation, so that none goes untested for want of its mark. */
+export function looksLikeConversation({ text }: Block): boolean {
+  return /^[a-z]*[<>] \{/m.test(text)
+}
+
+/** Reads a marked block; throws with the line of the page where it is not of this form. */
+export function readConversation(block: Block): Conversation {
+  const settings = Object.fromEntries(block.info.split(/\s+/).slice(2).map(setting))
+  const steps: Step[] = []
+  for (const [index, text] of block.text.split('\n').entries()) {
+    if (text.trim() === '') continue
+    const line = block.line + 1 + index
+    const last = steps.at(-1)
+    const sign = /^([a-z]*)([<>$:]) (.*)$/.exec(text)
+    if (sign !== null) steps.push(step(sign[1]!, sign[2]!, sign[3]!, line))
+    else if (last?.kind === 'fetch') last.body += `${text}\n`
+    else if (text.startsWith(' ') && (last?.kind === 'send' || last?.kind === 'receive')) last.frame += text.trimStart()
+    else throw new Error(`line ${line}: this is no part of a conversation: ${text}`)
+  }
+  return { settings, steps }
+}
+
+function setting(word: string): [string, string] {
+  const at = word.indexOf('=')
+  return [word.slice(0, at), word.slice(at + 1)]
+}
+
+function step(terminal: string, sign: string, text: string, line: number): Step {
+  const at = { line, terminal }
+  if (sign === '>') return { ...at, kind: 'send', frame: text }
+  if (sign === '<') return { ...at, kind: 'receive', frame: text }
+  if (sign === ':') return { ...at, ...closed(text, line) }
+  const words = shellWords(text)
+  if (words[0] === 'curl') return { ...at, kind: 'fetch', url: words.at(-1) ?? '', body: '' }
+  const from = words[0] === 'npx' ? 1 : 0
+  if (words[from] === 'wscat') return { ...at, ...connect(words.slice(from + 1), line) }
+  throw new Error(`line ${line}: a conversation begins with wscat or curl, not with ${text}`)
+}
+
+function closed(text: string, line: number) {
+  const match = /^Disconnected \(code: (\d+), reason: "(.*)"\)$/.exec(text)
+  if (match === null) throw new Error(`line ${line}: expected Disconnected (code: …, reason: "…")`)
+  return { kind: 'closed', code: Number(match[1]), reason: match[2]! } as const
+}
+
+/** The options of wscat that the pages use: `-c` the address, `-H` a header, `-s` a subprotocol. */
+function connect(words: readonly string[], line: number) {
+  let url = ''
+  const headers: Record<string, string> = {}
+  const subprotocols: string[] = []
+  for (let at = 0; at < words.length; at += 2) {
+    const value = words[at + 1] ?? ''
+    const [header = '', content = ''] = value.split(/:\s*/, 2)
+    if (words[at] === '-c') url = value
+    else if (words[at] === '-H') headers[header] = content
+    else if (words[at] === '-s') subprotocols.push(value)
+    else throw new Error(`line ${line}: wscat is used with -c, -H and -s here, not with ${words[at]}`)
+  }
+  return { kind: 'connect', url, headers, subprotocols } as const
+}
+
+function shellWords(text: string): string[] {
+  return Array.from(
+    text.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g),
+    ([, single, double, bare]) => single ?? double ?? bare ?? '',
+  )
+}

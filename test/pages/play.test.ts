@@ -1,0 +1,43 @@
+import { expect, test } from 'bun:test'
+import { playPage } from './play.ts'
+
+const page = (...lines: string[]) => `\`\`\`text conversation\n${lines.join('\n')}\n\`\`\`\n`
+const connect = `$ wscat -c 'ws://127.0.0.1:9100/?client_id=ada'`
+const ping =
+  '> {"version":"1.0","id":"arq_p","type":"command","room":"a","channel":"b","from":"ada","timestamp":"2026-01-01T00:00:00Z","payload":{"name":"ping"}}'
+
+test('a page that shows what happens is right', async () => {
+  const pong = '< {"payload": {"request_id": "arq_p", "status": "success", …}, …}'
+  await playPage(page(connect, '< {"payload": {"event": "welcome", …}, …}', ping, pong))
+})
+
+test('a page that shows another frame than comes is wrong, with its line', async () => {
+  const wrong = page(
+    connect,
+    '< {"payload": {"event": "welcome", …}, …}',
+    ping,
+    '< {"payload": {"status": "error", …}, …}',
+  )
+  await expect(playPage(wrong)).rejects.toThrow('line 5: /payload/status: "success" in place of "error"')
+})
+
+test('a page that leaves out a frame is wrong', async () => {
+  await expect(playPage(page(connect, ping, '< {"payload": {"request_id": "arq_p", …}, …}'))).rejects.toThrow('line 4')
+})
+
+test('a page that is quiet about the end of a connection is wrong', async () => {
+  const refused = page(
+    `$ wscat -c 'ws://127.0.0.1:9100/?client_type=robot'`,
+    '< {"payload": {"error": {"code": "invalid_parameters", …}, …}, …}',
+    '< {"payload": {"event": "welcome", …}, …}',
+  )
+  await expect(playPage(refused)).rejects.toThrow('line 4: the connection ended with 4400')
+})
+
+test('settings of a block are those of its bus', async () => {
+  const settings = page(connect, '< {"payload": {"limits": {"max_depth": 9, …}, …}, …}').replace(
+    'conversation',
+    'conversation ARQONBUS_MAX_DEPTH=9',
+  )
+  await playPage(settings)
+})

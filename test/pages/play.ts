@@ -1,0 +1,108 @@
+/** Plays the conversations of a page against real buses and says where the page is wrong. */
+
+import { type BusProcess, startBusProcess } from '../support/bus-process.ts'
+import { openTerminal, type Terminal } from '../support/terminal.ts'
+import { type Conversation, isConversation, readConversation, type Step } from './conversation.ts'
+import { fencedBlocks } from './markdown.ts'
+import { type Bindings, mismatch, withBindings } from './match.ts'
+
+/** What the blocks of a page share: a bus, the terminals that are connected to it, and what was learned. */
+type Stage = { bus: BusProcess; terminals: Map<string, Terminal>; bindings: Bindings }
+
+/** Plays all conversations of a page. Blocks without settings go on where the one before left off; a block with some is alone. */
+export async function playPage(markdown: string): Promise<void> {
+  let shared: Stage | undefined
+  try {
+    for (const conversation of fencedBlocks(markdown).filter(isConversation).map(readConversation)) {
+      if (Object.keys(conversation.settings).length > 0) await playAlone(conversation)
+      else {
+        shared ??= await setUp({})
+        await play(conversation, shared)
+      }
+    }
+    if (shared !== undefined) nothingUnread(shared)
+  } finally {
+    if (shared !== undefined) await tearDown(shared)
+  }
+}
+
+async function playAlone(conversation: Conversation): Promise<void> {
+  const stage = await setUp(conversation.settings)
+  try {
+    await play(conversation, stage)
+    nothingUnread(stage)
+  } finally {
+    await tearDown(stage)
+  }
+}
+
+async function setUp(settings: Record<string, string>): Promise<Stage> {
+  return { bus: await startBusProcess({ settings }), terminals: new Map(), bindings: new Map() }
+}
+
+async function tearDown({ bus, terminals }: Stage): Promise<void> {
+  for (const terminal of terminals.values()) terminal.hangUp()
+  await bus.stop('SIGKILL')
+}
+
+async function play({ steps }: Conversation, stage: Stage): Promise<void> {
+  for (const step of steps) {
+    try {
+      await perform(step, stage)
+    } catch (error) {
+      throw new Error(`line ${step.line}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    }
+  }
+}
+
+async function perform(step: Step, { bus, terminals, bindings }: Stage): Promise<void> {
+  const terminal = () => {
+    const found = terminals.get(step.terminal)
+    if (found === undefined) throw new Error(`the terminal ${step.terminal || 'without a name'} is not connected`)
+    return found
+  }
+  switch (step.kind) {
+    case 'connect':
+      terminals.get(step.terminal)?.hangUp()
+      terminals.set(step.terminal, openTerminal({ ...step, url: realAddress(step.url, bus) }))
+      return
+    case 'send':
+      JSON.parse(step.frame)
+      return terminal().send(withBindings(step.frame, bindings))
+    case 'receive':
+      return agree(step.frame, JSON.parse(await terminal().receive()), bindings)
+    case 'closed': {
+      const { code, reason } = await terminal().closed()
+      if (code !== step.code || reason !== step.reason) throw new Error(`closed with ${code} "${reason}"`)
+      return
+    }
+    case 'fetch':
+      return agree(step.body, await (await fetch(realAddress(step.url, bus))).json(), bindings)
+  }
+}
+
+function agree(shown: string, actual: unknown, bindings: Bindings): void {
+  const wrong = mismatch(shown, actual, bindings)
+  if (wrong !== undefined) throw new Error(`${wrong}\nwhole: ${JSON.stringify(actual)}`)
+}
+
+/** The default ports of the page are free ones here. */
+function realAddress(address: string, { busUrl, httpUrl }: BusProcess): string {
+  const url = new URL(address)
+  const real = new Map([
+    ['9100', busUrl],
+    ['9102', httpUrl],
+  ]).get(url.port)
+  if (real === undefined) throw new Error(`nothing listens on port ${url.port} by default`)
+  url.port = new URL(real).port
+  return url.href
+}
+
+/** A frame that came and that the page does not show makes the page wrong. */
+function nothingUnread({ terminals }: Stage): void {
+  for (const [name, terminal] of terminals) {
+    const [unread] = terminal.unread()
+    if (unread !== undefined)
+      throw new Error(`${name || 'the terminal'} received what the page does not show: ${unread}`)
+  }
+}

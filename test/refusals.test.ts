@@ -1,0 +1,192 @@
+/** What commands refuse, with which code, and in which order they look (protocol §3, §7). */
+import { describe, expect, test } from 'bun:test'
+import { type CommandName, commands, type ErrorCode } from '@arqonbus/protocol'
+import { startBus, type TestClient } from '@arqonbus/testing'
+import { commandNames, refused, run } from './support/ask.ts'
+
+const adminKey = 'correct-horse-battery-staple'
+const bus = await startBus({ adminKey, rateLimit: null })
+const [user, owner, admin] = await Promise.all([
+  bus.as('user'),
+  bus.as('owner'),
+  bus.connect({ query: { client_id: 'admin' }, headers: { authorization: `Bearer ${adminKey}` } }),
+])
+
+describe('refusals', async () => {
+  const noAutoCreate = await startBus({ autoCreate: false })
+  const adminsCreate = await startBus({ create: 'admin' })
+  // Beside what is built in (2 rooms, 4 channels) there is room for one room with two channels.
+  const tight = await startBus({ maxRooms: 3, maxChannels: 6, maxRoomParticipants: 2, maxSubscriptions: 2 })
+  const [outsider, stranger] = await Promise.all([noAutoCreate.connect(), adminsCreate.connect()])
+  const [first, second, third] = await Promise.all([tight.connect(), tight.connect(), tight.connect()])
+  await first.command('join_channel', { channel: 'only:a' })
+  await first.command('join_channel', { channel: 'only:b' })
+  await third.command('join_channel', { channel: 'only:a' })
+  await outsider.command('create_channel', { channel: 'there:a' })
+
+  await run(owner, 'create_channel', { channel: 'club:secret', type: 'private' })
+  await run(owner, 'create_channel', { channel: 'club:small', options: { max_participants: 1 } })
+  await run(owner, 'join_channel', { channel: 'club:small' })
+  await run(owner, 'create_channel', { channel: 'club:empty' })
+
+  /** Who asks for what, and what comes of it. */
+  const cases: [client: TestClient, name: CommandName, parameters: object, code: ErrorCode][] = [
+    [user, 'list_channels', { room: 'no-room' }, 'room_not_found'],
+    [user, 'list_clients', { channel: 'club:secret' }, 'forbidden'],
+    [user, 'list_clients', { room: 'no-room' }, 'room_not_found'],
+    [user, 'list_clients', { channel: 'no-room:a' }, 'room_not_found'],
+    [user, 'list_clients', { channel: 'club:none' }, 'channel_not_found'],
+    [user, 'list_clients', { channel: 'club:pm' }, 'system_channel'],
+    [user, 'channel_info', { channel: 'club:secret' }, 'forbidden'],
+    [user, 'channel_info', { channel: 'no-room:a' }, 'room_not_found'],
+    [user, 'channel_info', { channel: 'club:none' }, 'channel_not_found'],
+    [user, 'channel_info', { channel: 'club:*' }, 'channel_not_found'],
+    [user, 'channel_info', { channel: 'club:pm' }, 'system_channel'],
+    [user, 'history', { channel: 'club:secret' }, 'forbidden'],
+    [user, 'history', { channel: 'no-room:a' }, 'room_not_found'],
+    [user, 'history', { channel: 'no-room:*' }, 'room_not_found'],
+    [user, 'history', { channel: 'club:none' }, 'channel_not_found'],
+    [user, 'history', { channel: 'club:pm' }, 'system_channel'],
+    [user, 'history', { channel: 'integriguard:dashboard-events' }, 'system_channel'],
+    [user, 'join_channel', { channel: 'club:secret' }, 'forbidden'],
+    [outsider, 'join_channel', { channel: 'no-room:a' }, 'room_not_found'],
+    [outsider, 'join_channel', { channel: 'no-room:*' }, 'room_not_found'],
+    [outsider, 'join_channel', { channel: 'there:none' }, 'channel_not_found'],
+    [user, 'join_channel', { channel: 'arqonbus:control' }, 'system_channel'],
+    [user, 'join_channel', { channel: 'arqonbus:*' }, 'system_room'],
+    [user, 'join_channel', { channel: 'club:small' }, 'channel_full'],
+    [second, 'join_channel', { channel: 'only:a' }, 'room_full'],
+    [second, 'join_channel', { channel: 'only:*' }, 'room_full'],
+    [first, 'join_channel', { channel: 'only:*' }, 'too_many_subscriptions'],
+    [second, 'join_channel', { channel: 'another:a' }, 'too_many_rooms'],
+    [third, 'join_channel', { channel: 'only:c' }, 'too_many_channels'],
+    [stranger, 'create_channel', { channel: 'any:a' }, 'forbidden'],
+    [user, 'create_channel', { channel: 'arqonbus:mine' }, 'system_room'],
+    [user, 'create_channel', { channel: 'integriguard:mine' }, 'system_room'],
+    [admin, 'create_channel', { channel: 'integriguard:mine' }, 'system_room'],
+    [user, 'create_channel', { channel: 'club:pm' }, 'system_channel'],
+    [user, 'create_channel', { channel: 'club:empty' }, 'channel_exists'],
+    [user, 'create_channel', { channel: 'club:disk', options: { durability: 'disk' } }, 'storage_unavailable'],
+    [second, 'create_channel', { channel: 'another:a' }, 'too_many_rooms'],
+    [second, 'create_channel', { channel: 'only:c' }, 'too_many_channels'],
+    [user, 'delete_channel', { channel: 'club:empty' }, 'forbidden'],
+    [user, 'delete_channel', { channel: 'no-room:a' }, 'room_not_found'],
+    [user, 'delete_channel', { channel: 'club:none' }, 'channel_not_found'],
+    [user, 'delete_channel', { channel: 'club:*' }, 'channel_not_found'],
+    [admin, 'delete_channel', { channel: 'integriguard:telemetry-stream' }, 'channel_hardcoded'],
+    [owner, 'delete_channel', { channel: 'club:small' }, 'channel_not_empty'],
+    [user, 'pause_room', { room: 'club' }, 'forbidden'],
+    [admin, 'pause_room', { room: 'no-room' }, 'room_not_found'],
+    [admin, 'pause_room', { room: 'arqonbus' }, 'room_hardcoded'],
+    [user, 'resume_room', { room: 'club' }, 'forbidden'],
+    [admin, 'resume_room', { room: 'no-room' }, 'room_not_found'],
+    [admin, 'resume_room', { room: 'integriguard' }, 'room_hardcoded'],
+    [user, 'delete_room', { room: 'club' }, 'forbidden'],
+    [admin, 'delete_room', { room: 'no-room' }, 'room_not_found'],
+    [admin, 'delete_room', { room: 'integriguard' }, 'room_hardcoded'],
+    [admin, 'delete_room', { room: 'club' }, 'room_not_empty'],
+    [user, 'disconnect_client', { client_id: 'owner' }, 'forbidden'],
+    [admin, 'disconnect_client', { client_id: 'nobody' }, 'client_not_found'],
+  ]
+
+  test.each(cases.map(([client, ...rest]) => [...rest, client] as const))(
+    '%s %j is refused with %s',
+    async (name, parameters, code, client) => {
+      expect(await refused(client, name, parameters)).toMatchObject({ code })
+    },
+  )
+
+  test('these are the codes that the commands declare, and there are no others', () => {
+    // What every frame may meet (a fault of form, a rate, a command for admins) is not declared, and a log in memory is never away.
+    const notShown = new Set<string>(['storage_unavailable'])
+    for (const name of commandNames) {
+      const shown = new Set<string>(cases.filter((one) => one[1] === name).map((one) => one[3]))
+      if (commands[name].requires_admin) shown.delete('forbidden')
+      const declared = commands[name].errors.filter((code) => shown.has(code) || !notShown.has(code))
+      expect({ name, errors: [...shown].toSorted() }).toEqual({ name, errors: declared.toSorted() })
+    }
+  })
+})
+
+describe('the order of looking: parameters, permission, existence, state', () => {
+  test('what is wrong with the parameters comes before what one may', async () => {
+    expect(await refused(user, 'pause_room', { room: 'no room' })).toMatchObject({ code: 'invalid_parameters' })
+    expect(await refused(user, 'disconnect_client', {})).toMatchObject({ code: 'invalid_parameters' })
+    expect(await refused(user, 'delete_channel', { room: 'x', channel: 'club:secret' })).toMatchObject({
+      code: 'invalid_parameters',
+    })
+  })
+
+  test('what one may comes before what is there', async () => {
+    expect(await refused(user, 'pause_room', { room: 'no-room' })).toMatchObject({ code: 'forbidden' })
+    expect(await refused(user, 'delete_room', { room: 'arqonbus' })).toMatchObject({ code: 'forbidden' })
+    expect(await refused(user, 'disconnect_client', { client_id: 'nobody' })).toMatchObject({ code: 'forbidden' })
+    expect(await refused(user, 'channel_info', { channel: 'no-room:a', admin_key: 'wrong' })).toMatchObject({
+      code: 'forbidden',
+    })
+  })
+
+  test('what one may comes before the state that a thing is in', async () => {
+    expect(await refused(user, 'delete_channel', { channel: 'club:small' })).toMatchObject({ code: 'forbidden' })
+  })
+
+  test('a join with a faulty position creates no channel', async () => {
+    const faulty = [{ since: { a: '1-1' } }, { since_id: { a: 'arq_1' } }, { since: '9999999999999999-1' }]
+    for (const fault of faulty) {
+      expect(await refused(user, 'join_channel', { channel: 'unborn:a', ...fault })).toMatchObject({
+        code: 'invalid_parameters',
+        details: { path: expect.stringMatching(/^\/parameters\/since/) },
+      })
+    }
+    for (const fault of [{ since: '1-1' }, { since_id: 'arq_1' }, { since: { a: 'x' } }]) {
+      expect(await refused(user, 'join_channel', { channel: 'unborn:*', ...fault })).toMatchObject({
+        code: 'invalid_parameters',
+      })
+    }
+    expect(await refused(user, 'list_channels', { room: 'unborn' })).toMatchObject({ code: 'room_not_found' })
+  })
+})
+
+describe('create_channel', () => {
+  test('checks what it is given', async () => {
+    const wrong: object[] = [
+      { type: 'system' },
+      { type: 'pm' },
+      { metadata: [] },
+      { metadata: { text: 'x'.repeat(17_000) } },
+      { room_config: { text: 'x'.repeat(17_000) } },
+      { options: { history_size: -1 } },
+      { options: { history_size: 1.5 } },
+      { options: { history_ttl_ms: 0 } },
+      { options: { max_participants: 0 } },
+      { options: { durability: 'best' } },
+      { options: { colour: 'blue' } },
+    ]
+    for (const fault of wrong)
+      expect(await refused(user, 'create_channel', { channel: 'checked:a', ...fault })).toMatchObject({
+        code: 'invalid_parameters',
+      })
+    expect(await refused(user, 'create_channel', { channel: 'checked:*' })).toMatchObject({
+      code: 'invalid_parameters',
+    })
+    expect(await refused(user, 'list_channels', { room: 'checked' })).toMatchObject({ code: 'room_not_found' })
+  })
+
+  test('makes no room where it cannot make the channel', async () => {
+    expect(
+      await refused(user, 'create_channel', { channel: 'unmade:a', options: { durability: 'stored' } }),
+    ).toMatchObject({
+      code: 'storage_unavailable',
+      details: { asked: { level: 'stored' }, available: { level: 'memory' } },
+    })
+    expect(await refused(user, 'list_channels', { room: 'unmade' })).toMatchObject({ code: 'room_not_found' })
+  })
+
+  test('takes room_config only where it makes the room', async () => {
+    await run(owner, 'create_channel', { channel: 'configured:a', room_config: { a: 1 } })
+    expect(await refused(owner, 'create_channel', { channel: 'configured:b', room_config: { a: 2 } })).toMatchObject({
+      code: 'invalid_parameters',
+      details: { path: '/parameters/room_config' },
+    })
+  })
+})

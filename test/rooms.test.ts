@@ -1,0 +1,232 @@
+/** Rooms and channels: their types and their states (protocol §4, data model §3 and §4). */
+import { describe, expect, test } from 'bun:test'
+import { refusal, startBus, testClock } from '@arqonbus/testing'
+import { channelOf, channelsOf, roomOf } from './support/ask.ts'
+
+const adminKey = 'correct-horse-battery-staple'
+const clock = testClock()
+const isoNow = () => new Date(clock.now()).toISOString()
+const bus = await startBus({ adminKey, rateLimit: null }, { clock })
+const [user, owner, admin] = await Promise.all([
+  bus.as('user'),
+  bus.as('owner'),
+  bus.connect({ query: { client_id: 'admin' }, headers: { authorization: `Bearer ${adminKey}` } }),
+])
+
+describe('types of rooms', () => {
+  test('a room is system where it is built in, user where create_channel made it, dynamic where a join or a publish did', async () => {
+    await owner.command('create_channel', { channel: 'by-command:a' })
+    await owner.command('join_channel', { channel: 'by-join:a' })
+    await owner.command('join_channel', { channel: 'by-wide-join:*' })
+    await owner.publish({ room: 'by-publish', channel: 'a' })
+    await owner.publish({ room: 'by-broadcast', channel: '*' })
+    const types = await Promise.all(
+      ['arqonbus', 'integriguard', 'by-command', 'by-join', 'by-wide-join', 'by-publish', 'by-broadcast'].map(
+        async (name) => (await roomOf(user, name))!.type,
+      ),
+    )
+    expect(types).toEqual(['system', 'system', 'user', 'dynamic', 'dynamic', 'dynamic', 'dynamic'])
+  })
+
+  test('a room has the time and the client that made it, and counts each client in it once', async () => {
+    await owner.command('create_channel', { channel: 'counted:a' })
+    const made = isoNow()
+    clock.advance(1000)
+    const [one, two] = await Promise.all([
+      bus.as('one', 'counted:a', 'counted:b', 'counted:*'),
+      bus.as('two', 'counted:*'),
+    ])
+    expect(await roomOf(user, 'counted')).toEqual({
+      name: 'counted',
+      type: 'user',
+      state: 'active',
+      channels: ['a', 'b'],
+      created_at: made,
+      created_by: 'owner',
+      participant_count: 2,
+    })
+    await one.command('leave_channel', { channel: 'counted:*' })
+    expect(await roomOf(user, 'counted')).toMatchObject({ participant_count: 2 })
+    await one.command('leave_channel', { channel: 'counted:a' })
+    await one.command('leave_channel', { channel: 'counted:b' })
+    expect(await roomOf(user, 'counted')).toMatchObject({ participant_count: 1 })
+    await two.command('leave_channel', { channel: 'counted:*' })
+    expect(await roomOf(user, 'counted')).toMatchObject({ participant_count: 0 })
+  })
+
+  test('nobody pauses, deletes or adds to what is built in, admins neither', async () => {
+    for (const room of ['arqonbus', 'integriguard']) {
+      for (const name of ['pause_room', 'resume_room', 'delete_room'] as const) {
+        expect(await refusal(admin.command(name, { room }))).toMatchObject({ code: 'room_hardcoded' })
+      }
+      expect(await refusal(admin.command('create_channel', { channel: `${room}:new` }))).toMatchObject({
+        code: 'system_room',
+      })
+    }
+    for (const channel of [
+      'arqonbus:control',
+      'arqonbus:inbox',
+      'integriguard:telemetry-stream',
+      'integriguard:dashboard-events',
+    ]) {
+      expect(await refusal(admin.command('delete_channel', { channel }))).toMatchObject({ code: 'channel_hardcoded' })
+      expect(await channelOf(user, channel)).toMatchObject({ hardcoded: true, auto_created: false })
+    }
+    expect(await refusal(admin.command('join_channel', { channel: 'integriguard:new' }))).toMatchObject({
+      code: 'channel_not_found',
+    })
+  })
+
+  test('the name pm belongs to private messages in every room', async () => {
+    expect(await refusal(admin.command('create_channel', { channel: 'any:pm' }))).toMatchObject({
+      code: 'system_channel',
+    })
+    expect(await refusal(admin.command('join_channel', { channel: 'any:pm' }))).toMatchObject({
+      code: 'system_channel',
+    })
+    expect(await channelOf(user, 'arqonbus:inbox')).toMatchObject({ type: 'pm', state: 'private' })
+  })
+})
+
+describe('states of rooms', () => {
+  test('a paused room refuses messages of every kind, and its commands work', async () => {
+    const member = await bus.as('member', 'still:a', 'still:*')
+    await member.publish({ room: 'still', channel: 'a' })
+    await admin.command('pause_room', { room: 'still' })
+    expect(await roomOf(user, 'still')).toMatchObject({ state: 'paused' })
+    await member.messages()
+
+    const messages = [
+      { channel: 'a' },
+      { channel: 'brand-new' },
+      { channel: '*' },
+      { type: 'private', channel: 'pm', metadata: { to: 'user' } },
+    ] as const
+    for (const message of messages)
+      expect(await refusal(member.publish({ room: 'still', ...message }))).toMatchObject({ code: 'room_paused' })
+    expect(await member.messages()).toEqual([])
+    expect(await channelsOf(user, 'still')).toEqual(['a'])
+
+    await user.command('join_channel', { channel: 'still:a' })
+    expect((await user.command('history', { channel: 'still:a' })).messages).toHaveLength(1)
+    await user.command('create_channel', { channel: 'still:b' })
+    await user.command('channel_info', { channel: 'still:b' })
+    await user.command('delete_channel', { channel: 'still:b' })
+    await user.command('leave_channel', { channel: 'still:a' })
+    await admin.command('pause_room', { room: 'still' })
+
+    await admin.command('resume_room', { room: 'still' })
+    await admin.command('resume_room', { room: 'still' })
+    expect(await roomOf(user, 'still')).toMatchObject({ state: 'active' })
+    await member.publish({ room: 'still', channel: 'a', payload: { n: 2 } })
+    expect((await member.messages()).map(({ payload }) => payload)).toEqual([{ n: 2 }])
+  })
+
+  test('a room is deleted from either state once it is empty of channels, and not before', async () => {
+    for (const room of ['doomed', 'doomed-paused']) {
+      await owner.command('create_channel', { channel: `${room}:a` })
+      if (room === 'doomed-paused') await admin.command('pause_room', { room })
+      expect(await refusal(admin.command('delete_room', { room }))).toMatchObject({
+        code: 'room_not_empty',
+        details: { channels: 1 },
+      })
+      await owner.command('delete_channel', { channel: `${room}:a` })
+      expect(await roomOf(user, room)).toMatchObject({ channels: [] })
+      await admin.command('delete_room', { room })
+      expect(await roomOf(user, room)).toBeUndefined()
+      expect(await refusal(admin.command('delete_room', { room }))).toMatchObject({ code: 'room_not_found' })
+    }
+  })
+
+  test('room-wide subscriptions end with their room, and a new room of that name is another', async () => {
+    const wide = await bus.as('wide', 'phoenix:*')
+    await wide.publish({ room: 'phoenix', channel: '*', payload: { n: 1 } })
+    await admin.command('pause_room', { room: 'phoenix' })
+    await admin.command('delete_room', { room: 'phoenix' })
+    await owner.publish({ room: 'phoenix', channel: 'ashes', payload: { n: 2 } })
+    await owner.publish({ room: 'phoenix', channel: '*', payload: { n: 3 } })
+    expect((await wide.messages()).map(({ payload }) => payload)).toEqual([{ n: 1 }])
+    const { client } = await wide.command('update_profile')
+    expect(client.subscriptions).toEqual([])
+    const history = await user.command('history', { channel: 'phoenix:*' })
+    expect(history.messages.map(({ payload }) => payload)).toEqual([{ n: 3 }])
+  })
+})
+
+describe('states of channels', () => {
+  test('a channel is empty, active while somebody has joined it, empty again, and can be deleted only then', async () => {
+    const { channel } = await owner.command('create_channel', { channel: 'life:a' })
+    expect(channel.state).toBe('empty')
+    const [guest, wide] = await Promise.all([bus.as('guest', 'life:a'), bus.as('wide-guest', 'life:*')])
+    expect(await channelOf(user, 'life:a')).toMatchObject({
+      state: 'active',
+      participants: ['guest'],
+      room_participants: ['wide-guest'],
+    })
+    expect(await refusal(owner.command('delete_channel', { channel: 'life:a' }))).toMatchObject({
+      code: 'channel_not_empty',
+      details: { participant_count: 1 },
+    })
+    await guest.command('leave_channel', { channel: 'life:a' })
+    expect(await channelOf(user, 'life:a')).toMatchObject({ state: 'empty', participants: [] })
+    // Those of the whole room are no participants of the channel.
+    await owner.command('delete_channel', { channel: 'life:a' })
+    expect(await channelsOf(user, 'life')).toEqual([])
+    await wide.command('leave_channel', { channel: 'life:*' })
+  })
+
+  test('its creator and admins delete a channel, and nobody else', async () => {
+    await owner.command('create_channel', { channel: 'mine:a' })
+    await owner.command('create_channel', { channel: 'mine:b' })
+    expect(await refusal(user.command('delete_channel', { channel: 'mine:a' }))).toMatchObject({ code: 'forbidden' })
+    await owner.command('delete_channel', { channel: 'mine:a' })
+    await admin.command('delete_channel', { channel: 'mine:b' })
+    expect(await roomOf(user, 'mine')).toMatchObject({ type: 'user', channels: [] })
+  })
+
+  test('the history of a channel goes with it: one of the same name begins at its own birth', async () => {
+    await owner.command('create_channel', { channel: 'again:a' })
+    await owner.publish({ room: 'again', channel: 'a' })
+    await owner.command('delete_channel', { channel: 'again:a' })
+    clock.advance(1000)
+    await owner.command('create_channel', { channel: 'again:a' })
+    const birth = `${clock.now()}-0`
+    expect(await user.command('history', { channel: 'again:a' })).toEqual({
+      messages: [],
+      first: birth,
+      last: birth,
+      has_more: false,
+    })
+    expect((await owner.publish({ room: 'again', channel: 'a' })).position).toBe(`${clock.now()}-1`)
+  })
+
+  test('a dynamic room goes with its last channel, a user room stays', async () => {
+    await owner.publish({ room: 'fleeting', channel: 'a' })
+    await owner.command('delete_channel', { channel: 'fleeting:a' })
+    expect(await roomOf(user, 'fleeting')).toBeUndefined()
+    await owner.command('create_channel', { channel: 'lasting:a' })
+    await owner.command('delete_channel', { channel: 'lasting:a' })
+    expect(await roomOf(user, 'lasting')).toMatchObject({ type: 'user' })
+  })
+
+  test('a private channel is joined, written, read and inspected by its creator, its members and admins only', async () => {
+    await owner.command('create_channel', { channel: 'closed:a', type: 'private', metadata: { members: ['invited'] } })
+    const invited = await bus.as('invited')
+    for (const client of [owner, invited, admin]) {
+      await client.command('join_channel', { channel: 'closed:a' })
+      await client.publish({ room: 'closed', channel: 'a' })
+      await client.command('history', { channel: 'closed:a' })
+      expect(await channelOf(client, 'closed:a')).toMatchObject({
+        type: 'private',
+        state: 'active',
+        metadata: { members: ['invited'] },
+      })
+    }
+    expect(await refusal(user.command('join_channel', { channel: 'closed:a' }))).toMatchObject({ code: 'forbidden' })
+    expect(await refusal(user.publish({ room: 'closed', channel: 'a' }))).toMatchObject({ code: 'forbidden' })
+    expect(await refusal(user.command('history', { channel: 'closed:a' }))).toMatchObject({ code: 'forbidden' })
+    expect(await refusal(user.command('channel_info', { channel: 'closed:a' }))).toMatchObject({ code: 'forbidden' })
+    expect(await refusal(user.command('list_clients', { channel: 'closed:a' }))).toMatchObject({ code: 'forbidden' })
+    expect(await refusal(user.command('delete_channel', { channel: 'closed:a' }))).toMatchObject({ code: 'forbidden' })
+  })
+})

@@ -1,0 +1,248 @@
+/** Who a client is over its connections (protocol §6). */
+import { describe, expect, test } from 'bun:test'
+import {
+  type ConnectOptions,
+  eventually,
+  open,
+  startBus,
+  type TestBus,
+  type TestClient,
+  testClock,
+} from '@arqonbus/testing'
+
+const adminKey = 'correct-horse-battery-staple'
+const clock = testClock()
+const sessionTtlMs = 600_000
+const bus = await startBus({ adminKey, rateLimit: null }, { clock })
+const admin = await bus.connect({ query: { client_id: 'admin' }, headers: { authorization: `Bearer ${adminKey}` } })
+
+/** Connects with the id and the session that another connection had. */
+const comeBack = ({ id, welcome }: TestClient, query: ConnectOptions['query'] = {}, to: TestBus = bus) =>
+  to.connect({ query: { client_id: id, ...query }, headers: { 'arqonbus-session': welcome.session } })
+/** Waits until the bus has noticed that a connection has ended. */
+const isGone = (id: string, of: TestBus = bus) =>
+  eventually(async () => {
+    const watcher = await of.connect()
+    const { clients } = await watcher.command('list_clients', { limit: 1000 })
+    await watcher.close()
+    expect(clients.map(({ client_id: one }) => one)).not.toContain(id)
+  })
+async function leave(client: TestClient, of: TestBus = bus) {
+  await client.close()
+  await isGone(client.id, of)
+}
+
+describe('a client that comes back with its id and its session', () => {
+  test('is who it was: its profile is kept, and its session stays the same', async () => {
+    const profile = { client_type: 'ai-agent', screen_name: 'Ada', avatar: 'a.png', personality: 'curious' } as const
+    const before = await bus.connect({ query: { client_id: 'ada', ...profile } })
+    await before.command('update_profile', { screen_name: 'Countess', avatar: null })
+    await leave(before)
+    clock.advance(1000)
+    const after = await comeBack(before)
+    expect(after.welcome).toMatchObject({ resumed: true, session: before.welcome.session })
+    expect(after.welcome.client).toEqual({
+      client_id: 'ada',
+      client_type: 'ai-agent',
+      screen_name: 'Countess',
+      personality: 'curious',
+      state: 'connected',
+      connected_at: new Date(clock.now()).toISOString(),
+      last_activity: new Date(clock.now()).toISOString(),
+      subscriptions: [],
+    })
+  })
+
+  test('changes of its profile what it says anew, and nothing else', async () => {
+    const before = await bus.connect({
+      query: { client_id: 'changing', client_type: 'service', screen_name: 'Old', avatar: 'a.png' },
+    })
+    await leave(before)
+    const after = await comeBack(before, { screen_name: 'New' })
+    expect(after.welcome.client).toMatchObject({ client_type: 'service', screen_name: 'New', avatar: 'a.png' })
+  })
+
+  test('brings the session as a header or as an offered subprotocol', async () => {
+    const before = await bus.as('both-ways')
+    await leave(before)
+    const protocols = ['arqonbus.v1', `arqonbus.session.${before.welcome.session}`]
+    const after = await bus.connect({ query: { client_id: 'both-ways' }, protocols })
+    expect(after.welcome.resumed).toBeTrue()
+    expect(after.socket.protocol).toBe('arqonbus.v1')
+  })
+
+  test('is told of its subscriptions, which start with a join', async () => {
+    const before = await bus.as('lister', 'kept:a', 'kept:*')
+    await leave(before)
+    const after = await comeBack(before)
+    expect(after.welcome).toMatchObject({ subscriptions: [], client: { subscriptions: [] } })
+    expect(after.welcome.kept_subscriptions.toSorted()).toEqual(['kept:*', 'kept:a'])
+    await admin.publish({ room: 'kept', channel: 'a', payload: { n: 1 } })
+    await after.command('join_channel', { channel: 'kept:a' })
+    await admin.publish({ room: 'kept', channel: 'a', payload: { n: 2 } })
+    expect((await after.messages()).map(({ payload }) => payload)).toEqual([{ n: 2 }])
+  })
+
+  test('has them at once with resume=live, beside those that it asks for', async () => {
+    const before = await bus.as('live', 'live:a', 'other:*')
+    await leave(before)
+    const after = await comeBack(before, { resume: 'live', join: 'live:b' })
+    expect(after.welcome.subscriptions.toSorted()).toEqual(['live:a', 'live:b', 'other:*'])
+    expect(after.welcome.kept_subscriptions).toEqual([])
+    for (const [room, channel] of [
+      ['live', 'a'],
+      ['live', 'b'],
+      ['other', 'any'],
+    ] as const)
+      await admin.publish({ room, channel })
+    expect(await after.messages()).toHaveLength(3)
+  })
+
+  test('is told which of them could not be taken up again', async () => {
+    const owner = await bus.as('owner-of-lost')
+    await owner.command('create_channel', { channel: 'lost:open' })
+    await owner.command('create_channel', { channel: 'lost:closed', type: 'private', metadata: { members: ['loser'] } })
+    const before = await bus.as('loser', 'lost:open', 'lost:closed')
+    await leave(before)
+    await owner.command('delete_channel', { channel: 'lost:closed' })
+    await owner.command('create_channel', { channel: 'lost:closed', type: 'private' })
+    const { welcome } = await comeBack(before, { resume: 'live' })
+    expect(welcome.subscriptions).toEqual(['lost:open'])
+    expect(welcome.kept_subscriptions).toEqual(['lost:closed'])
+    expect(welcome.failed_joins).toMatchObject([{ channel: 'lost:closed', error: { code: 'forbidden' } }])
+  })
+
+  test('may do so again and again', async () => {
+    let client = await bus.as('again-and-again', 'again:a')
+    for (let round = 0; round < 3; round++) {
+      await leave(client)
+      client = await comeBack(client, { resume: 'live' })
+      expect(client.welcome).toMatchObject({ resumed: true, subscriptions: ['again:a'] })
+    }
+  })
+})
+
+describe('a ghost', () => {
+  test('is closed with 4410, and its identity goes over at once', async () => {
+    const ghost = await bus.as('haunted', 'haunted:a', 'haunted:*')
+    const after = await comeBack(ghost, { resume: 'live' })
+    expect(await ghost.closed).toMatchObject({ code: 4410 })
+    expect(after.welcome).toMatchObject({ resumed: true, session: ghost.welcome.session })
+    expect(after.welcome.subscriptions.toSorted()).toEqual(['haunted:*', 'haunted:a'])
+    const { channel } = await admin.command('channel_info', { channel: 'haunted:a' })
+    expect(channel).toMatchObject({ participants: ['haunted'], room_participants: ['haunted'] })
+    expect(await admin.publish({ room: 'haunted', channel: 'a' })).toMatchObject({ recipients: 1 })
+    expect(await after.messages()).toHaveLength(1)
+    expect(ghost.frames).toEqual([])
+  })
+
+  test('that is taken over a second time leaves one client', async () => {
+    const first = await bus.as('twice-haunted')
+    const second = await comeBack(first)
+    const third = await comeBack(second)
+    expect(await Promise.all([first.closed, second.closed])).toMatchObject([{ code: 4410 }, { code: 4410 }])
+    await third.command('ping')
+    const { clients } = await admin.command('list_clients', { limit: 1000 })
+    expect(clients.filter(({ client_id: id }) => id === 'twice-haunted')).toHaveLength(1)
+  })
+})
+
+describe('an id', () => {
+  test('in use is refused without its session, and with another’s', async () => {
+    const [holder, other] = await Promise.all([bus.as('held'), bus.as('holder-of-another')])
+    for (const session of [undefined, other.welcome.session, 'nonsense', '']) {
+      const intruder = open(bus.busUrl, {
+        query: { client_id: 'held' },
+        ...(session !== undefined && { headers: { 'arqonbus-session': session } }),
+      })
+      const [reply, end] = await Promise.all([intruder.answer(null), intruder.closed])
+      expect([reply.error?.code, end.code]).toEqual(['client_id_in_use', 4409])
+    }
+    await holder.command('ping')
+  })
+
+  test('whose client has gone is free: a stored session reserves nothing', async () => {
+    const former = await bus.connect({ query: { client_id: 'reused', screen_name: 'Former', join: 'reused:a' } })
+    await leave(former)
+    const heir = await bus.as('reused')
+    expect(heir.welcome).toMatchObject({ resumed: false, kept_subscriptions: [] })
+    expect(heir.welcome.session).not.toBe(former.welcome.session)
+    expect(heir.welcome.client).not.toHaveProperty('screen_name')
+
+    // The session of the former is refused while the heir is there, and is worth nothing afterwards.
+    const late = open(bus.busUrl, {
+      query: { client_id: 'reused' },
+      headers: { 'arqonbus-session': former.welcome.session },
+    })
+    const [reply, end] = await Promise.all([late.answer(null), late.closed])
+    expect([reply.error?.code, end.code]).toEqual(['client_id_in_use', 4409])
+    await leave(heir)
+    const later = await comeBack(former)
+    expect(later.welcome).toMatchObject({ resumed: false, kept_subscriptions: [] })
+  })
+
+  test('must come with its session: a session alone makes nobody', async () => {
+    const before = await bus.as('nameless')
+    await leave(before)
+    const after = await bus.connect({ headers: { 'arqonbus-session': before.welcome.session } })
+    expect(after.id).not.toBe('nameless')
+    expect(after.welcome.resumed).toBeFalse()
+  })
+})
+
+describe('a session', () => {
+  test('is a secret: nobody else is shown it', async () => {
+    const { welcome } = await bus.as('secretive', 'secret:a')
+    expect(welcome.session).toMatch(/^[A-Za-z0-9_-]+$/)
+    const seen = await Promise.all([
+      admin.command('status'),
+      admin.command('list_clients', { limit: 1000 }),
+      admin.command('channel_info', { channel: 'secret:a' }),
+      fetch(`${bus.httpUrl}/metrics`).then((response) => response.text()),
+    ])
+    expect(JSON.stringify(seen)).not.toContain(welcome.session)
+  })
+
+  test('ends ten minutes after its connection', async () => {
+    const [early, late] = await Promise.all([bus.as('early'), bus.as('late')])
+    await leave(early)
+    await leave(late)
+    clock.advance(sessionTtlMs - 1)
+    expect((await comeBack(early)).welcome.resumed).toBeTrue()
+    clock.advance(1)
+    expect((await comeBack(late)).welcome.resumed).toBeFalse()
+  })
+
+  test('does not end while its client is connected', async () => {
+    const client = await bus.as('long-lived')
+    await leave(client)
+    const back = await comeBack(client)
+    clock.advance(10 * sessionTtlMs)
+    await leave(back)
+    expect((await comeBack(back)).welcome.resumed).toBeTrue()
+  })
+
+  test('ends with disconnect_client', async () => {
+    const client = await bus.as('expelled')
+    await admin.command('disconnect_client', { client_id: 'expelled' })
+    expect((await client.closed).code).toBe(4411)
+    expect((await comeBack(client)).welcome.resumed).toBeFalse()
+  })
+
+  test('of whoever has been gone for longest goes first, above the number that is kept', async () => {
+    const small = await startedSmall
+    const clients: TestClient[] = []
+    for (const id of ['gone-1', 'gone-2', 'gone-3']) {
+      const client = await small.as(id)
+      clients.push(client)
+      await client.close()
+      await eventually(async () => expect(await small.metric('arqonbus_connections')).toBe(0))
+    }
+    expect(await small.metric('arqonbus_sessions_kept')).toBe(2)
+    const resumed = []
+    for (const client of clients) resumed.push((await comeBack(client, {}, small)).welcome.resumed)
+    expect(resumed).toEqual([false, true, true])
+  })
+})
+
+const startedSmall = startBus({ maxSessions: 2 }, { clock })

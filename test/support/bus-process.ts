@@ -1,0 +1,101 @@
+/** A bus as its users start it: a process of its own, configured by the environment, found by what it logs. */
+
+import { join } from 'node:path'
+
+/** The top of the repository. */
+export const root = join(import.meta.dir, '../..')
+
+/** A running bus. */
+export type BusProcess = {
+  /** `ws://127.0.0.1:PORT/` */
+  busUrl: string
+  /** `http://127.0.0.1:PORT/` */
+  httpUrl: string
+  /** The line that it logged when it began to listen. */
+  listening: Record<string, unknown>
+  /** Sends a signal. */
+  signal(signal: NodeJS.Signals): void
+  /** Sends a signal and waits for the end; resolves to the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number>
+  /** Everything that it has written so far. */
+  output(): string
+}
+
+type BusOptions = {
+  /** What starts it; the sources under Bun unless told otherwise. */
+  command?: readonly string[]
+  /** Settings, as `ARQONBUS_…` variables. */
+  settings?: Record<string, string>
+  /** The folder that it is started in. */
+  folder?: string
+}
+
+const fromSources = [process.execPath, '--no-env-file', join(root, 'packages/server/src/main.ts'), 'serve']
+
+/** Starts a bus on free ports and waits until it listens; throws with what it wrote when it ends before that. */
+export async function startBusProcess({
+  command = fromSources,
+  settings = {},
+  folder = root,
+}: BusOptions = {}): Promise<BusProcess> {
+  let written = ''
+  const child = Bun.spawn([...command], {
+    cwd: folder,
+    env: { ...withoutSettings(process.env), ...freePorts, ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const collect = async (stream: ReadableStream<Uint8Array>, seen: (text: string) => void) => {
+    const decoder = new TextDecoder()
+    for await (const chunk of stream) seen(decoder.decode(chunk, { stream: true }))
+  }
+  const errors = collect(child.stderr, (text) => {
+    written += text
+  })
+  const listening = await new Promise<Record<string, unknown>>((resolve, reject) => {
+    let rest = ''
+    const lines = collect(child.stdout, (text) => {
+      written += text
+      const parts = (rest + text).split('\n')
+      rest = parts.pop() ?? ''
+      for (const part of parts) {
+        const entry = parse(part)
+        if (entry?.event === 'listening') resolve(entry)
+      }
+    })
+    Promise.all([lines, errors, child.exited]).then(
+      () => reject(new Error(`the bus ended with exit code ${child.exitCode} before it listened:\n${written}`)),
+      reject,
+    )
+  })
+  return {
+    busUrl: String(listening.bus_url),
+    httpUrl: String(listening.http_url),
+    listening,
+    signal: (signal) => child.kill(signal),
+    stop(signal = 'SIGTERM') {
+      child.kill(signal)
+      return child.exited
+    },
+    output: () => written,
+  }
+}
+
+const freePorts = {
+  ARQONBUS_PORT: '0',
+  ARQONBUS_HTTP_PORT: '0',
+  ARQONBUS_TELEMETRY_PORT: '0',
+  ARQONBUS_LOG_FORMAT: 'json',
+}
+
+/** The environment without the settings of whoever runs the tests. */
+function withoutSettings(environment: NodeJS.ProcessEnv): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('ARQONBUS_')))
+}
+
+function parse(line: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(line) as Record<string, unknown>
+  } catch {
+    return undefined
+  }
+}
