@@ -1,0 +1,203 @@
+import type { Socket } from 'bun'
+import { clientFrame, type OnFrame, opcodes, readFrames, textFrame } from './frames.ts'
+
+/**
+ * One client of the load: a raw TCP socket with the little of WebSocket that the load needs.
+ * All connections of a load share one `Listener`, so that nothing is allocated for a delivery.
+ */
+export interface Connection {
+  /** Its number in the load, which is also how its messages are told from the others'. */
+  readonly index: number
+  readonly clientId: string
+  socket: Socket<Connection>
+  /** `joining` ends with the first frame from the server, which says that the client is in the channel. */
+  state: 'upgrading' | 'joining' | 'open' | 'closed'
+  listener: Listener
+  /** What came of a frame that is not whole yet. */
+  rest: Buffer | null
+  /** What the kernel did not take yet. */
+  unsent: Buffer[]
+  /** Why it was closed; 1006 when nothing was said. */
+  closeCode: number | null
+  settle: { resolve(connection: Connection): void; reject(error: Error): void }
+}
+
+export interface Listener {
+  /** A text frame; its payload lies in `bytes` from `start` to `end` and must not be kept. */
+  text(connection: Connection, bytes: Buffer, start: number, end: number): void
+  /** Everything that came in one read has been given to `text`. */
+  read?(connection: Connection): void
+  closed?(connection: Connection): void
+}
+
+/** How to get into the channel on one kind of server. */
+export interface Door {
+  /** Where the server listens, `ws://host:port/`. */
+  url: string
+  /** Path and query of the upgrade. */
+  path(clientId: string): string
+  /** Sent when the upgrade has succeeded, where joining takes a message. */
+  joinFrame?: string
+  /** Judges the first frame; throws when the client is not in. */
+  admitted(frame: string): void
+}
+
+/** Resolves when the server has said that the client is in the channel. */
+export function connect(door: Door, index: number, clientId: string, listener: Listener): Promise<Connection> {
+  const { hostname, port } = new URL(door.url)
+  return new Promise((resolve, reject) => {
+    const connection = {
+      index,
+      clientId,
+      state: 'upgrading',
+      listener,
+      rest: null,
+      unsent: [],
+      closeCode: null,
+      settle: { resolve, reject },
+    } as unknown as Connection
+    Bun.connect<Connection>({ hostname, port: Number(port), data: connection, socket: handlersFor(door) }).catch(reject)
+  })
+}
+
+/**
+ * Opens `count` connections with at most `together` on their way at once, so that a listen backlog does not decide
+ * what is measured. The first that fails fails all.
+ */
+export async function connectMany(count: number, together: number, open: (index: number) => Promise<Connection>) {
+  const connections: Connection[] = new Array(count)
+  let next = 0
+  const worker = async () => {
+    while (next < count) {
+      const index = next++
+      connections[index] = await open(index)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(together, count) }, worker))
+  return connections
+}
+
+/** Sends frames; what the kernel does not take now is copied, so the caller may overwrite `bytes` at once. */
+export function send(connection: Connection, bytes: Buffer): void {
+  if (connection.state === 'closed') return
+  const taken = connection.unsent.length > 0 ? 0 : Math.max(0, connection.socket.write(bytes))
+  if (taken < bytes.length) connection.unsent.push(Buffer.from(bytes.subarray(taken)))
+}
+
+export function sendText(connection: Connection, text: string): void {
+  send(connection, textFrame(text))
+}
+
+/** Cuts the connections and resolves when the sockets are closed here. */
+export async function hangUp(connections: readonly Connection[]): Promise<void> {
+  for (const connection of connections) {
+    connection.listener = silent
+    connection.socket.end()
+  }
+  while (connections.some((connection) => connection.state !== 'closed')) await Bun.sleep(5)
+}
+
+const silent: Listener = { text: () => {} }
+
+const handlersOf = new WeakMap<Door, Bun.SocketHandler<Connection>>()
+
+function handlersFor(door: Door): Bun.SocketHandler<Connection> {
+  const known = handlersOf.get(door)
+  if (known !== undefined) return known
+  const handlers: Bun.SocketHandler<Connection> = {
+    open(socket) {
+      socket.data.socket = socket
+      socket.setNoDelay(true)
+      socket.write(upgradeRequest(door, socket.data.clientId))
+    },
+    data(socket, chunk) {
+      const connection = socket.data
+      if (connection.state === 'open') {
+        connection.rest = readFrames(connection, connection.rest, chunk, onFrame)
+        connection.listener.read?.(connection)
+      } else enter(door, connection, chunk)
+    },
+    drain: flush,
+    close: (socket) => onClosed(socket.data, 'closed'),
+    error: (socket, error) => onClosed(socket.data, error.message),
+    connectError: (socket, error) => onClosed(socket.data, error.message),
+  }
+  handlersOf.set(door, handlers)
+  return handlers
+}
+
+const onFrame: OnFrame<Connection> = (connection, opcode, bytes, start, end) => {
+  if (opcode === opcodes.text) connection.listener.text(connection, bytes, start, end)
+  else if (opcode === opcodes.ping) send(connection, clientFrame(bytes.subarray(start, end), opcodes.pong))
+  else if (opcode === opcodes.close) {
+    connection.closeCode = end - start >= 2 ? bytes.readUInt16BE(start) : 1005
+    connection.socket.end()
+  }
+}
+
+/** The road from the upgrade's answer to the first frame that says that the client is in. */
+function enter(door: Door, connection: Connection, chunk: Buffer): void {
+  let bytes = chunk
+  if (connection.state === 'upgrading') {
+    bytes = connection.rest === null ? chunk : Buffer.concat([connection.rest, chunk])
+    const headEnd = bytes.indexOf('\r\n\r\n')
+    if (headEnd < 0) {
+      connection.rest = Buffer.from(bytes)
+      return
+    }
+    const statusLine = bytes.toString('latin1', 0, bytes.indexOf('\r\n'))
+    if (!statusLine.startsWith('HTTP/1.1 101')) {
+      connection.settle.reject(new Error(`refused: ${statusLine}`))
+      connection.socket.end()
+      return
+    }
+    connection.state = 'joining'
+    connection.rest = null
+    if (door.joinFrame !== undefined) sendText(connection, door.joinFrame)
+    bytes = bytes.subarray(headEnd + 4)
+  }
+  connection.rest = readFrames(connection, connection.rest, bytes, (_, opcode, frame, start, end) => {
+    // Frames of the channel may follow the welcome in the same read.
+    if (connection.state === 'open' || opcode !== opcodes.text) return onFrame(connection, opcode, frame, start, end)
+    try {
+      door.admitted(frame.toString('utf8', start, end))
+      connection.state = 'open'
+      connection.settle.resolve(connection)
+    } catch (error) {
+      connection.settle.reject(error as Error)
+      connection.socket.end()
+    }
+  })
+}
+
+function flush(socket: Socket<Connection>): void {
+  const { unsent } = socket.data
+  while (unsent.length > 0) {
+    const taken = Math.max(0, socket.write(unsent[0]!))
+    if (taken < unsent[0]!.length) {
+      unsent[0] = unsent[0]!.subarray(taken)
+      return
+    }
+    unsent.shift()
+  }
+}
+
+function onClosed(connection: Connection, why: string): void {
+  if (connection.state === 'closed') return
+  if (connection.state !== 'open') connection.settle.reject(new Error(`closed before it was in the channel: ${why}`))
+  connection.state = 'closed'
+  connection.closeCode ??= 1006
+  connection.listener.closed?.(connection)
+}
+
+function upgradeRequest(door: Door, clientId: string): string {
+  return [
+    `GET ${door.path(clientId)} HTTP/1.1`,
+    `Host: ${new URL(door.url).host}`,
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    '\r\n',
+  ].join('\r\n')
+}

@@ -1,0 +1,44 @@
+/**
+ * Asks the HTTP endpoints again and again, in a process of its own so that the load's own turns do not count as theirs.
+ * Arguments: base address, number of requests. Every request has a new connection, as from a probe that comes by.
+ * Prints what came of them as one line of JSON.
+ */
+const [base, wanted] = process.argv.slice(2)
+const paths = ['/health', '/metrics']
+const apartMs = 4
+const patienceMs = 10_000
+
+export interface Probed {
+  asked: number
+  /** Answered 200 within a second. */
+  good: number
+  /** Milliseconds of every request, a failed one with what it took to fail. */
+  tookMs: number[]
+  failures: string[]
+}
+
+const probed: Probed = { asked: 0, good: 0, tookMs: [], failures: [] }
+
+async function ask(path: string): Promise<void> {
+  const start = performance.now()
+  let outcome: string
+  try {
+    const response = await fetch(base + path, { keepalive: false, signal: AbortSignal.timeout(patienceMs) })
+    await response.text()
+    outcome = String(response.status)
+  } catch (error) {
+    outcome = (error as Error).message
+  }
+  const took = performance.now() - start
+  probed.tookMs.push(Math.round(took * 1000) / 1000)
+  if (outcome === '200' && took <= 1000) probed.good++
+  else if (probed.failures.length < 10) probed.failures.push(`${path}: ${outcome} after ${took.toFixed(0)} ms`)
+}
+
+const pending: Promise<void>[] = []
+for (; probed.asked < Number(wanted); probed.asked++) {
+  pending.push(ask(paths[probed.asked % paths.length]!))
+  await Bun.sleep(apartMs)
+}
+await Promise.all(pending)
+console.log(JSON.stringify(probed))

@@ -1,0 +1,187 @@
+import { type Clockwork, startClockwork } from './clockwork.ts'
+import { type Connection, type Listener, send } from './connection.ts'
+import { createHistogram, type Histogram } from './histogram.ts'
+import { createLedger, type Ledger } from './ledger.ts'
+import { createMessageForm, type MessageFrames, type MessageShape, positionNumber } from './message.ts'
+
+/** What decides when the next message is sent. */
+export type Pace =
+  /** Closed loop: a publisher keeps `inFlight` messages on the way and sends the next when one of its own is back. */
+  | { kind: 'own-delivery'; inFlight: number }
+  /**
+   * Closed loop: a publisher sends `burst` messages in one write and keeps two bursts on the way; the next leaves when
+   * the slowest subscriber has one whole. So the server always has work, and always in portions of the same size.
+   */
+  | { kind: 'slowest-subscriber'; burst: number }
+  /** Open loop: messages leave by the clock, whether or not earlier ones have arrived. */
+  | { kind: 'rate'; perSecond: number }
+
+export interface TrafficPlan {
+  shape: MessageShape
+  pace: Pace
+  /** The first so many connections publish, each its own sequence. */
+  publishers: number
+  /** Whether the server numbers what it delivers, so that the numbers can be checked too. */
+  positions: boolean
+}
+
+/** Messages on their way through the server from publishers to all connections, each delivery checked and timed. */
+export interface Traffic {
+  readonly listener: Listener
+  readonly ledger: Ledger
+  /** Microseconds from the moment a message was due to be sent to its delivery. */
+  readonly latency: Histogram
+  start(connections: readonly Connection[]): void
+  /** No message leaves after this. */
+  stop(): void
+  /** Time in which a load by the clock had nothing to do; undefined for closed loops, which sleep then. */
+  idleNs(): number | undefined
+  /** How many messages each publisher has sent. */
+  sent(): number[]
+  /** Acknowledgements of success that have come. */
+  acknowledged(): number
+  /** Text frames that were neither deliveries nor acknowledgements: refusals, notices; the first few of them. */
+  readonly surprises: string[]
+}
+
+/** Send times are kept for so many messages of each publisher; more are never on their way at once. */
+const ring = 1 << 14
+
+/** The most messages that a publisher sends in one write. */
+function atOnce(pace: Pace): number {
+  return pace.kind === 'rate' ? 1 : pace.kind === 'own-delivery' ? pace.inFlight : 2 * pace.burst
+}
+
+const oneInSampled = 64
+
+export function createTraffic(plan: TrafficPlan, subscribers: number): Traffic {
+  const { publishers, pace } = plan
+  const form = createMessageForm(plan.shape)
+  const ledger = createLedger(subscribers, publishers)
+  const latency = createHistogram()
+  const dueAt = new Float64Array(publishers * ring)
+  /** How many subscribers have each message; only kept where the slowest decides. */
+  const arrived = new Uint32Array(pace.kind === 'slowest-subscriber' ? publishers * ring : 0)
+  const surprises: string[] = []
+  const outlets: Outlet[] = []
+  let acknowledged = 0
+  let sampling = 0
+  let running = false
+  let clockwork: Clockwork | undefined
+  let reads = 0
+  /** When the present read came in; one look at the clock serves all its frames. */
+  let readAt = 0
+  /** Publishers that the present read lets go on. */
+  const ready: Outlet[] = []
+
+  /** Sends `count` messages in one write, as a client does that has several to say. */
+  const publish = (outlet: Outlet, count: number, due: number) => {
+    const time = isoTime()
+    for (let n = 0; n < count; n++) {
+      const sequence = outlet.sent++
+      const cell = outlet.index * ring + (sequence & (ring - 1))
+      dueAt[cell] = due
+      if (arrived.length > 0) arrived[cell] = 0
+      outlet.frames.write(n, sequence, time)
+    }
+    send(outlet.connection, outlet.frames.first(count))
+  }
+
+  const release = (outlet: Outlet, count: number) => {
+    if (outlet.due === 0) ready.push(outlet)
+    outlet.due += count
+  }
+
+  const listener: Listener = {
+    text(connection, bytes, start, end) {
+      if (readAt === 0) readAt = now()
+      if (!form.isMessage(bytes, start)) {
+        if (isAcknowledgement(bytes, start, end)) acknowledged++
+        else if (surprises.length < 10) surprises.push(bytes.toString('utf8', start, Math.min(end, start + 400)))
+        return
+      }
+      const publisher = form.publisher(bytes, start)
+      const sequence = form.sequence(bytes, start)
+      ledger.delivered(connection.index, publisher, sequence)
+      if (plan.positions) ledger.numbered(connection.index, positionNumber(bytes, end))
+      if (sampling++ % oneInSampled === 0 && !form.payloadIntact(bytes, start)) ledger.damaged()
+      const cell = publisher * ring + (sequence & (ring - 1))
+      latency.record((readAt - dueAt[cell]!) / 1000)
+      if (!running) return
+      if (pace.kind === 'own-delivery') {
+        if (connection.index !== publisher) return
+        release(outlets[publisher]!, 1)
+      } else if (pace.kind === 'slowest-subscriber') {
+        if ((sequence + 1) % pace.burst !== 0 || ++arrived[cell]! < subscribers) return
+        release(outlets[publisher]!, pace.burst)
+      }
+    },
+    read() {
+      readAt = 0
+      reads++
+      for (let outlet = ready.pop(); outlet !== undefined; outlet = ready.pop()) {
+        publish(outlet, outlet.due, now())
+        outlet.due = 0
+      }
+    },
+    closed: () => ledger.closed(),
+  }
+
+  return {
+    listener,
+    ledger,
+    latency,
+    surprises,
+    start(connections) {
+      running = true
+      for (let index = 0; index < publishers; index++) {
+        const connection = connections[index]!
+        const frames = form.framesFor(index, connection.clientId, atOnce(pace))
+        outlets.push({ index, connection, frames, sent: 0, due: 0 })
+      }
+      if (pace.kind === 'rate')
+        clockwork = startClockwork(
+          pace.perSecond,
+          () => reads,
+          (turn, due) => publish(outlets[turn % publishers]!, 1, due),
+        )
+      else for (const outlet of outlets) publish(outlet, atOnce(pace), now())
+    },
+    stop() {
+      running = false
+      clockwork?.stop()
+    },
+    idleNs: () => clockwork?.idleNs(),
+    sent: () => outlets.map((outlet) => outlet.sent),
+    acknowledged: () => acknowledged,
+  }
+}
+
+interface Outlet {
+  index: number
+  connection: Connection
+  frames: MessageFrames
+  sent: number
+  /** Messages to send when the present read is done. */
+  due: number
+}
+
+const success = Buffer.from('"status":"success"')
+
+function isAcknowledgement(bytes: Buffer, start: number, end: number): boolean {
+  return bytes.subarray(start, end).includes(success)
+}
+
+let isoMs = 0
+let iso = ''
+
+function isoTime(): string {
+  const ms = Date.now()
+  if (ms !== isoMs) {
+    isoMs = ms
+    iso = new Date(ms).toISOString()
+  }
+  return iso
+}
+
+const now = Bun.nanoseconds

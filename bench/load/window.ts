@@ -1,0 +1,97 @@
+import type { Server } from '../servers/server.ts'
+import { type Connection, connect, connectMany } from './connection.ts'
+import type { Audit } from './ledger.ts'
+import { clientIdOf } from './message.ts'
+import { cpuNanoseconds } from './process-figures.ts'
+import type { Traffic } from './traffic.ts'
+
+/** How long a load runs before it counts, and how long it counts. */
+export interface Span {
+  warmSeconds: number
+  seconds: number
+}
+
+/** What a measured stretch of traffic came to. */
+export interface WindowFigures {
+  cpuPerDeliveryUs: number
+  deliveriesPerSecond: number
+  p50Ms: number
+  p99Ms: number
+  p999Ms: number
+  /** Share of its core that each side used: the one near 100 was the bottleneck. */
+  serverBusyPercent: number
+  loadBusyPercent: number
+}
+
+/** The stretch, and the audit of all traffic since the start. */
+export type TrafficFigures = WindowFigures & Audit & { surprises: number }
+
+/** Connects everybody, all joined, a few hundred at a time. */
+export function crowd(server: Server, count: number, traffic: Pick<Traffic, 'listener'>): Promise<Connection[]> {
+  return connectMany(count, 256, (index) => connect(server.door, index, clientIdOf(index), traffic.listener))
+}
+
+/** Runs traffic over the connections, measures a stretch of it, lets what is under way arrive, and audits it. */
+export async function measureTraffic(
+  server: Server,
+  traffic: Traffic,
+  connections: readonly Connection[],
+  span: Span,
+): Promise<TrafficFigures> {
+  traffic.start(connections)
+  await Bun.sleep(span.warmSeconds * 1000)
+  const window = openWindow(server, traffic)
+  await Bun.sleep(span.seconds * 1000)
+  const figures = window.close()
+  traffic.stop()
+  await arrival(traffic, connections.length)
+  if (traffic.surprises.length > 0) console.error(`unexpected frames:\n${traffic.surprises.join('\n')}`)
+  return { ...figures, ...traffic.ledger.audit(traffic.sent()), surprises: traffic.surprises.length }
+}
+
+/** Begins to count, and to time deliveries anew. */
+export function openWindow(server: Server, traffic: Traffic): { close(): WindowFigures } {
+  traffic.latency.clear()
+  const reading = () => ({
+    atNs: Bun.nanoseconds(),
+    serverNs: cpuNanoseconds(server.pid),
+    loadNs: busyNs(traffic),
+    deliveries: traffic.ledger.total(),
+  })
+  const start = reading()
+
+  return {
+    close() {
+      const end = reading()
+      const elapsedNs = end.atNs - start.atNs
+      const serverNs = end.serverNs - start.serverNs
+      const deliveries = end.deliveries - start.deliveries
+      const ms = (share: number) => traffic.latency.percentile(share) / 1000
+      return {
+        cpuPerDeliveryUs: serverNs / deliveries / 1000,
+        deliveriesPerSecond: (deliveries / elapsedNs) * 1e9,
+        p50Ms: ms(0.5),
+        p99Ms: ms(0.99),
+        p999Ms: ms(0.999),
+        serverBusyPercent: (serverNs / elapsedNs) * 100,
+        loadBusyPercent: ((end.loadNs - start.loadNs) / elapsedNs) * 100,
+      }
+    },
+  }
+}
+
+/** Time in which the load worked. One that spins between messages uses its core all the time, so its idle turns go off. */
+function busyNs(traffic: Traffic): number {
+  const idleNs = traffic.idleNs()
+  return idleNs === undefined ? cpuNanoseconds(process.pid) : Bun.nanoseconds() - idleNs
+}
+
+/** Waits until every subscriber has every message, or nothing has come for two seconds: what is missing is lost. */
+async function arrival(traffic: Traffic, subscribers: number): Promise<void> {
+  const all = traffic.sent().reduce((sum, sent) => sum + sent, 0) * subscribers
+  for (let seen = -1, quietMs = 0; traffic.ledger.total() < all && quietMs < 2000; quietMs += 10) {
+    if (traffic.ledger.total() !== seen) quietMs = 0
+    seen = traffic.ledger.total()
+    await Bun.sleep(10)
+  }
+}

@@ -1,0 +1,49 @@
+/** How figures are named and written in the table. Those with a bar that are not listed here are shown under their own name. */
+export interface Shown {
+  label: string
+  decimals: number
+}
+
+const known: Record<string, Shown> = {
+  eventNs: { label: 'a message, ns', decimals: 0 },
+  acknowledgedNs: { label: 'a message with `ack`, ns', decimals: 0 },
+  structureNs: { label: '16 KiB of structure, ns', decimals: 0 },
+  cpuPerDeliveryUs: { label: 'server CPU per delivery, µs', decimals: 3 },
+  deliveriesPerSecond: { label: 'deliveries a second', decimals: 0 },
+  p50Ms: { label: 'latency p50, ms', decimals: 2 },
+  p99Ms: { label: 'latency p99, ms', decimals: 2 },
+  p999Ms: { label: 'latency p99.9, ms', decimals: 2 },
+  memoryPerConnectionKib: { label: 'memory per connection, KiB', decimals: 2 },
+  memoryPerConnectionLoadedKib: { label: 'the same after the load, KiB', decimals: 2 },
+  residentMib: { label: 'server memory at the end, MiB', decimals: 0 },
+  serverBusyPercent: { label: 'server busy, % of its core', decimals: 0 },
+  loadBusyPercent: { label: 'load busy, % of its core', decimals: 0 },
+  connections: { label: 'connections open', decimals: 0 },
+  connectionsPerSecond: { label: 'connections made a second', decimals: 0 },
+  commandP99Ms: { label: 'command p99, ms', decimals: 2 },
+  commandMaxMs: { label: 'slowest command, ms', decimals: 2 },
+  appendP99Ms: { label: 'append p99, ms', decimals: 4 },
+  appendP999Ms: { label: 'append p99.9, ms', decimals: 4 },
+  readP99Ms: { label: 'read of 50 p99, ms', decimals: 4 },
+  readP999Ms: { label: 'read of 50 p99.9, ms', decimals: 4 },
+  okWithinASecondPercent: { label: '200 within 1 s, %', decimals: 2 },
+  fullLoadP99Ms: { label: 'answer under full load p99, ms', decimals: 1 },
+  fullLoadMaxMs: { label: 'slowest answer under full load, ms', decimals: 1 },
+  stormP99Ms: { label: 'answer in the storm p99, ms', decimals: 1 },
+  stormMaxMs: { label: 'slowest answer in the storm, ms', decimals: 1 },
+  stormConnections: { label: 'connections that the storm made', decimals: 0 },
+  slowReaderClosed: { label: 'times the slow reader was closed', decimals: 0 },
+}
+
+export function shownAs(figure: string): Shown {
+  return known[figure] ?? { label: figure.replace(/Ms$/, ', ms'), decimals: 2 }
+}
+
+export function written(figure: string, value: number | undefined): string {
+  if (value === undefined) return ''
+  const { decimals } = shownAs(figure)
+  return value.toLocaleString('en-US', {
+    minimumFractionDigits: Number.isInteger(value) ? 0 : decimals,
+    maximumFractionDigits: decimals,
+  })
+}

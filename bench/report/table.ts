@@ -1,0 +1,56 @@
+import { shownAs, written } from './figures.ts'
+import type { Outcome, Verdict } from './outcome.ts'
+
+const labelWidth = 40
+
+/** One scenario as lines: a row a figure, with the bar and the verdict beside those that have one. */
+export function tableOf(outcome: Outcome): string {
+  const [judged, yardstick] = outcome.sides
+  const faults = outcome.verdicts.filter(({ bar }) => bar === 'none')
+  const figures = Object.keys(judged!.median).filter((figure) => !faults.some((fault) => fault.figure === figure))
+  const rows = [
+    ['', judged!.name, yardstick?.name ?? '', yardstick === undefined ? '' : 'ratio', 'bar', ''],
+    ...figures.map((figure) => {
+      const verdict = outcome.verdicts.find((one) => one.figure === figure)
+      const ratio = outcome.ratios[figure]
+      return [
+        shownAs(figure).label,
+        written(figure, judged!.median[figure]),
+        written(figure, yardstick?.median[figure]),
+        ratio === undefined ? '' : `${ratio.toFixed(2)} ×`,
+        verdict?.bar ?? '',
+        verdict === undefined ? '' : mark(verdict.pass),
+      ]
+    }),
+    ...(faults.length > 0 ? [faultRow(faults)] : []),
+  ]
+  return [`${outcome.title}  (${outcome.scenario})`, ...aligned(rows), ...remarks(outcome)].join('\n')
+}
+
+/** All that must not happen in one row; what did happen is named. */
+function faultRow(faults: Verdict[]): string[] {
+  const found = faults.filter(({ pass }) => !pass)
+  const named = (found.length > 0 ? found : faults).map(({ figure }) => figure).join(', ')
+  return [named, found.map(({ value }) => value).join(', ') || '0', '', '', 'none', mark(found.length === 0)]
+}
+
+/** Says when the load was the busier side of a closed loop: what was measured then is the load. */
+function remarks({ sides }: Outcome): string[] {
+  return sides
+    .filter(
+      ({ median: { serverBusyPercent = 0, loadBusyPercent = 0 } }) => loadBusyPercent > Math.max(90, serverBusyPercent),
+    )
+    .map(({ name }) => `! against ${name} the load was the bottleneck: its figures say little`)
+}
+
+function mark(pass: boolean): string {
+  return pass ? 'pass' : 'FAIL'
+}
+
+function aligned(rows: string[][]): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  widths[0] = Math.max(widths[0]!, labelWidth)
+  const line = (row: string[]) =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  ')
+  return rows.map((row) => `  ${line(row)}`.trimEnd())
+}

@@ -1,0 +1,96 @@
+import { type CommandName, commands as declared } from '@arqonbus/protocol'
+import { type Connection, connect, connectMany, send } from '../load/connection.ts'
+import { createHistogram } from '../load/histogram.ts'
+import { clientIdOf, createMessageForm } from '../load/message.ts'
+import { createRequester, type Requester } from '../load/requester.ts'
+import { busDoor, type Server, startServer } from '../servers/server.ts'
+import { bus, type Figures, type Scenario } from './scenario.ts'
+
+/**
+ * Every command, while 1,000 clients are there, each in the common channel and in one of its own: 1,000 channels beside
+ * it, all in one room, which is the hardest case for what lists them. An admin asks, one command after the other.
+ */
+const present = 1000
+const turns = 300
+const adminKey = 'the-key-of-the-benchmark'
+
+interface House {
+  server: Server
+  ask: Requester['request']
+}
+
+/** Runs the command once and returns how long it took; what it needs is made before, and not timed. */
+type Turn = (house: House, turn: number) => Promise<{ tookUs: number }>
+
+/** The compiler demands a turn for every command that the protocol declares. */
+const turnOf: Record<CommandName, Turn> = {
+  ping: ({ ask }) => ask('ping'),
+  status: ({ ask }) => ask('status'),
+  list_channels: ({ ask }) => ask('list_channels'),
+  list_clients: ({ ask }) => ask('list_clients'),
+  channel_info: ({ ask }) => ask('channel_info', { channel: 'bench:main' }),
+  history: ({ ask }) => ask('history', { channel: 'bench:main' }),
+  join_channel: ({ ask }, turn) => ask('join_channel', { channel: ownChannel(turn) }),
+  leave_channel: ({ ask }, turn) => ask('leave_channel', { channel: ownChannel(turn) }),
+  create_channel: ({ ask }, turn) => ask('create_channel', { channel: `bench:made-${turn}` }),
+  delete_channel: ({ ask }, turn) => ask('delete_channel', { channel: `bench:made-${turn}` }),
+  update_profile: ({ ask }, turn) => ask('update_profile', { screen_name: `Admin ${turn}` }),
+  pause_room: ({ ask }) => ask('pause_room', { room: 'bench', admin_key: adminKey }),
+  resume_room: ({ ask }) => ask('resume_room', { room: 'bench', admin_key: adminKey }),
+  async delete_room({ ask }, turn) {
+    await ask('create_channel', { channel: `gone-${turn}:only` })
+    await ask('delete_channel', { channel: `gone-${turn}:only` })
+    return ask('delete_room', { room: `gone-${turn}`, admin_key: adminKey })
+  },
+  async disconnect_client({ ask, server }, turn) {
+    await open(server, `victim-${turn}`, [])
+    return ask('disconnect_client', { client_id: `victim-${turn}`, admin_key: adminKey })
+  },
+}
+
+const names = Object.keys(declared) as CommandName[]
+
+export const commands: Scenario = {
+  name: 'commands',
+  title: 'every command, 1,000 channels and 1,000 clients present',
+  sides: [bus],
+  bars: names.map((name) => ({ figure: figureOf(name), max: 20 })),
+  rounds: 1,
+  async measure(side) {
+    const server = await startServer(side.server, { ARQONBUS_ADMIN_KEY: adminKey })
+    const clients = await connectMany(present, 64, (index) =>
+      open(server, clientIdOf(index), ['bench:main', ownChannel(index)]),
+    )
+    fillHistory(clients[0]!)
+    const house = { server, ask: createRequester(await open(server, 'admin', [])).request }
+    const figures: Figures = {}
+    for (const name of names) {
+      const latency = createHistogram()
+      for (let turn = 0; turn < turns; turn++) latency.record((await turnOf[name](house, turn)).tookUs)
+      figures[figureOf(name)] = latency.percentile(0.99) / 1000
+    }
+    await server.stop()
+    return figures
+  },
+}
+
+function figureOf(name: CommandName): string {
+  return `${name} p99Ms`
+}
+
+function ownChannel(index: number): string {
+  return `bench:own-${index}`
+}
+
+function open(server: Server, clientId: string, joins: readonly string[]): Promise<Connection> {
+  const door = busDoor(server.door.url, joins)
+  return connect(door, 0, clientId, { text: () => {} })
+}
+
+/** As many messages as the ring holds, and some more. */
+function fillHistory(publisher: Connection): void {
+  const form = createMessageForm({ bytes: 250, filling: 'text', ack: false })
+  const frames = form.framesFor(0, publisher.clientId, 600)
+  for (let n = 0; n < 600; n++) frames.write(n, n, new Date().toISOString())
+  send(publisher, frames.first(600))
+}

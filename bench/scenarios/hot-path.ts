@@ -1,0 +1,113 @@
+import { type BusDoorDeps, createIntake, startServer, type Transport, testConfig } from '@arqonbus/server'
+import { createMessageForm, type MessageShape } from '../load/message.ts'
+import { bare, bus, type Scenario } from './scenario.ts'
+
+/**
+ * One message inside the process, without sockets: from a frame's text to the text that would be published. This is
+ * the part of a delivery's cost that is ours to change, and it can be measured on a machine that is not quiet: each
+ * figure is the best of many short batches, which what else runs there seldom all disturbs.
+ */
+const batches = 400
+
+const loads: Record<string, { shape: MessageShape; perBatch: number }> = {
+  eventNs: { shape: { bytes: 250, filling: 'text', ack: false }, perBatch: 500 },
+  acknowledgedNs: { shape: { bytes: 250, filling: 'text', ack: true }, perBatch: 500 },
+  structureNs: { shape: { bytes: 16_384, filling: 'tree', ack: false }, perBatch: 30 },
+}
+
+/** Takes a frame, as the handler of a socket does. */
+type Take = (frame: string) => void
+
+export const hotPath: Scenario = {
+  name: 'hot-path',
+  title: 'one message in the process, without sockets: 250 bytes, the same acknowledged, 16 KiB of structure',
+  sides: [bus, bare],
+  bars: [],
+  rounds: 3,
+  async measure(side) {
+    const take = side === bus ? await takeOfBus() : takeOfBare()
+    return Object.fromEntries(Object.entries(loads).map(([figure, load]) => [figure, bestBatch(take, load)]))
+  },
+}
+
+function bestBatch(take: Take, { shape, perBatch }: { shape: MessageShape; perBatch: number }): number {
+  const frames = createMessageForm(shape).framesFor(0, clientId, 1)
+  let sequence = 0
+  let best = Number.POSITIVE_INFINITY
+  for (let batch = 0; batch < batches; batch++) {
+    const texts = Array.from({ length: perBatch }, () => {
+      frames.write(0, sequence++, new Date().toISOString())
+      const bytes = frames.first(1)
+      return bytes.toString('latin1', bytes.indexOf('{'))
+    })
+    const start = Bun.nanoseconds()
+    for (const text of texts) take(text)
+    best = Math.min(best, (Bun.nanoseconds() - start) / perBatch)
+  }
+  return best
+}
+
+const clientId = 'load-00000'
+
+/** What `bare.ts` does with a frame. */
+function takeOfBare(): Take {
+  return (frame) => {
+    const message = JSON.parse(frame)
+    message.timestamp = new Date().toISOString()
+    written(JSON.stringify(message))
+  }
+}
+
+/** The whole bus but for its door, with one client in the channel. */
+async function takeOfBus(): Promise<Take> {
+  let behind: BusDoorDeps | undefined
+  await startServer({
+    config: testConfig({ rateLimit: null }),
+    openDoor: (_, deps) => {
+      behind = deps
+      return {
+        url: 'ws://nowhere/',
+        port: 0,
+        connections: 1,
+        publish: (_topic, text) => written(text),
+        queueBytes: () => 0,
+        stopListening: () => {},
+        close: async () => {},
+      }
+    },
+  })
+  const { admission, receive } = behind!
+  const joins = [{ room: 'bench', channel: 'main' }]
+  const { client } = admission.admit(
+    { clientId, profile: {}, joins, echo: true, isResumingLive: false, token: undefined, session: undefined },
+    nowhere,
+  )
+  const intake = createIntake(client)
+  return (frame) => receive.text(intake, frame)
+}
+
+function take(text: string): void {
+  written(text)
+  if (text.includes('"status":"error"')) throw new Error(`refused: ${text}`)
+}
+
+/** A connection that takes everything; what is sent to it must be no refusal. */
+const nowhere: Transport = {
+  send: take,
+  sendBehindPublished: take,
+  publishToOthers: () => true,
+  subscribe: () => {},
+  unsubscribe: () => {},
+  bufferedBytes: () => 0,
+  isPaused: false,
+  pause: () => {},
+  resume: () => {},
+  ping: () => {},
+  close: () => {},
+  terminate: () => {},
+}
+
+/** Makes the runtime put the pieces of a text together, as publishing it would. */
+function written(text: string): boolean {
+  return Buffer.byteLength(text) > 0
+}

@@ -1,0 +1,20 @@
+import { commands } from './commands.ts'
+import { crowd5000, crowd19000 } from './crowd.ts'
+import { fanouts } from './fanout.ts'
+import { hotPath } from './hot-path.ts'
+import { http } from './http.ts'
+import { memoryLog } from './memory-log.ts'
+import type { Scenario } from './scenario.ts'
+import { slowReader } from './slow-reader.ts'
+
+/** All loads, in the order in which they run and are printed. */
+export const scenarios: readonly Scenario[] = [
+  hotPath,
+  ...fanouts,
+  crowd5000,
+  crowd19000,
+  commands,
+  memoryLog,
+  http,
+  slowReader,
+]

@@ -1,0 +1,89 @@
+import { type Connection, connect, sendText } from '../load/connection.ts'
+import { createTraffic } from '../load/traffic.ts'
+import { crowd, measureTraffic } from '../load/window.ts'
+import { busDoor, type Server, startServer } from '../servers/server.ts'
+import { bus, lossless, type Scenario } from './scenario.ts'
+
+/**
+ * 1,000 subscribers by the clock, with and without one more that does not read. The kernel would take minutes of the
+ * common channel's messages for it, so a second channel, to which it alone is joined, brings 1.6 MB a second: within
+ * seconds the bus has its backlog, falls back to the log for it and at last closes it with 4429. It comes back and
+ * stalls again. The second channel is fed on both sides of the comparison.
+ */
+const subscribers = 1000
+const fed = 'bench:fed'
+const withSlow = { ...bus, name: 'one slow' }
+const without = { ...bus, name: 'none slow' }
+
+export const slowReader: Scenario = {
+  name: 'slow-reader',
+  title: 'one slow reader among 1,000 subscribers, 100 messages a second: the others',
+  sides: [withSlow, without],
+  bars: [{ figure: 'p99Ms', ratioMax: 1.3 }, ...lossless],
+  rounds: 3,
+  span: { warmSeconds: 4, seconds: 20 },
+  async measure(side, span) {
+    const server = await startServer(side.server)
+    const traffic = createTraffic(
+      {
+        shape: { bytes: 250, filling: 'text', ack: false },
+        pace: { kind: 'rate', perSecond: 100 },
+        publishers: 1,
+        positions: server.positions,
+      },
+      subscribers,
+    )
+    const connections = await crowd(server, subscribers, traffic)
+    const feeding = await feed(server)
+    const stalled = side === withSlow ? await stall(server) : undefined
+    const figures = await measureTraffic(server, traffic, connections, span)
+    clearInterval(feeding)
+    stalled?.stop()
+    await server.stop()
+    return { ...figures, ...(stalled ? { slowReaderClosed: stalled.closed() } : {}) }
+  },
+}
+
+/** Publishes 16 KiB to the second channel a hundred times a second. */
+async function feed(server: Server): Promise<Timer> {
+  const feeder = await connect(busDoor(server.door.url, []), 0, 'feeder', { text: () => {} })
+  const [room, channel] = fed.split(':')
+  let count = 0
+  return setInterval(() => {
+    const envelope = {
+      version: '1.0',
+      id: `arq_feed-${count++}`,
+      type: 'event',
+      room,
+      channel,
+      from: feeder.clientId,
+      timestamp: new Date().toISOString(),
+      payload: { fill: 'x'.repeat(16_384) },
+    }
+    sendText(feeder, JSON.stringify(envelope))
+  }, 10)
+}
+
+/** A subscriber that joins and then never reads; when the bus has closed it, it comes again. */
+async function stall(server: Server) {
+  const slowDoor = busDoor(server.door.url, ['bench:main', fed])
+  let stopped = false
+  let closed = 0
+  const come = async () => {
+    const connection: Connection = await connect(slowDoor, subscribers, `slow-${closed}`, {
+      text: () => {},
+      closed() {
+        closed++
+        if (!stopped) void come()
+      },
+    })
+    connection.socket.pause()
+  }
+  await come()
+  return {
+    stop() {
+      stopped = true
+    },
+    closed: () => closed,
+  }
+}
