@@ -1,0 +1,100 @@
+/** `docs/reference/envelope.md`: the envelope, and what the bus says of its own accord, from their schemas. */
+
+import {
+  ClientMetadata,
+  DeliveredEnvelope,
+  type DeliveredMetadata,
+  Envelope,
+  Gap,
+  PublishResult,
+  Reply,
+  Shutdown,
+  TelemetryEvent,
+  Welcome,
+} from '@arqonbus/protocol'
+import type { TSchema } from 'typebox'
+import { linkTo } from './known-schemas.ts'
+import { generatedFrom, type Page, page, table } from './page.ts'
+import { type Field, fields, fieldsInFull, meaning, type Schema, typeText } from './schema-text.ts'
+
+/** Keys of metadata that are the server's. */
+const serverKeys: readonly (keyof DeliveredMetadata)[] = ['position', 'provisional']
+
+/** The reference of the envelope. */
+export const envelopePage: Page = {
+  path: 'docs/reference/envelope.md',
+  render: () => {
+    const delivered = fields(DeliveredEnvelope as Schema).find(({ name }) => name === 'metadata')!.schema
+    return page(
+      generatedFrom('`packages/protocol/src/envelope/schema.ts`, `replies.ts` and `telemetry.ts`'),
+      '# The envelope',
+      'Every frame, in both directions, is one JSON object: the envelope. [The protocol](../protocol.md#the-envelope) says how it is read and passed on; here are its fields. The same as JSON Schemas: [`schemas/`](schemas/).',
+      '## As a client sends it',
+      fieldTable(fields(Envelope as Schema)),
+      'No other field is allowed. `private` goes to the channel `pm` and needs `metadata.to`; `event` goes to any other channel.',
+      '### Metadata from a client',
+      `${fieldTable(fields(ClientMetadata as Schema))}`,
+      `The server’s alone, and refused from clients: ${serverKeys.map((key) => `\`${key}\``).join(', ')} and every key that begins with \`arq_\`. All other keys are yours.`,
+      '## As it is delivered',
+      'The same fields, payload and metadata byte for byte, and:',
+      fieldTable([
+        ...fields(DeliveredEnvelope as Schema).filter(({ name }) => name === 'timestamp'),
+        ...fields(delivered)
+          .filter(({ name }) => serverKeys.includes(name))
+          .map((field) => ({ ...field, name: `metadata.${field.name}` })),
+      ]),
+      'Receivers ignore fields and metadata keys that they do not know.',
+      ...notices.flatMap(({ title, text, schema }) => [`## ${title}`, text, forms(schema)]),
+    )
+  },
+}
+
+const notices: readonly { title: string; text: string; schema: TSchema }[] = [
+  {
+    title: 'A reply',
+    text: 'The payload of a `command_response`, in room `arqonbus`, channel `control`: what became of one frame. The schema is [`reply.json`](schemas/reply.json).',
+    schema: Reply,
+  },
+  {
+    title: 'The result of a publish',
+    text: 'The result where a message asked for an acknowledgement (`metadata.ack`), with the `response_format` [`publish_result`](schemas/publish_result.json).',
+    schema: PublishResult,
+  },
+  {
+    title: 'Welcome',
+    text: 'The payload of the first frame from the bus, a `system` envelope in room `arqonbus`, channel `control`: [`welcome.json`](schemas/welcome.json).',
+    schema: Welcome,
+  },
+  {
+    title: 'A gap notice',
+    text: 'The payload of a `system` envelope in the channel that it is about, before the next message there: something between was lost to this subscription. [`gap.json`](schemas/gap.json).',
+    schema: Gap,
+  },
+  {
+    title: 'The shutdown notice',
+    text: 'The payload of a `system` envelope in room `arqonbus`, channel `control`: the bus is about to close the connection with 1012. [`shutdown.json`](schemas/shutdown.json).',
+    schema: Shutdown,
+  },
+  {
+    title: 'A telemetry event',
+    text: 'The payload of an envelope of type `telemetry`, to `integriguard:telemetry-stream`: [`telemetry_event.json`](schemas/telemetry_event.json).',
+    schema: TelemetryEvent,
+  },
+]
+
+const forms = (schema: Schema): string =>
+  (schema.anyOf ?? [schema]).map((form) => fieldTable(fieldsInFull(form, linkToCommands))).join('\n\nor\n\n')
+
+/** Entities have their sections on the page of commands. */
+const linkToCommands = (schema: Schema): string | undefined => linkTo(schema)?.replace('(#', '(commands.md#')
+
+function fieldTable(list: readonly Field[]): string {
+  return table(
+    ['field', 'type', 'meaning'],
+    list.map(({ name, schema, required }) => [
+      `\`${name}\`${required ? '' : ', optional'}`,
+      typeText(schema, linkToCommands),
+      meaning(schema),
+    ]),
+  )
+}

@@ -1,0 +1,35 @@
+import { describe, expect, test } from 'bun:test'
+import { type CommandName, commands, compile, Envelope, parsePosition, Reply } from '@arqonbus/protocol'
+import { examples, replyOf, requestOf } from './examples.ts'
+import type { Schema } from './schema-text.ts'
+
+describe.each(Object.keys(commands) as CommandName[])('the example of %s', (name) => {
+  test('is an envelope, with parameters and a result of the declared form', () => {
+    expect(compile(Envelope)(requestOf(name))).toBeUndefined()
+    expect(compile(commands[name].parameters)(examples[name].parameters)).toBeUndefined()
+    expect(compile(Reply)(replyOf(name, commands[name].response_format))).toBeUndefined()
+    expect(compile(commands[name].result)(examples[name].result)).toBeUndefined()
+  })
+
+  test('has no field that the declaration does not have', () => {
+    expect(undeclared(examples[name].result, commands[name].result as Schema)).toEqual([])
+  })
+})
+
+test('positions and instants of the examples agree: the one is in milliseconds what the other is in words', () => {
+  for (const { timestamp, metadata } of examples.history.result.messages) {
+    expect(parsePosition(metadata!.position!)!.ms).toBe(Date.parse(timestamp))
+  }
+})
+
+/** The paths of what stands in a value and in no form of its schema. */
+function undeclared(value: unknown, schema: Schema, path = ''): string[] {
+  if (schema.anyOf !== undefined)
+    return schema.anyOf.map((form) => undeclared(value, form, path)).sort((a, b) => a.length - b.length)[0]!
+  if (Array.isArray(value)) return value.flatMap((item, i) => undeclared(item, schema.items ?? {}, `${path}/${i}`))
+  if (typeof value !== 'object' || value === null || schema.properties === undefined) return []
+  return Object.entries(value).flatMap(([key, one]) => {
+    const below = schema.properties![key]
+    return typeof below === 'object' ? undeclared(one, below, `${path}/${key}`) : [`${path}/${key}`]
+  })
+}

@@ -1,0 +1,22 @@
+/** The schemas that have a section of their own, so that tables can point at them. */
+
+import { Channel, ChannelInFull, Client, DeliveredEnvelope, Room } from '@arqonbus/protocol'
+import type { Schema } from './schema-text.ts'
+
+/** The entities of results, by the heading of their section. */
+export const entities = {
+  client: Client,
+  room: Room,
+  channel: Channel,
+  'channel in full': ChannelInFull,
+} as const
+
+const sections = new Map<string, string>([
+  ...Object.entries(entities).map(
+    ([name, schema]) => [JSON.stringify(schema), `[${name}](#${name.replaceAll(' ', '-')})`] as const,
+  ),
+  [JSON.stringify(DeliveredEnvelope), '[envelope](envelope.md#as-it-is-delivered)'],
+])
+
+/** A link to the section of a schema; undefined where it has none. */
+export const linkTo = (schema: Schema): string | undefined => sections.get(JSON.stringify(schema))
