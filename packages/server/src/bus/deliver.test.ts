@@ -78,7 +78,10 @@ test('whoever falls behind at a message was given it by every outlet, and goes o
   Object.assign(buffered, { ann: SLOW_BYTES + 1, bob: SLOW_BYTES + 1 })
   delivery.toOutlets([channel, room], 'x'.repeat(SLOW_BYTES))
   expect([got.ann!.length, got.bob!.length, behind]).toEqual([1, 1, ['ann', 'bob']])
-  expect([ann.listening.get(channel), bob.listening.get(room)]).toEqual([new Map([[log, log.given]]), new Map([[log, log.given]])] as never)
+  expect([ann.listening.get(channel), bob.listening.get(room)]).toEqual([
+    new Map([[log, log.given]]),
+    new Map([[log, log.given]]),
+  ] as never)
   delivery.toOutlets([channel, room], 'later')
   expect([got.ann!.length, got.bob!.length, channel.live, channel.listeners]).toEqual([1, 1, 0, 1])
 })

@@ -74,7 +74,8 @@ test('is what a search through all would be', () => {
     for (let step = 0; step < 500; step++) {
       const item = random.pick(items)
       if (random.chance(60)) {
-        item.times.push((now += random.below(2)))
+        now += random.below(2)
+        item.times.push(now)
         if (!item.isListed) add(item)
       } else if (random.chance(30)) {
         oldest.peek()?.times.shift()

@@ -1,0 +1,75 @@
+import { expect, test } from 'bun:test'
+import { silentLogger } from '../kit/logger.ts'
+import type { Entry, Log } from '../log/contract.ts'
+import type { Client, Cursors, Outlet } from '../state/model.ts'
+import { createCatchUp } from './catch-up.ts'
+
+const KiB = 1024
+const TEXT = 'x'.repeat(KiB)
+
+/** A log of so many messages of 1 KiB, all at hand. */
+function logOf(messages: number): Log {
+  const entries: Entry[] = Array.from({ length: messages }, (_, i) => ({ ms: 1, n: i + 1, text: TEXT }))
+  const recent = (n: number, limit: number): Entry[] => entries.slice(n, n + limit)
+  return { given: { ms: 1, n: messages }, recent } as unknown as Log
+}
+
+/** Clients whose sockets take everything at once, behind in all of a log. */
+function setUp(messages: number, count: number) {
+  const log = logOf(messages)
+  const outlet: Outlet = { topic: 'c', listeners: count, live: 0, logs: () => [log] }
+  const got = new Map<Client, number>()
+  const live: Client[] = []
+  const catchUp = createCatchUp({
+    metrics: { delivered: 0, slowClosed: 0 },
+    logger: silentLogger,
+    isImmediate: true,
+    noticeOf: () => undefined,
+    putLive: (client) => {
+      client.listening.set(outlet, 'live')
+      live.push(client)
+    },
+    close: () => {},
+  })
+  const clients = Array.from({ length: count }, () => {
+    const client = {
+      listening: new Map<Outlet, 'live' | Cursors>([[outlet, new Map()]]),
+      isClosing: false,
+      transport: { bufferedBytes: () => 0, send: () => void got.set(client, (got.get(client) ?? 0) + 1) },
+    } as unknown as Client
+    catchUp.add(client)
+    return client
+  })
+  const total = () => clients.reduce((sum, client) => sum + (got.get(client) ?? 0), 0)
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+  return { catchUp, clients, got, live, total, turn }
+}
+
+test('who is little behind is live at once', () => {
+  const { catchUp, clients, live, total } = setUp(10, 1)
+  catchUp.drained(clients[0]!)
+  expect([total(), live.length, catchUp.size()]).toEqual([10, 1, 0])
+})
+
+test('however much the kernel takes, one turn of the loop is no longer than for 256 KiB, and the next goes on', async () => {
+  const { catchUp, clients, live, total, turn } = setUp(3000, 1)
+  catchUp.drained(clients[0]!)
+  let before = 0
+  for (let turns = 0; live.length === 0 && turns < 100; turns++) {
+    expect(total() - before).toBeLessThanOrEqual(2 * 256)
+    before = total()
+    await turn()
+  }
+  expect([total(), live.length, catchUp.size()]).toEqual([3000, 1, 0])
+})
+
+test('everybody has a turn', async () => {
+  const { catchUp, clients, got, live, turn } = setUp(2000, 8)
+  catchUp.tick()
+  for (let turns = 0; turns < 24; turns++) await turn()
+  const numbers = clients.map((client) => got.get(client) ?? 0)
+  expect(Math.min(...numbers)).toBeGreaterThan(0)
+  expect(Math.max(...numbers)).toBeLessThan(4 * Math.min(...numbers))
+  for (let turns = 0; live.length < 8 && turns < 1000; turns++) await turn()
+  expect(clients.map((client) => got.get(client))).toEqual(clients.map(() => 2000))
+})

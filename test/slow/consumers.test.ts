@@ -1,0 +1,313 @@
+/** Slow consumers: whoever reads too slowly leaves the topics and catches up from the log, and nobody else notices (protocol §5). */
+import { afterEach, describe, expect, test } from 'bun:test'
+import type { Every } from '@arqonbus/server'
+import { eventually, openRaw, type Publish, type RawSocket, startBus, type TestClient } from '@arqonbus/testing'
+
+const KEY = 'the-key'
+/** What the bus does now and then; it also does it by itself. */
+const tasks: (() => void)[] = []
+const tick = () => {
+  for (const task of tasks) task()
+}
+const every: Every = (ms, task) => {
+  tasks.push(task)
+  const timer = setInterval(task, ms)
+  return () => clearInterval(timer)
+}
+const bus = await startBus(
+  { rateLimit: null, historySize: 5000, adminKey: KEY, slowBytes: 128 * 1024, pingIntervalMs: 60_000, pingTimeoutMs: 600_000 },
+  { every },
+)
+const PAYLOAD = { text: 'x'.repeat(16 * 1024) }
+/** The kernel takes a few MiB for a reader that does not read; so many messages are over that in any case. */
+const MOST = 2000
+
+let count = 0
+const raws: RawSocket[] = []
+afterEach(() => {
+  for (const raw of raws.splice(0)) raw.destroy()
+})
+
+type Message = {
+  room: string
+  channel: string
+  type: string
+  payload: Record<string, unknown>
+  metadata?: { position?: string }
+}
+
+/** A client that can stop reading. */
+async function reader(...joins: string[]) {
+  const id = `reader-${++count}`
+  const query = new URLSearchParams({ client_id: id })
+  for (const join of joins) query.append('join', join)
+  const raw = await openRaw(`${bus.busUrl}?${query}`)
+  raws.push(raw)
+  await raw.nextJson()
+  const next = async () => (await raw.nextJson()) as Message
+  const ask = (name: string, parameters: Record<string, unknown>) => {
+    const payload = JSON.stringify({ name, parameters })
+    raw.frame({
+      payload: `{"version":"1.0","id":"arq_q${++count}","type":"command","room":"arqonbus","channel":"control","from":"${id}","timestamp":"2026-01-01T00:00:00Z","payload":${payload}}`,
+    })
+  }
+  return { ...raw, id, next, ask }
+}
+const publisher = () =>
+  bus.connect({ query: { client_id: `publisher-${++count}` }, headers: { authorization: `Bearer ${KEY}` } })
+const behind = () => bus.metric('arqonbus_connections_behind')
+const closures = () => bus.metric('arqonbus_slow_consumers_closed_total')
+
+/** Sends until it is so, and some more; returns how many messages that took. */
+async function sendUntil(
+  client: TestClient,
+  messages: readonly Publish[],
+  isSo: () => Promise<boolean>,
+): Promise<number> {
+  let sent = 0
+  const sendSome = async () => {
+    for (let i = 0; i < 60; i++) {
+      client.send({ payload: { ...PAYLOAD, i: sent }, ...messages[sent % messages.length] })
+      sent++
+    }
+    await client.command('ping')
+  }
+  do await sendSome()
+  while (!(await isSo()) && sent < MOST)
+  expect(await isSo()).toBe(true)
+  await sendSome()
+  return sent
+}
+/** Sends until so many have fallen behind, and some more. */
+const sendUntilBehind = (client: TestClient, messages: readonly Publish[], readers = 1) =>
+  sendUntil(client, messages, async () => (await behind()) === readers)
+const numberOf = ({ metadata }: Pick<Message, 'metadata'>) => Number(metadata?.position?.split('-')[1])
+const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
+/** Takes so many messages and says which numbers came, by channel. */
+async function take(from: { next(): Promise<Message> }, messages: number): Promise<Record<string, number[]>> {
+  const numbers: Record<string, number[]> = {}
+  for (let i = 0; i < messages; i++) {
+    const message = await from.next()
+    const address = `${message.room}:${message.channel}`
+    numbers[address] = [...(numbers[address] ?? []), numberOf(message)]
+  }
+  return numbers
+}
+
+test('a slow consumer catches up from the log, once and in order, and is live again; the others do not notice', async () => {
+  const [slow, quick, ann] = [await reader('calm:talk'), await bus.as('quick', 'calm:talk'), await publisher()]
+  const fallbacks = await bus.metric('arqonbus_slow_fallbacks_total')
+  slow.pause()
+  const sent = await sendUntilBehind(ann, [{ room: 'calm', channel: 'talk' }])
+  // The quick one has everything already.
+  expect((await quick.messages()).map(numberOf)).toEqual(range(1, sent))
+  slow.resume()
+  expect(await take(slow, sent)).toEqual({ 'calm:talk': range(1, sent) })
+  await eventually(async () => expect(await behind()).toBe(0))
+  await ann.publish({ room: 'calm', channel: 'talk' })
+  expect(await take(slow, 1)).toEqual({ 'calm:talk': [sent + 1] })
+  expect(await bus.metric('arqonbus_slow_fallbacks_total')).toBe(fallbacks + 1)
+})
+
+test('it stays in order while others go on publishing all the time', async () => {
+  const [slow, ann] = [await reader('busy:talk'), await publisher()]
+  slow.pause()
+  const sent = await sendUntilBehind(ann, [{ room: 'busy', channel: 'talk' }])
+  slow.resume()
+  const MORE = 300
+  for (let i = 0; i < MORE; i++) ann.send({ room: 'busy', channel: 'talk', payload: PAYLOAD })
+  expect(await take(slow, sent + MORE)).toEqual({ 'busy:talk': range(1, sent + MORE) })
+})
+
+describe('what it has subscribed to', () => {
+  /** Stalls a reader that has joined so, sends, lets it read, and expects each log without a hole. */
+  const expectAll = async (
+    slow: Awaited<ReturnType<typeof reader>>,
+    messages: readonly Publish[],
+    addresses: readonly string[],
+  ) => {
+    const ann = await publisher()
+    slow.pause()
+    const sent = await sendUntilBehind(ann, messages)
+    slow.resume()
+    const each = (at: number) => range(1, Math.floor((sent - at - 1) / addresses.length) + 1)
+    expect(await take(slow, sent)).toEqual(Object.fromEntries(addresses.map((address, at) => [address, each(at)])))
+    for (const message of messages) ann.send(message)
+    const more = Object.values(await take(slow, messages.length)).flat()
+    expect(more).toEqual(addresses.map((_, at) => each(at).length + 1))
+  }
+
+  test('may be a whole room', async () => {
+    const channels = ['one', 'two', 'three']
+    await expectAll(
+      await reader('wide:*'),
+      channels.map((channel) => ({ room: 'wide', channel })),
+      channels.map((channel) => `wide:${channel}`),
+    )
+  })
+
+  test('may be channels of several rooms', async () => {
+    const rooms = ['several-a', 'several-b']
+    await expectAll(
+      await reader(...rooms.map((room) => `${room}:talk`)),
+      rooms.map((room) => ({ room, channel: 'talk' })),
+      rooms.map((room) => `${room}:talk`),
+    )
+  })
+
+  test('may be a private channel, joined by itself or with its room', async () => {
+    for (const join of ['secret-a:cellar', 'secret-b:*']) {
+      const room = join.slice(0, join.indexOf(':'))
+      const ann = await publisher()
+      await ann.command('create_channel', {
+        channel: `${room}:cellar`,
+        type: 'private',
+        metadata: { members: [`reader-${count + 1}`] },
+      })
+      await expectAll(await reader(join), [{ room, channel: 'cellar' }], [`${room}:cellar`])
+    }
+  })
+
+  test('may be the broadcast of a room', async () => {
+    await expectAll(await reader('loud:talk'), [{ room: 'loud', channel: '*' }], ['loud:*'])
+  })
+
+  test('may be its inbox', async () => {
+    const slow = await reader()
+    await expectAll(slow, [{ room: 'post', type: 'private', channel: 'pm', metadata: { to: slow.id } }], ['post:pm'])
+  })
+
+  test('may be all of them at once', async () => {
+    const slow = await reader('mixed:*', 'other:talk')
+    const messages = [
+      { room: 'mixed', channel: 'one' },
+      { room: 'mixed', channel: 'two' },
+      { room: 'mixed', channel: '*' },
+      { room: 'other', channel: 'talk' },
+      { room: 'mixed', type: 'private', channel: 'pm', metadata: { to: slow.id } },
+    ] as const
+    await expectAll(slow, messages, ['mixed:one', 'mixed:two', 'mixed:*', 'other:talk', 'mixed:pm'])
+  })
+})
+
+test('what is live only goes on where it is: what came meanwhile is not brought', async () => {
+  const [slow, ann] = [await reader('integriguard:telemetry-stream'), await publisher()]
+  const fallbacks = () => bus.metric('arqonbus_slow_fallbacks_total')
+  const before = await fallbacks()
+  let sent = 0
+  const send = async (events: number) => {
+    for (let i = 0; i < events; i++) {
+      const payload = { eventType: 'noise', payload: { i: sent++, ...PAYLOAD } }
+      ann.send({ type: 'telemetry', room: 'integriguard', channel: 'telemetry-stream', payload })
+    }
+    await ann.command('ping')
+  }
+  slow.pause()
+  while ((await behind()) === 0 && sent < MOST) await send(60)
+  // It stays out while its buffer is full, however often it is looked at.
+  for (let i = 0; i < 5; i++) {
+    tick()
+    await send(40)
+  }
+  expect([await behind(), await fallbacks()]).toEqual([1, before + 1])
+  slow.resume()
+  await eventually(async () => {
+    tick()
+    expect(await behind()).toBe(0)
+  })
+  await send(1)
+  const got: number[] = []
+  while (got.at(-1) !== sent - 1) got.push(((await slow.next()).payload.payload as { i: number }).i)
+  const prefix = got.slice(0, -1)
+  expect(prefix).toEqual(range(0, prefix.length - 1))
+  expect(prefix.length).toBeLessThan(sent - 200)
+})
+
+test('several that are behind at once all get everything', async () => {
+  const slow = await Promise.all(Array.from({ length: 5 }, () => reader('crowd:talk', 'crowd:other')))
+  const ann = await publisher()
+  for (const one of slow) one.pause()
+  const sent = await sendUntilBehind(
+    ann,
+    [
+      { room: 'crowd', channel: 'talk' },
+      { room: 'crowd', channel: 'other' },
+    ],
+    slow.length,
+  )
+  for (const one of slow) one.resume()
+  const all = { 'crowd:talk': range(1, Math.ceil(sent / 2)), 'crowd:other': range(1, Math.floor(sent / 2)) }
+  for (const one of slow) expect(await take(one, sent)).toEqual(all)
+})
+
+test('one that is cut while it is behind comes back with its last position, and misses nothing', async () => {
+  const [slow, ann] = [await reader('cut:talk'), await publisher()]
+  slow.pause()
+  const sent = await sendUntilBehind(ann, [{ room: 'cut', channel: 'talk' }])
+  slow.resume()
+  const before = await take(slow, 50)
+  const last = await slow.next()
+  slow.destroy()
+  const again = await reader()
+  again.ask('join_channel', { channel: 'cut:talk', since: last.metadata?.position })
+  expect((await again.next()).payload).toMatchObject({ result: { recovered: true, missed: sent - 51 } })
+  expect([before, await take(again, sent - 51)]).toEqual([
+    { 'cut:talk': range(1, 50) },
+    { 'cut:talk': range(52, sent) },
+  ])
+})
+
+describe('one that has fallen off the log', () => {
+  const closed = () => bus.metric('arqonbus_slow_consumers_closed_total')
+  /** A channel that keeps little, and a reader that takes nothing until it has fallen off; it is told, though it takes nothing yet. */
+  const stall = async (room: string) => {
+    const [slow, ann, before] = [await reader(), await publisher(), await closed()]
+    await ann.command('create_channel', { channel: `${room}:short`, options: { history_size: 30 } })
+    slow.ask('join_channel', { channel: `${room}:short` })
+    await slow.next()
+    slow.pause()
+    let sent = 0
+    while ((await closed()) === before && sent < MOST) {
+      for (let i = 0; i < 60; i++, sent++) ann.send({ room, channel: 'short', payload: PAYLOAD })
+      await ann.command('ping')
+    }
+    expect(await closed()).toBe(before + 1)
+    slow.resume()
+    return { slow, ann, sent }
+  }
+  const readToEnd = async (slow: Awaited<ReturnType<typeof reader>>) => {
+    const { code } = await slow.ended
+    const messages: Message[] = []
+    for (;;) {
+      // What came before the end is still there; behind it there is nothing to wait for.
+      const message = await slow.next().catch(() => undefined)
+      if (message === undefined) return { code, messages }
+      messages.push(message)
+    }
+  }
+
+  test('is closed with 4429 behind all that was sent to it', async () => {
+    // It is let go though it takes nothing yet.
+    const { slow, sent } = await stall('fallen')
+    slow.resume()
+    const { code, messages } = await readToEnd(slow)
+    const numbers = messages.map(numberOf)
+    expect(code).toBe(4429)
+    expect(numbers).toEqual(range(1, numbers.length))
+    expect(numbers.length).toBeLessThan(sent)
+  })
+
+  test('comes back with its last position, is told that it missed something, and goes on live', async () => {
+    const { slow, ann, sent } = await stall('back')
+    const last = (await readToEnd(slow)).messages.at(-1)
+    const again = await bus.connect({ query: { client_id: `again-${++count}` } })
+    const joined = await again.command('join_channel', { channel: 'back:short', since: last!.metadata!.position! })
+    expect(joined).toMatchObject({
+      recovered: false,
+      reason: 'trimmed',
+      position: expect.stringMatching(new RegExp(`-${sent}$`)),
+    })
+    await ann.publish({ room: 'back', channel: 'short' })
+    expect((await again.messages()).map(numberOf)).toEqual([sent + 1])
+  })
+})

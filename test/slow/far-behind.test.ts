@@ -1,0 +1,65 @@
+/** A client that comes back from far behind: it gets everything, in bounded memory, while others go on. */
+import { expect, test } from 'bun:test'
+import { startBus } from '@arqonbus/testing'
+
+const BEHIND = 100_000
+const MORE = 2000
+const KiB = 1024
+const bus = await startBus({
+  rateLimit: null,
+  historySize: BEHIND + 10_000,
+  historyBytes: 1 << 30,
+  slowBytes: 256 * KiB,
+})
+
+test('100,000 messages behind: all of them, once and in order, while publishing goes on', async () => {
+  const ann = await bus.as('ann')
+  const say = (i: number) =>
+    ann.raw(
+      `{"version":"1.0","id":"arq_${i}","type":"event","room":"far","channel":"talk","from":"ann","timestamp":"2026-01-01T00:00:00Z","payload":{"i":${i}}}`,
+    )
+  const first = await ann.publish({ room: 'far', channel: 'talk' })
+  for (let i = 2; i <= BEHIND; i++) say(i)
+  await ann.command('ping')
+
+  const bob = await bus.as('bob')
+  /** Numbers as they come: a hundred thousand envelopes are not kept. */
+  let expected = 2
+  let wrong: string | undefined
+  let hasAll = () => {}
+  const all = new Promise<void>((resolve) => {
+    hasAll = resolve
+  })
+  const look = ({ data }: MessageEvent) => {
+    const n = Number(/"position":"\d+-(\d+)"}}$/.exec(String(data))?.[1])
+    if (Number.isNaN(n)) return
+    if (n !== expected) wrong ??= `${n} came, not ${expected}`
+    expected = n + 1
+    bob.frames.length = 0
+    if (n === BEHIND + MORE) hasAll()
+  }
+  bob.socket.addEventListener('message', look)
+  bob.send({
+    type: 'command',
+    payload: { name: 'join_channel', parameters: { channel: 'far:talk', since: first.position } },
+  })
+  // Others publish, and are served, while he catches up.
+  let mostQueued = 0
+  let longestMs = 0
+  for (let i = 1; i <= MORE; i++) {
+    say(BEHIND + i)
+    if (i % 100 !== 0) continue
+    const began = performance.now()
+    await ann.command('ping')
+    longestMs = Math.max(longestMs, performance.now() - began)
+    mostQueued = Math.max(mostQueued, await bus.metric('arqonbus_send_queue_bytes'))
+  }
+  await all
+  bob.socket.removeEventListener('message', look)
+  expect(wrong).toBeUndefined()
+  expect(mostQueued).toBeLessThan(512 * KiB)
+  expect(longestMs).toBeLessThan(250)
+  expect(await bus.metric('arqonbus_connections_behind')).toBe(0)
+  const { position } = await ann.publish({ room: 'far', channel: 'talk' })
+  expect((await bob.messages()).map((frame) => frame.metadata?.position)).toEqual([position!])
+}, 20_000)
