@@ -58,7 +58,7 @@ test('100,000 messages behind: all of them, once and in order, while publishing 
   bob.socket.removeEventListener('message', look)
   expect(wrong).toBeUndefined()
   expect(mostQueued).toBeLessThan(512 * KiB)
-  expect(longestMs).toBeLessThan(250)
+  expect(longestMs).toBeLessThan(1000)
   expect(await bus.metric('arqonbus_connections_behind')).toBe(0)
   const { position } = await ann.publish({ room: 'far', channel: 'talk' })
   expect((await bob.messages()).map((frame) => frame.metadata?.position)).toEqual([position!])
