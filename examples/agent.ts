@@ -28,8 +28,14 @@ process.once('SIGTERM', () => void bus.close())
 for await (const message of messages) {
   const text = await answer(message, bus)
   if (text === undefined) continue
-  // The cause ties an answer to its question; sent with `ack`, it survives a reconnect and is still said once.
-  await bus.publish(ROOM, { text }, { ack: true, metadata: { cause: message.id } })
+  try {
+    // The cause ties an answer to its question; sent with `ack`, it survives a reconnect and is still said once.
+    await bus.publish(ROOM, { text }, { ack: true, metadata: { cause: message.id } })
+  } catch (error) {
+    // One answer that did not get through, such as the one under way when the agent is told to leave, is no reason to fall silent.
+    if (!(error instanceof ArqonBusError)) throw error
+    if (error.code !== 'closed') console.error(`${error.code}: ${error.message}`)
+  }
 }
 console.log(`${bus.clientId} has left.`)
 
