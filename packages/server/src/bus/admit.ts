@@ -17,12 +17,15 @@ import type { Join } from './join.ts'
 import type { Membership } from './membership.ts'
 import { askerOf } from './places.ts'
 
-/** What a connection asks for. */
+/** What a connection says in its upgrade request, checked. */
 export type Arrival = {
+  /** undefined: the bus makes one. */
   readonly clientId: string | undefined
+  /** What it says about itself; what it leaves out is that of its session, or the default. */
   readonly profile: Partial<Profile>
   readonly joins: readonly { room: string; channel: string }[]
   readonly echo: boolean
+  /** True where a resumed session's subscriptions start at once. */
   readonly isResumingLive: boolean
   readonly token: string | undefined
   readonly session: string | undefined

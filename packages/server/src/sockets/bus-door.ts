@@ -2,7 +2,7 @@
 
 import { CodedError, closeCodes, type ProtocolVersions } from '@arqonbus/protocol'
 import type { Server, ServerWebSocket } from 'bun'
-import { type Admission, Refused } from '../bus/admit.ts'
+import { type Admission, type Arrival, Refused } from '../bus/admit.ts'
 import { faultOf } from '../bus/faults.ts'
 import type { Frames } from '../bus/frames.ts'
 import { createIntake, type Intake, type Receive } from '../bus/receive.ts'
@@ -11,14 +11,7 @@ import type { Logger } from '../kit/logger.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { listenError } from '../kit/start-error.ts'
 import type { PublishToTopic } from '../state/transport.ts'
-import {
-  chooseSubprotocol,
-  faultOfUpgrade,
-  type Handshake,
-  isOriginAllowed,
-  offeredIn,
-  readHandshake,
-} from './handshake.ts'
+import { chooseSubprotocol, faultOfUpgrade, isOriginAllowed, offeredIn, readHandshake } from './handshake.ts'
 import { createTransport } from './transport.ts'
 
 /** What the door goes by. */
@@ -61,7 +54,7 @@ export type BusDoor = {
 }
 
 /** What hangs on a socket: what its handshake said, and from its admission on what it sends. */
-type SocketData = { readonly handshake: Handshake | CodedError; intake: Intake | undefined }
+type SocketData = { readonly handshake: Arrival | CodedError; intake: Intake | undefined }
 
 /** A frame of up to four times the limit reaches us and is refused with a reply; a longer one ends the connection (1009). */
 const OVERSIZE = 4
@@ -113,7 +106,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
   }
 
   /** What is wrong with the parameters is told after the upgrade, so that a browser can read it. */
-  const handshakeOf = (request: Request): Handshake | CodedError => {
+  const handshakeOf = (request: Request): Arrival | CodedError => {
     try {
       return readHandshake(new URL(request.url), request.headers, { ...options, versions: deps.versions })
     } catch (problem) {

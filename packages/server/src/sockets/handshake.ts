@@ -11,21 +11,8 @@ import {
   parseAddress,
   profileFields,
 } from '@arqonbus/protocol'
+import type { Arrival } from '../bus/admit.ts'
 import type { Profile } from '../state/model.ts'
-
-/** What a client says in its upgrade request, checked. */
-export type Handshake = {
-  /** undefined: the bus makes one. */
-  readonly clientId: string | undefined
-  /** What it says about itself; what it leaves out is that of its session, or the default. */
-  readonly profile: Partial<Profile>
-  readonly joins: readonly { room: string; channel: string }[]
-  readonly echo: boolean
-  /** True where a resumed session's subscriptions start at once. */
-  readonly isResumingLive: boolean
-  readonly token: string | undefined
-  readonly session: string | undefined
-}
 
 /** What the doorkeeper goes by. */
 export type HandshakeOptions = {
@@ -88,7 +75,7 @@ export const offeredIn = (headers: Headers): string[] =>
     .filter((one) => one !== '')
 
 /** Reads the request; throws `invalid_parameters`, which is told after the upgrade, so that a browser can read why. */
-export function readHandshake(url: URL, headers: Headers, options: HandshakeOptions): Handshake {
+export function readHandshake(url: URL, headers: Headers, options: HandshakeOptions): Arrival {
   const query = url.searchParams
   for (const key of query.keys()) {
     if (!parameters.includes(key))
