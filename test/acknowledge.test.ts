@@ -232,3 +232,18 @@ describe('when the memory for it is full', async () => {
     expect(await publish(n)).toMatchObject({ duplicate: false })
   })
 })
+
+test('what the log refuses has a line in the log of the process, and nothing of the message is in it', async () => {
+  const lines: Record<string, unknown>[] = []
+  const note = (line: Record<string, unknown>) => void lines.push(line)
+  const noted = await startBus({}, { logger: { debug: note, info: note, warn: note, error: note } })
+  const ann = await noted.as('ann')
+  await ann.publish({ id: 'arq_same', room: 'ack', channel: 'lines', payload: { text: 'first' } })
+  const again = ann.publish({ id: 'arq_same', room: 'ack', channel: 'lines', payload: { text: 'secret' } })
+  expect(await refusal(again)).toMatchObject({ code: 'id_conflict' })
+  const refused = lines.filter(({ event }) => event === 'frame_refused')
+  expect(refused).toEqual([
+    { event: 'frame_refused', client_id: 'ann', room: 'ack', channel: 'lines', code: 'id_conflict' },
+  ])
+  expect(JSON.stringify(lines)).not.toContain('secret')
+})

@@ -135,7 +135,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
 
   // From the clients to the log.
   const places = createPlaces(rooms, config, created)
-  const answers = createAnswers({ frames, delivery, metrics, slowBytes: config.slowBytes })
+  const answers = createAnswers({ frames, delivery, metrics, logger, slowBytes: config.slowBytes })
   const publish = createPublish({
     log,
     places,

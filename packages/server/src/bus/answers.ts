@@ -1,5 +1,6 @@
 /** Answers: the one place that tells a client what became of its frame. */
-import type { CodedError, ErrorCode, PublishResult } from '@arqonbus/protocol'
+import type { CodedError, ErrorCode, PublishResult, ReadEnvelope } from '@arqonbus/protocol'
+import type { Logger } from '../kit/logger.ts'
 import type { LimitName } from '../kit/metric-table.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import type { Client } from '../state/model.ts'
@@ -12,6 +13,8 @@ export type Answers = {
   /** The log has a message. */
   acknowledge(client: Client, requestId: string, result: PublishResult): void
   refuse(client: Client, requestId: string | null, command: string | undefined, error: CodedError): void
+  /** A log did not take a message, perhaps long after its frame was handled: told to its sender, with a line of its own. */
+  refuseMessage(client: Client, envelope: ReadEnvelope, error: CodedError): void
 }
 
 /** What answering needs. */
@@ -19,6 +22,7 @@ export type AnswersDeps = {
   readonly frames: Frames
   readonly delivery: Delivery
   readonly metrics: Pick<Metrics, 'reject' | 'limit'>
+  readonly logger: Logger
   /** A client with more bytes waiting than this is not read from: whoever does not read gets no more answers to write. */
   readonly slowBytes: number
 }
@@ -38,7 +42,7 @@ const limitOf = ({ code, details }: CodedError): LimitName | undefined =>
   details?.limit === 'dedup_bytes' ? 'dedup_bytes' : limits[code]
 
 /** Makes it. */
-export function createAnswers({ frames, delivery, metrics, slowBytes }: AnswersDeps): Answers {
+export function createAnswers({ frames, delivery, metrics, logger, slowBytes }: AnswersDeps): Answers {
   const holdBack = ({ transport }: Client) => {
     if (transport.bufferedBytes() > slowBytes) transport.pause()
   }
@@ -52,6 +56,10 @@ export function createAnswers({ frames, delivery, metrics, slowBytes }: AnswersD
     acknowledge(client, requestId, result) {
       delivery.toClientBehindPublished(client, frames.acknowledgement(requestId, result))
       holdBack(client)
+    },
+    refuseMessage(client, { id, room, channel }, error) {
+      this.refuse(client, id, undefined, error)
+      logger.info({ event: 'frame_refused', client_id: client.id, room, channel, code: error.code })
     },
     refuse(client, requestId, command, error) {
       metrics.reject(error.code)

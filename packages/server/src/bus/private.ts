@@ -65,7 +65,7 @@ export function createPrivate(deps: PrivateDeps) {
     let isPartial = false
 
     const finish = () => {
-      if (isPartial) answers.refuse(client, envelope.id, undefined, new CodedError('outcome_unknown'))
+      if (isPartial) answers.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
       else if (taken !== undefined && ownDraft.isAnswered) acknowledge(client, envelope, taken, [own, ...others])
       settled()
     }
@@ -89,7 +89,7 @@ export function createPrivate(deps: PrivateDeps) {
       appended: (entry) => ownTaken(entry, false),
       repeated: (position) => ownTaken(position, true),
       refused(error) {
-        answers.refuse(client, envelope.id, undefined, error)
+        answers.refuseMessage(client, envelope, error)
         settled()
       },
     })

@@ -70,7 +70,7 @@ export function createPublish(deps: PublishDeps): Publish {
     },
     refused(_outlets, error, draft) {
       if (draft.part !== undefined) draft.part.refused(error)
-      else answers.refuse(draft.client, draft.envelope.id, undefined, error)
+      else answers.refuseMessage(draft.client, draft.envelope, error)
       settle(draft)
     },
   })
