@@ -1,7 +1,7 @@
 /** Tools for tests: programs that a machine may lack. */
 
 export { startBus, type TestBus } from './bus.ts'
-export { type CheckOptions, check, type Seen, type Violation, violationsText } from './checker.ts'
+export { type Acknowledged, type CheckOptions, check, type Seen, type Violation, violationsText } from './checker.ts'
 export {
   type Closed,
   type ConnectOptions,
