@@ -1,4 +1,4 @@
-/** The load of a fault run: who publishes, who listens, and somebody who has nothing to do with either. */
+/** The load of a fault run: who publishes, and who listens. */
 import type { Client } from '@arqonbus/client'
 import type { Random } from '@arqonbus/testing'
 import type { Level, Record } from './record.ts'
@@ -8,8 +8,6 @@ import { until } from './until.ts'
 export type Load = {
   /** Ids of all that are subscribed, each with its addresses. */
   readonly subscribers: ReadonlyMap<string, readonly string[]>
-  /** Round trips of the bystander's pings, since the last time they were taken. */
-  takePings(): number[]
   /** Begins to publish. */
   begin(): void
   /** When the last message was sent that this publisher has an acknowledgement of, for each. */
@@ -31,6 +29,8 @@ export type LoadOptions = {
   readonly level: Level
   /** So many more subscribe to an address of their own, where little is said. */
   readonly crowd: number
+  /** The crowd's way to the bus. */
+  readonly crowdUrl: string
 }
 
 const TICK_MS = 10
@@ -41,7 +41,7 @@ const CROWDED = 'lab:crowd'
 const CROWD_TICKS = 10
 
 /** Connects everybody. */
-export async function startLoad({ record, random, addresses, level, crowd }: LoadOptions): Promise<Load> {
+export async function startLoad({ record, random, addresses, level, crowd, crowdUrl }: LoadOptions): Promise<Load> {
   const subscribers = new Map<string, readonly string[]>()
   const subscribe = (id: string, join: readonly string[], options?: Parameters<Record['subscribe']>[2]) => {
     subscribers.set(id, join.includes('lab:*') ? addresses : join)
@@ -59,13 +59,10 @@ export async function startLoad({ record, random, addresses, level, crowd }: Loa
   await subscribe('whole-room', ['lab:*'])
   for (let first = 0; first < crowd; first += 50) {
     const ids = Array.from({ length: Math.min(50, crowd - first) }, (_, i) => `crowd-${first + i}`)
-    await Promise.all(ids.map((id) => subscribe(id, [CROWDED])))
+    await Promise.all(ids.map((id) => subscribe(id, [CROWDED], { url: crowdUrl })))
   }
-  const bystander = await record.connect('bystander')
   const lastTaken = new Map(publishers.map(({ clientId }) => [clientId, 0]))
   const inFlight = new Map(publishers.map((client) => [client, new Set<Promise<void>>()]))
-  let pings: number[] = []
-  let isPinging = false
   let ticks = 0
   let timer: ReturnType<typeof setInterval> | undefined
 
@@ -81,17 +78,6 @@ export async function startLoad({ record, random, addresses, level, crowd }: Loa
     all.add(one)
   }
 
-  const ping = async () => {
-    if (isPinging) return
-    isPinging = true
-    const at = performance.now()
-    await bystander.ping().then(
-      () => pings.push(performance.now() - at),
-      () => {},
-    )
-    isPinging = false
-  }
-
   const tick = () => {
     ticks += 1
     for (const client of publishers) {
@@ -101,17 +87,11 @@ export async function startLoad({ record, random, addresses, level, crowd }: Loa
     const [, , , writer] = publishers as [Client, Client, Client, Client]
     if (random.chance(25)) record.send(writer, random.pick(addresses))
     if (crowd > 0 && ticks % CROWD_TICKS === 0) startOne(writer, CROWDED)
-    void ping()
   }
 
   const all = crowd > 0 ? [...addresses, CROWDED] : addresses
   const load: Load = {
     subscribers,
-    takePings() {
-      const taken = pings
-      pings = []
-      return taken
-    },
     begin() {
       timer = setInterval(tick, TICK_MS)
     },

@@ -78,6 +78,7 @@ export function createRecord(url: string, random: Random): Record {
           see({ process, f: 'gap', channel: address, next })
           reach(process, address, next)
         },
+        connected: () => count('connected'),
         disconnected: ({ code }) => count(`disconnected ${code}`),
         left: ({ address, error }) => surprises.push(`${process} had to leave ${address}: ${error.code}`),
         closed(error) {

@@ -2,71 +2,13 @@
  * One run against a fault: publishers and subscribers through the public client, a bus in a process of its own, a real Redis behind it. The fault comes
  * at a time that chance picks; then everything recovers, and what everybody saw is checked against what was promised. The run is led by its seed.
  */
-import {
-  type Acknowledged,
-  check,
-  createRandom,
-  type Random,
-  type RedisOptions,
-  startRedis,
-  type TestRedis,
-  violationsText,
-} from '@arqonbus/testing'
-import { type BusProcess, startBusProcess } from '../bus-process.ts'
-import { openProxy, type TcpProxy } from '../tcp-proxy.ts'
+import { check, type TestRedis, violationsText } from '@arqonbus/testing'
+import type { Fault, Running } from './fault.ts'
 import { type Load, startLoad } from './load.ts'
 import { lagOver250Ms, measure, notGivenBack, type Use } from './measure.ts'
-import { createRecord, type Level, type Record } from './record.ts'
+import type { Record } from './record.ts'
+import { addresses, setStage } from './stage.ts'
 import { until } from './until.ts'
-
-/** A fault, and what is promised in spite of it. */
-export type Fault = {
-  /** A sentence: what is promised. */
-  readonly name: string
-  /** The level that publishers ask for. */
-  readonly level: Level
-  /** How Redis is started; false: the bus keeps its log in memory. */
-  readonly redis?: RedisOptions | false
-  /** Settings of the bus. */
-  readonly settings?: Readonly<globalThis.Record<string, string>>
-  /** The bus process gets these too, where they are no settings. */
-  readonly environment?: () => Readonly<globalThis.Record<string, string>>
-  /** Subscribers more than the usual ones. */
-  readonly crowd?: (isLong: boolean) => number
-  /** What acknowledgements are worth after it; all of them unless told. */
-  readonly isKept?: (acknowledgement: Acknowledged, run: Running) => boolean
-  /** True where subscribers may have to be told that they missed something. Otherwise they must miss nothing. */
-  readonly mayBreak?: boolean
-  /** True where it touches no client: commands are then answered as ever. */
-  readonly isIsolated?: boolean
-  /** Does it. Resolves at the end of the fault. */
-  readonly inject: (run: Running) => Promise<void>
-  /** What must have been seen for the run to have tried anything: names of `counts`. */
-  readonly mustSee?: readonly string[]
-  /** What else is promised: throws where it is not kept. */
-  readonly verify?: (run: Running) => Promise<void> | void
-}
-
-/** What a fault has at hand. */
-export type Running = {
-  readonly seed: number
-  readonly random: Random
-  readonly record: Record
-  readonly redis: TestRedis
-  /** The way from the bus to Redis. */
-  readonly redisLine: TcpProxy
-  /** The way from the clients to the bus. */
-  readonly busLine: TcpProxy
-  /** The bus that clients are led to. */
-  readonly bus: BusProcess
-  readonly addresses: readonly string[]
-  /** Waits for so many acknowledgements more. */
-  acknowledged(more: number): Promise<void>
-  /** Starts another bus on the same Redis and leads clients to it; the one before is as it was. */
-  startBus(): Promise<BusProcess>
-  /** From now on the way to Redis leads to another one. */
-  redisLeadsTo(other: TestRedis): void
-}
 
 /** How one run is done. */
 export type RunOptions = {
@@ -85,14 +27,6 @@ export type RunResult = {
   readonly run: Running
 }
 
-const addresses = ['lab:one', 'lab:two', 'lab:three']
-const settings = {
-  ARQONBUS_RATE_LIMIT: 'off',
-  ARQONBUS_HISTORY_SIZE: '1000000',
-  ARQONBUS_TELEMETRY: 'off',
-  ARQONBUS_LOG_LEVEL: 'info',
-}
-
 /** Publishes succeed again this long after a fault, and everybody has caught up after twice as long (rule 8). */
 const HEAL_MS = 5000
 const CATCH_UP_MS = 10_000
@@ -105,65 +39,32 @@ const ISOLATED_MS = 50
 
 /** Runs the fault. Throws where the run itself does not come through. */
 export async function runFault(fault: Fault, { seed, seconds, command }: RunOptions): Promise<RunResult> {
-  const random = createRandom(seed)
-  const redis = fault.redis === false ? undefined : await startRedis(fault.redis ?? {})
-  const redisLine = redis === undefined ? undefined : openProxy(redis.url)
-  const buses: BusProcess[] = []
-  let current = redis
-  const start = async () => {
-    const bus = await startBusProcess({
-      ...(command !== undefined && { command }),
-      settings: {
-        ...settings,
-        ...(redisLine !== undefined && { ARQONBUS_REDIS_URL: redisLine.url }),
-        ...fault.settings,
-        ...fault.environment?.(),
-      },
-    })
-    buses.push(bus)
-    return bus
-  }
-  const busLine = openProxy((await start()).busUrl)
-  const record = createRecord(busLine.url, random)
-  const broken: string[] = []
-  const run: Running = {
+  const stage = await setStage(fault, {
     seed,
-    random,
-    record,
-    get redis() {
-      return current!
-    },
-    redisLine: redisLine!,
-    busLine,
-    get bus() {
-      return buses.at(-1)!
-    },
-    addresses,
-    acknowledged(more) {
-      const wanted = record.acknowledged + more
-      return until(`${more} acknowledgements more`, () => record.acknowledged >= wanted)
-    },
-    async startBus() {
-      const bus = await start()
-      busLine.leadTo(bus.busUrl)
-      return bus
-    },
-    redisLeadsTo(other) {
-      current = other
-      redisLine!.leadTo(other.url)
-    },
-  }
+    isLong: seconds !== undefined,
+    ...(command !== undefined && { command }),
+  })
+  const { run, record } = stage
+  const broken: string[] = []
   try {
     const crowd = fault.crowd?.(seconds !== undefined) ?? 0
-    const load = await startLoad({ record, random, addresses, level: fault.level, crowd })
-    const before = await measure(run.bus, current)
+    const load = await startLoad({
+      record,
+      random: run.random,
+      addresses,
+      level: fault.level,
+      crowd,
+      crowdUrl: run.crowdLine.url,
+    })
+    const bystander = fault.isIsolated ? await stage.startBystander() : undefined
+    const before = await measure(run.bus, stage.redis())
     const end = performance.now() + (seconds ?? 0) * 1000
     load.begin()
     do {
-      await run.acknowledged(100 + random.below(400))
-      load.takePings()
-      await fault.inject(run)
-      if (fault.isIsolated) broken.push(...slowPings(load.takePings()))
+      await run.acknowledged(100 + run.random.below(400))
+      await bystander?.takeMs()
+      await stage.injecting(() => fault.inject(run))
+      if (bystander !== undefined) broken.push(...slowPings(await bystander.takeMs()))
       broken.push(...(await heal(run, load)))
     } while (performance.now() < end)
     await run.acknowledged(200)
@@ -171,16 +72,12 @@ export async function runFault(fault: Fault, { seed, seconds, command }: RunOpti
     await caughtUp(record, load)
     await load.readHistory()
     await fault.verify?.(run)
-    broken.push(...judge(fault, run), ...(await bounds(run, before, current)))
+    broken.push(...judge(fault, run), ...(await bounds(run, before, stage.redis())))
   } catch (cause) {
     const state = [...record.counts].map(([what, count]) => `${what} ${count}`).join(', ')
     throw new Error(`FAULT_SEED=${seed}: ${cause}\n${state}\n${run.bus.output().slice(-2000)}`, { cause })
   } finally {
-    await record.close()
-    busLine.close()
-    await Promise.all(buses.map((bus) => bus.stop('SIGKILL')))
-    redisLine?.close()
-    await redis?.stop()
+    await stage.clear()
   }
   return { broken, counts: record.counts, run }
 }

@@ -1,6 +1,7 @@
 /** A fault as a test, short and long. */
 import { test } from 'bun:test'
-import { type Fault, runFault } from './rig.ts'
+import type { Fault } from './fault.ts'
+import { runFault } from './rig.ts'
 
 /** Violations to print: the first ones say what happened. */
 const SHOWN = 20
