@@ -7,6 +7,7 @@ export const root = join(import.meta.dir, '../..')
 
 /** A running bus. */
 export type BusProcess = {
+  pid: number
   /** `ws://127.0.0.1:PORT/` */
   busUrl: string
   /** `http://127.0.0.1:PORT/` */
@@ -68,6 +69,7 @@ export async function startBusProcess({
     )
   })
   return {
+    pid: child.pid,
     busUrl: String(listening.bus_url),
     httpUrl: String(listening.http_url),
     listening,

@@ -126,11 +126,54 @@ describe('one fault is flagged', () => {
   })
 })
 
-describe('what is no fault', () => {
-  test('a gap that was told', () => {
-    const history = rightHistory().filter((seen) => !isBobs(5)(seen))
-    history.splice(history.findIndex(isBobs(6)), 0, { process: 'bob', f: 'gap', channel: CHANNEL, next: '105-5' })
+describe('what an expired history would excuse', () => {
+  const isEarly = (seen: Seen) => seen.f === 'history' && ['arq_1', 'arq_2'].includes(seen.id)
+
+  test('is flagged where nothing can have expired', () => {
+    const history = rightHistory().filter((seen) => !isEarly(seen))
     expect(check(history)).toEqual([])
+    expect(check(history, { isWhole: true }).map(({ rule }) => rule)).toEqual([1, 1])
+  })
+
+  test('an acknowledgement that does not survive binds nobody', () => {
+    const isLast = (seen: Seen) => 'id' in seen && seen.id === 'arq_10' && seen.f !== 'publish'
+    const history = rightHistory().filter((seen) => !isLast(seen))
+    expect(rulesOf(check(history))).toEqual([1, 2])
+    expect(check(history, { isKept: ({ durability }) => durability === 'disk' })).toEqual([])
+  })
+})
+
+describe('a provisional copy', () => {
+  const provisional: Seen = { process: 'bob', f: 'deliver', channel: CHANNEL, id: 'arq_5' }
+  const withProvisional = (at: number) => {
+    const history = rightHistory().filter((seen) => !isBobs(5)(seen))
+    history.splice(history.findIndex(isBobs(at)), 0, provisional)
+    return history
+  }
+
+  test('stands for its message, before its turn', () => {
+    expect(check(withProvisional(3))).toEqual([])
+    expect(check(withProvisional(6))).toEqual([])
+  })
+
+  test('and its message are one', () => {
+    const history = rightHistory()
+    history.splice(history.findIndex(isBobs(4)), 0, provisional)
+    expect(rulesOf(check(history))).toEqual([5])
+  })
+
+  test('of a message that nobody had sent is a phantom', () => {
+    expect(rulesOf(check([...rightHistory(), { ...provisional, id: 'arq_ghost' }]))).toEqual([6])
+  })
+})
+
+describe('what is no fault', () => {
+  test('a gap that was told, before what follows its place, or stands there', () => {
+    for (const next of ['105-5', '106-6']) {
+      const history = rightHistory().filter((seen) => !isBobs(5)(seen))
+      history.splice(history.findIndex(isBobs(6)), 0, { process: 'bob', f: 'gap', channel: CHANNEL, next })
+      expect(check(history)).toEqual([])
+    }
   })
 
   test('what is missed while away, and the end of a subscription', () => {

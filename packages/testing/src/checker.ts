@@ -13,15 +13,18 @@ export type Seen = { readonly process: string; readonly at?: number } & (
       readonly channel: string
       readonly id: string
       readonly position?: string
+      /** The level that the acknowledgement names. */
+      readonly durability?: string
       /** True where the acknowledgement stands in place of the own copy (`echo=false`). */
       readonly inPlace?: boolean
     }
-  | { readonly f: 'deliver'; readonly channel: string; readonly id: string; readonly position: string }
+  /** A provisional copy has no position; its message comes no second time to an application above an SDK. */
+  | { readonly f: 'deliver'; readonly channel: string; readonly id: string; readonly position?: string }
   /** From here on what comes after `position` comes: a join without a recovery, or one that went on from there. */
   | { readonly f: 'begin'; readonly channel: string; readonly position: string }
   /** From here on every channel of the room comes, those that are born later from their birth. */
   | { readonly f: 'begin_room'; readonly room: string }
-  /** A gap notice. */
+  /** A gap notice: what comes next is what follows `next`, or stands there. */
   | { readonly f: 'gap'; readonly channel: string; readonly next: string }
   | { readonly f: 'end'; readonly channel: string }
   | { readonly f: 'end_room'; readonly room: string }
@@ -54,12 +57,17 @@ export type Violation = {
 export type CheckOptions = {
   /** Whether a process may read a channel; everybody may read everything unless told. */
   readonly mayRead?: (process: string, channel: string) => boolean
+  /** Whether an acknowledgement is one that survives what happened; they all do unless told. What does not is only held to what the history says. */
+  readonly isKept?: (acknowledgement: Acknowledged) => boolean
+  /** True where nothing can have expired: then the history begins with the first message that was acknowledged. */
+  readonly isWhole?: boolean
 }
 
 /** All violations in a history. What each process saw stands in its order; how processes are mixed does not matter. */
 export function check(history: readonly Seen[], options: CheckOptions = {}): Violation[] {
-  const { mayRead = () => true } = options
-  return [...checkMessages(history), ...checkHistory(history), ...checkReaders(history, mayRead)]
+  const { mayRead = () => true, isKept = () => true, isWhole = false } = options
+  const kept = acknowledged(history).filter(isKept)
+  return [...checkMessages(history), ...checkHistory(history, kept, isWhole), ...checkReaders(history, kept, mayRead)]
 }
 
 /** Rules 4, 5 and 6: what is known of messages, whoever says so. */
@@ -78,11 +86,14 @@ function checkMessages(history: readonly Seen[]): Violation[] {
   const idAt = new Map<string, string>()
   const positionOf = new Map<string, string>()
   for (const seen of history) {
-    if (!('id' in seen) || seen.position === undefined) continue
+    if (!('id' in seen)) continue
     const { process, channel, id, position } = seen
+    if (position === undefined && seen.f !== 'deliver') continue
     const violate = (rule: Violation['rule'], text: string) => violations.push({ rule, process, channel, text })
-    if (!outcomes.has(id)) violate(6, `${id} at ${position} was never sent`)
-    else if (isRefused(id)) violate(6, `${id} at ${position} had been refused`)
+    const at = position ?? 'no position'
+    if (!outcomes.has(id)) violate(6, `${id} at ${at} was never sent`)
+    else if (isRefused(id)) violate(6, `${id} at ${at} had been refused`)
+    if (position === undefined) continue
     const place = `${channel} ${position}`
     const there = idAt.get(place) ?? id
     if (there !== id) violate(4, `${position} is ${id} and ${there}`)
@@ -96,7 +107,11 @@ function checkMessages(history: readonly Seen[]): Violation[] {
 }
 
 /** Rule 1: the history at the end, where one was read. */
-function checkHistory(history: readonly Seen[]): Violation[] {
+function checkHistory(
+  history: readonly Seen[],
+  acknowledgements: readonly Acknowledged[],
+  isWhole: boolean,
+): Violation[] {
   const kept = new Map<string, { ids: Set<string>; first: Position }>()
   for (const seen of history) {
     if (seen.f !== 'history') continue
@@ -106,9 +121,11 @@ function checkHistory(history: readonly Seen[]): Violation[] {
     if (isLater(there.first, place(seen.position))) there.first = place(seen.position)
   }
   const violations: Violation[] = []
-  for (const { process, channel, id, position } of acknowledged(history)) {
+  const wasRead = kept.size > 0
+  for (const { process, channel, id, position } of acknowledgements) {
     const there = kept.get(channel)
-    if (there === undefined || isLater(there.first, place(position)) || there.ids.has(`${id} ${position}`)) continue
+    const isExpired = !isWhole && (there === undefined || isLater(there.first, place(position)))
+    if (!wasRead || isExpired || there?.ids.has(`${id} ${position}`)) continue
     violations.push({
       rule: 1,
       process,
@@ -119,18 +136,25 @@ function checkHistory(history: readonly Seen[]): Violation[] {
   return violations
 }
 
-type Acknowledged = { process: string; channel: string; id: string; position: string; inPlace?: boolean }
+/** A publish that the log took. */
+export type Acknowledged = Extract<Seen, { f: 'publish' }> & { readonly position: string }
 
 const acknowledged = (history: readonly Seen[]): Acknowledged[] =>
   history.filter((seen) => seen.f === 'publish' && seen.type === 'ok' && seen.position !== undefined) as Acknowledged[]
 
 /** Rules 2, 3, 5, 6 and 7: what each process got. */
-function checkReaders(history: readonly Seen[], mayRead: NonNullable<CheckOptions['mayRead']>): Violation[] {
+function checkReaders(
+  history: readonly Seen[],
+  acknowledgements: readonly Acknowledged[],
+  mayRead: NonNullable<CheckOptions['mayRead']>,
+): Violation[] {
   const violations: Violation[] = []
-  const all = [...acknowledged(history), ...history.filter((seen) => seen.f === 'history')]
+  const inHistory = history.filter((seen) => seen.f === 'history')
+  const all = [...acknowledgements, ...inHistory]
+  const numbers = new Map(inHistory.map(({ channel, id, position }) => [`${channel} ${id}`, place(position).n]))
   const byProcess = Map.groupBy(history, ({ process }) => process)
   for (const [process, seen] of byProcess) {
-    const reader = readAll(process, seen, violations)
+    const reader = readAll(process, seen, numbers, violations)
     for (const { channel, id, position } of all) {
       const isOpen = reader.rooms.has(roomOf(channel)) && mayRead(process, channel)
       const last = reader.last.get(channel) ?? (isOpen ? BEFORE_ALL : undefined)
@@ -155,12 +179,31 @@ type Reader = {
   readonly last: Map<string, Position>
   /** Rooms that it is given as a whole. */
   readonly rooms: Set<string>
-  /** Numbers of own messages whose acknowledgement stood in place of the copy. */
+  /** Numbers that it has in another way than by a copy that bears them: own messages, by the acknowledgement in place of the copy, and provisional ones. */
   readonly own: Map<string, Set<number>>
+  /** Channels of which nothing came since the gap notice. */
+  readonly afterGap: Set<string>
+  /** Messages that came as provisional copies. */
+  readonly provisional: Set<string>
 }
 
-function readAll(process: string, history: readonly Seen[], violations: Violation[]): Reader {
-  const reader: Reader = { last: new Map(), rooms: new Set(), own: new Map() }
+function readAll(
+  process: string,
+  history: readonly Seen[],
+  numbers: ReadonlyMap<string, number>,
+  violations: Violation[],
+): Reader {
+  const reader: Reader = {
+    last: new Map(),
+    rooms: new Set(),
+    own: new Map(),
+    afterGap: new Set(),
+    provisional: new Set(),
+  }
+  const has = (channel: string, n: number) => {
+    const known = reader.own.get(channel) ?? new Set()
+    reader.own.set(channel, known.add(n))
+  }
   for (const seen of history) {
     switch (seen.f) {
       case 'begin':
@@ -168,6 +211,7 @@ function readAll(process: string, history: readonly Seen[], violations: Violatio
         break
       case 'gap':
         reader.last.set(seen.channel, place(seen.next))
+        reader.afterGap.add(seen.channel)
         break
       case 'begin_room':
         reader.rooms.add(seen.room)
@@ -184,13 +228,23 @@ function readAll(process: string, history: readonly Seen[], violations: Violatio
         break
       case 'publish':
         if (seen.type === 'ok' && seen.inPlace && seen.position !== undefined) {
-          const numbers = reader.own.get(seen.channel) ?? new Set()
-          reader.own.set(seen.channel, numbers.add(place(seen.position).n))
+          has(seen.channel, place(seen.position).n)
         }
         break
-      case 'deliver':
-        readOne(process, reader, seen, violations)
+      case 'deliver': {
+        const { channel, id, position } = seen
+        const message = `${channel} ${id}`
+        if (reader.provisional.has(message))
+          violations.push({ rule: 5, process, channel, text: `${id} came again after its provisional copy` })
+        if (position !== undefined) {
+          readOne(process, reader, { channel, id, position }, violations)
+        } else {
+          reader.provisional.add(message)
+          const n = numbers.get(message)
+          if (n !== undefined) has(channel, n)
+        }
         break
+      }
     }
   }
   return reader
@@ -207,6 +261,7 @@ function readOne(
   const last = reader.last.get(channel) ?? (reader.rooms.has(roomOf(channel)) ? BEFORE_ALL : undefined)
   if (last === undefined) return void violate(6, `${id} at ${position} came unasked`)
   const after = `${id} at ${position} came after ${last.ms}-${last.n}`
+  if (reader.afterGap.delete(channel) && at.n === last.n && at.ms === last.ms) return
   if (at.n === last.n && at.ms === last.ms) violate(5, `${id} at ${position} came twice`)
   else if (at.n <= last.n || at.ms < last.ms) violate(3, after)
   else if (!isNext(last.n, at.n, reader.own.get(channel))) {

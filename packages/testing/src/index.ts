@@ -1,7 +1,7 @@
 /** Tools for tests: programs that a machine may lack. */
 
 export { startBus, type TestBus } from './bus.ts'
-export { type CheckOptions, check, type Seen, type Violation, violationsText } from './checker.ts'
+export { type Acknowledged, type CheckOptions, check, type Seen, type Violation, violationsText } from './checker.ts'
 export {
   type Closed,
   type ConnectOptions,
@@ -17,6 +17,7 @@ export {
 } from './client.ts'
 export { type TestClock, testClock } from './clock.ts'
 export { eventually } from './eventually.ts'
+export { createFakeClock, type FakeClock } from './fake-clock.ts'
 export { readMetric } from './metrics.ts'
 export { findProgram, type ProgramName, type Skip, withProgram } from './programs.ts'
 export { createRandom, type Random } from './random.ts'
@@ -30,6 +31,7 @@ export {
   type UpgradeHead,
   upgradeRequest,
 } from './raw-socket.ts'
+export { type RedisOptions, startRedis, type TestRedis } from './redis.ts'
 export { type SimulationOptions, type SimulationResult, simulate } from './simulation/simulate.ts'
 export { createSlowLog, type Failure, type SlowLog, type SlowLogWaiting } from './slow-log.ts'
 export { type LogSettings, type LogUnderTest, logSuite } from './suites/log.ts'

@@ -1,0 +1,103 @@
+import { expect, test } from 'bun:test'
+import { rmSync } from 'node:fs'
+import { eventually } from './eventually.ts'
+import { withProgram } from './programs.ts'
+import { startRedis } from './redis.ts'
+
+withProgram('redis-server', 'a Redis for tests', () => {
+  test('answers at its address, append-only and without snapshots, synced as asked', async () => {
+    await using usual = await startRedis()
+    await using careful = await startRedis({ appendfsync: 'always', config: { maxmemory: '8mb' } })
+    expect(usual.port).not.toBe(careful.port)
+    expect(await usual.command('CONFIG', 'GET', 'append[of][ns][ly]*')).toEqual(expect.arrayContaining(['everysec']))
+    expect(await usual.command('CONFIG', 'GET', 'appendonly')).toEqual(['appendonly', 'yes'])
+    expect(await usual.command('CONFIG', 'GET', 'save')).toEqual(['save', ''])
+    expect(await careful.command('CONFIG', 'GET', 'appendfsync')).toEqual(['appendfsync', 'always'])
+    expect(await careful.command('CONFIG', 'GET', 'maxmemory')).toEqual(['maxmemory', String(8 * 1024 * 1024)])
+  })
+
+  test('killed and started again, it is another process with what it had appended', async () => {
+    await using redis = await startRedis({ appendfsync: 'always' })
+    const { pid, port } = redis
+    await redis.command('SET', 'key', 'value')
+    await redis.kill()
+    expect(await redis.command('PING').catch(() => 'nobody is there')).toBe('nobody is there')
+    await redis.restart()
+    expect(redis.pid).not.toBe(pid)
+    expect(redis.port).toBe(port)
+    expect(await redis.command('GET', 'key')).toBe('value')
+  })
+
+  test('paused it answers nobody, and answers them all when it goes on', async () => {
+    await using redis = await startRedis()
+    await redis.command('PING')
+    redis.pause()
+    let answered = false
+    const answer = redis.command('INCR', 'count').then((count) => {
+      answered = true
+      return count
+    })
+    await using other = await startRedis()
+    await other.command('PING')
+    expect(answered).toBe(false)
+    redis.resume()
+    expect(await answer).toBe(1)
+  })
+
+  test('follows another one', async () => {
+    await using primary = await startRedis()
+    await using replica = await startRedis({ replicaOf: primary })
+    await primary.command('SET', 'key', 'value')
+    await eventually(async () => expect(await replica.command('GET', 'key')).toBe('value'))
+    await expect(replica.command('SET', 'key', 'other')).rejects.toThrow('READONLY')
+  })
+
+  test('is gone after stop', async () => {
+    const redis = await startRedis()
+    const { pid } = redis
+    const [, folder] = (await redis.command('CONFIG', 'GET', 'dir')) as string[]
+    await redis.stop()
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH')
+    expect(await Bun.file(`${folder}/appendonlydir/appendonly.aof.manifest`).exists()).toBe(false)
+  })
+
+  test('does not outlive a test process that is killed', async () => {
+    const program = `import { startRedis } from ${JSON.stringify(`${import.meta.dir}/redis.ts`)}
+      const { port, command } = await startRedis()
+      console.log(JSON.stringify({ port, folder: (await command('CONFIG', 'GET', 'dir'))[1] }))
+      setInterval(() => {}, 1000)`
+    const child = Bun.spawn([process.execPath, '-e', program], { cwd: import.meta.dir, stdout: 'pipe' })
+    const { value } = await child.stdout.getReader().read()
+    const { port, folder } = JSON.parse(new TextDecoder().decode(value)) as { port: number; folder: string }
+    expect(await isListening(port)).toBe(true)
+    child.kill('SIGKILL')
+    await child.exited
+    await eventually(async () => expect(await isListening(port)).toBe(false))
+    rmSync(folder, { recursive: true })
+  })
+})
+
+const isListening = (port: number): Promise<boolean> =>
+  Bun.connect({ hostname: '127.0.0.1', port, socket: { data() {} } }).then(
+    (socket) => {
+      socket.end()
+      return true
+    },
+    () => false,
+  )
+
+withProgram('redis-server', 'a Redis with a clock of its own', () => {
+  withProgram('faketime', 'that can be stepped', () => {
+    test('tells the time that the test has set, ahead and back, while it runs', async () => {
+      await using redis = await startRedis({ fakeClock: true })
+      const offsetMs = async () => {
+        const [seconds, micros] = (await redis.command('TIME')) as string[]
+        return Number(seconds) * 1000 + Number(micros) / 1000 - Date.now()
+      }
+      for (const asked of [0, 2 * 3_600_000, -60_000, 0]) {
+        redis.clock?.set(asked)
+        expect(Math.abs((await offsetMs()) - asked)).toBeLessThan(1000)
+      }
+    })
+  })
+})

@@ -1,0 +1,220 @@
+/** A Redis for a test: a real `redis-server` of its own that can be killed, paused, restarted and asked. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { eventually } from './eventually.ts'
+import { createFakeClock, type FakeClock } from './fake-clock.ts'
+import { findProgram } from './programs.ts'
+
+/** How a Redis differs from the usual one of the tests: append-only, synced every second, no snapshots. */
+export type RedisOptions = {
+  /** When what was appended is synced to the disk. Default `everysec`. */
+  appendfsync?: 'always' | 'everysec' | 'no'
+  /** Any other directive: `{ maxmemory: '8mb' }`. */
+  config?: Readonly<Record<string, string>>
+  /** It follows this one. */
+  replicaOf?: { readonly port: number }
+  /** Its wall clock can be stepped through `clock`; needs the program `faketime`. */
+  fakeClock?: boolean
+}
+
+/** A running Redis. */
+export type TestRedis = {
+  /** `redis://127.0.0.1:PORT` */
+  readonly url: string
+  readonly port: number
+  /** The process that runs now; another one after `restart`. */
+  readonly pid: number
+  /** Its wall clock, where `fakeClock` asked for one. */
+  readonly clock: FakeClock | undefined
+  /** `kill -9`; resolves when the process is gone. What it had appended stays. */
+  kill(): Promise<void>
+  /** Starts it again on its port with what it had appended, after a shutdown where it runs; resolves when all is loaded. */
+  restart(): Promise<void>
+  /** Stops it where it stands: connections stay open, and nobody answers. */
+  pause(): void
+  /** Goes on after `pause`. */
+  resume(): void
+  /** Asks over a connection of the test's own: `command('CONFIG', 'SET', 'maxmemory', '1')`. Error replies reject. */
+  command(...words: (string | number)[]): Promise<unknown>
+  /** Everything that it has logged. */
+  output(): string
+  /** Ends it for good and removes what it kept. */
+  stop(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Starts a `redis-server` or `valkey-server` on a free port; resolves when it answers. Use it inside `withProgram`. */
+export async function startRedis(options: RedisOptions = {}): Promise<TestRedis> {
+  const program = findProgram('redis-server')
+  if (program === undefined) throw new Error('redis-server is not installed')
+  const folder = mkdtempSync(join(tmpdir(), 'arqonbus-redis-'))
+  const clock = options.fakeClock === true ? createFakeClock() : undefined
+  let logged = ''
+  let process = await startOnFreePort()
+  let connection: Redis | undefined
+
+  /** Between the choice of a free port and its use another program may take it: then another one is chosen. */
+  async function startOnFreePort(): Promise<RedisProcess> {
+    for (let attempts = 1; ; attempts++) {
+      try {
+        return await start(freePort())
+      } catch (error) {
+        if (attempts === 5) throw error
+      }
+    }
+  }
+
+  async function start(port: number): Promise<RedisProcess> {
+    const started = spawn({
+      command: [program!, ...settings(options, folder, port)],
+      port,
+      environment: clock?.environment ?? {},
+      logged: (text) => {
+        logged += text
+      },
+    })
+    try {
+      await answers(started)
+    } catch (cause) {
+      await end(started, 'SIGKILL')
+      throw new Error(`${program} did not start on port ${port}:\n${logged}`, { cause })
+    }
+    return started
+  }
+
+  function connect(): Redis {
+    if (connection !== undefined && connection.status !== 'end') return connection
+    connection = new Redis(process.port, '127.0.0.1', askOnce)
+    connection.on('error', () => {})
+    return connection
+  }
+
+  const redis: TestRedis = {
+    url: `redis://127.0.0.1:${process.port}`,
+    port: process.port,
+    get pid() {
+      return process.child.pid
+    },
+    clock,
+    async kill() {
+      await end(process, 'SIGKILL')
+      clock?.clean(process.child.pid)
+    },
+    async restart() {
+      await end(process, 'SIGTERM')
+      process = await start(process.port)
+    },
+    pause: () => process.child.kill('SIGSTOP'),
+    resume: () => process.child.kill('SIGCONT'),
+    command: (...words) => connect().call(...(words.map(String) as [string])),
+    output: () => logged,
+    async stop() {
+      connection?.disconnect()
+      await redis.kill()
+      clock?.remove()
+      rmSync(folder, { recursive: true, force: true })
+    },
+    [Symbol.asyncDispose]: () => redis.stop(),
+  }
+  return redis
+}
+
+/** A command is sent once and its end is told: a test that kills its Redis wants no repetition behind its back. */
+const askOnce = {
+  retryStrategy: () => null,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  enableReadyCheck: false,
+} as const
+
+/** Directives of the configuration file, as arguments. */
+function settings({ appendfsync = 'everysec', config = {}, replicaOf }: RedisOptions, folder: string, port: number) {
+  const directives: Record<string, string> = {
+    bind: '127.0.0.1',
+    port: String(port),
+    dir: folder,
+    save: '',
+    appendonly: 'yes',
+    appendfsync,
+    // A replica that joins is served at once.
+    'repl-diskless-sync-delay': '0',
+    ...config,
+  }
+  const words = Object.entries(directives).flatMap(([name, value]) => [`--${name}`, value])
+  return replicaOf === undefined ? words : [...words, '--replicaof', '127.0.0.1', String(replicaOf.port)]
+}
+
+type RedisProcess = { readonly port: number; readonly child: Bun.Subprocess }
+
+/** Processes that run: none of them outlives the tests. */
+const running = new Set<Bun.Subprocess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+/** Where there is `setpriv`, the kernel ends the child with its parent, also when the parent is killed. */
+const tied = Bun.which('setpriv') === null ? [] : ['setpriv', '--pdeathsig', 'KILL']
+
+function spawn(options: {
+  command: string[]
+  port: number
+  environment: Readonly<Record<string, string>>
+  logged(text: string): void
+}): RedisProcess {
+  const { command, port, environment, logged } = options
+  const child = Bun.spawn([...tied, ...command], {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.add(child)
+  child.exited.then(() => running.delete(child))
+  const collect = async (stream: ReadableStream<Uint8Array>) => {
+    const decoder = new TextDecoder()
+    for await (const chunk of stream) logged(decoder.decode(chunk, { stream: true }))
+  }
+  void collect(child.stdout)
+  void collect(child.stderr)
+  return { port, child }
+}
+
+/** Waits until it answers, and has loaded what it had kept: before that it answers with an error. */
+async function answers({ port, child }: RedisProcess): Promise<void> {
+  let ended = false
+  child.exited.then(() => {
+    ended = true
+  })
+  const attempt = async () => {
+    const connection = new Redis(port, '127.0.0.1', { ...askOnce, lazyConnect: true, connectTimeout: 1000 })
+    connection.on('error', () => {})
+    try {
+      await connection.connect()
+      await connection.ping()
+      // The port may have been taken by another Redis in between: only ours counts.
+      const [, pid] = /process_id:(\d+)/.exec(await connection.info('server')) ?? []
+      return Number(pid)
+    } catch (error) {
+      if (ended) return undefined
+      throw error
+    } finally {
+      connection.disconnect()
+    }
+  }
+  const pid = await eventually(attempt, { withinMs: 10_000 })
+  if (ended || pid !== child.pid) throw new Error('it ended, or another one has its port')
+}
+
+/** Ends a process and waits for it; one that is stopped takes no other signal than this before it goes on. */
+async function end({ child }: RedisProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  child.kill(signal)
+  child.kill('SIGCONT')
+  await child.exited
+}
+
+function freePort(): number {
+  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+  const { port } = listener
+  listener.stop(true)
+  return port
+}

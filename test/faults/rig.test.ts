@@ -1,0 +1,23 @@
+/** The rig of the fault runs against a bus that nothing happens to. */
+import { testFaults } from '../support/rig/test-fault.ts'
+
+testFaults([
+  {
+    name: 'where nothing happens, every promise is kept',
+    redis: false,
+    level: 'memory',
+    isIsolated: true,
+    mustSee: ['acknowledged'],
+    inject: (run) => run.acknowledged(500),
+  },
+  {
+    name: 'connections of clients that are cut lose nothing',
+    redis: false,
+    level: 'memory',
+    mustSee: ['acknowledged', 'disconnected 1006'],
+    async inject(run) {
+      run.busLine.cut()
+      await run.acknowledged(100)
+    },
+  },
+])

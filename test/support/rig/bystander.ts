@@ -1,0 +1,31 @@
+/**
+ * A client in a process of its own that no fault touches: it pings all the time. Its figures are those of the bus, not of the test, which has its
+ * hands full with everybody else. Each message that it gets is answered with the round trips since the last one, in milliseconds.
+ */
+import { connect } from '@arqonbus/client'
+
+const EVERY_MS = 10
+const [url] = process.argv.slice(2) as [string]
+const client = await connect({ url, clientId: 'bystander', reconnect: { minDelayMs: 20, maxDelayMs: 200 } })
+let roundTripsMs: number[] = []
+let isPinging = false
+
+const ping = async () => {
+  if (isPinging) return
+  isPinging = true
+  const at = performance.now()
+  await client.ping().then(
+    () => roundTripsMs.push(performance.now() - at),
+    // Its bus was killed: it asks the next one.
+    () => {},
+  )
+  isPinging = false
+}
+setInterval(ping, EVERY_MS)
+
+process.on('message', () => {
+  process.send?.(roundTripsMs)
+  roundTripsMs = []
+})
+process.on('disconnect', () => process.exit())
+process.send?.('ready')

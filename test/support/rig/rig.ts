@@ -1,0 +1,153 @@
+/**
+ * One run against a fault: publishers and subscribers through the public client, a bus in a process of its own, a real Redis behind it. The fault comes
+ * at a time that chance picks; then everything recovers, and what everybody saw is checked against what was promised. The run is led by its seed.
+ */
+import { check, type TestRedis, violationsText } from '@arqonbus/testing'
+import type { Fault, Running } from './fault.ts'
+import { type Load, startLoad } from './load.ts'
+import { lagOver250Ms, measure, notGivenBack, type Use } from './measure.ts'
+import type { Record } from './record.ts'
+import { addresses, setStage } from './stage.ts'
+import { until } from './until.ts'
+
+/** How one run is done. */
+export type RunOptions = {
+  readonly seed: number
+  /** Goes on injecting for so long; once where absent. */
+  readonly seconds?: number
+  /** What starts the bus, where it is not the usual program. */
+  readonly command?: readonly string[]
+}
+
+/** What came of a run. */
+export type RunResult = {
+  /** Promises that were not kept, one a line. */
+  readonly broken: string[]
+  readonly counts: ReadonlyMap<string, number>
+  readonly run: Running
+}
+
+/** Publishes succeed again this long after a fault, and everybody has caught up after twice as long (rule 8). */
+const HEAL_MS = 5000
+const CATCH_UP_MS = 10_000
+
+/** Sockets take this long to be gone. */
+const GIVE_BACK_MS = 5000
+
+/** Commands of a client that the fault does not touch take less (rule 10). */
+const ISOLATED_MS = 50
+
+/** Runs the fault. Throws where the run itself does not come through. */
+export async function runFault(fault: Fault, { seed, seconds, command }: RunOptions): Promise<RunResult> {
+  const stage = await setStage(fault, {
+    seed,
+    isLong: seconds !== undefined,
+    ...(command !== undefined && { command }),
+  })
+  const { run, record } = stage
+  const broken: string[] = []
+  try {
+    const crowd = fault.crowd?.(seconds !== undefined) ?? 0
+    const load = await startLoad({
+      record,
+      random: run.random,
+      addresses,
+      level: fault.level,
+      crowd,
+      crowdUrl: run.crowdLine.url,
+    })
+    const bystander = fault.isIsolated ? await stage.startBystander() : undefined
+    const before = await measure(run.bus, stage.redis())
+    const end = performance.now() + (seconds ?? 0) * 1000
+    load.begin()
+    do {
+      await run.acknowledged(100 + run.random.below(400))
+      await bystander?.takeMs()
+      await stage.injecting(() => fault.inject(run))
+      if (bystander !== undefined) broken.push(...slowPings(await bystander.takeMs()))
+      broken.push(...(await heal(run, load)))
+    } while (performance.now() < end)
+    await run.acknowledged(200)
+    await load.stop()
+    await caughtUp(record, load)
+    await load.readHistory()
+    await fault.verify?.(run)
+    broken.push(...judge(fault, run), ...(await bounds(run, before, stage.redis())))
+  } catch (cause) {
+    const state = [...record.counts].map(([what, count]) => `${what} ${count}`).join(', ')
+    throw new Error(`FAULT_SEED=${seed}: ${cause}\n${state}\n${run.bus.output().slice(-2000)}`, { cause })
+  } finally {
+    await stage.clear()
+  }
+  return { broken, counts: record.counts, run }
+}
+
+/** Rule 8: publishes succeed again, then everybody has caught up. */
+async function heal({ record }: Running, load: Load): Promise<string[]> {
+  const endedAt = performance.now()
+  const broken: string[] = []
+  const since = (limitMs: number, what: string) => {
+    const ms = Math.round(performance.now() - endedAt)
+    if (ms > limitMs) broken.push(`rule 8 (healing): ${what} only ${ms} ms after the fault`)
+  }
+  await until('publishes that succeed', () => [...load.lastTaken().values()].every((at) => at > endedAt))
+  since(HEAL_MS, 'publishes succeeded')
+  await caughtUp(record, load)
+  since(CATCH_UP_MS, 'everybody had caught up')
+  return broken
+}
+
+/** Waits until every subscriber has what is said now. */
+async function caughtUp(record: Record, load: Load): Promise<void> {
+  const markers = new Map(await load.mark())
+  const isThere = (id: string, address: string) => record.hasReached(id, address, markers.get(address)!)
+  const late = () =>
+    [...load.subscribers].flatMap(([id, joined]) =>
+      joined.filter((address) => !isThere(id, address)).map((address) => `${id} in ${address}`),
+    )
+  await until('everybody to catch up', () => late().length === 0).catch((cause) => {
+    throw new Error(`${cause.message}; behind are ${late().slice(0, 10).join(', ')}`)
+  })
+}
+
+/** Rules 1 to 7, and whether there was anything to keep them against. */
+function judge(fault: Fault, run: Running): string[] {
+  const { record } = run
+  const { isKept, mayBreak = false, mustSee = [] } = fault
+  const violations = check(record.history, {
+    isWhole: !mayBreak,
+    ...(isKept !== undefined && { isKept: (acknowledgement) => isKept(acknowledgement, run) }),
+  })
+  const gaps = [...record.counts].filter(([what]) => what.startsWith('gap ') && !mayBreak)
+  return [
+    ...violations.map((violation) => violationsText([violation])),
+    ...gaps.map(([what, count]) => `nothing was lost, and ${count} were told of a ${what}`),
+    ...mustSee.filter((what) => !record.counts.has(what)).map((what) => `nothing was tried: there was no ${what}`),
+    ...record.surprises,
+  ]
+}
+
+/** Rule 9: what a run takes it gives back, and the loop was never held up. */
+async function bounds({ bus }: Running, before: Use, redis: TestRedis | undefined): Promise<string[]> {
+  let left: string[] = []
+  await until(
+    'resources',
+    async () => {
+      left = notGivenBack(before, await measure(bus, redis))
+      return left.length === 0
+    },
+    GIVE_BACK_MS,
+  ).catch(() => {})
+  const lag = await lagOver250Ms(bus)
+  // Of few samples one is more than a hundredth.
+  const isHeldUp = lag.late > Math.max(1, lag.of / 100)
+  const heldUp = isHeldUp ? [`the loop was held up for more than 250 ms in ${lag.late} of ${lag.of} samples`] : []
+  return [...left, ...heldUp].map((text) => `rule 9 (bounds): ${text}`)
+}
+
+/** Rule 10: whom the fault does not touch does not feel it. */
+function slowPings(pingsMs: number[]): string[] {
+  const sorted = pingsMs.sort((a, b) => a - b)
+  const p99 = sorted[Math.floor(sorted.length * 0.99)] ?? 0
+  return p99 < ISOLATED_MS ? [] : [`rule 10 (isolation): commands took ${Math.round(p99)} ms (p99 of ${sorted.length})`]
+}

@@ -1,0 +1,162 @@
+/** What a fault run plays on: Redis, buses, the ways between them, and the clients' record. */
+import { createFakeClock, createRandom, startRedis, type TestRedis } from '@arqonbus/testing'
+import { type BusProcess, startBusProcess } from '../bus-process.ts'
+import { openProxy } from '../tcp-proxy.ts'
+import type { Fault, Running } from './fault.ts'
+import { createRecord, type Record } from './record.ts'
+import { until } from './until.ts'
+
+/** Where clients publish and listen: one room. */
+export const addresses = ['lab:one', 'lab:two', 'lab:three']
+
+const settings = {
+  ARQONBUS_RATE_LIMIT: 'off',
+  ARQONBUS_HISTORY_SIZE: '1000000',
+  ARQONBUS_TELEMETRY: 'off',
+}
+
+/** A client that nobody touches. */
+export type Bystander = {
+  /** The round trips of its pings since the last time, in milliseconds. */
+  takeMs(): Promise<number[]>
+}
+
+/** The stage of one run. */
+export type Stage = {
+  readonly run: Running
+  readonly record: Record
+  /** The Redis in use, where there is one. */
+  redis(): TestRedis | undefined
+  startBystander(): Promise<Bystander>
+  /** Does it, and notes when. */
+  injecting(inject: () => Promise<unknown>): Promise<void>
+  /** Ends all of it. */
+  clear(): Promise<void>
+}
+
+/** What was noted of a fault at one client takes this long to be known to the others. */
+const LATE_MS = 500
+
+/** Starts everything that a run of this fault needs. */
+export async function setStage(
+  fault: Fault,
+  { seed, isLong, command }: { seed: number; isLong: boolean; command?: readonly string[] },
+): Promise<Stage> {
+  const random = createRandom(seed)
+  const redises: TestRedis[] = []
+  const buses: BusProcess[] = []
+  const bystanders: Bun.Subprocess[] = []
+  const windows: { began: number; ended: number }[] = []
+  const busClock = fault.fakeClock ? createFakeClock() : undefined
+
+  const addRedis: Running['startRedis'] = async (options) => {
+    const redis = await startRedis(options)
+    redises.push(redis)
+    return redis
+  }
+  let redis = fault.redis === false ? undefined : await addRedis(fault.redis ?? {})
+  const redisLine = redis && openProxy(redis.url)
+  const addBus = async () => {
+    const bus = await startBusProcess({
+      ...(command !== undefined && { command }),
+      settings: {
+        ...settings,
+        ...(redisLine !== undefined && { ARQONBUS_REDIS_URL: redisLine.url }),
+        ...fault.settings,
+        ...busClock?.environment,
+      },
+    })
+    buses.push(bus)
+    return bus
+  }
+  const { busUrl } = await addBus()
+  const [busLine, crowdLine] = [openProxy(busUrl), openProxy(busUrl)]
+  const record = createRecord(busLine.url, random)
+
+  const run: Running = {
+    seed,
+    random,
+    isLong,
+    record,
+    addresses,
+    get redis() {
+      return redis!
+    },
+    get bus() {
+      return buses.at(-1)!
+    },
+    get busClock() {
+      return busClock!
+    },
+    redisLine: redisLine!,
+    busLine,
+    crowdLine,
+    acknowledged(more) {
+      const wanted = record.acknowledged + more
+      return until(`${more} acknowledgements more`, () => record.acknowledged >= wanted)
+    },
+    counted(what, more = 1) {
+      const count = () => record.counts.get(what) ?? 0
+      const wanted = count() + more
+      return until(`${more} of ${what}`, () => count() >= wanted)
+    },
+    async startBus() {
+      const bus = await addBus()
+      for (const line of [busLine, crowdLine]) line.leadTo(bus.busUrl)
+      return bus
+    },
+    startRedis: addRedis,
+    redisLeadsTo(other) {
+      redis = other
+      redisLine!.leadTo(other.url)
+    },
+    isDuringFault: ({ at }, beforeMs) =>
+      windows.some(({ began, ended }) => at! > began - beforeMs && at! < ended + LATE_MS),
+  }
+
+  return {
+    run,
+    record,
+    redis: () => redis,
+    async startBystander() {
+      const { child, bystander } = await startBystander(run.bus.busUrl)
+      bystanders.push(child)
+      return bystander
+    },
+    async injecting(inject) {
+      const began = performance.now()
+      await inject()
+      windows.push({ began, ended: performance.now() })
+    },
+    async clear() {
+      await record.close()
+      for (const child of bystanders) child.kill('SIGKILL')
+      for (const line of [busLine, crowdLine]) line.close()
+      await Promise.all(buses.map((bus) => bus.stop('SIGKILL')))
+      for (const { pid } of buses) busClock?.clean(pid)
+      busClock?.remove()
+      redisLine?.close()
+      await Promise.all(redises.map((one) => one.stop()))
+    },
+  }
+}
+
+async function startBystander(busUrl: string): Promise<{ child: Bun.Subprocess; bystander: Bystander }> {
+  let heard: (message: unknown) => void = () => {}
+  const next = () =>
+    new Promise<unknown>((resolve) => {
+      heard = resolve
+    })
+  const ready = next()
+  const child = Bun.spawn([process.execPath, '--no-env-file', `${import.meta.dir}/bystander.ts`, busUrl], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    ipc: (message) => heard(message),
+  })
+  await ready
+  const takeMs = () => {
+    const answer = next() as Promise<number[]>
+    child.send('take')
+    return answer
+  }
+  return { child, bystander: { takeMs } }
+}
