@@ -1,7 +1,7 @@
 /**
  * A frame's text becomes an envelope, or a coded fault (protocol §2).
  *
- * There are two ways with one answer. The usual key order is read by one regular expression for the head and `JSON.parse` for what follows.
+ * There are two ways with one answer. The usual key order is read by regular expressions for the head and `JSON.parse` for what follows.
  * That is safe because of the grammar: if a frame is HEAD + P + `,"metadata":` + M + `}` and JSON.parse takes P and M as objects, it can be
  * read in no other way, so no key is doubled and none is extra. Whatever does not match goes the careful way, which decides.
  *
@@ -60,30 +60,41 @@ const BEHIND_TIMESTAMP = '","payload":'
 const OPEN = 0x7b
 const CLOSE = 0x7d
 
-const usualHead = new RegExp(
-  `\\{"version":"1\\.0","id":"(${messageIdPattern})","type":"(event|private|command|telemetry)","room":"(${namePattern})"` +
-    `,"channel":"(${namePattern}|\\*)","from":"(${clientIdPattern})","timestamp":"(${plainTimestampPattern})","payload":(?=\\{)`,
+const VERSION_AND_ID = '{"version":"1.0","id":"'
+const usualId = new RegExp(`\\{"version":"1\\.0","id":"${messageIdPattern}`, 'y')
+const usualRoute = new RegExp(
+  `","type":"(event|private|command|telemetry)","room":"(${namePattern})","channel":"(${namePattern}|\\*)","from":"(${clientIdPattern})","timestamp":"`,
   'y',
 )
+const usualTimestamp = new RegExp(`${plainTimestampPattern}","payload":(?=\\{)`, 'y')
 const checkMetadata = compile(ClientMetadata)
 
-/** Reads one frame. Never throws, whatever the text; the time it takes is linear in its length. */
-export function readEnvelope(text: string, options: ReadOptions): ReadEnvelope | EnvelopeFault {
+/** The middle of a usual head, from behind the id to the timestamp: what kind of message goes from whom to where. */
+export type Route = Pick<ReadEnvelope, 'type' | 'room' | 'channel' | 'from'> & { readonly text: string }
+
+/** The route of the last frame of a connection. Most have the same: to compare it is cheaper than to read it, and makes no new texts. */
+export type RouteMemory = { lastRoute: Route | undefined }
+
+/** Reads one frame. Never throws, whatever the text; the time it takes is linear in its length. `memory` is that of the connection it came by. */
+export function readEnvelope(text: string, options: ReadOptions, memory?: RouteMemory): ReadEnvelope | EnvelopeFault {
   if (isDeeperThan(text, options.maxDepth)) {
     const details = { path: '', expected: `nesting of at most ${options.maxDepth} levels` }
     return { ...fault('invalid_envelope', null, details), limit: 'depth' }
   }
-  const usual = options.versions.has(CURRENT_VERSION) ? readUsual(text) : undefined
+  const usual = options.versions.has(CURRENT_VERSION) ? readUsual(text, memory) : undefined
   return usual ?? readCarefully(text, options.versions)
 }
 
 /** The usual key order of version 1.0; undefined where this way cannot tell. */
-function readUsual(text: string): ReadEnvelope | undefined {
-  usualHead.lastIndex = 0
-  const head = usualHead.exec(text)
-  if (head === null) return undefined
-  const [, id, type, room, channel, from, timestamp] = head as unknown as Head
-  const payloadStart = usualHead.lastIndex
+function readUsual(text: string, memory: RouteMemory | undefined): ReadEnvelope | undefined {
+  const idEnd = endOf(usualId, text, 0)
+  if (idEnd < 0) return undefined
+  const route = routeAt(text, idEnd, memory)
+  if (route === undefined) return undefined
+  const timestampStart = idEnd + route.text.length
+  const payloadStart = endOf(usualTimestamp, text, timestampStart)
+  if (payloadStart < 0) return undefined
+  const { type, room, channel, from } = route
   const end = text.length - 1
   const split = splitOf(text, payloadStart)
   if (text.charCodeAt(end) !== CLOSE || text.charCodeAt(split - 1) !== CLOSE) return undefined
@@ -99,31 +110,46 @@ function readUsual(text: string): ReadEnvelope | undefined {
   ) {
     return undefined
   }
-  const bodyStart = payloadStart - BEHIND_TIMESTAMP.length
   return {
-    id,
+    id: text.slice(VERSION_AND_ID.length, idEnd),
     type,
     room,
     channel,
     from,
     payload,
     metadata,
-    head: text.slice(0, bodyStart - timestamp.length),
-    body: text.slice(bodyStart, metadata === undefined ? end : end - 1),
+    head: text.slice(0, timestampStart),
+    body: text.slice(payloadStart - BEHIND_TIMESTAMP.length, metadata === undefined ? end : end - 1),
     joint: jointOf(metadata),
     payloadText,
   }
 }
 
-type Head = [
-  text: string,
-  id: string,
-  type: EnvelopeType,
-  room: string,
-  channel: string,
-  from: string,
-  timestamp: string,
-]
+/** Where the match of a sticky expression at `start` ends, or -1. `test` makes nothing, where `exec` makes a list and a text for each group. */
+function endOf(expression: RegExp, text: string, start: number): number {
+  expression.lastIndex = start
+  return expression.test(text) ? expression.lastIndex : -1
+}
+
+/** The route that stands at `start`: the last one, or a new one, which is the last from then on. */
+function routeAt(text: string, start: number, memory: RouteMemory | undefined): Route | undefined {
+  const last = memory?.lastRoute
+  if (last !== undefined && text.startsWith(last.text, start)) return last
+  const end = endOf(usualRoute, text, start)
+  if (end < 0) return undefined
+  usualRoute.lastIndex = 0
+  // It is cut from a copy: what is remembered as a slice of the frame would keep all of it in memory.
+  const [copy, type, room, channel, from] = usualRoute.exec(copyOf(text.slice(start, end))) as unknown as RouteMatch
+  const route = { text: copy, type, room, channel, from }
+  if (memory !== undefined) memory.lastRoute = route
+  return route
+}
+
+type RouteMatch = [text: string, type: EnvelopeType, room: string, channel: string, from: string]
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+const copyOf = (text: string): string => decoder.decode(encoder.encode(text))
 
 /** The metadata from `start` to the last brace but one. White space around it is for the careful way, so that both cut the same bytes. */
 function readUsualMetadata(text: string, start: number): ClientMetadata | undefined {

@@ -4,7 +4,14 @@
  * The steps of a frame, in order: size, JSON, schema, type, sender, rate, then what it asks for. Frames of one client are handled in the order sent:
  * while one waits for a log, those behind it wait too. Handlers are synchronous, and everything that goes wrong becomes one coded answer.
  */
-import { CodedError, errorCodes, type ProtocolVersions, type ReadEnvelope, readEnvelope } from '@arqonbus/protocol'
+import {
+  CodedError,
+  errorCodes,
+  type ProtocolVersions,
+  type ReadEnvelope,
+  type RouteMemory,
+  readEnvelope,
+} from '@arqonbus/protocol'
 import type { Clock } from '../kit/clock.ts'
 import type { Logger } from '../kit/logger.ts'
 import type { Metrics } from '../kit/metrics.ts'
@@ -18,7 +25,7 @@ import type { Publish } from './publish.ts'
 import type { Run } from './run.ts'
 
 /** What one connection has sent, and what of it is still to be done. */
-export type Intake = {
+export type Intake = RouteMemory & {
   readonly client: Client
   /** Frames behind one that waits. */
   readonly queue: string[]
@@ -44,6 +51,7 @@ export type Intake = {
 /** The intake of a new connection: small, for most connections only listen. */
 export const createIntake = (client: Client): Intake => ({
   client,
+  lastRoute: undefined,
   queue: [],
   queuedBytes: 0,
   isBusy: false,
@@ -160,7 +168,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
     client.hasSpoken = true
     if (isTooLarge(frame))
       return refuse(intake, null, new CodedError('message_too_large', { limit_bytes: limits.maxMessageBytes }))
-    const envelope = readEnvelope(frame, readOptions)
+    const envelope = readEnvelope(frame, readOptions, intake)
     if ('fault' in envelope) {
       if (envelope.limit !== undefined) metrics.limit(envelope.limit)
       return refuse(intake, envelope.requestId, new CodedError(envelope.fault, { ...envelope.details }))
