@@ -5,6 +5,7 @@ export type { CommandShape, ParametersOf, ResultOf } from './commands/shape.ts'
 export * from './entities.ts'
 export {
   type EnvelopeFault,
+  payloadOf,
   type ReadEnvelope,
   type ReadOptions,
   type RouteMemory,

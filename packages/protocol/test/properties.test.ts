@@ -48,6 +48,22 @@ describe('the reader', () => {
     )
   })
 
+  test('that remembers a connection gives the answers of one that does not, whatever came before', () => {
+    const likeIt = envelopeText.chain((first) => {
+      const another = fc.oneof(fc.constant(first), broken(fc.constant(first)), broken(fc.constant(first)), frameText)
+      return fc.array(another, { minLength: 1, maxLength: 6 }).map((others) => [first, ...others])
+    })
+    holds(
+      fc.property(likeIt, (texts) => {
+        const memory = { lastRoute: undefined }
+        for (const text of texts) {
+          expect(readEnvelope(text, { maxDepth: 64, versions: protocolVersions }, memory)).toEqual(read(text))
+        }
+      }),
+      2000,
+    )
+  })
+
   test('agrees with the oracle on depth, whatever stands in strings and under doubled keys', () => {
     const nest = fc
       .tuple(

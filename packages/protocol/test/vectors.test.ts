@@ -7,6 +7,7 @@ import {
   isTimestamp,
   parseAddress,
   parsePosition,
+  payloadOf,
   protocolVersions,
   type ReadEnvelope,
   readEnvelope,
@@ -67,7 +68,7 @@ function expectFields(
   { id, type, room, channel, from, payload, metadata }: ValidEnvelope,
 ): void {
   expect(envelope).toMatchObject({ id, type, room, channel, from })
-  expect(envelope.payload).toEqual(JSON.parse(textOf(payload)))
+  expect(payloadOf(envelope)).toEqual(JSON.parse(textOf(payload)))
   expect(envelope.metadata).toEqual(metadata === null ? undefined : JSON.parse(textOf(metadata)))
 }
 

@@ -13,6 +13,7 @@ import { compile, type Fault, pointer } from '../schema.ts'
 import { plainTimestampPattern } from '../timestamp.ts'
 import { CURRENT_VERSION, type ProtocolVersions } from '../versions.ts'
 import { countUpTo, isDeeperThan } from './depth.ts'
+import { endOfFlatObject } from './flat.ts'
 import { faultInJson } from './json-fault.ts'
 import { doubledName, type Member, membersOf, nameOf } from './members.ts'
 import { ClientMetadata, type EnvelopeType } from './schema.ts'
@@ -24,7 +25,6 @@ export type ReadEnvelope = {
   readonly room: string
   readonly channel: string
   readonly from: string
-  readonly payload: Readonly<Record<string, unknown>>
   readonly metadata: Readonly<ClientMetadata> | undefined
   /** The text up to the timestamp's value: version, id, type, room, channel and from, in the usual order. */
   readonly head: string
@@ -32,7 +32,7 @@ export type ReadEnvelope = {
   readonly body: string
   /** What stands between `body` and the position's value. */
   readonly joint: string
-  /** The payload, as it was written. */
+  /** The payload, as it was written; `payloadOf` says what it means, to those few who have to know. */
   readonly payloadText: string
 }
 
@@ -96,13 +96,10 @@ function readUsual(text: string, memory: RouteMemory | undefined): ReadEnvelope 
   if (payloadStart < 0) return undefined
   const { type, room, channel, from } = route
   const end = text.length - 1
-  const split = splitOf(text, payloadStart)
-  if (text.charCodeAt(end) !== CLOSE || text.charCodeAt(split - 1) !== CLOSE) return undefined
-  const payloadText = text.slice(payloadStart, split)
-  const payload = parse(payloadText) as ReadEnvelope['payload'] | undefined
-  if (payload === undefined) return undefined
+  const split = endOfPayload(text, payloadStart)
+  if (split < 0) return undefined
   const metadata = split === end ? undefined : readUsualMetadata(text, split + METADATA.length)
-  if (metadata === undefined && split < end) return undefined
+  if (metadata === undefined && split !== end) return undefined
   if (
     type === 'private'
       ? channel !== PM_CHANNEL || metadata?.to === undefined
@@ -116,12 +113,11 @@ function readUsual(text: string, memory: RouteMemory | undefined): ReadEnvelope 
     room,
     channel,
     from,
-    payload,
     metadata,
     head: text.slice(0, timestampStart),
     body: text.slice(payloadStart - BEHIND_TIMESTAMP.length, metadata === undefined ? end : end - 1),
     joint: jointOf(metadata),
-    payloadText,
+    payloadText: text.slice(payloadStart, split),
   }
 }
 
@@ -160,8 +156,18 @@ function readUsualMetadata(text: string, start: number): ClientMetadata | undefi
   return hasEachKeyOnce(metadata, text, start) ? metadata : undefined
 }
 
+/** Where the payload ends that begins at `start`, a proper JSON object, with the metadata or the last brace behind it; -1 where this way cannot tell. */
+function endOfPayload(text: string, start: number): number {
+  const end = text.length - 1
+  if (text.charCodeAt(end) !== CLOSE) return -1
+  const flatEnd = endOfFlatObject(text, start)
+  if (flatEnd >= 0) return flatEnd === end || text.startsWith(METADATA, flatEnd) ? flatEnd : -1
+  const split = splitOf(text, start)
+  return text.charCodeAt(split - 1) === CLOSE && parse(text.slice(start, split)) !== undefined ? split : -1
+}
+
 /**
- * Where the payload ends: before the metadata, or before the last brace. One character is found ten times as fast as a word, and a word
+ * Where the payload ends if it is one: before the metadata, or before the last brace. One character is found ten times as fast as a word, and a word
  * forwards eight times as fast as backwards.
  */
 function splitOf(text: string, payloadStart: number): number {
@@ -198,7 +204,7 @@ function readCarefully(text: string, versions: ProtocolVersions): ReadEnvelope |
   }
   const wrong = version.check(value)
   if (wrong !== undefined) return malformed(wrong)
-  const { id, type, room, channel, from, payload, metadata } = value as Fields
+  const { id, type, room, channel, from, metadata } = value as Fields
   const payloadText = textOf(find('payload', members), text) ?? '{}'
   const inMetadata = find('metadata', members)
   const metadataText = textOf(inMetadata, text)
@@ -215,7 +221,6 @@ function readCarefully(text: string, versions: ProtocolVersions): ReadEnvelope |
     room,
     channel,
     from,
-    payload,
     metadata,
     head: `{"version":"${CURRENT_VERSION}","id":"${id}","type":"${type}","room":"${room}","channel":"${channel}","from":"${from}","timestamp":"`,
     body: metadataText === undefined ? body : body + METADATA + metadataText.slice(0, -1),
@@ -237,6 +242,10 @@ const find = (key: string, members: readonly Member[]): Member | undefined => me
 const textOf = (member: Member | undefined, text: string): string | undefined =>
   member === undefined ? undefined : text.slice(member.start, member.end)
 
+/** What a payload means. */
+export const payloadOf = ({ payloadText }: Pick<ReadEnvelope, 'payloadText'>): Readonly<Record<string, unknown>> =>
+  JSON.parse(payloadText)
+
 function jointOf(metadata: Readonly<ClientMetadata> | undefined): string {
   if (metadata === undefined) return NO_METADATA
   for (const _ in metadata) return MORE_METADATA
@@ -253,7 +262,8 @@ export function seal(
   timestamp: string,
   position: string,
 ): string {
-  return `${envelope.head}${timestamp}${envelope.body}${envelope.joint}${position}"}}`
+  // A list that is joined is one text at once. A template is pieces, which whoever reads it first puts together, and slower.
+  return [envelope.head, timestamp, envelope.body, envelope.joint, position, '"}}'].join('')
 }
 
 const fault = (code: ErrorCode, requestId: string | null, details: Record<string, unknown>): EnvelopeFault => ({

@@ -8,6 +8,7 @@ import {
   CodedError,
   errorCodes,
   type ProtocolVersions,
+  payloadOf,
   type ReadEnvelope,
   type RouteMemory,
   readEnvelope,
@@ -208,7 +209,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
 
   const command = (intake: Intake, envelope: ReadEnvelope, now: number): void => {
     // A command waits until the client's own publishes are settled: it finds what was said before it.
-    if (intake.unsettled > 0 && envelope.payload.name !== 'ping') {
+    if (intake.unsettled > 0 && payloadOf(envelope).name !== 'ping') {
       intake.isBusy = true
       intake.waiting = envelope
       return

@@ -3,6 +3,7 @@ import {
   CodedError,
   compile,
   type PublishResult,
+  payloadOf,
   type ReadEnvelope,
   stamp,
   TELEMETRY_CHANNEL,
@@ -35,7 +36,7 @@ export function createTelemetryRelay({ channel, delivery, answers, clock }: Tele
         expected: `${TELEMETRY_ROOM}:${TELEMETRY_CHANNEL}`,
       })
     }
-    const wrong = checkEvent(envelope.payload)
+    const wrong = checkEvent(payloadOf(envelope))
     if (wrong !== undefined)
       throw new CodedError('invalid_telemetry', { path: `/payload${wrong.path}`, expected: wrong.expected })
     delivery.toOutlets(outlets, stamp(envelope, isoTime(clock.now())), client.echo ? undefined : client)
