@@ -16,7 +16,7 @@ import { countUpTo, isDeeperThan } from './depth.ts'
 import { endOfFlatObject } from './flat.ts'
 import { faultInJson } from './json-fault.ts'
 import { doubledName, type Member, membersOf, nameOf } from './members.ts'
-import { ClientMetadata, type EnvelopeType } from './schema.ts'
+import { ClientMetadata, durabilityLevels, type EnvelopeType } from './schema.ts'
 
 /** An envelope that was read: its fields, and its text in the pieces that `seal` puts together again. */
 export type ReadEnvelope = {
@@ -68,6 +68,11 @@ const usualRoute = new RegExp(
 )
 const usualTimestamp = new RegExp(`${plainTimestampPattern}","payload":(?=\\{)`, 'y')
 const checkMetadata = compile(ClientMetadata)
+
+/** Metadata that ask for an acknowledgement and nothing else, as most do, by their text. */
+const usualMetadata: ReadonlyMap<string, Readonly<ClientMetadata>> = new Map(
+  ([true, ...durabilityLevels] as const).map((ack) => [JSON.stringify({ ack }), Object.freeze({ ack })]),
+)
 
 /** The middle of a usual head, from behind the id to the timestamp: what kind of message goes from whom to where. */
 export type Route = Pick<ReadEnvelope, 'type' | 'room' | 'channel' | 'from'> & { readonly text: string }
@@ -148,8 +153,10 @@ const decoder = new TextDecoder()
 const copyOf = (text: string): string => decoder.decode(encoder.encode(text))
 
 /** The metadata from `start` to the last brace but one. White space around it is for the careful way, so that both cut the same bytes. */
-function readUsualMetadata(text: string, start: number): ClientMetadata | undefined {
+function readUsualMetadata(text: string, start: number): Readonly<ClientMetadata> | undefined {
   const end = text.length - 1
+  const usual = usualMetadata.get(text.slice(start, end))
+  if (usual !== undefined) return usual
   if (text.charCodeAt(start) !== OPEN || text.charCodeAt(end - 1) !== CLOSE) return undefined
   const metadata = parse(text.slice(start, end)) as ClientMetadata | undefined
   if (metadata === undefined || checkMetadata(metadata) !== undefined) return undefined
@@ -255,15 +262,16 @@ function jointOf(metadata: Readonly<ClientMetadata> | undefined): string {
 /**
  * The text that is delivered: the envelope with the server's timestamp and its position as the last key of the metadata.
  *
- * `timestamp` is ISO 8601 with milliseconds and `Z`; `position` is `<ms>-<n>`.
+ * `timestamp` is ISO 8601 with milliseconds and `Z`; the position is `<ms>-<n>`.
  */
 export function seal(
   envelope: Pick<ReadEnvelope, 'head' | 'body' | 'joint'>,
   timestamp: string,
-  position: string,
+  ms: string,
+  n: number,
 ): string {
   // A list that is joined is one text at once. A template is pieces, which whoever reads it first puts together, and slower.
-  return [envelope.head, timestamp, envelope.body, envelope.joint, position, '"}}'].join('')
+  return [envelope.head, timestamp, envelope.body, envelope.joint, ms, '-', n, '"}}'].join('')
 }
 
 const fault = (code: ErrorCode, requestId: string | null, details: Record<string, unknown>): EnvelopeFault => ({

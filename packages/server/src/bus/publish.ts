@@ -8,8 +8,6 @@ import {
   durabilityLevels,
   PM_CHANNEL,
   type Position,
-  type PublishResult,
-  positionText,
   type ReadEnvelope,
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
@@ -45,13 +43,12 @@ export function createPublish(deps: PublishDeps): Publish {
     draft.settled?.()
   }
   const acknowledge = (draft: PublishDraft, position: Position, duplicate: boolean, recipients: number) => {
-    const result: PublishResult = {
-      position: positionText(position),
+    answers.acknowledge(draft.client, draft.envelope.id, {
+      position,
       durability: log.durability(),
       duplicate,
       recipients,
-    }
-    answers.acknowledge(draft.client, draft.envelope.id, result)
+    })
   }
 
   log.listen({

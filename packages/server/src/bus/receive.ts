@@ -117,8 +117,6 @@ const FLOOD_BURSTS = 5
 /** What a frame that waits takes beside its text: empty ones take memory too. */
 const QUEUED_BYTES = 64
 
-const NO_COMMANDS: readonly string[] = ['system', 'command_response']
-
 /** Makes it. */
 export function createReceive(deps: ReceiveDeps): Receive {
   const { limits, clock, metrics, answers, delivery, logger } = deps
@@ -175,7 +173,8 @@ export function createReceive(deps: ReceiveDeps): Receive {
       return refuse(intake, envelope.requestId, new CodedError(envelope.fault, { ...envelope.details }))
     }
     try {
-      if (NO_COMMANDS.includes(envelope.type)) throw new CodedError('forbidden_type', { path: '/type' })
+      if (envelope.type === 'system' || envelope.type === 'command_response')
+        throw new CodedError('forbidden_type', { path: '/type' })
       if (envelope.from !== client.id) throw new CodedError('sender_mismatch', { path: '/from', expected: client.id })
       if (isStopped) throw new CodedError('shutting_down')
       checkRate(intake, now)

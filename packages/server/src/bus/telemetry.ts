@@ -2,7 +2,6 @@
 import {
   CodedError,
   compile,
-  type PublishResult,
   payloadOf,
   type ReadEnvelope,
   stamp,
@@ -42,12 +41,11 @@ export function createTelemetryRelay({ channel, delivery, answers, clock }: Tele
     delivery.toOutlets(outlets, stamp(envelope, isoTime(clock.now())), client.echo ? undefined : client)
     const ack = envelope.metadata?.ack
     if (ack === undefined || ack === false) return
-    const result: PublishResult = {
+    answers.acknowledge(client, envelope.id, {
       position: null,
       durability: 'memory',
       duplicate: false,
       recipients: countListeners(outlets),
-    }
-    answers.acknowledge(client, envelope.id, result)
+    })
   }
 }
