@@ -1,7 +1,8 @@
 /**
  * A frame's text becomes an envelope, or a coded fault (protocol §2).
  *
- * There are two ways with one answer. The usual key order is read by regular expressions for the head and `JSON.parse` for what follows.
+ * There are two ways with one answer. The usual key order is read by regular expressions for the head and `JSON.parse` for what follows, or what
+ * says of small flat payloads that JSON.parse would take them.
  * That is safe because of the grammar: if a frame is HEAD + P + `,"metadata":` + M + `}` and JSON.parse takes P and M as objects, it can be
  * read in no other way, so no key is doubled and none is extra. Whatever does not match goes the careful way, which decides.
  *

@@ -31,7 +31,7 @@ export type Frames = {
   notice(payload: object): string
   /** The answer to a frame that did what it asked for. `command` is absent where the frame was none. */
   success(requestId: string, command: string | undefined, responseFormat: string, result: object): string
-  /** The answer to a publish that the log has taken. Written field by field, for it may come with every message. */
+  /** The answer to a publish that the log has taken. Written by hand, for it may come with every message. */
   acknowledgement(requestId: string, result: Acknowledged): string
   /** The refusal of a frame. `requestId` is null where none could be read. */
   error(requestId: string | null, command: string | undefined, error: CodedError): string
@@ -66,10 +66,17 @@ export function createFrames(clock: Clock, node: string): Frames {
     acknowledgement(requestId, result) {
       const { position } = result
       if (position === null) return this.success(requestId, undefined, 'publish_result', result)
-      // Joined of few pieces: to put one of sixteen together takes longer than all else that an acknowledgement takes.
-      return [head, ++count, upToRequest(clock.now()), requestId, upToN(position.ms), position.n, behindN(result)].join(
-        '',
-      )
+      // Joined of few pieces: to put one of sixteen together takes half as long again.
+      const pieces = [
+        head,
+        ++count,
+        upToRequest(clock.now()),
+        requestId,
+        upToN(position.ms),
+        position.n,
+        behindN(result),
+      ]
+      return pieces.join('')
     },
     error: (requestId, command, error) =>
       envelope(
@@ -89,7 +96,7 @@ function rememberingLast<Key>(make: (key: Key) => string): (key: Key) => string 
   }
 }
 
-/** What stands behind the position in an acknowledgement. */
+/** Writes what stands behind the position in an acknowledgement; what it wrote last is kept too. */
 function createBehindN(): (result: Acknowledged) => string {
   let last: Omit<Acknowledged, 'position'> | undefined
   let text = ''
