@@ -143,6 +143,26 @@ describe('what an expired history would excuse', () => {
   })
 })
 
+test('a message that a log had lost may stand elsewhere when it is sent again, and comes once', () => {
+  const isFive = (seen: Seen) => 'id' in seen && seen.id === 'arq_5' && seen.f !== 'publish'
+  const history = rightHistory().map(
+    (seen): Seen => (seen.f === 'publish' && seen.id === 'arq_5' ? { ...seen, type: 'unknown' } : seen),
+  )
+  const heard = rightHistory().filter((seen) => isFive(seen) && seen.f === 'deliver')
+  const before = rightHistory().findIndex((seen) => isFive(seen))
+  const lost = history.filter((seen) => !isFive(seen))
+  const early = heard.map((seen) => ({ ...(seen as Delivered), position: '104-5' }))
+  lost.splice(
+    before,
+    0,
+    ...early,
+    ...['bob', 'cyd'].map((process): Seen => ({ process, f: 'gap', channel: CHANNEL, next: '104-4' })),
+  )
+  lost.push({ process: 'ann', f: 'history', channel: CHANNEL, id: 'arq_5', position: '105-5' })
+  expect(rulesOf(check(lost))).toContain(5)
+  expect(check(lost, { mayLose: true, isKept: ({ id }) => id !== 'arq_5' })).toEqual([])
+})
+
 describe('a provisional copy', () => {
   const provisional: Seen = { process: 'bob', f: 'deliver', channel: CHANNEL, id: 'arq_5' }
   const withProvisional = (at: number) => {

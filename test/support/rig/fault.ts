@@ -28,6 +28,8 @@ export type Fault = {
   readonly inject: (run: Running) => Promise<unknown>
   /** What must have been seen for the run to have tried anything: names of `counts`. */
   readonly mustSee?: readonly string[]
+  /** What must not have been seen. */
+  readonly mustNotSee?: readonly string[]
   /** What else is promised: throws where it is not kept. */
   readonly verify?: (run: Running) => Promise<void> | void
 }

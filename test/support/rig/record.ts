@@ -74,6 +74,7 @@ export function createRecord(url: string, random: Random): Record {
           see({ process, f: 'deliver', channel: address, id, ...(position !== undefined && { position }) })
         },
         gap({ address, reason, next }) {
+          count('gap')
           count(`gap ${reason}`)
           see({ process, f: 'gap', channel: address, next })
           reach(process, address, next)

@@ -113,9 +113,10 @@ async function caughtUp(record: Record, load: Load): Promise<void> {
 /** Rules 1 to 7, and whether there was anything to keep them against. */
 function judge(fault: Fault, run: Running): string[] {
   const { record } = run
-  const { isKept, mayBreak = false, mustSee = [] } = fault
+  const { isKept, mayBreak = false, mustSee = [], mustNotSee = [] } = fault
   const violations = check(record.history, {
     isWhole: !mayBreak,
+    mayLose: mayBreak,
     ...(isKept !== undefined && { isKept: (acknowledgement) => isKept(acknowledgement, run) }),
   })
   const gaps = [...record.counts].filter(([what]) => what.startsWith('gap ') && !mayBreak)
@@ -123,6 +124,9 @@ function judge(fault: Fault, run: Running): string[] {
     ...violations.map((violation) => violationsText([violation])),
     ...gaps.map(([what, count]) => `nothing was lost, and ${count} were told of a ${what}`),
     ...mustSee.filter((what) => !record.counts.has(what)).map((what) => `nothing was tried: there was no ${what}`),
+    ...mustNotSee
+      .filter((what) => record.counts.has(what))
+      .map((what) => `there was ${record.counts.get(what)} ${what}`),
     ...record.surprises,
   ]
 }
