@@ -10,7 +10,7 @@ const tests = '[.]test[.]ts$'
 const floors = [
   { main: 'main[.]ts' },
   { index: 'index[.]ts' },
-  { server: 'server[.]ts' },
+  { server: '(server|storage)[.]ts' },
   { sockets: 'sockets/', http: 'http/' },
   { receive: 'bus/(receive|run|faults)[.]' },
   { commands: 'commands/' },
@@ -26,6 +26,8 @@ const floors = [
   },
   // A contract lies below its drivers: a channel holds its log by the contract, whatever driver made it.
   { contracts: '(log|store)/contract[.]ts' },
+  // The connection to Redis, for all drivers that keep something there.
+  { redis: 'redis/' },
   { config: 'config/', kit: 'kit/' },
 ].map((floor) => Object.entries(floor).map(([name, path]) => ({ name, path: server + path })))
 

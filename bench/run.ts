@@ -6,6 +6,7 @@ import { keep, resultsOf } from './report/results.ts'
 import { tableOf } from './report/table.ts'
 import { scenarios } from './scenarios/index.ts'
 import type { Figures, Scenario, Side } from './scenarios/scenario.ts'
+import { redisMissing } from './servers/redis.ts'
 import { loadCore, onCore } from './servers/server.ts'
 
 const usage = `npm run bench -- [--only NAME[,NAME]] [--rounds N] [--seconds S] [--warm S] [--list]
@@ -37,6 +38,8 @@ async function bench({ chosen, rounds, seconds, warmSeconds }: Options): Promise
       warmSeconds: warmSeconds ?? scenario.span?.warmSeconds ?? usual.warmSeconds,
     }
     try {
+      const missing = scenario.needsRedis ? redisMissing() : undefined
+      if (missing !== undefined) throw new Error(missing)
       const outcome = outcomeOf(scenario, await inTurn(scenario, rounds ?? scenario.rounds ?? usual.rounds, span))
       console.log(`${tableOf(outcome)}\n`)
       outcomes.push(outcome)

@@ -25,6 +25,13 @@ test.each(shapes)('what is written into %p can be read back at the same places',
   expect(form.payloadIntact(delivered, 2)).toBe(true)
 })
 
+test('a message goes to the channel that its frames were made for', () => {
+  const frames = createMessageForm(shapes[1]!).framesFor(3, clientIdOf(3), 2, 'ch07')
+  frames.write(0, 1, '2026-05-06T07:08:09.010Z')
+  frames.write(1, 2, '2026-05-06T07:08:09.010Z')
+  expect(JSON.parse(envelopeOf(frames.first(1)))).toMatchObject({ room: 'bench', channel: 'ch07', from: 'load-00003' })
+})
+
 test('a payload that was changed in one place is not intact', () => {
   const form = createMessageForm(shapes[0]!)
   const frames = form.framesFor(0, clientIdOf(0), 1)

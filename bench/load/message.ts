@@ -15,8 +15,8 @@ export interface MessageShape {
 }
 
 export interface MessageForm {
-  /** Frames of `publisher`'s own, `count` of them one after the other, to be sent in one write. */
-  framesFor(publisher: number, clientId: string, count: number): MessageFrames
+  /** Frames of `publisher`'s own, `count` of them one after the other, to be sent in one write; `channel` has four characters. */
+  framesFor(publisher: number, clientId: string, count: number, channel?: string): MessageFrames
   /** Whether the text at `start` is a message of this load. */
   isMessage(bytes: Buffer, start: number): boolean
   publisher(bytes: Buffer, start: number): number
@@ -44,6 +44,7 @@ export function createMessageForm(shape: MessageShape): MessageForm {
   const idAt = text.indexOf('arq_-')
   const publisherAt = idAt + 'arq_-'.length
   const sequenceAt = publisherAt + widths.publisher + 1
+  const channelAt = text.indexOf('"main"') + 1
   const fromAt = text.indexOf('load-')
   const timeAt = text.indexOf('2026-')
   const payloadAt = text.indexOf('"payload":') + '"payload":'.length
@@ -55,10 +56,12 @@ export function createMessageForm(shape: MessageShape): MessageForm {
   const restOf = envelope.subarray(fillingAt, payloadEnd)
 
   return {
-    framesFor(publisher, clientId, count) {
+    framesFor(publisher, clientId, count, channel = 'main') {
+      if (channel.length !== 4) throw new Error(`the form has room for a channel of four characters, not ${channel}`)
       const frame = clientFrame(envelope)
       const shift = frame.length - envelope.length
       frame.write(digits(publisher, widths.publisher), shift + publisherAt, 'latin1')
+      frame.write(channel, shift + channelAt, 'latin1')
       frame.write(clientId, shift + fromAt, 'latin1')
       const bytes = Buffer.concat(Array.from({ length: count }, () => frame))
       const times = new Array<string>(count)

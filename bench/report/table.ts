@@ -34,13 +34,20 @@ function faultRow(faults: Verdict[]): string[] {
   return [named, found.map(({ value }) => value).join(', ') || '0', '', '', 'none', mark(found.length === 0)]
 }
 
-/** Says when the load was the busier side of a closed loop: what was measured then is the load. */
+/** Says when something else than the server was the busiest of a closed loop: what was measured then is that. */
 function remarks({ sides }: Outcome): string[] {
-  return sides
-    .filter(
-      ({ median: { serverBusyPercent = 0, loadBusyPercent = 0 } }) => loadBusyPercent > Math.max(90, serverBusyPercent),
-    )
-    .map(({ name }) => `! against ${name} the load was the bottleneck: its figures say little`)
+  return sides.flatMap(({ name, median }) => {
+    const { serverBusyPercent = 0, loadBusyPercent = 0, redisBusyPercent = 0 } = median
+    if (loadBusyPercent > Math.max(90, serverBusyPercent)) {
+      return [`! against ${name} the load was the bottleneck: its figures say little`]
+    }
+    const together = loadBusyPercent + redisBusyPercent
+    if (median.serverBusyPercent === undefined || redisBusyPercent === 0 || together < Math.max(95, serverBusyPercent))
+      return []
+    return [
+      `! against ${name} Redis and the load needed ${together.toFixed(0)} % of a core: where they share one, it was the bottleneck`,
+    ]
+  })
 }
 
 function mark(pass: boolean): string {

@@ -4,6 +4,8 @@ import { fanouts } from './fanout.ts'
 import { hotPath } from './hot-path.ts'
 import { http } from './http.ts'
 import { memoryLog } from './memory-log.ts'
+import { redisCpu, redisDisk, redisStored } from './redis-publish.ts'
+import { redisRecovery } from './redis-recovery.ts'
 import type { Scenario } from './scenario.ts'
 import { slowReader } from './slow-reader.ts'
 
@@ -17,4 +19,8 @@ export const scenarios: readonly Scenario[] = [
   memoryLog,
   http,
   slowReader,
+  redisStored,
+  redisDisk,
+  redisCpu,
+  redisRecovery,
 ]

@@ -25,14 +25,22 @@ export const memoryLog: Scenario = {
       dedupBytes: 128 * 2 ** 20,
       expired: () => {},
     })
-    driver.listen({ appended: () => {}, repeated: () => {}, refused: () => {} })
+    const nothing = () => {}
+    driver.listen({
+      appended: nothing,
+      confirmed: nothing,
+      repeated: nothing,
+      held: nothing,
+      refused: nothing,
+      broke: nothing,
+    })
     const log = driver.open('bench:main', 'bench:main', { size, ttlMs: 86_400_000 })
     // Reading an envelope is not the log's work, but its pieces must be fresh ones, as they are in the server.
     const append = createHistogram()
     const read = createHistogram()
     for (let turn = 0; turn < turns; turn++) {
       const envelope = envelopeOf(turn)
-      time(append, () => log.append({ envelope, remembered: false }))
+      time(append, () => log.append({ envelope, remembered: false, mustBeStored: false }))
       if (turn >= size && turn % 10 === 0)
         time(read, () => log.read({ limit: page, from: 'oldest', maxBytes: 262_144 }))
     }

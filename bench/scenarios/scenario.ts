@@ -1,4 +1,5 @@
 import type { Span } from '../load/window.ts'
+import type { Appendfsync } from '../servers/redis.ts'
 import type { ServerKind } from '../servers/server.ts'
 
 /**
@@ -12,6 +13,8 @@ export interface Scenario {
   /** Whoever is judged comes first; the second, where there is one, is the yardstick of every ratio. */
   sides: readonly Side[]
   bars: readonly Bar[]
+  /** A machine without Redis cannot run it. */
+  needsRedis?: true
   /** Where the usual number of rounds or length does not suit. */
   rounds?: number
   span?: Partial<Span>
@@ -21,6 +24,8 @@ export interface Scenario {
 export interface Side {
   name: string
   server: ServerKind
+  /** With a Redis beside it, which has the disk confirm like this. */
+  redis?: Appendfsync
 }
 
 /** Names end in their unit; `report/figures.ts` says how each is shown. */

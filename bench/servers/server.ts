@@ -31,7 +31,10 @@ export async function startServer(kind: ServerKind, settings: Record<string, str
     stderr: 'inherit',
   })
   // A load that throws must not leave its server behind.
-  process.on('exit', () => child.kill('SIGKILL'))
+  process.on('exit', () => {
+    child.kill('SIGKILL')
+    rmSync(log, { force: true })
+  })
   const { bus_url: url, http_url: httpUrl } = await listening(log, () => child.exitCode === null)
   return {
     pid: child.pid,
@@ -52,7 +55,16 @@ let serial = 0
 
 /** The command as it is run on one core; where `taskset` is missing it runs unpinned, which the figures then show. */
 export function onCore(core: number, command: string[]): string[] {
-  return Bun.which('taskset') === null || cpus().length < 2 ? command : ['taskset', '-c', String(core), ...command]
+  return canPin() ? ['taskset', '-c', String(core), ...command] : command
+}
+
+/** Moves a process that runs, with all its threads, to one core. */
+export function pin(pid: number, core: number): void {
+  if (canPin()) Bun.spawnSync(['taskset', '-a', '-c', '-p', String(core), String(pid)])
+}
+
+function canPin(): boolean {
+  return Bun.which('taskset') !== null && cpus().length >= 2
 }
 
 /** The door of the bus for a client that joins these channels as it comes in. */

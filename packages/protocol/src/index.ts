@@ -3,7 +3,15 @@ export * from './codes.ts'
 export { type CommandName, type CommandParameters, type CommandResult, commands } from './commands/index.ts'
 export type { CommandShape, ParametersOf, ResultOf } from './commands/shape.ts'
 export * from './entities.ts'
-export { type EnvelopeFault, type ReadEnvelope, type ReadOptions, readEnvelope, seal, stamp } from './envelope/read.ts'
+export {
+  type EnvelopeFault,
+  provisional,
+  type ReadEnvelope,
+  type ReadOptions,
+  readEnvelope,
+  seal,
+  stamp,
+} from './envelope/read.ts'
 export * from './envelope/schema.ts'
 export * from './ids.ts'
 export * from './names.ts'

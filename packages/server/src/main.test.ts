@@ -214,9 +214,9 @@ test('what nobody caught is logged with its stack and ends the process with 1', 
   }
 })
 
-test('with settings for Redis the bus starts, and says that history is in memory only', async () => {
+test('a Redis that is not there does not stop the start: the bus is up, and degraded', async () => {
   const { lines } = await serve(['--redis-url', 'redis://:hunter2@127.0.0.1:1'])
-  expect(lines[0]).toMatchObject({ level: 'warn', event: 'history_in_memory_only' })
+  expect(lines[0]).toMatchObject({ level: 'warn', event: 'storage_degraded', reason: 'econnrefused' })
   expect(JSON.stringify(lines)).not.toContain('hunter2')
 })
 

@@ -5,8 +5,8 @@ import { isatty } from 'node:tty'
 import { Command } from 'commander'
 import { isColorSupported } from 'pino-pretty'
 import { addFlags, flagsOf } from './config/flags.ts'
-import { type Config, configText, type Loaded, loadConfig, mistakesText } from './config/index.ts'
-import { type Logger, openLog, type ProcessLog } from './kit/logger.ts'
+import { configText, type Loaded, loadConfig, mistakesText } from './config/index.ts'
+import { openLog, type ProcessLog } from './kit/logger.ts'
 import { exitCodes, StartError } from './kit/start-error.ts'
 import { versionInfo } from './kit/version.ts'
 import { type RunningServer, startServer } from './server.ts'
@@ -51,7 +51,6 @@ async function serve(loaded: Loaded): Promise<void> {
   })
   dieOnTheUnexpected(log)
   const signals = watchSignals(log, config.drainTimeoutMs)
-  warnMemoryOnly(config, log.logger)
   try {
     const server = await startServer({ config, logger: log.logger })
     const { version } = versionInfo
@@ -70,13 +69,6 @@ async function serve(loaded: Loaded): Promise<void> {
 function refuse(text: string, exitCode: number): void {
   process.stderr.write(text)
   process.exitCode = exitCode
-}
-
-/** History in Redis comes with a later version: until then the settings for it are read, and this is the one place that says so. */
-function warnMemoryOnly(config: Config, logger: Logger): void {
-  if (config.redisUrl === undefined) return
-  const message = 'REDIS_URL is set, but this version keeps history in memory only: it is gone when the process ends'
-  logger.warn({ event: 'history_in_memory_only', message })
 }
 
 /** The first SIGTERM or SIGINT drains and exits with 0; a second one exits at once. */

@@ -24,18 +24,20 @@ import { boundedLogger } from './kit/bounded-logger.ts'
 import { type Clock, isoTime, systemClock } from './kit/clock.ts'
 import { type Logger, silentLogger } from './kit/logger.ts'
 import { watchLoopLag } from './kit/loop-lag.ts'
+import { type Maybe, then } from './kit/maybe.ts'
 import { createMetrics, type Metrics } from './kit/metrics.ts'
 import { hashSecret, isSecret } from './kit/secrets.ts'
 import { exitCodes, StartError } from './kit/start-error.ts'
 import { versionInfo } from './kit/version.ts'
-import { createMemoryLog } from './log/memory.ts'
+import type { Log } from './log/contract.ts'
 import { openBusDoor } from './sockets/bus-door.ts'
 import { createClients } from './state/clients.ts'
 import { createIdleQueue, isIdle } from './state/idle.ts'
 import { createInboxes } from './state/inboxes.ts'
 import type { Channel, Outlet } from './state/model.ts'
 import { createRooms } from './state/rooms.ts'
-import { createSessions } from './state/sessions.ts'
+import { createSessions, type Session } from './state/sessions.ts'
+import { createStorage } from './storage.ts'
 
 /** What a bus is started with. */
 export type StartOptions = {
@@ -82,7 +84,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   let unmade: string[] = []
 
   // What is known.
-  const log = (options.log ?? memoryLog)({ clock, metrics, config })
+  const storage = createStorage({ config, clock, metrics, logger, node })
+  const log = options.log?.({ clock, metrics, config }) ?? storage.log
   const history = { size: config.historySize, ttlMs: config.historyTtlMs }
   const openLog = (key: string, outlets: readonly Outlet[], logOptions = history) => log.open(key, outlets, logOptions)
   const clients = createClients()
@@ -113,7 +116,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     fellBehind: catchUp.add,
   })
   const membership: Membership = createMembership(config, delivery, clock)
-  const gaps = createGapNotices(frames, delivery)
+  const gaps = createGapNotices(frames, delivery, catchUp.broke)
   const created = (channel: Channel) => {
     membership.channelCreated(channel)
     gaps.channelCreated(channel)
@@ -128,9 +131,15 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     const known = inboxes.get(clientId)
     if (known !== undefined) return known
     const inbox = inboxes.open(clientId)
+    const session = sessions.get(clientId)
+    if (session !== undefined) void then(settled(inbox.log.known()), () => claimInbox(session, inbox.log))
     const client = clients.get(clientId)
     if (client !== undefined) delivery.listen(client, inbox.outlet)
     return inbox
+  }
+  const inboxOf = (id: string) => {
+    const { log, outlet } = openInbox(id)
+    return { log, outlet, after: () => sessions.get(id)?.inboxAfter ?? log.base.n }
   }
 
   // From the clients to the log.
@@ -138,6 +147,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const answers = createAnswers({ frames, delivery, metrics, logger, slowBytes: config.slowBytes })
   const publish = createPublish({
     log,
+    clock,
     places,
     delivery,
     answers,
@@ -149,7 +159,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const join = createJoin({
     places,
     membership,
-    inboxOf: ({ id }) => ({ ...openInbox(id), after: sessions.get(id)?.inboxAfter ?? 0 }),
+    inboxOf: ({ id }) => inboxOf(id),
   })
   const isAdminKey = adminKeyCheck(config.adminKey)
   const maxFrameBytes = longestFrame(config.maxMessageBytes) + OWN_BYTES
@@ -185,7 +195,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       },
     },
   })
-  const health = () => (unmade.length > 0 ? 'degraded' : 'ok')
+  const health = () => (unmade.length > 0 || log.isAway ? 'degraded' : 'ok')
   const commands = createCommands({
     rooms,
     clients,
@@ -199,7 +209,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     // Around a list there are other fields, and `status` has two.
     maxListBytes: maxFrameBytes - 2 * OWN_BYTES,
     disconnect: admission.disconnect,
-    inboxOf: (id) => ({ log: openInbox(id).log, after: sessions.get(id)?.inboxAfter ?? 0 }),
+    inboxOf,
     connections: () => door.connections,
     server: () => ({
       name: 'arqonbus',
@@ -241,6 +251,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     catchUp,
     publish,
     run,
+    isCongested: () => log.isCongested,
     relayTelemetry: createTelemetryRelay({ channel: telemetry, delivery, answers, clock }),
   })
 
@@ -268,6 +279,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   )
   registerGauges()
 
+  await storage.start()
+
   // What is done now and then.
   const heartbeat = createHeartbeat({ ...config, clock, logger, clients: clients.all, delivery })
   const sweep = () => {
@@ -276,7 +289,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     sessions.sweep(now)
     inboxes.sweep((id) => clients.get(id) !== undefined || sessions.get(id) !== undefined)
     for (const channel of rooms.channels()) {
-      if (isIdle(channel, now, config.channelIdleMs) && channel.log?.isEmpty() !== false) rooms.deleteChannel(channel)
+      if (isIdle(channel, now, config.channelIdleMs) && channel.log?.isEmpty() !== false) rooms.letGo(channel)
     }
     for (const room of rooms.all()) if (now - room.lastUsed >= config.channelIdleMs) rooms.dropIfUnused(room)
   }
@@ -298,6 +311,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     metrics.gauge('historyBytes', () => log.usage().bytes)
     metrics.gauge('historyEntries', () => log.usage().messages)
     metrics.gauge('dedupBytes', () => log.usage().dedupBytes)
+    metrics.gauge('storageAvailable', () => (log.isAway ? 0 : 1))
+    metrics.gauge('heldEntries', () => log.usage().heldMessages)
+    metrics.gauge('heldBytes', () => log.usage().heldBytes)
     metrics.gauge('behind', () => catchUp.size())
   }
 
@@ -309,7 +325,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       isDraining = true
       logger.info({ event: 'draining', reason, connections: door.connections })
       receive.stop()
-      const { isSettled } = receive
+      // What was acknowledged while the log was away is still to be stored.
+      const isSettled = () => receive.isSettled() && log.usage().heldMessages === 0
       await drainClients({
         ...config,
         clients: clients.all,
@@ -319,7 +336,10 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         isSettled,
         connections: () => door.connections,
       })
+      const { heldMessages } = log.usage()
+      if (heldMessages > 0) logger.error({ event: 'messages_lost', count: heldMessages, reason: 'storage is away' })
       for (const stop of stops) stop()
+      log.close()
       stopLag()
       await door.close()
       await http.close()
@@ -332,14 +352,13 @@ const byTimer: Every = (ms, task) => {
   return () => clearInterval(timer)
 }
 
-const memoryLog: NonNullable<StartOptions['log']> = ({ clock, metrics, config }) =>
-  createMemoryLog({
-    clock,
-    maxBytes: config.historyBytes,
-    dedupWindowMs: config.dedupWindowMs,
-    dedupBytes: config.dedupBytes,
-    expired: (reason, count) => metrics.expire(reason, count),
-  })
+/** A log that is away is known later, or by another. */
+const settled = (known: Maybe<void>): Maybe<void> => (known instanceof Promise ? known.catch(() => {}) : known)
+
+/** What was in an inbox when its session began is somebody else's. */
+function claimInbox(session: Session, { base }: Log): void {
+  if (base.n >= 0) session.inboxAfter ??= base.n
+}
 
 /** A name of the characters of ids and names. */
 const randomName = (length: number): string =>

@@ -216,13 +216,17 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
       const told = unheard.delete(draft) ? unknown() : error
       wires.outcome(log, () => listener!.refused(log.subject, told, draft))
     },
+    ...neverToldByMemory,
   })
 
   return {
     name: 'slow',
     identity: store.identity,
     isImmediate: false,
+    isAway: false,
+    isCongested: false,
     durability: store.durability,
+    replicas: store.replicas,
     listen: (wanted) => {
       listener = wanted
     },
@@ -246,7 +250,19 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
     },
     sweep: store.sweep,
     usage: store.usage,
+    close: store.close,
   }
+}
+
+/** A store in memory is never away. */
+const neverToldByMemory = {
+  confirmed: unexpected,
+  held: unexpected,
+  broke: unexpected,
+}
+
+function unexpected(): never {
+  throw new Error('a log in memory does not tell this')
 }
 
 type NearLog<Subject, D extends Draft> = Log<D> & {
@@ -278,6 +294,10 @@ function createNearLog<Subject, D extends Draft>(
     get birth() {
       return far.birth
     },
+    get base() {
+      return far.base
+    },
+    known: () => far.known(),
     get given() {
       return given
     },
@@ -314,9 +334,14 @@ function createNearLog<Subject, D extends Draft>(
     get isClosed() {
       return isClosed
     },
+    readAtHand: (query) => far.readAtHand(query),
     close() {
       isClosed = true
       far.close()
+    },
+    delete() {
+      isClosed = true
+      far.delete()
     },
   }
   const far = openFar(near)

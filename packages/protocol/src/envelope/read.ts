@@ -251,3 +251,9 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 export function stamp(envelope: Pick<ReadEnvelope, 'head' | 'body' | 'metadata'>, timestamp: string): string {
   return `${envelope.head}${timestamp}${envelope.body}${envelope.metadata === undefined ? '' : '}'}}`
 }
+
+/** The text that is delivered while the log is away: with the server's timestamp, and no position. */
+export function provisional(envelope: Pick<ReadEnvelope, 'head' | 'body' | 'joint'>, timestamp: string): string {
+  const joint = envelope.joint.slice(0, -'"position":"'.length)
+  return `${envelope.head}${timestamp}${envelope.body}${joint}"provisional":true}}`
+}

@@ -108,11 +108,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
     }
     if (ghost !== undefined)
       throw new Refused(new CodedError('client_id_in_use', { client_id: id }), 'client_id_in_use')
-    const begun = sessions.begin(
-      id,
-      { clientType: 'human', ...arrival.profile },
-      deps.inboxes.get(id)?.log.given.n ?? 0,
-    )
+    const begun = sessions.begin(id, { clientType: 'human', ...arrival.profile }, deps.inboxes.get(id)?.log.given.n)
     return { id, ...begun, isResumed: false }
   }
 

@@ -38,8 +38,10 @@ const limits: { readonly [Code in ErrorCode]?: LimitName } = {
 }
 
 /** A rate that is none of messages or commands, which are counted where they are measured, says what is full. */
-const limitOf = ({ code, details }: CodedError): LimitName | undefined =>
-  details?.limit === 'dedup_bytes' ? 'dedup_bytes' : limits[code]
+const limitOf = ({ code, details }: CodedError): LimitName | undefined => {
+  const { limit } = details ?? {}
+  return limit === 'dedup_bytes' || limit === 'redis_held_bytes' ? limit : limits[code]
+}
 
 /** Makes it. */
 export function createAnswers({ frames, delivery, metrics, logger, slowBytes }: AnswersDeps): Answers {

@@ -11,13 +11,19 @@ const TEXT = 'x'.repeat(KiB)
 function logOf(messages: number): Log {
   const entries: Entry[] = Array.from({ length: messages }, (_, i) => ({ ms: 1, n: i + 1, text: TEXT }))
   const recent = (n: number, limit: number): Entry[] => entries.slice(n, n + limit)
-  return { given: { ms: 1, n: messages }, recent } as unknown as Log
+  return { base: { ms: 1, n: 0 }, given: { ms: 1, n: messages }, recent } as unknown as Log
 }
 
 /** Clients whose sockets take everything at once, behind in all of a log. */
 function setUp(messages: number, count: number) {
   const log = logOf(messages)
-  const outlet: Outlet = { topic: 'c', listeners: count, live: 0, logs: () => [log] }
+  const outlet: Outlet = {
+    topic: 'c',
+    address: { room: 'science', channel: 'general' },
+    listeners: count,
+    live: 0,
+    logs: () => [log],
+  }
   const got = new Map<Client, number>()
   const live: Client[] = []
   const catchUp = createCatchUp({

@@ -5,10 +5,10 @@
  * by a page of the log, without what this node has not announced yet. When nothing is missing it is subscribed in the same tick: it is live.
  * Whoever falls off a log is closed with 4429, and recovers with its last position.
  */
-import { type CloseName, CodedError } from '@arqonbus/protocol'
+import { type CloseName, CodedError, type Position } from '@arqonbus/protocol'
 import type { Logger } from '../kit/logger.ts'
 import type { Metrics } from '../kit/metrics.ts'
-import type { Bounds, Entry, Log, Page } from '../log/contract.ts'
+import { type Bounds, type Entry, type Log, type Page, UNKNOWN } from '../log/contract.ts'
 import type { Client, Cursors, Outlet } from '../state/model.ts'
 
 /** What catching up needs. */
@@ -31,6 +31,8 @@ export type CatchUp = {
   drained(client: Client): void
   /** Looks at all that are behind. Called every 50 ms: what a drain did not tell is not left lying. */
   tick(): void
+  /** A log goes on from elsewhere: whoever is behind in it is closed, and recovers with what it has. */
+  broke(log: Log): void
   /** How many are behind. */
   size(): number
 }
@@ -127,7 +129,7 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
   const readPage = (client: Client, outlet: Outlet, log: Log, cursors: Cursors): boolean => {
     if (reading.size >= MOST_READS) return false
     const cursor = numberIn(cursors, log)
-    const page = log.read({ after: cursor, limit: PAGE_ENTRIES, maxBytes: PAGE_BYTES })
+    const page = log.read({ after: cursorIn(cursors, log), limit: PAGE_ENTRIES, maxBytes: PAGE_BYTES })
     if (!(page instanceof Promise)) return takePage(client, log, page, cursors)
     reading.add(client)
     page
@@ -211,9 +213,26 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
       for (const client of behind) if (isBusy(client)) closeFallen(client)
       goRound()
     },
+    broke(log) {
+      for (const client of behind) {
+        for (const [outlet, cursors] of client.listening) {
+          if (cursors === 'live' || ![...outlet.logs()].includes(log)) continue
+          closeSlow(client, numberIn(cursors, log), log.given.n)
+          break
+        }
+      }
+    },
     size: () => behind.size,
   }
 }
 
-/** The number of the last message that was given. A log that is not among the cursors was born later: all of it is missing. */
-const numberIn = (cursors: Cursors, log: Log): number => cursors.get(log)?.n ?? 0
+/**
+ * The position of the last message that was given. In a log that is not among the cursors, or of which nothing was known when they were made, it is where
+ * the log stood when this node came to know it.
+ */
+function cursorIn(cursors: Cursors, log: Log): Position {
+  const cursor = cursors.get(log)
+  return cursor === undefined || cursor === UNKNOWN ? log.base : cursor
+}
+
+const numberIn = (cursors: Cursors, log: Log): number => cursorIn(cursors, log).n

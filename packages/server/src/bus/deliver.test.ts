@@ -43,6 +43,7 @@ function setUp(...ids: string[]) {
   })
   const outletOf = (topic: string, log?: { given: { ms: number; n: number } }): Outlet => ({
     topic,
+    address: { room: 'science', channel: topic },
     listeners: 0,
     live: 0,
     logs: () => (log === undefined ? [] : [log as unknown as Log]),

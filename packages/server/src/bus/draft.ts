@@ -1,6 +1,6 @@
 /** Drafts: messages on their way into a log, with who waits for what becomes of them. */
-import { CodedError, type Position, type ReadEnvelope } from '@arqonbus/protocol'
-import type { Draft, Entry, LogDriver } from '../log/contract.ts'
+import { CodedError, type DurabilityLevel, type Position, type ReadEnvelope } from '@arqonbus/protocol'
+import type { Draft, LogDriver } from '../log/contract.ts'
 import type { Client, Outlet } from '../state/model.ts'
 
 /** A message on its way, and who waits for what becomes of it. */
@@ -20,13 +20,19 @@ export type BusLog = LogDriver<readonly Outlet[], PublishDraft>
 
 /** A private message goes into several logs: what one of them said. */
 export type PrivatePart = {
-  appended(entry: Entry): void
-  repeated(position: Position): void
+  /** It has it, or had it already; at no position where it is held for a log that is away. */
+  taken(position: Position | undefined, duplicate: boolean): void
   refused(error: CodedError): void
 }
 
 /** Makes a draft of an envelope. `isOwnCopy` is true where the sender gets a copy of its own, or an acknowledgement in its place. */
-export type DraftOf = (client: Client, envelope: ReadEnvelope, isOwnCopy: boolean, part?: PrivatePart) => PublishDraft
+export type DraftOf = (
+  client: Client,
+  envelope: ReadEnvelope,
+  isOwnCopy: boolean,
+  part?: PrivatePart,
+  channelLevel?: DurabilityLevel,
+) => PublishDraft
 
 /** Subscribed connections that are known here. */
 export function countListeners(outlets: readonly Outlet[]): number {

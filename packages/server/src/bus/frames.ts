@@ -46,10 +46,11 @@ export function createFrames(clock: Clock, node: string): Frames {
         CONTROL,
         `${about(requestId, command)},"status":"success","response_format":"${responseFormat}","result":${encode(result)}}`,
       ),
-    acknowledgement(requestId, { position, durability, duplicate, recipients }) {
+    acknowledgement(requestId, { position, durability, replicas, duplicate, recipients }) {
       const at = position === null ? 'null' : `"${position}"`
+      const copies = replicas === undefined ? '' : `,"replicas":${replicas}`
       const known = recipients === undefined ? '' : `,"recipients":${recipients}`
-      return `${head}${prefix}${++count}${answerHead}${isoTime(clock.now())}","payload":{"request_id":"${requestId}","status":"success","response_format":"publish_result","result":{"position":${at},"durability":"${durability}","duplicate":${duplicate}${known}}}}`
+      return `${head}${prefix}${++count}${answerHead}${isoTime(clock.now())}","payload":{"request_id":"${requestId}","status":"success","response_format":"publish_result","result":{"position":${at},"durability":"${durability}"${copies},"duplicate":${duplicate}${known}}}}`
     },
     error: (requestId, command, error) =>
       envelope(

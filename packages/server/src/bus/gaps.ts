@@ -1,6 +1,6 @@
 /** Gap notices: a break in a log that somebody listens to is told before its next message (protocol §5). */
 import { positionText } from '@arqonbus/protocol'
-import type { Entry, Log } from '../log/contract.ts'
+import type { Break, Entry, Log } from '../log/contract.ts'
 import type { Channel, Outlet } from '../state/model.ts'
 import type { Delivery } from './deliver.ts'
 import type { Frames } from './frames.ts'
@@ -11,12 +11,14 @@ export type GapNotices = {
   channelCreated(channel: Channel): void
   /** Tells those who are live of a break, before an entry that goes out by these outlets. */
   before(outlets: readonly Outlet[], entry: Entry): void
+  /** What goes on by these outlets is not what follows what was given: told to those who are live; those who are behind are let go. */
+  broke(outlets: readonly Outlet[], log: Log, gap: Break): void
   /** The notice that belongs before the first message of a log: those who are behind are told when they come to it. */
   of(log: Log): string | undefined
 }
 
 /** Makes it. */
-export function createGapNotices(frames: Frames, delivery: Delivery): GapNotices {
+export function createGapNotices(frames: Frames, delivery: Delivery, brokeBehind: (log: Log) => void): GapNotices {
   /** By the log that began anew, with who hears it. */
   const notices = new WeakMap<Log, { text: string; audience: Outlet }>()
   return {
@@ -39,6 +41,12 @@ export function createGapNotices(frames: Frames, delivery: Delivery): GapNotices
         const notice = notices.get(log)
         if (notice !== undefined) delivery.ahead(notice.audience, notice.text)
       }
+    },
+    broke(outlets, log, { reason, after, next }) {
+      const payload = JSON.stringify({ event: 'gap', reason, after: positionText(after), next: positionText(next) })
+      const text = frames.envelope('system', outlets[0]!.address, payload)
+      for (const outlet of outlets) delivery.ahead(outlet, text)
+      brokeBehind(log)
     },
     of: (log) => notices.get(log)?.text,
   }

@@ -38,7 +38,7 @@ export type JoinDeps = {
   readonly places: Places
   readonly membership: Membership
   /** The log of a client's inbox, the outlet that carries it, and the number that its session begins after. */
-  readonly inboxOf: (client: Client) => { readonly log: Log; readonly outlet: Outlet; readonly after: number }
+  readonly inboxOf: (client: Client) => { readonly log: Log; readonly outlet: Outlet; readonly after: () => number }
 }
 
 /** Room-wide joins list so many heads at most; a room with more channels cannot be recovered as a whole. */
@@ -100,7 +100,7 @@ export function createJoin({ places, membership, inboxOf }: JoinDeps): Join {
     const since = onePosition(request.since, 'since')
     const { log, outlet, after } = inboxOf(client)
     return then(locate(log, since, oneId(request.since_id)), (located) => () => {
-      const isForeign = located?.recovered === true && since!.n < after
+      const isForeign = located?.recovered === true && since!.n < after()
       const found: Located | undefined = isForeign
         ? { recovered: false, reason: 'reset', first: located.head, head: located.head }
         : located
@@ -123,7 +123,10 @@ export function createJoin({ places, membership, inboxOf }: JoinDeps): Join {
       const head = found.head.n > log.given.n ? found.head : log.given
       return { position: positionText(head), recovered: true, missed: head.n - since.n }
     }
-    const position = positionText(membership.standing(client, outlet, log))
+    const standing = membership.standing(client, outlet, log)
+    // A log that is away, and that nobody has asked before: delivery is live, from wherever it stands.
+    if (standing.n < 0) return {}
+    const position = positionText(standing)
     if (found === undefined || found.recovered) return { position }
     return { position, recovered: false, reason: found.reason, first: positionText(found.first) }
   }
@@ -141,12 +144,21 @@ export function createJoin({ places, membership, inboxOf }: JoinDeps): Join {
     })
 }
 
+/** Asks a log; without `since` it is enough to know where it stands, and where it is away, not even that. */
 function locate(
   log: Log | undefined,
   since: Position | undefined,
   sinceId: string | undefined,
 ): Maybe<Located | undefined> {
-  return log === undefined || since === undefined ? undefined : log.locate(since, sinceId)
+  if (log === undefined) return undefined
+  if (since !== undefined) return log.locate(since, sinceId)
+  const known = log.known()
+  return known instanceof Promise ? known.then(undefined, ignoreAway) : undefined
+}
+
+function ignoreAway(problem: unknown): undefined {
+  if (problem instanceof CodedError && problem.code === 'storage_unavailable') return undefined
+  throw problem
 }
 
 /** What a room-wide subscription brings the client: with the private channels that it may enter by itself. */
@@ -154,10 +166,12 @@ const readableChannels = (room: Room, client: Client): Channel[] =>
   [...room.channels.values()].filter((channel) => channel.log !== undefined && mayEnter(channel, askerOf(client)))
 
 /** What `locate` says of a log that is new, and has everything that it ever took unless it says otherwise later. */
-const locateNewborn = (since: Position, log: Log): Located =>
-  since.n === 0 && since.ms === log.birth.ms
+function locateNewborn(since: Position, log: Log): Located | undefined {
+  if (log.given.n < 0) return undefined
+  return since.n === 0 && since.ms === log.birth.ms
     ? { recovered: true, missed: log.given.n, head: log.given }
     : { recovered: false, reason: 'reset', first: log.birth, head: log.given }
+}
 
 /** What a join says of one log. `position` is the head, or where the client stands that is joined and behind: whatever comes after it comes. */
 type Recovery = Pick<JoinResult, 'position' | 'recovered' | 'missed' | 'reason' | 'first'>

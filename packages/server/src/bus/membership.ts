@@ -132,7 +132,7 @@ export function createMembership(limits: MembershipLimits, delivery: Delivery, c
         if (channel.room !== room || channel.type === 'private') continue
         const { log, outlet } = channel
         const isBehind = state instanceof Map && log !== undefined
-        delivery.listen(client, outlet, isBehind ? new Map([[log, state.get(log) ?? log.birth]]) : undefined)
+        delivery.listen(client, outlet, isBehind ? new Map([[log, state.get(log) ?? log.base]]) : undefined)
       }
       exit(client, room)
       return true
@@ -154,7 +154,7 @@ export function createMembership(limits: MembershipLimits, delivery: Delivery, c
     outletOf: (client, channel) => (isCovered(client, channel) ? channel.room.wideOutlet : channel.outlet),
     standing(client, outlet, log) {
       const state = client.listening.get(outlet)
-      return state instanceof Map ? (state.get(log) ?? log.birth) : log.given
+      return state instanceof Map ? (state.get(log) ?? log.base) : log.given
     },
     rewind(client, outlet, log, position) {
       const state = client.listening.get(outlet)

@@ -61,7 +61,7 @@ export function createPrivate(deps: PrivateDeps) {
     settled: () => void,
   ): void {
     let waiting = others.length
-    let taken: { position: Position; duplicate: boolean } | undefined
+    let taken: Taken | undefined
     let isPartial = false
 
     const finish = () => {
@@ -69,7 +69,7 @@ export function createPrivate(deps: PrivateDeps) {
       else if (taken !== undefined && ownDraft.isAnswered) acknowledge(client, envelope, taken, [own, ...others])
       settled()
     }
-    const ownTaken = (position: Position, duplicate: boolean) => {
+    const ownTaken = (position: Position | undefined, duplicate: boolean) => {
       taken = { position, duplicate }
       if (others.length === 0) return finish()
       others.forEach((inbox, i) => inbox.log.append(theirDrafts[i]!))
@@ -78,16 +78,14 @@ export function createPrivate(deps: PrivateDeps) {
       if (--waiting === 0) finish()
     }
     const theirs: PrivatePart = {
-      appended: theirsSettled,
-      repeated: theirsSettled,
+      taken: theirsSettled,
       refused() {
         isPartial = true
         theirsSettled()
       },
     }
     const ownDraft = deps.draftOf(client, envelope, true, {
-      appended: (entry) => ownTaken(entry, false),
-      repeated: (position) => ownTaken(position, true),
+      taken: ownTaken,
       refused(error) {
         answers.refuseMessage(client, envelope, error)
         settled()
@@ -100,18 +98,21 @@ export function createPrivate(deps: PrivateDeps) {
   function acknowledge(
     client: Client,
     envelope: ReadEnvelope,
-    { position, duplicate }: { position: Position; duplicate: boolean },
+    { position, duplicate }: Taken,
     inboxes: readonly Inbox[],
   ): void {
     const recipients = inboxes.reduce((sum, inbox) => sum + inbox.outlet.listeners, 0)
     answers.acknowledge(client, envelope.id, {
-      position: positionText(position),
-      durability: deps.log.durability(),
+      position: position === undefined ? null : positionText(position),
+      durability: position === undefined ? 'memory' : deps.log.durability(),
       duplicate,
       recipients,
     })
   }
 }
+
+/** What the sender's inbox said. */
+type Taken = { readonly position: Position | undefined; readonly duplicate: boolean }
 
 function recipientsOf(envelope: ReadEnvelope): readonly string[] {
   const to = envelope.metadata?.to

@@ -5,19 +5,22 @@
  */
 import {
   CodedError,
+  type DurabilityLevel,
   durabilityLevels,
   PM_CHANNEL,
   type Position,
   type PublishResult,
   positionText,
+  provisional,
   type ReadEnvelope,
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
+import { type Clock, isoTime } from '../kit/clock.ts'
 import type { Log } from '../log/contract.ts'
-import type { Channel, Client, Room } from '../state/model.ts'
+import type { Channel, Client, Outlet, Room } from '../state/model.ts'
 import type { Answers } from './answers.ts'
 import type { Delivery } from './deliver.ts'
-import { type BusLog, countListeners, malformed, type PrivatePart, type PublishDraft } from './draft.ts'
+import { type BusLog, countListeners, type DraftOf, malformed, type PublishDraft } from './draft.ts'
 import type { GapNotices } from './gaps.ts'
 import { askerOf, type Places } from './places.ts'
 import { createPrivate, type PrivateDeps } from './private.ts'
@@ -25,6 +28,7 @@ import { createPrivate, type PrivateDeps } from './private.ts'
 /** What publishing needs. */
 export type PublishDeps = Pick<PrivateDeps, 'inboxes' | 'isKnown'> & {
   readonly log: BusLog
+  readonly clock: Clock
   readonly places: Places
   readonly delivery: Delivery
   readonly answers: Answers
@@ -38,34 +42,49 @@ export type Publish = (client: Client, envelope: ReadEnvelope, now: number, sett
 
 /** Makes it, and listens to the log. */
 export function createPublish(deps: PublishDeps): Publish {
-  const { log, places, delivery, answers } = deps
+  const { log, clock, places, delivery, answers } = deps
 
   const settle = (draft: PublishDraft) => {
     draft.isSettled = true
     draft.settled?.()
   }
-  const acknowledge = (draft: PublishDraft, position: Position, duplicate: boolean, recipients: number) => {
+  const acknowledge = (draft: PublishDraft, position: Position | undefined, { outlets, ...how }: Acknowledged) => {
+    const asked = askedReplicas(draft.envelope)
+    // It is in the log, but not where the sender wants it: the same id again settles it.
+    if (how.replicas !== undefined && how.replicas < asked)
+      return answers.refuseMessage(draft.client, draft.envelope, new CodedError('outcome_unknown'))
     const result: PublishResult = {
-      position: positionText(position),
-      durability: log.durability(),
-      duplicate,
-      recipients,
+      position: position === undefined ? null : positionText(position),
+      durability: position === undefined ? 'memory' : log.durability(),
+      ...how,
+      recipients: countListeners(outlets),
     }
     answers.acknowledge(draft.client, draft.envelope.id, result)
   }
 
   log.listen({
-    appended(outlets, entry, draft) {
+    appended(outlets, entry, draft, replicas) {
       deps.gaps.before(outlets, entry)
       delivery.toOutlets(outlets, entry.text, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
       if (draft === undefined) return
-      if (draft.part !== undefined) draft.part.appended(entry)
-      else if (draft.isAnswered) acknowledge(draft, entry, false, countListeners(outlets))
+      if (draft.part !== undefined) draft.part.taken(entry, false)
+      else if (draft.isAnswered) acknowledge(draft, entry, { outlets, duplicate: false, replicas })
+      settle(draft)
+    },
+    confirmed(outlets, position, draft, replicas) {
+      if (draft.part !== undefined) draft.part.taken(position, false)
+      else if (draft.isAnswered) acknowledge(draft, position, { outlets, duplicate: false, replicas })
       settle(draft)
     },
     repeated(outlets, position, draft) {
-      if (draft.part !== undefined) draft.part.repeated(position)
-      else acknowledge(draft, position, true, countListeners(outlets))
+      if (draft.part !== undefined) draft.part.taken(position, true)
+      else acknowledge(draft, position, { outlets, duplicate: true })
+      settle(draft)
+    },
+    held(outlets, draft) {
+      delivery.toOutlets(outlets, provisional(draft.envelope, isoTime(clock.now())))
+      if (draft.part !== undefined) draft.part.taken(undefined, false)
+      else if (draft.isAnswered) acknowledge(draft, undefined, { outlets, duplicate: false })
       settle(draft)
     },
     refused(_outlets, error, draft) {
@@ -73,6 +92,7 @@ export function createPublish(deps: PublishDeps): Publish {
       else answers.refuseMessage(draft.client, draft.envelope, error)
       settle(draft)
     },
+    broke: deps.gaps.broke,
   })
 
   /**
@@ -88,11 +108,21 @@ export function createPublish(deps: PublishDeps): Publish {
     draft.settled = settled
     return false
   }
-  const draftOf = (client: Client, envelope: ReadEnvelope, isOwnCopy: boolean, part?: PrivatePart): PublishDraft => {
+  const draftOf: DraftOf = (client, envelope, isOwnCopy, part, channelLevel) => {
     const isAcknowledged = isAskedToAcknowledge(envelope)
+    const mustBeStored = isMore(askedLevel(envelope)) || isMore(channelLevel) || askedReplicas(envelope) > 0
     // In place of its own copy the sender gets an acknowledgement, so that its count of `n` has no hole.
     const isAnswered = isAcknowledged || (isOwnCopy && !client.echo)
-    return { client, envelope, remembered: isAcknowledged, isAnswered, part, settled: undefined, isSettled: false }
+    return {
+      client,
+      envelope,
+      remembered: isAcknowledged,
+      mustBeStored,
+      isAnswered,
+      part,
+      settled: undefined,
+      isSettled: false,
+    }
   }
 
   /** Most publish where they published before: to compare two names is cheaper than to look up two. */
@@ -126,10 +156,11 @@ export function createPublish(deps: PublishDeps): Publish {
       throw new CodedError('system_channel', { channel: channel.address })
     }
     refusePaused(channel.room)
-    checkLevel(channel.options?.durability, 0, log)
+    const level = channel.options?.durability
+    checkLevel(level, 0, log)
     channel.lastUsed = now
     const isOwnCopy = client.channels.has(channel) || client.rooms.has(channel.room)
-    return append(channel.log as Log<PublishDraft>, draftOf(client, envelope, isOwnCopy), settled)
+    return append(channel.log as Log<PublishDraft>, draftOf(client, envelope, isOwnCopy, undefined, level), settled)
   }
 }
 
@@ -141,20 +172,35 @@ function isAskedToAcknowledge({ metadata }: ReadEnvelope): boolean {
   return metadata?.ack !== undefined && metadata.ack !== false
 }
 
-/** `storage_unavailable` where the level that is asked for cannot be had. */
-function checkAcknowledge({ metadata }: ReadEnvelope, log: BusLog): void {
+/** The level that the sender asks for, and how many replicas. */
+const askedLevel = ({ metadata }: ReadEnvelope): DurabilityLevel | undefined => {
   const ack = metadata?.ack
-  if (typeof ack === 'string') checkLevel(ack, 0, log)
-  else if (typeof ack === 'object') checkLevel(ack.level, ack.replicas ?? 0, log)
+  return typeof ack === 'object' ? ack.level : typeof ack === 'string' ? ack : undefined
+}
+const askedReplicas = ({ metadata }: ReadEnvelope): number => {
+  const ack = metadata?.ack
+  return typeof ack === 'object' ? (ack.replicas ?? 0) : 0
+}
+const isMore = (level: DurabilityLevel | undefined): boolean => level !== undefined && level !== 'memory'
+
+/** `storage_unavailable` where what the sender asks for cannot be had. */
+function checkAcknowledge(envelope: ReadEnvelope, log: BusLog): void {
+  if (envelope.metadata?.ack !== undefined) checkLevel(askedLevel(envelope), askedReplicas(envelope), log)
 }
 
 /** Nobody is told a level that is not true. */
-function checkLevel(level: (typeof durabilityLevels)[number] | undefined, replicas: number, log: BusLog): void {
+function checkLevel(level: DurabilityLevel | undefined, replicas: number, log: BusLog): void {
+  if (replicas === 0 && !isMore(level)) return
   const best = log.durability()
-  if (replicas === 0 && (level === undefined || durabilityLevels.indexOf(level) <= durabilityLevels.indexOf(best)))
-    return
-  throw new CodedError('storage_unavailable', {
-    asked: { level: level ?? 'memory', replicas },
-    available: { level: best, replicas: 0 },
-  })
+  const available = { level: best, replicas: log.replicas() }
+  const isLess = level !== undefined && durabilityLevels.indexOf(level) > durabilityLevels.indexOf(best)
+  if (!isLess && replicas <= available.replicas) return
+  const asked = { level: level ?? 'memory', replicas }
+  throw new CodedError('storage_unavailable', { asked, available }, log.isAway ? RETRY_AFTER_MS : undefined)
 }
+
+/** When to try again while the log is away. */
+const RETRY_AFTER_MS = 1000
+
+/** How a message was acknowledged. */
+type Acknowledged = Pick<PublishResult, 'duplicate' | 'replicas'> & { readonly outlets: readonly Outlet[] }

@@ -80,6 +80,8 @@ export type ReceiveDeps = {
   readonly catchUp: CatchUp
   readonly publish: Publish
   readonly run: Run
+  /** True while so much is on its way to the log, from everybody together, that whoever publishes has to wait for its own. */
+  readonly isCongested: () => boolean
   readonly relayTelemetry: (client: Client, envelope: ReadEnvelope) => void
 }
 
@@ -195,7 +197,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
     open++
     intake.unsettled++
     intake.unsettledBytes += envelope.head.length + envelope.body.length
-    if (intake.unsettledBytes > limits.slowBytes) intake.client.transport.pause()
+    if (intake.unsettledBytes > limits.slowBytes || deps.isCongested()) intake.client.transport.pause()
   }
 
   const command = (intake: Intake, envelope: ReadEnvelope, now: number): void => {

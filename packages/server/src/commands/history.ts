@@ -9,8 +9,8 @@ import { readWhere } from './reading.ts'
 /** What `history` reads from. */
 export type HistoryDeps = {
   readonly places: Places
-  /** A client's inbox, and the number after which it is the client's own. */
-  readonly inboxOf: (clientId: string) => { readonly log: Log; readonly after: number }
+  /** A client's inbox, and the number after which it is the client's own, once the log is known. */
+  readonly inboxOf: (clientId: string) => { readonly log: Log; readonly after: () => number }
   /** The messages of one answer take so many bytes at most. */
   readonly maxListBytes: number
 }
@@ -26,15 +26,23 @@ export const history = ({ places, inboxOf, maxListBytes }: HistoryDeps) =>
     if (parameters.with !== undefined && !isInbox) throw fault('with', 'to be absent: it is for `arqonbus:inbox`')
 
     const query: ReadQuery = {
-      ...(after !== undefined && { after: after.n }),
-      ...(before !== undefined && { before: before.n }),
+      ...(after !== undefined && { after }),
+      ...(before !== undefined && { before }),
       from: order === 'desc' ? 'newest' : 'oldest',
       limit,
       maxBytes: maxListBytes,
     }
-    const read = isInbox
-      ? readInbox(inboxOf(requester.id), requester.id, parameters.with, query)
-      : logOf(places, address, asker).read(query)
+    const log = isInbox ? inboxOf(requester.id).log : logOf(places, address, asker)
+    const readWith = (read: (query: ReadQuery) => Maybe<Page>) =>
+      isInbox ? readInbox(read, inboxOf(requester.id).after(), requester.id, parameters.with, query) : read(query)
+    const read = orElse(
+      () => then(log.known(), () => readWith((query) => log.read(query))),
+      (): Maybe<Page> =>
+        then(
+          readWith((query) => log.readAtHand(query)),
+          (page) => ({ ...page, partial: true }),
+        ),
+    )
     return then(read, (page) => {
       const texts = page.entries.map((entry) => entry.text)
       if (order === 'desc') texts.reverse()
@@ -43,23 +51,31 @@ export const history = ({ places, inboxOf, maxListBytes }: HistoryDeps) =>
         first: positionText(page.first),
         last: positionText(page.last),
         has_more: page.hasMore,
+        ...(page.partial === true && { partial: true }),
       }
     })
   })
 
 /** What is one's own of an inbox, and of that perhaps only the conversation with one client. */
 function readInbox(
-  inbox: ReturnType<HistoryDeps['inboxOf']>,
+  read: (query: ReadQuery) => Maybe<Page>,
+  after: number,
   own: string,
   other: string | undefined,
   query: ReadQuery,
 ): Maybe<Page> {
-  if (inbox.after === 0 && other === undefined) return inbox.log.read(query)
-  return readWhere(
-    inbox.log,
-    query,
-    (entry) => entry.n > inbox.after && (other === undefined || isBetween(entry, own, other)),
-  )
+  if (after === 0 && other === undefined) return read(query)
+  return readWhere(read, query, (entry) => entry.n > after && (other === undefined || isBetween(entry, own, other)))
+}
+
+/** What is asked first; where the log is away, what there is without it. */
+function orElse<T>(first: () => Maybe<T>, whileAway: () => Maybe<T>): Maybe<T> {
+  const asked = first()
+  if (!(asked instanceof Promise)) return asked
+  return asked.catch((problem: unknown) => {
+    if (problem instanceof CodedError && problem.code === 'storage_unavailable') return whileAway()
+    throw problem
+  })
 }
 
 function logOf(places: Places, address: { room: string; channel: string }, asker: Asker): Log {

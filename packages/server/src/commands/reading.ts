@@ -2,27 +2,27 @@
 
 import { type Maybe, then } from '../kit/maybe.ts'
 import { textBytes } from '../kit/text.ts'
-import type { Entry, Log, Page, ReadQuery } from '../log/contract.ts'
+import type { Entry, Page, ReadQuery } from '../log/contract.ts'
 
 /** Entries read at once. */
 const MOST = 1000
 
 /** A page of those that fit, in the form of `Log.read`: `hasMore` tells of further ones that fit. */
 export function readWhere(
-  log: Log,
+  read: (query: ReadQuery) => Maybe<Page>,
   query: ReadQuery,
   fits: (entry: Entry) => boolean,
   found: readonly Entry[] = [],
 ): Maybe<Page> {
   const isBackwards = query.before !== undefined || (query.after === undefined && query.from === 'newest')
-  return then(log.read({ ...query, limit: MOST }), (page): Maybe<Page> => {
+  return then(read({ ...query, limit: MOST }), (page): Maybe<Page> => {
     const fitting = page.entries.filter(fits)
     const all = isBackwards ? [...fitting, ...found] : [...found, ...fitting]
     const entries = isBackwards ? firstOf(all.toReversed(), query).toReversed() : firstOf(all, query)
     if (entries.length < all.length) return { ...page, entries, hasMore: true }
     if (!page.hasMore || page.entries.length === 0) return { ...page, entries, hasMore: false }
-    const next = isBackwards ? { before: page.entries[0]!.n } : { after: page.entries.at(-1)!.n }
-    return readWhere(log, { ...query, ...next }, fits, entries)
+    const next = isBackwards ? { before: page.entries[0]! } : { after: page.entries.at(-1)! }
+    return readWhere(read, { ...query, ...next }, fits, entries)
   })
 }
 

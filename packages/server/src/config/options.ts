@@ -232,6 +232,16 @@ export const options = {
     default: 0,
     text: 'Replicas that must have a message before it is acknowledged.',
   }),
+  redisQueueBytes: option(size({ min: '64KiB', max: '1GiB' }), {
+    group: 'Storage',
+    default: 16 * MiB,
+    text: 'Bytes on their way to Redis, of all clients together; above it a client that publishes is not read before it has its outcome.',
+  }),
+  redisHeldBytes: option(size({ min: '64KiB', max: '16GiB' }), {
+    group: 'Storage',
+    default: 64 * MiB,
+    text: 'Bytes of messages that are held while Redis is away, to be appended when it is back; above it publishes are refused.',
+  }),
   storageMode: option(choice(['degrade', 'strict']), {
     group: 'Storage',
     default: 'degrade',

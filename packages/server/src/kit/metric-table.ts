@@ -22,6 +22,10 @@ export const counters = {
     name: 'arqonbus_slow_consumers_closed_total',
     help: 'Connections closed with 4429: they read too slowly.',
   },
+  storageDegraded: {
+    name: 'arqonbus_storage_degraded_total',
+    help: 'Times that the external log went away.',
+  },
 } as const
 
 /** The name of a counter's field. */
@@ -78,6 +82,8 @@ export const limitNames = [
   'room_participants',
   'subscriptions',
   'dedup_bytes',
+  'redis_held_bytes',
+  'redis_queue_bytes',
 ] as const
 
 /** A limit that a client can run into. */
@@ -93,8 +99,20 @@ export const gauges = {
   subscriptions: { name: 'arqonbus_subscriptions', help: 'Subscriptions of all clients.' },
   behind: { name: 'arqonbus_connections_behind', help: 'Connections that catch up from the log.' },
   queueBytes: { name: 'arqonbus_send_queue_bytes', help: 'Bytes that wait in send buffers for slow readers.' },
-  historyBytes: { name: 'arqonbus_history_bytes', help: 'Bytes of messages that the memory log holds.' },
-  historyEntries: { name: 'arqonbus_history_entries', help: 'Messages that the memory log holds.' },
+  historyBytes: { name: 'arqonbus_history_bytes', help: 'Bytes of messages that this process holds of the logs.' },
+  historyEntries: { name: 'arqonbus_history_entries', help: 'Messages that this process holds of the logs.' },
+  storageAvailable: {
+    name: 'arqonbus_storage_available',
+    help: '1 while the log can be reached, 0 while it is away; the memory log is always there.',
+  },
+  heldEntries: {
+    name: 'arqonbus_held_entries',
+    help: 'Messages that wait for an external log, away or busy.',
+  },
+  heldBytes: {
+    name: 'arqonbus_held_bytes',
+    help: 'Bytes of messages that wait for an external log, or are on their way to it.',
+  },
   dedupBytes: { name: 'arqonbus_dedup_bytes', help: 'Bytes that remember acknowledged messages for idempotence.' },
 } as const
 
@@ -148,6 +166,11 @@ export const histograms = {
     bounds: [
       0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1,
     ],
+  },
+  appendSeconds: {
+    name: 'arqonbus_append_duration_seconds',
+    help: 'Time from a call of the external log to its answer, in seconds; one call may carry many messages.',
+    bounds: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
   },
   loopLagSeconds: {
     name: 'arqonbus_event_loop_lag_seconds',

@@ -42,6 +42,8 @@ export type Metrics = Record<CounterField, number> & {
   refuseConnection(reason: RefusalReason): void
   /** Messages left the history. */
   expire(reason: ExpiryReason, count?: number): void
+  /** The external log has answered a call. */
+  appended(seconds: number): void
   /** A timer fired this much too late. */
   loopLag(seconds: number): void
   /** An HTTP request was answered. `route` and `status` must come from tables of ours. */
@@ -70,6 +72,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     byCommand.set(name, { success: 0, error: 0, seconds: createHistogram(histograms.commandSeconds.bounds) })
   }
   const routing = createHistogram(histograms.routingSeconds.bounds)
+  const appending = createHistogram(histograms.appendSeconds.bounds)
   const lag = createHistogram(histograms.loopLagSeconds.bounds)
 
   const registry = new Registry()
@@ -91,6 +94,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     violations: 0,
     slowFallbacks: 0,
     slowClosed: 0,
+    storageDegraded: 0,
     reject: (code) => add(byCode, code, 1),
     command: (name, ok, seconds) => {
       const entry = byCommand.get(name) ?? byCommand.get(UNKNOWN)!
@@ -101,6 +105,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     limit: (name) => add(byLimit, name, 1),
     refuseConnection: (reason) => add(byRefusal, reason, 1),
     expire: (reason, count = 1) => add(byExpiry, reason, count),
+    appended: (seconds) => observe(appending, seconds),
     loopLag: (seconds) => observe(lag, seconds),
     httpRequest: (route, status) => add(byHttp, `${route} ${status}`, 1),
     gauge: (name, read) => register('gauge', gauges[name], () => gaugeSamples(gauges[name], read())),
@@ -118,6 +123,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   register('counter', commandCounter, () => [...byCommand].flatMap(commandSamples))
   register('histogram', histograms.commandSeconds, () => [...byCommand].flatMap(commandHistogram))
   register('histogram', histograms.routingSeconds, () => histogramSamples(histograms.routingSeconds.name, routing, {}))
+  register('histogram', histograms.appendSeconds, () => histogramSamples(histograms.appendSeconds.name, appending, {}))
   register('histogram', histograms.loopLagSeconds, () => histogramSamples(histograms.loopLagSeconds.name, lag, {}))
   register('counter', httpCounter, () => [...byHttp].map(httpSample))
   register('gauge', processMetrics.uptime, () => [{ labels: {}, value: (now() - startedAt) / 1000 }])

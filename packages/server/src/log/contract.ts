@@ -2,7 +2,7 @@
  * The contract of a log: the one place where the messages of a channel get their order.
  *
  * A log is a channel's, a room's broadcast, or a client's inbox. The suite in `@arqonbus/testing` states what every driver keeps:
- * each append has exactly one outcome (appended, repeated, refused); positions are dense and in order; what was appended is announced in order, once;
+ * each append has exactly one outcome (appended, repeated, held, refused); positions are dense and in order; what was appended is announced in order, once;
  * `read` gives what came later or says that it cannot; the same (sender, id) within the window gives the first position.
  */
 import type { CodedError, DurabilityLevel, Position, ReadEnvelope } from '@arqonbus/protocol'
@@ -13,6 +13,8 @@ export type Draft = {
   readonly envelope: ReadEnvelope
   /** True where the sender asked for an acknowledgement: the same id again is recognised (protocol §5). */
   readonly remembered: boolean
+  /** True where it must not be taken by less than an external log: the sender or the channel asked for more than `memory`. */
+  readonly mustBeStored: boolean
 }
 
 /** A message that a log has taken. */
@@ -23,14 +25,27 @@ export type Entry = {
   readonly text: string
 }
 
-/** What a driver tells of its logs. Every draft meets exactly one of the three, with its own draft; entries of other nodes come without one. */
+/** What a driver tells of its logs. Every draft meets exactly one of the first five, with its own draft; entries of other nodes come without one. */
 export type LogListener<Subject, D extends Draft> = {
-  /** The log has it. Called in the order of positions, once for each. */
-  appended(subject: Subject, entry: Entry, draft: D | undefined): void
-  /** The log had it already, at `position`. */
-  repeated(subject: Subject, position: Position, draft: D): void
+  /** The log has it. Called in the order of positions, once for each. `replicas` have it too, where that was asked for. */
+  appended(subject: Subject, entry: Entry, draft: D | undefined, replicas?: number): void
+  /** The log has it, and it was announced here before that was known to be this draft. */
+  confirmed(subject: Subject, position: Position, draft: D, replicas?: number): void
+  /** The log had it already, at `position`; undefined where it is held. */
+  repeated(subject: Subject, position: Position | undefined, draft: D): void
+  /** The log is away. It is kept in order, and told as appended, without its draft, when the log is back. */
+  held(subject: Subject, draft: D): void
   /** The log did not take it, or does not know (`outcome_unknown`). */
   refused(subject: Subject, error: CodedError, draft: D): void
+  /** What was announced up to `after` is not followed by what comes next, which follows `next`. */
+  broke(subject: Subject, log: Log, gap: Break): void
+}
+
+/** A break in what was announced (protocol §5). */
+export type Break = {
+  readonly reason: 'trimmed' | 'reset' | 'lost'
+  readonly after: Position
+  readonly next: Position
 }
 
 /** Settings of one log. */
@@ -49,12 +64,12 @@ export type Bounds = {
   readonly last: Position
 }
 
-/** Which messages to read; numbers are the `n` of positions. */
+/** Which messages to read. */
 export type ReadQuery = {
   /** Those next after it. */
-  readonly after?: number
+  readonly after?: Position
   /** The last ones before it. */
-  readonly before?: number
+  readonly before?: Position
   /** Without `after` and `before`: from which end. */
   readonly from?: 'oldest' | 'newest'
   readonly limit: number
@@ -67,6 +82,8 @@ export type Page = Bounds & {
   readonly entries: readonly Entry[]
   /** Whether there is more in the direction of the query. */
   readonly hasMore: boolean
+  /** True where it is only what the node had at hand. */
+  readonly partial?: true
 }
 
 /** Whether a client can go on from a position (protocol §5, recovery). */
@@ -79,31 +96,42 @@ export type Located =
       readonly head: Position
     }
 
+/** Where a log stands of which nothing is known yet. */
+export const UNKNOWN: Position = { ms: 0, n: -1 }
+
 /** One log. */
 export type Log<D extends Draft = Draft> = {
-  /** Where it begins: `<ms>-0`. */
+  /** Where it begins: `<ms>-0`; UNKNOWN until it is known. */
   readonly birth: Position
+  /** Where it stood when this node came to know it: nothing up to there is announced here. */
+  readonly base: Position
   /** The position of the last entry that was announced on this node: L. It is that entry's while `appended` tells of it, and not before. */
   readonly given: Position
+  /** Ends when the head is known, at once where it is; fails with `storage_unavailable` where the log is away. */
+  known(): Maybe<void>
   /** A log that is closed takes nothing more: what comes then, or was on its way, is refused (`channel_not_found`). */
   append(draft: D): void
   /** The bounds as they are now. */
   bounds(): Maybe<Bounds>
-  /** A page. */
+  /** A page; fails with `storage_unavailable` where the log is away. */
   read(query: ReadQuery): Maybe<Page>
+  /** A page of what the node has at hand, where the log cannot be asked. */
+  readAtHand(query: ReadQuery): Page
   /**
    * What was given after `n`, from what the node has at hand, without asking anybody: the hand-over from history to live needs it in one tick.
    * At most `limit` entries and `maxBytes` bytes, but one at least; undefined where the entry after `n` is not at hand.
    */
   recent(n: number, limit: number, maxBytes: number): readonly Entry[] | undefined
-  /** Whether a client that has everything up to `since` can go on from there. */
+  /** Whether a client that has everything up to `since` can go on from there. UNKNOWN stands for the birth. */
   locate(since: Position, sinceId: string | undefined): Maybe<Located>
   /** True where nothing is kept any more. */
   isEmpty(): boolean
-  /** True from `close` on. */
+  /** True from `close` or `delete` on. */
   readonly isClosed: boolean
-  /** Ends the log: what it held is gone, and nothing of it is announced any more. */
+  /** Lets the log go: nothing of it is announced here any more. What it holds stays as long as the driver keeps it. */
   close(): void
+  /** Ends the log: what it held is gone, and the next one of its name has another birth. */
+  delete(): void
 }
 
 /** A kind of log. */
@@ -113,13 +141,31 @@ export type LogDriver<Subject, D extends Draft = Draft> = {
   readonly identity: string
   /** True where every draft has its outcome before `append` returns. */
   readonly isImmediate: boolean
+  /** True while the log cannot be reached: what it says then comes from this node. */
+  readonly isAway: boolean
+  /** True while so much is on its way to it that nobody should publish more. */
+  readonly isCongested: boolean
   /** The best level that it can give now. */
   durability(): DurabilityLevel
+  /** How many replicas it waits for, and has. */
+  replicas(): number
   /** Who hears of everything. Called once, before the first `open`. */
   listen(listener: LogListener<Subject, D>): void
   open(key: string, subject: Subject, options: LogOptions): Log<D>
   /** Lets go what has outlived its time. Called every second. */
   sweep(): void
   /** What it holds. */
-  usage(): { readonly messages: number; readonly bytes: number; readonly dedupBytes: number }
+  usage(): LogUsage
+  /** Ends it. */
+  close(): void
+}
+
+/** What a driver holds on this node. */
+export type LogUsage = {
+  readonly messages: number
+  readonly bytes: number
+  readonly dedupBytes: number
+  /** Messages that wait for a log that is away, or on their way to it. */
+  readonly heldMessages: number
+  readonly heldBytes: number
 }

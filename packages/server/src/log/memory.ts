@@ -2,17 +2,18 @@
 import { CodedError, type Position, seal } from '@arqonbus/protocol'
 import { type Clock, decimalTime, isoTime } from '../kit/clock.ts'
 import { textBytes } from '../kit/text.ts'
-import type {
-  Bounds,
-  Draft,
-  Entry,
-  Located,
-  Log,
-  LogDriver,
-  LogListener,
-  LogOptions,
-  Page,
-  ReadQuery,
+import {
+  type Bounds,
+  type Draft,
+  type Entry,
+  type Located,
+  type Log,
+  type LogDriver,
+  type LogListener,
+  type LogOptions,
+  type Page,
+  type ReadQuery,
+  UNKNOWN,
 } from './contract.ts'
 import { createDedup, type Fingerprint } from './dedup.ts'
 import { addContent, Digest } from './digest.ts'
@@ -55,7 +56,10 @@ export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOpti
     name: 'memory',
     identity: crypto.randomUUID(),
     isImmediate: true,
+    isAway: false,
+    isCongested: false,
     durability: () => 'memory',
+    replicas: () => 0,
     listen: (listener) => {
       shared.listener = listener
     },
@@ -66,7 +70,14 @@ export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOpti
       byAge.prune(logs.size)
       dedup.sweep(now)
     },
-    usage: () => ({ messages: shared.messages, bytes: shared.bytes, dedupBytes: dedup.bytes() }),
+    usage: () => ({
+      messages: shared.messages,
+      bytes: shared.bytes,
+      dedupBytes: dedup.bytes(),
+      heldMessages: 0,
+      heldBytes: 0,
+    }),
+    close: () => {},
   }
 }
 
@@ -111,6 +122,12 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     this.#key = `${key}@${this.birth.ms}`
   }
 
+  get base(): Position {
+    return this.birth
+  }
+
+  known(): void {}
+
   get given(): Position {
     return { ms: this.#ms, n: this.#n }
   }
@@ -147,10 +164,14 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     this.expire(this.#shared.clock.now())
     const firstN = this.#firstN()
     if (query.before !== undefined || (query.after === undefined && query.from === 'newest')) {
-      const end = Math.min(query.before ?? Number.POSITIVE_INFINITY, this.#n + 1)
+      const end = Math.min(query.before?.n ?? Number.POSITIVE_INFINITY, this.#n + 1)
       return this.#page(this.#startBefore(end, query), end, 'older')
     }
-    return this.#page(Math.max((query.after ?? 0) + 1, firstN), undefined, 'newer', query)
+    return this.#page(Math.max((query.after?.n ?? 0) + 1, firstN), undefined, 'newer', query)
+  }
+
+  readAtHand(query: ReadQuery): Page {
+    return this.read(query)
   }
 
   recent(n: number, limit: number, maxBytes: number): readonly Entry[] | undefined {
@@ -160,7 +181,11 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
 
   locate(since: Position, sinceId: string | undefined): Located {
     this.expire(this.#shared.clock.now())
-    return locate(since, sinceId, { ...this.#bounds(), birthMs: this.birth.ms, at: (n) => this.#ring?.at(n) })
+    return locate(since === UNKNOWN ? this.birth : since, sinceId, {
+      ...this.#bounds(),
+      birthMs: this.birth.ms,
+      at: (n) => this.#ring?.at(n),
+    })
   }
 
   isEmpty(): boolean {
@@ -171,6 +196,10 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     this.isClosed = true
     if (this.#n > 0) this.#shared.closedMs = Math.max(this.#shared.closedMs, this.#ms)
     this.#drop('deleted', this.#ring?.length ?? 0)
+  }
+
+  delete(): void {
+    this.close()
   }
 
   oldestMs(): number | undefined {

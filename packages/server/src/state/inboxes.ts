@@ -1,6 +1,9 @@
 /** Inboxes: a log for each client id that has sent or got a private message (protocol §4). */
+import { BUS } from '@arqonbus/protocol'
 import type { Log } from '../log/contract.ts'
 import type { Outlet } from './model.ts'
+
+const INBOX = { room: BUS, channel: 'inbox' }
 
 /** An inbox. */
 export type Inbox = {
@@ -30,8 +33,14 @@ export function createInboxes(openLog: (key: string, outlets: readonly Outlet[])
     open(clientId) {
       const existing = inboxes.get(clientId)
       if (existing !== undefined) return existing
-      const outlet: Outlet = { topic: `i:${clientId}`, listeners: 0, live: 0, logs: () => [inbox.log] }
-      const inbox: Inbox = { clientId, log: openLog(`inbox:${clientId}`, [outlet]), outlet }
+      const outlet: Outlet = {
+        topic: `i:${clientId}`,
+        address: INBOX,
+        listeners: 0,
+        live: 0,
+        logs: () => [inbox.log],
+      }
+      const inbox: Inbox = { clientId, log: openLog(`@inbox:${clientId}`, [outlet]), outlet }
       inboxes.set(clientId, inbox)
       return inbox
     },

@@ -45,6 +45,8 @@ export type Client = {
 /** A topic with what feeds it. */
 export type Outlet = {
   readonly topic: string
+  /** What it carries, as a client knows it: one channel, the broadcast or all of a room (`*`), or the client's inbox. */
+  readonly address: { readonly room: string; readonly channel: string }
   /** Connections that listen. */
   listeners: number
   /** Those of them that get what is published at once. The others are behind, and catch up from the logs. */

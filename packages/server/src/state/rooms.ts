@@ -55,8 +55,10 @@ export type Rooms = {
   createChannel(room: Room, channel: NewChannel): Channel
   /** Makes a channel and the room for it; where the channel cannot be made, there is no room of it either. */
   createWithRoom(room: NewRoom, channel: NewChannel): Channel
-  /** Deletes a channel without participants. */
+  /** Deletes a channel without participants, and what it holds. */
   deleteChannel(channel: Channel): void
+  /** Lets go of one that nobody is in and that holds nothing any more. */
+  letGo(channel: Channel): void
   /** A dynamic room goes with its last channel, once nobody is in it and its broadcast has expired too. */
   dropIfUnused(room: Room): void
   /** Deletes a room without channels. */
@@ -73,11 +75,12 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
   const channels = new Map<string, Channel>()
   let seq = 0
 
-  const removeChannel = (channel: Channel) => {
+  const removeChannel = (channel: Channel, how: 'deleted' | 'let go') => {
     const { room, log } = channel
     if (log !== undefined) {
       if (room.wide.size > 0 && log.given.n > 0) remember(room, channel.name, log)
-      log.close()
+      if (how === 'deleted') log.delete()
+      else log.close()
     }
     channel.isDeleted = true
     room.channels.delete(channel.name)
@@ -104,6 +107,7 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
       const now = clock.now()
       const broadcastOutlet: Outlet = {
         topic: `b:${name}`,
+        address: { room: name, channel: WHOLE_ROOM },
         listeners: 0,
         live: 0,
         logs: () => (room.broadcast === undefined ? [] : [room.broadcast]),
@@ -124,7 +128,13 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
             ? undefined
             : deps.openLog(`${name}:${WHOLE_ROOM}`, [broadcastOutlet], limits.history),
         broadcastOutlet,
-        wideOutlet: { topic: `w:${name}`, listeners: 0, live: 0, logs: () => openLogs(room) },
+        wideOutlet: {
+          topic: `w:${name}`,
+          address: broadcastOutlet.address,
+          listeners: 0,
+          live: 0,
+          logs: () => openLogs(room),
+        },
         ended: new Map(),
         lastUsed: now,
       }
@@ -136,13 +146,14 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
       if (channels.size >= limits.maxChannels && wanted.hardcoded !== true) {
         const idle = evict()
         if (idle === undefined) throw new CodedError('too_many_channels', { limit: limits.maxChannels })
-        removeChannel(idle)
+        removeChannel(idle, 'let go')
         if (idle.room !== room) self.dropIfUnused(idle.room)
       }
       const name = copyText(wanted.name)
       const address = `${room.name}:${name}`
       const outlet: Outlet = {
         topic: `c:${address}`,
+        address: { room: room.name, channel: name },
         listeners: 0,
         live: 0,
         logs: () => (channel.log === undefined ? [] : [channel.log]),
@@ -191,18 +202,25 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
 
     deleteChannel(channel) {
       if (channel.participants.size > 0) throw new Error(`${channel.address} has participants`)
-      removeChannel(channel)
+      removeChannel(channel, 'deleted')
+      self.dropIfUnused(channel.room)
+    },
+
+    letGo(channel) {
+      removeChannel(channel, 'let go')
       self.dropIfUnused(channel.room)
     },
 
     dropIfUnused(room) {
       if (room.type !== 'dynamic' || room.channels.size > 0 || room.present.size > 0) return
-      if (room.broadcast?.isEmpty() === true && rooms.get(room.name) === room) self.deleteRoom(room)
+      if (room.broadcast?.isEmpty() !== true || rooms.get(room.name) !== room) return
+      room.broadcast.close()
+      rooms.delete(room.name)
     },
 
     deleteRoom(room) {
       if (room.channels.size > 0) throw new Error(`${room.name} has channels`)
-      room.broadcast?.close()
+      room.broadcast?.delete()
       rooms.delete(room.name)
     },
   }

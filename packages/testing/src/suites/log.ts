@@ -34,8 +34,19 @@ type Told =
       readonly draft: Draft | undefined
       readonly given: Position
     }
-  | { readonly kind: 'repeated'; readonly subject: string; readonly position: Position; readonly draft: Draft }
+  | { readonly kind: 'confirmed'; readonly subject: string; readonly position: Position; readonly draft: Draft }
+  | {
+      readonly kind: 'repeated'
+      readonly subject: string
+      readonly position: Position | undefined
+      readonly draft: Draft
+    }
+  | { readonly kind: 'held'; readonly subject: string; readonly draft: Draft }
+  | { readonly kind: 'broke'; readonly subject: string; readonly reason: string; readonly draft: undefined }
   | { readonly kind: 'refused'; readonly subject: string; readonly error: CodedError; readonly draft: Draft }
+
+/** A query whose positions are given by their numbers. */
+type Query = Partial<Omit<ReadQuery, 'after' | 'before'>> & { after?: number; before?: number }
 
 /** A message in short. */
 type Message = { id?: string; from?: string; payload?: string; metadata?: Record<string, unknown>; ack?: boolean }
@@ -64,8 +75,11 @@ function createStage(make: (settings: LogSettings) => LogUnderTest, settings: Pa
   driver.listen({
     appended: (subject, entry, draft) =>
       told.push({ kind: 'appended', subject, entry, draft, given: logs.get(subject)!.given }),
+    confirmed: (subject, position, draft) => told.push({ kind: 'confirmed', subject, position, draft }),
     repeated: (subject, position, draft) => told.push({ kind: 'repeated', subject, position, draft }),
+    held: (subject, draft) => told.push({ kind: 'held', subject, draft }),
     refused: (subject, error, draft) => told.push({ kind: 'refused', subject, error, draft }),
+    broke: (subject, _log, { reason }) => told.push({ kind: 'broke', subject, reason, draft: undefined }),
   })
   const open = (key = 'science:general', options: Partial<LogOptions> = {}): Log => {
     const log = driver.open(key, key, { ...ROOMY, ...options })
@@ -88,7 +102,22 @@ function createStage(make: (settings: LogSettings) => LogUnderTest, settings: Pa
     await settle()
     return asked
   }
-  const read = (log: Log, query: Partial<ReadQuery> = {}): Promise<Page> => answer(log.read({ ...NO_LIMIT, ...query }))
+  /** The position of a number: as it was told, else the birth, or what would follow the head. */
+  const positionOf = (log: Log, n: number): Position => {
+    for (const one of told) {
+      if (one.kind === 'appended' && one.entry.n === n && logs.get(one.subject) === log) return plain(one.entry)
+    }
+    return n <= 0 ? log.birth : { ms: log.given.ms, n }
+  }
+  const read = (log: Log, { after, before, ...query }: Query = {}): Promise<Page> =>
+    answer(
+      log.read({
+        ...NO_LIMIT,
+        ...query,
+        ...(after !== undefined && { after: positionOf(log, after) }),
+        ...(before !== undefined && { before: positionOf(log, before) }),
+      }),
+    )
   return { driver, clock, expired, told, open, append, fill, answer, read, settle }
 }
 
@@ -609,7 +638,7 @@ function ending(stage: Stage) {
     expect(driver.usage().bytes).toBeGreaterThan(0)
     clock.advance(ROOMY.ttlMs)
     driver.sweep()
-    expect(driver.usage()).toEqual({ messages: 0, bytes: 0, dedupBytes: 0 })
+    expect(driver.usage()).toMatchObject({ messages: 0, bytes: 0, dedupBytes: 0 })
   })
 }
 
@@ -637,5 +666,5 @@ function draftOf({ id = 'arq_1', from = 'ann', payload = '{}', metadata, ack = f
     `"payload":${payload}${withAck === undefined ? '' : `,"metadata":${JSON.stringify(withAck)}`}}`
   const envelope = readEnvelope(text, { maxDepth: 64, versions: protocolVersions })
   if ('fault' in envelope) throw new Error(JSON.stringify(envelope))
-  return { envelope: envelope as ReadEnvelope, remembered: ack }
+  return { envelope: envelope as ReadEnvelope, remembered: ack, mustBeStored: false }
 }

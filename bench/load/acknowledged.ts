@@ -1,0 +1,172 @@
+import { type Acknowledgement, readAcknowledgement } from './acknowledgement.ts'
+import { type Connection, type Listener, send } from './connection.ts'
+import { createHistogram, type Histogram } from './histogram.ts'
+import { createLedger } from './ledger.ts'
+import { createMessageForm, type MessageFrames } from './message.ts'
+
+/** Publishers that wait for acknowledgements: each keeps `inFlight` messages on the way and hears nothing else. */
+export interface AcknowledgedPlan {
+  publishers: number
+  inFlight: number
+  /** So many channels are written to: a publisher always to the same, by its number. */
+  channels: number
+  /** What each acknowledgement must say. */
+  level: string
+  /** A publisher stops after so many; without it, when it is told to. */
+  each?: number
+}
+
+/** The load, and the proof that each message was acknowledged once, in order, at the level and at a position of its own. */
+export interface AcknowledgedLoad {
+  readonly listener: Listener
+  /** Microseconds from sending to acknowledgement. */
+  readonly latency: Histogram
+  start(connections: readonly Connection[]): void
+  /** No message leaves after this. */
+  stop(): void
+  sent(): number
+  acknowledged(): number
+  /** The highest position number that each channel has given, in the order of `addressOf`. */
+  heads(): readonly number[]
+  audit(): AcknowledgedAudit
+  /** Text frames that were no acknowledgements: refusals, notices; the first few of them. */
+  readonly surprises: readonly string[]
+}
+
+export interface AcknowledgedAudit {
+  unacknowledged: number
+  /** Acknowledged again, or after a later one of the same publisher. */
+  doubled: number
+  /** Positions given twice, and numbers that a channel left out. */
+  misnumbered: number
+  /** Acknowledgements that said another level than they had to. */
+  otherLevel: number
+  closed: number
+  surprises: number
+}
+
+/** The channel of this number, as a command names it. */
+export function addressOf(channel: number): string {
+  return `bench:${nameOf(channel)}`
+}
+
+export function createAcknowledgedLoad(plan: AcknowledgedPlan): AcknowledgedLoad {
+  const { publishers, inFlight, channels, level, each = Number.POSITIVE_INFINITY } = plan
+  const form = createMessageForm({ bytes: 250, filling: 'text', ack: true })
+  const ledger = createLedger(1, publishers)
+  const latency = createHistogram()
+  const numbers = createNumbers(channels)
+  const sentAt = new Float64Array(publishers * ring)
+  const outlets: Outlet[] = []
+  const surprises: string[] = []
+  const found: Acknowledgement = { publisher: 0, sequence: 0, n: 0, level: '' }
+  let otherLevel = 0
+  let running = false
+  /** When the present read came in; one look at the clock serves all its frames. */
+  let readAt = 0
+
+  const publish = (outlet: Outlet, wanted: number) => {
+    const count = Math.min(wanted, each - outlet.sent)
+    if (count <= 0) return
+    const time = new Date().toISOString()
+    const at = Bun.nanoseconds()
+    for (let n = 0; n < count; n++) {
+      const sequence = outlet.sent++
+      sentAt[outlet.index * ring + (sequence & (ring - 1))] = at
+      outlet.frames.write(n, sequence, time)
+    }
+    send(outlet.connection, outlet.frames.first(count))
+  }
+
+  const listener: Listener = {
+    text(connection, bytes, start, end) {
+      if (readAt === 0) readAt = Bun.nanoseconds()
+      if (!readAcknowledgement(bytes, start, end, found)) {
+        if (surprises.length < 10) surprises.push(bytes.toString('utf8', start, Math.min(end, start + 400)))
+        return
+      }
+      const { publisher, sequence } = found
+      ledger.delivered(0, publisher, sequence)
+      latency.record((readAt - sentAt[publisher * ring + (sequence & (ring - 1))]!) / 1000)
+      if (found.level !== level) otherLevel++
+      numbers.given(publisher % channels, found.n)
+      outlets[connection.index]!.due++
+    },
+    read(connection) {
+      readAt = 0
+      const outlet = outlets[connection.index]!
+      const due = outlet.due
+      outlet.due = 0
+      if (running && due > 0) publish(outlet, due)
+    },
+    closed: () => ledger.closed(),
+  }
+
+  return {
+    listener,
+    latency,
+    surprises,
+    start(connections) {
+      running = true
+      for (let index = 0; index < publishers; index++) {
+        const connection = connections[index]!
+        const frames = form.framesFor(index, connection.clientId, inFlight, nameOf(index % channels))
+        outlets.push({ index, connection, frames, sent: 0, due: 0 })
+      }
+      for (const outlet of outlets) publish(outlet, inFlight)
+    },
+    stop() {
+      running = false
+    },
+    sent: () => outlets.reduce((sum, { sent }) => sum + sent, 0),
+    acknowledged: () => ledger.total(),
+    heads: () => numbers.heads(),
+    audit() {
+      const { lost, doubled, closed } = ledger.audit(outlets.map(({ sent }) => sent))
+      const misnumbered = numbers.misnumbered()
+      return { unacknowledged: lost, doubled, misnumbered, otherLevel, closed, surprises: surprises.length }
+    },
+  }
+}
+
+interface Outlet {
+  index: number
+  connection: Connection
+  frames: MessageFrames
+  sent: number
+  /** Messages to send when the present read is done. */
+  due: number
+}
+
+/** Send times are kept for so many messages of each publisher: more than are ever in flight. */
+const ring = 1 << 10
+
+/** Four characters, as the form of the messages wants it. */
+function nameOf(channel: number): string {
+  return `ch${String(channel).padStart(2, '0')}`
+}
+
+/** Which numbers each channel has given; in the end there must be no hole, and none twice. */
+function createNumbers(channels: number) {
+  const seen = Array.from({ length: channels }, () => new Uint8Array(1 << 16))
+  const count = new Float64Array(channels)
+  const head = new Float64Array(channels)
+  let twice = 0
+
+  return {
+    given(channel: number, n: number): void {
+      let marks = seen[channel]!
+      if (n >= marks.length) {
+        marks = new Uint8Array(2 * Math.max(n, marks.length))
+        marks.set(seen[channel]!)
+        seen[channel] = marks
+      }
+      if (n === 0 || marks[n] === 1) twice++
+      else count[channel]!++
+      marks[n] = 1
+      if (n > head[channel]!) head[channel] = n
+    },
+    heads: () => [...head],
+    misnumbered: () => head.reduce((sum, n, channel) => sum + n - count[channel]!, twice),
+  }
+}

@@ -1,0 +1,16 @@
+/** Which metadata is part of what a message says: all but what tells how this try is acknowledged and traced (protocol §5). */
+import type { ReadEnvelope } from '@arqonbus/protocol'
+
+const ofTheTry = new Set(['ack', 'traceparent'])
+const NONE: readonly string[] = []
+
+/** The keys that say what a message is, in one order. Most often there are none. */
+export function contentKeys(metadata: ReadEnvelope['metadata']): readonly string[] {
+  let keys: string[] | undefined
+  for (const key in metadata) {
+    if (ofTheTry.has(key)) continue
+    keys ??= []
+    keys.push(key)
+  }
+  return keys?.sort() ?? NONE
+}

@@ -1,0 +1,64 @@
+-- What every script knows of a log: its head. Put in front of the others.
+--
+-- The head of a log is a hash: `b` the time of its birth, `m` and `n` its last position, `e` the epoch of its dedup.
+-- Times are whole milliseconds, and numbers in Lua are doubles: they are written with '%.0f'.
+
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+-- Redis's clock, in milliseconds; the caller's where it tells the time.
+local function clock(told)
+  if told ~= '' then return tonumber(told) end
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local function split(id)
+  local ms, n = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(ms), tonumber(n)
+end
+
+-- The head as it is stored; as the stream tells it where it was lost; or nil where there is no log.
+-- `known` is what the caller has seen of it: { b, m, n }, with n = -1 where it has seen nothing.
+local function find(stream, head, known)
+  local h = redis.call('HMGET', head, 'b', 'm', 'n', 'e')
+  if h[1] then
+    return { b = tonumber(h[1]), m = tonumber(h[2]), n = tonumber(h[3]), e = tonumber(h[4] or 0) }
+  end
+  if redis.call('EXISTS', stream) == 0 then return nil end
+  local info = redis.call('XINFO', 'STREAM', stream)
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then
+      local m, n = split(info[i + 1])
+      local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+      local b = first and split(first[1]) or m
+      if known.n >= 0 and known.n <= n then b = known.b end
+      return { b = b, m = m, n = n, e = 0 }
+    end
+  end
+end
+
+-- The head, of a new log where there was none. A log that a caller has seen more of than is there has lost its tail, or all: what comes now is later in
+-- time than everything that the caller saw, so that no position means two messages.
+local function findOrBegin(stream, head, known, now)
+  local h = find(stream, head, known)
+  if h == nil then
+    local b = now
+    if known.n >= 0 and known.m >= b then b = known.m + 1 end
+    h = { b = b, m = b, n = 0, e = 0 }
+  elseif known.n > h.n and known.m >= h.m then
+    h.m = known.m + 1
+  end
+  return h
+end
+
+local function save(head, h, keep)
+  redis.call('HSET', head, 'b', text(h.b), 'm', text(h.m), 'n', text(h.n), 'e', text(h.e))
+  redis.call('PEXPIRE', head, keep)
+end
+
+-- True where the caller's connection is still the one that speaks for its node.
+local function speaks(fence, generation)
+  return redis.call('HGET', fence, 'g') == generation
+end

@@ -1,0 +1,81 @@
+/** The last messages of a log that were announced here: for hand-overs, and for history while Redis is away. */
+import { textBytes } from '../../kit/text.ts'
+import type { Entry, ReadQuery } from '../contract.ts'
+import { Ring } from '../ring.ts'
+
+/** At most so many messages, and so many bytes, of one log. */
+const MOST_ENTRIES = 256
+const MOST_BYTES = 256 * 1024
+
+/** The end of a log. */
+export type Tail = {
+  readonly length: number
+  readonly bytes: number
+  readonly last: Entry | undefined
+  /** Adds the one that follows the last. */
+  push(entry: Entry): void
+  /** What follows `n`, or undefined where that is not at hand. */
+  after(n: number, limit: number, maxBytes: number): readonly Entry[] | undefined
+  page(query: ReadQuery): { entries: readonly Entry[]; hasMore: boolean; first: Entry | undefined }
+}
+
+/** Nothing yet. */
+export function createTail(): Tail {
+  const ring = new Ring()
+  let bytes = 0
+  const endN = () => ring.firstN + ring.length
+  const collect = (start: number, end: number, maxBytes: number): Entry[] => {
+    const entries: Entry[] = []
+    let taken = 0
+    for (let n = start; n < end; n++) {
+      taken += ring.bytesAt(n)
+      if (taken > maxBytes && entries.length > 0) break
+      entries.push(ring.at(n)!)
+    }
+    return entries
+  }
+  /** Where a page that ends before `end` begins. */
+  const startBefore = (end: number, { limit, maxBytes }: ReadQuery): number => {
+    let start = end
+    let taken = 0
+    while (start > ring.firstN && end - start < limit) {
+      taken += ring.bytesAt(start - 1)
+      if (taken > maxBytes && start < end) break
+      start--
+    }
+    return start
+  }
+  return {
+    get length() {
+      return ring.length
+    },
+    get bytes() {
+      return bytes
+    },
+    get last() {
+      return ring.length === 0 ? undefined : ring.at(endN() - 1)
+    },
+    push({ n, ms, text }) {
+      const size = textBytes(text)
+      ring.push(n, ms, text, size)
+      bytes += size
+      while (ring.length > MOST_ENTRIES || (bytes > MOST_BYTES && ring.length > 1)) bytes -= ring.shift()
+    },
+    after(n, limit, maxBytes) {
+      if (ring.length === 0 || n + 1 < ring.firstN) return undefined
+      return collect(n + 1, Math.min(endN(), n + 1 + limit), maxBytes)
+    },
+    page(query) {
+      if (ring.length === 0) return { entries: [], hasMore: false, first: undefined }
+      const first = ring.at(ring.firstN)
+      if (query.before !== undefined || (query.after === undefined && query.from === 'newest')) {
+        const end = Math.max(ring.firstN, Math.min(query.before?.n ?? endN(), endN()))
+        const start = startBefore(end, query)
+        return { entries: collect(start, end, Number.POSITIVE_INFINITY), hasMore: start > ring.firstN, first }
+      }
+      const start = Math.max(ring.firstN, (query.after?.n ?? 0) + 1)
+      const entries = collect(start, Math.min(endN(), start + query.limit), query.maxBytes)
+      return { entries, hasMore: start + entries.length < endN(), first }
+    },
+  }
+}

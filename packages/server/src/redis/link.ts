@@ -1,0 +1,187 @@
+/**
+ * The link to Redis: three connections that live and die together, for commands, for long reads, and for what is announced.
+ *
+ * It is away or ready, and nothing between is seen from outside. Before it is ready it has prepared: durability is known, scripts are loaded, announcements
+ * are subscribed to, and whoever uses it has compared what it knows with what Redis has. Whatever breaks or is late drops all three connections; what was
+ * under way then has no known outcome. It comes back by itself, for ever, each time a little later, and never at the same moment as its neighbours.
+ */
+import { Redis } from 'ioredis'
+import type { Logger } from '../kit/logger.ts'
+import { nameOfFault } from './faults.ts'
+import { type Guarantees, readGuarantees } from './guarantees.ts'
+
+/** The connections of a link that is up, or being prepared. */
+export type Connections = {
+  readonly commands: Redis
+  /** Reads that may take long: they stop nobody who writes. */
+  readonly reads: Redis
+  readonly news: Redis
+}
+
+/** Somebody who uses the link. */
+export type LinkUser = {
+  /** Makes ready for use, after each connect. The link is ready when everybody is. */
+  prepare(connections: Connections): Promise<void>
+  /** From now on it is ready. */
+  ready(): void
+  /** From now on it is away. */
+  away(): void
+  /** Something was announced. */
+  heard?(channel: string, message: string): void
+}
+
+/** The link. */
+export type RedisLink = {
+  readonly isReady: boolean
+  /** What Redis promises of what it says that it has, as of the last look. */
+  readonly guarantees: Guarantees
+  /** The connections, while it is ready. */
+  readonly connections: Connections | undefined
+  /** Adds somebody who uses it; before `start`. */
+  use(user: LinkUser): void
+  /** Connects, and ends when it is ready for the first time, or the first try has failed. */
+  start(): Promise<void>
+  /** Something is wrong with these connections: they are dropped, and made anew. */
+  drop(connections: Connections, reason: string): void
+  /** Ends it. */
+  close(): void
+}
+
+/** What a link goes by. */
+export type LinkOptions = {
+  readonly url: string
+  /** An answer that takes longer means that Redis is away, in milliseconds. */
+  readonly timeoutMs: number
+  readonly logger: Logger
+  /** A number from 0 to 1. */
+  readonly random: () => number
+  /** Hears of each change. `reason` is a word for what went wrong. */
+  readonly changed: (state: 'ready' | 'away', reason: string | undefined) => void
+}
+
+const FIRST_RETRY_MS = 50
+const LAST_RETRY_MS = 2000
+const LOOK_AGAIN_MS = 30_000
+
+/** Makes a link; it does nothing before `start`. */
+export function createRedisLink(options: LinkOptions): RedisLink {
+  const { timeoutMs, logger } = options
+  const users: LinkUser[] = []
+  let state: 'new' | 'away' | 'ready' | 'closed' = 'new'
+  let current: Connections | undefined
+  let guarantees: Guarantees = { level: 'memory', replicas: 0, canWaitForDisk: false }
+  let retry: ReturnType<typeof setTimeout> | undefined
+  let tries = 0
+
+  const connect = async (): Promise<void> => {
+    const connections: Connections = { commands: open(), reads: open(), news: open() }
+    current = connections
+    const all = Object.values(connections)
+    for (const connection of all) {
+      connection.on('error', (problem) => drop(connections, nameOfFault(problem)))
+      connection.on('close', () => drop(connections, 'closed'))
+    }
+    connections.news.on('smessage', (channel: string, message: string) => {
+      for (const user of users) user.heard?.(channel, message)
+    })
+    try {
+      await inTime(Promise.all(all.map((connection) => connection.connect())), timeoutMs)
+      guarantees = await readGuarantees(connections.commands)
+      for (const user of users) await user.prepare(connections)
+    } catch (problem) {
+      return drop(connections, nameOfFault(problem))
+    }
+    if (current !== connections || state === 'closed') return
+    tries = 0
+    state = 'ready'
+    options.changed('ready', undefined)
+    for (const user of users) user.ready()
+    watch(connections)
+  }
+
+  const open = () =>
+    new Redis(options.url, {
+      lazyConnect: true,
+      connectTimeout: timeoutMs,
+      commandTimeout: timeoutMs,
+      // What could not be sent, or was not answered, is never sent again behind our back: it would be stored twice.
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: () => null,
+      autoResubscribe: false,
+      enableReadyCheck: false,
+      connectionName: 'arqonbus',
+    })
+
+  /** A Redis that takes everything and answers nothing is found out by asking; what it promises may change while it runs. */
+  const watch = (connections: Connections) => {
+    let lookedAt = performance.now()
+    let isAsking = false
+    const timer = setInterval(
+      async () => {
+        if (current !== connections) return clearInterval(timer)
+        if (isAsking) return
+        isAsking = true
+        try {
+          await Promise.all([connections.commands.ping(), connections.reads.ping(), connections.news.ping()])
+          if (performance.now() - lookedAt > LOOK_AGAIN_MS) {
+            lookedAt = performance.now()
+            guarantees = await readGuarantees(connections.commands)
+          }
+        } catch (problem) {
+          drop(connections, nameOfFault(problem))
+        }
+        isAsking = false
+      },
+      Math.max(10, timeoutMs / 2),
+    )
+    timer.unref()
+  }
+
+  const drop = (connections: Connections, reason: string): void => {
+    if (current !== connections) return
+    current = undefined
+    for (const connection of Object.values(connections)) {
+      connection.removeAllListeners()
+      connection.on('error', () => {})
+      connection.disconnect()
+    }
+    if (state === 'closed') return
+    const before = state
+    state = 'away'
+    if (before !== 'away') options.changed('away', reason)
+    else logger.debug({ event: 'redis_unreachable', reason, tries })
+    if (before === 'ready') for (const user of users) user.away()
+    const delay = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(tries++, 10))
+    retry = setTimeout(() => void connect(), delay * (0.5 + options.random() / 2))
+  }
+
+  return {
+    get isReady() {
+      return state === 'ready'
+    },
+    get guarantees() {
+      return guarantees
+    },
+    get connections() {
+      return state === 'ready' ? current : undefined
+    },
+    use: (user) => void users.push(user),
+    start: connect,
+    drop,
+    close() {
+      state = 'closed'
+      clearTimeout(retry)
+      if (current !== undefined) drop(current, 'closed')
+    },
+  }
+}
+
+/** Ends with an error when it is not done in time. */
+function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('Command timed out')), ms)
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}

@@ -1,0 +1,83 @@
+/** Chooses the drivers of what is kept, by the configuration. With `server.ts` the one place that names them. */
+import type { BusLog } from './bus/draft.ts'
+import type { Config } from './config/index.ts'
+import type { Clock } from './kit/clock.ts'
+import type { Logger } from './kit/logger.ts'
+import type { Metrics } from './kit/metrics.ts'
+import { exitCodes, StartError } from './kit/start-error.ts'
+import { createMemoryLog } from './log/memory.ts'
+import { createRedisLog } from './log/redis/driver.ts'
+import { createRedisLink, type RedisLink } from './redis/link.ts'
+
+/** What choosing needs. */
+export type StorageDeps = {
+  readonly config: Config
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly logger: Logger
+  /** Who this node is. */
+  readonly node: string
+}
+
+/** What is kept, and where. */
+export type Storage = {
+  readonly log: BusLog
+  /** Connects, where there is something to connect to; ends after the first try, however that went. */
+  start(): Promise<void>
+}
+
+/** Makes the drivers. */
+export function createStorage(deps: StorageDeps): Storage {
+  const { config } = deps
+  if (config.redisUrl === undefined || !config.persist.includes('messages')) {
+    return { log: memoryLog(deps), start: async () => {} }
+  }
+  const link = redisLink(config.redisUrl, deps)
+  return { log: redisLog(link, deps), start: link.start }
+}
+
+/** The log in the memory of this process. */
+export const memoryLog = ({ clock, metrics, config }: Pick<StorageDeps, 'clock' | 'metrics' | 'config'>): BusLog =>
+  createMemoryLog({
+    clock,
+    maxBytes: config.historyBytes,
+    dedupWindowMs: config.dedupWindowMs,
+    dedupBytes: config.dedupBytes,
+    expired: (reason, count) => metrics.expire(reason, count),
+  })
+
+function redisLink(url: string, { config, logger, metrics }: StorageDeps): RedisLink {
+  if (url.includes(','))
+    throw new StartError(
+      'REDIS_URL names a cluster, which this version does not speak to: give one URL.',
+      exitCodes.configuration,
+    )
+  return createRedisLink({
+    url,
+    timeoutMs: config.redisTimeoutMs,
+    logger,
+    random: Math.random,
+    changed(state, reason) {
+      if (state === 'ready') return logger.info({ event: 'storage_recovered' })
+      metrics.storageDegraded++
+      logger.warn({ event: 'storage_degraded', reason, mode: config.storageMode })
+    },
+  })
+}
+
+function redisLog(link: RedisLink, { config, clock, logger, metrics, node }: StorageDeps): BusLog {
+  return createRedisLog({
+    link,
+    clock,
+    logger,
+    node,
+    dedupWindowMs: config.dedupWindowMs,
+    mode: config.storageMode,
+    replicas: config.redisReplicas,
+    timeoutMs: config.redisTimeoutMs,
+    queueBytes: config.redisQueueBytes,
+    heldBytes: config.redisHeldBytes,
+    tailBytes: config.historyBytes,
+    metrics: { expire: metrics.expire, called: (seconds) => metrics.appended(seconds) },
+  })
+}
