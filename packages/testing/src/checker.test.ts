@@ -237,6 +237,17 @@ describe('what is no fault', () => {
     expect(check(own)).toEqual([])
   })
 
+  test('an own message without a copy whose outcome nobody told', () => {
+    const history = rightHistory().filter((seen) => !isBobs(5)(seen))
+    const unknown = history.flatMap((seen): Seen[] => {
+      if (seen.f !== 'publish' || seen.id !== 'arq_5') return [seen]
+      const { position: _, ...own } = { ...seen, process: 'bob', inPlace: true }
+      return [{ ...own, type: seen.type === 'ok' ? 'unknown' : 'invoke' }]
+    })
+    expect(check(unknown)).toEqual([])
+    expect(rulesOf(check(unknown.map((seen) => ({ ...seen, inPlace: false })))).length).toBeGreaterThan(0)
+  })
+
   test('a channel that is born while somebody has the whole room, and one that it may not read', () => {
     const asked: Seen[] = [{ process: 'eve', f: 'begin_room', room: 'science' }]
     const history = rightHistory()

@@ -15,7 +15,7 @@ export type Seen = { readonly process: string; readonly at?: number } & (
       readonly position?: string
       /** The level that the acknowledgement names. */
       readonly durability?: string
-      /** True where the acknowledgement stands in place of the own copy (`echo=false`). */
+      /** True where no copy comes to the sender (`echo=false`): the acknowledgement stands in its place, or nothing where the outcome is not known. */
       readonly inPlace?: boolean
     }
   /** A provisional copy has no position; its message comes no second time to an application above an SDK. */
@@ -239,11 +239,11 @@ function readAll(
         reader.last.clear()
         reader.rooms.clear()
         break
-      case 'publish':
-        if (seen.type === 'ok' && seen.inPlace && seen.position !== undefined) {
-          has(seen.channel, place(seen.position).n)
-        }
+      case 'publish': {
+        const position = seen.position ?? placed.get(`${seen.channel} ${seen.id}`)
+        if (seen.inPlace && position !== undefined) has(seen.channel, place(position).n)
         break
+      }
       case 'deliver': {
         const { channel, id, position } = seen
         const message = `${channel} ${id}`

@@ -49,6 +49,8 @@ export type Running = {
   readonly busClock: FakeClock
   /** True for a run of a minute, which has the time for long faults. */
   readonly isLong: boolean
+  /** True while no other bus was started than the first one. */
+  readonly isOneBus: boolean
   /** The bus that clients are led to. */
   readonly bus: BusProcess
   readonly addresses: readonly string[]

@@ -27,16 +27,18 @@ export function createMutant({ file, line, becomes }: Mutation): Mutant {
   if (parts.length !== 2) throw new Error(`${file} has this ${parts.length - 1} times, and not once:\n${line}`)
   const folder = mkdtempSync(join(tmpdir(), 'arqonbus-mutant-'))
   const preload = join(folder, 'preload.ts')
-  const loader = file.endsWith('.ts') ? 'ts' : 'text'
+  const broken = parts.join(becomes)
+  // What is imported as text is a module with that text.
+  const contents = file.endsWith('.ts') ? broken : `export default ${JSON.stringify(broken)}`
   writeFileSync(
     preload,
     `import { plugin } from 'bun'
 const path = ${JSON.stringify(path)}
-const contents = ${JSON.stringify(parts.join(becomes))}
+const contents = ${JSON.stringify(contents)}
 plugin({
   name: 'mutant',
   setup(build) {
-    build.onLoad({ filter: new RegExp('^' + RegExp.escape(path) + '$') }, () => ({ contents, loader: '${loader}' }))
+    build.onLoad({ filter: new RegExp('^' + RegExp.escape(path) + '$') }, () => ({ contents, loader: 'ts' }))
   },
 })
 `,

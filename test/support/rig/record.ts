@@ -87,7 +87,8 @@ export function createRecord(url: string, random: Random): Record {
         },
         refused(error) {
           count(`unasked ${error.code}`)
-          see({ process, f: 'publish', type: 'fail', channel: '', id: error.requestId ?? '' })
+          const type = error.code === 'outcome_unknown' ? 'unknown' : 'fail'
+          see({ process, f: 'publish', type, channel: '', id: error.requestId ?? '' })
         },
       },
     })
@@ -123,7 +124,8 @@ export function createRecord(url: string, random: Random): Record {
     },
     async publish(client, address, level) {
       const id = `arq_${client.clientId}-${++serial}`
-      const publish = { process: client.clientId, f: 'publish', channel: address, id } as const
+      const inPlace = withoutCopy.has(client)
+      const publish = { process: client.clientId, f: 'publish', channel: address, id, inPlace } as const
       const payload = { text: 'x'.repeat(random.below(200)) }
       const isStubborn = random.chance(50)
       for (let wasUnknown = false; ; ) {
@@ -135,8 +137,7 @@ export function createRecord(url: string, random: Random): Record {
           if (position === null) surprises.push(`${id} asked for ${level} and got no position`)
           const isLess = (level !== 'memory' && durability === 'memory') || (level === 'disk' && durability !== 'disk')
           if (isLess) surprises.push(`${id} asked for ${level} and got ${durability}`)
-          const inPlace = withoutCopy.has(client)
-          see({ ...publish, type: 'ok', durability, inPlace, ...(position !== null && { position }) })
+          see({ ...publish, type: 'ok', durability, ...(position !== null && { position }) })
           if (inPlace && position !== null) reach(client.clientId, address, position)
           return position ?? undefined
         } catch (error) {
@@ -159,9 +160,8 @@ export function createRecord(url: string, random: Random): Record {
     send(client, address) {
       const publish = { process: client.clientId, f: 'publish', channel: address } as const
       const id = `arq_${client.clientId}-${++serial}`
+      // Of what becomes of it only a refusal is heard.
       see({ ...publish, type: 'invoke', id })
-      // Nobody hears what becomes of it, but a refusal.
-      see({ ...publish, type: 'unknown', id })
       client.publish(address, { text: 'unasked' }, { id })
     },
     hasReached(clientId, address, position) {

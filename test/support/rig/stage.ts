@@ -82,6 +82,9 @@ export async function setStage(
     get redis() {
       return redis!
     },
+    get isOneBus() {
+      return buses.length === 1
+    },
     get bus() {
       return buses.at(-1)!
     },

@@ -33,7 +33,7 @@ export const linkFaults: readonly Fault[] = [
     name: 'connections to Redis that are reset again and again lose nothing, and store nothing twice',
     level: 'stored',
     isIsolated: true,
-    mustSee: ['acknowledged', 'outcome_unknown'],
+    mustSee: ['acknowledged', 'storage_unavailable'],
     async inject(run) {
       for (let cuts = 0; cuts < 5; cuts++) {
         run.redisLine.cut()
