@@ -197,7 +197,13 @@ export function createReceive(deps: ReceiveDeps): Receive {
     open++
     intake.unsettled++
     intake.unsettledBytes += envelope.head.length + envelope.body.length
-    if (intake.unsettledBytes > limits.slowBytes || deps.isCongested()) intake.client.transport.pause()
+    if (intake.unsettledBytes > limits.slowBytes || deps.isCongested()) holdBack(intake)
+  }
+
+  /** It is read again when its own messages are settled. */
+  const holdBack = ({ client: { transport } }: Intake): void => {
+    if (!transport.isPaused) metrics.publishersPaused++
+    transport.pause()
   }
 
   const command = (intake: Intake, envelope: ReadEnvelope, now: number): void => {

@@ -1,8 +1,10 @@
 import { CodedError, commands, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
 import { command } from '../bus/call.ts'
 import type { Places } from '../bus/places.ts'
-import { then } from '../kit/maybe.ts'
+import { type Maybe, then } from '../kit/maybe.ts'
+import type { Bounds } from '../log/contract.ts'
 import { channelInFull } from '../state/views.ts'
+import { whileAway } from './reading.ts'
 
 /** `channel_info`: one channel in full. */
 export const channelInfo = (places: Places, maxListBytes: number) =>
@@ -10,9 +12,14 @@ export const channelInfo = (places: Places, maxListBytes: number) =>
     if (address.channel === WHOLE_ROOM) throw new CodedError('channel_not_found', { channel: `${address.room}:*` })
     const channel = places.channel(address.room, address.channel, asker)
     if (channel.log === undefined) return { channel: channelInFull(channel, maxListBytes) }
-    return then(channel.log.bounds(), ({ first, last }) => ({
+    const { log } = channel
+    const bounds: Maybe<Bounds> = whileAway(
+      () => log.bounds(),
+      () => log.readAtHand({ limit: 1, maxBytes: 1 }),
+    )
+    return then(bounds, ({ first, last }) => ({
       channel: channelInFull(channel, maxListBytes),
-      position: positionText(last),
-      first: positionText(first),
+      // Nothing is known of a log that has been away ever since it was opened.
+      ...(last.n >= 0 && { position: positionText(last), first: positionText(first) }),
     }))
   })

@@ -4,7 +4,7 @@ import { RawJson } from '../bus/frames.ts'
 import type { Asker, Places } from '../bus/places.ts'
 import { type Maybe, then } from '../kit/maybe.ts'
 import type { Entry, Log, Page, ReadQuery } from '../log/contract.ts'
-import { readWhere } from './reading.ts'
+import { readWhere, whileAway } from './reading.ts'
 
 /** What `history` reads from. */
 export type HistoryDeps = {
@@ -35,9 +35,9 @@ export const history = ({ places, inboxOf, maxListBytes }: HistoryDeps) =>
     const log = isInbox ? inboxOf(requester.id).log : logOf(places, address, asker)
     const readWith = (read: (query: ReadQuery) => Maybe<Page>) =>
       isInbox ? readInbox(read, inboxOf(requester.id).after(), requester.id, parameters.with, query) : read(query)
-    const read = orElse(
+    const read = whileAway<Page>(
       () => then(log.known(), () => readWith((query) => log.read(query))),
-      (): Maybe<Page> =>
+      () =>
         then(
           readWith((query) => log.readAtHand(query)),
           (page) => ({ ...page, partial: true }),
@@ -66,16 +66,6 @@ function readInbox(
 ): Maybe<Page> {
   if (after === 0 && other === undefined) return read(query)
   return readWhere(read, query, (entry) => entry.n > after && (other === undefined || isBetween(entry, own, other)))
-}
-
-/** What is asked first; where the log is away, what there is without it. */
-function orElse<T>(first: () => Maybe<T>, whileAway: () => Maybe<T>): Maybe<T> {
-  const asked = first()
-  if (!(asked instanceof Promise)) return asked
-  return asked.catch((problem: unknown) => {
-    if (problem instanceof CodedError && problem.code === 'storage_unavailable') return whileAway()
-    throw problem
-  })
 }
 
 function logOf(places: Places, address: { room: string; channel: string }, asker: Asker): Log {

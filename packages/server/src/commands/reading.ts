@@ -1,5 +1,6 @@
-/** Reads the entries of a log that fit, wherever they lie: pages are read until one of them is full or the log ends. */
+/** Reads logs for commands. */
 
+import { CodedError } from '@arqonbus/protocol'
 import { type Maybe, then } from '../kit/maybe.ts'
 import { textBytes } from '../kit/text.ts'
 import type { Entry, Page, ReadQuery } from '../log/contract.ts'
@@ -7,7 +8,10 @@ import type { Entry, Page, ReadQuery } from '../log/contract.ts'
 /** Entries read at once. */
 const MOST = 1000
 
-/** A page of those that fit, in the form of `Log.read`: `hasMore` tells of further ones that fit. */
+/**
+ * A page of those entries that fit, wherever they lie: pages are read until one of them is full or the log ends. In the form of `Log.read`: `hasMore` tells
+ * of further ones that fit.
+ */
 export function readWhere(
   read: (query: ReadQuery) => Maybe<Page>,
   query: ReadQuery,
@@ -36,4 +40,14 @@ function firstOf(entries: readonly Entry[], { limit, maxBytes }: ReadQuery): Ent
     first.push(entry)
   }
   return first
+}
+
+/** What a log says; where it is away, what there is without it. */
+export function whileAway<T>(ask: () => Maybe<T>, atHand: () => Maybe<T>): Maybe<T> {
+  const asked = ask()
+  if (!(asked instanceof Promise)) return asked
+  return asked.catch((problem: unknown) => {
+    if (problem instanceof CodedError && problem.code === 'storage_unavailable') return atHand()
+    throw problem
+  })
 }

@@ -22,6 +22,10 @@ export const counters = {
     name: 'arqonbus_slow_consumers_closed_total',
     help: 'Connections closed with 4429: they read too slowly.',
   },
+  publishersPaused: {
+    name: 'arqonbus_publishers_paused_total',
+    help: 'Times that a client was not read for a while, because too much was on its way to the log.',
+  },
   storageDegraded: {
     name: 'arqonbus_storage_degraded_total',
     help: 'Times that the external log went away.',
@@ -83,7 +87,6 @@ export const limitNames = [
   'subscriptions',
   'dedup_bytes',
   'redis_held_bytes',
-  'redis_queue_bytes',
 ] as const
 
 /** A limit that a client can run into. */

@@ -94,6 +94,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     violations: 0,
     slowFallbacks: 0,
     slowClosed: 0,
+    publishersPaused: 0,
     storageDegraded: 0,
     reject: (code) => add(byCode, code, 1),
     command: (name, ok, seconds) => {

@@ -1,0 +1,196 @@
+/** When Redis goes away: what still works, what is refused, what is held, and what becomes of it (protocol §5). */
+import { afterEach, expect, test } from 'bun:test'
+import {
+  eventually,
+  type Frame,
+  refusal,
+  startBus,
+  startRedis,
+  type TestBus,
+  type TestRedis,
+  withProgram,
+} from '@arqonbus/testing'
+
+const TIMEOUT_MS = 200
+
+withProgram('redis-server', 'while Redis is away', () => {
+  const opened: TestRedis[] = []
+  afterEach(async () => {
+    for (const redis of opened.splice(0)) await redis.stop()
+  })
+  const setUp = async (config: Parameters<typeof startBus>[0] = {}) => {
+    const redis = await startRedis()
+    opened.push(redis)
+    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: TIMEOUT_MS, ...config })
+    return { redis, bus }
+  }
+  const isAvailable = (bus: TestBus, value: 0 | 1) =>
+    eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(value))
+  const health = async (bus: TestBus) => (await (await fetch(`${bus.httpUrl}/health`)).json()) as { status: string }
+
+  test('what asks for no more than memory is delivered as provisional, and again with its position when Redis is back', async () => {
+    const { redis, bus } = await setUp()
+    const [ann, bob] = [await bus.as('ann', 'science:a'), await bus.as('bob', 'science:a')]
+    const before = await ann.publish({ channel: 'a', payload: { n: 1 }, metadata: { ack: true } })
+    await redis.kill()
+    await isAvailable(bus, 0)
+    expect(await health(bus)).toMatchObject({ status: 'degraded' })
+
+    const held = await ann.publish({ channel: 'a', payload: { n: 2 }, metadata: { ack: true } })
+    expect(held).toEqual({ position: null, durability: 'memory', duplicate: false, recipients: 2 })
+    ann.send({ channel: 'a', payload: { n: 3 } })
+    const copies = (await bob.messages()).filter(({ payload }) => (payload as { n: number }).n > 1)
+    expect(copies.map(({ payload, metadata }) => [payload, metadata])).toEqual([
+      [{ n: 2 }, { ack: true, provisional: true }],
+      [{ n: 3 }, { provisional: true }],
+    ])
+
+    await redis.restart()
+    const nth = (n: number) => (frame: Frame) =>
+      (frame.payload as { n?: number }).n === n && frame.metadata?.position !== undefined
+    const [second, third] = [await bob.next(nth(2)), await bob.next(nth(3))]
+    const positions = [before.position, second.metadata?.position, third.metadata?.position]
+    expect(positions.map((position) => String(position).split('-')[1])).toEqual(['1', '2', '3'])
+    const { messages } = (await bob.command('history', { room: 'science', channel: 'a' })) as { messages: Frame[] }
+    expect(messages.map(({ payload }) => payload)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }])
+    expect(await health(bus)).toMatchObject({ status: 'ok' })
+  })
+
+  test('what asks for more is refused at once, with when to try again, and delivered to nobody', async () => {
+    const { redis, bus } = await setUp()
+    const [ann, bob] = [await bus.as('ann', 'science:a'), await bus.as('bob', 'science:a')]
+    await redis.kill()
+    await isAvailable(bus, 0)
+    const started = performance.now()
+    for (const ack of ['stored', 'disk', { level: 'stored' }]) {
+      const error = await refusal(ann.publish({ channel: 'a', metadata: { ack } }))
+      expect(error).toMatchObject({ code: 'storage_unavailable', retry_after_ms: expect.any(Number) })
+    }
+    expect(performance.now() - started).toBeLessThan(100)
+    expect(await bob.messages()).toEqual([])
+  })
+
+  test('in strict mode every publish is refused, and commands go on', async () => {
+    const { redis, bus } = await setUp({ storageMode: 'strict' })
+    const ann = await bus.as('ann', 'science:a')
+    await redis.kill()
+    await isAvailable(bus, 0)
+    expect(await refusal(ann.publish({ channel: 'a', metadata: { ack: true } }))).toMatchObject({
+      code: 'storage_unavailable',
+    })
+    const id = ann.send({ channel: 'a' })
+    expect((await ann.answer(id)).error).toMatchObject({ code: 'storage_unavailable' })
+    const started = performance.now()
+    await ann.command('status')
+    await ann.command('join_channel', { room: 'science', channel: 'other' })
+    expect(performance.now() - started).toBeLessThan(100)
+  })
+
+  test('a Redis that takes everything and answers nothing is noticed in time; what was in flight is unknown, and the same id settles it', async () => {
+    const { redis, bus } = await setUp()
+    const [ann, bob] = [await bus.as('ann', 'science:a'), await bus.as('bob', 'science:a')]
+    await ann.publish({ channel: 'a', payload: { n: 1 }, metadata: { ack: true } })
+    redis.pause()
+    const started = performance.now()
+    const message = { id: 'arq_in_flight', channel: 'a', payload: { n: 2 }, metadata: { ack: 'stored' } }
+    expect(await refusal(ann.publish(message))).toMatchObject({ code: 'outcome_unknown' })
+    expect(performance.now() - started).toBeLessThan(3 * TIMEOUT_MS)
+    await isAvailable(bus, 0)
+    // Until Redis is back nobody can say what became of it.
+    const plain = { ...message, metadata: { ack: true } }
+    expect(await refusal(ann.publish(plain))).toMatchObject({ code: 'storage_unavailable' })
+    redis.resume()
+    await isAvailable(bus, 1)
+    const settled = await ann.publish(message)
+    expect(settled).toMatchObject({ duplicate: true, durability: 'stored' })
+    expect(settled.position?.split('-')[1]).toBe('2')
+    const got = (await bob.messages()).map(({ payload }) => payload)
+    expect(got).toEqual([{ n: 1 }, { n: 2 }])
+  })
+
+  test('history is what the node has at hand, and says so; a join with `since` is refused, one without is not', async () => {
+    const { redis, bus } = await setUp()
+    const ann = await bus.as('ann', 'science:a')
+    const { position } = await ann.publish({ channel: 'a', payload: { n: 1 }, metadata: { ack: true } })
+    await redis.kill()
+    await isAvailable(bus, 0)
+    const started = performance.now()
+    expect(await ann.command('history', { room: 'science', channel: 'a' })).toMatchObject({
+      messages: [{ payload: { n: 1 } }],
+      partial: true,
+    })
+    const bob = await bus.connect()
+    expect(
+      await refusal(bob.command('join_channel', { room: 'science', channel: 'a', since: position! })),
+    ).toMatchObject({ code: 'storage_unavailable' })
+    expect(await bob.command('join_channel', { room: 'science', channel: 'a' })).toMatchObject({ position })
+    // Where a channel stands that nobody has asked about, nobody knows now.
+    const unheard = await bob.command('join_channel', { room: 'science', channel: 'unheard' })
+    expect(unheard).toMatchObject({ channel: 'science:unheard' })
+    expect(unheard).not.toHaveProperty('position')
+    expect(await bob.command('channel_info', { channel: 'science:a' })).toMatchObject({ position, first: position })
+    expect(await bob.command('channel_info', { channel: 'science:unheard' })).not.toHaveProperty('position')
+    expect(performance.now() - started).toBeLessThan(300)
+  })
+
+  test('what is held is bounded: when it is full, publishes are refused, counted, and nothing that was taken is lost', async () => {
+    const { redis, bus } = await setUp({ redisHeldBytes: 64 * 1024, rateLimit: null })
+    const ann = await bus.as('ann', 'science:a')
+    await redis.kill()
+    await isAvailable(bus, 0)
+    let taken = 0
+    let error: { code: string; details?: unknown } | undefined
+    while (error === undefined && taken < 1000) {
+      try {
+        await ann.publish({ channel: 'a', payload: { n: taken, text: 'x'.repeat(1000) }, metadata: { ack: true } })
+        taken++
+      } catch (problem) {
+        error = await refusal(Promise.reject(problem))
+      }
+    }
+    expect(error).toMatchObject({ code: 'storage_unavailable', details: { limit: 'redis_held_bytes' } })
+    expect(await bus.metric('arqonbus_limits_hit_total{limit="redis_held_bytes"}')).toBe(1)
+    expect(await bus.metric('arqonbus_held_entries')).toBe(taken)
+    await redis.restart()
+    await eventually(async () => expect(await bus.metric('arqonbus_held_entries')).toBe(0))
+    const { messages } = (await ann.command('history', { room: 'science', channel: 'a', limit: 1000 })) as {
+      messages: Frame[]
+    }
+    expect(messages.map(({ payload }) => (payload as { n: number }).n)).toEqual(
+      Array.from({ length: taken }, (_, i) => i),
+    )
+  })
+
+  test('a Redis that is not there at the start is no reason not to start, and is used when it comes', async () => {
+    const redis = await startRedis()
+    opened.push(redis)
+    await redis.kill()
+    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: TIMEOUT_MS })
+    expect(await health(bus)).toMatchObject({ status: 'degraded' })
+    const ann = await bus.as('ann', 'science:a')
+    expect(ann.welcome.durability).toBe('memory')
+    expect(await ann.publish({ channel: 'a', payload: { n: 1 }, metadata: { ack: true } })).toMatchObject({
+      position: null,
+    })
+    await redis.restart()
+    await isAvailable(bus, 1)
+    const { position } = await ann.publish({ channel: 'a', payload: { n: 2 }, metadata: { ack: 'stored' } })
+    expect(position?.split('-')[1]).toBe('2')
+  })
+
+  test('a drain waits until what was acknowledged meanwhile is stored', async () => {
+    const { redis, bus } = await setUp({ drainTimeoutMs: 5000 })
+    const ann = await bus.as('ann', 'science:a')
+    await redis.kill()
+    await isAvailable(bus, 0)
+    await ann.publish({ channel: 'a', payload: { n: 1 }, metadata: { ack: true } })
+    const drained = bus.drain('the test')
+    await redis.restart()
+    await drained
+    const again = await startBus({ redisUrl: redis.url })
+    const bob = await again.as('bob', 'science:a')
+    expect(await bob.command('history', { room: 'science', channel: 'a' })).toMatchObject({
+      messages: [{ payload: { n: 1 } }],
+    })
+  })
+})

@@ -1,0 +1,82 @@
+/** Nobody is told a durability level that is not true (protocol §5). */
+import { afterEach, expect, test } from 'bun:test'
+import {
+  eventually,
+  type RedisOptions,
+  refusal,
+  startBus,
+  startRedis,
+  type TestRedis,
+  withProgram,
+} from '@arqonbus/testing'
+
+withProgram('redis-server', 'the durability level', () => {
+  const opened: TestRedis[] = []
+  afterEach(async () => {
+    for (const redis of opened.splice(0)) await redis.stop()
+  })
+  const start = async (options: RedisOptions = {}) => {
+    const redis = await startRedis(options)
+    opened.push(redis)
+    return redis
+  }
+  const publish = { channel: 'a', metadata: { ack: true } }
+
+  test('is `disk` where Redis syncs before each answer, and then `disk` may be asked for', async () => {
+    const redis = await start({ appendfsync: 'always' })
+    const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
+    expect(ann.welcome.durability).toBe('disk')
+    expect(await ann.publish({ channel: 'a', metadata: { ack: 'disk' } })).toMatchObject({ durability: 'disk' })
+    expect((await ann.command('status')).storage).toMatchObject({ driver: 'redis', durability: 'disk' })
+  })
+
+  test('is `stored` where it syncs every second, and `disk` is refused with what there is', async () => {
+    const redis = await start()
+    const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
+    expect(ann.welcome.durability).toBe('stored')
+    expect(await refusal(ann.publish({ channel: 'a', metadata: { ack: 'disk' } }))).toMatchObject({
+      code: 'storage_unavailable',
+      details: { asked: { level: 'disk' }, available: { level: 'stored' } },
+    })
+    expect(await ann.messages()).toEqual([])
+  })
+
+  test('is no more than `memory` where Redis may evict keys', async () => {
+    const redis = await start({ config: { 'maxmemory-policy': 'allkeys-lru' } })
+    const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
+    expect(await ann.publish(publish)).toMatchObject({ durability: 'memory', position: expect.any(String) })
+  })
+
+  test('is found out again at each reconnect', async () => {
+    const redis = await start({ appendfsync: 'always' })
+    const ann = await (await startBus({ redisUrl: redis.url, redisTimeoutMs: 200 })).as('ann', 'science:a')
+    expect(await ann.publish(publish)).toMatchObject({ durability: 'disk' })
+    await redis.command('CONFIG', 'SET', 'appendfsync', 'no')
+    await redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await eventually(async () =>
+      expect(await ann.publish(publish)).toMatchObject({ durability: 'stored', position: expect.any(String) }),
+    )
+  })
+
+  test('is told with the replicas that have the message, where they are waited for', async () => {
+    const redis = await start()
+    const replica = await start({ replicaOf: redis })
+    await eventually(async () => expect(String(await redis.command('INFO', 'replication'))).toContain('state=online'))
+    const bus = await startBus({ redisUrl: redis.url, redisReplicas: 1, redisTimeoutMs: 1000 })
+    const ann = await bus.as('ann', 'science:a')
+    const asked = { channel: 'a', metadata: { ack: { level: 'stored', replicas: 1 } } }
+    expect(await ann.publish(asked)).toMatchObject({ durability: 'stored', replicas: 1 })
+    expect(
+      await refusal(ann.publish({ channel: 'a', metadata: { ack: { level: 'stored', replicas: 2 } } })),
+    ).toMatchObject({
+      code: 'storage_unavailable',
+      details: { available: { replicas: 1 } },
+    })
+    // It is in the log, but where it was asked to be it is not: that is no acknowledgement, and no refusal either.
+    await replica.kill()
+    const message = { id: 'arq_alone', ...asked }
+    expect(await refusal(ann.publish(message))).toMatchObject({
+      code: expect.stringMatching(/outcome_unknown|storage_unavailable/),
+    })
+  })
+})

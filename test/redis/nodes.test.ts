@@ -1,0 +1,83 @@
+/** Two servers on one Redis serve one channel. */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import {
+  type Frame,
+  isMessage,
+  refusal,
+  startBus,
+  startRedis,
+  type TestClient,
+  type TestRedis,
+  withProgram,
+} from '@arqonbus/testing'
+
+withProgram('redis-server', 'two servers on one Redis', () => {
+  let redis: TestRedis
+  beforeAll(async () => {
+    redis = await startRedis()
+  })
+  afterAll(() => redis.stop())
+
+  const startBoth = () => {
+    const config = { redisUrl: redis.url, rateLimit: null }
+    return Promise.all([startBus(config), startBus(config)])
+  }
+  /** Takes messages until so many have come. */
+  const take = async (client: TestClient, count: number): Promise<Frame[]> => {
+    const frames: Frame[] = []
+    while (frames.length < count) frames.push(await client.next(isMessage))
+    return frames
+  }
+  const positionsOf = (frames: Frame[]) => frames.map(({ metadata }) => metadata?.position)
+
+  test('everybody sees the same messages in the same order, whoever published where', async () => {
+    const [one, other] = await startBoth()
+    const [ann, bob] = [await one.as('ann', 'nodes:a'), await other.as('bob', 'nodes:a')]
+    const COUNT = 200
+    const published = [ann, bob].map((client) =>
+      Promise.all(
+        Array.from({ length: COUNT }, (_, i) =>
+          client.publish({ channel: 'a', room: 'nodes', payload: { from: client.id, i }, metadata: { ack: true } }),
+        ),
+      ),
+    )
+    const acknowledged = (await Promise.all(published)).flat()
+    const [seenByAnn, seenByBob] = [await take(ann, 2 * COUNT), await take(bob, 2 * COUNT)]
+    expect(seenByBob).toEqual(seenByAnn)
+    expect(seenByAnn.map(({ metadata }) => Number(String(metadata?.position).split('-')[1]))).toEqual(
+      Array.from({ length: 2 * COUNT }, (_, i) => i + 1),
+    )
+    expect(new Set(acknowledged.map(({ position }) => position))).toEqual(new Set(positionsOf(seenByAnn) as string[]))
+    for (const id of ['ann', 'bob']) {
+      const own = seenByAnn.filter(({ from }) => from === id).map(({ payload }) => (payload as { i: number }).i)
+      expect(own).toEqual(Array.from({ length: COUNT }, (_, i) => i))
+    }
+  })
+
+  test('the same id by the other server gets the first position; other content is a conflict', async () => {
+    const [one, other] = await startBoth()
+    const [ann, twin] = [await one.as('cid', 'nodes:b'), await other.as('cid', 'nodes:b')]
+    const message = { id: 'arq_once', room: 'nodes', channel: 'b', payload: { n: 1 }, metadata: { ack: true } }
+    const first = await ann.publish(message)
+    expect(await twin.publish(message)).toMatchObject({ position: first.position, duplicate: true })
+    expect(await refusal(twin.publish({ ...message, payload: { n: 2 } }))).toMatchObject({ code: 'id_conflict' })
+  })
+
+  test('a client recovers at the other server what it missed at the first', async () => {
+    const [one, other] = await startBoth()
+    const [ann, bob] = [await one.as('dan', 'nodes:c'), await one.as('eve', 'nodes:c')]
+    const say = (n: number) => ann.publish({ room: 'nodes', channel: 'c', payload: { n }, metadata: { ack: true } })
+    const { position } = await say(1)
+    const last = await bob.next(isMessage)
+    await bob.close()
+    await say(2)
+    await say(3)
+    const back = await other.connect({ query: { client_id: 'eve' } })
+    expect(
+      await back.command('join_channel', { room: 'nodes', channel: 'c', since: position!, since_id: last.id }),
+    ).toMatchObject({ recovered: true, missed: 2 })
+    expect((await take(back, 2)).map(({ payload }) => payload)).toEqual([{ n: 2 }, { n: 3 }])
+    await say(4)
+    expect((await take(back, 1)).map(({ payload }) => payload)).toEqual([{ n: 4 }])
+  })
+})
