@@ -2,7 +2,7 @@
 import {
   CodedError,
   compile,
-  type PublishResult,
+  payloadOf,
   type ReadEnvelope,
   stamp,
   TELEMETRY_CHANNEL,
@@ -35,18 +35,17 @@ export function createTelemetryRelay({ channel, delivery, answers, clock }: Tele
         expected: `${TELEMETRY_ROOM}:${TELEMETRY_CHANNEL}`,
       })
     }
-    const wrong = checkEvent(envelope.payload)
+    const wrong = checkEvent(payloadOf(envelope))
     if (wrong !== undefined)
       throw new CodedError('invalid_telemetry', { path: `/payload${wrong.path}`, expected: wrong.expected })
     delivery.toOutlets(outlets, stamp(envelope, isoTime(clock.now())), client.echo ? undefined : client)
     const ack = envelope.metadata?.ack
     if (ack === undefined || ack === false) return
-    const result: PublishResult = {
+    answers.acknowledge(client, envelope.id, {
       position: null,
       durability: 'memory',
       duplicate: false,
       recipients: countListeners(outlets),
-    }
-    answers.acknowledge(client, envelope.id, result)
+    })
   }
 }

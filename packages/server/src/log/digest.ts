@@ -4,9 +4,12 @@
  */
 import type { ReadEnvelope } from '@arqonbus/protocol'
 
-const seed = crypto.getRandomValues(new Uint32Array(2))
+const seed = crypto.getRandomValues(new Int32Array(2))
 
-/** A digest under way. Its state is in two fields, so that nothing is allotted for each message. */
+/**
+ * A digest under way. Its state is in two fields, so that nothing is allotted for each message. They hold signed numbers of 32 bits, with which the
+ * runtime computes at once: unsigned ones are fractions to it as often as not.
+ */
 export class Digest {
   low = 0
   high = 0
@@ -55,7 +58,7 @@ function mix(value: number): number {
   let mixed = value
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b)
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
-  return (mixed ^ (mixed >>> 16)) >>> 0
+  return mixed ^ (mixed >>> 16)
 }
 
 /** Metadata that may differ when a message is sent again: how it is acknowledged and traced. */
