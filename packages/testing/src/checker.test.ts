@@ -143,6 +143,26 @@ describe('what an expired history would excuse', () => {
   })
 })
 
+test('a message that a log had lost may stand elsewhere when it is sent again, and comes once', () => {
+  const isFive = (seen: Seen) => 'id' in seen && seen.id === 'arq_5' && seen.f !== 'publish'
+  const history = rightHistory().map(
+    (seen): Seen => (seen.f === 'publish' && seen.id === 'arq_5' ? { ...seen, type: 'unknown' } : seen),
+  )
+  const heard = rightHistory().filter((seen) => isFive(seen) && seen.f === 'deliver')
+  const before = rightHistory().findIndex((seen) => isFive(seen))
+  const lost = history.filter((seen) => !isFive(seen))
+  const early = heard.map((seen) => ({ ...(seen as Delivered), position: '104-5' }))
+  lost.splice(
+    before,
+    0,
+    ...early,
+    ...['bob', 'cyd'].map((process): Seen => ({ process, f: 'gap', channel: CHANNEL, next: '104-4' })),
+  )
+  lost.push({ process: 'ann', f: 'history', channel: CHANNEL, id: 'arq_5', position: '105-5' })
+  expect(rulesOf(check(lost))).toContain(5)
+  expect(check(lost, { mayLose: true, isKept: ({ id }) => id !== 'arq_5' })).toEqual([])
+})
+
 describe('a provisional copy', () => {
   const provisional: Seen = { process: 'bob', f: 'deliver', channel: CHANNEL, id: 'arq_5' }
   const withProvisional = (at: number) => {
@@ -215,6 +235,17 @@ describe('what is no fault', () => {
       return isFive ? { ...seen, process: 'bob', ...(seen.type === 'ok' && { inPlace: true }) } : seen
     })
     expect(check(own)).toEqual([])
+  })
+
+  test('an own message without a copy whose outcome nobody told', () => {
+    const history = rightHistory().filter((seen) => !isBobs(5)(seen))
+    const unknown = history.flatMap((seen): Seen[] => {
+      if (seen.f !== 'publish' || seen.id !== 'arq_5') return [seen]
+      const { position: _, ...own } = { ...seen, process: 'bob', inPlace: true }
+      return [{ ...own, type: seen.type === 'ok' ? 'unknown' : 'invoke' }]
+    })
+    expect(check(unknown)).toEqual([])
+    expect(rulesOf(check(unknown.map((seen) => ({ ...seen, inPlace: false })))).length).toBeGreaterThan(0)
   })
 
   test('a channel that is born while somebody has the whole room, and one that it may not read', () => {

@@ -15,7 +15,7 @@ export type Seen = { readonly process: string; readonly at?: number } & (
       readonly position?: string
       /** The level that the acknowledgement names. */
       readonly durability?: string
-      /** True where the acknowledgement stands in place of the own copy (`echo=false`). */
+      /** True where no copy comes to the sender (`echo=false`): the acknowledgement stands in its place, or nothing where the outcome is not known. */
       readonly inPlace?: boolean
     }
   /** A provisional copy has no position; its message comes no second time to an application above an SDK. */
@@ -61,17 +61,26 @@ export type CheckOptions = {
   readonly isKept?: (acknowledgement: Acknowledged) => boolean
   /** True where nothing can have expired: then the history begins with the first message that was acknowledged. */
   readonly isWhole?: boolean
+  /**
+   * True where the log may have lost what it had: a message that was sent again may then have another position than the one that it was first heard
+   * of at, if nothing of that one is left.
+   */
+  readonly mayLose?: boolean
 }
 
 /** All violations in a history. What each process saw stands in its order; how processes are mixed does not matter. */
 export function check(history: readonly Seen[], options: CheckOptions = {}): Violation[] {
-  const { mayRead = () => true, isKept = () => true, isWhole = false } = options
+  const { mayRead = () => true, isKept = () => true, isWhole = false, mayLose = false } = options
   const kept = acknowledged(history).filter(isKept)
-  return [...checkMessages(history), ...checkHistory(history, kept, isWhole), ...checkReaders(history, kept, mayRead)]
+  return [
+    ...checkMessages(history, mayLose),
+    ...checkHistory(history, kept, isWhole),
+    ...checkReaders(history, kept, mayRead),
+  ]
 }
 
 /** Rules 4, 5 and 6: what is known of messages, whoever says so. */
-function checkMessages(history: readonly Seen[]): Violation[] {
+function checkMessages(history: readonly Seen[], mayLose: boolean): Violation[] {
   const violations: Violation[] = []
   const outcomes = new Map<string, Set<string>>()
   for (const seen of history) {
@@ -83,6 +92,9 @@ function checkMessages(history: readonly Seen[]): Violation[] {
     const known = outcomes.get(id)!
     return known.has('fail') && !known.has('ok') && !known.has('unknown')
   }
+  const isLeft = new Set(
+    history.flatMap((seen) => (seen.f === 'history' ? [`${seen.channel} ${seen.id} ${seen.position}`] : [])),
+  )
   const idAt = new Map<string, string>()
   const positionOf = new Map<string, string>()
   for (const seen of history) {
@@ -100,7 +112,8 @@ function checkMessages(history: readonly Seen[]): Violation[] {
     idAt.set(place, there)
     const message = `${channel} ${id}`
     const first = positionOf.get(message) ?? position
-    if (first !== position) violate(5, `${id} is at ${position} and at ${first}`)
+    const isOneLost = mayLose && !(isLeft.has(`${message} ${first}`) && isLeft.has(`${message} ${position}`))
+    if (first !== position && !isOneLost) violate(5, `${id} is at ${position} and at ${first}`)
     positionOf.set(message, first)
   }
   return violations
@@ -151,10 +164,10 @@ function checkReaders(
   const violations: Violation[] = []
   const inHistory = history.filter((seen) => seen.f === 'history')
   const all = [...acknowledgements, ...inHistory]
-  const numbers = new Map(inHistory.map(({ channel, id, position }) => [`${channel} ${id}`, place(position).n]))
+  const placed = new Map(inHistory.map(({ channel, id, position }) => [`${channel} ${id}`, position]))
   const byProcess = Map.groupBy(history, ({ process }) => process)
   for (const [process, seen] of byProcess) {
-    const reader = readAll(process, seen, numbers, violations)
+    const reader = readAll(process, seen, placed, violations)
     for (const { channel, id, position } of all) {
       const isOpen = reader.rooms.has(roomOf(channel)) && mayRead(process, channel)
       const last = reader.last.get(channel) ?? (isOpen ? BEFORE_ALL : undefined)
@@ -190,7 +203,7 @@ type Reader = {
 function readAll(
   process: string,
   history: readonly Seen[],
-  numbers: ReadonlyMap<string, number>,
+  placed: ReadonlyMap<string, string>,
   violations: Violation[],
 ): Reader {
   const reader: Reader = {
@@ -226,23 +239,21 @@ function readAll(
         reader.last.clear()
         reader.rooms.clear()
         break
-      case 'publish':
-        if (seen.type === 'ok' && seen.inPlace && seen.position !== undefined) {
-          has(seen.channel, place(seen.position).n)
-        }
+      case 'publish': {
+        const position = seen.position ?? placed.get(`${seen.channel} ${seen.id}`)
+        if (seen.inPlace && position !== undefined) has(seen.channel, place(position).n)
         break
+      }
       case 'deliver': {
         const { channel, id, position } = seen
         const message = `${channel} ${id}`
         if (reader.provisional.has(message))
           violations.push({ rule: 5, process, channel, text: `${id} came again after its provisional copy` })
-        if (position !== undefined) {
-          readOne(process, reader, { channel, id, position }, violations)
-        } else {
-          reader.provisional.add(message)
-          const n = numbers.get(message)
-          if (n !== undefined) has(channel, n)
-        }
+        const kept = placed.get(message)
+        if (position === undefined) reader.provisional.add(message)
+        else readOne(process, reader, { channel, id, position }, violations)
+        // An SDK hands it over once: where it stands in the log at the end, no copy of it comes.
+        if (kept !== undefined && kept !== position) has(channel, place(kept).n)
         break
       }
     }

@@ -11,6 +11,8 @@ export type Record = {
   readonly history: Seen[]
   /** Told by clients and not by the checker: ends that nobody asked for, codes that nobody should get. */
   readonly surprises: string[]
+  /** Gaps that applications were told of, for people. */
+  readonly gaps: string[]
   /** How often what happened. */
   readonly counts: Map<string, number>
   /** Acknowledgements so far. */
@@ -43,6 +45,7 @@ const passing: readonly string[] = [
 export function createRecord(url: string, random: Random): Record {
   const history: Seen[] = []
   const surprises: string[] = []
+  const gaps: string[] = []
   const counts = new Map<string, number>()
   const clients: Client[] = []
   /** To them an acknowledgement stands in place of the copy. */
@@ -73,7 +76,9 @@ export function createRecord(url: string, random: Random): Record {
           else reach(process, address, position)
           see({ process, f: 'deliver', channel: address, id, ...(position !== undefined && { position }) })
         },
-        gap({ address, reason, next }) {
+        gap({ address, reason, after, next }) {
+          gaps.push(`${process} in ${address}: ${reason}, ${next} after ${after}`)
+          count('gap')
           count(`gap ${reason}`)
           see({ process, f: 'gap', channel: address, next })
           reach(process, address, next)
@@ -86,7 +91,8 @@ export function createRecord(url: string, random: Random): Record {
         },
         refused(error) {
           count(`unasked ${error.code}`)
-          see({ process, f: 'publish', type: 'fail', channel: '', id: error.requestId ?? '' })
+          const type = error.code === 'outcome_unknown' ? 'unknown' : 'fail'
+          see({ process, f: 'publish', type, channel: '', id: error.requestId ?? '' })
         },
       },
     })
@@ -102,6 +108,7 @@ export function createRecord(url: string, random: Random): Record {
   return {
     history,
     surprises,
+    gaps,
     counts,
     get acknowledged() {
       return acknowledged
@@ -122,7 +129,8 @@ export function createRecord(url: string, random: Random): Record {
     },
     async publish(client, address, level) {
       const id = `arq_${client.clientId}-${++serial}`
-      const publish = { process: client.clientId, f: 'publish', channel: address, id } as const
+      const inPlace = withoutCopy.has(client)
+      const publish = { process: client.clientId, f: 'publish', channel: address, id, inPlace } as const
       const payload = { text: 'x'.repeat(random.below(200)) }
       const isStubborn = random.chance(50)
       for (let wasUnknown = false; ; ) {
@@ -134,8 +142,7 @@ export function createRecord(url: string, random: Random): Record {
           if (position === null) surprises.push(`${id} asked for ${level} and got no position`)
           const isLess = (level !== 'memory' && durability === 'memory') || (level === 'disk' && durability !== 'disk')
           if (isLess) surprises.push(`${id} asked for ${level} and got ${durability}`)
-          const inPlace = withoutCopy.has(client)
-          see({ ...publish, type: 'ok', durability, inPlace, ...(position !== null && { position }) })
+          see({ ...publish, type: 'ok', durability, ...(position !== null && { position }) })
           if (inPlace && position !== null) reach(client.clientId, address, position)
           return position ?? undefined
         } catch (error) {
@@ -158,9 +165,8 @@ export function createRecord(url: string, random: Random): Record {
     send(client, address) {
       const publish = { process: client.clientId, f: 'publish', channel: address } as const
       const id = `arq_${client.clientId}-${++serial}`
+      // Of what becomes of it only a refusal is heard.
       see({ ...publish, type: 'invoke', id })
-      // Nobody hears what becomes of it, but a refusal.
-      see({ ...publish, type: 'unknown', id })
       client.publish(address, { text: 'unasked' }, { id })
     },
     hasReached(clientId, address, position) {

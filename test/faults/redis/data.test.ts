@@ -1,0 +1,5 @@
+import { withProgram } from '@arqonbus/testing'
+import { testFaults } from '../../support/rig/test-fault.ts'
+import { dataFaults } from './faults/data.ts'
+
+withProgram('redis-server', 'data of Redis that changes under the bus', () => testFaults(dataFaults))

@@ -1,0 +1,118 @@
+/** What may happen to the data of Redis while the bus uses it. */
+import { eventually, type TestRedis } from '@arqonbus/testing'
+import type { Fault } from '../../../support/rig/fault.ts'
+
+/** Whoever is told of a break by a fault that comes twice a run is told each time. */
+const lostTail: Pick<Fault, 'mayBreak' | 'isKept'> = {
+  mayBreak: true,
+  isKept: (acknowledgement, run) => !run.isDuringFault(acknowledgement, 0),
+}
+
+export const dataFaults: readonly Fault[] = [
+  {
+    name: 'scripts that Redis has forgotten are loaded again, and nobody is refused anything',
+    level: 'stored',
+    isIsolated: true,
+    mustSee: ['acknowledged'],
+    mustNotSee: ['outcome_unknown', 'storage_unavailable'],
+    async inject(run) {
+      for (let times = 0; times < 3; times++) {
+        await run.redis.command('SCRIPT', 'FLUSH')
+        await run.acknowledged(20 + run.random.below(50))
+      }
+    },
+  },
+  {
+    name: 'a Redis that is full refuses, keeps what it has, and takes again when there is room',
+    level: 'stored',
+    redis: { config: { 'maxmemory-policy': 'noeviction' } },
+    isIsolated: true,
+    mustSee: ['acknowledged', 'storage_unavailable'],
+    async inject(run) {
+      const refused = run.counted('storage_unavailable', 10)
+      await run.redis.command('CONFIG', 'SET', 'maxmemory', 1)
+      await refused
+      await run.redis.command('CONFIG', 'SET', 'maxmemory', 0)
+    },
+  },
+  {
+    name: 'after FLUSHALL whoever stays is told, and nothing is invented',
+    level: 'stored',
+    nodes: 2,
+    ...lostTail,
+    mustSee: ['acknowledged', 'gap'],
+    async inject(run) {
+      await run.redis.command('FLUSHALL')
+      await run.counted('gap')
+    },
+  },
+  {
+    name: 'after FLUSHALL whoever was away is told, and nothing is invented',
+    level: 'stored',
+    ...lostTail,
+    mustSee: ['acknowledged', 'gap', 'disconnected 1006'],
+    async inject(run) {
+      for (const line of [run.busLine, run.otherLine]) line.cut()
+      await run.redis.command('FLUSHALL')
+      await run.counted('gap')
+    },
+  },
+  {
+    name: 'a replica that lacks the tail takes over, and whoever had the tail is told that it is gone',
+    level: 'stored',
+    nodes: 2,
+    ...lostTail,
+    mustSee: ['acknowledged', 'gap'],
+    async inject(run) {
+      const [primary, replica] = [run.redis, await run.startRedis({ replicaOf: run.redis })]
+      await inSync(primary, replica)
+      await replica.command('REPLICAOF', 'NO', 'ONE')
+      await run.acknowledged(100)
+      run.redisLeadsTo(replica)
+      await primary.kill()
+      await run.counted('gap')
+    },
+  },
+  {
+    name: 'a replica that lacks the tail takes over while everybody is away, and whoever comes back is told that it is gone',
+    level: 'stored',
+    ...lostTail,
+    mustSee: ['acknowledged', 'gap', 'disconnected 1006'],
+    async inject(run) {
+      const [primary, replica] = [run.redis, await run.startRedis({ replicaOf: run.redis })]
+      await inSync(primary, replica)
+      await replica.command('REPLICAOF', 'NO', 'ONE')
+      await run.acknowledged(100)
+      await run.bus.stop('SIGKILL')
+      run.redisLeadsTo(replica)
+      await primary.kill()
+      await run.startBus()
+      await run.counted('gap')
+    },
+  },
+  {
+    name: 'heads of channels that are gone are made again from their streams',
+    level: 'stored',
+    nodes: 2,
+    isIsolated: true,
+    mustSee: ['acknowledged'],
+    async inject(run) {
+      for (let times = 0; times < 3; times++) {
+        const streams = (await run.redis.command('KEYS', 'arqon:1:*:s')) as string[]
+        const heads = streams.map((key) => key.replace(/s$/, 'h'))
+        const count = await run.redis.command('DEL', ...heads)
+        if (Number(count) < run.addresses.length) throw new Error(`there were ${count} heads of channels`)
+        await run.acknowledged(20 + run.random.below(50))
+      }
+    },
+  },
+]
+
+/** Waits until a replica has what its primary has. */
+async function inSync(primary: TestRedis, replica: TestRedis): Promise<void> {
+  await eventually(async () => {
+    const info = String(await replica.command('INFO', 'replication'))
+    if (!info.includes('master_link_status:up')) throw new Error('the replica has not joined')
+    await primary.command('WAIT', 1, 1000)
+  })
+}

@@ -1,0 +1,101 @@
+/** Processes that are killed, replaced, or overrun by clients. */
+import type { Fault, Running } from '../../../support/rig/fault.ts'
+
+/** Kills Redis and starts it again once the bus has noticed. */
+async function restartRedis({ redis, counted }: Running): Promise<void> {
+  const noticed = Promise.all([counted('storage_unavailable', 10), counted('provisional')])
+  await redis.kill()
+  await noticed
+  await redis.restart()
+}
+
+/** Enough time for the sync of every second to have come round twice. */
+const SYNCED_MS = 2000
+
+/** So many clients come back at once: in a short run, and in a long one. */
+const crowd = (isLong: boolean) => (isLong ? 2000 : 200)
+
+export const processFaults: readonly Fault[] = [
+  {
+    name: 'a kill -9 of the bus loses nothing that was stored, and nobody notices but by the wait',
+    level: 'stored',
+    mustSee: ['acknowledged', 'disconnected 1006'],
+    async inject(run) {
+      await run.bus.stop('SIGKILL')
+      await run.startBus()
+    },
+  },
+  {
+    name: 'a kill -9 of one of two buses loses nothing, and the clients of the other do not feel it',
+    level: 'stored',
+    nodes: 2,
+    isIsolated: true,
+    mustSee: ['acknowledged', 'disconnected 1006'],
+    async inject(run) {
+      await run.bus.stop('SIGKILL')
+      await run.startBus()
+    },
+  },
+  {
+    name: 'a kill -9 of a Redis that syncs always loses nothing that was on disk',
+    level: 'disk',
+    redis: { appendfsync: 'always' },
+    mustSee: ['acknowledged', 'storage_unavailable', 'provisional'],
+    isIsolated: true,
+    inject: restartRedis,
+  },
+  {
+    name: 'a kill -9 of a Redis that syncs every second loses nothing older, and whoever misses something is told',
+    level: 'stored',
+    mayBreak: true,
+    isKept: (acknowledgement, run) => !run.isDuringFault(acknowledgement, SYNCED_MS),
+    mustSee: ['acknowledged', 'storage_unavailable'],
+    inject: restartRedis,
+  },
+  {
+    name: 'a kill -9 of both loses nothing that was on disk',
+    level: 'disk',
+    redis: { appendfsync: 'always' },
+    mustSee: ['acknowledged', 'disconnected 1006'],
+    async inject(run) {
+      await Promise.all([run.bus.stop('SIGKILL'), run.redis.kill()])
+      await run.redis.restart()
+      await run.startBus()
+    },
+  },
+  {
+    name: 'a bus that starts before its Redis serves as soon as that is there',
+    level: 'disk',
+    redis: { appendfsync: 'always' },
+    mustSee: ['acknowledged', 'storage_unavailable'],
+    async inject(run) {
+      await Promise.all([run.bus.stop('SIGKILL'), run.redis.kill()])
+      await run.startBus()
+      await run.counted('storage_unavailable', 10)
+      await run.redis.restart()
+    },
+  },
+  {
+    name: 'a rolling restart under load loses nothing, and refuses nothing for good',
+    level: 'stored',
+    settings: { ARQONBUS_DRAIN_TIMEOUT: '2s' },
+    mustSee: ['acknowledged', 'disconnected 1012'],
+    async inject(run) {
+      const before = run.bus
+      await run.startBus()
+      await before.stop('SIGTERM')
+    },
+  },
+  {
+    name: 'a crowd that is cut and comes back at once recovers, and the others do not feel it',
+    level: 'stored',
+    crowd,
+    isIsolated: true,
+    mustSee: ['acknowledged', 'disconnected 1006'],
+    async inject(run) {
+      const back = run.counted('connected', crowd(run.isLong))
+      run.crowdLine.cut()
+      await back
+    },
+  },
+]

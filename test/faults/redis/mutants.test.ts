@@ -1,0 +1,74 @@
+/** The rig is worth something only if it notices: a bus with one line broken on purpose must not get through it. */
+import { expect, test } from 'bun:test'
+import { withProgram } from '@arqonbus/testing'
+import type { Fault } from '../../support/rig/fault.ts'
+import { createMutant, type Mutation } from '../../support/rig/mutant.ts'
+import { runFault } from '../../support/rig/rig.ts'
+
+const acknowledgeBeforeAppend: Mutation = {
+  file: 'packages/server/src/bus/publish.ts',
+  line: '    log.append(draft)\n',
+  becomes: `    const next = { ms: clock.now(), n: log.given.n + 1 }
+    if (draft.isAnswered) acknowledge(draft, next, { outlets: [], duplicate: false })
+    log.append(draft)\n`,
+}
+
+const dropOnReconnect: Mutation = {
+  file: 'packages/server/src/bus/join.ts',
+  line: 'membership.rewind(client, outlet, log, since)',
+  becomes: 'membership.rewind(client, outlet, log, log.given)',
+}
+
+const forgetDedup: Mutation = {
+  file: 'packages/server/src/log/redis/lua/append.lua',
+  line: "local found = print ~= '' and (redis.call('HGET', young, print) or redis.call('HGET', old, print))",
+  becomes: 'local found = false',
+}
+
+/** Runs a fault against the bus that is broken so, and returns what was noticed. */
+async function noticed(mutation: Mutation, fault: Omit<Fault, 'name' | 'level'>): Promise<string> {
+  const mutant = createMutant(mutation)
+  try {
+    const { broken } = await runFault({ name: '', level: 'stored', ...fault }, { seed: 1, command: mutant.command })
+    return broken.join('\n')
+  } finally {
+    mutant.remove()
+  }
+}
+
+const cutClients: Fault['inject'] = async (run) => {
+  for (let cuts = 0; cuts < 3; cuts++) {
+    for (const line of [run.busLine, run.otherLine]) line.cut()
+    await run.acknowledged(50)
+  }
+}
+
+withProgram('redis-server', 'a bus that is broken on purpose is found out', () => {
+  test('and one that is not gets through the same', async () => {
+    const unbroken = { ...dropOnReconnect, becomes: dropOnReconnect.line }
+    expect(await noticed(unbroken, { inject: cutClients })).toBe('')
+  }, 60_000)
+
+  test('where it acknowledges before it appends', async () => {
+    expect(await noticed(acknowledgeBeforeAppend, { inject: cutClients })).toContain('rule 1 ')
+  }, 60_000)
+
+  test('where it drops on a reconnect what it says is recovered', async () => {
+    expect(await noticed(dropOnReconnect, { inject: cutClients })).toContain('nothing was lost, and a gap was told')
+  }, 60_000)
+
+  test('where it forgets what it was sent before', async () => {
+    const inject: Fault['inject'] = async (run) => {
+      const unknown = run.counted('outcome_unknown', 10)
+      run.redis.pause()
+      await unknown
+      run.redis.resume()
+    }
+    const settings = { ARQONBUS_REDIS_TIMEOUT: '500ms' }
+    expect(await noticed(forgetDedup, { settings, inject })).toContain('rule 5 ')
+  }, 60_000)
+
+  test('and a mutation that no longer fits the source says so', () => {
+    expect(() => createMutant({ ...forgetDedup, line: 'nothing of the kind' })).toThrow('0 times, and not once')
+  })
+})

@@ -1,0 +1,14 @@
+/** Every fault of the log in Redis, a minute each, again and again. */
+import { withProgram } from '@arqonbus/testing'
+import { clockFaults } from '../faults/redis/faults/clocks.ts'
+import { dataFaults } from '../faults/redis/faults/data.ts'
+import { linkFaults } from '../faults/redis/faults/link.ts'
+import { processFaults } from '../faults/redis/faults/processes.ts'
+import { testFaults } from '../support/rig/test-fault.ts'
+
+const seconds = 60
+
+withProgram('redis-server', 'a minute of faults', () => {
+  testFaults([...processFaults, ...linkFaults, ...dataFaults], { seconds })
+  withProgram('faketime', 'and of clocks that are set', () => testFaults(clockFaults, { seconds }))
+})

@@ -1,0 +1,51 @@
+/** A bus with one line of its source broken on purpose: whoever checks must notice. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { root } from '../bus-process.ts'
+
+/** The break: a piece of one file, there exactly once, and what stands in its place. */
+export type Mutation = {
+  /** The path of the file from the top of the repository. */
+  readonly file: string
+  readonly line: string
+  readonly becomes: string
+}
+
+/** What starts a broken bus. */
+export type Mutant = {
+  readonly command: readonly string[]
+  /** Removes what breaks it. */
+  remove(): void
+}
+
+/** Prepares a bus that is broken so; the sources stay as they are. Throws where the piece is not in the file: then the mutation has to follow the code. */
+export function createMutant({ file, line, becomes }: Mutation): Mutant {
+  const path = join(root, file)
+  const source = readFileSync(path, 'utf8')
+  const parts = source.split(line)
+  if (parts.length !== 2) throw new Error(`${file} has this ${parts.length - 1} times, and not once:\n${line}`)
+  const folder = mkdtempSync(join(tmpdir(), 'arqonbus-mutant-'))
+  const preload = join(folder, 'preload.ts')
+  const broken = parts.join(becomes)
+  // What is imported as text is a module with that text.
+  const contents = file.endsWith('.ts') ? broken : `export default ${JSON.stringify(broken)}`
+  writeFileSync(
+    preload,
+    `import { plugin } from 'bun'
+const path = ${JSON.stringify(path)}
+const contents = ${JSON.stringify(contents)}
+plugin({
+  name: 'mutant',
+  setup(build) {
+    build.onLoad({ filter: new RegExp('^' + RegExp.escape(path) + '$') }, () => ({ contents, loader: 'ts' }))
+  },
+})
+`,
+  )
+  const main = join(root, 'packages/server/src/main.ts')
+  return {
+    command: [process.execPath, '--no-env-file', '--preload', preload, main, 'serve'],
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
