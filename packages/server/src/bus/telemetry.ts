@@ -1,4 +1,4 @@
-/** Telemetry from clients: checked, stamped, given to whoever listens; no log keeps it (protocol §8). */
+/** Telemetry, from clients and from the bus: given to whoever listens; no log keeps it (protocol §8). */
 import {
   CodedError,
   compile,
@@ -14,6 +14,7 @@ import type { Channel, Client } from '../state/model.ts'
 import type { Answers } from './answers.ts'
 import type { Delivery } from './deliver.ts'
 import { countListeners } from './draft.ts'
+import type { Frames } from './frames.ts'
 
 const checkEvent = compile(TelemetryEvent)
 
@@ -47,5 +48,18 @@ export function createTelemetryRelay({ channel, delivery, answers, clock }: Tele
       duplicate: false,
       recipients: countListeners(outlets),
     })
+  }
+}
+
+/** An event of the bus itself: its type, and what belongs to it. */
+export type TellTelemetry = (eventType: string, payload: Readonly<Record<string, unknown>>) => void
+
+/** Makes the function that tells one to those who listen; where nobody does, it costs nothing. */
+export function createTelemetryTeller(channel: Channel, delivery: Delivery, frames: Frames): TellTelemetry {
+  const outlets = [channel.outlet, channel.room.wideOutlet]
+  const address = { room: channel.room.name, channel: channel.name }
+  return (eventType, payload) => {
+    if (countListeners(outlets) === 0) return
+    delivery.toOutlets(outlets, frames.envelope('telemetry', address, JSON.stringify({ eventType, payload })))
   }
 }

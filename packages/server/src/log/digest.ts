@@ -3,6 +3,7 @@
  * A false "the same" needs both to collide. The seed is new with each process, so that nobody can look for collisions beforehand.
  */
 import type { ReadEnvelope } from '@arqonbus/protocol'
+import { contentKeys } from './content.ts'
 
 const seed = crypto.getRandomValues(new Int32Array(2))
 
@@ -61,25 +62,9 @@ function mix(value: number): number {
   return mixed ^ (mixed >>> 16)
 }
 
-/** Metadata that may differ when a message is sent again: how it is acknowledged and traced. */
-const ofTheTry = new Set(['ack', 'traceparent'])
-
 /** Digests the content of a message: type, payload as written, and the metadata that says what it is. */
 export function addContent(digest: Digest, { type, payloadText, metadata }: ReadEnvelope): Digest {
   digest.add(type).add(payloadText)
   for (const key of contentKeys(metadata)) digest.add(key).add(JSON.stringify(metadata![key]))
   return digest
 }
-
-/** The keys that say what a message is, in one order. Most often there are none. */
-function contentKeys(metadata: ReadEnvelope['metadata']): readonly string[] {
-  let keys: string[] | undefined
-  for (const key in metadata) {
-    if (ofTheTry.has(key)) continue
-    keys ??= []
-    keys.push(key)
-  }
-  return keys?.sort() ?? NONE
-}
-
-const NONE: readonly string[] = []
