@@ -6,11 +6,10 @@ import { createMutant, type Mutation } from '../../support/rig/mutant.ts'
 import { runFault } from '../../support/rig/rig.ts'
 
 const acknowledgeBeforeAppend: Mutation = {
-  file: 'packages/server/src/bus/publish.ts',
-  line: '    log.append(draft)\n',
-  becomes: `    const next = { ms: clock.now(), n: log.given.n + 1 }
-    if (draft.isAnswered) acknowledge(draft, next, { outlets: [], duplicate: false })
-    log.append(draft)\n`,
+  file: 'packages/server/src/log/redis/driver.ts',
+  line: 'enqueue({ log, draft, owner: draft, bytes: bytesOf(draft), isTold: false })',
+  becomes: `listener.confirmed(log.subject, { ms: clock.now(), n: log.given.n + 1 }, draft, undefined)
+      enqueue({ log, draft, owner: undefined, bytes: bytesOf(draft), isTold: false })`,
 }
 
 const dropOnReconnect: Mutation = {

@@ -1,0 +1,58 @@
+/** Whoever listens to a whole room is not given the names of its channels by anybody else: not even by a bus that has just begun. */
+import { afterAll, expect, test } from 'bun:test'
+import { type Client, connect } from '@arqonbus/client'
+import { startRedis, withProgram } from '@arqonbus/testing'
+import { type BusProcess, startBusProcess } from '../../support/bus-process.ts'
+import { until } from '../../support/rig/until.ts'
+import { openProxy } from '../../support/tcp-proxy.ts'
+
+const ending: (() => unknown)[] = []
+afterAll(async () => {
+  for (const end of ending.reverse()) await end()
+})
+
+withProgram('redis-server', 'a whole room', () => {
+  test('is recovered from a bus that has just begun, and has seen none of its channels yet', async () => {
+    const redis = await startRedis()
+    ending.push(() => redis.stop())
+    const startBus = async (): Promise<BusProcess> => {
+      const bus = await startBusProcess({ settings: { ARQONBUS_REDIS_URL: redis.url } })
+      ending.push(() => bus.stop('SIGKILL'))
+      return bus
+    }
+    const first = await startBus()
+    const line = openProxy(first.busUrl)
+    ending.push(() => line.close())
+
+    const heard: unknown[] = []
+    const gaps: unknown[] = []
+    const listener = await connect({
+      url: line.url,
+      clientId: 'listener',
+      reconnect: { minDelayMs: 20, maxDelayMs: 100 },
+      on: { message: ({ payload }) => heard.push(payload.number), gap: (gap) => gaps.push(gap) },
+    })
+    ending.push(() => listener.close())
+    const publish = async (bus: BusProcess, ...numbers: number[]) => {
+      const publisher: Client = await connect({ url: bus.busUrl })
+      for (const number of numbers) await publisher.publish('lab:one', { number }, { ack: 'stored' })
+      await publisher.close()
+    }
+
+    await listener.join('lab:*')
+    await publish(first, 1, 2)
+    await until('the first messages', () => heard.length === 2)
+    await first.stop('SIGKILL')
+    const meanwhile = await startBus()
+    await publish(meanwhile, 3, 4)
+    await meanwhile.stop('SIGKILL')
+    const last = await startBus()
+    line.leadTo(last.busUrl)
+    // Nobody else is there: the channel comes to life by the listener alone, or not at all.
+    await until('what was missed', () => heard.length === 4, 10_000)
+    await publish(last, 5)
+    await until('what is said now', () => heard.includes(5))
+    expect(heard).toEqual([1, 2, 3, 4, 5])
+    expect(gaps).toEqual([])
+  }, 40_000)
+})
