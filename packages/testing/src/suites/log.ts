@@ -117,11 +117,11 @@ async function createStage(make: Make, settings: Partial<LogSettings> = {}) {
     ...settings,
   })
   running.push(made)
-  return { ...watch(made), clock, expired, store: made.store!, end: made.end }
+  return { ...watchLog(made), clock, expired, store: made.store!, end: made.end }
 }
 
-/** Notes all that a driver tells. */
-function watch({ driver, settle }: LogUnderTest) {
+/** Listens to a driver and notes all that it tells. */
+export function watchLog({ driver, settle }: LogUnderTest) {
   const told: Told[] = []
   const logs = new Map<string, Log>()
   let count = 0
@@ -746,7 +746,7 @@ function inTheStore(stage: Stage) {
 
   test('two nodes hear of everything in order, once, also while both append', async () => {
     const one = await stage()
-    const other = watch(await one.store.neighbour())
+    const other = watchLog(await one.store.neighbour())
     const logs = [await one.open(), await other.open()] as const
     const drafts = Array.from({ length: 400 }, (_, i) => draftOf({ id: `arq_${i}`, from: i % 2 === 0 ? 'ann' : 'bob' }))
     for (const [i, draft] of drafts.entries()) {
@@ -773,7 +773,7 @@ function inTheStore(stage: Stage) {
 
   test('what one node has taken, another one recognises', async () => {
     const one = await stage()
-    const other = watch(await one.store.neighbour())
+    const other = watchLog(await one.store.neighbour())
     const first = entryOf(await one.append(await one.open(), { id: 'arq_same', ack: true }))
     const again = await other.append(await other.open(), { id: 'arq_same', ack: true })
     expect(again).toMatchObject({ kind: 'repeated', position: plain(first) })
@@ -926,10 +926,11 @@ function entryOf(told: Told): Entry {
   return told.entry
 }
 
-const isAppended = (told: Told): told is Extract<Told, { kind: 'appended' }> => told.kind === 'appended'
+/** True for an announcement. */
+export const isAppended = (told: Told): told is Extract<Told, { kind: 'appended' }> => told.kind === 'appended'
 
 /** The numbers that were announced, in order. */
-const announced = (told: readonly Told[], subject?: string): number[] =>
+export const announced = (told: readonly Told[], subject?: string): number[] =>
   told
     .filter(isAppended)
     .filter((one) => subject === undefined || one.subject === subject)
@@ -960,8 +961,8 @@ const outline = (page: Page) => ({
   last: page.last.n,
 })
 
-/** A draft of an event. */
-function draftOf({
+/** A draft of an event; with `ack` it is remembered, with `stored` memory is not enough for it. */
+export function draftOf({
   id = 'arq_1',
   from = 'ann',
   payload = '{}',
