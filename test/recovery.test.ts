@@ -221,6 +221,7 @@ describe('one channel', () => {
     const lost = await bus.connect()
     expect(await join(lost, { channel: 'hall:a', room_since: at[0]!, room_since_id: 'arq_another' })).toMatchObject({
       room_recovered: false,
+      room_reason: 'diverged',
     })
   })
 })

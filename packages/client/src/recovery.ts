@@ -93,7 +93,8 @@ export function createRecovery(positions: Positions, onGap: (gap: Gap) => void):
       } else {
         settleLog(result.channel, result, typeof since === 'string' ? since : undefined)
       }
-      settleLog(broadcastOf(room), { position: result.room_position, recovered: result.room_recovered }, room_since)
+      const { room_position: position, room_recovered: recovered, room_reason: reason } = result
+      settleLog(broadcastOf(room), { position, recovered, reason }, room_since)
     },
 
     forget({ room, channel }, remaining) {

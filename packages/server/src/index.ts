@@ -3,6 +3,7 @@ export { createIntake, type Intake } from './bus/receive.ts'
 export { type Config, testConfig } from './config/index.ts'
 export type {
   Bounds,
+  Break,
   Draft,
   Entry,
   Located,
@@ -14,6 +15,8 @@ export type {
   ReadQuery,
 } from './log/contract.ts'
 export { createMemoryLog, type MemoryLogOptions } from './log/memory.ts'
+export { createRedisLog } from './log/redis/driver.ts'
+export { createRedisLink } from './redis/link.ts'
 export { type Every, type RunningServer, type StartOptions, startServer } from './server.ts'
 export type { BusDoor, BusDoorDeps, BusDoorOptions, openBusDoor } from './sockets/bus-door.ts'
 export type { Transport } from './state/transport.ts'

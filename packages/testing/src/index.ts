@@ -32,6 +32,17 @@ export {
   upgradeRequest,
 } from './raw-socket.ts'
 export { type RedisOptions, startRedis, type TestRedis } from './redis.ts'
+export { openRedisLog, type RedisLogUnderTest } from './redis-log.ts'
 export { type SimulationOptions, type SimulationResult, simulate } from './simulation/simulate.ts'
 export { createSlowLog, type Failure, type SlowLog, type SlowLogWaiting } from './slow-log.ts'
-export { type LogSettings, type LogUnderTest, logSuite } from './suites/log.ts'
+export {
+  announced,
+  draftOf,
+  isAppended,
+  type Keeps,
+  type LogSettings,
+  type LogUnderTest,
+  logSuite,
+  type StoreHand,
+  watchLog,
+} from './suites/log.ts'

@@ -101,18 +101,24 @@ const since = {
 
 const position = (description: string) => Type.Optional(Type.String({ pattern: `^${positionPattern}$`, description }))
 
+const reason = (description: string) =>
+  Type.Optional(
+    Type.Unsafe<'trimmed' | 'reset' | 'diverged' | 'too_far'>({
+      enum: ['trimmed', 'reset', 'diverged', 'too_far'],
+      description,
+    }),
+  )
+
 /** What happened to a recovery. */
 const Recovery = {
-  position: position('The head of the log: live delivery goes on after it. Absent where there is no log.'),
+  position: position(
+    'The head of the log, or where the client stands that is joined and behind: delivery goes on after it. Absent where there is no log, or nobody knows, because the log is away.',
+  ),
   recovered: Type.Optional(
     Type.Boolean({ description: 'Whether everything since `since` follows. Absent without `since`.' }),
   ),
-  reason: Type.Optional(
-    Type.Unsafe<'trimmed' | 'reset' | 'diverged' | 'too_far'>({
-      enum: ['trimmed', 'reset', 'diverged', 'too_far'],
-      description:
-        'Why not. `trimmed`: the message is expired; `reset`: the log began anew; `diverged`: another message stands there; `too_far`: too much was missed.',
-    }),
+  reason: reason(
+    'Why not. `trimmed`: the message is expired; `reset`: the log began anew; `diverged`: another message stands there; `too_far`: too much was missed.',
   ),
   first: position('Where the log begins, when `recovered` is false.'),
   missed: Type.Optional(Type.Integer({ description: 'How many messages follow, when `recovered` is true.' })),
@@ -124,6 +130,7 @@ export const JoinResult = Type.Object({
   ...Recovery,
   room_position: position('The head of the broadcast of the room.'),
   room_recovered: Type.Optional(Type.Boolean({ description: 'As `recovered`, for the broadcast of the room.' })),
+  room_reason: reason('As `reason`, for the broadcast of the room.'),
   channels: Type.Optional(
     Type.Array(Type.Object({ channel: AddressText, ...Recovery }), {
       description: 'For `room:*`: the head of every channel that one may read, at most 1,000.',

@@ -176,9 +176,10 @@ function locateNewborn(since: Position, log: Log): Located | undefined {
 /** What a join says of one log. `position` is the head, or where the client stands that is joined and behind: whatever comes after it comes. */
 type Recovery = Pick<JoinResult, 'position' | 'recovered' | 'missed' | 'reason' | 'first'>
 
-const roomFields = ({ position, recovered }: Recovery) => ({
+const roomFields = ({ position, recovered, reason }: Recovery) => ({
   ...(position !== undefined && { room_position: position }),
   ...(recovered !== undefined && { room_recovered: recovered }),
+  ...(reason !== undefined && { room_reason: reason }),
 })
 
 function onePosition(since: JoinRequest['since'], name: string): Position | undefined {

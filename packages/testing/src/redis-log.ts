@@ -1,0 +1,112 @@
+/** The Redis driver of the log on a Redis of the test's: each with a link, a node and a space of names of its own. */
+import { createRedisLink, createRedisLog, type Draft, type LogDriver } from '@arqonbus/server'
+import { eventually } from './eventually.ts'
+import type { TestRedis } from './redis.ts'
+import type { LogSettings, LogUnderTest, StoreHand } from './suites/log.ts'
+
+/** A driver, and what a test does to its Redis. */
+export type RedisLogUnderTest = LogUnderTest & {
+  readonly store: StoreHand
+  readonly node: string
+  /** The name of a log in Redis. */
+  nameOf(key: string): string
+  end(): void
+}
+
+/** What differs from the usual. */
+type Differences = {
+  /** The space of names; that of another driver where both are to see the same logs. */
+  readonly space?: string
+  readonly timeoutMs?: number
+  /** Where the time in positions comes from; the test's clock unless told. */
+  readonly timeOf?: 'redis' | 'node'
+  /** The address, where the way to Redis is another. */
+  readonly url?: string
+}
+
+let count = 0
+
+/** Makes one; resolves when it is connected. */
+export async function openRedisLog(
+  redis: TestRedis,
+  settings: LogSettings,
+  differences: Differences = {},
+): Promise<RedisLogUnderTest> {
+  const { space = `t${++count}`, timeoutMs = 3000, timeOf = 'node', url = redis.url } = differences
+  const node = `node-${++count}`
+  const link = createRedisLink({ url, timeoutMs, logger: silent, random: () => 0, changed: () => {} })
+  const made = createRedisLog<string, Draft>({
+    link,
+    clock: settings.clock,
+    logger: silent,
+    node,
+    dedupWindowMs: settings.dedupWindowMs,
+    mode: 'degrade',
+    replicas: 0,
+    timeoutMs,
+    queueBytes: 1 << 20,
+    heldBytes: 1 << 20,
+    tailBytes: settings.maxBytes,
+    metrics: { expire: settings.expired, called: () => {} },
+    timeOf,
+  })
+  const opened: { known(): unknown }[] = []
+  const nameOf = (key: string) => `${space}:${key}`
+  const driver: LogDriver<string, Draft> = {
+    ...made,
+    get identity() {
+      return made.identity
+    },
+    get isAway() {
+      return made.isAway
+    },
+    get isCongested() {
+      return made.isCongested
+    },
+    open(key, subject, options) {
+      const log = made.open(nameOf(key), subject, options)
+      opened.push(log)
+      return log
+    },
+  }
+  const until = (isAway: boolean) =>
+    eventually(
+      () => {
+        if (driver.isAway !== isAway) throw new Error(`still ${isAway ? 'there' : 'away'}`)
+      },
+      { everyMs: 2 },
+    )
+  await link.start()
+  return {
+    driver,
+    node,
+    nameOf,
+    async settle() {
+      // Who is away settles nothing.
+      while (!driver.isAway && driver.usage().heldMessages > 0) await turn()
+      if (!driver.isAway) await Promise.all(opened.map((log) => log.known()))
+    },
+    store: {
+      async leave() {
+        await redis.kill()
+        await until(true)
+      },
+      stall: () => redis.pause(),
+      async comeBack() {
+        await redis.restart()
+        await until(false)
+      },
+      async forget() {
+        await redis.command('FLUSHALL')
+      },
+      neighbour: () => openRedisLog(redis, settings, { ...differences, space }),
+    },
+    end: link.close,
+  }
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} } as unknown as Parameters<
+  typeof createRedisLink
+>[0]['logger']
