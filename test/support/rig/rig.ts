@@ -7,7 +7,7 @@ import type { Fault, Running } from './fault.ts'
 import { type Load, startLoad } from './load.ts'
 import { lagOver250Ms, measure, notGivenBack, type Use } from './measure.ts'
 import type { Record } from './record.ts'
-import { addresses, type Stage, setStage } from './stage.ts'
+import { addresses, type Bystander, type Stage, setStage } from './stage.ts'
 import { until } from './until.ts'
 
 /** How one run is done. */
@@ -63,9 +63,10 @@ export async function runFault(fault: Fault, { seed, seconds, command }: RunOpti
       otherUrl: run.otherLine.url,
       crowdUrl: run.crowdLine.url,
     })
+    const bystander = fault.isIsolated ? await stage.startBystander() : undefined
     const before = await measure(run.bus, stage.redis())
     load.begin()
-    broken.push(...(await injectAll(fault, stage, load, seconds)))
+    broken.push(...(await injectAll(fault, stage, { load, bystander, seconds })))
     await run.acknowledged(200)
     await load.stop()
     await caughtUp(record, load)
@@ -82,10 +83,13 @@ export async function runFault(fault: Fault, { seed, seconds, command }: RunOpti
 }
 
 /** Injects the fault at times that chance picks and lets everything heal: once, or for so many seconds. */
-async function injectAll(fault: Fault, stage: Stage, load: Load, seconds: number | undefined): Promise<string[]> {
+async function injectAll(
+  fault: Fault,
+  stage: Stage,
+  { load, bystander, seconds }: { load: Load; bystander: Bystander | undefined; seconds: number | undefined },
+): Promise<string[]> {
   const { run } = stage
   const broken: string[] = []
-  const bystander = fault.isIsolated ? await stage.startBystander() : undefined
   const end = performance.now() + (seconds ?? 0) * 1000
   const pings: number[] = []
   let slow: string[] = []
