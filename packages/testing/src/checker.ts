@@ -163,22 +163,24 @@ function checkReaders(
 ): Violation[] {
   const violations: Violation[] = []
   const inHistory = history.filter((seen) => seen.f === 'history')
-  const all = [...acknowledgements, ...inHistory]
-  const placed = new Map(inHistory.map(({ channel, id, position }) => [`${channel} ${id}`, position]))
+  const all = Map.groupBy([...acknowledgements, ...inHistory], ({ channel }) => channel)
+  const placed = Map.groupBy([...inHistory, ...acknowledged(history)], ({ channel, id }) => `${channel} ${id}`)
   const byProcess = Map.groupBy(history, ({ process }) => process)
   for (const [process, seen] of byProcess) {
     const reader = readAll(process, seen, placed, violations)
-    for (const { channel, id, position } of all) {
+    for (const [channel, messages] of all) {
       const isOpen = reader.rooms.has(roomOf(channel)) && mayRead(process, channel)
       const last = reader.last.get(channel) ?? (isOpen ? BEFORE_ALL : undefined)
-      if (last === undefined || !isLater(place(position), last)) continue
-      if (reader.own.get(channel)?.has(place(position).n)) continue
-      violations.push({
-        rule: 2,
-        process,
-        channel,
-        text: `${id} at ${position} is in the log and never came; the last was ${last.ms}-${last.n}`,
-      })
+      if (last === undefined) continue
+      for (const { id, position } of messages) {
+        if (!isLater(place(position), last) || reader.own.get(channel)?.has(place(position).n)) continue
+        violations.push({
+          rule: 2,
+          process,
+          channel,
+          text: `${id} at ${position} is in the log and never came; the last was ${last.ms}-${last.n}`,
+        })
+      }
     }
   }
   return violations
@@ -203,7 +205,7 @@ type Reader = {
 function readAll(
   process: string,
   history: readonly Seen[],
-  placed: ReadonlyMap<string, string>,
+  placed: ReadonlyMap<string, readonly { readonly position: string }[]>,
   violations: Violation[],
 ): Reader {
   const reader: Reader = {
@@ -240,8 +242,9 @@ function readAll(
         reader.rooms.clear()
         break
       case 'publish': {
-        const position = seen.position ?? placed.get(`${seen.channel} ${seen.id}`)
-        if (seen.inPlace && position !== undefined) has(seen.channel, place(position).n)
+        // Wherever it stands, and whenever the answer comes: no copy of it does.
+        const places = seen.inPlace ? placed.get(`${seen.channel} ${seen.id}`) : undefined
+        for (const { position } of places ?? []) has(seen.channel, place(position).n)
         break
       }
       case 'deliver': {
@@ -249,11 +252,11 @@ function readAll(
         const message = `${channel} ${id}`
         if (reader.provisional.has(message))
           violations.push({ rule: 5, process, channel, text: `${id} came again after its provisional copy` })
-        const kept = placed.get(message)
         if (position === undefined) reader.provisional.add(message)
         else readOne(process, reader, { channel, id, position }, violations)
         // An SDK hands it over once: where it stands in the log at the end, no copy of it comes.
-        if (kept !== undefined && kept !== position) has(channel, place(kept).n)
+        for (const other of placed.get(message) ?? [])
+          if (other.position !== position) has(channel, place(other.position).n)
         break
       }
     }
