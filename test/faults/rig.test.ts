@@ -16,7 +16,7 @@ testFaults([
     level: 'memory',
     mustSee: ['acknowledged', 'disconnected 1006'],
     async inject(run) {
-      run.busLine.cut()
+      for (const line of [run.busLine, run.otherLine]) line.cut()
       await run.acknowledged(100)
     },
   },

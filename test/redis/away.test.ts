@@ -178,6 +178,23 @@ withProgram('redis-server', 'while Redis is away', () => {
     expect(position?.split('-')[1]).toBe('2')
   })
 
+  test('each going away and coming back is one telemetry event, one line and one count', async () => {
+    const { redis, bus } = await setUp()
+    const dash = await bus.as('dash', 'integriguard:telemetry-stream')
+    for (let times = 1; times <= 2; times++) {
+      await redis.kill()
+      const degraded = await dash.next(({ type }) => type === 'telemetry')
+      expect(degraded.payload).toEqual({
+        eventType: 'storage_degraded',
+        payload: { reason: expect.any(String), mode: 'degrade' },
+      })
+      await redis.restart()
+      const recovered = await dash.next(({ type }) => type === 'telemetry')
+      expect(recovered.payload).toEqual({ eventType: 'storage_recovered', payload: {} })
+      expect(await bus.metric('arqonbus_storage_degraded_total')).toBe(times)
+    }
+  })
+
   test('a drain waits until what was acknowledged meanwhile is stored', async () => {
     const { redis, bus } = await setUp({ drainTimeoutMs: 5000 })
     const ann = await bus.as('ann', 'science:a')

@@ -5,9 +5,11 @@ export type { CommandShape, ParametersOf, ResultOf } from './commands/shape.ts'
 export * from './entities.ts'
 export {
   type EnvelopeFault,
+  payloadOf,
   provisional,
   type ReadEnvelope,
   type ReadOptions,
+  type RouteMemory,
   readEnvelope,
   seal,
   stamp,

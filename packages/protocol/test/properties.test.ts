@@ -48,6 +48,22 @@ describe('the reader', () => {
     )
   })
 
+  test('that remembers a connection gives the answers of one that does not, whatever came before', () => {
+    const likeIt = envelopeText.chain((first) => {
+      const another = fc.oneof(fc.constant(first), broken(fc.constant(first)), broken(fc.constant(first)), frameText)
+      return fc.array(another, { minLength: 1, maxLength: 6 }).map((others) => [first, ...others])
+    })
+    holds(
+      fc.property(likeIt, (texts) => {
+        const memory = { lastRoute: undefined }
+        for (const text of texts) {
+          expect(readEnvelope(text, { maxDepth: 64, versions: protocolVersions }, memory)).toEqual(read(text))
+        }
+      }),
+      2000,
+    )
+  })
+
   test('agrees with the oracle on depth, whatever stands in strings and under doubled keys', () => {
     const nest = fc
       .tuple(
@@ -80,7 +96,7 @@ describe('the reader', () => {
       fc.property(valueText, (value) => {
         const payload = `{"a":${value}}`
         const answer = read(envelopeWith(payload)) as ReadEnvelope
-        const sealed = seal(answer, '2026-11-21T12:00:00.000Z', '1-1')
+        const sealed = seal(answer, '2026-11-21T12:00:00.000Z', '1', 1)
         expect(sealed).toContain(`"payload":${payload},"metadata":{"position":"1-1"}}`)
         expect(JSON.parse(sealed).payload).toEqual(JSON.parse(payload))
       }),

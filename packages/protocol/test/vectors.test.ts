@@ -7,6 +7,7 @@ import {
   isTimestamp,
   parseAddress,
   parsePosition,
+  payloadOf,
   protocolVersions,
   type ReadEnvelope,
   readEnvelope,
@@ -56,7 +57,7 @@ describe.each([
       expect(envelope.payloadText).toBe(textOf(vector.payload))
       // White space before the frame leads to the careful way: both give the same.
       expect(read(` ${frame}`)).toEqual(envelope)
-      expectDelivered(seal(envelope, TIMESTAMP, POSITION), vector)
+      expectDelivered(seal(envelope, TIMESTAMP, '1795264496789', 7), vector)
       expectStamped(stamp(envelope, TIMESTAMP), vector)
     })
   }
@@ -67,7 +68,7 @@ function expectFields(
   { id, type, room, channel, from, payload, metadata }: ValidEnvelope,
 ): void {
   expect(envelope).toMatchObject({ id, type, room, channel, from })
-  expect(envelope.payload).toEqual(JSON.parse(textOf(payload)))
+  expect(payloadOf(envelope)).toEqual(JSON.parse(textOf(payload)))
   expect(envelope.metadata).toEqual(metadata === null ? undefined : JSON.parse(textOf(metadata)))
 }
 

@@ -16,7 +16,7 @@ import { createPlaces } from './bus/places.ts'
 import { createPublish } from './bus/publish.ts'
 import { createReceive } from './bus/receive.ts'
 import { createRun } from './bus/run.ts'
-import { createTelemetryRelay } from './bus/telemetry.ts'
+import { createTelemetryRelay, createTelemetryTeller } from './bus/telemetry.ts'
 import { createCommands } from './commands/index.ts'
 import { type Config, longestFrame } from './config/index.ts'
 import { type HttpDoor, serveHttp } from './http/serve.ts'
@@ -84,7 +84,14 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   let unmade: string[] = []
 
   // What is known.
-  const storage = createStorage({ config, clock, metrics, logger, node })
+  const storage = createStorage({
+    config,
+    clock,
+    metrics,
+    logger,
+    node,
+    changed: (event, details) => tellTelemetry(event, details),
+  })
   const log = options.log?.({ clock, metrics, config }) ?? storage.log
   const history = { size: config.historySize, ttlMs: config.historyTtlMs }
   const openLog = (key: string, outlets: readonly Outlet[], logOptions = history) => log.open(key, outlets, logOptions)
@@ -236,6 +243,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
 
   // What is there from the start.
   const { telemetry } = createBuiltIn(rooms)
+  const tellTelemetry = createTelemetryTeller(telemetry, delivery, frames)
   unmade = createConfigured(rooms, config.rooms)
   refuseUnmade(unmade, config, rooms.size)
   for (const failure of unmade) logger.warn({ event: 'bootstrap_incomplete', failure })

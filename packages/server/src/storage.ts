@@ -17,6 +17,11 @@ export type StorageDeps = {
   readonly logger: Logger
   /** Who this node is. */
   readonly node: string
+  /** Hears when it goes away, and when it is back. */
+  readonly changed: (
+    event: 'storage_degraded' | 'storage_recovered',
+    details: Readonly<Record<string, unknown>>,
+  ) => void
 }
 
 /** What is kept, and where. */
@@ -46,7 +51,7 @@ export const memoryLog = ({ clock, metrics, config }: Pick<StorageDeps, 'clock' 
     expired: (reason, count) => metrics.expire(reason, count),
   })
 
-function redisLink(url: string, { config, logger, metrics }: StorageDeps): RedisLink {
+function redisLink(url: string, { config, logger, metrics, changed }: StorageDeps): RedisLink {
   if (url.includes(','))
     throw new StartError(
       'REDIS_URL names a cluster, which this version does not speak to: give one URL.',
@@ -58,9 +63,11 @@ function redisLink(url: string, { config, logger, metrics }: StorageDeps): Redis
     logger,
     random: Math.random,
     changed(state, reason) {
-      if (state === 'ready') return logger.info({ event: 'storage_recovered' })
-      metrics.storageDegraded++
-      logger.warn({ event: 'storage_degraded', reason, mode: config.storageMode })
+      const event = state === 'ready' ? 'storage_recovered' : 'storage_degraded'
+      const details = state === 'ready' ? {} : { reason, mode: config.storageMode }
+      if (state === 'away') metrics.storageDegraded++
+      logger[state === 'ready' ? 'info' : 'warn']({ event, ...details })
+      changed(event, details)
     },
   })
 }

@@ -1,10 +1,11 @@
 /**
  * A client in a process of its own that no fault touches: it pings all the time. Its figures are those of the bus, not of the test, which has its
- * hands full with everybody else. Each message that it gets is answered with the round trips since the last one, in milliseconds.
+ * hands full with everybody else. Each message that it gets, a number, is answered with
+ * the round trips since the last one, in milliseconds, when there are so many.
  */
 import { connect } from '@arqonbus/client'
 
-const EVERY_MS = 10
+const EVERY_MS = 3
 const [url] = process.argv.slice(2) as [string]
 const client = await connect({ url, clientId: 'bystander', reconnect: { minDelayMs: 20, maxDelayMs: 200 } })
 let roundTripsMs: number[] = []
@@ -23,7 +24,8 @@ const ping = async () => {
 }
 setInterval(ping, EVERY_MS)
 
-process.on('message', () => {
+process.on('message', async (least: number) => {
+  while (roundTripsMs.length < least) await Bun.sleep(EVERY_MS)
   process.send?.(roundTripsMs)
   roundTripsMs = []
 })

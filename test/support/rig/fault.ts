@@ -16,6 +16,8 @@ export type Fault = {
   readonly settings?: Readonly<globalThis.Record<string, string>>
   /** True where the bus has a clock that can be stepped; needs the program `faketime`. */
   readonly fakeClock?: boolean
+  /** How many buses serve the same channels; half of the clients go to the second. Default 1. */
+  readonly nodes?: 1 | 2
   /** Subscribers more than the usual ones. */
   readonly crowd?: (isLong: boolean) => number
   /** What acknowledgements are worth after it; all of them unless told. */
@@ -42,15 +44,16 @@ export type Running = {
   readonly redis: TestRedis
   /** The way from the bus to Redis. */
   readonly redisLine: TcpProxy
-  /** The way from the clients to the bus, and that of the crowd. */
+  /** The way from the clients to the bus, that of the second half of them, and that of the crowd. */
   readonly busLine: TcpProxy
+  readonly otherLine: TcpProxy
   readonly crowdLine: TcpProxy
   /** Its clock, where `fakeClock` asked for one. */
   readonly busClock: FakeClock
   /** True for a run of a minute, which has the time for long faults. */
   readonly isLong: boolean
-  /** True while no other bus was started than the first one. */
-  readonly isOneBus: boolean
+  /** True where every bus of the beginning is still there. */
+  readonly isUnbroken: boolean
   /** The bus that clients are led to. */
   readonly bus: BusProcess
   readonly addresses: readonly string[]

@@ -29,6 +29,8 @@ export type LoadOptions = {
   readonly level: Level
   /** So many more subscribe to an address of their own, where little is said. */
   readonly crowd: number
+  /** The way of the second half of them to the bus. */
+  readonly otherUrl: string
   /** The crowd's way to the bus. */
   readonly crowdUrl: string
 }
@@ -41,7 +43,15 @@ const CROWDED = 'lab:crowd'
 const CROWD_TICKS = 10
 
 /** Connects everybody. */
-export async function startLoad({ record, random, addresses, level, crowd, crowdUrl }: LoadOptions): Promise<Load> {
+export async function startLoad({
+  record,
+  random,
+  addresses,
+  level,
+  crowd,
+  otherUrl,
+  crowdUrl,
+}: LoadOptions): Promise<Load> {
   const subscribers = new Map<string, readonly string[]>()
   const subscribe = (id: string, join: readonly string[], options?: Parameters<Record['subscribe']>[2]) => {
     subscribers.set(id, join.includes('lab:*') ? addresses : join)
@@ -50,13 +60,13 @@ export async function startLoad({ record, random, addresses, level, crowd, crowd
   // One that listens too, one that has its acknowledgements in place of copies, and two that only publish.
   const publishers = [
     await subscribe('both', addresses),
-    await subscribe('without-echo', addresses, { echo: false }),
+    await subscribe('without-echo', addresses, { echo: false, url: otherUrl }),
     await record.connect('writer-1', { echo: false }),
-    await record.connect('writer-2'),
+    await record.connect('writer-2', { url: otherUrl }),
   ]
   await subscribe('reader-1', addresses)
-  await subscribe('reader-2', addresses)
-  await subscribe('whole-room', ['lab:*'])
+  await subscribe('reader-2', addresses, { url: otherUrl })
+  await subscribe('whole-room', ['lab:*'], { url: otherUrl })
   for (let first = 0; first < crowd; first += 50) {
     const ids = Array.from({ length: Math.min(50, crowd - first) }, (_, i) => `crowd-${first + i}`)
     await Promise.all(ids.map((id) => subscribe(id, [CROWDED], { url: crowdUrl })))

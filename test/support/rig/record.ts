@@ -11,6 +11,8 @@ export type Record = {
   readonly history: Seen[]
   /** Told by clients and not by the checker: ends that nobody asked for, codes that nobody should get. */
   readonly surprises: string[]
+  /** Gaps that applications were told of, for people. */
+  readonly gaps: string[]
   /** How often what happened. */
   readonly counts: Map<string, number>
   /** Acknowledgements so far. */
@@ -43,6 +45,7 @@ const passing: readonly string[] = [
 export function createRecord(url: string, random: Random): Record {
   const history: Seen[] = []
   const surprises: string[] = []
+  const gaps: string[] = []
   const counts = new Map<string, number>()
   const clients: Client[] = []
   /** To them an acknowledgement stands in place of the copy. */
@@ -73,7 +76,8 @@ export function createRecord(url: string, random: Random): Record {
           else reach(process, address, position)
           see({ process, f: 'deliver', channel: address, id, ...(position !== undefined && { position }) })
         },
-        gap({ address, reason, next }) {
+        gap({ address, reason, after, next }) {
+          gaps.push(`${process} in ${address}: ${reason}, ${next} after ${after}`)
           count('gap')
           count(`gap ${reason}`)
           see({ process, f: 'gap', channel: address, next })
@@ -104,6 +108,7 @@ export function createRecord(url: string, random: Random): Record {
   return {
     history,
     surprises,
+    gaps,
     counts,
     get acknowledged() {
       return acknowledged

@@ -37,6 +37,9 @@ const GIVE_BACK_MS = 5000
 /** Commands of a client that the fault does not touch take less (rule 10). */
 const ISOLATED_MS = 50
 
+/** Of fewer there is no 99th of a hundred to speak of. */
+const LEAST_PINGS = 300
+
 /** Runs the fault. Throws where the run itself does not come through. */
 export async function runFault(fault: Fault, { seed, seconds, command }: RunOptions): Promise<RunResult> {
   const stage = await setStage(fault, {
@@ -54,6 +57,7 @@ export async function runFault(fault: Fault, { seed, seconds, command }: RunOpti
       addresses,
       level: fault.level,
       crowd,
+      otherUrl: run.otherLine.url,
       crowdUrl: run.crowdLine.url,
     })
     const bystander = fault.isIsolated ? await stage.startBystander() : undefined
@@ -62,13 +66,10 @@ export async function runFault(fault: Fault, { seed, seconds, command }: RunOpti
     load.begin()
     do {
       await run.acknowledged(100 + run.random.below(400))
-      await bystander?.takeMs()
+      await bystander?.takeMs(0)
       await stage.injecting(() => fault.inject(run))
       broken.push(...(await heal(run, load)))
-      if (bystander !== undefined) {
-        await run.acknowledged(200)
-        broken.push(...slowPings(await bystander.takeMs()))
-      }
+      if (bystander !== undefined) broken.push(...slowPings(await bystander.takeMs(LEAST_PINGS)))
     } while (performance.now() < end)
     await run.acknowledged(200)
     await load.stop()
@@ -125,13 +126,12 @@ function judge(fault: Fault, run: Running): string[] {
   const inHistory = new Set(record.history.flatMap((seen) => (seen.f === 'history' ? [seen.id] : [])))
   const provisional = record.history.flatMap((seen) => (seen.f === 'deliver' && !seen.position ? [seen.id] : []))
   // A bus that is killed takes with it what it held; nobody else may.
-  const forgotten = (run.isOneBus && !mayBreak ? [...new Set(provisional)] : [])
+  const forgotten = (run.isUnbroken && !mayBreak ? [...new Set(provisional)] : [])
     .filter((id) => !inHistory.has(id))
     .map((id) => `${id} was delivered as provisional and is not in the history`)
-  const gaps = [...record.counts].filter(([what]) => what.startsWith('gap ') && !mayBreak)
   return [
     ...violations.map((violation) => violationsText([violation])),
-    ...gaps.map(([what, count]) => `nothing was lost, and ${count} were told of a ${what}`),
+    ...(mayBreak ? [] : record.gaps.map((gap) => `nothing was lost, and a gap was told to ${gap}`)),
     ...mustSee.filter((what) => !record.counts.has(what)).map((what) => `nothing was tried: there was no ${what}`),
     ...mustNotSee
       .filter((what) => record.counts.has(what))

@@ -17,8 +17,8 @@ const settings = {
 
 /** A client that nobody touches. */
 export type Bystander = {
-  /** The round trips of its pings since the last time, in milliseconds. */
-  takeMs(): Promise<number[]>
+  /** The round trips of its pings since the last time, in milliseconds, when there are so many. */
+  takeMs(least: number): Promise<number[]>
 }
 
 /** The stage of one run. */
@@ -70,7 +70,10 @@ export async function setStage(
     return bus
   }
   const { busUrl } = await addBus()
-  const [busLine, crowdLine] = [openProxy(busUrl), openProxy(busUrl)]
+  const otherUrl = fault.nodes === 2 ? (await addBus()).busUrl : busUrl
+  const [busLine, otherLine, crowdLine] = [openProxy(busUrl), openProxy(otherUrl), openProxy(busUrl)]
+  const lines = [busLine, otherLine, crowdLine]
+  let isUnbroken = true
   const record = createRecord(busLine.url, random)
 
   const run: Running = {
@@ -82,8 +85,8 @@ export async function setStage(
     get redis() {
       return redis!
     },
-    get isOneBus() {
-      return buses.length === 1
+    get isUnbroken() {
+      return isUnbroken
     },
     get bus() {
       return buses.at(-1)!
@@ -93,6 +96,7 @@ export async function setStage(
     },
     redisLine: redisLine!,
     busLine,
+    otherLine,
     crowdLine,
     acknowledged(more) {
       const wanted = record.acknowledged + more
@@ -105,7 +109,8 @@ export async function setStage(
     },
     async startBus() {
       const bus = await addBus()
-      for (const line of [busLine, crowdLine]) line.leadTo(bus.busUrl)
+      isUnbroken = false
+      for (const line of lines) line.leadTo(bus.busUrl)
       return bus
     },
     startRedis: addRedis,
@@ -122,7 +127,8 @@ export async function setStage(
     record,
     redis: () => redis,
     async startBystander() {
-      const { child, bystander } = await startBystander(run.bus.busUrl)
+      // With two buses, at the one that no fault takes.
+      const { child, bystander } = await startBystander(busUrl)
       bystanders.push(child)
       return bystander
     },
@@ -134,7 +140,7 @@ export async function setStage(
     async clear() {
       await record.close()
       for (const child of bystanders) child.kill('SIGKILL')
-      for (const line of [busLine, crowdLine]) line.close()
+      for (const line of lines) line.close()
       await Promise.all(buses.map((bus) => bus.stop('SIGKILL')))
       for (const { pid } of buses) busClock?.clean(pid)
       busClock?.remove()
@@ -156,9 +162,9 @@ async function startBystander(busUrl: string): Promise<{ child: Bun.Subprocess; 
     ipc: (message) => heard(message),
   })
   await ready
-  const takeMs = () => {
+  const takeMs = (least: number) => {
     const answer = next() as Promise<number[]>
-    child.send('take')
+    child.send(least)
     return answer
   }
   return { child, bystander: { takeMs } }

@@ -1,7 +1,8 @@
 /**
  * A frame's text becomes an envelope, or a coded fault (protocol §2).
  *
- * There are two ways with one answer. The usual key order is read by one regular expression for the head and `JSON.parse` for what follows.
+ * There are two ways with one answer. The usual key order is read by regular expressions for the head and `JSON.parse` for what follows, or what
+ * says of small flat payloads that JSON.parse would take them.
  * That is safe because of the grammar: if a frame is HEAD + P + `,"metadata":` + M + `}` and JSON.parse takes P and M as objects, it can be
  * read in no other way, so no key is doubled and none is extra. Whatever does not match goes the careful way, which decides.
  *
@@ -13,9 +14,10 @@ import { compile, type Fault, pointer } from '../schema.ts'
 import { plainTimestampPattern } from '../timestamp.ts'
 import { CURRENT_VERSION, type ProtocolVersions } from '../versions.ts'
 import { countUpTo, isDeeperThan } from './depth.ts'
+import { endOfFlatObject } from './flat.ts'
 import { faultInJson } from './json-fault.ts'
 import { doubledName, type Member, membersOf, nameOf } from './members.ts'
-import { ClientMetadata, type EnvelopeType } from './schema.ts'
+import { ClientMetadata, durabilityLevels, type EnvelopeType } from './schema.ts'
 
 /** An envelope that was read: its fields, and its text in the pieces that `seal` puts together again. */
 export type ReadEnvelope = {
@@ -24,7 +26,6 @@ export type ReadEnvelope = {
   readonly room: string
   readonly channel: string
   readonly from: string
-  readonly payload: Readonly<Record<string, unknown>>
   readonly metadata: Readonly<ClientMetadata> | undefined
   /** The text up to the timestamp's value: version, id, type, room, channel and from, in the usual order. */
   readonly head: string
@@ -32,7 +33,7 @@ export type ReadEnvelope = {
   readonly body: string
   /** What stands between `body` and the position's value. */
   readonly joint: string
-  /** The payload, as it was written. */
+  /** The payload, as it was written; `payloadOf` says what it means, to those few who have to know. */
   readonly payloadText: string
 }
 
@@ -60,38 +61,51 @@ const BEHIND_TIMESTAMP = '","payload":'
 const OPEN = 0x7b
 const CLOSE = 0x7d
 
-const usualHead = new RegExp(
-  `\\{"version":"1\\.0","id":"(${messageIdPattern})","type":"(event|private|command|telemetry)","room":"(${namePattern})"` +
-    `,"channel":"(${namePattern}|\\*)","from":"(${clientIdPattern})","timestamp":"(${plainTimestampPattern})","payload":(?=\\{)`,
+const VERSION_AND_ID = '{"version":"1.0","id":"'
+const usualId = new RegExp(`\\{"version":"1\\.0","id":"${messageIdPattern}`, 'y')
+const usualRoute = new RegExp(
+  `","type":"(event|private|command|telemetry)","room":"(${namePattern})","channel":"(${namePattern}|\\*)","from":"(${clientIdPattern})","timestamp":"`,
   'y',
 )
+const usualTimestamp = new RegExp(`${plainTimestampPattern}","payload":(?=\\{)`, 'y')
 const checkMetadata = compile(ClientMetadata)
 
-/** Reads one frame. Never throws, whatever the text; the time it takes is linear in its length. */
-export function readEnvelope(text: string, options: ReadOptions): ReadEnvelope | EnvelopeFault {
+/** Metadata that ask for an acknowledgement and nothing else, as most do, by their text. */
+const usualMetadata: ReadonlyMap<string, Readonly<ClientMetadata>> = new Map(
+  ([true, ...durabilityLevels] as const).map((ack) => [JSON.stringify({ ack }), Object.freeze({ ack })]),
+)
+
+/** The middle of a usual head, from behind the id to the timestamp: what kind of message goes from whom to where. */
+export type Route = Pick<ReadEnvelope, 'type' | 'room' | 'channel' | 'from'> & { readonly text: string }
+
+/** The route of the last frame of a connection. Most have the same: to compare it is cheaper than to read it, and makes no new texts. */
+export type RouteMemory = { lastRoute: Route | undefined }
+
+/** Reads one frame. Never throws, whatever the text; the time it takes is linear in its length. `memory` is that of the connection it came by. */
+export function readEnvelope(text: string, options: ReadOptions, memory?: RouteMemory): ReadEnvelope | EnvelopeFault {
   if (isDeeperThan(text, options.maxDepth)) {
     const details = { path: '', expected: `nesting of at most ${options.maxDepth} levels` }
     return { ...fault('invalid_envelope', null, details), limit: 'depth' }
   }
-  const usual = options.versions.has(CURRENT_VERSION) ? readUsual(text) : undefined
+  const usual = options.versions.has(CURRENT_VERSION) ? readUsual(text, memory) : undefined
   return usual ?? readCarefully(text, options.versions)
 }
 
 /** The usual key order of version 1.0; undefined where this way cannot tell. */
-function readUsual(text: string): ReadEnvelope | undefined {
-  usualHead.lastIndex = 0
-  const head = usualHead.exec(text)
-  if (head === null) return undefined
-  const [, id, type, room, channel, from, timestamp] = head as unknown as Head
-  const payloadStart = usualHead.lastIndex
+function readUsual(text: string, memory: RouteMemory | undefined): ReadEnvelope | undefined {
+  const idEnd = endOf(usualId, text, 0)
+  if (idEnd < 0) return undefined
+  const route = routeAt(text, idEnd, memory)
+  if (route === undefined) return undefined
+  const timestampStart = idEnd + route.text.length
+  const payloadStart = endOf(usualTimestamp, text, timestampStart)
+  if (payloadStart < 0) return undefined
+  const { type, room, channel, from } = route
   const end = text.length - 1
-  const split = splitOf(text, payloadStart)
-  if (text.charCodeAt(end) !== CLOSE || text.charCodeAt(split - 1) !== CLOSE) return undefined
-  const payloadText = text.slice(payloadStart, split)
-  const payload = parse(payloadText) as ReadEnvelope['payload'] | undefined
-  if (payload === undefined) return undefined
+  const split = endOfPayload(text, payloadStart)
+  if (split < 0) return undefined
   const metadata = split === end ? undefined : readUsualMetadata(text, split + METADATA.length)
-  if (metadata === undefined && split < end) return undefined
+  if (metadata === undefined && split !== end) return undefined
   if (
     type === 'private'
       ? channel !== PM_CHANNEL || metadata?.to === undefined
@@ -99,43 +113,69 @@ function readUsual(text: string): ReadEnvelope | undefined {
   ) {
     return undefined
   }
-  const bodyStart = payloadStart - BEHIND_TIMESTAMP.length
   return {
-    id,
+    id: text.slice(VERSION_AND_ID.length, idEnd),
     type,
     room,
     channel,
     from,
-    payload,
     metadata,
-    head: text.slice(0, bodyStart - timestamp.length),
-    body: text.slice(bodyStart, metadata === undefined ? end : end - 1),
+    head: text.slice(0, timestampStart),
+    body: text.slice(payloadStart - BEHIND_TIMESTAMP.length, metadata === undefined ? end : end - 1),
     joint: jointOf(metadata),
-    payloadText,
+    payloadText: text.slice(payloadStart, split),
   }
 }
 
-type Head = [
-  text: string,
-  id: string,
-  type: EnvelopeType,
-  room: string,
-  channel: string,
-  from: string,
-  timestamp: string,
-]
+/** Where the match of a sticky expression at `start` ends, or -1. `test` makes nothing, where `exec` makes a list and a text for each group. */
+function endOf(expression: RegExp, text: string, start: number): number {
+  expression.lastIndex = start
+  return expression.test(text) ? expression.lastIndex : -1
+}
+
+/** The route that stands at `start`: the last one, or a new one, which is the last from then on. */
+function routeAt(text: string, start: number, memory: RouteMemory | undefined): Route | undefined {
+  const last = memory?.lastRoute
+  if (last !== undefined && text.startsWith(last.text, start)) return last
+  const end = endOf(usualRoute, text, start)
+  if (end < 0) return undefined
+  usualRoute.lastIndex = 0
+  // It is cut from a copy: what is remembered as a slice of the frame would keep all of it in memory.
+  const [copy, type, room, channel, from] = usualRoute.exec(copyOf(text.slice(start, end))) as unknown as RouteMatch
+  const route = { text: copy, type, room, channel, from }
+  if (memory !== undefined) memory.lastRoute = route
+  return route
+}
+
+type RouteMatch = [text: string, type: EnvelopeType, room: string, channel: string, from: string]
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+const copyOf = (text: string): string => decoder.decode(encoder.encode(text))
 
 /** The metadata from `start` to the last brace but one. White space around it is for the careful way, so that both cut the same bytes. */
-function readUsualMetadata(text: string, start: number): ClientMetadata | undefined {
+function readUsualMetadata(text: string, start: number): Readonly<ClientMetadata> | undefined {
   const end = text.length - 1
+  const usual = usualMetadata.get(text.slice(start, end))
+  if (usual !== undefined) return usual
   if (text.charCodeAt(start) !== OPEN || text.charCodeAt(end - 1) !== CLOSE) return undefined
   const metadata = parse(text.slice(start, end)) as ClientMetadata | undefined
   if (metadata === undefined || checkMetadata(metadata) !== undefined) return undefined
   return hasEachKeyOnce(metadata, text, start) ? metadata : undefined
 }
 
+/** Where the payload ends that begins at `start`, a proper JSON object, with the metadata or the last brace behind it; -1 where this way cannot tell. */
+function endOfPayload(text: string, start: number): number {
+  const end = text.length - 1
+  if (text.charCodeAt(end) !== CLOSE) return -1
+  const flatEnd = endOfFlatObject(text, start)
+  if (flatEnd >= 0) return flatEnd === end || text.startsWith(METADATA, flatEnd) ? flatEnd : -1
+  const split = splitOf(text, start)
+  return text.charCodeAt(split - 1) === CLOSE && parse(text.slice(start, split)) !== undefined ? split : -1
+}
+
 /**
- * Where the payload ends: before the metadata, or before the last brace. One character is found ten times as fast as a word, and a word
+ * Where the payload ends if it is one: before the metadata, or before the last brace. One character is found ten times as fast as a word, and a word
  * forwards eight times as fast as backwards.
  */
 function splitOf(text: string, payloadStart: number): number {
@@ -172,7 +212,7 @@ function readCarefully(text: string, versions: ProtocolVersions): ReadEnvelope |
   }
   const wrong = version.check(value)
   if (wrong !== undefined) return malformed(wrong)
-  const { id, type, room, channel, from, payload, metadata } = value as Fields
+  const { id, type, room, channel, from, metadata } = value as Fields
   const payloadText = textOf(find('payload', members), text) ?? '{}'
   const inMetadata = find('metadata', members)
   const metadataText = textOf(inMetadata, text)
@@ -189,7 +229,6 @@ function readCarefully(text: string, versions: ProtocolVersions): ReadEnvelope |
     room,
     channel,
     from,
-    payload,
     metadata,
     head: `{"version":"${CURRENT_VERSION}","id":"${id}","type":"${type}","room":"${room}","channel":"${channel}","from":"${from}","timestamp":"`,
     body: metadataText === undefined ? body : body + METADATA + metadataText.slice(0, -1),
@@ -211,6 +250,10 @@ const find = (key: string, members: readonly Member[]): Member | undefined => me
 const textOf = (member: Member | undefined, text: string): string | undefined =>
   member === undefined ? undefined : text.slice(member.start, member.end)
 
+/** What a payload means. */
+export const payloadOf = ({ payloadText }: Pick<ReadEnvelope, 'payloadText'>): Readonly<Record<string, unknown>> =>
+  JSON.parse(payloadText)
+
 function jointOf(metadata: Readonly<ClientMetadata> | undefined): string {
   if (metadata === undefined) return NO_METADATA
   for (const _ in metadata) return MORE_METADATA
@@ -220,14 +263,16 @@ function jointOf(metadata: Readonly<ClientMetadata> | undefined): string {
 /**
  * The text that is delivered: the envelope with the server's timestamp and its position as the last key of the metadata.
  *
- * `timestamp` is ISO 8601 with milliseconds and `Z`; `position` is `<ms>-<n>`.
+ * `timestamp` is ISO 8601 with milliseconds and `Z`; the position is `<ms>-<n>`.
  */
 export function seal(
   envelope: Pick<ReadEnvelope, 'head' | 'body' | 'joint'>,
   timestamp: string,
-  position: string,
+  ms: string,
+  n: number,
 ): string {
-  return `${envelope.head}${timestamp}${envelope.body}${envelope.joint}${position}"}}`
+  // A list that is joined is one text at once. A template is pieces, which whoever reads it first puts together, and slower.
+  return [envelope.head, timestamp, envelope.body, envelope.joint, ms, '-', n, '"}}'].join('')
 }
 
 const fault = (code: ErrorCode, requestId: string | null, details: Record<string, unknown>): EnvelopeFault => ({

@@ -1,17 +1,17 @@
 /** Answers: the one place that tells a client what became of its frame. */
-import type { CodedError, ErrorCode, PublishResult, ReadEnvelope } from '@arqonbus/protocol'
+import type { CodedError, ErrorCode, ReadEnvelope } from '@arqonbus/protocol'
 import type { Logger } from '../kit/logger.ts'
 import type { LimitName } from '../kit/metric-table.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import type { Client } from '../state/model.ts'
 import type { Delivery } from './deliver.ts'
-import type { Frames } from './frames.ts'
+import type { Acknowledged, Frames } from './frames.ts'
 
 /** Answers. */
 export type Answers = {
   succeed(client: Client, requestId: string, command: string | undefined, responseFormat: string, result: object): void
   /** The log has a message. */
-  acknowledge(client: Client, requestId: string, result: PublishResult): void
+  acknowledge(client: Client, requestId: string, result: Acknowledged): void
   refuse(client: Client, requestId: string | null, command: string | undefined, error: CodedError): void
   /** A log did not take a message, perhaps long after its frame was handled: told to its sender, with a line of its own. */
   refuseMessage(client: Client, envelope: ReadEnvelope, error: CodedError): void

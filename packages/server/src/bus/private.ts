@@ -4,7 +4,6 @@ import {
   PM_CHANNEL,
   type Position,
   type PublishResult,
-  positionText,
   type ReadEnvelope,
   TELEMETRY_ROOM,
 } from '@arqonbus/protocol'
@@ -103,7 +102,7 @@ export function createPrivate(deps: PrivateDeps) {
   ): void {
     const recipients = inboxes.reduce((sum, inbox) => sum + inbox.outlet.listeners, 0)
     answers.acknowledge(client, envelope.id, {
-      position: position === undefined ? null : positionText(position),
+      position: position ?? null,
       durability: position === undefined ? 'memory' : deps.log.durability(),
       duplicate,
       recipients,

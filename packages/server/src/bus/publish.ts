@@ -9,8 +9,6 @@ import {
   durabilityLevels,
   PM_CHANNEL,
   type Position,
-  type PublishResult,
-  positionText,
   provisional,
   type ReadEnvelope,
   WHOLE_ROOM,
@@ -48,18 +46,23 @@ export function createPublish(deps: PublishDeps): Publish {
     draft.isSettled = true
     draft.settled?.()
   }
-  const acknowledge = (draft: PublishDraft, position: Position | undefined, { outlets, ...how }: Acknowledged) => {
-    const asked = askedReplicas(draft.envelope)
+  const acknowledge = (
+    draft: PublishDraft,
+    position: Position | undefined,
+    duplicate: boolean,
+    outlets: readonly Outlet[],
+    replicas?: number,
+  ) => {
     // It is in the log, but not where the sender wants it: the same id again settles it.
-    if (how.replicas !== undefined && how.replicas < asked)
+    if (replicas !== undefined && replicas < askedReplicas(draft.envelope))
       return answers.refuseMessage(draft.client, draft.envelope, new CodedError('outcome_unknown'))
-    const result: PublishResult = {
-      position: position === undefined ? null : positionText(position),
+    answers.acknowledge(draft.client, draft.envelope.id, {
+      position: position ?? null,
       durability: position === undefined ? 'memory' : log.durability(),
-      ...how,
+      replicas,
+      duplicate,
       recipients: countListeners(outlets),
-    }
-    answers.acknowledge(draft.client, draft.envelope.id, result)
+    })
   }
 
   log.listen({
@@ -68,23 +71,23 @@ export function createPublish(deps: PublishDeps): Publish {
       delivery.toOutlets(outlets, entry.text, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
       if (draft === undefined) return
       if (draft.part !== undefined) draft.part.taken(entry, false)
-      else if (draft.isAnswered) acknowledge(draft, entry, { outlets, duplicate: false, replicas })
+      else if (draft.isAnswered) acknowledge(draft, entry, false, outlets, replicas)
       settle(draft)
     },
     confirmed(outlets, position, draft, replicas) {
       if (draft.part !== undefined) draft.part.taken(position, false)
-      else if (draft.isAnswered) acknowledge(draft, position, { outlets, duplicate: false, replicas })
+      else if (draft.isAnswered) acknowledge(draft, position, false, outlets, replicas)
       settle(draft)
     },
     repeated(outlets, position, draft) {
       if (draft.part !== undefined) draft.part.taken(position, true)
-      else acknowledge(draft, position, { outlets, duplicate: true })
+      else acknowledge(draft, position, true, outlets)
       settle(draft)
     },
     held(outlets, draft) {
       delivery.toOutlets(outlets, provisional(draft.envelope, isoTime(clock.now())))
       if (draft.part !== undefined) draft.part.taken(undefined, false)
-      else if (draft.isAnswered) acknowledge(draft, undefined, { outlets, duplicate: false })
+      else if (draft.isAnswered) acknowledge(draft, undefined, false, outlets)
       settle(draft)
     },
     refused(_outlets, error, draft) {
@@ -201,6 +204,3 @@ function checkLevel(level: DurabilityLevel | undefined, replicas: number, log: B
 
 /** When to try again while the log is away. */
 const RETRY_AFTER_MS = 1000
-
-/** How a message was acknowledged. */
-type Acknowledged = Pick<PublishResult, 'duplicate' | 'replicas'> & { readonly outlets: readonly Outlet[] }

@@ -4,7 +4,15 @@
  * The steps of a frame, in order: size, JSON, schema, type, sender, rate, then what it asks for. Frames of one client are handled in the order sent:
  * while one waits for a log, those behind it wait too. Handlers are synchronous, and everything that goes wrong becomes one coded answer.
  */
-import { CodedError, errorCodes, type ProtocolVersions, type ReadEnvelope, readEnvelope } from '@arqonbus/protocol'
+import {
+  CodedError,
+  errorCodes,
+  type ProtocolVersions,
+  payloadOf,
+  type ReadEnvelope,
+  type RouteMemory,
+  readEnvelope,
+} from '@arqonbus/protocol'
 import type { Clock } from '../kit/clock.ts'
 import type { Logger } from '../kit/logger.ts'
 import type { Metrics } from '../kit/metrics.ts'
@@ -18,7 +26,7 @@ import type { Publish } from './publish.ts'
 import type { Run } from './run.ts'
 
 /** What one connection has sent, and what of it is still to be done. */
-export type Intake = {
+export type Intake = RouteMemory & {
   readonly client: Client
   /** Frames behind one that waits. */
   readonly queue: string[]
@@ -44,6 +52,7 @@ export type Intake = {
 /** The intake of a new connection: small, for most connections only listen. */
 export const createIntake = (client: Client): Intake => ({
   client,
+  lastRoute: undefined,
   queue: [],
   queuedBytes: 0,
   isBusy: false,
@@ -110,8 +119,6 @@ const FLOOD_BURSTS = 5
 /** What a frame that waits takes beside its text: empty ones take memory too. */
 const QUEUED_BYTES = 64
 
-const NO_COMMANDS: readonly string[] = ['system', 'command_response']
-
 /** Makes it. */
 export function createReceive(deps: ReceiveDeps): Receive {
   const { limits, clock, metrics, answers, delivery, logger } = deps
@@ -162,13 +169,14 @@ export function createReceive(deps: ReceiveDeps): Receive {
     client.hasSpoken = true
     if (isTooLarge(frame))
       return refuse(intake, null, new CodedError('message_too_large', { limit_bytes: limits.maxMessageBytes }))
-    const envelope = readEnvelope(frame, readOptions)
+    const envelope = readEnvelope(frame, readOptions, intake)
     if ('fault' in envelope) {
       if (envelope.limit !== undefined) metrics.limit(envelope.limit)
       return refuse(intake, envelope.requestId, new CodedError(envelope.fault, { ...envelope.details }))
     }
     try {
-      if (NO_COMMANDS.includes(envelope.type)) throw new CodedError('forbidden_type', { path: '/type' })
+      if (envelope.type === 'system' || envelope.type === 'command_response')
+        throw new CodedError('forbidden_type', { path: '/type' })
       if (envelope.from !== client.id) throw new CodedError('sender_mismatch', { path: '/from', expected: client.id })
       if (isStopped) throw new CodedError('shutting_down')
       checkRate(intake, now)
@@ -208,7 +216,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
 
   const command = (intake: Intake, envelope: ReadEnvelope, now: number): void => {
     // A command waits until the client's own publishes are settled: it finds what was said before it.
-    if (intake.unsettled > 0 && envelope.payload.name !== 'ping') {
+    if (intake.unsettled > 0 && payloadOf(envelope).name !== 'ping') {
       intake.isBusy = true
       intake.waiting = envelope
       return

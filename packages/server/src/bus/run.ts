@@ -1,5 +1,5 @@
 /** Runs commands: finds, checks in order (parameters, permission, existence, state), calls, answers (protocol §7). */
-import { CodedError, compile, type ReadEnvelope } from '@arqonbus/protocol'
+import { CodedError, compile, payloadOf, type ReadEnvelope } from '@arqonbus/protocol'
 import type { Logger } from '../kit/logger.ts'
 import { then } from '../kit/maybe.ts'
 import type { Metrics } from '../kit/metrics.ts'
@@ -30,29 +30,37 @@ export type Run = (
   buckets: Map<string, Bucket>,
 ) => Promise<void> | undefined
 
+type Payload = ReturnType<typeof payloadOf>
+
 /** Makes it. */
 export function createRun({ commands, answers, metrics, logger, rate, isAdminKey }: RunDeps): Run {
   const registry = new Map(commands.map((one) => [one.shape.name, { ...one, check: compile(one.shape.parameters) }]))
 
-  const nameOf = (envelope: ReadEnvelope): string => {
-    for (const key in envelope.payload) {
+  const nameOf = (payload: Payload): string => {
+    for (const key in payload) {
       if (key !== 'name' && key !== 'parameters')
         throw parameterFault(`/${key.slice(0, 64)}`, 'to be absent: a command has `name` and `parameters`')
     }
-    const { name } = envelope.payload
+    const { name } = payload
     if (typeof name !== 'string') throw parameterFault('/name', 'the name of a command')
     return name
   }
 
-  const callOf = (client: Client, envelope: ReadEnvelope, now: number, buckets: Map<string, Bucket>) => {
-    const name = nameOf(envelope)
+  const callOf = (
+    client: Client,
+    envelope: ReadEnvelope,
+    payload: Payload,
+    now: number,
+    buckets: Map<string, Bucket>,
+  ) => {
+    const name = nameOf(payload)
     const found = registry.get(name)
     if (found === undefined) throw new CodedError('unknown_command', { name: name.slice(0, 64) })
     if (found.shape.rate_limited && rate !== null && !take(buckets, name, rate, now)) {
       metrics.limit('command_rate')
       throw new CodedError('rate_limited', { command: name }, waitMs(buckets.get(name)!, rate))
     }
-    const { parameters = {} } = envelope.payload
+    const { parameters = {} } = payload
     const wrong = found.check(parameters)
     if (wrong !== undefined) throw parameterFault(`/parameters${wrong.path}`, wrong.expected)
     const { admin_key: key, ...own } = parameters as Record<string, unknown>
@@ -68,7 +76,8 @@ export function createRun({ commands, answers, metrics, logger, rate, isAdminKey
 
   return (client, envelope, now, buckets) => {
     const started = performance.now()
-    const name = typeof envelope.payload.name === 'string' ? envelope.payload.name : undefined
+    const payload = payloadOf(envelope)
+    const name = typeof payload.name === 'string' ? payload.name : undefined
     // A name that no command has is not repeated: nobody can fill the log or an answer with it.
     const known = name !== undefined && registry.has(name) ? name : undefined
     const done = (ok: boolean) => metrics.command(known ?? 'unknown', ok, (performance.now() - started) / 1000)
@@ -97,7 +106,7 @@ export function createRun({ commands, answers, metrics, logger, rate, isAdminKey
       })
     }
     try {
-      const { found, call } = callOf(client, envelope, now, buckets)
+      const { found, call } = callOf(client, envelope, payload, now, buckets)
       const outcome = then(found.run(call), (result) =>
         succeed(found.shape.response_format, typeof result === 'function' ? result() : result),
       )

@@ -1,8 +1,8 @@
-/** Telemetry from clients: checked, stamped, given to whoever listens; no log keeps it (protocol §8). */
+/** Telemetry, from clients and from the bus: given to whoever listens; no log keeps it (protocol §8). */
 import {
   CodedError,
   compile,
-  type PublishResult,
+  payloadOf,
   type ReadEnvelope,
   stamp,
   TELEMETRY_CHANNEL,
@@ -14,6 +14,7 @@ import type { Channel, Client } from '../state/model.ts'
 import type { Answers } from './answers.ts'
 import type { Delivery } from './deliver.ts'
 import { countListeners } from './draft.ts'
+import type { Frames } from './frames.ts'
 
 const checkEvent = compile(TelemetryEvent)
 
@@ -35,18 +36,30 @@ export function createTelemetryRelay({ channel, delivery, answers, clock }: Tele
         expected: `${TELEMETRY_ROOM}:${TELEMETRY_CHANNEL}`,
       })
     }
-    const wrong = checkEvent(envelope.payload)
+    const wrong = checkEvent(payloadOf(envelope))
     if (wrong !== undefined)
       throw new CodedError('invalid_telemetry', { path: `/payload${wrong.path}`, expected: wrong.expected })
     delivery.toOutlets(outlets, stamp(envelope, isoTime(clock.now())), client.echo ? undefined : client)
     const ack = envelope.metadata?.ack
     if (ack === undefined || ack === false) return
-    const result: PublishResult = {
+    answers.acknowledge(client, envelope.id, {
       position: null,
       durability: 'memory',
       duplicate: false,
       recipients: countListeners(outlets),
-    }
-    answers.acknowledge(client, envelope.id, result)
+    })
+  }
+}
+
+/** An event of the bus itself: its type, and what belongs to it. */
+export type TellTelemetry = (eventType: string, payload: Readonly<Record<string, unknown>>) => void
+
+/** Makes the function that tells one to those who listen; where nobody does, it costs nothing. */
+export function createTelemetryTeller(channel: Channel, delivery: Delivery, frames: Frames): TellTelemetry {
+  const outlets = [channel.outlet, channel.room.wideOutlet]
+  const address = { room: channel.room.name, channel: channel.name }
+  return (eventType, payload) => {
+    if (countListeners(outlets) === 0) return
+    delivery.toOutlets(outlets, frames.envelope('telemetry', address, JSON.stringify({ eventType, payload })))
   }
 }

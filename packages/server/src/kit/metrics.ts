@@ -64,7 +64,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const startedAt = now()
   const byCode = tally(Object.keys(errorCodes))
   const byRefusal = tally(refusalReasons)
-  const byExpiry = tally(expiryReasons)
+  // A record, for from a full log one leaves with each message that comes.
+  const byExpiry = Object.fromEntries(expiryReasons.map((reason) => [reason, 0])) as Record<ExpiryReason, number>
   const byLimit = tally(limitNames)
   const byHttp = new Map<string, number>()
   const byCommand = new Map<string, CommandTally>()
@@ -105,7 +106,9 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     routed: (seconds) => observe(routing, seconds),
     limit: (name) => add(byLimit, name, 1),
     refuseConnection: (reason) => add(byRefusal, reason, 1),
-    expire: (reason, count = 1) => add(byExpiry, reason, count),
+    expire: (reason, count = 1) => {
+      byExpiry[reason] += count
+    },
     appended: (seconds) => observe(appending, seconds),
     loopLag: (seconds) => observe(lag, seconds),
     httpRequest: (route, status) => add(byHttp, `${route} ${status}`, 1),
@@ -119,7 +122,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   }
   register('counter', labelled.rejected, () => tallySamples(labelled.rejected.label, byCode))
   register('counter', labelled.refused, () => tallySamples(labelled.refused.label, byRefusal))
-  register('counter', labelled.expired, () => tallySamples(labelled.expired.label, byExpiry))
+  register('counter', labelled.expired, () => tallySamples(labelled.expired.label, Object.entries(byExpiry)))
   register('counter', labelled.limits, () => tallySamples(labelled.limits.label, byLimit))
   register('counter', commandCounter, () => [...byCommand].flatMap(commandSamples))
   register('histogram', histograms.commandSeconds, () => [...byCommand].flatMap(commandHistogram))
@@ -147,7 +150,7 @@ function add(counts: Map<string, number>, name: string, count: number): void {
   counts.set(name, (counts.get(name) ?? 0) + count)
 }
 
-const tallySamples = (label: string, counts: Map<string, number>): Sample[] =>
+const tallySamples = (label: string, counts: Iterable<[string, number]>): Sample[] =>
   [...counts].map(([name, value]) => ({ labels: { [label]: name }, value }))
 
 function gaugeSamples(declaration: { name: string; label?: string }, reading: GaugeReading): Sample[] {

@@ -8,7 +8,7 @@ const FIRST_BYTES = 40 * MOST_OF_FIRST
 
 /** The print of message `i`; `content` tells one content from another. */
 const printOf = (i: number, content = 0): Fingerprint => ({
-  idLow: Math.imul(i, 0x9e3779b1) >>> 0,
+  idLow: Math.imul(i, 0x9e3779b1),
   idHigh: i + 1,
   contentLow: content,
   contentHigh: content,

@@ -22,8 +22,8 @@ type Segment = {
   /** How many messages it has room for. */
   readonly room: number
   /** Twice as many slots as messages; 0 is a free one. */
-  readonly table: Uint32Array
-  readonly digests: Uint32Array
+  readonly table: Int32Array
+  readonly digests: Int32Array
   /** `ms` and `n` of each position. */
   readonly numbers: Float64Array
   used: number
@@ -123,8 +123,8 @@ const segmentBytes = (segment: Segment): number => segment.room * MESSAGE_BYTES
 
 const newSegment = (room: number): Segment => ({
   room,
-  table: new Uint32Array(2 * room),
-  digests: new Uint32Array(4 * room),
+  table: new Int32Array(2 * room),
+  digests: new Int32Array(4 * room),
   numbers: new Float64Array(2 * room),
   used: 0,
   newestAt: 0,

@@ -3,10 +3,14 @@
  * A false "the same" needs both to collide. The seed is new with each process, so that nobody can look for collisions beforehand.
  */
 import type { ReadEnvelope } from '@arqonbus/protocol'
+import { contentKeys } from './content.ts'
 
-const seed = crypto.getRandomValues(new Uint32Array(2))
+const seed = crypto.getRandomValues(new Int32Array(2))
 
-/** A digest under way. Its state is in two fields, so that nothing is allotted for each message. */
+/**
+ * A digest under way. Its state is in two fields, so that nothing is allotted for each message. They hold signed numbers of 32 bits, with which the
+ * runtime computes at once: unsigned ones are fractions to it as often as not.
+ */
 export class Digest {
   low = 0
   high = 0
@@ -55,11 +59,8 @@ function mix(value: number): number {
   let mixed = value
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b)
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
-  return (mixed ^ (mixed >>> 16)) >>> 0
+  return mixed ^ (mixed >>> 16)
 }
-
-/** Metadata that may differ when a message is sent again: how it is acknowledged and traced. */
-const ofTheTry = new Set(['ack', 'traceparent'])
 
 /** Digests the content of a message: type, payload as written, and the metadata that says what it is. */
 export function addContent(digest: Digest, { type, payloadText, metadata }: ReadEnvelope): Digest {
@@ -67,16 +68,3 @@ export function addContent(digest: Digest, { type, payloadText, metadata }: Read
   for (const key of contentKeys(metadata)) digest.add(key).add(JSON.stringify(metadata![key]))
   return digest
 }
-
-/** The keys that say what a message is, in one order. Most often there are none. */
-function contentKeys(metadata: ReadEnvelope['metadata']): readonly string[] {
-  let keys: string[] | undefined
-  for (const key in metadata) {
-    if (ofTheTry.has(key)) continue
-    keys ??= []
-    keys.push(key)
-  }
-  return keys?.sort() ?? NONE
-}
-
-const NONE: readonly string[] = []

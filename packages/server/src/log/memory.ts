@@ -150,7 +150,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     const ms = this.#ms
     const n = ++this.#n
     if (draft.remembered) shared.dedup.add(print, ms, n, now)
-    const entry = { ms, n, text: seal(draft.envelope, isoTime(ms), `${decimalTime(ms)}-${n}`) }
+    const entry = { ms, n, text: seal(draft.envelope, isoTime(ms), decimalTime(ms), n) }
     this.#keep(entry)
     listener.appended(this.#subject, entry, draft)
   }

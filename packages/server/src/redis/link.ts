@@ -171,9 +171,12 @@ export function createRedisLink(options: LinkOptions): RedisLink {
     start: connect,
     drop,
     close() {
+      const wasReady = state === 'ready'
       state = 'closed'
       clearTimeout(retry)
       if (current !== undefined) drop(current, 'closed')
+      // Whoever still waits for an answer hears that there is none.
+      if (wasReady) for (const user of users) user.away()
     },
   }
 }

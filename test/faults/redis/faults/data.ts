@@ -38,6 +38,7 @@ export const dataFaults: readonly Fault[] = [
   {
     name: 'after FLUSHALL whoever stays is told, and nothing is invented',
     level: 'stored',
+    nodes: 2,
     ...lostTail,
     mustSee: ['acknowledged', 'gap'],
     async inject(run) {
@@ -51,7 +52,7 @@ export const dataFaults: readonly Fault[] = [
     ...lostTail,
     mustSee: ['acknowledged', 'gap', 'disconnected 1006'],
     async inject(run) {
-      run.busLine.cut()
+      for (const line of [run.busLine, run.otherLine]) line.cut()
       await run.redis.command('FLUSHALL')
       await run.counted('gap')
     },
@@ -59,6 +60,7 @@ export const dataFaults: readonly Fault[] = [
   {
     name: 'a replica that lacks the tail takes over, and whoever had the tail is told that it is gone',
     level: 'stored',
+    nodes: 2,
     ...lostTail,
     mustSee: ['acknowledged', 'gap'],
     async inject(run) {
@@ -91,13 +93,15 @@ export const dataFaults: readonly Fault[] = [
   {
     name: 'heads of channels that are gone are made again from their streams',
     level: 'stored',
+    nodes: 2,
     isIsolated: true,
     mustSee: ['acknowledged'],
     async inject(run) {
       for (let times = 0; times < 3; times++) {
-        const heads = (await run.redis.command('KEYS', 'arqon:1:*:h')) as string[]
-        if (heads.length < run.addresses.length) throw new Error(`there are ${heads.length} heads of channels`)
-        await run.redis.command('DEL', ...heads)
+        const streams = (await run.redis.command('KEYS', 'arqon:1:*:s')) as string[]
+        const heads = streams.map((key) => key.replace(/s$/, 'h'))
+        const count = await run.redis.command('DEL', ...heads)
+        if (Number(count) < run.addresses.length) throw new Error(`there were ${count} heads of channels`)
         await run.acknowledged(20 + run.random.below(50))
       }
     },

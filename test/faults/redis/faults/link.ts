@@ -8,11 +8,12 @@ export const linkFaults: readonly Fault[] = [
   {
     name: 'a Redis that stops for longer than the timeout is noticed, and what was in flight is settled by its id',
     level: 'stored',
+    nodes: 2,
     settings,
     isIsolated: true,
     mustSee: ['acknowledged', 'outcome_unknown', 'storage_unavailable', 'provisional'],
     async inject(run) {
-      const noticed = run.counted('storage_unavailable', 10)
+      const noticed = Promise.all([run.counted('storage_unavailable', 10), run.counted('provisional')])
       run.redis.pause()
       await Promise.all([noticed, Bun.sleep(run.isLong ? 5000 : 3 * TIMEOUT_MS)])
       run.redis.resume()
@@ -32,6 +33,7 @@ export const linkFaults: readonly Fault[] = [
   {
     name: 'connections to Redis that are reset again and again lose nothing, and store nothing twice',
     level: 'stored',
+    nodes: 2,
     isIsolated: true,
     mustSee: ['acknowledged', 'storage_unavailable'],
     async inject(run) {
@@ -48,7 +50,7 @@ export const linkFaults: readonly Fault[] = [
     isIsolated: true,
     mustSee: ['acknowledged', 'outcome_unknown', 'storage_unavailable', 'provisional'],
     async inject(run) {
-      const noticed = run.counted('storage_unavailable', 10)
+      const noticed = Promise.all([run.counted('storage_unavailable', 10), run.counted('provisional')])
       run.redisLine.stall()
       await Promise.all([noticed, Bun.sleep(3 * TIMEOUT_MS)])
       run.redisLine.flow()
@@ -57,6 +59,7 @@ export const linkFaults: readonly Fault[] = [
   {
     name: 'a client that Redis ends by CLIENT KILL is back, and nothing is lost',
     level: 'stored',
+    nodes: 2,
     isIsolated: true,
     mustSee: ['acknowledged'],
     async inject(run) {

@@ -3,7 +3,7 @@ import type { Fault, Running } from '../../../support/rig/fault.ts'
 
 /** Kills Redis and starts it again once the bus has noticed. */
 async function restartRedis({ redis, counted }: Running): Promise<void> {
-  const noticed = counted('storage_unavailable', 10)
+  const noticed = Promise.all([counted('storage_unavailable', 10), counted('provisional')])
   await redis.kill()
   await noticed
   await redis.restart()
@@ -19,6 +19,17 @@ export const processFaults: readonly Fault[] = [
   {
     name: 'a kill -9 of the bus loses nothing that was stored, and nobody notices but by the wait',
     level: 'stored',
+    mustSee: ['acknowledged', 'disconnected 1006'],
+    async inject(run) {
+      await run.bus.stop('SIGKILL')
+      await run.startBus()
+    },
+  },
+  {
+    name: 'a kill -9 of one of two buses loses nothing, and the clients of the other do not feel it',
+    level: 'stored',
+    nodes: 2,
+    isIsolated: true,
     mustSee: ['acknowledged', 'disconnected 1006'],
     async inject(run) {
       await run.bus.stop('SIGKILL')

@@ -27,7 +27,9 @@ export type Told<D> = {
   readonly position: Position
   readonly head: string
   readonly rest: string
-  /** The draft of this node that it was. */
+  /** True where this node has appended it. */
+  readonly isOwn: boolean
+  /** The draft that it was, where somebody waits for its outcome. */
   readonly draft: D | undefined
   readonly replicas: number | undefined
 }
@@ -42,13 +44,19 @@ export type LogHost<Subject, D extends Draft> = {
   /** It was told already: its draft has an outcome now. */
   settled(log: RedisLog<Subject, D>, told: Told<D>): void
   broke(log: RedisLog<Subject, D>, gap: Break): void
+  /** A fault that no rule knows. It is told, and ends nothing. */
+  failed(problem: unknown): void
   /** Asks Redis; both fail with `storage_unavailable` where it is away. */
-  look(log: RedisLog<Subject, D>, at: Position | undefined): Promise<Seen>
+  look(log: RedisLog<Subject, D>, at: Position | undefined): Promise<Seen | undefined>
   read(log: RedisLog<Subject, D>, query: ReadQuery): Promise<ReadAnswer>
   /** What is at hand of all logs is bounded: hears of each change. */
   kept(log: RedisLog<Subject, D>, messages: number, bytes: number): void
+  /** Nothing of it is at hand any more; it was so much. */
+  forgot(log: RedisLog<Subject, D>, messages: number, bytes: number): void
   closed(log: RedisLog<Subject, D>, isDeleted: boolean): void
 }
+
+const NOTHING = { entries: [], hasMore: false, first: undefined }
 
 const PAGE: Pick<ReadQuery, 'limit' | 'maxBytes'> = { limit: 256, maxBytes: 256 * 1024 }
 
@@ -64,7 +72,11 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   readonly #host: LogHost<Subject, D>
   /** Ahead of what was told, by number. */
   readonly #ahead = new Map<number, Told<D>>()
+  /** False from the moment when Redis went away until it was looked at again: it may have lost what was told here. */
+  #isCompared = false
   #isReading = false
+  /** Counts the breaks: a page that was asked for before one says nothing after it. */
+  #era = 0
   /** The number ahead that the last page did not reach. */
   #awaited = 0
   #tail: Tail | undefined
@@ -81,6 +93,11 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     return this.given !== UNKNOWN
   }
 
+  /** True where nothing that is told now can come after something that Redis has lost. */
+  get isCurrent(): boolean {
+    return this.isKnown && this.#isCompared
+  }
+
   known(): Maybe<void> {
     if (this.isKnown) return
     if (this.#host.isAway()) return Promise.reject(new CodedError('storage_unavailable'))
@@ -92,59 +109,59 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   }
 
   /** Redis has been asked where the log stands. What this node has told is compared with it. */
-  seen({ birth, head, at }: Seen): void {
+  seen(seen: Seen): void {
+    const { birth, head } = seen
+    this.#isCompared = true
     if (!this.isKnown) {
       this.birth = birth
-      // What this node has appended since it opened the log is told, although it was in it by now.
-      const first = Math.min(...[...this.#ahead.values()].map(({ position, draft }) => (draft ? position.n : Infinity)))
-      this.base =
-        first > head.n ? head : first === 1 ? birth : { ms: this.#ahead.get(first)!.position.ms, n: first - 1 }
+      this.base = this.#baseIn(seen)
       this.given = this.base
       const waiting = this.#waiting
       this.#waiting = []
       for (const { resolve } of waiting) resolve()
-    } else if (birth.ms !== this.birth.ms) {
+    } else if (this.given.ms < birth.ms) {
       this.birth = birth
       this.#rebase('reset', birth)
-    } else if (head.n < this.given.n || !this.#isSame(at)) {
+    } else if (!this.#isIn(seen)) {
+      this.birth = birth
       this.#rebase('lost', head)
+    } else {
+      // What was told is part of the new log already, or the birth is that of a head that was rebuilt.
+      this.birth = birth
     }
-    if (head.n > this.given.n) void this.#readOn()
-    else this.#tellAhead()
+    this.#tellAhead()
+    if (head.n > this.given.n || this.#ahead.size > 0) this.#readSoon()
   }
 
   /** News of a position. */
   hear(told: Told<D>): void {
     const { position } = told
-    if (!this.isKnown) {
-      // It is looked at already; which of these come after what was seen then shows when that is known.
-      this.#ahead.set(position.n, told)
-      return
-    }
-    if (position.n <= this.given.n) {
-      if (position.ms <= this.given.ms) return this.#host.settled(this, told)
-      // Numbered anew, by a log that has lost what was told here.
-      const isReborn = position.n === 1
-      if (isReborn) this.birth = { ms: position.ms, n: 0 }
-      this.#rebase(isReborn ? 'reset' : 'lost', { ms: position.ms, n: position.n - 1 })
-    }
-    // Of two tellings of one position that with the draft stays.
-    if (told.draft !== undefined || !this.#ahead.has(position.n)) this.#ahead.set(position.n, told)
+    // It is looked at already: which of these come after what was seen shows when that is known.
+    if (!this.isCurrent) return this.#put(told)
+    const { given } = this
+    if (position.ms < this.birth.ms || (position.n <= given.n && position.ms <= given.ms))
+      return this.#host.settled(this, told)
+    if (position.n <= given.n || position.ms < given.ms) this.#beginAnewBefore(position)
+    this.#put(told)
     this.#tellAhead()
-    if (this.#ahead.size > 0) void this.#readOn()
+    if (this.#ahead.size > 0) this.#readSoon()
   }
 
   /** Redis is away: what waits for an answer gets none. What came out of turn is there, and is told when the stream is read. */
   away(): void {
+    this.#isCompared = false
     const waiting = this.#waiting
     this.#waiting = []
     for (const { reject } of waiting) reject(new CodedError('storage_unavailable'))
-    for (const told of this.#ahead.values()) this.#host.settled(this, told)
+    const ahead = [...this.#ahead.values()]
     this.#ahead.clear()
+    for (const told of ahead) this.#host.settled(this, told)
   }
 
   bounds(): Maybe<Bounds> {
-    return this.#host.look(this, undefined).then(boundsOf)
+    return this.#host
+      .look(this, undefined)
+      .then((seen) => (seen === undefined ? { first: this.given, last: this.given } : boundsOf(seen)))
   }
 
   async read(query: ReadQuery): Promise<Page> {
@@ -154,8 +171,9 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   }
 
   readAtHand(query: ReadQuery): Page {
-    const entries = this.#tail?.page(query) ?? { entries: [], hasMore: false, first: undefined }
-    return { entries: entries.entries, hasMore: entries.hasMore, first: entries.first ?? this.given, last: this.given }
+    const youngerThan = this.#host.now() - this.options.ttlMs
+    const { entries, hasMore, first } = this.#tail?.page(query, youngerThan) ?? NOTHING
+    return { entries, hasMore, first: first ?? this.given, last: this.given }
   }
 
   recent(n: number, limit: number, maxBytes: number): readonly Entry[] | undefined {
@@ -166,13 +184,18 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     return then(this.known(), async () => {
       const asked = since === UNKNOWN ? this.birth : since
       const seen = await this.#host.look(this, asked.n > 0 ? asked : undefined)
+      // A log that has ended is no longer there.
+      if (seen === undefined) return { recovered: false, reason: 'reset', first: this.given, head: this.given }
       const { first, last } = boundsOf(seen)
       return locate(asked, sinceId, { first, last, birthMs: seen.birth.ms, at: (n) => entryAt(n, asked, seen) })
     })
   }
 
   isEmpty(): boolean {
-    return this.isKnown && (this.given.n === 0 || this.given.ms + this.options.ttlMs <= this.#host.now())
+    const { size, ttlMs } = this.options
+    return (
+      this.isClosed || (this.isKnown && (this.given.n === 0 || size === 0 || this.given.ms + ttlMs <= this.#host.now()))
+    )
   }
 
   close(): void {
@@ -187,7 +210,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   forget(): void {
     const tail = this.#tail
     this.#tail = undefined
-    if (tail !== undefined) this.#host.kept(this, -tail.length, -tail.bytes)
+    if (tail !== undefined) this.#host.forgot(this, tail.length, tail.bytes)
   }
 
   #close(isDeleted: boolean): void {
@@ -198,19 +221,53 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     this.#host.closed(this, isDeleted)
   }
 
-  /** Whether what stands at `given` is what was told here. What is not at hand, or not kept there, cannot be compared. */
-  #isSame(at: string | undefined): boolean {
+  /** Where a log that was not known begins for this node: what it has appended meanwhile is told, although it was in the log by then. */
+  #baseIn({ birth, head }: Seen): Position {
+    let first: Position | undefined
+    for (const { position, isOwn } of this.#ahead.values()) {
+      if (isOwn && position.ms >= birth.ms && position.n < (first?.n ?? Number.POSITIVE_INFINITY)) first = position
+    }
+    if (first === undefined || first.n > head.n) return head
+    return first.n === 1 ? birth : { ms: first.ms, n: first.n - 1 }
+  }
+
+  /** Whether what was told here is what stands in Redis. What is not kept there, or not at hand here, can be compared by its position alone. */
+  #isIn({ head, oldest, at }: Seen): boolean {
+    const { given } = this
+    if (head.n < given.n) return false
+    if (at === undefined) {
+      const isKept = oldest !== undefined && oldest.n <= given.n
+      return given.n === 0 || (head.n === given.n ? head.ms === given.ms : !isKept)
+    }
     const own = this.#tail?.last
-    return at === undefined || own === undefined || own.n !== this.given.n || own.text.startsWith(at)
+    return own === undefined || own.n !== given.n || own.text.startsWith(at)
+  }
+
+  /** Positions are numbered anew, by a log that has lost what was told here. */
+  #beginAnewBefore({ ms, n }: Position): void {
+    const isReborn = n === 1
+    if (isReborn) this.birth = { ms, n: 0 }
+    this.#rebase(isReborn ? 'reset' : 'lost', { ms, n: n - 1 })
   }
 
   /** What was told is not followed by what comes now. */
   #rebase(reason: Break['reason'], next: Position): void {
     const after = this.given
+    this.#era++
     this.forget()
     this.given = next
     for (const [n, told] of this.#ahead) if (told.position.ms < next.ms || n <= next.n) this.#drop(n, told)
     this.#host.broke(this, { reason, after, next })
+  }
+
+  /** Of two tellings of one position that with the draft stays; of two positions of one number the later one. */
+  #put(told: Told<D>): void {
+    const { n, ms } = told.position
+    const other = this.#ahead.get(n)
+    if (other === undefined) return void this.#ahead.set(n, told)
+    const isBetter = other.position.ms === ms ? other.draft === undefined : other.position.ms < ms
+    if (isBetter) this.#ahead.set(n, told)
+    this.#host.settled(this, isBetter ? other : told)
   }
 
   #drop(n: number, told: Told<D>): void {
@@ -219,28 +276,32 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   }
 
   #tellAhead(): void {
-    if (this.#ahead.size === 0) return
-    for (;;) {
+    while (this.#ahead.size > 0) {
       const told = this.#ahead.get(this.given.n + 1)
-      if (told === undefined) break
-      this.#ahead.delete(this.given.n + 1)
+      if (told === undefined || told.position.ms < this.given.ms) break
+      this.#ahead.delete(told.position.n)
       this.#tell(entryOf(told.position, told.head, told.rest), told)
     }
-    for (const [n, told] of this.#ahead) if (n <= this.given.n || told.position.ms < this.birth.ms) this.#drop(n, told)
+    for (const [n, told] of this.#ahead) if (n <= this.given.n || told.position.ms < this.given.ms) this.#drop(n, told)
   }
 
   #tell(entry: Entry, told: Told<D>): void {
     this.given = { ms: entry.ms, n: entry.n }
-    this.#tail ??= createTail()
-    const { length, bytes } = this.#tail
-    this.#tail.push(entry)
-    this.#host.kept(this, this.#tail.length - length, this.#tail.bytes - bytes)
+    if (this.options.size > 0) {
+      this.#tail ??= createTail(this.options.size)
+      const { length, bytes } = this.#tail
+      this.#tail.push(entry)
+      this.#host.kept(this, this.#tail.length - length, this.#tail.bytes - bytes)
+    }
     this.#host.appended(this, entry, told)
+  }
+
+  #readSoon(): void {
+    if (!this.#isReading) this.#readOn().catch(this.#host.failed)
   }
 
   /** Reads the stream behind what was told, until nothing is missing any more. What fails here is made up for at the next connect. */
   async #readOn(): Promise<void> {
-    if (this.#isReading) return
     this.#isReading = true
     try {
       for (let isBehind = true; isBehind && !this.isClosed; ) isBehind = await this.#readPage()
@@ -254,14 +315,19 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   /** One page; true where there is more. */
   async #readPage(): Promise<boolean> {
     const from = this.given
+    const era = this.#era
     const { entries, hasMore, head } = await this.#host.read(this, { after: from, ...PAGE })
+    // Redis went away meanwhile: after that it is looked at first.
+    if (this.isClosed || !this.isCurrent) return false
+    if (era !== this.#era) return true
     for (const entry of entries) {
+      if (this.isClosed) return false
+      if (entry.n <= from.n) this.#beginAnewBefore(entry)
       // Meanwhile news may have told it.
-      if (entry.n <= this.given.n) continue
-      if (entry.n > this.given.n + 1) this.#rebase('trimmed', { ms: entry.ms, n: entry.n - 1 })
-      const told = this.#ahead.get(entry.n)
-      this.#ahead.delete(entry.n)
-      this.#tell(entry, told ?? { position: entry, head: '', rest: '', draft: undefined, replicas: undefined })
+      else if (entry.n <= this.given.n) continue
+      else if (entry.n > this.given.n + 1) this.#rebase('trimmed', { ms: entry.ms, n: entry.n - 1 })
+      this.#tellRead(entry)
+      if (era !== this.#era) return true
     }
     this.#tellAhead()
     if (hasMore) return true
@@ -282,7 +348,16 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     this.#tellAhead()
     return this.#ahead.size > 0
   }
+
+  /** Tells an entry that was read: with its draft, where news of it wait out of turn. */
+  #tellRead(entry: Entry): void {
+    const told = this.#ahead.get(entry.n)
+    if (told?.position.ms === entry.ms) this.#ahead.delete(entry.n)
+    this.#tell(entry, told?.position.ms === entry.ms ? told : { ...NOBODY, position: entry })
+  }
 }
+
+const NOBODY = { head: '', rest: '', isOwn: false, draft: undefined, replicas: undefined }
 
 const boundsOf = ({ head, oldest }: Seen): Bounds => ({ first: oldest ?? head, last: head })
 

@@ -1,7 +1,7 @@
 /** What the scripts answer, read. */
 import type { Position } from '@arqonbus/protocol'
 import { parsePosition, seal } from '@arqonbus/protocol'
-import { isoTime } from '../../kit/clock.ts'
+import { decimalTime, isoTime } from '../../kit/clock.ts'
 import type { Entry } from '../contract.ts'
 
 /** What became of one message of a call. */
@@ -18,7 +18,7 @@ export function outcomeIn(text: string): Outcome {
 /** A position that Redis gave; anything else is a broken invariant. */
 export function positionIn(text: string): Position {
   const position = parsePosition(text)
-  if (position === undefined) throw new Error(`no position: ${text}`)
+  if (position === undefined) throw new TypeError(`no position: ${text}`)
   return position
 }
 
@@ -82,7 +82,7 @@ export function pageIn(answer: readonly string[]): ReadAnswer {
 
 /** An entry from its stored parts: `head` up to the timestamp's value, `rest` from behind it to the position's. */
 export function entryOf({ ms, n }: Position, head: string, rest: string): Entry {
-  return { ms, n, text: seal({ head, body: rest, joint: '' }, isoTime(ms), `${ms}-${n}`) }
+  return { ms, n, text: seal({ head, body: rest, joint: '' }, isoTime(ms), decimalTime(ms), n) }
 }
 
 /** One message that was announced. */
@@ -102,17 +102,16 @@ export type News = {
   readonly items: readonly NewsItem[]
 }
 
-/** Reads one. The separators stand in no JSON text. */
-export function newsIn(message: string): News {
+/** Reads one; undefined where it is none of ours. The separators stand in no JSON text. */
+export function newsIn(message: string): News | undefined {
   const [origin = '', ...records] = message.split('\x1e')
   const [node = '', generation = '', call = ''] = origin.split('\x1f')
-  return {
-    node,
-    generation,
-    call: Number(call),
-    items: records.map((record) => {
-      const [name, position, index, head, rest] = record.split('\x1f') as [string, string, string, string, string]
-      return { name, position: positionIn(position), index: Number(index), head, rest }
-    }),
+  const items: NewsItem[] = []
+  for (const record of records) {
+    const [name = '', at = '', index = '', head = '', rest] = record.split('\x1f')
+    const position = parsePosition(at)
+    if (position === undefined || rest === undefined) return undefined
+    items.push({ name, position, index: Number(index), head, rest })
   }
+  return { node, generation, call: Number(call), items }
 }

@@ -16,12 +16,14 @@ export type Tail = {
   push(entry: Entry): void
   /** What follows `n`, or undefined where that is not at hand. */
   after(n: number, limit: number, maxBytes: number): readonly Entry[] | undefined
-  page(query: ReadQuery): { entries: readonly Entry[]; hasMore: boolean; first: Entry | undefined }
+  /** A page of what is younger than a time. */
+  page(query: ReadQuery, youngerThan: number): { entries: readonly Entry[]; hasMore: boolean; first: Entry | undefined }
 }
 
-/** Nothing yet. */
-export function createTail(): Tail {
+/** Nothing yet, and never more messages than the log keeps itself. */
+export function createTail(size: number): Tail {
   const ring = new Ring()
+  const mostEntries = Math.min(size, MOST_ENTRIES)
   let bytes = 0
   const endN = () => ring.firstN + ring.length
   const collect = (start: number, end: number, maxBytes: number): Entry[] => {
@@ -34,11 +36,11 @@ export function createTail(): Tail {
     }
     return entries
   }
-  /** Where a page that ends before `end` begins. */
-  const startBefore = (end: number, { limit, maxBytes }: ReadQuery): number => {
+  /** Where a page that ends before `end` begins; not before `first`. */
+  const startBefore = (first: number, end: number, { limit, maxBytes }: ReadQuery): number => {
     let start = end
     let taken = 0
-    while (start > ring.firstN && end - start < limit) {
+    while (start > first && end - start < limit) {
       taken += ring.bytesAt(start - 1)
       if (taken > maxBytes && start < end) break
       start--
@@ -59,23 +61,29 @@ export function createTail(): Tail {
       const size = textBytes(text)
       ring.push(n, ms, text, size)
       bytes += size
-      while (ring.length > MOST_ENTRIES || (bytes > MOST_BYTES && ring.length > 1)) bytes -= ring.shift()
+      while (ring.length > mostEntries || (bytes > MOST_BYTES && ring.length > 1)) bytes -= ring.shift()
     },
     after(n, limit, maxBytes) {
       if (ring.length === 0 || n + 1 < ring.firstN) return undefined
       return collect(n + 1, Math.min(endN(), n + 1 + limit), maxBytes)
     },
-    page(query) {
-      if (ring.length === 0) return { entries: [], hasMore: false, first: undefined }
-      const first = ring.at(ring.firstN)
+    page(query, youngerThan) {
+      let first = ring.firstN
+      while (first < endN() && ring.at(first)!.ms <= youngerThan) first++
+      if (ring.length === 0 || first === endN()) return { entries: [], hasMore: false, first: undefined }
+      const oldest = ring.at(first)
       if (query.before !== undefined || (query.after === undefined && query.from === 'newest')) {
-        const end = Math.max(ring.firstN, Math.min(query.before?.n ?? endN(), endN()))
-        const start = startBefore(end, query)
-        return { entries: collect(start, end, Number.POSITIVE_INFINITY), hasMore: start > ring.firstN, first }
+        const end = Math.max(first, Math.min(query.before?.n ?? endN(), endN()))
+        const start = startBefore(first, end, query)
+        return {
+          entries: collect(start, end, Number.POSITIVE_INFINITY),
+          hasMore: end > start && start > first,
+          first: oldest,
+        }
       }
-      const start = Math.max(ring.firstN, (query.after?.n ?? 0) + 1)
+      const start = Math.max(first, (query.after?.n ?? 0) + 1)
       const entries = collect(start, Math.min(endN(), start + query.limit), query.maxBytes)
-      return { entries, hasMore: start + entries.length < endN(), first }
+      return { entries, hasMore: start + entries.length < endN(), first: oldest }
     },
   }
 }

@@ -8,7 +8,7 @@
 --         then for each log how many messages went by length and by age, as '<length> <age>'.
 
 local fence = KEYS[1]
-if not speaks(fence, ARGV[2]) then return redis.error_reply('FENCED another connection speaks for this node') end
+if not speaks(fence, ARGV[2], ARGV[3]) then return redis.error_reply('FENCED another connection speaks for this node, or an earlier call was not done') end
 redis.call('HSET', fence, 'c', ARGV[3])
 
 local now = clock(ARGV[5])
@@ -31,9 +31,10 @@ for k = 2, #KEYS, 4 do
   local count = tonumber(ARGV[at + 8])
   at = at + 9
 
-  local h = findOrBegin(stream, head, known, now)
-  if now > h.m then h.m = now end
+  local h, least = findOrBegin(stream, head, known, now)
   -- Of two hashes the one of this epoch takes what is new. The other one is dropped when its turn comes: everything in it is older than the window.
+  -- Where the head was lost nobody knows which is which: both stay, for what they hold tells its time itself.
+  h.e = h.e or epoch
   if epoch > h.e then
     redis.call('DEL', dedup[epoch % 2])
     if epoch > h.e + 1 then redis.call('DEL', dedup[h.e % 2]) end
@@ -51,7 +52,7 @@ for k = 2, #KEYS, 4 do
     if found then
       out[#out + 1] = string.sub(found, 1, #content) == content and '=' .. position or '!'
     else
-      h.n = h.n + 1
+      h.m, h.n = least, h.n + 1
       local id = text(h.m) .. '-' .. text(h.n)
       redis.call('XADD', stream, id, 'h', first, 'b', rest)
       if print ~= '' then

@@ -1,6 +1,6 @@
 -- What every script knows of a log: its head. Put in front of the others.
 --
--- The head of a log is a hash: `b` the time of its birth, `m` and `n` its last position, `e` the epoch of its dedup.
+-- The head of a log is a hash: `b` the time of its birth, `m` and `n` its last position, `e` the epoch of its dedup ('' where that was lost with the head).
 -- Times are whole milliseconds, and numbers in Lua are doubles: they are written with '%.0f'.
 
 local function text(number)
@@ -24,7 +24,7 @@ end
 local function find(stream, head, known)
   local h = redis.call('HMGET', head, 'b', 'm', 'n', 'e')
   if h[1] then
-    return { b = tonumber(h[1]), m = tonumber(h[2]), n = tonumber(h[3]), e = tonumber(h[4] or 0) }
+    return { b = tonumber(h[1]), m = tonumber(h[2]), n = tonumber(h[3]), e = tonumber(h[4]) }
   end
   if redis.call('EXISTS', stream) == 0 then return nil end
   local info = redis.call('XINFO', 'STREAM', stream)
@@ -34,31 +34,33 @@ local function find(stream, head, known)
       local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
       local b = first and split(first[1]) or m
       if known.n >= 0 and known.n <= n then b = known.b end
-      return { b = b, m = m, n = n, e = 0 }
+      return { b = b, m = m, n = n }
     end
   end
 end
 
--- The head, of a new log where there was none. A log that a caller has seen more of than is there has lost its tail, or all: what comes now is later in
--- time than everything that the caller saw, so that no position means two messages.
+-- The head, of a new log where there was none; and the least time of what comes next. A log that a caller has seen more of than is there has lost its tail,
+-- or all: what comes now is later in time than everything that the caller saw, so that no position means two messages.
 local function findOrBegin(stream, head, known, now)
   local h = find(stream, head, known)
   if h == nil then
     local b = now
     if known.n >= 0 and known.m >= b then b = known.m + 1 end
     h = { b = b, m = b, n = 0, e = 0 }
-  elseif known.n > h.n and known.m >= h.m then
-    h.m = known.m + 1
   end
-  return h
+  local least = math.max(now, h.m)
+  if known.n > h.n and known.m >= least then least = known.m + 1 end
+  return h, least
 end
 
 local function save(head, h, keep)
-  redis.call('HSET', head, 'b', text(h.b), 'm', text(h.m), 'n', text(h.n), 'e', text(h.e))
+  redis.call('HSET', head, 'b', text(h.b), 'm', text(h.m), 'n', text(h.n), 'e', h.e and text(h.e) or '')
   redis.call('PEXPIRE', head, keep)
 end
 
--- True where the caller's connection is still the one that speaks for its node.
-local function speaks(fence, generation)
-  return redis.call('HGET', fence, 'g') == generation
+-- True where the caller's connection still speaks for its node, and the call before this one was done: what is refused takes with it what was sent behind
+-- it, for else messages would change their order.
+local function speaks(fence, generation, call)
+  local f = redis.call('HMGET', fence, 'g', 'c')
+  return f[1] == generation and tonumber(f[2]) == tonumber(call) - 1
 end

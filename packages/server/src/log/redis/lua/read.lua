@@ -10,7 +10,8 @@ local careful = math.min(clock(ARGV[2]), tonumber(ARGV[1]))
 local oldest = text(math.max(0, careful - tonumber(ARGV[3]) + 1))
 local forwards, position = ARGV[4] == 'after', ARGV[5]
 local limit, most = tonumber(ARGV[6]), tonumber(ARGV[7])
-local CHUNK = 64
+-- Chunks grow: of long messages few are read in vain.
+local chunkSize, LONGEST_CHUNK = 4, 64
 
 local h = find(stream, head, { n = -1 })
 local first = redis.call('XRANGE', stream, oldest, '+', 'COUNT', 1)[1]
@@ -29,7 +30,8 @@ local found = {}
 local bytes = 0
 local more = false
 while #found < limit do
-  local wanted = math.min(CHUNK, limit - #found)
+  local wanted = math.min(chunkSize, limit - #found)
+  chunkSize = math.min(chunkSize * 2, LONGEST_CHUNK)
   local chunk = range(position, wanted)
   local full = false
   for i = 1, #chunk do

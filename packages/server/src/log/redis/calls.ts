@@ -1,0 +1,270 @@
+/**
+ * What is on its way to Redis. Whatever waits at the end of a tick goes in one script call, and few calls are under way at once, so that a busy Redis is given
+ * more with each.
+ *
+ * A call has a number, and Redis does it only where it has done the one before (`speaks` in `head.lua`): of what was refused nothing newer is done.
+ */
+import { nameOfFault, outcomeOf } from '../../redis/faults.ts'
+import { newsChannelOf } from '../../redis/keys.ts'
+import type { Connections } from '../../redis/link.ts'
+import type { Draft } from '../contract.ts'
+import type { Item } from './item.ts'
+import type { RedisLog } from './log.ts'
+import type { RedisLogOptions } from './options.ts'
+import { contentPrint, idPrint } from './prints.ts'
+import type { News } from './replies.ts'
+import { callScript, loadScripts, scripts } from './scripts.ts'
+import type { Words } from './words.ts'
+
+/** A call that is under way. */
+export type Call<Subject, D extends Draft> = {
+  readonly number: number
+  /** Its messages, log by log; or one deletion. */
+  readonly items: readonly Item<Subject, D>[]
+  readonly bytes: number
+  readonly sentAt: number
+  /** True where Redis said that it did not do it. */
+  isRefused: boolean
+}
+
+/** What is on its way. */
+export type Calls<Subject, D extends Draft> = {
+  /** Of what waits and of what is under way. */
+  readonly bytes: number
+  readonly size: number
+  add(item: Item<Subject, D>): void
+  /** What has been held goes ahead of everything. */
+  addFirst(items: readonly Item<Subject, D>[]): void
+  /** Goes on, at the end of this tick. */
+  flushSoon(): void
+  /** True while a deletion of a log of that name is on its way. */
+  deletes(name: string): boolean
+  /** The items of the call that was announced, in the order of the announcement; undefined where it is not under way. */
+  itemsOf(news: News): readonly Item<Subject, D>[] | undefined
+  /** From now on this generation speaks for the node; it goes on after that call. */
+  begin(generation: number, lastCall: number): void
+  /** Takes everything out: those under way in order, then what waits. */
+  takeAll(): { readonly underWay: readonly Call<Subject, D>[]; readonly waiting: readonly Item<Subject, D>[] }
+}
+
+/** What sending needs. */
+type CallsDeps<Subject, D extends Draft> = {
+  readonly options: RedisLogOptions
+  readonly words: Words
+  /** Called before anything is sent. */
+  flushing(connections: Connections): void
+  /** Redis has said what became of a message. */
+  settle(item: Item<Subject, D>, outcome: string, replicas: number | undefined): void
+  /** A deletion is done. */
+  deleted(name: string): void
+  /** A fault that no rule knows. */
+  unexpected(problem: unknown): void
+}
+
+/** So many messages and bytes go in one call, for a script stops everybody else; and so many calls are under way at once. */
+const MOST_IN_CALL = 128
+const MOST_CALL_BYTES = 256 * 1024
+const MOST_CALLS = 4
+
+/** Nothing is on its way yet. */
+export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D>): Calls<Subject, D> {
+  const { options, words } = deps
+  const { link, metrics } = options
+  let waiting: Item<Subject, D>[] = []
+  let underWay: Call<Subject, D>[] = []
+  let bytes = 0
+  let lastNumber = 0
+  let generation = 0
+  let isFlushing = false
+  let isReloading = false
+  /** Deletions on their way, by name. */
+  const deletions = new Map<string, number>()
+
+  const put = (items: readonly Item<Subject, D>[]) => {
+    for (const item of items) {
+      bytes += item.bytes
+      if (item.draft === undefined) countDeletion(item.log.name, 1)
+    }
+  }
+  const countDeletion = (name: string, by: number) => {
+    const count = (deletions.get(name) ?? 0) + by
+    if (count > 0) deletions.set(name, count)
+    else deletions.delete(name)
+  }
+
+  const flushSoon = () => {
+    if (isFlushing) return
+    isFlushing = true
+    setImmediate(() => {
+      isFlushing = false
+      flush()
+    })
+  }
+  const flush = () => {
+    const { connections } = link
+    if (connections === undefined || isReloading) return
+    deps.flushing(connections)
+    while (waiting.length > 0 && underWay.length < MOST_CALLS) void send(connections, takeCall())
+  }
+
+  /** The next messages, or one deletion. Those of a log stay in order; the logs of a call have none. */
+  const takeCall = (): Call<Subject, D> => {
+    let callBytes = 0
+    let end = 0
+    for (; end < Math.min(waiting.length, MOST_IN_CALL); end++) {
+      const item = waiting[end]!
+      const isFull = item.draft === undefined || callBytes + item.bytes > MOST_CALL_BYTES
+      if (isFull && end > 0) break
+      callBytes += item.bytes
+      if (item.draft === undefined) {
+        end++
+        break
+      }
+    }
+    const items = [...Map.groupBy(waiting.splice(0, end), ({ log }) => log).values()].flat()
+    const call = { number: ++lastNumber, items, bytes: callBytes, sentAt: performance.now(), isRefused: false }
+    underWay.push(call)
+    return call
+  }
+
+  const send = async (connections: Connections, call: Call<Subject, D>): Promise<void> => {
+    const isDeletion = call.items[0]!.draft === undefined
+    try {
+      if (isDeletion) deletionDone(call, await sendDeletion(connections, call))
+      else appendsDone(call, ...(await sendAppends(connections, call)))
+    } catch (problem) {
+      failed(connections, call, problem)
+    }
+  }
+
+  const sendDeletion = (connections: Connections, { items, number }: Call<Subject, D>): Promise<number> => {
+    const { log } = items[0]!
+    const keys = [words.fenceKey, ...words.keysOf(log)]
+    const args = [generation, number, words.time(), words.keepOf(log.options), ...words.knownOf(log)]
+    return callScript(connections.commands, scripts.delete, keys, args)
+  }
+
+  const sendAppends = async ({ commands }: Connections, { items, number }: Call<Subject, D>) => {
+    const keys = [words.fenceKey]
+    const args: (string | number)[] = [
+      options.node,
+      generation,
+      number,
+      words.now(),
+      words.time(),
+      options.dedupWindowMs,
+    ]
+    let log: RedisLog<Subject, D> | undefined
+    let count = 0
+    for (const item of items) {
+      if (item.log !== log) {
+        log = item.log
+        count = items.filter((one) => one.log === log).length
+        keys.push(...words.keysOf(log))
+        args.push(log.name, newsChannelOf(log.name), log.options.size, log.options.ttlMs, words.keepOf(log.options))
+        args.push(...words.knownOf(log), count)
+      }
+      const { envelope, remembered } = item.draft!
+      args.push(remembered ? idPrint(envelope) : '', remembered ? contentPrint(envelope) : '')
+      args.push(envelope.head, envelope.body + envelope.joint)
+    }
+    const answer = callScript<string[]>(commands, scripts.append, keys, args)
+    // On one connection Redis waits behind the call: what it says is about this call too.
+    const isWaiting = options.replicas > 0
+    return Promise.all([
+      answer,
+      isWaiting ? commands.wait(options.replicas, Math.ceil(options.timeoutMs / 2)) : undefined,
+    ])
+  }
+
+  const appendsDone = (call: Call<Subject, D>, outcomes: readonly string[], replicas: number | undefined) => {
+    if (!underWay.includes(call)) return
+    const { items } = call
+    metrics.called((performance.now() - call.sentAt) / 1000, items.length)
+    items.forEach((item, i) => deps.settle(item, outcomes[i]!, replicas))
+    for (const trimmed of outcomes.slice(items.length)) {
+      const [length, age] = trimmed.split(' ').map(Number)
+      if (length! > 0) metrics.expire('length', length!)
+      if (age! > 0) metrics.expire('age', age!)
+    }
+    finish(call)
+  }
+
+  const deletionDone = (call: Call<Subject, D>, count: number) => {
+    if (!underWay.includes(call)) return
+    const { name } = call.items[0]!.log
+    if (count > 0) metrics.expire('deleted', count)
+    countDeletion(name, -1)
+    deps.deleted(name)
+    finish(call)
+  }
+
+  const finish = (call: Call<Subject, D>) => {
+    underWay = underWay.filter((one) => one !== call)
+    bytes -= call.bytes
+    if (isReloading) returnAll()
+    else flush()
+  }
+
+  const failed = (connections: Connections, call: Call<Subject, D>, problem: unknown) => {
+    if (!underWay.includes(call)) return
+    const outcome = outcomeOf(problem)
+    call.isRefused = outcome !== 'unknown'
+    if (outcome === 'reload') isReloading = true
+    // Behind one that was not done nothing is done.
+    if (isReloading && call.isRefused) return returnAll()
+    if (!call.isRefused) deps.unexpected(problem)
+    link.drop(connections, nameOfFault(problem))
+  }
+
+  /** The scripts are gone: what was sent did not run. When everything that is under way has come back, it goes again, in order. */
+  const returnAll = () => {
+    const { connections } = link
+    if (connections === undefined || underWay.some(({ isRefused }) => !isRefused)) return
+    if (underWay.length > 0) lastNumber = underWay[0]!.number - 1
+    waiting = [...underWay.flatMap(({ items }) => items), ...waiting]
+    underWay = []
+    loadScripts(connections.commands).then(
+      () => {
+        isReloading = false
+        flush()
+      },
+      (problem) => link.drop(connections, nameOfFault(problem)),
+    )
+  }
+
+  return {
+    get bytes() {
+      return bytes
+    },
+    get size() {
+      return underWay.reduce((sum, { items }) => sum + items.length, waiting.length)
+    },
+    add(item) {
+      put([item])
+      waiting.push(item)
+      flushSoon()
+    },
+    addFirst(items) {
+      put(items)
+      waiting = [...items, ...waiting]
+    },
+    flushSoon,
+    deletes: (name) => deletions.has(name),
+    itemsOf: (news) =>
+      news.generation === String(generation) ? underWay.find(({ number }) => number === news.call)?.items : undefined,
+    begin(newGeneration, lastCall) {
+      generation = newGeneration
+      lastNumber = lastCall
+    },
+    takeAll() {
+      const all = { underWay, waiting }
+      underWay = []
+      waiting = []
+      bytes = 0
+      isReloading = false
+      deletions.clear()
+      return all
+    },
+  }
+}

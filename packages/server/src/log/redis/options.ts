@@ -1,0 +1,36 @@
+/** What a Redis driver of the log is made with. */
+import type { Clock } from '../../kit/clock.ts'
+import type { Logger } from '../../kit/logger.ts'
+import type { RedisLink } from '../../redis/link.ts'
+
+/** What the driver goes by. */
+export type RedisLogOptions = {
+  readonly link: RedisLink
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Who this node is, unlike any other and any earlier process. */
+  readonly node: string
+  readonly dedupWindowMs: number
+  /** `degrade`: what asks for no more than `memory` is delivered and held while Redis is away; `strict`: everything is refused. */
+  readonly mode: 'degrade' | 'strict'
+  /** How many replicas must have a message before it is acknowledged. */
+  readonly replicas: number
+  readonly timeoutMs: number
+  /** Bytes on their way to Redis, before publishers have to wait. */
+  readonly queueBytes: number
+  /** Bytes that are held while it is away. */
+  readonly heldBytes: number
+  /** Bytes of all tails together. */
+  readonly tailBytes: number
+  readonly metrics: RedisLogMetrics
+  /** Where the time in positions comes from: Redis's clock, or, in tests, the node's. */
+  readonly timeOf?: 'redis' | 'node'
+}
+
+/** What it counts. */
+export type RedisLogMetrics = {
+  /** Messages that left the history. */
+  expire(reason: 'length' | 'age' | 'deleted', count: number): void
+  /** A call has its answer. */
+  called(seconds: number, messages: number): void
+}

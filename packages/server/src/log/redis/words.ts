@@ -1,0 +1,52 @@
+/** How a log is spoken of to the scripts: its keys, and what else each of them asks for. */
+import type { Position } from '@arqonbus/protocol'
+import { keyOf } from '../../redis/keys.ts'
+import type { Draft, LogOptions, ReadQuery } from '../contract.ts'
+import type { RedisLog } from './log.ts'
+import type { RedisLogOptions } from './options.ts'
+
+type AnyLog = RedisLog<unknown, Draft>
+type Word = string | number
+
+/** Keys outlive what they hold by a day: a clock that is stepped ahead takes nothing with it. */
+export const SLACK_MS = 86_400_000
+
+/** The words of one driver. */
+export type Words = ReturnType<typeof createWords>
+
+/** Makes them. */
+export function createWords({ clock, dedupWindowMs, node, timeOf }: RedisLogOptions) {
+  const now = () => String(Math.trunc(clock.now()))
+  /** How long keys are kept that nobody writes to, in milliseconds. */
+  const keepOf = ({ ttlMs }: LogOptions) => Math.max(ttlMs, dedupWindowMs) + SLACK_MS
+  /** What this node has seen of it. */
+  const knownOf = ({ birth, given }: AnyLog): Word[] => [birth.ms, given.ms, given.n]
+  return {
+    /** Notes who speaks for this node, and what it has done. */
+    fenceKey: keyOf(`@node:${node}`),
+    /** The node's time, and the time that the script takes for now; '' for Redis's own. */
+    now,
+    time: () => (timeOf === 'node' ? now() : ''),
+    keepOf,
+    knownOf,
+    /** All keys of a log: stream, head, and the two of dedup. */
+    keysOf({ name }: AnyLog): [stream: string, head: string, dedup0: string, dedup1: string] {
+      const start = keyOf(name)
+      return [`${start}:s`, `${start}:h`, `${start}:d0`, `${start}:d1`]
+    },
+    /** What `look.lua` asks of each log. */
+    lookOf: (log: AnyLog, at: Position | undefined): Word[] => [
+      log.options.ttlMs,
+      keepOf(log.options),
+      ...knownOf(log),
+      at === undefined || at.n <= 0 ? '' : `${at.ms}-${at.n}`,
+    ],
+  }
+}
+
+/** What `read.lua` calls a query: a direction, and where it begins. Nothing is before `0-1`. */
+export function placeOf({ after, before, from }: ReadQuery): [direction: 'after' | 'before', position: string] {
+  if (before !== undefined) return ['before', before.ms === 0 ? '0-1' : `${before.ms}-${Math.max(0, before.n)}`]
+  if (after !== undefined) return ['after', after.n < 0 ? '' : `${after.ms}-${after.n}`]
+  return [from === 'newest' ? 'before' : 'after', '']
+}
