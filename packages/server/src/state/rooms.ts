@@ -177,7 +177,8 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
           wanted.liveOnly === true
             ? undefined
             : deps.openLog(
-                address,
+                // A private channel and an open one of its name share nothing: who may not enter the one cannot read it through the other, made where it is not known.
+                wanted.type === 'private' ? `${address}!private` : address,
                 wanted.type === 'private' ? [outlet] : [outlet, room.wideOutlet],
                 logOptions(wanted.options, limits.history),
               ),
