@@ -80,4 +80,33 @@ withProgram('redis-server', 'two servers on one Redis', () => {
     await say(4)
     expect((await take(back, 1)).map(({ payload }) => payload)).toEqual([{ n: 4 }])
   })
+
+  test('whoever has the same id at the other server hears and reads nothing that was meant for the one here', async () => {
+    const [one, other] = await startBoth()
+    const [bob, stranger, ann] = [await one.as('bob-here'), await other.as('bob-here'), await one.as('ann-here')]
+    // Both inboxes are open before the message is sent.
+    for (const client of [bob, stranger]) await client.command('history', { channel: 'arqonbus:inbox' })
+    const secret = {
+      type: 'private',
+      channel: 'pm',
+      payload: { secret: true },
+      metadata: { to: 'bob-here', ack: true },
+    } as const
+    await ann.publish(secret)
+    expect((await bob.next(isMessage)).payload).toEqual({ secret: true })
+    expect(await stranger.messages()).toEqual([])
+    expect(await stranger.command('history', { channel: 'arqonbus:inbox' })).toMatchObject({ messages: [] })
+  })
+
+  test('a private channel shows nothing of itself through one of its name that was made at the other server', async () => {
+    const [one, other] = await startBoth()
+    const [owner, stranger] = [await one.as('owner'), await other.as('stranger')]
+    await owner.command('create_channel', { room: 'nodes', channel: 'secret', type: 'private' })
+    await owner.command('join_channel', { room: 'nodes', channel: 'secret' })
+    await stranger.command('join_channel', { room: 'nodes', channel: 'secret' }).catch(() => {})
+    await owner.publish({ room: 'nodes', channel: 'secret', payload: { secret: true } })
+    expect(await stranger.messages()).toEqual([])
+    const read = await stranger.command('history', { room: 'nodes', channel: 'secret' }).catch(() => ({ messages: [] }))
+    expect(read.messages).toEqual([])
+  })
 })

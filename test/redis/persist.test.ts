@@ -251,7 +251,7 @@ withProgram('redis-server', 'with Redis', () => {
         sender.publish({ type: 'private', channel: 'pm', payload: { n }, metadata: { to: recipients } })
       await to(cid, ['ann', 'bob'], 1)
       await eventually(async () => {
-        for (const id of ['ann', 'bob', 'cid']) expect(await recordOf(id)).toMatchObject({ inboxAfter: 0 })
+        for (const id of ['ann', 'bob', 'cid']) expect(await recordOf(id)).toMatchObject({ clientId: id })
       })
       const again = await killed(bus)
 

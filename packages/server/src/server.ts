@@ -13,7 +13,7 @@ import { createHeartbeat } from './bus/heartbeat.ts'
 import { createJoin } from './bus/join.ts'
 import { createKeeper, type Keeper } from './bus/keep.ts'
 import { createMembership, type Membership } from './bus/membership.ts'
-import { createOpenInboxes } from './bus/open-inbox.ts'
+import { createOpenInbox } from './bus/open-inbox.ts'
 import { createPlaces } from './bus/places.ts'
 import { createPublish } from './bus/publish.ts'
 import { createPutBack } from './bus/put-back.ts'
@@ -144,13 +144,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       client_id: channel.createdBy,
     })
   }
-  const openInboxes = createOpenInboxes({
-    inboxes,
-    sessions,
-    clients,
-    delivery,
-    claimed: (id) => keeper?.sessionChanged(id),
-  })
+  const openInbox = createOpenInbox({ inboxes, sessions, clients, delivery })
   const keeper: Keeper | undefined =
     storage.store &&
     createKeeper({
@@ -161,7 +155,6 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       rooms,
       sessions,
       clients,
-      inboxes,
       putBack: createPutBack({ rooms, membership, created: listenToNew }),
     })
 
@@ -176,14 +169,10 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     answers,
     gaps,
     roomOf: rooms.get,
-    inboxes: openInboxes,
+    openInbox,
     isKnown: (id) => clients.get(id) !== undefined || sessions.get(id) !== undefined,
   })
-  const join = createJoin({
-    places,
-    membership,
-    inboxOf: ({ id }) => openInboxes.of(id),
-  })
+  const join = createJoin({ places, membership, inboxOf: openInbox })
   const isAdminKey = adminKeyCheck(config.adminKey)
   const maxFrameBytes = longestFrame(config.maxMessageBytes) + OWN_BYTES
   const admission = createAdmission({
@@ -234,7 +223,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     // Around a list there are other fields, and `status` has two.
     maxListBytes: maxFrameBytes - 2 * OWN_BYTES,
     disconnect: admission.disconnect,
-    inboxOf: openInboxes.of,
+    inboxOf: openInbox,
     connections: () => door.connections,
     server: () => ({
       name: 'arqonbus',

@@ -50,7 +50,7 @@ export async function openRedisLog(
     metrics: { expire: settings.expired, called: () => {} },
     timeOf,
   })
-  const opened: { known(): unknown }[] = []
+  const opened: { readonly isCurrent: boolean; readonly isClosed: boolean; known(): unknown }[] = []
   const nameOf = (key: string) => `${space}:${key}`
   const driver: LogDriver<string, Draft> = {
     ...made,
@@ -65,7 +65,7 @@ export async function openRedisLog(
     },
     open(key, subject, options) {
       const log = made.open(nameOf(key), subject, options)
-      opened.push(log)
+      opened.push(log as typeof log & { readonly isCurrent: boolean })
       return log
     },
   }
@@ -83,7 +83,9 @@ export async function openRedisLog(
     nameOf,
     async settle() {
       // Who is away settles nothing.
-      while (!driver.isAway && driver.usage().heldMessages > 0) await turn()
+      // What Redis says of a log before it has been looked at again waits for that.
+      const isBusy = () => driver.usage().heldMessages > 0 || opened.some((log) => !log.isClosed && !log.isCurrent)
+      while (!driver.isAway && isBusy()) await turn()
       if (!driver.isAway) await Promise.all(opened.map((log) => log.known()))
     },
     store: {

@@ -113,8 +113,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
     }
     if (ghost !== undefined)
       throw new Refused(new CodedError('client_id_in_use', { client_id: id }), 'client_id_in_use')
-    const n = deps.inboxes.get(id)?.log.given.n ?? -1
-    const begun = sessions.begin(id, { clientType: 'human', ...arrival.profile }, n < 0 ? undefined : n)
+    const begun = sessions.begin(id, { clientType: 'human', ...arrival.profile })
     return { id, ...begun, isResumed: false }
   }
 
@@ -185,7 +184,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
       }
       clients.add(client)
       sessionOf.set(client, session)
-      const inbox = deps.inboxes.get(id)
+      const inbox = deps.inboxes.get(session)
       if (inbox !== undefined) delivery.listen(client, inbox.outlet)
       const kept = isResumed ? session.subscriptions : []
       const wanted = [

@@ -37,8 +37,7 @@ export type Join = (client: Client, asker: Asker, request: JoinRequest) => Maybe
 export type JoinDeps = {
   readonly places: Places
   readonly membership: Membership
-  /** The log of a client's inbox, the outlet that carries it, and the number that its session begins after. */
-  readonly inboxOf: (client: Client) => { readonly log: Log; readonly outlet: Outlet; readonly after: () => number }
+  readonly inboxOf: (clientId: string) => { readonly log: Log; readonly outlet: Outlet }
 }
 
 /** Room-wide joins list so many heads at most; a room with more channels cannot be recovered as a whole. */
@@ -95,17 +94,14 @@ export function createJoin({ places, membership, inboxOf }: JoinDeps): Join {
     })
   }
 
-  /** One's inbox is always joined: a join with `since` recovers it, but nothing from before the session, which is somebody else's. */
+  /** One's inbox is always joined: a join with `since` recovers it. */
   const joinInbox = (client: Client, request: JoinRequest): Maybe<() => JoinResult> => {
     const since = onePosition(request.since, 'since')
-    const { log, outlet, after } = inboxOf(client)
-    return then(locate(log, since, oneId(request.since_id)), (located) => () => {
-      const isForeign = located?.recovered === true && since!.n < after()
-      const found: Located | undefined = isForeign
-        ? { recovered: false, reason: 'reset', first: located.head, head: located.head }
-        : located
-      return { channel: `${BUS}:inbox`, ...goOn(client, outlet, log, since, found) }
-    })
+    const { log, outlet } = inboxOf(client.id)
+    return then(locate(log, since, oneId(request.since_id)), (found) => () => ({
+      channel: `${BUS}:inbox`,
+      ...goOn(client, outlet, log, since, found),
+    }))
   }
 
   /** Lets the client go on behind its position, where it can: one that is joined already is taken there. Says where it goes on. */

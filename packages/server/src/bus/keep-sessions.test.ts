@@ -1,6 +1,5 @@
 import { expect, test } from 'bun:test'
 import { createClients } from '../state/clients.ts'
-import { createInboxes } from '../state/inboxes.ts'
 import { createSessions } from '../state/sessions.ts'
 import type { Change, Store } from '../store/contract.ts'
 import { createSessionKeeper, type SessionKeeper } from './keep-sessions.ts'
@@ -24,10 +23,7 @@ function rig(most = 10) {
   }
   const sessions = createSessions(most, clock, (id) => keeper?.changed(id))
   const clients = createClients()
-  const inboxes = createInboxes(() => {
-    throw new Error('no inbox is opened here')
-  })
-  keeper = createSessionKeeper({ store, clock, sessions, clients, inboxes, sessionTtlMs, maxSessions: most })
+  keeper = createSessionKeeper({ store, clock, sessions, clients, sessionTtlMs, maxSessions: most })
   keeper.ready()
   return {
     keeper,
@@ -44,7 +40,7 @@ function rig(most = 10) {
 
 test('the record of a client that stays connected is written again in time, and lasts a session longer than that', async () => {
   const { sessions, records, settled, pass, clock } = rig()
-  sessions.begin('ann', profile, undefined)
+  sessions.begin('ann', profile)
   await settled()
   for (let minute = 0; minute < 30; minute++) {
     pass(60_000)
@@ -56,7 +52,7 @@ test('the record of a client that stays connected is written again in time, and 
 
 test('that of a client that has gone ends with its session', async () => {
   const { sessions, records, settled, pass, clock } = rig()
-  const { session } = sessions.begin('ann', profile, undefined)
+  const { session } = sessions.begin('ann', profile)
   const end = clock.now() + sessionTtlMs
   sessions.keep(session, ['science:a'], end)
   await settled()
@@ -68,7 +64,7 @@ test('that of a client that has gone ends with its session', async () => {
 
 test('sessions that are ended, or go because there are too many, are taken out', async () => {
   const { sessions, records, settled, clock } = rig(1)
-  const begun = ['one', 'two', 'three'].map((id) => sessions.begin(id, profile, undefined).session)
+  const begun = ['one', 'two', 'three'].map((id) => sessions.begin(id, profile).session)
   for (const session of begun) sessions.keep(session, [], clock.now() + sessionTtlMs)
   await settled()
   expect([...records.values()].map(({ text }) => text !== undefined)).toEqual([false, false, true])
@@ -79,7 +75,7 @@ test('sessions that are ended, or go because there are too many, are taken out',
 
 test('a secret opens the session that the store has, unless it is known here that it has ended', async () => {
   const { keeper, sessions, settled, clock } = rig()
-  const { session, secret } = sessions.begin('ann', profile, undefined)
+  const { session, secret } = sessions.begin('ann', profile)
   sessions.keep(session, [], clock.now() + sessionTtlMs)
   await settled()
   sessions.sweep(clock.now() + sessionTtlMs)

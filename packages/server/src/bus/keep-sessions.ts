@@ -3,7 +3,6 @@ import { parseAddress } from '@arqonbus/protocol'
 import type { Clock } from '../kit/clock.ts'
 import { isSecret } from '../kit/secrets.ts'
 import type { Clients } from '../state/clients.ts'
-import type { Inboxes } from '../state/inboxes.ts'
 import type { Client } from '../state/model.ts'
 import type { Session, Sessions } from '../state/sessions.ts'
 import { subscriptionsOf } from '../state/views.ts'
@@ -18,7 +17,6 @@ export type KeepSessionsDeps = {
   readonly clock: Clock
   readonly sessions: Sessions
   readonly clients: Clients
-  readonly inboxes: Inboxes
   readonly sessionTtlMs: number
   readonly maxSessions: number
 }
@@ -64,7 +62,6 @@ export function createSessionKeeper(deps: KeepSessionsDeps): SessionKeeper {
       profile: client?.profile ?? session.profile,
       subscriptions:
         client !== undefined && joined.has(client) ? subscriptionsOf(client, askerOf(client)) : session.subscriptions,
-      inboxAfter: session.inboxAfter ?? knownBase(deps.inboxes, clientId),
       until: untilOf(session),
     }
   }
@@ -86,13 +83,12 @@ export function createSessionKeeper(deps: KeepSessionsDeps): SessionKeeper {
 
   /** A setting may have become shorter since it was written. */
   const putBack = (record: SessionRecord) => {
-    const { clientId, profile, inboxAfter } = record
+    const { clientId, profile } = record
     sessions.putBack({
       clientId,
       secretHash: Buffer.from(record.secretHash, 'base64url'),
       profile,
       subscriptions: record.subscriptions.filter((one) => typeof one === 'string' && parseAddress(one) !== undefined),
-      inboxAfter,
       expiresAt: Math.min(record.until, clock.now() + sessionTtlMs + 2 * refreshMs),
     })
   }
@@ -142,10 +138,4 @@ export function createSessionKeeper(deps: KeepSessionsDeps): SessionKeeper {
       }
     },
   }
-}
-
-/** Up to here an inbox is somebody else's, where the session does not know it yet: where it stood when this node came to know it. */
-function knownBase(inboxes: Inboxes, clientId: string): number | undefined {
-  const n = inboxes.get(clientId)?.log.base.n ?? -1
-  return n < 0 ? undefined : n
 }

@@ -11,11 +11,11 @@ import type { Inbox } from '../state/inboxes.ts'
 import type { Client } from '../state/model.ts'
 import type { Answers } from './answers.ts'
 import { askedReplicas, countListeners, type DraftOf, malformed, type PrivatePart } from './draft.ts'
+import type { OpenInbox } from './open-inbox.ts'
 
 /** What private messages need. */
 export type PrivateDeps = {
-  /** Inboxes, made where there is none. */
-  readonly inboxes: { openFor(clientId: string): Inbox }
+  readonly openInbox: OpenInbox
   /** True for a client that is connected, or whose session is kept. */
   readonly isKnown: (clientId: string) => boolean
   readonly answers: Answers
@@ -36,8 +36,8 @@ export function createPrivate(deps: PrivateDeps) {
     const unknown = recipients.filter((id) => !deps.isKnown(id))
     if (unknown.length > 0) throw new CodedError('client_not_found', { client_ids: unknown })
 
-    const own = deps.inboxes.openFor(client.id)
-    const others = [...new Set(recipients)].filter((id) => id !== client.id).map((id) => deps.inboxes.openFor(id))
+    const own = deps.openInbox(client.id)
+    const others = [...new Set(recipients)].filter((id) => id !== client.id).map((id) => deps.openInbox(id))
     let isSettled = false
     let isLater = false
     send(client, envelope, own, others, () => {

@@ -24,7 +24,7 @@ import { askerOf, type Places } from './places.ts'
 import { createPrivate, type PrivateDeps } from './private.ts'
 
 /** What publishing needs. */
-export type PublishDeps = Pick<PrivateDeps, 'inboxes' | 'isKnown'> & {
+export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'isKnown'> & {
   readonly log: BusLog
   readonly clock: Clock
   readonly places: Places

@@ -9,8 +9,7 @@ import { readWhere, whileAway } from './reading.ts'
 /** What `history` reads from. */
 export type HistoryDeps = {
   readonly places: Places
-  /** A client's inbox, and the number after which it is the client's own, once the log is known. */
-  readonly inboxOf: (clientId: string) => { readonly log: Log; readonly after: () => number }
+  readonly inboxOf: (clientId: string) => { readonly log: Log }
   /** The messages of one answer take so many bytes at most. */
   readonly maxListBytes: number
 }
@@ -34,7 +33,7 @@ export const history = ({ places, inboxOf, maxListBytes }: HistoryDeps) =>
     }
     const log = isInbox ? inboxOf(requester.id).log : logOf(places, address, asker)
     const readWith = (read: (query: ReadQuery) => Maybe<Page>) =>
-      isInbox ? readInbox(read, inboxOf(requester.id).after(), requester.id, parameters.with, query) : read(query)
+      parameters.with === undefined ? read(query) : readConversation(read, requester.id, parameters.with, query)
     const read = whileAway<Page>(
       () => then(log.known(), () => readWith((query) => log.read(query))),
       () =>
@@ -56,16 +55,14 @@ export const history = ({ places, inboxOf, maxListBytes }: HistoryDeps) =>
     })
   })
 
-/** What is one's own of an inbox, and of that perhaps only the conversation with one client. */
-function readInbox(
+/** Of an inbox only the conversation with one client. */
+function readConversation(
   read: (query: ReadQuery) => Maybe<Page>,
-  after: number,
   own: string,
-  other: string | undefined,
+  other: string,
   query: ReadQuery,
 ): Maybe<Page> {
-  if (after === 0 && other === undefined) return read(query)
-  return readWhere(read, query, (entry) => entry.n > after && (other === undefined || isBetween(entry, own, other)))
+  return readWhere(read, query, (entry) => isBetween(entry, own, other))
 }
 
 function logOf(places: Places, address: { room: string; channel: string }, asker: Asker): Log {

@@ -164,10 +164,10 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     this.expire(this.#shared.clock.now())
     const firstN = this.#firstN()
     if (query.before !== undefined || (query.after === undefined && query.from === 'newest')) {
-      const end = Math.min(query.before?.n ?? Number.POSITIVE_INFINITY, this.#n + 1)
+      const end = Math.min(this.#numberOf(query.before) ?? Number.POSITIVE_INFINITY, this.#n + 1)
       return this.#page(this.#startBefore(end, query), end, 'older')
     }
-    return this.#page(Math.max((query.after?.n ?? 0) + 1, firstN), undefined, 'newer', query)
+    return this.#page(Math.max((this.#numberOf(query.after) ?? 0) + 1, firstN), undefined, 'newer', query)
   }
 
   readAtHand(query: ReadQuery): Page {
@@ -213,6 +213,11 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     let count = 1
     while (count < ring.length && ring.at(ring.firstN + count)!.ms + this.#options.ttlMs <= now) count++
     this.#drop('age', count)
+  }
+
+  /** Of a position from before this log, which is another's: everything here comes after it. */
+  #numberOf(position: Position | undefined): number | undefined {
+    return position !== undefined && position.ms < this.birth.ms ? 0 : position?.n
   }
 
   #fingerprint(draft: D): Fingerprint {

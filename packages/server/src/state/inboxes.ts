@@ -1,26 +1,37 @@
-/** Inboxes: a log for each client id that has sent or got a private message (protocol §4). */
+/**
+ * Inboxes: a log for each session whose client has sent or got a private message (protocol §4).
+ *
+ * It is the session's, and not the id's: whoever takes the id later, here or at another server, has another inbox, and neither hears nor reads what was
+ * meant for somebody else.
+ */
 import { BUS } from '@arqonbus/protocol'
 import type { Log } from '../log/contract.ts'
 import type { Outlet } from './model.ts'
+import type { Session } from './sessions.ts'
 
 const INBOX = { room: BUS, channel: 'inbox' }
 
 /** An inbox. */
 export type Inbox = {
   readonly clientId: string
+  /** Which session's it is. */
+  readonly key: string
   readonly log: Log
   readonly outlet: Outlet
 }
 
-/** The inboxes by client id. */
+/** The inboxes by client id: an id has one session here, and no more than one inbox. */
 export type Inboxes = {
   readonly size: number
-  get(clientId: string): Inbox | undefined
-  /** The inbox of a client, made where there is none. */
-  open(clientId: string): Inbox
+  get(session: Session): Inbox | undefined
+  /** The inbox of a session, made where there is none. That of an earlier session of its client is let go. */
+  open(session: Session): Inbox
   /** Lets go those that are empty and of nobody. */
   sweep(isKnown: (clientId: string) => boolean): void
 }
+
+/** Enough of the hash of its secret to tell it from every other session of its client. */
+const keyOf = ({ secretHash }: Session): string => secretHash.toString('base64url', 0, 12)
 
 /** No inboxes. */
 export function createInboxes(openLog: (key: string, outlets: readonly Outlet[]) => Log): Inboxes {
@@ -29,10 +40,16 @@ export function createInboxes(openLog: (key: string, outlets: readonly Outlet[])
     get size() {
       return inboxes.size
     },
-    get: (clientId) => inboxes.get(clientId),
-    open(clientId) {
+    get(session) {
+      const inbox = inboxes.get(session.clientId)
+      return inbox?.key === keyOf(session) ? inbox : undefined
+    },
+    open(session) {
+      const { clientId } = session
+      const key = keyOf(session)
       const existing = inboxes.get(clientId)
-      if (existing !== undefined) return existing
+      if (existing?.key === key) return existing
+      existing?.log.close()
       const outlet: Outlet = {
         topic: `i:${clientId}`,
         address: INBOX,
@@ -40,7 +57,7 @@ export function createInboxes(openLog: (key: string, outlets: readonly Outlet[])
         live: 0,
         logs: () => [inbox.log],
       }
-      const inbox: Inbox = { clientId, log: openLog(`@inbox:${clientId}`, [outlet]), outlet }
+      const inbox: Inbox = { clientId, key, log: openLog(`@inbox:${clientId}:${key}`, [outlet]), outlet }
       inboxes.set(clientId, inbox)
       return inbox
     },

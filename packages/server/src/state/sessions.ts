@@ -10,8 +10,6 @@ export type Session = {
   profile: Profile
   /** Addresses: as of the end of its last connection. */
   subscriptions: readonly string[]
-  /** The inbox belongs to the session: messages up to this number are somebody else's. Undefined until the inbox is opened. */
-  inboxAfter: number | undefined
   /** When it ends; undefined while its client is connected. */
   expiresAt: number | undefined
 }
@@ -23,7 +21,7 @@ export type Sessions = {
   find(clientId: string, secret: string): Session | undefined
   get(clientId: string): Session | undefined
   /** Begins a session; returns the secret, which nobody else ever sees again. */
-  begin(clientId: string, profile: Profile, inboxAfter: number | undefined): { session: Session; secret: string }
+  begin(clientId: string, profile: Profile): { session: Session; secret: string }
   /** Its client is back. The secret stays: a new one could be lost with a welcome that never arrived. */
   resume(session: Session): void
   /** The client has gone: the session is kept until `expiresAt`. */
@@ -74,14 +72,13 @@ export function createSessions(max: number, clock: Clock, changed: (clientId: st
       return session !== undefined && isSecret(secret, session.secretHash) ? session : undefined
     },
     get,
-    begin(clientId, profile, inboxAfter) {
+    begin(clientId, profile) {
       const secret = newSecret()
       const session: Session = {
         clientId,
         secretHash: hashSecret(secret),
         profile,
         subscriptions: [],
-        inboxAfter,
         expiresAt: undefined,
       }
       add(session)

@@ -39,7 +39,6 @@ export type SessionRecord = {
     readonly personality?: string
   }
   readonly subscriptions: readonly string[]
-  readonly inboxAfter: number | undefined
   /** When it ends, if nobody comes back. */
   readonly until: number
 }

@@ -25,7 +25,6 @@ const session: SessionRecord = {
   secretHash: Buffer.alloc(32, 7).toString('base64url'),
   profile: { clientType: 'human', screenName: 'Ann' },
   subscriptions: ['science:*'],
-  inboxAfter: 3,
   until: 5,
 }
 

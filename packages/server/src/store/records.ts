@@ -35,11 +35,11 @@ export function channelIn(address: string, text: string): ChannelRecord | undefi
 export function sessionIn(text: string): SessionRecord | undefined {
   const value = objectIn(text)
   if (value === undefined) return undefined
-  const { clientId, secretHash, profile, subscriptions, inboxAfter, until } = value
+  const { clientId, secretHash, profile, subscriptions, until } = value
   if (typeof clientId !== 'string' || typeof secretHash !== 'string' || !isTime(until)) return undefined
   if (Buffer.from(secretHash, 'base64url').length !== HASH_BYTES) return undefined
   if (!isObject(profile) || typeof profile.clientType !== 'string') return undefined
-  if (!Array.isArray(subscriptions) || !isOptional('number', inboxAfter)) return undefined
+  if (!Array.isArray(subscriptions)) return undefined
   return value as SessionRecord
 }
 
