@@ -7,6 +7,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { dirname, join } from 'node:path'
 import { commandsPage } from './docs/commands.ts'
 import { configPage } from './docs/config.ts'
+import { durabilityPage } from './docs/durability.ts'
 import { envelopePage } from './docs/envelope.ts'
 import { errorsPage } from './docs/errors.ts'
 import { metricsPage } from './docs/metrics.ts'
@@ -14,7 +15,15 @@ import type { Page } from './docs/page.ts'
 import { schemaFolder, schemaPages } from './docs/schemas.ts'
 
 /** Every generated page. A new generator is a file in `docs/` beside this one and an entry here. */
-const pages: readonly Page[] = [configPage, commandsPage, envelopePage, errorsPage, metricsPage, ...schemaPages]
+const pages: readonly Page[] = [
+  configPage,
+  commandsPage,
+  durabilityPage,
+  envelopePage,
+  errorsPage,
+  metricsPage,
+  ...schemaPages,
+]
 
 /** Folders that hold generated pages and nothing else. */
 const generatedFolders: readonly string[] = [schemaFolder]

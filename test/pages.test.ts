@@ -2,9 +2,10 @@ import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileReference, reference } from '@arqonbus/server/config'
+import { withProgram } from '@arqonbus/testing'
 import { isConversation, looksLikeConversation } from './pages/conversation.ts'
 import { type Block, fencedBlocks, localLinks, npmScripts } from './pages/markdown.ts'
-import { playPage } from './pages/play.ts'
+import { needsRedis, playPage } from './pages/play.ts'
 import { root } from './support/bus-process.ts'
 
 const places = ['*.md', 'docs/**/*.md', 'packages/*/*.md', 'bench/*.md', 'examples/*.md']
@@ -48,9 +49,9 @@ for (const path of pages) {
     }
 
     if (blocks.some(isConversation)) {
-      test('its conversations happen as they are shown', async () => {
-        await playPage(markdown)
-      })
+      const play = () => test('its conversations happen as they are shown', () => playPage(markdown))
+      if (needsRedis(markdown)) withProgram('redis-server', `${path}, with Redis`, play)
+      else play()
     }
   })
 }

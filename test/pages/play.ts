@@ -1,5 +1,6 @@
 /** Plays the conversations of a page against real buses and says where the page is wrong. */
 
+import { startRedis, type TestRedis } from '@arqonbus/testing'
 import { type BusProcess, startBusProcess } from '../support/bus-process.ts'
 import { openTerminal, type Terminal } from '../support/terminal.ts'
 import { type Conversation, isConversation, readConversation, type Step } from './conversation.ts'
@@ -7,7 +8,14 @@ import { fencedBlocks } from './markdown.ts'
 import { type Bindings, mismatch, withBindings } from './match.ts'
 
 /** What the blocks of a page share: a bus, the terminals that are connected to it, and what was learned. */
-type Stage = { bus: BusProcess; terminals: Map<string, Terminal>; bindings: Bindings }
+type Stage = { bus: BusProcess; redis: TestRedis | undefined; terminals: Map<string, Terminal>; bindings: Bindings }
+
+/** The Redis of a page: where a conversation names it, a real one stands in its place. */
+const REDIS_OF_PAGES = 'redis://127.0.0.1:6379'
+
+/** True where a conversation of the page needs a Redis. */
+export const needsRedis = (markdown: string): boolean =>
+  fencedBlocks(markdown).some((block) => isConversation(block) && block.info.includes(REDIS_OF_PAGES))
 
 /** Plays all conversations of a page. Blocks without settings go on where the one before left off; a block with some is alone. */
 export async function playPage(markdown: string): Promise<void> {
@@ -37,12 +45,15 @@ async function playAlone(conversation: Conversation): Promise<void> {
 }
 
 async function setUp(settings: Record<string, string>): Promise<Stage> {
-  return { bus: await startBusProcess({ settings }), terminals: new Map(), bindings: new Map() }
+  const redis = settings.ARQONBUS_REDIS_URL === REDIS_OF_PAGES ? await startRedis() : undefined
+  const real = redis === undefined ? settings : { ...settings, ARQONBUS_REDIS_URL: redis.url }
+  return { bus: await startBusProcess({ settings: real }), redis, terminals: new Map(), bindings: new Map() }
 }
 
-async function tearDown({ bus, terminals }: Stage): Promise<void> {
+async function tearDown({ bus, redis, terminals }: Stage): Promise<void> {
   for (const terminal of terminals.values()) terminal.hangUp()
   await bus.stop('SIGKILL')
+  await redis?.stop()
 }
 
 async function play({ steps }: Conversation, stage: Stage): Promise<void> {

@@ -29,7 +29,7 @@ export type Entry = {
 export type LogListener<Subject, D extends Draft> = {
   /** The log has it. Called in the order of positions, once for each. `replicas` have it too, where that was asked for. */
   appended(subject: Subject, entry: Entry, draft: D | undefined, replicas?: number): void
-  /** The log has it, and it was announced here before that was known to be this draft. */
+  /** The log has it, and it was announced here before that was known to be this draft; or it will be, from the stream, once the log is back. */
   confirmed(subject: Subject, position: Position, draft: D, replicas?: number): void
   /** The log had it already, at `position`; undefined where it is held. */
   repeated(subject: Subject, position: Position | undefined, draft: D): void

@@ -38,7 +38,7 @@ export function outcomeOf(problem: unknown): Outcome {
 export function nameOfFault(problem: unknown): string {
   const word = wordOf(problem)
   if (REFUSALS.has(word) || word === 'NOSCRIPT') return word.toLowerCase()
-  const { code, message } = problem as { code?: unknown; message?: unknown }
+  const { code, message } = (problem ?? {}) as { code?: unknown; message?: unknown }
   if (typeof code === 'string') return code.toLowerCase()
   return String(message).includes('timed out') ? 'timeout' : 'broken'
 }

@@ -1,0 +1,404 @@
+/**
+ * What survives which failure at which level, with what shows it: the one table behind `docs/reference/durability.md`. A test holds that every cell has a
+ * proof, and that the tests it names are there.
+ */
+
+/** How a message was acknowledged, and with which Redis behind it: the columns. */
+export const setups = {
+  memory: '`memory`, without Redis',
+  held: '`memory`, while Redis is away',
+  everysec: '`stored`, `everysec`',
+  no: '`stored`, `appendfsync no`',
+  none: '`stored`, no append-only file',
+  disk: '`disk`',
+} as const
+
+/** A column. */
+export type Setup = keyof typeof setups
+
+/** All that keep messages in Redis. */
+export const withRedis: readonly Setup[] = ['everysec', 'no', 'none', 'disk']
+
+/** A test, by its file and its sentence. */
+export type Proof = { readonly file: string; readonly sentence: string }
+
+/** What becomes of messages that were acknowledged before a failure. */
+export type Cell = {
+  readonly setups: readonly Setup[]
+  /** What the acknowledgement says, where it is not what the columns say. */
+  readonly acknowledgedAs?: string
+  /** In the overview. */
+  readonly short: 'kept' | 'lost, told' | 'lost' | 'kept or counted' | 'no such level'
+  readonly text: string
+  readonly proofs: readonly Proof[]
+  /** What no test can show here: what it follows from, with the source. */
+  readonly derived?: string
+}
+
+/** A failure: a row. Columns that stand in no cell have nothing to do with it. */
+export type Failure = { readonly name: string; readonly about: string; readonly cells: readonly Cell[] }
+
+const proofsIn =
+  (file: string) =>
+  (sentence: string): Proof => ({ file, sentence })
+const byProcesses = proofsIn('test/faults/redis/faults/processes.ts')
+const byLink = proofsIn('test/faults/redis/faults/link.ts')
+const byData = proofsIn('test/faults/redis/faults/data.ts')
+const byClocks = proofsIn('test/faults/redis/faults/clocks.ts')
+const bySurvival = proofsIn('test/redis/survival.test.ts')
+const byAway = proofsIn('test/redis/away.test.ts')
+/** What every log is held to, that in memory too. */
+const bySuite = proofsIn('packages/testing/src/suites/log.ts')
+const byLevels = proofsIn('test/redis/levels.test.ts')
+/** How levels are derived. */
+export const byDerived = proofsIn('test/redis/derived.test.ts')
+
+const persistence =
+  '[what Redis says of its persistence](https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/)'
+const tornFromMemory = proofsIn('test/faults/memory-log.test.ts')(
+  'after a kill -9 everybody is back within five seconds, is told of the gap before anything else, and gets nothing twice',
+)
+const heldIsAppended = byAway(
+  'what asks for no more than memory is delivered as provisional, and again with its position when Redis is back',
+)
+const unsyncedIsLost = byProcesses(
+  'a kill -9 of a Redis that syncs every second loses nothing older, and whoever misses something is told',
+)
+const allIsLost = bySurvival(
+  'a kill -9 of a Redis without an append-only file takes everything, and whoever stays or comes back is told',
+)
+
+/** The rows. */
+export const failures: readonly Failure[] = [
+  {
+    name: 'The bus is killed',
+    about: '`kill -9`, or its machine fails.',
+    cells: [
+      {
+        setups: ['memory'],
+        short: 'lost, told',
+        text: 'The log ends with the process. Whoever comes back with a position is told: `recovered: false`, `reset`.',
+        proofs: [tornFromMemory],
+      },
+      {
+        setups: ['held'],
+        short: 'lost',
+        text: 'What waited for Redis ends with the process. `"position": null` had said that it was in no log; those who got the provisional copy are not told.',
+        proofs: [bySurvival('what is held while Redis is away goes with a bus that is killed')],
+      },
+      {
+        setups: withRedis,
+        short: 'kept',
+        text: 'Redis has it. Clients come back to this bus, started anew, or to another one on the same Redis.',
+        proofs: [
+          byProcesses('a kill -9 of the bus loses nothing that was stored, and nobody notices but by the wait'),
+          byProcesses('a kill -9 of one of two buses loses nothing, and the clients of the other do not feel it'),
+          bySurvival('a kill -9 of the bus takes nothing that Redis has, however Redis syncs'),
+        ],
+      },
+    ],
+  },
+  {
+    name: 'The bus is restarted',
+    about: 'SIGTERM or SIGINT: it drains first.',
+    cells: [
+      {
+        setups: ['memory'],
+        short: 'lost, told',
+        text: 'As when it is killed.',
+        proofs: [tornFromMemory],
+      },
+      {
+        setups: ['held'],
+        short: 'kept or counted',
+        text: 'The drain waits for Redis, up to `ARQONBUS_DRAIN_TIMEOUT`. What could not be stored by then is lost, and counted in the line `messages_lost`.',
+        proofs: [
+          byAway('a drain waits until what was acknowledged meanwhile is stored'),
+          bySurvival('a drain that ends before Redis is back says how many messages are lost'),
+        ],
+      },
+      {
+        setups: withRedis,
+        short: 'kept',
+        text: 'Redis has it. That the next process finds it does not depend on how Redis syncs.',
+        proofs: [
+          byProcesses('a rolling restart under load loses nothing, and refuses nothing for good'),
+          proofsIn('test/redis/kept.test.ts')(
+            'a message is acknowledged as stored, delivered with its position, and there after the bus has been started anew',
+          ),
+        ],
+      },
+    ],
+  },
+  {
+    name: 'Redis is killed',
+    about: '`kill -9` of `redis-server`, and it is started again with its files. The machine goes on.',
+    cells: [
+      {
+        setups: ['held'],
+        short: 'kept',
+        text: 'It waits in the bus, and is appended when Redis is back.',
+        proofs: [heldIsAppended],
+      },
+      {
+        setups: ['everysec'],
+        short: 'lost, told',
+        text: 'Mostly nothing. Where the disk is slow, Redis answers ahead of writing, and up to two seconds are gone.',
+        proofs: [unsyncedIsLost],
+      },
+      {
+        setups: ['no'],
+        short: 'kept',
+        text: 'Redis hands its file to the system before it answers, and the system goes on.',
+        proofs: [
+          bySurvival('a kill -9 of a Redis that leaves syncing to the system takes nothing that it had answered'),
+        ],
+      },
+      {
+        setups: ['none'],
+        short: 'lost, told',
+        text: 'Everything since the last snapshot (`save`), and without snapshots everything.',
+        proofs: [allIsLost],
+      },
+      {
+        setups: ['disk'],
+        short: 'kept',
+        text: 'Also where the bus is killed in the same moment.',
+        proofs: [
+          byProcesses('a kill -9 of a Redis that syncs always loses nothing that was on disk'),
+          byProcesses('a kill -9 of both loses nothing that was on disk'),
+        ],
+      },
+    ],
+  },
+  {
+    name: 'Redis does not answer',
+    about: 'It is stopped, unreachable, or its connections are cut, for longer than `ARQONBUS_REDIS_TIMEOUT`.',
+    cells: [
+      {
+        setups: ['held'],
+        short: 'kept',
+        text: 'It waits in the bus, up to `ARQONBUS_REDIS_HELD_BYTES`; beyond that messages are refused, and none that was taken is dropped.',
+        proofs: [
+          heldIsAppended,
+          byAway(
+            'what is held is bounded: when it is full, publishes are refused, counted, and nothing that was taken is lost',
+          ),
+        ],
+      },
+      {
+        setups: withRedis,
+        short: 'kept',
+        text: 'Redis lost nothing, so it does not matter how it syncs. What was in flight is `outcome_unknown`: it is stored once or not at all, and the same id tells which.',
+        proofs: [
+          byLink(
+            'a Redis that stops for longer than the timeout is noticed, and what was in flight is settled by its id',
+          ),
+          byLink('a stalled link to Redis is noticed, and what was on its way is stored once or not at all'),
+          byLink('connections to Redis that are reset again and again lose nothing, and store nothing twice'),
+          byAway(
+            'a Redis that takes everything and answers nothing is noticed in time; what was in flight is unknown, and the same id settles it',
+          ),
+        ],
+      },
+    ],
+  },
+  {
+    name: 'The machine of Redis loses its power',
+    about:
+      'Or its kernel fails: what was not synced to the disk is gone. Nothing here can show that; it follows from what Redis promises.',
+    cells: [
+      {
+        setups: ['held'],
+        short: 'kept',
+        text: 'It waits in the bus, where that runs on another machine.',
+        proofs: [heldIsAppended],
+      },
+      {
+        setups: ['everysec'],
+        short: 'lost, told',
+        text: 'The last second, or two where the disk is slow.',
+        proofs: [unsyncedIsLost],
+        derived: `How much: ${persistence}, \`appendfsync everysec\`. That it is told is shown by a Redis that is killed.`,
+      },
+      {
+        setups: ['no'],
+        short: 'lost, told',
+        text: 'What the system had not written: on Linux normally up to 30 seconds.',
+        proofs: [unsyncedIsLost],
+        derived: `How much: ${persistence}, \`appendfsync no\`. That it is told is shown by a Redis that is killed.`,
+      },
+      {
+        setups: ['none'],
+        short: 'lost, told',
+        text: 'Everything since the last snapshot.',
+        proofs: [allIsLost],
+        derived: `How much: ${persistence}, snapshots.`,
+      },
+      {
+        setups: ['disk'],
+        short: 'kept',
+        text: 'As far as the disk keeps what it says that it has written.',
+        proofs: [],
+        derived: `${persistence}, \`appendfsync always\`: one sync for each batch of commands, before their replies.`,
+      },
+    ],
+  },
+  {
+    name: 'The memory of Redis is full',
+    about: '`maxmemory` is reached, with `maxmemory-policy noeviction`.',
+    cells: [
+      {
+        setups: ['held'],
+        short: 'kept',
+        text: 'A full Redis counts as away: what asks for no more than `memory` is held until there is room.',
+        proofs: [byData('a Redis that is full refuses, keeps what it has, and takes again when there is room')],
+      },
+      {
+        setups: withRedis,
+        short: 'kept',
+        text: 'Redis keeps what it has and takes nothing more: `storage_unavailable`.',
+        proofs: [byData('a Redis that is full refuses, keeps what it has, and takes again when there is room')],
+      },
+    ],
+  },
+  {
+    name: 'Redis evicts',
+    about:
+      'Any `maxmemory-policy` but `noeviction`: Redis may let go anything at any moment. That is never called more than `memory`, however it syncs.',
+    cells: [
+      {
+        setups: withRedis,
+        acknowledgedAs: '`memory`, with a position',
+        short: 'no such level',
+        text: 'What Redis let go is lost, and told. What remembers ids may go too: a message that is sent again may then stand there twice.',
+        proofs: [
+          byLevels('is no more than `memory` where Redis may evict keys'),
+          bySurvival('what a Redis that evicts has let go is missed by nobody who is not told'),
+        ],
+      },
+    ],
+  },
+  {
+    name: 'A replica takes over that lacks the tail',
+    about: 'Replication is asynchronous: what the primary had acknowledged last may be on no replica.',
+    cells: [
+      {
+        setups: withRedis,
+        short: 'lost, told',
+        text: 'The tail. `disk` speaks of the disk of the primary alone; `replicas` is about this, see below.',
+        proofs: [
+          byData('a replica that lacks the tail takes over, and whoever had the tail is told that it is gone'),
+          byData(
+            'a replica that lacks the tail takes over while everybody is away, and whoever comes back is told that it is gone',
+          ),
+        ],
+      },
+    ],
+  },
+  {
+    name: 'Somebody empties Redis',
+    about: '`FLUSHALL`, or keys that are deleted.',
+    cells: [
+      {
+        setups: withRedis,
+        short: 'lost, told',
+        text: 'Everything, and nothing is invented: positions begin anew, later than all that were given.',
+        proofs: [
+          byData('after FLUSHALL whoever stays is told, and nothing is invented'),
+          byData('after FLUSHALL whoever was away is told, and nothing is invented'),
+        ],
+      },
+    ],
+  },
+  {
+    name: 'A clock is set',
+    about: 'That of Redis, or that of the bus, by hours, ahead or back.',
+    cells: [
+      {
+        setups: ['memory'],
+        short: 'lost, told',
+        text: 'There is one clock alone: set ahead by more than the retention, it lets everything expire. Positions never fall.',
+        proofs: [
+          bySuite('a message goes when its time is over, read or swept'),
+          bySuite('what is gone is told with where the log begins'),
+          bySuite('the time in positions never falls, wherever the clock is set'),
+        ],
+      },
+      {
+        setups: withRedis,
+        short: 'kept',
+        text: 'What expires goes by the lesser of the two clocks, so one that is ahead takes nothing; positions never fall.',
+        proofs: [
+          byClocks(
+            "Redis's clock that is set two hours ahead and back again expires nothing, and positions never fall",
+          ),
+          byClocks("Redis's clock that is set two hours back and on again changes nothing"),
+          byClocks("the bus's clock that is set two hours back, ahead and right again changes nothing"),
+        ],
+      },
+    ],
+  },
+  {
+    name: 'What the bus needs in Redis is taken away',
+    about: '`SCRIPT FLUSH`, `CLIENT KILL`, the heads of channels deleted.',
+    cells: [
+      {
+        setups: withRedis,
+        short: 'kept',
+        text: 'Scripts are loaded again, connections made again, heads made again from their streams.',
+        proofs: [
+          byData('scripts that Redis has forgotten are loaded again, and nobody is refused anything'),
+          byData('heads of channels that are gone are made again from their streams'),
+          byLink('a client that Redis ends by CLIENT KILL is back, and nothing is lost'),
+        ],
+      },
+    ],
+  },
+]
+
+/** How the level follows from what Redis says of itself; the first that fits holds. */
+export const derivations: readonly { readonly when: string; readonly level: string; readonly proof: Proof }[] = [
+  {
+    when: '`maxmemory-policy` is not `noeviction`',
+    level: '`memory`',
+    proof: byLevels('is no more than `memory` where Redis may evict keys'),
+  },
+  {
+    when: 'Redis does not tell its configuration (`CONFIG` is not allowed)',
+    level: '`stored`',
+    proof: byDerived('that does not say how it is configured is `stored` where it evicts nothing, and else `memory`'),
+  },
+  {
+    when: '`appendonly` is not `yes`',
+    level: '`stored`',
+    proof: byDerived('without an append-only file is `stored`'),
+  },
+  {
+    when: '`appendfsync` is `everysec`',
+    level: '`stored`',
+    proof: byLevels('is `stored` where it syncs every second, and `disk` is refused with what there is'),
+  },
+  {
+    when: '`appendfsync` is `no`',
+    level: '`stored`',
+    proof: byDerived('that leaves syncing to the system is `stored`'),
+  },
+  {
+    when: '`no-appendfsync-on-rewrite` is `yes`',
+    level: '`stored`',
+    proof: byDerived('that does not sync while it rewrites its file is `stored`'),
+  },
+  {
+    when: '`appendonly yes`, `appendfsync always`, and the last write to the file went well',
+    level: '`disk`',
+    proof: byLevels('is `disk` where Redis syncs before each answer, and then `disk` may be asked for'),
+  },
+]
+
+/** What `replicas` adds. */
+export const replicaProofs = {
+  told: byLevels('is told with the replicas that have the message, where they are waited for'),
+  survives: bySurvival('a message that a replica has outlives the primary, where that replica takes over'),
+  reconnect: byLevels('is found out again at each reconnect'),
+} as const

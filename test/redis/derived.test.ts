@@ -1,0 +1,35 @@
+/** How the durability level follows from what Redis says of itself. */
+import { afterEach, expect, test } from 'bun:test'
+import { type RedisOptions, startBus, startRedis, type TestRedis, withProgram } from '@arqonbus/testing'
+
+withProgram('redis-server', 'the level of a Redis', () => {
+  const opened: TestRedis[] = []
+  afterEach(async () => {
+    for (const redis of opened.splice(0)) await redis.stop()
+  })
+  const levelOf = async (options: RedisOptions, prepare: (redis: TestRedis) => Promise<unknown> = async () => {}) => {
+    const redis = await startRedis(options)
+    opened.push(redis)
+    await prepare(redis)
+    const ann = await (await startBus({ redisUrl: redis.url })).connect()
+    return ann.welcome.durability
+  }
+
+  test('without an append-only file is `stored`', async () => {
+    expect(await levelOf({ config: { appendonly: 'no' } })).toBe('stored')
+  })
+
+  test('that leaves syncing to the system is `stored`', async () => {
+    expect(await levelOf({ appendfsync: 'no' })).toBe('stored')
+  })
+
+  test('that does not sync while it rewrites its file is `stored`', async () => {
+    expect(await levelOf({ appendfsync: 'always', config: { 'no-appendfsync-on-rewrite': 'yes' } })).toBe('stored')
+  })
+
+  test('that does not say how it is configured is `stored` where it evicts nothing, and else `memory`', async () => {
+    const hide = (redis: TestRedis) => redis.command('ACL', 'SETUSER', 'default', '-config')
+    expect(await levelOf({ appendfsync: 'always' }, hide)).toBe('stored')
+    expect(await levelOf({ config: { 'maxmemory-policy': 'volatile-ttl' } }, hide)).toBe('memory')
+  })
+})

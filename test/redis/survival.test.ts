@@ -1,0 +1,171 @@
+/** What survives which failure beside the faults of `test/faults/redis`: the other ways to set Redis up, and what is lost and told. */
+import { afterEach, expect, test } from 'bun:test'
+import {
+  connect,
+  eventually,
+  type Frame,
+  type RedisOptions,
+  startBus,
+  startRedis,
+  type TestBus,
+  type TestClient,
+  type TestRedis,
+  withProgram,
+} from '@arqonbus/testing'
+import { type BusProcess, startBusProcess } from '../support/bus-process.ts'
+
+withProgram('redis-server', 'what survives', () => {
+  const ended: (() => unknown)[] = []
+  afterEach(async () => {
+    for (const end of ended.splice(0).reverse()) await end()
+  })
+  const start = async (options: RedisOptions = {}): Promise<TestRedis> => {
+    const redis = await startRedis(options)
+    ended.push(redis.stop)
+    return redis
+  }
+  const startProcess = async (redisUrl: string, settings: Record<string, string> = {}): Promise<BusProcess> => {
+    const bus = await startBusProcess({
+      settings: { ARQONBUS_REDIS_URL: redisUrl, ARQONBUS_REDIS_TIMEOUT: '300ms', ...settings },
+    })
+    ended.push(() => bus.stop('SIGKILL'))
+    return bus
+  }
+  const as = (id: string, { busUrl }: { busUrl: string }) =>
+    connect(busUrl, { query: { client_id: id, join: ['science:a'] } })
+  const say = (client: TestClient, n: number, ack: unknown = true) =>
+    client.publish({ channel: 'a', payload: { n }, metadata: { ack } })
+  const said = async (client: TestClient): Promise<unknown[]> => {
+    const { messages } = (await client.command('history', { channel: 'science:a' })) as { messages: Frame[] }
+    return messages.map(({ payload }) => payload)
+  }
+  const isGap = ({ channel, payload }: Frame) => channel === 'a' && (payload as { event?: string }).event === 'gap'
+  /** Until it is stored again. */
+  const stored = (client: TestClient, n: number) =>
+    eventually(async () => {
+      const { position } = await say(client, n)
+      if (position === null) throw new Error('Redis is away')
+      return position
+    })
+  const isAway = (bus: TestBus) =>
+    eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(0))
+
+  test('a kill -9 of the bus takes nothing that Redis has, however Redis syncs', async () => {
+    const ways: RedisOptions[] = [
+      { appendfsync: 'always' },
+      { appendfsync: 'everysec' },
+      { appendfsync: 'no' },
+      { config: { appendonly: 'no' } },
+    ]
+    for (const way of ways) {
+      const redis = await start(way)
+      const bus = await startProcess(redis.url)
+      const ann = await as('ann', bus)
+      const { position } = await say(ann, 1)
+      await bus.stop('SIGKILL')
+      const bob = await as('bob', await startProcess(redis.url))
+      expect(await said(bob)).toEqual([{ n: 1 }])
+      expect((await say(bob, 2)).position?.split('-')[1]).toBe('2')
+      expect(position?.split('-')[1]).toBe('1')
+    }
+  }, 20_000)
+
+  test('a kill -9 of a Redis that leaves syncing to the system takes nothing that it had answered', async () => {
+    const redis = await start({ appendfsync: 'no' })
+    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 300 })
+    const ann = await bus.as('ann', 'science:a')
+    for (let n = 1; n <= 50; n++) await say(ann, n)
+    await redis.kill()
+    await isAway(bus)
+    await redis.restart()
+    const position = await stored(ann, 51)
+    expect(Number(position.split('-')[1])).toBeGreaterThanOrEqual(51)
+    expect((await said(ann)).slice(0, 50)).toEqual(Array.from({ length: 50 }, (_, i) => ({ n: i + 1 })))
+  })
+
+  test('a kill -9 of a Redis without an append-only file takes everything, and whoever stays or comes back is told', async () => {
+    const redis = await start({ config: { appendonly: 'no' } })
+    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 300 })
+    const ann = await bus.as('ann', 'science:a')
+    expect(await say(ann, 1)).toMatchObject({ durability: 'stored' })
+    const { position: since } = await say(ann, 2)
+    await redis.kill()
+    await isAway(bus)
+    await redis.restart()
+    const gap = await ann.next(isGap)
+    expect(gap).toMatchObject({ channel: 'a', payload: { reason: 'reset', after: since } })
+    const bob = await bus.as('bob')
+    const join = await bob.command('join_channel', { channel: 'science:a', since: since! })
+    expect(join).toMatchObject({ recovered: false, reason: 'reset' })
+    expect(await said(bob)).toEqual([])
+  })
+
+  test('what a Redis that evicts has let go is missed by nobody who is not told', async () => {
+    const redis = await start({ config: { 'maxmemory-policy': 'allkeys-lru' } })
+    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 300 })
+    const ann = await bus.as('ann', 'science:a')
+    const { position: since } = await say(ann, 1)
+    expect(await say(ann, 2)).toMatchObject({ durability: 'memory', position: expect.any(String) })
+    await redis.command('CONFIG', 'SET', 'maxmemory', '1')
+    await eventually(async () => expect(await redis.command('KEYS', 'arqon:*:s')).toEqual([]))
+    await redis.command('CONFIG', 'SET', 'maxmemory', '0')
+    const position = await stored(ann, 3)
+    expect((await ann.next(isGap)).payload).toMatchObject({ reason: 'reset' })
+    expect(await said(ann)).not.toContainEqual({ n: 1 })
+    const bob = await bus.as('bob')
+    expect(await bob.command('join_channel', { channel: 'science:a', since: since! })).toMatchObject({
+      recovered: false,
+    })
+    expect(Number(position.split('-')[0])).toBeGreaterThan(Number(since!.split('-')[0]))
+  })
+
+  test('a message that a replica has outlives the primary, where that replica takes over', async () => {
+    const primary = await start()
+    const replica = await start({ replicaOf: primary })
+    await eventually(async () => {
+      // A replica that has just come does not answer at once.
+      await primary.command('SET', 'joined', 'yes')
+      expect(await primary.command('WAIT', 1, 100)).toBe(1)
+    })
+    const bus = await startBus({ redisUrl: primary.url, redisReplicas: 1, redisTimeoutMs: 1000 })
+    const ann = await bus.as('ann', 'science:a')
+    for (let n = 1; n <= 20; n++)
+      expect(await say(ann, n, { level: 'stored', replicas: 1 })).toMatchObject({ replicas: 1 })
+    const last = (await ann.messages()).at(-1)!
+    await primary.kill()
+    await replica.command('REPLICAOF', 'NO', 'ONE')
+    const bob = await (await startBus({ redisUrl: replica.url })).connect()
+    const since = { since: String(last.metadata?.position), since_id: last.id }
+    const join = await bob.command('join_channel', { channel: 'science:a', ...since })
+    expect(join).toMatchObject({ recovered: true, missed: 0 })
+    expect(await said(bob)).toEqual(Array.from({ length: 20 }, (_, i) => ({ n: i + 1 })))
+  })
+
+  test('what is held while Redis is away goes with a bus that is killed', async () => {
+    const redis = await start()
+    const bus = await startProcess(redis.url)
+    const ann = await as('ann', bus)
+    await say(ann, 1)
+    await redis.kill()
+    await eventually(async () => expect(await say(ann, 2)).toMatchObject({ position: null, durability: 'memory' }))
+    await bus.stop('SIGKILL')
+    await redis.restart()
+    expect(await said(await as('bob', await startProcess(redis.url)))).toEqual([{ n: 1 }])
+  })
+
+  test('a drain that ends before Redis is back says how many messages are lost', async () => {
+    const redis = await start()
+    const bus = await startProcess(redis.url, { ARQONBUS_DRAIN_TIMEOUT: '300ms' })
+    const ann = await as('ann', bus)
+    await redis.kill()
+    await eventually(() => expect(bus.output()).toContain('storage_degraded'))
+    for (const n of [1, 2, 3]) expect(await say(ann, n)).toMatchObject({ position: null })
+    expect(await bus.stop('SIGTERM')).toBe(0)
+    const line =
+      bus
+        .output()
+        .split('\n')
+        .find((text) => text.includes('messages_lost')) ?? '{}'
+    expect(JSON.parse(line)).toMatchObject({ level: 'error', event: 'messages_lost', count: 3 })
+  })
+})
