@@ -93,7 +93,9 @@ export const failures: readonly Failure[] = [
         proofs: [
           byProcesses('a kill -9 of the bus loses nothing that was stored, and nobody notices but by the wait'),
           byProcesses('a kill -9 of one of two buses loses nothing, and the clients of the other do not feel it'),
-          bySurvival('a kill -9 of the bus takes nothing that Redis has, however Redis syncs'),
+          bySurvival(
+            'a kill -9 of the bus takes nothing from a Redis that leaves syncing to the system, or has no append-only file',
+          ),
         ],
       },
     ],

@@ -25,9 +25,7 @@ withProgram('redis-server', 'what survives', () => {
     return redis
   }
   const startProcess = async (redisUrl: string, settings: Record<string, string> = {}): Promise<BusProcess> => {
-    const bus = await startBusProcess({
-      settings: { ARQONBUS_REDIS_URL: redisUrl, ARQONBUS_REDIS_TIMEOUT: '300ms', ...settings },
-    })
+    const bus = await startBusProcess({ settings: { ARQONBUS_REDIS_URL: redisUrl, ...settings } })
     ended.push(() => bus.stop('SIGKILL'))
     return bus
   }
@@ -35,10 +33,13 @@ withProgram('redis-server', 'what survives', () => {
     connect(busUrl, { query: { client_id: id, join: ['science:a'] } })
   const say = (client: TestClient, n: number, ack: unknown = true) =>
     client.publish({ channel: 'a', payload: { n }, metadata: { ack } })
-  const said = async (client: TestClient): Promise<unknown[]> => {
-    const { messages } = (await client.command('history', { channel: 'science:a' })) as { messages: Frame[] }
-    return messages.map(({ payload }) => payload)
-  }
+  /** What the log has, as soon as it can be asked. */
+  const said = (client: TestClient): Promise<unknown[]> =>
+    eventually(async () => {
+      const page = await client.command('history', { channel: 'science:a' })
+      if (page.partial === true) throw new Error('Redis is away')
+      return page.messages.map(({ payload }) => payload)
+    })
   const isGap = ({ channel, payload }: Frame) => channel === 'a' && (payload as { event?: string }).event === 'gap'
   /** Until it is stored again. */
   const stored = (client: TestClient, n: number) =>
@@ -50,42 +51,35 @@ withProgram('redis-server', 'what survives', () => {
   const isAway = (bus: TestBus) =>
     eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(0))
 
-  test('a kill -9 of the bus takes nothing that Redis has, however Redis syncs', async () => {
-    const ways: RedisOptions[] = [
-      { appendfsync: 'always' },
-      { appendfsync: 'everysec' },
-      { appendfsync: 'no' },
-      { config: { appendonly: 'no' } },
-    ]
+  test('a kill -9 of the bus takes nothing from a Redis that leaves syncing to the system, or has no append-only file', async () => {
+    const ways: RedisOptions[] = [{ appendfsync: 'no' }, { config: { appendonly: 'no' } }]
     for (const way of ways) {
       const redis = await start(way)
       const bus = await startProcess(redis.url)
-      const ann = await as('ann', bus)
-      const { position } = await say(ann, 1)
+      const position = await stored(await as('ann', bus), 1)
       await bus.stop('SIGKILL')
-      const bob = await as('bob', await startProcess(redis.url))
-      expect(await said(bob)).toEqual([{ n: 1 }])
-      expect((await say(bob, 2)).position?.split('-')[1]).toBe('2')
-      expect(position?.split('-')[1]).toBe('1')
+      const bob = await (await startBus({ redisUrl: redis.url })).as('bob', 'science:a')
+      expect(await said(bob)).toContainEqual({ n: 1 })
+      expect(Number((await stored(bob, 2)).split('-')[1])).toBeGreaterThan(Number(position.split('-')[1]))
     }
   }, 20_000)
 
   test('a kill -9 of a Redis that leaves syncing to the system takes nothing that it had answered', async () => {
     const redis = await start({ appendfsync: 'no' })
-    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 300 })
+    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 1000 })
     const ann = await bus.as('ann', 'science:a')
-    for (let n = 1; n <= 50; n++) await say(ann, n)
+    for (let n = 1; n <= 20; n++) await say(ann, n)
     await redis.kill()
     await isAway(bus)
     await redis.restart()
-    const position = await stored(ann, 51)
-    expect(Number(position.split('-')[1])).toBeGreaterThanOrEqual(51)
-    expect((await said(ann)).slice(0, 50)).toEqual(Array.from({ length: 50 }, (_, i) => ({ n: i + 1 })))
-  })
+    const position = await stored(ann, 21)
+    expect(Number(position.split('-')[1])).toBeGreaterThanOrEqual(21)
+    expect((await said(ann)).slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, i) => ({ n: i + 1 })))
+  }, 20_000)
 
   test('a kill -9 of a Redis without an append-only file takes everything, and whoever stays or comes back is told', async () => {
     const redis = await start({ config: { appendonly: 'no' } })
-    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 300 })
+    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 1000 })
     const ann = await bus.as('ann', 'science:a')
     expect(await say(ann, 1)).toMatchObject({ durability: 'stored' })
     const { position: since } = await say(ann, 2)
@@ -98,11 +92,11 @@ withProgram('redis-server', 'what survives', () => {
     const join = await bob.command('join_channel', { channel: 'science:a', since: since! })
     expect(join).toMatchObject({ recovered: false, reason: 'reset' })
     expect(await said(bob)).toEqual([])
-  })
+  }, 20_000)
 
   test('what a Redis that evicts has let go is missed by nobody who is not told', async () => {
     const redis = await start({ config: { 'maxmemory-policy': 'allkeys-lru' } })
-    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 300 })
+    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 1000 })
     const ann = await bus.as('ann', 'science:a')
     const { position: since } = await say(ann, 1)
     expect(await say(ann, 2)).toMatchObject({ durability: 'memory', position: expect.any(String) })
@@ -117,7 +111,7 @@ withProgram('redis-server', 'what survives', () => {
       recovered: false,
     })
     expect(Number(position.split('-')[0])).toBeGreaterThan(Number(since!.split('-')[0]))
-  })
+  }, 20_000)
 
   test('a message that a replica has outlives the primary, where that replica takes over', async () => {
     const primary = await start()
@@ -139,7 +133,7 @@ withProgram('redis-server', 'what survives', () => {
     const join = await bob.command('join_channel', { channel: 'science:a', ...since })
     expect(join).toMatchObject({ recovered: true, missed: 0 })
     expect(await said(bob)).toEqual(Array.from({ length: 20 }, (_, i) => ({ n: i + 1 })))
-  })
+  }, 20_000)
 
   test('what is held while Redis is away goes with a bus that is killed', async () => {
     const redis = await start()
@@ -150,8 +144,8 @@ withProgram('redis-server', 'what survives', () => {
     await eventually(async () => expect(await say(ann, 2)).toMatchObject({ position: null, durability: 'memory' }))
     await bus.stop('SIGKILL')
     await redis.restart()
-    expect(await said(await as('bob', await startProcess(redis.url)))).toEqual([{ n: 1 }])
-  })
+    expect(await said(await (await startBus({ redisUrl: redis.url })).as('bob', 'science:a'))).toEqual([{ n: 1 }])
+  }, 20_000)
 
   test('a drain that ends before Redis is back says how many messages are lost', async () => {
     const redis = await start()
@@ -167,5 +161,5 @@ withProgram('redis-server', 'what survives', () => {
         .split('\n')
         .find((text) => text.includes('messages_lost')) ?? '{}'
     expect(JSON.parse(line)).toMatchObject({ level: 'error', event: 'messages_lost', count: 3 })
-  })
+  }, 20_000)
 })

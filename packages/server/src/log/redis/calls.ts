@@ -12,7 +12,7 @@ import type { Item } from './item.ts'
 import type { RedisLog } from './log.ts'
 import type { RedisLogOptions } from './options.ts'
 import { contentPrint, idPrint } from './prints.ts'
-import type { News } from './replies.ts'
+import type { Origin } from './replies.ts'
 import { callScript, loadScripts, scripts } from './scripts.ts'
 import type { Words } from './words.ts'
 
@@ -40,7 +40,7 @@ export type Calls<Subject, D extends Draft> = {
   /** True while a deletion of a log of that name is on its way. */
   deletes(name: string): boolean
   /** The items of the call that was announced, in the order of the announcement; undefined where it is not under way. */
-  itemsOf(news: News): readonly Item<Subject, D>[] | undefined
+  itemsOf(origin: Origin): readonly Item<Subject, D>[] | undefined
   /** From now on this generation speaks for the node; it goes on after that call. */
   begin(generation: number, lastCall: number): void
   /** Takes everything out: those under way in order, then what waits. */
@@ -251,8 +251,10 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
     },
     flushSoon,
     deletes: (name) => deletions.has(name),
-    itemsOf: (news) =>
-      news.generation === String(generation) ? underWay.find(({ number }) => number === news.call)?.items : undefined,
+    itemsOf: (origin) =>
+      origin.generation === String(generation)
+        ? underWay.find(({ number }) => number === origin.call)?.items
+        : undefined,
     begin(newGeneration, lastCall) {
       generation = newGeneration
       lastNumber = lastCall

@@ -15,7 +15,7 @@ import { deletionOf, type Item, messageOf } from './item.ts'
 import { type LogHost, RedisLog, type Told } from './log.ts'
 import { createLooks, type Looks } from './looks.ts'
 import type { RedisLogOptions } from './options.ts'
-import { type News, newsIn, outcomeIn, pageIn, seenIn } from './replies.ts'
+import { newsIn, originIn, outcomeIn, pageIn, seenIn } from './replies.ts'
 import { callScript, loadScripts, scripts } from './scripts.ts'
 import { createWords, placeOf, SLACK_MS } from './words.ts'
 
@@ -91,11 +91,14 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     else log.hear(told)
   }
 
-  const hearNews = (news: News) => {
-    const own = news.node === node ? calls.itemsOf(news) : undefined
+  const hearNews = (message: string) => {
+    const origin = originIn(message)
+    const own = origin.node === node ? calls.itemsOf(origin) : undefined
     // Of one's own calls that are answered there is nothing new.
-    if (news.node === node && own === undefined) return
-    for (const { name, position, index, head, rest } of news.items) {
+    if (origin.node === node && own === undefined) return
+    const news = newsIn(message)
+    if (news === undefined) return logger.warn({ event: 'redis_news_unreadable' })
+    for (const { name, position, index, head, rest } of news) {
       const log = logs.get(name)
       if (log === undefined) continue
       // One that was closed and opened again is another log for whoever appended to the first.
@@ -134,11 +137,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
       away.begin(underWay, waiting)
       for (const log of logs.values()) log.away()
     },
-    heard(_channel, message) {
-      const news = newsIn(message)
-      if (news === undefined) logger.warn({ event: 'redis_news_unreadable' })
-      else hearNews(news)
-    },
+    heard: (_channel, message) => hearNews(message),
   })
 
   /** All nodes on one Redis are one bus. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { entryOf, newsIn, outcomeIn, pageIn, seenIn } from './replies.ts'
+import { entryOf, newsIn, originIn, outcomeIn, pageIn, seenIn } from './replies.ts'
 
 test('an append was appended, was there already, or is in conflict', () => {
   expect(['+1700-3', '=1700-2', '!'].map(outcomeIn)).toEqual([
@@ -49,15 +49,11 @@ test('a page has its bounds and its entries, also where there is no log', () => 
 
 test('an announcement says whose call it was, and what it brought; anything else is none', () => {
   const message = `node-1\x1f2\x1f9\x1ea:b\x1f1700-3\x1f0\x1f${head}\x1f${rest}\x1ea:c\x1f1700-1\x1f1\x1f{\x1f}`
-  expect(newsIn(message)).toEqual({
-    node: 'node-1',
-    generation: '2',
-    call: 9,
-    items: [
-      { name: 'a:b', position: { ms: 1700, n: 3 }, index: 0, head, rest },
-      { name: 'a:c', position: { ms: 1700, n: 1 }, index: 1, head: '{', rest: '}' },
-    ],
-  })
+  expect(originIn(message)).toEqual({ node: 'node-1', generation: '2', call: 9 })
+  expect(newsIn(message)).toEqual([
+    { name: 'a:b', position: { ms: 1700, n: 3 }, index: 0, head, rest },
+    { name: 'a:c', position: { ms: 1700, n: 1 }, index: 1, head: '{', rest: '}' },
+  ])
   for (const junk of ['x\x1f1\x1f1\x1ea:b', 'x\x1f1\x1f1\x1ea:b\x1fwhere\x1f0\x1f{\x1f}', '\x1e'])
     expect(newsIn(junk)).toBeUndefined()
 })

@@ -94,24 +94,24 @@ export type NewsItem = {
   readonly rest: string
 }
 
-/** An announcement: whose call it was, and its messages. */
-export type News = {
-  readonly node: string
-  readonly generation: string
-  readonly call: number
-  readonly items: readonly NewsItem[]
+/** Whose call it was that an announcement tells of. */
+export type Origin = { readonly node: string; readonly generation: string; readonly call: number }
+
+/** Reads that alone: of one's own calls that are answered there is nothing to read further. The separators stand in no JSON text. */
+export function originIn(message: string): Origin {
+  const end = message.indexOf('\x1e')
+  const [node = '', generation = '', call = ''] = (end < 0 ? message : message.slice(0, end)).split('\x1f')
+  return { node, generation, call: Number(call) }
 }
 
-/** Reads one; undefined where it is none of ours. The separators stand in no JSON text. */
-export function newsIn(message: string): News | undefined {
-  const [origin = '', ...records] = message.split('\x1e')
-  const [node = '', generation = '', call = ''] = origin.split('\x1f')
+/** Reads its messages; undefined where it is none of ours. */
+export function newsIn(message: string): readonly NewsItem[] | undefined {
   const items: NewsItem[] = []
-  for (const record of records) {
+  for (const record of message.split('\x1e').slice(1)) {
     const [name = '', at = '', index = '', head = '', rest] = record.split('\x1f')
     const position = parsePosition(at)
     if (position === undefined || rest === undefined) return undefined
     items.push({ name, position, index: Number(index), head, rest })
   }
-  return { node, generation, call: Number(call), items }
+  return items
 }
