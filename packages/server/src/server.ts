@@ -11,32 +11,33 @@ import { createFrames } from './bus/frames.ts'
 import { createGapNotices } from './bus/gaps.ts'
 import { createHeartbeat } from './bus/heartbeat.ts'
 import { createJoin } from './bus/join.ts'
+import { createKeeper, type Keeper } from './bus/keep.ts'
 import { createMembership, type Membership } from './bus/membership.ts'
+import { createOpenInboxes } from './bus/open-inbox.ts'
 import { createPlaces } from './bus/places.ts'
 import { createPublish } from './bus/publish.ts'
+import { createPutBack } from './bus/put-back.ts'
 import { createReceive } from './bus/receive.ts'
 import { createRun } from './bus/run.ts'
 import { createTelemetryRelay, createTelemetryTeller } from './bus/telemetry.ts'
 import { createCommands } from './commands/index.ts'
 import { type Config, longestFrame } from './config/index.ts'
-import { type HttpDoor, serveHttp } from './http/serve.ts'
+import { serveHttp } from './http/serve.ts'
 import { boundedLogger } from './kit/bounded-logger.ts'
 import { type Clock, isoTime, systemClock } from './kit/clock.ts'
 import { type Logger, silentLogger } from './kit/logger.ts'
 import { watchLoopLag } from './kit/loop-lag.ts'
-import { type Maybe, then } from './kit/maybe.ts'
 import { createMetrics, type Metrics } from './kit/metrics.ts'
 import { hashSecret, isSecret } from './kit/secrets.ts'
 import { exitCodes, StartError } from './kit/start-error.ts'
 import { versionInfo } from './kit/version.ts'
-import type { Log } from './log/contract.ts'
 import { openBusDoor } from './sockets/bus-door.ts'
 import { createClients } from './state/clients.ts'
 import { createIdleQueue, isIdle } from './state/idle.ts'
 import { createInboxes } from './state/inboxes.ts'
 import type { Channel, Outlet } from './state/model.ts'
 import { createRooms } from './state/rooms.ts'
-import { createSessions, type Session } from './state/sessions.ts'
+import { createSessions } from './state/sessions.ts'
 import { createStorage } from './storage.ts'
 
 /** What a bus is started with. */
@@ -96,11 +97,17 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const history = { size: config.historySize, ttlMs: config.historyTtlMs }
   const openLog = (key: string, outlets: readonly Outlet[], logOptions = history) => log.open(key, outlets, logOptions)
   const clients = createClients()
-  const sessions = createSessions(config.maxSessions, clock)
+  const sessions = createSessions(config.maxSessions, clock, (id) => keeper?.sessionChanged(id))
   const inboxes = createInboxes(openLog)
   const longestIdle = createIdleQueue(() => rooms.channels(), clock.now, config.channelIdleMs)
   const rooms = createRooms(
-    { clock, limits: { ...config, history }, openLog, ended: (channel) => membership.channelEnded(channel) },
+    {
+      clock,
+      limits: { ...config, history },
+      openLog,
+      ended: (channel) => membership.channelEnded(channel),
+      changed: (room, channel) => keeper?.placeChanged(room, channel),
+    },
     longestIdle,
   )
 
@@ -122,11 +129,14 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     publish: (topic, text) => door.publish(topic, text),
     fellBehind: catchUp.add,
   })
-  const membership: Membership = createMembership(config, delivery, clock)
+  const membership: Membership = createMembership(config, delivery, clock, (client) => keeper?.subscribed(client))
   const gaps = createGapNotices(frames, delivery, catchUp.broke)
-  const created = (channel: Channel) => {
+  const listenToNew = (channel: Channel) => {
     membership.channelCreated(channel)
     gaps.channelCreated(channel)
+  }
+  const created = (channel: Channel) => {
+    listenToNew(channel)
     logger.info({
       event: 'channel_created',
       room: channel.room.name,
@@ -134,20 +144,26 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       client_id: channel.createdBy,
     })
   }
-  const openInbox = (clientId: string) => {
-    const known = inboxes.get(clientId)
-    if (known !== undefined) return known
-    const inbox = inboxes.open(clientId)
-    const session = sessions.get(clientId)
-    if (session !== undefined) void then(settled(inbox.log.known()), () => claimInbox(session, inbox.log))
-    const client = clients.get(clientId)
-    if (client !== undefined) delivery.listen(client, inbox.outlet)
-    return inbox
-  }
-  const inboxOf = (id: string) => {
-    const { log, outlet } = openInbox(id)
-    return { log, outlet, after: () => sessions.get(id)?.inboxAfter ?? log.base.n }
-  }
+  const openInboxes = createOpenInboxes({
+    inboxes,
+    sessions,
+    clients,
+    delivery,
+    claimed: (id) => keeper?.sessionChanged(id),
+  })
+  const keeper: Keeper | undefined =
+    storage.store &&
+    createKeeper({
+      ...config,
+      store: storage.store,
+      clock,
+      logger,
+      rooms,
+      sessions,
+      clients,
+      inboxes,
+      putBack: createPutBack({ rooms, membership, created: listenToNew }),
+    })
 
   // From the clients to the log.
   const places = createPlaces(rooms, config, created)
@@ -160,13 +176,13 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     answers,
     gaps,
     roomOf: rooms.get,
-    inboxes: { openFor: openInbox },
+    inboxes: openInboxes,
     isKnown: (id) => clients.get(id) !== undefined || sessions.get(id) !== undefined,
   })
   const join = createJoin({
     places,
     membership,
-    inboxOf: ({ id }) => inboxOf(id),
+    inboxOf: ({ id }) => openInboxes.of(id),
   })
   const isAdminKey = adminKeyCheck(config.adminKey)
   const maxFrameBytes = longestFrame(config.maxMessageBytes) + OWN_BYTES
@@ -181,6 +197,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     delivery,
     frames,
     join,
+    keeper,
     isAdminKey,
     sessionTtlMs: config.sessionTtlMs,
     newClientId: () => `client-${randomName(12)}`,
@@ -202,13 +219,14 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       },
     },
   })
-  const health = () => (unmade.length > 0 || log.isAway ? 'degraded' : 'ok')
+  const health = () => (unmade.length > 0 || log.isAway || storage.isAway() ? 'degraded' : 'ok')
   const commands = createCommands({
     rooms,
     clients,
     places,
     membership,
     join,
+    keeper,
     created,
     create: config.create,
     durability: log.durability,
@@ -216,7 +234,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     // Around a list there are other fields, and `status` has two.
     maxListBytes: maxFrameBytes - 2 * OWN_BYTES,
     disconnect: admission.disconnect,
-    inboxOf,
+    inboxOf: openInboxes.of,
     connections: () => door.connections,
     server: () => ({
       name: 'arqonbus',
@@ -263,18 +281,23 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     relayTelemetry: createTelemetryRelay({ channel: telemetry, delivery, answers, clock }),
   })
 
+  // What was kept is there before anybody can ask for it.
+  await storage.start()
+
   // The doors.
-  const door = openDoor(config, {
-    versions,
-    clock,
-    metrics,
-    logger,
-    frames,
-    admission,
-    receive,
-    isDraining: () => isDraining,
-  })
-  const http = orClose(door, () =>
+  const door = orClose(storage, () =>
+    openDoor(config, {
+      versions,
+      clock,
+      metrics,
+      logger,
+      frames,
+      admission,
+      receive,
+      isDraining: () => isDraining,
+    }),
+  )
+  const http = orClose({ close: () => [door.close(), storage.close()] }, () =>
     serveHttp({
       host: config.httpHost,
       port: config.httpPort,
@@ -287,14 +310,13 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   )
   registerGauges()
 
-  await storage.start()
-
   // What is done now and then.
   const heartbeat = createHeartbeat({ ...config, clock, logger, clients: clients.all, delivery })
   const sweep = () => {
     const now = clock.now()
     log.sweep()
     sessions.sweep(now)
+    keeper?.sweep(now)
     inboxes.sweep((id) => clients.get(id) !== undefined || sessions.get(id) !== undefined)
     for (const channel of rooms.channels()) {
       if (isIdle(channel, now, config.channelIdleMs) && channel.log?.isEmpty() !== false) rooms.letGo(channel)
@@ -319,7 +341,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     metrics.gauge('historyBytes', () => log.usage().bytes)
     metrics.gauge('historyEntries', () => log.usage().messages)
     metrics.gauge('dedupBytes', () => log.usage().dedupBytes)
-    metrics.gauge('storageAvailable', () => (log.isAway ? 0 : 1))
+    metrics.gauge('storageAvailable', () => (log.isAway || storage.isAway() ? 0 : 1))
     metrics.gauge('heldEntries', () => log.usage().heldMessages)
     metrics.gauge('heldBytes', () => log.usage().heldBytes)
     metrics.gauge('behind', () => catchUp.size())
@@ -347,9 +369,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       const { heldMessages } = log.usage()
       if (heldMessages > 0) logger.error({ event: 'messages_lost', count: heldMessages, reason: 'storage is away' })
       for (const stop of stops) stop()
-      log.close()
       stopLag()
       await door.close()
+      // Whoever left now has a session to be kept too.
+      await keeper?.close(config.redisTimeoutMs)
+      log.close()
+      storage.close()
       await http.close()
     },
   }
@@ -358,14 +383,6 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
 const byTimer: Every = (ms, task) => {
   const timer = setInterval(task, ms)
   return () => clearInterval(timer)
-}
-
-/** A log that is away is known later, or by another. */
-const settled = (known: Maybe<void>): Maybe<void> => (known instanceof Promise ? known.catch(() => {}) : known)
-
-/** What was in an inbox when its session began is somebody else's. */
-function claimInbox(session: Session, { base }: Log): void {
-  if (base.n >= 0) session.inboxAfter ??= base.n
 }
 
 /** A name of the characters of ids and names. */
@@ -387,11 +404,11 @@ function refuseUnmade(unmade: readonly string[], config: Config, roomCount: numb
   throw new StartError(`The configured rooms cannot all be created: ${unmade.join('; ')}`, exitCodes.configuration)
 }
 
-function orClose(door: { close(): Promise<void> }, open: () => HttpDoor): HttpDoor {
+function orClose<Door>(earlier: { close(): unknown }, open: () => Door): Door {
   try {
     return open()
   } catch (problem) {
-    void door.close()
+    void earlier.close()
     throw problem
   }
 }

@@ -8,6 +8,8 @@ import { exitCodes, StartError } from './kit/start-error.ts'
 import { createMemoryLog } from './log/memory.ts'
 import { createRedisLog } from './log/redis/driver.ts'
 import { createRedisLink, type RedisLink } from './redis/link.ts'
+import type { Store } from './store/contract.ts'
+import { createRedisStore } from './store/redis.ts'
 
 /** What choosing needs. */
 export type StorageDeps = {
@@ -27,18 +29,33 @@ export type StorageDeps = {
 /** What is kept, and where. */
 export type Storage = {
   readonly log: BusLog
+  /** What is kept beside messages; undefined where nothing is. */
+  readonly store: Store | undefined
+  /** True while what should be stored cannot be. */
+  isAway(): boolean
   /** Connects, where there is something to connect to; ends after the first try, however that went. */
   start(): Promise<void>
+  /** Lets go of it; the log is closed by itself. */
+  close(): void
 }
 
 /** Makes the drivers. */
 export function createStorage(deps: StorageDeps): Storage {
   const { config } = deps
-  if (config.redisUrl === undefined || !config.persist.includes('messages')) {
-    return { log: memoryLog(deps), start: async () => {} }
+  if (config.redisUrl === undefined || config.persist.length === 0) {
+    return { log: memoryLog(deps), store: undefined, isAway: () => false, start: async () => {}, close() {} }
   }
   const link = redisLink(config.redisUrl, deps)
-  return { log: redisLog(link, deps), start: link.start }
+  // The store before the log: what was kept is put back before the log looks at what there is.
+  const store = config.persist.some((one) => one !== 'messages') ? createRedisStore({ ...deps, link }) : undefined
+  const log = config.persist.includes('messages') ? redisLog(link, deps) : memoryLog(deps)
+  return {
+    log,
+    store,
+    isAway: () => !link.isReady,
+    start: link.start,
+    close: link.close,
+  }
 }
 
 /** The log in the memory of this process. */

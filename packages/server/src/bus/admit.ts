@@ -14,6 +14,7 @@ import { clientView, subscriptionsOf } from '../state/views.ts'
 import type { Delivery } from './deliver.ts'
 import type { Frames } from './frames.ts'
 import type { Join } from './join.ts'
+import type { Keeper } from './keep.ts'
 import type { Membership } from './membership.ts'
 import { askerOf } from './places.ts'
 
@@ -61,12 +62,16 @@ export type AdmitDeps = {
   readonly greeting: Greeting
   readonly sessionTtlMs: number
   readonly isAdminKey: (key: string) => boolean
+  /** Where sessions are kept over restarts. */
+  readonly keeper: Pick<Keeper, 'recall'> | undefined
   /** Makes an id for a client that brings none. */
   readonly newClientId: () => string
 }
 
 /** Admission, and its reverse. */
 export type Admission = {
+  /** Asks the store for the session that a connection brings, where it is not here; undefined where there is nothing to wait for. Never fails. */
+  recall(arrival: Arrival): Promise<void> | undefined
   /** Lets a connection in and welcomes it, or throws `Refused`. The promise ends when it is welcomed. */
   admit(arrival: Arrival, transport: Transport): { client: Client; welcomed: Maybe<void> }
   /** A connection has ended: its client leaves everything at once, its session is kept. */
@@ -108,7 +113,8 @@ export function createAdmission(deps: AdmitDeps): Admission {
     }
     if (ghost !== undefined)
       throw new Refused(new CodedError('client_id_in_use', { client_id: id }), 'client_id_in_use')
-    const begun = sessions.begin(id, { clientType: 'human', ...arrival.profile }, deps.inboxes.get(id)?.log.given.n)
+    const n = deps.inboxes.get(id)?.log.given.n ?? -1
+    const begun = sessions.begin(id, { clientType: 'human', ...arrival.profile }, n < 0 ? undefined : n)
     return { id, ...begun, isResumed: false }
   }
 
@@ -155,6 +161,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
   }
 
   return {
+    recall: ({ clientId, session }) => deps.keeper?.recall(clientId, session),
     admit(arrival, transport) {
       const role = roleOf(arrival.token)
       const { id, session, secret, isResumed } = takeIdentity(arrival)

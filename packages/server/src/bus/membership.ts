@@ -38,8 +38,13 @@ export type Membership = {
   rewind(client: Client, outlet: Outlet, log: Log, position: Position): void
 }
 
-/** Makes it. */
-export function createMembership(limits: MembershipLimits, delivery: Delivery, clock: Clock): Membership {
+/** Makes it. `changed` hears of each client with another subscription, or one less. */
+export function createMembership(
+  limits: MembershipLimits,
+  delivery: Delivery,
+  clock: Clock,
+  changed: (client: Client) => void,
+): Membership {
   let subscriptions = 0
 
   const checkLimits: Membership['checkLimits'] = (client, room) => {
@@ -56,11 +61,13 @@ export function createMembership(limits: MembershipLimits, delivery: Delivery, c
     room.present.set(client, joins + 1)
     room.lastUsed = clock.now()
     subscriptions++
+    changed(client)
     if (joins === 0) delivery.listen(client, room.broadcastOutlet)
   }
   const exit = (client: Client, room: Room) => {
     const joins = (room.present.get(client) ?? 0) - 1
     subscriptions--
+    changed(client)
     room.lastUsed = clock.now()
     if (joins > 0) {
       room.present.set(client, joins)

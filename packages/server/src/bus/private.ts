@@ -10,7 +10,7 @@ import {
 import type { Inbox } from '../state/inboxes.ts'
 import type { Client } from '../state/model.ts'
 import type { Answers } from './answers.ts'
-import { type DraftOf, malformed, type PrivatePart } from './draft.ts'
+import { askedReplicas, countListeners, type DraftOf, malformed, type PrivatePart } from './draft.ts'
 
 /** What private messages need. */
 export type PrivateDeps = {
@@ -62,14 +62,31 @@ export function createPrivate(deps: PrivateDeps) {
     let waiting = others.length
     let taken: Taken | undefined
     let isPartial = false
+    /** What is true of all inboxes: whether each has it in its log, and how many replicas have all of them. */
+    let isHeld = false
+    let replicas: number | undefined
 
     const finish = () => {
-      if (isPartial) answers.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
-      else if (taken !== undefined && ownDraft.isAnswered) acknowledge(client, envelope, taken, [own, ...others])
+      if (isPartial || (replicas !== undefined && replicas < askedReplicas(envelope)))
+        answers.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
+      else if (taken !== undefined && ownDraft.isAnswered) {
+        answers.acknowledge(client, envelope.id, {
+          position: taken.position ?? null,
+          durability: isHeld ? 'memory' : deps.log.durability(),
+          replicas,
+          duplicate: taken.duplicate,
+          recipients: countListeners([own, ...others].map(({ outlet }) => outlet)),
+        })
+      }
       settled()
     }
-    const ownTaken = (position: Position | undefined, duplicate: boolean) => {
+    const oneTaken = (position: Position | undefined, has: number | undefined) => {
+      isHeld ||= position === undefined
+      if (has !== undefined) replicas = Math.min(has, replicas ?? has)
+    }
+    const ownTaken: PrivatePart['taken'] = (position, duplicate, has) => {
       taken = { position, duplicate }
+      oneTaken(position, has)
       if (others.length === 0) return finish()
       others.forEach((inbox, i) => inbox.log.append(theirDrafts[i]!))
     }
@@ -77,7 +94,10 @@ export function createPrivate(deps: PrivateDeps) {
       if (--waiting === 0) finish()
     }
     const theirs: PrivatePart = {
-      taken: theirsSettled,
+      taken(position, _duplicate, has) {
+        oneTaken(position, has)
+        theirsSettled()
+      },
       refused() {
         isPartial = true
         theirsSettled()
@@ -92,21 +112,6 @@ export function createPrivate(deps: PrivateDeps) {
     })
     const theirDrafts = others.map(() => deps.draftOf(client, envelope, false, theirs))
     own.log.append(ownDraft)
-  }
-
-  function acknowledge(
-    client: Client,
-    envelope: ReadEnvelope,
-    { position, duplicate }: Taken,
-    inboxes: readonly Inbox[],
-  ): void {
-    const recipients = inboxes.reduce((sum, inbox) => sum + inbox.outlet.listeners, 0)
-    answers.acknowledge(client, envelope.id, {
-      position: position ?? null,
-      durability: position === undefined ? 'memory' : deps.log.durability(),
-      duplicate,
-      recipients,
-    })
   }
 }
 

@@ -18,7 +18,7 @@ import type { Log } from '../log/contract.ts'
 import type { Channel, Client, Outlet, Room } from '../state/model.ts'
 import type { Answers } from './answers.ts'
 import type { Delivery } from './deliver.ts'
-import { type BusLog, countListeners, type DraftOf, malformed, type PublishDraft } from './draft.ts'
+import { askedReplicas, type BusLog, countListeners, type DraftOf, malformed, type PublishDraft } from './draft.ts'
 import type { GapNotices } from './gaps.ts'
 import { askerOf, type Places } from './places.ts'
 import { createPrivate, type PrivateDeps } from './private.ts'
@@ -70,18 +70,18 @@ export function createPublish(deps: PublishDeps): Publish {
       deps.gaps.before(outlets, entry)
       delivery.toOutlets(outlets, entry.text, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
       if (draft === undefined) return
-      if (draft.part !== undefined) draft.part.taken(entry, false)
+      if (draft.part !== undefined) draft.part.taken(entry, false, replicas)
       else if (draft.isAnswered) acknowledge(draft, entry, false, outlets, replicas)
       settle(draft)
     },
     confirmed(outlets, position, draft, replicas) {
-      if (draft.part !== undefined) draft.part.taken(position, false)
+      if (draft.part !== undefined) draft.part.taken(position, false, replicas)
       else if (draft.isAnswered) acknowledge(draft, position, false, outlets, replicas)
       settle(draft)
     },
-    repeated(outlets, position, draft) {
-      if (draft.part !== undefined) draft.part.taken(position, true)
-      else acknowledge(draft, position, true, outlets)
+    repeated(outlets, position, draft, replicas) {
+      if (draft.part !== undefined) draft.part.taken(position, true, replicas)
+      else acknowledge(draft, position, true, outlets, replicas)
       settle(draft)
     },
     held(outlets, draft) {
@@ -175,14 +175,10 @@ function isAskedToAcknowledge({ metadata }: ReadEnvelope): boolean {
   return metadata?.ack !== undefined && metadata.ack !== false
 }
 
-/** The level that the sender asks for, and how many replicas. */
+/** The level that the sender asks for. */
 const askedLevel = ({ metadata }: ReadEnvelope): DurabilityLevel | undefined => {
   const ack = metadata?.ack
   return typeof ack === 'object' ? ack.level : typeof ack === 'string' ? ack : undefined
-}
-const askedReplicas = ({ metadata }: ReadEnvelope): number => {
-  const ack = metadata?.ack
-  return typeof ack === 'object' ? (ack.replicas ?? 0) : 0
 }
 const isMore = (level: DurabilityLevel | undefined): boolean => level !== undefined && level !== 'memory'
 

@@ -1,6 +1,7 @@
 /** All commands: the folder is the list, and this file hands each what it needs. */
 import type { Command } from '../bus/call.ts'
 import type { Join } from '../bus/join.ts'
+import type { Keeper } from '../bus/keep.ts'
 import type { Membership } from '../bus/membership.ts'
 import type { Places } from '../bus/places.ts'
 import { channelInfo } from './channel-info.ts'
@@ -10,6 +11,7 @@ import { deleteRoom } from './delete-room.ts'
 import { disconnectClient } from './disconnect-client.ts'
 import { type HistoryDeps, history } from './history.ts'
 import { joinChannel } from './join-channel.ts'
+import { kept } from './kept.ts'
 import { leaveChannel } from './leave-channel.ts'
 import { listChannels } from './list-channels.ts'
 import { listClients } from './list-clients.ts'
@@ -26,12 +28,14 @@ export type CommandDeps = CreateDeps &
     readonly places: Places
     readonly membership: Membership
     readonly join: Join
+    /** Where rooms and channels are kept over restarts. */
+    readonly keeper: Keeper | undefined
     readonly disconnect: Parameters<typeof disconnectClient>[1]
   }
 
 /** The commands of a bus. */
 export function createCommands(deps: CommandDeps): readonly Command[] {
-  const { rooms, clients, places, membership, maxListBytes } = deps
+  const { rooms, clients, places, membership, keeper, maxListBytes } = deps
   return [
     ping,
     // No authentication yet: everybody may see everybody. `status` has two lists.
@@ -42,12 +46,12 @@ export function createCommands(deps: CommandDeps): readonly Command[] {
     joinChannel(deps.join),
     leaveChannel(rooms, membership),
     history(deps),
-    createChannel(deps),
-    deleteChannel(rooms),
-    updateProfile,
-    pauseRoom(places),
-    resumeRoom(places),
-    deleteRoom(rooms, places, membership),
+    kept(keeper, createChannel(deps)),
+    kept(keeper, deleteChannel(rooms)),
+    updateProfile(({ id }) => keeper?.sessionChanged(id)),
+    kept(keeper, pauseRoom(rooms, places)),
+    kept(keeper, resumeRoom(rooms, places)),
+    kept(keeper, deleteRoom(rooms, places, membership)),
     disconnectClient(clients, deps.disconnect),
   ]
 }

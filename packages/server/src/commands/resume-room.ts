@@ -1,13 +1,14 @@
 import { commands } from '@arqonbus/protocol'
 import { command } from '../bus/call.ts'
 import type { Places } from '../bus/places.ts'
+import type { Rooms } from '../state/rooms.ts'
 import { roomView } from '../state/views.ts'
 import { changeableRoom } from './changeable.ts'
 
 /** `resume_room`: messages in the room pass again. */
-export const resumeRoom = (places: Places) =>
+export const resumeRoom = (rooms: Rooms, places: Places) =>
   command(commands.resume_room, ({ address, asker }) => {
     const room = changeableRoom(places, address.room)
-    room.state = 'active'
+    rooms.setState(room, 'active')
     return { room: roomView(room, asker) }
   })

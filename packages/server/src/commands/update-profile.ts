@@ -1,18 +1,20 @@
 import { commands } from '@arqonbus/protocol'
 import { command } from '../bus/call.ts'
-import type { Profile } from '../state/model.ts'
+import type { Client, Profile } from '../state/model.ts'
 import { clientView } from '../state/views.ts'
 
-/** `update_profile`: changes what the requester says about itself. */
-export const updateProfile = command(commands.update_profile, ({ parameters, requester, asker }) => {
-  const profile: Profile = { ...requester.profile }
-  const set = (field: 'screenName' | 'avatar' | 'personality', value: string | null | undefined) => {
-    if (value === null) delete profile[field]
-    else if (value !== undefined) profile[field] = value
-  }
-  set('screenName', parameters.screen_name)
-  set('avatar', parameters.avatar)
-  set('personality', parameters.personality)
-  requester.profile = profile
-  return { client: clientView(requester, asker) }
-})
+/** `update_profile`: changes what the requester says about itself. `changed` hears of it. */
+export const updateProfile = (changed: (client: Client) => void) =>
+  command(commands.update_profile, ({ parameters, requester, asker }) => {
+    const profile: Profile = { ...requester.profile }
+    const set = (field: 'screenName' | 'avatar' | 'personality', value: string | null | undefined) => {
+      if (value === null) delete profile[field]
+      else if (value !== undefined) profile[field] = value
+    }
+    set('screenName', parameters.screen_name)
+    set('avatar', parameters.avatar)
+    set('personality', parameters.personality)
+    requester.profile = profile
+    changed(requester)
+    return { client: clientView(requester, asker) }
+  })

@@ -250,7 +250,7 @@ export const options = {
   persist: option(list(choice(['messages', 'rooms', 'channels', 'sessions']), 'messages, rooms, channels, sessions'), {
     group: 'Storage',
     default: ['messages', 'rooms', 'channels', 'sessions'],
-    text: 'What Redis keeps. Without Redis nothing is kept.',
+    text: 'What Redis keeps over restarts; channels bring their rooms. Without Redis nothing is kept.',
   }),
 
   logLevel: option(choice(['debug', 'info', 'warn', 'error', 'silent']), {

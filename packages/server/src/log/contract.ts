@@ -32,7 +32,7 @@ export type LogListener<Subject, D extends Draft> = {
   /** The log has it, and it was announced here before that was known to be this draft; or it will be, from the stream, once the log is back. */
   confirmed(subject: Subject, position: Position, draft: D, replicas?: number): void
   /** The log had it already, at `position`; undefined where it is held. */
-  repeated(subject: Subject, position: Position | undefined, draft: D): void
+  repeated(subject: Subject, position: Position | undefined, draft: D, replicas?: number): void
   /** The log is away. It is kept in order, and told as appended, without its draft, when the log is back. */
   held(subject: Subject, draft: D): void
   /** The log did not take it, or does not know (`outcome_unknown`). */

@@ -16,10 +16,20 @@ export async function readGuarantees(redis: Redis): Promise<Guarantees> {
   const info = fieldsOf(await redis.info())
   if (info.get('role') !== 'master') throw new Error('READONLY this Redis follows another')
   if (info.get('loading') === '1' || info.get('async_loading') === '1') throw new Error('LOADING')
+  const version = info.get('redis_version') ?? '0'
+  if (!isAtLeast(version, 7, 0)) throw new TooOld(version)
   return {
     level: levelOf(info, await configOf(redis)),
     replicas: Number(info.get('connected_slaves') ?? 0),
-    canWaitForDisk: isAtLeast(info.get('redis_version') ?? '0', 7, 2),
+    canWaitForDisk: isAtLeast(version, 7, 2),
+  }
+}
+
+/** Sharded announcements came with 7.0. */
+class TooOld extends Error {
+  readonly code = 'redis_too_old'
+  constructor(version: string) {
+    super(`Redis ${version} is older than 7.0`)
   }
 }
 

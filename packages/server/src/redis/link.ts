@@ -93,8 +93,10 @@ export function createRedisLink(options: LinkOptions): RedisLink {
     }
     if (current !== connections || state === 'closed') return
     tries = 0
+    const before = state
     state = 'ready'
-    options.changed('ready', undefined)
+    // At the start there is nothing to be back from.
+    if (before === 'away') options.changed('ready', undefined)
     for (const user of users) user.ready()
     watch(connections)
   }
@@ -118,24 +120,24 @@ export function createRedisLink(options: LinkOptions): RedisLink {
   const watch = (connections: Connections) => {
     let lookedAt = performance.now()
     let isAsking = false
-    const timer = setInterval(
-      async () => {
-        if (current !== connections) return clearInterval(timer)
-        if (isAsking) return
-        isAsking = true
-        try {
-          await Promise.all([connections.commands.ping(), connections.reads.ping(), connections.news.ping()])
-          if (performance.now() - lookedAt > LOOK_AGAIN_MS) {
-            lookedAt = performance.now()
-            guarantees = await readGuarantees(connections.commands)
-          }
-        } catch (problem) {
-          drop(connections, nameOfFault(problem))
-        }
-        isAsking = false
-      },
-      Math.max(10, timeoutMs / 2),
-    )
+    // Asked within the first quarter of the time, and answered within the rest.
+    const quarter = timeoutMs / 4
+    const ask = async () => {
+      await inTime(Promise.all(Object.values(connections).map((connection) => connection.ping())), 3 * quarter)
+      if (performance.now() - lookedAt < LOOK_AGAIN_MS) return
+      lookedAt = performance.now()
+      guarantees = await readGuarantees(connections.commands)
+    }
+    const timer = setInterval(() => {
+      if (current !== connections) return clearInterval(timer)
+      if (isAsking) return
+      isAsking = true
+      ask()
+        .catch((problem: unknown) => drop(connections, nameOfFault(problem)))
+        .finally(() => {
+          isAsking = false
+        })
+    }, quarter)
     timer.unref()
   }
 

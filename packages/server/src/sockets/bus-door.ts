@@ -10,7 +10,7 @@ import type { Clock } from '../kit/clock.ts'
 import type { Logger } from '../kit/logger.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { listenError } from '../kit/start-error.ts'
-import type { PublishToTopic } from '../state/transport.ts'
+import type { PublishToTopic, Transport } from '../state/transport.ts'
 import { chooseSubprotocol, faultOfUpgrade, isOriginAllowed, offeredIn, readHandshake } from './handshake.ts'
 import { createTransport } from './transport.ts'
 
@@ -54,7 +54,12 @@ export type BusDoor = {
 }
 
 /** What hangs on a socket: what its handshake said, and from its admission on what it sends. */
-type SocketData = { readonly handshake: Arrival | CodedError; intake: Intake | undefined }
+type SocketData = {
+  readonly handshake: Arrival | CodedError
+  intake: Intake | undefined
+  /** What it sends while its session is looked for. */
+  early: (string | Buffer)[] | undefined
+}
 
 /** A frame of up to four times the limit reaches us and is refused with a reply; a longer one ends the connection (1009). */
 const OVERSIZE = 4
@@ -97,7 +102,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
       return refuse('full', 503, 'The bus is full.', { 'retry-after': RETRY_AFTER_SECONDS })
     }
     const chosen = chooseSubprotocol(offeredIn(headers), deps.versions)
-    const data: SocketData = { handshake: handshakeOf(request), intake: undefined }
+    const data: SocketData = { handshake: handshakeOf(request), intake: undefined, early: undefined }
     // Without a header of ours Bun answers with the first that was offered, which may be a token; an empty one is left out.
     const answer = { data, headers: { 'sec-websocket-protocol': chosen ?? '' } }
     return server.upgrade(request, answer)
@@ -131,13 +136,53 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
     socket.close(code, reason)
   }
 
-  const welcome = (socket: ServerWebSocket<SocketData>) => {
+  const admit = (socket: ServerWebSocket<SocketData>, transport: Transport) => {
     const { handshake } = socket.data
     if (handshake instanceof CodedError) throw new Refused(handshake, 'bad_parameter')
-    const { client, welcomed } = admission.admit(handshake, createTransport(socket, metrics, publish))
+    const { client, welcomed } = admission.admit(handshake, transport)
     const intake = createIntake(client)
     socket.data.intake = intake
     if (welcomed instanceof Promise) receive.hold(intake, welcomed)
+  }
+
+  const letIn = (socket: ServerWebSocket<SocketData>, transport: Transport) => {
+    try {
+      admit(socket, transport)
+    } catch (problem) {
+      if (problem instanceof Refused) return turnAway(socket, problem)
+      logger.error({
+        event: 'admission_failed',
+        stack: problem instanceof Error ? problem.stack : String(problem),
+      })
+      socket.close(closeCodes.internal.code, closeCodes.internal.reason)
+    }
+  }
+
+  /** Whoever brings a session that is not here waits until the store has been asked, and what it sends waits too: mostly with it. */
+  const letInAfter = async (recalled: Promise<void>, socket: ServerWebSocket<SocketData>, transport: Transport) => {
+    const early: (string | Buffer)[] = []
+    socket.data.early = early
+    transport.pause()
+    await recalled
+    socket.data.early = undefined
+    // It may have gone, and so may we.
+    if (!sockets.has(socket)) return
+    if (deps.isDraining()) return socket.close(closeCodes.restarting.code, closeCodes.restarting.reason)
+    letIn(socket, transport)
+    transport.resume()
+    for (const frame of early) take(socket, frame)
+  }
+
+  const take = (socket: ServerWebSocket<SocketData>, frame: string | Buffer) => {
+    const { intake } = socket.data
+    if (intake === undefined) return void socket.data.early?.push(frame)
+    try {
+      if (typeof frame === 'string') receive.text(intake, frame)
+      else receive.binary(intake)
+    } catch (problem) {
+      faultOf(problem, logger, intake.client)
+      socket.close(closeCodes.internal.code, closeCodes.internal.reason)
+    }
   }
 
   const open = () =>
@@ -163,28 +208,13 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
         perMessageDeflate: false,
         open(socket) {
           sockets.add(socket)
-          try {
-            welcome(socket)
-          } catch (problem) {
-            if (problem instanceof Refused) return turnAway(socket, problem)
-            logger.error({
-              event: 'admission_failed',
-              stack: problem instanceof Error ? problem.stack : String(problem),
-            })
-            socket.close(closeCodes.internal.code, closeCodes.internal.reason)
-          }
+          const { handshake } = socket.data
+          const transport = createTransport(socket, metrics, publish)
+          const recalled = handshake instanceof CodedError ? undefined : admission.recall(handshake)
+          if (recalled === undefined) letIn(socket, transport)
+          else void letInAfter(recalled, socket, transport)
         },
-        message(socket, frame) {
-          const { intake } = socket.data
-          if (intake === undefined) return
-          try {
-            if (typeof frame === 'string') receive.text(intake, frame)
-            else receive.binary(intake)
-          } catch (problem) {
-            faultOf(problem, logger, intake.client)
-            socket.close(closeCodes.internal.code, closeCodes.internal.reason)
-          }
-        },
+        message: take,
         drain(socket) {
           if (socket.data.intake !== undefined) receive.drained(socket.data.intake)
         },

@@ -110,13 +110,14 @@ export type RoomType = 'system' | 'user' | 'dynamic'
 /** A room. */
 export type Room = {
   readonly name: string
-  readonly type: RoomType
+  /** This and who made it when changes only when a room that was kept is put back in place of one that was made meanwhile. */
+  type: RoomType
   /** Built in: not even configuration changes it. */
   readonly builtIn: boolean
   state: 'active' | 'paused'
-  readonly createdAt: number
-  readonly createdBy: string | undefined
-  readonly config: Readonly<Record<string, unknown>> | undefined
+  createdAt: number
+  createdBy: string | undefined
+  config: Readonly<Record<string, unknown>> | undefined
   readonly channels: Map<string, Channel>
   /** Room-wide joins. */
   readonly wide: Set<Client>

@@ -3,6 +3,7 @@ import { type ChannelOptions, CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Clock } from '../kit/clock.ts'
 import { copyText } from '../kit/text.ts'
 import type { Log, LogOptions } from '../log/contract.ts'
+import type { ChannelRecord, RoomRecord } from '../store/contract.ts'
 import type { Channel, ChannelType, Outlet, Room, RoomType } from './model.ts'
 
 /** How many there may be, and what a log keeps where its channel does not say. */
@@ -16,6 +17,8 @@ export type RoomsDeps = {
   openLog(key: string, outlets: readonly Outlet[], options: LogOptions): Log
   /** Hears of each channel that has ended: whoever listened to it must not hear another one of its name. */
   ended(channel: Channel): void
+  /** Hears of each room, or channel of it, that was made, has changed, or is gone. */
+  changed(room: string, channel?: string): void
 }
 
 /** What a new room is. */
@@ -36,6 +39,8 @@ export type NewChannel = {
   options?: ChannelOptions | undefined
   hardcoded?: boolean
   autoCreated?: boolean
+  /** When it was made; now, unless told. */
+  createdAt?: number
   /** True for channels without a log: what is said there is heard by who is there. */
   liveOnly?: boolean
 }
@@ -63,6 +68,11 @@ export type Rooms = {
   dropIfUnused(room: Room): void
   /** Deletes a room without channels. */
   deleteRoom(room: Room): void
+  setState(room: Room, state: Room['state']): void
+  /** Puts back a room as it was kept; one that was made meanwhile becomes it. What the configuration says stays: then it is undefined. */
+  putBackRoom(record: RoomRecord): Room | undefined
+  /** Puts back a channel as it was kept. One that was made meanwhile goes: whoever was in it has left. */
+  putBackChannel(room: Room, record: ChannelRecord): Channel
 }
 
 /** At most so many ended channels are remembered for one room. */
@@ -86,6 +96,7 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
     room.channels.delete(channel.name)
     channels.delete(channel.address)
     deps.ended(channel)
+    deps.changed(room.name, channel.name)
   }
 
   const self: Rooms = {
@@ -139,6 +150,7 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
         lastUsed: now,
       }
       rooms.set(name, room)
+      deps.changed(name)
       return room
     },
 
@@ -165,7 +177,7 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
         address,
         seq: ++seq,
         type: wanted.type,
-        createdAt: now,
+        createdAt: wanted.createdAt ?? now,
         createdBy: wanted.createdBy,
         metadata: wanted.metadata,
         options: wanted.options,
@@ -177,7 +189,8 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
           wanted.liveOnly === true
             ? undefined
             : deps.openLog(
-                address,
+                // A private channel and an open one of its name share nothing: who may not enter the one cannot read it through the other, made where it is not known.
+                wanted.type === 'private' ? `${address}!private` : address,
                 wanted.type === 'private' ? [outlet] : [outlet, room.wideOutlet],
                 logOptions(wanted.options, limits.history),
               ),
@@ -187,6 +200,7 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
       }
       room.channels.set(name, channel)
       channels.set(address, channel)
+      deps.changed(room.name, name)
       return channel
     },
 
@@ -216,12 +230,32 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
       if (room.broadcast?.isEmpty() !== true || rooms.get(room.name) !== room) return
       room.broadcast.close()
       rooms.delete(room.name)
+      deps.changed(room.name)
     },
 
     deleteRoom(room) {
       if (room.channels.size > 0) throw new Error(`${room.name} has channels`)
       room.broadcast?.delete()
       rooms.delete(room.name)
+      deps.changed(room.name)
+    },
+
+    setState(room, state) {
+      room.state = state
+      deps.changed(room.name)
+    },
+
+    putBackRoom(record) {
+      const existing = rooms.get(record.name)
+      if (existing?.type === 'system') return undefined
+      const { type, state, createdAt, createdBy, config } = record
+      return Object.assign(existing ?? self.createRoom(record), { type, state, createdAt, createdBy, config })
+    },
+
+    putBackChannel(room, record) {
+      const existing = room.channels.get(record.name)
+      if (existing !== undefined) removeChannel(existing, 'let go')
+      return self.createChannel(room, record)
     },
   }
   return self

@@ -1,4 +1,4 @@
-/** Sessions: who a client is over its connections (protocol §6). Secrets are kept hashed; with the memory log they end with the process. */
+/** Sessions: who a client is over its connections (protocol §6). Secrets are kept hashed; without a store they end with the process. */
 import type { Clock } from '../kit/clock.ts'
 import { hashSecret, isSecret, newSecret } from '../kit/secrets.ts'
 import type { Profile } from './model.ts'
@@ -30,16 +30,35 @@ export type Sessions = {
   keep(session: Session, subscriptions: readonly string[], expiresAt: number): void
   end(session: Session): void
   sweep(now: number): void
+  all(): Iterable<Session>
+  /** Puts back a session that was kept elsewhere, in place of what is known of its client, who is gone. */
+  putBack(session: Session & { readonly expiresAt: number }): void
 }
 
-/** No sessions; at most `max` of clients that are gone are kept, the longest gone goes first. */
-export function createSessions(max: number, clock: Clock): Sessions {
+/**
+ * No sessions; at most `max` of clients that are gone are kept, the longest gone goes first. `changed` hears of each that begins, goes on, is kept, or is
+ * ended before its time.
+ */
+export function createSessions(max: number, clock: Clock, changed: (clientId: string) => void): Sessions {
   const sessions = new Map<string, Session>()
   /** Sessions of clients that are gone, in the order in which they went. */
   const kept = new Set<Session>()
-  const end = (session: Session) => {
+  const forget = (session: Session) => {
     kept.delete(session)
     if (sessions.get(session.clientId) === session) sessions.delete(session.clientId)
+  }
+  const end = (session: Session) => {
+    forget(session)
+    changed(session.clientId)
+  }
+  const add = (session: Session) => {
+    const before = sessions.get(session.clientId)
+    if (before !== undefined) forget(before)
+    sessions.set(session.clientId, session)
+  }
+  const keep = (session: Session) => {
+    kept.add(session)
+    if (kept.size > max) end(kept.values().next().value!)
   }
   /** One whose time is over is none, whether it has been swept away or not. */
   const get = (clientId: string): Session | undefined => {
@@ -65,28 +84,33 @@ export function createSessions(max: number, clock: Clock): Sessions {
         inboxAfter,
         expiresAt: undefined,
       }
-      const before = sessions.get(clientId)
-      if (before !== undefined) end(before)
-      sessions.set(clientId, session)
+      add(session)
+      changed(clientId)
       return { session, secret }
     },
     resume(session) {
       kept.delete(session)
       session.expiresAt = undefined
+      changed(session.clientId)
     },
     keep(session, subscriptions, expiresAt) {
       if (sessions.get(session.clientId) !== session) return
       session.subscriptions = subscriptions
       session.expiresAt = expiresAt
-      kept.add(session)
-      if (kept.size > max) end(kept.values().next().value!)
+      changed(session.clientId)
+      keep(session)
     },
     end,
     sweep(now) {
       for (const session of kept) {
         if (session.expiresAt !== undefined && session.expiresAt > now) break
-        end(session)
+        forget(session)
       }
+    },
+    all: () => sessions.values(),
+    putBack(session) {
+      add(session)
+      keep(session)
     },
   }
 }

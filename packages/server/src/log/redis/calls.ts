@@ -65,11 +65,14 @@ type CallsDeps<Subject, D extends Draft> = {
 const MOST_IN_CALL = 128
 const MOST_CALL_BYTES = 256 * 1024
 const MOST_CALLS = 4
+/** Where replicas are waited for, one: waits stand in line on their connection, and a replica that is missing would make the last of them late. */
+const MOST_CALLS_WITH_REPLICAS = 1
 
 /** Nothing is on its way yet. */
 export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D>): Calls<Subject, D> {
   const { options, words } = deps
   const { link, metrics } = options
+  const mostCalls = options.replicas > 0 ? MOST_CALLS_WITH_REPLICAS : MOST_CALLS
   let waiting: Item<Subject, D>[] = []
   let underWay: Call<Subject, D>[] = []
   let bytes = 0
@@ -104,7 +107,7 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
     const { connections } = link
     if (connections === undefined || isReloading) return
     deps.flushing(connections)
-    while (waiting.length > 0 && underWay.length < MOST_CALLS) void send(connections, takeCall())
+    while (waiting.length > 0 && underWay.length < mostCalls) void send(connections, takeCall())
   }
 
   /** The next messages, or one deletion. Those of a log stay in order; the logs of a call have none. */

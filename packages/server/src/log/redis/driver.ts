@@ -77,7 +77,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     // Where nobody waits, somebody else has brought it meanwhile, and has told.
     if (owner === undefined) return
     if (log.isClosed) listener.refused(log.subject, new CodedError('channel_not_found'), owner)
-    else if (outcome.kind === 'repeated') listener.repeated(log.subject, outcome.position, owner)
+    else if (outcome.kind === 'repeated') listener.repeated(log.subject, outcome.position, owner, replicas)
     else listener.refused(log.subject, new CodedError('id_conflict', { id: owner.envelope.id }), owner)
   }
 

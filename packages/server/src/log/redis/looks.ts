@@ -64,6 +64,8 @@ export function createLooks<Subject, D extends Draft>(deps: LooksDeps<Subject, D
     const args = asked.flatMap((log, i) => words.lookOf(log, positions[i]))
     const head = ['begin', words.now(), words.time()]
     const answer = await callScript<string[]>(connections.commands, scripts.look, keys, [...head, ...args])
+    // Answers that came ahead of this one are told ahead of it: they take more steps to get there.
+    await new Promise((resolve) => setImmediate(resolve))
     if (link.connections !== connections) return
     asked.forEach((log, i) => {
       // What was told while the answer was on its way cannot be compared with it.

@@ -1,0 +1,93 @@
+import { expect, test } from 'bun:test'
+import { createClients } from '../state/clients.ts'
+import { createInboxes } from '../state/inboxes.ts'
+import { createSessions } from '../state/sessions.ts'
+import type { Change, Store } from '../store/contract.ts'
+import { createSessionKeeper, type SessionKeeper } from './keep-sessions.ts'
+
+const sessionTtlMs = 600_000
+const profile = { clientType: 'human' } as const
+
+/** A keeper over a store that takes everything. */
+function rig(most = 10) {
+  let now = 1_000_000
+  const clock = { now: () => now }
+  const records = new Map<string, Change>()
+  let keeper: SessionKeeper | undefined
+  const store: Store = {
+    isAway: false,
+    use() {},
+    async write(changes) {
+      for (const change of changes) records.set(change.name, change)
+    },
+    session: async (id) => records.get(id)?.text,
+  }
+  const sessions = createSessions(most, clock, (id) => keeper?.changed(id))
+  const clients = createClients()
+  const inboxes = createInboxes(() => {
+    throw new Error('no inbox is opened here')
+  })
+  keeper = createSessionKeeper({ store, clock, sessions, clients, inboxes, sessionTtlMs, maxSessions: most })
+  keeper.ready()
+  return {
+    keeper,
+    sessions,
+    records,
+    settled: () => keeper.settled(),
+    pass(ms: number) {
+      now += ms
+      keeper.sweep(now)
+    },
+    clock,
+  }
+}
+
+test('the record of a client that stays connected is written again in time, and lasts a session longer than that', async () => {
+  const { sessions, records, settled, pass, clock } = rig()
+  sessions.begin('ann', profile, undefined)
+  await settled()
+  for (let minute = 0; minute < 30; minute++) {
+    pass(60_000)
+    await settled()
+    expect(records.get('ann')!.until! - clock.now()).toBeGreaterThanOrEqual(sessionTtlMs)
+  }
+  expect(records.get('ann')!.until! - clock.now()).toBeLessThanOrEqual(1.2 * sessionTtlMs)
+})
+
+test('that of a client that has gone ends with its session', async () => {
+  const { sessions, records, settled, pass, clock } = rig()
+  const { session } = sessions.begin('ann', profile, undefined)
+  const end = clock.now() + sessionTtlMs
+  sessions.keep(session, ['science:a'], end)
+  await settled()
+  expect(records.get('ann')).toMatchObject({ until: end })
+  pass(sessionTtlMs / 2)
+  await settled()
+  expect(records.get('ann')).toMatchObject({ until: end })
+})
+
+test('sessions that are ended, or go because there are too many, are taken out', async () => {
+  const { sessions, records, settled, clock } = rig(1)
+  const begun = ['one', 'two', 'three'].map((id) => sessions.begin(id, profile, undefined).session)
+  for (const session of begun) sessions.keep(session, [], clock.now() + sessionTtlMs)
+  await settled()
+  expect([...records.values()].map(({ text }) => text !== undefined)).toEqual([false, false, true])
+  sessions.end(begun[2]!)
+  await settled()
+  expect(records.get('three')!.text).toBeUndefined()
+})
+
+test('a secret opens the session that the store has, unless it is known here that it has ended', async () => {
+  const { keeper, sessions, settled, clock } = rig()
+  const { session, secret } = sessions.begin('ann', profile, undefined)
+  sessions.keep(session, [], clock.now() + sessionTtlMs)
+  await settled()
+  sessions.sweep(clock.now() + sessionTtlMs)
+  expect(sessions.get('ann')).toBeUndefined()
+  await keeper.recall('ann', `${secret}x`)
+  expect(sessions.get('ann')).toBeUndefined()
+  await keeper.recall('ann', secret)
+  expect(sessions.find('ann', secret)).toMatchObject({ clientId: 'ann' })
+  sessions.end(sessions.get('ann')!)
+  expect(keeper.recall('ann', secret)).toBeUndefined()
+})

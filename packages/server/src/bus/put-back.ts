@@ -1,0 +1,56 @@
+/** Rooms and channels that were kept come back (protocol §4): what was there first is what a place is, whatever was made under its name while the store was away. */
+import { CodedError } from '@arqonbus/protocol'
+import { type Channel, type Client, mayEnter, type Room } from '../state/model.ts'
+import type { Rooms } from '../state/rooms.ts'
+import type { ChannelRecord, RoomRecord } from '../store/contract.ts'
+import type { Membership } from './membership.ts'
+import { askerOf } from './places.ts'
+
+/** What putting back needs. */
+export type PutBackDeps = {
+  readonly rooms: Rooms
+  readonly membership: Membership
+  /** Hears of each channel that is there again. */
+  readonly created: (channel: Channel) => void
+}
+
+/** Puts back; false where there is no room for more. What the configuration says stays. */
+export type PutBack = { room(record: RoomRecord): boolean; channel(record: ChannelRecord): boolean }
+
+/** Makes it. */
+export function createPutBack({ rooms, membership, created }: PutBackDeps): PutBack {
+  /**
+   * A channel that anybody made while the store was away may be open where the one that was kept is private: whoever is in it stays only as far as the one
+   * that was kept lets them.
+   */
+  const putBackChannel = (room: Room, record: ChannelRecord) => {
+    const participants = [...(room.channels.get(record.name)?.participants ?? [])]
+    const existing = room.channels.get(record.name)
+    for (const client of participants) membership.leaveChannel(client, existing!)
+    const channel = rooms.putBackChannel(room, record)
+    created(channel)
+    for (const client of participants) if (mayEnter(channel, askerOf(client))) joinAgain(client, channel)
+  }
+  /** It may hold fewer than were in the other. */
+  const joinAgain = (client: Client, channel: Channel) => unlessFull(() => membership.joinChannel(client, channel))
+
+  return {
+    room: (record) => unlessFull(() => rooms.putBackRoom(record)),
+    channel: (record) =>
+      unlessFull(() => {
+        const made = { name: record.room, type: 'dynamic', createdBy: record.createdBy } as const
+        const room = rooms.get(record.room) ?? rooms.createRoom(made)
+        if (room.type !== 'system') putBackChannel(room, record)
+      }),
+  }
+}
+
+function unlessFull(make: () => void): boolean {
+  try {
+    make()
+    return true
+  } catch (problem) {
+    if (problem instanceof CodedError) return false
+    throw problem
+  }
+}
