@@ -7,9 +7,11 @@ import { runFault } from '../../support/rig/rig.ts'
 
 const acknowledgeBeforeAppend: Mutation = {
   file: 'packages/server/src/log/redis/driver.ts',
-  line: 'enqueue({ log, draft, owner: draft, bytes: bytesOf(draft), isTold: false })',
-  becomes: `listener.confirmed(log.subject, { ms: clock.now(), n: log.given.n + 1 }, draft, undefined)
-      enqueue({ log, draft, owner: undefined, bytes: bytesOf(draft), isTold: false })`,
+  line: 'calls.add(messageOf(log, draft))',
+  becomes: `{
+        listener.confirmed(log.subject, { ms: clock.now(), n: log.given.n + 1 }, draft, undefined)
+        calls.add({ ...messageOf(log, draft), owner: undefined })
+      }`,
 }
 
 const dropOnReconnect: Mutation = {

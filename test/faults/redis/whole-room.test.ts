@@ -12,6 +12,30 @@ afterAll(async () => {
 })
 
 withProgram('redis-server', 'a whole room', () => {
+  test('is told the first message of every channel that is born in it', async () => {
+    const redis = await startRedis()
+    ending.push(() => redis.stop())
+    const bus = await startBusProcess({ settings: { ARQONBUS_REDIS_URL: redis.url } })
+    ending.push(() => bus.stop('SIGKILL'))
+    const heard: string[] = []
+    const listener = await connect({
+      url: bus.busUrl,
+      on: { message: ({ channel, payload }) => heard.push(`${channel} ${payload.number}`) },
+    })
+    const publisher = await connect({ url: bus.busUrl })
+    ending.push(() => Promise.all([listener.close(), publisher.close()]))
+    await listener.join('lab:*')
+    const said: string[] = []
+    for (let born = 0; born < 50; born++) {
+      for (const number of [1, 2]) {
+        await publisher.publish(`lab:channel-${born}`, { number }, { ack: 'stored' })
+        said.push(`channel-${born} ${number}`)
+      }
+    }
+    await until('the last message', () => heard.includes('channel-49 2'))
+    expect(heard).toEqual(said)
+  })
+
   test('is recovered from a bus that has just begun, and has seen none of its channels yet', async () => {
     const redis = await startRedis()
     ending.push(() => redis.stop())
