@@ -226,6 +226,7 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
     isAway: false,
     isCongested: false,
     durability: store.durability,
+    takenAt: store.takenAt,
     replicas: store.replicas,
     listen: (wanted) => {
       listener = wanted

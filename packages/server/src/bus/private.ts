@@ -19,7 +19,7 @@ export type PrivateDeps = {
   /** True for a client that is connected, or whose session is kept. */
   readonly isKnown: (clientId: string) => boolean
   readonly answers: Answers
-  readonly log: { durability(): PublishResult['durability'] }
+  readonly log: { takenAt(): PublishResult['durability'] }
   readonly draftOf: DraftOf
 }
 
@@ -72,7 +72,7 @@ export function createPrivate(deps: PrivateDeps) {
       else if (taken !== undefined && ownDraft.isAnswered) {
         answers.acknowledge(client, envelope.id, {
           position: taken.position ?? null,
-          durability: isHeld ? 'memory' : deps.log.durability(),
+          durability: isHeld ? 'memory' : deps.log.takenAt(),
           replicas,
           duplicate: taken.duplicate,
           recipients: countListeners([own, ...others].map(({ outlet }) => outlet)),

@@ -58,7 +58,7 @@ export function createPublish(deps: PublishDeps): Publish {
       return answers.refuseMessage(draft.client, draft.envelope, new CodedError('outcome_unknown'))
     answers.acknowledge(draft.client, draft.envelope.id, {
       position: position ?? null,
-      durability: position === undefined ? 'memory' : log.durability(),
+      durability: position === undefined ? 'memory' : log.takenAt(),
       replicas,
       duplicate,
       recipients: countListeners(outlets),

@@ -147,6 +147,8 @@ export type LogDriver<Subject, D extends Draft = Draft> = {
   readonly isCongested: boolean
   /** The best level that it can give now. */
   durability(): DurabilityLevel
+  /** The level of what it has taken: an answer that is told when the log has gone away again was true when it was given. */
+  takenAt(): DurabilityLevel
   /** How many replicas it waits for, and has. */
   replicas(): number
   /** Who hears of everything. Called once, before the first `open`. */

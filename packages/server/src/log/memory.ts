@@ -59,6 +59,7 @@ export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOpti
     isAway: false,
     isCongested: false,
     durability: () => 'memory',
+    takenAt: () => 'memory',
     replicas: () => 0,
     listen: (listener) => {
       shared.listener = listener

@@ -236,6 +236,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
       return calls.bytes > options.queueBytes
     },
     durability: () => (link.isReady ? link.guarantees.level : 'memory'),
+    takenAt: () => link.guarantees.level,
     replicas: () => (link.isReady ? Math.min(options.replicas, link.guarantees.replicas) : 0),
     listen: (one) => {
       listener = one
