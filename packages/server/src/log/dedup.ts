@@ -23,8 +23,8 @@ type Segment = {
   readonly room: number
   /** Twice as many slots as messages; 0 is a free one. */
   readonly table: Int32Array
+  /** Of each message four halves of digests, then `ms` and `n` of its position: 32 bytes side by side, for all of it is looked at or written at once. */
   readonly digests: Int32Array
-  /** `ms` and `n` of each position. */
   readonly numbers: Float64Array
   used: number
   /** When the newest message came, in time as it passes. */
@@ -81,12 +81,12 @@ export function createDedup(windowMs: number, maxBytes: number): Dedup {
         if (segment.newestAt + windowMs < time) return undefined
         const at = (segment.table[slotOf(segment, print)]! & NUMBER_MASK) - 1
         if (at < 0) continue
-        const ms = segment.numbers[2 * at]!
+        const ms = segment.numbers[4 * at + 2]!
         // A segment lives as long as its newest message; this one is past its time.
         if (ms + windowMs < now) return undefined
         const same =
-          segment.digests[4 * at + 2] === print.contentLow && segment.digests[4 * at + 3] === print.contentHigh
-        return same ? { kind: 'same', ms, n: segment.numbers[2 * at + 1]! } : { kind: 'conflict' }
+          segment.digests[8 * at + 2] === print.contentLow && segment.digests[8 * at + 3] === print.contentHigh
+        return same ? { kind: 'same', ms, n: segment.numbers[4 * at + 3]! } : { kind: 'conflict' }
       }
       return undefined
     },
@@ -106,12 +106,12 @@ export function createDedup(windowMs: number, maxBytes: number): Dedup {
       const at = segment.used++
       // One past its time may come again: from now on its slot is the new one's.
       segment.table[slotOf(segment, print)] = ((print.idHigh >>> NUMBER_BITS) << NUMBER_BITS) | (at + 1)
-      segment.digests[4 * at] = print.idLow
-      segment.digests[4 * at + 1] = print.idHigh
-      segment.digests[4 * at + 2] = print.contentLow
-      segment.digests[4 * at + 3] = print.contentHigh
-      segment.numbers[2 * at] = ms
-      segment.numbers[2 * at + 1] = n
+      segment.digests[8 * at] = print.idLow
+      segment.digests[8 * at + 1] = print.idHigh
+      segment.digests[8 * at + 2] = print.contentLow
+      segment.digests[8 * at + 3] = print.contentHigh
+      segment.numbers[4 * at + 2] = ms
+      segment.numbers[4 * at + 3] = n
       segment.newestAt = timeAt(now)
     },
     sweep,
@@ -121,14 +121,17 @@ export function createDedup(windowMs: number, maxBytes: number): Dedup {
 
 const segmentBytes = (segment: Segment): number => segment.room * MESSAGE_BYTES
 
-const newSegment = (room: number): Segment => ({
-  room,
-  table: new Int32Array(2 * room),
-  digests: new Int32Array(4 * room),
-  numbers: new Float64Array(2 * room),
-  used: 0,
-  newestAt: 0,
-})
+function newSegment(room: number): Segment {
+  const messages = new ArrayBuffer(32 * room)
+  return {
+    room,
+    table: new Int32Array(2 * room),
+    digests: new Int32Array(messages),
+    numbers: new Float64Array(messages),
+    used: 0,
+    newestAt: 0,
+  }
+}
 
 /** The slot of a message, or the free one where it would go. */
 function slotOf({ table, digests }: Segment, { idLow, idHigh }: Fingerprint): number {
@@ -138,6 +141,6 @@ function slotOf({ table, digests }: Segment, { idLow, idHigh }: Fingerprint): nu
     if (entry === 0) return slot
     const at = (entry & NUMBER_MASK) - 1
     const isAlike = entry >>> NUMBER_BITS === idHigh >>> NUMBER_BITS
-    if (isAlike && digests[4 * at] === idLow && digests[4 * at + 1] === idHigh) return slot
+    if (isAlike && digests[8 * at] === idLow && digests[8 * at + 1] === idHigh) return slot
   }
 }
