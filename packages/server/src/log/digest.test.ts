@@ -1,9 +1,11 @@
 import { expect, test } from 'bun:test'
 import { protocolVersions, type ReadEnvelope, readEnvelope } from '@arqonbus/protocol'
-import { addContent, Digest } from './digest.ts'
+import { addContent, Digest, newSeed } from './digest.ts'
+
+const seed = newSeed()
 
 const of = (...texts: string[]): string => {
-  const digest = new Digest().start()
+  const digest = new Digest(seed).start()
   for (const text of texts) digest.add(text)
   return `${digest.low} ${digest.high}`
 }
@@ -14,7 +16,7 @@ function ofContent(payload: string, metadata?: string): string {
     `{"version":"1.0","id":"arq_1","type":"event","room":"a","channel":"b","from":"ann","timestamp":"2026-01-01T00:00:00Z","payload":${payload}` +
     `${metadata === undefined ? '' : `,"metadata":${metadata}`}}`
   const envelope = readEnvelope(text, { maxDepth: 64, versions: protocolVersions }) as ReadEnvelope
-  const { low, high } = addContent(new Digest().start(), envelope)
+  const { low, high } = addContent(new Digest(seed).start(), envelope)
   return `${low} ${high}`
 }
 
@@ -38,7 +40,7 @@ test('a hundred thousand texts that differ in little have a hundred thousand dig
   const seen = new Set<string>()
   const slots = new Uint32Array(1024)
   for (let i = 0; i < 100_000; i++) {
-    const digest = new Digest().start().add('science:general@1').add('ann').add(`arq_${i}`)
+    const digest = new Digest(seed).start().add('science:general@1').add('ann').add(`arq_${i}`)
     seen.add(`${digest.low} ${digest.high}`)
     slots[digest.low & 1023]!++
   }
@@ -48,7 +50,7 @@ test('a hundred thousand texts that differ in little have a hundred thousand dig
 })
 
 test('no digest is all zeros: that marks a free slot', () => {
-  const digest = new Digest()
+  const digest = new Digest(seed)
   for (let i = 0; i < 10_000; i++) expect(digest.start().add(`${i}`).high).not.toBe(0)
 })
 

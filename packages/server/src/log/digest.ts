@@ -1,11 +1,15 @@
 /**
  * Digests for the recognition of messages that are sent again. Two 64-bit digests stand for one message: who sent which id where, and what was in it.
- * A false "the same" needs both to collide. The seed is new with each process, so that nobody can look for collisions beforehand.
+ * A false "the same" needs both to collide. Nobody outside knows the seed, so nobody can look for collisions.
  */
 import type { ReadEnvelope } from '@arqonbus/protocol'
 import { contentKeys } from './content.ts'
 
-const seed = crypto.getRandomValues(new Int32Array(2))
+/** What a digest begins with: two numbers of 32 bits. */
+export type Seed = Int32Array
+
+/** A seed that nobody knows. */
+export const newSeed = (): Seed => crypto.getRandomValues(new Int32Array(2))
 
 /**
  * A digest under way. Its state is in two fields, so that nothing is allotted for each message. They hold signed numbers of 32 bits, with which the
@@ -14,11 +18,16 @@ const seed = crypto.getRandomValues(new Int32Array(2))
 export class Digest {
   low = 0
   high = 0
+  readonly #seed: Seed
+
+  constructor(seed: Seed) {
+    this.#seed = seed
+  }
 
   /** Begins anew. */
   start(): this {
-    this.low = seed[0]!
-    this.high = seed[1]!
+    this.low = this.#seed[0]!
+    this.high = this.#seed[1]!
     return this
   }
 

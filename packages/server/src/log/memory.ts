@@ -16,7 +16,7 @@ import {
   UNKNOWN,
 } from './contract.ts'
 import { createDedup, type Fingerprint } from './dedup.ts'
-import { addContent, Digest } from './digest.ts'
+import { addContent, Digest, newSeed } from './digest.ts'
 import { locate } from './locate.ts'
 import { createOldestFirst, type OldestFirst } from './oldest.ts'
 import { Ring } from './ring.ts'
@@ -94,8 +94,9 @@ type Shared<Subject, D extends Draft> = MemoryLogOptions & {
   closedMs: number
 }
 
-const idDigest = new Digest()
-const contentDigest = new Digest()
+const seed = newSeed()
+const idDigest = new Digest(seed)
+const contentDigest = new Digest(seed)
 const print: Fingerprint = { idLow: 0, idHigh: 0, contentLow: 0, contentHigh: 0 }
 
 /** One log. A class, because there may be a hundred thousand: methods are shared, and each has its fields and nothing else. */

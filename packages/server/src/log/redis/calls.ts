@@ -11,7 +11,7 @@ import type { Draft } from '../contract.ts'
 import type { Item } from './item.ts'
 import type { RedisLog } from './log.ts'
 import type { RedisLogOptions } from './options.ts'
-import { contentPrint, idPrint } from './prints.ts'
+import type { Prints } from './prints.ts'
 import type { Origin } from './replies.ts'
 import { callScript, loadScripts, scripts } from './scripts.ts'
 import type { Words } from './words.ts'
@@ -51,6 +51,7 @@ export type Calls<Subject, D extends Draft> = {
 type CallsDeps<Subject, D extends Draft> = {
   readonly options: RedisLogOptions
   readonly words: Words
+  readonly prints: () => Prints
   /** Called before anything is sent. */
   flushing(connections: Connections): void
   /** Redis has said what became of a message. */
@@ -168,7 +169,8 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
         args.push(...words.knownOf(log), count)
       }
       const { envelope, remembered } = item.draft!
-      args.push(remembered ? idPrint(envelope) : '', remembered ? contentPrint(envelope) : '')
+      const prints = deps.prints()
+      args.push(remembered ? prints.ofId(envelope) : '', remembered ? prints.ofContent(envelope) : '')
       args.push(envelope.head, envelope.body + envelope.joint)
     }
     const answer = callScript<string[]>(commands, scripts.append, keys, args)

@@ -15,6 +15,7 @@ import { deletionOf, type Item, messageOf } from './item.ts'
 import { type LogHost, RedisLog, type Told } from './log.ts'
 import { createLooks, type Looks } from './looks.ts'
 import type { RedisLogOptions } from './options.ts'
+import { createPrints, printsFrom } from './prints.ts'
 import { newsIn, originIn, outcomeIn, pageIn, seenIn } from './replies.ts'
 import { callScript, loadScripts, scripts } from './scripts.ts'
 import { createWords, placeOf, SLACK_MS } from './words.ts'
@@ -31,6 +32,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
   let listener: LogListener<Subject, D>
   let generation = 0
   let identity: string = crypto.randomUUID()
+  let prints = createPrints()
 
   /** An answer that no rule here knows is a fault of ours, or of what somebody else has put under our keys. */
   const unexpected = (problem: unknown) => {
@@ -50,6 +52,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
   const calls: Calls<Subject, D> = createCalls({
     options,
     words,
+    prints: () => prints,
     flushing: looks.lookAtNew,
     settle: (item, outcome, replicas) => guard(() => settle(item, outcome, replicas)),
     deleted: () => calls.flushSoon(),
@@ -118,7 +121,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
   link.use({
     async prepare(connections) {
       const { commands } = connections
-      await Promise.all([loadScripts(commands), nameBus(connections)])
+      await Promise.all([loadScripts(commands), joinBus(connections)])
       generation++
       const last = Number((await callScript(commands, scripts.fence, [words.fenceKey], [generation, SLACK_MS])) ?? 0)
       calls.begin(generation, last)
@@ -140,11 +143,16 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     heard: (_channel, message) => hearNews(message),
   })
 
-  /** All nodes on one Redis are one bus. */
-  const nameBus = async ({ commands }: Connections): Promise<void> => {
-    const key = keyOf('@bus')
-    await commands.set(key, identity, 'NX')
-    identity = (await commands.get(key)) ?? identity
+  /** All nodes on one Redis are one bus: they have one name, and recognise a message by one print. */
+  const joinBus = async (connections: Connections): Promise<void> => {
+    identity = await agree(connections, '@bus', identity)
+    const seed = await agree(connections, '@seed', prints.seed)
+    if (seed !== prints.seed) prints = printsFrom(seed)
+  }
+  /** What the first node said of something. */
+  const agree = async ({ commands }: Connections, name: string, own: string): Promise<string> => {
+    await commands.set(keyOf(name), own, 'NX')
+    return (await commands.get(keyOf(name))) ?? own
   }
 
   /** Lost, it would be taken for that of a node that has done nothing yet. */

@@ -74,6 +74,8 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   readonly #ahead = new Map<number, Told<D>>()
   /** False from the moment when Redis went away until it was looked at again: it may have lost what was told here. */
   #isCompared = false
+  /** True where something was told since this was last taken. */
+  #isActive = false
   #isReading = false
   /** Counts the breaks: a page that was asked for before one says nothing after it. */
   #era = 0
@@ -96,6 +98,13 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   /** True where nothing that is told now can come after something that Redis has lost. */
   get isCurrent(): boolean {
     return this.isKnown && this.#isCompared
+  }
+
+  /** Whether something was told since the last time. */
+  takeActive(): boolean {
+    const isActive = this.#isActive
+    this.#isActive = false
+    return isActive
   }
 
   known(): Maybe<void> {
@@ -286,6 +295,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   }
 
   #tell(entry: Entry, told: Told<D>): void {
+    this.#isActive = true
     this.given = { ms: entry.ms, n: entry.n }
     if (this.options.size > 0) {
       this.#tail ??= createTail(this.options.size)
@@ -306,10 +316,13 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     try {
       for (let isBehind = true; isBehind && !this.isClosed; ) isBehind = await this.#readPage()
     } catch (problem) {
-      if (!(problem instanceof CodedError)) throw problem
+      if (problem instanceof CodedError) return
+      throw problem
     } finally {
       this.#isReading = false
     }
+    // What came between the last page and this line found a reader that had already looked.
+    if (this.#ahead.size > 0 && this.isCurrent && !this.isClosed) this.#readSoon()
   }
 
   /** One page; true where there is more. */

@@ -25,7 +25,10 @@ export type Looks<Subject, D extends Draft> = {
   subscribeAll(connections: Connections): Promise<void>
   /** Looks at all logs again; at the given ones first. */
   compare(connections: Connections, first: ReadonlySet<RedisLog<Subject, D>>): void
-  /** Looks at all logs where the time for it has come; true where it has. */
+  /**
+   * Looks at all logs where the time for it has come, else at those where something was told since it was last asked: an announcement that got lost is noticed
+   * by the next one, and the last one of a burst by this. True where the time had come.
+   */
   compareInTime(connections: Connections): boolean
 }
 
@@ -110,12 +113,15 @@ export function createLooks<Subject, D extends Draft>(deps: LooksDeps<Subject, D
     if (wanted.size > 0) await news.ssubscribe(...wanted)
   }
 
-  const compare = (connections: Connections, first: Iterable<AnyLog>) => {
+  const compare = (connections: Connections, first: Iterable<AnyLog>) =>
+    compareSome(connections, new Set([...first, ...logs.values()]))
+
+  const compareSome = (connections: Connections, some: Iterable<AnyLog>) => {
     if (isComparing) return
     isComparing = true
-    const all = readyOnes(new Set([...first, ...logs.values()]))
-    lookAll(connections, all)
-      .catch((problem) => failed(connections, all, problem))
+    const asked = readyOnes(some)
+    lookAll(connections, asked)
+      .catch((problem) => failed(connections, asked, problem))
       .finally(() => {
         isComparing = false
       })
@@ -155,7 +161,11 @@ export function createLooks<Subject, D extends Draft>(deps: LooksDeps<Subject, D
       compare(connections, first)
     },
     compareInTime(connections) {
-      if (performance.now() < compareAt) return false
+      if (performance.now() < compareAt) {
+        const active = [...logs.values()].filter((log) => log.takeActive())
+        if (active.length > 0) compareSome(connections, active)
+        return false
+      }
       compareAt = performance.now() + COMPARE_MS
       compare(connections, [])
       return true
