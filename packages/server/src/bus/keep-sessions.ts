@@ -34,8 +34,8 @@ export type SessionKeeper = Pick<Behind, 'settled' | 'ready' | 'away'> & {
 }
 
 const MOST_WAITING = 100_000
-/** Joins mostly come together. */
-const DELAY_MS = 50
+/** Whoever is welcomed is to be known after a crash too; what changes in one turn is written once. */
+const DELAY_MS = 5
 /** How often the record of a connected client is written again, at least and at most; between, a tenth of its time. */
 const FIRST_REFRESH_MS = 1000
 const LAST_REFRESH_MS = 300_000
