@@ -33,6 +33,8 @@ withProgram('redis-server', 'two servers on one Redis', () => {
   test('everybody sees the same messages in the same order, whoever published where', async () => {
     const [one, other] = await startBoth()
     const [ann, bob] = [await one.as('ann', 'nodes:a'), await other.as('bob', 'nodes:a')]
+    expect(bob.welcome.bus).toBe(ann.welcome.bus)
+    expect(bob.welcome.node).not.toBe(ann.welcome.node)
     const COUNT = 200
     const published = [ann, bob].map((client) =>
       Promise.all(

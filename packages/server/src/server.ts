@@ -192,7 +192,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     newClientId: () => `client-${randomName(12)}`,
     greeting: {
       node,
-      bus: log.identity,
+      bus: () => log.identity,
       versions: [...versions.keys()],
       durability: log.durability,
       heartbeat_ms: config.pingIntervalMs,
@@ -306,7 +306,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     log.sweep()
     sessions.sweep(now)
     keeper?.sweep(now)
-    inboxes.sweep((id) => clients.get(id) !== undefined || sessions.get(id) !== undefined)
+    inboxes.sweep(sessions.get)
     for (const channel of rooms.channels()) {
       if (isIdle(channel, now, config.channelIdleMs) && channel.log?.isEmpty() !== false) rooms.letGo(channel)
     }

@@ -43,7 +43,9 @@ export class Refused extends Error {
 }
 
 /** What `welcome` says of the bus, the same for everybody. */
-export type Greeting = Pick<Welcome, 'node' | 'bus' | 'versions' | 'limits' | 'heartbeat_ms'> & {
+export type Greeting = Pick<Welcome, 'node' | 'versions' | 'limits' | 'heartbeat_ms'> & {
+  /** Known when the log has been reached. */
+  bus: () => Welcome['bus']
   durability: () => Welcome['durability']
 }
 
@@ -206,7 +208,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
           client: { ...clientView(client, askerOf(client)), subscriptions: fitting(subscriptions, listBytes) },
           session: secret,
           node: deps.greeting.node,
-          bus: deps.greeting.bus,
+          bus: deps.greeting.bus(),
           versions: deps.greeting.versions,
           limits: deps.greeting.limits,
           heartbeat_ms: deps.greeting.heartbeat_ms,

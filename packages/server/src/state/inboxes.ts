@@ -26,8 +26,8 @@ export type Inboxes = {
   get(session: Session): Inbox | undefined
   /** The inbox of a session, made where there is none. That of an earlier session of its client is let go. */
   open(session: Session): Inbox
-  /** Lets go those that are empty and of nobody. */
-  sweep(isKnown: (clientId: string) => boolean): void
+  /** Lets go those whose session is not its client's any more: nobody can read them. */
+  sweep(sessionOf: (clientId: string) => Session | undefined): void
 }
 
 /** Enough of the hash of its secret to tell it from every other session of its client. */
@@ -61,12 +61,12 @@ export function createInboxes(openLog: (key: string, outlets: readonly Outlet[])
       inboxes.set(clientId, inbox)
       return inbox
     },
-    sweep(isKnown) {
+    sweep(sessionOf) {
       for (const [clientId, inbox] of inboxes) {
-        if (inbox.log.isEmpty() && !isKnown(clientId)) {
-          inbox.log.close()
-          inboxes.delete(clientId)
-        }
+        const session = sessionOf(clientId)
+        if (session !== undefined && keyOf(session) === inbox.key) continue
+        inbox.log.close()
+        inboxes.delete(clientId)
       }
     },
   }
