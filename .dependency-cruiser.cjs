@@ -12,10 +12,10 @@ const floors = [
   { index: 'index[.]ts' },
   { server: '(server|storage)[.]ts' },
   { sockets: 'sockets/', http: 'http/' },
-  { receive: 'bus/(receive|run|faults)[.]' },
+  { receive: 'bus/receive/' },
   { commands: 'commands/' },
-  { publish: 'bus/(publish|private|telemetry)[.]' },
-  { deliver: 'bus/(?!(receive|run|faults|publish|private|telemetry)[.])' },
+  { publish: 'bus/publish/' },
+  { deliver: 'bus/(?!(receive|publish)/)' },
   {
     state: 'state/',
     log: 'log/(?!contract[.])',

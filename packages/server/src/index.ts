@@ -1,5 +1,5 @@
 /** The bus as a library: tests and tools start it in their own process. */
-export { createIntake, type Intake } from './bus/receive.ts'
+export { createIntake, type Intake } from './bus/receive/receive.ts'
 export { type Config, testConfig } from './config/index.ts'
 export type {
   Bounds,

@@ -1,5 +1,5 @@
 /** Chooses the drivers of what is kept, by the configuration. With `server.ts` the one place that names them. */
-import type { BusLog } from './bus/draft.ts'
+import type { BusLog } from './bus/publish/draft.ts'
 import type { Config } from './config/index.ts'
 import type { Clock } from './kit/clock.ts'
 import type { Logger } from './kit/logger.ts'

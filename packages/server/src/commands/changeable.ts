@@ -1,5 +1,5 @@
 import { CodedError } from '@arqonbus/protocol'
-import type { Places } from '../bus/places.ts'
+import type { Places } from '../bus/places/places.ts'
 import type { Room } from '../state/model.ts'
 
 /** The room of a command that changes it; nobody changes a system room (`room_not_found`, `room_hardcoded`). */

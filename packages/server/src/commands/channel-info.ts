@@ -1,6 +1,6 @@
 import { CodedError, commands, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
-import { command } from '../bus/call.ts'
-import type { Places } from '../bus/places.ts'
+import { command } from '../bus/call/call.ts'
+import type { Places } from '../bus/places/places.ts'
 import { type Maybe, then } from '../kit/maybe.ts'
 import type { Bounds } from '../log/contract.ts'
 import { channelInFull } from '../state/views.ts'

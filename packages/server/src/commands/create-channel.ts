@@ -6,7 +6,7 @@ import {
   PM_CHANNEL,
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
-import { command } from '../bus/call.ts'
+import { command } from '../bus/call/call.ts'
 import type { Channel } from '../state/model.ts'
 import type { Rooms } from '../state/rooms.ts'
 import { channelView } from '../state/views.ts'

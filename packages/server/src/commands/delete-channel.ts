@@ -1,5 +1,5 @@
 import { CodedError, commands, WHOLE_ROOM } from '@arqonbus/protocol'
-import { command } from '../bus/call.ts'
+import { command } from '../bus/call/call.ts'
 import type { Rooms } from '../state/rooms.ts'
 
 /** `delete_channel`: deletes a channel without participants, and its history. */

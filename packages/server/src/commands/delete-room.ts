@@ -1,7 +1,7 @@
 import { CodedError, commands } from '@arqonbus/protocol'
-import { command } from '../bus/call.ts'
-import type { Membership } from '../bus/membership.ts'
-import type { Places } from '../bus/places.ts'
+import { command } from '../bus/call/call.ts'
+import type { Membership } from '../bus/places/membership.ts'
+import type { Places } from '../bus/places/places.ts'
 import type { Rooms } from '../state/rooms.ts'
 import { changeableRoom } from './changeable.ts'
 

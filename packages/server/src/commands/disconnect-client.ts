@@ -1,5 +1,5 @@
 import { CodedError, commands } from '@arqonbus/protocol'
-import { command } from '../bus/call.ts'
+import { command } from '../bus/call/call.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Client } from '../state/model.ts'
 

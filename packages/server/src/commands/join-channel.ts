@@ -1,7 +1,7 @@
 import { CodedError, commands } from '@arqonbus/protocol'
-import { addressOf } from '../bus/address.ts'
-import { command } from '../bus/call.ts'
-import type { Join, JoinResult } from '../bus/join.ts'
+import { addressOf } from '../bus/call/address.ts'
+import { command } from '../bus/call/call.ts'
+import type { Join, JoinResult } from '../bus/places/join.ts'
 import { all, type Maybe, then } from '../kit/maybe.ts'
 
 /** The heads that the joins of one command may list together: an answer is one frame. */

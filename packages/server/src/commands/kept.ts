@@ -1,5 +1,5 @@
-import type { Command } from '../bus/call.ts'
-import type { Keeper } from '../bus/keep.ts'
+import type { Command } from '../bus/call/call.ts'
+import type { Keeper } from '../bus/keep/keeper.ts'
 import { then } from '../kit/maybe.ts'
 
 /** A command that changes rooms or channels: it answers when what it changed is stored, where that is kept. */

@@ -1,6 +1,6 @@
 import { commands, WHOLE_ROOM } from '@arqonbus/protocol'
-import { command } from '../bus/call.ts'
-import type { Membership } from '../bus/membership.ts'
+import { command } from '../bus/call/call.ts'
+import type { Membership } from '../bus/places/membership.ts'
 import type { Rooms } from '../state/rooms.ts'
 
 /** `leave_channel`: ends a subscription. */

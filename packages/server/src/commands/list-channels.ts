@@ -1,6 +1,6 @@
 import { commands } from '@arqonbus/protocol'
-import { command } from '../bus/call.ts'
-import type { Places } from '../bus/places.ts'
+import { command } from '../bus/call/call.ts'
+import type { Places } from '../bus/places/places.ts'
 import { mayEnter } from '../state/model.ts'
 import type { Rooms } from '../state/rooms.ts'
 import { channelView } from '../state/views.ts'

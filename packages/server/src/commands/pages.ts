@@ -1,6 +1,6 @@
 /** Pages of lists: as many entries as were asked for and as a frame holds. */
 import { CodedError } from '@arqonbus/protocol'
-import { RawJson } from '../bus/frames.ts'
+import { RawJson } from '../bus/deliver/frames.ts'
 
 /** Something with a number that counts up with each one made. */
 type Numbered = { readonly seq: number }

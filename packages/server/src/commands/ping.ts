@@ -1,5 +1,5 @@
 import { commands } from '@arqonbus/protocol'
-import { command } from '../bus/call.ts'
+import { command } from '../bus/call/call.ts'
 import { isoTime } from '../kit/clock.ts'
 
 /** `ping`: measures the round trip of the application. */

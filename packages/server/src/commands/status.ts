@@ -1,5 +1,5 @@
 import { type CommandResult, commands } from '@arqonbus/protocol'
-import { command } from '../bus/call.ts'
+import { command } from '../bus/call/call.ts'
 import type { Clients } from '../state/clients.ts'
 import { type Client, mayEnter } from '../state/model.ts'
 import type { Rooms } from '../state/rooms.ts'

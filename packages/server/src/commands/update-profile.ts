@@ -1,5 +1,5 @@
 import { commands } from '@arqonbus/protocol'
-import { command } from '../bus/call.ts'
+import { command } from '../bus/call/call.ts'
 import type { Client, Profile } from '../state/model.ts'
 import { clientView } from '../state/views.ts'
 

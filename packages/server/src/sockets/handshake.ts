@@ -11,7 +11,7 @@ import {
   parseAddress,
   profileFields,
 } from '@arqonbus/protocol'
-import type { Arrival } from '../bus/admit.ts'
+import type { Arrival } from '../bus/clients/admit.ts'
 import type { Profile } from '../state/model.ts'
 
 /** What the doorkeeper goes by. */

@@ -1,10 +1,10 @@
 /** Rooms and channels that were kept come back (protocol §4): what was there first is what a place is, whatever was made under its name while the store was away. */
 import { CodedError } from '@arqonbus/protocol'
-import { type Channel, type Client, mayEnter, type Room } from '../state/model.ts'
-import type { Rooms } from '../state/rooms.ts'
-import type { ChannelRecord, RoomRecord } from '../store/contract.ts'
-import type { Membership } from './membership.ts'
-import { askerOf } from './places.ts'
+import { type Channel, type Client, mayEnter, type Room } from '../../state/model.ts'
+import type { Rooms } from '../../state/rooms.ts'
+import type { ChannelRecord, RoomRecord } from '../../store/contract.ts'
+import type { Membership } from '../places/membership.ts'
+import { askerOf } from '../places/places.ts'
 
 /** What putting back needs. */
 export type PutBackDeps = {

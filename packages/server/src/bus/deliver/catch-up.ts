@@ -6,10 +6,10 @@
  * Whoever falls off a log is closed with 4429, and recovers with its last position.
  */
 import { type CloseName, CodedError, type Position } from '@arqonbus/protocol'
-import type { Logger } from '../kit/logger.ts'
-import type { Metrics } from '../kit/metrics.ts'
-import { type Bounds, type Entry, type Log, type Page, UNKNOWN } from '../log/contract.ts'
-import type { Client, Cursors, Outlet } from '../state/model.ts'
+import type { Logger } from '../../kit/logger.ts'
+import type { Metrics } from '../../kit/metrics.ts'
+import { type Bounds, type Entry, type Log, type Page, UNKNOWN } from '../../log/contract.ts'
+import type { Client, Cursors, Outlet } from '../../state/model.ts'
 
 /** What catching up needs. */
 export type CatchUpDeps = {

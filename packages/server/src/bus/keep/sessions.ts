@@ -1,15 +1,15 @@
 /** What the store has of sessions: written behind what happens here, put back when the store first comes, and asked for where a client brings one that is not here. */
 import { parseAddress } from '@arqonbus/protocol'
-import type { Clock } from '../kit/clock.ts'
-import { isSecret } from '../kit/secrets.ts'
-import type { Clients } from '../state/clients.ts'
-import type { Client } from '../state/model.ts'
-import type { Session, Sessions } from '../state/sessions.ts'
-import { subscriptionsOf } from '../state/views.ts'
-import { type Behind, createBehind } from '../store/behind.ts'
-import type { Change, SessionRecord, Store, Stored } from '../store/contract.ts'
-import { sessionIn, sessionText } from '../store/records.ts'
-import { askerOf } from './places.ts'
+import type { Clock } from '../../kit/clock.ts'
+import { isSecret } from '../../kit/secrets.ts'
+import type { Clients } from '../../state/clients.ts'
+import type { Client } from '../../state/model.ts'
+import type { Session, Sessions } from '../../state/sessions.ts'
+import { subscriptionsOf } from '../../state/views.ts'
+import { type Behind, createBehind } from '../../store/behind.ts'
+import type { Change, SessionRecord, Store, Stored } from '../../store/contract.ts'
+import { sessionIn, sessionText } from '../../store/records.ts'
+import { askerOf } from '../places/places.ts'
 
 /** What keeping them needs. */
 export type KeepSessionsDeps = {

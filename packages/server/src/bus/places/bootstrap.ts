@@ -9,8 +9,8 @@ import {
   TELEMETRY_CHANNEL,
   TELEMETRY_ROOM,
 } from '@arqonbus/protocol'
-import type { Channel } from '../state/model.ts'
-import type { Rooms } from '../state/rooms.ts'
+import type { Channel } from '../../state/model.ts'
+import type { Rooms } from '../../state/rooms.ts'
 
 /** A room of the configuration. */
 export type ConfiguredRoom = {

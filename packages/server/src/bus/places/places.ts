@@ -1,8 +1,8 @@
 /** Places: from an address to the room and the channel, made on demand where that is allowed (protocol §4). */
 import { BUS, CodedError, PM_CHANNEL } from '@arqonbus/protocol'
-import type { Channel, Client, Room } from '../state/model.ts'
-import { mayEnter } from '../state/model.ts'
-import type { Rooms } from '../state/rooms.ts'
+import type { Channel, Client, Room } from '../../state/model.ts'
+import { mayEnter } from '../../state/model.ts'
+import type { Rooms } from '../../state/rooms.ts'
 
 /** Who may make what is not there. */
 export type Creation = { readonly autoCreate: boolean; readonly create: 'user' | 'admin' }

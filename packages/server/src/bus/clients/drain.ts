@@ -1,7 +1,7 @@
 /** Drain: everybody is told, what waits is sent, and everybody is let go, within the time for it (protocol §6). */
-import type { Client } from '../state/model.ts'
-import type { Delivery } from './deliver.ts'
-import type { Frames } from './frames.ts'
+import type { Client } from '../../state/model.ts'
+import type { Delivery } from '../deliver/deliver.ts'
+import type { Frames } from '../deliver/frames.ts'
 
 /** What draining needs. */
 export type DrainDeps = {

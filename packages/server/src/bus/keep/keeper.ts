@@ -1,9 +1,9 @@
 /** Keeping what outlives the process beside messages: rooms, channels and sessions, each where it is asked for. */
 import { CodedError } from '@arqonbus/protocol'
-import { type Maybe, then } from '../kit/maybe.ts'
-import type { Client } from '../state/model.ts'
-import { createPlaceKeeper, type KeepPlacesDeps } from './keep-places.ts'
-import { createSessionKeeper, type KeepSessionsDeps } from './keep-sessions.ts'
+import { type Maybe, then } from '../../kit/maybe.ts'
+import type { Client } from '../../state/model.ts'
+import { createPlaceKeeper, type KeepPlacesDeps } from './places.ts'
+import { createSessionKeeper, type KeepSessionsDeps } from './sessions.ts'
 
 /** What keeping needs. */
 export type KeepDeps = Omit<KeepPlacesDeps, 'isChannels'> &

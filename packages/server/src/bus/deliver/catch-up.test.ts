@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
-import { silentLogger } from '../kit/logger.ts'
-import type { Entry, Log } from '../log/contract.ts'
-import type { Client, Cursors, Outlet } from '../state/model.ts'
+import { silentLogger } from '../../kit/logger.ts'
+import type { Entry, Log } from '../../log/contract.ts'
+import type { Client, Cursors, Outlet } from '../../state/model.ts'
 import { createCatchUp } from './catch-up.ts'
 
 const KiB = 1024

@@ -1,7 +1,7 @@
 /** Gap notices: a break in a log that somebody listens to is told before its next message (protocol §5). */
 import { positionText } from '@arqonbus/protocol'
-import type { Break, Entry, Log } from '../log/contract.ts'
-import type { Channel, Outlet } from '../state/model.ts'
+import type { Break, Entry, Log } from '../../log/contract.ts'
+import type { Channel, Outlet } from '../../state/model.ts'
 import type { Delivery } from './deliver.ts'
 import type { Frames } from './frames.ts'
 

@@ -7,7 +7,7 @@ import {
   type Position,
   type PublishResult,
 } from '@arqonbus/protocol'
-import { type Clock, isoTime } from '../kit/clock.ts'
+import { type Clock, isoTime } from '../../kit/clock.ts'
 
 /** A part of a result that is JSON already: envelopes of history go out as they came in. */
 export class RawJson {

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
-import { createClients } from '../state/clients.ts'
-import { createSessions } from '../state/sessions.ts'
-import type { Change, Store } from '../store/contract.ts'
-import { createSessionKeeper, type SessionKeeper } from './keep-sessions.ts'
+import { createClients } from '../../state/clients.ts'
+import { createSessions } from '../../state/sessions.ts'
+import type { Change, Store } from '../../store/contract.ts'
+import { createSessionKeeper, type SessionKeeper } from './sessions.ts'
 
 const sessionTtlMs = 600_000
 const profile = { clientType: 'human' } as const

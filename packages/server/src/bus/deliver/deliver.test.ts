@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import type { Log } from '../log/contract.ts'
-import type { Client, Outlet } from '../state/model.ts'
+import type { Log } from '../../log/contract.ts'
+import type { Client, Outlet } from '../../state/model.ts'
 import { createDelivery } from './deliver.ts'
 
 const SLOW_BYTES = 1000

@@ -13,14 +13,14 @@ import {
   type ReadEnvelope,
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
-import { type Clock, isoTime } from '../kit/clock.ts'
-import type { Log } from '../log/contract.ts'
-import type { Channel, Client, Outlet, Room } from '../state/model.ts'
-import type { Answers } from './answers.ts'
-import type { Delivery } from './deliver.ts'
+import { type Clock, isoTime } from '../../kit/clock.ts'
+import type { Log } from '../../log/contract.ts'
+import type { Channel, Client, Outlet, Room } from '../../state/model.ts'
+import type { Answers } from '../deliver/answers.ts'
+import type { Delivery } from '../deliver/deliver.ts'
+import type { GapNotices } from '../deliver/gaps.ts'
+import { askerOf, type Places } from '../places/places.ts'
 import { askedReplicas, type BusLog, countListeners, type DraftOf, malformed, type PublishDraft } from './draft.ts'
-import type { GapNotices } from './gaps.ts'
-import { askerOf, type Places } from './places.ts'
 import { createPrivate, type PrivateDeps } from './private.ts'
 
 /** What publishing needs. */

@@ -1,15 +1,15 @@
 /** Runs commands: finds, checks in order (parameters, permission, existence, state), calls, answers (protocol §7). */
 import { CodedError, compile, payloadOf, type ReadEnvelope } from '@arqonbus/protocol'
-import type { Logger } from '../kit/logger.ts'
-import { then } from '../kit/maybe.ts'
-import type { Metrics } from '../kit/metrics.ts'
-import { type Bucket, type Rate, take, waitMs } from '../limits/bucket.ts'
-import type { Client } from '../state/model.ts'
-import { addressOf } from './address.ts'
-import type { Answers } from './answers.ts'
-import type { Call, Command } from './call.ts'
+import type { Logger } from '../../kit/logger.ts'
+import { then } from '../../kit/maybe.ts'
+import type { Metrics } from '../../kit/metrics.ts'
+import { type Bucket, type Rate, take, waitMs } from '../../limits/bucket.ts'
+import type { Client } from '../../state/model.ts'
+import { addressOf } from '../call/address.ts'
+import type { Call, Command } from '../call/call.ts'
+import type { Answers } from '../deliver/answers.ts'
+import { askerOf } from '../places/places.ts'
 import { faultOf } from './faults.ts'
-import { askerOf } from './places.ts'
 
 /** What running needs. */
 export type RunDeps = {

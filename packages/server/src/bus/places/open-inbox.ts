@@ -1,8 +1,8 @@
 /** The inboxes of clients (protocol §4): opened when they are first needed, and heard by their clients. */
-import type { Clients } from '../state/clients.ts'
-import type { Inbox, Inboxes } from '../state/inboxes.ts'
-import type { Sessions } from '../state/sessions.ts'
-import type { Delivery } from './deliver.ts'
+import type { Clients } from '../../state/clients.ts'
+import type { Inbox, Inboxes } from '../../state/inboxes.ts'
+import type { Sessions } from '../../state/sessions.ts'
+import type { Delivery } from '../deliver/deliver.ts'
 
 /** What opening needs. */
 export type OpenInboxDeps = {

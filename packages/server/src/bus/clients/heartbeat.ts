@@ -1,8 +1,8 @@
 /** Heartbeat: pings, and ends what no longer answers (protocol §6). */
-import type { Clock } from '../kit/clock.ts'
-import type { Logger } from '../kit/logger.ts'
-import type { Client } from '../state/model.ts'
-import type { Delivery } from './deliver.ts'
+import type { Clock } from '../../kit/clock.ts'
+import type { Logger } from '../../kit/logger.ts'
+import type { Client } from '../../state/model.ts'
+import type { Delivery } from '../deliver/deliver.ts'
 
 /** What it needs. */
 export type HeartbeatDeps = {

@@ -8,9 +8,9 @@ import {
   positionText,
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
-import { all, type Maybe, then } from '../kit/maybe.ts'
-import type { Located, Log } from '../log/contract.ts'
-import { type Channel, type Client, mayEnter, type Outlet, type Room } from '../state/model.ts'
+import { all, type Maybe, then } from '../../kit/maybe.ts'
+import type { Located, Log } from '../../log/contract.ts'
+import { type Channel, type Client, mayEnter, type Outlet, type Room } from '../../state/model.ts'
 import type { Membership } from './membership.ts'
 import { type Asker, askerOf, type Places } from './places.ts'
 

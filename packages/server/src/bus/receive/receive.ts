@@ -13,16 +13,16 @@ import {
   type RouteMemory,
   readEnvelope,
 } from '@arqonbus/protocol'
-import type { Clock } from '../kit/clock.ts'
-import type { Logger } from '../kit/logger.ts'
-import type { Metrics } from '../kit/metrics.ts'
-import { type Bucket, type Rate, takeFrom, waitMs } from '../limits/bucket.ts'
-import type { Client } from '../state/model.ts'
-import type { Answers } from './answers.ts'
-import type { CatchUp } from './catch-up.ts'
-import type { Delivery } from './deliver.ts'
+import type { Clock } from '../../kit/clock.ts'
+import type { Logger } from '../../kit/logger.ts'
+import type { Metrics } from '../../kit/metrics.ts'
+import { type Bucket, type Rate, takeFrom, waitMs } from '../../limits/bucket.ts'
+import type { Client } from '../../state/model.ts'
+import type { Answers } from '../deliver/answers.ts'
+import type { CatchUp } from '../deliver/catch-up.ts'
+import type { Delivery } from '../deliver/deliver.ts'
+import type { Publish } from '../publish/publish.ts'
 import { faultOf } from './faults.ts'
-import type { Publish } from './publish.ts'
 import type { Run } from './run.ts'
 
 /** What one connection has sent, and what of it is still to be done. */

@@ -5,10 +5,10 @@
  * over the soft limit, is taken out of the topic and becomes a cursor in each log; `catch-up` brings it back. Nobody else notices.
  */
 import { type CloseName, closeCodes } from '@arqonbus/protocol'
-import type { Clock } from '../kit/clock.ts'
-import type { Metrics } from '../kit/metrics.ts'
-import type { Client, Cursors, Outlet } from '../state/model.ts'
-import type { PublishToTopic } from '../state/transport.ts'
+import type { Clock } from '../../kit/clock.ts'
+import type { Metrics } from '../../kit/metrics.ts'
+import type { Client, Cursors, Outlet } from '../../state/model.ts'
+import type { PublishToTopic } from '../../state/transport.ts'
 
 /** What delivery needs. */
 export type DeliveryDeps = {

@@ -1,10 +1,10 @@
 /** What the store has of rooms and channels: written behind what happens here, and put back when the store comes for the first time. */
-import type { Logger } from '../kit/logger.ts'
-import type { Channel, Room } from '../state/model.ts'
-import type { Rooms } from '../state/rooms.ts'
-import { type Behind, createBehind } from '../store/behind.ts'
-import type { Change, Store, Stored } from '../store/contract.ts'
-import { channelIn, channelText, roomIn, roomText } from '../store/records.ts'
+import type { Logger } from '../../kit/logger.ts'
+import type { Channel, Room } from '../../state/model.ts'
+import type { Rooms } from '../../state/rooms.ts'
+import { type Behind, createBehind } from '../../store/behind.ts'
+import type { Change, Store, Stored } from '../../store/contract.ts'
+import { channelIn, channelText, roomIn, roomText } from '../../store/records.ts'
 import type { PutBack } from './put-back.ts'
 
 /** What keeping them needs. */

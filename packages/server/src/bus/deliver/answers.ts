@@ -1,9 +1,9 @@
 /** Answers: the one place that tells a client what became of its frame. */
 import type { CodedError, ErrorCode, ReadEnvelope } from '@arqonbus/protocol'
-import type { Logger } from '../kit/logger.ts'
-import type { LimitName } from '../kit/metric-table.ts'
-import type { Metrics } from '../kit/metrics.ts'
-import type { Client } from '../state/model.ts'
+import type { Logger } from '../../kit/logger.ts'
+import type { LimitName } from '../../kit/metric-table.ts'
+import type { Metrics } from '../../kit/metrics.ts'
+import type { Client } from '../../state/model.ts'
 import type { Delivery } from './deliver.ts'
 import type { Acknowledged, Frames } from './frames.ts'
 

@@ -1,9 +1,9 @@
 /** Membership: who is in which channel and room, and what each is delivered for it (protocol §4). */
 import { CodedError, type Position } from '@arqonbus/protocol'
-import type { Clock } from '../kit/clock.ts'
-import type { Log } from '../log/contract.ts'
-import { type Channel, type Client, type Cursors, mayEnter, type Outlet, type Room } from '../state/model.ts'
-import { type Delivery, headsOf } from './deliver.ts'
+import type { Clock } from '../../kit/clock.ts'
+import type { Log } from '../../log/contract.ts'
+import { type Channel, type Client, type Cursors, mayEnter, type Outlet, type Room } from '../../state/model.ts'
+import { type Delivery, headsOf } from '../deliver/deliver.ts'
 import { askerOf } from './places.ts'
 
 /** How many there may be. */

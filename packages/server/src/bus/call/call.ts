@@ -1,9 +1,9 @@
 /** Calls: a command on its way to its function (protocol §7, data-model.md §5). */
 import type { CommandName, CommandParameters, CommandResult, CommandShape, commands } from '@arqonbus/protocol'
-import type { Maybe } from '../kit/maybe.ts'
-import type { Client } from '../state/model.ts'
-import type { Encodable } from './frames.ts'
-import type { Asker } from './places.ts'
+import type { Maybe } from '../../kit/maybe.ts'
+import type { Client } from '../../state/model.ts'
+import type { Encodable } from '../deliver/frames.ts'
+import type { Asker } from '../places/places.ts'
 
 /** A command as its function receives it. */
 export type Call<Parameters = Record<string, unknown>> = {

@@ -1,7 +1,7 @@
 /** Drafts: messages on their way into a log, with who waits for what becomes of them. */
 import { CodedError, type DurabilityLevel, type Position, type ReadEnvelope } from '@arqonbus/protocol'
-import type { Draft, LogDriver } from '../log/contract.ts'
-import type { Client, Outlet } from '../state/model.ts'
+import type { Draft, LogDriver } from '../../log/contract.ts'
+import type { Client, Outlet } from '../../state/model.ts'
 
 /** A message on its way, and who waits for what becomes of it. */
 export type PublishDraft = Draft & {

@@ -7,11 +7,11 @@ import {
   type ReadEnvelope,
   TELEMETRY_ROOM,
 } from '@arqonbus/protocol'
-import type { Inbox } from '../state/inboxes.ts'
-import type { Client } from '../state/model.ts'
-import type { Answers } from './answers.ts'
+import type { Inbox } from '../../state/inboxes.ts'
+import type { Client } from '../../state/model.ts'
+import type { Answers } from '../deliver/answers.ts'
+import type { OpenInbox } from '../places/open-inbox.ts'
 import { askedReplicas, countListeners, type DraftOf, malformed, type PrivatePart } from './draft.ts'
-import type { OpenInbox } from './open-inbox.ts'
 
 /** What private messages need. */
 export type PrivateDeps = {

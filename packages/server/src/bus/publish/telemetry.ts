@@ -9,12 +9,12 @@ import {
   TELEMETRY_ROOM,
   TelemetryEvent,
 } from '@arqonbus/protocol'
-import { type Clock, isoTime } from '../kit/clock.ts'
-import type { Channel, Client } from '../state/model.ts'
-import type { Answers } from './answers.ts'
-import type { Delivery } from './deliver.ts'
+import { type Clock, isoTime } from '../../kit/clock.ts'
+import type { Channel, Client } from '../../state/model.ts'
+import type { Answers } from '../deliver/answers.ts'
+import type { Delivery } from '../deliver/deliver.ts'
+import type { Frames } from '../deliver/frames.ts'
 import { countListeners } from './draft.ts'
-import type { Frames } from './frames.ts'
 
 const checkEvent = compile(TelemetryEvent)
 
