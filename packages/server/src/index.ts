@@ -1,6 +1,7 @@
 /** The bus as a library: tests and tools start it in their own process. */
 export { createIntake, type Intake } from './bus/receive/receive.ts'
 export { type Config, testConfig } from './config/index.ts'
+export type { Every } from './kit/timer.ts'
 export type {
   Bounds,
   Break,
@@ -17,6 +18,6 @@ export type {
 export { createMemoryLog, type MemoryLogOptions } from './log/memory.ts'
 export { createRedisLog } from './log/redis/driver.ts'
 export { createRedisLink } from './redis/link.ts'
-export { type Every, type RunningServer, type StartOptions, startServer } from './server.ts'
+export { type RunningServer, type StartOptions, startServer } from './server.ts'
 export type { BusDoor, BusDoorDeps, BusDoorOptions, openBusDoor } from './sockets/bus-door.ts'
 export type { Transport } from './state/transport.ts'

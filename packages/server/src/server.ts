@@ -10,11 +10,12 @@ import { createFrames } from './bus/deliver/frames.ts'
 import { createGapNotices } from './bus/deliver/gaps.ts'
 import { createKeeper, type Keeper } from './bus/keep/keeper.ts'
 import { createPutBack } from './bus/keep/put-back.ts'
-import { createBuiltIn, createConfigured } from './bus/places/bootstrap.ts'
+import { createBuiltIn, createConfigured, refuseUnmade } from './bus/places/bootstrap.ts'
 import { createJoin } from './bus/places/join.ts'
 import { createMembership, type Membership } from './bus/places/membership.ts'
 import { createOpenInbox } from './bus/places/open-inbox.ts'
 import { createPlaces } from './bus/places/places.ts'
+import { createSweep } from './bus/places/sweep.ts'
 import type { BusLog } from './bus/publish/draft.ts'
 import { createPublish } from './bus/publish/publish.ts'
 import { createTelemetryRelay, createTelemetryTeller } from './bus/publish/telemetry.ts'
@@ -22,18 +23,20 @@ import { createReceive } from './bus/receive/receive.ts'
 import { createRun } from './bus/receive/run.ts'
 import { createCommands } from './commands/index.ts'
 import { type Config, longestFrame } from './config/index.ts'
+import { registerGauges } from './gauges.ts'
 import { serveHttp } from './http/serve.ts'
 import { boundedLogger } from './kit/bounded-logger.ts'
 import { type Clock, isoTime, systemClock } from './kit/clock.ts'
 import { type Logger, silentLogger } from './kit/logger.ts'
 import { watchLoopLag } from './kit/loop-lag.ts'
 import { createMetrics, type Metrics } from './kit/metrics.ts'
-import { hashSecret, isSecret } from './kit/secrets.ts'
-import { exitCodes, StartError } from './kit/start-error.ts'
+import { randomName } from './kit/random-name.ts'
+import { createKeyCheck } from './kit/secrets.ts'
+import { byTimer, type Every } from './kit/timer.ts'
 import { versionInfo } from './kit/version.ts'
 import { openBusDoor } from './sockets/bus-door.ts'
 import { createClients } from './state/clients.ts'
-import { createIdleQueue, isIdle } from './state/idle.ts'
+import { createIdleQueue } from './state/idle.ts'
 import { createInboxes } from './state/inboxes.ts'
 import type { Channel, Outlet } from './state/model.ts'
 import { createRooms } from './state/rooms.ts'
@@ -54,9 +57,6 @@ export type StartOptions = {
   /** Does something again and again; timers of the runtime unless told. */
   readonly every?: Every
 }
-
-/** Does something every so many milliseconds until the function that it returns is called. */
-export type Every = (ms: number, task: () => void) => () => void
 
 /** A bus that runs. */
 export type RunningServer = {
@@ -173,7 +173,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     isKnown: (id) => clients.get(id) !== undefined || sessions.get(id) !== undefined,
   })
   const join = createJoin({ places, membership, inboxOf: openInbox })
-  const isAdminKey = adminKeyCheck(config.adminKey)
+  const isAdminKey = createKeyCheck(config.adminKey)
   const maxFrameBytes = longestFrame(config.maxMessageBytes) + OWN_BYTES
   const admission = createAdmission({
     clock,
@@ -208,7 +208,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       },
     },
   })
-  const health = () => (unmade.length > 0 || log.isAway || storage.isAway() ? 'degraded' : 'ok')
+  const isStorageAway = () => log.isAway || storage.isAway()
+  const health = () => (unmade.length > 0 || isStorageAway() ? 'degraded' : 'ok')
   const commands = createCommands({
     rooms,
     clients,
@@ -252,7 +253,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const { telemetry } = createBuiltIn(rooms)
   const tellTelemetry = createTelemetryTeller(telemetry, delivery, frames)
   unmade = createConfigured(rooms, config.rooms)
-  refuseUnmade(unmade, config, rooms.size)
+  refuseUnmade(unmade, config.bootstrap, rooms.size)
   for (const failure of unmade) logger.warn({ event: 'bootstrap_incomplete', failure })
 
   const receive = createReceive({
@@ -297,44 +298,17 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       ready: () => ({ ready: !isDraining }),
     }),
   )
-  registerGauges()
+  registerGauges({ metrics, door, clients, sessions, rooms, membership, catchUp, log, isStorageAway })
 
   // What is done now and then.
+  const sweep = createSweep({ clock, log, rooms, sessions, inboxes, keeper, channelIdleMs: config.channelIdleMs })
   const heartbeat = createHeartbeat({ ...config, clock, logger, clients: clients.all, delivery })
-  const sweep = () => {
-    const now = clock.now()
-    log.sweep()
-    sessions.sweep(now)
-    keeper?.sweep(now)
-    inboxes.sweep(sessions.get)
-    for (const channel of rooms.channels()) {
-      if (isIdle(channel, now, config.channelIdleMs) && channel.log?.isEmpty() !== false) rooms.letGo(channel)
-    }
-    for (const room of rooms.all()) if (now - room.lastUsed >= config.channelIdleMs) rooms.dropIfUnused(room)
-  }
   const stops = [
     every(Math.min(SWEEP_EVERY_MS, Math.max(CATCH_UP_EVERY_MS, config.channelIdleMs)), sweep),
     every(Math.min(SWEEP_EVERY_MS, config.pingIntervalMs), heartbeat),
     every(CATCH_UP_EVERY_MS, catchUp.tick),
   ]
   const stopLag = watchLoopLag(metrics.loopLag)
-
-  function registerGauges() {
-    metrics.gauge('connections', () => door.connections)
-    metrics.gauge('clients', () => clients.countByType())
-    metrics.gauge('sessions', () => sessions.size)
-    metrics.gauge('rooms', () => rooms.size)
-    metrics.gauge('channels', () => rooms.channelCount)
-    metrics.gauge('subscriptions', () => membership.subscriptions)
-    metrics.gauge('queueBytes', () => door.queueBytes())
-    metrics.gauge('historyBytes', () => log.usage().bytes)
-    metrics.gauge('historyEntries', () => log.usage().messages)
-    metrics.gauge('dedupBytes', () => log.usage().dedupBytes)
-    metrics.gauge('storageAvailable', () => (log.isAway || storage.isAway() ? 0 : 1))
-    metrics.gauge('heldEntries', () => log.usage().heldMessages)
-    metrics.gauge('heldBytes', () => log.usage().heldBytes)
-    metrics.gauge('behind', () => catchUp.size())
-  }
 
   return {
     busUrl: door.url,
@@ -367,30 +341,6 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       await http.close()
     },
   }
-}
-
-const byTimer: Every = (ms, task) => {
-  const timer = setInterval(task, ms)
-  return () => clearInterval(timer)
-}
-
-/** A name of the characters of ids and names. */
-const randomName = (length: number): string =>
-  Array.from(crypto.getRandomValues(new Uint8Array(length)), (byte) => (byte % 36).toString(36)).join('')
-
-function adminKeyCheck(key: string | undefined): (key: string) => boolean {
-  if (key === undefined) return () => false
-  const hash = hashSecret(key)
-  return (tried) => isSecret(tried, hash)
-}
-
-/** What cannot be carried out stops the start, unless it may go on without; with nothing made it stops in any case (protocol §4). */
-function refuseUnmade(unmade: readonly string[], config: Config, roomCount: number): void {
-  if (unmade.length === 0) return
-  const BUILT_IN = 2
-  const isNothingMade = roomCount === BUILT_IN
-  if (config.bootstrap === 'lenient' && !isNothingMade) return
-  throw new StartError(`The configured rooms cannot all be created: ${unmade.join('; ')}`, exitCodes.configuration)
 }
 
 function orClose<Door>(earlier: { close(): unknown }, open: () => Door): Door {

@@ -9,3 +9,10 @@ export const hashSecret = (secret: string): Buffer => createHash('sha256').updat
 
 /** True when `secret` is the one that was hashed. */
 export const isSecret = (secret: string, hash: Buffer): boolean => timingSafeEqual(hashSecret(secret), hash)
+
+/** Makes the function that tells the key from everything else; without a key, nothing is it. */
+export function createKeyCheck(key: string | undefined): (tried: string) => boolean {
+  if (key === undefined) return () => false
+  const hash = hashSecret(key)
+  return (tried) => isSecret(tried, hash)
+}

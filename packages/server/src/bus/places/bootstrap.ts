@@ -9,6 +9,7 @@ import {
   TELEMETRY_CHANNEL,
   TELEMETRY_ROOM,
 } from '@arqonbus/protocol'
+import { exitCodes, StartError } from '../../kit/start-error.ts'
 import type { Channel } from '../../state/model.ts'
 import type { Rooms } from '../../state/rooms.ts'
 
@@ -66,4 +67,13 @@ export function createConfigured(rooms: Rooms, configured: readonly ConfiguredRo
     })
   }
   return failures
+}
+
+/** What cannot be carried out stops the start, unless it may go on without; with nothing made it stops in any case (protocol §4). */
+export function refuseUnmade(failures: readonly string[], mode: 'strict' | 'lenient', roomCount: number): void {
+  if (failures.length === 0) return
+  const BUILT_IN = 2
+  const isNothingMade = roomCount === BUILT_IN
+  if (mode === 'lenient' && !isNothingMade) return
+  throw new StartError(`The configured rooms cannot all be created: ${failures.join('; ')}`, exitCodes.configuration)
 }
