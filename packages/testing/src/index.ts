@@ -45,4 +45,4 @@ export {
   logSuite,
   type StoreHand,
   watchLog,
-} from './suites/log.ts'
+} from './suites/log/index.ts'

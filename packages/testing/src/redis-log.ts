@@ -2,7 +2,7 @@
 import { createRedisLink, createRedisLog, type Draft, type LogDriver } from '@arqonbus/server'
 import { eventually } from './eventually.ts'
 import type { TestRedis } from './redis.ts'
-import type { LogSettings, LogUnderTest, StoreHand } from './suites/log.ts'
+import type { LogSettings, LogUnderTest, StoreHand } from './suites/log/index.ts'
 
 /** A driver, and what a test does to its Redis. */
 export type RedisLogUnderTest = LogUnderTest & {

@@ -1,0 +1,40 @@
+import { expect, test } from 'bun:test'
+import { draftOf } from './draft.ts'
+import { outline } from './outline.ts'
+import type { Stage } from './stage.ts'
+import { entryOf } from './watch.ts'
+
+/** Logs that are closed or deleted, and what drivers say of their own speed. */
+export function ending(stage: Stage) {
+  test('a draft that was on its way when its log closed has an outcome too', async () => {
+    const { open, told, settle, driver } = await stage()
+    const log = await open()
+    const draft = draftOf({ id: 'arq_1' })
+    log.append(draft)
+    const announced = told.length
+    log.close()
+    await settle()
+    expect(told.filter((one) => one.draft === draft)).toHaveLength(1)
+    expect(told.slice(announced).filter(({ kind }) => kind === 'appended')).toEqual([])
+    expect(driver.usage().messages).toBe(0)
+  })
+
+  test('a driver that answers at once has told the outcome before `append` returns, and no other says that it does', async () => {
+    const { open, told, driver, settle } = await stage()
+    const log = await open()
+    log.append(draftOf({}))
+    expect(told.length === 1).toBe(driver.isImmediate)
+    await settle()
+    expect(told).toHaveLength(1)
+  })
+
+  test('after a log that was deleted another one of its name begins with nothing', async () => {
+    const { open, append, fill, read } = await stage()
+    const old = await open()
+    await fill(old, 5)
+    old.delete()
+    const log = await open()
+    expect(outline(await read(log))).toEqual({ entries: [], hasMore: false, first: 0, last: 0 })
+    expect(entryOf(await append(log)).n).toBe(1)
+  })
+}

@@ -1,0 +1,40 @@
+/**
+ * What every log keeps, whoever drives it: one suite for all drivers, a test for each sentence of the contract.
+ *
+ * The suite does not know whether a driver answers at once: after every append it lets the driver settle, and it awaits every answer.
+ */
+import { afterEach, describe } from 'bun:test'
+import { whileAway } from './away.ts'
+import { ending } from './ending.ts'
+import { keeping } from './keeping.ts'
+import { onTheNode } from './node.ts'
+import { order } from './order.ts'
+import { reading } from './reading.ts'
+import { recognising } from './recognising.ts'
+import { recovering } from './recovering.ts'
+import { createStage, endStages } from './stage.ts'
+import { inTheStore } from './store.ts'
+import type { Keeps, LogSettings, Make } from './under-test.ts'
+
+export { draftOf } from './draft.ts'
+export type { Keeps, LogSettings, LogUnderTest, StoreHand } from './under-test.ts'
+export { announced, isAppended, watchLog } from './watch.ts'
+
+/** The suite: `make` makes a driver with these settings and nothing in it. */
+export function logSuite(name: string, keeps: Keeps, make: Make): void {
+  const stage = (settings?: Partial<LogSettings>) => createStage(make, settings)
+  describe(`the log, ${name}`, () => {
+    afterEach(endStages)
+    order(stage)
+    reading(stage)
+    recovering(stage)
+    recognising(stage)
+    keeping(stage)
+    ending(stage)
+    if (keeps === 'node') onTheNode(stage)
+    else {
+      inTheStore(stage)
+      whileAway(stage)
+    }
+  })
+}

@@ -1,0 +1,107 @@
+import { expect, test } from 'bun:test'
+import type { Entry } from '@arqonbus/server'
+import { outline } from './outline.ts'
+import type { Stage } from './stage.ts'
+import { entryOf } from './watch.ts'
+
+/** Pages of a log, and what is at hand of it. */
+export function reading(stage: Stage) {
+  test('`after` gives those next after it, oldest first, and says whether there is more', async () => {
+    const { open, fill, read } = await stage()
+    const log = await open()
+    await fill(log, 10)
+    expect(outline(await read(log, { after: 0, limit: 4 }))).toEqual({
+      entries: [1, 2, 3, 4],
+      hasMore: true,
+      first: 1,
+      last: 10,
+    })
+    expect(outline(await read(log, { after: 6, limit: 4 }))).toEqual({
+      entries: [7, 8, 9, 10],
+      hasMore: false,
+      first: 1,
+      last: 10,
+    })
+    expect(outline(await read(log, { after: 10 }))).toEqual({ entries: [], hasMore: false, first: 1, last: 10 })
+    expect(outline(await read(log, { after: 99 }))).toEqual({ entries: [], hasMore: false, first: 1, last: 10 })
+  })
+
+  test('what is read is what was announced', async () => {
+    const { open, fill, read, told } = await stage()
+    const log = await open()
+    await fill(log, 5)
+    expect((await read(log)).entries).toEqual(told.map(entryOf))
+  })
+
+  test('`after` what is gone gives what is left: the gap shows in the numbers', async () => {
+    const { open, fill, read } = await stage()
+    const log = await open('a:a', { size: 3 })
+    await fill(log, 10)
+    expect(outline(await read(log, { after: 2 }))).toEqual({ entries: [8, 9, 10], hasMore: false, first: 8, last: 10 })
+  })
+
+  test('`before` gives the last ones before it, oldest first', async () => {
+    const { open, fill, read } = await stage()
+    const log = await open('a:a', { size: 8 })
+    await fill(log, 10)
+    expect(outline(await read(log, { before: 8, limit: 3 }))).toEqual({
+      entries: [5, 6, 7],
+      hasMore: true,
+      first: 3,
+      last: 10,
+    })
+    expect(outline(await read(log, { before: 5, limit: 3 }))).toEqual({
+      entries: [3, 4],
+      hasMore: false,
+      first: 3,
+      last: 10,
+    })
+    expect(outline(await read(log, { before: 3 }))).toEqual({ entries: [], hasMore: false, first: 3, last: 10 })
+    expect(outline(await read(log, { before: 1 }))).toEqual({ entries: [], hasMore: false, first: 3, last: 10 })
+    expect(outline(await read(log, { before: 99, limit: 2 }))).toEqual({
+      entries: [9, 10],
+      hasMore: true,
+      first: 3,
+      last: 10,
+    })
+  })
+
+  test('with neither, a page begins at the oldest or ends at the newest', async () => {
+    const { open, fill, read } = await stage()
+    const log = await open()
+    await fill(log, 6)
+    expect(outline(await read(log, { limit: 2 }))).toMatchObject({ entries: [1, 2], hasMore: true })
+    expect(outline(await read(log, { from: 'oldest', limit: 2 }))).toMatchObject({ entries: [1, 2], hasMore: true })
+    expect(outline(await read(log, { from: 'newest', limit: 2 }))).toMatchObject({ entries: [5, 6], hasMore: true })
+    expect(outline(await read(log, { from: 'newest' }))).toMatchObject({ entries: [1, 2, 3, 4, 5, 6], hasMore: false })
+  })
+
+  test('a page ends before its bytes are over the limit, but holds one message', async () => {
+    const { open, fill, read } = await stage()
+    const log = await open()
+    await fill(log, 5, { payload: `{"text":"${'x'.repeat(1000)}"}` })
+    expect(outline(await read(log, { after: 1, maxBytes: 2900 }))).toMatchObject({ entries: [2, 3], hasMore: true })
+    expect(outline(await read(log, { before: 5, maxBytes: 2900 }))).toMatchObject({ entries: [3, 4], hasMore: true })
+    expect(outline(await read(log, { from: 'newest', maxBytes: 10 }))).toMatchObject({ entries: [5], hasMore: true })
+    expect(outline(await read(log, { after: 1, maxBytes: 10 }))).toMatchObject({ entries: [2], hasMore: true })
+  })
+
+  test('`recent` gives what comes next without a hole, or says that it is not at hand', async () => {
+    const { open, fill } = await stage()
+    const log = await open('a:a', { size: 8 })
+    await fill(log, 20)
+    expect(log.recent(20, 256, 1e6)).toEqual([])
+    expect(log.recent(11, 256, 1e6)).toBeUndefined()
+    const entries = log.recent(17, 256, 1e6)!
+    expect(entries.map(({ n }) => n)).toEqual([18, 19, 20])
+    expect(log.recent(17, 2, 1e6)!.map(({ n }) => n)).toEqual([18, 19])
+    expect(log.recent(17, 256, 10)!.map(({ n }) => n)).toEqual([18])
+  })
+
+  test('`recent` and `read` know the same messages', async () => {
+    const { open, fill, read } = await stage()
+    const log = await open()
+    await fill(log, 20)
+    expect(log.recent(17, 256, 1e6)!).toEqual((await read(log, { after: 17 })).entries as Entry[])
+  })
+}

@@ -1,0 +1,115 @@
+/** A driver that is listened to: what it has told, and short ways to ask it. */
+import { expect } from 'bun:test'
+import type { CodedError, Position } from '@arqonbus/protocol'
+import type { Break, Draft, Entry, Log, LogOptions, Page, ReadQuery } from '@arqonbus/server'
+import { draftOf, type Message } from './draft.ts'
+import { plain } from './outline.ts'
+import type { LogUnderTest } from './under-test.ts'
+
+/** Something that a driver told. */
+export type Told =
+  | {
+      readonly kind: 'appended'
+      readonly subject: string
+      readonly entry: Entry
+      readonly draft: Draft | undefined
+      readonly given: Position
+    }
+  | { readonly kind: 'confirmed'; readonly subject: string; readonly position: Position; readonly draft: Draft }
+  | {
+      readonly kind: 'repeated'
+      readonly subject: string
+      readonly position: Position | undefined
+      readonly draft: Draft
+    }
+  | { readonly kind: 'held'; readonly subject: string; readonly draft: Draft }
+  | { readonly kind: 'broke'; readonly subject: string; readonly gap: Break; readonly draft: undefined }
+  | { readonly kind: 'refused'; readonly subject: string; readonly error: CodedError; readonly draft: Draft }
+
+/** A query whose positions are given by their numbers. */
+type Query = Partial<Omit<ReadQuery, 'after' | 'before'>> & { after?: number; before?: number }
+
+/** Options under which a test that is not about them keeps everything. */
+export const ROOMY: LogOptions = { size: 100, ttlMs: 3_600_000 }
+/** The bounds of a query that takes everything. */
+export const NO_LIMIT = { limit: 1000, maxBytes: 1_000_000 }
+
+/** Listens to a driver and notes all that it tells. */
+export function watchLog({ driver, settle }: LogUnderTest) {
+  const told: Told[] = []
+  const logs = new Map<string, Log>()
+  let count = 0
+  driver.listen({
+    appended: (subject, entry, draft) =>
+      told.push({ kind: 'appended', subject, entry, draft, given: logs.get(subject)!.given }),
+    confirmed: (subject, position, draft) => told.push({ kind: 'confirmed', subject, position, draft }),
+    repeated: (subject, position, draft) => told.push({ kind: 'repeated', subject, position, draft }),
+    held: (subject, draft) => told.push({ kind: 'held', subject, draft }),
+    refused: (subject, error, draft) => told.push({ kind: 'refused', subject, error, draft }),
+    broke: (subject, _log, gap) => told.push({ kind: 'broke', subject, gap, draft: undefined }),
+  })
+  /** Opens one without waiting until it is known. */
+  const begin = (key = 'science:general', options: Partial<LogOptions> = {}): Log => {
+    const log = driver.open(key, key, { ...ROOMY, ...options })
+    logs.set(key, log)
+    return log
+  }
+  const open = async (key?: string, options?: Partial<LogOptions>): Promise<Log> => {
+    const log = begin(key, options)
+    await log.known()
+    return log
+  }
+  /** Appends and waits for the outcome. */
+  const append = async (log: Log, message: Message = {}): Promise<Told> => {
+    const draft = draftOf({ id: `arq_${++count}`, ...message })
+    log.append(draft)
+    await settle()
+    return outcomeOf(draft)
+  }
+  const fill = async (log: Log, messages: number, message: Message = {}) => {
+    for (let i = 0; i < messages; i++) await append(log, message)
+  }
+  const answer = async <T>(asked: T | Promise<T>): Promise<T> => {
+    await settle()
+    return asked
+  }
+  /** The position of a number: as it was told, else the birth, or what would follow the head. */
+  const positionOf = (log: Log, n: number): Position => {
+    for (const one of told) {
+      if (one.kind === 'appended' && one.entry.n === n && logs.get(one.subject) === log) return plain(one.entry)
+    }
+    return n <= 0 ? log.birth : { ms: log.given.ms, n }
+  }
+  const read = (log: Log, { after, before, ...query }: Query = {}): Promise<Page> =>
+    answer(
+      log.read({
+        ...NO_LIMIT,
+        ...query,
+        ...(after !== undefined && { after: positionOf(log, after) }),
+        ...(before !== undefined && { before: positionOf(log, before) }),
+      }),
+    )
+  /** What became of a draft that has an outcome. */
+  const outcomeOf = (draft: Draft): Told => {
+    const outcomes = told.filter((one) => one.draft === draft)
+    expect(outcomes).toHaveLength(1)
+    return outcomes[0]!
+  }
+  return { driver, told, begin, open, append, fill, answer, read, settle, outcomeOf }
+}
+
+/** The entry of an outcome. */
+export function entryOf(told: Told): Entry {
+  if (told.kind !== 'appended') throw new Error(`${told.kind}, not appended`)
+  return told.entry
+}
+
+/** True for an announcement. */
+export const isAppended = (told: Told): told is Extract<Told, { kind: 'appended' }> => told.kind === 'appended'
+
+/** The numbers that were announced, in order. */
+export const announced = (told: readonly Told[], subject?: string): number[] =>
+  told
+    .filter(isAppended)
+    .filter((one) => subject === undefined || one.subject === subject)
+    .map(({ entry }) => entry.n)
