@@ -19,20 +19,9 @@ import {
   UNKNOWN,
 } from '../contract.ts'
 import { locate } from '../locate.ts'
+import { Ahead, type Told } from './ahead.ts'
 import { entryOf, type ReadAnswer, type Seen } from './replies.ts'
 import { createTail, type Tail } from './tail.ts'
-
-/** News of one position. */
-export type Told<D> = {
-  readonly position: Position
-  readonly head: string
-  readonly rest: string
-  /** True where this node has appended it. */
-  readonly isOwn: boolean
-  /** The draft that it was, where somebody waits for its outcome. */
-  readonly draft: D | undefined
-  readonly replicas: number | undefined
-}
 
 /** What a log asks of its driver. */
 export type LogHost<Subject, D extends Draft> = {
@@ -70,8 +59,8 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   given = UNKNOWN
   isClosed = false
   readonly #host: LogHost<Subject, D>
-  /** Ahead of what was told, by number. */
-  readonly #ahead = new Map<number, Told<D>>()
+  /** What came out of turn. */
+  readonly #ahead = new Ahead<D>()
   /** False from the moment when Redis went away until it was looked at again: it may have lost what was told here. */
   #isCompared = false
   /** True where something was told since this was last taken. */
@@ -162,9 +151,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     const waiting = this.#waiting
     this.#waiting = []
     for (const { reject } of waiting) reject(new CodedError('storage_unavailable'))
-    const ahead = [...this.#ahead.values()]
-    this.#ahead.clear()
-    for (const told of ahead) this.#host.settled(this, told)
+    for (const told of this.#ahead.takeAll()) this.#host.settled(this, told)
   }
 
   bounds(): Maybe<Bounds> {
@@ -232,10 +219,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
 
   /** Where a log that was not known begins for this node: what it has appended meanwhile is told, although it was in the log by then. */
   #baseIn({ birth, head }: Seen): Position {
-    let first: Position | undefined
-    for (const { position, isOwn } of this.#ahead.values()) {
-      if (isOwn && position.ms >= birth.ms && position.n < (first?.n ?? Number.POSITIVE_INFINITY)) first = position
-    }
+    const first = this.#ahead.firstOwn(birth.ms)
     if (first === undefined || first.n > head.n) return head
     return first.n === 1 ? birth : { ms: first.ms, n: first.n - 1 }
   }
@@ -265,33 +249,27 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     this.#era++
     this.forget()
     this.given = next
-    for (const [n, told] of this.#ahead) if (told.position.ms < next.ms || n <= next.n) this.#drop(n, told)
+    this.#dropStale()
     this.#host.broke(this, { reason, after, next })
   }
 
-  /** Of two tellings of one position that with the draft stays; of two positions of one number the later one. */
+  /** Of two news of one number one stays; the other one has its outcome now. */
   #put(told: Told<D>): void {
-    const { n, ms } = told.position
-    const other = this.#ahead.get(n)
-    if (other === undefined) return void this.#ahead.set(n, told)
-    const isBetter = other.position.ms === ms ? other.draft === undefined : other.position.ms < ms
-    if (isBetter) this.#ahead.set(n, told)
-    this.#host.settled(this, isBetter ? other : told)
-  }
-
-  #drop(n: number, told: Told<D>): void {
-    this.#ahead.delete(n)
-    this.#host.settled(this, told)
+    const other = this.#ahead.put(told)
+    if (other !== undefined) this.#host.settled(this, other)
   }
 
   #tellAhead(): void {
-    while (this.#ahead.size > 0) {
-      const told = this.#ahead.get(this.given.n + 1)
-      if (told === undefined || told.position.ms < this.given.ms) break
-      this.#ahead.delete(told.position.n)
+    for (let told = this.#ahead.takeNext(this.given); told !== undefined; told = this.#ahead.takeNext(this.given)) {
       this.#tell(entryOf(told.position, told.head, told.rest), told)
     }
-    for (const [n, told] of this.#ahead) if (n <= this.given.n || told.position.ms < this.given.ms) this.#drop(n, told)
+    this.#dropStale()
+  }
+
+  /** What was told has passed it by: its draft has an outcome all the same. */
+  #dropStale(): void {
+    if (this.#ahead.size === 0) return
+    for (const told of this.#ahead.takeStale(this.given)) this.#host.settled(this, told)
   }
 
   #tell(entry: Entry, told: Told<D>): void {
@@ -344,29 +322,26 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     }
     this.#tellAhead()
     if (hasMore) return true
-    const next = this.#ahead.size === 0 ? undefined : Math.min(...this.#ahead.keys())
+    const next = this.#ahead.first()
     if (next === undefined) {
       // Nothing is kept of what came since.
       if (this.given === from && head !== undefined && head.n > from.n) this.#rebase('trimmed', head)
       return false
     }
     // It came while the page was on its way: the next page has what is before it. Where that is not so, it is not kept, or a log that lost it.
-    const isBefore = (head?.n ?? 0) < next
-    if (isBefore && this.#awaited !== next) {
-      this.#awaited = next
+    const isBefore = (head?.n ?? 0) < next.n
+    if (isBefore && this.#awaited !== next.n) {
+      this.#awaited = next.n
       return true
     }
-    const { position } = this.#ahead.get(next)!
-    this.#rebase(isBefore ? 'lost' : 'trimmed', { ms: position.ms, n: position.n - 1 })
+    this.#rebase(isBefore ? 'lost' : 'trimmed', { ms: next.ms, n: next.n - 1 })
     this.#tellAhead()
     return this.#ahead.size > 0
   }
 
   /** Tells an entry that was read: with its draft, where news of it wait out of turn. */
   #tellRead(entry: Entry): void {
-    const told = this.#ahead.get(entry.n)
-    if (told?.position.ms === entry.ms) this.#ahead.delete(entry.n)
-    this.#tell(entry, told?.position.ms === entry.ms ? told : { ...NOBODY, position: entry })
+    this.#tell(entry, this.#ahead.takeAt(entry) ?? { ...NOBODY, position: entry })
   }
 }
 
