@@ -9,9 +9,9 @@ export type Gap = {
   /** `room:channel`, `room:*` for the room's broadcast, or `arqonbus:inbox`. */
   address: string
   reason: 'trimmed' | 'reset' | 'lost' | 'overrun' | 'diverged' | 'too_far'
-  /** The last position before it. */
+  /** The last position that the application has. */
   after: string
-  /** Where the log goes on. */
+  /** The new base, as in the notice of the bus: the next message is the one that follows it. It may be lower than `after`, where the log is another one. */
   next: string
 }
 

@@ -1,5 +1,5 @@
 import { type Address, addressText } from '@arqonbus/protocol/names'
-import { parsePosition } from '@arqonbus/protocol/position'
+import { parsePosition, positionText } from '@arqonbus/protocol/position'
 import type { Gap, Message } from './events.ts'
 
 /** The log of private messages to this client, written as an address (protocol §4). */
@@ -67,11 +67,11 @@ export function createPositions(capacity: number, onGap: (gap: Gap) => void): Po
     if (log === undefined) {
       logs.set(name, { ...at, era: 0, ahead: undefined })
     } else if (at.n > log.n) {
-      if (!isNext(log, at.n)) onGap({ address: name, reason: 'lost', after: log.position, next: at.position })
+      if (!isNext(log, at.n)) onGap({ address: name, reason: 'lost', after: log.position, next: baseOf(at) })
       moveTo(log, at)
     } else if (at.ms > log.ms) {
       // Within one log `ms` never falls as `n` rises: this is another log under the same name, and all of it is news.
-      onGap({ address: name, reason: 'reset', after: log.position, next: at.position })
+      onGap({ address: name, reason: 'reset', after: log.position, next: baseOf(at) })
       logs.set(name, { ...at, era: ++eras, ahead: undefined })
     } else {
       return false
@@ -116,6 +116,9 @@ function isNext(log: Log, n: number): boolean {
   for (let between = log.n + 1; between < n; between++) if (log.ahead?.has(between) !== true) return false
   return true
 }
+
+/** What a message follows where it is the first after a gap: nobody has that position itself, but numbers count on from there. */
+const baseOf = ({ ms, n }: Place): string => positionText({ ms, n: n - 1 })
 
 /** Moves a log on, and over the own messages that follow. */
 function moveTo(log: Log, to: Place): void {

@@ -24,7 +24,7 @@ export type Seen = { readonly process: string; readonly at?: number } & (
   | { readonly f: 'begin'; readonly channel: string; readonly position: string }
   /** From here on every channel of the room comes, those that are born later from their birth. */
   | { readonly f: 'begin_room'; readonly room: string }
-  /** A gap notice: what comes next is what follows `next`, or stands there. */
+  /** A gap notice: what comes next is what follows `next`. */
   | { readonly f: 'gap'; readonly channel: string; readonly next: string }
   | { readonly f: 'end'; readonly channel: string }
   | { readonly f: 'end_room'; readonly room: string }
@@ -196,8 +196,6 @@ type Reader = {
   readonly rooms: Set<string>
   /** Numbers that it has in another way than by a copy that bears them: own messages, by the acknowledgement in place of the copy, and provisional ones. */
   readonly own: Map<string, Set<number>>
-  /** Channels of which nothing came since the gap notice. */
-  readonly afterGap: Set<string>
   /** Messages that came as provisional copies. */
   readonly provisional: Set<string>
 }
@@ -212,7 +210,6 @@ function readAll(
     last: new Map(),
     rooms: new Set(),
     own: new Map(),
-    afterGap: new Set(),
     provisional: new Set(),
   }
   const has = (channel: string, n: number) => {
@@ -226,7 +223,6 @@ function readAll(
         break
       case 'gap':
         reader.last.set(seen.channel, place(seen.next))
-        reader.afterGap.add(seen.channel)
         break
       case 'begin_room':
         reader.rooms.add(seen.room)
@@ -275,7 +271,6 @@ function readOne(
   const last = reader.last.get(channel) ?? (reader.rooms.has(roomOf(channel)) ? BEFORE_ALL : undefined)
   if (last === undefined) return void violate(6, `${id} at ${position} came unasked`)
   const after = `${id} at ${position} came after ${last.ms}-${last.n}`
-  if (reader.afterGap.delete(channel) && at.n === last.n && at.ms === last.ms) return
   if (at.n === last.n && at.ms === last.ms) violate(5, `${id} at ${position} came twice`)
   else if (at.n <= last.n || at.ms < last.ms) violate(3, after)
   else if (!isNext(last.n, at.n, reader.own.get(channel))) {
