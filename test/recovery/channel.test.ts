@@ -1,0 +1,206 @@
+/** From the history of one channel to live without a hole (protocol §5, recovery). */
+import { describe, expect, test } from 'bun:test'
+import type { Frame, TestClient } from '@arqonbus/testing'
+import { addressed, contents, createStage, join, numbers, positions } from './stage.ts'
+
+const { bus, clock, say, speaker } = await createStage()
+
+const isEvent = (frame: Frame) => frame.type === 'event'
+
+/** Takes that many messages, in the order in which they come. */
+async function take(client: TestClient, count: number): Promise<Frame[]> {
+  const frames: Frame[] = []
+  while (frames.length < count) frames.push(await client.next(isEvent))
+  return frames
+}
+
+describe('one channel', () => {
+  test('a join without `since` tells where the channel stands, and brings only what comes after it', async () => {
+    const [head] = (await say('plain:a', [1, 2])).slice(-1)
+    const client = await bus.connect()
+    expect(await join(client, { channel: 'plain:a' })).toEqual({
+      channel: 'plain:a',
+      position: head!,
+      room_position: expect.any(String),
+    })
+    await say('plain:a', [3])
+    expect(contents(await client.messages())).toEqual([3])
+  })
+
+  test('a join with `since` brings what was missed, once and in order, and then what is live', async () => {
+    const at = await say('missed:a', numbers(1, 10))
+    const client = await bus.connect()
+    expect(await join(client, { channel: 'missed:a', since: at[3]! })).toMatchObject({
+      position: at[9]!,
+      recovered: true,
+      missed: 6,
+    })
+    await say('missed:a', [11, 12])
+    const heard = await client.messages()
+    expect(contents(heard)).toEqual(numbers(5, 12))
+    expect(positions(heard).slice(0, 6)).toEqual(at.slice(4))
+  })
+
+  test('the answer comes before the messages', async () => {
+    const at = await say('answer:a', [1, 2])
+    const client = await bus.connect()
+    const id = client.send({
+      type: 'command',
+      payload: { name: 'join_channel', parameters: { channel: 'answer:a', since: at[0] } },
+    })
+    expect((await client.everything()).map((frame) => frame.payload.request_id ?? frame.payload.n)).toEqual([id, 2])
+  })
+
+  test('from the head nothing is missed, and from the birth everything', async () => {
+    await speaker.command('create_channel', { channel: 'ends:a' })
+    const { position: birth } = await join(speaker, { channel: 'ends:a' })
+    await speaker.command('leave_channel', { channel: 'ends:a' })
+    const [beforeAll, atHead, fromBirth] = await Promise.all([bus.connect(), bus.connect(), bus.connect()])
+    expect(await join(beforeAll, { channel: 'ends:a', since: birth! })).toMatchObject({ recovered: true, missed: 0 })
+    const at = await say('ends:a', [1, 2])
+    expect(await join(atHead, { channel: 'ends:a', since: at[1]! })).toMatchObject({ recovered: true, missed: 0 })
+    expect(await join(fromBirth, { channel: 'ends:a', since: birth! })).toMatchObject({ recovered: true, missed: 2 })
+    expect(contents(await beforeAll.messages())).toEqual([1, 2])
+    expect(contents(await atHead.messages())).toEqual([])
+    expect(contents(await fromBirth.messages())).toEqual([1, 2])
+  })
+
+  test('the id of the last message proves that the log is the same', async () => {
+    const at = await say('proof:a', [1, 2, 3])
+    const { messages } = await speaker.command('history', { channel: 'proof:a' })
+    const [right, wrong] = await Promise.all([bus.connect(), bus.connect()])
+    expect(await join(right, { channel: 'proof:a', since: at[1]!, since_id: messages[1]!.id })).toMatchObject({
+      recovered: true,
+      missed: 1,
+    })
+    expect(await join(wrong, { channel: 'proof:a', since: at[1]!, since_id: messages[0]!.id })).toMatchObject({
+      recovered: false,
+      reason: 'diverged',
+      first: at[0]!,
+      position: at[2]!,
+    })
+    expect(contents(await right.messages())).toEqual([3])
+    await say('proof:a', [4])
+    // Nothing of the past comes to the one that diverged: delivery is live.
+    expect(contents(await wrong.messages())).toEqual([4])
+  })
+
+  test('what is not kept any more cannot be recovered: `trimmed`, with where the log begins', async () => {
+    await speaker.command('create_channel', { channel: 'trimmed:a', options: { history_size: 3 } })
+    const { position: birth } = await join(await bus.connect(), { channel: 'trimmed:a' })
+    const at = await say('trimmed:a', numbers(1, 10))
+    const trimmed = { recovered: false, reason: 'trimmed', first: at[7]!, position: at[9]! }
+    for (const since of [birth!, at[0]!, at[6]!]) {
+      const client = await bus.connect()
+      expect(await join(client, { channel: 'trimmed:a', since })).toMatchObject(trimmed)
+      expect(await client.messages()).toEqual([])
+    }
+    const last = await bus.connect()
+    expect(await join(last, { channel: 'trimmed:a', since: at[7]! })).toMatchObject({ recovered: true, missed: 2 })
+    expect(contents(await last.messages())).toEqual([9, 10])
+  })
+
+  test('whoever has the head has missed nothing, even when the head itself has expired', async () => {
+    await speaker.command('create_channel', { channel: 'expired:a', options: { history_ttl_ms: 1000 } })
+    const at = await say('expired:a', [1, 2])
+    clock.advance(1000)
+    const [current, behind] = await Promise.all([bus.connect(), bus.connect()])
+    expect(await join(current, { channel: 'expired:a', since: at[1]! })).toMatchObject({ recovered: true, missed: 0 })
+    expect(await join(behind, { channel: 'expired:a', since: at[0]! })).toMatchObject({
+      recovered: false,
+      reason: 'trimmed',
+    })
+  })
+
+  test('a channel that was deleted and made again is another: `reset`', async () => {
+    const at = await say('reset:a', [1, 2])
+    await speaker.command('delete_channel', { channel: 'reset:a' })
+    const [first] = await say('reset:a', [3])
+    const client = await bus.connect()
+    expect(await join(client, { channel: 'reset:a', since: at[0]! })).toMatchObject({
+      recovered: false,
+      reason: 'reset',
+      first: first!,
+    })
+    expect(await client.messages()).toEqual([])
+  })
+
+  test('a position that this log never gave is `diverged`', async () => {
+    const at = await say('other:a', [1, 2, 3])
+    const [ms, n] = at[1]!.split('-').map(Number) as [number, number]
+    for (const since of [`${ms}-${n + 10}`, `${ms + 1}-${n}`, `${ms + 10}-${n + 1}`]) {
+      const client = await bus.connect()
+      expect(await join(client, { channel: 'other:a', since })).toMatchObject({ recovered: false, reason: 'diverged' })
+    }
+  })
+
+  test('joining what is joined with `since` recovers again, and goes on live once', async () => {
+    const client = await bus.connect({ query: { join: 'again:a' } })
+    const at = await say('again:a', [1, 2, 3])
+    expect(contents(await client.messages())).toEqual([1, 2, 3])
+    expect(await join(client, { channel: 'again:a', since: at[0]! })).toMatchObject({ recovered: true, missed: 2 })
+    await say('again:a', [4])
+    expect(contents(await client.messages())).toEqual([2, 3, 4])
+  })
+
+  test('joining what the room-wide subscription covers with `since` brings what was missed once', async () => {
+    const client = await bus.connect({ query: { join: 'covered:*' } })
+    const at = await say('covered:a', [1, 2, 3])
+    await client.messages()
+    expect(await join(client, { channel: 'covered:a', since: at[0]! })).toMatchObject({ recovered: true, missed: 2 })
+    await say('covered:a', [4])
+    await say('covered:b', [5])
+    expect(contents(await client.messages())).toEqual([2, 3, 4, 5])
+  })
+
+  test('however much was missed, it comes in pages, each message once and in order, while others speak', async () => {
+    const text = 'x'.repeat(500)
+    for (const n of numbers(1, 4000)) speaker.send({ room: 'much', channel: 'a', payload: { n, text } })
+    const first = (await speaker.command('history', { channel: 'much:a', limit: 1 })).messages
+    const client = await bus.connect()
+    const joined = join(client, { channel: 'much:a', since: positions(first)[0]! })
+    for (const n of numbers(4001, 4500)) speaker.send({ room: 'much', channel: 'a', payload: { n, text } })
+    const { recovered, missed } = await joined
+    expect(recovered).toBeTrue()
+    expect(missed).toBeGreaterThanOrEqual(3999)
+    const heard = await take(client, 4499)
+    expect(contents(heard)).toEqual(numbers(2, 4500))
+    expect(positions(heard).map((position) => Number(position.split('-')[1]))).toEqual(numbers(2, 4500))
+    expect(await client.messages()).toEqual([])
+  })
+
+  test('a client that comes back after a broken connection misses nothing and gets nothing twice', async () => {
+    const heard: Frame[] = []
+    let client = await bus.as('returning', 'back:a')
+    for (let round = 0; round < 5; round++) {
+      await say('back:a', numbers(round * 10 + 1, round * 10 + 5))
+      heard.push(...(await client.messages()))
+      const { session } = client.welcome
+      client.socket.terminate()
+      await client.closed
+      await say('back:a', numbers(round * 10 + 6, round * 10 + 10))
+      client = await bus.connect({ query: { client_id: 'returning' }, headers: { 'arqonbus-session': session } })
+      const last = heard.at(-1)!
+      await join(client, { channel: 'back:a', since: last.metadata!.position!, since_id: last.id })
+      heard.push(...(await client.messages()))
+    }
+    expect(contents(heard)).toEqual(numbers(1, 50))
+  })
+
+  test('the broadcast of the room is recovered with `room_since`', async () => {
+    await say('hall:a', [1])
+    const at = await say('hall:*', [2, 3, 4])
+    const client = await bus.connect()
+    expect(await join(client, { channel: 'hall:a', room_since: at[0]! })).toMatchObject({
+      room_position: at[2]!,
+      room_recovered: true,
+    })
+    await say('hall:*', [5])
+    expect(addressed(await client.messages())).toEqual(['* 3', '* 4', '* 5'])
+    const lost = await bus.connect()
+    expect(await join(lost, { channel: 'hall:a', room_since: at[0]!, room_since_id: 'arq_another' })).toMatchObject({
+      room_recovered: false,
+      room_reason: 'diverged',
+    })
+  })
+})

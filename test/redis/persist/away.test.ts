@@ -1,0 +1,108 @@
+/** Rooms, channels and sessions while Redis is away, and when it is back (protocol §4, §6). */
+import { describe, expect, test } from 'bun:test'
+import { eventually, refusal, type TestBus, withProgram } from '@arqonbus/testing'
+import { asAdmin, channelsOf, comeBack, createStage, roomOf } from './stage.ts'
+
+withProgram('redis-server', 'with Redis', () => {
+  const stage = createStage()
+  const { recordOf, start } = stage
+
+  describe('while Redis is away', () => {
+    const isDegraded = (bus: TestBus) => eventually(async () => expect(await available(bus)).toBe(0))
+    const isBack = (bus: TestBus) => eventually(async () => expect(await available(bus)).toBe(1))
+    const available = (bus: TestBus) => bus.metric('arqonbus_storage_available')
+
+    test('rooms and channels work, and are stored when it is back', async () => {
+      const bus = await start()
+      const ann = await bus.as('ann')
+      await ann.command('create_channel', { channel: 'science:early' })
+      await stage.redis.kill()
+      await isDegraded(bus)
+      await ann.command('create_channel', { channel: 'science:late' })
+      await ann.command('delete_channel', { channel: 'science:early' })
+      await stage.redis.restart()
+      await isBack(bus)
+      await bus.drain('the test')
+      const again = await start()
+      expect(await channelsOf(await again.as('ann'), 'science')).toEqual(['late'])
+      await again.drain('the test')
+    })
+
+    test('they are refused where storage is strict', async () => {
+      const bus = await start({ storageMode: 'strict' })
+      const ann = await bus.as('ann')
+      await stage.redis.kill()
+      await isDegraded(bus)
+      const refused = await refusal(ann.command('create_channel', { channel: 'science:late' }))
+      expect(refused).toMatchObject({ code: 'storage_unavailable', retry_after_ms: expect.any(Number) })
+      await stage.redis.restart()
+      await isBack(bus)
+      await ann.command('create_channel', { channel: 'science:late' })
+      await bus.drain('the test')
+    })
+
+    test('a start does without it; what was kept comes with it, and is what its names were first', async () => {
+      const bus = await start()
+      const ann = await bus.as('ann')
+      await ann.command('create_channel', { channel: 'science:old' })
+      await ann.command('create_channel', {
+        channel: 'science:secret',
+        type: 'private',
+        metadata: { members: ['bob'] },
+      })
+      await ann.publish({ room: 'science', channel: 'secret', payload: { n: 1 } })
+      await bus.drain('the test')
+      await stage.redis.kill()
+
+      const again = await start()
+      // Who comes while it is away begins anew: nobody can say who it was.
+      const later = await comeBack(ann, again)
+      expect(later.welcome.resumed).toBeFalse()
+      const [bob, eve] = [await again.as('bob', 'science:secret'), await again.as('eve', 'science:secret')]
+      await later.command('create_channel', { channel: 'science:new' })
+      await stage.redis.restart()
+      await isBack(again)
+
+      expect((await channelsOf(later, 'science')).toSorted()).toEqual(['new', 'old', 'secret'])
+      expect((await channelsOf(eve, 'science')).toSorted()).toEqual(['new', 'old'])
+      const { channel } = await later.command('channel_info', { channel: 'science:secret' })
+      expect(channel).toMatchObject({ type: 'private', created_by: 'ann', participants: ['bob'] })
+      expect(await refusal(eve.command('history', { channel: 'science:secret' }))).toMatchObject({ code: 'forbidden' })
+      await later.publish({ room: 'science', channel: 'secret', payload: { n: 2 } })
+      expect(await bob.next((frame) => frame.type === 'event')).toMatchObject({ payload: { n: 2 } })
+      expect(await eve.messages()).toEqual([])
+      await again.drain('the test')
+      const last = await start()
+      expect((await channelsOf(await last.as('ann'), 'science')).toSorted()).toEqual(['new', 'old', 'secret'])
+      await last.drain('the test')
+    })
+
+    test('a session that only Redis knows is a new one, after no more than its timeout', async () => {
+      const [here, there] = [await start(), await start()]
+      const before = await here.as('ann')
+      await eventually(() => recordOf('ann'))
+      stage.redis.pause()
+      const { welcome } = await comeBack(before, there)
+      stage.redis.resume()
+      expect(welcome).toMatchObject({ resumed: false, client: { client_id: 'ann' } })
+      for (const bus of [here, there]) await bus.drain('the test')
+    })
+
+    test('a Redis that comes back empty is told of everything again', async () => {
+      const bus = await start()
+      const ann = await bus.as('ann', 'science:a')
+      await ann.command('create_channel', { channel: 'science:b' })
+      await ann.command('pause_room', { room: 'science', ...asAdmin })
+      await stage.redis.command('FLUSHALL')
+      await stage.redis.restart()
+      await isBack(bus)
+      await eventually(async () => expect(await recordOf('ann')).toMatchObject({ subscriptions: ['science:a'] }))
+      await bus.drain('the test')
+      const again = await start()
+      const later = await comeBack(ann, again)
+      expect(later.welcome).toMatchObject({ resumed: true, kept_subscriptions: ['science:a'] })
+      expect(await roomOf(later, 'science')).toMatchObject({ state: 'paused', channels: ['a', 'b'] })
+      await again.drain('the test')
+    })
+  })
+})

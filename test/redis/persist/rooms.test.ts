@@ -1,0 +1,138 @@
+/** What else survives a restart, and by which switch: rooms and channels (protocol §4, §6). */
+import { describe, expect, test } from 'bun:test'
+import { eventually, refusal, withProgram } from '@arqonbus/testing'
+import { as, asAdmin, channelsOf, comeBack, createStage, roomOf } from './stage.ts'
+
+withProgram('redis-server', 'with Redis', () => {
+  const { killed, start, startProcess } = createStage()
+
+  describe('rooms and channels', () => {
+    test('are after a crash what they were: a channel that was created right before it too', async () => {
+      const bus = await startProcess()
+      const ann = await as(bus, 'ann')
+      await ann.command('create_channel', { channel: 'science:open', room_config: { topic: 'all' } })
+      const { channel } = await ann.command('create_channel', {
+        channel: 'science:secret',
+        type: 'private',
+        metadata: { members: ['bob'], purpose: 'x' },
+        options: { history_size: 7, max_participants: 3 },
+      })
+      const room = await roomOf(ann, 'science')
+      const again = await killed(bus)
+
+      const [later, bob, eve] = [await as(again, 'ann'), await as(again, 'bob'), await as(again, 'eve')]
+      expect(await roomOf(later, 'science')).toEqual(room!)
+      const info = await later.command('channel_info', { channel: 'science:secret' })
+      const { participant_count: _, ...kept } = channel
+      expect(info.channel).toMatchObject(kept)
+      expect(kept).toMatchObject({ type: 'private', created_by: 'ann', options: { history_size: 7 } })
+      await bob.command('join_channel', { channel: 'science:secret' })
+      expect(await refusal(eve.command('join_channel', { channel: 'science:secret' }))).toMatchObject({
+        code: 'forbidden',
+      })
+      expect(await channelsOf(eve, 'science')).toEqual(['open'])
+      await again.stop('SIGKILL')
+    })
+
+    test('stay deleted and paused, and go on when they are resumed', async () => {
+      const bus = await startProcess()
+      const ann = await as(bus, 'ann')
+      for (const channel of ['quiet:a', 'quiet:b', 'gone:a', 'loud:a']) await ann.command('create_channel', { channel })
+      for (const room of ['quiet', 'loud']) await ann.command('pause_room', { room, ...asAdmin })
+      await ann.command('resume_room', { room: 'loud', ...asAdmin })
+      await ann.command('delete_channel', { channel: 'quiet:b' })
+      await ann.command('delete_channel', { channel: 'gone:a' })
+      await ann.command('delete_room', { room: 'gone', ...asAdmin })
+      const again = await killed(bus)
+
+      const later = await as(again, 'ann')
+      expect(await roomOf(later, 'gone')).toBeUndefined()
+      expect(await roomOf(later, 'quiet')).toMatchObject({ state: 'paused', channels: ['a'] })
+      expect(await roomOf(later, 'loud')).toMatchObject({ state: 'active', channels: ['a'] })
+      expect(await refusal(later.publish({ room: 'quiet', channel: 'a' }))).toMatchObject({ code: 'room_paused' })
+      await again.stop('SIGKILL')
+    })
+
+    test('that were made on demand are listed again with their history, and go as ever when it has expired', async () => {
+      const settings = { channelIdleMs: 50, historyTtlMs: 100 }
+      const bus = await start(settings)
+      await (await bus.as('ann')).publish({ room: 'lab', channel: 'auto', payload: { n: 1 } })
+      await bus.drain('the test')
+      const again = await start({ ...settings, historyTtlMs: 600_000 })
+      const ann = await again.as('ann')
+      const { channels } = await ann.command('list_channels', { room: 'lab' })
+      expect(channels).toMatchObject([{ name: 'auto', auto_created: true, created_by: 'ann' }])
+      expect(await roomOf(ann, 'lab')).toMatchObject({ type: 'dynamic', created_by: 'ann' })
+      expect(await ann.command('history', { channel: 'lab:auto' })).toMatchObject({ messages: [{ payload: { n: 1 } }] })
+      await again.drain('the test')
+
+      const last = await start(settings)
+      const watcher = await last.as('watcher')
+      await eventually(async () => expect(await roomOf(watcher, 'lab')).toBeUndefined())
+      await last.drain('the test')
+      const after = await start()
+      expect(await roomOf(await after.as('watcher'), 'lab')).toBeUndefined()
+      await after.drain('the test')
+    })
+
+    test('of the configuration are what it says, and what was kept under their names comes back without it', async () => {
+      const bus = await start()
+      const ann = await bus.as('ann')
+      for (const channel of ['alpha:a', 'alpha:b']) await ann.command('create_channel', { channel })
+      await bus.drain('the test')
+
+      const configured = await start({ rooms: [{ name: 'alpha', channels: [{ name: 'a' }] }] })
+      expect(await roomOf(await configured.as('ann'), 'alpha')).toMatchObject({ type: 'system', channels: ['a'] })
+      await configured.drain('the test')
+
+      const later = await start()
+      const room = await roomOf(await later.as('ann'), 'alpha')
+      expect(room).toMatchObject({ type: 'user', created_by: 'ann', channels: ['a', 'b'] })
+      await later.drain('the test')
+    })
+
+    test('above a limit that has become lower are left out, and kept', async () => {
+      const bus = await start()
+      const ann = await bus.as('ann')
+      for (const channel of ['many:a', 'many:b', 'many:c']) await ann.command('create_channel', { channel })
+      await bus.drain('the test')
+      const small = await start({ maxChannels: 6 })
+      expect(await channelsOf(await small.as('ann'), 'many')).toEqual(['a', 'b'])
+      await small.drain('the test')
+      const large = await start()
+      expect(await channelsOf(await large.as('ann'), 'many')).toEqual(['a', 'b', 'c'])
+      await large.drain('the test')
+    })
+  })
+
+  describe('the switches', () => {
+    const kinds = ['messages', 'rooms', 'channels', 'sessions'] as const
+    for (const persist of [
+      ['messages'],
+      ['rooms'],
+      ['channels'],
+      ['sessions'],
+      [...kinds],
+    ] as (typeof kinds)[number][][]) {
+      test(`with ${persist.join(', ')} just that survives`, async () => {
+        const bus = await start({ persist })
+        const ann = await bus.as('ann')
+        await ann.command('create_channel', { channel: 'science:lab' })
+        await ann.publish({ room: 'science', channel: 'lab', payload: { n: 1 } })
+        await bus.drain('the test')
+        const again = await start({ persist })
+        const later = await comeBack(ann, again)
+        const room = await roomOf(later, 'science')
+        expect({ room: room !== undefined, channels: room?.channels, resumed: later.welcome.resumed }).toEqual({
+          room: persist.includes('rooms') || persist.includes('channels'),
+          channels: persist.includes('channels') ? ['lab'] : persist.includes('rooms') ? [] : undefined,
+          resumed: persist.includes('sessions'),
+        })
+        await later.command('join_channel', { channel: 'science:lab' })
+        const { messages } = await later.command('history', { channel: 'science:lab' })
+        expect(messages.length).toBe(persist.includes('messages') ? 1 : 0)
+        await again.drain('the test')
+      })
+    }
+  })
+})
