@@ -54,6 +54,20 @@ const catchUp = async () => {
   })
 }
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
+/** The next question is asked, and answered at once. */
+const answered = async () => {
+  await asked(1)
+  slow.store()
+  slow.answer()
+}
+/** A newcomer who has joined from a position, and whose first page is not read yet. */
+const behind = async (since: string) => {
+  const client = await newcomer()
+  const joined = client.command('join_channel', { channel: address(), since })
+  await answered()
+  expect(await joined).toMatchObject({ recovered: true })
+  return client
+}
 
 test('the answer comes first, then what was missed, then what is said meanwhile: each once and in order', async () => {
   await say(5)
@@ -86,14 +100,10 @@ test('what the log has, and the node has not been told of, comes when it is told
   const bob = await newcomer()
   await say(2, 'talk', 'stored')
   const joined = bob.command('join_channel', { channel: address(), since })
-  await asked(1)
-  slow.store()
-  slow.answer()
+  await answered()
   expect(await joined).toMatchObject({ recovered: true, missed: 4, position: expect.stringMatching(/-5$/) })
   // The page has all of it.
-  await asked(1)
-  slow.store()
-  slow.answer()
+  await answered()
   expect(await numbers(bob)).toEqual([2, 3])
   slow.tell()
   await say(1)
@@ -105,15 +115,11 @@ test('who has more than this node was told of does not get it again', async () =
   const bob = await newcomer()
   await say(1, 'talk', 'stored')
   const read = bob.command('history', {}, { room, channel: 'talk' })
-  await asked(1)
-  slow.store()
-  slow.answer()
+  await answered()
   const { last } = await read
   expect(last).toEndWith('-3')
   const joined = bob.command('join_channel', { channel: address(), since: last })
-  await asked(1)
-  slow.store()
-  slow.answer()
+  await answered()
   expect(await joined).toMatchObject({ recovered: true, missed: 0, position: last })
   slow.tell()
   await say(1)
@@ -124,12 +130,7 @@ test('who has more than this node was told of does not get it again', async () =
 test('who asks to go on from elsewhere while a page is read gets nothing of that page', async () => {
   await say(6)
   const [first, fifth] = [await positionOf(1), await positionOf(5)]
-  const bob = await newcomer()
-  const joined = bob.command('join_channel', { channel: address(), since: first })
-  await asked(1)
-  slow.store()
-  slow.answer()
-  await joined
+  const bob = await behind(first)
   await asked(1)
   slow.store()
   const again = bob.command('join_channel', { channel: address(), since: fifth })
@@ -147,12 +148,7 @@ test('who asks to go on from elsewhere while a page is read gets nothing of that
 test('who leaves while a page is read gets nothing of it', async () => {
   await say(3)
   const since = await positionOf(1)
-  const bob = await newcomer()
-  const joined = bob.command('join_channel', { channel: address(), since })
-  await asked(1)
-  slow.store()
-  slow.answer()
-  await joined
+  const bob = await behind(since)
   await asked(1)
   slow.store()
   expect(await bob.command('leave_channel', { channel: address() })).toMatchObject({ left: true })
@@ -292,12 +288,7 @@ test('while the log cannot be asked, a join with `since` is refused, and one wit
 test('who is behind while the log cannot be read gets everything when it can', async () => {
   await say(3)
   const since = await positionOf(1)
-  const bob = await newcomer()
-  const joined = bob.command('join_channel', { channel: address(), since })
-  await asked(1)
-  slow.store()
-  slow.answer()
-  await joined
+  const bob = await behind(since)
   slow.isDeaf = true
   for (let tries = 0; tries < 2; tries++) {
     await asked(1)
@@ -313,12 +304,7 @@ test('who falls off the log while it is behind is told so by 4429, with everythi
   await ann.command('create_channel', { channel: address(), options: { history_size: 3 } })
   await say(3)
   const since = await positionOf(1)
-  const bob = await newcomer()
-  const joined = bob.command('join_channel', { channel: address(), since })
-  await asked(1)
-  slow.store()
-  slow.answer()
-  expect(await joined).toMatchObject({ recovered: true, missed: 2 })
+  const bob = await behind(since)
   await asked(1)
   await say(4)
   await slow.settle()
