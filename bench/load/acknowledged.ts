@@ -2,7 +2,8 @@ import { type Acknowledgement, readAcknowledgement } from './acknowledgement.ts'
 import { type Connection, type Listener, send } from './connection.ts'
 import { createHistogram, type Histogram } from './histogram.ts'
 import { createLedger } from './ledger.ts'
-import { createMessageForm, type MessageFrames } from './message.ts'
+import { createMessageForm } from './message.ts'
+import { type Outlet, outletsOf } from './outlet.ts'
 
 /** Publishers that wait for acknowledgements: each keeps `inFlight` messages on the way and hears nothing else. */
 export interface AcknowledgedPlan {
@@ -57,7 +58,7 @@ export function createAcknowledgedLoad(plan: AcknowledgedPlan): AcknowledgedLoad
   const latency = createHistogram()
   const numbers = createNumbers(channels)
   const sentAt = new Float64Array(publishers * ring)
-  const outlets: Outlet[] = []
+  let outlets: readonly Outlet[] = []
   const surprises: string[] = []
   const found: Acknowledgement = { publisher: 0, sequence: 0, n: 0, level: '' }
   let otherLevel = 0
@@ -108,11 +109,9 @@ export function createAcknowledgedLoad(plan: AcknowledgedPlan): AcknowledgedLoad
     surprises,
     start(connections) {
       running = true
-      for (let index = 0; index < publishers; index++) {
-        const connection = connections[index]!
-        const frames = form.framesFor(index, connection.clientId, inFlight, nameOf(index % channels))
-        outlets.push({ index, connection, frames, sent: 0, due: 0 })
-      }
+      outlets = outletsOf(connections, publishers, ({ clientId }, index) =>
+        form.framesFor(index, clientId, inFlight, nameOf(index % channels)),
+      )
       for (const outlet of outlets) publish(outlet, inFlight)
     },
     stop() {
@@ -127,15 +126,6 @@ export function createAcknowledgedLoad(plan: AcknowledgedPlan): AcknowledgedLoad
       return { unacknowledged: lost, doubled, misnumbered, otherLevel, closed, surprises: surprises.length }
     },
   }
-}
-
-interface Outlet {
-  index: number
-  connection: Connection
-  frames: MessageFrames
-  sent: number
-  /** Messages to send when the present read is done. */
-  due: number
 }
 
 /** Send times are kept for so many messages of each publisher: more than are ever in flight. */

@@ -1,5 +1,6 @@
 import type { Socket } from 'bun'
 import { clientFrame, type OnFrame, opcodes, readFrames, textFrame } from './frames.ts'
+import { flush } from './unsent.ts'
 
 /**
  * One client of the load: a raw TCP socket with the little of WebSocket that the load needs.
@@ -168,18 +169,6 @@ function enter(door: Door, connection: Connection, chunk: Buffer): void {
       connection.socket.end()
     }
   })
-}
-
-function flush(socket: Socket<Connection>): void {
-  const { unsent } = socket.data
-  while (unsent.length > 0) {
-    const taken = Math.max(0, socket.write(unsent[0]!))
-    if (taken < unsent[0]!.length) {
-      unsent[0] = unsent[0]!.subarray(taken)
-      return
-    }
-    unsent.shift()
-  }
 }
 
 function onClosed(connection: Connection, why: string): void {

@@ -2,7 +2,8 @@ import { type Clockwork, startClockwork } from './clockwork.ts'
 import { type Connection, type Listener, send } from './connection.ts'
 import { createHistogram, type Histogram } from './histogram.ts'
 import { createLedger, type Ledger } from './ledger.ts'
-import { createMessageForm, type MessageFrames, type MessageShape, positionNumber } from './message.ts'
+import { createMessageForm, type MessageShape, positionNumber } from './message.ts'
+import { type Outlet, outletsOf } from './outlet.ts'
 
 /** What decides when the next message is sent. */
 export type Pace =
@@ -63,7 +64,7 @@ export function createTraffic(plan: TrafficPlan, subscribers: number): Traffic {
   /** How many subscribers have each message; only kept where the slowest decides. */
   const arrived = new Uint32Array(pace.kind === 'slowest-subscriber' ? publishers * ring : 0)
   const surprises: string[] = []
-  const outlets: Outlet[] = []
+  let outlets: readonly Outlet[] = []
   let acknowledged = 0
   let sampling = 0
   let running = false
@@ -134,11 +135,9 @@ export function createTraffic(plan: TrafficPlan, subscribers: number): Traffic {
     surprises,
     start(connections) {
       running = true
-      for (let index = 0; index < publishers; index++) {
-        const connection = connections[index]!
-        const frames = form.framesFor(index, connection.clientId, atOnce(pace))
-        outlets.push({ index, connection, frames, sent: 0, due: 0 })
-      }
+      outlets = outletsOf(connections, publishers, ({ clientId }, index) =>
+        form.framesFor(index, clientId, atOnce(pace)),
+      )
       if (pace.kind === 'rate')
         clockwork = startClockwork(
           pace.perSecond,
@@ -155,15 +154,6 @@ export function createTraffic(plan: TrafficPlan, subscribers: number): Traffic {
     sent: () => outlets.map((outlet) => outlet.sent),
     acknowledged: () => acknowledged,
   }
-}
-
-interface Outlet {
-  index: number
-  connection: Connection
-  frames: MessageFrames
-  sent: number
-  /** Messages to send when the present read is done. */
-  due: number
 }
 
 const success = Buffer.from('"status":"success"')

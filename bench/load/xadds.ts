@@ -1,5 +1,6 @@
 import type { Socket } from 'bun'
 import { createHistogram, type Histogram } from './histogram.ts'
+import { flush } from './unsent.ts'
 
 /**
  * Bare `XADD`s, written to Redis by hand, as `redis-benchmark` writes its commands: what Redis itself takes where
@@ -115,18 +116,6 @@ interface Line {
 const lineFeed = 0x0a
 const dollar = 0x24
 const minus = 0x2d
-
-function flush(socket: Socket<Line>): void {
-  const { unsent } = socket.data
-  while (unsent.length > 0) {
-    const taken = Math.max(0, socket.write(unsent[0]!))
-    if (taken < unsent[0]!.length) {
-      unsent[0] = unsent[0]!.subarray(taken)
-      return
-    }
-    unsent.shift()
-  }
-}
 
 function xadd({ bytes, maxLength }: XaddPlan, stream: number): string {
   const words = ['XADD', `stream-${stream}`, 'MAXLEN', '~', String(maxLength), '*', 'm', 'x'.repeat(bytes)]
