@@ -21,6 +21,7 @@ import {
 import { locate } from '../locate.ts'
 import { entryOf, type ReadAnswer, type Seen } from './replies.ts'
 import { createTail, type Tail } from './tail.ts'
+import { NOT_WAITED, type Waited } from './waits.ts'
 
 /** News of one position. */
 export type Told<D> = {
@@ -31,7 +32,7 @@ export type Told<D> = {
   readonly isOwn: boolean
   /** The draft that it was, where somebody waits for its outcome. */
   readonly draft: D | undefined
-  readonly replicas: number | undefined
+  readonly waited: Waited
 }
 
 /** What a log asks of its driver. */
@@ -370,7 +371,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   }
 }
 
-const NOBODY = { head: '', rest: '', isOwn: false, draft: undefined, replicas: undefined }
+const NOBODY = { head: '', rest: '', isOwn: false, draft: undefined, waited: NOT_WAITED }
 
 const boundsOf = ({ head, oldest }: Seen): Bounds => ({ first: oldest ?? head, last: head })
 
