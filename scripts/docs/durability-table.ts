@@ -47,6 +47,7 @@ const byData = proofsIn('test/faults/redis/faults/data.ts')
 const byClocks = proofsIn('test/faults/redis/faults/clocks.ts')
 const bySurvival = proofsIn('test/redis/survival.test.ts')
 const byAway = proofsIn('test/redis/away.test.ts')
+const bySynced = proofsIn('test/redis/synced.test.ts')
 /** What every log is held to, that in memory too: a file for each part of it. */
 const bySuite = (part: string) => proofsIn(`packages/testing/src/suites/log/${part}.ts`)
 const byLevels = proofsIn('test/redis/levels.test.ts')
@@ -63,6 +64,9 @@ const heldIsAppended = byAway(
 )
 const unsyncedIsLost = byProcesses(
   'a kill -9 of a Redis that syncs every second loses nothing older, and whoever misses something is told',
+)
+const slowDiskLoses = proofsIn('test/redis/slow-disk.test.ts')(
+  'under `appendfsync everysec` never makes an acknowledgement claim `disk`, and whoever misses what is lost is told',
 )
 const allIsLost = bySurvival(
   'a kill -9 of a Redis without an append-only file takes everything, and whoever stays or comes back is told',
@@ -134,7 +138,8 @@ export const failures: readonly Failure[] = [
   },
   {
     name: 'Redis is killed',
-    about: '`kill -9` of `redis-server`, and it is started again with its files. The machine goes on.',
+    about:
+      '`kill -9` of `redis-server` or `valkey-server`, and it is started again with its files. The machine goes on, and writes what it was handed: that Redis had synced it is not shown by this.',
     cells: [
       {
         setups: ['held'],
@@ -146,7 +151,7 @@ export const failures: readonly Failure[] = [
         setups: ['everysec'],
         short: 'lost, told',
         text: 'Mostly nothing. Where the disk is slow, Redis answers ahead of writing, and up to two seconds are gone.',
-        proofs: [unsyncedIsLost],
+        proofs: [unsyncedIsLost, slowDiskLoses],
       },
       {
         setups: ['no'],
@@ -169,6 +174,8 @@ export const failures: readonly Failure[] = [
         proofs: [
           byProcesses('a kill -9 of a Redis that syncs always loses nothing that was on disk'),
           byProcesses('a kill -9 of both loses nothing that was on disk'),
+          byProcesses('a kill -9 of a Valkey that syncs always loses nothing that was on disk'),
+          bySynced('has after a kill -9 whatever was acknowledged as `disk`'),
         ],
       },
     ],
@@ -402,5 +409,16 @@ export const derivations: readonly { readonly when: string; readonly level: stri
 export const replicaProofs = {
   told: byLevels('is told with the replicas that have the message, where they are waited for'),
   survives: bySurvival('a message that a replica has outlives the primary, where that replica takes over'),
+  synced: bySynced(
+    'acknowledges as `disk` what it says is synced, with the replicas that have it, whether these sync or not',
+  ),
+  switchedOff: bySynced(
+    'says `disk` for nothing from the message on before which its append-only file was switched off',
+  ),
+  leftToSystem: bySynced('says `disk` for nothing from the message on before which syncing was left to the system'),
+  ahead: bySynced(
+    'is `stored` where it syncs every second, and is not asked: it would say that it has synced before it has',
+  ),
+  standsStill: bySynced('tells of a replica that stands still that it has nothing, and of itself that it has synced'),
   reconnect: byLevels('is found out again at each reconnect'),
 } as const

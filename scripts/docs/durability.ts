@@ -40,7 +40,8 @@ export const durabilityPage: Page = {
         ['what Redis says', 'level', 'shown by'],
         derivations.map(({ when, level, proof }) => [when, level, linkTo(proof)]),
       ),
-      `It asks at every connect ([${replicaProofs.reconnect.sentence}](../../${replicaProofs.reconnect.file})) and every 30 seconds. Whoever lowers what Redis promises while it runs (\`CONFIG SET\`) lowers it at once, and up to 30 seconds of acknowledgements still name the old level. Set it in Redis's configuration, and leave it.`,
+      `It asks at every connect (${linkTo(replicaProofs.reconnect)}) and every 30 seconds. Whoever lowers what Redis promises while it runs (\`CONFIG SET\`) lowers it at once, and up to 30 seconds of acknowledgements still name the old level. Set it in Redis's configuration, and leave it.`,
+      synced,
       '## Who is told',
       told,
       '## After `outcome_unknown`',
@@ -57,8 +58,13 @@ const levels = [
 
 const replicas = [
   `With \`ARQONBUS_REDIS_REPLICAS\` the bus waits (\`WAIT\`), up to half of \`ARQONBUS_REDIS_TIMEOUT\`, until so many replicas have what was appended, and the acknowledgement says how many had it ([${replicaProofs.told.sentence}](../../${replicaProofs.told.file})). A message that asks for replicas, \`"ack": {"level": "stored", "replicas": 1}\`, is refused where fewer are connected or waited for, and \`outcome_unknown\` where fewer had it in time. One that does not ask is acknowledged all the same, with the number that it got, which may be 0.`,
-  `A message that a replica has survives the loss of the primary if that replica takes over ([${replicaProofs.survives.sentence}](../../${replicaProofs.survives.file})). Which one takes over is not the bus's decision: with more replicas than were waited for it may be one without the message ([what Redis says of \`WAIT\`](https://redis.io/docs/latest/commands/wait/)). Replicas have it in memory; whether it is on their disks is not asked.`,
-  'Ask for no more replicas than are always there. While fewer answer, every call waits for the whole of that time, and under load those behind it run into the timeout, so that Redis counts as away. A message that is sent again is answered as a duplicate without `replicas`, and private messages are acknowledged without them: neither says how many replicas have it.',
+  `A message that a replica has survives the loss of the primary if that replica takes over ([${replicaProofs.survives.sentence}](../../${replicaProofs.survives.file})). Which one takes over is not the bus's decision: with more replicas than were waited for it may be one without the message ([what Redis says of \`WAIT\`](https://redis.io/docs/latest/commands/wait/)). Replicas have it in memory; whether it is on their disks is not asked, because one without an append-only file would never say so. One that does not answer lowers the count and not the level (${linkTo(replicaProofs.standsStill)}).`,
+  'Ask for no more replicas than are always there. While fewer answer, every call waits for the whole of that time, and under load those behind it run into the timeout, so that Redis counts as away. A message that is sent again is answered as a duplicate with the replicas that have it by then; for a private message they are those that have it in all its inboxes.',
+].join('\n\n')
+
+const synced = [
+  `With \`ARQONBUS_REDIS_REPLICAS\` and a server that has \`WAITAOF\` (Valkey, Redis from 7.2 on) the level \`disk\` takes two words: the configuration's, and the server's for each call (${linkTo(replicaProofs.synced)}). Where it does not say within an eighth of \`ARQONBUS_REDIS_TIMEOUT\` that it has synced, the acknowledgement says \`stored\`, a message that asked for \`disk\` is \`outcome_unknown\`, and the configuration is read again at once. So an append-only file that is switched off (${linkTo(replicaProofs.switchedOff)}), and \`appendfsync no\` (${linkTo(replicaProofs.leftToSystem)}), are found out at the next message. \`appendfsync everysec\` is not.`,
+  `\`WAITAOF\` makes no level higher. Under \`everysec\` it would have to, but there servers answer it before they have synced: Valkey 8.0.1 does ([redis/redis#13793](https://github.com/redis/redis/pull/13793) describes the fault, and mends it in Redis). So \`everysec\` is \`stored\`, with replicas too (${linkTo(replicaProofs.ahead)}).`,
 ].join('\n\n')
 
 const told = [
@@ -92,7 +98,9 @@ function rowOf({ setups: those, acknowledgedAs, short, text, proofs, derived }: 
   return [acknowledgedAs ?? those.map((setup) => setups[setup]).join('; '), `**${short}.** ${text}`, shown.join('<br>')]
 }
 
-const linkTo = ({ file, sentence }: Proof): string => `[${sentence}](../../${file})`
+function linkTo({ file, sentence }: Proof): string {
+  return `[${sentence}](../../${file})`
+}
 
 /** As GitHub makes them of headings. */
 const anchor = (heading: string): string =>

@@ -10,87 +10,89 @@ import {
   withProgram,
 } from '@arqonbus/testing'
 
-withProgram('redis-server', 'the durability level', () => {
-  const opened: TestRedis[] = []
-  afterEach(async () => {
-    for (const redis of opened.splice(0)) await redis.stop()
-  })
-  const start = async (options: RedisOptions = {}) => {
-    const redis = await startRedis(options)
-    opened.push(redis)
-    return redis
-  }
-  const publish = { channel: 'a', metadata: { ack: true } }
-
-  test('is `disk` where Redis syncs before each answer, and then `disk` may be asked for', async () => {
-    const redis = await start({ appendfsync: 'always' })
-    const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
-    expect(ann.welcome.durability).toBe('disk')
-    expect(await ann.publish({ channel: 'a', metadata: { ack: 'disk' } })).toMatchObject({ durability: 'disk' })
-    expect((await ann.command('status')).storage).toMatchObject({ driver: 'redis', durability: 'disk' })
-  })
-
-  test('is `stored` where it syncs every second, and `disk` is refused with what there is', async () => {
-    const redis = await start()
-    const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
-    expect(ann.welcome.durability).toBe('stored')
-    expect(await refusal(ann.publish({ channel: 'a', metadata: { ack: 'disk' } }))).toMatchObject({
-      code: 'storage_unavailable',
-      details: { asked: { level: 'disk' }, available: { level: 'stored' } },
+for (const program of ['redis-server', 'valkey-server'] as const) {
+  withProgram(program, `the durability level of ${program}`, () => {
+    const opened: TestRedis[] = []
+    afterEach(async () => {
+      for (const redis of opened.splice(0)) await redis.stop()
     })
-    expect(await ann.messages()).toEqual([])
-  })
-
-  test('is no more than `memory` where Redis may evict keys', async () => {
-    const redis = await start({ config: { 'maxmemory-policy': 'allkeys-lru' } })
-    const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
-    expect(await ann.publish(publish)).toMatchObject({ durability: 'memory', position: expect.any(String) })
-  })
-
-  test('is found out again at each reconnect', async () => {
-    const redis = await start({ appendfsync: 'always' })
-    const ann = await (await startBus({ redisUrl: redis.url, redisTimeoutMs: 200 })).as('ann', 'science:a')
-    expect(await ann.publish(publish)).toMatchObject({ durability: 'disk' })
-    await redis.command('CONFIG', 'SET', 'appendfsync', 'no')
-    await redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
-    await eventually(async () =>
-      expect(await ann.publish(publish)).toMatchObject({ durability: 'stored', position: expect.any(String) }),
-    )
-  })
-
-  test('is told with the replicas that have the message, where they are waited for', async () => {
-    const redis = await start()
-    const replica = await start({ replicaOf: redis })
-    await eventually(async () => expect(String(await redis.command('INFO', 'replication'))).toContain('state=online'))
-    const bus = await startBus({ redisUrl: redis.url, redisReplicas: 1, redisTimeoutMs: 10_000 })
-    const ann = await bus.as('ann', 'science:a')
-    const asked = { channel: 'a', metadata: { ack: { level: 'stored', replicas: 1 } } }
-    expect(await ann.publish(asked)).toMatchObject({ durability: 'stored', replicas: 1 })
-    expect(
-      await refusal(ann.publish({ channel: 'a', metadata: { ack: { level: 'stored', replicas: 2 } } })),
-    ).toMatchObject({
-      code: 'storage_unavailable',
-      details: { available: { replicas: 1 } },
-    })
-    const direct = { ...asked, type: 'private', channel: 'pm', metadata: { ...asked.metadata, to: 'ann' } } as const
-    expect(await ann.publish(direct)).toMatchObject({ durability: 'stored', replicas: 1 })
-
-    // It is in the log, but where it was asked to be it is not: that is no acknowledgement, and no refusal either.
-    await replica.kill()
-    const impatient = await startBus({ redisUrl: redis.url, redisReplicas: 1, redisTimeoutMs: 400 })
-    const bob = await impatient.as('bob', 'science:a')
-    const lonely = [
-      { id: 'arq_alone', ...asked },
-      { id: 'arq_alone_too', ...direct, metadata: { ...direct.metadata, to: 'bob' } },
-    ]
-    for (const message of [...lonely, ...lonely]) {
-      expect(await refusal(bob.publish(message))).toMatchObject({
-        code: expect.stringMatching(/^(outcome_unknown|storage_unavailable)$/),
-      })
+    const start = async (options: RedisOptions = {}) => {
+      const redis = await startRedis({ program, ...options })
+      opened.push(redis)
+      return redis
     }
-    // Whoever asks for less is served, however many wait, and Redis is not taken for one that is away.
-    const many = await Promise.all(Array.from({ length: 200 }, () => bob.publish(publish)))
-    expect(many.every(({ position }) => position !== null)).toBe(true)
-    expect(await impatient.metric('arqonbus_storage_degraded_total')).toBe(0)
+    const publish = { channel: 'a', metadata: { ack: true } }
+
+    test('is `disk` where Redis syncs before each answer, and then `disk` may be asked for', async () => {
+      const redis = await start({ appendfsync: 'always' })
+      const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
+      expect(ann.welcome.durability).toBe('disk')
+      expect(await ann.publish({ channel: 'a', metadata: { ack: 'disk' } })).toMatchObject({ durability: 'disk' })
+      expect((await ann.command('status')).storage).toMatchObject({ driver: 'redis', durability: 'disk' })
+    })
+
+    test('is `stored` where it syncs every second, and `disk` is refused with what there is', async () => {
+      const redis = await start()
+      const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
+      expect(ann.welcome.durability).toBe('stored')
+      expect(await refusal(ann.publish({ channel: 'a', metadata: { ack: 'disk' } }))).toMatchObject({
+        code: 'storage_unavailable',
+        details: { asked: { level: 'disk' }, available: { level: 'stored' } },
+      })
+      expect(await ann.messages()).toEqual([])
+    })
+
+    test('is no more than `memory` where Redis may evict keys', async () => {
+      const redis = await start({ config: { 'maxmemory-policy': 'allkeys-lru' } })
+      const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
+      expect(await ann.publish(publish)).toMatchObject({ durability: 'memory', position: expect.any(String) })
+    })
+
+    test('is found out again at each reconnect', async () => {
+      const redis = await start({ appendfsync: 'always' })
+      const ann = await (await startBus({ redisUrl: redis.url, redisTimeoutMs: 200 })).as('ann', 'science:a')
+      expect(await ann.publish(publish)).toMatchObject({ durability: 'disk' })
+      await redis.command('CONFIG', 'SET', 'appendfsync', 'no')
+      await redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      await eventually(async () =>
+        expect(await ann.publish(publish)).toMatchObject({ durability: 'stored', position: expect.any(String) }),
+      )
+    })
+
+    test('is told with the replicas that have the message, where they are waited for', async () => {
+      const redis = await start()
+      const replica = await start({ replicaOf: redis })
+      await eventually(async () => expect(String(await redis.command('INFO', 'replication'))).toContain('state=online'))
+      const bus = await startBus({ redisUrl: redis.url, redisReplicas: 1, redisTimeoutMs: 10_000 })
+      const ann = await bus.as('ann', 'science:a')
+      const asked = { channel: 'a', metadata: { ack: { level: 'stored', replicas: 1 } } }
+      expect(await ann.publish(asked)).toMatchObject({ durability: 'stored', replicas: 1 })
+      expect(
+        await refusal(ann.publish({ channel: 'a', metadata: { ack: { level: 'stored', replicas: 2 } } })),
+      ).toMatchObject({
+        code: 'storage_unavailable',
+        details: { available: { replicas: 1 } },
+      })
+      const direct = { ...asked, type: 'private', channel: 'pm', metadata: { ...asked.metadata, to: 'ann' } } as const
+      expect(await ann.publish(direct)).toMatchObject({ durability: 'stored', replicas: 1 })
+
+      // It is in the log, but where it was asked to be it is not: that is no acknowledgement, and no refusal either.
+      await replica.kill()
+      const impatient = await startBus({ redisUrl: redis.url, redisReplicas: 1, redisTimeoutMs: 400 })
+      const bob = await impatient.as('bob', 'science:a')
+      const lonely = [
+        { id: 'arq_alone', ...asked },
+        { id: 'arq_alone_too', ...direct, metadata: { ...direct.metadata, to: 'bob' } },
+      ]
+      for (const message of [...lonely, ...lonely]) {
+        expect(await refusal(bob.publish(message))).toMatchObject({
+          code: expect.stringMatching(/^(outcome_unknown|storage_unavailable)$/),
+        })
+      }
+      // Whoever asks for less is served, however many wait, and Redis is not taken for one that is away.
+      const many = await Promise.all(Array.from({ length: 200 }, () => bob.publish(publish)))
+      expect(many.every(({ position }) => position !== null)).toBe(true)
+      expect(await impatient.metric('arqonbus_storage_degraded_total')).toBe(0)
+    })
   })
-})
+}

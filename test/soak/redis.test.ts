@@ -3,7 +3,7 @@ import { withProgram } from '@arqonbus/testing'
 import { clockFaults } from '../faults/redis/faults/clocks.ts'
 import { dataFaults } from '../faults/redis/faults/data.ts'
 import { linkFaults } from '../faults/redis/faults/link.ts'
-import { processFaults } from '../faults/redis/faults/processes.ts'
+import { processFaults, valkeyFaults } from '../faults/redis/faults/processes.ts'
 import { testFaults } from '../support/rig/test-fault.ts'
 
 const seconds = 60
@@ -12,3 +12,4 @@ withProgram('redis-server', 'a minute of faults', () => {
   testFaults([...processFaults, ...linkFaults, ...dataFaults], { seconds })
   withProgram('faketime', 'and of clocks that are set', () => testFaults(clockFaults, { seconds }))
 })
+withProgram('valkey-server', 'a minute of faults of Valkey', () => testFaults(valkeyFaults, { seconds }))

@@ -7,6 +7,11 @@ import { delimiter, join } from 'node:path'
 /** The programs, the names that distributions give them, and the line that installs each on Debian. */
 const programs = {
   'redis-server': { names: ['redis-server', 'valkey-server'], install: 'apt-get install -y redis-server' },
+  'valkey-server': {
+    names: ['valkey-server'],
+    install: 'apt-get install -y valkey-server (on Debian 12 with bookworm-backports among its sources)',
+  },
+  strace: { names: ['strace'], install: 'apt-get install -y strace' },
   chromium: { names: ['chromium', 'chromium-browser', 'google-chrome'], install: 'apt-get install -y chromium' },
   faketime: { names: ['faketime'], install: 'apt-get install -y faketime' },
   promtool: { names: ['promtool'], install: 'apt-get install -y prometheus' },

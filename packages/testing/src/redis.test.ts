@@ -4,6 +4,29 @@ import { eventually } from './eventually.ts'
 import { withProgram } from './programs.ts'
 import { startRedis } from './redis.ts'
 
+withProgram('valkey-server', 'a Valkey for tests', () => {
+  test('is started where it is asked for', async () => {
+    await using valkey = await startRedis({ program: 'valkey-server' })
+    expect(String(await valkey.command('INFO', 'server'))).toContain('server_name:valkey')
+  })
+})
+
+withProgram('strace', 'a Redis on a slow disk', () => {
+  withProgram('redis-server', 'for tests', () => {
+    test('is itself as fast as ever, and its syncs take as long as they were told to', async () => {
+      await using redis = await startRedis({ syncDelayMs: 300 })
+      const pending = async () => Number(/aof_pending_bio_fsync:(\d+)/.exec(String(await redis.command('INFO')))?.[1])
+      await eventually(async () => {
+        await redis.command('INCR', 'count')
+        expect(await pending()).toBe(1)
+      })
+      const since = performance.now()
+      await eventually(async () => expect(await pending()).toBe(0))
+      expect(performance.now() - since).toBeGreaterThan(200)
+    })
+  })
+})
+
 withProgram('redis-server', 'a Redis for tests', () => {
   test('answers at its address, append-only and without snapshots, synced as asked', async () => {
     await using usual = await startRedis()

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { eventually } from './eventually.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
-import { findProgram } from './programs.ts'
+import { findProgram, type ProgramName } from './programs.ts'
 
 /** How a Redis differs from the usual one of the tests: append-only, synced every second, no snapshots. */
 export type RedisOptions = {
@@ -15,6 +15,10 @@ export type RedisOptions = {
   config?: Readonly<Record<string, string>>
   /** It follows this one. */
   replicaOf?: { readonly port: number }
+  /** Which one is started. Default `redis-server`, or Valkey where that alone is there. */
+  program?: 'redis-server' | 'valkey-server'
+  /** Each sync of its files to the disk takes so much longer, as on a slow disk; needs the program `strace`. */
+  syncDelayMs?: number
   /** Its wall clock can be stepped through `clock`; needs the program `faketime`. */
   fakeClock?: boolean
 }
@@ -47,12 +51,18 @@ export type TestRedis = {
 
 /** Starts a `redis-server` or `valkey-server` on a free port; resolves when it answers. Use it inside `withProgram`. */
 export async function startRedis(options: RedisOptions = {}): Promise<TestRedis> {
-  const program = findProgram('redis-server')
-  if (program === undefined) throw new Error('redis-server is not installed')
+  const program = pathOf(options.program ?? 'redis-server')
   const folder = mkdtempSync(join(tmpdir(), 'arqonbus-redis-'))
   const clock = options.fakeClock === true ? createFakeClock() : undefined
   let logged = ''
+  let prefix: string[] = []
   let process = await startOnFreePort()
+  if (options.syncDelayMs !== undefined) {
+    // A first start syncs its new files one by one: the disk is slow from the second on.
+    prefix = withSlowSyncs(options.syncDelayMs)
+    await end(process, 'SIGTERM')
+    process = await start(process.port)
+  }
   let connection: Redis | undefined
 
   /** Between the choice of a free port and its use another program may take it: then another one is chosen. */
@@ -68,7 +78,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<TestRedis>
 
   async function start(port: number): Promise<RedisProcess> {
     const started = spawn({
-      command: [program!, ...settings(options, folder, port)],
+      command: [...prefix, program, ...settings(options, folder, port)],
       port,
       environment: clock?.environment ?? {},
       logged: (text) => {
@@ -119,6 +129,19 @@ export async function startRedis(options: RedisOptions = {}): Promise<TestRedis>
     [Symbol.asyncDispose]: () => redis.stop(),
   }
   return redis
+}
+
+function pathOf(name: ProgramName): string {
+  const path = findProgram(name)
+  if (path === undefined) throw new Error(`${name} is not installed`)
+  return path
+}
+
+/** What stands before a program to hold up each sync of it, in whatever thread. The program stays our child, and is killed as without. */
+function withSlowSyncs(delayMs: number): string[] {
+  const syncs = 'fsync,fdatasync'
+  const options = [`--trace=${syncs}`, `--inject=${syncs}:delay_enter=${delayMs * 1000}`]
+  return [pathOf('strace'), '--daemonize', '--follow-forks', '--seccomp-bpf', '--output=/dev/null', ...options]
 }
 
 /** A command is sent once and its end is told: a test that kills its Redis wants no repetition behind its back. */

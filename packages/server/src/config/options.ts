@@ -230,7 +230,7 @@ export const options = {
   redisReplicas: option(integer({ min: 0, max: 16 }), {
     group: 'Storage',
     default: 0,
-    text: 'Replicas that are waited for before a message is acknowledged; the acknowledgement says how many had it.',
+    text: 'Replicas that are waited for before a message is acknowledged; the acknowledgement says how many had it. Above 0 a server with WAITAOF also has to confirm the level disk.',
   }),
   redisQueueBytes: option(size({ min: '64KiB', max: '1GiB' }), {
     group: 'Storage',

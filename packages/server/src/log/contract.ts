@@ -27,12 +27,15 @@ export type Entry = {
 
 /** What a driver tells of its logs. Every draft meets exactly one of the first five, with its own draft; entries of other nodes come without one. */
 export type LogListener<Subject, D extends Draft> = {
-  /** The log has it. Called in the order of positions, once for each. `replicas` have it too, where that was asked for. */
-  appended(subject: Subject, entry: Entry, draft: D | undefined, replicas?: number): void
+  /**
+   * The log has it. Called in the order of positions, once for each. `replicas` have it too, where that was asked for; `level` is where it is, where that is
+   * less than `takenAt`.
+   */
+  appended(subject: Subject, entry: Entry, draft: D | undefined, replicas?: number, level?: DurabilityLevel): void
   /** The log has it, and it was announced here before that was known to be this draft; or it will be, from the stream, once the log is back. */
-  confirmed(subject: Subject, position: Position, draft: D, replicas?: number): void
+  confirmed(subject: Subject, position: Position, draft: D, replicas?: number, level?: DurabilityLevel): void
   /** The log had it already, at `position`; undefined where it is held. */
-  repeated(subject: Subject, position: Position | undefined, draft: D, replicas?: number): void
+  repeated(subject: Subject, position: Position | undefined, draft: D, replicas?: number, level?: DurabilityLevel): void
   /** The log is away. It is kept in order, and told as appended, without its draft, when the log is back. */
   held(subject: Subject, draft: D): void
   /** The log did not take it, or does not know (`outcome_unknown`). */

@@ -43,6 +43,8 @@ export type RedisLink = {
   start(): Promise<void>
   /** Something is wrong with these connections: they are dropped, and made anew. */
   drop(connections: Connections, reason: string): void
+  /** Somebody has found that Redis does not keep what it promised: it is asked again, soon. */
+  lookAgain(): void
   /** Ends it. */
   close(): void
 }
@@ -72,6 +74,7 @@ export function createRedisLink(options: LinkOptions): RedisLink {
   let guarantees: Guarantees = { level: 'memory', replicas: 0, canWaitForDisk: false }
   let retry: ReturnType<typeof setTimeout> | undefined
   let tries = 0
+  let lookedAt = 0
 
   const connect = async (): Promise<void> => {
     const connections: Connections = { commands: open(), reads: open(), news: open() }
@@ -118,7 +121,7 @@ export function createRedisLink(options: LinkOptions): RedisLink {
 
   /** A Redis that takes everything and answers nothing is found out by asking; what it promises may change while it runs. */
   const watch = (connections: Connections) => {
-    let lookedAt = performance.now()
+    lookedAt = performance.now()
     let isAsking = false
     // Asked within the first quarter of the time, and answered within the rest.
     const quarter = timeoutMs / 4
@@ -172,6 +175,9 @@ export function createRedisLink(options: LinkOptions): RedisLink {
     use: (user) => void users.push(user),
     start: connect,
     drop,
+    lookAgain() {
+      lookedAt = Number.NEGATIVE_INFINITY
+    },
     close() {
       const wasReady = state === 'ready'
       state = 'closed'

@@ -15,6 +15,18 @@ const SYNCED_MS = 2000
 /** So many clients come back at once: in a short run, and in a long one. */
 const crowd = (isLong: boolean) => (isLong ? 2000 : 200)
 
+/** On Valkey in place of Redis. */
+export const valkeyFaults: readonly Fault[] = [
+  {
+    name: 'a kill -9 of a Valkey that syncs always loses nothing that was on disk',
+    level: 'disk',
+    redis: { program: 'valkey-server', appendfsync: 'always' },
+    mustSee: ['acknowledged', 'storage_unavailable', 'provisional'],
+    isIsolated: true,
+    inject: restartRedis,
+  },
+]
+
 export const processFaults: readonly Fault[] = [
   {
     name: 'a kill -9 of the bus loses nothing that was stored, and nobody notices but by the wait',

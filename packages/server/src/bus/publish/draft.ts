@@ -21,7 +21,7 @@ export type BusLog = LogDriver<readonly Outlet[], PublishDraft>
 /** A private message goes into several logs: what one of them said. */
 export type PrivatePart = {
   /** It has it, or had it already; at no position where it is held for a log that is away. */
-  taken(position: Position | undefined, duplicate: boolean, replicas?: number): void
+  taken(position: Position | undefined, duplicate: boolean, replicas?: number, level?: DurabilityLevel): void
   refused(error: CodedError): void
 }
 
@@ -33,12 +33,6 @@ export type DraftOf = (
   part?: PrivatePart,
   channelLevel?: DurabilityLevel,
 ) => PublishDraft
-
-/** How many replicas the sender asks for. */
-export const askedReplicas = ({ metadata }: ReadEnvelope): number => {
-  const ack = metadata?.ack
-  return typeof ack === 'object' ? (ack.replicas ?? 0) : 0
-}
 
 /** Subscribed connections that are known here. */
 export function countListeners(outlets: readonly Outlet[]): number {

@@ -1,6 +1,7 @@
 /** Private messages: into the inbox of every recipient and of the sender, acknowledged when all have it (protocol §4). */
 import {
   CodedError,
+  type DurabilityLevel,
   PM_CHANNEL,
   type Position,
   type PublishResult,
@@ -11,7 +12,8 @@ import type { Inbox } from '../../state/inboxes.ts'
 import type { Client } from '../../state/model.ts'
 import type { Answers } from '../deliver/answers.ts'
 import type { OpenInbox } from '../places/open-inbox.ts'
-import { askedReplicas, countListeners, type DraftOf, malformed, type PrivatePart } from './draft.ts'
+import { isLessThanAsked, isLower } from './asked.ts'
+import { countListeners, type DraftOf, malformed, type PrivatePart } from './draft.ts'
 
 /** What private messages need. */
 export type PrivateDeps = {
@@ -62,17 +64,18 @@ export function createPrivate(deps: PrivateDeps) {
     let waiting = others.length
     let taken: Taken | undefined
     let isPartial = false
-    /** What is true of all inboxes: whether each has it in its log, and how many replicas have all of them. */
+    /** What is true of all inboxes: whether each has it in its log, how many replicas have all of them, and the lowest level. */
     let isHeld = false
     let replicas: number | undefined
+    let level: DurabilityLevel | undefined
 
     const finish = () => {
-      if (isPartial || (replicas !== undefined && replicas < askedReplicas(envelope)))
+      if (isPartial || isLessThanAsked(envelope, replicas, level))
         answers.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
       else if (taken !== undefined && ownDraft.isAnswered) {
         answers.acknowledge(client, envelope.id, {
           position: taken.position ?? null,
-          durability: isHeld ? 'memory' : deps.log.takenAt(),
+          durability: isHeld ? 'memory' : (level ?? deps.log.takenAt()),
           replicas,
           duplicate: taken.duplicate,
           recipients: countListeners([own, ...others].map(({ outlet }) => outlet)),
@@ -80,13 +83,14 @@ export function createPrivate(deps: PrivateDeps) {
       }
       settled()
     }
-    const oneTaken = (position: Position | undefined, has: number | undefined) => {
+    const oneTaken = (position: Position | undefined, has: number | undefined, at: DurabilityLevel | undefined) => {
       isHeld ||= position === undefined
       if (has !== undefined) replicas = Math.min(has, replicas ?? has)
+      if (at !== undefined && (level === undefined || isLower(at, level))) level = at
     }
-    const ownTaken: PrivatePart['taken'] = (position, duplicate, has) => {
+    const ownTaken: PrivatePart['taken'] = (position, duplicate, has, at) => {
       taken = { position, duplicate }
-      oneTaken(position, has)
+      oneTaken(position, has, at)
       if (others.length === 0) return finish()
       others.forEach((inbox, i) => inbox.log.append(theirDrafts[i]!))
     }
@@ -94,8 +98,8 @@ export function createPrivate(deps: PrivateDeps) {
       if (--waiting === 0) finish()
     }
     const theirs: PrivatePart = {
-      taken(position, _duplicate, has) {
-        oneTaken(position, has)
+      taken(position, _duplicate, has, at) {
+        oneTaken(position, has, at)
         theirsSettled()
       },
       refused() {

@@ -6,7 +6,6 @@
 import {
   CodedError,
   type DurabilityLevel,
-  durabilityLevels,
   PM_CHANNEL,
   type Position,
   provisional,
@@ -20,7 +19,8 @@ import type { Answers } from '../deliver/answers.ts'
 import type { Delivery } from '../deliver/deliver.ts'
 import type { GapNotices } from '../deliver/gaps.ts'
 import { askerOf, type Places } from '../places/places.ts'
-import { askedReplicas, type BusLog, countListeners, type DraftOf, malformed, type PublishDraft } from './draft.ts'
+import { askedLevel, askedReplicas, isLessThanAsked, isLower } from './asked.ts'
+import { type BusLog, countListeners, type DraftOf, malformed, type PublishDraft } from './draft.ts'
 import { createPrivate, type PrivateDeps } from './private.ts'
 
 /** What publishing needs. */
@@ -52,13 +52,14 @@ export function createPublish(deps: PublishDeps): Publish {
     duplicate: boolean,
     outlets: readonly Outlet[],
     replicas?: number,
+    level?: DurabilityLevel,
   ) => {
     // It is in the log, but not where the sender wants it: the same id again settles it.
-    if (replicas !== undefined && replicas < askedReplicas(draft.envelope))
+    if (isLessThanAsked(draft.envelope, replicas, level))
       return answers.refuseMessage(draft.client, draft.envelope, new CodedError('outcome_unknown'))
     answers.acknowledge(draft.client, draft.envelope.id, {
       position: position ?? null,
-      durability: position === undefined ? 'memory' : log.takenAt(),
+      durability: position === undefined ? 'memory' : (level ?? log.takenAt()),
       replicas,
       duplicate,
       recipients: countListeners(outlets),
@@ -66,22 +67,22 @@ export function createPublish(deps: PublishDeps): Publish {
   }
 
   log.listen({
-    appended(outlets, entry, draft, replicas) {
+    appended(outlets, entry, draft, replicas, level) {
       deps.gaps.before(outlets, entry)
       delivery.toOutlets(outlets, entry.text, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
       if (draft === undefined) return
-      if (draft.part !== undefined) draft.part.taken(entry, false, replicas)
-      else if (draft.isAnswered) acknowledge(draft, entry, false, outlets, replicas)
+      if (draft.part !== undefined) draft.part.taken(entry, false, replicas, level)
+      else if (draft.isAnswered) acknowledge(draft, entry, false, outlets, replicas, level)
       settle(draft)
     },
-    confirmed(outlets, position, draft, replicas) {
-      if (draft.part !== undefined) draft.part.taken(position, false, replicas)
-      else if (draft.isAnswered) acknowledge(draft, position, false, outlets, replicas)
+    confirmed(outlets, position, draft, replicas, level) {
+      if (draft.part !== undefined) draft.part.taken(position, false, replicas, level)
+      else if (draft.isAnswered) acknowledge(draft, position, false, outlets, replicas, level)
       settle(draft)
     },
-    repeated(outlets, position, draft, replicas) {
-      if (draft.part !== undefined) draft.part.taken(position, true, replicas)
-      else acknowledge(draft, position, true, outlets, replicas)
+    repeated(outlets, position, draft, replicas, level) {
+      if (draft.part !== undefined) draft.part.taken(position, true, replicas, level)
+      else acknowledge(draft, position, true, outlets, replicas, level)
       settle(draft)
     },
     held(outlets, draft) {
@@ -175,11 +176,6 @@ function isAskedToAcknowledge({ metadata }: ReadEnvelope): boolean {
   return metadata?.ack !== undefined && metadata.ack !== false
 }
 
-/** The level that the sender asks for. */
-const askedLevel = ({ metadata }: ReadEnvelope): DurabilityLevel | undefined => {
-  const ack = metadata?.ack
-  return typeof ack === 'object' ? ack.level : typeof ack === 'string' ? ack : undefined
-}
 const isMore = (level: DurabilityLevel | undefined): boolean => level !== undefined && level !== 'memory'
 
 /** `storage_unavailable` where what the sender asks for cannot be had. */
@@ -192,8 +188,7 @@ function checkLevel(level: DurabilityLevel | undefined, replicas: number, log: B
   if (replicas === 0 && !isMore(level)) return
   const best = log.durability()
   const available = { level: best, replicas: log.replicas() }
-  const isLess = level !== undefined && durabilityLevels.indexOf(level) > durabilityLevels.indexOf(best)
-  if (!isLess && replicas <= available.replicas) return
+  if (!isLower(best, level) && replicas <= available.replicas) return
   const asked = { level: level ?? 'memory', replicas }
   throw new CodedError('storage_unavailable', { asked, available }, log.isAway ? RETRY_AFTER_MS : undefined)
 }

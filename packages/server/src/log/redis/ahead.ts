@@ -1,5 +1,6 @@
 /** News of one log that came out of turn: they wait here, one for each number, until what is before them has been told. */
 import type { Position } from '@arqonbus/protocol'
+import type { Waited } from './waits.ts'
 
 /** News of one position. */
 export type Told<D> = {
@@ -10,7 +11,7 @@ export type Told<D> = {
   readonly isOwn: boolean
   /** The draft that it was, where somebody waits for its outcome. */
   readonly draft: D | undefined
-  readonly replicas: number | undefined
+  readonly waited: Waited
 }
 
 /** What waits. Whatever leaves it, or is not let in, is handed back, because its draft must have an outcome. A class, because there may be a hundred thousand. */

@@ -14,6 +14,7 @@ import type { RedisLogOptions } from './options.ts'
 import type { Prints } from './prints.ts'
 import type { Origin } from './replies.ts'
 import { callScript, loadScripts, scripts } from './scripts.ts'
+import { type Waited, waitBehind } from './waits.ts'
 import type { Words } from './words.ts'
 
 /** A call that is under way. */
@@ -55,7 +56,7 @@ type CallsDeps<Subject, D extends Draft> = {
   /** Called before anything is sent. */
   flushing(connections: Connections): void
   /** Redis has said what became of a message. */
-  settle(item: Item<Subject, D>, outcome: string, replicas: number | undefined): void
+  settle(item: Item<Subject, D>, outcome: string, waited: Waited): void
   /** A deletion is done. */
   deleted(name: string): void
   /** A fault that no rule knows. */
@@ -174,19 +175,16 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
       args.push(envelope.head, envelope.body + envelope.joint)
     }
     const answer = callScript<string[]>(commands, scripts.append, keys, args)
-    // On one connection Redis waits behind the call: what it says is about this call too.
-    const isWaiting = options.replicas > 0
-    return Promise.all([
-      answer,
-      isWaiting ? commands.wait(options.replicas, Math.ceil(options.timeoutMs / 2)) : undefined,
-    ])
+    return Promise.all([answer, waitBehind(commands, options, link.guarantees)])
   }
 
-  const appendsDone = (call: Call<Subject, D>, outcomes: readonly string[], replicas: number | undefined) => {
+  const appendsDone = (call: Call<Subject, D>, outcomes: readonly string[], waited: Waited) => {
     if (!underWay.includes(call)) return
     const { items } = call
     metrics.called((performance.now() - call.sentAt) / 1000, items.length)
-    items.forEach((item, i) => deps.settle(item, outcomes[i]!, replicas))
+    // What Redis promises has changed: whoever asks next is to be told so.
+    if (waited.level !== undefined) link.lookAgain()
+    items.forEach((item, i) => deps.settle(item, outcomes[i]!, waited))
     for (const trimmed of outcomes.slice(items.length)) {
       const [length, age] = trimmed.split(' ').map(Number)
       if (length! > 0) metrics.expire('length', length!)

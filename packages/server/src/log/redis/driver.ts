@@ -19,6 +19,7 @@ import type { RedisLogOptions } from './options.ts'
 import { createPrints, printsFrom } from './prints.ts'
 import { newsIn, originIn, outcomeIn, pageIn, seenIn } from './replies.ts'
 import { callScript, loadScripts, scripts } from './scripts.ts'
+import { NOT_WAITED, type Waited } from './waits.ts'
 import { createWords, placeOf, SLACK_MS } from './words.ts'
 
 /** Makes the driver. It uses the link; whoever made that starts it. */
@@ -55,7 +56,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     words,
     prints: () => prints,
     flushing: looks.lookAtNew,
-    settle: (item, outcome, replicas) => guard(() => settle(item, outcome, replicas)),
+    settle: (item, outcome, waited) => guard(() => settle(item, outcome, waited)),
     deleted: () => calls.flushSoon(),
     unexpected,
   })
@@ -72,22 +73,23 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
   // ---- What Redis says of messages.
 
   /** The answer to a call. What was announced before has its outcome already. */
-  const settle = (item: Item<Subject, D>, text: string, replicas: number | undefined) => {
+  const settle = (item: Item<Subject, D>, text: string, waited: Waited) => {
     if (item.isTold) return
     item.isTold = true
     const { log, owner } = item
     const outcome = outcomeIn(text)
-    if (outcome.kind === 'appended') return tell(log, toldOf(item, outcome.position, replicas))
+    if (outcome.kind === 'appended') return tell(log, toldOf(item, outcome.position, waited))
     // Where nobody waits, somebody else has brought it meanwhile, and has told.
     if (owner === undefined) return
     if (log.isClosed) listener.refused(log.subject, new CodedError('channel_not_found'), owner)
-    else if (outcome.kind === 'repeated') listener.repeated(log.subject, outcome.position, owner, replicas)
-    else listener.refused(log.subject, new CodedError('id_conflict', { id: owner.envelope.id }), owner)
+    else if (outcome.kind === 'repeated') {
+      listener.repeated(log.subject, outcome.position, owner, waited.replicas, waited.level)
+    } else listener.refused(log.subject, new CodedError('id_conflict', { id: owner.envelope.id }), owner)
   }
 
-  const toldOf = ({ draft, owner }: Item<Subject, D>, position: Told<D>['position'], replicas?: number): Told<D> => {
+  const toldOf = ({ draft, owner }: Item<Subject, D>, position: Told<D>['position'], waited: Waited): Told<D> => {
     const { head, body, joint } = draft!.envelope
-    return { position, head, rest: body + joint, isOwn: true, draft: owner, replicas }
+    return { position, head, rest: body + joint, isOwn: true, draft: owner, waited }
   }
 
   const tell = (log: AnyLog, told: Told<D>) => {
@@ -108,11 +110,11 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
       // One that was closed and opened again is another log for whoever appended to the first.
       const item = own?.[index]?.log === log ? own[index] : undefined
       if (item === undefined) {
-        guard(() => log.hear({ position, head, rest, isOwn: false, draft: undefined, replicas: undefined }))
+        guard(() => log.hear({ position, head, rest, isOwn: false, draft: undefined, waited: NOT_WAITED }))
       } else if (options.replicas === 0) {
         // Where replicas are waited for, the answer to the call says how many have it.
         item.isTold = true
-        guard(() => log.hear(toldOf(item, position)))
+        guard(() => log.hear(toldOf(item, position, NOT_WAITED)))
       }
     }
   }
@@ -189,11 +191,12 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
       else if (link.isReady) calls.add(messageOf(log, draft))
       else away.append(log, draft)
     },
-    appended: ({ subject }, entry, { draft, replicas }) => listener.appended(subject, entry, draft, replicas),
-    settled({ subject, isClosed }, { position, draft, replicas }) {
+    appended: ({ subject }, entry, { draft, waited }) =>
+      listener.appended(subject, entry, draft, waited.replicas, waited.level),
+    settled({ subject, isClosed }, { position, draft, waited }) {
       if (draft === undefined) return
       if (isClosed) listener.refused(subject, new CodedError('channel_not_found'), draft)
-      else listener.confirmed(subject, position, draft, replicas)
+      else listener.confirmed(subject, position, draft, waited.replicas, waited.level)
     },
     broke: (log, gap) => listener.broke(log.subject, log, gap),
     failed: unexpected,

@@ -5,6 +5,7 @@ import { draftOf } from '@arqonbus/testing'
 import type { Draft } from '../contract.ts'
 import { type LogHost, RedisLog } from './log.ts'
 import { entryOf, type ReadAnswer, type Seen } from './replies.ts'
+import { NOT_WAITED } from './waits.ts'
 
 const head = '{"version":"1.0","id":"arq_1","timestamp":"'
 const rest = '","payload":{},"metadata":{"position":"'
@@ -15,7 +16,7 @@ const news = (position: Position, draft?: Draft) => ({
   rest,
   isOwn: draft !== undefined,
   draft,
-  replicas: undefined,
+  waited: NOT_WAITED,
 })
 const seen = (last: Position, more: Partial<Seen> = {}): Seen => ({
   birth: { ms: 1000, n: 0 },

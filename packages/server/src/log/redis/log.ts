@@ -22,6 +22,7 @@ import { locate } from '../locate.ts'
 import { Ahead, type Told } from './ahead.ts'
 import { entryOf, type ReadAnswer, type Seen } from './replies.ts'
 import { createTail, type Tail } from './tail.ts'
+import { NOT_WAITED } from './waits.ts'
 
 /** What a log asks of its driver. */
 export type LogHost<Subject, D extends Draft> = {
@@ -345,7 +346,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   }
 }
 
-const NOBODY = { head: '', rest: '', isOwn: false, draft: undefined, replicas: undefined }
+const NOBODY = { head: '', rest: '', isOwn: false, draft: undefined, waited: NOT_WAITED }
 
 const boundsOf = ({ head, oldest }: Seen): Bounds => ({ first: oldest ?? head, last: head })
 

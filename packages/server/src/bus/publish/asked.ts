@@ -1,0 +1,27 @@
+/** What a sender asks for by `metadata.ack`, and whether that is what it got (protocol §5). */
+import { type DurabilityLevel, durabilityLevels, type ReadEnvelope } from '@arqonbus/protocol'
+
+/** The level that the sender asks for. */
+export const askedLevel = ({ metadata }: ReadEnvelope): DurabilityLevel | undefined => {
+  const ack = metadata?.ack
+  return typeof ack === 'object' ? ack.level : typeof ack === 'string' ? ack : undefined
+}
+
+/** How many replicas the sender asks for. */
+export const askedReplicas = ({ metadata }: ReadEnvelope): number => {
+  const ack = metadata?.ack
+  return typeof ack === 'object' ? (ack.replicas ?? 0) : 0
+}
+
+/** True where a level is lower than another one; one that nobody asked for is no bar. */
+export const isLower = (level: DurabilityLevel, than: DurabilityLevel | undefined): boolean =>
+  than !== undefined && durabilityLevels.indexOf(level) < durabilityLevels.indexOf(than)
+
+/** True where fewer replicas have a message, or its level is lower, than its sender asks for. What was not waited for is undefined, and as promised. */
+export const isLessThanAsked = (
+  envelope: ReadEnvelope,
+  replicas: number | undefined,
+  level: DurabilityLevel | undefined,
+): boolean =>
+  (replicas !== undefined && replicas < askedReplicas(envelope)) ||
+  (level !== undefined && isLower(level, askedLevel(envelope)))

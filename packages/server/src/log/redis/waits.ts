@@ -1,0 +1,49 @@
+/**
+ * What is waited for behind a call, where `ARQONBUS_REDIS_REPLICAS` asks for it: that replicas have it (`WAIT`), and, where the level is `disk`, that Redis
+ * says of this very call that it is synced (`WAITAOF`). The second only ever lowers a level: a Redis whose append-only file was switched off while it runs is
+ * found out at the next call, not at the next look. It raises none, because under `everysec` servers are known that say so before they have synced
+ * (redis/redis#13793; Valkey 8.0.1).
+ */
+import type { DurabilityLevel } from '@arqonbus/protocol'
+import type { Redis } from 'ioredis'
+import type { Guarantees } from '../../redis/guarantees.ts'
+
+/** What came of it. */
+export type Waited = {
+  /** How many replicas have it; undefined where nobody asked. */
+  readonly replicas: number | undefined
+  /** The level, where it is less than the one that Redis had promised. */
+  readonly level: DurabilityLevel | undefined
+}
+
+/** Nothing is waited for. */
+export const NOT_WAITED: Waited = { replicas: undefined, level: undefined }
+
+/** How much of the timeout replicas have, and the sync: together less than a connection has to answer a ping. */
+const REPLICAS_SHARE = 1 / 2
+const SYNC_SHARE = 1 / 8
+
+/** Waits on the connection of the call, behind it: there Redis speaks of that call. */
+export async function waitBehind(
+  commands: Redis,
+  wanted: { readonly replicas: number; readonly timeoutMs: number },
+  guarantees: Guarantees,
+): Promise<Waited> {
+  if (wanted.replicas === 0) return NOT_WAITED
+  const [replicas, isSynced] = await Promise.all([
+    commands.wait(wanted.replicas, Math.ceil(wanted.timeoutMs * REPLICAS_SHARE)),
+    guarantees.level !== 'disk' || !guarantees.canWaitForDisk || isSyncedIn(commands, wanted.timeoutMs * SYNC_SHARE),
+  ])
+  return { replicas, level: isSynced ? undefined : 'stored' }
+}
+
+/** False also where Redis says that it has no append-only file any more. */
+async function isSyncedIn(commands: Redis, ms: number): Promise<boolean> {
+  try {
+    const [local] = (await commands.call('WAITAOF', 1, 0, Math.ceil(ms))) as [number, number]
+    return local === 1
+  } catch (problem) {
+    if (problem instanceof Error && problem.name === 'ReplyError') return false
+    throw problem
+  }
+}

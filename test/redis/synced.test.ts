@@ -1,0 +1,114 @@
+/** Where replicas are waited for, Redis is asked of each call whether it is synced (WAITAOF): that lowers a level at once, and raises none. */
+import { afterEach, expect, test } from 'bun:test'
+import { eventually, type RedisOptions, refusal, startBus, startRedis, withProgram } from '@arqonbus/testing'
+
+// Debian's Redis has no WAITAOF yet.
+withProgram('valkey-server', 'a Valkey that is asked what is synced', () => {
+  const ended: (() => unknown)[] = []
+  afterEach(async () => {
+    for (const end of ended.splice(0).reverse()) await end()
+  })
+  const start = async (options: RedisOptions) => {
+    const redis = await startRedis({ program: 'valkey-server', ...options })
+    ended.push(redis.stop)
+    return redis
+  }
+  /** A primary with a replica that follows it, and somebody who publishes where both are waited for. */
+  const stage = async (options: RedisOptions = {}) => {
+    const primary = await start({ appendfsync: 'always', ...options })
+    const replica = await start({ replicaOf: primary, config: { appendonly: 'no' } })
+    await eventually(async () => {
+      // A replica that has just come does not answer at once.
+      await primary.command('SET', 'joined', 'yes')
+      expect(await primary.command('WAIT', 1, 100)).toBe(1)
+    })
+    const bus = await startBus({ redisUrl: primary.url, redisReplicas: 1, redisTimeoutMs: 2000 })
+    const ann = await bus.as('ann', 'science:a')
+    await bus.as('bob')
+    const say = (ack: unknown, id?: string) =>
+      ann.publish({ channel: 'a', metadata: { ack }, ...(id !== undefined && { id }) })
+    /** How often it was asked. */
+    const asked = async () =>
+      Number(/cmdstat_waitaof:calls=(\d+)/.exec(String(await primary.command('INFO', 'commandstats')))?.[1] ?? 0)
+    return { primary, replica, bus, ann, say, asked }
+  }
+  const direct = (ack: unknown) => ({ type: 'private', channel: 'pm', metadata: { ack, to: 'bob' } }) as const
+
+  test('acknowledges as `disk` what it says is synced, with the replicas that have it, whether these sync or not', async () => {
+    const { ann, say, asked } = await stage()
+    expect(ann.welcome.durability).toBe('disk')
+    for (const ack of [true, 'disk', { level: 'disk', replicas: 1 }])
+      expect(await say(ack)).toMatchObject({ durability: 'disk', replicas: 1 })
+    expect(await ann.publish(direct({ level: 'disk', replicas: 1 }))).toMatchObject({ durability: 'disk', replicas: 1 })
+    expect(await asked()).toBeGreaterThanOrEqual(5)
+  })
+
+  test('says `disk` for nothing from the message on before which its append-only file was switched off', async () => {
+    const { primary, bus, ann, say } = await stage()
+    await say('disk')
+    await primary.command('CONFIG', 'SET', 'appendonly', 'no')
+    // The bus still takes it for one that syncs: what was asked for more than it got has no known outcome.
+    expect(await refusal(say('disk', 'arq_unsynced'))).toMatchObject({ code: 'outcome_unknown' })
+    expect(await say(true)).toMatchObject({ durability: 'stored', replicas: 1 })
+    expect(await ann.publish(direct(true))).toMatchObject({ durability: 'stored', replicas: 1 })
+    // It finds out at once what there is, not at the next look after half a minute.
+    await eventually(async () =>
+      expect(await refusal(say('disk'))).toMatchObject({
+        code: 'storage_unavailable',
+        details: { available: { level: 'stored' } },
+      }),
+    )
+    expect(await say(true, 'arq_unsynced')).toMatchObject({ durability: 'stored', duplicate: true })
+    expect(await bus.metric('arqonbus_storage_degraded_total')).toBe(0)
+  }, 20_000)
+
+  test('says `disk` for nothing from the message on before which syncing was left to the system', async () => {
+    const { primary, bus, ann, say } = await stage()
+    await say('disk')
+    await primary.command('CONFIG', 'SET', 'appendfsync', 'no')
+    expect(await refusal(ann.publish(direct('disk')))).toMatchObject({ code: 'outcome_unknown' })
+    expect(await say(true)).toMatchObject({ durability: 'stored', replicas: 1 })
+    expect(await bus.metric('arqonbus_storage_degraded_total')).toBe(0)
+  }, 20_000)
+
+  test('is `stored` where it syncs every second, and is not asked: it would say that it has synced before it has', async () => {
+    const { ann, say, asked } = await stage({ appendfsync: 'everysec' })
+    expect(ann.welcome.durability).toBe('stored')
+    for (let times = 0; times < 5; times++) expect(await say(true)).toMatchObject({ durability: 'stored', replicas: 1 })
+    expect(await refusal(say('disk'))).toMatchObject({ code: 'storage_unavailable' })
+    expect(await asked()).toBe(0)
+  })
+
+  test('is `stored` without an append-only file, with replicas as ever', async () => {
+    const { say, asked } = await stage({ config: { appendonly: 'no' } })
+    expect(await say(true)).toMatchObject({ durability: 'stored', replicas: 1 })
+    expect(await asked()).toBe(0)
+  })
+
+  test('tells of a replica that stands still that it has nothing, and of itself that it has synced', async () => {
+    const { replica, bus, say } = await stage()
+    replica.pause()
+    expect(await say(true)).toMatchObject({ durability: 'disk', replicas: 0 })
+    expect(await refusal(say({ level: 'disk', replicas: 1 }, 'arq_lonely'))).toMatchObject({ code: 'outcome_unknown' })
+    replica.resume()
+    await eventually(async () =>
+      expect(await say({ level: 'disk', replicas: 1 }, 'arq_lonely')).toMatchObject({ replicas: 1, duplicate: true }),
+    )
+    expect(await bus.metric('arqonbus_storage_degraded_total')).toBe(0)
+  }, 20_000)
+
+  test('has after a kill -9 whatever was acknowledged as `disk`', async () => {
+    const { primary, bus, ann, say } = await stage()
+    const acknowledged: (string | null)[] = []
+    const publishing = (async () => {
+      for (;;) acknowledged.push((await say({ level: 'disk', replicas: 1 })).position)
+    })().catch(() => {})
+    await eventually(() => expect(acknowledged.length).toBeGreaterThan(20))
+    await primary.kill()
+    await publishing
+    await primary.restart()
+    await eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(1))
+    const { messages } = await ann.command('history', { channel: 'science:a', limit: 1000 })
+    expect(messages.map(({ metadata }) => metadata?.position)).toEqual(expect.arrayContaining(acknowledged as string[]))
+  }, 20_000)
+})
