@@ -59,7 +59,7 @@ export const labelled = {
   closed: {
     name: 'arqonbus_connections_closed_total',
     label: 'reason',
-    help: 'Connections that the bus closed, by the name of the close code.',
+    help: 'Connections that the bus closed after it had let them in, by the name of the close code.',
   },
   storageConnects: {
     name: 'arqonbus_storage_connects_total',
