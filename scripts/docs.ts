@@ -7,6 +7,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { dirname, join } from 'node:path'
 import { commandsPage } from './docs/commands.ts'
 import { configPage } from './docs/config.ts'
+import { dashboardPage } from './docs/dashboard/dashboard.ts'
 import { durabilityPage } from './docs/durability.ts'
 import { envelopePage } from './docs/envelope.ts'
 import { errorsPage } from './docs/errors.ts'
@@ -18,6 +19,7 @@ import { schemaFolder, schemaPages } from './docs/schemas.ts'
 const pages: readonly Page[] = [
   configPage,
   commandsPage,
+  dashboardPage,
   durabilityPage,
   envelopePage,
   errorsPage,

@@ -1,9 +1,27 @@
 /** `docs/reference/metrics.md`: every metric, from the one table of them. */
 
-import { expiryReasons, limitNames, type MetricEntry, metricEntries, refusalReasons } from '@arqonbus/server/metrics'
+import { closeCodes, durabilityLevels } from '@arqonbus/protocol'
+import {
+  appendOutcomes,
+  breakReasons,
+  configuredLimits,
+  connectOutcomes,
+  expiryReasons,
+  limitNames,
+  type MetricEntry,
+  metricEntries,
+  recoveryOutcomes,
+  refusalReasons,
+  statuses,
+  storageDrivers,
+} from '@arqonbus/server/metrics'
 import { generatedFrom, type Page, page, table } from './page.ts'
 
 const words = (list: readonly string[]) => list.map((word) => `\`${word}\``).join(', ')
+
+const closeNames = Object.entries(closeCodes)
+  .map(([name, { code }]) => `\`${name}\` (${code})`)
+  .join(', ')
 
 /** The reference of metrics. */
 export const metricsPage: Page = {
@@ -19,8 +37,10 @@ export const metricsPage: Page = {
         '- `code`: the [error codes](errors.md).',
         '- `command`: the [commands](commands.md), and `unknown` for names that are none. `status`: `success`, `error`.',
         '- `client_type`: `human`, `ai-agent`, `dashboard`, `service`.',
-        `- \`reason\` of refused connections: ${words(refusalReasons)}; of expired messages: ${words(expiryReasons)}.`,
-        `- \`limit\`: ${words(limitNames)}.`,
+        `- \`reason\` of refused connections: ${words(refusalReasons)}; of expired messages: ${words(expiryReasons)}; of breaks: ${words(breakReasons)}; of closed connections, by [close code](errors.md#close-codes): ${closeNames}.`,
+        `- \`outcome\` of appends: ${words(appendOutcomes)}; of recoveries: ${words(recoveryOutcomes)}; of connects: ${words(connectOutcomes)}.`,
+        `- \`limit\` of what was refused: ${words(limitNames)}; of limits in force also ${words(configuredLimits.slice(limitNames.length))}.`,
+        `- \`status\` of the bus: ${words(statuses)}. \`level\`: ${words(durabilityLevels)}. \`driver\`: ${words(storageDrivers)}.`,
         '- `route`: the paths of HTTP, and `other`. `status`: the HTTP status.',
       ].join('\n'),
     ),

@@ -1,15 +1,21 @@
 /** The gauges of `/metrics`: each is read from the part that knows it, when it is asked for. */
+import { durabilityLevels } from '@arqonbus/protocol'
 import type { CatchUp } from './bus/deliver/catch-up.ts'
 import type { Membership } from './bus/places/membership.ts'
 import type { BusLog } from './bus/publish/draft.ts'
+import type { Config } from './config/index.ts'
+import { type ConfiguredLimit, type Status, statuses, storageDrivers } from './kit/metric-table.ts'
 import type { Metrics } from './kit/metrics.ts'
+import { memoryLimit, openFileLimit } from './kit/system-limits.ts'
 import type { BusDoor } from './sockets/bus-door.ts'
 import type { Clients } from './state/clients.ts'
 import type { Rooms } from './state/rooms.ts'
 import type { Sessions } from './state/sessions.ts'
+import type { Storage } from './storage.ts'
 
 /** The parts that are asked. */
 export type GaugeSources = {
+  readonly config: Config
   readonly metrics: Pick<Metrics, 'gauge'>
   readonly door: BusDoor
   readonly clients: Clients
@@ -18,12 +24,19 @@ export type GaugeSources = {
   readonly membership: Membership
   readonly catchUp: CatchUp
   readonly log: BusLog
+  readonly storage: Pick<Storage, 'awaySeconds' | 'replicas'>
   readonly isStorageAway: () => boolean
+  readonly status: () => Status
 }
 
 /** Registers all of them. */
 export function registerGauges(sources: GaugeSources): void {
-  const { metrics, door, clients, sessions, rooms, membership, catchUp, log, isStorageAway } = sources
+  const { metrics, door, clients, sessions, rooms, membership, catchUp, log, storage, isStorageAway } = sources
+  metrics.gauge('status', () => states(statuses, sources.status()))
+  metrics.gauge('durability', () => states(durabilityLevels, log.durability()))
+  metrics.gauge('storageDriver', () => states(storageDrivers, log.name))
+  const limits = limitsOf(sources.config)
+  metrics.gauge('limit', () => limits)
   metrics.gauge('connections', () => door.connections)
   metrics.gauge('clients', () => clients.countByType())
   metrics.gauge('sessions', () => sessions.size)
@@ -37,5 +50,48 @@ export function registerGauges(sources: GaugeSources): void {
   metrics.gauge('storageAvailable', () => (isStorageAway() ? 0 : 1))
   metrics.gauge('heldEntries', () => log.usage().heldMessages)
   metrics.gauge('heldBytes', () => log.usage().heldBytes)
+  metrics.gauge('storageAwaySeconds', storage.awaySeconds)
+  metrics.gauge('replicasConnected', () => storage.replicas().connected)
+  metrics.gauge('replicasWanted', () => storage.replicas().wanted)
   metrics.gauge('behind', () => catchUp.size())
+  metrics.gauge('paused', () => {
+    let paused = 0
+    for (const { transport } of clients.all()) if (transport.isPaused) paused++
+    return paused
+  })
+  metrics.gauge('largestQueueBytes', () => {
+    let largest = 0
+    for (const { transport } of clients.all()) largest = Math.max(largest, transport.bufferedBytes())
+    return largest
+  })
+}
+
+/** All states, the one in force with 1. */
+const states = (all: readonly string[], current: string): Record<string, number> =>
+  Object.fromEntries(all.map((one) => [one, one === current ? 1 : 0]))
+
+/** Whatever `arqonbus_limit` tells; what is off is not told. */
+function limitsOf(config: Config): Record<string, number> {
+  const limits: Record<ConfiguredLimit, number | undefined> = {
+    connections: config.maxConnections,
+    message_bytes: config.maxMessageBytes,
+    depth: config.maxDepth,
+    message_rate: config.rateLimit?.perSecond,
+    command_rate: config.rateLimit === null ? undefined : config.commandRate?.perSecond,
+    rooms: config.maxRooms,
+    channels: config.maxChannels,
+    participants: config.maxParticipants,
+    room_participants: config.maxRoomParticipants,
+    subscriptions: config.maxSubscriptions,
+    sessions: config.maxSessions,
+    dedup_bytes: config.dedupBytes,
+    history_bytes: config.historyBytes,
+    redis_queue_bytes: config.redisQueueBytes,
+    redis_held_bytes: config.redisHeldBytes,
+    slow_bytes: config.slowBytes,
+    cut_bytes: config.cutBytes,
+    open_files: openFileLimit(),
+    memory_bytes: memoryLimit(),
+  }
+  return Object.fromEntries(Object.entries(limits).filter((entry): entry is [string, number] => entry[1] !== undefined))
 }

@@ -130,7 +130,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     fellBehind: catchUp.add,
   })
   const membership: Membership = createMembership(config, delivery, clock, (client) => keeper?.subscribed(client))
-  const gaps = createGapNotices(frames, delivery, catchUp.broke)
+  const gaps = createGapNotices(frames, delivery, metrics, catchUp.broke)
   const listenToNew = (channel: Channel) => {
     membership.channelCreated(channel)
     gaps.channelCreated(channel)
@@ -164,6 +164,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const publish = createPublish({
     log,
     clock,
+    metrics,
     places,
     delivery,
     answers,
@@ -172,7 +173,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     openInbox,
     isKnown: (id) => clients.get(id) !== undefined || sessions.get(id) !== undefined,
   })
-  const join = createJoin({ places, membership, inboxOf: openInbox })
+  const join = createJoin({ metrics, places, membership, inboxOf: openInbox })
   const isAdminKey = createKeyCheck(config.adminKey)
   const maxFrameBytes = longestFrame(config.maxMessageBytes) + OWN_BYTES
   const admission = createAdmission({
@@ -210,6 +211,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   })
   const isStorageAway = () => log.isAway || storage.isAway()
   const health = () => (unmade.length > 0 || isStorageAway() ? 'degraded' : 'ok')
+  const status = () => (isDraining ? 'draining' : health())
   const commands = createCommands({
     rooms,
     clients,
@@ -231,7 +233,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       version: versionInfo.version,
       protocol: CURRENT_VERSION,
       node,
-      status: isDraining ? 'draining' : health(),
+      status: status(),
       started_at: isoTime(startedAt),
       uptime_seconds: Math.max(0, clock.now() - startedAt) / 1000,
     }),
@@ -298,7 +300,20 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       ready: () => ({ ready: !isDraining }),
     }),
   )
-  registerGauges({ metrics, door, clients, sessions, rooms, membership, catchUp, log, isStorageAway })
+  registerGauges({
+    config,
+    metrics,
+    door,
+    clients,
+    sessions,
+    rooms,
+    membership,
+    catchUp,
+    log,
+    storage,
+    isStorageAway,
+    status,
+  })
 
   // What is done now and then.
   const sweep = createSweep({ clock, log, rooms, sessions, inboxes, keeper, channelIdleMs: config.channelIdleMs })

@@ -33,6 +33,10 @@ export type Storage = {
   readonly store: Store | undefined
   /** True while what should be stored cannot be. */
   isAway(): boolean
+  /** How long it was away so far, in seconds. */
+  awaySeconds(): number
+  /** Replicas that are waited for before a message is acknowledged, and those that are there. */
+  replicas(): { readonly wanted: number; readonly connected: number }
   /** Connects, where there is something to connect to; ends after the first try, however that went. */
   start(): Promise<void>
   /** Lets go of it; the log is closed by itself. */
@@ -43,9 +47,18 @@ export type Storage = {
 export function createStorage(deps: StorageDeps): Storage {
   const { config } = deps
   if (config.redisUrl === undefined || config.persist.length === 0) {
-    return { log: memoryLog(deps), store: undefined, isAway: () => false, start: async () => {}, close() {} }
+    return {
+      log: memoryLog(deps),
+      store: undefined,
+      isAway: () => false,
+      awaySeconds: () => 0,
+      replicas: () => ({ wanted: 0, connected: 0 }),
+      start: async () => {},
+      close() {},
+    }
   }
-  const link = redisLink(config.redisUrl, deps)
+  const outages = createOutages(deps.clock)
+  const link = redisLink(config.redisUrl, deps, outages)
   // The store before the log: what was kept is put back before the log looks at what there is.
   const store = config.persist.some((one) => one !== 'messages') ? createRedisStore({ ...deps, link }) : undefined
   const log = config.persist.includes('messages') ? redisLog(link, deps) : memoryLog(deps)
@@ -53,8 +66,33 @@ export function createStorage(deps: StorageDeps): Storage {
     log,
     store,
     isAway: () => !link.isReady,
+    awaySeconds: outages.seconds,
+    replicas: () => ({
+      wanted: config.persist.includes('messages') ? config.redisReplicas : 0,
+      connected: link.isReady ? link.guarantees.replicas : 0,
+    }),
     start: link.start,
     close: link.close,
+  }
+}
+
+/** How long something was away, all times together. */
+type Outages = { begin(): void; end(): void; seconds(): number }
+
+function createOutages(clock: Clock): Outages {
+  let total = 0
+  let since: number | undefined
+  // The wall clock may be set back; a counter that falls would be taken for one that began anew.
+  const current = () => (since === undefined ? 0 : Math.max(0, clock.now() - since))
+  return {
+    begin() {
+      since ??= clock.now()
+    },
+    end() {
+      total += current()
+      since = undefined
+    },
+    seconds: () => (total + current()) / 1000,
   }
 }
 
@@ -68,7 +106,7 @@ export const memoryLog = ({ clock, metrics, config }: Pick<StorageDeps, 'clock' 
     expired: (reason, count) => metrics.expire(reason, count),
   })
 
-function redisLink(url: string, { config, logger, metrics, changed }: StorageDeps): RedisLink {
+function redisLink(url: string, { config, logger, metrics, changed }: StorageDeps, outages: Outages): RedisLink {
   if (url.includes(','))
     throw new StartError(
       'REDIS_URL names a cluster, which this version does not speak to: give one URL.',
@@ -82,10 +120,14 @@ function redisLink(url: string, { config, logger, metrics, changed }: StorageDep
     changed(state, reason) {
       const event = state === 'ready' ? 'storage_recovered' : 'storage_degraded'
       const details = state === 'ready' ? {} : { reason, mode: config.storageMode }
-      if (state === 'away') metrics.storageDegraded++
+      if (state === 'away') {
+        metrics.storageDegraded++
+        outages.begin()
+      } else outages.end()
       logger[state === 'ready' ? 'info' : 'warn']({ event, ...details })
       changed(event, details)
     },
+    metrics: { connected: (outcome) => metrics.storageConnect(outcome), pinged: (seconds) => metrics.pinged(seconds) },
   })
 }
 

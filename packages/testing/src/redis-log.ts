@@ -34,7 +34,14 @@ export async function openRedisLog(
 ): Promise<RedisLogUnderTest> {
   const { space = `t${++count}`, timeoutMs = 3000, timeOf = 'node', url = redis.url } = differences
   const node = `node-${++count}`
-  const link = createRedisLink({ url, timeoutMs, logger: silent, random: () => 0, changed: () => {} })
+  const link = createRedisLink({
+    url,
+    timeoutMs,
+    logger: silent,
+    random: () => 0,
+    changed: () => {},
+    metrics: { connected: () => {}, pinged: () => {} },
+  })
   const made = createRedisLog<string, Draft>({
     link,
     clock: settings.clock,

@@ -11,6 +11,10 @@ export const counters = {
     name: 'arqonbus_messages_delivered_total',
     help: 'Copies of messages handed to sockets of subscribers.',
   },
+  replayed: {
+    name: 'arqonbus_messages_replayed_total',
+    help: 'Those among them that were missed, and came from the log: after a join with `since`, or to a slow reader.',
+  },
   bytesIn: { name: 'arqonbus_received_bytes_total', help: 'Bytes of frames received from clients.' },
   bytesOut: { name: 'arqonbus_sent_bytes_total', help: 'Bytes of frames handed to sockets.' },
   violations: { name: 'arqonbus_violations_total', help: 'Violations of the protocol that count towards closing.' },
@@ -37,6 +41,31 @@ export type CounterField = keyof typeof counters
 
 /** Counters with one label from a fixed table. */
 export const labelled = {
+  appends: {
+    name: 'arqonbus_appends_total',
+    label: 'outcome',
+    help: 'Messages given to a log, by what it said; a private message is given to several. Held ones are stored when Redis is back.',
+  },
+  recoveries: {
+    name: 'arqonbus_recoveries_total',
+    label: 'outcome',
+    help: 'Logs that a client asked to go on in from its last position: recovered, or why not.',
+  },
+  breaks: {
+    name: 'arqonbus_log_breaks_total',
+    label: 'reason',
+    help: 'Times that a log went on from elsewhere than it stood, which subscribers are told as a gap, by reason.',
+  },
+  closed: {
+    name: 'arqonbus_connections_closed_total',
+    label: 'reason',
+    help: 'Connections that the bus closed after it had let them in, by the name of the close code.',
+  },
+  storageConnects: {
+    name: 'arqonbus_storage_connects_total',
+    label: 'outcome',
+    help: 'Tries to connect to Redis, and what came of them (ready or failed); several fail while it is away.',
+  },
   rejected: { name: 'arqonbus_messages_rejected_total', label: 'code', help: 'Frames refused, by error code.' },
   refused: { name: 'arqonbus_connections_refused_total', label: 'reason', help: 'Connections refused, by reason.' },
   expired: {
@@ -50,6 +79,30 @@ export const labelled = {
     help: 'Requests refused because a limit was reached, by limit.',
   },
 } as const
+
+/** What a log says of a message: it has it now, it had it, it is kept until Redis is back, or it is not taken. */
+export const appendOutcomes = ['appended', 'repeated', 'held', 'refused'] as const
+
+/** What a log says of a message. */
+export type AppendOutcome = (typeof appendOutcomes)[number]
+
+/** What comes of a recovery: everything that was missed, or why not (protocol §5). */
+export const recoveryOutcomes = ['recovered', 'trimmed', 'reset', 'diverged', 'too_far'] as const
+
+/** What comes of a recovery. */
+export type RecoveryOutcome = (typeof recoveryOutcomes)[number]
+
+/** Why a log goes on from elsewhere (protocol §5, gap notices). */
+export const breakReasons = ['trimmed', 'reset', 'lost'] as const
+
+/** Why a log goes on from elsewhere. */
+export type BreakReason = (typeof breakReasons)[number]
+
+/** What comes of a try to connect to Redis. */
+export const connectOutcomes = ['ready', 'failed'] as const
+
+/** What comes of a try to connect to Redis. */
+export type ConnectOutcome = (typeof connectOutcomes)[number]
 
 /** Why a message leaves the history: its log is full, it is too old, all logs together are too large, or its channel was deleted. */
 export const expiryReasons = ['length', 'age', 'bytes', 'deleted'] as const
@@ -92,8 +145,52 @@ export const limitNames = [
 /** A limit that a client can run into. */
 export type LimitName = (typeof limitNames)[number]
 
-/** Gauges that the server supplies: read when `/metrics` is asked for. */
+/** Limits whose configured value is served: those above, and those that nobody is refused for. Each is named by what it counts. */
+export const configuredLimits = [
+  ...limitNames,
+  'sessions',
+  'history_bytes',
+  'redis_queue_bytes',
+  'slow_bytes',
+  'cut_bytes',
+  'open_files',
+  'memory_bytes',
+] as const
+
+/** A limit whose value is served. */
+export type ConfiguredLimit = (typeof configuredLimits)[number]
+
+/** How a bus can be. */
+export const statuses = ['ok', 'degraded', 'draining'] as const
+
+/** How a bus is. */
+export type Status = (typeof statuses)[number]
+
+/** Where messages are kept. */
+export const storageDrivers = ['memory', 'redis'] as const
+
+/** Gauges that the server supplies: read when `/metrics` is asked for. Of those with states, the one in force is 1, the others 0. */
 export const gauges = {
+  status: {
+    name: 'arqonbus_status',
+    label: 'status',
+    help: '1 for what `/health` says; `draining` during a shutdown.',
+  },
+  durability: {
+    name: 'arqonbus_durability',
+    label: 'level',
+    help: '1 for the best durability level that an acknowledgement can name now.',
+  },
+  storageDriver: {
+    name: 'arqonbus_storage_driver',
+    label: 'driver',
+    help: '1 for the kind of log that keeps messages.',
+  },
+  limit: {
+    name: 'arqonbus_limit',
+    label: 'limit',
+    help: 'Limits in force, to be set against what there is; one that is off or unknown is absent. Rates are per second and client.',
+  },
   connections: { name: 'arqonbus_connections', help: 'Open connections.' },
   clients: { name: 'arqonbus_clients', label: 'client_type', help: 'Connected clients, by type.' },
   sessions: { name: 'arqonbus_sessions_kept', help: 'Sessions of disconnected clients that may still be resumed.' },
@@ -102,11 +199,32 @@ export const gauges = {
   subscriptions: { name: 'arqonbus_subscriptions', help: 'Subscriptions of all clients.' },
   behind: { name: 'arqonbus_connections_behind', help: 'Connections that catch up from the log.' },
   queueBytes: { name: 'arqonbus_send_queue_bytes', help: 'Bytes that wait in send buffers for slow readers.' },
+  largestQueueBytes: {
+    name: 'arqonbus_send_queue_largest_bytes',
+    help: 'Bytes that wait for the slowest reader; compare with the limits `slow_bytes` and `cut_bytes`.',
+  },
+  paused: {
+    name: 'arqonbus_connections_paused',
+    help: 'Connections that are not read now: their messages are on the way to the log, or they do not read their answers.',
+  },
   historyBytes: { name: 'arqonbus_history_bytes', help: 'Bytes of messages that this process holds of the logs.' },
   historyEntries: { name: 'arqonbus_history_entries', help: 'Messages that this process holds of the logs.' },
   storageAvailable: {
     name: 'arqonbus_storage_available',
     help: '1 while the log can be reached, 0 while it is away; the memory log is always there.',
+  },
+  storageAwaySeconds: {
+    type: 'counter',
+    name: 'arqonbus_storage_away_seconds_total',
+    help: 'Time that Redis was away, in seconds, up to now.',
+  },
+  replicasConnected: {
+    name: 'arqonbus_replicas_connected',
+    help: 'Replicas that are connected to Redis, as of the last look; 0 while it is away.',
+  },
+  replicasWanted: {
+    name: 'arqonbus_replicas_wanted',
+    help: 'Replicas that are waited for before a message is acknowledged.',
   },
   heldEntries: {
     name: 'arqonbus_held_entries',
@@ -155,7 +273,7 @@ export const httpCounter = {
   labels: ['route', 'status'],
 } as const
 
-/** Histograms, with the upper bounds of their buckets in seconds. */
+/** Histograms, with the upper bounds of their buckets: in seconds, but for those that count messages. */
 export const histograms = {
   commandSeconds: {
     name: 'arqonbus_command_duration_seconds',
@@ -175,6 +293,16 @@ export const histograms = {
     help: 'Time from a call of the external log to its answer, in seconds; one call may carry many messages.',
     bounds: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
   },
+  pingSeconds: {
+    name: 'arqonbus_storage_ping_duration_seconds',
+    help: 'Time from a PING to its answer from Redis, asked all the time, also where nobody publishes, in seconds.',
+    bounds: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+  },
+  recoveryMessages: {
+    name: 'arqonbus_recovery_missed_messages',
+    help: 'Messages that a recovered client had missed in a log.',
+    bounds: [0, 1, 10, 50, 100, 500, 1000, 5000, 10_000, 100_000],
+  },
   loopLagSeconds: {
     name: 'arqonbus_event_loop_lag_seconds',
     help: 'How late a timer of 100 ms fires, in seconds: what everything else waits for.',
@@ -190,7 +318,7 @@ export type MetricEntry = {
   help: string
 }
 
-type Declared = { name: string; help: string; label?: string; labels?: readonly string[] }
+type Declared = { name: string; help: string; label?: string; labels?: readonly string[]; type?: MetricEntry['type'] }
 
 const entry = (type: MetricEntry['type'], { name, help, label, labels }: Declared): MetricEntry => ({
   name,
@@ -205,7 +333,7 @@ export const metricEntries: readonly MetricEntry[] = [
   ...Object.values(labelled).map((one) => entry('counter', one)),
   entry('counter', commandCounter),
   entry('counter', httpCounter),
-  ...Object.values(gauges).map((one) => entry('gauge', one)),
+  ...Object.values(gauges).map((one: Declared) => entry(one.type ?? 'gauge', one)),
   ...Object.values(processMetrics).map((one) => entry(one.type, one)),
   entry('gauge', buildInfo),
   ...Object.values(histograms).map((one) => entry('histogram', one)),

@@ -8,7 +8,8 @@ import { createMetrics, type Metrics } from './metrics.ts'
 function busy(): Metrics {
   const metrics = createMetrics({ commands: ['ping', 'status'] })
   for (const name of Object.keys(gauges) as (keyof typeof gauges)[]) {
-    metrics.gauge(name, () => (name === 'clients' ? { human: 2, 'ai-agent': 1 } : 7))
+    const labelled: Record<string, number> = name === 'clients' ? { human: 2, 'ai-agent': 1 } : { one: 1, other: 0 }
+    metrics.gauge(name, () => ('label' in gauges[name] ? labelled : 7))
   }
   metrics.received++
   metrics.delivered += 5
@@ -19,6 +20,13 @@ function busy(): Metrics {
   metrics.limit('channels')
   metrics.refuseConnection('origin')
   metrics.expire('age', 3)
+  metrics.appends.appended++
+  metrics.recovery('recovered', 60)
+  metrics.recovery('trimmed')
+  metrics.broke('lost')
+  metrics.closed('heartbeat_lost')
+  metrics.storageConnect('failed')
+  metrics.pinged(0.0003)
   metrics.loopLag(0.002)
   metrics.httpRequest('/health', 200)
   return metrics
@@ -47,6 +55,16 @@ test('what was counted is what is read', async () => {
     'arqonbus_history_expired_total{reason="age"}': '3',
     'arqonbus_clients{client_type="ai-agent"}': '1',
     arqonbus_history_bytes: '7',
+    'arqonbus_appends_total{outcome="appended"}': '1',
+    'arqonbus_recoveries_total{outcome="recovered"}': '1',
+    'arqonbus_recoveries_total{outcome="trimmed"}': '1',
+    'arqonbus_recovery_missed_messages_bucket{le="50"}': '0',
+    'arqonbus_recovery_missed_messages_bucket{le="100"}': '1',
+    arqonbus_recovery_missed_messages_count: '1',
+    'arqonbus_log_breaks_total{reason="lost"}': '1',
+    'arqonbus_connections_closed_total{reason="heartbeat_lost"}': '1',
+    'arqonbus_storage_connects_total{outcome="failed"}': '1',
+    arqonbus_storage_ping_duration_seconds_count: '1',
     'arqonbus_http_requests_total{route="/health",status="200"}': '1',
   }
   for (const [series, value] of Object.entries(expected))

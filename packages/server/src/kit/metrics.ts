@@ -2,13 +2,25 @@
  * What the bus counts. The hot path increments plain numbers; prom-client sees them only when somebody asks for `/metrics`.
  * The declarations are in `metric-table.ts`.
  */
-import { type ErrorCode, errorCodes, commands as protocolCommands } from '@arqonbus/protocol'
+import {
+  type CloseName,
+  closeCodes,
+  type ErrorCode,
+  errorCodes,
+  commands as protocolCommands,
+} from '@arqonbus/protocol'
 import { type Metric, Registry } from 'prom-client'
 import { createHistogram, type Histogram, histogramSamples, observe, type Sample } from './histogram.ts'
 import {
+  type AppendOutcome,
+  appendOutcomes,
+  type BreakReason,
+  breakReasons,
   buildInfo,
+  type ConnectOutcome,
   type CounterField,
   commandCounter,
+  connectOutcomes,
   counters,
   type ExpiryReason,
   expiryReasons,
@@ -20,7 +32,9 @@ import {
   labelled,
   limitNames,
   processMetrics,
+  type RecoveryOutcome,
   type RefusalReason,
+  recoveryOutcomes,
   refusalReasons,
 } from './metric-table.ts'
 import { versionInfo } from './version.ts'
@@ -42,8 +56,20 @@ export type Metrics = Record<CounterField, number> & {
   refuseConnection(reason: RefusalReason): void
   /** Messages left the history. */
   expire(reason: ExpiryReason, count?: number): void
+  /** What the logs said of messages: counted by the hot path, as `metrics.appends.appended++`. */
+  readonly appends: Record<AppendOutcome, number>
   /** The external log has answered a call. */
   appended(seconds: number): void
+  /** Redis has answered a PING. */
+  pinged(seconds: number): void
+  /** A try to connect to Redis has ended. */
+  storageConnect(outcome: ConnectOutcome): void
+  /** A client asked to go on in a log; `missed` where it can. */
+  recovery(outcome: RecoveryOutcome, missed?: number): void
+  /** A log went on from elsewhere. */
+  broke(reason: BreakReason): void
+  /** The bus has closed a connection. */
+  closed(name: CloseName): void
   /** A timer fired this much too late. */
   loopLag(seconds: number): void
   /** An HTTP request was answered. `route` and `status` must come from tables of ours. */
@@ -67,6 +93,10 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   // A record, for from a full log one leaves with each message that comes.
   const byExpiry = Object.fromEntries(expiryReasons.map((reason) => [reason, 0])) as Record<ExpiryReason, number>
   const byLimit = tally(limitNames)
+  const byRecovery = tally(recoveryOutcomes)
+  const byBreak = tally(breakReasons)
+  const byClose = tally(Object.keys(closeCodes))
+  const byConnect = tally(connectOutcomes)
   const byHttp = new Map<string, number>()
   const byCommand = new Map<string, CommandTally>()
   for (const name of [...commands, UNKNOWN]) {
@@ -74,6 +104,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   }
   const routing = createHistogram(histograms.routingSeconds.bounds)
   const appending = createHistogram(histograms.appendSeconds.bounds)
+  const pings = createHistogram(histograms.pingSeconds.bounds)
+  const recoveries = createHistogram(histograms.recoveryMessages.bounds)
   const lag = createHistogram(histograms.loopLagSeconds.bounds)
 
   const registry = new Registry()
@@ -90,6 +122,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     connected: 0,
     received: 0,
     delivered: 0,
+    replayed: 0,
     bytesIn: 0,
     bytesOut: 0,
     violations: 0,
@@ -109,10 +142,22 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     expire: (reason, count = 1) => {
       byExpiry[reason] += count
     },
+    appends: { appended: 0, repeated: 0, held: 0, refused: 0 },
     appended: (seconds) => observe(appending, seconds),
+    pinged: (seconds) => observe(pings, seconds),
+    storageConnect: (outcome) => add(byConnect, outcome, 1),
+    recovery: (outcome, missed) => {
+      add(byRecovery, outcome, 1)
+      if (missed !== undefined) observe(recoveries, missed)
+    },
+    broke: (reason) => add(byBreak, reason, 1),
+    closed: (name) => add(byClose, name, 1),
     loopLag: (seconds) => observe(lag, seconds),
     httpRequest: (route, status) => add(byHttp, `${route} ${status}`, 1),
-    gauge: (name, read) => register('gauge', gauges[name], () => gaugeSamples(gauges[name], read())),
+    gauge: (name, read) => {
+      const declaration: { name: string; help: string; label?: string; type?: MetricType } = gauges[name]
+      register(declaration.type ?? 'gauge', declaration, () => gaugeSamples(declaration, read()))
+    },
     render: () => registry.metrics(),
     contentType: registry.contentType,
   }
@@ -120,6 +165,13 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   for (const field of Object.keys(counters) as CounterField[]) {
     register('counter', counters[field], () => [{ labels: {}, value: metrics[field] }])
   }
+  register('counter', labelled.appends, () =>
+    appendOutcomes.map((outcome) => ({ labels: { outcome }, value: metrics.appends[outcome] })),
+  )
+  register('counter', labelled.recoveries, () => tallySamples(labelled.recoveries.label, byRecovery))
+  register('counter', labelled.breaks, () => tallySamples(labelled.breaks.label, byBreak))
+  register('counter', labelled.closed, () => tallySamples(labelled.closed.label, byClose))
+  register('counter', labelled.storageConnects, () => tallySamples(labelled.storageConnects.label, byConnect))
   register('counter', labelled.rejected, () => tallySamples(labelled.rejected.label, byCode))
   register('counter', labelled.refused, () => tallySamples(labelled.refused.label, byRefusal))
   register('counter', labelled.expired, () => tallySamples(labelled.expired.label, Object.entries(byExpiry)))
@@ -128,6 +180,10 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   register('histogram', histograms.commandSeconds, () => [...byCommand].flatMap(commandHistogram))
   register('histogram', histograms.routingSeconds, () => histogramSamples(histograms.routingSeconds.name, routing, {}))
   register('histogram', histograms.appendSeconds, () => histogramSamples(histograms.appendSeconds.name, appending, {}))
+  register('histogram', histograms.pingSeconds, () => histogramSamples(histograms.pingSeconds.name, pings, {}))
+  register('histogram', histograms.recoveryMessages, () =>
+    histogramSamples(histograms.recoveryMessages.name, recoveries, {}),
+  )
   register('histogram', histograms.loopLagSeconds, () => histogramSamples(histograms.loopLagSeconds.name, lag, {}))
   register('counter', httpCounter, () => [...byHttp].map(httpSample))
   register('gauge', processMetrics.uptime, () => [{ labels: {}, value: (now() - startedAt) / 1000 }])

@@ -59,6 +59,15 @@ export type LinkOptions = {
   readonly random: () => number
   /** Hears of each change. `reason` is a word for what went wrong. */
   readonly changed: (state: 'ready' | 'away', reason: string | undefined) => void
+  readonly metrics: LinkMetrics
+}
+
+/** What a link counts. */
+export type LinkMetrics = {
+  /** A try to connect has ended. */
+  connected(outcome: 'ready' | 'failed'): void
+  /** Redis has answered a PING. */
+  pinged(seconds: number): void
 }
 
 const FIRST_RETRY_MS = 50
@@ -92,10 +101,12 @@ export function createRedisLink(options: LinkOptions): RedisLink {
       guarantees = await readGuarantees(connections.commands)
       for (const user of users) await user.prepare(connections)
     } catch (problem) {
+      if (state !== 'closed') options.metrics.connected('failed')
       return drop(connections, nameOfFault(problem))
     }
     if (current !== connections || state === 'closed') return
     tries = 0
+    options.metrics.connected('ready')
     const before = state
     state = 'ready'
     // At the start there is nothing to be back from.
@@ -126,7 +137,9 @@ export function createRedisLink(options: LinkOptions): RedisLink {
     // Asked within the first quarter of the time, and answered within the rest.
     const quarter = timeoutMs / 4
     const ask = async () => {
+      const askedAt = performance.now()
       await inTime(Promise.all(Object.values(connections).map((connection) => connection.ping())), 3 * quarter)
+      options.metrics.pinged((performance.now() - askedAt) / 1000)
       if (performance.now() - lookedAt < LOOK_AGAIN_MS) return
       lookedAt = performance.now()
       guarantees = await readGuarantees(connections.commands)

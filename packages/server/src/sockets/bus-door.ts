@@ -122,6 +122,11 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
 
   const publish: PublishToTopic = (topic, text) => server.publish(topic, text) > 0
 
+  const end = (socket: ServerWebSocket<SocketData>, name: 'internal' | 'restarting') => {
+    metrics.closed(name)
+    socket.close(closeCodes[name].code, closeCodes[name].reason)
+  }
+
   const turnAway = (socket: ServerWebSocket<SocketData>, refused: Refused) => {
     const { code, reason } = closeCodes[refused.close]
     metrics.refuseConnection(
@@ -154,7 +159,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
         event: 'admission_failed',
         stack: problem instanceof Error ? problem.stack : String(problem),
       })
-      socket.close(closeCodes.internal.code, closeCodes.internal.reason)
+      end(socket, 'internal')
     }
   }
 
@@ -167,7 +172,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
     socket.data.early = undefined
     // It may have gone, and so may we.
     if (!sockets.has(socket)) return
-    if (deps.isDraining()) return socket.close(closeCodes.restarting.code, closeCodes.restarting.reason)
+    if (deps.isDraining()) return end(socket, 'restarting')
     letIn(socket, transport)
     transport.resume()
     for (const frame of early) take(socket, frame)
@@ -181,7 +186,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
       else receive.binary(intake)
     } catch (problem) {
       faultOf(problem, logger, intake.client)
-      socket.close(closeCodes.internal.code, closeCodes.internal.reason)
+      end(socket, 'internal')
     }
   }
 

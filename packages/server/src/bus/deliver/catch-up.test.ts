@@ -27,7 +27,7 @@ function setUp(messages: number, count: number) {
   const got = new Map<Client, number>()
   const live: Client[] = []
   const catchUp = createCatchUp({
-    metrics: { delivered: 0, slowClosed: 0 },
+    metrics: { delivered: 0, replayed: 0, slowClosed: 0 },
     logger: silentLogger,
     isImmediate: true,
     noticeOf: () => undefined,

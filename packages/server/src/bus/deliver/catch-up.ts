@@ -13,7 +13,7 @@ import type { Client, Cursors, Outlet } from '../../state/model.ts'
 
 /** What catching up needs. */
 export type CatchUpDeps = {
-  readonly metrics: Pick<Metrics, 'delivered' | 'slowClosed'>
+  readonly metrics: Pick<Metrics, 'delivered' | 'replayed' | 'slowClosed'>
   readonly logger: Logger
   /** Whether the logs answer at once. */
   readonly isImmediate: boolean
@@ -192,6 +192,7 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
       client.transport.send(entry.text)
       givenInTurn += entry.text.length
       deps.metrics.delivered++
+      deps.metrics.replayed++
       last = entry
     }
     if (last !== undefined) cursors.set(log, { ms: last.ms, n: last.n })

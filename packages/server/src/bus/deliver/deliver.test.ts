@@ -35,7 +35,7 @@ function setUp(...ids: string[]) {
   })
   const delivery = createDelivery({
     clock: { now: () => now },
-    metrics: { delivered: 0, slowFallbacks: 0 },
+    metrics: { delivered: 0, slowFallbacks: 0, closed: () => {} },
     slowBytes: SLOW_BYTES,
     clients: () => clients,
     publish,

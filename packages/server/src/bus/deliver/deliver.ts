@@ -13,7 +13,7 @@ import type { PublishToTopic } from '../../state/transport.ts'
 /** What delivery needs. */
 export type DeliveryDeps = {
   readonly clock: Clock
-  readonly metrics: Pick<Metrics, 'delivered' | 'slowFallbacks'>
+  readonly metrics: Pick<Metrics, 'delivered' | 'slowFallbacks' | 'closed'>
   /** The soft limit: a connection with more bytes in its buffer falls back to the log. */
   readonly slowBytes: number
   /** Everybody who is connected. */
@@ -139,6 +139,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     close(client, name, reason) {
       if (client.isClosing) return
       client.isClosing = true
+      deps.metrics.closed(name)
       for (const outlet of client.listening.keys()) this.unlisten(client, outlet)
       const { code, reason: usual } = closeCodes[name]
       client.transport.close(code, reason ?? usual)

@@ -1,5 +1,6 @@
 /** Gap notices: a break in a log that somebody listens to is told before its next message (protocol §5). */
 import { positionText } from '@arqonbus/protocol'
+import type { Metrics } from '../../kit/metrics.ts'
 import type { Break, Entry, Log } from '../../log/contract.ts'
 import type { Channel, Outlet } from '../../state/model.ts'
 import type { Delivery } from './deliver.ts'
@@ -18,7 +19,12 @@ export type GapNotices = {
 }
 
 /** Makes it. */
-export function createGapNotices(frames: Frames, delivery: Delivery, brokeBehind: (log: Log) => void): GapNotices {
+export function createGapNotices(
+  frames: Frames,
+  delivery: Delivery,
+  metrics: Pick<Metrics, 'broke'>,
+  brokeBehind: (log: Log) => void,
+): GapNotices {
   /** By the log that began anew, with who hears it. */
   const notices = new WeakMap<Log, { text: string; audience: Outlet }>()
   return {
@@ -43,6 +49,7 @@ export function createGapNotices(frames: Frames, delivery: Delivery, brokeBehind
       }
     },
     broke(outlets, log, { reason, after, next }) {
+      metrics.broke(reason)
       const payload = JSON.stringify({ event: 'gap', reason, after: positionText(after), next: positionText(next) })
       const text = frames.envelope('system', outlets[0]!.address, payload)
       for (const outlet of outlets) delivery.ahead(outlet, text)

@@ -9,6 +9,7 @@ import {
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
 import { all, type Maybe, then } from '../../kit/maybe.ts'
+import type { Metrics } from '../../kit/metrics.ts'
 import type { Located, Log } from '../../log/contract.ts'
 import { type Channel, type Client, mayEnter, type Outlet, type Room } from '../../state/model.ts'
 import type { Membership } from './membership.ts'
@@ -35,6 +36,7 @@ export type Join = (client: Client, asker: Asker, request: JoinRequest) => Maybe
 
 /** What joining needs. */
 export type JoinDeps = {
+  readonly metrics: Pick<Metrics, 'recovery'>
   readonly places: Places
   readonly membership: Membership
   readonly inboxOf: (clientId: string) => { readonly log: Log; readonly outlet: Outlet }
@@ -44,7 +46,7 @@ export type JoinDeps = {
 const MOST_HEADS = 1000
 
 /** Makes it. */
-export function createJoin({ places, membership, inboxOf }: JoinDeps): Join {
+export function createJoin({ metrics, places, membership, inboxOf }: JoinDeps): Join {
   const joinChannel = (client: Client, asker: Asker, request: JoinRequest): Maybe<() => JoinResult> => {
     const since = onePosition(request.since, 'since')
     const sinceId = oneId(request.since_id)
@@ -117,8 +119,11 @@ export function createJoin({ places, membership, inboxOf }: JoinDeps): Join {
       membership.rewind(client, outlet, log, since)
       // The log may have more than this node was told of, or have been asked before what was told since.
       const head = found.head.n > log.given.n ? found.head : log.given
-      return { position: positionText(head), recovered: true, missed: head.n - since.n }
+      const missed = head.n - since.n
+      metrics.recovery('recovered', missed)
+      return { position: positionText(head), recovered: true, missed }
     }
+    if (found?.recovered === false) metrics.recovery(found.reason)
     const standing = membership.standing(client, outlet, log)
     // A log that is away, and that nobody has asked before: delivery is live, from wherever it stands.
     if (standing.n < 0) return {}

@@ -13,6 +13,7 @@ import {
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
 import { type Clock, isoTime } from '../../kit/clock.ts'
+import type { Metrics } from '../../kit/metrics.ts'
 import type { Log } from '../../log/contract.ts'
 import type { Channel, Client, Outlet, Room } from '../../state/model.ts'
 import type { Answers } from '../deliver/answers.ts'
@@ -27,6 +28,7 @@ import { createPrivate, type PrivateDeps } from './private.ts'
 export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'isKnown'> & {
   readonly log: BusLog
   readonly clock: Clock
+  readonly metrics: Pick<Metrics, 'appends'>
   readonly places: Places
   readonly delivery: Delivery
   readonly answers: Answers
@@ -41,6 +43,7 @@ export type Publish = (client: Client, envelope: ReadEnvelope, now: number, sett
 /** Makes it, and listens to the log. */
 export function createPublish(deps: PublishDeps): Publish {
   const { log, clock, places, delivery, answers } = deps
+  const { appends } = deps.metrics
 
   const settle = (draft: PublishDraft) => {
     draft.isSettled = true
@@ -71,27 +74,32 @@ export function createPublish(deps: PublishDeps): Publish {
       deps.gaps.before(outlets, entry)
       delivery.toOutlets(outlets, entry.text, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
       if (draft === undefined) return
+      appends.appended++
       if (draft.part !== undefined) draft.part.taken(entry, false, replicas, level)
       else if (draft.isAnswered) acknowledge(draft, entry, false, outlets, replicas, level)
       settle(draft)
     },
     confirmed(outlets, position, draft, replicas, level) {
+      appends.appended++
       if (draft.part !== undefined) draft.part.taken(position, false, replicas, level)
       else if (draft.isAnswered) acknowledge(draft, position, false, outlets, replicas, level)
       settle(draft)
     },
     repeated(outlets, position, draft, replicas, level) {
+      appends.repeated++
       if (draft.part !== undefined) draft.part.taken(position, true, replicas, level)
       else acknowledge(draft, position, true, outlets, replicas, level)
       settle(draft)
     },
     held(outlets, draft) {
+      appends.held++
       delivery.toOutlets(outlets, provisional(draft.envelope, isoTime(clock.now())))
       if (draft.part !== undefined) draft.part.taken(undefined, false)
       else if (draft.isAnswered) acknowledge(draft, undefined, false, outlets)
       settle(draft)
     },
     refused(_outlets, error, draft) {
+      appends.refused++
       if (draft.part !== undefined) draft.part.refused(error)
       else answers.refuseMessage(draft.client, draft.envelope, error)
       settle(draft)

@@ -1,0 +1,108 @@
+/** Clients that do not keep up, and how long the bus takes by itself. */
+import { limit, perSecond, quantile, type Row } from './panel.ts'
+
+/** The row. */
+export const clients: Row = {
+  title: 'Who is slow?',
+  panels: [
+    {
+      title: 'Clients that do not keep up',
+      description:
+        'Behind: they catch up from the log. Paused: the bus does not read them, because Redis has not answered or they do not read.',
+      kind: 'timeseries',
+      width: 8,
+      unit: 'short',
+      queries: [
+        ['arqonbus_connections_behind{$bus}', 'behind {{instance}}'],
+        ['arqonbus_connections_paused{$bus}', 'paused {{instance}}'],
+      ],
+    },
+    {
+      title: 'Send queues',
+      description:
+        'Bytes that wait for readers: all, and those of the slowest. Above slow a client leaves the live stream, above cut it is cut.',
+      kind: 'timeseries',
+      width: 8,
+      unit: 'bytes',
+      queries: [
+        ['arqonbus_send_queue_bytes{$bus}', 'all {{instance}}'],
+        ['arqonbus_send_queue_largest_bytes{$bus}', 'slowest {{instance}}'],
+        [limit('slow_bytes'), 'slow {{instance}}'],
+        [limit('cut_bytes'), 'cut {{instance}}'],
+      ],
+    },
+    {
+      title: 'Slow clients',
+      description:
+        'How often one left the live stream to catch up, and how often one was closed because the log no longer had what it missed.',
+      kind: 'timeseries',
+      width: 8,
+      unit: 'cps',
+      queries: [
+        [perSecond('arqonbus_slow_fallbacks_total'), 'fell behind {{instance}}'],
+        [perSecond('arqonbus_slow_consumers_closed_total'), 'closed {{instance}}'],
+      ],
+    },
+    {
+      title: 'Connections closed by the bus',
+      description:
+        'By reason. heartbeat_lost: the network or the client died; slow_consumer: it read too slowly, or flooded.',
+      kind: 'timeseries',
+      width: 8,
+      unit: 'cps',
+      queries: [[`${perSecond('arqonbus_connections_closed_total')} > 0`, '{{reason}} {{instance}}']],
+    },
+    {
+      title: 'Commands, p99',
+      description: 'Time to answer, by command. Those that read the log wait for Redis.',
+      kind: 'timeseries',
+      width: 8,
+      unit: 's',
+      queries: [
+        [
+          'histogram_quantile(0.99, sum by (job, instance, command, le) (rate(arqonbus_command_duration_seconds_bucket{$bus}[$__rate_interval]))) >= 0',
+          '{{command}} {{instance}}',
+        ],
+      ],
+    },
+    {
+      title: 'Way of a message through the bus',
+      description: 'From its frame to the last of its sockets, without the time that an external log takes.',
+      kind: 'timeseries',
+      width: 8,
+      unit: 's',
+      queries: [
+        [quantile(0.5, 'arqonbus_routing_duration_seconds'), 'p50 {{instance}}'],
+        [quantile(0.99, 'arqonbus_routing_duration_seconds'), 'p99 {{instance}}'],
+      ],
+    },
+    {
+      title: 'Recoveries',
+      description:
+        'Clients that came back with their last position, by what came of it. Whoever is not recovered was told that it missed something.',
+      kind: 'timeseries',
+      width: 8,
+      unit: 'cps',
+      queries: [[`${perSecond('arqonbus_recoveries_total')} > 0`, '{{outcome}} {{instance}}']],
+    },
+    {
+      title: 'Missed messages of a recovery',
+      description: 'How many messages a client had missed in a log. Compare with the length of the history.',
+      kind: 'timeseries',
+      width: 8,
+      unit: 'short',
+      queries: [
+        [quantile(0.5, 'arqonbus_recovery_missed_messages'), 'p50 {{instance}}'],
+        [quantile(0.99, 'arqonbus_recovery_missed_messages'), 'p99 {{instance}}'],
+      ],
+    },
+    {
+      title: 'Messages replayed',
+      description: 'Copies that came from the log, for recoveries and slow readers: the work that catching up makes.',
+      kind: 'timeseries',
+      width: 8,
+      unit: 'cps',
+      queries: [[perSecond('arqonbus_messages_replayed_total'), '{{instance}}']],
+    },
+  ],
+}
