@@ -209,6 +209,8 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
         const args = [words.now(), words.time(), log.options.ttlMs, ...placeOf(query), limit, maxBytes]
         return pageIn(await callScript<string[]>(reads, scripts.read, [stream, head], args))
       }),
+    // Redis answers behind what it has announced on the same connection.
+    heard: () => ask(async ({ news }) => void (await news.ping())),
     kept(log, messages, bytes) {
       atHand = { messages: atHand.messages + messages, bytes: atHand.bytes + bytes }
       tails.delete(log)
