@@ -279,6 +279,12 @@ withProgram('redis-server', 'a Redis that loses something', () => {
       await eventually(() => expect(node.driver.isAway).toBe(false))
       await node.settle()
     }
+    // What came out of turn has its outcome when the stream has been read up to it.
+    const outcomeless = () => {
+      const settled = new Set(nodes.flatMap(({ told }) => told.map(({ draft }) => draft)))
+      return sent.filter(({ draft }) => !settled.has(draft)).map(({ draft }) => draft.envelope.id)
+    }
+    await eventually(() => expect(outcomeless()).toEqual([]))
     for (const { draft, log } of sent) {
       const outcomes = nodes.flatMap(({ told }) => told.filter((told) => told.draft === draft))
       expect(outcomes.map(({ kind }) => kind)).toHaveLength(1)
