@@ -106,12 +106,13 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
       if (log === undefined) continue
       // One that was closed and opened again is another log for whoever appended to the first.
       const item = own?.[index]?.log === log ? own[index] : undefined
-      if (item === undefined) {
-        guard(() => log.hear({ position, head, rest, isOwn: false, draft: undefined, replicas: undefined }))
-      } else if (options.replicas === 0) {
-        // Where replicas are waited for, the answer to the call says how many have it.
+      if (item !== undefined && options.replicas === 0) {
         item.isTold = true
         guard(() => log.hear(toldOf(item, position)))
+      } else {
+        // Where replicas are waited for, the answer to the call says how many have it. Only the sender waits for that: by then it may be trimmed.
+        const isOwn = item !== undefined
+        guard(() => log.hear({ position, head, rest, isOwn, draft: undefined, replicas: undefined }))
       }
     }
   }
