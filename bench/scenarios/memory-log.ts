@@ -27,6 +27,7 @@ export const memoryLog: Scenario = {
     })
     const nothing = () => {}
     driver.listen({
+      announced: nothing,
       appended: nothing,
       confirmed: nothing,
       repeated: nothing,

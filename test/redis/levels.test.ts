@@ -73,6 +73,10 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
         code: 'storage_unavailable',
         details: { available: { replicas: 1 } },
       })
+      // Who wants no copy of its own gets its answer alone, however long the replica takes; the others need not wait for it.
+      const quiet = await bus.connect({ query: { client_id: 'quiet', join: 'science:a', echo: 'false' } })
+      expect(await quiet.publish(asked)).toMatchObject({ durability: 'stored', replicas: 1 })
+      expect(await quiet.everything()).toEqual([])
       const direct = { ...asked, type: 'private', channel: 'pm', metadata: { ...asked.metadata, to: 'ann' } } as const
       expect(await ann.publish(direct)).toMatchObject({ durability: 'stored', replicas: 1 })
 

@@ -22,6 +22,8 @@ type Differences = {
   readonly timeOf?: 'redis' | 'node'
   /** The address, where the way to Redis is another. */
   readonly url?: string
+  /** Replicas to wait for. */
+  readonly replicas?: number
 }
 
 let count = 0
@@ -32,7 +34,7 @@ export async function openRedisLog(
   settings: LogSettings,
   differences: Differences = {},
 ): Promise<RedisLogUnderTest> {
-  const { space = `t${++count}`, timeoutMs = 3000, timeOf = 'node', url = redis.url } = differences
+  const { space = `t${++count}`, timeoutMs = 3000, timeOf = 'node', url = redis.url, replicas = 0 } = differences
   const node = `node-${++count}`
   const link = createRedisLink({
     url,
@@ -49,7 +51,7 @@ export async function openRedisLog(
     node,
     dedupWindowMs: settings.dedupWindowMs,
     mode: 'degrade',
-    replicas: 0,
+    replicas,
     timeoutMs,
     queueBytes: 1 << 20,
     heldBytes: 1 << 20,

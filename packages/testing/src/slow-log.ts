@@ -257,6 +257,7 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
 
 /** A store in memory is never away. */
 const neverToldByMemory = {
+  announced: unexpected,
   confirmed: unexpected,
   held: unexpected,
   broke: unexpected,

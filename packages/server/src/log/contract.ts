@@ -32,6 +32,8 @@ export type LogListener<Subject, D extends Draft> = {
    * less than `takenAt`.
    */
   appended(subject: Subject, entry: Entry, draft: D | undefined, replicas?: number, level?: DurabilityLevel): void
+  /** The log has it, in its turn as with `appended`; what became of the draft is told later, by `confirmed`, when replicas have had their time for it. */
+  announced(subject: Subject, entry: Entry, draft: D): void
   /** The log has it, and it was announced here before that was known to be this draft; or it will be, from the stream, once the log is back. */
   confirmed(subject: Subject, position: Position, draft: D, replicas?: number, level?: DurabilityLevel): void
   /** The log had it already, at `position`; undefined where it is held. */

@@ -14,7 +14,7 @@ import {
 } from '@arqonbus/protocol'
 import { type Clock, isoTime } from '../../kit/clock.ts'
 import type { Metrics } from '../../kit/metrics.ts'
-import type { Log } from '../../log/contract.ts'
+import type { Entry, Log } from '../../log/contract.ts'
 import type { Channel, Client, Outlet, Room } from '../../state/model.ts'
 import type { Answers } from '../deliver/answers.ts'
 import type { Delivery } from '../deliver/deliver.ts'
@@ -69,10 +69,16 @@ export function createPublish(deps: PublishDeps): Publish {
     })
   }
 
+  /** Whoever gets an acknowledgement in place of its own copy gets no copy. */
+  const deliver = (outlets: readonly Outlet[], entry: Entry, draft: PublishDraft | undefined) => {
+    deps.gaps.before(outlets, entry)
+    delivery.toOutlets(outlets, entry.text, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
+  }
+
   log.listen({
+    announced: deliver,
     appended(outlets, entry, draft, replicas, level) {
-      deps.gaps.before(outlets, entry)
-      delivery.toOutlets(outlets, entry.text, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
+      deliver(outlets, entry, draft)
       if (draft === undefined) return
       appends.appended++
       if (draft.part !== undefined) draft.part.taken(entry, false, replicas, level)

@@ -11,7 +11,8 @@ export type Told<D> = {
   readonly isOwn: boolean
   /** The draft that it was, where somebody waits for its outcome. */
   readonly draft: D | undefined
-  readonly waited: Waited
+  /** What came of waiting behind the call; undefined while that is still to come: then the outcome of the draft comes with it. */
+  readonly waited: Waited | undefined
 }
 
 /** What waits. Whatever leaves it, or is not let in, is handed back, because its draft must have an outcome. A class, because there may be a hundred thousand. */
@@ -22,12 +23,13 @@ export class Ahead<D> {
     return this.#byNumber.size
   }
 
-  /** Of two tellings of one position that with the draft stays; of two positions of one number the later one. Gives the one that does not. */
+  /** Of two tellings of one position that with the outcome stays; of two positions of one number the later one. Gives the one that does not. */
   put(told: Told<D>): Told<D> | undefined {
     const { n, ms } = told.position
     const other = this.#byNumber.get(n)
     const isBetter =
-      other === undefined || (other.position.ms === ms ? other.draft === undefined : other.position.ms < ms)
+      other === undefined ||
+      (other.position.ms === ms ? other.draft === undefined || other.waited === undefined : other.position.ms < ms)
     if (!isBetter) return told
     this.#byNumber.set(n, told)
     return other

@@ -87,7 +87,11 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     } else listener.refused(log.subject, new CodedError('id_conflict', { id: owner.envelope.id }), owner)
   }
 
-  const toldOf = ({ draft, owner }: Item<Subject, D>, position: Told<D>['position'], waited: Waited): Told<D> => {
+  const toldOf = (
+    { draft, owner }: Item<Subject, D>,
+    position: Told<D>['position'],
+    waited: Waited | undefined,
+  ): Told<D> => {
     const { head, body, joint } = draft!.envelope
     return { position, head, rest: body + joint, isOwn: true, draft: owner, waited }
   }
@@ -111,11 +115,11 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
       const item = own?.[index]?.log === log ? own[index] : undefined
       if (item === undefined) {
         guard(() => log.hear({ position, head, rest, isOwn: false, draft: undefined, waited: NOT_WAITED }))
-      } else if (options.replicas === 0) {
-        // Where replicas are waited for, the answer to the call says how many have it.
-        item.isTold = true
-        guard(() => log.hear(toldOf(item, position, NOT_WAITED)))
+        continue
       }
+      // Where replicas are waited for, the answer to the call says how many have it. Only the sender waits for that: by then it may be trimmed.
+      item.isTold = options.replicas === 0
+      guard(() => log.hear(toldOf(item, position, item.isTold ? NOT_WAITED : undefined)))
     }
   }
 
@@ -191,10 +195,12 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
       else if (link.isReady) calls.add(messageOf(log, draft))
       else away.append(log, draft)
     },
-    appended: ({ subject }, entry, { draft, waited }) =>
-      listener.appended(subject, entry, draft, waited.replicas, waited.level),
+    appended({ subject }, entry, { draft, waited }) {
+      if (waited === undefined && draft !== undefined) listener.announced(subject, entry, draft)
+      else listener.appended(subject, entry, draft, waited?.replicas, waited?.level)
+    },
     settled({ subject, isClosed }, { position, draft, waited }) {
-      if (draft === undefined) return
+      if (draft === undefined || waited === undefined) return
       if (isClosed) listener.refused(subject, new CodedError('channel_not_found'), draft)
       else listener.confirmed(subject, position, draft, waited.replicas, waited.level)
     },
@@ -213,6 +219,8 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
         const args = [words.now(), words.time(), log.options.ttlMs, ...placeOf(query), limit, maxBytes]
         return pageIn(await callScript<string[]>(reads, scripts.read, [stream, head], args))
       }),
+    // Redis answers behind what it has announced on the same connection.
+    heard: () => ask(async ({ news }) => void (await news.ping())),
     kept(log, messages, bytes) {
       atHand = { messages: atHand.messages + messages, bytes: atHand.bytes + bytes }
       tails.delete(log)

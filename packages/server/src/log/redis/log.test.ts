@@ -37,6 +37,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 function stage(known = 0) {
   const told: string[] = []
   const reads: ((answer: ReadAnswer) => void)[] = []
+  const hears: (() => void)[] = []
   const host: LogHost<string, Draft> = {
     now: () => 0,
     isAway: () => false,
@@ -49,6 +50,7 @@ function stage(known = 0) {
     },
     look: () => Promise.reject(new Error('not asked here')),
     read: () => new Promise((resolve) => reads.push(resolve)),
+    heard: () => new Promise((resolve) => hears.push(resolve)),
     kept() {},
     forgot() {},
     closed() {},
@@ -59,10 +61,18 @@ function stage(known = 0) {
   for (let n = 1; n <= known; n++) log.hear(news(at(n)))
   told.length = 0
   const answer = async (...positions: Position[]) => {
-    reads.shift()!(page(positions))
+    await answerWith(page(positions))
+  }
+  const answerWith = async (answered: ReadAnswer) => {
+    reads.shift()!(answered)
     await turn()
   }
-  return { log, unknown, told, reads, answer }
+  /** Everything that was announced by now has been heard. */
+  const heard = async () => {
+    hears.shift()!()
+    await turn()
+  }
+  return { log, unknown, told, reads, answer, answerWith, heard }
 }
 
 test('what comes out of turn waits until the stream was read up to it, and keeps its draft', async () => {
@@ -74,6 +84,56 @@ test('what comes out of turn waits until the stream was read up to it, and keeps
   log.hear(news(at(5)))
   log.hear(news(at(5), draftOf({})))
   expect(told).toEqual(['3', '4 own', '5', '5 confirmed'])
+})
+
+test('what a page no longer has is not missing while its announcement may be on its way', async () => {
+  const { log, told, answer, heard } = stage(2)
+  log.hear(news(at(6), draftOf({})))
+  await answer(at(5), at(6))
+  expect(told).toEqual([])
+  log.hear(news(at(3)))
+  log.hear(news(at(4)))
+  await heard()
+  expect(told).toEqual(['3', '4', '5', '6 own'])
+})
+
+test('what came with no announcement either was trimmed', async () => {
+  const { log, told, answer, heard } = stage(2)
+  log.hear(news(at(6), draftOf({})))
+  await answer(at(5), at(6))
+  log.hear(news(at(3)))
+  await heard()
+  expect(told).toEqual(['3', 'trimmed 3 4', '5'])
+  await answer(at(6))
+  expect(told).toEqual(['3', 'trimmed 3 4', '5', '6 own'])
+})
+
+test('of a log that keeps nothing, what was announced is told, and nothing else is missing without a word', async () => {
+  const { log, told, answerWith, heard } = stage(2)
+  const nothing = { ...page([]), head: at(5) }
+  log.hear(news(at(5)))
+  await answerWith(nothing)
+  for (const n of [3, 4]) log.hear(news(at(n)))
+  await heard()
+  expect(told).toEqual(['3', '4', '5'])
+  log.seen(seen(at(8), { oldest: undefined, at: undefined }))
+  await answerWith({ ...nothing, head: at(8) })
+  log.hear(news(at(6)))
+  await heard()
+  expect(told).toEqual(['3', '4', '5', '6', 'trimmed 6 8'])
+})
+
+test('a page that was asked for before Redis went away neither says anything nor keeps the next from being asked for', async () => {
+  const { log, told, reads, answer } = stage(2)
+  log.hear(news(at(4)))
+  log.away()
+  log.seen(seen(at(4)))
+  expect(reads).toHaveLength(2)
+  await answer(at(3, 9003), at(4, 9004))
+  expect(told).toEqual([])
+  await answer(at(3), at(4))
+  expect(told).toEqual(['3', '4'])
+  expect(reads).toEqual([])
 })
 
 test('what news tell while a page is on its way is not told again by the page', async () => {

@@ -39,6 +39,8 @@ export type LogHost<Subject, D extends Draft> = {
   /** Asks Redis; both fail with `storage_unavailable` where it is away. */
   look(log: RedisLog<Subject, D>, at: Position | undefined): Promise<Seen | undefined>
   read(log: RedisLog<Subject, D>, query: ReadQuery): Promise<ReadAnswer>
+  /** Ends when everything that was announced before it was called has been heard; fails with `storage_unavailable` too. */
+  heard(): Promise<void>
   /** What is at hand of all logs is bounded: hears of each change. */
   kept(log: RedisLog<Subject, D>, messages: number, bytes: number): void
   /** Nothing of it is at hand any more; it was so much. */
@@ -66,8 +68,9 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   #isCompared = false
   /** True where something was told since this was last taken. */
   #isActive = false
-  #isReading = false
-  /** Counts the breaks: a page that was asked for before one says nothing after it. */
+  /** Whoever reads the stream now. */
+  #reader: symbol | undefined
+  /** Counts the breaks, and the times that Redis went away: a page that was asked for before one says nothing after it. */
   #era = 0
   /** The number ahead that the last page did not reach. */
   #awaited = 0
@@ -149,6 +152,9 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   /** Redis is away: what waits for an answer gets none. What came out of turn is there, and is told when the stream is read. */
   away(): void {
     this.#isCompared = false
+    // A page that nobody will answer keeps nobody from reading when Redis is back.
+    this.#era++
+    this.#reader = undefined
     const waiting = this.#waiting
     this.#waiting = []
     for (const { reject } of waiting) reject(new CodedError('storage_unavailable'))
@@ -248,6 +254,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   #rebase(reason: Break['reason'], next: Position): void {
     const after = this.given
     this.#era++
+    this.#awaited = 0
     this.forget()
     this.given = next
     this.#dropStale()
@@ -286,19 +293,21 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   }
 
   #readSoon(): void {
-    if (!this.#isReading) this.#readOn().catch(this.#host.failed)
+    if (this.#reader === undefined) this.#readOn().catch(this.#host.failed)
   }
 
   /** Reads the stream behind what was told, until nothing is missing any more. What fails here is made up for at the next connect. */
   async #readOn(): Promise<void> {
-    this.#isReading = true
+    const reader = Symbol()
+    this.#reader = reader
     try {
-      for (let isBehind = true; isBehind && !this.isClosed; ) isBehind = await this.#readPage()
+      let isBehind = true
+      while (isBehind && this.#reader === reader && !this.isClosed) isBehind = await this.#readPage()
     } catch (problem) {
       if (problem instanceof CodedError) return
       throw problem
     } finally {
-      this.#isReading = false
+      if (this.#reader === reader) this.#reader = undefined
     }
     // What came between the last page and this line found a reader that had already looked.
     if (this.#ahead.size > 0 && this.isCurrent && !this.isClosed) this.#readSoon()
@@ -309,6 +318,9 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     const from = this.given
     const era = this.#era
     const { entries, hasMore, head } = await this.#host.read(this, { after: from, ...PAGE })
+    // A page is often faster than announcements: what it no longer has may be on its way. Only what is missing after those is trimmed.
+    const begin = entries[0]?.n ?? (head?.n ?? 0) + 1
+    if (era === this.#era && begin > this.given.n + 1) await this.#host.heard()
     // Redis went away meanwhile: after that it is looked at first.
     if (this.isClosed || !this.isCurrent) return false
     if (era !== this.#era) return true
@@ -326,7 +338,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     const next = this.#ahead.first()
     if (next === undefined) {
       // Nothing is kept of what came since.
-      if (this.given === from && head !== undefined && head.n > from.n) this.#rebase('trimmed', head)
+      if (head !== undefined && head.n > this.given.n) this.#rebase('trimmed', head)
       return false
     }
     // It came while the page was on its way: the next page has what is before it. Where that is not so, it is not kept, or a log that lost it.

@@ -42,6 +42,8 @@ export function watchLog({ driver, settle }: LogUnderTest) {
   driver.listen({
     appended: (subject, entry, draft) =>
       told.push({ kind: 'appended', subject, entry, draft, given: logs.get(subject)!.given }),
+    announced: (subject, entry) =>
+      told.push({ kind: 'appended', subject, entry, draft: undefined, given: logs.get(subject)!.given }),
     confirmed: (subject, position, draft) => told.push({ kind: 'confirmed', subject, position, draft }),
     repeated: (subject, position, draft) => told.push({ kind: 'repeated', subject, position, draft }),
     held: (subject, draft) => told.push({ kind: 'held', subject, draft }),
