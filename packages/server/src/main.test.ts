@@ -19,7 +19,7 @@ afterEach(async () => {
 })
 
 /** The environment without settings of whoever runs the tests. */
-const cleanEnv = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ARQONBUS_')))
+const cleanEnv = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:ARQONBUS|OTEL)_/.test(name)))
 
 /** Runs the process to its end. */
 async function run(args: string[], env: Record<string, string> = {}) {

@@ -30,6 +30,11 @@ export const counters = {
     name: 'arqonbus_storage_degraded_total',
     help: 'Times that the external log went away.',
   },
+  tracesExported: { name: 'arqonbus_traces_exported_total', help: 'Spans that the collector of traces has taken.' },
+  tracesDropped: {
+    name: 'arqonbus_traces_dropped_total',
+    help: 'Spans that were dropped: too many waited, or the collector did not take them.',
+  },
 } as const
 
 /** The name of a counter's field. */

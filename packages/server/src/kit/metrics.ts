@@ -97,6 +97,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     slowClosed: 0,
     publishersPaused: 0,
     storageDegraded: 0,
+    tracesExported: 0,
+    tracesDropped: 0,
     reject: (code) => add(byCode, code, 1),
     command: (name, ok, seconds) => {
       const entry = byCommand.get(name) ?? byCommand.get(UNKNOWN)!

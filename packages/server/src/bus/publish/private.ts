@@ -9,9 +9,10 @@ import {
 } from '@arqonbus/protocol'
 import type { Inbox } from '../../state/inboxes.ts'
 import type { Client } from '../../state/model.ts'
+import type { PublishSpan } from '../../tracing/spans.ts'
 import type { Answers } from '../deliver/answers.ts'
 import type { OpenInbox } from '../places/open-inbox.ts'
-import { askedReplicas, countListeners, type DraftOf, malformed, type PrivatePart } from './draft.ts'
+import { countListeners, type DraftOf, isShortOfReplicas, malformed, type PrivatePart } from './draft.ts'
 
 /** What private messages need. */
 export type PrivateDeps = {
@@ -27,7 +28,7 @@ export type PrivateDeps = {
 export function createPrivate(deps: PrivateDeps) {
   const { answers } = deps
 
-  return (client: Client, envelope: ReadEnvelope, settled: () => void): boolean => {
+  return (client: Client, envelope: ReadEnvelope, settled: () => void, span: PublishSpan | undefined): boolean => {
     if (envelope.channel !== PM_CHANNEL)
       throw malformed('/channel', '`pm`: private envelopes go to the channel pm of a room')
     if (envelope.room === TELEMETRY_ROOM)
@@ -40,10 +41,11 @@ export function createPrivate(deps: PrivateDeps) {
     const others = [...new Set(recipients)].filter((id) => id !== client.id).map((id) => deps.openInbox(id))
     let isSettled = false
     let isLater = false
-    send(client, envelope, own, others, () => {
+    const ended = () => {
       isSettled = true
       if (isLater) settled()
-    })
+    }
+    send(client, envelope, own, others, ended, span)
     isLater = true
     return isSettled
   }
@@ -58,6 +60,7 @@ export function createPrivate(deps: PrivateDeps) {
     own: Inbox,
     others: readonly Inbox[],
     settled: () => void,
+    span: PublishSpan | undefined,
   ): void {
     let waiting = others.length
     let taken: Taken | undefined
@@ -67,8 +70,10 @@ export function createPrivate(deps: PrivateDeps) {
     let replicas: number | undefined
 
     const finish = () => {
-      if (isPartial || (replicas !== undefined && replicas < askedReplicas(envelope)))
-        answers.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
+      const isUnknown = isPartial || isShortOfReplicas(envelope, replicas)
+      if (isUnknown) span?.refused('outcome_unknown')
+      else span?.taken(taken?.duplicate ? 'duplicate' : isHeld ? 'held' : 'appended', taken?.position)
+      if (isUnknown) answers.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
       else if (taken !== undefined && ownDraft.isAnswered) {
         answers.acknowledge(client, envelope.id, {
           position: taken.position ?? null,
@@ -106,6 +111,7 @@ export function createPrivate(deps: PrivateDeps) {
     const ownDraft = deps.draftOf(client, envelope, true, {
       taken: ownTaken,
       refused(error) {
+        span?.refused(error.code)
         answers.refuseMessage(client, envelope, error)
         settled()
       },

@@ -16,12 +16,23 @@ import {
 import { type Clock, isoTime } from '../../kit/clock.ts'
 import type { Log } from '../../log/contract.ts'
 import type { Channel, Client, Outlet, Room } from '../../state/model.ts'
+import type { TracePublish } from '../../tracing/spans.ts'
 import type { Answers } from '../deliver/answers.ts'
 import type { Delivery } from '../deliver/deliver.ts'
 import type { GapNotices } from '../deliver/gaps.ts'
 import { askerOf, type Places } from '../places/places.ts'
-import { askedReplicas, type BusLog, countListeners, type DraftOf, malformed, type PublishDraft } from './draft.ts'
+import {
+  askedReplicas,
+  type BusLog,
+  countListeners,
+  type DraftOf,
+  isShortOfReplicas,
+  malformed,
+  type Publish,
+  type PublishDraft,
+} from './draft.ts'
 import { createPrivate, type PrivateDeps } from './private.ts'
+import { endSpan, type PublishWithSpan, traced } from './traced.ts'
 
 /** What publishing needs. */
 export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'isKnown'> & {
@@ -33,10 +44,9 @@ export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'isKnown'> & {
   readonly gaps: GapNotices
   /** The room of a private message, where there is one. */
   readonly roomOf: (name: string) => Room | undefined
+  /** Begins the span of a message, where there are traces. */
+  readonly trace: TracePublish | undefined
 }
-
-/** Publishes an accepted `event` or `private` envelope. True where the log has answered already; else `settled` is called when it does. */
-export type Publish = (client: Client, envelope: ReadEnvelope, now: number, settled: () => void) => boolean
 
 /** Makes it, and listens to the log. */
 export function createPublish(deps: PublishDeps): Publish {
@@ -54,7 +64,7 @@ export function createPublish(deps: PublishDeps): Publish {
     replicas?: number,
   ) => {
     // It is in the log, but not where the sender wants it: the same id again settles it.
-    if (replicas !== undefined && replicas < askedReplicas(draft.envelope))
+    if (isShortOfReplicas(draft.envelope, replicas))
       return answers.refuseMessage(draft.client, draft.envelope, new CodedError('outcome_unknown'))
     answers.acknowledge(draft.client, draft.envelope.id, {
       position: position ?? null,
@@ -67,6 +77,7 @@ export function createPublish(deps: PublishDeps): Publish {
 
   log.listen({
     appended(outlets, entry, draft, replicas) {
+      if (draft !== undefined) endSpan(draft, 'appended', entry, replicas)
       deps.gaps.before(outlets, entry)
       delivery.toOutlets(outlets, entry.text, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
       if (draft === undefined) return
@@ -75,22 +86,26 @@ export function createPublish(deps: PublishDeps): Publish {
       settle(draft)
     },
     confirmed(outlets, position, draft, replicas) {
+      endSpan(draft, 'appended', position, replicas)
       if (draft.part !== undefined) draft.part.taken(position, false, replicas)
       else if (draft.isAnswered) acknowledge(draft, position, false, outlets, replicas)
       settle(draft)
     },
     repeated(outlets, position, draft, replicas) {
+      endSpan(draft, 'duplicate', position, replicas)
       if (draft.part !== undefined) draft.part.taken(position, true, replicas)
       else acknowledge(draft, position, true, outlets, replicas)
       settle(draft)
     },
     held(outlets, draft) {
+      endSpan(draft, 'held', undefined)
       delivery.toOutlets(outlets, provisional(draft.envelope, isoTime(clock.now())))
       if (draft.part !== undefined) draft.part.taken(undefined, false)
       else if (draft.isAnswered) acknowledge(draft, undefined, false, outlets)
       settle(draft)
     },
     refused(_outlets, error, draft) {
+      draft.span?.refused(error.code)
       if (draft.part !== undefined) draft.part.refused(error)
       else answers.refuseMessage(draft.client, draft.envelope, error)
       settle(draft)
@@ -111,7 +126,7 @@ export function createPublish(deps: PublishDeps): Publish {
     draft.settled = settled
     return false
   }
-  const draftOf: DraftOf = (client, envelope, isOwnCopy, part, channelLevel) => {
+  const draftOf: DraftOf = (client, envelope, isOwnCopy, part, channelLevel, span) => {
     const isAcknowledged = isAskedToAcknowledge(envelope)
     const mustBeStored = isMore(askedLevel(envelope)) || isMore(channelLevel) || askedReplicas(envelope) > 0
     // In place of its own copy the sender gets an acknowledgement, so that its count of `n` has no hole.
@@ -123,6 +138,7 @@ export function createPublish(deps: PublishDeps): Publish {
       mustBeStored,
       isAnswered,
       part,
+      span,
       settled: undefined,
       isSettled: false,
     }
@@ -138,11 +154,11 @@ export function createPublish(deps: PublishDeps): Publish {
 
   const sendPrivate = createPrivate({ ...deps, draftOf })
 
-  return (client, envelope, now, settled) => {
+  const publish: PublishWithSpan = (client, envelope, now, settled, span) => {
     checkAcknowledge(envelope, log)
     if (envelope.type === 'private') {
       refusePaused(deps.roomOf(envelope.room))
-      return sendPrivate(client, envelope, settled)
+      return sendPrivate(client, envelope, settled, span)
     }
     if (envelope.channel === PM_CHANNEL)
       throw malformed('/channel', 'a channel other than `pm`, which is for `private` envelopes')
@@ -151,7 +167,9 @@ export function createPublish(deps: PublishDeps): Publish {
       if (room.broadcast === undefined) throw new CodedError('system_channel', { channel: `${room.name}:*` })
       refusePaused(room)
       room.lastUsed = now
-      return append(room.broadcast as Log<PublishDraft>, draftOf(client, envelope, room.present.has(client)), settled)
+      const isOwnCopy = room.present.has(client)
+      const draft = draftOf(client, envelope, isOwnCopy, undefined, undefined, span)
+      return append(room.broadcast as Log<PublishDraft>, draft, settled)
     }
     const channel = channelOf(client, envelope)
     // Everybody reads a system channel; what is said there is the bus's, and of configured ones the admins'.
@@ -163,8 +181,10 @@ export function createPublish(deps: PublishDeps): Publish {
     checkLevel(level, 0, log)
     channel.lastUsed = now
     const isOwnCopy = client.channels.has(channel) || client.rooms.has(channel.room)
-    return append(channel.log as Log<PublishDraft>, draftOf(client, envelope, isOwnCopy, undefined, level), settled)
+    const draft = draftOf(client, envelope, isOwnCopy, undefined, level, span)
+    return append(channel.log as Log<PublishDraft>, draft, settled)
   }
+  return deps.trace === undefined ? publish : traced(publish, deps.trace)
 }
 
 function refusePaused(room: Room | undefined): void {
