@@ -23,6 +23,7 @@ const floors = [
     auth: 'auth/',
     limits: 'limits/',
     telemetry: 'telemetry/',
+    tracing: 'tracing/',
   },
   // A contract lies below its drivers: a channel holds its log by the contract, whatever driver made it.
   { contracts: '(log|store)/contract[.]ts' },

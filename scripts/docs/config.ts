@@ -36,6 +36,7 @@ export const configPage: Page = {
       `\`--${fileReference.flag}\` or \`${fileReference.variable}\` names the file: JSON or TOML, by its ending.`,
       example,
       'A variable that is empty counts as not set, and so does what Kubernetes puts into every pod for a service named `arqonbus` (`ARQONBUS_SERVICE_HOST`, `ARQONBUS_PORT=tcp://…`).',
+      'The settings of [traces](../guide/tracing.md) are standard variables of OpenTelemetry and keep its names: `OTEL_SERVICE_NAME` is `--otel-service-name` and `otel_service_name`. Those that are not listed here are for others.',
       'Give secrets as variables or in the file: flags can be read by everybody on the machine.',
       '## Forms',
       forms.map((form) => `- ${form}`).join('\n'),

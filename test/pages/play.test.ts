@@ -34,6 +34,16 @@ test('a page that is quiet about the end of a connection is wrong', async () => 
   await expect(playPage(refused)).rejects.toThrow('line 4: the connection ended with 4400')
 })
 
+test('a span that is shown otherwise than it comes makes the page wrong, with its line', async () => {
+  const traced = page(connect, '< {"payload": {"event": "welcome", …}, …}', ping, '< {…}').replace(
+    'conversation',
+    'conversation OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 OTEL_BSP_SCHEDULE_DELAY=1',
+  )
+  const span = (kind: number) => `\`\`\`json span\n{"name": "command ping", "kind": ${kind}, …}\n\`\`\`\n`
+  await playPage(traced + span(2))
+  await expect(playPage(traced + span(2) + span(3))).rejects.toThrow('line 10: /kind: 2 in place of 3')
+})
+
 test('settings of a block are those of its bus', async () => {
   const settings = page(connect, '< {"payload": {"limits": {"max_depth": 9, …}, …}, …}').replace(
     'conversation',

@@ -2,16 +2,26 @@
 
 import { startRedis, type TestRedis } from '@arqonbus/testing'
 import { type BusProcess, startBusProcess } from '../support/bus-process.ts'
+import { type Collector, startCollector } from '../support/collector.ts'
 import { openTerminal, type Terminal } from '../support/terminal.ts'
 import { type Conversation, isConversation, readConversation, type Step } from './conversation.ts'
-import { fencedBlocks } from './markdown.ts'
+import { type Block, fencedBlocks } from './markdown.ts'
 import { type Bindings, mismatch, withBindings } from './match.ts'
 
 /** What the blocks of a page share: a bus, the terminals that are connected to it, and what was learned. */
-type Stage = { bus: BusProcess; redis: TestRedis | undefined; terminals: Map<string, Terminal>; bindings: Bindings }
+type Stage = {
+  bus: BusProcess
+  redis: TestRedis | undefined
+  collector: Collector | undefined
+  terminals: Map<string, Terminal>
+  bindings: Bindings
+}
 
 /** The Redis of a page: where a conversation names it, a real one stands in its place. */
 const REDIS_OF_PAGES = 'redis://127.0.0.1:6379'
+
+/** The collector of traces of a page, likewise. What it gets is shown by blocks marked `json span`, of the conversation before them. */
+const COLLECTOR_OF_PAGES = 'http://127.0.0.1:4318'
 
 /** True where a conversation of the page needs a Redis. */
 export const needsRedis = (markdown: string): boolean =>
@@ -21,8 +31,14 @@ export const needsRedis = (markdown: string): boolean =>
 export async function playPage(markdown: string): Promise<void> {
   let shared: Stage | undefined
   try {
-    for (const conversation of fencedBlocks(markdown).filter(isConversation).map(readConversation)) {
-      if (Object.keys(conversation.settings).length > 0) await playAlone(conversation)
+    const blocks = fencedBlocks(markdown).filter((block) => isConversation(block) || isSpan(block))
+    for (const [at, block] of blocks.entries()) {
+      if (isSpan(block)) continue
+      const conversation = readConversation(block)
+      const next = blocks.slice(at + 1)
+      const end = next.findIndex(isConversation)
+      const spans = end < 0 ? next : next.slice(0, end)
+      if (Object.keys(conversation.settings).length > 0) await playAlone(conversation, spans)
       else {
         shared ??= await setUp({})
         await play(conversation, shared)
@@ -34,11 +50,14 @@ export async function playPage(markdown: string): Promise<void> {
   }
 }
 
-async function playAlone(conversation: Conversation): Promise<void> {
+const isSpan = ({ info }: Block): boolean => info === 'json span'
+
+async function playAlone(conversation: Conversation, spans: readonly Block[]): Promise<void> {
   const stage = await setUp(conversation.settings)
   try {
     await play(conversation, stage)
     nothingUnread(stage)
+    for (const span of spans) await meetSpan(span, stage)
   } finally {
     await tearDown(stage)
   }
@@ -46,14 +65,21 @@ async function playAlone(conversation: Conversation): Promise<void> {
 
 async function setUp(settings: Record<string, string>): Promise<Stage> {
   const redis = settings.ARQONBUS_REDIS_URL === REDIS_OF_PAGES ? await startRedis() : undefined
-  const real = redis === undefined ? settings : { ...settings, ARQONBUS_REDIS_URL: redis.url }
-  return { bus: await startBusProcess({ settings: real }), redis, terminals: new Map(), bindings: new Map() }
+  const isTraced = settings.OTEL_EXPORTER_OTLP_ENDPOINT === COLLECTOR_OF_PAGES
+  const collector = isTraced ? startCollector() : undefined
+  const real = {
+    ...settings,
+    ...(redis && { ARQONBUS_REDIS_URL: redis.url }),
+    ...(collector && { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url }),
+  }
+  return { bus: await startBusProcess({ settings: real }), redis, collector, terminals: new Map(), bindings: new Map() }
 }
 
-async function tearDown({ bus, redis, terminals }: Stage): Promise<void> {
+async function tearDown({ bus, redis, collector, terminals }: Stage): Promise<void> {
   for (const terminal of terminals.values()) terminal.hangUp()
   await bus.stop('SIGKILL')
   await redis?.stop()
+  await collector?.stop()
 }
 
 async function play({ steps }: Conversation, stage: Stage): Promise<void> {
@@ -95,6 +121,15 @@ async function perform(step: Step, { bus, terminals, bindings }: Stage): Promise
 function agree(shown: string, actual: unknown, bindings: Bindings): void {
   const wrong = mismatch(shown, actual, bindings)
   if (wrong !== undefined) throw new Error(`${wrong}\nwhole: ${JSON.stringify(actual)}`)
+}
+
+/** Waits for the first span of the name that is shown, which must be what is shown. */
+async function meetSpan({ line, text }: Block, { collector, bindings }: Stage): Promise<void> {
+  if (collector === undefined) throw new Error(`line ${line}: nobody collects traces here`)
+  const [, name] = /"name": "([^"]*)"/.exec(text) ?? []
+  const { json } = await collector.span((span) => span.name === name)
+  const wrong = mismatch(text, json, bindings)
+  if (wrong !== undefined) throw new Error(`line ${line}: ${wrong}\nwhole: ${JSON.stringify(json)}`)
 }
 
 /** The default ports of the page are free ones here. */

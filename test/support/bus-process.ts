@@ -91,7 +91,7 @@ const freePorts = {
 
 /** The environment without the settings of whoever runs the tests. */
 function withoutSettings(environment: NodeJS.ProcessEnv): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('ARQONBUS_')))
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !/^(?:ARQONBUS|OTEL)_/.test(name)))
 }
 
 function parse(line: string): Record<string, unknown> | undefined {

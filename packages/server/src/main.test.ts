@@ -19,7 +19,7 @@ afterEach(async () => {
 })
 
 /** The environment without settings of whoever runs the tests. */
-const cleanEnv = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ARQONBUS_')))
+const cleanEnv = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:ARQONBUS|OTEL)_/.test(name)))
 
 /** Runs the process to its end. */
 async function run(args: string[], env: Record<string, string> = {}) {
@@ -86,6 +86,18 @@ test('mistakes are listed on the standard error, all at once, with exit code 78'
       code: 78,
     })
   }
+})
+
+test('a standard variable of OpenTelemetry that is wrong stops the start like any other setting', async () => {
+  const { err, code } = await run(['serve'], { OTEL_EXPORTER_OTLP_ENDPOINT: 'localhost:4318', OTEL_LOG_LEVEL: 'x' })
+  expect([err, code]).toEqual([
+    [
+      'The settings have a mistake:',
+      '  OTEL_EXPORTER_OTLP_ENDPOINT (environment): must be a URL such as http://127.0.0.1:4318, without user, password, query or fragment, but is "localhost:4318"',
+      '`arqonbus serve --help` lists every setting.\n',
+    ].join('\n'),
+    78,
+  ])
 })
 
 test('check-config prints what is in force, from all sources, without secrets', async () => {

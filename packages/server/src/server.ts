@@ -22,7 +22,7 @@ import { createTelemetryRelay, createTelemetryTeller } from './bus/publish/telem
 import { createReceive } from './bus/receive/receive.ts'
 import { createRun } from './bus/receive/run.ts'
 import { createCommands } from './commands/index.ts'
-import { type Config, longestFrame } from './config/index.ts'
+import { type Config, longestFrame, tracesUrl } from './config/index.ts'
 import { registerGauges } from './gauges.ts'
 import { serveHttp } from './http/serve.ts'
 import { boundedLogger } from './kit/bounded-logger.ts'
@@ -111,6 +111,13 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     longestIdle,
   )
 
+  // Where there are no traces, nothing of them is loaded, and nobody asks for them but by one `undefined`.
+  const url = tracesUrl(config)
+  const tracing =
+    url === undefined
+      ? undefined
+      : (await import('./tracing/tracing.ts')).createTracing({ url, config, clock, metrics, logger, node })
+
   // From the log to the clients.
   const frames = createFrames(clock, node)
   const catchUp = createCatchUp({
@@ -170,6 +177,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     answers,
     gaps,
     roomOf: rooms.get,
+    trace: tracing?.publish,
     openInbox,
     isKnown: (id) => clients.get(id) !== undefined || sessions.get(id) !== undefined,
   })
@@ -249,6 +257,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     logger,
     rate: config.rateLimit === null ? null : config.commandRate,
     isAdminKey,
+    trace: tracing?.command,
   })
 
   // What is there from the start.
@@ -353,6 +362,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       await keeper?.close(config.redisTimeoutMs)
       log.close()
       storage.close()
+      await tracing?.close()
       await http.close()
     },
   }

@@ -90,7 +90,7 @@ export const redis: Row = {
     },
     {
       title: 'What the log said',
-      description: 'Messages by outcome. repeated: sent again by clients that had no answer; held: Redis was away.',
+      description: 'Messages by outcome. duplicate: sent again by clients that had no answer; held: Redis was away.',
       kind: 'timeseries',
       width: 8,
       unit: 'cps',

@@ -13,6 +13,7 @@ export const groups = [
   'Access',
   'Storage',
   'Logs',
+  'Traces',
 ] as const
 
 /** What a setting declares beside its kind. */
@@ -44,17 +45,21 @@ export function optional<T>(inner: Kind<T>, declared: Omit<Declared<T>, 'default
 /** The names of one setting: `maxMessageBytes` is `MAX_MESSAGE_BYTES`, `--max-message-bytes`, `max_message_bytes`. */
 export type OptionNames = { readonly variable: string; readonly flag: string; readonly fileKey: string }
 
-/** The names that follow from a key. A unit at its end (`Ms`) is for the code alone: the value itself names it. */
+/**
+ * The names that follow from a key. A unit at its end (`Ms`) is for the code alone: the value itself names it. Keys that begin with `otel` are standard
+ * variables of OpenTelemetry, which have no prefix of ours.
+ */
 export function namesOf(key: string): OptionNames {
   const words = key
     .replace(/Ms$/, '')
     .split(/(?=[A-Z])/)
     .map((word) => word.toLowerCase())
   const fileKey = words.join('_')
-  return { variable: `${VARIABLE_PREFIX}${fileKey.toUpperCase()}`, flag: words.join('-'), fileKey }
+  const prefix = words[0] === 'otel' ? '' : VARIABLE_PREFIX
+  return { variable: `${prefix}${fileKey.toUpperCase()}`, flag: words.join('-'), fileKey }
 }
 
-/** What the names of all our variables begin with. */
+/** What the names of our variables begin with. */
 export const VARIABLE_PREFIX = 'ARQONBUS_'
 
 /** The file with settings has no place in itself: it is named by this flag or variable. */

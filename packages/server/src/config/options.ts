@@ -6,6 +6,7 @@
 import { type DefaultInputs, type Option, option, optional } from './option.ts'
 import { duration, integer, port, type Rate, rate, size } from './quantities.ts'
 import { rooms } from './rooms.ts'
+import { traceOptions } from './traces.ts'
 import { boolean, choice, host, list, origin, redisUrl, secret } from './words.ts'
 
 const MiB = 1024 * 1024
@@ -263,6 +264,8 @@ export const options = {
     default: 'auto',
     text: 'Lines for people or for machines; auto: for people on a terminal, else JSON.',
   }),
+
+  ...traceOptions,
 } as const
 
 /** The name of a setting in the code. */

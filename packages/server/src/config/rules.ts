@@ -2,6 +2,7 @@
 import { namesOf } from './option.ts'
 import { type Config, longestFrame, type OptionKey } from './options.ts'
 import { durationText, sizeText } from './quantities.ts'
+import { tracesUrl } from './traces.ts'
 
 /** One rule: the settings it is about, and the message when it does not hold. */
 export type Rule = { readonly keys: readonly OptionKey[]; broken(config: Config): string | undefined }
@@ -35,6 +36,29 @@ export const rules: readonly Rule[] = [
   distinct(['host', 'port'], ['telemetryHost', 'telemetryPort']),
   distinct(['host', 'port'], ['httpHost', 'httpPort']),
   distinct(['telemetryHost', 'telemetryPort'], ['httpHost', 'httpPort']),
+  {
+    keys: ['otelExporterOtlpTracesProtocol', 'otelExporterOtlpProtocol'],
+    broken(config) {
+      const protocol = config.otelExporterOtlpTracesProtocol ?? config.otelExporterOtlpProtocol
+      if (tracesUrl(config) === undefined || protocol === 'http/json') return undefined
+      return `must be http/json where traces are on, but is ${protocol}: collectors take JSON on their HTTP port too (4318 by custom); set OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/json`
+    },
+  },
+  {
+    keys: ['otelTracesSamplerArg', 'otelTracesSampler'],
+    broken(config) {
+      const { otelTracesSampler: sampler, otelTracesSamplerArg: arg } = config
+      if (tracesUrl(config) === undefined || arg === undefined || sampler.endsWith('traceidratio')) return undefined
+      return `means nothing where OTEL_TRACES_SAMPLER is ${sampler}: set that to parentbased_traceidratio, or leave this out`
+    },
+  },
+  {
+    keys: ['otelBspMaxExportBatchSize', 'otelBspMaxQueueSize'],
+    broken({ otelBspMaxExportBatchSize: batch, otelBspMaxQueueSize: queue }) {
+      if (batch <= queue) return undefined
+      return `OTEL_BSP_MAX_EXPORT_BATCH_SIZE must be at most OTEL_BSP_MAX_QUEUE_SIZE (${queue}), but is ${batch}: so many never wait`
+    },
+  },
 ]
 
 type Door = ['host' | 'telemetryHost' | 'httpHost', 'port' | 'telemetryPort' | 'httpPort']

@@ -61,7 +61,8 @@ export function fromFlags(flags: Flags, stray: readonly string[]): Given {
 export function fromEnvironment(environment: Environment): Given {
   const given: Given = { values: new Map(), mistakes: [] }
   for (const [name, raw] of Object.entries(environment)) {
-    if (!name.startsWith(VARIABLE_PREFIX) || raw === undefined || raw === '') continue
+    const isOurs = name.startsWith(VARIABLE_PREFIX) || byVariable.has(name)
+    if (!isOurs || raw === undefined || raw === '') continue
     if (name === configFile.variable || isServiceLink(name, raw)) continue
     const key = byVariable.get(name)
     if (key !== undefined) given.values.set(key, { raw, name })

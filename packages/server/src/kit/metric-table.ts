@@ -34,6 +34,11 @@ export const counters = {
     name: 'arqonbus_storage_degraded_total',
     help: 'Times that the external log went away.',
   },
+  tracesExported: { name: 'arqonbus_traces_exported_total', help: 'Spans that the collector of traces has taken.' },
+  tracesDropped: {
+    name: 'arqonbus_traces_dropped_total',
+    help: 'Spans that were dropped: too many waited, or the collector did not take them.',
+  },
 } as const
 
 /** The name of a counter's field. */
@@ -81,7 +86,7 @@ export const labelled = {
 } as const
 
 /** What a log says of a message: it has it now, it had it, it is kept until Redis is back, or it is not taken. */
-export const appendOutcomes = ['appended', 'repeated', 'held', 'refused'] as const
+export const appendOutcomes = ['appended', 'duplicate', 'held', 'refused'] as const
 
 /** What a log says of a message. */
 export type AppendOutcome = (typeof appendOutcomes)[number]

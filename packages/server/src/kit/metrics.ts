@@ -130,6 +130,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     slowClosed: 0,
     publishersPaused: 0,
     storageDegraded: 0,
+    tracesExported: 0,
+    tracesDropped: 0,
     reject: (code) => add(byCode, code, 1),
     command: (name, ok, seconds) => {
       const entry = byCommand.get(name) ?? byCommand.get(UNKNOWN)!
@@ -142,7 +144,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     expire: (reason, count = 1) => {
       byExpiry[reason] += count
     },
-    appends: { appended: 0, repeated: 0, held: 0, refused: 0 },
+    appends: { appended: 0, duplicate: 0, held: 0, refused: 0 },
     appended: (seconds) => observe(appending, seconds),
     pinged: (seconds) => observe(pings, seconds),
     storageConnect: (outcome) => add(byConnect, outcome, 1),

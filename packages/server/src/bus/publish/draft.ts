@@ -2,6 +2,10 @@
 import { CodedError, type DurabilityLevel, type Position, type ReadEnvelope } from '@arqonbus/protocol'
 import type { Draft, LogDriver } from '../../log/contract.ts'
 import type { Client, Outlet } from '../../state/model.ts'
+import type { PublishSpan } from '../../tracing/spans.ts'
+
+/** Publishes an accepted `event` or `private` envelope. True where the log has answered already; else `settled` is called when it does. */
+export type Publish = (client: Client, envelope: ReadEnvelope, now: number, settled: () => void) => boolean
 
 /** A message on its way, and who waits for what becomes of it. */
 export type PublishDraft = Draft & {
@@ -10,6 +14,8 @@ export type PublishDraft = Draft & {
   readonly isAnswered: boolean
   /** For a private message: who hears what became of this part of it, in the sender's place. */
   readonly part: PrivatePart | undefined
+  /** Its span, where the message is traced; that of a private message is the sender's affair, not that of a part. */
+  readonly span: PublishSpan | undefined
   /** Called when a log that answers later has answered. */
   settled: (() => void) | undefined
   isSettled: boolean
@@ -32,6 +38,7 @@ export type DraftOf = (
   isOwnCopy: boolean,
   part?: PrivatePart,
   channelLevel?: DurabilityLevel,
+  span?: PublishSpan,
 ) => PublishDraft
 
 /** Subscribed connections that are known here. */

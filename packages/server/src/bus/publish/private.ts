@@ -10,6 +10,7 @@ import {
 } from '@arqonbus/protocol'
 import type { Inbox } from '../../state/inboxes.ts'
 import type { Client } from '../../state/model.ts'
+import type { PublishSpan } from '../../tracing/spans.ts'
 import type { Answers } from '../deliver/answers.ts'
 import type { OpenInbox } from '../places/open-inbox.ts'
 import { isLessThanAsked, isLower } from './asked.ts'
@@ -29,7 +30,7 @@ export type PrivateDeps = {
 export function createPrivate(deps: PrivateDeps) {
   const { answers } = deps
 
-  return (client: Client, envelope: ReadEnvelope, settled: () => void): boolean => {
+  return (client: Client, envelope: ReadEnvelope, settled: () => void, span: PublishSpan | undefined): boolean => {
     if (envelope.channel !== PM_CHANNEL)
       throw malformed('/channel', '`pm`: private envelopes go to the channel pm of a room')
     if (envelope.room === TELEMETRY_ROOM)
@@ -42,10 +43,11 @@ export function createPrivate(deps: PrivateDeps) {
     const others = [...new Set(recipients)].filter((id) => id !== client.id).map((id) => deps.openInbox(id))
     let isSettled = false
     let isLater = false
-    send(client, envelope, own, others, () => {
+    const ended = () => {
       isSettled = true
       if (isLater) settled()
-    })
+    }
+    send(client, envelope, own, others, ended, span)
     isLater = true
     return isSettled
   }
@@ -60,6 +62,7 @@ export function createPrivate(deps: PrivateDeps) {
     own: Inbox,
     others: readonly Inbox[],
     settled: () => void,
+    span: PublishSpan | undefined,
   ): void {
     let waiting = others.length
     let taken: Taken | undefined
@@ -70,8 +73,10 @@ export function createPrivate(deps: PrivateDeps) {
     let level: DurabilityLevel | undefined
 
     const finish = () => {
-      if (isPartial || isLessThanAsked(envelope, replicas, level))
-        answers.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
+      const isUnknown = isPartial || isLessThanAsked(envelope, replicas, level)
+      if (isUnknown) span?.refused('outcome_unknown')
+      else span?.taken(taken?.duplicate ? 'duplicate' : isHeld ? 'held' : 'appended', taken?.position)
+      if (isUnknown) answers.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
       else if (taken !== undefined && ownDraft.isAnswered) {
         answers.acknowledge(client, envelope.id, {
           position: taken.position ?? null,
@@ -110,6 +115,7 @@ export function createPrivate(deps: PrivateDeps) {
     const ownDraft = deps.draftOf(client, envelope, true, {
       taken: ownTaken,
       refused(error) {
+        span?.refused(error.code)
         answers.refuseMessage(client, envelope, error)
         settled()
       },

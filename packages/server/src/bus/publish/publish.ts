@@ -16,13 +16,15 @@ import { type Clock, isoTime } from '../../kit/clock.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import type { Entry, Log } from '../../log/contract.ts'
 import type { Channel, Client, Outlet, Room } from '../../state/model.ts'
+import type { Taking, TracePublish } from '../../tracing/spans.ts'
 import type { Answers } from '../deliver/answers.ts'
 import type { Delivery } from '../deliver/deliver.ts'
 import type { GapNotices } from '../deliver/gaps.ts'
 import { askerOf, type Places } from '../places/places.ts'
 import { askedLevel, askedReplicas, isLessThanAsked, isLower } from './asked.ts'
-import { type BusLog, countListeners, type DraftOf, malformed, type PublishDraft } from './draft.ts'
+import { type BusLog, countListeners, type DraftOf, malformed, type Publish, type PublishDraft } from './draft.ts'
 import { createPrivate, type PrivateDeps } from './private.ts'
+import { endSpan, type PublishWithSpan, traced } from './traced.ts'
 
 /** What publishing needs. */
 export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'isKnown'> & {
@@ -35,10 +37,9 @@ export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'isKnown'> & {
   readonly gaps: GapNotices
   /** The room of a private message, where there is one. */
   readonly roomOf: (name: string) => Room | undefined
+  /** Begins the span of a message, where there are traces. */
+  readonly trace: TracePublish | undefined
 }
-
-/** Publishes an accepted `event` or `private` envelope. True where the log has answered already; else `settled` is called when it does. */
-export type Publish = (client: Client, envelope: ReadEnvelope, now: number, settled: () => void) => boolean
 
 /** Makes it, and listens to the log. */
 export function createPublish(deps: PublishDeps): Publish {
@@ -75,37 +76,40 @@ export function createPublish(deps: PublishDeps): Publish {
     delivery.toOutlets(outlets, entry.text, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
   }
 
+  /** A log has it: that is counted, traced and answered, and the draft is done. */
+  const taken = (
+    how: Taking,
+    outlets: readonly Outlet[],
+    position: Position | undefined,
+    draft: PublishDraft,
+    replicas?: number,
+    level?: DurabilityLevel,
+  ) => {
+    const isDuplicate = how === 'duplicate'
+    appends[how]++
+    endSpan(draft, how, position, replicas, level)
+    if (draft.part !== undefined) draft.part.taken(position, isDuplicate, replicas, level)
+    else if (draft.isAnswered || isDuplicate) acknowledge(draft, position, isDuplicate, outlets, replicas, level)
+    settle(draft)
+  }
+
   log.listen({
     announced: deliver,
     appended(outlets, entry, draft, replicas, level) {
       deliver(outlets, entry, draft)
-      if (draft === undefined) return
-      appends.appended++
-      if (draft.part !== undefined) draft.part.taken(entry, false, replicas, level)
-      else if (draft.isAnswered) acknowledge(draft, entry, false, outlets, replicas, level)
-      settle(draft)
+      if (draft !== undefined) taken('appended', outlets, entry, draft, replicas, level)
     },
-    confirmed(outlets, position, draft, replicas, level) {
-      appends.appended++
-      if (draft.part !== undefined) draft.part.taken(position, false, replicas, level)
-      else if (draft.isAnswered) acknowledge(draft, position, false, outlets, replicas, level)
-      settle(draft)
-    },
-    repeated(outlets, position, draft, replicas, level) {
-      appends.repeated++
-      if (draft.part !== undefined) draft.part.taken(position, true, replicas, level)
-      else acknowledge(draft, position, true, outlets, replicas, level)
-      settle(draft)
-    },
+    confirmed: (outlets, position, draft, replicas, level) =>
+      taken('appended', outlets, position, draft, replicas, level),
+    repeated: (outlets, position, draft, replicas, level) =>
+      taken('duplicate', outlets, position, draft, replicas, level),
     held(outlets, draft) {
-      appends.held++
       delivery.toOutlets(outlets, provisional(draft.envelope, isoTime(clock.now())))
-      if (draft.part !== undefined) draft.part.taken(undefined, false)
-      else if (draft.isAnswered) acknowledge(draft, undefined, false, outlets)
-      settle(draft)
+      taken('held', outlets, undefined, draft)
     },
     refused(_outlets, error, draft) {
       appends.refused++
+      draft.span?.refused(error.code)
       if (draft.part !== undefined) draft.part.refused(error)
       else answers.refuseMessage(draft.client, draft.envelope, error)
       settle(draft)
@@ -126,7 +130,7 @@ export function createPublish(deps: PublishDeps): Publish {
     draft.settled = settled
     return false
   }
-  const draftOf: DraftOf = (client, envelope, isOwnCopy, part, channelLevel) => {
+  const draftOf: DraftOf = (client, envelope, isOwnCopy, part, channelLevel, span) => {
     const isAcknowledged = isAskedToAcknowledge(envelope)
     const mustBeStored = isMore(askedLevel(envelope)) || isMore(channelLevel) || askedReplicas(envelope) > 0
     // In place of its own copy the sender gets an acknowledgement, so that its count of `n` has no hole.
@@ -138,6 +142,7 @@ export function createPublish(deps: PublishDeps): Publish {
       mustBeStored,
       isAnswered,
       part,
+      span,
       settled: undefined,
       isSettled: false,
     }
@@ -153,11 +158,11 @@ export function createPublish(deps: PublishDeps): Publish {
 
   const sendPrivate = createPrivate({ ...deps, draftOf })
 
-  return (client, envelope, now, settled) => {
+  const publish: PublishWithSpan = (client, envelope, now, settled, span) => {
     checkAcknowledge(envelope, log)
     if (envelope.type === 'private') {
       refusePaused(deps.roomOf(envelope.room))
-      return sendPrivate(client, envelope, settled)
+      return sendPrivate(client, envelope, settled, span)
     }
     if (envelope.channel === PM_CHANNEL)
       throw malformed('/channel', 'a channel other than `pm`, which is for `private` envelopes')
@@ -166,7 +171,9 @@ export function createPublish(deps: PublishDeps): Publish {
       if (room.broadcast === undefined) throw new CodedError('system_channel', { channel: `${room.name}:*` })
       refusePaused(room)
       room.lastUsed = now
-      return append(room.broadcast as Log<PublishDraft>, draftOf(client, envelope, room.present.has(client)), settled)
+      const isOwnCopy = room.present.has(client)
+      const draft = draftOf(client, envelope, isOwnCopy, undefined, undefined, span)
+      return append(room.broadcast as Log<PublishDraft>, draft, settled)
     }
     const channel = channelOf(client, envelope)
     // Everybody reads a system channel; what is said there is the bus's, and of configured ones the admins'.
@@ -178,8 +185,10 @@ export function createPublish(deps: PublishDeps): Publish {
     checkLevel(level, 0, log)
     channel.lastUsed = now
     const isOwnCopy = client.channels.has(channel) || client.rooms.has(channel.room)
-    return append(channel.log as Log<PublishDraft>, draftOf(client, envelope, isOwnCopy, undefined, level), settled)
+    const draft = draftOf(client, envelope, isOwnCopy, undefined, level, span)
+    return append(channel.log as Log<PublishDraft>, draft, settled)
   }
+  return deps.trace === undefined ? publish : traced(publish, deps.trace)
 }
 
 function refusePaused(room: Room | undefined): void {

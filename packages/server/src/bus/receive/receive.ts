@@ -21,7 +21,7 @@ import type { Client } from '../../state/model.ts'
 import type { Answers } from '../deliver/answers.ts'
 import type { CatchUp } from '../deliver/catch-up.ts'
 import type { Delivery } from '../deliver/deliver.ts'
-import type { Publish } from '../publish/publish.ts'
+import type { Publish } from '../publish/draft.ts'
 import { faultOf } from './faults.ts'
 import type { Run } from './run.ts'
 

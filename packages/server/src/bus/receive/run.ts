@@ -1,10 +1,11 @@
 /** Runs commands: finds, checks in order (parameters, permission, existence, state), calls, answers (protocol §7). */
-import { CodedError, compile, payloadOf, type ReadEnvelope } from '@arqonbus/protocol'
+import { CodedError, compile, type ErrorCode, payloadOf, type ReadEnvelope } from '@arqonbus/protocol'
 import type { Logger } from '../../kit/logger.ts'
 import { then } from '../../kit/maybe.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import { type Bucket, type Rate, take, waitMs } from '../../limits/bucket.ts'
 import type { Client } from '../../state/model.ts'
+import type { TraceCommand } from '../../tracing/spans.ts'
 import { addressOf } from '../call/address.ts'
 import type { Call, Command } from '../call/call.ts'
 import type { Answers } from '../deliver/answers.ts'
@@ -20,6 +21,8 @@ export type RunDeps = {
   /** The rate of each of the costly commands. */
   readonly rate: Rate | null
   readonly isAdminKey: (key: string) => boolean
+  /** Begins the span of a command, where there are traces. */
+  readonly trace: TraceCommand | undefined
 }
 
 /** Runs the command of an envelope; a promise where the answer comes later. The buckets are those of the connection. */
@@ -33,7 +36,7 @@ export type Run = (
 type Payload = ReturnType<typeof payloadOf>
 
 /** Makes it. */
-export function createRun({ commands, answers, metrics, logger, rate, isAdminKey }: RunDeps): Run {
+export function createRun({ commands, answers, metrics, logger, rate, isAdminKey, trace }: RunDeps): Run {
   const registry = new Map(commands.map((one) => [one.shape.name, { ...one, check: compile(one.shape.parameters) }]))
 
   const nameOf = (payload: Payload): string => {
@@ -76,14 +79,18 @@ export function createRun({ commands, answers, metrics, logger, rate, isAdminKey
 
   return (client, envelope, now, buckets) => {
     const started = performance.now()
+    const endSpan = trace?.(client.id, envelope)
     const payload = payloadOf(envelope)
     const name = typeof payload.name === 'string' ? payload.name : undefined
     // A name that no command has is not repeated: nobody can fill the log or an answer with it.
     const known = name !== undefined && registry.has(name) ? name : undefined
-    const done = (ok: boolean) => metrics.command(known ?? 'unknown', ok, (performance.now() - started) / 1000)
+    const done = (code?: ErrorCode) => {
+      metrics.command(known ?? 'unknown', code === undefined, (performance.now() - started) / 1000)
+      endSpan?.(known ?? 'unknown', code)
+    }
     const succeed = (responseFormat: string, result: object) => {
       answers.succeed(client, envelope.id, known, responseFormat, result)
-      done(true)
+      done()
       logger.debug({
         event: 'command',
         client_id: client.id,
@@ -95,7 +102,7 @@ export function createRun({ commands, answers, metrics, logger, rate, isAdminKey
     const fail = (problem: unknown) => {
       const error = faultOf(problem, logger, client)
       answers.refuse(client, envelope.id, known, error)
-      done(false)
+      done(error.code)
       logger.info({
         event: 'command_refused',
         client_id: client.id,
