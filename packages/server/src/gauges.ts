@@ -7,11 +7,13 @@ import type { BusDoor } from './sockets/bus-door.ts'
 import type { Clients } from './state/clients.ts'
 import type { Rooms } from './state/rooms.ts'
 import type { Sessions } from './state/sessions.ts'
+import type { TelemetryServer } from './telemetry.ts'
 
 /** The parts that are asked. */
 export type GaugeSources = {
   readonly metrics: Pick<Metrics, 'gauge'>
   readonly door: BusDoor
+  readonly telemetryServer: TelemetryServer
   readonly clients: Clients
   readonly sessions: Sessions
   readonly rooms: Rooms
@@ -23,8 +25,9 @@ export type GaugeSources = {
 
 /** Registers all of them. */
 export function registerGauges(sources: GaugeSources): void {
-  const { metrics, door, clients, sessions, rooms, membership, catchUp, log, isStorageAway } = sources
+  const { metrics, door, telemetryServer, clients, sessions, rooms, membership, catchUp, log, isStorageAway } = sources
   metrics.gauge('connections', () => door.connections)
+  metrics.gauge('telemetryConnections', () => telemetryServer.connections)
   metrics.gauge('clients', () => clients.countByType())
   metrics.gauge('sessions', () => sessions.size)
   metrics.gauge('rooms', () => rooms.size)

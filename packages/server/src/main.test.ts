@@ -7,7 +7,7 @@ import { join } from 'node:path'
 
 const main = join(import.meta.dir, 'main.ts')
 const fixture = join(import.meta.dir, 'main.fixture.ts')
-const free = ['--port', '0', '--http-port', '0']
+const free = ['--port', '0', '--http-port', '0', '--telemetry-port', '0']
 
 // Every test starts processes, some of them several.
 setDefaultTimeout(30_000)

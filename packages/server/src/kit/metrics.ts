@@ -22,6 +22,9 @@ import {
   processMetrics,
   type RefusalReason,
   refusalReasons,
+  type TelemetryDropReason,
+  telemetryDropReasons,
+  telemetryTypes,
 } from './metric-table.ts'
 import { versionInfo } from './version.ts'
 
@@ -42,6 +45,10 @@ export type Metrics = Record<CounterField, number> & {
   refuseConnection(reason: RefusalReason): void
   /** Messages left the history. */
   expire(reason: ExpiryReason, count?: number): void
+  /** An event of telemetry was told; `other` is for clients' types. */
+  telemetryEvent(type: string): void
+  /** Events of telemetry were not told. */
+  telemetryDropped(reason: TelemetryDropReason, count?: number): void
   /** The external log has answered a call. */
   appended(seconds: number): void
   /** A timer fired this much too late. */
@@ -67,6 +74,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   // A record, for from a full log one leaves with each message that comes.
   const byExpiry = Object.fromEntries(expiryReasons.map((reason) => [reason, 0])) as Record<ExpiryReason, number>
   const byLimit = tally(limitNames)
+  const byTelemetryType = tally(telemetryTypes)
+  const byTelemetryDrop = tally(telemetryDropReasons)
   const byHttp = new Map<string, number>()
   const byCommand = new Map<string, CommandTally>()
   for (const name of [...commands, UNKNOWN]) {
@@ -109,6 +118,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     expire: (reason, count = 1) => {
       byExpiry[reason] += count
     },
+    telemetryEvent: (type) => add(byTelemetryType, type, 1),
+    telemetryDropped: (reason, count = 1) => add(byTelemetryDrop, reason, count),
     appended: (seconds) => observe(appending, seconds),
     loopLag: (seconds) => observe(lag, seconds),
     httpRequest: (route, status) => add(byHttp, `${route} ${status}`, 1),
@@ -124,6 +135,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   register('counter', labelled.refused, () => tallySamples(labelled.refused.label, byRefusal))
   register('counter', labelled.expired, () => tallySamples(labelled.expired.label, Object.entries(byExpiry)))
   register('counter', labelled.limits, () => tallySamples(labelled.limits.label, byLimit))
+  register('counter', labelled.telemetryEvents, () => tallySamples(labelled.telemetryEvents.label, byTelemetryType))
+  register('counter', labelled.telemetryDropped, () => tallySamples(labelled.telemetryDropped.label, byTelemetryDrop))
   register('counter', commandCounter, () => [...byCommand].flatMap(commandSamples))
   register('histogram', histograms.commandSeconds, () => [...byCommand].flatMap(commandHistogram))
   register('histogram', histograms.routingSeconds, () => histogramSamples(histograms.routingSeconds.name, routing, {}))

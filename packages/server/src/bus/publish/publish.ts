@@ -24,7 +24,7 @@ import { askedReplicas, type BusLog, countListeners, type DraftOf, malformed, ty
 import { createPrivate, type PrivateDeps } from './private.ts'
 
 /** What publishing needs. */
-export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'isKnown'> & {
+export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'isKnown' | 'routed'> & {
   readonly log: BusLog
   readonly clock: Clock
   readonly places: Places
@@ -65,18 +65,28 @@ export function createPublish(deps: PublishDeps): Publish {
     })
   }
 
+  const taken = (
+    draft: PublishDraft,
+    position: Position | undefined,
+    outlets: readonly Outlet[],
+    replicas?: number,
+  ) => {
+    deps.routed(draft.client, draft.envelope, outlets[0])
+    if (draft.isAnswered) acknowledge(draft, position, false, outlets, replicas)
+  }
+
   log.listen({
     appended(outlets, entry, draft, replicas) {
       deps.gaps.before(outlets, entry)
       delivery.toOutlets(outlets, entry.text, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
       if (draft === undefined) return
       if (draft.part !== undefined) draft.part.taken(entry, false, replicas)
-      else if (draft.isAnswered) acknowledge(draft, entry, false, outlets, replicas)
+      else taken(draft, entry, outlets, replicas)
       settle(draft)
     },
     confirmed(outlets, position, draft, replicas) {
       if (draft.part !== undefined) draft.part.taken(position, false, replicas)
-      else if (draft.isAnswered) acknowledge(draft, position, false, outlets, replicas)
+      else taken(draft, position, outlets, replicas)
       settle(draft)
     },
     repeated(outlets, position, draft, replicas) {
@@ -87,7 +97,7 @@ export function createPublish(deps: PublishDeps): Publish {
     held(outlets, draft) {
       delivery.toOutlets(outlets, provisional(draft.envelope, isoTime(clock.now())))
       if (draft.part !== undefined) draft.part.taken(undefined, false)
-      else if (draft.isAnswered) acknowledge(draft, undefined, false, outlets)
+      else taken(draft, undefined, outlets)
       settle(draft)
     },
     refused(_outlets, error, draft) {

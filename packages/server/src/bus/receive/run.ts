@@ -1,5 +1,5 @@
 /** Runs commands: finds, checks in order (parameters, permission, existence, state), calls, answers (protocol §7). */
-import { CodedError, compile, payloadOf, type ReadEnvelope } from '@arqonbus/protocol'
+import { CodedError, compile, type ErrorCode, payloadOf, type ReadEnvelope } from '@arqonbus/protocol'
 import type { Logger } from '../../kit/logger.ts'
 import { then } from '../../kit/maybe.ts'
 import type { Metrics } from '../../kit/metrics.ts'
@@ -20,6 +20,8 @@ export type RunDeps = {
   /** The rate of each of the costly commands. */
   readonly rate: Rate | null
   readonly isAdminKey: (key: string) => boolean
+  /** Hears of each command: who sent it, which it is where there is such a one, and why it was refused where it was. */
+  readonly ran: (client: Client, command: string | undefined, refused?: ErrorCode) => void
 }
 
 /** Runs the command of an envelope; a promise where the answer comes later. The buckets are those of the connection. */
@@ -33,7 +35,7 @@ export type Run = (
 type Payload = ReturnType<typeof payloadOf>
 
 /** Makes it. */
-export function createRun({ commands, answers, metrics, logger, rate, isAdminKey }: RunDeps): Run {
+export function createRun({ commands, answers, metrics, logger, rate, isAdminKey, ran }: RunDeps): Run {
   const registry = new Map(commands.map((one) => [one.shape.name, { ...one, check: compile(one.shape.parameters) }]))
 
   const nameOf = (payload: Payload): string => {
@@ -84,6 +86,7 @@ export function createRun({ commands, answers, metrics, logger, rate, isAdminKey
     const succeed = (responseFormat: string, result: object) => {
       answers.succeed(client, envelope.id, known, responseFormat, result)
       done(true)
+      ran(client, known)
       logger.debug({
         event: 'command',
         client_id: client.id,
@@ -96,6 +99,7 @@ export function createRun({ commands, answers, metrics, logger, rate, isAdminKey
       const error = faultOf(problem, logger, client)
       answers.refuse(client, envelope.id, known, error)
       done(false)
+      ran(client, known, error.code)
       logger.info({
         event: 'command_refused',
         client_id: client.id,
