@@ -1,6 +1,13 @@
 /** `docs/reference/metrics.md`: every metric, from the one table of them. */
 
-import { expiryReasons, limitNames, type MetricEntry, metricEntries, refusalReasons } from '@arqonbus/server/metrics'
+import {
+  expiryReasons,
+  limitNames,
+  type MetricEntry,
+  metricEntries,
+  refusalReasons,
+  telemetryDropReasons,
+} from '@arqonbus/server/metrics'
 import { generatedFrom, type Page, page, table } from './page.ts'
 
 const words = (list: readonly string[]) => list.map((word) => `\`${word}\``).join(', ')
@@ -19,7 +26,8 @@ export const metricsPage: Page = {
         '- `code`: the [error codes](errors.md).',
         '- `command`: the [commands](commands.md), and `unknown` for names that are none. `status`: `success`, `error`.',
         '- `client_type`: `human`, `ai-agent`, `dashboard`, `service`.',
-        `- \`reason\` of refused connections: ${words(refusalReasons)}; of expired messages: ${words(expiryReasons)}.`,
+        `- \`reason\` of refused connections: ${words(refusalReasons)}; of expired messages: ${words(expiryReasons)}; of telemetry that was not told: ${words(telemetryDropReasons)} (its type was over budget, or its listener too slow).`,
+        '- `type`: the [telemetry events](telemetry.md), and `other` for those that clients send.',
         `- \`limit\`: ${words(limitNames)}.`,
         '- `route`: the paths of HTTP, and `other`. `status`: the HTTP status.',
       ].join('\n'),
