@@ -88,6 +88,32 @@ test('events come within 500 ms of their cause while the bus is under full load'
   expect(p99).toBeLessThan(500)
 })
 
+test('many listeners all hear every event, once and in order', async () => {
+  const bus = await startBus(unlimited)
+  const listeners = await Promise.all(Array.from({ length: 40 }, () => bus.listen({ client_events: '*' })))
+  const ann = await bus.as('ann')
+  const many = 200
+  for (let i = 0; i < many; i++) {
+    const payload = { eventType: 'step', payload: { i } }
+    ann.send({ type: 'telemetry', room: 'integriguard', channel: 'telemetry-stream', payload })
+    if (i % 20 === 0) await ann.command('ping')
+    // One goes, another comes in its place.
+    if (i === many / 2) await listeners.shift()!.close()
+  }
+  for (const listener of listeners) {
+    for (let i = 0; i < many; i++) expect((await listener.next()).payload.payload).toEqual({ i })
+    expect(listener.frames).toEqual([])
+  }
+  const last = await bus.listen({ client_events: 'step' })
+  ann.send({
+    type: 'telemetry',
+    room: 'integriguard',
+    channel: 'telemetry-stream',
+    payload: { eventType: 'step', payload: { i: many } },
+  })
+  for (const listener of [...listeners, last]) expect((await listener.next()).payload.payload).toEqual({ i: many })
+})
+
 test('nothing is made of what nobody listens to', async () => {
   const bus = await startBus(unlimited)
   const act = async (id: string) => {

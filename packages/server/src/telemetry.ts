@@ -158,6 +158,7 @@ export function createTelemetryServer(deps: TelemetryServerDeps): TelemetryServe
       }
     },
     async close(timeoutMs) {
+      toListeners.flush()
       for (const listener of [...listeners.all()]) toListeners.close(listener, 'restarting')
       const deadline = performance.now() + timeoutMs
       while ((door?.connections ?? 0) > 0 && performance.now() < deadline)

@@ -128,14 +128,14 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
       echo: handshake.echo,
       connectedAt: now,
       topics: topicsOf(handshake.filter),
+      lane: listeners.nextLane(),
       transport: createTransport(socket, metrics, publish),
       lastHeard: now,
       lag: undefined,
       isClosing: false,
     }
     toListeners.toListener(listener, frames.notice(welcomeOf(listener, handshake)))
-    for (const topic of listener.topics) listener.transport.subscribe(topic)
-    listeners.add(listener)
+    toListeners.listen(listener)
     socket.data.intake = createListenerIntake(listener)
     logger.info({ event: 'listener_connected', client_id: id, client_type: listener.profile.clientType })
   }
