@@ -14,6 +14,7 @@ import { errorsPage } from './docs/errors.ts'
 import { metricsPage } from './docs/metrics.ts'
 import type { Page } from './docs/page.ts'
 import { schemaFolder, schemaPages } from './docs/schemas.ts'
+import { telemetryPage } from './docs/telemetry.ts'
 
 /** Every generated page. A new generator is a file in `docs/` beside this one and an entry here. */
 const pages: readonly Page[] = [
@@ -24,6 +25,7 @@ const pages: readonly Page[] = [
   envelopePage,
   errorsPage,
   metricsPage,
+  telemetryPage,
   ...schemaPages,
 ]
 

@@ -37,6 +37,10 @@ const known: Record<string, Shown> = {
   stormP99Ms: { label: 'answer in the storm p99, ms', decimals: 1 },
   stormMaxMs: { label: 'slowest answer in the storm, ms', decimals: 1 },
   stormConnections: { label: 'connections that the storm made', decimals: 0 },
+  eventP50Ms: { label: 'telemetry event p50, ms', decimals: 1 },
+  eventP99Ms: { label: 'telemetry event p99, ms', decimals: 1 },
+  eventMaxMs: { label: 'slowest telemetry event, ms', decimals: 1 },
+  eventsMissing: { label: 'telemetry events missing', decimals: 0 },
   slowReaderClosed: { label: 'times the slow reader was closed', decimals: 0 },
 }
 

@@ -62,7 +62,7 @@ function takeOfBare(): Take {
 async function takeOfBus(): Promise<Take> {
   let behind: BusDoorDeps | undefined
   await startServer({
-    config: testConfig({ rateLimit: null }),
+    config: testConfig({ rateLimit: null, telemetry: false }),
     openDoor: (_, deps) => {
       behind = deps
       return {

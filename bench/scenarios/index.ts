@@ -8,6 +8,7 @@ import { redisCpu, redisDisk, redisStored } from './redis-publish.ts'
 import { redisRecovery } from './redis-recovery.ts'
 import type { Scenario } from './scenario.ts'
 import { slowReader } from './slow-reader.ts'
+import { telemetryFanout, telemetryListeners } from './telemetry.ts'
 
 /** All loads, in the order in which they run and are printed. */
 export const scenarios: readonly Scenario[] = [
@@ -19,6 +20,8 @@ export const scenarios: readonly Scenario[] = [
   memoryLog,
   http,
   slowReader,
+  telemetryFanout,
+  telemetryListeners,
   redisStored,
   redisDisk,
   redisCpu,

@@ -9,6 +9,8 @@ export interface Server {
   readonly door: Door
   /** Base address of health, metrics and version; the bare server has none. */
   readonly httpUrl: string | undefined
+  /** Where it tells what happens; the bare server does not. */
+  readonly telemetryUrl: string | undefined
   /** Whether it numbers what it delivers. */
   readonly positions: boolean
   stop(): Promise<void>
@@ -35,11 +37,16 @@ export async function startServer(kind: ServerKind, settings: Record<string, str
     child.kill('SIGKILL')
     rmSync(log, { force: true })
   })
-  const { bus_url: url, http_url: httpUrl } = await listening(log, () => child.exitCode === null)
+  const {
+    bus_url: url,
+    http_url: httpUrl,
+    telemetry_url: telemetryUrl,
+  } = await listening(log, () => child.exitCode === null)
   return {
     pid: child.pid,
     door: kind === 'bus' ? busDoor(url) : bareDoor(url),
     httpUrl,
+    telemetryUrl,
     positions: kind === 'bus',
     async stop() {
       child.kill('SIGTERM')
@@ -82,6 +89,18 @@ export function busDoor(url: string, joins: readonly string[] = ['bench:main']):
   }
 }
 
+/** The door of the telemetry server; `query` is what a listener says beside who it is. */
+export function telemetryDoor(url: string, query = ''): Door {
+  return {
+    url,
+    path: (clientId) => `/?client_id=${clientId}&client_type=dashboard${query}`,
+    admitted(frame) {
+      const { type, payload } = JSON.parse(frame)
+      if (type !== 'system' || payload.event !== 'welcome') throw new Error(`not admitted: ${frame}`)
+    },
+  }
+}
+
 const root = new URL('../..', import.meta.url).pathname
 const programs: Record<ServerKind, string[]> = {
   bus: ['packages/server/src/main.ts', 'serve'],
@@ -112,6 +131,7 @@ function bareDoor(url: string): Door {
 interface Addresses {
   bus_url: string
   http_url?: string
+  telemetry_url?: string
 }
 
 /** Waits for the log line that says where the server listens. */

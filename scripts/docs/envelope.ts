@@ -77,7 +77,7 @@ const notices: readonly { title: string; text: string; schema: TSchema }[] = [
   },
   {
     title: 'A telemetry event',
-    text: 'The payload of an envelope of type `telemetry`, to `integriguard:telemetry-stream`: [`telemetry_event.json`](schemas/telemetry_event.json).',
+    text: 'The payload of an envelope of type `telemetry`, to `integriguard:telemetry-stream`: [`telemetry_event.json`](schemas/telemetry_event.json). Those of the bus itself: [telemetry events](telemetry.md).',
     schema: TelemetryEvent,
   },
 ]

@@ -14,6 +14,7 @@ import {
   refusalReasons,
   statuses,
   storageDrivers,
+  telemetryDropReasons,
 } from '@arqonbus/server/metrics'
 import { generatedFrom, type Page, page, table } from './page.ts'
 
@@ -41,6 +42,7 @@ export const metricsPage: Page = {
         `- \`outcome\` of appends: ${words(appendOutcomes)}; of recoveries: ${words(recoveryOutcomes)}; of connects: ${words(connectOutcomes)}.`,
         `- \`limit\` of what was refused: ${words(limitNames)}; of limits in force also ${words(configuredLimits.slice(limitNames.length))}.`,
         `- \`status\` of the bus: ${words(statuses)}. \`level\`: ${words(durabilityLevels)}. \`driver\`: ${words(storageDrivers)}.`,
+        telemetryDropReasons,
         '- `route`: the paths of HTTP, and `other`. `status`: the HTTP status.',
       ].join('\n'),
     ),

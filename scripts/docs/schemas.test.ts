@@ -4,6 +4,7 @@ import { invalidEnvelopes, textOf, validEnvelopes } from '@arqonbus/protocol/vec
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import { examples, replyOf, requestOf } from './examples.ts'
 import { schemaPages } from './schemas.ts'
+import { eventExamples } from './telemetry.ts'
 
 /** The published schemas as another implementation would load them: from their text, with a checker that knows nothing of ours. */
 const ajv = new Ajv2020({ strict: true, strictTypes: false, allowUnionTypes: true, formats: { 'date-time': true } })
@@ -53,6 +54,12 @@ describe('the published schemas', () => {
       expect([name, schema(`${name}_parameters`)(examples[name].parameters)]).toEqual([name, true])
       expect([name, schema('reply')(replyOf(name, commands[name].response_format))]).toEqual([name, true])
       expect([name, schema(`${name}_result`)(examples[name].result)]).toEqual([name, true])
+    }
+  })
+  test('take the examples of the telemetry events', () => {
+    for (const [type, payload] of Object.entries(eventExamples)) {
+      expect([type, schema(`telemetry_${type}`)(payload)]).toEqual([type, true])
+      expect([type, schema('telemetry_event')({ eventType: type, payload })]).toEqual([type, true])
     }
   })
 })

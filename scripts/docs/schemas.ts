@@ -14,6 +14,10 @@ import {
   Room,
   Shutdown,
   TelemetryEvent,
+  TelemetryMissed,
+  TelemetrySummary,
+  TelemetryWelcome,
+  telemetryEvents,
   timestampPattern,
   Welcome,
 } from '@arqonbus/protocol'
@@ -31,6 +35,9 @@ const entities = {
   gap: Gap,
   shutdown: Shutdown,
   telemetry_event: TelemetryEvent,
+  telemetry_summary: TelemetrySummary,
+  telemetry_welcome: TelemetryWelcome,
+  telemetry_missed: TelemetryMissed,
   client: Client,
   room: Room,
   channel: Channel,
@@ -42,14 +49,18 @@ const ofCommands = Object.values<CommandShape>(commands).flatMap((shape) => [
   [shape.response_format, shape.result] as const,
 ])
 
+const ofEvents = Object.entries(telemetryEvents).map(([type, { payload }]) => [`telemetry_${type}`, payload] as const)
+
 /** One page for each schema. */
-export const schemaPages: readonly Page[] = [...Object.entries(entities), ...ofCommands].map(([name, schema]) => ({
-  path: `${schemaFolder}/${name}.json`,
-  render: () => {
-    const head = { $schema: 'https://json-schema.org/draft/2020-12/schema', $id: `${name}.json`, title: name }
-    return `${JSON.stringify({ ...head, ...(forOthers(schema) as object) }, null, 2)}\n`
-  },
-}))
+export const schemaPages: readonly Page[] = [...Object.entries(entities), ...ofCommands, ...ofEvents].map(
+  ([name, schema]) => ({
+    path: `${schemaFolder}/${name}.json`,
+    render: () => {
+      const head = { $schema: 'https://json-schema.org/draft/2020-12/schema', $id: `${name}.json`, title: name }
+      return `${JSON.stringify({ ...head, ...(forOthers(schema) as object) }, null, 2)}\n`
+    },
+  }),
+)
 
 /** Our checker has a format of its own for timestamps; others know `date-time`, and check the form by the pattern. */
 function forOthers(schema: unknown): unknown {

@@ -133,10 +133,11 @@ async function meetSpan({ line, text }: Block, { collector, bindings }: Stage): 
 }
 
 /** The default ports of the page are free ones here. */
-function realAddress(address: string, { busUrl, httpUrl }: BusProcess): string {
+function realAddress(address: string, { busUrl, telemetryUrl, httpUrl }: BusProcess): string {
   const url = new URL(address)
   const real = new Map([
     ['9100', busUrl],
+    ['9101', telemetryUrl],
     ['9102', httpUrl],
   ]).get(url.port)
   if (real === undefined) throw new Error(`nothing listens on port ${url.port} by default`)

@@ -10,6 +10,8 @@ export type BusProcess = {
   pid: number
   /** `ws://127.0.0.1:PORT/` */
   busUrl: string
+  /** `ws://127.0.0.1:PORT/` of the telemetry server; `undefined` as text where there is none. */
+  telemetryUrl: string
   /** `http://127.0.0.1:PORT/` */
   httpUrl: string
   /** The line that it logged when it began to listen. */
@@ -71,6 +73,7 @@ export async function startBusProcess({
   return {
     pid: child.pid,
     busUrl: String(listening.bus_url),
+    telemetryUrl: String(listening.telemetry_url),
     httpUrl: String(listening.http_url),
     listening,
     signal: (signal) => child.kill(signal),

@@ -1,4 +1,4 @@
-/** The TypeScript client of ArqonBus, for browsers, Node 20 and later, Bun and Deno. */
+export type { BusEventPayload, BusEventType } from '@arqonbus/protocol'
 export { type Client, connect } from './client.ts'
 export { type Clock, systemClock } from './clock.ts'
 export type { Command, CommandOptions } from './commands.ts'

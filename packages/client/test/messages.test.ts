@@ -213,7 +213,8 @@ test('telemetry goes to whoever watches it', async () => {
   const { busUrl } = await stage.bus()
   const watcher = await stage.client({ url: busUrl, clientType: 'dashboard', join: ['integriguard:telemetry-stream'] })
   const agent = await stage.client({ url: busUrl, clientId: 'agent', clientType: 'ai-agent' })
-  const seen = next(watcher, 'telemetry')
+  // The bus tells of the agent too.
+  const seen = new Promise((resolve) => watcher.on('telemetry', (event) => event.from === 'agent' && resolve(event)))
   agent.telemetry('model_loaded', { name: 'small' })
   expect(await seen).toMatchObject({
     from: 'agent',

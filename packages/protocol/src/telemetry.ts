@@ -1,6 +1,8 @@
 /** Telemetry events (protocol §8). */
 import Type, { type Static } from 'typebox'
+import { Client } from './entities.ts'
 import { JsonObject } from './envelope/schema.ts'
+import { Welcome } from './replies.ts'
 
 /** The payload of an envelope of type `telemetry`. */
 export const TelemetryEvent = Type.Object(
@@ -19,3 +21,39 @@ export const TELEMETRY_CHANNEL = 'telemetry-stream'
 
 /** The channel of agents' activity. */
 export const DASHBOARD_CHANNEL = 'dashboard-events'
+
+/** The payload of `welcome` of the telemetry server: it has no sessions, and nothing is joined. */
+export const TelemetryWelcome = Type.Object({
+  event: Type.Literal('welcome'),
+  client: Client,
+  node: Type.String({ description: 'The identity of the node, new with each start.' }),
+  bus: Type.String({ description: 'The identity of the log.' }),
+  versions: Type.Array(Type.String(), { description: 'Envelope versions that the server accepts.' }),
+  limits: Type.Pick(Welcome.properties.limits, [
+    'max_message_bytes',
+    'max_frame_bytes',
+    'max_depth',
+    'messages_per_second',
+    'message_burst',
+  ]),
+  heartbeat_ms: Welcome.properties.heartbeat_ms,
+  subscriptions: Type.Array(Type.String(), { description: 'The channels whose events come: both, always.' }),
+  events: Type.Union([Type.Array(Type.String()), Type.Null()], {
+    description: 'The types of the bus’s events that were asked for; `null`: all.',
+  }),
+  client_events: Type.Union([Type.Array(Type.String()), Type.Null()], {
+    description: 'The types of clients’ events that were asked for; `null`: all.',
+  }),
+})
+
+/** The payload of `welcome` of the telemetry server. */
+export type TelemetryWelcome = Static<typeof TelemetryWelcome>
+
+/** The payload of the notice to a listener of the telemetry server that did not keep up and does again. */
+export const TelemetryMissed = Type.Object({
+  event: Type.Literal('missed'),
+  count: Type.Integer({ minimum: 1, description: 'How many events it was not given.' }),
+})
+
+/** The payload of that notice. */
+export type TelemetryMissed = Static<typeof TelemetryMissed>

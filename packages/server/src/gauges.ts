@@ -12,12 +12,14 @@ import type { Clients } from './state/clients.ts'
 import type { Rooms } from './state/rooms.ts'
 import type { Sessions } from './state/sessions.ts'
 import type { Storage } from './storage.ts'
+import type { TelemetryServer } from './telemetry.ts'
 
 /** The parts that are asked. */
 export type GaugeSources = {
   readonly config: Config
   readonly metrics: Pick<Metrics, 'gauge'>
   readonly door: BusDoor
+  readonly telemetryServer: TelemetryServer
   readonly clients: Clients
   readonly sessions: Sessions
   readonly rooms: Rooms
@@ -31,13 +33,15 @@ export type GaugeSources = {
 
 /** Registers all of them. */
 export function registerGauges(sources: GaugeSources): void {
-  const { metrics, door, clients, sessions, rooms, membership, catchUp, log, storage, isStorageAway } = sources
+  const { metrics, door, telemetryServer, clients, sessions, rooms, membership, catchUp, log } = sources
+  const { storage, isStorageAway } = sources
   metrics.gauge('status', () => states(statuses, sources.status()))
   metrics.gauge('durability', () => states(durabilityLevels, log.durability()))
   metrics.gauge('storageDriver', () => states(storageDrivers, log.name))
   const limits = limitsOf(sources.config)
   metrics.gauge('limit', () => limits)
   metrics.gauge('connections', () => door.connections)
+  metrics.gauge('telemetryConnections', () => telemetryServer.connections)
   metrics.gauge('clients', () => clients.countByType())
   metrics.gauge('sessions', () => sessions.size)
   metrics.gauge('rooms', () => rooms.size)
@@ -74,6 +78,7 @@ const states = (all: readonly string[], current: string): Record<string, number>
 function limitsOf(config: Config): Record<string, number> {
   const limits: Record<ConfiguredLimit, number | undefined> = {
     connections: config.maxConnections,
+    telemetry_connections: config.telemetry ? config.telemetryMaxConnections : undefined,
     message_bytes: config.maxMessageBytes,
     depth: config.maxDepth,
     message_rate: config.rateLimit?.perSecond,

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 
 const main = join(import.meta.dir, 'main.ts')
 const fixture = join(import.meta.dir, 'main.fixture.ts')
-const free = ['--port', '0', '--http-port', '0']
+const free = ['--port', '0', '--http-port', '0', '--telemetry-port', '0']
 
 // Every test starts processes, some of them several.
 setDefaultTimeout(30_000)
@@ -192,10 +192,12 @@ test('a port in use is one line and exit code 1', async () => {
   await once(other, 'listening')
   const { port } = other.address() as { port: number }
   for (const [flags, setting] of [
-    [['--port', String(port), '--http-port', '0'], 'ARQONBUS_PORT'],
-    [['--port', '0', '--http-port', String(port)], 'ARQONBUS_HTTP_PORT'],
+    [['--port', String(port)], 'ARQONBUS_PORT'],
+    [['--http-port', String(port)], 'ARQONBUS_HTTP_PORT'],
+    [['--telemetry-port', String(port)], 'ARQONBUS_TELEMETRY_PORT'],
   ] as const) {
-    const { err, code } = await run(['serve', ...flags])
+    // Of a flag that is given twice the last counts.
+    const { err, code } = await run(['serve', ...free, ...flags])
     expect(err).toMatch(
       new RegExp(`^arqonbus: The .* cannot listen on 127\\.0\\.0\\.1:${port}: the port is in use\\..*${setting}.*\\n$`),
     )

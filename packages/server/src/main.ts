@@ -54,7 +54,13 @@ async function serve(loaded: Loaded): Promise<void> {
   try {
     const server = await startServer({ config, logger: log.logger })
     const { version } = versionInfo
-    log.logger.info({ event: 'listening', version, bus_url: server.busUrl, http_url: server.httpUrl })
+    log.logger.info({
+      event: 'listening',
+      version,
+      bus_url: server.busUrl,
+      telemetry_url: server.telemetryUrl,
+      http_url: server.httpUrl,
+    })
     log.print(welcome(server))
     signals.started(server)
   } catch (error) {
@@ -125,14 +131,15 @@ function dieOnTheUnexpected(log: ProcessLog): void {
 }
 
 /** For a person who has just typed `npm start`. */
-function welcome({ busUrl, httpUrl }: RunningServer): string {
+function welcome({ busUrl, telemetryUrl, httpUrl }: RunningServer): string {
   const url = new URL(busUrl)
   url.search = '?client_id=me&join=science:general'
   return `
   ArqonBus ${versionInfo.version} is up.
 
-    bus      ${busUrl}
-    health   ${httpUrl}/health
+    bus        ${busUrl}
+    telemetry  ${telemetryUrl ?? 'off'}
+    health     ${httpUrl}/health
 
   Talk to it:  npx wscat -c '${url}'
   then paste:  {"version":"1.0","id":"arq_1","type":"event","room":"science","channel":"general","from":"me","timestamp":"${new Date().toISOString()}","payload":{"text":"hello"}}

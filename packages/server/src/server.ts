@@ -18,7 +18,7 @@ import { createPlaces } from './bus/places/places.ts'
 import { createSweep } from './bus/places/sweep.ts'
 import type { BusLog } from './bus/publish/draft.ts'
 import { createPublish } from './bus/publish/publish.ts'
-import { createTelemetryRelay, createTelemetryTeller } from './bus/publish/telemetry.ts'
+import { createTelemetry, type Telemetry } from './bus/publish/telemetry.ts'
 import { createReceive } from './bus/receive/receive.ts'
 import { createRun } from './bus/receive/run.ts'
 import { createCommands } from './commands/index.ts'
@@ -42,6 +42,7 @@ import type { Channel, Outlet } from './state/model.ts'
 import { createRooms } from './state/rooms.ts'
 import { createSessions } from './state/sessions.ts'
 import { createStorage } from './storage.ts'
+import { createReporting, createTelemetryServer } from './telemetry.ts'
 
 /** What a bus is started with. */
 export type StartOptions = {
@@ -64,12 +65,17 @@ export type RunningServer = {
   readonly busUrl: string
   /** `http://host:port`. */
   readonly httpUrl: string
+  /** `ws://host:port/` of the telemetry server; undefined where there is none. */
+  readonly telemetryUrl: string | undefined
   /** Tells everybody, lets them go, and ends; within the drain timeout. */
   drain(reason: string): Promise<void>
 }
 
 const SWEEP_EVERY_MS = 1000
 const CATCH_UP_EVERY_MS = 50
+
+/** Listeners of the telemetry server hear the end of everybody else, and then have so long to leave. */
+const LISTENERS_LEAVE_MS = 500
 
 /** What the server adds to a message, or says around one: no frame of its own is longer than the longest message and this. */
 const OWN_BYTES = 1024
@@ -91,12 +97,21 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     metrics,
     logger,
     node,
-    changed: (event, details) => tellTelemetry(event, details),
+    changed: (event, details) => reports.storage(event, details),
   })
   const log = options.log?.({ clock, metrics, config }) ?? storage.log
   const history = { size: config.historySize, ttlMs: config.historyTtlMs }
   const openLog = (key: string, outlets: readonly Outlet[], logOptions = history) => log.open(key, outlets, logOptions)
   const clients = createClients()
+  const reporting = createReporting({
+    config,
+    clock,
+    metrics,
+    clients,
+    rooms: () => rooms,
+    telemetry: () => telemetry,
+  })
+  const { reports } = reporting
   const sessions = createSessions(config.maxSessions, clock, (id) => keeper?.sessionChanged(id))
   const inboxes = createInboxes(openLog)
   const longestIdle = createIdleQueue(() => rooms.channels(), clock.now, config.channelIdleMs)
@@ -105,7 +120,10 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       clock,
       limits: { ...config, history },
       openLog,
-      ended: (channel) => membership.channelEnded(channel),
+      ended(channel) {
+        membership.channelEnded(channel)
+        reports.deleted(channel)
+      },
       changed: (room, channel) => keeper?.placeChanged(room, channel),
     },
     longestIdle,
@@ -127,6 +145,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     noticeOf: (log) => gaps.of(log),
     putLive: (...of) => delivery.putLive(...of),
     close: (...of) => delivery.close(...of),
+    slow: (client) => reports.slow(client, 'closed'),
   })
   const delivery: Delivery = createDelivery({
     clock,
@@ -135,8 +154,18 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     clients: clients.all,
     publish: (topic, text) => door.publish(topic, text),
     fellBehind: catchUp.add,
+    slow: (client) => reports.slow(client, 'behind'),
   })
-  const membership: Membership = createMembership(config, delivery, clock, (client) => keeper?.subscribed(client))
+  const membership: Membership = createMembership(config, delivery, clock, {
+    joined(client, room, channel) {
+      keeper?.subscribed(client)
+      reports.joined(client, room, channel)
+    },
+    left(client, room, channel) {
+      keeper?.subscribed(client)
+      reports.left(client, room, channel)
+    },
+  })
   const gaps = createGapNotices(frames, delivery, metrics, catchUp.broke)
   const listenToNew = (channel: Channel) => {
     membership.channelCreated(channel)
@@ -144,6 +173,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   }
   const created = (channel: Channel) => {
     listenToNew(channel)
+    reports.created(channel)
     logger.info({
       event: 'channel_created',
       room: channel.room.name,
@@ -167,7 +197,14 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
 
   // From the clients to the log.
   const places = createPlaces(rooms, config, created)
-  const answers = createAnswers({ frames, delivery, metrics, logger, slowBytes: config.slowBytes })
+  const answers = createAnswers({
+    frames,
+    delivery,
+    metrics,
+    logger,
+    slowBytes: config.slowBytes,
+    refused: reports.refused,
+  })
   const publish = createPublish({
     log,
     clock,
@@ -180,10 +217,22 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     trace: tracing?.publish,
     openInbox,
     isKnown: (id) => clients.get(id) !== undefined || sessions.get(id) !== undefined,
+    routed: reports.routed,
   })
   const join = createJoin({ metrics, places, membership, inboxOf: openInbox })
   const isAdminKey = createKeyCheck(config.adminKey)
   const maxFrameBytes = longestFrame(config.maxMessageBytes) + OWN_BYTES
+  const newClientId = () => `client-${randomName(12)}`
+  const limits = {
+    max_message_bytes: config.maxMessageBytes,
+    max_frame_bytes: maxFrameBytes,
+    max_depth: config.maxDepth,
+    max_subscriptions: config.maxSubscriptions,
+    messages_per_second: config.rateLimit?.perSecond ?? null,
+    message_burst: config.rateLimit?.burst ?? null,
+    dedup_window_ms: config.dedupWindowMs,
+    session_ttl_ms: config.sessionTtlMs,
+  }
   const admission = createAdmission({
     clock,
     logger,
@@ -198,27 +247,20 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     keeper,
     isAdminKey,
     sessionTtlMs: config.sessionTtlMs,
-    newClientId: () => `client-${randomName(12)}`,
+    newClientId,
+    watcher: reports,
     greeting: {
       node,
       bus: () => log.identity,
       versions: [...versions.keys()],
       durability: log.durability,
       heartbeat_ms: config.pingIntervalMs,
-      limits: {
-        max_message_bytes: config.maxMessageBytes,
-        max_frame_bytes: maxFrameBytes,
-        max_depth: config.maxDepth,
-        max_subscriptions: config.maxSubscriptions,
-        messages_per_second: config.rateLimit?.perSecond ?? null,
-        message_burst: config.rateLimit?.burst ?? null,
-        dedup_window_ms: config.dedupWindowMs,
-        session_ttl_ms: config.sessionTtlMs,
-      },
+      limits,
     },
   })
   const isStorageAway = () => log.isAway || storage.isAway()
-  const health = () => (unmade.length > 0 || isStorageAway() ? 'degraded' : 'ok')
+  const isDegraded = () => unmade.length > 0 || isStorageAway() || telemetryServer.fault !== undefined
+  const health = () => (isDegraded() ? 'degraded' : 'ok')
   const status = () => (isDraining ? 'draining' : health())
   const commands = createCommands({
     rooms,
@@ -258,11 +300,43 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     rate: config.rateLimit === null ? null : config.commandRate,
     isAdminKey,
     trace: tracing?.command,
+    ran(client, command, refused) {
+      reports.commanded(client)
+      if (refused === 'rate_limited') reports.refused(client, refused, {}, command)
+    },
   })
 
-  // What is there from the start.
-  const { telemetry } = createBuiltIn(rooms)
-  const tellTelemetry = createTelemetryTeller(telemetry, delivery, frames)
+  // What is there from the start, and who watches it.
+  const telemetryServer = createTelemetryServer({
+    config,
+    versions,
+    clock,
+    metrics,
+    logger,
+    frames,
+    clients,
+    isAdminKey,
+    newClientId,
+    isDraining: () => isDraining,
+    telemetry: () => telemetry,
+    greeting: () => ({
+      node,
+      bus: log.identity,
+      versions: [...versions.keys()],
+      limits,
+      heartbeat_ms: config.pingIntervalMs,
+    }),
+  })
+  const telemetry: Telemetry = createTelemetry({
+    ...createBuiltIn(rooms),
+    listeners: telemetryServer.listeners,
+    toListeners: telemetryServer.toListeners,
+    delivery,
+    answers,
+    frames,
+    clock,
+    metrics,
+  })
   unmade = createConfigured(rooms, config.rooms)
   refuseUnmade(unmade, config.bootstrap, rooms.size)
   for (const failure of unmade) logger.warn({ event: 'bootstrap_incomplete', failure })
@@ -279,7 +353,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     publish,
     run,
     isCongested: () => log.isCongested,
-    relayTelemetry: createTelemetryRelay({ channel: telemetry, delivery, answers, clock }),
+    relayTelemetry: telemetry.fromClient,
+    refused: reports.refused,
   })
 
   // What was kept is there before anybody can ask for it.
@@ -298,14 +373,18 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       isDraining: () => isDraining,
     }),
   )
-  const http = orClose({ close: () => [door.close(), storage.close()] }, () =>
+  orClose({ close: () => [door.close(), storage.close()] }, telemetryServer.open)
+  const http = orClose({ close: () => [door.close(), telemetryServer.close(0), storage.close()] }, () =>
     serveHttp({
       host: config.httpHost,
       port: config.httpPort,
       version: { ...versionInfo, supported: [...versions.keys()] },
       metrics,
       logger,
-      health: () => ({ status: health() }),
+      health: () => ({
+        status: health(),
+        ...(telemetryServer.fault !== undefined && { telemetry: telemetryServer.fault }),
+      }),
       ready: () => ({ ready: !isDraining }),
     }),
   )
@@ -313,6 +392,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     config,
     metrics,
     door,
+    telemetryServer,
     clients,
     sessions,
     rooms,
@@ -331,17 +411,21 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     every(Math.min(SWEEP_EVERY_MS, Math.max(CATCH_UP_EVERY_MS, config.channelIdleMs)), sweep),
     every(Math.min(SWEEP_EVERY_MS, config.pingIntervalMs), heartbeat),
     every(CATCH_UP_EVERY_MS, catchUp.tick),
+    every(Math.min(SWEEP_EVERY_MS, config.pingIntervalMs), telemetryServer.toListeners.tick),
+    every(reporting.idleEveryMs, reporting.lookForIdle),
   ]
   const stopLag = watchLoopLag(metrics.loopLag)
 
   return {
     busUrl: door.url,
     httpUrl: http.url,
+    telemetryUrl: telemetryServer.url,
     async drain(reason) {
       if (isDraining) return
       isDraining = true
       logger.info({ event: 'draining', reason, connections: door.connections })
       receive.stop()
+      telemetryServer.announceEnd()
       // What was acknowledged while the log was away is still to be stored.
       const isSettled = () => receive.isSettled() && log.usage().heldMessages === 0
       await drainClients({
@@ -358,6 +442,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       for (const stop of stops) stop()
       stopLag()
       await door.close()
+      reporting.flush()
+      await telemetryServer.close(LISTENERS_LEAVE_MS)
       // Whoever left now has a session to be kept too.
       await keeper?.close(config.redisTimeoutMs)
       log.close()

@@ -4,12 +4,16 @@ import { type Config, type RunningServer, type StartOptions, startServer, testCo
 import { type ConnectOptions, connect, type TestClient } from './client.ts'
 import { readMetric } from './metrics.ts'
 
+type Query = NonNullable<ConnectOptions['query']>
+
 /** A bus under test. */
 export type TestBus = RunningServer & {
   /** Connects a client and waits for its welcome. */
   connect(options?: ConnectOptions): Promise<TestClient>
   /** Connects the client of that id and joins it to these addresses. */
   as(id: string, ...join: string[]): Promise<TestClient>
+  /** Connects a listener to the telemetry server and waits for its welcome. */
+  listen(query?: Query): Promise<TestClient>
   /** The value of a sample of `/metrics`, `arqonbus_limits_hit_total{limit="rooms"}`. */
   metric(sample: string): Promise<number>
 }
@@ -25,6 +29,7 @@ export async function startBus(
     ...server,
     connect: (connectOptions) => connect(server.busUrl, connectOptions),
     as: (id, ...join) => connect(server.busUrl, { query: { client_id: id, join } }),
+    listen: (query = {}) => connect(server.telemetryUrl!, { query }),
     metric: (sample) => readMetric(server.httpUrl, sample),
   }
 }

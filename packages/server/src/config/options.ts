@@ -42,6 +42,11 @@ export const options = {
     default: true,
     text: 'Whether the start stops when the telemetry server cannot listen; off: the bus starts without it, degraded.',
   }),
+  telemetryMaxConnections: option(integer({ min: 1, max: 1_000_000 }), {
+    group: 'Connections',
+    default: 1000,
+    text: 'Open connections to the telemetry server; a further one is refused with 503.',
+  }),
   httpHost: option(host, {
     group: 'Connections',
     default: '127.0.0.1',
@@ -122,6 +127,11 @@ export const options = {
     defaultText: '1MiB, or four times MAX_MESSAGE_BYTES where that is more',
     text: 'Unread bytes at which a connection is cut: at least four times the longest frame.',
   }),
+  telemetryBufferBytes: option(size({ min: '16KiB', max: '256MiB' }), {
+    group: 'Limits',
+    default: MiB,
+    text: 'Unread bytes at which a listener of the telemetry server is given nothing more until it has read half of them; after 5 seconds it is closed.',
+  }),
 
   autoCreate: option(boolean, {
     group: 'Rooms and history',
@@ -185,6 +195,11 @@ export const options = {
     group: 'Liveness and shutdown',
     default: 60_000,
     text: 'How long a connection may be silent before it is closed with 4408. Longer than the interval.',
+  }),
+  agentIdleMs: option(duration({ min: '100ms', max: '24d' }), {
+    group: 'Liveness and shutdown',
+    default: 60_000,
+    text: 'How long an AI agent sends nothing before telemetry calls it idle.',
   }),
   sessionTtlMs: option(duration({ min: '0s', max: '24d' }), {
     group: 'Liveness and shutdown',

@@ -2,6 +2,7 @@
  * Every metric, declared once: `/metrics` and `docs/reference/metrics.md` come from here. Values of labels are from fixed tables
  * of ours; nothing a client sends can add one.
  */
+import { SUMMARY_EVENT, telemetryEvents } from '@arqonbus/protocol'
 
 /** Counters without a label: number fields of `Metrics`, which the code that counts increments. */
 export const counters = {
@@ -83,6 +84,16 @@ export const labelled = {
     label: 'limit',
     help: 'Requests refused because a limit was reached, by limit.',
   },
+  telemetryEvents: {
+    name: 'arqonbus_telemetry_events_total',
+    label: 'type',
+    help: 'Telemetry events told, each counted once however many listen, by type.',
+  },
+  telemetryDropped: {
+    name: 'arqonbus_telemetry_dropped_total',
+    label: 'reason',
+    help: 'Telemetry events that were not told, or not to one listener, by reason.',
+  },
 } as const
 
 /** What a log says of a message: it has it now, it had it, it is kept until Redis is back, or it is not taken. */
@@ -108,6 +119,14 @@ export const connectOutcomes = ['ready', 'failed'] as const
 
 /** What comes of a try to connect to Redis. */
 export type ConnectOutcome = (typeof connectOutcomes)[number]
+/** What the events of telemetry are counted by: the types of the bus, and `other` for those of clients. */
+export const telemetryTypes = [...Object.keys(telemetryEvents), SUMMARY_EVENT, 'other']
+
+/** Why an event of telemetry is not told: over its type's budget, so that it is part of a summary; or its listener does not keep up. */
+export const telemetryDropReasons = ['budget', 'slow'] as const
+
+/** Why an event of telemetry is not told. */
+export type TelemetryDropReason = (typeof telemetryDropReasons)[number]
 
 /** Why a message leaves the history: its log is full, it is too old, all logs together are too large, or its channel was deleted. */
 export const expiryReasons = ['length', 'age', 'bytes', 'deleted'] as const
@@ -145,6 +164,7 @@ export const limitNames = [
   'subscriptions',
   'dedup_bytes',
   'redis_held_bytes',
+  'telemetry_connections',
 ] as const
 
 /** A limit that a client can run into. */
@@ -197,6 +217,7 @@ export const gauges = {
     help: 'Limits in force, to be set against what there is; one that is off or unknown is absent. Rates are per second and client.',
   },
   connections: { name: 'arqonbus_connections', help: 'Open connections.' },
+  telemetryConnections: { name: 'arqonbus_telemetry_connections', help: 'Open connections to the telemetry server.' },
   clients: { name: 'arqonbus_clients', label: 'client_type', help: 'Connected clients, by type.' },
   sessions: { name: 'arqonbus_sessions_kept', help: 'Sessions of disconnected clients that may still be resumed.' },
   rooms: { name: 'arqonbus_rooms', help: 'Rooms.' },

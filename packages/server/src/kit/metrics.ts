@@ -36,6 +36,9 @@ import {
   type RefusalReason,
   recoveryOutcomes,
   refusalReasons,
+  type TelemetryDropReason,
+  telemetryDropReasons,
+  telemetryTypes,
 } from './metric-table.ts'
 import { versionInfo } from './version.ts'
 
@@ -58,6 +61,10 @@ export type Metrics = Record<CounterField, number> & {
   expire(reason: ExpiryReason, count?: number): void
   /** What the logs said of messages: counted by the hot path, as `metrics.appends.appended++`. */
   readonly appends: Record<AppendOutcome, number>
+  /** An event of telemetry was told; `other` is for clients' types. */
+  telemetryEvent(type: string): void
+  /** Events of telemetry were not told. */
+  telemetryDropped(reason: TelemetryDropReason, count?: number): void
   /** The external log has answered a call. */
   appended(seconds: number): void
   /** Redis has answered a PING. */
@@ -97,6 +104,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const byBreak = tally(breakReasons)
   const byClose = tally(Object.keys(closeCodes))
   const byConnect = tally(connectOutcomes)
+  const byTelemetryType = tally(telemetryTypes)
+  const byTelemetryDrop = tally(telemetryDropReasons)
   const byHttp = new Map<string, number>()
   const byCommand = new Map<string, CommandTally>()
   for (const name of [...commands, UNKNOWN]) {
@@ -145,6 +154,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       byExpiry[reason] += count
     },
     appends: { appended: 0, duplicate: 0, held: 0, refused: 0 },
+    telemetryEvent: (type) => add(byTelemetryType, type, 1),
+    telemetryDropped: (reason, count = 1) => add(byTelemetryDrop, reason, count),
     appended: (seconds) => observe(appending, seconds),
     pinged: (seconds) => observe(pings, seconds),
     storageConnect: (outcome) => add(byConnect, outcome, 1),
@@ -178,6 +189,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   register('counter', labelled.refused, () => tallySamples(labelled.refused.label, byRefusal))
   register('counter', labelled.expired, () => tallySamples(labelled.expired.label, Object.entries(byExpiry)))
   register('counter', labelled.limits, () => tallySamples(labelled.limits.label, byLimit))
+  register('counter', labelled.telemetryEvents, () => tallySamples(labelled.telemetryEvents.label, byTelemetryType))
+  register('counter', labelled.telemetryDropped, () => tallySamples(labelled.telemetryDropped.label, byTelemetryDrop))
   register('counter', commandCounter, () => [...byCommand].flatMap(commandSamples))
   register('histogram', histograms.commandSeconds, () => [...byCommand].flatMap(commandHistogram))
   register('histogram', histograms.routingSeconds, () => histogramSamples(histograms.routingSeconds.name, routing, {}))

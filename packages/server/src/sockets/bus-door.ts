@@ -11,8 +11,9 @@ import type { Logger } from '../kit/logger.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { listenError } from '../kit/start-error.ts'
 import type { PublishToTopic, Transport } from '../state/transport.ts'
-import { chooseSubprotocol, faultOfUpgrade, isOriginAllowed, offeredIn, readHandshake } from './handshake.ts'
+import { chooseSubprotocol, offeredIn, readHandshake } from './handshake.ts'
 import { createTransport } from './transport.ts'
+import { refusalOfUpgrade, type UpgradeRefusal } from './upgrade.ts'
 
 /** What the door goes by. */
 export type BusDoorOptions = {
@@ -67,47 +68,35 @@ const OVERSIZE = 4
 /** A connection that is no WebSocket by then is closed; the runtime knows no shorter time for half a head. */
 const HANDSHAKE_SECONDS = 10
 
-const RETRY_AFTER_SECONDS = '5'
-
 /** Opens the door; a `StartError` where it cannot. */
 export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor {
   const { metrics, logger, frames, admission, receive } = deps
   const sockets = new Set<ServerWebSocket<SocketData>>()
 
-  const refuse = (
-    reason: Parameters<Metrics['refuseConnection']>[0],
-    status: number,
-    text: string,
-    headers: Record<string, string> = {},
-  ) => {
+  const refuse = ({ reason, status, text, headers = {} }: UpgradeRefusal) => {
     metrics.refuseConnection(reason)
+    if (reason === 'full') metrics.limit('connections')
     logger.info({ event: 'connection_refused', reason, status })
     return new Response(`${text}\n`, { status, headers })
   }
 
+  const upgradeOptions = {
+    ...options,
+    door: 'a WebSocket bus',
+    isDraining: deps.isDraining,
+    isFull: () => sockets.size >= options.maxConnections,
+  }
   const fetch = (request: Request, server: Server<SocketData>): Response | undefined => {
     const { headers } = request
-    if (headers.get('upgrade')?.toLowerCase() !== 'websocket') {
-      return refuse('bad_request', 426, 'This is a WebSocket bus: connect with ws://.', { upgrade: 'websocket' })
-    }
-    const fault = faultOfUpgrade(request)
-    if (fault !== undefined) return refuse('bad_request', 400, fault)
-    if (!isOriginAllowed(headers.get('origin'), headers.get('host'), options.origins)) {
-      return refuse('origin', 403, 'This origin may not connect: the setting ORIGINS lists those that may.')
-    }
-    if (deps.isDraining())
-      return refuse('draining', 503, 'The bus is shutting down.', { 'retry-after': RETRY_AFTER_SECONDS })
-    if (sockets.size >= options.maxConnections) {
-      metrics.limit('connections')
-      return refuse('full', 503, 'The bus is full.', { 'retry-after': RETRY_AFTER_SECONDS })
-    }
+    const refusal = refusalOfUpgrade(request, upgradeOptions)
+    if (refusal !== undefined) return refuse(refusal)
     const chosen = chooseSubprotocol(offeredIn(headers), deps.versions)
     const data: SocketData = { handshake: handshakeOf(request), intake: undefined, early: undefined }
     // Without a header of ours Bun answers with the first that was offered, which may be a token; an empty one is left out.
     const answer = { data, headers: { 'sec-websocket-protocol': chosen ?? '' } }
     return server.upgrade(request, answer)
       ? undefined
-      : refuse('bad_request', 400, 'This is no proper WebSocket upgrade.')
+      : refuse({ reason: 'bad_request', status: 400, text: 'This is no proper WebSocket upgrade.' })
   }
 
   /** What is wrong with the parameters is told after the upgrade, so that a browser can read it. */

@@ -1,6 +1,7 @@
 /** The upgrade request: who comes, with what, and what of it is refused before the upgrade (protocol §1). */
 import {
   BUS,
+  busEventTypes,
   type ClientType,
   CodedError,
   CURRENT_SUBPROTOCOL,
@@ -10,9 +11,12 @@ import {
   type ProtocolVersions,
   parseAddress,
   profileFields,
+  SUMMARY_EVENT,
 } from '@arqonbus/protocol'
 import type { Arrival } from '../bus/clients/admit.ts'
+import { nearest } from '../config/suggest.ts'
 import type { Profile } from '../state/model.ts'
+import type { Filter } from '../telemetry/topics.ts'
 
 /** What the doorkeeper goes by. */
 export type HandshakeOptions = {
@@ -24,17 +28,7 @@ export type HandshakeOptions = {
 const TOKEN = 'arqonbus.token.'
 const SESSION = 'arqonbus.session.'
 
-const parameters = [
-  'client_id',
-  'client_type',
-  'screen_name',
-  'avatar',
-  'personality',
-  'join',
-  'echo',
-  'resume',
-  'token',
-]
+const whoParameters = ['client_id', 'client_type', 'screen_name', 'avatar', 'personality', 'echo', 'token']
 const clientId = new RegExp(`^${clientIdPattern}$`)
 const checks = {
   screen_name: compile(profileFields.screen_name),
@@ -77,12 +71,58 @@ export const offeredIn = (headers: Headers): string[] =>
 /** Reads the request; throws `invalid_parameters`, which is told after the upgrade, so that a browser can read why. */
 export function readHandshake(url: URL, headers: Headers, options: HandshakeOptions): Arrival {
   const query = url.searchParams
+  checkNames(query, [...whoParameters, 'join', 'resume'])
+  return {
+    ...readWho(query, headers, options),
+    joins: query.getAll('join').map(readJoin),
+    isResumingLive: readChoice(query, 'resume', { live: true }, false),
+    session: readSession(headers),
+  }
+}
+
+/** Who connects to the telemetry server, and what it wants to hear. */
+export type ListenerArrival = Pick<Arrival, 'clientId' | 'profile' | 'echo' | 'token'> & { readonly filter: Filter }
+
+/** Reads the request of a listener likewise: it joins nothing, and has no session. */
+export function readListenerHandshake(url: URL, headers: Headers, options: HandshakeOptions): ListenerArrival {
+  const query = url.searchParams
+  checkNames(query, [...whoParameters, 'events', 'client_events'])
+  if (readSession(headers) !== undefined) throw wrong('session', 'to be absent: the telemetry server has no sessions')
+  const events = readList(query, 'events')
+  const unknown = events?.find((one) => !eventNames.includes(one))
+  if (unknown !== undefined) {
+    const meant = nearest(unknown, eventNames)
+    const hint = meant === undefined ? '' : ` (did you mean ${meant}?)`
+    const expected = `of ${eventNames.join(', ')}${hint}; types of clients’ own events go into client_events`
+    throw new CodedError('invalid_parameters', { parameter: 'events', unknown, expected })
+  }
+  return { ...readWho(query, headers, options), filter: { events, clientEvents: readList(query, 'client_events') } }
+}
+
+/** A filter names so many types at most. */
+const MOST_NAMES = 64
+const eventNames: readonly string[] = [...busEventTypes, SUMMARY_EVENT]
+
+/** A list of types of events; undefined where there is none. */
+function readList(query: URLSearchParams, name: string): readonly string[] | undefined {
+  const text = query.get(name)
+  if (text === null) return undefined
+  const names = text.split(',').map((one) => one.trim())
+  if (names.length > MOST_NAMES || names.some((one) => one.length === 0 || one.length > 64))
+    throw wrong(name, `1 to ${MOST_NAMES} types of events, of 1 to 64 characters each, with commas between them`)
+  return names
+}
+
+/** No other parameter than these, and each once. */
+function checkNames(query: URLSearchParams, known: readonly string[]): void {
   for (const key of query.keys()) {
-    if (!parameters.includes(key))
-      throw wrong(key.slice(0, 64), `to be absent: the parameters are ${parameters.join(', ')}`)
+    if (!known.includes(key)) throw wrong(key.slice(0, 64), `to be absent: the parameters are ${known.join(', ')}`)
     if (key !== 'join' && query.getAll(key).length > 1) throw wrong(key, 'to be given once')
   }
-  const offered = offeredIn(headers)
+}
+
+/** Who it is, and its token. */
+function readWho(query: URLSearchParams, headers: Headers, options: HandshakeOptions) {
   const bearer = /^Bearer +([^ ]+)$/i.exec(headers.get('authorization') ?? '')?.[1]
   if (headers.has('authorization') && bearer === undefined) throw wrong('Authorization', '`Bearer <token>`')
   if (query.has('token') && !options.tokenInQuery)
@@ -90,13 +130,13 @@ export function readHandshake(url: URL, headers: Headers, options: HandshakeOpti
   return {
     clientId: readClientId(query.get('client_id')),
     profile: readProfile(query),
-    joins: query.getAll('join').map(readJoin),
     echo: readChoice(query, 'echo', { true: true, false: false }, true),
-    isResumingLive: readChoice(query, 'resume', { live: true }, false),
-    token: bearer ?? secretIn(offered, TOKEN) ?? query.get('token') ?? undefined,
-    session: headers.get('arqonbus-session') ?? secretIn(offered, SESSION),
+    token: bearer ?? secretIn(offeredIn(headers), TOKEN) ?? query.get('token') ?? undefined,
   }
 }
+
+const readSession = (headers: Headers): string | undefined =>
+  headers.get('arqonbus-session') ?? secretIn(offeredIn(headers), SESSION)
 
 const secretIn = (offered: readonly string[], prefix: string): string | undefined =>
   offered.find((one) => one.startsWith(prefix))?.slice(prefix.length)

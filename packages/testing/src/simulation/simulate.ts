@@ -54,6 +54,7 @@ export async function simulate({ seed, log, steps }: SimulationOptions): Promise
   }
   const server = await startServer({
     config: testConfig({
+      telemetry: false,
       historySize: random.pick([15, 60, 5000]),
       slowBytes: random.pick([32, 70, 150]) * 1024,
       cutBytes: 512 * 1024,

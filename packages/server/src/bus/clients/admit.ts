@@ -68,6 +68,8 @@ export type AdmitDeps = {
   readonly keeper: Pick<Keeper, 'recall'> | undefined
   /** Makes an id for a client that brings none. */
   readonly newClientId: () => string
+  /** Hears of each client that is let in, before it joins anything, and of each that has gone, after it has left everything. */
+  readonly watcher: { connected(client: Client, isResumed: boolean): void; disconnected(client: Client): void }
 }
 
 /** Admission, and its reverse. */
@@ -128,6 +130,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
     client.isClosing = true
     clients.remove(client)
     membership.leaveAll(client)
+    deps.watcher.disconnected(client)
   }
 
   const joinAll = (
@@ -200,6 +203,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
         client_type: client.profile.clientType,
         resumed: isResumed,
       })
+      deps.watcher.connected(client, isResumed)
       const welcomed = then(joinOrDepart(client, wanted), (failed) => {
         const subscriptions = subscriptionsOf(client, askerOf(client))
         const joined = new Set(subscriptions)

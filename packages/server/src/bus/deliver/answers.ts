@@ -25,6 +25,8 @@ export type AnswersDeps = {
   readonly logger: Logger
   /** A client with more bytes waiting than this is not read from: whoever does not read gets no more answers to write. */
   readonly slowBytes: number
+  /** Hears of messages that a log did not take. */
+  readonly refused: (client: Client, code: ErrorCode, envelope: ReadEnvelope) => void
 }
 
 /** Codes that say that a limit was reached, and its name in the metrics. */
@@ -44,7 +46,7 @@ const limitOf = ({ code, details }: CodedError): LimitName | undefined => {
 }
 
 /** Makes it. */
-export function createAnswers({ frames, delivery, metrics, logger, slowBytes }: AnswersDeps): Answers {
+export function createAnswers({ frames, delivery, metrics, logger, slowBytes, refused }: AnswersDeps): Answers {
   const holdBack = ({ transport }: Client) => {
     if (transport.bufferedBytes() > slowBytes) transport.pause()
   }
@@ -59,8 +61,10 @@ export function createAnswers({ frames, delivery, metrics, logger, slowBytes }: 
       delivery.toClientBehindPublished(client, frames.acknowledgement(requestId, result))
       holdBack(client)
     },
-    refuseMessage(client, { id, room, channel }, error) {
+    refuseMessage(client, envelope, error) {
+      const { id, room, channel } = envelope
       this.refuse(client, id, undefined, error)
+      refused(client, error.code, envelope)
       logger.info({ event: 'frame_refused', client_id: client.id, room, channel, code: error.code })
     },
     refuse(client, requestId, command, error) {

@@ -36,6 +36,7 @@ function setUp(messages: number, count: number) {
       live.push(client)
     },
     close: () => {},
+    slow: () => {},
   })
   const clients = Array.from({ length: count }, () => {
     const client = {

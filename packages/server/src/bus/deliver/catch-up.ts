@@ -21,6 +21,8 @@ export type CatchUpDeps = {
   /** What is to be told before the first message of a log, where its count goes on from no other's. */
   readonly noticeOf: (log: Log) => string | undefined
   readonly close: (client: Client, name: CloseName) => void
+  /** Hears of clients that are closed because what they lack is gone. */
+  readonly slow: (client: Client) => void
 }
 
 /** Catching up. */
@@ -165,6 +167,7 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
   const closeSlow = (client: Client, after: number, first: number): void => {
     deps.metrics.slowClosed++
     deps.logger.warn({ event: 'slow_consumer', client_id: client.id, code: 4429, after, first })
+    deps.slow(client)
     deps.close(client, 'slow_consumer')
   }
 

@@ -40,6 +40,7 @@ function setUp(...ids: string[]) {
     clients: () => clients,
     publish,
     fellBehind: ({ id }) => void behind.push(id),
+    slow: () => {},
   })
   const outletOf = (topic: string, log?: { given: { ms: number; n: number } }): Outlet => ({
     topic,

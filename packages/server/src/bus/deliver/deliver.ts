@@ -21,6 +21,8 @@ export type DeliveryDeps = {
   readonly publish: PublishToTopic
   /** Hears of connections that are behind now. */
   readonly fellBehind: (client: Client) => void
+  /** Hears of clients that do not read fast enough to stay live. */
+  readonly slow: (client: Client) => void
 }
 
 /** Delivery. */
@@ -84,7 +86,9 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       putBehind(client, outlet, headsOf(outlet))
       fell = true
     }
-    if (fell) deps.metrics.slowFallbacks++
+    if (!fell) return
+    deps.metrics.slowFallbacks++
+    deps.slow(client)
   }
   const putBehind = (client: Client, outlet: Outlet, cursors: Cursors) => {
     if (client.listening.get(outlet) === 'live') stopLive(client, outlet)

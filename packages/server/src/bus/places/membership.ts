@@ -38,12 +38,18 @@ export type Membership = {
   rewind(client: Client, outlet: Outlet, log: Log, position: Position): void
 }
 
-/** Makes it. `changed` hears of each client with another subscription, or one less. */
+/** Hears of each subscription that begins or ends. Without a channel it is that of the whole room. */
+export type MembershipWatcher = {
+  joined(client: Client, room: Room, channel?: Channel): void
+  left(client: Client, room: Room, channel?: Channel): void
+}
+
+/** Makes it. */
 export function createMembership(
   limits: MembershipLimits,
   delivery: Delivery,
   clock: Clock,
-  changed: (client: Client) => void,
+  watcher: MembershipWatcher,
 ): Membership {
   let subscriptions = 0
 
@@ -56,18 +62,18 @@ export function createMembership(
     }
   }
   /** Counts a join in; with the first one the client hears the broadcast of the room. */
-  const enter = (client: Client, room: Room) => {
+  const enter = (client: Client, room: Room, channel?: Channel) => {
     const joins = room.present.get(client) ?? 0
     room.present.set(client, joins + 1)
     room.lastUsed = clock.now()
     subscriptions++
-    changed(client)
+    watcher.joined(client, room, channel)
     if (joins === 0) delivery.listen(client, room.broadcastOutlet)
   }
-  const exit = (client: Client, room: Room) => {
+  const exit = (client: Client, room: Room, channel?: Channel) => {
     const joins = (room.present.get(client) ?? 0) - 1
     subscriptions--
-    changed(client)
+    watcher.left(client, room, channel)
     room.lastUsed = clock.now()
     if (joins > 0) {
       room.present.set(client, joins)
@@ -95,7 +101,7 @@ export function createMembership(
         throw new CodedError('channel_full', { channel: channel.address, limit: most })
       client.channels.add(channel)
       channel.participants.add(client)
-      enter(client, channel.room)
+      enter(client, channel.room, channel)
       if (!client.listening.has(channel.outlet) && !isCovered(client, channel)) delivery.listen(client, channel.outlet)
     },
     leaveChannel(client, channel) {
@@ -104,7 +110,7 @@ export function createMembership(
       channel.lastUsed = clock.now()
       const wide = channel.room.wide.has(client)
       if (!wide || !mayEnter(channel, askerOf(client))) delivery.unlisten(client, channel.outlet)
-      exit(client, channel.room)
+      exit(client, channel.room, channel)
       return true
     },
     joinRoom(client, room) {

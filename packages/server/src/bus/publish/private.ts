@@ -24,6 +24,8 @@ export type PrivateDeps = {
   readonly answers: Answers
   readonly log: { takenAt(): PublishResult['durability'] }
   readonly draftOf: DraftOf
+  /** Hears of each message that was taken, once. `to` is the same for all that go to the same place. */
+  readonly routed: (client: Client, envelope: ReadEnvelope, to: unknown) => void
 }
 
 /** Makes the function that sends one; its result is that of `Publish`. */
@@ -95,6 +97,7 @@ export function createPrivate(deps: PrivateDeps) {
     }
     const ownTaken: PrivatePart['taken'] = (position, duplicate, has, at) => {
       taken = { position, duplicate }
+      if (!duplicate) deps.routed(client, envelope, envelope.room)
       oneTaken(position, has, at)
       if (others.length === 0) return finish()
       others.forEach((inbox, i) => inbox.log.append(theirDrafts[i]!))

@@ -27,7 +27,7 @@ import { createPrivate, type PrivateDeps } from './private.ts'
 import { endSpan, type PublishWithSpan, traced } from './traced.ts'
 
 /** What publishing needs. */
-export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'isKnown'> & {
+export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'isKnown' | 'routed'> & {
   readonly log: BusLog
   readonly clock: Clock
   readonly metrics: Pick<Metrics, 'appends'>
@@ -76,7 +76,7 @@ export function createPublish(deps: PublishDeps): Publish {
     delivery.toOutlets(outlets, entry.text, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
   }
 
-  /** A log has it: that is counted, traced and answered, and the draft is done. */
+  /** A log has it: that is counted, traced, reported and answered, and the draft is done. */
   const taken = (
     how: Taking,
     outlets: readonly Outlet[],
@@ -89,7 +89,10 @@ export function createPublish(deps: PublishDeps): Publish {
     appends[how]++
     endSpan(draft, how, position, replicas, level)
     if (draft.part !== undefined) draft.part.taken(position, isDuplicate, replicas, level)
-    else if (draft.isAnswered || isDuplicate) acknowledge(draft, position, isDuplicate, outlets, replicas, level)
+    else {
+      if (!isDuplicate) deps.routed(draft.client, draft.envelope, outlets[0])
+      if (draft.isAnswered || isDuplicate) acknowledge(draft, position, isDuplicate, outlets, replicas, level)
+    }
     settle(draft)
   }
 

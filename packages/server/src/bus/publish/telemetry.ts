@@ -1,5 +1,6 @@
-/** Telemetry, from clients and from the bus: given to whoever listens; no log keeps it (protocol §8). */
+/** Telemetry, from clients and from the bus: given to both audiences, on the bus and at the telemetry server; no log keeps it (protocol §8). */
 import {
+  type BusEventType,
   CodedError,
   compile,
   payloadOf,
@@ -8,58 +9,107 @@ import {
   TELEMETRY_CHANNEL,
   TELEMETRY_ROOM,
   TelemetryEvent,
+  telemetryEvents,
 } from '@arqonbus/protocol'
 import { type Clock, isoTime } from '../../kit/clock.ts'
+import type { Metrics } from '../../kit/metrics.ts'
+import type { Listener, Listeners } from '../../state/listeners.ts'
 import type { Channel, Client } from '../../state/model.ts'
+import type { Told } from '../../telemetry/emitter.ts'
+import { topicsOfClientEvent, topicsOfEvent } from '../../telemetry/topics.ts'
 import type { Answers } from '../deliver/answers.ts'
 import type { Delivery } from '../deliver/deliver.ts'
 import type { Frames } from '../deliver/frames.ts'
+import type { ToListeners } from '../deliver/to-listeners.ts'
 import { countListeners } from './draft.ts'
 
 const checkEvent = compile(TelemetryEvent)
 
 /** What it needs. */
 export type TelemetryDeps = {
-  readonly channel: Channel
+  /** The channels of `integriguard`. */
+  readonly telemetry: Channel
+  readonly dashboard: Channel
   readonly delivery: Delivery
+  readonly listeners: Listeners
+  readonly toListeners: ToListeners
   readonly answers: Answers
+  readonly frames: Frames
   readonly clock: Clock
+  readonly metrics: Pick<Metrics, 'telemetryEvent'>
 }
 
-/** Makes the function that passes on one event; `invalid_telemetry`. */
-export function createTelemetryRelay({ channel, delivery, answers, clock }: TelemetryDeps) {
-  const outlets = [channel.outlet, channel.room.wideOutlet]
-  return (client: Client, envelope: ReadEnvelope): void => {
-    if (envelope.room !== TELEMETRY_ROOM || envelope.channel !== TELEMETRY_CHANNEL) {
-      throw new CodedError('invalid_telemetry', {
-        path: '/channel',
-        expected: `${TELEMETRY_ROOM}:${TELEMETRY_CHANNEL}`,
-      })
-    }
-    const wrong = checkEvent(payloadOf(envelope))
-    if (wrong !== undefined)
-      throw new CodedError('invalid_telemetry', { path: `/payload${wrong.path}`, expected: wrong.expected })
-    delivery.toOutlets(outlets, stamp(envelope, isoTime(clock.now())), client.echo ? undefined : client)
-    const ack = envelope.metadata?.ack
-    if (ack === undefined || ack === false) return
-    answers.acknowledge(client, envelope.id, {
-      position: null,
-      durability: 'memory',
-      duplicate: false,
-      recipients: countListeners(outlets),
-    })
+/** Telemetry. */
+export type Telemetry = {
+  /** False while nobody listens to anything. Called for every message. */
+  isWatched(): boolean
+  /** True while somebody listens to events of that type. */
+  isHeard(type: BusEventType): boolean
+  /** Tells an event of the bus. */
+  tell(event: Told): void
+  /** Passes on what a client of the bus sends; `invalid_telemetry`. */
+  fromClient(client: Client, envelope: ReadEnvelope): void
+  /** Passes on what a listener of the telemetry server sends; `invalid_telemetry`. */
+  fromListener(listener: Listener, envelope: ReadEnvelope): void
+}
+
+/** Makes it. */
+export function createTelemetry(deps: TelemetryDeps): Telemetry {
+  const { telemetry, dashboard, delivery, listeners, toListeners, answers, frames, clock, metrics } = deps
+  const wide = telemetry.room.wideOutlet
+  const outletsOf = (channel: Channel) => [channel.outlet, wide]
+  const stream = outletsOf(telemetry)
+  const activity = outletsOf(dashboard)
+
+  const relay = (envelope: ReadEnvelope, client?: Client, listener?: Listener): number => {
+    if (envelope.room !== TELEMETRY_ROOM || envelope.channel !== TELEMETRY_CHANNEL)
+      throw wrong('/channel', `${TELEMETRY_ROOM}:${TELEMETRY_CHANNEL}`)
+    const payload = payloadOf(envelope) as TelemetryEvent
+    const fault = checkEvent(payload)
+    if (fault !== undefined) throw wrong(`/payload${fault.path}`, fault.expected)
+    const text = stamp(envelope, isoTime(clock.now()))
+    metrics.telemetryEvent('other')
+    delivery.toOutlets(stream, text, client)
+    const recipients = countListeners(stream)
+    if (listeners.size === 0) return recipients
+    return recipients + toListeners.give(topicsOfClientEvent(payload.eventType), text, listener)
+  }
+
+  return {
+    isWatched: () =>
+      wide.listeners > 0 || telemetry.outlet.listeners > 0 || dashboard.outlet.listeners > 0 || listeners.size > 0,
+    isHeard(type) {
+      const { channel } = telemetryEvents[type]
+      const outlet = channel === TELEMETRY_CHANNEL ? telemetry.outlet : dashboard.outlet
+      if (outlet.listeners > 0 || wide.listeners > 0) return true
+      return listeners.size > 0 && topicsOfEvent(type).some((topic) => listeners.hearing(topic) > 0)
+    },
+    tell({ about, eventType, payload }) {
+      const { channel } = telemetryEvents[about]
+      const text = frames.envelope(
+        'telemetry',
+        { room: TELEMETRY_ROOM, channel },
+        JSON.stringify({ eventType, payload }),
+      )
+      metrics.telemetryEvent(eventType)
+      delivery.toOutlets(channel === TELEMETRY_CHANNEL ? stream : activity, text)
+      if (listeners.size > 0) toListeners.give(topicsOfEvent(about, eventType), text)
+    },
+    fromClient(client, envelope) {
+      const recipients = relay(envelope, client.echo ? undefined : client)
+      if (isAcknowledged(envelope)) answers.acknowledge(client, envelope.id, { ...outcome, recipients })
+    },
+    fromListener(listener, envelope) {
+      const recipients = relay(envelope, undefined, listener.echo ? undefined : listener)
+      if (isAcknowledged(envelope))
+        toListeners.toListener(listener, frames.acknowledgement(envelope.id, { ...outcome, recipients }))
+    },
   }
 }
 
-/** An event of the bus itself: its type, and what belongs to it. */
-export type TellTelemetry = (eventType: string, payload: Readonly<Record<string, unknown>>) => void
+/** What becomes of an event: nothing keeps it. */
+const outcome = { position: null, durability: 'memory', duplicate: false } as const
 
-/** Makes the function that tells one to those who listen; where nobody does, it costs nothing. */
-export function createTelemetryTeller(channel: Channel, delivery: Delivery, frames: Frames): TellTelemetry {
-  const outlets = [channel.outlet, channel.room.wideOutlet]
-  const address = { room: channel.room.name, channel: channel.name }
-  return (eventType, payload) => {
-    if (countListeners(outlets) === 0) return
-    delivery.toOutlets(outlets, frames.envelope('telemetry', address, JSON.stringify({ eventType, payload })))
-  }
-}
+const isAcknowledged = ({ metadata }: ReadEnvelope): boolean => metadata?.ack !== undefined && metadata.ack !== false
+
+const wrong = (path: string, expected: string): CodedError => new CodedError('invalid_telemetry', { path, expected })

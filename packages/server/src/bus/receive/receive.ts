@@ -6,6 +6,7 @@
  */
 import {
   CodedError,
+  type ErrorCode,
   errorCodes,
   type ProtocolVersions,
   payloadOf,
@@ -16,7 +17,8 @@ import {
 import type { Clock } from '../../kit/clock.ts'
 import type { Logger } from '../../kit/logger.ts'
 import type { Metrics } from '../../kit/metrics.ts'
-import { type Bucket, type Rate, takeFrom, waitMs } from '../../limits/bucket.ts'
+import { type Bucket, type Rate, waitMs } from '../../limits/bucket.ts'
+import { type Flood, passes, violate } from '../../limits/flood.ts'
 import type { Client } from '../../state/model.ts'
 import type { Answers } from '../deliver/answers.ts'
 import type { CatchUp } from '../deliver/catch-up.ts'
@@ -26,28 +28,26 @@ import { faultOf } from './faults.ts'
 import type { Run } from './run.ts'
 
 /** What one connection has sent, and what of it is still to be done. */
-export type Intake = RouteMemory & {
-  readonly client: Client
-  /** Frames behind one that waits. */
-  readonly queue: string[]
-  queuedBytes: number
-  /** True while a command waits for its answer. */
-  isBusy: boolean
-  /** Own publishes whose log has not answered. */
-  unsettled: number
-  /** What they took up since there were none. */
-  unsettledBytes: number
-  /** Called when one of them is settled; made with the first publish, for most connections only listen. */
-  onSettled: (() => void) | undefined
-  /** A command that waits for them. */
-  waiting: ReadEnvelope | undefined
-  /** The times of the last violations. */
-  violations: number[]
-  /** Refusals for the rate, less the messages that passed. */
-  floods: number
-  rate: Bucket | undefined
-  commandRates: Map<string, Bucket> | undefined
-}
+export type Intake = RouteMemory &
+  Flood & {
+    readonly client: Client
+    /** Frames behind one that waits. */
+    readonly queue: string[]
+    queuedBytes: number
+    /** True while a command waits for its answer. */
+    isBusy: boolean
+    /** Own publishes whose log has not answered. */
+    unsettled: number
+    /** What they took up since there were none. */
+    unsettledBytes: number
+    /** Called when one of them is settled; made with the first publish, for most connections only listen. */
+    onSettled: (() => void) | undefined
+    /** A command that waits for them. */
+    waiting: ReadEnvelope | undefined
+    /** The times of the last violations. */
+    readonly violations: number[]
+    commandRates: Map<string, Bucket> | undefined
+  }
 
 /** The intake of a new connection: small, for most connections only listen. */
 export const createIntake = (client: Client): Intake => ({
@@ -92,6 +92,8 @@ export type ReceiveDeps = {
   /** True while so much is on its way to the log, from everybody together, that whoever publishes has to wait for its own. */
   readonly isCongested: () => boolean
   readonly relayTelemetry: (client: Client, envelope: ReadEnvelope) => void
+  /** Hears of frames that are refused. */
+  readonly refused: (client: Client, code: ErrorCode, envelope: Partial<ReadEnvelope>) => void
 }
 
 /** Receiving. */
@@ -113,9 +115,6 @@ export type Receive = {
 /** One message in so many has its way through the bus timed. */
 const SAMPLE = 16
 
-/** A client is cut when it was refused so many bursts more than it got through. */
-const FLOOD_BURSTS = 5
-
 /** What a frame that waits takes beside its text: empty ones take memory too. */
 const QUEUED_BYTES = 64
 
@@ -132,17 +131,17 @@ export function createReceive(deps: ReceiveDeps): Receive {
     intake: Intake,
     requestId: string | null,
     error: CodedError,
-    { room, channel }: Partial<ReadEnvelope> = {},
+    envelope: Partial<ReadEnvelope> = {},
   ) => {
     const { client } = intake
+    const { room, channel } = envelope
     answers.refuse(client, requestId, undefined, error)
+    deps.refused(client, error.code, envelope)
     logger.info({ event: 'frame_refused', client_id: client.id, room, channel, code: error.code })
     if (errorCodes[error.code].violation !== true) return
     metrics.violations++
-    const now = clock.now()
-    intake.violations = intake.violations.filter((time) => time > now - limits.violationWindowMs)
-    intake.violations.push(now)
-    if (intake.violations.length >= limits.maxViolations) delivery.close(client, 'repeated_violations')
+    const violations = violate(intake.violations, clock.now(), limits.violationWindowMs)
+    if (violations >= limits.maxViolations) delivery.close(client, 'repeated_violations')
   }
 
   const isTooLarge = (frame: string) =>
@@ -151,15 +150,11 @@ export function createReceive(deps: ReceiveDeps): Receive {
   const checkRate = (intake: Intake, now: number) => {
     const rate = limits.rateLimit
     if (rate === null) return
-    intake.rate ??= { tokens: rate.burst, at: now }
-    if (takeFrom(intake.rate, rate, now)) {
-      if (intake.floods > 0) intake.floods--
-      return
-    }
+    const outcome = passes(intake, rate, now)
+    if (outcome === 'passes') return
     metrics.limit('message_rate')
-    if (++intake.floods > FLOOD_BURSTS * rate.burst)
-      delivery.close(intake.client, 'slow_consumer', 'sustained flooding')
-    throw new CodedError('rate_limited', { messages_per_second: rate.perSecond }, waitMs(intake.rate, rate))
+    if (outcome === 'flooding') delivery.close(intake.client, 'slow_consumer', 'sustained flooding')
+    throw new CodedError('rate_limited', { messages_per_second: rate.perSecond }, waitMs(intake.rate!, rate))
   }
 
   /** The way of one frame. */

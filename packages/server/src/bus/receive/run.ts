@@ -23,6 +23,8 @@ export type RunDeps = {
   readonly isAdminKey: (key: string) => boolean
   /** Begins the span of a command, where there are traces. */
   readonly trace: TraceCommand | undefined
+  /** Hears of each command: who sent it, which it is where there is such a one, and why it was refused where it was. */
+  readonly ran: (client: Client, command: string | undefined, refused?: ErrorCode) => void
 }
 
 /** Runs the command of an envelope; a promise where the answer comes later. The buckets are those of the connection. */
@@ -36,7 +38,7 @@ export type Run = (
 type Payload = ReturnType<typeof payloadOf>
 
 /** Makes it. */
-export function createRun({ commands, answers, metrics, logger, rate, isAdminKey, trace }: RunDeps): Run {
+export function createRun({ commands, answers, metrics, logger, rate, isAdminKey, trace, ran }: RunDeps): Run {
   const registry = new Map(commands.map((one) => [one.shape.name, { ...one, check: compile(one.shape.parameters) }]))
 
   const nameOf = (payload: Payload): string => {
@@ -91,6 +93,7 @@ export function createRun({ commands, answers, metrics, logger, rate, isAdminKey
     const succeed = (responseFormat: string, result: object) => {
       answers.succeed(client, envelope.id, known, responseFormat, result)
       done()
+      ran(client, known)
       logger.debug({
         event: 'command',
         client_id: client.id,
@@ -103,6 +106,7 @@ export function createRun({ commands, answers, metrics, logger, rate, isAdminKey
       const error = faultOf(problem, logger, client)
       answers.refuse(client, envelope.id, known, error)
       done(error.code)
+      ran(client, known, error.code)
       logger.info({
         event: 'command_refused',
         client_id: client.id,

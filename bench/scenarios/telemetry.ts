@@ -1,0 +1,60 @@
+import { connect } from '../load/connection.ts'
+import { startTelemetry } from '../load/telemetry.ts'
+import { createTraffic } from '../load/traffic.ts'
+import { crowd, measureTraffic } from '../load/window.ts'
+import { startServer, telemetryDoor } from '../servers/server.ts'
+import { bus, lossless, type Scenario } from './scenario.ts'
+
+/** The bus against itself: watched, and not. */
+const watched = { ...bus, name: 'one listener' }
+const unwatched = { ...bus, name: 'no listener' }
+const crowded = { ...bus, name: '100 listeners' }
+
+const shape = { bytes: 250, filling: 'text', ack: false } as const
+
+/** What a message costs while somebody listens to every event of the bus. */
+export const telemetryFanout: Scenario = {
+  name: 'telemetry-fanout',
+  title: '100 subscribers, 10 publishers, 250-byte frames, one listener at the telemetry server',
+  sides: [watched, unwatched],
+  bars: [{ figure: 'cpuPerDeliveryUs', ratioMax: 1.05 }, ...lossless],
+  async measure(side, span) {
+    const server = await startServer(side.server)
+    if (side === watched) await connect(telemetryDoor(server.telemetryUrl!), 0, 'listener', { text() {} })
+    const pace = { kind: 'own-delivery', inFlight: 2 } as const
+    const traffic = createTraffic({ shape, pace, publishers: 10, positions: server.positions }, 100)
+    const connections = await crowd(server, 100, traffic)
+    const figures = await measureTraffic(server, traffic, connections, span)
+    await server.stop()
+    return { ...figures }
+  },
+}
+
+/** What a crowd of listeners does to messages, and how long an event takes to all of them. */
+export const telemetryListeners: Scenario = {
+  name: 'telemetry-listeners',
+  title: '100 listeners at the telemetry server, 10,000 messages a second to 10 subscribers: the subscribers',
+  sides: [crowded, unwatched],
+  bars: [
+    { figure: 'p99Ms', ratioMax: 1.3 },
+    { figure: 'eventP99Ms', max: 500 },
+    { figure: 'eventsMissing', max: 0 },
+    ...lossless,
+  ],
+  rounds: 3,
+  span: { seconds: 10 },
+  async measure(side, span) {
+    const server = await startServer(side.server)
+    const pace = { kind: 'rate', perSecond: 10_000 } as const
+    const traffic = createTraffic({ shape, pace, publishers: 10, positions: server.positions }, 10)
+    const connections = await crowd(server, 10, traffic)
+    const telemetry = await startTelemetry(server, side === crowded ? 100 : 0)
+    const figures = await measureTraffic(server, traffic, connections, span)
+    await telemetry.stop()
+    await server.stop()
+    if (side !== crowded) return { ...figures }
+    const ms = (share: number) => telemetry.latency.percentile(share) / 1000
+    const events = { eventP50Ms: ms(0.5), eventP99Ms: ms(0.99), eventMaxMs: telemetry.latency.max() / 1000 }
+    return { ...figures, ...events, eventsMissing: telemetry.missing() }
+  },
+}

@@ -1,0 +1,256 @@
+/** The door of the telemetry server: upgrades, and frames in and out (protocol §8). Nothing here is on the way of a message. */
+import {
+  type CloseName,
+  CodedError,
+  closeCodes,
+  DASHBOARD_CHANNEL,
+  type ProtocolVersions,
+  TELEMETRY_CHANNEL,
+  TELEMETRY_ROOM,
+  type TelemetryWelcome,
+} from '@arqonbus/protocol'
+import type { Server, ServerWebSocket } from 'bun'
+import { Refused } from '../bus/clients/admit.ts'
+import type { Frames } from '../bus/deliver/frames.ts'
+import type { ToListeners } from '../bus/deliver/to-listeners.ts'
+import { createListenerIntake, type ListenerIntake, type ListenerReceive } from '../bus/receive/listener.ts'
+import { type Clock, isoTime } from '../kit/clock.ts'
+import type { Logger } from '../kit/logger.ts'
+import type { Metrics } from '../kit/metrics.ts'
+import { listenError } from '../kit/start-error.ts'
+import type { Listener, Listeners } from '../state/listeners.ts'
+import type { PublishToTopic } from '../state/transport.ts'
+import { topicsOf } from '../telemetry/topics.ts'
+import { chooseSubprotocol, type ListenerArrival, offeredIn, readListenerHandshake } from './handshake.ts'
+import { createTransport } from './transport.ts'
+import { refusalOfUpgrade, type UpgradeRefusal } from './upgrade.ts'
+
+/** What the door goes by. */
+export type TelemetryDoorOptions = {
+  readonly telemetryHost: string
+  readonly telemetryPort: number
+  readonly telemetryMaxConnections: number
+  readonly telemetryBufferBytes: number
+  readonly maxMessageBytes: number
+  readonly origins: readonly string[]
+  readonly tokenInQuery: boolean
+}
+
+/** What is behind the door. */
+export type TelemetryDoorDeps = {
+  readonly versions: ProtocolVersions
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly logger: Logger
+  readonly frames: Frames
+  readonly listeners: Listeners
+  readonly toListeners: ToListeners
+  readonly receive: ListenerReceive
+  /** What every welcome says. */
+  readonly greeting: () => Pick<TelemetryWelcome, 'node' | 'bus' | 'versions' | 'limits' | 'heartbeat_ms'>
+  /** Throws `Refused` where a token is wrong, or whoever brings it may not listen. */
+  readonly authenticate: (token: string | undefined) => void
+  /** True for the id of a client of the bus that is connected. */
+  readonly isTaken: (clientId: string) => boolean
+  readonly newClientId: () => string
+  readonly isDraining: () => boolean
+}
+
+/** An open door. */
+export type TelemetryDoor = {
+  readonly url: string
+  /** Open connections. */
+  readonly connections: number
+  readonly publish: PublishToTopic
+  /** Ends all connections at once, and the door. */
+  close(): Promise<void>
+}
+
+type SocketData = { readonly handshake: ListenerArrival | CodedError; intake: ListenerIntake | undefined }
+
+/** A frame of up to four times the limit reaches us and is refused with a reply; a longer one ends the connection (1009). */
+const OVERSIZE = 4
+
+const HANDSHAKE_SECONDS = 10
+
+const refusalReasons = { bad_parameter: 'bad_parameter', client_id_in_use: 'client_id_in_use' } as const
+
+/** Opens the door; a `StartError` where it cannot. */
+export function openTelemetryDoor(options: TelemetryDoorOptions, deps: TelemetryDoorDeps): TelemetryDoor {
+  const { metrics, logger, frames, listeners, toListeners, receive, clock } = deps
+  const sockets = new Set<ServerWebSocket<SocketData>>()
+
+  const refuse = ({ reason, status, text, headers = {} }: UpgradeRefusal) => {
+    metrics.refuseConnection(reason)
+    if (reason === 'full') metrics.limit('telemetry_connections')
+    logger.info({ event: 'connection_refused', door: 'telemetry', reason, status })
+    return new Response(`${text}\n`, { status, headers })
+  }
+  const upgradeOptions = {
+    ...options,
+    door: 'the telemetry server of a WebSocket bus',
+    isDraining: deps.isDraining,
+    isFull: () => sockets.size >= options.telemetryMaxConnections,
+  }
+  const fetch = (request: Request, server: Server<SocketData>): Response | undefined => {
+    const refusal = refusalOfUpgrade(request, upgradeOptions)
+    if (refusal !== undefined) return refuse(refusal)
+    const chosen = chooseSubprotocol(offeredIn(request.headers), deps.versions)
+    const data: SocketData = { handshake: handshakeOf(request), intake: undefined }
+    // Without a header of ours Bun answers with the first that was offered, which may be a token; an empty one is left out.
+    return server.upgrade(request, { data, headers: { 'sec-websocket-protocol': chosen ?? '' } })
+      ? undefined
+      : refuse({ reason: 'bad_request', status: 400, text: 'This is no proper WebSocket upgrade.' })
+  }
+  const handshakeOf = (request: Request): ListenerArrival | CodedError => {
+    try {
+      return readListenerHandshake(new URL(request.url), request.headers, { ...options, versions: deps.versions })
+    } catch (problem) {
+      if (problem instanceof CodedError) return problem
+      throw problem
+    }
+  }
+
+  const publish: PublishToTopic = (topic, text) => server.publish(topic, text) > 0
+
+  /** Lets a listener in: it hears what its filter asks for from here on. */
+  const admit = (socket: ServerWebSocket<SocketData>): void => {
+    const { handshake } = socket.data
+    if (handshake instanceof CodedError) throw new Refused(handshake, 'bad_parameter')
+    deps.authenticate(handshake.token)
+    const id = handshake.clientId ?? deps.newClientId()
+    if (listeners.has(id) || deps.isTaken(id))
+      throw new Refused(new CodedError('client_id_in_use', { client_id: id }), 'client_id_in_use')
+    const now = clock.now()
+    const listener: Listener = {
+      id,
+      profile: { clientType: 'human', ...handshake.profile },
+      echo: handshake.echo,
+      connectedAt: now,
+      topics: topicsOf(handshake.filter),
+      lane: listeners.nextLane(),
+      transport: createTransport(socket, metrics, publish),
+      lastHeard: now,
+      lag: undefined,
+      isClosing: false,
+    }
+    toListeners.toListener(listener, frames.notice(welcomeOf(listener, handshake)))
+    toListeners.listen(listener)
+    socket.data.intake = createListenerIntake(listener)
+    logger.info({ event: 'listener_connected', client_id: id, client_type: listener.profile.clientType })
+  }
+  const welcomeOf = ({ id, profile, connectedAt }: Listener, { filter }: ListenerArrival): TelemetryWelcome => {
+    const { clientType, screenName, avatar, personality } = profile
+    const { events, clientEvents } = filter
+    const isAll = events === undefined && clientEvents === undefined
+    const at = isoTime(connectedAt)
+    const subscriptions = [TELEMETRY_CHANNEL, DASHBOARD_CHANNEL].map((channel) => `${TELEMETRY_ROOM}:${channel}`)
+    return {
+      event: 'welcome',
+      client: {
+        client_id: id,
+        client_type: clientType,
+        ...(screenName !== undefined && { screen_name: screenName }),
+        ...(avatar !== undefined && { avatar }),
+        ...(personality !== undefined && { personality }),
+        state: 'connected',
+        connected_at: at,
+        last_activity: at,
+        subscriptions,
+      },
+      ...deps.greeting(),
+      subscriptions,
+      events: isAll ? null : [...(events ?? [])],
+      client_events: isAll ? null : [...(clientEvents ?? [])],
+    }
+  }
+
+  const turnAway = (socket: ServerWebSocket<SocketData>, { error, close }: Refused) => {
+    metrics.refuseConnection(refusalReasons[close as keyof typeof refusalReasons] ?? 'unauthenticated')
+    logger.info({ event: 'connection_refused', door: 'telemetry', code: error.code })
+    socket.sendText(frames.error(null, undefined, error))
+    end(socket, close)
+  }
+  const end = (socket: ServerWebSocket<SocketData>, name: CloseName) =>
+    socket.close(closeCodes[name].code, closeCodes[name].reason)
+
+  /** Whatever fails here is the end of one listener, and of nothing else. */
+  const guard = (socket: ServerWebSocket<SocketData>, work: () => void) => {
+    try {
+      work()
+    } catch (problem) {
+      if (problem instanceof Refused) return turnAway(socket, problem)
+      const stack = problem instanceof Error ? problem.stack : String(problem)
+      logger.error({ event: 'telemetry_failed', stack })
+      end(socket, 'internal')
+    }
+  }
+  const heard = ({ data }: ServerWebSocket<SocketData>) => {
+    if (data.intake !== undefined) data.intake.listener.lastHeard = clock.now()
+  }
+
+  const open = () =>
+    Bun.serve<SocketData>({
+      hostname: options.telemetryHost,
+      port: options.telemetryPort,
+      idleTimeout: HANDSHAKE_SECONDS,
+      development: false,
+      reusePort: false,
+      maxRequestBodySize: 64 * 1024,
+      fetch,
+      error(problem) {
+        logger.error({ event: 'upgrade_failed', door: 'telemetry', error: String(problem) })
+        return new Response('internal error\n', { status: 500 })
+      },
+      websocket: {
+        maxPayloadLength: options.maxMessageBytes * OVERSIZE,
+        // The bound itself is watched by `to-listeners`; this is for what comes at once.
+        backpressureLimit: 2 * options.telemetryBufferBytes + OVERSIZE * options.maxMessageBytes,
+        closeOnBackpressureLimit: true,
+        idleTimeout: 0,
+        sendPings: false,
+        perMessageDeflate: false,
+        open(socket) {
+          sockets.add(socket)
+          guard(socket, () => admit(socket))
+        },
+        message(socket, frame) {
+          const { intake } = socket.data
+          if (intake === undefined) return
+          guard(socket, () => (typeof frame === 'string' ? receive.text(intake, frame) : receive.binary(intake)))
+        },
+        drain(socket) {
+          if (socket.data.intake !== undefined) toListeners.drained(socket.data.intake.listener)
+        },
+        pong: heard,
+        ping: heard,
+        close(socket) {
+          sockets.delete(socket)
+          const listener = socket.data.intake?.listener
+          if (listener === undefined) return
+          toListeners.gone(listener)
+          logger.info({ event: 'listener_disconnected', client_id: listener.id })
+        },
+      },
+    })
+
+  const server = orStartError(open, options)
+  const { telemetryHost: host, telemetryPort } = options
+  return {
+    url: `ws://${host.includes(':') ? `[${host}]` : host}:${server.port ?? telemetryPort}/`,
+    get connections() {
+      return sockets.size
+    },
+    publish,
+    close: () => server.stop(true),
+  }
+}
+
+function orStartError<T>(open: () => T, { telemetryHost: host, telemetryPort: port }: TelemetryDoorOptions): T {
+  try {
+    return open()
+  } catch (cause) {
+    const settings = { hostSetting: 'ARQONBUS_TELEMETRY_HOST', portSetting: 'ARQONBUS_TELEMETRY_PORT' }
+    throw listenError(cause, { door: 'telemetry server', host, port, ...settings })
+  }
+}

@@ -1,0 +1,176 @@
+/** Joins what telemetry is made of: what the parts of the bus report, who hears it, and the server that they listen at (protocol §8). */
+import { CodedError, type TelemetryWelcome } from '@arqonbus/protocol'
+import { Refused } from './bus/clients/admit.ts'
+import type { Frames } from './bus/deliver/frames.ts'
+import { createToListeners, type ToListeners } from './bus/deliver/to-listeners.ts'
+import type { Telemetry } from './bus/publish/telemetry.ts'
+import { createListenerReceive, type ListenerReceiveDeps } from './bus/receive/listener.ts'
+import type { Config } from './config/index.ts'
+import type { Clock } from './kit/clock.ts'
+import type { Metrics } from './kit/metrics.ts'
+import { StartError } from './kit/start-error.ts'
+import { openTelemetryDoor, type TelemetryDoor, type TelemetryDoorDeps } from './sockets/telemetry-door.ts'
+import type { Clients } from './state/clients.ts'
+import { createListeners, type Listeners } from './state/listeners.ts'
+import type { Rooms } from './state/rooms.ts'
+import { createEmitter } from './telemetry/emitter.ts'
+import { createIdleWatch } from './telemetry/idle.ts'
+import { createReports, type Reports } from './telemetry/reports.ts'
+
+/** What reporting needs. What is made later is asked for when it is needed. */
+export type ReportingDeps = {
+  readonly config: Pick<Config, 'agentIdleMs'>
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly clients: Clients
+  readonly rooms: () => Rooms
+  readonly telemetry: () => Telemetry
+}
+
+/** What the parts of the bus report, on its way to who hears it. */
+export type Reporting = {
+  readonly reports: Reports
+  /** Looks for agents that have fallen silent. Called every `idleEveryMs`. */
+  readonly lookForIdle: () => void
+  readonly idleEveryMs: number
+  /** Tells at once what waits for the end of its tick. */
+  readonly flush: () => void
+}
+
+/** Whoever falls silent is told to be idle so much later at most. */
+const IDLE_EVERY_MS = 250
+
+/** Makes it. */
+export function createReporting({ config, clock, metrics, clients, rooms, telemetry }: ReportingDeps): Reporting {
+  const emitter = createEmitter({
+    tell: (event) => telemetry().tell(event),
+    summed: (count) => metrics.telemetryDropped('budget', count),
+    later: (ms, task) => void setTimeout(task, ms).unref(),
+  })
+  const reports = createReports({
+    emitter,
+    isWatched: () => telemetry().isWatched(),
+    isHeard: (type) => telemetry().isHeard(type),
+    isPrivate: (room, channel) => rooms().channel(room, channel)?.type === 'private',
+    now: clock.now,
+  })
+  return {
+    reports,
+    lookForIdle: createIdleWatch({
+      ...config,
+      clients: clients.all,
+      isWanted: () => clients.countByType()['ai-agent'] > 0 && telemetry().isHeard('agent_activity'),
+      idle: reports.idle,
+      now: clock.now,
+    }),
+    idleEveryMs: Math.min(IDLE_EVERY_MS, config.agentIdleMs),
+    flush: emitter.flush,
+  }
+}
+
+/** What the telemetry server needs. */
+export type TelemetryServerDeps = Omit<ListenerReceiveDeps, 'limits' | 'toListeners' | 'relay'> &
+  Pick<TelemetryDoorDeps, 'newClientId' | 'isDraining'> & {
+    readonly config: Config
+    readonly clients: Clients
+    readonly isAdminKey: (key: string) => boolean
+    readonly frames: Frames
+    readonly telemetry: () => Telemetry
+    readonly greeting: () => Omit<TelemetryWelcome, 'event' | 'client' | 'subscriptions' | 'events' | 'client_events'>
+  }
+
+/** The telemetry server. */
+export type TelemetryServer = {
+  readonly listeners: Listeners
+  readonly toListeners: ToListeners
+  /** Opens its door; a `StartError` where it cannot and must. */
+  open(): void
+  /** Where it listens; undefined where it does not. */
+  readonly url: string | undefined
+  /** Why it does not listen, though it should. */
+  readonly fault: string | undefined
+  readonly connections: number
+  /** Tells everybody that the bus shuts down. */
+  announceEnd(): void
+  /** Lets everybody go, within that time, and ends. */
+  close(timeoutMs: number): Promise<void>
+}
+
+/** When listeners come back after a shutdown: spread over two seconds. */
+const RECONNECT_MS = 1000
+
+/** Makes it. */
+export function createTelemetryServer(deps: TelemetryServerDeps): TelemetryServer {
+  const { config, clock, metrics, logger, frames, clients, isAdminKey } = deps
+  const listeners = createListeners()
+  let door: TelemetryDoor | undefined
+  let fault: string | undefined
+  const toListeners = createToListeners({
+    ...config,
+    bufferBytes: config.telemetryBufferBytes,
+    listeners,
+    frames,
+    clock,
+    logger,
+    metrics,
+    publish: (topic, text) => door?.publish(topic, text) ?? true,
+  })
+  const receive = createListenerReceive({
+    ...deps,
+    limits: config,
+    toListeners,
+    relay: (listener, envelope) => deps.telemetry().fromListener(listener, envelope),
+  })
+  return {
+    listeners,
+    toListeners,
+    open() {
+      if (!config.telemetry) return
+      try {
+        door = openTelemetryDoor(config, {
+          ...deps,
+          listeners,
+          toListeners,
+          receive,
+          isTaken: (id) => clients.get(id) !== undefined,
+          authenticate: (token) => authenticate(token, isAdminKey),
+        })
+      } catch (problem) {
+        if (config.telemetryRequired || !(problem instanceof StartError)) throw problem
+        fault = problem.message
+        logger.warn({ event: 'telemetry_unavailable', error: fault })
+      }
+    },
+    get url() {
+      return door?.url
+    },
+    get fault() {
+      return fault
+    },
+    get connections() {
+      return door?.connections ?? 0
+    },
+    announceEnd() {
+      for (const listener of listeners.all()) {
+        const reconnect_after_ms = Math.round(RECONNECT_MS * (1 + Math.random()))
+        const notice = { event: 'shutdown', drain_ms: config.drainTimeoutMs, reconnect_after_ms }
+        toListeners.toListener(listener, frames.notice(notice))
+      }
+    },
+    async close(timeoutMs) {
+      toListeners.flush()
+      for (const listener of [...listeners.all()]) toListeners.close(listener, 'restarting')
+      const deadline = performance.now() + timeoutMs
+      while ((door?.connections ?? 0) > 0 && performance.now() < deadline)
+        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+      await door?.close()
+    },
+  }
+}
+
+const LOOK_EVERY_MS = 10
+
+/** As on the bus: a token is the admin key. Without one everybody may listen, as everybody may read the two channels. */
+function authenticate(token: string | undefined, isAdminKey: (key: string) => boolean): void {
+  if (token !== undefined && !isAdminKey(token)) throw new Refused(new CodedError('unauthenticated'), 'unauthenticated')
+}

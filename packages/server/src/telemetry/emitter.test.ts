@@ -1,0 +1,76 @@
+import { expect, test } from 'bun:test'
+import { type BusEventType, telemetryEvents } from '@arqonbus/protocol'
+import { createEmitter, type Told } from './emitter.ts'
+import { createTallies } from './tallies.ts'
+
+function setUp() {
+  const told: Told[] = []
+  const timers: (() => void)[] = []
+  let summed = 0
+  const emitter = createEmitter({
+    tell: (event) => told.push(event),
+    summed: (count) => {
+      summed += count
+    },
+    later: (_ms, task) => timers.push(task),
+  })
+  return { emitter, told, timers, summed: () => summed }
+}
+const client = (id: number) => ({ client_id: `c${id}`, client_type: 'human', resumed: false }) as const
+
+test('events wait for the end of the tick, in their order; there is one timer while there is something, and none otherwise', () => {
+  const { emitter, told, timers } = setUp()
+  expect(timers).toHaveLength(0)
+  emitter.add('client_connected', client(1))
+  emitter.add('channel_deleted', { room: 'a', channel: 'b' })
+  expect([told.length, timers.length]).toEqual([0, 1])
+  timers.shift()!()
+  expect(told.map(({ eventType }) => eventType)).toEqual(['client_connected', 'channel_deleted'])
+  expect(timers).toHaveLength(0)
+  emitter.add('client_connected', client(2))
+  expect(timers).toHaveLength(1)
+})
+
+test('a type over its budget ends in one summary, and no other type suffers', () => {
+  const { emitter, told, timers, summed } = setUp()
+  const { budget } = telemetryEvents.client_connected
+  for (let i = 0; i < budget + 7; i++) emitter.add('client_connected', client(i))
+  emitter.add('channel_deleted', { room: 'a', channel: 'b' })
+  timers.shift()!()
+  expect(told).toHaveLength(budget + 2)
+  expect(told.at(-1)).toEqual({
+    about: 'client_connected',
+    eventType: 'telemetry_summary',
+    payload: { event_type: 'client_connected', count: 7 },
+  })
+  expect(summed()).toBe(7)
+  // The next tick begins anew.
+  emitter.add('client_connected', client(0))
+  timers.shift()!()
+  expect(told.at(-1)).toMatchObject({ eventType: 'client_connected' })
+})
+
+test('what was told at once, as before a shutdown, is not told again by the timer', () => {
+  const { emitter, told, timers } = setUp()
+  emitter.add('client_connected', client(1))
+  emitter.flush()
+  timers.shift()!()
+  expect(told).toHaveLength(1)
+})
+
+test('tallies count until their tick is told; what is over budget is in the summary, all of it', () => {
+  const { emitter, told, timers } = setUp()
+  const count = createTallies('message_routed', emitter)
+  const { budget } = telemetryEvents.message_routed
+  const keys = Array.from({ length: budget + 3 }, () => ({}))
+  for (let times = 0; times < 4; times++)
+    for (const [i, key] of keys.entries()) count(key, () => ({ room: 'r', channel: `c${i}`, count: 1 }))
+  timers.shift()!()
+  expect(told.slice(0, budget).map(({ payload }) => (payload as { count: number }).count)).toEqual(
+    Array.from({ length: budget }, () => 4),
+  )
+  expect(told.at(-1)!.payload).toEqual({ event_type: 'message_routed' satisfies BusEventType, count: 12 })
+  count(keys[0], () => ({ room: 'r', channel: 'c0', count: 1 }))
+  timers.shift()!()
+  expect(told.at(-1)!.payload).toEqual({ room: 'r', channel: 'c0', count: 1 })
+})

@@ -1,0 +1,91 @@
+/**
+ * The emitter: what happens in a tick is collected, and told at its end (protocol §8).
+ *
+ * So an event costs the part of the bus that it happens in no more than a push, and a storm of one kind becomes as many events as its budget allows and
+ * one summary. Nothing runs while there is nothing to tell.
+ */
+import {
+  type BusEventPayload,
+  type BusEventType,
+  busEventTypes,
+  SUMMARY_EVENT,
+  TELEMETRY_TICK_MS,
+  telemetryEvents,
+} from '@arqonbus/protocol'
+
+/** An event, ready to be told. `about` is its type, or the one that it is a summary of. */
+export type Told = {
+  readonly about: BusEventType
+  readonly eventType: BusEventType | typeof SUMMARY_EVENT
+  readonly payload: object
+}
+
+/** What the emitter needs. */
+export type EmitterDeps = {
+  /** Gives an event to whoever listens. */
+  readonly tell: (event: Told) => void
+  /** Hears how many events a summary stands for. */
+  readonly summed: (count: number) => void
+  /** Calls the task once, so many milliseconds later. */
+  readonly later: (ms: number, task: () => void) => void
+}
+
+/** The emitter. */
+export type Emitter = {
+  /** Counts up with each tick in which there was something. */
+  readonly tick: number
+  /**
+   * Has an event told with this tick; until then its payload may still change. False where its type is over budget: then `occurrences` are added to the
+   * summary, and the payload is of no use.
+   */
+  add<Type extends BusEventType>(type: Type, payload: BusEventPayload<Type>, occurrences?: number): boolean
+  /** Tells what there is now. */
+  flush(): void
+}
+
+/** Makes it. */
+export function createEmitter({ tell, summed, later }: EmitterDeps): Emitter {
+  const zero = () => Object.fromEntries(busEventTypes.map((type) => [type, 0])) as Record<BusEventType, number>
+  const told = zero()
+  const over = zero()
+  let queue: Told[] = []
+  let tick = 0
+  let isWaiting = false
+
+  const flush = () => {
+    if (queue.length === 0) return
+    const events = queue
+    queue = []
+    tick++
+    for (const event of events) tell(event)
+    for (const type of busEventTypes) {
+      told[type] = 0
+      if (over[type] === 0) continue
+      tell({ about: type, eventType: SUMMARY_EVENT, payload: { event_type: type, count: over[type] } })
+      summed(over[type])
+      over[type] = 0
+    }
+  }
+
+  return {
+    get tick() {
+      return tick
+    },
+    add(type, payload, occurrences = 1) {
+      if (told[type] >= telemetryEvents[type].budget) {
+        over[type] += occurrences
+        return false
+      }
+      told[type]++
+      queue.push({ about: type, eventType: type, payload })
+      if (isWaiting) return true
+      isWaiting = true
+      later(TELEMETRY_TICK_MS, () => {
+        isWaiting = false
+        flush()
+      })
+      return true
+    },
+    flush,
+  }
+}

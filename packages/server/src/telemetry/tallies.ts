@@ -1,0 +1,33 @@
+/** Things that happen often and are told once a tick, with their number: messages of a channel, what an agent does in a place. */
+import type { BusEventPayload } from '@arqonbus/protocol'
+import type { Emitter } from './emitter.ts'
+
+/** Types of events that count. */
+type Counted = 'message_routed' | 'agent_activity'
+
+/** Counts one more of what `key` stands for. The payload of its event in this tick, made by `first`; undefined where it is part of the summary instead. */
+export type Count<Type extends Counted> = (
+  key: unknown,
+  first: () => BusEventPayload<Type>,
+) => BusEventPayload<Type> | undefined
+
+/** Makes the function that counts. Keys are let go when the next tick counts. */
+export function createTallies<Type extends Counted>(type: Type, emitter: Emitter): Count<Type> {
+  const tallies = new Map<unknown, BusEventPayload<Type>>()
+  let tick = 0
+  return (key, first) => {
+    if (tick !== emitter.tick) {
+      tallies.clear()
+      tick = emitter.tick
+    }
+    const known = tallies.get(key)
+    if (known !== undefined) {
+      known.count++
+      return known
+    }
+    const payload = first()
+    if (!emitter.add(type, payload)) return undefined
+    tallies.set(key, payload)
+    return payload
+  }
+}

@@ -1,0 +1,42 @@
+/** The topics of the telemetry server: one for everything, and those that filters ask for. A listener gets each event once. */
+import { type BusEventType, busEventTypes } from '@arqonbus/protocol'
+import type { Told } from './emitter.ts'
+
+/** What a listener wants to hear; undefined: all, where the other is undefined too, else nothing. */
+export type Filter = {
+  /** Types of the bus's own events, or `telemetry_summary`. */
+  readonly events: readonly string[] | undefined
+  /** Types of clients' events, or `*`. */
+  readonly clientEvents: readonly string[] | undefined
+}
+
+/** Everything. */
+export const EVERYTHING = '*'
+
+const CLIENTS = 'clients'
+const ofClients = (type: string) => `c:${type}`
+/** A summary goes to whoever hears its type, and to those who asked for summaries: by a topic of its own, so that nobody gets it twice. */
+const summaryOf = (type: BusEventType) => `s:${type}`
+const isBusEvent = (type: string): type is BusEventType => (busEventTypes as readonly string[]).includes(type)
+
+/** The topics that a filter asks for. */
+export function topicsOf({ events, clientEvents }: Filter): ReadonlySet<string> {
+  if (events === undefined && clientEvents === undefined) return new Set([EVERYTHING])
+  const own = (events ?? []).flatMap((type) =>
+    isBusEvent(type) ? [type, summaryOf(type)] : busEventTypes.map(summaryOf),
+  )
+  const theirs = clientEvents?.includes(EVERYTHING) === true ? [CLIENTS] : (clientEvents ?? []).map(ofClients)
+  return new Set([...own, ...theirs])
+}
+
+const byType = (topicOf: (type: BusEventType) => string) =>
+  new Map(busEventTypes.map((type): [BusEventType, readonly string[]] => [type, [EVERYTHING, topicOf(type)]]))
+const ofEvents = byType((type) => type)
+const ofSummaries = byType(summaryOf)
+
+/** Where an event of the bus goes that is about this type: the event itself, or a summary of such. */
+export const topicsOfEvent = (about: BusEventType, eventType: Told['eventType'] = about): readonly string[] =>
+  (eventType === about ? ofEvents : ofSummaries).get(about)!
+
+/** Where a client's event goes. */
+export const topicsOfClientEvent = (type: string): readonly string[] => [EVERYTHING, CLIENTS, ofClients(type)]

@@ -1,0 +1,84 @@
+/** `docs/reference/telemetry.md`: every event of the bus, from the one table of them. */
+
+import {
+  type BusEventPayload,
+  type BusEventType,
+  busEventTypes,
+  SUMMARY_EVENT,
+  TELEMETRY_TICK_MS,
+  TelemetryMissed,
+  TelemetrySummary,
+  TelemetryWelcome,
+  telemetryEvents,
+} from '@arqonbus/protocol'
+import { linkTo } from './known-schemas.ts'
+import { generatedFrom, type Page, page, table } from './page.ts'
+import { fields, fieldsInFull, meaning, type Schema, typeText } from './schema-text.ts'
+
+/** One payload of each type, as the page shows it; a test holds them to the schemas. */
+export const eventExamples: { readonly [Type in BusEventType]: BusEventPayload<Type> } = {
+  client_connected: { client_id: 'ann', client_type: 'human', resumed: false },
+  client_disconnected: { client_id: 'ann', client_type: 'human', connected_ms: 81_250 },
+  channel_created: { client_id: 'ann', room: 'science', channel: 'explore', type: 'general', auto_created: true },
+  channel_deleted: { room: 'science', channel: 'explore' },
+  channel_joined: { client_id: 'ann', room: 'science', channel: 'explore' },
+  channel_left: { client_id: 'ann', room: 'science', channel: '*' },
+  message_routed: { room: 'science', channel: 'explore', count: 112 },
+  message_rejected: { client_id: 'ann', code: 'system_channel', room: 'arqonbus', channel: 'control' },
+  rate_limited: { client_id: 'ann', command: 'list_channels' },
+  slow_consumer: { client_id: 'ann', state: 'behind' },
+  storage_degraded: { reason: 'connection lost', mode: 'degrade' },
+  storage_recovered: {},
+  agent_activity: {
+    client_id: 'helper',
+    screen_name: 'Helper',
+    activity: 'message',
+    room: 'science',
+    channel: 'explore',
+    count: 3,
+  },
+}
+
+/** The reference of telemetry. */
+export const telemetryPage: Page = {
+  path: 'docs/reference/telemetry.md',
+  render: () =>
+    page(
+      generatedFrom('`packages/protocol/src/telemetry-events.ts` and `telemetry.ts`'),
+      '# Telemetry events',
+      'What the bus tells of itself, in envelopes of type `telemetry` from `arqonbus`, room `integriguard`. Their payload is `{ "eventType", "payload" }`; below are the types, each with the fields of its inner payload. [The guide](../guide/telemetry.md) says how to listen, [the protocol](../protocol.md#telemetry) what holds for all of them. Receivers ignore types and fields that they do not know.',
+      `Events are told every ${TELEMETRY_TICK_MS} ms. Of each type there are so many at most each time; what is over that is counted in one \`${SUMMARY_EVENT}\`.`,
+      table(
+        ['type', 'channel', `most in ${TELEMETRY_TICK_MS} ms`, 'when'],
+        busEventTypes.map((type) => {
+          const { channel, budget, text } = telemetryEvents[type]
+          return [`[\`${type}\`](#${type})`, `\`${channel}\``, String(budget), text]
+        }),
+      ),
+      ...busEventTypes.flatMap((type) => [
+        `## ${type}`,
+        `${telemetryEvents[type].text} Schema: [\`telemetry_${type}.json\`](schemas/telemetry_${type}.json).`,
+        ...fieldsOf(telemetryEvents[type].payload as Schema),
+        `\`\`\`json\n${JSON.stringify({ eventType: type, payload: eventExamples[type] })}\n\`\`\``,
+      ]),
+      `## ${SUMMARY_EVENT}`,
+      'Stands for events of one type that were over its budget, in the channel of that type; whoever asked for that type hears it too. Schema: [`telemetry_summary.json`](schemas/telemetry_summary.json).',
+      ...fieldsOf(TelemetrySummary as Schema),
+      '## Frames of the telemetry server',
+      'The first one is `welcome`, a `system` envelope in room `arqonbus`, channel `control`: [`telemetry_welcome.json`](schemas/telemetry_welcome.json).',
+      table(['field', 'type', 'meaning'], fieldsInFull(TelemetryWelcome as Schema, linkToCommands).map(row)),
+      'A listener that did not keep up and does again is told how much it missed, in an envelope of that kind: [`telemetry_missed.json`](schemas/telemetry_missed.json).',
+      ...fieldsOf(TelemetryMissed as Schema),
+    ),
+}
+
+const linkToCommands = (schema: Schema): string | undefined => linkTo(schema)?.replace('(#', '(commands.md#')
+
+const row = ({ name, schema, required }: { name: string; schema: Schema; required: boolean }): string[] => [
+  `\`${name}\`${required ? '' : ', optional'}`,
+  typeText(schema, linkToCommands),
+  meaning(schema),
+]
+
+const fieldsOf = (schema: Schema): string[] =>
+  fields(schema).length === 0 ? ['No fields.'] : [table(['field', 'type', 'meaning'], fields(schema).map(row))]

@@ -1,0 +1,285 @@
+/** The door of the telemetry server: who comes in, what it hears, and what becomes of garbage (protocol §1, §3, §8). */
+import { describe, expect, test } from 'bun:test'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { compile, newId, TelemetryWelcome } from '@arqonbus/protocol'
+import { type ConnectOptions, open, openRaw, startBus, type TestClient } from '@arqonbus/testing'
+import { heard, heardSoFar } from './support/events.ts'
+
+const bus = await startBus({ adminKey: 'the-key', maxMessageBytes: 1024, rateLimit: { perSecond: 1, burst: 20 } })
+const url = bus.telemetryUrl!
+
+describe('a listener', () => {
+  test('is welcomed with who it is and what it hears', async () => {
+    const one = await bus.listen({ client_id: 'wall', client_type: 'dashboard', screen_name: 'On the wall' })
+    expect(compile(TelemetryWelcome)(one.welcome)).toBeUndefined()
+    expect(one.welcome as unknown).toMatchObject({
+      event: 'welcome',
+      client: { client_id: 'wall', client_type: 'dashboard', screen_name: 'On the wall' },
+      versions: ['1.0'],
+      subscriptions: ['integriguard:telemetry-stream', 'integriguard:dashboard-events'],
+      events: null,
+      client_events: null,
+    })
+    expect(one.welcome).not.toHaveProperty('session')
+    await one.close()
+  })
+
+  test('gets an id where it brings none', async () => {
+    const one = await bus.listen()
+    expect(one.id).toMatch(/^client-/)
+    await one.close()
+  })
+
+  test('may bring the admin key, as a token in any of its ways', async () => {
+    for (const how of [
+      { headers: { Authorization: 'Bearer the-key' } },
+      { protocols: ['arqonbus.v1', 'arqonbus.token.the-key'] },
+    ]) {
+      const one = open(url, how)
+      expect((await one.next()).payload).toMatchObject({ event: 'welcome' })
+      one.socket.close()
+    }
+  })
+
+  const refused: Record<string, [ConnectOptions, code: string, details: object, close: number]> = {
+    'another parameter': [{ query: { filter: 'x' } }, 'invalid_parameters', { parameter: 'filter' }, 4400],
+    'a join': [{ query: { join: 'a:b' } }, 'invalid_parameters', { parameter: 'join' }, 4400],
+    'a resumption': [{ query: { resume: 'live' } }, 'invalid_parameters', { parameter: 'resume' }, 4400],
+    'a session': [{ headers: { 'Arqonbus-Session': 'x' } }, 'invalid_parameters', { parameter: 'session' }, 4400],
+    'an event that there is not': [
+      { query: { events: 'client_connected,nothing_like_it' } },
+      'invalid_parameters',
+      { parameter: 'events', unknown: 'nothing_like_it', expected: expect.stringContaining('storage_degraded') },
+      4400,
+    ],
+    'an event that is mistyped': [
+      { query: { events: 'client_conected' } },
+      'invalid_parameters',
+      { expected: expect.stringContaining('did you mean client_connected?') },
+      4400,
+    ],
+    'an empty filter': [{ query: { events: '' } }, 'invalid_parameters', { parameter: 'events' }, 4400],
+    'an empty name in a filter': [
+      { query: { client_events: 'a,,b' } },
+      'invalid_parameters',
+      { parameter: 'client_events' },
+      4400,
+    ],
+    'a name that is too long': [
+      { query: { client_events: 'x'.repeat(65) } },
+      'invalid_parameters',
+      { parameter: 'client_events' },
+      4400,
+    ],
+    'a filter that is too long': [
+      { query: { client_events: Array(65).fill('x').join(',') } },
+      'invalid_parameters',
+      { parameter: 'client_events' },
+      4400,
+    ],
+    'the id of the bus': [{ query: { client_id: 'arqonbus' } }, 'invalid_parameters', { parameter: 'client_id' }, 4400],
+    'a wrong token': [{ headers: { Authorization: 'Bearer nope' } }, 'unauthenticated', {}, 4401],
+  }
+  test.each(Object.entries(refused))('with %s is refused', async (_, [options, code, details, close]) => {
+    const one = open(url, options)
+    const { payload } = await one.next()
+    expect(payload).toMatchObject({ request_id: null, status: 'error', error: { code } })
+    expect((payload.error as { details?: object }).details ?? {}).toMatchObject(details)
+    expect((await one.closed).code).toBe(close)
+  })
+
+  test('with the id of another one, here or on the bus, is refused', async () => {
+    await bus.as('on-the-bus')
+    await bus.listen({ client_id: 'here' })
+    for (const client_id of ['on-the-bus', 'here']) {
+      const one = open(url, { query: { client_id } })
+      expect((await one.next()).payload).toMatchObject({ error: { code: 'client_id_in_use' } })
+      expect((await one.closed).code).toBe(4409)
+    }
+  })
+
+  test('from a foreign page, or without an upgrade, is refused before it', async () => {
+    expect((await (await openRaw(url, { headers: { Origin: 'https://evil.example' } })).head()).status).toBe(403)
+    expect((await fetch(url.replace('ws:', 'http:'))).status).toBe(426)
+  })
+})
+
+describe('a filter', () => {
+  const event = (eventType: string) =>
+    ({
+      type: 'telemetry',
+      room: 'integriguard',
+      channel: 'telemetry-stream',
+      payload: { eventType, payload: {} },
+    }) as const
+  const types = (listener: TestClient) =>
+    listener.frames.splice(0).map((frame) => (frame.payload as { eventType: string }).eventType)
+
+  test('brings what it names, once each, and nothing else', async () => {
+    const [some, own, named, both, all] = await Promise.all([
+      bus.listen({ events: 'channel_created, telemetry_summary' }),
+      bus.listen({ client_events: '*' }),
+      bus.listen({ client_events: 'deploy,*x' }),
+      bus.listen({ client_events: 'deploy,*', events: 'client_disconnected' }),
+      bus.listen(),
+    ])
+    expect((both.welcome as unknown as { events: string[] }).events).toEqual(['client_disconnected'])
+    const ann = await bus.as('filtered', 'filter:talk')
+    ann.send(event('build'))
+    ann.send(event('deploy'))
+    // Whoever names an event as the bus does is no more heard by those who asked for the bus's.
+    ann.send(event('channel_created'))
+    await ann.close()
+    await heard(all, 'client_disconnected', { client_id: 'filtered' })
+    await heard(both, 'client_disconnected', { client_id: 'filtered' })
+    expect(types(some)).toEqual(['channel_created'])
+    expect(types(own)).toEqual(['build', 'deploy', 'channel_created'])
+    expect(types(named)).toEqual(['deploy'])
+    expect(types(both)).toEqual(['build', 'deploy', 'channel_created'])
+  })
+})
+
+describe('what a listener sends', () => {
+  const envelope = (from: string, fields: object = {}) =>
+    JSON.stringify({
+      version: '1.0',
+      id: newId(),
+      type: 'telemetry',
+      room: 'integriguard',
+      channel: 'telemetry-stream',
+      from,
+      timestamp: '2026-01-01T00:00:00Z',
+      payload: { eventType: 'x', payload: {} },
+      ...fields,
+    })
+  const garbage: Record<string, [frame: (id: string) => string | Uint8Array<ArrayBuffer>, code: string]> = {
+    'text that is no JSON': [() => '{', 'invalid_json'],
+    'JSON that is no envelope': [() => '[]', 'invalid_envelope'],
+    'binary frames': [() => new Uint8Array([1, 2]), 'binary_frame'],
+    'frames that are too long': [(id) => envelope(id, { payload: { text: 'x'.repeat(1024) } }), 'message_too_large'],
+    'events of the bus': [(id) => envelope(id, { type: 'event', room: 'a', channel: 'b' }), 'forbidden_type'],
+    commands: [(id) => envelope(id, { type: 'command', payload: { name: 'ping' } }), 'forbidden_type'],
+    'notices of the bus': [(id) => envelope(id, { type: 'system' }), 'forbidden_type'],
+    'events in the name of another': [() => envelope('somebody'), 'sender_mismatch'],
+    'another version': [(id) => envelope(id, { version: '9.0' }), 'unsupported_version'],
+  }
+  test.each(Object.entries(garbage))('%s are refused, and the fifth ends it', async (_, [frame, code]) => {
+    const one = await bus.listen()
+    const before = await bus.metric(`arqonbus_messages_rejected_total{code="${code}"}`)
+    for (let times = 1; times <= 5; times++) {
+      one.raw(frame(one.id))
+      const { payload } = await one.next(({ type }) => type === 'command_response')
+      expect(payload).toMatchObject({ status: 'error', error: { code } })
+    }
+    expect((await one.closed).code).toBe(1008)
+    expect(await bus.metric(`arqonbus_messages_rejected_total{code="${code}"}`)).toBe(before + 5)
+  })
+
+  test('an event that is none is refused, with the place of the fault, and ends nothing', async () => {
+    const one = await bus.listen()
+    const faults: [fields: object, path: string][] = [
+      [{ payload: {} }, '/payload/eventType'],
+      [{ payload: { eventType: 'x' } }, '/payload/payload'],
+      [{ payload: { eventType: '', payload: {} } }, '/payload/eventType'],
+      [{ payload: { eventType: 'x'.repeat(65), payload: {} } }, '/payload/eventType'],
+      [{ payload: { eventType: 1, payload: {} } }, '/payload/eventType'],
+      [{ payload: { eventType: 'x', payload: [] } }, '/payload/payload'],
+      [{ payload: { eventType: 'x', payload: {}, more: 1 } }, '/payload/more'],
+      [{ channel: 'dashboard-events' }, '/channel'],
+      [{ room: 'science' }, '/channel'],
+    ]
+    for (const [fields, path] of faults) {
+      one.raw(envelope(one.id, fields))
+      const { payload } = await one.next(({ type }) => type === 'command_response')
+      expect(payload).toMatchObject({ error: { code: 'invalid_telemetry', details: { path } } })
+    }
+    expect(one.socket.readyState).toBe(WebSocket.OPEN)
+    await one.close()
+  })
+
+  test('too many are refused for the rate, and sustained flooding ends it', async () => {
+    const one = await bus.listen()
+    const before = await bus.metric('arqonbus_limits_hit_total{limit="message_rate"}')
+    for (let i = 0; i < 150; i++) one.raw(envelope(one.id))
+    const { payload } = await one.next(({ type }) => type === 'command_response')
+    expect(payload).toMatchObject({ error: { code: 'rate_limited', retry_after_ms: expect.any(Number) } })
+    expect(await one.closed).toEqual({ code: 4429, reason: 'sustained flooding' })
+    expect(await bus.metric('arqonbus_limits_hit_total{limit="message_rate"}')).toBeGreaterThan(before)
+  })
+
+  test('with echo=false it does not hear itself', async () => {
+    const [one, other] = [await bus.listen({ echo: 'false' }), await bus.listen()]
+    one.raw(envelope(one.id, { payload: { eventType: 'first', payload: {} } }))
+    other.raw(envelope(other.id, { payload: { eventType: 'second', payload: {} } }))
+    const typeOf = (frame: { payload: object }) => (frame.payload as { eventType?: string }).eventType
+    await one.next((frame) => typeOf(frame) === 'second')
+    expect(one.frames.map(typeOf)).not.toContain('first')
+    await other.next((frame) => typeOf(frame) === 'first')
+    heardSoFar(one)
+  })
+})
+
+test('a further connection than there may be is refused with 503, and counted; the bus lets in as before', async () => {
+  const small = await startBus({ telemetryMaxConnections: 2 })
+  const [first] = [await small.listen(), await small.listen()]
+  const raw = await openRaw(small.telemetryUrl!)
+  expect(await raw.head()).toMatchObject({ status: 503 })
+  expect(await small.metric('arqonbus_limits_hit_total{limit="telemetry_connections"}')).toBe(1)
+  expect(await small.metric('arqonbus_telemetry_connections')).toBe(2)
+  await small.connect()
+  await first!.close()
+  await small.listen()
+})
+
+describe('the port', () => {
+  const occupied = async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    return { port: (other.address() as { port: number }).port, free: () => other.close() }
+  }
+
+  test('in use stops the start, in words', async () => {
+    const { port, free } = await occupied()
+    await expect(startBus({ telemetryPort: port })).rejects.toThrow(
+      /telemetry server cannot listen.*port is in use.*ARQONBUS_TELEMETRY_PORT/,
+    )
+    free()
+  })
+
+  test('in use, where it is not required, leaves a bus that is degraded and says why', async () => {
+    const { port, free } = await occupied()
+    const other = await startBus({ telemetryPort: port, telemetryRequired: false })
+    expect(other.telemetryUrl).toBeUndefined()
+    expect(await (await fetch(`${other.httpUrl}/health`)).json()).toMatchObject({
+      status: 'degraded',
+      telemetry: expect.stringMatching(/port is in use/),
+    })
+    const watcher = await other.as('watcher', 'integriguard:telemetry-stream')
+    await other.as('ann')
+    await heard(watcher, 'client_connected', { client_id: 'ann' })
+    free()
+  })
+
+  test('is not opened where there is to be no telemetry server', async () => {
+    const other = await startBus({ telemetry: false })
+    expect(other.telemetryUrl).toBeUndefined()
+    expect(await (await fetch(`${other.httpUrl}/health`)).json()).toMatchObject({ status: 'ok' })
+    const watcher = await other.as('watcher', 'integriguard:telemetry-stream')
+    await other.as('ann')
+    await heard(watcher, 'client_connected', { client_id: 'ann' })
+  })
+})
+
+test('a shutdown is told, then closes with 1012, and what it ends is heard before', async () => {
+  const other = await startBus()
+  const listener = await other.listen()
+  await other.as('ann')
+  await heard(listener, 'client_connected', { client_id: 'ann' })
+  await Promise.all([
+    other.drain('the test'),
+    listener.next(({ payload }) => (payload as { event?: string }).event === 'shutdown'),
+    heard(listener, 'client_disconnected', { client_id: 'ann' }),
+  ])
+  expect(await listener.closed).toEqual({ code: 1012, reason: 'the bus restarts' })
+})

@@ -1,0 +1,232 @@
+/** Every event of the bus, as both audiences get it (protocol §8, specification user story 3). */
+import { expect, test } from 'bun:test'
+import { type BusEventPayload, type BusEventType, busEventTypes } from '@arqonbus/protocol'
+import { openRaw, refusal, startBus, startRedis, withProgram } from '@arqonbus/testing'
+import { eventOf, heard, heardSoFar } from './support/events.ts'
+
+const seen = new Set<string>()
+const bus = await startBus({
+  autoCreate: true,
+  adminKey: 'key',
+  rateLimit: { perSecond: 1, burst: 40 },
+  commandRate: { perSecond: 1, burst: 3 },
+  slowBytes: 2048,
+  maxDepth: 8,
+})
+/** One at the telemetry server, and one on the bus that has joined both channels. */
+const audiences = [
+  await bus.listen({ client_id: 'listener' }),
+  await bus.as('dash', 'integriguard:telemetry-stream', 'integriguard:dashboard-events'),
+]
+
+/** Both audiences hear it; the payload. */
+async function bothHear<Type extends BusEventType>(
+  type: Type,
+  fields: Partial<BusEventPayload<Type>> = {},
+): Promise<BusEventPayload<Type>> {
+  const [one, other] = await Promise.all(audiences.map((audience) => heard(audience, type, fields)))
+  expect(one!).toEqual(other!)
+  seen.add(type)
+  return one!
+}
+
+test('who comes, joins, leaves and goes', async () => {
+  const ann = await bus.connect({ query: { client_id: 'ann', client_type: 'service', join: 'science:explore' } })
+  expect(await bothHear('client_connected', { client_id: 'ann' })).toEqual({
+    client_id: 'ann',
+    client_type: 'service',
+    resumed: false,
+  })
+  expect(await bothHear('channel_created', { channel: 'explore' })).toEqual({
+    client_id: 'ann',
+    room: 'science',
+    channel: 'explore',
+    type: 'general',
+    auto_created: true,
+  })
+  expect(await bothHear('channel_joined', { client_id: 'ann' })).toEqual({
+    client_id: 'ann',
+    room: 'science',
+    channel: 'explore',
+  })
+  await ann.command('join_channel', { channel: 'science:*' })
+  expect((await bothHear('channel_joined', { client_id: 'ann' })).channel).toBe('*')
+  await ann.command('leave_channel', { channel: 'science:explore' })
+  expect(await bothHear('channel_left', { client_id: 'ann' })).toMatchObject({ room: 'science', channel: 'explore' })
+  await ann.close()
+  expect((await bothHear('channel_left', { client_id: 'ann' })).channel).toBe('*')
+  const { connected_ms } = await bothHear('client_disconnected', { client_id: 'ann' })
+  expect(connected_ms).toBeWithin(0, 60_000)
+})
+
+test('a session that is taken up again', async () => {
+  const ann = await bus.as('back')
+  await ann.close()
+  await bus.connect({ query: { client_id: 'back' }, headers: { 'Arqonbus-Session': ann.welcome.session } })
+  expect(await bothHear('client_connected', { client_id: 'back', resumed: true })).toMatchObject({ resumed: true })
+})
+
+test('channels that are made and deleted', async () => {
+  const ann = await bus.as('maker')
+  await ann.command('create_channel', { channel: 'works:one' })
+  expect(await bothHear('channel_created', { room: 'works' })).toMatchObject({ channel: 'one', auto_created: false })
+  await ann.command('delete_channel', { channel: 'works:one' })
+  expect(await bothHear('channel_deleted', { room: 'works' })).toEqual({ room: 'works', channel: 'one' })
+})
+
+test('messages that are routed: to a channel, to a room, to a client', async () => {
+  const ann = await bus.as('sender')
+  await ann.publish({ room: 'talk', channel: 'one' })
+  expect(await bothHear('message_routed', { channel: 'one' })).toEqual({
+    client_id: 'sender',
+    room: 'talk',
+    channel: 'one',
+    count: 1,
+  })
+  await ann.publish({ room: 'talk', channel: '*' })
+  expect(await bothHear('message_routed', { room: 'talk', channel: '*' })).toMatchObject({ count: 1 })
+  await bus.as('recipient')
+  await ann.publish({ type: 'private', room: 'talk', channel: 'pm', metadata: { to: 'recipient' } })
+  expect(await bothHear('message_routed', { channel: 'pm' })).toEqual({
+    client_id: 'sender',
+    room: 'talk',
+    channel: 'pm',
+    count: 1,
+  })
+})
+
+test('frames that are refused, with the code', async () => {
+  const eve = await bus.as('eve')
+  eve.raw('{')
+  expect(await bothHear('message_rejected', { client_id: 'eve' })).toEqual({ client_id: 'eve', code: 'invalid_json' })
+  await refusal(eve.publish({ room: 'arqonbus', channel: 'control' }))
+  expect(await bothHear('message_rejected', { code: 'system_channel' })).toEqual({
+    client_id: 'eve',
+    code: 'system_channel',
+    room: 'arqonbus',
+    channel: 'control',
+  })
+})
+
+test('who sends too much, messages or commands', async () => {
+  const eve = await bus.as('flood')
+  const outcomes = Array.from({ length: 41 }, () => eve.publish({ room: 'talk', channel: 'flood' }).catch(() => {}))
+  await Promise.all(outcomes)
+  expect(await bothHear('rate_limited', { client_id: 'flood' })).toEqual({
+    client_id: 'flood',
+    room: 'talk',
+    channel: 'flood',
+  })
+  const bob = await bus.as('asker')
+  for (let i = 0; i < 4; i++) await bob.command('list_channels').catch(() => {})
+  expect(await bothHear('rate_limited', { client_id: 'asker' })).toEqual({
+    client_id: 'asker',
+    command: 'list_channels',
+  })
+})
+
+test('events of clients of either server reach both audiences, byte for byte', async () => {
+  const ann = await bus.as('teller')
+  const listener = await bus.listen({ client_id: 'other-listener' })
+  for (const from of [ann, listener]) {
+    const payload = '{"eventType":"build","payload":{"big":12345678901234567890.10}}'
+    const id = `arq_${from.id}`
+    from.raw(
+      `{"version":"1.0","id":"${id}","type":"telemetry","room":"integriguard","channel":"telemetry-stream","from":"${from.id}","timestamp":"2026-01-01T00:00:00Z","payload":${payload},"metadata":{"ack":true}}`,
+    )
+    const answer = await from.answer(id)
+    // Two audiences, and the listener itself.
+    expect(answer.result).toEqual({ position: null, durability: 'memory', duplicate: false, recipients: 3 })
+    for (const audience of audiences) {
+      const frame = await audience.next((one) => one.id === id)
+      expect(frame).toMatchObject({ from: from.id, type: 'telemetry', channel: 'telemetry-stream' })
+    }
+  }
+})
+
+test('what goes on in integriguard is not told', async () => {
+  const ann = await bus.connect({ query: { client_id: 'quiet', client_type: 'ai-agent' } })
+  await ann.command('join_channel', { channel: 'integriguard:telemetry-stream' })
+  await refusal(ann.publish({ type: 'telemetry', room: 'integriguard', channel: 'telemetry-stream', payload: {} }))
+  await refusal(ann.publish({ room: 'integriguard', channel: 'telemetry-stream' }))
+  ann.send({
+    type: 'telemetry',
+    room: 'integriguard',
+    channel: 'telemetry-stream',
+    payload: { eventType: 'x', payload: {} },
+  })
+  await ann.command('leave_channel', { channel: 'integriguard:telemetry-stream' })
+  await ann.close()
+  for (const audience of audiences) {
+    const events = []
+    for (let ended = false; !ended; ) {
+      const frame = await audience.next((one) => eventOf(one) !== undefined)
+      const { eventType, payload } = frame.payload as { eventType: string; payload: Record<string, unknown> }
+      if (payload.client_id === 'quiet' && eventType !== 'agent_activity') events.push(eventType)
+      if (payload.client_id === 'quiet' && eventType === 'agent_activity') events.push(String(payload.activity))
+      ended = events.includes('client_disconnected') && events.includes('disconnected')
+    }
+    expect(events.sort()).toEqual(
+      ['client_connected', 'client_disconnected', 'command', 'connected', 'disconnected'].sort(),
+    )
+  }
+})
+
+test('a private channel is not named', async () => {
+  const ann = await bus.as('holder')
+  for (const audience of audiences) heardSoFar(audience)
+  await ann.command('create_channel', { channel: 'hidden:secret', type: 'private' })
+  await ann.command('join_channel', { channel: 'hidden:secret' })
+  await ann.publish({ room: 'hidden', channel: 'secret' })
+  await refusal((await bus.as('stranger')).publish({ room: 'hidden', channel: 'secret' }))
+  await ann.command('leave_channel', { channel: 'hidden:secret' })
+  await ann.command('delete_channel', { channel: 'hidden:secret' })
+  const events: BusEventType[] = [
+    'channel_created',
+    'channel_joined',
+    'message_routed',
+    'message_rejected',
+    'channel_left',
+    'channel_deleted',
+  ]
+  for (const type of events) expect(await bothHear(type, { room: 'hidden' })).not.toHaveProperty('channel')
+})
+
+withProgram('redis-server', 'the external log', () => {
+  test('goes away and comes back', async () => {
+    const redis = await startRedis()
+    const other = await startBus({ redisUrl: redis.url })
+    const both = [await other.listen(), await other.as('watcher', 'integriguard:telemetry-stream')]
+    await redis.kill()
+    for (const one of both) expect(await heard(one, 'storage_degraded')).toMatchObject({ mode: 'degrade' })
+    await redis.restart()
+    for (const one of both) expect(await heard(one, 'storage_recovered')).toEqual({})
+    await redis.stop()
+    seen.add('storage_degraded').add('storage_recovered')
+  })
+})
+
+test('a client that reads too slowly: behind, and at last closed', async () => {
+  const other = await startBus({ slowBytes: 32 * 1024, historySize: 5, rateLimit: null })
+  const both = [await other.listen(), await other.as('watcher', 'integriguard:telemetry-stream')]
+  const slow = await openRaw(`${other.busUrl}?client_id=slow&join=wide:talk`)
+  await slow.nextJson()
+  slow.pause()
+  const [ann, text] = [await other.as('ann'), 'x'.repeat(64 * 1024)]
+  let isClosed = false
+  const closed = Promise.all(both.map((one) => heard(one, 'slow_consumer', { client_id: 'slow', state: 'closed' })))
+  void closed.then(() => {
+    isClosed = true
+  })
+  const behind = both.map((one) => heard(one, 'slow_consumer', { client_id: 'slow', state: 'behind' }))
+  // The kernel takes a few MiB for a reader that does not read.
+  for (let sent = 0; !isClosed && sent < 1000; sent++)
+    await ann.publish({ room: 'wide', channel: 'talk', payload: { text } })
+  await Promise.all([closed, ...behind])
+  slow.destroy()
+  seen.add('slow_consumer')
+})
+
+test('every type of event was heard', () => {
+  expect(busEventTypes.filter((type) => !seen.has(type) && type !== 'agent_activity')).toEqual([])
+})

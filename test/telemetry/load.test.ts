@@ -1,0 +1,178 @@
+/** Telemetry under load: events in time, counts that are right, and no cost where nobody listens (SC-007, protocol §8). */
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { busEventTypes, SUMMARY_EVENT, type TelemetryEvent } from '@arqonbus/protocol'
+import { startBus, type TestBus, type TestClient } from '@arqonbus/testing'
+import { eventOf, heard } from './support/events.ts'
+
+setDefaultTimeout(30_000)
+
+const unlimited = { rateLimit: null, commandRate: null } as const
+
+/** Adds up what a listener hears of a type, one by one and in summaries, until it is `total`; how many events and summaries that took. */
+async function addUp(listener: TestClient, type: string, total: number) {
+  const heard = { events: 0, summaries: 0, sum: 0 }
+  while (heard.sum < total) {
+    const { eventType, payload } = (await listener.next((frame) => isAbout(eventOf(frame), type)))
+      .payload as TelemetryEvent
+    heard[eventType === SUMMARY_EVENT ? 'summaries' : 'events']++
+    heard.sum += (payload.count as number | undefined) ?? 1
+  }
+  expect(heard.sum).toBe(total)
+  return heard
+}
+const isAbout = (event: TelemetryEvent | undefined, type: string) =>
+  event?.eventType === type || (event?.eventType === SUMMARY_EVENT && event.payload.event_type === type)
+
+/** Publishes without waiting for anything but the socket. */
+function flood(client: TestClient, count: number, channels: number): void {
+  for (let i = 0; i < count; i++) client.send({ room: 'flood', channel: `c${i % channels}`, payload: { i } })
+}
+
+const eventsTold = async (bus: TestBus) =>
+  Object.fromEntries(
+    await Promise.all(
+      busEventTypes.map(async (type) => [type, await bus.metric(`arqonbus_telemetry_events_total{type="${type}"}`)]),
+    ),
+  ) as Record<string, number>
+
+test('messages are told as counts for each channel and tick, and add up, with more channels than the budget too', async () => {
+  const bus = await startBus(unlimited)
+  const [listener, watcher] = [await bus.listen(), await bus.as('watcher', 'integriguard:telemetry-stream')]
+  const [ann, bob] = [await bus.as('ann'), await bus.as('bob')]
+  for (const client of [ann, bob]) flood(client, 10_000, 120)
+  const [one, other] = await Promise.all([listener, watcher].map((who) => addUp(who, 'message_routed', 20_000)))
+  expect(one!).toEqual(other!)
+  expect(one!.summaries).toBeGreaterThan(0)
+  expect(one!.events + one!.summaries).toBeLessThan(2000)
+  expect(await bus.metric('arqonbus_telemetry_dropped_total{reason="budget"}')).toBeGreaterThan(0)
+})
+
+test('a storm of clients is told one by one within the budget, and the rest as numbers', async () => {
+  const bus = await startBus(unlimited)
+  const listener = await bus.listen({ events: 'client_connected,client_disconnected' })
+  const many = 300
+  const clients = await Promise.all(Array.from({ length: many }, (_, i) => bus.as(`storm-${i}`)))
+  const came = await addUp(listener, 'client_connected', many)
+  await Promise.all(clients.map((client) => client.close()))
+  await addUp(listener, 'client_disconnected', many)
+  expect(came.summaries).toBeGreaterThan(0)
+})
+
+test('events come within 500 ms of their cause while the bus is under full load', async () => {
+  const bus = await startBus(unlimited)
+  const listeners = await Promise.all(Array.from({ length: 10 }, () => bus.listen()))
+  const ann = await bus.as('ann', 'flood:c0')
+  let isOver = false
+  const load = (async () => {
+    while (!isOver) {
+      flood(ann, 100, 20)
+      await ann.messages()
+    }
+  })()
+  const delays: number[] = []
+  for (let i = 0; i < 50; i++) {
+    const startedAt = performance.now()
+    const [client] = await Promise.all([
+      bus.as(`timed-${i}`),
+      ...listeners.map(async (listener) => {
+        await listener.next(({ payload }) => {
+          const { eventType, payload: fields } = payload as TelemetryEvent
+          return eventType === 'client_connected' && fields.client_id === `timed-${i}`
+        })
+        delays.push(performance.now() - startedAt)
+        listener.frames.length = 0
+      }),
+    ])
+    await client.close()
+  }
+  isOver = true
+  await load
+  delays.sort((a, b) => a - b)
+  const p99 = delays[Math.floor(delays.length * 0.99)]!
+  expect(p99).toBeLessThan(500)
+})
+
+test('many listeners all hear every event, once and in order', async () => {
+  const bus = await startBus(unlimited)
+  const listeners = await Promise.all(Array.from({ length: 40 }, () => bus.listen({ client_events: '*' })))
+  const ann = await bus.as('ann')
+  const many = 200
+  for (let i = 0; i < many; i++) {
+    const payload = { eventType: 'step', payload: { i } }
+    ann.send({ type: 'telemetry', room: 'integriguard', channel: 'telemetry-stream', payload })
+    if (i % 20 === 0) await ann.command('ping')
+    // One goes, another comes in its place.
+    if (i === many / 2) await listeners.shift()!.close()
+  }
+  for (const listener of listeners) {
+    for (let i = 0; i < many; i++) expect((await listener.next()).payload.payload).toEqual({ i })
+    expect(listener.frames).toEqual([])
+  }
+  const last = await bus.listen({ client_events: 'step' })
+  ann.send({
+    type: 'telemetry',
+    room: 'integriguard',
+    channel: 'telemetry-stream',
+    payload: { eventType: 'step', payload: { i: many } },
+  })
+  for (const listener of [...listeners, last]) expect((await listener.next()).payload.payload).toEqual({ i: many })
+})
+
+test('nothing is made of what nobody listens to', async () => {
+  const bus = await startBus(unlimited)
+  const act = async (id: string) => {
+    const client = await bus.connect({ query: { client_id: id, client_type: 'ai-agent', join: `room-${id}:talk` } })
+    await client.publish({ room: `room-${id}`, channel: 'talk' })
+    client.raw('{')
+    await client.answer(null)
+    await client.close()
+  }
+  await act('unheard')
+  const listener = await bus.listen({ events: 'channel_left' })
+  await act('heard')
+  await heard(listener, 'channel_left', { client_id: 'heard' })
+  const told = Object.entries(await eventsTold(bus)).filter(([, count]) => count > 0)
+  expect(told).toEqual([['channel_left', 1]])
+})
+
+test('no event has anything of what was said, nor of a token or a session', async () => {
+  const bus = await startBus({ ...unlimited, adminKey: 'hush-the-key' })
+  const listener = await bus.listen()
+  const secrets = ['hush-text', 'hush-meta', 'hush-private', 'hush-refused', 'hush-the-key', 'hush-reason']
+  const ann = await bus.connect({
+    query: { client_id: 'ann', client_type: 'ai-agent', join: 'said:talk', personality: 'hush-personality' },
+    headers: { Authorization: 'Bearer hush-the-key' },
+  })
+  await bus.as('bob')
+  const say = { room: 'said', channel: 'talk' }
+  await ann.publish({ ...say, payload: { text: 'hush-text' }, metadata: { note: 'hush-meta' } })
+  await ann.publish({
+    ...say,
+    type: 'private',
+    channel: 'pm',
+    payload: { text: 'hush-private' },
+    metadata: { to: 'bob' },
+  })
+  ann.raw(`{"payload":"hush-refused"`)
+  await ann.answer(null)
+  await ann.publish({ room: 'arqonbus', channel: 'control', payload: { text: 'hush-refused' } }).catch(() => {})
+  await ann.command('create_channel', {
+    channel: 'said:more',
+    metadata: { note: 'hush-meta' },
+    admin_key: 'hush-the-key',
+  })
+  await ann.command('disconnect_client', { client_id: 'bob', reason: 'hush-reason' })
+  const back = { query: { client_id: 'ann' }, headers: { 'Arqonbus-Session': ann.welcome.session } }
+  await (await bus.connect(back)).close()
+  await bus.as('last')
+  const texts: string[] = []
+  for (let isLast = false; !isLast; ) {
+    const frame = await listener.next((one) => eventOf(one) !== undefined)
+    texts.push(JSON.stringify(frame))
+    isLast = texts.at(-1)!.includes('"last"')
+  }
+  expect(texts.length).toBeGreaterThan(12)
+  const all = texts.join('\n')
+  for (const secret of [...secrets, 'hush', ann.welcome.session]) expect(all).not.toContain(secret)
+  expect(all).toContain('message_routed')
+})

@@ -1,0 +1,133 @@
+/** Listeners that do not read, or are not there any more: their loss alone (protocol §8). */
+import { afterEach, expect, setDefaultTimeout, test } from 'bun:test'
+import { eventually, openRaw, type RawSocket, startBus, type TestBus, testClock } from '@arqonbus/testing'
+
+setDefaultTimeout(30_000)
+
+const clock = testClock()
+const BOUND = 64 * 1024
+const start = () =>
+  startBus({ telemetryBufferBytes: BOUND, rateLimit: null, pingIntervalMs: 50, pingTimeoutMs: 60_000 }, { clock })
+
+const raws: RawSocket[] = []
+afterEach(() => {
+  for (const raw of raws.splice(0)) raw.destroy()
+})
+
+/** A listener that has stopped to read. */
+async function stopped(bus: TestBus, query = '') {
+  const raw = await openRaw(`${bus.telemetryUrl!}?client_events=*${query}`)
+  raws.push(raw)
+  await raw.nextJson()
+  raw.pause()
+  return raw
+}
+
+const dropped = (bus: TestBus) => bus.metric('arqonbus_telemetry_dropped_total{reason="slow"}')
+
+/** Sends events until a listener misses some: the kernel takes a few MiB for one that does not read. */
+async function flood(bus: TestBus) {
+  const ann = await bus.as('ann')
+  let sent = 0
+  const send = () => {
+    const payload = { eventType: 'noise', payload: { i: sent++, text: 'x'.repeat(32 * 1024) } }
+    return ann.publish({ type: 'telemetry', room: 'integriguard', channel: 'telemetry-stream', payload })
+  }
+  const before = await dropped(bus)
+  while ((await dropped(bus)) < before + 20 && sent < 1000) for (let i = 0; i < 20; i++) await send()
+  return { send, sent: () => sent }
+}
+
+test('one that reads again goes on, and is told how many events it missed; the others miss none', async () => {
+  const bus = await start()
+  const [slow, other] = [await stopped(bus), await bus.listen({ client_events: '*' })]
+  const { send, sent } = await flood(bus)
+  expect(sent()).toBeLessThan(1000)
+  slow.resume()
+  let got = 0
+  let missed: number | undefined
+  while (missed === undefined) {
+    const { type, payload } = await slow.nextJson()
+    if (type === 'telemetry') expect(payload.payload).toMatchObject({ i: got++ })
+    else if (payload.event === 'missed') missed = payload.count as number
+  }
+  expect(got + missed).toBe(sent())
+  expect(await dropped(bus)).toBe(missed)
+  await send()
+  expect((await slow.nextJson()).payload).toMatchObject({ payload: { i: sent() - 1 } })
+  const all = await eventually(() => {
+    const events = other.frames.filter(({ type }) => type === 'telemetry')
+    expect(events).toHaveLength(sent())
+    return events
+  })
+  expect(all.map(({ payload }) => (payload.payload as { i: number }).i)).toEqual(
+    Array.from({ length: sent() }, (_, i) => i),
+  )
+})
+
+test('one that never reads is closed after 5 seconds; the bus goes on as before', async () => {
+  const bus = await start()
+  await stopped(bus)
+  await flood(bus)
+  expect(await bus.metric('arqonbus_telemetry_connections')).toBe(1)
+  clock.advance(5001)
+  await eventually(async () => expect(await bus.metric('arqonbus_telemetry_connections')).toBe(0))
+  const bob = await bus.as('bob', 'a:b')
+  await bob.publish({ room: 'a', channel: 'b' })
+  expect(await bob.messages()).toHaveLength(1)
+})
+
+test('one that reads on in time hears why it was closed', async () => {
+  const bus = await start()
+  const slow = await stopped(bus)
+  await flood(bus)
+  clock.advance(5001)
+  await eventually(async () => expect(await bus.metric('arqonbus_telemetry_connections')).toBe(0))
+  slow.resume()
+  expect((await slow.ended).code).toBe(4429)
+})
+
+test('one that sends and does not read its answers is no longer read from', async () => {
+  const bus = await start()
+  const slow = await stopped(bus, '&client_id=loud')
+  const before = await bus.metric('arqonbus_messages_received_total')
+  const payload = `{"eventType":"x","payload":{}}`
+  const frame = {
+    payload: `{"version":"1.0","id":"arq_1","type":"telemetry","room":"integriguard","channel":"telemetry-stream","from":"loud","timestamp":"2026-01-01T00:00:00Z","payload":${payload},"metadata":{"ack":true}}`,
+  }
+  const sent = 60_000
+  for (let i = 0; i < sent; i++) slow.frame(frame)
+  let seen = before
+  await eventually(
+    async () => {
+      const now = await bus.metric('arqonbus_messages_received_total')
+      const isStill = now === seen
+      seen = now
+      expect(isStill).toBe(true)
+    },
+    { everyMs: 200, withinMs: 20_000 },
+  )
+  expect(seen - before).toBeLessThan(sent)
+})
+
+test('one whose connection is dead is closed by the heartbeat', async () => {
+  const bus = await start()
+  const dead = await stopped(bus)
+  clock.advance(60_001)
+  await eventually(async () => expect(await bus.metric('arqonbus_telemetry_connections')).toBe(0))
+  dead.resume()
+  expect((await dead.ended).code).toBe(4408)
+})
+
+test('one that answers pings stays', async () => {
+  const bus = await start()
+  const quiet = await bus.listen()
+  for (let i = 0; i < 5; i++) {
+    const pinged = new Promise((resolve) => quiet.socket.addEventListener('ping', resolve, { once: true }))
+    clock.advance(50_000)
+    await pinged
+    // Its pong was sent before this is asked.
+    expect(await bus.metric('arqonbus_telemetry_connections')).toBe(1)
+  }
+  expect(quiet.socket.readyState).toBe(WebSocket.OPEN)
+})

@@ -1,0 +1,51 @@
+/** What listeners hear, checked against the schemas that are published. */
+
+import { expect } from 'bun:test'
+import {
+  type BusEventPayload,
+  type BusEventType,
+  compile,
+  DASHBOARD_CHANNEL,
+  SUMMARY_EVENT,
+  TELEMETRY_ROOM,
+  TelemetryEvent,
+  TelemetrySummary,
+  telemetryEvents,
+} from '@arqonbus/protocol'
+import type { Frame, TestClient } from '@arqonbus/testing'
+
+const checks = new Map(Object.entries(telemetryEvents).map(([type, { payload }]) => [type, compile(payload)]))
+const checkSummary = compile(TelemetrySummary)
+const checkEvent = compile(TelemetryEvent)
+
+/** The event of a frame; undefined where it is none of the bus. Fails where its schema, address or sender is not the declared one. */
+export function eventOf(frame: Frame): TelemetryEvent | undefined {
+  if (frame.type !== 'telemetry' || frame.from !== 'arqonbus') return undefined
+  const event = frame.payload as TelemetryEvent
+  expect(checkEvent(event)).toBeUndefined()
+  const about = event.eventType === SUMMARY_EVENT ? (event.payload as TelemetrySummary).event_type : event.eventType
+  const check = event.eventType === SUMMARY_EVENT ? checkSummary : checks.get(event.eventType)
+  expect([event.eventType, check?.(event.payload)]).toEqual([event.eventType, undefined])
+  expect(`${frame.room}:${frame.channel}`).toBe(`${TELEMETRY_ROOM}:${telemetryEvents[about as BusEventType].channel}`)
+  return event
+}
+
+/** Waits for an event of that type with these fields; returns its payload. */
+export async function heard<Type extends BusEventType>(
+  listener: TestClient,
+  type: Type,
+  fields: Partial<BusEventPayload<Type>> = {},
+): Promise<BusEventPayload<Type>> {
+  const frame = await listener.next((one) => {
+    const event = eventOf(one)
+    return event?.eventType === type && Object.entries(fields).every(([name, value]) => event.payload[name] === value)
+  })
+  return (frame.payload as { payload: BusEventPayload<Type> }).payload
+}
+
+/** Takes the events that have come, by now. */
+export const heardSoFar = (listener: TestClient): TelemetryEvent[] =>
+  listener.frames.splice(0).flatMap((frame) => eventOf(frame) ?? [])
+
+/** True for what goes to dashboards. */
+export const isActivity = ({ channel }: Frame): boolean => channel === DASHBOARD_CHANNEL
