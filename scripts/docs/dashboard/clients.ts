@@ -104,5 +104,25 @@ export const clients: Row = {
       unit: 'cps',
       queries: [[perSecond('arqonbus_messages_replayed_total'), '{{instance}}']],
     },
+    {
+      title: 'Telemetry',
+      description:
+        'Events sent to those who watch the bus, and events dropped because they do not keep up. The bus itself waits for none.',
+      kind: 'timeseries',
+      width: 12,
+      unit: 'cps',
+      queries: [
+        [`${perSecond('arqonbus_telemetry_events_total')} > 0`, '{{event}} {{instance}}'],
+        [`${perSecond('arqonbus_telemetry_dropped_total')} > 0`, 'dropped: {{reason}} {{instance}}'],
+      ],
+    },
+    {
+      title: 'Telemetry listeners',
+      description: 'Connections to the telemetry server.',
+      kind: 'timeseries',
+      width: 12,
+      unit: 'short',
+      queries: [['arqonbus_telemetry_connections{$bus}', '{{instance}}']],
+    },
   ],
 }
