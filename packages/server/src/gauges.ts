@@ -12,6 +12,7 @@ import type { Sessions } from './state/sessions.ts'
 export type GaugeSources = {
   readonly metrics: Pick<Metrics, 'gauge'>
   readonly door: BusDoor
+  readonly streams: { readonly size: number }
   readonly clients: Clients
   readonly sessions: Sessions
   readonly rooms: Rooms
@@ -23,8 +24,9 @@ export type GaugeSources = {
 
 /** Registers all of them. */
 export function registerGauges(sources: GaugeSources): void {
-  const { metrics, door, clients, sessions, rooms, membership, catchUp, log, isStorageAway } = sources
+  const { metrics, door, streams, clients, sessions, rooms, membership, catchUp, log, isStorageAway } = sources
   metrics.gauge('connections', () => door.connections)
+  metrics.gauge('streams', () => streams.size)
   metrics.gauge('clients', () => clients.countByType())
   metrics.gauge('sessions', () => sessions.size)
   metrics.gauge('rooms', () => rooms.size)

@@ -87,6 +87,9 @@ export const limitNames = [
   'subscriptions',
   'dedup_bytes',
   'redis_held_bytes',
+  'api_requests',
+  'api_streams',
+  'api_rate',
 ] as const
 
 /** A limit that a client can run into. */
@@ -97,6 +100,7 @@ export const gauges = {
   connections: { name: 'arqonbus_connections', help: 'Open connections.' },
   clients: { name: 'arqonbus_clients', label: 'client_type', help: 'Connected clients, by type.' },
   sessions: { name: 'arqonbus_sessions_kept', help: 'Sessions of disconnected clients that may still be resumed.' },
+  streams: { name: 'arqonbus_http_streams', help: 'Open streams of server-sent events.' },
   rooms: { name: 'arqonbus_rooms', help: 'Rooms.' },
   channels: { name: 'arqonbus_channels', help: 'Channels of all rooms.' },
   subscriptions: { name: 'arqonbus_subscriptions', help: 'Subscriptions of all clients.' },
@@ -151,8 +155,8 @@ export const commandCounter = {
 /** HTTP requests, counted by route and status. */
 export const httpCounter = {
   name: 'arqonbus_http_requests_total',
-  help: 'HTTP requests answered, by route (other: a path that is none) and status.',
-  labels: ['route', 'status'],
+  help: 'HTTP requests answered, by method (other: one that no route has), route (other: a path that is none) and status.',
+  labels: ['method', 'route', 'status'],
 } as const
 
 /** Histograms, with the upper bounds of their buckets in seconds. */

@@ -20,7 +20,7 @@ function busy(): Metrics {
   metrics.refuseConnection('origin')
   metrics.expire('age', 3)
   metrics.loopLag(0.002)
-  metrics.httpRequest('/health', 200)
+  metrics.httpRequest('GET', '/health', 200)
   return metrics
 }
 
@@ -47,7 +47,7 @@ test('what was counted is what is read', async () => {
     'arqonbus_history_expired_total{reason="age"}': '3',
     'arqonbus_clients{client_type="ai-agent"}': '1',
     arqonbus_history_bytes: '7',
-    'arqonbus_http_requests_total{route="/health",status="200"}': '1',
+    'arqonbus_http_requests_total{method="GET",route="/health",status="200"}': '1',
   }
   for (const [series, value] of Object.entries(expected))
     expect([series, await sample(metrics, series)]).toEqual([series, value])

@@ -46,8 +46,8 @@ export type Metrics = Record<CounterField, number> & {
   appended(seconds: number): void
   /** A timer fired this much too late. */
   loopLag(seconds: number): void
-  /** An HTTP request was answered. `route` and `status` must come from tables of ours. */
-  httpRequest(route: string, status: number): void
+  /** An HTTP request was answered. `route` and `status` must come from tables of ours; a method that is not in one counts as `other`. */
+  httpRequest(method: string, route: string, status: number): void
   /** Supplies a gauge; its value is read when `/metrics` is asked for. Without a supplier it is absent. */
   gauge(name: GaugeName, read: () => GaugeReading): void
   /** Everything in the text format of Prometheus. */
@@ -111,7 +111,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     },
     appended: (seconds) => observe(appending, seconds),
     loopLag: (seconds) => observe(lag, seconds),
-    httpRequest: (route, status) => add(byHttp, `${route} ${status}`, 1),
+    httpRequest: (method, route, status) =>
+      add(byHttp, `${httpMethods.has(method) ? method : 'other'} ${route} ${status}`, 1),
     gauge: (name, read) => register('gauge', gauges[name], () => gaugeSamples(gauges[name], read())),
     render: () => registry.metrics(),
     contentType: registry.contentType,
@@ -137,6 +138,9 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   register('gauge', buildInfo, () => [{ labels: buildLabels(), value: 1 }])
   return metrics
 }
+
+/** Methods of HTTP that some route has. */
+const httpMethods = new Set(['GET', 'HEAD', 'POST', 'OPTIONS'])
 
 /** Where commands that do not exist are counted: their names come from clients and must not become labels. */
 const UNKNOWN = 'unknown'
@@ -167,8 +171,8 @@ const commandHistogram = ([command, { seconds }]: [string, CommandTally]): Sampl
   histogramSamples(histograms.commandSeconds.name, seconds, { command })
 
 function httpSample([key, value]: [string, number]): Sample {
-  const [route = '', status = ''] = key.split(' ')
-  return { labels: { route, status }, value }
+  const [method = '', route = '', status = ''] = key.split(' ')
+  return { labels: { method, route, status }, value }
 }
 
 function cpuSeconds(): number {

@@ -37,7 +37,7 @@ export type Join = (client: Client, asker: Asker, request: JoinRequest) => Maybe
 export type JoinDeps = {
   readonly places: Places
   readonly membership: Membership
-  readonly inboxOf: (clientId: string) => { readonly log: Log; readonly outlet: Outlet }
+  readonly inboxOf: (client: Client) => { readonly log: Log; readonly outlet: Outlet }
 }
 
 /** Room-wide joins list so many heads at most; a room with more channels cannot be recovered as a whole. */
@@ -97,7 +97,7 @@ export function createJoin({ places, membership, inboxOf }: JoinDeps): Join {
   /** One's inbox is always joined: a join with `since` recovers it. */
   const joinInbox = (client: Client, request: JoinRequest): Maybe<() => JoinResult> => {
     const since = onePosition(request.since, 'since')
-    const { log, outlet } = inboxOf(client.id)
+    const { log, outlet } = inboxOf(client)
     return then(locate(log, since, oneId(request.since_id)), (found) => () => ({
       channel: `${BUS}:inbox`,
       ...goOn(client, outlet, log, since, found),

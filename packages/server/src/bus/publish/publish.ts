@@ -24,7 +24,7 @@ import { askedReplicas, type BusLog, countListeners, type DraftOf, malformed, ty
 import { createPrivate, type PrivateDeps } from './private.ts'
 
 /** What publishing needs. */
-export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'isKnown'> & {
+export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'ownInbox' | 'isKnown'> & {
   readonly log: BusLog
   readonly clock: Clock
   readonly places: Places
@@ -112,7 +112,8 @@ export function createPublish(deps: PublishDeps): Publish {
     return false
   }
   const draftOf: DraftOf = (client, envelope, isOwnCopy, part, channelLevel) => {
-    const isAcknowledged = isAskedToAcknowledge(envelope)
+    // Whoever calls by HTTP waits for what comes of it.
+    const isAcknowledged = isAskedToAcknowledge(envelope) || client.caller !== undefined
     const mustBeStored = isMore(askedLevel(envelope)) || isMore(channelLevel) || askedReplicas(envelope) > 0
     // In place of its own copy the sender gets an acknowledgement, so that its count of `n` has no hole.
     const isAnswered = isAcknowledged || (isOwnCopy && !client.echo)

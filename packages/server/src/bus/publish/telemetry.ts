@@ -41,7 +41,7 @@ export function createTelemetryRelay({ channel, delivery, answers, clock }: Tele
       throw new CodedError('invalid_telemetry', { path: `/payload${wrong.path}`, expected: wrong.expected })
     delivery.toOutlets(outlets, stamp(envelope, isoTime(clock.now())), client.echo ? undefined : client)
     const ack = envelope.metadata?.ack
-    if (ack === undefined || ack === false) return
+    if ((ack === undefined || ack === false) && client.caller === undefined) return
     answers.acknowledge(client, envelope.id, {
       position: null,
       durability: 'memory',
