@@ -27,6 +27,7 @@ import { createCommands } from './commands/index.ts'
 import { type Config, longestFrame } from './config/index.ts'
 import { registerGauges } from './gauges.ts'
 import { createApi } from './http/api/api.ts'
+import { createCalls } from './http/api/calls.ts'
 import { serveHttp } from './http/serve.ts'
 import { createStreams } from './http/streams/streams.ts'
 import { createStreamTopics } from './http/streams/topics.ts'
@@ -299,15 +300,21 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     }),
   )
   const streams = createStreams({ ...config, clock, metrics, frames, admission, receive, topics })
-  const api = createApi({
-    limits: { ...config, apiRate: config.rateLimit === null ? null : config.apiRate },
+  const calls = createCalls({
+    limits: config,
     clock,
-    metrics,
     receive,
     admission,
     admitGuest: createGuests({ clock, clients, sessions, roleOf, newGuestId: () => `api-${randomName(12)}` }),
     streams,
     isDraining: () => isDraining,
+  })
+  const api = createApi({
+    limits: { ...config, apiRate: config.rateLimit === null ? null : config.apiRate },
+    clock,
+    metrics,
+    calls,
+    streams,
     isOriginAllowed: (origin, host) => isOriginAllowed(origin, host, config.origins),
   })
   const http = orClose({ close: () => [door.close(), storage.close()] }, () =>

@@ -28,24 +28,33 @@ export function refusal(problem: ErrorCode | CodedError, headers?: Answer['heade
   const error = typeof problem === 'string' ? new CodedError(problem) : problem
   const { retryAfterMs } = error
   const retry = retryAfterMs !== undefined && { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }
-  return jsonText(errorCodes[error.code].status, JSON.stringify({ error: error.body() }), { ...headers, ...retry })
+  const { status } = errorCodes[error.code]
+  // The rest of a body may be on its way: nobody waits for it.
+  const closing = (status === 408 || status === 413) && { connection: 'close' }
+  return jsonText(status, JSON.stringify({ error: error.body() }), { ...closing, ...retry, ...headers })
 }
 
 /** The answer to a method that a path does not have. */
 export const methodNotAllowed = (allowed: readonly string[]): Answer =>
   refusal('method_not_allowed', { allow: allowed.join(', ') })
 
+const USUAL = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+
+/** The head of most answers, put together once: it costs as much as what they say. */
+const usualJson = new Headers({ 'content-type': JSON_TYPE, ...USUAL })
+
 /** An answer as the runtime sends it. */
-export function responseOf({ status, contentType, body, headers }: Answer, method: string): Response {
-  return new Response(method === 'HEAD' || status === 204 ? null : body, {
+export function responseOf(answer: Answer, method: string): Response {
+  const { status, contentType, body, headers } = answer
+  if (headers === undefined && contentType === JSON_TYPE && method !== 'HEAD')
+    return new Response(body, { status, headers: usualJson })
+  const isBare = method === 'HEAD' || status === 204
+  return new Response(isBare ? null : body, {
     status,
     headers: {
       'content-type': contentType,
       ...(status !== 204 && { 'content-length': String(Buffer.byteLength(body)) }),
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
-      // The rest of the body may be on its way: nobody waits for it.
-      ...((status === 408 || status === 413) && { connection: 'close' }),
+      ...USUAL,
       ...headers,
     },
   })

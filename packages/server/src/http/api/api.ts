@@ -1,41 +1,28 @@
 /**
  * The HTTP API: what a service that cannot hold a socket says to the bus, and what it is answered.
  *
- * A call becomes the frame that a client would have sent, and takes the way of one: nothing is checked or done here that the bus does for its clients. What
- * is here is HTTP: origins, media types, bodies, status codes, and how many may call at once.
+ * Here is what HTTP brings with it: paths and methods, origins, and how many may call at once. What a call does is in `calls.ts`.
  */
-import { CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
-import type { Admission } from '../../bus/clients/admit.ts'
-import type { AdmitGuest, Credentials } from '../../bus/clients/guests.ts'
-import { createIntake, type Receive } from '../../bus/receive/receive.ts'
+import { CodedError } from '@arqonbus/protocol'
 import type { Clock } from '../../kit/clock.ts'
-import type { Maybe } from '../../kit/maybe.ts'
 import type { LimitName } from '../../kit/metric-table.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import { type Bucket, type Rate, takeFrom, waitMs } from '../../limits/bucket.ts'
-import { type Answer, jsonText, methodNotAllowed, refusal } from '../answer.ts'
+import { type Answer, methodNotAllowed, refusal } from '../answer.ts'
 import { createRouter } from '../router.ts'
-import type { Streams } from '../streams/streams.ts'
-import { readBody } from './body.ts'
-import { readCredentials, takeOne, wrong } from './credentials.ts'
+import type { Calls, Exchange } from './calls.ts'
+import { readCredentials } from './credentials.ts'
 import { type Endpoint, endpoints } from './endpoints.ts'
-import { commandFrame, messageFrame } from './frames.ts'
-import { openapiText } from './openapi.ts'
 import { originHeaders, preflight } from './origins.ts'
-import { parametersIn } from './query.ts'
-import { type ClientBuckets, createMemory, networkOf } from './rates.ts'
-import { createSlot } from './slot.ts'
+import { createMemory, networkOf } from './rates.ts'
 
-/** The limits of calls. */
+/** The limits of all calls together. */
 export type ApiLimits = {
-  readonly maxMessageBytes: number
-  readonly maxDepth: number
   /** Requests under way. */
   readonly apiRequests: number
   readonly apiStreams: number
   /** Requests from one address. */
   readonly apiRate: Rate | null
-  readonly apiBodyTimeoutMs: number
   readonly tokenInQuery: boolean
 }
 
@@ -44,22 +31,10 @@ export type ApiDeps = {
   readonly limits: ApiLimits
   readonly clock: Clock
   readonly metrics: Pick<Metrics, 'limit'>
-  readonly receive: Receive
-  readonly admission: Pick<Admission, 'recall'>
-  readonly admitGuest: AdmitGuest
-  readonly streams: Streams
-  readonly isDraining: () => boolean
+  readonly calls: Calls
+  readonly streams: { readonly size: number }
   /** Whether a page of that origin may call, by the rule for sockets. */
   readonly isOriginAllowed: (origin: string | null, host: string | null) => boolean
-}
-
-/** A request, with what only its connection knows. */
-export type Exchange = {
-  readonly request: Request
-  /** Where it comes from. */
-  readonly address: () => string
-  /** The connection may be silent from now on, for as long as it takes. */
-  readonly keepOpen: () => void
 }
 
 /** A path of the API. */
@@ -73,138 +48,55 @@ export type ApiPath = {
 /** The API: finds a path of its own. */
 export type Api = (path: string) => ApiPath | undefined
 
-/** One call: a request, and what was read of it. */
-type Call = Exchange & {
-  readonly params: Readonly<Record<string, string>>
-  readonly query: URLSearchParams
-  readonly credentials: Credentials
-}
-
 const RETRY_AFTER_MS = 1000
 
 /** Makes it. */
-export function createApi(deps: ApiDeps): Api {
-  const { limits, clock, metrics, receive } = deps
-  const bodyLimits = { maxBytes: limits.maxMessageBytes, timeoutMs: limits.apiBodyTimeoutMs }
-  const addressRates = createMemory<Bucket>(() => ({ tokens: limits.apiRate!.burst, at: clock.now() }))
-  const clientRates = createMemory<ClientBuckets>(() => ({ rate: undefined, commandRates: undefined }))
+export function createApi({ limits, clock, metrics, calls, streams, isOriginAllowed }: ApiDeps): Api {
+  const { apiRate } = limits
+  const addressRates = createMemory<Bucket>(() => ({ tokens: apiRate?.burst ?? 0, at: clock.now() }))
   let underway = 0
 
-  const tooMany = (limit: LimitName, most: number): CodedError => {
+  const checkMost = (limit: LimitName, count: number, most: number) => {
+    if (count < most) return
     metrics.limit(limit)
-    return new CodedError('rate_limited', { limit, most }, RETRY_AFTER_MS)
+    throw new CodedError('rate_limited', { limit, most }, RETRY_AFTER_MS)
   }
 
-  const checkAddress = (address: string) => {
-    const { apiRate } = limits
+  const checkAddress = (exchange: Exchange) => {
     if (apiRate === null) return
-    const bucket = addressRates(networkOf(address))
+    const bucket = addressRates(networkOf(exchange.address()))
     if (takeFrom(bucket, apiRate, clock.now())) return
     metrics.limit('api_rate')
     throw new CodedError('rate_limited', { limit: 'api_rate', per_second: apiRate.perSecond }, waitMs(bucket, apiRate))
   }
 
-  /** Has the bus take a frame of a guest, as if it came by a connection of its own, and answers what it answers. */
-  const ask = async (call: Call, frameFrom: (clientId: string, now: number) => string): Promise<Answer> => {
-    const { credentials } = call
-    if (credentials.session !== undefined) await (deps.admission.recall(credentials) as Maybe<void>)
-    const slot = createSlot()
-    const client = deps.admitGuest(credentials, slot.caller)
-    const buckets = clientRates(credentials.clientId ?? `@${networkOf(call.address())}`)
-    const intake = Object.assign(createIntake(client), buckets)
-    receive.text(intake, frameFrom(client.id, clock.now()))
-    buckets.rate = intake.rate
-    buckets.commandRates = intake.commandRates
-    const answer = slot.answer()
-    if (answer instanceof Promise) call.keepOpen()
-    return answer
-  }
-
-  const publish = async (call: Call): Promise<Answer> => {
-    const { room = '', channel = '' } = call.params
-    refuseLeftovers(call.query)
-    const body = await readBody(call.request, bodyLimits)
-    const isNamed = call.credentials.clientId !== undefined
-    return ask(call, (from, now) => messageFrame(body, { room, channel, from }, { now, isNamed, ...limits }))
-  }
-
-  const query = (call: Call, { command }: Endpoint & { kind: 'query' }): Promise<Answer> => {
-    const parameters = parametersIn(call.query, command, call.params)
-    return ask(call, (from, now) => commandFrame(command.name, parameters, from, now))
-  }
-
-  const command = async (call: Call, { command }: Endpoint & { kind: 'command' }): Promise<Answer> => {
-    refuseLeftovers(call.query)
-    const body = await readBody(call.request, bodyLimits)
-    const parameters = body.trim() === '' ? '{}' : body
-    // What is no JSON goes to its reader by itself, who says where it is wrong.
-    return ask(call, (from, now) =>
-      isJson(parameters) ? commandFrame(command.name, parameters, from, now) : parameters,
-    )
-  }
-
-  const stream = async (call: Call): Promise<Response> => {
-    const { room = '', channel = '' } = call.params
-    const { query, request, credentials } = call
-    if (channel === WHOLE_ROOM) throw wrong('channel', 'one channel: a stream goes on from one position')
-    const since = takeOne(query, 'since')
-    const sinceId = takeOne(query, 'since_id')
-    refuseLeftovers(query)
-    if (deps.isDraining()) throw new CodedError('shutting_down')
-    if (deps.streams.size >= limits.apiStreams) throw tooMany('api_streams', limits.apiStreams)
-    // A browser that comes back asks for the same address, with what it got last in the header.
-    const last = request.headers.get('last-event-id') || undefined
-    const body = await deps.streams.open({
-      credentials,
-      room,
-      channel,
-      since: last ?? since,
-      sinceId: last === undefined ? sinceId : undefined,
-      signal: request.signal,
-    })
-    call.keepOpen()
-    return new Response(body, { headers: STREAM_HEADERS })
-  }
-
-  const perform = async (endpoint: Endpoint, call: Call): Promise<Answer | Response> => {
-    switch (endpoint.kind) {
-      case 'publish':
-        return publish(call)
-      case 'query':
-        return query(call, endpoint)
-      case 'command':
-        return command(call, endpoint)
-      case 'stream':
-        return stream(call)
-      case 'openapi':
-        return jsonText(200, openapiText())
-    }
-  }
-
-  /** Within the limits of requests. */
-  const admit = async (endpoint: Endpoint, params: Call['params'], exchange: Exchange): Promise<Answer | Response> => {
-    checkAddress(exchange.address())
-    if (underway >= limits.apiRequests) throw tooMany('api_requests', limits.apiRequests)
+  /** Within the limits of requests. What is no coded error is for the door. */
+  const admit = async (endpoint: Endpoint, params: Params, exchange: Exchange): Promise<Answer | Response> => {
+    const { request } = exchange
     underway++
     try {
-      const query = queryOf(exchange.request.url)
-      const credentials = readCredentials(exchange.request.headers, query, limits.tokenInQuery)
-      return await perform(endpoint, { ...exchange, params, query, credentials })
+      checkAddress(exchange)
+      checkMost('api_requests', underway - 1, limits.apiRequests)
+      if (endpoint.kind === 'stream') checkMost('api_streams', streams.size, limits.apiStreams)
+      const query = queryOf(request.url)
+      const credentials = readCredentials(request.headers, query, limits.tokenInQuery)
+      return await calls(endpoint, { exchange, params, query, credentials })
+    } catch (problem) {
+      if (problem instanceof CodedError) return refusal(problem)
+      throw problem
     } finally {
       underway--
     }
   }
 
-  const answer = async (methods: Methods, params: Call['params'], exchange: Exchange): Promise<Answer | Response> => {
+  const answer = async (methods: Methods, params: Params, exchange: Exchange): Promise<Answer | Response> => {
     const { method, headers } = exchange.request
     const origin = headers.get('origin')
-    if (!deps.isOriginAllowed(origin, headers.get('host')))
+    if (origin !== null && !isOriginAllowed(origin, headers.get('host')))
       return refusal(new CodedError('forbidden', { path: '/headers/origin', expected: 'an origin that may call' }))
     const endpoint = methods.byName.get(method)
-    const answer = method === 'OPTIONS' ? preflight(methods.names) : methodNotAllowed(methods.names)
-    const given =
-      endpoint === undefined ? answer : await admit(endpoint, params, exchange).catch((problem) => coded(problem))
-    return withHeaders(given, originHeaders(origin))
+    const given = endpoint === undefined ? withoutEndpoint(method, methods) : await admit(endpoint, params, exchange)
+    return origin === null ? given : withHeaders(given, originHeaders(origin))
   }
 
   const router = createRouter(byPath(endpoints))
@@ -216,13 +108,7 @@ export function createApi(deps: ApiDeps): Api {
   }
 }
 
-const STREAM_HEADERS = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-store',
-  'x-content-type-options': 'nosniff',
-  // Proxies that gather what they pass on would hold events back.
-  'x-accel-buffering': 'no',
-}
+type Params = Readonly<Record<string, string>>
 
 /** What a path can be asked for. */
 type Methods = {
@@ -243,10 +129,8 @@ function methodsOf(route: string, ofPath: readonly Endpoint[]): Methods {
   return { route, byName, names: [...byName.keys(), 'OPTIONS'] }
 }
 
-function coded(problem: unknown): Answer {
-  if (problem instanceof CodedError) return refusal(problem)
-  throw problem
-}
+const withoutEndpoint = (method: string, { names }: Methods): Answer =>
+  method === 'OPTIONS' ? preflight(names) : methodNotAllowed(names)
 
 function withHeaders(answer: Answer | Response, headers: Readonly<Record<string, string>>): Answer | Response {
   if (!(answer instanceof Response)) return { ...answer, headers: { ...answer.headers, ...headers } }
@@ -257,18 +141,4 @@ function withHeaders(answer: Answer | Response, headers: Readonly<Record<string,
 function queryOf(url: string): URLSearchParams {
   const at = url.indexOf('?')
   return new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
-}
-
-/** A typo would otherwise be a default. */
-function refuseLeftovers(query: URLSearchParams): void {
-  for (const name of query.keys()) throw wrong(`query/${name.slice(0, 64)}`, 'to be absent: there is no such parameter')
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
 }

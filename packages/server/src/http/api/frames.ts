@@ -28,14 +28,18 @@ export function messageFrame(body: string, place: Place, { now, maxDepth, isName
   const given = isDeeperThan(body, maxDepth) ? undefined : objectIn(body)
   if (given === undefined) return body
   check(given, place, isNamed)
-  const known = { version: CURRENT_VERSION, id: undefined, type: 'event', ...place, timestamp: isoTime(now) }
-  let head = '{'
-  for (const [key, value] of Object.entries(known)) {
-    if (!Object.hasOwn(given, key)) head += `${JSON.stringify(key)}:${JSON.stringify(value ?? newId())},`
-  }
-  const rest = body.slice(body.indexOf('{') + 1)
-  // A comma is not the last of an object.
-  return Object.keys(given).length === 0 && head.length > 1 ? head.slice(0, -1) + rest : head + rest
+  let head = ''
+  if (!('version' in given)) head += `,"version":"${CURRENT_VERSION}"`
+  if (!('id' in given)) head += `,"id":"${newId()}"`
+  if (!('type' in given)) head += ',"type":"event"'
+  if (!('room' in given)) head += `,"room":${JSON.stringify(place.room)}`
+  if (!('channel' in given)) head += `,"channel":${JSON.stringify(place.channel)}`
+  if (!('from' in given)) head += `,"from":"${place.from}"`
+  if (!('timestamp' in given)) head += `,"timestamp":"${isoTime(now)}"`
+  if (head === '') return body
+  let isEmpty = true
+  for (const _ in given) isEmpty = false
+  return `{${head.slice(1)}${isEmpty ? '' : ','}${body.slice(body.indexOf('{') + 1)}`
 }
 
 /** What only the path and the caller tell to be wrong. */
@@ -54,7 +58,9 @@ function check(given: Readonly<Record<string, unknown>>, { room, channel }: Plac
 function objectIn(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined
   } catch {
     return undefined
   }
