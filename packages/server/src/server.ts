@@ -366,6 +366,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       for (const stop of stops) stop()
       stopLag()
       await door.close()
+      streams.close()
       // Whoever left now has a session to be kept too.
       await keeper?.close(config.redisTimeoutMs)
       log.close()

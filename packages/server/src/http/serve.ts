@@ -31,12 +31,15 @@ export type HttpDoor = {
   /** Where it is, without a slash at the end. */
   readonly url: string
   readonly port: number
-  /** Closes the port; requests that are being answered get their answer. */
+  /** Closes the port; requests that are being answered get their answer, within a second. */
   close(): Promise<void>
 }
 
 /** Seconds after which a connection that sends nothing, or half a head, is closed. */
 const IDLE_SECONDS = 10
+
+/** How long requests that are being answered have when the door closes. */
+const CLOSE_MS = 1000
 
 /** The longest body where nobody says. */
 const USUAL_BODY_BYTES = 64 * 1024
@@ -93,7 +96,16 @@ export function serveHttp(options: HttpOptions): HttpDoor {
     })
   const server = orStartError(open, host, port)
   const address = `${host.includes(':') ? `[${host}]` : host}:${server.port}`
-  return { url: `http://${address}`, port: server.port ?? port, close: () => server.stop() }
+  return { url: `http://${address}`, port: server.port ?? port, close: () => closeWithin(server, CLOSE_MS) }
+}
+
+/** A request that never ends, half a body or a stream that nobody reads, must not hold up the end. */
+async function closeWithin(server: Server<undefined>, ms: number): Promise<void> {
+  const { promise: tooLong, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, ms)
+  await Promise.race([server.stop(), tooLong])
+  clearTimeout(timer)
+  await server.stop(true)
 }
 
 /** The path without its query and without slashes at its end. A request without a Host has no URL to parse. */

@@ -46,6 +46,8 @@ export type Streams = {
   readonly size: number
   /** Opens one; throws what an admission or a join is refused with. */
   open(request: StreamRequest): Promise<ReadableStream<Uint8Array>>
+  /** Ends all that have not ended, without a word. */
+  close(): void
 }
 
 type Joined = Extract<CommandResult<'join_channel'>, { channel: string }>
@@ -132,6 +134,9 @@ export function createStreams(deps: StreamsDeps): Streams {
       if (signal.aborted) transport.terminate()
       else signal.addEventListener('abort', () => transport.terminate(), { once: true })
       return transport.body
+    },
+    close() {
+      for (const { transport } of streams) transport.terminate()
     },
   }
 }
