@@ -10,6 +10,7 @@ import { configPage } from './docs/config.ts'
 import { durabilityPage } from './docs/durability.ts'
 import { envelopePage } from './docs/envelope.ts'
 import { errorsPage } from './docs/errors.ts'
+import { httpApiPage } from './docs/http-api.ts'
 import { metricsPage } from './docs/metrics.ts'
 import type { Page } from './docs/page.ts'
 import { schemaFolder, schemaPages } from './docs/schemas.ts'
@@ -21,6 +22,7 @@ const pages: readonly Page[] = [
   durabilityPage,
   envelopePage,
   errorsPage,
+  httpApiPage,
   metricsPage,
   ...schemaPages,
 ]

@@ -21,7 +21,7 @@ export const metricsPage: Page = {
         '- `client_type`: `human`, `ai-agent`, `dashboard`, `service`.',
         `- \`reason\` of refused connections: ${words(refusalReasons)}; of expired messages: ${words(expiryReasons)}.`,
         `- \`limit\`: ${words(limitNames)}.`,
-        '- `route`: the paths of HTTP, and `other`. `status`: the HTTP status.',
+        '- `method`: `GET`, `HEAD`, `POST`, `OPTIONS`, and `other`. `route`: the paths of HTTP, and `other`. `status`: the HTTP status.',
       ].join('\n'),
     ),
 }

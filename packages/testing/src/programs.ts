@@ -8,6 +8,7 @@ import { delimiter, join } from 'node:path'
 const programs = {
   'redis-server': { names: ['redis-server', 'valkey-server'], install: 'apt-get install -y redis-server' },
   chromium: { names: ['chromium', 'chromium-browser', 'google-chrome'], install: 'apt-get install -y chromium' },
+  curl: { names: ['curl'], install: 'apt-get install -y curl' },
   faketime: { names: ['faketime'], install: 'apt-get install -y faketime' },
   promtool: { names: ['promtool'], install: 'apt-get install -y prometheus' },
 } as const
