@@ -130,8 +130,7 @@ describe('publishing by HTTP', () => {
     const inbox = messagesOf('arqonbus', 'inbox')
     expect((await call(inbox, { headers: proof })).body.messages).toHaveLength(1)
     expect((await call(inbox, { headers: { ...as('carl'), authorization: `Bearer ${adminKey}` } })).status).toBe(403)
-    dora.close()
-    await dora.closed
+    await dora.close()
     // A session that is kept is no less private than one that is connected.
     expect((await call(inbox, { headers: as('dora') })).status).toBe(403)
   })

@@ -30,7 +30,7 @@ export type GuestDeps = {
 }
 
 /** Lets a guest in whose answer goes to `caller`; `unauthenticated`, `client_id_in_use`. */
-export type AdmitGuest = (credentials: Credentials, caller: Omit<Caller, 'isProven'>) => Client
+export type AdmitGuest = (credentials: Credentials, caller: Caller) => Client
 
 /** Makes it. */
 export function createGuests({ clock, clients, sessions, roleOf, newGuestId }: GuestDeps): AdmitGuest {
@@ -46,8 +46,8 @@ export function createGuests({ clock, clients, sessions, roleOf, newGuestId }: G
   }
   return ({ clientId, token, session }, caller) => {
     const role = roleOf(token)
-    const isProven = isOf(clientId, session)
-    if (!isProven && role !== 'admin' && clientId !== undefined && clients.get(clientId) !== undefined)
+    caller.isProven = isOf(clientId, session)
+    if (!caller.isProven && role !== 'admin' && clientId !== undefined && clients.get(clientId) !== undefined)
       throw new CodedError('client_id_in_use', { client_id: clientId })
     const now = clock.now()
     return {
@@ -60,33 +60,42 @@ export function createGuests({ clock, clients, sessions, roleOf, newGuestId }: G
       lastActivity: now,
       lastHeard: now,
       hasSpoken: true,
-      transport: nowhere(caller),
+      transport: new Nowhere(caller),
       channels: new Set(),
       rooms: new Set(),
       listening: new Map(),
       lastChannel: undefined,
-      caller: { ...caller, isProven },
+      caller,
       isClosing: false,
     }
   }
 }
 
-/** Nothing is delivered to a guest. One that would be cut off is told so: else it would wait for ever. */
-function nowhere({ refuse }: Omit<Caller, 'isProven'>): Transport {
-  const end = () => refuse(new CodedError('internal_error'))
-  const nothing = () => {}
-  return {
-    send: nothing,
-    sendBehindPublished: nothing,
-    publishToOthers: () => true,
-    subscribe: nothing,
-    unsubscribe: nothing,
-    bufferedBytes: () => 0,
-    pause: nothing,
-    isPaused: false,
-    resume: nothing,
-    ping: nothing,
-    close: end,
-    terminate: nothing,
+/** Nothing is delivered to a guest. A class, because each has one: methods are shared. */
+class Nowhere implements Transport {
+  readonly isPaused = false
+  readonly #caller: Caller
+
+  constructor(caller: Caller) {
+    this.#caller = caller
   }
+
+  send(): void {}
+  sendBehindPublished(): void {}
+  publishToOthers(): boolean {
+    return true
+  }
+  subscribe(): void {}
+  unsubscribe(): void {}
+  bufferedBytes(): number {
+    return 0
+  }
+  pause(): void {}
+  resume(): void {}
+  ping(): void {}
+  /** One that is cut off is told so: else it would wait for ever. */
+  close(): void {
+    this.#caller.refuse(new CodedError('internal_error'))
+  }
+  terminate(): void {}
 }

@@ -138,7 +138,10 @@ function withHeaders(answer: Answer | Response, headers: Readonly<Record<string,
   return answer
 }
 
+/** Most calls have none. Nobody adds to a query. */
+const NO_QUERY = new URLSearchParams()
+
 function queryOf(url: string): URLSearchParams {
   const at = url.indexOf('?')
-  return new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
+  return at < 0 ? NO_QUERY : new URLSearchParams(url.slice(at + 1))
 }

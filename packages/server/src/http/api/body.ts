@@ -6,14 +6,17 @@ export type BodyLimits = { readonly maxBytes: number; readonly timeoutMs: number
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Reads the text of a body; `unsupported_media_type`, `message_too_large`, `request_timeout`, `invalid_json` where it is no UTF-8. */
-export async function readBody(request: Request, limits: BodyLimits): Promise<string> {
-  checkType(request.headers)
-  const bytes = await inTime(bytesOf(request, limits.maxBytes), limits.timeoutMs)
-  try {
-    return decoder.decode(bytes)
-  } catch {
-    throw new CodedError('invalid_json', { path: '', expected: 'UTF-8' })
+/** Makes what reads the text of a body; `unsupported_media_type`, `message_too_large`, `request_timeout`, `invalid_json` where it is no UTF-8. */
+export function createBodyReader({ maxBytes, timeoutMs }: BodyLimits): (request: Request) => Promise<string> {
+  const inTime = createDeadlines(timeoutMs)
+  return async (request) => {
+    checkType(request.headers)
+    const bytes = await inTime(bytesOf(request, maxBytes))
+    try {
+      return decoder.decode(bytes)
+    } catch {
+      throw new CodedError('invalid_json', { path: '', expected: 'UTF-8' })
+    }
   }
 }
 
@@ -51,12 +54,33 @@ async function bytesOfChunks({ body }: Request, maxBytes: number): Promise<Uint8
 
 const tooLarge = (limit: number): CodedError => new CodedError('message_too_large', { limit_bytes: limit })
 
-async function inTime<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
-  const { promise: tooLate, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new CodedError('request_timeout')), timeoutMs)
-  try {
-    return await Promise.race([work, tooLate])
-  } finally {
-    clearTimeout(timer)
+/** Fails what takes too long: looked at by one timer for all, since most bodies are there at once, and a timer for each would cost as much as they do. */
+function createDeadlines(ms: number): <T>(work: Promise<T>) => Promise<T> {
+  const waiting = new Set<{ readonly since: number; readonly fail: (error: CodedError) => void }>()
+  let isLooking = false
+  const lookLater = () => {
+    isLooking = waiting.size > 0
+    if (isLooking) setTimeout(look, ms / 4).unref()
   }
+  const look = () => {
+    const now = performance.now()
+    for (const { since, fail } of waiting) if (now - since >= ms) fail(new CodedError('request_timeout'))
+    lookLater()
+  }
+  return (work) =>
+    new Promise((resolve, reject) => {
+      const entry = { since: performance.now(), fail: reject }
+      waiting.add(entry)
+      if (!isLooking) lookLater()
+      work.then(
+        (value) => {
+          waiting.delete(entry)
+          resolve(value)
+        },
+        (problem) => {
+          waiting.delete(entry)
+          reject(problem)
+        },
+      )
+    })
 }

@@ -9,14 +9,14 @@ import type { Clock } from '../../kit/clock.ts'
 import type { Maybe } from '../../kit/maybe.ts'
 import { type Answer, jsonText } from '../answer.ts'
 import type { Streams } from '../streams/streams.ts'
-import { readBody } from './body.ts'
+import { createBodyReader } from './body.ts'
 import { takeOne, wrong } from './credentials.ts'
 import type { Endpoint } from './endpoints.ts'
 import { commandFrame, messageFrame } from './frames.ts'
 import { openapiText } from './openapi.ts'
 import { parametersIn } from './query.ts'
 import { type ClientBuckets, createMemory, networkOf } from './rates.ts'
-import { createSlot } from './slot.ts'
+import { Slot } from './slot.ts'
 
 /** What calls need. */
 export type CallsDeps = {
@@ -60,14 +60,14 @@ type FrameFrom = (clientId: string, now: number) => string
 /** Makes it. */
 export function createCalls(deps: CallsDeps): Calls {
   const { limits, clock, receive } = deps
-  const bodyLimits = { maxBytes: limits.maxMessageBytes, timeoutMs: limits.apiBodyTimeoutMs }
+  const readBody = createBodyReader({ maxBytes: limits.maxMessageBytes, timeoutMs: limits.apiBodyTimeoutMs })
   const clientRates = createMemory<ClientBuckets>(() => ({ rate: undefined, commandRates: undefined }))
 
   /** Has the bus take a frame of a guest, as if it came by a connection of its own, and answers what it answers. */
   const ask = (call: Call, frameFrom: FrameFrom): Maybe<Answer> => {
     const { credentials, exchange } = call
-    const slot = createSlot()
-    const client = deps.admitGuest(credentials, slot.caller)
+    const slot = new Slot()
+    const client = deps.admitGuest(credentials, slot)
     const buckets = clientRates(credentials.clientId ?? `@${networkOf(exchange.address())}`)
     const intake = createIntake(client)
     intake.rate = buckets.rate
@@ -90,7 +90,7 @@ export function createCalls(deps: CallsDeps): Calls {
   const publish = async (call: Call): Promise<Answer> => {
     const { room = '', channel = '' } = call.params
     refuseLeftovers(call.query)
-    const body = await readBody(call.exchange.request, bodyLimits)
+    const body = await readBody(call.exchange.request)
     const isNamed = call.credentials.clientId !== undefined
     const { maxDepth } = limits
     return askInSession(call, (from, now) => messageFrame(body, { room, channel, from }, { now, isNamed, maxDepth }))
@@ -103,7 +103,7 @@ export function createCalls(deps: CallsDeps): Calls {
 
   const command = async (call: Call, { command }: Endpoint & { kind: 'command' }): Promise<Answer> => {
     refuseLeftovers(call.query)
-    const body = await readBody(call.exchange.request, bodyLimits)
+    const body = await readBody(call.exchange.request)
     const parameters = body.trim() === '' ? '{}' : body
     // What is no JSON goes to its reader by itself, who says where it is wrong.
     return askInSession(call, (from, now) =>
