@@ -11,6 +11,7 @@ import { dashboardPage } from './docs/dashboard/dashboard.ts'
 import { durabilityPage } from './docs/durability.ts'
 import { envelopePage } from './docs/envelope.ts'
 import { errorsPage } from './docs/errors.ts'
+import { httpApiPage } from './docs/http-api.ts'
 import { metricsPage } from './docs/metrics.ts'
 import type { Page } from './docs/page.ts'
 import { schemaFolder, schemaPages } from './docs/schemas.ts'
@@ -24,6 +25,7 @@ const pages: readonly Page[] = [
   durabilityPage,
   envelopePage,
   errorsPage,
+  httpApiPage,
   metricsPage,
   telemetryPage,
   ...schemaPages,

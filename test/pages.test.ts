@@ -5,7 +5,7 @@ import { fileReference, reference } from '@arqonbus/server/config'
 import { withProgram } from '@arqonbus/testing'
 import { isConversation, looksLikeConversation } from './pages/conversation.ts'
 import { type Block, fencedBlocks, localLinks, npmScripts } from './pages/markdown.ts'
-import { needsRedis, playPage } from './pages/play.ts'
+import { needsCurl, needsRedis, playPage } from './pages/play.ts'
 import { root } from './support/bus-process.ts'
 
 const places = ['*.md', 'docs/**/*.md', 'packages/*/*.md', 'bench/*.md', 'examples/*.md']
@@ -50,8 +50,9 @@ for (const path of pages) {
 
     if (blocks.some(isConversation)) {
       const play = () => test('its conversations happen as they are shown', () => playPage(markdown))
-      if (needsRedis(markdown)) withProgram('redis-server', `${path}, with Redis`, play)
-      else play()
+      const withRedis = () => (needsRedis(markdown) ? withProgram('redis-server', `${path}, with Redis`, play) : play())
+      if (needsCurl(markdown)) withProgram('curl', `${path}, with curl`, withRedis)
+      else withRedis()
     }
   })
 }

@@ -1,3 +1,4 @@
+import { apiPublish } from './api-publish.ts'
 import { commands } from './commands.ts'
 import { crowd5000, crowd19000 } from './crowd.ts'
 import { fanouts } from './fanout.ts'
@@ -19,6 +20,7 @@ export const scenarios: readonly Scenario[] = [
   commands,
   memoryLog,
   http,
+  apiPublish,
   slowReader,
   telemetryFanout,
   telemetryListeners,

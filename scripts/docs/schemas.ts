@@ -10,6 +10,7 @@ import {
   Envelope,
   Gap,
   PublishResult,
+  portable,
   Reply,
   Room,
   Shutdown,
@@ -18,7 +19,6 @@ import {
   TelemetrySummary,
   TelemetryWelcome,
   telemetryEvents,
-  timestampPattern,
   Welcome,
 } from '@arqonbus/protocol'
 import type { Page } from './page.ts'
@@ -57,18 +57,7 @@ export const schemaPages: readonly Page[] = [...Object.entries(entities), ...ofC
     path: `${schemaFolder}/${name}.json`,
     render: () => {
       const head = { $schema: 'https://json-schema.org/draft/2020-12/schema', $id: `${name}.json`, title: name }
-      return `${JSON.stringify({ ...head, ...(forOthers(schema) as object) }, null, 2)}\n`
+      return `${JSON.stringify({ ...head, ...(portable(schema) as object) }, null, 2)}\n`
     },
   }),
 )
-
-/** Our checker has a format of its own for timestamps; others know `date-time`, and check the form by the pattern. */
-function forOthers(schema: unknown): unknown {
-  if (typeof schema !== 'object' || schema === null) return schema
-  if (Array.isArray(schema)) return schema.map(forOthers)
-  const { format, ...rest } = schema as Record<string, unknown>
-  const other = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, forOthers(value)]))
-  return format === 'timestamp'
-    ? { ...other, format: 'date-time', pattern: `^${timestampPattern}$` }
-    : { ...other, ...(format !== undefined && { format }) }
-}

@@ -7,9 +7,12 @@
  *     alice: Disconnected (code: 1012, reason: "the bus restarts")
  *     $ curl http://127.0.0.1:9102/health
  *     {"status": "ok", …}
+ *     bob$ curl -N http://127.0.0.1:9102/api/v1/rooms/science/channels/general/stream
+ *     bob< id: 1763380800000-1
+ *          data: {"version": "1.0", …}
  *
  * The name before the sign is a terminal; with one terminal it may be left out. A line that begins with a space continues the
- * one before. Settings of the bus may follow the mark: `text conversation ARQONBUS_AUTO_CREATE=off`.
+ * one before, as does one behind a line that ends with `\`. Settings of the bus may follow the mark: `text conversation ARQONBUS_AUTO_CREATE=off`.
  */
 
 import type { Block } from './markdown.ts'
@@ -20,7 +23,9 @@ export type Step = { line: number; terminal: string } & (
   | { kind: 'send'; frame: string }
   | { kind: 'receive'; frame: string }
   | { kind: 'closed'; code: number; reason: string }
-  | { kind: 'fetch'; url: string; body: string }
+  | { kind: 'fetch'; words: string[]; body: string }
+  /** A stream of server-sent events; each is received. */
+  | { kind: 'listen'; words: string[] }
 )
 
 /** What a block asks of the bus, and what happens in it. */
@@ -40,11 +45,19 @@ export function looksLikeConversation({ text }: Block): boolean {
 export function readConversation(block: Block): Conversation {
   const settings = Object.fromEntries(block.info.split(/\s+/).slice(2).map(setting))
   const steps: Step[] = []
+  /** A command that goes on in the next line. */
+  let begun = ''
   for (const [index, text] of block.text.split('\n').entries()) {
     if (text.trim() === '') continue
     const line = block.line + 1 + index
+    const before = begun
+    begun = ''
+    if (text.endsWith('\\')) {
+      begun = before + text.slice(0, -1)
+      continue
+    }
     const last = steps.at(-1)
-    const sign = /^([a-z]*)([<>$:]) (.*)$/.exec(text)
+    const sign = /^([a-z]*)([<>$:]) (.*)$/.exec(before + text)
     if (sign !== null) steps.push(step(sign[1]!, sign[2]!, sign[3]!, line))
     else if (last?.kind === 'fetch') last.body += `${text}\n`
     else if (text.startsWith(' ') && (last?.kind === 'send' || last?.kind === 'receive')) last.frame += text.trimStart()
@@ -64,7 +77,8 @@ function step(terminal: string, sign: string, text: string, line: number): Step 
   if (sign === '<') return { ...at, kind: 'receive', frame: text }
   if (sign === ':') return { ...at, ...closed(text, line) }
   const words = shellWords(text)
-  if (words[0] === 'curl') return { ...at, kind: 'fetch', url: words.at(-1) ?? '', body: '' }
+  if (words[0] === 'curl' && words.includes('-N')) return { ...at, kind: 'listen', words: words.slice(1) }
+  if (words[0] === 'curl') return { ...at, kind: 'fetch', words: words.slice(1), body: '' }
   const from = words[0] === 'npx' ? 1 : 0
   if (words[from] === 'wscat') return { ...at, ...connect(words.slice(from + 1), line) }
   throw new Error(`line ${line}: a conversation begins with wscat or curl, not with ${text}`)

@@ -76,7 +76,13 @@ test('a conversation is read from a page', () => {
       { line: 5, terminal: 'alice', kind: 'receive', frame: '{"type": "system",…}' },
       { line: 7, terminal: 'alice', kind: 'send', frame: '{"type": "event"}' },
       { line: 8, terminal: 'alice', kind: 'closed', code: 1008, reason: 'repeated protocol violations' },
-      { line: 9, terminal: '', kind: 'fetch', url: 'http://127.0.0.1:9102/health', body: '{"status": "ok", …}\n' },
+      {
+        line: 9,
+        terminal: '',
+        kind: 'fetch',
+        words: ['-s', 'http://127.0.0.1:9102/health'],
+        body: '{"status": "ok", …}\n',
+      },
     ],
   })
 })
@@ -94,4 +100,26 @@ test('a block that looks like a conversation is noticed without its mark', () =>
 test('links into the repository and scripts are found in the prose', () => {
   expect(localLinks(page)).toEqual(['docs/a.md'])
   expect(npmScripts('`npm ci && npm start`, `npm run test:faults`, npm testing')).toEqual(['start', 'test:faults'])
+})
+
+test('a command goes on behind a backslash, and a stream is a terminal of its own', () => {
+  const text = [
+    '$ curl http://127.0.0.1:9102/api \\',
+    '    -d \'{"a": 1}\'',
+    '{"b": 2}',
+    'bob$ curl -N http://127.0.0.1:9102/stream',
+    'bob< id: 1-1',
+    '     data: {"c": 3}',
+  ].join('\n')
+  expect(readConversation({ info: 'text conversation', text, line: 1 }).steps).toEqual([
+    {
+      line: 3,
+      terminal: '',
+      kind: 'fetch',
+      words: ['http://127.0.0.1:9102/api', '-d', '{"a": 1}'],
+      body: '{"b": 2}\n',
+    },
+    { line: 5, terminal: 'bob', kind: 'listen', words: ['-N', 'http://127.0.0.1:9102/stream'] },
+    { line: 6, terminal: 'bob', kind: 'receive', frame: 'id: 1-1data: {"c": 3}' },
+  ])
 })

@@ -1,8 +1,9 @@
 /** Plays the conversations of a page against real buses and says where the page is wrong. */
 
-import { startRedis, type TestRedis } from '@arqonbus/testing'
+import { findProgram, startRedis, type TestRedis } from '@arqonbus/testing'
 import { type BusProcess, startBusProcess } from '../support/bus-process.ts'
 import { type Collector, startCollector } from '../support/collector.ts'
+import { openStreamTerminal } from '../support/stream-terminal.ts'
 import { openTerminal, type Terminal } from '../support/terminal.ts'
 import { type Conversation, isConversation, readConversation, type Step } from './conversation.ts'
 import { type Block, fencedBlocks } from './markdown.ts'
@@ -26,6 +27,10 @@ const COLLECTOR_OF_PAGES = 'http://127.0.0.1:4318'
 /** True where a conversation of the page needs a Redis. */
 export const needsRedis = (markdown: string): boolean =>
   fencedBlocks(markdown).some((block) => isConversation(block) && block.info.includes(REDIS_OF_PAGES))
+
+/** True where a conversation of the page calls by curl. */
+export const needsCurl = (markdown: string): boolean =>
+  fencedBlocks(markdown).some((block) => isConversation(block) && /^[a-z]*\$ curl\b/m.test(block.text))
 
 /** Plays all conversations of a page. Blocks without settings go on where the one before left off; a block with some is alone. */
 export async function playPage(markdown: string): Promise<void> {
@@ -107,15 +112,40 @@ async function perform(step: Step, { bus, terminals, bindings }: Stage): Promise
       JSON.parse(step.frame)
       return terminal().send(withBindings(step.frame, bindings))
     case 'receive':
-      return agree(step.frame, JSON.parse(await terminal().receive()), bindings)
+      return agree(eventJson(step.frame), JSON.parse(await terminal().receive()), bindings)
     case 'closed': {
       const { code, reason } = await terminal().closed()
       if (code !== step.code || reason !== step.reason) throw new Error(`closed with ${code} "${reason}"`)
       return
     }
     case 'fetch':
-      return agree(step.body, await (await fetch(realAddress(step.url, bus))).json(), bindings)
+      return agree(step.body, JSON.parse(await curl(realWords(step.words, bus, bindings))), bindings)
+    case 'listen':
+      terminals.get(step.terminal)?.hangUp()
+      terminals.set(step.terminal, openStreamTerminal([curlPath(), ...realWords(step.words, bus, bindings)]))
+      return
   }
+}
+
+const curlPath = (): string => findProgram('curl') ?? 'curl'
+
+async function curl(words: string[]): Promise<string> {
+  const child = Bun.spawn([curlPath(), '-sS', ...words], { stdout: 'pipe', stderr: 'pipe' })
+  const [text, complaint] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+  if ((await child.exited) !== 0) throw new Error(`curl failed: ${complaint}`)
+  return text
+}
+
+/** The words of a command, with what stands for them here. */
+const realWords = (words: readonly string[], bus: BusProcess, bindings: Bindings): string[] =>
+  words.map((word) => withBindings(/^https?:/.test(word) ? realAddress(word, bus) : word, bindings))
+
+/** An event as a page shows it, in the form in which a terminal of a stream receives it; a frame is that already. */
+function eventJson(shown: string): string {
+  const match = /^(?:event: ([a-z_]+?))?(?:id: ([^ ]+?))?data: (.*)$/s.exec(shown)
+  if (match === null) return shown
+  const [, type = 'message', id, data] = match
+  return `{"event": "${type}", ${id === undefined ? '' : `"id": "${id}", `}"data": ${data}}`
 }
 
 function agree(shown: string, actual: unknown, bindings: Bindings): void {

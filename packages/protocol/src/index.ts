@@ -3,6 +3,7 @@ export * from './codes.ts'
 export { type CommandName, type CommandParameters, type CommandResult, commands } from './commands/index.ts'
 export type { CommandShape, ParametersOf, ResultOf } from './commands/shape.ts'
 export * from './entities.ts'
+export { isDeeperThan } from './envelope/depth.ts'
 export {
   type EnvelopeFault,
   payloadOf,
@@ -17,6 +18,7 @@ export {
 export * from './envelope/schema.ts'
 export * from './ids.ts'
 export * from './names.ts'
+export { portable } from './portable.ts'
 export * from './position.ts'
 export * from './replies.ts'
 export { type Check, compile, type Fault } from './schema.ts'

@@ -20,6 +20,7 @@ export type GaugeSources = {
   readonly metrics: Pick<Metrics, 'gauge'>
   readonly door: BusDoor
   readonly telemetryServer: TelemetryServer
+  readonly streams: { readonly size: number }
   readonly clients: Clients
   readonly sessions: Sessions
   readonly rooms: Rooms
@@ -34,7 +35,7 @@ export type GaugeSources = {
 /** Registers all of them. */
 export function registerGauges(sources: GaugeSources): void {
   const { metrics, door, telemetryServer, clients, sessions, rooms, membership, catchUp, log } = sources
-  const { storage, isStorageAway } = sources
+  const { storage, isStorageAway, streams } = sources
   metrics.gauge('status', () => states(statuses, sources.status()))
   metrics.gauge('durability', () => states(durabilityLevels, log.durability()))
   metrics.gauge('storageDriver', () => states(storageDrivers, log.name))
@@ -42,6 +43,7 @@ export function registerGauges(sources: GaugeSources): void {
   metrics.gauge('limit', () => limits)
   metrics.gauge('connections', () => door.connections)
   metrics.gauge('telemetryConnections', () => telemetryServer.connections)
+  metrics.gauge('streams', () => streams.size)
   metrics.gauge('clients', () => clients.countByType())
   metrics.gauge('sessions', () => sessions.size)
   metrics.gauge('rooms', () => rooms.size)
@@ -89,6 +91,9 @@ function limitsOf(config: Config): Record<string, number> {
     room_participants: config.maxRoomParticipants,
     subscriptions: config.maxSubscriptions,
     sessions: config.maxSessions,
+    api_requests: config.apiRequests,
+    api_streams: config.apiStreams,
+    api_rate: config.rateLimit === null ? undefined : config.apiRate?.perSecond,
     dedup_bytes: config.dedupBytes,
     history_bytes: config.historyBytes,
     redis_queue_bytes: config.redisQueueBytes,

@@ -2,7 +2,9 @@
 import { CURRENT_VERSION, type ProtocolVersions, protocolVersions } from '@arqonbus/protocol'
 import { createAdmission } from './bus/clients/admit.ts'
 import { drainClients } from './bus/clients/drain.ts'
+import { createGuests } from './bus/clients/guests.ts'
 import { createHeartbeat } from './bus/clients/heartbeat.ts'
+import { createRoleOf } from './bus/clients/role.ts'
 import { createAnswers } from './bus/deliver/answers.ts'
 import { createCatchUp } from './bus/deliver/catch-up.ts'
 import { createDelivery, type Delivery } from './bus/deliver/deliver.ts'
@@ -13,7 +15,7 @@ import { createPutBack } from './bus/keep/put-back.ts'
 import { createBuiltIn, createConfigured, refuseUnmade } from './bus/places/bootstrap.ts'
 import { createJoin } from './bus/places/join.ts'
 import { createMembership, type Membership } from './bus/places/membership.ts'
-import { createOpenInbox } from './bus/places/open-inbox.ts'
+import { createOpenInbox, createOwnInbox } from './bus/places/open-inbox.ts'
 import { createPlaces } from './bus/places/places.ts'
 import { createSweep } from './bus/places/sweep.ts'
 import type { BusLog } from './bus/publish/draft.ts'
@@ -24,7 +26,11 @@ import { createRun } from './bus/receive/run.ts'
 import { createCommands } from './commands/index.ts'
 import { type Config, longestFrame, tracesUrl } from './config/index.ts'
 import { registerGauges } from './gauges.ts'
+import { createApi } from './http/api/api.ts'
+import { createCalls } from './http/api/calls.ts'
 import { serveHttp } from './http/serve.ts'
+import { createStreams } from './http/streams/streams.ts'
+import { createStreamTopics } from './http/streams/topics.ts'
 import { boundedLogger } from './kit/bounded-logger.ts'
 import { type Clock, isoTime, systemClock } from './kit/clock.ts'
 import { type Logger, silentLogger } from './kit/logger.ts'
@@ -35,6 +41,7 @@ import { createKeyCheck } from './kit/secrets.ts'
 import { byTimer, type Every } from './kit/timer.ts'
 import { versionInfo } from './kit/version.ts'
 import { openBusDoor } from './sockets/bus-door.ts'
+import { isOriginAllowed } from './sockets/handshake.ts'
 import { createClients } from './state/clients.ts'
 import { createIdleQueue } from './state/idle.ts'
 import { createInboxes } from './state/inboxes.ts'
@@ -147,12 +154,14 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     close: (...of) => delivery.close(...of),
     slow: (client) => reports.slow(client, 'closed'),
   })
+  const topics = createStreamTopics()
   const delivery: Delivery = createDelivery({
     clock,
     metrics,
     slowBytes: config.slowBytes,
     clients: clients.all,
     publish: (topic, text) => door.publish(topic, text),
+    publishToStreams: topics.publish,
     fellBehind: catchUp.add,
     slow: (client) => reports.slow(client, 'behind'),
   })
@@ -182,6 +191,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     })
   }
   const openInbox = createOpenInbox({ inboxes, sessions, clients, delivery })
+  const ownInbox = createOwnInbox(openInbox)
   const keeper: Keeper | undefined =
     storage.store &&
     createKeeper({
@@ -216,11 +226,13 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     roomOf: rooms.get,
     trace: tracing?.publish,
     openInbox,
+    ownInbox,
     isKnown: (id) => clients.get(id) !== undefined || sessions.get(id) !== undefined,
     routed: reports.routed,
   })
-  const join = createJoin({ metrics, places, membership, inboxOf: openInbox })
+  const join = createJoin({ metrics, places, membership, inboxOf: ownInbox })
   const isAdminKey = createKeyCheck(config.adminKey)
+  const roleOf = createRoleOf(isAdminKey)
   const maxFrameBytes = longestFrame(config.maxMessageBytes) + OWN_BYTES
   const newClientId = () => `client-${randomName(12)}`
   const limits = {
@@ -245,7 +257,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     frames,
     join,
     keeper,
-    isAdminKey,
+    roleOf,
     sessionTtlMs: config.sessionTtlMs,
     newClientId,
     watcher: reports,
@@ -276,7 +288,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     // Around a list there are other fields, and `status` has two.
     maxListBytes: maxFrameBytes - 2 * OWN_BYTES,
     disconnect: admission.disconnect,
-    inboxOf: openInbox,
+    inboxOf: ownInbox,
     connections: () => door.connections,
     server: () => ({
       name: 'arqonbus',
@@ -374,6 +386,24 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     }),
   )
   orClose({ close: () => [door.close(), storage.close()] }, telemetryServer.open)
+  const streams = createStreams({ ...config, clock, metrics, frames, admission, receive, topics })
+  const calls = createCalls({
+    limits: config,
+    clock,
+    receive,
+    admission,
+    admitGuest: createGuests({ clock, clients, sessions, roleOf, newGuestId: () => `api-${randomName(12)}` }),
+    streams,
+    isDraining: () => isDraining,
+  })
+  const api = createApi({
+    limits: { ...config, apiRate: config.rateLimit === null ? null : config.apiRate },
+    clock,
+    metrics,
+    calls,
+    streams,
+    isOriginAllowed: (origin, host) => isOriginAllowed(origin, host, config.origins),
+  })
   const http = orClose({ close: () => [door.close(), telemetryServer.close(0), storage.close()] }, () =>
     serveHttp({
       host: config.httpHost,
@@ -386,6 +416,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         ...(telemetryServer.fault !== undefined && { telemetry: telemetryServer.fault }),
       }),
       ready: () => ({ ready: !isDraining }),
+      api: config.api ? api : undefined,
+      maxBodyBytes: config.maxMessageBytes,
     }),
   )
   registerGauges({
@@ -393,6 +425,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     metrics,
     door,
     telemetryServer,
+    streams,
     clients,
     sessions,
     rooms,
@@ -435,13 +468,14 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         delivery,
         random: Math.random,
         isSettled,
-        connections: () => door.connections,
+        connections: () => door.connections + streams.size,
       })
       const { heldMessages } = log.usage()
       if (heldMessages > 0) logger.error({ event: 'messages_lost', count: heldMessages, reason: 'storage is away' })
       for (const stop of stops) stop()
       stopLag()
       await door.close()
+      streams.close()
       reporting.flush()
       await telemetryServer.close(LISTENERS_LEAVE_MS)
       // Whoever left now has a session to be kept too.

@@ -112,7 +112,7 @@ export const clients: Row = {
       width: 12,
       unit: 'cps',
       queries: [
-        [`${perSecond('arqonbus_telemetry_events_total')} > 0`, '{{event}} {{instance}}'],
+        [`${perSecond('arqonbus_telemetry_events_total')} > 0`, '{{type}} {{instance}}'],
         [`${perSecond('arqonbus_telemetry_dropped_total')} > 0`, 'dropped: {{reason}} {{instance}}'],
       ],
     },

@@ -98,6 +98,7 @@ export const update_profile = command('update_profile', {
     personality: orNull(profileFields.personality),
   }),
   result: Type.Object({ client: Client }),
+  needs_connection: true,
 })
 
 /** Ends a client's connection. */

@@ -183,6 +183,7 @@ export const join_channel = command('join_channel', {
     }),
   ]),
   channel_scope: 'channel',
+  needs_connection: true,
   errors: [
     'forbidden',
     'system_room',
@@ -208,6 +209,7 @@ export const leave_channel = command('leave_channel', {
   parameters: parameters(addressFields),
   result: Type.Object({ channel: AddressText, left: Type.Boolean({ description: 'Whether it had been joined.' }) }),
   channel_scope: 'channel',
+  needs_connection: true,
 })
 
 /** Lists channels. */

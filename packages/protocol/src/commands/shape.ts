@@ -21,6 +21,8 @@ export type CommandShape<Parameters extends TSchema = TSchema, Result extends TS
   readonly channel_scope: 'channel' | 'room' | 'none'
   /** True where a token bucket for each client bounds it. */
   readonly rate_limited: boolean
+  /** True where it changes the connection that sends it: whoever calls by HTTP has none. */
+  readonly needs_connection: boolean
   /** Codes that it may answer with, beside those of every command. */
   readonly errors: readonly ErrorCode[]
 }
@@ -56,6 +58,7 @@ type Declared<P extends TProperties, R extends TSchema> = {
   requires_admin?: boolean
   channel_scope?: CommandShape['channel_scope']
   rate_limited?: boolean
+  needs_connection?: boolean
   errors?: readonly ErrorCode[]
 }
 
@@ -76,6 +79,7 @@ export function command<Name extends string, P extends TProperties, R extends TS
     requires_admin: requiresAdmin,
     channel_scope: declared.channel_scope ?? 'none',
     rate_limited: declared.rate_limited ?? false,
+    needs_connection: declared.needs_connection ?? false,
     errors: declared.errors ?? [],
   } as const
 }

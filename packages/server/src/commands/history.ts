@@ -4,12 +4,13 @@ import { RawJson } from '../bus/deliver/frames.ts'
 import type { Asker, Places } from '../bus/places/places.ts'
 import { type Maybe, then } from '../kit/maybe.ts'
 import type { Entry, Log, Page, ReadQuery } from '../log/contract.ts'
+import type { Client } from '../state/model.ts'
 import { readWhere, whileAway } from './reading.ts'
 
 /** What `history` reads from. */
 export type HistoryDeps = {
   readonly places: Places
-  readonly inboxOf: (clientId: string) => { readonly log: Log }
+  readonly inboxOf: (client: Client) => { readonly log: Log }
   /** The messages of one answer take so many bytes at most. */
   readonly maxListBytes: number
 }
@@ -31,7 +32,7 @@ export const history = ({ places, inboxOf, maxListBytes }: HistoryDeps) =>
       limit,
       maxBytes: maxListBytes,
     }
-    const log = isInbox ? inboxOf(requester.id).log : logOf(places, address, asker)
+    const log = isInbox ? inboxOf(requester).log : logOf(places, address, asker)
     const readWith = (read: (query: ReadQuery) => Maybe<Page>) =>
       parameters.with === undefined ? read(query) : readConversation(read, requester.id, parameters.with, query)
     const read = whileAway<Page>(

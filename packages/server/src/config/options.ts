@@ -53,6 +53,11 @@ export const options = {
     text: 'Where HTTP (health, metrics, version) listens.',
   }),
   httpPort: option(port, { group: 'Connections', default: 9102, text: 'The port of HTTP.' }),
+  api: option(boolean, {
+    group: 'Connections',
+    default: true,
+    text: 'Whether HTTP serves the API: publish, history, streams, commands.',
+  }),
   maxConnections: option(integer({ min: 1, max: 1_000_000 }), {
     group: 'Connections',
     default: 20_000,
@@ -88,6 +93,26 @@ export const options = {
     group: 'Limits',
     default: bucket(100, 200),
     text: 'The costly commands (status, list_*, history, create_channel) from one client, for each of them.',
+  }),
+  apiRate: option(rate, {
+    group: 'Limits',
+    default: bucket(5000, 10_000),
+    text: 'Requests to the HTTP API from one address (with IPv6, from one network of 64 bits), whoever they are by. Behind a proxy all have one address.',
+  }),
+  apiRequests: option(integer({ min: 1, max: 1_000_000 }), {
+    group: 'Limits',
+    default: 1000,
+    text: 'Requests to the HTTP API under way at once; a further one is refused with 429.',
+  }),
+  apiStreams: option(integer({ min: 0, max: 1_000_000 }), {
+    group: 'Limits',
+    default: 1000,
+    text: 'Streams of server-sent events; a further one is refused with 429.',
+  }),
+  apiBodyTimeoutMs: option(duration({ min: '10ms', max: '10m' }), {
+    group: 'Limits',
+    default: 10_000,
+    text: 'How long the body of a request to the HTTP API may take to arrive.',
   }),
   maxRooms: option(integer({ min: 1, max: 10_000_000 }), { group: 'Limits', default: 10_000, text: 'Rooms.' }),
   maxChannels: option(integer({ min: 1, max: 10_000_000 }), {

@@ -1,7 +1,7 @@
 /** What HTTP answers, by path. Every answer is computed from what is passed in; nothing here knows sockets. */
-import { CodedError, type ErrorCode, errorCodes } from '@arqonbus/protocol'
 import type { Metrics } from '../kit/metrics.ts'
 import type { VersionInfo } from '../kit/version.ts'
+import { type Answer, json, methodNotAllowed, refusal } from './answer.ts'
 
 /** How well the bus serves. `degraded`: it serves, but not with everything it should. */
 export type Health = { status: 'ok' | 'degraded'; [detail: string]: unknown }
@@ -19,13 +19,8 @@ export type RouteSources = {
   now: () => number
 }
 
-/** One answer. */
-export type Answer = { status: number; contentType: string; body: string; allow?: string }
-
 /** What a path answers. */
 export type Route = () => Answer | Promise<Answer>
-
-const JSON_TYPE = 'application/json; charset=utf-8'
 
 /** All routes, by path. */
 export function createRoutes({ health, ready, version, metrics, now }: RouteSources): ReadonlyMap<string, Route> {
@@ -58,17 +53,6 @@ const allowed = ['GET', 'HEAD']
 export async function answer(routes: ReadonlyMap<string, Route>, method: string, path: string): Promise<Answer> {
   const route = routes.get(path)
   if (route === undefined) return refusal('not_found')
-  if (!allowed.includes(method)) return { ...refusal('method_not_allowed'), allow: allowed.join(', ') }
+  if (!allowed.includes(method)) return methodNotAllowed(allowed)
   return await route()
 }
-
-/** An error as protocol §3 names it. */
-export function refusal(code: ErrorCode): Answer {
-  return json(errorCodes[code].status, { error: new CodedError(code).body() })
-}
-
-const json = (status: number, body: unknown): Answer => ({
-  status,
-  contentType: JSON_TYPE,
-  body: `${JSON.stringify(body)}\n`,
-})

@@ -93,8 +93,8 @@ test('/metrics is the text format of Prometheus, and counts requests by route', 
   const response = await fetch(`${door.url}/metrics`)
   expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
   const text = await response.text()
-  expect(text).toContain('arqonbus_http_requests_total{route="/health",status="200"} 1')
-  expect(text).toContain('arqonbus_http_requests_total{route="other",status="404"} 1')
+  expect(text).toContain('arqonbus_http_requests_total{method="GET",route="/health",status="200"} 1')
+  expect(text).toContain('arqonbus_http_requests_total{method="GET",route="other",status="404"} 1')
   expect(text).not.toContain('made-up')
 })
 

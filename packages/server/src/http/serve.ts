@@ -1,9 +1,13 @@
 /** The HTTP door, on a port of its own: whoever watches the bus is served apart from its clients. */
+import { CodedError } from '@arqonbus/protocol'
+import type { Server } from 'bun'
 import { type Logger, silentLogger } from '../kit/logger.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { listenError } from '../kit/start-error.ts'
 import type { VersionInfo } from '../kit/version.ts'
-import { type Answer, answer, createRoutes, type Health, type Readiness, refusal } from './routes.ts'
+import { type Answer, refusal, responseOf } from './answer.ts'
+import type { Api } from './api/api.ts'
+import { answer, createRoutes, type Health, type Readiness } from './routes.ts'
 
 /** What the door is opened with. */
 export type HttpOptions = {
@@ -13,6 +17,10 @@ export type HttpOptions = {
   ready: () => Readiness
   version: VersionInfo
   metrics: Metrics
+  /** The HTTP API, where there is one. */
+  api?: Api | undefined
+  /** Longer bodies are refused, whatever they are for. */
+  maxBodyBytes?: number
   logger?: Logger
   /** Milliseconds that never go back. */
   now?: () => number
@@ -23,37 +31,54 @@ export type HttpDoor = {
   /** Where it is, without a slash at the end. */
   readonly url: string
   readonly port: number
-  /** Closes the port; requests that are being answered get their answer. */
+  /** Closes the port; requests that are being answered get their answer, within a second. */
   close(): Promise<void>
 }
 
 /** Seconds after which a connection that sends nothing, or half a head, is closed. */
 const IDLE_SECONDS = 10
 
+/** How long requests that are being answered have when the door closes. */
+const CLOSE_MS = 1000
+
+/** The longest body where nobody says. */
+const USUAL_BODY_BYTES = 64 * 1024
+
 /** Opens the door, or throws a StartError that says why it cannot. */
 export function serveHttp(options: HttpOptions): HttpDoor {
-  const { host, port, metrics, logger = silentLogger, now = () => performance.now() } = options
+  const {
+    host,
+    port,
+    metrics,
+    maxBodyBytes = USUAL_BODY_BYTES,
+    logger = silentLogger,
+    now = () => performance.now(),
+  } = options
   const routes = createRoutes({ ...options, now })
 
-  const respond = (method: string, path: string, result: Answer): Response => {
-    metrics.httpRequest(routes.has(path) ? path : 'other', result.status)
-    const headers = {
-      'content-type': result.contentType,
-      'content-length': String(Buffer.byteLength(result.body)),
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
-      ...(result.allow && { allow: result.allow }),
-    }
-    return new Response(method === 'HEAD' ? null : result.body, { status: result.status, headers })
+  const respond = (method: string, route: string, result: Answer | Response): Response => {
+    metrics.httpRequest(method, route, result.status)
+    return result instanceof Response ? result : responseOf(result, method)
   }
 
-  const fetch = async ({ method, url }: Request): Promise<Response> => {
+  const fetch = async (request: Request, server: Server<undefined>): Promise<Response> => {
+    const { method, url } = request
     const path = pathOf(url)
+    const called = options.api?.(path)
+    const route = called?.route ?? (routes.has(path) ? path : 'other')
     try {
-      return respond(method, path, await answer(routes, method, path))
+      if (Number(request.headers.get('content-length')) > maxBodyBytes)
+        return respond(method, route, refusal(new CodedError('message_too_large', { limit_bytes: maxBodyBytes })))
+      if (called === undefined) return respond(method, route, await answer(routes, method, path))
+      const exchange = {
+        request,
+        address: () => server.requestIP(request)?.address ?? '',
+        keepOpen: () => server.timeout(request, 0),
+      }
+      return respond(method, route, await called.answer(exchange))
     } catch (error) {
       logger.error({ event: 'http_failed', path, error })
-      return respond(method, path, refusal('internal_error'))
+      return respond(method, route, refusal('internal_error'))
     }
   }
 
@@ -63,15 +88,24 @@ export function serveHttp(options: HttpOptions): HttpDoor {
       port,
       fetch,
       idleTimeout: IDLE_SECONDS,
-      // Nobody reads a body here; small ones are tolerated so that their sender reads the 405.
-      maxRequestBodySize: 64 * 1024,
+      // The runtime refuses without a word. What is too long is refused by its length before it is read, with a code.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false,
       // Outside of development Bun shares a port that is in use, and half of the requests go to somebody else's program.
       reusePort: false,
     })
   const server = orStartError(open, host, port)
   const address = `${host.includes(':') ? `[${host}]` : host}:${server.port}`
-  return { url: `http://${address}`, port: server.port ?? port, close: () => server.stop() }
+  return { url: `http://${address}`, port: server.port ?? port, close: () => closeWithin(server, CLOSE_MS) }
+}
+
+/** A request that never ends, half a body or a stream that nobody reads, must not hold up the end. */
+async function closeWithin(server: Server<undefined>, ms: number): Promise<void> {
+  const { promise: tooLong, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, ms)
+  await Promise.race([server.stop(), tooLong])
+  clearTimeout(timer)
+  await server.stop(true)
 }
 
 /** The path without its query and without slashes at its end. A request without a Host has no URL to parse. */

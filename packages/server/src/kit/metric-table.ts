@@ -165,6 +165,9 @@ export const limitNames = [
   'dedup_bytes',
   'redis_held_bytes',
   'telemetry_connections',
+  'api_requests',
+  'api_streams',
+  'api_rate',
 ] as const
 
 /** A limit that a client can run into. */
@@ -220,6 +223,7 @@ export const gauges = {
   telemetryConnections: { name: 'arqonbus_telemetry_connections', help: 'Open connections to the telemetry server.' },
   clients: { name: 'arqonbus_clients', label: 'client_type', help: 'Connected clients, by type.' },
   sessions: { name: 'arqonbus_sessions_kept', help: 'Sessions of disconnected clients that may still be resumed.' },
+  streams: { name: 'arqonbus_http_streams', help: 'Open streams of server-sent events.' },
   rooms: { name: 'arqonbus_rooms', help: 'Rooms.' },
   channels: { name: 'arqonbus_channels', help: 'Channels of all rooms.' },
   subscriptions: { name: 'arqonbus_subscriptions', help: 'Subscriptions of all clients.' },
@@ -295,8 +299,8 @@ export const commandCounter = {
 /** HTTP requests, counted by route and status. */
 export const httpCounter = {
   name: 'arqonbus_http_requests_total',
-  help: 'HTTP requests answered, by route (other: a path that is none) and status.',
-  labels: ['route', 'status'],
+  help: 'HTTP requests answered, by method (other: one that no route has), route (other: a path that is none) and status.',
+  labels: ['method', 'route', 'status'],
 } as const
 
 /** Histograms, with the upper bounds of their buckets: in seconds, but for those that count messages. */

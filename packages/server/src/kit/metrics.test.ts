@@ -28,7 +28,7 @@ function busy(): Metrics {
   metrics.storageConnect('failed')
   metrics.pinged(0.0003)
   metrics.loopLag(0.002)
-  metrics.httpRequest('/health', 200)
+  metrics.httpRequest('GET', '/health', 200)
   return metrics
 }
 
@@ -65,7 +65,7 @@ test('what was counted is what is read', async () => {
     'arqonbus_connections_closed_total{reason="heartbeat_lost"}': '1',
     'arqonbus_storage_connects_total{outcome="failed"}': '1',
     arqonbus_storage_ping_duration_seconds_count: '1',
-    'arqonbus_http_requests_total{route="/health",status="200"}': '1',
+    'arqonbus_http_requests_total{method="GET",route="/health",status="200"}': '1',
   }
   for (const [series, value] of Object.entries(expected))
     expect([series, await sample(metrics, series)]).toEqual([series, value])

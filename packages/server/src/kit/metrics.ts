@@ -79,8 +79,8 @@ export type Metrics = Record<CounterField, number> & {
   closed(name: CloseName): void
   /** A timer fired this much too late. */
   loopLag(seconds: number): void
-  /** An HTTP request was answered. `route` and `status` must come from tables of ours. */
-  httpRequest(route: string, status: number): void
+  /** An HTTP request was answered. `route` and `status` must come from tables of ours; a method that is not in one counts as `other`. */
+  httpRequest(method: string, route: string, status: number): void
   /** Supplies a gauge; its value is read when `/metrics` is asked for. Without a supplier it is absent. */
   gauge(name: GaugeName, read: () => GaugeReading): void
   /** Everything in the text format of Prometheus. */
@@ -166,7 +166,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     broke: (reason) => add(byBreak, reason, 1),
     closed: (name) => add(byClose, name, 1),
     loopLag: (seconds) => observe(lag, seconds),
-    httpRequest: (route, status) => add(byHttp, `${route} ${status}`, 1),
+    httpRequest: (method, route, status) =>
+      add(byHttp, `${httpMethods.has(method) ? method : 'other'} ${route} ${status}`, 1),
     gauge: (name, read) => {
       const declaration: { name: string; help: string; label?: string; type?: MetricType } = gauges[name]
       register(declaration.type ?? 'gauge', declaration, () => gaugeSamples(declaration, read()))
@@ -209,6 +210,9 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   return metrics
 }
 
+/** Methods of HTTP that some route has. */
+const httpMethods = new Set(['GET', 'HEAD', 'POST', 'OPTIONS'])
+
 /** Where commands that do not exist are counted: their names come from clients and must not become labels. */
 const UNKNOWN = 'unknown'
 
@@ -238,8 +242,8 @@ const commandHistogram = ([command, { seconds }]: [string, CommandTally]): Sampl
   histogramSamples(histograms.commandSeconds.name, seconds, { command })
 
 function httpSample([key, value]: [string, number]): Sample {
-  const [route = '', status = ''] = key.split(' ')
-  return { labels: { route, status }, value }
+  const [method = '', route = '', status = ''] = key.split(' ')
+  return { labels: { method, route, status }, value }
 }
 
 function cpuSeconds(): number {

@@ -1,6 +1,7 @@
 /** The entities of the bus and how they hang together: clients, rooms, channels, and the outlets by which they are served. Plain data, no I/O. */
 import type { ChannelOptions, ClientType, Position } from '@arqonbus/protocol'
 import type { Log } from '../log/contract.ts'
+import type { Caller } from './caller.ts'
 import type { Transport } from './transport.ts'
 
 /** What a client may do. */
@@ -38,6 +39,8 @@ export type Client = {
   readonly listening: Listening
   /** The channel that it published to last: most publish where they published before. */
   lastChannel: Channel | undefined
+  /** Takes the answers where they go to a request of HTTP; undefined where they are frames on the connection. */
+  caller: Caller | undefined
   /** True once it is on its way out: nothing is sent to it any more. */
   isClosing: boolean
 }

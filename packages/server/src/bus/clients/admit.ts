@@ -17,6 +17,7 @@ import type { Keeper } from '../keep/keeper.ts'
 import type { Join } from '../places/join.ts'
 import type { Membership } from '../places/membership.ts'
 import { askerOf } from '../places/places.ts'
+import type { RoleOf } from './role.ts'
 
 /** What a connection says in its upgrade request, checked. */
 export type Arrival = {
@@ -63,7 +64,7 @@ export type AdmitDeps = {
   readonly join: Join
   readonly greeting: Greeting
   readonly sessionTtlMs: number
-  readonly isAdminKey: (key: string) => boolean
+  readonly roleOf: RoleOf
   /** Where sessions are kept over restarts. */
   readonly keeper: Pick<Keeper, 'recall'> | undefined
   /** Makes an id for a client that brings none. */
@@ -75,7 +76,7 @@ export type AdmitDeps = {
 /** Admission, and its reverse. */
 export type Admission = {
   /** Asks the store for the session that a connection brings, where it is not here; undefined where there is nothing to wait for. Never fails. */
-  recall(arrival: Arrival): Promise<void> | undefined
+  recall(arrival: Pick<Arrival, 'clientId' | 'session'>): Promise<void> | undefined
   /** Lets a connection in and welcomes it, or throws `Refused`. The promise ends when it is welcomed. */
   admit(arrival: Arrival, transport: Transport): { client: Client; welcomed: Maybe<void> }
   /** A connection has ended: its client leaves everything at once, its session is kept. */
@@ -96,9 +97,11 @@ export function createAdmission(deps: AdmitDeps): Admission {
   const sessionOf = new Map<Client, Session>()
 
   const roleOf = (token: string | undefined): Role => {
-    if (token === undefined) return 'user'
-    if (!deps.isAdminKey(token)) throw new Refused(new CodedError('unauthenticated'), 'unauthenticated')
-    return 'admin'
+    try {
+      return deps.roleOf(token)
+    } catch (problem) {
+      throw problem instanceof CodedError ? new Refused(problem, 'unauthenticated') : problem
+    }
   }
 
   /** An id with an open connection goes to whoever brings its session, and to nobody else. */
@@ -185,6 +188,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
         rooms: new Set(),
         listening: new Map(),
         lastChannel: undefined,
+        caller: undefined,
         isClosing: false,
       }
       clients.add(client)

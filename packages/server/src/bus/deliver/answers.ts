@@ -1,11 +1,12 @@
-/** Answers: the one place that tells a client what became of its frame. */
+/** Answers: the one place that tells a client what became of its frame, on its connection or, where it called by HTTP, to its caller. */
 import type { CodedError, ErrorCode, ReadEnvelope } from '@arqonbus/protocol'
 import type { Logger } from '../../kit/logger.ts'
 import type { LimitName } from '../../kit/metric-table.ts'
 import type { Metrics } from '../../kit/metrics.ts'
+import type { Acknowledged } from '../../state/caller.ts'
 import type { Client } from '../../state/model.ts'
 import type { Delivery } from './deliver.ts'
-import type { Acknowledged, Frames } from './frames.ts'
+import type { Frames } from './frames.ts'
 
 /** Answers. */
 export type Answers = {
@@ -55,9 +56,12 @@ export function createAnswers({ frames, delivery, metrics, logger, slowBytes, re
     holdBack(client)
   }
   return {
-    succeed: (client, requestId, command, responseFormat, result) =>
-      send(client, frames.success(requestId, command, responseFormat, result)),
+    succeed(client, requestId, command, responseFormat, result) {
+      if (client.caller !== undefined) return client.caller.succeed(result)
+      send(client, frames.success(requestId, command, responseFormat, result))
+    },
     acknowledge(client, requestId, result) {
+      if (client.caller !== undefined) return client.caller.acknowledge(requestId, result)
       delivery.toClientBehindPublished(client, frames.acknowledgement(requestId, result))
       holdBack(client)
     },
@@ -71,6 +75,7 @@ export function createAnswers({ frames, delivery, metrics, logger, slowBytes, re
       metrics.reject(error.code)
       const limit = limitOf(error)
       if (limit !== undefined) metrics.limit(limit)
+      if (client.caller !== undefined) return client.caller.refuse(error)
       send(client, frames.error(requestId, command, error))
     },
   }

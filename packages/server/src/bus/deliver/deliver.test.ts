@@ -39,6 +39,7 @@ function setUp(...ids: string[]) {
     slowBytes: SLOW_BYTES,
     clients: () => clients,
     publish,
+    publishToStreams: () => true,
     fellBehind: ({ id }) => void behind.push(id),
     slow: () => {},
   })

@@ -19,6 +19,8 @@ export type DeliveryDeps = {
   /** Everybody who is connected. */
   readonly clients: () => Iterable<Client>
   readonly publish: PublishToTopic
+  /** The same for those that listen by HTTP, of whom the runtime knows nothing. */
+  readonly publishToStreams: PublishToTopic
   /** Hears of connections that are behind now. */
   readonly fellBehind: (client: Client) => void
   /** Hears of clients that do not read fast enough to stay live. */
@@ -60,6 +62,14 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   let bytesUnseen = 0
   let lookedAt = 0
 
+  const publish = (topic: string, text: string): boolean => {
+    const inTime = deps.publish(topic, text)
+    return deps.publishToStreams(topic, text) && inTime
+  }
+  const publishToOthers = (except: Client, topic: string, text: string): boolean => {
+    const inTime = except.transport.publishToOthers(topic, text)
+    return deps.publishToStreams(topic, text) && inTime
+  }
   const goLive = (client: Client, outlet: Outlet) => {
     client.listening.set(outlet, 'live')
     client.transport.subscribe(outlet.topic)
@@ -119,10 +129,10 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
         if (outlet.live === 0) continue
         if (except !== undefined && except.listening.get(outlet) === 'live') {
           deps.metrics.delivered += outlet.live - 1
-          if (outlet.live > 1) inTime = except.transport.publishToOthers(outlet.topic, text) && inTime
+          if (outlet.live > 1) inTime = publishToOthers(except, outlet.topic, text) && inTime
         } else {
           deps.metrics.delivered += outlet.live
-          inTime = deps.publish(outlet.topic, text) && inTime
+          inTime = publish(outlet.topic, text) && inTime
         }
       }
       // Only now: whoever falls behind must have been given this text by all outlets.
@@ -132,7 +142,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       if (outlet.live === 0) return
       deps.metrics.delivered += outlet.live
       // Nobody is looked for: the log counts the entry that follows as given, and who fell behind here would never get it.
-      deps.publish(outlet.topic, text)
+      publish(outlet.topic, text)
     },
     toClient(client, text) {
       if (!client.isClosing) client.transport.send(text)

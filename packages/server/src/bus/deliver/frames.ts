@@ -1,13 +1,7 @@
 /** Envelopes that come from the bus itself: replies, notices, welcome (protocol §2, §3). */
-import {
-  BUS,
-  type CodedError,
-  CURRENT_VERSION,
-  type EnvelopeType,
-  type Position,
-  type PublishResult,
-} from '@arqonbus/protocol'
+import { BUS, type CodedError, CURRENT_VERSION, type EnvelopeType } from '@arqonbus/protocol'
 import { type Clock, isoTime } from '../../kit/clock.ts'
+import type { Acknowledged } from '../../state/caller.ts'
 
 /** A part of a result that is JSON already: envelopes of history go out as they came in. */
 export class RawJson {
@@ -16,9 +10,6 @@ export class RawJson {
 
 /** A result whose parts may be encoded already. */
 export type Encodable<T> = T extends object ? { [Key in keyof T]: T[Key] | RawJson } : T
-
-/** What an acknowledgement says: the result of a publish, with the position as it stands in the log. */
-export type Acknowledged = Omit<PublishResult, 'position'> & { readonly position: Position | null }
 
 /** Where frames that concern no channel come from. */
 const CONTROL = { room: BUS, channel: 'control' }
@@ -122,7 +113,7 @@ function createBehindN(): (result: Acknowledged) => string {
 }
 
 /** Encodes a result whose top-level fields may be encoded already. */
-function encode(result: object): string {
+export function encode(result: object): string {
   let text = ''
   for (const [key, value] of Object.entries(result)) {
     if (value === undefined) continue

@@ -39,7 +39,7 @@ export type JoinDeps = {
   readonly metrics: Pick<Metrics, 'recovery'>
   readonly places: Places
   readonly membership: Membership
-  readonly inboxOf: (clientId: string) => { readonly log: Log; readonly outlet: Outlet }
+  readonly inboxOf: (client: Client) => { readonly log: Log; readonly outlet: Outlet }
 }
 
 /** Room-wide joins list so many heads at most; a room with more channels cannot be recovered as a whole. */
@@ -99,7 +99,7 @@ export function createJoin({ metrics, places, membership, inboxOf }: JoinDeps): 
   /** One's inbox is always joined: a join with `since` recovers it. */
   const joinInbox = (client: Client, request: JoinRequest): Maybe<() => JoinResult> => {
     const since = onePosition(request.since, 'since')
-    const { log, outlet } = inboxOf(client.id)
+    const { log, outlet } = inboxOf(client)
     return then(locate(log, since, oneId(request.since_id)), (found) => () => ({
       channel: `${BUS}:inbox`,
       ...goOn(client, outlet, log, since, found),

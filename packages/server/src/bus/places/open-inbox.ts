@@ -1,6 +1,8 @@
 /** The inboxes of clients (protocol §4): opened when they are first needed, and heard by their clients. */
+import { CodedError } from '@arqonbus/protocol'
 import type { Clients } from '../../state/clients.ts'
 import type { Inbox, Inboxes } from '../../state/inboxes.ts'
+import type { Client } from '../../state/model.ts'
 import type { Sessions } from '../../state/sessions.ts'
 import type { Delivery } from '../deliver/deliver.ts'
 
@@ -15,6 +17,9 @@ export type OpenInboxDeps = {
 /** Opens the inbox of a client that is connected, or whose session is kept. */
 export type OpenInbox = (clientId: string) => Inbox
 
+/** Opens the inbox of whoever asks; `forbidden` for one that calls by HTTP and has not shown to be the client that it says it is. */
+export type OwnInbox = (client: Client) => Inbox
+
 /** Makes it. */
 export function createOpenInbox({ inboxes, sessions, clients, delivery }: OpenInboxDeps): OpenInbox {
   return (clientId) => {
@@ -28,3 +33,15 @@ export function createOpenInbox({ inboxes, sessions, clients, delivery }: OpenIn
     return inbox
   }
 }
+
+/** Makes it of the other. */
+export const createOwnInbox =
+  (openInbox: OpenInbox): OwnInbox =>
+  (client) => {
+    if (client.caller?.isProven === false)
+      throw new CodedError('forbidden', {
+        path: '/headers/arqonbus-session',
+        expected: 'the session of the client id: private messages belong to it',
+      })
+    return openInbox(client.id)
+  }

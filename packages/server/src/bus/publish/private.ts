@@ -12,13 +12,14 @@ import type { Inbox } from '../../state/inboxes.ts'
 import type { Client } from '../../state/model.ts'
 import type { PublishSpan } from '../../tracing/spans.ts'
 import type { Answers } from '../deliver/answers.ts'
-import type { OpenInbox } from '../places/open-inbox.ts'
+import type { OpenInbox, OwnInbox } from '../places/open-inbox.ts'
 import { isLessThanAsked, isLower } from './asked.ts'
 import { countListeners, type DraftOf, malformed, type PrivatePart } from './draft.ts'
 
 /** What private messages need. */
 export type PrivateDeps = {
   readonly openInbox: OpenInbox
+  readonly ownInbox: OwnInbox
   /** True for a client that is connected, or whose session is kept. */
   readonly isKnown: (clientId: string) => boolean
   readonly answers: Answers
@@ -41,7 +42,7 @@ export function createPrivate(deps: PrivateDeps) {
     const unknown = recipients.filter((id) => !deps.isKnown(id))
     if (unknown.length > 0) throw new CodedError('client_not_found', { client_ids: unknown })
 
-    const own = deps.openInbox(client.id)
+    const own = deps.ownInbox(client)
     const others = [...new Set(recipients)].filter((id) => id !== client.id).map((id) => deps.openInbox(id))
     let isSettled = false
     let isLater = false

@@ -27,7 +27,7 @@ import { createPrivate, type PrivateDeps } from './private.ts'
 import { endSpan, type PublishWithSpan, traced } from './traced.ts'
 
 /** What publishing needs. */
-export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'isKnown' | 'routed'> & {
+export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'ownInbox' | 'isKnown' | 'routed'> & {
   readonly log: BusLog
   readonly clock: Clock
   readonly metrics: Pick<Metrics, 'appends'>
@@ -134,7 +134,8 @@ export function createPublish(deps: PublishDeps): Publish {
     return false
   }
   const draftOf: DraftOf = (client, envelope, isOwnCopy, part, channelLevel, span) => {
-    const isAcknowledged = isAskedToAcknowledge(envelope)
+    // Whoever calls by HTTP waits for what comes of it.
+    const isAcknowledged = isAskedToAcknowledge(envelope) || client.caller !== undefined
     const mustBeStored = isMore(askedLevel(envelope)) || isMore(channelLevel) || askedReplicas(envelope) > 0
     // In place of its own copy the sender gets an acknowledgement, so that its count of `n` has no hole.
     const isAnswered = isAcknowledged || (isOwnCopy && !client.echo)

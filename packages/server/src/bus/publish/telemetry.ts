@@ -97,7 +97,8 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
     },
     fromClient(client, envelope) {
       const recipients = relay(envelope, client.echo ? undefined : client)
-      if (isAcknowledged(envelope)) answers.acknowledge(client, envelope.id, { ...outcome, recipients })
+      if (isAcknowledged(envelope) || client.caller !== undefined)
+        answers.acknowledge(client, envelope.id, { ...outcome, recipients })
     },
     fromListener(listener, envelope) {
       const recipients = relay(envelope, undefined, listener.echo ? undefined : listener)

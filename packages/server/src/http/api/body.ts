@@ -1,0 +1,86 @@
+/** Bodies: JSON in UTF-8, no longer than a message may be, and whole within the time for it. */
+import { CodedError } from '@arqonbus/protocol'
+
+/** How long a body may be, and may take. */
+export type BodyLimits = { readonly maxBytes: number; readonly timeoutMs: number }
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Makes what reads the text of a body; `unsupported_media_type`, `message_too_large`, `request_timeout`, `invalid_json` where it is no UTF-8. */
+export function createBodyReader({ maxBytes, timeoutMs }: BodyLimits): (request: Request) => Promise<string> {
+  const inTime = createDeadlines(timeoutMs)
+  return async (request) => {
+    checkType(request.headers)
+    const bytes = await inTime(bytesOf(request, maxBytes))
+    try {
+      return decoder.decode(bytes)
+    } catch {
+      throw new CodedError('invalid_json', { path: '', expected: 'UTF-8' })
+    }
+  }
+}
+
+/** Nothing but JSON: what a page of another origin can send without asking first has another type. */
+function checkType(headers: Headers): void {
+  const type = headers.get('content-type') ?? ''
+  if (!/^application\/json *(?:; *charset="?utf-8"? *)?$/i.test(type))
+    throw new CodedError('unsupported_media_type', {
+      path: '/headers/content-type',
+      expected: 'application/json',
+    })
+  if ((headers.get('content-encoding') ?? 'identity').toLowerCase() !== 'identity')
+    throw new CodedError('unsupported_media_type', { path: '/headers/content-encoding', expected: 'to be absent' })
+}
+
+function bytesOf(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const length = request.headers.get('content-length')
+  if (length === null) return bytesOfChunks(request, maxBytes)
+  // Before it is read: nobody holds memory for what is refused anyway.
+  if (Number(length) > maxBytes) throw tooLarge(maxBytes)
+  return request.bytes()
+}
+
+/** A body that does not say how long it is. */
+async function bytesOfChunks({ body }: Request, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length
+    if (bytes > maxBytes) throw tooLarge(maxBytes)
+    chunks.push(chunk)
+  }
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+}
+
+const tooLarge = (limit: number): CodedError => new CodedError('message_too_large', { limit_bytes: limit })
+
+/** Fails what takes too long: looked at by one timer for all, since most bodies are there at once, and a timer for each would cost as much as they do. */
+function createDeadlines(ms: number): <T>(work: Promise<T>) => Promise<T> {
+  const waiting = new Set<{ readonly since: number; readonly fail: (error: CodedError) => void }>()
+  let isLooking = false
+  const lookLater = () => {
+    isLooking = waiting.size > 0
+    if (isLooking) setTimeout(look, ms / 4).unref()
+  }
+  const look = () => {
+    const now = performance.now()
+    for (const { since, fail } of waiting) if (now - since >= ms) fail(new CodedError('request_timeout'))
+    lookLater()
+  }
+  return (work) =>
+    new Promise((resolve, reject) => {
+      const entry = { since: performance.now(), fail: reject }
+      waiting.add(entry)
+      if (!isLooking) lookLater()
+      work.then(
+        (value) => {
+          waiting.delete(entry)
+          resolve(value)
+        },
+        (problem) => {
+          waiting.delete(entry)
+          reject(problem)
+        },
+      )
+    })
+}

@@ -1,0 +1,166 @@
+/**
+ * Calls: each becomes the frame that a client would have sent, and takes the way of one. Nothing is checked or done here that the bus does for its clients.
+ */
+import { CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
+import type { Admission } from '../../bus/clients/admit.ts'
+import type { AdmitGuest, Credentials } from '../../bus/clients/guests.ts'
+import { createIntake, type Receive } from '../../bus/receive/receive.ts'
+import type { Clock } from '../../kit/clock.ts'
+import type { Maybe } from '../../kit/maybe.ts'
+import { type Answer, jsonText } from '../answer.ts'
+import type { Streams } from '../streams/streams.ts'
+import { createBodyReader } from './body.ts'
+import { takeOne, wrong } from './credentials.ts'
+import type { Endpoint } from './endpoints.ts'
+import { commandFrame, messageFrame } from './frames.ts'
+import { openapiText } from './openapi.ts'
+import { parametersIn } from './query.ts'
+import { type ClientBuckets, createMemory, networkOf } from './rates.ts'
+import { Slot } from './slot.ts'
+
+/** What calls need. */
+export type CallsDeps = {
+  readonly limits: {
+    readonly maxMessageBytes: number
+    readonly maxDepth: number
+    readonly apiBodyTimeoutMs: number
+  }
+  readonly clock: Clock
+  readonly receive: Receive
+  readonly admission: Pick<Admission, 'recall'>
+  readonly admitGuest: AdmitGuest
+  readonly streams: Streams
+  readonly isDraining: () => boolean
+}
+
+/** A request, with what only its connection knows. */
+export type Exchange = {
+  readonly request: Request
+  /** Where it comes from. */
+  readonly address: () => string
+  /** The connection may be silent from now on, for as long as it takes. */
+  readonly keepOpen: () => void
+}
+
+/** One call: a request, and what was read of it. */
+export type Call = {
+  readonly exchange: Exchange
+  readonly params: Readonly<Record<string, string>>
+  /** What nobody has taken of it is a mistake of its caller. */
+  readonly query: URLSearchParams
+  readonly credentials: Credentials
+}
+
+/** Does what is called for; throws coded errors. */
+export type Calls = (endpoint: Endpoint, call: Call) => Maybe<Answer | Response>
+
+/** Writes the frame of a call, in the name of its client. */
+type FrameFrom = (clientId: string, now: number) => string
+
+/** Makes it. */
+export function createCalls(deps: CallsDeps): Calls {
+  const { limits, clock, receive } = deps
+  const readBody = createBodyReader({ maxBytes: limits.maxMessageBytes, timeoutMs: limits.apiBodyTimeoutMs })
+  const clientRates = createMemory<ClientBuckets>(() => ({ rate: undefined, commandRates: undefined }))
+
+  /** Has the bus take a frame of a guest, as if it came by a connection of its own, and answers what it answers. */
+  const ask = (call: Call, frameFrom: FrameFrom): Maybe<Answer> => {
+    const { credentials, exchange } = call
+    const slot = new Slot()
+    const client = deps.admitGuest(credentials, slot)
+    const buckets = clientRates(credentials.clientId ?? `@${networkOf(exchange.address())}`)
+    const intake = createIntake(client)
+    intake.rate = buckets.rate
+    intake.commandRates = buckets.commandRates
+    receive.text(intake, frameFrom(client.id, clock.now()))
+    buckets.rate = intake.rate
+    buckets.commandRates = intake.commandRates
+    const answer = slot.answer()
+    if (answer instanceof Promise) exchange.keepOpen()
+    return answer
+  }
+
+  /** A session that is not known here is looked for first. */
+  const askInSession = (call: Call, frameFrom: FrameFrom): Maybe<Answer> => {
+    if (call.credentials.session === undefined) return ask(call, frameFrom)
+    const recalled = deps.admission.recall(call.credentials)
+    return recalled === undefined ? ask(call, frameFrom) : recalled.then(() => ask(call, frameFrom))
+  }
+
+  const publish = async (call: Call): Promise<Answer> => {
+    const { room = '', channel = '' } = call.params
+    refuseLeftovers(call.query)
+    const body = await readBody(call.exchange.request)
+    const isNamed = call.credentials.clientId !== undefined
+    const { maxDepth } = limits
+    return askInSession(call, (from, now) => messageFrame(body, { room, channel, from }, { now, isNamed, maxDepth }))
+  }
+
+  const query = (call: Call, { command }: Endpoint & { kind: 'query' }): Maybe<Answer> => {
+    const parameters = parametersIn(call.query, command, call.params)
+    return askInSession(call, (from, now) => commandFrame(command.name, parameters, from, now))
+  }
+
+  const command = async (call: Call, { command }: Endpoint & { kind: 'command' }): Promise<Answer> => {
+    refuseLeftovers(call.query)
+    const body = await readBody(call.exchange.request)
+    const parameters = body.trim() === '' ? '{}' : body
+    // What is no JSON goes to its reader by itself, who says where it is wrong.
+    return askInSession(call, (from, now) =>
+      isJson(parameters) ? commandFrame(command.name, parameters, from, now) : parameters,
+    )
+  }
+
+  const stream = async ({ exchange, params, query, credentials }: Call): Promise<Response> => {
+    const { room = '', channel = '' } = params
+    if (channel === WHOLE_ROOM) throw wrong('channel', 'one channel: a stream goes on from one position')
+    const since = takeOne(query, 'since')
+    const sinceId = takeOne(query, 'since_id')
+    refuseLeftovers(query)
+    if (deps.isDraining()) throw new CodedError('shutting_down')
+    const { headers, signal } = exchange.request
+    // A browser that comes back asks for the same address, with what it got last in the header.
+    const last = headers.get('last-event-id') || undefined
+    const from = last === undefined ? { since, sinceId } : { since: last, sinceId: undefined }
+    const body = await deps.streams.open({ credentials, room, channel, ...from, signal })
+    exchange.keepOpen()
+    return new Response(body, { headers: STREAM_HEADERS })
+  }
+
+  return (endpoint, call) => {
+    switch (endpoint.kind) {
+      case 'publish':
+        return publish(call)
+      case 'query':
+        return query(call, endpoint)
+      case 'command':
+        return command(call, endpoint)
+      case 'stream':
+        return stream(call)
+      case 'openapi':
+        return jsonText(200, openapiText())
+    }
+  }
+}
+
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  // Proxies that gather what they pass on would hold events back.
+  'x-accel-buffering': 'no',
+}
+
+/** A typo would otherwise be a default. */
+function refuseLeftovers(query: URLSearchParams): void {
+  for (const name of query.keys()) throw wrong(`query/${name.slice(0, 64)}`, 'to be absent: there is no such parameter')
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}

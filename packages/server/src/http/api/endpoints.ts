@@ -1,0 +1,159 @@
+/**
+ * The endpoints of the HTTP API, declared once: routing, `/openapi.json` and `docs/reference/http-api.md` come from this table.
+ *
+ * Most of them are commands of the protocol under a path of their own: their parameters are those of the command, less what stands in the path.
+ */
+import { type CommandShape, commands, type ErrorCode } from '@arqonbus/protocol'
+
+/** One endpoint. */
+export type Endpoint = {
+  /** Unique: the `operationId`. */
+  readonly name: string
+  readonly method: 'GET' | 'POST'
+  /** With parameters in braces. */
+  readonly path: string
+  /** One sentence: what it does. */
+  readonly summary: string
+  /** Sentences that a user needs beside it. */
+  readonly notes: readonly string[]
+  /** Codes that it may answer with, beside those of every endpoint. */
+  readonly errors: readonly ErrorCode[]
+} & (
+  | { readonly kind: 'publish' | 'stream' | 'openapi' }
+  /** A command, with its parameters in the query. */
+  | { readonly kind: 'query'; readonly command: CommandShape }
+  /** A command, with its parameters in the body. */
+  | { readonly kind: 'command'; readonly command: CommandShape }
+)
+
+/** Where the API begins. */
+export const API_BASE = '/api/v1'
+
+const CHANNEL = `${API_BASE}/rooms/{room}/channels/{channel}`
+
+/** Codes that every endpoint but `/openapi.json` may answer with. */
+export const everywhere: readonly ErrorCode[] = [
+  'invalid_parameters',
+  'unauthenticated',
+  'forbidden',
+  'client_id_in_use',
+  'rate_limited',
+  'internal_error',
+  'shutting_down',
+]
+
+/** Codes of every endpoint with a body. */
+export const withBody: readonly ErrorCode[] = [
+  'invalid_json',
+  'request_timeout',
+  'message_too_large',
+  'unsupported_media_type',
+]
+
+const ofCommand = (command: CommandShape): Pick<Endpoint, 'summary' | 'notes' | 'errors'> => ({
+  summary: command.summary,
+  notes: [],
+  errors: command.errors,
+})
+
+const query = (name: string, path: string, command: CommandShape): Endpoint => ({
+  ...ofCommand(command),
+  kind: 'query',
+  name,
+  method: 'GET',
+  path,
+  command,
+})
+
+const publish: Endpoint = {
+  kind: 'publish',
+  name: 'publish',
+  method: 'POST',
+  path: `${CHANNEL}/messages`,
+  summary: 'Publishes a message, and answers when the log has it.',
+  notes: [
+    'The body is an envelope of which only `payload` is needed: what is left out is filled in, `room` and `channel` from the path, `from` from the client id, `type` as `event`.',
+    'The answer is 201 for a message that is new, 200 for one that was taken before under this `id`, and 202 for one that no log has: telemetry, and what is held while the log is away.',
+    'To send again what may have been lost, give an `id` of your own and a client id: a message is recognised by both, within the dedup window.',
+    'Payload and metadata reach every subscriber byte for byte.',
+  ],
+  errors: [
+    'invalid_envelope',
+    'unsupported_version',
+    'invalid_telemetry',
+    'forbidden_type',
+    'sender_mismatch',
+    'system_channel',
+    'room_not_found',
+    'channel_not_found',
+    'client_not_found',
+    'room_paused',
+    'id_conflict',
+    'too_many_rooms',
+    'too_many_channels',
+    'storage_unavailable',
+    'outcome_unknown',
+  ],
+}
+
+const stream: Endpoint = {
+  kind: 'stream',
+  name: 'stream',
+  method: 'GET',
+  path: `${CHANNEL}/stream`,
+  summary: 'Streams the messages of a channel as server-sent events, as they are delivered.',
+  notes: [
+    'The `id` of an event is the position of its message, and its `data` the envelope. A browser sends the last one back as `Last-Event-ID` when it reconnects, and gets what it missed, then what comes.',
+    'A stream is a connection like any other: it is a participant of the channel, is listed among the clients, and an admin can end it.',
+  ],
+  errors: [
+    'system_channel',
+    'room_not_found',
+    'channel_not_found',
+    'channel_full',
+    'room_full',
+    'too_many_rooms',
+    'too_many_channels',
+    'storage_unavailable',
+  ],
+}
+
+const openapi: Endpoint = {
+  kind: 'openapi',
+  name: 'openapi',
+  method: 'GET',
+  path: '/openapi.json',
+  summary: 'Describes this API as an OpenAPI document.',
+  notes: [],
+  errors: ['forbidden', 'rate_limited'],
+}
+
+/** Commands as such: all but those that change the connection they come by. */
+const asCommands = Object.values<CommandShape>(commands)
+  .filter((command) => !command.needs_connection)
+  .map(
+    (command): Endpoint => ({
+      ...ofCommand(command),
+      kind: 'command',
+      name: command.name,
+      method: 'POST',
+      path: `${API_BASE}/commands/${command.name}`,
+      command,
+    }),
+  )
+
+/** All endpoints. */
+export const endpoints: readonly Endpoint[] = [
+  publish,
+  query('messages', `${CHANNEL}/messages`, commands.history),
+  stream,
+  query('channel', CHANNEL, commands.channel_info),
+  query('channels', `${API_BASE}/channels`, commands.list_channels),
+  query('clients', `${API_BASE}/clients`, commands.list_clients),
+  query('bus', `${API_BASE}/status`, commands.status),
+  ...asCommands,
+  openapi,
+]
+
+/** The names of the parameters in a path. */
+export const pathParameters = (path: string): string[] => Array.from(path.matchAll(/\{(\w+)\}/g), ([, name]) => name!)

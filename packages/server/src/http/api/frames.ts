@@ -1,0 +1,70 @@
+/** Calls as the frames that a client would send: the bus reads these as it reads those, so that the same checks hold. */
+import { BUS, CodedError, CURRENT_VERSION, isDeeperThan, newId } from '@arqonbus/protocol'
+import { isoTime } from '../../kit/clock.ts'
+import { wrong } from './credentials.ts'
+
+/** Where a call comes from and goes to. */
+export type Place = { readonly room: string; readonly channel: string; readonly from: string }
+
+/** How a message is read. */
+export type MessageOptions = {
+  readonly now: number
+  readonly maxDepth: number
+  /** True where the caller has a client id of its own, the same with each call. */
+  readonly isNamed: boolean
+}
+
+const CONTROL = { room: BUS, channel: 'control' }
+
+/** A command. `parameters` is JSON text. */
+export const commandFrame = (name: string, parameters: string, from: string, now: number): string =>
+  `${headOf({ ...CONTROL, from }, 'command', now)},"payload":{"name":"${name}","parameters":${parameters}}}`
+
+/**
+ * A message: the body with what it leaves out. Nothing of it is encoded again, and what is no JSON object, or too deep to look into, is left as it is:
+ * whoever reads it says what is wrong with it.
+ */
+export function messageFrame(body: string, place: Place, { now, maxDepth, isNamed }: MessageOptions): string {
+  const given = isDeeperThan(body, maxDepth) ? undefined : objectIn(body)
+  if (given === undefined) return body
+  check(given, place, isNamed)
+  let head = ''
+  if (!('version' in given)) head += `,"version":"${CURRENT_VERSION}"`
+  if (!('id' in given)) head += `,"id":"${newId()}"`
+  if (!('type' in given)) head += ',"type":"event"'
+  if (!('room' in given)) head += `,"room":${JSON.stringify(place.room)}`
+  if (!('channel' in given)) head += `,"channel":${JSON.stringify(place.channel)}`
+  if (!('from' in given)) head += `,"from":"${place.from}"`
+  if (!('timestamp' in given)) head += `,"timestamp":"${isoTime(now)}"`
+  if (head === '') return body
+  let isEmpty = true
+  for (const _ in given) isEmpty = false
+  return `{${head.slice(1)}${isEmpty ? '' : ','}${body.slice(body.indexOf('{') + 1)}`
+}
+
+/** What only the path and the caller tell to be wrong. */
+function check(given: Readonly<Record<string, unknown>>, { room, channel }: Place, isNamed: boolean): void {
+  const elsewhere = given.room !== undefined && given.room !== room ? 'room' : 'channel'
+  const there = elsewhere === 'room' ? room : channel
+  if (given[elsewhere] !== undefined && given[elsewhere] !== there)
+    throw new CodedError('invalid_envelope', { path: `/${elsewhere}`, expected: `${there}, as the path says, or none` })
+  if (given.type === 'command')
+    throw new CodedError('invalid_envelope', { path: '/type', expected: 'a message: commands have paths of their own' })
+  // With an id of its own it may be sent again, and without a client id the second one would be somebody else's.
+  if (given.id !== undefined && !isNamed)
+    throw wrong('headers/arqonbus-client-id', 'your client id: an id is known again by it and its sender')
+}
+
+function objectIn(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const headOf = ({ room, channel, from }: Place, type: string, now: number): string =>
+  `{"version":"${CURRENT_VERSION}","id":"${newId()}","type":"${type}","room":"${room}","channel":"${channel}","from":"${from}","timestamp":"${isoTime(now)}"`

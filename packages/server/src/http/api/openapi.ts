@@ -1,0 +1,226 @@
+/** `/openapi.json`: the API as OpenAPI 3.1 describes it, from the table of endpoints and the schemas of the protocol. */
+import {
+  Channel,
+  ChannelInFull,
+  ChannelTarget,
+  Client,
+  ClientId,
+  DeliveredEnvelope,
+  Envelope,
+  type ErrorCode,
+  errorCodes,
+  MessageId,
+  PositionText,
+  PublishResult,
+  portable,
+  Reply,
+  Room,
+  RoomName,
+} from '@arqonbus/protocol'
+import { versionInfo } from '../../kit/version.ts'
+import { type Endpoint, endpoints, everywhere, pathParameters, withBody } from './endpoints.ts'
+
+type Json = Readonly<Record<string, unknown>>
+
+/** What a publish takes: an envelope of which only the payload is needed. */
+const Message = { ...Envelope, required: ['payload'] }
+const Published = {
+  ...PublishResult,
+  properties: { id: { ...MessageId, description: 'The id of the message.' }, ...PublishResult.properties },
+  required: ['id', ...PublishResult.required],
+}
+const Refusal = {
+  type: 'object',
+  properties: { error: (Reply as unknown as { anyOf: { properties: { error: Json } }[] }).anyOf[1]!.properties.error },
+  required: ['error'],
+}
+
+/** Schemas that others refer to. */
+const components = {
+  Message,
+  Published,
+  Error: Refusal,
+  Envelope: DeliveredEnvelope,
+  Client,
+  Room,
+  Channel,
+  ChannelInFull,
+}
+
+const references = new Map(
+  Object.entries(components).map(([name, schema]) => [JSON.stringify(schema), `#/components/schemas/${name}`]),
+)
+
+/** A schema, with references in place of what stands by itself. */
+function referring(schema: unknown, isTop = false): unknown {
+  if (typeof schema !== 'object' || schema === null) return schema
+  const reference = isTop ? undefined : references.get(JSON.stringify(schema))
+  if (reference !== undefined) return { $ref: reference }
+  if (Array.isArray(schema)) return schema.map((one) => referring(one))
+  return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, referring(value)]))
+}
+
+const schemaOf = (schema: unknown, isTop = false): unknown => portable(referring(schema, isTop))
+const inJson = (schema: unknown) => ({ 'application/json': { schema: schemaOf(schema) } })
+
+const path = { room: RoomName, channel: ChannelTarget }
+const identity = [
+  parameter(
+    'header',
+    'Arqonbus-Client-Id',
+    ClientId,
+    'The client that calls, the same with each call. Without it every call is by another client.',
+  ),
+  parameter('query', 'client_id', ClientId, 'The same, where no header can be set.'),
+  parameter(
+    'header',
+    'Arqonbus-Session',
+    { type: 'string' },
+    'The session of that client, from its `welcome`: shows that the caller is that client.',
+  ),
+]
+const ofStreams = [
+  parameter('query', 'since', PositionText, 'The last position that one has: what came since comes first.'),
+  parameter(
+    'query',
+    'since_id',
+    MessageId,
+    'The id of the message there: a log that has another one is not gone on with.',
+  ),
+  parameter(
+    'header',
+    'Last-Event-ID',
+    PositionText,
+    'The same as `since`, set by browsers that come back. It counts where both are there.',
+  ),
+]
+
+function parameter(place: 'path' | 'query' | 'header', name: string, schema: unknown, description?: string) {
+  const { description: usual, ...rest } = schema as { description?: string }
+  return {
+    name,
+    in: place,
+    ...(place === 'path' && { required: true }),
+    description: description ?? usual ?? name,
+    schema: schemaOf(rest),
+  }
+}
+
+/** The parameters of a command in a query: all but those of the path, and the secret one. */
+function queryParameters({ path, command }: Endpoint & { kind: 'query' }) {
+  const elsewhere = new Set([...pathParameters(path), 'admin_key'])
+  const { properties } = command.parameters as unknown as { properties: Record<string, unknown> }
+  return Object.entries(properties).flatMap(([name, schema]) =>
+    elsewhere.has(name) ? [] : [parameter('query', name, schema)],
+  )
+}
+
+const parametersOf = (endpoint: Endpoint) => [
+  ...pathParameters(endpoint.path).map((name) => parameter('path', name, path[name as keyof typeof path])),
+  ...(endpoint.kind === 'query' ? queryParameters(endpoint) : []),
+  ...(endpoint.kind === 'stream' ? ofStreams : []),
+  ...(endpoint.kind === 'openapi' ? [] : identity),
+]
+
+function bodyOf(endpoint: Endpoint) {
+  if (endpoint.kind === 'publish') return { required: true, content: inJson(Message) }
+  if (endpoint.kind === 'command') return { required: false, content: inJson(endpoint.command.parameters) }
+  return undefined
+}
+
+function successesOf(endpoint: Endpoint): Json {
+  switch (endpoint.kind) {
+    case 'publish':
+      return {
+        200: { description: 'This id was taken before: it is not delivered again.', content: inJson(Published) },
+        201: { description: 'The log has it.', content: inJson(Published) },
+        202: { description: 'It is delivered, and in no log.', content: inJson(Published) },
+      }
+    case 'stream':
+      return {
+        200: {
+          description: 'Events, until one side ends.',
+          content: { 'text/event-stream': { schema: { type: 'string' } } },
+        },
+      }
+    case 'openapi':
+      return { 200: { description: 'This document.', content: inJson({ type: 'object' }) } }
+    default:
+      return { 200: { description: 'The result of the command.', content: inJson(endpoint.command.result) } }
+  }
+}
+
+/** All codes that an endpoint may answer with. */
+export function codesOf(endpoint: Endpoint): readonly ErrorCode[] {
+  if (endpoint.kind === 'openapi') return endpoint.errors
+  return [...new Set([...everywhere, ...(endpoint.method === 'POST' ? withBody : []), ...endpoint.errors])]
+}
+
+function failuresOf(endpoint: Endpoint): Json {
+  const byStatus = Map.groupBy(codesOf(endpoint), (code) => errorCodes[code].status)
+  return Object.fromEntries(
+    [...byStatus].map(([status, codes]) => [
+      status,
+      {
+        description: codes.map((code) => `\`${code}\`: ${errorCodes[code].text}`).join('\n'),
+        content: inJson(Refusal),
+      },
+    ]),
+  )
+}
+
+function operationOf(endpoint: Endpoint) {
+  const body = bodyOf(endpoint)
+  return {
+    operationId: endpoint.name,
+    tags: [endpoint.kind === 'command' ? 'commands' : 'bus'],
+    summary: endpoint.summary,
+    ...(endpoint.notes.length > 0 && { description: endpoint.notes.join(' ') }),
+    parameters: parametersOf(endpoint),
+    ...(body !== undefined && { requestBody: body }),
+    responses: { ...successesOf(endpoint), ...failuresOf(endpoint) },
+  }
+}
+
+/** The document. */
+export function openapiDocument(): Json {
+  const paths: Record<string, Record<string, unknown>> = {}
+  for (const endpoint of endpoints) {
+    paths[endpoint.path] ??= {}
+    paths[endpoint.path]![endpoint.method.toLowerCase()] = operationOf(endpoint)
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'ArqonBus',
+      version: versionInfo.version,
+      description: 'Publish, read and stream the messages of an ArqonBus by HTTP.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/', description: 'The HTTP port of the bus.' }],
+    tags: [
+      { name: 'bus', description: 'Messages, channels, clients and the bus itself.' },
+      { name: 'commands', description: 'The commands of the protocol, their parameters in the body.' },
+    ],
+    security: [{}, { token: [] }],
+    paths,
+    components: {
+      securitySchemes: {
+        token: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'The admin key of the bus: raises the call to the role admin.',
+        },
+      },
+      schemas: Object.fromEntries(Object.entries(components).map(([name, schema]) => [name, schemaOf(schema, true)])),
+    },
+  }
+}
+
+let text: string | undefined
+
+/** The same as text; made when it is first asked for. */
+export function openapiText(): string {
+  text ??= JSON.stringify(openapiDocument())
+  return text
+}

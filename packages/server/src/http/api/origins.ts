@@ -1,0 +1,26 @@
+/** Pages of other origins: which may call, and what their browsers are told of it (https://fetch.spec.whatwg.org/#http-cors-protocol). */
+import type { Answer } from '../answer.ts'
+
+/** What a page may set, and read. */
+const REQUEST_HEADERS = 'authorization, content-type, arqonbus-client-id, arqonbus-session, last-event-id'
+const EXPOSED = 'retry-after'
+const PREFLIGHT_SECONDS = '600'
+
+/** What goes with an answer to a page; nothing to whoever is none. */
+export const originHeaders = (origin: string | null): Record<string, string> =>
+  origin === null
+    ? {}
+    : { 'access-control-allow-origin': origin, 'access-control-expose-headers': EXPOSED, vary: 'Origin' }
+
+/** The answer to a browser that asks whether a page may call. */
+export const preflight = (methods: readonly string[]): Answer => ({
+  status: 204,
+  contentType: 'text/plain',
+  body: '',
+  headers: {
+    allow: methods.join(', '),
+    'access-control-allow-methods': methods.join(', '),
+    'access-control-allow-headers': REQUEST_HEADERS,
+    'access-control-max-age': PREFLIGHT_SECONDS,
+  },
+})

@@ -1,0 +1,88 @@
+/** `docs/reference/http-api.md`: every endpoint of the HTTP API, from its OpenAPI document. */
+
+import { openapiDocument } from '@arqonbus/server/openapi'
+import { generatedFrom, type Page, page, table } from './page.ts'
+import { meaning, type Schema, typeText } from './schema-text.ts'
+
+type Parameter = { name: string; in: string; required?: boolean; description: string; schema: Schema }
+type Operation = {
+  operationId: string
+  tags: string[]
+  summary: string
+  description?: string
+  parameters: Parameter[]
+  requestBody?: { content: { 'application/json': { schema: Schema & { $ref?: string } } } }
+  responses: Record<string, { description: string }>
+}
+type Document = { paths: Record<string, Record<string, Operation>> }
+
+/** The reference of the HTTP API. */
+export const httpApiPage: Page = {
+  path: 'docs/reference/http-api.md',
+  render: () => {
+    const { paths } = openapiDocument() as unknown as Document
+    const all = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.entries(operations).map(([method, operation]) => ({ head: `${method.toUpperCase()} ${path}`, operation })),
+    )
+    const commands = all.filter(({ operation }) => operation.tags.includes('commands'))
+    const others = all.filter((one) => !commands.includes(one))
+    return page(
+      generatedFrom('`packages/server/src/http/api/endpoints.ts`'),
+      '# HTTP API',
+      'On the HTTP port. [The guide](../guide/http-api.md) tells how it is used; `GET /openapi.json` is all of this for programs. Errors have the body `{ "error": { "code", "status", "message", "details", "retry_after_ms" } }` with the [codes of the protocol](errors.md), and the status of their code.',
+      table(
+        ['endpoint', 'what it does'],
+        others.map(({ head, operation }) => [`[\`${head}\`](#${operation.operationId})`, operation.summary]),
+      ),
+      'Every call may say who makes it:',
+      parametersTable(others[0]!.operation.parameters.filter(isOfCaller)),
+      '`Authorization: Bearer <admin key>` raises a call to the role admin.',
+      ...others.map(section),
+      '## Commands',
+      'Each takes the parameters of [the command](commands.md) as its body, and answers with its result. `join_channel`, `leave_channel` and `update_profile` are not there: they change a connection.',
+      table(
+        ['endpoint', 'what it does'],
+        commands.map(({ head, operation }) => [
+          `[\`${head}\`](commands.md#${operation.operationId})`,
+          operation.summary,
+        ]),
+      ),
+    )
+  },
+}
+
+const isOfCaller = ({ name }: Parameter): boolean => /^(Arqonbus-.*|client_id)$/.test(name)
+
+function section({ head, operation }: { head: string; operation: Operation }): string {
+  const own = operation.parameters.filter((one) => !isOfCaller(one))
+  return [
+    `<a id="${operation.operationId}"></a>\n\n## ${head}`,
+    operation.summary,
+    ...(operation.description === undefined ? [] : [operation.description]),
+    ...(own.length > 0 ? [parametersTable(own)] : []),
+    table(
+      ['status', 'when'],
+      Object.entries(operation.responses).map(([status, { description }]) => [
+        status,
+        codesIn(description) ?? description,
+      ]),
+    ),
+  ].join('\n\n')
+}
+
+/** A failure is described by its codes, a line for each. */
+function codesIn(description: string): string | undefined {
+  const codes = Array.from(description.matchAll(/^`(\w+)`: /gm), ([, code]) => `[\`${code}\`](errors.md#${code})`)
+  return codes.length === 0 ? undefined : codes.join(', ')
+}
+
+const parametersTable = (parameters: readonly Parameter[]): string =>
+  table(
+    ['parameter', 'in', 'type', 'meaning'],
+    parameters.map((one) => [
+      `\`${one.name}\`${one.required === true ? '' : ', optional'}`,
+      one.in,
+      typeText(one.schema),
+      meaning({ description: one.description }),
+    ]),
+  )

@@ -1,0 +1,99 @@
+/** Calls of the HTTP API, as a service makes them. */
+
+/** What a call is answered. */
+export type Answered = {
+  status: number
+  headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever is there
+  body: any
+}
+
+/** How a call differs from the usual one. */
+export type CallOptions = { method?: string; body?: string | Uint8Array; headers?: Record<string, string> }
+
+/** Calls of one bus: `await call('/status')`. Paths are below `/api/v1`. */
+export const caller =
+  (httpUrl: string) =>
+  async (path: string, { method, body, headers = {} }: CallOptions = {}): Promise<Answered> => {
+    const response = await fetch(`${httpUrl}/api/v1${path}`, {
+      method: method ?? (body === undefined ? 'GET' : 'POST'),
+      headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+      ...(body !== undefined && { body }),
+    })
+    const text = await response.text()
+    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
+  }
+
+/** Where messages of a channel are published and read. */
+export const messagesOf = (room: string, channel: string): string => `/rooms/${room}/channels/${channel}/messages`
+
+/** The header that says who calls. */
+export const as = (clientId: string): Record<string, string> => ({ 'arqonbus-client-id': clientId })
+
+/** One event of a stream. */
+export type StreamEvent = { event: string; id: string | undefined; data: string; retry: string | undefined }
+
+/** A stream that is read event by event. */
+export type Stream = {
+  status: number
+  headers: Headers
+  /** The next event; undefined when the stream has ended. Comments are left out. */
+  next(): Promise<StreamEvent | undefined>
+  /** The next event of that type; others are passed over. */
+  nextOf(event: string): Promise<StreamEvent>
+  /** Hangs up. */
+  close(): void
+}
+
+/** Opens the stream of a channel. */
+export async function openStream(
+  httpUrl: string,
+  channel: string,
+  headers: Record<string, string> = {},
+): Promise<Stream> {
+  const [room, name] = channel.split(':') as [string, string]
+  const abort = new AbortController()
+  const response = await fetch(`${httpUrl}/api/v1/rooms/${room}/channels/${name}/stream`, {
+    headers,
+    signal: abort.signal,
+  })
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ''
+  const next = async (): Promise<StreamEvent | undefined> => {
+    for (;;) {
+      const end = text.indexOf('\n\n')
+      if (end < 0) {
+        const { value, done } = await reader.read()
+        if (done) return undefined
+        text += value
+        continue
+      }
+      const block = text.slice(0, end)
+      text = text.slice(end + 2)
+      const event = readEvent(block)
+      if (event !== undefined) return event
+    }
+  }
+  return {
+    status: response.status,
+    headers: response.headers,
+    next,
+    async nextOf(type) {
+      for (;;) {
+        const event = await next()
+        if (event === undefined) throw new Error(`the stream ended without ${type}`)
+        if (event.event === type) return event
+      }
+    },
+    close: () => abort.abort(),
+  }
+}
+
+/** Reads one event as a browser does; undefined for comments. */
+function readEvent(block: string): StreamEvent | undefined {
+  const fields = block.split('\n').filter((line) => !line.startsWith(':'))
+  if (fields.length === 0) return undefined
+  const all = (name: string) =>
+    fields.filter((line) => line.startsWith(`${name}: `)).map((line) => line.slice(name.length + 2))
+  return { event: all('event')[0] ?? 'message', id: all('id')[0], data: all('data').join('\n'), retry: all('retry')[0] }
+}

@@ -1,0 +1,42 @@
+import { expect, test } from 'bun:test'
+import { startBus } from '@arqonbus/testing'
+import { createConfig, lintFromString } from '@redocly/openapi-core'
+
+const bus = await startBus()
+const source = await (await fetch(`${bus.httpUrl}/openapi.json`)).text()
+const config = await createConfig({ extends: ['recommended-strict'] })
+
+const problemsOf = async (text: string) =>
+  (await lintFromString({ source: text, absoluteRef: '/openapi.json', config })).map(
+    ({ ruleId, message, location }) => `${ruleId}: ${message} at ${location[0]?.pointer}`,
+  )
+
+test('the linter finds nothing in the OpenAPI document', async () => {
+  expect(await problemsOf(source)).toEqual([])
+})
+
+test('and would find what is wrong with it', async () => {
+  const wrong = source.replace('#/components/schemas/Error', '#/components/schemas/Eror')
+  expect(await problemsOf(wrong)).toContainEqual(expect.stringMatching(/^no-unresolved-refs/))
+})
+
+test('every operation of the document is served, with a status that it names', async () => {
+  const { paths } = JSON.parse(source) as { paths: Record<string, Record<string, { responses: object }>> }
+  for (const [path, operations] of Object.entries(paths)) {
+    for (const [method, { responses }] of Object.entries(operations)) {
+      const at = path.replace('{room}', 'science').replace('{channel}', 'general')
+      const response = await fetch(bus.httpUrl + at, {
+        method: method.toUpperCase(),
+        headers: { 'content-type': 'application/json' },
+        ...(method === 'post' && { body: '{"unheard_of":1}' }),
+      })
+      expect([path, method, Object.keys(responses)]).toEqual([
+        path,
+        method,
+        expect.arrayContaining([`${response.status}`]),
+      ])
+      if (response.status === 404) expect(await response.text()).not.toContain('"not_found"')
+      else await response.body?.cancel()
+    }
+  }
+})

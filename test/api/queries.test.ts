@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'bun:test'
+import { commands } from '@arqonbus/protocol'
+import { startBus } from '@arqonbus/testing'
+import { as, caller, messagesOf } from './call.ts'
+
+const bus = await startBus({ maxRooms: 20 })
+const call = caller(bus.httpUrl)
+
+const publish = async (room: string, channel: string, count: number) => {
+  const positions: string[] = []
+  for (let n = 1; n <= count; n++)
+    positions.push((await call(messagesOf(room, channel), { body: `{"payload":{"n":${n}}}` })).body.position)
+  return positions
+}
+
+describe('asking by HTTP', () => {
+  test('history is that of the command: the same page, whichever way it is asked for', async () => {
+    const positions = await publish('science', 'history', 5)
+    const client = await bus.as('asker')
+    const expected = await client.command('history', { channel: 'science:history', after: positions[1]!, limit: 2 })
+    const { body } = await call(`${messagesOf('science', 'history')}?after=${positions[1]}&limit=2`)
+    expect(body).toEqual(expected)
+    const numbers = async (query: string) =>
+      (await call(`${messagesOf('science', 'history')}${query}`)).body.messages.map(
+        ({ payload }: { payload: { n: number } }) => payload.n,
+      )
+    expect(await numbers('')).toEqual([1, 2, 3, 4, 5])
+    expect(await numbers(`?before=${positions[3]}&limit=2`)).toEqual([2, 3])
+    expect(await numbers('?order=desc&limit=2')).toEqual([5, 4])
+  })
+
+  test('status, channels, clients and one channel are those of the commands', async () => {
+    await publish('art', 'main', 1)
+    const client = await bus.as('watcher', 'art:main')
+    expect((await call('/status')).body).toMatchObject({ server: { name: 'arqonbus', status: 'ok' } })
+    expect((await call('/channels?room=art')).body).toEqual(await client.command('list_channels', { room: 'art' }))
+    expect(
+      (await call('/clients?channel=art:main')).body.clients.map((one: { client_id: string }) => one.client_id),
+    ).toEqual(['watcher'])
+    expect((await call('/rooms/art/channels/main')).body).toMatchObject({
+      channel: { room: 'art', name: 'main', participants: ['watcher'] },
+      position: expect.stringMatching(/-1$/),
+    })
+  })
+
+  test('lists have pages', async () => {
+    for (const channel of ['a', 'b', 'c']) await publish('paged', channel, 1)
+    const first = await call('/channels?room=paged&limit=2')
+    const second = await call(`/channels?room=paged&limit=2&cursor=${first.body.cursor}`)
+    const names = [...first.body.channels, ...second.body.channels].map(({ name }: { name: string }) => name)
+    expect([names, second.body.cursor]).toEqual([['a', 'b', 'c'], undefined])
+  })
+
+  test('every command that needs no connection is there, with its parameters as the body', async () => {
+    expect((await call('/commands/ping', { body: '' })).body).toMatchObject({ pong: true })
+    const made = await call('/commands/create_channel', {
+      body: '{"channel":"made:here","type":"private","metadata":{"members":["ada"]}}',
+      headers: as('maker'),
+    })
+    expect(made.body.channel).toMatchObject({ type: 'private', created_by: 'maker' })
+    expect((await call(messagesOf('made', 'here'), { headers: as('eve') })).status).toBe(403)
+    expect((await call(messagesOf('made', 'here'), { headers: as('ada') })).status).toBe(200)
+    expect((await call(messagesOf('made', 'here'), { headers: as('eve'), body: '{"payload":{}}' })).status).toBe(403)
+    for (const { name, needs_connection } of Object.values(commands)) {
+      const { status, body } = await call(`/commands/${name}`, { body: '{"unheard_of":1}' })
+      expect([name, status, body.error.code]).toEqual(
+        needs_connection ? [name, 404, 'not_found'] : [name, 400, 'invalid_parameters'],
+      )
+    }
+  })
+
+  test('parameters that are wrong, unknown, doubled or secret are refused with their place', async () => {
+    const cases: [string, string][] = [
+      ['/channels?limit=0', '/parameters/limit'],
+      ['/channels?limit=many', '/parameters/limit'],
+      ['/channels?limt=1', '/parameters/limt'],
+      ['/channels?limit=1&limit=2', '/query/limit'],
+      ['/channels?admin_key=x', '/query/admin_key'],
+      ['/channels?token=x', '/query/token'],
+      ['/channels?client_id=-', '/query/client_id'],
+      ['/channels?client_id=arqonbus', '/query/client_id'],
+      [`${messagesOf('science', 'x')}?room=art`, '/query/room'],
+      [`${messagesOf('science', 'x')}?after=yesterday`, '/parameters/after'],
+      [`${messagesOf('%22', 'x')}`, '/parameters/room'],
+      ['/rooms/science/channels/*/stream', '/channel'],
+      ['/rooms/science/channels/x/stream?since=yesterday', '/parameters/since'],
+      ['/rooms/science/channels/x/stream?form=now', '/query/form'],
+    ]
+    for (const [path, place] of cases) {
+      const { status, body } = await call(path)
+      expect([path, status, body.error.code, body.error.details.path]).toEqual([path, 400, 'invalid_parameters', place])
+    }
+  })
+
+  test('what is not there is 404 with the code of the bus', async () => {
+    expect((await call('/rooms/nowhere/channels/x')).body.error.code).toBe('room_not_found')
+    expect((await call(messagesOf('nowhere', 'x'))).body.error.code).toBe('room_not_found')
+    await publish('some', 'where', 1)
+    expect((await call('/rooms/some/channels/nowhere')).body.error.code).toBe('channel_not_found')
+  })
+
+  test('a guest leaves no client, no session and no participant behind', async () => {
+    await call(messagesOf('science', 'traces'), { body: '{"payload":{}}', headers: as('ghost') })
+    expect((await call('/clients')).body.clients).not.toContainEqual(expect.objectContaining({ client_id: 'ghost' }))
+    expect((await call('/rooms/science/channels/traces')).body.channel.participants).toEqual([])
+    const someone = await bus.as('ghost')
+    expect(someone.welcome.resumed).toBe(false)
+  })
+})

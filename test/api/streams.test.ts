@@ -1,0 +1,204 @@
+import { afterAll, describe, expect, test } from 'bun:test'
+import { dial, eventually, startBus, textOf } from '@arqonbus/testing'
+import { as, caller, messagesOf, openStream, type Stream } from './call.ts'
+
+const adminKey = 'k'.repeat(32)
+const bus = await startBus({ adminKey, historySize: 1000 })
+const call = caller(bus.httpUrl)
+const opened: Stream[] = []
+afterAll(() => {
+  for (const stream of opened) stream.close()
+})
+
+const open = async (channel: string, headers: Record<string, string> = {}) => {
+  const stream = await openStream(bus.httpUrl, channel, headers)
+  opened.push(stream)
+  return stream
+}
+const say = async (channel: string, text: string) => {
+  const [room, name] = channel.split(':') as [string, string]
+  return (await call(messagesOf(room, name), { body: JSON.stringify({ payload: { text } }) })).body.position as string
+}
+const textIn = (data: string): string => JSON.parse(data).payload.text
+
+describe('a stream', () => {
+  test('brings messages as they are delivered, each with its position as its id', async () => {
+    const stream = await open('live:a')
+    expect(stream.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
+    expect((await stream.next())?.event).toBe('welcome')
+    expect(JSON.parse((await stream.next())!.data)).toMatchObject({ channel: 'live:a' })
+    const reader = await bus.as('by-socket', 'live:a')
+    const writer = await connectWithoutEcho()
+    await writer.publish({ room: 'live', channel: 'a', payload: { text: 'without echo' } })
+    const position = await say('live:a', 'by HTTP')
+    const events = [await stream.nextOf('message'), await stream.nextOf('message')]
+    expect(events.map(({ data }) => textIn(data))).toEqual(['without echo', 'by HTTP'])
+    expect(events[1]!.id).toBe(position)
+    expect((await reader.messages()).map(textOf)).toEqual(events.map(({ data }) => data))
+  })
+
+  const connectWithoutEcho = () => bus.connect({ query: { client_id: 'quiet', echo: 'false', join: 'live:a' } })
+
+  test('that comes back with the last id gets what it missed, then what comes, each once', async () => {
+    const stream = await open('missed:a')
+    await stream.nextOf('joined')
+    await say('missed:a', '0')
+    const { id } = await stream.nextOf('message')
+    stream.close()
+    for (let n = 1; n <= 600; n++) await say('missed:a', String(n))
+    const later = await open('missed:a', { 'last-event-id': id! })
+    const joined = await later.nextOf('joined')
+    expect([JSON.parse(joined.data).recovered, joined.id]).toEqual([true, id])
+    const live = say('missed:a', '601')
+    const texts: string[] = []
+    while (texts.length < 601) texts.push(textIn((await later.nextOf('message')).data))
+    await live
+    expect(texts).toEqual(Array.from({ length: 601 }, (_, n) => String(n + 1)))
+  }, 20_000)
+
+  test('whose position is gone is told of the gap, and goes on live', async () => {
+    await say('gone:a', 'first')
+    const stream = await open('gone:a', { 'last-event-id': '1-0' })
+    const gap = await stream.nextOf('gap')
+    expect(JSON.parse(gap.data)).toMatchObject({
+      type: 'system',
+      room: 'gone',
+      channel: 'a',
+      payload: { event: 'gap', reason: 'reset', after: '1-0' },
+    })
+    await say('gone:a', 'second')
+    expect(textIn((await stream.nextOf('message')).data)).toBe('second')
+  })
+
+  test('keeps line ends of a payload within one event', async () => {
+    const stream = await open('lines:a')
+    await stream.nextOf('joined')
+    await call(messagesOf('lines', 'a'), { body: '{"payload":{\r\n"text":\n"whole"\r}}' })
+    expect(textIn((await stream.nextOf('message')).data)).toBe('whole')
+  })
+
+  test('brings broadcasts of the room, without an id to go on from', async () => {
+    const stream = await open('wide:a')
+    await stream.nextOf('joined')
+    await call(messagesOf('wide', '*'), { body: '{"payload":{"text":"to all"}}' })
+    const { data, id } = await stream.nextOf('message')
+    expect([textIn(data), JSON.parse(data).channel, id]).toEqual(['to all', '*', undefined])
+  })
+
+  test('is a participant and a client while it is open, and nothing afterwards', async () => {
+    const stream = await open('counted:a', as('streamer'))
+    await stream.nextOf('joined')
+    expect((await call('/rooms/counted/channels/a')).body.channel.participants).toEqual(['streamer'])
+    expect(await bus.metric('arqonbus_http_streams')).toBeGreaterThan(0)
+    expect((await call(messagesOf('counted', 'a'), { body: '{"payload":{}}', headers: as('streamer') })).status).toBe(
+      409,
+    )
+    stream.close()
+    await eventually(async () =>
+      expect((await call('/rooms/counted/channels/a')).body.channel.participants).toEqual([]),
+    )
+  })
+
+  test('is opened by the rules of a join', async () => {
+    await call('/commands/create_channel', { body: '{"channel":"closed:a","type":"private"}', headers: as('owner') })
+    const refused = await call('/rooms/closed/channels/a/stream', { headers: as('stranger') })
+    expect([refused.status, refused.body.error.code]).toEqual([403, 'forbidden'])
+    const stream = await open('closed:a', as('owner'))
+    expect((await stream.nextOf('joined')).data).toContain('closed:a')
+    expect((await call('/rooms/closed/channels/a/stream', { headers: as('owner') })).status).toBe(409)
+    const wrongKey = { authorization: 'Bearer wrong' }
+    expect((await call('/rooms/closed/channels/a/stream', { headers: wrongKey })).status).toBe(401)
+    expect((await call('/clients')).body.clients).not.toContainEqual(expect.objectContaining({ client_id: 'stranger' }))
+  })
+
+  test('is ended by an admin, who is heard', async () => {
+    const stream = await open('ended:a', as('to-be-ended'))
+    await stream.nextOf('joined')
+    await call('/commands/disconnect_client', {
+      body: '{"client_id":"to-be-ended","reason":"enough"}',
+      headers: { authorization: `Bearer ${adminKey}` },
+    })
+    expect(JSON.parse((await stream.nextOf('closed')).data)).toEqual({ code: 4411, reason: 'enough' })
+    expect(await stream.next()).toBeUndefined()
+  })
+})
+
+test('streams are bounded: one more is 429 with when to come back, and is counted', async () => {
+  const few = await startBus({ apiStreams: 1 })
+  const stream = await openStream(few.httpUrl, 'a:b')
+  await stream.nextOf('joined')
+  const { status, headers, body } = await caller(few.httpUrl)('/rooms/a/channels/b/stream')
+  expect([status, headers.get('retry-after'), body.error.details]).toEqual([
+    429,
+    '1',
+    { limit: 'api_streams', most: 1 },
+  ])
+  expect(await few.metric('arqonbus_limits_hit_total{limit="api_streams"}')).toBe(1)
+  stream.close()
+})
+
+test('a heartbeat keeps a stream that takes it, and only comments are sent', async () => {
+  const quick = await startBus({ pingIntervalMs: 20, pingTimeoutMs: 200 })
+  const response = await fetch(`${quick.httpUrl}/api/v1/rooms/a/channels/b/stream`)
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  const until = performance.now() + 600
+  let text = ''
+  while (performance.now() < until) text += (await reader.read()).value
+  expect(text.match(/^:$/gm)?.length).toBeGreaterThan(5)
+  expect(text).not.toContain('event: closed')
+  await reader.cancel()
+})
+
+test('a reader that does not read costs a bounded memory, is brought on from the log, and is closed when it falls off it', async () => {
+  const slow = await startBus({ historySize: 20, slowBytes: 16 * 1024, cutBytes: 2 * 1024 * 1024, rateLimit: null })
+  const ask = caller(slow.httpUrl)
+  const stream = await openStream(slow.httpUrl, 'a:b')
+  const text = 'x'.repeat(100_000)
+  const writer = await slow.as('writer')
+  await eventually(
+    async () => {
+      for (let n = 0; n < 20; n++) await writer.publish({ room: 'a', channel: 'b', payload: { text } })
+      expect(await slow.metric('arqonbus_slow_consumers_closed_total')).toBe(1)
+    },
+    { withinMs: 15_000, everyMs: 1 },
+  )
+  expect(JSON.parse((await stream.nextOf('closed')).data)).toMatchObject({ code: 4429 })
+  await eventually(async () => expect((await ask('/rooms/a/channels/b')).body.channel.participants).toEqual([]))
+}, 30_000)
+
+test('a drain does not wait for a stream that is not read, nor for half a body', async () => {
+  const bus = await startBus({ drainTimeoutMs: 300, historySize: 100, rateLimit: null })
+  const stream = await openStream(bus.httpUrl, 'a:b')
+  const writer = await bus.as('writer')
+  for (let n = 0; n < 100; n++)
+    await writer.publish({ room: 'a', channel: 'b', payload: { text: 'x'.repeat(100_000) } })
+  const half = await dial(bus.httpUrl)
+  half.write(
+    'POST /api/v1/commands/ping HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+  )
+  const began = performance.now()
+  await bus.drain('a test')
+  await half.ended
+  expect(performance.now() - began).toBeLessThan(4000)
+  stream.close()
+}, 20_000)
+
+test('a drain answers what is under way, tells streams to come back, and ends them', async () => {
+  const bus = await startBus({ drainTimeoutMs: 5000 })
+  const ask = caller(bus.httpUrl)
+  const stream = await openStream(bus.httpUrl, 'a:b')
+  await stream.nextOf('joined')
+  const calls = Array.from({ length: 20 }, () => ask(messagesOf('a', 'b'), { body: '{"payload":{}}' }))
+  const began = performance.now()
+  const drained = bus.drain('a test')
+  const shutdown = await stream.nextOf('shutdown')
+  const { reconnect_after_ms: after } = JSON.parse(shutdown.data).payload
+  expect(shutdown.retry).toBe(String(after))
+  expect(JSON.parse((await stream.nextOf('closed')).data).code).toBe(1012)
+  expect(await stream.next()).toBeUndefined()
+  for (const { status, body } of await Promise.all(calls)) {
+    if (status !== 201) expect([status, body.error.code]).toEqual([503, 'shutting_down'])
+  }
+  await drained
+  expect(performance.now() - began).toBeLessThan(4000)
+})

@@ -1,0 +1,277 @@
+/** Calls of the HTTP API that are wrong: each gets a coded answer, and the next call is served. */
+import { describe, expect, test } from 'bun:test'
+import { exactEnvelopes, textOf as textOfVector } from '@arqonbus/protocol/vectors'
+import { dial, eventually, startBus, textOf } from '@arqonbus/testing'
+import { as, caller, messagesOf } from '../api/call.ts'
+import { invalidFrames } from './support/vectors.ts'
+
+const LIMIT = 64 * 1024
+const bus = await startBus({
+  maxMessageBytes: LIMIT,
+  apiBodyTimeoutMs: 300,
+  rateLimit: null,
+  maxRooms: 1000,
+  origins: ['https://app.example.org'],
+})
+const call = caller(bus.httpUrl)
+const path = messagesOf('science', 'explore')
+
+/** A request over plain TCP: the status and the code of its answer, when the server has ended the connection or enough has come. */
+async function raw(bytes: string | Uint8Array): Promise<{ status: number; code: string | undefined }> {
+  const socket = await dial(bus.httpUrl)
+  socket.write(bytes)
+  const { status } = await socket.head()
+  const code = await eventually(() => {
+    const found = /"code":"(\w+)"/.exec(socket.body())?.[1]
+    if (found === undefined && socket.isOpen) throw new Error('no body yet')
+    return found
+  })
+  socket.destroy()
+  return { status, code }
+}
+
+const post = (headers: string, body = '', to = path) =>
+  raw(`POST /api/v1${to} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${headers}\r\n\r\n${body}`)
+
+describe('a call that is wrong', () => {
+  test('every vector of a wrong envelope is refused as its frame is, but for what the API fills in', async () => {
+    let refused = 0
+    for (const { name, text, code, path: place } of invalidFrames) {
+      if (Buffer.byteLength(text) > LIMIT) continue
+      const given = objectIn(text)
+      const filledIn = place !== undefined && given !== undefined && isAbsent(given, place)
+      if (filledIn) continue
+      const to = messagesOf(nameIn(given?.room, 'science'), nameIn(given?.channel, 'explore'))
+      const { status, body } = await call(to, { body: text, headers: as('ada') })
+      const expected = Buffer.from(text).toString() === text ? code : body.error?.code
+      expect([name, status, body.error?.code]).toEqual([name, 400, expected])
+      if (place !== undefined) expect([name, body.error.details.path]).toEqual([name, place])
+      refused++
+    }
+    expect(refused).toBeGreaterThan(300)
+    expect((await call(path, { body: '{"payload":{}}' })).status).toBe(201)
+  }, 30_000)
+
+  test('payloads that change when they are encoded again reach their readers as they were sent', async () => {
+    for (const [n, { name, frame, id, room, channel, from, type, payload }] of exactEnvelopes.entries()) {
+      if (type !== 'event' || channel === '*') continue
+      // They share an id, which here is known again.
+      const body = textOfVector(frame).replace(`"${id}"`, `"${id}_${n}"`)
+      if (Buffer.byteLength(body) > LIMIT || Buffer.from(body).toString() !== body) continue
+      const reader = await bus.connect({ query: { join: `${room}:${channel}` } })
+      const { status } = await call(messagesOf(room, channel), { body, headers: as(from) })
+      expect([name, status]).toEqual([name, 201])
+      const message = await reader.next(({ type }) => type === 'event')
+      expect(textOf(message)).toContain(`"payload":${textOfVector(payload)}`)
+      await reader.close()
+    }
+  })
+
+  test('of another media type is 415, and so is one that is packed', async () => {
+    const types = ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', '']
+    for (const type of [...types, 'application/json; charset=latin1', 'application/jsonp']) {
+      const { status, body } = await call(path, { body: '{"payload":{}}', headers: { 'content-type': type } })
+      expect([type, status, body.error.code]).toEqual([type, 415, 'unsupported_media_type'])
+    }
+    const packed = await call(path, { body: '{"payload":{}}', headers: { 'content-encoding': 'gzip' } })
+    expect([packed.status, packed.body.error.details.path]).toEqual([415, '/headers/content-encoding'])
+    const fine = await call(path, {
+      body: '{"payload":{}}',
+      headers: { 'content-type': 'Application/JSON;charset=UTF-8' },
+    })
+    expect(fine.status).toBe(201)
+  })
+
+  test('that is no UTF-8 is refused: nothing of it is changed on the way', async () => {
+    const body = Buffer.from('{"payload":{"text":"\xff"}}', 'latin1')
+    expect(await call(path, { body })).toMatchObject({ status: 400, body: { error: { code: 'invalid_json' } } })
+  })
+
+  test('that is too long is 413 before it is read, whether it says its length or not, and however long it is', async () => {
+    const refused = { status: 413, code: 'message_too_large' }
+    expect(await post('Content-Length: 999999999999')).toEqual(refused)
+    expect(await post(`Content-Length: ${LIMIT + 1}`, 'x'.repeat(LIMIT + 1))).toEqual(refused)
+    const chunk = `8000\r\n${'x'.repeat(0x8000)}\r\n`
+    expect(await post('Transfer-Encoding: chunked', chunk.repeat(20))).toEqual(refused)
+    expect(await post('Content-Length: 999999999', '', '/commands/ping')).toEqual(refused)
+    // What fits as a body and not with what is filled in.
+    const fitting = `{"payload":{"text":"${'x'.repeat(LIMIT - 30)}"}}`
+    expect(await call(path, { body: fitting })).toMatchObject({
+      status: 413,
+      body: { error: { code: 'message_too_large', details: { limit_bytes: LIMIT } } },
+    })
+    expect(await bus.metric('arqonbus_limits_hit_total{limit="message_bytes"}')).toBeGreaterThan(0)
+  })
+
+  test('whose body stays away is 408, and holds up nobody', async () => {
+    const half = [
+      post('Content-Length: 100', '{"payload":'),
+      post('Transfer-Encoding: chunked', '5\r\n{"pay\r\n'),
+      post('Content-Length: 1'),
+    ]
+    expect((await call(path, { body: '{"payload":{}}' })).status).toBe(201)
+    for (const answered of await Promise.all(half)) expect(answered).toEqual({ status: 408, code: 'request_timeout' })
+  })
+
+  test('for a path that is not there is 404, by another method 405 with those that are', async () => {
+    for (const wrong of [
+      '/',
+      '/messages',
+      '/rooms',
+      '/rooms/a/channels',
+      '/commands',
+      '/commands/fly',
+      '/rooms/%zz/channels/a',
+    ]) {
+      const { status, body } = await call(wrong)
+      expect([wrong, status, body.error.code]).toEqual([wrong, 404, 'not_found'])
+    }
+    const methods: [string, string, string][] = [
+      [path, 'DELETE', 'POST, GET, HEAD, OPTIONS'],
+      [path, 'PUT', 'POST, GET, HEAD, OPTIONS'],
+      ['/status', 'POST', 'GET, HEAD, OPTIONS'],
+      ['/commands/ping', 'GET', 'POST, OPTIONS'],
+      ['/rooms/a/channels/b/stream', 'POST', 'GET, OPTIONS'],
+    ]
+    for (const [to, method, allow] of methods) {
+      const { status, headers, body } = await call(to, { method })
+      expect([to, status, headers.get('allow'), body.error.code]).toEqual([to, 405, allow, 'method_not_allowed'])
+    }
+  })
+
+  test('with a body of a command that is no object, or nested too deep, says so', async () => {
+    const wrong: [string, string, string][] = [
+      ['{', 'invalid_json', ''],
+      ['{}},"x":{', 'invalid_json', ''],
+      ['[]', 'invalid_parameters', '/parameters'],
+      ['null', 'invalid_parameters', '/parameters'],
+      ['"ping"', 'invalid_parameters', '/parameters'],
+      [`{"a":${'['.repeat(100)}${']'.repeat(100)}}`, 'invalid_envelope', ''],
+    ]
+    for (const [body, code, place] of wrong) {
+      const answered = await call('/commands/ping', { body })
+      expect([body, answered.body.error.code, answered.body.error.details.path ?? '']).toEqual([body, code, place])
+    }
+    expect((await call('/commands/ping', { body: '{' })).body.error.details.offset).toBe(1)
+  })
+
+  test('of a broken Authorization, client id or session is refused before anything is read', async () => {
+    const cases: [Record<string, string>, number, string][] = [
+      [{ authorization: 'Basic eDp5' }, 400, '/headers/authorization'],
+      [as('-not-an-id'), 400, '/headers/arqonbus-client-id'],
+      [as('arqonbus'), 400, '/headers/arqonbus-client-id'],
+      [as('x'.repeat(129)), 400, '/headers/arqonbus-client-id'],
+      [{ 'arqonbus-session': 'secret' }, 401, '/headers/arqonbus-session'],
+    ]
+    for (const [headers, status, place] of cases) {
+      const answered = await call('/status', { headers })
+      expect([answered.status, answered.body.error.details.path]).toEqual([status, place])
+    }
+    expect((await call('/status?client_id=a', { headers: as('b') })).body.error.details.path).toBe('/query/client_id')
+  })
+})
+
+describe('a page of another origin', () => {
+  const foreign = { origin: 'https://evil.example.org' }
+  const known = { origin: 'https://app.example.org' }
+
+  test('cannot call, read or stream, by any method', async () => {
+    for (const [to, options] of [
+      [path, { body: '{"payload":{}}' }],
+      ['/status', {}],
+      ['/rooms/a/channels/b/stream', {}],
+      [path, { method: 'OPTIONS' }],
+    ] as const) {
+      const { status, headers, body } = await call(to, { ...options, headers: foreign })
+      expect([to, status, body.error.code, headers.get('access-control-allow-origin')]).toEqual([
+        to,
+        403,
+        'forbidden',
+        null,
+      ])
+    }
+    expect((await call('/status', { headers: { origin: 'null' } })).status).toBe(403)
+  })
+
+  test('that is allowed, or of the bus’s own host, can', async () => {
+    const own = { origin: bus.httpUrl.replace(/:\d+$/, ':1234') }
+    for (const headers of [known, own]) {
+      const answered = await call(path, { body: '{"payload":{}}', headers })
+      expect([answered.status, answered.headers.get('access-control-allow-origin')]).toEqual([201, headers.origin])
+      expect(answered.headers.get('vary')).toBe('Origin')
+      const refused = await call(path, { body: '{', headers })
+      expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([400, headers.origin])
+    }
+  })
+
+  test('is told by a preflight what it may send', async () => {
+    const { status, headers } = await call(path, { method: 'OPTIONS', headers: known })
+    expect(status).toBe(204)
+    expect(headers.get('access-control-allow-methods')).toBe('POST, GET, HEAD, OPTIONS')
+    expect(headers.get('access-control-allow-headers')).toContain('arqonbus-client-id')
+  })
+})
+
+describe('too many calls', () => {
+  test('of one client are 429 with when to come back, and other clients are served', async () => {
+    const limited = await startBus({ rateLimit: { perSecond: 1, burst: 5 } })
+    const ask = caller(limited.httpUrl)
+    const say = (id: string) => ask(path, { body: '{"payload":{}}', headers: as(id) })
+    for (let n = 0; n < 5; n++) expect((await say('busy')).status).toBe(201)
+    const { status, headers, body } = await say('busy')
+    expect([status, body.error.code]).toEqual([429, 'rate_limited'])
+    expect(Number(headers.get('retry-after'))).toBe(Math.ceil(body.error.retry_after_ms / 1000))
+    expect((await say('other')).status).toBe(201)
+    expect(await limited.metric('arqonbus_limits_hit_total{limit="message_rate"}')).toBe(1)
+  })
+
+  test('from one address are 429, whoever they say they are', async () => {
+    const limited = await startBus({ apiRate: { perSecond: 1, burst: 5 } })
+    const ask = caller(limited.httpUrl)
+    for (let n = 0; n < 5; n++)
+      expect((await ask('/commands/ping', { body: '', headers: as(`c${n}`) })).status).toBe(200)
+    const { status, body } = await ask('/commands/ping', { body: '', headers: as('c6') })
+    expect([status, body.error.details.limit]).toEqual([429, 'api_rate'])
+    expect(await limited.metric('arqonbus_limits_hit_total{limit="api_rate"}')).toBe(1)
+  })
+
+  test('at once are 429: nobody fills the memory with bodies that never end', async () => {
+    const limited = await startBus({ apiRequests: 2, apiBodyTimeoutMs: 2000 })
+    const halves = await Promise.all([dial(limited.httpUrl), dial(limited.httpUrl)])
+    for (const half of halves)
+      half.write(
+        `POST /api/v1${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{`,
+      )
+    const ask = caller(limited.httpUrl)
+    await eventually(async () => {
+      const { status, body } = await ask('/status')
+      expect([status, body.error?.details.limit]).toEqual([429, 'api_requests'])
+    })
+    expect(await limited.metric('arqonbus_limits_hit_total{limit="api_requests"}')).toBeGreaterThan(0)
+    for (const half of halves) half.destroy()
+    await eventually(async () => expect((await ask('/status')).status).toBe(200))
+  })
+})
+
+test('a bus without the API has none of its paths', async () => {
+  const without = await startBus({ api: false })
+  expect((await caller(without.httpUrl)('/status')).status).toBe(404)
+  expect((await fetch(`${without.httpUrl}/health`)).status).toBe(200)
+})
+
+function objectIn(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a field is left out that the API fills in. */
+const isAbsent = (given: Record<string, unknown>, place: string): boolean =>
+  /^\/(version|id|type|room|channel|from|timestamp)$/.test(place) && !Object.hasOwn(given, place.slice(1))
+
+/** A path takes any text as a name: the wrong ones too. */
+const nameIn = (value: unknown, otherwise: string): string =>
+  typeof value === 'string' && value !== '' && value.isWellFormed() ? encodeURIComponent(value) : otherwise
