@@ -72,6 +72,7 @@ test('one that never reads is closed after 5 seconds; the bus goes on as before'
   expect(await bus.metric('arqonbus_telemetry_connections')).toBe(1)
   clock.advance(5001)
   await eventually(async () => expect(await bus.metric('arqonbus_telemetry_connections')).toBe(0))
+  expect(await bus.metric('arqonbus_slow_consumers_closed_total')).toBe(1)
   const bob = await bus.as('bob', 'a:b')
   await bob.publish({ room: 'a', channel: 'b' })
   expect(await bob.messages()).toHaveLength(1)

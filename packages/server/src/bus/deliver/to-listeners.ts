@@ -19,7 +19,7 @@ export type ToListenersDeps = {
   readonly frames: Pick<Frames, 'notice'>
   readonly clock: Clock
   readonly logger: Logger
-  readonly metrics: Pick<Metrics, 'telemetryDropped'>
+  readonly metrics: Pick<Metrics, 'telemetryDropped' | 'slowClosed'>
   /** Bytes that may wait for one of them. */
   readonly bufferBytes: number
   readonly pingIntervalMs: number
@@ -182,6 +182,7 @@ export function createToListeners(deps: ToListenersDeps): ToListeners {
         const { id, lag, lastHeard } = listener
         if (lag !== undefined) goOn(listener)
         if (listener.lag !== undefined && now - listener.lag.since > LAG_TIMEOUT_MS) {
+          metrics.slowClosed++
           logger.warn({ event: 'slow_listener', client_id: id, code: 4429, missed: listener.lag.missed })
           close(listener, 'slow_consumer')
         } else if (now - lastHeard > deps.pingTimeoutMs) {
