@@ -67,7 +67,8 @@ export function serveHttp(options: HttpOptions): HttpDoor {
     const called = options.api?.(path)
     const route = called?.route ?? (routes.has(path) ? path : 'other')
     try {
-      if (Number(request.headers.get('content-length')) > maxBodyBytes)
+      // The API sees to its own.
+      if (called === undefined && Number(request.headers.get('content-length')) > maxBodyBytes)
         return respond(method, route, refusal(new CodedError('message_too_large', { limit_bytes: maxBodyBytes })))
       if (called === undefined) return respond(method, route, await answer(routes, method, path))
       const exchange = {
