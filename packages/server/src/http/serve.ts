@@ -112,7 +112,7 @@ async function closeWithin(server: Server<undefined>, ms: number): Promise<void>
 /** The path without its query and without slashes at its end. A request without a Host has no URL to parse. */
 function pathOf(url: string): string {
   const path = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/?#]*)?([^?#]*)/i.exec(url)?.[1] ?? ''
-  return path.length > 1 ? path.replace(/\/+$/, '') : path
+  return path.length > 1 && path.endsWith('/') ? path.replace(/\/+$/, '') : path
 }
 
 function orStartError<Opened>(open: () => Opened, host: string, port: number): Opened {
