@@ -99,6 +99,19 @@ describe('a stream', () => {
     )
   })
 
+  test('whose reader goes while it is being opened leaves nothing behind', async () => {
+    const before = await bus.metric('arqonbus_http_streams')
+    const tries = Array.from({ length: 50 }, async (_, n) => {
+      const abort = new AbortController()
+      const asked = fetch(`${bus.httpUrl}/api/v1/rooms/hasty/channels/a/stream`, { signal: abort.signal })
+      if (n % 2 === 0) await bus.metric('arqonbus_http_streams')
+      abort.abort()
+      await asked.catch(() => {})
+    })
+    await Promise.all(tries)
+    await eventually(async () => expect(await bus.metric('arqonbus_http_streams')).toBe(before))
+  })
+
   test('is opened by the rules of a join', async () => {
     await call('/commands/create_channel', { body: '{"channel":"closed:a","type":"private"}', headers: as('owner') })
     const refused = await call('/rooms/closed/channels/a/stream', { headers: as('stranger') })

@@ -94,13 +94,31 @@ describe('a call that is wrong', () => {
     const chunk = `8000\r\n${'x'.repeat(0x8000)}\r\n`
     expect(await post('Transfer-Encoding: chunked', chunk.repeat(20))).toEqual(refused)
     expect(await post('Content-Length: 999999999', '', '/commands/ping')).toEqual(refused)
+    expect(await bus.metric('arqonbus_limits_hit_total{limit="message_bytes"}')).toBe(4)
     // What fits as a body and not with what is filled in.
     const fitting = `{"payload":{"text":"${'x'.repeat(LIMIT - 30)}"}}`
     expect(await call(path, { body: fitting })).toMatchObject({
       status: 413,
       body: { error: { code: 'message_too_large', details: { limit_bytes: LIMIT } } },
     })
-    expect(await bus.metric('arqonbus_limits_hit_total{limit="message_bytes"}')).toBeGreaterThan(0)
+    expect(await bus.metric('arqonbus_limits_hit_total{limit="message_bytes"}')).toBe(5)
+    const fromPage = { origin: 'https://app.example.org' }
+    const told = await call(path, { body: 'x'.repeat(LIMIT + 1), headers: fromPage })
+    expect([told.status, told.headers.get('access-control-allow-origin')]).toEqual([413, fromPage.origin])
+  })
+
+  test('with a body that nobody asked for costs no memory, however long it is', async () => {
+    const chunk = Buffer.from(`100000\r\n${'x'.repeat(0x100000)}\r\n`)
+    const before = process.memoryUsage.rss()
+    const socket = await dial(bus.httpUrl)
+    socket.write('POST /api/v1/status HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n')
+    expect((await socket.head()).status).toBe(405)
+    for (let n = 0; n < 100 && socket.isOpen; n++) {
+      socket.write(chunk)
+      await eventually(() => expect(socket.isOpen && socket.unsent > 4 * chunk.length).toBe(false))
+    }
+    expect((process.memoryUsage.rss() - before) / 1024 / 1024).toBeLessThan(64)
+    socket.destroy()
   })
 
   test('whose body stays away is 408, and holds up nobody', async () => {

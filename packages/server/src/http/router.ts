@@ -33,8 +33,8 @@ export function createRouter<Target>(targets: ReadonlyMap<string, Target>): Rout
 /** The parameters of a path that fits. A part that is no proper encoding of anything fits nothing. */
 function paramsOf(steps: readonly Step[], parts: readonly string[]): Record<string, string> | undefined {
   const params: Record<string, string> = {}
-  for (const [at, step] of steps.entries()) {
-    const part = parts[at]!
+  for (let at = 0; at < steps.length; at++) {
+    const [step, part] = [steps[at]!, parts[at]!]
     if ('text' in step) {
       if (step.text !== part) return undefined
     } else {

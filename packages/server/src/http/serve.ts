@@ -67,7 +67,8 @@ export function serveHttp(options: HttpOptions): HttpDoor {
     const called = options.api?.(path)
     const route = called?.route ?? (routes.has(path) ? path : 'other')
     try {
-      if (Number(request.headers.get('content-length')) > maxBodyBytes)
+      // The API sees to its own.
+      if (called === undefined && Number(request.headers.get('content-length')) > maxBodyBytes)
         return respond(method, route, refusal(new CodedError('message_too_large', { limit_bytes: maxBodyBytes })))
       if (called === undefined) return respond(method, route, await answer(routes, method, path))
       const exchange = {
@@ -111,7 +112,7 @@ async function closeWithin(server: Server<undefined>, ms: number): Promise<void>
 /** The path without its query and without slashes at its end. A request without a Host has no URL to parse. */
 function pathOf(url: string): string {
   const path = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/?#]*)?([^?#]*)/i.exec(url)?.[1] ?? ''
-  return path.length > 1 ? path.replace(/\/+$/, '') : path
+  return path.length > 1 && path.endsWith('/') ? path.replace(/\/+$/, '') : path
 }
 
 function orStartError<Opened>(open: () => Opened, host: string, port: number): Opened {

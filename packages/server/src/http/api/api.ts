@@ -18,6 +18,8 @@ import { createMemory, networkOf } from './rates.ts'
 
 /** The limits of all calls together. */
 export type ApiLimits = {
+  /** The longest body. */
+  readonly maxMessageBytes: number
   /** Requests under way. */
   readonly apiRequests: number
   readonly apiStreams: number
@@ -70,20 +72,28 @@ export function createApi({ limits, clock, metrics, calls, streams, isOriginAllo
     throw new CodedError('rate_limited', { limit: 'api_rate', per_second: apiRate.perSecond }, waitMs(bucket, apiRate))
   }
 
+  /** Before it is read: nobody holds memory for what is refused anyway. */
+  const checkLength = ({ headers }: Request) => {
+    if (Number(headers.get('content-length')) > limits.maxMessageBytes)
+      throw new CodedError('message_too_large', { limit_bytes: limits.maxMessageBytes })
+  }
+
   /** Within the limits of requests. What is no coded error is for the door. */
   const admit = async (endpoint: Endpoint, params: Params, exchange: Exchange): Promise<Answer | Response> => {
     const { request } = exchange
     underway++
     try {
       checkAddress(exchange)
+      checkLength(request)
       checkMost('api_requests', underway - 1, limits.apiRequests)
       if (endpoint.kind === 'stream') checkMost('api_streams', streams.size, limits.apiStreams)
       const query = queryOf(request.url)
       const credentials = readCredentials(request.headers, query, limits.tokenInQuery)
       return await calls(endpoint, { exchange, params, query, credentials })
     } catch (problem) {
-      if (problem instanceof CodedError) return refusal(problem)
-      throw problem
+      if (!(problem instanceof CodedError)) throw problem
+      if (problem.code === 'message_too_large') metrics.limit('message_bytes')
+      return refusal(problem)
     } finally {
       underway--
     }

@@ -32,12 +32,9 @@ function checkType(headers: Headers): void {
     throw new CodedError('unsupported_media_type', { path: '/headers/content-encoding', expected: 'to be absent' })
 }
 
+/** One that says how long it is was refused where that is too long. */
 function bytesOf(request: Request, maxBytes: number): Promise<Uint8Array> {
-  const length = request.headers.get('content-length')
-  if (length === null) return bytesOfChunks(request, maxBytes)
-  // Before it is read: nobody holds memory for what is refused anyway.
-  if (Number(length) > maxBytes) throw tooLarge(maxBytes)
-  return request.bytes()
+  return request.headers.has('content-length') ? request.bytes() : bytesOfChunks(request, maxBytes)
 }
 
 /** A body that does not say how long it is. */
@@ -46,13 +43,11 @@ async function bytesOfChunks({ body }: Request, maxBytes: number): Promise<Uint8
   let bytes = 0
   for await (const chunk of body ?? []) {
     bytes += chunk.length
-    if (bytes > maxBytes) throw tooLarge(maxBytes)
+    if (bytes > maxBytes) throw new CodedError('message_too_large', { limit_bytes: maxBytes })
     chunks.push(chunk)
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
 }
-
-const tooLarge = (limit: number): CodedError => new CodedError('message_too_large', { limit_bytes: limit })
 
 /** Fails what takes too long: looked at by one timer for all, since most bodies are there at once, and a timer for each would cost as much as they do. */
 function createDeadlines(ms: number): <T>(work: Promise<T>) => Promise<T> {

@@ -1,5 +1,5 @@
 /** Calls as the frames that a client would send: the bus reads these as it reads those, so that the same checks hold. */
-import { BUS, CodedError, CURRENT_VERSION, isDeeperThan, newId } from '@arqonbus/protocol'
+import { BUS, CodedError, CURRENT_VERSION, isDeeperThan, messageIdPattern, newId } from '@arqonbus/protocol'
 import { isoTime } from '../../kit/clock.ts'
 import { wrong } from './credentials.ts'
 
@@ -28,9 +28,12 @@ export function messageFrame(body: string, place: Place, { now, maxDepth, isName
   const given = isDeeperThan(body, maxDepth) ? undefined : objectIn(body)
   if (given === undefined) return body
   check(given, place, isNamed)
+  // An id that comes first is taken along: then the order is the one that is read fastest.
+  const lead = leadingId.exec(body)?.[0]
   let head = ''
   if (!('version' in given)) head += `,"version":"${CURRENT_VERSION}"`
-  if (!('id' in given)) head += `,"id":"${newId()}"`
+  if (lead !== undefined) head += `,${lead.slice(1, -1)}`
+  else if (!('id' in given)) head += `,"id":"${newId()}"`
   if (!('type' in given)) head += ',"type":"event"'
   if (!('room' in given)) head += `,"room":${JSON.stringify(place.room)}`
   if (!('channel' in given)) head += `,"channel":${JSON.stringify(place.channel)}`
@@ -39,8 +42,10 @@ export function messageFrame(body: string, place: Place, { now, maxDepth, isName
   if (head === '') return body
   let isEmpty = true
   for (const _ in given) isEmpty = false
-  return `{${head.slice(1)}${isEmpty ? '' : ','}${body.slice(body.indexOf('{') + 1)}`
+  return `{${head.slice(1)}${isEmpty ? '' : ','}${body.slice(lead?.length ?? body.indexOf('{') + 1)}`
 }
+
+const leadingId = new RegExp(`^\\{"id":"${messageIdPattern}",`)
 
 /** What only the path and the caller tell to be wrong. */
 function check(given: Readonly<Record<string, unknown>>, { room, channel }: Place, isNamed: boolean): void {

@@ -1,0 +1,58 @@
+/** The HTTP API of a bus with a real Redis behind it: answers that come later. */
+import { afterEach, expect, test } from 'bun:test'
+import { eventually, startBus, startRedis, type TestRedis, withProgram } from '@arqonbus/testing'
+import { as, caller, messagesOf, openStream } from '../api/call.ts'
+
+withProgram('redis-server', 'calls by HTTP, with Redis', () => {
+  const opened: TestRedis[] = []
+  afterEach(async () => {
+    for (const redis of opened.splice(0)) await redis.stop()
+  })
+  const setUp = async () => {
+    const redis = await startRedis()
+    opened.push(redis)
+    const settings = { redisUrl: redis.url, redisTimeoutMs: 200 }
+    const bus = await startBus(settings)
+    return { redis, settings, bus, call: caller(bus.httpUrl) }
+  }
+  const path = messagesOf('science', 'a')
+  const body = (n: number, id?: string) =>
+    JSON.stringify({ ...(id !== undefined && { id: `arq_${id}` }), payload: { n } })
+  const numberIn = (data: string): number => JSON.parse(data).payload.n
+
+  test('a message is answered as stored, once, and is there for a bus that is started anew, as is the way on for a stream', async () => {
+    const { settings, bus, call } = await setUp()
+    const stream = await openStream(bus.httpUrl, 'science:a')
+    await stream.nextOf('joined')
+    const first = await call(path, { body: body(1, 'one'), headers: as('svc') })
+    expect([first.status, first.body.durability]).toEqual([201, 'stored'])
+    const { id } = await stream.nextOf('message')
+    expect(id).toBe(first.body.position)
+    await bus.drain('the test')
+
+    const again = await startBus(settings)
+    const ask = caller(again.httpUrl)
+    const second = await ask(path, { body: body(1, 'one'), headers: as('svc') })
+    expect([second.status, second.body.position, second.body.duplicate]).toEqual([200, id, true])
+    await ask(path, { body: body(2) })
+    const later = await openStream(again.httpUrl, 'science:a', { 'last-event-id': id! })
+    expect(JSON.parse((await later.nextOf('joined')).data).recovered).toBe(true)
+    expect(numberIn((await later.nextOf('message')).data)).toBe(2)
+    expect((await ask(path)).body.messages).toHaveLength(2)
+    later.close()
+  })
+
+  test('while it is away a message is held and answered with 202, and what asks for more is 503', async () => {
+    const { redis, bus, call } = await setUp()
+    await call(path, { body: body(1) })
+    await redis.kill()
+    await eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(0))
+    const held = await call(path, { body: body(2) })
+    expect([held.status, held.body.position, held.body.durability]).toEqual([202, null, 'memory'])
+    const more = await call(path, { body: '{"payload":{},"metadata":{"ack":"stored"}}' })
+    expect([more.status, more.body.error.code]).toEqual([503, 'storage_unavailable'])
+    expect(Number(more.headers.get('retry-after'))).toBeGreaterThan(0)
+    const stream = await call('/rooms/science/channels/a/stream?since=1-1')
+    expect([stream.status, stream.body.error.code]).toEqual([503, 'storage_unavailable'])
+  })
+})
