@@ -11,7 +11,7 @@ export type Broken = {
   readonly keyword: string
   readonly instancePath: string
   readonly params: unknown
-  readonly parentSchema?: { readonly description?: unknown } | undefined
+  readonly parentSchema?: object | undefined
   readonly message?: string | undefined
 }
 
@@ -40,7 +40,10 @@ export function describe(error: Broken): Fault {
     case 'format':
     case 'anyOf':
     case 'not':
-      return { path, expected: String(error.parentSchema?.description ?? 'another value') }
+      return {
+        path,
+        expected: String((error.parentSchema as { description?: unknown } | undefined)?.description ?? 'another value'),
+      }
     default:
       return { path, expected: bounds[error.keyword]?.(Number(params.limit)) ?? error.message ?? error.keyword }
   }

@@ -24,6 +24,7 @@ import { createRun } from './bus/receive/run.ts'
 import { createCommands } from './commands/index.ts'
 import { type Config, longestFrame } from './config/index.ts'
 import { registerGauges } from './gauges.ts'
+import { type ConsoleFile, createConsole } from './http/console.ts'
 import { serveHttp } from './http/serve.ts'
 import { boundedLogger } from './kit/bounded-logger.ts'
 import { type Clock, isoTime, systemClock } from './kit/clock.ts'
@@ -52,6 +53,8 @@ export type StartOptions = {
   readonly log?: (options: { clock: Clock; metrics: Metrics; config: Config }) => BusLog
   /** The protocol versions that are spoken. */
   readonly versions?: ProtocolVersions
+  /** The files of the console; without them there is none. */
+  readonly consoleFiles?: () => Promise<readonly ConsoleFile[]>
   /** Opens the door for WebSockets; that of the runtime unless told. */
   readonly openDoor?: typeof openBusDoor
   /** Does something again and again; timers of the runtime unless told. */
@@ -296,6 +299,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       logger,
       health: () => ({ status: health() }),
       ready: () => ({ ready: !isDraining }),
+      console: consolePages(options, door.port),
     }),
   )
   registerGauges({ metrics, door, clients, sessions, rooms, membership, catchUp, log, isStorageAway })
@@ -341,6 +345,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       await http.close()
     },
   }
+}
+
+/** The console, where its files are given and the settings want it. */
+function consolePages({ config, consoleFiles: files }: StartOptions, busPort: number) {
+  if (files === undefined || !config.console) return undefined
+  return createConsole({ files, busPort, busUrl: config.consoleBusUrl, version: versionInfo.version })
 }
 
 function orClose<Door>(earlier: { close(): unknown }, open: () => Door): Door {

@@ -3,6 +3,7 @@ import { type Logger, silentLogger } from '../kit/logger.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { listenError } from '../kit/start-error.ts'
 import type { VersionInfo } from '../kit/version.ts'
+import type { ConsolePages } from './console.ts'
 import { type Answer, answer, createRoutes, type Health, type Readiness, refusal } from './routes.ts'
 
 /** What the door is opened with. */
@@ -13,6 +14,8 @@ export type HttpOptions = {
   ready: () => Readiness
   version: VersionInfo
   metrics: Metrics
+  /** The console, where it is served. */
+  console?: ConsolePages | undefined
   logger?: Logger
   /** Milliseconds that never go back. */
   now?: () => number
@@ -47,9 +50,15 @@ export function serveHttp(options: HttpOptions): HttpDoor {
     return new Response(method === 'HEAD' ? null : result.body, { status: result.status, headers })
   }
 
-  const fetch = async ({ method, url }: Request): Promise<Response> => {
+  const fetch = async (request: Request): Promise<Response> => {
+    const { method, url } = request
     const path = pathOf(url)
     try {
+      if (options.console?.has(path)) {
+        const page = await options.console.answer(request, path)
+        metrics.httpRequest(path, page.status)
+        return page
+      }
       return respond(method, path, await answer(routes, method, path))
     } catch (error) {
       logger.error({ event: 'http_failed', path, error })
