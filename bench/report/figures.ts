@@ -37,6 +37,12 @@ const known: Record<string, Shown> = {
   stormP99Ms: { label: 'answer in the storm p99, ms', decimals: 1 },
   stormMaxMs: { label: 'slowest answer in the storm, ms', decimals: 1 },
   stormConnections: { label: 'connections that the storm made', decimals: 0 },
+  consolePercent: { label: 'what the open console costs the bus, % of a core', decimals: 2 },
+  busyWithoutPercent: { label: 'the bus without it, % of a core', decimals: 2 },
+  framesPerSecond: { label: 'frames a second on the page', decimals: 1 },
+  longestFrameMs: { label: 'longest frame, ms', decimals: 0 },
+  shownPercent: { label: 'messages that the page showed, %', decimals: 2 },
+  firstViewMs: { label: 'first view, ms', decimals: 0 },
   slowReaderClosed: { label: 'times the slow reader was closed', decimals: 0 },
 }
 

@@ -1,4 +1,5 @@
 import { commands } from './commands.ts'
+import { openConsole } from './console.ts'
 import { crowd5000, crowd19000 } from './crowd.ts'
 import { fanouts } from './fanout.ts'
 import { hotPath } from './hot-path.ts'
@@ -19,6 +20,7 @@ export const scenarios: readonly Scenario[] = [
   memoryLog,
   http,
   slowReader,
+  openConsole,
   redisStored,
   redisDisk,
   redisCpu,

@@ -13,6 +13,7 @@ export function preview(value: unknown, budget = 200): string {
     if (typeof one !== 'object' || one === null) return put(String(one))
     const isList = Array.isArray(one)
     if (depth === 0) return put(isList ? '[…]' : '{…}')
+    if (isEmpty(one)) return put(isList ? '[]' : '{}')
     if (!put(isList ? '[' : '{ ')) return false
     let first = true
     for (const [key, inner] of entriesOf(one)) {
@@ -24,6 +25,11 @@ export function preview(value: unknown, budget = 200): string {
   }
   write(value, 6)
   return parts.join('')
+}
+
+function isEmpty(value: object): boolean {
+  for (const _ in value) return false
+  return true
 }
 
 function* entriesOf(value: object): Generator<[string, unknown]> {

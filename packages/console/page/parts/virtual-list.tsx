@@ -29,6 +29,8 @@ export type VirtualListProps<T> = {
   readonly onFold?: (item: T, open: boolean) => void
   /** Keeps the end in sight. */
   readonly follow?: boolean
+  /** New lines come in at the top, and whoever stands there sees them. */
+  readonly newestFirst?: boolean
   /** The user has scrolled away from the end. */
   readonly onLeaveEnd?: () => void
   /** The user has come to the top. */
@@ -74,7 +76,7 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
     } else if (first.current !== undefined && firstKey !== first.current) {
       // What was put in above the first line must not move what is being read.
       const added = items.findIndex((item) => keyOf(item) === first.current)
-      if (added > 0) element.scrollTop += added * rowHeight
+      if (added > 0 && !(props.newestFirst && element.scrollTop < rowHeight)) element.scrollTop += added * rowHeight
     }
     first.current = firstKey
   })

@@ -1,14 +1,11 @@
 /** The connected clients, as far as one may see them. */
-import type { Client } from '@arqonbus/protocol'
+import type { ListedClient } from '@arqonbus/protocol'
 import { signal } from '@preact/signals'
 import { client, link } from './bus.ts'
 import { type Refusal, refusalOf } from './run.ts'
 
-/** What is listed of a client. */
-export type ClientView = Client & { readonly queue_bytes?: number; readonly is_behind?: boolean }
-
 /** The clients, oldest connection first. */
-export const clients = signal<readonly ClientView[]>([])
+export const clients = signal<readonly ListedClient[]>([])
 /** True where there are more than are listed. */
 export const isCut = signal(false)
 /** Why they cannot be listed. */
@@ -23,10 +20,10 @@ export async function refreshClients(): Promise<void> {
   if (bus === undefined || link.value.state !== 'open' || isReading) return
   isReading = true
   try {
-    const found: ClientView[] = []
+    const found: ListedClient[] = []
     let cursor: string | undefined
     do {
-      const page: { clients: ClientView[]; cursor?: string } = await bus.listClients({
+      const page: { clients: ListedClient[]; cursor?: string } = await bus.listClients({
         limit: 1000,
         ...(cursor !== undefined && { cursor }),
       })

@@ -61,6 +61,7 @@ export function Agents() {
             ),
           })}
           label="Activity of agents"
+          newestFirst
           empty="Nothing yet."
         />
       </section>

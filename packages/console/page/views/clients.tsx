@@ -1,3 +1,4 @@
+import type { ListedClient } from '@arqonbus/protocol'
 import { useSignal } from '@preact/signals'
 import { useEffect, useState } from 'preact/hooks'
 import { bytes, clockTime, count, short } from '../kit/text.ts'
@@ -5,7 +6,7 @@ import { Composer } from '../parts/composer.tsx'
 import { RefusalText } from '../parts/refusal.tsx'
 import { type Row, VirtualList } from '../parts/virtual-list.tsx'
 import { goTo, linkTo, place } from '../route.ts'
-import { type ClientView, clients, clientsRefused, isCut, refreshClients } from '../state/clients.ts'
+import { clients, clientsRefused, isCut, refreshClients } from '../state/clients.ts'
 import { readings } from '../state/metrics.ts'
 import { type Refusal, run } from '../state/run.ts'
 import { clientRates } from '../state/telemetry.ts'
@@ -94,7 +95,7 @@ function rowOf({
   screen_name: name,
   subscriptions,
   queue_bytes: queue,
-}: ClientView): Row {
+}: ListedClient): Row {
   const rate = clientRates.of(id, Date.now())
   return {
     content: (
@@ -108,7 +109,7 @@ function rowOf({
             {short(rate)}/s<span class="hidden"> messages a second</span>
           </span>
         )}
-        {queue !== undefined && queue > 0 && (
+        {queue > 0 && (
           <span class="figure fault">
             {bytes(queue)}
             <span class="hidden"> unread</span>
@@ -123,7 +124,7 @@ function rowOf({
   }
 }
 
-function ClientPane({ client }: { client: ClientView }) {
+function ClientPane({ client }: { client: ListedClient }) {
   const { client_id: id, subscriptions } = client
   const rate = clientRates.of(id, Date.now())
   return (
@@ -140,11 +141,8 @@ function ClientPane({ client }: { client: ClientView }) {
         <Fact name="Connected" value={clockTime(client.connected_at)} />
         <Fact name="Last activity" value={clockTime(client.last_activity)} />
         <Fact name="Messages" value={rate > 0 ? `${short(rate)} a second` : 'none lately'} />
-        <Fact name="Unread by it" value={client.queue_bytes === undefined ? undefined : bytes(client.queue_bytes)} />
-        <Fact
-          name="Delivery"
-          value={client.is_behind === undefined ? undefined : client.is_behind ? 'catching up from the log' : 'live'}
-        />
+        <Fact name="Unread by it" value={bytes(client.queue_bytes)} />
+        <Fact name="Delivery" value={client.behind ? 'catching up from the log' : 'live'} />
       </dl>
       <h3>Subscriptions</h3>
       {subscriptions.length === 0 ? (

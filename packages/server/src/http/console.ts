@@ -105,10 +105,8 @@ function policyFor(request: Request, where: Pick<ConsoleOptions, 'busPort' | 'bu
 }
 
 function busSources(request: Request, { busPort, busUrl }: Pick<ConsoleOptions, 'busPort' | 'busUrl'>): string {
-  if (busUrl !== undefined) return new URL(busUrl).origin
-  // Only what a URL takes for a host name goes into the header, whatever the request says.
-  const name = URL.parse(`http://${request.headers.get('host') ?? ''}`)?.hostname ?? ''
-  // The grammar of the policy has no IPv6 addresses.
-  if (!/^[a-z0-9._-]+$/.test(name)) return 'ws: wss:'
-  return `ws://${name}:${busPort} wss://${name}:${busPort}`
+  const url = URL.parse(busUrl ?? `http://${request.headers.get('host') ?? ''}`)
+  // Only a plain name goes into the header, whatever the request says; and the grammar of the policy has no IPv6 addresses.
+  if (url === null || !/^[a-z0-9._-]+$/.test(url.hostname)) return 'ws: wss:'
+  return busUrl === undefined ? `ws://${url.hostname}:${busPort} wss://${url.hostname}:${busPort}` : url.origin
 }
