@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { eventually, withProgram } from '@arqonbus/testing'
+import { eventually, startRedis, withProgram } from '@arqonbus/testing'
 import type { Page } from 'playwright-core'
 import { type ConsolePage, createStage } from './support/stage.ts'
 
@@ -158,6 +158,19 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
   })
 
   describe('commands', () => {
+    test('what is joined by a form is joined again after a restart', PATIENT, async () => {
+      const first = await stage.bus()
+      const ports = { port: Number(new URL(first.busUrl).port), httpPort: Number(new URL(first.httpUrl).port) }
+      const { page } = await stage.open(first, linkTo('commands', 'join_channel'))
+      await page.getByLabel('room', { exact: true }).fill('science')
+      await page.getByLabel('channel', { exact: true }).fill('explore')
+      await page.getByRole('button', { name: 'Run join_channel' }).click()
+      await page.getByText('Success').waitFor()
+      await first.drain('restart')
+      const ada = await stage.client(await stage.bus(ports), { clientId: 'ada' })
+      await eventually(async () => expect((await ada.channelInfo('science:explore')).channel.participant_count).toBe(1))
+    })
+
     test('every command of the bus has a form, with every parameter', PATIENT, async () => {
       const bus = await stage.bus()
       const { page } = await stage.open(bus, '#/commands')
@@ -282,6 +295,24 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
         .getByRole('alert')
         .getByText(/^The bus is degraded/)
         .waitFor()
+    })
+  })
+
+  withProgram('redis-server', 'beside a Redis that goes away', () => {
+    test('the banner says so, and goes when it is back', PATIENT, async () => {
+      await using redis = await startRedis()
+      const bus = await stage.bus({ redisUrl: redis.url })
+      const { page } = await stage.open(bus, linkTo('channels', 'a:b'))
+      await joined(page)
+      await redis.kill()
+      await page
+        .getByRole('alert')
+        .getByText(/Storage is away/)
+        .waitFor()
+      await say(page, 'still here')
+      await messages(page, 'a:b').getByText('provisional').waitFor()
+      await redis.restart()
+      await page.getByRole('alert').waitFor({ state: 'detached' })
     })
   })
 

@@ -39,5 +39,19 @@ function send(name: string, given: object, asAdmin: boolean): Promise<unknown> {
   if (bus === undefined) throw new Error('There is no connection to the bus yet.')
   const { adminKey } = secrets.value
   const parameters = asAdmin && adminKey !== '' ? { ...given, admin_key: adminKey } : given
+  const address = addressIn(given)
+  if (address !== undefined) {
+    // By the client's own methods, so that a subscription outlives the connection, and one that was left does not come back.
+    const { room: _, channel: __, ...rest } = parameters as { room?: string; channel?: string }
+    if (name === 'join_channel') return bus.join(address, rest)
+    if (name === 'leave_channel') return bus.leave(address).then((left) => ({ channel: address, left }))
+  }
   return bus.command(name as CommandName, parameters as never)
+}
+
+/** The one channel that parameters name. */
+function addressIn(given: { room?: string; channel?: string; channels?: unknown }): string | undefined {
+  if (given.channel === undefined || given.channels !== undefined) return undefined
+  if (given.channel.includes(':')) return given.channel
+  return given.room === undefined ? undefined : `${given.room}:${given.channel}`
 }

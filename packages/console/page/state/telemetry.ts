@@ -76,19 +76,10 @@ export function noteReceived(address: string, from: string): void {
   clientRates.add(from, 1, now)
 }
 
-/** One message, or the count of those of a channel within a tick, or a list of such counts. */
-function noteRouted({ body }: TelemetryItem): void {
-  const now = Date.now()
-  toldAt = now
-  const note = (one: Readonly<Record<string, unknown>>) => {
-    const count = typeof one.count === 'number' ? one.count : 1
-    if (typeof one.room === 'string' && typeof one.channel === 'string')
-      channelRates.add(`${one.room}:${one.channel}`, count, now)
-    if (typeof one.client_id === 'string') clientRates.add(one.client_id, count, now)
-  }
-  if (Array.isArray(body.channels)) for (const one of body.channels) if (isRecord(one)) note(one)
-  note(body)
+/** The messages of a channel within a tick, and who sent them, where all of them are of one. */
+function noteRouted({ body: { room, channel, client_id: from, count = 1 } }: TelemetryItem): void {
+  if (typeof count !== 'number') return
+  toldAt = Date.now()
+  if (typeof room === 'string' && typeof channel === 'string') channelRates.add(`${room}:${channel}`, count, toldAt)
+  if (typeof from === 'string') clientRates.add(from, count, toldAt)
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null
