@@ -81,6 +81,23 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
     first.current = firstKey
   })
 
+  // What is marked stays in sight when the list becomes lower, because something opens below it.
+  useLayoutEffect(() => {
+    if (follow || current === undefined) return
+    const at = items.findIndex((item) => keyOf(item) === current)
+    if (at >= 0) show(at)
+  }, [height])
+
+  /** Scrolls no further than is needed. */
+  function show(index: number): void {
+    const element = scroller.current
+    if (element === null) return
+    const at = index * rowHeight
+    if (at < element.scrollTop) element.scrollTop = at
+    else if (at + rowHeight > element.scrollTop + element.clientHeight)
+      element.scrollTop = at + rowHeight - element.clientHeight
+  }
+
   function scrolled(): void {
     const element = scroller.current
     if (element === null) return
@@ -91,14 +108,10 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
 
   function select(index: number): void {
     const item = items[index]
-    const element = scroller.current
-    if (item === undefined || element === null) return
+    if (item === undefined) return
     setActiveKey(keyOf(item))
     props.onSelect?.(item)
-    const at = index * rowHeight
-    if (at < element.scrollTop) element.scrollTop = at
-    else if (at + rowHeight > element.scrollTop + element.clientHeight)
-      element.scrollTop = at + rowHeight - element.clientHeight
+    show(index)
   }
 
   function onKeyDown(event: KeyboardEvent): void {

@@ -14,8 +14,6 @@ export type Line = {
   readonly at: number
   readonly from: string
   readonly message: Message | undefined
-  /** Where it stands in the log. */
-  readonly n: number
   /** The payload in one line, made when it is wanted. */
   text(): string
 }
@@ -194,7 +192,7 @@ function createFeed(address: string) {
       beat()
     },
     note(text: string) {
-      live.push({ id: ++ids, at: Date.now(), from: '', message: undefined, n: 0, text: () => text })
+      live.push({ id: ++ids, at: Date.now(), from: '', message: undefined, text: () => text })
       beat()
     },
     begin,
@@ -208,7 +206,6 @@ function lineOf(message: Message): Line {
     at: Date.parse(message.timestamp),
     from: message.from,
     message,
-    n: Number(message.metadata?.position?.split('-')[1] ?? 0),
     text() {
       text ??= preview(message.payload, 300)
       return text
