@@ -41,7 +41,7 @@ const known: Record<string, Shown> = {
   busyWithoutPercent: { label: 'the bus without it, % of a core', decimals: 2 },
   framesPerSecond: { label: 'frames a second on the page', decimals: 1 },
   longestFrameMs: { label: 'longest frame, ms', decimals: 0 },
-  shownPercent: { label: 'messages that the page showed, %', decimals: 2 },
+  pageBehindMs: { label: 'how far the page is behind what was sent, ms', decimals: 0 },
   firstViewMs: { label: 'first view, ms', decimals: 0 },
   slowReaderClosed: { label: 'times the slow reader was closed', decimals: 0 },
 }
