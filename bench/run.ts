@@ -6,6 +6,7 @@ import { keep, resultsOf } from './report/results.ts'
 import { tableOf } from './report/table.ts'
 import { scenarios } from './scenarios/index.ts'
 import type { Figures, Scenario, Side } from './scenarios/scenario.ts'
+import { chromiumMissing } from './servers/chromium.ts'
 import { redisMissing } from './servers/redis.ts'
 import { loadCore, onCore } from './servers/server.ts'
 
@@ -38,7 +39,8 @@ async function bench({ chosen, rounds, seconds, warmSeconds }: Options): Promise
       warmSeconds: warmSeconds ?? scenario.span?.warmSeconds ?? usual.warmSeconds,
     }
     try {
-      const missing = scenario.needsRedis ? redisMissing() : undefined
+      const missing =
+        (scenario.needsRedis ? redisMissing() : undefined) ?? (scenario.needsChromium ? chromiumMissing() : undefined)
       if (missing !== undefined) throw new Error(missing)
       const outcome = outcomeOf(scenario, await inTurn(scenario, rounds ?? scenario.rounds ?? usual.rounds, span))
       console.log(`${tableOf(outcome)}\n`)

@@ -2,12 +2,13 @@
  * `npm run build`: one executable that needs neither Node nor Bun, `dist/arqonbus`. Another path may be given as argument.
  *
  * Without bytecode: such executables have crashed. What configures a bus is the file, the environment and the flags, so the
- * executable reads no `.env` and no `bunfig.toml` of the folder that it is started in.
+ * executable reads no `.env` and no `bunfig.toml` of the folder that it is started in. The console is inside, bundled and compressed.
  */
 
 import { spawnSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { consoleFiles } from '@arqonbus/console'
 
 const root = join(import.meta.dir, '..')
 const outfile = process.argv[2] ?? join(root, 'dist/arqonbus')
@@ -21,17 +22,31 @@ function commit(): string | undefined {
   return head.stdout.trim() + (changed ? '-dirty' : '')
 }
 
+/** The console's files, which the module that says that there are none is replaced with. Made beforehand: a bundler within a bundler waits for ever. */
+const embedded = (await consoleFiles()).map(({ path, contentType, gzip }) => ({
+  path,
+  contentType,
+  gzip: Buffer.from(gzip).toString('base64'),
+}))
+
+const consoleInside: Bun.BunPlugin = {
+  name: 'console inside',
+  setup(build) {
+    build.onLoad({ filter: /[/\\]console[/\\]src[/\\]embedded\.ts$/ }, () => ({
+      loader: 'js',
+      contents: `export const embedded = ${JSON.stringify(embedded)}`,
+    }))
+  },
+}
+
 const built = commit()
-const command = [
-  'build',
-  '--compile',
-  '--no-compile-autoload-dotenv',
-  '--no-compile-autoload-bunfig',
-  '--sourcemap=inline',
-  ...(built === undefined ? [] : ['--define', `ARQONBUS_COMMIT=${JSON.stringify(built)}`]),
-  `--outfile=${outfile}`,
-  join(root, 'packages/server/src/main.ts'),
-]
-process.exitCode = spawnSync(process.execPath, command, { cwd: root, stdio: 'inherit' }).status ?? 1
+await Bun.build({
+  entrypoints: [join(root, 'packages/server/src/main.ts')],
+  compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
+  sourcemap: 'inline',
+  plugins: [consoleInside],
+  ...(built !== undefined && { define: { ARQONBUS_COMMIT: JSON.stringify(built) } }),
+})
+console.log(`compiled ${outfile}`)
 // The source map is inside the executable; the copy beside it serves nobody.
 rmSync(`${outfile}.map`, { force: true })

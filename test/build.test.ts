@@ -53,6 +53,14 @@ describe('the executable of npm run build', () => {
     expect(build.commit?.replace(/-dirty$/, '') ?? null).toBe(head.status === 0 ? head.stdout.trim() : null)
   })
 
+  test('has the console inside', async () => {
+    const page = await fetch(bus.httpUrl)
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
+    const paths = [...(await page.text()).matchAll(/(?:src|href)="(console\/[^"]+)"/g)].map(([, path]) => path)
+    expect(paths.length).toBe(3)
+    for (const path of paths) expect([path, (await fetch(`${bus.httpUrl}/${path}`)).status]).toEqual([path, 200])
+  })
+
   test('ends with exit code 0 on SIGTERM, after it has told its clients', async () => {
     const terminal = connect('grace')
     await terminal.receive()

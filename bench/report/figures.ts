@@ -41,6 +41,12 @@ const known: Record<string, Shown> = {
   eventP99Ms: { label: 'telemetry event p99, ms', decimals: 1 },
   eventMaxMs: { label: 'slowest telemetry event, ms', decimals: 1 },
   eventsMissing: { label: 'telemetry events missing', decimals: 0 },
+  consolePercent: { label: 'what the open console costs the bus, % of a core', decimals: 2 },
+  busyWithoutPercent: { label: 'the bus without it, % of a core', decimals: 2 },
+  framesPerSecond: { label: 'frames a second on the page', decimals: 1 },
+  longestFrameMs: { label: 'longest frame, ms', decimals: 0 },
+  pageBehindMs: { label: 'how far the page is behind what was sent, ms', decimals: 0 },
+  firstViewMs: { label: 'first view, ms', decimals: 0 },
   slowReaderClosed: { label: 'times the slow reader was closed', decimals: 0 },
 }
 

@@ -1,5 +1,6 @@
 import { apiPublish } from './api-publish.ts'
 import { commands } from './commands.ts'
+import { openConsole } from './console.ts'
 import { crowd5000, crowd19000 } from './crowd.ts'
 import { fanouts } from './fanout.ts'
 import { hotPath } from './hot-path.ts'
@@ -24,6 +25,7 @@ export const scenarios: readonly Scenario[] = [
   slowReader,
   telemetryFanout,
   telemetryListeners,
+  openConsole,
   redisStored,
   redisDisk,
   redisCpu,

@@ -15,6 +15,8 @@ export interface Scenario {
   bars: readonly Bar[]
   /** A machine without Redis cannot run it. */
   needsRedis?: true
+  /** Nor one without Chromium. */
+  needsChromium?: true
   /** Where the usual number of rounds or length does not suit. */
   rounds?: number
   span?: Partial<Span>

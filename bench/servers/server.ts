@@ -70,6 +70,11 @@ export function pin(pid: number, core: number): void {
   if (canPin()) Bun.spawnSync(['taskset', '-a', '-c', '-p', String(core), String(pid)])
 }
 
+/** Lets this process, and what it starts from now on, run on every core. */
+export function unpin(): void {
+  if (canPin()) Bun.spawnSync(['taskset', '-a', '-c', '-p', `0-${cpus().length - 1}`, String(process.pid)])
+}
+
 function canPin(): boolean {
   return Bun.which('taskset') !== null && cpus().length >= 2
 }

@@ -13,7 +13,10 @@ const sources: Record<string, string> = {
   'packages/client/src/index.ts': `export { one } from '@arqonbus/protocol'`,
   'packages/client/src/peeks.ts': `import { two } from '../../protocol/src/inner.ts'\nexport const three = two + 1`,
   'packages/client/src/borrows.ts': `import '@arqonbus/server'`,
-  'packages/server/src/main.ts': `import './server.ts'\nimport './odd/none.ts'`,
+  'packages/console/src/index.ts': `import '../page/app.ts'\nexport const files = 1`,
+  'packages/console/page/app.ts': `import '@arqonbus/client'\nimport '@arqonbus/server'\nimport 'node:os'`,
+  'packages/server/src/main.ts': `import '@arqonbus/console'\nimport './server.ts'\nimport './odd/none.ts'`,
+  'packages/server/src/kit/shows.ts': `import '@arqonbus/console'`,
   'packages/server/src/odd/none.ts': `export const none = 0`,
   'packages/server/src/index.ts': `export * from './server.ts'`,
   'packages/server/src/server.ts': `export * from './bus/publish/publish.ts'\nexport type Server = { port: number }`,
@@ -64,7 +67,7 @@ beforeAll(async () => {
     writeFileSync(join(home, 'package.json'), JSON.stringify({ name, main: './index.js' }))
     writeFileSync(join(home, 'index.js'), '')
   }
-  for (const name of ['protocol', 'client', 'server', 'testing']) {
+  for (const name of ['protocol', 'client', 'console', 'server', 'testing']) {
     const manifest = { name: `@arqonbus/${name}`, type: 'module', exports: { '.': './src/index.ts' } }
     writeFileSync(join(folder, 'packages', name, 'package.json'), JSON.stringify(manifest))
     symlinkSync(join('../../packages', name), join(folder, 'node_modules/@arqonbus', name))
@@ -97,6 +100,7 @@ test('the import rules flag each thing that they forbid, and nothing else', () =
   expect(broken).toEqual(
     [
       'client-knows-the-protocol-only: packages/client/src/borrows.ts → packages/server/src/index.ts',
+      'console-knows-client-and-protocol-only: packages/console/page/app.ts → packages/server/src/index.ts',
       'declared: packages/server/src/kit/stranger.ts → node_modules/kleur/index.js',
       'every-file-has-a-floor: packages/server/src/odd/stray.ts → packages/server/src/kit/clock.ts',
       'every-imported-file-has-a-floor: packages/server/src/main.ts → packages/server/src/odd/none.ts',
@@ -107,12 +111,14 @@ test('the import rules flag each thing that they forbid, and nothing else', () =
       'floor-of-telemetry: packages/server/src/telemetry/emit.ts → packages/server/src/server.ts',
       'no-cycles: packages/server/src/kit/clock.ts → packages/server/src/kit/ids.ts',
       'no-dev-dependencies-in-the-product: packages/server/src/kit/tool.ts → node_modules/fast-check/index.js',
+      'no-runtime-in-protocol-and-client: packages/console/page/app.ts → os',
       'no-runtime-in-protocol-and-client: packages/protocol/src/reads.ts → fs',
       'no-tests-in-the-product: packages/server/src/kit/uses-tests.ts → packages/testing/src/index.ts',
       'packages-have-doors: packages/client/src/peeks.ts → packages/protocol/src/inner.ts',
       'packages-have-doors-for-the-rest-too: scripts/peeks.ts → packages/server/src/kit/ids.ts',
       'protocol-stands-alone: packages/protocol/src/borrows.ts → packages/server/src/index.ts',
       'resolvable: scripts/lost.ts → ./nowhere.ts',
+      'server-knows-the-protocol-only: packages/server/src/kit/shows.ts → packages/console/src/index.ts',
       'server-knows-the-protocol-only: packages/server/src/kit/uses-tests.ts → packages/testing/src/index.ts',
     ].sort(),
   )

@@ -28,6 +28,7 @@ export const staticChecks: readonly StaticCheck[] = [
     name: 'types of what also runs in browsers',
     command: [tool('tsc'), '--project', 'tsconfig.browser.json', '--pretty', 'false'],
   },
+  { name: 'types of the console', command: [tool('tsc'), '--project', 'packages/console', '--pretty', 'false'] },
   { name: 'generated pages', command: [process.execPath, 'scripts/docs.ts', '--check'] },
   { name: 'format and lint', command: [tool('biome'), 'ci', '--colors=off', '--error-on-warnings', '.'] },
 ]

@@ -113,7 +113,10 @@ export const examples: { readonly [Name in CommandName]: CommandExample<Name> } 
     },
   },
   list_channels: { parameters: { room: 'science', limit: 50 }, result: { channels: [explore] } },
-  list_clients: { parameters: { channel: 'science:*', limit: 50 }, result: { clients: [ada, bot] } },
+  list_clients: {
+    parameters: { channel: 'science:*', limit: 50 },
+    result: { clients: [ada, bot].map((one) => ({ ...one, queue_bytes: 0, behind: false })) },
+  },
   channel_info: {
     parameters: { channel: 'science:explore' },
     result: { channel: exploreInFull, position: '1795262383000-3', first: '1795262381000-1' },

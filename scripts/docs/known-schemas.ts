@@ -1,11 +1,12 @@
 /** The schemas that have a section of their own, so that tables can point at them. */
 
-import { Channel, ChannelInFull, Client, DeliveredEnvelope, Room } from '@arqonbus/protocol'
+import { Channel, ChannelInFull, Client, DeliveredEnvelope, ListedClient, Room } from '@arqonbus/protocol'
 import type { Schema } from './schema-text.ts'
 
 /** The entities of results, by the heading of their section. */
 export const entities = {
   client: Client,
+  'listed client': ListedClient,
   room: Room,
   channel: Channel,
   'channel in full': ChannelInFull,

@@ -106,6 +106,13 @@ test('a slow consumer catches up from the log, once and in order, and is live ag
   const fallbacks = await bus.metric('arqonbus_slow_fallbacks_total')
   slow.pause()
   const sent = await sendUntilBehind(ann, [{ room: 'calm', channel: 'talk' }])
+  // Who lists the clients sees which one it is.
+  const { clients } = await ann.command('list_clients', { channel: 'calm:talk' })
+  const standing = clients.map((one) => [one.client_id, one.behind, one.queue_bytes > 0])
+  expect(standing).toEqual([
+    [slow.id, true, true],
+    ['quick', false, false],
+  ])
   // The quick one has everything already.
   expect((await quick.messages()).map(numberOf)).toEqual(range(1, sent))
   slow.resume()

@@ -52,6 +52,16 @@ export const Client = Type.Object({
 /** A connected client. */
 export type Client = Static<typeof Client>
 
+/** A client in a list: with how its delivery stands. */
+export const ListedClient = Type.Object({
+  ...Client.properties,
+  queue_bytes: Type.Integer({ description: 'Bytes that were sent to it and that it has not read yet.' }),
+  behind: Type.Boolean({ description: 'It reads too slowly for the live stream, and catches up from the log.' }),
+})
+
+/** A client in a list. */
+export type ListedClient = Static<typeof ListedClient>
+
 /** A room. */
 export const Room = Type.Object({
   name: RoomName,

@@ -1,13 +1,10 @@
 /** Ajv behind one small door: a schema becomes a check that answers with the place of the first fault. */
 import { Ajv, type ErrorObject } from 'ajv'
 import type { TSchema } from 'typebox'
+import { type Check, describe, type Fault } from './fault.ts'
 import { isTimestamp } from './timestamp.ts'
 
-/** Where a value breaks its schema: a JSON Pointer and what stands there rightly. */
-export type Fault = { path: string; expected: string }
-
-/** Tells the first fault of a value, or undefined where it fits. */
-export type Check = (value: unknown) => Fault | undefined
+export { type Check, type Fault, pointer } from './fault.ts'
 
 const ajv = new Ajv({ strict: true, allowUnionTypes: true, strictTypes: false, strictTuples: false, verbose: true })
 ajv.addFormat('timestamp', { type: 'string', validate: isTimestamp })
@@ -15,58 +12,11 @@ ajv.addFormat('timestamp', { type: 'string', validate: isTimestamp })
 /** Compiles a schema once, at start. */
 export function compile(schema: TSchema): Check {
   const validate = ajv.compile(schema)
-  return (value) => (validate(value) ? undefined : describe(validate.errors ?? []))
+  return (value) => (validate(value) ? undefined : first(validate.errors ?? []))
 }
 
-function describe(errors: readonly ErrorObject[]): Fault {
+function first(errors: readonly ErrorObject[]): Fault {
   // Of alternatives Ajv reports each branch first and the choice last: the choice is what a person wants to hear of.
   const error = errors.findLast((one) => one.keyword === 'anyOf') ?? errors[0]
-  if (error === undefined) return { path: '', expected: 'another value' }
-  const path = error.instancePath.slice(0, LONGEST_PATH)
-  const params = error.params as Record<string, unknown>
-  switch (error.keyword) {
-    case 'required':
-      return { path: `${path}/${pointer(params.missingProperty)}`, expected: 'to be present' }
-    case 'additionalProperties':
-      return { path: `${path}/${pointer(params.additionalProperty)}`, expected: 'to be absent: no such field' }
-    case 'false schema':
-      return { path, expected: 'to be absent: it is set by the bus alone' }
-    case 'type':
-      return { path, expected: Array.isArray(params.type) ? params.type.join(' or ') : String(params.type) }
-    case 'const':
-      return { path, expected: JSON.stringify(params.allowedValue) }
-    case 'enum':
-      return {
-        path,
-        expected: `one of ${(params.allowedValues as unknown[]).map((one) => JSON.stringify(one)).join(', ')}`,
-      }
-    case 'pattern':
-      return { path, expected: `text of the form ${String(params.pattern)}` }
-    case 'format':
-    case 'anyOf':
-    case 'not':
-      return { path, expected: String(error.parentSchema?.description ?? 'another value') }
-    default:
-      return { path, expected: bounds[error.keyword]?.(Number(params.limit)) ?? error.message ?? error.keyword }
-  }
+  return error === undefined ? { path: '', expected: 'another value' } : describe(error)
 }
-
-/** Bounds in words that also stand behind "expected". */
-const bounds: Partial<Record<string, (limit: number) => string>> = {
-  minLength: (limit) => `at least ${count(limit, 'character')}`,
-  maxLength: (limit) => `at most ${count(limit, 'character')}`,
-  minItems: (limit) => `at least ${count(limit, 'entry', 'entries')}`,
-  maxItems: (limit) => `at most ${count(limit, 'entry', 'entries')}`,
-  maxProperties: (limit) => `at most ${count(limit, 'key')}`,
-  minimum: (limit) => `${limit} or more`,
-  maximum: (limit) => `${limit} or less`,
-  uniqueItems: () => 'each entry once',
-}
-
-const count = (number: number, one: string, many = `${one}s`): string => `${number} ${number === 1 ? one : many}`
-
-/** Paths name what a client wrote: no more of it goes into replies and logs than a person would read. */
-const LONGEST_PATH = 200
-
-/** One step of a JSON Pointer (RFC 6901), no longer than a person would read. */
-export const pointer = (key: unknown): string => String(key).slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1')

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { isatty } from 'node:tty'
+import { consoleFiles } from '@arqonbus/console'
 import { Command } from 'commander'
 import { isColorSupported } from 'pino-pretty'
 import { addFlags, flagsOf } from './config/flags.ts'
@@ -52,7 +53,7 @@ async function serve(loaded: Loaded): Promise<void> {
   dieOnTheUnexpected(log)
   const signals = watchSignals(log, config.drainTimeoutMs)
   try {
-    const server = await startServer({ config, logger: log.logger })
+    const server = await startServer({ config, logger: log.logger, consoleFiles })
     const { version } = versionInfo
     log.logger.info({
       event: 'listening',
@@ -61,7 +62,7 @@ async function serve(loaded: Loaded): Promise<void> {
       telemetry_url: server.telemetryUrl,
       http_url: server.httpUrl,
     })
-    log.print(welcome(server))
+    log.print(welcome(server, config.console))
     signals.started(server)
   } catch (error) {
     if (!(error instanceof StartError)) throw error
@@ -131,7 +132,7 @@ function dieOnTheUnexpected(log: ProcessLog): void {
 }
 
 /** For a person who has just typed `npm start`. */
-function welcome({ busUrl, telemetryUrl, httpUrl }: RunningServer): string {
+function welcome({ busUrl, telemetryUrl, httpUrl }: RunningServer, hasConsole: boolean): string {
   const url = new URL(busUrl)
   url.search = '?client_id=me&join=science:general'
   return `
@@ -139,7 +140,7 @@ function welcome({ busUrl, telemetryUrl, httpUrl }: RunningServer): string {
 
     bus        ${busUrl}
     telemetry  ${telemetryUrl ?? 'off'}
-    health     ${httpUrl}/health
+    health     ${httpUrl}/health${hasConsole ? `\n    console    ${httpUrl}/` : ''}
 
   Talk to it:  npx wscat -c '${url}'
   then paste:  {"version":"1.0","id":"arq_1","type":"event","room":"science","channel":"general","from":"me","timestamp":"${new Date().toISOString()}","payload":{"text":"hello"}}

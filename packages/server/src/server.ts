@@ -28,6 +28,7 @@ import { type Config, longestFrame, tracesUrl } from './config/index.ts'
 import { registerGauges } from './gauges.ts'
 import { createApi } from './http/api/api.ts'
 import { createCalls } from './http/api/calls.ts'
+import { type ConsoleFile, createConsole } from './http/console.ts'
 import { serveHttp } from './http/serve.ts'
 import { createStreams } from './http/streams/streams.ts'
 import { createStreamTopics } from './http/streams/topics.ts'
@@ -60,6 +61,8 @@ export type StartOptions = {
   readonly log?: (options: { clock: Clock; metrics: Metrics; config: Config }) => BusLog
   /** The protocol versions that are spoken. */
   readonly versions?: ProtocolVersions
+  /** The files of the console; without them there is none. */
+  readonly consoleFiles?: () => Promise<readonly ConsoleFile[]>
   /** Opens the door for WebSockets; that of the runtime unless told. */
   readonly openDoor?: typeof openBusDoor
   /** Does something again and again; timers of the runtime unless told. */
@@ -418,6 +421,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       ready: () => ({ ready: !isDraining }),
       api: config.api ? api : undefined,
       maxBodyBytes: config.maxMessageBytes,
+      console: consolePages(options, door.port),
     }),
   )
   registerGauges({
@@ -486,6 +490,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       await http.close()
     },
   }
+}
+
+/** The console, where its files are given and the settings want it. */
+function consolePages({ config, consoleFiles: files }: StartOptions, busPort: number) {
+  if (files === undefined || !config.console) return undefined
+  return createConsole({ files, busPort, busUrl: config.consoleBusUrl, version: versionInfo.version })
 }
 
 function orClose<Door>(earlier: { close(): unknown }, open: () => Door): Door {

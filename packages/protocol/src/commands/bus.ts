@@ -1,6 +1,6 @@
 /** Commands about the bus and its clients. */
 import Type from 'typebox'
-import { Client, type ClientType, clientTypes, profileFields, Room } from '../entities.ts'
+import { Client, type ClientType, clientTypes, ListedClient, profileFields, Room } from '../entities.ts'
 import { Durability, Timestamp } from '../envelope/schema.ts'
 import { addressFields, ClientIdField, nextPage, pageFields } from './fields.ts'
 import { command, parameters } from './shape.ts'
@@ -79,7 +79,7 @@ export const list_clients = command('list_clients', {
     'Of a channel it lists the participants; of `room:*`, whoever is in the room.',
   ],
   parameters: parameters({ ...addressFields, ...pageFields }),
-  result: Type.Object({ clients: Type.Array(Client, { description: 'The clients of this page.' }), ...nextPage }),
+  result: Type.Object({ clients: Type.Array(ListedClient, { description: 'The clients of this page.' }), ...nextPage }),
   channel_scope: 'none',
   rate_limited: true,
   errors: ['forbidden', 'system_channel', 'room_not_found', 'channel_not_found'],

@@ -4,14 +4,14 @@ import { command } from '../bus/call/call.ts'
 import type { Asker, Places } from '../bus/places/places.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Client } from '../state/model.ts'
-import { clientView } from '../state/views.ts'
+import { listedClientView } from '../state/views.ts'
 import { pageOf } from './pages.ts'
 
 /** `list_clients`: the clients of the bus, or of one channel. */
 export const listClients = (clients: Clients, places: Places, maxListBytes: number) =>
   command(commands.list_clients, ({ parameters, asker }) => {
     const { cursor, limit } = parameters
-    const page = pageOf(membersOf(parameters, clients, places, asker), (client) => clientView(client, asker), {
+    const page = pageOf(membersOf(parameters, clients, places, asker), (client) => listedClientView(client, asker), {
       cursor,
       limit,
       maxBytes: maxListBytes,

@@ -7,7 +7,7 @@ import { type DefaultInputs, type Option, option, optional } from './option.ts'
 import { duration, integer, port, type Rate, rate, size } from './quantities.ts'
 import { rooms } from './rooms.ts'
 import { traceOptions } from './traces.ts'
-import { boolean, choice, host, list, origin, redisUrl, secret } from './words.ts'
+import { boolean, choice, host, list, origin, redisUrl, secret, webSocketUrl } from './words.ts'
 
 const MiB = 1024 * 1024
 
@@ -50,9 +50,18 @@ export const options = {
   httpHost: option(host, {
     group: 'Connections',
     default: '127.0.0.1',
-    text: 'Where HTTP (health, metrics, version) listens.',
+    text: 'Where HTTP (console, health, metrics, version) listens.',
   }),
   httpPort: option(port, { group: 'Connections', default: 9102, text: 'The port of HTTP.' }),
+  console: option(boolean, {
+    group: 'Connections',
+    default: true,
+    text: 'Whether the HTTP port serves the console, a web page, at `/`.',
+  }),
+  consoleBusUrl: optional(webSocketUrl, {
+    group: 'Connections',
+    text: 'Where the console finds the bus, where that is not its port on the host that the page came from: behind a proxy.',
+  }),
   api: option(boolean, {
     group: 'Connections',
     default: true,

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { boolean, choice, host, list, origin, redisUrl, secret } from './words.ts'
+import { boolean, choice, host, list, origin, redisUrl, secret, webSocketUrl } from './words.ts'
 
 const value = (reading: { value?: unknown }) => reading.value
 
@@ -55,6 +55,14 @@ test('a list is a text with commas or an array, without doubles; none is empty',
 test('a secret fits a header', () => {
   expect(value(secret.read('s3cret/+='))).toBe('s3cret/+=')
   for (const raw of ['', 'a b', 'a\n', 'é', 'x'.repeat(1025), 12345]) expect([raw, secret.read(raw)]).toEqual([raw, {}])
+})
+
+test('the address of the bus is one that a browser connects to', () => {
+  expect(value(webSocketUrl.read(' wss://Bus.example.org '))).toBe('wss://bus.example.org/')
+  expect(value(webSocketUrl.read('ws://10.0.0.5:9100/live'))).toBe('ws://10.0.0.5:9100/live')
+  for (const raw of ['bus.example.org', 'https://a', 'ws://', 'wss://u:p@a', 'wss://a?token=x', 'wss://a#b', 9100]) {
+    expect([raw, webSocketUrl.read(raw)]).toEqual([raw, {}])
+  }
 })
 
 test('Redis is one URL, or several for a cluster', () => {

@@ -91,6 +91,18 @@ export const secret: Kind<string> = kind(
   String,
 )
 
+/** The address of a bus as a browser reaches it. */
+export const webSocketUrl: Kind<string> = kind(
+  'url',
+  'an address such as wss://bus.example.org/ or ws://10.0.0.5:9100/',
+  (raw) => {
+    const url = typeof raw === 'string' ? URL.parse(raw.trim()) : null
+    const isPlain = url !== null && url.username === '' && url.password === '' && url.hash === '' && url.search === ''
+    return isPlain && (url.protocol === 'ws:' || url.protocol === 'wss:') ? url.href : undefined
+  },
+  String,
+)
+
 /** One or more Redis URLs. */
 export const redisUrl: Kind<string> = kind(
   'url',

@@ -7,6 +7,7 @@ import { listenError } from '../kit/start-error.ts'
 import type { VersionInfo } from '../kit/version.ts'
 import { type Answer, refusal, responseOf } from './answer.ts'
 import type { Api } from './api/api.ts'
+import type { ConsolePages } from './console.ts'
 import { answer, createRoutes, type Health, type Readiness } from './routes.ts'
 
 /** What the door is opened with. */
@@ -21,6 +22,8 @@ export type HttpOptions = {
   api?: Api | undefined
   /** Longer bodies are refused, whatever they are for. */
   maxBodyBytes?: number
+  /** The console, where it is served. */
+  console?: ConsolePages | undefined
   logger?: Logger
   /** Milliseconds that never go back. */
   now?: () => number
@@ -65,11 +68,13 @@ export function serveHttp(options: HttpOptions): HttpDoor {
     const { method, url } = request
     const path = pathOf(url)
     const called = options.api?.(path)
-    const route = called?.route ?? (routes.has(path) ? path : 'other')
+    const isPage = options.console?.has(path) === true
+    const route = called?.route ?? (isPage || routes.has(path) ? path : 'other')
     try {
       // The API sees to its own.
       if (called === undefined && Number(request.headers.get('content-length')) > maxBodyBytes)
         return respond(method, route, refusal(new CodedError('message_too_large', { limit_bytes: maxBodyBytes })))
+      if (called === undefined && isPage) return respond(method, route, await options.console!.answer(request, path))
       if (called === undefined) return respond(method, route, await answer(routes, method, path))
       const exchange = {
         request,

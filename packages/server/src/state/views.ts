@@ -1,5 +1,11 @@
 /** The entities as results show them (data-model.md §2 to §4): nobody sees the name of a private channel that is not theirs to enter. */
-import type { ChannelInFull, Channel as ChannelView, Client as ClientView, Room as RoomView } from '@arqonbus/protocol'
+import type {
+  ChannelInFull,
+  Channel as ChannelView,
+  Client as ClientView,
+  ListedClient,
+  Room as RoomView,
+} from '@arqonbus/protocol'
 import { isoTime } from '../kit/clock.ts'
 import { fitting } from '../kit/text.ts'
 import { type Channel, type Client, mayEnter, type Room } from './model.ts'
@@ -23,6 +29,15 @@ export function clientView(client: Client, viewer: Viewer): ClientView {
     connected_at: isoTime(client.connectedAt),
     last_activity: isoTime(client.lastActivity),
     subscriptions: subscriptionsOf(client, viewer).slice(0, MOST),
+  }
+}
+
+/** A client with how its delivery stands. */
+export function listedClientView(client: Client, viewer: Viewer): ListedClient {
+  return {
+    ...clientView(client, viewer),
+    queue_bytes: client.transport.bufferedBytes(),
+    behind: Iterator.from(client.listening.values()).some((state) => state !== 'live'),
   }
 }
 

@@ -1,0 +1,104 @@
+/** JSON as a tree that is unfolded step by step: a node's children are made when somebody opens it, a hundred at a time. */
+import { preview } from './preview.ts'
+
+/** One value in the tree. */
+export type JsonNode = {
+  readonly id: number
+  readonly key: string
+  readonly value: unknown
+  readonly level: number
+  open: boolean
+  /** How many of the children are shown. */
+  shown: number
+  children: JsonNode[] | undefined
+  /** The key of each child, once there are children. */
+  keys: readonly string[] | undefined
+}
+
+/** A line of the tree: a value, or the offer to show more of one. */
+export type JsonRow =
+  | { readonly node: JsonNode; readonly kind: 'value' }
+  | { readonly node: JsonNode; readonly kind: 'more' }
+
+const STEP = 100
+/** No more lines than this are unfolded at one time. */
+const MOST_ROWS = 20_000
+
+let ids = 0
+
+/** The root of a value. */
+export function rootOf(value: unknown, key = 'payload'): JsonNode {
+  return nodeOf(key, value, 1)
+}
+
+const nodeOf = (key: string, value: unknown, level: number): JsonNode => ({
+  id: ++ids,
+  key,
+  value,
+  level,
+  open: false,
+  shown: STEP,
+  children: undefined,
+  keys: undefined,
+})
+
+/** True for what can be opened. */
+export const isOpenable = ({ value }: JsonNode): boolean => {
+  if (typeof value !== 'object' || value === null) return false
+  for (const _ in value) return true
+  return false
+}
+
+/** Opens a node, or shuts it. */
+export function toggle(node: JsonNode, open = !node.open): void {
+  if (isOpenable(node)) node.open = open
+}
+
+/** Shows the next hundred children. */
+export function showMore(node: JsonNode): void {
+  node.shown += STEP
+}
+
+/** How many children a node has. */
+export const sizeOf = (node: JsonNode): number => keysOf(node).length
+
+function keysOf(node: JsonNode): readonly string[] {
+  node.keys ??= Object.keys(node.value as object)
+  return node.keys
+}
+
+function childrenOf(node: JsonNode): readonly JsonNode[] {
+  const keys = keysOf(node)
+  const wanted = Math.min(keys.length, node.shown)
+  node.children ??= []
+  for (let at = node.children.length; at < wanted; at++) {
+    const key = keys[at] as string
+    node.children.push(nodeOf(key, (node.value as Record<string, unknown>)[key], node.level + 1))
+  }
+  return node.children
+}
+
+/** The lines that are unfolded, in order. Walked with a list in place of recursion: a payload may nest deeper than the stack goes. */
+export function rowsOf(root: JsonNode): JsonRow[] {
+  const rows: JsonRow[] = []
+  const waiting: JsonRow[] = [{ node: root, kind: 'value' }]
+  while (waiting.length > 0 && rows.length < MOST_ROWS) {
+    const row = waiting.pop() as JsonRow
+    rows.push(row)
+    const { node, kind } = row
+    if (kind === 'more' || !node.open) continue
+    const children = childrenOf(node)
+    if (sizeOf(node) > children.length) waiting.push({ node, kind: 'more' })
+    for (let at = children.length - 1; at >= 0; at--) waiting.push({ node: children[at] as JsonNode, kind: 'value' })
+  }
+  return rows
+}
+
+/** What stands behind the key. */
+export function valueText({ value, open }: JsonNode): string {
+  if (typeof value === 'string' && value.length > 200) {
+    return `${preview(value, 200)} ${value.length.toLocaleString('en-US')} characters`
+  }
+  if (Array.isArray(value)) return open ? `list of ${value.length}` : preview(value, 120)
+  return open && typeof value === 'object' && value !== null ? '' : preview(value, 120)
+}

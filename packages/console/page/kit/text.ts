@@ -1,0 +1,50 @@
+const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
+
+/** `12,345` */
+export const count = (value: number): string => whole.format(value)
+
+/** A rate or a time, with as many digits as it is worth. */
+export function short(value: number): string {
+  if (value === 0) return '0'
+  if (Math.abs(value) >= 100) return whole.format(value)
+  return String(Number(value.toPrecision(value >= 10 ? 3 : 2)))
+}
+
+/** Bytes in the unit that suits. */
+export function bytes(value: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  let at = 0
+  for (; value >= 1024 && at < units.length - 1; at++) value /= 1024
+  return `${short(value)} ${units[at]}`
+}
+
+/** Seconds as `3 d 4 h`, `4 h 5 min`, `5 min 6 s` or `6 s`. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds))
+  const parts: [number, string][] = [
+    [Math.floor(whole / 86_400), 'd'],
+    [Math.floor(whole / 3600) % 24, 'h'],
+    [Math.floor(whole / 60) % 60, 'min'],
+    [whole % 60, 's'],
+  ]
+  const first = parts.findIndex(([value]) => value > 0)
+  if (first < 0) return '0 s'
+  return parts
+    .slice(first, first + 2)
+    .filter(([value]) => value > 0)
+    .map(([value, unit]) => `${value} ${unit}`)
+    .join(' ')
+}
+
+/** `12:34:56.789` of an ISO timestamp or of milliseconds, in the time of whoever looks. */
+export function clockTime(at: string | number): string {
+  const date = new Date(at)
+  if (Number.isNaN(date.getTime())) return String(at)
+  const two = (value: number) => String(value).padStart(2, '0')
+  const ms = String(date.getMilliseconds()).padStart(3, '0')
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${ms}`
+}
+
+/** `1 channel`, `2 channels` */
+export const counted = (value: number, one: string, many = `${one}s`): string =>
+  `${count(value)} ${value === 1 ? one : many}`

@@ -1,0 +1,12 @@
+import { clockTime } from '../kit/text.ts'
+
+/** The time of day; a narrow page leaves the milliseconds out. */
+export function Time({ at }: { at: number }) {
+  const text = clockTime(at)
+  return (
+    <time class="time">
+      {text.slice(0, 8)}
+      <span class="ms">{text.slice(8)}</span>
+    </time>
+  )
+}

@@ -1,0 +1,40 @@
+import { signal } from '@preact/signals'
+
+/** The views, in the order of the navigation. */
+export const views = ['overview', 'channels', 'clients', 'agents', 'telemetry', 'commands'] as const
+
+/** A view. */
+export type View = (typeof views)[number]
+
+/** Where the console is: a view, and the thing that it shows. Names of channels and clients go into the address; nothing secret does. */
+export type Place = { readonly view: View; readonly of: string | undefined }
+
+/** The place in force. */
+export const place = signal<Place>(read())
+
+addEventListener('hashchange', () => {
+  place.value = read()
+})
+
+/** The address of a place. */
+export const linkTo = (view: View, of?: string): string =>
+  `#/${view}${of === undefined ? '' : `/${encodeURIComponent(of)}`}`
+
+/** Goes there. */
+export function goTo(view: View, of?: string): void {
+  location.hash = linkTo(view, of)
+}
+
+function read(): Place {
+  const [, view = '', of] = location.hash.split('/')
+  const known = views.find((one) => one === view) ?? 'overview'
+  return { view: known, of: of === undefined || of === '' ? undefined : decode(of) }
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}

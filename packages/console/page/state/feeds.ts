@@ -1,0 +1,214 @@
+/** What is said in the channels that the console has joined: the last messages of each, and the history above them. */
+import type { Message } from '@arqonbus/client'
+import { type Signal, signal } from '@preact/signals'
+import { preview } from '../json/preview.ts'
+import { createPulse } from '../kit/frames.ts'
+import { createRing } from '../kit/ring.ts'
+import { client, onBus } from './bus.ts'
+import { type Refusal, refusalOf } from './run.ts'
+import { noteReceived } from './telemetry.ts'
+
+/** One line of a channel: a message, or the news that some may be missing. */
+export type Line = {
+  readonly id: number
+  readonly at: number
+  readonly from: string
+  readonly message: Message | undefined
+  /** The payload in one line, made when it is wanted. */
+  text(): string
+}
+
+/** A channel that the console listens to. */
+export type Feed = {
+  readonly address: string
+  readonly pulse: Signal<number>
+  readonly state: Signal<'joining' | 'joined' | 'refused'>
+  readonly error: Signal<Refusal | undefined>
+  /** The lines as they are to be shown: the last ones, or those at which it was paused with the history above them. */
+  lines(): readonly Line[]
+  /** How many came since the pause. */
+  readonly behind: number
+  readonly paused: Signal<boolean>
+  pause(): void
+  resume(): void
+  /** Reads the next page of history above what is shown; pauses. */
+  older(): Promise<number>
+  /** False when there is nothing older. */
+  readonly hasOlder: Signal<boolean>
+}
+
+/** Live lines of a channel, at most. */
+export const LIVE_LINES = 1000
+/** Lines at which reading back ends. */
+const MOST_LINES = 20_000
+const PAGE = 200
+
+let ids = 0
+const feeds = new Map<
+  string,
+  Feed & { take(message: Message): void; note(text: string): void; begin(): Promise<void> }
+>()
+
+/** The feed of a channel: joined now, unless it is. */
+export function watch(address: string): Feed {
+  const known = feeds.get(address)
+  if (known !== undefined) return known
+  const feed = createFeed(address)
+  feeds.set(address, feed)
+  void feed.begin()
+  return feed
+}
+
+/** Leaves the channel and lets its messages go. */
+export function unwatch(address: string): void {
+  if (!feeds.delete(address) || address === INBOX) return
+  // Whether it could be left matters to nobody: without a connection it is left already.
+  client.value?.leave(address).catch(() => {})
+}
+
+onBus('message', (message) => {
+  const address = `${message.room}:${message.channel}`
+  noteReceived(address, message.from)
+  if (message.type === 'private') {
+    feeds.get(INBOX)?.take(message)
+    return
+  }
+  feeds.get(address)?.take(message)
+  if (message.channel !== '*') feeds.get(`${message.room}:*`)?.take(message)
+})
+onBus('gap', ({ address, reason }) => feeds.get(address)?.note(`Messages may be missing here: ${reason}.`))
+onBus('left', ({ address, error }) => {
+  const feed = feeds.get(address)
+  if (feed === undefined) return
+  feed.state.value = 'refused'
+  feed.error.value = refusalOf(error)
+})
+// A client with another token has joined nothing yet; one that came back joins by itself.
+onBus('connected', () => {
+  for (const [address, feed] of feeds) if (!client.value?.subscriptions.includes(address)) void feed.begin()
+})
+
+/** The log of private messages, as an address. */
+export const INBOX = 'arqonbus:inbox'
+
+function createFeed(address: string) {
+  const live = createRing<Line>(LIVE_LINES)
+  const { signal: pulse, beat } = createPulse()
+  const state = signal<'joining' | 'joined' | 'refused'>('joining')
+  const error = signal<Refusal | undefined>(undefined)
+  const paused = signal(false)
+  const hasOlder = signal(true)
+  let frozen: readonly Line[] = []
+  let totalAtPause = 0
+  let reading: Promise<number> | undefined
+
+  const shown = () => (paused.value ? frozen : live.list())
+
+  function pause(): void {
+    if (paused.value) return
+    frozen = live.list()
+    totalAtPause = live.total
+    paused.value = true
+  }
+
+  async function readOlder(): Promise<number> {
+    const bus = client.value
+    if (bus === undefined || frozen.length >= MOST_LINES) return 0
+    const before = frozen.find(({ message }) => message?.metadata?.position !== undefined)?.message?.metadata?.position
+    try {
+      const page = await bus.history(address, {
+        limit: PAGE,
+        order: before === undefined ? 'desc' : 'asc',
+        ...(before && { before }),
+      })
+      const messages = before === undefined ? page.messages.toReversed() : page.messages
+      frozen = [...messages.map(lineOf), ...frozen]
+      hasOlder.value = page.has_more && messages.length > 0
+      beat()
+      return messages.length
+    } catch (problem) {
+      hasOlder.value = false
+      error.value = refusalOf(problem)
+      return 0
+    }
+  }
+
+  /** Joins, and puts what was said before above what is said from now on. */
+  async function begin(): Promise<void> {
+    const bus = client.value
+    if (bus === undefined) return
+    try {
+      state.value = 'joining'
+      if (address !== INBOX) await bus.join(address)
+      state.value = 'joined'
+      error.value = undefined
+    } catch (problem) {
+      state.value = 'refused'
+      error.value = refusalOf(problem)
+      return
+    }
+    try {
+      const { messages, has_more: hasMore } = await bus.history(address, { limit: PAGE, order: 'desc' })
+      const since = live.list()
+      const known = new Set(since.map(({ message }) => message?.id))
+      live.clear()
+      for (const message of messages.toReversed()) if (!known.has(message.id)) live.push(lineOf(message))
+      for (const line of since) live.push(line)
+      hasOlder.value = hasMore
+      beat()
+    } catch {
+      // Channels that are live only have no history.
+      hasOlder.value = false
+    }
+  }
+
+  return {
+    address,
+    pulse,
+    state,
+    error,
+    paused,
+    hasOlder,
+    get behind() {
+      return paused.value ? live.total - totalAtPause : 0
+    },
+    lines: shown,
+    pause,
+    resume() {
+      paused.value = false
+      frozen = []
+      hasOlder.value = true
+      beat()
+    },
+    older() {
+      pause()
+      reading ??= readOlder().finally(() => {
+        reading = undefined
+      })
+      return reading
+    },
+    take(message: Message) {
+      live.push(lineOf(message))
+      beat()
+    },
+    note(text: string) {
+      live.push({ id: ++ids, at: Date.now(), from: '', message: undefined, text: () => text })
+      beat()
+    },
+    begin,
+  }
+}
+
+function lineOf(message: Message): Line {
+  let text: string | undefined
+  return {
+    id: ++ids,
+    at: Date.parse(message.timestamp),
+    from: message.from,
+    message,
+    text() {
+      text ??= preview(message.payload, 300)
+      return text
+    },
+  }
+}

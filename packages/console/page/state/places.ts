@@ -1,0 +1,80 @@
+/** Rooms and channels, as far as one may see them. */
+import type { Channel, Room } from '@arqonbus/protocol'
+import { signal } from '@preact/signals'
+import { client, link, onBus } from './bus.ts'
+import { onTelemetry } from './telemetry.ts'
+
+/** A room with its channels. */
+export type RoomView = { readonly name: string; readonly room: Room | undefined; readonly channels: readonly Channel[] }
+
+/** All rooms by name. */
+export const rooms = signal<readonly RoomView[]>([])
+/** How many channels there are. */
+export const channelCount = signal(0)
+
+/** Channels that are listed, at most. */
+const MOST = 50_000
+
+let running: Promise<void> | undefined
+let again = false
+
+/** Asks the bus anew; once more afterwards, where somebody asks meanwhile. */
+export function refreshPlaces(): Promise<void> {
+  if (running !== undefined) {
+    again = true
+    return running
+  }
+  running = read().finally(() => {
+    running = undefined
+    if (!again) return
+    again = false
+    void refreshPlaces()
+  })
+  return running
+}
+
+async function read(): Promise<void> {
+  const bus = client.value
+  if (bus === undefined || link.value.state !== 'open') return
+  try {
+    const { rooms: described } = await bus.status()
+    const byRoom = new Map<string, Channel[]>(described.map(({ name }) => [name, []]))
+    let [cursor, total]: [string | undefined, number] = [undefined, 0]
+    do {
+      const page: { channels: Channel[]; cursor?: string } = await bus.listChannels({
+        limit: 1000,
+        ...(cursor !== undefined && { cursor }),
+      })
+      for (const channel of page.channels) {
+        const known = byRoom.get(channel.room)
+        if (known === undefined) byRoom.set(channel.room, [channel])
+        else known.push(channel)
+      }
+      total += page.channels.length
+      cursor = page.cursor
+    } while (cursor !== undefined && total < MOST)
+    const entities = new Map(described.map((room) => [room.name, room]))
+    channelCount.value = total
+    rooms.value = [...byRoom]
+      .map(([name, channels]) => ({ name, room: entities.get(name), channels: channels.sort(byName) }))
+      .sort(byName)
+  } catch {
+    // Without an answer the last one stays; the state of the connection says why there is none.
+  }
+}
+
+const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
+
+onBus('connected', () => void refreshPlaces())
+
+/** What the bus tells of places shows within a second, however much it tells. */
+let due: ReturnType<typeof setTimeout> | undefined
+const changing = new Set(['channel_created', 'channel_deleted', 'channel_joined', 'channel_left'])
+onTelemetry(({ type }) => {
+  if (!changing.has(type) || due !== undefined) return
+  const patience = channelCount.value > 2000 ? 10_000 : 1000
+  due = setTimeout(() => {
+    due = undefined
+    void refreshPlaces()
+  }, patience)
+})

@@ -1,0 +1,24 @@
+import { effect, signal } from '@preact/signals'
+
+/** What the switch says: as the system, or one of the two. */
+export type Theme = 'auto' | 'light' | 'dark'
+
+const KEY = 'arqonbus-theme'
+const stored = localStorage.getItem(KEY)
+const prefersDark = matchMedia('(prefers-color-scheme: dark)')
+
+/** What was chosen. */
+export const theme = signal<Theme>(stored === 'light' || stored === 'dark' ? stored : 'auto')
+const system = signal(prefersDark.matches)
+prefersDark.addEventListener('change', ({ matches }) => {
+  system.value = matches
+})
+
+/** True where the page is dark: what is drawn on a canvas has to know. */
+export const isDark = signal(false)
+
+effect(() => {
+  isDark.value = theme.value === 'dark' || (theme.value === 'auto' && system.value)
+  document.documentElement.dataset.theme = isDark.value ? 'dark' : 'light'
+  localStorage.setItem(KEY, theme.value)
+})

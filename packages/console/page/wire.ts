@@ -1,0 +1,33 @@
+/** What the page knows of the wire as data: it is worked out when the page is bundled (`../src/build.ts`). */
+import { type CommandShape, clientTypes, commands, durabilityLevels, Envelope, errorCodes } from '@arqonbus/protocol'
+import type { JsonSchema } from '@arqonbus/protocol/check'
+
+/** A command, as a form shows it. */
+export type CommandForm = {
+  readonly name: string
+  readonly summary: string
+  readonly notes: readonly string[]
+  readonly who: string
+  readonly requiresAdmin: boolean
+  readonly parameters: JsonSchema
+}
+
+const asJson = (schema: unknown): JsonSchema => JSON.parse(JSON.stringify(schema)) as JsonSchema
+
+/** The commands with their parameters, the envelope, and the names of fixed things. */
+export const wire = {
+  commands: Object.values<CommandShape>(commands).map(
+    ({ name, summary, notes, who, requires_admin, parameters }): CommandForm => ({
+      name,
+      summary,
+      notes,
+      who,
+      requiresAdmin: requires_admin,
+      parameters: asJson(parameters),
+    }),
+  ),
+  envelope: asJson(Envelope),
+  clientTypes: [...clientTypes],
+  durabilityLevels: [...durabilityLevels],
+  errorTexts: Object.fromEntries(Object.entries(errorCodes).map(([code, { text }]) => [code, text])),
+}

@@ -1,0 +1,103 @@
+import { describe, expect, test } from 'bun:test'
+import { withProgram } from '@arqonbus/testing'
+import type { Page } from 'playwright-core'
+import { createStage } from './support/stage.ts'
+
+const PATIENT = { timeout: 20_000 }
+const place = '#/channels/evil%3Athings'
+const MARKUP = '<script>document.title = "taken"</script><img src=x onerror="document.title=1"><b>bold</b>'
+
+withProgram('chromium', 'what a hostile sender sends', (chromium) => {
+  const stage = createStage(chromium)
+
+  const list = (page: Page) => page.getByRole('listbox', { name: 'Messages of evil:things' })
+
+  describe('the console', () => {
+    test('shows markup as text, wherever it stands', PATIENT, async () => {
+      const bus = await stage.bus()
+      const mallory = await stage.client(bus, {
+        clientId: 'mallory',
+        clientType: 'ai-agent',
+        screenName: MARKUP,
+        personality: MARKUP,
+        avatar: 'javascript:alert(1)',
+      })
+      await mallory.createChannel('evil:things', { metadata: { [MARKUP]: MARKUP }, room_config: { [MARKUP]: MARKUP } })
+      await mallory.publish('evil:things', { text: MARKUP, [MARKUP]: 1 }, { ack: true, metadata: { [MARKUP]: MARKUP } })
+      const { page, faults, requests } = await stage.open(bus, place)
+      await list(page).getByText('<script>').click()
+      await page.getByRole('tree', { name: 'payload as JSON' }).getByText('<b>bold</b>').first().waitFor()
+      mallory.telemetry(MARKUP.slice(0, 64), { client_id: MARKUP, room: MARKUP, channel: MARKUP })
+      mallory.telemetry('agent_activity', {
+        client_id: 'mallory',
+        screen_name: MARKUP,
+        activity: MARKUP,
+        room: 'a',
+        channel: MARKUP,
+      })
+      for (const [view, text] of [
+        ['#/clients/mallory', '<b>bold</b>'],
+        ['#/channels/evil', '<script>'],
+        ['#/agents', '<script>'],
+        ['#/telemetry', '<script>'],
+        [`#/channels/${encodeURIComponent(`${MARKUP}:x`)}`, '<script>'],
+        [`#/clients/${encodeURIComponent(MARKUP)}`, '<script>'],
+      ] as const) {
+        await page.goto(`${bus.httpUrl}/${view}`)
+        await page.locator('main').getByText(text).filter({ visible: true }).first().waitFor()
+      }
+      expect(await page.title()).toBe('ArqonBus console')
+      expect(await page.locator('main script, main b, main img').count()).toBe(0)
+      expect(faults).toEqual([])
+      const hosts = new Set(requests.map((url) => new URL(url).host))
+      expect([...hosts].sort()).toEqual([new URL(bus.httpUrl).host, new URL(bus.busUrl).host].sort())
+    })
+
+    test('unfolds what is huge or deep step by step, and goes on', PATIENT, async () => {
+      const bus = await stage.bus({ maxDepth: 1000, maxMessageBytes: 2 * 1024 * 1024 })
+      const mallory = await stage.client(bus, { clientId: 'mallory' })
+      const send = (payload: object) => mallory.publish('evil:things', payload, { ack: true })
+      const deep = JSON.parse(`${'{"a":'.repeat(990)}1${'}'.repeat(990)}`) as object
+      await send({ kind: 'long', text: 'x'.repeat(256 * 1024) })
+      await send({ kind: 'deep', deep })
+      await send({ kind: 'wide', list: Array.from({ length: 100_000 }, (_, n) => n) })
+      await send({ kind: 'keyed', ...Object.fromEntries(Array.from({ length: 50_000 }, (_, n) => [`k${n}`, n])) })
+      const { page, faults } = await stage.open(bus, place)
+      const tree = page.getByRole('tree', { name: 'payload as JSON' })
+      const within = async (ms: number, act: () => Promise<unknown>) => {
+        const start = performance.now()
+        await act()
+        expect(performance.now() - start).toBeLessThan(ms)
+      }
+      await within(5000, async () => {
+        await list(page).getByText('kind: "long"').click()
+        await tree.getByText('262,144 characters').click()
+        await page.getByRole('button', { name: /^Show more: 4,000 of 262,144/ }).click()
+      })
+      await within(5000, async () => {
+        await list(page).getByText('kind: "deep"').click()
+        await tree.getByText('deep', { exact: true }).click()
+        for (let level = 0; level < 20; level++) {
+          await page.keyboard.press('ArrowDown')
+          await tree.press('End')
+          await tree.press('ArrowRight')
+        }
+        await tree.getByText('21', { exact: true }).first().waitFor()
+      })
+      await within(5000, async () => {
+        await list(page).getByText('kind: "wide"').click()
+        await tree.getByText('list', { exact: true }).click()
+        await tree.press('End')
+        await tree.getByText('Show more of 100,000').click()
+        await tree.press('End')
+        await tree.getByText('199', { exact: true }).first().waitFor()
+      })
+      await within(5000, async () => {
+        await list(page).getByText('kind: "keyed"').click()
+        await tree.press('End')
+        await tree.getByText('Show more of 50,001').waitFor()
+      })
+      expect(faults).toEqual([])
+    })
+  })
+})

@@ -1,0 +1,166 @@
+import { describe, expect, test } from 'bun:test'
+import { isOpenable, type JsonNode, rootOf, rowsOf, showMore, toggle, valueText } from '../page/json/nodes.ts'
+import { preview } from '../page/json/preview.ts'
+import { percentileBetween, readMetrics } from '../page/kit/prometheus.ts'
+import { createRates } from '../page/kit/rates.ts'
+import { createRing } from '../page/kit/ring.ts'
+import { bytes, duration, short } from '../page/kit/text.ts'
+import { draftOf } from '../page/state/draft.ts'
+import { fieldsOf, fill } from '../page/state/form.ts'
+import { wire } from '../page/wire.ts'
+
+const DEPTH = 10_000
+/** A value that nests deeper than a recursion would go. */
+function deepValue(): unknown {
+  let value: unknown = 'the bottom'
+  for (let level = 0; level < DEPTH; level++) value = level % 2 === 0 ? { a: value } : [value]
+  return value
+}
+
+describe('a value in one line', () => {
+  test('is as short as was asked for, whatever the value', () => {
+    expect(preview({ text: 'hello', list: [1, null, true, { b: {} }] })).toBe(
+      '{ text: "hello", list: [1, null, true, { b: {} }] }',
+    )
+    const huge = { text: 'x'.repeat(256 * 1024), more: Array.from({ length: 100_000 }, () => 1) }
+    for (const value of [huge, deepValue(), { ['k'.repeat(100_000)]: 1 }, 'x'.repeat(1_000_000)]) {
+      expect(preview(value, 100).length).toBeLessThanOrEqual(101)
+    }
+  })
+})
+
+describe('JSON as a tree', () => {
+  const lines = (root: JsonNode) => rowsOf(root).map(({ node, kind }) => (kind === 'more' ? 'more' : node.key))
+
+  test('is unfolded where it is opened, and nowhere else', () => {
+    const root = rootOf({ a: { b: { c: 1 } }, d: [] })
+    expect(lines(root)).toEqual(['payload'])
+    toggle(root)
+    expect(lines(root)).toEqual(['payload', 'a', 'd'])
+    const [, a, d] = rowsOf(root).map(({ node }) => node)
+    expect([isOpenable(a!), isOpenable(d!)]).toEqual([true, false])
+    toggle(a!)
+    expect(lines(root)).toEqual(['payload', 'a', 'b', 'd'])
+    toggle(root, false)
+    expect(lines(root)).toEqual(['payload'])
+  })
+
+  test('shows a hundred children at a time', () => {
+    const root = rootOf(Array.from({ length: 250 }, (_, n) => n))
+    toggle(root)
+    expect(lines(root).length).toBe(102)
+    expect(lines(root).at(-1)).toBe('more')
+    showMore(root)
+    showMore(root)
+    expect([lines(root).length, lines(root).at(-1)]).toEqual([251, '249'])
+  })
+
+  test('goes 10,000 levels down, one by one', () => {
+    const root = rootOf(deepValue())
+    let rows = rowsOf(root)
+    for (let node: JsonNode = root; isOpenable(node); node = rows.at(-1)!.node) {
+      toggle(node)
+      // The tree is walked anew for each line only near its ends: ten thousand whole walks would measure patience.
+      rows = node.level < 50 || node.level > DEPTH - 5 ? rowsOf(root) : [...rows, ...rowsOf(node).slice(1)]
+    }
+    expect(rows.length).toBe(DEPTH + 1)
+    expect(valueText(rows.at(-1)!.node)).toBe('"the bottom"')
+  })
+
+  test('says of a long text how long it is', () => {
+    expect(valueText(rootOf('x'.repeat(262_144)))).toEndWith('… 262,144 characters')
+  })
+})
+
+describe('figures', () => {
+  test('a ring keeps the last of what was pushed, and counts all', () => {
+    const ring = createRing<number>(3)
+    for (let n = 1; n <= 10; n++) ring.push(n)
+    expect([ring.list(), ring.length, ring.total]).toEqual([[8, 9, 10], 3, 10])
+  })
+
+  test('a rate is what came within the window', () => {
+    const rates = createRates(5000, 2)
+    for (let at = 0; at < 20_000; at += 100) rates.add('a', 10, at)
+    expect(rates.of('a', 19_900)).toBeCloseTo(100, 0)
+    expect(rates.of('a', 30_000)).toBe(0)
+    rates.add('b', 5, 30_000)
+    expect(rates.of('b', 31_000)).toBe(1)
+    rates.add('c', 5, 30_000)
+    expect([rates.of('c', 30_000), rates.size]).toEqual([0, 2])
+    rates.sweep(31_000)
+    expect(rates.size).toBe(1)
+  })
+
+  test('percentiles between two readings of a histogram are those of Prometheus', () => {
+    const text = (counts: number[]) =>
+      ['0.01', '0.1', '1', '+Inf'].map((le, at) => `h_bucket{of="a\\"b",le="${le}"} ${counts[at]}`).join('\n')
+    const reading = (counts: number[]) => readMetrics(`# HELP h\n${text(counts)}\nn{x="1"} 2\nn{x="2"} 3\n`)
+    const buckets = (...counts: number[]) => reading(counts).histogram('h')
+    expect(percentileBetween(buckets(5, 5, 5, 5), buckets(55, 105, 105, 105), 0.5)).toBeCloseTo(0.01)
+    expect(percentileBetween(buckets(5, 5, 5, 5), buckets(55, 105, 105, 105), 0.75)).toBeCloseTo(0.055)
+    expect(percentileBetween(buckets(0, 0, 0, 0), buckets(0, 0, 0, 9), 0.5)).toBe(1)
+    expect(percentileBetween(buckets(5, 5, 5, 5), buckets(5, 5, 5, 5), 0.5)).toBeNull()
+    expect(percentileBetween(buckets(9, 9, 9, 9), buckets(1, 1, 1, 1), 0.5)).toBeNull()
+    expect([reading([]).sum('n'), reading([]).by('n', 'x').get('2'), reading([]).sum('none')]).toEqual([
+      5,
+      3,
+      undefined,
+    ])
+  })
+
+  test('numbers are as long as they are worth', () => {
+    expect([0, 0.01234, 3.149, 42.123, 1234.5].map(short)).toEqual(['0', '0.012', '3.1', '42.1', '1,235'])
+    expect([0, 1023, 1536, 5 * 1024 ** 3].map(bytes)).toEqual(['0 B', '1,023 B', '1.5 KiB', '5 GiB'])
+    expect([0, 61, 3600, 90_061].map(duration)).toEqual(['0 s', '1 min 1 s', '1 h', '1 d 1 h'])
+  })
+})
+
+describe('what is typed', () => {
+  const draft = (payload: string, metadata = '') =>
+    draftOf({ target: { kind: 'channel', address: 'a:b' }, payload, metadata, from: 'ada', limits: undefined })
+
+  test('words become a payload, JSON is taken as it is', () => {
+    expect(draft('hello').envelope.payload).toEqual({ text: 'hello' })
+    expect(draft('{"a":[1]}').envelope.payload).toEqual({ a: [1] })
+    expect(draft('{"a":').fault).toStartWith('The payload is not JSON')
+    expect(draft('x', '{"to":"ada"}').fault).toContain('have their own fields')
+    expect(draft('x', '{"cause":"nobody"}').fault).toContain('/metadata/cause')
+  })
+
+  test('a payload that nests 10,000 levels deep is refused, and nothing breaks', () => {
+    const text = `{"a":${'['.repeat(DEPTH)}${']'.repeat(DEPTH)}}`
+    const limits = { max_depth: 64, max_message_bytes: 1_000_000 } as never
+    const { fault } = draftOf({
+      target: { kind: 'channel', address: 'a:b' },
+      payload: text,
+      metadata: '',
+      from: 'ada',
+      limits,
+    })
+    expect(fault).toMatch(/nests deeper/)
+  })
+
+  test('every command has a form whose empty state is a proper set of parameters, unless something is required', () => {
+    for (const form of wire.commands) {
+      const required = fieldsOf(form).filter((field) => field.required)
+      expect([form.name, 'parameters' in fill(form, {})]).toEqual([form.name, required.length === 0])
+    }
+  })
+
+  test('numbers, choices, yes and no, JSON and null become what the schema wants', () => {
+    const form = (name: string) => wire.commands.find((one) => one.name === name)!
+    expect(fill(form('history'), { channel: 'a:b', limit: '5', order: 'desc', after: ' ' })).toEqual({
+      parameters: { channel: 'a:b', limit: 5, order: 'desc' },
+    })
+    expect(fill(form('join_channel'), { channel: 'a:*', since: '{"b":"5-1"}', presence: 'true' })).toEqual({
+      parameters: { channel: 'a:*', since: { b: '5-1' }, presence: true },
+    })
+    expect(fill(form('update_profile'), { avatar: 'null' })).toEqual({ parameters: { avatar: null } })
+    expect(fill(form('history'), { limit: 'many' })).toEqual({ fault: { field: 'limit', text: 'a number' } })
+    expect(fill(form('history'), { limit: '5000' })).toEqual({ fault: { field: 'limit', text: '1000 or less' } })
+    expect(fill(form('create_channel'), { options: '{"history_size":-1}' })).toEqual({
+      fault: { field: 'options', text: 'at history_size, 0 or more' },
+    })
+  })
+})

@@ -1,0 +1,147 @@
+import { describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { withProgram } from '@arqonbus/testing'
+import type { Page } from 'playwright-core'
+import { createStage } from './support/stage.ts'
+
+const PATIENT = { timeout: 20_000 }
+const axeSource = readFileSync(Bun.resolveSync('axe-core/axe.min.js', import.meta.dir), 'utf8')
+
+const views = [
+  '#/overview',
+  '#/channels/science%3Aexplore',
+  '#/channels/science',
+  '#/clients/ada',
+  '#/agents',
+  '#/telemetry',
+  '#/commands/create_channel',
+] as const
+
+/** What axe finds that is serious or critical: the rule, and where. */
+async function seriousFaults(page: Page): Promise<string[]> {
+  await page.evaluate(axeSource)
+  return page.evaluate(async () => {
+    type Finding = { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }
+    const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: Finding[] }> } }
+    const { violations } = await axe.run()
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`))
+  })
+}
+
+withProgram('chromium', 'how the console looks', (chromium) => {
+  const stage = createStage(chromium)
+
+  /** A bus where there is something to see. */
+  async function livelyBus() {
+    const bus = await stage.bus()
+    const ada = await stage.client(bus, { clientId: 'ada', screenName: 'Ada', join: ['science:explore', 'ops:alerts'] })
+    await ada.publish('science:explore', { text: 'hello', list: [1, { two: null }] }, { ack: true })
+    const act = () => {
+      ada.telemetry('agent_activity', { client_id: 'bot', activity: 'message', room: 'science', channel: 'explore' })
+      ada.telemetry('message_routed', { client_id: 'ada', room: 'science', channel: 'explore' })
+    }
+    return { bus, ada, act }
+  }
+
+  describe.each([
+    ['light', 1280],
+    ['dark', 1280],
+    ['light', 360],
+    ['dark', 360],
+  ] as const)('%s, %d pixels wide', (colorScheme, width) => {
+    test('axe finds nothing serious on any view, and nothing is wider than the page', PATIENT, async () => {
+      const { bus, act } = await livelyBus()
+      const { page, faults } = await stage.open(bus, '', { colorScheme, viewport: { width, height: 740 } })
+      act()
+      for (const view of views) {
+        await page.goto(`${bus.httpUrl}/${view}`)
+        await page.getByRole('heading').first().waitFor({ state: 'attached' })
+        if (view.includes('explore')) await page.getByText('hello').first().click()
+        expect([view, await seriousFaults(page)]).toEqual([view, []])
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth)
+        expect([view, wide]).toEqual([view, width])
+      }
+      expect(faults).toEqual([])
+    })
+  })
+
+  test('the dialog has nothing serious either, takes the focus and gives it back', PATIENT, async () => {
+    const { page } = await stage.open(await stage.bus())
+    const opener = page.getByRole('button', { name: 'Key' })
+    await opener.press('Enter')
+    await page.getByRole('dialog').waitFor()
+    expect(await seriousFaults(page)).toEqual([])
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    expect(await opener.evaluate((element) => element === document.activeElement)).toBe(true)
+  })
+
+  test('the switch goes before what the system prefers, and is remembered', PATIENT, async () => {
+    const { page } = await stage.open(await stage.bus(), '', { colorScheme: 'light' })
+    const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+    const light = await background()
+    await page.getByLabel('Theme').selectOption('dark')
+    const dark = await background()
+    expect(dark).not.toBe(light)
+    await page.reload()
+    await page.getByText('connected', { exact: true }).waitFor()
+    expect(await background()).toBe(dark)
+    await page.getByLabel('Theme').selectOption('auto')
+    expect(await background()).toBe(light)
+  })
+
+  test('everything is reached by the keyboard', PATIENT, async () => {
+    const { bus, ada } = await livelyBus()
+    const { page } = await stage.open(bus)
+    const { keyboard } = page
+    const focused = () =>
+      page.evaluate(
+        () => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? '',
+      )
+    const tabTo = async (name: string | RegExp) => {
+      for (let tries = 0; tries < 30; tries++) {
+        await keyboard.press('Tab')
+        if ((await focused()).match(name)) return
+      }
+      throw new Error(`the Tab key does not come to ${name}; it stands at ${await focused()}`)
+    }
+    await tabTo('Skip to the content')
+    await tabTo(/^Channels$/)
+    await keyboard.press('Enter')
+    await page.getByRole('treeitem', { name: /^Room science/ }).waitFor()
+    await tabTo('Rooms and channels')
+    // Down to the room; shut, open; its channel.
+    const marked = () =>
+      page.evaluate(() => {
+        const id = document.activeElement?.getAttribute('aria-activedescendant')
+        const item = id ? document.getElementById(id) : null
+        return `${item?.textContent} ${item?.getAttribute('aria-expanded')}`
+      })
+    for (let tries = 0; tries < 20 && !(await marked()).includes('Room science'); tries++)
+      await keyboard.press('ArrowDown')
+    expect(await marked()).toBe('▾Room science1 channel true')
+    await keyboard.press('ArrowLeft')
+    expect(await marked()).toBe('▸Room science1 channel false')
+    await keyboard.press('ArrowRight')
+    await keyboard.press('ArrowDown')
+    await keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'science:explore' }).waitFor()
+    await page.getByText(/^live, /).waitFor()
+    // The message, its payload unfolded, and an answer.
+    await tabTo('Messages of science:explore')
+    await keyboard.press('End')
+    await tabTo('payload as JSON')
+    await keyboard.press('End')
+    await keyboard.press('ArrowRight')
+    await keyboard.press('End')
+    await keyboard.press('ArrowRight')
+    await page.getByRole('treeitem', { name: /two\s*null/ }).waitFor()
+    const heard = new Promise((resolve) => ada.on('message', ({ payload }) => resolve(payload)))
+    await page.getByRole('textbox', { name: /^Message to/ }).focus()
+    await keyboard.type('by keyboard')
+    await keyboard.press('Control+Enter')
+    expect(await heard).toEqual({ text: 'by keyboard' })
+  })
+})

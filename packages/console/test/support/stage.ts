@@ -1,0 +1,75 @@
+/** A real bus with its console, and a real Chromium that looks at it. */
+import { afterAll, afterEach, beforeAll } from 'bun:test'
+import { type Client, type ClientOptions, connect } from '@arqonbus/client'
+import { consoleFiles } from '@arqonbus/console'
+import { type Config, type RunningServer, startServer, testConfig } from '@arqonbus/server'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+
+/** A page of the console, and what it must not do. */
+export type ConsolePage = {
+  readonly page: Page
+  /** Violations of the page's policy, errors that nobody caught, and what the page wrote to the console of the browser. */
+  readonly faults: string[]
+  /** Whatever the page asked anybody for. */
+  readonly requests: string[]
+}
+
+/** What a test starts; it ends with the test. */
+export type Stage = {
+  bus(config?: Partial<Config>): Promise<RunningServer>
+  client(bus: RunningServer, options?: Partial<ClientOptions>): Promise<Client>
+  /** Opens the console at a place, `#/channels/a%3Ab`, and waits until it is connected. */
+  open(bus: RunningServer, place?: string, options?: BrowserContextOptions): Promise<ConsolePage>
+}
+
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+/** Starts a browser that runs without a window. */
+export const launch = (executablePath: string): Promise<Browser> => chromium.launch({ executablePath, args: flags })
+
+/** Makes the stage of a suite; one browser serves all its tests. */
+export function createStage(executablePath: string): Stage {
+  let browser: Browser | undefined
+  const ends: (() => Promise<unknown>)[] = []
+  beforeAll(async () => {
+    browser = await launch(executablePath)
+  }, 20_000)
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end()
+  })
+  afterAll(() => browser?.close())
+
+  return {
+    async bus(config) {
+      const bus = await startServer({ config: testConfig({ drainTimeoutMs: 200, ...config }), consoleFiles })
+      ends.push(() => bus.drain('end of the test'))
+      return bus
+    },
+    async client(bus, options) {
+      const client = await connect({ url: bus.busUrl, ...options })
+      ends.push(client.close)
+      return client
+    },
+    async open(bus, place = '', options = {}) {
+      const context = await (browser as Browser).newContext({ viewport: { width: 1280, height: 800 }, ...options })
+      ends.push(() => context.close())
+      const page = await context.newPage()
+      const [faults, requests]: string[][] = [[], []]
+      page.on('console', (message) => faults?.push(`${message.type()}: ${message.text()}`))
+      page.on('pageerror', (error) => faults?.push(String(error.stack)))
+      page.on('request', (request) => requests?.push(request.url()))
+      page.on('websocket', (socket) => requests?.push(socket.url()))
+      await page.goto(`${bus.httpUrl}/${place}`)
+      await page.getByText('connected', { exact: true }).waitFor()
+      return { page, faults: faults as string[], requests: requests as string[] }
+    },
+  }
+}
