@@ -28,13 +28,7 @@ withProgram('chromium', 'what a hostile sender sends', (chromium) => {
       await list(page).getByText('<script>').click()
       await page.getByRole('tree', { name: 'payload as JSON' }).getByText('<b>bold</b>').first().waitFor()
       mallory.telemetry(MARKUP.slice(0, 64), { client_id: MARKUP, room: MARKUP, channel: MARKUP })
-      mallory.telemetry('agent_activity', {
-        client_id: 'mallory',
-        screen_name: MARKUP,
-        activity: MARKUP,
-        room: 'a',
-        channel: MARKUP,
-      })
+      await stage.client(bus, { clientId: 'bot', clientType: 'ai-agent', screenName: MARKUP.slice(0, 128) })
       for (const [view, text] of [
         ['#/clients/mallory', '<b>bold</b>'],
         ['#/channels/evil', '<script>'],

@@ -38,9 +38,10 @@ withProgram('chromium', 'how the console looks', (chromium) => {
     const bus = await stage.bus()
     const ada = await stage.client(bus, { clientId: 'ada', screenName: 'Ada', join: ['science:explore', 'ops:alerts'] })
     await ada.publish('science:explore', { text: 'hello', list: [1, { two: null }] }, { ack: true })
+    const bot = await stage.client(bus, { clientId: 'bot', clientType: 'ai-agent', join: ['science:explore'] })
     const act = () => {
-      ada.telemetry('agent_activity', { client_id: 'bot', activity: 'message', room: 'science', channel: 'explore' })
-      ada.telemetry('message_routed', { client_id: 'ada', room: 'science', channel: 'explore' })
+      bot.publish('science:explore', { text: 'on it' })
+      ada.publish('science:explore', { text: 'thanks' })
     }
     return { bus, ada, act }
   }

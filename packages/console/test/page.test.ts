@@ -323,9 +323,8 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       const tree = page.getByRole('tree', { name: 'Rooms and channels' })
       await tree.getByRole('treeitem', { name: /^Room arqonbus/ }).waitFor()
       const ada = await stage.client(bus, { clientId: 'ada', join: ['zoo:apes'] })
-      ada.telemetry('channel_created', { room: 'zoo', channel: 'apes' })
       await tree.getByRole('treeitem', { name: /^apes 1 participant$/ }).waitFor()
-      ada.telemetry('message_routed', { client_id: 'ada', room: 'zoo', channel: 'apes', count: 50 })
+      for (let i = 0; i < 50; i++) ada.publish('zoo:apes', { i })
       await tree.getByRole('treeitem', { name: /^apes 10\/s messages a second 1 participant$/ }).waitFor()
     })
 
@@ -352,13 +351,25 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       await eventually(async () =>
         expect((await service.channelInfo('integriguard:dashboard-events')).channel.participant_count).toBe(1),
       )
-      const about = { client_id: 'bot-7', screen_name: 'Planner', room: 'science', channel: 'explore' }
-      for (const activity of ['joined', 'message']) service.telemetry('agent_activity', { ...about, activity })
+      // What a client says of an agent is no activity: anybody may say it.
+      service.telemetry('agent_activity', { client_id: 'nobody', screen_name: 'Nobody', activity: 'message' })
+      const agent = {
+        clientId: 'bot-7',
+        clientType: 'ai-agent',
+        screenName: 'Planner',
+        join: ['science:explore'],
+      } as const
+      const bot = await stage.client(bus, agent)
+      await page.getByRole('option', { name: /^Planner joined science:explore/ }).waitFor()
+      await bot.publish('science:explore', { text: 'on it' })
       await page.getByRole('option', { name: /^Planner message science:explore/ }).waitFor()
       const log = page.getByRole('listbox', { name: 'Activity of agents' })
       expect(await log.getByRole('option').allInnerTexts()).toEqual([
         expect.stringMatching(/Planner\s+message\s+science:explore/),
         expect.stringMatching(/Planner\s+joined\s+science:explore/),
+        // A client joins by a command.
+        expect.stringMatching(/Planner\s+command/),
+        expect.stringMatching(/Planner\s+connected/),
       ])
     })
 

@@ -1,5 +1,6 @@
 /** Telemetry: what the bus and its clients tell of themselves, kept for a while, and what the rates are reckoned from. */
 import type { Message } from '@arqonbus/client'
+import { BUS } from '@arqonbus/protocol/names'
 import { signal } from '@preact/signals'
 import { createPulse } from '../kit/frames.ts'
 import { createRates } from '../kit/rates.ts'
@@ -31,7 +32,7 @@ let ids = 0
 const CHANNELS = ['integriguard:telemetry-stream', 'integriguard:dashboard-events']
 const listeners = new Set<(item: TelemetryItem) => void>()
 
-/** Listens to each event. */
+/** Listens to each event of the bus itself. What clients send is shown, and moves nothing: anybody may send it. */
 export function onTelemetry(listener: (item: TelemetryItem) => void): void {
   listeners.add(listener)
 }
@@ -41,6 +42,7 @@ onBus('telemetry', (message) => {
   if (item === undefined) return
   events.push(item)
   pulse.beat()
+  if (item.from !== BUS) return
   if (item.type === 'message_routed') noteRouted(item)
   for (const listener of listeners) listener(item)
 })
