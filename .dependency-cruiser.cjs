@@ -10,7 +10,7 @@ const tests = '[.]test[.]ts$'
 const floors = [
   { main: 'main[.]ts' },
   { index: 'index[.]ts' },
-  { server: '(server|storage|telemetry|gauges)[.]ts' },
+  { server: '(server|storage|telemetry|http|about|gauges)[.]ts' },
   { sockets: 'sockets/', http: 'http/' },
   { receive: 'bus/receive/' },
   { commands: 'commands/' },

@@ -1,8 +1,8 @@
 /** Builds the rooms of the house and joins them. The one file that names drivers. */
-import { CURRENT_VERSION, type ProtocolVersions, protocolVersions } from '@arqonbus/protocol'
+import { type ProtocolVersions, protocolVersions } from '@arqonbus/protocol'
+import { createAbout } from './about.ts'
 import { createAdmission } from './bus/clients/admit.ts'
 import { drainClients } from './bus/clients/drain.ts'
-import { createGuests } from './bus/clients/guests.ts'
 import { createHeartbeat } from './bus/clients/heartbeat.ts'
 import { createRoleOf } from './bus/clients/role.ts'
 import { createAnswers } from './bus/deliver/answers.ts'
@@ -24,25 +24,20 @@ import { createTelemetry, type Telemetry } from './bus/publish/telemetry.ts'
 import { createReceive } from './bus/receive/receive.ts'
 import { createRun } from './bus/receive/run.ts'
 import { createCommands } from './commands/index.ts'
-import { type Config, longestFrame, tracesUrl } from './config/index.ts'
+import { type Config, tracesUrl } from './config/index.ts'
 import { registerGauges } from './gauges.ts'
-import { createApi } from './http/api/api.ts'
-import { createCalls } from './http/api/calls.ts'
-import { type ConsoleFile, createConsole } from './http/console.ts'
-import { serveHttp } from './http/serve.ts'
-import { createStreams } from './http/streams/streams.ts'
+import type { ConsoleFile } from './http/console.ts'
 import { createStreamTopics } from './http/streams/topics.ts'
+import { openHttp } from './http.ts'
 import { boundedLogger } from './kit/bounded-logger.ts'
-import { type Clock, isoTime, systemClock } from './kit/clock.ts'
+import { type Clock, systemClock } from './kit/clock.ts'
 import { type Logger, silentLogger } from './kit/logger.ts'
 import { watchLoopLag } from './kit/loop-lag.ts'
 import { createMetrics, type Metrics } from './kit/metrics.ts'
 import { randomName } from './kit/random-name.ts'
 import { createKeyCheck } from './kit/secrets.ts'
 import { byTimer, type Every } from './kit/timer.ts'
-import { versionInfo } from './kit/version.ts'
 import { openBusDoor } from './sockets/bus-door.ts'
-import { isOriginAllowed } from './sockets/handshake.ts'
 import { createClients } from './state/clients.ts'
 import { createIdleQueue } from './state/idle.ts'
 import { createInboxes } from './state/inboxes.ts'
@@ -87,15 +82,11 @@ const CATCH_UP_EVERY_MS = 50
 /** Listeners of the telemetry server hear the end of everybody else, and then have so long to leave. */
 const LISTENERS_LEAVE_MS = 500
 
-/** What the server adds to a message, or says around one: no frame of its own is longer than the longest message and this. */
-const OWN_BYTES = 1024
-
 /** Starts a bus; a `StartError` where it cannot. */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
   const { config, clock = systemClock, versions = protocolVersions, openDoor = openBusDoor, every = byTimer } = options
   const logger = boundedLogger(options.logger ?? silentLogger, { perSecond: 100 })
   const metrics = createMetrics()
-  const startedAt = clock.now()
   const node = randomName(8)
   let isDraining = false
   let unmade: string[] = []
@@ -111,6 +102,16 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   })
   const log = options.log?.({ clock, metrics, config }) ?? storage.log
   const history = { size: config.historySize, ttlMs: config.historyTtlMs }
+  const isStorageAway = () => log.isAway || storage.isAway()
+  const about = createAbout({
+    config,
+    clock,
+    node,
+    versions: [...versions.keys()],
+    log,
+    isDraining: () => isDraining,
+    isDegraded: () => unmade.length > 0 || isStorageAway() || telemetryServer.fault !== undefined,
+  })
   const openLog = (key: string, outlets: readonly Outlet[], logOptions = history) => log.open(key, outlets, logOptions)
   const clients = createClients()
   const reporting = createReporting({
@@ -236,18 +237,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const join = createJoin({ metrics, places, membership, inboxOf: ownInbox })
   const isAdminKey = createKeyCheck(config.adminKey)
   const roleOf = createRoleOf(isAdminKey)
-  const maxFrameBytes = longestFrame(config.maxMessageBytes) + OWN_BYTES
   const newClientId = () => `client-${randomName(12)}`
-  const limits = {
-    max_message_bytes: config.maxMessageBytes,
-    max_frame_bytes: maxFrameBytes,
-    max_depth: config.maxDepth,
-    max_subscriptions: config.maxSubscriptions,
-    messages_per_second: config.rateLimit?.perSecond ?? null,
-    message_burst: config.rateLimit?.burst ?? null,
-    dedup_window_ms: config.dedupWindowMs,
-    session_ttl_ms: config.sessionTtlMs,
-  }
   const admission = createAdmission({
     clock,
     logger,
@@ -264,19 +254,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     sessionTtlMs: config.sessionTtlMs,
     newClientId,
     watcher: reports,
-    greeting: {
-      node,
-      bus: () => log.identity,
-      versions: [...versions.keys()],
-      durability: log.durability,
-      heartbeat_ms: config.pingIntervalMs,
-      limits,
-    },
+    greeting: about.greeting,
   })
-  const isStorageAway = () => log.isAway || storage.isAway()
-  const isDegraded = () => unmade.length > 0 || isStorageAway() || telemetryServer.fault !== undefined
-  const health = () => (isDegraded() ? 'degraded' : 'ok')
-  const status = () => (isDraining ? 'draining' : health())
   const commands = createCommands({
     rooms,
     clients,
@@ -288,24 +267,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     create: config.create,
     durability: log.durability,
     maxMetadataBytes: config.maxMetadataBytes,
-    // Around a list there are other fields, and `status` has two.
-    maxListBytes: maxFrameBytes - 2 * OWN_BYTES,
+    maxListBytes: about.maxListBytes,
     disconnect: admission.disconnect,
     inboxOf: ownInbox,
     connections: () => door.connections,
-    server: () => ({
-      name: 'arqonbus',
-      version: versionInfo.version,
-      protocol: CURRENT_VERSION,
-      node,
-      status: status(),
-      started_at: isoTime(startedAt),
-      uptime_seconds: Math.max(0, clock.now() - startedAt) / 1000,
-    }),
-    storage: () => {
-      const { messages, bytes } = log.usage()
-      return { driver: log.name, durability: log.durability(), history_bytes: bytes, history_messages: messages }
-    },
+    server: about.server,
+    storage: about.storage,
   })
   const run = createRun({
     commands,
@@ -334,13 +301,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     newClientId,
     isDraining: () => isDraining,
     telemetry: () => telemetry,
-    greeting: () => ({
-      node,
-      bus: log.identity,
-      versions: [...versions.keys()],
-      limits,
-      heartbeat_ms: config.pingIntervalMs,
-    }),
+    greeting: about.greeting,
   })
   const telemetry: Telemetry = createTelemetry({
     ...createBuiltIn(rooms),
@@ -389,39 +350,28 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     }),
   )
   orClose({ close: () => [door.close(), storage.close()] }, telemetryServer.open)
-  const streams = createStreams({ ...config, clock, metrics, frames, admission, receive, topics })
-  const calls = createCalls({
-    limits: config,
-    clock,
-    receive,
-    admission,
-    admitGuest: createGuests({ clock, clients, sessions, roleOf, newGuestId: () => `api-${randomName(12)}` }),
-    streams,
-    isDraining: () => isDraining,
-  })
-  const api = createApi({
-    limits: { ...config, apiRate: config.rateLimit === null ? null : config.apiRate },
-    clock,
-    metrics,
-    calls,
-    streams,
-    isOriginAllowed: (origin, host) => isOriginAllowed(origin, host, config.origins),
-  })
   const http = orClose({ close: () => [door.close(), telemetryServer.close(0), storage.close()] }, () =>
-    serveHttp({
-      host: config.httpHost,
-      port: config.httpPort,
-      version: { ...versionInfo, supported: [...versions.keys()] },
+    openHttp({
+      config,
+      clock,
       metrics,
       logger,
+      frames,
+      clients,
+      sessions,
+      admission,
+      receive,
+      topics,
+      roleOf,
+      versions: [...versions.keys()],
       health: () => ({
-        status: health(),
+        status: about.health(),
         ...(telemetryServer.fault !== undefined && { telemetry: telemetryServer.fault }),
       }),
       ready: () => ({ ready: !isDraining }),
-      api: config.api ? api : undefined,
-      maxBodyBytes: config.maxMessageBytes,
-      console: consolePages(options, door.port),
+      isDraining: () => isDraining,
+      consoleFiles: options.consoleFiles,
+      busPort: door.port,
     }),
   )
   registerGauges({
@@ -429,7 +379,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     metrics,
     door,
     telemetryServer,
-    streams,
+    streams: http.streams,
     clients,
     sessions,
     rooms,
@@ -438,7 +388,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     log,
     storage,
     isStorageAway,
-    status,
+    status: about.status,
   })
 
   // What is done now and then.
@@ -472,14 +422,14 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         delivery,
         random: Math.random,
         isSettled,
-        connections: () => door.connections + streams.size,
+        connections: () => door.connections + http.streams.size,
       })
       const { heldMessages } = log.usage()
       if (heldMessages > 0) logger.error({ event: 'messages_lost', count: heldMessages, reason: 'storage is away' })
       for (const stop of stops) stop()
       stopLag()
       await door.close()
-      streams.close()
+      http.streams.close()
       reporting.flush()
       await telemetryServer.close(LISTENERS_LEAVE_MS)
       // Whoever left now has a session to be kept too.
@@ -490,12 +440,6 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       await http.close()
     },
   }
-}
-
-/** The console, where its files are given and the settings want it. */
-function consolePages({ config, consoleFiles: files }: StartOptions, busPort: number) {
-  if (files === undefined || !config.console) return undefined
-  return createConsole({ files, busPort, busUrl: config.consoleBusUrl, version: versionInfo.version })
 }
 
 function orClose<Door>(earlier: { close(): unknown }, open: () => Door): Door {

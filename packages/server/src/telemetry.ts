@@ -1,6 +1,6 @@
 /** Joins what telemetry is made of: what the parts of the bus report, who hears it, and the server that they listen at (protocol §8). */
-import { CodedError, type TelemetryWelcome } from '@arqonbus/protocol'
-import { Refused } from './bus/clients/admit.ts'
+import { CodedError } from '@arqonbus/protocol'
+import { type Greeting, Refused } from './bus/clients/admit.ts'
 import type { Frames } from './bus/deliver/frames.ts'
 import { createToListeners, type ToListeners } from './bus/deliver/to-listeners.ts'
 import type { Telemetry } from './bus/publish/telemetry.ts'
@@ -76,7 +76,7 @@ export type TelemetryServerDeps = Omit<ListenerReceiveDeps, 'limits' | 'toListen
     readonly isAdminKey: (key: string) => boolean
     readonly frames: Frames
     readonly telemetry: () => Telemetry
-    readonly greeting: () => Omit<TelemetryWelcome, 'event' | 'client' | 'subscriptions' | 'events' | 'client_events'>
+    readonly greeting: Greeting
   }
 
 /** The telemetry server. */
@@ -102,6 +102,7 @@ const RECONNECT_MS = 1000
 /** Makes it. */
 export function createTelemetryServer(deps: TelemetryServerDeps): TelemetryServer {
   const { config, clock, metrics, logger, frames, clients, isAdminKey } = deps
+  const { node, bus, versions, limits, heartbeat_ms } = deps.greeting
   const listeners = createListeners()
   let door: TelemetryDoor | undefined
   let fault: string | undefined
@@ -129,6 +130,7 @@ export function createTelemetryServer(deps: TelemetryServerDeps): TelemetryServe
       try {
         door = openTelemetryDoor(config, {
           ...deps,
+          greeting: () => ({ node, bus: bus(), versions, limits, heartbeat_ms }),
           listeners,
           toListeners,
           receive,

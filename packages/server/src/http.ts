@@ -1,0 +1,66 @@
+/** Joins what answers HTTP: health and metrics, the API with its streams, and the console. */
+import { createGuests, type GuestDeps } from './bus/clients/guests.ts'
+import type { Config } from './config/index.ts'
+import { createApi } from './http/api/api.ts'
+import { type CallsDeps, createCalls } from './http/api/calls.ts'
+import { type ConsoleFile, createConsole } from './http/console.ts'
+import type { Health, Readiness } from './http/routes.ts'
+import { type HttpDoor, serveHttp } from './http/serve.ts'
+import { createStreams, type Streams, type StreamsDeps } from './http/streams/streams.ts'
+import type { Logger } from './kit/logger.ts'
+import { randomName } from './kit/random-name.ts'
+import { versionInfo } from './kit/version.ts'
+import { isOriginAllowed } from './sockets/handshake.ts'
+
+/** What HTTP needs. */
+export type HttpDeps = Omit<StreamsDeps, 'cutBytes'> &
+  Omit<GuestDeps, 'newGuestId'> &
+  Pick<CallsDeps, 'isDraining'> & {
+    readonly config: Config
+    readonly logger: Logger
+    /** The protocol versions that are spoken. */
+    readonly versions: readonly string[]
+    readonly health: () => Health
+    readonly ready: () => Readiness
+    /** The files of the console, where there are some. */
+    readonly consoleFiles: (() => Promise<readonly ConsoleFile[]>) | undefined
+    /** The port of the bus, which the console connects to. */
+    readonly busPort: number
+  }
+
+/** The open door of HTTP, and the streams that it has. */
+export type HttpServer = HttpDoor & { readonly streams: Streams }
+
+/** Opens it; a `StartError` where it cannot. */
+export function openHttp(deps: HttpDeps): HttpServer {
+  const { config, clock, metrics, versions, consoleFiles, busPort } = deps
+  const streams = createStreams({ ...deps, ...config })
+  const calls = createCalls({
+    ...deps,
+    limits: config,
+    admitGuest: createGuests({ ...deps, newGuestId: () => `api-${randomName(12)}` }),
+    streams,
+  })
+  const api = createApi({
+    limits: { ...config, apiRate: config.rateLimit === null ? null : config.apiRate },
+    clock,
+    metrics,
+    calls,
+    streams,
+    isOriginAllowed: (origin, host) => isOriginAllowed(origin, host, config.origins),
+  })
+  const version = { ...versionInfo, supported: [...versions] }
+  const door = serveHttp({
+    ...deps,
+    host: config.httpHost,
+    port: config.httpPort,
+    version,
+    api: config.api ? api : undefined,
+    maxBodyBytes: config.maxMessageBytes,
+    console:
+      consoleFiles !== undefined && config.console
+        ? createConsole({ files: consoleFiles, busPort, busUrl: config.consoleBusUrl, version: version.version })
+        : undefined,
+  })
+  return { ...door, streams }
+}
