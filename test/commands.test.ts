@@ -149,7 +149,7 @@ describe('each command answers in the form that it declares', () => {
     expect(taken.client).not.toHaveProperty('screen_name')
     expect(taken.client).toMatchObject({ avatar: 'a.png', personality: 'calm' })
     const { clients } = await run(user, 'list_clients', { limit: 1000 })
-    expect(clients).toContainEqual({ ...taken.client, queue_bytes: 0, behind: false })
+    expect(clients).toContainEqual({ ...taken.client, frames_received: 2, queue_bytes: 0, behind: false })
     for (const wrong of [
       { screen_name: 'a\nb' },
       { screen_name: 'a'.repeat(129) },

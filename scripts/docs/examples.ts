@@ -115,7 +115,7 @@ export const examples: { readonly [Name in CommandName]: CommandExample<Name> } 
   list_channels: { parameters: { room: 'science', limit: 50 }, result: { channels: [explore] } },
   list_clients: {
     parameters: { channel: 'science:*', limit: 50 },
-    result: { clients: [ada, bot].map((one) => ({ ...one, queue_bytes: 0, behind: false })) },
+    result: { clients: [ada, bot].map((one) => ({ ...one, frames_received: 3, queue_bytes: 0, behind: false })) },
   },
   channel_info: {
     parameters: { channel: 'science:explore' },

@@ -373,6 +373,18 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       ])
     })
 
+    test('who sends how much, also where several send to one channel', PATIENT, async () => {
+      const bus = await stage.bus()
+      const { page } = await stage.open(bus, '#/clients')
+      const list = page.getByRole('listbox', { name: 'Connected clients' })
+      for (const clientId of ['ada', 'bob']) {
+        const client = await stage.client(bus, { clientId })
+        await list.getByRole('option', { name: new RegExp(`^${clientId}`) }).waitFor()
+        for (let i = 0; i < 40; i++) client.publish('zoo:apes', { i })
+        await list.getByRole('option', { name: new RegExp(`^${clientId} .*[\\d.]+\\/s frames a second`) }).waitFor()
+      }
+    })
+
     test('figures and plots of the last minutes', PATIENT, async () => {
       const bus = await stage.bus()
       const bot = await stage.client(bus, { clientId: 'bot', clientType: 'ai-agent' })

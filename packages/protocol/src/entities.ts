@@ -52,9 +52,10 @@ export const Client = Type.Object({
 /** A connected client. */
 export type Client = Static<typeof Client>
 
-/** A client in a list: with how its delivery stands. */
+/** A client in a list: with what it sends, and how its delivery stands. */
 export const ListedClient = Type.Object({
   ...Client.properties,
+  frames_received: Type.Integer({ description: 'Frames that came from it since it connected, refused ones too.' }),
   queue_bytes: Type.Integer({ description: 'Bytes that were sent to it and that it has not read yet.' }),
   behind: Type.Boolean({ description: 'It reads too slowly for the live stream, and catches up from the log.' }),
 })

@@ -14,6 +14,24 @@ export const clientsRefused = signal<Refusal | undefined>(undefined)
 const MOST = 5000
 let isReading = false
 
+/** Frames a second of each client, between the last two lists. */
+const rates = new Map<string, { readonly frames: number; readonly at: number; readonly rate: number }>()
+
+/** Frames a second that came from a client. */
+export const rateOf = (id: string): number => rates.get(id)?.rate ?? 0
+
+function noteFrames(found: readonly ListedClient[]): void {
+  const at = performance.now()
+  const before = new Map(rates)
+  rates.clear()
+  for (const { client_id: id, frames_received: frames } of found) {
+    const last = before.get(id)
+    // One that has connected anew counts from the beginning.
+    const rate = last === undefined || frames < last.frames ? 0 : ((frames - last.frames) * 1000) / (at - last.at)
+    rates.set(id, { frames, at, rate })
+  }
+}
+
 /** Asks the bus anew. */
 export async function refreshClients(): Promise<void> {
   const bus = client.value
@@ -30,6 +48,7 @@ export async function refreshClients(): Promise<void> {
       found.push(...page.clients)
       cursor = page.cursor
     } while (cursor !== undefined && found.length < MOST)
+    noteFrames(found)
     clients.value = found
     isCut.value = cursor !== undefined
     clientsRefused.value = undefined

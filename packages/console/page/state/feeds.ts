@@ -68,7 +68,7 @@ export function unwatch(address: string): void {
 
 onBus('message', (message) => {
   const address = `${message.room}:${message.channel}`
-  noteReceived(address, message.from)
+  noteReceived(address)
   if (message.type === 'private') {
     feeds.get(INBOX)?.take(message)
     return

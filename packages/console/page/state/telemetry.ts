@@ -24,9 +24,8 @@ export const pulse = createPulse()
 /** Why telemetry cannot be had. */
 export const refused = signal<Refusal | undefined>(undefined)
 
-/** Messages a second by channel (`room:channel`) and by sender. */
+/** Messages a second by channel (`room:channel`). */
 export const channelRates = createRates()
-export const clientRates = createRates()
 
 let ids = 0
 const CHANNELS = ['integriguard:telemetry-stream', 'integriguard:dashboard-events']
@@ -71,17 +70,15 @@ function itemOf({ payload, from, timestamp }: Message): TelemetryItem | undefine
 let toldAt = Number.NEGATIVE_INFINITY
 
 /** A message that the console was sent: all that there is to go by where the bus does not tell what it routes. */
-export function noteReceived(address: string, from: string): void {
+export function noteReceived(address: string): void {
   const now = Date.now()
   if (now - toldAt < 10_000) return
   channelRates.add(address, 1, now)
-  clientRates.add(from, 1, now)
 }
 
-/** The messages of a channel within a tick, and who sent them, where all of them are of one. */
-function noteRouted({ body: { room, channel, client_id: from, count = 1 } }: TelemetryItem): void {
+/** The messages of a channel within a tick. */
+function noteRouted({ body: { room, channel, count = 1 } }: TelemetryItem): void {
   if (typeof count !== 'number') return
   toldAt = Date.now()
   if (typeof room === 'string' && typeof channel === 'string') channelRates.add(`${room}:${channel}`, count, toldAt)
-  if (typeof from === 'string') clientRates.add(from, count, toldAt)
 }

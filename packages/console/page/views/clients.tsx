@@ -6,10 +6,8 @@ import { Composer } from '../parts/composer.tsx'
 import { RefusalText } from '../parts/refusal.tsx'
 import { type Row, VirtualList } from '../parts/virtual-list.tsx'
 import { goTo, linkTo, place } from '../route.ts'
-import { clients, clientsRefused, isCut, refreshClients } from '../state/clients.ts'
-import { readings } from '../state/metrics.ts'
+import { clients, clientsRefused, isCut, rateOf, refreshClients } from '../state/clients.ts'
 import { type Refusal, run } from '../state/run.ts'
-import { clientRates } from '../state/telemetry.ts'
 import { Fact } from './overview.tsx'
 
 /** How often the list is asked for: seldom where it is long. */
@@ -22,7 +20,6 @@ export function Clients() {
   const filter = useSignal('')
   const chosenId = place.value.of
   const isMany = clients.value.length > FEW
-  readings.value
 
   useEffect(() => {
     void refreshClients()
@@ -96,7 +93,7 @@ function rowOf({
   subscriptions,
   queue_bytes: queue,
 }: ListedClient): Row {
-  const rate = clientRates.of(id, Date.now())
+  const rate = rateOf(id)
   return {
     content: (
       <>
@@ -106,7 +103,7 @@ function rowOf({
         <span class="tag">{type}</span>
         {rate > 0 && (
           <span class="figure rate">
-            {short(rate)}/s<span class="hidden"> messages a second</span>
+            {short(rate)}/s<span class="hidden"> frames a second</span>
           </span>
         )}
         {queue > 0 && (
@@ -126,7 +123,7 @@ function rowOf({
 
 function ClientPane({ client }: { client: ListedClient }) {
   const { client_id: id, subscriptions } = client
-  const rate = clientRates.of(id, Date.now())
+  const rate = rateOf(id)
   return (
     <>
       <div class="bar">
@@ -140,7 +137,7 @@ function ClientPane({ client }: { client: ListedClient }) {
         <Fact name="State" value={client.state} />
         <Fact name="Connected" value={clockTime(client.connected_at)} />
         <Fact name="Last activity" value={clockTime(client.last_activity)} />
-        <Fact name="Messages" value={rate > 0 ? `${short(rate)} a second` : 'none lately'} />
+        <Fact name="Sends" value={rate > 0 ? `${short(rate)} frames a second` : 'nothing lately'} />
         <Fact name="Unread by it" value={bytes(client.queue_bytes)} />
         <Fact name="Delivery" value={client.behind ? 'catching up from the log' : 'live'} />
       </dl>

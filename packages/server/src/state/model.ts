@@ -29,7 +29,8 @@ export type Client = {
   lastActivity: number
   /** The last sign of life, pongs too. */
   lastHeard: number
-  hasSpoken: boolean
+  /** Frames that came from it. */
+  frames: number
   readonly transport: Transport
   /** Direct joins. */
   readonly channels: Set<Channel>

@@ -25,17 +25,18 @@ export function clientView(client: Client, viewer: Viewer): ClientView {
     ...(screenName !== undefined && { screen_name: screenName }),
     ...(avatar !== undefined && { avatar }),
     ...(personality !== undefined && { personality }),
-    state: client.hasSpoken ? 'active' : 'connected',
+    state: client.frames > 0 ? 'active' : 'connected',
     connected_at: isoTime(client.connectedAt),
     last_activity: isoTime(client.lastActivity),
     subscriptions: subscriptionsOf(client, viewer).slice(0, MOST),
   }
 }
 
-/** A client with how its delivery stands. */
+/** A client with what it sends, and how its delivery stands. */
 export function listedClientView(client: Client, viewer: Viewer): ListedClient {
   return {
     ...clientView(client, viewer),
+    frames_received: client.frames,
     queue_bytes: client.transport.bufferedBytes(),
     behind: Iterator.from(client.listening.values()).some((state) => state !== 'live'),
   }

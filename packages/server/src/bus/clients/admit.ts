@@ -182,7 +182,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
         connectedAt: now,
         lastActivity: now,
         lastHeard: now,
-        hasSpoken: false,
+        frames: 0,
         transport,
         channels: new Set(),
         rooms: new Set(),

@@ -59,7 +59,7 @@ export function createGuests({ clock, clients, sessions, roleOf, newGuestId }: G
       connectedAt: now,
       lastActivity: now,
       lastHeard: now,
-      hasSpoken: true,
+      frames: 1,
       transport: new Nowhere(caller),
       channels: new Set(),
       rooms: new Set(),

@@ -161,7 +161,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
   const take = (intake: Intake, frame: string, now: number): void => {
     const { client } = intake
     client.lastActivity = now
-    client.hasSpoken = true
+    client.frames++
     if (isTooLarge(frame))
       return refuse(intake, null, new CodedError('message_too_large', { limit_bytes: limits.maxMessageBytes }))
     const envelope = readEnvelope(frame, readOptions, intake)
