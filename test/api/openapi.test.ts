@@ -4,7 +4,7 @@ import { createConfig, lintFromString } from '@redocly/openapi-core'
 
 const bus = await startBus()
 const source = await (await fetch(`${bus.httpUrl}/openapi.json`)).text()
-const config = await createConfig({ extends: ['recommended-strict'] })
+const config = await createConfig('extends: [recommended-strict]')
 
 const problemsOf = async (text: string) =>
   (await lintFromString({ source: text, absoluteRef: '/openapi.json', config })).map(

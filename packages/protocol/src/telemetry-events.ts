@@ -171,8 +171,11 @@ export type BusEventType = keyof typeof telemetryEvents
 /** All of them. */
 export const busEventTypes = Object.keys(telemetryEvents) as readonly BusEventType[]
 
+/** The payloads by type: worked out once, and not again wherever one is named. */
+type BusEventPayloads = { [Name in BusEventType]: Static<(typeof telemetryEvents)[Name]['payload']> }
+
 /** The payload of an event of that type. */
-export type BusEventPayload<Name extends BusEventType> = Static<(typeof telemetryEvents)[Name]['payload']>
+export type BusEventPayload<Name extends BusEventType> = BusEventPayloads[Name]
 
 /** The type of the event that stands for what was over the budget of another one; it comes in the channel of that one. */
 export const SUMMARY_EVENT = 'telemetry_summary'
