@@ -30,6 +30,8 @@ export type Seen = { readonly process: string; readonly at?: number } & (
   | { readonly f: 'end_room'; readonly room: string }
   /** The connection ended, and all that was begun with it. */
   | { readonly f: 'lost' }
+  /** An entry of a log that was lost with it. */
+  | { readonly f: 'stood'; readonly channel: string; readonly id: string; readonly position: string }
   /** An entry of the history at the end. */
   | { readonly f: 'history'; readonly channel: string; readonly id: string; readonly position: string }
 )
@@ -164,7 +166,12 @@ function checkReaders(
   const violations: Violation[] = []
   const inHistory = history.filter((seen) => seen.f === 'history')
   const all = Map.groupBy([...acknowledgements, ...inHistory], ({ channel }) => channel)
-  const placed = Map.groupBy([...inHistory, ...acknowledged(history)], ({ channel, id }) => `${channel} ${id}`)
+  // Also in a log that has been lost since: whoever has had the message gets no copy of that place either.
+  const stood = history.filter((seen) => seen.f === 'stood')
+  const placed = Map.groupBy(
+    [...inHistory, ...stood, ...acknowledged(history)],
+    ({ channel, id }) => `${channel} ${id}`,
+  )
   const byProcess = Map.groupBy(history, ({ process }) => process)
   for (const [process, seen] of byProcess) {
     const reader = readAll(process, seen, placed, violations)

@@ -1,11 +1,33 @@
 /** What may happen to the data of Redis while the bus uses it. */
 import { eventually, type TestRedis } from '@arqonbus/testing'
-import type { Fault } from '../../../support/rig/fault.ts'
+import type { Fault, Running } from '../../../support/rig/fault.ts'
 
 /** Whoever is told of a break by a fault that comes twice a run is told each time. */
 const lostTail: Pick<Fault, 'mayBreak' | 'isKept'> = {
   mayBreak: true,
   isKept: (acknowledgement, run) => !run.isDuringFault(acknowledgement, 0),
+}
+
+/** Takes down what stands in the logs, and empties Redis, with nothing in between: a message that is sent again afterwards stands in two places. */
+const TAKE_DOWN_AND_FLUSH = `
+  local found = {}
+  for _, key in ipairs(redis.call('KEYS', 'arqon:1:*:lab:*:s')) do
+    for _, entry in ipairs(redis.call('XRANGE', key, '-', '+')) do
+      found[#found + 1] = { key, entry[1], entry[2][2] .. entry[2][4] }
+    end
+  end
+  redis.call('FLUSHALL')
+  return found
+`
+
+async function flushAll({ redis, record }: Running): Promise<void> {
+  const found = (await redis.command('EVAL', TAKE_DOWN_AND_FLUSH, 0)) as [key: string, position: string, text: string][]
+  for (const [key, position, text] of found) {
+    const channel = /lab:[^:]+(?=:s$)/.exec(key)
+    const id = /"id": *"([^"]+)"/.exec(text)
+    if (channel === null || id === null) throw new Error(`${key} at ${position} is no message: ${text}`)
+    record.history.push({ process: 'redis', f: 'stood', channel: channel[0], id: id[1]!, position })
+  }
 }
 
 export const dataFaults: readonly Fault[] = [
@@ -42,7 +64,7 @@ export const dataFaults: readonly Fault[] = [
     ...lostTail,
     mustSee: ['acknowledged', 'gap'],
     async inject(run) {
-      await run.redis.command('FLUSHALL')
+      await flushAll(run)
       await run.counted('gap')
     },
   },
@@ -53,7 +75,7 @@ export const dataFaults: readonly Fault[] = [
     mustSee: ['acknowledged', 'gap', 'disconnected 1006'],
     async inject(run) {
       for (const line of [run.busLine, run.otherLine]) line.cut()
-      await run.redis.command('FLUSHALL')
+      await flushAll(run)
       await run.counted('gap')
     },
   },
