@@ -1,4 +1,4 @@
-import { findProgram } from '@arqonbus/testing'
+import { chromiumFlags, findProgram } from '@arqonbus/testing'
 import { type Browser, chromium } from 'playwright-core'
 
 /** What is missing, and how to get it; undefined where Chromium is there. */
@@ -10,6 +10,5 @@ export function chromiumMissing(): string | undefined {
 
 /** Starts Chromium without a window. It draws with the processor, as on a machine without a graphics card. */
 export function startChromium(): Promise<Browser> {
-  const flags = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-sync']
-  return chromium.launch({ executablePath: findProgram('chromium')!, args: flags })
+  return chromium.launch({ executablePath: findProgram('chromium')!, args: [...chromiumFlags] })
 }

@@ -2,6 +2,7 @@
 
 export { startBus, type TestBus } from './bus.ts'
 export { type Acknowledged, type CheckOptions, check, type Seen, type Violation, violationsText } from './checker.ts'
+export { chromiumFlags } from './chromium.ts'
 export {
   type Closed,
   type ConnectOptions,

@@ -1,20 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { chromiumFlags } from '@arqonbus/testing'
 
 /** What a page may answer with: the files by their paths. */
 export type Files = Record<string, { type: string; body: string }>
-
-const flags = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
 
 /** Opens `/` of the files in a real Chromium; resolves to the text that the page posts to `/done`. */
 export async function openInChromium(program: string, files: Files): Promise<string> {
@@ -35,7 +25,7 @@ export async function openInChromium(program: string, files: Files): Promise<str
         : new Response(file.body, { headers: { 'content-type': file.type } })
     },
   })
-  const child = Bun.spawn([program, ...flags, `--user-data-dir=${profile}`, server.url.href], {
+  const child = Bun.spawn([program, '--headless', ...chromiumFlags, `--user-data-dir=${profile}`, server.url.href], {
     stdout: 'ignore',
     stderr: 'ignore',
   })

@@ -1,8 +1,10 @@
 /** A real bus with its console, and a real Chromium that looks at it. */
+
 import { afterAll, afterEach, beforeAll } from 'bun:test'
 import { type Client, type ClientOptions, connect } from '@arqonbus/client'
 import { consoleFiles } from '@arqonbus/console'
 import { type Config, type RunningServer, startServer, testConfig } from '@arqonbus/server'
+import { chromiumFlags } from '@arqonbus/testing'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
 /** A page of the console, and what it must not do. */
@@ -22,18 +24,9 @@ export type Stage = {
   open(bus: RunningServer, place?: string, options?: BrowserContextOptions): Promise<ConsolePage>
 }
 
-const flags = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
-
 /** Starts a browser that runs without a window. */
-export const launch = (executablePath: string): Promise<Browser> => chromium.launch({ executablePath, args: flags })
+export const launch = (executablePath: string): Promise<Browser> =>
+  chromium.launch({ executablePath, args: [...chromiumFlags] })
 
 /** Makes the stage of a suite; one browser serves all its tests. */
 export function createStage(executablePath: string): Stage {

@@ -11,9 +11,9 @@ import type { Logger } from '../kit/logger.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { listenError } from '../kit/start-error.ts'
 import type { PublishToTopic, Transport } from '../state/transport.ts'
-import { chooseSubprotocol, offeredIn, readHandshake } from './handshake.ts'
+import { readHandshake } from './handshake.ts'
 import { createTransport } from './transport.ts'
-import { refusalOfUpgrade, type UpgradeRefusal } from './upgrade.ts'
+import { refusalOfUpgrade, saidBy, type UpgradeRefusal, upgrade } from './upgrade.ts'
 
 /** What the door goes by. */
 export type BusDoorOptions = {
@@ -87,27 +87,13 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
     isFull: () => sockets.size >= options.maxConnections,
   }
   const fetch = (request: Request, server: Server<SocketData>): Response | undefined => {
-    const { headers } = request
-    const refusal = refusalOfUpgrade(request, upgradeOptions)
-    if (refusal !== undefined) return refuse(refusal)
-    const chosen = chooseSubprotocol(offeredIn(headers), deps.versions)
-    const data: SocketData = { handshake: handshakeOf(request), intake: undefined, early: undefined }
-    // Without a header of ours Bun answers with the first that was offered, which may be a token; an empty one is left out.
-    const answer = { data, headers: { 'sec-websocket-protocol': chosen ?? '' } }
-    return server.upgrade(request, answer)
-      ? undefined
-      : refuse({ reason: 'bad_request', status: 400, text: 'This is no proper WebSocket upgrade.' })
+    const refusal =
+      refusalOfUpgrade(request, upgradeOptions) ??
+      upgrade(server, request, { handshake: handshakeOf(request), intake: undefined, early: undefined }, deps.versions)
+    return refusal && refuse(refusal)
   }
-
-  /** What is wrong with the parameters is told after the upgrade, so that a browser can read it. */
-  const handshakeOf = (request: Request): Arrival | CodedError => {
-    try {
-      return readHandshake(new URL(request.url), request.headers, { ...options, versions: deps.versions })
-    } catch (problem) {
-      if (problem instanceof CodedError) return problem
-      throw problem
-    }
-  }
+  const handshakeOf = ({ url, headers }: Request): Arrival | CodedError =>
+    saidBy(() => readHandshake(new URL(url), headers, { ...options, versions: deps.versions }))
 
   const publish: PublishToTopic = (topic, text) => server.publish(topic, text) > 0
 

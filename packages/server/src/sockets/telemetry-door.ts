@@ -21,9 +21,9 @@ import { listenError } from '../kit/start-error.ts'
 import type { Listener, Listeners } from '../state/listeners.ts'
 import type { PublishToTopic } from '../state/transport.ts'
 import { topicsOf } from '../telemetry/topics.ts'
-import { chooseSubprotocol, type ListenerArrival, offeredIn, readListenerHandshake } from './handshake.ts'
+import { type ListenerArrival, readListenerHandshake } from './handshake.ts'
 import { createTransport } from './transport.ts'
-import { refusalOfUpgrade, type UpgradeRefusal } from './upgrade.ts'
+import { refusalOfUpgrade, saidBy, type UpgradeRefusal, upgrade } from './upgrade.ts'
 
 /** What the door goes by. */
 export type TelemetryDoorOptions = {
@@ -93,23 +93,13 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
     isFull: () => sockets.size >= options.telemetryMaxConnections,
   }
   const fetch = (request: Request, server: Server<SocketData>): Response | undefined => {
-    const refusal = refusalOfUpgrade(request, upgradeOptions)
-    if (refusal !== undefined) return refuse(refusal)
-    const chosen = chooseSubprotocol(offeredIn(request.headers), deps.versions)
-    const data: SocketData = { handshake: handshakeOf(request), intake: undefined }
-    // Without a header of ours Bun answers with the first that was offered, which may be a token; an empty one is left out.
-    return server.upgrade(request, { data, headers: { 'sec-websocket-protocol': chosen ?? '' } })
-      ? undefined
-      : refuse({ reason: 'bad_request', status: 400, text: 'This is no proper WebSocket upgrade.' })
+    const refusal =
+      refusalOfUpgrade(request, upgradeOptions) ??
+      upgrade(server, request, { handshake: handshakeOf(request), intake: undefined }, deps.versions)
+    return refusal && refuse(refusal)
   }
-  const handshakeOf = (request: Request): ListenerArrival | CodedError => {
-    try {
-      return readListenerHandshake(new URL(request.url), request.headers, { ...options, versions: deps.versions })
-    } catch (problem) {
-      if (problem instanceof CodedError) return problem
-      throw problem
-    }
-  }
+  const handshakeOf = ({ url, headers }: Request): ListenerArrival | CodedError =>
+    saidBy(() => readListenerHandshake(new URL(url), headers, { ...options, versions: deps.versions }))
 
   const publish: PublishToTopic = (topic, text) => server.publish(topic, text) > 0
 

@@ -1,6 +1,7 @@
-/** What a door refuses before the upgrade (protocol §1). All else is refused behind it, so that a browser can read why. */
+/** The upgrade, the same at each door: what is refused before it (protocol §1), and what is told behind it, so that a browser can read why. */
+import { CodedError, type ProtocolVersions } from '@arqonbus/protocol'
 import type { RefusalReason } from '../kit/metric-table.ts'
-import { faultOfUpgrade, isOriginAllowed } from './handshake.ts'
+import { chooseSubprotocol, faultOfUpgrade, isOriginAllowed, offeredIn } from './handshake.ts'
 
 /** What a door goes by. */
 export type UpgradeOptions = {
@@ -40,4 +41,28 @@ export function refusalOfUpgrade(request: Request, options: UpgradeOptions): Upg
     return { reason: 'draining', status: 503, text: 'The bus is shutting down.', headers: RETRY_LATER }
   if (options.isFull()) return { reason: 'full', status: 503, text: 'The bus is full.', headers: RETRY_LATER }
   return undefined
+}
+
+/** Upgrades a request; a refusal where it is no proper one. */
+export function upgrade<Data>(
+  server: { upgrade(request: Request, answer: { data: Data; headers: Record<string, string> }): boolean },
+  request: Request,
+  data: Data,
+  versions: ProtocolVersions,
+): UpgradeRefusal | undefined {
+  const chosen = chooseSubprotocol(offeredIn(request.headers), versions)
+  // Without a header of ours Bun answers with the first that was offered, which may be a token; an empty one is left out.
+  const answer = { data, headers: { 'sec-websocket-protocol': chosen ?? '' } }
+  if (server.upgrade(request, answer)) return undefined
+  return { reason: 'bad_request', status: 400, text: 'This is no proper WebSocket upgrade.' }
+}
+
+/** What a request says, or what is wrong with its parameters: that is told after the upgrade. */
+export function saidBy<Said>(read: () => Said): Said | CodedError {
+  try {
+    return read()
+  } catch (problem) {
+    if (problem instanceof CodedError) return problem
+    throw problem
+  }
 }
