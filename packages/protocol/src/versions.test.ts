@@ -43,7 +43,7 @@ describe('beside a second version, 1.0 goes on', () => {
       envelope({ version: '2.0', urgency: 'high', metadata: { tag: 1 } }),
       bothVersions,
     ) as ReadEnvelope
-    const text = seal(answer, '2026-11-21T12:00:00.000Z', '1795262400000', 1)
+    const text = seal(answer, '2026-11-21T12:00:00.000Z', '1795262400000-', 1)
     expect(compile(DeliveredEnvelope)(JSON.parse(text))).toBeUndefined()
     expect(JSON.parse(text)).toEqual({
       version: CURRENT_VERSION,

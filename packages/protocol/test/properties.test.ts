@@ -96,7 +96,7 @@ describe('the reader', () => {
       fc.property(valueText, (value) => {
         const payload = `{"a":${value}}`
         const answer = read(envelopeWith(payload)) as ReadEnvelope
-        const sealed = seal(answer, '2026-11-21T12:00:00.000Z', '1', 1)
+        const sealed = seal(answer, '2026-11-21T12:00:00.000Z', '1-', 1)
         expect(sealed).toContain(`"payload":${payload},"metadata":{"position":"1-1"}}`)
         expect(JSON.parse(sealed).payload).toEqual(JSON.parse(payload))
       }),

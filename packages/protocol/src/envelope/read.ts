@@ -70,10 +70,11 @@ const usualRoute = new RegExp(
 const usualTimestamp = new RegExp(`${plainTimestampPattern}","payload":(?=\\{)`, 'y')
 const checkMetadata = compile(ClientMetadata)
 
-/** Metadata that ask for an acknowledgement and nothing else, as most do, by their text. */
-const usualMetadata: ReadonlyMap<string, Readonly<ClientMetadata>> = new Map(
-  ([true, ...durabilityLevels] as const).map((ack) => [JSON.stringify({ ack }), Object.freeze({ ack })]),
-)
+/** Metadata that ask for an acknowledgement and nothing else, as most do, with their text. */
+const usualMetadata: readonly { readonly text: string; readonly value: Readonly<ClientMetadata> }[] = [
+  true as const,
+  ...durabilityLevels,
+].map((ack) => ({ text: JSON.stringify({ ack }), value: Object.freeze({ ack }) }))
 
 /** The middle of a usual head, from behind the id to the timestamp: what kind of message goes from whom to where. */
 export type Route = Pick<ReadEnvelope, 'type' | 'room' | 'channel' | 'from'> & { readonly text: string }
@@ -156,8 +157,10 @@ const copyOf = (text: string): string => decoder.decode(encoder.encode(text))
 /** The metadata from `start` to the last brace but one. White space around it is for the careful way, so that both cut the same bytes. */
 function readUsualMetadata(text: string, start: number): Readonly<ClientMetadata> | undefined {
   const end = text.length - 1
-  const usual = usualMetadata.get(text.slice(start, end))
-  if (usual !== undefined) return usual
+  // Compared where it stands: to look one up in a map costs a copy and a hash of it.
+  for (const usual of usualMetadata) {
+    if (end - start === usual.text.length && text.startsWith(usual.text, start)) return usual.value
+  }
   if (text.charCodeAt(start) !== OPEN || text.charCodeAt(end - 1) !== CLOSE) return undefined
   const metadata = parse(text.slice(start, end)) as ClientMetadata | undefined
   if (metadata === undefined || checkMetadata(metadata) !== undefined) return undefined
@@ -263,16 +266,16 @@ function jointOf(metadata: Readonly<ClientMetadata> | undefined): string {
 /**
  * The text that is delivered: the envelope with the server's timestamp and its position as the last key of the metadata.
  *
- * `timestamp` is ISO 8601 with milliseconds and `Z`; the position is `<ms>-<n>`.
+ * `timestamp` is ISO 8601 with milliseconds and `Z`; the position is `<ms>-<n>`, and `upToN` is its first half with the dash.
  */
 export function seal(
   envelope: Pick<ReadEnvelope, 'head' | 'body' | 'joint'>,
   timestamp: string,
-  ms: string,
+  upToN: string,
   n: number,
 ): string {
-  // A list that is joined is one text at once. A template is pieces, which whoever reads it first puts together, and slower.
-  return [envelope.head, timestamp, envelope.body, envelope.joint, ms, '-', n, '"}}'].join('')
+  // Few pieces, for each costs. A list that is joined is one text at once. A template is pieces, which whoever reads it first puts together, and slower.
+  return [envelope.head, timestamp, envelope.body, envelope.joint, upToN, n, '"}}'].join('')
 }
 
 const fault = (code: ErrorCode, requestId: string | null, details: Record<string, unknown>): EnvelopeFault => ({

@@ -8,7 +8,7 @@ export const systemClock: Clock = { now: () => Date.now() }
 
 let cachedMs = Number.NaN
 let cachedIso = ''
-let cachedDecimal = ''
+let cachedUpToN = ''
 
 /** ISO 8601 with milliseconds and `Z`. The last answer is kept: a burst has one timestamp, and making one costs more than the rest of a stamp. */
 export function isoTime(ms: number): string {
@@ -16,14 +16,14 @@ export function isoTime(ms: number): string {
   return cachedIso
 }
 
-/** Milliseconds in decimal, kept likewise: for the first half of positions. */
-export function decimalTime(ms: number): string {
+/** The first half of a position with its dash, `<ms>-`, kept likewise. */
+export function positionUpToN(ms: number): string {
   if (ms !== cachedMs) cache(ms)
-  return cachedDecimal
+  return cachedUpToN
 }
 
 function cache(ms: number): void {
   cachedMs = ms
   cachedIso = new Date(ms).toISOString()
-  cachedDecimal = String(ms)
+  cachedUpToN = `${ms}-`
 }

@@ -1,6 +1,6 @@
 /** The log in the memory of this process: it answers at once. What it acknowledges is at level `memory`, which is true. */
 import { CodedError, type Position, seal } from '@arqonbus/protocol'
-import { type Clock, decimalTime, isoTime } from '../kit/clock.ts'
+import { type Clock, isoTime, positionUpToN } from '../kit/clock.ts'
 import { textBytes } from '../kit/text.ts'
 import {
   type Bounds,
@@ -152,7 +152,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     const ms = this.#ms
     const n = ++this.#n
     if (draft.remembered) shared.dedup.add(print, ms, n, now)
-    const entry = { ms, n, text: seal(draft.envelope, isoTime(ms), decimalTime(ms), n) }
+    const entry = { ms, n, text: seal(draft.envelope, isoTime(ms), positionUpToN(ms), n) }
     this.#keep(entry)
     listener.appended(this.#subject, entry, draft)
   }

@@ -39,9 +39,9 @@ class BunTransport<Data> implements Transport {
 
   /** The runtime writes what was published when the tick is over, once for each socket; what is sent goes out by itself. */
   sendBehindPublished(text: string): void {
-    if (this.#socket.readyState !== OPEN) return
     this.#metrics.bytesOut += text.length
     if (this.#ownTopic === undefined) {
+      if (this.#socket.readyState !== OPEN) return
       this.#ownTopic = `@${++transports}`
       this.#socket.subscribe(this.#ownTopic)
     }

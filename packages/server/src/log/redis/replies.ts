@@ -1,7 +1,7 @@
 /** What the scripts answer, read. */
 import type { Position } from '@arqonbus/protocol'
 import { parsePosition, seal } from '@arqonbus/protocol'
-import { decimalTime, isoTime } from '../../kit/clock.ts'
+import { isoTime, positionUpToN } from '../../kit/clock.ts'
 import type { Entry } from '../contract.ts'
 
 /** What became of one message of a call. */
@@ -82,7 +82,7 @@ export function pageIn(answer: readonly string[]): ReadAnswer {
 
 /** An entry from its stored parts: `head` up to the timestamp's value, `rest` from behind it to the position's. */
 export function entryOf({ ms, n }: Position, head: string, rest: string): Entry {
-  return { ms, n, text: seal({ head, body: rest, joint: '' }, isoTime(ms), decimalTime(ms), n) }
+  return { ms, n, text: seal({ head, body: rest, joint: '' }, isoTime(ms), positionUpToN(ms), n) }
 }
 
 /** One message that was announced. */
