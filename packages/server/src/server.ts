@@ -37,6 +37,7 @@ import { createMetrics, type Metrics } from './kit/metrics.ts'
 import { randomName } from './kit/random-name.ts'
 import { createKeyCheck } from './kit/secrets.ts'
 import { byTimer, type Every } from './kit/timer.ts'
+import { createTurns } from './kit/turns.ts'
 import { openBusDoor } from './sockets/bus-door.ts'
 import { createClients } from './state/clients.ts'
 import { createIdleQueue } from './state/idle.ts'
@@ -234,7 +235,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     isKnown: (id) => clients.get(id) !== undefined || sessions.get(id) !== undefined,
     routed: reports.routed,
   })
-  const join = createJoin({ metrics, places, membership, inboxOf: ownInbox })
+  const turns = createTurns(clock)
+  const join = createJoin({ metrics, places, membership, inboxOf: ownInbox, turns })
   const isAdminKey = createKeyCheck(config.adminKey)
   const roleOf = createRoleOf(isAdminKey)
   const newClientId = () => `client-${randomName(12)}`
@@ -346,6 +348,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       frames,
       admission,
       receive,
+      turns,
       isDraining: () => isDraining,
     }),
   )

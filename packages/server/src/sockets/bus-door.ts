@@ -8,8 +8,10 @@ import { faultOf } from '../bus/receive/faults.ts'
 import { createIntake, type Intake, type Receive } from '../bus/receive/receive.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Logger } from '../kit/logger.ts'
+import type { Maybe } from '../kit/maybe.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { listenError } from '../kit/start-error.ts'
+import type { Turns } from '../kit/turns.ts'
 import type { PublishToTopic, Transport } from '../state/transport.ts'
 import { readHandshake } from './handshake.ts'
 import { createTransport } from './transport.ts'
@@ -35,6 +37,7 @@ export type BusDoorDeps = {
   readonly frames: Frames
   readonly admission: Admission
   readonly receive: Receive
+  readonly turns: Turns
   /** True while nobody new is let in. */
   readonly isDraining: () => boolean
 }
@@ -86,12 +89,18 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
     isDraining: deps.isDraining,
     isFull: () => sockets.size >= options.maxConnections,
   }
-  const fetch = (request: Request, server: Server<SocketData>): Response | undefined => {
-    const refusal =
-      refusalOfUpgrade(request, upgradeOptions) ??
-      upgrade(server, request, { handshake: handshakeOf(request), intake: undefined, early: undefined }, deps.versions)
-    return refusal && refuse(refusal)
-  }
+  const fetch = (request: Request, server: Server<SocketData>): Maybe<Response | undefined> =>
+    deps.turns.take(() => {
+      const refusal =
+        refusalOfUpgrade(request, upgradeOptions) ??
+        upgrade(
+          server,
+          request,
+          { handshake: handshakeOf(request), intake: undefined, early: undefined },
+          deps.versions,
+        )
+      return refusal && refuse(refusal)
+    })
   const handshakeOf = ({ url, headers }: Request): Arrival | CodedError =>
     saidBy(() => readHandshake(new URL(url), headers, { ...options, versions: deps.versions }))
 

@@ -87,9 +87,7 @@ export async function simulate({ seed, log, steps }: SimulationOptions): Promise
       see: (seen) => history.push({ ...seen, at: history.length }),
     }),
   )
-  const turn = async () => {
-    if (slow !== undefined) await new Promise((resolve) => setImmediate(resolve))
-  }
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
   const tick = () => {
     for (const task of tasks) task()
   }

@@ -10,6 +10,7 @@ import {
 } from '@arqonbus/protocol'
 import { all, type Maybe, then } from '../../kit/maybe.ts'
 import type { Metrics } from '../../kit/metrics.ts'
+import type { Turns } from '../../kit/turns.ts'
 import type { Located, Log } from '../../log/contract.ts'
 import { type Channel, type Client, mayEnter, type Outlet, type Room } from '../../state/model.ts'
 import type { Membership } from './membership.ts'
@@ -40,13 +41,15 @@ export type JoinDeps = {
   readonly places: Places
   readonly membership: Membership
   readonly inboxOf: (client: Client) => { readonly log: Log; readonly outlet: Outlet }
+  /** After a break a crowd comes back at once, and each joins all that it had. */
+  readonly turns: Turns
 }
 
 /** Room-wide joins list so many heads at most; a room with more channels cannot be recovered as a whole. */
 const MOST_HEADS = 1000
 
 /** Makes it. */
-export function createJoin({ metrics, places, membership, inboxOf }: JoinDeps): Join {
+export function createJoin({ metrics, places, membership, inboxOf, turns }: JoinDeps): Join {
   const joinChannel = (client: Client, asker: Asker, request: JoinRequest): Maybe<() => JoinResult> => {
     const since = onePosition(request.since, 'since')
     const sinceId = oneId(request.since_id)
@@ -137,12 +140,21 @@ export function createJoin({ metrics, places, membership, inboxOf }: JoinDeps): 
     return request.channel === WHOLE_ROOM ? joinRoom(client, asker, request) : joinChannel(client, asker, request)
   }
 
-  return (client, asker, request) =>
-    then(ask(client, asker, request), (take) => () => {
-      // Whoever has gone while the logs were asked has left everything, and would stay in what it joined now.
-      if (client.isClosing) throw new CodedError('client_not_found', { client_id: client.id })
+  /** Whoever has gone while it waited has left everything, and would stay in what it joined now. */
+  const refuseGone = (client: Client) => {
+    if (client.isClosing) throw new CodedError('client_not_found', { client_id: client.id })
+  }
+
+  return (client, asker, request) => {
+    const asked = turns.take(() => {
+      refuseGone(client)
+      return ask(client, asker, request)
+    })
+    return then(asked, (take) => () => {
+      refuseGone(client)
       return take()
     })
+  }
 }
 
 /** Asks a log; without `since` it is enough to know where it stands, and where it is away, not even that. */
