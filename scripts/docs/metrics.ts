@@ -8,14 +8,13 @@ import {
   connectOutcomes,
   expiryReasons,
   limitNames,
-  type MetricEntry,
-  metricEntries,
   recoveryOutcomes,
   refusalReasons,
   statuses,
   storageDrivers,
   telemetryDropReasons,
-} from '@arqonbus/server/metrics'
+} from '@arqonbus/server/metric-labels'
+import { type MetricEntry, metricEntries } from '@arqonbus/server/metrics'
 import { generatedFrom, type Page, page, table } from './page.ts'
 
 const words = (list: readonly string[]) => list.map((word) => `\`${word}\``).join(', ')

@@ -1,16 +1,12 @@
 /** The HTTP API of a bus with a real Redis behind it: answers that come later. */
-import { afterEach, expect, test } from 'bun:test'
-import { eventually, startBus, startRedis, type TestRedis, withProgram } from '@arqonbus/testing'
+import { expect, test } from 'bun:test'
+import { eventually, redisPerTest, startBus, withProgram } from '@arqonbus/testing'
 import { as, caller, messagesOf, openStream } from '../api/call.ts'
 
 withProgram('redis-server', 'calls by HTTP, with Redis', () => {
-  const opened: TestRedis[] = []
-  afterEach(async () => {
-    for (const redis of opened.splice(0)) await redis.stop()
-  })
+  const start = redisPerTest()
   const setUp = async () => {
-    const redis = await startRedis()
-    opened.push(redis)
+    const redis = await start()
     const settings = { redisUrl: redis.url, redisTimeoutMs: 200 }
     const bus = await startBus(settings)
     return { redis, settings, bus, call: caller(bus.httpUrl) }

@@ -1,26 +1,13 @@
 /** When Redis goes away: what still works, what is refused, what is held, and what becomes of it (protocol §5). */
-import { afterEach, expect, test } from 'bun:test'
-import {
-  eventually,
-  type Frame,
-  refusal,
-  startBus,
-  startRedis,
-  type TestBus,
-  type TestRedis,
-  withProgram,
-} from '@arqonbus/testing'
+import { expect, test } from 'bun:test'
+import { eventually, type Frame, redisPerTest, refusal, startBus, type TestBus, withProgram } from '@arqonbus/testing'
 
 const TIMEOUT_MS = 200
 
 withProgram('redis-server', 'while Redis is away', () => {
-  const opened: TestRedis[] = []
-  afterEach(async () => {
-    for (const redis of opened.splice(0)) await redis.stop()
-  })
+  const start = redisPerTest()
   const setUp = async (config: Parameters<typeof startBus>[0] = {}) => {
-    const redis = await startRedis()
-    opened.push(redis)
+    const redis = await start()
     const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: TIMEOUT_MS, ...config })
     return { redis, bus }
   }
@@ -162,8 +149,7 @@ withProgram('redis-server', 'while Redis is away', () => {
   })
 
   test('a Redis that is not there at the start is no reason not to start, and is used when it comes', async () => {
-    const redis = await startRedis()
-    opened.push(redis)
+    const redis = await start()
     await redis.kill()
     const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: TIMEOUT_MS })
     expect(await health(bus)).toMatchObject({ status: 'degraded' })

@@ -1,15 +1,11 @@
 /** How the durability level follows from what Redis says of itself. */
-import { afterEach, expect, test } from 'bun:test'
-import { type RedisOptions, startBus, startRedis, type TestRedis, withProgram } from '@arqonbus/testing'
+import { expect, test } from 'bun:test'
+import { type RedisOptions, redisPerTest, startBus, type TestRedis, withProgram } from '@arqonbus/testing'
 
 withProgram('redis-server', 'the level of a Redis', () => {
-  const opened: TestRedis[] = []
-  afterEach(async () => {
-    for (const redis of opened.splice(0)) await redis.stop()
-  })
+  const start = redisPerTest()
   const levelOf = async (options: RedisOptions, prepare: (redis: TestRedis) => Promise<unknown> = async () => {}) => {
-    const redis = await startRedis(options)
-    opened.push(redis)
+    const redis = await start(options)
     await prepare(redis)
     const ann = await (await startBus({ redisUrl: redis.url })).connect()
     return ann.welcome.durability

@@ -1,26 +1,11 @@
 /** Nobody is told a durability level that is not true (protocol §5). */
-import { afterEach, expect, test } from 'bun:test'
-import {
-  eventually,
-  type RedisOptions,
-  refusal,
-  startBus,
-  startRedis,
-  type TestRedis,
-  withProgram,
-} from '@arqonbus/testing'
+import { expect, test } from 'bun:test'
+import { eventually, type RedisOptions, redisPerTest, refusal, startBus, withProgram } from '@arqonbus/testing'
 
 for (const program of ['redis-server', 'valkey-server'] as const) {
   withProgram(program, `the durability level of ${program}`, () => {
-    const opened: TestRedis[] = []
-    afterEach(async () => {
-      for (const redis of opened.splice(0)) await redis.stop()
-    })
-    const start = async (options: RedisOptions = {}) => {
-      const redis = await startRedis({ program, ...options })
-      opened.push(redis)
-      return redis
-    }
+    const startAny = redisPerTest()
+    const start = (options: RedisOptions = {}) => startAny({ program, ...options })
     const publish = { channel: 'a', metadata: { ack: true } }
 
     test('is `disk` where Redis syncs before each answer, and then `disk` may be asked for', async () => {

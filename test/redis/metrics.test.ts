@@ -1,27 +1,11 @@
 /** Metrics of Redis: whether it is there, what it gives, how long it takes, what it lost. */
-import { afterEach, expect, test } from 'bun:test'
-import {
-  eventually,
-  type RedisOptions,
-  startBus,
-  startRedis,
-  type TestBus,
-  type TestRedis,
-  withProgram,
-} from '@arqonbus/testing'
+import { expect, test } from 'bun:test'
+import { eventually, redisPerTest, startBus, type TestBus, type TestRedis, withProgram } from '@arqonbus/testing'
 
 const TIMEOUT_MS = 400
 
 withProgram('redis-server', 'the metrics of Redis', () => {
-  const opened: TestRedis[] = []
-  afterEach(async () => {
-    for (const redis of opened.splice(0)) await redis.stop()
-  })
-  const start = async (options: RedisOptions = {}) => {
-    const redis = await startRedis(options)
-    opened.push(redis)
-    return redis
-  }
+  const start = redisPerTest()
   const busOn = (redis: TestRedis, config: Parameters<typeof startBus>[0] = {}) =>
     startBus({ redisUrl: redis.url, redisTimeoutMs: TIMEOUT_MS, ...config })
   const becomes = (bus: TestBus, sample: string, value: number) =>

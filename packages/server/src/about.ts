@@ -4,7 +4,7 @@ import type { Greeting } from './bus/clients/admit.ts'
 import type { BusLog } from './bus/publish/draft.ts'
 import { type Config, longestFrame } from './config/index.ts'
 import { type Clock, isoTime } from './kit/clock.ts'
-import type { Status } from './kit/metric-table.ts'
+import type { Status } from './kit/metric-labels.ts'
 import { versionInfo } from './kit/version.ts'
 
 /** What it is known by. */

@@ -34,6 +34,7 @@ export {
 } from './raw-socket.ts'
 export { type RedisOptions, startRedis, type TestRedis } from './redis.ts'
 export { openRedisLog, type RedisLogUnderTest } from './redis-log.ts'
+export { redisPerTest } from './redis-per-test.ts'
 export { type SimulationOptions, type SimulationResult, simulate } from './simulation/simulate.ts'
 export { createSlowLog, type Failure, type SlowLog, type SlowLogWaiting } from './slow-log.ts'
 export {

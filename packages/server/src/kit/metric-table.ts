@@ -1,8 +1,7 @@
 /**
  * Every metric, declared once: `/metrics` and `docs/reference/metrics.md` come from here. Values of labels are from fixed tables
- * of ours; nothing a client sends can add one.
+ * of ours, `metric-labels.ts`.
  */
-import { SUMMARY_EVENT, telemetryEvents } from '@arqonbus/protocol'
 
 /** Counters without a label: number fields of `Metrics`, which the code that counts increments. */
 export const counters = {
@@ -95,107 +94,6 @@ export const labelled = {
     help: 'Telemetry events that were not told, or not to one listener, by reason.',
   },
 } as const
-
-/** What a log says of a message: it has it now, it had it, it is kept until Redis is back, or it is not taken. */
-export const appendOutcomes = ['appended', 'duplicate', 'held', 'refused'] as const
-
-/** What a log says of a message. */
-export type AppendOutcome = (typeof appendOutcomes)[number]
-
-/** What comes of a recovery: everything that was missed, or why not (protocol §5). */
-export const recoveryOutcomes = ['recovered', 'trimmed', 'reset', 'diverged', 'too_far'] as const
-
-/** What comes of a recovery. */
-export type RecoveryOutcome = (typeof recoveryOutcomes)[number]
-
-/** Why a log goes on from elsewhere (protocol §5, gap notices). */
-export const breakReasons = ['trimmed', 'reset', 'lost'] as const
-
-/** Why a log goes on from elsewhere. */
-export type BreakReason = (typeof breakReasons)[number]
-
-/** What comes of a try to connect to Redis. */
-export const connectOutcomes = ['ready', 'failed'] as const
-
-/** What comes of a try to connect to Redis. */
-export type ConnectOutcome = (typeof connectOutcomes)[number]
-/** What the events of telemetry are counted by: the types of the bus, and `other` for those of clients. */
-export const telemetryTypes = [...Object.keys(telemetryEvents), SUMMARY_EVENT, 'other']
-
-/** Why an event of telemetry is not told: over its type's budget, so that it is part of a summary; or its listener does not keep up. */
-export const telemetryDropReasons = ['budget', 'slow'] as const
-
-/** Why an event of telemetry is not told. */
-export type TelemetryDropReason = (typeof telemetryDropReasons)[number]
-
-/** Why a message leaves the history: its log is full, it is too old, all logs together are too large, or its channel was deleted. */
-export const expiryReasons = ['length', 'age', 'bytes', 'deleted'] as const
-
-/** Why a message leaves the history. */
-export type ExpiryReason = (typeof expiryReasons)[number]
-
-/** Why a connection is refused, before or after the upgrade. */
-export const refusalReasons = [
-  'full',
-  'origin',
-  'bad_request',
-  'bad_parameter',
-  'unauthenticated',
-  'forbidden',
-  'client_id_in_use',
-  'rate',
-  'draining',
-] as const
-
-/** Why a connection is refused. */
-export type RefusalReason = (typeof refusalReasons)[number]
-
-/** Limits that a client can run into. */
-export const limitNames = [
-  'connections',
-  'message_bytes',
-  'depth',
-  'message_rate',
-  'command_rate',
-  'rooms',
-  'channels',
-  'participants',
-  'room_participants',
-  'subscriptions',
-  'dedup_bytes',
-  'redis_held_bytes',
-  'telemetry_connections',
-  'api_requests',
-  'api_streams',
-  'api_rate',
-] as const
-
-/** A limit that a client can run into. */
-export type LimitName = (typeof limitNames)[number]
-
-/** Limits whose configured value is served: those above, and those that nobody is refused for. Each is named by what it counts. */
-export const configuredLimits = [
-  ...limitNames,
-  'sessions',
-  'history_bytes',
-  'redis_queue_bytes',
-  'slow_bytes',
-  'cut_bytes',
-  'open_files',
-  'memory_bytes',
-] as const
-
-/** A limit whose value is served. */
-export type ConfiguredLimit = (typeof configuredLimits)[number]
-
-/** How a bus can be. */
-export const statuses = ['ok', 'degraded', 'draining'] as const
-
-/** How a bus is. */
-export type Status = (typeof statuses)[number]
-
-/** Where messages are kept. */
-export const storageDrivers = ['memory', 'redis'] as const
 
 /** Gauges that the server supplies: read when `/metrics` is asked for. Of those with states, the one in force is 1, the others 0. */
 export const gauges = {

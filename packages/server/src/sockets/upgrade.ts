@@ -1,6 +1,6 @@
 /** The upgrade, the same at each door: what is refused before it (protocol §1), and what is told behind it, so that a browser can read why. */
 import { CodedError, type ProtocolVersions } from '@arqonbus/protocol'
-import type { RefusalReason } from '../kit/metric-table.ts'
+import type { RefusalReason } from '../kit/metric-labels.ts'
 import { chooseSubprotocol, faultOfUpgrade, isOriginAllowed, offeredIn } from './handshake.ts'
 
 /** What a door goes by. */

@@ -1,7 +1,7 @@
 /** Answers: the one place that tells a client what became of its frame, on its connection or, where it called by HTTP, to its caller. */
 import type { CodedError, ErrorCode, ReadEnvelope } from '@arqonbus/protocol'
 import type { Logger } from '../../kit/logger.ts'
-import type { LimitName } from '../../kit/metric-table.ts'
+import type { LimitName } from '../../kit/metric-labels.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import type { Acknowledged } from '../../state/caller.ts'
 import type { Client } from '../../state/model.ts'

@@ -5,7 +5,7 @@
  */
 import { CodedError } from '@arqonbus/protocol'
 import type { Clock } from '../../kit/clock.ts'
-import type { LimitName } from '../../kit/metric-table.ts'
+import type { LimitName } from '../../kit/metric-labels.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import { type Bucket, type Rate, takeFrom, waitMs } from '../../limits/bucket.ts'
 import { type Answer, methodNotAllowed, refusal } from '../answer.ts'
