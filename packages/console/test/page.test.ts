@@ -377,12 +377,13 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       const bus = await stage.bus()
       const { page } = await stage.open(bus, '#/clients')
       const list = page.getByRole('listbox', { name: 'Connected clients' })
-      for (const clientId of ['ada', 'bob']) {
-        const client = await stage.client(bus, { clientId })
-        await list.getByRole('option', { name: new RegExp(`^${clientId}`) }).waitFor()
-        for (let i = 0; i < 40; i++) client.publish('zoo:apes', { i })
-        await list.getByRole('option', { name: new RegExp(`^${clientId} .*[\\d.]+\\/s frames a second`) }).waitFor()
-      }
+      const ids = ['ada', 'bob']
+      const shown = (words: string) =>
+        Promise.all(ids.map((id) => list.getByRole('option', { name: new RegExp(`^${id}${words}`) }).waitFor()))
+      const clients = await Promise.all(ids.map((clientId) => stage.client(bus, { clientId })))
+      await shown('')
+      for (const client of clients) for (let i = 0; i < 40; i++) client.publish('zoo:apes', { i })
+      await shown(' .*[\\d.]+\\/s frames a second')
     })
 
     test('figures and plots of the last minutes', PATIENT, async () => {
