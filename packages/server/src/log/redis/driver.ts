@@ -30,7 +30,9 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
   const logs = new Map<string, AnyLog>()
   /** Logs with something at hand, the one that got something longest ago first. */
   const tails = new Set<AnyLog>()
-  let atHand = { messages: 0, bytes: 0 }
+  /** The one that was told last: it stands at the end of `tails` already. */
+  let newest: AnyLog | undefined
+  const atHand = { messages: 0, bytes: 0 }
   let listener: LogListener<Subject, D>
   let generation = 0
   let identity: string = crypto.randomUUID()
@@ -222,17 +224,24 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     // Redis answers behind what it has announced on the same connection.
     heard: () => ask(async ({ news }) => void (await news.ping())),
     kept(log, messages, bytes) {
-      atHand = { messages: atHand.messages + messages, bytes: atHand.bytes + bytes }
-      tails.delete(log)
-      tails.add(log)
+      atHand.messages += messages
+      atHand.bytes += bytes
+      if (log !== newest) {
+        tails.delete(log)
+        tails.add(log)
+        newest = log
+      }
+      if (atHand.bytes <= options.tailBytes) return
       for (const oldest of tails) {
-        if (atHand.bytes <= options.tailBytes) break
         oldest.forget()
+        if (atHand.bytes <= options.tailBytes) break
       }
     },
     forgot(log, messages, bytes) {
-      atHand = { messages: atHand.messages - messages, bytes: atHand.bytes - bytes }
+      atHand.messages -= messages
+      atHand.bytes -= bytes
       tails.delete(log)
+      if (log === newest) newest = undefined
     },
     closed(log, isDeleted) {
       if (logs.get(log.name) === log) logs.delete(log.name)
