@@ -24,6 +24,7 @@ export const connectOutcomes = ['ready', 'failed'] as const
 
 /** What comes of a try to connect to Redis. */
 export type ConnectOutcome = (typeof connectOutcomes)[number]
+
 /** What the events of telemetry are counted by: the types of the bus, and `other` for those of clients. */
 export const telemetryTypes = [...Object.keys(telemetryEvents), SUMMARY_EVENT, 'other']
 
