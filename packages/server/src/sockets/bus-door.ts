@@ -91,6 +91,8 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
   }
   const fetch = (request: Request, server: Server<SocketData>): Maybe<Response | undefined> =>
     deps.turns.take(() => {
+      // Whoever has gone while it waited is no bad request.
+      if (request.signal.aborted) return undefined
       const refusal =
         refusalOfUpgrade(request, upgradeOptions) ??
         upgrade(

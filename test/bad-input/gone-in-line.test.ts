@@ -1,0 +1,25 @@
+/** Whoever knocks in a crowd and has gone before its turn: nobody is let in for it, and nothing is called wrong. */
+import { expect, test } from 'bun:test'
+import { connect } from 'node:net'
+import { eventually, startBus } from '@arqonbus/testing'
+
+const CROWD = 1000
+const knock = (id: number) =>
+  `GET /?client_id=gone-${id}&join=a:b HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n`
+
+test('a crowd that knocks and goes leaves nothing behind, and none of it is a bad request', async () => {
+  const bus = await startBus()
+  const port = Number(new URL(bus.busUrl).port)
+  const ends = Array.from({ length: CROWD }, async (_, id) => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const socket = connect(port, '127.0.0.1', () => socket.write(knock(id), () => socket.destroy()))
+    socket.on('error', () => {}).on('close', () => resolve())
+    await promise
+  })
+  await Promise.all(ends)
+  const ann = await bus.as('ann', 'science:a')
+  await eventually(async () => expect(await bus.metric('arqonbus_connections')).toBe(1))
+  expect(await bus.metric('arqonbus_subscriptions')).toBe(1)
+  expect(await bus.metric('arqonbus_connections_refused_total{reason="bad_request"}')).toBe(0)
+  expect(await ann.command('ping')).toBeDefined()
+})
