@@ -157,6 +157,17 @@ describe('keys by the hundred thousand hold up nobody', () => {
   })
 })
 
+test('no control character gets in raw, wherever in a frame it stands', async () => {
+  const whole = envelope({ payload: '{"a":"b","c":[1]}', metadata: '{"d":"e","ack":true}' })
+  const controls = ['\0', '\b', '\v', '\f', '\x1b', '\x1e', '\x1f']
+  for (const control of controls) {
+    for (let i = 0; i <= whole.length; i++) eve.raw(whole.slice(0, i) + control + whole.slice(i))
+    const frames = await eve.everything()
+    expect(frames).toHaveLength(whole.length + 1)
+    expect(new Set(frames.map((frame) => onlyRefusal([frame]).code))).toEqual(new Set(['invalid_json']))
+  }
+})
+
 describe('texts that are hostile to patterns hold up nobody', () => {
   const long = (text: string) => text.repeat(Math.floor(MiB / text.length))
   const texts: Record<string, () => string> = {

@@ -22,7 +22,7 @@ const dropOnReconnect: Mutation = {
 
 const forgetDedup: Mutation = {
   file: 'packages/server/src/log/redis/lua/append.lua',
-  line: "local found = print ~= '' and (redis.call('HGET', young, print) or redis.call('HGET', old, print))",
+  line: 'local found = remembered[print]',
   becomes: 'local found = false',
 }
 

@@ -14,3 +14,9 @@ export function contentKeys(metadata: ReadEnvelope['metadata']): readonly string
   }
   return keys?.sort() ?? NONE
 }
+
+/** True where two messages say the same. */
+export const isSameContent = (one: ReadEnvelope, other: ReadEnvelope): boolean => contentOf(one) === contentOf(other)
+
+const contentOf = ({ type, payloadText, metadata }: ReadEnvelope): string =>
+  JSON.stringify([type, payloadText, ...contentKeys(metadata).map((key) => [key, metadata![key]])])

@@ -26,8 +26,8 @@ export type LinkUser = {
   ready(): void
   /** From now on it is away. */
   away(): void
-  /** Something was announced. */
-  heard?(channel: string, message: string): void
+  /** Something was announced. The buffer is used again when this has returned. */
+  heard?(message: Buffer): void
 }
 
 /** The link. */
@@ -93,8 +93,8 @@ export function createRedisLink(options: LinkOptions): RedisLink {
       connection.on('error', (problem) => drop(connections, nameOfFault(problem)))
       connection.on('close', () => drop(connections, 'closed'))
     }
-    connections.news.on('smessage', (channel: string, message: string) => {
-      for (const user of users) user.heard?.(channel, message)
+    connections.news.on('smessageBuffer', (_channel: Buffer, message: Buffer) => {
+      for (const user of users) user.heard?.(message)
     })
     try {
       await inTime(Promise.all(all.map((connection) => connection.connect())), timeoutMs)

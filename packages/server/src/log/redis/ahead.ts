@@ -1,12 +1,12 @@
 /** News of one log that came out of turn: they wait here, one for each number, until what is before them has been told. */
 import type { Position } from '@arqonbus/protocol'
+import type { Pieces } from './replies.ts'
 import type { Waited } from './waits.ts'
 
 /** News of one position. */
 export type Told<D> = {
   readonly position: Position
-  readonly head: string
-  readonly rest: string
+  readonly pieces: Pieces
   /** True where this node has appended it. */
   readonly isOwn: boolean
   /** The draft that it was, where somebody waits for its outcome. */

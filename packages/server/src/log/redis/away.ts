@@ -2,14 +2,14 @@
  * What happens to messages while Redis is away: those that ask for no more than `memory` are held, in order; everything else is refused. What was under way
  * when it went has no known outcome; whether it was done shows when Redis is back (`fence.lua`), and what was not is appended then, before anything newer.
  */
-import { CodedError, type ReadEnvelope } from '@arqonbus/protocol'
+import { CodedError } from '@arqonbus/protocol'
+import { isSameContent } from '../content.ts'
 import type { Draft, LogListener } from '../contract.ts'
 import type { Call } from './calls.ts'
 import { createHeld } from './held.ts'
 import { type Item, messageOf } from './item.ts'
 import type { RedisLog } from './log.ts'
 import type { RedisLogOptions } from './options.ts'
-import { createPrints } from './prints.ts'
 
 /** When to try again what was refused because Redis is away. */
 const RETRY_AFTER_MS = 1000
@@ -98,8 +98,5 @@ export function createAway<Subject, D extends Draft>(
     takeAll: () => held.takeAll(),
   }
 }
-
-const { ofContent } = createPrints()
-const isSameContent = (one: ReadEnvelope, other: ReadEnvelope): boolean => ofContent(one) === ofContent(other)
 
 const nothing = () => {}

@@ -93,30 +93,27 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     { draft, owner }: Item<Subject, D>,
     position: Told<D>['position'],
     waited: Waited | undefined,
-  ): Told<D> => {
-    const { head, body, joint } = draft!.envelope
-    return { position, head, rest: body + joint, isOwn: true, draft: owner, waited }
-  }
+  ): Told<D> => ({ position, pieces: draft!.envelope, isOwn: true, draft: owner, waited })
 
   const tell = (log: AnyLog, told: Told<D>) => {
     if (log.isClosed) host.settled(log, told)
     else log.hear(told)
   }
 
-  const hearNews = (message: string) => {
+  const hearNews = (message: Buffer) => {
     const origin = originIn(message)
     const own = origin.node === node ? calls.itemsOf(origin) : undefined
     // Of one's own calls that are answered there is nothing new.
     if (origin.node === node && own === undefined) return
     const news = newsIn(message)
     if (news === undefined) return logger.warn({ event: 'redis_news_unreadable' })
-    for (const { name, position, index, head, rest } of news) {
+    for (const { name, position, index, pieces } of news) {
       const log = logs.get(name)
       if (log === undefined) continue
       // One that was closed and opened again is another log for whoever appended to the first.
       const item = own?.[index]?.log === log ? own[index] : undefined
       if (item === undefined) {
-        guard(() => log.hear({ position, head, rest, isOwn: false, draft: undefined, waited: NOT_WAITED }))
+        guard(() => log.hear({ position, pieces, isOwn: false, draft: undefined, waited: NOT_WAITED }))
         continue
       }
       // Where replicas are waited for, the answer to the call says how many have it. Only the sender waits for that: by then it may be trimmed.
@@ -149,7 +146,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
       away.begin(underWay, waiting)
       for (const log of logs.values()) log.away()
     },
-    heard: (_channel, message) => hearNews(message),
+    heard: hearNews,
   })
 
   /** All nodes on one Redis are one bus: they have one name, and recognise a message by one print. */

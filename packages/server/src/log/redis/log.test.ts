@@ -8,12 +8,11 @@ import { entryOf, type ReadAnswer, type Seen } from './replies.ts'
 import { NOT_WAITED } from './waits.ts'
 
 const head = '{"version":"1.0","id":"arq_1","timestamp":"'
-const rest = '","payload":{},"metadata":{"position":"'
+const pieces = { head, body: '","payload":{},"metadata":{"position":"', joint: '' }
 const at = (n: number, ms = 1000 + n): Position => ({ ms, n })
 const news = (position: Position, draft?: Draft) => ({
   position,
-  head,
-  rest,
+  pieces,
   isOwn: draft !== undefined,
   draft,
   waited: NOT_WAITED,
@@ -29,7 +28,7 @@ const page = (positions: readonly Position[]): ReadAnswer => ({
   head: positions.at(-1),
   oldest: positions[0],
   hasMore: false,
-  entries: positions.map((position) => entryOf(position, head, rest)),
+  entries: positions.map((position) => entryOf(position, pieces)),
 })
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 

@@ -269,7 +269,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
 
   #tellAhead(): void {
     for (let told = this.#ahead.takeNext(this.given); told !== undefined; told = this.#ahead.takeNext(this.given)) {
-      this.#tell(entryOf(told.position, told.head, told.rest), told)
+      this.#tell(entryOf(told.position, told.pieces), told)
     }
     this.#dropStale()
   }
@@ -358,7 +358,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   }
 }
 
-const NOBODY = { head: '', rest: '', isOwn: false, draft: undefined, waited: NOT_WAITED }
+const NOBODY = { pieces: { head: '', body: '', joint: '' }, isOwn: false, draft: undefined, waited: NOT_WAITED }
 
 const boundsOf = ({ head, oldest }: Seen): Bounds => ({ first: oldest ?? head, last: head })
 

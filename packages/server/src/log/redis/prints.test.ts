@@ -8,26 +8,36 @@ const envelope = (id: string, from = 'ann', payload = '{"n":1}') =>
     { maxDepth: 64, versions: protocolVersions },
   ) as ReadEnvelope
 
+const halves = (prints: string): [id: string, content: string] => [
+  prints.slice(0, prints.length / 2),
+  prints.slice(prints.length / 2),
+]
+
 test('nodes with one seed have the same prints, others have not', () => {
   const one = createPrints()
   const same = printsFrom(one.seed)
-  const other = createPrints()
   const message = envelope('arq_1')
-  expect([same.seed, same.ofId(message), same.ofContent(message)]).toEqual([
-    one.seed,
-    one.ofId(message),
-    one.ofContent(message),
-  ])
-  expect(other.ofId(message)).not.toBe(one.ofId(message))
+  expect([same.seed, same.of(message)]).toEqual([one.seed, one.of(message)])
+  expect(createPrints().of(message)).not.toBe(one.of(message))
 })
 
 test('each id of each sender has a print of its own, and so has each content', () => {
   const prints = createPrints()
+  const idOf = (message: ReadEnvelope) => halves(prints.of(message))[0]
+  const contentOf = (message: ReadEnvelope) => halves(prints.of(message))[1]
   const ids = ['ann', 'bob', 'an', 'na'].flatMap((from) =>
-    Array.from({ length: 20_000 }, (_, i) => prints.ofId(envelope(`arq_${i}`, from))),
+    Array.from({ length: 20_000 }, (_, i) => idOf(envelope(`arq_${i}`, from))),
   )
   expect(new Set(ids).size).toBe(ids.length)
-  const contents = Array.from({ length: 20_000 }, (_, i) => prints.ofContent(envelope('arq_1', 'ann', `{"n":${i}}`)))
+  const contents = Array.from({ length: 20_000 }, (_, i) => contentOf(envelope('arq_1', 'ann', `{"n":${i}}`)))
   expect(new Set(contents).size).toBe(contents.length)
-  expect(prints.ofContent(envelope('arq_2', 'bob'))).toBe(prints.ofContent(envelope('arq_1')))
+  expect(contentOf(envelope('arq_2', 'bob'))).toBe(contentOf(envelope('arq_1')))
+})
+
+test('prints use every bit, and no character that separates', () => {
+  const all = Array.from({ length: 2000 }, (_, i) => createPrints().of(envelope(`arq_${i}`)))
+  for (const text of all) expect(text).toMatch(/^[0-o]{24}$/)
+  // Of six bits in a character the sixth of each number has two.
+  const seen = Array.from({ length: 24 }, (_, at) => new Set(all.map((text) => text[at])).size)
+  expect(seen).toEqual(Array.from({ length: 24 }, (_, at) => (at % 6 === 5 ? 4 : 64)))
 })

@@ -9,23 +9,37 @@ import { addContent, Digest, newSeed, type Seed } from '../digest.ts'
 export type Prints = {
   /** The seed, as it is kept in Redis. */
   readonly seed: string
-  /** Who sent which id. */
-  ofId(envelope: ReadEnvelope): string
-  /** What it says: type, payload as written, and the metadata that says what it is. */
-  ofContent(envelope: ReadEnvelope): string
+  /** Both prints of a message in one text: the first half says who sent which id, the other half type, payload as written, and the metadata that says what it is. */
+  of(envelope: ReadEnvelope): string
 }
+
+/** A print is two numbers of 32 bits, each in six characters of six bits, from '0' on. */
+const CHARACTERS = 6
+const FIRST_CHARACTER = 48
 
 /** Makes prints from a seed of this bus, or from a new one. */
 export function createPrints(seed: Seed = newSeed()): Prints {
   const digest = new Digest(seed)
+  // Written here, both prints are one text; put together from parts they would be many.
+  const characters = Buffer.alloc(4 * CHARACTERS)
+  const write = (number: number, start: number) => {
+    for (let i = start, rest = number; i < start + CHARACTERS; i++, rest >>>= 6) {
+      characters[i] = FIRST_CHARACTER + (rest & 63)
+    }
+  }
+  const writePrint = ({ low, high }: Digest, start: number) => {
+    write(low, start)
+    write(high, start + CHARACTERS)
+  }
   return {
     seed: seed.join(' '),
-    ofId: ({ from, id }) => textOf(digest.start().add(from).add(id).finish()),
-    ofContent: (envelope) => textOf(addContent(digest.start(), envelope).finish()),
+    of(envelope) {
+      writePrint(digest.start().add(envelope.from).add(envelope.id).finish(), 0)
+      writePrint(addContent(digest.start(), envelope).finish(), 2 * CHARACTERS)
+      return characters.toString('latin1')
+    },
   }
 }
 
 /** Prints from the seed as it is kept in Redis. */
 export const printsFrom = (seed: string): Prints => createPrints(Int32Array.from(seed.split(' '), Number))
-
-const textOf = ({ low, high }: Digest): string => `${(low >>> 0).toString(36)}.${(high >>> 0).toString(36)}`

@@ -1,5 +1,5 @@
 /** What the scripts answer, read. */
-import type { Position } from '@arqonbus/protocol'
+import type { Position, ReadEnvelope } from '@arqonbus/protocol'
 import { parsePosition, seal } from '@arqonbus/protocol'
 import { isoTime, positionUpToN } from '../../kit/clock.ts'
 import type { Entry } from '../contract.ts'
@@ -13,6 +13,18 @@ export type Outcome =
 export function outcomeIn(text: string): Outcome {
   if (text === '!') return { kind: 'conflict' }
   return { kind: text.startsWith('+') ? 'appended' : 'repeated', position: positionIn(text.slice(1)) }
+}
+
+/** What `append.lua` says of a call: of each of its messages what `outcomeIn` reads, and how many messages went from the logs, by length and by age. */
+export function appendsIn(answer: string, count: number): { outcomes: string[]; byLength: number; byAge: number } {
+  const parts = answer.split(' ')
+  let byLength = 0
+  let byAge = 0
+  for (let i = count; i < parts.length; i += 2) {
+    byLength += Number(parts[i])
+    byAge += Number(parts[i + 1])
+  }
+  return { outcomes: parts.slice(0, count), byLength, byAge }
 }
 
 /** A position that Redis gave; anything else is a broken invariant. */
@@ -70,7 +82,7 @@ export function pageIn(answer: readonly string[]): ReadAnswer {
   const [b, m, n, oldest, more] = answer as [string, string, string, string, string]
   const entries: Entry[] = []
   for (let i = PAGE_FIELDS; i < answer.length; i += 3) {
-    entries.push(entryOf(positionIn(answer[i]!), answer[i + 1]!, answer[i + 2]!))
+    entries.push(entryOf(positionIn(answer[i]!), { head: answer[i + 1]!, body: answer[i + 2]!, joint: '' }))
   }
   return {
     head: b === '' ? undefined : { ms: Number(m), n: Number(n) },
@@ -80,38 +92,42 @@ export function pageIn(answer: readonly string[]): ReadAnswer {
   }
 }
 
-/** An entry from its stored parts: `head` up to the timestamp's value, `rest` from behind it to the position's. */
-export function entryOf({ ms, n }: Position, head: string, rest: string): Entry {
-  return { ms, n, text: seal({ head, body: rest, joint: '' }, isoTime(ms), positionUpToN(ms), n) }
-}
+/** A message but for its time and its position: what stands before the first, between the two, and (`joint`, stored with `body`) right before the second. */
+export type Pieces = Pick<ReadEnvelope, 'head' | 'body' | 'joint'>
+
+/** An entry as it is delivered. */
+export const entryOf = ({ ms, n }: Position, pieces: Pieces): Entry => ({
+  ms,
+  n,
+  text: seal(pieces, isoTime(ms), positionUpToN(ms), n),
+})
 
 /** One message that was announced. */
 export type NewsItem = {
   readonly name: string
   readonly position: Position
   readonly index: number
-  readonly head: string
-  readonly rest: string
+  readonly pieces: Pieces
 }
 
 /** Whose call it was that an announcement tells of. */
 export type Origin = { readonly node: string; readonly generation: string; readonly call: number }
 
 /** Reads that alone: of one's own calls that are answered there is nothing to read further. The separators stand in no JSON text. */
-export function originIn(message: string): Origin {
+export function originIn(message: Buffer): Origin {
   const end = message.indexOf('\x1e')
-  const [node = '', generation = '', call = ''] = (end < 0 ? message : message.slice(0, end)).split('\x1f')
+  const [node = '', generation = '', call = ''] = message.toString('utf8', 0, end < 0 ? undefined : end).split('\x1f')
   return { node, generation, call: Number(call) }
 }
 
 /** Reads its messages; undefined where it is none of ours. */
-export function newsIn(message: string): readonly NewsItem[] | undefined {
+export function newsIn(message: Buffer): readonly NewsItem[] | undefined {
   const items: NewsItem[] = []
-  for (const record of message.split('\x1e').slice(1)) {
-    const [name = '', at = '', index = '', head = '', rest] = record.split('\x1f')
+  for (const record of message.toString().split('\x1e').slice(1)) {
+    const [name = '', at = '', index = '', head = '', body] = record.split('\x1f')
     const position = parsePosition(at)
-    if (position === undefined || rest === undefined) return undefined
-    items.push({ name, position, index: Number(index), head, rest })
+    if (position === undefined || body === undefined) return undefined
+    items.push({ name, position, index: Number(index), pieces: { head, body, joint: '' } })
   }
   return items
 }

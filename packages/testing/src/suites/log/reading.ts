@@ -33,6 +33,23 @@ export function reading(stage: Stage) {
     expect((await read(log)).entries).toEqual(told.map(entryOf))
   })
 
+  test('a payload is read as it was written, whatever is in it', async () => {
+    const { open, append, read, told } = await stage()
+    const log = await open()
+    const payloads = [
+      '{"n":1.0,"e":1E+2}',
+      '{"t":"Grüße, 星, \u{1f680}"}',
+      '{"t":"\u2028\u2029\u007f\u0085"}',
+      '{ "t" :\t[1,\r\n2] }',
+      String.raw`{"t":"\u001e\u001f\u0000\n\\\" \ud83d"}`,
+      `{"t":"${'long '.repeat(20_000)}"}`,
+    ]
+    for (const payload of payloads) await append(log, { payload, ack: true, metadata: { 'Schlüssel 星': '\u001e' } })
+    const { entries } = await read(log)
+    expect(entries).toEqual(told.map(entryOf))
+    for (const [i, { text }] of entries.entries()) expect(text).toContain(`"payload":${payloads[i]},"metadata"`)
+  })
+
   test('`after` what is gone gives what is left: the gap shows in the numbers', async () => {
     const { open, fill, read } = await stage()
     const log = await open('a:a', { size: 3 })
