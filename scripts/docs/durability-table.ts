@@ -421,4 +421,5 @@ export const replicaProofs = {
   ),
   standsStill: bySynced('tells of a replica that stands still that it has nothing, and of itself that it has synced'),
   reconnect: byLevels('is found out again at each reconnect'),
+  lowered: byLevels('is lower soon after Redis has been told to promise less, and higher again'),
 } as const

@@ -40,7 +40,7 @@ export const durabilityPage: Page = {
         ['what Redis says', 'level', 'shown by'],
         derivations.map(({ when, level, proof }) => [when, level, linkTo(proof)]),
       ),
-      `It asks at every connect (${linkTo(replicaProofs.reconnect)}) and every 30 seconds. Whoever lowers what Redis promises while it runs (\`CONFIG SET\`) lowers it at once, and up to 30 seconds of acknowledgements still name the old level. Set it in Redis's configuration, and leave it.`,
+      `It asks at every connect (${linkTo(replicaProofs.reconnect)}) and once a second (${linkTo(replicaProofs.lowered)}). Whoever lowers what Redis promises while it runs (\`CONFIG SET\`) lowers it at once, and for up to two seconds acknowledgements still name the old level.`,
       synced,
       '## Who is told',
       told,

@@ -44,6 +44,19 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       )
     })
 
+    test('is lower soon after Redis has been told to promise less, and higher again', async () => {
+      const redis = await start({ appendfsync: 'always' })
+      const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
+      for (const [appendfsync, durability] of [
+        ['everysec', 'stored'],
+        ['always', 'disk'],
+      ] as const) {
+        await redis.command('CONFIG', 'SET', 'appendfsync', appendfsync)
+        const isTold = async () => expect(await ann.publish(publish)).toMatchObject({ durability })
+        await eventually(isTold, { withinMs: 2000 })
+      }
+    })
+
     test('is told with the replicas that have the message, where they are waited for', async () => {
       const redis = await start()
       const replica = await start({ replicaOf: redis })

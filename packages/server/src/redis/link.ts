@@ -72,7 +72,8 @@ export type LinkMetrics = {
 
 const FIRST_RETRY_MS = 50
 const LAST_RETRY_MS = 2000
-const LOOK_AGAIN_MS = 30_000
+/** What it promises may change at any moment, and so long a wrong level is told: as often as can be without Redis noticing. */
+const LOOK_AGAIN_MS = 1000
 
 /** Makes a link; it does nothing before `start`. */
 export function createRedisLink(options: LinkOptions): RedisLink {
@@ -130,7 +131,7 @@ export function createRedisLink(options: LinkOptions): RedisLink {
       connectionName: 'arqonbus',
     })
 
-  /** A Redis that takes everything and answers nothing is found out by asking; what it promises may change while it runs. */
+  /** A Redis that takes everything and answers nothing is found out by asking, and so is one that promises something else by now. */
   const watch = (connections: Connections) => {
     lookedAt = performance.now()
     let isAsking = false
