@@ -202,6 +202,8 @@ test('a drain answers what is under way, tells streams to come back, and ends th
   const stream = await openStream(bus.httpUrl, 'a:b')
   await stream.nextOf('joined')
   const calls = Array.from({ length: 20 }, () => ask(messagesOf('a', 'b'), { body: '{"payload":{}}' }))
+  // One is answered, and so the others have come too.
+  await Promise.race(calls)
   const began = performance.now()
   const drained = bus.drain('a test')
   const shutdown = await stream.nextOf('shutdown')

@@ -7,7 +7,7 @@ withProgram('redis-server', 'calls by HTTP, with Redis', () => {
   const start = redisPerTest()
   const setUp = async () => {
     const redis = await start()
-    const settings = { redisUrl: redis.url, redisTimeoutMs: 200 }
+    const settings = { redisUrl: redis.url }
     const bus = await startBus(settings)
     return { redis, settings, bus, call: caller(bus.httpUrl) }
   }
