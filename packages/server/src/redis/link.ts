@@ -95,14 +95,13 @@ export function createRedisLink(options: LinkOptions): RedisLink {
       connection.on('close', () => drop(connections, 'closed'))
     }
     connections.news.on('smessageBuffer', (_channel: Buffer, message: Buffer) => {
-      for (const user of users) user.heard?.(message)
+      if (current === connections) for (const user of users) user.heard?.(message)
     })
     try {
       await inTime(Promise.all(all.map((connection) => connection.connect())), timeoutMs)
       guarantees = await readGuarantees(connections.commands)
       for (const user of users) await user.prepare(connections)
     } catch (problem) {
-      if (state !== 'closed') options.metrics.connected('failed')
       return drop(connections, nameOfFault(problem))
     }
     if (current !== connections || state === 'closed') return
@@ -161,14 +160,11 @@ export function createRedisLink(options: LinkOptions): RedisLink {
   const drop = (connections: Connections, reason: string): void => {
     if (current !== connections) return
     current = undefined
-    for (const connection of Object.values(connections)) {
-      connection.removeAllListeners()
-      connection.on('error', () => {})
-      connection.disconnect()
-    }
+    for (const connection of Object.values(connections)) connection.disconnect()
     if (state === 'closed') return
     const before = state
     state = 'away'
+    if (before !== 'ready') options.metrics.connected('failed')
     if (before !== 'away') options.changed('away', reason)
     else logger.debug({ event: 'redis_unreachable', reason, tries })
     if (before === 'ready') for (const user of users) user.away()
