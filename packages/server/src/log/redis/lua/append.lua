@@ -1,4 +1,5 @@
--- Appends of one tick: for each log dedup, numbering, XADD, trimming; and one announcement for each news channel. All of it, or nothing.
+-- Appends of one tick: for each log dedup, numbering, XADD, trimming; and one announcement for each news channel. All of it, or nothing,
+-- unless somebody has put another type of value under one of the keys.
 --
 -- KEYS: the fence; then for each log: stream, head, dedup 0, dedup 1.
 -- ARGV: node, generation, number of the call, the node's time, the time or '', dedup window;
@@ -31,7 +32,7 @@ local function partsOf(whole)
   return parts
 end
 
--- What two hashes say of fields, the first before the second. All fields are asked for at once: one by one they took longer than all the rest.
+-- What two hashes say of fields, the first before the second. All fields are asked for at once: one by one each would be two commands.
 local function recall(young, old, fields)
   local found = {}
   if #fields == 0 then return found end
