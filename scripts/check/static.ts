@@ -8,9 +8,22 @@ type StaticCheck = { name: string; command: readonly string[] }
 
 const tool = (name: string) => `node_modules/.bin/${name}`
 
+/**
+ * TypeScript 7, which takes a fifth of the time of TypeScript 6; dependency-cruiser needs the interfaces of 6.
+ * By its path: both packages bring a `tsc`, and `node_modules/.bin` has room for one.
+ */
+const types = (project: string) => [
+  'node',
+  'node_modules/typescript7/bin/tsc',
+  '--project',
+  project,
+  '--pretty',
+  'false',
+]
+
 /** Each a program that ends with 0 when all is well. The longest comes first, so that it does not run alone at the end. */
 export const staticChecks: readonly StaticCheck[] = [
-  { name: 'types', command: [tool('tsc'), '--project', '.', '--pretty', 'false'] },
+  { name: 'types', command: types('.') },
   {
     name: 'import rules',
     command: [
@@ -26,9 +39,9 @@ export const staticChecks: readonly StaticCheck[] = [
   },
   {
     name: 'types of what also runs in browsers',
-    command: [tool('tsc'), '--project', 'tsconfig.browser.json', '--pretty', 'false'],
+    command: types('tsconfig.browser.json'),
   },
-  { name: 'types of the console', command: [tool('tsc'), '--project', 'packages/console', '--pretty', 'false'] },
+  { name: 'types of the console', command: types('packages/console') },
   { name: 'generated pages', command: [process.execPath, 'scripts/docs.ts', '--check'] },
   { name: 'format and lint', command: [tool('biome'), 'ci', '--colors=off', '--error-on-warnings', '.'] },
 ]
