@@ -18,7 +18,10 @@ const smallestBinary = 1024 * 1024
 const forwarded = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']
 
 /** One Ctrl-C arrives up to three times: from the terminal, from npm, from `timeout`. Repeats within this are one signal. */
-const repeatMs = 1000
+const repeatMs = 250
+
+/** How often the launcher checks that the npm which started it is still alive. */
+const parentCheckMs = 500
 
 /**
  * The path of a Bun that runs here. Looked for in this order: `BUN_EXECUTABLE`; the `bun` package, whose install script puts
@@ -74,12 +77,37 @@ export function runBun(args, { ownGroup = false } = {}) {
       child.kill(/** @type {NodeJS.Signals} */ (signal))
     })
   }
+  if (isStartedByNpm()) onParentDeath(() => child.kill('SIGTERM'))
   child.on('error', (error) => fail(`Bun does not start: ${error.message}`))
   child.on('exit', (code, signal) => {
     if (signal === null) process.exit(code ?? 1)
     // Whoever waits for the launcher sees the death that Bun died, as a shell would report it.
     process.exit(128 + constants.signals[signal])
   })
+}
+
+/**
+ * Whether npm, or a package manager that works like it, runs this launcher as a script of a package. A launcher that was started by hand in the background
+ * must outlive the shell that started it; one under npm must not outlive npm.
+ */
+function isStartedByNpm() {
+  return process.env.npm_lifecycle_script?.includes('bin/arqonbus.mjs') === true
+}
+
+/**
+ * Calls back once when the parent process has ended. npm forwards SIGTERM and SIGINT alone: SIGHUP and SIGQUIT end it at once, and without this check
+ * the server would live on and keep its ports.
+ *
+ * @param {() => void} onDeath
+ */
+function onParentDeath(onDeath) {
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(timer)
+    onDeath()
+  }, parentCheckMs)
+  timer.unref()
 }
 
 /** @param {string} home */

@@ -20,6 +20,10 @@ export type BusProcess = {
   signal(signal: NodeJS.Signals): void
   /** Sends a signal and waits for the end; resolves to the exit code. */
   stop(signal?: NodeJS.Signals): Promise<number>
+  /** Ends with the process; resolves to its exit code. */
+  exited: Promise<number>
+  /** Kills the server outright, and what it was started with. */
+  kill(): void
   /** Everything that it has written so far. */
   output(): string
 }
@@ -81,7 +85,21 @@ export async function startBusProcess({
       child.kill(signal)
       return child.exited
     },
+    exited: child.exited,
+    kill() {
+      child.kill('SIGKILL')
+      killIfRunning(Number(listening.pid))
+    },
     output: () => written,
+  }
+}
+
+/** A server that npm or a launcher started is a process of its own; in another process namespace its number means nothing here. */
+function killIfRunning(pid: number): void {
+  try {
+    if (pid > 1) process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended with what it was started with.
   }
 }
 

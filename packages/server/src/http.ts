@@ -22,6 +22,8 @@ export type HttpDeps = Omit<StreamsDeps, 'cutBytes'> &
     readonly versions: readonly string[]
     readonly health: () => Health
     readonly ready: () => Readiness
+    /** True from the signal to stop on: connections are not kept for further requests. */
+    readonly isStopping: () => boolean
     /** The files of the console, where there are some. */
     readonly consoleFiles: (() => Promise<readonly ConsoleFile[]>) | undefined
     /** The port of the bus, which the console connects to. */

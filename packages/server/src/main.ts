@@ -9,6 +9,7 @@ import { addFlags, flagsOf } from './config/flags.ts'
 import { configText, type Loaded, loadConfig, mistakesText } from './config/index.ts'
 import { openLog, type ProcessLog } from './kit/logger.ts'
 import { exitCodes, StartError } from './kit/start-error.ts'
+import { ignoresHangup, openFiles } from './kit/system-limits.ts'
 import { versionInfo } from './kit/version.ts'
 import { type RunningServer, startServer } from './server.ts'
 
@@ -50,19 +51,22 @@ async function serve(loaded: Loaded): Promise<void> {
     terminal: isatty(1),
     colors: isColorSupported,
   })
-  dieOnTheUnexpected(log)
-  const signals = watchSignals(log, config.drainTimeoutMs)
+  const signals = watchSignals(log, config.drainDelayMs + config.drainTimeoutMs)
+  dieOnTheUnexpected(log, signals)
   try {
     const server = await startServer({ config, logger: log.logger, consoleFiles })
     const { version } = versionInfo
     log.logger.info({
       event: 'listening',
       version,
+      pid: process.pid,
       bus_url: server.busUrl,
       telemetry_url: server.telemetryUrl,
       http_url: server.httpUrl,
     })
     log.print(welcome(server, config.console))
+    const lowOpenFiles = openFiles.shortfall(config.maxConnections)
+    if (lowOpenFiles !== undefined) log.logger.warn({ event: 'open_files_low', ...lowOpenFiles })
     signals.started(server)
   } catch (error) {
     if (!(error instanceof StartError)) throw error
@@ -78,8 +82,20 @@ function refuse(text: string, exitCode: number): void {
   process.exitCode = exitCode
 }
 
-/** The first SIGTERM or SIGINT drains and exits with 0; a second one exits at once. */
-function watchSignals(log: ProcessLog, drainTimeoutMs: number): { started(server: RunningServer): void } {
+/** Every signal that asks a process to end. A hangup is not among them where the process was started to survive it (`nohup`). */
+function endingSignals(): NodeJS.Signals[] {
+  return ['SIGTERM', 'SIGINT', 'SIGQUIT', ...(ignoresHangup() ? [] : ['SIGHUP' as const])]
+}
+
+type SignalWatch = {
+  /** The server is there: a signal that came before ends it now. */
+  started(server: RunningServer): void
+  /** Logs what ends with the process, where it ends without a drain. */
+  logLoss(reason: string): void
+}
+
+/** The first signal drains and exits with 0; a second one exits at once. `drainMs` is the longest that a drain takes. */
+function watchSignals(log: ProcessLog, drainMs: number): SignalWatch {
   let server: RunningServer | undefined
   let first: { signal: NodeJS.Signals; at: number } | undefined
 
@@ -87,11 +103,16 @@ function watchSignals(log: ProcessLog, drainTimeoutMs: number): { started(server
     await log.flush(flushMs)
     process.exit(code)
   }
+  const logLoss = (reason: string) => server?.logLoss(reason)
+  const exitWithoutDrain = (code: number, reason: string, flushMs?: number) => {
+    logLoss(reason)
+    void exit(code, flushMs)
+  }
   const drain = async (running: RunningServer, signal: NodeJS.Signals) => {
     setTimeout(() => {
       log.logger.error({ event: 'drain_stuck' })
-      void exit(exitCodes.failed)
-    }, drainTimeoutMs + STUCK_MS).unref()
+      exitWithoutDrain(exitCodes.failed, 'the drain was stuck')
+    }, drainMs + STUCK_MS).unref()
     await running.drain(signal)
     log.logger.info({ event: 'stopped', signal })
     await exit(exitCodes.ok)
@@ -105,12 +126,12 @@ function watchSignals(log: ProcessLog, drainTimeoutMs: number): { started(server
       if (server !== undefined) void drain(server, signal)
     } else if (at - first.at > REPEAT_MS) {
       log.logger.warn({ event: 'stopped_at_once', signal })
-      void exit(128 + constants.signals[signal], EXIT_FLUSH_MS / 10)
+      exitWithoutDrain(128 + constants.signals[signal], 'a second signal', EXIT_FLUSH_MS / 10)
     }
   }
-  process.on('SIGTERM', onSignal)
-  process.on('SIGINT', onSignal)
+  for (const signal of endingSignals()) process.on(signal, onSignal)
   return {
+    logLoss,
     started(running) {
       server = running
       if (first !== undefined) void drain(running, first.signal)
@@ -119,13 +140,17 @@ function watchSignals(log: ProcessLog, drainTimeoutMs: number): { started(server
 }
 
 /** What nobody caught leaves a state that nobody knows: say what it was, and end. */
-function dieOnTheUnexpected(log: ProcessLog): void {
+function dieOnTheUnexpected(log: ProcessLog, { logLoss }: SignalWatch): void {
   let dying = false
   const die = (error: unknown) => {
     if (dying) return
     dying = true
-    log.fatal({ event: 'crashed', error })
-    void log.flush(EXIT_FLUSH_MS / 5).then(() => process.exit(exitCodes.failed))
+    try {
+      log.fatal({ event: 'crashed', error })
+      logLoss('a crash')
+    } finally {
+      void log.flush(EXIT_FLUSH_MS / 5).then(() => process.exit(exitCodes.failed))
+    }
   }
   process.on('uncaughtException', die)
   process.on('unhandledRejection', die)

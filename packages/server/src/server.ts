@@ -73,8 +73,10 @@ export type RunningServer = {
   readonly httpUrl: string
   /** `ws://host:port/` of the telemetry server; undefined where there is none. */
   readonly telemetryUrl: string | undefined
-  /** Tells everybody, lets them go, and ends; within the drain timeout. */
+  /** Serves on for the drain delay while `/ready` says no; then notifies every client, closes the connections and ends, within the drain timeout. */
   drain(reason: string): Promise<void>
+  /** Logs how many messages end with the process, where there are any: those that the storage does not have yet. */
+  logLoss(reason: string): void
 }
 
 const SWEEP_EVERY_MS = 1000
@@ -89,6 +91,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const logger = boundedLogger(options.logger ?? silentLogger, { perSecond: 100 })
   const metrics = createMetrics()
   const node = randomName(8)
+  /** From the signal to stop on; clients are still served as long as it is not draining. */
+  let isStopping = false
   let isDraining = false
   let unmade: string[] = []
 
@@ -371,7 +375,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         status: about.health(),
         ...(telemetryServer.fault !== undefined && { telemetry: telemetryServer.fault }),
       }),
-      ready: () => ({ ready: !isDraining }),
+      ready: () => ({ ready: !isStopping }),
+      isStopping: () => isStopping,
       isDraining: () => isDraining,
       consoleFiles: options.consoleFiles,
       busPort: door.port,
@@ -406,12 +411,23 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   ]
   const stopLag = watchLoopLag(metrics.loopLag)
 
+  const logLoss = (reason: string) => {
+    const { heldMessages } = log.usage()
+    if (heldMessages > 0) logger.error({ event: 'messages_lost', count: heldMessages, reason })
+  }
+
   return {
     busUrl: door.url,
     httpUrl: http.url,
     telemetryUrl: telemetryServer.url,
+    logLoss,
     async drain(reason) {
-      if (isDraining) return
+      if (isStopping) return
+      isStopping = true
+      if (config.drainDelayMs > 0) {
+        logger.info({ event: 'drain_delayed', reason, delay_ms: config.drainDelayMs })
+        await new Promise((resolve) => setTimeout(resolve, config.drainDelayMs))
+      }
       isDraining = true
       logger.info({ event: 'draining', reason, connections: door.connections })
       receive.stop()
@@ -427,8 +443,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         isSettled,
         connections: () => door.connections + http.streams.size,
       })
-      const { heldMessages } = log.usage()
-      if (heldMessages > 0) logger.error({ event: 'messages_lost', count: heldMessages, reason: 'storage is away' })
+      logLoss('the storage is away')
       for (const stop of stops) stop()
       stopLag()
       await door.close()

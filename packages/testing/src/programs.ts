@@ -1,10 +1,13 @@
 /** Programs that some suites need and a machine may lack: such a suite is skipped by name, and said so, never silently. */
 
 import { describe, test } from 'bun:test'
+import { spawnSync } from 'node:child_process'
 import { accessSync, appendFileSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** The programs, the names that distributions give them, and the line that installs each on Debian. */
+/** A program: the names that distributions give it, the line that installs it on Debian, and arguments with which it must succeed to be of use here. */
+type Program = { readonly names: readonly string[]; readonly install: string; readonly probe?: readonly string[] }
+
 const programs = {
   'redis-server': { names: ['redis-server', 'valkey-server'], install: 'apt-get install -y redis-server' },
   'valkey-server': {
@@ -16,7 +19,12 @@ const programs = {
   curl: { names: ['curl'], install: 'apt-get install -y curl' },
   faketime: { names: ['faketime'], install: 'apt-get install -y faketime' },
   promtool: { names: ['promtool'], install: 'apt-get install -y prometheus' },
-} as const
+  unshare: {
+    names: ['unshare'],
+    install: 'apt-get install -y util-linux, and run as root or where user namespaces are allowed',
+    probe: ['--user', '--map-root-user', '--pid', '--fork', 'true'],
+  },
+} as const satisfies Record<string, Program>
 
 /** A program that a suite can ask for. */
 export type ProgramName = keyof typeof programs
@@ -29,7 +37,7 @@ export function findProgram(name: ProgramName, path: string = process.env.PATH ?
   for (const folder of path.split(delimiter)) {
     for (const candidate of programs[name].names) {
       const file = join(folder, candidate)
-      if (folder !== '' && isExecutable(file)) return file
+      if (folder !== '' && isExecutable(file) && works(file, programs[name])) return file
     }
   }
   return undefined
@@ -65,6 +73,9 @@ function record(skip: Skip): void {
   if (file === undefined) console.warn(`skipped: ${skip.suite} — ${skip.install}`)
   else appendFileSync(file, `${JSON.stringify(skip)}\n`)
 }
+
+const works = (file: string, { probe }: Program): boolean =>
+  probe === undefined || spawnSync(file, probe, { stdio: 'ignore' }).status === 0
 
 function isExecutable(file: string): boolean {
   try {

@@ -245,6 +245,11 @@ export const options = {
     default: 20_000,
     text: 'Sessions of closed connections that are kept; above it the oldest goes.',
   }),
+  drainDelayMs: option(duration({ min: '0s', max: '10m' }), {
+    group: 'Liveness and shutdown',
+    default: 0,
+    text: 'How long the bus keeps serving after a signal to stop, with `/ready` at 503, before it drains: the time that a load balancer needs to send new clients elsewhere.',
+  }),
   drainTimeoutMs: option(duration({ min: '0s', max: '10m' }), {
     group: 'Liveness and shutdown',
     default: 10_000,

@@ -4,6 +4,7 @@ import type { Server } from 'bun'
 import { type Logger, silentLogger } from '../kit/logger.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { listenError } from '../kit/start-error.ts'
+import { openFiles } from '../kit/system-limits.ts'
 import type { VersionInfo } from '../kit/version.ts'
 import { type Answer, refusal, responseOf } from './answer.ts'
 import type { Api } from './api/api.ts'
@@ -16,6 +17,8 @@ export type HttpOptions = {
   port: number
   health: () => Health
   ready: () => Readiness
+  /** True where each response asks its client to connect anew for the next request, so that a load balancer can send it elsewhere. */
+  isStopping?: () => boolean
   version: VersionInfo
   metrics: Metrics
   /** The HTTP API, where there is one. */
@@ -55,13 +58,16 @@ export function serveHttp(options: HttpOptions): HttpDoor {
     metrics,
     maxBodyBytes = USUAL_BODY_BYTES,
     logger = silentLogger,
+    isStopping = () => false,
     now = () => performance.now(),
   } = options
   const routes = createRoutes({ ...options, now })
 
   const respond = (method: string, route: string, result: Answer | Response): Response => {
     metrics.httpRequest(method, route, result.status)
-    return result instanceof Response ? result : responseOf(result, method)
+    const response = result instanceof Response ? result : responseOf(result, method)
+    if (isStopping() || openFiles.isNearLimit()) response.headers.set('connection', 'close')
+    return response
   }
 
   const fetch = async (request: Request, server: Server<undefined>): Promise<Response> => {

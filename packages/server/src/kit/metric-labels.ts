@@ -43,6 +43,7 @@ export type ExpiryReason = (typeof expiryReasons)[number]
 /** Why a connection is refused, before or after the upgrade. */
 export const refusalReasons = [
   'full',
+  'open_files',
   'origin',
   'bad_request',
   'bad_parameter',
@@ -74,6 +75,7 @@ export const limitNames = [
   'api_requests',
   'api_streams',
   'api_rate',
+  'open_files',
 ] as const
 
 /** A limit that a client can run into. */
@@ -87,7 +89,6 @@ export const configuredLimits = [
   'redis_queue_bytes',
   'slow_bytes',
   'cut_bytes',
-  'open_files',
   'memory_bytes',
 ] as const
 

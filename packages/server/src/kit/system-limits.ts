@@ -1,11 +1,59 @@
 /** What the system lets this process have. */
-import { readFileSync } from 'node:fs'
-import { totalmem } from 'node:os'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { constants, devNull, totalmem } from 'node:os'
 
 /** Files that may be open, sockets among them; undefined where the system does not say. */
 export function openFileLimit(): number | undefined {
-  const [, limit] = /^Max open files\s+(\d+)/m.exec(ownLimits()) ?? []
+  const [, limit] = /^Max open files\s+(\d+)/m.exec(ownFile('limits')) ?? []
   return limit === undefined ? undefined : Number(limit)
+}
+
+/** How near this process is to its limit of open files. */
+export type OpenFiles = {
+  /**
+   * True where so few descriptors are left that no new connection may take one: the rest is for health probes, Redis and the log. At the limit itself the
+   * runtime could not accept a connection even to refuse it, and would try again without end.
+   */
+  isNearLimit(): boolean
+  /** What is missing for so many connections; undefined where nothing is, or where the system has no limit that it tells. */
+  shortfall(connections: number): { open_files: number; needed: number; setting: string } | undefined
+}
+
+/** Descriptors kept free for what is no client: an eighth of the limit, within these bounds. */
+const LEAST_SPARE = 16
+const MOST_SPARE = 256
+
+/** Makes it for a limit. */
+export function createOpenFiles(limit: number | undefined): OpenFiles {
+  const spare = Math.min(MOST_SPARE, Math.max(LEAST_SPARE, Math.floor((limit ?? 0) / 8)))
+  return {
+    isNearLimit: () => limit !== undefined && lowestFree() >= limit - spare,
+    shortfall(connections) {
+      const needed = connections + spare
+      if (limit === undefined || limit >= needed) return undefined
+      return { open_files: limit, needed, setting: 'ARQONBUS_MAX_CONNECTIONS' }
+    },
+  }
+}
+
+/** That of this process. */
+export const openFiles = createOpenFiles(openFileLimit())
+
+/** The lowest descriptor that is not in use, which the system gives to the next file that is opened: all below it are taken. */
+function lowestFree(): number {
+  try {
+    const descriptor = openSync(devNull, 'r')
+    closeSync(descriptor)
+    return descriptor
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
+}
+
+/** True where this process was started to survive the end of its terminal, as `nohup` does it; false where the system does not say. */
+export function ignoresHangup(): boolean {
+  const [, mask] = /^SigIgn:\s*([0-9a-f]+)/m.exec(ownFile('status')) ?? []
+  return mask !== undefined && (Number.parseInt(mask.slice(-8), 16) & (1 << (constants.signals.SIGHUP - 1))) !== 0
 }
 
 /** Bytes of memory: those of the machine, or fewer where a container has fewer. */
@@ -14,10 +62,10 @@ export function memoryLimit(): number {
   return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
 }
 
-/** Linux tells it in a file; others have none. */
-function ownLimits(): string {
+/** Linux tells about a process in files; others have none. */
+function ownFile(name: string): string {
   try {
-    return readFileSync('/proc/self/limits', 'utf8')
+    return readFileSync(`/proc/self/${name}`, 'utf8')
   } catch {
     return ''
   }

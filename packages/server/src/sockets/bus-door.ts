@@ -15,7 +15,7 @@ import type { Turns } from '../kit/turns.ts'
 import type { PublishToTopic, Transport } from '../state/transport.ts'
 import { readHandshake } from './handshake.ts'
 import { createTransport } from './transport.ts'
-import { refusalOfUpgrade, saidBy, type UpgradeRefusal, upgrade } from './upgrade.ts'
+import { refusalOfUpgrade, responseTo, saidBy, type UpgradeRefusal, upgrade } from './upgrade.ts'
 
 /** What the door goes by. */
 export type BusDoorOptions = {
@@ -76,11 +76,13 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
   const { metrics, logger, frames, admission, receive } = deps
   const sockets = new Set<ServerWebSocket<SocketData>>()
 
-  const refuse = ({ reason, status, text, headers = {} }: UpgradeRefusal) => {
+  const refuse = (refusal: UpgradeRefusal) => {
+    const { reason, status } = refusal
     metrics.refuseConnection(reason)
     if (reason === 'full') metrics.limit('connections')
+    if (reason === 'open_files') metrics.limit('open_files')
     logger.info({ event: 'connection_refused', reason, status })
-    return new Response(`${text}\n`, { status, headers })
+    return responseTo(refusal)
   }
 
   const upgradeOptions = {

@@ -23,7 +23,7 @@ import type { PublishToTopic } from '../state/transport.ts'
 import { topicsOf } from '../telemetry/topics.ts'
 import { type ListenerArrival, readListenerHandshake } from './handshake.ts'
 import { createTransport } from './transport.ts'
-import { refusalOfUpgrade, saidBy, type UpgradeRefusal, upgrade } from './upgrade.ts'
+import { refusalOfUpgrade, responseTo, saidBy, type UpgradeRefusal, upgrade } from './upgrade.ts'
 
 /** What the door goes by. */
 export type TelemetryDoorOptions = {
@@ -80,11 +80,13 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
   const { metrics, logger, frames, listeners, toListeners, receive, clock } = deps
   const sockets = new Set<ServerWebSocket<SocketData>>()
 
-  const refuse = ({ reason, status, text, headers = {} }: UpgradeRefusal) => {
+  const refuse = (refusal: UpgradeRefusal) => {
+    const { reason, status } = refusal
     metrics.refuseConnection(reason)
     if (reason === 'full') metrics.limit('telemetry_connections')
+    if (reason === 'open_files') metrics.limit('open_files')
     logger.info({ event: 'connection_refused', door: 'telemetry', reason, status })
-    return new Response(`${text}\n`, { status, headers })
+    return responseTo(refusal)
   }
   const upgradeOptions = {
     ...options,

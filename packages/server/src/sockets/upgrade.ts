@@ -1,6 +1,7 @@
 /** The upgrade, the same at each door: what is refused before it (protocol §1), and what is told behind it, so that a browser can read why. */
 import { CodedError, type ProtocolVersions } from '@arqonbus/protocol'
 import type { RefusalReason } from '../kit/metric-labels.ts'
+import { openFiles } from '../kit/system-limits.ts'
 import { chooseSubprotocol, faultOfUpgrade, isOriginAllowed, offeredIn } from './handshake.ts'
 
 /** What a door goes by. */
@@ -40,8 +41,16 @@ export function refusalOfUpgrade(request: Request, options: UpgradeOptions): Upg
   if (options.isDraining())
     return { reason: 'draining', status: 503, text: 'The bus is shutting down.', headers: RETRY_LATER }
   if (options.isFull()) return { reason: 'full', status: 503, text: 'The bus is full.', headers: RETRY_LATER }
+  if (openFiles.isNearLimit()) {
+    const text = 'The bus is near its limit of open files: raise that (ulimit -n, LimitNOFILE=).'
+    return { reason: 'open_files', status: 503, text, headers: RETRY_LATER }
+  }
   return undefined
 }
+
+/** The answer to what is refused. Its connection is closed: kept for a further request, it would hold a descriptor that others need. */
+export const responseTo = ({ status, text, headers }: UpgradeRefusal): Response =>
+  new Response(`${text}\n`, { status, headers: { connection: 'close', ...headers } })
 
 /** Upgrades a request; a refusal where it is no proper one. */
 export function upgrade<Data>(

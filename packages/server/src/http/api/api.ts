@@ -7,6 +7,7 @@ import { CodedError } from '@arqonbus/protocol'
 import type { Clock } from '../../kit/clock.ts'
 import type { LimitName } from '../../kit/metric-labels.ts'
 import type { Metrics } from '../../kit/metrics.ts'
+import { openFiles } from '../../kit/system-limits.ts'
 import { type Bucket, type Rate, takeFrom, waitMs } from '../../limits/bucket.ts'
 import { type Answer, methodNotAllowed, refusal } from '../answer.ts'
 import { createRouter } from '../router.ts'
@@ -64,6 +65,14 @@ export function createApi({ limits, clock, metrics, calls, streams, isOriginAllo
     throw new CodedError('rate_limited', { limit, most }, RETRY_AFTER_MS)
   }
 
+  /** A stream keeps its connection, and so one of the open files. */
+  const checkStreams = () => {
+    checkMost('api_streams', streams.size, limits.apiStreams)
+    if (!openFiles.isNearLimit()) return
+    metrics.limit('open_files')
+    throw new CodedError('rate_limited', { limit: 'open_files' }, RETRY_AFTER_MS)
+  }
+
   const checkAddress = (exchange: Exchange) => {
     if (apiRate === null) return
     const bucket = addressRates(networkOf(exchange.address()))
@@ -86,7 +95,7 @@ export function createApi({ limits, clock, metrics, calls, streams, isOriginAllo
       checkAddress(exchange)
       checkLength(request)
       checkMost('api_requests', underway - 1, limits.apiRequests)
-      if (endpoint.kind === 'stream') checkMost('api_streams', streams.size, limits.apiStreams)
+      if (endpoint.kind === 'stream') checkStreams()
       const query = queryOf(request.url)
       const credentials = readCredentials(request.headers, query, limits.tokenInQuery)
       return await calls(endpoint, { exchange, params, query, credentials })
