@@ -7,7 +7,6 @@ const adminKey = 'correct-horse-battery-staple'
 const clock = testClock()
 const isoNow = () => new Date(clock.now()).toISOString()
 const bus = await startBus({ adminKey, rateLimit: null }, { clock })
-const fresh = await startBus({}, { clock })
 const [user, owner, admin] = await Promise.all([
   bus.as('user'),
   bus.as('owner'),
@@ -40,6 +39,7 @@ describe('each command answers in the form that it declares', () => {
   })
 
   test('status counts what is there', async () => {
+    const fresh = await startBus({}, { clock })
     const [bot] = await Promise.all([
       fresh.connect({ query: { client_id: 'bot', client_type: 'ai-agent', join: ['a:one', 'a:two', 'b:*'] } }),
       fresh.as('person', 'a:one'),
@@ -302,19 +302,19 @@ describe('the admin key', () => {
   })
 
   test('where none is set, none is right', async () => {
-    const client = await fresh.connect()
+    const client = await (await startBus()).connect()
     for (const key of ['', 'undefined', adminKey]) {
       expect(await refused(client, 'ping', { admin_key: key })).toMatchObject({ code: 'forbidden' })
     }
   })
 
   test('opens private channels', async () => {
-    await run(owner, 'create_channel', { channel: 'keyed:closed', type: 'private' })
-    expect(await refused(user, 'channel_info', { channel: 'keyed:closed' })).toMatchObject({ code: 'forbidden' })
-    await run(user, 'channel_info', { channel: 'keyed:closed', admin_key: adminKey })
-    await run(user, 'history', { channel: 'keyed:closed', admin_key: adminKey })
-    const { channels } = await run(user, 'list_channels', { room: 'keyed', admin_key: adminKey })
-    expect(channels.map(({ name }) => name)).toEqual(['a', 'closed'])
-    await run(user, 'delete_channel', { channel: 'keyed:closed', admin_key: adminKey })
+    await run(owner, 'create_channel', { channel: 'locked:closed', type: 'private' })
+    expect(await refused(user, 'channel_info', { channel: 'locked:closed' })).toMatchObject({ code: 'forbidden' })
+    await run(user, 'channel_info', { channel: 'locked:closed', admin_key: adminKey })
+    await run(user, 'history', { channel: 'locked:closed', admin_key: adminKey })
+    const { channels } = await run(user, 'list_channels', { room: 'locked', admin_key: adminKey })
+    expect(channels.map(({ name }) => name)).toEqual(['closed'])
+    await run(user, 'delete_channel', { channel: 'locked:closed', admin_key: adminKey })
   })
 })

@@ -197,16 +197,21 @@ describe('how much of it', async () => {
   })
 })
 
-describe('all channels together', async () => {
+describe('all channels together', () => {
   const KiB = 1024
-  const small = await startBus({ historyBytes: 16 * KiB, rateLimit: null }, { clock })
-  const speaker = await small.as('speaker')
-  const say = async (channel: string, n: number) => {
-    await speaker.publish({ room: 'log', channel, payload: { n, text: 'x'.repeat(KiB) } })
-    clock.advance(1)
+  /** A bus of which each test has one of its own, that keeps 16 KiB. */
+  const setUp = async () => {
+    const small = await startBus({ historyBytes: 16 * KiB, rateLimit: null }, { clock })
+    const speaker = await small.as('speaker')
+    const say = async (channel: string, n: number) => {
+      await speaker.publish({ room: 'log', channel, payload: { n, text: 'x'.repeat(KiB) } })
+      clock.advance(1)
+    }
+    return { small, speaker, say }
   }
 
   test('keep so many bytes: the oldest message goes first, whichever channel has it', async () => {
+    const { small, speaker, say } = await setUp()
     for (const n of numbers(1, 6)) await say('quiet', n)
     for (const n of numbers(1, 3)) await say('late', n)
     await say('quiet', 7)
@@ -221,6 +226,7 @@ describe('all channels together', async () => {
   })
 
   test('a channel that falls silent does not keep others from their history', async () => {
+    const { speaker, say } = await setUp()
     await say('silent', 1)
     for (const n of numbers(13, 40)) await say('busy', n)
     expect((await speaker.command('history', { channel: 'log:silent' })).messages).toEqual([])
@@ -228,6 +234,7 @@ describe('all channels together', async () => {
   })
 
   test('a message that is larger than all that may be kept is delivered, and not kept', async () => {
+    const { speaker } = await setUp()
     await speaker.command('join_channel', { channel: 'log:huge' })
     const { position } = await speaker.publish({
       room: 'log',

@@ -8,7 +8,7 @@ import { connect as connectClient, eventually, startRedis, type TestClient, with
 import { type BusProcess, root, startBusProcess } from './support/bus-process.ts'
 
 // Every test starts processes, and npm is one of the slower ones.
-setDefaultTimeout(60_000)
+setDefaultTimeout(120_000)
 
 const running: BusProcess[] = []
 afterEach(async () => {

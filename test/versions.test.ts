@@ -17,17 +17,20 @@ const bus = await startBus({}, { versions: bothVersions })
 const isEnvelope = compile(DeliveredEnvelope)
 
 const place = { room: 'science', channel: 'explore' }
-const query = (id: string) => ({ client_id: id, join: 'science:explore' })
 
 test('clients of either version talk in one channel, and each frame that arrives is an envelope of 1.0', async () => {
-  const old = await bus.connect({ query: query('old'), protocols: ['arqonbus.v1'] })
-  const recent = await bus.connect({ query: query('recent'), protocols: ['arqonbus.v2', 'arqonbus.v1'] })
+  const old = await bus.connect({ query: { client_id: 'old', join: 'science:both' }, protocols: ['arqonbus.v1'] })
+  const recent = await bus.connect({
+    query: { client_id: 'recent', join: 'science:both' },
+    protocols: ['arqonbus.v2', 'arqonbus.v1'],
+  })
   expect([old.socket.protocol, recent.socket.protocol]).toEqual(['arqonbus.v1', 'arqonbus.v2'])
   for (const client of [old, recent]) expect(client.welcome.versions).toEqual(['1.0', '2.0'])
 
-  const first = await old.publish({ ...place, payload: { text: 'from the old one' } })
+  const both = { ...place, channel: 'both' }
+  const first = await old.publish({ ...both, payload: { text: 'from the old one' } })
   const second = await recent.publish({
-    ...place,
+    ...both,
     version: '2.0',
     urgency: 'high',
     payload: { text: 'from the new one' },
@@ -54,7 +57,9 @@ test('a client that offers no subprotocol, or the old one alone, gets every comm
     expect(await client.command('join_channel', { channel: 'science:explore' })).toMatchObject({
       channel: 'science:explore',
     })
-    expect((await client.command('history', { channel: 'science:explore' })).messages.length).toBeGreaterThan(0)
+    const { position } = await client.publish(place)
+    const { messages } = await client.command('history', { channel: 'science:explore', order: 'desc', limit: 1 })
+    expect(messages).toMatchObject([{ metadata: { position } }])
     await client.close()
   }
 })

@@ -55,4 +55,4 @@ test('what is cut off before its acknowledgement is missed', async () => {
   expect(load.audit()).toMatchObject({ closed: 1, doubled: 0 })
   expect(load.audit().unacknowledged).toBeGreaterThan(0)
   await hangUp(connections)
-}, 10_000)
+}, 120_000)

@@ -52,7 +52,7 @@ export async function runStaticChecks(checks: readonly StaticCheck[] = staticChe
   const waiting = [...checks]
   const worker = async () => {
     for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
-      const { code, output, seconds } = await run(check.command, { timeoutMs: 120_000, output: 'kept' })
+      const { code, output, seconds } = await run(check.command, { timeoutMs: 600_000, output: 'kept' })
       console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${check.name} (${seconds.toFixed(1)} s)`)
       if (code === 0) outcome.passed += 1
       else {

@@ -1,27 +1,31 @@
-/** Runs test files in two processes and counts what they say. */
+/** Runs test files, as a rule in two processes, and counts what they say. */
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Skip } from '@arqonbus/testing'
+import { notHidden, pathWithoutPrograms } from './hidden.ts'
 import { readJunit, type TestCase } from './junit.ts'
-import type { Outcome } from './outcome.ts'
+import { type Outcome, sum } from './outcome.ts'
 import { root, run } from './run.ts'
 
 /** Files share nothing but the machine, and two at a time keep two cores busy. */
 const processes = 2
 
-/** The suites of the repository: where their files are, and how long all of them, and one test of them, may take. */
+/**
+ * The suites of the repository: where their files are, and after how long a run, and a test of it, counts as hung. That is
+ * far beyond what either takes, also on a slow machine that does something else as well.
+ */
 export const suites = {
   /** Unit tests beside the code, behaviour tests in `test/`. */
   tests: {
     patterns: ['{packages,scripts,bench,examples}/**/*.test.ts', 'test/**/*.test.ts'],
     ignore: ['test/faults/', 'test/soak/'],
-    minutes: 10,
-    testSeconds: 20,
+    minutes: 30,
+    testSeconds: 120,
   },
   /** Whatever kills, cuts, fills or delays a part of the system. */
-  faults: { patterns: ['test/faults/**/*.test.ts'], ignore: [], minutes: 30, testSeconds: 300 },
+  faults: { patterns: ['test/faults/**/*.test.ts'], ignore: [], minutes: 60, testSeconds: 300 },
   /** Hours rather than minutes: what only time shows. */
   soak: { patterns: ['test/soak/**/*.test.ts'], ignore: [], minutes: 600, testSeconds: 36_000 },
 } as const
@@ -29,36 +33,91 @@ export const suites = {
 /** The name of a suite. */
 export type SuiteName = keyof typeof suites
 
-/** Runs one suite; its output goes to the terminal as it comes. */
-export async function runTests(name: SuiteName): Promise<Outcome> {
-  const suite = suites[name]
-  const files = findFiles(suite.patterns, suite.ignore)
+/** The conditions of a run; without any of them all files share two processes and each runs from top to bottom. */
+export type Conditions = {
+  /** Only files whose path has one of these texts in it; all files when it is empty. */
+  named: readonly string[]
+  /** Each file in a process of its own. */
+  alone: boolean
+  /** The tests of each file in an order that follows from this number. */
+  seed?: number | undefined
+  /** With the optional programs hidden, also from tests that start one by its name. */
+  withoutPrograms: boolean
+}
+
+/** Runs one suite; its output goes to the terminal as it comes, or for each file when each has a process of its own. */
+export async function runTests(name: SuiteName, conditions: Conditions): Promise<Outcome> {
+  const { named, alone, withoutPrograms } = conditions
+  const { patterns, ignore } = suites[name]
+  const files = findFiles(patterns, ignore).filter(
+    (file) => named.length === 0 || named.some((one) => file.includes(one)),
+  )
   if (files.length === 0)
-    return { passed: 0, failures: [`no test file matches ${suite.patterns.join(', ')}`], skips: [] }
+    return { passed: 0, failures: [`no test file matches ${[...named, ...patterns].join(', ')}`], skips: [] }
   const folder = mkdtempSync(join(tmpdir(), 'arqonbus-check-'))
   try {
-    const [report, skipped] = [join(folder, 'report.xml'), join(folder, 'skips')]
-    const { code, seconds } = await run(
-      [
-        process.execPath,
-        'test',
-        `--parallel=${processes}`,
-        `--timeout=${suite.testSeconds * 1000}`,
-        '--only-failures',
-        '--reporter=junit',
-        `--reporter-outfile=${report}`,
-        ...files.map((file) => `./${file}`),
-      ],
-      { timeoutMs: suite.minutes * 60_000, output: 'shown', env: { TEST_SKIPS_FILE: skipped } },
-    )
-    const outcome = judge(files, readJunit(read(report)), readSkips(read(skipped)), code)
-    console.log(
-      `${outcome.failures.length === 0 ? 'ok    ' : 'FAILED'} ${name}: ${files.length} files (${seconds.toFixed(1)} s)`,
-    )
+    const started = performance.now()
+    const path = process.env.PATH ?? ''
+    const job = {
+      name,
+      conditions,
+      folder,
+      path: withoutPrograms ? pathWithoutPrograms(path, join(folder, 'path')) : path,
+    }
+    const results = alone ? await runEach(job, files) : [await runTogether(job, files)]
+    const outcome = sum(results.map((one) => judge(one.files, one.cases, one.skips, one.code)))
+    const skips = results.flatMap((one) => one.skips)
+    if (withoutPrograms && named.length === 0) outcome.failures.push(...notHidden(job.path, skips))
+    const seconds = ((performance.now() - started) / 1000).toFixed(1)
+    console.log(`${outcome.failures.length === 0 ? 'ok    ' : 'FAILED'} ${name}: ${files.length} files (${seconds} s)`)
     return outcome
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+type Job = { name: SuiteName; conditions: Conditions; folder: string; path: string }
+type Result = { files: readonly string[]; cases: TestCase[]; skips: Skip[]; code: number; output: string }
+
+/** Every file in a process of its own, as many at a time as otherwise share the files. */
+async function runEach(job: Job, files: readonly string[]): Promise<Result[]> {
+  const waiting = [...files]
+  const results: Result[] = []
+  const worker = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const result = await runTogether(job, [file])
+      results.push(result)
+      if (result.code !== 0) console.log(`${result.output.trimEnd()}\n`)
+    }
+  }
+  await Promise.all(Array.from({ length: processes }, worker))
+  return results
+}
+
+async function runTogether({ name, conditions, folder, path }: Job, files: readonly string[]): Promise<Result> {
+  const { minutes, testSeconds } = suites[name]
+  const { alone, seed } = conditions
+  const own = mkdtempSync(join(folder, 'run-'))
+  const [report, skipped] = [join(own, 'report.xml'), join(own, 'skips')]
+  const { code, output } = await run(
+    [
+      process.execPath,
+      'test',
+      ...(alone ? [] : [`--parallel=${processes}`]),
+      ...(seed === undefined ? [] : ['--randomize', `--seed=${seed}`]),
+      `--timeout=${testSeconds * 1000}`,
+      '--only-failures',
+      '--reporter=junit',
+      `--reporter-outfile=${report}`,
+      ...files.map((file) => `./${file}`),
+    ],
+    {
+      timeoutMs: minutes * 60_000,
+      output: alone ? 'kept' : 'shown',
+      env: { TEST_SKIPS_FILE: skipped, PATH: path },
+    },
+  )
+  return { files, cases: readJunit(read(report)), skips: readSkips(read(skipped)), code, output }
 }
 
 /**

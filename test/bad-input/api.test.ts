@@ -50,7 +50,7 @@ describe('a call that is wrong', () => {
     }
     expect(refused).toBeGreaterThan(300)
     expect((await call(path, { body: '{"payload":{}}' })).status).toBe(201)
-  }, 30_000)
+  }, 120_000)
 
   test('payloads that change when they are encoded again reach their readers as they were sent', async () => {
     for (const [n, { name, frame, id, room, channel, from, type, payload }] of exactEnvelopes.entries()) {

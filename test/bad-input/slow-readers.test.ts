@@ -100,7 +100,7 @@ describe('the bus holds a bounded part for', () => {
     // It has stopped for the bus too: what came later is in the log, not in its buffer.
     expect(await bus.metric('arqonbus_slow_fallbacks_total')).toBe(1)
     await Promise.all([reader.close(), publisher.close()])
-  }, 30_000)
+  }, 120_000)
 
   const envelope = (from: string, type: string, rest: string) =>
     `{"version":"1.0","id":"arq_1","type":"${type}","room":"stall","channel":"two","from":"${from}","timestamp":"2026-11-21T12:00:00Z","payload":${rest}}`
@@ -129,7 +129,7 @@ describe('the bus holds a bounded part for', () => {
       })
       await bystander.close()
     },
-    30_000,
+    120_000,
   )
 
   test('all of them no longer than the heartbeat and a goodbye take, and then holds nothing', async () => {
@@ -142,7 +142,7 @@ describe('the bus holds a bounded part for', () => {
     await eventually(async () => expect(await bus.metric('arqonbus_history_entries')).toBe(0))
     expect((await bus.heap()) - heapBefore).toBeLessThan(4 * MiB)
     await expectServed(bus)
-  }, 30_000)
+  }, 120_000)
 })
 
 test('a client that asks for much at once, and reads, gets every answer in order', async () => {

@@ -94,7 +94,7 @@ test('connections that are cut again and again lose nothing, double nothing, and
     expect(sequences).toEqual(inOrder)
   }
   proxy.close()
-}, 20_000)
+}, 300_000)
 
 test('a bus that is stopped for a while and goes on has lost nothing', async () => {
   const bus = await start()
@@ -111,7 +111,7 @@ test('a bus that is stopped for a while and goes on has lost nothing', async () 
   await until(() => heard.sequences.length >= acknowledged.size)
   expect(heard.gaps).toEqual([])
   expect(new Set(heard.sequences)).toEqual(acknowledged)
-}, 20_000)
+}, 300_000)
 
 test('after a kill -9 everybody is back within five seconds, is told of the gap before anything else, and gets nothing twice', async () => {
   const bus = await start()
@@ -136,4 +136,4 @@ test('after a kill -9 everybody is back within five seconds, is told of the gap 
     reason: 'reset',
   })
   expect(heard.sequences.length).toBe(new Set(heard.sequences).size)
-}, 20_000)
+}, 300_000)

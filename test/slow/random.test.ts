@@ -43,7 +43,7 @@ test('over a log in memory every promise is kept', async () => {
     'ended 1000',
     'delete done',
   ])
-}, 30_000)
+}, 120_000)
 
 test('over a log that answers later, fails and is away now and then, every promise is kept', async () => {
   const counts = await runAll('slow')
@@ -57,7 +57,7 @@ test('over a log that answers later, fails and is away now and then, every promi
     'ended 1000',
     ...failures,
   ])
-}, 30_000)
+}, 120_000)
 
 test('the same seed gives the same run', async () => {
   const [one, other] = [

@@ -12,7 +12,7 @@ export type Terminal = {
 }
 
 /** How long a page waits for what it shows. */
-const patienceMs = 10_000
+const patienceMs = 60_000
 
 /** Connects. Frames are kept until they are asked for. */
 export function openTerminal(options: {

@@ -4,7 +4,7 @@ import { busEventTypes, SUMMARY_EVENT, type TelemetryEvent } from '@arqonbus/pro
 import { startBus, type TestBus, type TestClient } from '@arqonbus/testing'
 import { eventOf, heard } from './support/events.ts'
 
-setDefaultTimeout(30_000)
+setDefaultTimeout(120_000)
 
 const unlimited = { rateLimit: null, commandRate: null } as const
 

@@ -2,7 +2,7 @@
 import { afterEach, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, openRaw, type RawSocket, startBus, type TestBus, testClock } from '@arqonbus/testing'
 
-setDefaultTimeout(30_000)
+setDefaultTimeout(120_000)
 
 const clock = testClock()
 const BOUND = 64 * 1024
@@ -106,7 +106,7 @@ test('one that sends and does not read its answers is no longer read from', asyn
       seen = now
       expect(isStill).toBe(true)
     },
-    { everyMs: 200, withinMs: 20_000 },
+    { everyMs: 200 },
   )
   expect(seen - before).toBeLessThan(sent)
 })

@@ -15,7 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), 'arqonbus-client-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 /** A browser or a process has to start. */
-const PATIENT = { timeout: 20_000 }
+const PATIENT = { timeout: 120_000 }
 /** What `docs/guide/client.md` promises. */
 const MAX_GZIP_BYTES = 12 * 1024
 

@@ -3,7 +3,7 @@ import { withProgram } from '@arqonbus/testing'
 import type { Page } from 'playwright-core'
 import { createStage } from './support/stage.ts'
 
-const PATIENT = { timeout: 20_000 }
+const PATIENT = { timeout: 120_000 }
 const place = '#/channels/evil%3Athings'
 const MARKUP = '<script>document.title = "taken"</script><img src=x onerror="document.title=1"><b>bold</b>'
 

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { withProgram } from '@arqonbus/testing'
 import { createStage } from './support/stage.ts'
 
-const PATIENT = { timeout: 20_000 }
+const PATIENT = { timeout: 120_000 }
 
 withProgram('chromium', 'the console under load', (chromium) => {
   const stage = createStage(chromium)

@@ -4,7 +4,7 @@ import { withProgram } from '@arqonbus/testing'
 import type { Page } from 'playwright-core'
 import { createStage } from './support/stage.ts'
 
-const PATIENT = { timeout: 20_000 }
+const PATIENT = { timeout: 120_000 }
 const axeSource = readFileSync(Bun.resolveSync('axe-core/axe.min.js', import.meta.dir), 'utf8')
 
 const views = [

@@ -3,7 +3,7 @@ import { eventually, startRedis, withProgram } from '@arqonbus/testing'
 import type { Page } from 'playwright-core'
 import { type ConsolePage, createStage } from './support/stage.ts'
 
-const PATIENT = { timeout: 20_000 }
+const PATIENT = { timeout: 120_000 }
 const ADMIN_KEY = 'the-admin-key'
 
 const linkTo = (view: string, of: string): string => `#/${view}/${encodeURIComponent(of)}`

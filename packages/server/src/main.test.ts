@@ -10,7 +10,7 @@ const fixture = join(import.meta.dir, 'main.fixture.ts')
 const free = ['--port', '0', '--http-port', '0', '--telemetry-port', '0']
 
 // Every test starts processes, some of them several.
-setDefaultTimeout(30_000)
+setDefaultTimeout(120_000)
 
 const running: Bun.Subprocess[] = []
 afterEach(async () => {

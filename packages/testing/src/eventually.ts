@@ -1,6 +1,6 @@
 /** Waiting for what comes of itself: a memory that shrinks, a counter that rises. */
 
-/** How long to try, and how often. */
+/** How long to try, and how often. `withinMs` only guards against waiting for ever: on a slow machine all takes longer. */
 export type EventuallyOptions = { withinMs?: number; everyMs?: number }
 
 /**
@@ -8,7 +8,7 @@ export type EventuallyOptions = { withinMs?: number; everyMs?: number }
  * For what nobody announces: whatever can be awaited is awaited instead.
  */
 export async function eventually<T>(attempt: () => T | Promise<T>, options: EventuallyOptions = {}): Promise<T> {
-  const { withinMs = 5000, everyMs = 20 } = options
+  const { withinMs = 60_000, everyMs = 20 } = options
   const deadline = performance.now() + withinMs
   for (;;) {
     try {

@@ -20,7 +20,7 @@ export { type TestClock, testClock } from './clock.ts'
 export { eventually } from './eventually.ts'
 export { createFakeClock, type FakeClock } from './fake-clock.ts'
 export { readMetric } from './metrics.ts'
-export { findProgram, type ProgramName, type Skip, withProgram } from './programs.ts'
+export { executableNames, findProgram, type ProgramName, programNames, type Skip, withProgram } from './programs.ts'
 export { createRandom, type Random } from './random.ts'
 export type { FrameKind, RawFrame, ServerFrame } from './raw-frame.ts'
 export {

@@ -29,6 +29,12 @@ const programs = {
 /** A program that a suite can ask for. */
 export type ProgramName = keyof typeof programs
 
+/** All programs that suites ask for. */
+export const programNames = Object.keys(programs) as ProgramName[]
+
+/** The names under which a program is looked for. */
+export const executableNames = (name: ProgramName): readonly string[] => programs[name].names
+
 /** A suite that did not run, and what it lacked; `npm test` lists these. */
 export type Skip = { suite: string; program: ProgramName; install: string }
 

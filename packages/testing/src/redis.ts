@@ -224,7 +224,7 @@ async function answers({ port, child }: RedisProcess): Promise<void> {
       connection.disconnect()
     }
   }
-  const pid = await eventually(attempt, { withinMs: 10_000 })
+  const pid = await eventually(attempt)
   if (ended || pid !== child.pid) throw new Error('it ended, or another one has its port')
 }
 

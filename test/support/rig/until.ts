@@ -1,5 +1,5 @@
 /** After this long nothing is coming any more. */
-const GIVE_UP_MS = 30_000
+const GIVE_UP_MS = 120_000
 
 /** Looks until it is so, and says what did not come about. */
 export async function until(

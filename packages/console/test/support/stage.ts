@@ -34,7 +34,7 @@ export function createStage(executablePath: string): Stage {
   const ends: (() => Promise<unknown>)[] = []
   beforeAll(async () => {
     browser = await launch(executablePath)
-  }, 20_000)
+  }, 120_000)
   afterEach(async () => {
     for (const end of ends.splice(0).reverse()) await end()
   })

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 
-setDefaultTimeout(30_000)
+setDefaultTimeout(120_000)
 
 /** A process that logs 1 MB to a reader that does not read. */
 async function flooding() {

@@ -342,7 +342,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
         else if (isRefused) expect(ids).not.toContain(draft.envelope.id)
       }
     }
-  }, 30_000)
+  }, 120_000)
 })
 
 withProgram('faketime', 'a Redis whose clock is stepped', () => {
