@@ -26,11 +26,13 @@ export const hotPath: Scenario = {
   rounds: 3,
   async measure(side) {
     const take = side === bus ? await takeOfBus() : takeOfBare()
-    return Object.fromEntries(Object.entries(loads).map(([figure, load]) => [figure, bestBatch(take, load)]))
+    const figures: Record<string, number> = {}
+    for (const [figure, load] of Object.entries(loads)) figures[figure] = await bestBatch(take, load)
+    return figures
   },
 }
 
-function bestBatch(take: Take, { shape, perBatch }: { shape: MessageShape; perBatch: number }): number {
+async function bestBatch(take: Take, { shape, perBatch }: { shape: MessageShape; perBatch: number }): Promise<number> {
   const frames = createMessageForm(shape).framesFor(0, clientId, 1)
   let sequence = 0
   let best = Number.POSITIVE_INFINITY
@@ -40,9 +42,13 @@ function bestBatch(take: Take, { shape, perBatch }: { shape: MessageShape; perBa
       const bytes = frames.first(1)
       return bytes.toString('latin1', bytes.indexOf('{'))
     })
+    const expected = writes + perBatch
     const start = Bun.nanoseconds()
     for (const text of texts) take(text)
+    // The bus takes frames for a few milliseconds in a turn of the loop, and queues those behind: such a batch is not the best one.
+    while (writes < expected) await nextTurn()
     best = Math.min(best, (Bun.nanoseconds() - start) / perBatch)
+    await nextTurn()
   }
   return best
 }
@@ -107,7 +113,12 @@ const nowhere: Transport = {
   terminate: () => {},
 }
 
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
+
+let writes = 0
+
 /** Makes the runtime put the pieces of a text together, as publishing it would. */
 function written(text: string): boolean {
+  writes++
   return Buffer.byteLength(text) > 0
 }

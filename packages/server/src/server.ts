@@ -334,6 +334,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     catchUp,
     publish,
     run,
+    turns,
     isCongested: () => log.isCongested,
     relayTelemetry: telemetry.fromClient,
     refused: reports.refused,

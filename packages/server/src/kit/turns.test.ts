@@ -1,17 +1,28 @@
 import { expect, test } from 'bun:test'
-import { createTurns } from './turns.ts'
+import { createTurns, type Pieces } from './turns.ts'
 
-/** Turns on a clock that work moves on, and what was done in each turn of the loop. */
+/** Turns on a clock that work moves on, and what was done, in order. */
 function workshop(workMs: number) {
   let now = 1000
-  const turns = createTurns({ now: () => now })
+  const clock = { now: () => now }
+  const turns = createTurns(clock)
   const done: number[] = []
   const work = (n: number) => () => {
     now += workMs
     done.push(n)
     return n
   }
-  return { turns, done, work }
+  function* inPieces(n: number, pieces: number): Pieces<number> {
+    for (let i = 0; i < pieces; i++) {
+      work(n)()
+      yield
+    }
+    return n
+  }
+  const advance = (ms: number) => {
+    now += ms
+  }
+  return { turns, done, work, inPieces, clock, advance }
 }
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
@@ -30,12 +41,12 @@ test('what there is no time for is done in later turns, in the order asked', asy
     await nextTurn()
     perTurn.push(done.length - before)
   }
-  expect(perTurn).toEqual([3, 3, 3, 1])
+  expect(perTurn).toEqual([2, 2, 2, 2, 2])
   expect(done).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   expect(await Promise.all(asked)).toEqual(done)
 })
 
-test('what is asked while others wait waits behind them, whatever time there is', async () => {
+test('what is asked while something waits waits behind it, whatever time there is', async () => {
   const { turns, done, work } = workshop(5)
   void turns.take(work(1))
   void turns.take(work(2))
@@ -55,23 +66,79 @@ test('a piece that takes longer than a turn is done all the same, and the next o
   expect(done).toEqual([1, 2, 3])
 })
 
-test('what fails fails for whoever asked, at once or later, and the others go on', async () => {
+test('what fails fails for its asker, at once or later, and the rest goes on', async () => {
   const { turns, work } = workshop(5)
   const fail = () => {
     throw new Error('no')
   }
+  function* failInPieces(): Pieces<void> {
+    yield
+    fail()
+  }
   expect(() => turns.take(fail)).toThrow('no')
+  expect(() => turns.run(failInPieces)).toThrow('no')
   void turns.take(work(1))
-  const failed = turns.take(fail)
+  const failed = [turns.take(fail), turns.run(failInPieces)]
   const next = turns.take(work(2))
-  await expect(failed).rejects.toThrow('no')
+  expect((await Promise.allSettled(failed)).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
   expect(await next).toBe(2)
 })
 
-test('a line that is too long already is not made longer', () => {
-  const { turns, work } = workshop(5)
-  void turns.take(work(0))
-  const waiting = Array.from({ length: 4096 }, (_, n) => turns.take(work(n)))
-  expect(waiting.every((one) => one instanceof Promise)).toBe(true)
-  expect(turns.take(work(7))).toBe(7)
+test('work in pieces is done at once where there is time for all of it', () => {
+  const { turns, inPieces } = workshop(1)
+  expect(turns.run(() => inPieces(7, 3))).toBe(7)
+})
+
+test('work in pieces that takes long gives up the loop after its share of a turn, and goes on where it was', async () => {
+  const { turns, done, inPieces } = workshop(1)
+  const long = turns.run(() => inPieces(7, 10))
+  expect(done).toHaveLength(4)
+  await nextTurn()
+  expect(done).toHaveLength(8)
+  expect(await long).toBe(7)
+  expect(done).toHaveLength(10)
+})
+
+test('in the line a long job delays a short one by a slice, not by its length', async () => {
+  const { turns, done, work, inPieces } = workshop(1)
+  const long = turns.run(() => inPieces(7, 100))
+  const short = turns.take(work(1))
+  await short
+  expect(done.indexOf(1)).toBe(5)
+  await long
+})
+
+test('what arrives has as much time in a turn while the line is long as while it is empty', async () => {
+  const { turns, inPieces, clock, advance } = workshop(1)
+  void turns.run(() => inPieces(7, 100))
+  expect(turns.hasTime(clock.now())).toBe(false)
+  await nextTurn()
+  expect(turns.hasTime(clock.now())).toBe(true)
+  advance(3)
+  expect(turns.hasTime(clock.now())).toBe(true)
+  advance(1)
+  expect(turns.hasTime(clock.now())).toBe(false)
+})
+
+test('a turn whose beginning was not seen has its time twice, and no more', async () => {
+  const { turns, clock, advance } = workshop(1)
+  const outcomes = []
+  for (let ms = 0; ms < 10; ms++) {
+    outcomes.push(turns.hasTime(clock.now()))
+    advance(1)
+  }
+  expect(outcomes).toEqual([true, true, true, true, false, false, false, false, false, false])
+  await nextTurn()
+  expect(turns.hasTime(clock.now())).toBe(true)
+})
+
+test('a clock that is set back takes no time away', () => {
+  const { turns, clock, advance } = workshop(1)
+  turns.hasTime(clock.now())
+  advance(-100_000)
+  for (let i = 0; i < 4; i++) {
+    expect(turns.hasTime(clock.now())).toBe(true)
+    advance(1)
+  }
+  expect(turns.hasTime(clock.now())).toBe(false)
 })

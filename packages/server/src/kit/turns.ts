@@ -1,53 +1,109 @@
 /**
- * Work by turns: what a crowd asks for at once is spread over turns of the event loop, so that everybody else is heard in between. Five hundred
- * connections that are accepted in one turn would hold up the others for 80 ms, and as many joins for 100.
+ * Work by turns: what takes long, or is asked for by many at once, is spread over turns of the event loop, so that everybody else is served in between.
+ *
+ * One turn gives a few milliseconds to what has just arrived and a few to the line of what waits. In the line jobs take turns, a slice each: a long job
+ * delays a short one that came after it by a slice and not by its length.
  */
 import type { Clock } from './clock.ts'
 import type { Maybe } from './maybe.ts'
+import { Queue } from './queue.ts'
 
-/** Gives out the time of the loop. */
+/** Work in pieces: each `yield` ends one. A piece takes well under a millisecond. */
+export type Pieces<T> = Generator<void, T, void>
+
+/** Shares out the time of the loop. */
 export type Turns = {
-  /** Does it now where this turn of the loop has time left, else in one of the next: in the order asked. */
+  /** False when this turn has no time left for what arrives now: it belongs in the line. Called for every frame; `now` is the clock's. */
+  hasTime(now: number): boolean
+  /** Does work at once where this turn has time left and nothing waits, else in one of the next turns, in the order asked. */
   take<T>(work: () => Maybe<T>): Maybe<T>
+  /** The same for work in pieces. */
+  run<T>(work: () => Pieces<Maybe<T>>): Maybe<T>
 }
 
-/** A turn ends its part of such work after this time: whoever does not wait in line waits for little more. */
-const TURN_MS = 5
+/** A turn gives this long to what arrives in it, and as long to the line. */
+const TURN_MS = 4
 
-/** More than this do not wait: what waits is not counted by anybody's limits. */
-const MOST_WAITING = 4096
+/** A job that has had this long goes to the end of the line. */
+const SLICE_MS = 1
 
-/** Makes them. A clock that stands still gives all the time there is. */
+/** Makes them. A clock that is not moved gives all the time there is. */
 export function createTurns(clock: Clock): Turns {
-  const waiting: (() => void)[] = []
-  let isTurn = false
-  let startedAt = 0
+  /** Each does one slice; true when it is done. */
+  const line = new Queue<() => boolean>()
+  let startedAt = Number.NEGATIVE_INFINITY
+  /** True while the end of the turn is awaited. */
+  let isOpen = false
 
-  const begin = () => {
-    isTurn = true
-    startedAt = clock.now()
+  const open = (now: number) => {
+    startedAt = now
+    if (isOpen) return
+    isOpen = true
     setImmediate(end)
   }
-  const isTimeLeft = () => clock.now() - startedAt < TURN_MS
   const end = () => {
-    isTurn = false
-    if (waiting.length === 0) return
-    begin()
-    do waiting.shift()!()
-    while (waiting.length > 0 && isTimeLeft())
+    isOpen = false
+    if (line.length === 0) return
+    const until = clock.now() + TURN_MS
+    do {
+      const slice = line.shift()!
+      if (!slice()) line.push(slice)
+    } while (line.length > 0 && clock.now() < until)
+    // What arrives next has its own time.
+    open(clock.now())
   }
+  /** Most turns are short: the end of one is awaited only where the last known beginning is too long ago to tell, so that a turn has twice the time at most. */
+  const hasTime: Turns['hasTime'] = (now) => {
+    const passed = now - startedAt
+    if (passed >= 0 && passed < TURN_MS) return true
+    if (isOpen && passed >= 0) return false
+    open(now)
+    return true
+  }
+  const wait = (slice: () => boolean) => {
+    line.push(slice)
+    if (!isOpen) open(clock.now())
+  }
+  const mayBegin = () => line.length === 0 && hasTime(clock.now())
 
   return {
+    hasTime,
     take(work) {
-      if (!isTurn) begin()
-      if ((waiting.length === 0 && isTimeLeft()) || waiting.length >= MOST_WAITING) return work()
+      if (mayBegin()) return work()
       return new Promise((resolve, reject) => {
-        waiting.push(() => {
+        wait(() => {
           try {
             resolve(work())
           } catch (problem) {
             reject(problem)
           }
+          return true
+        })
+      })
+    },
+    run(work) {
+      const pieces = work()
+      if (mayBegin()) {
+        do {
+          const piece = pieces.next()
+          if (piece.done) return piece.value
+        } while (hasTime(clock.now()))
+      }
+      return new Promise((resolve, reject) => {
+        wait(() => {
+          const until = clock.now() + SLICE_MS
+          try {
+            do {
+              const piece = pieces.next()
+              if (!piece.done) continue
+              resolve(piece.value)
+              return true
+            } while (clock.now() < until)
+          } catch (problem) {
+            reject(problem)
+            return true
+          }
+          return false
         })
       })
     },

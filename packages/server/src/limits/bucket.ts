@@ -3,14 +3,17 @@
 /** A rate. */
 export type Rate = { readonly perSecond: number; readonly burst: number }
 
-/** What is left, and as of when. */
+/** What is left, and as of when. Below 0 is a debt: work that cost more than the token it began with. */
 export type Bucket = { tokens: number; at: number }
+
+/** A bucket that nothing was taken from. */
+export const fullBucket = (rate: Rate, now: number): Bucket => ({ tokens: rate.burst, at: now })
 
 /** Takes a token from the bucket of that name, which is full at first; false where there is none. */
 export function take<Name>(buckets: Map<Name, Bucket>, name: Name, rate: Rate, now: number): boolean {
   let bucket = buckets.get(name)
   if (bucket === undefined) {
-    bucket = { tokens: rate.burst, at: now }
+    bucket = fullBucket(rate, now)
     buckets.set(name, bucket)
   }
   return takeFrom(bucket, rate, now)

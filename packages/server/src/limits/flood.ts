@@ -1,5 +1,5 @@
 /** Floods: what one connection sends, held to a rate. */
-import { type Bucket, type Rate, takeFrom } from './bucket.ts'
+import { type Bucket, fullBucket, type Rate, takeFrom } from './bucket.ts'
 
 /** What a connection has left, and how often it was refused, less what passed. */
 export type Flood = { floods: number; rate: Bucket | undefined }
@@ -9,7 +9,7 @@ const FLOOD_BURSTS = 5
 
 /** Takes one thing that was sent: it passes, is refused, or is one too many of those refused. */
 export function passes(flood: Flood, rate: Rate, now: number): 'passes' | 'refused' | 'flooding' {
-  flood.rate ??= { tokens: rate.burst, at: now }
+  flood.rate ??= fullBucket(rate, now)
   if (takeFrom(flood.rate, rate, now)) {
     if (flood.floods > 0) flood.floods--
     return 'passes'

@@ -3,6 +3,8 @@
  *
  * The steps of a frame, in order: size, JSON, schema, type, sender, rate, then what it asks for. Frames of one client are handled in the order sent:
  * while one waits for a log, those behind it wait too. Handlers are synchronous, and everything that goes wrong becomes one coded answer.
+ *
+ * A turn of the loop takes frames for a few milliseconds. Those that arrive after that wait in the line, client by client (`kit/turns.ts`).
  */
 import {
   CodedError,
@@ -17,6 +19,8 @@ import {
 import type { Clock } from '../../kit/clock.ts'
 import type { Logger } from '../../kit/logger.ts'
 import type { Metrics } from '../../kit/metrics.ts'
+import { Queue } from '../../kit/queue.ts'
+import type { Pieces, Turns } from '../../kit/turns.ts'
 import { type Bucket, type Rate, waitMs } from '../../limits/bucket.ts'
 import { type Flood, passes, violate } from '../../limits/flood.ts'
 import type { Client } from '../../state/model.ts'
@@ -31,9 +35,11 @@ import type { Run } from './run.ts'
 export type Intake = RouteMemory &
   Flood & {
     readonly client: Client
-    /** Frames behind one that waits. */
-    readonly queue: string[]
+    /** Frames behind one that waits, or that a turn had no time for. */
+    readonly queue: Queue<string>
     queuedBytes: number
+    /** True while these wait in the line of the loop. */
+    isInLine: boolean
     /** True while a command waits for its answer. */
     isBusy: boolean
     /** Own publishes whose log has not answered. */
@@ -53,8 +59,9 @@ export type Intake = RouteMemory &
 export const createIntake = (client: Client): Intake => ({
   client,
   lastRoute: undefined,
-  queue: [],
+  queue: new Queue(),
   queuedBytes: 0,
+  isInLine: false,
   isBusy: false,
   unsettled: 0,
   unsettledBytes: 0,
@@ -89,6 +96,7 @@ export type ReceiveDeps = {
   readonly catchUp: CatchUp
   readonly publish: Publish
   readonly run: Run
+  readonly turns: Turns
   /** True while so much is on its way to the log, from everybody together, that whoever publishes has to wait for its own. */
   readonly isCongested: () => boolean
   readonly relayTelemetry: (client: Client, envelope: ReadEnvelope) => void
@@ -216,8 +224,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
       intake.waiting = envelope
       return
     }
-    intake.commandRates ??= new Map()
-    const later = deps.run(intake.client, envelope, now, intake.commandRates)
+    const later = deps.run(intake.client, envelope, now, intake)
     if (later === undefined) return deps.catchUp.drained(intake.client)
     hold(intake, later)
   }
@@ -248,11 +255,41 @@ export function createReceive(deps: ReceiveDeps): Receive {
       intake.isBusy = false
       command(intake, envelope, clock.now())
     }
-    while (!intake.isBusy && intake.queue.length > 0 && !intake.client.isClosing && !isFull(intake)) {
-      const frame = intake.queue.shift()!
-      intake.queuedBytes -= frame.length + QUEUED_BYTES
-      take(intake, frame, clock.now())
+    takeSoon(intake)
+    readOn(intake)
+  }
+
+  /** Takes what is queued: now where the loop has time for it, else in the line. */
+  const takeSoon = (intake: Intake): void => {
+    if (intake.isInLine || !mayTake(intake)) return
+    intake.isInLine = true
+    open++
+    void deps.turns.run(() => takeQueued(intake))
+  }
+
+  const mayTake = (intake: Intake): boolean =>
+    !intake.isBusy && intake.queue.length > 0 && !intake.client.isClosing && !isFull(intake)
+
+  function* takeQueued(intake: Intake): Pieces<void> {
+    try {
+      while (mayTake(intake)) {
+        const frame = intake.queue.shift()!
+        intake.queuedBytes -= frame.length + QUEUED_BYTES
+        take(intake, frame, clock.now())
+        yield
+      }
+      readOn(intake)
+    } catch (problem) {
+      faultOf(problem, logger, intake.client)
+      delivery.close(intake.client, 'internal')
+    } finally {
+      intake.isInLine = false
+      open--
     }
+  }
+
+  /** The socket is read again when little is queued. */
+  const readOn = (intake: Intake): void => {
     if (intake.queuedBytes <= limits.slowBytes && !isFull(intake)) intake.client.transport.resume()
   }
 
@@ -271,10 +308,12 @@ export function createReceive(deps: ReceiveDeps): Receive {
       metrics.bytesIn += frame.length
       const now = clock.now()
       client.lastHeard = now
-      if (!intake.isBusy && intake.queue.length === 0 && !isFull(intake)) return take(intake, frame, now)
+      if (!intake.isBusy && intake.queue.length === 0 && !isFull(intake) && deps.turns.hasTime(now))
+        return take(intake, frame, now)
       intake.queue.push(frame)
       intake.queuedBytes += frame.length + QUEUED_BYTES
       if (intake.queuedBytes > limits.slowBytes) client.transport.pause()
+      takeSoon(intake)
     },
     binary(intake) {
       if (intake.client.isClosing) return

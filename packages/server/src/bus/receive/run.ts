@@ -1,5 +1,5 @@
 /** Runs commands: finds, checks in order (parameters, permission, existence, state), calls, answers (protocol §7). */
-import { CodedError, compile, type ErrorCode, payloadOf, type ReadEnvelope } from '@arqonbus/protocol'
+import { CodedError, type CommandShape, compile, type ErrorCode, payloadOf, type ReadEnvelope } from '@arqonbus/protocol'
 import type { Logger } from '../../kit/logger.ts'
 import { then } from '../../kit/maybe.ts'
 import type { Metrics } from '../../kit/metrics.ts'
@@ -27,13 +27,11 @@ export type RunDeps = {
   readonly ran: (client: Client, command: string | undefined, refused?: ErrorCode) => void
 }
 
-/** Runs the command of an envelope; a promise where the answer comes later. The buckets are those of the connection. */
-export type Run = (
-  client: Client,
-  envelope: ReadEnvelope,
-  now: number,
-  buckets: Map<string, Bucket>,
-) => Promise<void> | undefined
+/** The buckets of a connection: one for all that it sends, and one for each of the costly commands. */
+export type Rates = { readonly rate: Bucket | undefined; commandRates: Map<string, Bucket> | undefined }
+
+/** Runs the command of an envelope; a promise where the answer comes later. */
+export type Run = (client: Client, envelope: ReadEnvelope, now: number, rates: Rates) => Promise<void> | undefined
 
 type Payload = ReturnType<typeof payloadOf>
 
@@ -51,20 +49,23 @@ export function createRun({ commands, answers, metrics, logger, rate, isAdminKey
     return name
   }
 
-  const callOf = (
-    client: Client,
-    envelope: ReadEnvelope,
-    payload: Payload,
-    now: number,
-    buckets: Map<string, Bucket>,
-  ) => {
+  /** The bucket that a command is paid from; takes a token of it. What comes with each message has been paid as a message. */
+  const bucketOf = ({ name, rate_limited }: CommandShape, rates: Rates, now: number): Bucket | undefined => {
+    if (!rate_limited) return rates.rate
+    if (rate === null) return undefined
+    rates.commandRates ??= new Map()
+    const isPaid = take(rates.commandRates, name, rate, now)
+    const bucket = rates.commandRates.get(name)!
+    if (isPaid) return bucket
+    metrics.limit('command_rate')
+    throw new CodedError('rate_limited', { command: name }, waitMs(bucket, rate))
+  }
+
+  const callOf = (client: Client, envelope: ReadEnvelope, payload: Payload, now: number, rates: Rates) => {
     const name = nameOf(payload)
     const found = registry.get(name)
     if (found === undefined) throw new CodedError('unknown_command', { name: name.slice(0, 64) })
-    if (found.shape.rate_limited && rate !== null && !take(buckets, name, rate, now)) {
-      metrics.limit('command_rate')
-      throw new CodedError('rate_limited', { command: name }, waitMs(buckets.get(name)!, rate))
-    }
+    const bucket = bucketOf(found.shape, rates, now)
     const { parameters = {} } = payload
     const wrong = found.check(parameters)
     if (wrong !== undefined) throw parameterFault(`/parameters${wrong.path}`, wrong.expected)
@@ -75,11 +76,14 @@ export function createRun({ commands, answers, metrics, logger, rate, isAdminKey
     if (found.shape.requires_admin && !asker.isAdmin)
       throw new CodedError('forbidden', { command: name, requires: 'admin' })
     const address = addressOf(own, envelope)
-    const call: Call = { name, parameters: own, requester: client, asker, timestamp: now, address }
+    const charge = (tokens: number) => {
+      if (bucket !== undefined) bucket.tokens -= tokens
+    }
+    const call: Call = { name, parameters: own, requester: client, asker, timestamp: now, address, charge }
     return { found, call }
   }
 
-  return (client, envelope, now, buckets) => {
+  return (client, envelope, now, rates) => {
     const started = performance.now()
     const endSpan = trace?.(client.id, envelope)
     const payload = payloadOf(envelope)
@@ -117,7 +121,7 @@ export function createRun({ commands, answers, metrics, logger, rate, isAdminKey
       })
     }
     try {
-      const { found, call } = callOf(client, envelope, payload, now, buckets)
+      const { found, call } = callOf(client, envelope, payload, now, rates)
       const outcome = then(found.run(call), (result) =>
         succeed(found.shape.response_format, typeof result === 'function' ? result() : result),
       )

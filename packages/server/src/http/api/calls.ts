@@ -7,6 +7,7 @@ import type { AdmitGuest, Credentials } from '../../bus/clients/guests.ts'
 import { createIntake, type Receive } from '../../bus/receive/receive.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { Maybe } from '../../kit/maybe.ts'
+import { fullBucket, type Rate } from '../../limits/bucket.ts'
 import { type Answer, jsonText } from '../answer.ts'
 import type { Streams } from '../streams/streams.ts'
 import { createBodyReader } from './body.ts'
@@ -24,6 +25,7 @@ export type CallsDeps = {
     readonly maxMessageBytes: number
     readonly maxDepth: number
     readonly apiBodyTimeoutMs: number
+    readonly rateLimit: Rate | null
   }
   readonly clock: Clock
   readonly receive: Receive
@@ -61,7 +63,10 @@ type FrameFrom = (clientId: string, now: number) => string
 export function createCalls(deps: CallsDeps): Calls {
   const { limits, clock, receive } = deps
   const readBody = createBodyReader({ maxBytes: limits.maxMessageBytes, timeoutMs: limits.apiBodyTimeoutMs })
-  const clientRates = createMemory<ClientBuckets>(() => ({ rate: undefined, commandRates: undefined }))
+  const clientRates = createMemory<ClientBuckets>(() => ({
+    rate: limits.rateLimit === null ? undefined : fullBucket(limits.rateLimit, clock.now()),
+    commandRates: new Map(),
+  }))
 
   /** Has the bus take a frame of a guest, as if it came by a connection of its own, and answers what it answers. */
   const ask = (call: Call, frameFrom: FrameFrom): Maybe<Answer> => {
@@ -73,8 +78,6 @@ export function createCalls(deps: CallsDeps): Calls {
     intake.rate = buckets.rate
     intake.commandRates = buckets.commandRates
     receive.text(intake, frameFrom(client.id, clock.now()))
-    buckets.rate = intake.rate
-    buckets.commandRates = intake.commandRates
     const answer = slot.answer()
     if (answer instanceof Promise) exchange.keepOpen()
     return answer

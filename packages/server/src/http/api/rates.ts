@@ -2,7 +2,7 @@
 import type { Bucket } from '../../limits/bucket.ts'
 
 /** The buckets of one client. */
-export type ClientBuckets = { rate: Bucket | undefined; commandRates: Map<string, Bucket> | undefined }
+export type ClientBuckets = { readonly rate: Bucket | undefined; readonly commandRates: Map<string, Bucket> }
 
 /** So many are remembered; the first one goes, and begins anew with full buckets when it comes back. */
 const MOST = 10_000
