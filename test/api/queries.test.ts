@@ -51,6 +51,22 @@ describe('asking by HTTP', () => {
     expect([names, second.body.cursor]).toEqual([['a', 'b', 'c'], undefined])
   })
 
+  test('a query with thousands of names is refused for the first of them that is wrong', async () => {
+    const names = Array.from({ length: 1500 }, (_, i) => `${i}=`).join('&')
+    expect(await call(`/status?${names}`)).toMatchObject({
+      status: 400,
+      body: { error: { code: 'invalid_parameters' } },
+    })
+    for (const query of ['limit=1&limit=2', 'limit=1&x=&limit=2'])
+      expect(await call(`/channels?${query}`)).toMatchObject({
+        status: 400,
+        body: {
+          error: { code: 'invalid_parameters', details: { path: '/query/limit', expected: 'to be given once' } },
+        },
+      })
+    expect(await call('/status?__proto__=x')).toMatchObject({ status: 400 })
+  })
+
   test('every command that needs no connection is there, with its parameters as the body', async () => {
     expect((await call('/commands/ping', { body: '' })).body).toMatchObject({ pong: true })
     const made = await call('/commands/create_channel', {

@@ -48,6 +48,7 @@ const table = {
   client_id_in_use: { status: 409, text: 'Another connection has this client id.' },
   id_conflict: { status: 409, text: 'Another message was sent under this id.' },
   message_too_large: { status: 413, violation: true, text: 'The frame or body is larger than the message limit.' },
+  uri_too_long: { status: 414, text: 'The address of the request is longer than the limit.' },
   unsupported_media_type: { status: 415, text: 'That content type is not supported.' },
   rate_limited: { status: 429, text: 'Too many at once: try again later.' },
   too_many_rooms: { status: 429, text: 'The bus has as many rooms as it may have.' },

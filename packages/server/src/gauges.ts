@@ -4,6 +4,7 @@ import type { CatchUp } from './bus/deliver/catch-up.ts'
 import type { Membership } from './bus/places/membership.ts'
 import type { BusLog } from './bus/publish/draft.ts'
 import type { Config } from './config/index.ts'
+import { MAX_URL_LENGTH } from './http/serve.ts'
 import { type ConfiguredLimit, type Status, statuses, storageDrivers } from './kit/metric-labels.ts'
 import type { Metrics } from './kit/metrics.ts'
 import { memoryLimit, openFileLimit } from './kit/system-limits.ts'
@@ -94,6 +95,7 @@ function limitsOf(config: Config): Record<string, number> {
     api_requests: config.apiRequests,
     api_streams: config.apiStreams,
     api_rate: config.rateLimit === null ? undefined : config.apiRate?.perSecond,
+    url_length: MAX_URL_LENGTH,
     dedup_bytes: config.dedupBytes,
     history_bytes: config.historyBytes,
     redis_queue_bytes: config.redisQueueBytes,

@@ -19,7 +19,7 @@ export type Reading = {
 export type Buckets = readonly { readonly bound: number; readonly count: number }[]
 
 const line = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/
-const label = /(\w+)="((?:[^"\\]|\\.)*)"/g
+const label = /(\w+)="((?:[^"\\]|\\.)*)",?/gy
 
 /** Reads the text format of Prometheus. */
 export function readMetrics(text: string): Reading {

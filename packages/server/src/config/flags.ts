@@ -18,7 +18,13 @@ export function addFlags(command: Command): Command {
     const option = new Option(`--${flag} [${kind.name}]`, `${text} (${defaultText(key)}; ${variable})`)
     command.addOption(option.helpGroup(`${group}:`))
   }
-  return command.configureHelp({ optionTerm: ({ flags }) => flags.replace(/\[(.*)\]$/, '<$1>') })
+  return command.configureHelp({ optionTerm: ({ flags }) => withAngles(flags) })
+}
+
+/** `--port [port]` as `--port <port>`. */
+function withAngles(flags: string): string {
+  const bracket = flags.indexOf('[')
+  return bracket < 0 ? flags : `${flags.slice(0, bracket)}<${flags.slice(bracket + 1, -1)}>`
 }
 
 /** The flags that were given, known or not, and words that are no flags. */

@@ -135,7 +135,16 @@ function reasonOf(error: unknown): string {
 /** A parser's message without the piece of the file that some quote. */
 function withoutContent(error: unknown): string {
   const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n')
-  return line.replace(/^(?:Invalid TOML document|JSON Parse error): /, '').replace(/(["']).*\1/g, '…')
+  return withoutQuoted(line.replace(/^(?:Invalid TOML document|JSON Parse error): /, ''))
+}
+
+/** What is between the first quote and the last one of its kind is left out, as is what follows likewise. */
+function withoutQuoted(text: string): string {
+  const start = text.search(/["']/)
+  if (start < 0) return text
+  const end = text.lastIndexOf(text[start]!)
+  const rest = withoutQuoted(text.slice(end + 1))
+  return end === start ? text.slice(0, end + 1) + rest : `${text.slice(0, start)}…${rest}`
 }
 
 function unknown(option: string, source: SourceName, what: string, names: Iterable<string>): Mistake {

@@ -2,6 +2,8 @@
  * The settings of traces. They are the standard ones of OpenTelemetry and keep its names, so that a machine that is set up for it needs nothing more; the
  * subset that is here is what the bus does (OpenTelemetry, "Environment Variable Specification" and "OTLP Exporter Configuration").
  */
+
+import { withoutTrailing } from '../kit/text.ts'
 import { option, optional } from './option.ts'
 import { attributePairs, collectorUrl, headerPairs, serviceName, share } from './otlp.ts'
 import { integer } from './quantities.ts'
@@ -107,6 +109,6 @@ export type TraceTarget = {
 /** The URL that traces are posted to; undefined where there are none. */
 export function tracesUrl(config: TraceTarget): string | undefined {
   if (config.otelSdkDisabled || config.otelTracesExporter === 'none') return undefined
-  const base = config.otelExporterOtlpEndpoint?.replace(/\/+$/, '')
+  const base = config.otelExporterOtlpEndpoint && withoutTrailing(config.otelExporterOtlpEndpoint, '/')
   return config.otelExporterOtlpTracesEndpoint ?? (base && `${base}/v1/traces`)
 }

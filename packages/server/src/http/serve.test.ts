@@ -6,7 +6,7 @@ import { silentLogger } from '../kit/logger.ts'
 import { createMetrics } from '../kit/metrics.ts'
 import { StartError } from '../kit/start-error.ts'
 import { versionInfo } from '../kit/version.ts'
-import { type HttpDoor, type HttpOptions, serveHttp } from './serve.ts'
+import { type HttpDoor, type HttpOptions, MAX_URL_LENGTH, pathOf, serveHttp } from './serve.ts'
 
 const doors: HttpDoor[] = []
 afterEach(async () => {
@@ -106,6 +106,32 @@ test('a query and slashes at the end change nothing; answers are not stored or g
     expect(response.headers.get('cache-control')).toBe('no-store')
     expect(response.headers.get('x-content-type-options')).toBe('nosniff')
   }
+})
+
+test('slashes at the end of a path are dropped, however many there are and whatever comes behind them', () => {
+  const paths = {
+    '/health': '/health',
+    '/health///?x=/': '/health',
+    '//': '/',
+    '/a//b/': '/a//b',
+    'http://x': '',
+    '': '',
+  }
+  for (const [url, path] of Object.entries(paths)) expect([url, pathOf(url)]).toEqual([url, path])
+  expect(pathOf(`http://x/${'/'.repeat(15_000)}x/`)).toBe(`/${'/'.repeat(15_000)}x`)
+})
+
+test('an address longer than the limit is refused with 414 and a code, and counted', async () => {
+  const door = open()
+  const ask = async (length: number) => {
+    const answer = await fetch(`${door.url}/${'x'.repeat(length - door.url.length - 1)}`)
+    return [answer.status, ((await answer.json()) as { error?: { code: string } }).error?.code]
+  }
+  expect(await ask(MAX_URL_LENGTH)).toEqual([404, 'not_found'])
+  expect(await ask(MAX_URL_LENGTH + 1)).toEqual([414, 'uri_too_long'])
+  const metrics = await (await fetch(`${door.url}/metrics`)).text()
+  expect(metrics).toContain('arqonbus_limits_hit_total{limit="url_length"} 1')
+  expect(metrics).toContain('arqonbus_http_requests_total{method="GET",route="other",status="414"} 1')
 })
 
 test('what is not there is 404, in JSON with a code', async () => {

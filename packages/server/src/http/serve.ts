@@ -5,6 +5,7 @@ import { type Logger, silentLogger } from '../kit/logger.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { listenError } from '../kit/start-error.ts'
 import { openFiles } from '../kit/system-limits.ts'
+import { withoutTrailing } from '../kit/text.ts'
 import type { VersionInfo } from '../kit/version.ts'
 import { type Answer, refusal, responseOf } from './answer.ts'
 import type { Api } from './api/api.ts'
@@ -44,6 +45,9 @@ export type HttpDoor = {
 /** Seconds after which a connection that sends nothing, or half a head, is closed. */
 const IDLE_SECONDS = 10
 
+/** The longest address of a request, with its query: none that is meant for this server is half as long. The runtime refuses heads over 16 KiB. */
+export const MAX_URL_LENGTH = 8192
+
 /** How long requests that are being answered have when the door closes. */
 const CLOSE_MS = 1000
 
@@ -72,6 +76,10 @@ export function serveHttp(options: HttpOptions): HttpDoor {
 
   const fetch = async (request: Request, server: Server<undefined>): Promise<Response> => {
     const { method, url } = request
+    if (url.length > MAX_URL_LENGTH) {
+      metrics.limit('url_length')
+      return respond(method, 'other', refusal(new CodedError('uri_too_long', { limit_characters: MAX_URL_LENGTH })))
+    }
     const path = pathOf(url)
     const called = options.api?.(path)
     const isPage = options.console?.has(path) === true
@@ -121,9 +129,9 @@ async function closeWithin(server: Server<undefined>, ms: number): Promise<void>
 }
 
 /** The path without its query and without slashes at its end. A request without a Host has no URL to parse. */
-function pathOf(url: string): string {
+export function pathOf(url: string): string {
   const path = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/?#]*)?([^?#]*)/i.exec(url)?.[1] ?? ''
-  return path.length > 1 && path.endsWith('/') ? path.replace(/\/+$/, '') : path
+  return path === '' ? '' : withoutTrailing(path, '/') || '/'
 }
 
 function orStartError<Opened>(open: () => Opened, host: string, port: number): Opened {

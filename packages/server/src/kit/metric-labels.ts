@@ -44,6 +44,7 @@ export type ExpiryReason = (typeof expiryReasons)[number]
 export const refusalReasons = [
   'full',
   'open_files',
+  'url_length',
   'origin',
   'bad_request',
   'bad_parameter',

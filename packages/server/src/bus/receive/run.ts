@@ -1,5 +1,12 @@
 /** Runs commands: finds, checks in order (parameters, permission, existence, state), calls, answers (protocol §7). */
-import { CodedError, type CommandShape, compile, type ErrorCode, payloadOf, type ReadEnvelope } from '@arqonbus/protocol'
+import {
+  CodedError,
+  type CommandShape,
+  compile,
+  type ErrorCode,
+  payloadOf,
+  type ReadEnvelope,
+} from '@arqonbus/protocol'
 import type { Logger } from '../../kit/logger.ts'
 import { then } from '../../kit/maybe.ts'
 import type { Metrics } from '../../kit/metrics.ts'

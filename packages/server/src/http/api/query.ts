@@ -1,6 +1,6 @@
 /** Parameters of a command from a query: text becomes what the schema of the command says, and what does not is left for it to refuse. */
 import type { CommandShape } from '@arqonbus/protocol'
-import { takeOne, wrong } from './credentials.ts'
+import { wrong } from './credentials.ts'
 
 type Properties = Readonly<Record<string, { readonly type?: string }>>
 
@@ -11,11 +11,14 @@ export function parametersIn(
   params: Readonly<Record<string, string>>,
 ): string {
   const { properties } = parameters as unknown as { properties: Properties }
-  const values: Record<string, unknown> = { ...params }
-  for (const name of new Set(query.keys())) {
+  // Without a prototype: a parameter may have any name.
+  const values: Record<string, unknown> = Object.assign(Object.create(null), params)
+  // Each name is looked at once: to search the query for every one of its names would take the square of its length.
+  for (const [name, text] of query) {
     if (name === 'admin_key') throw wrong('query/admin_key', 'to be absent: it travels as `Authorization: Bearer …`')
     if (Object.hasOwn(params, name)) throw wrong(`query/${name}`, 'to be absent: the path says it')
-    values[name] = typed(takeOne(query, name)!, Object.hasOwn(properties, name) ? properties[name]!.type : undefined)
+    if (Object.hasOwn(values, name)) throw wrong(`query/${name.slice(0, 64)}`, 'to be given once')
+    values[name] = typed(text, Object.hasOwn(properties, name) ? properties[name]!.type : undefined)
   }
   return JSON.stringify(values)
 }

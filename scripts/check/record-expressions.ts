@@ -1,0 +1,25 @@
+/**
+ * Prints every regular expression that the packages make while they run, one line of JSON each: a parser cannot tell those whose pattern is put together.
+ * It runs in a process of its own, because the recording has to begin before the packages are loaded.
+ */
+const recorded = new Set<string>()
+
+const record = (made: RegExp): RegExp => {
+  recorded.add(JSON.stringify({ source: made.source, flags: made.flags }))
+  return made
+}
+
+globalThis.RegExp = new Proxy(RegExp, {
+  construct: (Target, parameters) => record(new Target(...(parameters as [string, string?]))),
+  apply: (Target, _this, parameters) => record(Target(...(parameters as [string, string?]))),
+})
+
+await import('@arqonbus/server')
+await import('@arqonbus/client')
+const { commands } = await import('@arqonbus/protocol')
+const { createCheck } = await import('@arqonbus/protocol/check')
+for (const { parameters, result } of Object.values(commands)) {
+  for (const schema of [parameters, result]) createCheck(JSON.parse(JSON.stringify(schema)))
+}
+
+for (const one of recorded) console.log(one)
