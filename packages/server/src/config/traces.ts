@@ -3,7 +3,6 @@
  * subset that is here is what the bus does (OpenTelemetry, "Environment Variable Specification" and "OTLP Exporter Configuration").
  */
 
-import { withoutTrailing } from '../kit/text.ts'
 import { option, optional } from './option.ts'
 import { attributePairs, collectorUrl, headerPairs, serviceName, share } from './otlp.ts'
 import { integer } from './quantities.ts'
@@ -109,6 +108,6 @@ export type TraceTarget = {
 /** The URL that traces are posted to; undefined where there are none. */
 export function tracesUrl(config: TraceTarget): string | undefined {
   if (config.otelSdkDisabled || config.otelTracesExporter === 'none') return undefined
-  const base = config.otelExporterOtlpEndpoint && withoutTrailing(config.otelExporterOtlpEndpoint, '/')
+  const base = config.otelExporterOtlpEndpoint?.replace(/(?<!\/)\/+$/, '')
   return config.otelExporterOtlpTracesEndpoint ?? (base && `${base}/v1/traces`)
 }

@@ -5,7 +5,6 @@ import { type Logger, silentLogger } from '../kit/logger.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { listenError } from '../kit/start-error.ts'
 import { openFiles } from '../kit/system-limits.ts'
-import { withoutTrailing } from '../kit/text.ts'
 import type { VersionInfo } from '../kit/version.ts'
 import { type Answer, refusal, responseOf } from './answer.ts'
 import type { Api } from './api/api.ts'
@@ -131,7 +130,8 @@ async function closeWithin(server: Server<undefined>, ms: number): Promise<void>
 /** The path without its query and without slashes at its end. A request without a Host has no URL to parse. */
 export function pathOf(url: string): string {
   const path = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/?#]*)?([^?#]*)/i.exec(url)?.[1] ?? ''
-  return path === '' ? '' : withoutTrailing(path, '/') || '/'
+  // Only the first slash of a run begins a match: else a path of nothing but slashes takes the square of its length.
+  return path.length > 1 ? path.replace(/(?<!\/)\/+$/, '') || '/' : path
 }
 
 function orStartError<Opened>(open: () => Opened, host: string, port: number): Opened {

@@ -77,6 +77,7 @@ export const limitNames = [
   'api_streams',
   'api_rate',
   'open_files',
+  'url_length',
 ] as const
 
 /** A limit that a client can run into. */

@@ -3,13 +3,6 @@
 /** A copy: a slice of a frame keeps the whole frame in memory, so what is kept is copied. */
 export const copyText = (text: string): string => Buffer.from(text, 'utf8').toString('utf8')
 
-/** A text without a character at its end, however often that stands there. */
-export function withoutTrailing(text: string, character: string): string {
-  let end = text.length
-  while (end > 0 && text[end - 1] === character) end--
-  return text.slice(0, end)
-}
-
 /** The bytes that a text takes up, at most: in memory one a character in ASCII, else two; in a frame up to three. */
 export function textBytes(text: string): number {
   const bytes = Buffer.byteLength(text)
