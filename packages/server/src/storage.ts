@@ -145,5 +145,6 @@ function redisLog(link: RedisLink, { config, clock, logger, metrics, node }: Sto
     heldBytes: config.redisHeldBytes,
     tailBytes: config.historyBytes,
     metrics: { expire: metrics.expire, called: (seconds) => metrics.appended(seconds) },
+    isListenedTo: (outlets) => outlets.some(({ listeners }) => listeners > 0),
   })
 }

@@ -34,8 +34,8 @@ export type TestRedis = {
   readonly clock: FakeClock | undefined
   /** `kill -9`; resolves when the process is gone. What it had appended stays. */
   kill(): Promise<void>
-  /** Starts it again on its port with what it had appended, after a shutdown where it runs; resolves when all is loaded. */
-  restart(): Promise<void>
+  /** Starts it again on its port with what it had appended, after a shutdown where it runs; with other directives from now on; resolves when all is loaded. */
+  restart(config?: Readonly<Record<string, string>>): Promise<void>
   /** Stops it where it stands: connections stay open, and nobody answers. */
   pause(): void
   /** Goes on after `pause`. */
@@ -55,6 +55,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<TestRedis>
   const folder = mkdtempSync(join(tmpdir(), 'arqonbus-redis-'))
   const clock = options.fakeClock === true ? createFakeClock() : undefined
   let logged = ''
+  /** Directives that `restart` was given. */
+  let setTo: Readonly<Record<string, string>> = {}
   let prefix: string[] = []
   let process = await startOnFreePort()
   if (options.syncDelayMs !== undefined) {
@@ -78,7 +80,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<TestRedis>
 
   async function start(port: number): Promise<RedisProcess> {
     const started = spawn({
-      command: [...prefix, program, ...settings(options, folder, port)],
+      command: [...prefix, program, ...settings(options, folder, port, setTo)],
       port,
       environment: clock?.environment ?? {},
       logged: (text) => {
@@ -112,7 +114,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<TestRedis>
       await end(process, 'SIGKILL')
       clock?.clean(process.child.pid)
     },
-    async restart() {
+    async restart(config = {}) {
+      setTo = { ...setTo, ...config }
       await end(process, 'SIGTERM')
       process = await start(process.port)
     },
@@ -153,7 +156,12 @@ const askOnce = {
 } as const
 
 /** Directives of the configuration file, as arguments. */
-function settings({ appendfsync = 'everysec', config = {}, replicaOf }: RedisOptions, folder: string, port: number) {
+function settings(
+  { appendfsync = 'everysec', config = {}, replicaOf }: RedisOptions,
+  folder: string,
+  port: number,
+  setTo: Readonly<Record<string, string>>,
+) {
   const directives: Record<string, string> = {
     bind: '127.0.0.1',
     port: String(port),
@@ -164,6 +172,7 @@ function settings({ appendfsync = 'everysec', config = {}, replicaOf }: RedisOpt
     // A replica that joins is served at once.
     'repl-diskless-sync-delay': '0',
     ...config,
+    ...setTo,
   }
   const words = Object.entries(directives).flatMap(([name, value]) => [`--${name}`, value])
   return replicaOf === undefined ? words : [...words, '--replicaof', '127.0.0.1', String(replicaOf.port)]

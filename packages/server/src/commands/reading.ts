@@ -4,6 +4,7 @@ import { CodedError } from '@arqonbus/protocol'
 import { type Maybe, then } from '../kit/maybe.ts'
 import { textBytes } from '../kit/text.ts'
 import type { Entry, Page, ReadQuery } from '../log/contract.ts'
+import { isDamage } from '../log/damage.ts'
 
 /** Entries read at once. */
 const MOST = 1000
@@ -47,7 +48,8 @@ export function whileAway<T>(ask: () => Maybe<T>, atHand: () => Maybe<T>): Maybe
   const asked = ask()
   if (!(asked instanceof Promise)) return asked
   return asked.catch((problem: unknown) => {
-    if (problem instanceof CodedError && problem.code === 'storage_unavailable') return atHand()
+    const isAway = problem instanceof CodedError && problem.code === 'storage_unavailable' && !isDamage(problem)
+    if (isAway) return atHand()
     throw problem
   })
 }

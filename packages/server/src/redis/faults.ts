@@ -7,6 +7,17 @@
  */
 export type Outcome = 'reload' | 'refused' | 'unknown'
 
+/**
+ * An answer that is not in the form that its question has: a connection on which that comes is out of step, and nothing that comes later on it can be
+ * trusted.
+ */
+export class UnreadableReply extends Error {
+  readonly code = 'unreadable'
+  constructor(what: string, reply: unknown) {
+    super(`unreadable reply: ${what}: ${JSON.stringify(reply)?.slice(0, 200)}`)
+  }
+}
+
 /** The first word of an answer that says that nothing was done, and why this node has to look for another way. */
 const REFUSALS = new Set([
   'READONLY',
@@ -37,7 +48,7 @@ export function outcomeOf(problem: unknown): Outcome {
 /** A word for logs and metrics: that of Redis, or of the system, or of ours. */
 export function nameOfFault(problem: unknown): string {
   const word = wordOf(problem)
-  if (REFUSALS.has(word) || word === 'NOSCRIPT') return word.toLowerCase()
+  if (REFUSALS.has(word) || word === 'NOSCRIPT' || word === 'WRONGTYPE') return word.toLowerCase()
   const { code, message } = (problem ?? {}) as { code?: unknown; message?: unknown }
   if (typeof code === 'string') return code.toLowerCase()
   return String(message).includes('timed out') ? 'timeout' : 'broken'

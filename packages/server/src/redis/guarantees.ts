@@ -1,6 +1,7 @@
 /** What Redis promises of what it says that it has: read from its own configuration, and never more than is true (protocol §5). */
 import type { DurabilityLevel } from '@arqonbus/protocol'
 import type { Redis } from 'ioredis'
+import { UnreadableReply } from './faults.ts'
 
 /** What a write that Redis has answered is safe from. */
 export type Guarantees = {
@@ -9,19 +10,44 @@ export type Guarantees = {
   readonly replicas: number
   /** Whether there is WAITAOF (from 7.2 on). */
   readonly canWaitForDisk: boolean
+  /**
+   * How Redis looked when no rewrite of its append-only file was under way: its replication id, and its counts of CONFIG SET and CONFIG RESETSTAT. As long
+   * as it looks so, its role has not changed and nobody has switched the file off and on: a rewrite then is one of a settled file, and loses nothing.
+   * '' where it was not settled, or does not say.
+   */
+  readonly settledAs: string
+  /** Redis's clock, in milliseconds. */
+  readonly timeMs: number
+  /** Its configuration, and what it looked like when that was asked for. */
+  readonly config: ReadonlyMap<string, string>
+  readonly configOf: string
 }
 
-/** Asks. Throws where this Redis takes no writes: it loads, or follows another. */
-export async function readGuarantees(redis: Redis): Promise<Guarantees> {
-  const info = fieldsOf(await redis.info())
-  if (info.get('role') !== 'master') throw new Error('READONLY this Redis follows another')
-  if (info.get('loading') === '1' || info.get('async_loading') === '1') throw new Error('LOADING')
-  const version = info.get('redis_version') ?? '0'
+const SECTIONS = ['server', 'replication', 'persistence', 'memory', 'commandstats']
+
+/**
+ * Asks. Throws where this Redis takes no writes: it loads, or follows another. With what the same connection said `before`, one question is enough as long
+ * as nobody has set anything.
+ */
+export async function readGuarantees(redis: Redis, before?: Guarantees): Promise<Guarantees> {
+  const info = infoIn(await redis.info(...SECTIONS))
+  if (info('role') !== 'master') throw new Error('READONLY this Redis follows another')
+  if (info('loading') === '1' || info('async_loading') === '1') throw new Error('LOADING')
+  const version = info('redis_version') ?? '0'
   if (!isAtLeast(version, 7, 0)) throw new TooOld(version)
+  const look = lookOf(info)
+  const config = before !== undefined && look !== '' && look === before.configOf ? before.config : await configOf(redis)
+  const isSettled = info('aof_rewrite_in_progress') === '0' && info('aof_rewrite_scheduled') === '0'
+  // What begins while a rewrite is under way may be the first of a file that was just switched on.
+  const settledAs = isSettled || (look !== '' && look === before?.settledAs) ? look : ''
   return {
-    level: levelOf(info, await configOf(redis)),
-    replicas: Number(info.get('connected_slaves') ?? 0),
+    level: levelOf(info, config, isSettled || settledAs !== ''),
+    replicas: Number(info('connected_slaves') ?? 0),
     canWaitForDisk: isAtLeast(version, 7, 2),
+    settledAs,
+    timeMs: Math.floor(Number(info('server_time_usec') ?? Number.NaN) / 1000),
+    config,
+    configOf: look,
   }
 }
 
@@ -33,31 +59,37 @@ class TooOld extends Error {
   }
 }
 
+type Info = (name: string) => string | undefined
+
+/** What changes with the role and with each CONFIG SET, as `disk.lua` puts it together too; '' where Redis does not count commands. */
+function lookOf(info: Info): string {
+  if (info('cmdstat_info') === undefined) return ''
+  return ['master_replid', 'cmdstat_config|set', 'cmdstat_config|resetstat'].map((name) => info(name) ?? '').join(';')
+}
+
 /**
  * One that evicts keys may let go anything at any moment, so nobody is promised more than memory. `disk` takes an append-only file that is synced before
- * each answer, also while it is rewritten, and that could be written the last time.
+ * each answer, also while it is rewritten, that could be written the last time, and that a restart would load.
  */
-function levelOf(info: ReadonlyMap<string, string>, config: ReadonlyMap<string, string>): DurabilityLevel {
-  const policy = config.get('maxmemory-policy') ?? info.get('maxmemory_policy')
+function levelOf(info: Info, config: ReadonlyMap<string, string>, isSettled: boolean): DurabilityLevel {
+  const policy = config.get('maxmemory-policy') ?? info('maxmemory_policy')
   if (policy !== 'noeviction') return 'memory'
   const isSynced =
+    isSettled &&
+    info('aof_enabled') === '1' &&
     config.get('appendonly') === 'yes' &&
     config.get('appendfsync') === 'always' &&
     config.get('no-appendfsync-on-rewrite') === 'no' &&
-    info.get('aof_last_write_status') === 'ok'
+    info('aof_last_write_status') === 'ok'
   return isSynced ? 'disk' : 'stored'
 }
 
 /** The settings that matter; none where asking is not allowed, as with hosts that run Redis for others. */
 async function configOf(redis: Redis): Promise<ReadonlyMap<string, string>> {
   try {
-    const flat = (await redis.call(
-      'CONFIG',
-      'GET',
-      'append*',
-      'no-appendfsync-on-rewrite',
-      'maxmemory-policy',
-    )) as string[]
+    const names = ['append*', 'no-appendfsync-on-rewrite', 'maxmemory-policy']
+    const flat = await redis.call('CONFIG', 'GET', ...names)
+    if (!Array.isArray(flat) || flat.length % 2 !== 0) throw new UnreadableReply('no settings', flat)
     return new Map(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? '']] : [])) as [string, string][])
   } catch (problem) {
     if (/unknown command|NOPERM|not allowed/i.test(String(problem))) return new Map()
@@ -65,14 +97,16 @@ async function configOf(redis: Redis): Promise<ReadonlyMap<string, string>> {
   }
 }
 
-/** `name:value` lines. */
-function fieldsOf(info: string): ReadonlyMap<string, string> {
-  return new Map(
-    info
-      .split('\r\n')
-      .filter((line) => line.includes(':'))
-      .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
-  )
+/** Reads `name:value` lines. */
+function infoIn(text: unknown): Info {
+  if (typeof text !== 'string' || !text.includes('redis_version:'))
+    throw new UnreadableReply('not what INFO says', text)
+  return (name) => {
+    const start = text.indexOf(`\n${name}:`)
+    if (start < 0) return undefined
+    const end = text.indexOf('\r', start)
+    return text.slice(start + name.length + 2, end < 0 ? undefined : end)
+  }
 }
 
 function isAtLeast(version: string, major: number, minor: number): boolean {

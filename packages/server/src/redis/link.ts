@@ -7,7 +7,7 @@
  */
 import { Redis } from 'ioredis'
 import type { Logger } from '../kit/logger.ts'
-import { nameOfFault } from './faults.ts'
+import { nameOfFault, UnreadableReply } from './faults.ts'
 import { type Guarantees, readGuarantees } from './guarantees.ts'
 
 /** The connections of a link that is up, or being prepared. */
@@ -35,6 +35,8 @@ export type RedisLink = {
   readonly isReady: boolean
   /** What Redis promises of what it says that it has, as of the last look. */
   readonly guarantees: Guarantees
+  /** Redis's clock, by the last look and the time since, in milliseconds; later than any time where it never told. */
+  redisNow(): number
   /** The connections, while it is ready. */
   readonly connections: Connections | undefined
   /** Adds somebody who uses it; before `start`. */
@@ -72,8 +74,27 @@ export type LinkMetrics = {
 
 const FIRST_RETRY_MS = 50
 const LAST_RETRY_MS = 2000
-/** What it promises may change at any moment, and so long a wrong level is told: as often as can be without Redis noticing. */
-const LOOK_AGAIN_MS = 1000
+/**
+ * One question is asked this often, or twice in the timeout where that is short. It goes by turns to the connection for commands, where it is what Redis
+ * promises, for that may change at any moment, and so long a wrong level is told; and to the one for announcements, which is silent also where all is well.
+ * Now and then it goes to the one for reads, which notices by each read. A Redis that has stopped shows on each of them.
+ */
+const ASK_MS = 500
+const ASKS_IN_TIMEOUT = 2
+const LOOK_MS = 1000
+const READS_EVERY = 10
+/** An answer may take this part of the timeout: a Redis that has stopped is noticed after five quarters of it. */
+const ANSWER_SHARE = 3 / 4
+
+const UNKNOWN: Guarantees = {
+  level: 'memory',
+  replicas: 0,
+  canWaitForDisk: false,
+  settledAs: '',
+  timeMs: Number.NaN,
+  config: new Map(),
+  configOf: '',
+}
 
 /** Makes a link; it does nothing before `start`. */
 export function createRedisLink(options: LinkOptions): RedisLink {
@@ -81,10 +102,17 @@ export function createRedisLink(options: LinkOptions): RedisLink {
   const users: LinkUser[] = []
   let state: 'new' | 'away' | 'ready' | 'closed' = 'new'
   let current: Connections | undefined
-  let guarantees: Guarantees = { level: 'memory', replicas: 0, canWaitForDisk: false }
+  let guarantees = UNKNOWN
   let retry: ReturnType<typeof setTimeout> | undefined
   let tries = 0
+  /** On the monotonic clock. */
   let lookedAt = 0
+  let mustLook = false
+
+  const look = async ({ commands }: Connections, before?: Guarantees): Promise<void> => {
+    guarantees = await readGuarantees(commands, before)
+    lookedAt = performance.now()
+  }
 
   const connect = async (): Promise<void> => {
     const connections: Connections = { commands: open(), reads: open(), news: open() }
@@ -99,7 +127,7 @@ export function createRedisLink(options: LinkOptions): RedisLink {
     })
     try {
       await inTime(Promise.all(all.map((connection) => connection.connect())), timeoutMs)
-      guarantees = await readGuarantees(connections.commands)
+      await look(connections)
       for (const user of users) await user.prepare(connections)
     } catch (problem) {
       return drop(connections, nameOfFault(problem))
@@ -132,17 +160,13 @@ export function createRedisLink(options: LinkOptions): RedisLink {
 
   /** A Redis that takes everything and answers nothing is found out by asking, and so is one that promises something else by now. */
   const watch = (connections: Connections) => {
-    lookedAt = performance.now()
+    const every = Math.min(ASK_MS, timeoutMs / ASKS_IN_TIMEOUT)
+    let asks = 0
     let isAsking = false
-    // Asked within the first quarter of the time, and answered within the rest.
-    const quarter = timeoutMs / 4
     const ask = async () => {
       const askedAt = performance.now()
-      await inTime(Promise.all(Object.values(connections).map((connection) => connection.ping())), 3 * quarter)
+      await inTime(askNext(connections, asks++, every), timeoutMs * ANSWER_SHARE)
       options.metrics.pinged((performance.now() - askedAt) / 1000)
-      if (performance.now() - lookedAt < LOOK_AGAIN_MS) return
-      lookedAt = performance.now()
-      guarantees = await readGuarantees(connections.commands)
     }
     const timer = setInterval(() => {
       if (current !== connections) return clearInterval(timer)
@@ -153,8 +177,23 @@ export function createRedisLink(options: LinkOptions): RedisLink {
         .finally(() => {
           isAsking = false
         })
-    }, quarter)
+    }, every)
     timer.unref()
+  }
+
+  const askNext = (connections: Connections, asks: number, every: number): Promise<void> => {
+    if (asks % 2 === 1) return ping(asks % READS_EVERY === 1 ? connections.reads : connections.news, asks)
+    // Where the timeout is short a ping is enough in between.
+    if (!mustLook && performance.now() - lookedAt < LOOK_MS - every) return ping(connections.commands, asks)
+    mustLook = false
+    return look(connections, guarantees)
+  }
+
+  /** An answer to another question shows that a connection is out of step. */
+  const ping = async (connection: Redis, word: number): Promise<void> => {
+    const answer: unknown = await connection.ping(String(word))
+    const echo = Array.isArray(answer) ? String(answer[1]) : answer
+    if (echo !== String(word)) throw new UnreadableReply('not the echo of a ping', answer)
   }
 
   const drop = (connections: Connections, reason: string): void => {
@@ -179,6 +218,10 @@ export function createRedisLink(options: LinkOptions): RedisLink {
     get guarantees() {
       return guarantees
     },
+    redisNow() {
+      const now = guarantees.timeMs + performance.now() - lookedAt
+      return Number.isNaN(now) ? Number.POSITIVE_INFINITY : Math.floor(now)
+    },
     get connections() {
       return state === 'ready' ? current : undefined
     },
@@ -186,7 +229,7 @@ export function createRedisLink(options: LinkOptions): RedisLink {
     start: connect,
     drop,
     lookAgain() {
-      lookedAt = Number.NEGATIVE_INFINITY
+      mustLook = true
     },
     close() {
       const wasReady = state === 'ready'

@@ -182,14 +182,14 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     const append = (by: string, number: number) =>
       redis.command(
         ...['EVALSHA', scripts.append.sha, 5, fence, `${start}s`, `${start}h`, `${start}d0`, `${start}d1`],
-        ...[made.node, by, number, 0, 0, 1000, 'x', 'x', 10, 1000, 1000, 0, 0, -1, '\x1e{\x1e}\x1e'],
+        ...[made.node, by, number, 0, 0, 1000, '', 'x', 'x', 10, 1000, 1000, 0, 0, -1, '\x1e{\x1e}\x1e'],
       )
     await expect(append(String(Number(generation) - 1), Number(call) + 1)).rejects.toThrow('FENCED')
     await expect(append(generation, Number(call) + 2)).rejects.toThrow('FENCED')
     expect(await redis.command('XLEN', `${start}s`)).toBe(2)
     await made.append(log)
     expect(announced(made.told)).toEqual([1, 2, 3])
-    expect(await append(generation, Number(call) + 2)).toMatch(/^\+\d+-4 0 0$/)
+    expect(await append(generation, Number(call) + 2)).toMatch(/^\d+ 1 \+\d+-4 4 0 0$/)
   })
 
   test('what Redis did, and could not say, is not done again', async () => {
@@ -219,22 +219,15 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     })
   })
 
-  test('what others put on our channels or under our keys ends nothing', async () => {
+  test('what others put on our channels ends nothing', async () => {
     const made = await stage()
     const log = await made.open()
     const channel = keyOf(made.nameOf('science:general')).split(':').slice(0, 3).join(':')
-    for (const junk of ['', 'x', 'a\x1fb\x1fc\x1eonly', '\x1e\x1e']) await redis.command('SPUBLISH', channel, junk)
+    const news = (record: string) => `node\x1f1\x1f1\x1f1\x1e${made.nameOf('science:general')}\x1f${record}`
+    for (const junk of ['', 'x', 'a\x1fb\x1fc\x1eonly', '\x1e\x1e', news('1-1\x1f0\x1fgarbage\x1fgarbage')])
+      await redis.command('SPUBLISH', channel, junk)
     await made.append(log)
     expect(announced(made.told)).toEqual([1])
-    const spoilt = await made.open('a:spoilt')
-    await redis.command('DEL', `${made.keysOf('a:spoilt')}h`)
-    await redis.command('SET', `${made.keysOf('a:spoilt')}h`, 'a string')
-    const outcome = await made.append(spoilt)
-    expect(outcome).toMatchObject({ kind: 'refused', error: { code: 'outcome_unknown' } })
-    await redis.command('DEL', `${made.keysOf('a:spoilt')}h`)
-    await eventually(() => expect(made.driver.isAway).toBe(false))
-    await made.append(log)
-    expect(announced(made.told, 'science:general')).toEqual([1, 2])
   })
 
   test('a replica that is late holds up nobody but those who wait for it', async () => {

@@ -4,7 +4,8 @@
  *
  * A call has a number, and Redis does it only where it has done the one before (`speaks` in `head.lua`): of what was refused nothing newer is done.
  */
-import { nameOfFault, outcomeOf } from '../../redis/faults.ts'
+import type { DurabilityLevel, Position } from '@arqonbus/protocol'
+import { nameOfFault, outcomeOf, UnreadableReply } from '../../redis/faults.ts'
 import { newsChannelOf } from '../../redis/keys.ts'
 import type { Connections } from '../../redis/link.ts'
 import type { Draft } from '../contract.ts'
@@ -12,14 +13,16 @@ import type { Item } from './item.ts'
 import type { RedisLog } from './log.ts'
 import type { RedisLogOptions } from './options.ts'
 import type { Prints } from './prints.ts'
-import { appendsIn, type Origin } from './replies.ts'
+import { appendsIn, type Damage, deletedIn, type Origin, type Outcome } from './replies.ts'
 import { callScript, loadScripts, scripts } from './scripts.ts'
-import { type Waited, waitBehind } from './waits.ts'
+import { NOT_WAITED, type Waited, waitBehind } from './waits.ts'
 import type { Words } from './words.ts'
 
 /** A call that is under way. */
 export type Call<Subject, D extends Draft> = {
   readonly number: number
+  /** What Redis promised when it was sent. */
+  readonly level: DurabilityLevel
   /** Its messages, log by log, in which order answer and announcements tell of them; or one deletion. */
   readonly items: readonly Item<Subject, D>[]
   /** The same, for each log by itself. */
@@ -42,8 +45,8 @@ export type Calls<Subject, D extends Draft> = {
   flushSoon(): void
   /** True while a deletion of a log of that name is on its way. */
   deletes(name: string): boolean
-  /** The items of the call that was announced, in the order of the announcement; undefined where it is not under way. */
-  itemsOf(origin: Origin): readonly Item<Subject, D>[] | undefined
+  /** The call that was announced: its items are in the order of the announcement; undefined where it is not under way. */
+  callOf(origin: Origin): Call<Subject, D> | undefined
   /** From now on this generation speaks for the node; it goes on after that call. */
   begin(generation: number, lastCall: number): void
   /** Takes everything out: those under way in order, then what waits. */
@@ -57,8 +60,8 @@ type CallsDeps<Subject, D extends Draft> = {
   readonly prints: () => Prints
   /** Called before anything is sent. */
   flushing(connections: Connections): void
-  /** Redis has said what became of a message. */
-  settle(item: Item<Subject, D>, outcome: string, waited: Waited): void
+  /** Redis has said what became of a message; where its log is damaged, by what. */
+  settle(item: Item<Subject, D>, outcome: Outcome, waited: Waited, damage: Damage | undefined): void
   /** A deletion is done. */
   deleted(name: string): void
   /** A fault that no rule knows. */
@@ -130,7 +133,9 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
     }
     const byLog = Map.groupBy(waiting.splice(0, end), ({ log }) => log)
     const items = [...byLog.values()].flat()
-    const call = { number: ++lastNumber, items, byLog, bytes: callBytes, sentAt: performance.now(), isRefused: false }
+    const { level } = link.guarantees
+    const sentAt = performance.now()
+    const call = { number: ++lastNumber, level, items, byLog, bytes: callBytes, sentAt, isRefused: false }
     underWay.push(call)
     return call
   }
@@ -145,35 +150,40 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
     }
   }
 
-  const sendDeletion = (connections: Connections, { items, number }: Call<Subject, D>): Promise<number> => {
+  const sendDeletion = async (connections: Connections, { items, number }: Call<Subject, D>): Promise<number> => {
     const { log } = items[0]!
     const keys = [words.fenceKey, ...words.keysOf(log)]
     const args = [generation, number, words.time(), words.keepOf(log.options), ...words.knownOf(log)]
-    return callScript(connections.commands, scripts.delete, keys, args)
+    return deletedIn(await callScript(connections.commands, scripts.delete, keys, args), number)
   }
 
-  const sendAppends = async ({ commands }: Connections, { byLog, number }: Call<Subject, D>) => {
+  const sendAppends = async ({ commands }: Connections, { byLog, number, level }: Call<Subject, D>) => {
     const keys = [words.fenceKey]
     const { node, dedupWindowMs } = options
-    const args: (string | number)[] = [node, generation, number, words.now(), words.time(), dedupWindowMs]
+    const settled = level === 'disk' ? link.guarantees.settledAs : ''
+    const args: (string | number)[] = [node, generation, number, words.now(), words.time(), dedupWindowMs, settled]
     const prints = deps.prints()
     for (const [log, items] of byLog) {
       keys.push(...words.keysOf(log))
       args.push(log.name, newsChannelOf(log.name), log.options.size, log.options.ttlMs, words.keepOf(log.options))
       args.push(...words.knownOf(log), messagesText(items, prints))
     }
-    const answer = callScript<string>(commands, scripts.append, keys, args)
+    const answer = callScript(commands, scripts.append, keys, args)
     return Promise.all([answer, waitBehind(commands, options, link.guarantees)])
   }
 
-  const appendsDone = (call: Call<Subject, D>, answer: string, waited: Waited) => {
+  const appendsDone = (call: Call<Subject, D>, answer: unknown, behind: Waited) => {
     if (!underWay.includes(call)) return
-    const { items } = call
+    const { number, items, byLog } = call
+    const counts = Array.from(byLog.values(), ({ length }) => length)
+    const { isOnDisk, outcomes, byLength, byAge, damages } = appendsIn(answer, { number, counts })
+    checkPlaces(items, outcomes)
     metrics.called((performance.now() - call.sentAt) / 1000, items.length)
-    // What Redis promises has changed: whoever asks next is to be told so.
-    if (waited.level !== undefined) link.lookAgain()
-    const { outcomes, byLength, byAge } = appendsIn(answer, items.length)
-    outcomes.forEach((outcome, i) => deps.settle(items[i]!, outcome, waited))
+    const waited = waitedOf(call, isOnDisk, behind)
+    // What Redis promises has changed: the next one to ask is to know.
+    if (waited.level !== call.level) link.lookAgain()
+    const damaged = damages.size === 0 ? undefined : damagesByLog(byLog, damages)
+    outcomes.forEach((outcome, i) => deps.settle(items[i]!, outcome, waited, damaged?.get(items[i]!.log)))
     if (byLength > 0) metrics.expire('length', byLength)
     if (byAge > 0) metrics.expire('age', byAge)
     finish(call)
@@ -240,10 +250,8 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
     },
     flushSoon,
     deletes: (name) => deletions.has(name),
-    itemsOf: (origin) =>
-      origin.generation === String(generation)
-        ? underWay.find(({ number }) => number === origin.call)?.items
-        : undefined,
+    callOf: (origin) =>
+      origin.generation === String(generation) ? underWay.find(({ number }) => number === origin.call) : undefined,
     begin(newGeneration, lastCall) {
       generation = newGeneration
       lastNumber = lastCall
@@ -258,6 +266,32 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
       return all
     },
   }
+}
+
+/** What came of waiting for a call, with its level: that of when it was sent, or less where Redis said so when it was done. */
+export const waitedOf = (
+  { level }: { readonly level: DurabilityLevel },
+  isOnDisk: boolean,
+  behind: Waited = NOT_WAITED,
+): Waited => ({ replicas: behind.replicas, level: behind.level ?? (isOnDisk ? level : 'stored') })
+
+/** A position that an answer gives must be the one that was announced, and later than what its log took before. */
+function checkPlaces<Subject, D extends Draft>(items: readonly Item<Subject, D>[], outcomes: readonly Outcome[]): void {
+  outcomes.forEach((outcome, i) => {
+    if (outcome.kind !== 'appended') return
+    const { position } = outcome
+    const { log, announcedAt } = items[i]!
+    if (log.takePlace(position) && (announcedAt === undefined || isSame(announcedAt, position))) return
+    throw new UnreadableReply('a position that names another message', { log: log.name, position, announcedAt })
+  })
+}
+
+const isSame = (one: Position, other: Position): boolean => one.n === other.n && one.ms === other.ms
+
+/** Damages by their logs, in place of the places of these in the call. */
+function damagesByLog<Log>(byLog: ReadonlyMap<Log, unknown>, damages: ReadonlyMap<number, Damage>): Map<Log, Damage> {
+  const logs = [...byLog.keys()]
+  return new Map([...damages].map(([place, damage]) => [logs[place]!, damage]))
 }
 
 /** Ends a part of the text for `append.lua`; it stands in no JSON. */

@@ -5,25 +5,26 @@
  * nobody answers. After a reconnect the node first takes the word (`fence.lua`): what an earlier connection had sent and was not done by then is never done.
  */
 import { CodedError } from '@arqonbus/protocol'
-import { nameOfFault, outcomeOf } from '../../redis/faults.ts'
+import { nameOfFault, outcomeOf, UnreadableReply } from '../../redis/faults.ts'
 import { keyOf } from '../../redis/keys.ts'
 import type { Connections } from '../../redis/link.ts'
 import type { Draft, LogDriver, LogListener } from '../contract.ts'
 import type { Told } from './ahead.ts'
 import { createAway, isAwayError } from './away.ts'
-import { type Calls, createCalls } from './calls.ts'
+import { type Calls, createCalls, waitedOf } from './calls.ts'
+import { createDamages } from './damages.ts'
 import { deletionOf, type Item, messageOf } from './item.ts'
 import { type LogHost, RedisLog } from './log.ts'
 import { createLooks, type Looks } from './looks.ts'
 import type { RedisLogOptions } from './options.ts'
 import { createPrints, printsFrom } from './prints.ts'
-import { newsIn, originIn, outcomeIn, pageIn, seenIn } from './replies.ts'
+import { type Damage, fencedIn, looksIn, newsIn, type Outcome, originIn, pageIn } from './replies.ts'
 import { callScript, loadScripts, scripts } from './scripts.ts'
 import { NOT_WAITED, type Waited } from './waits.ts'
 import { createWords, placeOf, SLACK_MS } from './words.ts'
 
 /** Makes the driver. It uses the link; whoever made that starts it. */
-export function createRedisLog<Subject, D extends Draft>(options: RedisLogOptions): LogDriver<Subject, D> {
+export function createRedisLog<Subject, D extends Draft>(options: RedisLogOptions<Subject>): LogDriver<Subject, D> {
   type AnyLog = RedisLog<Subject, D>
   const { link, clock, node, logger } = options
   const words = createWords(options)
@@ -40,25 +41,31 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
 
   /** An answer that no rule here knows is a fault of ours, or of what somebody else has put under our keys. */
   const unexpected = (problem: unknown) => {
-    const isOurs = problem instanceof TypeError || (isReply(problem) && outcomeOf(problem) === 'unknown')
+    const isOurs =
+      problem instanceof TypeError ||
+      problem instanceof UnreadableReply ||
+      (isReply(problem) && outcomeOf(problem) === 'unknown')
     if (isOurs) logger.error({ event: 'redis_call_failed', error: textOf(problem) })
   }
 
   const away = createAway<Subject, D>(options, () => listener)
+  const damages = createDamages(logger)
   const looks: Looks<Subject, D> = createLooks({
     options,
     words,
     logs,
+    isInUse: (log) => log.isInUse || options.isListenedTo?.(log.subject) === true,
     isBeingDeleted: (name) => calls.deletes(name),
     flushSoon: () => calls.flushSoon(),
+    damaged: (log, damage) => log.fail(damages.found(log, damage)),
     unexpected,
   })
   const calls: Calls<Subject, D> = createCalls({
     options,
     words,
     prints: () => prints,
-    flushing: looks.lookAtNew,
-    settle: (item, outcome, waited) => guard(() => settle(item, outcome, waited)),
+    flushing: looks.lookAtNext,
+    settle: (...of) => guard(() => settle(...of)),
     deleted: () => calls.flushSoon(),
     unexpected,
   })
@@ -75,11 +82,11 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
   // ---- What Redis says of messages.
 
   /** The answer to a call. What was announced before has its outcome already. */
-  const settle = (item: Item<Subject, D>, text: string, waited: Waited) => {
+  const settle = (item: Item<Subject, D>, outcome: Outcome, waited: Waited, damage: Damage | undefined) => {
     if (item.isTold) return
     item.isTold = true
     const { log, owner } = item
-    const outcome = outcomeIn(text)
+    if (outcome.kind === 'damaged') return refuseDamaged(item, damage ?? { key: '', error: '' })
     if (outcome.kind === 'appended') return tell(log, toldOf(item, outcome.position, waited))
     // Where nobody waits, somebody else has brought it meanwhile, and has told.
     if (owner === undefined) return
@@ -87,6 +94,13 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     else if (outcome.kind === 'repeated') {
       listener.repeated(log.subject, outcome.position, owner, waited.replicas, waited.level)
     } else listener.refused(log.subject, new CodedError('id_conflict', { id: owner.envelope.id }), owner)
+  }
+
+  /** Its log takes nothing. What was acknowledged before, because it was held or because its outcome was not known, is lost with that. */
+  const refuseDamaged = ({ log, owner }: Item<Subject, D>, damage: Damage) => {
+    const error = damages.found(log, damage)
+    if (owner !== undefined) return listener.refused(log.subject, error, owner)
+    logger.error({ event: 'messages_lost', count: 1, reason: 'the log is damaged', log: log.name, key: damage.key })
   }
 
   const toldOf = (
@@ -102,23 +116,26 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
 
   const hearNews = (message: Buffer) => {
     const origin = originIn(message)
-    const own = origin.node === node ? calls.itemsOf(origin) : undefined
+    const call = origin.node === node ? calls.callOf(origin) : undefined
     // Of one's own calls that are answered there is nothing new.
-    if (origin.node === node && own === undefined) return
+    if (origin.node === node && call === undefined) return
     const news = newsIn(message)
     if (news === undefined) return logger.warn({ event: 'redis_news_unreadable' })
     for (const { name, position, index, pieces } of news) {
       const log = logs.get(name)
       if (log === undefined) continue
       // One that was closed and opened again is another log for whoever appended to the first.
-      const item = own?.[index]?.log === log ? own[index] : undefined
+      const own = call?.items[index]
+      const item = own?.log === log ? own : undefined
       if (item === undefined) {
         guard(() => log.hear({ position, pieces, isOwn: false, draft: undefined, waited: NOT_WAITED }))
         continue
       }
       // Where replicas are waited for, the answer to the call says how many have it. Only the sender waits for that: by then it may be trimmed.
       item.isTold = options.replicas === 0
-      guard(() => log.hear(toldOf(item, position, item.isTold ? NOT_WAITED : undefined)))
+      item.announcedAt = position
+      const waited = item.isTold ? waitedOf(call!, origin.isOnDisk) : undefined
+      guard(() => log.hear(toldOf(item, position, waited)))
     }
   }
 
@@ -129,16 +146,17 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
       const { commands } = connections
       await Promise.all([loadScripts(commands), joinBus(connections)])
       generation++
-      const last = Number((await callScript(commands, scripts.fence, [words.fenceKey], [generation, SLACK_MS])) ?? 0)
+      const fenced = await callScript(commands, scripts.fence, [words.fenceKey], [generation, SLACK_MS])
+      const last = fencedIn(fenced, generation)
       calls.begin(generation, last)
       away.lastDone(last)
-      await looks.subscribeAll(connections)
+      await looks.begin(connections)
     },
     ready() {
       const items = away.takeAll()
       calls.addFirst(items)
-      // Ahead of the first messages on the same connection.
-      looks.compare(link.connections!, new Set(items.map(({ log }) => log).filter((log) => logs.get(log.name) === log)))
+      for (const { log } of items) looks.need(log)
+      looks.compareAll()
       calls.flushSoon()
     },
     away() {
@@ -151,14 +169,26 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
 
   /** All nodes on one Redis are one bus: they have one name, and recognise a message by one print. */
   const joinBus = async (connections: Connections): Promise<void> => {
-    identity = await agree(connections, '@bus', identity)
-    const seed = await agree(connections, '@seed', prints.seed)
+    identity = await agree(connections, { name: '@bus', own: identity, form: /^[0-9a-f-]{36}$/ })
+    const seed = await agree(connections, { name: '@seed', own: prints.seed, form: /^-?\d+ -?\d+$/ })
     if (seed !== prints.seed) prints = printsFrom(seed)
   }
   /** What the first node said of something. */
-  const agree = async ({ commands }: Connections, name: string, own: string): Promise<string> => {
-    await commands.set(keyOf(name), own, 'NX')
-    return (await commands.get(keyOf(name))) ?? own
+  const agree = async ({ commands }: Connections, of: { name: string; own: string; form: RegExp }): Promise<string> => {
+    const key = keyOf(of.name)
+    await commands.set(key, of.own, 'NX')
+    const agreed = await commands.get(key)
+    if (agreed === null || !of.form.test(agreed)) throw new UnreadableReply(`what ${key} holds`, agreed)
+    return agreed
+  }
+
+  /** Nobody here uses it any more: its keys need not stay for as long as those of one that is used. Where another node does, it writes to them in time. */
+  const letGo = (log: AnyLog) => {
+    const { connections } = link
+    if (connections === undefined) return
+    const keep = words.keepClosed(log.options)
+    const kept = Promise.all(words.keysOf(log).map((key) => connections.commands.pexpire(key, keep)))
+    kept.catch((problem) => link.drop(connections, nameOfFault(problem)))
   }
 
   /** Lost, it would be taken for that of a node that has done nothing yet. */
@@ -179,6 +209,8 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
         await loadScripts(connections.commands).catch(() => {})
         return await question(connections).catch(() => Promise.reject(isAwayError()))
       }
+      // Its log is damaged, and nothing else is.
+      if (problem instanceof CodedError) throw problem
       unexpected(problem)
       // Where the question itself is at fault, the connection is not.
       if (!isReply(problem) || outcomeOf(problem) !== 'unknown') link.drop(connections, nameOfFault(problem))
@@ -186,14 +218,20 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     }
   }
 
+  /** The lesser of the clocks of this node and of Redis: one that was stepped ahead makes nothing forgotten. */
+  const carefulNow = () => (options.timeOf === 'node' ? clock.now() : Math.min(clock.now(), link.redisNow()))
+
   const host: LogHost<Subject, D> = {
-    now: clock.now,
+    now: carefulNow,
     isAway: () => !link.isReady,
     append(log, draft) {
-      if (log.isClosed) listener.refused(log.subject, new CodedError('channel_not_found'), draft)
-      else if (link.isReady) calls.add(messageOf(log, draft))
-      else away.append(log, draft)
+      if (log.isClosed) return listener.refused(log.subject, new CodedError('channel_not_found'), draft)
+      if (!link.isReady) return away.append(log, draft)
+      if (!log.isCurrent) looks.need(log)
+      calls.add(messageOf(log, draft))
     },
+    need: (log) => looks.need(log),
+    isActive: (log) => looks.active(log),
     appended({ subject }, entry, { draft, waited }) {
       if (waited === undefined && draft !== undefined) listener.announced(subject, entry, draft)
       else listener.appended(subject, entry, draft, waited?.replicas, waited?.level)
@@ -208,15 +246,20 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     look: (log, at) =>
       ask(async ({ commands }) => {
         const [stream, head] = words.keysOf(log)
-        const args = [log.isClosed ? '' : 'begin', words.now(), words.time(), ...words.lookOf(log, at)]
-        return seenIn(await callScript<string[]>(commands, scripts.look, [stream, head], args), 0)
+        const word = words.question()
+        const args = [word, log.isClosed ? '' : 'begin', words.now(), words.time(), ...words.lookOf(log, at, 'all')]
+        const [seen] = looksIn(await callScript(commands, scripts.look, [stream, head], args), word, 1)
+        if (seen === 'unchanged') throw new UnreadableReply('unchanged, where all was asked', seen)
+        return seen !== undefined && 'damage' in seen ? Promise.reject(damages.found(log, seen.damage)) : seen
       }),
     read: (log, query) =>
       ask(async ({ reads }) => {
         const [stream, head] = words.keysOf(log)
         const { limit, maxBytes } = query
-        const args = [words.now(), words.time(), log.options.ttlMs, ...placeOf(query), limit, maxBytes]
-        return pageIn(await callScript<string[]>(reads, scripts.read, [stream, head], args))
+        const word = words.question()
+        const args = [word, words.now(), words.time(), log.options.ttlMs, ...placeOf(query), limit, maxBytes]
+        const page = pageIn(await callScript(reads, scripts.read, [stream, head], args), word)
+        return 'damage' in page ? Promise.reject(damages.found(log, page.damage)) : page
       }),
     // Redis answers behind what it has announced on the same connection.
     heard: () => ask(async ({ news }) => void (await news.ping())),
@@ -243,7 +286,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     closed(log, isDeleted) {
       if (logs.get(log.name) === log) logs.delete(log.name)
       looks.closed(log)
-      if (!isDeleted) return
+      if (!isDeleted) return letGo(log)
       if (link.isReady) calls.add(deletionOf(log))
       else away.hold(deletionOf(log))
     },
@@ -276,7 +319,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     sweep() {
       const { connections } = link
       if (connections === undefined) return
-      if (looks.compareInTime(connections)) keepFence(connections)
+      if (looks.tick(connections)) keepFence(connections)
     },
     usage: () => ({
       ...atHand,

@@ -1,4 +1,5 @@
 /** What is to be done in Redis, in order. */
+import type { Position } from '@arqonbus/protocol'
 import type { Draft } from '../contract.ts'
 import type { RedisLog } from './log.ts'
 
@@ -11,6 +12,8 @@ export type Item<Subject, D extends Draft> = {
   readonly bytes: number
   /** True from when its outcome was told. */
   isTold: boolean
+  /** Where it was announced, if that came ahead of the answer to its call. */
+  announcedAt: Position | undefined
 }
 
 /** A message whose sender waits. */
@@ -20,6 +23,7 @@ export const messageOf = <Subject, D extends Draft>(log: RedisLog<Subject, D>, d
   owner: draft,
   bytes: bytesOf(draft),
   isTold: false,
+  announcedAt: undefined,
 })
 
 /** The deletion of a log. */
@@ -29,6 +33,7 @@ export const deletionOf = <Subject, D extends Draft>(log: RedisLog<Subject, D>):
   owner: undefined,
   bytes: 0,
   isTold: false,
+  announcedAt: undefined,
 })
 
 /** What a message takes while it waits: its text, and the objects around it. */

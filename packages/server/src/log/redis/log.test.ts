@@ -41,6 +41,8 @@ function stage(known = 0) {
     now: () => 0,
     isAway: () => false,
     append() {},
+    need() {},
+    isActive() {},
     appended: (_log, { n }, { draft }) => told.push(draft === undefined ? `${n}` : `${n} own`),
     settled: (_log, { position, draft }) => draft !== undefined && told.push(`${position.n} confirmed`),
     broke: (_log, { reason, after, next }) => told.push(`${reason} ${after.n} ${next.n}`),

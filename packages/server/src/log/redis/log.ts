@@ -26,9 +26,14 @@ import { NOT_WAITED } from './waits.ts'
 
 /** What a log asks of its driver. */
 export type LogHost<Subject, D extends Draft> = {
+  /** The lesser of the clocks of this node and of Redis. */
   now(): number
   isAway(): boolean
   append(log: RedisLog<Subject, D>, draft: D): void
+  /** Something waits until it has been looked at: that is done ahead of logs that nobody waits for. */
+  need(log: RedisLog<Subject, D>): void
+  /** Something was told, for the first time since `takeActive`. */
+  isActive(log: RedisLog<Subject, D>): void
   /** Tells of the next entry. */
   appended(log: RedisLog<Subject, D>, entry: Entry, told: Told<D>): void
   /** It was told already: its draft has an outcome now. */
@@ -68,6 +73,10 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   #isCompared = false
   /** True where something was told since this was last taken. */
   #isActive = false
+  /** When its keys were last written to, on the monotonic clock: Redis removes what nobody writes to for long. */
+  touchedAt = Number.NEGATIVE_INFINITY
+  /** The last position that a call of this node took in it. */
+  #place: Position | undefined
   /** Whoever reads the stream now. */
   #reader: symbol | undefined
   /** Counts the breaks, and the times that Redis went away: a page that was asked for before one says nothing after it. */
@@ -93,21 +102,39 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     return this.isKnown && this.#isCompared
   }
 
-  /** Whether something was told since the last time. */
-  takeActive(): boolean {
-    const isActive = this.#isActive
+  /** True where somebody waits for it, or something was told here not long ago. */
+  get isInUse(): boolean {
+    return this.#waiting.length > 0 || this.#ahead.size > 0 || this.#tail !== undefined
+  }
+
+  /** The next telling is again the first. */
+  takeActive(): void {
     this.#isActive = false
-    return isActive
+  }
+
+  /** A call of this node has taken that position; false where that was not later than the one before, as it must be. */
+  takePlace(position: Position): boolean {
+    const before = this.#place
+    const isLater =
+      before === undefined || (position.ms === before.ms ? position.n > before.n : position.ms > before.ms)
+    if (isLater) this.#place = position
+    return isLater
   }
 
   known(): Maybe<void> {
     if (this.isKnown) return
     if (this.#host.isAway()) return Promise.reject(new CodedError('storage_unavailable'))
+    this.#host.need(this)
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
   }
 
   append(draft: D): void {
     this.#host.append(this, draft)
+  }
+
+  /** Redis cannot say where the log stands: whoever waits for that waits no longer. */
+  fail(error: CodedError): void {
+    this.#rejectWaiting(error)
   }
 
   /** Redis has been asked where the log stands. What this node has told is compared with it. */
@@ -139,7 +166,10 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   hear(told: Told<D>): void {
     const { position } = told
     // It is looked at already: which of these come after what was seen shows when that is known.
-    if (!this.isCurrent) return this.#put(told)
+    if (!this.isCurrent) {
+      this.#host.need(this)
+      return this.#put(told)
+    }
     const { given } = this
     if (position.ms < this.birth.ms || (position.n <= given.n && position.ms <= given.ms))
       return this.#host.settled(this, told)
@@ -155,10 +185,16 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     // A page that nobody will answer keeps nobody from reading when Redis is back.
     this.#era++
     this.#reader = undefined
+    this.#place = undefined
+    // Of a hundred thousand logs few have any of these.
+    if (this.#waiting.length > 0) this.#rejectWaiting(new CodedError('storage_unavailable'))
+    if (this.#ahead.size > 0) for (const told of this.#ahead.takeAll()) this.#host.settled(this, told)
+  }
+
+  #rejectWaiting(error: CodedError): void {
     const waiting = this.#waiting
     this.#waiting = []
-    for (const { reject } of waiting) reject(new CodedError('storage_unavailable'))
-    for (const told of this.#ahead.takeAll()) this.#host.settled(this, told)
+    for (const { reject } of waiting) reject(error)
   }
 
   bounds(): Maybe<Bounds> {
@@ -281,7 +317,10 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   }
 
   #tell(entry: Entry, told: Told<D>): void {
-    this.#isActive = true
+    if (!this.#isActive) {
+      this.#isActive = true
+      this.#host.isActive(this)
+    }
     this.given = { ms: entry.ms, n: entry.n }
     if (this.options.size > 0) {
       this.#tail ??= createTail(this.options.size)
@@ -326,9 +365,10 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     if (era !== this.#era) return true
     for (const entry of entries) {
       if (this.isClosed) return false
-      if (entry.n <= from.n) this.#beginAnewBefore(entry)
       // Meanwhile news may have told it.
-      else if (entry.n <= this.given.n) continue
+      if (entry.n <= this.given.n && entry.ms <= this.given.ms) continue
+      // Its number has been given to another one, or to the same: nobody can tell what is missing.
+      if (entry.n <= this.given.n || entry.ms < this.given.ms) this.#beginAnewBefore(entry)
       else if (entry.n > this.given.n + 1) this.#rebase('trimmed', { ms: entry.ms, n: entry.n - 1 })
       this.#tellRead(entry)
       if (era !== this.#era) return true

@@ -1,6 +1,9 @@
 /**
- * Where logs stand, asked of Redis: of one that was opened, and of all when Redis is back, 2 s later, and every 30 s. A connection that was closed does not stop
- * what it had sent, and what is announced may get lost: the stream is the truth.
+ * Where logs stand, asked of Redis. A log is looked at before anything is told of it: when somebody needs it, when the node has time for it, and anew after
+ * each connect, for Redis may have lost what was told. Logs that somebody waits for come first, then those in use, then the rest: with a hundred thousand
+ * channels that takes seconds, and nobody waits for a channel that nobody uses.
+ *
+ * Later, logs are compared again, a few a second: what is announced may get lost, and the stream is the truth.
  *
  * The announcements of a log are subscribed to before it is looked at: what happened between would be heard by nobody.
  */
@@ -10,87 +13,160 @@ import type { Connections } from '../../redis/link.ts'
 import type { Draft } from '../contract.ts'
 import type { RedisLog } from './log.ts'
 import type { RedisLogOptions } from './options.ts'
-import { seenIn } from './replies.ts'
+import { type Damage, type Look, looksIn } from './replies.ts'
+import { createRound } from './round.ts'
 import { callScript, loadScripts, scripts } from './scripts.ts'
 import type { Words } from './words.ts'
 
 /** The looks of a driver at its logs. */
 export type Looks<Subject, D extends Draft> = {
-  /** It was opened: it is looked at soon. */
+  /** It was opened: it is looked at when its turn comes. */
   opened(log: RedisLog<Subject, D>): void
   closed(log: RedisLog<Subject, D>): void
-  /** Looks at those that were opened. */
-  lookAtNew(connections: Connections): void
-  /** Subscribes to the announcements of all logs that are open. */
-  subscribeAll(connections: Connections): Promise<void>
-  /** Looks at all logs again; at the given ones first. */
-  compare(connections: Connections, first: ReadonlySet<RedisLog<Subject, D>>): void
+  /** Somebody waits for it: it is looked at ahead of all that nobody waits for. */
+  need(log: RedisLog<Subject, D>): void
+  /** Something was told of it. */
+  active(log: RedisLog<Subject, D>): void
+  /** Goes on with what is to be looked at. */
+  lookAtNext(connections: Connections): void
+  /** There are new connections: subscribes to the announcements of all logs that are open. */
+  begin(connections: Connections): Promise<void>
+  /** Looks at all logs again, one slice after the other. */
+  compareAll(): void
   /**
-   * Looks at all logs where the time for it has come, else at those where something was told since it was last asked: an announcement that got lost is noticed
-   * by the next one, and the last one of a burst by this. True where the time had come.
+   * Compares some more logs. Called every second. Those of which something was told in that second are compared at once: an announcement that got lost is
+   * noticed by the next one, and the last one of a burst by this. True where a round through all logs begins.
    */
-  compareInTime(connections: Connections): boolean
+  tick(connections: Connections): boolean
 }
 
 /** What looking needs. */
 type LooksDeps<Subject, D extends Draft> = {
-  readonly options: RedisLogOptions
+  readonly options: Pick<RedisLogOptions, 'link'>
   readonly words: Words
   /** All logs that are open. */
   readonly logs: ReadonlyMap<string, RedisLog<Subject, D>>
+  /** True for logs that are looked at ahead of the rest. */
+  isInUse(log: RedisLog<Subject, D>): boolean
   /** True while what an earlier log of that name holds is yet to be deleted. */
   isBeingDeleted(name: string): boolean
   /** There is something new to be looked at. */
   flushSoon(): void
+  /** A log cannot be looked at. */
+  damaged(log: RedisLog<Subject, D>, damage: Damage): void
   unexpected(problem: unknown): void
 }
 
+/** So many logs are asked for in one call: it stops Redis, and this node when the answer comes, for a millisecond. */
 const LOOKS_AT_ONCE = 100
 const COMPARE_FIRST_MS = 2000
 const COMPARE_MS = 30_000
+/** Keys of a log that is open are written to once in so long, so that Redis does not remove them. */
+const TOUCH_MS = 3_600_000
 
 /** Nothing is looked at yet. */
 export function createLooks<Subject, D extends Draft>(deps: LooksDeps<Subject, D>): Looks<Subject, D> {
   type AnyLog = RedisLog<Subject, D>
   const { options, words, logs } = deps
   const { link } = options
-  /** Those that were opened since the last look at new ones. */
-  let unseen = new Set<AnyLog>()
+  /** Those that somebody waits for. */
+  const needed = new Set<AnyLog>()
+  /** Those that were opened since, and nobody has looked at. */
+  const fresh = new Set<AnyLog>()
+  /** Those of which something was told since they were last compared. */
+  const told = new Set<AnyLog>()
   /** How many logs there are for each news channel. */
   const channels = new Map<string, number>()
-  let compareAt = 0
-  let isComparing = false
+  /** The channels that the present connection is subscribed to, or will be when `subscribing` is over. */
+  let subscribed = new Set<string>()
+  let subscribing: Promise<unknown> = Promise.resolve()
+  const unseen = createRound(logs, { isDue: (log) => !log.isCurrent, isFirst: deps.isInUse })
+  const again = createRound(logs, { isDue: (log) => log.isCurrent })
+  let againAt = 0
+  /** Calls under way: one for logs that are needed, and one for the rest, which nobody waits for. */
+  let isLooking = { needed: false, rest: false }
 
-  const look = async (connections: Connections, asked: readonly AnyLog[]): Promise<void> => {
+  const look = async (connections: Connections, asked: readonly AnyLog[], how: 'all' | 'changed'): Promise<void> => {
     const positions = asked.map(({ given }) => given)
+    const word = words.question()
     const keys = asked.flatMap((log) => words.keysOf(log).slice(0, 2))
-    const args = asked.flatMap((log, i) => words.lookOf(log, positions[i]))
-    const head = ['begin', words.now(), words.time()]
-    const answer = await callScript<string[]>(connections.commands, scripts.look, keys, [...head, ...args])
+    const args = asked.flatMap((log, i) => words.lookOf(log, positions[i], howToLook(log, how)))
+    const head = [word, 'begin', words.now(), words.time()]
+    const answer = await callScript(connections.commands, scripts.look, keys, [...head, ...args])
+    const found = looksIn(answer, word, asked.length)
     // Answers that came ahead of this one are told ahead of it: they take more steps to get there.
-    await new Promise((resolve) => setImmediate(resolve))
+    await turn()
     if (link.connections !== connections) return
     asked.forEach((log, i) => {
       // What was told while the answer was on its way cannot be compared with it.
-      if (!log.isClosed && (log.given === positions[i] || !log.isCurrent)) log.seen(seenIn(answer, i)!)
+      if (!log.isClosed && (log.given === positions[i] || !log.isCurrent)) take(log, found[i])
     })
   }
 
-  const lookAll = async (connections: Connections, all: readonly AnyLog[]): Promise<void> => {
-    for (let i = 0; i < all.length; i += LOOKS_AT_ONCE) {
-      const some = all.slice(i, i + LOOKS_AT_ONCE).filter((log) => !log.isClosed)
-      if (some.length > 0) await look(connections, some)
+  /** A look at all of it writes to the keys. */
+  const howToLook = (log: AnyLog, how: 'all' | 'changed') => {
+    const now = performance.now()
+    if (how === 'changed' && now - log.touchedAt < TOUCH_MS) return how
+    log.touchedAt = now
+    return 'all'
+  }
+
+  const take = (log: AnyLog, found: Look) => {
+    if (found === undefined || found === 'unchanged') return
+    if ('damage' in found) deps.damaged(log, found.damage)
+    else log.seen(found)
+  }
+
+  /** The next logs that somebody waits for. One of whose name an earlier log is yet to be deleted waits for that: it would take the old one for its own. */
+  const takeNeeded = (): AnyLog[] => {
+    const next: AnyLog[] = []
+    for (const log of needed) {
+      if (next.length === LOOKS_AT_ONCE) break
+      if (!log.isClosed && deps.isBeingDeleted(log.name)) continue
+      needed.delete(log)
+      if (!log.isClosed) next.push(log)
+    }
+    return next
+  }
+
+  const takeRest = (): AnyLog[] => {
+    const next = takeFrom(fresh, LOOKS_AT_ONCE)
+    if (next.length === 0) next.push(...unseen.take(LOOKS_AT_ONCE))
+    for (const log of next) if (deps.isBeingDeleted(log.name)) needed.add(log)
+    return next.filter((log) => !needed.has(log) && !log.isCurrent)
+  }
+  const isRestOver = () => fresh.size === 0 && unseen.isOver
+
+  const lookAtNext = (connections: Connections) => {
+    if (needed.size > 0) void goOn(connections, 'needed', takeNeeded)
+    if (!isRestOver()) void goOn(connections, 'rest', takeRest)
+  }
+
+  /** Looks at slice after slice, each in a turn of its own, until nothing is left. */
+  const goOn = async (connections: Connections, kind: 'needed' | 'rest', takeNext: () => AnyLog[]): Promise<void> => {
+    const state = isLooking
+    if (state[kind]) return
+    state[kind] = true
+    let asked: AnyLog[] = []
+    try {
+      for (;;) {
+        if (link.connections !== connections) return
+        asked = takeNext()
+        if (asked.length > 0) {
+          await subscribe(connections, asked)
+          await look(connections, asked, 'all')
+        } else if (kind === 'needed' || isRestOver()) return
+        else await turn()
+      }
+    } catch (problem) {
+      failed(connections, asked, problem)
+    } finally {
+      state[kind] = false
     }
   }
 
-  /** Whoever has a log of that name that is yet to be deleted waits for that: it would take the old one for its own. */
-  const readyOnes = (all: Iterable<AnyLog>): AnyLog[] => {
-    const ready: AnyLog[] = []
-    for (const log of all) {
-      if (deps.isBeingDeleted(log.name)) unseen.add(log)
-      else ready.push(log)
-    }
-    return ready
+  const compareAgain = (connections: Connections, some: readonly AnyLog[]) => {
+    look(connections, some, 'changed').catch((problem) => failed(connections, some, problem))
   }
 
   const failed = (connections: Connections, asked: readonly AnyLog[], problem: unknown) => {
@@ -100,75 +176,86 @@ export function createLooks<Subject, D extends Draft>(deps: LooksDeps<Subject, D
     }
     loadScripts(connections.commands).then(
       () => {
-        for (const log of asked) if (!log.isClosed && !log.isCurrent) unseen.add(log)
+        for (const log of asked) if (!log.isClosed && !log.isCurrent) needed.add(log)
         deps.flushSoon()
       },
       (again) => link.drop(connections, nameOfFault(again)),
     )
   }
 
-  const subscribe = async ({ news }: Connections, asked: Iterable<AnyLog>): Promise<void> => {
+  /** Ends when the announcements of these logs are heard. */
+  const subscribe = ({ news }: Connections, asked: readonly AnyLog[]): Promise<unknown> => {
     const wanted = new Set<string>()
-    for (const { name } of asked) wanted.add(newsChannelOf(name))
-    if (wanted.size > 0) await news.ssubscribe(...wanted)
-  }
-
-  const compare = (connections: Connections, first: Iterable<AnyLog>) =>
-    compareSome(connections, new Set([...first, ...logs.values()]))
-
-  const compareSome = (connections: Connections, some: Iterable<AnyLog>) => {
-    if (isComparing) return
-    isComparing = true
-    const asked = readyOnes(some)
-    lookAll(connections, asked)
-      .catch((problem) => failed(connections, asked, problem))
-      .finally(() => {
-        isComparing = false
-      })
+    for (const { name } of asked) {
+      const channel = newsChannelOf(name)
+      if (!subscribed.has(channel)) wanted.add(channel)
+    }
+    for (const channel of wanted) subscribed.add(channel)
+    if (wanted.size > 0) subscribing = Promise.all([subscribing, news.ssubscribe(...wanted)])
+    return subscribing
   }
 
   return {
     opened(log) {
       const channel = newsChannelOf(log.name)
       channels.set(channel, (channels.get(channel) ?? 0) + 1)
-      unseen.add(log)
+      fresh.add(log)
       deps.flushSoon()
     },
     closed(log) {
-      unseen.delete(log)
+      for (const set of [needed, fresh, told]) set.delete(log)
       const channel = newsChannelOf(log.name)
       const count = (channels.get(channel) ?? 0) - 1
       if (count > 0) return void channels.set(channel, count)
       channels.delete(channel)
       const { connections } = link
-      connections?.news.sunsubscribe(channel).catch((problem) => link.drop(connections, nameOfFault(problem)))
+      if (connections === undefined || !subscribed.delete(channel)) return
+      connections.news.sunsubscribe(channel).catch((problem) => link.drop(connections, nameOfFault(problem)))
     },
-    lookAtNew(connections) {
-      if (unseen.size === 0) return
-      const opened = unseen
-      unseen = new Set()
-      const asked = readyOnes(opened)
-      if (asked.length === 0) return
-      subscribe(connections, asked)
-        .then(() => lookAll(connections, asked))
-        .catch((problem) => failed(connections, asked, problem))
+    need(log) {
+      if (log.isClosed) return
+      needed.add(log)
+      deps.flushSoon()
     },
-    subscribeAll: (connections) => subscribe(connections, logs.values()),
-    compare(connections, first) {
-      compareAt = performance.now() + COMPARE_FIRST_MS
-      // One of an earlier connection ends with it.
-      isComparing = false
-      compare(connections, first)
+    active: (log) => void told.add(log),
+    lookAtNext,
+    async begin({ news }) {
+      // What an earlier connection was asked is not answered any more.
+      isLooking = { needed: false, rest: false }
+      subscribed = new Set(channels.keys())
+      subscribing = Promise.resolve()
+      if (subscribed.size > 0) await news.ssubscribe(...subscribed)
     },
-    compareInTime(connections) {
-      if (performance.now() < compareAt) {
-        const active = [...logs.values()].filter((log) => log.takeActive())
-        if (active.length > 0) compareSome(connections, active)
-        return false
+    compareAll() {
+      fresh.clear()
+      unseen.begin()
+      againAt = performance.now() + COMPARE_FIRST_MS
+    },
+    tick(connections) {
+      const active = takeFrom(told, LOOKS_AT_ONCE)
+      for (const log of active) log.takeActive()
+      const isDue = again.isOver && performance.now() >= againAt
+      if (isDue) {
+        again.begin()
+        againAt = performance.now() + COMPARE_MS
       }
-      compareAt = performance.now() + COMPARE_MS
-      compare(connections, [])
-      return true
+      const some = new Set([...active, ...again.take(LOOKS_AT_ONCE)])
+      const asked = [...some].filter((log) => !log.isClosed && log.isCurrent && !deps.isBeingDeleted(log.name))
+      if (asked.length > 0) compareAgain(connections, asked)
+      return isDue
     },
   }
 }
+
+/** Takes out the first ones, so many at most. */
+function takeFrom<T>(set: Set<T>, most: number): T[] {
+  const taken: T[] = []
+  for (const one of set) {
+    if (taken.length === most) break
+    set.delete(one)
+    taken.push(one)
+  }
+  return taken
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve))

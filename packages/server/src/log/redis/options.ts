@@ -3,8 +3,8 @@ import type { Clock } from '../../kit/clock.ts'
 import type { Logger } from '../../kit/logger.ts'
 import type { RedisLink } from '../../redis/link.ts'
 
-/** What the driver goes by. */
-export type RedisLogOptions = {
+/** What the driver is made with. `Subject` is what its user calls a log. */
+export type RedisLogOptions<Subject = never> = {
   readonly link: RedisLink
   readonly clock: Clock
   readonly logger: Logger
@@ -23,6 +23,8 @@ export type RedisLogOptions = {
   /** Bytes of all tails together. */
   readonly tailBytes: number
   readonly metrics: RedisLogMetrics
+  /** Whether anybody listens to a log: after an outage these are compared with Redis ahead of the rest. */
+  readonly isListenedTo?: (subject: Subject) => boolean
   /** Where the time in positions comes from: Redis's clock, or, in tests, the node's. */
   readonly timeOf?: 'redis' | 'node'
 }

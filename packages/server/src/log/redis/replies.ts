@@ -1,37 +1,115 @@
-/** What the scripts answer, read. */
+/** What the scripts answer, read. Anything that is not in the form that they have is an `UnreadableReply`: the connection is out of step. */
 import type { Position, ReadEnvelope } from '@arqonbus/protocol'
 import { parsePosition, seal } from '@arqonbus/protocol'
 import { isoTime, positionUpToN } from '../../kit/clock.ts'
+import { UnreadableReply } from '../../redis/faults.ts'
 import type { Entry } from '../contract.ts'
 
 /** What became of one message of a call. */
 export type Outcome =
   | { readonly kind: 'appended' | 'repeated'; readonly position: Position }
-  | { readonly kind: 'conflict' }
+  | { readonly kind: 'conflict' | 'damaged' }
 
-/** `+<ms>-<n>`, `=<ms>-<n>` or `!`. */
+/** A key that holds something that a log cannot use, and what Redis says of it. */
+export type Damage = { readonly key: string; readonly error: string }
+
+/** `+<ms>-<n>`, `=<ms>-<n>`, `!` or `?`. */
 export function outcomeIn(text: string): Outcome {
   if (text === '!') return { kind: 'conflict' }
-  return { kind: text.startsWith('+') ? 'appended' : 'repeated', position: positionIn(text.slice(1)) }
+  if (text === '?') return { kind: 'damaged' }
+  const kind = text.startsWith('+') ? 'appended' : text.startsWith('=') ? 'repeated' : undefined
+  if (kind === undefined) throw new UnreadableReply('no outcome', text)
+  return { kind, position: positionIn(text.slice(1)) }
 }
 
-/** What `append.lua` says of a call: of each of its messages what `outcomeIn` reads, and how many messages went from the logs, by length and by age. */
-export function appendsIn(answer: string, count: number): { outcomes: string[]; byLength: number; byAge: number } {
-  const parts = answer.split(' ')
+/** What `append.lua` says of a call. */
+export type AppendAnswer = {
+  /** False where Redis does not write to its disk what was asked to be there. */
+  readonly isOnDisk: boolean
+  /** Of each message, in the order of the call. */
+  readonly outcomes: readonly Outcome[]
+  /** How many messages went from the logs. */
+  readonly byLength: number
+  readonly byAge: number
+  /** Logs that are damaged, by their place in the call. */
+  readonly damages: ReadonlyMap<number, Damage>
+}
+
+/** What a call asked: its number, and how many messages each of its logs was given. */
+type Asked = { readonly number: number; readonly counts: readonly number[] }
+
+const CALL_FIELDS = 2
+const LOG_FIELDS = 3
+
+/** Reads the answer to a call. Positions of a log must follow each other: a wrong one would be taken for that of another message for ever. */
+export function appendsIn(answer: unknown, { number, counts }: Asked): AppendAnswer {
+  if (typeof answer !== 'string') throw new UnreadableReply('no text', answer)
+  const [text = '', ...faults] = answer.split('\x1e')
+  const parts = text.split(' ')
+  const total = counts.reduce((sum, count) => sum + count, 0)
+  const isForCall = parts[0] === String(number) && (parts[1] === '1' || parts[1] === '0')
+  if (!isForCall || parts.length !== CALL_FIELDS + total + LOG_FIELDS * counts.length) {
+    throw new UnreadableReply(`not the answer to call ${number}`, text)
+  }
+  const outcomes = parts.slice(CALL_FIELDS, CALL_FIELDS + total).map(outcomeIn)
+  let at = CALL_FIELDS + total
+  let first = 0
   let byLength = 0
   let byAge = 0
-  for (let i = count; i < parts.length; i += 2) {
-    byLength += Number(parts[i])
-    byAge += Number(parts[i + 1])
+  for (const count of counts) {
+    checkOrder(outcomes.slice(first, first + count), wholeIn(parts[at]), text)
+    byLength += wholeIn(parts[at + 1])
+    byAge += wholeIn(parts[at + 2])
+    first += count
+    at += LOG_FIELDS
   }
-  return { outcomes: parts.slice(0, count), byLength, byAge }
+  return { isOnDisk: parts[1] === '1', outcomes, byLength, byAge, damages: new Map(faults.map(damageIn)) }
 }
 
-/** A position that Redis gave; anything else is a broken invariant. */
-export function positionIn(text: string): Position {
-  const position = parsePosition(text)
-  if (position === undefined) throw new TypeError(`no position: ${text}`)
+/** What was appended to a log in one call has one time and rising numbers, up to the head of the log. */
+function checkOrder(outcomes: readonly Outcome[], last: number, text: string): void {
+  let before: Position | undefined
+  for (const outcome of outcomes) {
+    if (outcome.kind !== 'appended') continue
+    const { position } = outcome
+    const isNext = before === undefined || (position.n === before.n + 1 && position.ms === before.ms)
+    if (!isNext) throw new UnreadableReply('positions that do not follow each other', text)
+    before = position
+  }
+  if (before !== undefined && before.n !== last) throw new UnreadableReply('a position that is not the head', text)
+}
+
+function damageIn(text: string): [log: number, damage: Damage] {
+  const [log, key, error] = text.split('\x1f')
+  if (key === undefined || error === undefined) throw new UnreadableReply('no damage', text)
+  return [wholeIn(log), { key, error }]
+}
+
+/** A position that Redis gave. */
+export function positionIn(text: unknown): Position {
+  const position = typeof text === 'string' ? parsePosition(text) : undefined
+  if (position === undefined) throw new UnreadableReply('no position', text)
   return position
+}
+
+function wholeIn(text: unknown): number {
+  const number = typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+  if (Number.isNaN(number)) throw new UnreadableReply('no number', text)
+  return number
+}
+
+/** `delete.lua`: how many messages went by this call. */
+export function deletedIn(answer: unknown, call: number): number {
+  const [own, count] = String(answer).split(' ')
+  if (own !== String(call)) throw new UnreadableReply(`not the answer to call ${call}`, answer)
+  return wholeIn(count)
+}
+
+/** `fence.lua`: the last call that was done. */
+export function fencedIn(answer: unknown, generation: number): number {
+  const [own, last] = String(answer).split(' ')
+  if (own !== String(generation)) throw new UnreadableReply(`not the answer to generation ${generation}`, answer)
+  return wholeIn(last)
 }
 
 /** How `look.lua` sees a log. */
@@ -44,25 +122,38 @@ export type Seen = {
   readonly at: string | undefined
 }
 
-/** The fields that `look.lua` gives for each log. */
-export const LOOK_FIELDS = 5
+/** What it says of one log: undefined where there is none. */
+export type Look = Seen | 'unchanged' | { readonly damage: Damage } | undefined
 
-/** What it says of the log number `i`; undefined where there is none. */
-export function seenIn(answer: readonly string[], i: number): Seen | undefined {
-  const [b, m, n, oldest, at] = answer.slice(i * LOOK_FIELDS, (i + 1) * LOOK_FIELDS) as [
-    string,
-    string,
-    string,
-    string,
-    string,
-  ]
+/** The fields that `look.lua` gives for each log. */
+const LOOK_FIELDS = 5
+
+/** What it says of each log that was asked for. */
+export function looksIn(answer: unknown, word: string, count: number): readonly Look[] {
+  const texts = textsIn(answer, word)
+  if (texts.length !== 1 + count * LOOK_FIELDS) throw new UnreadableReply(`not of ${count} logs`, texts.slice(0, 12))
+  return Array.from({ length: count }, (_, i) => lookIn(texts, 1 + i * LOOK_FIELDS))
+}
+
+function lookIn(texts: readonly string[], start: number): Look {
+  const [b, m, n, oldest, at] = texts.slice(start, start + LOOK_FIELDS) as [string, string, string, string, string]
   if (b === '') return undefined
+  if (b === '=') return 'unchanged'
+  if (b === '?') return { damage: { key: m, error: n } }
   return {
-    birth: { ms: Number(b), n: 0 },
-    head: { ms: Number(m), n: Number(n) },
+    birth: { ms: wholeIn(b), n: 0 },
+    head: { ms: wholeIn(m), n: wholeIn(n) },
     oldest: oldest === '' ? undefined : positionIn(oldest),
     at: at === '' ? undefined : at,
   }
+}
+
+/** An answer of several texts, which begins with the word of its question. */
+function textsIn(answer: unknown, word: string): readonly string[] {
+  if (!Array.isArray(answer) || answer[0] !== word || answer.some((one) => typeof one !== 'string')) {
+    throw new UnreadableReply(`not the answer to ${word}`, Array.isArray(answer) ? answer.slice(0, 12) : answer)
+  }
+  return answer
 }
 
 /** A page, as `read.lua` gives it. */
@@ -74,18 +165,30 @@ export type ReadAnswer = {
   readonly entries: readonly Entry[]
 }
 
-/** The fields before the messages. */
-const PAGE_FIELDS = 5
+/** The fields before the messages, and those of each. */
+const PAGE_FIELDS = 6
+const ENTRY_FIELDS = 3
 
-/** What `read.lua` says. */
-export function pageIn(answer: readonly string[]): ReadAnswer {
-  const [b, m, n, oldest, more] = answer as [string, string, string, string, string]
+/** What it says. */
+export function pageIn(answer: unknown, word: string): ReadAnswer | { readonly damage: Damage } {
+  const texts = textsIn(answer, word)
+  const [, b, m, n, oldest, more] = texts
+  if (b === '?' && texts.length === 4) return { damage: { key: m!, error: n! } }
+  if (texts.length < PAGE_FIELDS || (texts.length - PAGE_FIELDS) % ENTRY_FIELDS !== 0) {
+    throw new UnreadableReply('no page', texts.slice(0, 12))
+  }
   const entries: Entry[] = []
-  for (let i = PAGE_FIELDS; i < answer.length; i += 3) {
-    entries.push(entryOf(positionIn(answer[i]!), { head: answer[i + 1]!, body: answer[i + 2]!, joint: '' }))
+  for (let i = PAGE_FIELDS; i < texts.length; i += ENTRY_FIELDS) {
+    const position = positionIn(texts[i])
+    const before = entries.at(-1)
+    // A stream has no other order; an answer that has is not what Redis sent.
+    const isLater =
+      before === undefined || position.ms > before.ms || (position.ms === before.ms && position.n > before.n)
+    if (!isLater) throw new UnreadableReply('positions out of order', [before, position])
+    entries.push(entryOf(position, { head: texts[i + 1]!, body: texts[i + 2]!, joint: '' }))
   }
   return {
-    head: b === '' ? undefined : { ms: Number(m), n: Number(n) },
+    head: b === '' ? undefined : { ms: wholeIn(m), n: wholeIn(n) },
     oldest: oldest === '' ? undefined : positionIn(oldest),
     hasMore: more === '1',
     entries,
@@ -110,23 +213,33 @@ export type NewsItem = {
   readonly pieces: Pieces
 }
 
-/** Whose call it was that an announcement tells of. */
-export type Origin = { readonly node: string; readonly generation: string; readonly call: number }
+/** Whose call it was that an announcement tells of, and whether Redis writes to its disk what was asked to be there. */
+export type Origin = {
+  readonly node: string
+  readonly generation: string
+  readonly call: number
+  readonly isOnDisk: boolean
+}
 
 /** Reads that alone: of one's own calls that are answered there is nothing to read further. The separators stand in no JSON text. */
 export function originIn(message: Buffer): Origin {
   const end = message.indexOf('\x1e')
-  const [node = '', generation = '', call = ''] = message.toString('utf8', 0, end < 0 ? undefined : end).split('\x1f')
-  return { node, generation, call: Number(call) }
+  const fields = message.toString('utf8', 0, end < 0 ? undefined : end).split('\x1f')
+  const [node = '', generation = '', call = '', onDisk = ''] = fields
+  return { node, generation, call: Number(call), isOnDisk: onDisk === '1' }
 }
 
-/** Reads its messages; undefined where it is none of ours. */
+/** What every message begins with, before and behind its time. */
+const HEAD = '{"version":"'
+const BODY = '","payload":'
+
+/** Reads its messages; undefined where somebody else has announced something. */
 export function newsIn(message: Buffer): readonly NewsItem[] | undefined {
   const items: NewsItem[] = []
   for (const record of message.toString().split('\x1e').slice(1)) {
     const [name = '', at = '', index = '', head = '', body] = record.split('\x1f')
     const position = parsePosition(at)
-    if (position === undefined || body === undefined) return undefined
+    if (position === undefined || !head.startsWith(HEAD) || body?.startsWith(BODY) !== true) return undefined
     items.push({ name, position, index: Number(index), pieces: { head, body, joint: '' } })
   }
   return items

@@ -1,8 +1,10 @@
 /** The scripts of the log. What they do and how they are called stands in each of them. */
 import { hash } from 'node:crypto'
 import type { Redis } from 'ioredis'
+import { UnreadableReply } from '../../redis/faults.ts'
 import append from './lua/append.lua' with { type: 'text' }
 import deletion from './lua/delete.lua' with { type: 'text' }
+import disk from './lua/disk.lua' with { type: 'text' }
 import fence from './lua/fence.lua' with { type: 'text' }
 import head from './lua/head.lua' with { type: 'text' }
 import look from './lua/look.lua' with { type: 'text' }
@@ -14,7 +16,7 @@ export type Script = { readonly source: string; readonly sha: string }
 const script = (source: string): Script => ({ source, sha: hash('sha1', source) })
 
 export const scripts = {
-  append: script(`${head}\n${append}`),
+  append: script(`${head}\n${disk}\n${append}`),
   delete: script(`${head}\n${deletion}`),
   fence: script(fence),
   look: script(`${head}\n${look}`),
@@ -23,15 +25,19 @@ export const scripts = {
 
 /** Loads all of them: one that is there already stays as it is. */
 export async function loadScripts(redis: Redis): Promise<void> {
-  await Promise.all(Object.values(scripts).map(({ source }) => redis.script('LOAD', source)))
+  const loads = Object.values(scripts).map(async ({ source, sha }) => {
+    const loaded = await redis.script('LOAD', source)
+    if (loaded !== sha) throw new UnreadableReply(`not the hash ${sha}`, loaded)
+  })
+  await Promise.all(loads)
 }
 
-/** Calls one that is loaded. */
-export function callScript<Answer>(
+/** Calls one that is loaded. `replies.ts` reads what it answers. */
+export function callScript(
   redis: Redis,
   { sha }: Script,
   keys: readonly string[],
   args: readonly (string | number)[],
-): Promise<Answer> {
-  return redis.evalsha(sha, keys.length, ...keys, ...args) as Promise<Answer>
+): Promise<unknown> {
+  return redis.evalsha(sha, keys.length, ...keys, ...args)
 }

@@ -12,7 +12,7 @@ import type { Guarantees } from '../../redis/guarantees.ts'
 export type Waited = {
   /** How many replicas have it; undefined where nobody asked. */
   readonly replicas: number | undefined
-  /** The level, where it is less than the one that Redis had promised. */
+  /** The level; undefined where it is the one that Redis promises now. */
   readonly level: DurabilityLevel | undefined
 }
 

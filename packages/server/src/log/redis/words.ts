@@ -8,17 +8,22 @@ import type { RedisLogOptions } from './options.ts'
 type AnyLog = RedisLog<unknown, Draft>
 type Word = string | number
 
-/** Keys outlive what they hold by a day: a clock that is stepped ahead takes nothing with it. */
-export const SLACK_MS = 86_400_000
+/**
+ * Keys outlive what they hold by 30 days while somebody uses them: Redis's clock removes them, and a step of it takes nothing with it. Those of a log that
+ * was closed stay for a day.
+ */
+export const SLACK_MS = 30 * 86_400_000
+const SLACK_OF_CLOSED_MS = 86_400_000
 
 /** The words of one driver. */
 export type Words = ReturnType<typeof createWords>
 
 /** Makes them. */
-export function createWords({ clock, dedupWindowMs, node, timeOf }: RedisLogOptions) {
+export function createWords({ clock, dedupWindowMs, node, timeOf }: Omit<RedisLogOptions, 'isListenedTo'>) {
   const now = () => String(Math.trunc(clock.now()))
   /** How long keys are kept that nobody writes to, in milliseconds. */
   const keepOf = ({ ttlMs }: LogOptions) => Math.max(ttlMs, dedupWindowMs) + SLACK_MS
+  let questions = 0
   /** What this node has seen of it. */
   const knownOf = ({ birth, given }: AnyLog): Word[] => [birth.ms, given.ms, given.n]
   return {
@@ -27,7 +32,10 @@ export function createWords({ clock, dedupWindowMs, node, timeOf }: RedisLogOpti
     /** The node's time, and the time that the script takes for now; '' for Redis's own. */
     now,
     time: () => (timeOf === 'node' ? now() : ''),
+    /** A word that no other question has: its answer repeats it. */
+    question: () => `q${++questions}`,
     keepOf,
+    keepClosed: ({ ttlMs }: LogOptions) => Math.max(ttlMs, dedupWindowMs) + SLACK_OF_CLOSED_MS,
     knownOf,
     /** All keys of a log: stream, head, and the two of dedup. */
     keysOf({ name }: AnyLog): [stream: string, head: string, dedup0: string, dedup1: string] {
@@ -35,7 +43,8 @@ export function createWords({ clock, dedupWindowMs, node, timeOf }: RedisLogOpti
       return [`${start}:s`, `${start}:h`, `${start}:d0`, `${start}:d1`]
     },
     /** What `look.lua` asks of each log. */
-    lookOf: (log: AnyLog, at: Position | undefined): Word[] => [
+    lookOf: (log: AnyLog, at: Position | undefined, how: 'all' | 'changed'): Word[] => [
+      how,
       log.options.ttlMs,
       keepOf(log.options),
       ...knownOf(log),

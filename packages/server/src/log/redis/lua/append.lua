@@ -1,12 +1,14 @@
--- Appends of one tick: for each log dedup, numbering, XADD, trimming; and one announcement for each news channel. All of it, or nothing,
--- unless somebody has put another type of value under one of the keys.
+-- Appends of one tick: for each log dedup, numbering, XADD, trimming; and one announcement for each news channel. All of it or nothing, but for logs that
+-- are damaged: nothing of theirs is done, and everything of the rest.
 --
 -- KEYS: the fence; then for each log: stream, head, dedup 0, dedup 1.
--- ARGV: node, generation, number of the call, the node's time, the time or '', dedup window;
+-- ARGV: node, generation, number of the call, the node's time, the time or '', dedup window, what a settled append-only file looks like or '' (`disk.lua`);
 --       then for each log: its name, news channel, size, ttl, keep (all in ms but size), known b, m, n, and its messages in one text: of each its prints
 --       (half of them of the id, half of the content; none where it is not remembered), head and body, each ended by '\30'.
--- Answer: one text, its parts separated by spaces: for each message '+<ms>-<n>' (appended), '=<ms>-<n>' (it was there already) or '!' (other content has
---         that id), in the order of ARGV; then for each log how many messages went by length, and how many by age.
+-- Answer: one text, its parts separated by spaces: the number of the call; '1' where what was asked of the append-only file holds, else '0'; for each
+--         message '+<ms>-<n>' (appended), '=<ms>-<n>' (it was there already), '!' (other content has that id) or '?' (its log is damaged), in the order
+--         of ARGV; then for each log the number of its last message, and how many messages went by length, and how many by age.
+--         Behind that for each damaged log '\30', its place among the logs, '\31', the key, '\31', the error.
 
 local fence = KEYS[1]
 if not speaks(fence, ARGV[2], ARGV[3]) then return redis.error_reply('FENCED another connection speaks for this node, or an earlier call was not done') end
@@ -16,9 +18,10 @@ local now = clock(ARGV[5])
 -- A clock that was stepped ahead must not make anything forgotten: what forgets goes by the lesser of the two.
 local careful = math.min(now, tonumber(ARGV[4]))
 local window = tonumber(ARGV[6])
--- Redis's own clock lets keys go: a step ahead by less than a day takes nothing with it.
-local SLACK = 86400000
+-- Redis's own clock lets keys go: a step ahead by less than 30 days takes nothing with it.
+local SLACK = 2592000000
 local epoch = math.floor(careful / window)
+local safe = (ARGV[7] == '' or isOnDisk(ARGV[7])) and '1' or '0'
 
 -- What stands in a text between the ends of its parts. Neither that character nor the one in the news stands in JSON.
 local function partsOf(whole)
@@ -36,24 +39,25 @@ end
 local function recall(young, old, fields)
   local found = {}
   if #fields == 0 then return found end
-  local first, second = redis.call('HMGET', young, unpack(fields)), redis.call('HMGET', old, unpack(fields))
+  local first, second = ask('HMGET', young, unpack(fields)), ask('HMGET', old, unpack(fields))
   for i = 1, #fields do found[fields[i]] = first[i] or second[i] end
   return found
 end
 
-local out = {}
-local trimmed = {}
+local out = { ARGV[3], safe }
+-- Messages are counted from 0, as the caller counts them.
+local BEFORE = #out + 1
+local ends = {}
+local faults = {}
 local news = {}
-local at = 7
 
-for k = 2, #KEYS, 4 do
+-- Appends what is new to one log. Before the first XADD has been done nothing of the log has been changed, and what comes behind it cannot fail.
+local function appendTo(k, at, parts)
   local stream, head = KEYS[k], KEYS[k + 1]
   local dedup = { [0] = KEYS[k + 2], [1] = KEYS[k + 3] }
   local name, channel = ARGV[at], ARGV[at + 1]
   local size, ttl, keep = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
   local known = { b = tonumber(ARGV[at + 5]), m = tonumber(ARGV[at + 6]), n = tonumber(ARGV[at + 7]) }
-  local parts = partsOf(ARGV[at + 8])
-  at = at + 9
 
   local h, least = findOrBegin(stream, head, known, now)
   -- Of two hashes the one of this epoch takes what is new. The other one is dropped when its turn comes: everything in it is older than the window.
@@ -83,9 +87,9 @@ for k = 2, #KEYS, 4 do
     if found then
       out[#out + 1] = string.sub(found, 1, #content) == content and '=' .. position or '!'
     else
+      local id = upToN .. text(h.n + 1)
+      ask('XADD', stream, id, 'h', first, 'b', rest)
       h.m, h.n = least, h.n + 1
-      local id = upToN .. text(h.n)
-      redis.call('XADD', stream, id, 'h', first, 'b', rest)
       if print ~= '' then
         remembered[print] = content .. ' ' .. id
         fresh[#fresh + 1], fresh[#fresh + 2] = print, remembered[print]
@@ -93,26 +97,41 @@ for k = 2, #KEYS, 4 do
       out[#out + 1] = '+' .. id
       local batch = news[channel]
       if batch == nil then
-        batch = { ARGV[1] .. '\31' .. ARGV[2] .. '\31' .. ARGV[3] }
+        batch = { ARGV[1] .. '\31' .. ARGV[2] .. '\31' .. ARGV[3] .. '\31' .. safe }
         news[channel] = batch
       end
-      batch[#batch + 1] = name .. '\31' .. id .. '\31' .. text(#out - 1) .. '\31' .. first .. '\31' .. rest
+      batch[#batch + 1] = name .. '\31' .. id .. '\31' .. text(#out - BEFORE) .. '\31' .. first .. '\31' .. rest
     end
   end
 
   if #fresh > 0 then
-    redis.call('HSET', young, unpack(fresh))
+    ask('HSET', young, unpack(fresh))
     redis.call('PEXPIRE', young, 2 * window + SLACK)
   end
   save(head, h, keep)
-  local byLength = redis.call('XTRIM', stream, 'MAXLEN', size)
-  local byAge = redis.call('XTRIM', stream, 'MINID', text(math.max(0, careful - ttl + 1)))
+  local byLength = ask('XTRIM', stream, 'MAXLEN', size)
+  local byAge = ask('XTRIM', stream, 'MINID', text(math.max(0, careful - ttl + 1)))
   redis.call('PEXPIRE', stream, keep)
-  trimmed[#trimmed + 1], trimmed[#trimmed + 2] = text(byLength), text(byAge)
+  return text(h.n), text(byLength), text(byAge)
+end
+
+local at = 8
+for k = 2, #KEYS, 4 do
+  local parts = partsOf(ARGV[at + 8])
+  local before = #out
+  local done, n, byLength, byAge = pcall(appendTo, k, at, parts)
+  if not done then
+    for i = before + 1, before + #parts / 3 do out[i] = '?' end
+    local key, err = damageIn(n)
+    faults[#faults + 1] = '\30' .. text((k - 2) / 4) .. '\31' .. key .. '\31' .. err
+    n, byLength, byAge = '0', '0', '0'
+  end
+  ends[#ends + 1], ends[#ends + 2], ends[#ends + 3] = n, byLength, byAge
+  at = at + 9
 end
 
 for channel, batch in pairs(news) do
   redis.call('SPUBLISH', channel, table.concat(batch, '\30'))
 end
-for i = 1, #trimmed do out[#out + 1] = trimmed[i] end
-return table.concat(out, ' ')
+for i = 1, #ends do out[#out + 1] = ends[i] end
+return table.concat(out, ' ') .. table.concat(faults)

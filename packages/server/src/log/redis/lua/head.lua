@@ -2,9 +2,29 @@
 --
 -- The head of a log is a hash: `b` the time of its birth, `m` and `n` its last position, `e` the epoch of its dedup ('' where that was lost with the head).
 -- Times are whole milliseconds, and numbers in Lua are doubles: they are written with '%.0f'.
+--
+-- A key that holds something else damages its own log and no other. `ask` and `damaged` raise a text, the key and the error with '\31' between them; a
+-- script catches that with `pcall`, log by log. Each reads all keys of a log before it writes the first, so a log that is damaged has not been changed.
 
 local function text(number)
   return string.format('%.0f', number)
+end
+
+local function damaged(key, err)
+  error(key .. '\31' .. err, 0)
+end
+
+-- A command on a key of one log.
+local function ask(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if type(reply) == 'table' and reply.err then damaged(key, reply.err) end
+  return reply
+end
+
+-- The key and the error of what was raised, without characters that separate parts of an answer. A fault of a script has no key.
+local function damageIn(problem)
+  local key, err = string.match(tostring(problem), '^([^\31]*)\31(.*)$')
+  return key or '', (string.gsub(err or tostring(problem), '%c', ' '))
 end
 
 -- Redis's clock, in milliseconds; the caller's where it tells the time.
@@ -19,19 +39,27 @@ local function split(id)
   return tonumber(ms), tonumber(n)
 end
 
+-- A whole number that a head holds. More digits than these are no time and no count, and a double would not hold them.
+local function whole(key, field)
+  if not string.find(field, '^%d+$') or #field > 15 then damaged(key, 'ERR the hash is not the head of a log') end
+  return tonumber(field)
+end
+
 -- The head as it is stored; as the stream tells it where it was lost; or nil where there is no log.
 -- `known` is what the caller has seen of it: { b, m, n }, with n = -1 where it has seen nothing.
 local function find(stream, head, known)
-  local h = redis.call('HMGET', head, 'b', 'm', 'n', 'e')
+  local h = ask('HMGET', head, 'b', 'm', 'n', 'e')
   if h[1] then
-    return { b = tonumber(h[1]), m = tonumber(h[2]), n = tonumber(h[3]), e = tonumber(h[4]) }
+    local e = h[4] and h[4] ~= '' and whole(head, h[4]) or nil
+    return { b = whole(head, h[1]), m = whole(head, h[2] or ''), n = whole(head, h[3] or ''), e = e }
   end
   if redis.call('EXISTS', stream) == 0 then return nil end
-  local info = redis.call('XINFO', 'STREAM', stream)
+  local info = ask('XINFO', 'STREAM', stream)
   for i = 1, #info, 2 do
     if info[i] == 'last-generated-id' then
       local m, n = split(info[i + 1])
-      local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+      if #text(m) > 15 or #text(n) > 15 then damaged(stream, 'ERR the last id of the stream is not a position') end
+      local first = ask('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
       local b = first and split(first[1]) or m
       if known.n >= 0 and known.n <= n then b = known.b end
       return { b = b, m = m, n = n }
@@ -54,7 +82,7 @@ local function findOrBegin(stream, head, known, now)
 end
 
 local function save(head, h, keep)
-  redis.call('HSET', head, 'b', text(h.b), 'm', text(h.m), 'n', text(h.n), 'e', h.e and text(h.e) or '')
+  ask('HSET', head, 'b', text(h.b), 'm', text(h.m), 'n', text(h.n), 'e', h.e and text(h.e) or '')
   redis.call('PEXPIRE', head, keep)
 end
 

@@ -1,35 +1,49 @@
 -- Looks at logs: where each begins and ends, and what stands at a position. A log that is not there begins, where the caller is its node.
 --
 -- KEYS: for each log: stream, head.
--- ARGV: 'begin' or '', the node's time, the time or ''; then for each log: ttl, keep, known b, m, n, the position that is asked for ('' for none).
--- Answer: for each log: b, m, n, the position of the oldest message ('' where none is kept), the head of the message at the position ('' where there is none).
---         b is '' for a log that is not there.
+-- ARGV: a word of the caller, 'begin' or '', the node's time, the time or ''; then for each log: 'all', or 'changed' where it is enough to know that its
+--       head is the one that is known; ttl, keep, known b, m, n, the position that is asked for ('' for none).
+-- Answer: the caller's word; then for each log: b, m, n, the position of the oldest message ('' where none is kept), the head of the message at the
+--         position ('' where there is none). b is '' for a log that is not there, '=' for one whose head is the known one, and '?' for one that is damaged:
+--         then m is the key and n the error.
 
-local now = clock(ARGV[3])
-local careful = math.min(now, tonumber(ARGV[2]))
-local out = {}
-local at = 4
+local now = clock(ARGV[4])
+local careful = math.min(now, tonumber(ARGV[3]))
+local begins = ARGV[2] == 'begin'
 
-for k = 1, #KEYS, 2 do
+local function lookAt(k, at)
   local stream, head = KEYS[k], KEYS[k + 1]
-  local ttl, keep = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
-  local known = { b = tonumber(ARGV[at + 2]), m = tonumber(ARGV[at + 3]), n = tonumber(ARGV[at + 4]) }
-  local asked = ARGV[at + 5]
-  at = at + 6
-  local h
-  if ARGV[1] == 'begin' then
-    h = find(stream, head, known) or findOrBegin(stream, head, known, now)
+  local ttl, keep = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local known = { b = tonumber(ARGV[at + 3]), m = tonumber(ARGV[at + 4]), n = tonumber(ARGV[at + 5]) }
+  local asked = ARGV[at + 6]
+  local h = find(stream, head, known)
+  if ARGV[at] == 'changed' and h and h.b == known.b and h.m == known.m and h.n == known.n then return { '=', '', '', '', '' } end
+  -- The stream before the head is written: where it is damaged, nothing is.
+  local oldest = ask('XRANGE', stream, text(math.max(0, careful - ttl + 1)), '+', 'COUNT', 1)[1]
+  local entry = asked ~= '' and ask('XRANGE', stream, asked, asked)[1]
+  if begins then
+    h = h or findOrBegin(stream, head, known, now)
     save(head, h, keep)
     redis.call('PEXPIRE', stream, keep)
-  else
-    h = find(stream, head, known)
   end
-  local oldest = redis.call('XRANGE', stream, text(math.max(0, careful - ttl + 1)), '+', 'COUNT', 1)[1]
-  local entry = asked ~= '' and redis.call('XRANGE', stream, asked, asked)[1]
-  out[#out + 1] = h and text(h.b) or ''
-  out[#out + 1] = h and text(h.m) or ''
-  out[#out + 1] = h and text(h.n) or ''
-  out[#out + 1] = oldest and oldest[1] or ''
-  out[#out + 1] = entry and entry[2][2] or ''
+  return {
+    h and text(h.b) or '',
+    h and text(h.m) or '',
+    h and text(h.n) or '',
+    oldest and oldest[1] or '',
+    entry and entry[2][2] or '',
+  }
+end
+
+local out = { ARGV[1] }
+local at = 5
+for k = 1, #KEYS, 2 do
+  local done, found = pcall(lookAt, k, at)
+  if not done then
+    local key, err = damageIn(found)
+    found = { '?', key, err, '', '' }
+  end
+  for i = 1, 5 do out[#out + 1] = found[i] end
+  at = at + 7
 end
 return out

@@ -1,0 +1,173 @@
+/** A key of Redis that holds something else damages the channel that it belongs to, and no other. */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import {
+  eventually,
+  type Frame,
+  isMessage,
+  refusal,
+  startBus,
+  startRedis,
+  type TestClient,
+  type TestRedis,
+  withProgram,
+} from '@arqonbus/testing'
+
+withProgram('redis-server', 'a channel under one of whose keys stands something else', () => {
+  let redis: TestRedis
+  beforeAll(async () => {
+    redis = await startRedis({ appendfsync: 'no' })
+  })
+  afterAll(() => redis.stop())
+
+  let count = 0
+  /** A bus with two channels of a room of their own, who publishes to both, and who listens to both. */
+  const stage = async () => {
+    const room = `lab${++count}`
+    const lines: Record<string, unknown>[] = []
+    // Every bus finds the channels of those before it too.
+    const note = (line: object) => {
+      if ((line as { log?: string }).log === `${room}:spoilt`) lines.push(line as Record<string, unknown>)
+    }
+    // What is remembered of ids is not let go meanwhile.
+    const config = { redisUrl: redis.url, dedupWindowMs: 24 * 3_600_000 }
+    const bus = await startBus(config, { logger: { debug() {}, info() {}, warn: note, error: note } })
+    const ann = await bus.as('ann')
+    const bob = await bus.as('bob', `${room}:spoilt`, `${room}:sound`)
+    const say = (client: TestClient, channel: string, n: number, ack: unknown = 'stored') =>
+      client.publish({ room, channel, payload: { n }, metadata: { ack } })
+    await say(ann, 'spoilt', 0)
+    await say(ann, 'sound', 0)
+    const [head] = (await redis.command('KEYS', `arqon:1:*:${room}:spoilt:h`)) as [string]
+    const keyOf = (what: string) => head.replace(/h$/, what)
+    const heard = async (channel: string, many: number) => {
+      const frames: Frame[] = []
+      while (frames.length < many) frames.push(await bob.next((frame) => isMessage(frame) && frame.channel === channel))
+      return frames.map(({ payload }) => (payload as { n: number }).n)
+    }
+    /** Everything under that key is gone. */
+    const clean = async (...keys: string[]) => void (await redis.command('DEL', ...keys))
+    return { room, bus, ann, lines, say, keyOf, heard, clean }
+  }
+  type Stage = Awaited<ReturnType<typeof stage>>
+
+  const spoils: readonly { name: string; key: string; spoil(stage: Stage): Promise<unknown> }[] = [
+    ...['s', 'h', 'd0', 'd1'].map((what) => ({
+      name: `a text in place of ${what}`,
+      key: what,
+      async spoil({ keyOf, clean }: Stage) {
+        await clean(keyOf(what))
+        await redis.command('SET', keyOf(what), 'a text')
+      },
+    })),
+    {
+      name: 'a head that is none',
+      key: 'h',
+      spoil: ({ keyOf }) => redis.command('HSET', keyOf('h'), 'b', 'soon', 'm', 'later', 'n', '-1'),
+    },
+    {
+      name: 'a head without an end',
+      key: 'h',
+      spoil: ({ keyOf }) => redis.command('HDEL', keyOf('h'), 'n'),
+    },
+    {
+      name: 'a stream that ends later than any position',
+      key: 's',
+      spoil: ({ keyOf }) => redis.command('XADD', keyOf('s'), '9223372036854775807-5', 'h', 'x', 'b', 'x'),
+    },
+    {
+      name: 'a stream that ends at the last id there is, and no head',
+      key: 's',
+      async spoil({ keyOf, clean }) {
+        await clean(keyOf('h'))
+        await redis.command('XADD', keyOf('s'), '18446744073709551615-18446744073709551615', 'h', 'x', 'b', 'x')
+      },
+    },
+  ]
+
+  for (const { name, key, spoil } of spoils) {
+    test(`${name}: it alone is refused, and a line names the key`, async () => {
+      const made = await stage()
+      const { bus, ann, lines, say, keyOf, heard, clean } = made
+      await spoil(made)
+      // In one call, before, between and behind.
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 6 }, (_, i) => say(ann, i % 2 === 0 ? 'sound' : 'spoilt', i + 1)),
+      )
+      expect(outcomes.map(({ status }) => status)).toEqual([
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+        'rejected',
+      ])
+      expect(await refusal(say(ann, 'spoilt', 7))).toMatchObject({
+        code: 'storage_unavailable',
+        details: { reason: 'damaged' },
+        retry_after_ms: expect.any(Number),
+      })
+      expect(await heard('sound', 4)).toEqual([0, 1, 3, 5])
+      expect(lines).toEqual([expect.objectContaining({ event: 'log_damaged', key: keyOf(key) })])
+      expect(await bus.metric('arqonbus_storage_degraded_total')).toBe(0)
+
+      await clean(keyOf('s'), keyOf('h'), keyOf('d0'), keyOf('d1'))
+      expect(await say(ann, 'spoilt', 8)).toMatchObject({ durability: 'stored', duplicate: false })
+    })
+  }
+
+  test('its history is refused while it is damaged, and that of another channel is not', async () => {
+    const { room, ann, keyOf, clean } = await stage()
+    await clean(keyOf('s'))
+    await redis.command('SET', keyOf('s'), 'a text')
+    const history = (channel: string) => ann.command('history', { channel: `${room}:${channel}` })
+    expect(await refusal(history('spoilt'))).toMatchObject({
+      code: 'storage_unavailable',
+      details: { reason: 'damaged' },
+    })
+    expect((await history('sound')).messages).toHaveLength(1)
+  })
+
+  test('a bus that starts with it serves every other channel, and this one once it is repaired', async () => {
+    const { room, bus, keyOf, clean } = await stage()
+    await bus.drain('for the test')
+    await clean(keyOf('h'))
+    await redis.command('SET', keyOf('h'), 'a text')
+    const next = await startBus({ redisUrl: redis.url })
+    const carl = await next.as('carl', `${room}:spoilt`, `${room}:sound`)
+    const say = (channel: string) => carl.publish({ room, channel, payload: {}, metadata: { ack: 'stored' } })
+    expect(await say('sound')).toMatchObject({ durability: 'stored' })
+    expect(await refusal(say('spoilt'))).toMatchObject({ code: 'storage_unavailable', details: { reason: 'damaged' } })
+    await clean(keyOf('h'))
+    expect(await say('spoilt')).toMatchObject({ durability: 'stored' })
+    expect(await next.metric('arqonbus_storage_degraded_total')).toBe(0)
+  })
+
+  test('can be deleted, and made again', async () => {
+    const { room, ann, say, keyOf, clean } = await stage()
+    await clean(keyOf('h'), keyOf('s'))
+    await redis.command('SET', keyOf('h'), 'a text')
+    await redis.command('RPUSH', keyOf('s'), 'a list')
+    const own = `${room}:mine`
+    await ann.command('create_channel', { channel: own })
+    await say(ann, 'mine', 1)
+    const [ownHead] = (await redis.command('KEYS', `arqon:1:*:${own}:h`)) as [string]
+    await redis.command('DEL', ownHead)
+    await redis.command('SET', ownHead, 'a text')
+    await ann.command('delete_channel', { channel: own })
+    await ann.command('create_channel', { channel: own })
+    expect(await eventually(() => say(ann, 'mine', 2))).toMatchObject({ durability: 'stored' })
+  })
+
+  test('an acknowledged message that waited for Redis and finds its channel damaged is lost with a line that counts it', async () => {
+    const { bus, ann, lines, say, keyOf, clean } = await stage()
+    redis.pause()
+    await eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(0), { withinMs: 10_000 })
+    expect(await say(ann, 'spoilt', 1, true)).toMatchObject({ durability: 'memory', position: null })
+    redis.resume()
+    // Before the bus is back: it tries again a little later.
+    await clean(keyOf('h'))
+    await redis.command('SET', keyOf('h'), 'a text')
+    await eventually(() => expect(lines.map(({ event }) => event)).toContain('messages_lost'), { withinMs: 10_000 })
+    expect(lines.find(({ event }) => event === 'messages_lost')).toMatchObject({ count: 1, key: keyOf('h') })
+  })
+})
