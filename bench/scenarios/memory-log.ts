@@ -19,7 +19,7 @@ export const memoryLog: Scenario = {
   rounds: 1,
   async measure() {
     const driver = createMemoryLog<string, Draft>({
-      clock: { now: () => Date.now() },
+      clock: { now: () => Date.now(), monotonic: () => performance.now() },
       maxBytes: 256 * 2 ** 20,
       dedupWindowMs: 120_000,
       dedupBytes: 128 * 2 ** 20,

@@ -39,6 +39,7 @@ const OWN_BYTES = 1024
 /** Makes it; the bus starts now. */
 export function createAbout({ config, clock, node, versions, log, isDraining, isDegraded }: AboutDeps): About {
   const startedAt = clock.now()
+  const since = clock.monotonic()
   const maxFrameBytes = longestFrame(config.maxMessageBytes) + OWN_BYTES
   const health = () => (isDegraded() ? 'degraded' : 'ok')
   const status = () => (isDraining() ? 'draining' : health())
@@ -72,7 +73,7 @@ export function createAbout({ config, clock, node, versions, log, isDraining, is
       node,
       status: status(),
       started_at: isoTime(startedAt),
-      uptime_seconds: Math.max(0, clock.now() - startedAt) / 1000,
+      uptime_seconds: (clock.monotonic() - since) / 1000,
     }),
     storage: () => {
       const { messages, bytes } = log.usage()

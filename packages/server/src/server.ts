@@ -30,7 +30,7 @@ import type { ConsoleFile } from './http/console.ts'
 import { createStreamTopics } from './http/streams/topics.ts'
 import { openHttp } from './http.ts'
 import { boundedLogger } from './kit/bounded-logger.ts'
-import { type Clock, systemClock } from './kit/clock.ts'
+import { CLOCK_TICK_MS, type Clock, systemClock } from './kit/clock.ts'
 import { type Logger, silentLogger } from './kit/logger.ts'
 import { watchLoopLag } from './kit/loop-lag.ts'
 import { createMetrics, type Metrics } from './kit/metrics.ts'
@@ -89,7 +89,7 @@ const LISTENERS_LEAVE_MS = 500
 export async function startServer(options: StartOptions): Promise<RunningServer> {
   const { config, clock = systemClock, versions = protocolVersions, openDoor = openBusDoor, every = byTimer } = options
   const logger = boundedLogger(options.logger ?? silentLogger, { perSecond: 100 })
-  const metrics = createMetrics()
+  const metrics = createMetrics({ now: clock.monotonic })
   const node = randomName(8)
   /** From the signal to stop on; clients are still served as long as it is not draining. */
   let isStopping = false
@@ -130,7 +130,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const { reports } = reporting
   const sessions = createSessions(config.maxSessions, clock, (id) => keeper?.sessionChanged(id))
   const inboxes = createInboxes(openLog)
-  const longestIdle = createIdleQueue(() => rooms.channels(), clock.now, config.channelIdleMs)
+  const longestIdle = createIdleQueue(() => rooms.channels(), clock.monotonic, config.channelIdleMs)
   const rooms = createRooms(
     {
       clock,
@@ -263,6 +263,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     greeting: about.greeting,
   })
   const commands = createCommands({
+    clock,
     rooms,
     clients,
     places,
@@ -282,6 +283,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   })
   const run = createRun({
     commands,
+    clock,
     answers,
     metrics,
     logger,
@@ -409,8 +411,10 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     every(CATCH_UP_EVERY_MS, catchUp.tick),
     every(Math.min(SWEEP_EVERY_MS, config.pingIntervalMs), telemetryServer.toListeners.tick),
     every(reporting.idleEveryMs, reporting.lookForIdle),
+    // Read with every tick, the clock can tell a process that was frozen from one that nobody asked for the time.
+    every(CLOCK_TICK_MS, clock.monotonic),
+    watchLoopLag(every, metrics.loopLag),
   ]
-  const stopLag = watchLoopLag(metrics.loopLag)
 
   const logLoss = (reason: string) => {
     const { heldMessages } = log.usage()
@@ -446,7 +450,6 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       })
       logLoss('the storage is away')
       for (const stop of stops) stop()
-      stopLag()
       await door.close()
       http.streams.close()
       reporting.flush()

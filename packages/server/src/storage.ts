@@ -82,11 +82,10 @@ type Outages = { begin(): void; end(): void; seconds(): number }
 function createOutages(clock: Clock): Outages {
   let total = 0
   let since: number | undefined
-  // The wall clock may be set back; a counter that falls would be taken for one that began anew.
-  const current = () => (since === undefined ? 0 : Math.max(0, clock.now() - since))
+  const current = () => (since === undefined ? 0 : clock.monotonic() - since)
   return {
     begin() {
-      since ??= clock.now()
+      since ??= clock.monotonic()
     },
     end() {
       total += current()

@@ -6,9 +6,10 @@ import { createToListeners, type ToListeners } from './bus/deliver/to-listeners.
 import type { Telemetry } from './bus/publish/telemetry.ts'
 import { createListenerReceive, type ListenerReceiveDeps } from './bus/receive/listener.ts'
 import type { Config } from './config/index.ts'
-import type { Clock } from './kit/clock.ts'
+import { type Clock, systemClock } from './kit/clock.ts'
 import type { Metrics } from './kit/metrics.ts'
 import { StartError } from './kit/start-error.ts'
+import { after } from './kit/timer.ts'
 import { openTelemetryDoor, type TelemetryDoor, type TelemetryDoorDeps } from './sockets/telemetry-door.ts'
 import type { Clients } from './state/clients.ts'
 import { createListeners, type Listeners } from './state/listeners.ts'
@@ -45,14 +46,14 @@ export function createReporting({ config, clock, metrics, clients, rooms, teleme
   const emitter = createEmitter({
     tell: (event) => telemetry().tell(event),
     summed: (count) => metrics.telemetryDropped('budget', count),
-    later: (ms, task) => void setTimeout(task, ms).unref(),
+    later: after,
   })
   const reports = createReports({
     emitter,
     isWatched: () => telemetry().isWatched(),
     isHeard: (type) => telemetry().isHeard(type),
     isPrivate: (room, channel) => rooms().channel(room, channel)?.type === 'private',
-    now: clock.now,
+    now: clock.monotonic,
   })
   return {
     reports,
@@ -61,7 +62,7 @@ export function createReporting({ config, clock, metrics, clients, rooms, teleme
       clients: clients.all,
       isWanted: () => clients.countByType()['ai-agent'] > 0 && telemetry().isHeard('agent_activity'),
       idle: reports.idle,
-      now: clock.now,
+      now: clock.monotonic,
     }),
     idleEveryMs: Math.min(IDLE_EVERY_MS, config.agentIdleMs),
     flush: emitter.flush,
@@ -69,9 +70,10 @@ export function createReporting({ config, clock, metrics, clients, rooms, teleme
 }
 
 /** What the telemetry server needs. */
-export type TelemetryServerDeps = Omit<ListenerReceiveDeps, 'limits' | 'toListeners' | 'relay'> &
+export type TelemetryServerDeps = Omit<ListenerReceiveDeps, 'clock' | 'limits' | 'toListeners' | 'relay'> &
   Pick<TelemetryDoorDeps, 'newClientId' | 'isDraining'> & {
     readonly config: Config
+    readonly clock: Clock
     readonly clients: Clients
     readonly isAdminKey: (key: string) => boolean
     readonly frames: Frames
@@ -162,8 +164,8 @@ export function createTelemetryServer(deps: TelemetryServerDeps): TelemetryServe
     async close(timeoutMs) {
       toListeners.flush()
       for (const listener of [...listeners.all()]) toListeners.close(listener, 'restarting')
-      const deadline = performance.now() + timeoutMs
-      while ((door?.connections ?? 0) > 0 && performance.now() < deadline)
+      const deadline = systemClock.monotonic() + timeoutMs
+      while ((door?.connections ?? 0) > 0 && systemClock.monotonic() < deadline)
         await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
       await door?.close()
     },

@@ -2,18 +2,42 @@
 
 /** A clock with hands. */
 export type TestClock = {
+  /** Wall time, in milliseconds since 1970. */
   now(): number
-  /** Lets so many milliseconds pass; a negative number sets it back. */
+  /** Running time, in milliseconds. */
+  monotonic(): number
+  /** How long the process was frozen so far, in milliseconds. */
+  frozenMs(): number
+  /** The wall time of a moment of `monotonic`. */
+  wallOf(at: number): number
+  /** Lets so many milliseconds pass. */
   advance(ms: number): void
+  /** Sets the wall clock by so many milliseconds, ahead or back: no time passes. */
+  step(ms: number): void
+  /** Freezes the process for so many milliseconds: they pass outside of it. */
+  freeze(ms: number): void
 }
 
 /** Makes one; it begins at a moment that is easy to recognise. */
 export function testClock(start = Date.parse('2026-01-02T03:04:05.006Z')): TestClock {
   let now = start
+  let running = 0
+  let frozen = 0
   return {
     now: () => now,
+    monotonic: () => running,
+    frozenMs: () => frozen,
+    wallOf: (at) => now - (running - at),
     advance(ms) {
       now += ms
+      running += ms
+    },
+    step(ms) {
+      now += ms
+    },
+    freeze(ms) {
+      now += ms
+      frozen += ms
     },
   }
 }

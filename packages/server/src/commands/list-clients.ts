@@ -2,20 +2,25 @@ import { CodedError, commands, WHOLE_ROOM } from '@arqonbus/protocol'
 import { addressOf } from '../bus/call/address.ts'
 import { command } from '../bus/call/call.ts'
 import type { Asker, Places } from '../bus/places/places.ts'
+import type { Clock } from '../kit/clock.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Client } from '../state/model.ts'
 import { listedClientView } from '../state/views.ts'
 import { pageOf } from './pages.ts'
 
 /** `list_clients`: the clients of the bus, or of one channel. */
-export const listClients = (clients: Clients, places: Places, maxListBytes: number) =>
+export const listClients = (clients: Clients, places: Places, clock: Clock, maxListBytes: number) =>
   command(commands.list_clients, ({ parameters, asker }) => {
     const { cursor, limit } = parameters
-    const page = pageOf(membersOf(parameters, clients, places, asker), (client) => listedClientView(client, asker), {
-      cursor,
-      limit,
-      maxBytes: maxListBytes,
-    })
+    const page = pageOf(
+      membersOf(parameters, clients, places, asker),
+      (client) => listedClientView(client, asker, clock),
+      {
+        cursor,
+        limit,
+        maxBytes: maxListBytes,
+      },
+    )
     return { clients: page.entries, cursor: page.cursor }
   })
 

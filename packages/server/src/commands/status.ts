@@ -1,5 +1,6 @@
 import { type CommandResult, commands } from '@arqonbus/protocol'
 import { command } from '../bus/call/call.ts'
+import type { Clock } from '../kit/clock.ts'
 import type { Clients } from '../state/clients.ts'
 import { type Client, mayEnter } from '../state/model.ts'
 import type { Rooms } from '../state/rooms.ts'
@@ -10,6 +11,7 @@ import { firstOf } from './pages.ts'
 export type StatusDeps = {
   readonly clients: Clients
   readonly rooms: Rooms
+  readonly clock: Clock
   /** What the server knows of itself. */
   readonly server: () => CommandResult<'status'>['server']
   readonly storage: () => CommandResult<'status'>['storage']
@@ -40,7 +42,7 @@ export const status = ({ clients, rooms, ...deps }: StatusDeps) =>
       },
       rooms: firstOf(rooms.all(), (room) => roomView(room, asker), MOST, deps.maxListBytes),
       clients_by_type: { ...clients.countByType() },
-      clients: firstOf(visible, (client) => clientView(client, asker), MOST, deps.maxListBytes),
+      clients: firstOf(visible, (client) => clientView(client, asker, deps.clock), MOST, deps.maxListBytes),
     }
   })
 

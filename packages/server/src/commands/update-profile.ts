@@ -1,10 +1,11 @@
 import { commands } from '@arqonbus/protocol'
 import { command } from '../bus/call/call.ts'
+import type { Clock } from '../kit/clock.ts'
 import type { Client, Profile } from '../state/model.ts'
 import { clientView } from '../state/views.ts'
 
 /** `update_profile`: changes what the requester says about itself. `changed` hears of it. */
-export const updateProfile = (changed: (client: Client) => void) =>
+export const updateProfile = (clock: Clock, changed: (client: Client) => void) =>
   command(commands.update_profile, ({ parameters, requester, asker }) => {
     const profile: Profile = { ...requester.profile }
     const set = (field: 'screenName' | 'avatar' | 'personality', value: string | null | undefined) => {
@@ -16,5 +17,5 @@ export const updateProfile = (changed: (client: Client) => void) =>
     set('personality', parameters.personality)
     requester.profile = profile
     changed(requester)
-    return { client: clientView(requester, asker) }
+    return { client: clientView(requester, asker, clock) }
   })

@@ -1,10 +1,74 @@
-/** Time, passed in everywhere, so that a test can set it. */
+/** Wall time for timestamps, and running time for durations. Both are passed in, so that a test can set them. */
 
-/** Milliseconds since 1970. */
-export type Clock = { now(): number }
+/** The time. */
+export type Clock = {
+  /** Wall time: milliseconds since 1970, for timestamps and positions. It steps when somebody sets it, in either direction. */
+  now(): number
+  /**
+   * Running time: milliseconds for durations, from some moment on. It never goes back, no step of the wall clock changes it, and it leaves out the time
+   * in which the process was frozen: nobody could answer it then, and nothing it keeps grew old.
+   */
+  monotonic(): number
+  /** What `monotonic` has left out so far, in milliseconds. */
+  frozenMs(): number
+  /** The wall time of a moment of `monotonic`, by the wall clock as it is set now. */
+  wallOf(at: number): number
+}
+
+/** How often somebody has to read the running time, so that a pause in which nobody asked can be told from one in which nobody could. */
+export const CLOCK_TICK_MS = 250
+
+/** No timer of a process that runs is later than this, on a busy machine either. A longer pause counts as one tick. */
+const FROZEN_MS = 3 * CLOCK_TICK_MS
+
+/** By so little two clocks that agree may differ: milliseconds of the wall clock are whole. */
+const MOST_OFF_MS = 2
+
+/** Where a clock has its time from. */
+export type TimeSources = {
+  /** Milliseconds since 1970. */
+  readonly wall?: () => number
+  /** Milliseconds that pass, frozen or not. They should never go back; where they do, or leap ahead, no time has passed. */
+  readonly steady?: () => number
+}
+
+/**
+ * Makes a clock. A process that was stopped (SIGSTOP), a machine that slept or was restored from a snapshot, and a steady clock that was stepped all look the
+ * same: between two readings more time has passed than the tick allows.
+ */
+export function createClock({ wall = () => Date.now(), steady = () => performance.now() }: TimeSources = {}): Clock {
+  let read = steady()
+  let leftOut = 0
+  let frozen = 0
+  let offset = Number.NaN
+
+  const monotonic = () => {
+    const time = steady()
+    const passed = time - read
+    read = time
+    if (passed > FROZEN_MS || passed < 0) leaveOut(passed)
+    return time - leftOut
+  }
+  const leaveOut = (passed: number) => {
+    const out = passed < 0 ? passed : passed - CLOCK_TICK_MS
+    leftOut += out
+    if (out > 0) frozen += out
+  }
+
+  return {
+    now: wall,
+    monotonic,
+    frozenMs: () => frozen,
+    wallOf(at) {
+      const current = wall() - monotonic()
+      if (!(Math.abs(current - offset) <= MOST_OFF_MS)) offset = current
+      return at + offset
+    },
+  }
+}
 
 /** The clock of the machine. */
-export const systemClock: Clock = { now: () => Date.now() }
+export const systemClock: Clock = createClock()
 
 let cachedMs = Number.NaN
 let cachedIso = ''

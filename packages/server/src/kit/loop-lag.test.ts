@@ -1,10 +1,22 @@
 import { expect, test } from 'bun:test'
+import { CLOCK_TICK_MS } from './clock.ts'
 import { watchLoopLag } from './loop-lag.ts'
 
-test('a loop that is held reports how late it is', async () => {
-  const times = [0, 350]
-  const { promise, resolve } = Promise.withResolvers<number>()
-  const stop = watchLoopLag(resolve, () => times.shift() ?? 0)
-  expect(await promise).toBe(0.25)
-  stop()
+test('a loop that is held reports how late it is', () => {
+  let now = 1000
+  let tick = () => {}
+  const lags: number[] = []
+  watchLoopLag(
+    (_ms, task) => {
+      tick = task
+      return () => {}
+    },
+    (seconds) => lags.push(seconds),
+    () => now,
+  )
+  for (const late of [0, 250, 0]) {
+    now += CLOCK_TICK_MS + late
+    tick()
+  }
+  expect(lags).toEqual([0, 0.25, 0])
 })

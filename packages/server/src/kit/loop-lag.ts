@@ -1,18 +1,17 @@
 /** How late timers fire: whatever holds the only thread, every client waits for it. */
+import { CLOCK_TICK_MS } from './clock.ts'
+import type { Every } from './timer.ts'
 
-const INTERVAL_MS = 100
-
-/** Reports, about ten times a second, how many seconds too late a timer fired. Returns a function that stops it. */
+/** Reports, with each tick, how many seconds too late it came. Returns a function that stops it. */
 export function watchLoopLag(
+  every: Every,
   report: (seconds: number) => void,
   now: () => number = () => performance.now(),
 ): () => void {
-  let due = now() + INTERVAL_MS
-  const timer = setInterval(() => {
+  let due = now() + CLOCK_TICK_MS
+  return every(CLOCK_TICK_MS, () => {
     const time = now()
     report(Math.max(0, time - due) / 1000)
-    due = time + INTERVAL_MS
-  }, INTERVAL_MS)
-  timer.unref()
-  return () => clearInterval(timer)
+    due = time + CLOCK_TICK_MS
+  })
 }

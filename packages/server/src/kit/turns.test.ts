@@ -4,7 +4,7 @@ import { createTurns, type Pieces } from './turns.ts'
 /** Turns on a clock that work moves on, and what was done, in order. */
 function workshop(workMs: number) {
   let now = 1000
-  const clock = { now: () => now }
+  const clock = { monotonic: () => now }
   const turns = createTurns(clock)
   const done: number[] = []
   const work = (n: number) => () => {

@@ -28,7 +28,7 @@ const TURN_MS = 4
 const SLICE_MS = 1
 
 /** Makes them. A clock that is not moved gives all the time there is. */
-export function createTurns(clock: Clock): Turns {
+export function createTurns(clock: Pick<Clock, 'monotonic'>): Turns {
   /** Each does one slice; true when it is done. */
   const line = new Queue<() => boolean>()
   let startedAt = Number.NEGATIVE_INFINITY
@@ -44,27 +44,27 @@ export function createTurns(clock: Clock): Turns {
   const end = () => {
     isOpen = false
     if (line.length === 0) return
-    const until = clock.now() + TURN_MS
+    const until = clock.monotonic() + TURN_MS
     do {
       const slice = line.shift()!
       if (!slice()) line.push(slice)
-    } while (line.length > 0 && clock.now() < until)
+    } while (line.length > 0 && clock.monotonic() < until)
     // What arrives next has its own time.
-    open(clock.now())
+    open(clock.monotonic())
   }
   /** Most turns are short: the end of one is awaited only where the last known beginning is too long ago to tell, so that a turn has twice the time at most. */
   const hasTime: Turns['hasTime'] = (now) => {
     const passed = now - startedAt
-    if (passed >= 0 && passed < TURN_MS) return true
-    if (isOpen && passed >= 0) return false
+    if (passed < TURN_MS) return true
+    if (isOpen) return false
     open(now)
     return true
   }
   const wait = (slice: () => boolean) => {
     line.push(slice)
-    if (!isOpen) open(clock.now())
+    if (!isOpen) open(clock.monotonic())
   }
-  const mayBegin = () => line.length === 0 && hasTime(clock.now())
+  const mayBegin = () => line.length === 0 && hasTime(clock.monotonic())
 
   return {
     hasTime,
@@ -87,18 +87,18 @@ export function createTurns(clock: Clock): Turns {
         do {
           const piece = pieces.next()
           if (piece.done) return piece.value
-        } while (hasTime(clock.now()))
+        } while (hasTime(clock.monotonic()))
       }
       return new Promise((resolve, reject) => {
         wait(() => {
-          const until = clock.now() + SLICE_MS
+          const until = clock.monotonic() + SLICE_MS
           try {
             do {
               const piece = pieces.next()
               if (!piece.done) continue
               resolve(piece.value)
               return true
-            } while (clock.now() < until)
+            } while (clock.monotonic() < until)
           } catch (problem) {
             reject(problem)
             return true

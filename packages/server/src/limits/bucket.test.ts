@@ -34,13 +34,6 @@ test('it says when there is a token again, and then there is', () => {
   }
 })
 
-test('a clock that is set back gives nothing and takes nothing', () => {
-  const bucket = full(1_000_000)
-  taken(bucket, 1_000_000, 2)
-  expect(taken(bucket, 0)).toBe(1)
-  expect([taken(bucket, 100), taken(bucket, 200)]).toEqual([1, 1])
-})
-
 test('each name has a bucket of its own', () => {
   const buckets = new Map<string, Bucket>()
   const count = (name: string) => Array.from({ length: 10 }, () => take(buckets, name, rate, 0)).filter(Boolean).length

@@ -3,7 +3,7 @@
 /** A rate. */
 export type Rate = { readonly perSecond: number; readonly burst: number }
 
-/** What is left, and as of when. Below 0 is a debt: work that cost more than the token it began with. */
+/** What is left, and as of which moment of running time. Below 0 is a debt: work that cost more than the token it began with. */
 export type Bucket = { tokens: number; at: number }
 
 /** A bucket that nothing was taken from. */
@@ -21,8 +21,7 @@ export function take<Name>(buckets: Map<Name, Bucket>, name: Name, rate: Rate, n
 
 /** Takes a token; false where there is none. */
 export function takeFrom(bucket: Bucket, rate: Rate, now: number): boolean {
-  // A clock that is set back gives nothing and takes nothing.
-  if (now > bucket.at) bucket.tokens = Math.min(rate.burst, bucket.tokens + ((now - bucket.at) * rate.perSecond) / 1000)
+  bucket.tokens = Math.min(rate.burst, bucket.tokens + ((now - bucket.at) * rate.perSecond) / 1000)
   bucket.at = now
   if (bucket.tokens < 1) return false
   bucket.tokens--

@@ -3,14 +3,16 @@
  *
  * Segments in the order of time: a message goes into the newest, a segment goes as a whole when its newest message is older than the window. So there
  * are no deletions and no pauses to grow. What is known of a message stands in typed arrays, one behind the other, and a small table of numbers finds it:
- * to look for a message that is not there, which is what nearly every look is, touches 4 bytes of a segment. 40 bytes a message; a Map of strings takes
+ * to look for a message that is not there, which is what nearly every look is, touches 4 bytes of a segment. 44 bytes a message; a Map of strings takes
  * 190 to 260.
  *
- * The window counts the time that passes: a clock that is set back makes nobody's message forgotten early, and no memory stay full for hours.
+ * All times here are running time (`kit/clock.ts`): a wall clock that is set makes no message forgotten early, and keeps none for hours.
  */
 
-/** Four 32-bit halves of digests, two 64-bit numbers, and two slots of the table. */
-const MESSAGE_BYTES = 4 * 4 + 2 * 8 + 2 * 4
+/** Four 32-bit halves of digests, two 64-bit numbers, its age, and two slots of the table. */
+const MESSAGE_BYTES = 4 * 4 + 2 * 8 + 4 + 2 * 4
+/** A segment takes messages for so long at most, that their offsets fit into 32 bits. */
+const MOST_OFFSET_MS = 2 ** 31
 const FIRST_ROOM = 1 << 10
 const MOST_ROOM = 1 << 19
 
@@ -26,8 +28,11 @@ type Segment = {
   /** Of each message four halves of digests, then `ms` and `n` of its position: 32 bytes side by side, for all of it is looked at or written at once. */
   readonly digests: Int32Array
   readonly numbers: Float64Array
+  /** Of each message when it came, in milliseconds after the first one of the segment. */
+  readonly offsets: Uint32Array
+  readonly beganAt: number
   used: number
-  /** When the newest message came, in time as it passes. */
+  /** When the newest message came. */
   newestAt: number
 }
 
@@ -54,17 +59,9 @@ export function createDedup(windowMs: number, maxBytes: number): Dedup {
   /** Oldest first. */
   const segments: Segment[] = []
   let bytes = 0
-  let lastNow = 0
-  let passedMs = 0
 
-  const timeAt = (now: number) => {
-    if (now > lastNow) passedMs += now - lastNow
-    lastNow = now
-    return passedMs
-  }
   const sweep = (now: number) => {
-    const time = timeAt(now)
-    while (segments.length > 0 && segments[0]!.newestAt + windowMs < time) bytes -= segmentBytes(segments.shift()!)
+    while (segments.length > 0 && segments[0]!.newestAt + windowMs < now) bytes -= segmentBytes(segments.shift()!)
   }
   /** The next segment is eight times the last, so that a quiet node stays small and a busy one has few; or what is left of the bytes, where that is less. */
   const nextRoom = () => {
@@ -75,18 +72,17 @@ export function createDedup(windowMs: number, maxBytes: number): Dedup {
 
   return {
     find(print, now) {
-      const time = timeAt(now)
       for (let i = segments.length - 1; i >= 0; i--) {
         const segment = segments[i]!
-        if (segment.newestAt + windowMs < time) return undefined
+        if (segment.newestAt + windowMs < now) return undefined
         const at = (segment.table[slotOf(segment, print)]! & NUMBER_MASK) - 1
         if (at < 0) continue
-        const ms = segment.numbers[4 * at + 2]!
         // A segment lives as long as its newest message; this one is past its time.
-        if (ms + windowMs < now) return undefined
+        if (segment.beganAt + segment.offsets[at]! + windowMs < now) return undefined
         const same =
           segment.digests[8 * at + 2] === print.contentLow && segment.digests[8 * at + 3] === print.contentHigh
-        return same ? { kind: 'same', ms, n: segment.numbers[4 * at + 3]! } : { kind: 'conflict' }
+        if (!same) return { kind: 'conflict' }
+        return { kind: 'same', ms: segment.numbers[4 * at + 2]!, n: segment.numbers[4 * at + 3]! }
       }
       return undefined
     },
@@ -98,8 +94,8 @@ export function createDedup(windowMs: number, maxBytes: number): Dedup {
     },
     add(print, ms, n, now) {
       let segment = segments.at(-1)
-      if (segment === undefined || segment.used === segment.room) {
-        segment = newSegment(nextRoom())
+      if (segment === undefined || segment.used === segment.room || now - segment.beganAt > MOST_OFFSET_MS) {
+        segment = newSegment(nextRoom(), now)
         segments.push(segment)
         bytes += segmentBytes(segment)
       }
@@ -112,7 +108,8 @@ export function createDedup(windowMs: number, maxBytes: number): Dedup {
       segment.digests[8 * at + 3] = print.contentHigh
       segment.numbers[4 * at + 2] = ms
       segment.numbers[4 * at + 3] = n
-      segment.newestAt = timeAt(now)
+      segment.offsets[at] = Math.ceil(now - segment.beganAt)
+      segment.newestAt = now
     },
     sweep,
     bytes: () => bytes,
@@ -121,15 +118,17 @@ export function createDedup(windowMs: number, maxBytes: number): Dedup {
 
 const segmentBytes = (segment: Segment): number => segment.room * MESSAGE_BYTES
 
-function newSegment(room: number): Segment {
+function newSegment(room: number, now: number): Segment {
   const messages = new ArrayBuffer(32 * room)
   return {
     room,
     table: new Int32Array(2 * room),
     digests: new Int32Array(messages),
     numbers: new Float64Array(messages),
+    offsets: new Uint32Array(room),
+    beganAt: now,
     used: 0,
-    newestAt: 0,
+    newestAt: now,
   }
 }
 

@@ -1,6 +1,7 @@
 /** The log in the memory of this process: it answers at once. What it acknowledges is at level `memory`, which is true. */
 import { CodedError, type Position, seal } from '@arqonbus/protocol'
 import { type Clock, isoTime, positionUpToN } from '../kit/clock.ts'
+import { createOldestFirst, type OldestFirst } from '../kit/oldest-first.ts'
 import { textBytes } from '../kit/text.ts'
 import {
   type Bounds,
@@ -18,12 +19,11 @@ import {
 import { createDedup, type Fingerprint } from './dedup.ts'
 import { addContent, Digest, newSeed } from './digest.ts'
 import { locate } from './locate.ts'
-import { createOldestFirst, type OldestFirst } from './oldest.ts'
 import { Ring } from './ring.ts'
 
 /** Settings of all logs of a process together. */
 export type MemoryLogOptions = {
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>
   /** Bytes of all messages together; the oldest go first. */
   readonly maxBytes: number
   readonly dedupWindowMs: number
@@ -38,15 +38,24 @@ export type ExpiryReason = 'length' | 'age' | 'bytes' | 'deleted'
 /** A driver whose logs live and die with the process. */
 export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOptions): LogDriver<Subject, D> {
   const dedup = createDedup(options.dedupWindowMs, options.dedupBytes)
-  const logs = new Set<MemoryLog<Subject, D>>()
-  const byAge = createOldestFirst<MemoryLog<Subject, D>>((log) => {
-    log.isListed = false
+  const byAge = createOldestFirst<MemoryLog<Subject, D>>({
+    keyOf: (log) => log.firstAt(),
+    dropped(log) {
+      log.isInByAge = false
+    },
+  })
+  const byEnd = createOldestFirst<MemoryLog<Subject, D>>({
+    keyOf: (log) => log.firstEndsAt(),
+    dropped(log) {
+      log.isInByEnd = false
+    },
   })
   const shared: Shared<Subject, D> = {
     ...options,
     dedup,
     byAge,
-    logs,
+    byEnd,
+    logs: 0,
     listener: undefined,
     messages: 0,
     bytes: 0,
@@ -66,9 +75,10 @@ export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOpti
     },
     open: (key, subject, logOptions) => new MemoryLog(shared, key, subject, logOptions),
     sweep() {
-      const now = options.clock.now()
-      for (const log of logs) log.expire(now)
-      byAge.prune(logs.size)
+      const now = options.clock.monotonic()
+      for (let log = byEnd.peek(); log !== undefined && log.firstEndsAt()! <= now; log = byEnd.peek()) log.expire(now)
+      byAge.prune(shared.logs)
+      byEnd.prune(shared.logs)
       dedup.sweep(now)
     },
     usage: () => ({
@@ -84,9 +94,12 @@ export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOpti
 
 type Shared<Subject, D extends Draft> = MemoryLogOptions & {
   readonly dedup: ReturnType<typeof createDedup>
+  /** Logs by when their oldest message came. */
   readonly byAge: OldestFirst<MemoryLog<Subject, D>>
-  /** Those that hold messages. */
-  readonly logs: Set<MemoryLog<Subject, D>>
+  /** Logs by when the time of their oldest message is over. */
+  readonly byEnd: OldestFirst<MemoryLog<Subject, D>>
+  /** How many logs hold messages. */
+  logs: number
   listener: LogListener<Subject, D> | undefined
   messages: number
   bytes: number
@@ -101,8 +114,9 @@ const print: Fingerprint = { idLow: 0, idHigh: 0, contentLow: 0, contentHigh: 0 
 
 /** One log. A class, because there may be a hundred thousand: methods are shared, and each has its fields and nothing else. */
 class MemoryLog<Subject, D extends Draft> implements Log<D> {
-  /** Whether `byAge` knows of it. */
-  isListed = false
+  /** Whether the two heaps know of it. */
+  isInByAge = false
+  isInByEnd = false
   readonly #shared: Shared<Subject, D>
   readonly #key: string
   readonly #subject: Subject
@@ -138,32 +152,33 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     const shared = this.#shared
     const listener = shared.listener!
     if (this.isClosed) return listener.refused(this.#subject, new CodedError('channel_not_found'), draft)
-    const now = shared.clock.now()
+    const at = shared.clock.monotonic()
     if (draft.remembered) {
       const fingerprint = this.#fingerprint(draft)
-      const found = shared.dedup.find(fingerprint, now)
+      const found = shared.dedup.find(fingerprint, at)
       if (found?.kind === 'same') return listener.repeated(this.#subject, found, draft)
       if (found?.kind === 'conflict')
         return listener.refused(this.#subject, new CodedError('id_conflict', { id: draft.envelope.id }), draft)
-      if (!shared.dedup.hasRoom(now)) return listener.refused(this.#subject, dedupFull(shared.dedupWindowMs), draft)
+      if (!shared.dedup.hasRoom(at)) return listener.refused(this.#subject, dedupFull(shared.dedupWindowMs), draft)
     }
-    // A clock that is set back does not take positions with it.
+    const now = shared.clock.now()
+    // A wall clock that is set back does not take positions with it; what was said while it was ahead stays ahead until it has caught up.
     if (now > this.#ms) this.#ms = now
     const ms = this.#ms
     const n = ++this.#n
-    if (draft.remembered) shared.dedup.add(print, ms, n, now)
+    if (draft.remembered) shared.dedup.add(print, ms, n, at)
     const entry = { ms, n, text: seal(draft.envelope, isoTime(ms), positionUpToN(ms), n) }
-    this.#keep(entry)
+    this.#keep(entry, at)
     listener.appended(this.#subject, entry, draft)
   }
 
   bounds(): Bounds {
-    this.expire(this.#shared.clock.now())
+    this.expire(this.#shared.clock.monotonic())
     return this.#bounds()
   }
 
   read(query: ReadQuery): Page {
-    this.expire(this.#shared.clock.now())
+    this.expire(this.#shared.clock.monotonic())
     const firstN = this.#firstN()
     if (query.before !== undefined || (query.after === undefined && query.from === 'newest')) {
       const end = Math.min(this.#numberOf(query.before) ?? Number.POSITIVE_INFINITY, this.#n + 1)
@@ -182,7 +197,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
   }
 
   locate(since: Position, sinceId: string | undefined): Located {
-    this.expire(this.#shared.clock.now())
+    this.expire(this.#shared.clock.monotonic())
     return locate(since === UNKNOWN ? this.birth : since, sinceId, {
       ...this.#bounds(),
       birthMs: this.birth.ms,
@@ -204,16 +219,22 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     this.close()
   }
 
-  oldestMs(): number | undefined {
-    return this.isEmpty() ? undefined : this.#ring!.firstMs
+  /** When its oldest message came, in running time; undefined while it holds none. */
+  firstAt(): number | undefined {
+    return this.isEmpty() ? undefined : this.#ring!.pushedAt(this.#ring!.firstN)
   }
 
-  /** Lets go what is older than its time. */
+  /** When the time of its oldest message is over. */
+  firstEndsAt(): number | undefined {
+    return this.isEmpty() ? undefined : this.firstAt()! + this.#options.ttlMs
+  }
+
+  /** Drops what is older than its time. */
   expire(now: number): void {
     const ring = this.#ring
-    if (ring === undefined || ring.length === 0 || ring.firstMs + this.#options.ttlMs > now) return
+    if (ring === undefined || this.firstEndsAt()! > now) return
     let count = 1
-    while (count < ring.length && ring.at(ring.firstN + count)!.ms + this.#options.ttlMs <= now) count++
+    while (count < ring.length && ring.pushedAt(ring.firstN + count) + this.#options.ttlMs <= now) count++
     this.#drop('age', count)
   }
 
@@ -232,19 +253,23 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     return print
   }
 
-  #keep(entry: Entry): void {
+  #keep(entry: Entry, at: number): void {
     const shared = this.#shared
     if (this.#options.size === 0) return shared.expired('length', 1)
     if (this.#ring?.length === this.#options.size) this.#drop('length', 1)
     this.#ring ??= new Ring()
-    if (this.#ring.length === 0) shared.logs.add(this)
+    if (this.#ring.length === 0) shared.logs++
     const bytes = textBytes(entry.text)
-    this.#ring.push(entry.n, entry.ms, entry.text, bytes)
+    this.#ring.push(entry, bytes, at)
     shared.messages++
     shared.bytes += bytes
-    if (!this.isListed) {
-      this.isListed = true
+    if (!this.isInByAge) {
+      this.isInByAge = true
       shared.byAge.add(this)
+    }
+    if (!this.isInByEnd) {
+      this.isInByEnd = true
+      shared.byEnd.add(this)
     }
     while (shared.bytes > shared.maxBytes) {
       const oldest = shared.byAge.peek()
@@ -259,7 +284,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     for (let i = 0; i < count; i++) shared.bytes -= this.#ring!.shift()
     shared.messages -= count
     if (this.#ring!.length === 0) {
-      shared.logs.delete(this)
+      shared.logs--
       // An idle channel keeps nothing of what it once held: a ring takes a quarter of a KiB even when it is empty.
       this.#ring = undefined
     }

@@ -10,11 +10,11 @@ test('an empty ring holds nothing and gives nothing', () => {
 
 test('entries are found by their numbers, wherever the count began', () => {
   const ring = new Ring()
-  for (let n = 41; n <= 60; n++) ring.push(n, 1000 + n, `text ${n}`, n)
+  for (let n = 41; n <= 60; n++) ring.push({ n, ms: 1000 + n, text: `text ${n}` }, n, 2 * n)
   expect(ring.at(41)).toEqual({ n: 41, ms: 1041, text: 'text 41' })
   expect(ring.at(60)).toEqual({ n: 60, ms: 1060, text: 'text 60' })
   expect([ring.at(40), ring.at(61)]).toEqual([undefined, undefined])
-  expect([ring.firstN, ring.firstMs, ring.bytesAt(50)]).toEqual([41, 1041, 50])
+  expect([ring.firstN, ring.firstMs, ring.bytesAt(50), ring.pushedAt(50)]).toEqual([41, 1041, 50, 100])
 })
 
 test('is what a list would be, over any turns and growths', () => {
@@ -26,7 +26,7 @@ test('is what a list would be, over any turns and growths', () => {
     for (let step = 0; step < 400; step++) {
       if (list.length === 0 || random.chance(55)) {
         const entry = { n: ++n, ms: step, text: `${n}`, bytes: random.below(100) }
-        ring.push(entry.n, entry.ms, entry.text, entry.bytes)
+        ring.push(entry, entry.bytes, -step)
         list.push(entry)
       } else expect(ring.shift()).toBe(list.shift()!.bytes)
       expect(ring.length).toBe(list.length)
@@ -34,7 +34,7 @@ test('is what a list would be, over any turns and growths', () => {
       const some = random.pick(list)
       expect([ring.firstN, ring.firstMs]).toEqual([list[0]!.n, list[0]!.ms])
       expect(ring.at(some.n)).toEqual({ n: some.n, ms: some.ms, text: some.text })
-      expect(ring.bytesAt(some.n)).toBe(some.bytes)
+      expect([ring.bytesAt(some.n), ring.pushedAt(some.n)]).toEqual([some.bytes, -some.ms])
       expect([ring.at(list[0]!.n - 1), ring.at(n + 1)]).toEqual([undefined, undefined])
     }
   }

@@ -9,6 +9,8 @@ export class Ring {
   #texts: (string | undefined)[] = []
   #times: number[] = []
   #sizes: number[] = []
+  /** When each was pushed, in the time by which entries grow old. */
+  #ages: number[] = []
   #start = 0
   /** Entries held. */
   length = 0
@@ -16,13 +18,14 @@ export class Ring {
   firstN = 0
 
   /** Adds the entry after the last. The caller has made room: `length` is below the size of the log. */
-  push(n: number, ms: number, text: string, bytes: number): void {
+  push({ n, ms, text }: Entry, bytes: number, pushedAt: number): void {
     if (this.length === 0) this.firstN = n
     if (this.length === this.#texts.length) this.#grow()
     const at = (this.#start + this.length) & (this.#texts.length - 1)
     this.#texts[at] = text
     this.#times[at] = ms
     this.#sizes[at] = bytes
+    this.#ages[at] = pushedAt
     this.length++
   }
 
@@ -37,6 +40,7 @@ export class Ring {
       this.#texts = []
       this.#times = []
       this.#sizes = []
+      this.#ages = []
       this.#start = 0
     }
     return bytes
@@ -55,6 +59,11 @@ export class Ring {
     return { n, ms: this.#times[at]!, text: this.#texts[at]! }
   }
 
+  /** When entry `n`, which is held, was pushed. */
+  pushedAt(n: number): number {
+    return this.#ages[(this.#start + n - this.firstN) & (this.#ages.length - 1)]!
+  }
+
   /** The bytes of entry `n`, which is held. */
   bytesAt(n: number): number {
     return this.#sizes[(this.#start + n - this.firstN) & (this.#sizes.length - 1)]!
@@ -66,15 +75,18 @@ export class Ring {
     const texts = new Array<string | undefined>(capacity)
     const times = new Array<number>(capacity)
     const sizes = new Array<number>(capacity)
+    const ages = new Array<number>(capacity)
     for (let i = 0; i < this.length; i++) {
       const at = (this.#start + i) & (this.#texts.length - 1)
       texts[i] = this.#texts[at]
       times[i] = this.#times[at]!
       sizes[i] = this.#sizes[at]!
+      ages[i] = this.#ages[at]!
     }
     this.#texts = texts
     this.#times = times
     this.#sizes = sizes
+    this.#ages = ages
     this.#start = 0
   }
 }

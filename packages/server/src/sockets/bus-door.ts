@@ -220,7 +220,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
       },
     })
   const heard = (socket: ServerWebSocket<SocketData>) => {
-    if (socket.data.intake !== undefined) socket.data.intake.client.lastHeard = deps.clock.now()
+    if (socket.data.intake !== undefined) socket.data.intake.client.lastHeard = deps.clock.monotonic()
   }
 
   const server = orStartError(open, options)

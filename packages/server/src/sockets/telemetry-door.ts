@@ -122,7 +122,7 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
       topics: topicsOf(handshake.filter),
       lane: listeners.nextLane(),
       transport: createTransport(socket, metrics, publish),
-      lastHeard: now,
+      lastHeard: clock.monotonic(),
       lag: undefined,
       isClosing: false,
     }
@@ -178,7 +178,7 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
     }
   }
   const heard = ({ data }: ServerWebSocket<SocketData>) => {
-    if (data.intake !== undefined) data.intake.listener.lastHeard = clock.now()
+    if (data.intake !== undefined) data.intake.listener.lastHeard = clock.monotonic()
   }
 
   const open = () =>

@@ -8,15 +8,16 @@ export type Listener = {
   readonly profile: Profile
   /** Whether it hears its own events too. */
   readonly echo: boolean
+  /** Wall time. */
   readonly connectedAt: number
   /** What it hears. */
   readonly topics: ReadonlySet<string>
   /** Those of one lane are given at once; one lane after the other, so that many listeners do not hold up the bus at one time. */
   readonly lane: number
   readonly transport: Transport
-  /** The last sign of life. */
+  /** The last sign of life, in running time. */
   lastHeard: number
-  /** Since when it does not keep up, and how many events it was not given; undefined where it keeps up. */
+  /** Since when it does not keep up, in running time, and how many events it was not given; undefined where it keeps up. */
   lag: { readonly since: number; missed: number } | undefined
   isClosing: boolean
 }

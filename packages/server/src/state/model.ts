@@ -24,10 +24,13 @@ export type Client = {
   readonly role: Role
   /** Whether it gets its own messages; else an acknowledgement stands for each. */
   readonly echo: boolean
+  /** Wall time. */
   readonly connectedAt: number
-  /** The last frame from it, pongs aside. */
+  /** The same moment in running time. */
+  readonly since: number
+  /** The last frame from it, pongs aside, in running time. */
   lastActivity: number
-  /** The last sign of life, pongs too. */
+  /** The last sign of life, pongs too, in running time. */
   lastHeard: number
   /** Frames that came from it. */
   frames: number
@@ -90,7 +93,7 @@ export type Channel = {
   /** Undefined for channels that are live only. */
   readonly log: Log | undefined
   readonly outlet: Outlet
-  /** The last join, leave or publish. */
+  /** The last join, leave or publish, in running time. */
   lastUsed: number
   isDeleted: boolean
 }
@@ -135,6 +138,7 @@ export type Room = {
   readonly wideOutlet: Outlet
   /** Heads of channels that were deleted while somebody listened to the whole room: a new log of that name begins with a gap notice. */
   readonly ended: Map<string, Position>
+  /** The last join, leave or publish, in running time. */
   lastUsed: number
 }
 

@@ -11,7 +11,7 @@ export type RoomLimits = { readonly maxRooms: number; readonly maxChannels: numb
 
 /** What rooms are made with. */
 export type RoomsDeps = {
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>
   readonly limits: RoomLimits
   /** Opens the log of what is delivered by these outlets. */
   openLog(key: string, outlets: readonly Outlet[], options: LogOptions): Log
@@ -147,7 +147,7 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
           logs: () => openLogs(room),
         },
         ended: new Map(),
-        lastUsed: now,
+        lastUsed: clock.monotonic(),
       }
       rooms.set(name, room)
       deps.changed(name)
@@ -195,7 +195,7 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
                 logOptions(wanted.options, limits.history),
               ),
         outlet,
-        lastUsed: now,
+        lastUsed: clock.monotonic(),
         isDeleted: false,
       }
       room.channels.set(name, channel)

@@ -10,7 +10,7 @@ export type Session = {
   profile: Profile
   /** Addresses: as of the end of its last connection. */
   subscriptions: readonly string[]
-  /** When it ends; undefined while its client is connected. */
+  /** When it ends, in running time; undefined while its client is connected. */
   expiresAt: number | undefined
 }
 
@@ -37,7 +37,11 @@ export type Sessions = {
  * No sessions; at most `max` of clients that are gone are kept, the longest gone goes first. `changed` hears of each that begins, goes on, is kept, or is
  * ended before its time.
  */
-export function createSessions(max: number, clock: Clock, changed: (clientId: string) => void): Sessions {
+export function createSessions(
+  max: number,
+  clock: Pick<Clock, 'monotonic'>,
+  changed: (clientId: string) => void,
+): Sessions {
   const sessions = new Map<string, Session>()
   /** Sessions of clients that are gone, in the order in which they went. */
   const kept = new Set<Session>()
@@ -61,7 +65,7 @@ export function createSessions(max: number, clock: Clock, changed: (clientId: st
   /** One whose time is over is none, whether it has been swept away or not. */
   const get = (clientId: string): Session | undefined => {
     const session = sessions.get(clientId)
-    return session?.expiresAt !== undefined && session.expiresAt <= clock.now() ? undefined : session
+    return session?.expiresAt !== undefined && session.expiresAt <= clock.monotonic() ? undefined : session
   }
   return {
     get size() {

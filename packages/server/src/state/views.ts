@@ -6,7 +6,7 @@ import type {
   ListedClient,
   Room as RoomView,
 } from '@arqonbus/protocol'
-import { isoTime } from '../kit/clock.ts'
+import { type Clock, isoTime } from '../kit/clock.ts'
 import { fitting } from '../kit/text.ts'
 import { type Channel, type Client, mayEnter, type Room } from './model.ts'
 
@@ -16,8 +16,11 @@ type Viewer = { readonly id: string; readonly isAdmin: boolean }
 /** Lists in entities have so many entries at most. */
 const MOST = 1000
 
+/** What turns running time into wall time. */
+type WallTime = Pick<Clock, 'wallOf'>
+
 /** A client. */
-export function clientView(client: Client, viewer: Viewer): ClientView {
+export function clientView(client: Client, viewer: Viewer, clock: WallTime): ClientView {
   const { clientType, screenName, avatar, personality } = client.profile
   return {
     client_id: client.id,
@@ -27,15 +30,15 @@ export function clientView(client: Client, viewer: Viewer): ClientView {
     ...(personality !== undefined && { personality }),
     state: client.frames > 0 ? 'active' : 'connected',
     connected_at: isoTime(client.connectedAt),
-    last_activity: isoTime(client.lastActivity),
+    last_activity: isoTime(Math.trunc(clock.wallOf(client.lastActivity))),
     subscriptions: subscriptionsOf(client, viewer).slice(0, MOST),
   }
 }
 
 /** A client with what it sends, and how its delivery stands. */
-export function listedClientView(client: Client, viewer: Viewer): ListedClient {
+export function listedClientView(client: Client, viewer: Viewer, clock: WallTime): ListedClient {
   return {
-    ...clientView(client, viewer),
+    ...clientView(client, viewer, clock),
     frames_received: client.frames,
     queue_bytes: client.transport.bufferedBytes(),
     behind: Iterator.from(client.listening.values()).some((state) => state !== 'live'),

@@ -39,7 +39,7 @@ export type SessionRecord = {
     readonly personality?: string
   }
   readonly subscriptions: readonly string[]
-  /** When it ends, if nobody comes back. */
+  /** When it ends, if nobody comes back: wall time, for it is read by other processes. */
   readonly until: number
 }
 

@@ -27,7 +27,7 @@ export type EmitterDeps = {
   /** Hears how many events a summary stands for. */
   readonly summed: (count: number) => void
   /** Calls the task once, so many milliseconds later. */
-  readonly later: (ms: number, task: () => void) => void
+  readonly later: (ms: number, task: () => void) => unknown
 }
 
 /** The emitter. */

@@ -1,7 +1,7 @@
 /** Agents that have fallen silent: found by looking now and then, so that what they send costs nothing more. */
 import type { Who } from './reports.ts'
 
-/** An agent, and when it last sent something. */
+/** An agent, and when it last sent something, in running time. */
 type Agent = Who & { readonly lastActivity: number }
 
 /** What looking needs. */

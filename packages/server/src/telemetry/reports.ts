@@ -13,7 +13,8 @@ import { createTallies } from './tallies.ts'
 export type Who = {
   readonly id: string
   readonly profile: { readonly clientType: ClientType; readonly screenName?: string }
-  readonly connectedAt: number
+  /** Since when it is connected, in running time. */
+  readonly since: number
 }
 
 /** What is told of a channel. */
@@ -37,6 +38,7 @@ export type ReportDeps = {
   readonly isHeard: (type: BusEventType) => boolean
   /** True for the address of a private channel. */
   readonly isPrivate: (room: string, channel: string) => boolean
+  /** Running time. */
   readonly now: () => number
 }
 
@@ -83,7 +85,7 @@ export function createReports({ emitter, isWatched, isHeard, isPrivate, now }: R
     },
     disconnected(who: Who): void {
       if (isHeard('client_disconnected')) {
-        const connected_ms = Math.max(0, now() - who.connectedAt)
+        const connected_ms = Math.round(now() - who.since)
         tell('client_disconnected', { client_id: who.id, client_type: who.profile.clientType, connected_ms })
       }
       activity(who, 'disconnected')

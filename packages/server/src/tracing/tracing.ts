@@ -3,6 +3,7 @@ import type { ErrorCode, ReadEnvelope } from '@arqonbus/protocol'
 import type { Config } from '../config/index.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Logger } from '../kit/logger.ts'
+import { after } from '../kit/timer.ts'
 import { versionInfo } from '../kit/version.ts'
 import { createExporter } from './exporter.ts'
 import { createDraw, lastWordOf, newSpanId, newTraceId } from './ids.ts'
@@ -52,10 +53,9 @@ export function createTracing({ url, config, clock, metrics, logger, node }: Tra
       metrics,
       logger,
       random: Math.random,
-      later: unrefTimeout,
+      later: (task, ms) => after(ms, task),
     },
   )
-  const wallClock = createWallClock(clock)
 
   /** Begins a span; undefined where it is not sampled. What it returns ends it. */
   const begin = (envelope: ReadEnvelope) => {
@@ -63,8 +63,8 @@ export function createTracing({ url, config, clock, metrics, logger, node }: Tra
     const parent = traceparent === undefined ? undefined : readTraceparent(traceparent)
     const last = parent === undefined ? draw() : lastWordOf(parent.traceId)
     if (!sample(parent, last)) return undefined
-    const startedAt = performance.now()
-    const startMs = wallClock(startedAt)
+    const startedAt = clock.monotonic()
+    const startMs = clock.wallOf(startedAt)
     return (name: string, error: ErrorCode | undefined, attributes: Attributes) =>
       exporter.add(
         spanText({
@@ -73,7 +73,7 @@ export function createTracing({ url, config, clock, metrics, logger, node }: Tra
           parentSpanId: parent?.spanId,
           name,
           startMs,
-          endMs: startMs + (performance.now() - startedAt),
+          endMs: startMs + (clock.monotonic() - startedAt),
           attributes,
           error,
         }),
@@ -142,24 +142,4 @@ function headersOf({ otelExporterOtlpHeaders, otelExporterOtlpTracesHeaders }: C
     ...Object.fromEntries(given.map(([name, value]) => [name.toLowerCase(), value])),
     'content-type': 'application/json',
   }
-}
-
-/** From the clock that never goes back to the time of day: finer than milliseconds, and with the clock of the bus where that was set. */
-function createWallClock(clock: Clock): (at: number) => number {
-  let offset = performance.timeOrigin
-  return (at) => {
-    const off = clock.now() - (offset + at)
-    if (Math.abs(off) > MOST_OFF_MS) offset += off
-    return offset + at
-  }
-}
-
-/** The clock's milliseconds are whole: by so little two that agree can differ. */
-const MOST_OFF_MS = 2
-
-/** A timer that keeps no process alive. */
-const unrefTimeout = (run: () => void, ms: number): (() => void) => {
-  const timer = setTimeout(run, ms)
-  timer.unref()
-  return () => clearTimeout(timer)
 }

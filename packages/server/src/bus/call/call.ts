@@ -12,7 +12,7 @@ export type Call<Parameters = Record<string, unknown>> = {
   readonly requester: Client
   /** The requester, as an admin where a token or the admin key says so. */
   readonly asker: Asker
-  /** When it was received, in milliseconds. */
+  /** When it was received, in wall time. */
   readonly timestamp: number
   /** Where it goes: `room` and `channel` of the parameters, what is missing from the envelope. */
   readonly address: { readonly room: string; readonly channel: string }

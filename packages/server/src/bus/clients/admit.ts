@@ -129,7 +129,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
     if (session === undefined) return
     sessionOf.delete(client)
     session.profile = client.profile
-    sessions.keep(session, subscriptionsOf(client, askerOf(client)), clock.now() + deps.sessionTtlMs)
+    sessions.keep(session, subscriptionsOf(client, askerOf(client)), clock.monotonic() + deps.sessionTtlMs)
     client.isClosing = true
     clients.remove(client)
     membership.leaveAll(client)
@@ -172,14 +172,15 @@ export function createAdmission(deps: AdmitDeps): Admission {
     admit(arrival, transport) {
       const role = roleOf(arrival.token)
       const { id, session, secret, isResumed } = takeIdentity(arrival)
-      const now = clock.now()
+      const now = clock.monotonic()
       const client: Client = {
         id,
         seq: clients.nextSeq(),
         profile: { ...session.profile, ...arrival.profile },
         role,
         echo: arrival.echo,
-        connectedAt: now,
+        connectedAt: clock.now(),
+        since: now,
         lastActivity: now,
         lastHeard: now,
         frames: 0,
@@ -213,7 +214,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
         const joined = new Set(subscriptions)
         const welcome: Welcome = {
           event: 'welcome',
-          client: { ...clientView(client, askerOf(client)), subscriptions: fitting(subscriptions, listBytes) },
+          client: { ...clientView(client, askerOf(client), clock), subscriptions: fitting(subscriptions, listBytes) },
           session: secret,
           node: deps.greeting.node,
           bus: deps.greeting.bus(),

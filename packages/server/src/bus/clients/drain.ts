@@ -1,4 +1,5 @@
 /** Drain: everybody is told, what waits is sent, and everybody is let go, within the time for it (protocol §6). */
+import { systemClock } from '../../kit/clock.ts'
 import type { Client } from '../../state/model.ts'
 import type { Delivery } from '../deliver/deliver.ts'
 import type { Frames } from '../deliver/frames.ts'
@@ -32,8 +33,7 @@ export async function drainClients({
   isSettled,
   connections,
 }: DrainDeps): Promise<void> {
-  // By the time that passes: a clock that is set back, or stands, holds nobody here.
-  const deadline = performance.now() + drainTimeoutMs
+  const deadline = systemClock.monotonic() + drainTimeoutMs
   const everybody = [...clients()]
   const spread = SPREAD_MS + SPREAD_MS_PER_CLIENT * everybody.length
   for (const client of everybody) {
@@ -53,5 +53,7 @@ function isServed(client: Client): boolean {
 }
 
 async function until(isDone: () => boolean, deadline: number): Promise<void> {
-  while (!isDone() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+  // Whatever clock the bus was given: one that stands holds nobody here.
+  while (!isDone() && systemClock.monotonic() < deadline)
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
 }

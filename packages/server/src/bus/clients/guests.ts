@@ -49,14 +49,15 @@ export function createGuests({ clock, clients, sessions, roleOf, newGuestId }: G
     caller.isProven = isOf(clientId, session)
     if (!caller.isProven && role !== 'admin' && clientId !== undefined && clients.get(clientId) !== undefined)
       throw new CodedError('client_id_in_use', { client_id: clientId })
-    const now = clock.now()
+    const now = clock.monotonic()
     return {
       id: clientId ?? newGuestId(),
       seq: 0,
       profile: { clientType: 'service' },
       role,
       echo: true,
-      connectedAt: now,
+      connectedAt: clock.now(),
+      since: now,
       lastActivity: now,
       lastHeard: now,
       frames: 1,

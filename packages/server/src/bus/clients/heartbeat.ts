@@ -6,7 +6,7 @@ import type { Delivery } from '../deliver/deliver.ts'
 
 /** What it needs. */
 export type HeartbeatDeps = {
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'monotonic'>
   readonly logger: Logger
   readonly clients: () => Iterable<Client>
   readonly delivery: Delivery
@@ -27,10 +27,10 @@ export function createHeartbeat({
   pingIntervalMs,
   pingTimeoutMs,
 }: HeartbeatDeps): () => void {
-  let beatAt = clock.now()
+  let beatAt = clock.monotonic()
   return () => {
-    const now = clock.now()
-    const isBeat = now - beatAt >= pingIntervalMs || now < beatAt
+    const now = clock.monotonic()
+    const isBeat = now - beatAt >= pingIntervalMs
     if (isBeat) beatAt = now
     for (const client of clients()) {
       if (now - client.lastHeard > pingTimeoutMs) {

@@ -34,7 +34,7 @@ function setUp(...ids: string[]) {
     return Object.assign(client, { transport }) as Client
   })
   const delivery = createDelivery({
-    clock: { now: () => now },
+    clock: { monotonic: () => now },
     metrics: { delivered: 0, slowFallbacks: 0, closed: () => {} },
     slowBytes: SLOW_BYTES,
     clients: () => clients,

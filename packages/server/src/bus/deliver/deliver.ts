@@ -7,12 +7,13 @@
 import { type CloseName, closeCodes } from '@arqonbus/protocol'
 import type { Clock } from '../../kit/clock.ts'
 import type { Metrics } from '../../kit/metrics.ts'
+import { after } from '../../kit/timer.ts'
 import type { Client, Cursors, Outlet } from '../../state/model.ts'
 import type { PublishToTopic } from '../../state/transport.ts'
 
 /** What delivery needs. */
 export type DeliveryDeps = {
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'monotonic'>
   readonly metrics: Pick<Metrics, 'delivered' | 'slowFallbacks' | 'closed'>
   /** The soft limit: a connection with more bytes in its buffer falls back to the log. */
   readonly slowBytes: number
@@ -81,8 +82,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   }
   const lookForSlow = (bytes: number) => {
     bytesUnseen += bytes
-    const now = deps.clock.now()
-    if (bytesUnseen < lookEveryBytes && now - lookedAt < LOOK_EVERY_MS && now >= lookedAt) return
+    const now = deps.clock.monotonic()
+    if (bytesUnseen < lookEveryBytes && now - lookedAt < LOOK_EVERY_MS) return
     bytesUnseen = 0
     lookedAt = now
     for (const client of deps.clients()) {
@@ -157,7 +158,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       for (const outlet of client.listening.keys()) this.unlisten(client, outlet)
       const { code, reason: usual } = closeCodes[name]
       client.transport.close(code, reason ?? usual)
-      setTimeout(() => client.transport.terminate(), TERMINATE_AFTER_MS).unref()
+      after(TERMINATE_AFTER_MS, () => client.transport.terminate())
     },
   }
 }

@@ -8,6 +8,7 @@ import { type CloseName, closeCodes, type TelemetryMissed } from '@arqonbus/prot
 import type { Clock } from '../../kit/clock.ts'
 import type { Logger } from '../../kit/logger.ts'
 import type { Metrics } from '../../kit/metrics.ts'
+import { after } from '../../kit/timer.ts'
 import type { Listener, Listeners } from '../../state/listeners.ts'
 import type { PublishToTopic } from '../../state/transport.ts'
 import type { Frames } from './frames.ts'
@@ -17,7 +18,7 @@ export type ToListenersDeps = {
   readonly listeners: Listeners
   readonly publish: PublishToTopic
   readonly frames: Pick<Frames, 'notice'>
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'monotonic'>
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'telemetryDropped' | 'slowClosed'>
   /** Bytes that may wait for one of them. */
@@ -67,14 +68,14 @@ export function createToListeners(deps: ToListenersDeps): ToListeners {
   let lane = 0
   let isTurnAsked = false
   let bytesUnseen = 0
-  let beatAt = clock.now()
+  let beatAt = clock.monotonic()
 
   const lookForSlow = () => {
     bytesUnseen = 0
     for (const listener of listeners.all()) {
       if (listener.lag !== undefined || listener.isClosing) continue
       if (listener.transport.bufferedBytes() <= bufferBytes) continue
-      listener.lag = { since: clock.now(), missed: 0 }
+      listener.lag = { since: clock.monotonic(), missed: 0 }
       lagging.add(listener)
       for (const topic of listener.topics) listener.transport.unsubscribe(native(topic, listener.lane))
     }
@@ -150,7 +151,7 @@ export function createToListeners(deps: ToListenersDeps): ToListeners {
     lagging.delete(listener)
     const { code, reason: usual } = closeCodes[name]
     listener.transport.close(code, reason ?? usual)
-    setTimeout(() => listener.transport.terminate(), TERMINATE_AFTER_MS).unref()
+    after(TERMINATE_AFTER_MS, () => listener.transport.terminate())
   }
 
   return {
@@ -174,8 +175,8 @@ export function createToListeners(deps: ToListenersDeps): ToListeners {
     },
     drained: goOn,
     tick() {
-      const now = clock.now()
-      const isBeat = now - beatAt >= deps.pingIntervalMs || now < beatAt
+      const now = clock.monotonic()
+      const isBeat = now - beatAt >= deps.pingIntervalMs
       if (isBeat) beatAt = now
       lookForSlow()
       for (const listener of listeners.all()) {

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { testClock } from '@arqonbus/testing'
 import { createClients } from '../../state/clients.ts'
 import { createSessions } from '../../state/sessions.ts'
 import type { Change, Store } from '../../store/contract.ts'
@@ -9,8 +10,7 @@ const profile = { clientType: 'human' } as const
 
 /** A keeper over a store that takes everything. */
 function rig(most = 10) {
-  let now = 1_000_000
-  const clock = { now: () => now }
+  const clock = testClock()
   const records = new Map<string, Change>()
   let keeper: SessionKeeper | undefined
   const store: Store = {
@@ -31,8 +31,8 @@ function rig(most = 10) {
     records,
     settled: () => keeper.settled(),
     pass(ms: number) {
-      now += ms
-      keeper.sweep(now)
+      clock.advance(ms)
+      keeper.sweep(clock.monotonic())
     },
     clock,
   }
@@ -54,7 +54,7 @@ test('that of a client that has gone ends with its session', async () => {
   const { sessions, records, settled, pass, clock } = rig()
   const { session } = sessions.begin('ann', profile)
   const end = clock.now() + sessionTtlMs
-  sessions.keep(session, ['science:a'], end)
+  sessions.keep(session, ['science:a'], clock.monotonic() + sessionTtlMs)
   await settled()
   expect(records.get('ann')).toMatchObject({ until: end })
   pass(sessionTtlMs / 2)
@@ -65,7 +65,7 @@ test('that of a client that has gone ends with its session', async () => {
 test('sessions that are ended, or go because there are too many, are taken out', async () => {
   const { sessions, records, settled, clock } = rig(1)
   const begun = ['one', 'two', 'three'].map((id) => sessions.begin(id, profile).session)
-  for (const session of begun) sessions.keep(session, [], clock.now() + sessionTtlMs)
+  for (const session of begun) sessions.keep(session, [], clock.monotonic() + sessionTtlMs)
   await settled()
   expect([...records.values()].map(({ text }) => text !== undefined)).toEqual([false, false, true])
   sessions.end(begun[2]!)
@@ -76,9 +76,9 @@ test('sessions that are ended, or go because there are too many, are taken out',
 test('a secret opens the session that the store has, unless it is known here that it has ended', async () => {
   const { keeper, sessions, settled, clock } = rig()
   const { session, secret } = sessions.begin('ann', profile)
-  sessions.keep(session, [], clock.now() + sessionTtlMs)
+  sessions.keep(session, [], clock.monotonic() + sessionTtlMs)
   await settled()
-  sessions.sweep(clock.now() + sessionTtlMs)
+  sessions.sweep(clock.monotonic() + sessionTtlMs)
   expect(sessions.get('ann')).toBeUndefined()
   await keeper.recall('ann', `${secret}x`)
   expect(sessions.get('ann')).toBeUndefined()

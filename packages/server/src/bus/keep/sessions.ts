@@ -44,14 +44,15 @@ const LAST_REFRESH_MS = 300_000
 export function createSessionKeeper(deps: KeepSessionsDeps): SessionKeeper {
   const { store, clock, sessions, clients, sessionTtlMs } = deps
   const refreshMs = Math.min(LAST_REFRESH_MS, Math.max(FIRST_REFRESH_MS, sessionTtlMs / 10))
-  /** When the record of a connected client is to be written again: the first one first. */
+  /** When the record of a connected client is to be written again, in running time: the first one first. */
   const dueAt = new Map<string, number>()
   /** Whoever has joined something since it came. Until then its subscriptions are those that it had: it may be about to join them again. */
   const joined = new WeakSet<Client>()
   let isLoaded = false
 
   /** The record of a client that is connected lasts as long as its session would if the process ended now, and a little longer. */
-  const untilOf = ({ expiresAt }: Session) => expiresAt ?? clock.now() + sessionTtlMs + 2 * refreshMs
+  const untilOf = ({ expiresAt }: Session) =>
+    clock.now() + (expiresAt === undefined ? sessionTtlMs + 2 * refreshMs : expiresAt - clock.monotonic())
 
   const recordOf = (session: Session): SessionRecord => {
     const { clientId, secretHash } = session
@@ -69,7 +70,7 @@ export function createSessionKeeper(deps: KeepSessionsDeps): SessionKeeper {
     const session = sessions.get(clientId)
     dueAt.delete(clientId)
     if (session === undefined) return { kind: 'session', name: clientId, text: undefined }
-    if (session.expiresAt === undefined) dueAt.set(clientId, clock.now() + refreshMs)
+    if (session.expiresAt === undefined) dueAt.set(clientId, clock.monotonic() + refreshMs)
     const record = recordOf(session)
     return { kind: 'session', name: clientId, text: sessionText(record), until: record.until }
   }
@@ -89,7 +90,7 @@ export function createSessionKeeper(deps: KeepSessionsDeps): SessionKeeper {
       secretHash: Buffer.from(record.secretHash, 'base64url'),
       profile,
       subscriptions: record.subscriptions.filter((one) => typeof one === 'string' && parseAddress(one) !== undefined),
-      expiresAt: Math.min(record.until, clock.now() + sessionTtlMs + 2 * refreshMs),
+      expiresAt: clock.monotonic() + Math.min(record.until - clock.now(), sessionTtlMs + 2 * refreshMs),
     })
   }
   const live = (text: string | undefined): SessionRecord | undefined => {

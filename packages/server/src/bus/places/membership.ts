@@ -48,7 +48,7 @@ export type MembershipWatcher = {
 export function createMembership(
   limits: MembershipLimits,
   delivery: Delivery,
-  clock: Clock,
+  clock: Pick<Clock, 'monotonic'>,
   watcher: MembershipWatcher,
 ): Membership {
   let subscriptions = 0
@@ -65,7 +65,7 @@ export function createMembership(
   const enter = (client: Client, room: Room, channel?: Channel) => {
     const joins = room.present.get(client) ?? 0
     room.present.set(client, joins + 1)
-    room.lastUsed = clock.now()
+    room.lastUsed = clock.monotonic()
     subscriptions++
     watcher.joined(client, room, channel)
     if (joins === 0) delivery.listen(client, room.broadcastOutlet)
@@ -74,7 +74,7 @@ export function createMembership(
     const joins = (room.present.get(client) ?? 0) - 1
     subscriptions--
     watcher.left(client, room, channel)
-    room.lastUsed = clock.now()
+    room.lastUsed = clock.monotonic()
     if (joins > 0) {
       room.present.set(client, joins)
       return
@@ -93,7 +93,7 @@ export function createMembership(
     },
     checkLimits,
     joinChannel(client, channel) {
-      channel.lastUsed = clock.now()
+      channel.lastUsed = clock.monotonic()
       if (client.channels.has(channel)) return
       checkLimits(client, channel.room)
       const most = channel.options?.max_participants ?? limits.maxParticipants
@@ -107,7 +107,7 @@ export function createMembership(
     leaveChannel(client, channel) {
       if (!client.channels.delete(channel)) return false
       channel.participants.delete(client)
-      channel.lastUsed = clock.now()
+      channel.lastUsed = clock.monotonic()
       const wide = channel.room.wide.has(client)
       if (!wide || !mayEnter(channel, askerOf(client))) delivery.unlisten(client, channel.outlet)
       exit(client, channel.room, channel)

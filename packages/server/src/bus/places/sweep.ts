@@ -7,7 +7,7 @@ import type { Sessions } from '../../state/sessions.ts'
 
 /** What is swept. */
 export type SweepDeps = {
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'monotonic'>
   readonly log: { sweep(): void }
   readonly rooms: Rooms
   readonly sessions: Sessions
@@ -20,7 +20,7 @@ export type SweepDeps = {
 /** Makes the function that sweeps once. */
 export function createSweep({ clock, log, rooms, sessions, inboxes, keeper, channelIdleMs }: SweepDeps): () => void {
   return () => {
-    const now = clock.now()
+    const now = clock.monotonic()
     log.sweep()
     sessions.sweep(now)
     keeper?.sweep(now)

@@ -34,7 +34,7 @@ export const createListenerIntake = (listener: Listener): ListenerIntake => ({
 export type ListenerReceiveDeps = {
   readonly limits: ReceiveLimits
   readonly versions: ProtocolVersions
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'monotonic'>
   readonly metrics: Metrics
   readonly logger: Logger
   readonly frames: Frames
@@ -63,14 +63,14 @@ export function createListenerReceive(deps: ListenerReceiveDeps): ListenerReceiv
     logger.info({ event: 'frame_refused', door: 'telemetry', client_id: listener.id, code: error.code })
     if (errorCodes[error.code].violation !== true) return
     metrics.violations++
-    const violations = violate(intake.violations, clock.now(), limits.violationWindowMs)
+    const violations = violate(intake.violations, clock.monotonic(), limits.violationWindowMs)
     if (violations >= limits.maxViolations) toListeners.close(listener, 'repeated_violations')
   }
 
   const checkRate = (intake: ListenerIntake) => {
     const rate = limits.rateLimit
     if (rate === null) return
-    const outcome = passes(intake, rate, clock.now())
+    const outcome = passes(intake, rate, clock.monotonic())
     if (outcome === 'passes') return
     metrics.limit('message_rate')
     if (outcome === 'flooding') toListeners.close(intake.listener, 'slow_consumer', 'sustained flooding')
@@ -93,7 +93,7 @@ export function createListenerReceive(deps: ListenerReceiveDeps): ListenerReceiv
   const heard = ({ listener }: ListenerIntake): boolean => {
     if (listener.isClosing) return false
     metrics.received++
-    listener.lastHeard = clock.now()
+    listener.lastHeard = clock.monotonic()
     return true
   }
 

@@ -88,7 +88,7 @@ export type ReceiveLimits = {
 export type ReceiveDeps = {
   readonly limits: ReceiveLimits
   readonly versions: ProtocolVersions
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'monotonic'>
   readonly metrics: Metrics
   readonly logger: Logger
   readonly answers: Answers
@@ -148,7 +148,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
     logger.info({ event: 'frame_refused', client_id: client.id, room, channel, code: error.code })
     if (errorCodes[error.code].violation !== true) return
     metrics.violations++
-    const violations = violate(intake.violations, clock.now(), limits.violationWindowMs)
+    const violations = violate(intake.violations, clock.monotonic(), limits.violationWindowMs)
     if (violations >= limits.maxViolations) delivery.close(client, 'repeated_violations')
   }
 
@@ -253,7 +253,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
       const envelope = intake.waiting
       intake.waiting = undefined
       intake.isBusy = false
-      command(intake, envelope, clock.now())
+      command(intake, envelope, clock.monotonic())
     }
     takeSoon(intake)
     readOn(intake)
@@ -275,7 +275,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
       while (mayTake(intake)) {
         const frame = intake.queue.shift()!
         intake.queuedBytes -= frame.length + QUEUED_BYTES
-        take(intake, frame, clock.now())
+        take(intake, frame, clock.monotonic())
         yield
       }
       readOn(intake)
@@ -306,7 +306,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
       if (client.isClosing) return
       metrics.received++
       metrics.bytesIn += frame.length
-      const now = clock.now()
+      const now = clock.monotonic()
       client.lastHeard = now
       if (!intake.isBusy && intake.queue.length === 0 && !isFull(intake) && deps.turns.hasTime(now))
         return take(intake, frame, now)
@@ -318,7 +318,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
     binary(intake) {
       if (intake.client.isClosing) return
       metrics.received++
-      intake.client.lastHeard = clock.now()
+      intake.client.lastHeard = clock.monotonic()
       refuse(intake, null, new CodedError('binary_frame'))
     },
     drained(intake) {

@@ -7,6 +7,7 @@ import {
   payloadOf,
   type ReadEnvelope,
 } from '@arqonbus/protocol'
+import type { Clock } from '../../kit/clock.ts'
 import type { Logger } from '../../kit/logger.ts'
 import { then } from '../../kit/maybe.ts'
 import type { Metrics } from '../../kit/metrics.ts'
@@ -22,6 +23,7 @@ import { faultOf } from './faults.ts'
 /** What running needs. */
 export type RunDeps = {
   readonly commands: readonly Command[]
+  readonly clock: Pick<Clock, 'now'>
   readonly answers: Answers
   readonly metrics: Metrics
   readonly logger: Logger
@@ -37,13 +39,13 @@ export type RunDeps = {
 /** The buckets of a connection: one for all that it sends, and one for each of the costly commands. */
 export type Rates = { readonly rate: Bucket | undefined; commandRates: Map<string, Bucket> | undefined }
 
-/** Runs the command of an envelope; a promise where the answer comes later. */
+/** Runs the command of an envelope at a moment of running time; a promise where the answer comes later. */
 export type Run = (client: Client, envelope: ReadEnvelope, now: number, rates: Rates) => Promise<void> | undefined
 
 type Payload = ReturnType<typeof payloadOf>
 
 /** Makes it. */
-export function createRun({ commands, answers, metrics, logger, rate, isAdminKey, trace, ran }: RunDeps): Run {
+export function createRun({ commands, clock, answers, metrics, logger, rate, isAdminKey, trace, ran }: RunDeps): Run {
   const registry = new Map(commands.map((one) => [one.shape.name, { ...one, check: compile(one.shape.parameters) }]))
 
   const nameOf = (payload: Payload): string => {
@@ -86,7 +88,7 @@ export function createRun({ commands, answers, metrics, logger, rate, isAdminKey
     const charge = (tokens: number) => {
       if (bucket !== undefined) bucket.tokens -= tokens
     }
-    const call: Call = { name, parameters: own, requester: client, asker, timestamp: now, address, charge }
+    const call: Call = { name, parameters: own, requester: client, asker, timestamp: clock.now(), address, charge }
     return { found, call }
   }
 

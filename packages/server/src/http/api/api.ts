@@ -56,7 +56,7 @@ const RETRY_AFTER_MS = 1000
 /** Makes it. */
 export function createApi({ limits, clock, metrics, calls, streams, isOriginAllowed }: ApiDeps): Api {
   const { apiRate } = limits
-  const addressRates = createMemory<Bucket>(() => ({ tokens: apiRate?.burst ?? 0, at: clock.now() }))
+  const addressRates = createMemory<Bucket>(() => ({ tokens: apiRate?.burst ?? 0, at: clock.monotonic() }))
   let underway = 0
 
   const checkMost = (limit: LimitName, count: number, most: number) => {
@@ -76,7 +76,7 @@ export function createApi({ limits, clock, metrics, calls, streams, isOriginAllo
   const checkAddress = (exchange: Exchange) => {
     if (apiRate === null) return
     const bucket = addressRates(networkOf(exchange.address()))
-    if (takeFrom(bucket, apiRate, clock.now())) return
+    if (takeFrom(bucket, apiRate, clock.monotonic())) return
     metrics.limit('api_rate')
     throw new CodedError('rate_limited', { limit: 'api_rate', per_second: apiRate.perSecond }, waitMs(bucket, apiRate))
   }

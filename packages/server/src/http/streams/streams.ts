@@ -113,7 +113,7 @@ export function createStreams(deps: StreamsDeps): Streams {
         ...deps,
         drained: () => client !== undefined && receive.drained(intakes.get(client)!),
         heard() {
-          if (client !== undefined) client.lastHeard = clock.now()
+          if (client !== undefined) client.lastHeard = clock.monotonic()
         },
         gone() {
           if (client === undefined) return

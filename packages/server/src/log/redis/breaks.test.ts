@@ -15,6 +15,7 @@ import {
   watchLog,
   withProgram,
 } from '@arqonbus/testing'
+import { systemClock } from '../../kit/clock.ts'
 import { keyOf } from '../../redis/keys.ts'
 import { scripts } from './scripts.ts'
 
@@ -342,7 +343,7 @@ withProgram('faketime', 'a Redis whose clock is stepped', () => {
   test('ahead of the node it neither trims what is young nor forgets what it has seen', async () => {
     await using redis = await startRedis({ fakeClock: true })
     const settings = {
-      clock: { now: Date.now },
+      clock: systemClock,
       maxBytes: 1 << 20,
       dedupWindowMs: 120_000,
       dedupBytes: 0,

@@ -6,7 +6,7 @@ import type { RedisLink } from '../../redis/link.ts'
 /** What the driver is made with. `Subject` is what its user calls a log. */
 export type RedisLogOptions<Subject = never> = {
   readonly link: RedisLink
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>
   readonly logger: Logger
   /** Who this node is, unlike any other and any earlier process. */
   readonly node: string

@@ -57,9 +57,9 @@ export function createTail(size: number): Tail {
     get last() {
       return ring.length === 0 ? undefined : ring.at(endN() - 1)
     },
-    push({ n, ms, text }) {
-      const size = textBytes(text)
-      ring.push(n, ms, text, size)
+    push(entry) {
+      const size = textBytes(entry.text)
+      ring.push(entry, size, entry.ms)
       bytes += size
       while (ring.length > mostEntries || (bytes > MOST_BYTES && ring.length > 1)) bytes -= ring.shift()
     },

@@ -1,19 +1,40 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { type Stage, WINDOW_MS } from './stage.ts'
 import { ROOMY, type Told } from './watch.ts'
 
 /** What only a driver keeps that has the messages itself: bounds on bytes and on what is remembered, and logs that end when they are closed. */
 export function onTheNode(stage: Stage) {
-  test('a clock that is set back makes no memory kept for hours', async () => {
-    const { driver, open, append, clock } = await stage()
-    const log = await open()
-    await append(log, { id: 'arq_same', ack: true })
-    clock.advance(-3_600_000)
-    driver.sweep()
-    clock.advance(WINDOW_MS + 1)
-    driver.sweep()
-    expect(driver.usage().dedupBytes).toBe(0)
-    expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('appended')
+  describe.each([-8 * 86_400_000, -600_000, 600_000, 8 * 86_400_000])('a wall clock that is set by %d ms', (step) => {
+    test('makes no id forgotten early, and keeps none for longer', async () => {
+      const { driver, open, append, clock } = await stage()
+      const log = await open()
+      await append(log, { id: 'arq_same', ack: true })
+      clock.step(step)
+      driver.sweep()
+      clock.advance(WINDOW_MS)
+      expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('repeated')
+      clock.advance(1)
+      driver.sweep()
+      expect(driver.usage().dedupBytes).toBe(0)
+      expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('appended')
+    })
+
+    test('makes no message expire early, and keeps none for longer', async () => {
+      const { driver, open, fill, read, clock } = await stage()
+      const log = await open(undefined, { ttlMs: 1000 })
+      await fill(log, 3)
+      clock.step(step)
+      clock.advance(500)
+      await fill(log, 2)
+      driver.sweep()
+      clock.advance(499)
+      expect((await read(log)).entries.map(({ n }) => n)).toEqual([1, 2, 3, 4, 5])
+      clock.advance(1)
+      expect((await read(log)).entries.map(({ n }) => n)).toEqual([4, 5])
+      clock.advance(500)
+      driver.sweep()
+      expect(log.isEmpty()).toBe(true)
+    })
   })
 
   test('when its memory is full, what asks to be remembered is refused, and nothing else; after the window there is room', async () => {

@@ -83,7 +83,7 @@ export function recognising(stage: Stage) {
     const { driver, open, append, clock } = await stage()
     const log = await open()
     await append(log, { id: 'arq_same', ack: true })
-    clock.advance(-3_600_000)
+    clock.step(-3_600_000)
     driver.sweep()
     clock.advance(WINDOW_MS)
     expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('repeated')

@@ -71,7 +71,7 @@ export function recovering(stage: Stage) {
     await fill(old, 3)
     const { given } = old
     old.delete()
-    clock.advance(-50)
+    clock.step(-50)
     const log = await open()
     expect(log.birth.ms).toBeGreaterThan(given.ms)
     await append(log)

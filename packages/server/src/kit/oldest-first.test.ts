@@ -1,14 +1,17 @@
 import { expect, test } from 'bun:test'
 import { createRandom } from '@arqonbus/testing'
-import { createOldestFirst } from './oldest.ts'
+import { createOldestFirst } from './oldest-first.ts'
 
 type Item = { times: number[]; isListed: boolean; oldestMs(): number | undefined }
 
 const itemOf = (...times: number[]): Item => ({ times, isListed: false, oldestMs: () => times[0] })
 
 function create() {
-  const oldest = createOldestFirst<Item>((item) => {
-    item.isListed = false
+  const oldest = createOldestFirst<Item>({
+    keyOf: (item) => item.oldestMs(),
+    dropped(item) {
+      item.isListed = false
+    },
   })
   const add = (item: Item) => {
     item.isListed = true

@@ -1,22 +1,25 @@
-/** Finds the log that holds the oldest message of all: a heap whose keys are put right when they come to the top. */
+/** Finds the item that comes first by a key that only grows: a heap whose keys are put right when they come to the top. */
 
-/** Something with an oldest message. */
-export type Aged = {
-  /** The time of its oldest message, undefined while it has none. It only grows while it has one. */
-  oldestMs(): number | undefined
-}
-
-/** The members by age. Keys only grow, so a stale key at the top is renewed and sifted down: no work where none is asked for. */
-export type OldestFirst<T extends Aged> = {
+/** Items by key. A stale key at the top is renewed and sifted down: no work where none is asked for. */
+export type OldestFirst<T> = {
+  readonly size: number
   add(item: T): void
-  /** The one with the oldest message; those without any are dropped on the way, and `dropped` is told. */
+  /** The item with the smallest key; those without a key are dropped on the way, and `dropped` is called with them. */
   peek(): T | undefined
-  /** Drops those that hold nothing, where they are more than `alive`, the number of those that do. */
+  /** Drops those without a key, where the heap has more than twice as many items as `alive`, the number of those with one. */
   prune(alive: number): void
 }
 
-/** A heap by age. `dropped` hears of members that left because they hold nothing: they are added anew with their next message. */
-export function createOldestFirst<T extends Aged>(dropped: (item: T) => void): OldestFirst<T> {
+/** What a heap goes by. */
+export type OldestFirstOptions<T> = {
+  /** The key of an item, undefined while it has none. It only grows while there is one. */
+  keyOf(item: T): number | undefined
+  /** Called with each item that left because it had no key: it may be added again. */
+  dropped?(item: T): void
+}
+
+/** An empty heap. */
+export function createOldestFirst<T>({ keyOf, dropped = () => {} }: OldestFirstOptions<T>): OldestFirst<T> {
   let heap: { item: T; key: number }[] = []
 
   const sift = () => {
@@ -52,13 +55,16 @@ export function createOldestFirst<T extends Aged>(dropped: (item: T) => void): O
   }
 
   return {
+    get size() {
+      return heap.length
+    },
     add(item) {
-      heap.push({ item, key: item.oldestMs() ?? 0 })
+      heap.push({ item, key: keyOf(item) ?? 0 })
       rise()
     },
     peek() {
       for (let top = heap[0]; top !== undefined; top = heap[0]) {
-        const now = top.item.oldestMs()
+        const now = keyOf(top.item)
         if (now === top.key) return top.item
         if (now === undefined) {
           removeTop()
@@ -75,7 +81,7 @@ export function createOldestFirst<T extends Aged>(dropped: (item: T) => void): O
       const all = heap
       heap = []
       for (const { item } of all) {
-        if (item.oldestMs() === undefined) dropped(item)
+        if (keyOf(item) === undefined) dropped(item)
         else this.add(item)
       }
     },
