@@ -64,7 +64,7 @@ export function createCalls(deps: CallsDeps): Calls {
   const { limits, clock, receive } = deps
   const readBody = createBodyReader({ maxBytes: limits.maxMessageBytes, timeoutMs: limits.apiBodyTimeoutMs })
   const clientRates = createMemory<ClientBuckets>(() => ({
-    rate: limits.rateLimit === null ? undefined : fullBucket(limits.rateLimit, clock.now()),
+    rate: limits.rateLimit === null ? undefined : fullBucket(limits.rateLimit, clock.monotonic()),
     commandRates: new Map(),
   }))
 
