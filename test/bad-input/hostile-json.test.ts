@@ -1,6 +1,6 @@
 /** JSON that is made to cost time, to be read in two ways, or to reach what it should not. */
 import { afterAll, describe, expect, test } from 'bun:test'
-import { startBus, textOf } from '@arqonbus/testing'
+import { type Frame, startBus, textOf } from '@arqonbus/testing'
 import { connectProber, expectServed, onlyRefusal, type Prober } from './support/served.ts'
 
 const MiB = 1024 * 1024
@@ -38,18 +38,13 @@ const command = (name: string, parameters: string) =>
   envelope({ type: 'command', payload: `{"name":"${name}","parameters":${parameters}}` })
 
 /**
- * So long may one frame hold up everybody else, on a machine that does other things too. Client and bus share a process here, so both
- * have their part in it. What takes time by the square of its length takes minutes.
+ * Sends a text, and returns what came of it, once somebody else was served behind it. No clock: what takes time by the square of
+ * its length takes minutes here, and the test does not end in its time.
  */
-const LONGEST_MS = 4000
-
-/** Sends a text, and tells what came of it and how long somebody else had to wait. */
-async function probeTimed(client: Prober, text: string) {
+async function probeWithOthers(client: Prober, text: string): Promise<Frame[]> {
   client.raw(text)
-  const began = performance.now()
   await bystander.command('ping')
-  const waitedMs = performance.now() - began
-  return { frames: await client.everything(), waitedMs }
+  return client.everything()
 }
 
 describe('a payload nested 10,000 deep is refused in no time', () => {
@@ -67,12 +62,11 @@ describe('a payload nested 10,000 deep is refused in no time', () => {
     'by half a million': () => nest('[', '', ']', 500_000),
   }
   test.each(Object.entries(nested))('%s', async (_, text) => {
-    const { frames, waitedMs } = await probeTimed(eve, text())
+    const frames = await probeWithOthers(eve, text())
     expect(onlyRefusal(frames)).toMatchObject({
       code: 'invalid_envelope',
       details: { expected: expect.stringContaining('64') },
     })
-    expect(waitedMs).toBeLessThan(LONGEST_MS)
   })
 
   test('but depth in strings is none', async () => {
@@ -100,9 +94,8 @@ describe('keys by the hundred thousand hold up nobody', () => {
   }
   test.each(Object.entries(accepted))('%s', async (_, text) => {
     const sent = text()
-    const { frames, waitedMs } = await probeTimed(eve, sent)
+    const frames = await probeWithOthers(eve, sent)
     expect(frames.filter((frame) => frame.type === 'event')).toHaveLength(1)
-    expect(waitedMs).toBeLessThan(LONGEST_MS)
   })
 
   const refused: Record<string, [code: string, text: () => string]> = {
@@ -140,19 +133,14 @@ describe('keys by the hundred thousand hold up nobody', () => {
     'JSON that breaks off at its end': ['invalid_json', () => envelope({ payload: numbered }).slice(0, -1)],
   }
   test.each(Object.entries(refused))('%s', async (_, [code, text]) => {
-    const { frames, waitedMs } = await probeTimed(eve, text())
+    const frames = await probeWithOthers(eve, text())
     expect(onlyRefusal(frames).code).toBe(code)
-    expect(waitedMs).toBeLessThan(LONGEST_MS)
   })
 
   test('positions of a whole room', async () => {
     await eve.command('create_channel', { room: 'elsewhere', channel: 'quiet' })
-    const { frames, waitedMs } = await probeTimed(
-      eve,
-      command('join_channel', `{"channel":"elsewhere:*","since":${positions}}`),
-    )
+    const frames = await probeWithOthers(eve, command('join_channel', `{"channel":"elsewhere:*","since":${positions}}`))
     expect(frames.map((frame) => frame.payload.status)).toEqual(['success'])
-    expect(waitedMs).toBeLessThan(LONGEST_MS)
     await eve.command('leave_channel', { channel: 'elsewhere:*' })
   })
 })
@@ -197,10 +185,9 @@ describe('texts that are hostile to patterns hold up nobody', () => {
     quotes: () => long('"'),
   }
   test.each(Object.entries(texts))('%s', async (_, text) => {
-    const { frames, waitedMs } = await probeTimed(eve, text())
+    const frames = await probeWithOthers(eve, text())
     onlyRefusal(frames)
     expect(textOf(frames[0]!).length).toBeLessThan(2000)
-    expect(waitedMs).toBeLessThan(LONGEST_MS)
   })
 })
 

@@ -29,8 +29,6 @@ type Answer = {
   position?: string | undefined
   recovered?: boolean | undefined
   reason?: 'trimmed' | 'reset' | 'diverged' | 'too_far' | undefined
-  /** True where the log is another one, and nothing was missed. */
-  complete?: true | undefined
 }
 
 /** The log of a room's broadcast. */
@@ -46,9 +44,9 @@ export function createRecovery(positions: Positions, onGap: (gap: Gap) => void):
 
   function settleLog(log: string, answer: Answer, asked: string | undefined): void {
     if (answer.recovered === true || answer.position === undefined) return
-    if (asked !== undefined && answer.complete !== true) {
+    if (asked !== undefined) {
       onGap({ address: log, reason: answer.reason ?? 'lost', after: asked, next: answer.position })
-    } else if (asked === undefined && positions.of(log) !== undefined) {
+    } else if (positions.of(log) !== undefined) {
       // Joined already: the position of the head would hide what is still on its way.
       return
     }
@@ -95,13 +93,8 @@ export function createRecovery(positions: Positions, onGap: (gap: Gap) => void):
       } else {
         settleLog(result.channel, result, typeof since === 'string' ? since : undefined)
       }
-      const {
-        room_position: position,
-        room_recovered: recovered,
-        room_reason: reason,
-        room_complete: complete,
-      } = result
-      settleLog(broadcastOf(room), { position, recovered, reason, complete }, room_since)
+      const { room_position: position, room_recovered: recovered, room_reason: reason } = result
+      settleLog(broadcastOf(room), { position, recovered, reason }, room_since)
     },
 
     forget({ room, channel }, remaining) {

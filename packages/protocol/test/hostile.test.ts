@@ -49,25 +49,12 @@ const hostile: Record<string, (size: number) => string> = {
   'recipients without number': (size) => `${head}{},"metadata":{"to":[${'"a",'.repeat(size / 4)}"a"]}}`,
 }
 
-/** The fastest of some runs: what the text costs, without what else the machine does. */
-function millisecondsFor(text: string): number {
-  let best = Number.POSITIVE_INFINITY
-  for (let i = 0; i < 5; i++) {
-    const start = performance.now()
-    readEnvelope(text, options)
-    best = Math.min(best, performance.now() - start)
-  }
-  return best
-}
-
-describe('a hostile frame of 256 KiB', () => {
+describe('a hostile frame of 2 MiB', () => {
   test.each(Object.entries(hostile))(
     '%s: the time grows with the length, not with its square, and the reply is short',
     (_, textOf) => {
-      const [small, large] = [millisecondsFor(textOf(32 * 1024)), millisecondsFor(textOf(256 * 1024))]
-      // Eight times the length: 64 times the time would be quadratic. Below a tenth of a second a busy machine says more than the reader.
-      expect(large).toBeLessThan(Math.max(40 * small, 100))
-      const answer = readEnvelope(textOf(256 * 1024), options)
+      // No clock: at this length, time by the square is minutes or hours, and the test does not end in its time.
+      const answer = readEnvelope(textOf(2 * 1024 * 1024), options)
       if ('fault' in answer) expect(JSON.stringify(answer).length).toBeLessThan(1000)
     },
   )

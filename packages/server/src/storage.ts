@@ -102,7 +102,6 @@ export const memoryLog = ({ clock, metrics, config }: Pick<StorageDeps, 'clock' 
     maxBytes: config.historyBytes,
     dedupWindowMs: config.dedupWindowMs,
     dedupBytes: config.dedupBytes,
-    maxClosed: config.maxChannels,
     expired: (reason, count) => metrics.expire(reason, count),
   })
 

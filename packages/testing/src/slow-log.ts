@@ -133,7 +133,6 @@ export function createSlowLog({ recent }: { readonly recent: number }): SlowLog 
         maxBytes: config.historyBytes,
         dedupWindowMs: config.dedupWindowMs,
         dedupBytes: config.dedupBytes,
-        maxClosed: config.maxChannels,
         expired: (reason, count) => metrics.expire(reason, count),
       }),
     waiting,
@@ -250,7 +249,6 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
       )
       return log
     },
-    headOf: store.headOf,
     sweep: store.sweep,
     usage: store.usage,
     close: store.close,
@@ -349,6 +347,6 @@ function createNearLog<Subject, D extends Draft>(
     },
   }
   const far = openFar(near)
-  given = far.base
+  given = far.birth
   return near
 }

@@ -4,8 +4,7 @@
  * It is the session's, and not the id's: whoever takes the id later, here or at another server, has another inbox, and neither hears nor reads what was
  * meant for somebody else.
  */
-import { BUS, type Position } from '@arqonbus/protocol'
-import type { Maybe } from '../kit/maybe.ts'
+import { BUS } from '@arqonbus/protocol'
 import type { Log } from '../log/contract.ts'
 import type { Outlet } from './model.ts'
 import type { Session } from './sessions.ts'
@@ -19,15 +18,6 @@ export type Inbox = {
   readonly key: string
   readonly log: Log
   readonly outlet: Outlet
-  /** Where the inbox ended of the session that its client had before, and has shown to have had; undefined where nothing is known of one. */
-  formerHead(): Maybe<Position | undefined>
-}
-
-/** What the inboxes are kept in. */
-export type InboxLogs = {
-  open(key: string, outlets: readonly Outlet[]): Log
-  /** The head of one that is not open. */
-  headOf(key: string): Maybe<Position | undefined>
 }
 
 /** The inboxes by client id: an id has one session here, and no more than one inbox. */
@@ -41,12 +31,10 @@ export type Inboxes = {
 }
 
 /** Enough of the hash of its secret to tell it from every other session of its client. */
-const keyOf = ({ secretHash }: Pick<Session, 'secretHash'>): string => secretHash.toString('base64url', 0, 12)
-
-const logKey = (clientId: string, key: string): string => `@inbox:${clientId}:${key}`
+const keyOf = ({ secretHash }: Session): string => secretHash.toString('base64url', 0, 12)
 
 /** No inboxes. */
-export function createInboxes(logs: InboxLogs): Inboxes {
+export function createInboxes(openLog: (key: string, outlets: readonly Outlet[]) => Log): Inboxes {
   const inboxes = new Map<string, Inbox>()
   return {
     get size() {
@@ -69,15 +57,7 @@ export function createInboxes(logs: InboxLogs): Inboxes {
         live: 0,
         logs: () => [inbox.log],
       }
-      const { formerHash } = session
-      const inbox: Inbox = {
-        clientId,
-        key,
-        log: logs.open(logKey(clientId, key), [outlet]),
-        outlet,
-        formerHead: () =>
-          formerHash === undefined ? undefined : logs.headOf(logKey(clientId, keyOf({ secretHash: formerHash }))),
-      }
+      const inbox: Inbox = { clientId, key, log: openLog(`@inbox:${clientId}:${key}`, [outlet]), outlet }
       inboxes.set(clientId, inbox)
       return inbox
     },

@@ -95,7 +95,8 @@ export type Channel = {
   readonly outlet: Outlet
   /** The last join, leave or publish, in running time. */
   lastUsed: number
-  isDeleted: boolean
+  /** How it came to its end: somebody deleted it, or nobody had used it for long enough. */
+  ended: 'deleted' | 'let go' | undefined
 }
 
 /** True where only some may enter. */

@@ -85,14 +85,14 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
   const channels = new Map<string, Channel>()
   let seq = 0
 
-  const removeChannel = (channel: Channel, how: 'deleted' | 'let go') => {
+  const removeChannel = (channel: Channel, how: NonNullable<Channel['ended']>) => {
     const { room, log } = channel
     if (log !== undefined) {
       if (room.wide.size > 0 && log.given.n > 0) remember(room, channel.name, log)
       if (how === 'deleted') log.delete()
       else log.close()
     }
-    channel.isDeleted = true
+    channel.ended = how
     room.channels.delete(channel.name)
     channels.delete(channel.address)
     deps.ended(channel)
@@ -196,7 +196,7 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
               ),
         outlet,
         lastUsed: clock.monotonic(),
-        isDeleted: false,
+        ended: undefined,
       }
       room.channels.set(name, channel)
       channels.set(address, channel)

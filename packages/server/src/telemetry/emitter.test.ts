@@ -1,25 +1,29 @@
 import { expect, test } from 'bun:test'
-import { type BusEventType, telemetryEvents } from '@arqonbus/protocol'
+import { type BusEventType, TELEMETRY_TICK_MS, telemetryEvents } from '@arqonbus/protocol'
 import { createEmitter, type Told } from './emitter.ts'
 import { createTallies } from './tallies.ts'
 
 function setUp() {
   const told: Told[] = []
   const timers: (() => void)[] = []
+  const delays: number[] = []
   let summed = 0
   const emitter = createEmitter({
     tell: (event) => told.push(event),
     summed: (count) => {
       summed += count
     },
-    later: (_ms, task) => timers.push(task),
+    later: (ms, task) => {
+      delays.push(ms)
+      timers.push(task)
+    },
   })
-  return { emitter, told, timers, summed: () => summed }
+  return { emitter, told, timers, delays, summed: () => summed }
 }
 const client = (id: number) => ({ client_id: `c${id}`, client_type: 'human', resumed: false }) as const
 
 test('events wait for the end of the tick, in their order; there is one timer while there is something, and none otherwise', () => {
-  const { emitter, told, timers } = setUp()
+  const { emitter, told, timers, delays } = setUp()
   expect(timers).toHaveLength(0)
   emitter.add('client_connected', client(1))
   emitter.add('channel_deleted', { room: 'a', channel: 'b' })
@@ -29,6 +33,7 @@ test('events wait for the end of the tick, in their order; there is one timer wh
   expect(timers).toHaveLength(0)
   emitter.add('client_connected', client(2))
   expect(timers).toHaveLength(1)
+  expect(delays).toEqual([TELEMETRY_TICK_MS, TELEMETRY_TICK_MS])
 })
 
 test('a type over its budget ends in one summary, and no other type suffers', () => {

@@ -120,7 +120,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
     }
     if (ghost !== undefined)
       throw new Refused(new CodedError('client_id_in_use', { client_id: id }), 'client_id_in_use')
-    const begun = sessions.begin(id, { clientType: 'human', ...arrival.profile }, arrival.session)
+    const begun = sessions.begin(id, { clientType: 'human', ...arrival.profile })
     return { id, ...begun, isResumed: false }
   }
 

@@ -155,7 +155,7 @@ export function createPublish(deps: PublishDeps): Publish {
   /** Most publish where they published before: to compare two names is cheaper than to look up two. */
   const channelOf = (client: Client, { room, channel }: ReadEnvelope): Channel => {
     const last = client.lastChannel
-    if (last !== undefined && last.name === channel && last.room.name === room && !last.isDeleted) return last
+    if (last !== undefined && last.name === channel && last.room.name === room && last.ended === undefined) return last
     client.lastChannel = places.openChannel(room, channel, askerOf(client), refusePaused)
     return client.lastChannel
   }
