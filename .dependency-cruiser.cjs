@@ -22,6 +22,7 @@ const floors = [
     store: 'store/(?!contract[.])',
     auth: 'auth/',
     limits: 'limits/',
+    peers: 'peers/',
     telemetry: 'telemetry/',
     tracing: 'tracing/',
   },

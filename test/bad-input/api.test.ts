@@ -31,7 +31,7 @@ async function raw(bytes: string | Uint8Array): Promise<{ status: number; code: 
 }
 
 const post = (headers: string, body = '', to = path) =>
-  raw(`POST /api/v1${to} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${headers}\r\n\r\n${body}`)
+  raw(`POST /api/v1${to} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n${headers}\r\n\r\n${body}`)
 
 describe('a call that is wrong', () => {
   test('every vector of a wrong envelope is refused as its frame is, but for what the API fills in', async () => {
@@ -111,7 +111,7 @@ describe('a call that is wrong', () => {
     const chunk = Buffer.from(`100000\r\n${'x'.repeat(0x100000)}\r\n`)
     const before = process.memoryUsage.rss()
     const socket = await dial(bus.httpUrl)
-    socket.write('POST /api/v1/status HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n')
+    socket.write('POST /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n')
     expect((await socket.head()).status).toBe(405)
     for (let n = 0; n < 100 && socket.isOpen; n++) {
       socket.write(chunk)
@@ -258,7 +258,7 @@ describe('too many calls', () => {
     const halves = await Promise.all([dial(limited.httpUrl), dial(limited.httpUrl)])
     for (const half of halves)
       half.write(
-        `POST /api/v1${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{`,
+        `POST /api/v1${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{`,
       )
     const ask = caller(limited.httpUrl)
     await eventually(async () => {

@@ -48,7 +48,7 @@ export async function startBusProcess({
   let written = ''
   const child = Bun.spawn([...command], {
     cwd: folder,
-    env: { ...withoutSettings(process.env), ...freePorts, ...settings },
+    env: { ...withoutSettings(process.env), ...usual, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const collect = async (stream: ReadableStream<Uint8Array>, seen: (text: string) => void) => {
@@ -103,11 +103,13 @@ function killIfRunning(pid: number): void {
   }
 }
 
-const freePorts = {
+/** Free ports, and metrics as of now. */
+const usual = {
   ARQONBUS_PORT: '0',
   ARQONBUS_HTTP_PORT: '0',
   ARQONBUS_TELEMETRY_PORT: '0',
   ARQONBUS_LOG_FORMAT: 'json',
+  ARQONBUS_HTTP_CACHE: '0',
 }
 
 /** The environment without the settings of whoever runs the tests. */

@@ -5,7 +5,7 @@ describe('error codes', () => {
   test('have a status of HTTP and a sentence', () => {
     for (const [code, { status, text }] of Object.entries(errorCodes)) {
       expect(code).toMatch(/^[a-z]+(_[a-z]+)*$/)
-      expect([400, 401, 403, 404, 405, 408, 409, 413, 415, 429, 500, 503]).toContain(status)
+      expect([400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 421, 429, 500, 503]).toContain(status)
       expect(text).toMatch(/^[A-Z`].*\.$/)
     }
   })

@@ -49,6 +49,10 @@ const table = {
   id_conflict: { status: 409, text: 'Another message was sent under this id.' },
   message_too_large: { status: 413, violation: true, text: 'The frame or body is larger than the message limit.' },
   uri_too_long: { status: 414, text: 'The address of the request is longer than the limit.' },
+  host_not_allowed: {
+    status: 421,
+    text: 'The server is not asked for by that name: ARQONBUS_ALLOWED_HOSTS lists its names.',
+  },
   unsupported_media_type: { status: 415, text: 'That content type is not supported.' },
   rate_limited: { status: 429, text: 'Too many at once: try again later.' },
   too_many_rooms: { status: 429, text: 'The bus has as many rooms as it may have.' },

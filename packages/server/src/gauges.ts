@@ -4,7 +4,7 @@ import type { CatchUp } from './bus/deliver/catch-up.ts'
 import type { Membership } from './bus/places/membership.ts'
 import type { BusLog } from './bus/publish/draft.ts'
 import type { Config } from './config/index.ts'
-import { MAX_URL_LENGTH } from './http/serve.ts'
+import { MAX_URL_LENGTH } from './http/gate.ts'
 import { type ConfiguredLimit, type Status, statuses, storageDrivers } from './kit/metric-labels.ts'
 import type { Metrics } from './kit/metrics.ts'
 import { memoryLimit, openFileLimit } from './kit/system-limits.ts'
@@ -81,11 +81,14 @@ const states = (all: readonly string[], current: string): Record<string, number>
 function limitsOf(config: Config): Record<string, number> {
   const limits: Record<ConfiguredLimit, number | undefined> = {
     connections: config.maxConnections,
+    connections_per_address: config.maxConnectionsPerAddress,
+    connection_rate: config.connectionRate?.perSecond,
     telemetry_connections: config.telemetry ? config.telemetryMaxConnections : undefined,
+    telemetry_connections_per_address: config.telemetry ? config.telemetryMaxConnectionsPerAddress : undefined,
     message_bytes: config.maxMessageBytes,
     depth: config.maxDepth,
     message_rate: config.rateLimit?.perSecond,
-    command_rate: config.rateLimit === null ? undefined : config.commandRate?.perSecond,
+    command_rate: config.commandRate?.perSecond,
     rooms: config.maxRooms,
     channels: config.maxChannels,
     participants: config.maxParticipants,
@@ -93,8 +96,12 @@ function limitsOf(config: Config): Record<string, number> {
     subscriptions: config.maxSubscriptions,
     sessions: config.maxSessions,
     api_requests: config.apiRequests,
+    api_requests_per_address: config.apiRequestsPerAddress,
     api_streams: config.apiStreams,
-    api_rate: config.rateLimit === null ? undefined : config.apiRate?.perSecond,
+    api_streams_per_address: config.apiStreamsPerAddress,
+    api_rate: config.apiRate?.perSecond,
+    http_rate: config.httpRate?.perSecond,
+    http_pipeline: config.httpPipeline,
     url_length: MAX_URL_LENGTH,
     dedup_bytes: config.dedupBytes,
     history_bytes: config.historyBytes,

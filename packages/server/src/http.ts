@@ -9,8 +9,9 @@ import { type HttpDoor, serveHttp } from './http/serve.ts'
 import { createStreams, type Streams, type StreamsDeps } from './http/streams/streams.ts'
 import type { Logger } from './kit/logger.ts'
 import { randomName } from './kit/random-name.ts'
+import type { Turns } from './kit/turns.ts'
 import { versionInfo } from './kit/version.ts'
-import { isOriginAllowed } from './sockets/handshake.ts'
+import type { Peers } from './peers/peers.ts'
 
 /** What HTTP needs. */
 export type HttpDeps = Omit<StreamsDeps, 'cutBytes'> &
@@ -28,6 +29,8 @@ export type HttpDeps = Omit<StreamsDeps, 'cutBytes'> &
     readonly consoleFiles: (() => Promise<readonly ConsoleFile[]>) | undefined
     /** The port of the bus, which the console connects to. */
     readonly busPort: number
+    readonly peers: Peers
+    readonly turns: Turns
   }
 
 /** The open door of HTTP, and the streams that it has. */
@@ -35,7 +38,7 @@ export type HttpServer = HttpDoor & { readonly streams: Streams }
 
 /** Opens it; a `StartError` where it cannot. */
 export function openHttp(deps: HttpDeps): HttpServer {
-  const { config, clock, metrics, versions, consoleFiles, busPort } = deps
+  const { config, clock, metrics, versions, consoleFiles, busPort, peers } = deps
   const streams = createStreams({ ...deps, ...config })
   const calls = createCalls({
     ...deps,
@@ -44,18 +47,23 @@ export function openHttp(deps: HttpDeps): HttpServer {
     streams,
   })
   const api = createApi({
-    limits: { ...config, apiRate: config.rateLimit === null ? null : config.apiRate },
+    limits: config,
     clock,
     metrics,
     calls,
     streams,
-    isOriginAllowed: (origin, host) => isOriginAllowed(origin, host, config.origins),
+    mayCall: peers.mayCall,
+    logger: deps.logger,
   })
   const version = { ...versionInfo, supported: [...versions] }
   const door = serveHttp({
     ...deps,
+    ...peers,
     host: config.httpHost,
     port: config.httpPort,
+    rate: config.httpRate,
+    pipeline: config.httpPipeline,
+    cacheMs: config.httpCacheMs,
     version,
     api: config.api ? api : undefined,
     maxBodyBytes: config.maxMessageBytes,

@@ -38,6 +38,7 @@ import { randomName } from './kit/random-name.ts'
 import { createKeyCheck } from './kit/secrets.ts'
 import { byTimer, type Every } from './kit/timer.ts'
 import { createTurns } from './kit/turns.ts'
+import { createPeers } from './peers/peers.ts'
 import { openBusDoor } from './sockets/bus-door.ts'
 import { createClients } from './state/clients.ts'
 import { createIdleQueue } from './state/idle.ts'
@@ -287,7 +288,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     answers,
     metrics,
     logger,
-    rate: config.rateLimit === null ? null : config.commandRate,
+    rate: config.commandRate,
     isAdminKey,
     trace: tracing?.command,
     ran(client, command, refused) {
@@ -297,6 +298,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   })
 
   // What is there from the start, and who watches it.
+  const peers = createPeers(config)
   const telemetryServer = createTelemetryServer({
     config,
     versions,
@@ -307,6 +309,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     clients,
     isAdminKey,
     newClientId,
+    peers,
     isDraining: () => isDraining,
     telemetry: () => telemetry,
     greeting: about.greeting,
@@ -356,6 +359,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       admission,
       receive,
       turns,
+      peers,
       isDraining: () => isDraining,
     }),
   )
@@ -371,6 +375,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       sessions,
       admission,
       receive,
+      turns,
+      peers,
       topics,
       roleOf,
       versions: [...versions.keys()],

@@ -71,7 +71,7 @@ export function createReporting({ config, clock, metrics, clients, rooms, teleme
 
 /** What the telemetry server needs. */
 export type TelemetryServerDeps = Omit<ListenerReceiveDeps, 'clock' | 'limits' | 'toListeners' | 'relay'> &
-  Pick<TelemetryDoorDeps, 'newClientId' | 'isDraining'> & {
+  Pick<TelemetryDoorDeps, 'newClientId' | 'isDraining' | 'peers'> & {
     readonly config: Config
     readonly clock: Clock
     readonly clients: Clients

@@ -97,10 +97,21 @@ export function withDefaults(values: ReadonlyMap<OptionKey, unknown>): Config {
   }
   for (const key of dependent)
     config[key] = (anyOption(key).default as (given: DefaultInputs) => unknown)(config as DefaultInputs)
-  // `RATE_LIMIT=off` is for every rate (protocol §9).
-  if (config.rateLimit === null) config.commandRate = null
+  if (config.rateLimit === null) Object.assign(config, withoutRates(config as Config))
   return Object.freeze(config) as Config
 }
+
+/** `RATE_LIMIT=off` is for every rate and every limit of one address: it may have as much as all together. */
+const withoutRates = (config: Config): Partial<Config> => ({
+  commandRate: null,
+  apiRate: null,
+  httpRate: null,
+  connectionRate: null,
+  maxConnectionsPerAddress: config.maxConnections,
+  telemetryMaxConnectionsPerAddress: config.telemetryMaxConnections,
+  apiRequestsPerAddress: config.apiRequests,
+  apiStreamsPerAddress: config.apiStreams,
+})
 
 /** Where the file is, and what named it. */
 function fileOf(env: Environment, flags: Flags): { path: string; name: string; source: SourceName } | undefined {

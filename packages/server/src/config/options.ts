@@ -4,6 +4,7 @@
  * `history_ttl` in the file.
  */
 import { type DefaultInputs, type Option, option, optional } from './option.ts'
+import { hostPattern, network } from './peers.ts'
 import { duration, integer, port, type Rate, rate, size } from './quantities.ts'
 import { rooms } from './rooms.ts'
 import { traceOptions } from './traces.ts'
@@ -72,6 +73,16 @@ export const options = {
     default: 20_000,
     text: 'Open connections; a further one is refused with 503. Raise the limit of open files with it.',
   }),
+  maxConnectionsPerAddress: option(integer({ min: 1, max: 1_000_000 }), {
+    group: 'Connections',
+    default: 10_000,
+    text: 'Open connections from one address (with IPv6, from one network of 64 bits); a further one is refused with 429. Everybody behind one NAT or untrusted proxy has one address.',
+  }),
+  telemetryMaxConnectionsPerAddress: option(integer({ min: 1, max: 1_000_000 }), {
+    group: 'Connections',
+    default: 500,
+    text: 'The same for the telemetry server.',
+  }),
 
   maxMessageBytes: option(size({ min: '256B', max: '16MiB' }), {
     group: 'Limits',
@@ -103,20 +114,50 @@ export const options = {
     default: bucket(100, 200),
     text: 'The costly commands (status, list_*, history, create_channel) from one client, for each of them.',
   }),
+  connectionRate: option(rate, {
+    group: 'Limits',
+    default: bucket(500, 10_000),
+    text: 'New connections to the bus, and to the telemetry server, from one address; a further one is refused with 429. The burst is for clients behind one address that all come back at once.',
+  }),
+  httpRate: option(rate, {
+    group: 'Limits',
+    default: bucket(200, 1000),
+    text: 'HTTP requests from one address that are not for the API: the console, metrics, version, unknown paths. `/health` and `/ready` have the same rate for themselves.',
+  }),
+  httpPipeline: option(integer({ min: 1, max: 1000 }), {
+    group: 'Limits',
+    default: 16,
+    text: 'HTTP requests that one connection may send without waiting for answers; the answer to the last of them closes it.',
+  }),
+  httpCacheMs: option(duration({ min: '0s', max: '1m' }), {
+    group: 'Limits',
+    default: 1000,
+    text: 'How old an answer of `/metrics`, `/health`, and of a list that the API gives to everybody alike may be: it is computed once in that time, however often it is asked for. `0` computes each.',
+  }),
   apiRate: option(rate, {
     group: 'Limits',
     default: bucket(5000, 10_000),
-    text: 'Requests to the HTTP API from one address (with IPv6, from one network of 64 bits), whoever they are by. Behind a proxy all have one address.',
+    text: 'Requests to the HTTP API from one address, whatever client they name. Behind an untrusted proxy all have one address.',
   }),
   apiRequests: option(integer({ min: 1, max: 1_000_000 }), {
     group: 'Limits',
     default: 1000,
     text: 'Requests to the HTTP API under way at once; a further one is refused with 429.',
   }),
+  apiRequestsPerAddress: option(integer({ min: 1, max: 1_000_000 }), {
+    group: 'Limits',
+    default: 500,
+    text: 'Those of one address.',
+  }),
   apiStreams: option(integer({ min: 0, max: 1_000_000 }), {
     group: 'Limits',
     default: 1000,
     text: 'Streams of server-sent events; a further one is refused with 429.',
+  }),
+  apiStreamsPerAddress: option(integer({ min: 0, max: 1_000_000 }), {
+    group: 'Limits',
+    default: 500,
+    text: 'Those of one address.',
   }),
   apiBodyTimeoutMs: option(duration({ min: '10ms', max: '10m' }), {
     group: 'Limits',
@@ -260,6 +301,16 @@ export const options = {
     group: 'Access',
     default: [],
     text: "Web origins that may connect from a browser, beside the bus's own host.",
+  }),
+  allowedHosts: option(list(hostPattern, 'host names such as bus.example.org, *.example.org, or *'), {
+    group: 'Access',
+    default: [],
+    text: 'Names by which the three ports may be asked for (`Host`), beside IP addresses, `localhost`, and the hosts in HOST, TELEMETRY_HOST, HTTP_HOST, ORIGINS and CONSOLE_BUS_URL. A request for another name is refused with 421.',
+  }),
+  trustedProxies: option(list(network, 'addresses, networks such as 10.0.0.0/8, and loopback'), {
+    group: 'Access',
+    default: [],
+    text: 'Proxies whose `X-Forwarded-For` says where a client is: its address, not that of the proxy, then counts for limits and logs.',
   }),
   tokenInQuery: option(boolean, {
     group: 'Access',

@@ -2,6 +2,7 @@
 import type { Metrics } from '../kit/metrics.ts'
 import type { VersionInfo } from '../kit/version.ts'
 import { type Answer, json, methodNotAllowed, refusal } from './answer.ts'
+import { cached } from './cached.ts'
 
 /** How well the bus serves. `degraded`: it serves, but not with everything it should. */
 export type Health = { status: 'ok' | 'degraded'; [detail: string]: unknown }
@@ -17,23 +18,32 @@ export type RouteSources = {
   metrics: Pick<Metrics, 'render' | 'contentType'>
   /** Milliseconds that never go back. */
   now: () => number
+  /** How old an answer of `/metrics` and `/health` may be; `/ready` is always as of now. */
+  cacheMs?: number
 }
 
 /** What a path answers. */
 export type Route = () => Answer | Promise<Answer>
 
 /** All routes, by path. */
-export function createRoutes({ health, ready, version, metrics, now }: RouteSources): ReadonlyMap<string, Route> {
+export function createRoutes({
+  health,
+  ready,
+  version,
+  metrics,
+  now,
+  cacheMs = 0,
+}: RouteSources): ReadonlyMap<string, Route> {
   const startedAt = now()
   return new Map<string, Route>([
     [
       '/health',
-      () => {
+      cached(cacheMs, now, () => {
         const { status, ...details } = health()
         const uptime = Math.round(now() - startedAt) / 1000
         const body = { status, timestamp: new Date().toISOString(), uptime_seconds: uptime, version: version.version }
         return json(200, { ...body, ...details })
-      },
+      }),
     ],
     [
       '/ready',
@@ -43,7 +53,14 @@ export function createRoutes({ health, ready, version, metrics, now }: RouteSour
       },
     ],
     ['/version', () => json(200, version)],
-    ['/metrics', async () => ({ status: 200, contentType: metrics.contentType, body: await metrics.render() })],
+    [
+      '/metrics',
+      cached(cacheMs, now, async () => ({
+        status: 200,
+        contentType: metrics.contentType,
+        body: await metrics.render(),
+      })),
+    ],
   ])
 }
 

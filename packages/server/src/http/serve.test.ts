@@ -6,7 +6,8 @@ import { silentLogger } from '../kit/logger.ts'
 import { createMetrics } from '../kit/metrics.ts'
 import { StartError } from '../kit/start-error.ts'
 import { versionInfo } from '../kit/version.ts'
-import { type HttpDoor, type HttpOptions, MAX_URL_LENGTH, pathOf, serveHttp } from './serve.ts'
+import { MAX_URL_LENGTH } from './gate.ts'
+import { type HttpDoor, type HttpOptions, pathOf, serveHttp } from './serve.ts'
 
 const doors: HttpDoor[] = []
 afterEach(async () => {
@@ -220,7 +221,7 @@ test('a failure is 500 with a code, is logged, and the next request is served', 
   const text = await response.text()
   expect([response.status, JSON.parse(text).error.code]).toEqual([500, 'internal_error'])
   expect(text).not.toContain('secret')
-  expect(lines).toEqual([{ event: 'http_failed', path: '/health', error: expect.any(Error) }])
+  expect(lines).toEqual([{ event: 'http_failed', path: '/health', address: '127.0.0.1', error: expect.any(Error) }])
   fail = false
   expect((await fetch(`${door.url}/health`)).status).toBe(200)
 })

@@ -1,14 +1,20 @@
 /** The HTTP door, on a port of its own: whoever watches the bus is served apart from its clients. */
-import { CodedError } from '@arqonbus/protocol'
 import type { Server } from 'bun'
 import { type Logger, silentLogger } from '../kit/logger.ts'
+import type { Maybe } from '../kit/maybe.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { listenError } from '../kit/start-error.ts'
 import { openFiles } from '../kit/system-limits.ts'
+import type { Turns } from '../kit/turns.ts'
 import type { VersionInfo } from '../kit/version.ts'
+import type { Rate } from '../limits/bucket.ts'
+import type { ClientAddress } from '../peers/clients.ts'
+import type { IsHostAllowed } from '../peers/hosts.ts'
 import { type Answer, refusal, responseOf } from './answer.ts'
-import type { Api } from './api/api.ts'
+import type { Api, ApiPath } from './api/api.ts'
 import type { ConsolePages } from './console.ts'
+import { createGate, isProbe, MAX_URL_LENGTH } from './gate.ts'
+import { createPipelining } from './pipelining.ts'
 import { answer, createRoutes, type Health, type Readiness } from './routes.ts'
 
 /** What the door is opened with. */
@@ -30,6 +36,18 @@ export type HttpOptions = {
   logger?: Logger
   /** Milliseconds that never go back. */
   now?: () => number
+  /** The address of a client; that of its connection where nothing else is said. */
+  clientAddress?: ClientAddress
+  /** Names that may be asked for; all where nothing is said. */
+  isHostAllowed?: IsHostAllowed
+  /** Requests of one address that are not for the API. */
+  rate?: Rate | null
+  /** Requests that one connection may send without waiting for answers. */
+  pipeline?: number
+  /** How old an answer of `/metrics` and `/health` may be. */
+  cacheMs?: number
+  /** Spreads what many ask for at once over turns of the loop. */
+  turns?: Turns
 }
 
 /** An open door. */
@@ -43,9 +61,6 @@ export type HttpDoor = {
 
 /** Seconds after which a connection that sends nothing, or half a head, is closed. */
 const IDLE_SECONDS = 10
-
-/** The longest address of a request, with its query: none that is meant for this server is half as long. The runtime refuses heads over 16 KiB. */
-export const MAX_URL_LENGTH = 8192
 
 /** How long requests that are being answered have when the door closes. */
 const CLOSE_MS = 1000
@@ -65,40 +80,41 @@ export function serveHttp(options: HttpOptions): HttpDoor {
     now = () => performance.now(),
   } = options
   const routes = createRoutes({ ...options, now })
+  const isLastOf = createPipelining(options.pipeline ?? Number.POSITIVE_INFINITY)
+  const { rate = null, clientAddress = (connection) => connection, isHostAllowed = () => true } = options
+  const gate = createGate({ ...options, isHostAllowed, rate, maxBodyBytes, logger, now })
+  const inTurn = <Result>(work: () => Maybe<Result>): Maybe<Result> => options.turns?.take(work) ?? work()
 
-  const respond = (method: string, route: string, result: Answer | Response): Response => {
-    metrics.httpRequest(method, route, result.status)
-    const response = result instanceof Response ? result : responseOf(result, method)
-    if (isStopping() || openFiles.isNearLimit()) response.headers.set('connection', 'close')
-    return response
+  const answerTo = ({ request, path, called, address, isPage }: Asked, server: Server<undefined>) => {
+    const refused = gate({ request, path, address, isApi: called !== undefined })
+    if (refused !== undefined) return refused
+    if (called !== undefined) return called.answer({ request, address, keepOpen: () => server.timeout(request, 0) })
+    if (isPage) return inTurn(() => options.console!.answer(request, path))
+    const work = () => answer(routes, request.method, path)
+    return isProbe(path) ? work() : inTurn(work)
   }
 
   const fetch = async (request: Request, server: Server<undefined>): Promise<Response> => {
-    const { method, url } = request
-    if (url.length > MAX_URL_LENGTH) {
-      metrics.limit('url_length')
-      return respond(method, 'other', refusal(new CodedError('uri_too_long', { limit_characters: MAX_URL_LENGTH })))
-    }
-    const path = pathOf(url)
+    // What is too long is not looked at, and refused below.
+    const path = request.url.length > MAX_URL_LENGTH ? '' : pathOf(request.url)
+    const connection = server.requestIP(request)
+    const isLast = connection !== null && isLastOf(`${connection.address} ${connection.port}`)
     const called = options.api?.(path)
-    const isPage = options.console?.has(path) === true
-    const route = called?.route ?? (isPage || routes.has(path) ? path : 'other')
+    const isPage = called === undefined && options.console?.has(path) === true
+    const address = clientAddress(connection?.address ?? '', request.headers)
+    let result: Answer | Response
     try {
-      // The API sees to its own.
-      if (called === undefined && Number(request.headers.get('content-length')) > maxBodyBytes)
-        return respond(method, route, refusal(new CodedError('message_too_large', { limit_bytes: maxBodyBytes })))
-      if (called === undefined && isPage) return respond(method, route, await options.console!.answer(request, path))
-      if (called === undefined) return respond(method, route, await answer(routes, method, path))
-      const exchange = {
-        request,
-        address: () => server.requestIP(request)?.address ?? '',
-        keepOpen: () => server.timeout(request, 0),
-      }
-      return respond(method, route, await called.answer(exchange))
+      result = await answerTo({ request, path, called, address, isPage }, server)
     } catch (error) {
-      logger.error({ event: 'http_failed', path, error })
-      return respond(method, route, refusal('internal_error'))
+      logger.error({ event: 'http_failed', path, address, error })
+      result = refusal('internal_error')
     }
+    const route = called?.route ?? (isPage || routes.has(path) ? path : 'other')
+    metrics.httpRequest(request.method, route, result.status)
+    if (isLast) metrics.limit('http_pipeline')
+    const response = result instanceof Response ? result : responseOf(result, request.method)
+    if (isLast || isStopping() || openFiles.isNearLimit()) response.headers.set('connection', 'close')
+    return response
   }
 
   const open = () =>
@@ -116,6 +132,15 @@ export function serveHttp(options: HttpOptions): HttpDoor {
   const server = orStartError(open, host, port)
   const address = `${host.includes(':') ? `[${host}]` : host}:${server.port}`
   return { url: `http://${address}`, port: server.port ?? port, close: () => closeWithin(server, CLOSE_MS) }
+}
+
+/** A request, with what its head says. */
+type Asked = {
+  readonly request: Request
+  readonly path: string
+  readonly called: ApiPath | undefined
+  readonly address: string
+  readonly isPage: boolean
 }
 
 /** A request that never ends, half a body or a stream that nobody reads, must not hold up the end. */

@@ -45,6 +45,8 @@ export const refusalReasons = [
   'full',
   'open_files',
   'url_length',
+  'address_full',
+  'host',
   'origin',
   'bad_request',
   'bad_parameter',
@@ -61,6 +63,8 @@ export type RefusalReason = (typeof refusalReasons)[number]
 /** Limits that a client can run into. */
 export const limitNames = [
   'connections',
+  'connections_per_address',
+  'connection_rate',
   'message_bytes',
   'depth',
   'message_rate',
@@ -73,11 +77,16 @@ export const limitNames = [
   'dedup_bytes',
   'redis_held_bytes',
   'telemetry_connections',
+  'telemetry_connections_per_address',
   'api_requests',
+  'api_requests_per_address',
   'api_streams',
+  'api_streams_per_address',
   'api_rate',
   'open_files',
   'url_length',
+  'http_rate',
+  'http_pipeline',
 ] as const
 
 /** A limit that a client can run into. */

@@ -12,19 +12,22 @@ import type { Maybe } from '../kit/maybe.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { listenError } from '../kit/start-error.ts'
 import type { Turns } from '../kit/turns.ts'
+import type { Rate } from '../limits/bucket.ts'
+import type { Peers } from '../peers/peers.ts'
 import type { PublishToTopic, Transport } from '../state/transport.ts'
 import { readHandshake } from './handshake.ts'
 import { createTransport } from './transport.ts'
-import { refusalOfUpgrade, responseTo, saidBy, type UpgradeRefusal, upgrade } from './upgrade.ts'
+import { createRefuse, createUpgrades, saidBy, upgrade } from './upgrade.ts'
 
 /** What the door goes by. */
 export type BusDoorOptions = {
   readonly host: string
   readonly port: number
   readonly maxConnections: number
+  readonly maxConnectionsPerAddress: number
+  readonly connectionRate: Rate | null
   readonly maxMessageBytes: number
   readonly cutBytes: number
-  readonly origins: readonly string[]
   readonly tokenInQuery: boolean
 }
 
@@ -38,6 +41,7 @@ export type BusDoorDeps = {
   readonly admission: Admission
   readonly receive: Receive
   readonly turns: Turns
+  readonly peers: Peers
   /** True while nobody new is let in. */
   readonly isDraining: () => boolean
 }
@@ -60,6 +64,9 @@ export type BusDoor = {
 /** What hangs on a socket: what its handshake said, and from its admission on what it sends. */
 type SocketData = {
   readonly handshake: Arrival | CodedError
+  readonly address: string
+  /** Says that it has ended. */
+  uncount: () => void
   intake: Intake | undefined
   /** What it sends while its session is looked for. */
   early: (string | Buffer)[] | undefined
@@ -76,37 +83,39 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
   const { metrics, logger, frames, admission, receive } = deps
   const sockets = new Set<ServerWebSocket<SocketData>>()
 
-  const refuse = (refusal: UpgradeRefusal) => {
-    const { reason, status } = refusal
-    metrics.refuseConnection(reason)
-    if (reason === 'full') metrics.limit('connections')
-    if (reason === 'open_files') metrics.limit('open_files')
-    logger.info({ event: 'connection_refused', reason, status })
-    return responseTo(refusal)
-  }
-
-  const upgradeOptions = {
-    ...options,
+  const refuse = createRefuse(metrics, logger)
+  const upgrades = createUpgrades({
     door: 'a WebSocket bus',
+    peers: deps.peers,
+    rate: options.connectionRate,
+    most: { all: options.maxConnections, perAddress: options.maxConnectionsPerAddress },
+    limits: { all: 'connections', perAddress: 'connections_per_address' },
+    size: () => sockets.size,
     isDraining: deps.isDraining,
-    isFull: () => sockets.size >= options.maxConnections,
-  }
-  const fetch = (request: Request, server: Server<SocketData>): Maybe<Response | undefined> =>
-    deps.turns.take(() => {
+    now: deps.clock.monotonic,
+  })
+  const fetch = (request: Request, server: Server<SocketData>): Maybe<Response | undefined> => {
+    const address = deps.peers.clientAddress(server.requestIP(request)?.address ?? '', request.headers)
+    const tooMany = upgrades.refusalByRate(address)
+    if (tooMany !== undefined) return refuse(tooMany, address)
+    return deps.turns.take(() => {
       // Whoever has gone while it waited is no bad request.
       if (request.signal.aborted) return undefined
       const refusal =
-        refusalOfUpgrade(request, upgradeOptions) ??
-        upgrade(
-          server,
-          request,
-          { handshake: handshakeOf(request), intake: undefined, early: undefined },
-          deps.versions,
-        )
-      return refusal && refuse(refusal)
+        upgrades.refusalOf(request, address) ?? upgrade(server, request, dataOf(request, address), deps.versions)
+      return refusal && refuse(refusal, address)
     })
-  const handshakeOf = ({ url, headers }: Request): Arrival | CodedError =>
-    saidBy(() => readHandshake(new URL(url), headers, { ...options, versions: deps.versions }))
+  }
+  const dataOf = ({ url, headers }: Request, address: string): SocketData => ({
+    handshake: saidBy(() => ({
+      ...readHandshake(new URL(url), headers, { ...options, versions: deps.versions }),
+      address,
+    })),
+    address,
+    uncount: () => {},
+    intake: undefined,
+    early: undefined,
+  })
 
   const publish: PublishToTopic = (topic, text) => server.publish(topic, text) > 0
 
@@ -124,7 +133,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
           ? 'client_id_in_use'
           : 'unauthenticated',
     )
-    logger.info({ event: 'connection_refused', code: refused.error.code })
+    logger.info({ event: 'connection_refused', code: refused.error.code, address: socket.data.address })
     socket.sendText(frames.error(null, undefined, refused.error))
     socket.close(code, reason)
   }
@@ -201,6 +210,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
         perMessageDeflate: false,
         open(socket) {
           sockets.add(socket)
+          socket.data.uncount = upgrades.add(socket.data.address)
           const { handshake } = socket.data
           const transport = createTransport(socket, metrics, publish)
           const recalled = handshake instanceof CodedError ? undefined : admission.recall(handshake)
@@ -215,6 +225,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
         ping: (socket) => heard(socket),
         close(socket) {
           sockets.delete(socket)
+          socket.data.uncount()
           if (socket.data.intake !== undefined) admission.depart(socket.data.intake.client)
         },
       },

@@ -21,7 +21,6 @@ import type { Filter } from '../telemetry/topics.ts'
 /** What the doorkeeper goes by. */
 export type HandshakeOptions = {
   readonly tokenInQuery: boolean
-  readonly origins: readonly string[]
   readonly versions: ProtocolVersions
 }
 
@@ -46,13 +45,6 @@ export function faultOfUpgrade({ headers, url }: Request): string | undefined {
   if (headers.has('transfer-encoding') || (headers.get('content-length') ?? '0') !== '0')
     return 'An upgrade has no body.'
   return undefined
-}
-
-/** True for a browser's page that may connect: none, the Host's own name on any port, and those of the settings. */
-export function isOriginAllowed(origin: string | null, host: string | null, allowed: readonly string[]): boolean {
-  if (origin === null || allowed.includes('*') || allowed.includes(origin)) return true
-  const own = URL.parse(`http://${host ?? ''}`)?.hostname
-  return own !== undefined && own !== '' && URL.parse(origin)?.hostname === own
 }
 
 /** The subprotocol that is chosen of those offered: one that this bus speaks, never a token or a session. */

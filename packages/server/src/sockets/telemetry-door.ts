@@ -18,21 +18,24 @@ import { type Clock, isoTime } from '../kit/clock.ts'
 import type { Logger } from '../kit/logger.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { listenError } from '../kit/start-error.ts'
+import type { Rate } from '../limits/bucket.ts'
+import type { Peers } from '../peers/peers.ts'
 import type { Listener, Listeners } from '../state/listeners.ts'
 import type { PublishToTopic } from '../state/transport.ts'
 import { topicsOf } from '../telemetry/topics.ts'
 import { type ListenerArrival, readListenerHandshake } from './handshake.ts'
 import { createTransport } from './transport.ts'
-import { refusalOfUpgrade, responseTo, saidBy, type UpgradeRefusal, upgrade } from './upgrade.ts'
+import { createRefuse, createUpgrades, saidBy, upgrade } from './upgrade.ts'
 
 /** What the door goes by. */
 export type TelemetryDoorOptions = {
   readonly telemetryHost: string
   readonly telemetryPort: number
   readonly telemetryMaxConnections: number
+  readonly telemetryMaxConnectionsPerAddress: number
+  readonly connectionRate: Rate | null
   readonly telemetryBufferBytes: number
   readonly maxMessageBytes: number
-  readonly origins: readonly string[]
   readonly tokenInQuery: boolean
 }
 
@@ -46,6 +49,7 @@ export type TelemetryDoorDeps = {
   readonly listeners: Listeners
   readonly toListeners: ToListeners
   readonly receive: ListenerReceive
+  readonly peers: Peers
   /** What every welcome says. */
   readonly greeting: () => Pick<TelemetryWelcome, 'node' | 'bus' | 'versions' | 'limits' | 'heartbeat_ms'>
   /** Throws `Refused` where a token is wrong, or whoever brings it may not listen. */
@@ -66,7 +70,13 @@ export type TelemetryDoor = {
   close(): Promise<void>
 }
 
-type SocketData = { readonly handshake: ListenerArrival | CodedError; intake: ListenerIntake | undefined }
+type SocketData = {
+  readonly handshake: ListenerArrival | CodedError
+  readonly address: string
+  /** Says that it has ended. */
+  uncount: () => void
+  intake: ListenerIntake | undefined
+}
 
 /** A frame of up to four times the limit reaches us and is refused with a reply; a longer one ends the connection (1009). */
 const OVERSIZE = 4
@@ -80,28 +90,31 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
   const { metrics, logger, frames, listeners, toListeners, receive, clock } = deps
   const sockets = new Set<ServerWebSocket<SocketData>>()
 
-  const refuse = (refusal: UpgradeRefusal) => {
-    const { reason, status } = refusal
-    metrics.refuseConnection(reason)
-    if (reason === 'full') metrics.limit('telemetry_connections')
-    if (reason === 'open_files') metrics.limit('open_files')
-    logger.info({ event: 'connection_refused', door: 'telemetry', reason, status })
-    return responseTo(refusal)
-  }
-  const upgradeOptions = {
-    ...options,
+  const refuse = createRefuse(metrics, logger, { door: 'telemetry' })
+  const upgrades = createUpgrades({
     door: 'the telemetry server of a WebSocket bus',
+    peers: deps.peers,
+    rate: options.connectionRate,
+    most: { all: options.telemetryMaxConnections, perAddress: options.telemetryMaxConnectionsPerAddress },
+    limits: { all: 'telemetry_connections', perAddress: 'telemetry_connections_per_address' },
+    size: () => sockets.size,
     isDraining: deps.isDraining,
-    isFull: () => sockets.size >= options.telemetryMaxConnections,
-  }
+    now: clock.monotonic,
+  })
   const fetch = (request: Request, server: Server<SocketData>): Response | undefined => {
+    const address = deps.peers.clientAddress(server.requestIP(request)?.address ?? '', request.headers)
     const refusal =
-      refusalOfUpgrade(request, upgradeOptions) ??
-      upgrade(server, request, { handshake: handshakeOf(request), intake: undefined }, deps.versions)
-    return refusal && refuse(refusal)
+      upgrades.refusalByRate(address) ??
+      upgrades.refusalOf(request, address) ??
+      upgrade(server, request, dataOf(request, address), deps.versions)
+    return refusal && refuse(refusal, address)
   }
-  const handshakeOf = ({ url, headers }: Request): ListenerArrival | CodedError =>
-    saidBy(() => readListenerHandshake(new URL(url), headers, { ...options, versions: deps.versions }))
+  const dataOf = ({ url, headers }: Request, address: string): SocketData => ({
+    handshake: saidBy(() => readListenerHandshake(new URL(url), headers, { ...options, versions: deps.versions })),
+    address,
+    uncount: () => {},
+    intake: undefined,
+  })
 
   const publish: PublishToTopic = (topic, text) => server.publish(topic, text) > 0
 
@@ -129,7 +142,8 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
     toListeners.toListener(listener, frames.notice(welcomeOf(listener, handshake)))
     toListeners.listen(listener)
     socket.data.intake = createListenerIntake(listener)
-    logger.info({ event: 'listener_connected', client_id: id, client_type: listener.profile.clientType })
+    const { address } = socket.data
+    logger.info({ event: 'listener_connected', client_id: id, client_type: listener.profile.clientType, address })
   }
   const welcomeOf = ({ id, profile, connectedAt }: Listener, { filter }: ListenerArrival): TelemetryWelcome => {
     const { clientType, screenName, avatar, personality } = profile
@@ -159,7 +173,8 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
 
   const turnAway = (socket: ServerWebSocket<SocketData>, { error, close }: Refused) => {
     metrics.refuseConnection(refusalReasons[close as keyof typeof refusalReasons] ?? 'unauthenticated')
-    logger.info({ event: 'connection_refused', door: 'telemetry', code: error.code })
+    const { address } = socket.data
+    logger.info({ event: 'connection_refused', door: 'telemetry', code: error.code, address })
     socket.sendText(frames.error(null, undefined, error))
     end(socket, close)
   }
@@ -204,6 +219,7 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
         perMessageDeflate: false,
         open(socket) {
           sockets.add(socket)
+          socket.data.uncount = upgrades.add(socket.data.address)
           guard(socket, () => admit(socket))
         },
         message(socket, frame) {
@@ -218,6 +234,7 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
         ping: heard,
         close(socket) {
           sockets.delete(socket)
+          socket.data.uncount()
           const listener = socket.data.intake?.listener
           if (listener === undefined) return
           toListeners.gone(listener)

@@ -1,56 +1,145 @@
-/** The upgrade, the same at each door: what is refused before it (protocol §1), and what is told behind it, so that a browser can read why. */
+/** The upgrade, the same at each port: what is refused before it (docs/protocol.md#connecting), and what is told behind it, so that a browser can read why. */
 import { CodedError, type ProtocolVersions } from '@arqonbus/protocol'
-import type { RefusalReason } from '../kit/metric-labels.ts'
+import type { Logger } from '../kit/logger.ts'
+import type { LimitName, RefusalReason } from '../kit/metric-labels.ts'
+import type { Metrics } from '../kit/metrics.ts'
 import { openFiles } from '../kit/system-limits.ts'
-import { chooseSubprotocol, faultOfUpgrade, isOriginAllowed, offeredIn } from './handshake.ts'
+import type { Rate } from '../limits/bucket.ts'
+import { createAddressCount, createAddressRate } from '../limits/per-address.ts'
+import { HOST_SETTING, shownHost } from '../peers/hosts.ts'
+import { ORIGIN_SETTING, shownOrigin } from '../peers/origins.ts'
+import type { Peers } from '../peers/peers.ts'
+import { chooseSubprotocol, faultOfUpgrade, offeredIn } from './handshake.ts'
 
-/** What a door goes by. */
+/** What upgrades at one port are checked with. */
 export type UpgradeOptions = {
   /** What listens here, in words. */
   readonly door: string
-  readonly origins: readonly string[]
-  /** True while nobody new is let in. */
+  readonly peers: Peers
+  /** New connections of one address. */
+  readonly rate: Rate | null
+  /** Open connections of all, and of one address, each with the name of its limit. */
+  readonly most: { readonly all: number; readonly perAddress: number }
+  readonly limits: { readonly all: LimitName; readonly perAddress: LimitName }
+  /** Open connections. */
+  readonly size: () => number
   readonly isDraining: () => boolean
-  /** True where there are as many connections as there may be. */
-  readonly isFull: () => boolean
+  readonly now: () => number
 }
 
 /** A refusal. */
 export type UpgradeRefusal = {
   readonly reason: RefusalReason
   readonly status: number
-  readonly text: string
+  /** What goes into the answer: a text, or an error with its code. */
+  readonly body: string | CodedError
   readonly headers?: Record<string, string>
+  /** The limit that was reached. */
+  readonly limit?: LimitName
+  /** What the log says beside the reason. */
+  readonly details?: Record<string, unknown>
+}
+
+/** Decides about upgrades. */
+export type Upgrades = {
+  /** Counts a request of an address, and refuses it where these are too many. Called for each, before it waits for its turn. */
+  refusalByRate(address: string): UpgradeRefusal | undefined
+  /** Why a request is refused; undefined where it may be upgraded. */
+  refusalOf(request: Request, address: string): UpgradeRefusal | undefined
+  /** A connection of this address is open; returns what says that it has ended. */
+  add(address: string): () => void
 }
 
 const RETRY_LATER = { 'retry-after': '5' }
+const RETRY_AFTER_MS = 5000
 
-/** Why a request is refused; undefined where it may be upgraded. */
-export function refusalOfUpgrade(request: Request, options: UpgradeOptions): UpgradeRefusal | undefined {
-  const { headers } = request
-  if (headers.get('upgrade')?.toLowerCase() !== 'websocket') {
-    const text = `This is ${options.door}: connect with ws://.`
-    return { reason: 'bad_request', status: 426, text, headers: { upgrade: 'websocket' } }
+/** Makes it. */
+export function createUpgrades(options: UpgradeOptions): Upgrades {
+  const { peers, rate, most, limits } = options
+  const takeOf = createAddressRate(rate, options.now)
+  const connectionsOf = createAddressCount()
+
+  const refusalByCount = (address: string): UpgradeRefusal | undefined => {
+    if (options.size() >= most.all)
+      return { reason: 'full', status: 503, body: 'The bus is full.', headers: RETRY_LATER, limit: limits.all }
+    if (connectionsOf.of(address) >= most.perAddress)
+      return rateLimited('address_full', limits.perAddress, { most: most.perAddress }, RETRY_AFTER_MS)
+    if (!openFiles.isNearLimit()) return undefined
+    const body = 'The bus is near its limit of open files: raise that (ulimit -n, LimitNOFILE=).'
+    return { reason: 'open_files', status: 503, body, headers: RETRY_LATER, limit: 'open_files' }
   }
-  const fault = faultOfUpgrade(request)
-  if (fault !== undefined) return { reason: 'bad_request', status: 400, text: fault }
-  if (!isOriginAllowed(headers.get('origin'), headers.get('host'), options.origins)) {
-    const text = 'This origin may not connect: the setting ORIGINS lists those that may.'
-    return { reason: 'origin', status: 403, text }
+
+  return {
+    refusalByRate(address) {
+      const waitMs = takeOf(address)
+      if (waitMs === undefined) return undefined
+      return rateLimited('rate', 'connection_rate', { per_second: rate!.perSecond }, waitMs)
+    },
+    refusalOf(request, address) {
+      return (
+        refusalOfHead(request, options.door) ??
+        refusalOfPeer(request.headers, peers) ??
+        (options.isDraining()
+          ? { reason: 'draining', status: 503, body: 'The bus is shutting down.', headers: RETRY_LATER }
+          : refusalByCount(address))
+      )
+    },
+    add: connectionsOf.add,
   }
-  if (options.isDraining())
-    return { reason: 'draining', status: 503, text: 'The bus is shutting down.', headers: RETRY_LATER }
-  if (options.isFull()) return { reason: 'full', status: 503, text: 'The bus is full.', headers: RETRY_LATER }
-  if (openFiles.isNearLimit()) {
-    const text = 'The bus is near its limit of open files: raise that (ulimit -n, LimitNOFILE=).'
-    return { reason: 'open_files', status: 503, text, headers: RETRY_LATER }
-  }
-  return undefined
 }
 
-/** The answer to what is refused. Its connection is closed: kept for a further request, it would hold a descriptor that others need. */
-export const responseTo = ({ status, text, headers }: UpgradeRefusal): Response =>
-  new Response(`${text}\n`, { status, headers: { connection: 'close', ...headers } })
+/** What is no upgrade. */
+function refusalOfHead(request: Request, door: string): UpgradeRefusal | undefined {
+  if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') {
+    const body = `This is ${door}: connect with ws://.`
+    return { reason: 'bad_request', status: 426, body, headers: { upgrade: 'websocket' } }
+  }
+  const fault = faultOfUpgrade(request)
+  return fault === undefined ? undefined : { reason: 'bad_request', status: 400, body: fault }
+}
+
+/** A name that is not the server's, or a page of another origin. */
+function refusalOfPeer(headers: Headers, peers: Peers): UpgradeRefusal | undefined {
+  const host = headers.get('host') ?? ''
+  if (!peers.isHostAllowed(host)) {
+    const details = { host: shownHost(host), setting: HOST_SETTING }
+    return { reason: 'host', status: 421, body: new CodedError('host_not_allowed', details), details }
+  }
+  if (peers.mayCall(headers, false)) return undefined
+  const details = { origin: shownOrigin(headers), setting: ORIGIN_SETTING }
+  const expected = `an origin that may connect: ${ORIGIN_SETTING} lists them`
+  const body = new CodedError('forbidden', { path: '/headers/origin', expected, ...details })
+  return { reason: 'origin', status: 403, body, details }
+}
+
+function rateLimited(
+  reason: RefusalReason,
+  limit: LimitName,
+  bound: Record<string, number>,
+  waitMs: number,
+): UpgradeRefusal {
+  const headers = { 'retry-after': String(Math.ceil(waitMs / 1000)) }
+  return { reason, status: 429, body: new CodedError('rate_limited', { limit, ...bound }, waitMs), headers, limit }
+}
+
+/** Counts and logs a refusal, and makes the answer to it. */
+export const createRefuse =
+  (metrics: Metrics, logger: Logger, labels: { readonly door?: string } = {}) =>
+  ({ reason, status, body, headers, limit, details }: UpgradeRefusal, address: string): Response => {
+    metrics.refuseConnection(reason)
+    if (limit !== undefined) metrics.limit(limit)
+    logger.info({ event: 'connection_refused', ...labels, reason, status, address, ...details })
+    const isText = typeof body === 'string'
+    return new Response(isText ? `${body}\n` : `${JSON.stringify({ error: body.body() })}\n`, {
+      status,
+      headers: {
+        // Kept for a further request, a connection would hold a descriptor that others need, and bring requests without end.
+        connection: 'close',
+        ...(!isText && { 'content-type': 'application/json; charset=utf-8' }),
+        ...headers,
+      },
+    })
+  }
 
 /** Upgrades a request; a refusal where it is no proper one. */
 export function upgrade<Data>(
@@ -63,7 +152,7 @@ export function upgrade<Data>(
   // Without a header of ours Bun answers with the first that was offered, which may be a token; an empty one is left out.
   const answer = { data, headers: { 'sec-websocket-protocol': chosen ?? '' } }
   if (server.upgrade(request, answer)) return undefined
-  return { reason: 'bad_request', status: 400, text: 'This is no proper WebSocket upgrade.' }
+  return { reason: 'bad_request', status: 400, body: 'This is no proper WebSocket upgrade.' }
 }
 
 /** What a request says, or what is wrong with its parameters: that is told after the upgrade. */

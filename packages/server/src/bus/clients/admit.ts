@@ -31,6 +31,8 @@ export type Arrival = {
   readonly isResumingLive: boolean
   readonly token: string | undefined
   readonly session: string | undefined
+  /** Where it comes from, for the log; undefined where nobody knows. */
+  readonly address?: string
 }
 
 /** A connection that is not let in: the error is told, then the close code. */
@@ -207,6 +209,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
         client_id: id,
         client_type: client.profile.clientType,
         resumed: isResumed,
+        address: arrival.address,
       })
       deps.watcher.connected(client, isResumed)
       const welcomed = then(joinOrDepart(client, wanted), (failed) => {

@@ -4,40 +4,33 @@
  * Here is what HTTP brings with it: paths and methods, origins, and how many may call at once. What a call does is in `calls.ts`.
  */
 import { CodedError } from '@arqonbus/protocol'
-import type { Clock } from '../../kit/clock.ts'
-import type { LimitName } from '../../kit/metric-labels.ts'
+import type { Logger } from '../../kit/logger.ts'
 import type { Metrics } from '../../kit/metrics.ts'
-import { openFiles } from '../../kit/system-limits.ts'
-import { type Bucket, type Rate, takeFrom, waitMs } from '../../limits/bucket.ts'
+import { ORIGIN_SETTING, shownOrigin } from '../../peers/origins.ts'
+import type { MayCall } from '../../peers/peers.ts'
 import { type Answer, methodNotAllowed, refusal } from '../answer.ts'
 import { createRouter } from '../router.ts'
 import type { Calls, Exchange } from './calls.ts'
 import { readCredentials } from './credentials.ts'
 import { type Endpoint, endpoints } from './endpoints.ts'
+import { type CallLimitDeps, type CallLimitSettings, createCallLimits } from './limits.ts'
 import { originHeaders, preflight } from './origins.ts'
-import { createMemory, networkOf } from './rates.ts'
 
 /** The limits of all calls together. */
-export type ApiLimits = {
+export type ApiLimits = CallLimitSettings & {
   /** The longest body. */
   readonly maxMessageBytes: number
-  /** Requests under way. */
-  readonly apiRequests: number
-  readonly apiStreams: number
-  /** Requests from one address. */
-  readonly apiRate: Rate | null
   readonly tokenInQuery: boolean
 }
 
 /** What the API needs. */
-export type ApiDeps = {
+export type ApiDeps = CallLimitDeps & {
   readonly limits: ApiLimits
-  readonly clock: Clock
   readonly metrics: Pick<Metrics, 'limit'>
+  readonly logger: Pick<Logger, 'info'>
   readonly calls: Calls
-  readonly streams: { readonly size: number }
-  /** Whether a page of that origin may call, by the rule for sockets. */
-  readonly isOriginAllowed: (origin: string | null, host: string | null) => boolean
+  /** Whether a page may have caused this request, by the rule for sockets. */
+  readonly mayCall: MayCall
 }
 
 /** A path of the API. */
@@ -51,35 +44,10 @@ export type ApiPath = {
 /** The API: finds a path of its own. */
 export type Api = (path: string) => ApiPath | undefined
 
-const RETRY_AFTER_MS = 1000
-
 /** Makes it. */
-export function createApi({ limits, clock, metrics, calls, streams, isOriginAllowed }: ApiDeps): Api {
-  const { apiRate } = limits
-  const addressRates = createMemory<Bucket>(() => ({ tokens: apiRate?.burst ?? 0, at: clock.monotonic() }))
-  let underway = 0
-
-  const checkMost = (limit: LimitName, count: number, most: number) => {
-    if (count < most) return
-    metrics.limit(limit)
-    throw new CodedError('rate_limited', { limit, most }, RETRY_AFTER_MS)
-  }
-
-  /** A stream keeps its connection, and so one of the open files. */
-  const checkStreams = () => {
-    checkMost('api_streams', streams.size, limits.apiStreams)
-    if (!openFiles.isNearLimit()) return
-    metrics.limit('open_files')
-    throw new CodedError('rate_limited', { limit: 'open_files' }, RETRY_AFTER_MS)
-  }
-
-  const checkAddress = (exchange: Exchange) => {
-    if (apiRate === null) return
-    const bucket = addressRates(networkOf(exchange.address()))
-    if (takeFrom(bucket, apiRate, clock.monotonic())) return
-    metrics.limit('api_rate')
-    throw new CodedError('rate_limited', { limit: 'api_rate', per_second: apiRate.perSecond }, waitMs(bucket, apiRate))
-  }
+export function createApi(deps: ApiDeps): Api {
+  const { limits, metrics, logger, calls, mayCall } = deps
+  const callLimits = createCallLimits(deps)
 
   /** Before it is read: nobody holds memory for what is refused anyway. */
   const checkLength = ({ headers }: Request) => {
@@ -89,13 +57,12 @@ export function createApi({ limits, clock, metrics, calls, streams, isOriginAllo
 
   /** Within the limits of requests. What is no coded error is for the door. */
   const admit = async (endpoint: Endpoint, params: Params, exchange: Exchange): Promise<Answer | Response> => {
-    const { request } = exchange
-    underway++
+    const { request, address } = exchange
+    const end = callLimits.begin(address)
     try {
-      checkAddress(exchange)
+      callLimits.check(address)
       checkLength(request)
-      checkMost('api_requests', underway - 1, limits.apiRequests)
-      if (endpoint.kind === 'stream') checkStreams()
+      if (endpoint.kind === 'stream') callLimits.checkStream(address)
       const query = queryOf(request.url)
       const credentials = readCredentials(request.headers, query, limits.tokenInQuery)
       return await calls(endpoint, { exchange, params, query, credentials })
@@ -104,18 +71,25 @@ export function createApi({ limits, clock, metrics, calls, streams, isOriginAllo
       if (problem.code === 'message_too_large') metrics.limit('message_bytes')
       return refusal(problem)
     } finally {
-      underway--
+      end()
     }
   }
 
   const answer = async (methods: Methods, params: Params, exchange: Exchange): Promise<Answer | Response> => {
     const { method, headers } = exchange.request
-    const origin = headers.get('origin')
-    if (origin !== null && !isOriginAllowed(origin, headers.get('host')))
-      return refusal(new CodedError('forbidden', { path: '/headers/origin', expected: 'an origin that may call' }))
     const endpoint = methods.byName.get(method)
+    const isReading = endpoint === undefined || (endpoint.method === 'GET' && endpoint.kind !== 'stream')
+    if (!mayCall(headers, isReading)) return refuseForeign(methods.route, exchange)
     const given = endpoint === undefined ? withoutEndpoint(method, methods) : await admit(endpoint, params, exchange)
+    const origin = headers.get('origin')
     return origin === null ? given : withHeaders(given, originHeaders(origin))
+  }
+
+  const refuseForeign = (route: string, { request, address }: Exchange): Answer => {
+    const origin = shownOrigin(request.headers)
+    logger.info({ event: 'http_refused', reason: 'origin', origin, setting: ORIGIN_SETTING, route, address })
+    const expected = `an origin that may call: ${ORIGIN_SETTING} lists them`
+    return refusal(new CodedError('forbidden', { path: '/headers/origin', expected, setting: ORIGIN_SETTING }))
   }
 
   const router = createRouter(byPath(endpoints))

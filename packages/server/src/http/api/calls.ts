@@ -5,18 +5,20 @@ import { CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Admission } from '../../bus/clients/admit.ts'
 import type { AdmitGuest, Credentials } from '../../bus/clients/guests.ts'
 import { createIntake, type Receive } from '../../bus/receive/receive.ts'
+import { networkOf } from '../../kit/address.ts'
 import type { Clock } from '../../kit/clock.ts'
-import type { Maybe } from '../../kit/maybe.ts'
-import { fullBucket, type Rate } from '../../limits/bucket.ts'
+import { type Maybe, then } from '../../kit/maybe.ts'
+import { type Bucket, fullBucket, type Rate } from '../../limits/bucket.ts'
+import { createMemory } from '../../limits/per-address.ts'
 import { type Answer, jsonText } from '../answer.ts'
 import type { Streams } from '../streams/streams.ts'
 import { createBodyReader } from './body.ts'
 import { takeOne, wrong } from './credentials.ts'
 import type { Endpoint } from './endpoints.ts'
 import { commandFrame, messageFrame } from './frames.ts'
+import { createLists } from './lists.ts'
 import { openapiText } from './openapi.ts'
 import { parametersIn } from './query.ts'
-import { type ClientBuckets, createMemory, networkOf } from './rates.ts'
 import { Slot } from './slot.ts'
 
 /** What calls need. */
@@ -26,6 +28,8 @@ export type CallsDeps = {
     readonly maxDepth: number
     readonly apiBodyTimeoutMs: number
     readonly rateLimit: Rate | null
+    /** How old a list may be that is the same for all who ask for it. */
+    readonly httpCacheMs: number
   }
   readonly clock: Clock
   readonly receive: Receive
@@ -38,8 +42,8 @@ export type CallsDeps = {
 /** A request, with what only its connection knows. */
 export type Exchange = {
   readonly request: Request
-  /** Where it comes from. */
-  readonly address: () => string
+  /** The address of the client. */
+  readonly address: string
   /** The connection may be silent from now on, for as long as it takes. */
   readonly keepOpen: () => void
 }
@@ -56,6 +60,9 @@ export type Call = {
 /** Does what is called for; throws coded errors. */
 export type Calls = (endpoint: Endpoint, call: Call) => Maybe<Answer | Response>
 
+/** The rates of one client, as if its calls came by one connection. */
+type ClientBuckets = { readonly rate: Bucket | undefined; readonly commandRates: Map<string, Bucket> }
+
 /** Writes the frame of a call, in the name of its client. */
 type FrameFrom = (clientId: string, now: number) => string
 
@@ -68,12 +75,12 @@ export function createCalls(deps: CallsDeps): Calls {
     commandRates: new Map(),
   }))
 
-  /** Has the bus take a frame of a guest, as if it came by a connection of its own, and answers what it answers. */
+  /** Passes a frame of a guest to the bus, as if it came by a connection of its own, and returns what the bus answers. */
   const ask = (call: Call, frameFrom: FrameFrom): Maybe<Answer> => {
     const { credentials, exchange } = call
     const slot = new Slot()
     const client = deps.admitGuest(credentials, slot)
-    const buckets = clientRates(credentials.clientId ?? `@${networkOf(exchange.address())}`)
+    const buckets = clientRates(credentials.clientId ?? `@${networkOf(exchange.address)}`)
     const intake = createIntake(client)
     intake.rate = buckets.rate
     intake.commandRates = buckets.commandRates
@@ -90,18 +97,30 @@ export function createCalls(deps: CallsDeps): Calls {
     return recalled === undefined ? ask(call, frameFrom) : recalled.then(() => ask(call, frameFrom))
   }
 
+  const lists = createLists(limits.httpCacheMs, clock.monotonic)
+
+  /** A caller reads what it wrote: lists from before are forgotten. */
+  const change = (call: Call, frameFrom: FrameFrom): Maybe<Answer> =>
+    then(askInSession(call, frameFrom), (answer) => {
+      lists.forget()
+      return answer
+    })
+
   const publish = async (call: Call): Promise<Answer> => {
     const { room = '', channel = '' } = call.params
     refuseLeftovers(call.query)
     const body = await readBody(call.exchange.request)
     const isNamed = call.credentials.clientId !== undefined
     const { maxDepth } = limits
-    return askInSession(call, (from, now) => messageFrame(body, { room, channel, from }, { now, isNamed, maxDepth }))
+    return change(call, (from, now) => messageFrame(body, { room, channel, from }, { now, isNamed, maxDepth }))
   }
 
-  const query = (call: Call, { command }: Endpoint & { kind: 'query' }): Maybe<Answer> => {
+  const query = (call: Call, { command, isShared }: Endpoint & { kind: 'query' }): Maybe<Answer> => {
     const parameters = parametersIn(call.query, command, call.params)
-    return askInSession(call, (from, now) => commandFrame(command.name, parameters, from, now))
+    const compute = () => askInSession(call, (from, now) => commandFrame(command.name, parameters, from, now))
+    return isShared && isAnonymous(call.credentials)
+      ? lists.answer(`${command.name} ${parameters}`, compute)
+      : compute()
   }
 
   const command = async (call: Call, { command }: Endpoint & { kind: 'command' }): Promise<Answer> => {
@@ -109,7 +128,7 @@ export function createCalls(deps: CallsDeps): Calls {
     const body = await readBody(call.exchange.request)
     const parameters = body.trim() === '' ? '{}' : body
     // What is no JSON goes to its reader by itself, who says where it is wrong.
-    return askInSession(call, (from, now) =>
+    return change(call, (from, now) =>
       isJson(parameters) ? commandFrame(command.name, parameters, from, now) : parameters,
     )
   }
@@ -125,7 +144,7 @@ export function createCalls(deps: CallsDeps): Calls {
     // A browser that comes back asks for the same address, with what it got last in the header.
     const last = headers.get('last-event-id') || undefined
     const from = last === undefined ? { since, sinceId } : { since: last, sinceId: undefined }
-    const body = await deps.streams.open({ credentials, room, channel, ...from, signal })
+    const body = await deps.streams.open({ credentials, room, channel, ...from, signal, address: exchange.address })
     exchange.keepOpen()
     return new Response(body, { headers: STREAM_HEADERS })
   }
@@ -145,6 +164,9 @@ export function createCalls(deps: CallsDeps): Calls {
     }
   }
 }
+
+const isAnonymous = ({ clientId, token, session }: Credentials): boolean =>
+  clientId === undefined && token === undefined && session === undefined
 
 const STREAM_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',

@@ -20,8 +20,8 @@ export type Endpoint = {
   readonly errors: readonly ErrorCode[]
 } & (
   | { readonly kind: 'publish' | 'stream' | 'openapi' }
-  /** A command, with its parameters in the query. */
-  | { readonly kind: 'query'; readonly command: CommandShape }
+  /** A command, with its parameters in the query; `isShared` where all callers without credentials get the same result. */
+  | { readonly kind: 'query'; readonly command: CommandShape; readonly isShared: boolean }
   /** A command, with its parameters in the body. */
   | { readonly kind: 'command'; readonly command: CommandShape }
 )
@@ -37,6 +37,7 @@ export const everywhere: readonly ErrorCode[] = [
   'unauthenticated',
   'forbidden',
   'client_id_in_use',
+  'host_not_allowed',
   'rate_limited',
   'internal_error',
   'shutting_down',
@@ -56,13 +57,14 @@ const ofCommand = (command: CommandShape): Pick<Endpoint, 'summary' | 'notes' | 
   errors: command.errors,
 })
 
-const query = (name: string, path: string, command: CommandShape): Endpoint => ({
+const query = (name: string, path: string, command: CommandShape, isShared = false): Endpoint => ({
   ...ofCommand(command),
   kind: 'query',
   name,
   method: 'GET',
   path,
   command,
+  isShared,
 })
 
 const publish: Endpoint = {
@@ -125,7 +127,7 @@ const openapi: Endpoint = {
   path: '/openapi.json',
   summary: 'Describes this API as an OpenAPI document.',
   notes: [],
-  errors: ['forbidden', 'rate_limited'],
+  errors: ['forbidden', 'host_not_allowed', 'rate_limited'],
 }
 
 /** Commands as such: all but those that change the connection they come by. */
@@ -148,9 +150,9 @@ export const endpoints: readonly Endpoint[] = [
   query('messages', `${CHANNEL}/messages`, commands.history),
   stream,
   query('channel', CHANNEL, commands.channel_info),
-  query('channels', `${API_BASE}/channels`, commands.list_channels),
-  query('clients', `${API_BASE}/clients`, commands.list_clients),
-  query('bus', `${API_BASE}/status`, commands.status),
+  query('channels', `${API_BASE}/channels`, commands.list_channels, true),
+  query('clients', `${API_BASE}/clients`, commands.list_clients, true),
+  query('bus', `${API_BASE}/status`, commands.status, true),
   ...asCommands,
   openapi,
 ]

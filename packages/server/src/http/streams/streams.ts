@@ -12,6 +12,7 @@ import { createIntake, type Receive } from '../../bus/receive/receive.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { Maybe } from '../../kit/maybe.ts'
 import type { Metrics } from '../../kit/metrics.ts'
+import { createAddressCount } from '../../limits/per-address.ts'
 import type { Client } from '../../state/model.ts'
 import { commandFrame } from '../api/frames.ts'
 import { event } from './event.ts'
@@ -39,11 +40,15 @@ export type StreamRequest = {
   readonly sinceId: string | undefined
   /** Ends when the reader has gone. */
   readonly signal: AbortSignal
+  /** The address of the reader. */
+  readonly address: string
 }
 
 /** The streams. */
 export type Streams = {
   readonly size: number
+  /** Those of one address. */
+  countOf(address: string): number
   /** Opens one; throws what an admission or a join is refused with. */
   open(request: StreamRequest): Promise<ReadableStream<Uint8Array>>
   /** Ends all that have not ended, without a word. */
@@ -59,9 +64,10 @@ const gapReasons = { trimmed: 'trimmed', reset: 'reset', diverged: 'lost', too_f
 export function createStreams(deps: StreamsDeps): Streams {
   const { admission, receive, clock } = deps
   const streams = new Set<Client>()
+  const byAddress = createAddressCount()
 
-  const admit = (credentials: Credentials, transport: StreamTransport): Client => {
-    const arrival = { ...credentials, profile: { clientType: 'service' as const }, joins: [], echo: true }
+  const admit = ({ credentials, address }: StreamRequest, transport: StreamTransport): Client => {
+    const arrival = { ...credentials, address, profile: { clientType: 'service' as const }, joins: [], echo: true }
     try {
       return admission.admit({ ...arrival, isResumingLive: false }, transport).client
     } catch (problem) {
@@ -105,10 +111,12 @@ export function createStreams(deps: StreamsDeps): Streams {
     get size() {
       return streams.size
     },
+    countOf: byAddress.of,
     async open(request) {
-      const { credentials, signal } = request
+      const { credentials, signal, address } = request
       await (admission.recall(credentials) as Maybe<void>)
       let client: Client | undefined
+      let uncount = () => {}
       const transport = new StreamTransport({
         ...deps,
         drained: () => client !== undefined && receive.drained(intakes.get(client)!),
@@ -118,11 +126,13 @@ export function createStreams(deps: StreamsDeps): Streams {
         gone() {
           if (client === undefined) return
           streams.delete(client)
+          uncount()
           admission.depart(client)
         },
       })
-      client = admit(credentials, transport)
+      client = admit(request, transport)
       streams.add(client)
+      uncount = byAddress.add(address)
       intakes.set(client, createIntake(client))
       try {
         await join(client, transport, request)

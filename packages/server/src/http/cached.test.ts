@@ -1,0 +1,59 @@
+import { expect, test } from 'bun:test'
+import { cached } from './cached.ts'
+
+test('a value is computed once in its time, however often it is asked for', async () => {
+  let now = 0
+  let computed = 0
+  const ask = cached(
+    1000,
+    () => now,
+    () => ++computed,
+  )
+  expect(await Promise.all(Array.from({ length: 100 }, ask))).toEqual(Array(100).fill(1))
+  now = 999
+  expect(await ask()).toBe(1)
+  now = 1000
+  expect(await ask()).toBe(2)
+})
+
+test('all who ask while a value is computed get the same one', async () => {
+  const { promise, resolve } = Promise.withResolvers<string>()
+  let computed = 0
+  const ask = cached(
+    1000,
+    () => 0,
+    () => {
+      computed++
+      return promise
+    },
+  )
+  const asked = Promise.all([ask(), ask(), ask()])
+  resolve('done')
+  expect([await asked, computed]).toEqual([['done', 'done', 'done'], 1])
+})
+
+test('a failure is for those who asked, and the next one tries again', async () => {
+  let fail = true
+  const ask = cached(
+    1000,
+    () => 0,
+    () => {
+      if (fail) throw new Error('not now')
+      return 'fine'
+    },
+  )
+  const failed = await Promise.allSettled([ask(), ask()])
+  expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  fail = false
+  expect(await ask()).toBe('fine')
+})
+
+test('without a time each is computed', async () => {
+  let computed = 0
+  const ask = cached(
+    0,
+    () => 0,
+    () => ++computed,
+  )
+  expect([await ask(), await ask()]).toEqual([1, 2])
+})

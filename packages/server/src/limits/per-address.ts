@@ -1,0 +1,60 @@
+/** Limits of one address: rates, and how much of something it has at once. */
+import { networkOf } from '../kit/address.ts'
+import { type Bucket, fullBucket, type Rate, takeFrom, waitMs } from './bucket.ts'
+
+/** So many keys are remembered; the first one goes, and begins anew when it comes back. */
+const MOST_KEYS = 10_000
+
+/** Keeps something for each of the last 10,000 keys. */
+export function createMemory<Value>(make: () => Value): (key: string) => Value {
+  const values = new Map<string, Value>()
+  return (key) => {
+    let value = values.get(key)
+    if (value === undefined) {
+      value = make()
+      if (values.size >= MOST_KEYS) values.delete(values.keys().next().value!)
+      values.set(key, value)
+    }
+    return value
+  }
+}
+
+/** Takes a token of an address; returns undefined where there was one, else the milliseconds until there is. */
+export type AddressRate = (address: string) => number | undefined
+
+/** Makes it; every address passes where the rate is off. */
+export function createAddressRate(rate: Rate | null, now: () => number): AddressRate {
+  if (rate === null) return () => undefined
+  const buckets = createMemory<Bucket>(() => fullBucket(rate, now()))
+  return (address) => {
+    const bucket = buckets(networkOf(address))
+    return takeFrom(bucket, rate, now()) ? undefined : waitMs(bucket, rate)
+  }
+}
+
+/** How many of something each address has. Addresses that have none cost nothing. */
+export type AddressCount = {
+  of(address: string): number
+  /** One more; returns what takes it away again, once. */
+  add(address: string): () => void
+}
+
+/** Nobody has any. */
+export function createAddressCount(): AddressCount {
+  const counts = new Map<string, number>()
+  return {
+    of: (address) => counts.get(networkOf(address)) ?? 0,
+    add(address) {
+      const key = networkOf(address)
+      counts.set(key, (counts.get(key) ?? 0) + 1)
+      let isThere = true
+      return () => {
+        if (!isThere) return
+        isThere = false
+        const left = counts.get(key)! - 1
+        if (left > 0) counts.set(key, left)
+        else counts.delete(key)
+      }
+    },
+  }
+}

@@ -1,0 +1,44 @@
+/** Who may ask, and as whom: what the three ports agree on about addresses, hosts and origins. */
+import { type ClientAddress, createClientAddress, createTrust } from './clients.ts'
+import { createHostRule, type IsHostAllowed } from './hosts.ts'
+import { isFromForeignPage, isNavigation, isOriginAllowed } from './origins.ts'
+
+/** The settings of peers. */
+export type PeerSettings = {
+  readonly host: string
+  readonly telemetryHost: string
+  readonly httpHost: string
+  readonly origins: readonly string[]
+  readonly allowedHosts: readonly string[]
+  readonly consoleBusUrl: string | undefined
+  readonly trustedProxies: readonly string[]
+}
+
+/** The rules for peers. */
+export type Peers = {
+  readonly clientAddress: ClientAddress
+  readonly isHostAllowed: IsHostAllowed
+  /** Whether a page may have caused this request. Of programs nothing is asked. */
+  readonly mayCall: MayCall
+}
+
+/** `isReading`: the request changes nothing, so that a link may lead to it. */
+export type MayCall = (headers: Headers, isReading: boolean) => boolean
+
+/** Makes them. */
+export function createPeers(settings: PeerSettings): Peers {
+  const { host, telemetryHost, httpHost, origins, allowedHosts, consoleBusUrl } = settings
+  return {
+    clientAddress: createClientAddress(createTrust(settings.trustedProxies)),
+    isHostAllowed: createHostRule({
+      allowedHosts,
+      listening: [host, telemetryHost, httpHost],
+      urls: [...origins, consoleBusUrl],
+    }),
+    mayCall(headers, isReading) {
+      const origin = headers.get('origin')
+      if (origin !== null) return isOriginAllowed(origin, headers.get('host'), origins)
+      return !isFromForeignPage(headers) || (isReading && isNavigation(headers))
+    },
+  }
+}

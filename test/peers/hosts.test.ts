@@ -1,0 +1,133 @@
+/** The name by which a port is asked for, on all three ports (docs/protocol.md#hosts-and-origins). */
+import { describe, expect, test } from 'bun:test'
+import { eventually, openRaw, startBus, type TestBus, type UpgradeHead } from '@arqonbus/testing'
+
+const lines: Record<string, unknown>[] = []
+const take = (line: Record<string, unknown>) => void lines.push(line)
+const logger = { debug: take, info: take, warn: take, error: take }
+const bus = await startBus({}, { logger })
+const configured = await startBus({
+  allowedHosts: ['bus.example.org', '*.internal'],
+  origins: ['https://app.example.org'],
+  consoleBusUrl: 'wss://console.example.org/',
+})
+
+/** What each port answers to a proper request: a WebSocket, or the version. */
+const ports = [
+  ['the bus', (of: TestBus) => of.busUrl, 101, {}],
+  ['the telemetry server', (of: TestBus) => of.telemetryUrl!, 101, {}],
+  ['HTTP', (of: TestBus) => `${of.httpUrl}/version`, 200, { Upgrade: undefined, Connection: undefined }],
+] as const
+
+describe.each(ports)('%s', (_, urlOf, served, headers) => {
+  const ask = async (Host: string | string[] | undefined, of = bus, head: UpgradeHead = {}) => {
+    const socket = await openRaw(urlOf(of), { ...head, headers: { ...headers, Host } })
+    const { status } = await socket.head()
+    const error = status === 421 ? await eventually(() => JSON.parse(socket.body()).error) : undefined
+    socket.destroy()
+    return { status, error }
+  }
+
+  test('is asked for by any address, and by localhost', async () => {
+    const hosts = [
+      'localhost',
+      'LOCALHOST:1',
+      'localhost.',
+      'a.localhost',
+      '127.0.0.1',
+      '127.0.0.1:9',
+      '192.0.2.7',
+      '[::1]:9',
+      '[::ffff:127.0.0.1]',
+    ]
+    for (const host of hosts) expect([host, (await ask(host)).status]).toEqual([host, served])
+  })
+
+  test('is not asked for by another name: a page that lets its name point here gets nothing', async () => {
+    const hosts = [
+      'evil.example',
+      'evil.example:9100',
+      'bus',
+      '127.0.0.1.evil.example',
+      'localhost.evil.example',
+      'bus.example.org',
+    ]
+    for (const host of hosts) {
+      const { status, error } = await ask(host)
+      expect([host, status, error.code, error.message, error.details]).toEqual([
+        host,
+        421,
+        'host_not_allowed',
+        expect.stringContaining('ARQONBUS_ALLOWED_HOSTS'),
+        { host, setting: 'ARQONBUS_ALLOWED_HOSTS' },
+      ])
+    }
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        reason: 'host',
+        host: 'evil.example',
+        setting: 'ARQONBUS_ALLOWED_HOSTS',
+        address: '127.0.0.1',
+      }),
+    )
+  })
+
+  test('is asked for by the names in the settings', async () => {
+    for (const host of [
+      'bus.example.org',
+      'BUS.example.org.:443',
+      'pod-1.internal:9100',
+      'app.example.org',
+      'console.example.org',
+    ])
+      expect([host, (await ask(host, configured)).status]).toEqual([host, served])
+    for (const host of ['internal', 'evil-bus.example.org', 'example.org'])
+      expect([host, (await ask(host, configured)).status]).toEqual([host, 421])
+  })
+
+  test('goes by the Host header, whatever the target of the request says', async () => {
+    const { pathname } = new URL(urlOf(bus))
+    expect((await ask('evil.example', bus, { target: `http://127.0.0.1${pathname}` })).status).toBe(421)
+    expect((await ask('127.0.0.1', bus, { target: `http://127.0.0.1${pathname}` })).status).toBe(served)
+  })
+
+  test('refuses a Host that is none, or that comes twice', async () => {
+    for (const host of [
+      '',
+      'a b',
+      '127.0.0.1@evil.example',
+      '127.0.0.1/x',
+      ['127.0.0.1', 'evil.example'],
+      ['127.0.0.1', '127.0.0.1'],
+    ])
+      expect([host, (await ask(host)).status]).toEqual([host, served === 200 ? 421 : 400])
+  })
+
+  test('needs a Host from whatever speaks HTTP/1.1', async () => {
+    expect((await ask(undefined)).status).toBe(400)
+  })
+})
+
+test('an old load balancer, which speaks HTTP/1.0 and names no Host, gets the health', async () => {
+  const socket = await openRaw(`${bus.httpUrl}/health`, {
+    version: 'HTTP/1.0',
+    headers: { Host: undefined, Upgrade: undefined, Connection: undefined },
+  })
+  expect((await socket.head()).status).toBe(200)
+  socket.destroy()
+})
+
+test('the console and the API are refused by another name like everything else', async () => {
+  for (const path of [
+    '/',
+    '/health',
+    '/ready',
+    '/metrics',
+    '/api/v1/status',
+    '/api/v1/rooms/a/channels/b/stream',
+    '/nothing',
+  ]) {
+    const response = await fetch(bus.httpUrl + path, { headers: { host: 'evil.example' } })
+    expect([path, response.status]).toEqual([path, 421])
+  }
+})

@@ -1,0 +1,225 @@
+/** HTTP requests beyond what an address may ask: refused with a code, counted, and nothing to anybody else (docs/guide/http-api.md#limits). */
+import { describe, expect, test } from 'bun:test'
+import { dial, eventually, startBus, type TestBus, testClock } from '@arqonbus/testing'
+import { from } from './from.ts'
+
+const limit = (name: string) => `arqonbus_limits_hit_total{limit="${name}"}`
+const get = (bus: TestBus, path: string, address?: string, headers: Record<string, string> = {}) =>
+  fetch(bus.httpUrl + path, { headers: { ...(address !== undefined && from(address)), ...headers } })
+const codeOf = async (response: Response) => {
+  const { error } = (await response.json()) as { error: { code: string; details: object; retry_after_ms: number } }
+  return { status: response.status, retryAfter: response.headers.get('retry-after'), ...error }
+}
+
+/** Sends bytes in one piece, and waits until the server ends the connection. */
+async function exchange(url: string, bytes: string): Promise<void> {
+  const socket = await dial(url)
+  socket.write(bytes)
+  await socket.ended
+}
+
+describe('requests that a connection sends without waiting for answers', () => {
+  const request = (path: string) => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`
+
+  test('are answered up to 16 in a turn of the loop; the last answer closes the connection, and the rest is not read', async () => {
+    // A clock that does not move: every turn of the loop has time for all of them.
+    const bus = await startBus({}, { clock: testClock() })
+    for (const path of ['/metrics', '/version', '/api/v1/status'])
+      await exchange(bus.httpUrl, request(path).repeat(2800))
+    const route = (path: string) =>
+      bus.metric(`arqonbus_http_requests_total{method="GET",route="${path}",status="200"}`)
+    expect([await route('/metrics'), await route('/version'), await route('/api/v1/status')]).toEqual([16, 16, 16])
+    expect(await bus.metric(limit('http_pipeline'))).toBe(3)
+  })
+
+  test('are answered in order where they are fewer, and the connection stays', async () => {
+    const bus = await startBus()
+    const socket = await dial(bus.httpUrl)
+    socket.write(['/version', '/ready', '/nothing', '/health'].map(request).join(''))
+    await eventually(() => expect(socket.body()).toContain('uptime_seconds'))
+    const places = ['"protocol"', '"ready"', '"not_found"', '"uptime_seconds"'].map((text) =>
+      socket.body().indexOf(text),
+    )
+    expect(places).toEqual(places.toSorted((a, b) => a - b))
+    expect(socket.isOpen).toBe(true)
+    socket.destroy()
+  })
+
+  test('to the ports of WebSockets end with the first refusal', async () => {
+    const bus = await startBus()
+    for (const url of [bus.busUrl, bus.telemetryUrl!]) await exchange(url, request('/').repeat(2800))
+    expect(await bus.metric('arqonbus_connections_refused_total{reason="bad_request"}')).toBe(2)
+  })
+})
+
+describe('HTTP_RATE', async () => {
+  const bus = await startBus({ httpRate: { perSecond: 1, burst: 5 }, trustedProxies: ['loopback'] })
+  const flood = async (path: string, address: string) => {
+    for (let n = 0; n < 5; n++) expect((await get(bus, path, address)).status).not.toBe(429)
+    return codeOf(await get(bus, path, address))
+  }
+  const refused = { status: 429, code: 'rate_limited', details: { limit: 'http_rate', per_second: 1 }, retryAfter: '1' }
+
+  test('bounds requests of one address for every path that is not of the API', async () => {
+    for (const [n, path] of ['/metrics', '/version', '/', '/nothing', '/health', '/ready'].entries())
+      expect([path, await flood(path, `203.0.113.${n}`)]).toEqual([path, expect.objectContaining(refused)])
+    expect(await bus.metric(limit('http_rate'))).toBe(6)
+  })
+
+  test('is a rate of all paths together, except that probes have one of their own', async () => {
+    await flood('/version', '198.51.100.1')
+    expect((await get(bus, '/metrics', '198.51.100.1')).status).toBe(429)
+    expect((await get(bus, '/health', '198.51.100.1')).status).toBe(200)
+    await flood('/ready', '198.51.100.2')
+    expect((await get(bus, '/health', '198.51.100.2')).status).toBe(429)
+    expect((await get(bus, '/version', '198.51.100.2')).status).toBe(200)
+  })
+
+  test('refuses no other address: a probe is answered whatever another one floods', async () => {
+    for (const path of ['/health', '/version']) await flood(path, '198.51.100.3')
+    for (const path of ['/health', '/ready', '/metrics'])
+      expect((await get(bus, path, '198.51.100.4')).status).toBe(200)
+  })
+
+  test('counts an IPv6 network of 64 bits as one address', async () => {
+    for (let n = 1; n <= 5; n++) expect((await get(bus, '/version', `2001:db8::${n}`)).status).toBe(200)
+    expect((await get(bus, '/version', '2001:db8::ffff')).status).toBe(429)
+    expect((await get(bus, '/version', '2001:db8:0:1::1')).status).toBe(200)
+  })
+})
+
+test('API_RATE bounds calls of one address, whatever client they name, and no other address', async () => {
+  const bus = await startBus({ apiRate: { perSecond: 1, burst: 5 }, trustedProxies: ['loopback'] })
+  const call = (address: string, id: string) => get(bus, '/api/v1/status', address, { 'arqonbus-client-id': id })
+  for (let n = 0; n < 5; n++) expect((await call('203.0.113.1', `c${n}`)).status).toBe(200)
+  expect(await codeOf(await call('203.0.113.1', 'c5'))).toMatchObject({ status: 429, details: { limit: 'api_rate' } })
+  expect((await call('203.0.113.2', 'c0')).status).toBe(200)
+  expect((await get(bus, '/version', '203.0.113.1')).status).toBe(200)
+})
+
+test('anonymous publishes of one address share the rate of a client, and those of another address do not', async () => {
+  const bus = await startBus({ rateLimit: { perSecond: 1, burst: 5 }, trustedProxies: ['loopback'] })
+  const publish = (address: string, id?: string) =>
+    fetch(`${bus.httpUrl}/api/v1/rooms/a/channels/b/messages`, {
+      method: 'POST',
+      body: '{"payload":{}}',
+      headers: {
+        'content-type': 'application/json',
+        ...from(address),
+        ...(id !== undefined && { 'arqonbus-client-id': id }),
+      },
+    })
+  for (let n = 0; n < 5; n++) expect((await publish('203.0.113.1')).status).toBe(201)
+  expect((await publish('203.0.113.1')).status).toBe(429)
+  expect((await publish('203.0.113.1', 'billing')).status).toBe(201)
+  expect((await publish('203.0.113.2')).status).toBe(201)
+})
+
+test('API_REQUESTS_PER_ADDRESS: one address has so many calls under way, and the others have theirs', async () => {
+  const bus = await startBus({ apiRequestsPerAddress: 2, trustedProxies: ['loopback'] })
+  const halves = await Promise.all([dial(bus.httpUrl), dial(bus.httpUrl)])
+  for (const half of halves)
+    half.write(
+      'POST /api/v1/commands/ping HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-For: 203.0.113.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+    )
+  await eventually(async () =>
+    expect(await codeOf(await get(bus, '/api/v1/status', '203.0.113.1'))).toMatchObject({
+      status: 429,
+      details: { limit: 'api_requests_per_address', most: 2 },
+    }),
+  )
+  expect((await get(bus, '/api/v1/status', '203.0.113.2')).status).toBe(200)
+  expect(await bus.metric(limit('api_requests_per_address'))).toBeGreaterThan(0)
+  for (const half of halves) half.destroy()
+  await eventually(async () => expect((await get(bus, '/api/v1/status', '203.0.113.1')).status).toBe(200))
+})
+
+test('API_STREAMS_PER_ADDRESS: one address has so many streams, until one of them ends', async () => {
+  const bus = await startBus({ apiStreamsPerAddress: 1, trustedProxies: ['loopback'] })
+  const maker = await bus.as('maker', 'a:b')
+  const open = async (address: string) => {
+    const abort = new AbortController()
+    const response = await fetch(`${bus.httpUrl}/api/v1/rooms/a/channels/b/stream`, {
+      headers: from(address),
+      signal: abort.signal,
+    })
+    return { response, close: () => abort.abort() }
+  }
+  const first = await open('2001:db8::1')
+  expect(first.response.status).toBe(200)
+  expect(await codeOf((await open('2001:db8::2')).response)).toMatchObject({
+    status: 429,
+    details: { limit: 'api_streams_per_address', most: 1 },
+  })
+  const other = await open('203.0.113.2')
+  expect(other.response.status).toBe(200)
+  expect(await bus.metric(limit('api_streams_per_address'))).toBe(1)
+  first.close()
+  await eventually(async () => {
+    const next = await open('2001:db8::2')
+    expect(next.response.status).toBe(200)
+    next.close()
+  })
+  other.close()
+  await maker.close()
+})
+
+test('RATE_LIMIT=off switches off every rate and every limit of one address', async () => {
+  const bus = await startBus({
+    rateLimit: null,
+    httpRate: { perSecond: 1, burst: 1 },
+    apiRate: { perSecond: 1, burst: 1 },
+    connectionRate: { perSecond: 1, burst: 1 },
+    maxConnectionsPerAddress: 1,
+    apiStreamsPerAddress: 0,
+  })
+  for (const path of ['/version', '/api/v1/status'])
+    for (let n = 0; n < 5; n++) expect((await get(bus, path)).status).toBe(200)
+  const clients = await Promise.all([bus.as('a', 'a:b'), bus.as('b'), bus.as('c')])
+  const abort = new AbortController()
+  expect((await fetch(`${bus.httpUrl}/api/v1/rooms/a/channels/b/stream`, { signal: abort.signal })).status).toBe(200)
+  abort.abort()
+  await Promise.all(clients.map((client) => client.close()))
+})
+
+describe('what many ask for', () => {
+  test('/metrics and /health are computed once a second, whoever asks, and HEAD has the same length', async () => {
+    const bus = await startBus({ httpCacheMs: 60_000 })
+    // Each computation counts the requests before it.
+    const bodies = await Promise.all(Array.from({ length: 20 }, async () => (await get(bus, '/metrics')).text()))
+    expect(new Set(bodies).size).toBe(1)
+    const head = await fetch(`${bus.httpUrl}/metrics`, { method: 'HEAD' })
+    expect(Number(head.headers.get('content-length'))).toBe(Buffer.byteLength(bodies[0]!))
+    const health = await Promise.all([1, 2, 3].map(async () => (await get(bus, '/health')).text()))
+    expect(new Set(health).size).toBe(1)
+  })
+
+  test('lists without credentials are too, until a call changes something; a named caller gets its own', async () => {
+    const bus = await startBus({ httpCacheMs: 60_000 })
+    const names = async (headers: Record<string, string> = {}) => {
+      const response = await get(bus, '/api/v1/channels?room=seen', undefined, headers)
+      return ((await response.json()) as { channels: { name: string }[] }).channels.map(({ name }) => name)
+    }
+    const client = await bus.as('maker', 'seen:a')
+    expect(await names()).toEqual(['a'])
+    await client.command('join_channel', { channel: 'seen:b' })
+    expect(await names()).toEqual(['a'])
+    expect(await names({ 'arqonbus-client-id': 'reader' })).toEqual(['a', 'b'])
+    const made = await fetch(`${bus.httpUrl}/api/v1/commands/create_channel`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"channel":"seen:c"}',
+    })
+    expect(made.status).toBe(200)
+    expect(await names()).toEqual(['a', 'b', 'c'])
+    await client.close()
+  })
+
+  test('/ready is as of now', async () => {
+    const bus = await startBus({ httpCacheMs: 60_000, drainDelayMs: 200 })
+    expect((await get(bus, '/ready')).status).toBe(200)
+    const drained = bus.drain('a test')
+    expect((await get(bus, '/ready')).status).toBe(503)
+    await drained
+  })
+})
