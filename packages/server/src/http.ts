@@ -64,6 +64,7 @@ export function openHttp(deps: HttpDeps): HttpServer {
     rate: config.httpRate,
     pipeline: config.httpPipeline,
     cacheMs: config.httpCacheMs,
+    now: clock.monotonic,
     version,
     api: config.api ? api : undefined,
     maxBodyBytes: config.maxMessageBytes,
