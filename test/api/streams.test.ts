@@ -154,10 +154,8 @@ test('a heartbeat keeps a stream that takes it, and only comments are sent', asy
   const quick = await startBus({ pingIntervalMs: 20, pingTimeoutMs: 200 })
   const response = await fetch(`${quick.httpUrl}/api/v1/rooms/a/channels/b/stream`)
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
-  const until = performance.now() + 600
   let text = ''
-  while (performance.now() < until) text += (await reader.read()).value
-  expect(text.match(/^:$/gm)?.length).toBeGreaterThan(5)
+  while ((text.match(/^:$/gm)?.length ?? 0) < 20) text += (await reader.read()).value
   expect(text).not.toContain('event: closed')
   await reader.cancel()
 })
