@@ -23,6 +23,7 @@ export const memoryLog: Scenario = {
       maxBytes: 256 * 2 ** 20,
       dedupWindowMs: 120_000,
       dedupBytes: 128 * 2 ** 20,
+      maxClosed: 1000,
       expired: () => {},
     })
     const nothing = () => {}

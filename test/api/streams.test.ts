@@ -56,18 +56,50 @@ describe('a stream', () => {
     expect(texts).toEqual(Array.from({ length: 601 }, (_, n) => String(n + 1)))
   }, 120_000)
 
-  test('whose position is gone is told of the gap, and goes on live', async () => {
-    await say('gone:a', 'first')
+  test('whose position is gone gets a gap notice, then what is kept, then what is live', async () => {
+    const first = await say('gone:a', 'first')
     const stream = await open('gone:a', { 'last-event-id': '1-0' })
     const gap = await stream.nextOf('gap')
     expect(JSON.parse(gap.data)).toMatchObject({
       type: 'system',
       room: 'gone',
       channel: 'a',
-      payload: { event: 'gap', reason: 'reset', after: '1-0' },
+      payload: { event: 'gap', reason: 'reset', after: '1-0', next: expect.stringMatching(/-0$/) },
     })
     await say('gone:a', 'second')
-    expect(textIn((await stream.nextOf('message')).data)).toBe('second')
+    const events = [await stream.nextOf('message'), await stream.nextOf('message')]
+    expect(events.map(({ data }) => textIn(data))).toEqual(['first', 'second'])
+    expect(events[0]!.id).toBe(first)
+  })
+
+  test('that comes back to a bus which was started anew gets everything that was said there', async () => {
+    const before = await startBus()
+    const beforeCall = caller(before.httpUrl)
+    const publish = (to: typeof call, text: string) =>
+      to(messagesOf('anew', 'a'), { body: JSON.stringify({ payload: { text } }) })
+    const { position } = (await publish(beforeCall, 'old')).body
+    await before.drain('a test')
+    const again = await startBus()
+    for (const text of ['1', '2']) await publish(caller(again.httpUrl), text)
+    const stream = await openStream(again.httpUrl, 'anew:a', { 'last-event-id': position })
+    opened.push(stream)
+    expect(JSON.parse((await stream.nextOf('gap')).data).payload).toMatchObject({ reason: 'reset', after: position })
+    const texts = [await stream.nextOf('message'), await stream.nextOf('message')].map(({ data }) => textIn(data))
+    expect(texts).toEqual(['1', '2'])
+  })
+
+  test('that had everything of a channel which was deleted and made again gets no gap notice', async () => {
+    const create = () => call('/commands/create_channel', { body: '{"channel":"remade:a"}', headers: as('maker') })
+    await create()
+    const last = await say('remade:a', 'old')
+    await call('/commands/delete_channel', { body: '{"channel":"remade:a"}', headers: as('maker') })
+    await create()
+    await say('remade:a', 'new')
+    const stream = await open('remade:a', { 'last-event-id': last })
+    const joined = await stream.nextOf('joined')
+    expect(JSON.parse(joined.data)).toMatchObject({ recovered: false, reason: 'reset', complete: true, missed: 1 })
+    const next = (await stream.next())!
+    expect([next.event ?? 'message', textIn(next.data)]).toEqual(['message', 'new'])
   })
 
   test('keeps line ends of a payload within one event', async () => {

@@ -77,27 +77,54 @@ describe('one channel', () => {
       recovered: false,
       reason: 'diverged',
       first: at[0]!,
-      position: at[2]!,
+      missed: 3,
     })
-    expect(contents(await right.messages())).toEqual([3])
     await say('proof:a', [4])
-    // Nothing of the past comes to the one that diverged: delivery is live.
-    expect(contents(await wrong.messages())).toEqual([4])
+    expect(contents(await right.messages())).toEqual([3, 4])
+    // Nobody knows where the two logs parted, so everything comes; what the client has it knows by its id.
+    expect(contents(await wrong.messages())).toEqual([1, 2, 3, 4])
   })
 
-  test('what is not kept any more cannot be recovered: `trimmed`, with where the log begins', async () => {
+  test('what is not kept any more cannot be recovered: `trimmed`, then what is kept, then what is live', async () => {
     await speaker.command('create_channel', { channel: 'trimmed:a', options: { history_size: 3 } })
     const { position: birth } = await join(await bus.connect(), { channel: 'trimmed:a' })
     const at = await say('trimmed:a', numbers(1, 10))
-    const trimmed = { recovered: false, reason: 'trimmed', first: at[7]!, position: at[9]! }
-    for (const since of [birth!, at[0]!, at[6]!]) {
+    const trimmed = { recovered: false, reason: 'trimmed', first: at[7]!, position: at[6]!, missed: 3 }
+    const clients = []
+    for (const since of [birth!, at[0]!, at[5]!]) {
       const client = await bus.connect()
       expect(await join(client, { channel: 'trimmed:a', since })).toMatchObject(trimmed)
-      expect(await client.messages()).toEqual([])
+      clients.push(client)
     }
-    const last = await bus.connect()
-    expect(await join(last, { channel: 'trimmed:a', since: at[7]! })).toMatchObject({ recovered: true, missed: 2 })
-    expect(contents(await last.messages())).toEqual([9, 10])
+    await say('trimmed:a', [11])
+    for (const client of clients) expect(contents(await client.messages())).toEqual([8, 9, 10, 11])
+  })
+
+  test('a client that lacks only what is kept has missed nothing, although its own last message is not kept any more', async () => {
+    await speaker.command('create_channel', { channel: 'next:a', options: { history_size: 5 } })
+    const at = await say('next:a', numbers(1, 8))
+    const client = await bus.connect()
+    expect(await join(client, { channel: 'next:a', since: at[2]! })).toMatchObject({ recovered: true, missed: 5 })
+    expect(contents(await client.messages())).toEqual(numbers(4, 8))
+  })
+
+  test('the base of a failed recovery is a position to come back with', async () => {
+    await speaker.command('create_channel', { channel: 'base:a', options: { history_size: 2 } })
+    const at = await say('base:a', numbers(1, 5))
+    const { position: base } = await join(await bus.connect(), { channel: 'base:a', since: at[0]! })
+    const client = await bus.connect()
+    expect(await join(client, { channel: 'base:a', since: base! })).toMatchObject({ recovered: true, missed: 2 })
+    expect(contents(await client.messages())).toEqual([4, 5])
+  })
+
+  test('a client that is joined, and asks for what is not kept any more, is taken back to what is kept', async () => {
+    await speaker.command('create_channel', { channel: 'back-to:a', options: { history_size: 2 } })
+    const client = await bus.connect({ query: { join: 'back-to:a' } })
+    const at = await say('back-to:a', numbers(1, 4))
+    await client.messages()
+    expect(await join(client, { channel: 'back-to:a', since: at[0]! })).toMatchObject({ recovered: false, missed: 2 })
+    await say('back-to:a', [5])
+    expect(contents(await client.messages())).toEqual([3, 4, 5])
   })
 
   test('whoever has the head has missed nothing, even when the head itself has expired', async () => {
@@ -112,17 +139,19 @@ describe('one channel', () => {
     })
   })
 
-  test('a channel that was deleted and made again is another: `reset`', async () => {
+  test('a channel that was deleted and made again is another: `reset`, and all of it is new', async () => {
     const at = await say('reset:a', [1, 2])
     await speaker.command('delete_channel', { channel: 'reset:a' })
-    const [first] = await say('reset:a', [3])
-    const client = await bus.connect()
-    expect(await join(client, { channel: 'reset:a', since: at[0]! })).toMatchObject({
-      recovered: false,
-      reason: 'reset',
-      first: first!,
-    })
-    expect(await client.messages()).toEqual([])
+    const [first] = await say('reset:a', [3, 4])
+    const [behind, current] = await Promise.all([bus.connect(), bus.connect()])
+    const reset = { recovered: false, reason: 'reset', first: first!, missed: 2 }
+    const ofBehind = await join(behind, { channel: 'reset:a', since: at[0]! })
+    expect(ofBehind).toMatchObject(reset)
+    expect(ofBehind).not.toHaveProperty('complete')
+    // It had all of the old one, and gets all of the new one.
+    expect(await join(current, { channel: 'reset:a', since: at[1]! })).toMatchObject({ ...reset, complete: true })
+    await say('reset:a', [5])
+    for (const client of [behind, current]) expect(contents(await client.messages())).toEqual([3, 4, 5])
   })
 
   test('a position that this log never gave is `diverged`', async () => {

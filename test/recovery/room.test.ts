@@ -64,10 +64,10 @@ describe('a whole room', () => {
     const since = { short: short[0]!, long: long[0]!, gone: long[0]! }
     const since_id = { long: messages[0]!.id }
     expect((await join(client, { channel: 'mixed:*', since, since_id })).channels).toMatchObject([
-      { channel: 'mixed:short', recovered: false, reason: 'trimmed', first: short[2]! },
+      { channel: 'mixed:short', recovered: false, reason: 'trimmed', first: short[2]!, position: short[1]!, missed: 1 },
       { channel: 'mixed:long', recovered: true, missed: 1 },
     ])
-    expect(addressed(await client.messages())).toEqual(['long 5'])
+    expect(addressed(await client.messages()).toSorted()).toEqual(['long 5', 'short 3'])
     const diverged = await join(await bus.connect(), { channel: 'mixed:*', since, since_id: { long: messages[1]!.id } })
     expect(diverged.channels![1]).toMatchObject({ channel: 'mixed:long', recovered: false, reason: 'diverged' })
   })

@@ -29,6 +29,8 @@ type Answer = {
   position?: string | undefined
   recovered?: boolean | undefined
   reason?: 'trimmed' | 'reset' | 'diverged' | 'too_far' | undefined
+  /** True where the log is another one, and nothing was missed. */
+  complete?: true | undefined
 }
 
 /** The log of a room's broadcast. */
@@ -44,9 +46,9 @@ export function createRecovery(positions: Positions, onGap: (gap: Gap) => void):
 
   function settleLog(log: string, answer: Answer, asked: string | undefined): void {
     if (answer.recovered === true || answer.position === undefined) return
-    if (asked !== undefined) {
+    if (asked !== undefined && answer.complete !== true) {
       onGap({ address: log, reason: answer.reason ?? 'lost', after: asked, next: answer.position })
-    } else if (positions.of(log) !== undefined) {
+    } else if (asked === undefined && positions.of(log) !== undefined) {
       // Joined already: the position of the head would hide what is still on its way.
       return
     }
@@ -93,8 +95,13 @@ export function createRecovery(positions: Positions, onGap: (gap: Gap) => void):
       } else {
         settleLog(result.channel, result, typeof since === 'string' ? since : undefined)
       }
-      const { room_position: position, room_recovered: recovered, room_reason: reason } = result
-      settleLog(broadcastOf(room), { position, recovered, reason }, room_since)
+      const {
+        room_position: position,
+        room_recovered: recovered,
+        room_reason: reason,
+        room_complete: complete,
+      } = result
+      settleLog(broadcastOf(room), { position, recovered, reason, complete }, room_since)
     },
 
     forget({ room, channel }, remaining) {

@@ -86,7 +86,7 @@ test('the broadcast of a room recovers for whoever has joined two of its channel
   expect(gaps.all).toEqual([])
 })
 
-test('what has expired is told before the next message', async () => {
+test('a gap for expired messages comes first, then what is left of the history, then what is live', async () => {
   const { ann, say, away, heard, gaps } = await setUp({ join: ['science:explore'] }, { historySize: 2 })
   await say('science:explore', '1')
   await heard.count(1)
@@ -97,10 +97,42 @@ test('what has expired is told before the next message', async () => {
   const [gap] = await gaps.count(1)
   expect(gap).toMatchObject({ address: 'science:explore', reason: 'trimmed' })
   expect(gap?.after).toMatch(/-1$/)
-  expect(gap?.next).toMatch(/-5$/)
+  expect(gap?.next).toMatch(/-3$/)
   await say('science:explore', '6')
+  await heard.count(4)
+  expect(order).toEqual(['gap', '4', '5', '6'])
+})
+
+test('a history that has everything but what the application had is no gap', async () => {
+  const { say, away, heard, gaps } = await setUp({ join: ['science:explore'] }, { historySize: 2 })
+  await say('science:explore', '1')
+  await heard.count(1)
+  await away(() => say('science:explore', '2', '3'))
+  expect(await heard.count(3)).toEqual(['1', '2', '3'])
+  expect(gaps.all).toEqual([])
+})
+
+test('a channel that was deleted and made again meanwhile is a gap only for a client that had not all of it', async () => {
+  const { ann, ben, say, away, heard, gaps } = await setUp()
+  for (const channel of ['science:complete', 'science:lacking']) {
+    await ben.createChannel(channel)
+    await ann.join(channel)
+  }
+  await say('science:complete', '1')
+  await say('science:lacking', '2')
   await heard.count(2)
-  expect(order).toEqual(['gap', '6'])
+  await away(async () => {
+    await say('science:lacking', 'never heard')
+    for (const channel of ['science:complete', 'science:lacking']) {
+      await ben.deleteChannel(channel)
+      await say(channel, `${channel} again`)
+    }
+  })
+  expect((await heard.count(4)).slice(2).toSorted()).toEqual(['science:complete again', 'science:lacking again'])
+  expect(gaps.all).toMatchObject([{ address: 'science:lacking', reason: 'reset' }])
+  await say('science:complete', '3')
+  expect((await heard.count(5)).at(-1)).toBe('3')
+  expect(gaps.all).toHaveLength(1)
 })
 
 test('a bus that was started anew has another log: told, and the subscription goes on', async () => {
@@ -117,6 +149,55 @@ test('a bus that was started anew has another log: told, and the subscription go
   const heard = next(ann, 'message')
   await ann.publish('science:explore', { text: '2' }, { ack: true })
   expect(textOf(await heard)).toBe('2')
+})
+
+test('of a bus that was started anew everything comes that was said before the client was back', async () => {
+  const first = await stage.bus()
+  const line = await stage.line(first.busUrl)
+  const ann = await stage.client({ url: line.url, clientId: 'ann', join: ['science:explore', 'lab:*'] })
+  const [heard, gaps] = [collect(ann, 'message', textOf), collect(ann, 'gap', ({ address }) => address)]
+  const said = ['1', 'in the lab', 'to all']
+  const sayAll = async (url: string, id: string) => {
+    const ben = await stage.client({ url, clientId: id })
+    const [explore, lab, all] = said as [string, string, string]
+    await ben.publish('science:explore', { text: explore }, { ack: true })
+    await ben.publish('lab:desk', { text: lab }, { ack: true })
+    await ben.publish('lab:*', { text: all }, { ack: true })
+  }
+  await sayAll(first.busUrl, 'ben')
+  await heard.count(3)
+  const lost = next(ann, 'disconnected')
+  line.accept(false)
+  line.cut()
+  await lost
+  await first.drain('restart')
+  await stage.bus({ port: Number(new URL(first.busUrl).port) })
+  // Everybody else is back before, and goes on speaking.
+  for (const id of ['ben', 'cyd', 'dan']) await sayAll(first.busUrl, id)
+  line.accept(true)
+  await heard.count(12)
+  expect(heard.all.toSorted()).toEqual([...said, ...said, ...said, ...said].toSorted())
+  expect(gaps.all.toSorted()).toEqual(['arqonbus:inbox', 'lab:*', 'lab:desk', 'science:*', 'science:explore'])
+})
+
+test('a quiet channel whose only participant was away for long has no gap, nor has its room, nor the inbox', async () => {
+  const { ann, ben, away, say, heard, gaps } = await setUp(
+    { join: ['quiet:place', 'quiet:*'] },
+    { channelIdleMs: 1, sessionTtlMs: 1, historyTtlMs: 1, commandRate: null },
+  )
+  await say('quiet:spoken', 'before')
+  await heard.count(1)
+  const welcome = await away(async () => {
+    while ((await ben.listChannels()).channels.some(({ room }) => room === 'quiet')) await ben.ping()
+  })
+  expect(welcome.resumed).toBe(false)
+  // Behind its joins.
+  await ann.ping()
+  await say('quiet:place', 'after')
+  await ben.private('ann', { text: 'private' }, { ack: true })
+  expect((await heard.count(3)).slice(1).toSorted()).toEqual(['after', 'private'])
+  expect(gaps.all).toEqual([])
+  expect(ann.state).toBe('open')
 })
 
 test('an acknowledged publish is sent again after a cut, and is there once', async () => {

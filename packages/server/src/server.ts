@@ -130,7 +130,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   })
   const { reports } = reporting
   const sessions = createSessions(config.maxSessions, clock, (id) => keeper?.sessionChanged(id))
-  const inboxes = createInboxes(openLog)
+  const inboxes = createInboxes({ open: openLog, headOf: log.headOf })
   const longestIdle = createIdleQueue(() => rooms.channels(), clock.monotonic, config.channelIdleMs)
   const rooms = createRooms(
     {

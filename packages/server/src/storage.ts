@@ -102,6 +102,7 @@ export const memoryLog = ({ clock, metrics, config }: Pick<StorageDeps, 'clock' 
     maxBytes: config.historyBytes,
     dedupWindowMs: config.dedupWindowMs,
     dedupBytes: config.dedupBytes,
+    maxClosed: config.maxChannels,
     expired: (reason, count) => metrics.expire(reason, count),
   })
 

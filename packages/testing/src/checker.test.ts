@@ -258,4 +258,18 @@ describe('what is no fault', () => {
     expect(rulesOf(check([...history, ...asked.slice(0, 5)]))).toEqual([2])
     expect(check([...history, asked[0]!], { mayRead: (process) => process !== 'eve' })).toEqual([])
   })
+
+  test('a recovery from the beginning that brings again what the application has had from its SDK', () => {
+    const history = rightHistory()
+    const afterFive = history.findIndex(isBobs(5)) + 1
+    history.splice(afterFive, 0, { process: 'bob', f: 'gap', channel: CHANNEL, next: '100-0' })
+    expect(check(history)).toEqual([])
+    const withoutThree = history.filter((seen) => !isBobs(3)(seen))
+    expect(rulesOf(check(withoutThree))).toEqual([3, 7])
+    // The numbers of a log that came before are not those of this one.
+    const ofAnother = history.map(
+      (seen): Seen => (isBobs(3)(seen) ? { ...(seen as Delivered), id: 'arq_0', position: '50-3' } : seen),
+    )
+    expect(rulesOf(check(ofAnother))).toContain(7)
+  })
 })

@@ -172,15 +172,16 @@ function checkReaders(
     [...inHistory, ...stood, ...acknowledged(history)],
     ({ channel, id }) => `${channel} ${id}`,
   )
+  const atNumber = positionsByNumber(history)
   const byProcess = Map.groupBy(history, ({ process }) => process)
   for (const [process, seen] of byProcess) {
-    const reader = readAll(process, seen, placed, violations)
+    const reader = readAll(process, seen, { placed, atNumber }, violations)
     for (const [channel, messages] of all) {
       const isOpen = reader.rooms.has(roomOf(channel)) && mayRead(process, channel)
       const last = reader.last.get(channel) ?? (isOpen ? BEFORE_ALL : undefined)
       if (last === undefined) continue
       for (const { id, position } of messages) {
-        if (!isLater(place(position), last) || reader.own.get(channel)?.has(place(position).n)) continue
+        if (!isLater(place(position), last) || reader.had.has(`${channel} ${position}`)) continue
         violations.push({
           rule: 2,
           process,
@@ -193,6 +194,24 @@ function checkReaders(
   return violations
 }
 
+/** What all processes together know of positions. */
+type Known = {
+  /** Where messages are, or were: by channel and id. */
+  readonly placed: ReadonlyMap<string, readonly { readonly position: string }[]>
+  /** Positions by channel and number: logs that came one after the other may have the same numbers. */
+  readonly atNumber: ReadonlyMap<string, readonly string[]>
+}
+
+function positionsByNumber(history: readonly Seen[]): Known['atNumber'] {
+  const byNumber = new Map<string, Set<string>>()
+  for (const seen of history) {
+    if (!('id' in seen) || seen.position === undefined) continue
+    const key = `${seen.channel} ${place(seen.position).n}`
+    byNumber.set(key, (byNumber.get(key) ?? new Set()).add(seen.position))
+  }
+  return new Map(Array.from(byNumber, ([key, positions]) => [key, [...positions]]))
+}
+
 const BEFORE_ALL: Position = { ms: 0, n: 0 }
 
 /** Where a process stands when everything was read. */
@@ -201,8 +220,11 @@ type Reader = {
   readonly last: Map<string, Position>
   /** Rooms that it is given as a whole. */
   readonly rooms: Set<string>
-  /** Numbers that it has in another way than by a copy that bears them: own messages, by the acknowledgement in place of the copy, and provisional ones. */
-  readonly own: Map<string, Set<number>>
+  /**
+   * Channels with positions of which it has the message, so that no copy comes (again): what it was given, there or at another position, and its own messages
+   * whose acknowledgement stands for the copy.
+   */
+  readonly had: Set<string>
   /** Messages that came as provisional copies. */
   readonly provisional: Set<string>
 }
@@ -210,18 +232,14 @@ type Reader = {
 function readAll(
   process: string,
   history: readonly Seen[],
-  placed: ReadonlyMap<string, readonly { readonly position: string }[]>,
+  { placed, atNumber }: Known,
   violations: Violation[],
 ): Reader {
   const reader: Reader = {
     last: new Map(),
     rooms: new Set(),
-    own: new Map(),
+    had: new Set(),
     provisional: new Set(),
-  }
-  const has = (channel: string, n: number) => {
-    const known = reader.own.get(channel) ?? new Set()
-    reader.own.set(channel, known.add(n))
   }
   for (const seen of history) {
     switch (seen.f) {
@@ -247,7 +265,7 @@ function readAll(
       case 'publish': {
         // Wherever it stands, and whenever the answer comes: no copy of it does.
         const places = seen.inPlace ? placed.get(`${seen.channel} ${seen.id}`) : undefined
-        for (const { position } of places ?? []) has(seen.channel, place(position).n)
+        for (const { position } of places ?? []) reader.had.add(`${seen.channel} ${position}`)
         break
       }
       case 'deliver': {
@@ -256,10 +274,10 @@ function readAll(
         if (reader.provisional.has(message))
           violations.push({ rule: 5, process, channel, text: `${id} came again after its provisional copy` })
         if (position === undefined) reader.provisional.add(message)
-        else readOne(process, reader, { channel, id, position }, violations)
-        // An SDK hands it over once: where it stands in the log at the end, no copy of it comes.
-        for (const other of placed.get(message) ?? [])
-          if (other.position !== position) has(channel, place(other.position).n)
+        else readOne(process, reader, { channel, id, position }, atNumber, violations)
+        if (position !== undefined) reader.had.add(`${channel} ${position}`)
+        // An SDK hands it over once: neither a copy that a recovery brings again comes, nor one at another position.
+        for (const other of placed.get(message) ?? []) reader.had.add(`${channel} ${other.position}`)
         break
       }
     }
@@ -271,6 +289,7 @@ function readOne(
   process: string,
   reader: Reader,
   { channel, id, position }: { channel: string; id: string; position: string },
+  atNumber: Known['atNumber'],
   violations: Violation[],
 ): void {
   const violate = (rule: Violation['rule'], text: string) => violations.push({ rule, process, channel, text })
@@ -280,16 +299,21 @@ function readOne(
   const after = `${id} at ${position} came after ${last.ms}-${last.n}`
   if (at.n === last.n && at.ms === last.ms) violate(5, `${id} at ${position} came twice`)
   else if (at.n <= last.n || at.ms < last.ms) violate(3, after)
-  else if (!isNext(last.n, at.n, reader.own.get(channel))) {
+  else if (
+    !isNext(last, at, (n) => atNumber.get(`${channel} ${n}`)?.filter((one) => reader.had.has(`${channel} ${one}`)))
+  ) {
     violate(3, after)
     violate(7, `nobody was told what is missing: ${after}`)
   }
   if (isLater(at, last)) reader.last.set(channel, at)
 }
 
-/** Whether nothing but own messages, acknowledged in place of their copies, stands between. */
-function isNext(last: number, n: number, own: ReadonlySet<number> | undefined): boolean {
-  for (let between = last + 1; between < n; between++) if (own?.has(between) !== true) return false
+/** Whether nothing is between but messages that the process has; `had` gives their positions at a number. */
+function isNext(last: Position, at: Position, had: (n: number) => readonly string[] | undefined): boolean {
+  for (let n = last.n + 1; n < at.n; n++) {
+    const isHad = had(n)?.some((position) => place(position).ms >= last.ms && place(position).ms <= at.ms)
+    if (isHad !== true) return false
+  }
   return true
 }
 

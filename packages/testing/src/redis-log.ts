@@ -77,6 +77,7 @@ export async function openRedisLog(
       opened.push(log as typeof log & { readonly isCurrent: boolean })
       return log
     },
+    headOf: (key) => made.headOf(nameOf(key)),
   }
   const until = (isAway: boolean) =>
     eventually(

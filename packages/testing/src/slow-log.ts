@@ -133,6 +133,7 @@ export function createSlowLog({ recent }: { readonly recent: number }): SlowLog 
         maxBytes: config.historyBytes,
         dedupWindowMs: config.dedupWindowMs,
         dedupBytes: config.dedupBytes,
+        maxClosed: config.maxChannels,
         expired: (reason, count) => metrics.expire(reason, count),
       }),
     waiting,
@@ -249,6 +250,7 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
       )
       return log
     },
+    headOf: store.headOf,
     sweep: store.sweep,
     usage: store.usage,
     close: store.close,
@@ -347,6 +349,6 @@ function createNearLog<Subject, D extends Draft>(
     },
   }
   const far = openFar(near)
-  given = far.birth
+  given = far.base
   return near
 }

@@ -16,7 +16,7 @@ const acknowledgeBeforeAppend: Mutation = {
 
 const dropOnReconnect: Mutation = {
   file: 'packages/server/src/bus/places/join.ts',
-  line: 'membership.rewind(client, outlet, log, since)',
+  line: 'membership.rewind(client, outlet, log, from)',
   becomes: 'membership.rewind(client, outlet, log, log.given)',
 }
 

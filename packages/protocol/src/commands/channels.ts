@@ -112,25 +112,34 @@ const reason = (description: string) =>
 /** What happened to a recovery. */
 const Recovery = {
   position: position(
-    'The head of the log, or where the client stands that is joined and behind: delivery goes on after it. Absent where there is no log, or nobody knows, because the log is away.',
+    'Without `since`: where delivery goes on, the head of the log, or the last position that a client was given that is joined and behind. When `recovered` is true, the head. When it is false, the new base: everything that the log still has follows it. Absent where there is no log, or nobody knows, because the log is away.',
   ),
   recovered: Type.Optional(
     Type.Boolean({ description: 'Whether everything since `since` follows. Absent without `since`.' }),
   ),
   reason: reason(
-    'Why not. `trimmed`: the message is expired; `reset`: the log began anew; `diverged`: another message stands there; `too_far`: too much was missed.',
+    'Why not. `trimmed`: messages after `since` are not kept any more; `reset`: the log at `since` has ended, and this is another one; `diverged`: another message has the position; `too_far`: too much was missed, and nothing of it follows.',
   ),
-  first: position('Where the log begins, when `recovered` is false.'),
-  missed: Type.Optional(Type.Integer({ description: 'How many messages follow, when `recovered` is true.' })),
+  first: position(
+    'The oldest message that the log still has, or the head where it has none, when `recovered` is false.',
+  ),
+  missed: Type.Optional(Type.Integer({ description: 'How many messages follow. Absent without `since`.' })),
+  complete: Type.Optional(
+    Type.Literal(true, {
+      description:
+        'With `reset`: nothing was missed, because the log at `since` had no further message, and this one has every message that it ever took.',
+    }),
+  ),
 }
 
 /** What joining one address gave. */
 export const JoinResult = Type.Object({
   channel: AddressText,
   ...Recovery,
-  room_position: position('The head of the broadcast of the room.'),
+  room_position: position('As `position`, for the broadcast of the room.'),
   room_recovered: Type.Optional(Type.Boolean({ description: 'As `recovered`, for the broadcast of the room.' })),
   room_reason: reason('As `reason`, for the broadcast of the room.'),
+  room_complete: Type.Optional(Type.Literal(true, { description: 'As `complete`, for the broadcast of the room.' })),
   channels: Type.Optional(
     Type.Array(Type.Object({ channel: AddressText, ...Recovery }), {
       description: 'For `room:*`: the head of every channel that one may read, at most 1,000.',

@@ -91,14 +91,18 @@ export type Page = Bounds & {
   readonly partial?: true
 }
 
-/** Whether a client can go on from a position (protocol §5, recovery). */
+/** Whether a client can go on from a position (docs/protocol.md#history-and-recovery). */
 export type Located =
   | { readonly recovered: true; readonly missed: number; readonly head: Position }
   | {
       readonly recovered: false
-      readonly reason: 'trimmed' | 'reset' | 'diverged' | 'too_far'
+      readonly reason: 'trimmed' | 'reset' | 'diverged'
       readonly first: Position
       readonly head: Position
+      /** What everything follows that the log still has: the client goes on from there. */
+      readonly base: Position
+      /** True where it is another log that has everything, and the one before it ended at the client's position: nothing was missed. */
+      readonly isComplete?: true
     }
 
 /** Where a log stands of which nothing is known yet. */
@@ -133,9 +137,12 @@ export type Log<D extends Draft = Draft> = {
   isEmpty(): boolean
   /** True from `close` or `delete` on. */
   readonly isClosed: boolean
-  /** Lets the log go: nothing of it is announced here any more. What it holds stays as long as the driver keeps it. */
+  /**
+   * Lets the log go: nothing of it is announced here any more. What it holds stays as long as the driver keeps it, and the next one that is opened under its
+   * key goes on where it was, as long as the driver remembers that.
+   */
   close(): void
-  /** Ends the log: what it held is gone, and the next one of its name has another birth. */
+  /** Ends the log: what it held is gone, and the next one of its name has another birth, unless nothing was ever in this one. */
   delete(): void
 }
 
@@ -159,6 +166,8 @@ export type LogDriver<Subject, D extends Draft = Draft> = {
   /** Who hears of everything. Called once, before the first `open`. */
   listen(listener: LogListener<Subject, D>): void
   open(key: string, subject: Subject, options: LogOptions): Log<D>
+  /** The head of a log that is not open; undefined where nothing is known of it. Fails with `storage_unavailable` where the log is away. */
+  headOf(key: string): Maybe<Position | undefined>
   /** Lets go what has outlived its time. Called every second. */
   sweep(): void
   /** What it holds. */

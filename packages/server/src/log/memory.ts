@@ -3,6 +3,7 @@ import { CodedError, type Position, seal } from '@arqonbus/protocol'
 import { type Clock, isoTime, positionUpToN } from '../kit/clock.ts'
 import { createOldestFirst, type OldestFirst } from '../kit/oldest-first.ts'
 import { textBytes } from '../kit/text.ts'
+import { type ClosedLog, type ClosedLogs, createClosedLogs } from './closed.ts'
 import {
   type Bounds,
   type Draft,
@@ -28,6 +29,8 @@ export type MemoryLogOptions = {
   readonly maxBytes: number
   readonly dedupWindowMs: number
   readonly dedupBytes: number
+  /** Of so many logs that were closed it is remembered where they stood. */
+  readonly maxClosed: number
   /** Hears of each message that left: by length, age, bytes, or with its log. */
   readonly expired: (reason: ExpiryReason, count: number) => void
 }
@@ -56,6 +59,7 @@ export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOpti
     byAge,
     byEnd,
     logs: 0,
+    closed: createClosedLogs(options.maxClosed),
     listener: undefined,
     messages: 0,
     bytes: 0,
@@ -74,6 +78,7 @@ export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOpti
       shared.listener = listener
     },
     open: (key, subject, logOptions) => new MemoryLog(shared, key, subject, logOptions),
+    headOf: (key) => shared.closed.get(key)?.given,
     sweep() {
       const now = options.clock.monotonic()
       for (let log = byEnd.peek(); log !== undefined && log.firstEndsAt()! <= now; log = byEnd.peek()) log.expire(now)
@@ -100,6 +105,7 @@ type Shared<Subject, D extends Draft> = MemoryLogOptions & {
   readonly byEnd: OldestFirst<MemoryLog<Subject, D>>
   /** How many logs hold messages. */
   logs: number
+  readonly closed: ClosedLogs
   listener: LogListener<Subject, D> | undefined
   messages: number
   bytes: number
@@ -119,27 +125,37 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
   isInByEnd = false
   readonly #shared: Shared<Subject, D>
   readonly #key: string
+  /** Ids are told apart by the log that took them. */
+  readonly #dedupKey: string
   readonly #subject: Subject
   readonly #options: LogOptions
   readonly birth: Position
+  readonly base: Position
+  /** The head of the log of its key that was deleted before this one. */
+  readonly #former: Position | undefined
   #ring: Ring | undefined
   #ms: number
-  #n = 0
+  #n: number
+  /** The time of the last message that is not kept any more. */
+  #goneMs: number
   isClosed = false
 
   constructor(shared: Shared<Subject, D>, key: string, subject: Subject, options: LogOptions) {
     this.#shared = shared
     this.#subject = subject
     this.#options = options
+    const closed = shared.closed.take(key)
     // A channel that is deleted and made again has another log. It begins later than the old one ended, however fast that went and wherever the clock
     // was set, so that no position of the old one fits it, and no id that the old one took is taken for its own.
-    this.birth = { ms: Math.max(shared.clock.now(), shared.closedMs + 1), n: 0 }
-    this.#ms = this.birth.ms
-    this.#key = `${key}@${this.birth.ms}`
-  }
-
-  get base(): Position {
-    return this.birth
+    this.birth =
+      closed?.isDeleted === false ? closed.birth : { ms: Math.max(shared.clock.now(), shared.closedMs + 1), n: 0 }
+    this.base = closed?.isDeleted === false ? closed.given : this.birth
+    this.#former = closed?.isDeleted === false ? closed.former : closed?.given
+    this.#ms = this.base.ms
+    this.#n = this.base.n
+    this.#goneMs = this.base.ms
+    this.#key = key
+    this.#dedupKey = `${key}@${this.birth.ms}`
   }
 
   known(): void {}
@@ -201,7 +217,9 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     return locate(since === UNKNOWN ? this.birth : since, sinceId, {
       ...this.#bounds(),
       birthMs: this.birth.ms,
-      at: (n) => this.#ring?.at(n),
+      former: this.#former,
+      at: (n) => (n === this.#firstN() - 1 ? { ms: this.#goneMs } : this.#ring?.at(n)),
+      isEmpty: this.isEmpty(),
     })
   }
 
@@ -210,13 +228,21 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
   }
 
   close(): void {
-    this.isClosed = true
-    if (this.#n > 0) this.#shared.closedMs = Math.max(this.#shared.closedMs, this.#ms)
-    this.#drop('deleted', this.#ring?.length ?? 0)
+    this.#close({ isDeleted: false, birth: this.birth, given: this.given, former: this.#former })
   }
 
   delete(): void {
-    this.close()
+    // Nothing can be taken for what it held, where it never held anything.
+    if (this.#n === 0) this.close()
+    else this.#close({ isDeleted: true, given: this.given })
+  }
+
+  #close(closed: ClosedLog): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.#shared.closed.add(this.#key, closed)
+    if (this.#n > 0) this.#shared.closedMs = Math.max(this.#shared.closedMs, this.#ms)
+    this.#drop('deleted', this.#ring?.length ?? 0)
   }
 
   /** When its oldest message came, in running time; undefined while it holds none. */
@@ -244,7 +270,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
   }
 
   #fingerprint(draft: D): Fingerprint {
-    idDigest.start().add(this.#key).add(draft.envelope.from).add(draft.envelope.id).finish()
+    idDigest.start().add(this.#dedupKey).add(draft.envelope.from).add(draft.envelope.id).finish()
     addContent(contentDigest.start(), draft.envelope).finish()
     print.idLow = idDigest.low
     print.idHigh = idDigest.high
@@ -255,7 +281,10 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
 
   #keep(entry: Entry, at: number): void {
     const shared = this.#shared
-    if (this.#options.size === 0) return shared.expired('length', 1)
+    if (this.#options.size === 0) {
+      this.#goneMs = entry.ms
+      return shared.expired('length', 1)
+    }
     if (this.#ring?.length === this.#options.size) this.#drop('length', 1)
     this.#ring ??= new Ring()
     if (this.#ring.length === 0) shared.logs++
@@ -281,7 +310,10 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
   #drop(reason: ExpiryReason, count: number): void {
     if (count === 0) return
     const shared = this.#shared
-    for (let i = 0; i < count; i++) shared.bytes -= this.#ring!.shift()
+    for (let i = 0; i < count; i++) {
+      this.#goneMs = this.#ring!.firstMs
+      shared.bytes -= this.#ring!.shift()
+    }
     shared.messages -= count
     if (this.#ring!.length === 0) {
       shared.logs--

@@ -4,7 +4,8 @@
  * It is the session's, and not the id's: whoever takes the id later, here or at another server, has another inbox, and neither hears nor reads what was
  * meant for somebody else.
  */
-import { BUS } from '@arqonbus/protocol'
+import { BUS, type Position } from '@arqonbus/protocol'
+import type { Maybe } from '../kit/maybe.ts'
 import type { Log } from '../log/contract.ts'
 import type { Outlet } from './model.ts'
 import type { Session } from './sessions.ts'
@@ -18,6 +19,15 @@ export type Inbox = {
   readonly key: string
   readonly log: Log
   readonly outlet: Outlet
+  /** Where the inbox ended of the session that its client had before, and has shown to have had; undefined where nothing is known of one. */
+  formerHead(): Maybe<Position | undefined>
+}
+
+/** What the inboxes are kept in. */
+export type InboxLogs = {
+  open(key: string, outlets: readonly Outlet[]): Log
+  /** The head of one that is not open. */
+  headOf(key: string): Maybe<Position | undefined>
 }
 
 /** The inboxes by client id: an id has one session here, and no more than one inbox. */
@@ -31,10 +41,12 @@ export type Inboxes = {
 }
 
 /** Enough of the hash of its secret to tell it from every other session of its client. */
-const keyOf = ({ secretHash }: Session): string => secretHash.toString('base64url', 0, 12)
+const keyOf = ({ secretHash }: Pick<Session, 'secretHash'>): string => secretHash.toString('base64url', 0, 12)
+
+const logKey = (clientId: string, key: string): string => `@inbox:${clientId}:${key}`
 
 /** No inboxes. */
-export function createInboxes(openLog: (key: string, outlets: readonly Outlet[]) => Log): Inboxes {
+export function createInboxes(logs: InboxLogs): Inboxes {
   const inboxes = new Map<string, Inbox>()
   return {
     get size() {
@@ -57,7 +69,15 @@ export function createInboxes(openLog: (key: string, outlets: readonly Outlet[])
         live: 0,
         logs: () => [inbox.log],
       }
-      const inbox: Inbox = { clientId, key, log: openLog(`@inbox:${clientId}:${key}`, [outlet]), outlet }
+      const { formerHash } = session
+      const inbox: Inbox = {
+        clientId,
+        key,
+        log: logs.open(logKey(clientId, key), [outlet]),
+        outlet,
+        formerHead: () =>
+          formerHash === undefined ? undefined : logs.headOf(logKey(clientId, keyOf({ secretHash: formerHash }))),
+      }
       inboxes.set(clientId, inbox)
       return inbox
     },

@@ -7,6 +7,8 @@ import type { Profile } from './model.ts'
 export type Session = {
   readonly clientId: string
   readonly secretHash: Buffer
+  /** The hash of the secret that its client brought when it began: that of a session which has ended, if of any. */
+  readonly formerHash: Buffer | undefined
   profile: Profile
   /** Addresses: as of the end of its last connection. */
   subscriptions: readonly string[]
@@ -20,8 +22,8 @@ export type Sessions = {
   /** The session that `secret` opens; undefined where there is none, or it is another's. */
   find(clientId: string, secret: string): Session | undefined
   get(clientId: string): Session | undefined
-  /** Begins a session; returns the secret, which nobody else ever sees again. */
-  begin(clientId: string, profile: Profile): { session: Session; secret: string }
+  /** Begins a session; returns the secret, which nobody else ever sees again. `former` is the one that its client brought, and that opens nothing. */
+  begin(clientId: string, profile: Profile, former?: string): { session: Session; secret: string }
   /** Its client is back. The secret stays: a new one could be lost with a welcome that never arrived. */
   resume(session: Session): void
   /** The client has gone: the session is kept until `expiresAt`. */
@@ -76,11 +78,12 @@ export function createSessions(
       return session !== undefined && isSecret(secret, session.secretHash) ? session : undefined
     },
     get,
-    begin(clientId, profile) {
+    begin(clientId, profile, former) {
       const secret = newSecret()
       const session: Session = {
         clientId,
         secretHash: hashSecret(secret),
+        formerHash: former === undefined ? undefined : hashSecret(former),
         profile,
         subscriptions: [],
         expiresAt: undefined,

@@ -141,7 +141,8 @@ export function createPlayer({ id, echo, random, network, world, see, count }: P
     if (position === undefined) return
     if (since !== undefined) count(recovered === true ? 'recovered' : 'not recovered')
     if (since !== undefined && recovered === true) begin(channel, since)
-    else if (!wasCovered) begin(channel, position)
+    // Without a recovery a client that is joined goes on as it was; where one fails, it is taken to the base.
+    else if (!wasCovered || recovered === false) begin(channel, position)
     // Born while the whole room was joined: it goes on from its birth.
     else if (!begun.has(channel)) begin(channel, BIRTH)
   }

@@ -122,7 +122,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
     }
     if (ghost !== undefined)
       throw new Refused(new CodedError('client_id_in_use', { client_id: id }), 'client_id_in_use')
-    const begun = sessions.begin(id, { clientType: 'human', ...arrival.profile })
+    const begun = sessions.begin(id, { clientType: 'human', ...arrival.profile }, arrival.session)
     return { id, ...begun, isResumed: false }
   }
 

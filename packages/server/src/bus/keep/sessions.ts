@@ -88,6 +88,7 @@ export function createSessionKeeper(deps: KeepSessionsDeps): SessionKeeper {
     sessions.putBack({
       clientId,
       secretHash: Buffer.from(record.secretHash, 'base64url'),
+      formerHash: undefined,
       profile,
       subscriptions: record.subscriptions.filter((one) => typeof one === 'string' && parseAddress(one) !== undefined),
       expiresAt: clock.monotonic() + Math.min(record.until - clock.now(), sessionTtlMs + 2 * refreshMs),

@@ -14,6 +14,7 @@ import type { Turns } from '../../kit/turns.ts'
 import type { Located, Log } from '../../log/contract.ts'
 import { type Channel, type Client, mayEnter, type Outlet, type Room } from '../../state/model.ts'
 import type { Membership } from './membership.ts'
+import type { OwnInbox } from './open-inbox.ts'
 import { type Asker, askerOf, type Places } from './places.ts'
 
 /** What to join, and the last that one has. */
@@ -40,7 +41,7 @@ export type JoinDeps = {
   readonly metrics: Pick<Metrics, 'recovery'>
   readonly places: Places
   readonly membership: Membership
-  readonly inboxOf: (client: Client) => { readonly log: Log; readonly outlet: Outlet }
+  readonly inboxOf: OwnInbox
   /** After a break a crowd comes back at once, and each joins all that it had. */
   readonly turns: Turns
 }
@@ -106,8 +107,17 @@ export function createJoin({ metrics, places, membership, inboxOf, turns }: Join
   /** One's inbox is always joined: a join with `since` recovers it. */
   const joinInbox = (client: Client, request: JoinRequest): Maybe<() => JoinResult> => {
     const since = onePosition(request.since, 'since')
-    const { log, outlet } = inboxOf(client)
-    return then(locate(log, since, oneId(request.since_id)), (found) => () => ({
+    const { log, outlet, formerHead } = inboxOf(client)
+    /** A client that had everything of the inbox of its earlier session has missed nothing. */
+    const withFormer = (found: Located | undefined): Maybe<Located | undefined> => {
+      if (found === undefined || found.recovered || found.reason !== 'reset' || found.base.n > 0) return found
+      return then(formerHead(), (head) => {
+        const isComplete = head !== undefined && head.ms === since?.ms && head.n === since.n
+        return isComplete ? { ...found, isComplete } : found
+      })
+    }
+    const located = then(locate(log, since, oneId(request.since_id)), withFormer)
+    return then(located, (found) => () => ({
       channel: `${BUS}:inbox`,
       ...goOn(client, outlet, log, since, found),
     }))
@@ -122,21 +132,27 @@ export function createJoin({ metrics, places, membership, inboxOf, turns }: Join
     found: Located | undefined,
   ): Recovery => {
     if (log === undefined) return {}
-    if (since !== undefined && found?.recovered === true) {
-      membership.rewind(client, outlet, log, since)
-      // The log may have more than this node was told of, or have been asked before what was told since.
-      const head = found.head.n > log.given.n ? found.head : log.given
-      const missed = head.n - since.n
-      metrics.recovery('recovered', missed)
-      return { position: positionText(head), recovered: true, missed }
+    if (since === undefined || found === undefined) {
+      const standing = membership.standing(client, outlet, log)
+      // A log that is away, and that nobody has asked before: delivery is live, from the head, wherever that is.
+      return standing.n < 0 ? {} : { position: positionText(standing) }
     }
-    if (found?.recovered === false) metrics.recovery(found.reason)
-    const standing = membership.standing(client, outlet, log)
-    // A log that is away, and that nobody has asked before: delivery is live, from wherever it stands.
-    if (standing.n < 0) return {}
-    const position = positionText(standing)
-    if (found === undefined || found.recovered) return { position }
-    return { position, recovered: false, reason: found.reason, first: positionText(found.first) }
+    const from = found.recovered ? since : found.base
+    membership.rewind(client, outlet, log, from)
+    // The log may have more than this node was told of, or have been asked before what was told since.
+    const head = found.head.n > log.given.n ? found.head : log.given
+    const missed = head.n - from.n
+    metrics.recovery(found.recovered ? 'recovered' : found.reason, missed)
+    if (found.recovered) return { position: positionText(head), recovered: true, missed }
+    const { reason, first, isComplete } = found
+    return {
+      position: positionText(from),
+      recovered: false,
+      reason,
+      first: positionText(first),
+      missed,
+      ...(isComplete && { complete: true }),
+    }
   }
 
   const ask = (client: Client, asker: Asker, request: JoinRequest): Maybe<() => JoinResult> => {
@@ -186,21 +202,24 @@ const readableChannels = (room: Room, client: Client): Channel[] =>
 const locateAnew = (since: Position | undefined, log: Log | undefined): Located | undefined =>
   since === undefined || log === undefined ? undefined : locateNewborn(since, log)
 
-/** What `locate` says of a log that is new, and has everything that it ever took unless it says otherwise later. */
+/** What `locate` says of a log that was opened while the other logs were asked: it has everything that it took since, unless it says otherwise later. */
 function locateNewborn(since: Position, log: Log): Located | undefined {
-  if (log.given.n < 0) return undefined
-  return since.n === 0 && since.ms === log.birth.ms
-    ? { recovered: true, missed: log.given.n, head: log.given }
-    : { recovered: false, reason: 'reset', first: log.birth, head: log.given }
+  const { birth, base, given: head } = log
+  if (head.n < 0) return undefined
+  const isOwn = [birth, base].some(({ ms, n }) => since.ms === ms && since.n === n)
+  if (isOwn && since.n === base.n) return { recovered: true, missed: head.n - base.n, head }
+  const first = log.recent(base.n, 1, 1)?.[0] ?? head
+  return { recovered: false, reason: isOwn ? 'trimmed' : 'reset', first, head, base }
 }
 
 /** What a join says of one log. `position` is the head, or where the client stands that is joined and behind: whatever comes after it comes. */
-type Recovery = Pick<JoinResult, 'position' | 'recovered' | 'missed' | 'reason' | 'first'>
+type Recovery = Pick<JoinResult, 'position' | 'recovered' | 'missed' | 'reason' | 'first' | 'complete'>
 
-const roomFields = ({ position, recovered, reason }: Recovery) => ({
+const roomFields = ({ position, recovered, reason, complete }: Recovery) => ({
   ...(position !== undefined && { room_position: position }),
   ...(recovered !== undefined && { room_recovered: recovered }),
   ...(reason !== undefined && { room_reason: reason }),
+  ...(complete && { room_complete: complete }),
 })
 
 function onePosition(since: JoinRequest['since'], name: string): Position | undefined {

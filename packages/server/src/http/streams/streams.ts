@@ -77,10 +77,10 @@ export function createStreams(deps: StreamsDeps): Streams {
 
   /** What a join said, and what could not be recovered. */
   const tell = (transport: StreamTransport, joined: Joined, { room, channel, since }: StreamRequest) => {
-    const { position, recovered, reason } = joined
+    const { position, recovered, reason, complete } = joined
     // Whoever recovers goes on from what it has: its next id is that of the first message that it missed.
     transport.push(event({ type: 'joined', id: recovered === true ? since : position, data: JSON.stringify(joined) }))
-    if (recovered !== false) return
+    if (recovered !== false || complete === true) return
     const payload = JSON.stringify({
       event: 'gap',
       reason: gapReasons[reason ?? 'diverged'],

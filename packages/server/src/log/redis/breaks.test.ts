@@ -39,7 +39,14 @@ withProgram('redis-server', 'a Redis that loses something', () => {
   }
   const stage = async (differences: Parameters<typeof openRedisLog>[2] = {}) => {
     const clock = testClock()
-    const settings = { clock, maxBytes: 1 << 20, dedupWindowMs: 120_000, dedupBytes: 0, expired: () => {} }
+    const settings = {
+      clock,
+      maxBytes: 1 << 20,
+      dedupWindowMs: 120_000,
+      dedupBytes: 0,
+      maxClosed: 0,
+      expired: () => {},
+    }
     const made = noted(await openRedisLog(redis, settings, differences))
     const neighbour = async () => noted((await made.store.neighbour()) as RedisLogUnderTest)
     return { ...made, clock, neighbour }
@@ -347,6 +354,7 @@ withProgram('faketime', 'a Redis whose clock is stepped', () => {
       maxBytes: 1 << 20,
       dedupWindowMs: 120_000,
       dedupBytes: 0,
+      maxClosed: 0,
       expired: () => {},
     }
     const made = await openRedisLog(redis, settings, { timeOf: 'redis' })

@@ -4,11 +4,11 @@
  * `calls.ts` is the way of messages to Redis, `log.ts` the way back: what a log has, told in order. `looks.ts` asks where logs stand, `away.ts` is for when
  * nobody answers. After a reconnect the node first takes the word (`fence.lua`): what an earlier connection had sent and was not done by then is never done.
  */
-import { CodedError } from '@arqonbus/protocol'
+import { CodedError, type Position } from '@arqonbus/protocol'
 import { nameOfFault, outcomeOf, UnreadableReply } from '../../redis/faults.ts'
 import { keyOf } from '../../redis/keys.ts'
 import type { Connections } from '../../redis/link.ts'
-import type { Draft, LogDriver, LogListener } from '../contract.ts'
+import { type Draft, type LogDriver, type LogListener, UNKNOWN } from '../contract.ts'
 import type { Told } from './ahead.ts'
 import { createAway, isAwayError } from './away.ts'
 import { type Calls, createCalls, waitedOf } from './calls.ts'
@@ -221,6 +221,20 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
   /** The lesser of the clocks of this node and of Redis: one that was stepped ahead makes nothing forgotten. */
   const carefulNow = () => (options.timeOf === 'node' ? clock.now() : Math.min(clock.now(), link.redisNow()))
 
+  /** A log that is closed is only looked at; one that is open begins where there is none. */
+  const lookAt = async (
+    { commands }: Connections,
+    log: Pick<AnyLog, 'name' | 'options' | 'birth' | 'given' | 'isClosed'>,
+    at: Position | undefined,
+  ) => {
+    const [stream, head] = words.keysOf(log)
+    const word = words.question()
+    const args = [word, log.isClosed ? '' : 'begin', words.now(), words.time(), ...words.lookOf(log, at, 'all')]
+    const [seen] = looksIn(await callScript(commands, scripts.look, [stream, head], args), word, 1)
+    if (seen === 'unchanged') throw new UnreadableReply('unchanged, where all was asked', seen)
+    return seen
+  }
+
   const host: LogHost<Subject, D> = {
     now: carefulNow,
     isAway: () => !link.isReady,
@@ -244,12 +258,8 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     broke: (log, gap) => listener.broke(log.subject, log, gap),
     failed: unexpected,
     look: (log, at) =>
-      ask(async ({ commands }) => {
-        const [stream, head] = words.keysOf(log)
-        const word = words.question()
-        const args = [word, log.isClosed ? '' : 'begin', words.now(), words.time(), ...words.lookOf(log, at, 'all')]
-        const [seen] = looksIn(await callScript(commands, scripts.look, [stream, head], args), word, 1)
-        if (seen === 'unchanged') throw new UnreadableReply('unchanged, where all was asked', seen)
+      ask(async (connections) => {
+        const seen = await lookAt(connections, log, at)
         return seen !== undefined && 'damage' in seen ? Promise.reject(damages.found(log, seen.damage)) : seen
       }),
     read: (log, query) =>
@@ -316,6 +326,12 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
       looks.opened(log)
       return log
     },
+    headOf: (key) =>
+      ask(async (connections) => {
+        const closed = { name: key, options: { size: 0, ttlMs: 0 }, birth: UNKNOWN, given: UNKNOWN, isClosed: true }
+        const seen = await lookAt(connections, closed, undefined)
+        return seen === undefined || 'damage' in seen ? undefined : seen.head
+      }),
     sweep() {
       const { connections } = link
       if (connections === undefined) return

@@ -224,9 +224,15 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
       const asked = since === UNKNOWN ? this.birth : since
       const seen = await this.#host.look(this, asked.n > 0 ? asked : undefined)
       // A log that has ended is no longer there.
-      if (seen === undefined) return { recovered: false, reason: 'reset', first: this.given, head: this.given }
-      const { first, last } = boundsOf(seen)
-      return locate(asked, sinceId, { first, last, birthMs: seen.birth.ms, at: (n) => entryAt(n, asked, seen) })
+      const { given } = this
+      if (seen === undefined) return { recovered: false, reason: 'reset', first: given, head: given, base: given }
+      return locate(asked, sinceId, {
+        ...boundsOf(seen),
+        birthMs: seen.birth.ms,
+        former: undefined,
+        at: (n) => entryAt(n, asked, seen),
+        isEmpty: seen.oldest === undefined,
+      })
     })
   }
 

@@ -25,7 +25,7 @@ export function createWords({ clock, dedupWindowMs, node, timeOf }: Omit<RedisLo
   const keepOf = ({ ttlMs }: LogOptions) => Math.max(ttlMs, dedupWindowMs) + SLACK_MS
   let questions = 0
   /** What this node has seen of it. */
-  const knownOf = ({ birth, given }: AnyLog): Word[] => [birth.ms, given.ms, given.n]
+  const knownOf = ({ birth, given }: Pick<AnyLog, 'birth' | 'given'>): Word[] => [birth.ms, given.ms, given.n]
   return {
     /** Notes who speaks for this node, and what it has done. */
     fenceKey: keyOf(`@node:${node}`),
@@ -38,12 +38,16 @@ export function createWords({ clock, dedupWindowMs, node, timeOf }: Omit<RedisLo
     keepClosed: ({ ttlMs }: LogOptions) => Math.max(ttlMs, dedupWindowMs) + SLACK_OF_CLOSED_MS,
     knownOf,
     /** All keys of a log: stream, head, and the two of dedup. */
-    keysOf({ name }: AnyLog): [stream: string, head: string, dedup0: string, dedup1: string] {
+    keysOf({ name }: Pick<AnyLog, 'name'>): [stream: string, head: string, dedup0: string, dedup1: string] {
       const start = keyOf(name)
       return [`${start}:s`, `${start}:h`, `${start}:d0`, `${start}:d1`]
     },
     /** What `look.lua` asks of each log. */
-    lookOf: (log: AnyLog, at: Position | undefined, how: 'all' | 'changed'): Word[] => [
+    lookOf: (
+      log: Pick<AnyLog, 'options' | 'birth' | 'given'>,
+      at: Position | undefined,
+      how: 'all' | 'changed',
+    ): Word[] => [
       how,
       log.options.ttlMs,
       keepOf(log.options),

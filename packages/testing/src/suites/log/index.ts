@@ -27,7 +27,7 @@ export function logSuite(name: string, keeps: Keeps, make: Make): void {
     afterEach(endStages)
     order(stage)
     reading(stage)
-    recovering(stage)
+    recovering(stage, keeps)
     recognising(stage)
     keeping(stage)
     ending(stage)

@@ -2,10 +2,11 @@ import { expect, test } from 'bun:test'
 import type { Position } from '@arqonbus/protocol'
 import { plain } from './outline.ts'
 import type { Stage } from './stage.ts'
+import type { Keeps } from './under-test.ts'
 import { entryOf } from './watch.ts'
 
-/** From which positions a client can go on, and what it is told where it cannot. */
-export function recovering(stage: Stage) {
+/** From which positions a client can go on, and where it goes on if it cannot. */
+export function recovering(stage: Stage, keeps: Keeps) {
   /** A log of which 4 to 8 are left, and what `locate` says of it. */
   const setUp = async () => {
     const { open, append, answer, clock, told } = await stage()
@@ -26,23 +27,65 @@ export function recovering(stage: Stage) {
     expect(await locate(at(8), 'arq_m8')).toEqual({ recovered: true, missed: 0, head: plain(head) })
   })
 
-  test('the time is a fingerprint and the id the proof', async () => {
+  test('a client that lacks nothing but what is kept goes on, although its own last message is not kept any more', async () => {
     const { at, locate, head } = await setUp()
-    const diverged = { recovered: false, reason: 'diverged', first: plain(at(4)), head: plain(head) } as const
-    expect(await locate(at(6), 'arq_m5')).toEqual(diverged)
-    expect(await locate({ ms: at(6).ms + 1, n: 6 })).toEqual(diverged)
-    expect(await locate({ ms: head.ms, n: 9 })).toEqual(diverged)
-    expect(await locate({ ms: head.ms + 5, n: 8 })).toEqual(diverged)
+    for (const id of [undefined, 'arq_m3'])
+      expect(await locate(at(3), id)).toEqual({ recovered: true, missed: 5, head: plain(head) })
   })
 
-  test('what is gone is told with where the log begins', async () => {
+  test('the same where the message has outlived its time', async () => {
+    const { open, append, answer, clock } = await stage()
+    const log = await open('a:a', { ttlMs: 1000 })
+    const first = entryOf(await append(log))
+    clock.advance(1)
+    const second = entryOf(await append(log))
+    clock.advance(500)
+    const head = entryOf(await append(log))
+    clock.advance(600)
+    expect(await answer(log.locate(plain(first), undefined))).toMatchObject({ recovered: false, reason: 'trimmed' })
+    expect(await answer(log.locate(plain(second), undefined))).toEqual({
+      recovered: true,
+      missed: 1,
+      head: plain(head),
+    })
+  })
+
+  test('the time is a fingerprint and the id the proof: what another log gave is `diverged`, and everything is to be given', async () => {
+    const { at, locate, head } = await setUp()
+    const diverged = { recovered: false, reason: 'diverged', first: plain(at(4)), head: plain(head) } as const
+    const base = { n: 3 }
+    expect(await locate(at(6), 'arq_m5')).toMatchObject({ ...diverged, base })
+    expect(await locate({ ms: at(6).ms + 1, n: 6 })).toMatchObject({ ...diverged, base })
+    expect(await locate({ ms: head.ms, n: 9 })).toMatchObject({ ...diverged, base })
+    expect(await locate({ ms: head.ms + 5, n: 8 })).toMatchObject({ ...diverged, base })
+    expect(await locate({ ms: at(4).ms + 1, n: 2 })).toMatchObject({ ...diverged, base })
+  })
+
+  if (keeps === 'node') {
+    test('the time of the last message that is not kept any more is known, and proves as much', async () => {
+      const { at, locate } = await setUp()
+      expect(await locate({ ms: at(3).ms + 1, n: 3 })).toMatchObject({ recovered: false, reason: 'diverged' })
+    })
+    afterDeletion(stage)
+  }
+
+  test('a position whose messages are gone gives where the log begins, and the base that everything left follows', async () => {
     const { log, at, locate, head } = await setUp()
     const lost = (reason: 'trimmed' | 'reset' | 'diverged') =>
-      ({ recovered: false, reason, first: plain(at(4)), head: plain(head) }) as const
-    expect(await locate(at(3))).toEqual(lost('trimmed'))
-    expect(await locate(log.birth)).toEqual(lost('trimmed'))
-    expect(await locate({ ms: log.birth.ms - 1, n: 2 })).toEqual(lost('reset'))
-    expect(await locate({ ms: log.birth.ms + 1, n: 0 })).toEqual(lost('diverged'))
+      ({ recovered: false, reason, first: plain(at(4)), head: plain(head), base: { n: 3 } }) as const
+    expect(await locate(at(2))).toMatchObject(lost('trimmed'))
+    expect(await locate(log.birth)).toMatchObject(lost('trimmed'))
+    expect(await locate({ ms: log.birth.ms - 1, n: 2 })).toMatchObject(lost('reset'))
+    expect(await locate({ ms: log.birth.ms + 1, n: 0 })).toMatchObject(lost('diverged'))
+  })
+
+  test('the base is a position: a client that is cut before the first message goes on from there', async () => {
+    const { at, locate, head } = await setUp()
+    const lost = await locate(at(1))
+    if (lost.recovered) throw new Error('recovered')
+    expect(await locate(lost.base)).toEqual({ recovered: true, missed: 5, head: plain(head) })
+    // Who finds a hole by itself knows the time of the message behind it, and not that of the one before.
+    expect(await locate({ ms: at(4).ms, n: 3 })).toEqual({ recovered: true, missed: 5, head: plain(head) })
   })
 
   test('the birth is a position: from there on a client gets everything, while everything is there', async () => {
@@ -52,7 +95,13 @@ export function recovering(stage: Stage) {
     const { ms } = entryOf(await append(log))
     expect(await answer(log.locate(log.birth, undefined))).toEqual({ recovered: true, missed: 1, head: { ms, n: 1 } })
     clock.advance(1001)
-    expect(await answer(log.locate(log.birth, undefined))).toMatchObject({ recovered: false, reason: 'trimmed' })
+    expect(await answer(log.locate(log.birth, undefined))).toEqual({
+      recovered: false,
+      reason: 'trimmed',
+      first: { ms, n: 1 },
+      head: { ms, n: 1 },
+      base: { ms, n: 1 },
+    })
     expect(await answer(log.locate({ ms, n: 1 }, undefined))).toEqual({
       recovered: true,
       missed: 0,
@@ -77,7 +126,71 @@ export function recovering(stage: Stage) {
     await append(log)
     await fill(log, 3)
     for (const since of [old.birth, given]) {
-      expect(await answer(log.locate(since, undefined))).toMatchObject({ recovered: false, reason: 'reset' })
+      expect(await answer(log.locate(since, undefined))).toMatchObject({
+        recovered: false,
+        reason: 'reset',
+        base: log.birth,
+      })
     }
+  })
+
+  test('a log that was closed goes on where it was: its count, its birth, and what it takes for a repetition', async () => {
+    const { open, append, fill, answer, clock, driver } = await stage()
+    const old = await open('a:a', { ttlMs: 1000 })
+    await fill(old, 2)
+    await append(old, { id: 'arq_same', ack: true })
+    const { birth, given } = old
+    clock.advance(1000)
+    old.close()
+    expect(await answer(driver.headOf('a:a'))).toEqual(given)
+    const log = await open('a:a', { ttlMs: 1000 })
+    expect([log.birth, log.base, log.given]).toEqual([birth, given, given])
+    expect(await answer(log.bounds())).toEqual({ first: given, last: given })
+    expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('repeated')
+    expect(entryOf(await append(log)).n).toBe(4)
+    expect(await answer(log.locate(given, undefined))).toMatchObject({ recovered: true, missed: 1 })
+    expect(await answer(log.locate(birth, undefined))).toMatchObject({
+      recovered: false,
+      reason: 'trimmed',
+      base: { n: 3 },
+    })
+  })
+
+  test('of a log that never was, no head is known', async () => {
+    const { answer, driver } = await stage()
+    expect(await answer(driver.headOf('a:never'))).toBeUndefined()
+  })
+}
+
+/** What is known of a log that was deleted, when the next one of its name has begun. */
+function afterDeletion(stage: Stage) {
+  test('a client that had everything of a deleted log has missed nothing, while the next one has everything', async () => {
+    const { open, fill, answer } = await stage()
+    const old = await open('a:a', { size: 3 })
+    await fill(old, 2)
+    const { given } = old
+    old.delete()
+    const log = await open('a:a', { size: 3 })
+    await fill(log, 2)
+    const complete = { recovered: false, reason: 'reset', base: log.birth, isComplete: true }
+    expect(await answer(log.locate(given, undefined))).toMatchObject(complete)
+    expect(await answer(log.locate({ ms: given.ms, n: 1 }, undefined))).not.toHaveProperty('isComplete')
+    expect(await answer(log.locate(old.birth, undefined))).not.toHaveProperty('isComplete')
+    await fill(log, 2)
+    expect(await answer(log.locate(given, undefined))).not.toHaveProperty('isComplete')
+  })
+
+  test('a log in which nothing ever was is the same log after it was deleted, or closed', async () => {
+    const { open, append, answer, clock } = await stage()
+    const first = await open()
+    clock.advance(10)
+    first.delete()
+    const second = await open()
+    clock.advance(10)
+    second.close()
+    const log = await open()
+    expect([second.birth, log.birth]).toEqual([first.birth, first.birth])
+    await append(log)
+    expect(await answer(log.locate(first.birth, undefined))).toMatchObject({ recovered: true, missed: 1 })
   })
 }

@@ -18,6 +18,7 @@ export async function createStage(make: Make, settings: Partial<LogSettings> = {
     maxBytes: 1 << 20,
     dedupWindowMs: WINDOW_MS,
     dedupBytes: 1 << 20,
+    maxClosed: 100,
     expired: (reason, count) => {
       expired[reason] = (expired[reason] ?? 0) + count
     },
