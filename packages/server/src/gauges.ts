@@ -30,6 +30,8 @@ export type GaugeSources = {
   readonly log: BusLog
   readonly storage: Pick<Storage, 'awaySeconds' | 'replicas'>
   readonly isStorageAway: () => boolean
+  /** Rooms, channels and sessions that are not stored as they are now. */
+  readonly unstoredRecords: () => number
   readonly status: () => Status
 }
 
@@ -57,6 +59,7 @@ export function registerGauges(sources: GaugeSources): void {
   metrics.gauge('storageAvailable', () => (isStorageAway() ? 0 : 1))
   metrics.gauge('heldEntries', () => log.usage().heldMessages)
   metrics.gauge('heldBytes', () => log.usage().heldBytes)
+  metrics.gauge('unstoredRecords', sources.unstoredRecords)
   metrics.gauge('storageAwaySeconds', storage.awaySeconds)
   metrics.gauge('replicasConnected', () => storage.replicas().connected)
   metrics.gauge('replicasWanted', () => storage.replicas().wanted)

@@ -1,5 +1,5 @@
 /** Builds the rooms of the house and joins them. The one file that names drivers. */
-import { type ProtocolVersions, protocolVersions } from '@arqonbus/protocol'
+import { type ProtocolVersions, protocolVersions, WHOLE_ROOM } from '@arqonbus/protocol'
 import { createAbout } from './about.ts'
 import { createAdmission } from './bus/clients/admit.ts'
 import { drainClients } from './bus/clients/drain.ts'
@@ -20,6 +20,7 @@ import { createPlaces } from './bus/places/places.ts'
 import { createSweep } from './bus/places/sweep.ts'
 import type { BusLog } from './bus/publish/draft.ts'
 import { createPublish } from './bus/publish/publish.ts'
+import { createRecallOf } from './bus/publish/recall.ts'
 import { createTelemetry, type Telemetry } from './bus/publish/telemetry.ts'
 import { createReceive } from './bus/receive/receive.ts'
 import { createRun } from './bus/receive/run.ts'
@@ -76,12 +77,15 @@ export type RunningServer = {
   readonly telemetryUrl: string | undefined
   /** Serves on for the drain delay while `/ready` says no; then notifies every client, closes the connections and ends, within the drain timeout. */
   drain(reason: string): Promise<void>
-  /** Logs how many messages end with the process, where there are any: those that the storage does not have yet. */
+  /** Logs how many messages, and records of rooms, channels and sessions, end with the process, where there are any: those that the storage does not have yet. */
   logLoss(reason: string): void
 }
 
 const SWEEP_EVERY_MS = 1000
 const CATCH_UP_EVERY_MS = 50
+
+/** Why something is lost when the process ends. */
+const STORAGE_AWAY = 'the storage is away'
 
 /** Listeners of the telemetry server hear the end of everybody else, and then have so long to leave. */
 const LISTENERS_LEAVE_MS = 500
@@ -129,7 +133,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     telemetry: () => telemetry,
   })
   const { reports } = reporting
-  const sessions = createSessions(config.maxSessions, clock, (id) => keeper?.sessionChanged(id))
+  const sessions = createSessions(config.maxSessions, clock, (id, isNew) => keeper?.sessionChanged(id, isNew))
   const inboxes = createInboxes({ open: openLog, headOf: log.headOf })
   const longestIdle = createIdleQueue(() => rooms.channels(), clock.monotonic, config.channelIdleMs)
   const rooms = createRooms(
@@ -200,7 +204,13 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       client_id: channel.createdBy,
     })
   }
-  const openInbox = createOpenInbox({ inboxes, sessions, clients, delivery })
+  const openInbox = createOpenInbox({
+    inboxes,
+    sessions,
+    clients,
+    delivery,
+    opened: (id) => keeper?.sessionChanged(id),
+  })
   const ownInbox = createOwnInbox(openInbox)
   const keeper: Keeper | undefined =
     storage.store &&
@@ -212,11 +222,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       rooms,
       sessions,
       clients,
+      hasInbox: (session) => inboxes.get(session) !== undefined,
       putBack: createPutBack({ rooms, membership, created: listenToNew }),
     })
 
   // From the clients to the log.
-  const places = createPlaces(rooms, config, created)
+  const places = createPlaces({ rooms, creation: config, created, isUnsure: () => keeper?.isUnsure() === true })
   const answers = createAnswers({
     frames,
     delivery,
@@ -234,14 +245,18 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     answers,
     gaps,
     roomOf: rooms.get,
+    historySize: config.historySize,
+    placeChanged:
+      keeper && (({ room, channel }) => keeper.placeChanged(room, channel === WHOLE_ROOM ? undefined : channel)),
     trace: tracing?.publish,
     openInbox,
     ownInbox,
     isKnown: (id) => clients.get(id) !== undefined || sessions.get(id) !== undefined,
+    isUnsureOfSessions: () => keeper?.isUnsureOfSessions() === true,
     routed: reports.routed,
   })
   const turns = createTurns(clock)
-  const join = createJoin({ metrics, places, membership, inboxOf: ownInbox, turns })
+  const join = createJoin({ metrics, places, membership, inboxOf: ownInbox, turns, keeper })
   const isAdminKey = createKeyCheck(config.adminKey)
   const roleOf = createRoleOf(isAdminKey)
   const newClientId = () => `client-${randomName(12)}`
@@ -338,6 +353,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     delivery,
     catchUp,
     publish,
+    recall: keeper && createRecallOf(keeper),
     run,
     turns,
     isCongested: () => log.isCongested,
@@ -405,6 +421,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     log,
     storage,
     isStorageAway,
+    unstoredRecords: () => keeper?.unstored() ?? 0,
     status: about.status,
   })
 
@@ -422,16 +439,23 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     watchLoopLag(every, metrics.loopLag),
   ]
 
-  const logLoss = (reason: string) => {
+  const logLostMessages = (reason: string) => {
     const { heldMessages } = log.usage()
     if (heldMessages > 0) logger.error({ event: 'messages_lost', count: heldMessages, reason })
+  }
+  const logLostRecords = (reason: string) => {
+    const count = keeper?.unstored() ?? 0
+    if (count > 0) logger.error({ event: 'records_lost', count, reason })
   }
 
   return {
     busUrl: door.url,
     httpUrl: http.url,
     telemetryUrl: telemetryServer.url,
-    logLoss,
+    logLoss(reason) {
+      logLostMessages(reason)
+      logLostRecords(reason)
+    },
     async drain(reason) {
       if (isStopping) return
       isStopping = true
@@ -443,8 +467,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       logger.info({ event: 'draining', reason, connections: door.connections })
       receive.stop()
       telemetryServer.announceEnd()
-      // What was acknowledged while the log was away is still to be stored.
-      const isSettled = () => receive.isSettled() && log.usage().heldMessages === 0
+      // What was acknowledged while the storage was away is still to be stored.
+      const isSettled = () =>
+        receive.isSettled() && log.usage().heldMessages === 0 && keeper?.arePlacesStored() !== false
       await drainClients({
         ...config,
         clients: clients.all,
@@ -454,14 +479,15 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         isSettled,
         connections: () => door.connections + http.streams.size,
       })
-      logLoss('the storage is away')
+      logLostMessages(STORAGE_AWAY)
       for (const stop of stops) stop()
       await door.close()
       http.streams.close()
       reporting.flush()
       await telemetryServer.close(LISTENERS_LEAVE_MS)
-      // Whoever left now has a session to be kept too.
+      // The clients that left now have sessions to be kept too.
       await keeper?.close(config.redisTimeoutMs)
+      logLostRecords(STORAGE_AWAY)
       log.close()
       storage.close()
       await tracing?.close()

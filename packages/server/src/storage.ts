@@ -60,8 +60,8 @@ export function createStorage(deps: StorageDeps): Storage {
   const outages = createOutages(deps.clock)
   const link = redisLink(config.redisUrl, deps, outages)
   // The store before the log: what was kept is put back before the log looks at what there is.
-  const store = config.persist.some((one) => one !== 'messages') ? createRedisStore({ ...deps, link }) : undefined
-  const log = config.persist.includes('messages') ? redisLog(link, deps) : memoryLog(deps)
+  const store = createRedisStore({ ...deps, link })
+  const log = config.persist.includes('messages') ? redisLog(link, store, deps) : memoryLog(deps)
   return {
     log,
     store,
@@ -131,9 +131,10 @@ function redisLink(url: string, { config, logger, metrics, changed }: StorageDep
   })
 }
 
-function redisLog(link: RedisLink, { config, clock, logger, metrics, node }: StorageDeps): BusLog {
+function redisLog(link: RedisLink, records: Store, { config, clock, logger, metrics, node }: StorageDeps): BusLog {
   return createRedisLog({
     link,
+    records,
     clock,
     logger,
     node,

@@ -1,7 +1,10 @@
 /** Rooms, channels and sessions while Redis is away, and when it is back (protocol §4, §6). */
-import { describe, expect, test } from 'bun:test'
-import { eventually, refusal, type TestBus, withProgram } from '@arqonbus/testing'
-import { asAdmin, channelsOf, comeBack, createStage, roomOf } from './stage.ts'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { eventually, readMetric, refusal, type TestBus, withProgram } from '@arqonbus/testing'
+import { as, asAdmin, channelsOf, comeBack, createStage, roomOf } from './stage.ts'
+
+// Each of them starts several processes.
+setDefaultTimeout(60_000)
 
 withProgram('redis-server', 'with Redis', () => {
   const stage = createStage()
@@ -26,6 +29,22 @@ withProgram('redis-server', 'with Redis', () => {
       const again = await start()
       expect(await channelsOf(await again.as('ann'), 'science')).toEqual(['late'])
       await again.drain('the test')
+    })
+
+    test('what is not stored when the bus ends is counted and logged', async () => {
+      const bus = await stage.startProcess({ ARQONBUS_DRAIN_TIMEOUT: '100ms' })
+      const ann = await as(bus, 'ann')
+      await eventually(() => recordOf('ann'))
+      const unstored = () => readMetric(bus.httpUrl, 'arqonbus_unstored_records')
+      await eventually(async () => expect(await unstored()).toBe(0))
+      await stage.redis.kill()
+      await eventually(async () => expect(await readMetric(bus.httpUrl, 'arqonbus_storage_available')).toBe(0))
+      await ann.command('create_channel', { channel: 'science:late' })
+      // The room, and the channel.
+      expect(await unstored()).toBe(2)
+      await bus.stop('SIGTERM')
+      // And the session that ended with the connection.
+      expect(bus.output()).toMatch(/"event":"records_lost","count":3,"reason":"the storage is away"/)
     })
 
     test('they are refused where storage is strict', async () => {
@@ -55,9 +74,7 @@ withProgram('redis-server', 'with Redis', () => {
       await stage.redis.kill()
 
       const again = await start()
-      // Who comes while it is away begins anew: nobody can say who it was.
-      const later = await comeBack(ann, again)
-      expect(later.welcome.resumed).toBeFalse()
+      const later = await again.as('ann')
       const [bob, eve] = [await again.as('bob', 'science:secret'), await again.as('eve', 'science:secret')]
       await later.command('create_channel', { channel: 'science:new' })
       await stage.redis.restart()
@@ -75,17 +92,6 @@ withProgram('redis-server', 'with Redis', () => {
       const last = await start()
       expect((await channelsOf(await last.as('ann'), 'science')).toSorted()).toEqual(['new', 'old', 'secret'])
       await last.drain('the test')
-    })
-
-    test('a session that only Redis knows is a new one, after no more than its timeout', async () => {
-      const [here, there] = [await start(), await start()]
-      const before = await here.as('ann')
-      await eventually(() => recordOf('ann'))
-      stage.redis.pause()
-      const { welcome } = await comeBack(before, there)
-      stage.redis.resume()
-      expect(welcome).toMatchObject({ resumed: false, client: { client_id: 'ann' } })
-      for (const bus of [here, there]) await bus.drain('the test')
     })
 
     test('a Redis that comes back empty is told of everything again', async () => {

@@ -1,7 +1,10 @@
 /** What else survives a restart: sessions (protocol §4, §6). */
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { connect, eventually, open, refusal, type TestClient, testClock, withProgram } from '@arqonbus/testing'
 import { as, asAdmin, comeBack, createStage } from './stage.ts'
+
+// Each of them starts several processes.
+setDefaultTimeout(60_000)
 
 withProgram('redis-server', 'with Redis', () => {
   const stage = createStage()

@@ -1,6 +1,6 @@
 /** What the tests of what survives a restart share: a Redis for each test, buses around it, and clients that come back. */
 import { afterEach, beforeEach } from 'bun:test'
-import type { ConnectOptions, TestClient, TestRedis } from '@arqonbus/testing'
+import type { ConnectOptions, RedisOptions, TestClient, TestRedis } from '@arqonbus/testing'
 import { connect, startBus, startRedis } from '@arqonbus/testing'
 import { type BusProcess, startBusProcess } from '../../support/bus-process.ts'
 
@@ -10,25 +10,26 @@ const adminKey = 'correct-horse-battery-staple'
 export const asAdmin = { admin_key: adminKey }
 
 /** Gives each test of a suite a Redis of its own, and ways to start buses on it. */
-export function createStage() {
+export function createStage(options: RedisOptions = {}) {
   let redis: TestRedis
   beforeEach(async () => {
-    redis = await startRedis()
+    redis = await startRedis(options)
   })
   afterEach(() => redis.stop())
 
   const start = (config: Parameters<typeof startBus>[0] = {}, options: Parameters<typeof startBus>[1] = {}) =>
     startBus({ redisUrl: redis.url, redisTimeoutMs: 500, adminKey, ...config }, options)
-  const startProcess = () =>
-    startBusProcess({ settings: { ARQONBUS_REDIS_URL: redis.url, ARQONBUS_ADMIN_KEY: adminKey } })
-  const killed = async (bus: BusProcess) => {
+  const startProcess = (settings: Record<string, string> = {}) =>
+    startBusProcess({ settings: { ARQONBUS_REDIS_URL: redis.url, ARQONBUS_ADMIN_KEY: adminKey, ...settings } })
+  const killed = async (bus: BusProcess, settings: Record<string, string> = {}) => {
     await bus.stop('SIGKILL')
-    return startProcess()
+    return startProcess(settings)
   }
   /** What Redis has of a session. */
   const recordOf = async (id: string): Promise<Record<string, unknown>> => {
     const [key] = (await redis.command('KEYS', `*@session:${id}`)) as string[]
-    return JSON.parse(String(await redis.command('GET', key!)))
+    const [text] = (await redis.command('HVALS', key!)) as string[]
+    return JSON.parse(text!)
   }
   return {
     /** That of the test which runs. */

@@ -82,7 +82,7 @@ export const list_clients = command('list_clients', {
   result: Type.Object({ clients: Type.Array(ListedClient, { description: 'The clients of this page.' }), ...nextPage }),
   channel_scope: 'none',
   rate_limited: true,
-  errors: ['forbidden', 'system_channel', 'room_not_found', 'channel_not_found'],
+  errors: ['forbidden', 'system_channel', 'room_not_found', 'channel_not_found', 'storage_unavailable'],
 })
 
 const orNull = <T extends (typeof profileFields)[keyof typeof profileFields]>(field: T) =>

@@ -63,7 +63,14 @@ export const delete_channel = command('delete_channel', {
   parameters: parameters(addressFields),
   result: Type.Object({ channel: AddressText, deleted: Type.Literal(true) }),
   channel_scope: 'channel',
-  errors: ['forbidden', 'room_not_found', 'channel_not_found', 'channel_hardcoded', 'channel_not_empty'],
+  errors: [
+    'forbidden',
+    'room_not_found',
+    'channel_not_found',
+    'channel_hardcoded',
+    'channel_not_empty',
+    'storage_unavailable',
+  ],
 })
 
 /** A map of channel names. Keys are checked too: a key that names no channel would be taken for one that nobody has. */
@@ -231,7 +238,7 @@ export const list_channels = command('list_channels', {
   }),
   result: Type.Object({ channels: Type.Array(Channel, { description: 'The channels of this page.' }), ...nextPage }),
   rate_limited: true,
-  errors: ['room_not_found'],
+  errors: ['room_not_found', 'storage_unavailable'],
 })
 
 /** Describes a channel. */
@@ -245,7 +252,7 @@ export const channel_info = command('channel_info', {
     first: position('The first position that its history still has.'),
   }),
   channel_scope: 'channel',
-  errors: ['forbidden', 'system_channel', 'room_not_found', 'channel_not_found'],
+  errors: ['forbidden', 'system_channel', 'room_not_found', 'channel_not_found', 'storage_unavailable'],
 })
 
 /** Reads history. */

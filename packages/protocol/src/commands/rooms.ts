@@ -14,7 +14,7 @@ export const pause_room = command('pause_room', {
   parameters: parameters(roomField),
   result: Type.Object({ room: Room }),
   ...ofRoom,
-  errors: ['room_not_found', 'room_hardcoded'],
+  errors: ['room_not_found', 'room_hardcoded', 'storage_unavailable'],
 })
 
 /** Takes messages again. */
@@ -24,7 +24,7 @@ export const resume_room = command('resume_room', {
   parameters: parameters(roomField),
   result: Type.Object({ room: Room }),
   ...ofRoom,
-  errors: ['room_not_found', 'room_hardcoded'],
+  errors: ['room_not_found', 'room_hardcoded', 'storage_unavailable'],
 })
 
 /** Deletes a room without channels. */
@@ -34,5 +34,5 @@ export const delete_room = command('delete_room', {
   parameters: parameters(roomField),
   result: Type.Object({ room: RoomName, deleted: Type.Literal(true) }),
   ...ofRoom,
-  errors: ['room_not_found', 'room_hardcoded', 'room_not_empty'],
+  errors: ['room_not_found', 'room_hardcoded', 'room_not_empty', 'storage_unavailable'],
 })

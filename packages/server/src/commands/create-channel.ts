@@ -7,6 +7,7 @@ import {
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
 import { command } from '../bus/call/call.ts'
+import type { Keeper } from '../bus/keep/keeper.ts'
 import type { Channel } from '../state/model.ts'
 import type { Rooms } from '../state/rooms.ts'
 import { channelView } from '../state/views.ts'
@@ -21,10 +22,12 @@ export type CreateDeps = {
   /** Bytes of `metadata`, and of `room_config`, as JSON. */
   readonly maxMetadataBytes: number
   readonly created: (channel: Channel) => void
+  /** Where rooms and channels are kept over restarts. */
+  readonly keeper: Pick<Keeper, 'checkPrivate'> | undefined
 }
 
 /** `create_channel`: creates a channel, and its room where there is none. */
-export const createChannel = ({ rooms, create, durability, maxMetadataBytes, created }: CreateDeps) =>
+export const createChannel = ({ rooms, create, durability, maxMetadataBytes, created, keeper }: CreateDeps) =>
   command(commands.create_channel, ({ parameters, address, asker }) => {
     const { type = 'general', metadata, options, room_config: config } = parameters
     const { room: roomName, channel: name } = address
@@ -39,6 +42,7 @@ export const createChannel = ({ rooms, create, durability, maxMetadataBytes, cre
     if (existing?.type === 'system') throw new CodedError('system_room', { room: roomName })
     if (existing?.channels.has(name)) throw new CodedError('channel_exists', { channel: `${roomName}:${name}` })
     checkLevel(options?.durability, durability())
+    if (type === 'private') keeper?.checkPrivate()
     const wanted = { name, type, createdBy: asker.id, metadata, options }
     const channel =
       existing === undefined

@@ -4,6 +4,7 @@ import type { Keeper } from '../bus/keep/keeper.ts'
 import type { Join } from '../bus/places/join.ts'
 import type { Membership } from '../bus/places/membership.ts'
 import type { Places } from '../bus/places/places.ts'
+import { asked, askedWhole } from './asked.ts'
 import { channelInfo } from './channel-info.ts'
 import { type CreateDeps, createChannel } from './create-channel.ts'
 import { deleteChannel } from './delete-channel.ts'
@@ -28,7 +29,7 @@ export type CommandDeps = CreateDeps &
     readonly places: Places
     readonly membership: Membership
     readonly join: Join
-    /** Where rooms and channels are kept over restarts. */
+    /** Where rooms and channels are kept over restarts; undefined where they are not. */
     readonly keeper: Keeper | undefined
     readonly disconnect: Parameters<typeof disconnectClient>[1]
   }
@@ -40,18 +41,18 @@ export function createCommands(deps: CommandDeps): readonly Command[] {
     ping,
     // No authentication yet: everybody may see everybody. `status` has two lists.
     status({ ...deps, isOpen: true, subscriptions: () => membership.subscriptions, maxListBytes: maxListBytes / 2 }),
-    listChannels(rooms, places, maxListBytes),
-    listClients(clients, places, deps.clock, maxListBytes),
-    channelInfo(places, maxListBytes),
+    askedWhole(keeper, listChannels(rooms, places, maxListBytes)),
+    asked(keeper, listClients(clients, places, deps.clock, maxListBytes)),
+    asked(keeper, channelInfo(places, maxListBytes)),
     joinChannel(deps.join),
     leaveChannel(rooms, membership),
-    history(deps),
-    kept(keeper, createChannel(deps)),
-    kept(keeper, deleteChannel(rooms)),
+    asked(keeper, history(deps)),
+    kept(keeper, asked(keeper, createChannel(deps))),
+    kept(keeper, asked(keeper, deleteChannel(rooms, places))),
     updateProfile(deps.clock, ({ id }) => keeper?.sessionChanged(id)),
-    kept(keeper, pauseRoom(rooms, places)),
-    kept(keeper, resumeRoom(rooms, places)),
-    kept(keeper, deleteRoom(rooms, places, membership)),
+    kept(keeper, asked(keeper, pauseRoom(rooms, places))),
+    kept(keeper, asked(keeper, resumeRoom(rooms, places))),
+    kept(keeper, askedWhole(keeper, deleteRoom(rooms, places, membership))),
     disconnectClient(clients, deps.disconnect),
   ]
 }

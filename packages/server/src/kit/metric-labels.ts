@@ -53,6 +53,7 @@ export const refusalReasons = [
   'unauthenticated',
   'forbidden',
   'client_id_in_use',
+  'storage_unavailable',
   'rate',
   'draining',
 ] as const

@@ -162,6 +162,10 @@ export const gauges = {
     name: 'arqonbus_held_bytes',
     help: 'Bytes of messages that wait for an external log, or are on their way to it.',
   },
+  unstoredRecords: {
+    name: 'arqonbus_unstored_records',
+    help: 'Rooms, channels and sessions that Redis does not have as they are now; they end with the process.',
+  },
   dedupBytes: { name: 'arqonbus_dedup_bytes', help: 'Bytes that remember acknowledged messages for idempotence.' },
 } as const
 

@@ -1,6 +1,6 @@
 /** The door of the bus: upgrades, and frames in and out. Bytes and nothing else: what they mean is decided behind it. */
 
-import { CodedError, closeCodes, type ProtocolVersions } from '@arqonbus/protocol'
+import { type CloseName, CodedError, closeCodes, type ProtocolVersions } from '@arqonbus/protocol'
 import type { Server, ServerWebSocket } from 'bun'
 import { type Admission, type Arrival, Refused } from '../bus/clients/admit.ts'
 import type { Frames } from '../bus/deliver/frames.ts'
@@ -9,6 +9,7 @@ import { createIntake, type Intake, type Receive } from '../bus/receive/receive.
 import type { Clock } from '../kit/clock.ts'
 import type { Logger } from '../kit/logger.ts'
 import type { Maybe } from '../kit/maybe.ts'
+import type { RefusalReason } from '../kit/metric-labels.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { listenError } from '../kit/start-error.ts'
 import type { Turns } from '../kit/turns.ts'
@@ -126,13 +127,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
 
   const turnAway = (socket: ServerWebSocket<SocketData>, refused: Refused) => {
     const { code, reason } = closeCodes[refused.close]
-    metrics.refuseConnection(
-      refused.close === 'bad_parameter'
-        ? 'bad_parameter'
-        : refused.close === 'client_id_in_use'
-          ? 'client_id_in_use'
-          : 'unauthenticated',
-    )
+    metrics.refuseConnection(refusalReasonOf(refused.close))
     logger.info({ event: 'connection_refused', code: refused.error.code, address: socket.data.address })
     socket.sendText(frames.error(null, undefined, refused.error))
     socket.close(code, reason)
@@ -160,16 +155,18 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
     }
   }
 
-  /** Whoever brings a session that is not here waits until the store has been asked, and what it sends waits too: mostly with it. */
+  /** A client that brings a session that is not here waits until the store has been asked, and what it sends waits too: mostly with it. */
   const letInAfter = async (recalled: Promise<void>, socket: ServerWebSocket<SocketData>, transport: Transport) => {
     const early: (string | Buffer)[] = []
     socket.data.early = early
     transport.pause()
-    await recalled
+    const problem = await recalled.then(nothing, (failed: unknown) => failed)
     socket.data.early = undefined
-    // It may have gone, and so may we.
+    // It may have gone, and so may this server.
     if (!sockets.has(socket)) return
     if (deps.isDraining()) return end(socket, 'restarting')
+    // A new session in place of one that is stored would make that one, and its inbox, unreachable.
+    if (problem instanceof CodedError) return turnAway(socket, new Refused(problem, 'try_later'))
     letIn(socket, transport)
     transport.resume()
     for (const frame of early) take(socket, frame)
@@ -251,6 +248,13 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
     stopListening: () => void server.stop(),
     close: () => server.stop(true),
   }
+}
+
+const nothing = () => undefined
+
+const refusalReasonOf = (close: CloseName): RefusalReason => {
+  if (close === 'try_later') return 'storage_unavailable'
+  return close === 'bad_parameter' || close === 'client_id_in_use' ? close : 'unauthenticated'
 }
 
 function orStartError<T>(open: () => T, { host, port }: { host: string; port: number }): T {

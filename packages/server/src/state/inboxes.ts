@@ -7,8 +7,9 @@
 import { BUS, type Position } from '@arqonbus/protocol'
 import type { Maybe } from '../kit/maybe.ts'
 import type { Log } from '../log/contract.ts'
+import { inboxLog } from './log-names.ts'
 import type { Outlet } from './model.ts'
-import type { Session } from './sessions.ts'
+import { keyOf, type Session } from './sessions.ts'
 
 const INBOX = { room: BUS, channel: 'inbox' }
 
@@ -40,11 +41,6 @@ export type Inboxes = {
   sweep(sessionOf: (clientId: string) => Session | undefined): void
 }
 
-/** Enough of the hash of its secret to tell it from every other session of its client. */
-const keyOf = ({ secretHash }: Pick<Session, 'secretHash'>): string => secretHash.toString('base64url', 0, 12)
-
-const logKey = (clientId: string, key: string): string => `@inbox:${clientId}:${key}`
-
 /** No inboxes. */
 export function createInboxes(logs: InboxLogs): Inboxes {
   const inboxes = new Map<string, Inbox>()
@@ -73,10 +69,10 @@ export function createInboxes(logs: InboxLogs): Inboxes {
       const inbox: Inbox = {
         clientId,
         key,
-        log: logs.open(logKey(clientId, key), [outlet]),
+        log: logs.open(inboxLog(clientId, key), [outlet]),
         outlet,
         formerHead: () =>
-          formerHash === undefined ? undefined : logs.headOf(logKey(clientId, keyOf({ secretHash: formerHash }))),
+          formerHash === undefined ? undefined : logs.headOf(inboxLog(clientId, keyOf({ secretHash: formerHash }))),
       }
       inboxes.set(clientId, inbox)
       return inbox

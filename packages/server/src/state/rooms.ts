@@ -4,6 +4,7 @@ import type { Clock } from '../kit/clock.ts'
 import { copyText } from '../kit/text.ts'
 import type { Log, LogOptions } from '../log/contract.ts'
 import type { ChannelRecord, RoomRecord } from '../store/contract.ts'
+import { broadcastLog, channelLog } from './log-names.ts'
 import type { Channel, ChannelType, Outlet, Room, RoomType } from './model.ts'
 
 /** How many there may be, and what a log keeps where its channel does not say. */
@@ -135,9 +136,7 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
         wide: new Set(),
         present: new Map(),
         broadcast:
-          wanted.builtIn === true
-            ? undefined
-            : deps.openLog(`${name}:${WHOLE_ROOM}`, [broadcastOutlet], limits.history),
+          wanted.builtIn === true ? undefined : deps.openLog(broadcastLog(name), [broadcastOutlet], limits.history),
         broadcastOutlet,
         wideOutlet: {
           topic: `w:${name}`,
@@ -189,8 +188,7 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
           wanted.liveOnly === true
             ? undefined
             : deps.openLog(
-                // A private channel and an open one of its name share nothing: who may not enter the one cannot read it through the other, made where it is not known.
-                wanted.type === 'private' ? `${address}!private` : address,
+                channelLog(address, wanted.type),
                 wanted.type === 'private' ? [outlet] : [outlet, room.wideOutlet],
                 logOptions(wanted.options, limits.history),
               ),

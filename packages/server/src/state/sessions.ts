@@ -16,6 +16,9 @@ export type Session = {
   expiresAt: number | undefined
 }
 
+/** Enough of the hash of its secret to tell a session from every other session of its client. */
+export const keyOf = ({ secretHash }: Pick<Session, 'secretHash'>): string => secretHash.toString('base64url', 0, 12)
+
 /** The sessions by client id: one id has one session, the latest. */
 export type Sessions = {
   readonly size: number
@@ -36,13 +39,13 @@ export type Sessions = {
 }
 
 /**
- * No sessions; at most `max` of clients that are gone are kept, the longest gone goes first. `changed` hears of each that begins, goes on, is kept, or is
- * ended before its time.
+ * No sessions; at most `max` of clients that are gone are kept, the longest gone goes first. `changed` is called for each that begins (`isNew`), goes on, is
+ * kept, or is ended before its time.
  */
 export function createSessions(
   max: number,
   clock: Pick<Clock, 'monotonic'>,
-  changed: (clientId: string) => void,
+  changed: (clientId: string, isNew?: boolean) => void,
 ): Sessions {
   const sessions = new Map<string, Session>()
   /** Sessions of clients that are gone, in the order in which they went. */
@@ -89,7 +92,7 @@ export function createSessions(
         expiresAt: undefined,
       }
       add(session)
-      changed(clientId)
+      changed(clientId, true)
       return { session, secret }
     },
     resume(session) {

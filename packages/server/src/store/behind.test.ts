@@ -5,7 +5,7 @@ import type { Change } from './contract.ts'
 /** A store whose answers are given by the test. */
 function rig() {
   const values = new Map<string, string>()
-  const calls: { names: (string | undefined)[]; succeed(): void; fail(): void }[] = []
+  const calls: { names: string[]; succeed(): void; refuse(name: string): void; fail(): void }[] = []
   const wake: (() => void)[] = []
   const behind: Behind = createBehind({
     delayMs: 0,
@@ -16,7 +16,8 @@ function rig() {
       new Promise((resolve, reject) => {
         calls.push({
           names: changes.map(({ name, text }) => `${name}=${text}`),
-          succeed: resolve,
+          succeed: () => resolve([]),
+          refuse: (refused) => resolve(changes.filter(({ name }) => name === refused)),
           fail: () => reject(new Error('the test')),
         })
         wake.shift()?.()
@@ -101,6 +102,71 @@ test('what comes and goes while the store is away is not remembered without boun
   const { names } = await next()
   expect(names).toContain('here=1')
   expect(names.length).toBeLessThanOrEqual(4)
+})
+
+test('what has to be there first is written at once, ahead of what waits, and once', async () => {
+  const { behind, set, next } = rig()
+  behind.ready()
+  expect(behind.ahead(['a'])).toBeUndefined()
+  for (const name of ['a', 'b', 'c']) set(name, '1')
+  const ahead = behind.ahead(['c', 'd'])
+  const first = await next()
+  expect(first.names).toEqual(['c=1'])
+  // It is on its way: a second one waits for it too.
+  const again = behind.ahead(['c'])
+  first.succeed()
+  expect([await ahead, await again]).toEqual([new Set(), new Set()])
+  expect([behind.has('c'), behind.ahead(['c'])]).toEqual([false, undefined])
+  expect((await next()).names).toEqual(['a=1', 'b=1'])
+})
+
+test('of a batch only what the store refused is written again, and is not tried again for every message', async () => {
+  const { behind, set, next } = rig()
+  behind.ready()
+  for (const name of ['a', 'b']) set(name, '1')
+  const ahead = behind.ahead(['a', 'b'])
+  ;(await next()).refuse('a')
+  expect(await ahead).toEqual(new Set(['a']))
+  expect([behind.has('a'), behind.has('b')]).toEqual([true, false])
+  expect(await behind.ahead(['a'])).toEqual(new Set(['a']))
+  set('c', '1')
+  const other = behind.ahead(['c', 'a'])
+  const call = await next()
+  expect(call.names).toEqual(['c=1'])
+  call.succeed()
+  expect(await other).toEqual(new Set(['a']))
+  behind.away()
+  behind.ready()
+  expect((await next()).names).toEqual(['a=1'])
+})
+
+test('a wait for what has changed ends when that is stored, in whatever order it was', async () => {
+  const { behind, set, next } = rig()
+  behind.ready()
+  for (const name of ['a', 'b']) set(name, '1')
+  const settled = behind.settled()
+  let isOver = false
+  void Promise.resolve(settled).then(() => {
+    isOver = true
+  })
+  void behind.ahead(['b'])
+  ;(await next()).succeed()
+  const last = await next()
+  expect([last.names, isOver]).toEqual([['a=1'], false])
+  last.succeed()
+  expect(await settled).toBeTrue()
+})
+
+test('while the store is away nothing is ahead of anything', async () => {
+  const { behind, set, next } = rig()
+  behind.ready()
+  set('a', '1')
+  const ahead = behind.ahead(['a'])
+  const lost = await next()
+  behind.away()
+  lost.fail()
+  expect(await ahead).toEqual(new Set(['a']))
+  expect(await behind.ahead(['a'])).toEqual(new Set(['a']))
 })
 
 test('what the store refuses is not lost', async () => {

@@ -43,7 +43,7 @@ export type SessionRecord = {
   readonly until: number
 }
 
-/** What a record is of. A room goes by its name, a channel by its address, a session by its client id. */
+/** What a record is of. A room has its name as key, a channel its address, a session its client id. */
 export type Kind = 'room' | 'channel' | 'session'
 
 /** What a record is now. */
@@ -52,19 +52,36 @@ export type Change = {
   readonly name: string
   /** Undefined where there is none any more. */
   readonly text: string | undefined
-  /** When a session ends: its record goes by itself. */
-  readonly until?: number
+  /** Of a session; without text all sessions of the client have ended. */
+  readonly session?: SessionChange
 }
+
+/** What is particular to the record of a session. */
+export type SessionChange = {
+  /** Tells the sessions of one client apart. */
+  readonly key: string
+  /** When it ends: its record goes by itself. */
+  readonly until: number
+  /** True where every other session of the client has ended with the beginning of this one. */
+  readonly isAlone: boolean
+}
+
+/** Records as they are read: names, or addresses, with their texts. */
+export type Records = readonly (readonly [name: string, text: string])[]
 
 /** What a store has, as it is read when it comes. */
 export type Stored = {
-  /** All of a kind, in pages; one that changes meanwhile may come twice. */
-  all(kind: 'room' | 'channel'): AsyncIterable<readonly (readonly [name: string, text: string])[]>
+  /** Counts the changes of rooms and channels that came from elsewhere: as long as it stays the same, this process knows all of them. */
+  changesElsewhere(): Promise<number>
+  /** All rooms, in pages; one that changes meanwhile may come twice. */
+  rooms(): AsyncIterable<Records>
+  /** The channels of these rooms, likewise. */
+  channels(rooms: readonly string[]): AsyncIterable<Records>
   /** The sessions that end last, at most so many, the first to end first. */
   sessions(most: number): Promise<readonly string[]>
 }
 
-/** Who uses a store. */
+/** What uses a store. */
 export type StoreUser = {
   /** The store is there, for the first time or again, and is not written to before this has ended. */
   compare(stored: Stored): Promise<void>
@@ -72,15 +89,29 @@ export type StoreUser = {
   ready(): void
   /** From now on it cannot. */
   away(): void
+  /** See `Store`. */
+  ahead(logs: Iterable<string>): Promise<ReadonlySet<string>> | undefined
 }
 
-/** A store. */
+/** A store. Whatever is asked of it fails where it is away, or does not answer. */
 export type Store = {
   readonly isAway: boolean
   /** Called once, before the store is there. */
   use(user: StoreUser): void
-  /** Fails where the store is away, or does not answer, or refuses: some of it may be written. */
-  write(changes: readonly Change[]): Promise<void>
-  /** The record of a session; undefined where there is none, or the store cannot say. */
-  session(clientId: string): Promise<string | undefined>
+  /**
+   * Resolves to what it refused. Where it fails, some may be written. What is written is there before whatever is sent to the same Redis later by the log.
+   */
+  write(changes: readonly Change[]): Promise<readonly Change[]>
+  /**
+   * Before messages go to these logs: writes at once what they would not be found without, and is not stored yet. Resolves to the logs for which that failed;
+   * undefined where there is nothing to wait for.
+   */
+  ahead(logs: Iterable<string>): Promise<ReadonlySet<string>> | undefined
+  /** The record of a session of a client; undefined where there is none. */
+  session(clientId: string, key: string): Promise<string | undefined>
+  /** The records of a room, and of one of its channels. */
+  place(room: string, channel: string | undefined): Promise<{ room: string | undefined; channel: string | undefined }>
+  changesElsewhere(): Promise<number>
+  /** The channels of a room, in pages. */
+  channels(room: string): AsyncIterable<Records>
 }

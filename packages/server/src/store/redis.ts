@@ -1,39 +1,67 @@
 /**
- * The store in Redis: a hash for all rooms, one for all channels, and for each session a key that ends with it. A sorted set has the ids of the sessions by
- * their ends, so that nobody has to search among the keys for them.
+ * The store in Redis. It writes on the connection on which the log appends: Redis does what comes there in order, so what is written before a message is
+ * sent is stored before that message is.
  */
-import type { Redis } from 'ioredis'
 import type { Clock } from '../kit/clock.ts'
 import type { Logger } from '../kit/logger.ts'
 import { nameOfFault } from '../redis/faults.ts'
-import { keyOf } from '../redis/keys.ts'
-import type { RedisLink } from '../redis/link.ts'
-import type { Change, Store, Stored, StoreUser } from './contract.ts'
+import type { Connections, RedisLink } from '../redis/link.ts'
+import type { Change, Store, StoreUser } from './contract.ts'
+import { createReader } from './redis-reader.ts'
+import { commandsOf, countChange, isRefusal, sweepSessions } from './redis-words.ts'
 
-/** What the store goes by. */
+/** What the store is made with. */
 export type RedisStoreOptions = {
   readonly link: RedisLink
   readonly clock: Clock
   readonly logger: Logger
 }
 
-const keys = { room: keyOf('@rooms'), channel: keyOf('@channels'), sessions: keyOf('@sessions') }
-const sessionKey = (clientId: string): string => keyOf(`@session:${clientId}`)
-
-const PAGE = 500
-
-/** What Redis says when it takes no writes, as opposed to this one: the link looks for the one that does. */
-const ELSEWHERE = ['readonly', 'loading', 'masterdown', 'moved', 'ask', 'clusterdown']
-
-/** Makes the driver. It uses the link; whoever made that starts it. */
+/** Makes the driver. It uses the link, and does not start it. */
 export function createRedisStore({ link, clock, logger }: RedisStoreOptions): Store {
   let user: StoreUser | undefined
+  /** How often this process has counted a change of its own. */
+  let ownChanges = 0
+  const readerOf = (connections: Connections) =>
+    createReader({ connections, clock, logger, ownChanges: () => ownChanges })
 
   link.use({
-    prepare: ({ reads }) => user?.compare(storedIn(reads, clock)) ?? Promise.resolve(),
+    prepare: (connections) => user?.compare(readerOf(connections)) ?? Promise.resolve(),
     ready: () => user?.ready(),
     away: () => user?.away(),
   })
+
+  const ask = async <Answer>(question: (connections: Connections) => Promise<Answer>): Promise<Answer> => {
+    const { connections } = link
+    if (connections === undefined) throw new Error('Redis is away')
+    try {
+      return await question(connections)
+    } catch (problem) {
+      link.drop(connections, nameOfFault(problem))
+      throw problem
+    }
+  }
+
+  const write = async ({ commands }: Connections, changes: readonly Change[]): Promise<readonly Change[]> => {
+    const now = clock.now()
+    const lines = changes.map((change) => commandsOf(change, now))
+    const ofAll = changes.some(({ kind }) => kind !== 'session')
+      ? [countChange, sweepSessions(now)]
+      : [sweepSessions(now)]
+    if (ofAll.includes(countChange)) ownChanges++
+    const answers = (await commands.pipeline([...lines.flat(), ...ofAll]).exec()) ?? []
+    const refused: Change[] = []
+    let at = 0
+    lines.forEach((line, i) => {
+      const problems = answers.slice(at, at + line.length).flatMap(([problem]) => problem ?? [])
+      at += line.length
+      for (const problem of problems) if (!isRefusal(problem)) throw problem
+      if (problems.length > 0) refused.push(changes[i]!)
+      if (problems.length > 0 && refused.length === 1)
+        logger.warn({ event: 'store_write_failed', key: line[0]![1], error: String(problems[0]).slice(0, 200) })
+    })
+    return refused
+  }
 
   return {
     get isAway() {
@@ -42,69 +70,18 @@ export function createRedisStore({ link, clock, logger }: RedisStoreOptions): St
     use(one) {
       user = one
     },
-    async write(changes) {
-      const { connections } = link
-      if (connections === undefined) throw new Error('Redis is away')
-      if (changes.length === 0) return
-      try {
-        await writeTo(connections.commands, changes, clock.now())
-      } catch (problem) {
-        const fault = nameOfFault(problem)
-        const isRefused = problem instanceof Error && problem.name === 'ReplyError' && !ELSEWHERE.includes(fault)
-        if (isRefused) logger.warn({ event: 'store_write_failed', error: String(problem).slice(0, 200) })
-        else link.drop(connections, fault)
-        throw problem
-      }
-    },
-    async session(clientId) {
-      const { connections } = link
-      if (connections === undefined) return undefined
-      try {
-        return (await connections.reads.get(sessionKey(clientId))) ?? undefined
-      } catch (problem) {
-        link.drop(connections, nameOfFault(problem))
-        return undefined
+    write: async (changes) => (changes.length === 0 ? [] : ask((connections) => write(connections, changes))),
+    ahead: (logs) => user?.ahead(logs),
+    session: (clientId, key) => ask((connections) => readerOf(connections).session(clientId, key)),
+    place: (room, channel) => ask((connections) => readerOf(connections).place(room, channel)),
+    changesElsewhere: () => ask((connections) => readerOf(connections).changesElsewhere()),
+    async *channels(room) {
+      const pages = await ask(async (connections) => readerOf(connections).channels([room])[Symbol.asyncIterator]())
+      for (;;) {
+        const { done, value } = await ask(() => pages.next())
+        if (done) return
+        yield value
       }
     },
   }
 }
-
-/** All in one go; what follows a part that Redis refuses is done, and written again with it. */
-async function writeTo(redis: Redis, changes: readonly Change[], now: number): Promise<void> {
-  const pipeline = redis.pipeline()
-  for (const { kind, name, text, until = now } of changes) {
-    if (kind !== 'session') {
-      if (text === undefined) pipeline.hdel(keys[kind], name)
-      else pipeline.hset(keys[kind], name, text)
-    } else if (text === undefined || until <= now) {
-      pipeline.del(sessionKey(name)).zrem(keys.sessions, name)
-    } else {
-      pipeline.set(sessionKey(name), text, 'PX', Math.ceil(until - now)).zadd(keys.sessions, until, name)
-    }
-  }
-  if (changes.some(({ kind }) => kind === 'session')) pipeline.zremrangebyscore(keys.sessions, '-inf', now)
-  const answers = (await pipeline.exec()) ?? []
-  for (const [problem] of answers) if (problem !== null) throw problem
-}
-
-const storedIn = (redis: Redis, clock: Clock): Stored => ({
-  async *all(kind) {
-    let cursor = '0'
-    do {
-      const [next, flat] = await redis.hscan(keys[kind], cursor, 'COUNT', PAGE)
-      yield flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1]!] as const] : []))
-      cursor = next
-    } while (cursor !== '0')
-  },
-  async sessions(most) {
-    const texts: string[] = []
-    while (texts.length < most) {
-      const limit = Math.min(PAGE, most - texts.length)
-      const ids = await redis.zrevrangebyscore(keys.sessions, '+inf', clock.now(), 'LIMIT', texts.length, limit)
-      if (ids.length === 0) break
-      const found = await Promise.all(ids.map((id) => redis.get(sessionKey(id))))
-      texts.push(...found.map((text) => text ?? ''))
-    }
-    return texts.filter((text) => text !== '').reverse()
-  },
-})

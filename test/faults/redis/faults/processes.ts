@@ -76,14 +76,14 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a bus that starts before its Redis serves as soon as that is there',
+    name: 'a bus that starts before its Redis serves as soon as that is there, and every client is the one that it was',
     level: 'disk',
     redis: { appendfsync: 'always' },
-    mustSee: ['acknowledged', 'storage_unavailable'],
+    mustSee: ['acknowledged', 'disconnected 1013'],
     async inject(run) {
       await Promise.all([run.bus.stop('SIGKILL'), run.redis.kill()])
       await run.startBus()
-      await run.counted('storage_unavailable', 10)
+      await run.counted('disconnected 1013', 10)
       await run.redis.restart()
     },
   },

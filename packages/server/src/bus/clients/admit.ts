@@ -77,7 +77,10 @@ export type AdmitDeps = {
 
 /** Admission, and its reverse. */
 export type Admission = {
-  /** Asks the store for the session that a connection brings, where it is not here; undefined where there is nothing to wait for. Never fails. */
+  /**
+   * Asks the store for the session that a connection or a call brings, where it is not here; undefined where there is nothing to wait for. Fails with
+   * `storage_unavailable` where nobody can say whether there is such a session.
+   */
   recall(arrival: Pick<Arrival, 'clientId' | 'session'>): Promise<void> | undefined
   /** Lets a connection in and welcomes it, or throws `Refused`. The promise ends when it is welcomed. */
   admit(arrival: Arrival, transport: Transport): { client: Client; welcomed: Maybe<void> }
@@ -113,10 +116,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
       arrival.session === undefined || arrival.clientId === undefined ? undefined : sessions.find(id, arrival.session)
     const ghost = clients.get(id)
     if (resumed !== undefined) {
-      if (ghost !== undefined) {
-        delivery.close(ghost, 'taken_over')
-        depart(ghost)
-      }
+      if (ghost !== undefined) takeOver(ghost)
       sessions.resume(resumed)
       return { id, session: resumed, secret: arrival.session!, isResumed: true }
     }
@@ -169,8 +169,21 @@ export function createAdmission(deps: AdmitDeps): Admission {
     }
   }
 
+  /** Ends a connection whose client id goes to another one. */
+  const takeOver = (client: Client) => {
+    delivery.close(client, 'taken_over')
+    depart(client)
+  }
+
   return {
-    recall: ({ clientId, session }) => deps.keeper?.recall(clientId, session),
+    recall: ({ clientId, session }) =>
+      deps.keeper?.recall(clientId, session)?.then((putBack) => {
+        if (putBack === undefined) return
+        // It took the id while the store was away. The session that was there first is brought by the client that it belongs to.
+        const ghost = clients.get(clientId!)
+        if (ghost !== undefined) takeOver(ghost)
+        putBack()
+      }),
     admit(arrival, transport) {
       const role = roleOf(arrival.token)
       const { id, session, secret, isResumed } = takeIdentity(arrival)

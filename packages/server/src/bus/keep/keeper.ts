@@ -1,15 +1,21 @@
-/** Keeping what outlives the process beside messages: rooms, channels and sessions, each where it is asked for. */
-import { CodedError } from '@arqonbus/protocol'
+/** Keeping what outlives the process beside messages: rooms, channels and sessions, each as far as it is asked for. */
+import { CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
 import { type Maybe, then } from '../../kit/maybe.ts'
 import type { Client } from '../../state/model.ts'
+import type { Store } from '../../store/contract.ts'
+import { createAhead } from './ahead.ts'
+import { type Persisted, recordTexts } from './place-records.ts'
 import { createPlaceKeeper, type KeepPlacesDeps } from './places.ts'
-import { createSessionKeeper, type KeepSessionsDeps } from './sessions.ts'
+import { createRecall } from './recall.ts'
+import { createSessionKeeper, type KeepSessionsDeps, type KeptSessions } from './sessions.ts'
 
 /** What keeping needs. */
-export type KeepDeps = Omit<KeepPlacesDeps, 'isChannels'> &
-  KeepSessionsDeps & {
-    /** What is kept; who keeps channels keeps their rooms. */
-    readonly persist: readonly ('messages' | 'rooms' | 'channels' | 'sessions')[]
+export type KeepDeps = Omit<KeepPlacesDeps, 'texts' | 'store'> &
+  Omit<KeepSessionsDeps, 'store'> &
+  Pick<KeptSessions, 'hasInbox'> & {
+    readonly store: Store
+    /** What is kept. Of what is not, enough is to find the messages, where these are. */
+    readonly persist: Persisted
     /** `strict`: what cannot be stored is refused. `degrade`: it works, and is stored later. */
     readonly storageMode: 'degrade' | 'strict'
   }
@@ -17,34 +23,62 @@ export type KeepDeps = Omit<KeepPlacesDeps, 'isChannels'> &
 /** Keeping. */
 export type Keeper = {
   placeChanged(room: string, channel?: string): void
-  sessionChanged(clientId: string): void
+  /** `isNew`: it has begun. */
+  sessionChanged(clientId: string, isNew?: boolean): void
   /** A client has another subscription, or one less. */
   subscribed(client: Client): void
-  /** The session that a client brings is asked for where it is not here; undefined where there is nothing to wait for. Never fails. */
-  recall(clientId: string | undefined, secret: string | undefined): Promise<void> | undefined
+  /**
+   * The session that a client brings is asked for where it is not here; undefined where there is nothing to wait for. Resolves to what puts it back, or to
+   * nothing where there is no such session. Fails with `storage_unavailable` where nobody can say.
+   */
+  recall(clientId: string | undefined, secret: string | undefined): Promise<(() => void) | undefined> | undefined
+  /**
+   * A room, for `*`, or a channel is asked for where it is not here; undefined where there is nothing to wait for. Fails with `too_many_rooms` and
+   * `too_many_channels` alone.
+   */
+  recallPlace(room: string, channel: string): Promise<void> | undefined
+  /** A room is asked for with all of its channels, in the same way. */
+  recallRoom(room: string): Promise<void> | undefined
+  /** True where a room or a channel that is not here may be in a store that cannot be asked now. */
+  isUnsure(): boolean
+  /** The same of sessions. */
+  isUnsureOfSessions(): boolean
   /** Before a command changes rooms or channels: `storage_unavailable` where that could not be stored, and has to be. */
   check(): void
+  /** Before a private channel is made: `storage_unavailable` where nobody can know yet whether there is an open one of its name. */
+  checkPrivate(): void
   /** Ends when what has changed of rooms and channels is stored, or is to be stored later; `outcome_unknown` where that will not do. */
   settled(): Maybe<void>
+  /** False while a room or a channel is not stored as it is now. */
+  arePlacesStored(): boolean
+  /** How many rooms, channels and sessions are not stored as they are now. */
+  unstored(): number
   sweep(now: number): void
-  /** Writes what is left, for at most so long. */
+  /** Ends when everything is stored, and at the latest after so long. */
   close(withinMs: number): Promise<void>
 }
 
 /** When to try again while the store is away. */
 const RETRY_AFTER_MS = 1000
 
-/** Makes it; it uses the store. */
+/** Makes the keeper of one server; it uses the store. */
 export function createKeeper(deps: KeepDeps): Keeper {
   const { store, persist } = deps
-  const isChannels = persist.includes('channels')
-  const places = isChannels || persist.includes('rooms') ? createPlaceKeeper({ ...deps, isChannels }) : undefined
-  const sessions = persist.includes('sessions') ? createSessionKeeper(deps) : undefined
+  const texts = recordTexts(persist)
+  const places = texts && createPlaceKeeper({ ...deps, texts })
+  const isWhole = persist.includes('sessions')
+  const sessions = isWhole || persist.includes('messages') ? createSessionKeeper(deps, { ...deps, isWhole }) : undefined
+  const recall = places && createRecall({ ...deps, places })
   const isStrict = deps.storageMode === 'strict' && places !== undefined
+  const unavailable = () => new CodedError('storage_unavailable', undefined, RETRY_AFTER_MS)
 
   store.use({
     async compare(stored) {
+      const wasLoaded = places?.isLoaded === true
+      const changes = await stored.changesElsewhere()
       await places?.compare(stored)
+      // Later comparisons put back nothing that is not here.
+      recall?.compared(wasLoaded ? undefined : changes)
       await sessions?.compare(stored)
     },
     ready() {
@@ -55,21 +89,31 @@ export function createKeeper(deps: KeepDeps): Keeper {
       places?.away()
       sessions?.away()
     },
+    ahead: createAhead(places, sessions),
   })
 
   return {
     placeChanged: (room, channel) => places?.changed(room, channel),
-    sessionChanged: (clientId) => sessions?.changed(clientId),
+    sessionChanged: (clientId, isNew) => sessions?.changed(clientId, isNew),
     subscribed: (client) => sessions?.subscribed(client),
     recall: (clientId, secret) =>
       clientId === undefined || secret === undefined ? undefined : sessions?.recall(clientId, secret),
+    recallPlace: (room, channel) => recall?.one(room, channel === WHOLE_ROOM ? undefined : channel),
+    recallRoom: (room) => recall?.whole(room),
+    isUnsure: () => places !== undefined && store.isAway,
+    isUnsureOfSessions: () => sessions !== undefined && store.isAway,
     check() {
-      if (isStrict && store.isAway) throw new CodedError('storage_unavailable', undefined, RETRY_AFTER_MS)
+      if (isStrict && store.isAway) throw unavailable()
+    },
+    checkPrivate() {
+      if (places?.isLoaded === false) throw unavailable()
     },
     settled: () =>
       then(places?.settled() ?? true, (isStored) => {
         if (!isStored && isStrict) throw new CodedError('outcome_unknown', undefined, RETRY_AFTER_MS)
       }),
+    arePlacesStored: () => places?.isAny !== true,
+    unstored: () => (places?.size ?? 0) + (sessions?.size ?? 0),
     sweep: (now) => sessions?.sweep(now),
     async close(withinMs) {
       const written = Promise.all([places?.settled(), sessions?.settled()])

@@ -1,45 +1,60 @@
-/** What the store has of rooms and channels: written behind what happens here, and put back when the store comes for the first time. */
+/**
+ * What the store has of rooms and channels: written behind what happens here, put back when the store comes for the first time, and asked for where somebody
+ * names a room or a channel that is not here.
+ */
 import type { Logger } from '../../kit/logger.ts'
 import type { Channel, Room } from '../../state/model.ts'
 import type { Rooms } from '../../state/rooms.ts'
 import { type Behind, createBehind } from '../../store/behind.ts'
-import type { Change, Store, Stored } from '../../store/contract.ts'
-import { channelIn, channelText, roomIn, roomText } from '../../store/records.ts'
-import type { PutBack } from './put-back.ts'
+import type { Change, ChannelRecord, Records, RoomRecord, Store, Stored } from '../../store/contract.ts'
+import { channelIn, roomIn } from '../../store/records.ts'
+import { type RecordTexts, winsOver } from './place-records.ts'
+import { type PutBack, unlessFull } from './put-back.ts'
 
 /** What keeping them needs. */
 export type KeepPlacesDeps = {
-  readonly store: Store
+  readonly store: Pick<Store, 'isAway' | 'write'>
   readonly rooms: Rooms
   readonly putBack: PutBack
   readonly logger: Logger
-  /** Channels too, or rooms alone. */
-  readonly isChannels: boolean
+  /** What is written of each; of channels nothing where they are not kept. */
+  readonly texts: RecordTexts
 }
 
 /** Keeping them. */
-export type PlaceKeeper = Pick<Behind, 'settled' | 'ready' | 'away'> & {
+export type PlaceKeeper = Omit<Behind, 'changed'> & {
+  /** False until the store has been read for the first time: what it has may be anything. */
+  readonly isLoaded: boolean
   /** A room or a channel was made, has changed, or is gone. */
   changed(room: string, channel?: string): void
   compare(stored: Stored): Promise<void>
+  /** Puts back what the store has of a name that is not known here; `too_many_rooms`, `too_many_channels`. */
+  found(kind: 'room' | 'channel', key: string, text: string): void
 }
 
 const MOST_WAITING = 100_000
 
-/** Makes it. */
-export function createPlaceKeeper({ store, rooms, putBack, logger, isChannels }: KeepPlacesDeps): PlaceKeeper {
+/** Makes the keeper of one server. */
+export function createPlaceKeeper({ store, rooms, putBack, logger, texts }: KeepPlacesDeps): PlaceKeeper {
   let isLoaded = false
-  const kinds: ('room' | 'channel')[] = isChannels ? ['room', 'channel'] : ['room']
+  /** What ended here while the store was away: a record of it that is still there says nothing of what has its name now. */
+  const ended = new Set<string>()
 
-  /** A channel goes by its address, and a room by its name, which has no colon. */
-  const changeOf = (key: string): Change | undefined => {
+  const find = (key: string): Room | Channel | undefined => {
     const [roomName, channelName] = key.split(':') as [string, string?]
     const room = rooms.get(roomName)
+    return channelName === undefined ? room : room?.channels.get(channelName)
+  }
+  const isConfigured = (key: string) => rooms.get(key.split(':')[0]!)?.type === 'system'
+
+  /** The key of a channel is its address, and that of a room its name, which has no colon. */
+  const changeOf = (key: string): Change | undefined => {
     // What was kept before the configuration took the name comes back when it lets it go.
-    if (room?.type === 'system') return undefined
-    if (channelName === undefined) return { kind: 'room', name: key, text: room && textOfRoom(room) }
-    const channel = room?.channels.get(channelName)
-    return { kind: 'channel', name: key, text: channel && textOfChannel(channel) }
+    if (isConfigured(key)) return undefined
+    const found = find(key)
+    if (found !== undefined && 'room' in found) return { kind: 'channel', name: key, text: texts.ofChannel?.(found) }
+    if (found !== undefined) return { kind: 'room', name: key, text: texts.ofRoom(found) }
+    return { kind: key.includes(':') ? 'channel' : 'room', name: key, text: undefined }
   }
   const behind = createBehind({
     delayMs: 0,
@@ -49,87 +64,103 @@ export function createPlaceKeeper({ store, rooms, putBack, logger, isChannels }:
     write: store.write,
   })
 
-  /** What was kept is there again; nothing of it may have been made here that is older. */
-  const load = async (stored: Stored): Promise<void> => {
-    const records = { room: await recordsOf(stored, 'room', roomIn), channel: [] as Found<typeof channelIn>[] }
-    if (isChannels) records.channel = await recordsOf(stored, 'channel', channelIn)
-    let missing = 0
-    // In the order in which they were made: lists go by it.
-    const byTime = (a: { createdAt: number }, b: { createdAt: number }) => a.createdAt - b.createdAt
-    const isNew = (key: string, text: string) => changeOf(key)?.text !== text
-    for (const { record, text } of records.room.toSorted((a, b) => byTime(a.record, b.record))) {
-      if (isNew(record.name, text) && !putBack.room(record)) missing++
-    }
-    for (const { record, text } of records.channel.toSorted((a, b) => byTime(a.record, b.record))) {
-      if (isNew(`${record.room}:${record.name}`, text) && !putBack.channel(record)) missing++
-    }
-    if (records.room.length + records.channel.length === 0) return
-    logger.info({
-      event: 'rooms_put_back',
-      rooms: records.room.length,
-      channels: records.channel.length,
-      left_out: missing,
-    })
+  /** All rooms of the store, and their channels where these are kept, in the order in which they were made: lists have that order. */
+  const allIn = async (stored: Stored): Promise<{ rooms: Found<RoomRecord>[]; channels: Found<ChannelRecord>[] }> => {
+    const found = await recordsIn(stored.rooms(), roomIn)
+    const names = found.map(({ record }) => record.name)
+    const channels = texts.ofChannel === undefined ? [] : await recordsIn(stored.channels(names), channelIn)
+    return { rooms: found, channels }
   }
 
-  /** What is here is right: what the store has lost, or has otherwise, is written again. What is not here may be another node's. */
-  const writeWhatDiffers = async (stored: Stored): Promise<void> => {
+  /** What is here becomes what the store has. */
+  const takeOver = ({ key, text, record }: Found<RoomRecord | ChannelRecord>): void => {
+    if (changeOf(key)?.text === text) return
+    'room' in record ? putBack.channel(record) : putBack.room(record)
+    if (changeOf(key)?.text === text) behind.unchanged(key)
+  }
+
+  /** What was kept is there again; nothing of it may have been made here that is older. */
+  const load = async (stored: Stored): Promise<void> => {
+    const all = await allIn(stored)
+    let missing = 0
+    for (const one of [...all.rooms, ...all.channels]) if (!unlessFull(() => takeOver(one))) missing++
+    if (all.rooms.length + all.channels.length === 0) return
+    const counts = { rooms: all.rooms.length, channels: all.channels.length, left_out: missing }
+    logger.info({ event: 'rooms_put_back', ...counts })
+  }
+
+  /**
+   * What is here is written again where the store has lost it, or has it otherwise; but of two that were made under one name one is right for all servers. What
+   * is not here may be another server's.
+   */
+  const compareAll = async (stored: Stored): Promise<void> => {
+    const all = await allIn(stored)
     const same = new Set<string>()
-    for (const kind of kinds) {
-      for await (const page of stored.all(kind)) {
-        for (const [key, text] of page) if (changeOf(key)?.text === text) same.add(key)
-      }
+    for (const one of [...all.rooms, ...all.channels]) {
+      const { key, text, record } = one
+      const here = find(key)
+      const isTheirs = here !== undefined && !isConfigured(key) && !ended.has(key) && winsOver(record, here)
+      if (isTheirs) unlessFull(() => takeOver(one))
+      if (changeOf(key)?.text === text) same.add(key)
     }
-    const compare = (key: string) => {
+    ended.clear()
+    const writeUnlessSame = (key: string) => {
       if (!same.has(key)) behind.changed(key)
     }
     for (const room of rooms.all()) {
       if (room.type === 'system') continue
-      compare(room.name)
-      if (isChannels) for (const channel of room.channels.values()) compare(channel.address)
+      writeUnlessSame(room.name)
+      if (texts.ofChannel !== undefined) for (const { address } of room.channels.values()) writeUnlessSame(address)
     }
   }
+
+  const readers = { room: roomIn, channel: channelIn }
 
   return {
     ...behind,
+    get isAny() {
+      return behind.isAny
+    },
+    get size() {
+      return behind.size
+    },
+    get isLoaded() {
+      return isLoaded
+    },
     changed(room, channel) {
-      if (channel === undefined) behind.changed(room)
-      else if (isChannels) behind.changed(`${room}:${channel}`)
+      if (channel !== undefined && texts.ofChannel === undefined) return
+      const key = channel === undefined ? room : `${room}:${channel}`
+      if (store.isAway && ended.size < MOST_WAITING && find(key) === undefined) ended.add(key)
+      behind.changed(key)
     },
     async compare(stored) {
-      if (isLoaded) return writeWhatDiffers(stored)
+      if (isLoaded) return compareAll(stored)
       await load(stored)
+      ended.clear()
       isLoaded = true
+    },
+    found(kind, key, text) {
+      const record = readers[kind](key, text)
+      // What has ended here, and is still to be taken out, is known better here.
+      if (record !== undefined && find(key) === undefined && !isConfigured(key) && !behind.has(key))
+        takeOver({ key, text, record })
     },
   }
 }
 
-const textOfRoom = ({ name, type, state, createdAt, createdBy, config }: Room): string | undefined =>
-  type === 'system' ? undefined : roomText({ name, type, state, createdAt, createdBy, config })
+type Found<R> = { readonly key: string; readonly record: R; readonly text: string }
 
-function textOfChannel(channel: Channel): string | undefined {
-  const { room, name, type, createdAt, createdBy, metadata, options, autoCreated } = channel
-  if (type !== 'general' && type !== 'private') return undefined
-  return channelText({ room: room.name, name, type, createdAt, createdBy, metadata, options, autoCreated })
-}
-
-type Found<Read extends (key: string, text: string) => unknown> = {
-  readonly record: Exclude<ReturnType<Read>, undefined>
-  readonly text: string
-}
-
-/** All records of a kind. One may come twice. */
-async function recordsOf<Read extends (key: string, text: string) => unknown>(
-  stored: Stored,
-  kind: 'room' | 'channel',
-  read: Read,
-): Promise<Found<Read>[]> {
-  const found = new Map<string, Found<Read>>()
-  for await (const page of stored.all(kind)) {
+/** All records, the first that was made first. One may come twice. */
+async function recordsIn<R extends { readonly createdAt: number }>(
+  pages: AsyncIterable<Records>,
+  read: (key: string, text: string) => R | undefined,
+): Promise<Found<R>[]> {
+  const found = new Map<string, Found<R>>()
+  for await (const page of pages) {
     for (const [key, text] of page) {
-      const record = read(key, text) as Found<Read>['record'] | undefined
-      if (record !== undefined) found.set(key, { record, text })
+      const record = read(key, text)
+      if (record !== undefined) found.set(key, { key, record, text })
     }
   }
-  return [...found.values()]
+  return [...found.values()].sort((a, b) => a.record.createdAt - b.record.createdAt)
 }

@@ -14,8 +14,8 @@ export type PutBackDeps = {
   readonly created: (channel: Channel) => void
 }
 
-/** Puts back; false where there is no room for more. What the configuration says stays. */
-export type PutBack = { room(record: RoomRecord): boolean; channel(record: ChannelRecord): boolean }
+/** Puts back; `too_many_rooms`, `too_many_channels`. What the configuration says stays. */
+export type PutBack = { room(record: RoomRecord): void; channel(record: ChannelRecord): void }
 
 /** Makes it. */
 export function createPutBack({ rooms, membership, created }: PutBackDeps): PutBack {
@@ -35,17 +35,17 @@ export function createPutBack({ rooms, membership, created }: PutBackDeps): PutB
   const joinAgain = (client: Client, channel: Channel) => unlessFull(() => membership.joinChannel(client, channel))
 
   return {
-    room: (record) => unlessFull(() => rooms.putBackRoom(record)),
-    channel: (record) =>
-      unlessFull(() => {
-        const made = { name: record.room, type: 'dynamic', createdBy: record.createdBy } as const
-        const room = rooms.get(record.room) ?? rooms.createRoom(made)
-        if (room.type !== 'system') putBackChannel(room, record)
-      }),
+    room: (record) => void rooms.putBackRoom(record),
+    channel(record) {
+      const made = { name: record.room, type: 'dynamic', createdBy: record.createdBy } as const
+      const room = rooms.get(record.room) ?? rooms.createRoom(made)
+      if (room.type !== 'system') putBackChannel(room, record)
+    },
   }
 }
 
-function unlessFull(make: () => void): boolean {
+/** Does it; false where there are as many as there may be. */
+export function unlessFull(make: () => void): boolean {
   try {
     make()
     return true

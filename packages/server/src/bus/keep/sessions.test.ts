@@ -13,17 +13,20 @@ function rig(most = 10) {
   const clock = testClock()
   const records = new Map<string, Change>()
   let keeper: SessionKeeper | undefined
-  const store: Store = {
+  const store: Pick<Store, 'isAway' | 'write' | 'session'> = {
     isAway: false,
-    use() {},
     async write(changes) {
       for (const change of changes) records.set(change.name, change)
+      return []
     },
-    session: async (id) => records.get(id)?.text,
+    session: async (id, key) => (records.get(id)?.session?.key === key ? records.get(id)?.text : undefined),
   }
-  const sessions = createSessions(most, clock, (id) => keeper?.changed(id))
+  const sessions = createSessions(most, clock, (id, isNew) => keeper?.changed(id, isNew))
   const clients = createClients()
-  keeper = createSessionKeeper({ store, clock, sessions, clients, sessionTtlMs, maxSessions: most })
+  keeper = createSessionKeeper(
+    { store, clock, sessions, clients, sessionTtlMs, maxSessions: most },
+    { isWhole: true, hasInbox: () => false },
+  )
   keeper.ready()
   return {
     keeper,
@@ -45,9 +48,9 @@ test('the record of a client that stays connected is written again in time, and 
   for (let minute = 0; minute < 30; minute++) {
     pass(60_000)
     await settled()
-    expect(records.get('ann')!.until! - clock.now()).toBeGreaterThanOrEqual(sessionTtlMs)
+    expect(records.get('ann')!.session!.until - clock.now()).toBeGreaterThanOrEqual(sessionTtlMs)
   }
-  expect(records.get('ann')!.until! - clock.now()).toBeLessThanOrEqual(1.2 * sessionTtlMs)
+  expect(records.get('ann')!.session!.until - clock.now()).toBeLessThanOrEqual(1.2 * sessionTtlMs)
 })
 
 test('that of a client that has gone ends with its session', async () => {
@@ -56,10 +59,10 @@ test('that of a client that has gone ends with its session', async () => {
   const end = clock.now() + sessionTtlMs
   sessions.keep(session, ['science:a'], clock.monotonic() + sessionTtlMs)
   await settled()
-  expect(records.get('ann')).toMatchObject({ until: end })
+  expect(records.get('ann')).toMatchObject({ session: { until: end } })
   pass(sessionTtlMs / 2)
   await settled()
-  expect(records.get('ann')).toMatchObject({ until: end })
+  expect(records.get('ann')).toMatchObject({ session: { until: end } })
 })
 
 test('sessions that are ended, or go because there are too many, are taken out', async () => {
@@ -80,9 +83,10 @@ test('a secret opens the session that the store has, unless it is known here tha
   await settled()
   sessions.sweep(clock.monotonic() + sessionTtlMs)
   expect(sessions.get('ann')).toBeUndefined()
-  await keeper.recall('ann', `${secret}x`)
+  expect(await keeper.recall('ann', `${secret}x`)).toBeUndefined()
+  const putBack = await keeper.recall('ann', secret)
   expect(sessions.get('ann')).toBeUndefined()
-  await keeper.recall('ann', secret)
+  putBack!()
   expect(sessions.find('ann', secret)).toMatchObject({ clientId: 'ann' })
   sessions.end(sessions.get('ann')!)
   expect(keeper.recall('ann', secret)).toBeUndefined()

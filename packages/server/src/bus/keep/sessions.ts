@@ -1,10 +1,13 @@
-/** What the store has of sessions: written behind what happens here, put back when the store first comes, and asked for where a client brings one that is not here. */
-import { parseAddress } from '@arqonbus/protocol'
+/**
+ * What the store has of sessions: written behind what happens here, put back when the store first comes, and asked for where a client brings one that is not
+ * here.
+ */
+import { CodedError, parseAddress } from '@arqonbus/protocol'
 import type { Clock } from '../../kit/clock.ts'
-import { isSecret } from '../../kit/secrets.ts'
+import { hashSecret, isSecret } from '../../kit/secrets.ts'
 import type { Clients } from '../../state/clients.ts'
 import type { Client } from '../../state/model.ts'
-import type { Session, Sessions } from '../../state/sessions.ts'
+import { keyOf, type Session, type Sessions } from '../../state/sessions.ts'
 import { subscriptionsOf } from '../../state/views.ts'
 import { type Behind, createBehind } from '../../store/behind.ts'
 import type { Change, SessionRecord, Store, Stored } from '../../store/contract.ts'
@@ -13,7 +16,7 @@ import { askerOf } from '../places/places.ts'
 
 /** What keeping them needs. */
 export type KeepSessionsDeps = {
-  readonly store: Store
+  readonly store: Pick<Store, 'isAway' | 'write' | 'session'>
   readonly clock: Clock
   readonly sessions: Sessions
   readonly clients: Clients
@@ -21,33 +24,53 @@ export type KeepSessionsDeps = {
   readonly maxSessions: number
 }
 
+/** Which sessions are kept, and what of them. */
+export type KeptSessions = {
+  /** False: of a session only what opens its inbox is kept, and only where it has one. */
+  readonly isWhole: boolean
+  readonly hasInbox: (session: Session) => boolean
+}
+
 /** Keeping them. */
-export type SessionKeeper = Pick<Behind, 'settled' | 'ready' | 'away'> & {
-  changed(clientId: string): void
+export type SessionKeeper = Omit<Behind, 'changed'> & {
+  /** The session of a client began, goes on, is kept, or was ended. */
+  changed(clientId: string, isNew?: boolean): void
   /** A client has another subscription, or one less. */
   subscribed(client: Client): void
-  /** Asks the store for the session that a client brings, where it is not here; undefined where there is nothing to wait for. Never fails. */
-  recall(clientId: string, secret: string): Promise<void> | undefined
+  /**
+   * Asks the store for the session that a client brings, where it is not here; undefined where there is nothing to wait for. Resolves to what puts it back, or
+   * to nothing where there is no such session. Fails with `storage_unavailable` where nobody can say.
+   */
+  recall(clientId: string, secret: string): Promise<(() => void) | undefined> | undefined
   compare(stored: Stored): Promise<void>
   /** The records of those who stay connected are made to last. */
   sweep(now: number): void
 }
 
 const MOST_WAITING = 100_000
-/** Whoever is welcomed is to be known after a crash too; what changes in one turn is written once. */
+/** A client that has its welcome is to be known after a crash too; what changes in one turn is written once. */
 const DELAY_MS = 5
 /** How often the record of a connected client is written again, at least and at most; between, a tenth of its time. */
 const FIRST_REFRESH_MS = 1000
 const LAST_REFRESH_MS = 300_000
+/** When to come back with a session that nobody can look for now. */
+const RETRY_AFTER_MS = 1000
 
-/** Makes it. */
-export function createSessionKeeper(deps: KeepSessionsDeps): SessionKeeper {
+/** Makes the keeper of one server. */
+export function createSessionKeeper(deps: KeepSessionsDeps, { isWhole, hasInbox }: KeptSessions): SessionKeeper {
   const { store, clock, sessions, clients, sessionTtlMs } = deps
   const refreshMs = Math.min(LAST_REFRESH_MS, Math.max(FIRST_REFRESH_MS, sessionTtlMs / 10))
   /** When the record of a connected client is to be written again, in running time: the first one first. */
   const dueAt = new Map<string, number>()
-  /** Whoever has joined something since it came. Until then its subscriptions are those that it had: it may be about to join them again. */
+  /** Clients that have joined something since they came. Until then the subscriptions of each are those that it had: it may be about to join them again. */
   const joined = new WeakSet<Client>()
+  /**
+   * Sessions that began while the store could be asked, and are not stored yet: with each, those before it have ended. One that began while it was away ends
+   * none: an earlier session of that client id may be stored, and the client that it belongs to may come back with it.
+   */
+  const replacing = new WeakSet<Session>()
+  /** Those that the store had. */
+  const stored = new WeakSet<Session>()
   let isLoaded = false
 
   /** The record of a client that is connected lasts as long as its session would if the process ended now, and a little longer. */
@@ -57,29 +80,40 @@ export function createSessionKeeper(deps: KeepSessionsDeps): SessionKeeper {
   const recordOf = (session: Session): SessionRecord => {
     const { clientId, secretHash } = session
     const client = clients.get(clientId)
+    const record = { clientId, secretHash: secretHash.toString('base64url'), until: untilOf(session) }
+    if (!isWhole) return { ...record, profile: { clientType: 'human' }, subscriptions: [] }
+    const isJoined = client !== undefined && joined.has(client)
     return {
-      clientId,
-      secretHash: secretHash.toString('base64url'),
+      ...record,
       profile: client?.profile ?? session.profile,
-      subscriptions:
-        client !== undefined && joined.has(client) ? subscriptionsOf(client, askerOf(client)) : session.subscriptions,
-      until: untilOf(session),
+      subscriptions: isJoined ? subscriptionsOf(client, askerOf(client)) : session.subscriptions,
     }
   }
-  const changeOf = (clientId: string): Change => {
+  const changeOf = (clientId: string): Change | undefined => {
     const session = sessions.get(clientId)
     dueAt.delete(clientId)
     if (session === undefined) return { kind: 'session', name: clientId, text: undefined }
+    if (!isWhole && !hasInbox(session) && !stored.has(session)) return undefined
     if (session.expiresAt === undefined) dueAt.set(clientId, clock.monotonic() + refreshMs)
     const record = recordOf(session)
-    return { kind: 'session', name: clientId, text: sessionText(record), until: record.until }
+    const about = { key: keyOf(session), until: record.until, isAlone: replacing.has(session) }
+    return { kind: 'session', name: clientId, text: sessionText(record), session: about }
+  }
+  const write = async (changes: readonly Change[]): Promise<readonly Change[]> => {
+    const refused = await store.write(changes)
+    for (const change of changes) {
+      const session = sessions.get(change.name)
+      const isStored = session !== undefined && change.session?.key === keyOf(session) && !refused.includes(change)
+      if (isStored) replacing.delete(session)
+    }
+    return refused
   }
   const behind = createBehind({
     delayMs: DELAY_MS,
     most: MOST_WAITING,
     isGone: (clientId) => sessions.get(clientId) === undefined,
     changeOf,
-    write: store.write,
+    write,
   })
 
   /** A setting may have become shorter since it was written. */
@@ -93,31 +127,53 @@ export function createSessionKeeper(deps: KeepSessionsDeps): SessionKeeper {
       subscriptions: record.subscriptions.filter((one) => typeof one === 'string' && parseAddress(one) !== undefined),
       expiresAt: clock.monotonic() + Math.min(record.until - clock.now(), sessionTtlMs + 2 * refreshMs),
     })
+    const session = sessions.get(clientId)
+    if (session !== undefined) stored.add(session)
   }
   const live = (text: string | undefined): SessionRecord | undefined => {
     const record = text === undefined ? undefined : sessionIn(text)
     return record !== undefined && record.until > clock.now() ? record : undefined
   }
 
+  /** True where the sessions of a client that the store may have are known here to have ended. */
+  const haveEnded = (clientId: string): boolean => {
+    const here = sessions.get(clientId)
+    return here === undefined ? behind.has(clientId) : replacing.has(here)
+  }
+
   return {
     ...behind,
+    get isAny() {
+      return behind.isAny
+    },
+    get size() {
+      return behind.size
+    },
+    changed(clientId, isNew = false) {
+      const session = sessions.get(clientId)
+      if (isNew && session !== undefined && !store.isAway) replacing.add(session)
+      behind.changed(clientId)
+    },
     subscribed(client) {
       if (client.isClosing) return
       joined.add(client)
-      behind.changed(client.id)
+      if (isWhole) behind.changed(client.id)
     },
     recall(clientId, secret) {
-      // What has changed here and is not stored yet is known better here: a session that was ended, for one.
-      if (store.isAway || clients.get(clientId) !== undefined || behind.has(clientId)) return undefined
-      if (sessions.find(clientId, secret) !== undefined) return undefined
+      if (sessions.find(clientId, secret) !== undefined || haveEnded(clientId)) return undefined
+      if (store.isAway) return Promise.reject(cannotSay())
       const before = sessions.get(clientId)
-      return store.session(clientId).then((text) => {
-        const record = live(text)
-        if (record === undefined || record.clientId !== clientId) return
-        if (!isSecret(secret, Buffer.from(record.secretHash, 'base64url'))) return
-        // Meanwhile somebody else may have taken the id.
-        if (clients.get(clientId) === undefined && sessions.get(clientId) === before) putBack(record)
-      })
+      const key = keyOf({ secretHash: hashSecret(secret) })
+      return store.session(clientId, key).then(
+        (text) => {
+          const record = live(text)
+          if (record === undefined || record.clientId !== clientId) return undefined
+          if (!isSecret(secret, Buffer.from(record.secretHash, 'base64url'))) return undefined
+          // Meanwhile another client may have taken the id.
+          return sessions.get(clientId) === before && !haveEnded(clientId) ? () => putBack(record) : undefined
+        },
+        () => Promise.reject(cannotSay()),
+      )
     },
     async compare(stored) {
       if (isLoaded) {
@@ -127,7 +183,7 @@ export function createSessionKeeper(deps: KeepSessionsDeps): SessionKeeper {
       }
       for (const text of await stored.sessions(deps.maxSessions)) {
         const record = live(text)
-        // One that has begun here since is the latest.
+        // One that has begun here since is the latest: the one before it is asked for when its client brings it.
         if (record !== undefined && sessions.get(record.clientId) === undefined) putBack(record)
       }
       isLoaded = true
@@ -141,3 +197,6 @@ export function createSessionKeeper(deps: KeepSessionsDeps): SessionKeeper {
     },
   }
 }
+
+const cannotSay = (): CodedError =>
+  new CodedError('storage_unavailable', { reason: 'the session cannot be looked for now' }, RETRY_AFTER_MS)

@@ -13,6 +13,7 @@ import type { Metrics } from '../../kit/metrics.ts'
 import type { Turns } from '../../kit/turns.ts'
 import type { Located, Log } from '../../log/contract.ts'
 import { type Channel, type Client, mayEnter, type Outlet, type Room } from '../../state/model.ts'
+import type { Keeper } from '../keep/keeper.ts'
 import type { Membership } from './membership.ts'
 import type { OwnInbox } from './open-inbox.ts'
 import { type Asker, askerOf, type Places } from './places.ts'
@@ -44,13 +45,15 @@ export type JoinDeps = {
   readonly inboxOf: OwnInbox
   /** After a break a crowd comes back at once, and each joins all that it had. */
   readonly turns: Turns
+  /** Where rooms and channels are kept: what is not here is asked for before it is made. */
+  readonly keeper: Pick<Keeper, 'recallPlace' | 'recallRoom'> | undefined
 }
 
 /** Room-wide joins list so many heads at most; a room with more channels cannot be recovered as a whole. */
 const MOST_HEADS = 1000
 
 /** Makes it. */
-export function createJoin({ metrics, places, membership, inboxOf, turns }: JoinDeps): Join {
+export function createJoin({ metrics, places, membership, inboxOf, turns, keeper }: JoinDeps): Join {
   const joinChannel = (client: Client, asker: Asker, request: JoinRequest): Maybe<() => JoinResult> => {
     const since = onePosition(request.since, 'since')
     const sinceId = oneId(request.since_id)
@@ -156,8 +159,15 @@ export function createJoin({ metrics, places, membership, inboxOf, turns }: Join
   }
 
   const ask = (client: Client, asker: Asker, request: JoinRequest): Maybe<() => JoinResult> => {
-    if (request.room === BUS && request.channel === 'inbox') return joinInbox(client, request)
-    return request.channel === WHOLE_ROOM ? joinRoom(client, asker, request) : joinChannel(client, asker, request)
+    const { room, channel } = request
+    if (room === BUS && channel === 'inbox') return joinInbox(client, request)
+    const [recalled, join] =
+      channel === WHOLE_ROOM ? [keeper?.recallRoom(room), joinRoom] : [keeper?.recallPlace(room, channel), joinChannel]
+    if (recalled === undefined) return join(client, asker, request)
+    return recalled.then(() => {
+      refuseGone(client)
+      return join(client, asker, request)
+    })
   }
 
   /** Whoever has gone while it waited has left everything, and would stay in what it joined now. */

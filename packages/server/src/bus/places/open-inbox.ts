@@ -12,6 +12,8 @@ export type OpenInboxDeps = {
   readonly sessions: Sessions
   readonly clients: Clients
   readonly delivery: Delivery
+  /** Called when a client has an inbox for the first time. */
+  readonly opened: (clientId: string) => void
 }
 
 /** Opens the inbox of a client that is connected, or whose session is kept. */
@@ -21,13 +23,14 @@ export type OpenInbox = (clientId: string) => Inbox
 export type OwnInbox = (client: Client) => Inbox
 
 /** Makes it. */
-export function createOpenInbox({ inboxes, sessions, clients, delivery }: OpenInboxDeps): OpenInbox {
+export function createOpenInbox({ inboxes, sessions, clients, delivery, opened }: OpenInboxDeps): OpenInbox {
   return (clientId) => {
     const session = sessions.get(clientId)
     if (session === undefined) throw new Error(`${clientId} has no session`)
     const known = inboxes.get(session)
     if (known !== undefined) return known
     const inbox = inboxes.open(session)
+    opened(clientId)
     const client = clients.get(clientId)
     if (client !== undefined) delivery.listen(client, inbox.outlet)
     return inbox

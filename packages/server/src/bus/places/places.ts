@@ -20,6 +20,8 @@ export type Places = {
   openChannel(room: string, channel: string, asker: Asker, check?: CheckPlace): Channel
   /** The room for a room-wide join or a broadcast, made likewise. */
   openRoom(room: string, asker: Asker, check?: CheckPlace): Room
+  /** The refusal of what is not here: `storage_unavailable` where it may be in a store that cannot be asked now. */
+  notFound(code: 'room_not_found' | 'channel_not_found', details: Record<string, unknown>): CodedError
 }
 
 /** Throws what a request would be refused with once the place is there, so that a refused request makes nothing. The room, where there is one. */
@@ -28,8 +30,23 @@ export type CheckPlace = (room: Room | undefined) => void
 /** As whom a client asks. */
 export const askerOf = (client: Client, isAdmin = client.role === 'admin'): Asker => ({ id: client.id, isAdmin })
 
-/** Makes it. `created` hears of channels that were made. */
-export function createPlaces(rooms: Rooms, creation: Creation, created: (channel: Channel) => void): Places {
+/** What finding places needs. */
+export type PlacesDeps = {
+  readonly rooms: Rooms
+  readonly creation: Creation
+  /** Called for channels that were made. */
+  readonly created: (channel: Channel) => void
+  /** True where what is not here may be in a store that cannot be asked now. */
+  readonly isUnsure: () => boolean
+}
+
+/** When to ask again for what may be in a store that is away. */
+const RETRY_AFTER_MS = 1000
+
+/** Finds the places of one bus. */
+export function createPlaces({ rooms, creation, created, isUnsure }: PlacesDeps): Places {
+  const notFound: Places['notFound'] = (code, details) =>
+    isUnsure() ? new CodedError('storage_unavailable', details, RETRY_AFTER_MS) : new CodedError(code, details)
   const mayCreate = (asker: Asker) => creation.autoCreate && (creation.create === 'user' || asker.isAdmin)
   const enter = (channel: Channel, asker: Asker): Channel => {
     if (!mayEnter(channel, asker)) throw new CodedError('forbidden', { channel: channel.address })
@@ -42,16 +59,17 @@ export function createPlaces(rooms: Rooms, creation: Creation, created: (channel
   }
   const room = (name: string): Room => {
     const found = rooms.get(name)
-    if (found === undefined) throw new CodedError('room_not_found', { room: name })
+    if (found === undefined) throw notFound('room_not_found', { room: name })
     return found
   }
   return {
     room,
+    notFound,
     openRoom(name, asker, check) {
       if (name === BUS) throw new CodedError('system_room', { room: name })
       const found = rooms.get(name)
       if (found !== undefined) return found
-      if (!mayCreate(asker)) throw new CodedError('room_not_found', { room: name })
+      if (!mayCreate(asker)) throw notFound('room_not_found', { room: name })
       check?.(undefined)
       return rooms.createRoom({ name, type: 'dynamic', createdBy: asker.id })
     },
@@ -59,7 +77,7 @@ export function createPlaces(rooms: Rooms, creation: Creation, created: (channel
       const found = room(roomName).channels.get(name)
       if (found !== undefined) return enter(found, asker)
       if (name === PM_CHANNEL) throw new CodedError('system_channel', { channel: `${roomName}:${name}` })
-      throw new CodedError('channel_not_found', { channel: `${roomName}:${name}` })
+      throw notFound('channel_not_found', { channel: `${roomName}:${name}` })
     },
     openChannel(roomName, name, asker, check) {
       const found = rooms.channel(roomName, name)
@@ -68,8 +86,8 @@ export function createPlaces(rooms: Rooms, creation: Creation, created: (channel
       const existing = rooms.get(roomName)
       // Only the configuration adds to a system room.
       if (!mayCreate(asker) || existing?.type === 'system') {
-        if (existing === undefined) throw new CodedError('room_not_found', { room: roomName })
-        throw new CodedError('channel_not_found', { channel: `${roomName}:${name}` })
+        if (existing === undefined) throw notFound('room_not_found', { room: roomName })
+        throw notFound('channel_not_found', { channel: `${roomName}:${name}` })
       }
       check?.(existing)
       const wanted = { name, type: 'general', createdBy: asker.id, autoCreated: true } as const

@@ -22,6 +22,8 @@ export type PrivateDeps = {
   readonly ownInbox: OwnInbox
   /** True for a client that is connected, or whose session is kept. */
   readonly isKnown: (clientId: string) => boolean
+  /** True where the session of a client that is not known may be in a store that cannot be asked now. */
+  readonly isUnsureOfSessions: () => boolean
   readonly answers: Answers
   readonly log: { takenAt(): PublishResult['durability'] }
   readonly draftOf: DraftOf
@@ -40,7 +42,7 @@ export function createPrivate(deps: PrivateDeps) {
       throw new CodedError('system_channel', { channel: `${envelope.room}:${PM_CHANNEL}` })
     const recipients = recipientsOf(envelope)
     const unknown = recipients.filter((id) => !deps.isKnown(id))
-    if (unknown.length > 0) throw new CodedError('client_not_found', { client_ids: unknown })
+    if (unknown.length > 0) throw notFound(unknown, deps.isUnsureOfSessions())
 
     const own = deps.ownInbox(client)
     const others = [...new Set(recipients)].filter((id) => id !== client.id).map((id) => deps.openInbox(id))
@@ -128,6 +130,14 @@ export function createPrivate(deps: PrivateDeps) {
     own.log.append(ownDraft)
   }
 }
+
+/** When to try again while sessions cannot be asked for. */
+const RETRY_AFTER_MS = 1000
+
+const notFound = (unknown: readonly string[], isUnsure: boolean): CodedError =>
+  isUnsure
+    ? new CodedError('storage_unavailable', { client_ids: unknown }, RETRY_AFTER_MS)
+    : new CodedError('client_not_found', { client_ids: unknown })
 
 /** What the sender's inbox said. */
 type Taken = { readonly position: Position | undefined; readonly duplicate: boolean }

@@ -27,7 +27,7 @@ import { createPrivate, type PrivateDeps } from './private.ts'
 import { endSpan, type PublishWithSpan, traced } from './traced.ts'
 
 /** What publishing needs. */
-export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'ownInbox' | 'isKnown' | 'routed'> & {
+export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'ownInbox' | 'isKnown' | 'isUnsureOfSessions' | 'routed'> & {
   readonly log: BusLog
   readonly clock: Clock
   readonly metrics: Pick<Metrics, 'appends'>
@@ -37,6 +37,10 @@ export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'ownInbox' | 'isKnown'
   readonly gaps: GapNotices
   /** The room of a private message, where there is one. */
   readonly roomOf: (name: string) => Room | undefined
+  /** Messages that a channel keeps where it does not say so itself. */
+  readonly historySize: number
+  /** Has the record of a room, or of one of its channels, written again; undefined where these are not kept. */
+  readonly placeChanged: ((address: { readonly room: string; readonly channel: string }) => void) | undefined
   /** Begins the span of a message, where there are traces. */
   readonly trace: TracePublish | undefined
 }
@@ -133,6 +137,10 @@ export function createPublish(deps: PublishDeps): Publish {
     draft.settled = settled
     return false
   }
+  /** A place that holds nothing may have been taken out of the store by another server, where nobody used it: it is written again, ahead of the message. */
+  const keepFound = (log: Log, envelope: ReadEnvelope, size = deps.historySize): void => {
+    if (deps.placeChanged !== undefined && size > 0 && log.isEmpty()) deps.placeChanged(envelope)
+  }
   const draftOf: DraftOf = (client, envelope, isOwnCopy, part, channelLevel, span) => {
     // Whoever calls by HTTP waits for what comes of it.
     const isAcknowledged = isAskedToAcknowledge(envelope) || client.caller !== undefined
@@ -175,6 +183,7 @@ export function createPublish(deps: PublishDeps): Publish {
       if (room.broadcast === undefined) throw new CodedError('system_channel', { channel: `${room.name}:*` })
       refusePaused(room)
       room.lastUsed = now
+      keepFound(room.broadcast, envelope)
       const isOwnCopy = room.present.has(client)
       const draft = draftOf(client, envelope, isOwnCopy, undefined, undefined, span)
       return append(room.broadcast as Log<PublishDraft>, draft, settled)
@@ -188,6 +197,7 @@ export function createPublish(deps: PublishDeps): Publish {
     const level = channel.options?.durability
     checkLevel(level, 0, log)
     channel.lastUsed = now
+    keepFound(channel.log, envelope, channel.options?.history_size)
     const isOwnCopy = client.channels.has(channel) || client.rooms.has(channel.room)
     const draft = draftOf(client, envelope, isOwnCopy, undefined, level, span)
     return append(channel.log as Log<PublishDraft>, draft, settled)

@@ -28,6 +28,7 @@ import type { Answers } from '../deliver/answers.ts'
 import type { CatchUp } from '../deliver/catch-up.ts'
 import type { Delivery } from '../deliver/deliver.ts'
 import type { Publish } from '../publish/draft.ts'
+import type { RecallOf } from '../publish/recall.ts'
 import { faultOf } from './faults.ts'
 import type { Run } from './run.ts'
 
@@ -82,6 +83,8 @@ export type ReceiveLimits = {
   readonly rateLimit: Rate | null
   /** Frames that wait, or whose log has not answered, may take so many bytes before the socket is no longer read. */
   readonly slowBytes: number
+  /** So much may be on its way to the log, or wait for the place that it goes to, before the sockets of publishers are no longer read. */
+  readonly redisQueueBytes: number
 }
 
 /** What receiving needs. */
@@ -95,6 +98,8 @@ export type ReceiveDeps = {
   readonly delivery: Delivery
   readonly catchUp: CatchUp
   readonly publish: Publish
+  /** Asks for what a message goes to, where it is not here and may be stored. */
+  readonly recall: RecallOf | undefined
   readonly run: Run
   readonly turns: Turns
   /** True while so much is on its way to the log, from everybody together, that whoever publishes has to wait for its own. */
@@ -120,6 +125,8 @@ export type Receive = {
   isSettled(): boolean
 }
 
+const bytesOf = ({ head, body }: ReadEnvelope): number => head.length + body.length
+
 /** One message in so many has its way through the bus timed. */
 const SAMPLE = 16
 
@@ -133,6 +140,8 @@ export function createReceive(deps: ReceiveDeps): Receive {
   let count = 0
   /** Publishes and commands under way, of all clients. */
   let open = 0
+  /** Of messages whose place is asked for. */
+  let recallingBytes = 0
   let isStopped = false
 
   const refuse = (
@@ -204,11 +213,32 @@ export function createReceive(deps: ReceiveDeps): Receive {
       if (--intake.unsettled === 0) intake.unsettledBytes = 0
       goOn(intake)
     }
-    if (deps.publish(intake.client, envelope, now, intake.onSettled)) return
+    const recalled = deps.recall?.(intake.client, envelope)
+    if (recalled !== undefined) void publishLater(intake, envelope, recalled)
+    else if (deps.publish(intake.client, envelope, now, intake.onSettled)) return
     open++
     intake.unsettled++
-    intake.unsettledBytes += envelope.head.length + envelope.body.length
-    if (intake.unsettledBytes > limits.slowBytes || deps.isCongested()) holdBack(intake)
+    intake.unsettledBytes += bytesOf(envelope)
+    if (intake.unsettledBytes > limits.slowBytes || isCongested()) holdBack(intake)
+  }
+
+  const isCongested = () => deps.isCongested() || recallingBytes > limits.redisQueueBytes
+
+  /** What the message goes to is not here, and is asked for first. */
+  const publishLater = async (intake: Intake, envelope: ReadEnvelope, recalled: Promise<void>): Promise<void> => {
+    const bytes = bytesOf(envelope)
+    recallingBytes += bytes
+    // Others may wait for the same place: each has its turn before frames behind them are taken.
+    const settled = () => queueMicrotask(intake.onSettled!)
+    try {
+      await recalled
+      if (deps.publish(intake.client, envelope, clock.monotonic(), intake.onSettled!)) settled()
+    } catch (problem) {
+      refuse(intake, envelope.id, faultOf(problem, logger, intake.client), envelope)
+      settled()
+    } finally {
+      recallingBytes -= bytes
+    }
   }
 
   /** It is read again when its own messages are settled. */

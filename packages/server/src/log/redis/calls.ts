@@ -31,6 +31,8 @@ export type Call<Subject, D extends Draft> = {
   readonly sentAt: number
   /** True where Redis said that it did not do it. */
   isRefused: boolean
+  /** True where something is stored ahead of it: the outcomes of its messages come with the answer, and not with an announcement. */
+  isBehindRecords: boolean
 }
 
 /** What is on its way. */
@@ -133,9 +135,16 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
     }
     const byLog = Map.groupBy(waiting.splice(0, end), ({ log }) => log)
     const items = [...byLog.values()].flat()
-    const { level } = link.guarantees
-    const sentAt = performance.now()
-    const call = { number: ++lastNumber, level, items, byLog, bytes: callBytes, sentAt, isRefused: false }
+    const call: Call<Subject, D> = {
+      number: ++lastNumber,
+      level: link.guarantees.level,
+      items,
+      byLog,
+      bytes: callBytes,
+      sentAt: performance.now(),
+      isRefused: false,
+      isBehindRecords: false,
+    }
     underWay.push(call)
     return call
   }
@@ -157,7 +166,11 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
     return deletedIn(await callScript(connections.commands, scripts.delete, keys, args), number)
   }
 
-  const sendAppends = async ({ commands }: Connections, { byLog, number, level }: Call<Subject, D>) => {
+  const sendAppends = async ({ commands }: Connections, call: Call<Subject, D>) => {
+    const { byLog, number, level } = call
+    // On the same connection: what is sent here first is done first.
+    const unrecorded = options.records?.ahead(namesOf(byLog.keys()))
+    call.isBehindRecords = unrecorded !== undefined
     const keys = [words.fenceKey]
     const { node, dedupWindowMs } = options
     const settled = level === 'disk' ? link.guarantees.settledAs : ''
@@ -169,10 +182,15 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
       args.push(...words.knownOf(log), messagesText(items, prints))
     }
     const answer = callScript(commands, scripts.append, keys, args)
-    return Promise.all([answer, waitBehind(commands, options, link.guarantees)])
+    return Promise.all([answer, waitBehind(commands, options, link.guarantees), unrecorded])
   }
 
-  const appendsDone = (call: Call<Subject, D>, answer: unknown, behind: Waited) => {
+  const appendsDone = (
+    call: Call<Subject, D>,
+    answer: unknown,
+    behind: Waited,
+    unrecorded: ReadonlySet<string> | undefined,
+  ) => {
     if (!underWay.includes(call)) return
     const { number, items, byLog } = call
     const counts = Array.from(byLog.values(), ({ length }) => length)
@@ -183,7 +201,11 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
     // What Redis promises has changed: the next one to ask is to know.
     if (waited.level !== call.level) link.lookAgain()
     const damaged = damages.size === 0 ? undefined : damagesByLog(byLog, damages)
-    outcomes.forEach((outcome, i) => deps.settle(items[i]!, outcome, waited, damaged?.get(items[i]!.log)))
+    outcomes.forEach((outcome, i) => {
+      const { log } = items[i]!
+      const isFound = unrecorded?.has(log.name) !== true
+      deps.settle(items[i]!, outcome, isFound ? waited : { ...waited, level: 'memory' }, damaged?.get(log))
+    })
     if (byLength > 0) metrics.expire('length', byLength)
     if (byAge > 0) metrics.expire('age', byAge)
     finish(call)
@@ -292,6 +314,10 @@ const isSame = (one: Position, other: Position): boolean => one.n === other.n &&
 function damagesByLog<Log>(byLog: ReadonlyMap<Log, unknown>, damages: ReadonlyMap<number, Damage>): Map<Log, Damage> {
   const logs = [...byLog.keys()]
   return new Map([...damages].map(([place, damage]) => [logs[place]!, damage]))
+}
+
+function* namesOf(logs: Iterable<{ readonly name: string }>): Iterable<string> {
+  for (const { name } of logs) yield name
 }
 
 /** Ends a part of the text for `append.lua`; it stands in no JSON. */

@@ -2,10 +2,13 @@
 import type { Clock } from '../../kit/clock.ts'
 import type { Logger } from '../../kit/logger.ts'
 import type { RedisLink } from '../../redis/link.ts'
+import type { Store } from '../../store/contract.ts'
 
 /** What the driver is made with. `Subject` is what its user calls a log. */
 export type RedisLogOptions<Subject = never> = {
   readonly link: RedisLink
+  /** Where what logs belong to is stored, where it is: ahead of the messages that need it. */
+  readonly records?: Pick<Store, 'ahead'>
   readonly clock: Pick<Clock, 'now' | 'monotonic'>
   readonly logger: Logger
   /** Who this node is, unlike any other and any earlier process. */

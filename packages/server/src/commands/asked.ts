@@ -1,0 +1,28 @@
+import { CodedError, type ErrorCode } from '@arqonbus/protocol'
+import type { Call, Command } from '../bus/call/call.ts'
+import type { Keeper } from '../bus/keep/keeper.ts'
+
+/** A command about a room or a channel: what is not here is asked for first, because it may be stored. */
+export const asked = (keeper: Pick<Keeper, 'recallPlace'> | undefined, command: Command): Command =>
+  keeper === undefined
+    ? command
+    : askedBy(({ address: { room, channel } }) => keeper.recallPlace(room, channel), command)
+
+/** The same for a command about all channels of a room. */
+export const askedWhole = (keeper: Pick<Keeper, 'recallRoom'> | undefined, command: Command): Command =>
+  keeper === undefined ? command : askedBy(({ address: { room } }) => keeper.recallRoom(room), command)
+
+const askedBy = (ask: (call: Call) => Promise<void> | undefined, { shape, run }: Command): Command => ({
+  shape,
+  run(call) {
+    const answer = ask(call)
+    if (answer === undefined) return run(call)
+    return answer.catch((problem: unknown) => Promise.reject(asDeclared(problem, shape.errors))).then(() => run(call))
+  },
+})
+
+/** It is stored, and this server has no room for it: most commands do not know that of what they only read. */
+function asDeclared(problem: unknown, errors: readonly ErrorCode[]): unknown {
+  if (!(problem instanceof CodedError) || errors.includes(problem.code)) return problem
+  return new CodedError('storage_unavailable', problem.details)
+}

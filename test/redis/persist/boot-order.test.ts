@@ -1,0 +1,177 @@
+/** A server that starts before its Redis, and sessions that are presented while nobody can look for them: nothing stored becomes unreachable. */
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { connect as connectClient } from '@arqonbus/client'
+import { eventually, open, refusal, type TestBus, type TestClient, withProgram } from '@arqonbus/testing'
+import { as as calledBy, caller, messagesOf } from '../../api/call.ts'
+import { asAdmin, comeBack, createStage, roomOf } from './stage.ts'
+
+setDefaultTimeout(30_000)
+
+withProgram('redis-server', 'with Redis', () => {
+  const stage = createStage({ appendfsync: 'always' })
+  const { recordOf, start } = stage
+  const available = (bus: TestBus) => bus.metric('arqonbus_storage_available')
+  const isBack = (bus: TestBus) => eventually(async () => expect(await available(bus)).toBe(1))
+  const inboxOf = async (client: TestClient) =>
+    (await client.command('history', { channel: 'arqonbus:inbox' })).messages.map(({ payload }) => payload.n)
+  const toBob = (sender: TestClient, n: number) =>
+    sender.publish({ type: 'private', channel: 'pm', payload: { n }, metadata: { to: 'bob', ack: 'disk' } })
+  const presented = ({ id, welcome }: TestClient, bus: TestBus) =>
+    open(bus.busUrl, { query: { client_id: id }, headers: { 'arqonbus-session': welcome.session } })
+  const isTemporary = { code: 'storage_unavailable', status: 503, retry_after_ms: expect.any(Number) }
+
+  /** A bus that ends with bob away, three private messages for him on the disk, and its Redis stopped; and the next one, which has never had a Redis. */
+  const restartWithoutRedis = async () => {
+    const before = await start()
+    const [ann, bob] = [await before.as('ann'), await before.as('bob', 'science:a')]
+    for (const n of [1, 2, 3]) await toBob(ann, n)
+    await eventually(async () => expect(await recordOf('bob')).toMatchObject({ subscriptions: ['science:a'] }))
+    await before.drain('the test')
+    await stage.redis.kill()
+    return { ann, bob, bus: await start() }
+  }
+
+  describe('a session that this server does not know, while Redis is away', () => {
+    test('is refused for the moment, and resumed with its inbox when Redis is back', async () => {
+      const { bob, bus } = await restartWithoutRedis()
+      const early = presented(bob, bus)
+      expect((await early.answer(null)).error).toMatchObject(isTemporary)
+      expect(await early.closed).toMatchObject({ code: 1013 })
+      expect(await bus.metric('arqonbus_connections_refused_total{reason="storage_unavailable"}')).toBe(1)
+      await stage.redis.restart()
+      await isBack(bus)
+      const later = await comeBack(bob, bus)
+      expect(later.welcome).toMatchObject({ resumed: true, kept_subscriptions: ['science:a'] })
+      expect(await inboxOf(later)).toEqual([1, 2, 3])
+      await bus.drain('the test')
+    })
+
+    test('is refused too where Redis takes the question and does not answer, after no more than its timeout', async () => {
+      const [here, there] = [await start(), await start()]
+      const before = await here.as('ann')
+      await eventually(() => recordOf('ann'))
+      stage.redis.pause()
+      const early = presented(before, there)
+      expect((await early.answer(null)).error).toMatchObject(isTemporary)
+      stage.redis.resume()
+      for (const bus of [here, there]) await isBack(bus)
+      expect((await comeBack(before, there)).welcome.resumed).toBeTrue()
+      for (const bus of [here, there]) await bus.drain('the test')
+    })
+
+    test('is refused by HTTP as temporary, for calls and for streams', async () => {
+      const { bob, bus } = await restartWithoutRedis()
+      const headers = { ...calledBy('bob'), 'arqonbus-session': bob.welcome.session }
+      const called = await caller(bus.httpUrl)(messagesOf('arqonbus', 'inbox'), { headers })
+      expect(called).toMatchObject({ status: 503, body: { error: isTemporary } })
+      expect(called.headers.get('retry-after')).toBe('1')
+      await stage.redis.restart()
+      await isBack(bus)
+      const later = await caller(bus.httpUrl)(messagesOf('arqonbus', 'inbox'), { headers })
+      expect(later.body.messages.map(({ payload }: { payload: { n: number } }) => payload.n)).toEqual([1, 2, 3])
+      await bus.drain('the test')
+    })
+
+    test('comes back by itself with the TypeScript client, also where it is the first connection of a program', async () => {
+      const { bob, bus } = await restartWithoutRedis()
+      const options = { url: bus.busUrl, clientId: 'bob', session: bob.welcome.session }
+      const refused = () => bus.metric('arqonbus_connections_refused_total{reason="storage_unavailable"}')
+      const connecting = connectClient({ ...options, reconnect: { maxDelayMs: 20 } })
+      await eventually(async () => expect(await refused()).toBeGreaterThan(0))
+      await stage.redis.restart()
+      const client = await connecting
+      expect(client.welcome.resumed).toBeTrue()
+      const { messages } = await client.history('arqonbus:inbox')
+      expect(messages.map(({ payload }) => payload.n)).toEqual([1, 2, 3])
+      await client.close()
+      await bus.drain('the test')
+    })
+  })
+
+  describe('a client id whose session is stored, taken without it while Redis is away', () => {
+    test('goes back to the client that brings the session, which keeps its inbox; so does the other one keep its own', async () => {
+      const { bob, bus } = await restartWithoutRedis()
+      const other = await bus.as('bob', 'science:b')
+      await stage.redis.restart()
+      await isBack(bus)
+      // Private messages reach the client that has the id now.
+      const ann = await bus.as('cid')
+      await toBob(ann, 4)
+      expect(await inboxOf(other)).toEqual([4])
+
+      const back = await comeBack(bob, bus)
+      expect(back.welcome).toMatchObject({ resumed: true, kept_subscriptions: ['science:a'] })
+      expect(await other.closed).toMatchObject({ code: 4410 })
+      expect(await inboxOf(back)).toEqual([1, 2, 3])
+      await toBob(ann, 5)
+      expect(await inboxOf(back)).toEqual([1, 2, 3, 5])
+      await back.close()
+
+      // Over a restart too: neither session has taken the place of the other.
+      await bus.drain('the test')
+      const again = await start()
+      const second = await comeBack(other, again)
+      expect(second.welcome).toMatchObject({ resumed: true, kept_subscriptions: ['science:b'] })
+      expect(await inboxOf(second)).toEqual([4])
+      await second.close()
+      const first = await comeBack(bob, again)
+      expect(first.welcome.resumed).toBeTrue()
+      expect(await inboxOf(first)).toEqual([1, 2, 3, 5])
+      await again.drain('the test')
+    })
+
+    test('by HTTP the session proves who calls, and the other client loses the id', async () => {
+      const { bob, bus } = await restartWithoutRedis()
+      const other = await bus.as('bob')
+      await stage.redis.restart()
+      await isBack(bus)
+      const headers = { ...calledBy('bob'), 'arqonbus-session': bob.welcome.session }
+      const { body } = await caller(bus.httpUrl)(messagesOf('arqonbus', 'inbox'), { headers })
+      expect(body.messages.map(({ payload }: { payload: { n: number } }) => payload.n)).toEqual([1, 2, 3])
+      expect(await other.closed).toMatchObject({ code: 4410 })
+      await bus.drain('the test')
+    })
+  })
+
+  describe('what is not known while Redis is away', () => {
+    test('is never said not to exist', async () => {
+      const before = await start()
+      const ann = await before.as('ann')
+      await before.as('bob')
+      await ann.publish({ room: 'old', channel: 'a', payload: { n: 1 }, metadata: { ack: 'disk' } })
+      await ann.command('pause_room', { room: 'old', ...asAdmin })
+      await eventually(() => recordOf('bob'))
+      await before.drain('the test')
+      await stage.redis.kill()
+
+      const bus = await start()
+      const later = await bus.as('eve')
+      for (const [name, parameters] of [
+        ['history', { channel: 'old:a' }],
+        ['history', { channel: 'old:*' }],
+        ['channel_info', { channel: 'old:a' }],
+        ['delete_channel', { channel: 'old:a' }],
+        ['list_channels', { room: 'old' }],
+        ['resume_room', { room: 'old', ...asAdmin }],
+        ['create_channel', { channel: 'old:a', type: 'private' }],
+      ] as const)
+        expect([name, await refusal(later.command(name, parameters))]).toEqual([
+          name,
+          expect.objectContaining(isTemporary),
+        ])
+      const toAway = later.publish({ type: 'private', channel: 'pm', metadata: { to: 'bob' } })
+      expect(await refusal(toAway)).toMatchObject(isTemporary)
+      const byHttp = await caller(bus.httpUrl)(messagesOf('old', 'a'))
+      expect(byHttp).toMatchObject({ status: 503, body: { error: isTemporary } })
+
+      await stage.redis.restart()
+      await isBack(bus)
+      expect((await later.command('history', { channel: 'old:a' })).messages).toMatchObject([{ payload: { n: 1 } }])
+      expect(await roomOf(later, 'old')).toMatchObject({ state: 'paused' })
+      expect(await later.publish({ type: 'private', channel: 'pm', metadata: { to: 'bob' } })).toMatchObject({
+        durability: 'disk',
+      })
+      await bus.drain('the test')
+    })
+  })
+})
