@@ -112,6 +112,20 @@ test('a refusal before the close is the reason of the end', async () => {
   expect(ended()).toMatchObject({ code: 'invalid_parameters', details: { path: '/client_type' } })
 })
 
+test('a bus that refuses the first connection for the moment is tried again when it says so', async () => {
+  const { clock, sockets, told } = setUp()
+  await opened()
+  const error = { code: 'storage_unavailable', status: 503, message: 'Not now.', retry_after_ms: 1000 }
+  sockets[0]?.open()
+  sockets[0]?.deliver({ type: 'command_response', payload: { request_id: null, status: 'error', error } })
+  sockets[0]?.end(1013, 'try again later')
+  expect(told).toEqual(['lost 1013 1500'])
+  clock.advance(1500)
+  await opened()
+  sockets[1]?.welcome()
+  expect(told).toEqual(['lost 1013 1500', 'welcome s1'])
+})
+
 test('a close code that forbids it ends the link, with the code in the error', async () => {
   const { sockets, ended, link } = setUp()
   await opened()

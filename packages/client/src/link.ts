@@ -116,11 +116,14 @@ export function createLink(options: LinkOptions): Link {
     options.onLost({ code: closed.code, reason: closed.reason, retryInMs })
   }
 
-  function retryDelay({ code }: Closed): number | undefined {
+  function retryDelay({ code, error }: Closed): number | undefined {
     if (options.reconnect === false) return undefined
-    if (!welcomedEver && options.reconnect.first !== true) return undefined
+    // A bus that says when to come back is the right one.
+    const retryAfterMs = error?.retry_after_ms
+    if (!welcomedEver && options.reconnect.first !== true && retryAfterMs === undefined) return undefined
     const canRenewToken = options.canRenewToken && !tokenRefused
-    return delayAfter({ closeCode: code, attempt, hintMs, canRenewToken }, options.reconnect, options.random)
+    const loss = { closeCode: code, attempt, hintMs, retryAfterMs, canRenewToken }
+    return delayAfter(loss, options.reconnect, options.random)
   }
 
   function end(error: ArqonBusError | undefined): void {

@@ -6,6 +6,7 @@ const loss = (about: Partial<Loss> = {}): Loss => ({
   closeCode: 1006,
   attempt: 0,
   hintMs: undefined,
+  retryAfterMs: undefined,
   canRenewToken: false,
   ...about,
 })
@@ -34,6 +35,12 @@ test('where the bus says later, the first delay may be longer', () => {
 test('the hint of a shutdown counts for the first attempt', () => {
   expect(delay({ closeCode: 1012, hintMs: 1234 })).toBe(1234)
   expect(delay({ closeCode: 1012, hintMs: 1234, attempt: 1 })).toBe(4000)
+})
+
+test('where the bus says when to come back, it is not tried earlier, and no later than the longest delay', () => {
+  const refused = { closeCode: 1013, retryAfterMs: 1000 }
+  expect([delay(refused, () => 0), delay(refused)]).toEqual([1000, 2000])
+  expect(delayAfter(loss(refused), { maxDelayMs: 300 }, () => 0)).toBe(300)
 })
 
 test('a refused token is followed by a new one or by nothing', () => {

@@ -8,7 +8,7 @@ export type ReconnectOptions = {
   maxDelayMs?: number
   /** Give up after this many failures in a row. Default: never. */
   maxAttempts?: number
-  /** Also try again when the very first connection fails. Default: no, so that a wrong address shows at once. */
+  /** Also try again when the very first connection fails. Default: no, so that a wrong address shows at once; a bus that says when to come back is tried again. */
   first?: boolean
 }
 
@@ -19,6 +19,8 @@ export type Loss = {
   attempt: number
   /** `reconnect_after_ms` of the shutdown notice: the bus gives each client another one. */
   hintMs: number | undefined
+  /** `retry_after_ms` of the error that the bus closed with. */
+  retryAfterMs: number | undefined
   /** Whether a new token can be had: the option `token` is a function and its last token was not refused at once. */
   canRenewToken: boolean
 }
@@ -37,5 +39,7 @@ export function delayAfter(loss: Loss, options: ReconnectOptions, random: () => 
   if (advice === 'with_new_token' && !loss.canRenewToken) return undefined
   if (loss.hintMs !== undefined && loss.attempt === 0) return loss.hintMs
   const start = advice === 'later' ? Math.max(LATER_MS, minDelayMs) : minDelayMs
-  return Math.round(random() * Math.min(maxDelayMs, start * 2 ** Math.min(loss.attempt, 30)))
+  const ceiling = Math.min(maxDelayMs, start * 2 ** Math.min(loss.attempt, 30))
+  const floor = Math.min(loss.retryAfterMs ?? 0, ceiling)
+  return Math.round(floor + random() * (ceiling - floor))
 }
