@@ -82,10 +82,31 @@ describe('how many there may be', async () => {
         code: 'too_many_channels',
         status: 429,
         details: { limit: 6 },
+        retry_after_ms: expect.any(Number),
       })
     }
     const { rooms: left } = await client.command('status')
     expect(left.map(({ name }) => name)).toEqual(['arqonbus', 'integriguard', 'one'])
+  })
+
+  test('MAX_CHANNELS: for each new channel the longest idle one goes, however many are asked for at once; before that the refusal says when', async () => {
+    const many = await start({ maxChannels: 3004, rateLimit: null })
+    const client = await many.connect()
+    const flood = async (room: string) => {
+      for (let i = 0; i < 3000; i++) client.send({ room, channel: `c${i}` })
+      return client.everything()
+    }
+    expect(await flood('old')).toEqual([])
+    clock.advance(20_000)
+    expect(await refusal(publish(client, 'new:c0'))).toMatchObject({
+      code: 'too_many_channels',
+      retry_after_ms: 40_000,
+    })
+    clock.advance(40_000)
+    expect(await flood('new')).toEqual([])
+    expect(await many.metric('arqonbus_channels')).toBe(3004)
+    const { rooms: left } = await client.command('status')
+    expect(left.map(({ name }) => name)).toEqual(['arqonbus', 'integriguard', 'new'])
   })
 
   test('MAX_PARTICIPANTS: channel_full, until one leaves; who is in stays in, and the whole room is another matter', async () => {
@@ -264,6 +285,29 @@ describe('how fast they may come', async () => {
     expect(await refusal(client.command('ping'))).toMatchObject({ code: 'rate_limited' })
     const { messages } = await other.command('history', { channel: 'rate:a' })
     expect(messages).toHaveLength(7)
+  })
+
+  test('RATE_LIMIT: a join of several addresses costs as much as that many messages', async () => {
+    const client = await slow.connect()
+    const channels = Array.from({ length: 8 }, (_, i) => ({ channel: `several:c${i}` }))
+    await client.command('join_channel', { channels })
+    // Of 5 tokens 8 were taken: the next one is there when 4 have come.
+    expect(await refusal(client.command('ping'))).toMatchObject({ code: 'rate_limited', retry_after_ms: 400 })
+    clock.advance(400)
+    await client.command('ping')
+  })
+
+  test('COMMAND_RATE: a search through an inbox costs as much as the pages that it reads', async () => {
+    const [ann, bob] = await Promise.all([commands.as('ann'), commands.as('bob')])
+    const payload = { text: 'x'.repeat(200_000) }
+    for (let i = 0; i < 4; i++)
+      await ann.publish({ type: 'private', room: 'pages', channel: 'pm', metadata: { to: 'bob' }, payload })
+    const search = () => bob.command('history', { channel: 'arqonbus:inbox', with: 'nobody', limit: 1 })
+    expect(await search()).toMatchObject({ messages: [], has_more: false })
+    // A page holds one of these messages: four were read, and one was paid for.
+    expect(await refusal(search())).toMatchObject({ code: 'rate_limited', retry_after_ms: 400 })
+    clock.advance(400)
+    await search()
   })
 
   test('what is refused is not delivered, does not break the protocol, and leaves the connection open', async () => {

@@ -13,6 +13,79 @@ const [user, owner, admin] = await Promise.all([
   bus.connect({ query: { client_id: 'admin' }, headers: { authorization: `Bearer ${adminKey}` } }),
 ])
 
+describe('joins of several addresses', () => {
+  test('an address that comes twice is refused the second time, and the others are joined', async () => {
+    const client = await bus.as('twice')
+    const { results } = (await client.command('join_channel', {
+      channels: [
+        { channel: 'twice:a' },
+        { channel: 'twice:*' },
+        { room: 'twice', channel: 'a' },
+        { channel: 'twice:*' },
+      ],
+    })) as { results: { channel: string; error?: { code: string; details: object } }[] }
+    expect(results.map(({ channel, error }) => [channel, error?.code, error?.details])).toEqual([
+      ['twice:a', undefined, undefined],
+      ['twice:*', undefined, undefined],
+      ['twice:a', 'invalid_parameters', { path: '/parameters/channels/2', expected: expect.any(String) }],
+      ['twice:*', 'invalid_parameters', { path: '/parameters/channels/3', expected: expect.any(String) }],
+    ])
+  })
+
+  test('an address that the handshake names twice is joined once, and that is no failure', async () => {
+    const client = await bus.as('twice-at-once', 'twice:b', 'twice:*', 'twice:b')
+    expect(client.welcome).toMatchObject({ subscriptions: ['twice:*', 'twice:b'], failed_joins: [] })
+  })
+
+  test('one command lists 1,000 heads at most: rooms behind those list none, and say that they cannot be recovered', async () => {
+    const client = await bus.as('heads')
+    for (const room of ['heads-a', 'heads-b', 'heads-c'])
+      for (let i = 0; i < 400; i++) client.send({ room, channel: `c${i}` })
+    const { results } = (await client.command('join_channel', {
+      channels: ['heads-a', 'heads-b', 'heads-c', 'heads-d'].map((room) => ({ room, channel: '*' })),
+    })) as { results: { channels: unknown[]; recoverable: boolean }[] }
+    expect(results.map(({ channels, recoverable }) => [channels.length, recoverable])).toEqual([
+      [400, true],
+      [400, true],
+      [0, false],
+      [0, true],
+    ])
+    client.send({ room: 'heads-c', channel: 'c7' })
+    expect((await client.messages()).map(({ room, channel }) => `${room}:${channel}`)).toEqual(['heads-c:c7'])
+  })
+
+  test('of a room with more than 1,000 private channels the whole is heard, those created meanwhile too, and nothing after leaving', async () => {
+    const [owner, member] = await Promise.all([bus.as('secretive'), bus.as('trusted')])
+    const create = (i: number) => ({
+      type: 'command' as const,
+      payload: {
+        name: 'create_channel',
+        parameters: {
+          channel: `secrets:c${i}`,
+          type: 'private',
+          metadata: { members: i % 2 === 0 ? ['trusted'] : [] },
+        },
+      },
+    })
+    for (let i = 0; i < 2500; i++) owner.send(create(i))
+    await owner.everything()
+    const { recoverable, channels } = (await member.command('join_channel', { channel: 'secrets:*' })) as {
+      recoverable: boolean
+      channels: unknown[]
+    }
+    expect([recoverable, channels.length]).toEqual([false, 1000])
+    for (let i = 2500; i < 2504; i++) owner.send(create(i))
+    const heard = async () => {
+      for (const i of [0, 1, 1998, 2498, 2499, 2500, 2502, 2503]) owner.send({ room: 'secrets', channel: `c${i}` })
+      await owner.everything()
+      return (await member.messages()).map(({ channel }) => channel)
+    }
+    expect(await heard()).toEqual(['c0', 'c1998', 'c2498', 'c2500', 'c2502'])
+    await member.command('leave_channel', { channel: 'secrets:*' })
+    expect(await heard()).toEqual([])
+  })
+})
+
 describe('types of rooms', () => {
   test('a room is system where it is built in, user where create_channel made it, dynamic where a join or a publish did', async () => {
     await owner.command('create_channel', { channel: 'by-command:a' })

@@ -75,7 +75,9 @@ export const Room = Type.Object({
     enum: ['active', 'paused'],
     description: '`paused`: messages are refused, commands work.',
   }),
-  channels: Type.Array(ChannelName, { description: 'The names of its channels that one may see, the first 1,000.' }),
+  channels: Type.Array(ChannelName, {
+    description: 'The names of those of its first 1,000 channels that one may see.',
+  }),
   created_at: time('When it was created.'),
   created_by: Type.Optional(
     Type.String({ ...ClientId, description: 'The client that created it; absent where the bus did.' }),

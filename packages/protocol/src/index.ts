@@ -3,6 +3,7 @@ export * from './codes.ts'
 export { type CommandName, type CommandParameters, type CommandResult, commands } from './commands/index.ts'
 export type { CommandShape, ParametersOf, ResultOf } from './commands/shape.ts'
 export * from './entities.ts'
+export { recipientsOf, senderOf } from './envelope/delivered.ts'
 export { isDeeperThan } from './envelope/depth.ts'
 export {
   type EnvelopeFault,

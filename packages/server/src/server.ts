@@ -42,7 +42,7 @@ import { createTurns } from './kit/turns.ts'
 import { createPeers } from './peers/peers.ts'
 import { openBusDoor } from './sockets/bus-door.ts'
 import { createClients } from './state/clients.ts'
-import { createIdleQueue } from './state/idle.ts'
+import { createIdleChannels } from './state/idle.ts'
 import { createInboxes } from './state/inboxes.ts'
 import type { Channel, Outlet } from './state/model.ts'
 import { createRooms } from './state/rooms.ts'
@@ -135,7 +135,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const { reports } = reporting
   const sessions = createSessions(config.maxSessions, clock, (id, isNew) => keeper?.sessionChanged(id, isNew))
   const inboxes = createInboxes({ open: openLog, headOf: log.headOf })
-  const longestIdle = createIdleQueue(() => rooms.channels(), clock.monotonic, config.channelIdleMs)
+  const idle = createIdleChannels({ now: clock.monotonic, idleMs: config.channelIdleMs })
   const rooms = createRooms(
     {
       clock,
@@ -147,7 +147,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       },
       changed: (room, channel) => keeper?.placeChanged(room, channel),
     },
-    longestIdle,
+    idle,
   )
 
   // Where there are no traces, nothing of them is loaded, and nobody asks for them but by one `undefined`.
@@ -271,6 +271,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     delivery,
     frames,
     join,
+    turns,
     keeper,
     roleOf,
     sessionTtlMs: config.sessionTtlMs,
@@ -285,6 +286,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     places,
     membership,
     join,
+    turns,
     keeper,
     created,
     create: config.create,
@@ -426,7 +428,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   })
 
   // What is done now and then.
-  const sweep = createSweep({ clock, log, rooms, sessions, inboxes, keeper, channelIdleMs: config.channelIdleMs })
+  const sweep = createSweep({ ...config, clock, log, rooms, sessions, inboxes, keeper, turns })
   const heartbeat = createHeartbeat({ ...config, clock, logger, clients: clients.all, delivery })
   const stops = [
     every(Math.min(SWEEP_EVERY_MS, Math.max(CATCH_UP_EVERY_MS, config.channelIdleMs)), sweep),
@@ -483,6 +485,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       for (const stop of stops) stop()
       await door.close()
       http.streams.close()
+      admission.departAll()
       reporting.flush()
       await telemetryServer.close(LISTENERS_LEAVE_MS)
       // The clients that left now have sessions to be kept too.

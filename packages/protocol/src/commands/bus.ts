@@ -76,6 +76,7 @@ export const list_clients = command('list_clients', {
   summary: 'Lists the connected clients of the bus, of a channel or of a room, oldest connection first.',
   notes: [
     'Without `room` and `channel` it lists all clients: the address of the envelope does not count here.',
+    'A page with a `cursor` may be short, or empty, where few of all clients are in a large channel.',
     'Of a channel it lists the participants; of `room:*`, whoever is in the room.',
   ],
   parameters: parameters({ ...addressFields, ...pageFields }),

@@ -149,7 +149,7 @@ export const JoinResult = Type.Object({
   room_complete: Type.Optional(Type.Literal(true, { description: 'As `complete`, for the broadcast of the room.' })),
   channels: Type.Optional(
     Type.Array(Type.Object({ channel: AddressText, ...Recovery }), {
-      description: 'For `room:*`: the head of every channel that one may read, at most 1,000.',
+      description: 'For `room:*`: the head of every channel that one may read, at most 1,000 in one answer.',
     }),
   ),
   recoverable: Type.Optional(
@@ -165,7 +165,8 @@ export const join_channel = command('join_channel', {
   notes: [
     'Joining what is joined succeeds and changes nothing; with `since` it recovers again.',
     'An unknown channel is created, where `ARQONBUS_AUTO_CREATE` and `ARQONBUS_CREATE` allow it.',
-    'With `channels` nothing else is given. Each entry has its own outcome in `results`: one that fails does not stop the others.',
+    'With `channels` nothing else is given. Each entry has its own outcome in `results`: one that fails does not stop those behind it. An address that an entry before it has is `invalid_parameters`.',
+    'Each address costs as much as a message of the rate of the client, and so do 100 heads that the answer lists.',
     'The inbox `arqonbus:inbox` is joined by itself: a join with `since` recovers it.',
   ],
   who: MEMBERS,
@@ -231,7 +232,10 @@ export const leave_channel = command('leave_channel', {
 /** Lists channels. */
 export const list_channels = command('list_channels', {
   summary: 'Lists the channels that one may see, of the bus or of one room, oldest first.',
-  notes: ['Without `room` it lists the channels of all rooms: the room of the envelope does not count here.'],
+  notes: [
+    'Without `room` it lists the channels of all rooms: the room of the envelope does not count here.',
+    'A page with a `cursor` may be short, or empty, where most channels are private and not yours to see.',
+  ],
   parameters: parameters({
     room: Type.Optional(Type.String({ ...roomField.room, description: 'One room alone.' })),
     ...pageFields,
@@ -263,6 +267,7 @@ export const history = command('history', {
     'With `after` the page holds what comes next after it; with `before`, what comes last before it; with neither, the oldest messages under `asc` and the newest under `desc`.',
     'To read on, give the position of the last message of the page as `after` (or that of the earliest as `before`), while `has_more` is true.',
     'A page ends at `limit` or at the length of a frame, whichever comes first.',
+    'A search `with` a client costs one token of the rate of this command for each page of 1,000 messages, or of the length of a frame, that it looks through.',
   ],
   who: MEMBERS,
   parameters: parameters({

@@ -1,9 +1,20 @@
-import { BUS, CodedError, commands, type Position, parsePosition, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
+import {
+  BUS,
+  CodedError,
+  commands,
+  type Position,
+  parsePosition,
+  positionText,
+  recipientsOf,
+  senderOf,
+  WHOLE_ROOM,
+} from '@arqonbus/protocol'
 import { command } from '../bus/call/call.ts'
 import { RawJson } from '../bus/deliver/frames.ts'
 import type { Asker, Places } from '../bus/places/places.ts'
 import { type Maybe, then } from '../kit/maybe.ts'
-import type { Entry, Log, Page, ReadQuery } from '../log/contract.ts'
+import type { Turns } from '../kit/turns.ts'
+import type { Log, Page, ReadQuery } from '../log/contract.ts'
 import type { Client } from '../state/model.ts'
 import { readWhere, whileAway } from './reading.ts'
 
@@ -13,11 +24,12 @@ export type HistoryDeps = {
   readonly inboxOf: (client: Client) => { readonly log: Log }
   /** The messages of one answer take so many bytes at most. */
   readonly maxListBytes: number
+  readonly turns: Turns
 }
 
 /** `history`: what was said in a channel, in the broadcast of a room, or in one's own inbox. */
-export const history = ({ places, inboxOf, maxListBytes }: HistoryDeps) =>
-  command(commands.history, ({ parameters, address, asker, requester }) => {
+export const history = ({ places, inboxOf, maxListBytes, turns }: HistoryDeps) =>
+  command(commands.history, ({ parameters, address, asker, requester, charge }) => {
     const { limit = 50, order = 'asc' } = parameters
     const after = position(parameters.after, 'after')
     const before = position(parameters.before, 'before')
@@ -33,8 +45,16 @@ export const history = ({ places, inboxOf, maxListBytes }: HistoryDeps) =>
       maxBytes: maxListBytes,
     }
     const log = isInbox ? inboxOf(requester).log : logOf(places, address, asker)
-    const readWith = (read: (query: ReadQuery) => Maybe<Page>) =>
-      parameters.with === undefined ? read(query) : readConversation(read, requester.id, parameters.with, query)
+    const { with: other } = parameters
+    // The first page is paid with the command.
+    let pages = 0
+    const paged = () => {
+      if (pages++ > 0) charge(1)
+    }
+    const readWith = (read: (query: ReadQuery) => Maybe<Page>) => {
+      if (other === undefined) return read(query)
+      return readWhere({ read, fits: ({ text }) => isBetween(text, requester.id, other), turns, paged }, query)
+    }
     const read = whileAway<Page>(
       () => then(log.known(), () => readWith((query) => log.read(query))),
       () =>
@@ -56,16 +76,6 @@ export const history = ({ places, inboxOf, maxListBytes }: HistoryDeps) =>
     })
   })
 
-/** Of an inbox only the conversation with one client. */
-function readConversation(
-  read: (query: ReadQuery) => Maybe<Page>,
-  own: string,
-  other: string,
-  query: ReadQuery,
-): Maybe<Page> {
-  return readWhere(read, query, (entry) => isBetween(entry, own, other))
-}
-
 function logOf(places: Places, address: { room: string; channel: string }, asker: Asker): Log {
   const log =
     address.channel === WHOLE_ROOM
@@ -79,10 +89,10 @@ function logOf(places: Places, address: { room: string; channel: string }, asker
   return log
 }
 
-/** True for a message that one of the two sent to the other. */
-function isBetween(entry: Entry, own: string, other: string): boolean {
-  const { from, metadata } = JSON.parse(entry.text) as { from: string; metadata: { to: string | string[] } }
-  return (from === other && other !== own) || (from === own && [metadata.to].flat().includes(other))
+/** True for a message that one of the two sent to the other. Most are told by their senders; the others are not parsed either. */
+function isBetween(text: string, own: string, other: string): boolean {
+  const from = senderOf(text)
+  return from === own ? recipientsOf(text).includes(other) : from === other
 }
 
 function position(text: string | undefined, name: string): Position | undefined {

@@ -4,6 +4,7 @@ import type { Keeper } from '../bus/keep/keeper.ts'
 import type { Join } from '../bus/places/join.ts'
 import type { Membership } from '../bus/places/membership.ts'
 import type { Places } from '../bus/places/places.ts'
+import type { Turns } from '../kit/turns.ts'
 import { asked, askedWhole } from './asked.ts'
 import { channelInfo } from './channel-info.ts'
 import { type CreateDeps, createChannel } from './create-channel.ts'
@@ -29,6 +30,7 @@ export type CommandDeps = CreateDeps &
     readonly places: Places
     readonly membership: Membership
     readonly join: Join
+    readonly turns: Turns
     /** Where rooms and channels are kept over restarts; undefined where they are not. */
     readonly keeper: Keeper | undefined
     readonly disconnect: Parameters<typeof disconnectClient>[1]
@@ -44,15 +46,15 @@ export function createCommands(deps: CommandDeps): readonly Command[] {
     askedWhole(keeper, listChannels(rooms, places, maxListBytes)),
     asked(keeper, listClients(clients, places, deps.clock, maxListBytes)),
     asked(keeper, channelInfo(places, maxListBytes)),
-    joinChannel(deps.join),
-    leaveChannel(rooms, membership),
+    joinChannel(deps.join, deps.turns),
+    leaveChannel(rooms, membership, deps.turns),
     asked(keeper, history(deps)),
     kept(keeper, asked(keeper, createChannel(deps))),
     kept(keeper, asked(keeper, deleteChannel(rooms, places))),
     updateProfile(deps.clock, ({ id }) => keeper?.sessionChanged(id)),
     kept(keeper, asked(keeper, pauseRoom(rooms, places))),
     kept(keeper, asked(keeper, resumeRoom(rooms, places))),
-    kept(keeper, askedWhole(keeper, deleteRoom(rooms, places, membership))),
+    kept(keeper, askedWhole(keeper, deleteRoom(rooms, places, membership, deps.turns))),
     disconnectClient(clients, deps.disconnect),
   ]
 }

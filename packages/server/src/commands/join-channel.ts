@@ -1,54 +1,92 @@
 import { CodedError, commands } from '@arqonbus/protocol'
 import { addressOf } from '../bus/call/address.ts'
-import { command } from '../bus/call/call.ts'
-import type { Join, JoinResult } from '../bus/places/join.ts'
+import { type Call, command } from '../bus/call/call.ts'
+import {
+  type HeadsLeft,
+  type Join,
+  type Joining,
+  type JoinRequest,
+  type JoinResult,
+  MOST_HEADS,
+} from '../bus/places/join.ts'
 import { all, type Maybe, then } from '../kit/maybe.ts'
+import type { Pieces, Turns } from '../kit/turns.ts'
 
-/** The heads that the joins of one command may list together: an answer is one frame. */
-const MOST_HEADS = 1000
+/** An address costs as much as a message, and so do so many heads that a room-wide join lists. */
+const HEADS_A_TOKEN = 100
 
 /** `join_channel`: subscribes to a channel, to a whole room, or to several. */
-export const joinChannel = (join: Join) =>
-  command(commands.join_channel, ({ parameters, requester, asker, address }) => {
+export const joinChannel = (join: Join, turns: Turns) =>
+  command(commands.join_channel, (call) => {
+    const { parameters, address } = call
     const { channels, ...one } = parameters
-    if (channels === undefined) return join(requester, asker, { ...one, ...address })
+    if (channels === undefined) return turns.run(() => joinOne(join, call, { ...one, ...address }))
     if (Object.keys(one).length > 0) {
       throw new CodedError('invalid_parameters', {
         path: '/parameters/channels',
         expected: 'to stand alone: each entry has its own address and position',
       })
     }
-    const addresses = channels.map((each) => addressOf(each, address))
-    const joins = channels.map((each, i): Maybe<() => JoinResult | Failed> => {
-      const where = addresses[i]!
-      const failed = (problem: unknown): Failed => {
-        if (!(problem instanceof CodedError)) throw problem
-        return { channel: `${where.room}:${where.channel}`, error: problem.body() }
-      }
-      try {
-        const joined = then(join(requester, asker, { ...each, ...where }), (take) => () => {
-          try {
-            return take()
-          } catch (problem) {
-            return failed(problem)
-          }
-        })
-        return joined instanceof Promise ? joined.catch((problem) => () => failed(problem)) : joined
-      } catch (problem) {
-        return () => failed(problem)
-      }
-    })
-    return then(all(joins), (takes) => () => ({ results: withinFrame(takes.map((take) => take())) }))
+    const requests = channels.map((each) => ({ ...each, ...addressOf(each, address) }))
+    return then(
+      turns.run(() => joinEach(join, call, requests)),
+      (takes) => () => ({ results: takes.map((take) => take()) }),
+    )
   })
 
-type Failed = { channel: string; error: Record<string, unknown> }
+type Asking = Pick<Call, 'requester' | 'asker' | 'charge'>
 
-/** Lists of heads that would not fit any more are left out, and said to be. */
-function withinFrame(results: readonly (JoinResult | Failed)[]): (JoinResult | Failed)[] {
-  let left = MOST_HEADS
-  return results.map((result) => {
-    if (!('channels' in result) || result.channels === undefined) return result
-    left -= result.channels.length
-    return left >= 0 ? result : { ...result, channels: [], recoverable: false }
+function* joinOne(join: Join, { requester, asker, charge }: Asking, request: JoinRequest): Pieces<Joining> {
+  const left = { heads: MOST_HEADS }
+  const joining = yield* join(requester, asker, request, left)
+  charge(costOfHeads(left))
+  return joining
+}
+
+type Outcome = JoinResult | { channel: string; error: Record<string, unknown> }
+
+/** Each has an outcome of its own: one that fails does not stop those behind it. */
+function* joinEach(
+  join: Join,
+  { requester, asker, charge }: Asking,
+  requests: readonly JoinRequest[],
+): Pieces<Maybe<(() => Outcome)[]>> {
+  charge(requests.length - 1)
+  const left = { heads: MOST_HEADS }
+  const seen = new Set<string>()
+  const joins: Maybe<() => Outcome>[] = []
+  for (const [index, request] of requests.entries()) {
+    const channel = `${request.room}:${request.channel}`
+    const failed = (problem: unknown): Outcome => {
+      if (!(problem instanceof CodedError)) throw problem
+      return { channel, error: problem.body() }
+    }
+    try {
+      if (seen.has(channel)) throw named(index)
+      seen.add(channel)
+      const joining = then(yield* join(requester, asker, request, left), (take) => () => attempt(take, failed))
+      joins.push(joining instanceof Promise ? joining.catch((problem) => () => failed(problem)) : joining)
+    } catch (problem) {
+      joins.push(() => failed(problem))
+    }
+    yield
+  }
+  charge(costOfHeads(left))
+  return all(joins)
+}
+
+const named = (index: number): CodedError =>
+  new CodedError('invalid_parameters', {
+    path: `/parameters/channels/${index}`,
+    expected: 'another address than the entries before it',
   })
+
+const costOfHeads = ({ heads }: HeadsLeft): number => Math.floor((MOST_HEADS - heads) / HEADS_A_TOKEN)
+
+function attempt<T>(work: () => T, failed: (problem: unknown) => T): T {
+  try {
+    return work()
+  } catch (problem) {
+    return failed(problem)
+  }
 }

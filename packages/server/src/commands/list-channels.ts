@@ -9,8 +9,15 @@ import { pageOf } from './pages.ts'
 /** `list_channels`: the channels that one may see, of the bus or of one room. */
 export const listChannels = (rooms: Rooms, places: Places, maxListBytes: number) =>
   command(commands.list_channels, ({ parameters: { room, cursor, limit }, asker }) => {
-    const all = room === undefined ? rooms.channels() : places.room(room).channels.values()
-    const visible = [...all].filter((channel) => mayEnter(channel, asker))
-    const page = pageOf(visible, channelView, { cursor, limit, maxBytes: maxListBytes })
+    const inRoom = room === undefined ? undefined : places.room(room).inOrder
+    const page = pageOf(
+      {
+        after: (seq) => (inRoom === undefined ? rooms.channelsAfter(seq) : inRoom.after(seq)),
+        view: channelView,
+        fits: (channel) => mayEnter(channel, asker),
+        maxBytes: maxListBytes,
+      },
+      { cursor, limit },
+    )
     return { channels: page.entries, cursor: page.cursor }
   })

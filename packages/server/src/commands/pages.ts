@@ -1,33 +1,50 @@
-/** Pages of lists: as many entries as were asked for and as a frame holds. */
+/** Pages of lists: as many entries as were asked for, as a frame holds, and as can be looked at in one go. */
 import { CodedError } from '@arqonbus/protocol'
 import { RawJson } from '../bus/deliver/frames.ts'
-
-/** Something with a number that counts up with each one made. */
-type Numbered = { readonly seq: number }
+import type { Numbered } from '../kit/ordered.ts'
 
 /** A part of a list, and where the next one begins. */
 export type ListPage = { readonly entries: RawJson; readonly cursor: string | undefined }
 
+/** What a page is cut from. */
+export type PageOf<T> = {
+  /** The items that were made after the one with this number, oldest first. */
+  readonly after: (seq: number) => Iterable<T>
+  readonly view: (item: T) => object
+  /** False for an item that the list leaves out. */
+  readonly fits?: (item: T) => boolean
+  /** How many steps it takes to view an item, beside the one that looks whether it fits. */
+  readonly steps?: (item: T) => number
+  /** Bounds the text; the page holds one entry at least. */
+  readonly maxBytes: number
+}
+
+/** A page looks at so much and no more: where most of a list is left out, pages are short, or empty. */
+const MOST_STEPS = 4000
+
 /**
- * The next entries behind a cursor, in the order in which they were made: what goes or comes meanwhile moves no other entry to another page.
- * `maxBytes` bounds the text; the page holds one entry at least.
+ * The next entries behind a cursor, in the order in which they were made: what goes or comes meanwhile moves no other entry to another page. What it costs
+ * depends on the page and not on the list.
  */
 export function pageOf<T extends Numbered>(
-  items: Iterable<T>,
-  view: (item: T) => object,
-  { cursor, limit = 100, maxBytes }: { cursor: string | undefined; limit: number | undefined; maxBytes: number },
+  { after, view, fits = () => true, steps = () => 0, maxBytes }: PageOf<T>,
+  { cursor, limit = 100 }: { cursor?: string | undefined; limit?: number | undefined },
 ): ListPage {
-  const after = readCursor(cursor)
+  let last = readCursor(cursor)
   const texts: string[] = []
   let bytes = 0
-  let last = after
-  for (const item of items) {
-    if (item.seq <= after) continue
-    const text = JSON.stringify(view(item))
-    bytes += Buffer.byteLength(text) + 1
-    if (texts.length >= limit || (bytes > maxBytes && texts.length > 0))
-      return { entries: listOf(texts), cursor: last.toString(36) }
-    texts.push(text)
+  let looked = 0
+  const ended = () => ({ entries: listOf(texts), cursor: last.toString(36) })
+  for (const item of after(last)) {
+    if (looked >= MOST_STEPS) return ended()
+    looked++
+    if (fits(item)) {
+      looked += steps(item)
+      const text = JSON.stringify(view(item))
+      bytes += Buffer.byteLength(text) + 1
+      if (texts.length >= limit || (bytes > maxBytes && texts.length > 0)) return ended()
+      texts.push(text)
+    }
     last = item.seq
   }
   return { entries: listOf(texts), cursor: undefined }

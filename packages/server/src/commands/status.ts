@@ -29,7 +29,8 @@ const MOST = 100
 export const status = ({ clients, rooms, ...deps }: StatusDeps) =>
   command(commands.status, ({ asker }) => {
     const mayList = deps.isOpen || asker.isAdmin
-    const visible = mayList ? clients.all() : [...clients.all()].filter((client) => sharesChannel(client, asker))
+    const all = Iterator.from(clients.all())
+    const visible = mayList ? all : all.filter((client) => sharesChannel(client, asker))
     return {
       server: deps.server(),
       storage: deps.storage(),

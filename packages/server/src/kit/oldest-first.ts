@@ -1,5 +1,7 @@
 /** Finds the item that comes first by a key that only grows: a heap whose keys are put right when they come to the top. */
 
+import { Heap } from './heap.ts'
+
 /** Items by key. A stale key at the top is renewed and sifted down: no work where none is asked for. */
 export type OldestFirst<T> = {
   readonly size: number
@@ -20,70 +22,32 @@ export type OldestFirstOptions<T> = {
 
 /** An empty heap. */
 export function createOldestFirst<T>({ keyOf, dropped = () => {} }: OldestFirstOptions<T>): OldestFirst<T> {
-  let heap: { item: T; key: number }[] = []
-
-  const sift = () => {
-    let at = 0
-    const top = heap[0]!
-    for (;;) {
-      let child = 2 * at + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && heap[child + 1]!.key < heap[child]!.key) child++
-      if (heap[child]!.key >= top.key) break
-      heap[at] = heap[child]!
-      at = child
-    }
-    heap[at] = top
-  }
-  const rise = () => {
-    let at = heap.length - 1
-    const last = heap[at]!
-    while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (heap[parent]!.key <= last.key) break
-      heap[at] = heap[parent]!
-      at = parent
-    }
-    heap[at] = last
-  }
-  const removeTop = () => {
-    const last = heap.pop()!
-    if (heap.length > 0) {
-      heap[0] = last
-      sift()
-    }
-  }
-
+  const heap = new Heap<T>()
   return {
     get size() {
-      return heap.length
+      return heap.size
     },
-    add(item) {
-      heap.push({ item, key: keyOf(item) ?? 0 })
-      rise()
-    },
+    add: (item) => heap.add(item, keyOf(item) ?? 0),
     peek() {
-      for (let top = heap[0]; top !== undefined; top = heap[0]) {
-        const now = keyOf(top.item)
-        if (now === top.key) return top.item
-        if (now === undefined) {
-          removeTop()
-          dropped(top.item)
-        } else {
-          top.key = now
-          sift()
+      for (let top = heap.top; top !== undefined; top = heap.top) {
+        const { item, key } = top
+        const now = keyOf(item)
+        if (now === key) return item
+        if (now !== undefined) heap.renewTop(now)
+        else {
+          heap.removeTop()
+          dropped(item)
         }
       }
       return undefined
     },
     prune(alive) {
-      if (heap.length <= 2 * alive + 64) return
-      const all = heap
-      heap = []
-      for (const { item } of all) {
-        if (keyOf(item) === undefined) dropped(item)
-        else this.add(item)
-      }
+      if (heap.size <= 2 * alive + 64) return
+      heap.keep((item) => {
+        const isKept = keyOf(item) !== undefined
+        if (!isKept) dropped(item)
+        return isKept
+      })
     },
   }
 }

@@ -1,5 +1,6 @@
 /** The entities of the bus and how they hang together: clients, rooms, channels, and the outlets by which they are served. Plain data, no I/O. */
 import type { ChannelOptions, ClientType, Position } from '@arqonbus/protocol'
+import type { Ordered } from '../kit/ordered.ts'
 import type { Log } from '../log/contract.ts'
 import type { Caller } from './caller.ts'
 import type { Transport } from './transport.ts'
@@ -127,6 +128,9 @@ export type Room = {
   createdBy: string | undefined
   config: Readonly<Record<string, unknown>> | undefined
   readonly channels: Map<string, Channel>
+  /** The same in the order in which they were made, and those of them that not everybody may enter. */
+  readonly inOrder: Ordered<Channel>
+  readonly restricted: Ordered<Channel>
   /** Room-wide joins. */
   readonly wide: Set<Client>
   /** All participants, with the number of their joins: channels and room-wide. */

@@ -1,11 +1,13 @@
 /** The rooms and channels that exist: made, found, deleted. Rules about who may are not here; what must hold whoever asks is. */
 import { type ChannelOptions, CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Clock } from '../kit/clock.ts'
+import { Ordered } from '../kit/ordered.ts'
 import { copyText } from '../kit/text.ts'
 import type { Log, LogOptions } from '../log/contract.ts'
 import type { ChannelRecord, RoomRecord } from '../store/contract.ts'
+import type { IdleChannels } from './idle.ts'
 import { broadcastLog, channelLog } from './log-names.ts'
-import type { Channel, ChannelType, Outlet, Room, RoomType } from './model.ts'
+import { type Channel, type ChannelType, isRestricted, type Outlet, type Room, type RoomType } from './model.ts'
 
 /** How many there may be, and what a log keeps where its channel does not say. */
 export type RoomLimits = { readonly maxRooms: number; readonly maxChannels: number; readonly history: LogOptions }
@@ -53,11 +55,11 @@ export type Rooms = {
   get(name: string): Room | undefined
   channel(room: string, channel: string): Channel | undefined
   all(): Iterable<Room>
-  /** All channels, in the order in which they were made. */
-  channels(): Iterable<Channel>
+  /** In the order in which they were made, the channels that were made after the one with this number. */
+  channelsAfter(seq: number): Iterable<Channel>
   /** Makes a room; `too_many_rooms`. */
   createRoom(room: NewRoom): Room
-  /** Makes a channel that is not there; `too_many_channels` unless the longest idle one can go. */
+  /** Makes a channel that is not there; at the limit the longest idle one goes for it, or it is `too_many_channels`, with the time after which one may go. */
   createChannel(room: Room, channel: NewChannel): Channel
   /** Makes a channel and the room for it; where the channel cannot be made, there is no room of it either. */
   createWithRoom(room: NewRoom, channel: NewChannel): Channel
@@ -79,12 +81,13 @@ export type Rooms = {
 /** At most so many ended channels are remembered for one room. */
 const MAX_ENDED = 1000
 
-/** No rooms. `evict` is asked for the longest idle channel where the limit is reached. */
-export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): Rooms {
+/** No rooms. `idle` is asked for the longest idle channel where the limit is reached. */
+export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
   const { clock, limits } = deps
   const rooms = new Map<string, Room>()
-  const channels = new Map<string, Channel>()
+  const channels = new Ordered<Channel>()
   let seq = 0
+  let roomCount = 0
 
   const removeChannel = (channel: Channel, how: NonNullable<Channel['ended']>) => {
     const { room, log } = channel
@@ -94,10 +97,21 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
       else log.close()
     }
     channel.ended = how
+    idle.removed(channel)
     room.channels.delete(channel.name)
-    channels.delete(channel.address)
+    for (const list of [channels, room.inOrder, room.restricted]) list.delete(channel)
     deps.ended(channel)
     deps.changed(room.name, channel.name)
+  }
+
+  /** Lets go of the longest idle channel where there is no room for another one. */
+  const makeSpace = (room: Room) => {
+    if (channels.size < limits.maxChannels) return
+    const longest = idle.longest()
+    if ('retryAfterMs' in longest)
+      throw new CodedError('too_many_channels', { limit: limits.maxChannels }, longest.retryAfterMs)
+    removeChannel(longest, 'let go')
+    if (longest.room !== room) self.dropIfUnused(longest.room)
   }
 
   const self: Rooms = {
@@ -110,15 +124,17 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
     get: (name) => rooms.get(name),
     channel: (room, channel) => rooms.get(room)?.channels.get(channel),
     all: () => rooms.values(),
-    channels: () => channels.values(),
+    channelsAfter: (seq) => channels.after(seq),
 
     createRoom(wanted) {
       if (rooms.size >= limits.maxRooms && wanted.builtIn !== true)
         throw new CodedError('too_many_rooms', { limit: limits.maxRooms })
       const name = copyText(wanted.name)
       const now = clock.now()
+      // Subscribers of a room that was deleted may still be leaving it: they must not hear another one of its name.
+      const number = ++roomCount
       const broadcastOutlet: Outlet = {
-        topic: `b:${name}`,
+        topic: `b:${name}:${number}`,
         address: { room: name, channel: WHOLE_ROOM },
         listeners: 0,
         live: 0,
@@ -133,13 +149,15 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
         createdBy: wanted.createdBy,
         config: wanted.config,
         channels: new Map(),
+        inOrder: new Ordered(),
+        restricted: new Ordered(),
         wide: new Set(),
         present: new Map(),
         broadcast:
           wanted.builtIn === true ? undefined : deps.openLog(broadcastLog(name), [broadcastOutlet], limits.history),
         broadcastOutlet,
         wideOutlet: {
-          topic: `w:${name}`,
+          topic: `w:${name}:${number}`,
           address: broadcastOutlet.address,
           listeners: 0,
           live: 0,
@@ -154,12 +172,7 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
     },
 
     createChannel(room, wanted) {
-      if (channels.size >= limits.maxChannels && wanted.hardcoded !== true) {
-        const idle = evict()
-        if (idle === undefined) throw new CodedError('too_many_channels', { limit: limits.maxChannels })
-        removeChannel(idle, 'let go')
-        if (idle.room !== room) self.dropIfUnused(idle.room)
-      }
+      if (wanted.hardcoded !== true) makeSpace(room)
       const name = copyText(wanted.name)
       const address = `${room.name}:${name}`
       const outlet: Outlet = {
@@ -197,7 +210,10 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
         ended: undefined,
       }
       room.channels.set(name, channel)
-      channels.set(address, channel)
+      channels.add(channel)
+      room.inOrder.add(channel)
+      if (isRestricted(channel)) room.restricted.add(channel)
+      idle.add(channel)
       deps.changed(room.name, name)
       return channel
     },
@@ -262,7 +278,7 @@ export function createRooms(deps: RoomsDeps, evict: () => Channel | undefined): 
 /** The logs of all channels of a room that everybody may read. */
 function* openLogs(room: Room): Iterable<Log> {
   for (const channel of room.channels.values()) {
-    if (channel.log !== undefined && channel.type !== 'private') yield channel.log
+    if (channel.log !== undefined && !isRestricted(channel)) yield channel.log
   }
 }
 

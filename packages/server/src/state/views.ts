@@ -68,14 +68,13 @@ export function roomView(room: Room, viewer: Viewer): RoomView {
   }
 }
 
-function channelNames(room: Room, viewer: Viewer): string[] {
-  const names: string[] = []
-  for (const channel of room.channels.values()) {
-    if (names.length >= MOST) break
-    if (mayEnter(channel, viewer)) names.push(channel.name)
-  }
-  return names
-}
+/** Of the first channels those that the viewer may know. */
+const channelNames = (room: Room, viewer: Viewer): string[] =>
+  Iterator.from(room.channels.values())
+    .take(MOST)
+    .filter((channel) => mayEnter(channel, viewer))
+    .map(({ name }) => name)
+    .toArray()
 
 /** A channel with the count of its participants. */
 export function channelView(channel: Channel): ChannelView {

@@ -1,10 +1,11 @@
 /** Admission: a new connection becomes a client, perhaps the one that it was before (protocol §1, §6). */
-import { type CloseName, CodedError, parseAddress, type Welcome } from '@arqonbus/protocol'
+import { addressText, type CloseName, CodedError, parseAddress, type Welcome } from '@arqonbus/protocol'
 import type { Clock } from '../../kit/clock.ts'
 import type { Logger } from '../../kit/logger.ts'
 import { all, type Maybe, then } from '../../kit/maybe.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import { fitting } from '../../kit/text.ts'
+import type { Pieces, Turns } from '../../kit/turns.ts'
 import type { Clients } from '../../state/clients.ts'
 import type { Inboxes } from '../../state/inboxes.ts'
 import type { Client, Profile, Role } from '../../state/model.ts'
@@ -64,6 +65,8 @@ export type AdmitDeps = {
   readonly delivery: Delivery
   readonly frames: Frames
   readonly join: Join
+  /** After a break a crowd comes back at once, and each joins all that it had. */
+  readonly turns: Turns
   readonly greeting: Greeting
   readonly sessionTtlMs: number
   readonly roleOf: RoleOf
@@ -84,8 +87,10 @@ export type Admission = {
   recall(arrival: Pick<Arrival, 'clientId' | 'session'>): Promise<void> | undefined
   /** Lets a connection in and welcomes it, or throws `Refused`. The promise ends when it is welcomed. */
   admit(arrival: Arrival, transport: Transport): { client: Client; welcomed: Maybe<void> }
-  /** A connection has ended: its client leaves everything at once, its session is kept. */
+  /** A connection has ended: its client leaves everything as soon as the loop has time, its session is kept. */
   depart(client: Client): void
+  /** Those who wait to leave do so now. */
+  departAll(): void
   /** Ends a connection and its session. */
   disconnect(client: Client, reason: string | undefined): void
 }
@@ -100,6 +105,8 @@ export function createAdmission(deps: AdmitDeps): Admission {
   const listBytes = (deps.greeting.limits.max_frame_bytes - WELCOME_BYTES) / 4
   /** Of the clients that are connected. */
   const sessionOf = new Map<Client, Session>()
+  /** Those whose connections have ended, and who wait for the loop to have time. A crowd that goes at once would hold it up. */
+  const departing = new Set<Client>()
 
   const roleOf = (token: string | undefined): Role => {
     try {
@@ -114,7 +121,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
     const id = arrival.clientId ?? deps.newClientId()
     const resumed =
       arrival.session === undefined || arrival.clientId === undefined ? undefined : sessions.find(id, arrival.session)
-    const ghost = clients.get(id)
+    const ghost = remaining(id)
     if (resumed !== undefined) {
       if (ghost !== undefined) takeOver(ghost)
       sessions.resume(resumed)
@@ -138,6 +145,18 @@ export function createAdmission(deps: AdmitDeps): Admission {
     deps.watcher.disconnected(client)
   }
 
+  /** The client of that id that is still connected. One whose connection has ended leaves now, ahead of its turn. */
+  const remaining = (id: string): Client | undefined => {
+    const client = clients.get(id)
+    if (client !== undefined && departing.has(client)) departNow(client)
+    return clients.get(id)
+  }
+  const departNow = (client: Client): void => {
+    if (!departing.delete(client) || !sessionOf.has(client)) return
+    depart(client)
+    logger.info({ event: 'client_disconnected', client_id: client.id })
+  }
+
   const joinAll = (
     client: Client,
     addresses: readonly { room: string; channel: string }[],
@@ -147,16 +166,21 @@ export function createAdmission(deps: AdmitDeps): Admission {
       if (!(problem instanceof CodedError)) throw problem
       failed.push({ channel, error: problem.body() })
     }
-    const joins = addresses.map((address) => {
-      const channel = `${address.room}:${address.channel}`
-      try {
-        const joined = then(deps.join(client, askerOf(client), address), (take) => take())
-        return joined instanceof Promise ? joined.catch(fail(channel)) : joined
-      } catch (problem) {
-        return fail(channel)(problem)
+    function* joinEach(): Pieces<Maybe<unknown[]>> {
+      const joins: Maybe<unknown>[] = []
+      for (const [channel, address] of new Map(addresses.map((one) => [addressText(one), one]))) {
+        try {
+          // The welcome lists no heads.
+          const joined = then(yield* deps.join(client, askerOf(client), address, { heads: 0 }), (take) => take())
+          joins.push(joined instanceof Promise ? joined.catch(fail(channel)) : undefined)
+        } catch (problem) {
+          fail(channel)(problem)
+        }
+        yield
       }
-    })
-    return then(all<unknown>(joins), () => failed)
+      return all(joins)
+    }
+    return then(deps.turns.run(joinEach), () => failed)
   }
 
   /** A client whose admission fails for a reason of ours must not keep its id. */
@@ -251,9 +275,13 @@ export function createAdmission(deps: AdmitDeps): Admission {
       return { client, welcomed }
     },
     depart(client) {
-      const isKnown = sessionOf.has(client)
-      depart(client)
-      if (isKnown) logger.info({ event: 'client_disconnected', client_id: client.id })
+      if (!sessionOf.has(client)) return
+      client.isClosing = true
+      departing.add(client)
+      void deps.turns.take(() => departNow(client))
+    },
+    departAll() {
+      for (const client of departing) departNow(client)
     },
     disconnect(client, reason) {
       const session = sessionOf.get(client)

@@ -10,11 +10,11 @@ import {
 } from '@arqonbus/protocol'
 import { all, type Maybe, then } from '../../kit/maybe.ts'
 import type { Metrics } from '../../kit/metrics.ts'
-import type { Turns } from '../../kit/turns.ts'
+import type { Pieces, Turns } from '../../kit/turns.ts'
 import type { Located, Log } from '../../log/contract.ts'
 import { type Channel, type Client, mayEnter, type Outlet, type Room } from '../../state/model.ts'
 import type { Keeper } from '../keep/keeper.ts'
-import type { Membership } from './membership.ts'
+import { type Membership, NO_RESTRICTED } from './membership.ts'
 import type { OwnInbox } from './open-inbox.ts'
 import { type Asker, askerOf, type Places } from './places.ts'
 
@@ -32,10 +32,16 @@ export type JoinRequest = {
 export type JoinResult = Extract<CommandResult<'join_channel'>, { channel: string }>
 
 /**
- * Joins one address. The logs are asked first; what comes of that is a function that joins, which is called in the tick of the answer: so nothing of the
- * channel comes ahead of the answer, and missed messages follow it when the caller lets the client's connection catch up.
+ * What comes of asking for a join: the logs are asked first, and then there is a function that joins, which is called in the tick of the answer. So nothing of
+ * the channel comes ahead of the answer, and missed messages follow it when the caller lets the client's connection catch up.
  */
-export type Join = (client: Client, asker: Asker, request: JoinRequest) => Maybe<() => JoinResult>
+export type Joining = Maybe<() => JoinResult>
+
+/** The heads that the joins of one command may still list together: an answer is one frame. */
+export type HeadsLeft = { heads: number }
+
+/** Joins one address, in pieces; throws, or the promise fails, with what a join is refused with. */
+export type Join = (client: Client, asker: Asker, request: JoinRequest, left: HeadsLeft) => Pieces<Joining>
 
 /** What joining needs. */
 export type JoinDeps = {
@@ -43,14 +49,16 @@ export type JoinDeps = {
   readonly places: Places
   readonly membership: Membership
   readonly inboxOf: OwnInbox
-  /** After a break a crowd comes back at once, and each joins all that it had. */
   readonly turns: Turns
   /** Where rooms and channels are kept: what is not here is asked for before it is made. */
   readonly keeper: Pick<Keeper, 'recallPlace' | 'recallRoom'> | undefined
 }
 
 /** Room-wide joins list so many heads at most; a room with more channels cannot be recovered as a whole. */
-const MOST_HEADS = 1000
+export const MOST_HEADS = 1000
+
+/** Work in pieces goes on for so many steps. */
+const STEPS = 64
 
 /** Makes it. */
 export function createJoin({ metrics, places, membership, inboxOf, turns, keeper }: JoinDeps): Join {
@@ -77,31 +85,41 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
     })
   }
 
-  const joinRoom = (client: Client, asker: Asker, request: JoinRequest): Maybe<() => JoinResult> => {
+  function* joinRoom(client: Client, asker: Asker, request: JoinRequest, left: HeadsLeft): Pieces<Joining> {
     const roomSince = onePosition(request.room_since, 'room_since')
     const since = positions(request.since)
     const ids = idsByChannel(request.since_id)
     const room = places.openRoom(request.room, asker, (room) => membership.checkLimits(client, room))
-    const channels = readableChannels(room, client)
-    const recoverable = channels.length <= MOST_HEADS
+    if (!client.rooms.has(room)) membership.checkLimits(client, room)
+    const { channels, upTo, recoverable } = yield* readableChannels(room, client, left.heads)
+    left.heads -= channels.length
+    const restricted = client.rooms.has(room) ? NO_RESTRICTED : yield* membership.findRestricted(client, room)
     // A channel that is not among the positions was born after them: all of it was missed.
     const startOf = ({ name, log }: Channel) =>
       since === undefined || !recoverable ? undefined : (since.get(name) ?? log?.birth)
-    const located = channels.map((channel) => locate(channel.log, startOf(channel), ids.get(channel.name)))
+    const located: Maybe<Located | undefined>[] = []
+    for (const channel of channels) {
+      located.push(locate(channel.log, startOf(channel), ids.get(channel.name)))
+      if (located.length % STEPS === 0) yield
+    }
     const inRoom = locate(room.broadcast, roomSince, request.room_since_id)
     return then(all([inRoom, ...located]), ([roomFound, ...found]) => () => {
       if (places.room(room.name) !== room) throw new CodedError('room_not_found', { room: room.name })
-      membership.joinRoom(client, room)
+      membership.joinRoom(client, room, restricted)
       const broadcast = goOn(client, room.broadcastOutlet, room.broadcast, roomSince, roomFound)
-      const foundOf = new Map(channels.map((channel, i) => [channel, found[i]]))
-      const heads = readableChannels(room, client).map((channel) => {
-        const start = startOf(channel)
-        const { log } = channel
-        // One that was born while the logs were asked is given from its birth, or begins anew where one of its name had been.
-        const isNew = start !== undefined && log !== undefined && !foundOf.has(channel)
-        const here = isNew ? locateNewborn(start, log) : foundOf.get(channel)
-        return { channel: channel.address, ...goOn(client, membership.outletOf(client, channel), log, start, here) }
+      const head = (channel: Channel, start: Position | undefined, here: Located | undefined) => ({
+        channel: channel.address,
+        ...goOn(client, membership.outletOf(client, channel), channel.log, start, here),
       })
+      const heads = channels.flatMap((channel, i) =>
+        channel.ended !== undefined ? [] : [head(channel, startOf(channel), found[i])],
+      )
+      // Channels that were born while the logs were asked are given from their birth, or begin anew where one of their name had been.
+      for (const channel of recoverable ? room.inOrder.after(upTo) : []) {
+        if (!isReadable(channel, askerOf(client))) continue
+        const start = startOf(channel)
+        heads.push(head(channel, start, start && locateNewborn(start, channel.log!)))
+      }
       const address = `${room.name}:${WHOLE_ROOM}`
       return { channel: address, ...roomFields(broadcast), channels: heads.slice(0, MOST_HEADS), recoverable }
     })
@@ -158,15 +176,16 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
     }
   }
 
-  const ask = (client: Client, asker: Asker, request: JoinRequest): Maybe<() => JoinResult> => {
+  function* ask(client: Client, asker: Asker, request: JoinRequest, left: HeadsLeft): Pieces<Joining> {
     const { room, channel } = request
     if (room === BUS && channel === 'inbox') return joinInbox(client, request)
-    const [recalled, join] =
-      channel === WHOLE_ROOM ? [keeper?.recallRoom(room), joinRoom] : [keeper?.recallPlace(room, channel), joinChannel]
-    if (recalled === undefined) return join(client, asker, request)
+    const isWhole = channel === WHOLE_ROOM
+    const recalled = isWhole ? keeper?.recallRoom(room) : keeper?.recallPlace(room, channel)
+    if (recalled === undefined)
+      return isWhole ? yield* joinRoom(client, asker, request, left) : joinChannel(client, asker, request)
     return recalled.then(() => {
       refuseGone(client)
-      return join(client, asker, request)
+      return isWhole ? turns.run(() => joinRoom(client, asker, request, left)) : joinChannel(client, asker, request)
     })
   }
 
@@ -175,12 +194,10 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
     if (client.isClosing) throw new CodedError('client_not_found', { client_id: client.id })
   }
 
-  return (client, asker, request) => {
-    const asked = turns.take(() => {
-      refuseGone(client)
-      return ask(client, asker, request)
-    })
-    return then(asked, (take) => () => {
+  return function* (client, asker, request, left) {
+    refuseGone(client)
+    const joining = yield* ask(client, asker, request, left)
+    return then(joining, (take) => () => {
       refuseGone(client)
       return take()
     })
@@ -204,9 +221,33 @@ function ignoreAway(problem: unknown): undefined {
   throw problem
 }
 
-/** What a room-wide subscription brings the client: with the private channels that it may enter by itself. */
-const readableChannels = (room: Room, client: Client): Channel[] =>
-  [...room.channels.values()].filter((channel) => channel.log !== undefined && mayEnter(channel, askerOf(client)))
+/** True for what a room-wide subscription brings a client: private channels that it may enter too. */
+const isReadable = (channel: Channel, asker: Asker): boolean => channel.log !== undefined && mayEnter(channel, asker)
+
+/** Channels of a room whose heads an answer lists. */
+type Listed = {
+  readonly channels: readonly Channel[]
+  /** The number of the last channel that was looked at. */
+  readonly upTo: number
+  /** True where these are all that the client may read. */
+  readonly recoverable: boolean
+}
+
+/** The channels of a room that a client may read. Where there are more than may be listed, it is as many as any answer may list, or none. */
+function* readableChannels(room: Room, client: Client, most: number): Pieces<Listed> {
+  const asker = askerOf(client)
+  const channels: Channel[] = []
+  let upTo = 0
+  let steps = 0
+  for (const channel of room.inOrder.after(0)) {
+    if (++steps % STEPS === 0) yield
+    upTo = channel.seq
+    if (!isReadable(channel, asker)) continue
+    if (channels.length === most) return { channels: most < MOST_HEADS ? [] : channels, upTo, recoverable: false }
+    channels.push(channel)
+  }
+  return { channels, upTo, recoverable: true }
+}
 
 /** The same, of a log that took the place of the one that was asked. */
 const locateAnew = (since: Position | undefined, log: Log | undefined): Located | undefined =>

@@ -1,8 +1,18 @@
 /** Membership: who is in which channel and room, and what each is delivered for it (protocol §4). */
 import { CodedError, type Position } from '@arqonbus/protocol'
 import type { Clock } from '../../kit/clock.ts'
+import type { Pieces } from '../../kit/turns.ts'
 import type { Log } from '../../log/contract.ts'
-import { type Channel, type Client, type Cursors, mayEnter, type Outlet, type Room } from '../../state/model.ts'
+import {
+  type Channel,
+  type Client,
+  type Cursors,
+  isRestricted,
+  type Listening,
+  mayEnter,
+  type Outlet,
+  type Room,
+} from '../../state/model.ts'
 import { type Delivery, headsOf } from '../deliver/deliver.ts'
 import { askerOf } from './places.ts'
 
@@ -22,9 +32,17 @@ export type Membership = {
   /** `channel_full`, `room_full`, `too_many_subscriptions`. */
   joinChannel(client: Client, channel: Channel): void
   leaveChannel(client: Client, channel: Channel): boolean
-  joinRoom(client: Client, room: Room): void
+  /**
+   * Joins a whole room. Of its private channels it brings those of `ahead`, found by `findRestricted`, and those that were made since; the client hears
+   * some of them already.
+   */
+  joinRoom(client: Client, room: Room, ahead: Restricted): void
+  /** Finds the private channels that a client may enter. Where there are more than a tick can join, it hears the others from now on. */
+  findRestricted(client: Client, room: Room): Pieces<Restricted>
   leaveRoom(client: Client, room: Room): boolean
-  /** A closed connection leaves everything at once. */
+  /** Ahead of leaving a room: its private channels are not heard any more, as far as they were not joined one by one. */
+  leaveRestricted(client: Client, room: Room): Pieces<void>
+  /** Leaves everything. */
   leaveAll(client: Client): void
   /** Those who listen to the whole room hear a new channel: private ones by the membership. */
   channelCreated(channel: Channel): void
@@ -37,6 +55,21 @@ export type Membership = {
   /** Lets a client go on after a position of a log, which one of its outlets carries: before or behind where it stands. */
   rewind(client: Client, outlet: Outlet, log: Log, position: Position): void
 }
+
+/** Private channels of a room. */
+export type Restricted = {
+  readonly channels: readonly Channel[]
+  /** The number of the last one that was looked at. */
+  readonly upTo: number
+}
+
+/** No private channels were looked for yet. */
+export const NO_RESTRICTED: Restricted = { channels: [], upTo: 0 }
+
+/** So many private channels are joined in one tick. */
+const MOST_AT_ONCE = 1000
+/** Work in pieces goes on for so many steps. */
+const STEPS = 128
 
 /** Hears of each subscription that begins or ends. Without a channel it is that of the whole room. */
 export type MembershipWatcher = {
@@ -84,8 +117,12 @@ export function createMembership(
   }
   /** True where the room's own topic brings the channel. */
   const isCovered = (client: Client, channel: Channel) => channel.type !== 'private' && channel.room.wide.has(client)
-  const restrictedChannels = (client: Client, room: Room) =>
-    [...room.channels.values()].filter((channel) => channel.type === 'private' && mayEnter(channel, askerOf(client)))
+  const listenTo = (client: Client, channel: Channel) => {
+    if (!client.listening.has(channel.outlet)) delivery.listen(client, channel.outlet)
+  }
+  /** The private channels of a room that a client hears. */
+  const heardRestricted = (client: Client, room: Room): Iterable<Channel> =>
+    room.restricted.size <= client.listening.size ? room.restricted.after(0) : restrictedAmong(client.listening, room)
 
   return {
     get subscriptions() {
@@ -113,7 +150,7 @@ export function createMembership(
       exit(client, channel.room, channel)
       return true
     },
-    joinRoom(client, room) {
+    joinRoom(client, room, { channels, upTo }) {
       if (client.rooms.has(room)) return
       checkLimits(client, room)
       client.rooms.add(room)
@@ -129,8 +166,31 @@ export function createMembership(
         for (const [log, position] of state) cursors.set(log, position)
       }
       delivery.listen(client, room.wideOutlet, cursors)
-      for (const channel of restrictedChannels(client, room)) {
-        if (!client.listening.has(channel.outlet)) delivery.listen(client, channel.outlet)
+      for (const channel of channels) if (channel.ended === undefined) listenTo(client, channel)
+      const asker = askerOf(client)
+      for (const channel of room.restricted.after(upTo)) if (mayEnter(channel, asker)) listenTo(client, channel)
+    },
+    *findRestricted(client, room) {
+      const asker = askerOf(client)
+      const channels: Channel[] = []
+      let upTo = 0
+      let steps = 0
+      for (const channel of room.restricted.after(0)) {
+        upTo = channel.seq
+        if (mayEnter(channel, asker)) {
+          if (channels.length < MOST_AT_ONCE) channels.push(channel)
+          else listenTo(client, channel)
+        }
+        if (++steps % STEPS === 0) yield
+      }
+      return { channels, upTo }
+    },
+    *leaveRestricted(client, room) {
+      if (!client.rooms.has(room)) return
+      let steps = 0
+      for (const channel of room.restricted.after(0)) {
+        if (!client.channels.has(channel)) delivery.unlisten(client, channel.outlet)
+        if (++steps % STEPS === 0) yield
       }
     },
     leaveRoom(client, room) {
@@ -138,7 +198,7 @@ export function createMembership(
       room.wide.delete(client)
       if (room.wide.size === 0) room.ended.clear()
       const state = delivery.unlisten(client, room.wideOutlet)
-      for (const channel of restrictedChannels(client, room)) {
+      for (const channel of heardRestricted(client, room)) {
         if (!client.channels.has(channel)) delivery.unlisten(client, channel.outlet)
       }
       for (const channel of client.channels) {
@@ -151,9 +211,10 @@ export function createMembership(
       return true
     },
     leaveAll(client) {
+      // First what it hears: then no room has to look for what of it is its own.
+      for (const outlet of client.listening.keys()) delivery.unlisten(client, outlet)
       for (const channel of client.channels) this.leaveChannel(client, channel)
       for (const room of client.rooms) this.leaveRoom(client, room)
-      for (const outlet of client.listening.keys()) delivery.unlisten(client, outlet)
     },
     channelCreated(channel) {
       if (channel.type !== 'private') return
@@ -176,5 +237,13 @@ export function createMembership(
       cursors.set(log, position)
       delivery.putBehind(client, outlet, cursors)
     },
+  }
+}
+
+/** The private channels of a room among what a client hears. */
+function* restrictedAmong(listening: Listening, room: Room): Iterable<Channel> {
+  for (const { address } of listening.keys()) {
+    const channel = address.room === room.name ? room.channels.get(address.channel) : undefined
+    if (channel !== undefined && isRestricted(channel)) yield channel
   }
 }
