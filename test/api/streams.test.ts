@@ -203,7 +203,7 @@ test('a reader that does not read costs a bounded memory, is brought on from the
       for (let n = 0; n < 20; n++) await writer.publish({ room: 'a', channel: 'b', payload: { text } })
       expect(await slow.metric('arqonbus_slow_consumers_closed_total')).toBe(1)
     },
-    { withinMs: 15_000, everyMs: 1 },
+    { everyMs: 1 },
   )
   expect(JSON.parse((await stream.nextOf('closed')).data)).toMatchObject({ code: 4429 })
   await eventually(async () => expect((await ask('/rooms/a/channels/b')).body.channel.participants).toEqual([]))
@@ -219,22 +219,20 @@ test('a drain does not wait for a stream that is not read, nor for half a body',
   half.write(
     'POST /api/v1/commands/ping HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
   )
-  const began = performance.now()
+  // A drain that waited for either would wait for ever.
   await bus.drain('a test')
-  await half.ended
-  expect(performance.now() - began).toBeLessThan(4000)
+  expect((await half.ended).code).toBeUndefined()
   stream.close()
 }, 120_000)
 
 test('a drain answers what is under way, tells streams to come back, and ends them', async () => {
-  const bus = await startBus({ drainTimeoutMs: 5000 })
+  const bus = await startBus({ drainTimeoutMs: 3_600_000 })
   const ask = caller(bus.httpUrl)
   const stream = await openStream(bus.httpUrl, 'a:b')
   await stream.nextOf('joined')
   const calls = Array.from({ length: 20 }, () => ask(messagesOf('a', 'b'), { body: '{"payload":{}}' }))
   // One is answered, and so the others have come too.
   await Promise.race(calls)
-  const began = performance.now()
   const drained = bus.drain('a test')
   const shutdown = await stream.nextOf('shutdown')
   const { reconnect_after_ms: after } = JSON.parse(shutdown.data).payload
@@ -245,5 +243,4 @@ test('a drain answers what is under way, tells streams to come back, and ends th
     if (status !== 201) expect([status, body.error.code]).toEqual([503, 'shutting_down'])
   }
   await drained
-  expect(performance.now() - began).toBeLessThan(4000)
 })

@@ -8,7 +8,6 @@ import { invalidFrames } from './support/vectors.ts'
 const LIMIT = 64 * 1024
 const bus = await startBus({
   maxMessageBytes: LIMIT,
-  apiBodyTimeoutMs: 300,
   rateLimit: null,
   maxRooms: 1000,
   origins: ['https://app.example.org'],
@@ -17,8 +16,8 @@ const call = caller(bus.httpUrl)
 const path = messagesOf('science', 'explore')
 
 /** A request over plain TCP: the status and the code of its answer, when the server has ended the connection or enough has come. */
-async function raw(bytes: string | Uint8Array): Promise<{ status: number; code: string | undefined }> {
-  const socket = await dial(bus.httpUrl)
+async function raw(bytes: string | Uint8Array, at = bus): Promise<{ status: number; code: string | undefined }> {
+  const socket = await dial(at.httpUrl)
   socket.write(bytes)
   const { status } = await socket.head()
   const code = await eventually(() => {
@@ -122,12 +121,14 @@ describe('a call that is wrong', () => {
   })
 
   test('whose body stays away is 408, and holds up nobody', async () => {
+    const strict = await startBus({ apiBodyTimeoutMs: 300 })
+    const head = `POST /api/v1${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n`
     const half = [
-      post('Content-Length: 100', '{"payload":'),
-      post('Transfer-Encoding: chunked', '5\r\n{"pay\r\n'),
-      post('Content-Length: 1'),
-    ]
-    expect((await call(path, { body: '{"payload":{}}' })).status).toBe(201)
+      'Content-Length: 100\r\n\r\n{"payload":',
+      'Transfer-Encoding: chunked\r\n\r\n5\r\n{"pay\r\n',
+      'Content-Length: 1\r\n\r\n',
+    ].map((rest) => raw(head + rest, strict))
+    expect((await caller(strict.httpUrl)('/status')).status).toBe(200)
     for (const answered of await Promise.all(half)) expect(answered).toEqual({ status: 408, code: 'request_timeout' })
   })
 
@@ -232,7 +233,7 @@ describe('a page of another origin', () => {
 
 describe('too many calls', () => {
   test('of one client are 429 with when to come back, and other clients are served', async () => {
-    const limited = await startBus({ rateLimit: { perSecond: 1, burst: 5 } })
+    const limited = await startBus({ rateLimit: { perSecond: 0.01, burst: 5 } })
     const ask = caller(limited.httpUrl)
     const say = (id: string) => ask(path, { body: '{"payload":{}}', headers: as(id) })
     for (let n = 0; n < 5; n++) expect((await say('busy')).status).toBe(201)
@@ -244,7 +245,7 @@ describe('too many calls', () => {
   })
 
   test('from one address are 429, whoever they say they are', async () => {
-    const limited = await startBus({ apiRate: { perSecond: 1, burst: 5 } })
+    const limited = await startBus({ apiRate: { perSecond: 0.01, burst: 5 } })
     const ask = caller(limited.httpUrl)
     for (let n = 0; n < 5; n++)
       expect((await ask('/commands/ping', { body: '', headers: as(`c${n}`) })).status).toBe(200)
@@ -254,7 +255,7 @@ describe('too many calls', () => {
   })
 
   test('at once are 429: nobody fills the memory with bodies that never end', async () => {
-    const limited = await startBus({ apiRequests: 2, apiBodyTimeoutMs: 2000 })
+    const limited = await startBus({ apiRequests: 2, apiBodyTimeoutMs: 3_600_000 })
     const halves = await Promise.all([dial(limited.httpUrl), dial(limited.httpUrl)])
     for (const half of halves)
       half.write(

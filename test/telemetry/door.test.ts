@@ -6,7 +6,7 @@ import { compile, newId, TelemetryWelcome } from '@arqonbus/protocol'
 import { type ConnectOptions, open, openRaw, startBus, type TestClient } from '@arqonbus/testing'
 import { heard, heardSoFar } from './support/events.ts'
 
-const bus = await startBus({ adminKey: 'the-key', maxMessageBytes: 1024, rateLimit: { perSecond: 1, burst: 20 } })
+const bus = await startBus({ adminKey: 'the-key', maxMessageBytes: 1024, rateLimit: { perSecond: 0.01, burst: 20 } })
 const url = bus.telemetryUrl!
 
 describe('a listener', () => {

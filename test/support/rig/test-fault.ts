@@ -26,7 +26,7 @@ export function testFaults(faults: readonly Fault[], { seconds }: { seconds?: nu
         if (broken.length === 0) return
         throw new Error(`FAULT_SEED=${seed}: ${broken.length} promises not kept\n${broken.slice(0, SHOWN).join('\n')}`)
       },
-      { timeout: ((seconds ?? 0) + 120) * 1000 },
+      { timeout: ((seconds ?? 0) + 300) * 1000 },
     )
   }
 }

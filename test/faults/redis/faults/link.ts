@@ -22,6 +22,7 @@ export const linkFaults: readonly Fault[] = [
   {
     name: 'a Redis that stops for less than the timeout makes everybody wait, and no more',
     level: 'stored',
+    settings: { ARQONBUS_REDIS_TIMEOUT: '1m' },
     isIsolated: true,
     mustNotSee: ['outcome_unknown', 'storage_unavailable', 'provisional'],
     async inject(run) {
