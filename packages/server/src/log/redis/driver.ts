@@ -267,7 +267,8 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
         const [stream, head] = words.keysOf(log)
         const { limit, maxBytes } = query
         const word = words.question()
-        const args = [word, words.now(), words.time(), log.options.ttlMs, ...placeOf(query), limit, maxBytes]
+        const { size, ttlMs } = log.options
+        const args = [word, words.now(), words.time(), size, ttlMs, ...placeOf(query), limit, maxBytes]
         const page = pageIn(await callScript(reads, scripts.read, [stream, head], args), word)
         return 'damage' in page ? Promise.reject(damages.found(log, page.damage)) : page
       }),

@@ -18,7 +18,7 @@ import {
   type ReadQuery,
   UNKNOWN,
 } from '../contract.ts'
-import { locate } from '../locate.ts'
+import { type Known, locate } from '../locate.ts'
 import { Ahead, type Told } from './ahead.ts'
 import { entryOf, type ReadAnswer, type Seen } from './replies.ts'
 import { createTail, type Tail } from './tail.ts'
@@ -229,7 +229,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
       return locate(asked, sinceId, {
         ...boundsOf(seen),
         birthMs: seen.birth.ms,
-        former: undefined,
+        former: seen.former,
         at: (n) => entryAt(n, asked, seen),
         isEmpty: seen.oldest === undefined,
       })
@@ -408,9 +408,10 @@ const NOBODY = { pieces: { head: '', body: '', joint: '' }, isOwn: false, draft:
 
 const boundsOf = ({ head, oldest }: Seen): Bounds => ({ first: oldest ?? head, last: head })
 
-/** What stands at number `n`: of the position that was asked for it is known, of another only that it is another. */
-function entryAt(n: number, asked: Position, { at, oldest, head }: Seen): Pick<Entry, 'ms' | 'text'> | undefined {
+/** What is known of number `n`: of the position that was asked for, what is there; of the last one that has gone, its time; of another, that it is kept. */
+function entryAt(n: number, asked: Position, { at, oldest, head, gone }: Seen): ReturnType<Known['at']> {
   if (n === asked.n && at !== undefined) return { ms: asked.ms, text: at }
+  if (gone !== undefined && n === gone.n) return gone
   const isKept = oldest !== undefined && n >= oldest.n && n <= head.n
-  return isKept ? { ms: -1, text: '' } : undefined
+  return isKept ? { ms: -1 } : undefined
 }

@@ -51,22 +51,36 @@ test('an answer to an append that is not whole, belongs to another call, or give
 
 test('a look tells of each log, that it is as it was known, that it is damaged, or that there is none', () => {
   const logs = [
-    ['1000', '1700', '3', '1600-2', '{"version"'],
-    ['', '', '', '', ''],
-    ['1000', '1000', '0', '', ''],
-    ['=', '', '', '', ''],
-    ['?', 'arqon:b:s', 'WRONGTYPE', '', ''],
+    ['1000', '1700', '3', '1600-2', '{"version"', '1500-1', '900-7'],
+    ['', '', '', '', '', '', ''],
+    ['1000', '1000', '0', '', '', '', ''],
+    ['=', '', '', '', '', '', ''],
+    ['?', 'arqon:b:s', 'WRONGTYPE', '', '', '', ''],
   ].flat()
   expect(looksIn(['q1', ...logs], 'q1', 5)).toEqual([
-    { birth: { ms: 1000, n: 0 }, head: { ms: 1700, n: 3 }, oldest: { ms: 1600, n: 2 }, at: '{"version"' },
+    {
+      birth: { ms: 1000, n: 0 },
+      head: { ms: 1700, n: 3 },
+      oldest: { ms: 1600, n: 2 },
+      at: '{"version"',
+      gone: { ms: 1500, n: 1 },
+      former: { ms: 900, n: 7 },
+    },
     undefined,
-    { birth: { ms: 1000, n: 0 }, head: { ms: 1000, n: 0 }, oldest: undefined, at: undefined },
+    {
+      birth: { ms: 1000, n: 0 },
+      head: { ms: 1000, n: 0 },
+      oldest: undefined,
+      at: undefined,
+      gone: undefined,
+      former: undefined,
+    },
     'unchanged',
     { damage: { key: 'arqon:b:s', error: 'WRONGTYPE' } },
   ])
   for (const answer of [['q2', ...logs], ['q1', ...logs.slice(1)], ['q1', ...logs, ''], logs, 'OK', null])
     unreadable(() => looksIn(answer, 'q1', 5))
-  unreadable(() => looksIn(['q1', '1000', '1700', 'three', '', ''], 'q1', 1))
+  unreadable(() => looksIn(['q1', '1000', '1700', 'three', '', '', '', ''], 'q1', 1))
 })
 
 test('what was deleted, and how far the calls of a node went, is told of the very call', () => {

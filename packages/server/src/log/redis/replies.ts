@@ -120,13 +120,17 @@ export type Seen = {
   readonly oldest: Position | undefined
   /** The head of the envelope that stands where it was asked. */
   readonly at: string | undefined
+  /** The message before the oldest, where that is still there. */
+  readonly gone: Position | undefined
+  /** The last position of the log that was deleted before this one. */
+  readonly former: Position | undefined
 }
 
 /** What it says of one log: undefined where there is none. */
 export type Look = Seen | 'unchanged' | { readonly damage: Damage } | undefined
 
 /** The fields that `look.lua` gives for each log. */
-const LOOK_FIELDS = 5
+const LOOK_FIELDS = 7
 
 /** What it says of each log that was asked for. */
 export function looksIn(answer: unknown, word: string, count: number): readonly Look[] {
@@ -135,8 +139,10 @@ export function looksIn(answer: unknown, word: string, count: number): readonly 
   return Array.from({ length: count }, (_, i) => lookIn(texts, 1 + i * LOOK_FIELDS))
 }
 
+type LookFields = [b: string, m: string, n: string, oldest: string, at: string, gone: string, former: string]
+
 function lookIn(texts: readonly string[], start: number): Look {
-  const [b, m, n, oldest, at] = texts.slice(start, start + LOOK_FIELDS) as [string, string, string, string, string]
+  const [b, m, n, oldest, at, gone, former] = texts.slice(start, start + LOOK_FIELDS) as LookFields
   if (b === '') return undefined
   if (b === '=') return 'unchanged'
   if (b === '?') return { damage: { key: m, error: n } }
@@ -145,6 +151,8 @@ function lookIn(texts: readonly string[], start: number): Look {
     head: { ms: wholeIn(m), n: wholeIn(n) },
     oldest: oldest === '' ? undefined : positionIn(oldest),
     at: at === '' ? undefined : at,
+    gone: gone === '' ? undefined : positionIn(gone),
+    former: former === '' ? undefined : positionIn(former),
   }
 }
 

@@ -49,6 +49,7 @@ export function createWords({ clock, dedupWindowMs, node, timeOf }: Omit<RedisLo
       how: 'all' | 'changed',
     ): Word[] => [
       how,
+      log.options.size,
       log.options.ttlMs,
       keepOf(log.options),
       ...knownOf(log),

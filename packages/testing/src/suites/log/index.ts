@@ -12,6 +12,7 @@ import { order } from './order.ts'
 import { reading } from './reading.ts'
 import { recognising } from './recognising.ts'
 import { recovering } from './recovering.ts'
+import { recoveringAtRandom } from './recovering-at-random.ts'
 import { createStage, endStages } from './stage.ts'
 import { inTheStore } from './store.ts'
 import type { Keeps, LogSettings, Make } from './under-test.ts'
@@ -28,8 +29,9 @@ export function logSuite(name: string, keeps: Keeps, make: Make): void {
     order(stage)
     reading(stage)
     recovering(stage, keeps)
+    recoveringAtRandom(stage)
     recognising(stage)
-    keeping(stage)
+    keeping(stage, keeps)
     ending(stage)
     if (keeps === 'node') onTheNode(stage)
     else {

@@ -7,6 +7,7 @@ import { entryOf } from './watch.ts'
 
 /** From which positions a client can go on, and where it goes on if it cannot. */
 export function recovering(stage: Stage, keeps: Keeps) {
+  afterTheEnd(stage)
   /** A log of which 4 to 8 are left, and what `locate` says of it. */
   const setUp = async () => {
     const { open, append, answer, clock, told } = await stage()
@@ -61,13 +62,12 @@ export function recovering(stage: Stage, keeps: Keeps) {
     expect(await locate({ ms: at(4).ms + 1, n: 2 })).toMatchObject({ ...diverged, base })
   })
 
-  if (keeps === 'node') {
-    test('the time of the last message that is not kept any more is known, and proves as much', async () => {
-      const { at, locate } = await setUp()
-      expect(await locate({ ms: at(3).ms + 1, n: 3 })).toMatchObject({ recovered: false, reason: 'diverged' })
-    })
-    afterDeletion(stage)
-  }
+  test('the last message that is not kept any more is known by its time, and in a store by its id too', async () => {
+    const { at, locate } = await setUp()
+    const diverged = { recovered: false, reason: 'diverged' }
+    expect(await locate({ ms: at(3).ms + 1, n: 3 })).toMatchObject(diverged)
+    expect(await locate(at(3), 'arq_other')).toMatchObject(keeps === 'store' ? diverged : { recovered: true })
+  })
 
   test('a position whose messages are gone gives where the log begins, and the base that everything left follows', async () => {
     const { log, at, locate, head } = await setUp()
@@ -162,8 +162,8 @@ export function recovering(stage: Stage, keeps: Keeps) {
   })
 }
 
-/** What is known of a log that was deleted, when the next one of its name has begun. */
-function afterDeletion(stage: Stage) {
+/** What is known of a log that was deleted, or closed, when the next one of its name has begun. */
+function afterTheEnd(stage: Stage) {
   test('a client that had everything of a deleted log has missed nothing, while the next one has everything', async () => {
     const { open, fill, answer } = await stage()
     const old = await open('a:a', { size: 3 })

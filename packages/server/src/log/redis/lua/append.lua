@@ -109,7 +109,8 @@ local function appendTo(k, at, parts)
     redis.call('PEXPIRE', young, 2 * window + SLACK)
   end
   save(head, h, keep)
-  local byLength = ask('XTRIM', stream, 'MAXLEN', size)
+  -- One more than are kept: see `firstIn`.
+  local byLength = ask('XTRIM', stream, 'MAXLEN', size > 0 and size + 1 or 0)
   local byAge = ask('XTRIM', stream, 'MINID', text(math.max(0, careful - ttl + 1)))
   redis.call('PEXPIRE', stream, keep)
   return text(h.n), text(byLength), text(byAge)

@@ -1,4 +1,5 @@
 -- Deletes what a log holds. Its head stays for a while and begins anew, later than the old one ended: no position of the old one fits the next of its name.
+-- A log in which nothing ever was stays as it is: there is nothing that could be taken for its own.
 -- Whatever stands under its keys goes, also where that is no log.
 --
 -- KEYS: the fence; stream, head, dedup 0, dedup 1.
@@ -13,8 +14,12 @@ if not found then
   least = math.max(now, known.m + 1)
   h = { m = least }
 end
-local birth = math.max(least, h.m + 1)
+local isEmpty = found and h.n == 0 and known.n <= 0
+local former = false
+if isEmpty then former = redis.call('HGET', KEYS[3], 'p') elseif found then former = text(h.m) .. '-' .. text(h.n) end
+local birth = isEmpty and h.b or math.max(least, h.m + 1)
 local count = redis.pcall('XLEN', KEYS[2])
 redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 save(KEYS[3], { b = birth, m = birth, n = 0, e = 0 }, ARGV[4])
+if former then redis.call('HSET', KEYS[3], 'p', former) end
 return ARGV[2] .. ' ' .. text(type(count) == 'number' and count or 0)

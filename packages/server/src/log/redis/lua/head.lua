@@ -1,6 +1,7 @@
 -- What every script knows of a log: its head. Put in front of the others.
 --
--- The head of a log is a hash: `b` the time of its birth, `m` and `n` its last position, `e` the epoch of its dedup ('' where that was lost with the head).
+-- The head of a log is a hash: `b` the time of its birth, `m` and `n` its last position, `e` the epoch of its dedup ('' where that was lost with the head),
+-- and `p` the last position of the log that was deleted before it, where there was one.
 -- Times are whole milliseconds, and numbers in Lua are doubles: they are written with '%.0f'.
 --
 -- A key that holds something else damages its own log and no other. `ask` and `damaged` raise a text, the key and the error with '\31' between them; a
@@ -79,6 +80,16 @@ local function findOrBegin(stream, head, known, now)
   local least = math.max(now, h.m)
   if known.n > h.n and known.m >= least then least = known.m + 1 end
   return h, least
+end
+
+-- The oldest message that is kept: of no more than `size`, and none from before the time `oldest`. The stream holds one message more than are kept, so that
+-- a client that has everything up to there can prove it.
+local function firstIn(stream, size, oldest)
+  local first = ask('XRANGE', stream, oldest, '+', 'COUNT', 1)[1]
+  if not first or size == 0 or ask('XLEN', stream) <= size then return first end
+  local two = ask('XRANGE', stream, '-', '+', 'COUNT', 2)
+  if two[1][1] == first[1] then return two[2] end
+  return first
 end
 
 local function save(head, h, keep)

@@ -1,8 +1,8 @@
 -- A page of a log, oldest first, and where the log begins and ends.
 --
 -- KEYS: stream, head.
--- ARGV: a word of the caller, the node's time, the time or '', ttl, 'after' or 'before', the position ('' for the end of that side), most messages, most
---       bytes.
+-- ARGV: a word of the caller, the node's time, the time or '', size, ttl, 'after' or 'before', the position ('' for the end of that side), most messages,
+--       most bytes.
 -- Answer: the caller's word, b, m, n, the position of the oldest message ('' where none is kept), '1' where there is more in that direction;
 --         then for each message: position, head, body. One message at least, however long it is. Where the log is damaged: the caller's word, '?', the key,
 --         the error.
@@ -11,9 +11,10 @@
 
 local stream, head = KEYS[1], KEYS[2]
 local careful = math.min(clock(ARGV[3]), tonumber(ARGV[2]))
-local oldest = text(math.max(0, careful - tonumber(ARGV[4]) + 1))
-local forwards, position = ARGV[5] == 'after', ARGV[6]
-local limit, most = tonumber(ARGV[7]), tonumber(ARGV[8])
+local size = tonumber(ARGV[4])
+local oldest = text(math.max(0, careful - tonumber(ARGV[5]) + 1))
+local forwards, position = ARGV[6] == 'after', ARGV[7]
+local limit, most = tonumber(ARGV[8]), tonumber(ARGV[9])
 -- Chunks grow: of long messages few are read in vain.
 local chunkSize, LONGEST_CHUNK = 4, 64
 
@@ -27,27 +28,32 @@ local function isMessage(fields)
     and string.sub(fields[4], 1, #BODY) == BODY
 end
 
-local function range(from, count)
+local function isBefore(one, other)
+  local m, n = split(one)
+  local otherM, otherN = split(other)
+  return m < otherM or (m == otherM and n < otherN)
+end
+
+-- The next messages, of those from `first` on: what is not kept any more is not read, wherever the reader is.
+local function range(first, from, count)
+  if not first then return {} end
   if forwards then
-    -- What has outlived its time is not read, wherever the reader stands.
-    if from == '' or split(from) < tonumber(oldest) then
-      return ask('XRANGE', stream, oldest, '+', 'COUNT', count)
-    end
-    return ask('XRANGE', stream, '(' .. from, '+', 'COUNT', count)
+    local isOlder = from == '' or isBefore(from, first[1])
+    return ask('XRANGE', stream, isOlder and first[1] or '(' .. from, '+', 'COUNT', count)
   end
-  return ask('XREVRANGE', stream, from == '' and '+' or '(' .. from, oldest, 'COUNT', count)
+  return ask('XREVRANGE', stream, from == '' and '+' or '(' .. from, first[1], 'COUNT', count)
 end
 
 local function readPage()
   local h = find(stream, head, { n = -1 })
-  local first = ask('XRANGE', stream, oldest, '+', 'COUNT', 1)[1]
+  local first = firstIn(stream, size, oldest)
   local found = {}
   local bytes = 0
   local more = false
   while #found < limit do
     local wanted = math.min(chunkSize, limit - #found)
     chunkSize = math.min(chunkSize * 2, LONGEST_CHUNK)
-    local chunk = range(position, wanted)
+    local chunk = range(first, position, wanted)
     local full = false
     for i = 1, #chunk do
       local id, fields = chunk[i][1], chunk[i][2]
@@ -66,7 +72,7 @@ local function readPage()
       break
     end
   end
-  if not more and #found > 0 then more = #range(position, 1) > 0 end
+  if not more and #found > 0 then more = #range(first, position, 1) > 0 end
 
   local out = {
     ARGV[1],
