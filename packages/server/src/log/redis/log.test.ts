@@ -22,6 +22,8 @@ const seen = (last: Position, more: Partial<Seen> = {}): Seen => ({
   head: last,
   oldest: last.n === 0 ? undefined : at(1),
   at: last.n === 0 ? undefined : head,
+  gone: undefined,
+  former: undefined,
   ...more,
 })
 const page = (positions: readonly Position[]): ReadAnswer => ({
