@@ -112,6 +112,53 @@ describe('a client that comes back with its id and its session', () => {
     expect(welcome.failed_joins).toMatchObject([{ channel: 'lost:closed', error: { code: 'forbidden' } }])
   })
 
+  test('keeps its subscriptions however often it is cut before it has joined them again', async () => {
+    let client = await bus.as('cut-early', 'early:a', 'early:*')
+    for (let cuts = 0; cuts < 3; cuts++) {
+      client.socket.terminate()
+      await isGone('cut-early')
+      client = await comeBack(client)
+      expect(client.welcome.kept_subscriptions.toSorted()).toEqual(['early:*', 'early:a'])
+    }
+    // A connection that is taken over before it has joined anything takes nothing away either.
+    const after = await comeBack(await comeBack(client))
+    expect(after.welcome.kept_subscriptions.toSorted()).toEqual(['early:*', 'early:a'])
+  })
+
+  test('keeps what it had and has not joined again, beside what it has joined', async () => {
+    let client = await bus.as('partly', 'partly:a', 'partly:b')
+    await leave(client)
+    client = await comeBack(client)
+    await client.command('join_channel', { channel: 'partly:b' })
+    await client.command('join_channel', { channel: 'partly:c' })
+    await leave(client)
+    client = await comeBack(client)
+    expect(client.welcome.kept_subscriptions.toSorted()).toEqual(['partly:a', 'partly:b', 'partly:c'])
+  })
+
+  test('does not keep what it has left, whether it had joined it again or not', async () => {
+    let client = await bus.as('leaving', 'leaving:a', 'leaving:b', 'leaving:c')
+    await leave(client)
+    client = await comeBack(client)
+    expect(await client.command('leave_channel', { channel: 'leaving:a' })).toMatchObject({ left: false })
+    await client.command('join_channel', { channel: 'leaving:b' })
+    expect(await client.command('leave_channel', { channel: 'leaving:b' })).toMatchObject({ left: true })
+    await leave(client)
+    client = await comeBack(client)
+    expect(client.welcome.kept_subscriptions).toEqual(['leaving:c'])
+  })
+
+  test('keeps no more subscriptions than it may have', async () => {
+    const narrow = await startBus({ maxSubscriptions: 2 })
+    let client = await narrow.as('narrow', 'narrow:a', 'narrow:b')
+    await leave(client, narrow)
+    client = await comeBack(client, {}, narrow)
+    await client.command('join_channel', { channel: 'narrow:c' })
+    await leave(client, narrow)
+    client = await comeBack(client, {}, narrow)
+    expect(client.welcome.kept_subscriptions).toEqual(['narrow:c', expect.stringMatching(/^narrow:[ab]$/)])
+  })
+
   test('may do so again and again', async () => {
     let client = await bus.as('again-and-again', 'again:a')
     for (let round = 0; round < 3; round++) {

@@ -185,6 +185,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       reports.joined(client, room, channel)
     },
     left(client, room, channel) {
+      if (!client.isClosing) sessions.left(client.id, channel?.address ?? `${room.name}:*`)
       keeper?.subscribed(client)
       reports.left(client, room, channel)
     },
@@ -285,6 +286,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     clients,
     places,
     membership,
+    sessions,
     join,
     turns,
     keeper,

@@ -5,6 +5,7 @@ import type { Join } from '../bus/places/join.ts'
 import type { Membership } from '../bus/places/membership.ts'
 import type { Places } from '../bus/places/places.ts'
 import type { Turns } from '../kit/turns.ts'
+import type { Sessions } from '../state/sessions.ts'
 import { asked, askedWhole } from './asked.ts'
 import { channelInfo } from './channel-info.ts'
 import { type CreateDeps, createChannel } from './create-channel.ts'
@@ -29,6 +30,7 @@ export type CommandDeps = CreateDeps &
   Omit<StatusDeps, 'isOpen' | 'subscriptions'> & {
     readonly places: Places
     readonly membership: Membership
+    readonly sessions: Sessions
     readonly join: Join
     readonly turns: Turns
     /** Where rooms and channels are kept over restarts; undefined where they are not. */
@@ -47,7 +49,7 @@ export function createCommands(deps: CommandDeps): readonly Command[] {
     asked(keeper, listClients(clients, places, deps.clock, maxListBytes)),
     asked(keeper, channelInfo(places, maxListBytes)),
     joinChannel(deps.join, deps.turns),
-    leaveChannel(rooms, membership, deps.turns),
+    leaveChannel(deps),
     asked(keeper, history(deps)),
     kept(keeper, asked(keeper, createChannel(deps))),
     kept(keeper, asked(keeper, deleteChannel(rooms, places))),

@@ -5,12 +5,24 @@ import { then } from '../kit/maybe.ts'
 import type { Pieces, Turns } from '../kit/turns.ts'
 import type { Client } from '../state/model.ts'
 import type { Rooms } from '../state/rooms.ts'
+import type { Sessions } from '../state/sessions.ts'
+
+/** What leaving needs. */
+type LeaveDeps = {
+  readonly rooms: Rooms
+  readonly membership: Membership
+  readonly sessions: Pick<Sessions, 'left'>
+  readonly turns: Turns
+}
 
 /** `leave_channel`: ends a subscription. */
-export const leaveChannel = (rooms: Rooms, membership: Membership, turns: Turns) =>
+export const leaveChannel = ({ rooms, membership, sessions, turns }: LeaveDeps) =>
   command(commands.leave_channel, ({ address, requester }) => {
+    const channel = `${address.room}:${address.channel}`
+    // Also where it is only kept from an earlier connection.
+    sessions.left(requester.id, channel)
     const left = turns.run(() => leave({ rooms, membership }, address, requester))
-    return then(left, (left) => ({ channel: `${address.room}:${address.channel}`, left }))
+    return then(left, (left) => ({ channel, left }))
   })
 
 function* leave(

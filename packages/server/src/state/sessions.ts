@@ -1,7 +1,7 @@
 /** Sessions: who a client is over its connections (protocol §6). Secrets are kept hashed; without a store they end with the process. */
 import type { Clock } from '../kit/clock.ts'
 import { hashSecret, isSecret, newSecret } from '../kit/secrets.ts'
-import type { Profile } from './model.ts'
+import type { ChannelType, Profile } from './model.ts'
 
 /** A session. */
 export type Session = {
@@ -10,14 +10,37 @@ export type Session = {
   /** The hash of the secret that its client brought when it began: that of a session which has ended, if of any. */
   readonly formerHash: Buffer | undefined
   profile: Profile
-  /** Addresses: as of the end of its last connection. */
-  subscriptions: readonly string[]
+  /**
+   * What it is subscribed to. While its client is connected: what it was subscribed to before, but for what the client has left since; what it has joined comes
+   * to that.
+   */
+  subscribed: Subscribed
   /** When it ends, in running time; undefined while its client is connected. */
   expiresAt: number | undefined
 }
 
 /** Enough of the hash of its secret to tell a session from every other session of its client. */
 export const keyOf = ({ secretHash }: Pick<Session, 'secretHash'>): string => secretHash.toString('base64url', 0, 12)
+
+/** Addresses, with the type of their channel: that of a room has none, and of a session that was stored only `private` is known. */
+export type Subscribed = ReadonlyMap<string, ChannelType | undefined>
+
+/**
+ * All that a session is subscribed to, `joined` being what its client has joined. A connection that is cut before it has joined everything again takes
+ * nothing away. At most `most` addresses.
+ */
+export function allSubscribed(
+  joined: Subscribed,
+  { subscribed }: Pick<Session, 'subscribed'>,
+  most: number,
+): Subscribed {
+  const all = new Map(joined)
+  for (const [address, type] of subscribed) {
+    if (all.size >= most) break
+    if (!all.has(address)) all.set(address, type)
+  }
+  return all
+}
 
 /** The sessions by client id: one id has one session, the latest. */
 export type Sessions = {
@@ -30,7 +53,9 @@ export type Sessions = {
   /** Its client is back. The secret stays: a new one could be lost with a welcome that never arrived. */
   resume(session: Session): void
   /** The client has gone: the session is kept until `expiresAt`. */
-  keep(session: Session, subscriptions: readonly string[], expiresAt: number): void
+  keep(session: Session, subscribed: Subscribed, expiresAt: number): void
+  /** Its client has left an address: it is not subscribed to it any more. */
+  left(clientId: string, address: string): void
   end(session: Session): void
   sweep(now: number): void
   all(): Iterable<Session>
@@ -88,7 +113,7 @@ export function createSessions(
         secretHash: hashSecret(secret),
         formerHash: former === undefined ? undefined : hashSecret(former),
         profile,
-        subscriptions: [],
+        subscribed: new Map(),
         expiresAt: undefined,
       }
       add(session)
@@ -100,12 +125,20 @@ export function createSessions(
       session.expiresAt = undefined
       changed(session.clientId)
     },
-    keep(session, subscriptions, expiresAt) {
+    keep(session, subscribed, expiresAt) {
       if (sessions.get(session.clientId) !== session) return
-      session.subscriptions = subscriptions
+      session.subscribed = subscribed
       session.expiresAt = expiresAt
       changed(session.clientId)
       keep(session)
+    },
+    left(clientId, address) {
+      const session = sessions.get(clientId)
+      if (session?.subscribed.has(address) !== true) return
+      const subscribed = new Map(session.subscribed)
+      subscribed.delete(address)
+      session.subscribed = subscribed
+      changed(clientId)
     },
     end,
     sweep(now) {

@@ -8,7 +8,8 @@ import type {
 } from '@arqonbus/protocol'
 import { type Clock, isoTime } from '../kit/clock.ts'
 import { fitting } from '../kit/text.ts'
-import { type Channel, type Client, mayEnter, type Room } from './model.ts'
+import { type Channel, type ChannelType, type Client, mayEnter, type Room } from './model.ts'
+import type { Subscribed } from './sessions.ts'
 
 /** Who looks. */
 type Viewer = { readonly id: string; readonly isAdmin: boolean }
@@ -52,6 +53,14 @@ export function subscriptionsOf(client: Client, viewer: Viewer): string[] {
   for (const room of client.rooms) addresses.push(`${room.name}:*`)
   for (const channel of client.channels) if (own || mayEnter(channel, viewer)) addresses.push(channel.address)
   return addresses
+}
+
+/** All that a client has joined. */
+export function subscribedBy(client: Client): Subscribed {
+  const subscribed = new Map<string, ChannelType | undefined>()
+  for (const room of client.rooms) subscribed.set(`${room.name}:*`, undefined)
+  for (const channel of client.channels) subscribed.set(channel.address, channel.type)
+  return subscribed
 }
 
 /** A room. */

@@ -39,6 +39,8 @@ export type SessionRecord = {
     readonly personality?: string
   }
   readonly subscriptions: readonly string[]
+  /** Those of them that are private channels; absent where none is. */
+  readonly private?: readonly string[]
   /** When it ends, if nobody comes back: wall time, for it is read by other processes. */
   readonly until: number
 }

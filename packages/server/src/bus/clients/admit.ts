@@ -9,9 +9,9 @@ import type { Pieces, Turns } from '../../kit/turns.ts'
 import type { Clients } from '../../state/clients.ts'
 import type { Inboxes } from '../../state/inboxes.ts'
 import type { Client, Profile, Role } from '../../state/model.ts'
-import type { Session, Sessions } from '../../state/sessions.ts'
+import { allSubscribed, type Session, type Sessions } from '../../state/sessions.ts'
 import type { Transport } from '../../state/transport.ts'
-import { clientView, subscriptionsOf } from '../../state/views.ts'
+import { clientView, subscribedBy, subscriptionsOf } from '../../state/views.ts'
 import type { Delivery } from '../deliver/deliver.ts'
 import type { Frames } from '../deliver/frames.ts'
 import type { Keeper } from '../keep/keeper.ts'
@@ -101,6 +101,7 @@ const WELCOME_BYTES = 32 * 1024
 /** Makes it. */
 export function createAdmission(deps: AdmitDeps): Admission {
   const { clock, clients, sessions, membership, delivery, frames, logger } = deps
+  const { max_subscriptions: maxSubscriptions } = deps.greeting.limits
   /** Of the four lists in a welcome each has its share of a frame. */
   const listBytes = (deps.greeting.limits.max_frame_bytes - WELCOME_BYTES) / 4
   /** Of the clients that are connected. */
@@ -138,7 +139,11 @@ export function createAdmission(deps: AdmitDeps): Admission {
     if (session === undefined) return
     sessionOf.delete(client)
     session.profile = client.profile
-    sessions.keep(session, subscriptionsOf(client, askerOf(client)), clock.monotonic() + deps.sessionTtlMs)
+    sessions.keep(
+      session,
+      allSubscribed(subscribedBy(client), session, maxSubscriptions),
+      clock.monotonic() + deps.sessionTtlMs,
+    )
     client.isClosing = true
     clients.remove(client)
     membership.leaveAll(client)
@@ -235,10 +240,10 @@ export function createAdmission(deps: AdmitDeps): Admission {
       sessionOf.set(client, session)
       const inbox = deps.inboxes.get(session)
       if (inbox !== undefined) delivery.listen(client, inbox.outlet)
-      const kept = isResumed ? session.subscriptions : []
+      const kept = [...session.subscribed]
       const wanted = [
         ...arrival.joins,
-        ...(arrival.isResumingLive ? kept.map((address) => parseAddress(address)!) : []),
+        ...(arrival.isResumingLive ? kept.map(([address]) => parseAddress(address)!) : []),
       ]
       deps.metrics.connected++
       logger.info({
@@ -265,7 +270,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
           resumed: isResumed,
           subscriptions: fitting(subscriptions, listBytes),
           kept_subscriptions: fitting(
-            kept.filter((address) => !joined.has(address)),
+            kept.map(([address]) => address).filter((address) => !joined.has(address)),
             listBytes,
           ),
           failed_joins: fitting(failed, listBytes),

@@ -24,7 +24,7 @@ function rig(most = 10) {
   const sessions = createSessions(most, clock, (id, isNew) => keeper?.changed(id, isNew))
   const clients = createClients()
   keeper = createSessionKeeper(
-    { store, clock, sessions, clients, sessionTtlMs, maxSessions: most },
+    { store, clock, sessions, clients, sessionTtlMs, maxSessions: most, maxSubscriptions: 10 },
     { isWhole: true, hasInbox: () => false },
   )
   keeper.ready()
@@ -57,7 +57,7 @@ test('that of a client that has gone ends with its session', async () => {
   const { sessions, records, settled, pass, clock } = rig()
   const { session } = sessions.begin('ann', profile)
   const end = clock.now() + sessionTtlMs
-  sessions.keep(session, ['science:a'], clock.monotonic() + sessionTtlMs)
+  sessions.keep(session, new Map([['science:a', undefined]]), clock.monotonic() + sessionTtlMs)
   await settled()
   expect(records.get('ann')).toMatchObject({ session: { until: end } })
   pass(sessionTtlMs / 2)
@@ -68,7 +68,7 @@ test('that of a client that has gone ends with its session', async () => {
 test('sessions that are ended, or go because there are too many, are taken out', async () => {
   const { sessions, records, settled, clock } = rig(1)
   const begun = ['one', 'two', 'three'].map((id) => sessions.begin(id, profile).session)
-  for (const session of begun) sessions.keep(session, [], clock.monotonic() + sessionTtlMs)
+  for (const session of begun) sessions.keep(session, new Map(), clock.monotonic() + sessionTtlMs)
   await settled()
   expect([...records.values()].map(({ text }) => text !== undefined)).toEqual([false, false, true])
   sessions.end(begun[2]!)
@@ -79,7 +79,7 @@ test('sessions that are ended, or go because there are too many, are taken out',
 test('a secret opens the session that the store has, unless it is known here that it has ended', async () => {
   const { keeper, sessions, settled, clock } = rig()
   const { session, secret } = sessions.begin('ann', profile)
-  sessions.keep(session, [], clock.monotonic() + sessionTtlMs)
+  sessions.keep(session, new Map(), clock.monotonic() + sessionTtlMs)
   await settled()
   sessions.sweep(clock.monotonic() + sessionTtlMs)
   expect(sessions.get('ann')).toBeUndefined()

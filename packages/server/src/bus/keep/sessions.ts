@@ -7,12 +7,11 @@ import type { Clock } from '../../kit/clock.ts'
 import { hashSecret, isSecret } from '../../kit/secrets.ts'
 import type { Clients } from '../../state/clients.ts'
 import type { Client } from '../../state/model.ts'
-import { keyOf, type Session, type Sessions } from '../../state/sessions.ts'
-import { subscriptionsOf } from '../../state/views.ts'
+import { allSubscribed, keyOf, type Session, type Sessions, type Subscribed } from '../../state/sessions.ts'
+import { subscribedBy } from '../../state/views.ts'
 import { type Behind, createBehind } from '../../store/behind.ts'
 import type { Change, SessionRecord, Store, Stored } from '../../store/contract.ts'
 import { sessionIn, sessionText } from '../../store/records.ts'
-import { askerOf } from '../places/places.ts'
 
 /** What keeping them needs. */
 export type KeepSessionsDeps = {
@@ -22,6 +21,8 @@ export type KeepSessionsDeps = {
   readonly clients: Clients
   readonly sessionTtlMs: number
   readonly maxSessions: number
+  /** Subscriptions of one client. */
+  readonly maxSubscriptions: number
 }
 
 /** Which sessions are kept, and what of them. */
@@ -62,8 +63,6 @@ export function createSessionKeeper(deps: KeepSessionsDeps, { isWhole, hasInbox 
   const refreshMs = Math.min(LAST_REFRESH_MS, Math.max(FIRST_REFRESH_MS, sessionTtlMs / 10))
   /** When the record of a connected client is to be written again, in running time: the first one first. */
   const dueAt = new Map<string, number>()
-  /** Clients that have joined something since they came. Until then the subscriptions of each are those that it had: it may be about to join them again. */
-  const joined = new WeakSet<Client>()
   /**
    * Sessions that began while the store could be asked, and are not stored yet: with each, those before it have ended. One that began while it was away ends
    * none: an earlier session of that client id may be stored, and the client that it belongs to may come back with it.
@@ -82,11 +81,12 @@ export function createSessionKeeper(deps: KeepSessionsDeps, { isWhole, hasInbox 
     const client = clients.get(clientId)
     const record = { clientId, secretHash: secretHash.toString('base64url'), until: untilOf(session) }
     if (!isWhole) return { ...record, profile: { clientType: 'human' }, subscriptions: [] }
-    const isJoined = client !== undefined && joined.has(client)
     return {
       ...record,
       profile: client?.profile ?? session.profile,
-      subscriptions: isJoined ? subscriptionsOf(client, askerOf(client)) : session.subscriptions,
+      ...subscribedText(
+        client === undefined ? session.subscribed : allSubscribed(subscribedBy(client), session, deps.maxSubscriptions),
+      ),
     }
   }
   const changeOf = (clientId: string): Change | undefined => {
@@ -124,7 +124,7 @@ export function createSessionKeeper(deps: KeepSessionsDeps, { isWhole, hasInbox 
       secretHash: Buffer.from(record.secretHash, 'base64url'),
       formerHash: undefined,
       profile,
-      subscriptions: record.subscriptions.filter((one) => typeof one === 'string' && parseAddress(one) !== undefined),
+      subscribed: subscribedIn(record),
       expiresAt: clock.monotonic() + Math.min(record.until - clock.now(), sessionTtlMs + 2 * refreshMs),
     })
     const session = sessions.get(clientId)
@@ -156,7 +156,6 @@ export function createSessionKeeper(deps: KeepSessionsDeps, { isWhole, hasInbox 
     },
     subscribed(client) {
       if (client.isClosing) return
-      joined.add(client)
       if (isWhole) behind.changed(client.id)
     },
     recall(clientId, secret) {
@@ -200,3 +199,16 @@ export function createSessionKeeper(deps: KeepSessionsDeps, { isWhole, hasInbox 
 
 const cannotSay = (): CodedError =>
   new CodedError('storage_unavailable', { reason: 'the session cannot be looked for now' }, RETRY_AFTER_MS)
+/** What a record says of subscriptions: their addresses, and which of them are of private channels. */
+function subscribedText(subscribed: Subscribed): Pick<SessionRecord, 'subscriptions' | 'private'> {
+  const inPrivate = Array.from(subscribed)
+    .filter(([, type]) => type === 'private')
+    .map(([address]) => address)
+  return { subscriptions: [...subscribed.keys()], ...(inPrivate.length > 0 && { private: inPrivate }) }
+}
+
+function subscribedIn({ subscriptions, private: inPrivate }: SessionRecord): Subscribed {
+  const addresses = subscriptions.filter((one) => typeof one === 'string' && parseAddress(one) !== undefined)
+  const isPrivate = new Set(Array.isArray(inPrivate) ? inPrivate : [])
+  return new Map(addresses.map((address) => [address, isPrivate.has(address) ? 'private' : undefined]))
+}
