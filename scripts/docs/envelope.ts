@@ -1,6 +1,7 @@
 /** `docs/reference/envelope.md`: the envelope, and what the bus says of its own accord, from their schemas. */
 
 import {
+  ChannelDeleted,
   ClientMetadata,
   DeliveredEnvelope,
   type DeliveredMetadata,
@@ -9,6 +10,7 @@ import {
   PublishResult,
   Reply,
   Shutdown,
+  SubscriptionEnded,
   TelemetryEvent,
   Welcome,
 } from '@arqonbus/protocol'
@@ -69,6 +71,16 @@ const notices: readonly { title: string; text: string; schema: TSchema }[] = [
     title: 'A gap notice',
     text: 'The payload of a `system` envelope in the channel that it is about, before the next message there: something between was lost to this subscription. [`gap.json`](schemas/gap.json).',
     schema: Gap,
+  },
+  {
+    title: 'A channel is deleted',
+    text: 'The payload of a `system` envelope in the channel, to those that are subscribed to its room. [`channel_deleted.json`](schemas/channel_deleted.json).',
+    schema: ChannelDeleted,
+  },
+  {
+    title: 'A subscription has ended',
+    text: 'The payload of a `system` envelope at the address of the subscription: `room:channel`, or `room:*`. [`subscription_ended.json`](schemas/subscription_ended.json).',
+    schema: SubscriptionEnded,
   },
   {
     title: 'The shutdown notice',

@@ -2,6 +2,7 @@
 
 import {
   Channel,
+  ChannelDeleted,
   ChannelInFull,
   Client,
   type CommandShape,
@@ -15,6 +16,7 @@ import {
   Reply,
   Room,
   Shutdown,
+  SubscriptionEnded,
   TelemetryEvent,
   TelemetryMissed,
   TelemetrySummary,
@@ -34,6 +36,8 @@ const entities = {
   publish_result: PublishResult,
   welcome: Welcome,
   gap: Gap,
+  channel_deleted: ChannelDeleted,
+  subscription_ended: SubscriptionEnded,
   shutdown: Shutdown,
   telemetry_event: TelemetryEvent,
   telemetry_summary: TelemetrySummary,

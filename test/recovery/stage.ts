@@ -14,10 +14,13 @@ export const positions = (frames: readonly Frame[]) => frames.map((frame) => fra
 /** The channels of messages, with the numbers that they carry. */
 export const addressed = (frames: readonly Frame[]) => frames.map((frame) => `${frame.channel} ${frame.payload.n}`)
 
+/** Makes an admin. */
+export const adminKey = 'correct-horse-battery-staple'
+
 /** Starts a bus with a clock of its own. */
 export async function createStage() {
   const clock = testClock()
-  const bus = await startBus({ rateLimit: null, historySize: 5000 }, { clock })
+  const bus = await startBus({ rateLimit: null, historySize: 5000, adminKey }, { clock })
   const speaker = await bus.as('speaker')
 
   /** Publishes `{ n }` for each number a millisecond after the other; gives the positions. */

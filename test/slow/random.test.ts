@@ -42,6 +42,7 @@ test('over a log in memory every promise is kept', async () => {
     'fell behind',
     'ended 1000',
     'delete done',
+    'channel_deleted',
   ])
 }, 120_000)
 

@@ -116,7 +116,10 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
     clock,
     maxFrameBytes,
     onGap: tellGap,
-    onLeft: (address, error) => events.tell('left', { address, error }),
+    onLeft(address, error) {
+      events.tell('left', { address, error })
+      streams.left(address, subscriptions.list(), error)
+    },
   })
   const publisher = createPublisher({
     positions,
@@ -136,6 +139,7 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
     isEarly: ({ type, metadata }) =>
       type === 'private' && metadata?.position !== undefined && subscriptions.isInboxBehind(),
     isUnwanted: (message) => !echo && message.from === clientId(),
+    onSubscriptionEnded: (address, reason) => subscriptions.ended(address, reason),
     onShutdown: link.hint,
   })
 

@@ -31,7 +31,7 @@ export type ClientEvents = {
   connected: Welcome
   /** A connection is lost, or could not be made again. Without `retryInMs` the client does not come back, and `closed` follows. */
   disconnected: { code: number; reason: string; retryInMs: number | undefined }
-  /** A subscription could not be resumed, and is none any more. */
+  /** A subscription has ended without `leave`: it could not be resumed, or the bus ended it. Iterators over it end with the same error. */
   left: { address: string; error: ArqonBusError }
   /** The end: undefined where the application asked for it. */
   closed: ArqonBusError | undefined

@@ -1,4 +1,4 @@
-import type { ReplyPayload, Shutdown } from '@arqonbus/protocol'
+import type { ReplyPayload, Shutdown, SubscriptionEnded } from '@arqonbus/protocol'
 import { refusal } from './errors.ts'
 import type { Announcer, ClientEvents, Gap, Message } from './events.ts'
 import type { Pending } from './pending.ts'
@@ -15,13 +15,15 @@ export type ReceiverOptions = {
   isEarly(message: Message): boolean
   /** True for the own copy that a client with `echo: false` does not want; a recovery brings it all the same. */
   isUnwanted(message: Message): boolean
+  /** The bus has ended a subscription. */
+  onSubscriptionEnded(address: string, reason: SubscriptionEnded['reason']): void
   /** The bus will go, and asks to be left alone for so long. */
   onShutdown(reconnectAfterMs: number): void
 }
 
 /** Makes the function that every frame after the welcome goes through. */
 export function createReceiver(options: ReceiverOptions): (envelope: Message) => void {
-  const { events, positions, pending, onUnasked, isEarly, isUnwanted, onShutdown } = options
+  const { events, positions, pending, onUnasked, isEarly, isUnwanted, onSubscriptionEnded, onShutdown } = options
 
   function received(message: Message): void {
     if (isEarly(message) || !positions.take(logOf(message), message) || isUnwanted(message)) return
@@ -42,6 +44,11 @@ export function createReceiver(options: ReceiverOptions): (envelope: Message) =>
       const address = logOf(notice)
       positions.start(address, next)
       events.tell('gap', { address, reason, after, next })
+    } else if (payload.event === 'channel_deleted') {
+      // A channel of this name that is created later is another one, and comes from its beginning.
+      positions.forget(logOf(notice))
+    } else if (payload.event === 'subscription_ended') {
+      onSubscriptionEnded(logOf(notice), (payload as unknown as SubscriptionEnded).reason)
     } else if (payload.event === 'shutdown') {
       onShutdown((payload as unknown as Shutdown).reconnect_after_ms)
     }

@@ -1,4 +1,4 @@
-import { WHOLE_ROOM } from '@arqonbus/protocol/names'
+import { type Address, WHOLE_ROOM } from '@arqonbus/protocol/names'
 import { addressOf } from './address.ts'
 import type { Announcer, ClientEvents, Message } from './events.ts'
 import { createStream, type Stream, type StreamOptions } from './stream.ts'
@@ -10,17 +10,21 @@ export type MessageFilter = string | ((message: Message) => boolean)
 export type Streams = {
   /** Messages from now on. */
   messages(filter?: MessageFilter, options?: StreamOptions<Message>): AsyncIterableIterator<Message>
+  /** A subscription has ended: those of its address end with the error, unless another one of `remaining` goes on with them. */
+  left(address: string, remaining: readonly string[], error: Error): void
   /** Ends them all, and those that are yet to be made. */
   end(error: Error | undefined): void
 }
 
 /** Makes the streams of one client. */
 export function createStreams(on: Announcer<ClientEvents>['on']): Streams {
-  const streams = new Set<Stream<Message>>()
+  /** The streams, with the address that they are of, where it is one. */
+  const streams = new Map<Stream<Message>, Address | undefined>()
   let ended: { error: Error | undefined } | undefined
 
   return {
     messages(filter, options = {}) {
+      const address = typeof filter === 'string' ? addressOf(filter) : undefined
       const matches = typeof filter === 'string' ? ofAddress(filter) : filter
       const stream = createStream<Message>(options, () => {
         off()
@@ -29,16 +33,26 @@ export function createStreams(on: Announcer<ClientEvents>['on']): Streams {
       const off = on('message', (message) => {
         if (matches === undefined || matches(message)) stream.push(message)
       })
-      streams.add(stream)
+      streams.set(stream, address)
       if (ended !== undefined) stream.end(ended.error)
       return stream
     },
+    left(address, remaining, error) {
+      for (const [stream, of] of streams) {
+        if (of === undefined || !overlap(of, addressOf(address))) continue
+        if (!remaining.some((one) => overlap(of, addressOf(one)))) stream.end(error)
+      }
+    },
     end(error) {
       ended = { error }
-      for (const stream of streams) stream.end(error)
+      for (const stream of streams.keys()) stream.end(error)
     },
   }
 }
+
+/** Whether messages of one address may be messages of the other. */
+const overlap = (one: Address, other: Address): boolean =>
+  one.room === other.room && (one.channel === other.channel || [one.channel, other.channel].includes(WHOLE_ROOM))
 
 /** Messages of an address; `room:*` stands for every channel of the room, its broadcast among them. */
 function ofAddress(text: string): (message: Message) => boolean {

@@ -1,4 +1,4 @@
-import type { ErrorBody } from '@arqonbus/protocol'
+import type { ErrorBody, SubscriptionEnded } from '@arqonbus/protocol'
 import type { Address } from '@arqonbus/protocol/names'
 import { addressOf } from './address.ts'
 import { batchesOf } from './batches.ts'
@@ -16,6 +16,8 @@ export type Subscriptions = {
   leave(address: string): Promise<boolean>
   /** On a new connection: joins everything again, from where the application is. Resolves when all of it is answered. */
   resume(): Promise<void>
+  /** The bus has ended one. */
+  ended(address: string, reason: SubscriptionEnded['reason']): void
   /** The connection is gone: nothing more is tried until `resume`. */
   pause(): void
   /**
@@ -40,6 +42,17 @@ export type SubscriptionsOptions = {
 
 /** The answer to one join of several. */
 type Answer = JoinResult | { channel: string; error: ErrorBody }
+
+/** What the bus would answer to a join now. */
+const endings: Record<SubscriptionEnded['reason'], ErrorBody> = {
+  room_deleted: { code: 'room_not_found', status: 404, message: 'The room was deleted.' },
+  forbidden: {
+    code: 'forbidden',
+    status: 403,
+    message: 'Another channel has this name, which this client may not join.',
+  },
+  channel_full: { code: 'channel_full', status: 409, message: 'Another channel has this name, which is full.' },
+}
 
 /** Waits this long before a refused resumption is tried again, where the bus does not say how long. */
 const RETRY_MS = 1000
@@ -93,12 +106,17 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     }
     for (const text of addresses) {
       if (text === INBOX) inboxIsBehind = false
-      const address = wanted.get(text)
-      if (address === undefined) continue
-      wanted.delete(text)
-      recovery.forget(address, [...wanted.values()])
-      onLeft(text, error)
+      lost(text, error)
     }
+  }
+
+  /** The application has not left it, and it is none any more. */
+  function lost(text: string, error: ArqonBusError): void {
+    const address = wanted.get(text)
+    if (address === undefined) return
+    wanted.delete(text)
+    recovery.forget(address, [...wanted.values()])
+    onLeft(text, error)
   }
 
   return {
@@ -123,6 +141,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       // The inbox is always joined; joining it tells where it is, and the next time brings what was missed.
       return resume([INBOX, ...wanted.keys()])
     },
+    ended: (text, reason) => lost(text, refusal(endings[reason])),
     pause() {
       generation += 1
       inboxIsBehind = positions.of(INBOX) !== undefined

@@ -349,6 +349,48 @@ test('a subscription that may not be resumed is told and given up', async () => 
   expect(ann.subscriptions).toEqual([])
 })
 
+test('a room that is deleted ends the subscription: `left` says so, and so does an iterator over it', async () => {
+  const { busUrl } = await stage.bus({ adminKey: 'the-key' })
+  const admin = await stage.client({ url: busUrl, clientId: 'admin', token: 'the-key' })
+  await admin.createChannel('made:desk')
+  const ann = await stage.client({ url: busUrl, clientId: 'ann', join: ['made:*', 'science:explore'] })
+  const [left, notices] = [next(ann, 'left'), collect(ann, 'system', ({ payload }) => payload.event)]
+  const texts: unknown[] = []
+  const loop = (async () => {
+    for await (const message of ann.messages('made:*')) texts.push(textOf(message))
+  })().catch((error: unknown) => error)
+  await admin.publish('made:desk', { text: '1' }, { ack: true })
+  await admin.deleteChannel('made:desk')
+  await admin.command('delete_room', { room: 'made' })
+  expect(await left).toMatchObject({ address: 'made:*', error: { code: 'room_not_found' } })
+  expect(await loop).toMatchObject({ code: 'room_not_found', message: 'The room was deleted.' })
+  expect([texts, notices.all, ann.subscriptions]).toEqual([
+    ['1'],
+    ['channel_deleted', 'subscription_ended'],
+    ['science:explore'],
+  ])
+  // A room of that name is another one; it is joined as any other.
+  const heard = collect(ann, 'message', textOf)
+  await admin.publish('made:desk', { text: 'unheard' }, { ack: true })
+  await ann.join('made:*')
+  await admin.publish('made:desk', { text: 'heard' }, { ack: true })
+  expect(await heard.count(1)).toEqual(['heard'])
+})
+
+test('a channel that is deleted and made again under a subscription to its room is no gap, now or after a cut', async () => {
+  const { ann, ben, say, away, heard, gaps } = await setUp({ join: ['made:*'] })
+  for (const text of ['1', '2', '3']) {
+    await ben.createChannel('made:desk')
+    await say('made:desk', text)
+    await heard.count(Number(text))
+    if (text !== '3') await ben.deleteChannel('made:desk')
+  }
+  await away(() => say('made:desk', '4'))
+  expect(await heard.count(4)).toEqual(['1', '2', '3', '4'])
+  expect(gaps.all).toEqual([])
+  expect(ann.subscriptions).toEqual(['made:*'])
+})
+
 test('leaving while there is no connection holds', async () => {
   const { ann, say, away, heard } = await setUp({ join: ['science:explore', 'science:general'] })
   let left: Promise<boolean> | undefined

@@ -122,7 +122,7 @@ export const Welcome = Type.Object({
 /** The payload of `welcome`. */
 export type Welcome = Static<typeof Welcome>
 
-/** The payload of a gap notice: what stands between `after` and `next` cannot be had any more. */
+/** The payload of a gap notice: what was between `after` and `next` may have been missed. */
 export const Gap = Type.Object({
   event: Type.Literal('gap'),
   reason: Type.Unsafe<'trimmed' | 'reset' | 'lost' | 'overrun'>({
@@ -136,6 +136,32 @@ export const Gap = Type.Object({
 
 /** The payload of a gap notice. */
 export type Gap = Static<typeof Gap>
+
+/** The payload of the notice that a channel was deleted whose room one is subscribed to. */
+export const ChannelDeleted = Type.Object({
+  event: Type.Literal('channel_deleted'),
+  last: Type.String({
+    ...PositionText,
+    description:
+      'The last position of its log. A channel of this name that is created later is another one: its positions begin anew.',
+  }),
+})
+
+/** The payload of the notice that a channel was deleted. */
+export type ChannelDeleted = Static<typeof ChannelDeleted>
+
+/** The payload of the notice that the bus has ended a subscription. */
+export const SubscriptionEnded = Type.Object({
+  event: Type.Literal('subscription_ended'),
+  reason: Type.Unsafe<'room_deleted' | 'forbidden' | 'channel_full'>({
+    enum: ['room_deleted', 'forbidden', 'channel_full'],
+    description:
+      'The room was deleted; or a stored channel came back under the name of the one that was joined, and the client may not join it, or it has no room for the client.',
+  }),
+})
+
+/** The payload of the notice that the bus has ended a subscription. */
+export type SubscriptionEnded = Static<typeof SubscriptionEnded>
 
 /** The payload of the notice that the server shuts down. */
 export const Shutdown = Type.Object({

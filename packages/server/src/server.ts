@@ -8,6 +8,7 @@ import { createRoleOf } from './bus/clients/role.ts'
 import { createAnswers } from './bus/deliver/answers.ts'
 import { createCatchUp } from './bus/deliver/catch-up.ts'
 import { createDelivery, type Delivery } from './bus/deliver/deliver.ts'
+import { createEndNotices } from './bus/deliver/endings.ts'
 import { createFrames } from './bus/deliver/frames.ts'
 import { createGapNotices } from './bus/deliver/gaps.ts'
 import { createKeeper, type Keeper } from './bus/keep/keeper.ts'
@@ -142,6 +143,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       limits: { ...config, history },
       openLog,
       ended(channel) {
+        endings.channelEnded(channel)
         membership.channelEnded(channel)
         reports.deleted(channel)
       },
@@ -163,7 +165,6 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     metrics,
     logger,
     isImmediate: log.isImmediate,
-    noticeOf: (log) => gaps.of(log),
     putLive: (...of) => delivery.putLive(...of),
     close: (...of) => delivery.close(...of),
     slow: (client) => reports.slow(client, 'closed'),
@@ -191,12 +192,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     },
   })
   const gaps = createGapNotices(frames, delivery, metrics, catchUp.broke)
-  const listenToNew = (channel: Channel) => {
-    membership.channelCreated(channel)
-    gaps.channelCreated(channel)
-  }
+  const endings = createEndNotices(frames, delivery)
   const created = (channel: Channel) => {
-    listenToNew(channel)
+    membership.channelCreated(channel)
     reports.created(channel)
     logger.info({
       event: 'channel_created',
@@ -224,7 +222,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       sessions,
       clients,
       hasInbox: (session) => inboxes.get(session) !== undefined,
-      putBack: createPutBack({ rooms, membership, created: listenToNew }),
+      putBack: createPutBack({ rooms, membership, endings, created: membership.channelCreated }),
     })
 
   // From the clients to the log.
@@ -287,6 +285,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     places,
     membership,
     sessions,
+    endings,
     join,
     turns,
     keeper,

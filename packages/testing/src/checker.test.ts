@@ -217,6 +217,25 @@ describe('what is no fault', () => {
     ).toEqual([])
   })
 
+  test('a channel that is deleted and made again, whose first message comes first', () => {
+    const again = (n: number): Seen => ({
+      process: 'bob',
+      f: 'deliver',
+      channel: CHANNEL,
+      id: `arq_${n}`,
+      position: `200-${n}`,
+    })
+    const sent = ['arq_1', 'arq_2'].map(
+      (id): Seen => ({ process: 'ann', f: 'publish', type: 'invoke', channel: CHANNEL, id }),
+    )
+    const deleted: Seen = { process: 'bob', f: 'deleted', channel: CHANNEL, last: '110-10' }
+    const old = rightHistory().filter((seen) => seen.f !== 'history')
+    const rules = (...more: Seen[]) => rulesOf(check([...sent, ...old, ...more], { mayLose: true }))
+    expect(rules(deleted, again(1), again(2))).toEqual([])
+    expect(rules(deleted, again(2))).toContain(3)
+    expect(rules(again(1))).toContain(3)
+  })
+
   test('an unknown outcome that did happen, or did not', () => {
     const publish = { process: 'ann', f: 'publish', channel: CHANNEL, id: 'arq_11' } as const
     const unknown: Seen[] = [

@@ -26,6 +26,8 @@ export type Seen = { readonly process: string; readonly at?: number } & (
   | { readonly f: 'begin_room'; readonly room: string }
   /** A gap notice: what comes next is what follows `next`. */
   | { readonly f: 'gap'; readonly channel: string; readonly next: string }
+  /** The channel was deleted: what comes next is the first message of another one. */
+  | { readonly f: 'deleted'; readonly channel: string; readonly last: string }
   | { readonly f: 'end'; readonly channel: string }
   | { readonly f: 'end_room'; readonly room: string }
   /** The connection ended, and all that was begun with it. */
@@ -227,6 +229,8 @@ type Reader = {
   readonly had: Set<string>
   /** Messages that came as provisional copies. */
   readonly provisional: Set<string>
+  /** Channels that were deleted, and of whose next one nothing has come yet. */
+  readonly deleted: Set<string>
 }
 
 function readAll(
@@ -240,6 +244,7 @@ function readAll(
     rooms: new Set(),
     had: new Set(),
     provisional: new Set(),
+    deleted: new Set(),
   }
   for (const seen of history) {
     switch (seen.f) {
@@ -248,6 +253,10 @@ function readAll(
         break
       case 'gap':
         reader.last.set(seen.channel, place(seen.next))
+        break
+      case 'deleted':
+        reader.last.set(seen.channel, place(seen.last))
+        reader.deleted.add(seen.channel)
         break
       case 'begin_room':
         reader.rooms.add(seen.room)
@@ -294,8 +303,10 @@ function readOne(
 ): void {
   const violate = (rule: Violation['rule'], text: string) => violations.push({ rule, process, channel, text })
   const at = place(position)
-  const last = reader.last.get(channel) ?? (reader.rooms.has(roomOf(channel)) ? BEFORE_ALL : undefined)
+  let last = reader.last.get(channel) ?? (reader.rooms.has(roomOf(channel)) ? BEFORE_ALL : undefined)
   if (last === undefined) return void violate(6, `${id} at ${position} came unasked`)
+  // The next channel of that name begins later than the one that was deleted ended.
+  if (reader.deleted.delete(channel) && at.ms > last.ms) last = { ms: last.ms + 1, n: 0 }
   const after = `${id} at ${position} came after ${last.ms}-${last.n}`
   if (at.n === last.n && at.ms === last.ms) violate(5, `${id} at ${position} came twice`)
   else if (at.n <= last.n || at.ms < last.ms) violate(3, after)

@@ -56,7 +56,7 @@ export const create_channel = command('create_channel', {
 export const delete_channel = command('delete_channel', {
   summary: 'Deletes a channel without participants, and its history.',
   notes: [
-    'Participants are its direct joins: room-wide subscriptions do not hold a channel.',
+    'Participants are its direct joins: room-wide subscriptions do not hold a channel. They get a `channel_deleted` notice, and go on.',
     'A dynamic room goes with its last channel.',
   ],
   who: 'Its creator and admins.',

@@ -30,7 +30,7 @@ export const resume_room = command('resume_room', {
 /** Deletes a room without channels. */
 export const delete_room = command('delete_room', {
   summary: 'Deletes a room that has no channels left, active or paused.',
-  notes: ['Room-wide subscriptions to it end.'],
+  notes: ['Room-wide subscriptions to it end, with a `subscription_ended` notice.'],
   parameters: parameters(roomField),
   result: Type.Object({ room: RoomName, deleted: Type.Literal(true) }),
   ...ofRoom,

@@ -1,5 +1,6 @@
 /** All commands: the folder is the list, and this file hands each what it needs. */
 import type { Command } from '../bus/call/call.ts'
+import type { EndNotices } from '../bus/deliver/endings.ts'
 import type { Keeper } from '../bus/keep/keeper.ts'
 import type { Join } from '../bus/places/join.ts'
 import type { Membership } from '../bus/places/membership.ts'
@@ -31,6 +32,7 @@ export type CommandDeps = CreateDeps &
     readonly places: Places
     readonly membership: Membership
     readonly sessions: Sessions
+    readonly endings: EndNotices
     readonly join: Join
     readonly turns: Turns
     /** Where rooms and channels are kept over restarts; undefined where they are not. */
@@ -56,7 +58,7 @@ export function createCommands(deps: CommandDeps): readonly Command[] {
     updateProfile(deps.clock, ({ id }) => keeper?.sessionChanged(id)),
     kept(keeper, asked(keeper, pauseRoom(rooms, places))),
     kept(keeper, asked(keeper, resumeRoom(rooms, places))),
-    kept(keeper, askedWhole(keeper, deleteRoom(rooms, places, membership, deps.turns))),
+    kept(keeper, askedWhole(keeper, deleteRoom(deps))),
     disconnectClient(clients, deps.disconnect),
   ]
 }

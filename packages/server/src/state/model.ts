@@ -141,8 +141,6 @@ export type Room = {
   readonly broadcastOutlet: Outlet
   /** What room-wide subscribers get: every channel that everybody may read. */
   readonly wideOutlet: Outlet
-  /** Heads of channels that were deleted while somebody listened to the whole room: a new log of that name begins with a gap notice. */
-  readonly ended: Map<string, Position>
   /** The last join, leave or publish, in running time. */
   lastUsed: number
 }

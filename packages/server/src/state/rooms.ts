@@ -78,9 +78,6 @@ export type Rooms = {
   putBackChannel(room: Room, record: ChannelRecord): Channel
 }
 
-/** At most so many ended channels are remembered for one room. */
-const MAX_ENDED = 1000
-
 /** No rooms. `idle` is asked for the longest idle channel where the limit is reached. */
 export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
   const { clock, limits } = deps
@@ -92,7 +89,6 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
   const removeChannel = (channel: Channel, how: NonNullable<Channel['ended']>) => {
     const { room, log } = channel
     if (log !== undefined) {
-      if (room.wide.size > 0 && log.given.n > 0) remember(room, channel.name, log)
       if (how === 'deleted') log.delete()
       else log.close()
     }
@@ -163,7 +159,6 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
           live: 0,
           logs: () => openLogs(room),
         },
-        ended: new Map(),
         lastUsed: clock.monotonic(),
       }
       rooms.set(name, room)
@@ -280,12 +275,6 @@ function* openLogs(room: Room): Iterable<Log> {
   for (const channel of room.channels.values()) {
     if (channel.log !== undefined && !isRestricted(channel)) yield channel.log
   }
-}
-
-/** Whoever listens to the room must be told when a channel of that name counts anew. */
-function remember(room: Room, name: string, log: Log): void {
-  if (room.ended.size >= MAX_ENDED) room.ended.delete(room.ended.keys().next().value!)
-  room.ended.set(name, log.given)
 }
 
 const logOptions = (options: ChannelOptions | undefined, defaults: LogOptions): LogOptions => ({

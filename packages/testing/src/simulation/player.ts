@@ -284,6 +284,11 @@ export function createPlayer({ id, echo, random, network, world, see, count }: P
       const channel = `${got.room}:${got.channel}`
       reached.set(channel, { position: got.payload.next })
       see({ process: id, f: 'gap', channel, next: got.payload.next })
+    } else if (got.payload.event === 'channel_deleted') {
+      count('channel_deleted')
+      const channel = `${got.room}:${got.channel}`
+      reached.delete(channel)
+      see({ process: id, f: 'deleted', channel, last: got.payload.last })
     } else if (got.payload.event === 'welcome') {
       session = got.payload.session
       isUp = true

@@ -30,7 +30,6 @@ function setUp(messages: number, count: number) {
     metrics: { delivered: 0, replayed: 0, slowClosed: 0 },
     logger: silentLogger,
     isImmediate: true,
-    noticeOf: () => undefined,
     putLive: (client) => {
       client.listening.set(outlet, 'live')
       live.push(client)

@@ -18,8 +18,6 @@ export type CatchUpDeps = {
   /** Whether the logs answer at once. */
   readonly isImmediate: boolean
   readonly putLive: (client: Client, outlet: Outlet) => void
-  /** What is to be told before the first message of a log, where its count goes on from no other's. */
-  readonly noticeOf: (log: Log) => string | undefined
   readonly close: (client: Client, name: CloseName) => void
   /** Hears of clients that are closed because what they lack is gone. */
   readonly slow: (client: Client) => void
@@ -191,7 +189,6 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
     for (const entry of entries) {
       // What this node has not announced yet comes with its announcement.
       if (entry.n > head) break
-      if (entry.n === 1) tellNotice(client, log)
       client.transport.send(entry.text)
       givenInTurn += entry.text.length
       deps.metrics.delivered++
@@ -199,11 +196,6 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
       last = entry
     }
     if (last !== undefined) cursors.set(log, { ms: last.ms, n: last.n })
-  }
-
-  const tellNotice = (client: Client, log: Log): void => {
-    const notice = deps.noticeOf(log)
-    if (notice !== undefined) client.transport.send(notice)
   }
 
   return {
@@ -234,7 +226,7 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
  * The position of the last message that was given. In a log that is not among the cursors, or of which nothing was known when they were made, it is where
  * the log stood when this node came to know it.
  */
-function cursorIn(cursors: Cursors, log: Log): Position {
+export function cursorIn(cursors: Cursors, log: Log): Position {
   const cursor = cursors.get(log)
   return cursor === undefined || cursor === UNKNOWN ? log.base : cursor
 }

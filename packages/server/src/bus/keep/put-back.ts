@@ -3,6 +3,7 @@ import { CodedError } from '@arqonbus/protocol'
 import { type Channel, type Client, mayEnter, type Room } from '../../state/model.ts'
 import type { Rooms } from '../../state/rooms.ts'
 import type { ChannelRecord, RoomRecord } from '../../store/contract.ts'
+import type { EndNotices } from '../deliver/endings.ts'
 import type { Membership } from '../places/membership.ts'
 import { askerOf } from '../places/places.ts'
 
@@ -10,6 +11,7 @@ import { askerOf } from '../places/places.ts'
 export type PutBackDeps = {
   readonly rooms: Rooms
   readonly membership: Membership
+  readonly endings: Pick<EndNotices, 'subscriptionEnded'>
   /** Hears of each channel that is there again. */
   readonly created: (channel: Channel) => void
 }
@@ -18,7 +20,7 @@ export type PutBackDeps = {
 export type PutBack = { room(record: RoomRecord): void; channel(record: ChannelRecord): void }
 
 /** Makes it. */
-export function createPutBack({ rooms, membership, created }: PutBackDeps): PutBack {
+export function createPutBack({ rooms, membership, endings, created }: PutBackDeps): PutBack {
   /**
    * A channel that anybody made while the store was away may be open where the one that was kept is private: whoever is in it stays only as far as the one
    * that was kept lets them.
@@ -29,10 +31,14 @@ export function createPutBack({ rooms, membership, created }: PutBackDeps): PutB
     for (const client of participants) membership.leaveChannel(client, existing!)
     const channel = rooms.putBackChannel(room, record)
     created(channel)
-    for (const client of participants) if (mayEnter(channel, askerOf(client))) joinAgain(client, channel)
+    for (const client of participants) joinAgain(client, channel)
   }
-  /** It may hold fewer than were in the other. */
-  const joinAgain = (client: Client, channel: Channel) => unlessFull(() => membership.joinChannel(client, channel))
+  /** It may hold fewer than were in the other, and not everybody may enter it. */
+  const joinAgain = (client: Client, channel: Channel) => {
+    const mayJoin = mayEnter(channel, askerOf(client))
+    if (mayJoin && unlessFull(() => membership.joinChannel(client, channel))) return
+    endings.subscriptionEnded(client, channel.outlet.address, mayJoin ? 'channel_full' : 'forbidden')
+  }
 
   return {
     room: (record) => void rooms.putBackRoom(record),

@@ -196,7 +196,6 @@ export function createMembership(
     leaveRoom(client, room) {
       if (!client.rooms.delete(room)) return false
       room.wide.delete(client)
-      if (room.wide.size === 0) room.ended.clear()
       const state = delivery.unlisten(client, room.wideOutlet)
       for (const channel of heardRestricted(client, room)) {
         if (!client.channels.has(channel)) delivery.unlisten(client, channel.outlet)

@@ -76,7 +76,6 @@ export function createPublish(deps: PublishDeps): Publish {
 
   /** Whoever gets an acknowledgement in place of its own copy gets no copy. */
   const deliver = (outlets: readonly Outlet[], entry: Entry, draft: PublishDraft | undefined) => {
-    deps.gaps.before(outlets, entry)
     delivery.toOutlets(outlets, entry.text, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
   }
 
