@@ -105,6 +105,7 @@ const nowhere: Transport = {
   subscribe: () => {},
   unsubscribe: () => {},
   bufferedBytes: () => 0,
+  flow: () => ({ received: 0, left: 0, isWaiting: false }),
   isPaused: false,
   pause: () => {},
   resume: () => {},

@@ -66,6 +66,7 @@ export function openHttp(deps: HttpDeps): HttpServer {
     cacheMs: config.httpCacheMs,
     now: clock.monotonic,
     version,
+    now: clock.monotonic,
     api: config.api ? api : undefined,
     maxBodyBytes: config.maxMessageBytes,
     console:

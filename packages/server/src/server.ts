@@ -430,12 +430,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
 
   // What is done now and then.
   const sweep = createSweep({ ...config, clock, log, rooms, sessions, inboxes, keeper, turns })
-  const heartbeat = createHeartbeat({ ...config, clock, logger, clients: clients.all, delivery })
+  const heartbeat = createHeartbeat({ ...config, clock, logger, clients: clients.all, delivery, turns })
   const stops = [
     every(Math.min(SWEEP_EVERY_MS, Math.max(CATCH_UP_EVERY_MS, config.channelIdleMs)), sweep),
-    every(Math.min(SWEEP_EVERY_MS, config.pingIntervalMs), heartbeat),
+    every(heartbeat.everyMs, heartbeat.beat),
     every(CATCH_UP_EVERY_MS, catchUp.tick),
-    every(Math.min(SWEEP_EVERY_MS, config.pingIntervalMs), telemetryServer.toListeners.tick),
+    every(telemetryServer.toListeners.everyMs, telemetryServer.toListeners.tick),
     every(reporting.idleEveryMs, reporting.lookForIdle),
     // Read with every tick, the clock can tell a process that was frozen from one that nobody asked for the time.
     every(CLOCK_TICK_MS, clock.monotonic),

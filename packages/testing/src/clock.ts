@@ -6,8 +6,8 @@ export type TestClock = {
   now(): number
   /** Running time, in milliseconds. */
   monotonic(): number
-  /** How long the process was frozen so far, in milliseconds. */
-  frozenMs(): number
+  /** The running time at which the process was frozen last. */
+  thawedAt(): number
   /** The wall time of a moment of `monotonic`. */
   wallOf(at: number): number
   /** Lets so many milliseconds pass. */
@@ -22,11 +22,11 @@ export type TestClock = {
 export function testClock(start = Date.parse('2026-01-02T03:04:05.006Z')): TestClock {
   let now = start
   let running = 0
-  let frozen = 0
+  let thawedAt = Number.NEGATIVE_INFINITY
   return {
     now: () => now,
     monotonic: () => running,
-    frozenMs: () => frozen,
+    thawedAt: () => thawedAt,
     wallOf: (at) => now - (running - at),
     advance(ms) {
       now += ms
@@ -37,7 +37,7 @@ export function testClock(start = Date.parse('2026-01-02T03:04:05.006Z')): TestC
     },
     freeze(ms) {
       now += ms
-      frozen += ms
+      thawedAt = running
     },
   }
 }

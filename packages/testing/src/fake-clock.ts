@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findProgram } from './programs.ts'
 
-/** A clock that runs on from wherever it is set. Timers of the process do not feel it: only what time it is changes. */
+/** A clock that runs on from wherever it is set. */
 export type FakeClock = {
   /** What the process has to be started with. */
   readonly environment: Readonly<Record<string, string>>
@@ -18,8 +18,14 @@ export type FakeClock = {
 
 let clocks = 0
 
+/** What is stepped. */
+export type FakeClockOptions = {
+  /** `wall`: timers of the process do not feel it, only what time it is changes. `all`: the clock that never steps is stepped too. */
+  readonly steps?: 'wall' | 'all'
+}
+
 /** Makes a clock that shows the true time; throws where the program `faketime` is missing, so use it inside `withProgram`. */
-export function createFakeClock(): FakeClock {
+export function createFakeClock({ steps = 'wall' }: FakeClockOptions = {}): FakeClock {
   const file = join(tmpdir(), `arqonbus-clock-${process.pid}-${clocks++}`)
   const set = (offsetMs: number) => writeFileSync(file, `${offsetMs < 0 ? '-' : '+'}${Math.abs(offsetMs) / 1000}\n`)
   set(0)
@@ -28,7 +34,7 @@ export function createFakeClock(): FakeClock {
       LD_PRELOAD: libraries(),
       FAKETIME_TIMESTAMP_FILE: file,
       FAKETIME_NO_CACHE: '1',
-      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      ...(steps === 'wall' && { FAKETIME_DONT_FAKE_MONOTONIC: '1' }),
     },
     set,
     clean(pid) {

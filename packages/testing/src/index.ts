@@ -22,7 +22,7 @@ export { createFakeClock, type FakeClock } from './fake-clock.ts'
 export { readMetric } from './metrics.ts'
 export { executableNames, findProgram, type ProgramName, programNames, type Skip, withProgram } from './programs.ts'
 export { createRandom, type Random } from './random.ts'
-export type { FrameKind, RawFrame, ServerFrame } from './raw-frame.ts'
+export { encodeFrame, type FrameKind, type RawFrame, type ServerFrame } from './raw-frame.ts'
 export {
   dial,
   openRaw,

@@ -9,8 +9,8 @@ export type Clock = {
    * in which the process was frozen: nobody could answer it then, and nothing it keeps grew old.
    */
   monotonic(): number
-  /** What `monotonic` has left out so far, in milliseconds. */
-  frozenMs(): number
+  /** The running time at which the process was frozen last, and went on; minus infinity where it never was. */
+  thawedAt(): number
   /** The wall time of a moment of `monotonic`, by the wall clock as it is set now. */
   wallOf(at: number): number
 }
@@ -39,7 +39,7 @@ export type TimeSources = {
 export function createClock({ wall = () => Date.now(), steady = () => performance.now() }: TimeSources = {}): Clock {
   let read = steady()
   let leftOut = 0
-  let frozen = 0
+  let thawedAt = Number.NEGATIVE_INFINITY
   let offset = Number.NaN
 
   const monotonic = () => {
@@ -50,15 +50,14 @@ export function createClock({ wall = () => Date.now(), steady = () => performanc
     return time - leftOut
   }
   const leaveOut = (passed: number) => {
-    const out = passed < 0 ? passed : passed - CLOCK_TICK_MS
-    leftOut += out
-    if (out > 0) frozen += out
+    leftOut += passed < 0 ? passed : passed - CLOCK_TICK_MS
+    if (passed > 0) thawedAt = read - leftOut
   }
 
   return {
     now: wall,
     monotonic,
-    frozenMs: () => frozen,
+    thawedAt: () => thawedAt,
     wallOf(at) {
       const current = wall() - monotonic()
       if (!(Math.abs(current - offset) <= MOST_OFF_MS)) offset = current

@@ -17,6 +17,16 @@ export function passes(flood: Flood, rate: Rate, now: number): 'passes' | 'refus
   return ++flood.floods > FLOOD_BURSTS * rate.burst ? 'flooding' : 'refused'
 }
 
+/** What piled up while the process was frozen comes at once when it goes on, from whoever kept to the rate. */
+const FORGIVEN_MS = 5000
+
+/** True where a flood ends its connection: for some seconds after the process was frozen it is refused, and closes nobody. */
+export function isClosedFor(flood: Flood, now: number, thawedAt: number): boolean {
+  if (now - thawedAt >= FORGIVEN_MS) return true
+  flood.floods = 0
+  return false
+}
+
 /** Adds a violation of the protocol to those of a connection; returns how many there are within the window. */
 export function violate(violations: number[], now: number, windowMs: number): number {
   const recent = violations.filter((time) => time > now - windowMs)

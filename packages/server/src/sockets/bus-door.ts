@@ -17,6 +17,7 @@ import type { Rate } from '../limits/bucket.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { PublishToTopic, Transport } from '../state/transport.ts'
 import { readHandshake } from './handshake.ts'
+import type { Peer } from './tcp.ts'
 import { createTransport } from './transport.ts'
 import { createRefuse, createUpgrades, saidBy, upgrade } from './upgrade.ts'
 
@@ -66,6 +67,8 @@ export type BusDoor = {
 type SocketData = {
   readonly handshake: Arrival | CodedError
   readonly address: string
+  /** The other end of the connection itself, which may be a proxy. */
+  readonly peer: Peer | undefined
   /** Says that it has ended. */
   uncount: () => void
   intake: Intake | undefined
@@ -96,23 +99,25 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
     now: deps.clock.monotonic,
   })
   const fetch = (request: Request, server: Server<SocketData>): Maybe<Response | undefined> => {
-    const address = deps.peers.clientAddress(server.requestIP(request)?.address ?? '', request.headers)
+    const peer = server.requestIP(request) ?? undefined
+    const address = deps.peers.clientAddress(peer?.address ?? '', request.headers)
     const tooMany = upgrades.refusalByRate(address)
     if (tooMany !== undefined) return refuse(tooMany, address)
     return deps.turns.take(() => {
       // Whoever has gone while it waited is no bad request.
       if (request.signal.aborted) return undefined
       const refusal =
-        upgrades.refusalOf(request, address) ?? upgrade(server, request, dataOf(request, address), deps.versions)
+        upgrades.refusalOf(request, address) ?? upgrade(server, request, dataOf(request, address, peer), deps.versions)
       return refusal && refuse(refusal, address)
     })
   }
-  const dataOf = ({ url, headers }: Request, address: string): SocketData => ({
+  const dataOf = ({ url, headers }: Request, address: string, peer: Peer | undefined): SocketData => ({
     handshake: saidBy(() => ({
       ...readHandshake(new URL(url), headers, { ...options, versions: deps.versions }),
       address,
     })),
     address,
+    peer,
     uncount: () => {},
     intake: undefined,
     early: undefined,
@@ -209,7 +214,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
           sockets.add(socket)
           socket.data.uncount = upgrades.add(socket.data.address)
           const { handshake } = socket.data
-          const transport = createTransport(socket, metrics, publish)
+          const transport = createTransport({ socket, peer: socket.data.peer, metrics, publish })
           const recalled = handshake instanceof CodedError ? undefined : admission.recall(handshake)
           if (recalled === undefined) letIn(socket, transport)
           else void letInAfter(recalled, socket, transport)

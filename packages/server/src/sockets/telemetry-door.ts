@@ -24,6 +24,7 @@ import type { Listener, Listeners } from '../state/listeners.ts'
 import type { PublishToTopic } from '../state/transport.ts'
 import { topicsOf } from '../telemetry/topics.ts'
 import { type ListenerArrival, readListenerHandshake } from './handshake.ts'
+import type { Peer } from './tcp.ts'
 import { createTransport } from './transport.ts'
 import { createRefuse, createUpgrades, saidBy, upgrade } from './upgrade.ts'
 
@@ -73,6 +74,8 @@ export type TelemetryDoor = {
 type SocketData = {
   readonly handshake: ListenerArrival | CodedError
   readonly address: string
+  /** The other end of the connection itself, which may be a proxy. */
+  readonly peer: Peer | undefined
   /** Says that it has ended. */
   uncount: () => void
   intake: ListenerIntake | undefined
@@ -102,16 +105,18 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
     now: clock.monotonic,
   })
   const fetch = (request: Request, server: Server<SocketData>): Response | undefined => {
-    const address = deps.peers.clientAddress(server.requestIP(request)?.address ?? '', request.headers)
+    const peer = server.requestIP(request) ?? undefined
+    const address = deps.peers.clientAddress(peer?.address ?? '', request.headers)
     const refusal =
       upgrades.refusalByRate(address) ??
       upgrades.refusalOf(request, address) ??
-      upgrade(server, request, dataOf(request, address), deps.versions)
+      upgrade(server, request, dataOf(request, address, peer), deps.versions)
     return refusal && refuse(refusal, address)
   }
-  const dataOf = ({ url, headers }: Request, address: string): SocketData => ({
+  const dataOf = ({ url, headers }: Request, address: string, peer: Peer | undefined): SocketData => ({
     handshake: saidBy(() => readListenerHandshake(new URL(url), headers, { ...options, versions: deps.versions })),
     address,
+    peer,
     uncount: () => {},
     intake: undefined,
   })
@@ -134,7 +139,7 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
       connectedAt: now,
       topics: topicsOf(handshake.filter),
       lane: listeners.nextLane(),
-      transport: createTransport(socket, metrics, publish),
+      transport: createTransport({ socket, peer: socket.data.peer, metrics, publish }),
       lastHeard: clock.monotonic(),
       lag: undefined,
       isClosing: false,

@@ -1,18 +1,24 @@
 /** A Bun socket as the bus sees it: bytes and nothing else. */
 import type { ServerWebSocket } from 'bun'
 import type { Metrics } from '../kit/metrics.ts'
-import type { PublishToTopic, Transport } from '../state/transport.ts'
+import type { Flow, PublishToTopic, Transport } from '../state/transport.ts'
+import { type Peer, tcpBytes } from './tcp.ts'
 
 /** WebSocket.OPEN. */
 const OPEN = 1
 
+/** What a transport is made of. */
+export type TransportParts<Data> = {
+  readonly socket: ServerWebSocket<Data>
+  /** The other end, where it is known. */
+  readonly peer: Peer | undefined
+  readonly metrics: Pick<Metrics, 'bytesOut'>
+  readonly publish: PublishToTopic
+}
+
 /** Wraps a socket. Nothing is done to one that is closed. */
-export function createTransport<Data>(
-  socket: ServerWebSocket<Data>,
-  metrics: Pick<Metrics, 'bytesOut'>,
-  publish: PublishToTopic,
-): Transport {
-  return new BunTransport(socket, metrics, publish)
+export function createTransport<Data>(parts: TransportParts<Data>): Transport {
+  return new BunTransport(parts)
 }
 
 let transports = 0
@@ -20,14 +26,16 @@ let transports = 0
 /** A class, because each connection has one: methods are shared. */
 class BunTransport<Data> implements Transport {
   readonly #socket: ServerWebSocket<Data>
+  readonly #peer: Peer | undefined
   readonly #metrics: Pick<Metrics, 'bytesOut'>
   readonly #publish: PublishToTopic
   /** A topic that this socket alone has subscribed to, made when it is first needed. */
   #ownTopic: string | undefined
   #isPaused = false
 
-  constructor(socket: ServerWebSocket<Data>, metrics: Pick<Metrics, 'bytesOut'>, publish: PublishToTopic) {
+  constructor({ socket, peer, metrics, publish }: TransportParts<Data>) {
     this.#socket = socket
+    this.#peer = peer
     this.#metrics = metrics
     this.#publish = publish
   }
@@ -82,6 +90,13 @@ class BunTransport<Data> implements Transport {
 
   ping(): void {
     this.#socket.ping()
+  }
+
+  flow(): Flow {
+    const buffered = this.#socket.getBufferedAmount()
+    const bytes = this.#peer && tcpBytes(this.#peer)
+    if (bytes === undefined) return { received: 0, left: -buffered, isWaiting: buffered > 0 }
+    return { received: bytes.received, left: bytes.confirmed, isWaiting: buffered + bytes.unsent > 0 }
   }
 
   close(code: number, reason: string): void {

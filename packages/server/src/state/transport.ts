@@ -1,5 +1,15 @@
 /** What the bus needs of a socket: bytes and nothing else. `sockets/` fulfils it. */
 
+/** How the bytes of a connection move. */
+export type Flow = {
+  /** Bytes that have arrived, of whole frames or of parts; 0 where that is not known. */
+  readonly received: number
+  /** Grows when bytes that waited for the peer have left. */
+  readonly left: number
+  /** True while bytes wait for the peer, here or in the system. */
+  readonly isWaiting: boolean
+}
+
 /** One connection. */
 export type Transport = {
   /** Sends a text frame. What does not fit into the kernel's buffer is kept, and counted by `bufferedBytes`. */
@@ -20,6 +30,8 @@ export type Transport = {
   readonly isPaused: boolean
   resume(): void
   ping(): void
+  /** How its bytes move: costly, so only for one of which nothing is heard. */
+  flow(): Flow
   /** Says goodbye: the close frame goes behind what waits. */
   close(code: number, reason: string): void
   /** Ends the connection at once. */

@@ -124,6 +124,7 @@ export function createNetwork(): Network {
         isPaused = false
       },
       ping() {},
+      flow: () => ({ received: 0, left: -bufferBytes, isWaiting: bufferBytes > 0 }),
       close: (code) => {
         goodbye ??= code
       },

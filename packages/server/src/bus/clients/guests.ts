@@ -9,7 +9,7 @@ import type { Caller } from '../../state/caller.ts'
 import type { Clients } from '../../state/clients.ts'
 import type { Client } from '../../state/model.ts'
 import type { Sessions } from '../../state/sessions.ts'
-import type { Transport } from '../../state/transport.ts'
+import type { Flow, Transport } from '../../state/transport.ts'
 import type { RoleOf } from './role.ts'
 
 /** What a call says of its caller, checked for its form. */
@@ -94,6 +94,9 @@ class Nowhere implements Transport {
   pause(): void {}
   resume(): void {}
   ping(): void {}
+  flow(): Flow {
+    return { received: 0, left: 0, isWaiting: false }
+  }
   /** One that is cut off is told so: else it would wait for ever. */
   close(): void {
     this.#caller.refuse(new CodedError('internal_error'))

@@ -12,13 +12,14 @@ import { after } from '../../kit/timer.ts'
 import type { Listener, Listeners } from '../../state/listeners.ts'
 import type { PublishToTopic } from '../../state/transport.ts'
 import type { Frames } from './frames.ts'
+import { createLiveness } from './liveness.ts'
 
 /** What it needs. */
 export type ToListenersDeps = {
   readonly listeners: Listeners
   readonly publish: PublishToTopic
   readonly frames: Pick<Frames, 'notice'>
-  readonly clock: Pick<Clock, 'monotonic'>
+  readonly clock: Pick<Clock, 'monotonic' | 'thawedAt'>
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'telemetryDropped' | 'slowClosed'>
   /** Bytes that may wait for one of them. */
@@ -39,8 +40,10 @@ export type ToListeners = {
   toListener(listener: Listener, text: string): void
   /** There is room in its buffer again. */
   drained(listener: Listener): void
-  /** Pings, and ends those that do not answer or do not keep up. Called every second, more often where the interval is shorter. */
+  /** Pings, and ends those that do not answer or do not keep up. */
   tick(): void
+  /** How often that is called, in milliseconds. */
+  readonly everyMs: number
   close(listener: Listener, name: CloseName, reason?: string): void
   /** Its connection has ended. */
   gone(listener: Listener): void
@@ -68,7 +71,7 @@ export function createToListeners(deps: ToListenersDeps): ToListeners {
   let lane = 0
   let isTurnAsked = false
   let bytesUnseen = 0
-  let beatAt = clock.monotonic()
+  const liveness = createLiveness(deps)
 
   const lookForSlow = () => {
     bytesUnseen = 0
@@ -176,22 +179,22 @@ export function createToListeners(deps: ToListenersDeps): ToListeners {
     drained: goOn,
     tick() {
       const now = clock.monotonic()
-      const isBeat = now - beatAt >= deps.pingIntervalMs
-      if (isBeat) beatAt = now
+      liveness.beginRound()
       lookForSlow()
       for (const listener of listeners.all()) {
-        const { id, lag, lastHeard } = listener
+        const { id, lag } = listener
         if (lag !== undefined) goOn(listener)
         if (listener.lag !== undefined && now - listener.lag.since > LAG_TIMEOUT_MS) {
           metrics.slowClosed++
           logger.warn({ event: 'slow_listener', client_id: id, code: 4429, missed: listener.lag.missed })
           close(listener, 'slow_consumer')
-        } else if (now - lastHeard > deps.pingTimeoutMs) {
+        } else if (!listener.isClosing && !liveness.look(listener, listener.lane)) {
           logger.info({ event: 'heartbeat_lost', client_id: id, code: 4408 })
           close(listener, 'heartbeat_lost')
-        } else if (isBeat) listener.transport.ping()
+        }
       }
     },
+    everyMs: liveness.everyMs,
     close,
     gone(listener) {
       listener.isClosing = true

@@ -1,6 +1,6 @@
 /** A stream of events as the bus sees it: a connection that is only sent to. */
 import type { Metrics } from '../../kit/metrics.ts'
-import type { Transport } from '../../state/transport.ts'
+import type { Flow, Transport } from '../../state/transport.ts'
 import { event, eventOf } from './event.ts'
 import type { Listener, StreamTopics } from './topics.ts'
 
@@ -33,6 +33,8 @@ export class StreamTransport implements Transport, Listener {
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined
   #queue: string[] = []
   #bytes = 0
+  /** Bytes that the runtime has taken, from the beginning. */
+  #given = 0
   /** True while the runtime waits for more. */
   #isWanted = false
   #state: 'open' | 'ending' | 'gone' = 'open'
@@ -103,6 +105,10 @@ export class StreamTransport implements Transport, Listener {
     this.push(HEARTBEAT)
   }
 
+  flow(): Flow {
+    return { received: 0, left: this.#given, isWaiting: this.#bytes > 0 }
+  }
+
   close(code: number, reason: string): void {
     this.push(event({ type: 'closed', data: JSON.stringify({ code, reason }) }))
     if (this.#state !== 'open') return
@@ -134,7 +140,9 @@ export class StreamTransport implements Transport, Listener {
     let text = ''
     while (count < this.#queue.length && (count === 0 || text.length < LOW_WATER_BYTES)) text += this.#queue[count++]!
     this.#queue.splice(0, count)
-    this.#bytes -= Buffer.byteLength(text)
+    const bytes = Buffer.byteLength(text)
+    this.#bytes -= bytes
+    this.#given += bytes
     return text
   }
 

@@ -1,0 +1,214 @@
+/** Steps of clocks, frozen processes and slow peers: nobody who lives is closed, and nothing is forgotten. */
+import { afterAll, describe, expect, test } from 'bun:test'
+import {
+  connect,
+  createFakeClock,
+  encodeFrame,
+  type Frame,
+  openRaw,
+  type RawSocket,
+  upgradeRequest,
+  withProgram,
+} from '@arqonbus/testing'
+import { type BusProcess, startBusProcess } from '../support/bus-process.ts'
+import { until } from '../support/rig/until.ts'
+
+const settings = { ARQONBUS_PING_INTERVAL: '500ms', ARQONBUS_PING_TIMEOUT: '1s' }
+const ROUNDS = 4
+
+/** So slowly that the whole takes longer than a peer that reads nothing may live. */
+const PIECE_EVERY_MS = 1000
+
+const buses: BusProcess[] = []
+afterAll(() => Promise.all(buses.map((bus) => bus.stop('SIGKILL'))))
+
+async function startBus(environment: Readonly<Record<string, string>> = {}): Promise<BusProcess> {
+  const bus = await startBusProcess({ settings: { ...settings, ...environment } })
+  buses.push(bus)
+  return bus
+}
+
+/** Everything that may be forgotten or closed: clients that stay, a message with its id, a session, a quiet channel. */
+async function settle(bus: BusProcess) {
+  const clients = await Promise.all(
+    Array.from({ length: 5 }, (_, i) => connect(bus.busUrl, { query: { client_id: `stays-${i}`, join: 'time:a' } })),
+  )
+  const closed: unknown[] = []
+  for (const client of clients) void client.closed.then((end) => closed.push(end))
+  const sender = clients[0]!
+  const publish = () => sender.publish({ id: 'arq_same', room: 'time', channel: 'a', payload: { n: 1 } })
+  const first = await publish()
+  const leaver = await connect(bus.busUrl, { query: { client_id: 'leaves', join: 'time:quiet' } })
+  const { session } = leaver.welcome
+  await leaver.close()
+  const pulse = await openRaw(`${bus.busUrl}?client_id=pulse`)
+  return {
+    closed,
+    sender,
+    /** Lets the heartbeat go round for longer than the timeout. */
+    async beat() {
+      for (let round = 0; round < ROUNDS; round++) {
+        await pulse.next('ping')
+        pulse.frame({ kind: 'pong' })
+      }
+    },
+    async expectNothingForgotten() {
+      expect(await publish()).toEqual({ ...first, duplicate: true })
+      const { messages } = await sender.command('history', { channel: 'time:a' })
+      expect(messages.map(({ id }) => id)).toEqual(['arq_same'])
+      expect((await sender.command('channel_info', { channel: 'time:quiet' })).channel.name).toBe('quiet')
+      const back = await connect(bus.busUrl, {
+        query: { client_id: 'leaves' },
+        headers: { 'arqonbus-session': session },
+      })
+      expect(back.welcome.resumed).toBeTrue()
+      await back.close()
+      expect(closed).toEqual([])
+    },
+    leave: async () => {
+      pulse.destroy()
+      await Promise.all(clients.map((client) => client.close()))
+    },
+  }
+}
+
+withProgram('faketime', 'a clock of the server that is set', () => {
+  const MINUTES_MS = 600_000
+  const DAYS_MS = 8 * 86_400_000
+
+  test.each(['wall', 'all'] as const)(
+    'closes nobody and makes nothing forgotten, and uptime goes on (%s)',
+    async (steps) => {
+      const clock = createFakeClock({ steps })
+      const bus = await startBus(clock.environment)
+      const { beat, expectNothingForgotten, leave } = await settle(bus)
+      const uptime = async () => ((await (await fetch(`${bus.httpUrl}/health`)).json()) as UpFor).uptime_seconds
+      let last = await uptime()
+      let furthest = 0
+      for (const offset of [MINUTES_MS, 0, -MINUTES_MS, 0, DAYS_MS, 0, -DAYS_MS, 0]) {
+        clock.set(offset)
+        // When the clock that never steps is set back, the timers of the runtime wait until it has caught up; what arrives is served.
+        await expectNothingForgotten()
+        if (steps === 'wall' || offset > furthest) await beat()
+        furthest = Math.max(furthest, offset)
+        await expectNothingForgotten()
+        const now = await uptime()
+        expect(now).toBeWithin(last, last + 120)
+        last = now
+      }
+      await leave()
+      bus.signal('SIGKILL')
+      await bus.exited
+      clock.clean(bus.pid)
+      clock.remove()
+    },
+    120_000,
+  )
+
+  type UpFor = { uptime_seconds: number }
+})
+
+describe('a server that is frozen', () => {
+  test('for longer than the ping timeout closes nobody and forgets nothing', async () => {
+    const bus = await startBus({
+      ARQONBUS_SESSION_TTL: '4s',
+      ARQONBUS_DEDUP_WINDOW: '60s',
+      ARQONBUS_CHANNEL_IDLE: '60s',
+    })
+    const { beat, expectNothingForgotten, leave } = await settle(bus)
+    for (const ms of [1500, 5000]) {
+      bus.signal('SIGSTOP')
+      await Bun.sleep(ms)
+      bus.signal('SIGCONT')
+      await expectNothingForgotten()
+      await beat()
+      await expectNothingForgotten()
+    }
+    await leave()
+  }, 60_000)
+
+  test('takes what piled up meanwhile as its rate allows, and closes none of its senders for it', async () => {
+    const bus = await startBus({ ARQONBUS_RATE_LIMIT: '10/s,10' })
+    const sender = await connect(bus.busUrl, { query: { client_id: 'sender' } })
+    bus.signal('SIGSTOP')
+    await Bun.sleep(1500)
+    for (let n = 0; n < 200; n++) sender.send({ room: 'time', channel: 'flood', payload: { n } })
+    bus.signal('SIGCONT')
+    const isRefused = ({ payload }: Frame) => (payload.error as { code?: string } | undefined)?.code === 'rate_limited'
+    for (let refused = 0; refused < 150; refused++) await sender.next(isRefused)
+    await sender.close()
+  }, 30_000)
+})
+
+describe('a peer that is slow', () => {
+  /** A raw client that answers pings in its own time. */
+  const peer = (bus: BusProcess, id: string): Promise<RawSocket> =>
+    openRaw(`${bus.busUrl}?client_id=${id}&join=time:slow`)
+
+  test('whose frame takes longer to arrive than the ping timeout is not closed meanwhile', async () => {
+    const bus = await startBus()
+    const slow = await peer(bus, 'slow')
+    await slow.nextJson()
+    const text = JSON.stringify({
+      version: '1.0',
+      id: 'arq_long',
+      type: 'event',
+      room: 'time',
+      channel: 'slow',
+      from: 'slow',
+      timestamp: '2026-11-21T12:00:00Z',
+      payload: { text: 'x'.repeat(200_000) },
+    })
+    const frame = encodeFrame({ payload: text })
+    const pieces = 40
+    for (let piece = 0; piece < pieces; piece++) {
+      slow.write(frame.subarray((piece * frame.length) / pieces, ((piece + 1) * frame.length) / pieces))
+      await Bun.sleep(100)
+    }
+    expect(await slow.nextJson()).toMatchObject({ id: 'arq_long' })
+    slow.destroy()
+  }, 30_000)
+
+  test('that reads steadily what waits for it is not closed meanwhile, and one that reads nothing is', async () => {
+    const bus = await startBus()
+    const speaker = await connect(bus.busUrl, { query: { client_id: 'speaker' } })
+    const reader = await throttled(bus.busUrl, 'reader')
+    const stuck = await peer(bus, 'stuck')
+    await stuck.nextJson()
+    stuck.pause()
+    // What the system takes by itself is not enough: some of it has to wait.
+    const count = 60
+    for (let n = 0; n < count; n++)
+      await speaker.publish({ room: 'time', channel: 'slow', payload: { n, text: 'x'.repeat(100_000) } })
+    await until('all of it to be read', () => reader.read() > count * 100_000)
+    expect(reader.isOpen()).toBeTrue()
+    reader.end()
+    await until('the end of the one that reads nothing', () => /"heartbeat_lost".*"stuck"/.test(bus.output()))
+    stuck.destroy()
+    await speaker.close()
+  }, 90_000)
+})
+
+/** A connection that is read a piece at a time, slowly: what the server sends waits in the system, behind it in the server, and its pings behind both. */
+async function throttled(busUrl: string, id: string) {
+  const { hostname, port } = new URL(busUrl)
+  let bytes = 0
+  let isOpen = true
+  const socket = await Bun.connect({
+    hostname,
+    port: Number(port),
+    socket: {
+      open: (opened) => void opened.write(upgradeRequest(`${busUrl}?client_id=${id}&join=time:slow`)),
+      data(open, piece) {
+        bytes += piece.length
+        open.pause()
+        setTimeout(() => open.resume(), PIECE_EVERY_MS)
+      },
+      close() {
+        isOpen = false
+      },
+    },
+  })
+  await until('the answer to the upgrade', () => bytes > 0)
+  return { read: () => bytes, isOpen: () => isOpen, end: () => socket.end() }
+}
