@@ -66,7 +66,6 @@ export function openHttp(deps: HttpDeps): HttpServer {
     cacheMs: config.httpCacheMs,
     now: clock.monotonic,
     version,
-    now: clock.monotonic,
     api: config.api ? api : undefined,
     maxBodyBytes: config.maxMessageBytes,
     console:

@@ -10,6 +10,7 @@ import { configText, type Loaded, loadConfig, mistakesText } from './config/inde
 import { openLog, type ProcessLog } from './kit/logger.ts'
 import { exitCodes, StartError } from './kit/start-error.ts'
 import { ignoresHangup, openFiles } from './kit/system-limits.ts'
+import { after } from './kit/timer.ts'
 import { versionInfo } from './kit/version.ts'
 import { type RunningServer, startServer } from './server.ts'
 
@@ -109,10 +110,10 @@ function watchSignals(log: ProcessLog, drainMs: number): SignalWatch {
     void exit(code, flushMs)
   }
   const drain = async (running: RunningServer, signal: NodeJS.Signals) => {
-    setTimeout(() => {
+    after(drainMs + STUCK_MS, () => {
       log.logger.error({ event: 'drain_stuck' })
       exitWithoutDrain(exitCodes.failed, 'the drain was stuck')
-    }, drainMs + STUCK_MS).unref()
+    })
     await running.drain(signal)
     log.logger.info({ event: 'stopped', signal })
     await exit(exitCodes.ok)

@@ -269,7 +269,7 @@ export const options = {
   pingTimeoutMs: option(duration({ min: '20ms', max: '24d' }), {
     group: 'Liveness and shutdown',
     default: 60_000,
-    text: 'How long a connection may be silent before it is closed with 4408. Longer than the interval.',
+    text: 'How long a connection may give no sign of life before it is closed with 4408; bytes that arrive, or leave while others wait, are signs. Longer than the interval.',
   }),
   agentIdleMs: option(duration({ min: '100ms', max: '24d' }), {
     group: 'Liveness and shutdown',

@@ -7,6 +7,7 @@
  */
 import { Redis } from 'ioredis'
 import type { Logger } from '../kit/logger.ts'
+import { after } from '../kit/timer.ts'
 import { nameOfFault, UnreadableReply } from './faults.ts'
 import { type Guarantees, readGuarantees } from './guarantees.ts'
 
@@ -245,7 +246,7 @@ export function createRedisLink(options: LinkOptions): RedisLink {
 /** Ends with an error when it is not done in time. */
 function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('Command timed out')), ms)
-    work.then(resolve, reject).finally(() => clearTimeout(timer))
+    const cancel = after(ms, () => reject(new Error('Command timed out')))
+    work.then(resolve, reject).finally(cancel)
   })
 }

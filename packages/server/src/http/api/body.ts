@@ -1,5 +1,7 @@
 /** Bodies: JSON in UTF-8, no longer than a message may be, and whole within the time for it. */
 import { CodedError } from '@arqonbus/protocol'
+import { systemClock } from '../../kit/clock.ts'
+import { after } from '../../kit/timer.ts'
 
 /** How long a body may be, and may take. */
 export type BodyLimits = { readonly maxBytes: number; readonly timeoutMs: number }
@@ -55,16 +57,16 @@ function createDeadlines(ms: number): <T>(work: Promise<T>) => Promise<T> {
   let isLooking = false
   const lookLater = () => {
     isLooking = waiting.size > 0
-    if (isLooking) setTimeout(look, ms / 4).unref()
+    if (isLooking) after(ms / 4, look)
   }
   const look = () => {
-    const now = performance.now()
+    const now = systemClock.monotonic()
     for (const { since, fail } of waiting) if (now - since >= ms) fail(new CodedError('request_timeout'))
     lookLater()
   }
   return (work) =>
     new Promise((resolve, reject) => {
-      const entry = { since: performance.now(), fail: reject }
+      const entry = { since: systemClock.monotonic(), fail: reject }
       waiting.add(entry)
       if (!isLooking) lookLater()
       work.then(
