@@ -206,7 +206,7 @@ export const failures: readonly Failure[] = [
           byLink('a stalled link to Redis is noticed, and what was on its way is stored once or not at all'),
           byLink('connections to Redis that are reset again and again lose nothing, and store nothing twice'),
           byAway(
-            'a Redis that takes everything and answers nothing is noticed in time; what was in flight is unknown, and the same id settles it',
+            'a Redis that takes everything and answers nothing is noticed; what was in flight is unknown, and the same id settles it',
           ),
         ],
       },

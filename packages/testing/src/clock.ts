@@ -6,8 +6,8 @@ export type TestClock = {
   now(): number
   /** Running time, in milliseconds. */
   monotonic(): number
-  /** The running time at which the process was frozen last. */
-  thawedAt(): number
+  /** When the process was frozen last, in running time, and for how long. */
+  thaw(): { readonly at: number; readonly frozenMs: number }
   /** The wall time of a moment of `monotonic`. */
   wallOf(at: number): number
   /** Lets so many milliseconds pass. */
@@ -22,11 +22,11 @@ export type TestClock = {
 export function testClock(start = Date.parse('2026-01-02T03:04:05.006Z')): TestClock {
   let now = start
   let running = 0
-  let thawedAt = Number.NEGATIVE_INFINITY
+  let thaw = { at: Number.NEGATIVE_INFINITY, frozenMs: 0 }
   return {
     now: () => now,
     monotonic: () => running,
-    thawedAt: () => thawedAt,
+    thaw: () => thaw,
     wallOf: (at) => now - (running - at),
     advance(ms) {
       now += ms
@@ -37,7 +37,7 @@ export function testClock(start = Date.parse('2026-01-02T03:04:05.006Z')): TestC
     },
     freeze(ms) {
       now += ms
-      thawedAt = running
+      thaw = { at: running, frozenMs: ms }
     },
   }
 }

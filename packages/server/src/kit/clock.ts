@@ -1,5 +1,11 @@
 /** Wall time for timestamps, and running time for durations. Both are passed in, so that a test can set them. */
 
+/** The end of a freeze: when that was, in running time, and how long it was. */
+export type Thaw = { readonly at: number; readonly frozenMs: number }
+
+/** There has been none. */
+export const NO_THAW: Thaw = { at: Number.NEGATIVE_INFINITY, frozenMs: 0 }
+
 /** The time. */
 export type Clock = {
   /** Wall time: milliseconds since 1970, for timestamps and positions. It steps when somebody sets it, in either direction. */
@@ -9,8 +15,8 @@ export type Clock = {
    * in which the process was frozen: nobody could answer it then, and nothing it keeps grew old.
    */
   monotonic(): number
-  /** The running time at which the process was frozen last, and went on; minus infinity where it never was. */
-  thawedAt(): number
+  /** When the process was frozen last; what was left out then. */
+  thaw(): Thaw
   /** The wall time of a moment of `monotonic`, by the wall clock as it is set now. */
   wallOf(at: number): number
 }
@@ -39,7 +45,7 @@ export type TimeSources = {
 export function createClock({ wall = () => Date.now(), steady = () => performance.now() }: TimeSources = {}): Clock {
   let read = steady()
   let leftOut = 0
-  let thawedAt = Number.NEGATIVE_INFINITY
+  let thaw = NO_THAW
   let offset = Number.NaN
 
   const monotonic = () => {
@@ -51,13 +57,13 @@ export function createClock({ wall = () => Date.now(), steady = () => performanc
   }
   const leaveOut = (passed: number) => {
     leftOut += passed < 0 ? passed : passed - CLOCK_TICK_MS
-    if (passed > 0) thawedAt = read - leftOut
+    if (passed > 0) thaw = { at: read - leftOut, frozenMs: passed - CLOCK_TICK_MS }
   }
 
   return {
     now: wall,
     monotonic,
-    thawedAt: () => thawedAt,
+    thaw: () => thaw,
     wallOf(at) {
       const current = wall() - monotonic()
       if (!(Math.abs(current - offset) <= MOST_OFF_MS)) offset = current

@@ -1,4 +1,5 @@
 /** Floods: what one connection sends, held to a rate. */
+import type { Thaw } from '../kit/clock.ts'
 import { type Bucket, fullBucket, type Rate, takeFrom } from './bucket.ts'
 
 /** What a connection has left, and how often it was refused, less what passed. */
@@ -17,14 +18,13 @@ export function passes(flood: Flood, rate: Rate, now: number): 'passes' | 'refus
   return ++flood.floods > FLOOD_BURSTS * rate.burst ? 'flooding' : 'refused'
 }
 
-/** What piled up while the process was frozen comes at once when it goes on, from whoever kept to the rate. */
-const FORGIVEN_MS = 5000
+/** What a process finds when it goes on after a freeze has come within so long. */
+const FORGIVEN_MS = 60_000
 
-/** True where a flood ends its connection: for some seconds after the process was frozen it is refused, and closes nobody. */
-export function isClosedFor(flood: Flood, now: number, thawedAt: number): boolean {
-  if (now - thawedAt >= FORGIVEN_MS) return true
-  flood.floods = 0
-  return false
+/** True where a flood ends its connection. What piled up while the process was frozen, from a sender that kept to its rate, is refused and ends nothing. */
+export function isSustained({ floods }: Flood, rate: Rate, { now, thaw }: { now: number; thaw: Thaw }): boolean {
+  const forgiven = now - thaw.at < FORGIVEN_MS ? (thaw.frozenMs * rate.perSecond) / 1000 : 0
+  return floods > FLOOD_BURSTS * rate.burst + forgiven
 }
 
 /** Adds a violation of the protocol to those of a connection; returns how many there are within the window. */

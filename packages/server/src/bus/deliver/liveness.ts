@@ -12,7 +12,7 @@ export type Peer = { lastHeard: number; readonly transport: Pick<Transport, 'flo
 
 /** What it goes by. */
 export type LivenessOptions = {
-  readonly clock: Pick<Clock, 'monotonic' | 'thawedAt'>
+  readonly clock: Pick<Clock, 'monotonic' | 'thaw'>
   readonly pingIntervalMs: number
   readonly pingTimeoutMs: number
 }
@@ -43,12 +43,13 @@ export function createLiveness({ clock, pingIntervalMs, pingTimeoutMs }: Livenes
   const doubtAfterMs = (pingIntervalMs + pingTimeoutMs) / 2
   const doubts = new WeakMap<Peer, Doubt>()
   let round = 0
-  let thawedAt = clock.thawedAt()
+  /** The last freeze that was long: a short one counts for next to nothing in running time, and a busy machine has many. */
+  let thaw = clock.thaw()
   let isThaw = false
 
   const isGone = (peer: Peer): boolean => {
     const now = clock.monotonic()
-    if (now - Math.max(peer.lastHeard, thawedAt) <= doubtAfterMs) return false
+    if (now - Math.max(peer.lastHeard, thaw.at) <= doubtAfterMs) return false
     const { transport } = peer
     const { received, left, isWaiting } = transport.flow()
     const doubt = doubts.get(peer)
@@ -66,15 +67,16 @@ export function createLiveness({ clock, pingIntervalMs, pingTimeoutMs }: Livenes
     // What it says is not read while its connection is paused, so its silence means nothing then.
     if (transport.isPaused && !isWaiting) return false
     const mostMs = isWaiting ? Math.max(pingTimeoutMs, LEAST_STALL_MS) : pingTimeoutMs
-    return now - Math.max(doubt.movedAt, thawedAt) > mostMs
+    return now - Math.max(doubt.movedAt, thaw.at) > mostMs
   }
 
   return {
     everyMs,
     beginRound() {
       clock.monotonic()
-      isThaw = clock.thawedAt() !== thawedAt
-      thawedAt = clock.thawedAt()
+      const last = clock.thaw()
+      isThaw = last !== thaw && last.frozenMs >= pingTimeoutMs / 4
+      if (isThaw) thaw = last
       round++
     },
     look(peer, number) {

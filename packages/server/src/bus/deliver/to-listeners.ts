@@ -19,7 +19,7 @@ export type ToListenersDeps = {
   readonly listeners: Listeners
   readonly publish: PublishToTopic
   readonly frames: Pick<Frames, 'notice'>
-  readonly clock: Pick<Clock, 'monotonic' | 'thawedAt'>
+  readonly clock: Pick<Clock, 'monotonic' | 'thaw'>
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'telemetryDropped' | 'slowClosed'>
   /** Bytes that may wait for one of them. */

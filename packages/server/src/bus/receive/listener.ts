@@ -11,7 +11,7 @@ import type { Clock } from '../../kit/clock.ts'
 import type { Logger } from '../../kit/logger.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import { waitMs } from '../../limits/bucket.ts'
-import { type Flood, isClosedFor, passes, violate } from '../../limits/flood.ts'
+import { type Flood, isSustained, passes, violate } from '../../limits/flood.ts'
 import type { Listener } from '../../state/listeners.ts'
 import type { Frames } from '../deliver/frames.ts'
 import type { ToListeners } from '../deliver/to-listeners.ts'
@@ -34,7 +34,7 @@ export const createListenerIntake = (listener: Listener): ListenerIntake => ({
 export type ListenerReceiveDeps = {
   readonly limits: ReceiveLimits
   readonly versions: ProtocolVersions
-  readonly clock: Pick<Clock, 'monotonic' | 'thawedAt'>
+  readonly clock: Pick<Clock, 'monotonic' | 'thaw'>
   readonly metrics: Metrics
   readonly logger: Logger
   readonly frames: Frames
@@ -74,7 +74,7 @@ export function createListenerReceive(deps: ListenerReceiveDeps): ListenerReceiv
     const outcome = passes(intake, rate, now)
     if (outcome === 'passes') return
     metrics.limit('message_rate')
-    if (outcome === 'flooding' && isClosedFor(intake, now, clock.thawedAt()))
+    if (outcome === 'flooding' && isSustained(intake, rate, { now, thaw: clock.thaw() }))
       toListeners.close(intake.listener, 'slow_consumer', 'sustained flooding')
     throw new CodedError('rate_limited', { messages_per_second: rate.perSecond }, waitMs(intake.rate!, rate))
   }

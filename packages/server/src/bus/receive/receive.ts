@@ -22,7 +22,7 @@ import type { Metrics } from '../../kit/metrics.ts'
 import { Queue } from '../../kit/queue.ts'
 import type { Pieces, Turns } from '../../kit/turns.ts'
 import { type Bucket, type Rate, waitMs } from '../../limits/bucket.ts'
-import { type Flood, isClosedFor, passes, violate } from '../../limits/flood.ts'
+import { type Flood, isSustained, passes, violate } from '../../limits/flood.ts'
 import type { Client } from '../../state/model.ts'
 import type { Answers } from '../deliver/answers.ts'
 import type { CatchUp } from '../deliver/catch-up.ts'
@@ -91,7 +91,7 @@ export type ReceiveLimits = {
 export type ReceiveDeps = {
   readonly limits: ReceiveLimits
   readonly versions: ProtocolVersions
-  readonly clock: Pick<Clock, 'monotonic' | 'thawedAt'>
+  readonly clock: Pick<Clock, 'monotonic' | 'thaw'>
   readonly metrics: Metrics
   readonly logger: Logger
   readonly answers: Answers
@@ -170,7 +170,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
     const outcome = passes(intake, rate, now)
     if (outcome === 'passes') return
     metrics.limit('message_rate')
-    if (outcome === 'flooding' && isClosedFor(intake, now, clock.thawedAt()))
+    if (outcome === 'flooding' && isSustained(intake, rate, { now, thaw: clock.thaw() }))
       delivery.close(intake.client, 'slow_consumer', 'sustained flooding')
     throw new CodedError('rate_limited', { messages_per_second: rate.perSecond }, waitMs(intake.rate!, rate))
   }
