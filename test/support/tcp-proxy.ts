@@ -13,6 +13,8 @@ export type TcpProxy = {
   stall(): void
   /** What has waited since `stall` goes on its way. */
   flow(): void
+  /** From now on what the server says goes through this function, piece by piece as it comes; as it is where there is none. */
+  alter(how: ((data: Buffer) => Buffer) | undefined): void
   /** Leads connections from now on to another address; those that there are stay. */
   leadTo(url: string): void
   close(): void
@@ -30,6 +32,11 @@ export function openProxy(url: string): TcpProxy {
   const sockets = new Set<Socket<End>>()
   let target = new URL(url)
   let isStalled = false
+  let alter: ((data: Buffer) => Buffer) | undefined
+
+  function passAltered(from: Socket<End>, data: Buffer): void {
+    pass(from, alter === undefined ? data : alter(Buffer.from(data)))
+  }
 
   function pass(from: Socket<End>, data: Buffer): void {
     const to = from.data.other
@@ -82,7 +89,13 @@ export function openProxy(url: string): TcpProxy {
         Bun.connect<End>({
           hostname: target.hostname,
           port: Number(target.port),
-          socket: { open: (server) => connected(client, server), data: pass, drain: write, close: end, error: end },
+          socket: {
+            open: (server) => connected(client, server),
+            data: passAltered,
+            drain: write,
+            close: end,
+            error: end,
+          },
         }).catch(() => client.end())
       },
       data: pass,
@@ -110,6 +123,9 @@ export function openProxy(url: string): TcpProxy {
     flow() {
       isStalled = false
       for (const socket of sockets) write(socket)
+    },
+    alter(how) {
+      alter = how
     },
     leadTo(url) {
       target = new URL(url)

@@ -165,6 +165,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     metrics,
     logger,
     isImmediate: log.isImmediate,
+    gapBefore: (...of) => gaps.foundBefore(...of),
     putLive: (...of) => delivery.putLive(...of),
     close: (...of) => delivery.close(...of),
     slow: (client) => reports.slow(client, 'closed'),

@@ -30,6 +30,7 @@ function setUp(messages: number, count: number) {
     metrics: { delivered: 0, replayed: 0, slowClosed: 0 },
     logger: silentLogger,
     isImmediate: true,
+    gapBefore: () => 'gap',
     putLive: (client) => {
       client.listening.set(outlet, 'live')
       live.push(client)

@@ -8,7 +8,7 @@
 import { type CloseName, CodedError, type Position } from '@arqonbus/protocol'
 import type { Logger } from '../../kit/logger.ts'
 import type { Metrics } from '../../kit/metrics.ts'
-import { type Bounds, type Entry, type Log, type Page, UNKNOWN } from '../../log/contract.ts'
+import { type Bounds, type Break, type Entry, type Log, type Page, UNKNOWN } from '../../log/contract.ts'
 import type { Client, Cursors, Outlet } from '../../state/model.ts'
 
 /** What catching up needs. */
@@ -18,6 +18,8 @@ export type CatchUpDeps = {
   /** Whether the logs answer at once. */
   readonly isImmediate: boolean
   readonly putLive: (client: Client, outlet: Outlet) => void
+  /** The notice of a gap that a subscription finds in a log before a message. */
+  readonly gapBefore: (outlet: Outlet, entry: Entry, gap: Break) => string
   readonly close: (client: Client, name: CloseName) => void
   /** Hears of clients that are closed because what they lack is gone. */
   readonly slow: (client: Client) => void
@@ -103,7 +105,7 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
         if (cursor > head) continue
         if (mustWait(client)) return 'waits'
         const entries = log.recent(cursor, PAGE_ENTRIES, PAGE_BYTES)
-        if (entries !== undefined) give(client, log, entries, cursors)
+        if (entries !== undefined) give({ client, outlet, log, cursors }, entries)
         else if (!readPage(client, outlet, log, cursors)) return 'waits'
         isGiven ||= numberIn(cursors, log) !== cursor
       }
@@ -130,14 +132,15 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
     if (reading.size >= MOST_READS) return false
     const cursor = numberIn(cursors, log)
     const page = log.read({ after: cursorIn(cursors, log), limit: PAGE_ENTRIES, maxBytes: PAGE_BYTES })
-    if (!(page instanceof Promise)) return takePage(client, log, page, cursors)
+    const to = { client, outlet, log, cursors }
+    if (!(page instanceof Promise)) return takePage(to, page)
     reading.add(client)
     page
       .then((read) => {
         reading.delete(client)
         // Meanwhile it may have left, or have asked to go on from elsewhere, or the log have ended: then this page is not for it.
         const isStale = client.listening.get(outlet) !== cursors || numberIn(cursors, log) !== cursor || log.isClosed
-        if (isStale || takePage(client, log, read, cursors)) pump(client)
+        if (isStale || takePage(to, read)) pump(client)
       })
       .catch((problem: unknown) => {
         reading.delete(client)
@@ -150,14 +153,15 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
   }
 
   /** Gives a page; false where nothing of it could be given. */
-  const takePage = (client: Client, log: Log, page: Page, cursors: Cursors): boolean => {
-    const cursor = numberIn(cursors, log)
-    const next = page.entries[0]?.n ?? page.last.n + 1
-    if (next === cursor + 1) {
-      give(client, log, page.entries, cursors)
-      return page.entries.length > 0
+  const takePage = (to: Recipient, { entries, first, last }: Page): boolean => {
+    const cursor = numberIn(to.cursors, to.log)
+    const next = entries[0]?.n ?? last.n + 1
+    // Where the log still has what the client has, nothing was trimmed: what does not follow it there is a gap in the log itself.
+    if (next === cursor + 1 || (entries.length > 0 && first.n <= cursor)) {
+      give(to, entries)
+      return entries.length > 0
     }
-    closeSlow(client, cursor, next)
+    closeSlow(to.client, cursor, next)
     return false
   }
 
@@ -183,19 +187,21 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
     }
   }
 
-  const give = (client: Client, log: Log, entries: readonly Entry[], cursors: Cursors): void => {
+  const give = ({ client, outlet, log, cursors }: Recipient, entries: readonly Entry[]): void => {
     const head = log.given.n
-    let last: Entry | undefined
+    const cursor = cursorIn(cursors, log)
+    let last = cursor
     for (const entry of entries) {
       // What this node has not announced yet comes with its announcement.
       if (entry.n > head) break
+      if (entry.n !== last.n + 1) client.transport.send(deps.gapBefore(outlet, entry, gapBetween(last, entry)))
       client.transport.send(entry.text)
       givenInTurn += entry.text.length
       deps.metrics.delivered++
       deps.metrics.replayed++
       last = entry
     }
-    if (last !== undefined) cursors.set(log, { ms: last.ms, n: last.n })
+    if (last !== cursor) cursors.set(log, { ms: last.ms, n: last.n })
   }
 
   return {
@@ -221,6 +227,17 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
     size: () => behind.size,
   }
 }
+
+/** Where what is missed goes: a client by one of its outlets, and how far it is in a log of that. */
+type Recipient = {
+  readonly client: Client
+  readonly outlet: Outlet
+  readonly log: Log
+  readonly cursors: Cursors
+}
+
+/** A number of the log is missing, or is there twice. */
+const gapBetween = (after: Position, { ms, n }: Entry): Break => ({ reason: 'lost', after, next: { ms, n: n - 1 } })
 
 /**
  * The position of the last message that was given. In a log that is not among the cursors, or of which nothing was known when they were made, it is where

@@ -1,7 +1,7 @@
 /** Gap notices: a subscription that is told of messages after which others may be missing hears of that before the next one (docs/protocol.md#positions-and-gaps). */
-import { type Gap, positionText } from '@arqonbus/protocol'
+import { type Gap, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Metrics } from '../../kit/metrics.ts'
-import type { Break, Log } from '../../log/contract.ts'
+import type { Break, Entry, Log } from '../../log/contract.ts'
 import type { Outlet } from '../../state/model.ts'
 import type { Delivery } from './deliver.ts'
 import type { Frames } from './frames.ts'
@@ -10,6 +10,8 @@ import type { Frames } from './frames.ts'
 export type GapNotices = {
   /** What goes on by these outlets does not follow what was delivered: live subscriptions get a notice, and those that are behind are closed. */
   broke(outlets: readonly Outlet[], log: Log, gap: Break): void
+  /** The notice of a gap that a subscription finds before an entry when it reads a log. */
+  foundBefore(outlet: Outlet, entry: Entry, gap: Break): string
 }
 
 /** The notice of a gap in a log, whose messages a client knows by this address. */
@@ -31,6 +33,13 @@ export function createGapNotices(
       const text = gapNotice(frames, outlets[0]!.address, gap)
       for (const outlet of outlets) delivery.ahead(outlet, text)
       brokeBehind(log)
+    },
+    foundBefore(outlet, entry, gap) {
+      metrics.broke(gap.reason)
+      // A subscription to a whole room has many logs: the message says of which one it is.
+      const isWholeRoom = outlet.address.channel === WHOLE_ROOM
+      const { room, channel } = isWholeRoom ? JSON.parse(entry.text) : outlet.address
+      return gapNotice(frames, { room, channel }, gap)
     },
   }
 }
