@@ -1,0 +1,101 @@
+/** With many logs: an outage, and a start, hold up nobody who uses one of them, and no turn of the event loop. */
+import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test'
+import type { Draft } from '@arqonbus/server'
+import {
+  draftOf,
+  eventually,
+  openRedisLog,
+  type RedisLogUnderTest,
+  startRedis,
+  type TestRedis,
+  testClock,
+  watchLog,
+  withProgram,
+} from '@arqonbus/testing'
+import type { RedisLog } from './log.ts'
+
+const MANY = 3000
+/** Logs that a turn may deal with: two slices. */
+const MOST_IN_TURN = 200
+
+withProgram('redis-server', 'a Redis with many logs', () => {
+  let redis: TestRedis
+  let ends: (() => void)[] = []
+  beforeAll(async () => {
+    redis = await startRedis({ appendfsync: 'no' })
+  })
+  afterAll(() => redis.stop())
+  afterEach(() => {
+    for (const end of ends.splice(0)) end()
+  })
+
+  type AnyLog = RedisLog<string, Draft>
+  const stage = async () => {
+    const settings = { clock: testClock(), maxBytes: 1 << 20, dedupWindowMs: 120_000, dedupBytes: 0, expired: () => {} }
+    const log = await openRedisLog(redis, settings)
+    ends.push(log.end)
+    const watched = watchLog(log)
+    const openMany = () =>
+      Array.from({ length: MANY }, (_, i) => watched.begin(`many:${i}`) as AnyLog)
+    return { ...log, ...watched, openMany }
+  }
+  /** Looks once a turn until all are current, and gives how many became so in each. */
+  const untilCurrent = async (logs: readonly AnyLog[], inTurn: (current: number) => void = () => {}) => {
+    const steps: number[] = []
+    let before = logs.filter(({ isCurrent }) => isCurrent).length
+    const deadline = performance.now() + 20_000
+    while (before < logs.length && performance.now() < deadline) {
+      await new Promise((resolve) => setImmediate(resolve))
+      const current = logs.filter(({ isCurrent }) => isCurrent).length
+      if (current !== before) steps.push(current - before)
+      before = current
+      inTurn(current)
+    }
+    expect(before).toBe(logs.length)
+    return steps
+  }
+  const cut = async ({ driver }: RedisLogUnderTest) => {
+    await redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await eventually(() => expect(driver.isAway).toBe(true), { everyMs: 1 })
+  }
+  const isBack = ({ driver }: RedisLogUnderTest) =>
+    eventually(() => expect(driver.isAway).toBe(false), { everyMs: 1 })
+
+  test('that start together are looked at a few a turn, and one that is used has its turn at once', async () => {
+    const made = await stage()
+    const logs = made.openMany()
+    const used = logs.at(-1)!
+    const draft = draftOf({ ack: true })
+    used.append(draft)
+    let currentWhenTold = MANY
+    const steps = await untilCurrent(logs, (current) => {
+      if (currentWhenTold === MANY && made.told.some((one) => one.draft === draft)) currentWhenTold = current
+    })
+    expect(Math.max(...steps)).toBeLessThanOrEqual(MOST_IN_TURN)
+    expect(currentWhenTold).toBeLessThan(MANY / 2)
+    expect(made.outcomeOf(draft)).toMatchObject({ kind: 'appended', entry: { n: 1 } })
+  }, 30_000)
+
+  test('are compared a few a turn after an outage, those in use first, and what is published then waits for no other', async () => {
+    const made = await stage()
+    const logs = made.openMany()
+    await untilCurrent(logs)
+    const [used, active] = [logs.at(-1)!, logs.at(-2)!] as const
+    await made.append(active)
+    await cut(made)
+    await isBack(made)
+    // Somebody publishes to one that was not in use, and one was used just before the outage.
+    const draft = draftOf({ ack: true })
+    used.append(draft)
+    let currentWhenTold = MANY
+    let currentWhenActive = MANY
+    const steps = await untilCurrent(logs, (current) => {
+      if (currentWhenTold === MANY && made.told.some((one) => one.draft === draft)) currentWhenTold = current
+      if (currentWhenActive === MANY && active.isCurrent) currentWhenActive = current
+    })
+    expect(Math.max(...steps)).toBeLessThanOrEqual(MOST_IN_TURN)
+    expect(currentWhenTold).toBeLessThan(MANY / 2)
+    expect(currentWhenActive).toBeLessThan(MANY / 2)
+    expect(made.told.filter(({ kind }) => kind === 'broke')).toEqual([])
+  }, 30_000)
+})
