@@ -20,7 +20,7 @@ const MOST_IN_TURN = 200
 
 withProgram('redis-server', 'a Redis with many logs', () => {
   let redis: TestRedis
-  let ends: (() => void)[] = []
+  const ends: (() => void)[] = []
   beforeAll(async () => {
     redis = await startRedis({ appendfsync: 'no' })
   })
@@ -35,8 +35,7 @@ withProgram('redis-server', 'a Redis with many logs', () => {
     const log = await openRedisLog(redis, settings)
     ends.push(log.end)
     const watched = watchLog(log)
-    const openMany = () =>
-      Array.from({ length: MANY }, (_, i) => watched.begin(`many:${i}`) as AnyLog)
+    const openMany = () => Array.from({ length: MANY }, (_, i) => watched.begin(`many:${i}`) as AnyLog)
     return { ...log, ...watched, openMany }
   }
   /** Looks once a turn until all are current, and gives how many became so in each. */
@@ -58,8 +57,7 @@ withProgram('redis-server', 'a Redis with many logs', () => {
     await redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
     await eventually(() => expect(driver.isAway).toBe(true), { everyMs: 1 })
   }
-  const isBack = ({ driver }: RedisLogUnderTest) =>
-    eventually(() => expect(driver.isAway).toBe(false), { everyMs: 1 })
+  const isBack = ({ driver }: RedisLogUnderTest) => eventually(() => expect(driver.isAway).toBe(false), { everyMs: 1 })
 
   test('that start together are looked at a few a turn, and one that is used has its turn at once', async () => {
     const made = await stage()

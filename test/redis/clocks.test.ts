@@ -1,0 +1,83 @@
+/** The clock of the bus, or of Redis, that is set days ahead for a moment: nothing is forgotten by it. */
+import { expect, test } from 'bun:test'
+import { eventually, redisPerTest, startBus, type TestRedis, testClock, withProgram } from '@arqonbus/testing'
+
+const DAY_MS = 86_400_000
+
+withProgram('redis-server', 'with Redis, a clock that is set eight days ahead', () => {
+  const start = redisPerTest()
+
+  /** A bus whose wall clock can be set, and which does what it does now and then when the test says so. */
+  const stage = async (redis: TestRedis) => {
+    const clock = testClock(Date.now())
+    let offset = 0
+    const tasks: (() => void)[] = []
+    const every = (_ms: number, task: () => void) => {
+      tasks.push(task)
+      return () => {}
+    }
+    const config = { redisUrl: redis.url, channelIdleMs: 1000, dedupWindowMs: 600_000, redisTimeoutMs: 500 }
+    const bus = await startBus(config, { clock, every })
+    const ann = await bus.as('ann')
+    const say = (id: string) =>
+      ann.publish({ id, room: 'lab', channel: 'quiet', payload: { id }, metadata: { ack: 'stored' } })
+    const history = () => ann.command('history', { channel: 'lab:quiet' })
+    const idsIn = async () => (await history()).messages.map(({ id }) => id)
+    /** What the bus does now and then, when the channel has been idle for long enough. */
+    const sweep = () => {
+      clock.advance(2000)
+      for (const task of tasks) task()
+    }
+    const setAhead = (ms: number) => {
+      clock.step(ms - offset)
+      offset = ms
+    }
+    return { bus, ann, say, history, idsIn, sweep, setAhead }
+  }
+  test('at the bus: idle channels stay with their history, and ids are recognised', async () => {
+    const { ann, say, idsIn, sweep, setAhead } = await stage(await start())
+    const { position } = await say('arq_kept')
+    for (const ahead of [8 * DAY_MS, 0, -8 * DAY_MS, 0]) {
+      setAhead(ahead)
+      sweep()
+      expect(await ann.command('channel_info', { channel: 'lab:quiet' })).toBeDefined()
+      expect(await idsIn()).toEqual(['arq_kept'])
+      expect(await say('arq_kept')).toMatchObject({ position, duplicate: true })
+    }
+  })
+
+  test('at the bus while Redis is away: what is at hand is still read', async () => {
+    const redis = await start()
+    const { bus, say, history, sweep, setAhead } = await stage(redis)
+    await say('arq_kept')
+    redis.pause()
+    await eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(0))
+    setAhead(8 * DAY_MS)
+    sweep()
+    expect(await history()).toMatchObject({ partial: true, messages: [{ id: 'arq_kept' }] })
+    redis.resume()
+    await eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(1))
+    expect(await history()).toMatchObject({ messages: [{ id: 'arq_kept' }] })
+  })
+
+  withProgram('faketime', 'that of Redis', () => {
+    test('at Redis: streams, heads and ids stay, and no call of the bus is taken for that of another', async () => {
+      const redis = await start({ fakeClock: true })
+      const { bus, say, idsIn, sweep } = await stage(redis)
+      const { position } = await say('arq_kept')
+      const keys = async () => ((await redis.command('KEYS', '*quiet*')) as string[]).sort()
+      const before = await keys()
+      expect(before.length).toBeGreaterThanOrEqual(3)
+      for (const ahead of [8 * DAY_MS, -8 * DAY_MS, 0]) {
+        redis.clock!.set(ahead)
+        // Redis looks for keys whose time is over ten times a second, and when they are asked for.
+        for (let i = 0; i < 50; i++) expect(await keys()).toEqual(before)
+        sweep()
+        expect(await say('arq_kept')).toMatchObject({ position, duplicate: true })
+        await say(`arq_at_${ahead}`)
+      }
+      expect(await idsIn()).toEqual(['arq_kept', `arq_at_${8 * DAY_MS}`, `arq_at_${-8 * DAY_MS}`, 'arq_at_0'])
+      expect(await bus.metric('arqonbus_storage_degraded_total')).toBe(0)
+    })
+  })
+})

@@ -1,0 +1,48 @@
+/** What a bus asks of Redis while nothing is said, and that a connection that is out of step with its answers is made anew. */
+import { expect, test } from 'bun:test'
+import { eventually, redisPerTest, startBus, withProgram } from '@arqonbus/testing'
+import { Redis } from 'ioredis'
+import { openProxy } from '../support/tcp-proxy.ts'
+
+withProgram('redis-server', 'an idle bus with Redis', () => {
+  const start = redisPerTest()
+
+  test('asks one question at a time, by turns: what Redis promises, and whether announcements still come', async () => {
+    const redis = await start()
+    await startBus({ redisUrl: redis.url })
+    const asker = new Redis(redis.url)
+    const monitor = await asker.monitor()
+    asker.disconnect()
+    const asked: string[] = []
+    monitor.on('monitor', (_time: string, [command]: [string]) => asked.push(command))
+    await eventually(() => expect(asked.length).toBeGreaterThanOrEqual(4), { withinMs: 10_000 })
+    monitor.disconnect()
+    const four = asked.slice(0, 4)
+    expect([
+      ['info', 'ping', 'info', 'ping'],
+      ['ping', 'info', 'ping', 'info'],
+    ]).toContainEqual(four)
+  }, 15_000)
+
+  for (const [what, answer] of [
+    ['a ping', '$1\r\n'],
+    ['what Redis promises', 'redis_version'],
+  ] as const) {
+    test(`makes the connection anew on which the answer to ${what} is that of another question`, async () => {
+      const redis = await start()
+      const line = openProxy(redis.url)
+      const bus = await startBus({ redisUrl: line.url })
+      let isAltered = false
+      line.alter((data) => {
+        if (isAltered || !data.includes(answer)) return data
+        isAltered = true
+        return Buffer.from('$2\r\nno\r\n')
+      })
+      await eventually(async () => expect(await bus.metric('arqonbus_storage_degraded_total')).toBe(1), {
+        withinMs: 10_000,
+      })
+      await eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(1))
+      line.close()
+    }, 15_000)
+  }
+})
