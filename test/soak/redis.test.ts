@@ -2,6 +2,8 @@
 import { withProgram } from '@arqonbus/testing'
 import { clockFaults } from '../faults/redis/faults/clocks.ts'
 import { dataFaults } from '../faults/redis/faults/data.ts'
+import { diskFaults } from '../faults/redis/faults/disk.ts'
+import { keyFaults } from '../faults/redis/faults/keys.ts'
 import { linkFaults } from '../faults/redis/faults/link.ts'
 import { processFaults, valkeyFaults } from '../faults/redis/faults/processes.ts'
 import { testFaults } from '../support/rig/test-fault.ts'
@@ -9,7 +11,7 @@ import { testFaults } from '../support/rig/test-fault.ts'
 const seconds = 60
 
 withProgram('redis-server', 'a minute of faults', () => {
-  testFaults([...processFaults, ...linkFaults, ...dataFaults], { seconds })
+  testFaults([...processFaults, ...linkFaults, ...dataFaults, ...diskFaults, ...keyFaults], { seconds })
   withProgram('faketime', 'and of clocks that are set', () => testFaults(clockFaults, { seconds }))
 })
 withProgram('valkey-server', 'a minute of faults of Valkey', () => testFaults(valkeyFaults, { seconds }))

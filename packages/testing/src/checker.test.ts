@@ -292,3 +292,18 @@ describe('what is no fault', () => {
     expect(rulesOf(check(ofAnother))).toContain(7)
   })
 })
+
+test('the history of every channel in which anything was acknowledged has to be read, and has to have it', () => {
+  const other = { channel: 'science:other', id: 'arq_other' }
+  const history: Seen[] = [
+    ...rightHistory(),
+    { process: 'ann', f: 'publish', type: 'invoke', ...other },
+    { process: 'ann', f: 'publish', type: 'ok', ...other, position: '101-1' },
+  ]
+  const texts = (more: Seen[] = []) => check([...history, ...more]).map(({ rule, text }) => [rule, text])
+  expect(texts()).toEqual([[1, 'arq_other was acknowledged at 101-1 and the history of its channel was not read']])
+  expect(texts([{ process: 'ann', f: 'read', channel: other.channel }])).toEqual([
+    [1, 'arq_other was acknowledged at 101-1 and is not in the history'],
+  ])
+  expect(texts([{ process: 'ann', f: 'history', ...other, position: '101-1' }])).toEqual([])
+})

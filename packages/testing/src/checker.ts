@@ -34,6 +34,8 @@ export type Seen = { readonly process: string; readonly at?: number } & (
   | { readonly f: 'lost' }
   /** An entry of a log that was lost with it. */
   | { readonly f: 'stood'; readonly channel: string; readonly id: string; readonly position: string }
+  /** The history of a channel was read to its end. */
+  | { readonly f: 'read'; readonly channel: string }
   /** An entry of the history at the end. */
   | { readonly f: 'history'; readonly channel: string; readonly id: string; readonly position: string }
 )
@@ -123,32 +125,29 @@ function checkMessages(history: readonly Seen[], mayLose: boolean): Violation[] 
   return violations
 }
 
-/** Rule 1: the history at the end, where one was read. */
+/** Rule 1: the histories at the end, where they were read: then those of all channels in which anything was acknowledged. */
 function checkHistory(
   history: readonly Seen[],
   acknowledgements: readonly Acknowledged[],
   isWhole: boolean,
 ): Violation[] {
-  const kept = new Map<string, { ids: Set<string>; first: Position }>()
+  const kept = new Map<string, { ids: Set<string>; first: Position | undefined }>()
   for (const seen of history) {
-    if (seen.f !== 'history') continue
-    const there = kept.get(seen.channel) ?? { ids: new Set(), first: place(seen.position) }
+    if (seen.f !== 'history' && seen.f !== 'read') continue
+    const there = kept.get(seen.channel) ?? { ids: new Set(), first: undefined }
     kept.set(seen.channel, there)
+    if (seen.f === 'read') continue
     there.ids.add(`${seen.id} ${seen.position}`)
-    if (isLater(there.first, place(seen.position))) there.first = place(seen.position)
+    if (there.first === undefined || isLater(there.first, place(seen.position))) there.first = place(seen.position)
   }
+  if (kept.size === 0) return []
   const violations: Violation[] = []
-  const wasRead = kept.size > 0
   for (const { process, channel, id, position } of acknowledgements) {
     const there = kept.get(channel)
-    const isExpired = !isWhole && (there === undefined || isLater(there.first, place(position)))
-    if (!wasRead || isExpired || there?.ids.has(`${id} ${position}`)) continue
-    violations.push({
-      rule: 1,
-      process,
-      channel,
-      text: `${id} was acknowledged at ${position} and is not in the history`,
-    })
+    const isExpired = !isWhole && there?.first !== undefined && isLater(there.first, place(position))
+    if (isExpired || there?.ids.has(`${id} ${position}`)) continue
+    const why = there === undefined ? 'the history of its channel was not read' : 'is not in the history'
+    violations.push({ rule: 1, process, channel, text: `${id} was acknowledged at ${position} and ${why}` })
   }
   return violations
 }

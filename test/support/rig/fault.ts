@@ -26,6 +26,8 @@ export type Fault = {
   readonly mayBreak?: boolean
   /** True where it touches no client: commands are then answered as ever. */
   readonly isIsolated?: boolean
+  /** What has to be there before it; what it takes is not counted as a leak. */
+  readonly prepare?: (run: Running) => Promise<unknown>
   /** Does it. Resolves at the end of the fault. */
   readonly inject: (run: Running) => Promise<unknown>
   /** What must have been seen for the run to have tried anything: names of `counts`. */

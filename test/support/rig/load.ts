@@ -16,7 +16,7 @@ export type Load = {
   mark(): Promise<[address: string, position: string][]>
   /** Publishes no more; resolves when the outcome of everything is known. */
   stop(): Promise<void>
-  /** Reads the whole history, as the last thing. */
+  /** Reads the whole history of every channel in which anything was acknowledged, as the last thing. */
   readHistory(): Promise<void>
 }
 
@@ -122,7 +122,7 @@ export async function startLoad({
     },
     async readHistory() {
       const historian = await record.connect('historian')
-      for (const address of all) await readAll(historian, address, record)
+      for (const address of new Set([...all, ...record.acknowledgedIn()])) await readAll(historian, address, record)
       await historian.close()
     },
   }
@@ -132,13 +132,18 @@ export async function startLoad({
 async function readAll(historian: Client, address: string, record: Record): Promise<void> {
   let after: string | undefined
   for (;;) {
-    const page = await historian.history(address, { limit: 1000, ...(after !== undefined && { after }) })
+    const page = await historian
+      .history(address, { limit: 1000, ...(after !== undefined && { after }) })
+      .catch((problem: unknown) => void record.surprises.push(`the history of ${address} cannot be read: ${problem}`))
+    if (page === undefined) return
     if (page.partial) record.surprises.push(`the history of ${address} says that it is partial`)
     for (const { id, metadata } of page.messages) {
       const position = metadata!.position!
       record.history.push({ process: 'historian', f: 'history', channel: address, id, position })
       after = position
     }
-    if (!page.has_more) return
+    if (page.has_more) continue
+    record.history.push({ process: 'historian', f: 'read', channel: address })
+    return
   }
 }

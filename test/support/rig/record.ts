@@ -15,6 +15,8 @@ export type Record = {
   readonly gaps: string[]
   /** How often what happened. */
   readonly counts: Map<string, number>
+  /** The channels in which anything was acknowledged at a position. */
+  acknowledgedIn(): ReadonlySet<string>
   /** Acknowledgements so far. */
   readonly acknowledged: number
   connect(clientId: string, options?: Partial<ClientOptions>): Promise<Client>
@@ -113,6 +115,8 @@ export function createRecord(url: string, random: Random): Record {
     get acknowledged() {
       return acknowledged
     },
+    acknowledgedIn: () =>
+      new Set(history.flatMap((seen) => (seen.f === 'publish' && seen.position !== undefined ? [seen.channel] : []))),
     connect: open,
     async subscribe(clientId, addresses, options) {
       const client = await open(clientId, options)
@@ -138,6 +142,7 @@ export function createRecord(url: string, random: Random): Record {
         try {
           const { position, durability, duplicate } = await client.publish(address, payload, { ack: level, id })
           count(duplicate ? 'settled as taken before' : 'acknowledged')
+          count(`acknowledged as ${durability}`)
           acknowledged += 1
           if (position === null) surprises.push(`${id} asked for ${level} and got no position`)
           const isLess = (level !== 'memory' && durability === 'memory') || (level === 'disk' && durability !== 'disk')

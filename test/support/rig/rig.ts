@@ -59,6 +59,7 @@ export async function runFault(fault: Fault, { seed, seconds, command }: RunOpti
       crowdUrl: run.crowdLine.url,
     })
     const bystander = fault.isIsolated ? await stage.startBystander() : undefined
+    await fault.prepare?.(run)
     const before = await measure(run.bus, stage.redis())
     load.begin()
     broken.push(...(await injectAll(fault, stage, { load, bystander, seconds })))

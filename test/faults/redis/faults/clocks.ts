@@ -1,10 +1,34 @@
 /** Clocks that are set while everything runs. */
-import type { Fault } from '../../../support/rig/fault.ts'
+import type { Fault, Running } from '../../../support/rig/fault.ts'
 
 const HOUR_MS = 3_600_000
 
 /** A history that a step of two hours would empty. */
 const settings = { ARQONBUS_HISTORY_TTL: '1h' }
+
+const DAY_MS = 24 * HOUR_MS
+
+/** Channels that nobody uses are let go as soon as their history is empty. */
+const idle = { ARQONBUS_CHANNEL_IDLE: '1s' }
+
+/** Something is said in a channel that is then left alone: its history is read at the end, as that of every channel. */
+async function leaveAlone({ record }: Running, level: Fault['level'], name: string): Promise<void> {
+  const client = await record.connect(`left-${name}`)
+  const position = await record.publish(client, `quiet:${name}`, level)
+  if (position === undefined) throw new Error(`nothing was taken in quiet:${name}`)
+  await client.close()
+}
+
+/** Sets a clock far ahead for some seconds, in which the bus looks for what it can let go. */
+async function stepFor(run: Running, set: (offsetMs: number) => void): Promise<void> {
+  await leaveAlone(run, 'stored', String(run.random.below(1e9)))
+  // Longer than it takes until a channel counts as idle.
+  await Bun.sleep(1500)
+  set(8 * DAY_MS)
+  await Promise.all([run.acknowledged(50 + run.random.below(100)), Bun.sleep(run.isLong ? 5000 : 2500)])
+  set(0)
+  await run.acknowledged(50)
+}
 
 export const clockFaults: readonly Fault[] = [
   {
@@ -45,5 +69,21 @@ export const clockFaults: readonly Fault[] = [
         await run.acknowledged(50 + run.random.below(100))
       }
     },
+  },
+  {
+    name: "the bus's clock that is set eight days ahead for some seconds takes no channel, and no message of one",
+    level: 'stored',
+    fakeClock: true,
+    settings: idle,
+    mustSee: ['acknowledged'],
+    inject: (run) => stepFor(run, run.busClock.set),
+  },
+  {
+    name: "Redis's clock that is set eight days ahead for some seconds takes no channel, and no message of one",
+    level: 'stored',
+    redis: { fakeClock: true },
+    settings: idle,
+    mustSee: ['acknowledged'],
+    inject: (run) => stepFor(run, (offsetMs) => run.redis.clock!.set(offsetMs)),
   },
 ]

@@ -77,6 +77,9 @@ const MOST_CALLS = 4
 /** Where replicas are waited for, one: waits stand in line on their connection, and a replica that is missing would make the last of them late. */
 const MOST_CALLS_WITH_REPLICAS = 1
 
+/** No append-only file looks like this: during a rewrite nothing is `disk`. */
+const UNSETTLED = '-'
+
 /** Nothing is on its way yet. */
 export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D>): Calls<Subject, D> {
   const { options, words } = deps
@@ -173,7 +176,7 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
     call.isBehindRecords = unrecorded !== undefined
     const keys = [words.fenceKey]
     const { node, dedupWindowMs } = options
-    const settled = level === 'disk' ? link.guarantees.settledAs : ''
+    const settled = level === 'disk' ? link.guarantees.settledAs || UNSETTLED : ''
     const args: (string | number)[] = [node, generation, number, words.now(), words.time(), dedupWindowMs, settled]
     const prints = deps.prints()
     for (const [log, items] of byLog) {

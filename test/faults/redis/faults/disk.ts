@@ -1,0 +1,51 @@
+/** What becomes of the append-only file while the bus counts on it. */
+import type { Fault, Running } from '../../../support/rig/fault.ts'
+
+/** Each key that is rewritten takes so long: the first rewrite of a file lasts longer than it takes to publish. */
+const KEY_DELAY_MICROSECONDS = '20000'
+
+/** Only what was called `disk` is promised to outlive a kill of this Redis. */
+const onDisk: Pick<Fault, 'isKept' | 'mayBreak'> = {
+  mayBreak: true,
+  isKept: ({ durability }) => durability === 'disk',
+}
+
+async function switchFile({ redis }: Running, to: 'yes' | 'no'): Promise<void> {
+  await redis.command('CONFIG', 'SET', 'appendonly', to)
+}
+
+/** Kills Redis, and starts it again with its file when the bus has noticed. */
+async function restart({ redis, counted }: Running): Promise<void> {
+  const noticed = counted('storage_unavailable', 10)
+  await redis.kill()
+  await noticed
+  await redis.restart({ appendonly: 'yes' })
+}
+
+export const diskFaults: readonly Fault[] = [
+  {
+    name: 'a kill -9 of a Redis whose append-only file has just been switched on loses nothing that was called `disk`',
+    level: 'stored',
+    redis: { appendfsync: 'always', config: { appendonly: 'no', 'rdb-key-save-delay': KEY_DELAY_MICROSECONDS } },
+    ...onDisk,
+    mustSee: ['acknowledged as stored', 'acknowledged as disk', 'storage_unavailable'],
+    async inject(run) {
+      await switchFile(run, 'no')
+      await run.acknowledged(20)
+      await switchFile(run, 'yes')
+      await run.acknowledged(50 + run.random.below(300))
+      await restart(run)
+    },
+  },
+  {
+    name: 'a kill -9 of a Redis that rewrites a file that it has had for long loses nothing that was called `disk`',
+    level: 'disk',
+    redis: { appendfsync: 'always', config: { 'rdb-key-save-delay': KEY_DELAY_MICROSECONDS } },
+    mustSee: ['acknowledged as disk', 'storage_unavailable'],
+    async inject(run) {
+      await run.redis.command('BGREWRITEAOF')
+      await run.acknowledged(50 + run.random.below(300))
+      await restart(run)
+    },
+  },
+]
