@@ -1,5 +1,5 @@
 /** A Redis for a test: a real `redis-server` of its own that can be killed, paused, restarted and asked. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
@@ -111,7 +111,11 @@ export async function startRedis(options: RedisOptions = {}): Promise<TestRedis>
     },
     clock,
     async kill() {
+      // A child that rewrites a file holds the connections of its parent open, and would outlive it.
+      const children = childrenOf(process.child.pid)
       await end(process, 'SIGKILL')
+      for (const pid of children) killIfThere(pid)
+      connection?.disconnect()
       clock?.clean(process.child.pid)
     },
     async restart(config = {}) {
@@ -242,6 +246,24 @@ async function end({ child }: RedisProcess, signal: 'SIGTERM' | 'SIGKILL'): Prom
   child.kill(signal)
   child.kill('SIGCONT')
   await child.exited
+}
+
+/** The processes that one has started; none where the system does not say. */
+function childrenOf(pid: number): number[] {
+  try {
+    const pids = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    return pids.split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 function freePort(): number {

@@ -24,6 +24,8 @@ export type Fault = {
   readonly isKept?: (acknowledgement: Acknowledged, run: Running) => boolean
   /** True where subscribers may have to be told that they missed something. Otherwise they must miss nothing. */
   readonly mayBreak?: boolean
+  /** False where a log may begin later than what was kept of it: as after everything was lost. Where a log may break that is so unless told. */
+  readonly isWhole?: boolean
   /** True where it touches no client: commands are then answered as ever. */
   readonly isIsolated?: boolean
   /** What has to be there before it; what it takes is not counted as a leak. */

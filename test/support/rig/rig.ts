@@ -133,9 +133,9 @@ async function caughtUp(record: Record, load: Load): Promise<void> {
 /** Rules 1 to 7, and whether there was anything to keep them against. */
 function judge(fault: Fault, run: Running): string[] {
   const { record } = run
-  const { isKept, mayBreak = false, mustSee = [], mustNotSee = [] } = fault
+  const { isKept, mayBreak = false, isWhole = !mayBreak, mustSee = [], mustNotSee = [] } = fault
   const violations = check(record.history, {
-    isWhole: !mayBreak,
+    isWhole,
     mayLose: mayBreak,
     ...(isKept !== undefined && { isKept: (acknowledgement) => isKept(acknowledgement, run) }),
   })

@@ -2,11 +2,15 @@
 import type { Fault, Running } from '../../../support/rig/fault.ts'
 
 /** Each key that is rewritten takes so long: the first rewrite of a file lasts longer than it takes to publish. */
-const KEY_DELAY_MICROSECONDS = '20000'
+const KEY_DELAY_MICROSECONDS = '200000'
+
+/** By then the bus has asked again what Redis promises. */
+const LOOKED_MS = 1500
 
 /** Only what was called `disk` is promised to outlive a kill of this Redis. */
-const onDisk: Pick<Fault, 'isKept' | 'mayBreak'> = {
+const onDisk: Pick<Fault, 'isKept' | 'mayBreak' | 'isWhole'> = {
   mayBreak: true,
+  isWhole: true,
   isKept: ({ durability }) => durability === 'disk',
 }
 
@@ -33,7 +37,7 @@ export const diskFaults: readonly Fault[] = [
       await switchFile(run, 'no')
       await run.acknowledged(20)
       await switchFile(run, 'yes')
-      await run.acknowledged(50 + run.random.below(300))
+      await Promise.all([run.acknowledged(50 + run.random.below(300)), Bun.sleep(run.random.below(2) * LOOKED_MS)])
       await restart(run)
     },
   },
