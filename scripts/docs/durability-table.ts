@@ -45,6 +45,9 @@ const byProcesses = proofsIn('test/faults/redis/faults/processes.ts')
 const byLink = proofsIn('test/faults/redis/faults/link.ts')
 const byData = proofsIn('test/faults/redis/faults/data.ts')
 const byClocks = proofsIn('test/faults/redis/faults/clocks.ts')
+const byDisk = proofsIn('test/faults/redis/faults/disk.ts')
+const byKeys = proofsIn('test/faults/redis/faults/keys.ts')
+const byRewrites = proofsIn('test/redis/rewrites.test.ts')
 const bySurvival = proofsIn('test/redis/survival.test.ts')
 const byAway = proofsIn('test/redis/away.test.ts')
 const bySynced = proofsIn('test/redis/synced.test.ts')
@@ -176,6 +179,39 @@ export const failures: readonly Failure[] = [
           byProcesses('a kill -9 of both loses nothing that was on disk'),
           byProcesses('a kill -9 of a Valkey that syncs always loses nothing that was on disk'),
           bySynced('has after a kill -9 whatever was acknowledged as `disk`'),
+        ],
+      },
+    ],
+  },
+  {
+    name: 'The append-only file is switched on, or rewritten, and Redis is killed',
+    about:
+      'From the moment when the file is switched on (`CONFIG SET appendonly yes`, or a replica that has just taken over) until its first rewrite has ended, a restart loads nothing of it. Later rewrites lose nothing. So nothing is called `disk` that such a first rewrite is yet to put there.',
+    cells: [
+      {
+        setups: ['none'],
+        short: 'lost, told',
+        text: 'Also while the first rewrite is under way. What is acknowledged after it is `disk`, where Redis syncs always.',
+        proofs: [
+          byDisk(
+            'a kill -9 of a Redis whose append-only file has just been switched on loses nothing that was called `disk`',
+          ),
+        ],
+      },
+      {
+        setups: ['disk'],
+        short: 'kept',
+        text: 'Each call that appends asks Redis how its file stands, so that no message is called `disk` on the word of an earlier look.',
+        proofs: [
+          byDisk(
+            'a kill -9 of a Redis whose append-only file has just been switched on loses nothing that was called `disk`',
+          ),
+          byDisk(
+            'a kill -9 of a Redis that rewrites a file that it has had for long loses nothing that was called `disk`',
+          ),
+          byRewrites(
+            'after the file was switched off and on between two looks of the bus is not taken for one of a settled file',
+          ),
         ],
       },
     ],
@@ -322,7 +358,7 @@ export const failures: readonly Failure[] = [
   },
   {
     name: 'A clock is set',
-    about: 'That of Redis, or that of the bus, by hours, ahead or back.',
+    about: 'That of Redis, or that of the bus, by hours or days, ahead or back.',
     cells: [
       {
         setups: ['memory'],
@@ -344,6 +380,12 @@ export const failures: readonly Failure[] = [
           ),
           byClocks("Redis's clock that is set two hours back and on again changes nothing"),
           byClocks("the bus's clock that is set two hours back, ahead and right again changes nothing"),
+          byClocks(
+            "the bus's clock that is set eight days ahead for some seconds takes no channel, and no message of one",
+          ),
+          byClocks(
+            "Redis's clock that is set eight days ahead for some seconds takes no channel, and no message of one",
+          ),
         ],
       },
     ],
@@ -361,6 +403,18 @@ export const failures: readonly Failure[] = [
           byData('heads of channels that are gone are made again from their streams'),
           byLink('a client that Redis ends by CLIENT KILL is back, and nothing is lost'),
         ],
+      },
+    ],
+  },
+  {
+    name: 'A key of a channel is overwritten',
+    about: 'Another program has written to it.',
+    cells: [
+      {
+        setups: withRedis,
+        short: 'kept',
+        text: 'In every other channel. The damaged channel is refused (`storage_unavailable`, with `"reason": "damaged"`), and a log line names the key, until the key is removed.',
+        proofs: [byKeys('a key of another type under the name of one channel takes nothing from any other')],
       },
     ],
   },
@@ -399,6 +453,13 @@ export const derivations: readonly { readonly when: string; readonly level: stri
     proof: byDerived('that does not sync while it rewrites its file is `stored`'),
   },
   {
+    when: 'A rewrite is under way or waits, and since there was none the file was switched on, the role of Redis changed, or the bus connected',
+    level: '`stored`',
+    proof: byRewrites(
+      'that follows on switching the file on: nothing is `disk` before it has ended, and then everything is',
+    ),
+  },
+  {
     when: '`appendonly yes`, `appendfsync always`, and the last write to the file went well',
     level: '`disk`',
     proof: byLevels('is `disk` where Redis syncs before each answer, and then `disk` may be asked for'),
@@ -421,5 +482,6 @@ export const replicaProofs = {
   ),
   standsStill: bySynced('tells of a replica that stands still that it has nothing, and of itself that it has synced'),
   reconnect: byLevels('is found out again at each reconnect'),
+  fileIsOff: byRewrites('that was switched off is noticed with the next message'),
   lowered: byLevels('is lower soon after Redis has been told to promise less, and higher again'),
 } as const

@@ -40,7 +40,7 @@ export const durabilityPage: Page = {
         ['what Redis says', 'level', 'shown by'],
         derivations.map(({ when, level, proof }) => [when, level, linkTo(proof)]),
       ),
-      `It asks at every connect (${linkTo(replicaProofs.reconnect)}) and once a second (${linkTo(replicaProofs.lowered)}). Whoever lowers what Redis promises while it runs (\`CONFIG SET\`) lowers it at once, and for up to two seconds acknowledgements still name the old level.`,
+      `It asks at every connect (${linkTo(replicaProofs.reconnect)}) and once a second (${linkTo(replicaProofs.lowered)}). Whether the append-only file is on, and whether a first rewrite is under way, is asked with each call at \`disk\` (${linkTo(replicaProofs.fileIsOff)}). Lowering \`appendfsync\` or \`maxmemory-policy\` while Redis runs (\`CONFIG SET\`) lowers the promise at once, and for up to a second and a half acknowledgements still name the old level.`,
       synced,
       '## Who is told',
       told,

@@ -1,4 +1,4 @@
-/** A key of Redis that holds something else damages the channel that it belongs to, and no other. */
+/** A key of Redis that another program has overwritten damages the channel that it belongs to, and no other. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import {
   eventually,
@@ -12,7 +12,7 @@ import {
   withProgram,
 } from '@arqonbus/testing'
 
-withProgram('redis-server', 'a channel under one of whose keys stands something else', () => {
+withProgram('redis-server', 'a channel with an overwritten key', () => {
   let redis: TestRedis
   beforeAll(async () => {
     redis = await startRedis({ appendfsync: 'no' })
@@ -28,7 +28,7 @@ withProgram('redis-server', 'a channel under one of whose keys stands something 
     const note = (line: object) => {
       if ((line as { log?: string }).log === `${room}:spoilt`) lines.push(line as Record<string, unknown>)
     }
-    // What is remembered of ids is not let go meanwhile.
+    // The dedup window does not rotate during the test.
     const config = { redisUrl: redis.url, dedupWindowMs: 24 * 3_600_000 }
     const bus = await startBus(config, { logger: { debug() {}, info() {}, warn: note, error: note } })
     const ann = await bus.as('ann')
@@ -60,7 +60,7 @@ withProgram('redis-server', 'a channel under one of whose keys stands something 
       },
     })),
     {
-      name: 'a head that is none',
+      name: 'an invalid head',
       key: 'h',
       spoil: ({ keyOf }) => redis.command('HSET', keyOf('h'), 'b', 'soon', 'm', 'later', 'n', '-1'),
     },

@@ -1,4 +1,4 @@
-/** Entries that somebody else has put into the stream of a channel, or taken out of it: nobody takes them for messages, and what is missing is notified. */
+/** Entries that another program has added to the stream of a channel, or deleted from it: they are not delivered as messages, and missing ones are notified. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import {
   type Frame,
@@ -47,7 +47,7 @@ withProgram('redis-server', 'a stream with odd entries', () => {
   }
   type Stage = Awaited<ReturnType<typeof stage>>
 
-  /** Somebody who has the first message comes to a bus that has nothing at hand, and gets what follows: messages by what they say, gaps by their bounds. */
+  /** Recovers from the first message at a bus that has nothing at hand. Returns what comes: messages by their payload, gaps by their bounds. */
   const recover = async ({ room, positions }: Stage, address: { channel: string } = { channel: 'a' }) => {
     const next = await startBus({ redisUrl: redis.url })
     const bob = await next.as('bob')
@@ -80,7 +80,7 @@ withProgram('redis-server', 'a stream with odd entries', () => {
       expect(got).toEqual([2, { reason: 'lost', after: made.positions[1], next }, 4, 5])
     })
 
-    test(`${by}: a number that is there twice is a gap, and nobody is closed for it again and again`, async () => {
+    test(`${by}: a number that is there twice is a gap, and the subscription goes on`, async () => {
       const made = await stage()
       const fields = (await made.fieldsOf(1)).map((text) => text.replace('"n":2', '"n":"again"'))
       await spread(made)
@@ -91,7 +91,7 @@ withProgram('redis-server', 'a stream with odd entries', () => {
     })
   }
 
-  test('an entry that is no message is passed over, wherever it stands: by recovery, history and those who listen', async () => {
+  test('an entry that is not a message is skipped by recovery, history and live subscriptions', async () => {
     const made = await stage()
     await spread(made)
     const { room, ann, key, positions, say } = made

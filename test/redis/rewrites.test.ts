@@ -24,7 +24,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
     const isRewriting = async (redis: TestRedis) =>
       expect(await persistence(redis)).toMatch(/aof_rewrite_(?:in_progress|scheduled):1/)
 
-    /** A bus, and somebody who publishes to it, with what was acknowledged as `disk`. */
+    /** A bus with a publisher, and the positions that were acknowledged as `disk`. */
     const stage = async (redis: TestRedis) => {
       const bus = await startBus({ redisUrl: redis.url })
       const ann = await bus.as('ann', 'science:a')

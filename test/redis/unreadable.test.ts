@@ -1,4 +1,4 @@
-/** Answers of Redis that are not what Redis has sent: nobody is given a position by them, and the connection is made anew. */
+/** Replies of Redis that are damaged on the way: they give no client a wrong position, and the bus reconnects. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import {
   eventually,
@@ -59,7 +59,7 @@ withProgram('redis-server', 'an answer to an append', () => {
 
   let count = 0
   for (const [name, damage] of Object.entries(damages)) {
-    test(`that ${name} gives nobody a wrong position: the link is made anew, and the ids tell what was stored`, async () => {
+    test(`that ${name} gives no wrong position: the bus reconnects, and the same ids are acknowledged where they are stored`, async () => {
       const line = openProxy(redis.url)
       const bus = await startBus({ redisUrl: line.url })
       const channel = `c${++count}`

@@ -13,7 +13,7 @@ export type TcpProxy = {
   stall(): void
   /** What has waited since `stall` goes on its way. */
   flow(): void
-  /** From now on what the server says goes through this function, piece by piece as it comes; as it is where there is none. */
+  /** From now on chunks from the server pass through this function; undefined ends that. */
   alter(how: ((data: Buffer) => Buffer) | undefined): void
   /** Leads connections from now on to another address; those that there are stay. */
   leadTo(url: string): void

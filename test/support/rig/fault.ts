@@ -24,7 +24,7 @@ export type Fault = {
   readonly isKept?: (acknowledgement: Acknowledged, run: Running) => boolean
   /** True where subscribers may have to be told that they missed something. Otherwise they must miss nothing. */
   readonly mayBreak?: boolean
-  /** False where a log may begin later than what was kept of it: as after everything was lost. Where a log may break that is so unless told. */
+  /** True where the history must begin with the first kept acknowledgement. Default: true unless `mayBreak`, because a log that was lost begins anew. */
   readonly isWhole?: boolean
   /** True where it touches no client: commands are then answered as ever. */
   readonly isIsolated?: boolean

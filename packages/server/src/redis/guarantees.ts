@@ -11,14 +11,14 @@ export type Guarantees = {
   /** Whether there is WAITAOF (from 7.2 on). */
   readonly canWaitForDisk: boolean
   /**
-   * How Redis looked when no rewrite of its append-only file was under way: its replication id, and its counts of CONFIG SET and CONFIG RESETSTAT. As long
-   * as it looks so, its role has not changed and nobody has switched the file off and on: a rewrite then is one of a settled file, and loses nothing.
-   * '' where it was not settled, or does not say.
+   * The replication id and the statistics of CONFIG SET and CONFIG RESETSTAT at a time without a rewrite of the append-only file. While they are unchanged,
+   * the role has not changed and the file was not switched off and on, so a rewrite is one of a settled file and loses nothing. '' where the file was not
+   * settled, or Redis does not count commands.
    */
   readonly settledAs: string
   /** Redis's clock, in milliseconds. */
   readonly timeMs: number
-  /** Its configuration, and what it looked like when that was asked for. */
+  /** Its configuration, and the state (as in `settledAs`) in which that was read. */
   readonly config: ReadonlyMap<string, string>
   readonly configOf: string
 }
@@ -26,8 +26,8 @@ export type Guarantees = {
 const SECTIONS = ['server', 'replication', 'persistence', 'memory', 'commandstats']
 
 /**
- * Asks. Throws where this Redis takes no writes: it loads, or follows another. With what the same connection said `before`, one question is enough as long
- * as nobody has set anything.
+ * Asks. Throws where this Redis takes no writes: it loads, or follows another. With the answer of the same connection `before`, the configuration is read
+ * only after a CONFIG SET.
  */
 export async function readGuarantees(redis: Redis, before?: Guarantees): Promise<Guarantees> {
   const info = infoIn(await redis.info(...SECTIONS))
@@ -61,7 +61,7 @@ class TooOld extends Error {
 
 type Info = (name: string) => string | undefined
 
-/** What changes with the role and with each CONFIG SET, as `disk.lua` puts it together too; '' where Redis does not count commands. */
+/** Changes with the role and with each CONFIG SET; `disk.lua` builds the same text. '' where Redis does not count commands. */
 function lookOf(info: Info): string {
   if (info('cmdstat_info') === undefined) return ''
   return ['master_replid', 'cmdstat_config|set', 'cmdstat_config|resetstat'].map((name) => info(name) ?? '').join(';')

@@ -36,7 +36,7 @@ export type RedisLink = {
   readonly isReady: boolean
   /** What Redis promises of what it says that it has, as of the last look. */
   readonly guarantees: Guarantees
-  /** Redis's clock, by the last look and the time since, in milliseconds; later than any time where it never told. */
+  /** Redis's clock in milliseconds, by the last look and the time since; infinite before the first look. */
   redisNow(): number
   /** The connections, while it is ready. */
   readonly connections: Connections | undefined
@@ -76,9 +76,9 @@ export type LinkMetrics = {
 const FIRST_RETRY_MS = 50
 const LAST_RETRY_MS = 2000
 /**
- * One question is asked this often, or twice in the timeout where that is short. It goes by turns to the connection for commands, where it is what Redis
- * promises, for that may change at any moment, and so long a wrong level is told; and to the one for announcements, which is silent also where all is well.
- * Now and then it goes to the one for reads, which notices by each read. A Redis that has stopped shows on each of them.
+ * One question is sent at this interval, or twice in the timeout where that is short: alternately INFO on the connection for commands, because the guarantees
+ * may change at any moment, and a ping on the connection for announcements, which is silent when all is well. Every tenth question is a ping on the connection
+ * for reads, where each read has a timeout anyway. A Redis that has stopped shows on each of them.
  */
 const ASK_MS = 500
 const ASKS_IN_TIMEOUT = 2

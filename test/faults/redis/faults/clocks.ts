@@ -8,10 +8,10 @@ const settings = { ARQONBUS_HISTORY_TTL: '1h' }
 
 const DAY_MS = 24 * HOUR_MS
 
-/** Channels that nobody uses are let go as soon as their history is empty. */
+/** Unused channels end as soon as their history is empty. */
 const idle = { ARQONBUS_CHANNEL_IDLE: '1s' }
 
-/** Something is said in a channel that is then left alone: its history is read at the end, as that of every channel. */
+/** Publishes to a channel that is then unused. Its history is read at the end, as that of every channel. */
 async function leaveAlone({ record }: Running, level: Fault['level'], name: string): Promise<void> {
   const client = await record.connect(`left-${name}`)
   const position = await record.publish(client, `quiet:${name}`, level)
@@ -19,7 +19,7 @@ async function leaveAlone({ record }: Running, level: Fault['level'], name: stri
   await client.close()
 }
 
-/** Sets a clock far ahead for some seconds, in which the bus looks for what it can let go. */
+/** Sets a clock far ahead for some seconds, in which the bus sweeps unused channels several times. */
 async function stepFor(run: Running, set: (offsetMs: number) => void): Promise<void> {
   await leaveAlone(run, 'stored', String(run.random.below(1e9)))
   // Longer than it takes until a channel counts as idle.

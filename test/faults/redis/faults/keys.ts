@@ -1,4 +1,4 @@
-/** Keys of Redis that are not what the bus left there, and very many of them. */
+/** Keys of Redis that another program has overwritten, and very many channels. */
 import { ArqonBusError, type Client, connect } from '@arqonbus/client'
 import type { Fault, Running } from '../../../support/rig/fault.ts'
 
@@ -14,7 +14,7 @@ async function publishSpoilt(client: Client): Promise<string> {
   }
 }
 
-/** Puts something else under each key of a channel by turns, and uses the channel: it is refused, and taken again once the key is gone. */
+/** Overwrites each key of a channel in turn and publishes to the channel: that is refused, and accepted again once the key is removed. */
 async function spoil(run: Running): Promise<void> {
   const client = await connect({ url: run.bus.busUrl, clientId: `spoiler-${run.random.below(1e9)}` })
   const is = async (wanted: string) => {
@@ -62,7 +62,7 @@ export const keyFaults: readonly Fault[] = [
     inject: spoil,
   },
   {
-    name: 'an outage of a moment with very many channels holds up nobody who publishes',
+    name: 'a short outage with very many channels delays no acknowledgement for long',
     level: 'stored',
     settings: { ARQONBUS_MAX_CHANNELS: '100000' },
     isIsolated: true,

@@ -182,8 +182,8 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     return agreed
   }
 
-  /** Nobody here uses it any more: its keys need not stay for as long as those of one that is used. Where another node does, it writes to them in time. */
-  const letGo = (log: AnyLog) => {
+  /** A closed log keeps its keys for a shorter time than an open one. A node that still has it open extends that in time. */
+  const expireKeys = (log: AnyLog) => {
     const { connections } = link
     if (connections === undefined) return
     const keep = words.keepClosed(log.options)
@@ -297,7 +297,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     closed(log, isDeleted) {
       if (logs.get(log.name) === log) logs.delete(log.name)
       looks.closed(log)
-      if (!isDeleted) return letGo(log)
+      if (!isDeleted) return expireKeys(log)
       if (link.isReady) calls.add(deletionOf(log))
       else away.hold(deletionOf(log))
     },

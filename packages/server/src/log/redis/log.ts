@@ -30,9 +30,9 @@ export type LogHost<Subject, D extends Draft> = {
   now(): number
   isAway(): boolean
   append(log: RedisLog<Subject, D>, draft: D): void
-  /** Something waits until it has been looked at: that is done ahead of logs that nobody waits for. */
+  /** A caller waits until this log has been compared with Redis: it comes ahead of logs without waiting callers. */
   need(log: RedisLog<Subject, D>): void
-  /** Something was told, for the first time since `takeActive`. */
+  /** The first announcement since `takeActive`. */
   isActive(log: RedisLog<Subject, D>): void
   /** Tells of the next entry. */
   appended(log: RedisLog<Subject, D>, entry: Entry, told: Told<D>): void
@@ -73,7 +73,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   #isCompared = false
   /** True where something was told since this was last taken. */
   #isActive = false
-  /** When its keys were last written to, on the monotonic clock: Redis removes what nobody writes to for long. */
+  /** When the expiry of its keys was last extended, on the monotonic clock. */
   touchedAt = Number.NEGATIVE_INFINITY
   /** The last position that a call of this node took in it. */
   #place: Position | undefined
@@ -102,12 +102,12 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     return this.isKnown && this.#isCompared
   }
 
-  /** True where somebody waits for it, or something was told here not long ago. */
+  /** True where a caller waits for it, or this node has messages of it at hand. */
   get isInUse(): boolean {
     return this.#waiting.length > 0 || this.#ahead.size > 0 || this.#tail !== undefined
   }
 
-  /** The next telling is again the first. */
+  /** The next announcement counts as the first again. */
   takeActive(): void {
     this.#isActive = false
   }
@@ -132,7 +132,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     this.#host.append(this, draft)
   }
 
-  /** Redis cannot say where the log stands: whoever waits for that waits no longer. */
+  /** Redis cannot give its head: rejects all callers that wait for it. */
   fail(error: CodedError): void {
     this.#rejectWaiting(error)
   }
@@ -373,7 +373,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
       if (this.isClosed) return false
       // Meanwhile news may have told it.
       if (entry.n <= this.given.n && entry.ms <= this.given.ms) continue
-      // Its number has been given to another one, or to the same: nobody can tell what is missing.
+      // The number is used twice, so it is unknown whether messages are missing.
       if (entry.n <= this.given.n || entry.ms < this.given.ms) this.#beginAnewBefore(entry)
       else if (entry.n > this.given.n + 1) this.#rebase('trimmed', { ms: entry.ms, n: entry.n - 1 })
       this.#tellRead(entry)

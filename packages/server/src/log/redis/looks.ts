@@ -1,9 +1,9 @@
 /**
- * Where logs stand, asked of Redis. A log is looked at before anything is told of it: when somebody needs it, when the node has time for it, and anew after
- * each connect, for Redis may have lost what was told. Logs that somebody waits for come first, then those in use, then the rest: with a hundred thousand
- * channels that takes seconds, and nobody waits for a channel that nobody uses.
+ * Asks Redis for the heads of logs. A log is compared with Redis before its first announcement, and again after each connect, because Redis may have lost
+ * messages that were announced. Logs with waiting callers come first, then logs in use, then the rest in the background: with a hundred thousand channels a
+ * full comparison takes seconds.
  *
- * Later, logs are compared again, a few a second: what is announced may get lost, and the stream is the truth.
+ * Later, a few logs a second are compared again: announcements can get lost, and the stream is authoritative.
  *
  * The announcements of a log are subscribed to before it is looked at: what happened between would be heard by nobody.
  */
@@ -20,12 +20,12 @@ import type { Words } from './words.ts'
 
 /** The looks of a driver at its logs. */
 export type Looks<Subject, D extends Draft> = {
-  /** It was opened: it is looked at when its turn comes. */
+  /** A log was opened: it is compared in the background, or earlier by `need`. */
   opened(log: RedisLog<Subject, D>): void
   closed(log: RedisLog<Subject, D>): void
-  /** Somebody waits for it: it is looked at ahead of all that nobody waits for. */
+  /** A caller waits for this log: it is compared ahead of logs without waiting callers. */
   need(log: RedisLog<Subject, D>): void
-  /** Something was told of it. */
+  /** A message of it was announced. */
   active(log: RedisLog<Subject, D>): void
   /** Goes on with what is to be looked at. */
   lookAtNext(connections: Connections): void
@@ -34,8 +34,8 @@ export type Looks<Subject, D extends Draft> = {
   /** Looks at all logs again, one slice after the other. */
   compareAll(): void
   /**
-   * Compares some more logs. Called every second. Those of which something was told in that second are compared at once: an announcement that got lost is
-   * noticed by the next one, and the last one of a burst by this. True where a round through all logs begins.
+   * Compares some more logs. Called every second. Logs with announcements since the last call come first: a lost announcement shows by the next one, and the
+   * last one of a burst by this. True where a round through all logs begins.
    */
   tick(connections: Connections): boolean
 }
@@ -69,11 +69,11 @@ export function createLooks<Subject, D extends Draft>(deps: LooksDeps<Subject, D
   type AnyLog = RedisLog<Subject, D>
   const { options, words, logs } = deps
   const { link } = options
-  /** Those that somebody waits for. */
+  /** Logs with waiting callers. */
   const needed = new Set<AnyLog>()
-  /** Those that were opened since, and nobody has looked at. */
+  /** Logs that were opened and not compared yet. */
   const fresh = new Set<AnyLog>()
-  /** Those of which something was told since they were last compared. */
+  /** Logs with announcements since they were last compared. */
   const told = new Set<AnyLog>()
   /** How many logs there are for each news channel. */
   const channels = new Map<string, number>()
@@ -83,7 +83,7 @@ export function createLooks<Subject, D extends Draft>(deps: LooksDeps<Subject, D
   const unseen = createRound(logs, { isDue: (log) => !log.isCurrent, isFirst: deps.isInUse })
   const again = createRound(logs, { isDue: (log) => log.isCurrent })
   let againAt = 0
-  /** Calls under way: one for logs that are needed, and one for the rest, which nobody waits for. */
+  /** Calls under way: one for logs with waiting callers, and one for the rest. */
   let isLooking = { needed: false, rest: false }
 
   const look = async (connections: Connections, asked: readonly AnyLog[], how: 'all' | 'changed'): Promise<void> => {
@@ -117,7 +117,7 @@ export function createLooks<Subject, D extends Draft>(deps: LooksDeps<Subject, D
     else log.seen(found)
   }
 
-  /** The next logs that somebody waits for. One of whose name an earlier log is yet to be deleted waits for that: it would take the old one for its own. */
+  /** The next logs with waiting callers, without those whose predecessor of the same name is still to be deleted: they would take its messages for theirs. */
   const takeNeeded = (): AnyLog[] => {
     const next: AnyLog[] = []
     for (const log of needed) {

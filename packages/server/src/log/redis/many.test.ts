@@ -1,4 +1,4 @@
-/** With many logs: an outage, and a start, hold up nobody who uses one of them, and no turn of the event loop. */
+/** With many logs, an outage or a start delays neither the logs in use nor the event loop. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test'
 import type { Draft } from '@arqonbus/server'
 import {
@@ -31,7 +31,14 @@ withProgram('redis-server', 'a Redis with many logs', () => {
 
   type AnyLog = RedisLog<string, Draft>
   const stage = async () => {
-    const settings = { clock: testClock(), maxBytes: 1 << 20, dedupWindowMs: 120_000, dedupBytes: 0, expired: () => {} }
+    const settings = {
+      clock: testClock(),
+      maxBytes: 1 << 20,
+      dedupWindowMs: 120_000,
+      dedupBytes: 0,
+      maxClosed: 0,
+      expired: () => {},
+    }
     const log = await openRedisLog(redis, settings)
     ends.push(log.end)
     const watched = watchLog(log)
@@ -82,7 +89,7 @@ withProgram('redis-server', 'a Redis with many logs', () => {
     await made.append(active)
     await cut(made)
     await isBack(made)
-    // Somebody publishes to one that was not in use, and one was used just before the outage.
+    // One log gets its first message after the outage; another was in use before it.
     const draft = draftOf({ ack: true })
     used.append(draft)
     let currentWhenTold = MANY

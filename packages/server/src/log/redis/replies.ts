@@ -126,7 +126,7 @@ export type Seen = {
   readonly former: Position | undefined
 }
 
-/** What it says of one log: undefined where there is none. */
+/** What it says of one log: undefined where the log does not exist. */
 export type Look = Seen | 'unchanged' | { readonly damage: Damage } | undefined
 
 /** The fields that `look.lua` gives for each log. */
@@ -241,7 +241,7 @@ export function originIn(message: Buffer): Origin {
 const HEAD = '{"version":"'
 const BODY = '","payload":'
 
-/** Reads its messages; undefined where somebody else has announced something. */
+/** Reads its messages; undefined where another program has published it. */
 export function newsIn(message: Buffer): readonly NewsItem[] | undefined {
   const items: NewsItem[] = []
   for (const record of message.toString().split('\x1e').slice(1)) {

@@ -9,8 +9,8 @@ type AnyLog = RedisLog<unknown, Draft>
 type Word = string | number
 
 /**
- * Keys outlive what they hold by 30 days while somebody uses them: Redis's clock removes them, and a step of it takes nothing with it. Those of a log that
- * was closed stay for a day.
+ * Keys of open logs outlive their messages by 30 days, because Redis expires them by its own clock, which may be set ahead. Keys of closed logs outlive them
+ * by a day.
  */
 export const SLACK_MS = 30 * 86_400_000
 const SLACK_OF_CLOSED_MS = 86_400_000

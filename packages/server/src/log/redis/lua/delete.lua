@@ -1,6 +1,6 @@
 -- Deletes what a log holds. Its head stays for a while and begins anew, later than the old one ended: no position of the old one fits the next of its name.
 -- A log in which nothing ever was stays as it is: there is nothing that could be taken for its own.
--- Whatever stands under its keys goes, also where that is no log.
+-- Its keys are removed whatever type of value they hold.
 --
 -- KEYS: the fence; stream, head, dedup 0, dedup 1.
 -- ARGV: generation, the number of the call, the time or '', keep in ms, known b, m, n.

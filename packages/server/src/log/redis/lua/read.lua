@@ -7,7 +7,7 @@
 --         then for each message: position, head, body. One message at least, however long it is. Where the log is damaged: the caller's word, '?', the key,
 --         the error.
 --
--- An entry that is no message, because somebody else has put it there, is passed over. Where it has a number of the log, that number is then missing.
+-- An entry that is not a message, because another program has added it, is skipped. Where it has a number of the log, that number is then missing.
 
 local stream, head = KEYS[1], KEYS[2]
 local careful = math.min(clock(ARGV[3]), tonumber(ARGV[2]))
