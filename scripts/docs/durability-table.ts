@@ -366,7 +366,9 @@ export const failures: readonly Failure[] = [
         text: 'There is one clock alone: set ahead by more than the retention, it lets everything expire. Positions never fall.',
         proofs: [
           bySuite('keeping')('a message goes when its time is over, read or swept'),
-          bySuite('recovering')('what is gone is told with where the log begins'),
+          bySuite('recovering')(
+            'a position whose messages are gone gives where the log begins, and the base that everything left follows',
+          ),
           bySuite('order')('the time in positions never falls, wherever the clock is set'),
         ],
       },
