@@ -62,6 +62,7 @@ export const series: Series = {
   ) as unknown as Series['lines'],
 }
 
+/** `at` is in seconds. */
 type Moment = { readonly at: number; readonly reading: Reading; readonly histograms: Readonly<Record<string, Buckets>> }
 let moments: Moment[] = []
 
@@ -82,7 +83,9 @@ async function read(): Promise<void> {
     if (!metrics.ok) throw new Error(`HTTP ${metrics.status}`)
     const text = await metrics.text()
     health.value = await said.json()
-    take({ at: performance.now(), reading: readMetrics(text) })
+    const reading = readMetrics(text)
+    // By the time of the server: who asks too soon gets the reading from before.
+    take({ at: reading.sum('arqonbus_uptime_seconds') ?? performance.now() / 1000, reading })
     isAnswering.value = true
   } catch {
     isAnswering.value = false
@@ -95,12 +98,14 @@ function take({ at, reading }: Pick<Moment, 'at' | 'reading'>): void {
   const buckets = Object.fromEntries(Object.entries(histograms).map(([of, name]) => [of, reading.histogram(name)]))
   const moment = { at, reading, histograms: buckets }
   const last = moments.at(-1)
+  if (last?.at === at) return push(latest)
   const first = moments[0]
   moments = [...moments.slice(-WINDOW), moment]
-  const seconds = last === undefined ? 0 : (at - last.at) / 1000
+  const seconds = last === undefined ? 0 : at - last.at
   const rate = (name: string): number | null => {
     const [before, after] = [last?.reading.sum(name), reading.sum(name)]
-    return before === undefined || after === undefined || after < before ? null : (after - before) / seconds
+    const isKnown = before !== undefined && after !== undefined && after >= before && seconds > 0
+    return isKnown ? (after - before) / seconds : null
   }
   const byType = reading.by('arqonbus_clients', 'client_type')
   push((line) => {

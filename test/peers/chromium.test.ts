@@ -1,0 +1,147 @@
+/** Pages in a real browser: what a stranger's page can do to a bus on this machine, and what a page of this machine can. */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { consoleFiles } from '@arqonbus/console'
+import { chromiumFlags, eventually, startBus, withProgram } from '@arqonbus/testing'
+import { type Browser, chromium, type Page } from 'playwright-core'
+
+const bus = await startBus({}, { consoleFiles })
+const { port: httpPort } = new URL(bus.httpUrl)
+const api = `http://127.0.0.1:${httpPort}/api/v1`
+
+/** A web server of somebody: pages without content, for any name. */
+const web = Bun.serve({
+  hostname: '127.0.0.1',
+  port: 0,
+  fetch: () => new Response('<!doctype html><title>a page</title>', { headers: { 'content-type': 'text/html' } }),
+})
+afterAll(() => web.stop(true))
+
+/** What a script in a page got from each try: `opened`, `refused`, or the status of an answer that it could read. */
+type Outcomes = Record<string, string | number>
+
+/** Everything that a page can try without asking its user. */
+const tryAll = (page: Page): Promise<Outcomes> =>
+  page.evaluate(
+    async ([busUrl, telemetryUrl, base]) => {
+      const socket = (url: string) =>
+        new Promise<string>((resolve) => {
+          const one = new WebSocket(url)
+          one.onopen = () => resolve('opened')
+          one.onerror = () => resolve('refused')
+        })
+      const events = (url: string) =>
+        new Promise<string>((resolve) => {
+          const one = new EventSource(url)
+          one.onopen = () => resolve('opened')
+          one.onerror = () => resolve('refused')
+        })
+      const read = (url: string, init?: RequestInit) =>
+        fetch(url, init).then(
+          ({ status, type }) => (type === 'opaque' ? 'sent' : status),
+          () => 'refused',
+        )
+      const image = (url: string) =>
+        new Promise<string>((resolve) => {
+          const one = new Image()
+          one.onload = () => resolve('loaded')
+          one.onerror = () => resolve('sent')
+          one.src = url
+        })
+      const form = (url: string) =>
+        new Promise<string>((resolve) => {
+          const frame = document.createElement('iframe')
+          frame.name = 'target'
+          document.body.append(frame)
+          const one = document.createElement('form')
+          Object.assign(one, { method: 'post', action: url, target: 'target', enctype: 'text/plain' })
+          const input = document.createElement('input')
+          Object.assign(input, { name: '{"payload":{"by":"form"},"x":"', value: '"}' })
+          one.append(input)
+          document.body.append(one)
+          frame.onload = () => resolve('sent')
+          one.submit()
+        })
+      const place = `${base}/rooms/tried`
+      const post = { method: 'POST', body: '{"payload":{}}' }
+      const json = { 'content-type': 'application/json' }
+      return {
+        bus: await socket(`${busUrl}?client_id=tried`),
+        telemetry: await socket(telemetryUrl),
+        events: await events(`${place}/channels/events/stream`),
+        read: await read(`${base}/status`),
+        publish: await read(`${place}/channels/publish/messages`, { ...post, headers: json }),
+        blind: await read(`${place}/channels/blind/messages`, { ...post, mode: 'no-cors' }),
+        image: await image(`${place}/channels/image/stream?client_id=tried`),
+        form: await form(`${place}/channels/form/messages`),
+      }
+    },
+    [bus.busUrl, bus.telemetryUrl!, api] as const,
+  )
+
+withProgram('chromium', 'in a real browser', (executablePath) => {
+  let browser: Browser
+  beforeAll(async () => {
+    const rules = 'MAP evil.example 127.0.0.1'
+    browser = await chromium.launch({ executablePath, args: [...chromiumFlags, `--host-resolver-rules=${rules}`] })
+  }, 120_000)
+  afterAll(() => browser?.close())
+  const open = async (url: string) => {
+    const page = await (await browser.newContext()).newPage()
+    const response = await page.goto(url)
+    return { page, response }
+  }
+
+  test('a stranger’s page reads nothing, changes nothing, and opens no connection', async () => {
+    const { page } = await open(`http://evil.example:${web.port}/`)
+    expect(await tryAll(page)).toEqual({
+      bus: 'refused',
+      telemetry: 'refused',
+      events: 'refused',
+      read: 'refused',
+      publish: 'refused',
+      blind: 'sent',
+      image: 'sent',
+      form: 'sent',
+    })
+    const rooms = (await (await fetch(`${api}/status`)).json()) as { rooms: { name: string }[] }
+    expect(rooms.rooms.map(({ name }) => name)).not.toContain('tried')
+    expect(await bus.metric('arqonbus_connections_total')).toBe(0)
+    expect(await bus.metric('arqonbus_sessions_kept')).toBe(0)
+  }, 60_000)
+
+  test('a name that a stranger lets point to this machine is not the bus’s', async () => {
+    const { page, response } = await open(`http://evil.example:${httpPort}/`)
+    expect(response?.status()).toBe(421)
+    expect(await page.evaluate(async () => (await fetch('/api/v1/status')).status)).toBe(421)
+    const { port } = new URL(bus.busUrl)
+    expect(
+      await page.evaluate(
+        (url) =>
+          new Promise((resolve) => {
+            const one = new WebSocket(url)
+            one.onopen = () => resolve('opened')
+            one.onerror = () => resolve('refused')
+          }),
+        `ws://evil.example:${port}/`,
+      ),
+    ).toBe('refused')
+  }, 60_000)
+
+  test('a page that localhost served may do what its user may, and the console works by that name', async () => {
+    const maker = await bus.as('maker', 'tried:events')
+    const { page } = await open(`http://localhost:${web.port}/`)
+    expect(await tryAll(page)).toMatchObject({
+      bus: 'opened',
+      telemetry: 'opened',
+      events: 'opened',
+      read: 200,
+      publish: 201,
+    })
+    const console = await open(`http://localhost:${httpPort}/`)
+    await console.page.getByText('connected', { exact: true }).waitFor()
+    await maker.close()
+    await page.close()
+    await console.page.close()
+    await eventually(async () => expect(await bus.metric('arqonbus_connections')).toBe(0))
+  }, 60_000)
+})
