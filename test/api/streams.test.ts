@@ -110,6 +110,7 @@ describe('a stream', () => {
   })
 
   test('brings broadcasts of the room, without an id to go on from', async () => {
+    await say('wide:a', 'before')
     const stream = await open('wide:a')
     await stream.nextOf('joined')
     await call(messagesOf('wide', '*'), { body: '{"payload":{"text":"to all"}}' })
@@ -118,6 +119,7 @@ describe('a stream', () => {
   })
 
   test('is a participant and a client while it is open, and nothing afterwards', async () => {
+    await say('counted:a', 'before')
     const stream = await open('counted:a', as('streamer'))
     await stream.nextOf('joined')
     expect((await call('/rooms/counted/channels/a')).body.channel.participants).toEqual(['streamer'])

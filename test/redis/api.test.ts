@@ -51,4 +51,23 @@ withProgram('redis-server', 'calls by HTTP, with Redis', () => {
     const stream = await call('/rooms/science/channels/a/stream?since=1-1')
     expect([stream.status, stream.body.error.code]).toEqual([503, 'storage_unavailable'])
   })
+
+  test('a stream that waits for its channel gets everything of one that another server creates', async () => {
+    const redis = await start()
+    // What is done now and then is done all the time.
+    const often = (_: number, task: () => void) => {
+      const timer = setInterval(task, 20)
+      return () => clearInterval(timer)
+    }
+    const [here, there] = await Promise.all([
+      startBus({ redisUrl: redis.url }, { every: often }),
+      startBus({ redisUrl: redis.url }),
+    ])
+    const stream = await openStream(here.httpUrl, 'science:a')
+    expect(JSON.parse((await stream.nextOf('joined')).data).waiting).toBe(true)
+    for (const n of [1, 2]) await caller(there.httpUrl)(path, { body: body(n) })
+    const events = [await stream.nextOf('message'), await stream.nextOf('message')]
+    expect(events.map(({ data }) => numberIn(data))).toEqual([1, 2])
+    stream.close()
+  })
 })

@@ -1,6 +1,6 @@
 /** What the bus says of itself: who it is, what it takes, and how it is. */
 import { type CommandResult, CURRENT_VERSION } from '@arqonbus/protocol'
-import type { Greeting } from './bus/clients/admit.ts'
+import type { Greeting } from './bus/clients/enter.ts'
 import type { BusLog } from './bus/publish/draft.ts'
 import { type Config, longestFrame } from './config/index.ts'
 import { type Clock, isoTime } from './kit/clock.ts'

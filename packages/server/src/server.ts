@@ -29,6 +29,7 @@ import { createCommands } from './commands/index.ts'
 import { type Config, tracesUrl } from './config/index.ts'
 import { registerGauges } from './gauges.ts'
 import type { ConsoleFile } from './http/console.ts'
+import { createAwaited } from './http/streams/awaited.ts'
 import { createStreamTopics } from './http/streams/topics.ts'
 import { openHttp } from './http.ts'
 import { boundedLogger } from './kit/bounded-logger.ts'
@@ -87,6 +88,9 @@ const CATCH_UP_EVERY_MS = 50
 
 /** Why something is lost when the process ends. */
 const STORAGE_AWAY = 'the storage is away'
+
+/** A channel that another server creates is found so much later by a stream that waits for it, at most. */
+const STREAMS_LOOK_MS = 5000
 
 /** Listeners of the telemetry server hear the end of everybody else, and then have so long to leave. */
 const LISTENERS_LEAVE_MS = 500
@@ -187,15 +191,20 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       reports.joined(client, room, channel)
     },
     left(client, room, channel) {
-      if (!client.isClosing) sessions.left(client.id, channel?.address ?? `${room.name}:*`)
+      if (!client.isClosing && client.kind === 'connection') sessions.left(client.id, channel?.address ?? `${room.name}:*`)
       keeper?.subscribed(client)
       reports.left(client, room, channel)
     },
   })
   const gaps = createGapNotices(frames, delivery, metrics, catchUp.broke)
   const endings = createEndNotices(frames, delivery)
-  const created = (channel: Channel) => {
+  const awaited = createAwaited()
+  const listenToNew = (channel: Channel) => {
     membership.channelCreated(channel)
+    awaited.created(channel)
+  }
+  const created = (channel: Channel) => {
+    listenToNew(channel)
     reports.created(channel)
     logger.info({
       event: 'channel_created',
@@ -223,7 +232,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       sessions,
       clients,
       hasInbox: (session) => inboxes.get(session) !== undefined,
-      putBack: createPutBack({ rooms, membership, endings, created: membership.channelCreated }),
+      putBack: createPutBack({ rooms, membership, endings, created: listenToNew }),
     })
 
   // From the clients to the log.
@@ -251,7 +260,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     trace: tracing?.publish,
     openInbox,
     ownInbox,
-    isKnown: (id) => clients.get(id) !== undefined || sessions.get(id) !== undefined,
+    isKnown: (id) => sessions.get(id) !== undefined,
     isUnsureOfSessions: () => keeper?.isUnsureOfSessions() === true,
     routed: reports.routed,
   })
@@ -398,6 +407,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       turns,
       peers,
       topics,
+      awaited,
+      places,
+      keeper,
       roleOf,
       versions: [...versions.keys()],
       health: () => ({
@@ -440,6 +452,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     every(reporting.idleEveryMs, reporting.lookForIdle),
     // Read with every tick, the clock can tell a process that was frozen from one that nobody asked for the time.
     every(CLOCK_TICK_MS, clock.monotonic),
+    every(STREAMS_LOOK_MS, http.streams.look),
     watchLoopLag(every, metrics.loopLag),
   ]
 

@@ -1,6 +1,7 @@
 /** Joins what telemetry is made of: what the parts of the bus report, who hears it, and the server that they listen at (protocol §8). */
 import { CodedError } from '@arqonbus/protocol'
-import { type Greeting, Refused } from './bus/clients/admit.ts'
+import { Refused } from './bus/clients/admit.ts'
+import type { Greeting } from './bus/clients/enter.ts'
 import type { Frames } from './bus/deliver/frames.ts'
 import { createToListeners, type ToListeners } from './bus/deliver/to-listeners.ts'
 import type { Telemetry } from './bus/publish/telemetry.ts'
@@ -136,7 +137,7 @@ export function createTelemetryServer(deps: TelemetryServerDeps): TelemetryServe
           listeners,
           toListeners,
           receive,
-          isTaken: (id) => clients.get(id) !== undefined,
+          isTaken: (id) => clients.get(id)?.kind === 'connection',
           authenticate: (token) => authenticate(token, isAdminKey),
         })
       } catch (problem) {

@@ -16,9 +16,14 @@ export type Profile = {
   personality?: string
 }
 
-/** A client that is connected: one connection has one client, and a client id one connection. */
+/** A client that is connected: one connection or stream has one client, and a client id one of them. */
 export type Client = {
   readonly id: string
+  /**
+   * `connection`: a WebSocket, with a session that is kept after it. By HTTP: `call`, one request, in no list; and `stream`, which only reads: it has no session of
+   * its own and creates nothing.
+   */
+  readonly kind: 'connection' | 'call' | 'stream'
   /** Counts up with each connection: lists go by it. */
   readonly seq: number
   profile: Profile

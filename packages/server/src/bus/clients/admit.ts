@@ -4,20 +4,21 @@ import type { Clock } from '../../kit/clock.ts'
 import type { Logger } from '../../kit/logger.ts'
 import { all, type Maybe, then } from '../../kit/maybe.ts'
 import type { Metrics } from '../../kit/metrics.ts'
-import { fitting } from '../../kit/text.ts'
 import type { Pieces, Turns } from '../../kit/turns.ts'
 import type { Clients } from '../../state/clients.ts'
 import type { Inboxes } from '../../state/inboxes.ts'
 import type { Client, Profile, Role } from '../../state/model.ts'
 import { allSubscribed, type Session, type Sessions } from '../../state/sessions.ts'
 import type { Transport } from '../../state/transport.ts'
-import { clientView, subscribedBy, subscriptionsOf } from '../../state/views.ts'
+import { subscribedBy } from '../../state/views.ts'
 import type { Delivery } from '../deliver/deliver.ts'
 import type { Frames } from '../deliver/frames.ts'
 import type { Keeper } from '../keep/keeper.ts'
 import type { Join } from '../places/join.ts'
 import type { Membership } from '../places/membership.ts'
 import { askerOf } from '../places/places.ts'
+import { type AdmitStream, createAdmitStream } from './admit-stream.ts'
+import { createEntering, type Greeting, type Watcher } from './enter.ts'
 import type { RoleOf } from './role.ts'
 
 /** What a connection says in its upgrade request, checked. */
@@ -46,13 +47,6 @@ export class Refused extends Error {
   }
 }
 
-/** What `welcome` says of the bus, the same for everybody. */
-export type Greeting = Pick<Welcome, 'node' | 'versions' | 'limits' | 'heartbeat_ms'> & {
-  /** Known when the log has been reached. */
-  bus: () => Welcome['bus']
-  durability: () => Welcome['durability']
-}
-
 /** What admission needs. */
 export type AdmitDeps = {
   readonly clock: Clock
@@ -74,8 +68,7 @@ export type AdmitDeps = {
   readonly keeper: Pick<Keeper, 'recall'> | undefined
   /** Makes an id for a client that brings none. */
   readonly newClientId: () => string
-  /** Hears of each client that is let in, before it joins anything, and of each that has gone, after it has left everything. */
-  readonly watcher: { connected(client: Client, isResumed: boolean): void; disconnected(client: Client): void }
+  readonly watcher: Watcher
 }
 
 /** Admission, and its reverse. */
@@ -87,7 +80,8 @@ export type Admission = {
   recall(arrival: Pick<Arrival, 'clientId' | 'session'>): Promise<void> | undefined
   /** Lets a connection in and welcomes it, or throws `Refused`. The promise ends when it is welcomed. */
   admit(arrival: Arrival, transport: Transport): { client: Client; welcomed: Maybe<void> }
-  /** A connection has ended: its client leaves everything as soon as the loop has time, its session is kept. */
+  readonly admitStream: AdmitStream
+  /** A connection or a stream has ended: its client leaves everything as soon as the loop has time, its session is kept. */
   depart(client: Client): void
   /** Those who wait to leave do so now. */
   departAll(): void
@@ -95,15 +89,11 @@ export type Admission = {
   disconnect(client: Client, reason: string | undefined): void
 }
 
-/** What a welcome takes beside its lists, at most: most of it is a profile of characters that JSON escapes. */
-const WELCOME_BYTES = 32 * 1024
-
 /** Makes it. */
 export function createAdmission(deps: AdmitDeps): Admission {
   const { clock, clients, sessions, membership, delivery, frames, logger } = deps
   const { max_subscriptions: maxSubscriptions } = deps.greeting.limits
-  /** Of the four lists in a welcome each has its share of a frame. */
-  const listBytes = (deps.greeting.limits.max_frame_bytes - WELCOME_BYTES) / 4
+  const entering = createEntering(deps)
   /** Of the clients that are connected. */
   const sessionOf = new Map<Client, Session>()
   /** Those whose connections have ended, and who wait for the loop to have time. A crowd that goes at once would hold it up. */
@@ -123,27 +113,31 @@ export function createAdmission(deps: AdmitDeps): Admission {
     const resumed =
       arrival.session === undefined || arrival.clientId === undefined ? undefined : sessions.find(id, arrival.session)
     const ghost = remaining(id)
+    // A stream has no claim to its id: any page can open one.
+    if (ghost?.kind === 'stream') takeOver(ghost)
     if (resumed !== undefined) {
-      if (ghost !== undefined) takeOver(ghost)
+      if (ghost?.kind === 'connection') takeOver(ghost)
       sessions.resume(resumed)
       return { id, session: resumed, secret: arrival.session!, isResumed: true }
     }
-    if (ghost !== undefined)
+    if (ghost?.kind === 'connection')
       throw new Refused(new CodedError('client_id_in_use', { client_id: id }), 'client_id_in_use')
     const begun = sessions.begin(id, { clientType: 'human', ...arrival.profile }, arrival.session)
     return { id, ...begun, isResumed: false }
   }
 
   const depart = (client: Client): void => {
+    if (clients.get(client.id) !== client) return
     const session = sessionOf.get(client)
-    if (session === undefined) return
-    sessionOf.delete(client)
-    session.profile = client.profile
-    sessions.keep(
-      session,
-      allSubscribed(subscribedBy(client), session, maxSubscriptions),
-      clock.monotonic() + deps.sessionTtlMs,
-    )
+    if (session !== undefined) {
+      sessionOf.delete(client)
+      session.profile = client.profile
+      sessions.keep(
+        session,
+        allSubscribed(subscribedBy(client), session, maxSubscriptions),
+        clock.monotonic() + deps.sessionTtlMs,
+      )
+    }
     client.isClosing = true
     clients.remove(client)
     membership.leaveAll(client)
@@ -157,7 +151,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
     return clients.get(id)
   }
   const departNow = (client: Client): void => {
-    if (!departing.delete(client) || !sessionOf.has(client)) return
+    if (!departing.delete(client) || clients.get(client.id) !== client) return
     depart(client)
     logger.info({ event: 'client_disconnected', client_id: client.id })
   }
@@ -205,6 +199,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
   }
 
   return {
+    admitStream: createAdmitStream({ ...deps, entering, clientOf: remaining, takeOver }),
     recall: ({ clientId, session }) =>
       deps.keeper?.recall(clientId, session)?.then((putBack) => {
         if (putBack === undefined) return
@@ -216,27 +211,16 @@ export function createAdmission(deps: AdmitDeps): Admission {
     admit(arrival, transport) {
       const role = roleOf(arrival.token)
       const { id, session, secret, isResumed } = takeIdentity(arrival)
-      const now = clock.monotonic()
-      const client: Client = {
+      const client = entering.enter({
         id,
-        seq: clients.nextSeq(),
+        kind: 'connection',
         profile: { ...session.profile, ...arrival.profile },
         role,
         echo: arrival.echo,
-        connectedAt: clock.now(),
-        since: now,
-        lastActivity: now,
-        lastHeard: now,
-        frames: 0,
+        isResumed,
+        address: arrival.address,
         transport,
-        channels: new Set(),
-        rooms: new Set(),
-        listening: new Map(),
-        lastChannel: undefined,
-        caller: undefined,
-        isClosing: false,
-      }
-      clients.add(client)
+      })
       sessionOf.set(client, session)
       const inbox = deps.inboxes.get(session)
       if (inbox !== undefined) delivery.listen(client, inbox.outlet)
@@ -245,42 +229,16 @@ export function createAdmission(deps: AdmitDeps): Admission {
         ...arrival.joins,
         ...(arrival.isResumingLive ? kept.map(([address]) => parseAddress(address)!) : []),
       ]
-      deps.metrics.connected++
-      logger.info({
-        event: 'client_connected',
-        client_id: id,
-        client_type: client.profile.clientType,
-        resumed: isResumed,
-        address: arrival.address,
-      })
-      deps.watcher.connected(client, isResumed)
       const welcomed = then(joinOrDepart(client, wanted), (failed) => {
-        const subscriptions = subscriptionsOf(client, askerOf(client))
-        const joined = new Set(subscriptions)
-        const welcome: Welcome = {
-          event: 'welcome',
-          client: { ...clientView(client, askerOf(client), clock), subscriptions: fitting(subscriptions, listBytes) },
-          session: secret,
-          node: deps.greeting.node,
-          bus: deps.greeting.bus(),
-          versions: deps.greeting.versions,
-          limits: deps.greeting.limits,
-          heartbeat_ms: deps.greeting.heartbeat_ms,
-          durability: deps.greeting.durability(),
-          resumed: isResumed,
-          subscriptions: fitting(subscriptions, listBytes),
-          kept_subscriptions: fitting(
-            kept.map(([address]) => address).filter((address) => !joined.has(address)),
-            listBytes,
-          ),
-          failed_joins: fitting(failed, listBytes),
-        }
+        const addresses = kept.map(([address]) => address)
+        const { event, client: view, ...rest } = entering.welcome(client, { isResumed, kept: addresses, failed })
+        const welcome: Welcome = { event, client: view, session: secret, ...rest }
         delivery.toClient(client, frames.notice(welcome))
       })
       return { client, welcomed }
     },
     depart(client) {
-      if (!sessionOf.has(client)) return
+      if (clients.get(client.id) !== client) return
       client.isClosing = true
       departing.add(client)
       void deps.turns.take(() => departNow(client))

@@ -52,6 +52,7 @@ export function createGuests({ clock, clients, sessions, roleOf, newGuestId }: G
     const now = clock.monotonic()
     return {
       id: clientId ?? newGuestId(),
+      kind: 'call',
       seq: 0,
       profile: { clientType: 'service' },
       role,

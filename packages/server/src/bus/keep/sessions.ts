@@ -78,7 +78,8 @@ export function createSessionKeeper(deps: KeepSessionsDeps, { isWhole, hasInbox 
 
   const recordOf = (session: Session): SessionRecord => {
     const { clientId, secretHash } = session
-    const client = clients.get(clientId)
+    const known = clients.get(clientId)
+    const client = known?.kind === 'connection' ? known : undefined
     const record = { clientId, secretHash: secretHash.toString('base64url'), until: untilOf(session) }
     if (!isWhole) return { ...record, profile: { clientType: 'human' }, subscriptions: [] }
     return {
@@ -155,7 +156,7 @@ export function createSessionKeeper(deps: KeepSessionsDeps, { isWhole, hasInbox 
       behind.changed(clientId)
     },
     subscribed(client) {
-      if (client.isClosing) return
+      if (client.isClosing || client.kind !== 'connection') return
       if (isWhole) behind.changed(client.id)
     },
     recall(clientId, secret) {

@@ -8,7 +8,7 @@ import type { Rooms } from '../../state/rooms.ts'
 export type Creation = { readonly autoCreate: boolean; readonly create: 'user' | 'admin' }
 
 /** Who asks: a client, perhaps raised to admin for one command. */
-export type Asker = Pick<Client, 'id'> & { readonly isAdmin: boolean }
+export type Asker = Pick<Client, 'id' | 'kind'> & { readonly isAdmin: boolean }
 
 /** Finds places. */
 export type Places = {
@@ -18,6 +18,8 @@ export type Places = {
   channel(room: string, channel: string, asker: Asker): Channel
   /** The same for a join or a publish: what is not there is made, where that is allowed and `check` does not throw. */
   openChannel(room: string, channel: string, asker: Asker, check?: CheckPlace): Channel
+  /** True for a channel that is not there and that a connection would create by joining it. */
+  isCreatable(room: string, channel: string, asker: Asker): boolean
   /** The room for a room-wide join or a broadcast, made likewise. */
   openRoom(room: string, asker: Asker, check?: CheckPlace): Room
   /** The refusal of what is not here: `storage_unavailable` where it may be in a store that cannot be asked now. */
@@ -28,7 +30,11 @@ export type Places = {
 export type CheckPlace = (room: Room | undefined) => void
 
 /** As whom a client asks. */
-export const askerOf = (client: Client, isAdmin = client.role === 'admin'): Asker => ({ id: client.id, isAdmin })
+export const askerOf = (client: Client, isAdmin = client.role === 'admin'): Asker => ({
+  id: client.id,
+  kind: client.kind,
+  isAdmin,
+})
 
 /** What finding places needs. */
 export type PlacesDeps = {
@@ -47,7 +53,8 @@ const RETRY_AFTER_MS = 1000
 export function createPlaces({ rooms, creation, created, isUnsure }: PlacesDeps): Places {
   const notFound: Places['notFound'] = (code, details) =>
     isUnsure() ? new CodedError('storage_unavailable', details, RETRY_AFTER_MS) : new CodedError(code, details)
-  const mayCreate = (asker: Asker) => creation.autoCreate && (creation.create === 'user' || asker.isAdmin)
+  const isAllowed = ({ isAdmin }: Asker) => creation.autoCreate && (creation.create === 'user' || isAdmin)
+  const mayCreate = (asker: Asker) => asker.kind !== 'stream' && isAllowed(asker)
   const enter = (channel: Channel, asker: Asker): Channel => {
     if (!mayEnter(channel, asker)) throw new CodedError('forbidden', { channel: channel.address })
     return channel
@@ -78,6 +85,10 @@ export function createPlaces({ rooms, creation, created, isUnsure }: PlacesDeps)
       if (found !== undefined) return enter(found, asker)
       if (name === PM_CHANNEL) throw new CodedError('system_channel', { channel: `${roomName}:${name}` })
       throw notFound('channel_not_found', { channel: `${roomName}:${name}` })
+    },
+    isCreatable(roomName, name, asker) {
+      if (roomName === BUS || name === PM_CHANNEL || !isAllowed(asker)) return false
+      return rooms.get(roomName)?.type !== 'system' && rooms.channel(roomName, name) === undefined
     },
     openChannel(roomName, name, asker, check) {
       const found = rooms.channel(roomName, name)

@@ -20,7 +20,7 @@ import { countListeners, type DraftOf, malformed, type PrivatePart } from './dra
 export type PrivateDeps = {
   readonly openInbox: OpenInbox
   readonly ownInbox: OwnInbox
-  /** True for a client that is connected, or whose session is kept. */
+  /** True for a client that has a session, connected or kept. */
   readonly isKnown: (clientId: string) => boolean
   /** True where the session of a client that is not known may be in a store that cannot be asked now. */
   readonly isUnsureOfSessions: () => boolean

@@ -140,6 +140,7 @@ export function createCalls(deps: CallsDeps): Calls {
     const sinceId = takeOne(query, 'since_id')
     refuseLeftovers(query)
     if (deps.isDraining()) throw new CodedError('shutting_down')
+    refuseBorrowedId(credentials, exchange.request.headers)
     const { headers, signal } = exchange.request
     // A browser that comes back asks for the same address, with what it got last in the header.
     const last = headers.get('last-event-id') || undefined
@@ -174,6 +175,12 @@ const STREAM_HEADERS = {
   'x-content-type-options': 'nosniff',
   // Proxies that gather what they pass on would hold events back.
   'x-accel-buffering': 'no',
+}
+
+/** Any page can make a browser ask for an address, and no page of another site can set a header of ours. */
+function refuseBorrowedId({ clientId, session }: Credentials, headers: Headers): void {
+  if (clientId === undefined || session !== undefined || headers.has('arqonbus-client-id')) return
+  throw wrong('query/client_id', 'to be absent: a stream takes its client id from the header Arqonbus-Client-Id')
 }
 
 /** A typo would otherwise be a default. */

@@ -106,7 +106,8 @@ const stream: Endpoint = {
   summary: 'Streams the messages of a channel as server-sent events, as they are delivered.',
   notes: [
     'The `id` of an event is the position of its message, and its `data` the envelope. A browser sends the last one back as `Last-Event-ID` when it reconnects, and gets what it missed, then what comes.',
-    'A stream is a connection like any other: it is a participant of the channel, is listed among the clients, and an admin can end it.',
+    'While it is open a stream is a participant of the channel and listed among the clients, and an admin can end it.',
+    'A stream creates nothing and has no session: where the channel is not there, `joined` says `waiting`, and the stream goes on when somebody creates the channel.',
   ],
   errors: [
     'system_channel',
@@ -114,8 +115,6 @@ const stream: Endpoint = {
     'channel_not_found',
     'channel_full',
     'room_full',
-    'too_many_rooms',
-    'too_many_channels',
     'storage_unavailable',
   ],
 }

@@ -1,20 +1,32 @@
 /**
  * Streams: the messages of one channel as server-sent events.
  *
- * A stream is a client like any other: it is admitted, joins with the position that it brings, and catches up as a connection does. What differs is that it
- * only listens.
+ * A stream is a client that only reads: it is admitted, joins with the position that it brings, and catches up as a connection does. It changes nothing: where its
+ * channel is not there, it waits until somebody else creates it.
  */
-import { type CodedError, type CommandResult, commands } from '@arqonbus/protocol'
-import { type Admission, Refused } from '../../bus/clients/admit.ts'
+import {
+  type CloseName,
+  CodedError,
+  type CommandResult,
+  closeCodes,
+  commands,
+  compile,
+  parseAddress,
+  positionText,
+} from '@arqonbus/protocol'
+import type { Admission } from '../../bus/clients/admit.ts'
 import type { Credentials } from '../../bus/clients/guests.ts'
 import type { Frames } from '../../bus/deliver/frames.ts'
+import type { Keeper } from '../../bus/keep/keeper.ts'
+import { askerOf, type Places } from '../../bus/places/places.ts'
 import { createIntake, type Receive } from '../../bus/receive/receive.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { Maybe } from '../../kit/maybe.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import { createAddressCount } from '../../limits/per-address.ts'
-import type { Client } from '../../state/model.ts'
+import type { Channel, Client } from '../../state/model.ts'
 import { commandFrame } from '../api/frames.ts'
+import type { Awaited } from './awaited.ts'
 import { event } from './event.ts'
 import type { StreamTopics } from './topics.ts'
 import { StreamTransport } from './transport.ts'
@@ -27,6 +39,10 @@ export type StreamsDeps = {
   readonly admission: Admission
   readonly receive: Receive
   readonly topics: StreamTopics
+  readonly awaited: Awaited
+  readonly places: Pick<Places, 'isCreatable'>
+  /** Where channels are kept that are not here, such as those that another server has created. */
+  readonly keeper: Pick<Keeper, 'recallPlace'> | undefined
   readonly cutBytes: number
 }
 
@@ -51,6 +67,8 @@ export type Streams = {
   countOf(address: string): number
   /** Opens one; throws what an admission or a join is refused with. */
   open(request: StreamRequest): Promise<ReadableStream<Uint8Array>>
+  /** Asks the store for the channels that streams wait for. Called now and then. */
+  look(): void
   /** Ends all that have not ended, without a word. */
   close(): void
 }
@@ -62,18 +80,9 @@ const gapReasons = { trimmed: 'trimmed', reset: 'reset', diverged: 'lost', too_f
 
 /** No streams. */
 export function createStreams(deps: StreamsDeps): Streams {
-  const { admission, receive, clock } = deps
+  const { admission, receive, clock, awaited, places, keeper } = deps
   const streams = new Set<Client>()
   const byAddress = createAddressCount()
-
-  const admit = ({ credentials, address }: StreamRequest, transport: StreamTransport): Client => {
-    const arrival = { ...credentials, address, profile: { clientType: 'service' as const }, joins: [], echo: true }
-    try {
-      return admission.admit({ ...arrival, isResumingLive: false }, transport).client
-    } catch (problem) {
-      throw problem instanceof Refused ? problem.error : problem
-    }
-  }
 
   /** What a join said, and what could not be recovered. */
   const tell = (transport: StreamTransport, joined: Joined, { room, channel, since }: StreamRequest) => {
@@ -90,11 +99,14 @@ export function createStreams(deps: StreamsDeps): Streams {
     transport.send(deps.frames.envelope('system', { room, channel }, payload))
   }
 
+  const intakes = new WeakMap<Client, ReturnType<typeof createIntake>>()
+  /** What ends the wait of a stream for its channel. */
+  const waits = new WeakMap<Client, () => void>()
+
   const join = (client: Client, transport: StreamTransport, request: StreamRequest): Promise<void> =>
     new Promise((resolve, reject: (error: CodedError) => void) => {
-      const { room, channel, since, sinceId: since_id } = request
       client.caller = {
-        isProven: true,
+        isProven: client.caller?.isProven === true,
         succeed(result) {
           tell(transport, result as Joined, request)
           resolve()
@@ -102,10 +114,42 @@ export function createStreams(deps: StreamsDeps): Streams {
         acknowledge: () => {},
         refuse: reject,
       }
-      const parameters = JSON.stringify({ room, channel, since, since_id })
+      const parameters = JSON.stringify(parametersOf(request))
       receive.text(intakes.get(client)!, commandFrame(commands.join_channel.name, parameters, client.id, clock.now()))
     })
-  const intakes = new WeakMap<Client, ReturnType<typeof createIntake>>()
+
+  /** Joins the channel, or begins to wait for it. */
+  const begin = async (client: Client, transport: StreamTransport, request: StreamRequest): Promise<void> => {
+    const { room, channel } = request
+    const address = `${room}:${channel}`
+    const isMissing = () => places.isCreatable(room, channel, askerOf(client))
+    // What is wrong with the request is for the join to say.
+    if (checkJoin(parametersOf(request)) !== undefined) return join(client, transport, request)
+    if (isMissing()) await (keeper?.recallPlace(room, channel) as Maybe<void>)
+    if (!isMissing()) return join(client, transport, request)
+    transport.push(event({ type: 'joined', data: JSON.stringify({ channel: address, waiting: true }) }))
+    wait(client, transport, request)
+  }
+
+  const wait = (client: Client, transport: StreamTransport, request: StreamRequest): void => {
+    const found = (channel: Channel) => void joinNew(channel, client, transport, request)
+    waits.set(client, awaited.wait(`${request.room}:${request.channel}`, found))
+  }
+
+  /** Everything in a channel that was not there when the stream began is new to it. */
+  const joinNew = async (channel: Channel, client: Client, transport: StreamTransport, request: StreamRequest) => {
+    try {
+      await channel.log?.known()
+      const birth = channel.log === undefined || channel.log.birth.n < 0 ? undefined : positionText(channel.log.birth)
+      await join(client, transport, { ...request, since: request.since ?? birth })
+    } catch (problem) {
+      if (client.isClosing) return
+      if (problem instanceof CodedError && comesAndGoes.includes(problem.code)) return wait(client, transport, request)
+      const { code, reason } = closeCodes[closeNameOf(problem)]
+      transport.close(code, reason)
+      admission.depart(client)
+    }
+  }
 
   return {
     get size() {
@@ -126,16 +170,17 @@ export function createStreams(deps: StreamsDeps): Streams {
         gone() {
           if (client === undefined) return
           streams.delete(client)
+          waits.get(client)?.()
           uncount()
           admission.depart(client)
         },
       })
-      client = admit(request, transport)
+      client = admission.admitStream(credentials, address, transport)
       streams.add(client)
       uncount = byAddress.add(address)
       intakes.set(client, createIntake(client))
       try {
-        await join(client, transport, request)
+        await begin(client, transport, request)
       } catch (problem) {
         admission.disconnect(client, undefined)
         transport.terminate()
@@ -145,8 +190,33 @@ export function createStreams(deps: StreamsDeps): Streams {
       else signal.addEventListener('abort', () => transport.terminate(), { once: true })
       return transport.body
     },
+    look() {
+      if (keeper === undefined) return
+      for (const address of awaited.addresses()) {
+        const { room, channel } = parseAddress(address)!
+        // What is found is put back, and so created for those who wait. What cannot be asked now is asked later.
+        keeper.recallPlace(room, channel)?.catch(() => {})
+      }
+    },
     close() {
       for (const { transport } of streams) transport.terminate()
     },
   }
+}
+
+const checkJoin = compile(commands.join_channel.parameters)
+
+const parametersOf = ({ room, channel, since, sinceId }: StreamRequest) => ({
+  room,
+  channel,
+  ...(since !== undefined && { since }),
+  ...(sinceId !== undefined && { since_id: sinceId }),
+})
+
+/** Refusals of a join after which a channel may still come. */
+const comesAndGoes: readonly string[] = ['room_not_found', 'channel_not_found', 'storage_unavailable']
+
+const closeNameOf = (problem: unknown): CloseName => {
+  if (!(problem instanceof CodedError)) return 'internal'
+  return problem.code === 'forbidden' ? 'forbidden' : 'try_later'
 }
