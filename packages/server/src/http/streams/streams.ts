@@ -143,7 +143,8 @@ export function createStreams(deps: StreamsDeps): Streams {
       const birth = channel.log === undefined || channel.log.birth.n < 0 ? undefined : positionText(channel.log.birth)
       await join(client, transport, { ...request, since: request.since ?? birth })
     } catch (problem) {
-      if (client.isClosing) return
+      // A server that stops ends its streams in its own time.
+      if (client.isClosing || (problem instanceof CodedError && problem.code === 'shutting_down')) return
       if (problem instanceof CodedError && comesAndGoes.includes(problem.code)) return wait(client, transport, request)
       const { code, reason } = closeCodes[closeNameOf(problem)]
       transport.close(code, reason)
