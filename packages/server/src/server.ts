@@ -191,7 +191,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       reports.joined(client, room, channel)
     },
     left(client, room, channel) {
-      if (!client.isClosing && client.kind === 'connection') sessions.left(client.id, channel?.address ?? `${room.name}:*`)
+      if (!client.isClosing && client.kind === 'connection')
+        sessions.left(client.id, channel?.address ?? `${room.name}:*`)
       keeper?.subscribed(client)
       reports.left(client, room, channel)
     },
