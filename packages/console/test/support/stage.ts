@@ -5,7 +5,7 @@ import { type Client, type ClientOptions, connect } from '@arqonbus/client'
 import { consoleFiles } from '@arqonbus/console'
 import { type Config, type RunningServer, startServer, testConfig } from '@arqonbus/server'
 import { chromiumFlags } from '@arqonbus/testing'
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
 /** A page of the console, and what it must not do. */
 export type ConsolePage = {
@@ -24,21 +24,57 @@ export type Stage = {
   open(bus: RunningServer, place?: string, options?: BrowserContextOptions): Promise<ConsolePage>
 }
 
+/** No step takes this long: only what hangs does. */
+const STEP_MS = 100_000
+const size = { width: 1280, height: 800 }
+
 /** Starts a browser that runs without a window. */
 export const launch = (executablePath: string): Promise<Browser> =>
-  chromium.launch({ executablePath, args: [...chromiumFlags] })
+  chromium.launch({ executablePath, args: [...chromiumFlags], timeout: STEP_MS })
 
-/** Makes the stage of a suite; one browser serves all its tests. */
+/**
+ * Makes the stage of a suite. One browser serves all its tests, and a page of the usual kind serves one test after the other: a new one costs
+ * as much as what most tests do.
+ */
 export function createStage(executablePath: string): Stage {
   let browser: Browser | undefined
+  let usual: BrowserContext | undefined
+  const idle: Page[] = []
   const ends: (() => Promise<unknown>)[] = []
   beforeAll(async () => {
     browser = await launch(executablePath)
+    usual = await newContext({})
   }, 120_000)
   afterEach(async () => {
     for (const end of ends.splice(0).reverse()) await end()
-  })
+  }, 120_000)
   afterAll(() => browser?.close())
+
+  async function newContext(options: BrowserContextOptions): Promise<BrowserContext> {
+    const context = await browser!.newContext({ viewport: size, ...options })
+    context.setDefaultTimeout(STEP_MS)
+    return context
+  }
+
+  /** A page for this test, blank. */
+  async function takePage(options: BrowserContextOptions | undefined): Promise<Page> {
+    if (options !== undefined) {
+      const context = await newContext(options)
+      ends.push(() => context.close())
+      return context.newPage()
+    }
+    const page = idle.pop() ?? (await usual!.newPage())
+    ends.push(async () => {
+      page.removeAllListeners()
+      await page.evaluate(() => {
+        localStorage.clear()
+        sessionStorage.clear()
+      })
+      await page.goto('about:blank')
+      idle.push(page)
+    })
+    return page
+  }
 
   return {
     async bus(config) {
@@ -51,10 +87,8 @@ export function createStage(executablePath: string): Stage {
       ends.push(client.close)
       return client
     },
-    async open(bus, place = '', options = {}) {
-      const context = await (browser as Browser).newContext({ viewport: { width: 1280, height: 800 }, ...options })
-      ends.push(() => context.close())
-      const page = await context.newPage()
+    async open(bus, place = '', options = undefined) {
+      const page = await takePage(options)
       const [faults, requests]: string[][] = [[], []]
       page.on('console', (message) => faults?.push(`${message.type()}: ${message.text()}`))
       page.on('pageerror', (error) => faults?.push(String(error.stack)))
