@@ -20,6 +20,10 @@ export type Fault = {
   readonly nodes?: 1 | 2
   /** Subscribers more than the usual ones. */
   readonly crowd?: (isLong: boolean) => number
+  /** True where messages also go to channels and rooms that are new. */
+  readonly births?: boolean
+  /** True where private messages are sent too. */
+  readonly mail?: boolean
   /** What acknowledgements are worth after it; all of them unless told. */
   readonly isKept?: (acknowledgement: Acknowledged, run: Running) => boolean
   /** True where subscribers may have to be told that they missed something. Otherwise they must miss nothing. */

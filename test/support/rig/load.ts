@@ -1,6 +1,7 @@
 /** The load of a fault run: who publishes, and who listens. */
 import type { Client } from '@arqonbus/client'
 import type { Random } from '@arqonbus/testing'
+import type { Births } from './births.ts'
 import type { Level, Record } from './record.ts'
 import { until } from './until.ts'
 
@@ -33,6 +34,8 @@ export type LoadOptions = {
   readonly otherUrl: string
   /** The crowd's way to the bus. */
   readonly crowdUrl: string
+  /** Where messages to new channels go, where there are any. */
+  readonly births: Births | undefined
 }
 
 const TICK_MS = 10
@@ -51,6 +54,7 @@ export async function startLoad({
   crowd,
   otherUrl,
   crowdUrl,
+  births,
 }: LoadOptions): Promise<Load> {
   const subscribers = new Map<string, readonly string[]>()
   const subscribe = (id: string, join: readonly string[], options?: Parameters<Record['subscribe']>[2]) => {
@@ -95,6 +99,7 @@ export async function startLoad({
         startOne(client, random.pick(addresses))
     }
     const [, , , writer] = publishers as [Client, Client, Client, Client]
+    if (births !== undefined && random.chance(60)) startOne(writer, births.next())
     if (random.chance(25)) record.send(writer, random.pick(addresses))
     if (crowd > 0 && ticks % CROWD_TICKS === 0) startOne(writer, CROWDED)
   }
@@ -119,6 +124,7 @@ export async function startLoad({
     async stop() {
       clearInterval(timer)
       await until('the outcome of every publish', () => publishers.every((client) => inFlight.get(client)!.size === 0))
+      await births?.reached('whole-room')
     },
     async readHistory() {
       const historian = await record.connect('historian')

@@ -4,8 +4,10 @@
  * A short run only checks what happens, in whatever time it takes; a long one (`npm run test:soak`) also how long it takes.
  */
 import { check, type TestRedis, violationsText } from '@arqonbus/testing'
+import { createBirths } from './births.ts'
 import type { Fault, Running } from './fault.ts'
 import { type Load, startLoad } from './load.ts'
+import { startMail } from './mail.ts'
 import { lagOver250Ms, measure, notGivenBack, type Use } from './measure.ts'
 import type { Record } from './record.ts'
 import { addresses, type Bystander, type Stage, setStage } from './stage.ts'
@@ -57,16 +59,20 @@ export async function runFault(fault: Fault, { seed, seconds, command }: RunOpti
       crowd,
       otherUrl: run.otherLine.url,
       crowdUrl: run.crowdLine.url,
+      births: fault.births ? createBirths(record, run.random, 'lab') : undefined,
     })
+    const mail = fault.mail ? await startMail(record, run.random, fault.level) : undefined
     const bystander = fault.isIsolated ? await stage.startBystander() : undefined
     await fault.prepare?.(run)
     const before = await measure(run.bus, stage.redis())
     load.begin()
+    mail?.begin()
     broken.push(...(await injectAll(fault, stage, { load, bystander, seconds })))
     await run.acknowledged(200)
     await load.stop()
     await caughtUp(record, load)
     await load.readHistory()
+    broken.push(...((await mail?.end()) ?? []))
     await fault.verify?.(run)
     broken.push(...judge(fault, run), ...(await bounds(run, before, stage.redis())))
     if (seconds !== undefined) broken.push(...(await heldUp(run)))

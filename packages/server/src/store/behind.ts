@@ -19,11 +19,8 @@ export type Behind = {
   unchanged(key: string): void
   /** True for what has changed and is not known to be stored. */
   has(key: string): boolean
-  /**
-   * Writes these at once, where they are not stored yet; resolves to those that the store did not take, when it has answered. Undefined where all of them are
-   * stored.
-   */
-  ahead(keys: Iterable<string>): Promise<ReadonlySet<string>> | undefined
+  /** Writes these at once, where they are not stored or on their way yet. Gives those that are not known to be stored, as they are now. */
+  ahead(keys: Iterable<string>): ReadonlyMap<string, Change>
   /** True when all that has changed by now is stored, false where that is to be done later; at once where it is known. */
   settled(): Maybe<boolean>
   /** The store can be written to. */
@@ -61,8 +58,9 @@ export function createBehind({ delayMs, most, isGone, changeOf, write }: BehindD
   /** What is to be written: each key with the number of its change, the oldest first. */
   let dirty = new Map<string, number>()
   const batches = new Set<Batch>()
-  /** What the store has refused: it is not tried again before its time. */
-  let refused = new Set<string>()
+  /** Those of them that the store has refused: they are not tried again before their time. */
+  const refused = new Set<string>()
+  let retry: ReturnType<typeof setTimeout> | undefined
   let added = 0
   let limit = most
   let isReady = false
@@ -72,19 +70,34 @@ export function createBehind({ delayMs, most, isGone, changeOf, write }: BehindD
   let waiting: { readonly for: number; end(isStored: boolean): void }[] = []
 
   const writeSoon = (ms: number) => {
-    if (!isReady || timer !== undefined || background !== undefined || dirty.size === 0) return
+    if (!isReady || timer !== undefined || background !== undefined || dirty.size <= refused.size) return
     timer = setTimeout(() => {
       timer = undefined
-      refused = new Set()
-      const batch = send(dirty.keys(), MOST_IN_BATCH)
+      const batch = send(
+        dirty.keys().filter((key) => !refused.has(key)),
+        MOST_IN_BATCH,
+      )
       background = batch
-      void batch.done.then((failed) => {
+      void batch.done.then(() => {
         // The store may have gone meanwhile, and be back: then another batch has this turn.
         if (batch !== background) return
         background = undefined
-        writeSoon(failed.size > 0 ? RETRY_MS : 0)
+        writeSoon(0)
       })
     }, ms)
+  }
+
+  /** What was refused is tried again in a while, and not for every message that needs it. */
+  const retryLater = () => {
+    retry ??= setTimeout(() => {
+      forgetRefused()
+      writeSoon(0)
+    }, RETRY_MS)
+  }
+  const forgetRefused = () => {
+    clearTimeout(retry)
+    retry = undefined
+    refused.clear()
   }
 
   /** Names that come and go while the store is away would otherwise be remembered for as long as it is. */
@@ -124,6 +137,7 @@ export function createBehind({ delayMs, most, isGone, changeOf, write }: BehindD
     if (failed.size > 0) {
       for (const key of failed) refused.add(key)
       putBack([batch], failed)
+      retryLater()
       endWaiting(() => true, false)
     }
     const oldest = oldestNumber()
@@ -176,22 +190,21 @@ export function createBehind({ delayMs, most, isGone, changeOf, write }: BehindD
     },
     unchanged(key) {
       dirty.delete(key)
+      refused.delete(key)
       const oldest = oldestNumber()
       endWaiting((one) => one.for < oldest, true)
     },
     has,
     ahead(keys) {
-      if (dirty.size === 0 && batches.size === 0) return undefined
-      const pending = Array.from(keys).filter(has)
-      if (pending.length === 0) return undefined
-      const failing = isReady ? pending.filter((key) => dirty.has(key) && refused.has(key)) : pending
-      let unsent = pending.filter((key) => dirty.has(key) && !failing.includes(key))
+      const pending = new Map<string, Change>()
+      for (const key of keys) {
+        const change = has(key) ? changeOf(key) : undefined
+        if (change?.text !== undefined) pending.set(key, change)
+      }
+      let unsent = isReady ? [...pending.keys()].filter((key) => dirty.has(key) && !refused.has(key)) : []
       // One batch, unless they are very long.
       for (; unsent.length > 0; unsent = unsent.filter((key) => dirty.has(key))) send(unsent, unsent.length)
-      const concerned = [...batches].filter((batch) => pending.some((key) => batch.keys.has(key)))
-      return Promise.all(concerned.map(({ done }) => done)).then(
-        (lost) => new Set(failing.concat(lost.flatMap((one) => [...one]))),
-      )
+      return pending
     },
     settled() {
       if (!isReady) return false
@@ -200,13 +213,13 @@ export function createBehind({ delayMs, most, isGone, changeOf, write }: BehindD
     },
     ready() {
       isReady = true
-      refused = new Set()
       writeSoon(0)
     },
     away() {
       isReady = false
       clearTimeout(timer)
       timer = undefined
+      forgetRefused()
       background = undefined
       const lost = [...batches]
       batches.clear()

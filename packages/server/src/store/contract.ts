@@ -91,9 +91,12 @@ export type StoreUser = {
   ready(): void
   /** From now on it cannot. */
   away(): void
-  /** See `Store`. */
-  ahead(logs: Iterable<string>): Promise<ReadonlySet<string>> | undefined
+  /** Writes at once what these logs belong to, where that is not stored yet; gives it by log, or undefined where all of it is stored. */
+  ahead(logs: Iterable<string>): ReadonlyMap<string, readonly Change[]> | undefined
 }
+
+/** Where a record is: a hash, and a field of it. */
+export type RecordPlace = readonly [key: string, field: string]
 
 /** A store. Whatever is asked of it fails where it is away, or does not answer. */
 export type Store = {
@@ -105,10 +108,10 @@ export type Store = {
    */
   write(changes: readonly Change[]): Promise<readonly Change[]>
   /**
-   * Before messages go to these logs: writes at once what they would not be found without, and is not stored yet. Resolves to the logs for which that failed;
-   * undefined where there is nothing to wait for.
+   * Before messages go to these logs: writes at once what they would not be found without, and is not known to be stored. Gives where that is, by log: what is
+   * not there when the messages arrive has been refused, and so are they. Undefined where all of it is stored.
    */
-  ahead(logs: Iterable<string>): Promise<ReadonlySet<string>> | undefined
+  ahead(logs: Iterable<string>): ReadonlyMap<string, readonly RecordPlace[]> | undefined
   /** The record of a session of a client; undefined where there is none. */
   session(clientId: string, key: string): Promise<string | undefined>
   /** The records of a room, and of one of its channels. */

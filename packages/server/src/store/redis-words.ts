@@ -5,7 +5,7 @@
  */
 import { nameOfFault } from '../redis/faults.ts'
 import { keyOf } from '../redis/keys.ts'
-import type { Change } from './contract.ts'
+import type { Change, RecordPlace } from './contract.ts'
 
 /** The keys of the store. */
 export const keys = {
@@ -55,6 +55,14 @@ export function commandsOf({ kind, name, text, session }: Change, now: number): 
     ['pexpire', key, ms, 'GT'],
     ['zadd', keys.sessions, 'GT', session.until, name],
   ]
+}
+
+/** Where a record is. */
+export function placeOf({ kind, name, session }: Change): RecordPlace {
+  if (kind === 'room') return [keys.rooms, name]
+  if (kind === 'session') return [keys.sessionsOf(name), session!.key]
+  const [room = '', channel = ''] = name.split(':')
+  return [keys.channelsOf(room), channel]
 }
 
 /** What Redis says when it takes no writes, as opposed to this one: the link looks for the one that does. */

@@ -8,7 +8,7 @@ import { nameOfFault } from '../redis/faults.ts'
 import type { Connections, RedisLink } from '../redis/link.ts'
 import type { Change, Store, StoreUser } from './contract.ts'
 import { createReader } from './redis-reader.ts'
-import { commandsOf, countChange, isRefusal, sweepSessions } from './redis-words.ts'
+import { commandsOf, countChange, isRefusal, placeOf, sweepSessions } from './redis-words.ts'
 
 /** What the store is made with. */
 export type RedisStoreOptions = {
@@ -71,7 +71,10 @@ export function createRedisStore({ link, clock, logger }: RedisStoreOptions): St
       user = one
     },
     write: async (changes) => (changes.length === 0 ? [] : ask((connections) => write(connections, changes))),
-    ahead: (logs) => user?.ahead(logs),
+    ahead(logs) {
+      const needed = user?.ahead(logs)
+      return needed && new Map([...needed].map(([log, changes]) => [log, changes.map(placeOf)]))
+    },
     session: (clientId, key) => ask((connections) => readerOf(connections).session(clientId, key)),
     place: (room, channel) => ask((connections) => readerOf(connections).place(room, channel)),
     changesElsewhere: () => ask((connections) => readerOf(connections).changesElsewhere()),

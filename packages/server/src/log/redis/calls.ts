@@ -8,6 +8,7 @@ import type { DurabilityLevel, Position } from '@arqonbus/protocol'
 import { nameOfFault, outcomeOf, UnreadableReply } from '../../redis/faults.ts'
 import { newsChannelOf } from '../../redis/keys.ts'
 import type { Connections } from '../../redis/link.ts'
+import type { RecordPlace } from '../../store/contract.ts'
 import type { Draft } from '../contract.ts'
 import type { Item } from './item.ts'
 import type { RedisLog } from './log.ts'
@@ -31,8 +32,6 @@ export type Call<Subject, D extends Draft> = {
   readonly sentAt: number
   /** True where Redis said that it did not do it. */
   isRefused: boolean
-  /** True where something is stored ahead of it: the outcomes of its messages come with the answer, and not with an announcement. */
-  isBehindRecords: boolean
 }
 
 /** What is on its way. */
@@ -138,16 +137,9 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
     }
     const byLog = Map.groupBy(waiting.splice(0, end), ({ log }) => log)
     const items = [...byLog.values()].flat()
-    const call: Call<Subject, D> = {
-      number: ++lastNumber,
-      level: link.guarantees.level,
-      items,
-      byLog,
-      bytes: callBytes,
-      sentAt: performance.now(),
-      isRefused: false,
-      isBehindRecords: false,
-    }
+    const { level } = link.guarantees
+    const sentAt = performance.now()
+    const call = { number: ++lastNumber, level, items, byLog, bytes: callBytes, sentAt, isRefused: false }
     underWay.push(call)
     return call
   }
@@ -169,11 +161,9 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
     return deletedIn(await callScript(connections.commands, scripts.delete, keys, args), number)
   }
 
-  const sendAppends = async ({ commands }: Connections, call: Call<Subject, D>) => {
-    const { byLog, number, level } = call
+  const sendAppends = async ({ commands }: Connections, { byLog, number, level }: Call<Subject, D>) => {
     // On the same connection: what is sent here first is done first.
-    const unrecorded = options.records?.ahead(namesOf(byLog.keys()))
-    call.isBehindRecords = unrecorded !== undefined
+    const needed = options.records?.ahead(namesOf(byLog.keys()))
     const keys = [words.fenceKey]
     const { node, dedupWindowMs } = options
     const settled = level === 'disk' ? link.guarantees.settledAs || UNSETTLED : ''
@@ -183,17 +173,13 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
       keys.push(...words.keysOf(log))
       args.push(log.name, newsChannelOf(log.name), log.options.size, log.options.ttlMs, words.keepOf(log.options))
       args.push(...words.knownOf(log), messagesText(items, prints))
+      args.push(needed === undefined ? '' : placesText(needed.get(log.name) ?? []))
     }
     const answer = callScript(commands, scripts.append, keys, args)
-    return Promise.all([answer, waitBehind(commands, options, link.guarantees), unrecorded])
+    return Promise.all([answer, waitBehind(commands, options, link.guarantees)])
   }
 
-  const appendsDone = (
-    call: Call<Subject, D>,
-    answer: unknown,
-    behind: Waited,
-    unrecorded: ReadonlySet<string> | undefined,
-  ) => {
+  const appendsDone = (call: Call<Subject, D>, answer: unknown, behind: Waited) => {
     if (!underWay.includes(call)) return
     const { number, items, byLog } = call
     const counts = Array.from(byLog.values(), ({ length }) => length)
@@ -204,11 +190,7 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
     // What Redis promises has changed: the next one to ask is to know.
     if (waited.level !== call.level) link.lookAgain()
     const damaged = damages.size === 0 ? undefined : damagesByLog(byLog, damages)
-    outcomes.forEach((outcome, i) => {
-      const { log } = items[i]!
-      const isFound = unrecorded?.has(log.name) !== true
-      deps.settle(items[i]!, outcome, isFound ? waited : { ...waited, level: 'memory' }, damaged?.get(log))
-    })
+    outcomes.forEach((outcome, i) => deps.settle(items[i]!, outcome, waited, damaged?.get(items[i]!.log)))
     if (byLength > 0) metrics.expire('length', byLength)
     if (byAge > 0) metrics.expire('age', byAge)
     finish(call)
@@ -322,6 +304,10 @@ function damagesByLog<Log>(byLog: ReadonlyMap<Log, unknown>, damages: ReadonlyMa
 function* namesOf(logs: Iterable<{ readonly name: string }>): Iterable<string> {
   for (const { name } of logs) yield name
 }
+
+/** Where the records are that a log needs, as `append.lua` takes them. */
+const placesText = (places: readonly RecordPlace[]): string =>
+  places.map(([key, field]) => `${key}\x1f${field}${END}`).join('')
 
 /** Ends a part of the text for `append.lua`; it stands in no JSON. */
 const END = '\x1e'

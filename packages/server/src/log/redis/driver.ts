@@ -131,8 +131,8 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
         guard(() => log.hear({ position, pieces, isOwn: false, draft: undefined, waited: NOT_WAITED }))
         continue
       }
-      // Where something is waited for, the answer to the call says what came of it. Only the sender waits for that: by then it may be trimmed.
-      item.isTold = options.replicas === 0 && !call!.isBehindRecords
+      // Where replicas are waited for, the answer to the call says how many have it. Only the sender waits for that: by then it may be trimmed.
+      item.isTold = options.replicas === 0
       item.announcedAt = position
       const waited = item.isTold ? waitedOf(call!, origin.isOnDisk) : undefined
       guard(() => log.hear(toldOf(item, position, waited)))

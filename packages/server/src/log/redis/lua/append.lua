@@ -4,7 +4,9 @@
 -- KEYS: the fence; then for each log: stream, head, dedup 0, dedup 1.
 -- ARGV: node, generation, number of the call, the node's time, the time or '', dedup window, what a settled append-only file looks like or '' (`disk.lua`);
 --       then for each log: its name, news channel, size, ttl, keep (all in ms but size), known b, m, n, and its messages in one text: of each its prints
---       (half of them of the id, half of the content; none where it is not remembered), head and body, each ended by '\30'.
+--       (half of them of the id, half of the content; none where it is not remembered), head and body, each ended by '\30'; and the records that it would
+--       not be found without and that were written right before: of each the hash, '\31' and the field, each ended by '\30'. Where one is missing, because
+--       Redis has refused it, the log is as one that is damaged.
 -- Answer: one text, its parts separated by spaces: the number of the call; '1' where what was asked of the append-only file holds, else '0'; for each
 --         message '+<ms>-<n>' (appended), '=<ms>-<n>' (it was there already), '!' (other content has that id) or '?' (its log is damaged), in the order
 --         of ARGV; then for each log the number of its last message, and how many messages went by length, and how many by age.
@@ -44,6 +46,14 @@ local function recall(young, old, fields)
   return found
 end
 
+-- Raises where one of these records is missing.
+local function check(records)
+  for i = 1, #records do
+    local key, field = string.match(records[i], '^(.*)\31(.*)$')
+    if ask('HEXISTS', key, field) == 0 then damaged(key, 'ERR what the log belongs to is not stored') end
+  end
+end
+
 local out = { ARGV[3], safe }
 -- Messages are counted from 0, as the caller counts them.
 local BEFORE = #out + 1
@@ -59,6 +69,7 @@ local function appendTo(k, at, parts)
   local size, ttl, keep = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
   local known = { b = tonumber(ARGV[at + 5]), m = tonumber(ARGV[at + 6]), n = tonumber(ARGV[at + 7]) }
 
+  if ARGV[at + 9] ~= '' then check(partsOf(ARGV[at + 9])) end
   local h, least = findOrBegin(stream, head, known, now)
   -- Of two hashes the one of this epoch takes what is new. The other one is dropped when its turn comes: everything in it is older than the window.
   -- Where the head was lost nobody knows which is which: both stay, for what they hold tells its time itself.
@@ -128,7 +139,7 @@ for k = 2, #KEYS, 4 do
     n, byLength, byAge = '0', '0', '0'
   end
   ends[#ends + 1], ends[#ends + 2], ends[#ends + 3] = n, byLength, byAge
-  at = at + 9
+  at = at + 10
 end
 
 for channel, batch in pairs(news) do
