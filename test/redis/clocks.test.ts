@@ -60,6 +60,19 @@ withProgram('redis-server', 'with Redis, a clock that is set eight days ahead', 
     expect(await history()).toMatchObject({ messages: [{ id: 'arq_kept' }] })
   })
 
+  test('at a bus that starts: sessions that are stored are found', async () => {
+    const redis = await start()
+    const clock = testClock(Date.now())
+    const before = await startBus({ redisUrl: redis.url }, { clock })
+    const ann = await before.as('ann', 'lab:quiet')
+    await before.drain('for the test')
+    clock.step(8 * DAY_MS)
+    const next = await startBus({ redisUrl: redis.url }, { clock })
+    const headers = { 'arqonbus-session': ann.welcome.session }
+    const back = await next.connect({ query: { client_id: 'ann' }, headers })
+    expect(back.welcome).toMatchObject({ resumed: true, kept_subscriptions: ['lab:quiet'] })
+  })
+
   withProgram('faketime', 'that of Redis', () => {
     test('at Redis: streams, heads and ids stay, and no call of the bus is taken for that of another', async () => {
       const redis = await start({ fakeClock: true })

@@ -227,7 +227,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     createKeeper({
       ...config,
       store: storage.store,
-      clock,
+      clock: storage.clock,
       logger,
       rooms,
       sessions,

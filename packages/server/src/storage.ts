@@ -31,6 +31,8 @@ export type Storage = {
   readonly log: BusLog
   /** What is kept beside messages; undefined where nothing is. */
   readonly store: Store | undefined
+  /** Judges what has outlived its time: its wall clock is the lesser of this process's and Redis's, so that a step ahead of one of them ends nothing. */
+  readonly clock: Clock
   /** True while what should be stored cannot be. */
   isAway(): boolean
   /** How long it was away so far, in seconds. */
@@ -50,6 +52,7 @@ export function createStorage(deps: StorageDeps): Storage {
     return {
       log: memoryLog(deps),
       store: undefined,
+      clock: deps.clock,
       isAway: () => false,
       awaySeconds: () => 0,
       replicas: () => ({ wanted: 0, connected: 0 }),
@@ -60,11 +63,13 @@ export function createStorage(deps: StorageDeps): Storage {
   const outages = createOutages(deps.clock)
   const link = redisLink(config.redisUrl, deps, outages)
   // The store before the log: what was kept is put back before the log looks at what there is.
-  const store = createRedisStore({ ...deps, link })
+  const clock: Clock = { ...deps.clock, now: () => Math.min(deps.clock.now(), link.redisNow()) }
+  const store = createRedisStore({ ...deps, clock, link })
   const log = config.persist.includes('messages') ? redisLog(link, store, deps) : memoryLog(deps)
   return {
     log,
     store,
+    clock,
     isAway: () => !link.isReady,
     awaySeconds: outages.seconds,
     replicas: () => ({
