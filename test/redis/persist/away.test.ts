@@ -94,6 +94,19 @@ withProgram('redis-server', 'with Redis', () => {
       await last.drain('the test')
     })
 
+    test('a cut connection delays nothing, and what Redis lost meanwhile is written again', async () => {
+      const bus = await start()
+      const ann = await bus.as('ann')
+      await ann.command('create_channel', { channel: 'science:kept' })
+      const keys = async () => (await stage.redis.command('KEYS', '*@channels:science')) as string[]
+      await eventually(async () => expect(await keys()).toHaveLength(1))
+      const [key] = (await keys()) as [string]
+      await stage.redis.command('DEL', key)
+      await stage.redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      await eventually(async () => expect(await stage.redis.command('HKEYS', key)).toEqual(['kept']))
+      await bus.drain('the test')
+    })
+
     test('a Redis that comes back empty is told of everything again', async () => {
       const bus = await start()
       const ann = await bus.as('ann', 'science:a')

@@ -16,6 +16,8 @@ export type Guarantees = {
    * settled, or Redis does not count commands.
    */
   readonly settledAs: string
+  /** Which process it is: another one may have lost what was stored. */
+  readonly runId: string
   /** Redis's clock, in milliseconds. */
   readonly timeMs: number
   /** Its configuration, and the state (as in `settledAs`) in which that was read. */
@@ -45,6 +47,7 @@ export async function readGuarantees(redis: Redis, before?: Guarantees): Promise
     replicas: Number(info('connected_slaves') ?? 0),
     canWaitForDisk: isAtLeast(version, 7, 2),
     settledAs,
+    runId: info('run_id') ?? '',
     timeMs: Math.floor(Number(info('server_time_usec') ?? Number.NaN) / 1000),
     config,
     configOf: look,

@@ -17,6 +17,8 @@ export type Connections = {
   /** Reads that may take long: they stop nobody who writes. */
   readonly reads: Redis
   readonly news: Redis
+  /** True where they lead to the same process as those before them: it has lost nothing. Known from `prepare` on. */
+  readonly isSameRedis: boolean
 }
 
 /** Somebody who uses the link. */
@@ -92,6 +94,7 @@ const UNKNOWN: Guarantees = {
   replicas: 0,
   canWaitForDisk: false,
   settledAs: '',
+  runId: '',
   timeMs: Number.NaN,
   config: new Map(),
   configOf: '',
@@ -106,6 +109,8 @@ export function createRedisLink(options: LinkOptions): RedisLink {
   let guarantees = UNKNOWN
   let retry: ReturnType<typeof setTimeout> | undefined
   let tries = 0
+  /** The process that the link was ready with last. */
+  let readyRunId = ''
   /** On the monotonic clock. */
   let lookedAt = 0
   let mustLook = false
@@ -116,9 +121,18 @@ export function createRedisLink(options: LinkOptions): RedisLink {
   }
 
   const connect = async (): Promise<void> => {
-    const connections: Connections = { commands: open(), reads: open(), news: open() }
+    const before = readyRunId
+    const all = [open(), open(), open()] as const
+    const [commands, reads, news] = all
+    const connections: Connections = {
+      commands,
+      reads,
+      news,
+      get isSameRedis() {
+        return before !== '' && guarantees.runId === before
+      },
+    }
     current = connections
-    const all = Object.values(connections)
     for (const connection of all) {
       connection.on('error', (problem) => drop(connections, nameOfFault(problem)))
       connection.on('close', () => drop(connections, 'closed'))
@@ -136,10 +150,11 @@ export function createRedisLink(options: LinkOptions): RedisLink {
     if (current !== connections || state === 'closed') return
     tries = 0
     options.metrics.connected('ready')
-    const before = state
+    readyRunId = guarantees.runId
+    const wasAway = state === 'away'
     state = 'ready'
     // At the start there is nothing to be back from.
-    if (before === 'away') options.changed('ready', undefined)
+    if (wasAway) options.changed('ready', undefined)
     for (const user of users) user.ready()
     watch(connections)
   }
@@ -200,7 +215,7 @@ export function createRedisLink(options: LinkOptions): RedisLink {
   const drop = (connections: Connections, reason: string): void => {
     if (current !== connections) return
     current = undefined
-    for (const connection of Object.values(connections)) connection.disconnect()
+    for (const connection of [connections.commands, connections.reads, connections.news]) connection.disconnect()
     if (state === 'closed') return
     const before = state
     state = 'away'

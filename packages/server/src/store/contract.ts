@@ -85,7 +85,10 @@ export type Stored = {
 
 /** What uses a store. */
 export type StoreUser = {
-  /** The store is there, for the first time or again, and is not written to before this has ended. */
+  /**
+   * The store is there, for the first time or again. It is not written to before this has ended, but where it is the process that it was before and this is
+   * not the first time: that has lost nothing, and is compared while it is used.
+   */
   compare(stored: Stored): Promise<void>
   /** From now on it can be written to. */
   ready(): void

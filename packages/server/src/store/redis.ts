@@ -25,9 +25,22 @@ export function createRedisStore({ link, clock, logger }: RedisStoreOptions): St
   const readerOf = (connections: Connections) =>
     createReader({ connections, clock, logger, ownChanges: () => ownChanges })
 
+  let hasCompared = false
+  const compare = async (connections: Connections): Promise<void> => {
+    await user?.compare(readerOf(connections))
+    hasCompared = true
+  }
+
   link.use({
-    prepare: (connections) => user?.compare(readerOf(connections)) ?? Promise.resolve(),
-    ready: () => user?.ready(),
+    prepare: async (connections) => {
+      if (!hasCompared || !connections.isSameRedis) await compare(connections)
+    },
+    ready() {
+      user?.ready()
+      const { connections } = link
+      if (connections?.isSameRedis === true)
+        compare(connections).catch((problem) => link.drop(connections, nameOfFault(problem)))
+    },
     away: () => user?.away(),
   })
 

@@ -33,11 +33,16 @@ export type PlaceKeeper = Omit<Behind, 'changed'> & {
 }
 
 const MOST_WAITING = 100_000
+/** So many records are dealt with in one turn of the event loop. */
+const RECORDS_IN_TURN = 100
 
 /** Makes the keeper of one server. */
 export function createPlaceKeeper({ store, rooms, putBack, logger, texts }: KeepPlacesDeps): PlaceKeeper {
   let isLoaded = false
-  /** What ended here while the store was away: a record of it that is still there says nothing of what has its name now. */
+  /** Comparisons under way, or asked for: they go one after the other. */
+  let comparisons = 0
+  let lastComparison: Promise<unknown> = Promise.resolve()
+  /** What ended here while the store was away, or is compared: a record of it that is still there says nothing of what has its name now. */
   const ended = new Set<string>()
 
   const find = (key: string): Room | Channel | undefined => {
@@ -83,7 +88,8 @@ export function createPlaceKeeper({ store, rooms, putBack, logger, texts }: Keep
   const load = async (stored: Stored): Promise<void> => {
     const all = await allIn(stored)
     let missing = 0
-    for (const one of [...all.rooms, ...all.channels]) if (!unlessFull(() => takeOver(one))) missing++
+    const records = [...all.rooms, ...all.channels]
+    for await (const one of byTurns(records)) if (!unlessFull(() => takeOver(one))) missing++
     if (all.rooms.length + all.channels.length === 0) return
     const counts = { rooms: all.rooms.length, channels: all.channels.length, left_out: missing }
     logger.info({ event: 'rooms_put_back', ...counts })
@@ -96,7 +102,7 @@ export function createPlaceKeeper({ store, rooms, putBack, logger, texts }: Keep
   const compareAll = async (stored: Stored): Promise<void> => {
     const all = await allIn(stored)
     const same = new Set<string>()
-    for (const one of [...all.rooms, ...all.channels]) {
+    for await (const one of byTurns([...all.rooms, ...all.channels])) {
       const { key, text, record } = one
       const here = find(key)
       const isTheirs = here !== undefined && !isConfigured(key) && !ended.has(key) && winsOver(record, here)
@@ -110,7 +116,8 @@ export function createPlaceKeeper({ store, rooms, putBack, logger, texts }: Keep
     for (const room of rooms.all()) {
       if (room.type === 'system') continue
       writeUnlessSame(room.name)
-      if (texts.ofChannel !== undefined) for (const { address } of room.channels.values()) writeUnlessSame(address)
+      if (texts.ofChannel === undefined) continue
+      for await (const { address } of byTurns(room.channels.values())) writeUnlessSame(address)
     }
   }
 
@@ -130,11 +137,16 @@ export function createPlaceKeeper({ store, rooms, putBack, logger, texts }: Keep
     changed(room, channel) {
       if (channel !== undefined && texts.ofChannel === undefined) return
       const key = channel === undefined ? room : `${room}:${channel}`
-      if (store.isAway && ended.size < MOST_WAITING && find(key) === undefined) ended.add(key)
+      if ((store.isAway || comparisons > 0) && ended.size < MOST_WAITING && find(key) === undefined) ended.add(key)
       behind.changed(key)
     },
     async compare(stored) {
-      if (isLoaded) return compareAll(stored)
+      if (isLoaded) {
+        comparisons++
+        const comparison = lastComparison.then(() => compareAll(stored)).finally(() => comparisons--)
+        lastComparison = comparison.catch(() => {})
+        return comparison
+      }
       await load(stored)
       ended.clear()
       isLoaded = true
@@ -149,6 +161,15 @@ export function createPlaceKeeper({ store, rooms, putBack, logger, texts }: Keep
 }
 
 type Found<R> = { readonly key: string; readonly record: R; readonly text: string }
+
+/** Gives the items of a collection, so many in one turn of the event loop: with very many records a comparison takes seconds. */
+async function* byTurns<T>(all: Iterable<T>): AsyncGenerator<T> {
+  let count = 0
+  for (const one of all) {
+    if (++count % RECORDS_IN_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
+    yield one
+  }
+}
 
 /** All records, the first that was made first. One may come twice. */
 async function recordsIn<R extends { readonly createdAt: number }>(
