@@ -161,6 +161,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     },
     away() {
       const { underWay, waiting } = calls.takeAll()
+      for (const { items } of underWay) for (const { log } of items) log.wasInterrupted()
       away.begin(underWay, waiting)
       for (const log of logs.values()) log.away()
     },

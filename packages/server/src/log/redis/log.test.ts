@@ -199,6 +199,22 @@ test('what this node appended while it did not know the log is told, what others
   expect(other.base.n).toBe(2)
 })
 
+test('so is what it had appended when Redis went away before it knew the log, and what Redis may have appended then', async () => {
+  const { unknown: answered, told, answer } = stage()
+  answered.hear(news(at(1), draftOf({})))
+  answered.away()
+  answered.seen(seen(at(2)))
+  await answer(at(1), at(2))
+  expect(told.splice(0)).toEqual(['1 confirmed', '1', '2'])
+
+  const { unknown: unanswered, told: toldLater, answer: answerLater } = stage()
+  unanswered.wasInterrupted()
+  unanswered.away()
+  unanswered.seen(seen(at(1)))
+  await answerLater(at(1))
+  expect(toldLater).toEqual(['1'])
+})
+
 test('a log that is closed while it tells goes no further', async () => {
   const { log, told, answer } = stage(1)
   log.hear(news(at(4)))

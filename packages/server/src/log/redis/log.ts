@@ -53,6 +53,8 @@ export type LogHost<Subject, D extends Draft> = {
   closed(log: RedisLog<Subject, D>, isDeleted: boolean): void
 }
 
+const FIRST: Position = { ms: 0, n: 1 }
+
 const NOTHING = { entries: [], hasMore: false, first: undefined }
 
 const PAGE: Pick<ReadQuery, 'limit' | 'maxBytes'> = { limit: 256, maxBytes: 256 * 1024 }
@@ -84,6 +86,8 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   /** The number ahead that the last page did not reach. */
   #awaited = 0
   #tail: Tail | undefined
+  /** The first message that this node appended before Redis went away, and the log was not known; FIRST where that may be any. */
+  #ownSince: Position | undefined
   #waiting: { resolve: () => void; reject: (problem: unknown) => void }[] = []
 
   constructor(host: LogHost<Subject, D>, name: string, subject: Subject, options: LogOptions) {
@@ -188,7 +192,14 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     this.#place = undefined
     // Of a hundred thousand logs few have any of these.
     if (this.#waiting.length > 0) this.#rejectWaiting(new CodedError('storage_unavailable'))
-    if (this.#ahead.size > 0) for (const told of this.#ahead.takeAll()) this.#host.settled(this, told)
+    if (this.#ahead.size === 0) return
+    if (!this.isKnown) this.#ownSince ??= this.#ahead.firstOwn(0)
+    for (const told of this.#ahead.takeAll()) this.#host.settled(this, told)
+  }
+
+  /** Redis went away with a message of this node for it, and may have appended that. */
+  wasInterrupted(): void {
+    if (!this.isKnown) this.#ownSince = FIRST
   }
 
   #rejectWaiting(error: CodedError): void {
@@ -268,7 +279,11 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
 
   /** Where a log that was not known begins for this node: what it has appended meanwhile is told, although it was in the log by then. */
   #baseIn({ birth, head }: Seen): Position {
-    const first = this.#ahead.firstOwn(birth.ms)
+    const before = this.#ownSince
+    // Where it is not known which messages are this node's, all of a short log are told.
+    if (before === FIRST && head.n <= PAGE.limit) return birth
+    const isBefore = before !== undefined && before !== FIRST && before.ms >= birth.ms
+    const first = isBefore ? before : this.#ahead.firstOwn(birth.ms)
     if (first === undefined || first.n > head.n) return head
     return first.n === 1 ? birth : { ms: first.ms, n: first.n - 1 }
   }
