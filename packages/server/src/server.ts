@@ -327,7 +327,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   })
 
   // What is there from the start, and who watches it.
-  const peers = createPeers(config)
+  const peers = createPeers(config, logger, metrics)
   const telemetryServer = createTelemetryServer({
     config,
     versions,

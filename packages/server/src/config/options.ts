@@ -312,6 +312,11 @@ export const options = {
     default: [],
     text: 'Proxies whose `X-Forwarded-For` says where a client is: its address, not that of the proxy, then counts for limits and logs.',
   }),
+  proxyProtocol: option(boolean, {
+    group: 'Access',
+    default: false,
+    text: 'Whether every connection to the three ports begins with the preamble of the PROXY protocol, version 1 or 2, from a trusted proxy. Others are ended.',
+  }),
   tokenInQuery: option(boolean, {
     group: 'Access',
     default: false,

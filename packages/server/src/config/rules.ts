@@ -33,6 +33,13 @@ export const rules: readonly Rule[] = [
       return `${name('pingIntervalMs')} must be less than ${name('pingTimeoutMs')} (${durationText(pingTimeoutMs)}), but is ${durationText(pingIntervalMs)}: a quiet connection would be closed before it is pinged`
     },
   },
+  {
+    keys: ['proxyProtocol', 'trustedProxies'],
+    broken({ proxyProtocol, trustedProxies }) {
+      if (!proxyProtocol || trustedProxies.length > 0) return undefined
+      return `needs ${name('trustedProxies')}: only a trusted proxy may say where a connection comes from, and now no connection would be taken`
+    },
+  },
   distinct(['host', 'port'], ['telemetryHost', 'telemetryPort']),
   distinct(['host', 'port'], ['httpHost', 'httpPort']),
   distinct(['telemetryHost', 'telemetryPort'], ['httpHost', 'httpPort']),

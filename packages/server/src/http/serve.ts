@@ -10,6 +10,7 @@ import type { VersionInfo } from '../kit/version.ts'
 import type { Rate } from '../limits/bucket.ts'
 import type { ClientAddress } from '../peers/clients.ts'
 import type { IsHostAllowed } from '../peers/hosts.ts'
+import { type Listen, listenPlainly } from '../peers/listen.ts'
 import { type Answer, refusal, responseOf } from './answer.ts'
 import type { Api, ApiPath } from './api/api.ts'
 import type { ConsolePages } from './console.ts'
@@ -36,6 +37,8 @@ export type HttpOptions = {
   logger?: Logger
   /** Milliseconds that never go back. */
   now?: () => number
+  /** Makes the port listen; in the usual way where nothing else is said. */
+  listen?: Listen
   /** The address of a client; that of its connection where nothing else is said. */
   clientAddress?: ClientAddress
   /** Names that may be asked for; all where nothing is said. */
@@ -101,7 +104,7 @@ export function serveHttp(options: HttpOptions): HttpDoor {
     const isLast = connection !== null && isLastOf(`${connection.address} ${connection.port}`)
     const called = options.api?.(path)
     const isPage = called === undefined && options.console?.has(path) === true
-    const address = clientAddress(connection?.address ?? '', request.headers)
+    const address = clientAddress(listener.addressOf(connection), request.headers)
     let result: Answer | Response
     try {
       result = await answerTo({ request, path, called, address, isPage }, server)
@@ -117,9 +120,9 @@ export function serveHttp(options: HttpOptions): HttpDoor {
     return response
   }
 
-  const open = () =>
+  const serve = (hostname: string, port: number) =>
     Bun.serve({
-      hostname: host,
+      hostname,
       port,
       fetch,
       idleTimeout: IDLE_SECONDS,
@@ -129,9 +132,10 @@ export function serveHttp(options: HttpOptions): HttpDoor {
       // Outside of development Bun shares a port that is in use, and half of the requests go to somebody else's program.
       reusePort: false,
     })
-  const server = orStartError(open, host, port)
-  const address = `${host.includes(':') ? `[${host}]` : host}:${server.port}`
-  return { url: `http://${address}`, port: server.port ?? port, close: () => closeWithin(server, CLOSE_MS) }
+  const { listen = listenPlainly } = options
+  const listener = orStartError(() => listen({ host, port }, serve), host, port)
+  const address = `${host.includes(':') ? `[${host}]` : host}:${listener.port}`
+  return { url: `http://${address}`, port: listener.port, close: () => closeWithin(listener, CLOSE_MS) }
 }
 
 /** A request, with what its head says. */
@@ -144,7 +148,7 @@ type Asked = {
 }
 
 /** A request that never ends, half a body or a stream that nobody reads, must not hold up the end. */
-async function closeWithin(server: Server<undefined>, ms: number): Promise<void> {
+async function closeWithin(server: Pick<Server<undefined>, 'stop'>, ms: number): Promise<void> {
   const { promise: tooLong, resolve } = Promise.withResolvers<void>()
   const timer = setTimeout(resolve, ms)
   await Promise.race([server.stop(), tooLong])

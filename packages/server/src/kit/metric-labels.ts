@@ -46,6 +46,7 @@ export const refusalReasons = [
   'open_files',
   'url_length',
   'address_full',
+  'proxy_protocol',
   'host',
   'origin',
   'bad_request',

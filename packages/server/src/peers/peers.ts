@@ -1,6 +1,9 @@
 /** Who may ask, and as whom: what the three ports agree on about addresses, hosts and origins. */
+import type { Logger } from '../kit/logger.ts'
+import type { Metrics } from '../kit/metrics.ts'
 import { type ClientAddress, createClientAddress, createTrust } from './clients.ts'
 import { createHostRule, type IsHostAllowed } from './hosts.ts'
+import { type Listen, listenBehindRelay, listenPlainly } from './listen.ts'
 import { isFromForeignPage, isNavigation, isOriginAllowed } from './origins.ts'
 
 /** The settings of peers. */
@@ -12,10 +15,13 @@ export type PeerSettings = {
   readonly allowedHosts: readonly string[]
   readonly consoleBusUrl: string | undefined
   readonly trustedProxies: readonly string[]
+  readonly proxyProtocol: boolean
 }
 
 /** The rules for peers. */
 export type Peers = {
+  /** Makes a port listen, in the way that the proxies in front of it need. */
+  readonly listen: Listen
   readonly clientAddress: ClientAddress
   readonly isHostAllowed: IsHostAllowed
   /** Whether a page may have caused this request. Of programs nothing is asked. */
@@ -26,10 +32,12 @@ export type Peers = {
 export type MayCall = (headers: Headers, isReading: boolean) => boolean
 
 /** Makes them. */
-export function createPeers(settings: PeerSettings): Peers {
+export function createPeers(settings: PeerSettings, logger: Logger, metrics: Pick<Metrics, 'refuseConnection'>): Peers {
   const { host, telemetryHost, httpHost, origins, allowedHosts, consoleBusUrl } = settings
+  const isTrusted = createTrust(settings.trustedProxies)
   return {
-    clientAddress: createClientAddress(createTrust(settings.trustedProxies)),
+    listen: settings.proxyProtocol ? listenBehindRelay(isTrusted, logger, metrics) : listenPlainly,
+    clientAddress: createClientAddress(isTrusted),
     isHostAllowed: createHostRule({
       allowedHosts,
       listening: [host, telemetryHost, httpHost],

@@ -100,7 +100,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
   })
   const fetch = (request: Request, server: Server<SocketData>): Maybe<Response | undefined> => {
     const peer = server.requestIP(request) ?? undefined
-    const address = deps.peers.clientAddress(peer?.address ?? '', request.headers)
+    const address = deps.peers.clientAddress(listener.addressOf(peer), request.headers)
     const tooMany = upgrades.refusalByRate(address)
     if (tooMany !== undefined) return refuse(tooMany, address)
     return deps.turns.take(() => {
@@ -189,10 +189,10 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
     }
   }
 
-  const open = () =>
+  const serve = (hostname: string, port: number) =>
     Bun.serve<SocketData>({
-      hostname: options.host,
-      port: options.port,
+      hostname,
+      port,
       idleTimeout: HANDSHAKE_SECONDS,
       development: false,
       reusePort: false,
@@ -236,8 +236,8 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
     if (socket.data.intake !== undefined) socket.data.intake.client.lastHeard = deps.clock.monotonic()
   }
 
-  const server = orStartError(open, options)
-  const port = server.port ?? options.port
+  const listener = orStartError(() => deps.peers.listen(options, serve), options)
+  const { server, port } = listener
   return {
     url: `ws://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}/`,
     port,
@@ -250,8 +250,8 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
       for (const socket of sockets) bytes += socket.getBufferedAmount()
       return bytes
     },
-    stopListening: () => void server.stop(),
-    close: () => server.stop(true),
+    stopListening: () => void listener.stop(),
+    close: () => listener.stop(true),
   }
 }
 

@@ -106,7 +106,7 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
   })
   const fetch = (request: Request, server: Server<SocketData>): Response | undefined => {
     const peer = server.requestIP(request) ?? undefined
-    const address = deps.peers.clientAddress(peer?.address ?? '', request.headers)
+    const address = deps.peers.clientAddress(listener.addressOf(peer), request.headers)
     const refusal =
       upgrades.refusalByRate(address) ??
       upgrades.refusalOf(request, address) ??
@@ -201,10 +201,10 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
     if (data.intake !== undefined) data.intake.listener.lastHeard = clock.monotonic()
   }
 
-  const open = () =>
+  const serve = (hostname: string, port: number) =>
     Bun.serve<SocketData>({
-      hostname: options.telemetryHost,
-      port: options.telemetryPort,
+      hostname,
+      port,
       idleTimeout: HANDSHAKE_SECONDS,
       development: false,
       reusePort: false,
@@ -248,15 +248,16 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
       },
     })
 
-  const server = orStartError(open, options)
-  const { telemetryHost: host, telemetryPort } = options
+  const { telemetryHost: host, telemetryPort: port } = options
+  const listener = orStartError(() => deps.peers.listen({ host, port }, serve), options)
+  const { server } = listener
   return {
-    url: `ws://${host.includes(':') ? `[${host}]` : host}:${server.port ?? telemetryPort}/`,
+    url: `ws://${host.includes(':') ? `[${host}]` : host}:${listener.port}/`,
     get connections() {
       return sockets.size
     },
     publish,
-    close: () => server.stop(true),
+    close: () => listener.stop(true),
   }
 }
 
