@@ -58,7 +58,9 @@ export function createGate({ isHostAllowed, rate, maxBodyBytes, metrics, logger,
     const waitMs = (isProbe(path) ? probeRate : otherRate)(address)
     if (waitMs !== undefined) {
       metrics.limit('http_rate')
-      return refusal(new CodedError('rate_limited', { limit: 'http_rate', per_second: rate!.perSecond }, waitMs))
+      const problem = new CodedError('rate_limited', { limit: 'http_rate', per_second: rate!.perSecond }, waitMs)
+      // What else the connection has sent is not worth an answer each.
+      return refusal(problem, { connection: 'close' })
     }
     if (Number(headers.get('content-length')) > maxBodyBytes)
       return refusal(new CodedError('message_too_large', { limit_bytes: maxBodyBytes }))
