@@ -13,7 +13,7 @@ withProgram('redis-server', 'what is on its way to Redis', () => {
     const BOUND = 256 * 1024
     const bus = await startBus({
       redisUrl: redis.url,
-      redisTimeoutMs: 5000,
+      redisTimeoutMs: 3_600_000,
       redisQueueBytes: BOUND,
       rateLimit: null,
       slowBytes: 64 * 1024,
@@ -25,7 +25,10 @@ withProgram('redis-server', 'what is on its way to Redis', () => {
     const COUNT = 500
     for (let i = 0; i < COUNT; i++)
       for (const publisher of publishers) publisher.send({ channel: 'flood', payload: { i, text: 'x'.repeat(1000) } })
-    await eventually(async () => expect(await bus.metric('arqonbus_held_bytes')).toBeGreaterThan(BOUND / 2))
+    await eventually(async () =>
+      expect(await bus.metric('arqonbus_connections_paused')).toBeGreaterThanOrEqual(publishers.length),
+    )
+    expect(await bus.metric('arqonbus_held_bytes')).toBeGreaterThan(BOUND / 2)
     // Each publisher may have its own share of what is unsettled on its way, and the frame that filled it.
     expect(await bus.metric('arqonbus_held_bytes')).toBeLessThan(BOUND + publishers.length * 80 * 1024)
     expect(await bus.metric('arqonbus_publishers_paused_total')).toBeGreaterThan(0)

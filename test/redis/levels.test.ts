@@ -35,7 +35,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
 
     test('is found out again at each reconnect', async () => {
       const redis = await start({ appendfsync: 'always' })
-      const ann = await (await startBus({ redisUrl: redis.url, redisTimeoutMs: 200 })).as('ann', 'science:a')
+      const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
       expect(await ann.publish(publish)).toMatchObject({ durability: 'disk' })
       await redis.command('CONFIG', 'SET', 'appendfsync', 'no')
       await redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
@@ -61,7 +61,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       const redis = await start()
       const replica = await start({ replicaOf: redis })
       await eventually(async () => expect(String(await redis.command('INFO', 'replication'))).toContain('state=online'))
-      const bus = await startBus({ redisUrl: redis.url, redisReplicas: 1, redisTimeoutMs: 10_000 })
+      const bus = await startBus({ redisUrl: redis.url, redisReplicas: 1, redisTimeoutMs: 60_000 })
       const ann = await bus.as('ann', 'science:a')
       const asked = { channel: 'a', metadata: { ack: { level: 'stored', replicas: 1 } } }
       expect(await ann.publish(asked)).toMatchObject({ durability: 'stored', replicas: 1 })
@@ -80,16 +80,15 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
 
       // It is in the log, but where it was asked to be it is not: that is no acknowledgement, and no refusal either.
       await replica.kill()
-      const impatient = await startBus({ redisUrl: redis.url, redisReplicas: 1, redisTimeoutMs: 400 })
+      const impatient = await startBus({ redisUrl: redis.url, redisReplicas: 1, redisTimeoutMs: 1500 })
       const bob = await impatient.as('bob', 'science:a')
       const lonely = [
         { id: 'arq_alone', ...asked },
         { id: 'arq_alone_too', ...direct, metadata: { ...direct.metadata, to: 'bob' } },
       ]
-      for (const message of [...lonely, ...lonely]) {
-        expect(await refusal(bob.publish(message))).toMatchObject({
-          code: expect.stringMatching(/^(outcome_unknown|storage_unavailable)$/),
-        })
+      for (const _ of ['first', 'again']) {
+        for (const { code } of await Promise.all(lonely.map((message) => refusal(bob.publish(message)))))
+          expect(code).toMatch(/^(outcome_unknown|storage_unavailable)$/)
       }
       // Whoever asks for less is served, however many wait, and Redis is not taken for one that is away.
       const many = await Promise.all(Array.from({ length: 200 }, () => bob.publish(publish)))

@@ -7,7 +7,7 @@ withProgram('strace', 'a slow disk', () => {
     withProgram(program, `under ${program}`, () => {
       test('under `appendfsync everysec` never makes an acknowledgement claim `disk`, and whoever misses what is lost is told', async () => {
         await using redis = await startRedis({ program, syncDelayMs: 2500 })
-        const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 1000 })
+        const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 60_000 })
         const ann = await bus.as('ann', 'science:a')
         const say = (n: number, ack: unknown = true) => ann.publish({ channel: 'a', payload: { n }, metadata: { ack } })
         const isGap = ({ payload }: Frame) => (payload as { event?: string }).event === 'gap'

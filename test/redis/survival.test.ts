@@ -66,7 +66,7 @@ withProgram('redis-server', 'what survives', () => {
 
   test('a kill -9 of a Redis that leaves syncing to the system takes nothing that it had answered', async () => {
     const redis = await start({ appendfsync: 'no' })
-    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 1000 })
+    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 60_000 })
     const ann = await bus.as('ann', 'science:a')
     for (let n = 1; n <= 20; n++) await say(ann, n)
     await redis.kill()
@@ -79,7 +79,7 @@ withProgram('redis-server', 'what survives', () => {
 
   test('a kill -9 of a Redis without an append-only file takes everything, and whoever stays or comes back is told', async () => {
     const redis = await start({ config: { appendonly: 'no' } })
-    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 1000 })
+    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 60_000 })
     const ann = await bus.as('ann', 'science:a')
     expect(await say(ann, 1)).toMatchObject({ durability: 'stored' })
     const { position: since } = await say(ann, 2)
@@ -96,7 +96,7 @@ withProgram('redis-server', 'what survives', () => {
 
   test('what a Redis that evicts has let go is missed by nobody who is not told', async () => {
     const redis = await start({ config: { 'maxmemory-policy': 'allkeys-lru' } })
-    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 1000 })
+    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 60_000 })
     const ann = await bus.as('ann', 'science:a')
     const { position: since } = await say(ann, 1)
     expect(await say(ann, 2)).toMatchObject({ durability: 'memory', position: expect.any(String) })
@@ -121,7 +121,7 @@ withProgram('redis-server', 'what survives', () => {
       await primary.command('SET', 'joined', 'yes')
       expect(await primary.command('WAIT', 1, 100)).toBe(1)
     })
-    const bus = await startBus({ redisUrl: primary.url, redisReplicas: 1, redisTimeoutMs: 1000 })
+    const bus = await startBus({ redisUrl: primary.url, redisReplicas: 1, redisTimeoutMs: 60_000 })
     const ann = await bus.as('ann', 'science:a')
     for (let n = 1; n <= 20; n++)
       expect(await say(ann, n, { level: 'stored', replicas: 1 })).toMatchObject({ replicas: 1 })

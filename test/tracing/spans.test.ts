@@ -319,7 +319,7 @@ withProgram('redis-server', 'with Redis', () => {
   afterAll(() => redis.stop())
 
   test('the span of a message goes as far as Redis, and says when it is held or refused because Redis is away', async () => {
-    const bus = await start({ redisUrl: redis.url, redisTimeoutMs: 200 })
+    const bus = await start({ redisUrl: redis.url, redisTimeoutMs: 60_000 })
     const ann = await bus.as('ann-stores')
     const [stored, held, refused] = [newId(), newId(), newId()]
     const { position } = await ann.publish({ id: stored, metadata: { ack: 'stored' } })

@@ -47,7 +47,7 @@ withProgram('redis-server', 'with Redis', () => {
     })
 
     test('is refused too where Redis takes the question and does not answer, after no more than its timeout', async () => {
-      const [here, there] = [await start(), await start()]
+      const [here, there] = [await start(), await start({ redisTimeoutMs: 500 })]
       const before = await here.as('ann')
       await eventually(() => recordOf('ann'))
       stage.redis.pause()

@@ -58,7 +58,7 @@ withProgram('redis-server', 'with Redis', () => {
 
     test('that were made on demand are listed again with their history, and go as ever when it has expired', async () => {
       const settings = { channelIdleMs: 50, historyTtlMs: 100 }
-      const bus = await start(settings)
+      const bus = await start()
       await (await bus.as('ann')).publish({ room: 'lab', channel: 'auto', payload: { n: 1 } })
       await bus.drain('the test')
       const again = await start({ ...settings, historyTtlMs: 600_000 })

@@ -319,9 +319,10 @@ export function createReceive(deps: ReceiveDeps): Receive {
     }
   }
 
-  /** The socket is read again when little is queued. */
+  /** The socket is read again when little is queued, and none of its messages waits for a log that does not keep up. */
   const readOn = (intake: Intake): void => {
-    if (intake.queuedBytes <= limits.slowBytes && !isFull(intake)) intake.client.transport.resume()
+    if (intake.queuedBytes > limits.slowBytes || isFull(intake)) return
+    if (intake.unsettled === 0 || !isCongested()) intake.client.transport.resume()
   }
 
   /**
