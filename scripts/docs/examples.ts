@@ -125,6 +125,7 @@ export const examples: { readonly [Name in CommandName]: CommandExample<Name> } 
     parameters: { channel: 'science:explore', since: '1795262381000-1', since_id: 'arq_01' },
     result: {
       channel: 'science:explore',
+      type: 'general',
       position: '1795262383000-3',
       recovered: true,
       missed: 2,

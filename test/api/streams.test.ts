@@ -158,6 +158,19 @@ describe('a stream', () => {
     expect((await call('/clients')).body.clients).not.toContainEqual(expect.objectContaining({ client_id: 'stranger' }))
   })
 
+  test('with the type that its reader knows is not opened for a channel of another type', async () => {
+    await call('/commands/create_channel', { body: '{"channel":"types:open"}', headers: as('maker') })
+    const path = '/rooms/types/channels/open/stream?type='
+    const refused = await call(`${path}private`, { headers: as('reader-of-types') })
+    expect([refused.status, refused.body.error]).toMatchObject([
+      409,
+      { code: 'channel_type_mismatch', details: { expected: 'private', actual: 'general' } },
+    ])
+    expect((await call(`${path}closed`, { headers: as('reader-of-types') })).status).toBe(400)
+    const missing = await call('/rooms/types/channels/missing/stream?type=private', { headers: as('reader-of-types') })
+    expect([missing.status, missing.body.error.code]).toEqual([404, 'channel_not_found'])
+  })
+
   test('is ended by an admin, who is heard', async () => {
     const stream = await open('ended:a', as('to-be-ended'))
     await stream.nextOf('joined')

@@ -20,6 +20,7 @@ describe('one channel', () => {
     const client = await bus.connect()
     expect(await join(client, { channel: 'plain:a' })).toEqual({
       channel: 'plain:a',
+      type: 'general',
       position: head!,
       room_position: expect.any(String),
     })

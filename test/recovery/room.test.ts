@@ -29,7 +29,7 @@ describe('a whole room', () => {
     })
     expect((await join(member, { channel: 'heads:*' })).channels).toEqual([
       ...open,
-      { channel: 'heads:secret', position: secret! },
+      { channel: 'heads:secret', type: 'private', position: secret! },
     ])
   })
 

@@ -99,7 +99,8 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
   const positions = createPositions(options.maxRemembered, tellGap)
   const maxFrameBytes = () => welcome?.limits.max_message_bytes ?? Number.POSITIVE_INFINITY
   const dedupWindowMs = () => welcome?.limits.dedup_window_ms ?? 0
-  const pending = createPending(clock, options.maxWaiting, link.send, dedupWindowMs)
+  const isHeld = (address: string): boolean => subscriptions.isUnproven(address)
+  const pending = createPending(clock, options.maxWaiting, link.send, dedupWindowMs, isHeld)
   const requests = createRequests({
     link,
     pending,
@@ -116,6 +117,7 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
     clock,
     maxFrameBytes,
     onGap: tellGap,
+    onProven: pending.release,
     onLeft(address, error) {
       events.tell('left', { address, error })
       streams.left(address, subscriptions.list(), error)
@@ -129,6 +131,7 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
     onRefused: (error) => events.tell('refused', error),
     echo,
     ackTimeoutMs: options.ackTimeoutMs,
+    isHeld,
   })
 
   const receive = createReceiver({

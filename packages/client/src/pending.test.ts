@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { type ErrorCode, errorCodes } from '@arqonbus/protocol/codes'
 import { createManualClock } from '../test/support/manual-clock.ts'
+import { ArqonBusError } from './errors.ts'
 import { createPending, type Request } from './pending.ts'
 
 const WINDOW_MS = 120_000
@@ -13,7 +14,14 @@ function setUp({ maxWaiting = 10, connected = true } = {}) {
     if (line.connected) line.sent.push(frame)
     return line.connected
   }
-  const pending = createPending(clock, maxWaiting, send, () => WINDOW_MS)
+  const held = new Set<string>()
+  const pending = createPending(
+    clock,
+    maxWaiting,
+    send,
+    () => WINDOW_MS,
+    (address) => held.has(address),
+  )
   const add = (id: string, about: Partial<Request> = {}) =>
     pending.add({
       id,
@@ -25,7 +33,7 @@ function setUp({ maxWaiting = 10, connected = true } = {}) {
       fail: ({ code }) => outcomes.set(id, code),
       ...about,
     })
-  return { clock, line, pending, add, outcomes }
+  return { clock, line, held, pending, add, outcomes }
 }
 
 const success = (id: string | null) =>
@@ -221,4 +229,33 @@ test('an id is under way once', () => {
   add('a')
   add('a')
   expect([...outcomes]).toEqual([['a', 'id_conflict']])
+})
+
+test('messages to an address that is held wait until it is released, in their order, and no others', () => {
+  const { line, held, pending, add } = setUp()
+  held.add('den:deep')
+  add('a', { address: 'den:deep' })
+  add('b', { address: 'den:open' })
+  add('c', { address: 'den:deep' })
+  pending.resend()
+  expect(line.sent).toEqual(['b', 'b'])
+  held.clear()
+  pending.release('den:deep')
+  expect(line.sent).toEqual(['b', 'b', 'a', 'c'])
+})
+
+test('where an address is not released, what was never sent fails for that reason, and of the rest only the bus knows', () => {
+  const { line, held, pending, add, outcomes } = setUp()
+  add('sent', { address: 'den:deep' })
+  held.add('den:deep')
+  pending.resend()
+  add('unsent', { address: 'den:deep' })
+  pending.release('den:deep', new ArqonBusError('channel_not_found', 404))
+  expect(line.sent).toEqual(['sent'])
+  expect(outcomes).toEqual(
+    new Map([
+      ['sent', 'outcome_unknown'],
+      ['unsent', 'channel_not_found'],
+    ]),
+  )
 })

@@ -10,6 +10,8 @@ export type Request = {
   readonly kind: 'publish' | 'command'
   /** Whether it may go out again on the next connection: it then has the same effect once or twice. */
   readonly repeatable: boolean
+  /** Where a message goes, as `room:channel`; undefined for commands and private messages. */
+  readonly address?: string | undefined
   /** Undefined: it waits as long as its connection lasts. */
   readonly timeoutMs: number | undefined
   /** Called once, or `fail` is, in the tick of the reply: what the reply says holds before the next frame is read. */
@@ -25,6 +27,8 @@ export type Pending = {
   settle(reply: ReplyPayload): boolean
   /** Sends again, on a new connection, what awaits its reply. */
   resend(): void
+  /** Messages to an address are held back no longer: they are sent, or fail with the error. */
+  release(address: string, error?: ArqonBusError): void
   /** The connection is gone: what must not be sent twice fails now. */
   connectionLost(): void
   /** Everything that waits fails. */
@@ -49,17 +53,22 @@ const SAFE_PART_OF_WINDOW = 0.9
 /** Waits this long before a refused repetition is tried again, where the bus does not say how long. */
 const RETRY_MS = 1000
 
-/** Makes the list. `send` answers false where there is no connection; `dedupWindowMs` is what the bus said last. */
+/**
+ * Makes the list. `send` answers false where there is no connection; `dedupWindowMs` is what the bus said last; messages to an address that is held wait until
+ * it is released.
+ */
 export function createPending(
   clock: Clock,
   maxWaiting: number,
   send: (frame: string) => boolean,
   dedupWindowMs: () => number,
+  isHeld: (address: string) => boolean = () => false,
 ): Pending {
   const entries = new Map<string, Entry>()
 
   function transmit(entry: Entry): void {
     entry.cancelRetry()
+    if (entry.address !== undefined && isHeld(entry.address)) return
     if (!send(entry.frame)) return
     entry.firstSentAt ??= clock.now()
     entry.tries += 1
@@ -127,6 +136,17 @@ export function createPending(
     },
     resend() {
       for (const entry of [...entries.values()]) transmitAgain(entry)
+    },
+    release(address, error) {
+      for (const entry of [...entries.values()]) {
+        if (entry.address !== address) continue
+        if (error === undefined) transmitAgain(entry)
+        else if (entry.firstSentAt !== undefined) fail(entry, 'outcome_unknown', 'not_connected', error)
+        else {
+          remove(entry)
+          entry.fail(error)
+        }
+      }
     },
     connectionLost() {
       for (const entry of [...entries.values()]) {

@@ -1,7 +1,7 @@
 import type { ClientMetadata, DurabilityLevel, PublishResult, ReplyPayload } from '@arqonbus/protocol'
-import { BUS, PM_CHANNEL, TELEMETRY_ROOM } from '@arqonbus/protocol/names'
+import { addressText, BUS, PM_CHANNEL, TELEMETRY_ROOM } from '@arqonbus/protocol/names'
 import { addressOf } from './address.ts'
-import type { ArqonBusError } from './errors.ts'
+import { type ArqonBusError, failure } from './errors.ts'
 import type { Outgoing } from './frames.ts'
 import { logOf, type Positions } from './positions.ts'
 import type { Requests } from './requests.ts'
@@ -62,6 +62,8 @@ export type PublisherOptions = {
   /** False: the bus acknowledges every message instead of sending it back. */
   echo: boolean
   ackTimeoutMs: number
+  /** True for an address to which nothing must be sent yet. */
+  isHeld(address: string): boolean
 }
 
 /** Makes a publisher. */
@@ -77,6 +79,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
         frame: write(message),
         kind: 'publish',
         repeatable: true,
+        ...(message.type === 'event' && { address: addressText(message) }),
         timeoutMs: ackTimeoutMs,
         succeed(result) {
           noteOwn(message, result as PublishResult)
@@ -89,7 +92,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   function unacknowledged(message: Outgoing): string {
     const { id } = message
-    const error = requests.sendOnce(id, write(message))
+    const isHeld = message.type === 'event' && options.isHeld(addressText(message))
+    const error = isHeld ? failure('not_connected', { requestId: id }) : requests.sendOnce(id, write(message))
     // In a microtask, so that the caller has the id before it hears that the message of that id was refused.
     if (error !== undefined) queueMicrotask(() => onRefused(error))
     else if (!echo && positions.of(logOf(message)) !== undefined) awaitPosition(message)

@@ -29,6 +29,7 @@ async function setUp(answers: { current: Answers }) {
     clock,
     maxFrameBytes: () => 262_144,
     onGap: () => {},
+    onProven: () => {},
     onLeft: (address, error) => left.push(`${address} ${error.code}`),
   })
   for (const channel of ['a', 'b', 'c']) await subscriptions.join(`science:${channel}`)

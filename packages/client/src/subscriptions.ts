@@ -26,6 +26,11 @@ export type Subscriptions = {
    */
   isInboxBehind(): boolean
   list(): string[]
+  /**
+   * True for a private channel that is not joined again yet on this connection: a bus that was started anew may not know it, and would create an open one of
+   * its name for whatever is published there.
+   */
+  isUnproven(address: string): boolean
 }
 
 /** Whom the subscriptions tell, and what they work with. */
@@ -36,6 +41,8 @@ export type SubscriptionsOptions = {
   /** What the bus takes. */
   maxFrameBytes(): number
   onGap(gap: Gap): void
+  /** A private channel is joined again on this connection; or it is not to be had any more. */
+  onProven(address: string, error?: ArqonBusError): void
   /** A subscription could not be resumed and is none any more. */
   onLeft(address: string, error: ArqonBusError): void
 }
@@ -59,18 +66,43 @@ const RETRY_MS = 1000
 
 /** Makes the list, empty. */
 export function createSubscriptions(options: SubscriptionsOptions): Subscriptions {
-  const { ask, positions, clock, maxFrameBytes, onGap, onLeft } = options
+  const { ask, positions, clock, maxFrameBytes, onGap, onProven, onLeft } = options
   const recovery = createRecovery(positions, onGap)
   const wanted = new Map<string, Address>()
   /** Counts beginnings and ends of connections: what an earlier one left behind must not act on this one. */
   let generation = 0
   let inboxIsBehind = false
+  /** Channels that were private when they were joined last. */
+  const privates = new Set<string>()
+  /** Those of them that are joined on this connection. */
+  const proven = new Set<string>()
+
+  const isUnproven = (text: string): boolean => wanted.has(text) && privates.has(text) && !proven.has(text)
+
+  /** A channel that was private is not joined where it has become an open one. */
+  const withType = <Entry extends JoinParameters>(text: string, entry: Entry): Entry =>
+    privates.has(text) ? { type: 'private', ...entry } : entry
+
+  /** Notes what the bus says of the type of a channel. */
+  function noteType(text: string, { type }: JoinResult): void {
+    if (type === undefined) return
+    if (type !== 'private') return void privates.delete(text)
+    const wasHeld = isUnproven(text)
+    privates.add(text)
+    proven.add(text)
+    if (wasHeld) onProven(text)
+  }
+
+  /** The channel is not what it was: the next join of it may find any. */
+  function forgetType(text: string, error: ArqonBusError): void {
+    if (privates.delete(text)) onProven(text, error)
+  }
 
   async function resume(addresses: string[]): Promise<void> {
     const rooms = new Set<string>()
     const entries = addresses.flatMap((text) => {
       const address = text === INBOX ? addressOf(text) : wanted.get(text)
-      return address === undefined ? [] : [recovery.entryFor(address, rooms)]
+      return address === undefined ? [] : [withType(text, recovery.entryFor(address, rooms))]
     })
     await Promise.all(batchesOf(entries, maxFrameBytes()).map(resumeBatch))
   }
@@ -93,6 +125,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
   function answered(entry: JoinEntry, answer: Answer): void {
     if ('error' in answer) return refused([entry.channel], refusal(answer.error))
     if (entry.channel === INBOX) inboxIsBehind = false
+    noteType(entry.channel, answer)
     recovery.settle(addressOf(entry.channel), answer, entry)
   }
 
@@ -115,6 +148,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     const address = wanted.get(text)
     if (address === undefined) return
     wanted.delete(text)
+    forgetType(text, error)
     recovery.forget(address, [...wanted.values()])
     onLeft(text, error)
   }
@@ -124,10 +158,18 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       const address = addressOf(text)
       const onResult = (result: unknown) => {
         if (text !== INBOX) wanted.set(text, address)
+        noteType(text, result as JoinResult)
         recovery.replay(address, parameters)
         recovery.settle(address, result as JoinResult, parameters)
       }
-      return (await ask('join_channel', { channel: text, ...parameters }, { repeatable: true, onResult })) as JoinResult
+      const asked = withType(text, { channel: text, ...parameters })
+      try {
+        return (await ask('join_channel', asked, { repeatable: true, onResult })) as JoinResult
+      } catch (error) {
+        const { code } = error as ArqonBusError
+        if (code === 'channel_type_mismatch' || code === 'channel_not_found') forgetType(text, error as ArqonBusError)
+        throw error
+      }
     },
     async leave(text) {
       const address = addressOf(text)
@@ -144,9 +186,11 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     ended: (text, reason) => lost(text, refusal(endings[reason])),
     pause() {
       generation += 1
+      proven.clear()
       inboxIsBehind = positions.of(INBOX) !== undefined
     },
     isInboxBehind: () => inboxIsBehind,
     list: () => [...wanted.keys()],
+    isUnproven,
   }
 }

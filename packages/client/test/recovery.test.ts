@@ -391,6 +391,55 @@ test('a channel that is deleted and made again under a subscription to its room 
   expect(ann.subscriptions).toEqual(['made:*'])
 })
 
+test('a private channel that a restarted bus does not know is left, and nothing is said in an open one of its name', async () => {
+  const first = await stage.bus()
+  const line = await stage.line(first.busUrl)
+  const ann = await stage.client({ url: line.url, clientId: 'ann' })
+  await ann.createChannel('den:deep', { type: 'private' })
+  expect(await ann.join('den:deep')).toMatchObject({ type: 'private' })
+  const [lost, left] = [next(ann, 'disconnected'), next(ann, 'left')]
+  line.accept(false)
+  line.cut()
+  await lost
+  await first.drain('restart')
+  const again = await stage.bus({ port: Number(new URL(first.busUrl).port) })
+  const secret = ann.publish('den:deep', { text: 'secret' }, { ack: true }).catch((error: unknown) => error)
+  line.accept(true)
+  expect(await left).toMatchObject({ address: 'den:deep', error: { code: 'room_not_found' } })
+  expect(await secret).toMatchObject({ code: 'room_not_found' })
+  const eve = await stage.client({ url: again.busUrl, clientId: 'eve' })
+  expect((await eve.listChannels({ room: 'den' }).catch(({ code }) => ({ channels: code }))).channels).toBe(
+    'room_not_found',
+  )
+})
+
+test('what is published to a private channel while there is no connection is sent when it is joined again', async () => {
+  const { ann, ben, away, heard } = await setUp()
+  await ben.createChannel('den:deep', { type: 'private', metadata: { members: ['ann'] } })
+  await ann.join('den:deep')
+  const refused = collect(ann, 'refused')
+  let said: Promise<unknown> | undefined
+  await away(async () => {
+    said = Promise.all(['1', '2', '3'].map((text) => ann.publish('den:deep', { text }, { ack: true })))
+  })
+  await said
+  expect(await heard.count(3)).toEqual(['1', '2', '3'])
+  expect(refused.all).toEqual([])
+})
+
+test('a private channel that was made again as an open one meanwhile is left, and can be joined anew', async () => {
+  const { ann, ben, away } = await setUp()
+  await ben.createChannel('den:deep', { type: 'private', metadata: { members: ['ann'] } })
+  await ann.join('den:deep')
+  const left = next(ann, 'left')
+  await away(async () => {
+    await ben.deleteChannel('den:deep')
+    await ben.createChannel('den:deep')
+  })
+  expect(await left).toMatchObject({ address: 'den:deep', error: { code: 'channel_type_mismatch' } })
+  expect(await ann.join('den:deep')).toMatchObject({ type: 'general' })
+})
+
 test('leaving while there is no connection holds', async () => {
   const { ann, say, away, heard } = await setUp({ join: ['science:explore', 'science:general'] })
   let left: Promise<boolean> | undefined

@@ -43,6 +43,7 @@ const table = {
   room_hardcoded: { status: 409, text: 'The room is part of the system.' },
   room_not_empty: { status: 409, text: 'The room still has channels.' },
   room_paused: { status: 409, text: 'The room is paused: commands work, messages do not.' },
+  channel_type_mismatch: { status: 409, text: 'The channel is of another type than the one that was asked for.' },
   channel_full: { status: 409, text: 'The channel has as many participants as it may have.' },
   room_full: { status: 409, text: 'The room has as many participants as it may have.' },
   client_id_in_use: { status: 409, text: 'Another connection has this client id.' },

@@ -119,14 +119,24 @@ export const ChannelOptions = Type.Object(
 /** Settings of one channel that stand in for those of the bus. */
 export type ChannelOptions = Static<typeof ChannelOptions>
 
+/** The type of a channel. */
+export const ChannelTypeField = Type.Unsafe<'general' | 'private' | 'system' | 'pm'>({
+  enum: ['general', 'private', 'system', 'pm'],
+  description:
+    '`general`: open; `private`: for its creator, its members and admins; `system`: everybody reads, the bus and admins write; `pm`: private messages.',
+})
+
+/** The type of a channel that one joins, as far as one knows. */
+export const ExpectedType = Type.Unsafe<'general' | 'private' | 'system'>({
+  enum: ['general', 'private', 'system'],
+  description:
+    'The type that the channel has, as far as one knows, such as the `type` of an earlier join: one of another type is `channel_type_mismatch`. With `private` or `system` a channel that is not there is not created.',
+})
+
 const channelFields = {
   name: ChannelName,
   room: RoomName,
-  type: Type.Unsafe<'general' | 'private' | 'system' | 'pm'>({
-    enum: ['general', 'private', 'system', 'pm'],
-    description:
-      '`general`: open; `private`: for its creator, its members and admins; `system`: everybody reads, the bus and admins write; `pm`: private messages.',
-  }),
+  type: ChannelTypeField,
   state: Type.Unsafe<'active' | 'empty' | 'private'>({
     enum: ['active', 'empty', 'private'],
     description: '`active`: has participants; `empty`: has none; `private`: of type `pm`.',

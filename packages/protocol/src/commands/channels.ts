@@ -1,6 +1,6 @@
 /** Commands about channels and what was said in them. */
-import Type from 'typebox'
-import { Channel, ChannelInFull, ChannelOptions } from '../entities.ts'
+import Type, { type Static } from 'typebox'
+import { Channel, ChannelInFull, ChannelOptions, ChannelTypeField, ExpectedType } from '../entities.ts'
 import { DeliveredEnvelope, JsonObject, MessageId, PositionText } from '../envelope/schema.ts'
 import { namePattern } from '../names.ts'
 import { positionPattern } from '../position.ts'
@@ -101,6 +101,7 @@ const since = {
     }),
   ),
   room_since_id: Type.Optional(Type.String({ ...MessageId, description: 'The id of the message at `room_since`.' })),
+  type: Type.Optional(ExpectedType),
   presence: Type.Optional(
     Type.Boolean({ description: 'Accepted, and without effect: presence events come with a later version.' }),
   ),
@@ -142,15 +143,26 @@ const Recovery = {
 /** What joining one address gave. */
 export const JoinResult = Type.Object({
   channel: AddressText,
+  type: Type.Optional(
+    Type.Unsafe<Static<typeof ChannelTypeField>>({
+      ...ChannelTypeField,
+      description: 'The type of the channel. Absent for `room:*` and the inbox.',
+    }),
+  ),
   ...Recovery,
   room_position: position('As `position`, for the broadcast of the room.'),
   room_recovered: Type.Optional(Type.Boolean({ description: 'As `recovered`, for the broadcast of the room.' })),
   room_reason: reason('As `reason`, for the broadcast of the room.'),
   room_complete: Type.Optional(Type.Literal(true, { description: 'As `complete`, for the broadcast of the room.' })),
   channels: Type.Optional(
-    Type.Array(Type.Object({ channel: AddressText, ...Recovery }), {
-      description: 'For `room:*`: the head of every channel that one may read, at most 1,000 in one answer.',
-    }),
+    Type.Array(
+      Type.Object({
+        channel: AddressText,
+        type: Type.Optional(Type.Literal('private', { description: 'Present where the channel is private.' })),
+        ...Recovery,
+      }),
+      { description: 'For `room:*`: the head of every channel that one may read, at most 1,000 in one answer.' },
+    ),
   ),
   recoverable: Type.Optional(
     Type.Boolean({
@@ -207,6 +219,7 @@ export const join_channel = command('join_channel', {
     'system_channel',
     'room_not_found',
     'channel_not_found',
+    'channel_type_mismatch',
     'channel_full',
     'room_full',
     'too_many_subscriptions',

@@ -7,14 +7,14 @@ import type { Metrics } from '../../kit/metrics.ts'
 import type { Pieces, Turns } from '../../kit/turns.ts'
 import type { Clients } from '../../state/clients.ts'
 import type { Inboxes } from '../../state/inboxes.ts'
-import type { Client, Profile, Role } from '../../state/model.ts'
+import type { ChannelType, Client, Profile, Role } from '../../state/model.ts'
 import { allSubscribed, type Session, type Sessions } from '../../state/sessions.ts'
 import type { Transport } from '../../state/transport.ts'
 import { subscribedBy } from '../../state/views.ts'
 import type { Delivery } from '../deliver/deliver.ts'
 import type { Frames } from '../deliver/frames.ts'
 import type { Keeper } from '../keep/keeper.ts'
-import type { Join } from '../places/join.ts'
+import type { Join, JoinRequest } from '../places/join.ts'
 import type { Membership } from '../places/membership.ts'
 import { askerOf } from '../places/places.ts'
 import { type AdmitStream, createAdmitStream } from './admit-stream.ts'
@@ -89,6 +89,15 @@ export type Admission = {
   disconnect(client: Client, reason: string | undefined): void
 }
 
+/** What is joined with the welcome. */
+type WantedJoin = Pick<JoinRequest, 'room' | 'channel' | 'type'>
+
+/** A kept subscription that is joined again: a private channel must not have become an open one. */
+const keptJoin = ([address, type]: readonly [string, ChannelType | undefined]): WantedJoin => ({
+  ...parseAddress(address)!,
+  ...(type === 'private' && { type }),
+})
+
 /** Makes it. */
 export function createAdmission(deps: AdmitDeps): Admission {
   const { clock, clients, sessions, membership, delivery, frames, logger } = deps
@@ -156,10 +165,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
     logger.info({ event: 'client_disconnected', client_id: client.id })
   }
 
-  const joinAll = (
-    client: Client,
-    addresses: readonly { room: string; channel: string }[],
-  ): Maybe<Welcome['failed_joins']> => {
+  const joinAll = (client: Client, addresses: readonly WantedJoin[]): Maybe<Welcome['failed_joins']> => {
     const failed: Welcome['failed_joins'] = []
     const fail = (channel: string) => (problem: unknown) => {
       if (!(problem instanceof CodedError)) throw problem
@@ -183,7 +189,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
   }
 
   /** A client whose admission fails for a reason of ours must not keep its id. */
-  const joinOrDepart = (client: Client, addresses: readonly { room: string; channel: string }[]) => {
+  const joinOrDepart = (client: Client, addresses: readonly WantedJoin[]) => {
     try {
       return joinAll(client, addresses)
     } catch (problem) {
@@ -225,10 +231,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
       const inbox = deps.inboxes.get(session)
       if (inbox !== undefined) delivery.listen(client, inbox.outlet)
       const kept = [...session.subscribed]
-      const wanted = [
-        ...arrival.joins,
-        ...(arrival.isResumingLive ? kept.map(([address]) => parseAddress(address)!) : []),
-      ]
+      const wanted = [...arrival.joins, ...(arrival.isResumingLive ? kept.map(keptJoin) : [])]
       const welcomed = then(joinOrDepart(client, wanted), (failed) => {
         const addresses = kept.map(([address]) => address)
         const { event, client: view, ...rest } = entering.welcome(client, { isResumed, kept: addresses, failed })

@@ -12,7 +12,7 @@ import { all, type Maybe, then } from '../../kit/maybe.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import type { Pieces, Turns } from '../../kit/turns.ts'
 import type { Located, Log } from '../../log/contract.ts'
-import { type Channel, type Client, mayEnter, type Outlet, type Room } from '../../state/model.ts'
+import { type Channel, type ChannelType, type Client, mayEnter, type Outlet, type Room } from '../../state/model.ts'
 import type { Keeper } from '../keep/keeper.ts'
 import { type Membership, NO_RESTRICTED } from './membership.ts'
 import type { OwnInbox } from './open-inbox.ts'
@@ -26,6 +26,8 @@ export type JoinRequest = {
   readonly since_id?: string | Readonly<Record<string, string>> | undefined
   readonly room_since?: string | undefined
   readonly room_since_id?: string | undefined
+  /** The type that the channel has, as far as the client knows. */
+  readonly type?: ChannelType | undefined
 }
 
 /** What joining one address gave. */
@@ -67,7 +69,10 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
     const sinceId = oneId(request.since_id)
     const roomSince = onePosition(request.room_since, 'room_since')
     const open = () =>
-      places.openChannel(request.room, request.channel, asker, (room) => membership.checkLimits(client, room))
+      places.openChannel(request.room, request.channel, asker, {
+        check: (room) => membership.checkLimits(client, room),
+        type: request.type,
+      })
     const asked = open()
     const located = locate(asked.log, since, sinceId)
     const roomLocated = locate(asked.room.broadcast, roomSince, request.room_since_id)
@@ -81,11 +86,12 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
       membership.joinChannel(client, channel)
       const joined = goOn(client, membership.outletOf(client, channel), channel.log, since, here)
       const broadcast = goOn(client, room.broadcastOutlet, room.broadcast, roomSince, inRoom)
-      return { channel: address, ...joined, ...roomFields(broadcast) }
+      return { channel: address, type: channel.type, ...joined, ...roomFields(broadcast) }
     })
   }
 
   function* joinRoom(client: Client, asker: Asker, request: JoinRequest, left: HeadsLeft): Pieces<Joining> {
+    refuseType(request)
     const roomSince = onePosition(request.room_since, 'room_since')
     const since = positions(request.since)
     const ids = idsByChannel(request.since_id)
@@ -109,6 +115,7 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
       const broadcast = goOn(client, room.broadcastOutlet, room.broadcast, roomSince, roomFound)
       const head = (channel: Channel, start: Position | undefined, here: Located | undefined) => ({
         channel: channel.address,
+        ...(channel.type === 'private' && { type: channel.type }),
         ...goOn(client, membership.outletOf(client, channel), channel.log, start, here),
       })
       const heads = channels.flatMap((channel, i) =>
@@ -127,6 +134,7 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
 
   /** One's inbox is always joined: a join with `since` recovers it. */
   const joinInbox = (client: Client, request: JoinRequest): Maybe<() => JoinResult> => {
+    refuseType(request)
     const since = onePosition(request.since, 'since')
     const { log, outlet, formerHead } = inboxOf(client)
     /** A client that had everything of the inbox of its earlier session has missed nothing. */
@@ -272,6 +280,10 @@ const roomFields = ({ position, recovered, reason, complete }: Recovery) => ({
   ...(reason !== undefined && { room_reason: reason }),
   ...(complete && { room_complete: complete }),
 })
+
+function refuseType({ type }: JoinRequest): void {
+  if (type !== undefined) throw wrong('type', 'to be absent: it is for one channel')
+}
 
 function onePosition(since: JoinRequest['since'], name: string): Position | undefined {
   if (since === undefined) return undefined

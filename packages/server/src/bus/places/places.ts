@@ -1,6 +1,6 @@
 /** Places: from an address to the room and the channel, made on demand where that is allowed (protocol §4). */
 import { BUS, CodedError, PM_CHANNEL } from '@arqonbus/protocol'
-import type { Channel, Client, Room } from '../../state/model.ts'
+import type { Channel, ChannelType, Client, Room } from '../../state/model.ts'
 import { mayEnter } from '../../state/model.ts'
 import type { Rooms } from '../../state/rooms.ts'
 
@@ -17,7 +17,7 @@ export type Places = {
   /** The channel that the asker may enter; `room_not_found`, `channel_not_found`, `forbidden`, `system_channel`. */
   channel(room: string, channel: string, asker: Asker): Channel
   /** The same for a join or a publish: what is not there is made, where that is allowed and `check` does not throw. */
-  openChannel(room: string, channel: string, asker: Asker, check?: CheckPlace): Channel
+  openChannel(room: string, channel: string, asker: Asker, wanted?: WantedChannel): Channel
   /** True for a channel that is not there and that a connection would create by joining it. */
   isCreatable(room: string, channel: string, asker: Asker): boolean
   /** The room for a room-wide join or a broadcast, made likewise. */
@@ -28,6 +28,14 @@ export type Places = {
 
 /** Throws what a request would be refused with once the place is there, so that a refused request makes nothing. The room, where there is one. */
 export type CheckPlace = (room: Room | undefined) => void
+
+/** What is asked of a channel that is opened. */
+export type WantedChannel = {
+  /** Before it is created. */
+  readonly check?: CheckPlace
+  /** The type that it has to have. Only an open channel is created on demand. */
+  readonly type?: ChannelType | undefined
+}
 
 /** As whom a client asks. */
 export const askerOf = (client: Client, isAdmin = client.role === 'admin'): Asker => ({
@@ -58,6 +66,12 @@ export function createPlaces({ rooms, creation, created, isUnsure }: PlacesDeps)
   const enter = (channel: Channel, asker: Asker): Channel => {
     if (!mayEnter(channel, asker)) throw new CodedError('forbidden', { channel: channel.address })
     return channel
+  }
+  /** Nobody enters an open channel under the name of a private one without knowing it. */
+  const ofType = (channel: Channel, expected: ChannelType | undefined): Channel => {
+    const { type: actual, address } = channel
+    if (expected === undefined || expected === actual) return channel
+    throw new CodedError('channel_type_mismatch', { channel: address, expected, actual })
   }
   /** Channels that belong to the bus are no places for messages. */
   const refuseOwn = (room: string, channel: string) => {
@@ -90,13 +104,14 @@ export function createPlaces({ rooms, creation, created, isUnsure }: PlacesDeps)
       if (roomName === BUS || name === PM_CHANNEL || !isAllowed(asker)) return false
       return rooms.get(roomName)?.type !== 'system' && rooms.channel(roomName, name) === undefined
     },
-    openChannel(roomName, name, asker, check) {
+    openChannel(roomName, name, asker, { check, type } = {}) {
       const found = rooms.channel(roomName, name)
-      if (found !== undefined && roomName !== BUS) return enter(found, asker)
+      if (found !== undefined && roomName !== BUS) return ofType(enter(found, asker), type)
       refuseOwn(roomName, name)
       const existing = rooms.get(roomName)
+      const isOpen = type === undefined || type === 'general'
       // Only the configuration adds to a system room.
-      if (!mayCreate(asker) || existing?.type === 'system') {
+      if (!mayCreate(asker) || existing?.type === 'system' || !isOpen) {
         if (existing === undefined) throw notFound('room_not_found', { room: roomName })
         throw notFound('channel_not_found', { channel: `${roomName}:${name}` })
       }

@@ -163,7 +163,7 @@ export function createPublish(deps: PublishDeps): Publish {
   const channelOf = (client: Client, { room, channel }: ReadEnvelope): Channel => {
     const last = client.lastChannel
     if (last !== undefined && last.name === channel && last.room.name === room && last.ended === undefined) return last
-    client.lastChannel = places.openChannel(room, channel, askerOf(client), refusePaused)
+    client.lastChannel = places.openChannel(room, channel, askerOf(client), { check: refusePaused })
     return client.lastChannel
   }
 

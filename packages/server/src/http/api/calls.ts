@@ -138,6 +138,7 @@ export function createCalls(deps: CallsDeps): Calls {
     if (channel === WHOLE_ROOM) throw wrong('channel', 'one channel: a stream goes on from one position')
     const since = takeOne(query, 'since')
     const sinceId = takeOne(query, 'since_id')
+    const type = takeOne(query, 'type')
     refuseLeftovers(query)
     if (deps.isDraining()) throw new CodedError('shutting_down')
     refuseBorrowedId(credentials, exchange.request.headers)
@@ -145,7 +146,8 @@ export function createCalls(deps: CallsDeps): Calls {
     // A browser that comes back asks for the same address, with what it got last in the header.
     const last = headers.get('last-event-id') || undefined
     const from = last === undefined ? { since, sinceId } : { since: last, sinceId: undefined }
-    const body = await deps.streams.open({ credentials, room, channel, ...from, signal, address: exchange.address })
+    const { address } = exchange
+    const body = await deps.streams.open({ credentials, room, channel, type, ...from, signal, address })
     exchange.keepOpen()
     return new Response(body, { headers: STREAM_HEADERS })
   }

@@ -109,7 +109,15 @@ const stream: Endpoint = {
     'While it is open a stream is a participant of the channel and listed among the clients, and an admin can end it.',
     'A stream creates nothing and has no session: where the channel is not there, `joined` says `waiting`, and the stream goes on when somebody creates the channel.',
   ],
-  errors: ['system_channel', 'room_not_found', 'channel_not_found', 'channel_full', 'room_full', 'storage_unavailable'],
+  errors: [
+    'system_channel',
+    'room_not_found',
+    'channel_not_found',
+    'channel_type_mismatch',
+    'channel_full',
+    'room_full',
+    'storage_unavailable',
+  ],
 }
 
 const openapi: Endpoint = {

@@ -8,6 +8,7 @@ import {
   DeliveredEnvelope,
   Envelope,
   type ErrorCode,
+  ExpectedType,
   errorCodes,
   MessageId,
   PositionText,
@@ -92,6 +93,12 @@ const ofStreams = [
     'Last-Event-ID',
     PositionText,
     'The same as `since`, set by browsers that come back. It counts where both are there.',
+  ),
+  parameter(
+    'query',
+    'type',
+    ExpectedType,
+    'The type that the channel has, as far as the reader knows: one of another type is `channel_type_mismatch`.',
   ),
 ]
 

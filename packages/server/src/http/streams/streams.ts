@@ -54,6 +54,8 @@ export type StreamRequest = {
   /** The last position that its reader has, and the id of the message there, where it is known. */
   readonly since: string | undefined
   readonly sinceId: string | undefined
+  /** The type that the channel has, as far as the reader knows. */
+  readonly type: string | undefined
   /** Ends when the reader has gone. */
   readonly signal: AbortSignal
   /** The address of the reader. */
@@ -73,6 +75,9 @@ export type Streams = {
   close(): void
 }
 
+/** A join for a stream. `isNew`: its reader has nothing yet, so that it misses nothing, and the position is where the channel began. */
+type JoinOf = StreamRequest & { readonly isNew?: boolean }
+
 type Joined = Extract<CommandResult<'join_channel'>, { channel: string }>
 
 /** Why a join could not recover, in the words of a gap notice: a log that has something else there has lost what it had. */
@@ -84,12 +89,12 @@ export function createStreams(deps: StreamsDeps): Streams {
   const streams = new Set<Client>()
   const byAddress = createAddressCount()
 
-  /** What a join said, and what could not be recovered. */
-  const tell = (transport: StreamTransport, joined: Joined, { room, channel, since }: StreamRequest) => {
+  /** What a join said, and what could not be recovered, for a reader that has something. */
+  const tell = (transport: StreamTransport, joined: Joined, { room, channel, since, isNew }: JoinOf) => {
     const { position, recovered, reason, complete } = joined
     // Whoever recovers goes on from what it has: its next id is that of the first message that it missed.
     transport.push(event({ type: 'joined', id: recovered === true ? since : position, data: JSON.stringify(joined) }))
-    if (recovered !== false || complete === true) return
+    if (recovered !== false || complete === true || isNew === true) return
     const payload = JSON.stringify({
       event: 'gap',
       reason: gapReasons[reason ?? 'diverged'],
@@ -103,7 +108,7 @@ export function createStreams(deps: StreamsDeps): Streams {
   /** What ends the wait of a stream for its channel. */
   const waits = new WeakMap<Client, () => void>()
 
-  const join = (client: Client, transport: StreamTransport, request: StreamRequest): Promise<void> =>
+  const join = (client: Client, transport: StreamTransport, request: JoinOf): Promise<void> =>
     new Promise((resolve, reject: (error: CodedError) => void) => {
       client.caller = {
         isProven: client.caller?.isProven === true,
@@ -141,7 +146,8 @@ export function createStreams(deps: StreamsDeps): Streams {
     try {
       await channel.log?.known()
       const birth = channel.log === undefined || channel.log.birth.n < 0 ? undefined : positionText(channel.log.birth)
-      await join(client, transport, { ...request, since: request.since ?? birth })
+      const isNew = request.since === undefined
+      await join(client, transport, isNew ? { ...request, since: birth, isNew } : request)
     } catch (problem) {
       // A server that stops ends its streams in its own time.
       if (client.isClosing || (problem instanceof CodedError && problem.code === 'shutting_down')) return
@@ -207,9 +213,10 @@ export function createStreams(deps: StreamsDeps): Streams {
 
 const checkJoin = compile(commands.join_channel.parameters)
 
-const parametersOf = ({ room, channel, since, sinceId }: StreamRequest) => ({
+const parametersOf = ({ room, channel, since, sinceId, type }: StreamRequest) => ({
   room,
   channel,
+  ...(type !== undefined && { type }),
   ...(since !== undefined && { since }),
   ...(sinceId !== undefined && { since_id: sinceId }),
 })
@@ -219,5 +226,5 @@ const comesAndGoes: readonly string[] = ['room_not_found', 'channel_not_found', 
 
 const closeNameOf = (problem: unknown): CloseName => {
   if (!(problem instanceof CodedError)) return 'internal'
-  return problem.code === 'forbidden' ? 'forbidden' : 'try_later'
+  return problem.code === 'forbidden' || problem.code === 'channel_type_mismatch' ? 'forbidden' : 'try_later'
 }
