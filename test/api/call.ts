@@ -50,10 +50,11 @@ export async function openStream(
   httpUrl: string,
   channel: string,
   headers: Record<string, string> = {},
+  query = '',
 ): Promise<Stream> {
   const [room, name] = channel.split(':') as [string, string]
   const abort = new AbortController()
-  const response = await fetch(`${httpUrl}/api/v1/rooms/${room}/channels/${name}/stream`, {
+  const response = await fetch(`${httpUrl}/api/v1/rooms/${room}/channels/${name}/stream${query}`, {
     headers,
     signal: abort.signal,
   })

@@ -167,8 +167,14 @@ describe('a stream', () => {
       { code: 'channel_type_mismatch', details: { expected: 'private', actual: 'general' } },
     ])
     expect((await call(`${path}closed`, { headers: as('reader-of-types') })).status).toBe(400)
-    const missing = await call('/rooms/types/channels/missing/stream?type=private', { headers: as('reader-of-types') })
-    expect([missing.status, missing.body.error.code]).toEqual([404, 'channel_not_found'])
+    const waiting = await openStream(bus.httpUrl, 'types:missing', as('reader-of-types'), '?type=private')
+    opened.push(waiting)
+    expect(JSON.parse((await waiting.nextOf('joined')).data)).toMatchObject({ waiting: true })
+    await call('/commands/create_channel', { body: '{"channel":"types:missing"}', headers: as('maker') })
+    expect(JSON.parse((await waiting.nextOf('closed')).data)).toMatchObject({ code: 4403 })
+    const sure = await openStream(bus.httpUrl, 'types:open', {}, '?type=general')
+    opened.push(sure)
+    expect(JSON.parse((await sure.nextOf('joined')).data)).toMatchObject({ type: 'general' })
   })
 
   test('is ended by an admin, who is heard', async () => {

@@ -114,6 +114,6 @@ test('after a restart without a store the first member that comes back does not 
   const again = await startBus()
   const back = await again.as('member')
   expect((await refusal(join(back, { channel: 'den:deep', type: type as 'private' }))).status).toBe(404)
-  // Only who knows nothing of it gets an open one, and is told so.
+  // A client that knows nothing of it gets an open one, and the reply says so.
   expect(await join(back, { channel: 'den:deep' })).toMatchObject({ type: 'general' })
 })
