@@ -1,6 +1,7 @@
 /** Rooms, channels and sessions while Redis is away, and when it is back (protocol §4, §6). */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, readMetric, refusal, type TestBus, withProgram } from '@arqonbus/testing'
+import { openProxy } from '../../support/tcp-proxy.ts'
 import { as, asAdmin, channelsOf, comeBack, createStage, roomOf } from './stage.ts'
 
 // Each of them starts several processes.
@@ -105,6 +106,33 @@ withProgram('redis-server', 'with Redis', () => {
       await stage.redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
       await eventually(async () => expect(await stage.redis.command('HKEYS', key)).toEqual(['kept']))
       await bus.drain('the test')
+    })
+
+    test('a channel that another server made private meanwhile is private, and who may not enter it has left', async () => {
+      const here = await start()
+      const ann = await here.as('ann')
+      const line = openProxy(stage.redis.url)
+      const there = await start({ redisUrl: line.url })
+      await isBack(there)
+      line.stall()
+      await isDegraded(there)
+      const [bob, eve] = [await there.as('bob', 'lab:secret'), await there.as('eve', 'lab:secret')]
+      await ann.command('create_channel', { channel: 'lab:secret', type: 'private', metadata: { members: ['bob'] } })
+      await ann.publish({ room: 'lab', channel: 'secret', payload: { n: 1 }, metadata: { ack: 'stored' } })
+      line.flow()
+      await isBack(there)
+      expect(await refusal(eve.publish({ room: 'lab', channel: 'secret' }))).toMatchObject({ code: 'forbidden' })
+      const { messages } = await bob.command('history', { channel: 'lab:secret' })
+      expect(messages).toMatchObject([{ payload: { n: 1 } }])
+      await ann.publish({ room: 'lab', channel: 'secret', payload: { n: 2 } })
+      expect(await bob.next(({ type }) => type === 'event')).toMatchObject({ payload: { n: 2 } })
+      expect(await eve.messages()).toEqual([])
+      for (const bus of [here, there]) await bus.drain('the test')
+      line.close()
+      const later = await start()
+      const { channel } = await (await later.as('ann')).command('channel_info', { channel: 'lab:secret' })
+      expect(channel).toMatchObject({ type: 'private', created_by: 'ann' })
+      await later.drain('the test')
     })
 
     test('a Redis that comes back empty is told of everything again', async () => {

@@ -13,6 +13,8 @@ export type Behind = {
   readonly size: number
   /** True where there is one. */
   readonly isAny: boolean
+  /** What waits to be written. */
+  waiting(): readonly string[]
   /** Something is not what is stored any more. */
   changed(key: string): void
   /** It is what is stored, after all. */
@@ -67,7 +69,7 @@ export function createBehind({ delayMs, most, isGone, changeOf, write }: BehindD
   /** The batch that was written in its turn: the next one waits for it. Batches that go ahead wait for none. */
   let background: Batch | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
-  let waiting: { readonly for: number; end(isStored: boolean): void }[] = []
+  let waiters: { readonly for: number; end(isStored: boolean): void }[] = []
 
   const writeSoon = (ms: number) => {
     if (!isReady || timer !== undefined || background !== undefined || dirty.size <= refused.size) return
@@ -161,9 +163,9 @@ export function createBehind({ delayMs, most, isGone, changeOf, write }: BehindD
   }
 
   const endWaiting = (isOver: (one: { readonly for: number }) => boolean, isStored: boolean) => {
-    if (waiting.length === 0) return
-    const ended = waiting.filter(isOver)
-    waiting = waiting.filter((one) => !isOver(one))
+    if (waiters.length === 0) return
+    const ended = waiters.filter(isOver)
+    waiters = waiters.filter((one) => !isOver(one))
     for (const one of ended) one.end(isStored)
   }
 
@@ -182,6 +184,7 @@ export function createBehind({ delayMs, most, isGone, changeOf, write }: BehindD
       for (const { keys } of batches) size += keys.size
       return size
     },
+    waiting: () => [...dirty.keys()],
     changed(key) {
       if (dirty.has(key)) return
       dirty.set(key, ++added)
@@ -209,7 +212,7 @@ export function createBehind({ delayMs, most, isGone, changeOf, write }: BehindD
     settled() {
       if (!isReady) return false
       if (dirty.size === 0 && batches.size === 0) return true
-      return new Promise((end) => waiting.push({ for: added, end }))
+      return new Promise((end) => waiters.push({ for: added, end }))
     },
     ready() {
       isReady = true

@@ -79,6 +79,8 @@ export type Stored = {
   rooms(): AsyncIterable<Records>
   /** The channels of these rooms, likewise. */
   channels(rooms: readonly string[]): AsyncIterable<Records>
+  /** The records of a room, and of one of its channels. */
+  place(room: string, channel: string | undefined): Promise<{ room: string | undefined; channel: string | undefined }>
   /** The sessions that end last, at most so many, the first to end first. */
   sessions(most: number): Promise<readonly string[]>
 }
@@ -90,6 +92,8 @@ export type StoreUser = {
    * not the first time: that has lost nothing, and is compared while it is used.
    */
   compare(stored: Stored): Promise<void>
+  /** The same store is there again. What has changed meanwhile is not written before this has ended: another server may have written under the same names. */
+  check(stored: Stored): Promise<void>
   /** From now on it can be written to. */
   ready(): void
   /** From now on it cannot. */
@@ -117,8 +121,7 @@ export type Store = {
   ahead(logs: Iterable<string>): ReadonlyMap<string, readonly RecordPlace[]> | undefined
   /** The record of a session of a client; undefined where there is none. */
   session(clientId: string, key: string): Promise<string | undefined>
-  /** The records of a room, and of one of its channels. */
-  place(room: string, channel: string | undefined): Promise<{ room: string | undefined; channel: string | undefined }>
+  place: Stored['place']
   changesElsewhere(): Promise<number>
   /** The channels of a room, in pages. */
   channels(room: string): AsyncIterable<Records>

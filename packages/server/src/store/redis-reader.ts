@@ -24,7 +24,7 @@ export function createReader({
   clock,
   logger,
   ownChanges,
-}: ReaderOptions): Stored & Pick<Store, 'session' | 'place'> {
+}: ReaderOptions): Stored & Pick<Store, 'session'> {
   const { commands, reads } = connections
 
   /** A key that holds something else is reported, and counts as empty: nothing else fails for it. */

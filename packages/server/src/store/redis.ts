@@ -34,6 +34,7 @@ export function createRedisStore({ link, clock, logger }: RedisStoreOptions): St
   link.use({
     prepare: async (connections) => {
       if (!hasCompared || !connections.isSameRedis) await compare(connections)
+      else await user?.check(readerOf(connections))
     },
     ready() {
       user?.ready()

@@ -81,6 +81,10 @@ export function createKeeper(deps: KeepDeps): Keeper {
       recall?.compared(wasLoaded ? undefined : changes)
       await sessions?.compare(stored)
     },
+    async check(stored) {
+      recall?.compared(undefined)
+      await places?.check(stored)
+    },
     ready() {
       places?.ready()
       sessions?.ready()

@@ -28,6 +28,7 @@ export type PlaceKeeper = Omit<Behind, 'changed'> & {
   /** A room or a channel was made, has changed, or is gone. */
   changed(room: string, channel?: string): void
   compare(stored: Stored): Promise<void>
+  check(stored: Stored): Promise<void>
   /** Puts back what the store has of a name that is not known here; `too_many_rooms`, `too_many_channels`. */
   found(kind: 'room' | 'channel', key: string, text: string): void
 }
@@ -95,19 +96,37 @@ export function createPlaceKeeper({ store, rooms, putBack, logger, texts }: Keep
     logger.info({ event: 'rooms_put_back', ...counts })
   }
 
+  /** Of two that were made under one name one is right for all servers. */
+  const takeOverIfTheirs = (one: Found<RoomRecord | ChannelRecord>): void => {
+    const here = find(one.key)
+    if (here === undefined || isConfigured(one.key) || ended.has(one.key) || !winsOver(one.record, here)) return
+    unlessFull(() => takeOver(one))
+  }
+
+  /** What the store has under the names of what has changed here. */
+  const checkChanged = async (stored: Stored): Promise<void> => {
+    const keys = behind.waiting().filter((key) => find(key) !== undefined && !isConfigured(key))
+    for (let i = 0; i < keys.length; i += RECORDS_IN_TURN) {
+      const some = keys.slice(i, i + RECORDS_IN_TURN)
+      const found = await Promise.all(some.map((key) => stored.place(...(key.split(':') as [string, string?]))))
+      for (const [at, key] of some.entries()) {
+        const isChannel = key.includes(':')
+        const text = isChannel ? found[at]!.channel : found[at]!.room
+        const record = text === undefined ? undefined : (isChannel ? channelIn : roomIn)(key, text)
+        if (text !== undefined && record !== undefined) takeOverIfTheirs({ key, text, record })
+      }
+    }
+  }
+
   /**
-   * What is here is written again where the store has lost it, or has it otherwise; but of two that were made under one name one is right for all servers. What
-   * is not here may be another server's.
+   * What is here is written again where the store has lost it, or has it otherwise. What is not here may be another server's.
    */
   const compareAll = async (stored: Stored): Promise<void> => {
     const all = await allIn(stored)
     const same = new Set<string>()
     for await (const one of byTurns([...all.rooms, ...all.channels])) {
-      const { key, text, record } = one
-      const here = find(key)
-      const isTheirs = here !== undefined && !isConfigured(key) && !ended.has(key) && winsOver(record, here)
-      if (isTheirs) unlessFull(() => takeOver(one))
-      if (changeOf(key)?.text === text) same.add(key)
+      takeOverIfTheirs(one)
+      if (changeOf(one.key)?.text === one.text) same.add(one.key)
     }
     ended.clear()
     const writeUnlessSame = (key: string) => {
@@ -151,6 +170,7 @@ export function createPlaceKeeper({ store, rooms, putBack, logger, texts }: Keep
       ended.clear()
       isLoaded = true
     },
+    check: checkChanged,
     found(kind, key, text) {
       const record = readers[kind](key, text)
       // What has ended here, and is still to be taken out, is known better here.
