@@ -43,6 +43,7 @@ import { byTimer, type Every } from './kit/timer.ts'
 import { createTurns } from './kit/turns.ts'
 import { createPeers } from './peers/peers.ts'
 import { openBusDoor } from './sockets/bus-door.ts'
+import { createListen } from './sockets/listen.ts'
 import { createClients } from './state/clients.ts'
 import { createIdleChannels } from './state/idle.ts'
 import { createInboxes } from './state/inboxes.ts'
@@ -327,7 +328,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   })
 
   // What is there from the start, and who watches it.
-  const peers = createPeers(config, logger, metrics)
+  const peers = createPeers(config, createListen({ config, logger, metrics }))
   const telemetryServer = createTelemetryServer({
     config,
     versions,

@@ -1,7 +1,4 @@
-/** Listening: at an address, or behind a relay there, where proxies speak the PROXY protocol. */
-import type { Logger } from '../kit/logger.ts'
-import type { Metrics } from '../kit/metrics.ts'
-import { LOOPBACK, openRelay, type Relay } from './relay.ts'
+/** Listening at an address, as proxies in front of it need it. */
 
 /** What a server of the runtime can do, as far as it matters here. */
 export type Listening = {
@@ -36,36 +33,3 @@ export const listenPlainly: Listen = ({ host, port }, serve) => {
     stop: (isNow) => server.stop(isNow),
   }
 }
-
-/** Behind a relay, which costs three descriptors for a connection in place of one. */
-export const listenBehindRelay =
-  (isTrusted: (address: string) => boolean, logger: Logger, metrics: Pick<Metrics, 'refuseConnection'>): Listen =>
-  (where, serve) => {
-    const server = serve(LOOPBACK, 0)
-    let relay: Relay
-    try {
-      relay = openRelay({
-        ...where,
-        serverPort: server.port!,
-        isTrusted,
-        refused(fault, address) {
-          metrics.refuseConnection('proxy_protocol')
-          logger.info({ event: 'connection_refused', reason: 'proxy_protocol', fault, address })
-        },
-      })
-    } catch (problem) {
-      void server.stop(true)
-      throw problem
-    }
-    return {
-      server,
-      port: relay.port,
-      // A program of this machine that found the port of the server is itself.
-      addressOf: (peer) => (peer ? (relay.addressOf(peer.port) ?? peer.address) : ''),
-      async stop(isNow) {
-        relay.stop()
-        await server.stop(isNow)
-        if (isNow === true) relay.close()
-      },
-    }
-  }

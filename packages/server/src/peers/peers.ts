@@ -1,9 +1,7 @@
 /** Who may ask, and as whom: what the three ports agree on about addresses, hosts and origins. */
-import type { Logger } from '../kit/logger.ts'
-import type { Metrics } from '../kit/metrics.ts'
 import { type ClientAddress, createClientAddress, createTrust } from './clients.ts'
 import { createHostRule, type IsHostAllowed } from './hosts.ts'
-import { type Listen, listenBehindRelay, listenPlainly } from './listen.ts'
+import type { Listen } from './listen.ts'
 import { isFromForeignPage, isNavigation, isOriginAllowed } from './origins.ts'
 
 /** The settings of peers. */
@@ -15,7 +13,6 @@ export type PeerSettings = {
   readonly allowedHosts: readonly string[]
   readonly consoleBusUrl: string | undefined
   readonly trustedProxies: readonly string[]
-  readonly proxyProtocol: boolean
 }
 
 /** The rules for peers. */
@@ -32,12 +29,11 @@ export type Peers = {
 export type MayCall = (headers: Headers, isReading: boolean) => boolean
 
 /** Makes them. */
-export function createPeers(settings: PeerSettings, logger: Logger, metrics: Pick<Metrics, 'refuseConnection'>): Peers {
+export function createPeers(settings: PeerSettings, listen: Listen): Peers {
   const { host, telemetryHost, httpHost, origins, allowedHosts, consoleBusUrl } = settings
-  const isTrusted = createTrust(settings.trustedProxies)
   return {
-    listen: settings.proxyProtocol ? listenBehindRelay(isTrusted, logger, metrics) : listenPlainly,
-    clientAddress: createClientAddress(isTrusted),
+    listen,
+    clientAddress: createClientAddress(createTrust(settings.trustedProxies)),
     isHostAllowed: createHostRule({
       allowedHosts,
       listening: [host, telemetryHost, httpHost],
