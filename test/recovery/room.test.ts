@@ -1,10 +1,10 @@
 /** Recovery of a whole room, and several joins in one command (protocol §5, recovery). */
 import { describe, expect, test } from 'bun:test'
 import type { CommandParameters } from '@arqonbus/protocol'
-import { refusal } from '@arqonbus/testing'
+import { eventually, refusal } from '@arqonbus/testing'
 import { addressed, contents, createStage, join, numbers, positions } from './stage.ts'
 
-const { bus, say, speaker } = await createStage()
+const { bus, clock, say, speaker } = await createStage()
 
 describe('a whole room', () => {
   test('a room-wide join lists the heads of all channels that one may read', async () => {
@@ -66,10 +66,48 @@ describe('a whole room', () => {
     expect((await join(client, { channel: 'mixed:*', since, since_id })).channels).toMatchObject([
       { channel: 'mixed:short', recovered: false, reason: 'trimmed', first: short[2]!, position: short[1]!, missed: 1 },
       { channel: 'mixed:long', recovered: true, missed: 1 },
+      // Nobody knows of it, so something may have been missed.
+      { channel: 'mixed:gone', recovered: false, reason: 'reset' },
     ])
     expect(addressed(await client.messages()).toSorted()).toEqual(['long 5', 'short 3'])
     const diverged = await join(await bus.connect(), { channel: 'mixed:*', since, since_id: { long: messages[1]!.id } })
     expect(diverged.channels![1]).toMatchObject({ channel: 'mixed:long', recovered: false, reason: 'diverged' })
+  })
+
+  test('a channel that is gone is named where something of it may have been missed', async () => {
+    const channels = ['had', 'lacked', 'idle']
+    const at = new Map<string, string[]>()
+    for (const name of channels) {
+      if (name !== 'idle') await speaker.command('create_channel', { channel: `gone:${name}` })
+      at.set(name, await say(`gone:${name}`, [1, 2]))
+    }
+    await say('gone:stays', [3])
+    for (const name of ['had', 'lacked']) await speaker.command('delete_channel', { channel: `gone:${name}` })
+    clock.advance(24 * 3_600_000)
+    await eventually(async () => {
+      const { channels: left } = await speaker.command('list_channels', { room: 'gone' })
+      expect(left.map(({ name }) => name)).not.toContain('idle')
+    })
+    await say('gone:stays', [4])
+    const since = { had: at.get('had')![1]!, lacked: at.get('lacked')![0]!, idle: at.get('idle')![1]! }
+    const named = async (positions: Record<string, string>) => {
+      const { channels: heads } = await join(await bus.connect(), { channel: 'gone:*', since: positions })
+      return heads!.filter(({ channel }) => channel !== 'gone:stays')
+    }
+    expect(await named(since)).toEqual([
+      { channel: 'gone:had', recovered: false, reason: 'reset', complete: true },
+      { channel: 'gone:lacked', recovered: false, reason: 'reset' },
+    ])
+    expect(await named({ idle: at.get('idle')![0]! })).toMatchObject([
+      { channel: 'gone:idle', recovered: false, reason: 'trimmed', position: at.get('idle')![1]!, missed: 0 },
+    ])
+    // Created again, it goes on counting where it was.
+    const client = await bus.connect()
+    const again = await say('gone:idle', [5])
+    expect(again[0]).toMatch(/-3$/)
+    expect((await join(client, { channel: 'gone:*', since })).channels).toContainEqual(
+      expect.objectContaining({ channel: 'gone:idle', recovered: true, missed: 1 }),
+    )
   })
 
   test('a private channel is recovered, too, for those who may read it', async () => {
@@ -82,7 +120,10 @@ describe('a whole room', () => {
     expect((await join(cub, { channel: 'den:*', since })).channels).toMatchObject([
       { channel: 'den:deep', recovered: true, missed: 1 },
     ])
-    expect((await join(wolf, { channel: 'den:*', since })).channels).toEqual([])
+    // As a channel that is not there.
+    expect((await join(wolf, { channel: 'den:*', since })).channels).toEqual([
+      { channel: 'den:deep', recovered: false, reason: 'reset' },
+    ])
     await owner.publish({ room: 'den', channel: 'deep', payload: { n: 3 } })
     expect(contents(await cub.messages())).toEqual([2, 3])
     expect(await wolf.messages()).toEqual([])

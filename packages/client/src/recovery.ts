@@ -44,15 +44,35 @@ export function createRecovery(positions: Positions, onGap: (gap: Gap) => void):
     return logs.map(([log, reached]) => ({ log, channel: log.slice(room.length + 1), reached }))
   }
 
+  /** A log that is not there any more, or was not recovered and is not named in the answer: it may begin anew at any time. */
+  function lose(log: string, { reason, complete }: Answer, asked: string | undefined): void {
+    positions.forget(log)
+    if (asked !== undefined && complete !== true)
+      onGap({ address: log, reason: reason ?? 'lost', after: asked, next: asked })
+  }
+
   function settleLog(log: string, answer: Answer, asked: string | undefined): void {
-    if (answer.recovered === true || answer.position === undefined) return
+    if (answer.recovered === true) return
+    if (answer.position === undefined) {
+      if (answer.recovered === false) lose(log, answer, asked)
+      return
+    }
     if (asked !== undefined && answer.complete !== true) {
-      onGap({ address: log, reason: answer.reason ?? 'lost', after: asked, next: answer.position })
+      onGap({ address: log, reason: answer.reason ?? 'too_far', after: asked, next: answer.position })
     } else if (asked === undefined && positions.of(log) !== undefined) {
       // Joined already: the position of the head would hide what is still on its way.
       return
     }
     positions.start(log, answer.position)
+  }
+
+  /** A room that has too many channels is not recovered as a whole: whatever was asked of it and is not in the answer may be missed. */
+  function loseUnnamed(room: string, { channels = [] }: JoinResult, asked: Record<string, string>): void {
+    const named = new Set(channels.map(({ channel }) => channel))
+    for (const [name, position] of Object.entries(asked)) {
+      const log = addressText({ room, channel: name })
+      if (!named.has(log)) lose(log, { reason: 'too_far' }, position)
+    }
   }
 
   return {
@@ -92,6 +112,7 @@ export function createRecovery(positions: Positions, onGap: (gap: Gap) => void):
       if (channel === WHOLE_ROOM) {
         const asked = typeof since === 'object' ? since : {}
         for (const one of result.channels ?? []) settleLog(one.channel, one, asked[one.channel.slice(room.length + 1)])
+        if (result.recoverable === false) loseUnnamed(room, result, asked)
       } else {
         settleLog(result.channel, result, typeof since === 'string' ? since : undefined)
       }

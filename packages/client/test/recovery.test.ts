@@ -440,6 +440,42 @@ test('a private channel that was made again as an open one meanwhile is left, an
   expect(await ann.join('den:deep')).toMatchObject({ type: 'general' })
 })
 
+test('a channel of a room that is gone is a gap where something of it was missed, and is forgotten', async () => {
+  const { ben, say, away, heard, gaps } = await setUp({ join: ['made:*'] })
+  for (const channel of ['made:had', 'made:lacked']) {
+    await ben.createChannel(channel)
+    await say(channel, channel)
+  }
+  await heard.count(2)
+  await away(async () => {
+    await say('made:lacked', 'never heard')
+    for (const channel of ['made:had', 'made:lacked']) await ben.deleteChannel(channel)
+    await ben.createChannel('made:other')
+  })
+  const [gap] = await gaps.count(1)
+  expect(gap).toMatchObject({ address: 'made:lacked', reason: 'reset' })
+  for (const channel of ['made:had', 'made:lacked']) await say(channel, `${channel} again`)
+  expect((await heard.count(4)).slice(2)).toEqual(['made:had again', 'made:lacked again'])
+  await away(() => say('made:had', 'more'))
+  expect((await heard.count(5)).at(-1)).toBe('more')
+  expect(gaps.all).toHaveLength(1)
+})
+
+test('a room with too many channels to be recovered is a gap in each channel that was heard', async () => {
+  const { ben, say, away, heard, gaps } = await setUp({ join: ['vast:*'] }, { rateLimit: null, commandRate: null })
+  const names = Array.from({ length: 1001 }, (_, i) => `vast:c${i}`)
+  await Promise.all(names.map((name) => say(name, name)))
+  await heard.count(1001)
+  await away(() => say('vast:c1000', 'missed'))
+  await gaps.count(1001)
+  expect(new Set(gaps.all.map(({ address, reason }) => `${address} ${reason}`))).toEqual(
+    new Set(names.map((name) => `${name} too_far`)),
+  )
+  await say('vast:c1000', 'live')
+  expect((await heard.count(1002)).at(-1)).toBe('live')
+  expect((await ben.status()).server.name).toBe('arqonbus')
+})
+
 test('leaving while there is no connection holds', async () => {
   const { ann, say, away, heard } = await setUp({ join: ['science:explore', 'science:general'] })
   let left: Promise<boolean> | undefined

@@ -140,7 +140,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   })
   const { reports } = reporting
   const sessions = createSessions(config.maxSessions, clock, (id, isNew) => keeper?.sessionChanged(id, isNew))
-  const inboxes = createInboxes({ open: openLog, headOf: log.headOf })
+  const inboxes = createInboxes({ open: openLog, closed: log.closed })
   const idle = createIdleChannels({ now: clock.monotonic, idleMs: config.channelIdleMs })
   const rooms = createRooms(
     {
@@ -267,7 +267,15 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     routed: reports.routed,
   })
   const turns = createTurns(clock)
-  const join = createJoin({ metrics, places, membership, inboxOf: ownInbox, turns, keeper })
+  const join = createJoin({
+    metrics,
+    places,
+    membership,
+    inboxOf: ownInbox,
+    turns,
+    keeper,
+    closedLog: log.closed,
+  })
   const isAdminKey = createKeyCheck(config.adminKey)
   const roleOf = createRoleOf(isAdminKey)
   const newClientId = () => `client-${randomName(12)}`

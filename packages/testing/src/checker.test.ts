@@ -44,6 +44,26 @@ describe('one fault is flagged', () => {
     expect(violationsText(violations)).toContain('bob in science:general: arq_6 at 106-6 came after 104-4')
   })
 
+  test('a gap where nothing was missing', () => {
+    const gap = (next: string, after?: string): Seen => ({
+      process: 'bob',
+      f: 'gap',
+      channel: CHANNEL,
+      next,
+      ...(after !== undefined && { after }),
+    })
+    expect(rulesOf(broken((history) => history.splice(history.findIndex(isBobs(6)), 0, gap('105-5'))))).toEqual([8])
+    // It says that it has 3, and has 5: what was between it had as well.
+    expect(
+      rulesOf(broken((history) => history.splice(history.findIndex(isBobs(6)), 0, gap('105-5', '103-3')))),
+    ).toEqual([8])
+    const lacking = broken((history) => {
+      history.splice(history.findIndex(isBobs(6)), 0, gap('105-5'))
+      lose(history, isBobs(5))
+    })
+    expect(lacking).toEqual([])
+  })
+
   test('a loss at the end', () => {
     const violations = broken((history) => lose(history, isBobs(10)))
     expect(violations[0]).toEqual({

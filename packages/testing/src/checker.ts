@@ -24,8 +24,8 @@ export type Seen = { readonly process: string; readonly at?: number } & (
   | { readonly f: 'begin'; readonly channel: string; readonly position: string }
   /** From here on every channel of the room comes, those that are born later from their birth. */
   | { readonly f: 'begin_room'; readonly room: string }
-  /** A gap notice: what comes next is what follows `next`. */
-  | { readonly f: 'gap'; readonly channel: string; readonly next: string }
+  /** A gap notice, or a join that could not recover: what comes next is what follows `next`. `after` is what the process has, where it said so. */
+  | { readonly f: 'gap'; readonly channel: string; readonly after?: string; readonly next: string }
   /** The channel was deleted: what comes next is the first message of another one. */
   | { readonly f: 'deleted'; readonly channel: string; readonly last: string }
   | { readonly f: 'end'; readonly channel: string }
@@ -49,6 +49,7 @@ export const rules = {
   5: 'nothing comes twice, and a message has one position',
   6: 'nothing comes that was not sent, was refused, or was not asked for',
   7: 'whoever missed something is told before the next message',
+  8: 'a gap is where something may have been missed',
 } as const
 
 /** A promise that was not kept. */
@@ -81,7 +82,7 @@ export function check(history: readonly Seen[], options: CheckOptions = {}): Vio
   return [
     ...checkMessages(history, mayLose),
     ...checkHistory(history, kept, isWhole),
-    ...checkReaders(history, kept, mayRead),
+    ...checkReaders(history, kept, { mayRead, mayLose }),
   ]
 }
 
@@ -162,7 +163,7 @@ const acknowledged = (history: readonly Seen[]): Acknowledged[] =>
 function checkReaders(
   history: readonly Seen[],
   acknowledgements: readonly Acknowledged[],
-  mayRead: NonNullable<CheckOptions['mayRead']>,
+  { mayRead, mayLose }: Required<Pick<CheckOptions, 'mayRead' | 'mayLose'>>,
 ): Violation[] {
   const violations: Violation[] = []
   const inHistory = history.filter((seen) => seen.f === 'history')
@@ -176,7 +177,7 @@ function checkReaders(
   const atNumber = positionsByNumber(history)
   const byProcess = Map.groupBy(history, ({ process }) => process)
   for (const [process, seen] of byProcess) {
-    const reader = readAll(process, seen, { placed, atNumber }, violations)
+    const reader = readAll(process, seen, { placed, atNumber, mayLose }, violations)
     for (const [channel, messages] of all) {
       const isOpen = reader.rooms.has(roomOf(channel)) && mayRead(process, channel)
       const last = reader.last.get(channel) ?? (isOpen ? BEFORE_ALL : undefined)
@@ -201,6 +202,8 @@ type Known = {
   readonly placed: ReadonlyMap<string, readonly { readonly position: string }[]>
   /** Positions by channel and number: logs that came one after the other may have the same numbers. */
   readonly atNumber: ReadonlyMap<string, readonly string[]>
+  /** True where logs may have lost something. */
+  readonly mayLose: boolean
 }
 
 function positionsByNumber(history: readonly Seen[]): Known['atNumber'] {
@@ -228,6 +231,8 @@ type Reader = {
   readonly had: Set<string>
   /** Messages that came as provisional copies. */
   readonly provisional: Set<string>
+  /** Channels of which it has asked for messages again that it may have had. */
+  readonly again: Set<string>
   /** Channels that were deleted, and of whose next one nothing has come yet. */
   readonly deleted: Set<string>
 }
@@ -235,7 +240,7 @@ type Reader = {
 function readAll(
   process: string,
   history: readonly Seen[],
-  { placed, atNumber }: Known,
+  { placed, atNumber, mayLose }: Known,
   violations: Violation[],
 ): Reader {
   const reader: Reader = {
@@ -243,14 +248,22 @@ function readAll(
     rooms: new Set(),
     had: new Set(),
     provisional: new Set(),
+    again: new Set(),
     deleted: new Set(),
   }
   for (const seen of history) {
     switch (seen.f) {
-      case 'begin':
+      case 'begin': {
+        const before = reader.last.get(seen.channel)
+        if (before !== undefined && isLater(before, place(seen.position))) reader.again.add(seen.channel)
         reader.last.set(seen.channel, place(seen.position))
         break
+      }
       case 'gap':
+        if (!mayLose && !mayMiss(reader, seen, atNumber)) {
+          const text = `a gap before ${seen.next}, and nothing was missing`
+          violations.push({ rule: 8, process, channel: seen.channel, text })
+        }
         reader.last.set(seen.channel, place(seen.next))
         break
       case 'deleted':
@@ -316,6 +329,19 @@ function readOne(
     violate(7, `nobody was told what is missing: ${after}`)
   }
   if (isLater(at, last)) reader.last.set(channel, at)
+}
+
+/** Whether something that the process does not have may have been in the log up to where a gap ends. */
+function mayMiss(reader: Reader, gap: Extract<Seen, { f: 'gap' }>, atNumber: Known['atNumber']): boolean {
+  const last = gap.after === undefined ? reader.last.get(gap.channel) : place(gap.after)
+  const next = place(gap.next)
+  if (last === undefined || (last.ms === next.ms && last.n === next.n)) return last === undefined
+  // Of another log, or of one that has other messages, nobody knows.
+  if (next.ms < last.ms || next.n <= last.n || reader.again.has(gap.channel)) return true
+  const behind = { ms: next.ms, n: next.n + 1 }
+  return !isNext(last, behind, (n) =>
+    atNumber.get(`${gap.channel} ${n}`)?.filter((one) => reader.had.has(`${gap.channel} ${one}`)),
+  )
 }
 
 /** Whether nothing is between but messages that the process has; `had` gives their positions at a number. */

@@ -77,7 +77,7 @@ export async function openRedisLog(
       opened.push(log as typeof log & { readonly isCurrent: boolean })
       return log
     },
-    headOf: (key) => made.headOf(nameOf(key)),
+    closed: (key) => made.closed(nameOf(key)),
   }
   const until = (isAway: boolean) =>
     eventually(

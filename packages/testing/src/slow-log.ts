@@ -250,7 +250,7 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
       )
       return log
     },
-    headOf: store.headOf,
+    closed: store.closed,
     sweep: store.sweep,
     usage: store.usage,
     close: store.close,

@@ -105,6 +105,14 @@ export type Located =
       readonly isComplete?: true
     }
 
+/** What is known of a log that is not open. */
+export type Closed = {
+  /** Its head, where it was closed; undefined where it was deleted, and nothing has begun since. */
+  readonly head: Position | undefined
+  /** The head of the last one of its key that was deleted. */
+  readonly former: Position | undefined
+}
+
 /** Where a log stands of which nothing is known yet. */
 export const UNKNOWN: Position = { ms: 0, n: -1 }
 
@@ -166,8 +174,8 @@ export type LogDriver<Subject, D extends Draft = Draft> = {
   /** Who hears of everything. Called once, before the first `open`. */
   listen(listener: LogListener<Subject, D>): void
   open(key: string, subject: Subject, options: LogOptions): Log<D>
-  /** The head of a log that is not open; undefined where nothing is known of it. Fails with `storage_unavailable` where the log is away. */
-  headOf(key: string): Maybe<Position | undefined>
+  /** What is known of a log that is not open; undefined where that is nothing. Fails with `storage_unavailable` where the log is away. */
+  closed(key: string): Maybe<Closed | undefined>
   /** Lets go what has outlived its time. Called every second. */
   sweep(): void
   /** What it holds. */

@@ -78,7 +78,11 @@ export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOpti
       shared.listener = listener
     },
     open: (key, subject, logOptions) => new MemoryLog(shared, key, subject, logOptions),
-    headOf: (key) => shared.closed.get(key)?.given,
+    closed(key) {
+      const log = shared.closed.get(key)
+      if (log === undefined) return undefined
+      return log.isDeleted ? { head: undefined, former: log.given } : { head: log.given, former: log.former }
+    },
     sweep() {
       const now = options.clock.monotonic()
       for (let log = byEnd.peek(); log !== undefined && log.firstEndsAt()! <= now; log = byEnd.peek()) log.expire(now)

@@ -5,8 +5,8 @@
  * meant for somebody else.
  */
 import { BUS, type Position } from '@arqonbus/protocol'
-import type { Maybe } from '../kit/maybe.ts'
-import type { Log } from '../log/contract.ts'
+import { type Maybe, then } from '../kit/maybe.ts'
+import type { Closed, Log } from '../log/contract.ts'
 import { inboxLog } from './log-names.ts'
 import type { Outlet } from './model.ts'
 import { keyOf, type Session } from './sessions.ts'
@@ -27,8 +27,8 @@ export type Inbox = {
 /** What the inboxes are kept in. */
 export type InboxLogs = {
   open(key: string, outlets: readonly Outlet[]): Log
-  /** The head of one that is not open. */
-  headOf(key: string): Maybe<Position | undefined>
+  /** What is known of one that is not open. */
+  closed(key: string): Maybe<Closed | undefined>
 }
 
 /** The inboxes by client id: an id has one session here, and no more than one inbox. */
@@ -72,7 +72,9 @@ export function createInboxes(logs: InboxLogs): Inboxes {
         log: logs.open(inboxLog(clientId, key), [outlet]),
         outlet,
         formerHead: () =>
-          formerHash === undefined ? undefined : logs.headOf(inboxLog(clientId, keyOf({ secretHash: formerHash }))),
+          formerHash === undefined
+            ? undefined
+            : then(logs.closed(inboxLog(clientId, keyOf({ secretHash: formerHash }))), (closed) => closed?.head),
       }
       inboxes.set(clientId, inbox)
       return inbox

@@ -64,10 +64,11 @@ type Join = {
 }
 
 /** What it says of one log, and of all. */
-type Answer = { position?: string | undefined; recovered?: boolean | undefined }
+type Answer = { position?: string | undefined; recovered?: boolean | undefined; complete?: true | undefined }
 type JoinAnswer = Answer & {
   room_position?: string
   room_recovered?: boolean
+  room_complete?: true
   channels?: (Answer & { channel: string })[]
 }
 
@@ -137,8 +138,20 @@ export function createPlayer({ id, echo, random, network, world, see, count }: P
     see({ process: id, f: 'end', channel })
   }
   /** What a join means for one log: it goes on from `since`, or begins where the answer says, or goes on as it was. */
-  const joined = (channel: string, { position, recovered }: Answer, since: string | undefined, wasCovered: boolean) => {
-    if (position === undefined) return
+  const joined = (
+    channel: string,
+    { position, recovered, complete }: Answer,
+    since: string | undefined,
+    wasCovered: boolean,
+  ) => {
+    if (position === undefined) {
+      // A channel that is gone, and of which something may have been missed.
+      if (recovered === false) reached.delete(channel)
+      return
+    }
+    // What was joined already may have come between the question and its answer; and without copies of its own messages it asks from before them.
+    if (since !== undefined && recovered === false && complete !== true && !wasCovered && echo)
+      see({ process: id, f: 'gap', channel, after: since, next: position })
     if (since !== undefined) count(recovered === true ? 'recovered' : 'not recovered')
     if (since !== undefined && recovered === true) begin(channel, since)
     // Without a recovery a client that is joined goes on as it was; where one fails, it is taken to the base.
@@ -175,7 +188,8 @@ export function createPlayer({ id, echo, random, network, world, see, count }: P
     const address = asked.channel
     const [room, name] = split(address)
     wanted.delete(address)
-    const broadcast = { position: result.room_position, recovered: result.room_recovered }
+    const { room_position: position, room_recovered: recovered, room_complete: complete } = result
+    const broadcast = { position, recovered, complete }
     joined(`${room}:*`, broadcast, asked.room_since, isPresent(room))
     if (name !== '*') {
       joined(address, result, asked.since as string | undefined, isCovered(address))

@@ -29,9 +29,7 @@ export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices
   const toAll = (outlet: Outlet, subscribers: Iterable<Client>, ended: Ended) => {
     const { log, address, text } = ended
     if (outlet.listeners === 0) return
-    if (text !== undefined) delivery.toOutlets([outlet], text)
-    if (outlet.live === outlet.listeners) return
-    for (const client of subscribers) {
+    for (const client of outlet.live < outlet.listeners ? subscribers : []) {
       const cursors = client.listening.get(outlet)
       if (!(cursors instanceof Map)) continue
       if (log !== undefined) {
@@ -42,6 +40,8 @@ export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices
       }
       if (text !== undefined) delivery.toClient(client, text)
     }
+    // Behind the loop: a client that falls behind with this text has everything.
+    if (text !== undefined) delivery.toOutlets([outlet], text)
   }
 
   return {

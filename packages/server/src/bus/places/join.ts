@@ -4,6 +4,7 @@ import {
   CodedError,
   type CommandResult,
   type Position,
+  parseAddress,
   parsePosition,
   positionText,
   WHOLE_ROOM,
@@ -14,6 +15,7 @@ import type { Pieces, Turns } from '../../kit/turns.ts'
 import type { Located, Log } from '../../log/contract.ts'
 import { type Channel, type ChannelType, type Client, mayEnter, type Outlet, type Room } from '../../state/model.ts'
 import type { Keeper } from '../keep/keeper.ts'
+import { type ClosedLog, goneFrom } from './gone.ts'
 import { type Membership, NO_RESTRICTED } from './membership.ts'
 import type { OwnInbox } from './open-inbox.ts'
 import { type Asker, askerOf, type Places } from './places.ts'
@@ -54,6 +56,7 @@ export type JoinDeps = {
   readonly turns: Turns
   /** Where rooms and channels are kept: what is not here is asked for before it is made. */
   readonly keeper: Pick<Keeper, 'recallPlace' | 'recallRoom'> | undefined
+  readonly closedLog: ClosedLog
 }
 
 /** Room-wide joins list so many heads at most; a room with more channels cannot be recovered as a whole. */
@@ -63,7 +66,7 @@ export const MOST_HEADS = 1000
 const STEPS = 64
 
 /** Makes it. */
-export function createJoin({ metrics, places, membership, inboxOf, turns, keeper }: JoinDeps): Join {
+export function createJoin({ metrics, places, membership, inboxOf, turns, keeper, closedLog }: JoinDeps): Join {
   const joinChannel = (client: Client, asker: Asker, request: JoinRequest): Maybe<() => JoinResult> => {
     const since = onePosition(request.since, 'since')
     const sinceId = oneId(request.since_id)
@@ -109,7 +112,13 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
       if (located.length % STEPS === 0) yield
     }
     const inRoom = locate(room.broadcast, roomSince, request.room_since_id)
-    return then(all([inRoom, ...located]), ([roomFound, ...found]) => () => {
+    const isThere = (name: string) => {
+      const channel = room.channels.get(name)
+      return channel !== undefined && isReadable(channel, askerOf(client))
+    }
+    const gone = since === undefined || !recoverable ? [] : goneFrom(room.name, since, { isThere, closedLog })
+    const answers = then(all([inRoom, ...located]), (found) => then(gone, (gone) => ({ found, gone })))
+    return then(answers, ({ found: [roomFound, ...found], gone }) => () => {
       if (places.room(room.name) !== room) throw new CodedError('room_not_found', { room: room.name })
       membership.joinRoom(client, room, restricted)
       const broadcast = goOn(client, room.broadcastOutlet, room.broadcast, roomSince, roomFound)
@@ -127,6 +136,7 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
         const start = startOf(channel)
         heads.push(head(channel, start, start && locateNewborn(start, channel.log!)))
       }
+      heads.push(...gone.filter(({ channel }) => !isThere(parseAddress(channel)!.channel)))
       const address = `${room.name}:${WHOLE_ROOM}`
       return { channel: address, ...roomFields(broadcast), channels: heads.slice(0, MOST_HEADS), recoverable }
     })

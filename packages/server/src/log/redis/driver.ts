@@ -328,11 +328,11 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
       looks.opened(log)
       return log
     },
-    headOf: (key) =>
+    closed: (key) =>
       ask(async (connections) => {
         const closed = { name: key, options: { size: 0, ttlMs: 0 }, birth: UNKNOWN, given: UNKNOWN, isClosed: true }
-        const seen = await lookAt(connections, closed, undefined)
-        return seen === undefined || 'damage' in seen ? undefined : seen.head
+        const seen = await lookAt(connections, closed, { ms: 0, n: 1 })
+        return seen === undefined || 'damage' in seen ? undefined : { head: seen.head, former: seen.former }
       }),
     sweep() {
       const { connections } = link

@@ -142,7 +142,7 @@ export function recovering(stage: Stage, keeps: Keeps) {
     const { birth, given } = old
     clock.advance(1000)
     old.close()
-    expect(await answer(driver.headOf('a:a'))).toEqual(given)
+    expect(await answer(driver.closed('a:a'))).toEqual({ head: given, former: undefined })
     const log = await open('a:a', { ttlMs: 1000 })
     expect([log.birth, log.base, log.given]).toEqual([birth, given, given])
     expect(await answer(log.bounds())).toEqual({ first: given, last: given })
@@ -156,9 +156,18 @@ export function recovering(stage: Stage, keeps: Keeps) {
     })
   })
 
-  test('of a log that never was, no head is known', async () => {
-    const { answer, driver } = await stage()
-    expect(await answer(driver.headOf('a:never'))).toBeUndefined()
+  test('what is known of a log that is not open: where it ended, or where the one before it did', async () => {
+    const { open, fill, answer, driver, settle } = await stage()
+    expect(await answer(driver.closed('a:never'))).toBeUndefined()
+    const log = await open('a:deleted')
+    await fill(log, 2)
+    log.delete()
+    await settle()
+    expect((await answer(driver.closed('a:deleted')))?.former).toEqual(log.given)
+    const next = await open('a:deleted')
+    await fill(next, 1)
+    next.close()
+    expect(await answer(driver.closed('a:deleted'))).toEqual({ head: next.given, former: log.given })
   })
 }
 
