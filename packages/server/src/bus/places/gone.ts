@@ -1,12 +1,11 @@
 /** Channels of a room that a client has positions of, and that are not there any more: what it may have missed of them (docs/protocol.md#history-and-recovery). */
-import { type Position, positionText } from '@arqonbus/protocol'
+import { type CommandResult, type Position, positionText } from '@arqonbus/protocol'
 import { all, type Maybe, then } from '../../kit/maybe.ts'
 import type { Closed } from '../../log/contract.ts'
 import { channelLog } from '../../state/log-names.ts'
-import type { JoinResult } from './join.ts'
 
 /** What a room-wide join says of one channel. */
-export type Head = NonNullable<JoinResult['channels']>[number]
+export type Head = NonNullable<Extract<CommandResult<'join_channel'>, { channel: string }>['channels']>[number]
 
 /** What is known of a log that is not open. */
 export type ClosedLog = (key: string) => Maybe<Closed | undefined>
