@@ -44,6 +44,7 @@ const proofsIn =
 const byProcesses = proofsIn('test/faults/redis/faults/processes.ts')
 const byLink = proofsIn('test/faults/redis/faults/link.ts')
 const byData = proofsIn('test/faults/redis/faults/data.ts')
+const byFound = proofsIn('test/faults/redis/faults/found.ts')
 const byClocks = proofsIn('test/faults/redis/faults/clocks.ts')
 const byDisk = proofsIn('test/faults/redis/faults/disk.ts')
 const byKeys = proofsIn('test/faults/redis/faults/keys.ts')
@@ -96,8 +97,9 @@ export const failures: readonly Failure[] = [
       {
         setups: withRedis,
         short: 'kept',
-        text: 'Redis has it. Clients come back to this bus, started anew, or to another one on the same Redis.',
+        text: 'Redis has it, and what it is found by: its room and channel, or the session whose inbox it is in. Clients come back to this bus, started anew, or to another one on the same Redis.',
         proofs: [
+          byFound('a kill -9 of the bus loses no channel, room, session or inbox in which something was acknowledged'),
           byProcesses('a kill -9 of the bus loses nothing that was stored, and nobody notices but by the wait'),
           byProcesses('a kill -9 of one of two buses loses nothing, and the clients of the other do not feel it'),
           bySurvival(

@@ -215,7 +215,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
           socket.data.uncount = upgrades.add(socket.data.address)
           const { handshake } = socket.data
           const transport = createTransport({ socket, peer: socket.data.peer, metrics, publish })
-          const recalled = handshake instanceof CodedError ? undefined : admission.recall(handshake)
+          const recalled = handshake instanceof CodedError ? undefined : admission.recall(handshake, 'connection')
           if (recalled === undefined) letIn(socket, transport)
           else void letInAfter(recalled, socket, transport)
         },

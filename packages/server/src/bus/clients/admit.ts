@@ -74,10 +74,10 @@ export type AdmitDeps = {
 /** Admission, and its reverse. */
 export type Admission = {
   /**
-   * Asks the store for the session that a connection or a call brings, where it is not here; undefined where there is nothing to wait for. Fails with
-   * `storage_unavailable` where nobody can say whether there is such a session.
+   * Asks the store for the session that a connection or a call by HTTP brings, where it is not here; undefined where there is nothing to wait for. Fails with
+   * `storage_unavailable` where nobody can say whether there is such a session, and, for a call, with `client_id_in_use` where another one is connected.
    */
-  recall(arrival: Pick<Arrival, 'clientId' | 'session'>): Promise<void> | undefined
+  recall(arrival: Pick<Arrival, 'clientId' | 'session'>, by: 'connection' | 'call'): Promise<void> | undefined
   /** Lets a connection in and welcomes it, or throws `Refused`. The promise ends when it is welcomed. */
   admit(arrival: Arrival, transport: Transport): { client: Client; welcomed: Maybe<void> }
   readonly admitStream: AdmitStream
@@ -206,11 +206,12 @@ export function createAdmission(deps: AdmitDeps): Admission {
 
   return {
     admitStream: createAdmitStream({ ...deps, entering, clientOf: remaining, takeOver }),
-    recall: ({ clientId, session }) =>
+    recall: ({ clientId, session }, by) =>
       deps.keeper?.recall(clientId, session)?.then((putBack) => {
         if (putBack === undefined) return
         // It took the id while the store was away. The session that was there first is brought by the client that it belongs to.
-        const ghost = clients.get(clientId!)
+        const ghost = remaining(clientId!)
+        if (ghost !== undefined && by === 'call') throw new CodedError('client_id_in_use', { client_id: clientId })
         if (ghost !== undefined) takeOver(ghost)
         putBack()
       }),

@@ -93,7 +93,7 @@ export function createCalls(deps: CallsDeps): Calls {
   /** A session that is not known here is looked for first. */
   const askInSession = (call: Call, frameFrom: FrameFrom): Maybe<Answer> => {
     if (call.credentials.session === undefined) return ask(call, frameFrom)
-    const recalled = deps.admission.recall(call.credentials)
+    const recalled = deps.admission.recall(call.credentials, 'call')
     return recalled === undefined ? ask(call, frameFrom) : recalled.then(() => ask(call, frameFrom))
   }
 

@@ -165,7 +165,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     countOf: byAddress.of,
     async open(request) {
       const { credentials, signal, address } = request
-      await (admission.recall(credentials) as Maybe<void>)
+      await (admission.recall(credentials, 'call') as Maybe<void>)
       let client: Client | undefined
       let uncount = () => {}
       const transport = new StreamTransport({
