@@ -5,6 +5,7 @@ export type { CommandShape, ParametersOf, ResultOf } from './commands/shape.ts'
 export * from './entities.ts'
 export { recipientsOf, senderOf } from './envelope/delivered.ts'
 export { isDeeperThan } from './envelope/depth.ts'
+export { isLarge, isProperJson, objectIn } from './envelope/gist.ts'
 export {
   type EnvelopeFault,
   payloadOf,

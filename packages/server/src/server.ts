@@ -328,6 +328,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     logger,
     rate: config.commandRate,
     isAdminKey,
+    turns,
     trace: tracing?.command,
     ran(client, command, refused) {
       reports.commanded(client)

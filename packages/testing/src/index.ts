@@ -48,3 +48,4 @@ export {
   type StoreHand,
   watchLog,
 } from './suites/log/index.ts'
+export * from './worst/index.ts'

@@ -1,7 +1,7 @@
 import { heapStats } from 'bun:jsc'
 import { describe, expect, test } from 'bun:test'
 import { protocolVersions } from '../versions.ts'
-import { type EnvelopeFault, type ReadEnvelope, type RouteMemory, readEnvelope } from './read.ts'
+import { type EnvelopeFault, type ReadEnvelope, type RouteMemory, readEnvelope, seal } from './read.ts'
 
 const options = { maxDepth: 64, versions: protocolVersions }
 
@@ -69,6 +69,83 @@ describe('a connection whose last frame went from ada to r:c', () => {
     ['metadata that are no JSON', '{},"metadata":{"a"}}'],
   ])('is refused with %s', (_, rest) => {
     expect((readSecond(frame({}, rest)) as EnvelopeFault).fault).toBe('invalid_json')
+  })
+})
+
+describe('frames with very many keys are read as those with few are', () => {
+  const many = Array.from({ length: 3000 }, (_, i) => `"more${i}":[${i}]`).join(',')
+  const head =
+    '"version":"1.0","id":"arq_1","type":"event","room":"a","channel":"b","from":"c","timestamp":"2026-11-21T12:00:00Z"'
+  const orders: ((payload: string, metadata: string) => string)[] = [
+    (payload, metadata) => `{${head},"payload":${payload},"metadata":${metadata}}`,
+    (payload, metadata) => ` { "metadata" : ${metadata} , "payload":${payload},${head}} `,
+  ]
+  const payloads = ['{}', '{"a":1}', '{"a":1,"a":2}', '[1]', 'null', '{"a":01}', '{"a":"\\x"}']
+  const metadata = [
+    '{}',
+    '{"ack":true}',
+    '{"ack":{"level":"disk","replicas":1},"to":["a","b"],"cause":"arq_2","key":"k"}',
+    '{"ack":"certainly"}',
+    '{"to":[]}',
+    '{"position":"1-1"}',
+    '{"provisional":true}',
+    '{"arq_x":1}',
+    '{"traceparent":"no"}',
+    '{"\\u0061ck":7}',
+    '{"ack":true,"ack":false}',
+    '{"x":1,"\\u0078":2}',
+    '[]',
+    '{"ack":true',
+  ]
+  const grown = (object: string) =>
+    object.startsWith('{') && object.endsWith('}')
+      ? `${object.slice(0, -1)}${object === '{}' ? '' : ','}${many}}`
+      : object
+  const outcomeOf = (text: string) => {
+    const read = readEnvelope(text, options)
+    if ('fault' in read) return { fault: read.fault, requestId: read.requestId, path: read.details.path }
+    const { metadata: own, body, payloadText, ...rest } = read
+    const busKeys = Object.entries(own ?? {}).filter(([key]) => !key.startsWith('more'))
+    return {
+      ...rest,
+      joint: undefined,
+      own: Object.fromEntries(busKeys),
+      payloadText: payloadText.replace(/,?"more.*/, '}'),
+    }
+  }
+
+  test.each(orders)('in any order of keys (%#)', (frameOf) => {
+    for (const payload of payloads)
+      for (const own of metadata) {
+        const small = outcomeOf(frameOf(payload, own))
+        for (const large of [
+          frameOf(grown(payload), own),
+          frameOf(payload, grown(own)),
+          frameOf(grown(payload), grown(own)),
+        ])
+          expect([payload, own, outcomeOf(large)]).toEqual([payload, own, small])
+      }
+  })
+
+  test('what leaves is what came, byte for byte', () => {
+    const [payload, own] = [`{${many}}`, `{"ack":true,${many}}`]
+    for (const frameOf of orders) {
+      const read = readEnvelope(frameOf(payload, own), options) as ReadEnvelope
+      const sealed = seal(read, '2026-11-21T12:00:00.000Z', '1763726400000-', 7)
+      expect(sealed).toBe(
+        `{${head.replace('00Z"', '00.000Z"')},"payload":${payload},"metadata":${own.slice(0, -1)},"position":"1763726400000-7"}}`,
+      )
+    }
+  })
+
+  test('a field too many, doubled, or missing is told', () => {
+    const large = (rest: string) => `{${head},"payload":{${many}}${rest}}`
+    const path = (text: string) => (readEnvelope(text, options) as EnvelopeFault).details.path
+    expect(path(large(',"extra":{"a":1},"other":2'))).toBe('/extra')
+    expect(path(large(',"room":"d"'))).toBe('/room')
+    expect(path(large('').replace('"from":"c",', ''))).toBe('/from')
+    expect(path(large('').replace('"room":"a"', '"room":{"a":1}'))).toBe('/room')
+    expect(path(`[${large('')}]`)).toBe('')
   })
 })
 

@@ -15,9 +15,11 @@ import { plainTimestampPattern } from '../timestamp.ts'
 import { CURRENT_VERSION, type ProtocolVersions } from '../versions.ts'
 import { countUpTo, isDeeperThan } from './depth.ts'
 import { endOfFlatObject } from './flat.ts'
+import { gistOf, isLarge, isObject, isObjectText, isProperJson, parse, readAll, readScalar } from './gist.ts'
 import { faultInJson } from './json-fault.ts'
-import { doubledName, type Member, membersOf, nameOf } from './members.ts'
-import { ClientMetadata, durabilityLevels, type EnvelopeType } from './schema.ts'
+import { doubledName, hasDoubled, type Member, membersOf, nameOf } from './members.ts'
+import { ClientMetadata, durabilityLevels, Envelope, type EnvelopeType, isBusKey } from './schema.ts'
+import { isJson } from './walk.ts'
 
 /** An envelope that was read: its fields, and its text in the pieces that `seal` puts together again. */
 export type ReadEnvelope = {
@@ -162,9 +164,24 @@ function readUsualMetadata(text: string, start: number): Readonly<ClientMetadata
     if (end - start === usual.text.length && text.startsWith(usual.text, start)) return usual.value
   }
   if (text.charCodeAt(start) !== OPEN || text.charCodeAt(end - 1) !== CLOSE) return undefined
-  const metadata = parse(text.slice(start, end)) as ClientMetadata | undefined
-  if (metadata === undefined || checkMetadata(metadata) !== undefined) return undefined
-  return hasEachKeyOnce(metadata, text, start) ? metadata : undefined
+  const read = readMetadata(text.slice(start, end))
+  if (read === undefined || checkMetadata(read.value) !== undefined) return undefined
+  return read.doubled === undefined ? read.value : undefined
+}
+
+/** What metadata means to the bus, and the first key that stands there twice; undefined for what is no JSON. */
+function readMetadata(text: string): MetadataRead | undefined {
+  if (isLarge(text)) {
+    if (!isJson(text)) return undefined
+    const members = membersOf(text, 0)
+    return {
+      value: gistOf(text, members, (name) => (isBusKey(name) ? readAll : undefined)),
+      doubled: hasDoubled(text, members) ? doubledName(members) : undefined,
+    }
+  }
+  const value = parse(text) as Readonly<ClientMetadata> | undefined
+  if (value === undefined) return undefined
+  return { value, doubled: hasEachKeyOnce(value, text) ? undefined : doubledName(membersOf(text, 0)) }
 }
 
 /** Where the payload ends that begins at `start`, a proper JSON object, with the metadata or the last brace behind it; -1 where this way cannot tell. */
@@ -174,7 +191,7 @@ function endOfPayload(text: string, start: number): number {
   const flatEnd = endOfFlatObject(text, start)
   if (flatEnd >= 0) return flatEnd === end || text.startsWith(METADATA, flatEnd) ? flatEnd : -1
   const split = splitOf(text, start)
-  return text.charCodeAt(split - 1) === CLOSE && parse(text.slice(start, split)) !== undefined ? split : -1
+  return text.charCodeAt(split - 1) === CLOSE && isProperJson(text.slice(start, split)) ? split : -1
 }
 
 /**
@@ -189,20 +206,57 @@ function splitOf(text: string, payloadStart: number): number {
   return text.indexOf(METADATA, first + 1) < 0 ? first : text.lastIndexOf(METADATA)
 }
 
-/** An object's text from `start` has at most one member more than commas follow; where that does not tell, the members are counted. */
-function hasEachKeyOnce(value: Readonly<Record<string, unknown>>, text: string, start: number): boolean {
+type MetadataRead = { readonly value: Readonly<ClientMetadata>; readonly doubled: string | undefined }
+
+/** An object's text has at most one member more than commas; where that does not tell, the members are counted. */
+function hasEachKeyOnce(value: Readonly<Record<string, unknown>>, text: string): boolean {
   const keys = Object.keys(value).length
-  return countUpTo(text, ',', keys, start) + 1 === keys || membersOf(text, start).length === keys
+  return countUpTo(text, ',', keys) + 1 === keys || membersOf(text, 0).length === keys
 }
+
+/** What a frame that is no usual one means, and its members; undefined for what is no JSON, and no members for what is no object. */
+function readFrame(text: string): Frame | undefined {
+  if (!isLarge(text)) {
+    const value = parse(text)
+    if (value === undefined) return undefined
+    if (!isObject(value)) return { value: {}, members: undefined, isOnce: true }
+    const members = membersOf(text, 0)
+    return { value, members, isOnce: Object.keys(value).length === members.length }
+  }
+  if (!isJson(text)) return undefined
+  if (!isObjectText(text)) return { value: {}, members: undefined, isOnce: true }
+  const members = membersOf(text, 0)
+  let metadata: MetadataRead | undefined
+  const value = gistOf(text, members, (name) => {
+    // Of a payload only the kind is checked, and the other fields are texts.
+    if (name !== 'metadata') return fields.has(name) ? readScalar : undefined
+    return (own) => {
+      metadata = own.startsWith('{') ? readMetadata(own) : undefined
+      return metadata?.value ?? readScalar(own)
+    }
+  })
+  return { value, members, isOnce: !hasDoubled(text, members), metadata }
+}
+
+type Frame = {
+  readonly value: Readonly<Record<string, unknown>>
+  readonly members: readonly Member[] | undefined
+  /** True where no key stands twice. */
+  readonly isOnce: boolean
+  /** Where it was read already. */
+  readonly metadata?: MetadataRead | undefined
+}
+
+const fields: ReadonlySet<string> = new Set(Object.keys(Envelope.properties))
 
 /** Any key order, any white space; and the faults, each with its place. */
 function readCarefully(text: string, versions: ProtocolVersions): ReadEnvelope | EnvelopeFault {
-  const value = parse(text)
-  if (value === undefined) return fault('invalid_json', null, faultInJson(text))
-  if (!isObject(value)) return fault('invalid_envelope', null, { path: '', expected: 'object' })
-  const members = membersOf(text, 0)
+  const frame = readFrame(text)
+  if (frame === undefined) return fault('invalid_json', null, faultInJson(text))
+  const { value, members, isOnce } = frame
+  if (members === undefined) return fault('invalid_envelope', null, { path: '', expected: 'object' })
   const malformed = (details: Fault) => fault('invalid_envelope', requestIdOf(value, members), details)
-  if (Object.keys(value).length !== members.length) {
+  if (!isOnce) {
     return malformed({ path: `/${pointer(doubledName(members))}`, expected: 'to stand there once' })
   }
   const escaped = members.find(({ key }) => key.includes('\\'))
@@ -217,13 +271,10 @@ function readCarefully(text: string, versions: ProtocolVersions): ReadEnvelope |
   if (wrong !== undefined) return malformed(wrong)
   const { id, type, room, channel, from, metadata } = value as Fields
   const payloadText = textOf(find('payload', members), text) ?? '{}'
-  const inMetadata = find('metadata', members)
-  const metadataText = textOf(inMetadata, text)
-  if (metadata !== undefined && inMetadata !== undefined && !hasEachKeyOnce(metadata, text, inMetadata.start)) {
-    return malformed({
-      path: `/metadata/${pointer(doubledName(membersOf(text, inMetadata.start)))}`,
-      expected: 'to stand there once',
-    })
+  const metadataText = textOf(find('metadata', members), text)
+  const doubled = metadataText === undefined ? undefined : (frame.metadata ?? readMetadata(metadataText))?.doubled
+  if (doubled !== undefined) {
+    return malformed({ path: `/metadata/${pointer(doubled)}`, expected: 'to stand there once' })
   }
   const body = BEHIND_TIMESTAMP + payloadText
   return {
@@ -283,17 +334,6 @@ const fault = (code: ErrorCode, requestId: string | null, details: Record<string
   requestId,
   details,
 })
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The text that is delivered of what no log takes: the envelope with the server's timestamp, and nothing else of it changed. */
 export function stamp(envelope: Pick<ReadEnvelope, 'head' | 'body' | 'metadata'>, timestamp: string): string {

@@ -91,6 +91,10 @@ const busMetadata = {
   traceparent: Type.Optional(text(traceparentPattern, 'W3C Trace Context, passed on as sent.')),
 }
 
+/** True for a key of metadata that means something to the bus, or is refused by it. */
+export const isBusKey = (key: string): boolean =>
+  Object.hasOwn(busMetadata, key) || key === 'position' || key === 'provisional' || key.startsWith('arq_')
+
 /** Metadata from a client: the keys of the bus are checked, those of the server alone are refused, all others are the users'. */
 export const ClientMetadata = Type.Unsafe<ClientMetadata>({
   type: 'object',

@@ -86,15 +86,15 @@ test('what fails fails for its asker, at once or later, and the rest goes on', a
 
 test('work in pieces is done at once where there is time for all of it', () => {
   const { turns, inPieces } = workshop(1)
-  expect(turns.run(() => inPieces(7, 3))).toBe(7)
+  expect(turns.run(() => inPieces(7, 2))).toBe(7)
 })
 
 test('work in pieces that takes long gives up the loop after its share of a turn, and goes on where it was', async () => {
   const { turns, done, inPieces } = workshop(1)
   const long = turns.run(() => inPieces(7, 10))
-  expect(done).toHaveLength(4)
+  expect(done).toHaveLength(3)
   await nextTurn()
-  expect(done).toHaveLength(8)
+  expect(done).toHaveLength(6)
   expect(await long).toBe(7)
   expect(done).toHaveLength(10)
 })
@@ -104,7 +104,7 @@ test('in the line a long job delays a short one by a slice, not by its length', 
   const long = turns.run(() => inPieces(7, 100))
   const short = turns.take(work(1))
   await short
-  expect(done.indexOf(1)).toBe(5)
+  expect(done.indexOf(1)).toBe(4)
   await long
 })
 
@@ -114,20 +114,24 @@ test('what arrives has as much time in a turn while the line is long as while it
   expect(turns.hasTime(clock.monotonic())).toBe(false)
   await nextTurn()
   expect(turns.hasTime(clock.monotonic())).toBe(true)
-  advance(3)
+  advance(2)
   expect(turns.hasTime(clock.monotonic())).toBe(true)
   advance(1)
   expect(turns.hasTime(clock.monotonic())).toBe(false)
 })
 
-test('a turn whose beginning was not seen has its time twice, and no more', async () => {
+test('what arrives has its share of a turn, and a little more where the beginning of the turn was not seen', async () => {
   const { turns, clock, advance } = workshop(1)
-  const outcomes = []
-  for (let ms = 0; ms < 10; ms++) {
-    outcomes.push(turns.hasTime(clock.monotonic()))
-    advance(1)
+  const timeInTurn = () => {
+    let passed = 0
+    for (; turns.hasTime(clock.monotonic()); passed += 0.5) advance(0.5)
+    return passed
   }
-  expect(outcomes).toEqual([true, true, true, true, false, false, false, false, false, false])
+  expect(timeInTurn()).toBe(3)
   await nextTurn()
-  expect(turns.hasTime(clock.monotonic())).toBe(true)
+  advance(10)
+  turns.hasTime(clock.monotonic())
+  await nextTurn()
+  // This turn begins right after the last one was seen.
+  expect(timeInTurn()).toBe(4)
 })

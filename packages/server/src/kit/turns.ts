@@ -22,7 +22,10 @@ export type Turns = {
 }
 
 /** A turn gives this long to what arrives in it, and as long to the line. */
-const TURN_MS = 4
+const TURN_MS = 3
+
+/** The beginning of a turn is known to this: to see each of them exactly would cost as much as a short turn does. */
+const UNSEEN_MS = 1
 
 /** A job that has had this long goes to the end of the line. */
 const SLICE_MS = 1
@@ -49,15 +52,13 @@ export function createTurns(clock: Pick<Clock, 'monotonic'>): Turns {
       const slice = line.shift()!
       if (!slice()) line.push(slice)
     } while (line.length > 0 && clock.monotonic() < until)
-    // What arrives next has its own time.
-    open(clock.monotonic())
+    // What arrives next has its own time, less what the last slice took beyond that of the line.
+    open(Math.min(clock.monotonic(), until))
   }
-  /** Most turns are short: the end of one is awaited only where the last known beginning is too long ago to tell, so that a turn has twice the time at most. */
   const hasTime: Turns['hasTime'] = (now) => {
     const passed = now - startedAt
-    if (passed < TURN_MS) return true
-    if (isOpen) return false
-    open(now)
+    if (isOpen && passed >= 0) return passed < TURN_MS
+    if (!(passed >= 0 && passed < UNSEEN_MS)) open(now)
     return true
   }
   const wait = (slice: () => boolean) => {

@@ -96,7 +96,7 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
   function* joinRoom(client: Client, asker: Asker, request: JoinRequest, left: HeadsLeft): Pieces<Joining> {
     refuseType(request)
     const roomSince = onePosition(request.room_since, 'room_since')
-    const since = positions(request.since)
+    const since = yield* positions(request.since)
     const ids = idsByChannel(request.since_id)
     const room = places.openRoom(request.room, asker, (room) => membership.checkLimits(client, room))
     if (!client.rooms.has(room)) membership.checkLimits(client, room)
@@ -313,10 +313,15 @@ function idsByChannel(id: JoinRequest['since_id']): ReadonlyMap<string, string> 
   return new Map(Object.entries(id ?? {}))
 }
 
-function positions(since: JoinRequest['since']): Map<string, Position> | undefined {
+function* positions(since: JoinRequest['since']): Pieces<Map<string, Position> | undefined> {
   if (since === undefined) return undefined
   if (typeof since === 'string') throw wrong('since', 'a map of channel to position')
-  return new Map(Object.entries(since).map(([channel, text]) => [channel, onePosition(text, `since/${channel}`)!]))
+  const found = new Map<string, Position>()
+  for (const channel of Object.keys(since)) {
+    found.set(channel, onePosition(since[channel], `since/${channel}`)!)
+    if (found.size % STEPS === 0) yield
+  }
+  return found
 }
 
 const wrong = (name: string, expected: string): CodedError =>

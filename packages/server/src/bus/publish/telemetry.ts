@@ -3,7 +3,7 @@ import {
   type BusEventType,
   CodedError,
   compile,
-  payloadOf,
+  objectIn,
   type ReadEnvelope,
   stamp,
   TELEMETRY_CHANNEL,
@@ -24,6 +24,7 @@ import type { ToListeners } from '../deliver/to-listeners.ts'
 import { countListeners } from './draft.ts'
 
 const checkEvent = compile(TelemetryEvent)
+const eventFields: ReadonlySet<string> = new Set(Object.keys(TelemetryEvent.properties))
 
 /** What it needs. */
 export type TelemetryDeps = {
@@ -64,7 +65,7 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
   const relay = (envelope: ReadEnvelope, client?: Client, listener?: Listener): number => {
     if (envelope.room !== TELEMETRY_ROOM || envelope.channel !== TELEMETRY_CHANNEL)
       throw wrong('/channel', `${TELEMETRY_ROOM}:${TELEMETRY_CHANNEL}`)
-    const payload = payloadOf(envelope) as TelemetryEvent
+    const payload = objectIn(envelope.payloadText, eventFields) as TelemetryEvent
     const fault = checkEvent(payload)
     if (fault !== undefined) throw wrong(`/payload${fault.path}`, fault.expected)
     const text = stamp(envelope, isoTime(clock.now()))

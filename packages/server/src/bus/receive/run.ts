@@ -4,6 +4,8 @@ import {
   type CommandShape,
   compile,
   type ErrorCode,
+  isLarge,
+  objectIn,
   payloadOf,
   type ReadEnvelope,
 } from '@arqonbus/protocol'
@@ -11,6 +13,7 @@ import type { Clock } from '../../kit/clock.ts'
 import type { Logger } from '../../kit/logger.ts'
 import { then } from '../../kit/maybe.ts'
 import type { Metrics } from '../../kit/metrics.ts'
+import type { Pieces, Turns } from '../../kit/turns.ts'
 import { type Bucket, type Rate, take, waitMs } from '../../limits/bucket.ts'
 import type { Client } from '../../state/model.ts'
 import type { TraceCommand } from '../../tracing/spans.ts'
@@ -30,6 +33,7 @@ export type RunDeps = {
   /** The rate of each of the costly commands. */
   readonly rate: Rate | null
   readonly isAdminKey: (key: string) => boolean
+  readonly turns: Turns
   /** Begins the span of a command, where there are traces. */
   readonly trace: TraceCommand | undefined
   /** Hears of each command: who sent it, which it is where there is such a one, and why it was refused where it was. */
@@ -42,10 +46,16 @@ export type Rates = { readonly rate: Bucket | undefined; commandRates: Map<strin
 /** Runs the command of an envelope at a moment of running time; a promise where the answer comes later. */
 export type Run = (client: Client, envelope: ReadEnvelope, now: number, rates: Rates) => Promise<void> | undefined
 
+/** A command that was found, with what it is called with. */
+type Called = { readonly found: Command; readonly call: Call }
+
 type Payload = ReturnType<typeof payloadOf>
 
+const payloadFields: ReadonlySet<string> = new Set(['name', 'parameters'])
+
 /** Makes it. */
-export function createRun({ commands, clock, answers, metrics, logger, rate, isAdminKey, trace, ran }: RunDeps): Run {
+export function createRun(deps: RunDeps): Run {
+  const { commands, clock, answers, metrics, logger, rate, isAdminKey, turns, trace, ran } = deps
   const registry = new Map(commands.map((one) => [one.shape.name, { ...one, check: compile(one.shape.parameters) }]))
 
   const nameOf = (payload: Payload): string => {
@@ -70,12 +80,24 @@ export function createRun({ commands, clock, answers, metrics, logger, rate, isA
     throw new CodedError('rate_limited', { command: name }, waitMs(bucket, rate))
   }
 
-  const callOf = (client: Client, envelope: ReadEnvelope, payload: Payload, now: number, rates: Rates) => {
+  /** In pieces: to read the parameters of a long command, and to check them, takes milliseconds each. */
+  function* callOf(
+    client: Client,
+    envelope: ReadEnvelope,
+    payload: Payload,
+    now: number,
+    rates: Rates,
+  ): Pieces<Called> {
     const name = nameOf(payload)
     const found = registry.get(name)
     if (found === undefined) throw new CodedError('unknown_command', { name: name.slice(0, 64) })
     const bucket = bucketOf(found.shape, rates, now)
-    const { parameters = {} } = payload
+    let { parameters = {} } = payload
+    if (isLarge(envelope.payloadText)) {
+      yield
+      parameters = payloadOf(envelope).parameters ?? {}
+      yield
+    }
     const wrong = found.check(parameters)
     if (wrong !== undefined) throw parameterFault(`/parameters${wrong.path}`, wrong.expected)
     const { admin_key: key, ...own } = parameters as Record<string, unknown>
@@ -95,7 +117,9 @@ export function createRun({ commands, clock, answers, metrics, logger, rate, isA
   return (client, envelope, now, rates) => {
     const started = performance.now()
     const endSpan = trace?.(client.id, envelope)
-    const payload = payloadOf(envelope)
+    const isLong = isLarge(envelope.payloadText)
+    // Of a long one the parameters are read later.
+    const payload = isLong ? objectIn(envelope.payloadText, payloadFields)! : payloadOf(envelope)
     const name = typeof payload.name === 'string' ? payload.name : undefined
     // A name that no command has is not repeated: nobody can fill the log or an answer with it.
     const known = name !== undefined && registry.has(name) ? name : undefined
@@ -130,9 +154,12 @@ export function createRun({ commands, clock, answers, metrics, logger, rate, isA
       })
     }
     try {
-      const { found, call } = callOf(client, envelope, payload, now, rates)
-      const outcome = then(found.run(call), (result) =>
-        succeed(found.shape.response_format, typeof result === 'function' ? result() : result),
+      const pieces = callOf(client, envelope, payload, now, rates)
+      const called = isLong ? turns.run(() => pieces) : (pieces.next().value as Called)
+      const outcome = then(called, ({ found, call }) =>
+        then(found.run(call), (result) =>
+          succeed(found.shape.response_format, typeof result === 'function' ? result() : result),
+        ),
       )
       return outcome instanceof Promise ? outcome.catch(fail) : undefined
     } catch (problem) {

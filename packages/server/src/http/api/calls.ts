@@ -1,7 +1,7 @@
 /**
  * Calls: each becomes the frame that a client would have sent, and takes the way of one. Nothing is checked or done here that the bus does for its clients.
  */
-import { CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
+import { CodedError, isProperJson, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Admission } from '../../bus/clients/admit.ts'
 import type { AdmitGuest, Credentials } from '../../bus/clients/guests.ts'
 import { createIntake, type Receive } from '../../bus/receive/receive.ts'
@@ -129,7 +129,7 @@ export function createCalls(deps: CallsDeps): Calls {
     const parameters = body.trim() === '' ? '{}' : body
     // What is no JSON goes to its reader by itself, who says where it is wrong.
     return change(call, (from, now) =>
-      isJson(parameters) ? commandFrame(command.name, parameters, from, now) : parameters,
+      isProperJson(parameters) ? commandFrame(command.name, parameters, from, now) : parameters,
     )
   }
 
@@ -188,13 +188,4 @@ function refuseBorrowedId({ clientId, session }: Credentials, headers: Headers):
 /** A typo would otherwise be a default. */
 function refuseLeftovers(query: URLSearchParams): void {
   for (const name of query.keys()) throw wrong(`query/${name.slice(0, 64)}`, 'to be absent: there is no such parameter')
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -1,5 +1,14 @@
 /** Calls as the frames that a client would send: the bus reads these as it reads those, so that the same checks hold. */
-import { BUS, CodedError, CURRENT_VERSION, isDeeperThan, messageIdPattern, newId } from '@arqonbus/protocol'
+import {
+  BUS,
+  CodedError,
+  CURRENT_VERSION,
+  Envelope,
+  isDeeperThan,
+  messageIdPattern,
+  newId,
+  objectIn,
+} from '@arqonbus/protocol'
 import { isoTime } from '../../kit/clock.ts'
 import { wrong } from './credentials.ts'
 
@@ -15,6 +24,7 @@ export type MessageOptions = {
 }
 
 const CONTROL = { room: BUS, channel: 'control' }
+const envelopeFields: ReadonlySet<string> = new Set(Object.keys(Envelope.properties))
 
 /** A command. `parameters` is JSON text. */
 export const commandFrame = (name: string, parameters: string, from: string, now: number): string =>
@@ -25,7 +35,7 @@ export const commandFrame = (name: string, parameters: string, from: string, now
  * whoever reads it says what is wrong with it.
  */
 export function messageFrame(body: string, place: Place, { now, maxDepth, isNamed }: MessageOptions): string {
-  const given = isDeeperThan(body, maxDepth) ? undefined : objectIn(body)
+  const given = isDeeperThan(body, maxDepth) ? undefined : objectIn(body, envelopeFields)
   if (given === undefined) return body
   check(given, place, isNamed)
   // An id that comes first is taken along: then the order is the one that is read fastest.
@@ -58,17 +68,6 @@ function check(given: Readonly<Record<string, unknown>>, { room, channel }: Plac
   // With an id of its own it may be sent again, and without a client id the second one would be somebody else's.
   if (given.id !== undefined && !isNamed)
     throw wrong('headers/arqonbus-client-id', 'your client id: an id is known again by it and its sender')
-}
-
-function objectIn(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined
-  } catch {
-    return undefined
-  }
 }
 
 const headOf = ({ room, channel, from }: Place, type: string, now: number): string =>

@@ -1,0 +1,221 @@
+/**
+ * The worst that a client can send: for every command and every type of envelope, at the default limits. The compiler demands cases for each, so that a new
+ * one cannot be forgotten.
+ */
+import type { CommandName, EnvelopeType } from '@arqonbus/protocol'
+import { commandText, LARGEST, type MessageParts, messageText, type Stage } from './stage.ts'
+
+/** Frames of one kind. */
+export type WorstCase = {
+  readonly title: string
+  /** How many come at once. */
+  readonly burst: number
+  /** Who sends them. */
+  readonly by: keyof Stage['askers']
+  /** The text of one; `i` counts them. */
+  frame(i: number, stage: Stage): string
+}
+
+/** As many as the rates let pass at once: of the costly commands, and of everything else. */
+const COSTLY = 200
+const USUAL = 2000
+
+type Parameters = object | string
+
+function ofCommand(
+  name: CommandName,
+  title: string,
+  burst: number,
+  parameters: Parameters | ((i: number, stage: Stage) => Parameters) = {},
+  by: WorstCase['by'] = 'member',
+): WorstCase {
+  const of = typeof parameters === 'function' ? parameters : () => parameters
+  return { title: `${name} ${title}`, burst, by, frame: (i, stage) => commandText(by, name, of(i, stage)) }
+}
+
+function ofMessage(title: string, burst: number, parts: (i: number) => MessageParts): WorstCase {
+  return { title, burst, by: 'member', frame: (i) => messageText('member', parts(i)) }
+}
+
+/** An object in JSON with as many members as fit into so many bytes. */
+function objectOf(bytes: number, member: (i: number) => string): string {
+  const members: string[] = []
+  for (let left = bytes - 2, i = 0; ; i++) {
+    const text = member(i)
+    left -= text.length + 1
+    if (left < 0) return `{${members.join(',')}}`
+    members.push(text)
+  }
+}
+
+/** What a message may have beside its head. */
+const FREE = LARGEST - 1024
+
+const several = (count: number, address: (i: number) => object) => ({
+  channels: Array.from({ length: count }, (_, i) => address(i)),
+})
+
+/** The cases of every command. */
+export const commandCases: { readonly [Name in CommandName]: readonly WorstCase[] } = {
+  ping: [ofCommand('ping', '', USUAL)],
+  status: [ofCommand('status', '', COSTLY)],
+  list_channels: [
+    ofCommand('list_channels', 'of all, one', COSTLY, { limit: 1 }),
+    ofCommand('list_channels', 'of all, the longest page', COSTLY, { limit: 1000 }),
+    ofCommand('list_channels', 'of a large room, from the middle', COSTLY, { room: 'big', limit: 1, cursor: '7ps' }),
+    ofCommand('list_channels', 'of a room with nothing to see', COSTLY, { room: 'secret', limit: 1000 }, 'stranger'),
+  ],
+  list_clients: [
+    ofCommand('list_clients', 'of all', COSTLY, { limit: 1000 }, 'stranger'),
+    ofCommand('list_clients', 'of a room', COSTLY, { channel: 'crowd:*', limit: 1000 }),
+    ofCommand('list_clients', 'of a channel, one', COSTLY, { channel: 'crowd:main', limit: 1 }),
+  ],
+  channel_info: [ofCommand('channel_info', 'of a large channel', USUAL, { channel: 'crowd:main' })],
+  join_channel: [
+    ofCommand(
+      'join_channel',
+      'the same large room 100 times',
+      20,
+      several(100, () => ({ channel: 'big:*' })),
+    ),
+    ofCommand('join_channel', '100 rooms', 20, (_, { scale }) =>
+      several(100, (i) => ({ channel: `many-${i % scale.rooms}:*` })),
+    ),
+    ofCommand('join_channel', 'a room with many private channels', 20, { channel: 'secret:*' }),
+    ofCommand('join_channel', 'a room of private channels of others', 20, { channel: 'secret:*' }, 'stranger'),
+    ofCommand('join_channel', 'with positions of channels that there are not', 5, () => {
+      const since = objectOf(FREE, (i) => `"c${i}":"1-1"`)
+      return `{"channel":"many-0:*","since":${since}}`
+    }),
+    ofCommand('join_channel', '100 channels, made for it', 10, (i) =>
+      several(100, (n) => ({ channel: `made-${i}:c${n}` })),
+    ),
+    ofCommand('join_channel', 'from positions in a large room', 50, (i) => ({ channel: `big:c${i}`, since: '1-0' })),
+  ],
+  leave_channel: [
+    ofCommand('leave_channel', 'a room with many private channels', 2, { channel: 'secret:*' }),
+    ofCommand('leave_channel', 'rooms, joined or not', USUAL, (i, { scale }) => ({
+      channel: `many-${i % scale.rooms}:*`,
+    })),
+  ],
+  history: [
+    ofCommand('history', 'of large messages', COSTLY, { channel: 'history:large', limit: 1000 }),
+    ofCommand('history', 'of small messages', COSTLY, { channel: 'history:small', limit: 1000, order: 'desc' }),
+    ofCommand('history', 'with nobody', 20, { channel: 'arqonbus:inbox', with: 'nobody', limit: 1 }),
+    ofCommand('history', 'with somebody, backwards', 20, {
+      channel: 'arqonbus:inbox',
+      with: 'maker',
+      limit: 1000,
+      order: 'desc',
+    }),
+  ],
+  create_channel: [
+    ofCommand('create_channel', 'with many members', COSTLY, (i) => ({
+      channel: `created:m${i}`,
+      type: 'private',
+      metadata: { members: Array.from({ length: 1500 }, (_, n) => `m${n}`) },
+    })),
+    ofCommand('create_channel', 'with much metadata', COSTLY, (i) => ({
+      channel: `created:d${i}`,
+      metadata: { nested: Array.from({ length: 5000 }, () => []) },
+    })),
+    ofCommand('create_channel', 'in a room with a crowd', COSTLY, (i) => ({
+      channel: `crowd:p${i}`,
+      type: 'private',
+    })),
+  ],
+  delete_channel: [
+    ofCommand('delete_channel', 'of a room with a crowd', COSTLY, (i) => ({ channel: `crowd:p${i}` })),
+    ofCommand('delete_channel', 'that is not there', USUAL, (i) => ({ channel: `crowd:none${i}` })),
+  ],
+  update_profile: [
+    ofCommand('update_profile', 'with the longest texts', USUAL, {
+      screen_name: 'é'.repeat(128),
+      avatar: 'é'.repeat(2048),
+      personality: 'é'.repeat(1024),
+    }),
+  ],
+  pause_room: [ofCommand('pause_room', 'large', USUAL, (_, { adminKey }) => ({ room: 'big', admin_key: adminKey }))],
+  resume_room: [ofCommand('resume_room', 'large', USUAL, (_, { adminKey }) => ({ room: 'big', admin_key: adminKey }))],
+  delete_room: [
+    ofCommand('delete_room', 'with a crowd in it', 1, (_, { adminKey }) => ({ room: 'leaving', admin_key: adminKey })),
+  ],
+  disconnect_client: [
+    ofCommand('disconnect_client', 'with as many subscriptions as it may have', 1, (_, { adminKey }) => ({
+      client_id: 'crowd-0',
+      admin_key: adminKey,
+    })),
+  ],
+}
+
+/** Payloads and metadata that take long to read, in the order in which most write them and in another one. */
+const contents: Readonly<Record<string, () => string>> = {
+  'many integers as keys': () => objectOf(FREE, (i) => `"${i}":0`),
+  'many keys': () => objectOf(FREE, (i) => `"k${i}":[]`),
+  'deep nests': () => objectOf(FREE, (i) => `"n${i}":${'['.repeat(60)}${']'.repeat(60)}`),
+  'one long text of escapes': () => `{"text":"${'\\u00e9\\\\'.repeat(FREE / 8)}"}`,
+  'texts that look like metadata': () => objectOf(FREE, (i) => `"${i}":",\\"metadata\\":{"`),
+}
+
+const AT = { room: 'history', channel: 'written' }
+/** The same frame with its keys in an order that few use. */
+const unusual = (one: WorstCase): WorstCase => ({
+  ...one,
+  title: `${one.title}, in an unusual order`,
+  frame: (i, stage) => one.frame(i, stage).replace('"version":"1.0",', '').replace(/\}$/, ',"version":"1.0"}'),
+})
+const messages = Object.entries(contents).flatMap(([title, content]) => [
+  ofMessage(`event with a payload of ${title}`, 3, () => ({ ...AT, payload: content() })),
+  ofMessage(`event with metadata of ${title}`, 3, () => ({ ...AT, metadata: content() })),
+])
+
+/** As many recipients as a private message may have. */
+const EVERYBODY = JSON.stringify(Array.from({ length: 32 }, (_, i) => `crowd-${i + 1}`))
+
+/** The cases of every type of envelope, those that only the bus may send among them. */
+export const frameCases: { readonly [Type in EnvelopeType]: readonly WorstCase[] } = {
+  event: [
+    ...messages,
+    ...messages.map(unusual),
+    ofMessage('event after event', USUAL, () => AT),
+    ofMessage('event to new channels', USUAL, (i) => ({ room: 'new', channel: `c${i}` })),
+    ofMessage('event to new rooms', USUAL, (i) => ({ room: `new-${i}`, channel: '*' })),
+    ofMessage('event to a crowd', USUAL, () => ({ room: 'crowd', channel: 'main' })),
+    ofMessage('event that is acknowledged', USUAL, () => ({ ...AT, metadata: '{"ack":true}' })),
+    ofMessage('event that is refused', USUAL, () => ({ room: 'arqonbus', channel: 'control' })),
+  ],
+  private: [
+    ofMessage('private, large, to as many as may be', 3, () => ({
+      type: 'private',
+      room: 'history',
+      channel: 'pm',
+      payload: `{"text":"${'x'.repeat(FREE - 1024)}"}`,
+      metadata: `{"to":${EVERYBODY},"ack":true}`,
+    })),
+    ofMessage('private, small, to as many as may be', USUAL, () => ({
+      type: 'private',
+      room: 'history',
+      channel: 'pm',
+      metadata: `{"to":${EVERYBODY}}`,
+    })),
+  ],
+  telemetry: [
+    ofMessage('telemetry', USUAL, () => ({
+      type: 'telemetry',
+      room: 'integriguard',
+      channel: 'telemetry-stream',
+      payload: '{"eventType":"e","payload":{}}',
+    })),
+    ofMessage('telemetry, large', 3, () => ({
+      type: 'telemetry',
+      room: 'integriguard',
+      channel: 'telemetry-stream',
+      payload: `{"eventType":"e","payload":${objectOf(FREE - 100, (i) => `"${i}":0`)}}`,
+    })),
+  ],
+  command: [
+    ofMessage('command that is unknown', USUAL, (i) => ({ type: 'command', ...AT, payload: `{"name":"c${i}"}` })),
+  ],
+  system: [ofMessage('system, which clients may not send', 1, () => ({ type: 'system', ...AT }))],
+  command_response: [ofMessage('command_response likewise', 1, () => ({ type: 'command_response', ...AT }))],
+}

@@ -1,0 +1,99 @@
+/** A bus whose work is counted, in a process of its own: it says where it listens, and then answers what `counted.ts` asks. */
+import { startServer, testConfig } from '@arqonbus/server'
+import type { ServerWebSocket } from 'bun'
+import type { Counted, Settings, Where } from './counted.ts'
+import { countWork, UNIT_NS } from './counter.ts'
+
+/** Units of what the runtime does: a write to a socket takes 5 µs and more. */
+const SEND = 250
+const SEND_CHARACTER = 0.01
+const PUBLISH = 50
+const TOPIC = 15
+
+// The runtime's own modules, which the server loads, do not stand built-in methods that are not theirs.
+const counter = countWork()
+
+const sockets = new WeakMap<ServerWebSocket, ServerWebSocket>()
+const costs: Readonly<Record<string, (text: string) => number>> = {
+  sendText: (text) => SEND + SEND_CHARACTER * text.length,
+  publishText: (text) => SEND + SEND_CHARACTER * text.length,
+  subscribe: () => TOPIC,
+  unsubscribe: () => TOPIC,
+  getBufferedAmount: () => TOPIC,
+}
+
+/** What requests are asked for: names of headers, and of parameters of the query. */
+const read = { headers: new Set<string>(), parameters: new Set<string>() }
+watch(Headers.prototype, ['get', 'has'], ([name]) => read.headers.add(String(name).toLowerCase()))
+watch(URLSearchParams.prototype, ['get', 'has', 'getAll'], ([name]) => read.parameters.add(String(name)))
+
+const serve = Bun.serve
+Object.defineProperty(Bun, 'serve', { value: countingServe })
+
+/** The running time is the work that was done: turns end after so much of it, on every machine after the same. */
+const monotonic = () => (counter.units * UNIT_NS) / 1e6
+const clock = {
+  now: () => Date.now(),
+  monotonic,
+  frozenMs: () => 0,
+  wallOf: (at: number) => Date.now() - monotonic() + at,
+}
+
+const server = await startServer({ config: testConfig(JSON.parse(process.argv[2]!) as Settings), clock })
+
+process.on('message', () => {
+  process.send!({
+    most: counter.takeMost(),
+    headers: [...read.headers],
+    parameters: [...read.parameters],
+  } satisfies Counted)
+})
+process.on('disconnect', () => process.exit())
+const { busUrl, httpUrl, telemetryUrl } = server
+process.send!({ busUrl, httpUrl, telemetryUrl: telemetryUrl! } satisfies Where)
+
+function countingServe(options: Parameters<typeof serve>[0]) {
+  const { websocket } = options as { websocket?: Record<string, unknown> }
+  for (const [name, handler] of Object.entries(websocket ?? {}))
+    if (typeof handler === 'function')
+      websocket![name] = (socket: ServerWebSocket, ...more: unknown[]) => handler(countingSocket(socket), ...more)
+  const made = serve(options)
+  const publish = made.publish.bind(made)
+  made.publish = (topic, text, ...more) => {
+    counter.add(PUBLISH * (1 + made.subscriberCount(topic)) + SEND_CHARACTER * (text as string).length)
+    return publish(topic, text, ...more)
+  }
+  return made
+}
+
+/** A socket that counts what is asked of it: the methods of the runtime's own cannot be replaced. */
+function countingSocket(socket: ServerWebSocket): ServerWebSocket {
+  const known = sockets.get(socket)
+  if (known !== undefined) return known
+  const made = new Proxy(socket, {
+    get(_, name) {
+      const value: unknown = Reflect.get(socket, name, socket)
+      if (typeof value !== 'function') return value
+      return (...parameters: unknown[]) => {
+        counter.add(costs[String(name)]?.(String(parameters.at(-1))) ?? 1)
+        return Reflect.apply(value, socket, parameters)
+      }
+    },
+  })
+  sockets.set(socket, made)
+  return made
+}
+
+function watch(prototype: object, methods: readonly string[], seen: (parameters: unknown[]) => unknown): void {
+  for (const name of methods) {
+    const original = (prototype as Record<string, (...parameters: unknown[]) => unknown>)[name]!
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      writable: true,
+      value(this: unknown, ...parameters: unknown[]) {
+        seen(parameters)
+        return Reflect.apply(original, this, parameters)
+      },
+    })
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Counts the work of a process: what its loops look at, and what the runtime reads and writes for it. A unit is about 20 ns on a machine of 2026, but counts are
+ * the same on every machine, however busy it is.
+ *
+ * Counted are the steps of every loop over a Map, a Set, an array or a generator, every look-up, every element that a method of an array visits, and the
+ * characters of JSON and of texts that are searched. A loop that does none of this is not seen.
+ */
+
+/** What is counted. */
+export type Counter = {
+  /** Units since the start. */
+  readonly units: number
+  /** The most units that one turn of the event loop took, from one round of immediates to the next, since this was last taken. */
+  takeMost(): number
+  add(units: number): void
+}
+
+/** Nanoseconds of a unit, where counted work stands for time. */
+export const UNIT_NS = 20
+
+/** What things cost, in units. */
+const cost = {
+  step: 1,
+  /** For each element. */
+  sort: 5,
+  /** For each character. */
+  parse: 0.3,
+  stringify: 0.15,
+  search: 0.01,
+  copy: 0.02,
+}
+
+type Method = (this: unknown, ...parameters: unknown[]) => unknown
+type Methods = Record<string, Method>
+
+/** Begins to count: from now on built-in methods count what they do. For a process of its own. */
+export function countWork(): Counter {
+  let units = 0
+  let most = 0
+  let begun = 0
+  let isTurn = false
+  const add = (more: number) => {
+    units += more
+    if (isTurn) return
+    isTurn = true
+    begun = units - more
+    setImmediate(endTurn)
+  }
+  const endTurn = () => {
+    isTurn = false
+    most = Math.max(most, units - begun)
+  }
+  const wrap = (
+    prototype: object,
+    names: readonly string[],
+    before: (self: unknown, parameters: unknown[]) => number,
+  ) => {
+    for (const name of names) {
+      const original = (prototype as Methods)[name]!
+      Object.defineProperty(prototype, name, {
+        configurable: true,
+        writable: true,
+        value(this: unknown, ...parameters: unknown[]) {
+          add(before(this, parameters))
+          return Reflect.apply(original, this, parameters)
+        },
+      })
+    }
+  }
+  const step = () => cost.step
+  const length = (self: unknown) => (self as { length: number }).length
+
+  wrap(Map.prototype, ['get', 'set', 'has', 'delete'], step)
+  wrap(Set.prototype, ['add', 'has', 'delete'], step)
+  const iterators = [new Map(), new Set(), []].map((one) => Object.getPrototypeOf(one[Symbol.iterator]()))
+  const generator = Object.getPrototypeOf((function* () {})()) as object
+  for (const prototype of [...iterators, Object.getPrototypeOf(Object.getPrototypeOf(generator))])
+    wrap(prototype, ['next'], step)
+  wrap(Map.prototype, ['forEach'], (self) => (self as Map<unknown, unknown>).size)
+  wrap(
+    Array.prototype,
+    ['map', 'filter', 'forEach', 'some', 'every', 'find', 'findIndex', 'findLast', 'reduce', 'flatMap'],
+    length,
+  )
+  wrap(
+    Array.prototype,
+    ['slice', 'concat', 'flat', 'includes', 'indexOf', 'toReversed', 'join', 'splice', 'shift'],
+    (self) => 1 + length(self) / 10,
+  )
+  wrap(Array.prototype, ['sort', 'toSorted'], (self) => cost.sort * length(self))
+  wrap(Object, ['entries', 'values', 'keys'], (_self, [object]) => membersOf(object))
+  wrap(String.prototype, ['split', 'replace', 'replaceAll', 'match'], (self) => 1 + cost.copy * length(self))
+  wrap(String.prototype, ['lastIndexOf', 'includes'], (self) => 1 + cost.search * length(self))
+  const indexOf = String.prototype.indexOf
+  // Many searches from place to place take one way through the text together.
+  String.prototype.indexOf = function (what, from = 0) {
+    const found = Reflect.apply(indexOf, this, [what, from]) as number
+    add(1 + cost.search * ((found < 0 ? this.length : found) - from))
+    return found
+  }
+  wrap(RegExp.prototype, ['test', 'exec'], (_self, [text]) => 3 + cost.search * String(text).length)
+  wrap(JSON, ['parse'], (_self, [text]) => 1 + cost.parse * String(text).length)
+  wrap(Buffer, ['byteLength'], (_self, [text]) => 1 + cost.search * (text as string).length)
+  const stringify = JSON.stringify as unknown as Method
+  JSON.stringify = ((...parameters: unknown[]) => {
+    const text = stringify(...parameters) as string | undefined
+    add(1 + cost.stringify * (text?.length ?? 0))
+    return text
+  }) as typeof JSON.stringify
+
+  return {
+    get units() {
+      return units
+    },
+    takeMost() {
+      const taken = most
+      most = 0
+      return taken
+    },
+    add,
+  }
+}
+
+function membersOf(object: unknown): number {
+  let count = 0
+  for (const _ in object as object) count++
+  return count
+}
