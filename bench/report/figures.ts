@@ -47,6 +47,7 @@ const known: Record<string, Shown> = {
   longestFrameMs: { label: 'longest frame, ms', decimals: 0 },
   pageBehindMs: { label: 'how far the page is behind what was sent, ms', decimals: 0 },
   firstViewMs: { label: 'first view, ms', decimals: 0 },
+  grownMib: { label: 'growth of server memory, MiB', decimals: 0 },
   slowReaderClosed: { label: 'times the slow reader was closed', decimals: 0 },
 }
 

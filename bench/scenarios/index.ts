@@ -10,6 +10,7 @@ import { redisCpu, redisDisk, redisStored } from './redis-publish.ts'
 import { redisRecovery } from './redis-recovery.ts'
 import type { Scenario } from './scenario.ts'
 import { slowReader } from './slow-reader.ts'
+import { stoppedReaders } from './stopped-readers.ts'
 import { telemetryFanout, telemetryListeners } from './telemetry.ts'
 
 /** All loads, in the order in which they run and are printed. */
@@ -23,6 +24,7 @@ export const scenarios: readonly Scenario[] = [
   http,
   apiPublish,
   slowReader,
+  stoppedReaders,
   telemetryFanout,
   telemetryListeners,
   openConsole,

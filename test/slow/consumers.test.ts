@@ -20,6 +20,8 @@ const bus = await startBus(
     historySize: 5000,
     adminKey: KEY,
     slowBytes: 128 * 1024,
+    // The system takes bursts for those that read.
+    socketSendBytes: 0,
     pingIntervalMs: 60_000,
     pingTimeoutMs: 600_000,
   },

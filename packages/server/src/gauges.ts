@@ -1,6 +1,7 @@
 /** The gauges of `/metrics`: each is read from the part that knows it, when it is asked for. */
 import { durabilityLevels } from '@arqonbus/protocol'
 import type { CatchUp } from './bus/deliver/catch-up.ts'
+import type { Delivery } from './bus/deliver/deliver.ts'
 import type { Membership } from './bus/places/membership.ts'
 import type { BusLog } from './bus/publish/draft.ts'
 import type { Config } from './config/index.ts'
@@ -27,6 +28,7 @@ export type GaugeSources = {
   readonly rooms: Rooms
   readonly membership: Membership
   readonly catchUp: CatchUp
+  readonly delivery: Pick<Delivery, 'waitingBytes'>
   readonly log: BusLog
   readonly storage: Pick<Storage, 'awaySeconds' | 'replicas'>
   readonly isStorageAway: () => boolean
@@ -53,6 +55,7 @@ export function registerGauges(sources: GaugeSources): void {
   metrics.gauge('channels', () => rooms.channelCount)
   metrics.gauge('subscriptions', () => membership.subscriptions)
   metrics.gauge('queueBytes', () => door.queueBytes())
+  metrics.gauge('fanoutBytes', sources.delivery.waitingBytes)
   metrics.gauge('historyBytes', () => log.usage().bytes)
   metrics.gauge('historyEntries', () => log.usage().messages)
   metrics.gauge('dedupBytes', () => log.usage().dedupBytes)
@@ -112,6 +115,8 @@ function limitsOf(config: Config): Record<string, number> {
     redis_held_bytes: config.redisHeldBytes,
     slow_bytes: config.slowBytes,
     cut_bytes: config.cutBytes,
+    send_buffer_bytes: config.sendBufferTotal,
+    fanout_bytes: config.fanoutBytes,
     open_files: openFileLimit(),
     memory_bytes: memoryLimit(),
   }

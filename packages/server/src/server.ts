@@ -6,8 +6,7 @@ import { drainClients } from './bus/clients/drain.ts'
 import { createHeartbeat } from './bus/clients/heartbeat.ts'
 import { createRoleOf } from './bus/clients/role.ts'
 import { createAnswers } from './bus/deliver/answers.ts'
-import { createCatchUp } from './bus/deliver/catch-up.ts'
-import { createDelivery, type Delivery } from './bus/deliver/deliver.ts'
+import { createDelivering } from './bus/deliver/delivering.ts'
 import { createEndNotices } from './bus/deliver/endings.ts'
 import { createFrames } from './bus/deliver/frames.ts'
 import { createGapNotices } from './bus/deliver/gaps.ts'
@@ -43,6 +42,7 @@ import { byTimer, type Every } from './kit/timer.ts'
 import { createTurns } from './kit/turns.ts'
 import { createPeers } from './peers/peers.ts'
 import { openBusDoor } from './sockets/bus-door.ts'
+import { limitKernelBuffers } from './sockets/kernel-buffer.ts'
 import { createListen } from './sockets/listen.ts'
 import { createClients } from './state/clients.ts'
 import { createIdleChannels } from './state/idle.ts'
@@ -166,25 +166,20 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
 
   // From the log to the clients.
   const frames = createFrames(clock, node)
-  const catchUp = createCatchUp({
+  const topics = createStreamTopics()
+  const { delivery, catchUp, buffers } = createDelivering({
+    config,
+    clock,
     metrics,
     logger,
     isImmediate: log.isImmediate,
     gapBefore: (...of) => gaps.foundBefore(...of),
-    putLive: (...of) => delivery.putLive(...of),
-    close: (...of) => delivery.close(...of),
-    slow: (client) => reports.slow(client, 'closed'),
-  })
-  const topics = createStreamTopics()
-  const delivery: Delivery = createDelivery({
-    clock,
-    metrics,
-    slowBytes: config.slowBytes,
     clients: clients.all,
     publish: (topic, text) => door.publish(topic, text),
     publishToStreams: topics.publish,
-    fellBehind: catchUp.add,
-    slow: (client) => reports.slow(client, 'behind'),
+    otherBytes: () => telemetryServer.queueBytes(),
+    slow: reports.slow,
+    relieved: () => receive.relieved(),
   })
   const membership: Membership = createMembership(config, delivery, clock, {
     joined(client, room, channel) {
@@ -352,6 +347,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     isDraining: () => isDraining,
     telemetry: () => telemetry,
     greeting: about.greeting,
+    buffers,
   })
   const telemetry: Telemetry = createTelemetry({
     ...createBuiltIn(rooms),
@@ -434,6 +430,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       busPort: door.port,
     }),
   )
+  limitKernelBuffers([door.url, telemetryServer.url, http.url], config.socketSendBytes)
   registerGauges({
     config,
     metrics,
@@ -445,6 +442,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     rooms,
     membership,
     catchUp,
+    delivery,
     log,
     storage,
     isStorageAway,
@@ -459,6 +457,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     every(Math.min(SWEEP_EVERY_MS, Math.max(CATCH_UP_EVERY_MS, config.channelIdleMs)), sweep),
     every(heartbeat.everyMs, heartbeat.beat),
     every(CATCH_UP_EVERY_MS, catchUp.tick),
+    every(SWEEP_EVERY_MS, delivery.look),
     every(telemetryServer.toListeners.everyMs, telemetryServer.toListeners.tick),
     every(reporting.idleEveryMs, reporting.lookForIdle),
     // Read with every tick, the clock can tell a process that was frozen from one that nobody asked for the time.
@@ -495,14 +494,18 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       logger.info({ event: 'draining', reason, connections: door.connections })
       receive.stop()
       telemetryServer.announceEnd()
-      // What was acknowledged while the storage was away is still to be stored.
+      // What was acknowledged while the storage was away is still to be stored, and what was published may still have to go out.
       const isSettled = () =>
-        receive.isSettled() && log.usage().heldMessages === 0 && keeper?.arePlacesStored() !== false
+        receive.isSettled() &&
+        log.usage().heldMessages === 0 &&
+        keeper?.arePlacesStored() !== false &&
+        delivery.waitingBytes() === 0
       await drainClients({
         ...config,
         clients: clients.all,
         frames,
         delivery,
+        turns,
         random: Math.random,
         isSettled,
         connections: () => door.connections + http.streams.size,

@@ -3,6 +3,7 @@ import { CodedError } from '@arqonbus/protocol'
 import { Refused } from './bus/clients/admit.ts'
 import type { Greeting } from './bus/clients/enter.ts'
 import type { Frames } from './bus/deliver/frames.ts'
+import type { SendBuffers } from './bus/deliver/send-buffers.ts'
 import { createToListeners, type ToListeners } from './bus/deliver/to-listeners.ts'
 import type { Telemetry } from './bus/publish/telemetry.ts'
 import { createListenerReceive, type ListenerReceiveDeps } from './bus/receive/listener.ts'
@@ -80,6 +81,7 @@ export type TelemetryServerDeps = Omit<ListenerReceiveDeps, 'clock' | 'limits' |
     readonly frames: Frames
     readonly telemetry: () => Telemetry
     readonly greeting: Greeting
+    readonly buffers: Pick<SendBuffers, 'limit'>
   }
 
 /** The telemetry server. */
@@ -93,6 +95,8 @@ export type TelemetryServer = {
   /** Why it does not listen, though it should. */
   readonly fault: string | undefined
   readonly connections: number
+  /** Bytes that wait for its listeners. */
+  queueBytes(): number
   /** Tells everybody that the bus shuts down. */
   announceEnd(): void
   /** Lets everybody go, within that time, and ends. */
@@ -112,6 +116,7 @@ export function createTelemetryServer(deps: TelemetryServerDeps): TelemetryServe
   const toListeners = createToListeners({
     ...config,
     bufferBytes: config.telemetryBufferBytes,
+    buffers: deps.buffers,
     listeners,
     frames,
     clock,
@@ -154,6 +159,11 @@ export function createTelemetryServer(deps: TelemetryServerDeps): TelemetryServe
     },
     get connections() {
       return door?.connections ?? 0
+    },
+    queueBytes() {
+      let bytes = 0
+      for (const { transport } of listeners.all()) bytes += transport.bufferedBytes()
+      return bytes
     },
     announceEnd() {
       for (const listener of listeners.all()) {

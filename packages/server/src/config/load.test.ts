@@ -150,6 +150,9 @@ test('settings that do not fit each other are mistakes of what was written', () 
   expect(mistakes({ flags: { 'slow-bytes': '1MiB' } })).toEqual([
     '--slow-bytes (flag): SLOW_BYTES must be less than CUT_BYTES (1MiB), but is 1MiB: a slow client would be cut before it can catch up from the log',
   ])
+  expect(mistakes({ flags: { 'cut-bytes': '200MiB' } })).toEqual([
+    '--cut-bytes (flag): SEND_BUFFER_TOTAL must be at least CUT_BYTES (200MiB), but is 128MiB: one slow client would use up the buffers of all',
+  ])
   expect(mistakes({ flags: { 'ping-timeout': '20s' } })).toEqual([
     '--ping-timeout (flag): PING_INTERVAL must be less than PING_TIMEOUT (20s), but is 25s: a quiet connection would be closed before it is pinged',
   ])

@@ -202,6 +202,21 @@ export const options = {
     defaultText: '1MiB, or four times MAX_MESSAGE_BYTES where that is more',
     text: 'Unread bytes at which a connection is cut: at least four times the longest frame.',
   }),
+  sendBufferTotal: option(size({ min: '1MiB', max: '1024GiB' }), {
+    group: 'Limits',
+    default: 128 * MiB,
+    text: 'Unread bytes of all connections together. From an eighth of it on SLOW_BYTES shrinks, so that the slowest catch up from the log earlier; above it those with most unread bytes are closed with 4429.',
+  }),
+  socketSendBytes: option(size({ min: '0', max: '64MiB' }), {
+    group: 'Limits',
+    default: MiB / 4,
+    text: 'Send buffer that the system keeps for each connection, beside that of the bus; Linux doubles it, and lets it grow to 4 MB where this is 0. Elsewhere the system decides.',
+  }),
+  fanoutBytes: option(size({ min: '1MiB', max: '64GiB' }), {
+    group: 'Limits',
+    default: 64 * MiB,
+    text: 'Bytes of copies that wait to go out: a message to many subscribers takes several turns of the event loop. Above it clients that publish are not read until half of them have gone out.',
+  }),
   telemetryBufferBytes: option(size({ min: '16KiB', max: '256MiB' }), {
     group: 'Limits',
     default: MiB,

@@ -27,6 +27,13 @@ export const rules: readonly Rule[] = [
     },
   },
   {
+    keys: ['cutBytes', 'sendBufferTotal'],
+    broken({ cutBytes, sendBufferTotal }) {
+      if (cutBytes <= sendBufferTotal) return undefined
+      return `${name('sendBufferTotal')} must be at least ${name('cutBytes')} (${sizeText(cutBytes)}), but is ${sizeText(sendBufferTotal)}: one slow client would use up the buffers of all`
+    },
+  },
+  {
     keys: ['pingIntervalMs', 'pingTimeoutMs'],
     broken({ pingIntervalMs, pingTimeoutMs }) {
       if (pingIntervalMs < pingTimeoutMs) return undefined

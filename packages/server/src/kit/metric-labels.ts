@@ -78,6 +78,8 @@ export const limitNames = [
   'subscriptions',
   'dedup_bytes',
   'redis_held_bytes',
+  'fanout_bytes',
+  'send_buffer_bytes',
   'telemetry_connections',
   'telemetry_connections_per_address',
   'api_requests',

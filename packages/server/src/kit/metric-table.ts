@@ -28,7 +28,7 @@ export const counters = {
   },
   publishersPaused: {
     name: 'arqonbus_publishers_paused_total',
-    help: 'Times that a client was not read for a while, because too much was on its way to the log.',
+    help: 'Times that a client was not read for a while, because too much was on its way to the log, or to subscribers.',
   },
   storageDegraded: {
     name: 'arqonbus_storage_degraded_total',
@@ -126,10 +126,17 @@ export const gauges = {
   channels: { name: 'arqonbus_channels', help: 'Channels of all rooms.' },
   subscriptions: { name: 'arqonbus_subscriptions', help: 'Subscriptions of all clients.' },
   behind: { name: 'arqonbus_connections_behind', help: 'Connections that catch up from the log.' },
-  queueBytes: { name: 'arqonbus_send_queue_bytes', help: 'Bytes that wait in send buffers for slow readers.' },
+  queueBytes: {
+    name: 'arqonbus_send_queue_bytes',
+    help: 'Bytes that wait in send buffers for slow readers; compare with the limit `send_buffer_bytes`.',
+  },
   largestQueueBytes: {
     name: 'arqonbus_send_queue_largest_bytes',
     help: 'Bytes that wait for the slowest reader; compare with the limits `slow_bytes` and `cut_bytes`.',
+  },
+  fanoutBytes: {
+    name: 'arqonbus_fanout_bytes',
+    help: 'Bytes of copies that wait for a later turn of the event loop; compare with the limit `fanout_bytes`.',
   },
   paused: {
     name: 'arqonbus_connections_paused',

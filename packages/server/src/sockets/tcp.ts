@@ -5,8 +5,8 @@
  * Linux says it by `getsockopt(TCP_INFO)`. That takes the number of the descriptor, which the runtime does not tell: all descriptors are asked for their
  * peers. It costs a few milliseconds, so it is for the few connections of which nothing else is known. Elsewhere nobody knows: `undefined`.
  */
-import { dlopen } from 'bun:ffi'
 import { systemClock } from '../kit/clock.ts'
+import { type Libc, openLibc } from './libc.ts'
 
 /** The other end of a connection. */
 export type Peer = { readonly address: string; readonly port: number }
@@ -107,24 +107,13 @@ function hexOf(address: string): string {
   return groups.map((group) => group.padStart(4, '0')).join('')
 }
 
-/** Linux, with the C library that is there. */
+/** Linux. */
 function openSystem(): System | undefined {
-  if (process.platform !== 'linux') return undefined
-  for (const name of ['libc.so.6', `libc.musl-${process.arch === 'x64' ? 'x86_64' : 'aarch64'}.so.1`]) {
-    try {
-      return callsOf(name)
-    } catch {
-      // The next one.
-    }
-  }
-  return undefined
+  const libc = openLibc()
+  return libc && callsOf(libc)
 }
 
-function callsOf(library: string): System {
-  const { symbols: libc } = dlopen(library, {
-    getpeername: { args: ['i32', 'ptr', 'ptr'], returns: 'i32' },
-    getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], returns: 'i32' },
-  })
+function callsOf(libc: Libc): System {
   const address = Buffer.alloc(128)
   const info = Buffer.alloc(256)
   const length = new Uint32Array(1)

@@ -63,6 +63,7 @@ export function createInboxes(logs: InboxLogs): Inboxes {
         address: INBOX,
         listeners: 0,
         live: 0,
+        turn: -1,
         logs: () => [inbox.log],
       }
       const { formerHash } = session

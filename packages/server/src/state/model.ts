@@ -64,6 +64,8 @@ export type Outlet = {
   listeners: number
   /** Those of them that get what is published at once. The others are behind, and catch up from the logs. */
   live: number
+  /** The turn of the loop in which something went out by it last. */
+  turn: number
   /** The logs that feed it: one for a channel, a broadcast or an inbox; those of all open channels for a room; none for what is live only. */
   logs(): Iterable<Log>
 }

@@ -134,6 +134,7 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
         address: { room: name, channel: WHOLE_ROOM },
         listeners: 0,
         live: 0,
+        turn: -1,
         logs: () => (room.broadcast === undefined ? [] : [room.broadcast]),
       }
       const room: Room = {
@@ -157,6 +158,7 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
           address: broadcastOutlet.address,
           listeners: 0,
           live: 0,
+          turn: -1,
           logs: () => openLogs(room),
         },
         lastUsed: clock.monotonic(),
@@ -175,6 +177,7 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
         address: { room: room.name, channel: name },
         listeners: 0,
         live: 0,
+        turn: -1,
         logs: () => (channel.log === undefined ? [] : [channel.log]),
       }
       const now = clock.now()

@@ -1,5 +1,6 @@
 /** Drain: everybody is told, what waits is sent, and everybody is let go, within the time for it (protocol §6). */
 import { systemClock } from '../../kit/clock.ts'
+import type { Pieces, Turns } from '../../kit/turns.ts'
 import type { Client } from '../../state/model.ts'
 import type { Delivery } from '../deliver/deliver.ts'
 import type { Frames } from '../deliver/frames.ts'
@@ -9,6 +10,7 @@ export type DrainDeps = {
   readonly clients: () => Iterable<Client>
   readonly frames: Frames
   readonly delivery: Delivery
+  readonly turns: Pick<Turns, 'run'>
   readonly drainTimeoutMs: number
   /** A number from 0 to 1. */
   readonly random: () => number
@@ -28,6 +30,7 @@ export async function drainClients({
   clients,
   frames,
   delivery,
+  turns,
   drainTimeoutMs,
   random,
   isSettled,
@@ -36,14 +39,23 @@ export async function drainClients({
   const deadline = systemClock.monotonic() + drainTimeoutMs
   const everybody = [...clients()]
   const spread = SPREAD_MS + SPREAD_MS_PER_CLIENT * everybody.length
-  for (const client of everybody) {
+  const notify = (client: Client) => {
     const hint = Math.round(SPREAD_MS + random() * spread)
     delivery.toClient(client, frames.notice({ event: 'shutdown', drain_ms: drainTimeoutMs, reconnect_after_ms: hint }))
   }
+  await turns.run(() => inPieces(everybody, notify))
   // What was published before has to reach its readers, and its senders an answer: a close frame goes behind it, but a reader that is behind in a log has more to come.
   await until(() => isSettled() && everybody.every((client) => client.isClosing || isServed(client)), deadline)
-  for (const client of everybody) delivery.close(client, 'restarting')
+  await turns.run(() => inPieces(everybody, (client) => delivery.close(client, 'restarting')))
   await until(() => connections() === 0, deadline)
+}
+
+/** A crowd is written to in several turns of the loop. */
+function* inPieces(clients: readonly Client[], work: (client: Client) => void): Pieces<void> {
+  for (const client of clients) {
+    work(client)
+    yield
+  }
 }
 
 function isServed(client: Client): boolean {

@@ -4,15 +4,15 @@ import type { Logger } from '../../kit/logger.ts'
 import type { LimitName } from '../../kit/metric-labels.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import type { Acknowledged } from '../../state/caller.ts'
-import type { Client } from '../../state/model.ts'
+import type { Client, Outlet } from '../../state/model.ts'
 import type { Delivery } from './deliver.ts'
 import type { Frames } from './frames.ts'
 
 /** Answers. */
 export type Answers = {
   succeed(client: Client, requestId: string, command: string | undefined, responseFormat: string, result: object): void
-  /** The log has a message. */
-  acknowledge(client: Client, requestId: string, result: Acknowledged): void
+  /** The log has a message, which these outlets deliver. */
+  acknowledge(client: Client, requestId: string, result: Acknowledged, outlets: readonly Outlet[]): void
   refuse(client: Client, requestId: string | null, command: string | undefined, error: CodedError): void
   /** A log did not take a message, perhaps long after its frame was handled: told to its sender, with a line of its own. */
   refuseMessage(client: Client, envelope: ReadEnvelope, error: CodedError): void
@@ -43,7 +43,7 @@ const limits: { readonly [Code in ErrorCode]?: LimitName } = {
 /** A rate that is none of messages or commands, which are counted where they are measured, says what is full. */
 const limitOf = ({ code, details }: CodedError): LimitName | undefined => {
   const { limit } = details ?? {}
-  return limit === 'dedup_bytes' || limit === 'redis_held_bytes' ? limit : limits[code]
+  return limit === 'dedup_bytes' || limit === 'redis_held_bytes' || limit === 'fanout_bytes' ? limit : limits[code]
 }
 
 /** Makes it. */
@@ -60,9 +60,9 @@ export function createAnswers({ frames, delivery, metrics, logger, slowBytes, re
       if (client.caller !== undefined) return client.caller.succeed(result)
       send(client, frames.success(requestId, command, responseFormat, result))
     },
-    acknowledge(client, requestId, result) {
+    acknowledge(client, requestId, result, outlets) {
       if (client.caller !== undefined) return client.caller.acknowledge(requestId, result)
-      delivery.toClientBehindPublished(client, frames.acknowledgement(requestId, result))
+      delivery.toClientBehindPublished(client, frames.acknowledgement(requestId, result), outlets)
       holdBack(client)
     },
     refuseMessage(client, envelope, error) {

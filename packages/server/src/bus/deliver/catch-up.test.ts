@@ -16,17 +16,31 @@ function logOf(messages: number): Log {
 
 /** Clients whose sockets take everything at once, behind in all of a log. */
 function setUp(messages: number, count: number) {
+  let now = 0
+  /** What waits for each of them, and how often that was asked. */
+  const waiting = { bytes: 0 }
+  let lookedAtLog = 0
   const log = logOf(messages)
+  const recent = log.recent
+  log.recent = (...of) => {
+    lookedAtLog++
+    return recent(...of)
+  }
   const outlet: Outlet = {
     topic: 'c',
     address: { room: 'science', channel: 'general' },
     listeners: count,
     live: 0,
+    turn: -1,
     logs: () => [log],
   }
   const got = new Map<Client, number>()
   const live: Client[] = []
   const catchUp = createCatchUp({
+    clock: { monotonic: () => now },
+    buffers: { limit: (most) => most },
+    tails: { after: () => undefined, sweep: () => {} },
+    stuckMs: 60_000,
     metrics: { delivered: 0, replayed: 0, slowClosed: 0 },
     logger: silentLogger,
     isImmediate: true,
@@ -35,21 +49,26 @@ function setUp(messages: number, count: number) {
       client.listening.set(outlet, 'live')
       live.push(client)
     },
-    close: () => {},
+    close: (client) => {
+      client.isClosing = true
+    },
     slow: () => {},
   })
   const clients = Array.from({ length: count }, () => {
     const client = {
       listening: new Map<Outlet, 'live' | Cursors>([[outlet, new Map()]]),
       isClosing: false,
-      transport: { bufferedBytes: () => 0, send: () => void got.set(client, (got.get(client) ?? 0) + 1) },
+      transport: { bufferedBytes: () => waiting.bytes, send: () => void got.set(client, (got.get(client) ?? 0) + 1) },
     } as unknown as Client
     catchUp.add(client)
     return client
   })
   const total = () => clients.reduce((sum, client) => sum + (got.get(client) ?? 0), 0)
   const turn = () => new Promise((resolve) => setImmediate(resolve))
-  return { catchUp, clients, got, live, total, turn }
+  const pass = (ms: number) => {
+    now += ms
+  }
+  return { catchUp, clients, got, live, total, turn, waiting, pass, lookedAtLog: () => lookedAtLog }
 }
 
 test('who is little behind is live at once', () => {
@@ -80,4 +99,40 @@ test('everybody has a turn', async () => {
   expect(Math.max(...numbers)).toBeLessThan(4 * Math.min(...numbers))
   for (let turns = 0; live.length < 8 && turns < 1000; turns++) await turn()
   expect(clients.map((client) => got.get(client))).toEqual(clients.map(() => 2000))
+})
+
+test('one that takes nothing is given nothing, and goes on when its buffer drains', () => {
+  const { catchUp, clients, live, total, waiting } = setUp(10, 1)
+  waiting.bytes = 100 * KiB
+  for (let ticks = 0; ticks < 10; ticks++) catchUp.tick()
+  expect(total()).toBe(0)
+  waiting.bytes = 0
+  catchUp.drained(clients[0]!)
+  expect([total(), live.length]).toEqual([10, 1])
+})
+
+test('one that takes nothing for as long as a silent one may live is closed', () => {
+  const { catchUp, clients, waiting, pass } = setUp(10, 1)
+  waiting.bytes = 100 * KiB
+  catchUp.tick()
+  pass(59_999)
+  catchUp.tick()
+  expect(clients[0]!.isClosing).toBe(false)
+  pass(2)
+  catchUp.tick()
+  catchUp.tick()
+  expect([clients[0]!.isClosing, catchUp.size()]).toEqual([true, 0])
+})
+
+test('a crowd that takes nothing costs a tick no more than a part of it', () => {
+  const { catchUp, waiting, lookedAtLog } = setUp(10, 20_000)
+  waiting.bytes = 100 * KiB
+  const looked: number[] = []
+  for (let ticks = 0; ticks < 16; ticks++) {
+    const before = lookedAtLog()
+    catchUp.tick()
+    looked.push(lookedAtLog() - before)
+  }
+  expect(Math.max(...looked)).toBeLessThanOrEqual(5000)
+  expect(looked.reduce((sum, one) => sum + one, 0)).toBeGreaterThan(20_000)
 })

@@ -3,18 +3,31 @@
  *
  * A connection that is behind is a cursor in each log of an outlet. It is brought on while its send buffer is short: from what the node has at hand, or
  * by a page of the log, without what this node has not announced yet. When nothing is missing it is subscribed in the same tick: it is live.
- * Whoever falls off a log is closed with 4429, and recovers with its last position.
+ * Whoever falls off a log is closed with 4429, and recovers with its last position. So is a connection that takes nothing for as long as a silent one may live.
+ *
+ * A connection that takes nothing costs next to nothing: it is served again when its buffer drains.
  */
 import { type CloseName, CodedError, type Position } from '@arqonbus/protocol'
+import type { Clock } from '../../kit/clock.ts'
 import type { Logger } from '../../kit/logger.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import { type Bounds, type Break, type Entry, type Log, type Page, UNKNOWN } from '../../log/contract.ts'
 import type { Client, Cursors, Outlet } from '../../state/model.ts'
+import type { SendBuffers } from './send-buffers.ts'
+import { createStandstill } from './standstill.ts'
+import type { Tails } from './tails.ts'
 
 /** What catching up needs. */
 export type CatchUpDeps = {
+  readonly clock: Pick<Clock, 'monotonic'>
   readonly metrics: Pick<Metrics, 'delivered' | 'replayed' | 'slowClosed'>
   readonly logger: Logger
+  /** The less memory there is for all send buffers, the less a connection is given at a time. */
+  readonly buffers: Pick<SendBuffers, 'limit'>
+  /** What logs that keep little no longer have. */
+  readonly tails: Pick<Tails, 'after' | 'sweep'>
+  /** A connection that takes nothing of what waits for it is closed after this time. */
+  readonly stuckMs: number
   /** Whether the logs answer at once. */
   readonly isImmediate: boolean
   readonly putLive: (client: Client, outlet: Outlet) => void
@@ -45,6 +58,8 @@ const PAGE_ENTRIES = 256
 const PAGE_BYTES = 256 * 1024
 /** Reads of logs under way at once on this node. */
 const MOST_READS = 64
+/** The tick looks at so many logs to see whether what a connection lacks is still there; those left are looked at by the next ticks. */
+const MOST_LOOKED_AT = 5000
 /** Everybody together is given so much in one turn of the loop: the kernel may take megabytes at once, and all others would wait for that. */
 const TURN_CHARS = 256 * 1024
 
@@ -53,6 +68,9 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
   const behind = new Set<Client>()
   /** Those that wait for a page. */
   const reading = new Set<Client>()
+  const standstill = createStandstill(deps.clock, deps.stuckMs)
+  /** Goes round all that are behind, a part in each tick. */
+  let walk = behind.values()
   let givenInTurn = 0
   let isTurnAsked = false
 
@@ -60,6 +78,7 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
   const goRound = (): void => {
     givenInTurn = 0
     for (const client of [...behind]) {
+      if (!client.isClosing && isBusy(client)) continue
       if (givenInTurn >= TURN_CHARS) return askTurn()
       behind.delete(client)
       behind.add(client)
@@ -104,7 +123,8 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
         // It has more than this node was told of yet, from another node or by `history`: that is not given to it again.
         if (cursor > head) continue
         if (mustWait(client)) return 'waits'
-        const entries = log.recent(cursor, PAGE_ENTRIES, PAGE_BYTES)
+        const most = deps.buffers.limit(PAGE_BYTES)
+        const entries = log.recent(cursor, PAGE_ENTRIES, most) ?? deps.tails.after(log, cursor, most)
         if (entries !== undefined) give({ client, outlet, log, cursors }, entries)
         else if (!readPage(client, outlet, log, cursors)) return 'waits'
         isGiven ||= numberIn(cursors, log) !== cursor
@@ -125,13 +145,17 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
     return true
   }
 
-  const isBusy = (client: Client): boolean => client.transport.bufferedBytes() >= LOW_WATER_BYTES
+  const isBusy = (client: Client): boolean => client.transport.bufferedBytes() >= deps.buffers.limit(LOW_WATER_BYTES)
 
   /** Reads a page; true where it was there at once, and the client may have more. */
   const readPage = (client: Client, outlet: Outlet, log: Log, cursors: Cursors): boolean => {
     if (reading.size >= MOST_READS) return false
     const cursor = numberIn(cursors, log)
-    const page = log.read({ after: cursorIn(cursors, log), limit: PAGE_ENTRIES, maxBytes: PAGE_BYTES })
+    const page = log.read({
+      after: cursorIn(cursors, log),
+      limit: PAGE_ENTRIES,
+      maxBytes: deps.buffers.limit(PAGE_BYTES),
+    })
     const to = { client, outlet, log, cursors }
     if (!(page instanceof Promise)) return takePage(to, page)
     reading.add(client)
@@ -165,25 +189,48 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
     return false
   }
 
-  /** What it lacks is no longer in the log. */
-  const closeSlow = (client: Client, after: number, first: number): void => {
+  /** What it lacks is no longer in the log, or it takes nothing of what it has. */
+  const closeSlow = (client: Client, after?: number, first?: number): void => {
     deps.metrics.slowClosed++
     deps.logger.warn({ event: 'slow_consumer', client_id: client.id, code: 4429, after, first })
     deps.slow(client)
     deps.close(client, 'slow_consumer')
   }
 
-  /** One that takes nothing is not read for: where the log tells at once, it is closed as soon as what it lacks is gone. */
-  const closeFallen = (client: Client): void => {
-    if (!deps.isImmediate) return
+  /**
+   * One that takes nothing is not read for. It is closed when it has taken nothing for too long and, where the log tells at once, as soon as what it lacks
+   * is gone. Returns how many logs were looked at.
+   */
+  const closeFallen = (client: Client): number => {
+    let looked = 1
+    if (!isBusy(client)) return looked
+    if (standstill.isTooLong(client)) {
+      closeSlow(client)
+      return looked
+    }
+    if (!deps.isImmediate) return looked
     for (const [outlet, cursors] of client.listening) {
       if (cursors === 'live') continue
       for (const log of outlet.logs()) {
+        looked++
         const cursor = numberIn(cursors, log)
-        if (log.recent(cursor, 1, 1) !== undefined) continue
+        if (cursor >= log.given.n || log.recent(cursor, 1, 1) !== undefined) continue
+        if (deps.tails.after(log, cursor, 1) !== undefined) continue
         const { first, last } = log.bounds() as Bounds
-        return closeSlow(client, cursor, log.isEmpty() ? last.n + 1 : first.n)
+        closeSlow(client, cursor, log.isEmpty() ? last.n + 1 : first.n)
+        return looked
       }
+    }
+    return looked
+  }
+
+  /** A part of the way round all that are behind. */
+  const lookForFallen = (): void => {
+    const most = behind.size
+    for (let looked = 0, seen = 0; looked < MOST_LOOKED_AT && seen < most; seen++) {
+      const { value: client, done } = walk.next()
+      if (done) walk = behind.values()
+      else if (!client.isClosing) looked += closeFallen(client)
     }
   }
 
@@ -212,7 +259,8 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
       if (behind.has(client)) pump(client)
     },
     tick() {
-      for (const client of behind) if (isBusy(client)) closeFallen(client)
+      deps.tails.sweep()
+      lookForFallen()
       goRound()
     },
     broke(log) {

@@ -1,7 +1,9 @@
 import { expect, test } from 'bun:test'
+import { silentLogger } from '../../kit/logger.ts'
 import type { Log } from '../../log/contract.ts'
 import type { Client, Outlet } from '../../state/model.ts'
 import { createDelivery } from './deliver.ts'
+import { createSendBuffers } from './send-buffers.ts'
 
 const SLOW_BYTES = 1000
 
@@ -35,19 +37,26 @@ function setUp(...ids: string[]) {
   })
   const delivery = createDelivery({
     clock: { monotonic: () => now },
-    metrics: { delivered: 0, slowFallbacks: 0, closed: () => {} },
+    metrics: { delivered: 0, slowFallbacks: 0, slowClosed: 0, closed: () => {}, limit: () => {} },
+    logger: silentLogger,
     slowBytes: SLOW_BYTES,
+    buffers: createSendBuffers(1 << 30),
+    otherBytes: () => 0,
+    fanoutBytes: 1 << 30,
     clients: () => clients,
     publish,
     publishToStreams: () => true,
+    keepForSlow: undefined,
     fellBehind: ({ id }) => void behind.push(id),
     slow: () => {},
+    relieved: () => {},
   })
   const outletOf = (topic: string, log?: { given: { ms: number; n: number } }): Outlet => ({
     topic,
     address: { room: 'science', channel: topic },
     listeners: 0,
     live: 0,
+    turn: -1,
     logs: () => (log === undefined ? [] : [log as unknown as Log]),
   })
   const pass = (ms: number) => {
@@ -63,10 +72,10 @@ test('a message reaches all that listen, over all outlets, but the one that is l
   delivery.listen(ann, channel)
   delivery.listen(bob, channel)
   delivery.listen(cyd, room)
-  delivery.toOutlets([channel, room], 'one')
-  delivery.toOutlets([channel, room], 'two', ann)
+  delivery.toOutlets([channel, room], { text: 'one' })
+  delivery.toOutlets([channel, room], { text: 'two' }, ann)
   delivery.unlisten(bob, channel)
-  delivery.toOutlets([channel, room], 'three')
+  delivery.toOutlets([channel, room], { text: 'three' })
   expect(got).toEqual({ ann: ['one', 'three'], bob: ['one', 'two'], cyd: ['one', 'two', 'three'] })
   expect([channel.listeners, channel.live, room.listeners]).toEqual([1, 1, 1])
 })
@@ -79,13 +88,13 @@ test('whoever falls behind at a message was given it by every outlet, and goes o
   delivery.listen(ann, channel)
   delivery.listen(bob, room)
   Object.assign(buffered, { ann: SLOW_BYTES + 1, bob: SLOW_BYTES + 1 })
-  delivery.toOutlets([channel, room], 'x'.repeat(SLOW_BYTES))
+  delivery.toOutlets([channel, room], { text: 'x'.repeat(SLOW_BYTES) })
   expect([got.ann!.length, got.bob!.length, behind]).toEqual([1, 1, ['ann', 'bob']])
   expect([ann.listening.get(channel), bob.listening.get(room)]).toEqual([
     new Map([[log, log.given]]),
     new Map([[log, log.given]]),
   ] as never)
-  delivery.toOutlets([channel, room], 'later')
+  delivery.toOutlets([channel, room], { text: 'later' })
   expect([got.ann!.length, got.bob!.length, channel.live, channel.listeners]).toEqual([1, 1, 0, 1])
 })
 
@@ -96,7 +105,7 @@ test('nobody falls behind between a notice and the message that it announces: th
   buffered.ann = SLOW_BYTES + 1
   delivery.ahead(room, 'n'.repeat(SLOW_BYTES))
   expect(behind).toEqual([])
-  delivery.toOutlets([room], 'x'.repeat(SLOW_BYTES))
+  delivery.toOutlets([room], { text: 'x'.repeat(SLOW_BYTES) })
   expect(behind).toEqual(['ann'])
 })
 
@@ -105,15 +114,15 @@ test('slow ones are looked for when a quarter of the limit has passed, or 50 ms,
   const outlet = outletOf('c')
   for (const client of clients) delivery.listen(client, outlet)
   buffered.ann = SLOW_BYTES + 1
-  delivery.toOutlets([outlet], 'x'.repeat(SLOW_BYTES / 4 - 1))
+  delivery.toOutlets([outlet], { text: 'x'.repeat(SLOW_BYTES / 4 - 1) })
   expect(behind).toEqual([])
-  delivery.toOutlets([outlet], 'x')
+  delivery.toOutlets([outlet], { text: 'x' })
   expect(behind).toEqual(['ann'])
   buffered.bob = SLOW_BYTES + 1
-  delivery.toOutlets([outlet], 'x')
+  delivery.toOutlets([outlet], { text: 'x' })
   expect(behind).toEqual(['ann'])
   pass(50)
-  delivery.toOutlets([outlet], 'x')
+  delivery.toOutlets([outlet], { text: 'x' })
   expect(behind).toEqual(['ann', 'bob'])
 })
 
@@ -122,6 +131,6 @@ test('the bytes count, not the characters', () => {
   const outlet = outletOf('c')
   delivery.listen(clients[0]!, outlet)
   buffered.ann = SLOW_BYTES + 1
-  delivery.toOutlets([outlet], '€'.repeat(SLOW_BYTES / 12 + 1))
+  delivery.toOutlets([outlet], { text: '€'.repeat(SLOW_BYTES / 12 + 1) })
   expect(behind).toEqual(['ann'])
 })

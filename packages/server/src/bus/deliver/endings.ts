@@ -41,7 +41,7 @@ export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices
       if (text !== undefined) delivery.toClient(client, text)
     }
     // Behind the loop: a client that falls behind with this text has everything.
-    if (text !== undefined) delivery.toOutlets([outlet], text)
+    if (text !== undefined) delivery.toOutlets([outlet], { text })
   }
 
   return {

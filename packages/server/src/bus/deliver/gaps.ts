@@ -31,7 +31,11 @@ export function createGapNotices(
     broke(outlets, log, gap) {
       metrics.broke(gap.reason)
       const text = gapNotice(frames, outlets[0]!.address, gap)
-      for (const outlet of outlets) delivery.ahead(outlet, text)
+      for (const outlet of outlets) {
+        // A subscription that falls behind before it has the notice would go on across the gap.
+        delivery.flush(outlet)
+        delivery.ahead(outlet, text)
+      }
       brokeBehind(log)
     },
     foundBefore(outlet, entry, gap) {

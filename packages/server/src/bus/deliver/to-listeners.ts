@@ -13,6 +13,7 @@ import type { Listener, Listeners } from '../../state/listeners.ts'
 import type { PublishToTopic } from '../../state/transport.ts'
 import type { Frames } from './frames.ts'
 import { createLiveness } from './liveness.ts'
+import type { SendBuffers } from './send-buffers.ts'
 
 /** What it needs. */
 export type ToListenersDeps = {
@@ -22,8 +23,9 @@ export type ToListenersDeps = {
   readonly clock: Pick<Clock, 'monotonic' | 'thaw'>
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'telemetryDropped' | 'slowClosed'>
-  /** Bytes that may wait for one of them. */
+  /** Bytes that may wait for one of them, where the bound on all send buffers lets them. */
   readonly bufferBytes: number
+  readonly buffers: Pick<SendBuffers, 'limit'>
   readonly pingIntervalMs: number
   readonly pingTimeoutMs: number
 }
@@ -63,7 +65,8 @@ const native = (topic: string, lane: number): string => `${lane} ${topic}`
 
 /** Makes it. */
 export function createToListeners(deps: ToListenersDeps): ToListeners {
-  const { listeners, clock, metrics, logger, bufferBytes } = deps
+  const { listeners, clock, metrics, logger } = deps
+  const most = () => deps.buffers.limit(deps.bufferBytes)
   const lagging = new Set<Listener>()
   /** What is given to lane after lane, and what comes after it. */
   let batch: readonly Given[] = []
@@ -75,6 +78,7 @@ export function createToListeners(deps: ToListenersDeps): ToListeners {
 
   const lookForSlow = () => {
     bytesUnseen = 0
+    const bufferBytes = most()
     for (const listener of listeners.all()) {
       if (listener.lag !== undefined || listener.isClosing) continue
       if (listener.transport.bufferedBytes() <= bufferBytes) continue
@@ -110,7 +114,7 @@ export function createToListeners(deps: ToListenersDeps): ToListeners {
     if (lagging.size > 0) countMissed(given, lane)
     // A quarter of the bound may pass between two looks, so that nobody gets much past it unseen.
     bytesUnseen += inTime ? 0 : text.length
-    if (bytesUnseen > bufferBytes / 4) lookForSlow()
+    if (bytesUnseen > deps.bufferBytes / 4) lookForSlow()
     return true
   }
   /** Goes on with the lanes: one that has something to give, and the next in another turn, or all at once. */
@@ -139,7 +143,7 @@ export function createToListeners(deps: ToListenersDeps): ToListeners {
   /** Back among those that keep up, once half of its bound is free. */
   const goOn = (listener: Listener) => {
     const { lag, transport } = listener
-    if (transport.bufferedBytes() > bufferBytes / 2) return
+    if (transport.bufferedBytes() > most() / 2) return
     transport.resume()
     if (lag === undefined || listener.isClosing) return
     listener.lag = undefined
@@ -174,7 +178,7 @@ export function createToListeners(deps: ToListenersDeps): ToListeners {
     toListener(listener, text) {
       if (listener.isClosing) return
       listener.transport.send(text)
-      if (listener.transport.bufferedBytes() > bufferBytes) listener.transport.pause()
+      if (listener.transport.bufferedBytes() > most()) listener.transport.pause()
     },
     drained: goOn,
     tick() {

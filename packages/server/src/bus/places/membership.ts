@@ -226,13 +226,11 @@ export function createMembership(
     },
     outletOf: (client, channel) => (isCovered(client, channel) ? channel.room.wideOutlet : channel.outlet),
     standing(client, outlet, log) {
-      const state = client.listening.get(outlet)
-      return state instanceof Map ? (state.get(log) ?? log.base) : log.given
+      return delivery.standing(client, outlet, log)
     },
     rewind(client, outlet, log, position) {
-      const state = client.listening.get(outlet)
-      if (state === 'live' && position.n === log.given.n) return
-      const cursors = state instanceof Map ? state : headsOf(outlet)
+      if (client.listening.get(outlet) === 'live' && position.n === delivery.standing(client, outlet, log).n) return
+      const cursors = delivery.cursorsOf(client, outlet)
       cursors.set(log, position)
       delivery.putBehind(client, outlet, cursors)
     },

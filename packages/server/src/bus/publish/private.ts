@@ -83,13 +83,14 @@ export function createPrivate(deps: PrivateDeps) {
       else span?.taken(taken?.duplicate ? 'duplicate' : isHeld ? 'held' : 'appended', taken?.position)
       if (isUnknown) answers.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
       else if (taken !== undefined && ownDraft.isAnswered) {
-        answers.acknowledge(client, envelope.id, {
+        const result = {
           position: taken.position ?? null,
           durability: isHeld ? 'memory' : (level ?? deps.log.takenAt()),
           replicas,
           duplicate: taken.duplicate,
           recipients: countListeners([own, ...others].map(({ outlet }) => outlet)),
-        })
+        } as const
+        answers.acknowledge(client, envelope.id, result, [own.outlet])
       }
       settled()
     }

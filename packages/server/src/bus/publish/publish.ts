@@ -65,18 +65,19 @@ export function createPublish(deps: PublishDeps): Publish {
     // It is in the log, but not where the sender wants it: the same id again settles it.
     if (isLessThanAsked(draft.envelope, replicas, level))
       return answers.refuseMessage(draft.client, draft.envelope, new CodedError('outcome_unknown'))
-    answers.acknowledge(draft.client, draft.envelope.id, {
+    const result = {
       position: position ?? null,
       durability: position === undefined ? 'memory' : (level ?? log.takenAt()),
       replicas,
       duplicate,
       recipients: countListeners(outlets),
-    })
+    }
+    answers.acknowledge(draft.client, draft.envelope.id, result, outlets)
   }
 
   /** Whoever gets an acknowledgement in place of its own copy gets no copy. */
   const deliver = (outlets: readonly Outlet[], entry: Entry, draft: PublishDraft | undefined) => {
-    delivery.toOutlets(outlets, entry.text, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
+    delivery.toOutlets(outlets, entry, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
   }
 
   /** A log has it: that is counted, traced, reported and answered, and the draft is done. */
@@ -110,7 +111,7 @@ export function createPublish(deps: PublishDeps): Publish {
     repeated: (outlets, position, draft, replicas, level) =>
       taken('duplicate', outlets, position, draft, replicas, level),
     held(outlets, draft) {
-      delivery.toOutlets(outlets, provisional(draft.envelope, isoTime(clock.now())))
+      delivery.toOutlets(outlets, { text: provisional(draft.envelope, isoTime(clock.now())) })
       taken('held', outlets, undefined, draft)
     },
     refused(_outlets, error, draft) {

@@ -70,7 +70,7 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
     if (fault !== undefined) throw wrong(`/payload${fault.path}`, fault.expected)
     const text = stamp(envelope, isoTime(clock.now()))
     metrics.telemetryEvent('other')
-    delivery.toOutlets(stream, text, client)
+    delivery.toOutlets(stream, { text }, client)
     const recipients = countListeners(stream)
     if (listeners.size === 0) return recipients
     return recipients + toListeners.give(topicsOfClientEvent(payload.eventType), text, listener)
@@ -93,13 +93,13 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
         JSON.stringify({ eventType, payload }),
       )
       metrics.telemetryEvent(eventType)
-      delivery.toOutlets(channel === TELEMETRY_CHANNEL ? stream : activity, text)
+      delivery.toOutlets(channel === TELEMETRY_CHANNEL ? stream : activity, { text })
       if (listeners.size > 0) toListeners.give(topicsOfEvent(about, eventType), text)
     },
     fromClient(client, envelope) {
       const recipients = relay(envelope, client.echo ? undefined : client)
       if (isAcknowledged(envelope) || client.caller !== undefined)
-        answers.acknowledge(client, envelope.id, { ...outcome, recipients })
+        answers.acknowledge(client, envelope.id, { ...outcome, recipients }, stream)
     },
     fromListener(listener, envelope) {
       const recipients = relay(envelope, undefined, listener.echo ? undefined : listener)

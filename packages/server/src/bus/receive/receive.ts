@@ -49,6 +49,8 @@ export type Intake = RouteMemory &
     unsettledBytes: number
     /** Called when one of them is settled; made with the first publish, for most connections only listen. */
     onSettled: (() => void) | undefined
+    /** True while it waits for the fan-out: too much of what was published has not gone out yet. */
+    isHeld: boolean
     /** A command that waits for them. */
     waiting: ReadEnvelope | undefined
     /** The times of the last violations. */
@@ -67,6 +69,7 @@ export const createIntake = (client: Client): Intake => ({
   unsettled: 0,
   unsettledBytes: 0,
   onSettled: undefined,
+  isHeld: false,
   waiting: undefined,
   violations: [],
   floods: 0,
@@ -119,6 +122,8 @@ export type Receive = {
   drained(intake: Intake): void
   /** Frames wait until the promise ends. */
   hold(intake: Intake, until: Promise<void>): void
+  /** What was published has gone out: who waited for that goes on. */
+  relieved(): void
   /** From now on frames are refused: `shutting_down`. */
   stop(): void
   /** False while a log or a command has not answered yet. */
@@ -131,6 +136,9 @@ const nameOnly: ReadonlySet<string> = new Set(['name'])
 
 /** One message in so many has its way through the bus timed. */
 const SAMPLE = 16
+
+/** When to try again where too much waits to go out. */
+const RETRY_AFTER_MS = 100
 
 /** What a frame that waits takes beside its text: empty ones take memory too. */
 const QUEUED_BYTES = 64
@@ -145,6 +153,8 @@ export function createReceive(deps: ReceiveDeps): Receive {
   /** Of messages whose place is asked for. */
   let recallingBytes = 0
   let isStopped = false
+  /** Those that wait for the fan-out. */
+  const held = new Set<Intake>()
 
   const refuse = (
     intake: Intake,
@@ -216,9 +226,17 @@ export function createReceive(deps: ReceiveDeps): Receive {
       if (--intake.unsettled === 0) intake.unsettledBytes = 0
       goOn(intake)
     }
-    const recalled = deps.recall?.(intake.client, envelope)
+    const { client } = intake
+    // A caller by HTTP cannot be made to wait.
+    if (client.caller !== undefined && delivery.isFull())
+      throw new CodedError('rate_limited', { limit: 'fanout_bytes' }, RETRY_AFTER_MS)
+    const recalled = deps.recall?.(client, envelope)
     if (recalled !== undefined) void publishLater(intake, envelope, recalled)
-    else if (deps.publish(intake.client, envelope, now, intake.onSettled)) return
+    else {
+      const isSettled = deps.publish(client, envelope, now, intake.onSettled)
+      if (delivery.isFull()) holdForFanOut(intake)
+      if (isSettled) return
+    }
     open++
     intake.unsettled++
     intake.unsettledBytes += bytesOf(envelope)
@@ -248,6 +266,12 @@ export function createReceive(deps: ReceiveDeps): Receive {
   const holdBack = ({ client: { transport } }: Intake): void => {
     if (!transport.isPaused) metrics.publishersPaused++
     transport.pause()
+  }
+
+  const holdForFanOut = (intake: Intake): void => {
+    intake.isHeld = true
+    held.add(intake)
+    holdBack(intake)
   }
 
   const command = (intake: Intake, envelope: ReadEnvelope, now: number): void => {
@@ -331,8 +355,8 @@ export function createReceive(deps: ReceiveDeps): Receive {
    * True where too much waits for a client already, answers to it or messages on their way. Then its frames wait too, those that were read before the
    * pause as well: else whoever asks for much at once is cut before it can read the first answer.
    */
-  const isFull = ({ client: { transport }, unsettledBytes }: Intake): boolean =>
-    transport.isPaused && Math.max(transport.bufferedBytes(), unsettledBytes) > limits.slowBytes
+  const isFull = ({ client: { transport }, unsettledBytes, isHeld }: Intake): boolean =>
+    isHeld || (transport.isPaused && Math.max(transport.bufferedBytes(), unsettledBytes) > limits.slowBytes)
 
   return {
     text(intake, frame) {
@@ -360,6 +384,13 @@ export function createReceive(deps: ReceiveDeps): Receive {
       deps.catchUp.drained(intake.client)
     },
     hold,
+    relieved() {
+      for (const intake of held) {
+        held.delete(intake)
+        intake.isHeld = false
+        goOn(intake)
+      }
+    },
     stop() {
       isStopped = true
     },

@@ -1,0 +1,39 @@
+import { expect, test } from 'bun:test'
+import { createSendBuffers, LEAST_BYTES } from './send-buffers.ts'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+test('one connection may have its whole limit while little waits for all', () => {
+  const buffers = createSendBuffers(128 * MiB)
+  buffers.measured(16 * MiB)
+  expect(buffers.limit(512 * KiB)).toBe(512 * KiB)
+})
+
+test('the more waits for all, the less may wait for one', () => {
+  const buffers = createSendBuffers(128 * MiB)
+  const limits = [17, 32, 64, 128, 1000].map((waiting) => {
+    buffers.measured(waiting * MiB)
+    return buffers.limit(512 * KiB)
+  })
+  expect(limits).toEqual([...limits].sort((a, b) => b - a))
+  expect([limits[1], limits.at(-1)]).toEqual([128 * KiB, LEAST_BYTES])
+})
+
+test('a crowd of readers that stop together stays under the bound', () => {
+  for (const readers of [100, 300, 1000, 5000]) {
+    const buffers = createSendBuffers(128 * MiB)
+    let each = 0
+    while (each <= buffers.limit(512 * KiB)) {
+      each += KiB
+      buffers.measured(readers * each)
+    }
+    expect(buffers.excess).toBeLessThan(0)
+  }
+})
+
+test('what is over the bound is known', () => {
+  const buffers = createSendBuffers(MiB)
+  buffers.measured(3 * MiB)
+  expect(buffers.excess).toBe(2 * MiB)
+})

@@ -1,0 +1,47 @@
+/**
+ * The bound on all send buffers together.
+ *
+ * What waits for a peer is memory, and a socket that is full costs a system call for each message. So the limit at which a connection leaves the live stream falls as the total grows: few
+ * slow readers may each have a long buffer, a crowd of them short ones. What is closed when the bound itself is reached are the largest.
+ */
+
+/** The limits that hold now. */
+export type SendBuffers = {
+  /** Sets what waits in all send buffers together. */
+  measured(bytes: number): void
+  /** What waits, as it was measured last. */
+  readonly bytes: number
+  /** Bytes at which one connection is slow, where they would be `most` without any pressure. */
+  limit(most: number): number
+  /** How much too much waits: above 0 the largest are closed. */
+  readonly excess: number
+  /** So much may have been added at most when it is measured again. */
+  readonly unseenBytes: number
+}
+
+/** Up to this share of the total nothing is different. */
+const FREE_SHARE = 1 / 8
+/** The limit of one connection never falls below this. */
+export const LEAST_BYTES = 4 * 1024
+
+/** Bounds what waits for all peers. */
+export function createSendBuffers(totalBytes: number): SendBuffers {
+  const freeBytes = totalBytes * FREE_SHARE
+  let bytes = 0
+  return {
+    measured(now) {
+      bytes = now
+    },
+    get bytes() {
+      return bytes
+    },
+    limit(most) {
+      if (bytes <= freeBytes) return most
+      return Math.min(most, Math.max(LEAST_BYTES, most * (freeBytes / bytes) ** 2))
+    },
+    get excess() {
+      return bytes - totalBytes
+    },
+    unseenBytes: freeBytes / 2,
+  }
+}
