@@ -35,7 +35,7 @@ const monotonic = () => (counter.units * UNIT_NS) / 1e6
 const clock = {
   now: () => Date.now(),
   monotonic,
-  frozenMs: () => 0,
+  thaw: () => ({ at: Number.NEGATIVE_INFINITY, frozenMs: 0 }),
   wallOf: (at: number) => Date.now() - monotonic() + at,
 }
 
