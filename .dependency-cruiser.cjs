@@ -109,16 +109,19 @@ module.exports = {
     },
     {
       name: 'server-knows-the-protocol-only',
-      comment: 'The process alone (main.ts) also puts the console in.',
       severity: 'error',
-      from: { path: server, pathNot: [tests, `${server}main[.]ts$`] },
+      from: { path: server, pathNot: tests },
       to: { path: '^(packages|bench|scripts|test|examples)/', pathNot: '^packages/(server|protocol)/' },
     },
     {
-      name: 'main-knows-the-protocol-and-the-console',
+      name: 'cli-composes-server-console-and-client',
+      comment: 'The command line starts the server with its console, and speaks to a bus as a client.',
       severity: 'error',
-      from: { path: `${server}main[.]ts$` },
-      to: { path: '^(packages|bench|scripts|test|examples)/', pathNot: '^packages/(server|protocol|console)/' },
+      from: { path: '^packages/cli/src/', pathNot: tests },
+      to: {
+        path: '^(packages|bench|scripts|test|examples)/',
+        pathNot: '^packages/(cli|server|console|client|protocol)/',
+      },
     },
     {
       name: 'no-runtime-in-protocol-and-client',

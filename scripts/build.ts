@@ -41,7 +41,7 @@ const consoleInside: Bun.BunPlugin = {
 
 const built = commit()
 await Bun.build({
-  entrypoints: [join(root, 'packages/server/src/main.ts')],
+  entrypoints: [join(root, 'packages/cli/src/main.ts')],
   compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
   sourcemap: 'inline',
   plugins: [consoleInside],

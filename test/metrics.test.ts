@@ -188,7 +188,7 @@ describe('the state of the bus', () => {
   })
 
   test('the limit of open files is that of the process', async () => {
-    const main = `${import.meta.dir}/../packages/server/src/main.ts`
+    const main = `${import.meta.dir}/../packages/cli/src/main.ts`
     const command = ['sh', '-c', `ulimit -n 777 && exec "$0" --no-env-file "$1" serve`, process.execPath, main]
     const small = await startBusProcess({ command })
     const text = await metricsOf(small.httpUrl)

@@ -84,7 +84,7 @@ test('every signal that asks the launcher to end reaches the server, which drain
 
 test('a server that `nohup` started does not end with its terminal', async () => {
   const script = 'trap "" HUP; exec "$0" --no-env-file "$1" serve'
-  const main = join(root, 'packages/server/src/main.ts')
+  const main = join(root, 'packages/cli/src/main.ts')
   const bus = await start({ command: ['sh', '-c', script, process.execPath, main] })
   const ann = await client(bus)
   bus.signal('SIGHUP')
@@ -100,7 +100,7 @@ withProgram('unshare', 'as the first process of a container', (unshare) => {
   test('the server drains on SIGTERM', async () => {
     const namespace = [unshare, '--user', '--map-root-user', '--pid', '--fork', '--kill-child']
     const bus = await start({
-      command: [...namespace, process.execPath, '--no-env-file', join(root, 'packages/server/src/main.ts'), 'serve'],
+      command: [...namespace, process.execPath, '--no-env-file', join(root, 'packages/cli/src/main.ts'), 'serve'],
     })
     expect(bus.listening.pid).toBe(1)
     const ann = await client(bus)
@@ -183,7 +183,7 @@ withProgram('redis-server', 'messages that the storage does not have at the end'
 
 describe('near the limit of open files', () => {
   const LIMIT = 120
-  const main = join(root, 'packages/server/src/main.ts')
+  const main = join(root, 'packages/cli/src/main.ts')
   const command = ['sh', '-c', `ulimit -n ${LIMIT} && exec "$0" --no-env-file "$1" serve`, process.execPath, main]
 
   test.if(process.platform === 'linux')(

@@ -108,7 +108,7 @@ export function telemetryDoor(url: string, query = ''): Door {
 
 const root = new URL('../..', import.meta.url).pathname
 const programs: Record<ServerKind, string[]> = {
-  bus: ['packages/server/src/main.ts', 'serve'],
+  bus: ['packages/cli/src/main.ts', 'serve'],
   bare: ['bench/bare.ts'],
 }
 

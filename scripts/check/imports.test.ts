@@ -15,7 +15,8 @@ const sources: Record<string, string> = {
   'packages/client/src/borrows.ts': `import '@arqonbus/server'`,
   'packages/console/src/index.ts': `import '../page/app.ts'\nexport const files = 1`,
   'packages/console/page/app.ts': `import '@arqonbus/client'\nimport '@arqonbus/server'\nimport 'node:os'`,
-  'packages/server/src/main.ts': `import '@arqonbus/console'\nimport './server.ts'\nimport './odd/none.ts'`,
+  'packages/server/src/main.ts': `import './server.ts'\nimport './odd/none.ts'`,
+  'packages/cli/src/main.ts': `import '@arqonbus/console'\nimport '@arqonbus/server'\nimport '@arqonbus/testing'`,
   'packages/server/src/kit/shows.ts': `import '@arqonbus/console'`,
   'packages/server/src/odd/none.ts': `export const none = 0`,
   'packages/server/src/index.ts': `export * from './server.ts'`,
@@ -67,7 +68,7 @@ beforeAll(async () => {
     writeFileSync(join(home, 'package.json'), JSON.stringify({ name, main: './index.js' }))
     writeFileSync(join(home, 'index.js'), '')
   }
-  for (const name of ['protocol', 'client', 'console', 'server', 'testing']) {
+  for (const name of ['protocol', 'client', 'console', 'server', 'cli', 'testing']) {
     const manifest = { name: `@arqonbus/${name}`, type: 'module', exports: { '.': './src/index.ts' } }
     writeFileSync(join(folder, 'packages', name, 'package.json'), JSON.stringify(manifest))
     symlinkSync(join('../../packages', name), join(folder, 'node_modules/@arqonbus', name))
@@ -99,6 +100,8 @@ async function violations(): Promise<string[]> {
 test('the import rules flag each thing that they forbid, and nothing else', () => {
   expect(broken).toEqual(
     [
+      'cli-composes-server-console-and-client: packages/cli/src/main.ts → packages/testing/src/index.ts',
+      'no-tests-in-the-product: packages/cli/src/main.ts → packages/testing/src/index.ts',
       'client-knows-the-protocol-only: packages/client/src/borrows.ts → packages/server/src/index.ts',
       'console-knows-client-and-protocol-only: packages/console/page/app.ts → packages/server/src/index.ts',
       'declared: packages/server/src/kit/stranger.ts → node_modules/kleur/index.js',

@@ -37,7 +37,7 @@ type BusOptions = {
   folder?: string
 }
 
-const fromSources = [process.execPath, '--no-env-file', join(root, 'packages/server/src/main.ts'), 'serve']
+const fromSources = [process.execPath, '--no-env-file', join(root, 'packages/cli/src/main.ts'), 'serve']
 
 /** Starts a bus on free ports and waits until it listens; throws with what it wrote when it ends before that. */
 export async function startBusProcess({

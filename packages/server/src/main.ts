@@ -1,18 +1,15 @@
-/** The process: arguments, signals, exit code. What it runs is in `server.ts`. */
-import { readFileSync } from 'node:fs'
+/** The process: it starts the server of `server.ts`, and ends it by signals, with an exit code. */
 import { constants } from 'node:os'
 import { isatty } from 'node:tty'
-import { consoleFiles } from '@arqonbus/console'
-import { Command } from 'commander'
 import { isColorSupported } from 'pino-pretty'
-import { addFlags, flagsOf } from './config/flags.ts'
-import { configText, type Loaded, loadConfig, mistakesText } from './config/index.ts'
 import { openLog, type ProcessLog } from './kit/logger.ts'
 import { exitCodes, StartError } from './kit/start-error.ts'
 import { ignoresHangup, openFiles } from './kit/system-limits.ts'
 import { after } from './kit/timer.ts'
 import { versionInfo } from './kit/version.ts'
-import { type RunningServer, startServer } from './server.ts'
+import { type RunningServer, type StartOptions, startServer } from './server.ts'
+
+export { exitCodes, versionInfo }
 
 /** How long the last lines may take to reach whoever reads them. */
 const EXIT_FLUSH_MS = 1000
@@ -23,29 +20,11 @@ const REPEAT_MS = 250
 /** What a drain may take beyond its timeout before it counts as stuck. */
 const STUCK_MS = 5000
 
-const program = new Command('arqonbus')
-  .description('A WebSocket message bus on which people, AI agents, dashboards and services talk in the same rooms.')
-  .version(versionInfo.version)
-addFlags(program.command('serve').description('Runs the bus until it is told to stop.')).action((_, command) =>
-  serve(load(command)),
-)
-addFlags(program.command('check-config').description('Prints the settings in force and where each comes from.')).action(
-  (_, command) => checkConfig(load(command)),
-)
-await program.parseAsync()
+/** What the process is started with. */
+export type ProcessOptions = Pick<StartOptions, 'config' | 'consoleFiles'>
 
-function load(command: Command): Loaded {
-  return loadConfig({ env: process.env, ...flagsOf(command), readFile: (path) => readFileSync(path, 'utf8') })
-}
-
-function checkConfig(loaded: Loaded): void {
-  if (loaded.mistakes) return refuse(mistakesText(loaded.mistakes), exitCodes.configuration)
-  process.stdout.write(configText(loaded))
-}
-
-async function serve(loaded: Loaded): Promise<void> {
-  if (loaded.mistakes) return refuse(mistakesText(loaded.mistakes), exitCodes.configuration)
-  const { config } = loaded
+/** Runs the server until a signal ends it; where it cannot start, one line on the standard error says why, and the process ends. */
+export async function runServer({ config, consoleFiles }: ProcessOptions): Promise<void> {
   const log = openLog({
     level: config.logLevel,
     format: config.logFormat,
@@ -72,15 +51,9 @@ async function serve(loaded: Loaded): Promise<void> {
   } catch (error) {
     if (!(error instanceof StartError)) throw error
     await log.flush(EXIT_FLUSH_MS)
-    refuse(`arqonbus: ${error.message}\n`, error.exitCode)
-    process.exit()
+    process.stderr.write(`arqonbus: ${error.message}\n`)
+    process.exit(error.exitCode)
   }
-}
-
-/** Says why not, on the standard error, and lets the process end with that code. */
-function refuse(text: string, exitCode: number): void {
-  process.stderr.write(text)
-  process.exitCode = exitCode
 }
 
 /** Every signal that asks a process to end. A hangup is not among them where the process was started to survive it (`nohup`). */

@@ -20,7 +20,7 @@ const command = [
   '--no-env-file',
   '--preload',
   join(import.meta.dir, 'collect-on-signal.ts'),
-  join(root, 'packages/server/src/main.ts'),
+  join(root, 'packages/cli/src/main.ts'),
   'serve',
 ]
 

@@ -43,7 +43,7 @@ plugin({
 })
 `,
   )
-  const main = join(root, 'packages/server/src/main.ts')
+  const main = join(root, 'packages/cli/src/main.ts')
   return {
     command: [process.execPath, '--no-env-file', '--preload', preload, main, 'serve'],
     remove: () => rmSync(folder, { recursive: true, force: true }),

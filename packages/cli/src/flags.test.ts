@@ -1,8 +1,7 @@
 import { expect, test } from 'bun:test'
+import { namesOf, optionKeys } from '@arqonbus/server/config'
 import { Command } from 'commander'
 import { addFlags, flagsOf } from './flags.ts'
-import { namesOf } from './option.ts'
-import { optionKeys } from './options.ts'
 
 const parse = (...args: string[]) => {
   const command = addFlags(new Command('serve')).exitOverride()

@@ -1,9 +1,6 @@
 /** The flags of the command line, from the table of settings. */
+import { anyOption, configFile, defaultText, type Flags, groups, namesOf, optionKeys } from '@arqonbus/server/config'
 import { type Command, Option } from 'commander'
-import { configFile, groups, namesOf } from './option.ts'
-import { anyOption, optionKeys } from './options.ts'
-import { defaultText } from './reference.ts'
-import type { Flags } from './sources.ts'
 
 /** Gives a command a flag for every setting. What it does not know, it leaves for `flagsOf`, so that all mistakes come at once. */
 export function addFlags(command: Command): Command {

@@ -1,0 +1,13 @@
+/** `arqonbus serve`: runs the server. */
+import { consoleFiles } from '@arqonbus/console'
+import { runServer } from '@arqonbus/server/main'
+import { Command } from 'commander'
+import { addFlags } from '../flags.ts'
+import { loadSettings } from '../settings.ts'
+
+/** Declares the command. */
+export const serve = (): Command =>
+  addFlags(new Command('serve').description('Runs the bus until a signal stops it.')).action(async (_, command) => {
+    const loaded = loadSettings(command)
+    if (loaded !== undefined) await runServer({ config: loaded.config, consoleFiles })
+  })
