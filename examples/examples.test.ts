@@ -103,3 +103,12 @@ test('dashboard: it shows who is there, again and again', async () => {
   dashboard.kill('SIGINT')
   expect(await dashboard.ended()).toBe(0)
 })
+
+test('hello: what it says comes back to it, and to another that says hello', async () => {
+  const url = await startBus()
+  const first = run('hello.ts', url)
+  await first.shows(/^\S+: Hello$/m)
+  const second = run('hello.ts', url)
+  await second.shows(/^\S+: Hello$/m)
+  await first.shows(/^\S+: Hello\n\S+: Hello$/m)
+})
