@@ -166,7 +166,7 @@ async function clientThatDoesNotRead(busUrl: string): Promise<Socket> {
     'Sec-WebSocket-Version: 13',
     'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
   ]
-  socket.write(`GET /?join=a:b HTTP/1.1\r\nHost: x\r\n${upgrade.join('\r\n')}\r\n\r\n`)
+  socket.write(`GET /?join=a:b HTTP/1.1\r\nHost: 127.0.0.1\r\n${upgrade.join('\r\n')}\r\n\r\n`)
   await once(socket, 'data')
   socket.pause()
 
