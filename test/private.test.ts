@@ -241,6 +241,35 @@ describe('the inbox', () => {
     })
   })
 
+  test('a client that comes back after the end of its session misses nothing where it had everything, and learns it by its old secret', async () => {
+    const sender = await bus.as('sender-to-late')
+    const recover = async (client: TestClient, since: string) =>
+      (await client.command('join_channel', { channel: 'arqonbus:inbox', since })) as Record<string, unknown>
+    for (const [said, outcome] of [
+      [0, { recovered: true, missed: 1 }],
+      [2, { recovered: false, reason: 'reset', complete: true, missed: 1 }],
+    ] as const) {
+      const id = `late-${said}`
+      const before = await bus.as(id)
+      const { position } = (await before.command('join_channel', { channel: 'arqonbus:inbox' })) as { position: string }
+      for (let n = 1; n <= said; n++) await whisper(sender, id, n)
+      const since = (await before.messages()).at(-1)?.metadata?.position ?? position
+      await before.close()
+      clock.advance(sessionTtlMs)
+      await eventually(async () => {
+        expect((await refusal(whisper(sender, id, 9))).code).toBe('client_not_found')
+      })
+      const stranger = await bus.as(id)
+      expect(await recover(stranger, since)).not.toHaveProperty('complete')
+      await stranger.close()
+      const back = await eventually(() => comeBack(before))
+      expect(back.welcome.resumed).toBeFalse()
+      await whisper(sender, id, 10)
+      expect(await recover(back, since)).toMatchObject(outcome)
+      expect(contents(await back.messages())).toContain(10)
+    }
+  })
+
   test('whoever takes an id without its session reads nothing of what was said to it before', async () => {
     const [sender, former] = await Promise.all([bus.as('sender-to-heirs'), bus.as('heirloom')])
     await whisper(sender, 'heirloom', 1)

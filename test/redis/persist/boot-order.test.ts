@@ -81,8 +81,11 @@ withProgram('redis-server', 'with Redis', () => {
       await stage.redis.restart()
       const client = await connecting
       expect(client.welcome.resumed).toBeTrue()
-      const { messages } = await client.history('arqonbus:inbox')
-      expect(messages.map(({ payload }) => payload.n)).toEqual([1, 2, 3])
+      // A Redis that is slow at its start may count as away once more.
+      await eventually(async () => {
+        const page = await client.history('arqonbus:inbox')
+        expect(page).toMatchObject({ messages: [1, 2, 3].map((n) => ({ payload: { n } })) })
+      })
       await client.close()
       await bus.drain('the test')
     })

@@ -151,8 +151,11 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
     const withFormer = (found: Located | undefined): Maybe<Located | undefined> => {
       if (found === undefined || found.recovered || found.reason !== 'reset' || found.base.n > 0) return found
       return then(formerHead(), (head) => {
-        const isComplete = head !== undefined && head.ms === since?.ms && head.n === since.n
-        return isComplete ? { ...found, isComplete } : found
+        if (head === undefined || head.ms !== since?.ms || head.n !== since.n) return found
+        // Where nothing was ever said the count goes on, too.
+        return head.n === 0
+          ? { recovered: true, missed: found.head.n, head: found.head }
+          : { ...found, isComplete: true }
       })
     }
     const located = then(locate(log, since, oneId(request.since_id)), withFormer)
