@@ -55,6 +55,7 @@ describe('refusals', async () => {
     [user, 'join_channel', { channel: 'arqonbus:control' }, 'system_channel'],
     [user, 'join_channel', { channel: 'arqonbus:*' }, 'system_room'],
     [user, 'join_channel', { channel: 'club:small' }, 'channel_full'],
+    [user, 'join_channel', { channel: 'club:empty', type: 'private' }, 'channel_type_mismatch'],
     [second, 'join_channel', { channel: 'only:a' }, 'room_full'],
     [second, 'join_channel', { channel: 'only:*' }, 'room_full'],
     [first, 'join_channel', { channel: 'only:*' }, 'too_many_subscriptions'],

@@ -100,6 +100,9 @@ function createOutages(clock: Clock): Outages {
   }
 }
 
+/** Closed logs that are remembered, some 300 bytes each: enough for channels that fall quiet, too few to be a burden. */
+const MOST_CLOSED_LOGS = 10_000
+
 /** The log in the memory of this process. */
 export const memoryLog = ({ clock, metrics, config }: Pick<StorageDeps, 'clock' | 'metrics' | 'config'>): BusLog =>
   createMemoryLog({
@@ -107,7 +110,7 @@ export const memoryLog = ({ clock, metrics, config }: Pick<StorageDeps, 'clock' 
     maxBytes: config.historyBytes,
     dedupWindowMs: config.dedupWindowMs,
     dedupBytes: config.dedupBytes,
-    maxClosed: config.maxChannels,
+    maxClosed: Math.min(config.maxChannels, MOST_CLOSED_LOGS),
     expired: (reason, count) => metrics.expire(reason, count),
   })
 

@@ -28,7 +28,11 @@ export class Heap<T> {
 
   removeTop(): void {
     const last = this.#entries.pop()!
-    if (this.#entries.length === 0) return
+    if (this.#entries.length === 0) {
+      // An array keeps the memory of the most that it ever held.
+      this.#entries = []
+      return
+    }
     this.#entries[0] = last
     this.#sink(0)
   }
