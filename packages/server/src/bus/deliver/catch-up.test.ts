@@ -58,7 +58,11 @@ function setUp(messages: number, count: number) {
     const client = {
       listening: new Map<Outlet, 'live' | Cursors>([[outlet, new Map()]]),
       isClosing: false,
-      transport: { bufferedBytes: () => waiting.bytes, send: () => void got.set(client, (got.get(client) ?? 0) + 1) },
+      transport: {
+        bufferedBytes: () => waiting.bytes,
+        flow: () => ({ left: 0 }),
+        send: () => void got.set(client, (got.get(client) ?? 0) + 1),
+      },
     } as unknown as Client
     catchUp.add(client)
     return client

@@ -5,14 +5,20 @@ import { createStandstill } from './standstill.ts'
 function setUp() {
   let now = 0
   let waiting = 1000
+  let left = 0
   const standstill = createStandstill({ monotonic: () => now }, 60_000)
-  const client = { transport: { bufferedBytes: () => waiting } } as unknown as Client
+  const client = {
+    transport: { bufferedBytes: () => waiting, flow: () => ({ left }) },
+  } as unknown as Client
   const look = (ms: number, bytes: number) => {
     now += ms
     waiting = bytes
     return standstill.isTooLong(client)
   }
-  return { look }
+  const leave = (bytes: number) => {
+    left += bytes
+  }
+  return { look, leave }
 }
 
 test('a connection that takes nothing is found after the time it has', () => {
@@ -29,4 +35,14 @@ test('what is added to its buffer meanwhile is no sign of either', () => {
   const { look } = setUp()
   expect([look(0, 1000), look(30_000, 5000), look(30_001, 5000)]).toEqual([false, false, true])
   expect([look(0, 9000), look(1, 8999), look(60_000, 9500), look(2, 9500)]).toEqual([true, false, false, true])
+})
+
+test('one that takes what waits in the system only is slow as well', () => {
+  const { look, leave } = setUp()
+  look(0, 1000)
+  for (let n = 0; n < 5; n++) {
+    leave(1)
+    expect(look(60_001, 1000)).toBe(false)
+  }
+  expect(look(60_001, 1000)).toBe(true)
 })

@@ -8,22 +8,31 @@ export type Standstill = {
   isTooLong(client: Client): boolean
 }
 
+/** What was seen of a connection: the bytes that waited, how much had left the system, and since when neither moves. */
+type Seen = { bytes: number; left: number; since: number }
+
 /** Nothing may leave for `mostMs`. */
 export function createStandstill(clock: Pick<Clock, 'monotonic'>, mostMs: number): Standstill {
-  const seen = new WeakMap<Client, { bytes: number; since: number }>()
+  const seen = new WeakMap<Client, Seen>()
   return {
     isTooLong(client) {
-      const bytes = client.transport.bufferedBytes()
+      const { transport } = client
+      const bytes = transport.bufferedBytes()
       const now = clock.monotonic()
       const before = seen.get(client)
       if (before === undefined) {
-        seen.set(client, { bytes, since: now })
+        seen.set(client, { bytes, left: transport.flow().left, since: now })
         return false
       }
       // What is added meanwhile is no sign of standing still: what has left shows at the next look.
       if (bytes < before.bytes) before.since = now
       before.bytes = bytes
-      return now - before.since > mostMs
+      if (now - before.since <= mostMs) return false
+      // The buffer here moves in leaps. Before a connection is closed, the system is asked what has left its own.
+      const { left } = transport.flow()
+      const isMoving = left > before.left
+      Object.assign(before, { left, ...(isMoving && { since: now }) })
+      return !isMoving
     },
   }
 }
