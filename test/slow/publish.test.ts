@@ -127,11 +127,12 @@ test('a refusal is passed on: nobody gets the message, and the number is not use
   const { at, clients } = await inChannel('ann', 'bob')
   const [ann, bob] = clients
   slow.failNext('refused')
-  const refused = ann.publish(at)
+  // Awaited from the start: a rejection that nobody waits for yet would end the test.
+  const refused = refusal(ann.publish(at))
   const taken = ann.publish(at)
   await arrived(1)
   await slow.settle()
-  expect((await refusal(refused)).code).toBe('storage_unavailable')
+  expect((await refused).code).toBe('storage_unavailable')
   expect((await taken).position).toEndWith('-1')
   expect(await bob.messages()).toHaveLength(1)
 })
