@@ -6,6 +6,7 @@
  */
 import type { Maybe } from '../kit/maybe.ts'
 import type { Change } from './contract.ts'
+import { Pending, type Sent } from './pending.ts'
 
 /** Writing behind. */
 export type Behind = {
@@ -23,7 +24,7 @@ export type Behind = {
   has(key: string): boolean
   /** Writes these at once, where they are not stored or on their way yet. Gives those that are not known to be stored, as they are now. */
   ahead(keys: Iterable<string>): ReadonlyMap<string, Change>
-  /** True when all that has changed by now is stored, false where that is to be done later; at once where it is known. */
+  /** True when all that has changed by now is stored, but for what was refused before; false where that is to be done later; at once where it is known. */
   settled(): Maybe<boolean>
   /** The store can be written to. */
   ready(): void
@@ -48,45 +49,58 @@ const MOST_IN_BATCH = 128
 const MOST_BATCH_CHARACTERS = 256 * 1024
 const RETRY_MS = 1000
 
-/** Changes on their way to the store, each with its number. */
-type Batch = {
-  readonly keys: ReadonlyMap<string, number>
-  /** Resolves to the keys that the store did not take. */
-  readonly done: Promise<ReadonlySet<string>>
-}
-
 /** Nothing has changed yet, and the store is away. */
 export function createBehind({ delayMs, most, isGone, changeOf, write }: BehindDeps): Behind {
-  /** What is to be written: each key with the number of its change, the oldest first. */
-  let dirty = new Map<string, number>()
-  const batches = new Set<Batch>()
-  /** Those of them that the store has refused: they are not tried again before their time. */
+  const pending = new Pending()
+  /** What waits because the store has refused it: it is not tried again before its time. */
   const refused = new Set<string>()
   let retry: ReturnType<typeof setTimeout> | undefined
-  let added = 0
   let limit = most
   let isReady = false
   /** The batch that was written in its turn: the next one waits for it. Batches that go ahead wait for none. */
-  let background: Batch | undefined
+  let background: Sent | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
   let waiters: { readonly for: number; end(isStored: boolean): void }[] = []
 
   const writeSoon = (ms: number) => {
-    if (!isReady || timer !== undefined || background !== undefined || dirty.size <= refused.size) return
+    if (!isReady || timer !== undefined || background !== undefined || pending.waitingSize <= refused.size) return
     timer = setTimeout(() => {
       timer = undefined
-      const batch = send(
-        dirty.keys().filter((key) => !refused.has(key)),
-        MOST_IN_BATCH,
-      )
-      background = batch
-      void batch.done.then(() => {
-        // The store may have gone meanwhile, and be back: then another batch has this turn.
-        if (batch !== background) return
-        background = undefined
-        writeSoon(0)
-      })
+      const unrefused = pending.waiting().filter((key) => !refused.has(key))
+      background = send([...unrefused.take(MOST_IN_BATCH)])
     }, ms)
+  }
+
+  /** Sends what has changed of these, the first ones where they are very long. */
+  const send = (keys: readonly string[]): Sent => {
+    const changes = new Map<Change, string>()
+    let taken = 0
+    let characters = 0
+    for (; taken < keys.length && characters < MOST_BATCH_CHARACTERS; taken++) {
+      const change = changeOf(keys[taken]!)
+      if (change !== undefined) changes.set(change, keys[taken]!)
+      characters += change?.text?.length ?? 0
+    }
+    const sent = pending.send(keys.slice(0, taken))
+    write([...changes.keys()]).then(
+      (failed) => arrived(sent, new Set(failed.map((change) => changes.get(change)!))),
+      () => arrived(sent, new Set(sent.keys())),
+    )
+    return sent
+  }
+
+  const arrived = (sent: Sent, failed: ReadonlySet<string>) => {
+    // What was under way when the store went has been taken back already.
+    if (!pending.arrived(sent, failed)) return
+    if (failed.size > 0) {
+      for (const key of failed) refused.add(key)
+      retryLater()
+      const first = Math.min(...[...failed].map((key) => sent.get(key)!))
+      endWaiting((one) => one.for >= first, false)
+    }
+    endSettled()
+    if (sent === background) background = undefined
+    writeSoon(0)
   }
 
   /** What was refused is tried again in a while, and not for every message that needs it. */
@@ -104,115 +118,55 @@ export function createBehind({ delayMs, most, isGone, changeOf, write }: BehindD
 
   /** Names that come and go while the store is away would otherwise be remembered for as long as it is. */
   const forgetGone = () => {
-    for (const key of dirty.keys()) if (isGone(key)) dirty.delete(key)
-    limit = Math.max(most, 2 * dirty.size)
-  }
-
-  /** Sends what has changed of these, at most so many. */
-  const send = (wanted: Iterable<string>, mostKeys: number): Batch => {
-    const keys = new Map<string, number>()
-    const keyOf = new Map<Change, string>()
-    let characters = 0
-    for (const key of wanted) {
-      const number = dirty.get(key)
-      if (number === undefined) continue
-      if (keys.size >= mostKeys || characters >= MOST_BATCH_CHARACTERS) break
-      dirty.delete(key)
-      keys.set(key, number)
-      const change = changeOf(key)
-      if (change === undefined) continue
-      keyOf.set(change, key)
-      characters += change.text?.length ?? 0
-    }
-    const done = write([...keyOf.keys()]).then(
-      (not) => finish(batch, new Set(not.map((change) => keyOf.get(change)!))),
-      () => finish(batch, new Set(keys.keys())),
-    )
-    const batch: Batch = { keys, done }
-    batches.add(batch)
-    return batch
-  }
-
-  const finish = (batch: Batch, failed: ReadonlySet<string>): ReadonlySet<string> => {
-    // What was under way when the store went has been put back already.
-    if (!batches.delete(batch)) return new Set(batch.keys.keys())
-    if (failed.size > 0) {
-      for (const key of failed) refused.add(key)
-      putBack([batch], failed)
-      retryLater()
-      endWaiting(() => true, false)
-    }
-    const oldest = oldestNumber()
-    endWaiting((one) => one.for < oldest, true)
-    return failed
-  }
-
-  /** Changes that were not stored wait again, in the order in which they came. */
-  const putBack = (all: Iterable<Batch>, failed?: ReadonlySet<string>) => {
-    const back: [string, number][] = []
-    for (const { keys } of all) {
-      for (const [key, number] of keys) if (failed?.has(key) !== false && !dirty.has(key)) back.push([key, number])
-    }
-    dirty = new Map([...back, ...dirty].sort(([, a], [, b]) => a - b))
-  }
-
-  const oldestNumber = (): number => {
-    let [oldest = Number.POSITIVE_INFINITY] = dirty.values()
-    for (const { keys } of batches) for (const number of keys.values()) oldest = Math.min(oldest, number)
-    return oldest
+    for (const key of pending.waiting()) if (isGone(key)) pending.remove(key)
+    limit = Math.max(most, 2 * pending.waitingSize)
   }
 
   const endWaiting = (isOver: (one: { readonly for: number }) => boolean, isStored: boolean) => {
-    if (waiters.length === 0) return
     const ended = waiters.filter(isOver)
     waiters = waiters.filter((one) => !isOver(one))
     for (const one of ended) one.end(isStored)
   }
-
-  const has = (key: string): boolean => {
-    if (dirty.has(key)) return true
-    for (const { keys } of batches) if (keys.has(key)) return true
-    return false
+  /** A wait that began after something was refused is for what changed since. */
+  const endSettled = () => {
+    if (waiters.length === 0) return
+    const oldest = pending.oldest(refused)
+    endWaiting((one) => one.for < oldest, true)
   }
 
   return {
     get isAny() {
-      return dirty.size > 0 || batches.size > 0
+      return pending.isAny
     },
     get size() {
-      let size = dirty.size
-      for (const { keys } of batches) size += keys.size
-      return size
+      return pending.size
     },
-    waiting: () => [...dirty.keys()],
+    waiting: () => [...pending.waiting()],
     changed(key) {
-      if (dirty.has(key)) return
-      dirty.set(key, ++added)
-      if (!isReady && dirty.size > limit) forgetGone()
+      pending.add(key)
+      if (!isReady && pending.waitingSize > limit) forgetGone()
       writeSoon(delayMs)
     },
     unchanged(key) {
-      dirty.delete(key)
+      pending.remove(key)
       refused.delete(key)
-      const oldest = oldestNumber()
-      endWaiting((one) => one.for < oldest, true)
+      endSettled()
     },
-    has,
+    has: (key) => pending.has(key),
     ahead(keys) {
-      const pending = new Map<string, Change>()
+      const needed = new Map<string, Change>()
       for (const key of keys) {
-        const change = has(key) ? changeOf(key) : undefined
-        if (change?.text !== undefined) pending.set(key, change)
+        const change = pending.has(key) ? changeOf(key) : undefined
+        if (change?.text !== undefined) needed.set(key, change)
       }
-      let unsent = isReady ? [...pending.keys()].filter((key) => dirty.has(key) && !refused.has(key)) : []
-      // One batch, unless they are very long.
-      for (; unsent.length > 0; unsent = unsent.filter((key) => dirty.has(key))) send(unsent, unsent.length)
-      return pending
+      let unsent = isReady ? [...needed.keys()].filter((key) => pending.isWaiting(key) && !refused.has(key)) : []
+      for (; unsent.length > 0; unsent = unsent.filter((key) => pending.isWaiting(key))) send(unsent)
+      return needed
     },
     settled() {
       if (!isReady) return false
-      if (dirty.size === 0 && batches.size === 0) return true
-      return new Promise((end) => waiters.push({ for: added, end }))
+      if (pending.oldest(refused) === Number.POSITIVE_INFINITY) return true
+      return new Promise((end) => waiters.push({ for: pending.last, end }))
     },
     ready() {
       isReady = true
@@ -222,11 +176,9 @@ export function createBehind({ delayMs, most, isGone, changeOf, write }: BehindD
       isReady = false
       clearTimeout(timer)
       timer = undefined
-      forgetRefused()
       background = undefined
-      const lost = [...batches]
-      batches.clear()
-      putBack(lost)
+      forgetRefused()
+      pending.takeBack()
       endWaiting(() => true, false)
     },
   }
