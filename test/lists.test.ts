@@ -99,9 +99,10 @@ describe('lists come in pages', async () => {
 
   test('status lists the first 100 rooms, and fewer where a frame does not hold them', async () => {
     const config = { text: 'x'.repeat(16_000) }
+    const before = (await run(client, 'status')).totals.rooms
     for (let i = 0; i < 110; i++) await client.command('create_channel', { channel: `room-${i}:a` })
     const { rooms, totals } = await run(client, 'status')
-    expect([rooms.length, rooms[0]!.name, totals.rooms]).toEqual([100, 'arqonbus', 115])
+    expect([rooms.length, rooms[0]!.name, totals.rooms]).toEqual([100, 'arqonbus', before + 110])
 
     const other = await heavy.connect()
     for (let i = 0; i < 30; i++) await other.command('create_channel', { channel: `room-${i}:a`, room_config: config })

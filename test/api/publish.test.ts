@@ -136,15 +136,16 @@ describe('publishing by HTTP', () => {
   })
 
   test('a wrong token is 401, and the admin key raises a call', async () => {
+    await call(messagesOf('raised', 'x'), { body: '{"payload":{}}' })
     const pause = (token?: string) =>
       call('/commands/pause_room', {
-        body: '{"room":"science"}',
+        body: '{"room":"raised"}',
         headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
       })
     expect((await pause('wrong')).body.error.code).toBe('unauthenticated')
     expect((await pause()).body.error.code).toBe('forbidden')
     expect((await pause(adminKey)).status).toBe(200)
-    expect(await call(messagesOf('science', 'x'), { body: '{"payload":{}}' })).toMatchObject({
+    expect(await call(messagesOf('raised', 'x'), { body: '{"payload":{}}' })).toMatchObject({
       status: 409,
       body: { error: { code: 'room_paused' } },
     })

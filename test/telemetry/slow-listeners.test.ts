@@ -35,7 +35,19 @@ async function flood(bus: TestBus) {
   }
   const before = await dropped(bus)
   while ((await dropped(bus)) < before + 20 && sent < 1000) for (let i = 0; i < 20; i++) await send()
-  return { send, sent: () => sent }
+  return { ann, send, sent: () => sent }
+}
+
+const connections = (bus: TestBus) => bus.metric('arqonbus_telemetry_connections')
+
+/** Goes on until the listener is closed: now and then the kernel makes more room, and it is not slow for a moment. */
+async function floodUntilClosed(bus: TestBus) {
+  const { ann, send } = await flood(bus)
+  while ((await connections(bus)) > 0) {
+    for (let i = 0; i < 20; i++) await send()
+    clock.advance(5001)
+    await ann.command('ping')
+  }
 }
 
 test('one that reads again goes on, and is told how many events it missed; the others miss none', async () => {
@@ -44,14 +56,13 @@ test('one that reads again goes on, and is told how many events it missed; the o
   const { send, sent } = await flood(bus)
   expect(sent()).toBeLessThan(1000)
   slow.resume()
-  let got = 0
-  let missed: number | undefined
-  while (missed === undefined) {
+  let [got, missed] = [0, 0]
+  while (got + missed < sent()) {
     const { type, payload } = await slow.nextJson()
-    if (type === 'telemetry') expect(payload.payload).toMatchObject({ i: got++ })
-    else if (payload.event === 'missed') missed = payload.count as number
+    if (type === 'telemetry') expect(payload.payload).toMatchObject({ i: missed + got++ })
+    else if (payload.event === 'missed') missed += payload.count as number
   }
-  expect(got + missed).toBe(sent())
+  expect(missed).toBeGreaterThan(0)
   expect(await dropped(bus)).toBe(missed)
   await send()
   expect((await slow.nextJson()).payload).toMatchObject({ payload: { i: sent() - 1 } })
@@ -68,10 +79,7 @@ test('one that reads again goes on, and is told how many events it missed; the o
 test('one that never reads is closed after 5 seconds; the bus goes on as before', async () => {
   const bus = await start()
   await stopped(bus)
-  await flood(bus)
-  expect(await bus.metric('arqonbus_telemetry_connections')).toBe(1)
-  clock.advance(5001)
-  await eventually(async () => expect(await bus.metric('arqonbus_telemetry_connections')).toBe(0))
+  await floodUntilClosed(bus)
   expect(await bus.metric('arqonbus_slow_consumers_closed_total')).toBe(1)
   const bob = await bus.as('bob', 'a:b')
   await bob.publish({ room: 'a', channel: 'b' })
@@ -81,9 +89,7 @@ test('one that never reads is closed after 5 seconds; the bus goes on as before'
 test('one that reads on in time hears why it was closed', async () => {
   const bus = await start()
   const slow = await stopped(bus)
-  await flood(bus)
-  clock.advance(5001)
-  await eventually(async () => expect(await bus.metric('arqonbus_telemetry_connections')).toBe(0))
+  await floodUntilClosed(bus)
   slow.resume()
   expect((await slow.ended).code).toBe(4429)
 })
@@ -114,8 +120,10 @@ test('one that sends and does not read its answers is no longer read from', asyn
 test('one whose connection is dead is closed by the heartbeat', async () => {
   const bus = await start()
   const dead = await stopped(bus)
-  clock.advance(60_001)
-  await eventually(async () => expect(await bus.metric('arqonbus_telemetry_connections')).toBe(0))
+  await eventually(async () => {
+    clock.advance(60_001)
+    expect(await connections(bus)).toBe(0)
+  })
   dead.resume()
   expect((await dead.ended).code).toBe(4408)
 })
