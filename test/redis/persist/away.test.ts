@@ -135,6 +135,23 @@ withProgram('redis-server', 'with Redis', () => {
       await later.drain('the test')
     })
 
+    test('a join of a room with very many channels is refused, and ends nothing else', async () => {
+      const bus = await stage.startProcess({ ARQONBUS_RATE_LIMIT: 'off' })
+      const ann = await as(bus, 'ann')
+      const since: Record<string, string> = { gone: '1000-1' }
+      for (let n = 0; n < 900; n++) {
+        const { position } = await ann.publish({ room: 'many', channel: `c${n}` })
+        since[`c${n}`] = position!
+      }
+      await stage.redis.kill()
+      await eventually(async () => expect(await readMetric(bus.httpUrl, 'arqonbus_storage_available')).toBe(0))
+      // So many at once that the work on one is interrupted, and goes on in a later turn.
+      const joins = Array.from({ length: 100 }, () => ann.command('join_channel', { channel: 'many:*', since }))
+      for (const joined of joins) expect(await refusal(joined)).toMatchObject({ code: 'storage_unavailable' })
+      await ann.command('ping')
+      await bus.stop('SIGKILL')
+    })
+
     test('a Redis that comes back empty is told of everything again', async () => {
       const bus = await start()
       const ann = await bus.as('ann', 'science:a')

@@ -99,7 +99,8 @@ export async function startLoad({
         startOne(client, random.pick(addresses))
     }
     const [, , , writer] = publishers as [Client, Client, Client, Client]
-    if (births !== undefined && random.chance(60)) startOne(writer, births.next())
+    if (births !== undefined && random.chance(60) && inFlight.get(writer)!.size < IN_FLIGHT)
+      startOne(writer, births.next())
     if (random.chance(25)) record.send(writer, random.pick(addresses))
     if (crowd > 0 && ticks % CROWD_TICKS === 0) startOne(writer, CROWDED)
   }

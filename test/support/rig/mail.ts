@@ -15,6 +15,7 @@ export type Mail = {
 }
 
 const TICK_MS = 30
+const MOST_UNDER_WAY = 16
 const RESIDENTS = 4
 const MOST_CLIENTS = 60
 
@@ -56,6 +57,7 @@ export async function startMail(record: Record, random: Random, level: Level): P
     await send(sender, isNewcomer ? await add() : resident)
   }
   const start = () => {
+    if (underWay.size >= MOST_UNDER_WAY) return
     const one = tick().finally(() => underWay.delete(one))
     underWay.add(one)
   }

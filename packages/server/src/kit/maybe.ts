@@ -12,3 +12,9 @@ export function then<T, U>(value: Maybe<T>, next: (value: T) => Maybe<U>): Maybe
 export function all<T>(values: readonly Maybe<T>[]): Maybe<T[]> {
   return values.some((value) => value instanceof Promise) ? Promise.all(values) : (values as T[])
 }
+
+/** The same value, whose failure may be looked at in a later turn: until then it ends nothing. */
+export function forLater<T>(value: Maybe<T>): Maybe<T> {
+  if (value instanceof Promise) value.catch(() => {})
+  return value
+}

@@ -9,7 +9,7 @@ import {
   positionText,
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
-import { all, type Maybe, then } from '../../kit/maybe.ts'
+import { all, forLater, type Maybe, then } from '../../kit/maybe.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import type { Pieces, Turns } from '../../kit/turns.ts'
 import type { Located, Log } from '../../log/contract.ts'
@@ -108,7 +108,7 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
       since === undefined || !recoverable ? undefined : (since.get(name) ?? log?.birth)
     const located: Maybe<Located | undefined>[] = []
     for (const channel of channels) {
-      located.push(locate(channel.log, startOf(channel), ids.get(channel.name)))
+      located.push(forLater(locate(channel.log, startOf(channel), ids.get(channel.name))))
       if (located.length % STEPS === 0) yield
     }
     const inRoom = locate(room.broadcast, roomSince, request.room_since_id)
@@ -116,7 +116,7 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
       const channel = room.channels.get(name)
       return channel !== undefined && isReadable(channel, askerOf(client))
     }
-    const gone = since === undefined || !recoverable ? [] : goneFrom(room.name, since, { isThere, closedLog })
+    const gone = forLater(since === undefined || !recoverable ? [] : goneFrom(room.name, since, { isThere, closedLog }))
     const answers = then(all([inRoom, ...located]), (found) => then(gone, (gone) => ({ found, gone })))
     return then(answers, ({ found: [roomFound, ...found], gone }) => () => {
       if (places.room(room.name) !== room) throw new CodedError('room_not_found', { room: room.name })
