@@ -94,6 +94,31 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     })
   })
 
+  test('whoever asks for a log that began anew learns of the break with the answer, and goes on from its beginning', async () => {
+    const made = await stage()
+    const log = await made.open()
+    await made.fill(log, 5)
+    const told = made.told.filter(isAppended).map(({ entry }) => entry)
+    await redis.command('FLUSHALL')
+    made.clock.advance(10)
+    const located = await made.answer(log.locate(told[2]!, idOf(told[2]!)))
+    expect(located).toMatchObject({ recovered: false, reason: 'reset' })
+    expect(log.given).toEqual(located.recovered ? told[4]! : located.base)
+    expect(log.recent(0, 10, 10_000)).toEqual([])
+    expect(breaks(made)).toEqual([['reset', 5, 0]])
+  })
+
+  test('whoever asks for a log that has lost its tail learns of that with the answer', async () => {
+    const made = await stage()
+    const log = await made.open()
+    await made.fill(log, 5)
+    const told = made.told.filter(isAppended).map(({ entry }) => entry)
+    await loseTail(made, 'science:general', told, 3)
+    expect(await made.answer(log.locate(told[4]!, idOf(told[4]!)))).toMatchObject({ reason: 'diverged' })
+    expect(log.given.n).toBe(3)
+    expect(breaks(made)).toEqual([['lost', 5, 3]])
+  })
+
   test('a lost tail that others have filled up meanwhile is a break too', async () => {
     const made = await stage()
     const other = await made.neighbour()

@@ -233,7 +233,9 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   locate(since: Position, sinceId: string | undefined): Maybe<Located> {
     return then(this.known(), async () => {
       const asked = since === UNKNOWN ? this.birth : since
+      const told = this.given
       const seen = await this.#host.look(this, asked.n > 0 ? asked : undefined)
+      if (seen !== undefined && this.#isBehind(seen, told)) this.seen(seen)
       // A log that has ended is no longer there.
       const { given } = this
       if (seen === undefined) return { recovered: false, reason: 'reset', first: given, head: given, base: given }
@@ -286,6 +288,14 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     const first = isBefore ? before : this.#ahead.firstOwn(birth.ms)
     if (first === undefined || first.n > head.n) return head
     return first.n === 1 ? birth : { ms: first.ms, n: first.n - 1 }
+  }
+
+  /**
+   * True where Redis, asked when `told` was the last that was told, has begun the log anew or lost the tail of it. Whoever asked goes on from where Redis says:
+   * what this node has at hand from before is not given to it then.
+   */
+  #isBehind({ birth, head }: Seen, told: Position): boolean {
+    return this.isKnown && (this.given.ms < birth.ms || (this.given === told && head.n < told.n))
   }
 
   /** Whether what was told here is what stands in Redis. What is not kept there, or not at hand here, can be compared by its position alone. */
