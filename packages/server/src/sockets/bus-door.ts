@@ -19,7 +19,7 @@ import type { PublishToTopic, Transport } from '../state/transport.ts'
 import { readHandshake } from './handshake.ts'
 import type { Peer } from './tcp.ts'
 import { createTransport } from './transport.ts'
-import { createRefuse, createUpgrades, saidBy, upgrade } from './upgrade.ts'
+import { createRefuse, createUpgrades, runtimeIdleSeconds, saidBy, upgrade } from './upgrade.ts'
 
 /** What the door goes by. */
 export type BusDoorOptions = {
@@ -29,6 +29,7 @@ export type BusDoorOptions = {
   readonly maxConnectionsPerAddress: number
   readonly connectionRate: Rate | null
   readonly maxMessageBytes: number
+  readonly pingIntervalMs: number
   readonly cutBytes: number
   readonly tokenInQuery: boolean
 }
@@ -206,8 +207,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
         maxPayloadLength: options.maxMessageBytes * OVERSIZE,
         backpressureLimit: options.cutBytes,
         closeOnBackpressureLimit: true,
-        // The heartbeat is ours: the runtime's timeout never ends a dead peer that is sent to.
-        idleTimeout: 0,
+        idleTimeout: runtimeIdleSeconds(options.pingIntervalMs),
         sendPings: false,
         perMessageDeflate: false,
         open(socket) {

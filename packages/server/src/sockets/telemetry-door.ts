@@ -26,7 +26,7 @@ import { topicsOf } from '../telemetry/topics.ts'
 import { type ListenerArrival, readListenerHandshake } from './handshake.ts'
 import type { Peer } from './tcp.ts'
 import { createTransport } from './transport.ts'
-import { createRefuse, createUpgrades, saidBy, upgrade } from './upgrade.ts'
+import { createRefuse, createUpgrades, runtimeIdleSeconds, saidBy, upgrade } from './upgrade.ts'
 
 /** What the door goes by. */
 export type TelemetryDoorOptions = {
@@ -37,6 +37,7 @@ export type TelemetryDoorOptions = {
   readonly connectionRate: Rate | null
   readonly telemetryBufferBytes: number
   readonly maxMessageBytes: number
+  readonly pingIntervalMs: number
   readonly tokenInQuery: boolean
 }
 
@@ -219,7 +220,7 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
         // The bound itself is watched by `to-listeners`; this is for what comes at once.
         backpressureLimit: 2 * options.telemetryBufferBytes + OVERSIZE * options.maxMessageBytes,
         closeOnBackpressureLimit: true,
-        idleTimeout: 0,
+        idleTimeout: runtimeIdleSeconds(options.pingIntervalMs),
         sendPings: false,
         perMessageDeflate: false,
         open(socket) {

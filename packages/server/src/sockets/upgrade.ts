@@ -11,6 +11,17 @@ import { ORIGIN_SETTING, shownOrigin } from '../peers/origins.ts'
 import type { Peers } from '../peers/peers.ts'
 import { chooseSubprotocol, faultOfUpgrade, offeredIn } from './handshake.ts'
 
+/** The longest time that the runtime knows. */
+const LONGEST_IDLE_SECONDS = 960
+
+/**
+ * The runtime's own timeout for a WebSocket that is idle. The heartbeat is ours, and its pings keep the runtime's from ever ending anything; where they come too
+ * seldom for that there is none. It is set at all because the time that a closing connection has to read what waits for it, the close frame last, derives
+ * from it: 12 to 16 s with the longest, but 0 to 4 s with none.
+ */
+export const runtimeIdleSeconds = (pingIntervalMs: number): number =>
+  2 * pingIntervalMs < LONGEST_IDLE_SECONDS * 1000 ? LONGEST_IDLE_SECONDS : 0
+
 /** What upgrades at one port are checked with. */
 export type UpgradeOptions = {
   /** What listens here, in words. */
