@@ -1,5 +1,5 @@
 /** What is on its way to Redis is bounded, and whoever publishes too fast has to wait. */
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test'
 import { eventually, startBus, startRedis, type TestRedis, withProgram } from '@arqonbus/testing'
 
 withProgram('redis-server', 'what is on its way to Redis', () => {
@@ -7,6 +7,8 @@ withProgram('redis-server', 'what is on its way to Redis', () => {
   beforeAll(async () => {
     redis = await startRedis()
   })
+  // A bus that a failed test leaves ends only where Redis answers.
+  afterEach(() => redis.resume())
   afterAll(() => redis.stop())
 
   test('is bounded: publishers are not read while Redis does not keep up, and everything arrives once, in order', async () => {
@@ -25,13 +27,13 @@ withProgram('redis-server', 'what is on its way to Redis', () => {
     const COUNT = 500
     for (let i = 0; i < COUNT; i++)
       for (const publisher of publishers) publisher.send({ channel: 'flood', payload: { i, text: 'x'.repeat(1000) } })
-    await eventually(async () =>
-      expect(await bus.metric('arqonbus_connections_paused')).toBeGreaterThanOrEqual(publishers.length),
-    )
-    expect(await bus.metric('arqonbus_held_bytes')).toBeGreaterThan(BOUND / 2)
+    await eventually(async () => {
+      expect(await bus.metric('arqonbus_connections_paused')).toBeGreaterThanOrEqual(publishers.length)
+      expect(await bus.metric('arqonbus_held_bytes')).toBeGreaterThan(BOUND / 2)
+      expect(await bus.metric('arqonbus_publishers_paused_total')).toBeGreaterThan(0)
+    })
     // Each publisher may have its own share of what is unsettled on its way, and the frame that filled it.
     expect(await bus.metric('arqonbus_held_bytes')).toBeLessThan(BOUND + publishers.length * 80 * 1024)
-    expect(await bus.metric('arqonbus_publishers_paused_total')).toBeGreaterThan(0)
     redis.resume()
     const seen = new Map<string, number>()
     for (let count = 0; count < COUNT * publishers.length; ) {

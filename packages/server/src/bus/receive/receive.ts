@@ -49,8 +49,10 @@ export type Intake = RouteMemory &
     unsettledBytes: number
     /** Called when one of them is settled; made with the first publish, for most connections only listen. */
     onSettled: (() => void) | undefined
+    /** True while its connection is not read because too much that it published is on its way. */
+    isHeldBack: boolean
     /** True while it waits for the fan-out: too much of what was published has not gone out yet. */
-    isHeld: boolean
+    isHeldForFanOut: boolean
     /** A command that waits for them. */
     waiting: ReadEnvelope | undefined
     /** The times of the last violations. */
@@ -69,7 +71,8 @@ export const createIntake = (client: Client): Intake => ({
   unsettled: 0,
   unsettledBytes: 0,
   onSettled: undefined,
-  isHeld: false,
+  isHeldBack: false,
+  isHeldForFanOut: false,
   waiting: undefined,
   violations: [],
   floods: 0,
@@ -263,13 +266,14 @@ export function createReceive(deps: ReceiveDeps): Receive {
   }
 
   /** It is read again when its own messages are settled. */
-  const holdBack = ({ client: { transport } }: Intake): void => {
-    if (!transport.isPaused) metrics.publishersPaused++
-    transport.pause()
+  const holdBack = (intake: Intake): void => {
+    if (!intake.isHeldBack) metrics.publishersPaused++
+    intake.isHeldBack = true
+    intake.client.transport.pause()
   }
 
   const holdForFanOut = (intake: Intake): void => {
-    intake.isHeld = true
+    intake.isHeldForFanOut = true
     held.add(intake)
     holdBack(intake)
   }
@@ -348,15 +352,17 @@ export function createReceive(deps: ReceiveDeps): Receive {
   /** The socket is read again when little is queued, and none of its messages waits for a log that does not keep up. */
   const readOn = (intake: Intake): void => {
     if (intake.queuedBytes > limits.slowBytes || isFull(intake)) return
-    if (intake.unsettled === 0 || !isCongested()) intake.client.transport.resume()
+    if (intake.unsettled > 0 && isCongested()) return
+    intake.isHeldBack = false
+    intake.client.transport.resume()
   }
 
   /**
    * True where too much waits for a client already, answers to it or messages on their way. Then its frames wait too, those that were read before the
    * pause as well: else whoever asks for much at once is cut before it can read the first answer.
    */
-  const isFull = ({ client: { transport }, unsettledBytes, isHeld }: Intake): boolean =>
-    isHeld || (transport.isPaused && Math.max(transport.bufferedBytes(), unsettledBytes) > limits.slowBytes)
+  const isFull = ({ client: { transport }, unsettledBytes, isHeldForFanOut }: Intake): boolean =>
+    isHeldForFanOut || (transport.isPaused && Math.max(transport.bufferedBytes(), unsettledBytes) > limits.slowBytes)
 
   return {
     text(intake, frame) {
@@ -387,7 +393,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
     relieved() {
       for (const intake of held) {
         held.delete(intake)
-        intake.isHeld = false
+        intake.isHeldForFanOut = false
         goOn(intake)
       }
     },
