@@ -15,6 +15,8 @@ export type Draft = {
   readonly remembered: boolean
   /** True where it must not be taken by less than an external log: the sender or the channel asked for more than `memory`. */
   readonly mustBeStored: boolean
+  /** When it arrived, in running time, where whoever made it has looked at the clock already. */
+  readonly arrivedAt?: number | undefined
 }
 
 /** A message that a log has taken. */

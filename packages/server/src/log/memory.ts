@@ -172,7 +172,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     const shared = this.#shared
     const listener = shared.listener!
     if (this.isClosed) return listener.refused(this.#subject, new CodedError('channel_not_found'), draft)
-    const at = shared.clock.monotonic()
+    const at = draft.arrivedAt ?? shared.clock.monotonic()
     if (draft.remembered) {
       const fingerprint = this.#fingerprint(draft)
       const found = shared.dedup.find(fingerprint, at)

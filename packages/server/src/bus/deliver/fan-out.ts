@@ -75,10 +75,12 @@ export class FanOut {
     if (this.#fans.size > 0 && this.#fans.has(outlet)) return false
     const { live } = outlet
     const units = live * unitsOf(text)
+    if (units > 2 * MOST_UNITS && live > LEAST_SHARD) return false
     const writes = outlet.turn === this.#turn ? 0 : live
-    if (!this.#atOnce.admits(writes, units) || (units > 2 * MOST_UNITS && live > LEAST_SHARD)) return false
+    const atOnce = this.#atOnce
+    if (!atOnce.admits(writes, units)) return false
     outlet.turn = this.#turn
-    if (this.#atOnce.spend(writes, units)) this.#askTurn()
+    if (atOnce.spend(writes, units)) this.#askTurn()
     return true
   }
 

@@ -39,6 +39,7 @@ export type DraftOf = (
   part?: PrivatePart,
   channelLevel?: DurabilityLevel,
   span?: PublishSpan,
+  arrivedAt?: number,
 ) => PublishDraft
 
 /** Subscribed connections that are known here. */

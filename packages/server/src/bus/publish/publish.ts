@@ -141,7 +141,7 @@ export function createPublish(deps: PublishDeps): Publish {
   const keepFound = (log: Log, envelope: ReadEnvelope, size = deps.historySize): void => {
     if (deps.placeChanged !== undefined && size > 0 && log.isEmpty()) deps.placeChanged(envelope)
   }
-  const draftOf: DraftOf = (client, envelope, isOwnCopy, part, channelLevel, span) => {
+  const draftOf: DraftOf = (client, envelope, isOwnCopy, part, channelLevel, span, arrivedAt) => {
     // Whoever calls by HTTP waits for what comes of it.
     const isAcknowledged = isAskedToAcknowledge(envelope) || client.caller !== undefined
     const mustBeStored = isMore(askedLevel(envelope)) || isMore(channelLevel) || askedReplicas(envelope) > 0
@@ -152,6 +152,7 @@ export function createPublish(deps: PublishDeps): Publish {
       envelope,
       remembered: isAcknowledged,
       mustBeStored,
+      arrivedAt,
       isAnswered,
       part,
       span,
@@ -185,7 +186,7 @@ export function createPublish(deps: PublishDeps): Publish {
       room.lastUsed = now
       keepFound(room.broadcast, envelope)
       const isOwnCopy = room.present.has(client)
-      const draft = draftOf(client, envelope, isOwnCopy, undefined, undefined, span)
+      const draft = draftOf(client, envelope, isOwnCopy, undefined, undefined, span, now)
       return append(room.broadcast as Log<PublishDraft>, draft, settled)
     }
     const channel = channelOf(client, envelope)
@@ -199,7 +200,7 @@ export function createPublish(deps: PublishDeps): Publish {
     channel.lastUsed = now
     keepFound(channel.log, envelope, channel.options?.history_size)
     const isOwnCopy = client.channels.has(channel) || client.rooms.has(channel.room)
-    const draft = draftOf(client, envelope, isOwnCopy, undefined, level, span)
+    const draft = draftOf(client, envelope, isOwnCopy, undefined, level, span, now)
     return append(channel.log as Log<PublishDraft>, draft, settled)
   }
   return deps.trace === undefined ? publish : traced(publish, deps.trace)
