@@ -66,9 +66,9 @@ export function findBun(environment = process.env) {
  */
 export function runBun(args, { ownGroup = false } = {}) {
   const detached = ownGroup && process.platform !== 'win32'
-  const child = spawn(findBun(), detached ? ['--no-orphans', ...args] : args, { stdio: 'inherit', detached })
   /** @type {Map<string, number>} */
   const lastSent = new Map()
+  // Before Bun starts: a signal that came as soon as Bun is there would end the launcher, and Bun with it.
   for (const signal of forwarded) {
     process.on(signal, () => {
       const now = performance.now()
@@ -77,6 +77,7 @@ export function runBun(args, { ownGroup = false } = {}) {
       child.kill(/** @type {NodeJS.Signals} */ (signal))
     })
   }
+  const child = spawn(findBun(), detached ? ['--no-orphans', ...args] : args, { stdio: 'inherit', detached })
   if (isStartedByNpm()) onParentDeath(() => child.kill('SIGTERM'))
   child.on('error', (error) => fail(`Bun does not start: ${error.message}`))
   child.on('exit', (code, signal) => {
