@@ -6,7 +6,17 @@ import { isTimestamp } from './timestamp.ts'
 
 export { type Check, type Fault, pointer } from './fault.ts'
 
-const ajv = new Ajv({ strict: true, allowUnionTypes: true, strictTypes: false, strictTuples: false, verbose: true })
+/** Schemas are checked against the schema of schemas by a test of what is published, not at each start: that would double the time to compile them. */
+const checkedBefore = { meta: false, validateSchema: false } as const
+
+const ajv = new Ajv({
+  strict: true,
+  allowUnionTypes: true,
+  strictTypes: false,
+  strictTuples: false,
+  verbose: true,
+  ...checkedBefore,
+})
 ajv.addFormat('timestamp', { type: 'string', validate: isTimestamp })
 
 /** Compiles a schema once, at start. */

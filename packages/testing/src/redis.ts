@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { eventually } from './eventually.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
 import { findProgram, type ProgramName } from './programs.ts'
@@ -51,6 +51,7 @@ export type TestRedis = {
 
 /** Starts a `redis-server` or `valkey-server` on a free port; resolves when it answers. Use it inside `withProgram`. */
 export async function startRedis(options: RedisOptions = {}): Promise<TestRedis> {
+  const { Redis } = await import('ioredis')
   const program = pathOf(options.program ?? 'redis-server')
   const folder = mkdtempSync(join(tmpdir(), 'arqonbus-redis-'))
   const clock = options.fakeClock === true ? createFakeClock() : undefined
@@ -217,6 +218,7 @@ function spawn(options: {
 
 /** Waits until it answers, and has loaded what it had kept: before that it answers with an error. */
 async function answers({ port, child }: RedisProcess): Promise<void> {
+  const { Redis } = await import('ioredis')
   let ended = false
   child.exited.then(() => {
     ended = true

@@ -5,7 +5,7 @@
  * are subscribed to, and whoever uses it has compared what it knows with what Redis has. Whatever breaks or is late drops all three connections; what was
  * under way then has no known outcome. It comes back by itself, for ever, each time a little later, and never at the same moment as its neighbours.
  */
-import { Redis } from 'ioredis'
+import type { Redis, RedisOptions } from 'ioredis'
 import type { Logger } from '../kit/logger.ts'
 import { after } from '../kit/timer.ts'
 import { nameOfFault, UnreadableReply } from './faults.ts'
@@ -115,13 +115,31 @@ export function createRedisLink(options: LinkOptions): RedisLink {
   let lookedAt = 0
   let mustLook = false
 
+  const redisOptions: RedisOptions = {
+    lazyConnect: true,
+    connectTimeout: timeoutMs,
+    commandTimeout: timeoutMs,
+    // What could not be sent, or was not answered, is never sent again behind our back: it would be stored twice.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+    autoResubscribe: false,
+    enableReadyCheck: false,
+    connectionName: 'arqonbus',
+  }
+
   const look = async ({ commands }: Connections, before?: Guarantees): Promise<void> => {
     guarantees = await readGuarantees(commands, before)
     lookedAt = performance.now()
   }
 
   const connect = async (): Promise<void> => {
+    // Loaded by those who connect alone: it would be a tenth of every start.
+    const { Redis } = await import('ioredis')
+    if (state === 'closed') return
     const before = readyRunId
+    const open = () => new Redis(options.url, redisOptions)
     const all = [open(), open(), open()] as const
     const [commands, reads, news] = all
     const connections: Connections = {
@@ -147,7 +165,7 @@ export function createRedisLink(options: LinkOptions): RedisLink {
     } catch (problem) {
       return drop(connections, nameOfFault(problem))
     }
-    if (current !== connections || state === 'closed') return
+    if (current !== connections) return
     tries = 0
     options.metrics.connected('ready')
     readyRunId = guarantees.runId
@@ -158,21 +176,6 @@ export function createRedisLink(options: LinkOptions): RedisLink {
     for (const user of users) user.ready()
     watch(connections)
   }
-
-  const open = () =>
-    new Redis(options.url, {
-      lazyConnect: true,
-      connectTimeout: timeoutMs,
-      commandTimeout: timeoutMs,
-      // What could not be sent, or was not answered, is never sent again behind our back: it would be stored twice.
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      retryStrategy: () => null,
-      autoResubscribe: false,
-      enableReadyCheck: false,
-      connectionName: 'arqonbus',
-    })
 
   /** A Redis that takes everything and answers nothing is found out by asking, and so is one that promises something else by now. */
   const watch = (connections: Connections) => {
