@@ -10,7 +10,7 @@ const entities: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"'
 /** All test cases of the report, in its order; `name` is the whole path of it, as `bun test` prints it. */
 export function readJunit(xml: string): TestCase[] {
   return Array.from(xml.matchAll(element), ([, head = '', , body = '']) => {
-    const attributes = new Map(Array.from(head.matchAll(attribute), ([, key = '', value = '']) => [key, plain(value)]))
+    const attributes = attributesOf(head)
     const suite = attributes.get('classname') ?? ''
     const name = attributes.get('name') ?? ''
     return {
@@ -20,6 +20,20 @@ export function readJunit(xml: string): TestCase[] {
     }
   })
 }
+
+/** How long each file took as a whole, what it imports and its hooks included; the slowest first. */
+export type FileTime = { file: string; seconds: number }
+
+/** Reads the times of the files from the report. */
+export function readFileTimes(xml: string): FileTime[] {
+  return Array.from(xml.matchAll(/<testsuite ([^>]*)>/g), ([, head = '']) => attributesOf(head))
+    .filter((suite) => suite.get('name') === suite.get('file'))
+    .map((suite) => ({ file: suite.get('file') ?? '', seconds: Number(suite.get('time')) }))
+    .sort((a, b) => b.seconds - a.seconds)
+}
+
+const attributesOf = (head: string) =>
+  new Map(Array.from(head.matchAll(attribute), ([, key = '', value = '']) => [key, plain(value)]))
 
 function plain(text: string): string {
   return text.replace(/&(?:#(\d+)|(amp|lt|gt|quot|apos));/g, (_, number: string | undefined, name: string) =>

@@ -2,13 +2,13 @@ import { expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readJunit } from './junit.ts'
+import { readFileTimes, readJunit } from './junit.ts'
 import { closingLine, sum } from './outcome.ts'
 import { judge } from './tests.ts'
 
 const skip = { suite: 'metrics are valid', program: 'promtool', install: 'apt-get install -y prometheus' } as const
 
-test('a real report of bun test is read: names with their suites, results, escapes', async () => {
+test('a real report of bun test is read: names with their suites, results, escapes, files with their times', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'arqonbus-junit-'))
   try {
     const source = `import { describe, expect, test } from 'bun:test'
@@ -21,12 +21,14 @@ test('a real report of bun test is read: names with their suites, results, escap
     writeFileSync(join(folder, 'one.test.ts'), source)
     const command = [process.execPath, 'test', '--reporter=junit', '--reporter-outfile=report.xml', './one.test.ts']
     await Bun.spawn(command, { cwd: folder, stdio: ['ignore', 'ignore', 'ignore'] }).exited
-    expect(readJunit(readFileSync(join(folder, 'report.xml'), 'utf8'))).toEqual([
+    const report = readFileSync(join(folder, 'report.xml'), 'utf8')
+    expect(readJunit(report)).toEqual([
       { file: 'one.test.ts', name: 'a <suite> > that "passes"', result: 'passed' },
       { file: 'one.test.ts', name: 'a <suite> > that fails & says so', result: 'failed' },
       { file: 'one.test.ts', name: 'a <suite> > that is skipped', result: 'skipped' },
       { file: 'one.test.ts', name: 'that is missing', result: 'skipped' },
     ])
+    expect(readFileTimes(report)).toEqual([{ file: 'one.test.ts', seconds: expect.any(Number) }])
   } finally {
     rmSync(folder, { recursive: true })
   }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Skip } from '@arqonbus/testing'
 import { notHidden, pathWithoutPrograms } from './hidden.ts'
-import { readJunit, type TestCase } from './junit.ts'
+import { type FileTime, readFileTimes, readJunit, type TestCase } from './junit.ts'
 import { type Outcome, sum } from './outcome.ts'
 import { root, run } from './run.ts'
 
@@ -70,6 +70,7 @@ export async function runTests(name: SuiteName, conditions: Conditions): Promise
     if (withoutPrograms && named.length === 0) outcome.failures.push(...notHidden(job.path, skips))
     const seconds = ((performance.now() - started) / 1000).toFixed(1)
     console.log(`${outcome.failures.length === 0 ? 'ok    ' : 'FAILED'} ${name}: ${files.length} files (${seconds} s)`)
+    if (named.length === 0) printSlowest(results.flatMap((one) => one.times))
     return outcome
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -77,7 +78,14 @@ export async function runTests(name: SuiteName, conditions: Conditions): Promise
 }
 
 type Job = { name: SuiteName; conditions: Conditions; folder: string; path: string }
-type Result = { files: readonly string[]; cases: TestCase[]; skips: Skip[]; code: number; output: string }
+type Result = {
+  files: readonly string[]
+  cases: TestCase[]
+  times: FileTime[]
+  skips: Skip[]
+  code: number
+  output: string
+}
 
 /** Every file in a process of its own, as many at a time as otherwise share the files. */
 async function runEach(job: Job, files: readonly string[]): Promise<Result[]> {
@@ -117,7 +125,8 @@ async function runTogether({ name, conditions, folder, path }: Job, files: reado
       env: { TEST_SKIPS_FILE: skipped, PATH: path },
     },
   )
-  return { files, cases: readJunit(read(report)), skips: readSkips(read(skipped)), code, output }
+  const xml = read(report)
+  return { files, cases: readJunit(xml), times: readFileTimes(xml), skips: readSkips(read(skipped)), code, output }
 }
 
 /**
@@ -142,6 +151,13 @@ export function judge(
   for (const file of files) if (!reported.has(file)) outcome.failures.push(`${file}: no test of it ran`)
   if (code !== 0 && outcome.failures.length === 0) outcome.failures.push(`bun test ended with exit code ${code}`)
   return outcome
+}
+
+/** Where the time goes: a file that becomes slow is seen here first. */
+function printSlowest(times: readonly FileTime[], most = 10): void {
+  const slowest = times.toSorted((a, b) => b.seconds - a.seconds).slice(0, most)
+  console.log('the slowest files, in seconds:')
+  for (const { file, seconds } of slowest) console.log(`${seconds.toFixed(1).padStart(8)} ${file}`)
 }
 
 /** All files that match, sorted, so that two runs are alike. */
