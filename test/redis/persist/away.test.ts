@@ -114,12 +114,14 @@ withProgram('redis-server', 'with Redis', () => {
       const line = openProxy(stage.redis.url)
       const there = await start({ redisUrl: line.url })
       await isBack(there)
-      line.stall()
+      // From now on it finds nobody where Redis was.
+      line.leadTo('redis://127.0.0.1:1')
+      line.cut()
       await isDegraded(there)
       const [bob, eve] = [await there.as('bob', 'lab:secret'), await there.as('eve', 'lab:secret')]
       await ann.command('create_channel', { channel: 'lab:secret', type: 'private', metadata: { members: ['bob'] } })
       await ann.publish({ room: 'lab', channel: 'secret', payload: { n: 1 }, metadata: { ack: 'stored' } })
-      line.flow()
+      line.leadTo(stage.redis.url)
       await isBack(there)
       expect(await refusal(eve.publish({ room: 'lab', channel: 'secret' }))).toMatchObject({ code: 'forbidden' })
       const { messages } = await bob.command('history', { channel: 'lab:secret' })
@@ -139,10 +141,9 @@ withProgram('redis-server', 'with Redis', () => {
       const bus = await stage.startProcess({ ARQONBUS_RATE_LIMIT: 'off' })
       const ann = await as(bus, 'ann')
       const since: Record<string, string> = { gone: '1000-1' }
-      for (let n = 0; n < 900; n++) {
-        const { position } = await ann.publish({ room: 'many', channel: `c${n}` })
-        since[`c${n}`] = position!
-      }
+      const channels = Array.from({ length: 900 }, (_, n) => `c${n}`)
+      const published = await Promise.all(channels.map((channel) => ann.publish({ room: 'many', channel })))
+      for (const [n, { position }] of published.entries()) since[channels[n]!] = position!
       await stage.redis.kill()
       await eventually(async () => expect(await readMetric(bus.httpUrl, 'arqonbus_storage_available')).toBe(0))
       // So many at once that the work on one is interrupted, and goes on in a later turn.
