@@ -9,7 +9,10 @@ import { type FileTime, readFileTimes, readJunit, type TestCase } from './junit.
 import { type Outcome, sum } from './outcome.ts'
 import { root, run } from './run.ts'
 
-/** Files share nothing but the machine, and two at a time keep two cores busy. */
+/**
+ * Two files at a time keep two cores busy. Files that one process runs share the modules that they import: to load the server anew for each file takes as
+ * long as most of them run. No file depends on that: `alone` gives each a process of its own.
+ */
 const processes = 2
 
 /**
@@ -111,7 +114,7 @@ async function runTogether({ name, conditions, folder, path }: Job, files: reado
     [
       process.execPath,
       'test',
-      ...(alone ? [] : [`--parallel=${processes}`]),
+      ...(alone ? [] : [`--parallel=${processes}`, '--no-isolate']),
       ...(seed === undefined ? [] : ['--randomize', `--seed=${seed}`]),
       `--timeout=${testSeconds * 1000}`,
       '--only-failures',
