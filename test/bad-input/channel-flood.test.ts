@@ -84,12 +84,12 @@ describe('the memory for what clients made comes back', () => {
     expect(await full.metric('arqonbus_channels')).toBe(100_000)
     expect(((await full.heap()) - before) / 100_000).toBeLessThan(1024)
     await eve.close()
-  }, 120_000)
+  }, 1100_000)
 
-  test('50,000 channels that nobody uses any more', async () => {
+  test('20,000 channels that nobody uses any more', async () => {
     const before = await heapBefore(bus)
     const eve = await bus.connect({ query: { client_id: 'eve' } })
-    nameChannels(eve, 50_000)
+    nameChannels(eve, 20_000)
     expect(await eve.everything()).toEqual([])
     await eve.close()
     // Where the last 10,000 of their logs ended is remembered, so that a client that comes back learns whether it missed anything.

@@ -48,7 +48,10 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     test('what was said before stands above, and older pages follow', PATIENT, async () => {
       const bus = await stage.bus()
       const ada = await stage.client(bus, { clientId: 'ada' })
-      for (let n = 1; n <= 450; n++) await ada.publish('science:explore', { n }, { ack: true })
+      const published = Array.from({ length: 450 }, (_, i) =>
+        ada.publish('science:explore', { n: i + 1 }, { ack: true }),
+      )
+      await Promise.all(published)
       const { page } = await stage.open(bus, linkTo('channels', 'science:explore'))
       await page.getByText('live, 200 messages').waitFor()
       await page.getByRole('button', { name: 'Older' }).click()

@@ -29,7 +29,8 @@ withProgram('redis-server', 'with Redis', () => {
       const again = await killed(bus)
 
       const later = await as(again, 'later')
-      for (const n of numbers(400)) expect(await payloadsOf(later, `born:c${n}`)).toEqual([n])
+      const found = await Promise.all(numbers(400).map((n) => payloadsOf(later, `born:c${n}`)))
+      expect(found).toEqual(numbers(400).map((n) => [n]))
       const joined = await later.command('join_channel', { channel: 'born:*', since: { c0: positions[0]! } })
       if (!('channels' in joined)) throw new Error('a join of a room lists its channels')
       expect(joined.recoverable).toBeTrue()
