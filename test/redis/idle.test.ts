@@ -22,7 +22,7 @@ withProgram('redis-server', 'an idle bus with Redis', () => {
       ['info', 'ping', 'info', 'ping'],
       ['ping', 'info', 'ping', 'info'],
     ]).toContainEqual(four)
-  }, 15_000)
+  }, 120_000)
 
   for (const [what, answer] of [
     ['a ping', '$1\r\n'],
@@ -43,6 +43,6 @@ withProgram('redis-server', 'an idle bus with Redis', () => {
       })
       await eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(1))
       line.close()
-    }, 15_000)
+    }, 120_000)
   }
 })

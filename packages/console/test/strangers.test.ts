@@ -107,7 +107,7 @@ withProgram('chromium', 'in a real browser', (executablePath) => {
     expect(rooms.rooms.map(({ name }) => name)).not.toContain('tried')
     expect(await bus.metric('arqonbus_connections_total')).toBe(0)
     expect(await bus.metric('arqonbus_sessions_kept')).toBe(0)
-  }, 60_000)
+  }, 120_000)
 
   test('a name that a stranger lets point to this machine is not the bus’s', async () => {
     const { page, response } = await open(`http://evil.example:${httpPort}/`)
@@ -125,7 +125,7 @@ withProgram('chromium', 'in a real browser', (executablePath) => {
         `ws://evil.example:${port}/`,
       ),
     ).toBe('refused')
-  }, 60_000)
+  }, 120_000)
 
   test('a page that localhost served may do what its user may, and the console works by that name', async () => {
     const maker = await bus.as('maker', 'tried:events')
@@ -143,5 +143,5 @@ withProgram('chromium', 'in a real browser', (executablePath) => {
     await page.close()
     await console.page.close()
     await eventually(async () => expect(await bus.metric('arqonbus_connections')).toBe(0))
-  }, 60_000)
+  }, 120_000)
 })

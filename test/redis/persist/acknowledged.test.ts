@@ -4,7 +4,7 @@ import { eventually, refusal, type TestClient, withProgram } from '@arqonbus/tes
 import { caller, messagesOf } from '../../api/call.ts'
 import { as, comeBack, createStage } from './stage.ts'
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(120_000)
 
 withProgram('redis-server', 'with Redis', () => {
   const stage = createStage({ appendfsync: 'always' })

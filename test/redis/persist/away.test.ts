@@ -5,7 +5,7 @@ import { openProxy } from '../../support/tcp-proxy.ts'
 import { as, asAdmin, channelsOf, comeBack, createStage, roomOf } from './stage.ts'
 
 // Each of them starts several processes.
-setDefaultTimeout(60_000)
+setDefaultTimeout(120_000)
 
 withProgram('redis-server', 'with Redis', () => {
   const stage = createStage()

@@ -5,7 +5,7 @@ import { eventually, open, refusal, type TestBus, type TestClient, withProgram }
 import { as as calledBy, caller, messagesOf } from '../../api/call.ts'
 import { asAdmin, comeBack, createStage, roomOf } from './stage.ts'
 
-setDefaultTimeout(30_000)
+setDefaultTimeout(120_000)
 
 withProgram('redis-server', 'with Redis', () => {
   const stage = createStage({ appendfsync: 'always' })

@@ -4,7 +4,7 @@ import { eventually, refusal, type TestBus, type TestClient, withProgram } from 
 import { caller, messagesOf, openStream } from '../../api/call.ts'
 import { asAdmin, channelsOf, comeBack, createStage, roomOf } from './stage.ts'
 
-setDefaultTimeout(30_000)
+setDefaultTimeout(120_000)
 
 withProgram('redis-server', 'with Redis', () => {
   const stage = createStage({ appendfsync: 'always' })

@@ -4,7 +4,7 @@ import { eventually, refusal, withProgram } from '@arqonbus/testing'
 import { as, asAdmin, channelsOf, comeBack, createStage, roomOf } from './stage.ts'
 
 // Each of them starts several processes.
-setDefaultTimeout(60_000)
+setDefaultTimeout(120_000)
 
 withProgram('redis-server', 'with Redis', () => {
   const { killed, start, startProcess } = createStage()

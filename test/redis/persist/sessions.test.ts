@@ -4,7 +4,7 @@ import { connect, eventually, open, refusal, type TestClient, testClock, withPro
 import { as, asAdmin, comeBack, createStage } from './stage.ts'
 
 // Each of them starts several processes.
-setDefaultTimeout(60_000)
+setDefaultTimeout(120_000)
 
 withProgram('redis-server', 'with Redis', () => {
   const stage = createStage()

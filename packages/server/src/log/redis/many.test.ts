@@ -79,7 +79,7 @@ withProgram('redis-server', 'a Redis with many logs', () => {
     expect(Math.max(...steps)).toBeLessThanOrEqual(MOST_IN_TURN)
     expect(currentWhenTold).toBeLessThan(MANY / 2)
     expect(made.outcomeOf(draft)).toMatchObject({ kind: 'appended', entry: { n: 1 } })
-  }, 30_000)
+  }, 120_000)
 
   test('are compared a few a turn after an outage, those in use first, and what is published then waits for no other', async () => {
     const made = await stage()
@@ -102,5 +102,5 @@ withProgram('redis-server', 'a Redis with many logs', () => {
     expect(currentWhenTold).toBeLessThan(MANY / 2)
     expect(currentWhenActive).toBeLessThan(MANY / 2)
     expect(made.told.filter(({ kind }) => kind === 'broke')).toEqual([])
-  }, 30_000)
+  }, 120_000)
 })
