@@ -5,14 +5,17 @@ import { eventually, openRaw, type Publish, type RawSocket, startBus, type TestC
 
 const KEY = 'the-key'
 /** What the bus does now and then; it also does it by itself. */
-const tasks: (() => void)[] = []
+const tasks = new Set<() => void>()
 const tick = () => {
   for (const task of tasks) task()
 }
 const every: Every = (ms, task) => {
-  tasks.push(task)
+  tasks.add(task)
   const timer = setInterval(task, ms)
-  return () => clearInterval(timer)
+  return () => {
+    tasks.delete(task)
+    clearInterval(timer)
+  }
 }
 const bus = await startBus(
   {

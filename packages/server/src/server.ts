@@ -85,7 +85,7 @@ export type RunningServer = {
 }
 
 const SWEEP_EVERY_MS = 1000
-const CATCH_UP_EVERY_MS = 50
+const SWEEP_LEAST_MS = 50
 
 /** Why something is lost when the process ends. */
 const STORAGE_AWAY = 'the storage is away'
@@ -167,8 +167,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   // From the log to the clients.
   const frames = createFrames(clock, node)
   const topics = createStreamTopics()
-  const { delivery, catchUp, buffers } = createDelivering({
+  const delivering = createDelivering({
     config,
+    every,
     clock,
     metrics,
     logger,
@@ -181,6 +182,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     slow: reports.slow,
     relieved: () => receive.relieved(),
   })
+  const { delivery, catchUp, buffers } = delivering
   const membership: Membership = createMembership(config, delivery, clock, {
     joined(client, room, channel) {
       keeper?.subscribed(client)
@@ -454,9 +456,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const sweep = createSweep({ ...config, clock, log, rooms, sessions, inboxes, keeper, turns })
   const heartbeat = createHeartbeat({ ...config, clock, logger, clients: clients.all, delivery, turns })
   const stops = [
-    every(Math.min(SWEEP_EVERY_MS, Math.max(CATCH_UP_EVERY_MS, config.channelIdleMs)), sweep),
+    delivering.stop,
+    every(Math.min(SWEEP_EVERY_MS, Math.max(SWEEP_LEAST_MS, config.channelIdleMs)), sweep),
     every(heartbeat.everyMs, heartbeat.beat),
-    every(CATCH_UP_EVERY_MS, catchUp.tick),
     every(SWEEP_EVERY_MS, delivery.look),
     every(telemetryServer.toListeners.everyMs, telemetryServer.toListeners.tick),
     every(reporting.idleEveryMs, reporting.lookForIdle),

@@ -47,10 +47,10 @@ export async function simulate({ seed, log, steps }: SimulationOptions): Promise
   const clock = testClock()
   const network = createNetwork()
   const slow = log === 'slow' ? createSlowLog({ recent: random.pick([0, 1, 5, 30]) }) : undefined
-  const tasks: (() => void)[] = []
+  const tasks = new Set<() => void>()
   const every: Every = (_ms, task) => {
-    tasks.push(task)
-    return () => {}
+    tasks.add(task)
+    return () => void tasks.delete(task)
   }
   const server = await startServer({
     config: testConfig({

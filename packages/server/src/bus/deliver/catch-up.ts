@@ -44,7 +44,7 @@ export type CatchUp = {
   add(client: Client): void
   /** There is room in its buffer. */
   drained(client: Client): void
-  /** Looks at all that are behind. Called every 50 ms: what a drain did not tell is not left lying. */
+  /** Looks at all that are behind. Called every 50 ms while there are any: what a drain did not tell is not left lying. */
   tick(): void
   /** A log goes on from elsewhere: whoever is behind in it is closed, and recovers with what it has. */
   broke(log: Log): void

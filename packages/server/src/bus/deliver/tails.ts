@@ -9,6 +9,8 @@ import type { Outlet } from '../../state/model.ts'
 
 /** The tails of all logs. */
 export type Tails = {
+  /** How many logs have one. */
+  readonly size: number
   /** Keeps an entry that goes out by these outlets. Called for each of a log while somebody is behind in one of them. */
   keep(log: Log, entry: Entry, outlets: readonly Outlet[]): void
   /** What comes after `n`, at most so many bytes but one entry at least; undefined where the entry after `n` is not here. */
@@ -47,6 +49,9 @@ export function createTails({ logBytes, totalBytes }: { logBytes: number; totalB
   }
 
   return {
+    get size() {
+      return tails.size
+    },
     keep(log, entry, outlets) {
       let tail = tails.get(log)
       if (tail === undefined) {
