@@ -453,7 +453,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   })
 
   // What is done now and then.
-  const sweep = createSweep({ ...config, clock, log, rooms, sessions, inboxes, keeper, turns })
+  const sweep = createSweep({ ...config, clock, log, rooms, idle, sessions, inboxes, keeper, turns })
   const heartbeat = createHeartbeat({ ...config, clock, logger, clients: clients.all, delivery, turns })
   const stops = [
     delivering.stop,

@@ -335,6 +335,7 @@ function createNearLog<Subject, D extends Draft>(
     },
     locate: (since, sinceId): Promise<Located> => ask(() => far.locate(since, sinceId)),
     isEmpty: () => onTheWay === 0 && far.isEmpty(),
+    emptyInMs: () => far.emptyInMs(),
     get isClosed() {
       return isClosed
     },

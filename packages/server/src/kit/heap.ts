@@ -1,71 +1,92 @@
 /** A heap: the item with the smallest key is at the top. */
 
-type Entry<T> = { readonly item: T; key: number }
-
-/** A binary heap of items by a key that only its owner knows to be current. */
+/** A binary heap of items by a key that only its owner knows to be current. Items and keys are two lists: an object for each pair would be work for the garbage collector. */
 export class Heap<T> {
-  #entries: Entry<T>[] = []
+  #items: T[] = []
+  #keys: number[] = []
 
   get size(): number {
-    return this.#entries.length
+    return this.#items.length
   }
 
-  /** The item with the smallest key, and that key. */
-  get top(): Readonly<Entry<T>> | undefined {
-    return this.#entries[0]
+  /** The item with the smallest key. */
+  get top(): T | undefined {
+    return this.#items[0]
+  }
+
+  /** The smallest key; infinite where there is no item. */
+  get topKey(): number {
+    return this.#keys[0] ?? Number.POSITIVE_INFINITY
   }
 
   add(item: T, key: number): void {
-    this.#entries.push({ item, key })
-    this.#rise(this.#entries.length - 1)
+    this.#items.push(item)
+    this.#keys.push(key)
+    this.#rise(this.size - 1)
   }
 
   /** Gives the top another key, which is no smaller. */
   renewTop(key: number): void {
-    this.#entries[0]!.key = key
+    this.#keys[0] = key
     this.#sink(0)
   }
 
   removeTop(): void {
-    const last = this.#entries.pop()!
-    if (this.#entries.length === 0) {
-      // An array keeps the memory of the most that it ever held.
-      this.#entries = []
+    const item = this.#items.pop()!
+    const key = this.#keys.pop()!
+    if (this.size === 0) {
+      // A list keeps the memory of the most that it ever held.
+      this.#items = []
+      this.#keys = []
       return
     }
-    this.#entries[0] = last
+    this.#items[0] = item
+    this.#keys[0] = key
     this.#sink(0)
   }
 
   /** Keeps only the items that pass. */
   keep(passes: (item: T) => boolean): void {
-    this.#entries = this.#entries.filter(({ item }) => passes(item))
-    for (let at = (this.#entries.length >> 1) - 1; at >= 0; at--) this.#sink(at)
+    const [items, keys] = [this.#items, this.#keys]
+    this.#items = []
+    this.#keys = []
+    items.forEach((item, at) => {
+      if (!passes(item)) return
+      this.#items.push(item)
+      this.#keys.push(keys[at]!)
+    })
+    for (let at = (this.size >> 1) - 1; at >= 0; at--) this.#sink(at)
   }
 
   #sink(from: number): void {
-    const entries = this.#entries
-    const moved = entries[from]!
+    const [items, keys] = [this.#items, this.#keys]
+    const item = items[from]!
+    const key = keys[from]!
     let at = from
-    for (let child = 2 * at + 1; child < entries.length; child = 2 * at + 1) {
-      if (child + 1 < entries.length && entries[child + 1]!.key < entries[child]!.key) child++
-      if (entries[child]!.key >= moved.key) break
-      entries[at] = entries[child]!
+    for (let child = 2 * at + 1; child < keys.length; child = 2 * at + 1) {
+      if (child + 1 < keys.length && keys[child + 1]! < keys[child]!) child++
+      if (keys[child]! >= key) break
+      items[at] = items[child]!
+      keys[at] = keys[child]!
       at = child
     }
-    entries[at] = moved
+    items[at] = item
+    keys[at] = key
   }
 
   #rise(from: number): void {
-    const entries = this.#entries
-    const moved = entries[from]!
+    const [items, keys] = [this.#items, this.#keys]
+    const item = items[from]!
+    const key = keys[from]!
     let at = from
     while (at > 0) {
       const parent = (at - 1) >> 1
-      if (entries[parent]!.key <= moved.key) break
-      entries[at] = entries[parent]!
+      if (keys[parent]! <= key) break
+      items[at] = items[parent]!
+      keys[at] = keys[parent]!
       at = parent
     }
-    entries[at] = moved
+    items[at] = item
+    keys[at] = key
   }
 }

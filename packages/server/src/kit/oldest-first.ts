@@ -29,10 +29,9 @@ export function createOldestFirst<T>({ keyOf, dropped = () => {} }: OldestFirstO
     },
     add: (item) => heap.add(item, keyOf(item) ?? 0),
     peek() {
-      for (let top = heap.top; top !== undefined; top = heap.top) {
-        const { item, key } = top
+      for (let item = heap.top; item !== undefined; item = heap.top) {
         const now = keyOf(item)
-        if (now === key) return item
+        if (now === heap.topKey) return item
         if (now !== undefined) heap.renewTop(now)
         else {
           heap.removeTop()

@@ -145,6 +145,8 @@ export type Log<D extends Draft = Draft> = {
   locate(since: Position, sinceId: string | undefined): Maybe<Located>
   /** True where nothing is kept any more. */
   isEmpty(): boolean
+  /** In how many milliseconds it will be empty, if nothing is added: 0 where it is, and where that is not known. It may be earlier, where messages leave for want of room. */
+  emptyInMs(): number
   /** True from `close` or `delete` on. */
   readonly isClosed: boolean
   /**

@@ -231,6 +231,13 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     return this.#ring === undefined || this.#ring.length === 0
   }
 
+  emptyInMs(): number {
+    if (this.isEmpty()) return 0
+    const ring = this.#ring!
+    const endsAt = ring.pushedAt(ring.firstN + ring.length - 1) + this.#options.ttlMs
+    return Math.max(0, endsAt - this.#shared.clock.monotonic())
+  }
+
   close(): void {
     this.#close({ isDeleted: false, birth: this.birth, given: this.given, former: this.#former })
   }

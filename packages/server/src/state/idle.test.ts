@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { createIdleChannels } from './idle.ts'
 import type { Channel } from './model.ts'
 
@@ -27,7 +27,7 @@ function setUp() {
   const at = (ms: number) => {
     now = ms
   }
-  return { idle, channel, end, at }
+  return { idle, channel, end, at, now: () => now }
 }
 
 test('the longest idle channel comes first, by its last use and not by its age', () => {
@@ -105,4 +105,65 @@ test('channels that have ended do not pile up', () => {
   expect(idle.longest()).toBe(last)
   Bun.gc(true)
   expect(weak.filter((one) => one.deref() !== undefined).length).toBeLessThan(1000)
+})
+
+describe('channels that nobody uses', () => {
+  /** Sweeps once a second for so long; returns how many looks that took. What is unused goes. */
+  const sweep = ({ idle, end, at }: ReturnType<typeof setUp>, from: number, to: number) => {
+    let looks = 0
+    const gone: [Channel, number][] = []
+    for (let now = from; now <= to; now += 1000) {
+      at(now)
+      for (let next = idle.nextUnused(now); next !== undefined; next = idle.nextUnused(now)) {
+        looks++
+        if (next === 'in use') continue
+        gone.push([next, now])
+        end(next)
+      }
+    }
+    return { looks, gone }
+  }
+  /** A log that is empty from that moment on. */
+  const logUntil = (endsAt: number, now: () => number) =>
+    ({ isEmpty: () => now() >= endsAt, emptyInMs: () => endsAt - now() }) as Channel['log'] & object
+
+  test('are looked at when they may be unused, and not before', () => {
+    const stage = setUp()
+    const day = 86_400_000
+    for (let i = 0; i < 1000; i++) stage.channel({ log: logUntil(day, stage.now) })
+    expect(sweep(stage, 0, 0)).toEqual({ looks: 0, gone: [] })
+    expect(sweep(stage, 1000, 1000)).toEqual({ looks: 1000, gone: [] })
+    // History may end before its time: it is looked for every ten minutes.
+    expect(sweep(stage, 2000, 600_000)).toEqual({ looks: 0, gone: [] })
+    expect(sweep(stage, 601_000, 3_600_000)).toEqual({ looks: 5 * 1000, gone: [] })
+    expect(sweep(stage, 86_000_000, day).gone).toHaveLength(1000)
+  })
+
+  test('go as soon as they have been idle for long enough and their history has ended', () => {
+    const stage = setUp()
+    const [spoken, joined, used] = [
+      stage.channel({ log: logUntil(50_000, stage.now) }),
+      stage.channel({ participants: new Set([{}]) as never }),
+      stage.channel(),
+    ]
+    used.lastUsed = 4000
+    expect(sweep(stage, 1000, 9000).gone).toEqual([[used, 5000]])
+    joined.participants.clear()
+    joined.lastUsed = 9500
+    expect(sweep(stage, 10_000, 20_000).gone).toEqual([[joined, 11_000]])
+    expect(sweep(stage, 21_000, 60_000).gone).toEqual([[spoken, 50_000]])
+  })
+
+  test('stay while their log is not known, and are looked at again after the time for which they have to be idle', () => {
+    const stage = setUp()
+    stage.channel({ log: { isEmpty: () => false, emptyInMs: () => 0 } as never })
+    expect(sweep(stage, 1000, 10_000)).toEqual({ looks: 10, gone: [] })
+  })
+
+  test('are passed over where they were made on purpose', () => {
+    const stage = setUp()
+    stage.channel({ autoCreated: false })
+    stage.channel({ hardcoded: true })
+    expect(sweep(stage, 1000, 10_000)).toEqual({ looks: 0, gone: [] })
+  })
 })

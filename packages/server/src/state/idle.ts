@@ -2,22 +2,19 @@
 import { Heap } from '../kit/heap.ts'
 import type { Channel } from './model.ts'
 
-/** True for a channel that holds nothing but history. */
-export const isIdle = (channel: Channel, now: number, idleMs: number): boolean =>
-  mayGo(channel) && !isHeard(channel) && now - channel.lastUsed >= idleMs
-
-const isHeard = ({ participants, outlet }: Channel): boolean => participants.size > 0 || outlet.listeners > 0
-
 /** The longest idle channel, or in how many milliseconds there may be one. */
 export type Longest = Channel | { readonly retryAfterMs: number }
 
-/** Finds the longest idle channel without a look at all of them. */
+/** Finds idle channels without a look at all of them. */
 export type IdleChannels = {
   /** A channel was made. */
   add(channel: Channel): void
   /** A channel has ended. */
   removed(channel: Channel): void
+  /** The channel that has been idle longest, whatever it holds. */
   longest(): Longest
+  /** Looks at the next channel that may be idle and empty by now: that channel where it is, `in use` where it is not, undefined where there is none. */
+  nextUnused(now: number): Channel | 'in use' | undefined
 }
 
 /** What it needs. */
@@ -30,46 +27,101 @@ export type IdleDeps = {
 const MOST_RENEWED = 512
 const SOON_MS = 10
 
-/** Channels that have ended are dropped from the heap when there are so many, and they are half of it. */
+/** History may leave before its time, where all channels together hold too much: a channel that has some is looked at as often as this. */
+const LOOK_AGAIN_MS = 600_000
+
+/** Channels that have ended are dropped from a heap when there are so many, and they are half of it. */
 const FEW_ENDED = 64
 
 const mayGo = ({ autoCreated, hardcoded }: Channel): boolean => autoCreated && !hardcoded
 
+const isHeard = ({ participants, outlet }: Channel): boolean => participants.size > 0 || outlet.listeners > 0
+
 /**
- * A heap by the last use as it was when a channel was last looked at. Uses only move forward, so a stale key at the top is renewed and sinks: publishing
- * costs nothing, and each channel is looked at once in the time after which it may go.
+ * Two heaps: by the last use, and by the moment before which a channel cannot be unused, both as they were when a channel was last looked at. Both only move
+ * forward, so a stale key at the top is renewed and sinks: publishing costs nothing, and a channel is looked at once in the time after which it may go, or when
+ * its history ends, where that is later.
  */
 export function createIdleChannels({ now, idleMs }: IdleDeps): IdleChannels {
-  const heap = new Heap<Channel>()
-  /** Channels of the heap that have ended. */
-  let ended = 0
+  const byUse = new ChannelHeap()
+  const byEnd = new ChannelHeap()
+
+  /** Before this moment a channel cannot be unused; it is now or earlier where it is. */
+  const usedUntil = (channel: Channel, time: number): number => {
+    if (isHeard(channel)) return time + Math.max(idleMs, SOON_MS)
+    const idleAt = channel.lastUsed + idleMs
+    if (channel.log?.isEmpty() !== false) return idleAt
+    // A log that is not known yet cannot tell.
+    const heldMs = channel.log.emptyInMs() || Math.max(idleMs, SOON_MS)
+    return Math.max(idleAt, time + Math.min(heldMs, LOOK_AGAIN_MS))
+  }
 
   return {
     add(channel) {
-      if (mayGo(channel)) heap.add(channel, channel.lastUsed)
+      if (!mayGo(channel)) return
+      byUse.add(channel, channel.lastUsed)
+      byEnd.add(channel, channel.lastUsed + idleMs)
     },
     removed(channel) {
-      if (!mayGo(channel) || ++ended < FEW_ENDED || 2 * ended < heap.size) return
-      heap.keep(({ ended }) => ended === undefined)
-      ended = 0
+      if (!mayGo(channel)) return
+      byUse.ended()
+      byEnd.ended()
     },
     longest() {
       const time = now()
-      for (let renewed = 0; renewed < MOST_RENEWED; ) {
-        const { top } = heap
-        if (top === undefined) return { retryAfterMs: Math.max(SOON_MS, idleMs) }
-        const { item: channel, key } = top
-        if (channel.ended !== undefined) {
-          heap.removeTop()
-          ended--
-          continue
-        }
+      for (let renewed = 0; renewed < MOST_RENEWED; renewed++) {
+        const channel = byUse.top
+        if (channel === undefined) return { retryAfterMs: Math.max(SOON_MS, idleMs) }
+        const key = byUse.topKey
         if (time - key < idleMs) return { retryAfterMs: Math.max(SOON_MS, Math.ceil(key + idleMs - time)) }
-        if (isIdle(channel, time, idleMs) && channel.lastUsed <= key) return channel
-        heap.renewTop(isHeard(channel) ? time : Math.max(key, channel.lastUsed))
-        renewed++
+        if (!isHeard(channel) && channel.lastUsed <= key) return channel
+        byUse.renewTop(isHeard(channel) ? time : Math.max(key, channel.lastUsed))
       }
       return { retryAfterMs: SOON_MS }
     },
+    nextUnused(time) {
+      const channel = byEnd.top
+      if (channel === undefined || byEnd.topKey > time) return undefined
+      const until = usedUntil(channel, time)
+      if (until <= time) return channel
+      byEnd.renewTop(until)
+      return 'in use'
+    },
+  }
+}
+
+/** A heap of channels. Those that have ended are dropped when they come to the top, and when half of all have. */
+class ChannelHeap {
+  readonly #heap = new Heap<Channel>()
+  /** Channels of the heap that have ended. */
+  #ended = 0
+
+  add(channel: Channel, key: number): void {
+    this.#heap.add(channel, key)
+  }
+
+  /** One of them has ended. */
+  ended(): void {
+    if (++this.#ended < FEW_ENDED || 2 * this.#ended < this.#heap.size) return
+    this.#heap.keep(({ ended }) => ended === undefined)
+    this.#ended = 0
+  }
+
+  /** The channel with the smallest key that has not ended. */
+  get top(): Channel | undefined {
+    for (let top = this.#heap.top; top !== undefined; top = this.#heap.top) {
+      if (top.ended === undefined) return top
+      this.#heap.removeTop()
+      this.#ended--
+    }
+    return undefined
+  }
+
+  get topKey(): number {
+    return this.#heap.topKey
+  }
+
+  renewTop(key: number): void {
+    this.#heap.renewTop(key)
   }
 }

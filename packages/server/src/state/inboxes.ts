@@ -37,13 +37,19 @@ export type Inboxes = {
   get(session: Session): Inbox | undefined
   /** The inbox of a session, made where there is none. That of an earlier session of its client is let go. */
   open(session: Session): Inbox
-  /** Lets go those whose session is not its client's any more: nobody can read them. */
+  /** Lets go those whose session is not its client's any more: nobody can read them. Called every second; each is looked at once a minute, and a few at every call. */
   sweep(sessionOf: (clientId: string) => Session | undefined): void
 }
+
+/** So many inboxes are looked at in one sweep, and this share of all. */
+const FEW = 100
+const SHARE = 60
 
 /** No inboxes. */
 export function createInboxes(logs: InboxLogs): Inboxes {
   const inboxes = new Map<string, Inbox>()
+  /** Goes round all of them, a part in each sweep. */
+  let walk = inboxes.values()
   return {
     get size() {
       return inboxes.size
@@ -81,11 +87,17 @@ export function createInboxes(logs: InboxLogs): Inboxes {
       return inbox
     },
     sweep(sessionOf) {
-      for (const [clientId, inbox] of inboxes) {
-        const session = sessionOf(clientId)
+      const most = Math.min(inboxes.size, FEW + inboxes.size / SHARE)
+      for (let looked = 0; looked < most; looked++) {
+        let { value: inbox } = walk.next()
+        if (inbox === undefined) {
+          walk = inboxes.values()
+          inbox = walk.next().value!
+        }
+        const session = sessionOf(inbox.clientId)
         if (session !== undefined && keyOf(session) === inbox.key) continue
         inbox.log.close()
-        inboxes.delete(clientId)
+        inboxes.delete(inbox.clientId)
       }
     },
   }

@@ -55,6 +55,8 @@ export type Rooms = {
   get(name: string): Room | undefined
   channel(room: string, channel: string): Channel | undefined
   all(): Iterable<Room>
+  /** Those without a channel. */
+  withoutChannels(): Iterable<Room>
   /** In the order in which they were made, the channels that were made after the one with this number. */
   channelsAfter(seq: number): Iterable<Channel>
   /** Makes a room; `too_many_rooms`. */
@@ -82,6 +84,7 @@ export type Rooms = {
 export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
   const { clock, limits } = deps
   const rooms = new Map<string, Room>()
+  const withoutChannels = new Set<Room>()
   const channels = new Ordered<Channel>()
   let seq = 0
   let roomCount = 0
@@ -95,6 +98,7 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
     channel.ended = how
     idle.removed(channel)
     room.channels.delete(channel.name)
+    if (room.channels.size === 0) withoutChannels.add(room)
     for (const list of [channels, room.inOrder, room.restricted]) list.delete(channel)
     deps.ended(channel)
     deps.changed(room.name, channel.name)
@@ -120,6 +124,7 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
     get: (name) => rooms.get(name),
     channel: (room, channel) => rooms.get(room)?.channels.get(channel),
     all: () => rooms.values(),
+    withoutChannels: () => withoutChannels,
     channelsAfter: (seq) => channels.after(seq),
 
     createRoom(wanted) {
@@ -164,6 +169,7 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
         lastUsed: clock.monotonic(),
       }
       rooms.set(name, room)
+      withoutChannels.add(room)
       deps.changed(name)
       return room
     },
@@ -208,6 +214,7 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
         ended: undefined,
       }
       room.channels.set(name, channel)
+      withoutChannels.delete(room)
       channels.add(channel)
       room.inOrder.add(channel)
       if (isRestricted(channel)) room.restricted.add(channel)
@@ -242,6 +249,7 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
       if (room.broadcast?.isEmpty() !== true || rooms.get(room.name) !== room) return
       room.broadcast.close()
       rooms.delete(room.name)
+      withoutChannels.delete(room)
       deps.changed(room.name)
     },
 
@@ -249,6 +257,7 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
       if (room.channels.size > 0) throw new Error(`${room.name} has channels`)
       room.broadcast?.delete()
       rooms.delete(room.name)
+      withoutChannels.delete(room)
       deps.changed(room.name)
     },
 

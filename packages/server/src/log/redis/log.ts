@@ -256,6 +256,11 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     )
   }
 
+  emptyInMs(): number {
+    if (this.isEmpty() || !this.isKnown) return 0
+    return this.given.ms + this.options.ttlMs - this.#host.now()
+  }
+
   close(): void {
     this.#close(false)
   }
