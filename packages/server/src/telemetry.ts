@@ -41,7 +41,7 @@ export type Reporting = {
 }
 
 /** Whoever falls silent is told to be idle so much later at most. */
-const IDLE_EVERY_MS = 250
+const IDLE_EVERY_MS = 1000
 
 /** Makes it. */
 export function createReporting({ config, clock, metrics, clients, rooms, telemetry }: ReportingDeps): Reporting {

@@ -244,7 +244,7 @@ export const histograms = {
   },
   loopLagSeconds: {
     name: 'arqonbus_event_loop_lag_seconds',
-    help: 'How late a timer of 100 ms fires, in seconds: what everything else waits for.',
+    help: 'How late a timer of 250 ms fires, in seconds: what everything else waits for.',
     bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
   },
 } as const

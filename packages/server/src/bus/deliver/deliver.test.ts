@@ -14,6 +14,9 @@ function setUp(...ids: string[]) {
   const got: Record<string, string[]> = {}
   const behind: string[] = []
   const buffered: Record<string, number> = {}
+  /** How often somebody was asked what waits for it. */
+  let asked = 0
+  const metrics = { delivered: 0, bytesOut: 0, slowFallbacks: 0, slowClosed: 0, closed: () => {}, limit: () => {} }
   const publish = (topic: string, text: string, except?: Client) => {
     let isInTime = true
     for (const client of subscribed.get(topic) ?? []) {
@@ -31,13 +34,16 @@ function setUp(...ids: string[]) {
       publishToOthers: (topic: string, text: string) => publish(topic, text, client),
       subscribe: (topic: string) => void subscribed.set(topic, (subscribed.get(topic) ?? new Set()).add(client)),
       unsubscribe: (topic: string) => void subscribed.get(topic)?.delete(client),
-      bufferedBytes: () => buffered[id] ?? 0,
+      bufferedBytes() {
+        asked++
+        return buffered[id] ?? 0
+      },
     }
     return Object.assign(client, { transport }) as Client
   })
   const delivery = createDelivery({
     clock: { monotonic: () => now },
-    metrics: { delivered: 0, slowFallbacks: 0, slowClosed: 0, closed: () => {}, limit: () => {} },
+    metrics,
     logger: silentLogger,
     slowBytes: SLOW_BYTES,
     buffers: createSendBuffers(1 << 30),
@@ -62,7 +68,12 @@ function setUp(...ids: string[]) {
   const pass = (ms: number) => {
     now += ms
   }
-  return { delivery, clients, got, behind, buffered, outletOf, pass }
+  const look = (): number => {
+    asked = 0
+    delivery.look()
+    return asked
+  }
+  return { delivery, clients, got, behind, buffered, outletOf, pass, look, metrics }
 }
 
 test('a message reaches all that listen, over all outlets, but the one that is left out', () => {
@@ -133,4 +144,19 @@ test('the bytes count, not the characters', () => {
   buffered.ann = SLOW_BYTES + 1
   delivery.toOutlets([outlet], { text: '€'.repeat(SLOW_BYTES / 12 + 1) })
   expect(behind).toEqual(['ann'])
+})
+
+test('while nothing is sent and nothing waits, nobody is asked what waits for it', () => {
+  const { delivery, clients, buffered, outletOf, look, metrics } = setUp('ann', 'bob')
+  const channel = outletOf('c')
+  for (const client of clients) delivery.listen(client, channel)
+  // What was published in the same tick shows at the second look only.
+  expect([look(), look(), look(), look()]).toEqual([2, 2, 0, 0])
+  delivery.toOutlets([channel], { text: 'one' })
+  expect([look(), look(), look()]).toEqual([2, 2, 0])
+  metrics.bytesOut += 100
+  buffered.ann = 100
+  expect([look(), look(), look(), look()]).toEqual([2, 2, 2, 2])
+  buffered.ann = 0
+  expect([look(), look(), look()]).toEqual([2, 0, 0])
 })

@@ -20,7 +20,7 @@ import type { SendBuffers } from './send-buffers.ts'
 export type DeliveryDeps = {
   readonly clock: Pick<Clock, 'monotonic'>
   readonly logger: Logger
-  readonly metrics: Pick<Metrics, 'delivered' | 'slowFallbacks' | 'slowClosed' | 'closed'> & {
+  readonly metrics: Pick<Metrics, 'delivered' | 'bytesOut' | 'slowFallbacks' | 'slowClosed' | 'closed'> & {
     limit(name: LimitName): void
   }
   /** The soft limit: a connection with more bytes in its buffer falls back to the log. */
@@ -107,6 +107,9 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   let copiesUnseen = 0
   let isLate = false
   let lookedAt = 0
+  /** What was sent until the last look by the clock, and whether it showed that nothing waits. */
+  let sent = -1
+  let isQuiet = false
   /** Closed, but not gone: what waits for them counts. */
   const closing = new Set<Client>()
 
@@ -155,13 +158,13 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     if (!isMuch && deps.clock.monotonic() - lookedAt < LOOK_EVERY_MS) return
     look()
   }
-  /** Puts behind who has too much waiting, and adds up what waits for all. */
-  const look = () => {
+  /** Puts behind who has too much waiting, and adds up what waits for all. Returns what waits for clients. */
+  const look = (): number => {
     bytesUnseen = 0
     copiesUnseen = 0
     lookedAt = deps.clock.monotonic()
     const limit = buffers.limit(deps.slowBytes)
-    let bytes = deps.otherBytes()
+    let bytes = 0
     let put = 0
     for (const client of deps.clients()) {
       if (client.isClosing) continue
@@ -170,8 +173,22 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       if (waiting > limit && put < MOST_PUT_BEHIND) put += fallBehind(client)
     }
     for (const { transport } of closing) bytes += transport.bufferedBytes()
-    buffers.measured(bytes)
+    buffers.measured(deps.otherBytes() + bytes)
     if (buffers.excess > 0) closeLargest(buffers.excess)
+    return bytes
+  }
+  /**
+   * Where nothing was sent between two looks, and nothing waited at the second, nothing waits until something is sent: the clients need not be asked. One look is not
+   * enough, because the runtime writes what was published when the tick is over.
+   */
+  const lookByClock = () => {
+    const before = sent
+    sent = metrics.delivered + metrics.bytesOut
+    if (sent !== before) {
+      isQuiet = false
+      look()
+    } else if (isQuiet) buffers.measured(deps.otherBytes())
+    else isQuiet = look() === 0
   }
   /** Returns how many logs it was put behind in. */
   const fallBehind = (client: Client): number => {
@@ -339,7 +356,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       client.transport.sendBehindPublished(text)
     },
     close,
-    look,
+    look: lookByClock,
     waitingBytes: () => fanOut.bytes,
     isFull: () => fanOut.isFull,
   }

@@ -35,7 +35,7 @@ function setUp({ fanoutBytes = 1 << 30 } = {}) {
   const delivery: Delivery = createDelivery({
     clock: { monotonic: () => 0 },
     logger: silentLogger,
-    metrics: { delivered: 0, slowFallbacks: 0, slowClosed: 0, closed: () => {}, limit: () => {} },
+    metrics: { delivered: 0, bytesOut: 0, slowFallbacks: 0, slowClosed: 0, closed: () => {}, limit: () => {} },
     slowBytes: 512 * KiB,
     buffers: createSendBuffers(1 << 30),
     otherBytes: () => 0,
