@@ -5,6 +5,7 @@ import { crowd5000, crowd19000 } from './crowd.ts'
 import { fanouts } from './fanout.ts'
 import { hotPath } from './hot-path.ts'
 import { http } from './http.ts'
+import { idle, idleChannels, idleConnections } from './idle.ts'
 import { memoryLog } from './memory-log.ts'
 import { redisCpu, redisDisk, redisStored } from './redis-publish.ts'
 import { redisRecovery } from './redis-recovery.ts'
@@ -21,6 +22,9 @@ export const scenarios: readonly Scenario[] = [
   crowd19000,
   commands,
   memoryLog,
+  idle,
+  idleChannels,
+  idleConnections,
   http,
   apiPublish,
   slowReader,
