@@ -1,0 +1,31 @@
+import { expect, test } from 'bun:test'
+import { testClock } from '@arqonbus/testing'
+import type { Log } from '../log/contract.ts'
+import { createIdleChannels } from './idle.ts'
+import { createRooms } from './rooms.ts'
+
+test('rooms without channels are known without a look at the others', () => {
+  const clock = testClock()
+  const rooms = createRooms(
+    {
+      clock,
+      limits: { maxRooms: 10, maxChannels: 10, history: { size: 10, ttlMs: 1000 } },
+      openLog: () => ({ isEmpty: () => true, close: () => {}, delete: () => {} }) as unknown as Log,
+      ended: () => {},
+      changed: () => {},
+    },
+    createIdleChannels({ now: clock.monotonic, idleMs: 1000 }),
+  )
+  const without = () => [...rooms.withoutChannels()].map(({ name }) => name)
+  const red = rooms.createRoom({ name: 'red', type: 'user' })
+  const blue = rooms.createRoom({ name: 'blue', type: 'dynamic' })
+  expect(without()).toEqual(['red', 'blue'])
+  const [a, b] = [red, blue].map((room) => rooms.createChannel(room, { name: 'a', type: 'general', autoCreated: true }))
+  expect(without()).toEqual([])
+  rooms.letGo(a!)
+  // A dynamic room goes with its last channel.
+  rooms.letGo(b!)
+  expect([without(), rooms.get('blue')]).toEqual([['red'], undefined])
+  rooms.deleteRoom(red)
+  expect(without()).toEqual([])
+})
