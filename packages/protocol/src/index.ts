@@ -5,7 +5,7 @@ export type { CommandShape, ParametersOf, ResultOf } from './commands/shape.ts'
 export * from './entities.ts'
 export { recipientsOf, senderOf } from './envelope/delivered.ts'
 export { isDeeperThan } from './envelope/depth.ts'
-export { isLarge, isProperJson, objectIn } from './envelope/gist.ts'
+export { isLarge, isLong, objectIn, readObject, readProper } from './envelope/gist.ts'
 export {
   type EnvelopeFault,
   payloadOf,
@@ -14,12 +14,14 @@ export {
   type ReadOptions,
   type RouteMemory,
   readEnvelope,
+  readInPieces,
   seal,
   stamp,
 } from './envelope/read.ts'
 export * from './envelope/schema.ts'
 export * from './ids.ts'
 export * from './names.ts'
+export { finish, type Pieces } from './pieces.ts'
 export { portable } from './portable.ts'
 export * from './position.ts'
 export * from './replies.ts'

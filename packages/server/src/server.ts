@@ -44,6 +44,7 @@ import { createPeers } from './peers/peers.ts'
 import { openBusDoor } from './sockets/bus-door.ts'
 import { limitKernelBuffers } from './sockets/kernel-buffer.ts'
 import { createListen } from './sockets/listen.ts'
+import { drainMicrotasks } from './sockets/microtasks.ts'
 import { createClients } from './state/clients.ts'
 import { createIdleChannels } from './state/idle.ts'
 import { createInboxes } from './state/inboxes.ts'
@@ -263,7 +264,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     isUnsureOfSessions: () => keeper?.isUnsureOfSessions() === true,
     routed: reports.routed,
   })
-  const turns = createTurns(clock)
+  const turns = createTurns(clock, drainMicrotasks)
   const join = createJoin({
     metrics,
     places,
@@ -339,6 +340,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     config,
     versions,
     clock,
+    turns,
     metrics,
     logger,
     frames,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { finish } from '../pieces.ts'
 import { faultInJson } from './json-fault.ts'
 
 describe('the place where a text stops being JSON', () => {
@@ -30,15 +31,15 @@ describe('the place where a text stops being JSON', () => {
     ['{"a\tb":1}', 3, 'an escape: control characters do not stand in strings'],
     ['{"a":[{"b":"🚀", x}]}', 17, 'a key in double quotes'],
   ])('%j: at %i, %s', (text, offset, expected) => {
-    expect(faultInJson(text)).toEqual({ offset, expected })
+    expect(finish(faultInJson(text))).toEqual({ offset, expected })
   })
 
   test('is found behind long strings, where one regular expression would give up', () => {
     const string = '\\n'.repeat(200_000)
-    expect(faultInJson(`{"a":"${string}",}`)).toEqual({ offset: 400_008, expected: 'a key in double quotes' })
+    expect(finish(faultInJson(`{"a":"${string}",}`))).toEqual({ offset: 400_008, expected: 'a key in double quotes' })
   })
 
   test('is found at any depth', () => {
-    expect(faultInJson(`${'['.repeat(500_000)}x`)).toEqual({ offset: 500_000, expected: 'a JSON value' })
+    expect(finish(faultInJson(`${'['.repeat(500_000)}x`))).toEqual({ offset: 500_000, expected: 'a JSON value' })
   })
 })

@@ -4,6 +4,7 @@
  * Linear in the length of the text, and without recursion. The pieces of a string are matched one by one: a single regular expression
  * with a repeated group gives up on long strings without a word, and then points at the wrong place.
  */
+import type { Pieces } from '../pieces.ts'
 
 /** The place of the fault in UTF-16 code units, and what should have stood there. */
 export type JsonFault = { offset: number; expected: string }
@@ -14,13 +15,21 @@ const scalar = /(?:true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what JSON forbids in strings
 const pieceOfString = /[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))?/y
 
+/** So many characters are looked at in one piece. */
+const PIECE = 8 * 1024
+
 /** Finds the first fault of a text that JSON.parse refuses. */
-export function faultInJson(text: string): JsonFault {
+export function* faultInJson(text: string): Pieces<JsonFault> {
   /** What closes each array and object that is open here, the innermost last. */
   const closers: string[] = []
   let awaited: 'item' | 'first item' | 'separator' = 'item'
   let at = 0
+  let pause = PIECE
   for (;;) {
+    if (at > pause) {
+      yield
+      pause = at + PIECE
+    }
     at = endOf(space, text, at)
     const closer = closers.at(-1)
     if (awaited === 'separator' && closer === undefined) return { offset: at, expected: 'the end of the frame' }

@@ -1,4 +1,5 @@
 /** A cursor over the members of a JSON object's text, for text that JSON.parse has accepted. */
+import { finish, type Pieces } from '../pieces.ts'
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -6,8 +7,14 @@ const BACKSLASH = 0x5c
 /** One member: the key as it is written between its quotes, where that stands in the text, and where its value does. */
 export type Member = { readonly key: string; readonly keyStart: number; readonly start: number; readonly end: number }
 
+/** So many members are looked at in one piece. */
+const PIECE = 1024
+
 /** The members of the object that begins at `start`, in their order, doubles included. */
-export function membersOf(text: string, start: number): Member[] {
+export const membersOf = (text: string, start: number): Member[] => finish(readMembers(text, start))
+
+/** The same in pieces. */
+export function* readMembers(text: string, start: number): Pieces<Member[]> {
   const members: Member[] = []
   let at = skipSpace(text, skipSpace(text, start) + 1)
   while (text.charCodeAt(at) === QUOTE) {
@@ -16,6 +23,7 @@ export function membersOf(text: string, start: number): Member[] {
     const valueStart = skipSpace(text, skipSpace(text, keyEnd) + 1)
     const end = endOfValue(text, valueStart)
     members.push({ key, keyStart: at + 1, start: valueStart, end })
+    if (members.length % PIECE === 0) yield
     at = skipSpace(text, skipSpace(text, end) + 1)
   }
   return members
@@ -26,12 +34,13 @@ export const nameOf = (member: Member): string =>
   member.key.includes('\\') ? (JSON.parse(`"${member.key}"`) as string) : member.key
 
 /** The first name that a second member has too, however it is spelled. */
-export function doubledName(members: readonly Member[]): string | undefined {
+export function* doubledName(members: readonly Member[]): Pieces<string | undefined> {
   const seen = new Set<string>()
   for (const member of members) {
     const name = nameOf(member)
     if (seen.has(name)) return name
     seen.add(name)
+    if (seen.size % PIECE === 0) yield
   }
   return undefined
 }
@@ -39,17 +48,14 @@ export function doubledName(members: readonly Member[]): string | undefined {
 /** Odd, and another one in each process: nobody can write keys of one hash. */
 const factor = (Math.random() * 2 ** 32) | 1
 
-/** The number of the member that has each hash, and one more. */
-let places = new Int32Array(0)
-
 /**
  * True where two members have one name, however it is spelled. Names are compared where they stand: to make a text of each of 30,000 of them and to look it up
  * takes ten times as long.
  */
-export function hasDoubled(text: string, members: readonly Member[]): boolean {
+export function* hasDoubled(text: string, members: readonly Member[]): Pieces<boolean> {
   const size = 2 ** Math.ceil(Math.log2(2 * members.length + 1))
-  if (places.length < size) places = new Int32Array(size)
-  else places.fill(0, 0, size)
+  /** The number of the member that has each hash, and one more. */
+  const places = new Int32Array(size)
   const mask = size - 1
   for (let i = 0; i < members.length; i++) {
     const member = members[i]!
@@ -59,6 +65,7 @@ export function hasDoubled(text: string, members: readonly Member[]): boolean {
       if (isSameName(text, member, other)) return true
     }
     places[place] = i + 1
+    if (i % PIECE === PIECE - 1) yield
   }
   return false
 }

@@ -1,7 +1,7 @@
 import { heapStats } from 'bun:jsc'
 import { describe, expect, test } from 'bun:test'
 import { protocolVersions } from '../versions.ts'
-import { type EnvelopeFault, type ReadEnvelope, type RouteMemory, readEnvelope, seal } from './read.ts'
+import { type EnvelopeFault, type ReadEnvelope, type RouteMemory, readEnvelope, readInPieces, seal } from './read.ts'
 
 const options = { maxDepth: 64, versions: protocolVersions }
 
@@ -165,3 +165,30 @@ function heldBytes(): number {
   Bun.gc(true)
   return heapStats().heapSize
 }
+
+test('a frame that is read in pieces means what it means when it is read at once', () => {
+  const members = (count: number, last = '') =>
+    `{${Array.from({ length: count }, (_, i) => `"k${i}":[{}]`).join(',')}${last}}`
+  const frameOf = (type: string, rest: string) =>
+    `{"version":"1.0","id":"arq_01JD8M2X4T9QZC7RB0YHVK5NWE","type":"${type}","room":"integriguard","channel":"telemetry-stream","from":"a","timestamp":"2026-11-21T12:00:00Z",${rest}}`
+  const texts = ['event', 'telemetry', 'command'].flatMap((type) => [
+    frameOf(type, `"payload":${members(6000)}`),
+    frameOf(type, `"payload":${members(6000, ',')}`),
+    frameOf(type, `"payload":{},"metadata":${members(6000)}`),
+    frameOf(type, `"payload":{},"metadata":${members(6000, ',"k5999":1')}`),
+    frameOf(type, `"payload":{},"metadata":${members(6000, ',"ack":7')}`),
+    frameOf(type, `"metadata":${members(6000, ',"ack":true')},"payload":{"eventType":"e","payload":{}}`),
+    frameOf(type, `"payload":${'['.repeat(100)}${members(6000)}${']'.repeat(100)}`),
+    members(6000),
+  ])
+  for (const text of texts) {
+    let pieces = 1
+    const reading = readInPieces(text, options)
+    let piece = reading.next()
+    for (; !piece.done; piece = reading.next()) pieces++
+    const { payload, ...read } = piece.value as ReadEnvelope
+    expect(read).toEqual(readEnvelope(text, options) as ReadEnvelope)
+    if ('id' in read) expect([read.type, payload === undefined]).toEqual([read.type, read.type === 'event'])
+    if (!text.includes('[[[[')) expect(pieces).toBeGreaterThan(5)
+  }
+})

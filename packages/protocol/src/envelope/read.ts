@@ -10,16 +10,28 @@
  */
 import type { ErrorCode } from '../codes.ts'
 import { clientIdPattern, isMessageId, messageIdPattern, namePattern, PM_CHANNEL } from '../names.ts'
+import { finish, type Pieces } from '../pieces.ts'
 import { compile, type Fault, pointer } from '../schema.ts'
+import { TelemetryEvent } from '../telemetry.ts'
 import { plainTimestampPattern } from '../timestamp.ts'
 import { CURRENT_VERSION, type ProtocolVersions } from '../versions.ts'
 import { countUpTo, isDeeperThan } from './depth.ts'
 import { endOfFlatObject } from './flat.ts'
-import { gistOf, isLarge, isObject, isObjectText, isProperJson, parse, readAll, readScalar } from './gist.ts'
+import {
+  gistOf,
+  isLarge,
+  isObject,
+  isObjectText,
+  isProperJson,
+  parse,
+  readAll,
+  readObject,
+  readScalar,
+} from './gist.ts'
 import { faultInJson } from './json-fault.ts'
-import { doubledName, hasDoubled, type Member, membersOf, nameOf } from './members.ts'
+import { doubledName, hasDoubled, type Member, membersOf, nameOf, readMembers } from './members.ts'
 import { ClientMetadata, durabilityLevels, Envelope, type EnvelopeType, isBusKey } from './schema.ts'
-import { isJson } from './walk.ts'
+import { checkJson } from './walk.ts'
 
 /** An envelope that was read: its fields, and its text in the pieces that `seal` puts together again. */
 export type ReadEnvelope = {
@@ -37,6 +49,8 @@ export type ReadEnvelope = {
   readonly joint: string
   /** The payload, as it was written; `payloadOf` says what it means, to those few who have to know. */
   readonly payloadText: string
+  /** What the bus has to know of the payload, where it was read in pieces: the members of a command or a telemetry event, without what is in them. */
+  readonly payload?: Readonly<Record<string, unknown>>
 }
 
 /** Why a frame is no envelope. `requestId` is the frame's id where one could be read. */
@@ -86,13 +100,31 @@ export type RouteMemory = { lastRoute: Route | undefined }
 
 /** Reads one frame. Never throws, whatever the text; the time it takes is linear in its length. `memory` is that of the connection it came by. */
 export function readEnvelope(text: string, options: ReadOptions, memory?: RouteMemory): ReadEnvelope | EnvelopeFault {
-  if (isDeeperThan(text, options.maxDepth)) {
-    const details = { path: '', expected: `nesting of at most ${options.maxDepth} levels` }
-    return { ...fault('invalid_envelope', null, details), limit: 'depth' }
-  }
+  if (isDeeperThan(text, options.maxDepth)) return tooDeep(options)
   const usual = options.versions.has(CURRENT_VERSION) ? readUsual(text, memory) : undefined
-  return usual ?? readCarefully(text, options.versions)
+  return usual ?? finish(readCarefully(text, options.versions))
 }
+
+/** The same in pieces, for a frame that `isLong`. */
+export function* readInPieces(text: string, options: ReadOptions): Pieces<ReadEnvelope | EnvelopeFault> {
+  if (isDeeperThan(text, options.maxDepth)) return tooDeep(options)
+  yield
+  const envelope = yield* readCarefully(text, options.versions)
+  const names = 'fault' in envelope ? undefined : payloadFields[envelope.type]
+  if ('fault' in envelope || names === undefined) return envelope
+  return { ...envelope, payload: (yield* readObject(envelope.payloadText, names))! }
+}
+
+/** The members of payloads that the bus reads. */
+const payloadFields: { readonly [Type in EnvelopeType]?: ReadonlySet<string> } = {
+  command: new Set(['name', 'parameters']),
+  telemetry: new Set(Object.keys(TelemetryEvent.properties)),
+}
+
+const tooDeep = ({ maxDepth }: ReadOptions): EnvelopeFault => ({
+  ...fault('invalid_envelope', null, { path: '', expected: `nesting of at most ${maxDepth} levels` }),
+  limit: 'depth',
+})
 
 /** The usual key order of version 1.0; undefined where this way cannot tell. */
 function readUsual(text: string, memory: RouteMemory | undefined): ReadEnvelope | undefined {
@@ -164,24 +196,23 @@ function readUsualMetadata(text: string, start: number): Readonly<ClientMetadata
     if (end - start === usual.text.length && text.startsWith(usual.text, start)) return usual.value
   }
   if (text.charCodeAt(start) !== OPEN || text.charCodeAt(end - 1) !== CLOSE) return undefined
-  const read = readMetadata(text.slice(start, end))
+  const read = finish(readMetadata(text.slice(start, end)))
   if (read === undefined || checkMetadata(read.value) !== undefined) return undefined
   return read.doubled === undefined ? read.value : undefined
 }
 
-/** What metadata means to the bus, and the first key that stands there twice; undefined for what is no JSON. */
-function readMetadata(text: string): MetadataRead | undefined {
+/** What metadata means to the bus, and the first key that stands there twice; undefined for what is no JSON. `isProper` where it is known to be some. */
+function* readMetadata(text: string, isProper = false): Pieces<MetadataRead | undefined> {
   if (isLarge(text)) {
-    if (!isJson(text)) return undefined
-    const members = membersOf(text, 0)
-    return {
-      value: gistOf(text, members, (name) => (isBusKey(name) ? readAll : undefined)),
-      doubled: hasDoubled(text, members) ? doubledName(members) : undefined,
-    }
+    if (!isProper && !(yield* checkJson(text))) return undefined
+    const members = yield* readMembers(text, 0)
+    const value = yield* gistOf(text, members, (name) => (isBusKey(name) ? readAll : undefined))
+    const isDoubled = yield* hasDoubled(text, members)
+    return { value, doubled: isDoubled ? yield* doubledName(members) : undefined }
   }
   const value = parse(text) as Readonly<ClientMetadata> | undefined
   if (value === undefined) return undefined
-  return { value, doubled: hasEachKeyOnce(value, text) ? undefined : doubledName(membersOf(text, 0)) }
+  return { value, doubled: hasEachKeyOnce(value, text) ? undefined : finish(doubledName(membersOf(text, 0))) }
 }
 
 /** Where the payload ends that begins at `start`, a proper JSON object, with the metadata or the last brace behind it; -1 where this way cannot tell. */
@@ -215,7 +246,7 @@ function hasEachKeyOnce(value: Readonly<Record<string, unknown>>, text: string):
 }
 
 /** What a frame that is no usual one means, and its members; undefined for what is no JSON, and no members for what is no object. */
-function readFrame(text: string): Frame | undefined {
+function* readFrame(text: string): Pieces<Frame | undefined> {
   if (!isLarge(text)) {
     const value = parse(text)
     if (value === undefined) return undefined
@@ -223,19 +254,17 @@ function readFrame(text: string): Frame | undefined {
     const members = membersOf(text, 0)
     return { value, members, isOnce: Object.keys(value).length === members.length }
   }
-  if (!isJson(text)) return undefined
+  if (!(yield* checkJson(text))) return undefined
   if (!isObjectText(text)) return { value: {}, members: undefined, isOnce: true }
-  const members = membersOf(text, 0)
-  let metadata: MetadataRead | undefined
-  const value = gistOf(text, members, (name) => {
-    // Of a payload only the kind is checked, and the other fields are texts.
-    if (name !== 'metadata') return fields.has(name) ? readScalar : undefined
-    return (own) => {
-      metadata = own.startsWith('{') ? readMetadata(own) : undefined
-      return metadata?.value ?? readScalar(own)
-    }
-  })
-  return { value, members, isOnce: !hasDoubled(text, members), metadata }
+  const members = yield* readMembers(text, 0)
+  // Of a payload and metadata only the kind is looked at here, and the other fields are texts.
+  const value = yield* gistOf(text, members, (name) => (fields.has(name) ? readScalar : undefined))
+  const isOnce = !(yield* hasDoubled(text, members))
+  const own = textOf(isOnce ? find('metadata', members) : undefined, text)
+  if (own?.startsWith('{') !== true) return { value, members, isOnce }
+  const metadata = (yield* readMetadata(own, true))!
+  value.metadata = metadata.value
+  return { value, members, isOnce, metadata }
 }
 
 type Frame = {
@@ -250,14 +279,14 @@ type Frame = {
 const fields: ReadonlySet<string> = new Set(Object.keys(Envelope.properties))
 
 /** Any key order, any white space; and the faults, each with its place. */
-function readCarefully(text: string, versions: ProtocolVersions): ReadEnvelope | EnvelopeFault {
-  const frame = readFrame(text)
-  if (frame === undefined) return fault('invalid_json', null, faultInJson(text))
+function* readCarefully(text: string, versions: ProtocolVersions): Pieces<ReadEnvelope | EnvelopeFault> {
+  const frame = yield* readFrame(text)
+  if (frame === undefined) return fault('invalid_json', null, yield* faultInJson(text))
   const { value, members, isOnce } = frame
   if (members === undefined) return fault('invalid_envelope', null, { path: '', expected: 'object' })
   const malformed = (details: Fault) => fault('invalid_envelope', requestIdOf(value, members), details)
   if (!isOnce) {
-    return malformed({ path: `/${pointer(doubledName(members))}`, expected: 'to stand there once' })
+    return malformed({ path: `/${pointer(yield* doubledName(members))}`, expected: 'to stand there once' })
   }
   const escaped = members.find(({ key }) => key.includes('\\'))
   if (escaped !== undefined)
@@ -272,7 +301,8 @@ function readCarefully(text: string, versions: ProtocolVersions): ReadEnvelope |
   const { id, type, room, channel, from, metadata } = value as Fields
   const payloadText = textOf(find('payload', members), text) ?? '{}'
   const metadataText = textOf(find('metadata', members), text)
-  const doubled = metadataText === undefined ? undefined : (frame.metadata ?? readMetadata(metadataText))?.doubled
+  const doubled =
+    metadataText === undefined ? undefined : (frame.metadata ?? (yield* readMetadata(metadataText)))?.doubled
   if (doubled !== undefined) {
     return malformed({ path: `/metadata/${pointer(doubled)}`, expected: 'to stand there once' })
   }

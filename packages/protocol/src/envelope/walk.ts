@@ -4,6 +4,7 @@
  *
  * Linear in the length of the text, and without recursion. Texts are walked as bytes, which costs a third of walking characters.
  */
+import { finish, type Pieces } from '../pieces.ts'
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -29,24 +30,27 @@ const LOWER = 0x20
 const DEEPEST = 1024
 
 const encoder = new TextEncoder()
-const shared = new Uint8Array(1024 * 1024)
-/** What closes each array and object that is open. */
-const closers = new Uint8Array(DEEPEST)
+/** So many bytes are walked in one piece; a string is not divided. */
+const PIECE = 16 * 1024
 
 /** True for a text that JSON.parse takes, unless it is nested deeper than 1,024 levels. */
-export function isJson(text: string): boolean {
-  if (3 * text.length > shared.length) {
-    const bytes = encoder.encode(text)
-    return isJsonIn(bytes, bytes.length)
-  }
-  return isJsonIn(shared, encoder.encodeInto(text, shared).written)
-}
+export const isJson = (text: string): boolean => finish(checkJson(text))
 
-function isJsonIn(bytes: Uint8Array, end: number): boolean {
+/** The same in pieces. */
+export function* checkJson(text: string): Pieces<boolean> {
+  const bytes = encoder.encode(text)
+  const end = bytes.length
+  /** What closes each array and object that is open. */
+  const closers = new Uint8Array(DEEPEST)
   let at = 0
   let depth = 0
+  let pause = PIECE
   for (;;) {
     // A value begins here.
+    if (at > pause) {
+      yield
+      pause = at + PIECE
+    }
     at = skipSpace(bytes, at, end)
     const first = at < end ? bytes[at]! : 0
     if (first === OPEN_OBJECT || first === OPEN_LIST) {

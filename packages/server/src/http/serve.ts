@@ -65,6 +65,9 @@ export type HttpDoor = {
 /** Seconds after which a connection that sends nothing, or half a head, is closed. */
 const IDLE_SECONDS = 10
 
+/** Longer addresses are not looked at where they arrive. */
+const LONGEST_PROBE = 256
+
 /** How long requests that are being answered have when the door closes. */
 const CLOSE_MS = 1000
 
@@ -88,26 +91,22 @@ export function serveHttp(options: HttpOptions): HttpDoor {
   const gate = createGate({ ...options, isHostAllowed, rate, maxBodyBytes, logger, now })
   const inTurn = <Result>(work: () => Maybe<Result>): Maybe<Result> => options.turns?.take(work) ?? work()
 
-  const answerTo = ({ request, path, called, address, isPage }: Asked, server: Server<undefined>) => {
+  const answerTo = ({ request, path, called, address, isPage }: Asked): Maybe<Answer | Response> => {
     const refused = gate({ request, path, address, isApi: called !== undefined })
     if (refused !== undefined) return refused
     if (called !== undefined) return called.answer({ request, address, keepOpen: () => server.timeout(request, 0) })
-    if (isPage) return inTurn(() => options.console!.answer(request, path))
-    const work = () => answer(routes, request.method, path)
-    return isProbe(path) ? work() : inTurn(work)
+    return isPage ? options.console!.answer(request, path) : answer(routes, request.method, path)
   }
 
-  const fetch = async (request: Request, server: Server<undefined>): Promise<Response> => {
+  const respond = async ({ request, connection, isLast }: Arrived): Promise<Response> => {
     // What is too long is not looked at, and refused below.
     const path = request.url.length > MAX_URL_LENGTH ? '' : pathOf(request.url)
-    const connection = server.requestIP(request)
-    const isLast = connection !== null && isLastOf(`${connection.address} ${connection.port}`)
     const called = options.api?.(path)
     const isPage = called === undefined && options.console?.has(path) === true
     const address = clientAddress(listener.addressOf(connection), request.headers)
     let result: Answer | Response
     try {
-      result = await answerTo({ request, path, called, address, isPage }, server)
+      result = await answerTo({ request, path, called, address, isPage })
     } catch (error) {
       logger.error({ event: 'http_failed', path, address, error })
       result = refusal('internal_error')
@@ -115,9 +114,20 @@ export function serveHttp(options: HttpOptions): HttpDoor {
     const route = called?.route ?? (isPage || routes.has(path) ? path : 'other')
     metrics.httpRequest(request.method, route, result.status)
     if (isLast) metrics.limit('http_pipeline')
-    const response = result instanceof Response ? result : responseOf(result, request.method)
-    if (isLast || isStopping() || openFiles.isNearLimit()) response.headers.set('connection', 'close')
-    return response
+    // Many may have waited for one answer.
+    return inTurn(() => {
+      const response = result instanceof Response ? result : responseOf(result, request.method)
+      if (isLast || isStopping() || openFiles.isNearLimit()) response.headers.set('connection', 'close')
+      return response
+    })
+  }
+
+  const fetch = (request: Request): Maybe<Response> => {
+    const connection = server.requestIP(request)
+    const isLast = connection !== null && isLastOf(`${connection.address} ${connection.port}`)
+    const work = () => respond({ request, connection, isLast })
+    const isShort = request.url.length <= LONGEST_PROBE
+    return isShort && isProbe(pathOf(request.url)) ? work() : inTurn(work)
   }
 
   const serve = (hostname: string, port: number) =>
@@ -134,8 +144,17 @@ export function serveHttp(options: HttpOptions): HttpDoor {
     })
   const { listen = listenPlainly } = options
   const listener = orStartError(() => listen({ host, port }, serve), host, port)
+  const { server } = listener
   const address = `${host.includes(':') ? `[${host}]` : host}:${listener.port}`
   return { url: `http://${address}`, port: listener.port, close: () => closeWithin(listener, CLOSE_MS) }
+}
+
+/** A request, and what is known where it arrives. */
+type Arrived = {
+  readonly request: Request
+  readonly connection: ReturnType<Server<undefined>['requestIP']>
+  /** True for the last one that is answered on its connection. */
+  readonly isLast: boolean
 }
 
 /** A request, with what its head says. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { drainMicrotasks } from '../sockets/microtasks.ts'
 import { createTurns, type Pieces } from './turns.ts'
 
 /** Turns on a clock that work moves on, and what was done, in order. */
@@ -134,4 +135,19 @@ test('what arrives has its share of a turn, and a little more where the beginnin
   await nextTurn()
   // This turn begins right after the last one was seen.
   expect(timeInTurn()).toBe(4)
+})
+
+test('work for later is not begun in this turn, and what awaits the result of a slice is done before the next slice', async () => {
+  const done: string[] = []
+  const turns = createTurns({ monotonic: () => 0 }, drainMicrotasks)
+  const ask = async (name: string) => {
+    await turns.later(function* () {
+      done.push(`work ${name}`)
+    })
+    done.push(`awaited ${name}`)
+  }
+  const asked = [ask('1'), ask('2')]
+  expect(done).toEqual([])
+  await Promise.all(asked)
+  expect(done).toEqual(['work 1', 'awaited 1', 'work 2', 'awaited 2'])
 })

@@ -4,12 +4,12 @@
  * One turn gives a few milliseconds to what has just arrived and a few to the line of what waits. In the line jobs take turns, a slice each: a long job
  * delays a short one that came after it by a slice and not by its length.
  */
+import type { Pieces } from '@arqonbus/protocol'
 import type { Clock } from './clock.ts'
 import type { Maybe } from './maybe.ts'
 import { Queue } from './queue.ts'
 
-/** Work in pieces: each `yield` ends one. A piece takes well under a millisecond. */
-export type Pieces<T> = Generator<void, T, void>
+export type { Pieces }
 
 /** Shares out the time of the loop. */
 export type Turns = {
@@ -19,6 +19,8 @@ export type Turns = {
   take<T>(work: () => Maybe<T>): Maybe<T>
   /** The same for work in pieces. */
   run<T>(work: () => Pieces<Maybe<T>>): Maybe<T>
+  /** The same in the next turns, whatever time this one has. */
+  later<T>(work: () => Pieces<Maybe<T>>): Promise<T>
 }
 
 /** A turn gives this long to what arrives in it, and as long to the line. */
@@ -30,8 +32,11 @@ const UNSEEN_MS = 1
 /** A job that has had this long goes to the end of the line. */
 const SLICE_MS = 1
 
-/** Makes them. A clock that is not moved gives all the time there is. */
-export function createTurns(clock: Pick<Clock, 'monotonic'>): Turns {
+/**
+ * Makes them. A clock that is not moved gives all the time there is. `settle` does what awaits the result of a slice: without it that of all slices of a turn
+ * comes at once, at its end.
+ */
+export function createTurns(clock: Pick<Clock, 'monotonic'>, settle = () => {}): Turns {
   /** Each does one slice; true when it is done. */
   const line = new Queue<() => boolean>()
   let startedAt = Number.NEGATIVE_INFINITY
@@ -51,6 +56,7 @@ export function createTurns(clock: Pick<Clock, 'monotonic'>): Turns {
     do {
       const slice = line.shift()!
       if (!slice()) line.push(slice)
+      settle()
     } while (line.length > 0 && clock.monotonic() < until)
     // What arrives next has its own time, less what the last slice took beyond that of the line.
     open(Math.min(clock.monotonic(), until))
@@ -65,6 +71,25 @@ export function createTurns(clock: Pick<Clock, 'monotonic'>): Turns {
     line.push(slice)
     if (!isOpen) open(clock.monotonic())
   }
+  const finishLater = <T>(pieces: Pieces<Maybe<T>>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      wait(() => {
+        const until = clock.monotonic() + SLICE_MS
+        try {
+          do {
+            const piece = pieces.next()
+            if (!piece.done) continue
+            resolve(piece.value)
+            return true
+          } while (clock.monotonic() < until)
+        } catch (problem) {
+          reject(problem)
+          return true
+        }
+        return false
+      })
+    })
+
   const mayBegin = () => line.length === 0 && hasTime(clock.monotonic())
 
   return {
@@ -90,23 +115,8 @@ export function createTurns(clock: Pick<Clock, 'monotonic'>): Turns {
           if (piece.done) return piece.value
         } while (hasTime(clock.monotonic()))
       }
-      return new Promise((resolve, reject) => {
-        wait(() => {
-          const until = clock.monotonic() + SLICE_MS
-          try {
-            do {
-              const piece = pieces.next()
-              if (!piece.done) continue
-              resolve(piece.value)
-              return true
-            } while (clock.monotonic() < until)
-          } catch (problem) {
-            reject(problem)
-            return true
-          }
-          return false
-        })
-      })
+      return finishLater(pieces)
     },
+    later: (work) => finishLater(work()),
   }
 }

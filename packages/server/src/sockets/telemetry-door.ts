@@ -16,8 +16,10 @@ import type { ToListeners } from '../bus/deliver/to-listeners.ts'
 import { createListenerIntake, type ListenerIntake, type ListenerReceive } from '../bus/receive/listener.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
 import type { Logger } from '../kit/logger.ts'
+import type { Maybe } from '../kit/maybe.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { listenError } from '../kit/start-error.ts'
+import type { Turns } from '../kit/turns.ts'
 import type { Rate } from '../limits/bucket.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Listener, Listeners } from '../state/listeners.ts'
@@ -51,6 +53,7 @@ export type TelemetryDoorDeps = {
   readonly listeners: Listeners
   readonly toListeners: ToListeners
   readonly receive: ListenerReceive
+  readonly turns: Turns
   readonly peers: Peers
   /** What every welcome says. */
   readonly greeting: () => Pick<TelemetryWelcome, 'node' | 'bus' | 'versions' | 'limits' | 'heartbeat_ms'>
@@ -105,14 +108,18 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
     isDraining: deps.isDraining,
     now: clock.monotonic,
   })
-  const fetch = (request: Request, server: Server<SocketData>): Response | undefined => {
+  const fetch = (request: Request, server: Server<SocketData>): Maybe<Response | undefined> => {
     const peer = server.requestIP(request) ?? undefined
     const address = deps.peers.clientAddress(listener.addressOf(peer), request.headers)
-    const refusal =
-      upgrades.refusalByRate(address) ??
-      upgrades.refusalOf(request, address) ??
-      upgrade(server, request, dataOf(request, address, peer), deps.versions)
-    return refusal && refuse(refusal, address)
+    const tooMany = upgrades.refusalByRate(address)
+    if (tooMany !== undefined) return refuse(tooMany, address)
+    return deps.turns.take(() => {
+      // Whoever has gone while it waited is no bad request.
+      if (request.signal.aborted) return undefined
+      const refusal =
+        upgrades.refusalOf(request, address) ?? upgrade(server, request, dataOf(request, address, peer), deps.versions)
+      return refusal && refuse(refusal, address)
+    })
   }
   const dataOf = ({ url, headers }: Request, address: string, peer: Peer | undefined): SocketData => ({
     handshake: saidBy(() => readListenerHandshake(new URL(url), headers, { ...options, versions: deps.versions })),

@@ -65,7 +65,7 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
   const relay = (envelope: ReadEnvelope, client?: Client, listener?: Listener): number => {
     if (envelope.room !== TELEMETRY_ROOM || envelope.channel !== TELEMETRY_CHANNEL)
       throw wrong('/channel', `${TELEMETRY_ROOM}:${TELEMETRY_CHANNEL}`)
-    const payload = objectIn(envelope.payloadText, eventFields) as TelemetryEvent
+    const payload = (envelope.payload ?? objectIn(envelope.payloadText, eventFields)) as TelemetryEvent
     const fault = checkEvent(payload)
     if (fault !== undefined) throw wrong(`/payload${fault.path}`, fault.expected)
     const text = stamp(envelope, isoTime(clock.now()))

@@ -85,6 +85,8 @@ function setUp() {
   return { intakeOf, fill, published, refused, ran }
 }
 
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
+
 test('one that publishes into it is not read until what waits has gone out, and then goes on in order', async () => {
   const { intakeOf, fill, published } = setUp()
   const ann = intakeOf('ann')
@@ -92,6 +94,7 @@ test('one that publishes into it is not read until what waits has gone out, and 
   for (const id of ['arq_1', 'arq_2', 'arq_3']) ann.send('event', id)
   expect([published, ann.transport.isPaused]).toEqual([['ann arq_1'], true])
   fill(false)
+  await nextTurn()
   expect([published, ann.transport.isPaused]).toEqual([['ann arq_1', 'ann arq_2', 'ann arq_3'], false])
 })
 

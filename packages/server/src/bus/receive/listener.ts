@@ -1,15 +1,24 @@
-/** What listeners of the telemetry server send: telemetry, and nothing else (protocol §8). */
+/**
+ * What listeners of the telemetry server send: telemetry, and nothing else (protocol §8).
+ *
+ * A turn of the loop takes frames for a few milliseconds. Those that arrive after that wait in the line, as the bus's own do (`kit/turns.ts`).
+ */
 import {
   CodedError,
+  type EnvelopeFault,
   errorCodes,
+  isLong,
   type ProtocolVersions,
   type ReadEnvelope,
   type RouteMemory,
   readEnvelope,
+  readInPieces,
 } from '@arqonbus/protocol'
 import type { Clock } from '../../kit/clock.ts'
 import type { Logger } from '../../kit/logger.ts'
 import type { Metrics } from '../../kit/metrics.ts'
+import { Queue } from '../../kit/queue.ts'
+import type { Pieces, Turns } from '../../kit/turns.ts'
 import { waitMs } from '../../limits/bucket.ts'
 import { type Flood, isSustained, passes, violate } from '../../limits/flood.ts'
 import type { Listener } from '../../state/listeners.ts'
@@ -19,13 +28,25 @@ import { faultOf } from './faults.ts'
 import type { ReceiveLimits } from './receive.ts'
 
 /** What one listener has sent. */
-export type ListenerIntake = RouteMemory & Flood & { readonly listener: Listener; readonly violations: number[] }
+export type ListenerIntake = RouteMemory &
+  Flood & {
+    readonly listener: Listener
+    readonly violations: number[]
+    /** Frames that a turn had no time for. */
+    readonly queue: Queue<string>
+    queuedBytes: number
+    /** True while these wait in the line of the loop. */
+    isInLine: boolean
+  }
 
 /** The intake of a new listener. */
 export const createListenerIntake = (listener: Listener): ListenerIntake => ({
   listener,
   lastRoute: undefined,
   violations: [],
+  queue: new Queue(),
+  queuedBytes: 0,
+  isInLine: false,
   floods: 0,
   rate: undefined,
 })
@@ -39,6 +60,7 @@ export type ListenerReceiveDeps = {
   readonly logger: Logger
   readonly frames: Frames
   readonly toListeners: ToListeners
+  readonly turns: Turns
   /** Passes on one event; `invalid_telemetry`. */
   readonly relay: (listener: Listener, envelope: ReadEnvelope) => void
 }
@@ -51,9 +73,15 @@ export type ListenerReceive = {
   binary(intake: ListenerIntake): void
 }
 
+/** Longer frames always go into the line, so that no turn has two of them. */
+const LONG = 32 * 1024
+
+/** What a frame that waits takes beside its text. */
+const QUEUED_BYTES = 64
+
 /** Makes it. */
 export function createListenerReceive(deps: ListenerReceiveDeps): ListenerReceive {
-  const { limits, clock, metrics, logger, frames, toListeners } = deps
+  const { limits, clock, metrics, logger, frames, toListeners, turns } = deps
   const readOptions = { maxDepth: limits.maxDepth, versions: deps.versions }
 
   const refuse = (intake: ListenerIntake, requestId: string | null, error: CodedError) => {
@@ -79,17 +107,71 @@ export function createListenerReceive(deps: ListenerReceiveDeps): ListenerReceiv
     throw new CodedError('rate_limited', { messages_per_second: rate.perSecond }, waitMs(intake.rate!, rate))
   }
 
-  const read = (intake: ListenerIntake, frame: string): ReadEnvelope | undefined => {
-    if (frame.length * 3 > limits.maxMessageBytes && Buffer.byteLength(frame) > limits.maxMessageBytes) {
-      metrics.limit('message_bytes')
-      refuse(intake, null, new CodedError('message_too_large', { limit_bytes: limits.maxMessageBytes }))
-      return undefined
+  const isTooLarge = (frame: string) =>
+    frame.length * 3 > limits.maxMessageBytes && Buffer.byteLength(frame) > limits.maxMessageBytes
+
+  /** The way of one frame that is not long. */
+  const take = (intake: ListenerIntake, frame: string): void => {
+    if (isTooLarge(frame)) refuseTooLarge(intake)
+    else handle(intake, readEnvelope(frame, readOptions, intake))
+  }
+
+  /** The way of a long one: others have their turn while it is read. */
+  function* takeLong(intake: ListenerIntake, frame: string): Pieces<void> {
+    if (isTooLarge(frame)) return refuseTooLarge(intake)
+    const envelope = yield* readInPieces(frame, readOptions)
+    yield
+    handle(intake, envelope)
+  }
+
+  const refuseTooLarge = (intake: ListenerIntake) => {
+    metrics.limit('message_bytes')
+    refuse(intake, null, new CodedError('message_too_large', { limit_bytes: limits.maxMessageBytes }))
+  }
+
+  const handle = (intake: ListenerIntake, envelope: ReadEnvelope | EnvelopeFault): void => {
+    const { listener } = intake
+    if (listener.isClosing) return
+    if ('fault' in envelope) {
+      if (envelope.limit !== undefined) metrics.limit(envelope.limit)
+      return refuse(intake, envelope.requestId, new CodedError(envelope.fault, { ...envelope.details }))
     }
-    const envelope = readEnvelope(frame, readOptions, intake)
-    if (!('fault' in envelope)) return envelope
-    if (envelope.limit !== undefined) metrics.limit(envelope.limit)
-    refuse(intake, envelope.requestId, new CodedError(envelope.fault, { ...envelope.details }))
-    return undefined
+    try {
+      if (envelope.type !== 'telemetry')
+        throw new CodedError('forbidden_type', { path: '/type', expected: '"telemetry": nothing else is taken here' })
+      if (envelope.from !== listener.id)
+        throw new CodedError('sender_mismatch', { path: '/from', expected: listener.id })
+      checkRate(intake)
+      deps.relay(listener, envelope)
+    } catch (problem) {
+      refuse(intake, envelope.id, faultOf(problem, logger, listener))
+    }
+  }
+
+  /** Takes what is queued, in the line. */
+  const takeSoon = (intake: ListenerIntake): void => {
+    if (intake.isInLine) return
+    intake.isInLine = true
+    void turns.later(() => takeQueued(intake))
+  }
+
+  function* takeQueued(intake: ListenerIntake): Pieces<void> {
+    const { listener, queue } = intake
+    try {
+      while (queue.length > 0 && !listener.isClosing) {
+        const frame = queue.shift()!
+        intake.queuedBytes -= frame.length + QUEUED_BYTES
+        if (isLong(frame)) yield* takeLong(intake, frame)
+        else take(intake, frame)
+        yield
+      }
+      listener.transport.resume()
+    } catch (problem) {
+      faultOf(problem, logger, listener)
+      toListeners.close(listener, 'internal')
+    } finally {
+      intake.isInLine = false
+    }
   }
 
   const heard = ({ listener }: ListenerIntake): boolean => {
@@ -103,19 +185,12 @@ export function createListenerReceive(deps: ListenerReceiveDeps): ListenerReceiv
     text(intake, frame) {
       if (!heard(intake)) return
       metrics.bytesIn += frame.length
-      const envelope = read(intake, frame)
-      if (envelope === undefined) return
-      const { listener } = intake
-      try {
-        if (envelope.type !== 'telemetry')
-          throw new CodedError('forbidden_type', { path: '/type', expected: '"telemetry": nothing else is taken here' })
-        if (envelope.from !== listener.id)
-          throw new CodedError('sender_mismatch', { path: '/from', expected: listener.id })
-        checkRate(intake)
-        deps.relay(listener, envelope)
-      } catch (problem) {
-        refuse(intake, envelope.id, faultOf(problem, logger, listener))
-      }
+      if (!intake.isInLine && frame.length <= LONG && turns.hasTime(intake.listener.lastHeard))
+        return take(intake, frame)
+      intake.queue.push(frame)
+      intake.queuedBytes += frame.length + QUEUED_BYTES
+      if (intake.queuedBytes > limits.slowBytes) intake.listener.transport.pause()
+      takeSoon(intake)
     },
     binary(intake) {
       if (heard(intake)) refuse(intake, null, new CodedError('binary_frame'))

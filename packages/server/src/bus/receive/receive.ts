@@ -8,13 +8,16 @@
  */
 import {
   CodedError,
+  type EnvelopeFault,
   type ErrorCode,
   errorCodes,
+  isLong,
   objectIn,
   type ProtocolVersions,
   type ReadEnvelope,
   type RouteMemory,
   readEnvelope,
+  readInPieces,
 } from '@arqonbus/protocol'
 import type { Clock } from '../../kit/clock.ts'
 import type { Logger } from '../../kit/logger.ts'
@@ -41,7 +44,7 @@ export type Intake = RouteMemory &
     queuedBytes: number
     /** True while these wait in the line of the loop. */
     isInLine: boolean
-    /** True while a command waits for its answer. */
+    /** True while a command waits for its answer, or a frame is read in pieces. */
     isBusy: boolean
     /** Own publishes whose log has not answered. */
     unsettled: number
@@ -143,6 +146,9 @@ const SAMPLE = 16
 /** When to try again where too much waits to go out. */
 const RETRY_AFTER_MS = 100
 
+/** To handle a longer frame takes milliseconds: it always goes into the line, so that no turn has two of them. */
+const LONG = 32 * 1024
+
 /** What a frame that waits takes beside its text: empty ones take memory too. */
 const QUEUED_BYTES = 64
 
@@ -190,14 +196,33 @@ export function createReceive(deps: ReceiveDeps): Receive {
     throw new CodedError('rate_limited', { messages_per_second: rate.perSecond }, waitMs(intake.rate!, rate))
   }
 
-  /** The way of one frame. */
+  /** The way of one frame that is not long. */
   const take = (intake: Intake, frame: string, now: number): void => {
     const { client } = intake
     client.lastActivity = now
     client.frames++
-    if (isTooLarge(frame))
-      return refuse(intake, null, new CodedError('message_too_large', { limit_bytes: limits.maxMessageBytes }))
-    const envelope = readEnvelope(frame, readOptions, intake)
+    if (isTooLarge(frame)) return refuseTooLarge(intake)
+    handle(intake, readEnvelope(frame, readOptions, intake), now)
+  }
+
+  /** The way of a long one: others have their turn while it is read. */
+  function* takeLong(intake: Intake, frame: string): Pieces<void> {
+    const { client } = intake
+    client.lastActivity = clock.monotonic()
+    client.frames++
+    if (isTooLarge(frame)) return refuseTooLarge(intake)
+    intake.isBusy = true
+    const envelope = yield* readInPieces(frame, readOptions)
+    yield
+    intake.isBusy = false
+    if (!client.isClosing) handle(intake, envelope, clock.monotonic())
+  }
+
+  const refuseTooLarge = (intake: Intake) =>
+    refuse(intake, null, new CodedError('message_too_large', { limit_bytes: limits.maxMessageBytes }))
+
+  const handle = (intake: Intake, envelope: ReadEnvelope | EnvelopeFault, now: number): void => {
+    const { client } = intake
     if ('fault' in envelope) {
       if (envelope.limit !== undefined) metrics.limit(envelope.limit)
       return refuse(intake, envelope.requestId, new CodedError(envelope.fault, { ...envelope.details }))
@@ -280,7 +305,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
 
   const command = (intake: Intake, envelope: ReadEnvelope, now: number): void => {
     // A command waits until the client's own publishes are settled: it finds what was said before it.
-    if (intake.unsettled > 0 && objectIn(envelope.payloadText, nameOnly)?.name !== 'ping') {
+    if (intake.unsettled > 0 && (envelope.payload ?? objectIn(envelope.payloadText, nameOnly))?.name !== 'ping') {
       intake.isBusy = true
       intake.waiting = envelope
       return
@@ -320,12 +345,12 @@ export function createReceive(deps: ReceiveDeps): Receive {
     readOn(intake)
   }
 
-  /** Takes what is queued: now where the loop has time for it, else in the line. */
+  /** Takes what is queued, in the line. */
   const takeSoon = (intake: Intake): void => {
     if (intake.isInLine || !mayTake(intake)) return
     intake.isInLine = true
     open++
-    void deps.turns.run(() => takeQueued(intake))
+    void deps.turns.later(() => takeQueued(intake))
   }
 
   const mayTake = (intake: Intake): boolean =>
@@ -336,7 +361,8 @@ export function createReceive(deps: ReceiveDeps): Receive {
       while (mayTake(intake)) {
         const frame = intake.queue.shift()!
         intake.queuedBytes -= frame.length + QUEUED_BYTES
-        take(intake, frame, clock.monotonic())
+        if (isLong(frame)) yield* takeLong(intake, frame)
+        else take(intake, frame, clock.monotonic())
         yield
       }
       readOn(intake)
@@ -372,8 +398,8 @@ export function createReceive(deps: ReceiveDeps): Receive {
       metrics.bytesIn += frame.length
       const now = clock.monotonic()
       client.lastHeard = now
-      if (!intake.isBusy && intake.queue.length === 0 && !isFull(intake) && deps.turns.hasTime(now))
-        return take(intake, frame, now)
+      const mayTakeNow = !intake.isBusy && intake.queue.length === 0 && !isFull(intake) && frame.length <= LONG
+      if (mayTakeNow && deps.turns.hasTime(now)) return take(intake, frame, now)
       intake.queue.push(frame)
       intake.queuedBytes += frame.length + QUEUED_BYTES
       if (intake.queuedBytes > limits.slowBytes) client.transport.pause()

@@ -119,7 +119,7 @@ export function createRun(deps: RunDeps): Run {
     const endSpan = trace?.(client.id, envelope)
     const isLong = isLarge(envelope.payloadText)
     // Of a long one the parameters are read later.
-    const payload = isLong ? objectIn(envelope.payloadText, payloadFields)! : payloadOf(envelope)
+    const payload = isLong ? (envelope.payload ?? objectIn(envelope.payloadText, payloadFields)!) : payloadOf(envelope)
     const name = typeof payload.name === 'string' ? payload.name : undefined
     // A name that no command has is not repeated: nobody can fill the log or an answer with it.
     const known = name !== undefined && registry.has(name) ? name : undefined

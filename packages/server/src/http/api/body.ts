@@ -8,17 +8,21 @@ export type BodyLimits = { readonly maxBytes: number; readonly timeoutMs: number
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Makes what reads the text of a body; `unsupported_media_type`, `message_too_large`, `request_timeout`, `invalid_json` where it is no UTF-8. */
-export function createBodyReader({ maxBytes, timeoutMs }: BodyLimits): (request: Request) => Promise<string> {
+/** Makes what reads a body; `unsupported_media_type`, `message_too_large`, `request_timeout`. */
+export function createBodyReader({ maxBytes, timeoutMs }: BodyLimits): (request: Request) => Promise<Uint8Array> {
   const inTime = createDeadlines(timeoutMs)
   return async (request) => {
     checkType(request.headers)
-    const bytes = await inTime(bytesOf(request, maxBytes))
-    try {
-      return decoder.decode(bytes)
-    } catch {
-      throw new CodedError('invalid_json', { path: '', expected: 'UTF-8' })
-    }
+    return await inTime(bytesOf(request, maxBytes))
+  }
+}
+
+/** The text of a body; `invalid_json` where it is no UTF-8. */
+export function textOf(body: Uint8Array): string {
+  try {
+    return decoder.decode(body)
+  } catch {
+    throw new CodedError('invalid_json', { path: '', expected: 'UTF-8' })
   }
 }
 

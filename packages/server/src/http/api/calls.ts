@@ -1,21 +1,22 @@
 /**
  * Calls: each becomes the frame that a client would have sent, and takes the way of one. Nothing is checked or done here that the bus does for its clients.
  */
-import { CodedError, isProperJson, WHOLE_ROOM } from '@arqonbus/protocol'
+import { CodedError, readProper, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Admission } from '../../bus/clients/admit.ts'
 import type { AdmitGuest, Credentials } from '../../bus/clients/guests.ts'
 import { createIntake, type Receive } from '../../bus/receive/receive.ts'
 import { networkOf } from '../../kit/address.ts'
 import type { Clock } from '../../kit/clock.ts'
 import { type Maybe, then } from '../../kit/maybe.ts'
+import type { Pieces, Turns } from '../../kit/turns.ts'
 import { type Bucket, fullBucket, type Rate } from '../../limits/bucket.ts'
 import { createMemory } from '../../limits/per-address.ts'
 import { type Answer, jsonText } from '../answer.ts'
 import type { Streams } from '../streams/streams.ts'
-import { createBodyReader } from './body.ts'
+import { createBodyReader, textOf } from './body.ts'
 import { takeOne, wrong } from './credentials.ts'
 import type { Endpoint } from './endpoints.ts'
-import { commandFrame, messageFrame } from './frames.ts'
+import { commandFrame, type FrameFrom, readMessage } from './frames.ts'
 import { createLists } from './lists.ts'
 import { openapiText } from './openapi.ts'
 import { parametersIn } from './query.ts'
@@ -36,6 +37,7 @@ export type CallsDeps = {
   readonly admission: Pick<Admission, 'recall'>
   readonly admitGuest: AdmitGuest
   readonly streams: Streams
+  readonly turns: Turns
   readonly isDraining: () => boolean
 }
 
@@ -62,9 +64,6 @@ export type Calls = (endpoint: Endpoint, call: Call) => Maybe<Answer | Response>
 
 /** The rates of one client, as if its calls came by one connection. */
 type ClientBuckets = { readonly rate: Bucket | undefined; readonly commandRates: Map<string, Bucket> }
-
-/** Writes the frame of a call, in the name of its client. */
-type FrameFrom = (clientId: string, now: number) => string
 
 /** Makes it. */
 export function createCalls(deps: CallsDeps): Calls {
@@ -106,13 +105,22 @@ export function createCalls(deps: CallsDeps): Calls {
       return answer
     })
 
-  const publish = async (call: Call): Promise<Answer> => {
-    const { room = '', channel = '' } = call.params
+  /** Many bodies may have come at once: what is done with them is spread over turns of the loop. */
+  const withBody = async (call: Call, frameOf: (body: string) => Pieces<FrameFrom>): Promise<Answer> => {
     refuseLeftovers(call.query)
-    const body = await readBody(call.exchange.request)
+    const bytes = await readBody(call.exchange.request)
+    return deps.turns.run(function* () {
+      const body = textOf(bytes)
+      yield
+      const frameFrom = yield* frameOf(body)
+      return change(call, frameFrom)
+    })
+  }
+
+  const publish = (call: Call): Promise<Answer> => {
+    const { room = '', channel = '' } = call.params
     const isNamed = call.credentials.clientId !== undefined
-    const { maxDepth } = limits
-    return change(call, (from, now) => messageFrame(body, { room, channel, from }, { now, isNamed, maxDepth }))
+    return withBody(call, (body) => readMessage(body, { room, channel }, { isNamed, maxDepth: limits.maxDepth }))
   }
 
   const query = (call: Call, { command, isShared }: Endpoint & { kind: 'query' }): Maybe<Answer> => {
@@ -123,15 +131,13 @@ export function createCalls(deps: CallsDeps): Calls {
       : compute()
   }
 
-  const command = async (call: Call, { command }: Endpoint & { kind: 'command' }): Promise<Answer> => {
-    refuseLeftovers(call.query)
-    const body = await readBody(call.exchange.request)
-    const parameters = body.trim() === '' ? '{}' : body
-    // What is no JSON goes to its reader by itself, who says where it is wrong.
-    return change(call, (from, now) =>
-      isProperJson(parameters) ? commandFrame(command.name, parameters, from, now) : parameters,
-    )
-  }
+  const command = (call: Call, { command }: Endpoint & { kind: 'command' }): Promise<Answer> =>
+    withBody(call, function* (body) {
+      const parameters = body.trim() === '' ? '{}' : body
+      const isProper = yield* readProper(parameters)
+      // What is no JSON goes to its reader by itself, who says where it is wrong.
+      return (from, now) => (isProper ? commandFrame(command.name, parameters, from, now) : parameters)
+    })
 
   const stream = async ({ exchange, params, query, credentials }: Call): Promise<Response> => {
     const { room = '', channel = '' } = params

@@ -7,21 +7,24 @@ import {
   isDeeperThan,
   messageIdPattern,
   newId,
-  objectIn,
+  type Pieces,
+  readObject,
 } from '@arqonbus/protocol'
 import { isoTime } from '../../kit/clock.ts'
 import { wrong } from './credentials.ts'
 
-/** Where a call comes from and goes to. */
-export type Place = { readonly room: string; readonly channel: string; readonly from: string }
+/** Where a message goes to. */
+export type Place = { readonly room: string; readonly channel: string }
 
 /** How a message is read. */
 export type MessageOptions = {
-  readonly now: number
   readonly maxDepth: number
   /** True where the caller has a client id of its own, the same with each call. */
   readonly isNamed: boolean
 }
+
+/** Writes the frame of a call, in the name of its client. */
+export type FrameFrom = (clientId: string, now: number) => string
 
 const CONTROL = { room: BUS, channel: 'control' }
 const envelopeFields: ReadonlySet<string> = new Set(Object.keys(Envelope.properties))
@@ -34,25 +37,27 @@ export const commandFrame = (name: string, parameters: string, from: string, now
  * A message: the body with what it leaves out. Nothing of it is encoded again, and what is no JSON object, or too deep to look into, is left as it is:
  * whoever reads it says what is wrong with it.
  */
-export function messageFrame(body: string, place: Place, { now, maxDepth, isNamed }: MessageOptions): string {
-  const given = isDeeperThan(body, maxDepth) ? undefined : objectIn(body, envelopeFields)
-  if (given === undefined) return body
+export function* readMessage(body: string, place: Place, { maxDepth, isNamed }: MessageOptions): Pieces<FrameFrom> {
+  const given = isDeeperThan(body, maxDepth) ? undefined : yield* readObject(body, envelopeFields)
+  if (given === undefined) return () => body
   check(given, place, isNamed)
   // An id that comes first is taken along: then the order is the one that is read fastest.
   const lead = leadingId.exec(body)?.[0]
-  let head = ''
-  if (!('version' in given)) head += `,"version":"${CURRENT_VERSION}"`
-  if (lead !== undefined) head += `,${lead.slice(1, -1)}`
-  else if (!('id' in given)) head += `,"id":"${newId()}"`
-  if (!('type' in given)) head += ',"type":"event"'
-  if (!('room' in given)) head += `,"room":${JSON.stringify(place.room)}`
-  if (!('channel' in given)) head += `,"channel":${JSON.stringify(place.channel)}`
-  if (!('from' in given)) head += `,"from":"${place.from}"`
-  if (!('timestamp' in given)) head += `,"timestamp":"${isoTime(now)}"`
-  if (head === '') return body
-  let isEmpty = true
-  for (const _ in given) isEmpty = false
-  return `{${head.slice(1)}${isEmpty ? '' : ','}${body.slice(lead?.length ?? body.indexOf('{') + 1)}`
+  return (from, now) => {
+    let head = ''
+    if (!('version' in given)) head += `,"version":"${CURRENT_VERSION}"`
+    if (lead !== undefined) head += `,${lead.slice(1, -1)}`
+    else if (!('id' in given)) head += `,"id":"${newId()}"`
+    if (!('type' in given)) head += ',"type":"event"'
+    if (!('room' in given)) head += `,"room":${JSON.stringify(place.room)}`
+    if (!('channel' in given)) head += `,"channel":${JSON.stringify(place.channel)}`
+    if (!('from' in given)) head += `,"from":"${from}"`
+    if (!('timestamp' in given)) head += `,"timestamp":"${isoTime(now)}"`
+    if (head === '') return body
+    let isEmpty = true
+    for (const _ in given) isEmpty = false
+    return `{${head.slice(1)}${isEmpty ? '' : ','}${body.slice(lead?.length ?? body.indexOf('{') + 1)}`
+  }
 }
 
 const leadingId = new RegExp(`^\\{"id":"${messageIdPattern}",`)
@@ -70,5 +75,5 @@ function check(given: Readonly<Record<string, unknown>>, { room, channel }: Plac
     throw wrong('headers/arqonbus-client-id', 'your client id: an id is known again by it and its sender')
 }
 
-const headOf = ({ room, channel, from }: Place, type: string, now: number): string =>
+const headOf = ({ room, channel, from }: Place & { readonly from: string }, type: string, now: number): string =>
   `{"version":"${CURRENT_VERSION}","id":"${newId()}","type":"${type}","room":"${room}","channel":"${channel}","from":"${from}","timestamp":"${isoTime(now)}"`
