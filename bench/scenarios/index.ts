@@ -13,6 +13,7 @@ import type { Scenario } from './scenario.ts'
 import { slowReader } from './slow-reader.ts'
 import { stoppedReaders } from './stopped-readers.ts'
 import { telemetryFanout, telemetryListeners } from './telemetry.ts'
+import { worstCase } from './worst-case.ts'
 
 /** All loads, in the order in which they run and are printed. */
 export const scenarios: readonly Scenario[] = [
@@ -32,6 +33,7 @@ export const scenarios: readonly Scenario[] = [
   telemetryFanout,
   telemetryListeners,
   openConsole,
+  worstCase,
   redisStored,
   redisDisk,
   redisCpu,

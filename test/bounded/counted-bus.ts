@@ -1,5 +1,5 @@
 /** A bus whose work is counted, in a process of its own: it says where it listens, and then answers what `counted.ts` asks. */
-import { startServer, testConfig } from '@arqonbus/server'
+import { consolePaths, startServer, testConfig } from '@arqonbus/server'
 import type { ServerWebSocket } from 'bun'
 import type { Counted, Settings, Where } from './counted.ts'
 import { countWork, UNIT_NS } from './counter.ts'
@@ -9,6 +9,10 @@ const SEND = 250
 const SEND_CHARACTER = 0.01
 const PUBLISH = 50
 const TOPIC = 15
+/** A request and its answer, without what is done for it. */
+const REQUEST = 250
+const RESPONSE = 250
+const CHARACTER = 0.01
 
 // The runtime's own modules, which the server loads, do not stand built-in methods that are not theirs.
 const counter = countWork()
@@ -27,6 +31,13 @@ const read = { headers: new Set<string>(), parameters: new Set<string>() }
 watch(Headers.prototype, ['get', 'has'], ([name]) => read.headers.add(String(name).toLowerCase()))
 watch(URLSearchParams.prototype, ['get', 'has', 'getAll'], ([name]) => read.parameters.add(String(name)))
 
+globalThis.Response = new Proxy(Response, {
+  construct(made, [body, ...more]: [unknown, ...unknown[]]) {
+    counter.add(RESPONSE + (typeof body === 'string' ? CHARACTER * body.length : 0))
+    return Reflect.construct(made, [body, ...more]) as Response
+  },
+})
+
 const serve = Bun.serve
 Object.defineProperty(Bun, 'serve', { value: countingServe })
 
@@ -39,7 +50,15 @@ const clock = {
   wallOf: (at: number) => Date.now() - monotonic() + at,
 }
 
-const server = await startServer({ config: testConfig(JSON.parse(process.argv[2]!) as Settings), clock })
+/** Files as long as those of the console are. */
+const consoleFiles = async () =>
+  consolePaths.map((path) => {
+    const body = new Uint8Array(200_000)
+    return { path, contentType: 'text/plain', body, gzip: Bun.gzipSync(body) }
+  })
+
+const config = testConfig(JSON.parse(process.argv[2]!) as Settings)
+const server = await startServer({ config, clock, consoleFiles })
 
 process.on('message', () => {
   process.send!({
@@ -57,7 +76,12 @@ function countingServe(options: Parameters<typeof serve>[0]) {
   for (const [name, handler] of Object.entries(websocket ?? {}))
     if (typeof handler === 'function')
       websocket![name] = (socket: ServerWebSocket, ...more: unknown[]) => handler(countingSocket(socket), ...more)
-  const made = serve(options)
+  const { fetch } = options as { fetch: (...parameters: unknown[]) => unknown }
+  const counting = (...parameters: unknown[]) => {
+    counter.add(REQUEST)
+    return fetch(...parameters)
+  }
+  const made = serve({ ...options, fetch: counting } as typeof options)
   const publish = made.publish.bind(made)
   made.publish = (topic, text, ...more) => {
     counter.add(PUBLISH * (1 + made.subscriberCount(topic)) + SEND_CHARACTER * (text as string).length)

@@ -99,7 +99,8 @@ export function countWork(): Counter {
     return found
   }
   // `test` calls it.
-  wrap(RegExp.prototype, ['exec'], (_self, [text]) => 3 + cost.search * String(text).length)
+  const isAtOnePlace = (self: unknown) => (self as RegExp).sticky
+  wrap(RegExp.prototype, ['exec'], (self, [text]) => 3 + (isAtOnePlace(self) ? 0 : cost.search * String(text).length))
   wrap(JSON, ['parse'], (_self, [text]) => 1 + cost.parse * String(text).length)
   wrap(Buffer, ['byteLength'], (_self, [text]) => 1 + cost.search * (text as string).length)
   const stringify = JSON.stringify as unknown as Method

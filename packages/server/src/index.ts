@@ -1,6 +1,10 @@
 /** The bus as a library: tests and tools start it in their own process. */
 export { createIntake, type Intake } from './bus/receive/receive.ts'
 export { type Config, testConfig } from './config/index.ts'
+export { API_BASE } from './http/api/endpoints.ts'
+export { openapiDocument } from './http/api/openapi.ts'
+export { consolePaths } from './http/console.ts'
+export { routePaths } from './http/routes.ts'
 export type { Every } from './kit/timer.ts'
 export type {
   Bounds,

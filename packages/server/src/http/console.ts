@@ -27,7 +27,9 @@ export type ConsolePages = {
 }
 
 const CONFIG = '/console/config.json'
-const PATHS: readonly string[] = ['/', '/console/app.js', '/console/app.css', '/console/icon.svg', CONFIG]
+/** The paths of the console. */
+export const consolePaths = ['/', '/console/app.js', '/console/app.css', '/console/icon.svg', CONFIG] as const
+const paths: ReadonlySet<string> = new Set(consolePaths)
 
 /** Makes it; nothing is read or built before the first request. */
 export function createConsole({ files, busPort, busUrl, version }: ConsoleOptions): ConsolePages {
@@ -64,7 +66,7 @@ export function createConsole({ files, busPort, busUrl, version }: ConsoleOption
   }
 
   return {
-    has: (path) => PATHS.includes(path),
+    has: (path) => paths.has(path),
     async answer(request, path) {
       if (request.method !== 'GET' && request.method !== 'HEAD') {
         const { status, contentType, body } = refusal('method_not_allowed')

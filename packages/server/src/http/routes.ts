@@ -25,6 +25,9 @@ export type RouteSources = {
 /** What a path answers. */
 export type Route = () => Answer | Promise<Answer>
 
+/** The paths that they have. */
+export const routePaths = ['/health', '/ready', '/version', '/metrics'] as const
+
 /** All routes, by path. */
 export function createRoutes({
   health,
@@ -35,7 +38,7 @@ export function createRoutes({
   cacheMs = 0,
 }: RouteSources): ReadonlyMap<string, Route> {
   const startedAt = now()
-  return new Map<string, Route>([
+  const routes: readonly (readonly [(typeof routePaths)[number], Route])[] = [
     [
       '/health',
       cached(cacheMs, now, () => {
@@ -61,7 +64,8 @@ export function createRoutes({
         body: await metrics.render(),
       })),
     ],
-  ])
+  ]
+  return new Map<string, Route>(routes)
 }
 
 const allowed = ['GET', 'HEAD']

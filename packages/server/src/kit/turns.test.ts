@@ -142,6 +142,7 @@ test('work for later is not begun in this turn, and what awaits the result of a 
   const turns = createTurns({ monotonic: () => 0 }, drainMicrotasks)
   const ask = async (name: string) => {
     await turns.later(function* () {
+      yield
       done.push(`work ${name}`)
     })
     done.push(`awaited ${name}`)

@@ -16,6 +16,9 @@ export type WorstCase = {
   frame(i: number, stage: Stage): string
 }
 
+/** Those of a command, which comes by HTTP too. */
+export type WorstCommand = WorstCase & { parameters(i: number, stage: Stage): object | string }
+
 /** As many as the rates let pass at once: of the costly commands, and of everything else. */
 const COSTLY = 200
 const USUAL = 2000
@@ -28,9 +31,11 @@ function ofCommand(
   burst: number,
   parameters: Parameters | ((i: number, stage: Stage) => Parameters) = {},
   by: WorstCase['by'] = 'member',
-): WorstCase {
-  const of = typeof parameters === 'function' ? parameters : () => parameters
-  return { title: `${name} ${title}`, burst, by, frame: (i, stage) => commandText(by, name, of(i, stage)) }
+): WorstCommand {
+  const of: WorstCommand['parameters'] =
+    typeof parameters === 'function' ? (parameters as WorstCommand['parameters']) : () => parameters
+  const frame = (i: number, stage: Stage) => commandText(by, name, of(i, stage))
+  return { title: `${name} ${title}`, burst, by, frame, parameters: of }
 }
 
 function ofMessage(title: string, burst: number, parts: (i: number) => MessageParts): WorstCase {
@@ -38,7 +43,7 @@ function ofMessage(title: string, burst: number, parts: (i: number) => MessagePa
 }
 
 /** An object in JSON with as many members as fit into so many bytes. */
-function objectOf(bytes: number, member: (i: number) => string): string {
+export function objectOf(bytes: number, member: (i: number) => string): string {
   const members: string[] = []
   for (let left = bytes - 2, i = 0; ; i++) {
     const text = member(i)
@@ -49,14 +54,14 @@ function objectOf(bytes: number, member: (i: number) => string): string {
 }
 
 /** What a message may have beside its head. */
-const FREE = LARGEST - 1024
+export const FREE = LARGEST - 1024
 
 const several = (count: number, address: (i: number) => object) => ({
   channels: Array.from({ length: count }, (_, i) => address(i)),
 })
 
 /** The cases of every command. */
-export const commandCases: { readonly [Name in CommandName]: readonly WorstCase[] } = {
+export const commandCases: { readonly [Name in CommandName]: readonly WorstCommand[] } = {
   ping: [ofCommand('ping', '', USUAL)],
   status: [ofCommand('status', '', COSTLY)],
   list_channels: [
@@ -149,7 +154,7 @@ export const commandCases: { readonly [Name in CommandName]: readonly WorstCase[
 }
 
 /** Payloads and metadata that take long to read, in the order in which most write them and in another one. */
-const contents: Readonly<Record<string, () => string>> = {
+export const contents: Readonly<Record<string, () => string>> = {
   'many integers as keys': () => objectOf(FREE, (i) => `"${i}":0`),
   'many keys': () => objectOf(FREE, (i) => `"k${i}":[]`),
   'deep nests': () => objectOf(FREE, (i) => `"n${i}":${'['.repeat(60)}${']'.repeat(60)}`),
@@ -177,6 +182,10 @@ export const frameCases: { readonly [Type in EnvelopeType]: readonly WorstCase[]
   event: [
     ...messages,
     ...messages.map(unusual),
+    ofMessage('event that is broken at its end', 3, () => ({
+      ...AT,
+      payload: `${objectOf(FREE, (i) => `"${i}":[]`)},`,
+    })),
     ofMessage('event after event', USUAL, () => AT),
     ofMessage('event to new channels', USUAL, (i) => ({ room: 'new', channel: `c${i}` })),
     ofMessage('event to new rooms', USUAL, (i) => ({ room: `new-${i}`, channel: '*' })),

@@ -23,6 +23,7 @@ export type Scale = {
 export type StageOptions = {
   readonly busUrl: string
   readonly httpUrl: string
+  readonly telemetryUrl: string
   readonly adminKey: string
   readonly scale: Scale
 }

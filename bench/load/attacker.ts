@@ -1,0 +1,75 @@
+/**
+ * Sends worst cases again and again, as fast as the default limits of the bus let it, in a process of its own, so that what it does holds up no innocent client of
+ * the load. Arguments: where the bus listens, as JSON. Then each line that it reads names a group of cases and for how many seconds; it answers with a line.
+ */
+import {
+  commandCases,
+  frameCases,
+  headerCases,
+  otherRequests,
+  parameterCases,
+  prepareStage,
+  requestCases,
+  type Stage,
+  sendRequests,
+  type WorstCase,
+  type WorstRequest,
+} from '@arqonbus/testing'
+
+/** What may be sent at once, and in a second, of costly commands and of everything else. */
+const costly = { burst: 200, perSecond: 100 }
+const usual = { burst: 2000, perSecond: 1000 }
+
+/** As much as a client can make within its rate: what is there takes no waiting. */
+const scale = { channels: 700, restricted: 150, rooms: 10, channelsARoom: 20, large: 5, crowd: 50, subscribers: 0 }
+
+/** All groups, by name. */
+export const groups: ReadonlyMap<string, readonly (WorstCase | WorstRequest)[]> = new Map<
+  string,
+  readonly (WorstCase | WorstRequest)[]
+>([
+  ...Object.entries(commandCases).map(([name, cases]) => [`command ${name}`, cases] as const),
+  ...Object.entries(frameCases).map(([name, cases]) => [`frame ${name}`, cases] as const),
+  ...Object.entries(requestCases),
+  ...Object.entries(headerCases).map(([name, cases]) => [`header ${name}`, cases] as const),
+  ...Object.entries(parameterCases).map(([name, cases]) => [`parameter ${name}`, cases] as const),
+  ['other requests', otherRequests],
+])
+
+/** Sends the cases of a group in turn until the time is over. */
+async function attack(name: string, seconds: number, stage: Stage): Promise<void> {
+  const until = performance.now() + seconds * 1000
+  const cases = groups.get(name)!
+  for (let turn = 0; performance.now() < until; turn++) {
+    const one = cases[turn % cases.length]!
+    if ('frame' in one) await sendFrames(one, name.startsWith('command '), stage)
+    else await sendRequests(one, stage)
+  }
+}
+
+/** One burst, and the time until the rate lets the next one pass. */
+async function sendFrames({ by, burst, frame }: WorstCase, isCommand: boolean, stage: Stage): Promise<void> {
+  const started = performance.now()
+  const rate = isCommand && burst <= costly.burst ? costly : usual
+  const client = stage.askers[by]
+  const count = Math.min(burst, rate.perSecond / 5)
+  for (let i = 0; i < count; i++) client.raw(frame(i, stage))
+  await client.everything()
+  client.frames.length = 0
+  await Bun.sleep(Math.max(0, started + (1000 * count) / rate.perSecond - performance.now()))
+}
+
+if (import.meta.main) {
+  const where = JSON.parse(process.argv[2]!) as Pick<Stage, 'busUrl' | 'httpUrl' | 'telemetryUrl' | 'adminKey'>
+  const stage = await prepareStage({ ...where, scale })
+  console.log('ready')
+  for await (const line of console) {
+    const [name, seconds] = JSON.parse(line) as [string, number]
+    try {
+      await attack(name, seconds, stage)
+      console.log('done')
+    } catch (problem) {
+      console.log(`failed: ${problem}`)
+    }
+  }
+}

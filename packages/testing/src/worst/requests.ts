@@ -1,0 +1,340 @@
+/**
+ * The worst that can be asked for by HTTP: of every endpoint of all three ports, with every header and every parameter of the query that the server reads. The
+ * test that sends them compares these tables with what the server declares and reads.
+ */
+import { type CommandName, type CommandShape, commands } from '@arqonbus/protocol'
+import { API_BASE, type consolePaths, type routePaths } from '@arqonbus/server'
+import { commandCases, contents, FREE, objectOf } from './cases.ts'
+import type { Stage } from './stage.ts'
+
+/** One request. */
+export type RequestParts = {
+  readonly method: string
+  readonly path: string
+  /** Beside `Host`, unless that is among them; a list is sent one by one. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>
+  readonly body?: string
+}
+
+/** Requests of one kind. */
+export type WorstRequest = {
+  readonly title: string
+  readonly port: 'bus' | 'http' | 'telemetry'
+  /** How many come at once. */
+  readonly burst: number
+  /** How many of them by one connection. */
+  readonly pipelined: number
+  /** `i` counts them. */
+  request(i: number, stage: Stage): RequestParts
+}
+
+/** As many connections as ask at once, and as many requests as one of them may send without waiting. */
+const MANY = 100
+const PIPELINE = 16
+/** Of large bodies. */
+const BODIES = 50
+
+/** The longest address of a request, and the longest header beside it, less what else stands there. */
+const ADDRESS = 8000
+const HEADER = 7000
+
+const CHANNEL = `${API_BASE}/rooms/{room}/channels/{channel}`
+const channelPath = (room: string, channel: string, last = '') => `${API_BASE}/rooms/${room}/channels/${channel}${last}`
+
+type Options = Partial<Pick<WorstRequest, 'port' | 'burst' | 'pipelined'>>
+
+const of = (
+  title: string,
+  request: RequestParts | WorstRequest['request'],
+  { port = 'http', burst = MANY, pipelined = 1 }: Options = {},
+): WorstRequest => ({
+  title,
+  port,
+  burst,
+  pipelined,
+  request: typeof request === 'function' ? request : () => request,
+})
+
+const get = (title: string, path: string, options?: Options) => of(title, { method: 'GET', path }, options)
+
+const JSON_TYPE = { 'content-type': 'application/json' }
+const post = (path: string, body: string, headers: RequestParts['headers'] = {}): RequestParts => ({
+  method: 'POST',
+  path,
+  headers: { ...JSON_TYPE, ...headers },
+  body,
+})
+
+/** A page that is asked for by many, and by few with many requests each. */
+const asked = (path: string): readonly WorstRequest[] => [
+  get(`${path} by many`, path),
+  get(`${path} again and again`, path, { burst: 20 * PIPELINE, pipelined: PIPELINE }),
+]
+
+/** A query as long as an address may be. */
+const longQuery = (parameter: (i: number) => string): string => {
+  let query = ''
+  for (let i = 0; ; i++) {
+    const next = `&${parameter(i)}`
+    if (query.length + next.length > ADDRESS - 200) return `?${query.slice(1)}`
+    query += next
+  }
+}
+const integers = longQuery((i) => `${9999 - i}=`)
+
+/** Bodies of each kind in turn. */
+const publishes = ['payload', 'metadata'].map((member) => {
+  const rest = member === 'payload' ? '' : '"payload":{},'
+  const bodies = Object.values(contents).map((content) => `{${rest}"${member}":${content()}}`)
+  const path = channelPath('history', 'written', '/messages')
+  return of(`publish of large ${member}`, (i) => post(path, bodies[i % bodies.length]!), { burst: BODIES })
+})
+
+const ofQuery = (name: string, path: string, ...queries: readonly string[]): readonly WorstRequest[] => [
+  ...queries.map((query) => get(`${name} ${query}`, path + query)),
+  get(`${name} with many unknown parameters`, path + integers),
+]
+
+/** The commands that are endpoints. */
+const calledCommands = Object.values<CommandShape>(commands).filter(({ needs_connection }) => !needs_connection)
+
+const ofCommand = (name: CommandName): readonly WorstRequest[] => [
+  ...commandCases[name].map(({ title, burst, by, parameters }) =>
+    of(
+      `by HTTP: ${title}`,
+      (i, stage) => {
+        const given = parameters(i, stage)
+        const body = typeof given === 'string' ? given : JSON.stringify(given)
+        return post(
+          `${API_BASE}/commands/${name}`,
+          body,
+          by === 'member' ? { authorization: `Bearer ${stage.adminKey}` } : {},
+        )
+      },
+      { burst: Math.min(burst, MANY) },
+    ),
+  ),
+  of(
+    `by HTTP: ${name} with many integers as keys`,
+    post(
+      `${API_BASE}/commands/${name}`,
+      objectOf(FREE, (i) => `"${99_999 - i}":0`),
+    ),
+    { burst: BODIES },
+  ),
+]
+
+type FixedEndpoint = `GET ${(typeof routePaths)[number] | (typeof consolePaths)[number]}`
+
+const fixed: Readonly<Record<FixedEndpoint, readonly WorstRequest[]>> = {
+  'GET /health': asked('/health'),
+  'GET /ready': asked('/ready'),
+  'GET /version': asked('/version'),
+  'GET /metrics': asked('/metrics'),
+  'GET /': asked('/'),
+  'GET /console/app.js': asked('/console/app.js'),
+  'GET /console/app.css': asked('/console/app.css'),
+  'GET /console/icon.svg': asked('/console/icon.svg'),
+  'GET /console/config.json': asked('/console/config.json'),
+}
+
+/** The cases of every endpoint of the HTTP port, by method and path. */
+export const requestCases: Readonly<Record<string, readonly WorstRequest[]>> = {
+  ...fixed,
+  'GET /openapi.json': asked('/openapi.json'),
+  [`POST ${CHANNEL}/messages`]: [
+    ...publishes,
+    of(
+      'publish that is broken at its end',
+      post(channelPath('history', 'written', '/messages'), `{"payload":${objectOf(FREE, (i) => `"${i}":[]`)},}`),
+      { burst: BODIES },
+    ),
+    of('publish to a crowd', post(channelPath('crowd', 'main', '/messages'), '{"payload":{}}')),
+  ],
+  [`GET ${CHANNEL}/messages`]: ofQuery(
+    'messages',
+    channelPath('history', 'large', '/messages'),
+    '?limit=1000',
+    '?limit=1000&order=desc&since=1-0',
+  ),
+  [`GET ${CHANNEL}/stream`]: [
+    get('stream of large messages', channelPath('history', 'large', '/stream?since=1-0'), { burst: 50 }),
+    of('streams of channels that are not there', (i) => ({
+      method: 'GET',
+      path: channelPath('history', `none-${i}`, '/stream'),
+    })),
+    get('stream with many unknown parameters', channelPath('history', 'large', `/stream${integers}`)),
+  ],
+  [`GET ${CHANNEL}`]: ofQuery('channel', channelPath('crowd', 'main'), ''),
+  [`GET ${API_BASE}/channels`]: ofQuery(
+    'channels',
+    `${API_BASE}/channels`,
+    '?limit=1000',
+    '?room=big&limit=1000&cursor=7ps',
+  ),
+  [`GET ${API_BASE}/clients`]: ofQuery('clients', `${API_BASE}/clients`, '?limit=1000', '?channel=crowd:*&limit=1000'),
+  [`GET ${API_BASE}/status`]: ofQuery('status', `${API_BASE}/status`, ''),
+  ...Object.fromEntries(
+    calledCommands.map(({ name }) => [`POST ${API_BASE}/commands/${name}`, ofCommand(name as CommandName)]),
+  ),
+}
+
+const upgradeHeaders = {
+  upgrade: 'websocket',
+  connection: 'Upgrade',
+  'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+  'sec-websocket-version': '13',
+}
+const upgrade = (title: string, port: 'bus' | 'telemetry', path: string, headers: RequestParts['headers'] = {}) =>
+  of(`${title} (${port})`, { method: 'GET', path, headers: { ...upgradeHeaders, ...headers } }, { port })
+const upgrades = (title: string, path: string, headers: RequestParts['headers'] = {}) =>
+  (['bus', 'telemetry'] as const).map((port) => upgrade(title, port, path, headers))
+
+/** What is no endpoint, and what comes to the ports of WebSockets. */
+export const otherRequests: readonly WorstRequest[] = [
+  get('what is not there', '/nothing', { burst: 20 * PIPELINE, pipelined: PIPELINE }),
+  get('a path of slashes', `/${'/'.repeat(ADDRESS)}x`),
+  get('a path of many parts', `${'/%41'.repeat(ADDRESS / 4)}`),
+  get('an address that is too long', `/${'x'.repeat(12_000)}`),
+  of('a method that is not allowed', { method: 'DELETE', path: `${API_BASE}/clients` }),
+  of('a preflight', {
+    method: 'OPTIONS',
+    path: `${API_BASE}/clients`,
+    headers: { origin: 'http://localhost', 'access-control-request-method': 'GET' },
+  }),
+  of('a HEAD', { method: 'HEAD', path: `${API_BASE}/channels?limit=1000` }),
+  get('no upgrade to the bus', '/', { port: 'bus', burst: 20 * PIPELINE, pipelined: PIPELINE }),
+  get('no upgrade to the telemetry server', '/', { port: 'telemetry', burst: 20 * PIPELINE, pipelined: PIPELINE }),
+  ...upgrades('upgrades', '/'),
+]
+
+const api = `${API_BASE}/channels?limit=1`
+const publishPath = channelPath('history', 'written', '/messages')
+/** One value after the other, by GET of a list and by upgrades. */
+const withHeader = (name: string, ...values: readonly string[]): readonly WorstRequest[] => [
+  of(name, (i) => ({ method: 'GET', path: api, headers: { [name]: values[i % values.length]! } })),
+  ...(['bus', 'telemetry'] as const).map((port) =>
+    of(
+      `${name} (${port})`,
+      (i) => ({ method: 'GET', path: '/', headers: { ...upgradeHeaders, [name]: values[i % values.length]! } }),
+      { port },
+    ),
+  ),
+]
+const ofPublish = (name: string, ...values: readonly string[]): readonly WorstRequest[] => [
+  of(name, (i) => post(publishPath, '{"payload":{}}', { [name]: values[i % values.length]! })),
+]
+const long = (unit: string) => unit.repeat(Math.floor(HEADER / unit.length))
+
+/** The cases of every header that is read, at any port. */
+export const headerCases: Readonly<Record<string, readonly WorstRequest[]>> = {
+  host: withHeader('host', long('a.'), `${long('1')}:80`),
+  origin: withHeader('origin', `http://${long('a.')}`, `http://${long('%41')}`),
+  'sec-fetch-site': withHeader('sec-fetch-site', long('x')),
+  'sec-fetch-mode': [
+    of('sec-fetch-mode', {
+      method: 'GET',
+      path: api,
+      headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': long('x') },
+    }),
+  ],
+  authorization: withHeader('authorization', `Bearer ${long('x')}`, `Bearer${long(' ')}x y`),
+  'arqonbus-client-id': withHeader('arqonbus-client-id', long('x')),
+  'arqonbus-session': [
+    ...withHeader('arqonbus-session', long('x')),
+    of('a session of a client', {
+      method: 'GET',
+      path: api,
+      headers: { 'arqonbus-session': long('x'), 'arqonbus-client-id': 'member' },
+    }),
+  ],
+  'last-event-id': [
+    of('last-event-id', {
+      method: 'GET',
+      path: channelPath('history', 'large', '/stream'),
+      headers: { 'last-event-id': long('1') },
+    }),
+  ],
+  'content-type': ofPublish('content-type', `application/json${long(' ')}x`, `application/json;${long(' ')}charset`),
+  'content-encoding': ofPublish('content-encoding', long('x')),
+  'content-length': [
+    of('content-length over the limit', {
+      method: 'POST',
+      path: publishPath,
+      headers: { ...JSON_TYPE, 'content-length': '99999999' },
+    }),
+  ],
+  'transfer-encoding': [
+    of(
+      'a body in chunks of one byte',
+      {
+        method: 'POST',
+        path: publishPath,
+        headers: { ...JSON_TYPE, 'transfer-encoding': 'chunked' },
+        body: `${[...`{"payload":{"text":"${'x'.repeat(20_000)}"}}`].map((one) => `1\r\n${one}\r\n`).join('')}0\r\n\r\n`,
+      },
+      { burst: 20 },
+    ),
+  ],
+  'accept-encoding': [
+    of('accept-encoding', { method: 'GET', path: '/', headers: { 'accept-encoding': long('gzi, ') } }),
+  ],
+  'if-none-match': [of('if-none-match', { method: 'GET', path: '/', headers: { 'if-none-match': long('"x", ') } })],
+  upgrade: upgrades('upgrade', '/', { upgrade: long('websocket, ') }),
+  connection: upgrades('connection', '/', { connection: `${long('x,')}Upgrade` }),
+  'sec-websocket-protocol': [
+    ...upgrades('sec-websocket-protocol of many', '/', { 'sec-websocket-protocol': `${long('x,')}arqonbus.v1` }),
+    ...upgrades('sec-websocket-protocol with secrets', '/', {
+      'sec-websocket-protocol': `arqonbus.v1, arqonbus.token.${long('x')}`,
+    }),
+  ],
+}
+
+/** A parameter as long as may be, and as often. */
+const byPath = (name: string, path: string, values: readonly string[]): readonly WorstRequest[] => {
+  const queries = [...values.map((value) => `?${name}=${value}`), longQuery(() => `${name}=1`)]
+  return [of(`?${name} of ${path}`, (i) => ({ method: 'GET', path: path + queries[i % queries.length]! }))]
+}
+const byUpgrade = (name: string, values: readonly string[], repeated = 'x'): readonly WorstRequest[] => {
+  const queries = [...values.map((value) => `?${name}=${value}`), longQuery(() => `${name}=${repeated}`)]
+  return (['bus', 'telemetry'] as const).map((port) =>
+    of(
+      `?${name} (${port})`,
+      (i) => ({ method: 'GET', path: `/${queries[i % queries.length]!}`, headers: upgradeHeaders }),
+      {
+        port,
+      },
+    ),
+  )
+}
+const text = ['x'.repeat(ADDRESS - 200), '%C3%A9'.repeat(1000)]
+const lists = `${API_BASE}/channels`
+const clients = `${API_BASE}/clients`
+const messages = channelPath('history', 'small', '/messages')
+const streamed = channelPath('history', 'small', '/stream')
+
+/** The cases of every parameter of a query that is read, at any port. */
+export const parameterCases: Readonly<Record<string, readonly WorstRequest[]>> = {
+  client_id: [...byPath('client_id', lists, text), ...byUpgrade('client_id', text)],
+  token: [...byPath('token', lists, text), ...byUpgrade('token', text)],
+  since: [...byPath('since', messages, text), ...byPath('since', streamed, ['1-0', ...text])],
+  since_id: byPath('since_id', streamed, text),
+  type: byPath('type', streamed, text),
+  before: byPath('before', messages, text),
+  after: byPath('after', messages, text),
+  with: byPath('with', messages, text),
+  order: byPath('order', messages, text),
+  limit: [...byPath('limit', messages, ['9'.repeat(7000)]), ...byPath('limit', lists, ['1000', '9'.repeat(7000)])],
+  cursor: [...byPath('cursor', lists, text), ...byPath('cursor', clients, text)],
+  room: [...byPath('room', lists, ['big', ...text]), ...byPath('room', clients, ['crowd', ...text])],
+  channel: byPath('channel', clients, ['crowd:main', ...text]),
+  join: byUpgrade('join', text, 'big:*'),
+  resume: byUpgrade('resume', text),
+  echo: byUpgrade('echo', text),
+  client_type: byUpgrade('client_type', text),
+  screen_name: byUpgrade('screen_name', text),
+  avatar: byUpgrade('avatar', text),
+  personality: byUpgrade('personality', text),
+  events: byUpgrade('events', [long('x,')]),
+  client_events: byUpgrade('client_events', [long('x,'), Array.from({ length: 64 }, (_, i) => `t${i}`).join()]),
+}

@@ -1,0 +1,63 @@
+/** Whatever is asked for by HTTP, at whichever port, one turn of the event loop does a bounded part of it; and of all that can be asked for there is a case. */
+import { afterAll, describe, expect, test } from 'bun:test'
+import { consolePaths, openapiDocument, routePaths } from '@arqonbus/server'
+import { headerCases, otherRequests, parameterCases, prepareStage, requestCases, sendRequests } from '@arqonbus/testing'
+import { startCountedBus } from './counted.ts'
+import { UNIT_NS } from './counter.ts'
+
+const MOST_MS = 10
+const MOST_UNITS = (MOST_MS * 1e6) / UNIT_NS
+
+const adminKey = 'correct-horse-battery-staple'
+const bus = await startCountedBus({ adminKey, rateLimit: null, maxViolations: 1_000_000 })
+const scale = { channels: 5000, restricted: 500, rooms: 20, channelsARoom: 50, large: 10, crowd: 100, subscribers: 1 }
+const stage = await prepareStage({ ...bus, adminKey, scale })
+
+const all = [requestCases, headerCases, parameterCases].flatMap((cases) => Object.values(cases).flat())
+
+describe('one turn of the loop does a bounded part of', () => {
+  test.each([...all, ...otherRequests].map((one) => [one.title, one] as const))(
+    '%s',
+    async (_, one) => {
+      await bus.counted()
+      await sendRequests(one, stage)
+      const { most } = await bus.counted()
+      expect(most).toBeLessThan(MOST_UNITS)
+    },
+    60_000,
+  )
+})
+
+/** What the document of the API says. */
+const operations = Object.entries(
+  openapiDocument().paths as Record<string, Record<string, { parameters: { in: string; name: string }[] }>>,
+).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, { parameters }]) => ({ name: `${method.toUpperCase()} ${path}`, parameters })),
+)
+const declared = (place: string) =>
+  operations.flatMap(({ parameters }) => parameters.filter((one) => one.in === place).map(({ name }) => name))
+
+test('every endpoint has a case, and each case an endpoint', () => {
+  const names = [
+    ...operations.map(({ name }) => name),
+    ...[...routePaths, ...consolePaths].map((path) => `GET ${path}`),
+  ]
+  expect(Object.keys(requestCases).toSorted()).toEqual(names.toSorted())
+})
+
+/** By then all cases above have been asked for; alone, this asks for one of each itself. */
+async function askForEach(): Promise<void> {
+  for (const one of [...all, ...otherRequests]) await sendRequests({ ...one, burst: one.pipelined }, stage)
+}
+
+test('every header and every parameter that is declared, or that the server reads, has a case', async () => {
+  await askForEach()
+  const { headers, parameters } = await bus.counted()
+  const without = (names: readonly string[], cases: object) =>
+    [...new Set(names)].filter((name) => !Object.hasOwn(cases, name))
+  expect(without([...headers, ...declared('header').map((name) => name.toLowerCase())], headerCases)).toEqual([])
+  expect(without([...parameters, ...declared('query')], parameterCases)).toEqual([])
+  expect(headers.length).toBeGreaterThan(10)
+}, 120_000)
+
+afterAll(() => stage.askers.member.close())
