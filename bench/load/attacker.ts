@@ -4,6 +4,7 @@
  */
 import {
   commandCases,
+  connect,
   frameCases,
   headerCases,
   otherRequests,
@@ -42,22 +43,35 @@ async function attack(name: string, seconds: number, stage: Stage): Promise<void
   const cases = groups.get(name)!
   for (let turn = 0; performance.now() < until; turn++) {
     const one = cases[turn % cases.length]!
-    if ('frame' in one) await sendFrames(one, name.startsWith('command '), stage)
-    else await sendRequests(one, stage)
+    if (!('frame' in one)) await sendRequests(one, stage)
+    else if (!(await sendFrames(one, name.startsWith('command '), stage))) await reopen(one.by, stage)
   }
 }
 
-/** One burst, and the time until the rate lets the next one pass. */
-async function sendFrames({ by, burst, frame }: WorstCase, isCommand: boolean, stage: Stage): Promise<void> {
+/** One burst, and the time until the rate lets the next one pass; false where the bus has cut the client. */
+async function sendFrames({ by, burst, frame }: WorstCase, isCommand: boolean, stage: Stage): Promise<boolean> {
   const started = performance.now()
   const rate = isCommand && burst <= costly.burst ? costly : usual
   const client = stage.askers[by]
   const count = Math.min(burst, rate.perSecond / 5)
   for (let i = 0; i < count; i++) client.raw(frame(i, stage))
-  await client.everything()
+  // What costs more than one token leaves none for a while.
+  while (!(await client.everything().then(isTrue, isFalse))) {
+    if (client.socket.readyState !== WebSocket.OPEN) return false
+    await Bun.sleep(100)
+  }
   client.frames.length = 0
   await Bun.sleep(Math.max(0, started + (1000 * count) / rate.perSecond - performance.now()))
+  return true
 }
+
+async function reopen(by: WorstCase['by'], { askers, busUrl }: Stage): Promise<void> {
+  const again = await connect(busUrl, { query: { client_id: by } })
+  Object.assign(askers, { [by]: again })
+}
+
+const isTrue = () => true
+const isFalse = () => false
 
 if (import.meta.main) {
   const where = JSON.parse(process.argv[2]!) as Pick<Stage, 'busUrl' | 'httpUrl' | 'telemetryUrl' | 'adminKey'>

@@ -5,7 +5,7 @@ export type { CommandShape, ParametersOf, ResultOf } from './commands/shape.ts'
 export * from './entities.ts'
 export { recipientsOf, senderOf } from './envelope/delivered.ts'
 export { isDeeperThan } from './envelope/depth.ts'
-export { isLarge, isLong, objectIn, readObject, readProper } from './envelope/gist.ts'
+export { isLarge, isLong, objectIn, readMember, readObject, readProper } from './envelope/gist.ts'
 export {
   type EnvelopeFault,
   payloadOf,

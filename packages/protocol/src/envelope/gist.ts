@@ -80,6 +80,20 @@ export function parse(text: string): unknown {
   }
 }
 
+/**
+ * The value of one member of an object, which is JSON: of an object in it the members of these names, in full, and the first other one. Undefined where there is no
+ * such member.
+ */
+export function* readMember(text: string, name: string, names: ReadonlySet<string>): Pieces<unknown> {
+  const member = (yield* readMembers(text, 0)).findLast((one) => nameOf(one) === name)
+  if (member === undefined) return undefined
+  const own = text.slice(member.start, member.end)
+  if (!isObjectText(own)) return readScalar(own)
+  const members = yield* readMembers(own, 0)
+  yield
+  return yield* gistOf(own, members, (key) => (names.has(key) ? readAll : undefined))
+}
+
 /** True for an object, and not a list. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -8,6 +8,7 @@ import {
   objectIn,
   payloadOf,
   type ReadEnvelope,
+  readMember,
 } from '@arqonbus/protocol'
 import type { Clock } from '../../kit/clock.ts'
 import type { Logger } from '../../kit/logger.ts'
@@ -56,7 +57,12 @@ const payloadFields: ReadonlySet<string> = new Set(['name', 'parameters'])
 /** Makes it. */
 export function createRun(deps: RunDeps): Run {
   const { commands, clock, answers, metrics, logger, rate, isAdminKey, turns, trace, ran } = deps
-  const registry = new Map(commands.map((one) => [one.shape.name, { ...one, check: compile(one.shape.parameters) }]))
+  const registry = new Map(
+    commands.map((one) => [
+      one.shape.name,
+      { ...one, check: compile(one.shape.parameters), names: namesOf(one.shape) },
+    ]),
+  )
 
   const nameOf = (payload: Payload): string => {
     for (const key in payload) {
@@ -95,7 +101,7 @@ export function createRun(deps: RunDeps): Run {
     let { parameters = {} } = payload
     if (isLarge(envelope.payloadText)) {
       yield
-      parameters = payloadOf(envelope).parameters ?? {}
+      parameters = (yield* readMember(envelope.payloadText, 'parameters', found.names)) ?? {}
       yield
     }
     const wrong = found.check(parameters)
@@ -168,6 +174,10 @@ export function createRun(deps: RunDeps): Run {
     }
   }
 }
+
+/** What the parameters of a command may be named. */
+const namesOf = ({ parameters }: CommandShape): ReadonlySet<string> =>
+  new Set(Object.keys((parameters as unknown as { properties: object }).properties))
 
 const parameterFault = (path: string, expected: string): CodedError =>
   new CodedError('invalid_parameters', { path, expected })
