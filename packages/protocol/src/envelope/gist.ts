@@ -5,7 +5,7 @@
 import { finish, type Pieces } from '../pieces.ts'
 import { countUpTo } from './depth.ts'
 import { type Member, nameOf, readMembers } from './members.ts'
-import { checkJson } from './walk.ts'
+import { checkJson, isJson } from './walk.ts'
 
 /** Texts that are shorter, or have no more commas, are parsed: that costs less than to look through them. */
 const LONG = 8 * 1024
@@ -64,7 +64,7 @@ export function* gistOf(
 }
 
 /** True for JSON, however long. */
-export const isProperJson = (text: string): boolean => finish(readProper(text))
+export const isProperJson = (text: string): boolean => (isLarge(text) ? isJson(text) : parse(text) !== undefined)
 
 /** The same in pieces. */
 export function* readProper(text: string): Pieces<boolean> {

@@ -1,5 +1,5 @@
 /** A cursor over the members of a JSON object's text, for text that JSON.parse has accepted. */
-import { finish, type Pieces } from '../pieces.ts'
+import type { Pieces } from '../pieces.ts'
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -11,22 +11,39 @@ export type Member = { readonly key: string; readonly keyStart: number; readonly
 const PIECE = 1024
 
 /** The members of the object that begins at `start`, in their order, doubles included. */
-export const membersOf = (text: string, start: number): Member[] => finish(readMembers(text, start))
+export function membersOf(text: string, start: number): Member[] {
+  const members: Member[] = []
+  collect(text, firstKey(text, start), members, Number.POSITIVE_INFINITY)
+  return members
+}
 
 /** The same in pieces. */
 export function* readMembers(text: string, start: number): Pieces<Member[]> {
   const members: Member[] = []
-  let at = skipSpace(text, skipSpace(text, start) + 1)
-  while (text.charCodeAt(at) === QUOTE) {
+  let at = firstKey(text, start)
+  for (;;) {
+    const most = members.length + PIECE
+    at = collect(text, at, members, most)
+    if (members.length < most) return members
+    yield
+  }
+}
+
+/** Where the first key of an object begins, or the object ends. */
+const firstKey = (text: string, start: number): number => skipSpace(text, skipSpace(text, start) + 1)
+
+/** Collects members from a key on, until there are so many; returns where the next key begins. */
+function collect(text: string, start: number, members: Member[], most: number): number {
+  let at = start
+  while (members.length < most && text.charCodeAt(at) === QUOTE) {
     const keyEnd = endOfString(text, at)
     const key = text.slice(at + 1, keyEnd - 1)
     const valueStart = skipSpace(text, skipSpace(text, keyEnd) + 1)
     const end = endOfValue(text, valueStart)
     members.push({ key, keyStart: at + 1, start: valueStart, end })
-    if (members.length % PIECE === 0) yield
     at = skipSpace(text, skipSpace(text, end) + 1)
   }
-  return members
+  return at
 }
 
 /** The name that a member's key spells. */

@@ -196,20 +196,26 @@ function readUsualMetadata(text: string, start: number): Readonly<ClientMetadata
     if (end - start === usual.text.length && text.startsWith(usual.text, start)) return usual.value
   }
   if (text.charCodeAt(start) !== OPEN || text.charCodeAt(end - 1) !== CLOSE) return undefined
-  const read = finish(readMetadata(text.slice(start, end)))
+  const own = text.slice(start, end)
+  const read = isLarge(own) ? finish(readLargeMetadata(own)) : readSmallMetadata(own)
   if (read === undefined || checkMetadata(read.value) !== undefined) return undefined
   return read.doubled === undefined ? read.value : undefined
 }
 
 /** What metadata means to the bus, and the first key that stands there twice; undefined for what is no JSON. `isProper` where it is known to be some. */
 function* readMetadata(text: string, isProper = false): Pieces<MetadataRead | undefined> {
-  if (isLarge(text)) {
-    if (!isProper && !(yield* checkJson(text))) return undefined
-    const members = yield* readMembers(text, 0)
-    const value = yield* gistOf(text, members, (name) => (isBusKey(name) ? readAll : undefined))
-    const isDoubled = yield* hasDoubled(text, members)
-    return { value, doubled: isDoubled ? yield* doubledName(members) : undefined }
-  }
+  return isLarge(text) ? yield* readLargeMetadata(text, isProper) : readSmallMetadata(text)
+}
+
+function* readLargeMetadata(text: string, isProper = false): Pieces<MetadataRead | undefined> {
+  if (!isProper && !(yield* checkJson(text))) return undefined
+  const members = yield* readMembers(text, 0)
+  const value = yield* gistOf(text, members, (name) => (isBusKey(name) ? readAll : undefined))
+  const isDoubled = yield* hasDoubled(text, members)
+  return { value, doubled: isDoubled ? yield* doubledName(members) : undefined }
+}
+
+function readSmallMetadata(text: string): MetadataRead | undefined {
   const value = parse(text) as Readonly<ClientMetadata> | undefined
   if (value === undefined) return undefined
   return { value, doubled: hasEachKeyOnce(value, text) ? undefined : finish(doubledName(membersOf(text, 0))) }

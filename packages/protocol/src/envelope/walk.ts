@@ -4,7 +4,7 @@
  *
  * Linear in the length of the text, and without recursion. Texts are walked as bytes, which costs a third of walking characters.
  */
-import { finish, type Pieces } from '../pieces.ts'
+import type { Pieces } from '../pieces.ts'
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -33,23 +33,48 @@ const encoder = new TextEncoder()
 /** So many bytes are walked in one piece; a string is not divided. */
 const PIECE = 16 * 1024
 
+/** A walk that is not over. */
+type Walk = {
+  readonly bytes: Uint8Array
+  readonly end: number
+  /** What closes each array and object that is open. */
+  readonly closers: Uint8Array
+  at: number
+  depth: number
+}
+
+/** For walks that are done at once: new memory would cost more than a short one does. */
+const shared = new Uint8Array(1024 * 1024)
+const sharedClosers = new Uint8Array(DEEPEST)
+
 /** True for a text that JSON.parse takes, unless it is nested deeper than 1,024 levels. */
-export const isJson = (text: string): boolean => finish(checkJson(text))
+export function isJson(text: string): boolean {
+  const bytes = 3 * text.length > shared.length ? encoder.encode(text) : shared
+  const end = bytes === shared ? encoder.encodeInto(text, shared).written : bytes.length
+  return goOn({ bytes, end, closers: sharedClosers, at: 0, depth: 0 }, end)!
+}
 
 /** The same in pieces. */
 export function* checkJson(text: string): Pieces<boolean> {
   const bytes = encoder.encode(text)
-  const end = bytes.length
-  /** What closes each array and object that is open. */
-  const closers = new Uint8Array(DEEPEST)
-  let at = 0
-  let depth = 0
-  let pause = PIECE
+  const walk = { bytes, end: bytes.length, closers: new Uint8Array(DEEPEST), at: 0, depth: 0 }
+  for (;;) {
+    const outcome = goOn(walk, walk.at + PIECE)
+    if (outcome !== undefined) return outcome
+    yield
+  }
+}
+
+/** Walks on, up to the first value that begins behind `pause`; true or false when that is known. */
+function goOn(walk: Walk, pause: number): boolean | undefined {
+  const { bytes, end, closers } = walk
+  let { at, depth } = walk
   for (;;) {
     // A value begins here.
     if (at > pause) {
-      yield
-      pause = at + PIECE
+      walk.at = at
+      walk.depth = depth
+      return undefined
     }
     at = skipSpace(bytes, at, end)
     const first = at < end ? bytes[at]! : 0
