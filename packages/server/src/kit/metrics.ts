@@ -205,8 +205,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   register('histogram', histograms.loopLagSeconds, () => histogramSamples(histograms.loopLagSeconds.name, lag, {}))
   register('counter', httpCounter, () => [...byHttp].map(httpSample))
   register('gauge', processMetrics.uptime, () => [{ labels: {}, value: (now() - startedAt) / 1000 }])
-  register('gauge', processMetrics.resident, () => [{ labels: {}, value: process.memoryUsage.rss() }])
-  register('gauge', processMetrics.heap, () => [{ labels: {}, value: process.memoryUsage().heapUsed }])
+  register('gauge', processMetrics.resident, () => [{ labels: {}, value: memoryUsage().rss }])
+  register('gauge', processMetrics.heap, () => [{ labels: {}, value: memoryUsage().heapUsed }])
   register('counter', processMetrics.cpu, () => [{ labels: {}, value: cpuSeconds() }])
   register('gauge', buildInfo, () => [{ labels: buildLabels(), value: 1 }])
   return metrics
@@ -246,6 +246,18 @@ const commandHistogram = ([command, { seconds }]: [string, CommandTally]): Sampl
 function httpSample([key, value]: [string, number]): Sample {
   const [method = '', route = '', status = ''] = key.split(' ')
   return { labels: { method, route, status }, value }
+}
+
+let lastUsage: NodeJS.MemoryUsage = { rss: 0, heapTotal: 0, heapUsed: 0, external: 0, arrayBuffers: 0 }
+
+/** The memory of this process; what was known last where no descriptor is free to ask the system with. */
+function memoryUsage(): NodeJS.MemoryUsage {
+  try {
+    lastUsage = process.memoryUsage()
+  } catch {
+    // At the limit of open files.
+  }
+  return lastUsage
 }
 
 function cpuSeconds(): number {
