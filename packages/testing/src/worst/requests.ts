@@ -22,6 +22,8 @@ export type WorstRequest = {
   readonly port: 'bus' | 'http' | 'telemetry'
   /** How many come at once. */
   readonly burst: number
+  /** True where each has a body as long as may be. */
+  readonly isLong: boolean
   /** How many of them by one connection. */
   readonly pipelined: number
   /** `i` counts them. */
@@ -41,16 +43,17 @@ const HEADER = 7000
 const CHANNEL = `${API_BASE}/rooms/{room}/channels/{channel}`
 const channelPath = (room: string, channel: string, last = '') => `${API_BASE}/rooms/${room}/channels/${channel}${last}`
 
-type Options = Partial<Pick<WorstRequest, 'port' | 'burst' | 'pipelined'>>
+type Options = Partial<Pick<WorstRequest, 'port' | 'burst' | 'pipelined' | 'isLong'>>
 
 const of = (
   title: string,
   request: RequestParts | WorstRequest['request'],
-  { port = 'http', burst = MANY, pipelined = 1 }: Options = {},
+  { port = 'http', isLong = false, burst = isLong ? BODIES : MANY, pipelined = 1 }: Options = {},
 ): WorstRequest => ({
   title,
   port,
   burst,
+  isLong,
   pipelined,
   request: typeof request === 'function' ? request : () => request,
 })
@@ -87,7 +90,7 @@ const publishes = ['payload', 'metadata'].map((member) => {
   const rest = member === 'payload' ? '' : '"payload":{},'
   const bodies = Object.values(contents).map((content) => `{${rest}"${member}":${content()}}`)
   const path = channelPath('history', 'written', '/messages')
-  return of(`publish of large ${member}`, (i) => post(path, bodies[i % bodies.length]!), { burst: BODIES })
+  return of(`publish of large ${member}`, (i) => post(path, bodies[i % bodies.length]!), { isLong: true })
 })
 
 const ofQuery = (name: string, path: string, ...queries: readonly string[]): readonly WorstRequest[] => [
@@ -120,7 +123,7 @@ const ofCommand = (name: CommandName): readonly WorstRequest[] => [
       `${API_BASE}/commands/${name}`,
       objectOf(FREE, (i) => `"${99_999 - i}":0`),
     ),
-    { burst: BODIES },
+    { isLong: true },
   ),
 ]
 
@@ -147,7 +150,7 @@ export const requestCases: Readonly<Record<string, readonly WorstRequest[]>> = {
     of(
       'publish that is broken at its end',
       post(channelPath('history', 'written', '/messages'), `{"payload":${objectOf(FREE, (i) => `"${i}":[]`)},}`),
-      { burst: BODIES },
+      { isLong: true },
     ),
     of('publish to a crowd', post(channelPath('crowd', 'main', '/messages'), '{"payload":{}}')),
   ],
