@@ -20,7 +20,14 @@ export function createStage(options: RedisOptions = {}) {
   const start = (config: Parameters<typeof startBus>[0] = {}, options: Parameters<typeof startBus>[1] = {}) =>
     startBus({ redisUrl: redis.url, redisTimeoutMs: 60_000, adminKey, ...config }, options)
   const startProcess = (settings: Record<string, string> = {}) =>
-    startBusProcess({ settings: { ARQONBUS_REDIS_URL: redis.url, ARQONBUS_ADMIN_KEY: adminKey, ...settings } })
+    startBusProcess({
+      settings: {
+        ARQONBUS_REDIS_URL: redis.url,
+        ARQONBUS_REDIS_TIMEOUT: '1m',
+        ARQONBUS_ADMIN_KEY: adminKey,
+        ...settings,
+      },
+    })
   const killed = async (bus: BusProcess, settings: Record<string, string> = {}) => {
     await bus.stop('SIGKILL')
     return startProcess(settings)
