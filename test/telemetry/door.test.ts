@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { compile, newId, TelemetryWelcome } from '@arqonbus/protocol'
-import { type ConnectOptions, open, openRaw, startBus, type TestClient } from '@arqonbus/testing'
+import { type ConnectOptions, eventually, open, openRaw, startBus, type TestClient } from '@arqonbus/testing'
 import { heard, heardSoFar } from './support/events.ts'
 
 const bus = await startBus({ adminKey: 'the-key', maxMessageBytes: 1024, rateLimit: { perSecond: 0.01, burst: 20 } })
@@ -113,8 +113,12 @@ describe('a filter', () => {
       channel: 'telemetry-stream',
       payload: { eventType, payload: {} },
     }) as const
-  const types = (listener: TestClient) =>
-    listener.frames.splice(0).map((frame) => (frame.payload as { eventType: string }).eventType)
+  /** Each listener hears in its own time. */
+  const hears = (listener: TestClient, types: readonly string[]) =>
+    eventually(() => {
+      const heard = listener.frames.map(({ payload }) => (payload as { eventType: string }).eventType)
+      expect(heard).toEqual([...types])
+    })
 
   test('brings what it names, once each, and nothing else', async () => {
     const [some, own, named, both, all] = await Promise.all([
@@ -133,10 +137,10 @@ describe('a filter', () => {
     await ann.close()
     await heard(all, 'client_disconnected', { client_id: 'filtered' })
     await heard(both, 'client_disconnected', { client_id: 'filtered' })
-    expect(types(some)).toEqual(['channel_created'])
-    expect(types(own)).toEqual(['build', 'deploy', 'channel_created'])
-    expect(types(named)).toEqual(['deploy'])
-    expect(types(both)).toEqual(['build', 'deploy', 'channel_created'])
+    await hears(some, ['channel_created'])
+    await hears(own, ['build', 'deploy', 'channel_created'])
+    await hears(named, ['deploy'])
+    await hears(both, ['build', 'deploy', 'channel_created'])
   })
 })
 

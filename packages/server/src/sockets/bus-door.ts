@@ -228,7 +228,8 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
         close(socket) {
           sockets.delete(socket)
           socket.data.uncount()
-          if (socket.data.intake !== undefined) admission.depart(socket.data.intake.client)
+          const { intake } = socket.data
+          if (intake !== undefined) receive.ended(intake, () => admission.depart(intake.client))
         },
       },
     })

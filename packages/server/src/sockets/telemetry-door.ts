@@ -248,10 +248,12 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
         close(socket) {
           sockets.delete(socket)
           socket.data.uncount()
-          const listener = socket.data.intake?.listener
-          if (listener === undefined) return
-          toListeners.gone(listener)
-          logger.info({ event: 'listener_disconnected', client_id: listener.id })
+          const { intake } = socket.data
+          if (intake === undefined) return
+          receive.ended(intake, () => {
+            toListeners.gone(intake.listener)
+            logger.info({ event: 'listener_disconnected', client_id: intake.listener.id })
+          })
         },
       },
     })

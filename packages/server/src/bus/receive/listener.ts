@@ -37,6 +37,8 @@ export type ListenerIntake = RouteMemory &
     queuedBytes: number
     /** True while these wait in the line of the loop. */
     isInLine: boolean
+    /** Called when everything is handled that it sent before its connection ended. */
+    onHandled: (() => void) | undefined
   }
 
 /** The intake of a new listener. */
@@ -47,6 +49,7 @@ export const createListenerIntake = (listener: Listener): ListenerIntake => ({
   queue: new Queue(),
   queuedBytes: 0,
   isInLine: false,
+  onHandled: undefined,
   floods: 0,
   rate: undefined,
 })
@@ -71,6 +74,8 @@ export type ListenerReceive = {
   text(intake: ListenerIntake, frame: string): void
   /** A binary frame: refused. */
   binary(intake: ListenerIntake): void
+  /** Its connection has ended: what it sent before that is handled, and then `gone` is called. */
+  ended(intake: ListenerIntake, gone: () => void): void
 }
 
 /** Longer frames always go into the line, so that no turn has two of them. */
@@ -171,6 +176,7 @@ export function createListenerReceive(deps: ListenerReceiveDeps): ListenerReceiv
       toListeners.close(listener, 'internal')
     } finally {
       intake.isInLine = false
+      intake.onHandled?.()
     }
   }
 
@@ -194,6 +200,10 @@ export function createListenerReceive(deps: ListenerReceiveDeps): ListenerReceiv
     },
     binary(intake) {
       if (heard(intake)) refuse(intake, null, new CodedError('binary_frame'))
+    },
+    ended(intake, gone) {
+      if (!intake.isInLine || intake.listener.isClosing) return gone()
+      intake.onHandled = gone
     },
   }
 }

@@ -56,6 +56,8 @@ export type Intake = RouteMemory &
     isHeldBack: boolean
     /** True while it waits for the fan-out: too much of what was published has not gone out yet. */
     isHeldForFanOut: boolean
+    /** Called when everything is handled that it sent before its connection ended. */
+    onHandled: (() => void) | undefined
     /** A command that waits for them. */
     waiting: ReadEnvelope | undefined
     /** The times of the last violations. */
@@ -76,6 +78,7 @@ export const createIntake = (client: Client): Intake => ({
   onSettled: undefined,
   isHeldBack: false,
   isHeldForFanOut: false,
+  onHandled: undefined,
   waiting: undefined,
   violations: [],
   floods: 0,
@@ -126,6 +129,8 @@ export type Receive = {
   binary(intake: Intake): void
   /** There is room in the send buffer again. */
   drained(intake: Intake): void
+  /** Its connection has ended: what it sent before that is handled, and then `gone` is called. */
+  ended(intake: Intake, gone: () => void): void
   /** Frames wait until the promise ends. */
   hold(intake: Intake, until: Promise<void>): void
   /** What was published has gone out: who waited for that goes on. */
@@ -333,7 +338,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
 
   /** Goes on with what waited. */
   const goOn = (intake: Intake): void => {
-    if (intake.client.isClosing) return
+    if (intake.client.isClosing) return tellHandled(intake)
     if (intake.waiting !== undefined) {
       if (intake.unsettled > 0) return
       const envelope = intake.waiting
@@ -343,6 +348,18 @@ export function createReceive(deps: ReceiveDeps): Receive {
     }
     takeSoon(intake)
     readOn(intake)
+    tellHandled(intake)
+  }
+
+  /** True while something that came before waits. */
+  const hasMore = ({ queue, waiting, isInLine, client }: Intake): boolean =>
+    !client.isClosing && (queue.length > 0 || waiting !== undefined || isInLine)
+
+  const tellHandled = (intake: Intake): void => {
+    const { onHandled } = intake
+    if (onHandled === undefined || hasMore(intake)) return
+    intake.onHandled = undefined
+    onHandled()
   }
 
   /** Takes what is queued, in the line. */
@@ -372,6 +389,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
     } finally {
       intake.isInLine = false
       open--
+      tellHandled(intake)
     }
   }
 
@@ -414,6 +432,11 @@ export function createReceive(deps: ReceiveDeps): Receive {
     drained(intake) {
       goOn(intake)
       deps.catchUp.drained(intake.client)
+    },
+    ended(intake, gone) {
+      if (!hasMore(intake)) return gone()
+      intake.onHandled = gone
+      goOn(intake)
     },
     hold,
     relieved() {
