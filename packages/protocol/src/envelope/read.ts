@@ -202,7 +202,7 @@ function readUsualMetadata(text: string, start: number): Readonly<ClientMetadata
   return read.doubled === undefined ? read.value : undefined
 }
 
-/** What metadata means to the bus, and the first key that stands there twice; undefined for what is no JSON. `isProper` where it is known to be some. */
+/** The metadata that the bus reads, and the first key that occurs twice; undefined if the text is not JSON. `isProper`: the text is known to be JSON. */
 function* readMetadata(text: string, isProper = false): Pieces<MetadataRead | undefined> {
   return isLarge(text) ? yield* readLargeMetadata(text, isProper) : readSmallMetadata(text)
 }

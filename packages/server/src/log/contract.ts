@@ -15,7 +15,7 @@ export type Draft = {
   readonly remembered: boolean
   /** True where it must not be taken by less than an external log: the sender or the channel asked for more than `memory`. */
   readonly mustBeStored: boolean
-  /** When it arrived, in running time, where whoever made it has looked at the clock already. */
+  /** Running time of its arrival in milliseconds, if the caller has read the clock already; otherwise the log reads it. */
   readonly arrivedAt?: number | undefined
 }
 

@@ -105,7 +105,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
     const tooMany = upgrades.refusalByRate(address)
     if (tooMany !== undefined) return refuse(tooMany, address)
     return deps.turns.take(() => {
-      // Whoever has gone while it waited is no bad request.
+      // A client that disconnected while its request waited is not counted as a bad request.
       if (request.signal.aborted) return undefined
       const refusal =
         upgrades.refusalOf(request, address) ?? upgrade(server, request, dataOf(request, address, peer), deps.versions)

@@ -15,9 +15,9 @@ import { chooseSubprotocol, faultOfUpgrade, offeredIn } from './handshake.ts'
 const LONGEST_IDLE_SECONDS = 960
 
 /**
- * The runtime's own timeout for a WebSocket that is idle. The heartbeat is ours, and its pings keep the runtime's from ever ending anything; where they come too
- * seldom for that there is none. It is set at all because the time that a closing connection has to read what waits for it, the close frame last, derives
- * from it: 12 to 16 s with the longest, but 0 to 4 s with none.
+ * The idle timeout of the runtime for a WebSocket, in seconds; 0 for none. Dead connections are found by the bus's own heartbeat, and its pings keep this timeout from
+ * ever firing; with pings so rare that it could fire, it is off. It is set because the runtime derives from it how long a closing connection may still read what is
+ * buffered, the close frame last: 12 to 16 s with the longest timeout, 0 to 4 s with none.
  */
 export const runtimeIdleSeconds = (pingIntervalMs: number): number =>
   2 * pingIntervalMs < LONGEST_IDLE_SECONDS * 1000 ? LONGEST_IDLE_SECONDS : 0

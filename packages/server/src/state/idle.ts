@@ -13,7 +13,7 @@ export type IdleChannels = {
   removed(channel: Channel): void
   /** The channel that has been idle longest, whatever it holds. */
   longest(): Longest
-  /** Looks at the next channel that may be idle and empty by now: that channel where it is, `in use` where it is not, undefined where there is none. */
+  /** Checks the next channel that may be idle and empty by now. Returns the channel if it is, `in use` if it is not, undefined if no channel is due. */
   nextUnused(now: number): Channel | 'in use' | undefined
 }
 

@@ -37,7 +37,7 @@ export type Inboxes = {
   get(session: Session): Inbox | undefined
   /** The inbox of a session, made where there is none. That of an earlier session of its client is let go. */
   open(session: Session): Inbox
-  /** Lets go those whose session is not its client's any more: nobody can read them. Called every second; each is looked at once a minute, and a few at every call. */
+  /** Closes inboxes whose session has ended: nobody can read them. Called every second; each inbox is checked at least once a minute. */
   sweep(sessionOf: (clientId: string) => Session | undefined): void
 }
 

@@ -45,7 +45,7 @@ export class Pending {
     return false
   }
 
-  /** The number of the oldest change, but for those of some keys; infinite where there is none. */
+  /** The number of the oldest change, changes of the keys in `except` left out; infinite if there is none. */
   oldest(except: ReadonlySet<string>): number {
     let oldest = Number.POSITIVE_INFINITY
     for (const [key, number] of this.#waiting) {

@@ -36,7 +36,7 @@ const PIPELINE = 16
 /** Of large bodies. */
 const BODIES = 50
 
-/** The longest address of a request, and the longest header beside it, less what else stands there. */
+/** Characters that fill the longest URL of a request, and the longest header next to it, with room for their fixed parts. */
 const ADDRESS = 8000
 const HEADER = 7000
 

@@ -25,7 +25,7 @@ import type { Listener } from '../../state/listeners.ts'
 import type { Frames } from '../deliver/frames.ts'
 import type { ToListeners } from '../deliver/to-listeners.ts'
 import { faultOf } from './faults.ts'
-import type { ReceiveLimits } from './receive.ts'
+import { LONG, QUEUED_BYTES, type ReceiveLimits } from './receive.ts'
 
 /** What one listener has sent. */
 export type ListenerIntake = RouteMemory &
@@ -77,12 +77,6 @@ export type ListenerReceive = {
   /** Its connection has ended: what it sent before that is handled, and then `gone` is called. */
   ended(intake: ListenerIntake, gone: () => void): void
 }
-
-/** Longer frames always go into the line, so that no turn has two of them. */
-const LONG = 32 * 1024
-
-/** What a frame that waits takes beside its text. */
-const QUEUED_BYTES = 64
 
 /** Makes it. */
 export function createListenerReceive(deps: ListenerReceiveDeps): ListenerReceive {

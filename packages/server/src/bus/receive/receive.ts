@@ -152,10 +152,10 @@ const SAMPLE = 16
 const RETRY_AFTER_MS = 100
 
 /** To handle a longer frame takes milliseconds: it always goes into the line, so that no turn has two of them. */
-const LONG = 32 * 1024
+export const LONG = 32 * 1024
 
 /** What a frame that waits takes beside its text: empty ones take memory too. */
-const QUEUED_BYTES = 64
+export const QUEUED_BYTES = 64
 
 /** Makes it. */
 export function createReceive(deps: ReceiveDeps): Receive {

@@ -94,7 +94,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     })
   })
 
-  test('whoever asks for a log that began anew learns of the break with the answer, and goes on from its beginning', async () => {
+  test('asking where a client stands in a log that was reset reports the break at once, and the log goes on from its new base', async () => {
     const made = await stage()
     const log = await made.open()
     await made.fill(log, 5)
@@ -108,7 +108,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     expect(breaks(made)).toEqual([['reset', 5, 0]])
   })
 
-  test('whoever asks for a log that has lost its tail learns of that with the answer', async () => {
+  test('asking where a client stands in a log that has lost its tail reports the break at once', async () => {
     const made = await stage()
     const log = await made.open()
     await made.fill(log, 5)

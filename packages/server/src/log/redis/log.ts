@@ -296,8 +296,8 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   }
 
   /**
-   * True where Redis, asked when `told` was the last that was told, has begun the log anew or lost the tail of it. Whoever asked goes on from where Redis says:
-   * what this node has at hand from before is not given to it then.
+   * True if Redis has reset the log or lost its tail. `told` is the last position that was told when Redis was asked. A client that recovers goes on from the position
+   * that Redis gives, so the entries that this node holds from before must not be delivered to it.
    */
   #isBehind({ birth, head }: Seen, told: Position): boolean {
     return this.isKnown && (this.given.ms < birth.ms || (this.given === told && head.n < told.n))
