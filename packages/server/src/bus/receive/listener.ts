@@ -164,7 +164,8 @@ export function createListenerReceive(deps: ListenerReceiveDeps): ListenerReceiv
         else take(intake, frame)
         yield
       }
-      listener.transport.resume()
+      // One that does not read its answers stays paused until it does.
+      toListeners.drained(listener)
     } catch (problem) {
       faultOf(problem, logger, listener)
       toListeners.close(listener, 'internal')
