@@ -49,6 +49,16 @@ describe('who gets it', () => {
     expect((await sender.answer(tooMany)).error).toMatchObject({ code: 'invalid_envelope' })
   })
 
+  test('each gets what one client sends in the order sent, long messages and short ones', async () => {
+    const names = Array.from({ length: 32 }, (_, i) => `ordered-${i}`)
+    const many = await Promise.all(names.map((name) => bus.as(name)))
+    const sender = await bus.as('long-and-short')
+    const texts = ['x'.repeat(200_000), '', 'y'.repeat(100_000), '', '']
+    const sent = texts.map((text, n) => whisper(sender, names, n, { payload: { n, text } }))
+    expect((await Promise.all(sent)).map(({ recipients }) => recipients)).toEqual(texts.map(() => 33))
+    for (const client of many) expect(contents(await client.messages())).toEqual([0, 1, 2, 3, 4])
+  })
+
   test('oneself alone, too', async () => {
     const diary = await bus.as('diary')
     expect(await whisper(diary, 'diary', 1)).toMatchObject({ recipients: 1 })

@@ -6,7 +6,7 @@ import { countWork, UNIT_NS } from './counter.ts'
 
 /** Units of what the runtime does: a write to a socket takes 5 µs and more. */
 const SEND = 250
-const SEND_CHARACTER = 0.01
+const SEND_CHARACTER = 0.03
 const PUBLISH = 50
 const TOPIC = 15
 /** A request and its answer, without what is done for it. */

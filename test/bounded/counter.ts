@@ -28,6 +28,7 @@ const cost = {
   stringify: 0.15,
   search: 0.01,
   copy: 0.02,
+  join: 0.01,
 }
 
 type Method = (this: unknown, ...parameters: unknown[]) => unknown
@@ -84,14 +85,20 @@ export function countWork(): Counter {
   )
   wrap(
     Array.prototype,
-    ['slice', 'concat', 'flat', 'includes', 'indexOf', 'toReversed', 'join', 'splice', 'shift'],
+    ['slice', 'concat', 'flat', 'includes', 'indexOf', 'toReversed', 'splice', 'shift'],
     (self) => 1 + length(self) / 10,
   )
   wrap(Array.prototype, ['sort', 'toSorted'], (self) => cost.sort * length(self))
   wrap(Object, ['entries', 'values', 'keys'], (_self, [object]) => membersOf(object))
   wrap(String.prototype, ['split', 'replace', 'replaceAll', 'match'], (self) => 1 + cost.copy * length(self))
   wrap(String.prototype, ['lastIndexOf', 'includes'], (self) => 1 + cost.search * length(self))
-  const indexOf = String.prototype.indexOf
+  const { join } = Array.prototype
+  Array.prototype.join = function (separator) {
+    const text = Reflect.apply(join, this, [separator]) as string
+    add(1 + this.length / 10 + cost.join * text.length)
+    return text
+  }
+  const { indexOf } = String.prototype
   // Many searches from place to place take one way through the text together.
   String.prototype.indexOf = function (what, from = 0) {
     const found = Reflect.apply(indexOf, this, [what, from]) as number

@@ -245,6 +245,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     slowBytes: config.slowBytes,
     refused: reports.refused,
   })
+  const turns = createTurns(clock, drainMicrotasks)
   const publish = createPublish({
     log,
     clock,
@@ -263,8 +264,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     isKnown: (id) => sessions.get(id) !== undefined,
     isUnsureOfSessions: () => keeper?.isUnsureOfSessions() === true,
     routed: reports.routed,
+    turns,
   })
-  const turns = createTurns(clock, drainMicrotasks)
   const join = createJoin({
     metrics,
     places,

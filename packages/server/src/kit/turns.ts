@@ -1,8 +1,9 @@
 /**
  * Work by turns: what takes long, or is asked for by many at once, is spread over turns of the event loop, so that everybody else is served in between.
  *
- * One turn gives a few milliseconds to what has just arrived and a few to the line of what waits. In the line jobs take turns, a slice each: a long job
- * delays a short one that came after it by a slice and not by its length.
+ * One turn gives a few milliseconds to what has just arrived and a few to what waits. What waits stands in three lines, which take turns, a slice each: what
+ * connections have sent, all other work that has not begun, and long work that has. So a client is not delayed by a hundred requests that came before its frame,
+ * and a short request not by the whole of a long one. Long work is finished one by one: what a hundred requests have half done would fill the memory.
  */
 import type { Pieces } from '@arqonbus/protocol'
 import type { Clock } from './clock.ts'
@@ -13,23 +14,26 @@ export type { Pieces }
 
 /** Shares out the time of the loop. */
 export type Turns = {
-  /** False when this turn has no time left for what arrives now: it belongs in the line. Called for every frame; `now` is the clock's. */
+  /** False when this turn has no time left for what arrives now: it has to wait. Called for every frame; `now` is the clock's. */
   hasTime(now: number): boolean
   /** Does work at once where this turn has time left and nothing waits, else in one of the next turns, in the order asked. */
   take<T>(work: () => Maybe<T>): Maybe<T>
   /** The same for work in pieces. */
   run<T>(work: () => Pieces<Maybe<T>>): Maybe<T>
-  /** The same in the next turns, whatever time this one has. */
-  later<T>(work: () => Pieces<Maybe<T>>): Promise<T>
+  /** Takes what a connection has sent before, in the next turns. Connections take turns, a slice each, however much each of them has sent. */
+  takeSent<T>(work: () => Pieces<Maybe<T>>): Promise<T>
 }
 
-/** A turn gives this long to what arrives in it, and as long to the line. */
+/** Does one slice of a job; true when the job is done. */
+type Job = () => boolean
+
+/** A turn gives this long to what arrives in it, and as long to what waits. */
 const TURN_MS = 3
 
 /** The beginning of a turn is known to this: to see each of them exactly would cost as much as a short turn does. */
 const UNSEEN_MS = 1
 
-/** A job that has had this long goes to the end of the line. */
+/** A slice takes this long, or as long as the last piece in it. */
 const SLICE_MS = 1
 
 /**
@@ -37,11 +41,32 @@ const SLICE_MS = 1
  * comes at once, at its end.
  */
 export function createTurns(clock: Pick<Clock, 'monotonic'>, settle = () => {}): Turns {
-  /** Each does one slice; true when it is done. */
-  const line = new Queue<() => boolean>()
+  /** What connections have sent, a job for each connection. */
+  const sent = new Queue<Job>()
+  /** Other work that has not begun. */
+  const fresh = new Queue<Job>()
+  /** Long work: it has begun, and its first slice was too short. */
+  const begun = new Queue<Job>()
+  const lines = [sent, fresh, begun]
+  /** Of which line the last slice was. */
+  let last = 0
   let startedAt = Number.NEGATIVE_INFINITY
   /** True while the end of the turn is awaited. */
   let isOpen = false
+
+  const isIdle = () => sent.length === 0 && fresh.length === 0 && begun.length === 0
+
+  const doSlice = () => {
+    do last = (last + 1) % lines.length
+    while (lines[last]!.length === 0)
+    const line = lines[last]!
+    if (line === begun) {
+      if (begun.first!()) begun.shift()
+      return
+    }
+    const job = line.shift()!
+    if (!job()) (line === sent ? sent : begun).push(job)
+  }
 
   const open = (now: number) => {
     startedAt = now
@@ -51,14 +76,13 @@ export function createTurns(clock: Pick<Clock, 'monotonic'>, settle = () => {}):
   }
   const end = () => {
     isOpen = false
-    if (line.length === 0) return
+    if (isIdle()) return
     const until = clock.monotonic() + TURN_MS
     do {
-      const slice = line.shift()!
-      if (!slice()) line.push(slice)
+      doSlice()
       settle()
-    } while (line.length > 0 && clock.monotonic() < until)
-    // What arrives next has its own time, less what the last slice took beyond that of the line.
+    } while (!isIdle() && clock.monotonic() < until)
+    // What arrives next has its own time, less what the last slice took beyond that of what waited.
     open(Math.min(clock.monotonic(), until))
   }
   const hasTime: Turns['hasTime'] = (now) => {
@@ -67,13 +91,13 @@ export function createTurns(clock: Pick<Clock, 'monotonic'>, settle = () => {}):
     if (!(passed >= 0 && passed < UNSEEN_MS)) open(now)
     return true
   }
-  const wait = (slice: () => boolean) => {
-    line.push(slice)
+  const wait = (line: Queue<Job>, job: Job) => {
+    line.push(job)
     if (!isOpen) open(clock.monotonic())
   }
-  const finishLater = <T>(pieces: Pieces<Maybe<T>>): Promise<T> =>
+  const finishLater = <T>(line: Queue<Job>, pieces: Pieces<Maybe<T>>): Promise<T> =>
     new Promise((resolve, reject) => {
-      wait(() => {
+      wait(line, () => {
         const until = clock.monotonic() + SLICE_MS
         try {
           do {
@@ -90,14 +114,14 @@ export function createTurns(clock: Pick<Clock, 'monotonic'>, settle = () => {}):
       })
     })
 
-  const mayBegin = () => line.length === 0 && hasTime(clock.monotonic())
+  const mayBegin = () => isIdle() && hasTime(clock.monotonic())
 
   return {
     hasTime,
     take(work) {
       if (mayBegin()) return work()
       return new Promise((resolve, reject) => {
-        wait(() => {
+        wait(fresh, () => {
           try {
             resolve(work())
           } catch (problem) {
@@ -109,14 +133,13 @@ export function createTurns(clock: Pick<Clock, 'monotonic'>, settle = () => {}):
     },
     run(work) {
       const pieces = work()
-      if (mayBegin()) {
-        do {
-          const piece = pieces.next()
-          if (piece.done) return piece.value
-        } while (hasTime(clock.monotonic()))
-      }
-      return finishLater(pieces)
+      if (!mayBegin()) return finishLater(fresh, pieces)
+      do {
+        const piece = pieces.next()
+        if (piece.done) return piece.value
+      } while (hasTime(clock.monotonic()))
+      return finishLater(begun, pieces)
     },
-    later: (work) => finishLater(work()),
+    takeSent: (work) => finishLater(sent, work()),
   }
 }

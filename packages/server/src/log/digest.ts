@@ -71,9 +71,22 @@ function mix(value: number): number {
   return mixed ^ (mixed >>> 16)
 }
 
-/** Digests the content of a message: type, payload as written, and the metadata that says what it is. */
-export function addContent(digest: Digest, { type, payloadText, metadata }: ReadEnvelope): Digest {
-  digest.add(type).add(payloadText)
-  for (const key of contentKeys(metadata)) digest.add(key).add(JSON.stringify(metadata![key]))
-  return digest
+/** The digests of the contents of messages: type, payload as written, and the metadata that says what it is. */
+export class ContentDigests {
+  readonly #digest: Digest
+  #last: ReadEnvelope | undefined
+
+  constructor(seed: Seed) {
+    this.#digest = new Digest(seed)
+  }
+
+  /** That of one message, finished; it holds until the next is asked for. A private message goes into up to 33 logs, one after the other, and is digested once. */
+  of(envelope: ReadEnvelope): Digest {
+    if (envelope === this.#last) return this.#digest
+    const { type, payloadText, metadata } = envelope
+    const digest = this.#digest.start().add(type).add(payloadText)
+    for (const key of contentKeys(metadata)) digest.add(key).add(JSON.stringify(metadata![key]))
+    this.#last = envelope
+    return digest.finish()
+  }
 }

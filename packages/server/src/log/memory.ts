@@ -18,7 +18,7 @@ import {
   UNKNOWN,
 } from './contract.ts'
 import { createDedup, type Fingerprint } from './dedup.ts'
-import { addContent, Digest, newSeed } from './digest.ts'
+import { ContentDigests, Digest, newSeed } from './digest.ts'
 import { locate } from './locate.ts'
 import { Ring } from './ring.ts'
 
@@ -119,7 +119,7 @@ type Shared<Subject, D extends Draft> = MemoryLogOptions & {
 
 const seed = newSeed()
 const idDigest = new Digest(seed)
-const contentDigest = new Digest(seed)
+const contentDigests = new ContentDigests(seed)
 const print: Fingerprint = { idLow: 0, idHigh: 0, contentLow: 0, contentHigh: 0 }
 
 /** One log. A class, because there may be a hundred thousand: methods are shared, and each has its fields and nothing else. */
@@ -282,11 +282,11 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
 
   #fingerprint(draft: D): Fingerprint {
     idDigest.start().add(this.#dedupKey).add(draft.envelope.from).add(draft.envelope.id).finish()
-    addContent(contentDigest.start(), draft.envelope).finish()
+    const content = contentDigests.of(draft.envelope)
     print.idLow = idDigest.low
     print.idHigh = idDigest.high
-    print.contentLow = contentDigest.low
-    print.contentHigh = contentDigest.high
+    print.contentLow = content.low
+    print.contentHigh = content.high
     return print
   }
 

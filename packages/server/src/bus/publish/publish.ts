@@ -27,7 +27,10 @@ import { createPrivate, type PrivateDeps } from './private.ts'
 import { endSpan, type PublishWithSpan, traced } from './traced.ts'
 
 /** What publishing needs. */
-export type PublishDeps = Pick<PrivateDeps, 'openInbox' | 'ownInbox' | 'isKnown' | 'isUnsureOfSessions' | 'routed'> & {
+export type PublishDeps = Pick<
+  PrivateDeps,
+  'openInbox' | 'ownInbox' | 'isKnown' | 'isUnsureOfSessions' | 'routed' | 'turns'
+> & {
   readonly log: BusLog
   readonly clock: Clock
   readonly metrics: Pick<Metrics, 'appends'>

@@ -151,7 +151,7 @@ export function createListenerReceive(deps: ListenerReceiveDeps): ListenerReceiv
   const takeSoon = (intake: ListenerIntake): void => {
     if (intake.isInLine) return
     intake.isInLine = true
-    void turns.later(() => takeQueued(intake))
+    void turns.takeSent(() => takeQueued(intake))
   }
 
   function* takeQueued(intake: ListenerIntake): Pieces<void> {

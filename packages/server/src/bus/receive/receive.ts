@@ -367,7 +367,9 @@ export function createReceive(deps: ReceiveDeps): Receive {
     if (intake.isInLine || !mayTake(intake)) return
     intake.isInLine = true
     open++
-    void deps.turns.later(() => takeQueued(intake))
+    const frames = () => takeQueued(intake)
+    // That of a call waits with other calls.
+    void (intake.client.caller === undefined ? deps.turns.takeSent(frames) : deps.turns.run(frames))
   }
 
   const mayTake = (intake: Intake): boolean =>

@@ -1,4 +1,5 @@
 /** Bodies: JSON in UTF-8, no longer than a message may be, and whole within the time for it. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CodedError } from '@arqonbus/protocol'
 import { systemClock } from '../../kit/clock.ts'
 import { after } from '../../kit/timer.ts'
@@ -43,7 +44,10 @@ function bytesOf(request: Request, maxBytes: number): Promise<Uint8Array> {
   return request.headers.has('content-length') ? request.bytes() : bytesOfChunks(request, maxBytes)
 }
 
-/** A body that does not say how long it is. */
+/**
+ * A body that does not say how long it is. The runtime gives each chunk by itself, however small, and together what arrives while nobody reads: so one is read
+ * in a turn of the loop.
+ */
 async function bytesOfChunks({ body }: Request, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let bytes = 0
@@ -51,6 +55,7 @@ async function bytesOfChunks({ body }: Request, maxBytes: number): Promise<Uint8
     bytes += chunk.length
     if (bytes > maxBytes) throw new CodedError('message_too_large', { limit_bytes: maxBytes })
     chunks.push(chunk)
+    await nextTurn()
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
 }

@@ -3,7 +3,7 @@
  * content. They are digests, because an entry by full ids would take twice the memory. All nodes share the seed, which stands in Redis and nowhere else.
  */
 import type { ReadEnvelope } from '@arqonbus/protocol'
-import { addContent, Digest, newSeed, type Seed } from '../digest.ts'
+import { ContentDigests, Digest, newSeed, type Seed } from '../digest.ts'
 
 /** The prints of one bus. */
 export type Prints = {
@@ -20,6 +20,7 @@ const FIRST_CHARACTER = 48
 /** Makes prints from a seed of this bus, or from a new one. */
 export function createPrints(seed: Seed = newSeed()): Prints {
   const digest = new Digest(seed)
+  const contents = new ContentDigests(seed)
   // Written here, both prints are one text; put together from parts they would be many.
   const characters = Buffer.alloc(4 * CHARACTERS)
   const write = (number: number, start: number) => {
@@ -35,7 +36,7 @@ export function createPrints(seed: Seed = newSeed()): Prints {
     seed: seed.join(' '),
     of(envelope) {
       writePrint(digest.start().add(envelope.from).add(envelope.id).finish(), 0)
-      writePrint(addContent(digest.start(), envelope).finish(), 2 * CHARACTERS)
+      writePrint(contents.of(envelope), 2 * CHARACTERS)
       return characters.toString('latin1')
     },
   }
