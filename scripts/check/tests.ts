@@ -1,4 +1,4 @@
-/** Runs test files, as a rule in two processes, and counts what they say. */
+/** Runs test files, several at a time, and counts what they say. */
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,33 +10,32 @@ import { type Outcome, sum } from './outcome.ts'
 import { root, run } from './run.ts'
 
 /**
- * Two files at a time keep two cores busy. Files that one process runs share the modules that they import: to load the server anew for each file takes as
- * long as most of them run. No file depends on that: `alone` gives each a process of its own.
- */
-const processes = 2
-
-/**
- * The suites of the repository: where their files are, and after how long a run, and a test of it, counts as hung. That is
+ * The suites of the repository: where their files are, how many processes share them, and after how long a run, and a test of it, counts as hung. That is
  * far beyond what either takes, also on a slow machine that does something else as well.
+ *
+ * Four files at a time keep two cores busy, since many wait for a browser or another process. Faults load a machine by themselves, two at a time. Files that
+ * one process runs share the modules that they import: to load the server anew for each file takes as long as most of them run. No file depends on that:
+ * `alone` gives each a process of its own.
  */
 export const suites = {
   /** Unit tests beside the code, behaviour tests in `test/`. */
   tests: {
     patterns: ['{packages,scripts,bench,examples}/**/*.test.ts', 'test/**/*.test.ts'],
     ignore: ['test/faults/', 'test/soak/'],
+    processes: 4,
     minutes: 30,
     testSeconds: 120,
   },
   /** Whatever kills, cuts, fills or delays a part of the system. */
-  faults: { patterns: ['test/faults/**/*.test.ts'], ignore: [], minutes: 60, testSeconds: 300 },
+  faults: { patterns: ['test/faults/**/*.test.ts'], ignore: [], processes: 2, minutes: 60, testSeconds: 300 },
   /** Hours rather than minutes: what only time shows. */
-  soak: { patterns: ['test/soak/**/*.test.ts'], ignore: [], minutes: 600, testSeconds: 36_000 },
+  soak: { patterns: ['test/soak/**/*.test.ts'], ignore: [], processes: 2, minutes: 600, testSeconds: 36_000 },
 } as const
 
 /** The name of a suite. */
 export type SuiteName = keyof typeof suites
 
-/** The conditions of a run; without any of them all files share two processes and each runs from top to bottom. */
+/** The conditions of a run; without any of them all files share a few processes and each runs from top to bottom. */
 export type Conditions = {
   /** Only files whose path has one of these texts in it; all files when it is empty. */
   named: readonly string[]
@@ -90,7 +89,7 @@ type Result = {
   output: string
 }
 
-/** Every file in a process of its own, as many at a time as otherwise share the files. */
+/** Every file in a process of its own, as many at a time as there are processes otherwise. */
 async function runEach(job: Job, files: readonly string[]): Promise<Result[]> {
   const waiting = [...files]
   const results: Result[] = []
@@ -101,12 +100,12 @@ async function runEach(job: Job, files: readonly string[]): Promise<Result[]> {
       if (result.code !== 0) console.log(`${result.output.trimEnd()}\n`)
     }
   }
-  await Promise.all(Array.from({ length: processes }, worker))
+  await Promise.all(Array.from({ length: suites[job.name].processes }, worker))
   return results
 }
 
 async function runTogether({ name, conditions, folder, path }: Job, files: readonly string[]): Promise<Result> {
-  const { minutes, testSeconds } = suites[name]
+  const { processes, minutes, testSeconds } = suites[name]
   const { alone, seed } = conditions
   const own = mkdtempSync(join(folder, 'run-'))
   const [report, skipped] = [join(own, 'report.xml'), join(own, 'skips')]

@@ -86,6 +86,13 @@ describe('a call that is wrong', () => {
     expect(await call(path, { body })).toMatchObject({ status: 400, body: { error: { code: 'invalid_json' } } })
   })
 
+  test('that comes in chunks of one byte is read as one that comes at once', async () => {
+    const body = `{"payload":{"text":"${'x'.repeat(20_000)}"}}`
+    const chunks = [...body].map((one) => `1\r\n${one}\r\n`).join('')
+    const headers = 'Transfer-Encoding: chunked\r\nConnection: close'
+    expect(await post(headers, `${chunks}0\r\n\r\n`)).toMatchObject({ status: 201 })
+  })
+
   test('that is too long is 413 before it is read, whether it says its length or not, and however long it is', async () => {
     const refused = { status: 413, code: 'message_too_large' }
     expect(await post('Content-Length: 999999999999')).toEqual(refused)
