@@ -11,11 +11,10 @@ import {
   withProgram,
 } from '@arqonbus/testing'
 import { type BusProcess, startBusProcess } from '../support/bus-process.ts'
+import { settle } from '../support/nothing-forgotten.ts'
 import { until } from '../support/rig/until.ts'
 
 const settings = { ARQONBUS_PING_INTERVAL: '500ms', ARQONBUS_PING_TIMEOUT: '1s' }
-const ROUNDS = 4
-
 /** So slowly that the whole takes longer than a peer that reads nothing may live. */
 const PIECE_EVERY_MS = 1000
 
@@ -26,50 +25,6 @@ async function startBus(environment: Readonly<Record<string, string>> = {}): Pro
   const bus = await startBusProcess({ settings: { ...settings, ...environment } })
   buses.push(bus)
   return bus
-}
-
-/** Everything that may be forgotten or closed: clients that stay, a message with its id, a session, a quiet channel. */
-async function settle(bus: BusProcess) {
-  const clients = await Promise.all(
-    Array.from({ length: 5 }, (_, i) => connect(bus.busUrl, { query: { client_id: `stays-${i}`, join: 'time:a' } })),
-  )
-  const closed: unknown[] = []
-  for (const client of clients) void client.closed.then((end) => closed.push(end))
-  const sender = clients[0]!
-  const publish = () => sender.publish({ id: 'arq_same', room: 'time', channel: 'a', payload: { n: 1 } })
-  const first = await publish()
-  const leaver = await connect(bus.busUrl, { query: { client_id: 'leaves', join: 'time:quiet' } })
-  const { session } = leaver.welcome
-  await leaver.close()
-  const pulse = await openRaw(`${bus.busUrl}?client_id=pulse`)
-  return {
-    closed,
-    sender,
-    /** Lets the heartbeat go round for longer than the timeout. */
-    async beat() {
-      for (let round = 0; round < ROUNDS; round++) {
-        await pulse.next('ping')
-        pulse.frame({ kind: 'pong' })
-      }
-    },
-    async expectNothingForgotten() {
-      expect(await publish()).toEqual({ ...first, duplicate: true })
-      const { messages } = await sender.command('history', { channel: 'time:a' })
-      expect(messages.map(({ id }) => id)).toEqual(['arq_same'])
-      expect((await sender.command('channel_info', { channel: 'time:quiet' })).channel.name).toBe('quiet')
-      const back = await connect(bus.busUrl, {
-        query: { client_id: 'leaves' },
-        headers: { 'arqonbus-session': session },
-      })
-      expect(back.welcome.resumed).toBeTrue()
-      await back.close()
-      expect(closed).toEqual([])
-    },
-    leave: async () => {
-      pulse.destroy()
-      await Promise.all(clients.map((client) => client.close()))
-    },
-  }
 }
 
 withProgram('faketime', 'a clock of the server that is set', () => {

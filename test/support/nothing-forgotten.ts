@@ -1,0 +1,52 @@
+/** What a step of a clock or a freeze must not change: who is connected, what was said, who it was. */
+
+import { expect } from 'bun:test'
+import { connect, openRaw } from '@arqonbus/testing'
+import type { BusProcess } from './bus-process.ts'
+
+/** More rounds of pings than a timeout of two intervals has. */
+const ROUNDS = 4
+
+/** Everything that may be forgotten or closed: clients that stay, a message with its id, a session, a quiet channel. */
+export async function settle(bus: BusProcess) {
+  const clients = await Promise.all(
+    Array.from({ length: 5 }, (_, i) => connect(bus.busUrl, { query: { client_id: `stays-${i}`, join: 'time:a' } })),
+  )
+  const closed: unknown[] = []
+  for (const client of clients) void client.closed.then((end) => closed.push(end))
+  const sender = clients[0]!
+  const publish = () => sender.publish({ id: 'arq_same', room: 'time', channel: 'a', payload: { n: 1 } })
+  const first = await publish()
+  const leaver = await connect(bus.busUrl, { query: { client_id: 'leaves', join: 'time:quiet' } })
+  const { session } = leaver.welcome
+  await leaver.close()
+  const pulse = await openRaw(`${bus.busUrl}?client_id=pulse`)
+  return {
+    closed,
+    sender,
+    /** Lets the heartbeat go round for longer than the timeout. */
+    async beat() {
+      for (let round = 0; round < ROUNDS; round++) {
+        await pulse.next('ping')
+        pulse.frame({ kind: 'pong' })
+      }
+    },
+    async expectNothingForgotten() {
+      expect(await publish()).toEqual({ ...first, duplicate: true })
+      const { messages } = await sender.command('history', { channel: 'time:a' })
+      expect(messages.map(({ id }) => id)).toEqual(['arq_same'])
+      expect((await sender.command('channel_info', { channel: 'time:quiet' })).channel.name).toBe('quiet')
+      const back = await connect(bus.busUrl, {
+        query: { client_id: 'leaves' },
+        headers: { 'arqonbus-session': session },
+      })
+      expect(back.welcome.resumed).toBeTrue()
+      await back.close()
+      expect(closed).toEqual([])
+    },
+    leave: async () => {
+      pulse.destroy()
+      await Promise.all(clients.map((client) => client.close()))
+    },
+  }
+}
