@@ -1,66 +1,61 @@
-// Which file may import which. The floors of the server, the doors of the packages, and no cycles; type imports count.
+// Which file may import which. The layers of the server, the entries of the packages, and no cycles; type imports count.
 
 const server = '^packages/server/src/'
 const tests = '[.]test[.]ts$'
 
 /**
- * The floors of packages/server/src, from the top. A file imports from lower floors and from its own place, never sideways or
+ * The layers of packages/server/src, from the top. A file imports from lower layers and from its own place, never sideways or
  * upwards, type imports included: what a folder needs from above is handed to it.
  */
-const floors = [
-  { main: 'main[.]ts' },
-  { index: 'index[.]ts' },
-  { server: '(server|storage|telemetry|http|about|gauges)[.]ts' },
+const layers = [
+  { main: 'main[.]ts', index: 'index[.]ts' },
+  { server: 'server[.]ts' },
+  { compose: 'compose/' },
   { sockets: 'sockets/', http: 'http/' },
-  { receive: 'bus/receive/' },
+  { receive: 'receive/' },
   { commands: 'commands/' },
-  { publish: 'bus/publish/' },
-  { deliver: 'bus/(?!(receive|publish)/)' },
-  {
-    state: 'state/',
-    log: 'log/(?!contract[.])',
-    store: 'store/(?!contract[.])',
-    auth: 'auth/',
-    limits: 'limits/',
-    peers: 'peers/',
-    telemetry: 'telemetry/',
-    tracing: 'tracing/',
-  },
-  // A contract lies below its drivers: a channel holds its log by the contract, whatever driver made it.
-  { contracts: '(log|store)/contract[.]ts' },
-  // The connection to Redis, for all drivers that keep something there.
+  { connections: 'connections/' },
+  { subscriptions: 'subscriptions/' },
+  { publish: 'publish/' },
+  { telemetry: 'telemetry/' },
+  { delivery: 'delivery/' },
+  { persistence: 'persistence/' },
+  { state: 'state/' },
+  { log: 'log/' },
   { redis: 'redis/' },
+  { auth: 'auth/', limits: 'limits/', peers: 'peers/' },
+  { observability: 'observability/' },
   { config: 'config/', kit: 'kit/' },
-].map((floor) => Object.entries(floor).map(([name, path]) => ({ name, path: server + path })))
+].map((layer) => Object.entries(layer).map(([name, path]) => ({ name, path: server + path })))
 
-const places = floors.flat().map(({ path }) => path)
+const places = layers.flat().map(({ path }) => path)
 
-/** For each place: whatever is higher, or beside it on its floor, is out of reach. */
-const floorRules = floors.flatMap((floor, level) =>
-  floor.map(({ name, path }) => ({
-    name: `floor-of-${name}`,
-    comment: 'A folder of the server imports downwards only (see the floors in this file).',
+/** For each place: whatever is higher, or beside it on its layer, is out of reach. */
+const layerRules = layers.flatMap((layer, level) =>
+  layer.map(({ name, path }) => ({
+    name: `layer-of-${name}`,
+    comment: 'A folder of the server imports downwards only (see the layers in this file).',
     severity: 'error',
     from: { path, pathNot: tests },
     to: {
-      path: [...floors.slice(0, level).flat(), ...floor].map((other) => other.path).filter((other) => other !== path),
+      path: [...layers.slice(0, level).flat(), ...layer].map((other) => other.path).filter((other) => other !== path),
     },
   })),
 )
 
 module.exports = {
   forbidden: [
-    ...floorRules.filter((rule) => rule.to.path.length > 0),
+    ...layerRules.filter((rule) => rule.to.path.length > 0),
     {
-      name: 'every-file-has-a-floor',
-      comment: 'A new folder of the server gets a place among the floors in this file.',
+      name: 'every-file-has-a-layer',
+      comment: 'A new folder of the server gets a place among the layers in this file.',
       severity: 'error',
       from: { path: server, pathNot: [...places, tests] },
       to: {},
     },
     {
-      name: 'every-imported-file-has-a-floor',
-      comment: 'A new folder of the server gets a place among the floors in this file.',
+      name: 'every-imported-file-has-a-layer',
+      comment: 'A new folder of the server gets a place among the layers in this file.',
       severity: 'error',
       from: {},
       to: { path: server, pathNot: [...places, tests] },
@@ -73,14 +68,14 @@ module.exports = {
       to: { circular: true },
     },
     {
-      name: 'packages-have-doors',
+      name: 'packages-are-imported-by-name',
       comment: 'Another package is imported by its name, through the `exports` of its package.json.',
       severity: 'error',
       from: { path: '^packages/([^/]+)/' },
       to: { path: '^packages/', pathNot: '^packages/$1/', dependencyTypesNot: ['aliased-workspace'] },
     },
     {
-      name: 'packages-have-doors-for-the-rest-too',
+      name: 'packages-are-imported-by-name-by-the-rest-too',
       comment: 'Another package is imported by its name, through the `exports` of its package.json.',
       severity: 'error',
       from: { path: '^(bench|examples|scripts|test)/' },

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { root } from './run.ts'
 
 /** A repository in small that breaks each rule once, and beside it what is allowed. */
@@ -20,17 +20,17 @@ const sources: Record<string, string> = {
   'packages/server/src/kit/shows.ts': `import '@arqonbus/console'`,
   'packages/server/src/odd/none.ts': `export const none = 0`,
   'packages/server/src/index.ts': `export * from './server.ts'`,
-  'packages/server/src/server.ts': `export * from './bus/publish/publish.ts'\nexport type Server = { port: number }`,
-  'packages/server/src/bus/publish/publish.ts': `import '../../state/rooms.ts'`,
-  'packages/server/src/bus/deliver/answers.ts': `import '../publish/publish.ts'\nimport './deliver.ts'`,
-  'packages/server/src/bus/deliver/deliver.ts': `import '../../telemetry/emit.ts'\nexport const deliver = 1`,
+  'packages/server/src/server.ts': `export * from './publish/publish.ts'\nexport type Server = { port: number }`,
+  'packages/server/src/publish/publish.ts': `import '../state/rooms.ts'`,
+  'packages/server/src/delivery/replies.ts': `import '../publish/publish.ts'\nimport './deliver.ts'`,
+  'packages/server/src/delivery/deliver.ts': `import '../state/rooms.ts'\nexport const deliver = 1`,
   'packages/server/src/odd/stray.ts': `import '../kit/clock.ts'`,
   'packages/server/src/state/rooms.ts': `import '../kit/clock.ts'\nexport const rooms = 1`,
   'packages/server/src/state/channels.ts':
     "import type { Log } from '../log/contract.ts'\nexport type Channel = { log: Log }",
   'packages/server/src/log/contract.ts':
     "import type { rooms } from '../state/rooms.ts'\nexport type Log = typeof rooms",
-  'packages/server/src/log/memory.ts': `import '../state/rooms.ts'`,
+  'packages/server/src/log/memory-log.ts': `import '../state/rooms.ts'`,
   'packages/server/src/telemetry/emit.ts': `import type { Server } from '../server.ts'\nexport type Emit = Server`,
   'packages/server/src/kit/clock.ts': `import './ids.ts'\nexport const clock = 1`,
   'packages/server/src/kit/ids.ts': `import './clock.ts'\nexport const ids = 1`,
@@ -105,24 +105,30 @@ test('the import rules flag each thing that they forbid, and nothing else', () =
       'client-knows-the-protocol-only: packages/client/src/borrows.ts → packages/server/src/index.ts',
       'console-knows-client-and-protocol-only: packages/console/page/app.ts → packages/server/src/index.ts',
       'declared: packages/server/src/kit/stranger.ts → node_modules/kleur/index.js',
-      'every-file-has-a-floor: packages/server/src/odd/stray.ts → packages/server/src/kit/clock.ts',
-      'every-imported-file-has-a-floor: packages/server/src/main.ts → packages/server/src/odd/none.ts',
+      'every-file-has-a-layer: packages/server/src/odd/stray.ts → packages/server/src/kit/clock.ts',
+      'every-imported-file-has-a-layer: packages/server/src/main.ts → packages/server/src/odd/none.ts',
       'examples-use-what-users-have: examples/cheats.ts → packages/server/src/index.ts',
-      'floor-of-contracts: packages/server/src/log/contract.ts → packages/server/src/state/rooms.ts',
-      'floor-of-deliver: packages/server/src/bus/deliver/answers.ts → packages/server/src/bus/publish/publish.ts',
-      'floor-of-log: packages/server/src/log/memory.ts → packages/server/src/state/rooms.ts',
-      'floor-of-telemetry: packages/server/src/telemetry/emit.ts → packages/server/src/server.ts',
+      'layer-of-delivery: packages/server/src/delivery/replies.ts → packages/server/src/publish/publish.ts',
+      'layer-of-log: packages/server/src/log/contract.ts → packages/server/src/state/rooms.ts',
+      'layer-of-log: packages/server/src/log/memory-log.ts → packages/server/src/state/rooms.ts',
+      'layer-of-telemetry: packages/server/src/telemetry/emit.ts → packages/server/src/server.ts',
       'no-cycles: packages/server/src/kit/clock.ts → packages/server/src/kit/ids.ts',
       'no-dev-dependencies-in-the-product: packages/server/src/kit/tool.ts → node_modules/fast-check/index.js',
       'no-runtime-in-protocol-and-client: packages/console/page/app.ts → os',
       'no-runtime-in-protocol-and-client: packages/protocol/src/reads.ts → fs',
       'no-tests-in-the-product: packages/server/src/kit/uses-tests.ts → packages/testing/src/index.ts',
-      'packages-have-doors: packages/client/src/peeks.ts → packages/protocol/src/inner.ts',
-      'packages-have-doors-for-the-rest-too: scripts/peeks.ts → packages/server/src/kit/ids.ts',
+      'packages-are-imported-by-name: packages/client/src/peeks.ts → packages/protocol/src/inner.ts',
+      'packages-are-imported-by-name-by-the-rest-too: scripts/peeks.ts → packages/server/src/kit/ids.ts',
       'protocol-stands-alone: packages/protocol/src/borrows.ts → packages/server/src/index.ts',
       'resolvable: scripts/lost.ts → ./nowhere.ts',
       'server-knows-the-protocol-only: packages/server/src/kit/shows.ts → packages/console/src/index.ts',
       'server-knows-the-protocol-only: packages/server/src/kit/uses-tests.ts → packages/testing/src/index.ts',
     ].sort(),
   )
+})
+
+test('no two files of the server have the same name', () => {
+  const files = [...new Bun.Glob('**/*.ts').scanSync(join(root, 'packages/server/src'))]
+  const names = files.filter((file) => !/(^|[/])index[.]ts$|[.]test[.]ts$/.test(file)).map((file) => basename(file))
+  expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([])
 })

@@ -14,7 +14,7 @@ export const port = (server: Server<unknown>): number => server.port ?? Bun.nano
 
 const sources: Record<string, string> = {
   'packages/server/src/kit/runtime.ts': usesBun,
-  'packages/server/src/bus/later.ts': `export const later = (): Promise<unknown> => import('bun:jsc')\n`,
+  'packages/server/src/receive/later.ts': `export const later = (): Promise<unknown> => import('bun:jsc')\n`,
   'packages/server/src/http/runtime.ts': usesBun,
   'packages/server/src/main.ts': usesBun,
   'packages/server/src/kit/runtime.test.ts': usesBun,
@@ -57,8 +57,8 @@ test('the lint rules that carry the house rules flag what they forbid, and nothi
     'noFloatingPromises: packages/server/src/kit/floating.ts:4',
     'noFocusedTests: test/skipped.test.ts:4',
     'noRestrictedGlobals: packages/server/src/kit/runtime.ts:3',
-    'noRestrictedImports: packages/server/src/bus/later.ts:1',
     'noRestrictedImports: packages/server/src/kit/runtime.ts:1',
+    'noRestrictedImports: packages/server/src/receive/later.ts:1',
     'noSkippedTests: test/skipped.test.ts:3',
   ])
 })

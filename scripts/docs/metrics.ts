@@ -28,7 +28,7 @@ export const metricsPage: Page = {
   path: 'docs/reference/metrics.md',
   render: () =>
     page(
-      generatedFrom('`packages/server/src/kit/metric-table.ts`'),
+      generatedFrom('`packages/server/src/observability/metric-table.ts`'),
       '# Metrics',
       '`GET /metrics` on the HTTP port answers in the text format of Prometheus. Counters count from the start of the process. The values of labels come from fixed tables: nothing that a client sends can add a series.',
       table(['metric', 'type', 'labels', 'what it says'], metricEntries.map(cells)),

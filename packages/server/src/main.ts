@@ -2,11 +2,11 @@
 import { constants } from 'node:os'
 import { isatty } from 'node:tty'
 import { isColorSupported } from 'pino-pretty'
-import { openLog, type ProcessLog } from './kit/logger.ts'
 import { exitCodes, StartError } from './kit/start-error.ts'
 import { ignoresHangup, openFiles } from './kit/system-limits.ts'
 import { after } from './kit/timer.ts'
 import { versionInfo } from './kit/version.ts'
+import { openLog, type ProcessLog } from './observability/logger.ts'
 import { type RunningServer, type StartOptions, startServer } from './server.ts'
 
 export { exitCodes, versionInfo }

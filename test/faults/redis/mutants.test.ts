@@ -15,7 +15,7 @@ const acknowledgeBeforeAppend: Mutation = {
 }
 
 const dropOnReconnect: Mutation = {
-  file: 'packages/server/src/bus/places/join.ts',
+  file: 'packages/server/src/subscriptions/join.ts',
   line: 'membership.rewind(client, outlet, log, from)',
   becomes: 'membership.rewind(client, outlet, log, log.given)',
 }

@@ -1,6 +1,6 @@
 import { CodedError, type ErrorCode } from '@arqonbus/protocol'
-import type { Call, Command } from '../bus/call/call.ts'
-import type { Keeper } from '../bus/keep/keeper.ts'
+import type { Keeper } from '../persistence/persistence.ts'
+import type { Call, Command } from './command.ts'
 
 /** A command about a room or a channel: what is not here is asked for first, because it may be stored. */
 export const asked = (keeper: Pick<Keeper, 'recallPlace'> | undefined, command: Command): Command =>

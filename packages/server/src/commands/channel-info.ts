@@ -1,10 +1,10 @@
 import { CodedError, commands, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
-import { command } from '../bus/call/call.ts'
-import type { Places } from '../bus/places/places.ts'
 import { type Maybe, then } from '../kit/maybe.ts'
 import type { Bounds } from '../log/contract.ts'
+import type { Places } from '../state/resolve.ts'
 import { channelInFull } from '../state/views.ts'
-import { whileAway } from './reading.ts'
+import { command } from './command.ts'
+import { whileAway } from './read-log.ts'
 
 /** `channel_info`: one channel in full. */
 export const channelInfo = (places: Places, maxListBytes: number) =>

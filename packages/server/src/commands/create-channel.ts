@@ -6,11 +6,11 @@ import {
   PM_CHANNEL,
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
-import { command } from '../bus/call/call.ts'
-import type { Keeper } from '../bus/keep/keeper.ts'
+import type { Keeper } from '../persistence/persistence.ts'
 import type { Channel } from '../state/model.ts'
 import type { Rooms } from '../state/rooms.ts'
 import { channelView } from '../state/views.ts'
+import { command } from './command.ts'
 
 /** What `create_channel` goes by. */
 export type CreateDeps = {

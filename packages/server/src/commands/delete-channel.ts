@@ -1,7 +1,7 @@
 import { CodedError, commands, WHOLE_ROOM } from '@arqonbus/protocol'
-import { command } from '../bus/call/call.ts'
-import type { Places } from '../bus/places/places.ts'
+import type { Places } from '../state/resolve.ts'
 import type { Rooms } from '../state/rooms.ts'
+import { command } from './command.ts'
 
 /** `delete_channel`: deletes a channel without participants, and its history. */
 export const deleteChannel = (rooms: Rooms, places: Pick<Places, 'notFound'>) =>

@@ -1,13 +1,13 @@
 import { CodedError, commands } from '@arqonbus/protocol'
-import { command } from '../bus/call/call.ts'
-import type { EndNotices } from '../bus/deliver/endings.ts'
-import type { Membership } from '../bus/places/membership.ts'
-import type { Places } from '../bus/places/places.ts'
+import type { EndNotices } from '../delivery/end-notices.ts'
+import type { Pieces, Turns } from '../kit/fair-queue.ts'
 import { then } from '../kit/maybe.ts'
-import type { Pieces, Turns } from '../kit/turns.ts'
 import type { Room } from '../state/model.ts'
+import type { Places } from '../state/resolve.ts'
 import type { Rooms } from '../state/rooms.ts'
-import { changeableRoom } from './changeable.ts'
+import type { Membership } from '../subscriptions/subscriptions.ts'
+import { command } from './command.ts'
+import { changeableRoom } from './require-mutable-room.ts'
 
 /** What deleting a room needs. */
 type DeleteRoomDeps = {

@@ -1,7 +1,7 @@
 import { CodedError, commands } from '@arqonbus/protocol'
-import { command } from '../bus/call/call.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Client } from '../state/model.ts'
+import { command } from './command.ts'
 
 /** `disconnect_client`: ends a client's connection and its session. `disconnect` says goodbye with 4411. */
 export const disconnectClient = (clients: Clients, disconnect: (client: Client, reason: string | undefined) => void) =>

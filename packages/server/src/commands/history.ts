@@ -9,14 +9,14 @@ import {
   senderOf,
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
-import { command } from '../bus/call/call.ts'
-import { RawJson } from '../bus/deliver/frames.ts'
-import type { Asker, Places } from '../bus/places/places.ts'
+import { RawJson } from '../delivery/frames.ts'
+import type { Turns } from '../kit/fair-queue.ts'
 import { type Maybe, then } from '../kit/maybe.ts'
-import type { Turns } from '../kit/turns.ts'
 import type { Log, Page, ReadQuery } from '../log/contract.ts'
 import type { Client } from '../state/model.ts'
-import { readWhere, whileAway } from './reading.ts'
+import type { Asker, Places } from '../state/resolve.ts'
+import { command } from './command.ts'
+import { readWhere, whileAway } from './read-log.ts'
 
 /** What `history` reads from. */
 export type HistoryDeps = {

@@ -1,6 +1,6 @@
 import { CodedError, commands } from '@arqonbus/protocol'
-import { addressOf } from '../bus/call/address.ts'
-import { type Call, command } from '../bus/call/call.ts'
+import type { Pieces, Turns } from '../kit/fair-queue.ts'
+import { all, type Maybe, then } from '../kit/maybe.ts'
 import {
   type HeadsLeft,
   type Join,
@@ -8,9 +8,9 @@ import {
   type JoinRequest,
   type JoinResult,
   MOST_HEADS,
-} from '../bus/places/join.ts'
-import { all, type Maybe, then } from '../kit/maybe.ts'
-import type { Pieces, Turns } from '../kit/turns.ts'
+} from '../subscriptions/join.ts'
+import { addressOf } from './address.ts'
+import { type Call, command } from './command.ts'
 
 /** An address costs as much as a message, and so do so many heads that a room-wide join lists. */
 const HEADS_A_TOKEN = 100

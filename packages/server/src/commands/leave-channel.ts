@@ -1,11 +1,11 @@
 import { type Address, commands, WHOLE_ROOM } from '@arqonbus/protocol'
-import { command } from '../bus/call/call.ts'
-import type { Membership } from '../bus/places/membership.ts'
+import type { Pieces, Turns } from '../kit/fair-queue.ts'
 import { then } from '../kit/maybe.ts'
-import type { Pieces, Turns } from '../kit/turns.ts'
 import type { Client } from '../state/model.ts'
 import type { Rooms } from '../state/rooms.ts'
 import type { Sessions } from '../state/sessions.ts'
+import type { Membership } from '../subscriptions/subscriptions.ts'
+import { command } from './command.ts'
 
 /** What leaving needs. */
 type LeaveDeps = {

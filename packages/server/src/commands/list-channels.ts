@@ -1,10 +1,10 @@
 import { commands } from '@arqonbus/protocol'
-import { command } from '../bus/call/call.ts'
-import type { Places } from '../bus/places/places.ts'
 import { mayEnter } from '../state/model.ts'
+import type { Places } from '../state/resolve.ts'
 import type { Rooms } from '../state/rooms.ts'
 import { channelView } from '../state/views.ts'
-import { pageOf } from './pages.ts'
+import { command } from './command.ts'
+import { pageOf } from './paginate.ts'
 
 /** `list_channels`: the channels that one may see, of the bus or of one room. */
 export const listChannels = (rooms: Rooms, places: Places, maxListBytes: number) =>

@@ -1,12 +1,12 @@
 import { CodedError, commands, WHOLE_ROOM } from '@arqonbus/protocol'
-import { addressOf } from '../bus/call/address.ts'
-import { command } from '../bus/call/call.ts'
-import type { Asker, Places } from '../bus/places/places.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Client } from '../state/model.ts'
+import type { Asker, Places } from '../state/resolve.ts'
 import { listedClientView } from '../state/views.ts'
-import { pageOf } from './pages.ts'
+import { addressOf } from './address.ts'
+import { command } from './command.ts'
+import { pageOf } from './paginate.ts'
 
 /** `list_clients`: the clients of the bus, or of one channel. */
 export const listClients = (clients: Clients, places: Places, clock: Clock, maxListBytes: number) =>

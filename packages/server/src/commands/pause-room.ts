@@ -1,9 +1,9 @@
 import { commands } from '@arqonbus/protocol'
-import { command } from '../bus/call/call.ts'
-import type { Places } from '../bus/places/places.ts'
+import type { Places } from '../state/resolve.ts'
 import type { Rooms } from '../state/rooms.ts'
 import { roomView } from '../state/views.ts'
-import { changeableRoom } from './changeable.ts'
+import { command } from './command.ts'
+import { changeableRoom } from './require-mutable-room.ts'
 
 /** `pause_room`: messages in the room are refused, commands work. */
 export const pauseRoom = (rooms: Rooms, places: Places) =>

@@ -1,11 +1,11 @@
 import { type CommandResult, commands } from '@arqonbus/protocol'
-import { command } from '../bus/call/call.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Clients } from '../state/clients.ts'
 import { type Client, mayEnter } from '../state/model.ts'
 import type { Rooms } from '../state/rooms.ts'
 import { clientView, roomView } from '../state/views.ts'
-import { firstOf } from './pages.ts'
+import { command } from './command.ts'
+import { firstOf } from './paginate.ts'
 
 /** What `status` tells of. */
 export type StatusDeps = {

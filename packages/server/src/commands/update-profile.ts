@@ -1,8 +1,8 @@
 import { commands } from '@arqonbus/protocol'
-import { command } from '../bus/call/call.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Client, Profile } from '../state/model.ts'
 import { clientView } from '../state/views.ts'
+import { command } from './command.ts'
 
 /** `update_profile`: changes what the requester says about itself. `changed` hears of it. */
 export const updateProfile = (clock: Clock, changed: (client: Client) => void) =>

@@ -3,12 +3,13 @@
  * from this table (protocol §1 and §9). A key gives its names: `historyTtlMs` is `ARQONBUS_HISTORY_TTL`, `--history-ttl` and
  * `history_ttl` in the file.
  */
+
+import { rooms } from './configured-rooms.ts'
 import { type DefaultInputs, type Option, option, optional } from './option.ts'
-import { hostPattern, network } from './peers.ts'
+import { hostPattern, network } from './peer-kinds.ts'
 import { duration, integer, port, type Rate, rate, size } from './quantities.ts'
-import { rooms } from './rooms.ts'
+import { boolean, choice, host, list, origin, redisUrl, secret, webSocketUrl } from './scalars.ts'
 import { traceOptions } from './traces.ts'
-import { boolean, choice, host, list, origin, redisUrl, secret, webSocketUrl } from './words.ts'
 
 const MiB = 1024 * 1024
 

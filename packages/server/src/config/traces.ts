@@ -4,9 +4,9 @@
  */
 
 import { option, optional } from './option.ts'
-import { attributePairs, collectorUrl, headerPairs, serviceName, share } from './otlp.ts'
+import { attributePairs, collectorUrl, headerPairs, serviceName, share } from './otlp-options.ts'
 import { integer } from './quantities.ts'
-import { boolean, choice } from './words.ts'
+import { boolean, choice } from './scalars.ts'
 
 const group = 'Traces'
 

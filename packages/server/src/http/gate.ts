@@ -1,9 +1,9 @@
 /** What every request passes before it is answered, whatever it asks for: the name that it asks for, and the rate of its address. */
 import { CodedError } from '@arqonbus/protocol'
-import type { Logger } from '../kit/logger.ts'
-import type { Metrics } from '../kit/metrics.ts'
 import type { Rate } from '../limits/bucket.ts'
 import { createAddressRate } from '../limits/per-address.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Metrics } from '../observability/metrics.ts'
 import { HOST_SETTING, type IsHostAllowed, shownHost } from '../peers/hosts.ts'
 import { type Answer, refusal } from './answer.ts'
 

@@ -1,6 +1,7 @@
 /** What HTTP answers, by path. Every answer is computed from what is passed in; nothing here knows sockets. */
-import type { Metrics } from '../kit/metrics.ts'
+
 import type { VersionInfo } from '../kit/version.ts'
+import type { Metrics } from '../observability/metrics.ts'
 import { type Answer, json, methodNotAllowed, refusal } from './answer.ts'
 import { cached } from './cached.ts'
 

@@ -1,5 +1,5 @@
 /** Limits of one address: rates, and how much of something it has at once. */
-import { networkOf } from '../kit/address.ts'
+import { networkOf } from '../kit/ip-address.ts'
 import { type Bucket, fullBucket, type Rate, takeFrom, waitMs } from './bucket.ts'
 
 /** So many keys are remembered; the first one goes, and begins anew when it comes back. */

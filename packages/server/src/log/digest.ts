@@ -3,7 +3,7 @@
  * A false "the same" needs both to collide. Nobody outside knows the seed, so nobody can look for collisions.
  */
 import type { ReadEnvelope } from '@arqonbus/protocol'
-import { contentKeys } from './content.ts'
+import { contentKeys } from './message-identity.ts'
 
 /** What a digest begins with: two numbers of 32 bits. */
 export type Seed = Int32Array

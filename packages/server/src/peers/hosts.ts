@@ -4,7 +4,7 @@
  * The `Host` header still says `evil.example`.
  */
 import { isIP } from 'node:net'
-import { isLoopbackAddress, plainAddress } from '../kit/address.ts'
+import { isLoopbackAddress, plainAddress } from '../kit/ip-address.ts'
 
 /** The settings that allow a name. */
 export type HostSettings = {

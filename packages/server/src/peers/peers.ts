@@ -1,7 +1,8 @@
 /** Who may ask, and as whom: what the three ports agree on about addresses, hosts and origins. */
-import { type ClientAddress, createClientAddress, createTrust } from './clients.ts'
+
+import type { Listen } from './bind.ts'
+import { type ClientAddress, createClientAddress, createTrust } from './client-address.ts'
 import { createHostRule, type IsHostAllowed } from './hosts.ts'
-import type { Listen } from './listen.ts'
 import { isFromForeignPage, isNavigation, isOriginAllowed } from './origins.ts'
 
 /** The settings of peers. */

@@ -41,3 +41,6 @@ function spreadTags(): string[] {
   }
   return found
 }
+
+/** Where a record is: a hash, and a field of it. */
+export type RecordPlace = readonly [key: string, field: string]

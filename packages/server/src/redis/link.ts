@@ -6,8 +6,8 @@
  * under way then has no known outcome. It comes back by itself, for ever, each time a little later, and never at the same moment as its neighbours.
  */
 import type { Redis, RedisOptions } from 'ioredis'
-import type { Logger } from '../kit/logger.ts'
 import { after } from '../kit/timer.ts'
+import type { Logger } from '../observability/logger.ts'
 import { nameOfFault, UnreadableReply } from './faults.ts'
 import { type Guarantees, readGuarantees } from './guarantees.ts'
 

@@ -13,8 +13,8 @@ import {
   profileFields,
   SUMMARY_EVENT,
 } from '@arqonbus/protocol'
-import type { Arrival } from '../bus/clients/admit.ts'
 import { nearest } from '../config/suggest.ts'
+import type { Arrival } from '../connections/admit.ts'
 import type { Profile } from '../state/model.ts'
 import type { Filter } from '../telemetry/topics.ts'
 

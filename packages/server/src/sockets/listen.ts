@@ -1,9 +1,9 @@
 /** Listening behind a relay, where proxies speak the PROXY protocol. */
-import type { Logger } from '../kit/logger.ts'
-import type { Metrics } from '../kit/metrics.ts'
-import { createTrust } from '../peers/clients.ts'
-import { type Listen, listenPlainly } from '../peers/listen.ts'
-import { LOOPBACK, openRelay, type Relay } from './relay.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import { type Listen, listenPlainly } from '../peers/bind.ts'
+import { createTrust } from '../peers/client-address.ts'
+import { LOOPBACK, openRelay, type Relay } from './tcp-relay.ts'
 
 /** What listening needs. */
 export type ListenDeps = {

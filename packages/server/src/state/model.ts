@@ -1,12 +1,11 @@
 /** The entities of the bus and how they hang together: clients, rooms, channels, and the outlets by which they are served. Plain data, no I/O. */
+
 import type { ChannelOptions, ClientType, Position } from '@arqonbus/protocol'
+import type { Role } from '../auth/authenticate.ts'
 import type { Ordered } from '../kit/ordered.ts'
 import type { Log } from '../log/contract.ts'
 import type { Caller } from './caller.ts'
 import type { Transport } from './transport.ts'
-
-/** What a client may do. */
-export type Role = 'user' | 'admin'
 
 /** What a client says about itself. */
 export type Profile = {
@@ -154,3 +153,10 @@ export type Room = {
 
 /** True where nobody but the configuration may change the room. */
 export const isSystemRoom = (room: Room): boolean => room.type === 'system'
+
+/** Subscribed connections that are known here. */
+export function countListeners(outlets: readonly Outlet[]): number {
+  let count = 0
+  for (const outlet of outlets) count += outlet.listeners
+  return count
+}

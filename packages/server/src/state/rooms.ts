@@ -4,10 +4,10 @@ import type { Clock } from '../kit/clock.ts'
 import { Ordered } from '../kit/ordered.ts'
 import { copyText } from '../kit/text.ts'
 import type { Log, LogOptions } from '../log/contract.ts'
-import type { ChannelRecord, RoomRecord } from '../store/contract.ts'
 import type { IdleChannels } from './idle.ts'
 import { broadcastLog, channelLog } from './log-names.ts'
 import { type Channel, type ChannelType, isRestricted, type Outlet, type Room, type RoomType } from './model.ts'
+import type { ChannelRecord, RoomRecord } from './records.ts'
 
 /** How many there may be, and what a log keeps where its channel does not say. */
 export type RoomLimits = { readonly maxRooms: number; readonly maxChannels: number; readonly history: LogOptions }

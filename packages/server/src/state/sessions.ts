@@ -1,6 +1,7 @@
 /** Sessions: who a client is over its connections (protocol §6). Secrets are kept hashed; without a store they end with the process. */
+
+import { hashSecret, isSecret, newSecret } from '../auth/secrets.ts'
 import type { Clock } from '../kit/clock.ts'
-import { hashSecret, isSecret, newSecret } from '../kit/secrets.ts'
 import type { ChannelType, Profile } from './model.ts'
 
 /** A session. */

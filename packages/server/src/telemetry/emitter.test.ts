@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { type BusEventType, TELEMETRY_TICK_MS, telemetryEvents } from '@arqonbus/protocol'
+import { createTallies } from './aggregate.ts'
 import { createEmitter, type Told } from './emitter.ts'
-import { createTallies } from './tallies.ts'
 
 function setUp() {
   const told: Told[] = []

@@ -4,17 +4,17 @@
  * Here is what HTTP brings with it: paths and methods, origins, and how many may call at once. What a call does is in `calls.ts`.
  */
 import { CodedError } from '@arqonbus/protocol'
-import type { Logger } from '../../kit/logger.ts'
-import type { Metrics } from '../../kit/metrics.ts'
+import type { Logger } from '../../observability/logger.ts'
+import type { Metrics } from '../../observability/metrics.ts'
 import { ORIGIN_SETTING, shownOrigin } from '../../peers/origins.ts'
 import type { MayCall } from '../../peers/peers.ts'
 import { type Answer, methodNotAllowed, refusal } from '../answer.ts'
 import { createRouter } from '../router.ts'
+import { type CallLimitDeps, type CallLimitSettings, createCallLimits } from './call-limits.ts'
 import type { Calls, Exchange } from './calls.ts'
+import { originHeaders, preflight } from './cors.ts'
 import { readCredentials } from './credentials.ts'
 import { type Endpoint, endpoints } from './endpoints.ts'
-import { type CallLimitDeps, type CallLimitSettings, createCallLimits } from './limits.ts'
-import { originHeaders, preflight } from './origins.ts'
 
 /** The limits of all calls together. */
 export type ApiLimits = CallLimitSettings & {

@@ -2,25 +2,25 @@
  * Calls: each becomes the frame that a client would have sent, and takes the way of one. Nothing is checked or done here that the bus does for its clients.
  */
 import { CodedError, readProper, WHOLE_ROOM } from '@arqonbus/protocol'
-import type { Admission } from '../../bus/clients/admit.ts'
-import type { AdmitGuest, Credentials } from '../../bus/clients/guests.ts'
-import { createIntake, type Receive } from '../../bus/receive/receive.ts'
-import { networkOf } from '../../kit/address.ts'
+import type { Admission } from '../../connections/admit.ts'
+import type { AdmitGuest, Credentials } from '../../connections/http-clients.ts'
 import type { Clock } from '../../kit/clock.ts'
+import type { Pieces, Turns } from '../../kit/fair-queue.ts'
+import { networkOf } from '../../kit/ip-address.ts'
 import { type Maybe, then } from '../../kit/maybe.ts'
-import type { Pieces, Turns } from '../../kit/turns.ts'
 import { type Bucket, fullBucket, type Rate } from '../../limits/bucket.ts'
 import { createMemory } from '../../limits/per-address.ts'
+import { createIntake, type Receive } from '../../receive/receive.ts'
 import { type Answer, jsonText } from '../answer.ts'
 import type { Streams } from '../streams/streams.ts'
 import { createBodyReader, textOf } from './body.ts'
+import { commandFrame, type FrameFrom, readMessage } from './call-frames.ts'
 import { takeOne, wrong } from './credentials.ts'
 import type { Endpoint } from './endpoints.ts'
-import { commandFrame, type FrameFrom, readMessage } from './frames.ts'
 import { createLists } from './lists.ts'
 import { openapiText } from './openapi.ts'
+import { Slot } from './pending-reply.ts'
 import { parametersIn } from './query.ts'
-import { Slot } from './slot.ts'
 
 /** What calls need. */
 export type CallsDeps = {

@@ -1,6 +1,6 @@
 /** Who calls: client id, token and session, from the headers of a request, and from its query where a page can set no headers. */
 import { BUS, CodedError, clientIdPattern, isClientId } from '@arqonbus/protocol'
-import type { Credentials } from '../../bus/clients/guests.ts'
+import type { Credentials } from '../../connections/http-clients.ts'
 
 /** Reads them and takes what it reads from the query; `invalid_parameters`. */
 export function readCredentials(headers: Headers, query: URLSearchParams, tokenInQuery: boolean): Credentials {

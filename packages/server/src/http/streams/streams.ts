@@ -14,22 +14,22 @@ import {
   parseAddress,
   positionText,
 } from '@arqonbus/protocol'
-import type { Admission } from '../../bus/clients/admit.ts'
-import type { Credentials } from '../../bus/clients/guests.ts'
-import type { Frames } from '../../bus/deliver/frames.ts'
-import type { Keeper } from '../../bus/keep/keeper.ts'
-import { askerOf, type Places } from '../../bus/places/places.ts'
-import { createIntake, type Receive } from '../../bus/receive/receive.ts'
+import type { Admission } from '../../connections/admit.ts'
+import type { Credentials } from '../../connections/http-clients.ts'
+import type { Frames } from '../../delivery/frames.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { Maybe } from '../../kit/maybe.ts'
-import type { Metrics } from '../../kit/metrics.ts'
 import { createAddressCount } from '../../limits/per-address.ts'
+import type { Metrics } from '../../observability/metrics.ts'
+import type { Keeper } from '../../persistence/persistence.ts'
+import { createIntake, type Receive } from '../../receive/receive.ts'
 import type { Channel, Client } from '../../state/model.ts'
-import { commandFrame } from '../api/frames.ts'
+import { askerOf, type Places } from '../../state/resolve.ts'
+import { commandFrame } from '../api/call-frames.ts'
 import type { Awaited } from './awaited.ts'
 import { event } from './event.ts'
-import type { StreamTopics } from './topics.ts'
-import { StreamTransport } from './transport.ts'
+import type { StreamTopics } from './stream-topics.ts'
+import { StreamTransport } from './stream-transport.ts'
 
 /** What streams need. */
 export type StreamsDeps = {

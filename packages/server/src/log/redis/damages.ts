@@ -3,9 +3,9 @@
  * reads of it are refused until the key is removed; every other log works. As long as the log is used, one line a minute names the key.
  */
 import type { CodedError } from '@arqonbus/protocol'
-import type { Logger } from '../../kit/logger.ts'
+import type { Logger } from '../../observability/logger.ts'
 import { damagedError } from '../damage.ts'
-import type { Damage } from './replies.ts'
+import type { Damage } from './script-replies.ts'
 
 /** The damages that were found. */
 export type Damages = {

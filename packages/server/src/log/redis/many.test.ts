@@ -12,7 +12,7 @@ import {
   watchLog,
   withProgram,
 } from '@arqonbus/testing'
-import type { RedisLog } from './log.ts'
+import type { RedisLog } from './redis-log.ts'
 
 const MANY = 3000
 /** Logs that a turn may deal with: two slices. */

@@ -7,7 +7,7 @@ import deletion from './lua/delete.lua' with { type: 'text' }
 import disk from './lua/disk.lua' with { type: 'text' }
 import fence from './lua/fence.lua' with { type: 'text' }
 import head from './lua/head.lua' with { type: 'text' }
-import look from './lua/look.lua' with { type: 'text' }
+import look from './lua/inspect.lua' with { type: 'text' }
 import read from './lua/read.lua' with { type: 'text' }
 
 /** A script, by the name that Redis knows it by. */

@@ -1,0 +1,40 @@
+/** Calls: a command on its way to its function (protocol §7, data-model.md §5). */
+import type { CommandName, CommandParameters, CommandResult, CommandShape, commands } from '@arqonbus/protocol'
+import type { Encodable } from '../delivery/frames.ts'
+import type { Maybe } from '../kit/maybe.ts'
+import type { Client } from '../state/model.ts'
+import type { Asker } from '../state/resolve.ts'
+
+/** A command as its function receives it. */
+export type Call<Parameters = Record<string, unknown>> = {
+  readonly name: string
+  readonly parameters: Parameters
+  readonly requester: Client
+  /** The requester, as an admin where a token or the admin key says so. */
+  readonly asker: Asker
+  /** When it was received, in wall time. */
+  readonly timestamp: number
+  /** Where it goes: `room` and `channel` of the parameters, what is missing from the envelope. */
+  readonly address: { readonly room: string; readonly channel: string }
+  /** Takes further tokens of the rate that the command was paid from, for work beyond that of one command; they may run into debt. */
+  readonly charge: (tokens: number) => void
+}
+
+/** A command: its shape on the wire, and what it does. It returns its result, or throws a coded error. */
+export type Command = {
+  readonly shape: CommandShape
+  readonly run: (call: Call) => Maybe<Outcome<object>>
+}
+
+/** A result; or what makes it, where it takes effect in the tick of the answer and not before. */
+export type Outcome<Result> = Result | (() => Result)
+
+type Shapes = typeof commands
+
+/** Puts the shape of a command and its function together. */
+export function command<Name extends CommandName>(
+  shape: Shapes[Name] & { readonly name: Name },
+  run: (call: Call<CommandParameters<Name>>) => Maybe<Outcome<Encodable<CommandResult<Name>>>>,
+): Command {
+  return { shape, run: run as Command['run'] }
+}

@@ -1,0 +1,75 @@
+/** Pages of lists: as many entries as were asked for, as a frame holds, and as can be looked at in one go. */
+import { CodedError } from '@arqonbus/protocol'
+import { RawJson } from '../delivery/frames.ts'
+import type { Numbered } from '../kit/ordered.ts'
+
+/** A part of a list, and where the next one begins. */
+export type ListPage = { readonly entries: RawJson; readonly cursor: string | undefined }
+
+/** What a page is cut from. */
+export type PageOf<T> = {
+  /** The items that were made after the one with this number, oldest first. */
+  readonly after: (seq: number) => Iterable<T>
+  readonly view: (item: T) => object
+  /** False for an item that the list leaves out. */
+  readonly fits?: (item: T) => boolean
+  /** How many steps it takes to view an item, beside the one that looks whether it fits. */
+  readonly steps?: (item: T) => number
+  /** Bounds the text; the page holds one entry at least. */
+  readonly maxBytes: number
+}
+
+/** A page looks at so much and no more: where most of a list is left out, pages are short, or empty. */
+const MOST_STEPS = 4000
+
+/**
+ * The next entries behind a cursor, in the order in which they were made: what goes or comes meanwhile moves no other entry to another page. What it costs
+ * depends on the page and not on the list.
+ */
+export function pageOf<T extends Numbered>(
+  { after, view, fits = () => true, steps = () => 0, maxBytes }: PageOf<T>,
+  { cursor, limit = 100 }: { cursor?: string | undefined; limit?: number | undefined },
+): ListPage {
+  let last = readCursor(cursor)
+  const texts: string[] = []
+  let bytes = 0
+  let looked = 0
+  const ended = () => ({ entries: listOf(texts), cursor: last.toString(36) })
+  for (const item of after(last)) {
+    if (looked >= MOST_STEPS) return ended()
+    looked++
+    if (fits(item)) {
+      looked += steps(item)
+      const text = JSON.stringify(view(item))
+      bytes += Buffer.byteLength(text) + 1
+      if (texts.length >= limit || (bytes > maxBytes && texts.length > 0)) return ended()
+      texts.push(text)
+    }
+    last = item.seq
+  }
+  return { entries: listOf(texts), cursor: undefined }
+}
+
+/** The first entries that fit into so many bytes. */
+export function firstOf<T>(items: Iterable<T>, view: (item: T) => object, limit: number, maxBytes: number): RawJson {
+  const texts: string[] = []
+  let bytes = 0
+  for (const item of items) {
+    if (texts.length >= limit) break
+    const text = JSON.stringify(view(item))
+    bytes += Buffer.byteLength(text) + 1
+    if (bytes > maxBytes) break
+    texts.push(text)
+  }
+  return listOf(texts)
+}
+
+const listOf = (texts: readonly string[]): RawJson => new RawJson(`[${texts.join(',')}]`)
+
+function readCursor(cursor: string | undefined): number {
+  if (cursor === undefined) return 0
+  const after = /^[0-9a-z]{1,11}$/.test(cursor) ? Number.parseInt(cursor, 36) : Number.NaN
+  if (!Number.isSafeInteger(after))
+    throw new CodedError('invalid_parameters', { path: '/parameters/cursor', expected: 'a cursor of a page before' })
+  return after
+}

@@ -1,0 +1,160 @@
+/** Chooses the drivers of what is kept, by the configuration. With `server.ts` the one place that names them. */
+
+import type { Config } from '../config/index.ts'
+import type { Clock } from '../kit/clock.ts'
+import { exitCodes, StartError } from '../kit/start-error.ts'
+import { createMemoryLog } from '../log/memory-log.ts'
+import { createRedisLog } from '../log/redis/driver.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import { createRedisStore } from '../persistence/redis-store.ts'
+import type { Store } from '../persistence/store.ts'
+import type { BusLog } from '../publish/draft.ts'
+import { createRedisLink, type RedisLink } from '../redis/link.ts'
+
+/** What choosing needs. */
+export type StorageDeps = {
+  readonly config: Config
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly logger: Logger
+  /** Who this node is. */
+  readonly node: string
+  /** Hears when it goes away, and when it is back. */
+  readonly changed: (
+    event: 'storage_degraded' | 'storage_recovered',
+    details: Readonly<Record<string, unknown>>,
+  ) => void
+}
+
+/** What is kept, and where. */
+export type Storage = {
+  readonly log: BusLog
+  /** What is kept beside messages; undefined where nothing is. */
+  readonly store: Store | undefined
+  /** Judges what has outlived its time: its wall clock is the lesser of this process's and Redis's, so that a step ahead of one of them ends nothing. */
+  readonly clock: Clock
+  /** True while what should be stored cannot be. */
+  isAway(): boolean
+  /** How long it was away so far, in seconds. */
+  awaySeconds(): number
+  /** Replicas that are waited for before a message is acknowledged, and those that are there. */
+  replicas(): { readonly wanted: number; readonly connected: number }
+  /** Connects, where there is something to connect to; ends after the first try, however that went. */
+  start(): Promise<void>
+  /** Lets go of it; the log is closed by itself. */
+  close(): void
+}
+
+/** Makes the drivers. */
+export function createStorage(deps: StorageDeps): Storage {
+  const { config } = deps
+  if (config.redisUrl === undefined || config.persist.length === 0) {
+    return {
+      log: memoryLog(deps),
+      store: undefined,
+      clock: deps.clock,
+      isAway: () => false,
+      awaySeconds: () => 0,
+      replicas: () => ({ wanted: 0, connected: 0 }),
+      start: async () => {},
+      close() {},
+    }
+  }
+  const outages = createOutages(deps.clock)
+  const link = redisLink(config.redisUrl, deps, outages)
+  // The store before the log: what was kept is put back before the log looks at what there is.
+  const clock: Clock = { ...deps.clock, now: () => Math.min(deps.clock.now(), link.redisNow()) }
+  const store = createRedisStore({ ...deps, clock, link })
+  const log = config.persist.includes('messages') ? redisLog(link, store, deps) : memoryLog(deps)
+  return {
+    log,
+    store,
+    clock,
+    isAway: () => !link.isReady,
+    awaySeconds: outages.seconds,
+    replicas: () => ({
+      wanted: config.persist.includes('messages') ? config.redisReplicas : 0,
+      connected: link.isReady ? link.guarantees.replicas : 0,
+    }),
+    start: link.start,
+    close: link.close,
+  }
+}
+
+/** How long something was away, all times together. */
+type Outages = { begin(): void; end(): void; seconds(): number }
+
+function createOutages(clock: Clock): Outages {
+  let total = 0
+  let since: number | undefined
+  const current = () => (since === undefined ? 0 : clock.monotonic() - since)
+  return {
+    begin() {
+      since ??= clock.monotonic()
+    },
+    end() {
+      total += current()
+      since = undefined
+    },
+    seconds: () => (total + current()) / 1000,
+  }
+}
+
+/** Closed logs that are remembered, some 300 bytes each: enough for channels that fall quiet, too few to be a burden. */
+const MOST_CLOSED_LOGS = 10_000
+
+/** The log in the memory of this process. */
+export const memoryLog = ({ clock, metrics, config }: Pick<StorageDeps, 'clock' | 'metrics' | 'config'>): BusLog =>
+  createMemoryLog({
+    clock,
+    maxBytes: config.historyBytes,
+    dedupWindowMs: config.dedupWindowMs,
+    dedupBytes: config.dedupBytes,
+    maxClosed: Math.min(config.maxChannels, MOST_CLOSED_LOGS),
+    expired: (reason, count) => metrics.expire(reason, count),
+  })
+
+function redisLink(url: string, { config, logger, metrics, changed }: StorageDeps, outages: Outages): RedisLink {
+  if (url.includes(','))
+    throw new StartError(
+      'REDIS_URL names a cluster, which this version does not speak to: give one URL.',
+      exitCodes.configuration,
+    )
+  return createRedisLink({
+    url,
+    timeoutMs: config.redisTimeoutMs,
+    logger,
+    random: Math.random,
+    changed(state, reason) {
+      const event = state === 'ready' ? 'storage_recovered' : 'storage_degraded'
+      const details = state === 'ready' ? {} : { reason, mode: config.storageMode }
+      if (state === 'away') {
+        metrics.storageDegraded++
+        outages.begin()
+      } else outages.end()
+      logger[state === 'ready' ? 'info' : 'warn']({ event, ...details })
+      changed(event, details)
+    },
+    metrics: { connected: (outcome) => metrics.storageConnect(outcome), pinged: (seconds) => metrics.pinged(seconds) },
+  })
+}
+
+function redisLog(link: RedisLink, records: Store, { config, clock, logger, metrics, node }: StorageDeps): BusLog {
+  return createRedisLog({
+    link,
+    records,
+    clock,
+    logger,
+    node,
+    dedupWindowMs: config.dedupWindowMs,
+    mode: config.storageMode,
+    replicas: config.redisReplicas,
+    timeoutMs: config.redisTimeoutMs,
+    queueBytes: config.redisQueueBytes,
+    heldBytes: config.redisHeldBytes,
+    tailBytes: config.historyBytes,
+    metrics: { expire: metrics.expire, called: (seconds) => metrics.appended(seconds) },
+    isListenedTo: (outlets) => outlets.some(({ listeners }) => listeners > 0),
+  })
+}

@@ -1,0 +1,84 @@
+/**
+ * Streams: clients that only read, opened by a GET request. Any page can make a browser send one, so a stream leaves everything as it is: it begins, resumes and
+ * ends no session, takes no connection's client id, and joins only what is there (docs/guide/http-api.md#follow-a-channel).
+ */
+import { CodedError, type Welcome } from '@arqonbus/protocol'
+import type { RoleOf } from '../auth/authenticate.ts'
+import type { Delivery } from '../delivery/deliver.ts'
+import type { Frames } from '../delivery/frames.ts'
+import type { Inboxes } from '../state/inboxes.ts'
+import type { Client } from '../state/model.ts'
+import type { Session, Sessions } from '../state/sessions.ts'
+import type { Transport } from '../state/transport.ts'
+import type { Entering } from './enter.ts'
+import type { Credentials } from './http-clients.ts'
+
+/** What admission of streams needs. */
+export type AdmitStreamDeps = {
+  readonly sessions: Sessions
+  readonly inboxes: Inboxes
+  readonly delivery: Delivery
+  readonly frames: Frames
+  readonly roleOf: RoleOf
+  readonly entering: Entering
+  /** Makes an id for a stream that brings none. */
+  readonly newClientId: () => string
+  /** The client of that id that is still connected. */
+  readonly clientOf: (clientId: string) => Client | undefined
+  /** Ends a client whose id goes to another one. */
+  readonly takeOver: (client: Client) => void
+}
+
+/** Admits a stream and welcomes it; `unauthenticated`, `client_id_in_use`. */
+export type AdmitStream = (credentials: Credentials, address: string, transport: Transport) => Client
+
+/** Makes it. */
+export function createAdmitStream(deps: AdmitStreamDeps): AdmitStream {
+  const { sessions, delivery } = deps
+
+  /** The session that was shown, as it is; undefined where none was. */
+  const shownSession = ({ clientId, session }: Credentials): Session | undefined => {
+    if (session === undefined) return undefined
+    const found = clientId === undefined ? undefined : sessions.find(clientId, session)
+    // A secret that opens nothing is a mistake of its caller, which would otherwise show as missing messages.
+    if (found === undefined)
+      throw new CodedError('unauthenticated', {
+        path: '/headers/arqonbus-session',
+        expected: 'a session of the client id',
+      })
+    return found
+  }
+
+  /** An id belongs to the client that has its session, connected or not; to an earlier stream only as long as nobody shows that session. */
+  const takeId = (clientId: string | undefined, session: Session | undefined): string => {
+    if (clientId === undefined) return deps.newClientId()
+    const other = deps.clientOf(clientId)
+    const isFree = other === undefined ? session !== undefined || sessions.get(clientId) === undefined : false
+    if (isFree) return clientId
+    if (session === undefined || other?.kind !== 'stream')
+      throw new CodedError('client_id_in_use', { client_id: clientId })
+    deps.takeOver(other)
+    return clientId
+  }
+
+  return (credentials, address, transport) => {
+    const role = deps.roleOf(credentials.token)
+    const session = shownSession(credentials)
+    const client = deps.entering.enter({
+      id: takeId(credentials.clientId, session),
+      kind: 'stream',
+      profile: { clientType: 'service' },
+      role,
+      echo: true,
+      isResumed: false,
+      address,
+      transport,
+    })
+    client.caller = { isProven: session !== undefined, succeed() {}, acknowledge() {}, refuse() {} }
+    const inbox = session === undefined ? undefined : deps.inboxes.get(session)
+    if (inbox !== undefined) delivery.listen(client, inbox.outlet)
+    const welcome: Omit<Welcome, 'session'> = deps.entering.welcome(client, { isResumed: false, kept: [], failed: [] })
+    delivery.toClient(client, deps.frames.notice(welcome))
+    return client
+  }
+}

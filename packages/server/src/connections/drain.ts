@@ -1,0 +1,72 @@
+/** Drain: everybody is told, what waits is sent, and everybody is let go, within the time for it (protocol §6). */
+
+import type { Delivery } from '../delivery/deliver.ts'
+import type { Frames } from '../delivery/frames.ts'
+import { systemClock } from '../kit/clock.ts'
+import type { Pieces, Turns } from '../kit/fair-queue.ts'
+import type { Client } from '../state/model.ts'
+
+/** What draining needs. */
+export type DrainDeps = {
+  readonly clients: () => Iterable<Client>
+  readonly frames: Frames
+  readonly delivery: Delivery
+  readonly turns: Pick<Turns, 'run'>
+  readonly drainTimeoutMs: number
+  /** A number from 0 to 1. */
+  readonly random: () => number
+  /** False while a log or a command has not answered yet. */
+  readonly isSettled: () => boolean
+  /** Open connections, clients or not. */
+  readonly connections: () => number
+}
+
+/** Reconnections are spread over so many milliseconds, and over more where there are many clients. */
+const SPREAD_MS = 1000
+const SPREAD_MS_PER_CLIENT = 1
+const LOOK_EVERY_MS = 10
+
+/** Says goodbye; ends when all connections have ended, or the time is up. */
+export async function drainClients({
+  clients,
+  frames,
+  delivery,
+  turns,
+  drainTimeoutMs,
+  random,
+  isSettled,
+  connections,
+}: DrainDeps): Promise<void> {
+  const deadline = systemClock.monotonic() + drainTimeoutMs
+  const everybody = [...clients()]
+  const spread = SPREAD_MS + SPREAD_MS_PER_CLIENT * everybody.length
+  const notify = (client: Client) => {
+    const hint = Math.round(SPREAD_MS + random() * spread)
+    delivery.toClient(client, frames.notice({ event: 'shutdown', drain_ms: drainTimeoutMs, reconnect_after_ms: hint }))
+  }
+  await turns.run(() => inPieces(everybody, notify))
+  // What was published before has to reach its readers, and its senders an answer: a close frame goes behind it, but a reader that is behind in a log has more to come.
+  await until(() => isSettled() && everybody.every((client) => client.isClosing || isServed(client)), deadline)
+  await turns.run(() => inPieces(everybody, (client) => delivery.close(client, 'restarting')))
+  await until(() => connections() === 0, deadline)
+}
+
+/** A crowd is written to in several turns of the loop. */
+function* inPieces(clients: readonly Client[], work: (client: Client) => void): Pieces<void> {
+  for (const client of clients) {
+    work(client)
+    yield
+  }
+}
+
+function isServed(client: Client): boolean {
+  if (client.transport.bufferedBytes() > 0) return false
+  for (const state of client.listening.values()) if (state !== 'live') return false
+  return true
+}
+
+async function until(isDone: () => boolean, deadline: number): Promise<void> {
+  // Whatever clock the bus was given: one that stands holds nobody here.
+  while (!isDone() && systemClock.monotonic() < deadline)
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+}

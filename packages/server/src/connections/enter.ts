@@ -1,0 +1,109 @@
+/** What connections and streams have in common when they become clients: they are listed, reported and welcomed. */
+import type { Welcome } from '@arqonbus/protocol'
+import type { Clock } from '../kit/clock.ts'
+import { fitting } from '../kit/text.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import type { Clients } from '../state/clients.ts'
+import type { Client } from '../state/model.ts'
+import { askerOf } from '../state/resolve.ts'
+import { clientView, subscriptionsOf } from '../state/views.ts'
+
+/** What `welcome` says of the bus, the same for everybody. */
+export type Greeting = Pick<Welcome, 'node' | 'versions' | 'limits' | 'heartbeat_ms'> & {
+  /** Known when the log has been reached. */
+  bus: () => Welcome['bus']
+  durability: () => Welcome['durability']
+}
+
+/** Hears of each client that is admitted, before it joins anything, and of each that has gone, after it has left everything. */
+export type Watcher = { connected(client: Client, isResumed: boolean): void; disconnected(client: Client): void }
+
+/** What entering needs. */
+export type EnterDeps = {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly clients: Clients
+  readonly greeting: Greeting
+  readonly watcher: Watcher
+}
+
+/** A client to be. */
+export type Entrant = Pick<Client, 'id' | 'kind' | 'profile' | 'role' | 'echo' | 'transport'> & {
+  readonly isResumed: boolean
+  /** Where it comes from, for the log. */
+  readonly address: string | undefined
+}
+
+/** What a welcome says of this client alone. */
+export type Welcomed = {
+  readonly isResumed: boolean
+  readonly kept: readonly string[]
+  readonly failed: Welcome['failed_joins']
+}
+
+/** Entering the bus. */
+export type Entering = {
+  /** Makes the client and lists it. */
+  enter(entrant: Entrant): Client
+  /** Its welcome, but for the session. */
+  welcome(client: Client, welcomed: Welcomed): Omit<Welcome, 'session'>
+}
+
+/** What a welcome takes beside its lists, at most: most of it is a profile of characters that JSON escapes. */
+const WELCOME_BYTES = 32 * 1024
+
+/** Makes it. */
+export function createEntering({ clock, logger, metrics, clients, greeting, watcher }: EnterDeps): Entering {
+  /** Of the four lists in a welcome each has its share of a frame. */
+  const listBytes = (greeting.limits.max_frame_bytes - WELCOME_BYTES) / 4
+  return {
+    enter({ isResumed, address, ...own }) {
+      const now = clock.monotonic()
+      const client: Client = {
+        ...own,
+        seq: clients.nextSeq(),
+        connectedAt: clock.now(),
+        since: now,
+        lastActivity: now,
+        lastHeard: now,
+        frames: 0,
+        channels: new Set(),
+        rooms: new Set(),
+        listening: new Map(),
+        lastChannel: undefined,
+        caller: undefined,
+        isClosing: false,
+      }
+      clients.add(client)
+      metrics.connected++
+      const { id: client_id, kind } = client
+      const { clientType: client_type } = client.profile
+      logger.info({ event: 'client_connected', client_id, client_type, kind, resumed: isResumed, address })
+      watcher.connected(client, isResumed)
+      return client
+    },
+    welcome(client, { isResumed, kept, failed }) {
+      const subscriptions = subscriptionsOf(client, askerOf(client))
+      const joined = new Set(subscriptions)
+      return {
+        event: 'welcome',
+        client: { ...clientView(client, askerOf(client), clock), subscriptions: fitting(subscriptions, listBytes) },
+        node: greeting.node,
+        bus: greeting.bus(),
+        versions: greeting.versions,
+        limits: greeting.limits,
+        heartbeat_ms: greeting.heartbeat_ms,
+        durability: greeting.durability(),
+        resumed: isResumed,
+        subscriptions: fitting(subscriptions, listBytes),
+        kept_subscriptions: fitting(
+          kept.filter((address) => !joined.has(address)),
+          listBytes,
+        ),
+        failed_joins: fitting(failed, listBytes),
+      }
+    },
+  }
+}

@@ -1,0 +1,53 @@
+/** Heartbeat: pings, and ends what no longer answers (docs/protocol.md#heartbeat-and-shutdown). */
+
+import type { Delivery } from '../delivery/deliver.ts'
+import { createLiveness, type LivenessOptions } from '../delivery/liveness.ts'
+import type { Pieces, Turns } from '../kit/fair-queue.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Client } from '../state/model.ts'
+
+/** What it needs. */
+export type HeartbeatDeps = LivenessOptions & {
+  readonly logger: Logger
+  readonly clients: () => Iterable<Client>
+  readonly delivery: Pick<Delivery, 'close'>
+  readonly turns: Pick<Turns, 'run'>
+}
+
+/** The function that looks at everybody, and how often it is called. */
+export type Heartbeat = { readonly everyMs: number; readonly beat: () => void }
+
+/** So many are looked at before somebody else has the loop: most looks are two comparisons, and some are a ping. */
+const PIECE = 64
+
+/**
+ * Makes it. A round of a crowd takes several turns of the loop; the next round begins when it is through.
+ *
+ * The runtime's own idle timeout never ends a dead peer that the server keeps sending to: what counts is what is heard.
+ */
+export function createHeartbeat({ logger, clients, delivery, turns, ...options }: HeartbeatDeps): Heartbeat {
+  const liveness = createLiveness(options)
+  let isUnderWay = false
+
+  function* round(): Pieces<void> {
+    let looked = 0
+    liveness.beginRound()
+    for (const client of clients()) {
+      if (!client.isClosing && !liveness.look(client, client.seq)) {
+        logger.info({ event: 'heartbeat_lost', client_id: client.id, code: 4408 })
+        delivery.close(client, 'heartbeat_lost')
+      }
+      if (++looked % PIECE === 0) yield
+    }
+    isUnderWay = false
+  }
+
+  return {
+    everyMs: liveness.everyMs,
+    beat() {
+      if (isUnderWay) return
+      isUnderWay = true
+      void turns.run(round)
+    },
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Guests: clients for the time of one call by HTTP. They are in no list, join nothing, and leave nothing behind but what they said.
+ *
+ * A guest says which client it is. Whoever is connected under that id is safe from it: then it needs the session of that client, or an admin's key.
+ */
+import { CodedError } from '@arqonbus/protocol'
+import type { RoleOf } from '../auth/authenticate.ts'
+import type { Clock } from '../kit/clock.ts'
+import type { Caller } from '../state/caller.ts'
+import type { Clients } from '../state/clients.ts'
+import type { Client } from '../state/model.ts'
+import type { Sessions } from '../state/sessions.ts'
+import type { Flow, Transport } from '../state/transport.ts'
+
+/** What a call says of its caller, checked for its form. */
+export type Credentials = {
+  readonly clientId: string | undefined
+  readonly token: string | undefined
+  readonly session: string | undefined
+}
+
+/** What guests need. */
+export type GuestDeps = {
+  readonly clock: Clock
+  readonly clients: Clients
+  readonly sessions: Sessions
+  readonly roleOf: RoleOf
+  /** Makes an id for a guest that brings none. */
+  readonly newGuestId: () => string
+}
+
+/** Lets a guest in whose answer goes to `caller`; `unauthenticated`, `client_id_in_use`. */
+export type AdmitGuest = (credentials: Credentials, caller: Caller) => Client
+
+/** Makes it. */
+export function createGuests({ clock, clients, sessions, roleOf, newGuestId }: GuestDeps): AdmitGuest {
+  const isOf = (clientId: string | undefined, session: string | undefined): boolean => {
+    if (session === undefined) return false
+    // A secret that opens nothing is a mistake of its caller, which would otherwise show as missing messages.
+    if (clientId === undefined || sessions.find(clientId, session) === undefined)
+      throw new CodedError('unauthenticated', {
+        path: '/headers/arqonbus-session',
+        expected: 'a session of the client id',
+      })
+    return true
+  }
+  return ({ clientId, token, session }, caller) => {
+    const role = roleOf(token)
+    caller.isProven = isOf(clientId, session)
+    if (!caller.isProven && role !== 'admin' && clientId !== undefined && clients.get(clientId) !== undefined)
+      throw new CodedError('client_id_in_use', { client_id: clientId })
+    const now = clock.monotonic()
+    return {
+      id: clientId ?? newGuestId(),
+      kind: 'call',
+      seq: 0,
+      profile: { clientType: 'service' },
+      role,
+      echo: true,
+      connectedAt: clock.now(),
+      since: now,
+      lastActivity: now,
+      lastHeard: now,
+      frames: 1,
+      transport: new Nowhere(caller),
+      channels: new Set(),
+      rooms: new Set(),
+      listening: new Map(),
+      lastChannel: undefined,
+      caller,
+      isClosing: false,
+    }
+  }
+}
+
+/** Nothing is delivered to a guest. A class, because each has one: methods are shared. */
+class Nowhere implements Transport {
+  readonly isPaused = false
+  readonly #caller: Caller
+
+  constructor(caller: Caller) {
+    this.#caller = caller
+  }
+
+  send(): void {}
+  sendBehindPublished(): void {}
+  publishToOthers(): boolean {
+    return true
+  }
+  subscribe(): void {}
+  unsubscribe(): void {}
+  bufferedBytes(): number {
+    return 0
+  }
+  pause(): void {}
+  resume(): void {}
+  ping(): void {}
+  flow(): Flow {
+    return { received: 0, left: 0, isWaiting: false }
+  }
+  /** One that is cut off is told so: else it would wait for ever. */
+  close(): void {
+    this.#caller.refuse(new CodedError('internal_error'))
+  }
+  terminate(): void {}
+}

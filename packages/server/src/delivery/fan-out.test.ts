@@ -1,0 +1,394 @@
+/** Fan-out over several turns: what each turn gives, and that everybody gets everything once and in order, whoever comes and goes meanwhile. */
+import { describe, expect, test } from 'bun:test'
+import { createRandom } from '@arqonbus/testing'
+import type { Log } from '../log/contract.ts'
+import { silentLogger } from '../observability/logger.ts'
+import type { Client, Cursors, Outlet } from '../state/model.ts'
+import { createDelivery, type Delivery } from './deliver.ts'
+import { createSendBuffers } from './send-buffers.ts'
+import { MOST_UNITS, MOST_WRITES } from './turn-budget.ts'
+
+const KiB = 1024
+type Entry = { ms: number; n: number; text: string }
+
+/** A runtime that publishes at once, and the turns of its loop, one at a time. */
+function setUp({ fanoutBytes = 1 << 30 } = {}) {
+  const topics = new Map<string, Set<Client>>()
+  const clients = new Set<Client>()
+  const got = new Map<Client, (string | number)[]>()
+  /** What this turn of the loop has given: to how many connections, and how many copies. */
+  let written = new Set<Client>()
+  let copies = 0
+  const turns: { writes: number; copies: number }[] = []
+  let next: (() => void) | undefined
+  const events: string[] = []
+
+  const take = (client: Client, text: string) => {
+    got.get(client)!.push(text.startsWith('n') ? Number(text.slice(1).split(' ')[0]) : text)
+    written.add(client)
+    copies++
+  }
+  const publish = (topic: string, text: string, except?: Client) => {
+    for (const client of topics.get(topic) ?? []) if (client !== except) take(client, text)
+    return true
+  }
+  const delivery: Delivery = createDelivery({
+    clock: { monotonic: () => 0 },
+    logger: silentLogger,
+    metrics: { delivered: 0, bytesOut: 0, slowFallbacks: 0, slowClosed: 0, closed: () => {}, limit: () => {} },
+    slowBytes: 512 * KiB,
+    buffers: createSendBuffers(1 << 30),
+    otherBytes: () => 0,
+    fanoutBytes,
+    clients: () => clients,
+    publish,
+    publishToStreams: () => true,
+    keepForSlow: undefined,
+    fellBehind: () => {},
+    slow: () => {},
+    relieved: () => void events.push('relieved'),
+    nextTurn: (work) => {
+      next = work
+    },
+  })
+  const connect = (outlet?: Outlet): Client => {
+    const client = { listening: new Map(), isClosing: false } as unknown as Client
+    const transport = {
+      send: (text: string) => take(client, text),
+      sendBehindPublished: (text: string) => take(client, text),
+      publishToOthers: (topic: string, text: string) => publish(topic, text, client),
+      subscribe: (topic: string) => void topics.set(topic, (topics.get(topic) ?? new Set()).add(client)),
+      unsubscribe: (topic: string) => void topics.get(topic)?.delete(client),
+      bufferedBytes: () => 0,
+      close: () => {},
+      terminate: () => {},
+    }
+    Object.assign(client, { transport })
+    clients.add(client)
+    got.set(client, [])
+    if (outlet !== undefined) delivery.listen(client, outlet)
+    return client
+  }
+  const crowd = (outlet: Outlet, count: number) => Array.from({ length: count }, () => connect(outlet))
+  /** A channel with its log. `say` appends and gives out as the bus does. */
+  const channel = (name: string) => {
+    const entries: Entry[] = []
+    const log = { isClosed: false, given: { ms: 0, n: 0 }, base: { ms: 0, n: 0 } } as unknown as Log & {
+      given: { ms: number; n: number }
+    }
+    const outlet: Outlet = {
+      topic: `c:${name}`,
+      address: { room: 'science', channel: name },
+      listeners: 0,
+      live: 0,
+      turn: -1,
+      logs: () => [log],
+    }
+    const say = (length = 0, except?: Client): number => {
+      const n = entries.length + 1
+      const entry = { ms: n, n, text: `n${n} ${'x'.repeat(length)}` }
+      entries.push(entry)
+      log.given = entry
+      delivery.toOutlets([outlet], entry, except)
+      return n
+    }
+    /** What catching up does: gives what is missing from the cursors on, and makes live. */
+    const catchUp = (client: Client) => {
+      const cursors = client.listening.get(outlet) as Cursors
+      for (const { text } of entries.slice(cursors.get(log)!.n)) client.transport.send(text)
+      delivery.putLive(client, outlet)
+    }
+    return { outlet, log, entries, say, catchUp }
+  }
+  const isPending = () => next !== undefined
+  /** Ends this turn of the loop. */
+  const turn = () => {
+    turns.push({ writes: written.size, copies })
+    written = new Set()
+    copies = 0
+    const work = next
+    next = undefined
+    work?.()
+  }
+  const settle = () => {
+    do turn()
+    while (isPending())
+    turn()
+  }
+  return { delivery, clients, got, events, turns, connect, crowd, channel, turn, settle, isPending }
+}
+
+const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
+
+test('a message to a feed of 2,000 subscribers goes out in the turn in which it comes', () => {
+  const { channel, crowd, got, settle, turns } = setUp()
+  const { outlet, say } = channel('talk')
+  const subscribers = crowd(outlet, 2000)
+  say()
+  settle()
+  expect(turns.map(({ writes }) => writes).filter((writes) => writes > 0)).toEqual([2000])
+  expect(subscribers.every((client) => got.get(client)!.length === 1)).toBe(true)
+})
+
+describe('a message to more subscribers', () => {
+  test('goes out over several turns, to each subscriber once', () => {
+    const { channel, crowd, got, settle, turns } = setUp()
+    const { outlet, say } = channel('talk')
+    const subscribers = crowd(outlet, 20_000)
+    say()
+    settle()
+    expect(subscribers.every((client) => got.get(client)!.length === 1)).toBe(true)
+    expect(Math.max(...turns.map(({ writes }) => writes))).toBeLessThanOrEqual(2 * MOST_WRITES)
+  })
+
+  test('comes before those that follow it, and what is published together shares the writes', () => {
+    const { channel, crowd, got, settle, turns } = setUp()
+    const { outlet, say } = channel('talk')
+    const subscribers = crowd(outlet, 5000)
+    for (let i = 0; i < 10; i++) say()
+    settle()
+    expect(subscribers.every((client) => got.get(client)!.join() === range(1, 10).join())).toBe(true)
+    expect(turns.reduce((sum, { writes }) => sum + writes, 0)).toBeLessThan(3 * 5000)
+  })
+})
+
+test('many messages of one turn to a feed of 2,000 go out over several turns', () => {
+  const { channel, crowd, got, settle, turns } = setUp()
+  const { outlet, say } = channel('talk')
+  const [first] = crowd(outlet, 2000)
+  for (let i = 0; i < 80; i++) say()
+  settle()
+  expect(got.get(first!)).toEqual(range(1, 80))
+  expect(Math.max(...turns.map((turn) => turn.copies))).toBeLessThanOrEqual(2 * MOST_UNITS)
+  expect(turns.length).toBeGreaterThan(5)
+})
+
+test('a long message goes to smaller groups in each turn, and short ones to all of them together later', () => {
+  const { channel, crowd, got, settle, turns } = setUp()
+  const { outlet, say } = channel('talk')
+  const subscribers = crowd(outlet, 1000)
+  say(256 * KiB)
+  settle()
+  expect(Math.max(...turns.map((turn) => turn.copies))).toBeLessThanOrEqual(100)
+  turns.splice(0)
+  say()
+  settle()
+  expect(turns.filter(({ writes }) => writes > 0).map(({ writes }) => writes)).toEqual([1000])
+  expect(subscribers.every((client) => got.get(client)!.length === 2)).toBe(true)
+})
+
+test('a feed that is flooded takes no turn from one that is not', () => {
+  const { channel, crowd, got, turn } = setUp()
+  const [flooded, calm] = [channel('flooded'), channel('calm')]
+  crowd(flooded.outlet, 5000)
+  const [ann] = crowd(calm.outlet, 100)
+  for (let i = 0; i < 100; i++) flooded.say()
+  for (let n = 1; n <= 20; n++) {
+    turn()
+    calm.say()
+    expect(got.get(ann!)).toEqual(range(1, n))
+  }
+})
+
+test('feeds that wait are served in turn', () => {
+  const { channel, crowd, got, turn } = setUp()
+  const feeds = Array.from({ length: 5 }, (_, i) => channel(`feed-${i}`))
+  const firsts = feeds.map(({ outlet }) => crowd(outlet, 1000)[0]!)
+  for (const { say } of feeds) for (let i = 0; i < 100; i++) say()
+  for (let turns = 0; turns < 10; turns++) turn()
+  const counts = firsts.map((client) => got.get(client)!.length)
+  expect(Math.min(...counts)).toBeGreaterThan(0)
+})
+
+describe('while messages wait', () => {
+  /** A feed of 3,000 with messages that wait, and one of those for whom they do. */
+  const stage = (options?: { fanoutBytes: number }) => {
+    const all = setUp(options)
+    const feed = all.channel('talk')
+    const subscribers = all.crowd(feed.outlet, 3000)
+    feed.say()
+    feed.say()
+    const ann = subscribers.find((client) => all.got.get(client)!.length === 0)!
+    return { ...all, feed, subscribers, ann, gotBy: (client: Client) => all.got.get(client) }
+  }
+
+  test('one that comes gets what is published from then on', () => {
+    const { connect, feed, gotBy, settle } = stage()
+    const newcomers = Array.from({ length: 600 }, () => connect(feed.outlet))
+    feed.say()
+    settle()
+    expect(newcomers.every((one) => gotBy(one)!.join() === '3')).toBe(true)
+  })
+
+  test('one that comes and goes before its first message gets nothing', () => {
+    const { connect, delivery, feed, gotBy, settle } = stage()
+    const bob = connect(feed.outlet)
+    delivery.unlisten(bob, feed.outlet)
+    feed.say()
+    settle()
+    expect(gotBy(bob)).toEqual([])
+  })
+
+  test('one that leaves is given them first, and nothing later', () => {
+    const { ann, delivery, feed, gotBy, settle } = stage()
+    expect(delivery.unlisten(ann, feed.outlet)).toBe('live')
+    expect(gotBy(ann)).toEqual([1, 2])
+    feed.say()
+    settle()
+    expect(gotBy(ann)).toEqual([1, 2])
+  })
+
+  test('one that leaves while more waits than it can be given at once stands before it', () => {
+    const { ann, delivery, feed, gotBy } = stage()
+    feed.say(100 * KiB)
+    const stood = delivery.unlisten(ann, feed.outlet) as Cursors
+    expect([gotBy(ann), stood.get(feed.log)?.n]).toEqual([[], 0])
+  })
+
+  test('one that falls behind catches up from before them, and is live without a hole or a double', () => {
+    const { ann, delivery, feed, gotBy, settle } = stage()
+    expect(delivery.standing(ann, feed.outlet, feed.log).n).toBe(0)
+    delivery.putBehind(ann, feed.outlet, delivery.cursorsOf(ann, feed.outlet))
+    feed.say()
+    feed.catchUp(ann)
+    feed.say()
+    settle()
+    expect(gotBy(ann)).toEqual([1, 2, 3, 4])
+  })
+
+  test('an answer comes behind the copy of its message, and stands in its place without echo', () => {
+    const { ann, subscribers, delivery, feed, got, gotBy, settle } = stage()
+    const bob = subscribers.findLast((client) => got.get(client)!.length === 0)!
+    feed.say()
+    delivery.toClientBehindPublished(ann, 'answer 3', [feed.outlet])
+    feed.say(0, bob)
+    delivery.toClientBehindPublished(bob, 'answer 4', [feed.outlet])
+    feed.say()
+    settle()
+    expect(gotBy(ann)).toEqual([1, 2, 3, 'answer 3', 4, 5])
+    expect(gotBy(bob)).toEqual([1, 2, 3, 'answer 4', 5])
+  })
+
+  test('an answer is not lost with a subscription that ends', () => {
+    const { ann, delivery, feed, gotBy, settle } = stage()
+    delivery.toClientBehindPublished(ann, 'answer 2', [feed.outlet])
+    delivery.unlisten(ann, feed.outlet)
+    delivery.listen(ann, feed.outlet)
+    feed.say()
+    settle()
+    expect(gotBy(ann)).toEqual([1, 2, 'answer 2', 3])
+  })
+
+  test('a notice keeps its place', () => {
+    const { ann, delivery, feed, gotBy, settle } = stage()
+    delivery.ahead(feed.outlet, 'gap')
+    feed.say()
+    settle()
+    expect(gotBy(ann)).toEqual([1, 2, 'gap', 3])
+  })
+
+  test('a notice is not lost for one that falls behind', () => {
+    const { ann, delivery, feed, gotBy, settle } = stage()
+    delivery.ahead(feed.outlet, 'gap')
+    delivery.putBehind(ann, feed.outlet, delivery.cursorsOf(ann, feed.outlet))
+    feed.catchUp(ann)
+    settle()
+    expect(gotBy(ann)).toEqual(['gap', 1, 2])
+  })
+
+  test('what a log had that has ended is not lost for one that falls behind', () => {
+    const { ann, delivery, feed, gotBy, settle } = stage()
+    Object.assign(feed.log, { isClosed: true })
+    delivery.putBehind(ann, feed.outlet, new Map())
+    settle()
+    expect(gotBy(ann)).toEqual([1, 2])
+  })
+
+  test('they can be given at once, for what cannot wait', () => {
+    const { delivery, feed, got, subscribers } = stage()
+    delivery.flush(feed.outlet)
+    expect(subscribers.every((client) => got.get(client)!.length === 2)).toBe(true)
+    expect(delivery.waitingBytes()).toBe(0)
+  })
+
+  test('publishers have to wait from a bound on, until half of it is free', () => {
+    const { delivery, events, feed, isPending, turn } = stage({ fanoutBytes: 4 << 20 })
+    while (!delivery.isFull()) feed.say(100)
+    expect(delivery.waitingBytes()).toBeLessThan((4 << 20) + 3000 * 200)
+    while (events.length === 0 && isPending()) turn()
+    expect([events, delivery.isFull(), delivery.waitingBytes() <= 2 << 20]).toEqual([['relieved'], false, true])
+  })
+
+  test('what nobody here can be made to wait with goes by the log where it is far over the bound', () => {
+    const { delivery, feed, got, subscribers, settle } = stage({ fanoutBytes: 1 << 20 })
+    for (let i = 0; i < 100; i++) feed.say(1000)
+    settle()
+    const behind = subscribers.filter((client) => client.listening.get(feed.outlet) !== 'live')
+    expect(behind.length).toBeGreaterThan(0)
+    for (const client of behind) feed.catchUp(client)
+    feed.say()
+    settle()
+    expect(subscribers.every((client) => got.get(client)!.join() === range(1, 103).join())).toBe(true)
+    expect(delivery.waitingBytes()).toBe(0)
+  })
+})
+
+test('whatever happens, each subscriber gets what was published while it listened, once and in order', () => {
+  for (let seed = 1; seed <= 12; seed++) {
+    const random = createRandom(seed)
+    const { channel, connect, crowd, delivery, got, settle, turn } = setUp({
+      fanoutBytes: random.pick([4, 1024]) << 20,
+    })
+    const { outlet, log, say, catchUp } = channel('talk')
+    const expected = new Map<Client, number[]>()
+    const inside = new Set(crowd(outlet, random.pick([30, 300, 300, 2100])))
+    for (const client of inside) expected.set(client, [])
+    const outside: Client[] = []
+    const isBehind = (client: Client) => client.listening.get(outlet) instanceof Map
+    const catchUpAll = () => {
+      for (const client of inside) if (isBehind(client)) catchUp(client)
+    }
+    const steps = [
+      () => {
+        const n = say(random.pick([0, 0, 200, 20 * KiB, 200 * KiB]))
+        for (const client of inside) expected.get(client)!.push(n)
+      },
+      () => {
+        const client = outside.pop() ?? connect()
+        delivery.listen(client, outlet)
+        inside.add(client)
+        if (!expected.has(client)) expected.set(client, [])
+      },
+      (one: Client) => {
+        const stood = delivery.unlisten(one, outlet)
+        // What comes after the place where it stood is not given to it.
+        if (stood instanceof Map) {
+          const last = stood.get(log)!.n
+          expected.set(
+            one,
+            expected.get(one)!.filter((n) => n <= last),
+          )
+        }
+        inside.delete(one)
+        outside.push(one)
+      },
+      (one: Client) => delivery.putBehind(one, outlet, delivery.cursorsOf(one, outlet)),
+      catchUpAll,
+      turn,
+    ]
+    for (let step = 0; step < 120; step++) {
+      const one = [...inside][random.below(Math.min(inside.size, 40))]!
+      random.pick([steps[0]!, steps[0]!, ...steps])(one)
+    }
+    catchUpAll()
+    settle()
+    catchUpAll()
+    const wrong = [...expected].filter(([client, numbers]) => got.get(client)!.join() !== numbers.join())
+    expect({ seed, wrong: wrong.map(([client]) => got.get(client)!.join()) }).toEqual({ seed, wrong: [] })
+    expect({ seed, waiting: delivery.waitingBytes(), live: outlet.live }).toEqual({
+      seed,
+      waiting: 0,
+      live: inside.size,
+    })
+  }
+}, 120_000)

@@ -1,0 +1,267 @@
+/**
+ * Fan-out: what is published goes to all subscribers of a feed, at once where the turn of the loop has room for it, else in the next turns, in order.
+ *
+ * A write to a socket takes some microseconds, so a message to 20,000 subscribers would hold everybody else up for a tenth of a second. A feed of up to 2,000 has one topic
+ * and nothing of its own here, until more is published in one turn than fits. What waits is counted as copies; where that is too much, publishers wait too.
+ */
+import type { Log } from '../log/contract.ts'
+import type { Client, Outlet } from '../state/model.ts'
+import type { PublishToTopic } from '../state/transport.ts'
+import { Fan, type Item, type MessageItem, ONE_TOPIC, type Shard } from './fan.ts'
+import { Allowance, MOST_UNITS, unitsOf } from './turn-budget.ts'
+
+/** What is given out: an entry of a log, or a text that no log has. */
+export type Given = { readonly text: string; readonly ms?: number; readonly n?: number }
+
+/** What it needs. */
+export type FanOutDeps = {
+  readonly publish: PublishToTopic
+  readonly publishToOthers: (except: Client, topic: string, text: string) => boolean
+  readonly metrics: { delivered: number }
+  /** Everybody who is connected. */
+  readonly clients: () => Iterable<Client>
+  /** Bytes of copies that may wait before publishers have to. */
+  readonly maxBytes: number
+  /** A shard whose sockets do not keep up is given no more than this before they are looked at. */
+  readonly lookEveryBytes: number
+  /** Hears of texts that some socket did not take at once, and how many got them. */
+  readonly late: (text: string, subscribers: number) => void
+  /** Looks for connections that do not keep up, after texts were late. */
+  readonly look: () => void
+  /** So much waits for these subscribers that they have to catch up from the logs. */
+  readonly overrun: (clients: readonly Client[], outlet: Outlet) => void
+  /** Hears that publishers need not wait any more. */
+  readonly relieved: () => void
+  /** Does something in the next turn of the loop. */
+  readonly nextTurn?: ((work: () => void) => void) | undefined
+}
+
+/** A topic with no more subscribers than this is not split, however long a message is. */
+const LEAST_SHARD = 16
+/** An item takes some memory beside its text. */
+const ITEM_BYTES = 64
+/** What other nodes publish waits for nobody here: where so many times as much waits, a shard is sent to the logs. */
+const OVERRUN = 4
+
+/** Fan-out. */
+export class FanOut {
+  readonly #deps: FanOutDeps
+  readonly #fans = new Map<Outlet, Fan>()
+  /** Shards for which something waits: each in its turn. */
+  readonly #ready = new Set<Shard>()
+  readonly #atOnce = new Allowance()
+  readonly #later = new Allowance()
+  #turn = 0
+  #isTurnAsked = false
+  #bytes = 0
+  #isFull = false
+
+  constructor(deps: FanOutDeps) {
+    this.#deps = deps
+  }
+
+  /** Bytes of copies that wait. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** True while so much waits that nobody should publish more. */
+  get isFull(): boolean {
+    return this.#isFull
+  }
+
+  /** True where a text goes out now, by the outlet's own topic: that is counted then. */
+  takesAtOnce(outlet: Outlet, text: string): boolean {
+    if (this.#fans.size > 0 && this.#fans.has(outlet)) return false
+    const { live } = outlet
+    const units = live * unitsOf(text)
+    if (units > 2 * MOST_UNITS && live > LEAST_SHARD) return false
+    const writes = outlet.turn === this.#turn ? 0 : live
+    const atOnce = this.#atOnce
+    if (!atOnce.admits(writes, units)) return false
+    outlet.turn = this.#turn
+    if (atOnce.spend(writes, units)) this.#askTurn()
+    return true
+  }
+
+  /** Gives what does not go out by the one topic: to the shards for which there is room now, to the rest later. */
+  add(outlet: Outlet, { text, ms = 0, n = 0 }: Given, log: Log | undefined, except: Client | undefined): void {
+    const fan = this.#fanOf(outlet, outlet.live)
+    const copies = outlet.live
+    this.#bytes += copies * (text.length + ITEM_BYTES)
+    fan.push({ kind: 'message', text, except, log: n === 0 ? undefined : log, ms, n, copies })
+    // A shard that is split adds others at the end.
+    for (const shard of fan.shards) {
+      if (this.#ready.has(shard)) continue
+      this.#advance(shard, this.#atOnce)
+      if (shard.next < fan.end) this.#ready.add(shard)
+    }
+    this.#tidy(fan)
+    if (this.#ready.size > 0) this.#askTurn()
+    if (this.#bytes > this.#deps.maxBytes) this.#isFull = true
+  }
+
+  /** Gives everything that waits for an outlet at once: what comes next cannot wait. */
+  flush(outlet: Outlet): void {
+    const fan = this.#fans.get(outlet)
+    if (fan === undefined) return
+    for (const shard of fan.shards) {
+      while (shard.next < fan.end) this.#give(shard)
+      this.#ready.delete(shard)
+    }
+    this.#tidy(fan)
+  }
+
+  /** A subscriber comes; it is counted among those of the outlet already. */
+  enter(client: Client, outlet: Outlet): void {
+    if (outlet.live <= ONE_TOPIC && !this.#fans.has(outlet)) return client.transport.subscribe(outlet.topic)
+    this.#fanOf(outlet, outlet.live - 1).enter(client)
+  }
+
+  /** A subscriber goes; what waits for it is not given to it, but for its own answers. */
+  leave(client: Client, outlet: Outlet): void {
+    const fan = this.#fans.get(outlet)
+    if (fan === undefined) return client.transport.unsubscribe(outlet.topic)
+    for (const item of fan.pending(client)) if (item.kind === 'answer') answer(item)
+    const shard = fan.leave(client)
+    if (shard === undefined) return
+    this.#ready.delete(shard)
+    this.#tidy(fan)
+  }
+
+  /** What waits for a subscriber, oldest first. */
+  pending(client: Client, outlet: Outlet): Iterable<Item> {
+    return (this.#ready.size === 0 ? undefined : this.#fans.get(outlet)?.pending(client)) ?? []
+  }
+
+  /** Sends an answer behind what waits for its client in one of the outlets; false where nothing does. */
+  answerBehind(client: Client, outlets: readonly Outlet[], text: string): boolean {
+    if (this.#ready.size === 0) return false
+    for (const outlet of outlets) {
+      const fan = client.listening.get(outlet) === 'live' ? this.#fans.get(outlet) : undefined
+      if (fan === undefined) continue
+      const shard = fan.shardOf(client)
+      if (shard.next === fan.end) continue
+      fan.pushFor(shard, { kind: 'answer', client, text, isSent: false })
+      return true
+    }
+    return false
+  }
+
+  #fanOf(outlet: Outlet, size: number): Fan {
+    const known = this.#fans.get(outlet)
+    if (known !== undefined) return known
+    const fan = new Fan(outlet, size, this.#deps.clients)
+    this.#fans.set(outlet, fan)
+    return fan
+  }
+
+  #askTurn(): void {
+    if (this.#isTurnAsked) return
+    this.#isTurnAsked = true
+    const { nextTurn = setImmediate } = this.#deps
+    nextTurn(() => this.#beginTurn())
+  }
+
+  #beginTurn(): void {
+    this.#isTurnAsked = false
+    this.#turn++
+    this.#atOnce.reset()
+    this.#later.reset()
+    this.#goRound()
+    if (this.#bytes > OVERRUN * this.#deps.maxBytes) this.#overrun()
+    if (this.#ready.size > 0) this.#askTurn()
+    if (!this.#isFull || this.#bytes > this.#deps.maxBytes / 2) return
+    this.#isFull = false
+    this.#deps.relieved()
+  }
+
+  /** Serves one shard after the other until the turn has no more room. */
+  #goRound(): void {
+    for (const shard of this.#ready) {
+      const { fan, next } = shard
+      this.#advance(shard, this.#later)
+      // It stays the first: its turn is the next one.
+      if (shard.next === next) return
+      this.#ready.delete(shard)
+      if (shard.next < fan.end) this.#ready.add(shard)
+      this.#tidy(fan)
+      this.#deps.look()
+    }
+  }
+
+  /** Gives a shard what waits for it, as much as the turn has room for. */
+  #advance(shard: Shard, allowance: Allowance): void {
+    const { fan } = shard
+    let late = 0
+    while (shard.next < fan.end && late <= this.#deps.lookEveryBytes) {
+      const item = fan.at(shard.next)
+      if (item.kind === 'message' && shard.begun > 0) {
+        const units = shard.begun * unitsOf(item.text)
+        if (units > MOST_UNITS && shard.begun > LEAST_SHARD) {
+          this.#split(shard, item)
+          continue
+        }
+        const writes = shard.turn === this.#turn ? 0 : shard.begun
+        if (!allowance.admits(writes, units)) return
+        shard.turn = this.#turn
+        if (allowance.spend(writes, units)) this.#askTurn()
+      }
+      if (!this.#give(shard) && item.kind === 'message') late += item.text.length
+    }
+  }
+
+  /** A long message takes smaller shards. */
+  #split(shard: Shard, { text }: MessageItem): void {
+    const { fan } = shard
+    const before = fan.shards.length
+    fan.split(shard, Math.max(LEAST_SHARD, Math.floor(MOST_UNITS / unitsOf(text))))
+    if (this.#ready.has(shard)) for (const one of fan.shards.slice(before)) this.#ready.add(one)
+  }
+
+  /** Gives a shard its next item; false where some socket could not take it at once. */
+  #give(shard: Shard): boolean {
+    const { fan } = shard
+    const item = fan.at(shard.next)
+    if (item.kind === 'begin') fan.begin(item.client, shard)
+    shard.next++
+    if (item.kind === 'answer' && fan.shardOf(item.client) === shard) answer(item)
+    return item.kind !== 'message' || this.#giveMessage(shard, item)
+  }
+
+  #giveMessage(shard: Shard, item: MessageItem): boolean {
+    const { fan, topic } = shard
+    const { text, except } = item
+    const copies = Math.min(item.copies, shard.size)
+    item.copies -= copies
+    this.#bytes -= copies * (text.length + ITEM_BYTES)
+    const isExcepted =
+      except?.listening.get(fan.outlet) === 'live' && fan.shardOf(except) === shard && fan.hasBegun(except)
+    const count = shard.begun - (isExcepted ? 1 : 0)
+    if (count === 0) return true
+    const { metrics, publish, publishToOthers } = this.#deps
+    metrics.delivered += count
+    const isInTime = isExcepted ? publishToOthers(except, topic, text) : publish(topic, text)
+    if (!isInTime) this.#deps.late(text, count)
+    return isInTime
+  }
+
+  /** Forgets what all shards have been given, and a fan that is an ordinary topic again. */
+  #tidy(fan: Fan): void {
+    for (const item of fan.trim())
+      if (item.kind === 'message') this.#bytes -= item.copies * (item.text.length + ITEM_BYTES)
+    if (fan.isPlain) this.#fans.delete(fan.outlet)
+  }
+
+  /** The shard that has waited longest is sent to the logs. */
+  #overrun(): void {
+    const [shard] = this.#ready
+    if (shard !== undefined) this.#deps.overrun(shard.fan.membersOf(shard), shard.fan.outlet)
+  }
+}
+
+function answer(item: Extract<Item, { kind: 'answer' }>): void {
+  if (item.isSent) return
+  item.isSent = true
+  if (!item.client.isClosing) item.client.transport.sendBehindPublished(item.text)
+}

@@ -1,0 +1,123 @@
+/** Envelopes that come from the bus itself: replies, notices, welcome (protocol §2, §3). */
+import { BUS, type CodedError, CURRENT_VERSION, type EnvelopeType } from '@arqonbus/protocol'
+import { type Clock, isoTime } from '../kit/clock.ts'
+import type { Acknowledged } from '../state/caller.ts'
+
+/** A part of a result that is JSON already: envelopes of history go out as they came in. */
+export class RawJson {
+  constructor(readonly text: string) {}
+}
+
+/** A result whose parts may be encoded already. */
+export type Encodable<T> = T extends object ? { [Key in keyof T]: T[Key] | RawJson } : T
+
+/** Where frames that concern no channel come from. */
+const CONTROL = { room: BUS, channel: 'control' }
+
+/** Writes the frames of the bus. */
+export type Frames = {
+  /** Any envelope of the bus; `payload` is JSON text. */
+  envelope(type: EnvelopeType, address: { room: string; channel: string }, payload: string): string
+  /** A notice to one client that concerns no channel. */
+  notice(payload: object): string
+  /** The answer to a frame that did what it asked for. `command` is absent where the frame was none. */
+  success(requestId: string, command: string | undefined, responseFormat: string, result: object): string
+  /** The answer to a publish that the log has taken. Written by hand, for it may come with every message. */
+  acknowledgement(requestId: string, result: Acknowledged): string
+  /** The refusal of a frame. `requestId` is null where none could be read. */
+  error(requestId: string | null, command: string | undefined, error: CodedError): string
+}
+
+/** `node` makes the ids of this node's frames unlike those of any other; it is of the characters of ids. */
+export function createFrames(clock: Clock, node: string): Frames {
+  const prefix = `arq_${node}_`
+  let count = 0
+  const head = `{"version":"${CURRENT_VERSION}","id":"${prefix}`
+  const upToRequest = rememberingLast(
+    (now: number) =>
+      `","type":"command_response","room":"${CONTROL.room}","channel":"${CONTROL.channel}","from":"${BUS}","timestamp":"${isoTime(now)}","payload":{"request_id":"`,
+  )
+  const behindN = createBehindN()
+  const upToN = rememberingLast(
+    (ms: number) => `","status":"success","response_format":"publish_result","result":{"position":"${ms}-`,
+  )
+  const envelope: Frames['envelope'] = (type, { room, channel }, payload) =>
+    `${head}${++count}","type":"${type}","room":"${room}","channel":"${channel}","from":"${BUS}","timestamp":"${isoTime(clock.now())}","payload":${payload}}`
+  const about = (requestId: string | null, command: string | undefined) =>
+    `{"request_id":${requestId === null ? 'null' : `"${requestId}"`}${command === undefined ? '' : `,"command":${JSON.stringify(command)}`}`
+  return {
+    envelope,
+    notice: (payload) => envelope('system', CONTROL, JSON.stringify(payload)),
+    success: (requestId, command, responseFormat, result) =>
+      envelope(
+        'command_response',
+        CONTROL,
+        `${about(requestId, command)},"status":"success","response_format":"${responseFormat}","result":${encode(result)}}`,
+      ),
+    acknowledgement(requestId, result) {
+      const { position } = result
+      if (position === null) return this.success(requestId, undefined, 'publish_result', result)
+      // Joined of few pieces: to put one of sixteen together takes half as long again.
+      const pieces = [
+        head,
+        ++count,
+        upToRequest(clock.now()),
+        requestId,
+        upToN(position.ms),
+        position.n,
+        behindN(result),
+      ]
+      return pieces.join('')
+    },
+    error: (requestId, command, error) =>
+      envelope(
+        'command_response',
+        CONTROL,
+        `${about(requestId, command)},"status":"error","error":${JSON.stringify(error.body())}}`,
+      ),
+  }
+}
+
+/** Calls `make` only where its argument is another than the last time: a burst of acknowledgements shares most of its text. */
+function rememberingLast<Key>(make: (key: Key) => string): (key: Key) => string {
+  let last: { readonly key: Key; readonly text: string } | undefined
+  return (key) => {
+    if (last === undefined || last.key !== key) last = { key, text: make(key) }
+    return last.text
+  }
+}
+
+/** Writes what stands behind the position in an acknowledgement; what it wrote last is kept too. */
+function createBehindN(): (result: Acknowledged) => string {
+  let last: Omit<Acknowledged, 'position'> | undefined
+  let text = ''
+  return (result) => {
+    const { durability, replicas, duplicate, recipients } = result
+    const isAsLast =
+      last?.durability === durability &&
+      last.replicas === replicas &&
+      last.duplicate === duplicate &&
+      last.recipients === recipients
+    if (isAsLast) return text
+    last = {
+      durability,
+      duplicate,
+      ...(replicas !== undefined && { replicas }),
+      ...(recipients !== undefined && { recipients }),
+    }
+    const copies = replicas === undefined ? '' : `,"replicas":${replicas}`
+    const known = recipients === undefined ? '' : `,"recipients":${recipients}`
+    text = `","durability":"${durability}"${copies},"duplicate":${duplicate}${known}}}}`
+    return text
+  }
+}
+
+/** Encodes a result whose top-level fields may be encoded already. */
+export function encode(result: object): string {
+  let text = ''
+  for (const [key, value] of Object.entries(result)) {
+    if (value === undefined) continue
+    text += `${text === '' ? '{' : ','}${JSON.stringify(key)}:${value instanceof RawJson ? value.text : JSON.stringify(value)}`
+  }
+  return text === '' ? '{}' : `${text}}`
+}

@@ -1,0 +1,49 @@
+/** Gap notices: a subscription that is told of messages after which others may be missing hears of that before the next one (docs/protocol.md#positions-and-gaps). */
+import { type Gap, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
+import type { Break, Entry, Log } from '../log/contract.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import type { Outlet } from '../state/model.ts'
+import type { Delivery } from './deliver.ts'
+import type { Frames } from './frames.ts'
+
+/** Gap notices. */
+export type GapNotices = {
+  /** What goes on by these outlets does not follow what was delivered: live subscriptions get a notice, and those that are behind are closed. */
+  broke(outlets: readonly Outlet[], log: Log, gap: Break): void
+  /** The notice of a gap that a subscription finds before an entry when it reads a log. */
+  foundBefore(outlet: Outlet, entry: Entry, gap: Break): string
+}
+
+/** The notice of a gap in a log, whose messages a client knows by this address. */
+export const gapNotice = (frames: Frames, address: Outlet['address'], { reason, after, next }: Break): string => {
+  const payload: Gap = { event: 'gap', reason, after: positionText(after), next: positionText(next) }
+  return frames.envelope('system', address, JSON.stringify(payload))
+}
+
+/** Creates the gap notices of a bus. */
+export function createGapNotices(
+  frames: Frames,
+  delivery: Delivery,
+  metrics: Pick<Metrics, 'broke'>,
+  brokeBehind: (log: Log) => void,
+): GapNotices {
+  return {
+    broke(outlets, log, gap) {
+      metrics.broke(gap.reason)
+      const text = gapNotice(frames, outlets[0]!.address, gap)
+      for (const outlet of outlets) {
+        // A subscription that falls behind before it has the notice would go on across the gap.
+        delivery.flush(outlet)
+        delivery.ahead(outlet, text)
+      }
+      brokeBehind(log)
+    },
+    foundBefore(outlet, entry, gap) {
+      metrics.broke(gap.reason)
+      // A subscription to a whole room has many logs: the message says of which one it is.
+      const isWholeRoom = outlet.address.channel === WHOLE_ROOM
+      const { room, channel } = isWholeRoom ? JSON.parse(entry.text) : outlet.address
+      return gapNotice(frames, { room, channel }, gap)
+    },
+  }
+}

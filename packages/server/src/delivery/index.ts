@@ -1,0 +1,77 @@
+/** Puts delivery together: live, behind, and the bounds that hold for both. */
+import type { Config } from '../config/index.ts'
+import { type Every, whileNeeded } from '../kit/timer.ts'
+import { type CatchUp, type CatchUpDeps, createCatchUp } from './catch-up.ts'
+import { createDelivery, type Delivery, type DeliveryDeps } from './deliver.ts'
+import { createSendBuffers, type SendBuffers } from './send-buffers.ts'
+import { createTails } from './tails.ts'
+
+/** What it needs from elsewhere. */
+export type DeliveringDeps = Pick<
+  DeliveryDeps,
+  'clock' | 'logger' | 'clients' | 'publish' | 'publishToStreams' | 'otherBytes' | 'slow' | 'relieved'
+> &
+  Pick<CatchUpDeps, 'isImmediate' | 'gapBefore'> & {
+    readonly config: Pick<Config, 'slowBytes' | 'sendBufferTotal' | 'fanoutBytes' | 'pingTimeoutMs'>
+    readonly metrics: DeliveryDeps['metrics'] & CatchUpDeps['metrics']
+    readonly every: Every
+  }
+
+/** Delivery. */
+export type Delivering = {
+  readonly delivery: Delivery
+  readonly catchUp: CatchUp
+  readonly buffers: SendBuffers
+  /** Ends what is done now and then. */
+  stop(): void
+}
+
+/** How often the connections that are behind are looked at, while there are any. */
+const CATCH_UP_EVERY_MS = 50
+
+/** How many times the soft limit a reader may be behind, where its log keeps less. */
+const TAIL_TIMES = 8
+
+/** Makes it. */
+export function createDelivering({ config, every, ...deps }: DeliveringDeps): Delivering {
+  const { slowBytes, fanoutBytes, sendBufferTotal } = config
+  const buffers = createSendBuffers(sendBufferTotal)
+  const tails = createTails({ logBytes: TAIL_TIMES * slowBytes, totalBytes: sendBufferTotal / 4 })
+  const catchUp = createCatchUp({
+    ...deps,
+    buffers,
+    tails: {
+      after: tails.after,
+      sweep() {
+        if (delivery.waitingBytes() === 0) tails.sweep()
+      },
+    },
+    stuckMs: config.pingTimeoutMs,
+    putLive: (...of) => delivery.putLive(...of),
+    close: (...of) => delivery.close(...of),
+    slow: (client) => deps.slow(client, 'closed'),
+  })
+  const ticks = whileNeeded(every, CATCH_UP_EVERY_MS, () => {
+    catchUp.tick()
+    return catchUp.size() > 0 || tails.size > 0
+  })
+  const delivery: Delivery = createDelivery({
+    ...deps,
+    slowBytes,
+    fanoutBytes,
+    buffers,
+    // Elsewhere what is kept outlasts any reader, and pages of it come later.
+    keepForSlow: deps.isImmediate
+      ? (...of) => {
+          tails.keep(...of)
+          ticks.wake()
+        }
+      : undefined,
+    otherBytes: () => deps.otherBytes() + tails.bytes(),
+    fellBehind(client) {
+      catchUp.add(client)
+      ticks.wake()
+    },
+  })
+  return { delivery, catchUp, buffers, stop: ticks.stop }
+}

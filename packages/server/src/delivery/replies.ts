@@ -1,0 +1,82 @@
+/** Answers: the one place that tells a client what became of its frame, on its connection or, where it called by HTTP, to its caller. */
+import type { CodedError, ErrorCode, ReadEnvelope } from '@arqonbus/protocol'
+import type { Logger } from '../observability/logger.ts'
+import type { LimitName } from '../observability/metric-labels.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import type { Acknowledged } from '../state/caller.ts'
+import type { Client, Outlet } from '../state/model.ts'
+import type { Delivery } from './deliver.ts'
+import type { Frames } from './frames.ts'
+
+/** Answers. */
+export type Answers = {
+  succeed(client: Client, requestId: string, command: string | undefined, responseFormat: string, result: object): void
+  /** The log has a message, which these outlets deliver. */
+  acknowledge(client: Client, requestId: string, result: Acknowledged, outlets: readonly Outlet[]): void
+  refuse(client: Client, requestId: string | null, command: string | undefined, error: CodedError): void
+  /** A log did not take a message, perhaps long after its frame was handled: told to its sender, with a line of its own. */
+  refuseMessage(client: Client, envelope: ReadEnvelope, error: CodedError): void
+}
+
+/** What answering needs. */
+export type AnswersDeps = {
+  readonly frames: Frames
+  readonly delivery: Delivery
+  readonly metrics: Pick<Metrics, 'reject' | 'limit'>
+  readonly logger: Logger
+  /** A client with more bytes waiting than this is not read from: whoever does not read gets no more answers to write. */
+  readonly slowBytes: number
+  /** Hears of messages that a log did not take. */
+  readonly refused: (client: Client, code: ErrorCode, envelope: ReadEnvelope) => void
+}
+
+/** Codes that say that a limit was reached, and its name in the metrics. */
+const limits: { readonly [Code in ErrorCode]?: LimitName } = {
+  message_too_large: 'message_bytes',
+  too_many_rooms: 'rooms',
+  too_many_channels: 'channels',
+  too_many_subscriptions: 'subscriptions',
+  channel_full: 'participants',
+  room_full: 'room_participants',
+}
+
+/** A rate that is none of messages or commands, which are counted where they are measured, says what is full. */
+const limitOf = ({ code, details }: CodedError): LimitName | undefined => {
+  const { limit } = details ?? {}
+  return limit === 'dedup_bytes' || limit === 'redis_held_bytes' || limit === 'fanout_bytes' ? limit : limits[code]
+}
+
+/** Makes it. */
+export function createAnswers({ frames, delivery, metrics, logger, slowBytes, refused }: AnswersDeps): Answers {
+  const holdBack = ({ transport }: Client) => {
+    if (transport.bufferedBytes() > slowBytes) transport.pause()
+  }
+  const send = (client: Client, text: string) => {
+    delivery.toClient(client, text)
+    holdBack(client)
+  }
+  return {
+    succeed(client, requestId, command, responseFormat, result) {
+      if (client.caller !== undefined) return client.caller.succeed(result)
+      send(client, frames.success(requestId, command, responseFormat, result))
+    },
+    acknowledge(client, requestId, result, outlets) {
+      if (client.caller !== undefined) return client.caller.acknowledge(requestId, result)
+      delivery.toClientBehindPublished(client, frames.acknowledgement(requestId, result), outlets)
+      holdBack(client)
+    },
+    refuseMessage(client, envelope, error) {
+      const { id, room, channel } = envelope
+      this.refuse(client, id, undefined, error)
+      refused(client, error.code, envelope)
+      logger.info({ event: 'frame_refused', client_id: client.id, room, channel, code: error.code })
+    },
+    refuse(client, requestId, command, error) {
+      metrics.reject(error.code)
+      const limit = limitOf(error)
+      if (limit !== undefined) metrics.limit(limit)
+      if (client.caller !== undefined) return client.caller.refuse(error)
+      send(client, frames.error(requestId, command, error))
+    },
+  }
+}

@@ -1,0 +1,48 @@
+import { expect, test } from 'bun:test'
+import type { Client } from '../state/model.ts'
+import { createStandstill } from './standstill.ts'
+
+function setUp() {
+  let now = 0
+  let waiting = 1000
+  let left = 0
+  const standstill = createStandstill({ monotonic: () => now }, 60_000)
+  const client = {
+    transport: { bufferedBytes: () => waiting, flow: () => ({ left }) },
+  } as unknown as Client
+  const look = (ms: number, bytes: number) => {
+    now += ms
+    waiting = bytes
+    return standstill.isTooLong(client)
+  }
+  const leave = (bytes: number) => {
+    left += bytes
+  }
+  return { look, leave }
+}
+
+test('a connection that takes nothing is found after the time it has', () => {
+  const { look } = setUp()
+  expect([look(0, 1000), look(59_000, 1000), look(1001, 1000)]).toEqual([false, false, true])
+})
+
+test('one that takes a little is slow, and does not stand still', () => {
+  const { look } = setUp()
+  for (let bytes = 1000; bytes > 990; bytes--) expect(look(59_000, bytes)).toBe(false)
+})
+
+test('what is added to its buffer meanwhile is no sign of either', () => {
+  const { look } = setUp()
+  expect([look(0, 1000), look(30_000, 5000), look(30_001, 5000)]).toEqual([false, false, true])
+  expect([look(0, 9000), look(1, 8999), look(60_000, 9500), look(2, 9500)]).toEqual([true, false, false, true])
+})
+
+test('one that takes what waits in the system only is slow as well', () => {
+  const { look, leave } = setUp()
+  look(0, 1000)
+  for (let n = 0; n < 5; n++) {
+    leave(1)
+    expect(look(60_001, 1000)).toBe(false)
+  }
+  expect(look(60_001, 1000)).toBe(true)
+})

@@ -1,0 +1,91 @@
+/**
+ * Tails: what slow readers have yet to be given of logs that keep little.
+ *
+ * A reader that is behind has no copies of its own waiting, so that a thousand of them cost no more than one. What they lack is in the log; where a log keeps less than a slow
+ * reader may be behind, its entries are kept here from the moment on in which somebody fell behind, once for all.
+ */
+import type { Entry, Log } from '../log/contract.ts'
+import type { Outlet } from '../state/model.ts'
+
+/** The tails of all logs. */
+export type Tails = {
+  /** How many logs have one. */
+  readonly size: number
+  /** Keeps an entry that goes out by these outlets. Called for each of a log while somebody is behind in one of them. */
+  keep(log: Log, entry: Entry, outlets: readonly Outlet[]): void
+  /** What comes after `n`, at most so many bytes but one entry at least; undefined where the entry after `n` is not here. */
+  after(log: Log, n: number, maxBytes: number): readonly Entry[] | undefined
+  /** Lets go the tails of logs in which nobody is behind any more. */
+  sweep(): void
+  bytes(): number
+}
+
+/** What an entry takes beside its text. */
+const ENTRY_BYTES = 64
+
+type Tail = { readonly outlets: readonly Outlet[]; entries: Entry[]; bytes: number }
+
+/** Keeps so many bytes of each log, and so many of all together: of the log whose tail is the oldest the oldest go first. */
+export function createTails({ logBytes, totalBytes }: { logBytes: number; totalBytes: number }): Tails {
+  const tails = new Map<Log, Tail>()
+  let total = 0
+
+  const drop = (tail: Tail, count: number) => {
+    for (const { text } of tail.entries.splice(0, count)) {
+      const bytes = text.length + ENTRY_BYTES
+      tail.bytes -= bytes
+      total -= bytes
+    }
+  }
+  const dropOver = (tail: Tail, most: number) => {
+    let count = 0
+    for (let bytes = tail.bytes; bytes > most && count < tail.entries.length; count++)
+      bytes -= tail.entries[count]!.text.length + ENTRY_BYTES
+    drop(tail, count)
+  }
+  const forget = (log: Log, tail: Tail) => {
+    total -= tail.bytes
+    tails.delete(log)
+  }
+
+  return {
+    get size() {
+      return tails.size
+    },
+    keep(log, entry, outlets) {
+      let tail = tails.get(log)
+      if (tail === undefined) {
+        tail = { outlets, entries: [], bytes: 0 }
+        tails.set(log, tail)
+      }
+      const last = tail.entries.at(-1)
+      if (last !== undefined && last.n + 1 !== entry.n) drop(tail, tail.entries.length)
+      const bytes = entry.text.length + ENTRY_BYTES
+      tail.entries.push(entry)
+      tail.bytes += bytes
+      total += bytes
+      // A quarter at a time: to take out one by one would move all others each time.
+      if (tail.bytes > logBytes) dropOver(tail, (3 / 4) * logBytes)
+      for (const [other, oldest] of tails) {
+        if (total <= totalBytes) break
+        dropOver(oldest, oldest.bytes - (total - (3 / 4) * totalBytes))
+        if (oldest.entries.length === 0) tails.delete(other)
+      }
+    },
+    after(log, n, maxBytes) {
+      const tail = tails.get(log)
+      const first = tail?.entries[0]?.n
+      if (tail === undefined || first === undefined || n + 1 < first || n + 1 > tail.entries.at(-1)!.n) return undefined
+      const from = n + 1 - first
+      let to = from
+      for (let bytes = 0; to < tail.entries.length && (to === from || bytes < maxBytes); to++)
+        bytes += tail.entries[to]!.text.length
+      return tail.entries.slice(from, to)
+    },
+    sweep() {
+      for (const [log, tail] of tails)
+        if (log.isClosed || tail.outlets.every(({ listeners, live }) => listeners === live)) forget(log, tail)
+    },
+    bytes: () => total,
+  }
+}

@@ -1,0 +1,81 @@
+/** Limits of calls: how often and how many at once, from one address and of all together. */
+import { CodedError } from '@arqonbus/protocol'
+import type { Clock } from '../../kit/clock.ts'
+import { openFiles } from '../../kit/system-limits.ts'
+import type { Rate } from '../../limits/bucket.ts'
+import { createAddressCount, createAddressRate } from '../../limits/per-address.ts'
+import type { LimitName } from '../../observability/metric-labels.ts'
+import type { Metrics } from '../../observability/metrics.ts'
+import type { Streams } from '../streams/streams.ts'
+
+/** The limits of calls. */
+export type CallLimitSettings = {
+  /** Requests under way. */
+  readonly apiRequests: number
+  readonly apiRequestsPerAddress: number
+  readonly apiStreams: number
+  readonly apiStreamsPerAddress: number
+  /** Requests of one address. */
+  readonly apiRate: Rate | null
+}
+
+/** What they are checked with. */
+export type CallLimitDeps = {
+  readonly limits: CallLimitSettings
+  readonly clock: Clock
+  readonly metrics: Pick<Metrics, 'limit'>
+  readonly streams: Pick<Streams, 'size' | 'countOf'>
+}
+
+/** Counts calls and refuses one too many with `rate_limited`. */
+export type CallLimits = {
+  /** A call of an address begins; returns what ends it. It counts also where the checks refuse it. */
+  begin(address: string): () => void
+  check(address: string): void
+  /** For a call that opens a stream. */
+  checkStream(address: string): void
+}
+
+const RETRY_AFTER_MS = 1000
+
+/** Makes it. */
+export function createCallLimits({ limits, clock, metrics, streams }: CallLimitDeps): CallLimits {
+  const { apiRate } = limits
+  const takeOf = createAddressRate(apiRate, clock.monotonic)
+  const underwayOf = createAddressCount()
+  let underway = 0
+
+  const checkMost = (limit: LimitName, count: number, most: number) => {
+    if (count < most) return
+    metrics.limit(limit)
+    throw new CodedError('rate_limited', { limit, most }, RETRY_AFTER_MS)
+  }
+
+  return {
+    begin(address) {
+      underway++
+      const endOf = underwayOf.add(address)
+      return () => {
+        underway--
+        endOf()
+      }
+    },
+    check(address) {
+      const waitMs = takeOf(address)
+      if (waitMs !== undefined) {
+        metrics.limit('api_rate')
+        throw new CodedError('rate_limited', { limit: 'api_rate', per_second: apiRate!.perSecond }, waitMs)
+      }
+      checkMost('api_requests', underway - 1, limits.apiRequests)
+      checkMost('api_requests_per_address', underwayOf.of(address) - 1, limits.apiRequestsPerAddress)
+    },
+    checkStream(address) {
+      checkMost('api_streams', streams.size, limits.apiStreams)
+      checkMost('api_streams_per_address', streams.countOf(address), limits.apiStreamsPerAddress)
+      // A stream keeps its connection, and so one of the open files.
+      if (!openFiles.isNearLimit()) return
+      metrics.limit('open_files')
+      throw new CodedError('rate_limited', { limit: 'open_files' }, RETRY_AFTER_MS)
+    },
+  }
+}

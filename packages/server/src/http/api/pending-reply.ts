@@ -1,0 +1,42 @@
+/** The one answer to a call: the bus gives it, at once or later, and the request is answered with it. */
+import { type CodedError, positionText } from '@arqonbus/protocol'
+import { encode } from '../../delivery/frames.ts'
+import type { Maybe } from '../../kit/maybe.ts'
+import type { Acknowledged, Caller } from '../../state/caller.ts'
+import { type Answer, jsonText, refusal } from '../answer.ts'
+
+/** A class, because each call has one: methods are shared. The first answer counts. */
+export class Slot implements Caller {
+  isProven = false
+  #answer: Answer | undefined
+  #waiting: ((answer: Answer) => void) | undefined
+
+  succeed(result: object): void {
+    this.#settle(jsonText(200, encode(result)))
+  }
+
+  acknowledge(id: string, result: Acknowledged): void {
+    const { position, durability, replicas, duplicate, recipients } = result
+    const status = duplicate ? 200 : position === null ? 202 : 201
+    const at = position === null ? null : positionText(position)
+    this.#settle(jsonText(status, JSON.stringify({ id, position: at, durability, replicas, duplicate, recipients })))
+  }
+
+  refuse(error: CodedError): void {
+    this.#settle(refusal(error))
+  }
+
+  /** The answer, when it is there. */
+  answer(): Maybe<Answer> {
+    if (this.#answer !== undefined) return this.#answer
+    const { promise, resolve } = Promise.withResolvers<Answer>()
+    this.#waiting = resolve
+    return promise
+  }
+
+  #settle(answer: Answer): void {
+    if (this.#answer !== undefined) return
+    this.#answer = answer
+    this.#waiting?.(answer)
+  }
+}

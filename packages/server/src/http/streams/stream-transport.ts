@@ -1,0 +1,156 @@
+/** A stream of events as the bus sees it: a connection that is only sent to. */
+import type { Metrics } from '../../observability/metrics.ts'
+import type { Flow, Transport } from '../../state/transport.ts'
+import { event, eventOf } from './event.ts'
+import type { Listener, StreamTopics } from './stream-topics.ts'
+
+/** What a stream is made of. */
+export type StreamDeps = {
+  readonly metrics: Pick<Metrics, 'bytesOut'>
+  readonly topics: StreamTopics
+  /** A reader behind which more than this waits is cut. */
+  readonly cutBytes: number
+  /** There is room for more. */
+  readonly drained: () => void
+  /** Its reader takes what it is sent. */
+  readonly heard: () => void
+  /** It has ended, by whichever side: called once. */
+  readonly gone: () => void
+}
+
+/** A reader that keeps up has less than this waiting. */
+const LOW_WATER_BYTES = 64 * 1024
+
+const encoder = new TextEncoder()
+const HEARTBEAT = ':\n\n'
+
+/** A class, because each stream has one: methods are shared. */
+export class StreamTransport implements Transport, Listener {
+  /** What the response sends. */
+  readonly body: ReadableStream<Uint8Array>
+  readonly isPaused = false
+  readonly #deps: StreamDeps
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined
+  #queue: string[] = []
+  #bytes = 0
+  /** Bytes that the runtime has taken, from the beginning. */
+  #given = 0
+  /** True while the runtime waits for more. */
+  #isWanted = false
+  #state: 'open' | 'ending' | 'gone' = 'open'
+
+  constructor(deps: StreamDeps) {
+    this.#deps = deps
+    this.body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.#controller = controller
+        },
+        pull: () => {
+          this.#isWanted = true
+          this.#flush()
+          if (this.#bytes < LOW_WATER_BYTES && this.#state === 'open') deps.drained()
+        },
+        cancel: () => this.#go(),
+      },
+      // Nothing is taken before the socket takes it: what waits is counted here.
+      { highWaterMark: 0 },
+    )
+  }
+
+  send(text: string): void {
+    this.push(eventOf(text))
+  }
+
+  sendBehindPublished(text: string): void {
+    this.send(text)
+  }
+
+  push(text: string): boolean {
+    if (this.#state !== 'open') return true
+    this.#deps.metrics.bytesOut += text.length
+    this.#queue.push(text)
+    this.#bytes += Buffer.byteLength(text)
+    if (this.#bytes > this.#deps.cutBytes) this.terminate()
+    // What comes in one tick goes out together.
+    else if (this.#isWanted && this.#queue.length === 1) queueMicrotask(() => this.#flush())
+    return this.#bytes < LOW_WATER_BYTES
+  }
+
+  /** Nobody publishes over a stream. */
+  publishToOthers(): boolean {
+    return true
+  }
+
+  subscribe(topic: string): void {
+    if (this.#state === 'open') this.#deps.topics.subscribe(topic, this)
+  }
+
+  unsubscribe(topic: string): void {
+    this.#deps.topics.unsubscribe(topic, this)
+  }
+
+  bufferedBytes(): number {
+    return this.#bytes
+  }
+
+  /** There is nothing to read from it. */
+  pause(): void {}
+
+  resume(): void {}
+
+  /** A stream says nothing back: that it takes what it is sent is its sign of life. */
+  ping(): void {
+    if (this.#bytes === 0) this.#deps.heard()
+    this.push(HEARTBEAT)
+  }
+
+  flow(): Flow {
+    return { received: 0, left: this.#given, isWaiting: this.#bytes > 0 }
+  }
+
+  close(code: number, reason: string): void {
+    this.push(event({ type: 'closed', data: JSON.stringify({ code, reason }) }))
+    if (this.#state !== 'open') return
+    this.#state = 'ending'
+    this.#flush()
+  }
+
+  terminate(): void {
+    if (this.#state === 'gone') return
+    this.#controller?.error(new Error('the stream is cut'))
+    this.#go()
+  }
+
+  #flush(): void {
+    if (!this.#isWanted || this.#state === 'gone') return
+    if (this.#queue.length > 0) {
+      this.#isWanted = false
+      this.#controller?.enqueue(encoder.encode(this.#take()))
+    }
+    if (this.#queue.length === 0 && this.#state === 'ending') {
+      this.#controller?.close()
+      this.#go()
+    }
+  }
+
+  /** As many events as fit into a chunk, one at least. */
+  #take(): string {
+    let count = 0
+    let text = ''
+    while (count < this.#queue.length && (count === 0 || text.length < LOW_WATER_BYTES)) text += this.#queue[count++]!
+    this.#queue.splice(0, count)
+    const bytes = Buffer.byteLength(text)
+    this.#bytes -= bytes
+    this.#given += bytes
+    return text
+  }
+
+  #go(): void {
+    if (this.#state === 'gone') return
+    this.#state = 'gone'
+    this.#queue = []
+    this.#bytes = 0
+    this.#deps.gone()
+  }
+}

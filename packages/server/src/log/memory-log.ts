@@ -1,0 +1,387 @@
+/** The log in the memory of this process: it answers at once. What it acknowledges is at level `memory`, which is true. */
+import { CodedError, type Position, seal } from '@arqonbus/protocol'
+import { type Clock, isoTime, positionUpToN } from '../kit/clock.ts'
+import { createOldestFirst, type OldestFirst } from '../kit/oldest-first.ts'
+import { textBytes } from '../kit/text.ts'
+import { type ClosedLog, type ClosedLogs, createClosedLogs } from './closed.ts'
+import {
+  type Bounds,
+  type Draft,
+  type Entry,
+  type Located,
+  type Log,
+  type LogDriver,
+  type LogListener,
+  type LogOptions,
+  type Page,
+  type ReadQuery,
+  UNKNOWN,
+} from './contract.ts'
+import { createDedup, type Fingerprint } from './dedup.ts'
+import { ContentDigests, Digest, newSeed } from './digest.ts'
+import { locate } from './recovery-point.ts'
+import { Ring } from './ring.ts'
+
+/** Settings of all logs of a process together. */
+export type MemoryLogOptions = {
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>
+  /** Bytes of all messages together; the oldest go first. */
+  readonly maxBytes: number
+  readonly dedupWindowMs: number
+  readonly dedupBytes: number
+  /** Of so many logs that were closed it is remembered where they stood. */
+  readonly maxClosed: number
+  /** Hears of each message that left: by length, age, bytes, or with its log. */
+  readonly expired: (reason: ExpiryReason, count: number) => void
+}
+
+/** Why a message is no longer kept. */
+export type ExpiryReason = 'length' | 'age' | 'bytes' | 'deleted'
+
+/** A driver whose logs live and die with the process. */
+export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOptions): LogDriver<Subject, D> {
+  const dedup = createDedup(options.dedupWindowMs, options.dedupBytes)
+  const byAge = createOldestFirst<MemoryLog<Subject, D>>({
+    keyOf: (log) => log.firstAt(),
+    dropped(log) {
+      log.isInByAge = false
+    },
+  })
+  const byEnd = createOldestFirst<MemoryLog<Subject, D>>({
+    keyOf: (log) => log.firstEndsAt(),
+    dropped(log) {
+      log.isInByEnd = false
+    },
+  })
+  const shared: Shared<Subject, D> = {
+    ...options,
+    dedup,
+    byAge,
+    byEnd,
+    logs: 0,
+    closed: createClosedLogs(options.maxClosed),
+    listener: undefined,
+    messages: 0,
+    bytes: 0,
+    closedMs: 0,
+  }
+  return {
+    name: 'memory',
+    identity: crypto.randomUUID(),
+    isImmediate: true,
+    isAway: false,
+    isCongested: false,
+    durability: () => 'memory',
+    takenAt: () => 'memory',
+    replicas: () => 0,
+    listen: (listener) => {
+      shared.listener = listener
+    },
+    open: (key, subject, logOptions) => new MemoryLog(shared, key, subject, logOptions),
+    closed(key) {
+      const log = shared.closed.get(key)
+      if (log === undefined) return undefined
+      return log.isDeleted ? { head: undefined, former: log.given } : { head: log.given, former: log.former }
+    },
+    sweep() {
+      const now = options.clock.monotonic()
+      for (let log = byEnd.peek(); log !== undefined && log.firstEndsAt()! <= now; log = byEnd.peek()) log.expire(now)
+      byAge.prune(shared.logs)
+      byEnd.prune(shared.logs)
+      dedup.sweep(now)
+    },
+    usage: () => ({
+      messages: shared.messages,
+      bytes: shared.bytes,
+      dedupBytes: dedup.bytes(),
+      heldMessages: 0,
+      heldBytes: 0,
+    }),
+    close: () => {},
+  }
+}
+
+type Shared<Subject, D extends Draft> = MemoryLogOptions & {
+  readonly dedup: ReturnType<typeof createDedup>
+  /** Logs by when their oldest message came. */
+  readonly byAge: OldestFirst<MemoryLog<Subject, D>>
+  /** Logs by when the time of their oldest message is over. */
+  readonly byEnd: OldestFirst<MemoryLog<Subject, D>>
+  /** How many logs hold messages. */
+  logs: number
+  readonly closed: ClosedLogs
+  listener: LogListener<Subject, D> | undefined
+  messages: number
+  bytes: number
+  /** The latest time in a position of all logs that were closed. */
+  closedMs: number
+}
+
+const seed = newSeed()
+const idDigest = new Digest(seed)
+const contentDigests = new ContentDigests(seed)
+const print: Fingerprint = { idLow: 0, idHigh: 0, contentLow: 0, contentHigh: 0 }
+
+/** One log. A class, because there may be a hundred thousand: methods are shared, and each has its fields and nothing else. */
+class MemoryLog<Subject, D extends Draft> implements Log<D> {
+  /** Whether the two heaps know of it. */
+  isInByAge = false
+  isInByEnd = false
+  readonly #shared: Shared<Subject, D>
+  readonly #key: string
+  /** Ids are told apart by the log that took them. */
+  readonly #dedupKey: string
+  readonly #subject: Subject
+  readonly #options: LogOptions
+  readonly birth: Position
+  readonly base: Position
+  /** The head of the log of its key that was deleted before this one. */
+  readonly #former: Position | undefined
+  #ring: Ring | undefined
+  #ms: number
+  #n: number
+  /** The time of the last message that is not kept any more. */
+  #goneMs: number
+  isClosed = false
+
+  constructor(shared: Shared<Subject, D>, key: string, subject: Subject, options: LogOptions) {
+    this.#shared = shared
+    this.#subject = subject
+    this.#options = options
+    const closed = shared.closed.take(key)
+    // A channel that is deleted and made again has another log. It begins later than the old one ended, however fast that went and wherever the clock
+    // was set, so that no position of the old one fits it, and no id that the old one took is taken for its own.
+    this.birth =
+      closed?.isDeleted === false ? closed.birth : { ms: Math.max(shared.clock.now(), shared.closedMs + 1), n: 0 }
+    this.base = closed?.isDeleted === false ? closed.given : this.birth
+    this.#former = closed?.isDeleted === false ? closed.former : closed?.given
+    this.#ms = this.base.ms
+    this.#n = this.base.n
+    this.#goneMs = this.base.ms
+    this.#key = key
+    this.#dedupKey = `${key}@${this.birth.ms}`
+  }
+
+  known(): void {}
+
+  get given(): Position {
+    return { ms: this.#ms, n: this.#n }
+  }
+
+  append(draft: D): void {
+    const shared = this.#shared
+    const listener = shared.listener!
+    if (this.isClosed) return listener.refused(this.#subject, new CodedError('channel_not_found'), draft)
+    const at = draft.arrivedAt ?? shared.clock.monotonic()
+    if (draft.remembered) {
+      const fingerprint = this.#fingerprint(draft)
+      const found = shared.dedup.find(fingerprint, at)
+      if (found?.kind === 'same') return listener.repeated(this.#subject, found, draft)
+      if (found?.kind === 'conflict')
+        return listener.refused(this.#subject, new CodedError('id_conflict', { id: draft.envelope.id }), draft)
+      if (!shared.dedup.hasRoom(at)) return listener.refused(this.#subject, dedupFull(shared.dedupWindowMs), draft)
+    }
+    const now = shared.clock.now()
+    // A wall clock that is set back does not take positions with it; what was said while it was ahead stays ahead until it has caught up.
+    if (now > this.#ms) this.#ms = now
+    const ms = this.#ms
+    const n = ++this.#n
+    if (draft.remembered) shared.dedup.add(print, ms, n, at)
+    const entry = { ms, n, text: seal(draft.envelope, isoTime(ms), positionUpToN(ms), n) }
+    this.#keep(entry, at)
+    listener.appended(this.#subject, entry, draft)
+  }
+
+  bounds(): Bounds {
+    this.expire(this.#shared.clock.monotonic())
+    return this.#bounds()
+  }
+
+  read(query: ReadQuery): Page {
+    this.expire(this.#shared.clock.monotonic())
+    const firstN = this.#firstN()
+    if (query.before !== undefined || (query.after === undefined && query.from === 'newest')) {
+      const end = Math.min(this.#numberOf(query.before) ?? Number.POSITIVE_INFINITY, this.#n + 1)
+      return this.#page(this.#startBefore(end, query), end, 'older')
+    }
+    return this.#page(Math.max((this.#numberOf(query.after) ?? 0) + 1, firstN), undefined, 'newer', query)
+  }
+
+  readAtHand(query: ReadQuery): Page {
+    return this.read(query)
+  }
+
+  recent(n: number, limit: number, maxBytes: number): readonly Entry[] | undefined {
+    if (n >= this.#n) return []
+    return n + 1 < this.#firstN() ? undefined : this.#collect(n + 1, { limit, maxBytes })
+  }
+
+  locate(since: Position, sinceId: string | undefined): Located {
+    this.expire(this.#shared.clock.monotonic())
+    return locate(since === UNKNOWN ? this.birth : since, sinceId, {
+      ...this.#bounds(),
+      birthMs: this.birth.ms,
+      former: this.#former,
+      at: (n) => (n === this.#firstN() - 1 ? { ms: this.#goneMs } : this.#ring?.at(n)),
+      isEmpty: this.isEmpty(),
+    })
+  }
+
+  isEmpty(): boolean {
+    return this.#ring === undefined || this.#ring.length === 0
+  }
+
+  emptyInMs(): number {
+    if (this.isEmpty()) return 0
+    const ring = this.#ring!
+    const endsAt = ring.pushedAt(ring.firstN + ring.length - 1) + this.#options.ttlMs
+    return Math.max(0, endsAt - this.#shared.clock.monotonic())
+  }
+
+  close(): void {
+    this.#close({ isDeleted: false, birth: this.birth, given: this.given, former: this.#former })
+  }
+
+  delete(): void {
+    // Nothing can be taken for what it held, where it never held anything.
+    if (this.#n === 0) this.close()
+    else this.#close({ isDeleted: true, given: this.given })
+  }
+
+  #close(closed: ClosedLog): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.#shared.closed.add(this.#key, closed)
+    if (this.#n > 0) this.#shared.closedMs = Math.max(this.#shared.closedMs, this.#ms)
+    this.#drop('deleted', this.#ring?.length ?? 0)
+  }
+
+  /** When its oldest message came, in running time; undefined while it holds none. */
+  firstAt(): number | undefined {
+    return this.isEmpty() ? undefined : this.#ring!.pushedAt(this.#ring!.firstN)
+  }
+
+  /** When the time of its oldest message is over. */
+  firstEndsAt(): number | undefined {
+    return this.isEmpty() ? undefined : this.firstAt()! + this.#options.ttlMs
+  }
+
+  /** Drops what is older than its time. */
+  expire(now: number): void {
+    const ring = this.#ring
+    if (ring === undefined || this.firstEndsAt()! > now) return
+    let count = 1
+    while (count < ring.length && ring.pushedAt(ring.firstN + count) + this.#options.ttlMs <= now) count++
+    this.#drop('age', count)
+  }
+
+  /** Of a position from before this log, which is another's: everything here comes after it. */
+  #numberOf(position: Position | undefined): number | undefined {
+    return position !== undefined && position.ms < this.birth.ms ? 0 : position?.n
+  }
+
+  #fingerprint(draft: D): Fingerprint {
+    idDigest.start().add(this.#dedupKey).add(draft.envelope.from).add(draft.envelope.id).finish()
+    const content = contentDigests.of(draft.envelope)
+    print.idLow = idDigest.low
+    print.idHigh = idDigest.high
+    print.contentLow = content.low
+    print.contentHigh = content.high
+    return print
+  }
+
+  #keep(entry: Entry, at: number): void {
+    const shared = this.#shared
+    if (this.#options.size === 0) {
+      this.#goneMs = entry.ms
+      return shared.expired('length', 1)
+    }
+    if (this.#ring?.length === this.#options.size) this.#drop('length', 1)
+    this.#ring ??= new Ring()
+    if (this.#ring.length === 0) shared.logs++
+    const bytes = textBytes(entry.text)
+    this.#ring.push(entry, bytes, at)
+    shared.messages++
+    shared.bytes += bytes
+    if (!this.isInByAge) {
+      this.isInByAge = true
+      shared.byAge.add(this)
+    }
+    if (!this.isInByEnd) {
+      this.isInByEnd = true
+      shared.byEnd.add(this)
+    }
+    while (shared.bytes > shared.maxBytes) {
+      const oldest = shared.byAge.peek()
+      if (oldest === undefined) break
+      oldest.#drop('bytes', 1)
+    }
+  }
+
+  #drop(reason: ExpiryReason, count: number): void {
+    if (count === 0) return
+    const shared = this.#shared
+    for (let i = 0; i < count; i++) {
+      this.#goneMs = this.#ring!.firstMs
+      shared.bytes -= this.#ring!.shift()
+    }
+    shared.messages -= count
+    if (this.#ring!.length === 0) {
+      shared.logs--
+      // An idle channel keeps nothing of what it once held: a ring takes a quarter of a KiB even when it is empty.
+      this.#ring = undefined
+    }
+    shared.expired(reason, count)
+  }
+
+  /** The number of the oldest message that is kept; that of the next one while there is none. */
+  #firstN(): number {
+    return this.isEmpty() ? this.#n + 1 : this.#ring!.firstN
+  }
+
+  #bounds(): Bounds {
+    const last = this.given
+    return { first: this.isEmpty() ? last : { ms: this.#ring!.firstMs, n: this.#ring!.firstN }, last }
+  }
+
+  #collect(start: number, bounds: { limit: number; maxBytes: number }): Entry[] {
+    const entries: Entry[] = []
+    let bytes = 0
+    for (let n = start; n <= this.#n && entries.length < bounds.limit; n++) {
+      bytes += this.#ring!.bytesAt(n)
+      if (bytes > bounds.maxBytes && entries.length > 0) break
+      entries.push(this.#ring!.at(n)!)
+    }
+    return entries
+  }
+
+  /** Where a page that ends before `end` begins. */
+  #startBefore(end: number, query: ReadQuery): number {
+    const firstN = this.#firstN()
+    let start = end
+    let bytes = 0
+    while (start > firstN && end - start < query.limit) {
+      bytes += this.#ring!.bytesAt(start - 1)
+      if (bytes > query.maxBytes && start < end) break
+      start--
+    }
+    return start
+  }
+
+  #page(start: number, end: number | undefined, more: 'older' | 'newer', query?: ReadQuery): Page {
+    const entries =
+      end === undefined
+        ? this.#collect(start, query!)
+        : this.#collect(start, { limit: Math.max(0, end - start), maxBytes: Number.POSITIVE_INFINITY })
+    const hasMore = more === 'newer' ? start + entries.length <= this.#n : entries.length > 0 && start > this.#firstN()
+    return { ...this.#bounds(), entries, hasMore }
+  }
+}
+
+const dedupFull = (windowMs: number): CodedError =>
+  new CodedError(
+    'rate_limited',
+    { limit: 'dedup_bytes' },
+    Math.ceil(windowMs / 10),
+    'Too many acknowledged messages are remembered: try again later, or without `ack`.',
+  )

@@ -1,0 +1,47 @@
+import { expect, test } from 'bun:test'
+import { draftOf } from '@arqonbus/testing'
+import { createHeld } from './outage-queue.ts'
+
+const log = { name: 'a:a' }
+const item = (id: string, ack = false) => ({ log, draft: draftOf({ id, ack }), bytes: 100 })
+const deletion = { log, draft: undefined, bytes: 0 }
+
+test('what is held comes out in the order in which it came, and leaves nothing', () => {
+  const held = createHeld<typeof deletion | ReturnType<typeof item>>(1000)
+  const items = [item('arq_1'), deletion, item('arq_2', true)]
+  for (const one of items) held.add(one)
+  expect([held.size, held.bytes]).toEqual([3, 200])
+  expect(held.takeAll()).toEqual(items)
+  expect([held.size, held.bytes, held.takeAll()]).toEqual([0, 0, []])
+  expect(held.find('a:a', item('arq_2').draft.envelope)).toBeUndefined()
+})
+
+test('there is room up to its bytes', () => {
+  const held = createHeld(250)
+  held.add(item('arq_1'))
+  expect([held.hasRoom(150), held.hasRoom(151)]).toEqual([true, false])
+})
+
+test('what asked to be recognised is found by its log, sender and id; the rest is not', () => {
+  const held = createHeld<ReturnType<typeof item>>(1000)
+  const known = item('arq_1', true)
+  held.add(known, 7)
+  held.add(item('arq_2'))
+  expect(held.find('a:a', known.draft.envelope)).toMatchObject({ item: known, isUnknown: true })
+  expect(held.find('a:b', known.draft.envelope)).toBeUndefined()
+  expect(held.find('a:a', draftOf({ id: 'arq_1', from: 'bob' }).envelope)).toBeUndefined()
+  expect(held.find('a:a', draftOf({ id: 'arq_2' }).envelope)).toBeUndefined()
+})
+
+test('of calls whose outcome was not known, those that were done are forgotten, and the others are to be done', () => {
+  const held = createHeld<ReturnType<typeof item>>(1000)
+  const [done, undone, later] = [item('arq_1', true), item('arq_2', true), item('arq_3', true)]
+  held.add(done, 7)
+  held.add(undone, 8)
+  held.add(later)
+  held.forgetDone(7)
+  expect(held.find('a:a', done.draft.envelope)).toBeUndefined()
+  expect(held.find('a:a', undone.draft.envelope)?.isUnknown).toBe(false)
+  expect([held.size, held.bytes]).toEqual([2, 200])
+  expect(held.takeAll()).toEqual([undone, later])
+})

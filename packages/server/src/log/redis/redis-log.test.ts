@@ -1,0 +1,232 @@
+/** One log as its node sees it: what Redis says comes in whatever order the test wants. */
+import { expect, test } from 'bun:test'
+import type { Position } from '@arqonbus/protocol'
+import { draftOf } from '@arqonbus/testing'
+import type { Draft } from '../contract.ts'
+import { type LogHost, RedisLog } from './redis-log.ts'
+import { NOT_WAITED } from './replication.ts'
+import { entryOf, type ReadAnswer, type Seen } from './script-replies.ts'
+
+const head = '{"version":"1.0","id":"arq_1","timestamp":"'
+const pieces = { head, body: '","payload":{},"metadata":{"position":"', joint: '' }
+const at = (n: number, ms = 1000 + n): Position => ({ ms, n })
+const news = (position: Position, draft?: Draft) => ({
+  position,
+  pieces,
+  isOwn: draft !== undefined,
+  draft,
+  waited: NOT_WAITED,
+})
+const seen = (last: Position, more: Partial<Seen> = {}): Seen => ({
+  birth: { ms: 1000, n: 0 },
+  head: last,
+  oldest: last.n === 0 ? undefined : at(1),
+  at: last.n === 0 ? undefined : head,
+  gone: undefined,
+  former: undefined,
+  ...more,
+})
+const page = (positions: readonly Position[]): ReadAnswer => ({
+  head: positions.at(-1),
+  oldest: positions[0],
+  hasMore: false,
+  entries: positions.map((position) => entryOf(position, pieces)),
+})
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+/** A log that is known up to a number, and what it tells. */
+function stage(known = 0) {
+  const told: string[] = []
+  const reads: ((answer: ReadAnswer) => void)[] = []
+  const hears: (() => void)[] = []
+  const host: LogHost<string, Draft> = {
+    now: () => 0,
+    isAway: () => false,
+    append() {},
+    need() {},
+    isActive() {},
+    appended: (_log, { n }, { draft }) => told.push(draft === undefined ? `${n}` : `${n} own`),
+    settled: (_log, { position, draft }) => draft !== undefined && told.push(`${position.n} confirmed`),
+    broke: (_log, { reason, after, next }) => told.push(`${reason} ${after.n} ${next.n}`),
+    failed(problem) {
+      throw problem
+    },
+    look: () => Promise.reject(new Error('not asked here')),
+    read: () => new Promise((resolve) => reads.push(resolve)),
+    heard: () => new Promise((resolve) => hears.push(resolve)),
+    kept() {},
+    forgot() {},
+    closed() {},
+  }
+  const log = new RedisLog(host, 'a:a', 'a:a', { size: 100, ttlMs: 1000 })
+  const unknown = new RedisLog(host, 'a:b', 'a:b', { size: 100, ttlMs: 1000 })
+  log.seen(seen(at(0, 1000)))
+  for (let n = 1; n <= known; n++) log.hear(news(at(n)))
+  told.length = 0
+  const answer = async (...positions: Position[]) => {
+    await answerWith(page(positions))
+  }
+  const answerWith = async (answered: ReadAnswer) => {
+    reads.shift()!(answered)
+    await turn()
+  }
+  /** Everything that was announced by now has been heard. */
+  const heard = async () => {
+    hears.shift()!()
+    await turn()
+  }
+  return { log, unknown, told, reads, answer, answerWith, heard }
+}
+
+test('what comes out of turn waits until the stream was read up to it, and keeps its draft', async () => {
+  const { log, told, answer } = stage(2)
+  log.hear(news(at(4), draftOf({})))
+  expect(told).toEqual([])
+  await answer(at(3), at(4))
+  expect(told).toEqual(['3', '4 own'])
+  log.hear(news(at(5)))
+  log.hear(news(at(5), draftOf({})))
+  expect(told).toEqual(['3', '4 own', '5', '5 confirmed'])
+})
+
+test('what a page no longer has is not missing while its announcement may be on its way', async () => {
+  const { log, told, answer, heard } = stage(2)
+  log.hear(news(at(6), draftOf({})))
+  await answer(at(5), at(6))
+  expect(told).toEqual([])
+  log.hear(news(at(3)))
+  log.hear(news(at(4)))
+  await heard()
+  expect(told).toEqual(['3', '4', '5', '6 own'])
+})
+
+test('what came with no announcement either was trimmed', async () => {
+  const { log, told, answer, heard } = stage(2)
+  log.hear(news(at(6), draftOf({})))
+  await answer(at(5), at(6))
+  log.hear(news(at(3)))
+  await heard()
+  expect(told).toEqual(['3', 'trimmed 3 4', '5'])
+  await answer(at(6))
+  expect(told).toEqual(['3', 'trimmed 3 4', '5', '6 own'])
+})
+
+test('of a log that keeps nothing, what was announced is told, and nothing else is missing without a word', async () => {
+  const { log, told, answerWith, heard } = stage(2)
+  const nothing = { ...page([]), head: at(5) }
+  log.hear(news(at(5)))
+  await answerWith(nothing)
+  for (const n of [3, 4]) log.hear(news(at(n)))
+  await heard()
+  expect(told).toEqual(['3', '4', '5'])
+  log.seen(seen(at(8), { oldest: undefined, at: undefined }))
+  await answerWith({ ...nothing, head: at(8) })
+  log.hear(news(at(6)))
+  await heard()
+  expect(told).toEqual(['3', '4', '5', '6', 'trimmed 6 8'])
+})
+
+test('a page that was asked for before Redis went away neither says anything nor keeps the next from being asked for', async () => {
+  const { log, told, reads, answer } = stage(2)
+  log.hear(news(at(4)))
+  log.away()
+  log.seen(seen(at(4)))
+  expect(reads).toHaveLength(2)
+  await answer(at(3, 9003), at(4, 9004))
+  expect(told).toEqual([])
+  await answer(at(3), at(4))
+  expect(told).toEqual(['3', '4'])
+  expect(reads).toEqual([])
+})
+
+test('what news tell while a page is on its way is not told again by the page', async () => {
+  const { log, told, answer } = stage(1)
+  log.hear(news(at(4)))
+  log.hear(news(at(2)))
+  log.hear(news(at(3)))
+  expect(told).toEqual(['2', '3', '4'])
+  await answer(at(2), at(3), at(4))
+  expect(told).toEqual(['2', '3', '4'])
+})
+
+test('a page that was asked for before a break says nothing after it', async () => {
+  const { log, told, reads, answer } = stage(5)
+  log.hear(news(at(7)))
+  log.hear(news(at(1, 9000)))
+  expect(told).toEqual(['reset 5 0', '1'])
+  await answer(at(6), at(7))
+  expect(told).toEqual(['reset 5 0', '1'])
+  expect(reads).toHaveLength(1)
+  await answer()
+  expect(log.given).toEqual(at(1, 9000))
+})
+
+test('when Redis is back nothing is told before the log was looked at: what goes on may go on from something else', async () => {
+  const { log, told } = stage(5)
+  log.away()
+  log.hear(news(at(6, 9006)))
+  expect(told).toEqual([])
+  // What stands at number 5 now is not what was told.
+  log.seen(seen(at(6, 9006), { at: undefined }))
+  expect(told).toEqual(['lost 5 6'])
+  expect(log.given).toEqual(at(6, 9006))
+  log.hear(news(at(7, 9007)))
+  expect(told).toEqual(['lost 5 6', '7'])
+})
+
+test('when Redis is back with what was told, it goes on', () => {
+  const { log, told } = stage(5)
+  log.away()
+  log.hear(news(at(6), draftOf({})))
+  log.seen(seen(at(5)))
+  expect(told).toEqual(['6 own'])
+})
+
+test('of what a log that is away had out of turn, each draft has its outcome', () => {
+  const { log, told } = stage(2)
+  log.hear(news(at(4), draftOf({})))
+  log.away()
+  expect(told).toEqual(['4 confirmed'])
+})
+
+test('what this node appended while it did not know the log is told, what others did is before its base', () => {
+  const { unknown: other, told } = stage()
+  other.hear(news(at(2)))
+  other.hear(news(at(3), draftOf({})))
+  other.hear(news(at(4)))
+  other.seen(seen(at(4)))
+  expect(told).toEqual(['3 own', '4'])
+  expect(other.base.n).toBe(2)
+})
+
+test('so is what it had appended when Redis went away before it knew the log, and what Redis may have appended then', async () => {
+  const { unknown: answered, told, answer } = stage()
+  answered.hear(news(at(1), draftOf({})))
+  answered.away()
+  answered.seen(seen(at(2)))
+  await answer(at(1), at(2))
+  expect(told.splice(0)).toEqual(['1 confirmed', '1', '2'])
+
+  const { unknown: unanswered, told: toldLater, answer: answerLater } = stage()
+  unanswered.wasInterrupted()
+  unanswered.away()
+  unanswered.seen(seen(at(1)))
+  await answerLater(at(1))
+  expect(toldLater).toEqual(['1'])
+})
+
+test('a log that is closed while it tells goes no further', async () => {
+  const { log, told, answer } = stage(1)
+  log.hear(news(at(4)))
+  log.close()
+  await answer(at(2), at(3), at(4))
+  expect(told).toEqual([])
+})
+
+test('what stood in the log of an earlier birth is no news', () => {
+  const { log, told } = stage(2)
+  log.hear(news(at(1, 9000)))
+  log.hear(news(at(3), draftOf({})))
+  expect(told).toEqual(['reset 2 0', '1', '3 confirmed'])
+  expect(log.given).toEqual(at(1, 9000))
+})

@@ -1,0 +1,66 @@
+/** How a log is spoken of to the scripts: its keys, and what else each of them asks for. */
+import type { Position } from '@arqonbus/protocol'
+import { keyOf } from '../../redis/keys.ts'
+import type { Draft, LogOptions, ReadQuery } from '../contract.ts'
+import type { RedisLogOptions } from './driver-options.ts'
+import type { RedisLog } from './redis-log.ts'
+
+type AnyLog = RedisLog<unknown, Draft>
+type Word = string | number
+
+/**
+ * Keys of open logs outlive their messages by 30 days, because Redis expires them by its own clock, which may be set ahead. Keys of closed logs outlive them
+ * by a day.
+ */
+export const SLACK_MS = 30 * 86_400_000
+const SLACK_OF_CLOSED_MS = 86_400_000
+
+/** The words of one driver. */
+export type Words = ReturnType<typeof createWords>
+
+/** Makes them. */
+export function createWords({ clock, dedupWindowMs, node, timeOf }: Omit<RedisLogOptions, 'isListenedTo'>) {
+  const now = () => String(Math.trunc(clock.now()))
+  /** How long keys are kept that nobody writes to, in milliseconds. */
+  const keepOf = ({ ttlMs }: LogOptions) => Math.max(ttlMs, dedupWindowMs) + SLACK_MS
+  let questions = 0
+  /** What this node has seen of it. */
+  const knownOf = ({ birth, given }: Pick<AnyLog, 'birth' | 'given'>): Word[] => [birth.ms, given.ms, given.n]
+  return {
+    /** Notes who speaks for this node, and what it has done. */
+    fenceKey: keyOf(`@node:${node}`),
+    /** The node's time, and the time that the script takes for now; '' for Redis's own. */
+    now,
+    time: () => (timeOf === 'node' ? now() : ''),
+    /** A word that no other question has: its answer repeats it. */
+    question: () => `q${++questions}`,
+    keepOf,
+    keepClosed: ({ ttlMs }: LogOptions) => Math.max(ttlMs, dedupWindowMs) + SLACK_OF_CLOSED_MS,
+    knownOf,
+    /** All keys of a log: stream, head, and the two of dedup. */
+    keysOf({ name }: Pick<AnyLog, 'name'>): [stream: string, head: string, dedup0: string, dedup1: string] {
+      const start = keyOf(name)
+      return [`${start}:s`, `${start}:h`, `${start}:d0`, `${start}:d1`]
+    },
+    /** What `look.lua` asks of each log. */
+    lookOf: (
+      log: Pick<AnyLog, 'options' | 'birth' | 'given'>,
+      at: Position | undefined,
+      how: 'all' | 'changed',
+    ): Word[] => [
+      how,
+      log.options.size,
+      log.options.ttlMs,
+      keepOf(log.options),
+      ...knownOf(log),
+      at === undefined || at.n <= 0 ? '' : `${at.ms}-${at.n}`,
+    ],
+  }
+}
+
+/** What `read.lua` calls a query: a direction, and where it begins. Nothing is before `0-1`. */
+export function placeOf({ after, before, from }: ReadQuery): [direction: 'after' | 'before', position: string] {
+  if (before !== undefined) return ['before', before.ms === 0 ? '0-1' : `${before.ms}-${Math.max(0, before.n)}`]
+  if (after !== undefined) return ['after', after.n < 0 ? '' : `${after.ms}-${after.n}`]
+  return [from === 'newest' ? 'before' : 'after', '']
+}

@@ -1,0 +1,156 @@
+import { expect, test } from 'bun:test'
+import { appendsIn, deletedIn, entryOf, fencedIn, looksIn, newsIn, originIn, pageIn } from './script-replies.ts'
+
+const unreadable = (read: () => unknown) => expect(read).toThrow('unreadable reply')
+
+test('an append was appended, was there already, is in conflict, or its log is damaged; and logs say what went from them', () => {
+  const damage = '\x1e1\x1farqon:b:h\x1fWRONGTYPE Operation against a key'
+  const { damages, ...said } = appendsIn(`7 1 +1700-3 =1700-2 ! +1700-4 ? 4 4 1 0 0 2${damage}`, {
+    number: 7,
+    counts: [4, 1],
+  })
+  expect(said).toEqual({
+    isOnDisk: true,
+    outcomes: [
+      { kind: 'appended', position: { ms: 1700, n: 3 } },
+      { kind: 'repeated', position: { ms: 1700, n: 2 } },
+      { kind: 'conflict' },
+      { kind: 'appended', position: { ms: 1700, n: 4 } },
+      { kind: 'damaged' },
+    ],
+    byLength: 4,
+    byAge: 3,
+  })
+  expect([...damages]).toEqual([[1, { key: 'arqon:b:h', error: 'WRONGTYPE Operation against a key' }]])
+  expect(appendsIn('8 0 +1700-3 3 0 0', { number: 8, counts: [1] }).isOnDisk).toBe(false)
+})
+
+test('an answer to an append that is not whole, belongs to another call, or gives positions that cannot be, is not read', () => {
+  const asked = { number: 7, counts: [3] }
+  expect(appendsIn('7 1 +1700-19 +1700-20 +1700-21 21 0 0', asked).outcomes).toHaveLength(3)
+  for (const answer of [
+    '6 1 +1700-19 +1700-20 +1700-21 21 0 0',
+    '7 1 +1700-19 +1700-20 21 0 0',
+    '7 1 +1700-19 +1700-20 +1700-20 +1700-21 21 0 0',
+    '7 1 +1700-19 +1700-20 +1700-20 21 0 0',
+    '7 1 +1700-19 +1700-20 +1700-22 22 0 0',
+    '7 1 +1700-19 +1700-20 +1701-21 21 0 0',
+    '7 1 +1700-19 +1700-20 +1700-21 20 0 0',
+    '7 1 +1700-19 +1700-20 +1700-21 21 0',
+    '7 1 +1700-19 +1700-20 +1700-21 21 0 x',
+    '7 1 +1700-19 nonsense +1700-21 21 0 0',
+    '7 1 +1700-19 +nonsense +1700-21 21 0 0',
+    'PONG',
+    '',
+    null,
+    ['7'],
+  ]) {
+    unreadable(() => appendsIn(answer, asked))
+  }
+})
+
+test('a look tells of each log, that it is as it was known, that it is damaged, or that there is none', () => {
+  const logs = [
+    ['1000', '1700', '3', '1600-2', '{"version"', '1500-1', '900-7'],
+    ['', '', '', '', '', '', ''],
+    ['1000', '1000', '0', '', '', '', ''],
+    ['=', '', '', '', '', '', ''],
+    ['?', 'arqon:b:s', 'WRONGTYPE', '', '', '', ''],
+  ].flat()
+  expect(looksIn(['q1', ...logs], 'q1', 5)).toEqual([
+    {
+      birth: { ms: 1000, n: 0 },
+      head: { ms: 1700, n: 3 },
+      oldest: { ms: 1600, n: 2 },
+      at: '{"version"',
+      gone: { ms: 1500, n: 1 },
+      former: { ms: 900, n: 7 },
+    },
+    undefined,
+    {
+      birth: { ms: 1000, n: 0 },
+      head: { ms: 1000, n: 0 },
+      oldest: undefined,
+      at: undefined,
+      gone: undefined,
+      former: undefined,
+    },
+    'unchanged',
+    { damage: { key: 'arqon:b:s', error: 'WRONGTYPE' } },
+  ])
+  for (const answer of [['q2', ...logs], ['q1', ...logs.slice(1)], ['q1', ...logs, ''], logs, 'OK', null])
+    unreadable(() => looksIn(answer, 'q1', 5))
+  unreadable(() => looksIn(['q1', '1000', '1700', 'three', '', '', '', ''], 'q1', 1))
+})
+
+test('what was deleted, and how far the calls of a node went, is told of the very call', () => {
+  expect(deletedIn('9 4', 9)).toBe(4)
+  expect(fencedIn('2 17', 2)).toBe(17)
+  unreadable(() => deletedIn('8 4', 9))
+  unreadable(() => deletedIn(4, 9))
+  unreadable(() => fencedIn('17', 2))
+  unreadable(() => fencedIn('2 x', 2))
+})
+
+const head = '{"version":"1.0","id":"arq_1","timestamp":"'
+const body = '","payload":{"a":1.0},"metadata":{"position":"'
+const pieces = { head, body, joint: '' }
+
+test('an entry is put together as it is delivered', () => {
+  expect(JSON.parse(entryOf({ ms: 0, n: 7 }, pieces).text)).toEqual({
+    version: '1.0',
+    id: 'arq_1',
+    timestamp: '1970-01-01T00:00:00.000Z',
+    payload: { a: 1 },
+    metadata: { position: '0-7' },
+  })
+})
+
+test('a page has its bounds and its entries, also where there is no log; or its log is damaged', () => {
+  const page = pageIn(['q1', '1000', '1700', '3', '1600-2', '1', '1600-2', head, body], 'q1')
+  expect(page).toEqual({
+    head: { ms: 1700, n: 3 },
+    oldest: { ms: 1600, n: 2 },
+    hasMore: true,
+    entries: [entryOf({ ms: 1600, n: 2 }, pieces)],
+  })
+  expect(pageIn(['q1', '', '', '', '', ''], 'q1')).toMatchObject({ head: undefined, hasMore: false, entries: [] })
+  expect(pageIn(['q1', '?', 'arqon:b:s', 'WRONGTYPE'], 'q1')).toEqual({
+    damage: { key: 'arqon:b:s', error: 'WRONGTYPE' },
+  })
+})
+
+test('a page that is not whole, is not in order, or answers another question, is not read', () => {
+  const bounds = ['q1', '1000', '1700', '3', '', '']
+  const entry = (position: string) => [position, head, body]
+  for (const answer of [
+    [...bounds, '1600-2', head],
+    [...bounds, ...entry('1600-2'), ...entry('1600-2')],
+    [...bounds, ...entry('1600-2'), ...entry('1599-3')],
+    [...bounds, ...entry('where')],
+    ['q0', ...bounds.slice(1)],
+    ['q1', '1000', '1700'],
+    ['q1', '1000', 'soon', '3', '', ''],
+    'QUEUED',
+  ]) {
+    unreadable(() => pageIn(answer, 'q1'))
+  }
+})
+
+test('an announcement says whose call it was, and what it brought; anything else is none', () => {
+  const message = Buffer.from(
+    `node-1\x1f2\x1f9\x1f1\x1ea:b\x1f1700-3\x1f0\x1f${head}\x1f${body}\x1ea:ü\x1f1700-1\x1f1\x1f${head}\x1f${body}`,
+  )
+  expect(originIn(message)).toEqual({ node: 'node-1', generation: '2', call: 9, isOnDisk: true })
+  expect(newsIn(message)).toEqual([
+    { name: 'a:b', position: { ms: 1700, n: 3 }, index: 0, pieces },
+    { name: 'a:ü', position: { ms: 1700, n: 1 }, index: 1, pieces },
+  ])
+  for (const junk of [
+    'x\x1f1\x1f1\x1ea:b',
+    `x\x1f1\x1f1\x1ea:b\x1fwhere\x1f0\x1f${head}\x1f${body}`,
+    'x\x1f1\x1f1\x1ea:b\x1f1-1\x1f0\x1fgarbage\x1fgarbage',
+    '\x1e',
+  ])
+    expect(newsIn(Buffer.from(junk))).toBeUndefined()
+})

@@ -1,0 +1,134 @@
+/** Keeping what outlives the process beside messages: rooms, channels and sessions, each as far as it is asked for. */
+import { CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
+import { type Maybe, then } from '../kit/maybe.ts'
+import type { Client } from '../state/model.ts'
+import { createRecall } from './load-rooms.ts'
+import { type Persisted, recordTexts } from './room-records.ts'
+import { createPlaceKeeper, type KeepPlacesDeps } from './saved-rooms.ts'
+import { createSessionKeeper, type KeepSessionsDeps, type KeptSessions } from './saved-sessions.ts'
+import type { Store } from './store.ts'
+import { createAhead } from './store-ahead.ts'
+
+/** What keeping needs. */
+export type KeepDeps = Omit<KeepPlacesDeps, 'texts' | 'store'> &
+  Omit<KeepSessionsDeps, 'store'> &
+  Pick<KeptSessions, 'hasInbox'> & {
+    readonly store: Store
+    /** What is kept. Of what is not, enough is to find the messages, where these are. */
+    readonly persist: Persisted
+    /** `strict`: what cannot be stored is refused. `degrade`: it works, and is stored later. */
+    readonly storageMode: 'degrade' | 'strict'
+  }
+
+/** Keeping. */
+export type Keeper = {
+  placeChanged(room: string, channel?: string): void
+  /** `isNew`: it has begun. */
+  sessionChanged(clientId: string, isNew?: boolean): void
+  /** A client has another subscription, or one less. */
+  subscribed(client: Client): void
+  /**
+   * The session that a client brings is asked for where it is not here; undefined where there is nothing to wait for. Resolves to what puts it back, or to
+   * nothing where there is no such session. Fails with `storage_unavailable` where nobody can say.
+   */
+  recall(clientId: string | undefined, secret: string | undefined): Promise<(() => void) | undefined> | undefined
+  /**
+   * A room, for `*`, or a channel is asked for where it is not here; undefined where there is nothing to wait for. Fails with `too_many_rooms` and
+   * `too_many_channels` alone.
+   */
+  recallPlace(room: string, channel: string): Promise<void> | undefined
+  /** A room is asked for with all of its channels, in the same way. */
+  recallRoom(room: string): Promise<void> | undefined
+  /** True where a room or a channel that is not here may be in a store that cannot be asked now. */
+  isUnsure(): boolean
+  /** The same of sessions. */
+  isUnsureOfSessions(): boolean
+  /** Before a command changes rooms or channels: `storage_unavailable` where that could not be stored, and has to be. */
+  check(): void
+  /** Before a private channel is made: `storage_unavailable` where nobody can know yet whether there is an open one of its name. */
+  checkPrivate(): void
+  /** Ends when what has changed of rooms and channels is stored, or is to be stored later; `outcome_unknown` where that will not do. */
+  settled(): Maybe<void>
+  /** False while a room or a channel is not stored as it is now. */
+  arePlacesStored(): boolean
+  /** How many rooms, channels and sessions are not stored as they are now. */
+  unstored(): number
+  sweep(now: number): void
+  /** Ends when everything is stored, and at the latest after so long. */
+  close(withinMs: number): Promise<void>
+}
+
+/** When to try again while the store is away. */
+const RETRY_AFTER_MS = 1000
+
+/** Makes the keeper of one server; it uses the store. */
+export function createKeeper(deps: KeepDeps): Keeper {
+  const { store, persist } = deps
+  const texts = recordTexts(persist)
+  const places = texts && createPlaceKeeper({ ...deps, texts })
+  const isWhole = persist.includes('sessions')
+  const sessions = isWhole || persist.includes('messages') ? createSessionKeeper(deps, { ...deps, isWhole }) : undefined
+  const recall = places && createRecall({ ...deps, places })
+  const isStrict = deps.storageMode === 'strict' && places !== undefined
+  const unavailable = () => new CodedError('storage_unavailable', undefined, RETRY_AFTER_MS)
+
+  store.use({
+    async compare(stored) {
+      const wasLoaded = places?.isLoaded === true
+      const changes = await stored.changesElsewhere()
+      await places?.compare(stored)
+      // Later comparisons put back nothing that is not here.
+      recall?.compared(wasLoaded ? undefined : changes)
+      await sessions?.compare(stored)
+    },
+    async check(stored) {
+      recall?.compared(undefined)
+      await places?.check(stored)
+    },
+    ready() {
+      places?.ready()
+      sessions?.ready()
+    },
+    away() {
+      places?.away()
+      sessions?.away()
+    },
+    ahead: createAhead(places, sessions),
+  })
+
+  return {
+    placeChanged: (room, channel) => places?.changed(room, channel),
+    sessionChanged: (clientId, isNew) => sessions?.changed(clientId, isNew),
+    subscribed: (client) => sessions?.subscribed(client),
+    recall: (clientId, secret) =>
+      clientId === undefined || secret === undefined ? undefined : sessions?.recall(clientId, secret),
+    recallPlace: (room, channel) => recall?.one(room, channel === WHOLE_ROOM ? undefined : channel),
+    recallRoom: (room) => recall?.whole(room),
+    isUnsure: () => places !== undefined && store.isAway,
+    isUnsureOfSessions: () => sessions !== undefined && store.isAway,
+    check() {
+      if (isStrict && store.isAway) throw unavailable()
+    },
+    checkPrivate() {
+      if (places?.isLoaded === false) throw unavailable()
+    },
+    settled: () =>
+      then(places?.settled() ?? true, (isStored) => {
+        if (!isStored && isStrict) throw new CodedError('outcome_unknown', undefined, RETRY_AFTER_MS)
+      }),
+    arePlacesStored: () => places?.isAny !== true,
+    unstored: () => (places?.size ?? 0) + (sessions?.size ?? 0),
+    sweep: (now) => sessions?.sweep(now),
+    async close(withinMs) {
+      const written = Promise.all([places?.settled(), sessions?.settled()])
+      let timer: ReturnType<typeof setTimeout> | undefined
+      await Promise.race([
+        written,
+        new Promise((resolve) => {
+          timer = setTimeout(resolve, withinMs)
+        }),
+      ])
+      clearTimeout(timer)
+    },
+  }
+}

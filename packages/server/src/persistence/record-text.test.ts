@@ -1,0 +1,47 @@
+import { expect, test } from 'bun:test'
+import type { ChannelRecord, RoomRecord, SessionRecord } from '../state/records.ts'
+import { channelIn, channelText, roomIn, roomText, sessionIn, sessionText } from './record-text.ts'
+
+const room: RoomRecord = {
+  name: 'science',
+  type: 'user',
+  state: 'paused',
+  createdAt: 1,
+  createdBy: 'ann',
+  config: { a: [1] },
+}
+const channel: ChannelRecord = {
+  room: 'science',
+  name: 'lab',
+  type: 'private',
+  createdAt: 1,
+  createdBy: undefined,
+  metadata: { members: ['bob'], __proto__: null },
+  options: { history_size: 1 },
+  autoCreated: false,
+}
+const session: SessionRecord = {
+  clientId: 'ann',
+  secretHash: Buffer.alloc(32, 7).toString('base64url'),
+  profile: { clientType: 'human', screenName: 'Ann' },
+  subscriptions: ['science:*'],
+  until: 5,
+}
+
+test('what is written is what is read', () => {
+  expect(roomIn('science', roomText(room))).toEqual(room)
+  expect(channelIn('science:lab', channelText(channel))).toEqual(channel)
+  expect(sessionIn(sessionText(session))).toEqual(session)
+})
+
+test('what is none of ours is none', () => {
+  for (const text of ['', '{', '[]', 'null', '7', '{}', '{"type":"system","state":"active","createdAt":1}']) {
+    expect(roomIn('science', text)).toBeUndefined()
+    expect(channelIn('science:lab', text)).toBeUndefined()
+    expect(sessionIn(text)).toBeUndefined()
+  }
+  for (const name of ['', 'a b', '-a']) expect(roomIn(name, roomText(room))).toBeUndefined()
+  for (const address of ['science', 'science:', ':lab', 'a:b:c', 'science:*'])
+    expect(channelIn(address, channelText(channel))).toBeUndefined()
+  expect(sessionIn(sessionText({ ...session, secretHash: 'short' }))).toBeUndefined()
+})

@@ -1,0 +1,67 @@
+/** Records as text, and back. A record that is not one of ours is none: whoever has put it there may need it. */
+import { isName } from '@arqonbus/protocol'
+import type { ChannelRecord, RoomRecord, SessionRecord } from '../state/records.ts'
+
+/** What is written of a record. Names are not: they are the keys. */
+export const roomText = ({ name: _, ...rest }: RoomRecord): string => JSON.stringify(rest)
+export const channelText = ({ room: _, name: __, ...rest }: ChannelRecord): string => JSON.stringify(rest)
+/** That of a session has its id: it is read without its key. */
+export const sessionText = (record: SessionRecord): string => JSON.stringify(record)
+
+/** The room of that name. */
+export function roomIn(name: string, text: string): RoomRecord | undefined {
+  const value = objectIn(text)
+  if (value === undefined || !isName(name)) return undefined
+  const { type, state, createdAt, createdBy, config } = value
+  if ((type !== 'user' && type !== 'dynamic') || (state !== 'active' && state !== 'paused')) return undefined
+  if (!isTime(createdAt) || !isOptional('string', createdBy) || !isOptionalObject(config)) return undefined
+  return { name, type, state, createdAt, createdBy, config }
+}
+
+/** The channel of that address. */
+export function channelIn(address: string, text: string): ChannelRecord | undefined {
+  const value = objectIn(text)
+  const [room, name, more] = address.split(':')
+  if (value === undefined || room === undefined || name === undefined || more !== undefined) return undefined
+  if (!isName(room) || !isName(name)) return undefined
+  const { type, createdAt, createdBy, metadata, options, autoCreated } = value
+  if ((type !== 'general' && type !== 'private') || typeof autoCreated !== 'boolean') return undefined
+  if (!isTime(createdAt) || !isOptional('string', createdBy)) return undefined
+  if (!isOptionalObject(metadata) || !isOptionalObject(options)) return undefined
+  return { room, name, type, createdAt, createdBy, metadata, options, autoCreated }
+}
+
+/** A session. */
+export function sessionIn(text: string): SessionRecord | undefined {
+  const value = objectIn(text)
+  if (value === undefined) return undefined
+  const { clientId, secretHash, profile, subscriptions, until } = value
+  if (typeof clientId !== 'string' || typeof secretHash !== 'string' || !isTime(until)) return undefined
+  if (Buffer.from(secretHash, 'base64url').length !== HASH_BYTES) return undefined
+  if (!isObject(profile) || typeof profile.clientType !== 'string') return undefined
+  if (!Array.isArray(subscriptions)) return undefined
+  return value as SessionRecord
+}
+
+/** SHA-256. */
+const HASH_BYTES = 32
+
+function objectIn(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isOptionalObject = (value: unknown): value is Record<string, unknown> | undefined =>
+  value === undefined || isObject(value)
+const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+
+type Types = { string: string; number: number }
+function isOptional<Name extends keyof Types>(type: Name, value: unknown): value is Types[Name] | undefined {
+  return value === undefined || typeof value === type
+}

@@ -1,0 +1,67 @@
+/** What is written of rooms and channels, and which of two records of one name is right. */
+import type { Channel, Room } from '../state/model.ts'
+import type { ChannelRecord, RoomRecord } from '../state/records.ts'
+import { channelText, roomText } from './record-text.ts'
+
+/** The text of each that is kept; undefined for what the configuration or the bus itself makes. */
+export type RecordTexts = {
+  ofRoom(room: Room): string | undefined
+  /** Undefined where channels are not kept. */
+  readonly ofChannel: ((channel: Channel) => string | undefined) | undefined
+}
+
+/** What is kept, as the setting names it. */
+export type Persisted = readonly ('messages' | 'rooms' | 'channels' | 'sessions')[]
+
+/**
+ * Channels are kept with their rooms. Where messages are kept and these are not, enough is written to find the messages again, and to know who may read them.
+ * Undefined where neither is kept.
+ */
+export function recordTexts(persist: Persisted): RecordTexts | undefined {
+  const isChannels = persist.includes('channels')
+  const isRooms = isChannels || persist.includes('rooms')
+  const isMessages = persist.includes('messages')
+  if (!isRooms && !isMessages) return undefined
+  const ofChannel = isChannels ? textOfChannel : isMessages ? addressOfChannel : undefined
+  return { ofRoom: isRooms ? textOfRoom : addressOfRoom, ofChannel }
+}
+
+const textOfRoom = ({ name, type, state, createdAt, createdBy, config }: Room): string | undefined =>
+  type === 'system' ? undefined : roomText({ name, type, state, createdAt, createdBy, config })
+
+const addressOfRoom = ({ name, type, createdAt }: Room): string | undefined =>
+  type === 'system'
+    ? undefined
+    : roomText({ name, type: 'dynamic', state: 'active', createdAt, createdBy: undefined, config: undefined })
+
+function textOfChannel(channel: Channel): string | undefined {
+  const { room, name, type, createdAt, createdBy, metadata, options, autoCreated } = channel
+  if (type !== 'general' && type !== 'private') return undefined
+  return channelText({ room: room.name, name, type, createdAt, createdBy, metadata, options, autoCreated })
+}
+
+/** It goes when its history has expired, as one that was made on demand. */
+function addressOfChannel({ room, name, type, createdAt, createdBy, members, options }: Channel): string | undefined {
+  if (type !== 'general' && type !== 'private') return undefined
+  const isPrivate = type === 'private'
+  return channelText({
+    room: room.name,
+    name,
+    type,
+    createdAt,
+    createdBy: isPrivate ? createdBy : undefined,
+    metadata: isPrivate ? { members: [...(members ?? [])] } : undefined,
+    options,
+    autoCreated: true,
+  })
+}
+
+/**
+ * True where what the store has is right, and what is here has to become it. A private channel is never made open by another one of its name; else the one that
+ * was made first is right, because the other one was made where nobody could know of it.
+ */
+export function winsOver(record: RoomRecord | ChannelRecord, here: Room | Channel): boolean {
+  if (record.type === 'private' || here.type === 'private')
+    if (record.type !== here.type) return record.type === 'private'
+  return record.createdAt < here.createdAt
+}

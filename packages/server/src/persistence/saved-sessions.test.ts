@@ -1,0 +1,93 @@
+import { expect, test } from 'bun:test'
+import { testClock } from '@arqonbus/testing'
+import { createClients } from '../state/clients.ts'
+import { createSessions } from '../state/sessions.ts'
+import { createSessionKeeper, type SessionKeeper } from './saved-sessions.ts'
+import type { Change, Store } from './store.ts'
+
+const sessionTtlMs = 600_000
+const profile = { clientType: 'human' } as const
+
+/** A keeper over a store that takes everything. */
+function rig(most = 10) {
+  const clock = testClock()
+  const records = new Map<string, Change>()
+  let keeper: SessionKeeper | undefined
+  const store: Pick<Store, 'isAway' | 'write' | 'session'> = {
+    isAway: false,
+    async write(changes) {
+      for (const change of changes) records.set(change.name, change)
+      return []
+    },
+    session: async (id, key) => (records.get(id)?.session?.key === key ? records.get(id)?.text : undefined),
+  }
+  const sessions = createSessions(most, clock, (id, isNew) => keeper?.changed(id, isNew))
+  const clients = createClients()
+  keeper = createSessionKeeper(
+    { store, clock, sessions, clients, sessionTtlMs, maxSessions: most, maxSubscriptions: 10 },
+    { isWhole: true, hasInbox: () => false },
+  )
+  keeper.ready()
+  return {
+    keeper,
+    sessions,
+    records,
+    settled: () => keeper.settled(),
+    pass(ms: number) {
+      clock.advance(ms)
+      keeper.sweep(clock.monotonic())
+    },
+    clock,
+  }
+}
+
+test('the record of a client that stays connected is written again in time, and lasts a session longer than that', async () => {
+  const { sessions, records, settled, pass, clock } = rig()
+  sessions.begin('ann', profile)
+  await settled()
+  for (let minute = 0; minute < 30; minute++) {
+    pass(60_000)
+    await settled()
+    expect(records.get('ann')!.session!.until - clock.now()).toBeGreaterThanOrEqual(sessionTtlMs)
+  }
+  expect(records.get('ann')!.session!.until - clock.now()).toBeLessThanOrEqual(1.2 * sessionTtlMs)
+})
+
+test('that of a client that has gone ends with its session', async () => {
+  const { sessions, records, settled, pass, clock } = rig()
+  const { session } = sessions.begin('ann', profile)
+  const end = clock.now() + sessionTtlMs
+  sessions.keep(session, new Map([['science:a', undefined]]), clock.monotonic() + sessionTtlMs)
+  await settled()
+  expect(records.get('ann')).toMatchObject({ session: { until: end } })
+  pass(sessionTtlMs / 2)
+  await settled()
+  expect(records.get('ann')).toMatchObject({ session: { until: end } })
+})
+
+test('sessions that are ended, or go because there are too many, are taken out', async () => {
+  const { sessions, records, settled, clock } = rig(1)
+  const begun = ['one', 'two', 'three'].map((id) => sessions.begin(id, profile).session)
+  for (const session of begun) sessions.keep(session, new Map(), clock.monotonic() + sessionTtlMs)
+  await settled()
+  expect([...records.values()].map(({ text }) => text !== undefined)).toEqual([false, false, true])
+  sessions.end(begun[2]!)
+  await settled()
+  expect(records.get('three')!.text).toBeUndefined()
+})
+
+test('a secret opens the session that the store has, unless it is known here that it has ended', async () => {
+  const { keeper, sessions, settled, clock } = rig()
+  const { session, secret } = sessions.begin('ann', profile)
+  sessions.keep(session, new Map(), clock.monotonic() + sessionTtlMs)
+  await settled()
+  sessions.sweep(clock.monotonic() + sessionTtlMs)
+  expect(sessions.get('ann')).toBeUndefined()
+  expect(await keeper.recall('ann', `${secret}x`)).toBeUndefined()
+  const putBack = await keeper.recall('ann', secret)
+  expect(sessions.get('ann')).toBeUndefined()
+  putBack!()
+  expect(sessions.find('ann', secret)).toMatchObject({ clientId: 'ann' })
+  sessions.end(sessions.get('ann')!)
+  expect(keeper.recall('ann', secret)).toBeUndefined()
+})

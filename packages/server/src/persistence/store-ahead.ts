@@ -1,0 +1,26 @@
+/** What a log belongs to is stored ahead of its messages: what is acknowledged is found again, whenever the server is killed. */
+import { ownerOf } from '../state/log-names.ts'
+import type { Change, StoreUser } from './store.ts'
+import type { Behind } from './write-behind.ts'
+
+type Written = Pick<Behind, 'isAny' | 'ahead'>
+
+/** Writes what logs belong to. */
+export const createAhead =
+  (places: Written | undefined, sessions: Written | undefined): StoreUser['ahead'] =>
+  (logs) => {
+    // Most messages go where everything is stored.
+    if (!places?.isAny && !sessions?.isAny) return undefined
+    const all = Array.from(logs, (log) => ({ log, of: ownerOf(log) }))
+    const ofPlaces = places?.ahead(all.flatMap(({ of }) => of.places))
+    const ofSessions = sessions?.ahead(all.flatMap(({ of }) => of.sessions))
+    const needed = new Map<string, Change[]>()
+    for (const { log, of } of all) {
+      const changes = [
+        ...of.places.flatMap((key) => ofPlaces?.get(key) ?? []),
+        ...of.sessions.flatMap((id) => ofSessions?.get(id) ?? []),
+      ]
+      if (changes.length > 0) needed.set(log, changes)
+    }
+    return needed.size === 0 ? undefined : needed
+  }

@@ -1,0 +1,50 @@
+/** The inboxes of clients (protocol §4): opened when they are first needed, and heard by their clients. */
+import { CodedError } from '@arqonbus/protocol'
+import type { Delivery } from '../delivery/deliver.ts'
+import type { Clients } from '../state/clients.ts'
+import type { Inbox, Inboxes } from '../state/inboxes.ts'
+import type { Client } from '../state/model.ts'
+import type { Sessions } from '../state/sessions.ts'
+
+/** What opening needs. */
+export type OpenInboxDeps = {
+  readonly inboxes: Inboxes
+  readonly sessions: Sessions
+  readonly clients: Clients
+  readonly delivery: Delivery
+  /** Called when a client has an inbox for the first time. */
+  readonly opened: (clientId: string) => void
+}
+
+/** Opens the inbox of a client that is connected, or whose session is kept. */
+export type OpenInbox = (clientId: string) => Inbox
+
+/** Opens the inbox of whoever asks; `forbidden` for one that calls by HTTP and has not shown to be the client that it says it is. */
+export type OwnInbox = (client: Client) => Inbox
+
+/** Makes it. */
+export function createOpenInbox({ inboxes, sessions, clients, delivery, opened }: OpenInboxDeps): OpenInbox {
+  return (clientId) => {
+    const session = sessions.get(clientId)
+    if (session === undefined) throw new Error(`${clientId} has no session`)
+    const known = inboxes.get(session)
+    if (known !== undefined) return known
+    const inbox = inboxes.open(session)
+    opened(clientId)
+    const client = clients.get(clientId)
+    if (client !== undefined && client.caller?.isProven !== false) delivery.listen(client, inbox.outlet)
+    return inbox
+  }
+}
+
+/** Makes it of the other. */
+export const createOwnInbox =
+  (openInbox: OpenInbox): OwnInbox =>
+  (client) => {
+    if (client.caller?.isProven === false)
+      throw new CodedError('forbidden', {
+        path: '/headers/arqonbus-session',
+        expected: 'the session of the client id: private messages belong to it',
+      })
+    return openInbox(client.id)
+  }

@@ -1,0 +1,183 @@
+/** Runs commands: finds, checks in order (parameters, permission, existence, state), calls, answers (protocol §7). */
+import {
+  CodedError,
+  type CommandShape,
+  compile,
+  type ErrorCode,
+  isLarge,
+  objectIn,
+  payloadOf,
+  type ReadEnvelope,
+  readMember,
+} from '@arqonbus/protocol'
+import { addressOf } from '../commands/address.ts'
+import type { Call, Command } from '../commands/command.ts'
+import type { Answers } from '../delivery/replies.ts'
+import type { Clock } from '../kit/clock.ts'
+import type { Pieces, Turns } from '../kit/fair-queue.ts'
+import { then } from '../kit/maybe.ts'
+import { type Bucket, type Rate, take, waitMs } from '../limits/bucket.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import type { TraceCommand } from '../observability/tracing/spans.ts'
+import type { Client } from '../state/model.ts'
+import { askerOf } from '../state/resolve.ts'
+import { faultOf } from './to-error.ts'
+
+/** What running needs. */
+export type RunDeps = {
+  readonly commands: readonly Command[]
+  readonly clock: Pick<Clock, 'now'>
+  readonly answers: Answers
+  readonly metrics: Metrics
+  readonly logger: Logger
+  /** The rate of each of the costly commands. */
+  readonly rate: Rate | null
+  readonly isAdminKey: (key: string) => boolean
+  readonly turns: Turns
+  /** Begins the span of a command, where there are traces. */
+  readonly trace: TraceCommand | undefined
+  /** Hears of each command: who sent it, which it is where there is such a one, and why it was refused where it was. */
+  readonly ran: (client: Client, command: string | undefined, refused?: ErrorCode) => void
+}
+
+/** The buckets of a connection: one for all that it sends, and one for each of the costly commands. */
+export type Rates = { readonly rate: Bucket | undefined; commandRates: Map<string, Bucket> | undefined }
+
+/** Runs the command of an envelope at a moment of running time; a promise where the answer comes later. */
+export type Run = (client: Client, envelope: ReadEnvelope, now: number, rates: Rates) => Promise<void> | undefined
+
+/** A command that was found, with what it is called with. */
+type Called = { readonly found: Command; readonly call: Call }
+
+type Payload = ReturnType<typeof payloadOf>
+
+const payloadFields: ReadonlySet<string> = new Set(['name', 'parameters'])
+
+/** Makes it. */
+export function createRun(deps: RunDeps): Run {
+  const { commands, clock, answers, metrics, logger, rate, isAdminKey, turns, trace, ran } = deps
+  const registry = new Map(
+    commands.map((one) => [
+      one.shape.name,
+      { ...one, check: compile(one.shape.parameters), names: namesOf(one.shape) },
+    ]),
+  )
+
+  const nameOf = (payload: Payload): string => {
+    for (const key in payload) {
+      if (key !== 'name' && key !== 'parameters')
+        throw parameterFault(`/${key.slice(0, 64)}`, 'to be absent: a command has `name` and `parameters`')
+    }
+    const { name } = payload
+    if (typeof name !== 'string') throw parameterFault('/name', 'the name of a command')
+    return name
+  }
+
+  /** The bucket that a command is paid from; takes a token of it. What comes with each message has been paid as a message. */
+  const bucketOf = ({ name, rate_limited }: CommandShape, rates: Rates, now: number): Bucket | undefined => {
+    if (!rate_limited) return rates.rate
+    if (rate === null) return undefined
+    rates.commandRates ??= new Map()
+    const isPaid = take(rates.commandRates, name, rate, now)
+    const bucket = rates.commandRates.get(name)!
+    if (isPaid) return bucket
+    metrics.limit('command_rate')
+    throw new CodedError('rate_limited', { command: name }, waitMs(bucket, rate))
+  }
+
+  /** In pieces: to read the parameters of a long command, and to check them, takes milliseconds each. */
+  function* callOf(
+    client: Client,
+    envelope: ReadEnvelope,
+    payload: Payload,
+    now: number,
+    rates: Rates,
+  ): Pieces<Called> {
+    const name = nameOf(payload)
+    const found = registry.get(name)
+    if (found === undefined) throw new CodedError('unknown_command', { name: name.slice(0, 64) })
+    const bucket = bucketOf(found.shape, rates, now)
+    let { parameters = {} } = payload
+    if (isLarge(envelope.payloadText)) {
+      yield
+      parameters = (yield* readMember(envelope.payloadText, 'parameters', found.names)) ?? {}
+      yield
+    }
+    const wrong = found.check(parameters)
+    if (wrong !== undefined) throw parameterFault(`/parameters${wrong.path}`, wrong.expected)
+    const { admin_key: key, ...own } = parameters as Record<string, unknown>
+    if (typeof key === 'string' && !isAdminKey(key))
+      throw new CodedError('forbidden', { path: '/parameters/admin_key' })
+    const asker = askerOf(client, client.role === 'admin' || key !== undefined)
+    if (found.shape.requires_admin && !asker.isAdmin)
+      throw new CodedError('forbidden', { command: name, requires: 'admin' })
+    const address = addressOf(own, envelope)
+    const charge = (tokens: number) => {
+      if (bucket !== undefined) bucket.tokens -= tokens
+    }
+    const call: Call = { name, parameters: own, requester: client, asker, timestamp: clock.now(), address, charge }
+    return { found, call }
+  }
+
+  return (client, envelope, now, rates) => {
+    const started = performance.now()
+    const endSpan = trace?.(client.id, envelope)
+    const isLong = isLarge(envelope.payloadText)
+    // Of a long one the parameters are read later.
+    const payload = isLong ? (envelope.payload ?? objectIn(envelope.payloadText, payloadFields)!) : payloadOf(envelope)
+    const name = typeof payload.name === 'string' ? payload.name : undefined
+    // A name that no command has is not repeated: nobody can fill the log or an answer with it.
+    const known = name !== undefined && registry.has(name) ? name : undefined
+    const done = (code?: ErrorCode) => {
+      metrics.command(known ?? 'unknown', code === undefined, (performance.now() - started) / 1000)
+      endSpan?.(known ?? 'unknown', code)
+    }
+    const succeed = (responseFormat: string, result: object) => {
+      answers.succeed(client, envelope.id, known, responseFormat, result)
+      done()
+      ran(client, known)
+      logger.debug({
+        event: 'command',
+        client_id: client.id,
+        command: known,
+        room: envelope.room,
+        channel: envelope.channel,
+      })
+    }
+    const fail = (problem: unknown) => {
+      const error = faultOf(problem, logger, client)
+      answers.refuse(client, envelope.id, known, error)
+      done(error.code)
+      ran(client, known, error.code)
+      logger.info({
+        event: 'command_refused',
+        client_id: client.id,
+        command: known,
+        room: envelope.room,
+        channel: envelope.channel,
+        code: error.code,
+      })
+    }
+    try {
+      const pieces = callOf(client, envelope, payload, now, rates)
+      const called = isLong ? turns.run(() => pieces) : (pieces.next().value as Called)
+      const outcome = then(called, ({ found, call }) =>
+        then(found.run(call), (result) =>
+          succeed(found.shape.response_format, typeof result === 'function' ? result() : result),
+        ),
+      )
+      return outcome instanceof Promise ? outcome.catch(fail) : undefined
+    } catch (problem) {
+      fail(problem)
+      return undefined
+    }
+  }
+}
+
+/** What the parameters of a command may be named. */
+const namesOf = ({ parameters }: CommandShape): ReadonlySet<string> =>
+  new Set(Object.keys((parameters as unknown as { properties: object }).properties))
+
+const parameterFault = (path: string, expected: string): CodedError =>
+  new CodedError('invalid_parameters', { path, expected })

@@ -1,0 +1,118 @@
+/** Publishers wait while too much of what was published has not gone out. */
+import { expect, test } from 'bun:test'
+import { protocolVersions } from '@arqonbus/protocol'
+import { createTurns } from '../kit/fair-queue.ts'
+import { silentLogger } from '../observability/logger.ts'
+import { createMetrics } from '../observability/metrics.ts'
+import type { Client } from '../state/model.ts'
+import { createIntake, createReceive, type ReceiveDeps } from './receive.ts'
+
+/** A bus in which what is published waits as long as the test says so. */
+function setUp() {
+  const delivery = { isFull: () => isFull }
+  let isFull = false
+  const published: string[] = []
+  const refused: { code: string; details: unknown; retryAfterMs: unknown }[] = []
+  const ran: string[] = []
+  const clock = { monotonic: () => 0 }
+  const receive = createReceive({
+    limits: {
+      maxMessageBytes: 1 << 18,
+      maxDepth: 64,
+      maxViolations: 5,
+      violationWindowMs: 1000,
+      rateLimit: null,
+      slowBytes: 1 << 19,
+    },
+    versions: protocolVersions,
+    clock,
+    metrics: createMetrics(),
+    logger: silentLogger,
+    answers: {
+      refuse: (...[, , , error]: Parameters<ReceiveDeps['answers']['refuse']>) => {
+        const { code, details, retry_after_ms: retryAfterMs } = error.body()
+        refused.push({ code, details, retryAfterMs })
+      },
+    },
+    delivery,
+    catchUp: { drained: () => {} },
+    publish: (client: Client, envelope: { id: string }) => {
+      published.push(`${client.id} ${envelope.id}`)
+      return true
+    },
+    run: (client: Client) => void ran.push(client.id),
+    turns: createTurns(clock),
+    isCongested: () => false,
+    relayTelemetry: () => {},
+    refused: () => {},
+  } as unknown as ReceiveDeps)
+  const intakeOf = (id: string, caller?: object) => {
+    let isPaused = false
+    const transport = {
+      bufferedBytes: () => 0,
+      get isPaused() {
+        return isPaused
+      },
+      pause: () => {
+        isPaused = true
+      },
+      resume: () => {
+        isPaused = false
+      },
+    }
+    const client = { id, transport, caller, isClosing: false, frames: 0 } as unknown as Client
+    const intake = createIntake(client)
+    const send = (type: string, frameId: string, payload: object = {}) =>
+      receive.text(
+        intake,
+        JSON.stringify({
+          version: '1.0',
+          id: frameId,
+          type,
+          room: 'science',
+          channel: 'talk',
+          from: id,
+          timestamp: '2026-11-30T12:00:00Z',
+          payload,
+        }),
+      )
+    return { send, transport }
+  }
+  const fill = (full: boolean) => {
+    isFull = full
+    if (!full) receive.relieved()
+  }
+  return { intakeOf, fill, published, refused, ran }
+}
+
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
+
+test('one that publishes into it is not read until what waits has gone out, and then goes on in order', async () => {
+  const { intakeOf, fill, published } = setUp()
+  const ann = intakeOf('ann')
+  fill(true)
+  for (const id of ['arq_1', 'arq_2', 'arq_3']) ann.send('event', id)
+  expect([published, ann.transport.isPaused]).toEqual([['ann arq_1'], true])
+  fill(false)
+  await nextTurn()
+  expect([published, ann.transport.isPaused]).toEqual([['ann arq_1', 'ann arq_2', 'ann arq_3'], false])
+})
+
+test('one that does not publish is served meanwhile', () => {
+  const { intakeOf, fill, ran } = setUp()
+  const [ann, bob] = [intakeOf('ann'), intakeOf('bob')]
+  fill(true)
+  ann.send('event', 'arq_1')
+  bob.send('command', 'arq_2', { name: 'ping' })
+  expect([ran, bob.transport.isPaused]).toEqual([['bob'], false])
+})
+
+test('a publish by HTTP, which cannot be made to wait, is refused with a hint when to try again', () => {
+  const { intakeOf, fill, published, refused } = setUp()
+  fill(true)
+  intakeOf('guest', {}).send('event', 'arq_1')
+  expect([published, refused]).toEqual([
+    [],
+    [{ code: 'rate_limited', details: { limit: 'fanout_bytes' }, retryAfterMs: 100 }],
+  ])
+})

@@ -1,0 +1,11 @@
+/** What went wrong, as the client may hear it. */
+import { CodedError } from '@arqonbus/protocol'
+import type { Logger } from '../observability/logger.ts'
+
+/** A coded error is for the client; anything else is a fault of ours: logged with its stack, told as `internal_error`. */
+export function faultOf(problem: unknown, logger: Logger, client: { readonly id: string }): CodedError {
+  if (problem instanceof CodedError) return problem
+  const stack = problem instanceof Error ? problem.stack : String(problem)
+  logger.error({ event: 'internal_error', client_id: client.id, code: 'internal_error', stack })
+  return new CodedError('internal_error')
+}

@@ -1,0 +1,109 @@
+/** A Bun socket as the bus sees it: bytes and nothing else. */
+import type { ServerWebSocket } from 'bun'
+import type { Metrics } from '../observability/metrics.ts'
+import type { Flow, PublishToTopic, Transport } from '../state/transport.ts'
+import { type Peer, tcpBytes } from './tcp.ts'
+
+/** WebSocket.OPEN. */
+const OPEN = 1
+
+/** What a transport is made of. */
+export type TransportParts<Data> = {
+  readonly socket: ServerWebSocket<Data>
+  /** The other end, where it is known. */
+  readonly peer: Peer | undefined
+  readonly metrics: Pick<Metrics, 'bytesOut'>
+  readonly publish: PublishToTopic
+}
+
+/** Wraps a socket. Nothing is done to one that is closed. */
+export function createTransport<Data>(parts: TransportParts<Data>): Transport {
+  return new BunTransport(parts)
+}
+
+let transports = 0
+
+/** A class, because each connection has one: methods are shared. */
+class BunTransport<Data> implements Transport {
+  readonly #socket: ServerWebSocket<Data>
+  readonly #peer: Peer | undefined
+  readonly #metrics: Pick<Metrics, 'bytesOut'>
+  readonly #publish: PublishToTopic
+  /** A topic that this socket alone has subscribed to, made when it is first needed. */
+  #ownTopic: string | undefined
+  #isPaused = false
+
+  constructor({ socket, peer, metrics, publish }: TransportParts<Data>) {
+    this.#socket = socket
+    this.#peer = peer
+    this.#metrics = metrics
+    this.#publish = publish
+  }
+
+  send(text: string): void {
+    this.#metrics.bytesOut += text.length
+    this.#socket.sendText(text)
+  }
+
+  /** The runtime writes what was published when the tick is over, once for each socket; what is sent goes out by itself. */
+  sendBehindPublished(text: string): void {
+    this.#metrics.bytesOut += text.length
+    if (this.#ownTopic === undefined) {
+      if (this.#socket.readyState !== OPEN) return
+      this.#ownTopic = `@${++transports}`
+      this.#socket.subscribe(this.#ownTopic)
+    }
+    this.#publish(this.#ownTopic, text)
+  }
+
+  publishToOthers(topic: string, text: string): boolean {
+    return this.#socket.publishText(topic, text) > 0
+  }
+
+  subscribe(topic: string): void {
+    if (this.#socket.readyState === OPEN) this.#socket.subscribe(topic)
+  }
+
+  unsubscribe(topic: string): void {
+    if (this.#socket.readyState === OPEN) this.#socket.unsubscribe(topic)
+  }
+
+  bufferedBytes(): number {
+    return this.#socket.getBufferedAmount()
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  pause(): void {
+    if (this.#isPaused || this.#socket.readyState !== OPEN) return
+    this.#isPaused = true
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    if (this.#socket.readyState === OPEN) this.#socket.resume()
+  }
+
+  ping(): void {
+    this.#socket.ping()
+  }
+
+  flow(): Flow {
+    const buffered = this.#socket.getBufferedAmount()
+    const bytes = this.#peer && tcpBytes(this.#peer)
+    if (bytes === undefined) return { received: 0, left: -buffered, isWaiting: buffered > 0 }
+    return { received: bytes.received, left: bytes.confirmed, isWaiting: buffered + bytes.unsent > 0 }
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason)
+  }
+
+  terminate(): void {
+    this.#socket.terminate()
+  }
+}

@@ -1,0 +1,60 @@
+/** What nobody uses any more is let go: sessions, inboxes, empty channels and rooms (protocol §4, §6). */
+import type { Clock } from '../kit/clock.ts'
+import type { Pieces, Turns } from '../kit/fair-queue.ts'
+import type { IdleChannels } from './idle.ts'
+import type { Inboxes } from './inboxes.ts'
+import type { Rooms } from './rooms.ts'
+import type { Sessions } from './sessions.ts'
+
+/** What is swept. */
+export type SweepDeps = {
+  readonly clock: Pick<Clock, 'monotonic'>
+  readonly log: { sweep(): void }
+  readonly rooms: Pick<Rooms, 'letGo' | 'withoutChannels' | 'dropIfUnused'>
+  readonly idle: Pick<IdleChannels, 'nextUnused'>
+  readonly sessions: Sessions
+  readonly inboxes: Inboxes
+  readonly keeper: { sweep(now: number): void } | undefined
+  readonly turns: Turns
+  /** How long nobody uses what is let go, in milliseconds. */
+  readonly channelIdleMs: number
+}
+
+/** Work in pieces goes on for so many steps. */
+const STEPS = 64
+
+/** Makes the function that sweeps once. */
+export function createSweep(deps: SweepDeps): () => void {
+  const { clock, log, rooms, idle, sessions, inboxes, keeper, turns } = deps
+  let isSweeping = false
+
+  function* sweepChannels(now: number): Pieces<void> {
+    let looked = 0
+    for (let next = idle.nextUnused(now); next !== undefined; next = idle.nextUnused(now)) {
+      if (next !== 'in use') rooms.letGo(next)
+      if (++looked % STEPS === 0) yield
+    }
+  }
+  function* sweepRooms(now: number): Pieces<void> {
+    for (const room of rooms.withoutChannels()) {
+      if (now - room.lastUsed < deps.channelIdleMs) continue
+      rooms.dropIfUnused(room)
+      yield
+    }
+  }
+  function* sweepPlaces(now: number): Pieces<void> {
+    isSweeping = true
+    yield* sweepChannels(now)
+    yield* sweepRooms(now)
+    isSweeping = false
+  }
+
+  return () => {
+    const now = clock.monotonic()
+    log.sweep()
+    sessions.sweep(now)
+    keeper?.sweep(now)
+    inboxes.sweep(sessions.get)
+    if (!isSweeping) void turns.run(() => sweepPlaces(now))
+  }
+}

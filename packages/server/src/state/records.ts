@@ -1,0 +1,42 @@
+/** Rooms, channels and sessions as they are kept, beside messages, while no process has them. */
+import type { ChannelOptions, ClientType } from '@arqonbus/protocol'
+
+/** A room as it is kept. Those of the configuration are not. */
+export type RoomRecord = {
+  readonly name: string
+  readonly type: 'user' | 'dynamic'
+  readonly state: 'active' | 'paused'
+  readonly createdAt: number
+  readonly createdBy: string | undefined
+  readonly config: Readonly<Record<string, unknown>> | undefined
+}
+
+/** A channel as it is kept. */
+export type ChannelRecord = {
+  readonly room: string
+  readonly name: string
+  readonly type: 'general' | 'private'
+  readonly createdAt: number
+  readonly createdBy: string | undefined
+  readonly metadata: Readonly<Record<string, unknown>> | undefined
+  readonly options: Readonly<ChannelOptions> | undefined
+  readonly autoCreated: boolean
+}
+
+/** A session as it is kept: whoever reads the store does not learn the secret. */
+export type SessionRecord = {
+  readonly clientId: string
+  /** Of the secret, in base64url. */
+  readonly secretHash: string
+  readonly profile: {
+    readonly clientType: ClientType
+    readonly screenName?: string
+    readonly avatar?: string
+    readonly personality?: string
+  }
+  readonly subscriptions: readonly string[]
+  /** Those of them that are private channels; absent where none is. */
+  readonly private?: readonly string[]
+  /** When it ends, if nobody comes back: wall time, for it is read by other processes. */
+  readonly until: number
+}

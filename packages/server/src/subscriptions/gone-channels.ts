@@ -1,0 +1,43 @@
+/** Channels of a room that a client has positions of, and that are not there any more: what it may have missed of them (docs/protocol.md#history-and-recovery). */
+import { type CommandResult, type Position, positionText } from '@arqonbus/protocol'
+import { all, type Maybe, then } from '../kit/maybe.ts'
+import type { Closed } from '../log/contract.ts'
+import { channelLog } from '../state/log-names.ts'
+
+/** What a room-wide join says of one channel. */
+export type Head = NonNullable<Extract<CommandResult<'join_channel'>, { channel: string }>['channels']>[number]
+
+/** What is known of a log that is not open. */
+export type ClosedLog = (key: string) => Maybe<Closed | undefined>
+
+/** At most so many are looked up for one join: a client forgets those that it hears of, and hears of the rest the next time. */
+const MOST_GONE = 100
+
+/** What a room-wide join says of channels that are gone, and of which the client may have missed something, or has to forget its position. */
+export function goneFrom(
+  room: string,
+  since: ReadonlyMap<string, Position>,
+  { isThere, closedLog }: { isThere(name: string): boolean; closedLog: ClosedLog },
+): Maybe<Head[]> {
+  const gone: Maybe<Head | undefined>[] = []
+  for (const [name, position] of since) {
+    if (isThere(name)) continue
+    if (gone.length === MOST_GONE) break
+    const channel = `${room}:${name}`
+    // Of the two logs that the name may have had, it had a position of one.
+    const closed = all([closedLog(channelLog(channel, 'general')), closedLog(channelLog(channel, 'private'))])
+    gone.push(then(closed, (logs) => headOf(channel, position, logs)))
+  }
+  return then(all(gone), (heads) => heads.filter((head) => head !== undefined))
+}
+
+function headOf(channel: string, since: Position, logs: readonly (Closed | undefined)[]): Head | undefined {
+  const isAt = (position: Position | undefined) => position?.ms === since.ms && position.n === since.n
+  // It goes on from there, if it is created again.
+  if (logs.some((log) => isAt(log?.head))) return undefined
+  const reset = { channel, recovered: false, reason: 'reset' } as const
+  if (logs.some((log) => isAt(log?.former) && (log?.head?.n ?? 0) === 0)) return { ...reset, complete: true }
+  const head = logs[0]?.head
+  if (head === undefined || head.n <= since.n || head.ms < since.ms) return reset
+  return { channel, position: positionText(head), recovered: false, reason: 'trimmed', missed: 0 }
+}

@@ -1,0 +1,140 @@
+/**
+ * What the parts of the bus report, as events (protocol §8).
+ *
+ * Each part is handed the one or two functions that it calls. They look first whether anybody listens: where nobody does, that look is all they cost.
+ * No event has more of a message than where it went and who sent it, and none names a private channel, which not everybody who listens may enter.
+ */
+import type { AgentActivity, BusEventPayload, BusEventType, ClientType, ErrorCode } from '@arqonbus/protocol'
+import { TELEMETRY_ROOM, WHOLE_ROOM } from '@arqonbus/protocol'
+import { createTallies } from './aggregate.ts'
+import type { Emitter } from './emitter.ts'
+
+/** What is told of a client. */
+export type Who = {
+  readonly id: string
+  readonly profile: { readonly clientType: ClientType; readonly screenName?: string }
+  /** Since when it is connected, in running time. */
+  readonly since: number
+}
+
+/** What is told of a channel. */
+export type Spot = {
+  readonly room: { readonly name: string }
+  readonly name: string
+  readonly type: BusEventPayload<'channel_created'>['type']
+  readonly autoCreated: boolean
+  readonly createdBy: string | undefined
+}
+
+/** An address as a client wrote it. */
+type Address = { readonly room?: string | undefined; readonly channel?: string | undefined }
+
+/** What reporting needs. */
+export type ReportDeps = {
+  readonly emitter: Emitter
+  /** False while nobody listens to anything. Called for every message. */
+  readonly isWatched: () => boolean
+  /** True while somebody listens to events of that type. */
+  readonly isHeard: (type: BusEventType) => boolean
+  /** True for the address of a private channel. */
+  readonly isPrivate: (room: string, channel: string) => boolean
+  /** Running time. */
+  readonly now: () => number
+}
+
+/** Who calls what. */
+export type Reports = ReturnType<typeof createReports>
+
+/** Makes them. */
+export function createReports({ emitter, isWatched, isHeard, isPrivate, now }: ReportDeps) {
+  const countRouted = createTallies('message_routed', emitter)
+  const countActivity = createTallies('agent_activity', emitter)
+
+  const tell = <Type extends BusEventType>(type: Type, payload: BusEventPayload<Type>) =>
+    void emitter.add(type, payload)
+  const place = (room: string, channel: string) => (isPrivate(room, channel) ? { room } : { room, channel })
+  const placeOf = ({ room, name, type }: Spot) =>
+    type === 'private' ? { room: room.name } : { room: room.name, channel: name }
+  const asked = ({ room, channel }: Address) =>
+    room === undefined || channel === undefined ? {} : place(room, channel)
+
+  const activity = (who: Who, what: AgentActivity, where?: { room: string; channel: string }) => {
+    if (who.profile.clientType !== 'ai-agent' || !isHeard('agent_activity')) return
+    countActivity(`${who.id} ${what} ${where?.room} ${where?.channel}`, () => ({
+      client_id: who.id,
+      ...(who.profile.screenName !== undefined && { screen_name: who.profile.screenName }),
+      activity: what,
+      ...(where !== undefined && place(where.room, where.channel)),
+      count: 1,
+    }))
+  }
+  const moved =
+    (type: 'channel_joined' | 'channel_left', what: 'joined' | 'left') =>
+    (who: Who, { name: room }: { readonly name: string }, spot?: Spot): void => {
+      if (room === TELEMETRY_ROOM) return
+      const where = { room, channel: spot?.name ?? WHOLE_ROOM }
+      if (isHeard(type)) tell(type, { client_id: who.id, ...(spot === undefined ? where : placeOf(spot)) })
+      activity(who, what, where)
+    }
+
+  return {
+    connected(who: Who, resumed: boolean): void {
+      if (isHeard('client_connected'))
+        tell('client_connected', { client_id: who.id, client_type: who.profile.clientType, resumed })
+      activity(who, 'connected')
+    },
+    disconnected(who: Who): void {
+      if (isHeard('client_disconnected')) {
+        const connected_ms = Math.round(now() - who.since)
+        tell('client_disconnected', { client_id: who.id, client_type: who.profile.clientType, connected_ms })
+      }
+      activity(who, 'disconnected')
+    },
+    created(spot: Spot): void {
+      if (!isHeard('channel_created')) return
+      tell('channel_created', {
+        ...(spot.createdBy !== undefined && { client_id: spot.createdBy }),
+        ...placeOf(spot),
+        type: spot.type,
+        auto_created: spot.autoCreated,
+      })
+    },
+    deleted(spot: Spot): void {
+      if (isHeard('channel_deleted')) tell('channel_deleted', placeOf(spot))
+    },
+    joined: moved('channel_joined', 'joined'),
+    left: moved('channel_left', 'left'),
+    /** `to` is the same for all messages that go to the same place. Called for every message. */
+    routed(who: Who, envelope: { room: string; channel: string }, to: unknown): void {
+      if (!isWatched()) return
+      const { room, channel } = envelope
+      if (isHeard('message_routed')) {
+        const tally = countRouted(to, () => ({ client_id: who.id, ...place(room, channel), count: 1 }))
+        if (tally !== undefined && tally.client_id !== who.id) delete tally.client_id
+      }
+      if (who.profile.clientType === 'ai-agent') activity(who, 'message', { room, channel })
+    },
+    refused(who: Who, code: ErrorCode, { room, channel }: Address, command?: string): void {
+      if (room === TELEMETRY_ROOM) return
+      if (code === 'rate_limited') {
+        if (!isHeard('rate_limited')) return
+        const named = command === undefined ? asked({ room, channel }) : { command }
+        tell('rate_limited', { client_id: who.id, ...named })
+      } else if (command === undefined && isHeard('message_rejected')) {
+        tell('message_rejected', { client_id: who.id, code, ...asked({ room, channel }) })
+      }
+    },
+    commanded(who: Who): void {
+      activity(who, 'command')
+    },
+    idle(who: Who): void {
+      activity(who, 'idle')
+    },
+    slow(who: Who, state: 'behind' | 'closed'): void {
+      if (isHeard('slow_consumer')) tell('slow_consumer', { client_id: who.id, state })
+    },
+    storage(type: 'storage_degraded' | 'storage_recovered', payload: object): void {
+      if (isHeard(type)) tell(type, payload as BusEventPayload<typeof type>)
+    },
+  }
+}

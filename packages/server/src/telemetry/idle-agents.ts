@@ -1,0 +1,32 @@
+/** Agents that have fallen silent: found by looking now and then, so that what they send costs nothing more. */
+import type { Who } from './events.ts'
+
+/** An agent, and when it last sent something, in running time. */
+type Agent = Who & { readonly lastActivity: number }
+
+/** What looking needs. */
+export type IdleWatchDeps = {
+  /** Everybody who is connected. */
+  readonly clients: () => Iterable<Agent>
+  /** False while nobody listens, or there are no agents. */
+  readonly isWanted: () => boolean
+  readonly idle: (agent: Agent) => void
+  readonly now: () => number
+  readonly agentIdleMs: number
+}
+
+/** Makes the function that looks once. An agent is told to be idle once, until it has sent something again. */
+export function createIdleWatch({ clients, isWanted, idle, now, agentIdleMs }: IdleWatchDeps): () => void {
+  /** As of which last frame an agent was told to be idle. */
+  const told = new WeakMap<Agent, number>()
+  return () => {
+    if (!isWanted()) return
+    const time = now()
+    for (const client of clients()) {
+      if (client.profile.clientType !== 'ai-agent' || time - client.lastActivity < agentIdleMs) continue
+      if (told.get(client) === client.lastActivity) continue
+      told.set(client, client.lastActivity)
+      idle(client)
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/** Who listens at the telemetry server, and to what. */
+import type { Profile } from '../state/model.ts'
+import type { Transport } from '../state/transport.ts'
+
+/** A connection to the telemetry server. */
+export type Listener = {
+  readonly id: string
+  readonly profile: Profile
+  /** Whether it hears its own events too. */
+  readonly echo: boolean
+  /** Wall time. */
+  readonly connectedAt: number
+  /** What it hears. */
+  readonly topics: ReadonlySet<string>
+  /** Those of one lane are given at once; one lane after the other, so that many listeners do not hold up the bus at one time. */
+  readonly lane: number
+  readonly transport: Transport
+  /** The last sign of life, in running time. */
+  lastHeard: number
+  /** Since when it does not keep up, in running time, and how many events it was not given; undefined where it keeps up. */
+  lag: { readonly since: number; missed: number } | undefined
+  isClosing: boolean
+}
+
+/** The listeners. */
+export type Listeners = {
+  readonly size: number
+  has(id: string): boolean
+  add(listener: Listener): void
+  remove(listener: Listener): void
+  all(): Iterable<Listener>
+  /** How many hear a topic, in all lanes or in one. */
+  hearing(topic: string, lane?: number): number
+  /** The lane that the next one belongs to: the first with room. */
+  nextLane(): number
+  /** How many lanes there have been at most. */
+  readonly lanes: number
+}
+
+/** So many are given at once: a write to a socket takes 5 to 10 µs. */
+const LANE_SIZE = 12
+
+/** No listeners. */
+export function createListeners(): Listeners {
+  const byId = new Map<string, Listener>()
+  const byTopic = new Map<string, number>()
+  const sizes: number[] = []
+  const inLane = (topic: string, lane: number) => `${lane} ${topic}`
+  const count = (topic: string, by: 1 | -1) => {
+    const number = (byTopic.get(topic) ?? 0) + by
+    if (number === 0) byTopic.delete(topic)
+    else byTopic.set(topic, number)
+  }
+  return {
+    get size() {
+      return byId.size
+    },
+    has: (id) => byId.has(id),
+    add(listener) {
+      byId.set(listener.id, listener)
+      sizes[listener.lane] = (sizes[listener.lane] ?? 0) + 1
+      for (const topic of listener.topics) for (const one of [topic, inLane(topic, listener.lane)]) count(one, 1)
+    },
+    remove(listener) {
+      if (byId.get(listener.id) !== listener) return
+      byId.delete(listener.id)
+      sizes[listener.lane]!--
+      for (const topic of listener.topics) for (const one of [topic, inLane(topic, listener.lane)]) count(one, -1)
+    },
+    all: () => byId.values(),
+    hearing: (topic, lane) => byTopic.get(lane === undefined ? topic : inLane(topic, lane)) ?? 0,
+    nextLane() {
+      const free = sizes.findIndex((size) => size < LANE_SIZE)
+      return free < 0 ? sizes.length : free
+    },
+    get lanes() {
+      return sizes.length
+    },
+  }
+}
