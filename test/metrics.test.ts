@@ -131,7 +131,7 @@ describe('connections', () => {
       return queued
     })
     expect(all).toBeGreaterThanOrEqual(largest)
-    expect(largest).toBeLessThanOrEqual(await bus.metric('arqonbus_limit{limit="cut_bytes"}'))
+    expect(largest).toBeLessThanOrEqual(await bus.metric('arqonbus_limit{limit="send_buffer_hard_limit"}'))
     raw.destroy()
     await eventually(async () => expect(await bus.metric('arqonbus_send_queue_largest_bytes')).toBe(0))
   })

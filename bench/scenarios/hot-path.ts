@@ -1,4 +1,4 @@
-import { type BusDoorDeps, createIntake, startServer, type Transport, testConfig } from '@arqonbus/server'
+import { type BusDoorDeps, createInboundState, startServer, type Transport, testConfig } from '@arqonbus/server'
 import { createMessageForm, type MessageShape } from '../load/message.ts'
 import { bare, bus, type Scenario } from './scenario.ts'
 
@@ -88,8 +88,8 @@ async function takeOfBus(): Promise<Take> {
     { clientId, profile: {}, joins, echo: true, isResumingLive: false, token: undefined, session: undefined },
     nowhere,
   )
-  const intake = createIntake(client)
-  return (frame) => receive.text(intake, frame)
+  const inbound = createInboundState(client)
+  return (frame) => receive.text(inbound, frame)
 }
 
 function take(text: string): void {

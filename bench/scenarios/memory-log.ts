@@ -1,4 +1,4 @@
-import { protocolVersions, type ReadEnvelope, readEnvelope } from '@arqonbus/protocol'
+import { type ParsedEnvelope, protocolVersions, readEnvelope } from '@arqonbus/protocol'
 import { createMemoryLog, type Draft } from '@arqonbus/server'
 import { createHistogram, type Histogram } from '../load/histogram.ts'
 import { bus, type Scenario } from './scenario.ts'
@@ -31,10 +31,10 @@ export const memoryLog: Scenario = {
       announced: nothing,
       appended: nothing,
       confirmed: nothing,
-      repeated: nothing,
+      duplicate: nothing,
       held: nothing,
       refused: nothing,
-      broke: nothing,
+      gap: nothing,
     })
     const log = driver.open('bench:main', 'bench:main', { size, ttlMs: 86_400_000 })
     // Reading an envelope is not the log's work, but its pieces must be fresh ones, as they are in the server.
@@ -42,7 +42,7 @@ export const memoryLog: Scenario = {
     const read = createHistogram()
     for (let turn = 0; turn < turns; turn++) {
       const envelope = envelopeOf(turn)
-      time(append, () => log.append({ envelope, remembered: false, mustBeStored: false }))
+      time(append, () => log.append({ envelope, deduplicated: false, requiresDurability: false }))
       if (turn >= size && turn % 10 === 0)
         time(read, () => log.read({ limit: page, from: 'oldest', maxBytes: 262_144 }))
     }
@@ -61,7 +61,7 @@ function time(histogram: Histogram, call: () => unknown): void {
   histogram.record(Bun.nanoseconds() - start)
 }
 
-function envelopeOf(turn: number): ReadEnvelope {
+function envelopeOf(turn: number): ParsedEnvelope {
   const text = JSON.stringify({
     version: '1.0',
     id: `arq_${turn}`,

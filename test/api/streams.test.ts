@@ -214,7 +214,12 @@ test('a heartbeat keeps a stream that takes it, and only comments are sent', asy
 })
 
 test('a reader that does not read costs a bounded memory, is brought on from the log, and is closed when it falls off it', async () => {
-  const slow = await startBus({ historySize: 20, slowBytes: 16 * 1024, cutBytes: 2 * 1024 * 1024, rateLimit: null })
+  const slow = await startBus({
+    historySize: 20,
+    sendBufferSoftLimit: 16 * 1024,
+    sendBufferHardLimit: 2 * 1024 * 1024,
+    rateLimit: null,
+  })
   const ask = caller(slow.httpUrl)
   const stream = await openStream(slow.httpUrl, 'a:b')
   const text = 'x'.repeat(100_000)

@@ -15,7 +15,7 @@ const strict = await startMeasuredBus({
   ARQONBUS_PING_INTERVAL: '200ms',
   ARQONBUS_PING_TIMEOUT: '2s',
 })
-const CUT_BYTES = MiB
+const SEND_BUFFER_HARD_LIMIT = MiB
 
 /** Who has stopped reading so far, of the clients of the one. */
 const stalled: RawSocket[] = []
@@ -56,7 +56,7 @@ async function expectBounded(attack: () => Promise<void>): Promise<void> {
   await attack()
   isOver = true
   const { queued, grown } = await watched
-  expect(queued).toBeLessThan(2 * CUT_BYTES * stalled.length)
+  expect(queued).toBeLessThan(2 * SEND_BUFFER_HARD_LIMIT * stalled.length)
   expect(grown).toBeLessThan(64 * MiB)
 }
 

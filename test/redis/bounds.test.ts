@@ -18,7 +18,7 @@ withProgram('redis-server', 'what is on its way to Redis', () => {
       redisTimeoutMs: 3_600_000,
       redisQueueBytes: BOUND,
       rateLimit: null,
-      slowBytes: 64 * 1024,
+      sendBufferSoftLimit: 64 * 1024,
     })
     const publishers = await Promise.all(Array.from({ length: 8 }, (_, i) => bus.as(`publisher-${i}`)))
     const reader = await bus.as('reader', 'science:flood')

@@ -22,7 +22,7 @@ const bus = await startBus(
     rateLimit: null,
     historySize: 5000,
     adminKey: KEY,
-    slowBytes: 128 * 1024,
+    sendBufferSoftLimit: 128 * 1024,
     // The system takes bursts for those that read.
     socketSendBytes: 0,
     pingIntervalMs: 60_000,

@@ -9,7 +9,7 @@ const bus = await startBus({
   rateLimit: null,
   historySize: BEHIND + 10_000,
   historyBytes: 1 << 30,
-  slowBytes: 256 * KiB,
+  sendBufferSoftLimit: 256 * KiB,
 })
 
 test('100,000 messages behind: all of them, once and in order, while publishing goes on', async () => {

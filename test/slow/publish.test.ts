@@ -3,8 +3,8 @@ import { afterAll, afterEach, expect, test } from 'bun:test'
 import { createSlowLog, eventually, type Frame, isMessage, refusal, startBus, type TestClient } from '@arqonbus/testing'
 
 const slow = createSlowLog({ recent: 4 })
-const SLOW_BYTES = 64 * 1024
-const bus = await startBus({ rateLimit: null, slowBytes: SLOW_BYTES }, { log: slow.forBus })
+const SEND_BUFFER_SOFT_LIMIT = 64 * 1024
+const bus = await startBus({ rateLimit: null, sendBufferSoftLimit: SEND_BUFFER_SOFT_LIMIT }, { log: slow.forBus })
 afterEach(() => slow.settle())
 afterAll(() => slow.flow())
 
@@ -207,9 +207,9 @@ test('what one client has under way is bounded: beyond that it is not read from,
   const COUNT = 4000
   const payload = { text: 'x'.repeat(1000) }
   for (let i = 0; i < COUNT; i++) ann.send({ ...at, payload: { ...payload, i } })
-  await slow.until(({ arrivals }) => arrivals * 1200 > SLOW_BYTES / 2)
+  await slow.until(({ arrivals }) => arrivals * 1200 > SEND_BUFFER_SOFT_LIMIT / 2)
   for (let i = 0; i < 20; i++) await bob.command('ping')
-  expect(slow.waiting.arrivals * 1200).toBeLessThan(3 * SLOW_BYTES)
+  expect(slow.waiting.arrivals * 1200).toBeLessThan(3 * SEND_BUFFER_SOFT_LIMIT)
   slow.flow()
   for (let i = 0; i < COUNT; i++) expect((await bob.next(isMessage)).payload.i).toBe(i)
   slow.stop()

@@ -10,7 +10,7 @@ const bus = await startBus({
   // Slow to refill: a slow machine gets no more out of them.
   rateLimit: { perSecond: 0.01, burst: 40 },
   commandRate: { perSecond: 0.01, burst: 3 },
-  slowBytes: 2048,
+  sendBufferSoftLimit: 2048,
   maxDepth: 8,
 })
 /** One at the telemetry server, and one on the bus that has joined both channels. */
@@ -230,7 +230,7 @@ withProgram('redis-server', 'the external log', () => {
 })
 
 testEvents(['slow_consumer'], 'a client that reads too slowly: behind, and at last closed', async () => {
-  const other = await startBus({ slowBytes: 32 * 1024, historySize: 5, rateLimit: null })
+  const other = await startBus({ sendBufferSoftLimit: 32 * 1024, historySize: 5, rateLimit: null })
   const both = [await other.listen(), await other.as('watcher', 'integriguard:telemetry-stream')]
   const slow = await openRaw(`${other.busUrl}?client_id=slow&join=wide:talk`)
   await slow.nextJson()

@@ -8,15 +8,15 @@ export { isDeeperThan } from './envelope/depth.ts'
 export { isLarge, isLong, objectIn, readMember, readObject, readProper } from './envelope/gist.ts'
 export {
   type EnvelopeFault,
+  encodeLive,
+  encodeProvisional,
+  encodeStored,
+  type ParsedEnvelope,
   payloadOf,
-  provisional,
-  type ReadEnvelope,
   type ReadOptions,
   type RouteMemory,
   readEnvelope,
   readInPieces,
-  seal,
-  stamp,
 } from './envelope/read.ts'
 export * from './envelope/schema.ts'
 export * from './ids.ts'

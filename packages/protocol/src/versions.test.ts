@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { bothVersions, secondVersionAlone } from '../test/second-version.ts'
 import { exactEnvelopes, invalidEnvelopes, textOf, validEnvelopes } from '../test/vectors.ts'
-import { type EnvelopeFault, type ReadEnvelope, readEnvelope, seal } from './envelope/read.ts'
+import { type EnvelopeFault, encodeStored, type ParsedEnvelope, readEnvelope } from './envelope/read.ts'
 import { DeliveredEnvelope } from './envelope/schema.ts'
 import { compile } from './schema.ts'
 import { CURRENT_VERSION, type ProtocolVersions, protocolVersions } from './versions.ts'
@@ -42,8 +42,8 @@ describe('beside a second version, 1.0 goes on', () => {
     const answer = read(
       envelope({ version: '2.0', urgency: 'high', metadata: { tag: 1 } }),
       bothVersions,
-    ) as ReadEnvelope
-    const text = seal(answer, '2026-11-21T12:00:00.000Z', '1795262400000-', 1)
+    ) as ParsedEnvelope
+    const text = encodeStored(answer, '2026-11-21T12:00:00.000Z', '1795262400000-', 1)
     expect(compile(DeliveredEnvelope)(JSON.parse(text))).toBeUndefined()
     expect(JSON.parse(text)).toEqual({
       version: CURRENT_VERSION,

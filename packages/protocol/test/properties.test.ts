@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { protocolVersions, type ReadEnvelope, readEnvelope, seal } from '@arqonbus/protocol'
+import { encodeStored, type ParsedEnvelope, protocolVersions, readEnvelope } from '@arqonbus/protocol'
 import fc from 'fast-check'
 import { broken, envelopeText, frameText, valueText } from './frames.ts'
 import { judge, type Verdict } from './oracle.ts'
@@ -16,7 +16,7 @@ function verdictOf(text: string, maxDepth = 64): Verdict {
 }
 
 /** The metadata as the reader passes it on. */
-function metadataTextOf({ body, payloadText, metadata }: ReadEnvelope): string | undefined {
+function metadataTextOf({ body, payloadText, metadata }: ParsedEnvelope): string | undefined {
   const behind = body.slice(`","payload":${payloadText}`.length)
   return metadata === undefined ? undefined : `${behind.slice(',"metadata":'.length)}}`
 }
@@ -95,8 +95,8 @@ describe('the reader', () => {
     holds(
       fc.property(valueText, (value) => {
         const payload = `{"a":${value}}`
-        const answer = read(envelopeWith(payload)) as ReadEnvelope
-        const sealed = seal(answer, '2026-11-21T12:00:00.000Z', '1-', 1)
+        const answer = read(envelopeWith(payload)) as ParsedEnvelope
+        const sealed = encodeStored(answer, '2026-11-21T12:00:00.000Z', '1-', 1)
         expect(sealed).toContain(`"payload":${payload},"metadata":{"position":"1-1"}}`)
         expect(JSON.parse(sealed).payload).toEqual(JSON.parse(payload))
       }),

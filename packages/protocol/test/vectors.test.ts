@@ -1,18 +1,18 @@
 import { describe, expect, test } from 'bun:test'
 import {
   type EnvelopeFault,
+  encodeLive,
+  encodeStored,
   isClientId,
   isMessageId,
   isName,
   isTimestamp,
+  type ParsedEnvelope,
   parseAddress,
   parsePosition,
   payloadOf,
   protocolVersions,
-  type ReadEnvelope,
   readEnvelope,
-  seal,
-  stamp,
 } from '@arqonbus/protocol'
 import { exactEnvelopes, invalidEnvelopes, names, textOf, type ValidEnvelope, validEnvelopes } from './vectors.ts'
 
@@ -20,7 +20,7 @@ const options = { maxDepth: 64, versions: protocolVersions }
 const TIMESTAMP = '2026-11-21T12:34:56.789Z'
 const POSITION = '1795264496789-7'
 
-const read = (frame: string): ReadEnvelope => {
+const read = (frame: string): ParsedEnvelope => {
   const envelope = readEnvelope(frame, options)
   if ('fault' in envelope) throw new Error(`refused: ${JSON.stringify(envelope)}`)
   return envelope
@@ -57,14 +57,14 @@ describe.each([
       expect(envelope.payloadText).toBe(textOf(vector.payload))
       // White space before the frame leads to the careful way: both give the same.
       expect(read(` ${frame}`)).toEqual(envelope)
-      expectDelivered(seal(envelope, TIMESTAMP, '1795264496789-', 7), vector)
-      expectStamped(stamp(envelope, TIMESTAMP), vector)
+      expectDelivered(encodeStored(envelope, TIMESTAMP, '1795264496789-', 7), vector)
+      expectStamped(encodeLive(envelope, TIMESTAMP), vector)
     })
   }
 })
 
 function expectFields(
-  envelope: ReadEnvelope,
+  envelope: ParsedEnvelope,
   { id, type, room, channel, from, payload, metadata }: ValidEnvelope,
 ): void {
   expect(envelope).toMatchObject({ id, type, room, channel, from })

@@ -8,12 +8,12 @@ export { routePaths } from './http/routes.ts'
 export type { Every } from './kit/timer.ts'
 export type {
   Bounds,
-  Break,
   Draft,
   Entry,
   Located,
   Log,
   LogDriver,
+  LogGap,
   LogListener,
   LogOptions,
   Page,
@@ -21,7 +21,7 @@ export type {
 } from './log/contract.ts'
 export { createMemoryLog, type MemoryLogOptions } from './log/memory-log.ts'
 export { createRedisLog } from './log/redis/driver.ts'
-export { createIntake, type Intake } from './receive/receive.ts'
+export { createInboundState, type InboundState } from './receive/receive.ts'
 export { createRedisLink } from './redis/link.ts'
 export { type RunningServer, type StartOptions, startServer } from './server.ts'
 export type { BusDoor, BusDoorDeps, BusDoorOptions, openBusDoor } from './sockets/bus-socket.ts'

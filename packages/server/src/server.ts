@@ -16,21 +16,21 @@ import { createEndNotices } from './delivery/end-notices.ts'
 import { createFrames } from './delivery/frames.ts'
 import { createGapNotices } from './delivery/gaps.ts'
 import { createDelivering } from './delivery/index.ts'
-import { createAnswers } from './delivery/replies.ts'
+import { createReplies } from './delivery/replies.ts'
 import type { ConsoleFile } from './http/console.ts'
 import { createAwaited } from './http/streams/awaited.ts'
 import { createStreamTopics } from './http/streams/stream-topics.ts'
 import { CLOCK_TICK_MS, type Clock, systemClock } from './kit/clock.ts'
-import { createTurns } from './kit/fair-queue.ts'
-import { randomName } from './kit/random-id.ts'
+import { createFairQueue } from './kit/fair-queue.ts'
+import { randomId } from './kit/random-id.ts'
 import { byTimer, type Every } from './kit/timer.ts'
 import { watchLoopLag } from './observability/event-loop-delay.ts'
 import { type Logger, silentLogger } from './observability/logger.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { boundedLogger } from './observability/rate-limited-logger.ts'
 import { createPeers } from './peers/peers.ts'
-import { createKeeper, type Keeper } from './persistence/persistence.ts'
-import { createPutBack } from './persistence/restore.ts'
+import { createPersistence, type Persistence } from './persistence/persistence.ts'
+import { createRestore } from './persistence/restore.ts'
 import type { BusLog } from './publish/draft.ts'
 import { createOpenInbox, createOwnInbox } from './publish/inbox.ts'
 import { createRecallOf } from './publish/load-target.ts'
@@ -46,8 +46,8 @@ import { createClients } from './state/clients.ts'
 import { createSweep } from './state/expire.ts'
 import { createIdleChannels } from './state/idle.ts'
 import { createInboxes } from './state/inboxes.ts'
-import type { Channel, Outlet } from './state/model.ts'
-import { createPlaces } from './state/resolve.ts'
+import type { Channel, Feed } from './state/model.ts'
+import { createRoomResolver } from './state/resolve.ts'
 import { createRooms } from './state/rooms.ts'
 import { createSessions } from './state/sessions.ts'
 import { createJoin } from './subscriptions/join.ts'
@@ -102,7 +102,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const { config, clock = systemClock, versions = protocolVersions, openDoor = openBusDoor, every = byTimer } = options
   const logger = boundedLogger(options.logger ?? silentLogger, { perSecond: 100 })
   const metrics = createMetrics({ now: clock.monotonic })
-  const node = randomName(8)
+  const node = randomId(8)
   /** From the signal to stop on; clients are still served as long as it is not draining. */
   let isStopping = false
   let isDraining = false
@@ -129,7 +129,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     isDraining: () => isDraining,
     isDegraded: () => unmade.length > 0 || isStorageAway() || telemetryServer.fault !== undefined,
   })
-  const openLog = (key: string, outlets: readonly Outlet[], logOptions = history) => log.open(key, outlets, logOptions)
+  const openLog = (key: string, feeds: readonly Feed[], logOptions = history) => log.open(key, feeds, logOptions)
   const clients = createClients()
   const reporting = createReporting({
     config,
@@ -140,7 +140,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     telemetry: () => telemetry,
   })
   const { reports } = reporting
-  const sessions = createSessions(config.maxSessions, clock, (id, isNew) => keeper?.sessionChanged(id, isNew))
+  const sessions = createSessions(config.maxSessions, clock, (id, isNew) => persistence?.sessionChanged(id, isNew))
   const inboxes = createInboxes({ open: openLog, closed: log.closed })
   const idle = createIdleChannels({ now: clock.monotonic, idleMs: config.channelIdleMs })
   const rooms = createRooms(
@@ -153,7 +153,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         membership.channelEnded(channel)
         reports.deleted(channel)
       },
-      changed: (room, channel) => keeper?.placeChanged(room, channel),
+      changed: (room, channel) => persistence?.placeChanged(room, channel),
     },
     idle,
   )
@@ -193,13 +193,13 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const { delivery, catchUp, buffers } = delivering
   const membership: Membership = createMembership(config, delivery, clock, {
     joined(client, room, channel) {
-      keeper?.subscribed(client)
+      persistence?.subscribed(client)
       reports.joined(client, room, channel)
     },
     left(client, room, channel) {
       if (!client.isClosing && client.kind === 'connection')
         sessions.left(client.id, channel?.address ?? `${room.name}:*`)
-      keeper?.subscribed(client)
+      persistence?.subscribed(client)
       reports.left(client, room, channel)
     },
   })
@@ -225,12 +225,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     sessions,
     clients,
     delivery,
-    opened: (id) => keeper?.sessionChanged(id),
+    opened: (id) => persistence?.sessionChanged(id),
   })
   const ownInbox = createOwnInbox(openInbox)
-  const keeper: Keeper | undefined =
+  const persistence: Persistence | undefined =
     storage.store &&
-    createKeeper({
+    createPersistence({
       ...config,
       store: storage.store,
       clock: storage.clock,
@@ -239,20 +239,25 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       sessions,
       clients,
       hasInbox: (session) => inboxes.get(session) !== undefined,
-      putBack: createPutBack({ rooms, membership, endings, created: listenToNew }),
+      restore: createRestore({ rooms, membership, endings, created: listenToNew }),
     })
 
   // From the clients to the log.
-  const places = createPlaces({ rooms, creation: config, created, isUnsure: () => keeper?.isUnsure() === true })
-  const answers = createAnswers({
+  const places = createRoomResolver({
+    rooms,
+    creation: config,
+    created,
+    isUnsure: () => persistence?.isUnsure() === true,
+  })
+  const answers = createReplies({
     frames,
     delivery,
     metrics,
     logger,
-    slowBytes: config.slowBytes,
+    sendBufferSoftLimit: config.sendBufferSoftLimit,
     refused: reports.refused,
   })
-  const turns = createTurns(clock, drainMicrotasks)
+  const turns = createFairQueue(clock, drainMicrotasks)
   const publish = createPublish({
     log,
     clock,
@@ -264,12 +269,13 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     roomOf: rooms.get,
     historySize: config.historySize,
     placeChanged:
-      keeper && (({ room, channel }) => keeper.placeChanged(room, channel === WHOLE_ROOM ? undefined : channel)),
+      persistence &&
+      (({ room, channel }) => persistence.placeChanged(room, channel === WHOLE_ROOM ? undefined : channel)),
     trace: tracing?.publish,
     openInbox,
     ownInbox,
     isKnown: (id) => sessions.get(id) !== undefined,
-    isUnsureOfSessions: () => keeper?.isUnsureOfSessions() === true,
+    isUnsureOfSessions: () => persistence?.isUnsureOfSessions() === true,
     routed: reports.routed,
     turns,
   })
@@ -279,12 +285,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     membership,
     inboxOf: ownInbox,
     turns,
-    keeper,
+    persistence,
     closedLog: log.closed,
   })
   const isAdminKey = createKeyCheck(config.adminKey)
   const roleOf = createRoleOf(isAdminKey)
-  const newClientId = () => `client-${randomName(12)}`
+  const newClientId = () => `client-${randomId(12)}`
   const admission = createAdmission({
     clock,
     logger,
@@ -297,7 +303,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     frames,
     join,
     turns,
-    keeper,
+    persistence,
     roleOf,
     sessionTtlMs: config.sessionTtlMs,
     newClientId,
@@ -314,7 +320,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     endings,
     join,
     turns,
-    keeper,
+    persistence,
     created,
     create: config.create,
     durability: log.durability,
@@ -385,7 +391,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     delivery,
     catchUp,
     publish,
-    recall: keeper && createRecallOf(keeper),
+    recall: persistence && createRecallOf(persistence),
     run,
     turns,
     isCongested: () => log.isCongested,
@@ -428,7 +434,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       topics,
       awaited,
       places,
-      keeper,
+      persistence,
       roleOf,
       versions: [...versions.keys()],
       health: () => ({
@@ -458,12 +464,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     log,
     storage,
     isStorageAway,
-    unstoredRecords: () => keeper?.unstored() ?? 0,
+    unstoredRecords: () => persistence?.unstored() ?? 0,
     status: about.status,
   })
 
   // What is done now and then.
-  const sweep = createSweep({ ...config, clock, log, rooms, idle, sessions, inboxes, keeper, turns })
+  const sweep = createSweep({ ...config, clock, log, rooms, idle, sessions, inboxes, persistence, turns })
   const heartbeat = createHeartbeat({ ...config, clock, logger, clients: clients.all, delivery, turns })
   const stops = [
     delivering.stop,
@@ -479,11 +485,11 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   ]
 
   const logLostMessages = (reason: string) => {
-    const { heldMessages } = log.usage()
-    if (heldMessages > 0) logger.error({ event: 'messages_lost', count: heldMessages, reason })
+    const { queuedMessages } = log.usage()
+    if (queuedMessages > 0) logger.error({ event: 'messages_lost', count: queuedMessages, reason })
   }
   const logLostRecords = (reason: string) => {
-    const count = keeper?.unstored() ?? 0
+    const count = persistence?.unstored() ?? 0
     if (count > 0) logger.error({ event: 'records_lost', count, reason })
   }
 
@@ -509,8 +515,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       // What was acknowledged while the storage was away is still to be stored, and what was published may still have to go out.
       const isSettled = () =>
         receive.isSettled() &&
-        log.usage().heldMessages === 0 &&
-        keeper?.arePlacesStored() !== false &&
+        log.usage().queuedMessages === 0 &&
+        persistence?.arePlacesStored() !== false &&
         delivery.waitingBytes() === 0
       await drainClients({
         ...config,
@@ -530,7 +536,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       reporting.flush()
       await telemetryServer.close(LISTENERS_LEAVE_MS)
       // The clients that left now have sessions to be kept too.
-      await keeper?.close(config.redisTimeoutMs)
+      await persistence?.close(config.redisTimeoutMs)
       logLostRecords(STORAGE_AWAY)
       log.close()
       storage.close()

@@ -59,7 +59,7 @@ export async function openRedisLog(
     metrics: { expire: settings.expired, called: () => {} },
     timeOf,
   })
-  const opened: { readonly isCurrent: boolean; readonly isClosed: boolean; known(): unknown }[] = []
+  const opened: { readonly isCurrent: boolean; readonly isClosed: boolean; ready(): unknown }[] = []
   const nameOf = (key: string) => `${space}:${key}`
   const driver: LogDriver<string, Draft> = {
     ...made,
@@ -94,9 +94,9 @@ export async function openRedisLog(
     async settle() {
       // Who is away settles nothing.
       // What Redis says of a log before it has been looked at again waits for that.
-      const isBusy = () => driver.usage().heldMessages > 0 || opened.some((log) => !log.isClosed && !log.isCurrent)
+      const isBusy = () => driver.usage().queuedMessages > 0 || opened.some((log) => !log.isClosed && !log.isCurrent)
       while (!driver.isAway && isBusy()) await turn()
-      if (!driver.isAway) await Promise.all(opened.map((log) => log.known()))
+      if (!driver.isAway) await Promise.all(opened.map((log) => log.ready()))
     },
     store: {
       async leave() {

@@ -209,9 +209,9 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
         }
       })
     },
-    repeated(log, position, draft) {
+    duplicate(log, position, draft) {
       if (unheard.delete(draft)) wires.outcome(log, () => listener!.refused(log.subject, unknown(), draft))
-      else wires.outcome(log, () => listener!.repeated(log.subject, position, draft))
+      else wires.outcome(log, () => listener!.duplicate(log.subject, position, draft))
     },
     refused(log, error, draft) {
       const told = unheard.delete(draft) ? unknown() : error
@@ -227,7 +227,7 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
     isAway: false,
     isCongested: false,
     durability: store.durability,
-    takenAt: store.takenAt,
+    durabilityOfAccepted: store.durabilityOfAccepted,
     replicas: store.replicas,
     listen: (wanted) => {
       listener = wanted
@@ -262,7 +262,7 @@ const neverToldByMemory = {
   announced: unexpected,
   confirmed: unexpected,
   held: unexpected,
-  broke: unexpected,
+  gap: unexpected,
 }
 
 function unexpected(): never {
@@ -295,14 +295,14 @@ function createNearLog<Subject, D extends Draft>(
     })
   const near: NearLog<Subject, D> = {
     subject,
-    get birth() {
-      return far.birth
+    get origin() {
+      return far.origin
     },
-    get base() {
-      return far.base
+    get attachedAt() {
+      return far.attachedAt
     },
-    known: () => far.known(),
-    get given() {
+    ready: () => far.ready(),
+    get lastDelivered() {
       return given
     },
     announced(entry) {
@@ -350,6 +350,6 @@ function createNearLog<Subject, D extends Draft>(
     },
   }
   const far = openFar(near)
-  given = far.base
+  given = far.attachedAt
   return near
 }

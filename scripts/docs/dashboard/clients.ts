@@ -27,8 +27,8 @@ export const clients: Row = {
       queries: [
         ['arqonbus_send_queue_bytes{$bus}', 'all {{instance}}'],
         ['arqonbus_send_queue_largest_bytes{$bus}', 'slowest {{instance}}'],
-        [limit('slow_bytes'), 'slow {{instance}}'],
-        [limit('cut_bytes'), 'cut {{instance}}'],
+        [limit('send_buffer_soft_limit'), 'slow {{instance}}'],
+        [limit('send_buffer_hard_limit'), 'cut {{instance}}'],
       ],
     },
     {

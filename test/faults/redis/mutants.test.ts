@@ -16,8 +16,8 @@ const acknowledgeBeforeAppend: Mutation = {
 
 const dropOnReconnect: Mutation = {
   file: 'packages/server/src/subscriptions/join.ts',
-  line: 'membership.rewind(client, outlet, log, from)',
-  becomes: 'membership.rewind(client, outlet, log, log.given)',
+  line: 'membership.rewind(client, feed, log, from)',
+  becomes: 'membership.rewind(client, feed, log, log.given)',
 }
 
 const forgetDedup: Mutation = {

@@ -8,9 +8,9 @@ const KiB = 1024
 const MiB = 1024 * KiB
 const PUBLISHERS = 8
 const QUEUE_BYTES = MiB
-const SLOW_BYTES = 64 * KiB
+const SEND_BUFFER_SOFT_LIMIT = 64 * KiB
 /** What each publisher may have beside: its own share, and what was read with the frame that filled it. */
-const SLACK_BYTES = PUBLISHERS * 4 * SLOW_BYTES
+const SLACK_BYTES = PUBLISHERS * 4 * SEND_BUFFER_SOFT_LIMIT
 /** What the collector has not seen yet: at any pace the heap goes up and down by some 50 MB. */
 const GROWTH_BYTES = 64 * MiB
 /** A slow answer is not to be taken for a Redis that is away, however slow the machine is. */
@@ -40,7 +40,7 @@ function flood(client: TestClient) {
   })
   const go = () => {
     if (!isOn) return
-    for (let i = 0; i < 50 && client.socket.bufferedAmount < SLOW_BYTES; i++) {
+    for (let i = 0; i < 50 && client.socket.bufferedAmount < SEND_BUFFER_SOFT_LIMIT; i++) {
       const ack = i % 2 === 0 ? 'stored' : true
       waiting.add(client.send({ room: 'slow', channel: 'talk', payload: { text }, metadata: { ack } }))
     }
@@ -73,8 +73,8 @@ withProgram('redis-server', 'a Redis that is slow', () => {
         ARQONBUS_REDIS_URL: redis.url,
         ARQONBUS_REDIS_TIMEOUT: TIMEOUT,
         ARQONBUS_REDIS_QUEUE_BYTES: String(QUEUE_BYTES),
-        ARQONBUS_SLOW_BYTES: String(SLOW_BYTES),
-        ARQONBUS_MAX_MESSAGE_BYTES: String(SLOW_BYTES / 4),
+        ARQONBUS_SEND_BUFFER_SOFT_LIMIT: String(SEND_BUFFER_SOFT_LIMIT),
+        ARQONBUS_MAX_MESSAGE_BYTES: String(SEND_BUFFER_SOFT_LIMIT / 4),
         ARQONBUS_HISTORY_SIZE: '1000000',
         ARQONBUS_RATE_LIMIT: 'off',
       },

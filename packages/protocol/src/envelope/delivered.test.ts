@@ -1,13 +1,13 @@
 import { expect, test } from 'bun:test'
 import { protocolVersions } from '../versions.ts'
 import { recipientsOf, senderOf } from './delivered.ts'
-import { type ReadEnvelope, readEnvelope, seal } from './read.ts'
+import { encodeStored, type ParsedEnvelope, readEnvelope } from './read.ts'
 
 /** A private message as it is delivered. */
 function delivered(from: string, metadata: string, payload = '{"text":"hi"}'): string {
   const frame = `{"version":"1.0","id":"arq_1","type":"private","room":"science","channel":"pm","from":"${from}","timestamp":"2026-11-21T12:00:00Z","payload":${payload},"metadata":${metadata}}`
-  const envelope = readEnvelope(frame, { maxDepth: 64, versions: protocolVersions }) as ReadEnvelope
-  return seal(envelope, '2026-11-21T12:00:00.000Z', '1763726400000-', 7)
+  const envelope = readEnvelope(frame, { maxDepth: 64, versions: protocolVersions }) as ParsedEnvelope
+  return encodeStored(envelope, '2026-11-21T12:00:00.000Z', '1763726400000-', 7)
 }
 
 test('the sender and the recipients are those that parsing finds, however the message is written', () => {

@@ -1,7 +1,14 @@
 import { heapStats } from 'bun:jsc'
 import { describe, expect, test } from 'bun:test'
 import { protocolVersions } from '../versions.ts'
-import { type EnvelopeFault, type ReadEnvelope, type RouteMemory, readEnvelope, readInPieces, seal } from './read.ts'
+import {
+  type EnvelopeFault,
+  encodeStored,
+  type ParsedEnvelope,
+  type RouteMemory,
+  readEnvelope,
+  readInPieces,
+} from './read.ts'
 
 const options = { maxDepth: 64, versions: protocolVersions }
 
@@ -36,11 +43,11 @@ describe('a connection whose last frame went from ada to r:c', () => {
     { from: 'adam' },
     { from: 'ad' },
   ])('is understood when it sends %j', (parts) => {
-    const answer = readSecond(frame(parts)) as ReadEnvelope
+    const answer = readSecond(frame(parts)) as ParsedEnvelope
     const expected = { id: 'arq_1', type: 'event', room: 'r', channel: 'c', from: 'ada', ...parts }
     const { id, type, room, channel, from } = answer
     expect({ timestamp: expected.timestamp, id, type, room, channel, from } as unknown).toEqual(expected)
-    expect(answer).toEqual(readEnvelope(frame(parts), options) as ReadEnvelope)
+    expect(answer).toEqual(readEnvelope(frame(parts), options) as ParsedEnvelope)
   })
 
   test.each([
@@ -130,8 +137,8 @@ describe('frames with very many keys are read as those with few are', () => {
   test('what leaves is what came, byte for byte', () => {
     const [payload, own] = [`{${many}}`, `{"ack":true,${many}}`]
     for (const frameOf of orders) {
-      const read = readEnvelope(frameOf(payload, own), options) as ReadEnvelope
-      const sealed = seal(read, '2026-11-21T12:00:00.000Z', '1763726400000-', 7)
+      const read = readEnvelope(frameOf(payload, own), options) as ParsedEnvelope
+      const sealed = encodeStored(read, '2026-11-21T12:00:00.000Z', '1763726400000-', 7)
       expect(sealed).toBe(
         `{${head.replace('00Z"', '00.000Z"')},"payload":${payload},"metadata":${own.slice(0, -1)},"position":"1763726400000-7"}}`,
       )
@@ -186,8 +193,8 @@ test('a frame that is read in pieces means what it means when it is read at once
     const reading = readInPieces(text, options)
     let piece = reading.next()
     for (; !piece.done; piece = reading.next()) pieces++
-    const { payload, ...read } = piece.value as ReadEnvelope
-    expect(read).toEqual(readEnvelope(text, options) as ReadEnvelope)
+    const { payload, ...read } = piece.value as ParsedEnvelope
+    expect(read).toEqual(readEnvelope(text, options) as ParsedEnvelope)
     if ('id' in read) expect([read.type, payload === undefined]).toEqual([read.type, read.type === 'event'])
     if (!text.includes('[[[[')) expect(pieces).toBeGreaterThan(5)
   }

@@ -34,7 +34,7 @@ import { ClientMetadata, durabilityLevels, Envelope, type EnvelopeType, isBusKey
 import { checkJson } from './walk.ts'
 
 /** An envelope that was read: its fields, and its text in the pieces that `seal` puts together again. */
-export type ReadEnvelope = {
+export type ParsedEnvelope = {
   readonly id: string
   readonly type: EnvelopeType
   readonly room: string
@@ -93,20 +93,20 @@ const usualMetadata: readonly { readonly text: string; readonly value: Readonly<
 ].map((ack) => ({ text: JSON.stringify({ ack }), value: Object.freeze({ ack }) }))
 
 /** The middle of a usual head, from behind the id to the timestamp: what kind of message goes from whom to where. */
-export type Route = Pick<ReadEnvelope, 'type' | 'room' | 'channel' | 'from'> & { readonly text: string }
+export type Route = Pick<ParsedEnvelope, 'type' | 'room' | 'channel' | 'from'> & { readonly text: string }
 
 /** The route of the last frame of a connection. Most have the same: to compare it is cheaper than to read it, and makes no new texts. */
 export type RouteMemory = { lastRoute: Route | undefined }
 
 /** Reads one frame. Never throws, whatever the text; the time it takes is linear in its length. `memory` is that of the connection it came by. */
-export function readEnvelope(text: string, options: ReadOptions, memory?: RouteMemory): ReadEnvelope | EnvelopeFault {
+export function readEnvelope(text: string, options: ReadOptions, memory?: RouteMemory): ParsedEnvelope | EnvelopeFault {
   if (isDeeperThan(text, options.maxDepth)) return tooDeep(options)
   const usual = options.versions.has(CURRENT_VERSION) ? readUsual(text, memory) : undefined
   return usual ?? finish(readCarefully(text, options.versions))
 }
 
 /** The same in pieces, for a frame that `isLong`. */
-export function* readInPieces(text: string, options: ReadOptions): Pieces<ReadEnvelope | EnvelopeFault> {
+export function* readInPieces(text: string, options: ReadOptions): Pieces<ParsedEnvelope | EnvelopeFault> {
   if (isDeeperThan(text, options.maxDepth)) return tooDeep(options)
   yield
   const envelope = yield* readCarefully(text, options.versions)
@@ -127,7 +127,7 @@ const tooDeep = ({ maxDepth }: ReadOptions): EnvelopeFault => ({
 })
 
 /** The usual key order of version 1.0; undefined where this way cannot tell. */
-function readUsual(text: string, memory: RouteMemory | undefined): ReadEnvelope | undefined {
+function readUsual(text: string, memory: RouteMemory | undefined): ParsedEnvelope | undefined {
   const idEnd = endOf(usualId, text, 0)
   if (idEnd < 0) return undefined
   const route = routeAt(text, idEnd, memory)
@@ -285,7 +285,7 @@ type Frame = {
 const fields: ReadonlySet<string> = new Set(Object.keys(Envelope.properties))
 
 /** Any key order, any white space; and the faults, each with its place. */
-function* readCarefully(text: string, versions: ProtocolVersions): Pieces<ReadEnvelope | EnvelopeFault> {
+function* readCarefully(text: string, versions: ProtocolVersions): Pieces<ParsedEnvelope | EnvelopeFault> {
   const frame = yield* readFrame(text)
   if (frame === undefined) return fault('invalid_json', null, yield* faultInJson(text))
   const { value, members, isOnce } = frame
@@ -327,7 +327,7 @@ function* readCarefully(text: string, versions: ProtocolVersions): Pieces<ReadEn
   }
 }
 
-type Fields = Omit<ReadEnvelope, 'head' | 'body' | 'joint' | 'payloadText'>
+type Fields = Omit<ParsedEnvelope, 'head' | 'body' | 'joint' | 'payloadText'>
 
 /** The id that a refusal answers: the frame's own, where it has one and no more than one. */
 function requestIdOf(value: Readonly<Record<string, unknown>>, members: readonly Member[]): string | null {
@@ -341,7 +341,7 @@ const textOf = (member: Member | undefined, text: string): string | undefined =>
   member === undefined ? undefined : text.slice(member.start, member.end)
 
 /** What a payload means. */
-export const payloadOf = ({ payloadText }: Pick<ReadEnvelope, 'payloadText'>): Readonly<Record<string, unknown>> =>
+export const payloadOf = ({ payloadText }: Pick<ParsedEnvelope, 'payloadText'>): Readonly<Record<string, unknown>> =>
   JSON.parse(payloadText)
 
 function jointOf(metadata: Readonly<ClientMetadata> | undefined): string {
@@ -355,8 +355,8 @@ function jointOf(metadata: Readonly<ClientMetadata> | undefined): string {
  *
  * `timestamp` is ISO 8601 with milliseconds and `Z`; the position is `<ms>-<n>`, and `upToN` is its first half with the dash.
  */
-export function seal(
-  envelope: Pick<ReadEnvelope, 'head' | 'body' | 'joint'>,
+export function encodeStored(
+  envelope: Pick<ParsedEnvelope, 'head' | 'body' | 'joint'>,
   timestamp: string,
   upToN: string,
   n: number,
@@ -372,12 +372,15 @@ const fault = (code: ErrorCode, requestId: string | null, details: Record<string
 })
 
 /** The text that is delivered of what no log takes: the envelope with the server's timestamp, and nothing else of it changed. */
-export function stamp(envelope: Pick<ReadEnvelope, 'head' | 'body' | 'metadata'>, timestamp: string): string {
+export function encodeLive(envelope: Pick<ParsedEnvelope, 'head' | 'body' | 'metadata'>, timestamp: string): string {
   return `${envelope.head}${timestamp}${envelope.body}${envelope.metadata === undefined ? '' : '}'}}`
 }
 
 /** The text that is delivered while the log is away: with the server's timestamp, and no position. */
-export function provisional(envelope: Pick<ReadEnvelope, 'head' | 'body' | 'joint'>, timestamp: string): string {
+export function encodeProvisional(
+  envelope: Pick<ParsedEnvelope, 'head' | 'body' | 'joint'>,
+  timestamp: string,
+): string {
   const joint = envelope.joint.slice(0, -'"position":"'.length)
   return `${envelope.head}${timestamp}${envelope.body}${joint}"provisional":true}}`
 }

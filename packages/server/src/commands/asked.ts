@@ -1,16 +1,16 @@
 import { CodedError, type ErrorCode } from '@arqonbus/protocol'
-import type { Keeper } from '../persistence/persistence.ts'
+import type { Persistence } from '../persistence/persistence.ts'
 import type { Call, Command } from './command.ts'
 
 /** A command about a room or a channel: what is not here is asked for first, because it may be stored. */
-export const asked = (keeper: Pick<Keeper, 'recallPlace'> | undefined, command: Command): Command =>
-  keeper === undefined
+export const asked = (persistence: Pick<Persistence, 'recallPlace'> | undefined, command: Command): Command =>
+  persistence === undefined
     ? command
-    : askedBy(({ address: { room, channel } }) => keeper.recallPlace(room, channel), command)
+    : askedBy(({ address: { room, channel } }) => persistence.recallPlace(room, channel), command)
 
 /** The same for a command about all channels of a room. */
-export const askedWhole = (keeper: Pick<Keeper, 'recallRoom'> | undefined, command: Command): Command =>
-  keeper === undefined ? command : askedBy(({ address: { room } }) => keeper.recallRoom(room), command)
+export const askedWhole = (persistence: Pick<Persistence, 'recallRoom'> | undefined, command: Command): Command =>
+  persistence === undefined ? command : askedBy(({ address: { room } }) => persistence.recallRoom(room), command)
 
 const askedBy = (ask: (call: Call) => Promise<void> | undefined, { shape, run }: Command): Command => ({
   shape,

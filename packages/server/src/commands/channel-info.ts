@@ -1,13 +1,13 @@
 import { CodedError, commands, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
-import { type Maybe, then } from '../kit/maybe.ts'
+import { chain, type Maybe } from '../kit/maybe.ts'
 import type { Bounds } from '../log/contract.ts'
-import type { Places } from '../state/resolve.ts'
+import type { RoomResolver } from '../state/resolve.ts'
 import { channelInFull } from '../state/views.ts'
 import { command } from './command.ts'
 import { whileAway } from './read-log.ts'
 
 /** `channel_info`: one channel in full. */
-export const channelInfo = (places: Places, maxListBytes: number) =>
+export const channelInfo = (places: RoomResolver, maxListBytes: number) =>
   command(commands.channel_info, ({ address, asker }) => {
     if (address.channel === WHOLE_ROOM) throw new CodedError('channel_not_found', { channel: `${address.room}:*` })
     const channel = places.channel(address.room, address.channel, asker)
@@ -17,7 +17,7 @@ export const channelInfo = (places: Places, maxListBytes: number) =>
       () => log.bounds(),
       () => log.readAtHand({ limit: 1, maxBytes: 1 }),
     )
-    return then(bounds, ({ first, last }) => ({
+    return chain(bounds, ({ first, last }) => ({
       channel: channelInFull(channel, maxListBytes),
       // Nothing is known of a log that has been away ever since it was opened.
       ...(last.n >= 0 && { position: positionText(last), first: positionText(first) }),

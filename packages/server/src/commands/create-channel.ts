@@ -6,7 +6,7 @@ import {
   PM_CHANNEL,
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
-import type { Keeper } from '../persistence/persistence.ts'
+import type { Persistence } from '../persistence/persistence.ts'
 import type { Channel } from '../state/model.ts'
 import type { Rooms } from '../state/rooms.ts'
 import { channelView } from '../state/views.ts'
@@ -23,11 +23,11 @@ export type CreateDeps = {
   readonly maxMetadataBytes: number
   readonly created: (channel: Channel) => void
   /** Where rooms and channels are kept over restarts. */
-  readonly keeper: Pick<Keeper, 'checkPrivate'> | undefined
+  readonly persistence: Pick<Persistence, 'checkPrivate'> | undefined
 }
 
 /** `create_channel`: creates a channel, and its room where there is none. */
-export const createChannel = ({ rooms, create, durability, maxMetadataBytes, created, keeper }: CreateDeps) =>
+export const createChannel = ({ rooms, create, durability, maxMetadataBytes, created, persistence }: CreateDeps) =>
   command(commands.create_channel, ({ parameters, address, asker }) => {
     const { type = 'general', metadata, options, room_config: config } = parameters
     const { room: roomName, channel: name } = address
@@ -42,7 +42,7 @@ export const createChannel = ({ rooms, create, durability, maxMetadataBytes, cre
     if (existing?.type === 'system') throw new CodedError('system_room', { room: roomName })
     if (existing?.channels.has(name)) throw new CodedError('channel_exists', { channel: `${roomName}:${name}` })
     checkLevel(options?.durability, durability())
-    if (type === 'private') keeper?.checkPrivate()
+    if (type === 'private') persistence?.checkPrivate()
     const wanted = { name, type, createdBy: asker.id, metadata, options }
     const channel =
       existing === undefined

@@ -1,10 +1,10 @@
 import { CodedError, commands, WHOLE_ROOM } from '@arqonbus/protocol'
-import type { Places } from '../state/resolve.ts'
+import type { RoomResolver } from '../state/resolve.ts'
 import type { Rooms } from '../state/rooms.ts'
 import { command } from './command.ts'
 
 /** `delete_channel`: deletes a channel without participants, and its history. */
-export const deleteChannel = (rooms: Rooms, places: Pick<Places, 'notFound'>) =>
+export const deleteChannel = (rooms: Rooms, places: Pick<RoomResolver, 'notFound'>) =>
   command(commands.delete_channel, ({ address, asker }) => {
     const channel = rooms.channel(address.room, address.channel)
     // Permission comes before existence: what one may not delete, one learns nothing about. Of nothing nobody is the creator.

@@ -1,9 +1,9 @@
 import { CodedError, commands } from '@arqonbus/protocol'
 import type { EndNotices } from '../delivery/end-notices.ts'
-import type { Pieces, Turns } from '../kit/fair-queue.ts'
-import { then } from '../kit/maybe.ts'
+import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
+import { chain } from '../kit/maybe.ts'
 import type { Room } from '../state/model.ts'
-import type { Places } from '../state/resolve.ts'
+import type { RoomResolver } from '../state/resolve.ts'
 import type { Rooms } from '../state/rooms.ts'
 import type { Membership } from '../subscriptions/subscriptions.ts'
 import { command } from './command.ts'
@@ -12,10 +12,10 @@ import { changeableRoom } from './require-mutable-room.ts'
 /** What deleting a room needs. */
 type DeleteRoomDeps = {
   readonly rooms: Rooms
-  readonly places: Places
+  readonly places: RoomResolver
   readonly membership: Membership
   readonly endings: EndNotices
-  readonly turns: Turns
+  readonly turns: FairQueue
 }
 
 /** `delete_room`: deletes a room without channels; room-wide subscriptions to it end. */
@@ -27,7 +27,7 @@ export const deleteRoom = ({ rooms, places, membership, endings, turns }: Delete
     endings.roomDeleted(room)
     // First, so that nobody joins it while its subscribers leave. Another room of its name has topics of its own.
     rooms.deleteRoom(room)
-    return then(
+    return chain(
       turns.run(() => leaveAll(membership, room)),
       () => ({ room: room.name, deleted: true }),
     )

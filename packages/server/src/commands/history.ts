@@ -10,21 +10,21 @@ import {
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
 import { RawJson } from '../delivery/frames.ts'
-import type { Turns } from '../kit/fair-queue.ts'
-import { type Maybe, then } from '../kit/maybe.ts'
+import type { FairQueue } from '../kit/fair-queue.ts'
+import { chain, type Maybe } from '../kit/maybe.ts'
 import type { Log, Page, ReadQuery } from '../log/contract.ts'
 import type { Client } from '../state/model.ts'
-import type { Asker, Places } from '../state/resolve.ts'
+import type { Asker, RoomResolver } from '../state/resolve.ts'
 import { command } from './command.ts'
 import { readWhere, whileAway } from './read-log.ts'
 
 /** What `history` reads from. */
 export type HistoryDeps = {
-  readonly places: Places
+  readonly places: RoomResolver
   readonly inboxOf: (client: Client) => { readonly log: Log }
   /** The messages of one answer take so many bytes at most. */
   readonly maxListBytes: number
-  readonly turns: Turns
+  readonly turns: FairQueue
 }
 
 /** `history`: what was said in a channel, in the broadcast of a room, or in one's own inbox. */
@@ -56,14 +56,14 @@ export const history = ({ places, inboxOf, maxListBytes, turns }: HistoryDeps) =
       return readWhere({ read, fits: ({ text }) => isBetween(text, requester.id, other), turns, paged }, query)
     }
     const read = whileAway<Page>(
-      () => then(log.known(), () => readWith((query) => log.read(query))),
+      () => chain(log.ready(), () => readWith((query) => log.read(query))),
       () =>
-        then(
+        chain(
           readWith((query) => log.readAtHand(query)),
           (page) => ({ ...page, partial: true }),
         ),
     )
-    return then(read, (page) => {
+    return chain(read, (page) => {
       const texts = page.entries.map((entry) => entry.text)
       if (order === 'desc') texts.reverse()
       return {
@@ -76,7 +76,7 @@ export const history = ({ places, inboxOf, maxListBytes, turns }: HistoryDeps) =
     })
   })
 
-function logOf(places: Places, address: { room: string; channel: string }, asker: Asker): Log {
+function logOf(places: RoomResolver, address: { room: string; channel: string }, asker: Asker): Log {
   const log =
     address.channel === WHOLE_ROOM
       ? places.room(address.room).broadcast

@@ -1,9 +1,9 @@
 /** All commands: the folder is the list, and this file hands each what it needs. */
 
 import type { EndNotices } from '../delivery/end-notices.ts'
-import type { Turns } from '../kit/fair-queue.ts'
-import type { Keeper } from '../persistence/persistence.ts'
-import type { Places } from '../state/resolve.ts'
+import type { FairQueue } from '../kit/fair-queue.ts'
+import type { Persistence } from '../persistence/persistence.ts'
+import type { RoomResolver } from '../state/resolve.ts'
 import type { Sessions } from '../state/sessions.ts'
 import type { Join } from '../subscriptions/join.ts'
 import type { Membership } from '../subscriptions/subscriptions.ts'
@@ -30,36 +30,36 @@ import { updateProfile } from './update-profile.ts'
 export type CommandDeps = CreateDeps &
   HistoryDeps &
   Omit<StatusDeps, 'isOpen' | 'subscriptions'> & {
-    readonly places: Places
+    readonly places: RoomResolver
     readonly membership: Membership
     readonly sessions: Sessions
     readonly endings: EndNotices
     readonly join: Join
-    readonly turns: Turns
+    readonly turns: FairQueue
     /** Where rooms and channels are kept over restarts; undefined where they are not. */
-    readonly keeper: Keeper | undefined
+    readonly persistence: Persistence | undefined
     readonly disconnect: Parameters<typeof disconnectClient>[1]
   }
 
 /** The commands of a bus. */
 export function createCommands(deps: CommandDeps): readonly Command[] {
-  const { rooms, clients, places, membership, keeper, maxListBytes } = deps
+  const { rooms, clients, places, membership, persistence, maxListBytes } = deps
   return [
     ping,
     // No authentication yet: everybody may see everybody. `status` has two lists.
     status({ ...deps, isOpen: true, subscriptions: () => membership.subscriptions, maxListBytes: maxListBytes / 2 }),
-    askedWhole(keeper, listChannels(rooms, places, maxListBytes)),
-    asked(keeper, listClients(clients, places, deps.clock, maxListBytes)),
-    asked(keeper, channelInfo(places, maxListBytes)),
+    askedWhole(persistence, listChannels(rooms, places, maxListBytes)),
+    asked(persistence, listClients(clients, places, deps.clock, maxListBytes)),
+    asked(persistence, channelInfo(places, maxListBytes)),
     joinChannel(deps.join, deps.turns),
     leaveChannel(deps),
-    asked(keeper, history(deps)),
-    kept(keeper, asked(keeper, createChannel(deps))),
-    kept(keeper, asked(keeper, deleteChannel(rooms, places))),
-    updateProfile(deps.clock, ({ id }) => keeper?.sessionChanged(id)),
-    kept(keeper, asked(keeper, pauseRoom(rooms, places))),
-    kept(keeper, asked(keeper, resumeRoom(rooms, places))),
-    kept(keeper, askedWhole(keeper, deleteRoom(deps))),
+    asked(persistence, history(deps)),
+    kept(persistence, asked(persistence, createChannel(deps))),
+    kept(persistence, asked(persistence, deleteChannel(rooms, places))),
+    updateProfile(deps.clock, ({ id }) => persistence?.sessionChanged(id)),
+    kept(persistence, asked(persistence, pauseRoom(rooms, places))),
+    kept(persistence, asked(persistence, resumeRoom(rooms, places))),
+    kept(persistence, askedWhole(persistence, deleteRoom(deps))),
     disconnectClient(clients, deps.disconnect),
   ]
 }

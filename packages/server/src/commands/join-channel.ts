@@ -1,6 +1,6 @@
 import { CodedError, commands } from '@arqonbus/protocol'
-import type { Pieces, Turns } from '../kit/fair-queue.ts'
-import { all, type Maybe, then } from '../kit/maybe.ts'
+import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
+import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
 import {
   type HeadsLeft,
   type Join,
@@ -16,7 +16,7 @@ import { type Call, command } from './command.ts'
 const HEADS_A_TOKEN = 100
 
 /** `join_channel`: subscribes to a channel, to a whole room, or to several. */
-export const joinChannel = (join: Join, turns: Turns) =>
+export const joinChannel = (join: Join, turns: FairQueue) =>
   command(commands.join_channel, (call) => {
     const { parameters, address } = call
     const { channels, ...one } = parameters
@@ -28,7 +28,7 @@ export const joinChannel = (join: Join, turns: Turns) =>
       })
     }
     const requests = channels.map((each) => ({ ...each, ...addressOf(each, address) }))
-    return then(
+    return chain(
       turns.run(() => joinEach(join, call, requests)),
       (takes) => () => ({ results: takes.map((take) => take()) }),
     )
@@ -64,7 +64,7 @@ function* joinEach(
     try {
       if (seen.has(channel)) throw named(index)
       seen.add(channel)
-      const joining = then(yield* join(requester, asker, request, left), (take) => () => attempt(take, failed))
+      const joining = chain(yield* join(requester, asker, request, left), (take) => () => attempt(take, failed))
       joins.push(joining instanceof Promise ? joining.catch((problem) => () => failed(problem)) : joining)
     } catch (problem) {
       joins.push(() => failed(problem))
@@ -72,7 +72,7 @@ function* joinEach(
     yield
   }
   charge(costOfHeads(left))
-  return all(joins)
+  return awaitAll(joins)
 }
 
 const named = (index: number): CodedError =>

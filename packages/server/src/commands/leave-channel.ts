@@ -1,6 +1,6 @@
 import { type Address, commands, WHOLE_ROOM } from '@arqonbus/protocol'
-import type { Pieces, Turns } from '../kit/fair-queue.ts'
-import { then } from '../kit/maybe.ts'
+import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
+import { chain } from '../kit/maybe.ts'
 import type { Client } from '../state/model.ts'
 import type { Rooms } from '../state/rooms.ts'
 import type { Sessions } from '../state/sessions.ts'
@@ -12,7 +12,7 @@ type LeaveDeps = {
   readonly rooms: Rooms
   readonly membership: Membership
   readonly sessions: Pick<Sessions, 'left'>
-  readonly turns: Turns
+  readonly turns: FairQueue
 }
 
 /** `leave_channel`: ends a subscription. */
@@ -22,7 +22,7 @@ export const leaveChannel = ({ rooms, membership, sessions, turns }: LeaveDeps) 
     // Also where it is only kept from an earlier connection.
     sessions.left(requester.id, channel)
     const left = turns.run(() => leave({ rooms, membership }, address, requester))
-    return then(left, (left) => ({ channel, left }))
+    return chain(left, (left) => ({ channel, left }))
   })
 
 function* leave(

@@ -1,13 +1,13 @@
 import { commands } from '@arqonbus/protocol'
 import { mayEnter } from '../state/model.ts'
-import type { Places } from '../state/resolve.ts'
+import type { RoomResolver } from '../state/resolve.ts'
 import type { Rooms } from '../state/rooms.ts'
 import { channelView } from '../state/views.ts'
 import { command } from './command.ts'
 import { pageOf } from './paginate.ts'
 
 /** `list_channels`: the channels that one may see, of the bus or of one room. */
-export const listChannels = (rooms: Rooms, places: Places, maxListBytes: number) =>
+export const listChannels = (rooms: Rooms, places: RoomResolver, maxListBytes: number) =>
   command(commands.list_channels, ({ parameters: { room, cursor, limit }, asker }) => {
     const inRoom = room === undefined ? undefined : places.room(room).inOrder
     const page = pageOf(

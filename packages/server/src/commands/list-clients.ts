@@ -2,14 +2,14 @@ import { CodedError, commands, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Clock } from '../kit/clock.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Client } from '../state/model.ts'
-import type { Asker, Places } from '../state/resolve.ts'
+import type { Asker, RoomResolver } from '../state/resolve.ts'
 import { listedClientView } from '../state/views.ts'
 import { addressOf } from './address.ts'
 import { command } from './command.ts'
 import { pageOf } from './paginate.ts'
 
 /** `list_clients`: the clients of the bus, or of one channel. */
-export const listClients = (clients: Clients, places: Places, clock: Clock, maxListBytes: number) =>
+export const listClients = (clients: Clients, places: RoomResolver, clock: Clock, maxListBytes: number) =>
   command(commands.list_clients, ({ parameters, asker }) => {
     const { cursor, limit } = parameters
     const members = membersOf(parameters, places, asker)
@@ -43,7 +43,11 @@ function membersAfter(seq: number, members: Members, clients: Clients): Iterable
 type Members = Pick<ReadonlySet<Client>, 'size' | 'has' | 'keys'>
 
 /** Without an address all clients, undefined: that of the envelope does not count here. */
-function membersOf(parameters: { room?: string; channel?: string }, places: Places, asker: Asker): Members | undefined {
+function membersOf(
+  parameters: { room?: string; channel?: string },
+  places: RoomResolver,
+  asker: Asker,
+): Members | undefined {
   if (parameters.room === undefined && parameters.channel === undefined) return undefined
   const { room, channel } = addressOf(parameters, { room: '', channel: WHOLE_ROOM })
   if (room === '')

@@ -1,12 +1,12 @@
 import { commands } from '@arqonbus/protocol'
-import type { Places } from '../state/resolve.ts'
+import type { RoomResolver } from '../state/resolve.ts'
 import type { Rooms } from '../state/rooms.ts'
 import { roomView } from '../state/views.ts'
 import { command } from './command.ts'
 import { changeableRoom } from './require-mutable-room.ts'
 
 /** `pause_room`: messages in the room are refused, commands work. */
-export const pauseRoom = (rooms: Rooms, places: Places) =>
+export const pauseRoom = (rooms: Rooms, places: RoomResolver) =>
   command(commands.pause_room, ({ address, asker }) => {
     const room = changeableRoom(places, address.room)
     rooms.setState(room, 'paused')

@@ -1,8 +1,8 @@
 /** Reads logs for commands. */
 
 import { CodedError } from '@arqonbus/protocol'
-import type { Pieces, Turns } from '../kit/fair-queue.ts'
-import { type Maybe, then } from '../kit/maybe.ts'
+import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
+import { chain, type Maybe } from '../kit/maybe.ts'
 import { textBytes } from '../kit/text.ts'
 import type { Entry, Page, ReadQuery } from '../log/contract.ts'
 import { isDamage } from '../log/damage.ts'
@@ -15,7 +15,7 @@ export type Search = {
   /** Reads a page of the log. */
   readonly read: (query: ReadQuery) => Maybe<Page>
   readonly fits: (entry: Entry) => boolean
-  readonly turns: Turns
+  readonly turns: FairQueue
   /** Called for every page that is read. */
   readonly paged: () => void
 }
@@ -33,10 +33,10 @@ export function readWhere(search: Search, query: ReadQuery): Maybe<Page> {
 type Found = { readonly isBackwards: boolean; readonly entries: Entry[]; bytes: number; isFull: boolean }
 
 function searchOn(search: Search, query: ReadQuery, found: Found): Maybe<Page> {
-  return then(search.read({ ...query, limit: MOST }), (page) => {
+  return chain(search.read({ ...query, limit: MOST }), (page) => {
     search.paged()
     const looked = search.turns.run(() => lookThrough(page.entries, search.fits, query, found))
-    return then(looked, (): Maybe<Page> => {
+    return chain(looked, (): Maybe<Page> => {
       const { entries, isBackwards, isFull } = found
       if (!isFull && page.hasMore && page.entries.length > 0) {
         const next = isBackwards ? { before: page.entries[0]! } : { after: page.entries.at(-1)! }

@@ -60,8 +60,8 @@ export function registerGauges(sources: GaugeSources): void {
   metrics.gauge('historyEntries', () => log.usage().messages)
   metrics.gauge('dedupBytes', () => log.usage().dedupBytes)
   metrics.gauge('storageAvailable', () => (isStorageAway() ? 0 : 1))
-  metrics.gauge('heldEntries', () => log.usage().heldMessages)
-  metrics.gauge('heldBytes', () => log.usage().heldBytes)
+  metrics.gauge('heldEntries', () => log.usage().queuedMessages)
+  metrics.gauge('heldBytes', () => log.usage().queuedBytes)
   metrics.gauge('unstoredRecords', sources.unstoredRecords)
   metrics.gauge('storageAwaySeconds', storage.awaySeconds)
   metrics.gauge('replicasConnected', () => storage.replicas().connected)
@@ -113,8 +113,8 @@ function limitsOf(config: Config): Record<string, number> {
     history_bytes: config.historyBytes,
     redis_queue_bytes: config.redisQueueBytes,
     redis_held_bytes: config.redisHeldBytes,
-    slow_bytes: config.slowBytes,
-    cut_bytes: config.cutBytes,
+    send_buffer_soft_limit: config.sendBufferSoftLimit,
+    send_buffer_hard_limit: config.sendBufferHardLimit,
     send_buffer_bytes: config.sendBufferTotal,
     fanout_bytes: config.fanoutBytes,
     open_files: openFileLimit(),

@@ -1,22 +1,22 @@
 /** Joins what answers HTTP: health and metrics, the API with its streams, and the console. */
 
 import type { Config } from '../config/index.ts'
-import { createGuests, type GuestDeps } from '../connections/http-clients.ts'
+import { createHttpClients, type HttpClientDeps } from '../connections/http-clients.ts'
 import { createApi } from '../http/api/api.ts'
 import { type CallsDeps, createCalls } from '../http/api/calls.ts'
 import { type ConsoleFile, createConsole } from '../http/console.ts'
 import type { Health, Readiness } from '../http/routes.ts'
 import { type HttpDoor, serveHttp } from '../http/serve.ts'
 import { createStreams, type Streams, type StreamsDeps } from '../http/streams/streams.ts'
-import type { Turns } from '../kit/fair-queue.ts'
-import { randomName } from '../kit/random-id.ts'
+import type { FairQueue } from '../kit/fair-queue.ts'
+import { randomId } from '../kit/random-id.ts'
 import { versionInfo } from '../kit/version.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Peers } from '../peers/peers.ts'
 
 /** What HTTP needs. */
-export type HttpDeps = Omit<StreamsDeps, 'cutBytes'> &
-  Omit<GuestDeps, 'newGuestId'> &
+export type HttpDeps = Omit<StreamsDeps, 'sendBufferHardLimit'> &
+  Omit<HttpClientDeps, 'newGuestId'> &
   Pick<CallsDeps, 'isDraining'> & {
     readonly config: Config
     readonly logger: Logger
@@ -31,7 +31,7 @@ export type HttpDeps = Omit<StreamsDeps, 'cutBytes'> &
     /** The port of the bus, which the console connects to. */
     readonly busPort: number
     readonly peers: Peers
-    readonly turns: Turns
+    readonly turns: FairQueue
   }
 
 /** The open door of HTTP, and the streams that it has. */
@@ -44,7 +44,7 @@ export function openHttp(deps: HttpDeps): HttpServer {
   const calls = createCalls({
     ...deps,
     limits: config,
-    admitGuest: createGuests({ ...deps, newGuestId: () => `api-${randomName(12)}` }),
+    admitGuest: createHttpClients({ ...deps, newGuestId: () => `api-${randomId(12)}` }),
     streams,
   })
   const api = createApi({

@@ -155,6 +155,6 @@ function redisLog(link: RedisLink, records: Store, { config, clock, logger, metr
     heldBytes: config.redisHeldBytes,
     tailBytes: config.historyBytes,
     metrics: { expire: metrics.expire, called: (seconds) => metrics.appended(seconds) },
-    isListenedTo: (outlets) => outlets.some(({ listeners }) => listeners > 0),
+    isListenedTo: (feeds) => feeds.some(({ subscribers }) => subscribers > 0),
   })
 }

@@ -13,12 +13,12 @@ import { createListenerReceive, type ListenerReceiveDeps } from '../receive/tele
 import { openTelemetryDoor, type TelemetryDoor, type TelemetryDoorDeps } from '../sockets/telemetry-socket.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Rooms } from '../state/rooms.ts'
-import { createToListeners, type ToListeners } from '../telemetry/broadcast.ts'
+import { createTelemetryBroadcast, type TelemetryBroadcast } from '../telemetry/broadcast.ts'
 import { createEmitter } from '../telemetry/emitter.ts'
-import { createReports, type Reports } from '../telemetry/events.ts'
+import { createTelemetryEvents, type TelemetryEvents } from '../telemetry/events.ts'
 import { createIdleWatch } from '../telemetry/idle-agents.ts'
 import type { Telemetry } from '../telemetry/relay.ts'
-import { createListeners, type Listeners } from '../telemetry/subscribers.ts'
+import { createTelemetrySubscribers, type TelemetrySubscribers } from '../telemetry/subscribers.ts'
 
 /** What reporting needs. What is made later is asked for when it is needed. */
 export type ReportingDeps = {
@@ -32,7 +32,7 @@ export type ReportingDeps = {
 
 /** What the parts of the bus report, on its way to who hears it. */
 export type Reporting = {
-  readonly reports: Reports
+  readonly reports: TelemetryEvents
   /** Looks for agents that have fallen silent. Called every `idleEveryMs`. */
   readonly lookForIdle: () => void
   readonly idleEveryMs: number
@@ -46,11 +46,11 @@ const IDLE_EVERY_MS = 1000
 /** Makes it. */
 export function createReporting({ config, clock, metrics, clients, rooms, telemetry }: ReportingDeps): Reporting {
   const emitter = createEmitter({
-    tell: (event) => telemetry().tell(event),
+    emit: (event) => telemetry().tell(event),
     summed: (count) => metrics.telemetryDropped('budget', count),
     later: after,
   })
-  const reports = createReports({
+  const reports = createTelemetryEvents({
     emitter,
     isWatched: () => telemetry().isWatched(),
     isHeard: (type) => telemetry().isHeard(type),
@@ -86,8 +86,8 @@ export type TelemetryServerDeps = Omit<ListenerReceiveDeps, 'clock' | 'limits' |
 
 /** The telemetry server. */
 export type TelemetryServer = {
-  readonly listeners: Listeners
-  readonly toListeners: ToListeners
+  readonly listeners: TelemetrySubscribers
+  readonly toListeners: TelemetryBroadcast
   /** Opens its door; a `StartError` where it cannot and must. */
   open(): void
   /** Where it listens; undefined where it does not. */
@@ -110,10 +110,10 @@ const RECONNECT_MS = 1000
 export function createTelemetryServer(deps: TelemetryServerDeps): TelemetryServer {
   const { config, clock, metrics, logger, frames, clients, isAdminKey } = deps
   const { node, bus, versions, limits, heartbeat_ms } = deps.greeting
-  const listeners = createListeners()
+  const listeners = createTelemetrySubscribers()
   let door: TelemetryDoor | undefined
   let fault: string | undefined
-  const toListeners = createToListeners({
+  const toListeners = createTelemetryBroadcast({
     ...config,
     bufferBytes: config.telemetryBufferBytes,
     buffers: deps.buffers,

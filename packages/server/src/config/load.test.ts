@@ -62,7 +62,7 @@ test('all mistakes of all sources come at once, with what would be right', () =>
   const found = mistakes({
     file: '{"port": "nine", "max_room": 3, "__proto__": 1}',
     env: { ARQONBUS_CONFIG: 'a.json', ARQONBUS_PROT: '1', ARQONBUS_PING_TIMEOUT: '60' },
-    flags: { 'slow-byte': '1', 'max-depth': true, 'telemetry-port': '70000' },
+    flags: { 'send-buffer-soft-limi': '1', 'max-depth': true, 'telemetry-port': '70000' },
     stray: ['please'],
   })
   expect(found).toEqual([
@@ -72,7 +72,7 @@ test('all mistakes of all sources come at once, with what would be right', () =>
     'ARQONBUS_PROT (environment): there is no such setting; did you mean ARQONBUS_PORT?',
     'ARQONBUS_PING_TIMEOUT (environment): must be a duration with its unit (500ms, 10s, 2m, 24h, 7d) from 20ms to 24d, but is "60"',
     'please (flag): there is no such argument: flags begin with --',
-    '--slow-byte (flag): there is no such flag; did you mean --slow-bytes?',
+    '--send-buffer-soft-limi (flag): there is no such flag; did you mean --send-buffer-soft-limit?',
     '--max-depth (flag): must be a whole number from 4 to 1000, but has no value',
     '--telemetry-port (flag): must be a port from 0 to 65535 (0: a free one), but is "70000"',
   ])
@@ -142,16 +142,20 @@ test('a file that cannot be used says why, at what named it', () => {
 test('settings that do not fit each other are mistakes of what was written', () => {
   expect(
     mistakes({
-      env: { ARQONBUS_CUT_BYTES: '1MiB', ARQONBUS_MAX_MESSAGE_BYTES: '512KiB', ARQONBUS_SLOW_BYTES: '4KiB' },
+      env: {
+        ARQONBUS_SEND_BUFFER_HARD_LIMIT: '1MiB',
+        ARQONBUS_MAX_MESSAGE_BYTES: '512KiB',
+        ARQONBUS_SEND_BUFFER_SOFT_LIMIT: '4KiB',
+      },
     }),
   ).toEqual([
-    'ARQONBUS_CUT_BYTES (environment): CUT_BYTES must be at least 2MiB, four times the longest frame (the larger of 256KiB and MAX_MESSAGE_BYTES), but is 1MiB: one long frame would cut a connection',
+    'ARQONBUS_SEND_BUFFER_HARD_LIMIT (environment): SEND_BUFFER_HARD_LIMIT must be at least 2MiB, four times the longest frame (the larger of 256KiB and MAX_MESSAGE_BYTES), but is 1MiB: one long frame would cut a connection',
   ])
-  expect(mistakes({ flags: { 'slow-bytes': '1MiB' } })).toEqual([
-    '--slow-bytes (flag): SLOW_BYTES must be less than CUT_BYTES (1MiB), but is 1MiB: a slow client would be cut before it can catch up from the log',
+  expect(mistakes({ flags: { 'send-buffer-soft-limit': '1MiB' } })).toEqual([
+    '--send-buffer-soft-limit (flag): SEND_BUFFER_SOFT_LIMIT must be less than SEND_BUFFER_HARD_LIMIT (1MiB), but is 1MiB: a slow client would be cut before it can catch up from the log',
   ])
-  expect(mistakes({ flags: { 'cut-bytes': '200MiB' } })).toEqual([
-    '--cut-bytes (flag): SEND_BUFFER_TOTAL must be at least CUT_BYTES (200MiB), but is 128MiB: one slow client would use up the buffers of all',
+  expect(mistakes({ flags: { 'send-buffer-hard-limit': '200MiB' } })).toEqual([
+    '--send-buffer-hard-limit (flag): SEND_BUFFER_TOTAL must be at least SEND_BUFFER_HARD_LIMIT (200MiB), but is 128MiB: one slow client would use up the buffers of all',
   ])
   expect(mistakes({ flags: { 'ping-timeout': '20s' } })).toEqual([
     '--ping-timeout (flag): PING_INTERVAL must be less than PING_TIMEOUT (20s), but is 25s: a quiet connection would be closed before it is pinged',

@@ -10,7 +10,7 @@ const promised = `
   MAX_CONNECTIONS 20000 · MAX_MESSAGE_BYTES 262144 · MAX_DEPTH 64 · MAX_VIOLATIONS 5 · VIOLATION_WINDOW 60s · RATE_LIMIT 1000/s,2000 ·
   AUTO_CREATE true · CREATE user · MAX_ROOMS 10000 · MAX_CHANNELS 100000 · MAX_PARTICIPANTS 20000 · MAX_ROOM_PARTICIPANTS 20000 ·
   MAX_SUBSCRIPTIONS 1000 · HISTORY_SIZE 500 · HISTORY_TTL 24h · HISTORY_BYTES 256MiB · CHANNEL_IDLE 60s · DEDUP_WINDOW 2m ·
-  PING_INTERVAL 25s · PING_TIMEOUT 60s · SLOW_BYTES 512KiB · CUT_BYTES 1MiB · DRAIN_TIMEOUT 10s · SESSION_TTL 10m · ORIGINS none ·
+  PING_INTERVAL 25s · PING_TIMEOUT 60s · SEND_BUFFER_SOFT_LIMIT 512KiB · SEND_BUFFER_HARD_LIMIT 1MiB · DRAIN_TIMEOUT 10s · SESSION_TTL 10m · ORIGINS none ·
   TOKEN_IN_QUERY false · BOOTSTRAP strict · REDIS_TIMEOUT 1s · REDIS_REPLICAS 0 · STORAGE_MODE degrade ·
   PERSIST messages,rooms,channels,sessions · LOG_LEVEL info`
 
@@ -35,9 +35,9 @@ test('with Redis history is longer', () => {
 })
 
 test('the buffers of a connection follow the longest frame', () => {
-  const { slowBytes, cutBytes } = load({ ARQONBUS_MAX_MESSAGE_BYTES: '1MiB' })
-  expect([slowBytes, cutBytes]).toEqual([2 * 1024 * 1024, 4 * 1024 * 1024])
-  expect(load({ ARQONBUS_MAX_MESSAGE_BYTES: '1KiB' }).cutBytes).toBe(1024 * 1024)
+  const { sendBufferSoftLimit, sendBufferHardLimit } = load({ ARQONBUS_MAX_MESSAGE_BYTES: '1MiB' })
+  expect([sendBufferSoftLimit, sendBufferHardLimit]).toEqual([2 * 1024 * 1024, 4 * 1024 * 1024])
+  expect(load({ ARQONBUS_MAX_MESSAGE_BYTES: '1KiB' }).sendBufferHardLimit).toBe(1024 * 1024)
 })
 
 test('names follow from the key, and no two are the same', () => {
@@ -60,5 +60,5 @@ test('every default can be written and is read as the same value', () => {
 test('settings for tests are the defaults on ports that the system chooses', () => {
   const config = testConfig({ maxMessageBytes: 1024 * 1024, rateLimit: null })
   expect([config.host, config.port, config.httpPort, config.telemetryPort]).toEqual(['127.0.0.1', 0, 0, 0])
-  expect([config.cutBytes, config.commandRate, config.maxDepth]).toEqual([4 * 1024 * 1024, null, 64])
+  expect([config.sendBufferHardLimit, config.commandRate, config.maxDepth]).toEqual([4 * 1024 * 1024, null, 64])
 })

@@ -191,22 +191,22 @@ export const options = {
     default: 16 * 1024,
     text: 'The `metadata` of a channel, and the `room_config` of a room, as JSON.',
   }),
-  slowBytes: option(size({ min: '1KiB', max: '256MiB' }), {
+  sendBufferSoftLimit: option(size({ min: '1KiB', max: '256MiB' }), {
     group: 'Limits',
     default: ({ maxMessageBytes }) => 2 * longestFrame(maxMessageBytes),
     defaultText: '512KiB, or twice MAX_MESSAGE_BYTES where that is more',
-    text: 'Unread bytes at which a slow client leaves the live stream and catches up from the log.',
+    text: 'Send buffer of a connection above which its subscriptions leave the live stream and catch up from the log.',
   }),
-  cutBytes: option(size({ min: '4KiB', max: '1GiB' }), {
+  sendBufferHardLimit: option(size({ min: '4KiB', max: '1GiB' }), {
     group: 'Limits',
     default: ({ maxMessageBytes }) => 4 * longestFrame(maxMessageBytes),
     defaultText: '1MiB, or four times MAX_MESSAGE_BYTES where that is more',
-    text: 'Unread bytes at which a connection is cut: at least four times the longest frame.',
+    text: 'Send buffer at which a connection is closed with 4429: at least four times the longest frame.',
   }),
   sendBufferTotal: option(size({ min: '1MiB', max: '1024GiB' }), {
     group: 'Limits',
     default: 128 * MiB,
-    text: 'Unread bytes of all connections together. From an eighth of it on SLOW_BYTES shrinks, so that the slowest catch up from the log earlier; above it those with most unread bytes are closed with 4429.',
+    text: 'Unread bytes of all connections together. From an eighth of it on SEND_BUFFER_SOFT_LIMIT shrinks, so that the slowest catch up from the log earlier; above it those with most unread bytes are closed with 4429.',
   }),
   socketSendBytes: option(size({ min: '0', max: '64MiB' }), {
     group: 'Limits',

@@ -12,25 +12,25 @@ const name = (key: OptionKey): string => namesOf(key).variable.slice('ARQONBUS_'
 /** All rules. */
 export const rules: readonly Rule[] = [
   {
-    keys: ['cutBytes', 'maxMessageBytes'],
-    broken({ cutBytes, maxMessageBytes }) {
+    keys: ['sendBufferHardLimit', 'maxMessageBytes'],
+    broken({ sendBufferHardLimit, maxMessageBytes }) {
       const least = 4 * longestFrame(maxMessageBytes)
-      if (cutBytes >= least) return undefined
-      return `${name('cutBytes')} must be at least ${sizeText(least)}, four times the longest frame (the larger of 256KiB and ${name('maxMessageBytes')}), but is ${sizeText(cutBytes)}: one long frame would cut a connection`
+      if (sendBufferHardLimit >= least) return undefined
+      return `${name('sendBufferHardLimit')} must be at least ${sizeText(least)}, four times the longest frame (the larger of 256KiB and ${name('maxMessageBytes')}), but is ${sizeText(sendBufferHardLimit)}: one long frame would cut a connection`
     },
   },
   {
-    keys: ['slowBytes', 'cutBytes'],
-    broken({ slowBytes, cutBytes }) {
-      if (slowBytes < cutBytes) return undefined
-      return `${name('slowBytes')} must be less than ${name('cutBytes')} (${sizeText(cutBytes)}), but is ${sizeText(slowBytes)}: a slow client would be cut before it can catch up from the log`
+    keys: ['sendBufferSoftLimit', 'sendBufferHardLimit'],
+    broken({ sendBufferSoftLimit, sendBufferHardLimit }) {
+      if (sendBufferSoftLimit < sendBufferHardLimit) return undefined
+      return `${name('sendBufferSoftLimit')} must be less than ${name('sendBufferHardLimit')} (${sizeText(sendBufferHardLimit)}), but is ${sizeText(sendBufferSoftLimit)}: a slow client would be cut before it can catch up from the log`
     },
   },
   {
-    keys: ['cutBytes', 'sendBufferTotal'],
-    broken({ cutBytes, sendBufferTotal }) {
-      if (cutBytes <= sendBufferTotal) return undefined
-      return `${name('sendBufferTotal')} must be at least ${name('cutBytes')} (${sizeText(cutBytes)}), but is ${sizeText(sendBufferTotal)}: one slow client would use up the buffers of all`
+    keys: ['sendBufferHardLimit', 'sendBufferTotal'],
+    broken({ sendBufferHardLimit, sendBufferTotal }) {
+      if (sendBufferHardLimit <= sendBufferTotal) return undefined
+      return `${name('sendBufferTotal')} must be at least ${name('sendBufferHardLimit')} (${sizeText(sendBufferHardLimit)}), but is ${sizeText(sendBufferTotal)}: one slow client would use up the buffers of all`
     },
   },
   {

@@ -76,7 +76,7 @@ export function createAdmitStream(deps: AdmitStreamDeps): AdmitStream {
     })
     client.caller = { isProven: session !== undefined, succeed() {}, acknowledge() {}, refuse() {} }
     const inbox = session === undefined ? undefined : deps.inboxes.get(session)
-    if (inbox !== undefined) delivery.listen(client, inbox.outlet)
+    if (inbox !== undefined) delivery.subscribe(client, inbox.feed)
     const welcome: Omit<Welcome, 'session'> = deps.entering.welcome(client, { isResumed: false, kept: [], failed: [] })
     delivery.toClient(client, deps.frames.notice(welcome))
     return client

@@ -4,11 +4,11 @@ import type { Role, RoleOf } from '../auth/authenticate.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
 import type { Clock } from '../kit/clock.ts'
-import type { Pieces, Turns } from '../kit/fair-queue.ts'
-import { all, type Maybe, then } from '../kit/maybe.ts'
+import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
+import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import type { Keeper } from '../persistence/persistence.ts'
+import type { Persistence } from '../persistence/persistence.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Inboxes } from '../state/inboxes.ts'
 import type { ChannelType, Client, Profile } from '../state/model.ts'
@@ -22,7 +22,7 @@ import { type AdmitStream, createAdmitStream } from './admit-stream.ts'
 import { createEntering, type Greeting, type Watcher } from './enter.ts'
 
 /** What a connection says in its upgrade request, checked. */
-export type Arrival = {
+export type ConnectRequest = {
   /** undefined: the bus makes one. */
   readonly clientId: string | undefined
   /** What it says about itself; what it leaves out is that of its session, or the default. */
@@ -60,12 +60,12 @@ export type AdmitDeps = {
   readonly frames: Frames
   readonly join: Join
   /** After a break a crowd comes back at once, and each joins all that it had. */
-  readonly turns: Turns
+  readonly turns: FairQueue
   readonly greeting: Greeting
   readonly sessionTtlMs: number
   readonly roleOf: RoleOf
   /** Where sessions are kept over restarts. */
-  readonly keeper: Pick<Keeper, 'recall'> | undefined
+  readonly persistence: Pick<Persistence, 'recall'> | undefined
   /** Makes an id for a client that brings none. */
   readonly newClientId: () => string
   readonly watcher: Watcher
@@ -77,9 +77,12 @@ export type Admission = {
    * Asks the store for the session that a connection or a call by HTTP brings, where it is not here; undefined where there is nothing to wait for. Fails with
    * `storage_unavailable` where nobody can say whether there is such a session, and, for a call, with `client_id_in_use` where another one is connected.
    */
-  recall(arrival: Pick<Arrival, 'clientId' | 'session'>, by: 'connection' | 'call'): Promise<void> | undefined
+  loadSession(
+    arrival: Pick<ConnectRequest, 'clientId' | 'session'>,
+    by: 'connection' | 'call',
+  ): Promise<void> | undefined
   /** Lets a connection in and welcomes it, or throws `Refused`. The promise ends when it is welcomed. */
-  admit(arrival: Arrival, transport: Transport): { client: Client; welcomed: Maybe<void> }
+  admit(arrival: ConnectRequest, transport: Transport): { client: Client; welcomed: Maybe<void> }
   readonly admitStream: AdmitStream
   /** A connection or a stream has ended: its client leaves everything as soon as the loop has time, its session is kept. */
   depart(client: Client): void
@@ -117,7 +120,9 @@ export function createAdmission(deps: AdmitDeps): Admission {
   }
 
   /** An id with an open connection goes to whoever brings its session, and to nobody else. */
-  const takeIdentity = (arrival: Arrival): { id: string; session: Session; secret: string; isResumed: boolean } => {
+  const takeIdentity = (
+    arrival: ConnectRequest,
+  ): { id: string; session: Session; secret: string; isResumed: boolean } => {
     const id = arrival.clientId ?? deps.newClientId()
     const resumed =
       arrival.session === undefined || arrival.clientId === undefined ? undefined : sessions.find(id, arrival.session)
@@ -176,16 +181,16 @@ export function createAdmission(deps: AdmitDeps): Admission {
       for (const [channel, address] of new Map(addresses.map((one) => [addressText(one), one]))) {
         try {
           // The welcome lists no heads.
-          const joined = then(yield* deps.join(client, askerOf(client), address, { heads: 0 }), (take) => take())
+          const joined = chain(yield* deps.join(client, askerOf(client), address, { heads: 0 }), (take) => take())
           joins.push(joined instanceof Promise ? joined.catch(fail(channel)) : undefined)
         } catch (problem) {
           fail(channel)(problem)
         }
         yield
       }
-      return all(joins)
+      return awaitAll(joins)
     }
-    return then(deps.turns.run(joinEach), () => failed)
+    return chain(deps.turns.run(joinEach), () => failed)
   }
 
   /** A client whose admission fails for a reason of ours must not keep its id. */
@@ -206,14 +211,14 @@ export function createAdmission(deps: AdmitDeps): Admission {
 
   return {
     admitStream: createAdmitStream({ ...deps, entering, clientOf: remaining, takeOver }),
-    recall: ({ clientId, session }, by) =>
-      deps.keeper?.recall(clientId, session)?.then((putBack) => {
-        if (putBack === undefined) return
+    loadSession: ({ clientId, session }, by) =>
+      deps.persistence?.recall(clientId, session)?.then((restore) => {
+        if (restore === undefined) return
         // It took the id while the store was away. The session that was there first is brought by the client that it belongs to.
         const ghost = remaining(clientId!)
         if (ghost !== undefined && by === 'call') throw new CodedError('client_id_in_use', { client_id: clientId })
         if (ghost !== undefined) takeOver(ghost)
-        putBack()
+        restore()
       }),
     admit(arrival, transport) {
       const role = roleOf(arrival.token)
@@ -230,10 +235,10 @@ export function createAdmission(deps: AdmitDeps): Admission {
       })
       sessionOf.set(client, session)
       const inbox = deps.inboxes.get(session)
-      if (inbox !== undefined) delivery.listen(client, inbox.outlet)
+      if (inbox !== undefined) delivery.subscribe(client, inbox.feed)
       const kept = [...session.subscribed]
       const wanted = [...arrival.joins, ...(arrival.isResumingLive ? kept.map(keptJoin) : [])]
-      const welcomed = then(joinOrDepart(client, wanted), (failed) => {
+      const welcomed = chain(joinOrDepart(client, wanted), (failed) => {
         const addresses = kept.map(([address]) => address)
         const { event, client: view, ...rest } = entering.welcome(client, { isResumed, kept: addresses, failed })
         const welcome: Welcome = { event, client: view, session: secret, ...rest }

@@ -3,7 +3,7 @@
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
 import { systemClock } from '../kit/clock.ts'
-import type { Pieces, Turns } from '../kit/fair-queue.ts'
+import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import type { Client } from '../state/model.ts'
 
 /** What draining needs. */
@@ -11,7 +11,7 @@ export type DrainDeps = {
   readonly clients: () => Iterable<Client>
   readonly frames: Frames
   readonly delivery: Delivery
-  readonly turns: Pick<Turns, 'run'>
+  readonly turns: Pick<FairQueue, 'run'>
   readonly drainTimeoutMs: number
   /** A number from 0 to 1. */
   readonly random: () => number

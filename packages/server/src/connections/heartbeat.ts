@@ -2,7 +2,7 @@
 
 import type { Delivery } from '../delivery/deliver.ts'
 import { createLiveness, type LivenessOptions } from '../delivery/liveness.ts'
-import type { Pieces, Turns } from '../kit/fair-queue.ts'
+import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Client } from '../state/model.ts'
 
@@ -11,7 +11,7 @@ export type HeartbeatDeps = LivenessOptions & {
   readonly logger: Logger
   readonly clients: () => Iterable<Client>
   readonly delivery: Pick<Delivery, 'close'>
-  readonly turns: Pick<Turns, 'run'>
+  readonly turns: Pick<FairQueue, 'run'>
 }
 
 /** The function that looks at everybody, and how often it is called. */

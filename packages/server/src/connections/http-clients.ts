@@ -6,7 +6,7 @@
 import { CodedError } from '@arqonbus/protocol'
 import type { RoleOf } from '../auth/authenticate.ts'
 import type { Clock } from '../kit/clock.ts'
-import type { Caller } from '../state/caller.ts'
+import type { ReplySink } from '../state/caller.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Client } from '../state/model.ts'
 import type { Sessions } from '../state/sessions.ts'
@@ -20,7 +20,7 @@ export type Credentials = {
 }
 
 /** What guests need. */
-export type GuestDeps = {
+export type HttpClientDeps = {
   readonly clock: Clock
   readonly clients: Clients
   readonly sessions: Sessions
@@ -30,10 +30,10 @@ export type GuestDeps = {
 }
 
 /** Lets a guest in whose answer goes to `caller`; `unauthenticated`, `client_id_in_use`. */
-export type AdmitGuest = (credentials: Credentials, caller: Caller) => Client
+export type AcceptHttpClient = (credentials: Credentials, caller: ReplySink) => Client
 
 /** Makes it. */
-export function createGuests({ clock, clients, sessions, roleOf, newGuestId }: GuestDeps): AdmitGuest {
+export function createHttpClients({ clock, clients, sessions, roleOf, newGuestId }: HttpClientDeps): AcceptHttpClient {
   const isOf = (clientId: string | undefined, session: string | undefined): boolean => {
     if (session === undefined) return false
     // A secret that opens nothing is a mistake of its caller, which would otherwise show as missing messages.
@@ -62,7 +62,7 @@ export function createGuests({ clock, clients, sessions, roleOf, newGuestId }: G
       lastActivity: now,
       lastHeard: now,
       frames: 1,
-      transport: new Nowhere(caller),
+      transport: new NullTransport(caller),
       channels: new Set(),
       rooms: new Set(),
       listening: new Map(),
@@ -74,11 +74,11 @@ export function createGuests({ clock, clients, sessions, roleOf, newGuestId }: G
 }
 
 /** Nothing is delivered to a guest. A class, because each has one: methods are shared. */
-class Nowhere implements Transport {
+class NullTransport implements Transport {
   readonly isPaused = false
-  readonly #caller: Caller
+  readonly #caller: ReplySink
 
-  constructor(caller: Caller) {
+  constructor(caller: ReplySink) {
     this.#caller = caller
   }
 

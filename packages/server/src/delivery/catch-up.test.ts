@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { Entry, Log } from '../log/contract.ts'
 import { silentLogger } from '../observability/logger.ts'
-import type { Client, Cursors, Outlet } from '../state/model.ts'
+import type { Client, Cursors, Feed } from '../state/model.ts'
 import { createCatchUp } from './catch-up.ts'
 
 const KiB = 1024
@@ -11,7 +11,7 @@ const TEXT = 'x'.repeat(KiB)
 function logOf(messages: number): Log {
   const entries: Entry[] = Array.from({ length: messages }, (_, i) => ({ ms: 1, n: i + 1, text: TEXT }))
   const recent = (n: number, limit: number): Entry[] => entries.slice(n, n + limit)
-  return { base: { ms: 1, n: 0 }, given: { ms: 1, n: messages }, recent } as unknown as Log
+  return { attachedAt: { ms: 1, n: 0 }, lastDelivered: { ms: 1, n: messages }, recent } as unknown as Log
 }
 
 /** Clients whose sockets take everything at once, behind in all of a log. */
@@ -26,10 +26,10 @@ function setUp(messages: number, count: number) {
     lookedAtLog++
     return recent(...of)
   }
-  const outlet: Outlet = {
+  const feed: Feed = {
     topic: 'c',
     address: { room: 'science', channel: 'general' },
-    listeners: count,
+    subscribers: count,
     live: 0,
     turn: -1,
     logs: () => [log],
@@ -45,8 +45,8 @@ function setUp(messages: number, count: number) {
     logger: silentLogger,
     isImmediate: true,
     gapBefore: () => 'gap',
-    putLive: (client) => {
-      client.listening.set(outlet, 'live')
+    resumeLive: (client) => {
+      client.listening.set(feed, 'live')
       live.push(client)
     },
     close: (client) => {
@@ -56,7 +56,7 @@ function setUp(messages: number, count: number) {
   })
   const clients = Array.from({ length: count }, () => {
     const client = {
-      listening: new Map<Outlet, 'live' | Cursors>([[outlet, new Map()]]),
+      listening: new Map<Feed, 'live' | Cursors>([[feed, new Map()]]),
       isClosing: false,
       transport: {
         bufferedBytes: () => waiting.bytes,

@@ -1,7 +1,7 @@
 /**
  * From history to live without a hole.
  *
- * A connection that is behind is a cursor in each log of an outlet. It is brought on while its send buffer is short: from what the node has at hand, or
+ * A connection that is behind is a cursor in each log of a feed. It is brought on while its send buffer is short: from what the node has at hand, or
  * by a page of the log, without what this node has not announced yet. When nothing is missing it is subscribed in the same tick: it is live.
  * Whoever falls off a log is closed with 4429, and recovers with its last position. So is a connection that takes nothing for as long as a silent one may live.
  *
@@ -9,10 +9,10 @@
  */
 import { type CloseName, CodedError, type Position } from '@arqonbus/protocol'
 import type { Clock } from '../kit/clock.ts'
-import { type Bounds, type Break, type Entry, type Log, type Page, UNKNOWN } from '../log/contract.ts'
+import { type Bounds, type Entry, type Log, type LogGap, type Page, UNKNOWN } from '../log/contract.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import type { Client, Cursors, Outlet } from '../state/model.ts'
+import type { Client, Cursors, Feed } from '../state/model.ts'
 import type { SendBuffers } from './send-buffers.ts'
 import { createStandstill } from './standstill.ts'
 import type { Tails } from './tails.ts'
@@ -30,9 +30,9 @@ export type CatchUpDeps = {
   readonly stuckMs: number
   /** Whether the logs answer at once. */
   readonly isImmediate: boolean
-  readonly putLive: (client: Client, outlet: Outlet) => void
+  readonly resumeLive: (client: Client, feed: Feed) => void
   /** The notice of a gap that a subscription finds in a log before a message. */
-  readonly gapBefore: (outlet: Outlet, entry: Entry, gap: Break) => string
+  readonly gapBefore: (feed: Feed, entry: Entry, gap: LogGap) => string
   readonly close: (client: Client, name: CloseName) => void
   /** Hears of clients that are closed because what they lack is gone. */
   readonly slow: (client: Client) => void
@@ -102,22 +102,22 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
       return
     }
     if (reading.has(client)) return
-    for (const [outlet, state] of client.listening) {
+    for (const [feed, state] of client.listening) {
       if (state === 'live') continue
-      if (bringOn(client, outlet, state) === 'waits') return
+      if (bringOn(client, feed, state) === 'waits') return
     }
     behind.delete(client)
   }
 
-  /** Brings a connection on in one outlet: until it is live there, or has to wait. */
-  const bringOn = (client: Client, outlet: Outlet, cursors: Cursors): 'live' | 'waits' => {
+  /** Brings a connection on in one feed: until it is live there, or has to wait. */
+  const bringOn = (client: Client, feed: Feed, cursors: Cursors): 'live' | 'waits' => {
     for (;;) {
       let isComplete = true
       let isGiven = false
       if (mustWait(client)) return 'waits'
-      for (const log of outlet.logs()) {
+      for (const log of feed.logs()) {
         const cursor = numberIn(cursors, log)
-        const head = log.given.n
+        const head = log.lastDelivered.n
         if (cursor === head) continue
         isComplete = false
         // It has more than this node was told of yet, from another node or by `history`: that is not given to it again.
@@ -125,12 +125,12 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
         if (mustWait(client)) return 'waits'
         const most = deps.buffers.limit(PAGE_BYTES)
         const entries = log.recent(cursor, PAGE_ENTRIES, most) ?? deps.tails.after(log, cursor, most)
-        if (entries !== undefined) give({ client, outlet, log, cursors }, entries)
-        else if (!readPage(client, outlet, log, cursors)) return 'waits'
+        if (entries !== undefined) give({ client, feed, log, cursors }, entries)
+        else if (!readPage(client, feed, log, cursors)) return 'waits'
         isGiven ||= numberIn(cursors, log) !== cursor
       }
       if (isComplete) {
-        deps.putLive(client, outlet)
+        deps.resumeLive(client, feed)
         return 'live'
       }
       if (!isGiven) return 'waits'
@@ -148,7 +148,7 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
   const isBusy = (client: Client): boolean => client.transport.bufferedBytes() >= deps.buffers.limit(LOW_WATER_BYTES)
 
   /** Reads a page; true where it was there at once, and the client may have more. */
-  const readPage = (client: Client, outlet: Outlet, log: Log, cursors: Cursors): boolean => {
+  const readPage = (client: Client, feed: Feed, log: Log, cursors: Cursors): boolean => {
     if (reading.size >= MOST_READS) return false
     const cursor = numberIn(cursors, log)
     const page = log.read({
@@ -156,14 +156,14 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
       limit: PAGE_ENTRIES,
       maxBytes: deps.buffers.limit(PAGE_BYTES),
     })
-    const to = { client, outlet, log, cursors }
+    const to = { client, feed, log, cursors }
     if (!(page instanceof Promise)) return takePage(to, page)
     reading.add(client)
     page
       .then((read) => {
         reading.delete(client)
         // Meanwhile it may have left, or have asked to go on from elsewhere, or the log have ended: then this page is not for it.
-        const isStale = client.listening.get(outlet) !== cursors || numberIn(cursors, log) !== cursor || log.isClosed
+        const isStale = client.listening.get(feed) !== cursors || numberIn(cursors, log) !== cursor || log.isClosed
         if (isStale || takePage(to, read)) pump(client)
       })
       .catch((problem: unknown) => {
@@ -209,12 +209,12 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
       return looked
     }
     if (!deps.isImmediate) return looked
-    for (const [outlet, cursors] of client.listening) {
+    for (const [feed, cursors] of client.listening) {
       if (cursors === 'live') continue
-      for (const log of outlet.logs()) {
+      for (const log of feed.logs()) {
         looked++
         const cursor = numberIn(cursors, log)
-        if (cursor >= log.given.n || log.recent(cursor, 1, 1) !== undefined) continue
+        if (cursor >= log.lastDelivered.n || log.recent(cursor, 1, 1) !== undefined) continue
         if (deps.tails.after(log, cursor, 1) !== undefined) continue
         const { first, last } = log.bounds() as Bounds
         closeSlow(client, cursor, log.isEmpty() ? last.n + 1 : first.n)
@@ -234,14 +234,14 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
     }
   }
 
-  const give = ({ client, outlet, log, cursors }: Recipient, entries: readonly Entry[]): void => {
-    const head = log.given.n
+  const give = ({ client, feed, log, cursors }: Recipient, entries: readonly Entry[]): void => {
+    const head = log.lastDelivered.n
     const cursor = cursorIn(cursors, log)
     let last = cursor
     for (const entry of entries) {
       // What this node has not announced yet comes with its announcement.
       if (entry.n > head) break
-      if (entry.n !== last.n + 1) client.transport.send(deps.gapBefore(outlet, entry, gapBetween(last, entry)))
+      if (entry.n !== last.n + 1) client.transport.send(deps.gapBefore(feed, entry, gapBetween(last, entry)))
       client.transport.send(entry.text)
       givenInTurn += entry.text.length
       deps.metrics.delivered++
@@ -265,9 +265,9 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
     },
     broke(log) {
       for (const client of behind) {
-        for (const [outlet, cursors] of client.listening) {
-          if (cursors === 'live' || ![...outlet.logs()].includes(log)) continue
-          closeSlow(client, numberIn(cursors, log), log.given.n)
+        for (const [feed, cursors] of client.listening) {
+          if (cursors === 'live' || ![...feed.logs()].includes(log)) continue
+          closeSlow(client, numberIn(cursors, log), log.lastDelivered.n)
           break
         }
       }
@@ -276,16 +276,16 @@ export function createCatchUp(deps: CatchUpDeps): CatchUp {
   }
 }
 
-/** Where what is missed goes: a client by one of its outlets, and how far it is in a log of that. */
+/** Where what is missed goes: a client by one of its feeds, and how far it is in a log of that. */
 type Recipient = {
   readonly client: Client
-  readonly outlet: Outlet
+  readonly feed: Feed
   readonly log: Log
   readonly cursors: Cursors
 }
 
 /** A number of the log is missing, or is there twice. */
-const gapBetween = (after: Position, { ms, n }: Entry): Break => ({ reason: 'lost', after, next: { ms, n: n - 1 } })
+const gapBetween = (after: Position, { ms, n }: Entry): LogGap => ({ reason: 'lost', after, next: { ms, n: n - 1 } })
 
 /**
  * The position of the last message that was given. In a log that is not among the cursors, or of which nothing was known when they were made, it is where
@@ -293,7 +293,7 @@ const gapBetween = (after: Position, { ms, n }: Entry): Break => ({ reason: 'los
  */
 export function cursorIn(cursors: Cursors, log: Log): Position {
   const cursor = cursors.get(log)
-  return cursor === undefined || cursor === UNKNOWN ? log.base : cursor
+  return cursor === undefined || cursor === UNKNOWN ? log.attachedAt : cursor
 }
 
 const numberIn = (cursors: Cursors, log: Log): number => cursorIn(cursors, log).n

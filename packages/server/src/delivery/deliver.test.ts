@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test'
 import type { Log } from '../log/contract.ts'
 import { silentLogger } from '../observability/logger.ts'
-import type { Client, Outlet } from '../state/model.ts'
+import type { Client, Feed } from '../state/model.ts'
 import { createDelivery } from './deliver.ts'
 import { createSendBuffers } from './send-buffers.ts'
 
-const SLOW_BYTES = 1000
+const SEND_BUFFER_SOFT_LIMIT = 1000
 
 /** A delivery whose sockets are lists, with the clients that are asked for. */
 function setUp(...ids: string[]) {
@@ -45,7 +45,7 @@ function setUp(...ids: string[]) {
     clock: { monotonic: () => now },
     metrics,
     logger: silentLogger,
-    slowBytes: SLOW_BYTES,
+    sendBufferSoftLimit: SEND_BUFFER_SOFT_LIMIT,
     buffers: createSendBuffers(1 << 30),
     otherBytes: () => 0,
     fanoutBytes: 1 << 30,
@@ -57,10 +57,10 @@ function setUp(...ids: string[]) {
     slow: () => {},
     relieved: () => {},
   })
-  const outletOf = (topic: string, log?: { given: { ms: number; n: number } }): Outlet => ({
+  const feedOf = (topic: string, log?: { lastDelivered: { ms: number; n: number } }): Feed => ({
     topic,
     address: { room: 'science', channel: topic },
-    listeners: 0,
+    subscribers: 0,
     live: 0,
     turn: -1,
     logs: () => (log === undefined ? [] : [log as unknown as Log]),
@@ -73,86 +73,86 @@ function setUp(...ids: string[]) {
     delivery.look()
     return asked
   }
-  return { delivery, clients, got, behind, buffered, outletOf, pass, look, metrics }
+  return { delivery, clients, got, behind, buffered, feedOf, pass, look, metrics }
 }
 
-test('a message reaches all that listen, over all outlets, but the one that is left out', () => {
-  const { delivery, clients, got, outletOf } = setUp('ann', 'bob', 'cyd')
+test('a message reaches all that listen, over all feeds, but the one that is left out', () => {
+  const { delivery, clients, got, feedOf } = setUp('ann', 'bob', 'cyd')
   const [ann, bob, cyd] = clients as [Client, Client, Client]
-  const [channel, room] = [outletOf('c'), outletOf('w')]
-  delivery.listen(ann, channel)
-  delivery.listen(bob, channel)
-  delivery.listen(cyd, room)
-  delivery.toOutlets([channel, room], { text: 'one' })
-  delivery.toOutlets([channel, room], { text: 'two' }, ann)
-  delivery.unlisten(bob, channel)
-  delivery.toOutlets([channel, room], { text: 'three' })
+  const [channel, room] = [feedOf('c'), feedOf('w')]
+  delivery.subscribe(ann, channel)
+  delivery.subscribe(bob, channel)
+  delivery.subscribe(cyd, room)
+  delivery.broadcast([channel, room], { text: 'one' })
+  delivery.broadcast([channel, room], { text: 'two' }, ann)
+  delivery.unsubscribe(bob, channel)
+  delivery.broadcast([channel, room], { text: 'three' })
   expect(got).toEqual({ ann: ['one', 'three'], bob: ['one', 'two'], cyd: ['one', 'two', 'three'] })
-  expect([channel.listeners, channel.live, room.listeners]).toEqual([1, 1, 1])
+  expect([channel.subscribers, channel.live, room.subscribers]).toEqual([1, 1, 1])
 })
 
-test('whoever falls behind at a message was given it by every outlet, and goes on after it', () => {
-  const { delivery, clients, got, behind, buffered, outletOf } = setUp('ann', 'bob')
+test('whoever falls behind at a message was given it by every feed, and goes on after it', () => {
+  const { delivery, clients, got, behind, buffered, feedOf } = setUp('ann', 'bob')
   const [ann, bob] = clients as [Client, Client]
-  const log = { given: { ms: 1, n: 7 } }
-  const [channel, room] = [outletOf('c', log), outletOf('w', log)]
-  delivery.listen(ann, channel)
-  delivery.listen(bob, room)
-  Object.assign(buffered, { ann: SLOW_BYTES + 1, bob: SLOW_BYTES + 1 })
-  delivery.toOutlets([channel, room], { text: 'x'.repeat(SLOW_BYTES) })
+  const log = { lastDelivered: { ms: 1, n: 7 } }
+  const [channel, room] = [feedOf('c', log), feedOf('w', log)]
+  delivery.subscribe(ann, channel)
+  delivery.subscribe(bob, room)
+  Object.assign(buffered, { ann: SEND_BUFFER_SOFT_LIMIT + 1, bob: SEND_BUFFER_SOFT_LIMIT + 1 })
+  delivery.broadcast([channel, room], { text: 'x'.repeat(SEND_BUFFER_SOFT_LIMIT) })
   expect([got.ann!.length, got.bob!.length, behind]).toEqual([1, 1, ['ann', 'bob']])
   expect([ann.listening.get(channel), bob.listening.get(room)]).toEqual([
-    new Map([[log, log.given]]),
-    new Map([[log, log.given]]),
+    new Map([[log, log.lastDelivered]]),
+    new Map([[log, log.lastDelivered]]),
   ] as never)
-  delivery.toOutlets([channel, room], { text: 'later' })
-  expect([got.ann!.length, got.bob!.length, channel.live, channel.listeners]).toEqual([1, 1, 0, 1])
+  delivery.broadcast([channel, room], { text: 'later' })
+  expect([got.ann!.length, got.bob!.length, channel.live, channel.subscribers]).toEqual([1, 1, 0, 1])
 })
 
 test('nobody falls behind between a notice and the message that it announces: the log counts that as given already', () => {
-  const { delivery, clients, behind, buffered, outletOf } = setUp('ann')
-  const room = outletOf('w')
-  delivery.listen(clients[0]!, room)
-  buffered.ann = SLOW_BYTES + 1
-  delivery.ahead(room, 'n'.repeat(SLOW_BYTES))
+  const { delivery, clients, behind, buffered, feedOf } = setUp('ann')
+  const room = feedOf('w')
+  delivery.subscribe(clients[0]!, room)
+  buffered.ann = SEND_BUFFER_SOFT_LIMIT + 1
+  delivery.sendBefore(room, 'n'.repeat(SEND_BUFFER_SOFT_LIMIT))
   expect(behind).toEqual([])
-  delivery.toOutlets([room], { text: 'x'.repeat(SLOW_BYTES) })
+  delivery.broadcast([room], { text: 'x'.repeat(SEND_BUFFER_SOFT_LIMIT) })
   expect(behind).toEqual(['ann'])
 })
 
 test('slow ones are looked for when a quarter of the limit has passed, or 50 ms, while some socket does not keep up', () => {
-  const { delivery, clients, behind, buffered, outletOf, pass } = setUp('ann', 'bob')
-  const outlet = outletOf('c')
-  for (const client of clients) delivery.listen(client, outlet)
-  buffered.ann = SLOW_BYTES + 1
-  delivery.toOutlets([outlet], { text: 'x'.repeat(SLOW_BYTES / 4 - 1) })
+  const { delivery, clients, behind, buffered, feedOf, pass } = setUp('ann', 'bob')
+  const feed = feedOf('c')
+  for (const client of clients) delivery.subscribe(client, feed)
+  buffered.ann = SEND_BUFFER_SOFT_LIMIT + 1
+  delivery.broadcast([feed], { text: 'x'.repeat(SEND_BUFFER_SOFT_LIMIT / 4 - 1) })
   expect(behind).toEqual([])
-  delivery.toOutlets([outlet], { text: 'x' })
+  delivery.broadcast([feed], { text: 'x' })
   expect(behind).toEqual(['ann'])
-  buffered.bob = SLOW_BYTES + 1
-  delivery.toOutlets([outlet], { text: 'x' })
+  buffered.bob = SEND_BUFFER_SOFT_LIMIT + 1
+  delivery.broadcast([feed], { text: 'x' })
   expect(behind).toEqual(['ann'])
   pass(50)
-  delivery.toOutlets([outlet], { text: 'x' })
+  delivery.broadcast([feed], { text: 'x' })
   expect(behind).toEqual(['ann', 'bob'])
 })
 
 test('the bytes count, not the characters', () => {
-  const { delivery, clients, behind, buffered, outletOf } = setUp('ann')
-  const outlet = outletOf('c')
-  delivery.listen(clients[0]!, outlet)
-  buffered.ann = SLOW_BYTES + 1
-  delivery.toOutlets([outlet], { text: '€'.repeat(SLOW_BYTES / 12 + 1) })
+  const { delivery, clients, behind, buffered, feedOf } = setUp('ann')
+  const feed = feedOf('c')
+  delivery.subscribe(clients[0]!, feed)
+  buffered.ann = SEND_BUFFER_SOFT_LIMIT + 1
+  delivery.broadcast([feed], { text: '€'.repeat(SEND_BUFFER_SOFT_LIMIT / 12 + 1) })
   expect(behind).toEqual(['ann'])
 })
 
 test('while nothing is sent and nothing waits, nobody is asked what waits for it', () => {
-  const { delivery, clients, buffered, outletOf, look, metrics } = setUp('ann', 'bob')
-  const channel = outletOf('c')
-  for (const client of clients) delivery.listen(client, channel)
+  const { delivery, clients, buffered, feedOf, look, metrics } = setUp('ann', 'bob')
+  const channel = feedOf('c')
+  for (const client of clients) delivery.subscribe(client, channel)
   // What was published in the same tick shows at the second look only.
   expect([look(), look(), look(), look()]).toEqual([2, 2, 0, 0])
-  delivery.toOutlets([channel], { text: 'one' })
+  delivery.broadcast([channel], { text: 'one' })
   expect([look(), look(), look()]).toEqual([2, 2, 0])
   metrics.bytesOut += 100
   buffered.ann = 100

@@ -1,7 +1,7 @@
 /**
  * Deliver: who gets a text, encoded once (protocol §4, §5).
  *
- * A connection listens to outlets. Where it is live, the runtime's topics bring it what is published. One that joins with `since`, or whose buffer is
+ * A connection listens to feeds. Where it is live, the runtime's topics bring it what is published. One that joins with `since`, or whose buffer is
  * over the soft limit, is taken out of the topic and becomes a cursor in each log; `catch-up` brings it back. Nobody else notices.
  */
 import { type CloseName, closeCodes, type Position } from '@arqonbus/protocol'
@@ -11,7 +11,7 @@ import type { Entry, Log } from '../log/contract.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { LimitName } from '../observability/metric-labels.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import type { Client, Cursors, Outlet } from '../state/model.ts'
+import type { Client, Cursors, Feed } from '../state/model.ts'
 import type { PublishToTopic } from '../state/transport.ts'
 import { FanOut, type Given } from './fan-out.ts'
 import type { SendBuffers } from './send-buffers.ts'
@@ -24,7 +24,7 @@ export type DeliveryDeps = {
     limit(name: LimitName): void
   }
   /** The soft limit: a connection with more bytes in its buffer falls back to the log. */
-  readonly slowBytes: number
+  readonly sendBufferSoftLimit: number
   /** The bound on all buffers together, and how far it lowers the soft limit. */
   readonly buffers: SendBuffers
   /** Bytes that wait elsewhere: for peers who are not clients, or for several at once. */
@@ -38,8 +38,8 @@ export type DeliveryDeps = {
   readonly publishToStreams: PublishToTopic
   /** Hears of connections that are behind now. */
   readonly fellBehind: (client: Client) => void
-  /** Keeps an entry for those who are behind in one of the outlets, where the log may not. */
-  readonly keepForSlow: ((log: Log, entry: Entry, outlets: readonly Outlet[]) => void) | undefined
+  /** Keeps an entry for those who are behind in one of the feeds, where the log may not. */
+  readonly keepForSlow: ((log: Log, entry: Entry, feeds: readonly Feed[]) => void) | undefined
   /** Hears of clients that do not read fast enough: to stay live, or to stay at all. */
   readonly slow: (client: Client, what: 'behind' | 'closed') => void
   /** Hears that publishers need not wait for the fan-out any more. */
@@ -51,27 +51,27 @@ export type DeliveryDeps = {
 /** Delivery. */
 export type Delivery = {
   /** Begins to listen: live, or from the cursors on. */
-  listen(client: Client, outlet: Outlet, cursors?: Cursors): void
+  subscribe(client: Client, feed: Feed, cursors?: Cursors): void
   /** Ends it; returns where the connection stood. */
-  unlisten(client: Client, outlet: Outlet): 'live' | Cursors | undefined
+  unsubscribe(client: Client, feed: Feed): 'live' | Cursors | undefined
   /** Puts a live connection behind: `cursors` says where it goes on. */
-  putBehind(client: Client, outlet: Outlet, cursors: Cursors): void
+  fallBehind(client: Client, feed: Feed, cursors: Cursors): void
   /** Makes a connection live that has caught up. */
-  putLive(client: Client, outlet: Outlet): void
-  /** Where a connection stands in the logs of an outlet: what comes after it comes. */
-  cursorsOf(client: Client, outlet: Outlet): Cursors
+  resumeLive(client: Client, feed: Feed): void
+  /** Where a connection stands in the logs of a feed: what comes after it comes. */
+  cursorsOf(client: Client, feed: Feed): Cursors
   /** The same for one of the logs. */
-  standing(client: Client, outlet: Outlet, log: Log): Position
-  /** Gives a text to all who listen live to one of the outlets, but `except`: now, or in order when the loop has time for it. */
-  toOutlets(outlets: readonly Outlet[], given: Given, except?: Client): void
-  /** Gives a text to all who listen live to an outlet, right before an entry of it. */
-  ahead(outlet: Outlet, text: string): void
-  /** Gives all that waits for those who listen to an outlet. */
-  flush(outlet: Outlet): void
+  positionOf(client: Client, feed: Feed, log: Log): Position
+  /** Gives a text to all who listen live to one of the feeds, but `except`: now, or in order when the loop has time for it. */
+  broadcast(feeds: readonly Feed[], given: Given, except?: Client): void
+  /** Gives a text to all who listen live to a feed, right before an entry of it. */
+  sendBefore(feed: Feed, text: string): void
+  /** Gives all that waits for those who listen to a feed. */
+  flush(feed: Feed): void
   /** Gives a text to one client. */
   toClient(client: Client, text: string): void
-  /** The same behind what was published before by these outlets: for answers that follow a delivery. */
-  toClientBehindPublished(client: Client, text: string, outlets: readonly Outlet[]): void
+  /** The same behind what was published before by these feeds: for answers that follow a delivery. */
+  toClientBehindPublished(client: Client, text: string, feeds: readonly Feed[]): void
   /** Ends a connection: the reason is told behind what waits for it. */
   close(client: Client, name: CloseName, reason?: string): void
   /** Looks at all send buffers. Called every second: what no publish shows is bounded too. */
@@ -88,7 +88,7 @@ const LOOK_EVERY_MS = 50
 /** A close frame that waits behind the backlog of a dead reader would wait for ever. */
 const TERMINATE_AFTER_MS = 5000
 
-/** Whoever leaves an outlet is given so much of what still waits for it there; where there is more, it goes on from the log. */
+/** Whoever leaves a feed is given so much of what still waits for it there; where there is more, it goes on from the log. */
 const SETTLE_BYTES = 64 * 1024
 
 /** One look puts so many logs' worth of subscriptions behind: who is left is found by the next. */
@@ -101,7 +101,7 @@ const MOST_CLOSED = 100
 export function createDelivery(deps: DeliveryDeps): Delivery {
   const { buffers, metrics } = deps
   /** A quarter of the way to the soft limit may pass between two looks, so that nobody gets from there to the hard limit unseen. */
-  const lookEveryBytes = deps.slowBytes / 4
+  const lookEveryBytes = deps.sendBufferSoftLimit / 4
   let bytesUnseen = 0
   /** The same for all buffers together: every subscriber may be one of those that do not keep up. */
   let copiesUnseen = 0
@@ -136,20 +136,20 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     lookEveryBytes,
     late,
     look: () => lookWhereLate(),
-    overrun(clients, outlet) {
-      for (const client of clients) putBehind(client, outlet, cursorsOf(client, outlet))
+    overrun(clients, feed) {
+      for (const client of clients) fallBehind(client, feed, cursorsOf(client, feed))
     },
     relieved: deps.relieved,
     nextTurn: deps.nextTurn,
   })
-  const goLive = (client: Client, outlet: Outlet) => {
-    outlet.live++
-    fanOut.enter(client, outlet)
-    client.listening.set(outlet, 'live')
+  const resumeLive = (client: Client, feed: Feed) => {
+    feed.live++
+    fanOut.enter(client, feed)
+    client.listening.set(feed, 'live')
   }
-  const stopLive = (client: Client, outlet: Outlet) => {
-    fanOut.leave(client, outlet)
-    outlet.live--
+  const stopLive = (client: Client, feed: Feed) => {
+    fanOut.leave(client, feed)
+    feed.live--
   }
   const lookWhereLate = () => {
     if (!isLate) return
@@ -163,14 +163,14 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     bytesUnseen = 0
     copiesUnseen = 0
     lookedAt = deps.clock.monotonic()
-    const limit = buffers.limit(deps.slowBytes)
+    const limit = buffers.limit(deps.sendBufferSoftLimit)
     let bytes = 0
     let put = 0
     for (const client of deps.clients()) {
       if (client.isClosing) continue
       const waiting = client.transport.bufferedBytes()
       bytes += waiting
-      if (waiting > limit && put < MOST_PUT_BEHIND) put += fallBehind(client)
+      if (waiting > limit && put < MOST_PUT_BEHIND) put += fallBehindInAll(client)
     }
     for (const { transport } of closing) bytes += transport.bufferedBytes()
     buffers.measured(deps.otherBytes() + bytes)
@@ -191,12 +191,12 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     else isQuiet = look() === 0
   }
   /** Returns how many logs it was put behind in. */
-  const fallBehind = (client: Client): number => {
+  const fallBehindInAll = (client: Client): number => {
     let logs = 0
-    for (const [outlet, state] of client.listening) {
+    for (const [feed, state] of client.listening) {
       if (state !== 'live') continue
-      const cursors = cursorsOf(client, outlet)
-      putBehind(client, outlet, cursors)
+      const cursors = cursorsOf(client, feed)
+      fallBehind(client, feed, cursors)
       logs += 1 + cursors.size
     }
     if (logs > 0) {
@@ -227,31 +227,31 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       close(client, 'slow_consumer')
     }
   }
-  const putBehind = (client: Client, outlet: Outlet, cursors: Cursors) => {
-    if (client.listening.get(outlet) === 'live') {
-      giveUnlogged(client, outlet)
-      stopLive(client, outlet)
+  const fallBehind = (client: Client, feed: Feed, cursors: Cursors) => {
+    if (client.listening.get(feed) === 'live') {
+      giveUnlogged(client, feed)
+      stopLive(client, feed)
     }
-    client.listening.set(outlet, cursors)
+    client.listening.set(feed, cursors)
     deps.fellBehind(client)
   }
   /** What waits for a connection and is in no log (a notice, or what a log has held that has ended) is not brought by catching up. */
-  const giveUnlogged = (client: Client, outlet: Outlet) => {
+  const giveUnlogged = (client: Client, feed: Feed) => {
     let bytes = 0
-    for (const item of fanOut.pending(client, outlet)) {
+    for (const item of fanOut.pending(client, feed)) {
       if (item.kind !== 'message' || item.log?.isClosed === false) continue
       bytes += item.text.length
       if (bytes > SETTLE_BYTES) return
       client.transport.sendBehindPublished(item.text)
     }
   }
-  const cursorsOf = (client: Client, outlet: Outlet): Cursors => {
-    const state = client.listening.get(outlet)
+  const cursorsOf = (client: Client, feed: Feed): Cursors => {
+    const state = client.listening.get(feed)
     if (state instanceof Map) return state
-    const cursors = headsOf(outlet)
+    const cursors = headsOf(feed)
     if (state === undefined) return cursors
     const seen = new Set<Log>()
-    for (const item of fanOut.pending(client, outlet)) {
+    for (const item of fanOut.pending(client, feed)) {
       if (item.kind !== 'message' || item.log === undefined || seen.has(item.log)) continue
       seen.add(item.log)
       cursors.set(item.log, { ms: item.ms, n: item.n - 1 })
@@ -259,10 +259,10 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     return cursors
   }
   /** Gives a live connection what still waits for it; where that is too much it stands where its cursors say. */
-  const settle = (client: Client, outlet: Outlet): 'live' | Cursors => {
-    const items = [...fanOut.pending(client, outlet)]
+  const settle = (client: Client, feed: Feed): 'live' | Cursors => {
+    const items = [...fanOut.pending(client, feed)]
     const bytes = items.reduce((sum, item) => sum + (item.kind === 'begin' ? 0 : item.text.length), 0)
-    if (bytes > SETTLE_BYTES) return cursorsOf(client, outlet)
+    if (bytes > SETTLE_BYTES) return cursorsOf(client, feed)
     for (const item of items) {
       if (item.kind !== 'message') continue
       client.transport.sendBehindPublished(item.text)
@@ -270,20 +270,20 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     }
     return 'live'
   }
-  const unlisten: Delivery['unlisten'] = (client, outlet) => {
-    const state = client.listening.get(outlet)
+  const unsubscribe: Delivery['unsubscribe'] = (client, feed) => {
+    const state = client.listening.get(feed)
     if (state === undefined) return undefined
-    const stood = state === 'live' && !client.isClosing ? settle(client, outlet) : state
-    outlet.listeners--
-    if (state === 'live') stopLive(client, outlet)
-    client.listening.delete(outlet)
+    const stood = state === 'live' && !client.isClosing ? settle(client, feed) : state
+    feed.subscribers--
+    if (state === 'live') stopLive(client, feed)
+    client.listening.delete(feed)
     return stood
   }
   const close: Delivery['close'] = (client, name, reason) => {
     if (client.isClosing) return
     client.isClosing = true
     metrics.closed(name)
-    for (const outlet of client.listening.keys()) unlisten(client, outlet)
+    for (const feed of client.listening.keys()) unsubscribe(client, feed)
     const { code, reason: usual } = closeCodes[name]
     client.transport.close(code, reason ?? usual)
     closing.add(client)
@@ -294,65 +294,65 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   }
 
   return {
-    listen(client, outlet, cursors) {
-      outlet.listeners++
-      if (cursors === undefined) return goLive(client, outlet)
-      client.listening.set(outlet, cursors)
+    subscribe(client, feed, cursors) {
+      feed.subscribers++
+      if (cursors === undefined) return resumeLive(client, feed)
+      client.listening.set(feed, cursors)
       deps.fellBehind(client)
     },
-    unlisten,
-    putBehind,
-    putLive: goLive,
+    unsubscribe: unsubscribe,
+    fallBehind,
+    resumeLive,
     cursorsOf,
-    standing(client, outlet, log) {
-      const state = client.listening.get(outlet)
-      if (state instanceof Map) return state.get(log) ?? log.base
-      if (state === undefined) return log.given
-      for (const item of fanOut.pending(client, outlet))
+    positionOf(client, feed, log) {
+      const state = client.listening.get(feed)
+      if (state instanceof Map) return state.get(log) ?? log.attachedAt
+      if (state === undefined) return log.lastDelivered
+      for (const item of fanOut.pending(client, feed))
         if (item.kind === 'message' && item.log === log) return { ms: item.ms, n: item.n - 1 }
-      return log.given
+      return log.lastDelivered
     },
-    toOutlets(outlets, given, except) {
+    broadcast(feeds, given, except) {
       const { text } = given
       let inTime = true
       let subscribers = 0
       let isBehind = false
-      for (const outlet of outlets) {
-        if (outlet.listeners > outlet.live) isBehind = true
-        if (outlet.live === 0) continue
-        if (!fanOut.takesAtOnce(outlet, text)) {
-          fanOut.add(outlet, given, firstOf(outlets[0]!.logs()), except)
+      for (const feed of feeds) {
+        if (feed.subscribers > feed.live) isBehind = true
+        if (feed.live === 0) continue
+        if (!fanOut.takesAtOnce(feed, text)) {
+          fanOut.add(feed, given, firstOf(feeds[0]!.logs()), except)
           // Whoever falls behind while it waits goes on before it.
           isBehind = true
           continue
         }
-        subscribers += outlet.live
-        if (except !== undefined && except.listening.get(outlet) === 'live') {
-          metrics.delivered += outlet.live - 1
-          if (outlet.live > 1) inTime = publishToOthers(except, outlet.topic, text) && inTime
+        subscribers += feed.live
+        if (except !== undefined && except.listening.get(feed) === 'live') {
+          metrics.delivered += feed.live - 1
+          if (feed.live > 1) inTime = publishToOthers(except, feed.topic, text) && inTime
         } else {
-          metrics.delivered += outlet.live
-          inTime = publish(outlet.topic, text) && inTime
+          metrics.delivered += feed.live
+          inTime = publish(feed.topic, text) && inTime
         }
       }
-      if (isBehind && isEntry(given)) deps.keepForSlow?.(firstOf(outlets[0]!.logs())!, given, outlets)
-      // Only now: whoever falls behind must have been given this text by all outlets.
+      if (isBehind && isEntry(given)) deps.keepForSlow?.(firstOf(feeds[0]!.logs())!, given, feeds)
+      // Only now: whoever falls behind must have been given this text by all feeds.
       if (!inTime) late(text, subscribers)
       lookWhereLate()
     },
-    ahead(outlet, text) {
-      if (outlet.live === 0) return
-      if (!fanOut.takesAtOnce(outlet, text)) return fanOut.add(outlet, { text }, undefined, undefined)
-      metrics.delivered += outlet.live
+    sendBefore(feed, text) {
+      if (feed.live === 0) return
+      if (!fanOut.takesAtOnce(feed, text)) return fanOut.add(feed, { text }, undefined, undefined)
+      metrics.delivered += feed.live
       // Nobody is looked for: the log counts the entry that follows as given, and who fell behind here would never get it.
-      publish(outlet.topic, text)
+      publish(feed.topic, text)
     },
-    flush: (outlet) => fanOut.flush(outlet),
+    flush: (feed) => fanOut.flush(feed),
     toClient(client, text) {
       if (!client.isClosing) client.transport.send(text)
     },
-    toClientBehindPublished(client, text, outlets) {
-      if (client.isClosing || fanOut.answerBehind(client, outlets, text)) return
+    toClientBehindPublished(client, text, feeds) {
+      if (client.isClosing || fanOut.answerBehind(client, feeds, text)) return
       client.transport.sendBehindPublished(text)
     },
     close,
@@ -363,9 +363,9 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 }
 
 /** Where a connection stands that has been given everything. */
-export function headsOf(outlet: Outlet): Cursors {
+export function headsOf(feed: Feed): Cursors {
   const cursors: Cursors = new Map()
-  for (const log of outlet.logs()) cursors.set(log, log.given)
+  for (const log of feed.logs()) cursors.set(log, log.lastDelivered)
   return cursors
 }
 

@@ -4,7 +4,7 @@
  */
 import { type ChannelDeleted, positionText, type SubscriptionEnded } from '@arqonbus/protocol'
 import { type Log, UNKNOWN } from '../log/contract.ts'
-import type { Channel, Client, Outlet, Room } from '../state/model.ts'
+import type { Channel, Client, Feed, Room } from '../state/model.ts'
 import { cursorIn } from './catch-up.ts'
 import type { Delivery } from './deliver.ts'
 import type { Frames } from './frames.ts'
@@ -17,49 +17,49 @@ export type EndNotices = {
   /** A room is deleted: called before its subscribers leave it. */
   roomDeleted(room: Room): void
   /** A client has lost a subscription. */
-  subscriptionEnded(client: Client, address: Outlet['address'], reason: SubscriptionEnded['reason']): void
+  subscriptionEnded(client: Client, address: Feed['address'], reason: SubscriptionEnded['reason']): void
 }
 
 /** Creates the notices of a bus. */
 export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices {
-  const notice = (address: Outlet['address'], payload: ChannelDeleted | SubscriptionEnded): string =>
+  const notice = (address: Feed['address'], payload: ChannelDeleted | SubscriptionEnded): string =>
     frames.envelope('system', address, JSON.stringify(payload))
 
-  /** To everybody who is subscribed by an outlet. Those that are behind in the log hear first that they will not get the rest of it. */
-  const toAll = (outlet: Outlet, subscribers: Iterable<Client>, ended: Ended) => {
+  /** To everybody who is subscribed by a feed. Those that are behind in the log hear first that they will not get the rest of it. */
+  const toAll = (feed: Feed, subscribers: Iterable<Client>, ended: Ended) => {
     const { log, address, text } = ended
-    if (outlet.listeners === 0) return
-    for (const client of outlet.live < outlet.listeners ? subscribers : []) {
-      const cursors = client.listening.get(outlet)
+    if (feed.subscribers === 0) return
+    for (const client of feed.live < feed.subscribers ? subscribers : []) {
+      const cursors = client.listening.get(feed)
       if (!(cursors instanceof Map)) continue
       if (log !== undefined) {
         const after = cursorIn(cursors, log)
-        const gap = { reason: 'trimmed', after, next: log.given } as const
-        if (after.n < log.given.n) delivery.toClient(client, gapNotice(frames, address, gap))
+        const gap = { reason: 'trimmed', after, next: log.lastDelivered } as const
+        if (after.n < log.lastDelivered.n) delivery.toClient(client, gapNotice(frames, address, gap))
         cursors.delete(log)
       }
       if (text !== undefined) delivery.toClient(client, text)
     }
     // Behind the loop: a client that falls behind with this text has everything.
-    if (text !== undefined) delivery.toOutlets([outlet], { text })
+    if (text !== undefined) delivery.broadcast([feed], { text })
   }
 
   return {
-    channelEnded({ room, name, type, log, outlet, ended }) {
+    channelEnded({ room, name, type, log, feed, ended }) {
       if (log === undefined) return
       const address = { room: room.name, channel: name }
       // Of a log in a store that has been away all the time nobody here knows where it ended.
-      const last = log.given === UNKNOWN ? { ms: 0, n: 0 } : log.given
+      const last = log.lastDelivered === UNKNOWN ? { ms: 0, n: 0 } : log.lastDelivered
       const deleted = { event: 'channel_deleted', last: positionText(last) } as const
       const text = ended === 'deleted' ? notice(address, deleted) : undefined
-      // A private channel has an outlet of its own for those of the room who may read it.
-      toAll(type === 'private' ? outlet : room.wideOutlet, room.wide, { log, address, text })
+      // A private channel has a feed of its own for those of the room who may read it.
+      toAll(type === 'private' ? feed : room.wideFeed, room.wide, { log, address, text })
     },
-    roomDeleted({ wide, wideOutlet, broadcast, broadcastOutlet }) {
-      const { address } = wideOutlet
-      toAll(broadcastOutlet, wide, { log: broadcast, address, text: undefined })
+    roomDeleted({ wide, wideFeed, broadcast, broadcastFeed }) {
+      const { address } = wideFeed
+      toAll(broadcastFeed, wide, { log: broadcast, address, text: undefined })
       const text = notice(address, { event: 'subscription_ended', reason: 'room_deleted' })
-      toAll(wideOutlet, wide, { log: undefined, address, text })
+      toAll(wideFeed, wide, { log: undefined, address, text })
     },
     subscriptionEnded(client, address, reason) {
       delivery.toClient(client, notice(address, { event: 'subscription_ended', reason }))
@@ -68,4 +68,4 @@ export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices
 }
 
 /** What has ended: the log, where there is one, and what its subscribers hear of that, if anything. */
-type Ended = { readonly log: Log | undefined; readonly address: Outlet['address']; readonly text: string | undefined }
+type Ended = { readonly log: Log | undefined; readonly address: Feed['address']; readonly text: string | undefined }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { createRandom } from '@arqonbus/testing'
 import type { Log } from '../log/contract.ts'
 import { silentLogger } from '../observability/logger.ts'
-import type { Client, Cursors, Outlet } from '../state/model.ts'
+import type { Client, Cursors, Feed } from '../state/model.ts'
 import { createDelivery, type Delivery } from './deliver.ts'
 import { createSendBuffers } from './send-buffers.ts'
 import { MOST_UNITS, MOST_WRITES } from './turn-budget.ts'
@@ -36,7 +36,7 @@ function setUp({ fanoutBytes = 1 << 30 } = {}) {
     clock: { monotonic: () => 0 },
     logger: silentLogger,
     metrics: { delivered: 0, bytesOut: 0, slowFallbacks: 0, slowClosed: 0, closed: () => {}, limit: () => {} },
-    slowBytes: 512 * KiB,
+    sendBufferSoftLimit: 512 * KiB,
     buffers: createSendBuffers(1 << 30),
     otherBytes: () => 0,
     fanoutBytes,
@@ -51,7 +51,7 @@ function setUp({ fanoutBytes = 1 << 30 } = {}) {
       next = work
     },
   })
-  const connect = (outlet?: Outlet): Client => {
+  const connect = (feed?: Feed): Client => {
     const client = { listening: new Map(), isClosing: false } as unknown as Client
     const transport = {
       send: (text: string) => take(client, text),
@@ -66,20 +66,23 @@ function setUp({ fanoutBytes = 1 << 30 } = {}) {
     Object.assign(client, { transport })
     clients.add(client)
     got.set(client, [])
-    if (outlet !== undefined) delivery.listen(client, outlet)
+    if (feed !== undefined) delivery.subscribe(client, feed)
     return client
   }
-  const crowd = (outlet: Outlet, count: number) => Array.from({ length: count }, () => connect(outlet))
+  const crowd = (feed: Feed, count: number) => Array.from({ length: count }, () => connect(feed))
   /** A channel with its log. `say` appends and gives out as the bus does. */
   const channel = (name: string) => {
     const entries: Entry[] = []
-    const log = { isClosed: false, given: { ms: 0, n: 0 }, base: { ms: 0, n: 0 } } as unknown as Log & {
-      given: { ms: number; n: number }
+    const log = { isClosed: false, lastDelivered: { ms: 0, n: 0 }, attachedAt: { ms: 0, n: 0 } } as unknown as Omit<
+      Log,
+      'lastDelivered'
+    > & {
+      lastDelivered: { ms: number; n: number }
     }
-    const outlet: Outlet = {
+    const feed: Feed = {
       topic: `c:${name}`,
       address: { room: 'science', channel: name },
-      listeners: 0,
+      subscribers: 0,
       live: 0,
       turn: -1,
       logs: () => [log],
@@ -88,17 +91,17 @@ function setUp({ fanoutBytes = 1 << 30 } = {}) {
       const n = entries.length + 1
       const entry = { ms: n, n, text: `n${n} ${'x'.repeat(length)}` }
       entries.push(entry)
-      log.given = entry
-      delivery.toOutlets([outlet], entry, except)
+      log.lastDelivered = entry
+      delivery.broadcast([feed], entry, except)
       return n
     }
     /** What catching up does: gives what is missing from the cursors on, and makes live. */
     const catchUp = (client: Client) => {
-      const cursors = client.listening.get(outlet) as Cursors
+      const cursors = client.listening.get(feed) as Cursors
       for (const { text } of entries.slice(cursors.get(log)!.n)) client.transport.send(text)
-      delivery.putLive(client, outlet)
+      delivery.resumeLive(client, feed)
     }
-    return { outlet, log, entries, say, catchUp }
+    return { feed, log, entries, say, catchUp }
   }
   const isPending = () => next !== undefined
   /** Ends this turn of the loop. */
@@ -122,8 +125,8 @@ const range = (first: number, last: number) => Array.from({ length: last - first
 
 test('a message to a feed of 2,000 subscribers goes out in the turn in which it comes', () => {
   const { channel, crowd, got, settle, turns } = setUp()
-  const { outlet, say } = channel('talk')
-  const subscribers = crowd(outlet, 2000)
+  const { feed, say } = channel('talk')
+  const subscribers = crowd(feed, 2000)
   say()
   settle()
   expect(turns.map(({ writes }) => writes).filter((writes) => writes > 0)).toEqual([2000])
@@ -133,8 +136,8 @@ test('a message to a feed of 2,000 subscribers goes out in the turn in which it 
 describe('a message to more subscribers', () => {
   test('goes out over several turns, to each subscriber once', () => {
     const { channel, crowd, got, settle, turns } = setUp()
-    const { outlet, say } = channel('talk')
-    const subscribers = crowd(outlet, 20_000)
+    const { feed, say } = channel('talk')
+    const subscribers = crowd(feed, 20_000)
     say()
     settle()
     expect(subscribers.every((client) => got.get(client)!.length === 1)).toBe(true)
@@ -143,8 +146,8 @@ describe('a message to more subscribers', () => {
 
   test('comes before those that follow it, and what is published together shares the writes', () => {
     const { channel, crowd, got, settle, turns } = setUp()
-    const { outlet, say } = channel('talk')
-    const subscribers = crowd(outlet, 5000)
+    const { feed, say } = channel('talk')
+    const subscribers = crowd(feed, 5000)
     for (let i = 0; i < 10; i++) say()
     settle()
     expect(subscribers.every((client) => got.get(client)!.join() === range(1, 10).join())).toBe(true)
@@ -154,8 +157,8 @@ describe('a message to more subscribers', () => {
 
 test('many messages of one turn to a feed of 2,000 go out over several turns', () => {
   const { channel, crowd, got, settle, turns } = setUp()
-  const { outlet, say } = channel('talk')
-  const [first] = crowd(outlet, 2000)
+  const { feed, say } = channel('talk')
+  const [first] = crowd(feed, 2000)
   for (let i = 0; i < 80; i++) say()
   settle()
   expect(got.get(first!)).toEqual(range(1, 80))
@@ -165,8 +168,8 @@ test('many messages of one turn to a feed of 2,000 go out over several turns', (
 
 test('a long message goes to smaller groups in each turn, and short ones to all of them together later', () => {
   const { channel, crowd, got, settle, turns } = setUp()
-  const { outlet, say } = channel('talk')
-  const subscribers = crowd(outlet, 1000)
+  const { feed, say } = channel('talk')
+  const subscribers = crowd(feed, 1000)
   say(256 * KiB)
   settle()
   expect(Math.max(...turns.map((turn) => turn.copies))).toBeLessThanOrEqual(100)
@@ -180,8 +183,8 @@ test('a long message goes to smaller groups in each turn, and short ones to all 
 test('a feed that is flooded takes no turn from one that is not', () => {
   const { channel, crowd, got, turn } = setUp()
   const [flooded, calm] = [channel('flooded'), channel('calm')]
-  crowd(flooded.outlet, 5000)
-  const [ann] = crowd(calm.outlet, 100)
+  crowd(flooded.feed, 5000)
+  const [ann] = crowd(calm.feed, 100)
   for (let i = 0; i < 100; i++) flooded.say()
   for (let n = 1; n <= 20; n++) {
     turn()
@@ -193,7 +196,7 @@ test('a feed that is flooded takes no turn from one that is not', () => {
 test('feeds that wait are served in turn', () => {
   const { channel, crowd, got, turn } = setUp()
   const feeds = Array.from({ length: 5 }, (_, i) => channel(`feed-${i}`))
-  const firsts = feeds.map(({ outlet }) => crowd(outlet, 1000)[0]!)
+  const firsts = feeds.map(({ feed }) => crowd(feed, 1000)[0]!)
   for (const { say } of feeds) for (let i = 0; i < 100; i++) say()
   for (let turns = 0; turns < 10; turns++) turn()
   const counts = firsts.map((client) => got.get(client)!.length)
@@ -205,7 +208,7 @@ describe('while messages wait', () => {
   const stage = (options?: { fanoutBytes: number }) => {
     const all = setUp(options)
     const feed = all.channel('talk')
-    const subscribers = all.crowd(feed.outlet, 3000)
+    const subscribers = all.crowd(feed.feed, 3000)
     feed.say()
     feed.say()
     const ann = subscribers.find((client) => all.got.get(client)!.length === 0)!
@@ -214,7 +217,7 @@ describe('while messages wait', () => {
 
   test('one that comes gets what is published from then on', () => {
     const { connect, feed, gotBy, settle } = stage()
-    const newcomers = Array.from({ length: 600 }, () => connect(feed.outlet))
+    const newcomers = Array.from({ length: 600 }, () => connect(feed.feed))
     feed.say()
     settle()
     expect(newcomers.every((one) => gotBy(one)!.join() === '3')).toBe(true)
@@ -222,8 +225,8 @@ describe('while messages wait', () => {
 
   test('one that comes and goes before its first message gets nothing', () => {
     const { connect, delivery, feed, gotBy, settle } = stage()
-    const bob = connect(feed.outlet)
-    delivery.unlisten(bob, feed.outlet)
+    const bob = connect(feed.feed)
+    delivery.unsubscribe(bob, feed.feed)
     feed.say()
     settle()
     expect(gotBy(bob)).toEqual([])
@@ -231,7 +234,7 @@ describe('while messages wait', () => {
 
   test('one that leaves is given them first, and nothing later', () => {
     const { ann, delivery, feed, gotBy, settle } = stage()
-    expect(delivery.unlisten(ann, feed.outlet)).toBe('live')
+    expect(delivery.unsubscribe(ann, feed.feed)).toBe('live')
     expect(gotBy(ann)).toEqual([1, 2])
     feed.say()
     settle()
@@ -241,14 +244,14 @@ describe('while messages wait', () => {
   test('one that leaves while more waits than it can be given at once stands before it', () => {
     const { ann, delivery, feed, gotBy } = stage()
     feed.say(100 * KiB)
-    const stood = delivery.unlisten(ann, feed.outlet) as Cursors
+    const stood = delivery.unsubscribe(ann, feed.feed) as Cursors
     expect([gotBy(ann), stood.get(feed.log)?.n]).toEqual([[], 0])
   })
 
   test('one that falls behind catches up from before them, and is live without a hole or a double', () => {
     const { ann, delivery, feed, gotBy, settle } = stage()
-    expect(delivery.standing(ann, feed.outlet, feed.log).n).toBe(0)
-    delivery.putBehind(ann, feed.outlet, delivery.cursorsOf(ann, feed.outlet))
+    expect(delivery.positionOf(ann, feed.feed, feed.log).n).toBe(0)
+    delivery.fallBehind(ann, feed.feed, delivery.cursorsOf(ann, feed.feed))
     feed.say()
     feed.catchUp(ann)
     feed.say()
@@ -260,9 +263,9 @@ describe('while messages wait', () => {
     const { ann, subscribers, delivery, feed, got, gotBy, settle } = stage()
     const bob = subscribers.findLast((client) => got.get(client)!.length === 0)!
     feed.say()
-    delivery.toClientBehindPublished(ann, 'answer 3', [feed.outlet])
+    delivery.toClientBehindPublished(ann, 'answer 3', [feed.feed])
     feed.say(0, bob)
-    delivery.toClientBehindPublished(bob, 'answer 4', [feed.outlet])
+    delivery.toClientBehindPublished(bob, 'answer 4', [feed.feed])
     feed.say()
     settle()
     expect(gotBy(ann)).toEqual([1, 2, 3, 'answer 3', 4, 5])
@@ -271,9 +274,9 @@ describe('while messages wait', () => {
 
   test('an answer is not lost with a subscription that ends', () => {
     const { ann, delivery, feed, gotBy, settle } = stage()
-    delivery.toClientBehindPublished(ann, 'answer 2', [feed.outlet])
-    delivery.unlisten(ann, feed.outlet)
-    delivery.listen(ann, feed.outlet)
+    delivery.toClientBehindPublished(ann, 'answer 2', [feed.feed])
+    delivery.unsubscribe(ann, feed.feed)
+    delivery.subscribe(ann, feed.feed)
     feed.say()
     settle()
     expect(gotBy(ann)).toEqual([1, 2, 'answer 2', 3])
@@ -281,7 +284,7 @@ describe('while messages wait', () => {
 
   test('a notice keeps its place', () => {
     const { ann, delivery, feed, gotBy, settle } = stage()
-    delivery.ahead(feed.outlet, 'gap')
+    delivery.sendBefore(feed.feed, 'gap')
     feed.say()
     settle()
     expect(gotBy(ann)).toEqual([1, 2, 'gap', 3])
@@ -289,8 +292,8 @@ describe('while messages wait', () => {
 
   test('a notice is not lost for one that falls behind', () => {
     const { ann, delivery, feed, gotBy, settle } = stage()
-    delivery.ahead(feed.outlet, 'gap')
-    delivery.putBehind(ann, feed.outlet, delivery.cursorsOf(ann, feed.outlet))
+    delivery.sendBefore(feed.feed, 'gap')
+    delivery.fallBehind(ann, feed.feed, delivery.cursorsOf(ann, feed.feed))
     feed.catchUp(ann)
     settle()
     expect(gotBy(ann)).toEqual(['gap', 1, 2])
@@ -299,14 +302,14 @@ describe('while messages wait', () => {
   test('what a log had that has ended is not lost for one that falls behind', () => {
     const { ann, delivery, feed, gotBy, settle } = stage()
     Object.assign(feed.log, { isClosed: true })
-    delivery.putBehind(ann, feed.outlet, new Map())
+    delivery.fallBehind(ann, feed.feed, new Map())
     settle()
     expect(gotBy(ann)).toEqual([1, 2])
   })
 
   test('they can be given at once, for what cannot wait', () => {
     const { delivery, feed, got, subscribers } = stage()
-    delivery.flush(feed.outlet)
+    delivery.flush(feed.feed)
     expect(subscribers.every((client) => got.get(client)!.length === 2)).toBe(true)
     expect(delivery.waitingBytes()).toBe(0)
   })
@@ -323,7 +326,7 @@ describe('while messages wait', () => {
     const { delivery, feed, got, subscribers, settle } = stage({ fanoutBytes: 1 << 20 })
     for (let i = 0; i < 100; i++) feed.say(1000)
     settle()
-    const behind = subscribers.filter((client) => client.listening.get(feed.outlet) !== 'live')
+    const behind = subscribers.filter((client) => client.listening.get(feed.feed) !== 'live')
     expect(behind.length).toBeGreaterThan(0)
     for (const client of behind) feed.catchUp(client)
     feed.say()
@@ -339,12 +342,12 @@ test('whatever happens, each subscriber gets what was published while it listene
     const { channel, connect, crowd, delivery, got, settle, turn } = setUp({
       fanoutBytes: random.pick([4, 1024]) << 20,
     })
-    const { outlet, log, say, catchUp } = channel('talk')
+    const { feed, log, say, catchUp } = channel('talk')
     const expected = new Map<Client, number[]>()
-    const inside = new Set(crowd(outlet, random.pick([30, 300, 300, 2100])))
+    const inside = new Set(crowd(feed, random.pick([30, 300, 300, 2100])))
     for (const client of inside) expected.set(client, [])
     const outside: Client[] = []
-    const isBehind = (client: Client) => client.listening.get(outlet) instanceof Map
+    const isBehind = (client: Client) => client.listening.get(feed) instanceof Map
     const catchUpAll = () => {
       for (const client of inside) if (isBehind(client)) catchUp(client)
     }
@@ -355,12 +358,12 @@ test('whatever happens, each subscriber gets what was published while it listene
       },
       () => {
         const client = outside.pop() ?? connect()
-        delivery.listen(client, outlet)
+        delivery.subscribe(client, feed)
         inside.add(client)
         if (!expected.has(client)) expected.set(client, [])
       },
       (one: Client) => {
-        const stood = delivery.unlisten(one, outlet)
+        const stood = delivery.unsubscribe(one, feed)
         // What comes after the place where it stood is not given to it.
         if (stood instanceof Map) {
           const last = stood.get(log)!.n
@@ -372,7 +375,7 @@ test('whatever happens, each subscriber gets what was published while it listene
         inside.delete(one)
         outside.push(one)
       },
-      (one: Client) => delivery.putBehind(one, outlet, delivery.cursorsOf(one, outlet)),
+      (one: Client) => delivery.fallBehind(one, feed, delivery.cursorsOf(one, feed)),
       catchUpAll,
       turn,
     ]
@@ -385,7 +388,7 @@ test('whatever happens, each subscriber gets what was published while it listene
     catchUpAll()
     const wrong = [...expected].filter(([client, numbers]) => got.get(client)!.join() !== numbers.join())
     expect({ seed, wrong: wrong.map(([client]) => got.get(client)!.join()) }).toEqual({ seed, wrong: [] })
-    expect({ seed, waiting: delivery.waitingBytes(), live: outlet.live }).toEqual({
+    expect({ seed, waiting: delivery.waitingBytes(), live: feed.live }).toEqual({
       seed,
       waiting: 0,
       live: inside.size,

@@ -5,7 +5,7 @@
  * and nothing of its own here, until more is published in one turn than fits. What waits is counted as copies; where that is too much, publishers wait too.
  */
 import type { Log } from '../log/contract.ts'
-import type { Client, Outlet } from '../state/model.ts'
+import type { Client, Feed } from '../state/model.ts'
 import type { PublishToTopic } from '../state/transport.ts'
 import { Fan, type Item, type MessageItem, ONE_TOPIC, type Shard } from './fan.ts'
 import { Allowance, MOST_UNITS, unitsOf } from './turn-budget.ts'
@@ -29,7 +29,7 @@ export type FanOutDeps = {
   /** Looks for connections that do not keep up, after texts were late. */
   readonly look: () => void
   /** So much waits for these subscribers that they have to catch up from the logs. */
-  readonly overrun: (clients: readonly Client[], outlet: Outlet) => void
+  readonly overrun: (clients: readonly Client[], feed: Feed) => void
   /** Hears that publishers need not wait any more. */
   readonly relieved: () => void
   /** Does something in the next turn of the loop. */
@@ -46,7 +46,7 @@ const OVERRUN = 4
 /** Fan-out. */
 export class FanOut {
   readonly #deps: FanOutDeps
-  readonly #fans = new Map<Outlet, Fan>()
+  readonly #fans = new Map<Feed, Fan>()
   /** Shards for which something waits: each in its turn. */
   readonly #ready = new Set<Shard>()
   readonly #atOnce = new Allowance()
@@ -70,24 +70,24 @@ export class FanOut {
     return this.#isFull
   }
 
-  /** True where a text goes out now, by the outlet's own topic: that is counted then. */
-  takesAtOnce(outlet: Outlet, text: string): boolean {
-    if (this.#fans.size > 0 && this.#fans.has(outlet)) return false
-    const { live } = outlet
+  /** True where a text goes out now, by the feed's own topic: that is counted then. */
+  takesAtOnce(feed: Feed, text: string): boolean {
+    if (this.#fans.size > 0 && this.#fans.has(feed)) return false
+    const { live } = feed
     const units = live * unitsOf(text)
     if (units > 2 * MOST_UNITS && live > LEAST_SHARD) return false
-    const writes = outlet.turn === this.#turn ? 0 : live
+    const writes = feed.turn === this.#turn ? 0 : live
     const atOnce = this.#atOnce
     if (!atOnce.admits(writes, units)) return false
-    outlet.turn = this.#turn
+    feed.turn = this.#turn
     if (atOnce.spend(writes, units)) this.#askTurn()
     return true
   }
 
   /** Gives what does not go out by the one topic: to the shards for which there is room now, to the rest later. */
-  add(outlet: Outlet, { text, ms = 0, n = 0 }: Given, log: Log | undefined, except: Client | undefined): void {
-    const fan = this.#fanOf(outlet, outlet.live)
-    const copies = outlet.live
+  add(feed: Feed, { text, ms = 0, n = 0 }: Given, log: Log | undefined, except: Client | undefined): void {
+    const fan = this.#fanOf(feed, feed.live)
+    const copies = feed.live
     this.#bytes += copies * (text.length + ITEM_BYTES)
     fan.push({ kind: 'message', text, except, log: n === 0 ? undefined : log, ms, n, copies })
     // A shard that is split adds others at the end.
@@ -101,9 +101,9 @@ export class FanOut {
     if (this.#bytes > this.#deps.maxBytes) this.#isFull = true
   }
 
-  /** Gives everything that waits for an outlet at once: what comes next cannot wait. */
-  flush(outlet: Outlet): void {
-    const fan = this.#fans.get(outlet)
+  /** Gives everything that waits for a feed at once: what comes next cannot wait. */
+  flush(feed: Feed): void {
+    const fan = this.#fans.get(feed)
     if (fan === undefined) return
     for (const shard of fan.shards) {
       while (shard.next < fan.end) this.#give(shard)
@@ -112,16 +112,16 @@ export class FanOut {
     this.#tidy(fan)
   }
 
-  /** A subscriber comes; it is counted among those of the outlet already. */
-  enter(client: Client, outlet: Outlet): void {
-    if (outlet.live <= ONE_TOPIC && !this.#fans.has(outlet)) return client.transport.subscribe(outlet.topic)
-    this.#fanOf(outlet, outlet.live - 1).enter(client)
+  /** A subscriber comes; it is counted among those of the feed already. */
+  enter(client: Client, feed: Feed): void {
+    if (feed.live <= ONE_TOPIC && !this.#fans.has(feed)) return client.transport.subscribe(feed.topic)
+    this.#fanOf(feed, feed.live - 1).enter(client)
   }
 
   /** A subscriber goes; what waits for it is not given to it, but for its own answers. */
-  leave(client: Client, outlet: Outlet): void {
-    const fan = this.#fans.get(outlet)
-    if (fan === undefined) return client.transport.unsubscribe(outlet.topic)
+  leave(client: Client, feed: Feed): void {
+    const fan = this.#fans.get(feed)
+    if (fan === undefined) return client.transport.unsubscribe(feed.topic)
     for (const item of fan.pending(client)) if (item.kind === 'answer') answer(item)
     const shard = fan.leave(client)
     if (shard === undefined) return
@@ -130,15 +130,15 @@ export class FanOut {
   }
 
   /** What waits for a subscriber, oldest first. */
-  pending(client: Client, outlet: Outlet): Iterable<Item> {
-    return (this.#ready.size === 0 ? undefined : this.#fans.get(outlet)?.pending(client)) ?? []
+  pending(client: Client, feed: Feed): Iterable<Item> {
+    return (this.#ready.size === 0 ? undefined : this.#fans.get(feed)?.pending(client)) ?? []
   }
 
-  /** Sends an answer behind what waits for its client in one of the outlets; false where nothing does. */
-  answerBehind(client: Client, outlets: readonly Outlet[], text: string): boolean {
+  /** Sends an answer behind what waits for its client in one of the feeds; false where nothing does. */
+  answerBehind(client: Client, feeds: readonly Feed[], text: string): boolean {
     if (this.#ready.size === 0) return false
-    for (const outlet of outlets) {
-      const fan = client.listening.get(outlet) === 'live' ? this.#fans.get(outlet) : undefined
+    for (const feed of feeds) {
+      const fan = client.listening.get(feed) === 'live' ? this.#fans.get(feed) : undefined
       if (fan === undefined) continue
       const shard = fan.shardOf(client)
       if (shard.next === fan.end) continue
@@ -148,11 +148,11 @@ export class FanOut {
     return false
   }
 
-  #fanOf(outlet: Outlet, size: number): Fan {
-    const known = this.#fans.get(outlet)
+  #fanOf(feed: Feed, size: number): Fan {
+    const known = this.#fans.get(feed)
     if (known !== undefined) return known
-    const fan = new Fan(outlet, size, this.#deps.clients)
-    this.#fans.set(outlet, fan)
+    const fan = new Fan(feed, size, this.#deps.clients)
+    this.#fans.set(feed, fan)
     return fan
   }
 
@@ -236,7 +236,7 @@ export class FanOut {
     item.copies -= copies
     this.#bytes -= copies * (text.length + ITEM_BYTES)
     const isExcepted =
-      except?.listening.get(fan.outlet) === 'live' && fan.shardOf(except) === shard && fan.hasBegun(except)
+      except?.listening.get(fan.feed) === 'live' && fan.shardOf(except) === shard && fan.hasBegun(except)
     const count = shard.begun - (isExcepted ? 1 : 0)
     if (count === 0) return true
     const { metrics, publish, publishToOthers } = this.#deps
@@ -250,13 +250,13 @@ export class FanOut {
   #tidy(fan: Fan): void {
     for (const item of fan.trim())
       if (item.kind === 'message') this.#bytes -= item.copies * (item.text.length + ITEM_BYTES)
-    if (fan.isPlain) this.#fans.delete(fan.outlet)
+    if (fan.isPlain) this.#fans.delete(fan.feed)
   }
 
   /** The shard that has waited longest is sent to the logs. */
   #overrun(): void {
     const [shard] = this.#ready
-    if (shard !== undefined) this.#deps.overrun(shard.fan.membersOf(shard), shard.fan.outlet)
+    if (shard !== undefined) this.#deps.overrun(shard.fan.membersOf(shard), shard.fan.feed)
   }
 }
 

@@ -5,7 +5,7 @@
  * list: an item of its own subscribes it when the shard gets there. So everybody gets every message once and in order.
  */
 import type { Log } from '../log/contract.ts'
-import type { Client, Outlet } from '../state/model.ts'
+import type { Client, Feed } from '../state/model.ts'
 
 /** A feed with more subscribers than this has several shards. */
 export const ONE_TOPIC = 2000
@@ -50,7 +50,7 @@ export type Shard = {
 
 /** The shards of one feed, and what waits for them. */
 export class Fan {
-  readonly outlet: Outlet
+  readonly feed: Feed
   readonly shards: Shard[] = []
   /** The topic that the feed has by itself: everybody is there who is in none of the shards below. */
   readonly #own: Shard
@@ -65,10 +65,10 @@ export class Fan {
   #topics = 0
 
   /** Of a feed with so many subscribers, all of which hear its own topic. */
-  constructor(outlet: Outlet, size: number, clients: () => Iterable<Client>) {
-    this.outlet = outlet
+  constructor(feed: Feed, size: number, clients: () => Iterable<Client>) {
+    this.feed = feed
     this.#clients = clients
-    this.#own = this.#addShard(outlet.topic, 0)
+    this.#own = this.#addShard(feed.topic, 0)
     this.#own.size = size
     this.#own.begun = size
     if (size < ONE_TOPIC) this.#roomy.add(this.#own)
@@ -171,7 +171,7 @@ export class Fan {
       return members
     }
     for (const client of this.#clients())
-      if (client.listening.get(this.outlet) === 'live' && !this.#shardOf.has(client)) members.push(client)
+      if (client.listening.get(this.feed) === 'live' && !this.#shardOf.has(client)) members.push(client)
     return members
   }
 
@@ -206,7 +206,7 @@ export class Fan {
   }
 
   #newShard(next: number): Shard {
-    return this.#addShard(`${++this.#topics} ${this.outlet.topic}`, next)
+    return this.#addShard(`${++this.#topics} ${this.feed.topic}`, next)
   }
 
   #addShard(topic: string, next: number): Shard {

@@ -1,21 +1,21 @@
 /** Gap notices: a subscription that is told of messages after which others may be missing hears of that before the next one (docs/protocol.md#positions-and-gaps). */
 import { type Gap, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
-import type { Break, Entry, Log } from '../log/contract.ts'
+import type { Entry, Log, LogGap } from '../log/contract.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import type { Outlet } from '../state/model.ts'
+import type { Feed } from '../state/model.ts'
 import type { Delivery } from './deliver.ts'
 import type { Frames } from './frames.ts'
 
 /** Gap notices. */
 export type GapNotices = {
-  /** What goes on by these outlets does not follow what was delivered: live subscriptions get a notice, and those that are behind are closed. */
-  broke(outlets: readonly Outlet[], log: Log, gap: Break): void
+  /** What goes on by these feeds does not follow what was delivered: live subscriptions get a notice, and those that are behind are closed. */
+  broke(feeds: readonly Feed[], log: Log, gap: LogGap): void
   /** The notice of a gap that a subscription finds before an entry when it reads a log. */
-  foundBefore(outlet: Outlet, entry: Entry, gap: Break): string
+  foundBefore(feed: Feed, entry: Entry, gap: LogGap): string
 }
 
 /** The notice of a gap in a log, whose messages a client knows by this address. */
-export const gapNotice = (frames: Frames, address: Outlet['address'], { reason, after, next }: Break): string => {
+export const gapNotice = (frames: Frames, address: Feed['address'], { reason, after, next }: LogGap): string => {
   const payload: Gap = { event: 'gap', reason, after: positionText(after), next: positionText(next) }
   return frames.envelope('system', address, JSON.stringify(payload))
 }
@@ -28,21 +28,21 @@ export function createGapNotices(
   brokeBehind: (log: Log) => void,
 ): GapNotices {
   return {
-    broke(outlets, log, gap) {
+    broke(feeds, log, gap) {
       metrics.broke(gap.reason)
-      const text = gapNotice(frames, outlets[0]!.address, gap)
-      for (const outlet of outlets) {
+      const text = gapNotice(frames, feeds[0]!.address, gap)
+      for (const feed of feeds) {
         // A subscription that falls behind before it has the notice would go on across the gap.
-        delivery.flush(outlet)
-        delivery.ahead(outlet, text)
+        delivery.flush(feed)
+        delivery.sendBefore(feed, text)
       }
       brokeBehind(log)
     },
-    foundBefore(outlet, entry, gap) {
+    foundBefore(feed, entry, gap) {
       metrics.broke(gap.reason)
       // A subscription to a whole room has many logs: the message says of which one it is.
-      const isWholeRoom = outlet.address.channel === WHOLE_ROOM
-      const { room, channel } = isWholeRoom ? JSON.parse(entry.text) : outlet.address
+      const isWholeRoom = feed.address.channel === WHOLE_ROOM
+      const { room, channel } = isWholeRoom ? JSON.parse(entry.text) : feed.address
       return gapNotice(frames, { room, channel }, gap)
     },
   }

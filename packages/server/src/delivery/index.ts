@@ -12,7 +12,7 @@ export type DeliveringDeps = Pick<
   'clock' | 'logger' | 'clients' | 'publish' | 'publishToStreams' | 'otherBytes' | 'slow' | 'relieved'
 > &
   Pick<CatchUpDeps, 'isImmediate' | 'gapBefore'> & {
-    readonly config: Pick<Config, 'slowBytes' | 'sendBufferTotal' | 'fanoutBytes' | 'pingTimeoutMs'>
+    readonly config: Pick<Config, 'sendBufferSoftLimit' | 'sendBufferTotal' | 'fanoutBytes' | 'pingTimeoutMs'>
     readonly metrics: DeliveryDeps['metrics'] & CatchUpDeps['metrics']
     readonly every: Every
   }
@@ -34,9 +34,9 @@ const TAIL_TIMES = 8
 
 /** Makes it. */
 export function createDelivering({ config, every, ...deps }: DeliveringDeps): Delivering {
-  const { slowBytes, fanoutBytes, sendBufferTotal } = config
+  const { sendBufferSoftLimit, fanoutBytes, sendBufferTotal } = config
   const buffers = createSendBuffers(sendBufferTotal)
-  const tails = createTails({ logBytes: TAIL_TIMES * slowBytes, totalBytes: sendBufferTotal / 4 })
+  const tails = createTails({ logBytes: TAIL_TIMES * sendBufferSoftLimit, totalBytes: sendBufferTotal / 4 })
   const catchUp = createCatchUp({
     ...deps,
     buffers,
@@ -47,7 +47,7 @@ export function createDelivering({ config, every, ...deps }: DeliveringDeps): De
       },
     },
     stuckMs: config.pingTimeoutMs,
-    putLive: (...of) => delivery.putLive(...of),
+    resumeLive: (...of) => delivery.resumeLive(...of),
     close: (...of) => delivery.close(...of),
     slow: (client) => deps.slow(client, 'closed'),
   })
@@ -57,7 +57,7 @@ export function createDelivering({ config, every, ...deps }: DeliveringDeps): De
   })
   const delivery: Delivery = createDelivery({
     ...deps,
-    slowBytes,
+    sendBufferSoftLimit,
     fanoutBytes,
     buffers,
     // Elsewhere what is kept outlasts any reader, and pages of it come later.

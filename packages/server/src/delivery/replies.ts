@@ -1,21 +1,21 @@
 /** Answers: the one place that tells a client what became of its frame, on its connection or, where it called by HTTP, to its caller. */
-import type { CodedError, ErrorCode, ReadEnvelope } from '@arqonbus/protocol'
+import type { CodedError, ErrorCode, ParsedEnvelope } from '@arqonbus/protocol'
 import type { Logger } from '../observability/logger.ts'
 import type { LimitName } from '../observability/metric-labels.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Acknowledged } from '../state/caller.ts'
-import type { Client, Outlet } from '../state/model.ts'
+import type { Client, Feed } from '../state/model.ts'
 import type { Delivery } from './deliver.ts'
 import type { Frames } from './frames.ts'
 
 /** Answers. */
-export type Answers = {
+export type Replies = {
   succeed(client: Client, requestId: string, command: string | undefined, responseFormat: string, result: object): void
-  /** The log has a message, which these outlets deliver. */
-  acknowledge(client: Client, requestId: string, result: Acknowledged, outlets: readonly Outlet[]): void
+  /** The log has a message, which these feeds deliver. */
+  acknowledge(client: Client, requestId: string, result: Acknowledged, feeds: readonly Feed[]): void
   refuse(client: Client, requestId: string | null, command: string | undefined, error: CodedError): void
   /** A log did not take a message, perhaps long after its frame was handled: told to its sender, with a line of its own. */
-  refuseMessage(client: Client, envelope: ReadEnvelope, error: CodedError): void
+  refuseMessage(client: Client, envelope: ParsedEnvelope, error: CodedError): void
 }
 
 /** What answering needs. */
@@ -25,9 +25,9 @@ export type AnswersDeps = {
   readonly metrics: Pick<Metrics, 'reject' | 'limit'>
   readonly logger: Logger
   /** A client with more bytes waiting than this is not read from: whoever does not read gets no more answers to write. */
-  readonly slowBytes: number
+  readonly sendBufferSoftLimit: number
   /** Hears of messages that a log did not take. */
-  readonly refused: (client: Client, code: ErrorCode, envelope: ReadEnvelope) => void
+  readonly refused: (client: Client, code: ErrorCode, envelope: ParsedEnvelope) => void
 }
 
 /** Codes that say that a limit was reached, and its name in the metrics. */
@@ -47,9 +47,16 @@ const limitOf = ({ code, details }: CodedError): LimitName | undefined => {
 }
 
 /** Makes it. */
-export function createAnswers({ frames, delivery, metrics, logger, slowBytes, refused }: AnswersDeps): Answers {
+export function createReplies({
+  frames,
+  delivery,
+  metrics,
+  logger,
+  sendBufferSoftLimit,
+  refused,
+}: AnswersDeps): Replies {
   const holdBack = ({ transport }: Client) => {
-    if (transport.bufferedBytes() > slowBytes) transport.pause()
+    if (transport.bufferedBytes() > sendBufferSoftLimit) transport.pause()
   }
   const send = (client: Client, text: string) => {
     delivery.toClient(client, text)
@@ -60,9 +67,9 @@ export function createAnswers({ frames, delivery, metrics, logger, slowBytes, re
       if (client.caller !== undefined) return client.caller.succeed(result)
       send(client, frames.success(requestId, command, responseFormat, result))
     },
-    acknowledge(client, requestId, result, outlets) {
+    acknowledge(client, requestId, result, feeds) {
       if (client.caller !== undefined) return client.caller.acknowledge(requestId, result)
-      delivery.toClientBehindPublished(client, frames.acknowledgement(requestId, result), outlets)
+      delivery.toClientBehindPublished(client, frames.acknowledgement(requestId, result), feeds)
       holdBack(client)
     },
     refuseMessage(client, envelope, error) {

@@ -1,18 +1,18 @@
 import { expect, test } from 'bun:test'
 import type { Entry, Log } from '../log/contract.ts'
-import type { Outlet } from '../state/model.ts'
+import type { Feed } from '../state/model.ts'
 import { createTails } from './tails.ts'
 
 const KiB = 1024
 const log = () => ({ isClosed: false }) as unknown as Log
-const outlet = (listeners: number, live: number) => ({ listeners, live }) as Outlet
+const feed = (subscribers: number, live: number) => ({ subscribers, live }) as Feed
 const entry = (n: number): Entry => ({ ms: n, n, text: 'x'.repeat(KiB) })
 const numbers = (entries: readonly Entry[] | undefined) => entries?.map(({ n }) => n)
 
 test('what was kept since somebody fell behind is given from any entry on, as many bytes as asked for but one entry at least', () => {
   const tails = createTails({ logBytes: KiB * KiB, totalBytes: KiB * KiB })
   const channel = log()
-  for (let n = 5; n <= 9; n++) tails.keep(channel, entry(n), [outlet(2, 1)])
+  for (let n = 5; n <= 9; n++) tails.keep(channel, entry(n), [feed(2, 1)])
   expect(numbers(tails.after(channel, 4, KiB * KiB))).toEqual([5, 6, 7, 8, 9])
   expect(numbers(tails.after(channel, 6, 2 * KiB))).toEqual([7, 8])
   expect(numbers(tails.after(channel, 6, 1))).toEqual([7])
@@ -27,7 +27,7 @@ test('a log keeps no more than its part, the newest of it', () => {
   const tails = createTails({ logBytes: 100 * KiB, totalBytes: 1000 * KiB })
   const channel = log()
   for (let n = 1; n <= 500; n++) {
-    tails.keep(channel, entry(n), [outlet(2, 1)])
+    tails.keep(channel, entry(n), [feed(2, 1)])
     expect(tails.bytes()).toBeLessThanOrEqual(100 * KiB)
   }
   expect([
@@ -41,7 +41,7 @@ test('all logs together keep no more than their bound', () => {
   const tails = createTails({ logBytes: 100 * KiB, totalBytes: 250 * KiB })
   const logs = Array.from({ length: 20 }, log)
   for (let n = 1; n <= 60; n++) {
-    for (const one of logs) tails.keep(one, entry(n), [outlet(2, 1)])
+    for (const one of logs) tails.keep(one, entry(n), [feed(2, 1)])
     expect(tails.bytes()).toBeLessThanOrEqual(250 * KiB)
   }
   expect(numbers(tails.after(logs[19]!, 59, 1))).toEqual([60])
@@ -49,10 +49,10 @@ test('all logs together keep no more than their bound', () => {
 
 test('a tail goes when nobody is behind in its log any more, or the log has ended', () => {
   const tails = createTails({ logBytes: KiB * KiB, totalBytes: KiB * KiB })
-  const [channel, wide] = [outlet(3, 2), outlet(1, 1)]
+  const [channel, wide] = [feed(3, 2), feed(1, 1)]
   const [one, other] = [log(), log()]
   tails.keep(one, entry(1), [channel, wide])
-  tails.keep(other, entry(1), [outlet(2, 1)])
+  tails.keep(other, entry(1), [feed(2, 1)])
   tails.sweep()
   expect(tails.bytes()).toBeGreaterThan(2 * KiB)
   channel.live = 3

@@ -5,14 +5,14 @@
  * reader may be behind, its entries are kept here from the moment on in which somebody fell behind, once for all.
  */
 import type { Entry, Log } from '../log/contract.ts'
-import type { Outlet } from '../state/model.ts'
+import type { Feed } from '../state/model.ts'
 
 /** The tails of all logs. */
 export type Tails = {
   /** How many logs have one. */
   readonly size: number
-  /** Keeps an entry that goes out by these outlets. Called for each of a log while somebody is behind in one of them. */
-  keep(log: Log, entry: Entry, outlets: readonly Outlet[]): void
+  /** Keeps an entry that goes out by these feeds. Called for each of a log while somebody is behind in one of them. */
+  keep(log: Log, entry: Entry, feeds: readonly Feed[]): void
   /** What comes after `n`, at most so many bytes but one entry at least; undefined where the entry after `n` is not here. */
   after(log: Log, n: number, maxBytes: number): readonly Entry[] | undefined
   /** Lets go the tails of logs in which nobody is behind any more. */
@@ -23,7 +23,7 @@ export type Tails = {
 /** What an entry takes beside its text. */
 const ENTRY_BYTES = 64
 
-type Tail = { readonly outlets: readonly Outlet[]; entries: Entry[]; bytes: number }
+type Tail = { readonly feeds: readonly Feed[]; entries: Entry[]; bytes: number }
 
 /** Keeps so many bytes of each log, and so many of all together: of the log whose tail is the oldest the oldest go first. */
 export function createTails({ logBytes, totalBytes }: { logBytes: number; totalBytes: number }): Tails {
@@ -52,10 +52,10 @@ export function createTails({ logBytes, totalBytes }: { logBytes: number; totalB
     get size() {
       return tails.size
     },
-    keep(log, entry, outlets) {
+    keep(log, entry, feeds) {
       let tail = tails.get(log)
       if (tail === undefined) {
-        tail = { outlets, entries: [], bytes: 0 }
+        tail = { feeds, entries: [], bytes: 0 }
         tails.set(log, tail)
       }
       const last = tail.entries.at(-1)
@@ -84,7 +84,7 @@ export function createTails({ logBytes, totalBytes }: { logBytes: number; totalB
     },
     sweep() {
       for (const [log, tail] of tails)
-        if (log.isClosed || tail.outlets.every(({ listeners, live }) => listeners === live)) forget(log, tail)
+        if (log.isClosed || tail.feeds.every(({ subscribers, live }) => subscribers === live)) forget(log, tail)
     },
     bytes: () => total,
   }

@@ -1,6 +1,6 @@
 /** The HTTP door, on a port of its own: whoever watches the bus is served apart from its clients. */
 import type { Server } from 'bun'
-import type { Turns } from '../kit/fair-queue.ts'
+import type { FairQueue } from '../kit/fair-queue.ts'
 import type { Maybe } from '../kit/maybe.ts'
 import { listenError } from '../kit/start-error.ts'
 import { openFiles } from '../kit/system-limits.ts'
@@ -50,7 +50,7 @@ export type HttpOptions = {
   /** How old an answer of `/metrics` and `/health` may be. */
   cacheMs?: number
   /** Spreads what many ask for at once over turns of the loop. */
-  turns?: Turns
+  turns?: FairQueue
 }
 
 /** An open door. */

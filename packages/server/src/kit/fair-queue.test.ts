@@ -1,12 +1,12 @@
 import { expect, test } from 'bun:test'
 import { drainMicrotasks } from '../sockets/microtasks.ts'
-import { createTurns, type Pieces } from './fair-queue.ts'
+import { createFairQueue, type Pieces } from './fair-queue.ts'
 
 /** Turns on a clock that work moves on, and what was done, in order. */
 function workshop(workMs: number) {
   let now = 1000
   const clock = { monotonic: () => now }
-  const turns = createTurns(clock)
+  const turns = createFairQueue(clock)
   const done: number[] = []
   const work = (n: number) => () => {
     now += workMs
@@ -166,7 +166,7 @@ test('what arrives has its share of a turn, and a little more where the beginnin
 
 test('what a connection has sent is not taken in this turn, and what awaits the result of a slice is done before the next slice', async () => {
   const done: string[] = []
-  const turns = createTurns({ monotonic: () => 0 }, drainMicrotasks)
+  const turns = createFairQueue({ monotonic: () => 0 }, drainMicrotasks)
   const ask = async (name: string) => {
     await turns.takeSent(function* () {
       yield

@@ -13,7 +13,7 @@ import { Queue } from './queue.ts'
 export type { Pieces }
 
 /** Shares out the time of the loop. */
-export type Turns = {
+export type FairQueue = {
   /** False when this turn has no time left for what arrives now: it has to wait. Called for every frame; `now` is the clock's. */
   hasTime(now: number): boolean
   /** Does work at once where this turn has time left and nothing waits, else in one of the next turns, in the order asked. */
@@ -40,7 +40,7 @@ const SLICE_MS = 1
  * Makes them. A clock that is not moved gives all the time there is. `settle` does what awaits the result of a slice: without it that of all slices of a turn
  * comes at once, at its end.
  */
-export function createTurns(clock: Pick<Clock, 'monotonic'>, settle = () => {}): Turns {
+export function createFairQueue(clock: Pick<Clock, 'monotonic'>, settle = () => {}): FairQueue {
   /** What connections have sent, a job for each connection. */
   const sent = new Queue<Job>()
   /** Other work that has not begun. */
@@ -85,7 +85,7 @@ export function createTurns(clock: Pick<Clock, 'monotonic'>, settle = () => {}):
     // What arrives next has its own time, less what the last slice took beyond that of what waited.
     open(Math.min(clock.monotonic(), until))
   }
-  const hasTime: Turns['hasTime'] = (now) => {
+  const hasTime: FairQueue['hasTime'] = (now) => {
     const passed = now - startedAt
     if (isOpen && passed >= 0) return passed < TURN_MS
     if (!(passed >= 0 && passed < UNSEEN_MS)) open(now)

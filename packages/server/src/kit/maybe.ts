@@ -4,12 +4,12 @@
 export type Maybe<T> = T | Promise<T>
 
 /** Goes on with a value: in the same tick where it is there, else when it comes. */
-export function then<T, U>(value: Maybe<T>, next: (value: T) => Maybe<U>): Maybe<U> {
+export function chain<T, U>(value: Maybe<T>, next: (value: T) => Maybe<U>): Maybe<U> {
   return value instanceof Promise ? value.then(next) : next(value)
 }
 
 /** All values: at once where all are there. */
-export function all<T>(values: readonly Maybe<T>[]): Maybe<T[]> {
+export function awaitAll<T>(values: readonly Maybe<T>[]): Maybe<T[]> {
   return values.some((value) => value instanceof Promise) ? Promise.all(values) : (values as T[])
 }
 

@@ -5,16 +5,16 @@
  * each append has exactly one outcome (appended, repeated, held, refused); positions are dense and in order; what was appended is announced in order, once;
  * `read` gives what came later or says that it cannot; the same (sender, id) within the window gives the first position.
  */
-import type { CodedError, DurabilityLevel, Position, ReadEnvelope } from '@arqonbus/protocol'
+import type { CodedError, DurabilityLevel, ParsedEnvelope, Position } from '@arqonbus/protocol'
 import type { Maybe } from '../kit/maybe.ts'
 
 /** A message on its way into a log. */
 export type Draft = {
-  readonly envelope: ReadEnvelope
+  readonly envelope: ParsedEnvelope
   /** True where the sender asked for an acknowledgement: the same id again is recognised (protocol §5). */
-  readonly remembered: boolean
+  readonly deduplicated: boolean
   /** True where it must not be taken by less than an external log: the sender or the channel asked for more than `memory`. */
-  readonly mustBeStored: boolean
+  readonly requiresDurability: boolean
   /** Running time of its arrival in milliseconds, if the caller has read the clock already; otherwise the log reads it. */
   readonly arrivedAt?: number | undefined
 }
@@ -31,7 +31,7 @@ export type Entry = {
 export type LogListener<Subject, D extends Draft> = {
   /**
    * The log has it. Called in the order of positions, once for each. `replicas` have it too, where that was asked for; `level` is where it is, where that is
-   * less than `takenAt`.
+   * less than `durabilityOfAccepted`.
    */
   appended(subject: Subject, entry: Entry, draft: D | undefined, replicas?: number, level?: DurabilityLevel): void
   /** The log has it, in its turn as with `appended`; what became of the draft is told later, by `confirmed`, when replicas have had their time for it. */
@@ -39,17 +39,23 @@ export type LogListener<Subject, D extends Draft> = {
   /** The log has it, and it was announced here before that was known to be this draft; or it will be, from the stream, once the log is back. */
   confirmed(subject: Subject, position: Position, draft: D, replicas?: number, level?: DurabilityLevel): void
   /** The log had it already, at `position`; undefined where it is held. */
-  repeated(subject: Subject, position: Position | undefined, draft: D, replicas?: number, level?: DurabilityLevel): void
+  duplicate(
+    subject: Subject,
+    position: Position | undefined,
+    draft: D,
+    replicas?: number,
+    level?: DurabilityLevel,
+  ): void
   /** The log is away. It is kept in order, and told as appended, without its draft, when the log is back. */
   held(subject: Subject, draft: D): void
   /** The log did not take it, or does not know (`outcome_unknown`). */
   refused(subject: Subject, error: CodedError, draft: D): void
   /** What was announced up to `after` is not followed by what comes next, which follows `next`. */
-  broke(subject: Subject, log: Log, gap: Break): void
+  gap(subject: Subject, log: Log, gap: LogGap): void
 }
 
 /** A break in what was announced (protocol §5). */
-export type Break = {
+export type LogGap = {
   readonly reason: 'trimmed' | 'reset' | 'lost'
   readonly after: Position
   readonly next: Position
@@ -121,13 +127,13 @@ export const UNKNOWN: Position = { ms: 0, n: -1 }
 /** One log. */
 export type Log<D extends Draft = Draft> = {
   /** Where it begins: `<ms>-0`; UNKNOWN until it is known. */
-  readonly birth: Position
+  readonly origin: Position
   /** Where it stood when this node came to know it: nothing up to there is announced here. */
-  readonly base: Position
+  readonly attachedAt: Position
   /** The position of the last entry that was announced on this node: L. It is that entry's while `appended` tells of it, and not before. */
-  readonly given: Position
+  readonly lastDelivered: Position
   /** Ends when the head is known, at once where it is; fails with `storage_unavailable` where the log is away. */
-  known(): Maybe<void>
+  ready(): Maybe<void>
   /** A log that is closed takes nothing more: what comes then, or was on its way, is refused (`channel_not_found`). */
   append(draft: D): void
   /** The bounds as they are now. */
@@ -172,7 +178,7 @@ export type LogDriver<Subject, D extends Draft = Draft> = {
   /** The best level that it can give now. */
   durability(): DurabilityLevel
   /** The level of what it has taken: an answer that is told when the log has gone away again was true when it was given. */
-  takenAt(): DurabilityLevel
+  durabilityOfAccepted(): DurabilityLevel
   /** How many replicas it waits for, and has. */
   replicas(): number
   /** Who hears of everything. Called once, before the first `open`. */
@@ -194,6 +200,6 @@ export type LogUsage = {
   readonly bytes: number
   readonly dedupBytes: number
   /** Messages that wait for a log that is away, or on their way to it. */
-  readonly heldMessages: number
-  readonly heldBytes: number
+  readonly queuedMessages: number
+  readonly queuedBytes: number
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { protocolVersions, type ReadEnvelope, readEnvelope } from '@arqonbus/protocol'
+import { type ParsedEnvelope, protocolVersions, readEnvelope } from '@arqonbus/protocol'
 import { ContentDigests, Digest, newSeed } from './digest.ts'
 
 const seed = newSeed()
@@ -15,7 +15,7 @@ function ofContent(payload: string, metadata?: string): string {
   const text =
     `{"version":"1.0","id":"arq_1","type":"event","room":"a","channel":"b","from":"ann","timestamp":"2026-01-01T00:00:00Z","payload":${payload}` +
     `${metadata === undefined ? '' : `,"metadata":${metadata}`}}`
-  const envelope = readEnvelope(text, { maxDepth: 64, versions: protocolVersions }) as ReadEnvelope
+  const envelope = readEnvelope(text, { maxDepth: 64, versions: protocolVersions }) as ParsedEnvelope
   const { low, high } = new ContentDigests(seed).of(envelope)
   return `${low} ${high}`
 }

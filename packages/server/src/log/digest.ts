@@ -2,7 +2,7 @@
  * Digests for the recognition of messages that are sent again. Two 64-bit digests stand for one message: who sent which id where, and what was in it.
  * A false "the same" needs both to collide. Nobody outside knows the seed, so nobody can look for collisions.
  */
-import type { ReadEnvelope } from '@arqonbus/protocol'
+import type { ParsedEnvelope } from '@arqonbus/protocol'
 import { contentKeys } from './message-identity.ts'
 
 /** What a digest begins with: two numbers of 32 bits. */
@@ -74,14 +74,14 @@ function mix(value: number): number {
 /** The digests of the contents of messages: type, payload as written, and the metadata that says what it is. */
 export class ContentDigests {
   readonly #digest: Digest
-  #last: ReadEnvelope | undefined
+  #last: ParsedEnvelope | undefined
 
   constructor(seed: Seed) {
     this.#digest = new Digest(seed)
   }
 
   /** That of one message, finished; it holds until the next is asked for. A private message goes into up to 33 logs, one after the other, and is digested once. */
-  of(envelope: ReadEnvelope): Digest {
+  of(envelope: ParsedEnvelope): Digest {
     if (envelope === this.#last) return this.#digest
     const { type, payloadText, metadata } = envelope
     const digest = this.#digest.start().add(type).add(payloadText)

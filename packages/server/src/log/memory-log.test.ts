@@ -23,5 +23,5 @@ test('where logs stood that were closed is remembered for as many as are allowed
     log.close()
     clock.advance(1)
   }
-  expect(names.map((name) => open(name).given.n)).toEqual([0, 1, 1])
+  expect(names.map((name) => open(name).lastDelivered.n)).toEqual([0, 1, 1])
 })

@@ -1,5 +1,5 @@
 /** The log in the memory of this process: it answers at once. What it acknowledges is at level `memory`, which is true. */
-import { CodedError, type Position, seal } from '@arqonbus/protocol'
+import { CodedError, encodeStored, type Position } from '@arqonbus/protocol'
 import { type Clock, isoTime, positionUpToN } from '../kit/clock.ts'
 import { createOldestFirst, type OldestFirst } from '../kit/oldest-first.ts'
 import { textBytes } from '../kit/text.ts'
@@ -72,7 +72,7 @@ export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOpti
     isAway: false,
     isCongested: false,
     durability: () => 'memory',
-    takenAt: () => 'memory',
+    durabilityOfAccepted: () => 'memory',
     replicas: () => 0,
     listen: (listener) => {
       shared.listener = listener
@@ -94,8 +94,8 @@ export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOpti
       messages: shared.messages,
       bytes: shared.bytes,
       dedupBytes: dedup.bytes(),
-      heldMessages: 0,
-      heldBytes: 0,
+      queuedMessages: 0,
+      queuedBytes: 0,
     }),
     close: () => {},
   }
@@ -133,8 +133,8 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
   readonly #dedupKey: string
   readonly #subject: Subject
   readonly #options: LogOptions
-  readonly birth: Position
-  readonly base: Position
+  readonly origin: Position
+  readonly attachedAt: Position
   /** The head of the log of its key that was deleted before this one. */
   readonly #former: Position | undefined
   #ring: Ring | undefined
@@ -151,20 +151,20 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     const closed = shared.closed.take(key)
     // A channel that is deleted and made again has another log. It begins later than the old one ended, however fast that went and wherever the clock
     // was set, so that no position of the old one fits it, and no id that the old one took is taken for its own.
-    this.birth =
+    this.origin =
       closed?.isDeleted === false ? closed.birth : { ms: Math.max(shared.clock.now(), shared.closedMs + 1), n: 0 }
-    this.base = closed?.isDeleted === false ? closed.given : this.birth
+    this.attachedAt = closed?.isDeleted === false ? closed.given : this.origin
     this.#former = closed?.isDeleted === false ? closed.former : closed?.given
-    this.#ms = this.base.ms
-    this.#n = this.base.n
-    this.#goneMs = this.base.ms
+    this.#ms = this.attachedAt.ms
+    this.#n = this.attachedAt.n
+    this.#goneMs = this.attachedAt.ms
     this.#key = key
-    this.#dedupKey = `${key}@${this.birth.ms}`
+    this.#dedupKey = `${key}@${this.origin.ms}`
   }
 
-  known(): void {}
+  ready(): void {}
 
-  get given(): Position {
+  get lastDelivered(): Position {
     return { ms: this.#ms, n: this.#n }
   }
 
@@ -173,10 +173,10 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     const listener = shared.listener!
     if (this.isClosed) return listener.refused(this.#subject, new CodedError('channel_not_found'), draft)
     const at = draft.arrivedAt ?? shared.clock.monotonic()
-    if (draft.remembered) {
+    if (draft.deduplicated) {
       const fingerprint = this.#fingerprint(draft)
       const found = shared.dedup.find(fingerprint, at)
-      if (found?.kind === 'same') return listener.repeated(this.#subject, found, draft)
+      if (found?.kind === 'same') return listener.duplicate(this.#subject, found, draft)
       if (found?.kind === 'conflict')
         return listener.refused(this.#subject, new CodedError('id_conflict', { id: draft.envelope.id }), draft)
       if (!shared.dedup.hasRoom(at)) return listener.refused(this.#subject, dedupFull(shared.dedupWindowMs), draft)
@@ -186,8 +186,8 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     if (now > this.#ms) this.#ms = now
     const ms = this.#ms
     const n = ++this.#n
-    if (draft.remembered) shared.dedup.add(print, ms, n, at)
-    const entry = { ms, n, text: seal(draft.envelope, isoTime(ms), positionUpToN(ms), n) }
+    if (draft.deduplicated) shared.dedup.add(print, ms, n, at)
+    const entry = { ms, n, text: encodeStored(draft.envelope, isoTime(ms), positionUpToN(ms), n) }
     this.#keep(entry, at)
     listener.appended(this.#subject, entry, draft)
   }
@@ -218,9 +218,9 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
 
   locate(since: Position, sinceId: string | undefined): Located {
     this.expire(this.#shared.clock.monotonic())
-    return locate(since === UNKNOWN ? this.birth : since, sinceId, {
+    return locate(since === UNKNOWN ? this.origin : since, sinceId, {
       ...this.#bounds(),
-      birthMs: this.birth.ms,
+      birthMs: this.origin.ms,
       former: this.#former,
       at: (n) => (n === this.#firstN() - 1 ? { ms: this.#goneMs } : this.#ring?.at(n)),
       isEmpty: this.isEmpty(),
@@ -239,13 +239,13 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
   }
 
   close(): void {
-    this.#close({ isDeleted: false, birth: this.birth, given: this.given, former: this.#former })
+    this.#close({ isDeleted: false, birth: this.origin, given: this.lastDelivered, former: this.#former })
   }
 
   delete(): void {
     // Nothing can be taken for what it held, where it never held anything.
     if (this.#n === 0) this.close()
-    else this.#close({ isDeleted: true, given: this.given })
+    else this.#close({ isDeleted: true, given: this.lastDelivered })
   }
 
   #close(closed: ClosedLog): void {
@@ -277,7 +277,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
 
   /** Of a position from before this log, which is another's: everything here comes after it. */
   #numberOf(position: Position | undefined): number | undefined {
-    return position !== undefined && position.ms < this.birth.ms ? 0 : position?.n
+    return position !== undefined && position.ms < this.origin.ms ? 0 : position?.n
   }
 
   #fingerprint(draft: D): Fingerprint {
@@ -340,7 +340,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
   }
 
   #bounds(): Bounds {
-    const last = this.given
+    const last = this.lastDelivered
     return { first: this.isEmpty() ? last : { ms: this.#ring!.firstMs, n: this.#ring!.firstN }, last }
   }
 

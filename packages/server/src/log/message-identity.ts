@@ -1,11 +1,11 @@
 /** Which metadata is part of what a message says: all but what tells how this try is acknowledged and traced (protocol §5). */
-import type { ReadEnvelope } from '@arqonbus/protocol'
+import type { ParsedEnvelope } from '@arqonbus/protocol'
 
 const ofTheTry = new Set(['ack', 'traceparent'])
 const NONE: readonly string[] = []
 
 /** The keys that say what a message is, in one order. Most often there are none. */
-export function contentKeys(metadata: ReadEnvelope['metadata']): readonly string[] {
+export function contentKeys(metadata: ParsedEnvelope['metadata']): readonly string[] {
   let keys: string[] | undefined
   for (const key in metadata) {
     if (ofTheTry.has(key)) continue
@@ -16,7 +16,8 @@ export function contentKeys(metadata: ReadEnvelope['metadata']): readonly string
 }
 
 /** True where two messages say the same. */
-export const isSameContent = (one: ReadEnvelope, other: ReadEnvelope): boolean => contentOf(one) === contentOf(other)
+export const isSameContent = (one: ParsedEnvelope, other: ParsedEnvelope): boolean =>
+  contentOf(one) === contentOf(other)
 
-const contentOf = ({ type, payloadText, metadata }: ReadEnvelope): string =>
+const contentOf = ({ type, payloadText, metadata }: ParsedEnvelope): string =>
   JSON.stringify([type, payloadText, ...contentKeys(metadata).map((key) => [key, metadata![key]])])

@@ -102,8 +102,8 @@ export const configuredLimits = [
   'sessions',
   'history_bytes',
   'redis_queue_bytes',
-  'slow_bytes',
-  'cut_bytes',
+  'send_buffer_soft_limit',
+  'send_buffer_hard_limit',
   'memory_bytes',
 ] as const
 

@@ -132,7 +132,7 @@ export const gauges = {
   },
   largestQueueBytes: {
     name: 'arqonbus_send_queue_largest_bytes',
-    help: 'Bytes that wait for the slowest reader; compare with the limits `slow_bytes` and `cut_bytes`.',
+    help: 'Bytes that wait for the slowest reader; compare with the limits `send_buffer_soft_limit` and `send_buffer_hard_limit`.',
   },
   fanoutBytes: {
     name: 'arqonbus_fanout_bytes',

@@ -80,7 +80,7 @@ export class Pending {
   /** They have arrived, but for those that failed: these wait again. False where they had been taken back. */
   arrived(sent: Sent, failed: ReadonlySet<string>): boolean {
     if (!this.#sent.delete(sent)) return false
-    this.#putBack([...sent].filter(([key]) => failed.has(key)))
+    this.#restore([...sent].filter(([key]) => failed.has(key)))
     return true
   }
 
@@ -88,10 +88,10 @@ export class Pending {
   takeBack(): void {
     const lost = [...this.#sent]
     this.#sent.clear()
-    this.#putBack(lost.flatMap((sent) => [...sent]))
+    this.#restore(lost.flatMap((sent) => [...sent]))
   }
 
-  #putBack(changes: readonly [string, number][]): void {
+  #restore(changes: readonly [string, number][]): void {
     const back = changes.filter(([key]) => !this.#waiting.has(key))
     if (back.length === 0) return
     this.#waiting = new Map([...back, ...this.#waiting].sort(([, a], [, b]) => a - b))

@@ -1,6 +1,6 @@
 /** Keeping what outlives the process beside messages: rooms, channels and sessions, each as far as it is asked for. */
 import { CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
-import { type Maybe, then } from '../kit/maybe.ts'
+import { chain, type Maybe } from '../kit/maybe.ts'
 import type { Client } from '../state/model.ts'
 import { createRecall } from './load-rooms.ts'
 import { type Persisted, recordTexts } from './room-records.ts'
@@ -10,7 +10,7 @@ import type { Store } from './store.ts'
 import { createAhead } from './store-ahead.ts'
 
 /** What keeping needs. */
-export type KeepDeps = Omit<KeepPlacesDeps, 'texts' | 'store'> &
+export type PersistenceDeps = Omit<KeepPlacesDeps, 'texts' | 'store'> &
   Omit<KeepSessionsDeps, 'store'> &
   Pick<KeptSessions, 'hasInbox'> & {
     readonly store: Store
@@ -21,7 +21,7 @@ export type KeepDeps = Omit<KeepPlacesDeps, 'texts' | 'store'> &
   }
 
 /** Keeping. */
-export type Keeper = {
+export type Persistence = {
   placeChanged(room: string, channel?: string): void
   /** `isNew`: it has begun. */
   sessionChanged(clientId: string, isNew?: boolean): void
@@ -61,8 +61,8 @@ export type Keeper = {
 /** When to try again while the store is away. */
 const RETRY_AFTER_MS = 1000
 
-/** Makes the keeper of one server; it uses the store. */
-export function createKeeper(deps: KeepDeps): Keeper {
+/** Makes the persistence of one server; it uses the store. */
+export function createPersistence(deps: PersistenceDeps): Persistence {
   const { store, persist } = deps
   const texts = recordTexts(persist)
   const places = texts && createPlaceKeeper({ ...deps, texts })
@@ -113,14 +113,14 @@ export function createKeeper(deps: KeepDeps): Keeper {
       if (places?.isLoaded === false) throw unavailable()
     },
     settled: () =>
-      then(places?.settled() ?? true, (isStored) => {
+      chain(places?.flushed() ?? true, (isStored) => {
         if (!isStored && isStrict) throw new CodedError('outcome_unknown', undefined, RETRY_AFTER_MS)
       }),
     arePlacesStored: () => places?.isAny !== true,
     unstored: () => (places?.size ?? 0) + (sessions?.size ?? 0),
     sweep: (now) => sessions?.sweep(now),
     async close(withinMs) {
-      const written = Promise.all([places?.settled(), sessions?.settled()])
+      const written = Promise.all([places?.flushed(), sessions?.flushed()])
       let timer: ReturnType<typeof setTimeout> | undefined
       await Promise.race([
         written,

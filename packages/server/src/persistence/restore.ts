@@ -1,12 +1,12 @@
 /** Rooms and channels that were kept come back (protocol §4): what was there first is what a place is, whatever was made under its name while the store was away. */
 import { CodedError } from '@arqonbus/protocol'
-import { type Channel, type Client, mayEnter, type Outlet, type Room } from '../state/model.ts'
+import { type Channel, type Client, type Feed, mayEnter, type Room } from '../state/model.ts'
 import type { ChannelRecord, RoomRecord } from '../state/records.ts'
 import { askerOf } from '../state/resolve.ts'
 import type { Rooms } from '../state/rooms.ts'
 
 /** What putting back needs. */
-export type PutBackDeps = {
+export type RestoreDeps = {
   readonly rooms: Rooms
   readonly membership: {
     joinChannel(client: Client, channel: Channel): void
@@ -14,26 +14,26 @@ export type PutBackDeps = {
   }
   /** Tells a client that one of its subscriptions has ended, and why. */
   readonly endings: {
-    subscriptionEnded(client: Client, address: Outlet['address'], reason: 'channel_full' | 'forbidden'): void
+    subscriptionEnded(client: Client, address: Feed['address'], reason: 'channel_full' | 'forbidden'): void
   }
   /** Hears of each channel that is there again. */
   readonly created: (channel: Channel) => void
 }
 
 /** Puts back; `too_many_rooms`, `too_many_channels`. What the configuration says stays. */
-export type PutBack = { room(record: RoomRecord): void; channel(record: ChannelRecord): void }
+export type Restore = { room(record: RoomRecord): void; channel(record: ChannelRecord): void }
 
 /** Makes it. */
-export function createPutBack({ rooms, membership, endings, created }: PutBackDeps): PutBack {
+export function createRestore({ rooms, membership, endings, created }: RestoreDeps): Restore {
   /**
    * A channel that anybody made while the store was away may be open where the one that was kept is private: whoever is in it stays only as far as the one
    * that was kept lets them.
    */
-  const putBackChannel = (room: Room, record: ChannelRecord) => {
+  const restoreChannel = (room: Room, record: ChannelRecord) => {
     const participants = [...(room.channels.get(record.name)?.participants ?? [])]
     const existing = room.channels.get(record.name)
     for (const client of participants) membership.leaveChannel(client, existing!)
-    const channel = rooms.putBackChannel(room, record)
+    const channel = rooms.restoreChannel(room, record)
     created(channel)
     for (const client of participants) joinAgain(client, channel)
   }
@@ -41,15 +41,15 @@ export function createPutBack({ rooms, membership, endings, created }: PutBackDe
   const joinAgain = (client: Client, channel: Channel) => {
     const mayJoin = mayEnter(channel, askerOf(client))
     if (mayJoin && unlessFull(() => membership.joinChannel(client, channel))) return
-    endings.subscriptionEnded(client, channel.outlet.address, mayJoin ? 'channel_full' : 'forbidden')
+    endings.subscriptionEnded(client, channel.feed.address, mayJoin ? 'channel_full' : 'forbidden')
   }
 
   return {
-    room: (record) => void rooms.putBackRoom(record),
+    room: (record) => void rooms.restoreRoom(record),
     channel(record) {
       const made = { name: record.room, type: 'dynamic', createdBy: record.createdBy } as const
       const room = rooms.get(record.room) ?? rooms.createRoom(made)
-      if (room.type !== 'system') putBackChannel(room, record)
+      if (room.type !== 'system') restoreChannel(room, record)
     },
   }
 }

@@ -7,23 +7,23 @@ import type { Channel, Room } from '../state/model.ts'
 import type { ChannelRecord, RoomRecord } from '../state/records.ts'
 import type { Rooms } from '../state/rooms.ts'
 import { channelIn, roomIn } from './record-text.ts'
-import { type PutBack, unlessFull } from './restore.ts'
+import { type Restore, unlessFull } from './restore.ts'
 import { type RecordTexts, winsOver } from './room-records.ts'
 import type { Change, Records, Store, Stored } from './store.ts'
-import { type Behind, createBehind } from './write-behind.ts'
+import { createWriteBehind, type WriteBehind } from './write-behind.ts'
 
 /** What keeping them needs. */
 export type KeepPlacesDeps = {
   readonly store: Pick<Store, 'isAway' | 'write'>
   readonly rooms: Rooms
-  readonly putBack: PutBack
+  readonly restore: Restore
   readonly logger: Logger
   /** What is written of each; of channels nothing where they are not kept. */
   readonly texts: RecordTexts
 }
 
 /** Keeping them. */
-export type PlaceKeeper = Omit<Behind, 'changed'> & {
+export type PlaceKeeper = Omit<WriteBehind, 'changed'> & {
   /** False until the store has been read for the first time: what it has may be anything. */
   readonly isLoaded: boolean
   /** A room or a channel was made, has changed, or is gone. */
@@ -38,8 +38,8 @@ const MOST_WAITING = 100_000
 /** So many records are dealt with in one turn of the event loop. */
 const RECORDS_IN_TURN = 100
 
-/** Makes the keeper of one server. */
-export function createPlaceKeeper({ store, rooms, putBack, logger, texts }: KeepPlacesDeps): PlaceKeeper {
+/** Makes the persistence of one server. */
+export function createPlaceKeeper({ store, rooms, restore, logger, texts }: KeepPlacesDeps): PlaceKeeper {
   let isLoaded = false
   /** Comparisons under way, or asked for: they go one after the other. */
   let comparisons = 0
@@ -63,7 +63,7 @@ export function createPlaceKeeper({ store, rooms, putBack, logger, texts }: Keep
     if (found !== undefined) return { kind: 'room', name: key, text: texts.ofRoom(found) }
     return { kind: key.includes(':') ? 'channel' : 'room', name: key, text: undefined }
   }
-  const behind = createBehind({
+  const behind = createWriteBehind({
     delayMs: 0,
     most: MOST_WAITING,
     isGone: (key) => changeOf(key)?.text === undefined,
@@ -82,7 +82,7 @@ export function createPlaceKeeper({ store, rooms, putBack, logger, texts }: Keep
   /** What is here becomes what the store has. */
   const takeOver = ({ key, text, record }: Found<RoomRecord | ChannelRecord>): void => {
     if (changeOf(key)?.text === text) return
-    'room' in record ? putBack.channel(record) : putBack.room(record)
+    'room' in record ? restore.channel(record) : restore.room(record)
     if (changeOf(key)?.text === text) behind.unchanged(key)
   }
 

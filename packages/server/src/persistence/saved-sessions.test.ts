@@ -8,11 +8,11 @@ import type { Change, Store } from './store.ts'
 const sessionTtlMs = 600_000
 const profile = { clientType: 'human' } as const
 
-/** A keeper over a store that takes everything. */
+/** A persistence over a store that takes everything. */
 function rig(most = 10) {
   const clock = testClock()
   const records = new Map<string, Change>()
-  let keeper: SessionKeeper | undefined
+  let persistence: SessionKeeper | undefined
   const store: Pick<Store, 'isAway' | 'write' | 'session'> = {
     isAway: false,
     async write(changes) {
@@ -21,21 +21,21 @@ function rig(most = 10) {
     },
     session: async (id, key) => (records.get(id)?.session?.key === key ? records.get(id)?.text : undefined),
   }
-  const sessions = createSessions(most, clock, (id, isNew) => keeper?.changed(id, isNew))
+  const sessions = createSessions(most, clock, (id, isNew) => persistence?.changed(id, isNew))
   const clients = createClients()
-  keeper = createSessionKeeper(
+  persistence = createSessionKeeper(
     { store, clock, sessions, clients, sessionTtlMs, maxSessions: most, maxSubscriptions: 10 },
     { isWhole: true, hasInbox: () => false },
   )
-  keeper.ready()
+  persistence.ready()
   return {
-    keeper,
+    persistence,
     sessions,
     records,
-    settled: () => keeper.settled(),
+    settled: () => persistence.flushed(),
     pass(ms: number) {
       clock.advance(ms)
-      keeper.sweep(clock.monotonic())
+      persistence.sweep(clock.monotonic())
     },
     clock,
   }
@@ -77,17 +77,17 @@ test('sessions that are ended, or go because there are too many, are taken out',
 })
 
 test('a secret opens the session that the store has, unless it is known here that it has ended', async () => {
-  const { keeper, sessions, settled, clock } = rig()
+  const { persistence, sessions, settled, clock } = rig()
   const { session, secret } = sessions.begin('ann', profile)
   sessions.keep(session, new Map(), clock.monotonic() + sessionTtlMs)
   await settled()
   sessions.sweep(clock.monotonic() + sessionTtlMs)
   expect(sessions.get('ann')).toBeUndefined()
-  expect(await keeper.recall('ann', `${secret}x`)).toBeUndefined()
-  const putBack = await keeper.recall('ann', secret)
+  expect(await persistence.recall('ann', `${secret}x`)).toBeUndefined()
+  const restore = await persistence.recall('ann', secret)
   expect(sessions.get('ann')).toBeUndefined()
-  putBack!()
+  restore!()
   expect(sessions.find('ann', secret)).toMatchObject({ clientId: 'ann' })
   sessions.end(sessions.get('ann')!)
-  expect(keeper.recall('ann', secret)).toBeUndefined()
+  expect(persistence.recall('ann', secret)).toBeUndefined()
 })

@@ -12,7 +12,7 @@ import { allSubscribed, keyOf, type Session, type Sessions, type Subscribed } fr
 import { subscribedBy } from '../state/views.ts'
 import { sessionIn, sessionText } from './record-text.ts'
 import type { Change, Store, Stored } from './store.ts'
-import { type Behind, createBehind } from './write-behind.ts'
+import { createWriteBehind, type WriteBehind } from './write-behind.ts'
 
 /** What keeping them needs. */
 export type KeepSessionsDeps = {
@@ -34,7 +34,7 @@ export type KeptSessions = {
 }
 
 /** Keeping them. */
-export type SessionKeeper = Omit<Behind, 'changed'> & {
+export type SessionKeeper = Omit<WriteBehind, 'changed'> & {
   /** The session of a client began, goes on, is kept, or was ended. */
   changed(clientId: string, isNew?: boolean): void
   /** A client has another subscription, or one less. */
@@ -58,7 +58,7 @@ const LAST_REFRESH_MS = 300_000
 /** When to come back with a session that nobody can look for now. */
 const RETRY_AFTER_MS = 1000
 
-/** Makes the keeper of one server. */
+/** Makes the persistence of one server. */
 export function createSessionKeeper(deps: KeepSessionsDeps, { isWhole, hasInbox }: KeptSessions): SessionKeeper {
   const { store, clock, sessions, clients, sessionTtlMs } = deps
   const refreshMs = Math.min(LAST_REFRESH_MS, Math.max(FIRST_REFRESH_MS, sessionTtlMs / 10))
@@ -110,7 +110,7 @@ export function createSessionKeeper(deps: KeepSessionsDeps, { isWhole, hasInbox 
     }
     return refused
   }
-  const behind = createBehind({
+  const behind = createWriteBehind({
     delayMs: DELAY_MS,
     most: MOST_WAITING,
     isGone: (clientId) => sessions.get(clientId) === undefined,
@@ -119,9 +119,9 @@ export function createSessionKeeper(deps: KeepSessionsDeps, { isWhole, hasInbox 
   })
 
   /** A setting may have become shorter since it was written. */
-  const putBack = (record: SessionRecord) => {
+  const restore = (record: SessionRecord) => {
     const { clientId, profile } = record
-    sessions.putBack({
+    sessions.restore({
       clientId,
       secretHash: Buffer.from(record.secretHash, 'base64url'),
       formerHash: undefined,
@@ -171,7 +171,7 @@ export function createSessionKeeper(deps: KeepSessionsDeps, { isWhole, hasInbox 
           if (record === undefined || record.clientId !== clientId) return undefined
           if (!isSecret(secret, Buffer.from(record.secretHash, 'base64url'))) return undefined
           // Meanwhile another client may have taken the id.
-          return sessions.get(clientId) === before && !haveEnded(clientId) ? () => putBack(record) : undefined
+          return sessions.get(clientId) === before && !haveEnded(clientId) ? () => restore(record) : undefined
         },
         () => Promise.reject(cannotSay()),
       )
@@ -185,7 +185,7 @@ export function createSessionKeeper(deps: KeepSessionsDeps, { isWhole, hasInbox 
       for (const text of await stored.sessions(deps.maxSessions)) {
         const record = live(text)
         // One that has begun here since is the latest: the one before it is asked for when its client brings it.
-        if (record !== undefined && sessions.get(record.clientId) === undefined) putBack(record)
+        if (record !== undefined && sessions.get(record.clientId) === undefined) restore(record)
       }
       isLoaded = true
     },

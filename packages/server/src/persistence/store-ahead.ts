@@ -1,9 +1,9 @@
 /** What a log belongs to is stored ahead of its messages: what is acknowledged is found again, whenever the server is killed. */
 import { ownerOf } from '../state/log-names.ts'
 import type { Change, StoreUser } from './store.ts'
-import type { Behind } from './write-behind.ts'
+import type { WriteBehind } from './write-behind.ts'
 
-type Written = Pick<Behind, 'isAny' | 'ahead'>
+type Written = Pick<WriteBehind, 'isAny' | 'ahead'>
 
 /** Writes what logs belong to. */
 export const createAhead =

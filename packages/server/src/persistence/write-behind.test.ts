@@ -1,13 +1,13 @@
 import { expect, test } from 'bun:test'
 import type { Change } from './store.ts'
-import { type Behind, createBehind } from './write-behind.ts'
+import { createWriteBehind, type WriteBehind } from './write-behind.ts'
 
 /** A store whose answers are given by the test. */
 function rig() {
   const values = new Map<string, string>()
   const calls: { names: string[]; succeed(): void; refuse(name: string): void; fail(): void }[] = []
   const wake: (() => void)[] = []
-  const behind: Behind = createBehind({
+  const behind: WriteBehind = createWriteBehind({
     delayMs: 0,
     most: 3,
     isGone: (name) => !values.has(name),
@@ -53,20 +53,20 @@ test('one batch follows the other, and what changed meanwhile is in the next', a
   set('a', '2')
   set('b', '1')
   expect(behind.has('a')).toBeTrue()
-  const settled = behind.settled()
+  const settled = behind.flushed()
   first.succeed()
   const second = await next()
   expect(second.names).toEqual(['a=2', 'b=1'])
   second.succeed()
   expect(await settled).toBeTrue()
-  expect([behind.has('a'), behind.settled()]).toEqual([false, true])
+  expect([behind.has('a'), behind.flushed()]).toEqual([false, true])
 })
 
 test('whoever waits does not wait for what changes later', async () => {
   const { behind, set, next } = rig()
   behind.ready()
   set('a', '1')
-  const settled = behind.settled()
+  const settled = behind.flushed()
   const first = await next()
   set('b', '1')
   first.succeed()
@@ -76,11 +76,11 @@ test('whoever waits does not wait for what changes later', async () => {
 
 test('while the store is away nobody waits, and what changed is written when it is back, what was under way too', async () => {
   const { behind, set, next } = rig()
-  expect(behind.settled()).toBeFalse()
+  expect(behind.flushed()).toBeFalse()
   behind.ready()
   set('a', '1')
   const lost = await next()
-  const settled = behind.settled()
+  const settled = behind.flushed()
   set('b', '1')
   behind.away()
   expect(await settled).toBeFalse()
@@ -89,7 +89,7 @@ test('while the store is away nobody waits, and what changed is written when it 
   behind.ready()
   const again = await next()
   expect(again.names).toEqual(['a=2', 'b=1'])
-  const later = behind.settled()
+  const later = behind.flushed()
   again.succeed()
   expect(await later).toBeTrue()
 })
@@ -140,7 +140,7 @@ test('a wait for what has changed ends when that is stored, in whatever order it
   const { behind, set, next } = rig()
   behind.ready()
   for (const name of ['a', 'b']) set(name, '1')
-  const settled = behind.settled()
+  const settled = behind.flushed()
   let isOver = false
   void Promise.resolve(settled).then(() => {
     isOver = true
@@ -166,7 +166,7 @@ test('what the store refuses is not lost', async () => {
   const { behind, set, next } = rig()
   behind.ready()
   set('a', '1')
-  const settled = behind.settled()
+  const settled = behind.flushed()
   ;(await next()).fail()
   expect(await settled).toBeFalse()
   expect(behind.has('a')).toBeTrue()

@@ -9,7 +9,7 @@ import { Pending, type Sent } from './pending-changes.ts'
 import type { Change } from './store.ts'
 
 /** Writing behind. */
-export type Behind = {
+export type WriteBehind = {
   /** Changes that are not known to be stored. */
   readonly size: number
   /** True where there is one. */
@@ -25,7 +25,7 @@ export type Behind = {
   /** Writes these at once, where they are not stored or on their way yet. Gives those that are not known to be stored, as they are now. */
   ahead(keys: Iterable<string>): ReadonlyMap<string, Change>
   /** True when all that has changed by now is stored, but for what was refused before; false where that is to be done later; at once where it is known. */
-  settled(): Maybe<boolean>
+  flushed(): Maybe<boolean>
   /** The store can be written to. */
   ready(): void
   /** It cannot; nobody waits for it any more. */
@@ -33,7 +33,7 @@ export type Behind = {
 }
 
 /** What it needs. */
-export type BehindDeps = {
+export type WriteBehindDeps = {
   /** How long a change waits for others. */
   readonly delayMs: number
   /** So many changes may wait while the store is away; above it what is gone by now is forgotten, and is there again after a restart. */
@@ -50,7 +50,7 @@ const MOST_BATCH_CHARACTERS = 256 * 1024
 const RETRY_MS = 1000
 
 /** Nothing has changed yet, and the store is away. */
-export function createBehind({ delayMs, most, isGone, changeOf, write }: BehindDeps): Behind {
+export function createWriteBehind({ delayMs, most, isGone, changeOf, write }: WriteBehindDeps): WriteBehind {
   const pending = new Pending()
   /** What waits because the store has refused it: it is not tried again before its time. */
   const refused = new Set<string>()
@@ -163,7 +163,7 @@ export function createBehind({ delayMs, most, isGone, changeOf, write }: BehindD
       for (; unsent.length > 0; unsent = unsent.filter((key) => pending.isWaiting(key))) send(unsent)
       return needed
     },
-    settled() {
+    flushed() {
       if (!isReady) return false
       if (pending.oldest(refused) === Number.POSITIVE_INFINITY) return true
       return new Promise((end) => waiters.push({ for: pending.last, end }))

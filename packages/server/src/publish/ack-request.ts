@@ -1,14 +1,14 @@
 /** What a sender asks for by `metadata.ack`, and whether that is what it got (protocol §5). */
-import { type DurabilityLevel, durabilityLevels, type ReadEnvelope } from '@arqonbus/protocol'
+import { type DurabilityLevel, durabilityLevels, type ParsedEnvelope } from '@arqonbus/protocol'
 
 /** The level that the sender asks for. */
-export const askedLevel = ({ metadata }: ReadEnvelope): DurabilityLevel | undefined => {
+export const askedLevel = ({ metadata }: ParsedEnvelope): DurabilityLevel | undefined => {
   const ack = metadata?.ack
   return typeof ack === 'object' ? ack.level : typeof ack === 'string' ? ack : undefined
 }
 
 /** How many replicas the sender asks for. */
-export const askedReplicas = ({ metadata }: ReadEnvelope): number => {
+export const askedReplicas = ({ metadata }: ParsedEnvelope): number => {
   const ack = metadata?.ack
   return typeof ack === 'object' ? (ack.replicas ?? 0) : 0
 }
@@ -19,7 +19,7 @@ export const isLower = (level: DurabilityLevel, than: DurabilityLevel | undefine
 
 /** True where fewer replicas have a message, or its level is lower, than its sender asks for. What was not waited for is undefined, and as promised. */
 export const isLessThanAsked = (
-  envelope: ReadEnvelope,
+  envelope: ParsedEnvelope,
   replicas: number | undefined,
   level: DurabilityLevel | undefined,
 ): boolean =>

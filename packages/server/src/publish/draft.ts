@@ -1,11 +1,11 @@
 /** Drafts: messages on their way into a log, with who waits for what becomes of them. */
-import { CodedError, type DurabilityLevel, type Position, type ReadEnvelope } from '@arqonbus/protocol'
+import { CodedError, type DurabilityLevel, type ParsedEnvelope, type Position } from '@arqonbus/protocol'
 import type { Draft, LogDriver } from '../log/contract.ts'
 import type { PublishSpan } from '../observability/tracing/spans.ts'
-import type { Client, Outlet } from '../state/model.ts'
+import type { Client, Feed } from '../state/model.ts'
 
 /** Publishes an accepted `event` or `private` envelope. True where the log has answered already; else `settled` is called when it does. */
-export type Publish = (client: Client, envelope: ReadEnvelope, now: number, settled: () => void) => boolean
+export type Publish = (client: Client, envelope: ParsedEnvelope, now: number, settled: () => void) => boolean
 
 /** A message on its way, and who waits for what becomes of it. */
 export type PublishDraft = Draft & {
@@ -21,8 +21,8 @@ export type PublishDraft = Draft & {
   isSettled: boolean
 }
 
-/** The driver of the logs of a bus: what they hold is delivered by outlets. */
-export type BusLog = LogDriver<readonly Outlet[], PublishDraft>
+/** The driver of the logs of a bus: what they hold is delivered by feeds. */
+export type BusLog = LogDriver<readonly Feed[], PublishDraft>
 
 /** A private message goes into several logs: what one of them said. */
 export type PrivatePart = {
@@ -34,7 +34,7 @@ export type PrivatePart = {
 /** Makes a draft of an envelope. `isOwnCopy` is true where the sender gets a copy of its own, or an acknowledgement in its place. */
 export type DraftOf = (
   client: Client,
-  envelope: ReadEnvelope,
+  envelope: ParsedEnvelope,
   isOwnCopy: boolean,
   part?: PrivatePart,
   channelLevel?: DurabilityLevel,

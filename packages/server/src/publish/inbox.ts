@@ -32,7 +32,7 @@ export function createOpenInbox({ inboxes, sessions, clients, delivery, opened }
     const inbox = inboxes.open(session)
     opened(clientId)
     const client = clients.get(clientId)
-    if (client !== undefined && client.caller?.isProven !== false) delivery.listen(client, inbox.outlet)
+    if (client !== undefined && client.caller?.isProven !== false) delivery.subscribe(client, inbox.feed)
     return inbox
   }
 }

@@ -2,14 +2,14 @@
 import {
   CodedError,
   type DurabilityLevel,
+  type ParsedEnvelope,
   PM_CHANNEL,
   type Position,
   type PublishResult,
-  type ReadEnvelope,
   TELEMETRY_ROOM,
 } from '@arqonbus/protocol'
-import type { Answers } from '../delivery/replies.ts'
-import type { Pieces, Turns } from '../kit/fair-queue.ts'
+import type { Replies } from '../delivery/replies.ts'
+import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { Queue } from '../kit/queue.ts'
 import type { PublishSpan } from '../observability/tracing/spans.ts'
 import type { Inbox } from '../state/inboxes.ts'
@@ -26,12 +26,12 @@ export type PrivateDeps = {
   readonly isKnown: (clientId: string) => boolean
   /** True where the session of a client that is not known may be in a store that cannot be asked now. */
   readonly isUnsureOfSessions: () => boolean
-  readonly answers: Answers
-  readonly log: { takenAt(): PublishResult['durability'] }
+  readonly answers: Replies
+  readonly log: { durabilityOfAccepted(): PublishResult['durability'] }
   readonly draftOf: DraftOf
-  readonly turns: Pick<Turns, 'run'>
+  readonly turns: Pick<FairQueue, 'run'>
   /** Hears of each message that was taken, once. `to` is the same for all that go to the same place. */
-  readonly routed: (client: Client, envelope: ReadEnvelope, to: unknown) => void
+  readonly routed: (client: Client, envelope: ParsedEnvelope, to: unknown) => void
 }
 
 /** Makes the function that sends one; its result is that of `Publish`. */
@@ -40,7 +40,7 @@ export function createPrivate(deps: PrivateDeps) {
 
   const appendToAll = createAppends(deps.turns)
 
-  return (client: Client, envelope: ReadEnvelope, settled: () => void, span: PublishSpan | undefined): boolean => {
+  return (client: Client, envelope: ParsedEnvelope, settled: () => void, span: PublishSpan | undefined): boolean => {
     if (envelope.channel !== PM_CHANNEL)
       throw malformed('/channel', '`pm`: private envelopes go to the channel pm of a room')
     if (envelope.room === TELEMETRY_ROOM)
@@ -68,7 +68,7 @@ export function createPrivate(deps: PrivateDeps) {
    */
   function send(
     client: Client,
-    envelope: ReadEnvelope,
+    envelope: ParsedEnvelope,
     own: Inbox,
     others: readonly Inbox[],
     settled: () => void,
@@ -90,12 +90,12 @@ export function createPrivate(deps: PrivateDeps) {
       else if (taken !== undefined && ownDraft.isAnswered) {
         const result = {
           position: taken.position ?? null,
-          durability: isHeld ? 'memory' : (level ?? deps.log.takenAt()),
+          durability: isHeld ? 'memory' : (level ?? deps.log.durabilityOfAccepted()),
           replicas,
           duplicate: taken.duplicate,
-          recipients: countListeners([own, ...others].map(({ outlet }) => outlet)),
+          recipients: countListeners([own, ...others].map(({ feed }) => feed)),
         } as const
-        answers.acknowledge(client, envelope.id, result, [own.outlet])
+        answers.acknowledge(client, envelope.id, result, [own.feed])
       }
       settled()
     }
@@ -141,7 +141,7 @@ export function createPrivate(deps: PrivateDeps) {
 const PIECE = 256 * 1024
 
 /** Appends the parts of messages to inboxes: at once where they are short, else over several turns of the loop, and each message behind the one before it. */
-function createAppends(turns: Pick<Turns, 'run'>) {
+function createAppends(turns: Pick<FairQueue, 'run'>) {
   const waiting = new Queue<{ readonly inbox: Inbox; readonly draft: PublishDraft }>()
   let isAppending = false
 
@@ -179,7 +179,7 @@ const notFound = (unknown: readonly string[], isUnsure: boolean): CodedError =>
 /** What the sender's inbox said. */
 type Taken = { readonly position: Position | undefined; readonly duplicate: boolean }
 
-function recipientsOf(envelope: ReadEnvelope): readonly string[] {
+function recipientsOf(envelope: ParsedEnvelope): readonly string[] {
   const to = envelope.metadata?.to
   if (to === undefined) throw malformed('/metadata/to', 'the recipients: a client id, or a list of up to 32')
   return typeof to === 'string' ? [to] : to

@@ -6,21 +6,21 @@
 import {
   CodedError,
   type DurabilityLevel,
+  encodeProvisional,
+  type ParsedEnvelope,
   PM_CHANNEL,
   type Position,
-  provisional,
-  type ReadEnvelope,
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { GapNotices } from '../delivery/gaps.ts'
-import type { Answers } from '../delivery/replies.ts'
+import type { Replies } from '../delivery/replies.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
 import type { Entry, Log } from '../log/contract.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Taking, TracePublish } from '../observability/tracing/spans.ts'
-import { type Channel, type Client, countListeners, type Outlet, type Room } from '../state/model.ts'
-import { askerOf, type Places } from '../state/resolve.ts'
+import { type Channel, type Client, countListeners, type Feed, type Room } from '../state/model.ts'
+import { askerOf, type RoomResolver } from '../state/resolve.ts'
 import { askedLevel, askedReplicas, isLessThanAsked, isLower } from './ack-request.ts'
 import { type BusLog, type DraftOf, malformed, type Publish, type PublishDraft } from './draft.ts'
 import { createPrivate, type PrivateDeps } from './private.ts'
@@ -34,9 +34,9 @@ export type PublishDeps = Pick<
   readonly log: BusLog
   readonly clock: Clock
   readonly metrics: Pick<Metrics, 'appends'>
-  readonly places: Places
+  readonly places: RoomResolver
   readonly delivery: Delivery
-  readonly answers: Answers
+  readonly answers: Replies
   readonly gaps: GapNotices
   /** The room of a private message, where there is one. */
   readonly roomOf: (name: string) => Room | undefined
@@ -61,7 +61,7 @@ export function createPublish(deps: PublishDeps): Publish {
     draft: PublishDraft,
     position: Position | undefined,
     duplicate: boolean,
-    outlets: readonly Outlet[],
+    feeds: readonly Feed[],
     replicas?: number,
     level?: DurabilityLevel,
   ) => {
@@ -70,23 +70,23 @@ export function createPublish(deps: PublishDeps): Publish {
       return answers.refuseMessage(draft.client, draft.envelope, new CodedError('outcome_unknown'))
     const result = {
       position: position ?? null,
-      durability: position === undefined ? 'memory' : (level ?? log.takenAt()),
+      durability: position === undefined ? 'memory' : (level ?? log.durabilityOfAccepted()),
       replicas,
       duplicate,
-      recipients: countListeners(outlets),
+      recipients: countListeners(feeds),
     }
-    answers.acknowledge(draft.client, draft.envelope.id, result, outlets)
+    answers.acknowledge(draft.client, draft.envelope.id, result, feeds)
   }
 
   /** Whoever gets an acknowledgement in place of its own copy gets no copy. */
-  const deliver = (outlets: readonly Outlet[], entry: Entry, draft: PublishDraft | undefined) => {
-    delivery.toOutlets(outlets, entry, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
+  const deliver = (feeds: readonly Feed[], entry: Entry, draft: PublishDraft | undefined) => {
+    delivery.broadcast(feeds, entry, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
   }
 
   /** A log has it: that is counted, traced, reported and answered, and the draft is done. */
   const taken = (
     how: Taking,
-    outlets: readonly Outlet[],
+    feeds: readonly Feed[],
     position: Position | undefined,
     draft: PublishDraft,
     replicas?: number,
@@ -97,34 +97,32 @@ export function createPublish(deps: PublishDeps): Publish {
     endSpan(draft, how, position, replicas, level)
     if (draft.part !== undefined) draft.part.taken(position, isDuplicate, replicas, level)
     else {
-      if (!isDuplicate) deps.routed(draft.client, draft.envelope, outlets[0])
-      if (draft.isAnswered || isDuplicate) acknowledge(draft, position, isDuplicate, outlets, replicas, level)
+      if (!isDuplicate) deps.routed(draft.client, draft.envelope, feeds[0])
+      if (draft.isAnswered || isDuplicate) acknowledge(draft, position, isDuplicate, feeds, replicas, level)
     }
     settle(draft)
   }
 
   log.listen({
     announced: deliver,
-    appended(outlets, entry, draft, replicas, level) {
-      deliver(outlets, entry, draft)
-      if (draft !== undefined) taken('appended', outlets, entry, draft, replicas, level)
+    appended(feeds, entry, draft, replicas, level) {
+      deliver(feeds, entry, draft)
+      if (draft !== undefined) taken('appended', feeds, entry, draft, replicas, level)
     },
-    confirmed: (outlets, position, draft, replicas, level) =>
-      taken('appended', outlets, position, draft, replicas, level),
-    repeated: (outlets, position, draft, replicas, level) =>
-      taken('duplicate', outlets, position, draft, replicas, level),
-    held(outlets, draft) {
-      delivery.toOutlets(outlets, { text: provisional(draft.envelope, isoTime(clock.now())) })
-      taken('held', outlets, undefined, draft)
+    confirmed: (feeds, position, draft, replicas, level) => taken('appended', feeds, position, draft, replicas, level),
+    duplicate: (feeds, position, draft, replicas, level) => taken('duplicate', feeds, position, draft, replicas, level),
+    held(feeds, draft) {
+      delivery.broadcast(feeds, { text: encodeProvisional(draft.envelope, isoTime(clock.now())) })
+      taken('held', feeds, undefined, draft)
     },
-    refused(_outlets, error, draft) {
+    refused(_feeds, error, draft) {
       appends.refused++
       draft.span?.refused(error.code)
       if (draft.part !== undefined) draft.part.refused(error)
       else answers.refuseMessage(draft.client, draft.envelope, error)
       settle(draft)
     },
-    broke: deps.gaps.broke,
+    gap: deps.gaps.broke,
   })
 
   /**
@@ -141,20 +139,20 @@ export function createPublish(deps: PublishDeps): Publish {
     return false
   }
   /** A place that holds nothing may have been taken out of the store by another server, where nobody used it: it is written again, ahead of the message. */
-  const keepFound = (log: Log, envelope: ReadEnvelope, size = deps.historySize): void => {
+  const keepFound = (log: Log, envelope: ParsedEnvelope, size = deps.historySize): void => {
     if (deps.placeChanged !== undefined && size > 0 && log.isEmpty()) deps.placeChanged(envelope)
   }
   const draftOf: DraftOf = (client, envelope, isOwnCopy, part, channelLevel, span, arrivedAt) => {
     // Whoever calls by HTTP waits for what comes of it.
     const isAcknowledged = isAskedToAcknowledge(envelope) || client.caller !== undefined
-    const mustBeStored = isMore(askedLevel(envelope)) || isMore(channelLevel) || askedReplicas(envelope) > 0
+    const requiresDurability = isMore(askedLevel(envelope)) || isMore(channelLevel) || askedReplicas(envelope) > 0
     // In place of its own copy the sender gets an acknowledgement, so that its count of `n` has no hole.
     const isAnswered = isAcknowledged || (isOwnCopy && !client.echo)
     return {
       client,
       envelope,
-      remembered: isAcknowledged,
-      mustBeStored,
+      deduplicated: isAcknowledged,
+      requiresDurability,
       arrivedAt,
       isAnswered,
       part,
@@ -165,10 +163,10 @@ export function createPublish(deps: PublishDeps): Publish {
   }
 
   /** Most publish where they published before: to compare two names is cheaper than to look up two. */
-  const channelOf = (client: Client, { room, channel }: ReadEnvelope): Channel => {
+  const channelOf = (client: Client, { room, channel }: ParsedEnvelope): Channel => {
     const last = client.lastChannel
     if (last !== undefined && last.name === channel && last.room.name === room && last.ended === undefined) return last
-    client.lastChannel = places.openChannel(room, channel, askerOf(client), { check: refusePaused })
+    client.lastChannel = places.resolveOrCreateChannel(room, channel, askerOf(client), { check: refusePaused })
     return client.lastChannel
   }
 
@@ -183,7 +181,7 @@ export function createPublish(deps: PublishDeps): Publish {
     if (envelope.channel === PM_CHANNEL)
       throw malformed('/channel', 'a channel other than `pm`, which is for `private` envelopes')
     if (envelope.channel === WHOLE_ROOM) {
-      const room = places.openRoom(envelope.room, askerOf(client))
+      const room = places.resolveOrCreateRoom(envelope.room, askerOf(client))
       if (room.broadcast === undefined) throw new CodedError('system_channel', { channel: `${room.name}:*` })
       refusePaused(room)
       room.lastUsed = now
@@ -213,14 +211,14 @@ function refusePaused(room: Room | undefined): void {
   if (room?.state === 'paused') throw new CodedError('room_paused', { room: room.name })
 }
 
-function isAskedToAcknowledge({ metadata }: ReadEnvelope): boolean {
+function isAskedToAcknowledge({ metadata }: ParsedEnvelope): boolean {
   return metadata?.ack !== undefined && metadata.ack !== false
 }
 
 const isMore = (level: DurabilityLevel | undefined): boolean => level !== undefined && level !== 'memory'
 
 /** `storage_unavailable` where what the sender asks for cannot be had. */
-function checkAcknowledge(envelope: ReadEnvelope, log: BusLog): void {
+function checkAcknowledge(envelope: ParsedEnvelope, log: BusLog): void {
   if (envelope.metadata?.ack !== undefined) checkLevel(askedLevel(envelope), askedReplicas(envelope), log)
 }
 

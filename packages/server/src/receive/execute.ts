@@ -6,16 +6,16 @@ import {
   type ErrorCode,
   isLarge,
   objectIn,
+  type ParsedEnvelope,
   payloadOf,
-  type ReadEnvelope,
   readMember,
 } from '@arqonbus/protocol'
 import { addressOf } from '../commands/address.ts'
 import type { Call, Command } from '../commands/command.ts'
-import type { Answers } from '../delivery/replies.ts'
+import type { Replies } from '../delivery/replies.ts'
 import type { Clock } from '../kit/clock.ts'
-import type { Pieces, Turns } from '../kit/fair-queue.ts'
-import { then } from '../kit/maybe.ts'
+import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
+import { chain } from '../kit/maybe.ts'
 import { type Bucket, type Rate, take, waitMs } from '../limits/bucket.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -28,13 +28,13 @@ import { faultOf } from './to-error.ts'
 export type RunDeps = {
   readonly commands: readonly Command[]
   readonly clock: Pick<Clock, 'now'>
-  readonly answers: Answers
+  readonly answers: Replies
   readonly metrics: Metrics
   readonly logger: Logger
   /** The rate of each of the costly commands. */
   readonly rate: Rate | null
   readonly isAdminKey: (key: string) => boolean
-  readonly turns: Turns
+  readonly turns: FairQueue
   /** Begins the span of a command, where there are traces. */
   readonly trace: TraceCommand | undefined
   /** Hears of each command: who sent it, which it is where there is such a one, and why it was refused where it was. */
@@ -45,7 +45,7 @@ export type RunDeps = {
 export type Rates = { readonly rate: Bucket | undefined; commandRates: Map<string, Bucket> | undefined }
 
 /** Runs the command of an envelope at a moment of running time; a promise where the answer comes later. */
-export type Run = (client: Client, envelope: ReadEnvelope, now: number, rates: Rates) => Promise<void> | undefined
+export type Run = (client: Client, envelope: ParsedEnvelope, now: number, rates: Rates) => Promise<void> | undefined
 
 /** A command that was found, with what it is called with. */
 type Called = { readonly found: Command; readonly call: Call }
@@ -89,7 +89,7 @@ export function createRun(deps: RunDeps): Run {
   /** In pieces: to read the parameters of a long command, and to check them, takes milliseconds each. */
   function* callOf(
     client: Client,
-    envelope: ReadEnvelope,
+    envelope: ParsedEnvelope,
     payload: Payload,
     now: number,
     rates: Rates,
@@ -162,8 +162,8 @@ export function createRun(deps: RunDeps): Run {
     try {
       const pieces = callOf(client, envelope, payload, now, rates)
       const called = isLong ? turns.run(() => pieces) : (pieces.next().value as Called)
-      const outcome = then(called, ({ found, call }) =>
-        then(found.run(call), (result) =>
+      const outcome = chain(called, ({ found, call }) =>
+        chain(found.run(call), (result) =>
           succeed(found.shape.response_format, typeof result === 'function' ? result() : result),
         ),
       )

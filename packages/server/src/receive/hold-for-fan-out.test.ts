@@ -1,11 +1,11 @@
 /** Publishers wait while too much of what was published has not gone out. */
 import { expect, test } from 'bun:test'
 import { protocolVersions } from '@arqonbus/protocol'
-import { createTurns } from '../kit/fair-queue.ts'
+import { createFairQueue } from '../kit/fair-queue.ts'
 import { silentLogger } from '../observability/logger.ts'
 import { createMetrics } from '../observability/metrics.ts'
 import type { Client } from '../state/model.ts'
-import { createIntake, createReceive, type ReceiveDeps } from './receive.ts'
+import { createInboundState, createReceive, type ReceiveDeps } from './receive.ts'
 
 /** A bus in which what is published waits as long as the test says so. */
 function setUp() {
@@ -22,7 +22,7 @@ function setUp() {
       maxViolations: 5,
       violationWindowMs: 1000,
       rateLimit: null,
-      slowBytes: 1 << 19,
+      sendBufferSoftLimit: 1 << 19,
     },
     versions: protocolVersions,
     clock,
@@ -41,7 +41,7 @@ function setUp() {
       return true
     },
     run: (client: Client) => void ran.push(client.id),
-    turns: createTurns(clock),
+    turns: createFairQueue(clock),
     isCongested: () => false,
     relayTelemetry: () => {},
     refused: () => {},
@@ -61,10 +61,10 @@ function setUp() {
       },
     }
     const client = { id, transport, caller, isClosing: false, frames: 0 } as unknown as Client
-    const intake = createIntake(client)
+    const inbound = createInboundState(client)
     const send = (type: string, frameId: string, payload: object = {}) =>
       receive.text(
-        intake,
+        inbound,
         JSON.stringify({
           version: '1.0',
           id: frameId,

@@ -13,17 +13,17 @@ import {
   errorCodes,
   isLong,
   objectIn,
+  type ParsedEnvelope,
   type ProtocolVersions,
-  type ReadEnvelope,
   type RouteMemory,
   readEnvelope,
   readInPieces,
 } from '@arqonbus/protocol'
 import type { CatchUp } from '../delivery/catch-up.ts'
 import type { Delivery } from '../delivery/deliver.ts'
-import type { Answers } from '../delivery/replies.ts'
+import type { Replies } from '../delivery/replies.ts'
 import type { Clock } from '../kit/clock.ts'
-import type { Pieces, Turns } from '../kit/fair-queue.ts'
+import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { Queue } from '../kit/queue.ts'
 import { type Bucket, type Rate, waitMs } from '../limits/bucket.ts'
 import { type Flood, isSustained, passes, violate } from '../limits/flood.ts'
@@ -36,7 +36,7 @@ import type { Run } from './execute.ts'
 import { faultOf } from './to-error.ts'
 
 /** What one connection has sent, and what of it is still to be done. */
-export type Intake = RouteMemory &
+export type InboundState = RouteMemory &
   Flood & {
     readonly client: Client
     /** Frames behind one that waits, or that a turn had no time for. */
@@ -59,14 +59,14 @@ export type Intake = RouteMemory &
     /** Called when everything is handled that it sent before its connection ended. */
     onHandled: (() => void) | undefined
     /** A command that waits for them. */
-    waiting: ReadEnvelope | undefined
+    waiting: ParsedEnvelope | undefined
     /** The times of the last violations. */
     readonly violations: number[]
     commandRates: Map<string, Bucket> | undefined
   }
 
-/** The intake of a new connection: small, for most connections only listen. */
-export const createIntake = (client: Client): Intake => ({
+/** The state of a new connection: small, since most connections only subscribe. */
+export const createInboundState = (client: Client): InboundState => ({
   client,
   lastRoute: undefined,
   queue: new Queue(),
@@ -94,7 +94,7 @@ export type ReceiveLimits = {
   readonly violationWindowMs: number
   readonly rateLimit: Rate | null
   /** Frames that wait, or whose log has not answered, may take so many bytes before the socket is no longer read. */
-  readonly slowBytes: number
+  readonly sendBufferSoftLimit: number
   /** So much may be on its way to the log, or wait for the place that it goes to, before the sockets of publishers are no longer read. */
   readonly redisQueueBytes: number
 }
@@ -106,33 +106,33 @@ export type ReceiveDeps = {
   readonly clock: Pick<Clock, 'monotonic' | 'thaw'>
   readonly metrics: Metrics
   readonly logger: Logger
-  readonly answers: Answers
+  readonly answers: Replies
   readonly delivery: Delivery
   readonly catchUp: CatchUp
   readonly publish: Publish
   /** Asks for what a message goes to, where it is not here and may be stored. */
   readonly recall: RecallOf | undefined
   readonly run: Run
-  readonly turns: Turns
+  readonly turns: FairQueue
   /** True while so much is on its way to the log, from everybody together, that whoever publishes has to wait for its own. */
   readonly isCongested: () => boolean
-  readonly relayTelemetry: (client: Client, envelope: ReadEnvelope) => void
+  readonly relayTelemetry: (client: Client, envelope: ParsedEnvelope) => void
   /** Hears of frames that are refused. */
-  readonly refused: (client: Client, code: ErrorCode, envelope: Partial<ReadEnvelope>) => void
+  readonly refused: (client: Client, code: ErrorCode, envelope: Partial<ParsedEnvelope>) => void
 }
 
 /** Receiving. */
 export type Receive = {
   /** A text frame. */
-  text(intake: Intake, frame: string): void
+  text(inbound: InboundState, frame: string): void
   /** A binary frame: refused. */
-  binary(intake: Intake): void
+  binary(inbound: InboundState): void
   /** There is room in the send buffer again. */
-  drained(intake: Intake): void
+  drained(inbound: InboundState): void
   /** Its connection has ended: what it sent before that is handled, and then `gone` is called. */
-  ended(intake: Intake, gone: () => void): void
+  ended(inbound: InboundState, gone: () => void): void
   /** Frames wait until the promise ends. */
-  hold(intake: Intake, until: Promise<void>): void
+  hold(inbound: InboundState, until: Promise<void>): void
   /** What was published has gone out: who waited for that goes on. */
   relieved(): void
   /** From now on frames are refused: `shutting_down`. */
@@ -141,7 +141,7 @@ export type Receive = {
   isSettled(): boolean
 }
 
-const bytesOf = ({ head, body }: ReadEnvelope): number => head.length + body.length
+const bytesOf = ({ head, body }: ParsedEnvelope): number => head.length + body.length
 
 const nameOnly: ReadonlySet<string> = new Set(['name'])
 
@@ -168,127 +168,131 @@ export function createReceive(deps: ReceiveDeps): Receive {
   let recallingBytes = 0
   let isStopped = false
   /** Those that wait for the fan-out. */
-  const held = new Set<Intake>()
+  const held = new Set<InboundState>()
 
   const refuse = (
-    intake: Intake,
+    inbound: InboundState,
     requestId: string | null,
     error: CodedError,
-    envelope: Partial<ReadEnvelope> = {},
+    envelope: Partial<ParsedEnvelope> = {},
   ) => {
-    const { client } = intake
+    const { client } = inbound
     const { room, channel } = envelope
     answers.refuse(client, requestId, undefined, error)
     deps.refused(client, error.code, envelope)
     logger.info({ event: 'frame_refused', client_id: client.id, room, channel, code: error.code })
     if (errorCodes[error.code].violation !== true) return
     metrics.violations++
-    const violations = violate(intake.violations, clock.monotonic(), limits.violationWindowMs)
+    const violations = violate(inbound.violations, clock.monotonic(), limits.violationWindowMs)
     if (violations >= limits.maxViolations) delivery.close(client, 'repeated_violations')
   }
 
   const isTooLarge = (frame: string) =>
     frame.length * 3 > limits.maxMessageBytes && Buffer.byteLength(frame) > limits.maxMessageBytes
 
-  const checkRate = (intake: Intake, now: number) => {
+  const checkRate = (inbound: InboundState, now: number) => {
     const rate = limits.rateLimit
     if (rate === null) return
-    const outcome = passes(intake, rate, now)
+    const outcome = passes(inbound, rate, now)
     if (outcome === 'passes') return
     metrics.limit('message_rate')
-    if (outcome === 'flooding' && isSustained(intake, rate, { now, thaw: clock.thaw() }))
-      delivery.close(intake.client, 'slow_consumer', 'sustained flooding')
-    throw new CodedError('rate_limited', { messages_per_second: rate.perSecond }, waitMs(intake.rate!, rate))
+    if (outcome === 'flooding' && isSustained(inbound, rate, { now, thaw: clock.thaw() }))
+      delivery.close(inbound.client, 'slow_consumer', 'sustained flooding')
+    throw new CodedError('rate_limited', { messages_per_second: rate.perSecond }, waitMs(inbound.rate!, rate))
   }
 
   /** The way of one frame that is not long. */
-  const take = (intake: Intake, frame: string, now: number): void => {
-    const { client } = intake
+  const take = (inbound: InboundState, frame: string, now: number): void => {
+    const { client } = inbound
     client.lastActivity = now
     client.frames++
-    if (isTooLarge(frame)) return refuseTooLarge(intake)
-    handle(intake, readEnvelope(frame, readOptions, intake), now)
+    if (isTooLarge(frame)) return refuseTooLarge(inbound)
+    handle(inbound, readEnvelope(frame, readOptions, inbound), now)
   }
 
   /** The way of a long one: others have their turn while it is read. */
-  function* takeLong(intake: Intake, frame: string): Pieces<void> {
-    const { client } = intake
+  function* takeLong(inbound: InboundState, frame: string): Pieces<void> {
+    const { client } = inbound
     client.lastActivity = clock.monotonic()
     client.frames++
-    if (isTooLarge(frame)) return refuseTooLarge(intake)
-    intake.isBusy = true
+    if (isTooLarge(frame)) return refuseTooLarge(inbound)
+    inbound.isBusy = true
     const envelope = yield* readInPieces(frame, readOptions)
     yield
-    intake.isBusy = false
-    if (!client.isClosing) handle(intake, envelope, clock.monotonic())
+    inbound.isBusy = false
+    if (!client.isClosing) handle(inbound, envelope, clock.monotonic())
   }
 
-  const refuseTooLarge = (intake: Intake) =>
-    refuse(intake, null, new CodedError('message_too_large', { limit_bytes: limits.maxMessageBytes }))
+  const refuseTooLarge = (inbound: InboundState) =>
+    refuse(inbound, null, new CodedError('message_too_large', { limit_bytes: limits.maxMessageBytes }))
 
-  const handle = (intake: Intake, envelope: ReadEnvelope | EnvelopeFault, now: number): void => {
-    const { client } = intake
+  const handle = (inbound: InboundState, envelope: ParsedEnvelope | EnvelopeFault, now: number): void => {
+    const { client } = inbound
     if ('fault' in envelope) {
       if (envelope.limit !== undefined) metrics.limit(envelope.limit)
-      return refuse(intake, envelope.requestId, new CodedError(envelope.fault, { ...envelope.details }))
+      return refuse(inbound, envelope.requestId, new CodedError(envelope.fault, { ...envelope.details }))
     }
     try {
       if (envelope.type === 'system' || envelope.type === 'command_response')
         throw new CodedError('forbidden_type', { path: '/type' })
       if (envelope.from !== client.id) throw new CodedError('sender_mismatch', { path: '/from', expected: client.id })
       if (isStopped) throw new CodedError('shutting_down')
-      checkRate(intake, now)
-      dispatch(intake, envelope, now)
+      checkRate(inbound, now)
+      dispatch(inbound, envelope, now)
     } catch (problem) {
-      refuse(intake, envelope.id, faultOf(problem, logger, client), envelope)
+      refuse(inbound, envelope.id, faultOf(problem, logger, client), envelope)
     }
   }
 
-  const dispatch = (intake: Intake, envelope: ReadEnvelope, now: number): void => {
-    if (envelope.type === 'command') return command(intake, envelope, now)
-    if (envelope.type === 'telemetry') return deps.relayTelemetry(intake.client, envelope)
-    if (++count % SAMPLE !== 0) return publish(intake, envelope, now)
+  const dispatch = (inbound: InboundState, envelope: ParsedEnvelope, now: number): void => {
+    if (envelope.type === 'command') return command(inbound, envelope, now)
+    if (envelope.type === 'telemetry') return deps.relayTelemetry(inbound.client, envelope)
+    if (++count % SAMPLE !== 0) return publish(inbound, envelope, now)
     const started = performance.now()
-    publish(intake, envelope, now)
+    publish(inbound, envelope, now)
     metrics.routed((performance.now() - started) / 1000)
   }
 
-  const publish = (intake: Intake, envelope: ReadEnvelope, now: number): void => {
-    intake.onSettled ??= () => {
+  const publish = (inbound: InboundState, envelope: ParsedEnvelope, now: number): void => {
+    inbound.onSettled ??= () => {
       open--
-      if (--intake.unsettled === 0) intake.unsettledBytes = 0
-      goOn(intake)
+      if (--inbound.unsettled === 0) inbound.unsettledBytes = 0
+      goOn(inbound)
     }
-    const { client } = intake
+    const { client } = inbound
     // A caller by HTTP cannot be made to wait.
     if (client.caller !== undefined && delivery.isFull())
       throw new CodedError('rate_limited', { limit: 'fanout_bytes' }, RETRY_AFTER_MS)
     const recalled = deps.recall?.(client, envelope)
-    if (recalled !== undefined) void publishLater(intake, envelope, recalled)
+    if (recalled !== undefined) void publishLater(inbound, envelope, recalled)
     else {
-      const isSettled = deps.publish(client, envelope, now, intake.onSettled)
-      if (delivery.isFull()) holdForFanOut(intake)
+      const isSettled = deps.publish(client, envelope, now, inbound.onSettled)
+      if (delivery.isFull()) holdForFanOut(inbound)
       if (isSettled) return
     }
     open++
-    intake.unsettled++
-    intake.unsettledBytes += bytesOf(envelope)
-    if (intake.unsettledBytes > limits.slowBytes || isCongested()) holdBack(intake)
+    inbound.unsettled++
+    inbound.unsettledBytes += bytesOf(envelope)
+    if (inbound.unsettledBytes > limits.sendBufferSoftLimit || isCongested()) holdBack(inbound)
   }
 
   const isCongested = () => deps.isCongested() || recallingBytes > limits.redisQueueBytes
 
   /** What the message goes to is not here, and is asked for first. */
-  const publishLater = async (intake: Intake, envelope: ReadEnvelope, recalled: Promise<void>): Promise<void> => {
+  const publishLater = async (
+    inbound: InboundState,
+    envelope: ParsedEnvelope,
+    recalled: Promise<void>,
+  ): Promise<void> => {
     const bytes = bytesOf(envelope)
     recallingBytes += bytes
     // Others may wait for the same place: each has its turn before frames behind them are taken.
-    const settled = () => queueMicrotask(intake.onSettled!)
+    const settled = () => queueMicrotask(inbound.onSettled!)
     try {
       await recalled
-      if (deps.publish(intake.client, envelope, clock.monotonic(), intake.onSettled!)) settled()
+      if (deps.publish(inbound.client, envelope, clock.monotonic(), inbound.onSettled!)) settled()
     } catch (problem) {
-      refuse(intake, envelope.id, faultOf(problem, logger, intake.client), envelope)
+      refuse(inbound, envelope.id, faultOf(problem, logger, inbound.client), envelope)
       settled()
     } finally {
       recallingBytes -= bytes
@@ -296,156 +300,157 @@ export function createReceive(deps: ReceiveDeps): Receive {
   }
 
   /** It is read again when its own messages are settled. */
-  const holdBack = (intake: Intake): void => {
-    if (!intake.isHeldBack) metrics.publishersPaused++
-    intake.isHeldBack = true
-    intake.client.transport.pause()
+  const holdBack = (inbound: InboundState): void => {
+    if (!inbound.isHeldBack) metrics.publishersPaused++
+    inbound.isHeldBack = true
+    inbound.client.transport.pause()
   }
 
-  const holdForFanOut = (intake: Intake): void => {
-    intake.isHeldForFanOut = true
-    held.add(intake)
-    holdBack(intake)
+  const holdForFanOut = (inbound: InboundState): void => {
+    inbound.isHeldForFanOut = true
+    held.add(inbound)
+    holdBack(inbound)
   }
 
-  const command = (intake: Intake, envelope: ReadEnvelope, now: number): void => {
+  const command = (inbound: InboundState, envelope: ParsedEnvelope, now: number): void => {
     // A command waits until the client's own publishes are settled: it finds what was said before it.
-    if (intake.unsettled > 0 && (envelope.payload ?? objectIn(envelope.payloadText, nameOnly))?.name !== 'ping') {
-      intake.isBusy = true
-      intake.waiting = envelope
+    if (inbound.unsettled > 0 && (envelope.payload ?? objectIn(envelope.payloadText, nameOnly))?.name !== 'ping') {
+      inbound.isBusy = true
+      inbound.waiting = envelope
       return
     }
-    const later = deps.run(intake.client, envelope, now, intake)
-    if (later === undefined) return deps.catchUp.drained(intake.client)
-    hold(intake, later)
+    const later = deps.run(inbound.client, envelope, now, inbound)
+    if (later === undefined) return deps.catchUp.drained(inbound.client)
+    hold(inbound, later)
   }
 
-  const hold = (intake: Intake, until: Promise<void>): void => {
+  const hold = (inbound: InboundState, until: Promise<void>): void => {
     open++
-    intake.isBusy = true
+    inbound.isBusy = true
     const ended = () => {
       open--
-      intake.isBusy = false
-      deps.catchUp.drained(intake.client)
-      goOn(intake)
+      inbound.isBusy = false
+      deps.catchUp.drained(inbound.client)
+      goOn(inbound)
     }
     until.then(ended, (problem) => {
-      faultOf(problem, logger, intake.client)
-      delivery.close(intake.client, 'internal')
+      faultOf(problem, logger, inbound.client)
+      delivery.close(inbound.client, 'internal')
       ended()
     })
   }
 
   /** Goes on with what waited. */
-  const goOn = (intake: Intake): void => {
-    if (intake.client.isClosing) return tellHandled(intake)
-    if (intake.waiting !== undefined) {
-      if (intake.unsettled > 0) return
-      const envelope = intake.waiting
-      intake.waiting = undefined
-      intake.isBusy = false
-      command(intake, envelope, clock.monotonic())
+  const goOn = (inbound: InboundState): void => {
+    if (inbound.client.isClosing) return tellHandled(inbound)
+    if (inbound.waiting !== undefined) {
+      if (inbound.unsettled > 0) return
+      const envelope = inbound.waiting
+      inbound.waiting = undefined
+      inbound.isBusy = false
+      command(inbound, envelope, clock.monotonic())
     }
-    takeSoon(intake)
-    readOn(intake)
-    tellHandled(intake)
+    takeSoon(inbound)
+    readOn(inbound)
+    tellHandled(inbound)
   }
 
   /** True while something that came before waits. */
-  const hasMore = ({ queue, waiting, isInLine, client }: Intake): boolean =>
+  const hasMore = ({ queue, waiting, isInLine, client }: InboundState): boolean =>
     !client.isClosing && (queue.length > 0 || waiting !== undefined || isInLine)
 
-  const tellHandled = (intake: Intake): void => {
-    const { onHandled } = intake
-    if (onHandled === undefined || hasMore(intake)) return
-    intake.onHandled = undefined
+  const tellHandled = (inbound: InboundState): void => {
+    const { onHandled } = inbound
+    if (onHandled === undefined || hasMore(inbound)) return
+    inbound.onHandled = undefined
     onHandled()
   }
 
   /** Takes what is queued, in the line. */
-  const takeSoon = (intake: Intake): void => {
-    if (intake.isInLine || !mayTake(intake)) return
-    intake.isInLine = true
+  const takeSoon = (inbound: InboundState): void => {
+    if (inbound.isInLine || !mayTake(inbound)) return
+    inbound.isInLine = true
     open++
-    const frames = () => takeQueued(intake)
+    const frames = () => takeQueued(inbound)
     // That of a call waits with other calls.
-    void (intake.client.caller === undefined ? deps.turns.takeSent(frames) : deps.turns.run(frames))
+    void (inbound.client.caller === undefined ? deps.turns.takeSent(frames) : deps.turns.run(frames))
   }
 
-  const mayTake = (intake: Intake): boolean =>
-    !intake.isBusy && intake.queue.length > 0 && !intake.client.isClosing && !isFull(intake)
+  const mayTake = (inbound: InboundState): boolean =>
+    !inbound.isBusy && inbound.queue.length > 0 && !inbound.client.isClosing && !isFull(inbound)
 
-  function* takeQueued(intake: Intake): Pieces<void> {
+  function* takeQueued(inbound: InboundState): Pieces<void> {
     try {
-      while (mayTake(intake)) {
-        const frame = intake.queue.shift()!
-        intake.queuedBytes -= frame.length + QUEUED_BYTES
-        if (isLong(frame)) yield* takeLong(intake, frame)
-        else take(intake, frame, clock.monotonic())
+      while (mayTake(inbound)) {
+        const frame = inbound.queue.shift()!
+        inbound.queuedBytes -= frame.length + QUEUED_BYTES
+        if (isLong(frame)) yield* takeLong(inbound, frame)
+        else take(inbound, frame, clock.monotonic())
         yield
       }
-      readOn(intake)
+      readOn(inbound)
     } catch (problem) {
-      faultOf(problem, logger, intake.client)
-      delivery.close(intake.client, 'internal')
+      faultOf(problem, logger, inbound.client)
+      delivery.close(inbound.client, 'internal')
     } finally {
-      intake.isInLine = false
+      inbound.isInLine = false
       open--
-      tellHandled(intake)
+      tellHandled(inbound)
     }
   }
 
   /** The socket is read again when little is queued, and none of its messages waits for a log that does not keep up. */
-  const readOn = (intake: Intake): void => {
-    if (intake.queuedBytes > limits.slowBytes || isFull(intake)) return
-    if (intake.unsettled > 0 && isCongested()) return
-    intake.isHeldBack = false
-    intake.client.transport.resume()
+  const readOn = (inbound: InboundState): void => {
+    if (inbound.queuedBytes > limits.sendBufferSoftLimit || isFull(inbound)) return
+    if (inbound.unsettled > 0 && isCongested()) return
+    inbound.isHeldBack = false
+    inbound.client.transport.resume()
   }
 
   /**
    * True where too much waits for a client already, answers to it or messages on their way. Then its frames wait too, those that were read before the
    * pause as well: else whoever asks for much at once is cut before it can read the first answer.
    */
-  const isFull = ({ client: { transport }, unsettledBytes, isHeldForFanOut }: Intake): boolean =>
-    isHeldForFanOut || (transport.isPaused && Math.max(transport.bufferedBytes(), unsettledBytes) > limits.slowBytes)
+  const isFull = ({ client: { transport }, unsettledBytes, isHeldForFanOut }: InboundState): boolean =>
+    isHeldForFanOut ||
+    (transport.isPaused && Math.max(transport.bufferedBytes(), unsettledBytes) > limits.sendBufferSoftLimit)
 
   return {
-    text(intake, frame) {
-      const { client } = intake
+    text(inbound, frame) {
+      const { client } = inbound
       if (client.isClosing) return
       metrics.received++
       metrics.bytesIn += frame.length
       const now = clock.monotonic()
       client.lastHeard = now
-      const mayTakeNow = !intake.isBusy && intake.queue.length === 0 && !isFull(intake) && frame.length <= LONG
-      if (mayTakeNow && deps.turns.hasTime(now)) return take(intake, frame, now)
-      intake.queue.push(frame)
-      intake.queuedBytes += frame.length + QUEUED_BYTES
-      if (intake.queuedBytes > limits.slowBytes) client.transport.pause()
-      takeSoon(intake)
+      const mayTakeNow = !inbound.isBusy && inbound.queue.length === 0 && !isFull(inbound) && frame.length <= LONG
+      if (mayTakeNow && deps.turns.hasTime(now)) return take(inbound, frame, now)
+      inbound.queue.push(frame)
+      inbound.queuedBytes += frame.length + QUEUED_BYTES
+      if (inbound.queuedBytes > limits.sendBufferSoftLimit) client.transport.pause()
+      takeSoon(inbound)
     },
-    binary(intake) {
-      if (intake.client.isClosing) return
+    binary(inbound) {
+      if (inbound.client.isClosing) return
       metrics.received++
-      intake.client.lastHeard = clock.monotonic()
-      refuse(intake, null, new CodedError('binary_frame'))
+      inbound.client.lastHeard = clock.monotonic()
+      refuse(inbound, null, new CodedError('binary_frame'))
     },
-    drained(intake) {
-      goOn(intake)
-      deps.catchUp.drained(intake.client)
+    drained(inbound) {
+      goOn(inbound)
+      deps.catchUp.drained(inbound.client)
     },
-    ended(intake, gone) {
-      if (!hasMore(intake)) return gone()
-      intake.onHandled = gone
-      goOn(intake)
+    ended(inbound, gone) {
+      if (!hasMore(inbound)) return gone()
+      inbound.onHandled = gone
+      goOn(inbound)
     },
     hold,
     relieved() {
-      for (const intake of held) {
-        held.delete(intake)
-        intake.isHeldForFanOut = false
-        goOn(intake)
+      for (const inbound of held) {
+        held.delete(inbound)
+        inbound.isHeldForFanOut = false
+        goOn(inbound)
       }
     },
     stop() {

@@ -2,10 +2,10 @@
 
 import { type CloseName, CodedError, closeCodes, type ProtocolVersions } from '@arqonbus/protocol'
 import type { Server, ServerWebSocket } from 'bun'
-import { type Admission, type Arrival, Refused } from '../connections/admit.ts'
+import { type Admission, type ConnectRequest, Refused } from '../connections/admit.ts'
 import type { Frames } from '../delivery/frames.ts'
 import type { Clock } from '../kit/clock.ts'
-import type { Turns } from '../kit/fair-queue.ts'
+import type { FairQueue } from '../kit/fair-queue.ts'
 import type { Maybe } from '../kit/maybe.ts'
 import { listenError } from '../kit/start-error.ts'
 import type { Rate } from '../limits/bucket.ts'
@@ -13,7 +13,7 @@ import type { Logger } from '../observability/logger.ts'
 import type { RefusalReason } from '../observability/metric-labels.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Peers } from '../peers/peers.ts'
-import { createIntake, type Intake, type Receive } from '../receive/receive.ts'
+import { createInboundState, type InboundState, type Receive } from '../receive/receive.ts'
 import { faultOf } from '../receive/to-error.ts'
 import type { PublishToTopic, Transport } from '../state/transport.ts'
 import { readHandshake } from './handshake.ts'
@@ -30,7 +30,7 @@ export type BusDoorOptions = {
   readonly connectionRate: Rate | null
   readonly maxMessageBytes: number
   readonly pingIntervalMs: number
-  readonly cutBytes: number
+  readonly sendBufferHardLimit: number
   readonly tokenInQuery: boolean
 }
 
@@ -43,7 +43,7 @@ export type BusDoorDeps = {
   readonly frames: Frames
   readonly admission: Admission
   readonly receive: Receive
-  readonly turns: Turns
+  readonly turns: FairQueue
   readonly peers: Peers
   /** True while nobody new is let in. */
   readonly isDraining: () => boolean
@@ -66,13 +66,13 @@ export type BusDoor = {
 
 /** What hangs on a socket: what its handshake said, and from its admission on what it sends. */
 type SocketData = {
-  readonly handshake: Arrival | CodedError
+  readonly handshake: ConnectRequest | CodedError
   readonly address: string
   /** The other end of the connection itself, which may be a proxy. */
   readonly peer: Peer | undefined
   /** Says that it has ended. */
   uncount: () => void
-  intake: Intake | undefined
+  inbound: InboundState | undefined
   /** What it sends while its session is looked for. */
   early: (string | Buffer)[] | undefined
 }
@@ -120,7 +120,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
     address,
     peer,
     uncount: () => {},
-    intake: undefined,
+    inbound: undefined,
     early: undefined,
   })
 
@@ -143,9 +143,9 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
     const { handshake } = socket.data
     if (handshake instanceof CodedError) throw new Refused(handshake, 'bad_parameter')
     const { client, welcomed } = admission.admit(handshake, transport)
-    const intake = createIntake(client)
-    socket.data.intake = intake
-    if (welcomed instanceof Promise) receive.hold(intake, welcomed)
+    const inbound = createInboundState(client)
+    socket.data.inbound = inbound
+    if (welcomed instanceof Promise) receive.hold(inbound, welcomed)
   }
 
   const letIn = (socket: ServerWebSocket<SocketData>, transport: Transport) => {
@@ -179,13 +179,13 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
   }
 
   const take = (socket: ServerWebSocket<SocketData>, frame: string | Buffer) => {
-    const { intake } = socket.data
-    if (intake === undefined) return void socket.data.early?.push(frame)
+    const { inbound } = socket.data
+    if (inbound === undefined) return void socket.data.early?.push(frame)
     try {
-      if (typeof frame === 'string') receive.text(intake, frame)
-      else receive.binary(intake)
+      if (typeof frame === 'string') receive.text(inbound, frame)
+      else receive.binary(inbound)
     } catch (problem) {
-      faultOf(problem, logger, intake.client)
+      faultOf(problem, logger, inbound.client)
       end(socket, 'internal')
     }
   }
@@ -205,7 +205,7 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
       },
       websocket: {
         maxPayloadLength: options.maxMessageBytes * OVERSIZE,
-        backpressureLimit: options.cutBytes,
+        backpressureLimit: options.sendBufferHardLimit,
         closeOnBackpressureLimit: true,
         idleTimeout: runtimeIdleSeconds(options.pingIntervalMs),
         sendPings: false,
@@ -215,26 +215,26 @@ export function openBusDoor(options: BusDoorOptions, deps: BusDoorDeps): BusDoor
           socket.data.uncount = upgrades.add(socket.data.address)
           const { handshake } = socket.data
           const transport = createTransport({ socket, peer: socket.data.peer, metrics, publish })
-          const recalled = handshake instanceof CodedError ? undefined : admission.recall(handshake, 'connection')
+          const recalled = handshake instanceof CodedError ? undefined : admission.loadSession(handshake, 'connection')
           if (recalled === undefined) letIn(socket, transport)
           else void letInAfter(recalled, socket, transport)
         },
         message: take,
         drain(socket) {
-          if (socket.data.intake !== undefined) receive.drained(socket.data.intake)
+          if (socket.data.inbound !== undefined) receive.drained(socket.data.inbound)
         },
         pong: (socket) => heard(socket),
         ping: (socket) => heard(socket),
         close(socket) {
           sockets.delete(socket)
           socket.data.uncount()
-          const { intake } = socket.data
-          if (intake !== undefined) receive.ended(intake, () => admission.depart(intake.client))
+          const { inbound } = socket.data
+          if (inbound !== undefined) receive.ended(inbound, () => admission.depart(inbound.client))
         },
       },
     })
   const heard = (socket: ServerWebSocket<SocketData>) => {
-    if (socket.data.intake !== undefined) socket.data.intake.client.lastHeard = deps.clock.monotonic()
+    if (socket.data.inbound !== undefined) socket.data.inbound.client.lastHeard = deps.clock.monotonic()
   }
 
   const listener = orStartError(() => deps.peers.listen(options, serve), options)

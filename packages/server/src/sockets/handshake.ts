@@ -14,7 +14,7 @@ import {
   SUMMARY_EVENT,
 } from '@arqonbus/protocol'
 import { nearest } from '../config/suggest.ts'
-import type { Arrival } from '../connections/admit.ts'
+import type { ConnectRequest } from '../connections/admit.ts'
 import type { Profile } from '../state/model.ts'
 import type { Filter } from '../telemetry/topics.ts'
 
@@ -61,7 +61,7 @@ export const offeredIn = (headers: Headers): string[] =>
     .filter((one) => one !== '')
 
 /** Reads the request; throws `invalid_parameters`, which is told after the upgrade, so that a browser can read why. */
-export function readHandshake(url: URL, headers: Headers, options: HandshakeOptions): Arrival {
+export function readHandshake(url: URL, headers: Headers, options: HandshakeOptions): ConnectRequest {
   const query = url.searchParams
   checkNames(query, [...whoParameters, 'join', 'resume'])
   return {
@@ -73,7 +73,9 @@ export function readHandshake(url: URL, headers: Headers, options: HandshakeOpti
 }
 
 /** Who connects to the telemetry server, and what it wants to hear. */
-export type ListenerArrival = Pick<Arrival, 'clientId' | 'profile' | 'echo' | 'token'> & { readonly filter: Filter }
+export type ListenerArrival = Pick<ConnectRequest, 'clientId' | 'profile' | 'echo' | 'token'> & {
+  readonly filter: Filter
+}
 
 /** Reads the request of a listener likewise: it joins nothing, and has no session. */
 export function readListenerHandshake(url: URL, headers: Headers, options: HandshakeOptions): ListenerArrival {

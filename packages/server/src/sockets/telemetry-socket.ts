@@ -13,17 +13,21 @@ import type { Server, ServerWebSocket } from 'bun'
 import { Refused } from '../connections/admit.ts'
 import type { Frames } from '../delivery/frames.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
-import type { Turns } from '../kit/fair-queue.ts'
+import type { FairQueue } from '../kit/fair-queue.ts'
 import type { Maybe } from '../kit/maybe.ts'
 import { listenError } from '../kit/start-error.ts'
 import type { Rate } from '../limits/bucket.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Peers } from '../peers/peers.ts'
-import { createListenerIntake, type ListenerIntake, type ListenerReceive } from '../receive/telemetry-subscriber.ts'
+import {
+  createSubscriberInbound,
+  type ListenerReceive,
+  type SubscriberInbound,
+} from '../receive/telemetry-subscriber.ts'
 import type { PublishToTopic } from '../state/transport.ts'
-import type { ToListeners } from '../telemetry/broadcast.ts'
-import type { Listener, Listeners } from '../telemetry/subscribers.ts'
+import type { TelemetryBroadcast } from '../telemetry/broadcast.ts'
+import type { TelemetrySubscriber, TelemetrySubscribers } from '../telemetry/subscribers.ts'
 import { topicsOf } from '../telemetry/topics.ts'
 import { type ListenerArrival, readListenerHandshake } from './handshake.ts'
 import { createTransport } from './socket-transport.ts'
@@ -50,10 +54,10 @@ export type TelemetryDoorDeps = {
   readonly metrics: Metrics
   readonly logger: Logger
   readonly frames: Frames
-  readonly listeners: Listeners
-  readonly toListeners: ToListeners
+  readonly listeners: TelemetrySubscribers
+  readonly toListeners: TelemetryBroadcast
   readonly receive: ListenerReceive
-  readonly turns: Turns
+  readonly turns: FairQueue
   readonly peers: Peers
   /** What every welcome says. */
   readonly greeting: () => Pick<TelemetryWelcome, 'node' | 'bus' | 'versions' | 'limits' | 'heartbeat_ms'>
@@ -82,7 +86,7 @@ type SocketData = {
   readonly peer: Peer | undefined
   /** Says that it has ended. */
   uncount: () => void
-  intake: ListenerIntake | undefined
+  inbound: SubscriberInbound | undefined
 }
 
 /** A frame of up to four times the limit reaches us and is refused with a reply; a longer one ends the connection (1009). */
@@ -126,7 +130,7 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
     address,
     peer,
     uncount: () => {},
-    intake: undefined,
+    inbound: undefined,
   })
 
   const publish: PublishToTopic = (topic, text) => server.publish(topic, text) > 0
@@ -140,7 +144,7 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
     if (listeners.has(id) || deps.isTaken(id))
       throw new Refused(new CodedError('client_id_in_use', { client_id: id }), 'client_id_in_use')
     const now = clock.now()
-    const listener: Listener = {
+    const listener: TelemetrySubscriber = {
       id,
       profile: { clientType: 'human', ...handshake.profile },
       echo: handshake.echo,
@@ -154,11 +158,14 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
     }
     toListeners.toListener(listener, frames.notice(welcomeOf(listener, handshake)))
     toListeners.listen(listener)
-    socket.data.intake = createListenerIntake(listener)
+    socket.data.inbound = createSubscriberInbound(listener)
     const { address } = socket.data
     logger.info({ event: 'listener_connected', client_id: id, client_type: listener.profile.clientType, address })
   }
-  const welcomeOf = ({ id, profile, connectedAt }: Listener, { filter }: ListenerArrival): TelemetryWelcome => {
+  const welcomeOf = (
+    { id, profile, connectedAt }: TelemetrySubscriber,
+    { filter }: ListenerArrival,
+  ): TelemetryWelcome => {
     const { clientType, screenName, avatar, personality } = profile
     const { events, clientEvents } = filter
     const isAll = events === undefined && clientEvents === undefined
@@ -206,7 +213,7 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
     }
   }
   const heard = ({ data }: ServerWebSocket<SocketData>) => {
-    if (data.intake !== undefined) data.intake.listener.lastHeard = clock.monotonic()
+    if (data.inbound !== undefined) data.inbound.listener.lastHeard = clock.monotonic()
   }
 
   const serve = (hostname: string, port: number) =>
@@ -236,23 +243,23 @@ export function openTelemetryDoor(options: TelemetryDoorOptions, deps: Telemetry
           guard(socket, () => admit(socket))
         },
         message(socket, frame) {
-          const { intake } = socket.data
-          if (intake === undefined) return
-          guard(socket, () => (typeof frame === 'string' ? receive.text(intake, frame) : receive.binary(intake)))
+          const { inbound } = socket.data
+          if (inbound === undefined) return
+          guard(socket, () => (typeof frame === 'string' ? receive.text(inbound, frame) : receive.binary(inbound)))
         },
         drain(socket) {
-          if (socket.data.intake !== undefined) toListeners.drained(socket.data.intake.listener)
+          if (socket.data.inbound !== undefined) toListeners.drained(socket.data.inbound.listener)
         },
         pong: heard,
         ping: heard,
         close(socket) {
           sockets.delete(socket)
           socket.data.uncount()
-          const { intake } = socket.data
-          if (intake === undefined) return
-          receive.ended(intake, () => {
-            toListeners.gone(intake.listener)
-            logger.info({ event: 'listener_disconnected', client_id: intake.listener.id })
+          const { inbound } = socket.data
+          if (inbound === undefined) return
+          receive.ended(inbound, () => {
+            toListeners.gone(inbound.listener)
+            logger.info({ event: 'listener_disconnected', client_id: inbound.listener.id })
           })
         },
       },

@@ -5,7 +5,7 @@ import type { CodedError, Position, PublishResult } from '@arqonbus/protocol'
 export type Acknowledged = Omit<PublishResult, 'position'> & { readonly position: Position | null }
 
 /** Takes the one answer to a request, in place of a connection that frames could go to. */
-export type Caller = {
+export type ReplySink = {
   /** True where it is the client of the session that it brought, and not only says so: the inbox of a client is its session's. */
   isProven: boolean
   /** A command did what it was asked for. Parts of the result may be encoded already. */

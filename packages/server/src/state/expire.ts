@@ -1,6 +1,6 @@
 /** What nobody uses any more is let go: sessions, inboxes, empty channels and rooms (protocol §4, §6). */
 import type { Clock } from '../kit/clock.ts'
-import type { Pieces, Turns } from '../kit/fair-queue.ts'
+import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import type { IdleChannels } from './idle.ts'
 import type { Inboxes } from './inboxes.ts'
 import type { Rooms } from './rooms.ts'
@@ -14,8 +14,8 @@ export type SweepDeps = {
   readonly idle: Pick<IdleChannels, 'nextUnused'>
   readonly sessions: Sessions
   readonly inboxes: Inboxes
-  readonly keeper: { sweep(now: number): void } | undefined
-  readonly turns: Turns
+  readonly persistence: { sweep(now: number): void } | undefined
+  readonly turns: FairQueue
   /** How long nobody uses what is let go, in milliseconds. */
   readonly channelIdleMs: number
 }
@@ -25,7 +25,7 @@ const STEPS = 64
 
 /** Makes the function that sweeps once. */
 export function createSweep(deps: SweepDeps): () => void {
-  const { clock, log, rooms, idle, sessions, inboxes, keeper, turns } = deps
+  const { clock, log, rooms, idle, sessions, inboxes, persistence, turns } = deps
   let isSweeping = false
 
   function* sweepChannels(now: number): Pieces<void> {
@@ -53,7 +53,7 @@ export function createSweep(deps: SweepDeps): () => void {
     const now = clock.monotonic()
     log.sweep()
     sessions.sweep(now)
-    keeper?.sweep(now)
+    persistence?.sweep(now)
     inboxes.sweep(sessions.get)
     if (!isSweeping) void turns.run(() => sweepPlaces(now))
   }

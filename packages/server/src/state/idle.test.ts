@@ -12,7 +12,7 @@ function setUp() {
       autoCreated: true,
       hardcoded: false,
       participants: new Set(),
-      outlet: { listeners: 0 },
+      feed: { subscribers: 0 },
       lastUsed: now,
       ended: undefined,
       ...fields,
@@ -60,7 +60,7 @@ test('while none has been idle for long enough it tells when one may have been',
 test('channels that somebody is in or listens to stay, and so do those that were made on purpose', () => {
   const { idle, channel, at } = setUp()
   const joined = channel({ participants: new Set([{}]) as never })
-  channel({ outlet: { listeners: 1 } as never })
+  channel({ feed: { subscribers: 1 } as never })
   channel({ autoCreated: false })
   channel({ hardcoded: true })
   at(5000)

@@ -35,7 +35,7 @@ const FEW_ENDED = 64
 
 const mayGo = ({ autoCreated, hardcoded }: Channel): boolean => autoCreated && !hardcoded
 
-const isHeard = ({ participants, outlet }: Channel): boolean => participants.size > 0 || outlet.listeners > 0
+const isHeard = ({ participants, feed }: Channel): boolean => participants.size > 0 || feed.subscribers > 0
 
 /**
  * Two heaps: by the last use, and by the moment before which a channel cannot be unused, both as they were when a channel was last looked at. Both only move

@@ -5,10 +5,10 @@
  * meant for somebody else.
  */
 import { BUS, type Position } from '@arqonbus/protocol'
-import { type Maybe, then } from '../kit/maybe.ts'
+import { chain, type Maybe } from '../kit/maybe.ts'
 import type { Closed, Log } from '../log/contract.ts'
 import { inboxLog } from './log-names.ts'
-import type { Outlet } from './model.ts'
+import type { Feed } from './model.ts'
 import { keyOf, type Session } from './sessions.ts'
 
 const INBOX = { room: BUS, channel: 'inbox' }
@@ -19,14 +19,14 @@ export type Inbox = {
   /** Which session's it is. */
   readonly key: string
   readonly log: Log
-  readonly outlet: Outlet
+  readonly feed: Feed
   /** Where the inbox ended of the session that its client had before, and has shown to have had; undefined where nothing is known of one. */
   formerHead(): Maybe<Position | undefined>
 }
 
 /** What the inboxes are kept in. */
 export type InboxLogs = {
-  open(key: string, outlets: readonly Outlet[]): Log
+  open(key: string, feeds: readonly Feed[]): Log
   /** What is known of one that is not open. */
   closed(key: string): Maybe<Closed | undefined>
 }
@@ -64,10 +64,10 @@ export function createInboxes(logs: InboxLogs): Inboxes {
       const existing = inboxes.get(clientId)
       if (existing?.key === key) return existing
       existing?.log.close()
-      const outlet: Outlet = {
+      const feed: Feed = {
         topic: `i:${clientId}`,
         address: INBOX,
-        listeners: 0,
+        subscribers: 0,
         live: 0,
         turn: -1,
         logs: () => [inbox.log],
@@ -76,12 +76,12 @@ export function createInboxes(logs: InboxLogs): Inboxes {
       const inbox: Inbox = {
         clientId,
         key,
-        log: logs.open(inboxLog(clientId, key), [outlet]),
-        outlet,
+        log: logs.open(inboxLog(clientId, key), [feed]),
+        feed,
         formerHead: () =>
           formerHash === undefined
             ? undefined
-            : then(logs.closed(inboxLog(clientId, keyOf({ secretHash: formerHash }))), (closed) => closed?.head),
+            : chain(logs.closed(inboxLog(clientId, keyOf({ secretHash: formerHash }))), (closed) => closed?.head),
       }
       inboxes.set(clientId, inbox)
       return inbox

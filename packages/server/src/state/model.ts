@@ -1,10 +1,10 @@
-/** The entities of the bus and how they hang together: clients, rooms, channels, and the outlets by which they are served. Plain data, no I/O. */
+/** The entities of the bus and how they hang together: clients, rooms, channels, and the feeds by which they are served. Plain data, no I/O. */
 
 import type { ChannelOptions, ClientType, Position } from '@arqonbus/protocol'
 import type { Role } from '../auth/authenticate.ts'
 import type { Ordered } from '../kit/ordered.ts'
 import type { Log } from '../log/contract.ts'
-import type { Caller } from './caller.ts'
+import type { ReplySink } from './caller.ts'
 import type { Transport } from './transport.ts'
 
 /** What a client says about itself. */
@@ -49,18 +49,18 @@ export type Client = {
   /** The channel that it published to last: most publish where they published before. */
   lastChannel: Channel | undefined
   /** Takes the answers where they go to a request of HTTP; undefined where they are frames on the connection. */
-  caller: Caller | undefined
+  caller: ReplySink | undefined
   /** True once it is on its way out: nothing is sent to it any more. */
   isClosing: boolean
 }
 
 /** A topic with what feeds it. */
-export type Outlet = {
+export type Feed = {
   readonly topic: string
   /** What it carries, as a client knows it: one channel, the broadcast or all of a room (`*`), or the client's inbox. */
   readonly address: { readonly room: string; readonly channel: string }
   /** Connections that listen. */
-  listeners: number
+  subscribers: number
   /** Those of them that get what is published at once. The others are behind, and catch up from the logs. */
   live: number
   /** The turn of the loop in which something went out by it last. */
@@ -69,11 +69,11 @@ export type Outlet = {
   logs(): Iterable<Log>
 }
 
-/** Where a connection stands in the logs of an outlet that it is behind in: the position of the last message it was given, by log. */
+/** Where a connection stands in the logs of a feed that it is behind in: the position of the last message it was given, by log. */
 export type Cursors = Map<Log, Position>
 
-/** The outlets of a connection: live, or behind with its cursors. */
-export type Listening = Map<Outlet, 'live' | Cursors>
+/** The feeds of a connection: live, or behind with its cursors. */
+export type Listening = Map<Feed, 'live' | Cursors>
 
 /** Who may join, read and write: everybody; creator, members and admins; or the bus alone. */
 export type ChannelType = 'general' | 'private' | 'system' | 'pm'
@@ -99,7 +99,7 @@ export type Channel = {
   readonly participants: Set<Client>
   /** Undefined for channels that are live only. */
   readonly log: Log | undefined
-  readonly outlet: Outlet
+  readonly feed: Feed
   /** The last join, leave or publish, in running time. */
   lastUsed: number
   /** How it came to its end: somebody deleted it, or nobody had used it for long enough. */
@@ -144,9 +144,9 @@ export type Room = {
   /** The log of what goes to the whole room. */
   readonly broadcast: Log | undefined
   /** What every participant of the room gets: the broadcast. */
-  readonly broadcastOutlet: Outlet
+  readonly broadcastFeed: Feed
   /** What room-wide subscribers get: every channel that everybody may read. */
-  readonly wideOutlet: Outlet
+  readonly wideFeed: Feed
   /** The last join, leave or publish, in running time. */
   lastUsed: number
 }
@@ -155,8 +155,8 @@ export type Room = {
 export const isSystemRoom = (room: Room): boolean => room.type === 'system'
 
 /** Subscribed connections that are known here. */
-export function countListeners(outlets: readonly Outlet[]): number {
+export function countListeners(feeds: readonly Feed[]): number {
   let count = 0
-  for (const outlet of outlets) count += outlet.listeners
+  for (const feed of feeds) count += feed.subscribers
   return count
 }

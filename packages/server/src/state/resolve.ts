@@ -11,17 +11,17 @@ export type Creation = { readonly autoCreate: boolean; readonly create: 'user' |
 export type Asker = Pick<Client, 'id' | 'kind'> & { readonly isAdmin: boolean }
 
 /** Finds places. */
-export type Places = {
+export type RoomResolver = {
   /** The room; `room_not_found`. */
   room(name: string): Room
   /** The channel that the asker may enter; `room_not_found`, `channel_not_found`, `forbidden`, `system_channel`. */
   channel(room: string, channel: string, asker: Asker): Channel
   /** The same for a join or a publish: what is not there is made, where that is allowed and `check` does not throw. */
-  openChannel(room: string, channel: string, asker: Asker, wanted?: WantedChannel): Channel
+  resolveOrCreateChannel(room: string, channel: string, asker: Asker, wanted?: WantedChannel): Channel
   /** True for a channel that is not there and that a connection would create by joining it. */
   isCreatable(room: string, channel: string, asker: Asker): boolean
   /** The room for a room-wide join or a broadcast, made likewise. */
-  openRoom(room: string, asker: Asker, check?: CheckPlace): Room
+  resolveOrCreateRoom(room: string, asker: Asker, check?: CheckPlace): Room
   /** The refusal of what is not here: `storage_unavailable` where it may be in a store that cannot be asked now. */
   notFound(code: 'room_not_found' | 'channel_not_found', details: Record<string, unknown>): CodedError
 }
@@ -45,7 +45,7 @@ export const askerOf = (client: Client, isAdmin = client.role === 'admin'): Aske
 })
 
 /** What finding places needs. */
-export type PlacesDeps = {
+export type RoomResolverDeps = {
   readonly rooms: Rooms
   readonly creation: Creation
   /** Called for channels that were made. */
@@ -58,8 +58,8 @@ export type PlacesDeps = {
 const RETRY_AFTER_MS = 1000
 
 /** Finds the places of one bus. */
-export function createPlaces({ rooms, creation, created, isUnsure }: PlacesDeps): Places {
-  const notFound: Places['notFound'] = (code, details) =>
+export function createRoomResolver({ rooms, creation, created, isUnsure }: RoomResolverDeps): RoomResolver {
+  const notFound: RoomResolver['notFound'] = (code, details) =>
     isUnsure() ? new CodedError('storage_unavailable', details, RETRY_AFTER_MS) : new CodedError(code, details)
   const isAllowed = ({ isAdmin }: Asker) => creation.autoCreate && (creation.create === 'user' || isAdmin)
   const mayCreate = (asker: Asker) => asker.kind !== 'stream' && isAllowed(asker)
@@ -86,7 +86,7 @@ export function createPlaces({ rooms, creation, created, isUnsure }: PlacesDeps)
   return {
     room,
     notFound,
-    openRoom(name, asker, check) {
+    resolveOrCreateRoom(name, asker, check) {
       if (name === BUS) throw new CodedError('system_room', { room: name })
       const found = rooms.get(name)
       if (found !== undefined) return found
@@ -104,7 +104,7 @@ export function createPlaces({ rooms, creation, created, isUnsure }: PlacesDeps)
       if (roomName === BUS || name === PM_CHANNEL || !isAllowed(asker)) return false
       return rooms.get(roomName)?.type !== 'system' && rooms.channel(roomName, name) === undefined
     },
-    openChannel(roomName, name, asker, { check, type } = {}) {
+    resolveOrCreateChannel(roomName, name, asker, { check, type } = {}) {
       const found = rooms.channel(roomName, name)
       if (found !== undefined && roomName !== BUS) return ofType(enter(found, asker), type)
       refuseOwn(roomName, name)

@@ -6,7 +6,7 @@ import { copyText } from '../kit/text.ts'
 import type { Log, LogOptions } from '../log/contract.ts'
 import type { IdleChannels } from './idle.ts'
 import { broadcastLog, channelLog } from './log-names.ts'
-import { type Channel, type ChannelType, isRestricted, type Outlet, type Room, type RoomType } from './model.ts'
+import { type Channel, type ChannelType, type Feed, isRestricted, type Room, type RoomType } from './model.ts'
 import type { ChannelRecord, RoomRecord } from './records.ts'
 
 /** How many there may be, and what a log keeps where its channel does not say. */
@@ -16,8 +16,8 @@ export type RoomLimits = { readonly maxRooms: number; readonly maxChannels: numb
 export type RoomsDeps = {
   readonly clock: Pick<Clock, 'now' | 'monotonic'>
   readonly limits: RoomLimits
-  /** Opens the log of what is delivered by these outlets. */
-  openLog(key: string, outlets: readonly Outlet[], options: LogOptions): Log
+  /** Opens the log of what is delivered by these feeds. */
+  openLog(key: string, feeds: readonly Feed[], options: LogOptions): Log
   /** Hears of each channel that has ended: whoever listened to it must not hear another one of its name. */
   ended(channel: Channel): void
   /** Hears of each room, or channel of it, that was made, has changed, or is gone. */
@@ -75,9 +75,9 @@ export type Rooms = {
   deleteRoom(room: Room): void
   setState(room: Room, state: Room['state']): void
   /** Puts back a room as it was kept; one that was made meanwhile becomes it. What the configuration says stays: then it is undefined. */
-  putBackRoom(record: RoomRecord): Room | undefined
+  restoreRoom(record: RoomRecord): Room | undefined
   /** Puts back a channel as it was kept. One that was made meanwhile goes: whoever was in it has left. */
-  putBackChannel(room: Room, record: ChannelRecord): Channel
+  restoreChannel(room: Room, record: ChannelRecord): Channel
 }
 
 /** No rooms. `idle` is asked for the longest idle channel where the limit is reached. */
@@ -134,10 +134,10 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
       const now = clock.now()
       // Subscribers of a room that was deleted may still be leaving it: they must not hear another one of its name.
       const number = ++roomCount
-      const broadcastOutlet: Outlet = {
+      const broadcastFeed: Feed = {
         topic: `b:${name}:${number}`,
         address: { room: name, channel: WHOLE_ROOM },
-        listeners: 0,
+        subscribers: 0,
         live: 0,
         turn: -1,
         logs: () => (room.broadcast === undefined ? [] : [room.broadcast]),
@@ -156,12 +156,12 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
         wide: new Set(),
         present: new Map(),
         broadcast:
-          wanted.builtIn === true ? undefined : deps.openLog(broadcastLog(name), [broadcastOutlet], limits.history),
-        broadcastOutlet,
-        wideOutlet: {
+          wanted.builtIn === true ? undefined : deps.openLog(broadcastLog(name), [broadcastFeed], limits.history),
+        broadcastFeed,
+        wideFeed: {
           topic: `w:${name}:${number}`,
-          address: broadcastOutlet.address,
-          listeners: 0,
+          address: broadcastFeed.address,
+          subscribers: 0,
           live: 0,
           turn: -1,
           logs: () => openLogs(room),
@@ -178,10 +178,10 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
       if (wanted.hardcoded !== true) makeSpace(room)
       const name = copyText(wanted.name)
       const address = `${room.name}:${name}`
-      const outlet: Outlet = {
+      const feed: Feed = {
         topic: `c:${address}`,
         address: { room: room.name, channel: name },
-        listeners: 0,
+        subscribers: 0,
         live: 0,
         turn: -1,
         logs: () => (channel.log === undefined ? [] : [channel.log]),
@@ -206,10 +206,10 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
             ? undefined
             : deps.openLog(
                 channelLog(address, wanted.type),
-                wanted.type === 'private' ? [outlet] : [outlet, room.wideOutlet],
+                wanted.type === 'private' ? [feed] : [feed, room.wideFeed],
                 logOptions(wanted.options, limits.history),
               ),
-        outlet,
+        feed,
         lastUsed: clock.monotonic(),
         ended: undefined,
       }
@@ -266,14 +266,14 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
       deps.changed(room.name)
     },
 
-    putBackRoom(record) {
+    restoreRoom(record) {
       const existing = rooms.get(record.name)
       if (existing?.type === 'system') return undefined
       const { type, state, createdAt, createdBy, config } = record
       return Object.assign(existing ?? self.createRoom(record), { type, state, createdAt, createdBy, config })
     },
 
-    putBackChannel(room, record) {
+    restoreChannel(room, record) {
       const existing = room.channels.get(record.name)
       if (existing !== undefined) removeChannel(existing, 'let go')
       return self.createChannel(room, record)

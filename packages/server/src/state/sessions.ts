@@ -61,7 +61,7 @@ export type Sessions = {
   sweep(now: number): void
   all(): Iterable<Session>
   /** Puts back a session that was kept elsewhere, in place of what is known of its client, who is gone. */
-  putBack(session: Session & { readonly expiresAt: number }): void
+  restore(session: Session & { readonly expiresAt: number }): void
 }
 
 /**
@@ -149,7 +149,7 @@ export function createSessions(
       }
     },
     all: () => sessions.values(),
-    putBack(session) {
+    restore(session) {
       add(session)
       keep(session)
     },

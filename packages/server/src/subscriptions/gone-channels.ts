@@ -1,6 +1,6 @@
 /** Channels of a room that a client has positions of, and that are not there any more: what it may have missed of them (docs/protocol.md#history-and-recovery). */
 import { type CommandResult, type Position, positionText } from '@arqonbus/protocol'
-import { all, type Maybe, then } from '../kit/maybe.ts'
+import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
 import type { Closed } from '../log/contract.ts'
 import { channelLog } from '../state/log-names.ts'
 
@@ -25,10 +25,10 @@ export function goneFrom(
     if (gone.length === MOST_GONE) break
     const channel = `${room}:${name}`
     // Of the two logs that the name may have had, it had a position of one.
-    const closed = all([closedLog(channelLog(channel, 'general')), closedLog(channelLog(channel, 'private'))])
-    gone.push(then(closed, (logs) => headOf(channel, position, logs)))
+    const closed = awaitAll([closedLog(channelLog(channel, 'general')), closedLog(channelLog(channel, 'private'))])
+    gone.push(chain(closed, (logs) => headOf(channel, position, logs)))
   }
-  return then(all(gone), (heads) => heads.filter((head) => head !== undefined))
+  return chain(awaitAll(gone), (heads) => heads.filter((head) => head !== undefined))
 }
 
 function headOf(channel: string, since: Position, logs: readonly (Closed | undefined)[]): Head | undefined {

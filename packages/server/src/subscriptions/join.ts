@@ -9,14 +9,14 @@ import {
   positionText,
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
-import type { Pieces, Turns } from '../kit/fair-queue.ts'
-import { all, forLater, type Maybe, then } from '../kit/maybe.ts'
+import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
+import { awaitAll, chain, forLater, type Maybe } from '../kit/maybe.ts'
 import type { Located, Log } from '../log/contract.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import type { Keeper } from '../persistence/persistence.ts'
+import type { Persistence } from '../persistence/persistence.ts'
 import type { OwnInbox } from '../publish/inbox.ts'
-import { type Channel, type ChannelType, type Client, mayEnter, type Outlet, type Room } from '../state/model.ts'
-import { type Asker, askerOf, type Places } from '../state/resolve.ts'
+import { type Channel, type ChannelType, type Client, type Feed, mayEnter, type Room } from '../state/model.ts'
+import { type Asker, askerOf, type RoomResolver } from '../state/resolve.ts'
 import { type ClosedLog, goneFrom } from './gone-channels.ts'
 import { type Membership, NO_RESTRICTED } from './subscriptions.ts'
 
@@ -50,12 +50,12 @@ export type Join = (client: Client, asker: Asker, request: JoinRequest, left: He
 /** What joining needs. */
 export type JoinDeps = {
   readonly metrics: Pick<Metrics, 'recovery'>
-  readonly places: Places
+  readonly places: RoomResolver
   readonly membership: Membership
   readonly inboxOf: OwnInbox
-  readonly turns: Turns
+  readonly turns: FairQueue
   /** Where rooms and channels are kept: what is not here is asked for before it is made. */
-  readonly keeper: Pick<Keeper, 'recallPlace' | 'recallRoom'> | undefined
+  readonly persistence: Pick<Persistence, 'recallPlace' | 'recallRoom'> | undefined
   readonly closedLog: ClosedLog
 }
 
@@ -66,20 +66,20 @@ export const MOST_HEADS = 1000
 const STEPS = 64
 
 /** Makes it. */
-export function createJoin({ metrics, places, membership, inboxOf, turns, keeper, closedLog }: JoinDeps): Join {
+export function createJoin({ metrics, places, membership, inboxOf, turns, persistence, closedLog }: JoinDeps): Join {
   const joinChannel = (client: Client, asker: Asker, request: JoinRequest): Maybe<() => JoinResult> => {
     const since = onePosition(request.since, 'since')
     const sinceId = oneId(request.since_id)
     const roomSince = onePosition(request.room_since, 'room_since')
     const open = () =>
-      places.openChannel(request.room, request.channel, asker, {
+      places.resolveOrCreateChannel(request.room, request.channel, asker, {
         check: (room) => membership.checkLimits(client, room),
         type: request.type,
       })
     const asked = open()
     const located = locate(asked.log, since, sinceId)
     const roomLocated = locate(asked.room.broadcast, roomSince, request.room_since_id)
-    return then(all([located, roomLocated]), ([found, foundInRoom]) => () => {
+    return chain(awaitAll([located, roomLocated]), ([found, foundInRoom]) => () => {
       if (asked.ended === 'deleted') throw new CodedError('channel_not_found', { channel: asked.address })
       // One that was swept because nobody had used it until now is created again.
       const channel = asked.ended === 'let go' ? open() : asked
@@ -87,8 +87,8 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
       const here = channel === asked ? found : locateAnew(since, channel.log)
       const inRoom = room === asked.room ? foundInRoom : locateAnew(roomSince, room.broadcast)
       membership.joinChannel(client, channel)
-      const joined = goOn(client, membership.outletOf(client, channel), channel.log, since, here)
-      const broadcast = goOn(client, room.broadcastOutlet, room.broadcast, roomSince, inRoom)
+      const joined = goOn(client, membership.feedOf(client, channel), channel.log, since, here)
+      const broadcast = goOn(client, room.broadcastFeed, room.broadcast, roomSince, inRoom)
       return { channel: address, type: channel.type, ...joined, ...roomFields(broadcast) }
     })
   }
@@ -98,14 +98,14 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
     const roomSince = onePosition(request.room_since, 'room_since')
     const since = yield* positions(request.since)
     const ids = idsByChannel(request.since_id)
-    const room = places.openRoom(request.room, asker, (room) => membership.checkLimits(client, room))
+    const room = places.resolveOrCreateRoom(request.room, asker, (room) => membership.checkLimits(client, room))
     if (!client.rooms.has(room)) membership.checkLimits(client, room)
     const { channels, upTo, recoverable } = yield* readableChannels(room, client, left.heads)
     left.heads -= channels.length
     const restricted = client.rooms.has(room) ? NO_RESTRICTED : yield* membership.findRestricted(client, room)
     // A channel that is not among the positions was born after them: all of it was missed.
     const startOf = ({ name, log }: Channel) =>
-      since === undefined || !recoverable ? undefined : (since.get(name) ?? log?.birth)
+      since === undefined || !recoverable ? undefined : (since.get(name) ?? log?.origin)
     const located: Maybe<Located | undefined>[] = []
     for (const channel of channels) {
       located.push(forLater(locate(channel.log, startOf(channel), ids.get(channel.name))))
@@ -117,15 +117,15 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
       return channel !== undefined && isReadable(channel, askerOf(client))
     }
     const gone = forLater(since === undefined || !recoverable ? [] : goneFrom(room.name, since, { isThere, closedLog }))
-    const answers = then(all([inRoom, ...located]), (found) => then(gone, (gone) => ({ found, gone })))
-    return then(answers, ({ found: [roomFound, ...found], gone }) => () => {
+    const answers = chain(awaitAll([inRoom, ...located]), (found) => chain(gone, (gone) => ({ found, gone })))
+    return chain(answers, ({ found: [roomFound, ...found], gone }) => () => {
       if (places.room(room.name) !== room) throw new CodedError('room_not_found', { room: room.name })
       membership.joinRoom(client, room, restricted)
-      const broadcast = goOn(client, room.broadcastOutlet, room.broadcast, roomSince, roomFound)
+      const broadcast = goOn(client, room.broadcastFeed, room.broadcast, roomSince, roomFound)
       const head = (channel: Channel, start: Position | undefined, here: Located | undefined) => ({
         channel: channel.address,
         ...(channel.type === 'private' && { type: channel.type }),
-        ...goOn(client, membership.outletOf(client, channel), channel.log, start, here),
+        ...goOn(client, membership.feedOf(client, channel), channel.log, start, here),
       })
       const heads = channels.flatMap((channel, i) =>
         channel.ended !== undefined ? [] : [head(channel, startOf(channel), found[i])],
@@ -146,11 +146,11 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
   const joinInbox = (client: Client, request: JoinRequest): Maybe<() => JoinResult> => {
     refuseType(request)
     const since = onePosition(request.since, 'since')
-    const { log, outlet, formerHead } = inboxOf(client)
+    const { log, feed, formerHead } = inboxOf(client)
     /** A client that had everything of the inbox of its earlier session has missed nothing. */
     const withFormer = (found: Located | undefined): Maybe<Located | undefined> => {
       if (found === undefined || found.recovered || found.reason !== 'reset' || found.base.n > 0) return found
-      return then(formerHead(), (head) => {
+      return chain(formerHead(), (head) => {
         if (head === undefined || head.ms !== since?.ms || head.n !== since.n) return found
         // Where nothing was ever said the count goes on, too.
         return head.n === 0
@@ -158,31 +158,31 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
           : { ...found, isComplete: true }
       })
     }
-    const located = then(locate(log, since, oneId(request.since_id)), withFormer)
-    return then(located, (found) => () => ({
+    const located = chain(locate(log, since, oneId(request.since_id)), withFormer)
+    return chain(located, (found) => () => ({
       channel: `${BUS}:inbox`,
-      ...goOn(client, outlet, log, since, found),
+      ...goOn(client, feed, log, since, found),
     }))
   }
 
   /** Lets the client go on behind its position, where it can: one that is joined already is taken there. Says where it goes on. */
   const goOn = (
     client: Client,
-    outlet: Outlet,
+    feed: Feed,
     log: Log | undefined,
     since: Position | undefined,
     found: Located | undefined,
   ): Recovery => {
     if (log === undefined) return {}
     if (since === undefined || found === undefined) {
-      const standing = membership.standing(client, outlet, log)
+      const standing = membership.standing(client, feed, log)
       // A log that is away, and that nobody has asked before: delivery is live, from the head, wherever that is.
       return standing.n < 0 ? {} : { position: positionText(standing) }
     }
     const from = found.recovered ? since : found.base
-    membership.rewind(client, outlet, log, from)
+    membership.rewind(client, feed, log, from)
     // The log may have more than this node was told of, or have been asked before what was told since.
-    const head = found.head.n > log.given.n ? found.head : log.given
+    const head = found.head.n > log.lastDelivered.n ? found.head : log.lastDelivered
     const missed = head.n - from.n
     metrics.recovery(found.recovered ? 'recovered' : found.reason, missed)
     if (found.recovered) return { position: positionText(head), recovered: true, missed }
@@ -201,7 +201,7 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
     const { room, channel } = request
     if (room === BUS && channel === 'inbox') return joinInbox(client, request)
     const isWhole = channel === WHOLE_ROOM
-    const recalled = isWhole ? keeper?.recallRoom(room) : keeper?.recallPlace(room, channel)
+    const recalled = isWhole ? persistence?.recallRoom(room) : persistence?.recallPlace(room, channel)
     if (recalled === undefined)
       return isWhole ? yield* joinRoom(client, asker, request, left) : joinChannel(client, asker, request)
     return recalled.then(() => {
@@ -218,7 +218,7 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, keeper
   return function* (client, asker, request, left) {
     refuseGone(client)
     const joining = yield* ask(client, asker, request, left)
-    return then(joining, (take) => () => {
+    return chain(joining, (take) => () => {
       refuseGone(client)
       return take()
     })
@@ -233,7 +233,7 @@ function locate(
 ): Maybe<Located | undefined> {
   if (log === undefined) return undefined
   if (since !== undefined) return log.locate(since, sinceId)
-  const known = log.known()
+  const known = log.ready()
   return known instanceof Promise ? known.then(undefined, ignoreAway) : undefined
 }
 
@@ -276,12 +276,12 @@ const locateAnew = (since: Position | undefined, log: Log | undefined): Located 
 
 /** What `locate` says of a log that was opened while the other logs were asked: it has everything that it took since, unless it says otherwise later. */
 function locateNewborn(since: Position, log: Log): Located | undefined {
-  const { birth, base, given: head } = log
+  const { origin, attachedAt, lastDelivered: head } = log
   if (head.n < 0) return undefined
-  const isOwn = [birth, base].some(({ ms, n }) => since.ms === ms && since.n === n)
-  if (isOwn && since.n === base.n) return { recovered: true, missed: head.n - base.n, head }
-  const first = log.recent(base.n, 1, 1)?.[0] ?? head
-  return { recovered: false, reason: isOwn ? 'trimmed' : 'reset', first, head, base }
+  const isOwn = [origin, attachedAt].some(({ ms, n }) => since.ms === ms && since.n === n)
+  if (isOwn && since.n === attachedAt.n) return { recovered: true, missed: head.n - attachedAt.n, head }
+  const first = log.recent(attachedAt.n, 1, 1)?.[0] ?? head
+  return { recovered: false, reason: isOwn ? 'trimmed' : 'reset', first, head, base: attachedAt }
 }
 
 /** What a join says of one log. `position` is the head, or where the client stands that is joined and behind: whatever comes after it comes. */

@@ -8,10 +8,10 @@ import {
   type Channel,
   type Client,
   type Cursors,
+  type Feed,
   isRestricted,
   type Listening,
   mayEnter,
-  type Outlet,
   type Room,
 } from '../state/model.ts'
 import { askerOf } from '../state/resolve.ts'
@@ -48,12 +48,12 @@ export type Membership = {
   channelCreated(channel: Channel): void
   /** They hear it no more once it is deleted: another of its name may have other members. */
   channelEnded(channel: Channel): void
-  /** The outlet by which a client is given what goes to a channel that it has joined. */
-  outletOf(client: Client, channel: Channel): Outlet
-  /** The last position that a client was given of a log, by an outlet: the head where it is live. */
-  standing(client: Client, outlet: Outlet, log: Log): Position
-  /** Lets a client go on after a position of a log, which one of its outlets carries: before or behind where it stands. */
-  rewind(client: Client, outlet: Outlet, log: Log, position: Position): void
+  /** The feed by which a client is given what goes to a channel that it has joined. */
+  feedOf(client: Client, channel: Channel): Feed
+  /** The last position that a client was given of a log, by a feed: the head where it is live. */
+  standing(client: Client, feed: Feed, log: Log): Position
+  /** Lets a client go on after a position of a log, which one of its feeds carries: before or behind where it stands. */
+  rewind(client: Client, feed: Feed, log: Log, position: Position): void
 }
 
 /** Private channels of a room. */
@@ -101,7 +101,7 @@ export function createMembership(
     room.lastUsed = clock.monotonic()
     subscriptions++
     watcher.joined(client, room, channel)
-    if (joins === 0) delivery.listen(client, room.broadcastOutlet)
+    if (joins === 0) delivery.subscribe(client, room.broadcastFeed)
   }
   const exit = (client: Client, room: Room, channel?: Channel) => {
     const joins = (room.present.get(client) ?? 0) - 1
@@ -113,12 +113,12 @@ export function createMembership(
       return
     }
     room.present.delete(client)
-    delivery.unlisten(client, room.broadcastOutlet)
+    delivery.unsubscribe(client, room.broadcastFeed)
   }
   /** True where the room's own topic brings the channel. */
   const isCovered = (client: Client, channel: Channel) => channel.type !== 'private' && channel.room.wide.has(client)
   const listenTo = (client: Client, channel: Channel) => {
-    if (!client.listening.has(channel.outlet)) delivery.listen(client, channel.outlet)
+    if (!client.listening.has(channel.feed)) delivery.subscribe(client, channel.feed)
   }
   /** The private channels of a room that a client hears. */
   const heardRestricted = (client: Client, room: Room): Iterable<Channel> =>
@@ -139,14 +139,14 @@ export function createMembership(
       client.channels.add(channel)
       channel.participants.add(client)
       enter(client, channel.room, channel)
-      if (!client.listening.has(channel.outlet) && !isCovered(client, channel)) delivery.listen(client, channel.outlet)
+      if (!client.listening.has(channel.feed) && !isCovered(client, channel)) delivery.subscribe(client, channel.feed)
     },
     leaveChannel(client, channel) {
       if (!client.channels.delete(channel)) return false
       channel.participants.delete(client)
       channel.lastUsed = clock.monotonic()
       const wide = channel.room.wide.has(client)
-      if (!wide || !mayEnter(channel, askerOf(client))) delivery.unlisten(client, channel.outlet)
+      if (!wide || !mayEnter(channel, askerOf(client))) delivery.unsubscribe(client, channel.feed)
       exit(client, channel.room, channel)
       return true
     },
@@ -160,12 +160,12 @@ export function createMembership(
       let cursors: Cursors | undefined
       for (const channel of client.channels) {
         if (channel.room !== room || channel.type === 'private') continue
-        const state = delivery.unlisten(client, channel.outlet)
+        const state = delivery.unsubscribe(client, channel.feed)
         if (state === undefined || state === 'live') continue
-        cursors ??= headsOf(room.wideOutlet)
+        cursors ??= headsOf(room.wideFeed)
         for (const [log, position] of state) cursors.set(log, position)
       }
-      delivery.listen(client, room.wideOutlet, cursors)
+      delivery.subscribe(client, room.wideFeed, cursors)
       for (const channel of channels) if (channel.ended === undefined) listenTo(client, channel)
       const asker = askerOf(client)
       for (const channel of room.restricted.after(upTo)) if (mayEnter(channel, asker)) listenTo(client, channel)
@@ -189,50 +189,50 @@ export function createMembership(
       if (!client.rooms.has(room)) return
       let steps = 0
       for (const channel of room.restricted.after(0)) {
-        if (!client.channels.has(channel)) delivery.unlisten(client, channel.outlet)
+        if (!client.channels.has(channel)) delivery.unsubscribe(client, channel.feed)
         if (++steps % STEPS === 0) yield
       }
     },
     leaveRoom(client, room) {
       if (!client.rooms.delete(room)) return false
       room.wide.delete(client)
-      const state = delivery.unlisten(client, room.wideOutlet)
+      const state = delivery.unsubscribe(client, room.wideFeed)
       for (const channel of heardRestricted(client, room)) {
-        if (!client.channels.has(channel)) delivery.unlisten(client, channel.outlet)
+        if (!client.channels.has(channel)) delivery.unsubscribe(client, channel.feed)
       }
       for (const channel of client.channels) {
         if (channel.room !== room || channel.type === 'private') continue
-        const { log, outlet } = channel
+        const { log, feed } = channel
         const isBehind = state instanceof Map && log !== undefined
-        delivery.listen(client, outlet, isBehind ? new Map([[log, state.get(log) ?? log.base]]) : undefined)
+        delivery.subscribe(client, feed, isBehind ? new Map([[log, state.get(log) ?? log.attachedAt]]) : undefined)
       }
       exit(client, room)
       return true
     },
     leaveAll(client) {
       // First what it hears: then no room has to look for what of it is its own.
-      for (const outlet of client.listening.keys()) delivery.unlisten(client, outlet)
+      for (const feed of client.listening.keys()) delivery.unsubscribe(client, feed)
       for (const channel of client.channels) this.leaveChannel(client, channel)
       for (const room of client.rooms) this.leaveRoom(client, room)
     },
     channelCreated(channel) {
       if (channel.type !== 'private') return
       for (const client of channel.room.wide)
-        if (mayEnter(channel, askerOf(client))) delivery.listen(client, channel.outlet)
+        if (mayEnter(channel, askerOf(client))) delivery.subscribe(client, channel.feed)
     },
     channelEnded(channel) {
       if (channel.type !== 'private') return
-      for (const client of channel.room.wide) delivery.unlisten(client, channel.outlet)
+      for (const client of channel.room.wide) delivery.unsubscribe(client, channel.feed)
     },
-    outletOf: (client, channel) => (isCovered(client, channel) ? channel.room.wideOutlet : channel.outlet),
-    standing(client, outlet, log) {
-      return delivery.standing(client, outlet, log)
+    feedOf: (client, channel) => (isCovered(client, channel) ? channel.room.wideFeed : channel.feed),
+    standing(client, feed, log) {
+      return delivery.positionOf(client, feed, log)
     },
-    rewind(client, outlet, log, position) {
-      if (client.listening.get(outlet) === 'live' && position.n === delivery.standing(client, outlet, log).n) return
-      const cursors = delivery.cursorsOf(client, outlet)
+    rewind(client, feed, log, position) {
+      if (client.listening.get(feed) === 'live' && position.n === delivery.positionOf(client, feed, log).n) return
+      const cursors = delivery.cursorsOf(client, feed)
       cursors.set(log, position)
-      delivery.putBehind(client, outlet, cursors)
+      delivery.fallBehind(client, feed, cursors)
     },
   }
 }

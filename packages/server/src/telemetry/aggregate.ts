@@ -12,7 +12,7 @@ export type Count<Type extends Counted> = (
 ) => BusEventPayload<Type> | undefined
 
 /** Makes the function that counts. Keys are let go when the next tick counts. */
-export function createTallies<Type extends Counted>(type: Type, emitter: Emitter): Count<Type> {
+export function createAggregates<Type extends Counted>(type: Type, emitter: Emitter): Count<Type> {
   const tallies = new Map<unknown, BusEventPayload<Type>>()
   let tick = 0
   return (key, first) => {

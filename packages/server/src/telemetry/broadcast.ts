@@ -13,11 +13,11 @@ import { after } from '../kit/timer.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { PublishToTopic } from '../state/transport.ts'
-import type { Listener, Listeners } from './subscribers.ts'
+import type { TelemetrySubscriber, TelemetrySubscribers } from './subscribers.ts'
 
 /** What it needs. */
-export type ToListenersDeps = {
-  readonly listeners: Listeners
+export type TelemetryBroadcastDeps = {
+  readonly listeners: TelemetrySubscribers
   readonly publish: PublishToTopic
   readonly frames: Pick<Frames, 'notice'>
   readonly clock: Pick<Clock, 'monotonic' | 'thaw'>
@@ -31,24 +31,24 @@ export type ToListenersDeps = {
 }
 
 /** Delivery to listeners. */
-export type ToListeners = {
+export type TelemetryBroadcast = {
   /** Gives a text to all who hear one of the topics, but `except`, soon; returns how many hear them. */
-  give(topics: readonly string[], text: string, except?: Listener): number
+  give(topics: readonly string[], text: string, except?: TelemetrySubscriber): number
   /** Gives at once what is to be given soon. */
   flush(): void
   /** A listener begins to hear what its topics say. */
-  listen(listener: Listener): void
+  listen(listener: TelemetrySubscriber): void
   /** Gives a text to one: it is no longer read from while its buffer is full. */
-  toListener(listener: Listener, text: string): void
+  toListener(listener: TelemetrySubscriber, text: string): void
   /** There is room in its buffer again. */
-  drained(listener: Listener): void
+  drained(listener: TelemetrySubscriber): void
   /** Pings, and ends those that do not answer or do not keep up. */
   tick(): void
   /** How often that is called, in milliseconds. */
   readonly everyMs: number
-  close(listener: Listener, name: CloseName, reason?: string): void
+  close(listener: TelemetrySubscriber, name: CloseName, reason?: string): void
   /** Its connection has ended. */
-  gone(listener: Listener): void
+  gone(listener: TelemetrySubscriber): void
 }
 
 /** One that does not keep up has so long to read what waits for it. */
@@ -58,16 +58,20 @@ const LAG_TIMEOUT_MS = 5000
 const TERMINATE_AFTER_MS = 5000
 
 /** A text on its way to those who hear one of the topics. */
-type Given = { readonly topics: readonly string[]; readonly text: string; readonly except: Listener | undefined }
+type Given = {
+  readonly topics: readonly string[]
+  readonly text: string
+  readonly except: TelemetrySubscriber | undefined
+}
 
 /** The runtime's topic of those in a lane. */
 const native = (topic: string, lane: number): string => `${lane} ${topic}`
 
 /** Makes it. */
-export function createToListeners(deps: ToListenersDeps): ToListeners {
+export function createTelemetryBroadcast(deps: TelemetryBroadcastDeps): TelemetryBroadcast {
   const { listeners, clock, metrics, logger } = deps
   const most = () => deps.buffers.limit(deps.bufferBytes)
-  const lagging = new Set<Listener>()
+  const lagging = new Set<TelemetrySubscriber>()
   /** What is given to lane after lane, and what comes after it. */
   let batch: readonly Given[] = []
   let waiting: Given[] = []
@@ -87,7 +91,7 @@ export function createToListeners(deps: ToListenersDeps): ToListeners {
       for (const topic of listener.topics) listener.transport.unsubscribe(native(topic, listener.lane))
     }
   }
-  const subscribe = ({ topics, lane, transport }: Listener) => {
+  const subscribe = ({ topics, lane, transport }: TelemetrySubscriber) => {
     for (const topic of topics) transport.subscribe(native(topic, lane))
   }
   const countMissed = ({ topics, except }: Given, lane: number) => {
@@ -141,7 +145,7 @@ export function createToListeners(deps: ToListenersDeps): ToListeners {
     })
   }
   /** Back among those that keep up, once half of its bound is free. */
-  const goOn = (listener: Listener) => {
+  const goOn = (listener: TelemetrySubscriber) => {
     const { lag, transport } = listener
     if (transport.bufferedBytes() > most() / 2) return
     transport.resume()
@@ -152,7 +156,7 @@ export function createToListeners(deps: ToListenersDeps): ToListeners {
     if (lag.missed > 0)
       transport.send(deps.frames.notice({ event: 'missed', count: lag.missed } satisfies TelemetryMissed))
   }
-  const close: ToListeners['close'] = (listener, name, reason) => {
+  const close: TelemetryBroadcast['close'] = (listener, name, reason) => {
     if (listener.isClosing) return
     listener.isClosing = true
     lagging.delete(listener)

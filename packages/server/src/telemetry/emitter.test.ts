@@ -1,15 +1,15 @@
 import { expect, test } from 'bun:test'
 import { type BusEventType, TELEMETRY_TICK_MS, telemetryEvents } from '@arqonbus/protocol'
-import { createTallies } from './aggregate.ts'
-import { createEmitter, type Told } from './emitter.ts'
+import { createAggregates } from './aggregate.ts'
+import { createEmitter, type EmittedEvent } from './emitter.ts'
 
 function setUp() {
-  const told: Told[] = []
+  const told: EmittedEvent[] = []
   const timers: (() => void)[] = []
   const delays: number[] = []
   let summed = 0
   const emitter = createEmitter({
-    tell: (event) => told.push(event),
+    emit: (event) => told.push(event),
     summed: (count) => {
       summed += count
     },
@@ -65,7 +65,7 @@ test('what was told at once, as before a shutdown, is not told again by the time
 
 test('tallies count until their tick is told; what is over budget is in the summary, all of it', () => {
   const { emitter, told, timers } = setUp()
-  const count = createTallies('message_routed', emitter)
+  const count = createAggregates('message_routed', emitter)
   const { budget } = telemetryEvents.message_routed
   const keys = Array.from({ length: budget + 3 }, () => ({}))
   for (let times = 0; times < 4; times++)

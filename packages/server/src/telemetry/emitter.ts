@@ -14,7 +14,7 @@ import {
 } from '@arqonbus/protocol'
 
 /** An event, ready to be told. `about` is its type, or the one that it is a summary of. */
-export type Told = {
+export type EmittedEvent = {
   readonly about: BusEventType
   readonly eventType: BusEventType | typeof SUMMARY_EVENT
   readonly payload: object
@@ -23,7 +23,7 @@ export type Told = {
 /** What the emitter needs. */
 export type EmitterDeps = {
   /** Gives an event to whoever listens. */
-  readonly tell: (event: Told) => void
+  readonly emit: (event: EmittedEvent) => void
   /** Hears how many events a summary stands for. */
   readonly summed: (count: number) => void
   /** Calls the task once, so many milliseconds later. */
@@ -44,11 +44,11 @@ export type Emitter = {
 }
 
 /** Makes it. */
-export function createEmitter({ tell, summed, later }: EmitterDeps): Emitter {
+export function createEmitter({ emit, summed, later }: EmitterDeps): Emitter {
   const zero = () => Object.fromEntries(busEventTypes.map((type) => [type, 0])) as Record<BusEventType, number>
   const told = zero()
   const over = zero()
-  let queue: Told[] = []
+  let queue: EmittedEvent[] = []
   let tick = 0
   let isWaiting = false
 
@@ -57,11 +57,11 @@ export function createEmitter({ tell, summed, later }: EmitterDeps): Emitter {
     const events = queue
     queue = []
     tick++
-    for (const event of events) tell(event)
+    for (const event of events) emit(event)
     for (const type of busEventTypes) {
       told[type] = 0
       if (over[type] === 0) continue
-      tell({ about: type, eventType: SUMMARY_EVENT, payload: { event_type: type, count: over[type] } })
+      emit({ about: type, eventType: SUMMARY_EVENT, payload: { event_type: type, count: over[type] } })
       summed(over[type])
       over[type] = 0
     }

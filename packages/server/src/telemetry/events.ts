@@ -6,11 +6,11 @@
  */
 import type { AgentActivity, BusEventPayload, BusEventType, ClientType, ErrorCode } from '@arqonbus/protocol'
 import { TELEMETRY_ROOM, WHOLE_ROOM } from '@arqonbus/protocol'
-import { createTallies } from './aggregate.ts'
+import { createAggregates } from './aggregate.ts'
 import type { Emitter } from './emitter.ts'
 
 /** What is told of a client. */
-export type Who = {
+export type ClientRef = {
   readonly id: string
   readonly profile: { readonly clientType: ClientType; readonly screenName?: string }
   /** Since when it is connected, in running time. */
@@ -18,7 +18,7 @@ export type Who = {
 }
 
 /** What is told of a channel. */
-export type Spot = {
+export type ChannelRef = {
   readonly room: { readonly name: string }
   readonly name: string
   readonly type: BusEventPayload<'channel_created'>['type']
@@ -30,7 +30,7 @@ export type Spot = {
 type Address = { readonly room?: string | undefined; readonly channel?: string | undefined }
 
 /** What reporting needs. */
-export type ReportDeps = {
+export type TelemetryEventsDeps = {
   readonly emitter: Emitter
   /** False while nobody listens to anything. Called for every message. */
   readonly isWatched: () => boolean
@@ -43,22 +43,22 @@ export type ReportDeps = {
 }
 
 /** Who calls what. */
-export type Reports = ReturnType<typeof createReports>
+export type TelemetryEvents = ReturnType<typeof createTelemetryEvents>
 
 /** Makes them. */
-export function createReports({ emitter, isWatched, isHeard, isPrivate, now }: ReportDeps) {
-  const countRouted = createTallies('message_routed', emitter)
-  const countActivity = createTallies('agent_activity', emitter)
+export function createTelemetryEvents({ emitter, isWatched, isHeard, isPrivate, now }: TelemetryEventsDeps) {
+  const countRouted = createAggregates('message_routed', emitter)
+  const countActivity = createAggregates('agent_activity', emitter)
 
   const tell = <Type extends BusEventType>(type: Type, payload: BusEventPayload<Type>) =>
     void emitter.add(type, payload)
   const place = (room: string, channel: string) => (isPrivate(room, channel) ? { room } : { room, channel })
-  const placeOf = ({ room, name, type }: Spot) =>
+  const placeOf = ({ room, name, type }: ChannelRef) =>
     type === 'private' ? { room: room.name } : { room: room.name, channel: name }
   const asked = ({ room, channel }: Address) =>
     room === undefined || channel === undefined ? {} : place(room, channel)
 
-  const activity = (who: Who, what: AgentActivity, where?: { room: string; channel: string }) => {
+  const activity = (who: ClientRef, what: AgentActivity, where?: { room: string; channel: string }) => {
     if (who.profile.clientType !== 'ai-agent' || !isHeard('agent_activity')) return
     countActivity(`${who.id} ${what} ${where?.room} ${where?.channel}`, () => ({
       client_id: who.id,
@@ -70,7 +70,7 @@ export function createReports({ emitter, isWatched, isHeard, isPrivate, now }: R
   }
   const moved =
     (type: 'channel_joined' | 'channel_left', what: 'joined' | 'left') =>
-    (who: Who, { name: room }: { readonly name: string }, spot?: Spot): void => {
+    (who: ClientRef, { name: room }: { readonly name: string }, spot?: ChannelRef): void => {
       if (room === TELEMETRY_ROOM) return
       const where = { room, channel: spot?.name ?? WHOLE_ROOM }
       if (isHeard(type)) tell(type, { client_id: who.id, ...(spot === undefined ? where : placeOf(spot)) })
@@ -78,19 +78,19 @@ export function createReports({ emitter, isWatched, isHeard, isPrivate, now }: R
     }
 
   return {
-    connected(who: Who, resumed: boolean): void {
+    connected(who: ClientRef, resumed: boolean): void {
       if (isHeard('client_connected'))
         tell('client_connected', { client_id: who.id, client_type: who.profile.clientType, resumed })
       activity(who, 'connected')
     },
-    disconnected(who: Who): void {
+    disconnected(who: ClientRef): void {
       if (isHeard('client_disconnected')) {
         const connected_ms = Math.round(now() - who.since)
         tell('client_disconnected', { client_id: who.id, client_type: who.profile.clientType, connected_ms })
       }
       activity(who, 'disconnected')
     },
-    created(spot: Spot): void {
+    created(spot: ChannelRef): void {
       if (!isHeard('channel_created')) return
       tell('channel_created', {
         ...(spot.createdBy !== undefined && { client_id: spot.createdBy }),
@@ -99,13 +99,13 @@ export function createReports({ emitter, isWatched, isHeard, isPrivate, now }: R
         auto_created: spot.autoCreated,
       })
     },
-    deleted(spot: Spot): void {
+    deleted(spot: ChannelRef): void {
       if (isHeard('channel_deleted')) tell('channel_deleted', placeOf(spot))
     },
     joined: moved('channel_joined', 'joined'),
     left: moved('channel_left', 'left'),
     /** `to` is the same for all messages that go to the same place. Called for every message. */
-    routed(who: Who, envelope: { room: string; channel: string }, to: unknown): void {
+    routed(who: ClientRef, envelope: { room: string; channel: string }, to: unknown): void {
       if (!isWatched()) return
       const { room, channel } = envelope
       if (isHeard('message_routed')) {
@@ -114,7 +114,7 @@ export function createReports({ emitter, isWatched, isHeard, isPrivate, now }: R
       }
       if (who.profile.clientType === 'ai-agent') activity(who, 'message', { room, channel })
     },
-    refused(who: Who, code: ErrorCode, { room, channel }: Address, command?: string): void {
+    refused(who: ClientRef, code: ErrorCode, { room, channel }: Address, command?: string): void {
       if (room === TELEMETRY_ROOM) return
       if (code === 'rate_limited') {
         if (!isHeard('rate_limited')) return
@@ -124,13 +124,13 @@ export function createReports({ emitter, isWatched, isHeard, isPrivate, now }: R
         tell('message_rejected', { client_id: who.id, code, ...asked({ room, channel }) })
       }
     },
-    commanded(who: Who): void {
+    commanded(who: ClientRef): void {
       activity(who, 'command')
     },
-    idle(who: Who): void {
+    idle(who: ClientRef): void {
       activity(who, 'idle')
     },
-    slow(who: Who, state: 'behind' | 'closed'): void {
+    slow(who: ClientRef, state: 'behind' | 'closed'): void {
       if (isHeard('slow_consumer')) tell('slow_consumer', { client_id: who.id, state })
     },
     storage(type: 'storage_degraded' | 'storage_recovered', payload: object): void {

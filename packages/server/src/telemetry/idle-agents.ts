@@ -1,8 +1,8 @@
 /** Agents that have fallen silent: found by looking now and then, so that what they send costs nothing more. */
-import type { Who } from './events.ts'
+import type { ClientRef } from './events.ts'
 
 /** An agent, and when it last sent something, in running time. */
-type Agent = Who & { readonly lastActivity: number }
+type Agent = ClientRef & { readonly lastActivity: number }
 
 /** What looking needs. */
 export type IdleWatchDeps = {

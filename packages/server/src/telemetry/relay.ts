@@ -3,9 +3,9 @@ import {
   type BusEventType,
   CodedError,
   compile,
+  encodeLive,
   objectIn,
-  type ReadEnvelope,
-  stamp,
+  type ParsedEnvelope,
   TELEMETRY_CHANNEL,
   TELEMETRY_ROOM,
   TelemetryEvent,
@@ -13,13 +13,13 @@ import {
 } from '@arqonbus/protocol'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
-import type { Answers } from '../delivery/replies.ts'
+import type { Replies } from '../delivery/replies.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { type Channel, type Client, countListeners } from '../state/model.ts'
-import type { ToListeners } from './broadcast.ts'
-import type { Told } from './emitter.ts'
-import type { Listener, Listeners } from './subscribers.ts'
+import type { TelemetryBroadcast } from './broadcast.ts'
+import type { EmittedEvent } from './emitter.ts'
+import type { TelemetrySubscriber, TelemetrySubscribers } from './subscribers.ts'
 import { topicsOfClientEvent, topicsOfEvent } from './topics.ts'
 
 const checkEvent = compile(TelemetryEvent)
@@ -31,9 +31,9 @@ export type TelemetryDeps = {
   readonly telemetry: Channel
   readonly dashboard: Channel
   readonly delivery: Delivery
-  readonly listeners: Listeners
-  readonly toListeners: ToListeners
-  readonly answers: Answers
+  readonly listeners: TelemetrySubscribers
+  readonly toListeners: TelemetryBroadcast
+  readonly answers: Replies
   readonly frames: Frames
   readonly clock: Clock
   readonly metrics: Pick<Metrics, 'telemetryEvent'>
@@ -46,30 +46,30 @@ export type Telemetry = {
   /** True while somebody listens to events of that type. */
   isHeard(type: BusEventType): boolean
   /** Tells an event of the bus. */
-  tell(event: Told): void
+  tell(event: EmittedEvent): void
   /** Passes on what a client of the bus sends; `invalid_telemetry`. */
-  fromClient(client: Client, envelope: ReadEnvelope): void
+  fromClient(client: Client, envelope: ParsedEnvelope): void
   /** Passes on what a listener of the telemetry server sends; `invalid_telemetry`. */
-  fromListener(listener: Listener, envelope: ReadEnvelope): void
+  fromListener(listener: TelemetrySubscriber, envelope: ParsedEnvelope): void
 }
 
 /** Makes it. */
 export function createTelemetry(deps: TelemetryDeps): Telemetry {
   const { telemetry, dashboard, delivery, listeners, toListeners, answers, frames, clock, metrics } = deps
-  const wide = telemetry.room.wideOutlet
-  const outletsOf = (channel: Channel) => [channel.outlet, wide]
+  const wide = telemetry.room.wideFeed
+  const outletsOf = (channel: Channel) => [channel.feed, wide]
   const stream = outletsOf(telemetry)
   const activity = outletsOf(dashboard)
 
-  const relay = (envelope: ReadEnvelope, client?: Client, listener?: Listener): number => {
+  const relay = (envelope: ParsedEnvelope, client?: Client, listener?: TelemetrySubscriber): number => {
     if (envelope.room !== TELEMETRY_ROOM || envelope.channel !== TELEMETRY_CHANNEL)
       throw wrong('/channel', `${TELEMETRY_ROOM}:${TELEMETRY_CHANNEL}`)
     const payload = (envelope.payload ?? objectIn(envelope.payloadText, eventFields)) as TelemetryEvent
     const fault = checkEvent(payload)
     if (fault !== undefined) throw wrong(`/payload${fault.path}`, fault.expected)
-    const text = stamp(envelope, isoTime(clock.now()))
+    const text = encodeLive(envelope, isoTime(clock.now()))
     metrics.telemetryEvent('other')
-    delivery.toOutlets(stream, { text }, client)
+    delivery.broadcast(stream, { text }, client)
     const recipients = countListeners(stream)
     if (listeners.size === 0) return recipients
     return recipients + toListeners.give(topicsOfClientEvent(payload.eventType), text, listener)
@@ -77,11 +77,11 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
 
   return {
     isWatched: () =>
-      wide.listeners > 0 || telemetry.outlet.listeners > 0 || dashboard.outlet.listeners > 0 || listeners.size > 0,
+      wide.subscribers > 0 || telemetry.feed.subscribers > 0 || dashboard.feed.subscribers > 0 || listeners.size > 0,
     isHeard(type) {
       const { channel } = telemetryEvents[type]
-      const outlet = channel === TELEMETRY_CHANNEL ? telemetry.outlet : dashboard.outlet
-      if (outlet.listeners > 0 || wide.listeners > 0) return true
+      const feed = channel === TELEMETRY_CHANNEL ? telemetry.feed : dashboard.feed
+      if (feed.subscribers > 0 || wide.subscribers > 0) return true
       return listeners.size > 0 && topicsOfEvent(type).some((topic) => listeners.hearing(topic) > 0)
     },
     tell({ about, eventType, payload }) {
@@ -92,7 +92,7 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
         JSON.stringify({ eventType, payload }),
       )
       metrics.telemetryEvent(eventType)
-      delivery.toOutlets(channel === TELEMETRY_CHANNEL ? stream : activity, { text })
+      delivery.broadcast(channel === TELEMETRY_CHANNEL ? stream : activity, { text })
       if (listeners.size > 0) toListeners.give(topicsOfEvent(about, eventType), text)
     },
     fromClient(client, envelope) {
@@ -111,6 +111,6 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
 /** What becomes of an event: nothing keeps it. */
 const outcome = { position: null, durability: 'memory', duplicate: false } as const
 
-const isAcknowledged = ({ metadata }: ReadEnvelope): boolean => metadata?.ack !== undefined && metadata.ack !== false
+const isAcknowledged = ({ metadata }: ParsedEnvelope): boolean => metadata?.ack !== undefined && metadata.ack !== false
 
 const wrong = (path: string, expected: string): CodedError => new CodedError('invalid_telemetry', { path, expected })

@@ -3,7 +3,7 @@ import type { Profile } from '../state/model.ts'
 import type { Transport } from '../state/transport.ts'
 
 /** A connection to the telemetry server. */
-export type Listener = {
+export type TelemetrySubscriber = {
   readonly id: string
   readonly profile: Profile
   /** Whether it hears its own events too. */
@@ -23,12 +23,12 @@ export type Listener = {
 }
 
 /** The listeners. */
-export type Listeners = {
+export type TelemetrySubscribers = {
   readonly size: number
   has(id: string): boolean
-  add(listener: Listener): void
-  remove(listener: Listener): void
-  all(): Iterable<Listener>
+  add(listener: TelemetrySubscriber): void
+  remove(listener: TelemetrySubscriber): void
+  all(): Iterable<TelemetrySubscriber>
   /** How many hear a topic, in all lanes or in one. */
   hearing(topic: string, lane?: number): number
   /** The lane that the next one belongs to: the first with room. */
@@ -41,8 +41,8 @@ export type Listeners = {
 const LANE_SIZE = 12
 
 /** No listeners. */
-export function createListeners(): Listeners {
-  const byId = new Map<string, Listener>()
+export function createTelemetrySubscribers(): TelemetrySubscribers {
+  const byId = new Map<string, TelemetrySubscriber>()
   const byTopic = new Map<string, number>()
   const sizes: number[] = []
   const inLane = (topic: string, lane: number) => `${lane} ${topic}`

@@ -1,6 +1,6 @@
 /** The topics of the telemetry server: one for everything, and those that filters ask for. A listener gets each event once. */
 import { type BusEventType, busEventTypes } from '@arqonbus/protocol'
-import type { Told } from './emitter.ts'
+import type { EmittedEvent } from './emitter.ts'
 
 /** What a listener wants to hear; undefined: all, where the other is undefined too, else nothing. */
 export type Filter = {
@@ -35,7 +35,7 @@ const ofEvents = byType((type) => type)
 const ofSummaries = byType(summaryOf)
 
 /** Where an event of the bus goes that is about this type: the event itself, or a summary of such. */
-export const topicsOfEvent = (about: BusEventType, eventType: Told['eventType'] = about): readonly string[] =>
+export const topicsOfEvent = (about: BusEventType, eventType: EmittedEvent['eventType'] = about): readonly string[] =>
   (eventType === about ? ofEvents : ofSummaries).get(about)!
 
 /** Where a client's event goes. */

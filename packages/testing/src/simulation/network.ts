@@ -2,7 +2,13 @@
  * Sockets without a system below them: what travels, waits and ends does so one step at a time, and chance says which. A line behaves as those of the
  * runtime do: what the peer does not read fills the wire, then the buffer of the server; over the hard limit the line is cut behind what the wire holds.
  */
-import { type BusDoorDeps, createIntake, type Intake, type openBusDoor, type Transport } from '@arqonbus/server'
+import {
+  type BusDoorDeps,
+  createInboundState,
+  type InboundState,
+  type openBusDoor,
+  type Transport,
+} from '@arqonbus/server'
 import type { Random } from '../random.ts'
 
 /** What a client asks for when it connects, and its end of the line. */
@@ -45,7 +51,7 @@ export function createNetwork(): Network {
   const lines = new Set<SimulatedLine>()
   const topics = new Map<string, Set<SimulatedLine>>()
   let deps: BusDoorDeps
-  let cutBytes = 0
+  let sendBufferHardLimit = 0
 
   /** True where all who are subscribed could take it at once. */
   const publish = (topic: string, text: string, except?: SimulatedLine): boolean => {
@@ -64,14 +70,14 @@ export function createNetwork(): Network {
     let isCut = false
     let hasEnded = false
     let goodbye: number | undefined
-    let intake: Intake
+    let inbound: InboundState
 
     const end = (code: number) => {
       if (hasEnded) return
       hasEnded = true
       lines.delete(line)
       for (const subscribers of topics.values()) subscribers.delete(line)
-      deps.admission.depart(intake.client)
+      deps.admission.depart(inbound.client)
       call.ended(code)
     }
     /** What the client has read makes room on the wire. */
@@ -96,13 +102,13 @@ export function createNetwork(): Network {
         return
       }
       // The runtime tells when the buffer is empty, and now and then before.
-      if (fillWire() && (buffer.length === 0 || random.chance(50))) deps.receive.drained(intake)
+      if (fillWire() && (buffer.length === 0 || random.chance(50))) deps.receive.drained(inbound)
       if (wire.length === 0 && goodbye !== undefined) end(goodbye)
     }
     const serve = () => {
       const text = toServer.shift()
       if (text === undefined) end(1000)
-      else if (goodbye === undefined && !isCut) deps.receive.text(intake, text)
+      else if (goodbye === undefined && !isCut) deps.receive.text(inbound, text)
     }
     const transport: Transport = {
       send: (text) => void line.push(text),
@@ -141,7 +147,7 @@ export function createNetwork(): Network {
           wireBytes += text.length
           return true
         }
-        if (bufferBytes + text.length > cutBytes) {
+        if (bufferBytes + text.length > sendBufferHardLimit) {
           isCut = true
           return false
         }
@@ -167,14 +173,14 @@ export function createNetwork(): Network {
       echo: call.echo,
       session: call.session,
     }
-    intake = createIntake(deps.admission.admit(arrival, transport).client)
+    inbound = createInboundState(deps.admission.admit(arrival, transport).client)
     return line
   }
 
   return {
     openDoor(options, doorDeps) {
       deps = doorDeps
-      cutBytes = options.cutBytes
+      sendBufferHardLimit = options.sendBufferHardLimit
       return {
         url: 'ws://simulated/',
         port: 0,

@@ -56,8 +56,8 @@ export async function simulate({ seed, log, steps }: SimulationOptions): Promise
     config: testConfig({
       telemetry: false,
       historySize: random.pick([15, 60, 5000]),
-      slowBytes: random.pick([32, 70, 150]) * 1024,
-      cutBytes: 512 * 1024,
+      sendBufferSoftLimit: random.pick([32, 70, 150]) * 1024,
+      sendBufferHardLimit: 512 * 1024,
       rateLimit: null,
       commandRate: null,
       rooms: [

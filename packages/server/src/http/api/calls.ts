@@ -3,14 +3,14 @@
  */
 import { CodedError, readProper, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Admission } from '../../connections/admit.ts'
-import type { AdmitGuest, Credentials } from '../../connections/http-clients.ts'
+import type { AcceptHttpClient, Credentials } from '../../connections/http-clients.ts'
 import type { Clock } from '../../kit/clock.ts'
-import type { Pieces, Turns } from '../../kit/fair-queue.ts'
+import type { FairQueue, Pieces } from '../../kit/fair-queue.ts'
 import { networkOf } from '../../kit/ip-address.ts'
-import { type Maybe, then } from '../../kit/maybe.ts'
+import { chain, type Maybe } from '../../kit/maybe.ts'
 import { type Bucket, fullBucket, type Rate } from '../../limits/bucket.ts'
 import { createMemory } from '../../limits/per-address.ts'
-import { createIntake, type Receive } from '../../receive/receive.ts'
+import { createInboundState, type Receive } from '../../receive/receive.ts'
 import { type Answer, jsonText } from '../answer.ts'
 import type { Streams } from '../streams/streams.ts'
 import { createBodyReader, textOf } from './body.ts'
@@ -19,7 +19,7 @@ import { takeOne, wrong } from './credentials.ts'
 import type { Endpoint } from './endpoints.ts'
 import { createLists } from './lists.ts'
 import { openapiText } from './openapi.ts'
-import { Slot } from './pending-reply.ts'
+import { PendingReply } from './pending-reply.ts'
 import { parametersIn } from './query.ts'
 
 /** What calls need. */
@@ -34,10 +34,10 @@ export type CallsDeps = {
   }
   readonly clock: Clock
   readonly receive: Receive
-  readonly admission: Pick<Admission, 'recall'>
-  readonly admitGuest: AdmitGuest
+  readonly admission: Pick<Admission, 'loadSession'>
+  readonly admitGuest: AcceptHttpClient
   readonly streams: Streams
-  readonly turns: Turns
+  readonly turns: FairQueue
   readonly isDraining: () => boolean
 }
 
@@ -77,13 +77,13 @@ export function createCalls(deps: CallsDeps): Calls {
   /** Passes a frame of a guest to the bus, as if it came by a connection of its own, and returns what the bus answers. */
   const ask = (call: Call, frameFrom: FrameFrom): Maybe<Answer> => {
     const { credentials, exchange } = call
-    const slot = new Slot()
+    const slot = new PendingReply()
     const client = deps.admitGuest(credentials, slot)
     const buckets = clientRates(credentials.clientId ?? `@${networkOf(exchange.address)}`)
-    const intake = createIntake(client)
-    intake.rate = buckets.rate
-    intake.commandRates = buckets.commandRates
-    receive.text(intake, frameFrom(client.id, clock.now()))
+    const inbound = createInboundState(client)
+    inbound.rate = buckets.rate
+    inbound.commandRates = buckets.commandRates
+    receive.text(inbound, frameFrom(client.id, clock.now()))
     const answer = slot.answer()
     if (answer instanceof Promise) exchange.keepOpen()
     return answer
@@ -92,7 +92,7 @@ export function createCalls(deps: CallsDeps): Calls {
   /** A session that is not known here is looked for first. */
   const askInSession = (call: Call, frameFrom: FrameFrom): Maybe<Answer> => {
     if (call.credentials.session === undefined) return ask(call, frameFrom)
-    const recalled = deps.admission.recall(call.credentials, 'call')
+    const recalled = deps.admission.loadSession(call.credentials, 'call')
     return recalled === undefined ? ask(call, frameFrom) : recalled.then(() => ask(call, frameFrom))
   }
 
@@ -100,7 +100,7 @@ export function createCalls(deps: CallsDeps): Calls {
 
   /** A caller reads what it wrote: lists from before are forgotten. */
   const change = (call: Call, frameFrom: FrameFrom): Maybe<Answer> =>
-    then(askInSession(call, frameFrom), (answer) => {
+    chain(askInSession(call, frameFrom), (answer) => {
       lists.forget()
       return answer
     })

@@ -2,11 +2,11 @@
 import { type CodedError, positionText } from '@arqonbus/protocol'
 import { encode } from '../../delivery/frames.ts'
 import type { Maybe } from '../../kit/maybe.ts'
-import type { Acknowledged, Caller } from '../../state/caller.ts'
+import type { Acknowledged, ReplySink } from '../../state/caller.ts'
 import { type Answer, jsonText, refusal } from '../answer.ts'
 
 /** A class, because each call has one: methods are shared. The first answer counts. */
-export class Slot implements Caller {
+export class PendingReply implements ReplySink {
   isProven = false
   #answer: Answer | undefined
   #waiting: ((answer: Answer) => void) | undefined

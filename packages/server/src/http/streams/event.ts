@@ -1,5 +1,5 @@
 /** Server-sent events: how an envelope looks as one (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
-import type { ReadEnvelope } from '@arqonbus/protocol'
+import type { ParsedEnvelope } from '@arqonbus/protocol'
 
 /** Where every delivered envelope says what it is: its keys have one order. */
 const head = /\{"version":"[^"]*","id":"[^"]*","type":"(?<type>[a-z_]+)","room":"[^"]*","channel":"(?<channel>[^"]*)"/y
@@ -12,7 +12,7 @@ const POSITION = '"position":"'
  */
 export function eventOf(text: string): string {
   head.lastIndex = 0
-  const { type, channel } = head.exec(text)!.groups as Pick<ReadEnvelope, 'type' | 'channel'>
+  const { type, channel } = head.exec(text)!.groups as Pick<ParsedEnvelope, 'type' | 'channel'>
   if (type === 'system') return noticeEvent(text)
   const id = type === 'event' && channel !== '*' ? positionIn(text) : undefined
   return event({ id, data: text })

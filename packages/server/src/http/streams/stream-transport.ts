@@ -9,7 +9,7 @@ export type StreamDeps = {
   readonly metrics: Pick<Metrics, 'bytesOut'>
   readonly topics: StreamTopics
   /** A reader behind which more than this waits is cut. */
-  readonly cutBytes: number
+  readonly sendBufferHardLimit: number
   /** There is room for more. */
   readonly drained: () => void
   /** Its reader takes what it is sent. */
@@ -71,7 +71,7 @@ export class StreamTransport implements Transport, Listener {
     this.#deps.metrics.bytesOut += text.length
     this.#queue.push(text)
     this.#bytes += Buffer.byteLength(text)
-    if (this.#bytes > this.#deps.cutBytes) this.terminate()
+    if (this.#bytes > this.#deps.sendBufferHardLimit) this.terminate()
     // What comes in one tick goes out together.
     else if (this.#isWanted && this.#queue.length === 1) queueMicrotask(() => this.#flush())
     return this.#bytes < LOW_WATER_BYTES

@@ -21,10 +21,10 @@ import type { Clock } from '../../kit/clock.ts'
 import type { Maybe } from '../../kit/maybe.ts'
 import { createAddressCount } from '../../limits/per-address.ts'
 import type { Metrics } from '../../observability/metrics.ts'
-import type { Keeper } from '../../persistence/persistence.ts'
-import { createIntake, type Receive } from '../../receive/receive.ts'
+import type { Persistence } from '../../persistence/persistence.ts'
+import { createInboundState, type Receive } from '../../receive/receive.ts'
 import type { Channel, Client } from '../../state/model.ts'
-import { askerOf, type Places } from '../../state/resolve.ts'
+import { askerOf, type RoomResolver } from '../../state/resolve.ts'
 import { commandFrame } from '../api/call-frames.ts'
 import type { Awaited } from './awaited.ts'
 import { event } from './event.ts'
@@ -40,10 +40,10 @@ export type StreamsDeps = {
   readonly receive: Receive
   readonly topics: StreamTopics
   readonly awaited: Awaited
-  readonly places: Pick<Places, 'isCreatable'>
+  readonly places: Pick<RoomResolver, 'isCreatable'>
   /** Where channels are kept that are not here, such as those that another server has created. */
-  readonly keeper: Pick<Keeper, 'recallPlace'> | undefined
-  readonly cutBytes: number
+  readonly persistence: Pick<Persistence, 'recallPlace'> | undefined
+  readonly sendBufferHardLimit: number
 }
 
 /** What a stream is opened with. */
@@ -85,7 +85,7 @@ const gapReasons = { trimmed: 'trimmed', reset: 'reset', diverged: 'lost', too_f
 
 /** No streams. */
 export function createStreams(deps: StreamsDeps): Streams {
-  const { admission, receive, clock, awaited, places, keeper } = deps
+  const { admission, receive, clock, awaited, places, persistence } = deps
   const streams = new Set<Client>()
   const byAddress = createAddressCount()
 
@@ -104,7 +104,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     transport.send(deps.frames.envelope('system', { room, channel }, payload))
   }
 
-  const intakes = new WeakMap<Client, ReturnType<typeof createIntake>>()
+  const inbounds = new WeakMap<Client, ReturnType<typeof createInboundState>>()
   /** What ends the wait of a stream for its channel. */
   const waits = new WeakMap<Client, () => void>()
 
@@ -120,7 +120,7 @@ export function createStreams(deps: StreamsDeps): Streams {
         refuse: reject,
       }
       const parameters = JSON.stringify(parametersOf(request))
-      receive.text(intakes.get(client)!, commandFrame(commands.join_channel.name, parameters, client.id, clock.now()))
+      receive.text(inbounds.get(client)!, commandFrame(commands.join_channel.name, parameters, client.id, clock.now()))
     })
 
   /** Joins the channel, or begins to wait for it. */
@@ -130,7 +130,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     const isMissing = () => places.isCreatable(room, channel, askerOf(client))
     // What is wrong with the request is for the join to say.
     if (checkJoin(parametersOf(request)) !== undefined) return join(client, transport, request)
-    if (isMissing()) await (keeper?.recallPlace(room, channel) as Maybe<void>)
+    if (isMissing()) await (persistence?.recallPlace(room, channel) as Maybe<void>)
     if (!isMissing()) return join(client, transport, request)
     transport.push(event({ type: 'joined', data: JSON.stringify({ channel: address, waiting: true }) }))
     wait(client, transport, request)
@@ -144,8 +144,8 @@ export function createStreams(deps: StreamsDeps): Streams {
   /** Everything in a channel that was not there when the stream began is new to it. */
   const joinNew = async (channel: Channel, client: Client, transport: StreamTransport, request: StreamRequest) => {
     try {
-      await channel.log?.known()
-      const birth = channel.log === undefined || channel.log.birth.n < 0 ? undefined : positionText(channel.log.birth)
+      await channel.log?.ready()
+      const birth = channel.log === undefined || channel.log.origin.n < 0 ? undefined : positionText(channel.log.origin)
       const isNew = request.since === undefined
       await join(client, transport, isNew ? { ...request, since: birth, isNew } : request)
     } catch (problem) {
@@ -165,12 +165,12 @@ export function createStreams(deps: StreamsDeps): Streams {
     countOf: byAddress.of,
     async open(request) {
       const { credentials, signal, address } = request
-      await (admission.recall(credentials, 'call') as Maybe<void>)
+      await (admission.loadSession(credentials, 'call') as Maybe<void>)
       let client: Client | undefined
       let uncount = () => {}
       const transport = new StreamTransport({
         ...deps,
-        drained: () => client !== undefined && receive.drained(intakes.get(client)!),
+        drained: () => client !== undefined && receive.drained(inbounds.get(client)!),
         heard() {
           if (client !== undefined) client.lastHeard = clock.monotonic()
         },
@@ -185,7 +185,7 @@ export function createStreams(deps: StreamsDeps): Streams {
       client = admission.admitStream(credentials, address, transport)
       streams.add(client)
       uncount = byAddress.add(address)
-      intakes.set(client, createIntake(client))
+      inbounds.set(client, createInboundState(client))
       try {
         await begin(client, transport, request)
       } catch (problem) {
@@ -198,11 +198,11 @@ export function createStreams(deps: StreamsDeps): Streams {
       return transport.body
     },
     look() {
-      if (keeper === undefined) return
+      if (persistence === undefined) return
       for (const address of awaited.addresses()) {
         const { room, channel } = parseAddress(address)!
         // What is found is put back, and so created for those who wait. What cannot be asked now is asked later.
-        keeper.recallPlace(room, channel)?.catch(() => {})
+        persistence.recallPlace(room, channel)?.catch(() => {})
       }
     },
     close() {

@@ -11,10 +11,10 @@ import { newsChannelOf } from '../../redis/keys.ts'
 import type { Connections } from '../../redis/link.ts'
 import type { Draft } from '../contract.ts'
 import type { RedisLogOptions } from './driver-options.ts'
-import type { Prints } from './fingerprints.ts'
-import type { Item } from './operation.ts'
+import type { Fingerprints } from './fingerprints.ts'
+import type { Operation } from './operation.ts'
 import type { RedisLog } from './redis-log.ts'
-import { NOT_WAITED, type Waited, waitBehind } from './replication.ts'
+import { NOT_WAITED, type Replicated, waitBehind } from './replication.ts'
 import type { Words } from './script-args.ts'
 import { appendsIn, type Damage, deletedIn, type Origin, type Outcome } from './script-replies.ts'
 import { callScript, loadScripts, scripts } from './scripts.ts'
@@ -25,9 +25,9 @@ export type Call<Subject, D extends Draft> = {
   /** What Redis promised when it was sent. */
   readonly level: DurabilityLevel
   /** Its messages, log by log, in which order answer and announcements tell of them; or one deletion. */
-  readonly items: readonly Item<Subject, D>[]
+  readonly items: readonly Operation<Subject, D>[]
   /** The same, for each log by itself. */
-  readonly byLog: ReadonlyMap<RedisLog<Subject, D>, readonly Item<Subject, D>[]>
+  readonly byLog: ReadonlyMap<RedisLog<Subject, D>, readonly Operation<Subject, D>[]>
   readonly bytes: number
   readonly sentAt: number
   /** True where Redis said that it did not do it. */
@@ -39,9 +39,9 @@ export type Calls<Subject, D extends Draft> = {
   /** Of what waits and of what is under way. */
   readonly bytes: number
   readonly size: number
-  add(item: Item<Subject, D>): void
+  add(item: Operation<Subject, D>): void
   /** What has been held goes ahead of everything. */
-  addFirst(items: readonly Item<Subject, D>[]): void
+  addFirst(items: readonly Operation<Subject, D>[]): void
   /** Goes on, at the end of this tick. */
   flushSoon(): void
   /** True while a deletion of a log of that name is on its way. */
@@ -51,18 +51,18 @@ export type Calls<Subject, D extends Draft> = {
   /** From now on this generation speaks for the node; it goes on after that call. */
   begin(generation: number, lastCall: number): void
   /** Takes everything out: those under way in order, then what waits. */
-  takeAll(): { readonly underWay: readonly Call<Subject, D>[]; readonly waiting: readonly Item<Subject, D>[] }
+  takeAll(): { readonly underWay: readonly Call<Subject, D>[]; readonly waiting: readonly Operation<Subject, D>[] }
 }
 
 /** What sending needs. */
 type CallsDeps<Subject, D extends Draft> = {
   readonly options: RedisLogOptions
   readonly words: Words
-  readonly prints: () => Prints
+  readonly prints: () => Fingerprints
   /** Called before anything is sent. */
   flushing(connections: Connections): void
   /** Redis has said what became of a message; where its log is damaged, by what. */
-  settle(item: Item<Subject, D>, outcome: Outcome, waited: Waited, damage: Damage | undefined): void
+  settle(item: Operation<Subject, D>, outcome: Outcome, waited: Replicated, damage: Damage | undefined): void
   /** A deletion is done. */
   deleted(name: string): void
   /** A fault that no rule knows. */
@@ -84,7 +84,7 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
   const { options, words } = deps
   const { link, metrics } = options
   const mostCalls = options.replicas > 0 ? MOST_CALLS_WITH_REPLICAS : MOST_CALLS
-  let waiting: Item<Subject, D>[] = []
+  let waiting: Operation<Subject, D>[] = []
   let underWay: Call<Subject, D>[] = []
   let bytes = 0
   let lastNumber = 0
@@ -94,7 +94,7 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
   /** Deletions on their way, by name. */
   const deletions = new Map<string, number>()
 
-  const put = (items: readonly Item<Subject, D>[]) => {
+  const put = (items: readonly Operation<Subject, D>[]) => {
     for (const item of items) {
       bytes += item.bytes
       if (item.draft === undefined) countDeletion(item.log.name, 1)
@@ -179,7 +179,7 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
     return Promise.all([answer, waitBehind(commands, options, link.guarantees)])
   }
 
-  const appendsDone = (call: Call<Subject, D>, answer: unknown, behind: Waited) => {
+  const appendsDone = (call: Call<Subject, D>, answer: unknown, behind: Replicated) => {
     if (!underWay.includes(call)) return
     const { number, items, byLog } = call
     const counts = Array.from(byLog.values(), ({ length }) => length)
@@ -279,11 +279,14 @@ export function createCalls<Subject, D extends Draft>(deps: CallsDeps<Subject, D
 export const waitedOf = (
   { level }: { readonly level: DurabilityLevel },
   isOnDisk: boolean,
-  behind: Waited = NOT_WAITED,
-): Waited => ({ replicas: behind.replicas, level: behind.level ?? (isOnDisk ? level : 'stored') })
+  behind: Replicated = NOT_WAITED,
+): Replicated => ({ replicas: behind.replicas, level: behind.level ?? (isOnDisk ? level : 'stored') })
 
 /** A position that an answer gives must be the one that was announced, and later than what its log took before. */
-function checkPlaces<Subject, D extends Draft>(items: readonly Item<Subject, D>[], outcomes: readonly Outcome[]): void {
+function checkPlaces<Subject, D extends Draft>(
+  items: readonly Operation<Subject, D>[],
+  outcomes: readonly Outcome[],
+): void {
   outcomes.forEach((outcome, i) => {
     if (outcome.kind !== 'appended') return
     const { position } = outcome
@@ -313,11 +316,11 @@ const placesText = (places: readonly RecordPlace[]): string =>
 const END = '\x1e'
 
 /** The messages of one log as `append.lua` takes them, in one text: a text for each part took a sixth of all the time that a stored message takes here. */
-function messagesText(items: readonly Item<unknown, Draft>[], prints: Prints): string {
+function messagesText(items: readonly Operation<unknown, Draft>[], prints: Fingerprints): string {
   const pieces: string[] = []
   for (const { draft } of items) {
-    const { envelope, remembered } = draft!
-    pieces.push(remembered ? prints.of(envelope) : '', END, envelope.head, END, envelope.body, envelope.joint, END)
+    const { envelope, deduplicated } = draft!
+    pieces.push(deduplicated ? prints.of(envelope) : '', END, envelope.head, END, envelope.body, envelope.joint, END)
   }
   return pieces.join('')
 }

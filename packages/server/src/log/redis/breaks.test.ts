@@ -60,7 +60,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     await eventually(() => expect(driver.isAway).toBe(false), { everyMs: 2 })
   }
   const breaks = ({ told }: Pick<Stage, 'told'>) =>
-    told.flatMap((one) => (one.kind === 'broke' ? [[one.gap.reason, one.gap.after.n, one.gap.next.n]] : []))
+    told.flatMap((one) => (one.kind === 'gap' ? [[one.gap.reason, one.gap.after.n, one.gap.next.n]] : []))
   const idOf = ({ text }: Entry) => (JSON.parse(text) as { id: string }).id
 
   /** Cuts the tail off, as a replica has it that lags. */
@@ -87,7 +87,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     await eventually(() => expect(breaks(made)).toEqual([['lost', 5, 3]]))
     await made.append(log)
     expect(announced(made.told)).toEqual([1, 2, 3, 4, 5, 4])
-    expect(log.given.ms).toBeGreaterThanOrEqual(told[4]!.ms)
+    expect(log.lastDelivered.ms).toBeGreaterThanOrEqual(told[4]!.ms)
     expect(await made.answer(log.locate(told[4]!, idOf(told[4]!)))).toMatchObject({
       recovered: false,
       reason: 'diverged',
@@ -103,7 +103,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     made.clock.advance(10)
     const located = await made.answer(log.locate(told[2]!, idOf(told[2]!)))
     expect(located).toMatchObject({ recovered: false, reason: 'reset' })
-    expect(log.given).toEqual(located.recovered ? told[4]! : located.base)
+    expect(log.lastDelivered).toEqual(located.recovered ? told[4]! : located.base)
     expect(log.recent(0, 10, 10_000)).toEqual([])
     expect(breaks(made)).toEqual([['reset', 5, 0]])
   })
@@ -115,7 +115,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     const told = made.told.filter(isAppended).map(({ entry }) => entry)
     await loseTail(made, 'science:general', told, 3)
     expect(await made.answer(log.locate(told[4]!, idOf(told[4]!)))).toMatchObject({ reason: 'diverged' })
-    expect(log.given.n).toBe(3)
+    expect(log.lastDelivered.n).toBe(3)
     expect(breaks(made)).toEqual([['lost', 5, 3]])
   })
 
@@ -147,10 +147,10 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     await eventually(() => expect(other.driver.isAway).toBe(false), { everyMs: 1 })
     // However the two come back: one hears of all, or says that it does not.
     await Promise.all(Array.from({ length: 40 }, (_, i) => foreign.append(draftOf({ id: `arq_t${i}` }))))
-    await eventually(() => expect(log.given.n).toBe(42))
+    await eventually(() => expect(log.lastDelivered.n).toBe(42))
     let expected = 1
     for (const one of made.told) {
-      if (one.kind === 'broke') expected = one.gap.next.n + 1
+      if (one.kind === 'gap') expected = one.gap.next.n + 1
       if (one.kind === 'appended') expect(one.entry.n).toBe(expected++)
     }
   })
@@ -169,7 +169,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     await redis.command('DEL', `${made.keysOf('science:general')}h`)
     const other = await made.neighbour()
     const foreign = await other.open()
-    expect(foreign.given).toEqual(log.given)
+    expect(foreign.lastDelivered).toEqual(log.lastDelivered)
     await made.append(log)
     expect(announced(made.told)).toEqual([1, 2, 3, 4, 5, 6])
     expect(breaks(made)).toEqual([])
@@ -179,10 +179,10 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     const made = await stage()
     const log = await made.open()
     await made.append(log, { id: 'arq_same', ack: true })
-    const { given } = log
+    const { lastDelivered } = log
     made.clock.advance(1000)
     await made.append(log, { id: 'arq_same', ack: true })
-    expect((await log.bounds()).last).toEqual(given)
+    expect((await log.bounds()).last).toEqual(lastDelivered)
   })
 
   test('scripts that are flushed under way lose nothing, and change no order', async () => {
@@ -200,7 +200,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     await redis.command('SCRIPT', 'FLUSH')
     expect((await log.read({ limit: 1, maxBytes: 1e6 })).entries).toHaveLength(1)
     await redis.command('SCRIPT', 'FLUSH')
-    expect((await made.open('a:other')).given.n).toBe(0)
+    expect((await made.open('a:other')).lastDelivered.n).toBe(0)
   })
 
   test('what an earlier connection had sent is not done any more, nor what comes behind a call that was not done', async () => {

@@ -12,13 +12,13 @@ import { type Draft, type LogDriver, type LogListener, UNKNOWN } from '../contra
 import { type Calls, createCalls, waitedOf } from './append-batches.ts'
 import { createDamages } from './damages.ts'
 import type { RedisLogOptions } from './driver-options.ts'
-import { createPrints, printsFrom } from './fingerprints.ts'
-import { deletionOf, type Item, messageOf } from './operation.ts'
-import { createAway, isAwayError } from './outage.ts'
-import { createLooks, type Looks } from './reconcile.ts'
+import { createFingerprints, fingerprintsFrom } from './fingerprints.ts'
+import { deletionOf, messageOf, type Operation } from './operation.ts'
+import { createOutage, isAwayError } from './outage.ts'
+import { createReconciler, type Reconciler } from './reconcile.ts'
 import { type LogHost, RedisLog } from './redis-log.ts'
-import type { Told } from './reorder-buffer.ts'
-import { NOT_WAITED, type Waited } from './replication.ts'
+import type { Announcement } from './reorder-buffer.ts'
+import { NOT_WAITED, type Replicated } from './replication.ts'
 import { createWords, placeOf, SLACK_MS } from './script-args.ts'
 import { type Damage, fencedIn, looksIn, newsIn, type Outcome, originIn, pageIn } from './script-replies.ts'
 import { callScript, loadScripts, scripts } from './scripts.ts'
@@ -37,7 +37,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
   let listener: LogListener<Subject, D>
   let generation = 0
   let identity: string = crypto.randomUUID()
-  let prints = createPrints()
+  let prints = createFingerprints()
 
   /** An answer that no rule here knows is a fault of ours, or of what somebody else has put under our keys. */
   const unexpected = (problem: unknown) => {
@@ -48,9 +48,9 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     if (isOurs) logger.error({ event: 'redis_call_failed', error: textOf(problem) })
   }
 
-  const away = createAway<Subject, D>(options, () => listener)
+  const away = createOutage<Subject, D>(options, () => listener)
   const damages = createDamages(logger)
-  const looks: Looks<Subject, D> = createLooks({
+  const looks: Reconciler<Subject, D> = createReconciler({
     options,
     words,
     logs,
@@ -82,7 +82,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
   // ---- What Redis says of messages.
 
   /** The answer to a call. What was announced before has its outcome already. */
-  const settle = (item: Item<Subject, D>, outcome: Outcome, waited: Waited, damage: Damage | undefined) => {
+  const settle = (item: Operation<Subject, D>, outcome: Outcome, waited: Replicated, damage: Damage | undefined) => {
     if (item.isTold) return
     item.isTold = true
     const { log, owner } = item
@@ -92,24 +92,24 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     if (owner === undefined) return
     if (log.isClosed) listener.refused(log.subject, new CodedError('channel_not_found'), owner)
     else if (outcome.kind === 'repeated') {
-      listener.repeated(log.subject, outcome.position, owner, waited.replicas, waited.level)
+      listener.duplicate(log.subject, outcome.position, owner, waited.replicas, waited.level)
     } else listener.refused(log.subject, new CodedError('id_conflict', { id: owner.envelope.id }), owner)
   }
 
   /** Its log takes nothing. What was acknowledged before, because it was held or because its outcome was not known, is lost with that. */
-  const refuseDamaged = ({ log, owner }: Item<Subject, D>, damage: Damage) => {
+  const refuseDamaged = ({ log, owner }: Operation<Subject, D>, damage: Damage) => {
     const error = damages.found(log, damage)
     if (owner !== undefined) return listener.refused(log.subject, error, owner)
     logger.error({ event: 'messages_lost', count: 1, reason: 'the log is damaged', log: log.name, key: damage.key })
   }
 
   const toldOf = (
-    { draft, owner }: Item<Subject, D>,
-    position: Told<D>['position'],
-    waited: Waited | undefined,
-  ): Told<D> => ({ position, pieces: draft!.envelope, isOwn: true, draft: owner, waited })
+    { draft, owner }: Operation<Subject, D>,
+    position: Announcement<D>['position'],
+    waited: Replicated | undefined,
+  ): Announcement<D> => ({ position, pieces: draft!.envelope, isOwn: true, draft: owner, waited })
 
-  const tell = (log: AnyLog, told: Told<D>) => {
+  const tell = (log: AnyLog, told: Announcement<D>) => {
     if (log.isClosed) host.settled(log, told)
     else log.hear(told)
   }
@@ -172,7 +172,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
   const joinBus = async (connections: Connections): Promise<void> => {
     identity = await agree(connections, { name: '@bus', own: identity, form: /^[0-9a-f-]{36}$/ })
     const seed = await agree(connections, { name: '@seed', own: prints.seed, form: /^-?\d+ -?\d+$/ })
-    if (seed !== prints.seed) prints = printsFrom(seed)
+    if (seed !== prints.seed) prints = fingerprintsFrom(seed)
   }
   /** What the first node said of something. */
   const agree = async ({ commands }: Connections, of: { name: string; own: string; form: RegExp }): Promise<string> => {
@@ -225,7 +225,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
   /** A log that is closed is only looked at; one that is open begins where there is none. */
   const lookAt = async (
     { commands }: Connections,
-    log: Pick<AnyLog, 'name' | 'options' | 'birth' | 'given' | 'isClosed'>,
+    log: Pick<AnyLog, 'name' | 'options' | 'origin' | 'lastDelivered' | 'isClosed'>,
     at: Position | undefined,
   ) => {
     const [stream, head] = words.keysOf(log)
@@ -256,7 +256,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
       if (isClosed) listener.refused(subject, new CodedError('channel_not_found'), draft)
       else listener.confirmed(subject, position, draft, waited.replicas, waited.level)
     },
-    broke: (log, gap) => listener.broke(log.subject, log, gap),
+    gap: (log, gap) => listener.gap(log.subject, log, gap),
     failed: unexpected,
     look: (log, at) =>
       ask(async (connections) => {
@@ -317,7 +317,7 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
       return calls.bytes > options.queueBytes
     },
     durability: () => (link.isReady ? link.guarantees.level : 'memory'),
-    takenAt: () => link.guarantees.level,
+    durabilityOfAccepted: () => link.guarantees.level,
     replicas: () => (link.isReady ? Math.min(options.replicas, link.guarantees.replicas) : 0),
     listen: (one) => {
       listener = one
@@ -330,7 +330,13 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     },
     closed: (key) =>
       ask(async (connections) => {
-        const closed = { name: key, options: { size: 0, ttlMs: 0 }, birth: UNKNOWN, given: UNKNOWN, isClosed: true }
+        const closed = {
+          name: key,
+          options: { size: 0, ttlMs: 0 },
+          origin: UNKNOWN,
+          lastDelivered: UNKNOWN,
+          isClosed: true,
+        }
         const seen = await lookAt(connections, closed, { ms: 0, n: 1 })
         return seen === undefined || 'damage' in seen ? undefined : { head: seen.head, former: seen.former }
       }),
@@ -342,8 +348,8 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     usage: () => ({
       ...atHand,
       dedupBytes: 0,
-      heldMessages: away.size + calls.size,
-      heldBytes: away.bytes + calls.bytes,
+      queuedMessages: away.size + calls.size,
+      queuedBytes: away.bytes + calls.bytes,
     }),
     close: () => link.close(),
   }

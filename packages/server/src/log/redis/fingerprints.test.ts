@@ -1,12 +1,12 @@
 import { expect, test } from 'bun:test'
-import { protocolVersions, type ReadEnvelope, readEnvelope } from '@arqonbus/protocol'
-import { createPrints, printsFrom } from './fingerprints.ts'
+import { type ParsedEnvelope, protocolVersions, readEnvelope } from '@arqonbus/protocol'
+import { createFingerprints, fingerprintsFrom } from './fingerprints.ts'
 
 const envelope = (id: string, from = 'ann', payload = '{"n":1}') =>
   readEnvelope(
     `{"version":"1.0","id":"${id}","type":"event","room":"a","channel":"b","from":"${from}","timestamp":"2026-01-01T00:00:00Z","payload":${payload}}`,
     { maxDepth: 64, versions: protocolVersions },
-  ) as ReadEnvelope
+  ) as ParsedEnvelope
 
 const halves = (prints: string): [id: string, content: string] => [
   prints.slice(0, prints.length / 2),
@@ -14,17 +14,17 @@ const halves = (prints: string): [id: string, content: string] => [
 ]
 
 test('nodes with one seed have the same prints, others have not', () => {
-  const one = createPrints()
-  const same = printsFrom(one.seed)
+  const one = createFingerprints()
+  const same = fingerprintsFrom(one.seed)
   const message = envelope('arq_1')
   expect([same.seed, same.of(message)]).toEqual([one.seed, one.of(message)])
-  expect(createPrints().of(message)).not.toBe(one.of(message))
+  expect(createFingerprints().of(message)).not.toBe(one.of(message))
 })
 
 test('each id of each sender has a print of its own, and so has each content', () => {
-  const prints = createPrints()
-  const idOf = (message: ReadEnvelope) => halves(prints.of(message))[0]
-  const contentOf = (message: ReadEnvelope) => halves(prints.of(message))[1]
+  const prints = createFingerprints()
+  const idOf = (message: ParsedEnvelope) => halves(prints.of(message))[0]
+  const contentOf = (message: ParsedEnvelope) => halves(prints.of(message))[1]
   const ids = ['ann', 'bob', 'an', 'na'].flatMap((from) =>
     Array.from({ length: 20_000 }, (_, i) => idOf(envelope(`arq_${i}`, from))),
   )
@@ -35,7 +35,7 @@ test('each id of each sender has a print of its own, and so has each content', (
 })
 
 test('prints use every bit, and no character that separates', () => {
-  const all = Array.from({ length: 2000 }, (_, i) => createPrints(Int32Array.of(i, ~i)).of(envelope('arq_1')))
+  const all = Array.from({ length: 2000 }, (_, i) => createFingerprints(Int32Array.of(i, ~i)).of(envelope('arq_1')))
   for (const text of all) expect(text).toMatch(/^[0-o]{24}$/)
   // Of six bits in a character the sixth of each number has two.
   const seen = Array.from({ length: 24 }, (_, at) => new Set(all.map((text) => text[at])).size)

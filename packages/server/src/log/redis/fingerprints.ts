@@ -2,15 +2,15 @@
  * What is remembered of a message in Redis, so that one that is sent again is recognised, by whichever node: a print of who sent which id, and one of its
  * content. They are digests, because an entry by full ids would take twice the memory. All nodes share the seed, which stands in Redis and nowhere else.
  */
-import type { ReadEnvelope } from '@arqonbus/protocol'
+import type { ParsedEnvelope } from '@arqonbus/protocol'
 import { ContentDigests, Digest, newSeed, type Seed } from '../digest.ts'
 
 /** The prints of one bus. */
-export type Prints = {
+export type Fingerprints = {
   /** The seed, as it is kept in Redis. */
   readonly seed: string
   /** Both prints of a message in one text: the first half says who sent which id, the other half type, payload as written, and the metadata that says what it is. */
-  of(envelope: ReadEnvelope): string
+  of(envelope: ParsedEnvelope): string
 }
 
 /** A print is two numbers of 32 bits, each in six characters of six bits, from '0' on. */
@@ -18,7 +18,7 @@ const CHARACTERS = 6
 const FIRST_CHARACTER = 48
 
 /** Makes prints from a seed of this bus, or from a new one. */
-export function createPrints(seed: Seed = newSeed()): Prints {
+export function createFingerprints(seed: Seed = newSeed()): Fingerprints {
   const digest = new Digest(seed)
   const contents = new ContentDigests(seed)
   // Written here, both prints are one text; put together from parts they would be many.
@@ -43,4 +43,5 @@ export function createPrints(seed: Seed = newSeed()): Prints {
 }
 
 /** Prints from the seed as it is kept in Redis. */
-export const printsFrom = (seed: string): Prints => createPrints(Int32Array.from(seed.split(' '), Number))
+export const fingerprintsFrom = (seed: string): Fingerprints =>
+  createFingerprints(Int32Array.from(seed.split(' '), Number))

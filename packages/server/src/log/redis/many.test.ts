@@ -101,6 +101,6 @@ withProgram('redis-server', 'a Redis with many logs', () => {
     expect(Math.max(...steps)).toBeLessThanOrEqual(MOST_IN_TURN)
     expect(currentWhenTold).toBeLessThan(MANY / 2)
     expect(currentWhenActive).toBeLessThan(MANY / 2)
-    expect(made.told.filter(({ kind }) => kind === 'broke')).toEqual([])
+    expect(made.told.filter(({ kind }) => kind === 'gap')).toEqual([])
   }, 120_000)
 })

@@ -4,7 +4,7 @@ import type { Draft } from '../contract.ts'
 import type { RedisLog } from './redis-log.ts'
 
 /** A message for a log, or, without a draft, the deletion of the log. */
-export type Item<Subject, D extends Draft> = {
+export type Operation<Subject, D extends Draft> = {
   readonly log: RedisLog<Subject, D>
   readonly draft: D | undefined
   /** The draft again while its sender waits for an outcome; undefined where there is nobody to be told. */
@@ -17,7 +17,7 @@ export type Item<Subject, D extends Draft> = {
 }
 
 /** A message whose sender waits. */
-export const messageOf = <Subject, D extends Draft>(log: RedisLog<Subject, D>, draft: D): Item<Subject, D> => ({
+export const messageOf = <Subject, D extends Draft>(log: RedisLog<Subject, D>, draft: D): Operation<Subject, D> => ({
   log,
   draft,
   owner: draft,
@@ -27,7 +27,7 @@ export const messageOf = <Subject, D extends Draft>(log: RedisLog<Subject, D>, d
 })
 
 /** The deletion of a log. */
-export const deletionOf = <Subject, D extends Draft>(log: RedisLog<Subject, D>): Item<Subject, D> => ({
+export const deletionOf = <Subject, D extends Draft>(log: RedisLog<Subject, D>): Operation<Subject, D> => ({
   log,
   draft: undefined,
   owner: undefined,

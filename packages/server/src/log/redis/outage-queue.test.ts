@@ -1,13 +1,13 @@
 import { expect, test } from 'bun:test'
 import { draftOf } from '@arqonbus/testing'
-import { createHeld } from './outage-queue.ts'
+import { createOutageQueue } from './outage-queue.ts'
 
 const log = { name: 'a:a' }
 const item = (id: string, ack = false) => ({ log, draft: draftOf({ id, ack }), bytes: 100 })
 const deletion = { log, draft: undefined, bytes: 0 }
 
 test('what is held comes out in the order in which it came, and leaves nothing', () => {
-  const held = createHeld<typeof deletion | ReturnType<typeof item>>(1000)
+  const held = createOutageQueue<typeof deletion | ReturnType<typeof item>>(1000)
   const items = [item('arq_1'), deletion, item('arq_2', true)]
   for (const one of items) held.add(one)
   expect([held.size, held.bytes]).toEqual([3, 200])
@@ -17,13 +17,13 @@ test('what is held comes out in the order in which it came, and leaves nothing',
 })
 
 test('there is room up to its bytes', () => {
-  const held = createHeld(250)
+  const held = createOutageQueue(250)
   held.add(item('arq_1'))
   expect([held.hasRoom(150), held.hasRoom(151)]).toEqual([true, false])
 })
 
 test('what asked to be recognised is found by its log, sender and id; the rest is not', () => {
-  const held = createHeld<ReturnType<typeof item>>(1000)
+  const held = createOutageQueue<ReturnType<typeof item>>(1000)
   const known = item('arq_1', true)
   held.add(known, 7)
   held.add(item('arq_2'))
@@ -34,7 +34,7 @@ test('what asked to be recognised is found by its log, sender and id; the rest i
 })
 
 test('of calls whose outcome was not known, those that were done are forgotten, and the others are to be done', () => {
-  const held = createHeld<ReturnType<typeof item>>(1000)
+  const held = createOutageQueue<ReturnType<typeof item>>(1000)
   const [done, undone, later] = [item('arq_1', true), item('arq_2', true), item('arq_3', true)]
   held.add(done, 7)
   held.add(undone, 8)

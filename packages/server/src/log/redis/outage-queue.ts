@@ -1,5 +1,5 @@
 /** What waits for a Redis that is away, in the order in which it is to be done: first what was under way when it went, then what came since. */
-import type { ReadEnvelope } from '@arqonbus/protocol'
+import type { ParsedEnvelope } from '@arqonbus/protocol'
 import type { Draft } from '../contract.ts'
 
 /** Something that waits: a message for a log, or, without one, the deletion of the log. */
@@ -9,14 +9,14 @@ type Waiting = { readonly log: { readonly name: string }; readonly draft: Draft 
 type Place<Item> = { readonly item: Item; readonly isUnknown: boolean; readonly call: number }
 
 /** What waits. */
-export type Held<Item> = {
+export type OutageQueue<Item> = {
   readonly size: number
   readonly bytes: number
   hasRoom(bytes: number): boolean
   /** Adds one; with the number of its call where that may have been done. */
   add(item: Item, call?: number): void
   /** The message of that sender and id in a log, where it asked to be recognised. */
-  find(log: string, envelope: ReadEnvelope): Place<Item> | undefined
+  find(log: string, envelope: ParsedEnvelope): Place<Item> | undefined
   /** The calls up to this number were done, and no later one ever will be. */
   forgetDone(lastCall: number): void
   /** Takes everything out. */
@@ -24,7 +24,7 @@ export type Held<Item> = {
 }
 
 /** Nothing; at most so many bytes. */
-export function createHeld<Item extends Waiting>(maxBytes: number): Held<Item> {
+export function createOutageQueue<Item extends Waiting>(maxBytes: number): OutageQueue<Item> {
   let places: Place<Item>[] = []
   let byId = new Map<string, Place<Item>>()
   let bytes = 0
@@ -32,7 +32,7 @@ export function createHeld<Item extends Waiting>(maxBytes: number): Held<Item> {
     const { log, draft } = place.item
     places.push(place)
     bytes += place.item.bytes
-    if (draft?.remembered === true) byId.set(keyOf(log.name, draft.envelope), place)
+    if (draft?.deduplicated === true) byId.set(keyOf(log.name, draft.envelope), place)
   }
   const clear = (): Place<Item>[] => {
     const all = places
@@ -62,4 +62,4 @@ export function createHeld<Item extends Waiting>(maxBytes: number): Held<Item> {
 }
 
 /** Names have no line breaks. */
-const keyOf = (log: string, { from, id }: ReadEnvelope): string => `${log}\n${from}\n${id}`
+const keyOf = (log: string, { from, id }: ParsedEnvelope): string => `${log}\n${from}\n${id}`

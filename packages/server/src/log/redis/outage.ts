@@ -7,8 +7,8 @@ import type { Draft, LogListener } from '../contract.ts'
 import { isSameContent } from '../message-identity.ts'
 import type { Call } from './append-batches.ts'
 import type { RedisLogOptions } from './driver-options.ts'
-import { type Item, messageOf } from './operation.ts'
-import { createHeld } from './outage-queue.ts'
+import { messageOf, type Operation } from './operation.ts'
+import { createOutageQueue } from './outage-queue.ts'
 import type { RedisLog } from './redis-log.ts'
 
 /** When to try again what was refused because Redis is away. */
@@ -19,39 +19,39 @@ export const isAwayError = (details?: Record<string, unknown>): CodedError =>
   new CodedError('storage_unavailable', details, RETRY_AFTER_MS)
 
 /** What the driver does while Redis is away. */
-export type Away<Subject, D extends Draft> = {
+export type Outage<Subject, D extends Draft> = {
   /** How much is held. */
   readonly size: number
   readonly bytes: number
   append(log: RedisLog<Subject, D>, draft: D): void
   /** A deletion waits for its turn. */
-  hold(item: Item<Subject, D>): void
+  hold(item: Operation<Subject, D>): void
   /** Redis has gone: of what was under way, and of what waited, each message has its outcome. */
-  begin(underWay: readonly Call<Subject, D>[], waiting: readonly Item<Subject, D>[]): void
+  begin(underWay: readonly Call<Subject, D>[], waiting: readonly Operation<Subject, D>[]): void
   /** Redis is back, and the last call that it has done, or ever will do, is this one. */
   lastDone(call: number): void
   /** Takes out what is held, in order. */
-  takeAll(): Item<Subject, D>[]
+  takeAll(): Operation<Subject, D>[]
 }
 
 /** Nothing is held. */
-export function createAway<Subject, D extends Draft>(
+export function createOutage<Subject, D extends Draft>(
   { heldBytes, mode }: Pick<RedisLogOptions, 'heldBytes' | 'mode'>,
   listener: () => LogListener<Subject, D>,
-): Away<Subject, D> {
-  const held = createHeld<Item<Subject, D>>(heldBytes)
+): Outage<Subject, D> {
+  const held = createOutageQueue<Operation<Subject, D>>(heldBytes)
 
   /** Holds a message, or does not; returns what is to be told. */
   const take = (log: RedisLog<Subject, D>, draft: D): (() => void) => {
     const refuse = (error: CodedError) => () => listener().refused(log.subject, error, draft)
-    if (mode === 'strict' || draft.mustBeStored) return refuse(isAwayError())
-    const known = draft.remembered ? held.find(log.name, draft.envelope) : undefined
+    if (mode === 'strict' || draft.requiresDurability) return refuse(isAwayError())
+    const known = draft.deduplicated ? held.find(log.name, draft.envelope) : undefined
     // What was under way when Redis went has no known outcome before it is back.
     if (known?.isUnknown === true) return refuse(isAwayError())
     if (known !== undefined) {
       const isSame = isSameContent(known.item.draft!.envelope, draft.envelope)
       if (!isSame) return refuse(new CodedError('id_conflict', { id: draft.envelope.id }))
-      return () => listener().repeated(log.subject, undefined, draft)
+      return () => listener().duplicate(log.subject, undefined, draft)
     }
     const item = { ...messageOf(log, draft), owner: undefined }
     if (!held.hasRoom(item.bytes)) return refuse(isAwayError({ limit: 'redis_held_bytes' }))
@@ -60,7 +60,7 @@ export function createAway<Subject, D extends Draft>(
   }
 
   /** It was not done. */
-  const takeBack = (item: Item<Subject, D>): (() => void) => {
+  const takeBack = (item: Operation<Subject, D>): (() => void) => {
     const { log, owner } = item
     if (owner === undefined) held.add(item)
     else if (!log.isClosed) return take(log, owner)
@@ -69,7 +69,7 @@ export function createAway<Subject, D extends Draft>(
   }
 
   /** Nobody knows whether it was done. */
-  const giveUp = (item: Item<Subject, D>, call: number): (() => void) => {
+  const giveUp = (item: Operation<Subject, D>, call: number): (() => void) => {
     const { log, owner } = item
     held.add({ ...item, owner: undefined }, call)
     if (owner === undefined) return nothing

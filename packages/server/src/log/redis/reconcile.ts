@@ -19,7 +19,7 @@ import { type Damage, type Look, looksIn } from './script-replies.ts'
 import { callScript, loadScripts, scripts } from './scripts.ts'
 
 /** The looks of a driver at its logs. */
-export type Looks<Subject, D extends Draft> = {
+export type Reconciler<Subject, D extends Draft> = {
   /** A log was opened: it is compared in the background, or earlier by `need`. */
   opened(log: RedisLog<Subject, D>): void
   closed(log: RedisLog<Subject, D>): void
@@ -41,7 +41,7 @@ export type Looks<Subject, D extends Draft> = {
 }
 
 /** What looking needs. */
-type LooksDeps<Subject, D extends Draft> = {
+type ReconcilerDeps<Subject, D extends Draft> = {
   readonly options: Pick<RedisLogOptions, 'link'>
   readonly words: Words
   /** All logs that are open. */
@@ -65,7 +65,7 @@ const COMPARE_MS = 30_000
 const TOUCH_MS = 3_600_000
 
 /** Nothing is looked at yet. */
-export function createLooks<Subject, D extends Draft>(deps: LooksDeps<Subject, D>): Looks<Subject, D> {
+export function createReconciler<Subject, D extends Draft>(deps: ReconcilerDeps<Subject, D>): Reconciler<Subject, D> {
   type AnyLog = RedisLog<Subject, D>
   const { options, words, logs } = deps
   const { link } = options
@@ -87,7 +87,7 @@ export function createLooks<Subject, D extends Draft>(deps: LooksDeps<Subject, D
   let isLooking = { needed: false, rest: false }
 
   const look = async (connections: Connections, asked: readonly AnyLog[], how: 'all' | 'changed'): Promise<void> => {
-    const positions = asked.map(({ given }) => given)
+    const positions = asked.map(({ lastDelivered }) => lastDelivered)
     const word = words.question()
     const keys = asked.flatMap((log) => words.keysOf(log).slice(0, 2))
     const args = asked.flatMap((log, i) => words.lookOf(log, positions[i], howToLook(log, how)))
@@ -99,7 +99,7 @@ export function createLooks<Subject, D extends Draft>(deps: LooksDeps<Subject, D
     if (link.connections !== connections) return
     asked.forEach((log, i) => {
       // What was told while the answer was on its way cannot be compared with it.
-      if (!log.isClosed && (log.given === positions[i] || !log.isCurrent)) take(log, found[i])
+      if (!log.isClosed && (log.lastDelivered === positions[i] || !log.isCurrent)) take(log, found[i])
     })
   }
 

@@ -47,7 +47,7 @@ function stage(known = 0) {
     isActive() {},
     appended: (_log, { n }, { draft }) => told.push(draft === undefined ? `${n}` : `${n} own`),
     settled: (_log, { position, draft }) => draft !== undefined && told.push(`${position.n} confirmed`),
-    broke: (_log, { reason, after, next }) => told.push(`${reason} ${after.n} ${next.n}`),
+    gap: (_log, { reason, after, next }) => told.push(`${reason} ${after.n} ${next.n}`),
     failed(problem) {
       throw problem
     },
@@ -158,7 +158,7 @@ test('a page that was asked for before a break says nothing after it', async () 
   expect(told).toEqual(['reset 5 0', '1'])
   expect(reads).toHaveLength(1)
   await answer()
-  expect(log.given).toEqual(at(1, 9000))
+  expect(log.lastDelivered).toEqual(at(1, 9000))
 })
 
 test('when Redis is back nothing is told before the log was looked at: what goes on may go on from something else', async () => {
@@ -169,7 +169,7 @@ test('when Redis is back nothing is told before the log was looked at: what goes
   // What stands at number 5 now is not what was told.
   log.seen(seen(at(6, 9006), { at: undefined }))
   expect(told).toEqual(['lost 5 6'])
-  expect(log.given).toEqual(at(6, 9006))
+  expect(log.lastDelivered).toEqual(at(6, 9006))
   log.hear(news(at(7, 9007)))
   expect(told).toEqual(['lost 5 6', '7'])
 })
@@ -196,7 +196,7 @@ test('what this node appended while it did not know the log is told, what others
   other.hear(news(at(4)))
   other.seen(seen(at(4)))
   expect(told).toEqual(['3 own', '4'])
-  expect(other.base.n).toBe(2)
+  expect(other.attachedAt.n).toBe(2)
 })
 
 test('so is what it had appended when Redis went away before it knew the log, and what Redis may have appended then', async () => {
@@ -228,5 +228,5 @@ test('what stood in the log of an earlier birth is no news', () => {
   log.hear(news(at(1, 9000)))
   log.hear(news(at(3), draftOf({})))
   expect(told).toEqual(['reset 2 0', '1', '3 confirmed'])
-  expect(log.given).toEqual(at(1, 9000))
+  expect(log.lastDelivered).toEqual(at(1, 9000))
 })

@@ -5,21 +5,21 @@
  * ahead at once, what is further ahead when the stream has been read up to it, what was told already not again.
  */
 import { CodedError, type Position } from '@arqonbus/protocol'
-import { type Maybe, then } from '../../kit/maybe.ts'
+import { chain, type Maybe } from '../../kit/maybe.ts'
 import {
   type Bounds,
-  type Break,
   type Draft,
   type Entry,
   type Located,
   type Log,
+  type LogGap,
   type LogOptions,
   type Page,
   type ReadQuery,
   UNKNOWN,
 } from '../contract.ts'
 import { type Known, locate } from '../recovery-point.ts'
-import { Ahead, type Told } from './reorder-buffer.ts'
+import { type Announcement, ReorderBuffer } from './reorder-buffer.ts'
 import { NOT_WAITED } from './replication.ts'
 import { entryOf, type ReadAnswer, type Seen } from './script-replies.ts'
 import { createTail, type Tail } from './tail.ts'
@@ -35,10 +35,10 @@ export type LogHost<Subject, D extends Draft> = {
   /** The first announcement since `takeActive`. */
   isActive(log: RedisLog<Subject, D>): void
   /** Tells of the next entry. */
-  appended(log: RedisLog<Subject, D>, entry: Entry, told: Told<D>): void
+  appended(log: RedisLog<Subject, D>, entry: Entry, told: Announcement<D>): void
   /** It was told already: its draft has an outcome now. */
-  settled(log: RedisLog<Subject, D>, told: Told<D>): void
-  broke(log: RedisLog<Subject, D>, gap: Break): void
+  settled(log: RedisLog<Subject, D>, told: Announcement<D>): void
+  gap(log: RedisLog<Subject, D>, gap: LogGap): void
   /** A fault that no rule knows. It is told, and ends nothing. */
   failed(problem: unknown): void
   /** Asks Redis; both fail with `storage_unavailable` where it is away. */
@@ -64,13 +64,13 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   readonly name: string
   readonly subject: Subject
   readonly options: LogOptions
-  birth = UNKNOWN
-  base = UNKNOWN
-  given = UNKNOWN
+  origin = UNKNOWN
+  attachedAt = UNKNOWN
+  lastDelivered = UNKNOWN
   isClosed = false
   readonly #host: LogHost<Subject, D>
   /** What came out of turn. */
-  readonly #ahead = new Ahead<D>()
+  readonly #ahead = new ReorderBuffer<D>()
   /** False from the moment when Redis went away until it was looked at again: it may have lost what was told here. */
   #isCompared = false
   /** True where something was told since this was last taken. */
@@ -98,7 +98,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   }
 
   get isKnown(): boolean {
-    return this.given !== UNKNOWN
+    return this.lastDelivered !== UNKNOWN
   }
 
   /** True where nothing that is told now can come after something that Redis has lost. */
@@ -125,7 +125,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     return isLater
   }
 
-  known(): Maybe<void> {
+  ready(): Maybe<void> {
     if (this.isKnown) return
     if (this.#host.isAway()) return Promise.reject(new CodedError('storage_unavailable'))
     this.#host.need(this)
@@ -146,38 +146,38 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     const { birth, head } = seen
     this.#isCompared = true
     if (!this.isKnown) {
-      this.birth = birth
-      this.base = this.#baseIn(seen)
-      this.given = this.base
+      this.origin = birth
+      this.attachedAt = this.#baseIn(seen)
+      this.lastDelivered = this.attachedAt
       const waiting = this.#waiting
       this.#waiting = []
       for (const { resolve } of waiting) resolve()
-    } else if (this.given.ms < birth.ms) {
-      this.birth = birth
+    } else if (this.lastDelivered.ms < birth.ms) {
+      this.origin = birth
       this.#rebase('reset', birth)
     } else if (!this.#isIn(seen)) {
-      this.birth = birth
+      this.origin = birth
       this.#rebase('lost', head)
     } else {
       // What was told is part of the new log already, or the birth is that of a head that was rebuilt.
-      this.birth = birth
+      this.origin = birth
     }
     this.#tellAhead()
-    if (head.n > this.given.n || this.#ahead.size > 0) this.#readSoon()
+    if (head.n > this.lastDelivered.n || this.#ahead.size > 0) this.#readSoon()
   }
 
   /** News of a position. */
-  hear(told: Told<D>): void {
+  hear(told: Announcement<D>): void {
     const { position } = told
     // It is looked at already: which of these come after what was seen shows when that is known.
     if (!this.isCurrent) {
       this.#host.need(this)
       return this.#put(told)
     }
-    const { given } = this
-    if (position.ms < this.birth.ms || (position.n <= given.n && position.ms <= given.ms))
+    const { lastDelivered } = this
+    if (position.ms < this.origin.ms || (position.n <= lastDelivered.n && position.ms <= lastDelivered.ms))
       return this.#host.settled(this, told)
-    if (position.n <= given.n || position.ms < given.ms) this.#beginAnewBefore(position)
+    if (position.n <= lastDelivered.n || position.ms < lastDelivered.ms) this.#beginAnewBefore(position)
     this.#put(told)
     this.#tellAhead()
     if (this.#ahead.size > 0) this.#readSoon()
@@ -211,34 +211,35 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   bounds(): Maybe<Bounds> {
     return this.#host
       .look(this, undefined)
-      .then((seen) => (seen === undefined ? { first: this.given, last: this.given } : boundsOf(seen)))
+      .then((seen) => (seen === undefined ? { first: this.lastDelivered, last: this.lastDelivered } : boundsOf(seen)))
   }
 
   async read(query: ReadQuery): Promise<Page> {
     const { head, oldest, hasMore, entries } = await this.#host.read(this, query)
-    const last = head ?? this.given
+    const last = head ?? this.lastDelivered
     return { entries, hasMore, first: oldest ?? last, last }
   }
 
   readAtHand(query: ReadQuery): Page {
     const youngerThan = this.#host.now() - this.options.ttlMs
     const { entries, hasMore, first } = this.#tail?.page(query, youngerThan) ?? NOTHING
-    return { entries, hasMore, first: first ?? this.given, last: this.given }
+    return { entries, hasMore, first: first ?? this.lastDelivered, last: this.lastDelivered }
   }
 
   recent(n: number, limit: number, maxBytes: number): readonly Entry[] | undefined {
-    return n >= this.given.n ? [] : this.#tail?.after(n, limit, maxBytes)
+    return n >= this.lastDelivered.n ? [] : this.#tail?.after(n, limit, maxBytes)
   }
 
   locate(since: Position, sinceId: string | undefined): Maybe<Located> {
-    return then(this.known(), async () => {
-      const asked = since === UNKNOWN ? this.birth : since
-      const told = this.given
+    return chain(this.ready(), async () => {
+      const asked = since === UNKNOWN ? this.origin : since
+      const told = this.lastDelivered
       const seen = await this.#host.look(this, asked.n > 0 ? asked : undefined)
       if (seen !== undefined && this.#isBehind(seen, told)) this.seen(seen)
       // A log that has ended is no longer there.
-      const { given } = this
-      if (seen === undefined) return { recovered: false, reason: 'reset', first: given, head: given, base: given }
+      const { lastDelivered } = this
+      if (seen === undefined)
+        return { recovered: false, reason: 'reset', first: lastDelivered, head: lastDelivered, base: lastDelivered }
       return locate(asked, sinceId, {
         ...boundsOf(seen),
         birthMs: seen.birth.ms,
@@ -252,13 +253,14 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   isEmpty(): boolean {
     const { size, ttlMs } = this.options
     return (
-      this.isClosed || (this.isKnown && (this.given.n === 0 || size === 0 || this.given.ms + ttlMs <= this.#host.now()))
+      this.isClosed ||
+      (this.isKnown && (this.lastDelivered.n === 0 || size === 0 || this.lastDelivered.ms + ttlMs <= this.#host.now()))
     )
   }
 
   emptyInMs(): number {
     if (this.isEmpty() || !this.isKnown) return 0
-    return this.given.ms + this.options.ttlMs - this.#host.now()
+    return this.lastDelivered.ms + this.options.ttlMs - this.#host.now()
   }
 
   close(): void {
@@ -300,47 +302,51 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
    * that Redis gives, so the entries that this node holds from before must not be delivered to it.
    */
   #isBehind({ birth, head }: Seen, told: Position): boolean {
-    return this.isKnown && (this.given.ms < birth.ms || (this.given === told && head.n < told.n))
+    return this.isKnown && (this.lastDelivered.ms < birth.ms || (this.lastDelivered === told && head.n < told.n))
   }
 
   /** Whether what was told here is what stands in Redis. What is not kept there, or not at hand here, can be compared by its position alone. */
   #isIn({ head, oldest, at }: Seen): boolean {
-    const { given } = this
-    if (head.n < given.n) return false
+    const { lastDelivered } = this
+    if (head.n < lastDelivered.n) return false
     if (at === undefined) {
-      const isKept = oldest !== undefined && oldest.n <= given.n
-      return given.n === 0 || (head.n === given.n ? head.ms === given.ms : !isKept)
+      const isKept = oldest !== undefined && oldest.n <= lastDelivered.n
+      return lastDelivered.n === 0 || (head.n === lastDelivered.n ? head.ms === lastDelivered.ms : !isKept)
     }
     const own = this.#tail?.last
-    return own === undefined || own.n !== given.n || own.text.startsWith(at)
+    return own === undefined || own.n !== lastDelivered.n || own.text.startsWith(at)
   }
 
   /** Positions are numbered anew, by a log that has lost what was told here. */
   #beginAnewBefore({ ms, n }: Position): void {
     const isReborn = n === 1
-    if (isReborn) this.birth = { ms, n: 0 }
+    if (isReborn) this.origin = { ms, n: 0 }
     this.#rebase(isReborn ? 'reset' : 'lost', { ms, n: n - 1 })
   }
 
   /** What was told is not followed by what comes now. */
-  #rebase(reason: Break['reason'], next: Position): void {
-    const after = this.given
+  #rebase(reason: LogGap['reason'], next: Position): void {
+    const after = this.lastDelivered
     this.#era++
     this.#awaited = 0
     this.forget()
-    this.given = next
+    this.lastDelivered = next
     this.#dropStale()
-    this.#host.broke(this, { reason, after, next })
+    this.#host.gap(this, { reason, after, next })
   }
 
   /** Of two news of one number one stays; the other one has its outcome now. */
-  #put(told: Told<D>): void {
+  #put(told: Announcement<D>): void {
     const other = this.#ahead.put(told)
     if (other !== undefined) this.#host.settled(this, other)
   }
 
   #tellAhead(): void {
-    for (let told = this.#ahead.takeNext(this.given); told !== undefined; told = this.#ahead.takeNext(this.given)) {
+    for (
+      let told = this.#ahead.takeNext(this.lastDelivered);
+      told !== undefined;
+      told = this.#ahead.takeNext(this.lastDelivered)
+    ) {
       this.#tell(entryOf(told.position, told.pieces), told)
     }
     this.#dropStale()
@@ -349,15 +355,15 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   /** What was told has passed it by: its draft has an outcome all the same. */
   #dropStale(): void {
     if (this.#ahead.size === 0) return
-    for (const told of this.#ahead.takeStale(this.given)) this.#host.settled(this, told)
+    for (const told of this.#ahead.takeStale(this.lastDelivered)) this.#host.settled(this, told)
   }
 
-  #tell(entry: Entry, told: Told<D>): void {
+  #tell(entry: Entry, told: Announcement<D>): void {
     if (!this.#isActive) {
       this.#isActive = true
       this.#host.isActive(this)
     }
-    this.given = { ms: entry.ms, n: entry.n }
+    this.lastDelivered = { ms: entry.ms, n: entry.n }
     if (this.options.size > 0) {
       this.#tail ??= createTail(this.options.size)
       const { length, bytes } = this.#tail
@@ -390,22 +396,22 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
 
   /** One page; true where there is more. */
   async #readPage(): Promise<boolean> {
-    const from = this.given
+    const from = this.lastDelivered
     const era = this.#era
     const { entries, hasMore, head } = await this.#host.read(this, { after: from, ...PAGE })
     // A page is often faster than announcements: what it no longer has may be on its way. Only what is missing after those is trimmed.
     const begin = entries[0]?.n ?? (head?.n ?? 0) + 1
-    if (era === this.#era && begin > this.given.n + 1) await this.#host.heard()
+    if (era === this.#era && begin > this.lastDelivered.n + 1) await this.#host.heard()
     // Redis went away meanwhile: after that it is looked at first.
     if (this.isClosed || !this.isCurrent) return false
     if (era !== this.#era) return true
     for (const entry of entries) {
       if (this.isClosed) return false
       // Meanwhile news may have told it.
-      if (entry.n <= this.given.n && entry.ms <= this.given.ms) continue
+      if (entry.n <= this.lastDelivered.n && entry.ms <= this.lastDelivered.ms) continue
       // The number is used twice, so it is unknown whether messages are missing.
-      if (entry.n <= this.given.n || entry.ms < this.given.ms) this.#beginAnewBefore(entry)
-      else if (entry.n > this.given.n + 1) this.#rebase('trimmed', { ms: entry.ms, n: entry.n - 1 })
+      if (entry.n <= this.lastDelivered.n || entry.ms < this.lastDelivered.ms) this.#beginAnewBefore(entry)
+      else if (entry.n > this.lastDelivered.n + 1) this.#rebase('trimmed', { ms: entry.ms, n: entry.n - 1 })
       this.#tellRead(entry)
       if (era !== this.#era) return true
     }
@@ -414,7 +420,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     const next = this.#ahead.first()
     if (next === undefined) {
       // Nothing is kept of what came since.
-      if (head !== undefined && head.n > this.given.n) this.#rebase('trimmed', head)
+      if (head !== undefined && head.n > this.lastDelivered.n) this.#rebase('trimmed', head)
       return false
     }
     // It came while the page was on its way: the next page has what is before it. Where that is not so, it is not kept, or a log that lost it.

@@ -9,7 +9,7 @@ import type { Redis } from 'ioredis'
 import type { Guarantees } from '../../redis/guarantees.ts'
 
 /** What came of it. */
-export type Waited = {
+export type Replicated = {
   /** How many replicas have it; undefined where nobody asked. */
   readonly replicas: number | undefined
   /** The level; undefined where it is the one that Redis promises now. */
@@ -17,7 +17,7 @@ export type Waited = {
 }
 
 /** Nothing is waited for. */
-export const NOT_WAITED: Waited = { replicas: undefined, level: undefined }
+export const NOT_WAITED: Replicated = { replicas: undefined, level: undefined }
 
 /** How much of the timeout replicas have, and the sync: together less than a connection has to answer a ping. */
 const REPLICAS_SHARE = 1 / 2
@@ -28,7 +28,7 @@ export async function waitBehind(
   commands: Redis,
   wanted: { readonly replicas: number; readonly timeoutMs: number },
   guarantees: Guarantees,
-): Promise<Waited> {
+): Promise<Replicated> {
   if (wanted.replicas === 0) return NOT_WAITED
   const [replicas, isSynced] = await Promise.all([
     commands.wait(wanted.replicas, Math.ceil(wanted.timeoutMs * REPLICAS_SHARE)),

@@ -25,7 +25,11 @@ export function createWords({ clock, dedupWindowMs, node, timeOf }: Omit<RedisLo
   const keepOf = ({ ttlMs }: LogOptions) => Math.max(ttlMs, dedupWindowMs) + SLACK_MS
   let questions = 0
   /** What this node has seen of it. */
-  const knownOf = ({ birth, given }: Pick<AnyLog, 'birth' | 'given'>): Word[] => [birth.ms, given.ms, given.n]
+  const knownOf = ({ origin, lastDelivered }: Pick<AnyLog, 'origin' | 'lastDelivered'>): Word[] => [
+    origin.ms,
+    lastDelivered.ms,
+    lastDelivered.n,
+  ]
   return {
     /** Notes who speaks for this node, and what it has done. */
     fenceKey: keyOf(`@node:${node}`),
@@ -44,7 +48,7 @@ export function createWords({ clock, dedupWindowMs, node, timeOf }: Omit<RedisLo
     },
     /** What `look.lua` asks of each log. */
     lookOf: (
-      log: Pick<AnyLog, 'options' | 'birth' | 'given'>,
+      log: Pick<AnyLog, 'options' | 'origin' | 'lastDelivered'>,
       at: Position | undefined,
       how: 'all' | 'changed',
     ): Word[] => [

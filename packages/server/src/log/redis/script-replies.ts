@@ -1,6 +1,6 @@
 /** What the scripts answer, read. Anything that is not in the form that they have is an `UnreadableReply`: the connection is out of step. */
-import type { Position, ReadEnvelope } from '@arqonbus/protocol'
-import { parsePosition, seal } from '@arqonbus/protocol'
+import type { ParsedEnvelope, Position } from '@arqonbus/protocol'
+import { encodeStored, parsePosition } from '@arqonbus/protocol'
 import { isoTime, positionUpToN } from '../../kit/clock.ts'
 import { UnreadableReply } from '../../redis/faults.ts'
 import type { Entry } from '../contract.ts'
@@ -204,13 +204,13 @@ export function pageIn(answer: unknown, word: string): ReadAnswer | { readonly d
 }
 
 /** A message but for its time and its position: what stands before the first, between the two, and (`joint`, stored with `body`) right before the second. */
-export type Pieces = Pick<ReadEnvelope, 'head' | 'body' | 'joint'>
+export type Pieces = Pick<ParsedEnvelope, 'head' | 'body' | 'joint'>
 
 /** An entry as it is delivered. */
 export const entryOf = ({ ms, n }: Position, pieces: Pieces): Entry => ({
   ms,
   n,
-  text: seal(pieces, isoTime(ms), positionUpToN(ms), n),
+  text: encodeStored(pieces, isoTime(ms), positionUpToN(ms), n),
 })
 
 /** One message that was announced. */

@@ -1,14 +1,14 @@
 /** What the way of a frame knows of traces: how a span begins, and what is said at its end. */
-import type { ErrorCode, Position, ReadEnvelope } from '@arqonbus/protocol'
+import type { ErrorCode, ParsedEnvelope, Position } from '@arqonbus/protocol'
 
 /** Begins the span of a command; undefined where it gets none. */
-export type TraceCommand = (clientId: string, envelope: ReadEnvelope) => EndCommand | undefined
+export type TraceCommand = (clientId: string, envelope: ParsedEnvelope) => EndCommand | undefined
 
 /** Ends it: the command's name, and the code of the error where there is one. */
 export type EndCommand = (command: string, code: ErrorCode | undefined) => void
 
 /** Begins the span of a message; undefined where it gets none. */
-export type TracePublish = (clientId: string, envelope: ReadEnvelope) => PublishSpan | undefined
+export type TracePublish = (clientId: string, envelope: ParsedEnvelope) => PublishSpan | undefined
 
 /** How a log took a message: it has it, had it already, or keeps it for a log that is away. */
 export type Taking = 'appended' | 'duplicate' | 'held'

@@ -1,5 +1,5 @@
 /** Traces: a span for each command and each message that is sampled, sent to a collector. Loaded only where there is one. */
-import type { ErrorCode, ReadEnvelope } from '@arqonbus/protocol'
+import type { ErrorCode, ParsedEnvelope } from '@arqonbus/protocol'
 import type { Config } from '../../config/index.ts'
 import type { Clock } from '../../kit/clock.ts'
 import { after } from '../../kit/timer.ts'
@@ -58,7 +58,7 @@ export function createTracing({ url, config, clock, metrics, logger, node }: Tra
   )
 
   /** Begins a span; undefined where it is not sampled. What it returns ends it. */
-  const begin = (envelope: ReadEnvelope) => {
+  const begin = (envelope: ParsedEnvelope) => {
     const traceparent = envelope.metadata?.traceparent
     const parent = traceparent === undefined ? undefined : readTraceparent(traceparent)
     const last = parent === undefined ? draw() : lastWordOf(parent.traceId)

@@ -23,8 +23,8 @@ export function whileAway(stage: Stage) {
     const held = Array.from({ length: 300 }, (_, i) => draftOf({ id: `arq_h${i}`, ack: i % 2 === 0 }))
     for (const draft of held) log.append(draft)
     expect(told.slice(-300).map(({ kind, draft }) => [kind, draft])).toEqual(held.map((draft) => ['held', draft]))
-    expect(driver.usage().heldMessages).toBe(300)
-    expect(driver.usage().heldBytes).toBeGreaterThan(300 * 100)
+    expect(driver.usage().queuedMessages).toBe(300)
+    expect(driver.usage().queuedBytes).toBeGreaterThan(300 * 100)
     await store.comeBack()
     await settle()
     await eventually(() => expect(announced(told)).toHaveLength(301))
@@ -41,7 +41,7 @@ export function whileAway(stage: Stage) {
         .slice(1),
     ).toEqual(held.map((_, i) => `arq_h${i}`))
     expect((await read(log)).entries).toHaveLength(100)
-    expect([driver.isAway, driver.usage().heldMessages, driver.usage().heldBytes]).toEqual([false, 0, 0])
+    expect([driver.isAway, driver.usage().queuedMessages, driver.usage().queuedBytes]).toEqual([false, 0, 0])
     expect(entryOf(await append(log)).n).toBe(302)
   })
 
@@ -66,9 +66,9 @@ export function whileAway(stage: Stage) {
     await fill(log, 10)
     await store.leave()
     const other = begin('a:b')
-    expect(other.given.n).toBe(-1)
-    expect(await codeOf(other.known())).toBe('storage_unavailable')
-    for (const asked of [log.read({ ...NO_LIMIT }), log.bounds(), log.locate(log.birth, undefined)]) {
+    expect(other.lastDelivered.n).toBe(-1)
+    expect(await codeOf(other.ready())).toBe('storage_unavailable')
+    for (const asked of [log.read({ ...NO_LIMIT }), log.bounds(), log.locate(log.origin, undefined)]) {
       expect(await codeOf(asked)).toBe('storage_unavailable')
     }
     expect(outline(log.readAtHand({ ...NO_LIMIT }))).toEqual({
@@ -86,7 +86,7 @@ export function whileAway(stage: Stage) {
     expect(outline(log.readAtHand({ ...NO_LIMIT }))).toEqual({ entries: [], hasMore: false, first: 10, last: 10 })
     expect((await append(other)).kind).toBe('held')
     await store.comeBack()
-    await other.known()
+    await other.ready()
     await settle()
     await eventually(() => expect(announced(told, 'a:b')).toEqual([1]))
     expect(outline(await read(other))).toMatchObject({ entries: [1], last: 1 })
@@ -107,7 +107,7 @@ export function whileAway(stage: Stage) {
     const early = await append(log, { id: 'arq_sent', ack: true, stored: true })
     expect(early.kind === 'refused' && early.error.code).toBe('storage_unavailable')
     expect((await append(log, { id: 'arq_later' })).kind).toBe('held')
-    expect(driver.usage().heldMessages).toBe(2)
+    expect(driver.usage().queuedMessages).toBe(2)
     await store.comeBack()
     await settle()
     await eventually(() => expect(announced(told)).toEqual([1, 2, 3]))
@@ -126,8 +126,8 @@ export function whileAway(stage: Stage) {
     old.delete()
     const log = begin()
     await store.comeBack()
-    await log.known()
-    expect(log.birth.ms).toBeGreaterThan(old.given.ms)
+    await log.ready()
+    expect(log.origin.ms).toBeGreaterThan(old.lastDelivered.ms)
     expect(outline(await read(log))).toEqual({ entries: [], hasMore: false, first: 0, last: 0 })
     expect(entryOf(await append(log)).n).toBe(1)
   })
@@ -136,17 +136,19 @@ export function whileAway(stage: Stage) {
     const { open, append, fill, store, told, answer } = await stage()
     const log = await open()
     await fill(log, 3)
-    const { given, birth } = log
+    const { lastDelivered, origin } = log
     await store.leave()
     await store.comeBack()
     await store.forget()
     await append(log)
     await eventually(() =>
-      expect(told.filter(({ kind }) => kind === 'broke')).toMatchObject([{ gap: { reason: 'reset', after: given } }]),
+      expect(told.filter(({ kind }) => kind === 'gap')).toMatchObject([
+        { gap: { reason: 'reset', after: lastDelivered } },
+      ]),
     )
     await eventually(() => expect(announced(told).at(-1)).toBe(1))
-    expect(log.birth.ms).toBeGreaterThan(birth.ms)
-    expect(await answer(log.locate(given, undefined))).toMatchObject({ recovered: false, reason: 'reset' })
+    expect(log.origin.ms).toBeGreaterThan(origin.ms)
+    expect(await answer(log.locate(lastDelivered, undefined))).toMatchObject({ recovered: false, reason: 'reset' })
   })
 }
 

@@ -1,5 +1,5 @@
 /** Messages to append, in short. */
-import { protocolVersions, type ReadEnvelope, readEnvelope } from '@arqonbus/protocol'
+import { type ParsedEnvelope, protocolVersions, readEnvelope } from '@arqonbus/protocol'
 import type { Draft } from '@arqonbus/server'
 
 /** A message in short. */
@@ -27,5 +27,5 @@ export function draftOf({
     `"payload":${payload}${withAck === undefined ? '' : `,"metadata":${JSON.stringify(withAck)}`}}`
   const envelope = readEnvelope(text, { maxDepth: 64, versions: protocolVersions })
   if ('fault' in envelope) throw new Error(JSON.stringify(envelope))
-  return { envelope: envelope as ReadEnvelope, remembered: ack, mustBeStored: stored }
+  return { envelope: envelope as ParsedEnvelope, deduplicated: ack, requiresDurability: stored }
 }

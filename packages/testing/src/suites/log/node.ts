@@ -75,7 +75,7 @@ export function onTheNode(stage: Stage) {
     const log = await open()
     await append(log)
     expect((await append(log, { payload: `{"text":"${'x'.repeat(800)}"}` })).kind).toBe('appended')
-    expect([log.isEmpty(), driver.usage().bytes, log.given.n]).toEqual([true, 0, 2])
+    expect([log.isEmpty(), driver.usage().bytes, log.lastDelivered.n]).toEqual([true, 0, 2])
   })
 
   test('a log that is closed leaves nothing, and takes nothing more', async () => {

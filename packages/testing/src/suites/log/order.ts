@@ -37,12 +37,12 @@ export function order(stage: Stage) {
     const log = await open('a:a')
     clock.advance(5)
     const other = await open('a:b')
-    expect([log.birth.n, other.birth.n, other.birth.ms - log.birth.ms]).toEqual([0, 0, 5])
-    expect([log.given, other.given]).toEqual([log.birth, other.birth])
+    expect([log.origin.n, other.origin.n, other.origin.ms - log.origin.ms]).toEqual([0, 0, 5])
+    expect([log.lastDelivered, other.lastDelivered]).toEqual([log.origin, other.origin])
     expect(
       [entryOf(await append(log)), entryOf(await append(other)), entryOf(await append(log))].map(({ n }) => n),
     ).toEqual([1, 1, 2])
-    expect([log.given.n, other.given.n]).toEqual([2, 1])
+    expect([log.lastDelivered.n, other.lastDelivered.n]).toEqual([2, 1])
   })
 
   test('the time in positions never falls, wherever the clock is set', async () => {

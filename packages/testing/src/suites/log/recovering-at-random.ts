@@ -35,7 +35,7 @@ async function run(stage: Stage, seed: number): Promise<void> {
   const ends = new Map<number, Position>()
   const note = (position: Position, id?: string) =>
     given.push({ ...plain(position), log: generation, ...(id !== undefined && { id }) })
-  note(log.birth)
+  note(log.origin)
 
   const steps = [
     async () => {
@@ -48,10 +48,10 @@ async function run(stage: Stage, seed: number): Promise<void> {
       log = await open('a:a', OPTIONS)
     },
     async () => {
-      if (log.given.n > 0) ends.set(generation++, plain(log.given))
+      if (log.lastDelivered.n > 0) ends.set(generation++, plain(log.lastDelivered))
       log.delete()
       log = await open('a:a', OPTIONS)
-      note(log.birth)
+      note(log.origin)
     },
   ]
   const odds = [0, 0, 0, 0, 0, 0, 1, 1, 2, 3]
@@ -68,7 +68,7 @@ async function run(stage: Stage, seed: number): Promise<void> {
     const bogus = { ms: since.ms + 1 + random.below(3), n: since.n }
     const isGiven = given.some(({ ms, n }) => ms === bogus.ms && n === bogus.n)
     // Of what has long gone nothing is known: it may have been there.
-    if (!isGiven && since.n >= (kept[0] ?? log.given.n + 1) - 1)
+    if (!isGiven && since.n >= (kept[0] ?? log.lastDelivered.n + 1) - 1)
       expect(await answer(log.locate(bogus, undefined))).toMatchObject({ recovered: false })
   }
 }
@@ -86,15 +86,15 @@ type Asked = {
 }
 
 function expectRight({ since, found, kept, log, isCurrent, end }: Asked): void {
-  const lacking = log.given.n - since.n
+  const lacking = log.lastDelivered.n - since.n
   const isAllKept = kept.filter((n) => n > since.n).length === lacking
   if (isCurrent && isAllKept) return expect(found).toMatchObject({ recovered: true, missed: lacking })
   const isAtEnd = since.ms === end?.ms && since.n === end.n
-  const isComplete = !isCurrent && isAtEnd && kept.length === log.given.n
+  const isComplete = !isCurrent && isAtEnd && kept.length === log.lastDelivered.n
   expect(found).toMatchObject({
     recovered: false,
     reason: isCurrent ? 'trimmed' : 'reset',
-    base: { n: log.given.n - kept.length },
+    base: { n: log.lastDelivered.n - kept.length },
   })
   expect('isComplete' in found).toBe(isComplete)
 }
@@ -106,6 +106,6 @@ async function expectBaseIsPosition(
   answer: <T>(asked: T | Promise<T>) => Promise<T>,
 ): Promise<void> {
   if (found.recovered) return
-  const missed = log.given.n - found.base.n
+  const missed = log.lastDelivered.n - found.base.n
   expect(await answer(log.locate(found.base, undefined))).toMatchObject({ recovered: true, missed })
 }

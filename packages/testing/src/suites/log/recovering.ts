@@ -74,9 +74,9 @@ export function recovering(stage: Stage, keeps: Keeps) {
     const lost = (reason: 'trimmed' | 'reset' | 'diverged') =>
       ({ recovered: false, reason, first: plain(at(4)), head: plain(head), base: { n: 3 } }) as const
     expect(await locate(at(2))).toMatchObject(lost('trimmed'))
-    expect(await locate(log.birth)).toMatchObject(lost('trimmed'))
-    expect(await locate({ ms: log.birth.ms - 1, n: 2 })).toMatchObject(lost('reset'))
-    expect(await locate({ ms: log.birth.ms + 1, n: 0 })).toMatchObject(lost('diverged'))
+    expect(await locate(log.origin)).toMatchObject(lost('trimmed'))
+    expect(await locate({ ms: log.origin.ms - 1, n: 2 })).toMatchObject(lost('reset'))
+    expect(await locate({ ms: log.origin.ms + 1, n: 0 })).toMatchObject(lost('diverged'))
   })
 
   test('the base is a position: a client that is cut before the first message goes on from there', async () => {
@@ -91,11 +91,11 @@ export function recovering(stage: Stage, keeps: Keeps) {
   test('the birth is a position: from there on a client gets everything, while everything is there', async () => {
     const { open, append, answer, clock } = await stage()
     const log = await open('a:a', { ttlMs: 1000 })
-    expect(await answer(log.locate(log.birth, undefined))).toEqual({ recovered: true, missed: 0, head: log.birth })
+    expect(await answer(log.locate(log.origin, undefined))).toEqual({ recovered: true, missed: 0, head: log.origin })
     const { ms } = entryOf(await append(log))
-    expect(await answer(log.locate(log.birth, undefined))).toEqual({ recovered: true, missed: 1, head: { ms, n: 1 } })
+    expect(await answer(log.locate(log.origin, undefined))).toEqual({ recovered: true, missed: 1, head: { ms, n: 1 } })
     clock.advance(1001)
-    expect(await answer(log.locate(log.birth, undefined))).toEqual({
+    expect(await answer(log.locate(log.origin, undefined))).toEqual({
       recovered: false,
       reason: 'trimmed',
       first: { ms, n: 1 },
@@ -118,18 +118,18 @@ export function recovering(stage: Stage, keeps: Keeps) {
     const old = await open()
     clock.advance(100)
     await fill(old, 3)
-    const { given } = old
+    const { lastDelivered } = old
     old.delete()
     clock.step(-50)
     const log = await open()
-    expect(log.birth.ms).toBeGreaterThan(given.ms)
+    expect(log.origin.ms).toBeGreaterThan(lastDelivered.ms)
     await append(log)
     await fill(log, 3)
-    for (const since of [old.birth, given]) {
+    for (const since of [old.origin, lastDelivered]) {
       expect(await answer(log.locate(since, undefined))).toMatchObject({
         recovered: false,
         reason: 'reset',
-        base: log.birth,
+        base: log.origin,
       })
     }
   })
@@ -139,17 +139,17 @@ export function recovering(stage: Stage, keeps: Keeps) {
     const old = await open('a:a', { ttlMs: 1000 })
     await fill(old, 2)
     await append(old, { id: 'arq_same', ack: true })
-    const { birth, given } = old
+    const { origin, lastDelivered } = old
     clock.advance(1000)
     old.close()
-    expect(await answer(driver.closed('a:a'))).toEqual({ head: given, former: undefined })
+    expect(await answer(driver.closed('a:a'))).toEqual({ head: lastDelivered, former: undefined })
     const log = await open('a:a', { ttlMs: 1000 })
-    expect([log.birth, log.base, log.given]).toEqual([birth, given, given])
-    expect(await answer(log.bounds())).toEqual({ first: given, last: given })
+    expect([log.origin, log.attachedAt, log.lastDelivered]).toEqual([origin, lastDelivered, lastDelivered])
+    expect(await answer(log.bounds())).toEqual({ first: lastDelivered, last: lastDelivered })
     expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('repeated')
     expect(entryOf(await append(log)).n).toBe(4)
-    expect(await answer(log.locate(given, undefined))).toMatchObject({ recovered: true, missed: 1 })
-    expect(await answer(log.locate(birth, undefined))).toMatchObject({
+    expect(await answer(log.locate(lastDelivered, undefined))).toMatchObject({ recovered: true, missed: 1 })
+    expect(await answer(log.locate(origin, undefined))).toMatchObject({
       recovered: false,
       reason: 'trimmed',
       base: { n: 3 },
@@ -163,11 +163,11 @@ export function recovering(stage: Stage, keeps: Keeps) {
     await fill(log, 2)
     log.delete()
     await settle()
-    expect((await answer(driver.closed('a:deleted')))?.former).toEqual(log.given)
+    expect((await answer(driver.closed('a:deleted')))?.former).toEqual(log.lastDelivered)
     const next = await open('a:deleted')
     await fill(next, 1)
     next.close()
-    expect(await answer(driver.closed('a:deleted'))).toEqual({ head: next.given, former: log.given })
+    expect(await answer(driver.closed('a:deleted'))).toEqual({ head: next.lastDelivered, former: log.lastDelivered })
   })
 }
 
@@ -177,16 +177,16 @@ function afterTheEnd(stage: Stage) {
     const { open, fill, answer } = await stage()
     const old = await open('a:a', { size: 3 })
     await fill(old, 2)
-    const { given } = old
+    const { lastDelivered } = old
     old.delete()
     const log = await open('a:a', { size: 3 })
     await fill(log, 2)
-    const complete = { recovered: false, reason: 'reset', base: log.birth, isComplete: true }
-    expect(await answer(log.locate(given, undefined))).toMatchObject(complete)
-    expect(await answer(log.locate({ ms: given.ms, n: 1 }, undefined))).not.toHaveProperty('isComplete')
-    expect(await answer(log.locate(old.birth, undefined))).not.toHaveProperty('isComplete')
+    const complete = { recovered: false, reason: 'reset', base: log.origin, isComplete: true }
+    expect(await answer(log.locate(lastDelivered, undefined))).toMatchObject(complete)
+    expect(await answer(log.locate({ ms: lastDelivered.ms, n: 1 }, undefined))).not.toHaveProperty('isComplete')
+    expect(await answer(log.locate(old.origin, undefined))).not.toHaveProperty('isComplete')
     await fill(log, 2)
-    expect(await answer(log.locate(given, undefined))).not.toHaveProperty('isComplete')
+    expect(await answer(log.locate(lastDelivered, undefined))).not.toHaveProperty('isComplete')
   })
 
   test('a log in which nothing ever was is the same log after it was deleted, or closed', async () => {
@@ -198,8 +198,8 @@ function afterTheEnd(stage: Stage) {
     clock.advance(10)
     second.close()
     const log = await open()
-    expect([second.birth, log.birth]).toEqual([first.birth, first.birth])
+    expect([second.origin, log.origin]).toEqual([first.origin, first.origin])
     await append(log)
-    expect(await answer(log.locate(first.birth, undefined))).toMatchObject({ recovered: true, missed: 1 })
+    expect(await answer(log.locate(first.origin, undefined))).toMatchObject({ recovered: true, missed: 1 })
   })
 }

@@ -16,7 +16,7 @@ export function inTheStore(stage: Stage) {
     const late = await append(old)
     expect(late.kind === 'refused' && late.error.code).toBe('channel_not_found')
     const log = await open()
-    expect([log.birth, log.base, log.given]).toEqual([old.birth, old.given, old.given])
+    expect([log.origin, log.attachedAt, log.lastDelivered]).toEqual([old.origin, old.lastDelivered, old.lastDelivered])
     expect(outline(await read(log))).toEqual({ entries: [1, 2, 3, 4], hasMore: false, first: 1, last: 4 })
     expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('repeated')
     expect(entryOf(await append(log)).n).toBe(5)

@@ -1,7 +1,7 @@
 /** A driver that is listened to: what it has told, and short ways to ask it. */
 import { expect } from 'bun:test'
 import type { CodedError, Position } from '@arqonbus/protocol'
-import type { Break, Draft, Entry, Log, LogOptions, Page, ReadQuery } from '@arqonbus/server'
+import type { Draft, Entry, Log, LogGap, LogOptions, Page, ReadQuery } from '@arqonbus/server'
 import { draftOf, type Message } from './draft.ts'
 import { plain } from './outline.ts'
 import type { LogUnderTest } from './under-test.ts'
@@ -23,7 +23,7 @@ export type Told =
       readonly draft: Draft
     }
   | { readonly kind: 'held'; readonly subject: string; readonly draft: Draft }
-  | { readonly kind: 'broke'; readonly subject: string; readonly gap: Break; readonly draft: undefined }
+  | { readonly kind: 'gap'; readonly subject: string; readonly gap: LogGap; readonly draft: undefined }
   | { readonly kind: 'refused'; readonly subject: string; readonly error: CodedError; readonly draft: Draft }
 
 /** A query whose positions are given by their numbers. */
@@ -41,14 +41,14 @@ export function watchLog({ driver, settle }: LogUnderTest) {
   let count = 0
   driver.listen({
     appended: (subject, entry, draft) =>
-      told.push({ kind: 'appended', subject, entry, draft, given: logs.get(subject)!.given }),
+      told.push({ kind: 'appended', subject, entry, draft, given: logs.get(subject)!.lastDelivered }),
     announced: (subject, entry) =>
-      told.push({ kind: 'appended', subject, entry, draft: undefined, given: logs.get(subject)!.given }),
+      told.push({ kind: 'appended', subject, entry, draft: undefined, given: logs.get(subject)!.lastDelivered }),
     confirmed: (subject, position, draft) => told.push({ kind: 'confirmed', subject, position, draft }),
-    repeated: (subject, position, draft) => told.push({ kind: 'repeated', subject, position, draft }),
+    duplicate: (subject, position, draft) => told.push({ kind: 'repeated', subject, position, draft }),
     held: (subject, draft) => told.push({ kind: 'held', subject, draft }),
     refused: (subject, error, draft) => told.push({ kind: 'refused', subject, error, draft }),
-    broke: (subject, _log, gap) => told.push({ kind: 'broke', subject, gap, draft: undefined }),
+    gap: (subject, _log, gap) => told.push({ kind: 'gap', subject, gap, draft: undefined }),
   })
   /** Opens one without waiting until it is known. */
   const begin = (key = 'science:general', options: Partial<LogOptions> = {}): Log => {
@@ -58,7 +58,7 @@ export function watchLog({ driver, settle }: LogUnderTest) {
   }
   const open = async (key?: string, options?: Partial<LogOptions>): Promise<Log> => {
     const log = begin(key, options)
-    await log.known()
+    await log.ready()
     return log
   }
   /** Appends and waits for the outcome. */
@@ -80,7 +80,7 @@ export function watchLog({ driver, settle }: LogUnderTest) {
     for (const one of told) {
       if (one.kind === 'appended' && one.entry.n === n && logs.get(one.subject) === log) return plain(one.entry)
     }
-    return n <= 0 ? log.birth : { ms: log.given.ms, n }
+    return n <= 0 ? log.origin : { ms: log.lastDelivered.ms, n }
   }
   const read = (log: Log, { after, before, ...query }: Query = {}): Promise<Page> =>
     answer(
