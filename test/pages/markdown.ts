@@ -39,3 +39,8 @@ export function npmScripts(markdown: string): string[] {
     ([, run, short]) => run ?? short ?? '',
   )
 }
+
+/** The texts between backticks, outside of fenced blocks, with a line break in one as a space. */
+export function inlineCode(markdown: string): string[] {
+  return Array.from(prose(markdown).matchAll(/`([^`]+)`/g), ([, text = '']) => text.replace(/\s+/g, ' '))
+}
