@@ -1,4 +1,4 @@
-/** The entities of the data model as they stand in results (data-model.md §2 to §4). Times are ISO 8601 with milliseconds and `Z`. */
+/** The entities of the data model in results. Times are ISO 8601 with milliseconds and `Z`. */
 import Type, { type Static, type TString } from 'typebox'
 import {
   ChannelName,

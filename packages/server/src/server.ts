@@ -1,4 +1,4 @@
-/** Builds the rooms of the house and joins them. The one file that names drivers. */
+/** Creates the parts of a server and connects them. */
 import { type ProtocolVersions, protocolVersions, WHOLE_ROOM } from '@arqonbus/protocol'
 import { createRoleOf } from './auth/authenticate.ts'
 import { createKeyCheck } from './auth/secrets.ts'

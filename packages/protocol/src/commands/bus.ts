@@ -39,7 +39,7 @@ export const status = command('status', {
     ),
     storage: Type.Object(
       {
-        driver: Type.String({ description: 'What holds the history: `memory`.' }),
+        driver: Type.String({ description: 'What holds the history: `memory` or `redis`.' }),
         durability: Durability,
         history_bytes: Type.Integer({ description: 'Bytes that all histories take.' }),
         history_messages: Type.Integer({ description: 'Messages in all histories.' }),

@@ -1,4 +1,4 @@
-/** Calls: a command on its way to its function (protocol §7, data-model.md §5). */
+/** Calls: a command on its way to its function (docs/protocol.md#commands). */
 import type { CommandName, CommandParameters, CommandResult, CommandShape, commands } from '@arqonbus/protocol'
 import type { Encodable } from '../delivery/frames.ts'
 import type { Maybe } from '../kit/maybe.ts'

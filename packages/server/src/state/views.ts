@@ -1,4 +1,4 @@
-/** The entities as results show them (data-model.md §2 to §4): nobody sees the name of a private channel that is not theirs to enter. */
+/** The entities as results show them: nobody sees the name of a private channel that is not theirs to enter. */
 import type {
   ChannelInFull,
   Channel as ChannelView,

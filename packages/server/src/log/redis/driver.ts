@@ -1,8 +1,9 @@
 /**
  * The log in Redis Streams: what it acknowledges outlives this process, and other nodes on the same Redis serve the same channels.
  *
- * `calls.ts` is the way of messages to Redis, `log.ts` the way back: what a log has, told in order. `looks.ts` asks where logs stand, `away.ts` is for when
- * nobody answers. After a reconnect the node first takes the word (`fence.lua`): what an earlier connection had sent and was not done by then is never done.
+ * `append-batches.ts` sends messages to Redis; `redis-log.ts` delivers what a log has, in order. `reconcile.ts` asks Redis for the heads of logs, and `outage.ts`
+ * is for the time in which Redis does not answer. After a reconnect the node first fences off its earlier connection (`fence.lua`): what that had sent and
+ * Redis had not done by then is never done.
  */
 import { CodedError, type Position } from '@arqonbus/protocol'
 import { nameOfFault, outcomeOf, UnreadableReply } from '../../redis/faults.ts'

@@ -46,7 +46,7 @@ export function createWords({ clock, dedupWindowMs, node, timeOf }: Omit<RedisLo
       const start = keyOf(name)
       return [`${start}:s`, `${start}:h`, `${start}:d0`, `${start}:d1`]
     },
-    /** What `look.lua` asks of each log. */
+    /** What `inspect.lua` asks of each log. */
     lookOf: (
       log: Pick<AnyLog, 'options' | 'origin' | 'lastDelivered'>,
       at: Position | undefined,

@@ -112,7 +112,7 @@ export function fencedIn(answer: unknown, generation: number): number {
   return wholeIn(last)
 }
 
-/** How `look.lua` sees a log. */
+/** How `inspect.lua` sees a log. */
 export type Seen = {
   readonly birth: Position
   readonly head: Position
@@ -129,7 +129,7 @@ export type Seen = {
 /** What it says of one log: undefined where the log does not exist. */
 export type Look = Seen | 'unchanged' | { readonly damage: Damage } | undefined
 
-/** The fields that `look.lua` gives for each log. */
+/** The fields that `inspect.lua` gives for each log. */
 const LOOK_FIELDS = 7
 
 /** What it says of each log that was asked for. */

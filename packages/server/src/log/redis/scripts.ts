@@ -32,7 +32,7 @@ export async function loadScripts(redis: Redis): Promise<void> {
   await Promise.all(loads)
 }
 
-/** Calls one that is loaded. `replies.ts` reads what it answers. */
+/** Calls one that is loaded. `script-replies.ts` reads its reply. */
 export function callScript(
   redis: Redis,
   { sha }: Script,
