@@ -10,7 +10,7 @@ const client = await bus.as('client')
 const contents = (frames: readonly Frame[]) => frames.map((frame) => frame.payload.n)
 
 describe('an acknowledgement', () => {
-  test('gives the position, the level, and how many were listening', async () => {
+  test('an acknowledgement gives the position, the durability level and the number of recipients', async () => {
     const [one, two, three] = await Promise.all([
       bus.as('one', 'counted:a'),
       bus.as('two', 'counted:a', 'counted:*'),
@@ -34,7 +34,7 @@ describe('an acknowledgement', () => {
     })
   })
 
-  test('comes behind the sender’s own copy', async () => {
+  test('an acknowledgement arrives after the sender’s own copy of the message', async () => {
     const sender = await bus.as('sender', 'ack:own')
     const id = sender.send({ room: 'ack', channel: 'own', metadata: { ack: true } })
     const frames = await sender.everything()
@@ -42,13 +42,13 @@ describe('an acknowledgement', () => {
     expect(frames.map(({ type }) => type)).toEqual(['event', 'command_response'])
   })
 
-  test('comes once for each message, in the order sent', async () => {
+  test('each message gets one acknowledgement, in the order sent', async () => {
     const ids = Array.from({ length: 20 }, () => client.send({ room: 'ack', channel: 'many', metadata: { ack: true } }))
     expect((await client.everything()).map((frame) => frame.payload.request_id)).toEqual(ids)
   })
 
   test.each([[true], ['memory'], [{}], [{ level: 'memory' }], [{ replicas: 0 }], [{ level: 'memory', replicas: 0 }]])(
-    'is given where the log can do what was asked: %j',
+    'a durability request that the log can meet is accepted: %j',
     async (ack) => {
       expect(await client.publish({ room: 'ack', channel: 'levels', metadata: { ack } })).toMatchObject({
         durability: 'memory',
@@ -57,7 +57,7 @@ describe('an acknowledgement', () => {
   )
 
   test.each([['stored'], ['disk'], [{ level: 'disk' }], [{ replicas: 1 }], [{ level: 'memory', replicas: 1 }]])(
-    'is refused where it cannot, and the message neither delivered nor kept: %j',
+    'a durability request that the log cannot meet is refused, and the message is neither delivered nor kept: %j',
     async (ack) => {
       const listener = await bus.connect({ query: { join: 'ack:refused' } })
       expect(await refusal(client.publish({ room: 'ack', channel: 'refused', metadata: { ack } }))).toMatchObject({
@@ -83,7 +83,7 @@ describe('a message that is sent again', () => {
     ...fields,
   })
 
-  test('is answered with its first position and `duplicate: true`, and not delivered again', async () => {
+  test('a message sent again is acknowledged with its first position and `duplicate: true`, and is not delivered again', async () => {
     const listener = await bus.as('listener', 'again:twice')
     const twice = (id: string, fields: Publish = {}) => message(id, { channel: 'twice', ...fields })
     const first = await client.publish(twice('arq_twice'))
@@ -98,7 +98,7 @@ describe('a message that is sent again', () => {
     await listener.close()
   })
 
-  test('is the same however it is acknowledged and traced, and in whichever order its metadata stands', async () => {
+  test('a message sent again is a duplicate with any acknowledgement level, trace context and order of metadata keys', async () => {
     const metadata = { a: 1, b: { c: [2] }, key: 'k' }
     await client.publish(message('arq_same', { metadata }))
     const again = [
@@ -116,22 +116,25 @@ describe('a message that is sent again', () => {
     ['one key of metadata more', { metadata: { a: 1, b: 1 } }],
     ['no metadata', { metadata: {} }],
   ]
-  test.each(conflicts)('with other content (%s) is an id_conflict, and not delivered', async (what, fields) => {
-    const id = `arq_conflict-${conflicts.findIndex(([name]) => name === what)}`
-    const original = message(id, { metadata: { a: 1 } })
-    await client.publish(original)
-    const listener = await bus.connect({ query: { join: 'again:a' } })
-    expect(await refusal(client.publish({ ...original, ...fields }))).toMatchObject({
-      code: 'id_conflict',
-      status: 409,
-      details: { id },
-    })
-    expect(await listener.messages()).toEqual([])
-    expect(await client.publish(original)).toMatchObject({ duplicate: true })
-    await listener.close()
-  })
+  test.each(conflicts)(
+    'an id sent again with other content (%s) is refused with id_conflict and not delivered',
+    async (what, fields) => {
+      const id = `arq_conflict-${conflicts.findIndex(([name]) => name === what)}`
+      const original = message(id, { metadata: { a: 1 } })
+      await client.publish(original)
+      const listener = await bus.connect({ query: { join: 'again:a' } })
+      expect(await refusal(client.publish({ ...original, ...fields }))).toMatchObject({
+        code: 'id_conflict',
+        status: 409,
+        details: { id },
+      })
+      expect(await listener.messages()).toEqual([])
+      expect(await client.publish(original)).toMatchObject({ duplicate: true })
+      await listener.close()
+    },
+  )
 
-  test('an id is remembered for its sender and its channel alone', async () => {
+  test('a message id is remembered only for its sender and its channel', async () => {
     const other = await bus.as('other')
     for (const [sender, fields] of [
       [client, {}],
@@ -145,7 +148,7 @@ describe('a message that is sent again', () => {
     }
   })
 
-  test('over a new connection of the same client it is recognised, too', async () => {
+  test('a message sent again on a new connection of the same client is recognised as a duplicate', async () => {
     const before = await bus.as('reborn')
     const first = await before.publish(message('arq_reborn'))
     before.socket.terminate()
@@ -156,21 +159,21 @@ describe('a message that is sent again', () => {
     expect(await after.publish(message('arq_reborn'))).toEqual({ ...first, duplicate: true })
   })
 
-  test('one that is no longer kept is recognised all the same', async () => {
+  test('a message that is no longer in the history is still recognised as a duplicate', async () => {
     const first = await client.publish(message('arq_trimmed', { channel: 'trimmed' }))
     for (let n = 0; n < 10; n++) await client.publish(message(`arq_trim-${n}`, { channel: 'trimmed' }))
     expect((await client.command('history', { channel: 'again:trimmed' })).messages).toHaveLength(5)
     expect(await client.publish(message('arq_trimmed', { channel: 'trimmed' }))).toEqual({ ...first, duplicate: true })
   })
 
-  test('with echo=false it is answered, too', async () => {
+  test('a duplicate from a client with echo=false is acknowledged', async () => {
     const quiet = await bus.connect({ query: { client_id: 'quiet', join: 'again:quiet', echo: 'false' } })
     const first = await quiet.publish(message('arq_quiet', { channel: 'quiet' }))
     expect(await quiet.publish(message('arq_quiet', { channel: 'quiet' }))).toEqual({ ...first, duplicate: true })
     expect(await quiet.everything()).toEqual([])
   })
 
-  test('one whose first try was refused is new', async () => {
+  test('a message whose first attempt was refused is new when it is sent again', async () => {
     await client.publish(message('arq_before', { room: 'paused' }))
     await client.command('pause_room', { room: 'paused', admin_key: 'let-me-in' })
     expect(await refusal(client.publish(message('arq_refused', { room: 'paused' })))).toMatchObject({
@@ -180,13 +183,13 @@ describe('a message that is sent again', () => {
     expect(await client.publish(message('arq_refused', { room: 'paused' }))).toMatchObject({ duplicate: false })
   })
 
-  test('one whose channel was deleted and made again is new', async () => {
+  test('a message that is sent again after its channel was deleted and recreated is new', async () => {
     await client.publish(message('arq_deleted', { channel: 'deleted' }))
     await client.command('delete_channel', { channel: 'again:deleted' })
     expect(await client.publish(message('arq_deleted', { channel: 'deleted' }))).toMatchObject({ duplicate: false })
   })
 
-  test('is remembered for two minutes, and after them it is a new message', async () => {
+  test('a message id is remembered for two minutes, and the same message is new after them', async () => {
     const listener = await bus.connect({ query: { join: 'again:window' } })
     const once = message('arq_window', { channel: 'window' })
     clock.advance(1000)
@@ -206,7 +209,7 @@ describe('when the memory for it is full', async () => {
   const full = await startBus({ rateLimit: null, dedupBytes: 64 * 1024 }, { clock: fullClock })
   const sender = await full.as('sender')
 
-  test('publishes with `ack` are refused rather than the window shortened, others pass, and with time there is room again', async () => {
+  test('with deduplication memory full, publishes with `ack` are refused and others accepted until ids expire', async () => {
     const publish = (n: number) => sender.publish({ id: `arq_${n}`, room: 'full', channel: 'a', payload: { n } })
     const first = await publish(0)
     let n = 0
@@ -239,7 +242,7 @@ describe('when the memory for it is full', async () => {
   })
 })
 
-test('what the log refuses has a line in the log of the process, and nothing of the message is in it', async () => {
+test('a message that the log refuses is logged without any of its content', async () => {
   const lines: Record<string, unknown>[] = []
   const note = (line: Record<string, unknown>) => void lines.push(line)
   const noted = await startBus({}, { logger: { debug: note, info: note, warn: note, error: note } })

@@ -27,7 +27,7 @@ describe('configured rooms', async () => {
     configured.connect(asAdmin),
   ])
 
-  test('are system rooms with hardcoded channels, as configured', async () => {
+  test('configured rooms are system rooms whose channels are hardcoded and have the configured options', async () => {
     expect(await roomOf(insider, 'ops')).toMatchObject({
       type: 'system',
       config: { colour: 'red' },
@@ -43,7 +43,7 @@ describe('configured rooms', async () => {
     })
   })
 
-  test('everybody reads a system channel, and only admins write to it', async () => {
+  test('everybody can read a system channel, and only admins can write to it', async () => {
     await outsider.command('join_channel', { channel: 'ops:alerts' })
     expect(await refusal(outsider.publish({ room: 'ops', channel: 'alerts' }))).toMatchObject({
       code: 'system_channel',
@@ -52,12 +52,12 @@ describe('configured rooms', async () => {
     expect(await outsider.messages()).toMatchObject([{ payload: { fire: true } }])
   })
 
-  test('their private channels have the members of the configuration', async () => {
+  test('a private channel of a configured room has the members that the configuration names', async () => {
     await insider.publish({ room: 'ops', channel: 'inner' })
     expect(await refusal(outsider.publish({ room: 'ops', channel: 'inner' }))).toMatchObject({ code: 'forbidden' })
   })
 
-  test('only the configuration changes them', async () => {
+  test('only the configuration can change a configured room', async () => {
     for (const client of [outsider, boss]) {
       expect(await refusal(client.command('create_channel', { channel: 'ops:new' }))).toMatchObject({
         code: 'system_room',
@@ -76,7 +76,7 @@ describe('configured rooms', async () => {
     expect(await refusal(boss.command('delete_room', { room: 'lobby' }))).toMatchObject({ code: 'room_hardcoded' })
   })
 
-  test('a bus on which all could be made is well', async () => {
+  test('a bus that could create all its configured rooms reports the status ok', async () => {
     expect(await (await fetch(`${configured.httpUrl}/health`)).json()).toMatchObject({ status: 'ok' })
   })
 })
@@ -84,42 +84,42 @@ describe('configured rooms', async () => {
 describe('a configuration that cannot be carried out', async () => {
   const good = { name: 'good', channels: [{ name: 'a' }] }
   const cases: [string, { name: string; channels: { name: string }[] }[], RegExp][] = [
-    ['a room whose name is none', [good, { name: 'bad name', channels: [] }], /room bad name/],
-    ['a channel whose name is none', [{ name: 'good', channels: [{ name: 'bad name' }] }], /channel good:bad name/],
+    ['a room with an invalid name', [good, { name: 'bad name', channels: [] }], /room bad name/],
+    ['a channel with an invalid name', [{ name: 'good', channels: [{ name: 'bad name' }] }], /channel good:bad name/],
     ['the channel pm', [{ name: 'good', channels: [{ name: 'pm' }] }], /channel good:pm/],
-    ['a room of the bus', [good, { name: 'arqonbus', channels: [] }], /room arqonbus/],
-    ['a room twice', [good, good], /room good/],
-    ['a channel twice', [{ name: 'good', channels: [{ name: 'a' }, { name: 'a' }] }], /channel good:a/],
+    ['a room reserved for the bus', [good, { name: 'arqonbus', channels: [] }], /room arqonbus/],
+    ['a repeated room', [good, good], /room good/],
+    ['a repeated channel', [{ name: 'good', channels: [{ name: 'a' }, { name: 'a' }] }], /channel good:a/],
   ]
   const lenient = await startBus({ rooms: [good, { name: 'bad name', channels: [] }], bootstrap: 'lenient' })
 
-  test.each(cases)('%s stops the start with a message that names it', async (_, rooms, named) => {
+  test.each(cases)('%s in the configuration stops the start with a message that names it', async (_, rooms, named) => {
     const failure = await startBus({ rooms }).catch((error: unknown) => error)
     expect(failure).toMatchObject({ name: 'StartError', exitCode: 78, message: expect.stringMatching(named) })
   })
 
-  test('more rooms than there may be stop it, too', async () => {
+  test('more configured rooms than the limit allows stop the start', async () => {
     const failure = await startBus({ rooms: [good, { name: 'more', channels: [] }], maxRooms: 3 }).catch(
       (error: unknown) => error,
     )
     expect(failure).toMatchObject({ exitCode: 78, message: expect.stringContaining('room more') })
   })
 
-  test('lenient, the bus starts without it and reports that it is degraded', async () => {
+  test('in lenient mode the bus starts without a room that it cannot create and reports itself degraded', async () => {
     const client = await lenient.connect()
     expect(await roomOf(client, 'good')).toMatchObject({ channels: ['a'] })
     expect((await client.command('status')).server.status).toBe('degraded')
     expect(await (await fetch(`${lenient.httpUrl}/health`)).json()).toMatchObject({ status: 'degraded' })
   })
 
-  test('with none created the start stops in any case', async () => {
+  test('in lenient mode the start still fails if no configured room could be created', async () => {
     const failure = await startBus({ rooms: [{ name: 'bad name', channels: [] }], bootstrap: 'lenient' }).catch(
       (error: unknown) => error,
     )
     expect(failure).toMatchObject({ exitCode: 78 })
   })
 
-  test('the process says so and ends with exit code 78, or starts where it may', async () => {
+  test('the process names a bad room and exits with 78, or starts without it in lenient mode', async () => {
     const ARQONBUS_ROOMS = 'good:a,bad name:b'
     const [strict, nothing, started] = await Promise.all([
       startBusProcess({ settings: { ARQONBUS_ROOMS } }).catch(String),

@@ -29,7 +29,7 @@ function connect(clientId: string, to = bus) {
 }
 
 describe('the executable of npm run build', () => {
-  test('talks WebSocket', async () => {
+  test('the built executable serves WebSocket connections', async () => {
     const terminal = connect('ada')
     expect(JSON.parse(await terminal.receive())).toMatchObject({ type: 'system', payload: { event: 'welcome' } })
     await terminal.send(
@@ -42,7 +42,7 @@ describe('the executable of npm run build', () => {
     terminal.hangUp()
   })
 
-  test('talks HTTP, and knows its version and the commit that it was built from', async () => {
+  test('the built executable serves HTTP and reports its version and the commit it was built from', async () => {
     const health = await fetch(new URL('/health', bus.httpUrl))
     expect([health.status, await health.json()]).toMatchObject([200, { status: 'ok', version }])
     const head = spawnSync('git', ['rev-parse', '--verify', '--quiet', 'HEAD'], { cwd: root, encoding: 'utf8' })
@@ -53,7 +53,7 @@ describe('the executable of npm run build', () => {
     expect(build.commit?.replace(/-dirty$/, '') ?? null).toBe(head.status === 0 ? head.stdout.trim() : null)
   })
 
-  test('has the console inside', async () => {
+  test('the built executable contains the console', async () => {
     const page = await fetch(bus.httpUrl)
     expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
     const paths = [...(await page.text()).matchAll(/(?:src|href)="(console\/[^"]+)"/g)].map(([, path]) => path)
@@ -61,7 +61,7 @@ describe('the executable of npm run build', () => {
     for (const path of paths) expect([path, (await fetch(`${bus.httpUrl}/${path}`)).status]).toEqual([path, 200])
   })
 
-  test('ends with exit code 0 on SIGTERM, after it has told its clients', async () => {
+  test('the built executable announces its shutdown to clients on SIGTERM and exits with 0', async () => {
     const another = await startBusProcess({ command: [executable, 'serve'], folder })
     const terminal = connect('grace', another)
     await terminal.receive()

@@ -26,7 +26,7 @@ const order: readonly CommandName[] = [
   'delete_room',
 ]
 
-test('every example is among them', () => {
+test('the order in which the examples run names every example of the reference', () => {
   expect(order.toSorted()).toEqual(Object.keys(examples).toSorted() as CommandName[])
 })
 

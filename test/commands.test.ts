@@ -14,7 +14,7 @@ const [user, owner, admin] = await Promise.all([
 ])
 
 describe('each command answers in the form that it declares', () => {
-  test('there are fifteen', () => {
+  test('there are exactly fifteen commands', () => {
     expect(commandNames.toSorted()).toEqual([
       'channel_info',
       'create_channel',
@@ -34,11 +34,11 @@ describe('each command answers in the form that it declares', () => {
     ])
   })
 
-  test('ping', async () => {
+  test('ping replies with pong and the time', async () => {
     expect(await run(user, 'ping')).toEqual({ pong: true, timestamp: isoNow() })
   })
 
-  test('status counts what is there', async () => {
+  test('status counts the connections, clients, rooms, channels and participants of the bus', async () => {
     const fresh = await startBus({}, { clock })
     const [bot] = await Promise.all([
       fresh.connect({ query: { client_id: 'bot', client_type: 'ai-agent', join: ['a:one', 'a:two', 'b:*'] } }),
@@ -74,7 +74,7 @@ describe('each command answers in the form that it declares', () => {
     })
   })
 
-  test('create_channel, channel_info, list_channels and delete_channel', async () => {
+  test('create_channel, channel_info, list_channels and delete_channel reply in their declared form', async () => {
     const wanted = { metadata: { topic: 'x' }, options: { history_size: 3, max_participants: 2 } }
     const { channel } = await run(owner, 'create_channel', {
       channel: 'made:first',
@@ -114,7 +114,7 @@ describe('each command answers in the form that it declares', () => {
     expect(await run(user, 'list_channels', { room: 'made' })).toEqual({ channels: [] })
   })
 
-  test('join_channel, leave_channel, history and list_clients', async () => {
+  test('join_channel, leave_channel, history and list_clients reply in their declared form', async () => {
     expect(await run(user, 'join_channel', { channel: 'talk:a' })).toMatchObject({
       channel: 'talk:a',
       position: `${clock.now()}-0`,
@@ -141,7 +141,7 @@ describe('each command answers in the form that it declares', () => {
     expect(await ids({ channel: 'talk:a' })).toEqual([])
   })
 
-  test('update_profile sets, changes and takes away, and keeps what it does not name', async () => {
+  test('update_profile sets, changes and removes fields, and keeps those that it does not name', async () => {
     const client = await bus.connect({ query: { client_id: 'vain', screen_name: 'First', avatar: 'a.png' } })
     const set = await run(client, 'update_profile', { screen_name: 'Second', personality: 'calm' })
     expect(set.client).toMatchObject({ client_id: 'vain', screen_name: 'Second', avatar: 'a.png', personality: 'calm' })
@@ -160,7 +160,7 @@ describe('each command answers in the form that it declares', () => {
     }
   })
 
-  test('pause_room, resume_room and delete_room', async () => {
+  test('pause_room, resume_room and delete_room reply in their declared form', async () => {
     await run(user, 'join_channel', { channel: 'stage:*' })
     expect((await run(admin, 'pause_room', { room: 'stage' })).room).toMatchObject({
       name: 'stage',
@@ -174,7 +174,7 @@ describe('each command answers in the form that it declares', () => {
     expect(await run(admin, 'delete_room', { room: 'stage' })).toEqual({ room: 'stage', deleted: true })
   })
 
-  test('disconnect_client closes the connection with 4411 and tells it why', async () => {
+  test('disconnect_client closes the connection with 4411 and the given reason', async () => {
     const [one, two] = await Promise.all([bus.as('unwanted'), bus.as('unwanted-too')])
     expect(await run(admin, 'disconnect_client', { client_id: 'unwanted', reason: 'spam' })).toEqual({
       client_id: 'unwanted',
@@ -193,7 +193,7 @@ describe('addresses', () => {
     ['{ room, channel: "room:channel" } of one room', { room: 'forms', channel: 'forms:a' }, undefined],
     ['{ channel } in the room of the envelope', { channel: 'a' }, { room: 'forms' }],
     ['{ room } with the channel of the envelope', { room: 'forms' }, { channel: 'a' }],
-    ['that of the envelope', undefined, { room: 'forms', channel: 'a' }],
+    ['the address of the envelope', undefined, { room: 'forms', channel: 'a' }],
   ]
   test.each(forms)('a channel is named by %s', async (_, parameters, fields) => {
     await owner.publish({ room: 'forms', channel: 'a' })
@@ -201,14 +201,14 @@ describe('addresses', () => {
     expect(channel).toMatchObject({ room: 'forms', name: 'a' })
   })
 
-  test('two rooms in one address contradict each other', async () => {
+  test('two different rooms in one address are refused as invalid parameters', async () => {
     expect(await refused(user, 'channel_info', { room: 'one', channel: 'other:a' })).toMatchObject({
       code: 'invalid_parameters',
       details: { path: '/parameters/room' },
     })
   })
 
-  test('"*" in the envelope is the whole room, too', async () => {
+  test('the channel "*" in the envelope of a command addresses the whole room', async () => {
     expect(await run(user, 'join_channel', undefined, { room: 'whole', channel: '*' })).toMatchObject({
       channel: 'whole:*',
     })
@@ -220,7 +220,7 @@ describe('addresses', () => {
     expect((await run(user, 'status', undefined, { room: 'nowhere', channel: '*' })).totals).toEqual(before)
   })
 
-  test('what is no address is refused with its place', async () => {
+  test('an invalid address is refused with the path of the parameter', async () => {
     for (const channel of ['a:b:c', ':a', 'a:', '-a', '*:a', '**', 'a b', 'x'.repeat(65), '']) {
       expect(await refused(user, 'join_channel', { channel })).toMatchObject({
         code: 'invalid_parameters',
@@ -231,12 +231,12 @@ describe('addresses', () => {
 })
 
 describe('parameters', () => {
-  test('absent ones are {}', async () => {
+  test('a command without parameters is accepted like one with empty parameters', async () => {
     await run(user, 'ping')
     await run(user, 'ping', {})
   })
 
-  test('unknown ones, unknown keys beside them, and a name that is none are refused with their place', async () => {
+  test('unknown parameters, unknown payload keys and invalid command names are refused with their path', async () => {
     const wrong: [unknown, string][] = [
       [{}, '/name'],
       [{ name: 7 }, '/name'],
@@ -259,7 +259,7 @@ describe('parameters', () => {
     }
   })
 
-  test('every command refuses a parameter that it does not have, and takes admin_key', async () => {
+  test('every command refuses an unknown parameter and accepts admin_key', async () => {
     for (const name of commandNames) {
       expect(await refused(user, name, { no_such: 1 })).toMatchObject({ code: 'invalid_parameters' })
       const needed = name === 'disconnect_client' && { client_id: 'user' }
@@ -270,7 +270,7 @@ describe('parameters', () => {
     }
   })
 
-  test('a name that no command has is unknown, also one that objects have by nature', async () => {
+  test('an unknown command is refused with unknown_command, even if objects have a property of its name', async () => {
     for (const name of ['authenticat', 'Ping', 'constructor', '__proto__', 'toString', '']) {
       const { command, error } = await user.answer(user.send({ type: 'command', payload: { name } }))
       expect(error).toMatchObject({ code: 'unknown_command', status: 404 })
@@ -280,7 +280,7 @@ describe('parameters', () => {
 })
 
 describe('the admin key', () => {
-  test('raises the one command that brings it', async () => {
+  test('the admin key grants the admin role only to the command that carries it', async () => {
     await owner.publish({ room: 'keyed', channel: 'a' })
     await run(user, 'pause_room', { room: 'keyed', admin_key: adminKey })
     expect(await refused(user, 'resume_room', { room: 'keyed' })).toMatchObject({
@@ -290,7 +290,7 @@ describe('the admin key', () => {
     await run(user, 'resume_room', { room: 'keyed', admin_key: adminKey })
   })
 
-  test('a wrong one is forbidden on every command, whoever brings it, and is not repeated', async () => {
+  test('a wrong admin key is forbidden on every command, even for admins, and is not repeated in the error', async () => {
     for (const client of [user, admin]) {
       for (const name of commandNames) {
         const parameters = { admin_key: 'guessed', ...(name === 'disconnect_client' && { client_id: 'user' }) }
@@ -301,14 +301,14 @@ describe('the admin key', () => {
     }
   })
 
-  test('where none is set, none is right', async () => {
+  test('every admin key is refused if none is configured', async () => {
     const client = await (await startBus()).connect()
     for (const key of ['', 'undefined', adminKey]) {
       expect(await refused(client, 'ping', { admin_key: key })).toMatchObject({ code: 'forbidden' })
     }
   })
 
-  test('opens private channels', async () => {
+  test('the admin key gives access to private channels', async () => {
     await run(owner, 'create_channel', { channel: 'locked:closed', type: 'private' })
     expect(await refused(user, 'channel_info', { channel: 'locked:closed' })).toMatchObject({ code: 'forbidden' })
     await run(user, 'channel_info', { channel: 'locked:closed', admin_key: adminKey })

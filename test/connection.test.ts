@@ -18,7 +18,7 @@ async function turnedAway(options: ConnectOptions, url = bus.busUrl) {
   return { error, code, reason, others: socket.frames }
 }
 
-test('a client says who it is in the query, and the welcome gives the whole entity back', async () => {
+test('a client describes itself in the query, and the welcome returns the whole entity', async () => {
   const query = {
     client_id: 'agent.7@example-org_x',
     client_type: 'ai-agent',
@@ -42,7 +42,7 @@ test('a client says who it is in the query, and the welcome gives the whole enti
   expect(welcome.subscriptions.toSorted()).toEqual(['chat:*', 'science:general'])
 })
 
-test('everything in the query is optional: the bus makes an id, and the client is human', async () => {
+test('every query parameter is optional: the server generates an id, and the client type is human', async () => {
   const [one, two] = await Promise.all([bus.connect(), bus.connect()])
   expect(one.id).toMatch(/^[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}$/)
   expect(one.id).not.toBe(two.id)
@@ -57,7 +57,7 @@ test('every client type is accepted', async () => {
   }
 })
 
-test('the welcome is the first frame, a system envelope, and says what is in force', async () => {
+test('the welcome is a system envelope, arrives first and describes the session and the limits in force', async () => {
   const socket = open(bus.busUrl, { query: { client_id: 'guest', join: 'hall:a' } })
   const frame = await socket.next()
   expect(frame).toMatchObject({
@@ -93,13 +93,13 @@ test('the welcome is the first frame, a system envelope, and says what is in for
   expect(frame.payload.session).not.toBe(other.session)
 })
 
-test('two buses are two nodes with two logs', async () => {
+test('two separate servers have different node ids and different bus ids', async () => {
   const [here, there] = await Promise.all([bus.connect(), tokenInQuery.connect()])
   expect(here.welcome.node).not.toBe(there.welcome.node)
   expect(here.welcome.bus).not.toBe(there.welcome.bus)
 })
 
-test('joins that fail are in the welcome, each with its error, and the others are in force', async () => {
+test('failed joins are listed in the welcome, each with its error, and all other joins succeed', async () => {
   const owner = await bus.connect()
   await owner.command('create_channel', { channel: 'closed:door', type: 'private' })
   const join = ['closed:door', 'open:door', 'arqonbus:control', 'arqonbus:*', 'open:pm', 'integriguard:new']
@@ -116,7 +116,7 @@ test('joins that fail are in the welcome, each with its error, and the others ar
   expect(await client.messages()).toHaveLength(1)
 })
 
-test('a client is connected until it sends a frame, then active, and its last activity is that of its last frame', async () => {
+test('a client is connected until it sends a frame, then active, and its last activity is the time of its last frame', async () => {
   const [quiet, watcher] = await Promise.all([bus.as('quiet-one'), bus.as('watcher')])
   const look = async () => {
     const { clients } = await watcher.command('list_clients', { limit: 1000 })
@@ -129,14 +129,14 @@ test('a client is connected until it sends a frame, then active, and its last ac
   expect(await look()).toMatchObject({ state: 'active', connected_at: connectedAt, last_activity: isoNow() })
 })
 
-test('the subprotocol arqonbus.v1 is chosen when offered, and not demanded', async () => {
+test('the subprotocol arqonbus.v1 is selected when offered, and is not required', async () => {
   const offered = await bus.connect({ protocols: ['mqtt', 'arqonbus.v1'] })
   expect(offered.socket.protocol).toBe('arqonbus.v1')
   const none = await bus.connect()
   expect(none.socket.protocol).toBe('')
 })
 
-test('the server never answers with another offered value: not with one that it does not speak, and not with a secret', async () => {
+test('the server never selects a subprotocol that it does not speak or that carries a secret', async () => {
   const { welcome } = await bus.as('secretive')
   const offers = [
     ['mqtt', undefined],
@@ -155,7 +155,7 @@ test('the server never answers with another offered value: not with one that it 
   }
 })
 
-test('the admin key raises a connection, as a bearer token or as an offered subprotocol', async () => {
+test('the admin key gives a connection the admin role, as a bearer token or as an offered subprotocol', async () => {
   const [byHeader, byProtocol, user] = await Promise.all([
     bus.connect({ headers: { authorization: `Bearer ${adminKey}` } }),
     bus.connect({ protocols: ['arqonbus.v1', `arqonbus.token.${adminKey}`] }),
@@ -167,7 +167,7 @@ test('the admin key raises a connection, as a bearer token or as an offered subp
   expect(await refusal(user.command('pause_room', { room: 'raised' }))).toMatchObject({ code: 'forbidden' })
 })
 
-test('a wrong token is refused after the upgrade, with an error and 4401, and without a welcome', async () => {
+test('a wrong token is refused after the upgrade with an error and close code 4401, and without a welcome', async () => {
   for (const options of [
     { headers: { authorization: 'Bearer wrong' } },
     { protocols: ['arqonbus.v1', 'arqonbus.token.wrong'] },
@@ -182,7 +182,7 @@ test('a wrong token is refused after the upgrade, with an error and 4401, and wi
   expect(await turnedAway({ headers: { authorization: 'Bearer any' } }, small.busUrl)).toMatchObject({ code: 4401 })
 })
 
-test('a token in the query is refused, and accepted where the setting allows it', async () => {
+test('a token in the query is refused unless the setting allows it', async () => {
   const query = { token: adminKey }
   const refused = await turnedAway({ query })
   expect(refused).toMatchObject({ error: { code: 'invalid_parameters', details: { parameter: 'token' } }, code: 4400 })
@@ -194,13 +194,13 @@ test('a token in the query is refused, and accepted where the setting allows it'
 })
 
 const badParameters: [string, ConnectOptions, string][] = [
-  ['an id with a character that ids do not have', { query: { client_id: 'no spaces' } }, 'client_id'],
+  ['an id with an invalid character', { query: { client_id: 'no spaces' } }, 'client_id'],
   ['an id that begins with a sign', { query: { client_id: '-a' } }, 'client_id'],
   ['an empty id', { query: { client_id: '' } }, 'client_id'],
   ['an id that is too long', { query: { client_id: 'a'.repeat(129) } }, 'client_id'],
   ['the id of the bus', { query: { client_id: 'arqonbus' } }, 'client_id'],
   ['two ids', { query: { client_id: ['a', 'b'] } }, 'client_id'],
-  ['a type that is none', { query: { client_type: 'robot' } }, 'client_type'],
+  ['an unknown client type', { query: { client_type: 'robot' } }, 'client_type'],
   ['a screen name that is too long', { query: { screen_name: 'a'.repeat(129) } }, 'screen_name'],
   ['a screen name with a control character', { query: { screen_name: 'a\nb' } }, 'screen_name'],
   ['a screen name with a C1 control character', { query: { screen_name: 'a\u0085b' } }, 'screen_name'],
@@ -212,20 +212,23 @@ const badParameters: [string, ConnectOptions, string][] = [
   ['one bad address among good ones', { query: { join: ['science:a', 'science:'] } }, 'join'],
   ['an echo that is neither true nor false', { query: { echo: 'yes' } }, 'echo'],
   ['a resume that is not live', { query: { resume: 'later' } }, 'resume'],
-  ['a parameter that nobody knows', { query: { clientid: 'a' } }, 'clientid'],
+  ['an unknown parameter', { query: { clientid: 'a' } }, 'clientid'],
   ['an Authorization that is no bearer token', { headers: { authorization: 'Basic YTpi' } }, 'Authorization'],
 ]
 
-test.each(badParameters)('%s: an error that names the parameter, then 4400', async (_, options, parameter) => {
-  expect(await turnedAway(options)).toMatchObject({
-    error: { code: 'invalid_parameters', status: 400, details: { parameter, expected: expect.any(String) } },
-    code: 4400,
-    reason: 'bad connection parameter',
-    others: [],
-  })
-})
+test.each(badParameters)(
+  '%s is refused with an error that names the parameter, and the connection closes with 4400',
+  async (_, options, parameter) => {
+    expect(await turnedAway(options)).toMatchObject({
+      error: { code: 'invalid_parameters', status: 400, details: { parameter, expected: expect.any(String) } },
+      code: 4400,
+      reason: 'bad connection parameter',
+      others: [],
+    })
+  },
+)
 
-test('the longest texts that are allowed are allowed', async () => {
+test('query parameters of the maximum length are accepted', async () => {
   const query = {
     client_id: 'a'.repeat(128),
     screen_name: '\u{1f600}'.repeat(128),
@@ -235,7 +238,7 @@ test('the longest texts that are allowed are allowed', async () => {
   expect((await bus.connect({ query })).welcome.client).toMatchObject(query)
 })
 
-test('an id with an open connection is refused with 4409, and its connection does not notice', async () => {
+test('a client id that is in use is refused with 4409, and the connection that uses it is not affected', async () => {
   const first = await bus.as('the-one')
   const options = { query: { client_id: 'the-one' } }
   const expected = { error: { code: 'client_id_in_use', status: 409 }, code: 4409, others: [] }
@@ -250,15 +253,15 @@ const origins: [string, string, number][] = [
   ['the Host’s own name on its port', 'http://HOST:PORT', 101],
   ['the Host’s own name on any port', 'http://HOST:5173', 101],
   ['the Host’s own name by another scheme', 'https://HOST', 101],
-  ['one of the settings', 'https://app.example.org', 101],
-  ['one of the settings on another port', 'https://app.example.org:8443', 403],
-  ['one of the settings by another scheme', 'http://app.example.org', 403],
-  ['a foreign one', 'https://evil.example', 403],
-  ['one that ends like the Host', 'http://evil-HOST', 403],
-  ['that of a file or a sandbox', 'null', 403],
+  ['a configured origin', 'https://app.example.org', 101],
+  ['a configured origin on another port', 'https://app.example.org:8443', 403],
+  ['a configured origin by another scheme', 'http://app.example.org', 403],
+  ['a foreign origin', 'https://evil.example', 403],
+  ['an origin that ends like the Host', 'http://evil-HOST', 403],
+  ['the origin of a file or a sandbox', 'null', 403],
 ]
 
-test.each(origins)('Origin: %s', async (_, template, expected) => {
+test.each(origins)('the Origin header is checked: %s', async (_, template, expected) => {
   const { hostname, port } = new URL(guarded.busUrl)
   const origin = template.replace('HOST', hostname).replace('PORT', port)
   const raw = await openRaw(guarded.busUrl, { headers: { Origin: origin } })
@@ -266,7 +269,7 @@ test.each(origins)('Origin: %s', async (_, template, expected) => {
   raw.destroy()
 })
 
-test('without an Origin anybody may connect, and without settings no foreign one', async () => {
+test('a connection without an Origin is accepted, and a foreign Origin is refused unless it is configured', async () => {
   const raw = await openRaw(guarded.busUrl)
   expect((await raw.head()).status).toBe(101)
   raw.destroy()
@@ -274,7 +277,7 @@ test('without an Origin anybody may connect, and without settings no foreign one
   expect((await foreign.head()).status).toBe(403)
 })
 
-test('a full server answers 503 with Retry-After, and lets the next one in when somebody has left', async () => {
+test('a full server answers 503 with Retry-After and accepts a connection again once another has closed', async () => {
   const [one, two] = await Promise.all([small.connect(), small.connect()])
   const before = await small.metric('arqonbus_connections_refused_total{reason="full"}')
   const third = await openRaw(small.busUrl)
@@ -286,7 +289,7 @@ test('a full server answers 503 with Retry-After, and lets the next one in when 
   await Promise.all([two.close(), fourth.close()])
 })
 
-test('what is no WebSocket upgrade is told so', async () => {
+test('a plain HTTP request to the WebSocket port is answered with 426 and an Upgrade header', async () => {
   const response = await fetch(bus.busUrl.replace('ws:', 'http:'))
   expect(response.status).toBe(426)
   expect(response.headers.get('upgrade')).toBe('websocket')

@@ -14,7 +14,7 @@ describe('creation on demand', async () => {
     startBus({ create: 'admin', adminKey }),
   ])
 
-  test('a join or a publish makes the channel, and says who made it', async () => {
+  test('a join or a publish creates its channel, which names the client that created it', async () => {
     await user.command('join_channel', { channel: 'demand:joined' })
     await owner.publish({ room: 'demand', channel: 'published' })
     expect(await channelOf(user, 'demand:joined')).toMatchObject({
@@ -30,7 +30,7 @@ describe('creation on demand', async () => {
     })
   })
 
-  test('where it is off, only create_channel makes channels', async () => {
+  test('with creation on demand switched off, only create_channel creates channels', async () => {
     const client = await off.connect()
     const attempts = (room: string) => [
       client.command('join_channel', { channel: `${room}:new` }),
@@ -50,7 +50,7 @@ describe('creation on demand', async () => {
     expect(await client.messages()).toHaveLength(2)
   })
 
-  test('where creation is for admins, users use what is there', async () => {
+  test('with creation reserved to admins, users can use only existing channels', async () => {
     const [client, boss] = await Promise.all([adminsOnly.as('client'), adminsOnly.connect(asAdmin)])
     expect(await refusal(client.command('create_channel', { channel: 'office:a' }))).toMatchObject({
       code: 'forbidden',
@@ -90,7 +90,7 @@ describe('cleanup', async () => {
     await eventually(async () => expect(await channelsOf(watcher, room)).toEqual([...rest]))
   }
 
-  test('an auto-created channel goes when it has been idle for long enough', async () => {
+  test('an auto-created channel is removed after its idle time', async () => {
     await touch('idle:early')
     tidyClock.advance(idleMs - 1)
     await touch('idle:late')
@@ -101,7 +101,7 @@ describe('cleanup', async () => {
     expect(await roomOf(watcher, 'idle')).toBeUndefined()
   })
 
-  test('history holds it until it has expired', async () => {
+  test('an auto-created channel is kept until its history has expired', async () => {
     await touch('held:silent')
     await watcher.publish({ room: 'held', channel: 'spoken' })
     tidyClock.advance(9_999)
@@ -111,7 +111,7 @@ describe('cleanup', async () => {
     await tidied('held', [])
   })
 
-  test('participants hold it, and room-wide subscribers do not', async () => {
+  test('an idle channel is kept while it has participants, and room-wide subscribers do not keep it', async () => {
     const [inside, wide] = await Promise.all([tidy.as('inside', 'used:direct', 'used:*'), tidy.as('wide', 'used:*')])
     await touch('used:silent')
     tidyClock.advance(idleMs)
@@ -125,14 +125,14 @@ describe('cleanup', async () => {
     expect(await wide.messages()).toMatchObject([{ channel: 'later' }])
   })
 
-  test('what create_channel made stays', async () => {
+  test('a channel made by create_channel is never removed for being idle', async () => {
     await watcher.command('create_channel', { channel: 'kept:made' })
     await touch('kept:joined')
     tidyClock.advance(1_000_000)
     await tidied('kept', ['made'])
   })
 
-  test('a dynamic room without channels goes, too, when its broadcast has expired', async () => {
+  test('a dynamic room without channels is removed once its broadcast history has expired', async () => {
     await watcher.publish({ room: 'echoes', channel: '*' })
     await touch('echoes:a')
     tidyClock.advance(9_999)
@@ -151,7 +151,7 @@ describe('at the limit of channels', () => {
     return { fullClock, client: await full.as('client') }
   }
 
-  test('a new channel is refused until one is idle for long enough; then the longest idle one goes, with its history', async () => {
+  test('at the channel limit a new channel is refused until the longest idle one may be evicted with its history', async () => {
     const { fullClock, client } = await setUp()
     for (const channel of ['first', 'second', 'third']) {
       await client.publish({ room: 'full', channel })
@@ -170,7 +170,7 @@ describe('at the limit of channels', () => {
     })
   })
 
-  test('what was made on purpose, or has participants, does not go', async () => {
+  test('a channel that was created explicitly or has participants is not evicted at the channel limit', async () => {
     const { fullClock, client } = await setUp()
     await client.command('create_channel', { channel: 'full:made' })
     await client.command('join_channel', { channel: 'full:joined' })

@@ -12,7 +12,7 @@ const isoNow = () => new Date(clock.now()).toISOString()
 const head = ({ id, type, room, channel, from }: Pick<Frame, 'id' | 'type' | 'room' | 'channel' | 'from'>) =>
   `{"version":"1.0","id":"${id}","type":"${type}","room":"${room}","channel":"${channel}","from":"${from}","timestamp":"${isoNow()}","payload":`
 
-test('payload and metadata of every accepted message arrive byte for byte, with the position as the last key of the metadata', async () => {
+test('payload and metadata of every accepted message arrive byte for byte, with the position as last metadata key', async () => {
   // Acknowledgements are another file's: the vectors share one id.
   const messages = [...exactEnvelopes, ...validEnvelopes].filter(
     ({ type, room, from, metadata }) =>
@@ -44,7 +44,7 @@ test('payload and metadata of every accepted message arrive byte for byte, with 
   }
 })
 
-test('history gives envelopes as they were delivered, byte for byte', async () => {
+test('history returns envelopes byte for byte as they were delivered', async () => {
   const reader = await bus.as('reader', 'exact:a')
   const payload =
     '{"big":9007199254740993,"one":1.0,"huge":1e400,"twice":1,"twice":2,"half":"\\ud800","same":"\\u0041"}'
@@ -58,7 +58,7 @@ test('history gives envelopes as they were delivered, byte for byte', async () =
   expect(textOf(answer)).toContain(`"messages":[${textOf(delivered)}]`)
 })
 
-test('a private message arrives byte for byte, and each inbox has a position of its own for it', async () => {
+test('a private message arrives byte for byte and has its own position in each inbox', async () => {
   const [sender, recipient] = await Promise.all([bus.as('from-here'), bus.as('to-there')])
   await recipient.publish({ type: 'private', channel: 'pm', metadata: { to: 'to-there' } })
   const rest = `"payload":{"n":1.0},"metadata":{"to":"to-there","x":"\\u0041"`
@@ -71,7 +71,7 @@ test('a private message arrives byte for byte, and each inbox has a position of 
   expect(textOf(theirs!)).toEndWith(`${rest},"position":"${clock.now()}-2"}}`)
 })
 
-test('telemetry arrives byte for byte and gets a new timestamp, but no position', async () => {
+test('telemetry arrives byte for byte with a new timestamp and without a position', async () => {
   const client = await bus.as('meter', 'integriguard:telemetry-stream')
   const rest = `"payload":{"eventType":"load","payload":{"n":1.0}},"metadata":{ }}`
   client.raw(
@@ -81,7 +81,7 @@ test('telemetry arrives byte for byte and gets a new timestamp, but no position'
   expect(textOf(frame)).toEndWith(`"timestamp":"${isoNow()}",${rest}`)
 })
 
-test('the timestamp is the server’s: that of the position, whatever the sender says the time is', async () => {
+test('a delivered message carries the server’s timestamp, that of its position, and not the sender’s', async () => {
   const client = await bus.as('late', 'time:a')
   clock.advance(1234)
   for (const timestamp of ['1970-01-01T00:00:00Z', '2999-12-31T23:59:59.999999999+14:00']) {
@@ -92,7 +92,7 @@ test('the timestamp is the server’s: that of the position, whatever the sender
   }
 })
 
-test('a clock that is set back takes neither positions nor timestamps with it', async () => {
+test('a clock that is set back moves neither positions nor timestamps back', async () => {
   const client = await bus.as('back', 'time:back')
   const before = await client.publish({ room: 'time', channel: 'back' })
   const time = isoNow()
@@ -104,7 +104,7 @@ test('a clock that is set back takes neither positions nor timestamps with it', 
   expect((await client.messages()).map(({ timestamp }) => timestamp)).toEqual([time, time])
 })
 
-test('the metadata keys of the bus are passed on as sent, and users’ own keys with them', async () => {
+test('metadata keys of the bus are delivered as sent, together with application keys', async () => {
   const client = await bus.as('labels', 'labels:a')
   const metadata = {
     ack: { level: 'memory', replicas: 0 },
@@ -121,7 +121,7 @@ test('the metadata keys of the bus are passed on as sent, and users’ own keys 
   expect(Object.keys(frame!.metadata!).at(-1)).toBe('position')
 })
 
-test('metadata keys that are the server’s alone are refused, however they are spelled, and nothing is delivered', async () => {
+test('metadata keys reserved for the server are refused in every spelling, and nothing is delivered', async () => {
   const client = await bus.as('forger', 'forged:a')
   const keys = ['position', 'provisional', 'arq_', 'arq_anything', '\\u0070osition', '\\u0061rq_x']
   for (const key of keys) {
@@ -134,7 +134,7 @@ test('metadata keys that are the server’s alone are refused, however they are 
   expect(await client.messages()).toEqual([])
 })
 
-test('a bus key with a wrong value is refused, and the answer says where', async () => {
+test('a bus metadata key with an invalid value is refused with its path', async () => {
   const client = await bus.as('sloppy')
   const wrong: [object, string][] = [
     [{ ack: 'always' }, '/metadata/ack'],
@@ -151,7 +151,7 @@ test('a bus key with a wrong value is refused, and the answer says where', async
   }
 })
 
-test('an event to the channel pm, and a private message elsewhere, are refused', async () => {
+test('an event to the channel pm and a private message to any other channel are refused', async () => {
   const client = await bus.as('mixed-up')
   const wrong: Publish[] = [
     { type: 'event', channel: 'pm' },
@@ -164,7 +164,7 @@ test('an event to the channel pm, and a private message elsewhere, are refused',
     expect((await client.answer(client.send(fields))).error).toMatchObject({ code: 'invalid_envelope' })
 })
 
-test('nobody speaks for another, and nobody speaks for the server', async () => {
+test('a client cannot send in the name of another client or of the server', async () => {
   const [client] = await Promise.all([bus.as('myself'), bus.as('somebody')])
   for (const from of ['somebody', 'nobody', 'arqonbus', 'Myself']) {
     const { error } = await client.answer(client.send({ from }))
@@ -180,7 +180,7 @@ test('nobody speaks for another, and nobody speaks for the server', async () => 
   }
 })
 
-test('every frame of the bus itself is an envelope from `arqonbus`, and answers say what they answer', async () => {
+test('every frame that the server originates is an envelope from `arqonbus`, and replies name their request', async () => {
   const check = compile(DeliveredEnvelope)
   const client = await bus.as('critic')
   const ping = client.send({ type: 'command', payload: { name: 'ping' } })
@@ -219,7 +219,7 @@ test('every frame of the bus itself is an envelope from `arqonbus`, and answers 
   ])
 })
 
-test('without an acknowledgement asked for, a message that is accepted is not answered, and one that is refused is', async () => {
+test('without a requested acknowledgement an accepted message gets no reply, and a refused one gets an error', async () => {
   const client = await bus.as('curt')
   client.send({ room: 'curt', channel: 'a' })
   client.send({ room: 'curt', channel: 'a', metadata: { ack: false } })

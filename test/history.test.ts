@@ -25,33 +25,43 @@ describe('which messages', async () => {
   const position = (n: number) => at[n - 1]!
 
   const pages: [string, CommandParameters<'history'>, number[], boolean][] = [
-    ['neither: the oldest, 50 of them', {}, numbers(1, 50), true],
-    ['neither, desc: the newest, the newest first', { order: 'desc' }, numbers(51, 100).reverse(), true],
+    ['without bounds the oldest 50', {}, numbers(1, 50), true],
+    ['without bounds, desc, the newest 50, newest first', { order: 'desc' }, numbers(51, 100).reverse(), true],
     ['a limit', { limit: 3 }, [1, 2, 3], true],
     ['a limit, desc', { limit: 3, order: 'desc' }, [100, 99, 98], true],
-    ['a limit that is what there is', { limit: 100 }, numbers(1, 100), false],
-    ['a limit that is what there is, desc', { limit: 100, order: 'desc' }, numbers(1, 100).reverse(), false],
+    ['a limit equal to the number of messages', { limit: 100 }, numbers(1, 100), false],
+    ['a limit equal to the number of messages, desc', { limit: 100, order: 'desc' }, numbers(1, 100).reverse(), false],
     ['the highest limit', { limit: 1000 }, numbers(1, 100), false],
-    ['after: those next after it', { after: position(10), limit: 3 }, [11, 12, 13], true],
-    ['after, desc: the same, the newest first', { after: position(10), limit: 3, order: 'desc' }, [13, 12, 11], true],
-    ['after, up to the end', { after: position(97) }, [98, 99, 100], false],
+    ['after a position, the next ones', { after: position(10), limit: 3 }, [11, 12, 13], true],
+    [
+      'after a position, desc, the same ones, newest first',
+      { after: position(10), limit: 3, order: 'desc' },
+      [13, 12, 11],
+      true,
+    ],
+    ['after a position, up to the end', { after: position(97) }, [98, 99, 100], false],
     ['after the last', { after: position(100) }, [], false],
-    ['after what is yet to come', { after: `${clock.now()}-1000` }, [], false],
-    ['after the birth', { after: `${clock.now()}-0`, limit: 2 }, [1, 2], true],
-    ['before: the last before it', { before: position(10), limit: 3 }, [7, 8, 9], true],
-    ['before, desc: the same, the newest first', { before: position(10), limit: 3, order: 'desc' }, [9, 8, 7], true],
-    ['before, down to the beginning', { before: position(4) }, [1, 2, 3], false],
+    ['after a future position', { after: `${clock.now()}-1000` }, [], false],
+    ['after the origin', { after: `${clock.now()}-0`, limit: 2 }, [1, 2], true],
+    ['before a position, the last ones', { before: position(10), limit: 3 }, [7, 8, 9], true],
+    [
+      'before a position, desc, the same ones, newest first',
+      { before: position(10), limit: 3, order: 'desc' },
+      [9, 8, 7],
+      true,
+    ],
+    ['before a position, down to the beginning', { before: position(4) }, [1, 2, 3], false],
     ['before the first', { before: position(1) }, [], false],
-    ['before what is yet to come', { before: `${clock.now()}-1000`, limit: 2 }, [99, 100], true],
+    ['before a future position', { before: `${clock.now()}-1000`, limit: 2 }, [99, 100], true],
   ]
 
-  test.each(pages)('%s', async (_, query, expected, hasMore) => {
+  test.each(pages)('history returns the expected page: %s', async (_, query, expected, hasMore) => {
     const result = await read('hundred', query)
     expect(contents(result.messages)).toEqual(expected)
     expect(result).toMatchObject({ first: position(1), last: position(100), has_more: hasMore })
   })
 
-  test('pages put together, by `after` or by `before`, are everything, each once', async () => {
+  test('the pages read by `after` or by `before` together contain every message exactly once', async () => {
     const forwards: unknown[] = []
     for (let after: string | undefined, more = true; more; ) {
       const page = await read('hundred', { limit: 7, ...(after && { after }) })
@@ -70,7 +80,7 @@ describe('which messages', async () => {
     expect(backwards).toEqual(numbers(1, 100).reverse())
   })
 
-  test('limits outside of 1 to 1000, positions that are none, and both ends at once are refused', async () => {
+  test('limits outside 1 to 1000, malformed positions and both bounds at once are refused', async () => {
     const wrong: [object, string][] = [
       [{ limit: 0 }, 'limit'],
       [{ limit: 1001 }, 'limit'],
@@ -93,13 +103,13 @@ describe('which messages', async () => {
 })
 
 describe('what is in it', () => {
-  test('a channel in which nothing was said begins and ends at its birth', async () => {
+  test('the history of a channel without messages starts and ends at the origin of its log', async () => {
     await client.command('create_channel', { channel: 'log:silent' })
     const birth = `${clock.now()}-0`
     expect(await read('silent')).toEqual({ messages: [], first: birth, last: birth, has_more: false })
   })
 
-  test('commands, answers, notices and telemetry are in no history', async () => {
+  test('commands, replies, notices and telemetry are in no history', async () => {
     await client.command('join_channel', { channel: 'log:plain' })
     await client.command('ping', {}, { room: 'log', channel: 'plain' })
     client.send({
@@ -118,7 +128,7 @@ describe('what is in it', () => {
     })
   })
 
-  test('every message that was accepted is in it, whether an acknowledgement was asked for or not, and none that was refused', async () => {
+  test('history contains every accepted message, acknowledged or not, and no refused one', async () => {
     client.send({ room: 'log', channel: 'all', payload: { n: 1 } })
     await client.publish({ room: 'log', channel: 'all', payload: { n: 2 } })
     expect(
@@ -129,14 +139,14 @@ describe('what is in it', () => {
     expect(contents((await read('all')).messages)).toEqual([1, 2])
   })
 
-  test('the broadcast of a room has one of its own', async () => {
+  test('the broadcast channel of a room has a history of its own', async () => {
     await client.publish({ room: 'log', channel: '*', payload: { n: 1 } })
     const { messages } = await read('*')
     expect(messages).toMatchObject([{ channel: '*', payload: { n: 1 } }])
     expect(positionOf(messages[0]!)).toBe(`${clock.now()}-1`)
   })
 
-  test('that of a private channel is for its members', async () => {
+  test('only members and holders of the admin key can read the history of a private channel', async () => {
     const [member, stranger] = await Promise.all([bus.as('member'), bus.as('stranger')])
     await client.command('create_channel', {
       channel: 'log:private',
@@ -153,7 +163,7 @@ describe('what is in it', () => {
 describe('how much of it', async () => {
   const forgetful = await startBus({ historyTtlMs: 1000, channelIdleMs: 50 }, { clock })
 
-  test('as many messages as the channel keeps: the oldest go, are counted, and the bounds say so', async () => {
+  test('a channel keeps its latest history_size messages: older ones are removed and counted, and the bounds follow', async () => {
     const before = await bus.metric('arqonbus_history_expired_total{reason="length"}')
     await client.command('create_channel', { channel: 'log:short', options: { history_size: 3 } })
     const at = await fill('short', numbers(1, 10))
@@ -165,14 +175,14 @@ describe('how much of it', async () => {
     expect(await bus.metric('arqonbus_history_expired_total{reason="length"}')).toBe(before + 7)
   })
 
-  test('none where the channel keeps none: its positions count all the same', async () => {
+  test('a channel with history_size 0 keeps no messages, and its positions still advance', async () => {
     await client.command('create_channel', { channel: 'log:none', options: { history_size: 0 } })
     const at = await fill('none', [1, 2])
     expect(at.map((position) => position.split('-')[1])).toEqual(['1', '2'])
     expect(await read('none')).toEqual({ messages: [], first: at[1]!, last: at[1]!, has_more: false })
   })
 
-  test('for as long as the channel keeps it, to the millisecond', async () => {
+  test('a channel keeps messages for history_ttl_ms, to the millisecond', async () => {
     await client.command('create_channel', { channel: 'log:brief', options: { history_ttl_ms: 1000 } })
     const [one] = await fill('brief', [1])
     clock.advance(600)
@@ -188,7 +198,7 @@ describe('how much of it', async () => {
     expect((await fill('brief', [3]))[0]).toEndWith('-3')
   })
 
-  test('what is too old is let go by itself, and counted', async () => {
+  test('expired messages are removed without a read, and counted', async () => {
     const speaker = await forgetful.as('speaker')
     await fill('old', numbers(1, 5), speaker)
     clock.advance(1000)
@@ -210,7 +220,7 @@ describe('all channels together', () => {
     return { small, speaker, say }
   }
 
-  test('keep so many bytes: the oldest message goes first, whichever channel has it', async () => {
+  test('the history of all channels is bounded in bytes, and the oldest message of any channel is removed first', async () => {
     const { small, speaker, say } = await setUp()
     for (const n of numbers(1, 6)) await say('quiet', n)
     for (const n of numbers(1, 3)) await say('late', n)
@@ -225,7 +235,7 @@ describe('all channels together', () => {
     expect(await small.metric('arqonbus_history_expired_total{reason="bytes"}')).toBe(10)
   })
 
-  test('a channel that falls silent does not keep others from their history', async () => {
+  test('a channel that falls silent does not take history space from busy channels', async () => {
     const { speaker, say } = await setUp()
     await say('silent', 1)
     for (const n of numbers(13, 40)) await say('busy', n)
@@ -233,7 +243,7 @@ describe('all channels together', () => {
     expect(contents((await speaker.command('history', { channel: 'log:busy' })).messages).at(-1)).toBe(40)
   })
 
-  test('a message that is larger than all that may be kept is delivered, and not kept', async () => {
+  test('a message larger than the whole history limit is delivered but not kept', async () => {
     const { speaker } = await setUp()
     await speaker.command('join_channel', { channel: 'log:huge' })
     const { position } = await speaker.publish({
@@ -266,7 +276,7 @@ describe('pages end where the longest frame ends', async () => {
     return frame.payload.result as { messages: Frame[]; has_more: boolean }
   }
 
-  test('forwards, and nothing is left out', async () => {
+  test('pages read forwards end at the longest frame, and no message is left out', async () => {
     const all: unknown[] = []
     let pages = 0
     for (let after: string | undefined, more = true; more; pages++) {
@@ -279,7 +289,7 @@ describe('pages end where the longest frame ends', async () => {
     expect(pages).toBeGreaterThan(3)
   })
 
-  test('backwards, from the newest', async () => {
+  test('pages read backwards from the newest message end at the longest frame', async () => {
     const newest = await page({ order: 'desc' })
     expect(contents(newest.messages)[0]).toBe(600)
     const older = await page({ before: positionOf(newest.messages.at(-1)!) })
@@ -287,7 +297,7 @@ describe('pages end where the longest frame ends', async () => {
     expect(older.has_more).toBeTrue()
   })
 
-  test('the longest message that there may be fits by itself', async () => {
+  test('a message of the maximum size fits in a page by itself', async () => {
     const most = client.welcome.limits.max_message_bytes
     const envelope = (pad: number) =>
       `{"version":"1.0","id":"arq_longest","type":"event","room":"log","channel":"longest","from":"client","timestamp":"2026-01-01T00:00:00Z","payload":{"t":"${'x'.repeat(pad)}"}}`

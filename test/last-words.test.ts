@@ -17,7 +17,7 @@ function sendAndClose(raw: Awaited<ReturnType<typeof openRaw>>, fields: object, 
   raw.frame({ kind: 'close', payload: new Uint8Array([0x03, 0xe8]) })
 }
 
-test('messages of a client that closes behind them', async () => {
+test('messages of a client that closes right after sending them are all delivered', async () => {
   const bob = await bus.as('bob', 'last:words')
   const raw = await openRaw(`${bus.busUrl}?client_id=ann`)
   await raw.nextJson()
@@ -30,7 +30,7 @@ test('messages of a client that closes behind them', async () => {
   await eventually(async () => expect((await bob.command('list_clients')).clients.length).toBe(1))
 })
 
-test('telemetry of a listener that closes behind it', async () => {
+test('telemetry of a subscriber that closes right after sending it is all delivered', async () => {
   const wall = await bus.listen({ client_events: '*' })
   const raw = await openRaw(`${bus.telemetryUrl!}?client_id=eve`)
   await raw.nextJson()

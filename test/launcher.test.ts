@@ -60,21 +60,21 @@ const placeholder = { text: 'echo "Error: the install script of bun was not run"
 const foreign = { text: `#!/bin/sh\nexit 1\n${'#'.repeat(2 * 1024 * 1024)}\n` }
 
 describe('the launcher looks for Bun', () => {
-  test('first where BUN_EXECUTABLE points', () => {
+  test('the launcher tries the Bun that BUN_EXECUTABLE names first', () => {
     const folder = checkout(bunPackage(bun, {}))
     expect(found(folder, { BUN_EXECUTABLE: process.execPath })).toBe(process.execPath)
   })
 
-  test('and says so when BUN_EXECUTABLE points nowhere, instead of taking another', () => {
+  test('the launcher reports a BUN_EXECUTABLE that points nowhere instead of trying another Bun', () => {
     const folder = checkout(bunPackage(bun, {}))
     expect(found(folder, { BUN_EXECUTABLE: '/nowhere/bun' })).toContain('BUN_EXECUTABLE is /nowhere/bun')
   })
 
-  test('then where the install script of the package puts it', () => {
+  test('the launcher then uses the binary that the install script of the package put in place', () => {
     expect(found(checkout(bunPackage(bun, {})))).toBe('/node_modules/bun/bin/bun.exe')
   })
 
-  test('then in the package of the platform, when a placeholder stands in its place', () => {
+  test('the launcher uses the platform package when only a placeholder is in place of the binary', () => {
     const folder = checkout({
       ...bunPackage(placeholder, { ...installed, [platform]: '1' }),
       ...platformPackage(platform, bun),
@@ -82,7 +82,7 @@ describe('the launcher looks for Bun', () => {
     expect(found(folder)).toBe(`/node_modules/${platform}/bin/bun`)
   })
 
-  test('passing over a binary that is too small or does not answer', () => {
+  test('the launcher skips a binary that is too small or does not run', () => {
     const [musl, third] = [`${platform}-musl`, `${platform}-third`]
     const folder = checkout({
       ...bunPackage(placeholder, { [platform]: '1', [musl]: '1', [third]: '1' }),
@@ -93,12 +93,12 @@ describe('the launcher looks for Bun', () => {
     expect(found(folder)).toBe(`/node_modules/${third}/bin/bun`)
   })
 
-  test('and never in a package of another platform', () => {
+  test('the launcher never uses a package of another platform', () => {
     const folder = checkout({ ...bunPackage(placeholder, installed), ...platformPackage('@oven/bun-test-x64', bun) })
     expect(found(folder)).toContain('Bun has no binary here')
   })
 
-  test('and names what to install when there is none', () => {
+  test('the launcher names what to install when it finds no Bun', () => {
     expect(found(checkout({}))).toContain('run `npm ci` first')
     expect(found(checkout(bunPackage(placeholder, { [platform]: '1' })))).toContain(platform)
   })
@@ -138,7 +138,7 @@ function toGroup(child: ChildProcess, signal: NodeJS.Signals): void {
 }
 
 describe('signals under the launcher', () => {
-  test('Ctrl-C under npm, which comes from the terminal and from npm, reaches a bus once', async () => {
+  test('Ctrl-C under npm, which arrives from the terminal and from npm, reaches the server once', async () => {
     const { child, exit, line } = underLauncher({ ownGroup: true })
     expect(await line()).toStartWith('pid')
     toGroup(child, 'SIGINT')
@@ -149,7 +149,7 @@ describe('signals under the launcher', () => {
     expect(await exit).toEqual([3, null])
   })
 
-  test('SIGTERM to the whole group, as `timeout` sends it, reaches a bus once and its exit code comes back', async () => {
+  test('SIGTERM to the whole group, as `timeout` sends it, reaches the server once, and its exit code is returned', async () => {
     const { child, exit, line } = underLauncher({ ownGroup: true })
     expect(await line()).toStartWith('pid')
     child.kill('SIGTERM')
@@ -168,7 +168,7 @@ describe('signals under the launcher', () => {
     expect(await exit).toEqual([3, null])
   })
 
-  test('a bus does not outlive a launcher that is killed outright', async () => {
+  test('a server does not outlive a launcher that is killed by SIGKILL', async () => {
     const { child, line } = underLauncher({ ownGroup: true })
     expect(await line()).toStartWith('pid')
     child.kill('SIGKILL')

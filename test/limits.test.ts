@@ -32,7 +32,7 @@ describe('how many there may be', async () => {
     start({ maxSubscriptions: 3 }),
   ])
 
-  test('MAX_CONNECTIONS: a further one is refused with 503', async () => {
+  test('a connection over MAX_CONNECTIONS is refused with 503', async () => {
     await Promise.all([connections.connect(), connections.connect()])
     const { status } = await counted(
       connections,
@@ -43,7 +43,7 @@ describe('how many there may be', async () => {
     expect(await connections.metric('arqonbus_connections')).toBe(2)
   })
 
-  test('MAX_ROOMS: too_many_rooms, whoever would make one, until one goes', async () => {
+  test('a room over MAX_ROOMS is refused with too_many_rooms, however it is created, until a room is removed', async () => {
     const client = await rooms.connect()
     await client.command('create_channel', { channel: 'one:a' })
     await publish(client, 'two:a')
@@ -67,7 +67,7 @@ describe('how many there may be', async () => {
     await publish(client, 'three:a')
   })
 
-  test('MAX_CHANNELS: too_many_channels, whoever would make one, and no room is left behind', async () => {
+  test('a channel over MAX_CHANNELS is refused with too_many_channels, and no empty room is left behind', async () => {
     const client = await channels.connect()
     await client.command('create_channel', { channel: 'one:a' })
     await client.command('create_channel', { channel: 'one:b' })
@@ -89,7 +89,7 @@ describe('how many there may be', async () => {
     expect(left.map(({ name }) => name)).toEqual(['arqonbus', 'integriguard', 'one'])
   })
 
-  test('MAX_CHANNELS: for each new channel the longest idle one goes, however many are asked for at once; before that the refusal says when', async () => {
+  test('at MAX_CHANNELS each new channel evicts the longest idle one, even in a burst, and refusals say when to retry', async () => {
     const many = await start({ maxChannels: 3004, rateLimit: null })
     const client = await many.connect()
     const flood = async (room: string) => {
@@ -109,7 +109,7 @@ describe('how many there may be', async () => {
     expect(left.map(({ name }) => name)).toEqual(['arqonbus', 'integriguard', 'new'])
   })
 
-  test('MAX_PARTICIPANTS: channel_full, until one leaves; who is in stays in, and the whole room is another matter', async () => {
+  test('MAX_PARTICIPANTS refuses joins with channel_full until one leaves, but not rejoins or room-wide joins', async () => {
     const [one, two, three] = await Promise.all([
       participants.connect(),
       participants.connect(),
@@ -127,7 +127,7 @@ describe('how many there may be', async () => {
     await join(three, 'full:a')
   })
 
-  test('max_participants of a channel stands in for it, higher or lower', async () => {
+  test('max_participants of a channel overrides MAX_PARTICIPANTS, higher or lower', async () => {
     const [one, two, three] = await Promise.all([
       participants.connect(),
       participants.connect(),
@@ -143,7 +143,7 @@ describe('how many there may be', async () => {
     for (const client of [one, two, three]) await join(client, 'own:large')
   })
 
-  test('MAX_ROOM_PARTICIPANTS: room_full, however one comes in; each client counts once', async () => {
+  test('MAX_ROOM_PARTICIPANTS refuses every kind of join with room_full and counts each client once', async () => {
     const [one, two, three] = await Promise.all([
       roomParticipants.connect(),
       roomParticipants.connect(),
@@ -166,7 +166,7 @@ describe('how many there may be', async () => {
     await join(three, 'hall:a')
   })
 
-  test('MAX_SUBSCRIPTIONS: too_many_subscriptions, rooms and channels together, until one is left', async () => {
+  test('MAX_SUBSCRIPTIONS refuses joins of rooms and channels with too_many_subscriptions until one is left', async () => {
     const client = await subscriptions.connect({ query: { join: ['many:a', 'many:*'] } })
     expect(client.welcome.limits.max_subscriptions).toBe(3)
     await join(client, 'many:b')
@@ -194,7 +194,7 @@ describe('how large they may be', async () => {
   const envelope = (from: string, id: string, payload: string, metadata = '{"ack":true}') =>
     `{"version":"1.0","id":"${id}","type":"event","room":"limits","channel":"a","from":"${from}","timestamp":"2026-01-01T00:00:00Z","payload":${payload},"metadata":${metadata}}`
 
-  test('MAX_MESSAGE_BYTES: message_too_large for one byte more, counted in bytes, with no request_id', async () => {
+  test('a frame one byte over MAX_MESSAGE_BYTES is refused with message_too_large and without a request_id', async () => {
     const client = await large.as('large')
     expect(client.welcome.limits.max_message_bytes).toBe(1000)
     for (const letter of ['x', 'é', '漢', '🤖']) {
@@ -213,7 +213,7 @@ describe('how large they may be', async () => {
     }
   })
 
-  test('MAX_DEPTH: invalid_envelope for one level more, in payload and metadata, with no request_id', async () => {
+  test('a frame one level over MAX_DEPTH, in payload or metadata, is refused with invalid_envelope and no request_id', async () => {
     const client = await deep.as('deep')
     expect(client.welcome.limits.max_depth).toBe(6)
     // The envelope is the first level, the payload the second.
@@ -240,7 +240,7 @@ describe('how large they may be', async () => {
     expect(await client.answer('arq_5')).toMatchObject({ status: 'success' })
   })
 
-  test('MAX_METADATA_BYTES: invalid_parameters for the metadata of a channel and the configuration of a room', async () => {
+  test('channel metadata or a room_config over MAX_METADATA_BYTES is refused with invalid_parameters', async () => {
     const client = await described.connect()
     const of = (bytes: number) => ({ t: 'é'.repeat((bytes - 8) / 2) })
     await client.command('create_channel', { channel: 'described:a', metadata: of(64), room_config: of(64) })
@@ -252,7 +252,7 @@ describe('how large they may be', async () => {
     }
   })
 
-  test('DEDUP_BYTES: publishes with `ack` are refused, others pass', async () => {
+  test('with DEDUP_BYTES used up, publishes with `ack` are refused and others accepted', async () => {
     const client = await remembered.connect({ query: { join: 'remembered:a' } })
     expect(await counted(remembered, 'dedup_bytes', () => refusal(publish(client, 'remembered:a')))).toMatchObject({
       code: 'rate_limited',
@@ -270,7 +270,7 @@ describe('how fast they may come', async () => {
     start({ rateLimit: null }),
   ])
 
-  test('RATE_LIMIT: rate_limited beyond the burst, with the time after which to come again; each client has its own', async () => {
+  test('RATE_LIMIT refuses messages beyond the burst with rate_limited and a retry time, for each client separately', async () => {
     const [client, other] = await Promise.all([slow.connect(), slow.connect()])
     expect(client.welcome.limits).toMatchObject({ messages_per_second: 10, message_burst: 5 })
     for (let i = 0; i < 5; i++) await publish(client, 'rate:a')
@@ -287,7 +287,7 @@ describe('how fast they may come', async () => {
     expect(messages).toHaveLength(7)
   })
 
-  test('RATE_LIMIT: a join of several addresses costs as much as that many messages', async () => {
+  test('RATE_LIMIT charges a join of several addresses as much as the same number of messages', async () => {
     const client = await slow.connect()
     const channels = Array.from({ length: 8 }, (_, i) => ({ channel: `several:c${i}` }))
     await client.command('join_channel', { channels })
@@ -297,7 +297,7 @@ describe('how fast they may come', async () => {
     await client.command('ping')
   })
 
-  test('COMMAND_RATE: a search through an inbox costs as much as the pages that it reads', async () => {
+  test('COMMAND_RATE charges a search through an inbox for every page that it reads', async () => {
     const [ann, bob] = await Promise.all([commands.as('ann'), commands.as('bob')])
     const payload = { text: 'x'.repeat(200_000) }
     for (let i = 0; i < 4; i++)
@@ -310,7 +310,7 @@ describe('how fast they may come', async () => {
     await search()
   })
 
-  test('what is refused is not delivered, does not break the protocol, and leaves the connection open', async () => {
+  test('a rate-limited message is not delivered, counts as no violation and leaves the connection open', async () => {
     const [client, listener] = await Promise.all([slow.connect(), slow.connect({ query: { join: 'rate:b' } })])
     const before = await slow.metric('arqonbus_violations_total')
     const ids = Array.from({ length: 15 }, () => client.send({ room: 'rate', channel: 'b' }))
@@ -321,13 +321,13 @@ describe('how fast they may come', async () => {
     await client.command('ping')
   })
 
-  test('whoever does not stop is closed with 4429', async () => {
+  test('a client that keeps sending over its rate limit is closed with 4429', async () => {
     const client = await slow.connect()
     for (let i = 0; i < 100; i++) client.send({ room: 'rate', channel: 'c' })
     expect((await client.closed).code).toBe(4429)
   })
 
-  test('RATE_LIMIT=off: no limit, and the welcome says so', async () => {
+  test('RATE_LIMIT=off removes the rate limit, and the welcome says so', async () => {
     const client = await off.connect()
     expect(client.welcome.limits).toMatchObject({ messages_per_second: null, message_burst: null })
     for (let i = 0; i < 5000; i++) client.send({ room: 'rate', channel: 'a' })
@@ -335,7 +335,7 @@ describe('how fast they may come', async () => {
     expect(messages[0]!.metadata!.position).toEndWith('-5000')
   })
 
-  test('COMMAND_RATE: rate_limited, by command', async () => {
+  test('COMMAND_RATE refuses a command over its rate with rate_limited, for each command separately', async () => {
     const client = await commands.connect()
     await client.command('status')
     expect(await counted(commands, 'command_rate', () => refusal(client.command('status')))).toMatchObject({

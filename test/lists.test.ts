@@ -14,7 +14,7 @@ const [user, owner, admin] = await Promise.all([
 ])
 
 describe('who sees what', () => {
-  test('private channels of others are in no list, no status and no subscriptions', async () => {
+  test('private channels of other clients appear in no list, status or subscription', async () => {
     await run(owner, 'create_channel', {
       channel: 'hidden:treasure',
       type: 'private',
@@ -55,7 +55,7 @@ describe('lists come in pages', async () => {
     return pages
   }
 
-  test('list_channels gives each channel once, `limit` at a time, and a cursor unless it was the last page', async () => {
+  test('list_channels returns each channel once, `limit` per page, with a cursor on every page but the last', async () => {
     const all = Array.from({ length: 7 }, (_, i) => `c${i}`)
     for (const name of all) await client.command('create_channel', { channel: `pages:${name}` })
     const pages = await pagesOf('list_channels', { room: 'pages', limit: 3 })
@@ -65,7 +65,7 @@ describe('lists come in pages', async () => {
     expect(await pagesOf('list_channels', { room: 'pages' })).toEqual([all])
   })
 
-  test('what comes and goes between two pages moves nothing else to another page', async () => {
+  test('channels created or deleted between two pages do not move other channels to another page', async () => {
     for (const name of ['a', 'b', 'c', 'd']) await client.command('create_channel', { channel: `moving:${name}` })
     const first = await run(client, 'list_channels', { room: 'moving', limit: 2 })
     await client.command('delete_channel', { channel: 'moving:a' })
@@ -77,13 +77,13 @@ describe('lists come in pages', async () => {
     ])
   })
 
-  test('list_clients likewise', async () => {
+  test('list_clients returns each client once, `limit` per page', async () => {
     const pages = await pagesOf('list_clients', { limit: 5 })
     expect(pages.map((page) => page.length)).toEqual([5, 5, 3])
     expect(pages.flat().toSorted()).toEqual([client.id, ...makers.map(({ id }) => id)].toSorted())
   })
 
-  test('a page ends where the longest frame ends', async () => {
+  test('a page of a list ends at the longest frame', async () => {
     const metadata = { text: 'é'.repeat(8000) }
     for (let i = 0; i < 40; i++) await client.command('create_channel', { channel: `large:c${i}`, metadata })
     const id = client.send({
@@ -97,7 +97,7 @@ describe('lists come in pages', async () => {
     expect(pages.flat()).toEqual(Array.from({ length: 40 }, (_, i) => `c${i}`))
   })
 
-  test('status lists the first 100 rooms, and fewer where a frame does not hold them', async () => {
+  test('status lists the first 100 rooms, or as many as one frame holds', async () => {
     const config = { text: 'x'.repeat(16_000) }
     const before = (await run(client, 'status')).totals.rooms
     for (let i = 0; i < 110; i++) await client.command('create_channel', { channel: `room-${i}:a` })
@@ -114,7 +114,7 @@ describe('lists come in pages', async () => {
     expect(result.rooms.length).toBeWithin(5, 20)
   })
 
-  test('a cursor that is none is refused', async () => {
+  test('an invalid cursor is refused', async () => {
     for (const cursor of ['!', '', 'zzzzzzzzzzzz', '-1']) {
       expect(await refused(client, 'list_channels', { cursor })).toMatchObject({
         code: 'invalid_parameters',
@@ -128,13 +128,13 @@ describe('rates', async () => {
   const limited = await startBus({ commandRate: { perSecond: 10, burst: 3 } }, { clock })
   const costly = { status: {}, list_channels: {}, list_clients: {}, history: { channel: 'rate:a' }, create_channel: {} }
 
-  test('the costly commands, and no others, say that they are limited', () => {
+  test('only the costly commands are declared as rate limited', () => {
     expect(commandNames.filter((name) => commands[name].rate_limited).toSorted()).toEqual(
       (Object.keys(costly) as CommandName[]).toSorted(),
     )
   })
 
-  test('each has a bucket for each client: when it is empty the answer says when to come again', async () => {
+  test('each costly command has a rate limit for each client, and a refusal says when to retry', async () => {
     const [eager, other] = await Promise.all([limited.as('eager', 'rate:a'), limited.as('other')])
     for (const [name, parameters] of Object.entries(costly)) {
       const call = (client: TestClient, i: number) =>
@@ -158,7 +158,7 @@ describe('rates', async () => {
     }
   })
 
-  test('a bucket fills up to its burst and no further', async () => {
+  test('a rate limit bucket refills up to its burst and no further', async () => {
     const client = await limited.as('patient')
     await client.command('status')
     clock.advance(3_600_000)
@@ -166,7 +166,7 @@ describe('rates', async () => {
     expect(await refusal(client.command('status'))).toMatchObject({ code: 'rate_limited' })
   })
 
-  test('the others are not limited', async () => {
+  test('commands that are not costly have no rate limit', async () => {
     const client = await limited.as('steady')
     for (let i = 0; i < 20; i++) {
       await client.command('ping')
@@ -177,7 +177,7 @@ describe('rates', async () => {
     }
   })
 
-  test('RATE_LIMIT=off is off for commands, too', async () => {
+  test('RATE_LIMIT=off switches off the rate limits of commands too', async () => {
     for (let i = 0; i < 300; i++) await user.command('list_channels', { room: 'arqonbus' })
   })
 })

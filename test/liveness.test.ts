@@ -32,7 +32,7 @@ describe('heartbeat', async () => {
     return clients.some(({ client_id: one }) => one === id)
   }
 
-  test('a connection without any sign of life is closed with 4408, and not before its time', async () => {
+  test('a connection without a sign of life is closed with 4408 at the heartbeat timeout, and not before', async () => {
     const [first, second] = [await silent('first'), await silent('second')]
     clock.advance(30_000)
     second.frame({ kind: 'pong' })
@@ -49,7 +49,7 @@ describe('heartbeat', async () => {
     expect((await second.ended).code).toBe(4408)
   })
 
-  test('the server pings, and pongs keep a connection alive, but are no activity', async () => {
+  test('pongs keep a connection alive but do not count as activity', async () => {
     const raw = await silent('ponging')
     const connectedAt = new Date(clock.now()).toISOString()
     for (let round = 0; round < 10; round++) {
@@ -63,7 +63,7 @@ describe('heartbeat', async () => {
     raw.destroy()
   })
 
-  test('frames keep a connection alive, too, refused ones as well', async () => {
+  test('every frame keeps a connection alive, including refused ones', async () => {
     const raw = await silent('talking')
     for (let round = 0; round < 4; round++) {
       clock.advance(40_000)
@@ -75,7 +75,7 @@ describe('heartbeat', async () => {
     raw.destroy()
   })
 
-  test('whoever is gone has left everything', async () => {
+  test('a client whose heartbeat is lost leaves all its channels and rooms', async () => {
     const raw = await openRaw(`${bus.busUrl}?client_id=lost&join=lost:a&join=lost:*`)
     await raw.nextJson()
     clock.advance(30_000)
@@ -93,7 +93,7 @@ describe('heartbeat', async () => {
 describe('drain', () => {
   const isShutdown = (frame: Frame) => frame.payload.event === 'shutdown'
 
-  test('tells everybody, each with a hint of its own, and closes with 1012', async () => {
+  test('a drain notifies every client, each with its own reconnect hint, and closes with 1012', async () => {
     const server = await startServer({ config: testConfig({ drainTimeoutMs: 5000 }) })
     const clients = await Promise.all(Array.from({ length: 20 }, () => connect(server.busUrl)))
     const drained = server.drain('test')
@@ -109,7 +109,7 @@ describe('drain', () => {
     expect(await fetch(`${server.httpUrl}/health`).catch(() => 'closed')).toBe('closed')
   })
 
-  test('lets nobody in, says at /ready that it is not, and waits for those who have not read everything', async () => {
+  test('a drain accepts no connections, answers 503 at /ready and waits for clients with unread messages', async () => {
     const server = await startServer({ config: testConfig({ drainTimeoutMs: 30_000, rateLimit: null }) })
     const speaker = await connect(server.busUrl)
     const reader = await openRaw(`${server.busUrl}?client_id=reader&join=drain:a`)
@@ -140,7 +140,7 @@ describe('drain', () => {
     await drained
   })
 
-  test('ends within its time, whoever does not read', async () => {
+  test('a drain ends within its timeout even if a client does not read', async () => {
     const server = await startServer({ config: testConfig({ drainTimeoutMs: 300, rateLimit: null }) })
     const speaker = await connect(server.busUrl)
     const reader = await openRaw(`${server.busUrl}?client_id=reader&join=drain:a`)
@@ -202,7 +202,7 @@ describe('logs', async () => {
   const line = (event: string, fields: object = {}) =>
     expect.objectContaining({ event, level: expect.any(String), time: expect.any(String), ...fields })
 
-  test('every line is one event, and the life of the bus and of its connections is in them', () => {
+  test('every log line is one event, and the log covers the lifecycle of the server and its connections', () => {
     expect(exit).toBe(0)
     expect(lines).toContainEqual(line('listening', { bus_url: bus.busUrl, http_url: bus.httpUrl }))
     expect(lines).toContainEqual(line('client_connected', { client_id: 'ann', client_type: 'human', resumed: false }))
@@ -217,7 +217,7 @@ describe('logs', async () => {
     for (const event of ['stopping', 'draining', 'stopped']) expect(lines).toContainEqual(line(event))
   })
 
-  test('commands and refusals carry the client, the room, the channel and the code', () => {
+  test('log lines of commands and refusals carry the client, the room, the channel and the code', () => {
     const where = { client_id: 'ann', room: 'science', channel: 'general' }
     expect(lines).toContainEqual(line('channel_created', { client_id: 'ann', room: 'science', channel: 'new' }))
     expect(lines).toContainEqual(line('command', { ...where, command: 'create_channel' }))
@@ -227,7 +227,7 @@ describe('logs', async () => {
     expect(lines).toContainEqual(line('command_refused', { ...where, code: 'unknown_command' }))
   })
 
-  test('no payload, no metadata, no token, no key and no session is in them, and nothing that a client sent is a line', () => {
+  test('the log contains no payload, metadata, token, key or session, and no client can forge a line', () => {
     const output = bus.output()
     for (const secret of [...secrets, session]) expect(output).not.toContain(secret)
     expect(lines.map(({ event }) => event)).not.toContain('forged')

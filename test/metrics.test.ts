@@ -34,7 +34,7 @@ describe('messages and the log', () => {
     (outcome) => `arqonbus_appends_total{outcome="${outcome}"}`,
   )
 
-  test('every message counts once, by what the log said of it', async () => {
+  test('every message is counted once, by its append outcome', async () => {
     const ann = await bus.as('ann', 'appends:a')
     const rises = await rise(outcomes, async () => {
       ann.send({ room: 'appends', channel: 'a', payload: { n: 1 } })
@@ -46,7 +46,7 @@ describe('messages and the log', () => {
     expect(rises).toEqual([2, 1, 0, 1])
   })
 
-  test('a private message counts once for each inbox that takes it', async () => {
+  test('a private message is counted once for each inbox that stores it', async () => {
     const [sender] = [await bus.as('sender'), await bus.as('one'), await bus.as('two')]
     const letter = { room: 'appends', channel: 'pm', type: 'private', metadata: { to: ['one', 'two'] } } as const
     expect(await rise(outcomes, () => sender.publish(letter))).toEqual([3, 0, 0, 0])
@@ -62,7 +62,7 @@ describe('recoveries', () => {
     'arqonbus_messages_replayed_total',
   ]
 
-  test('one that succeeds counts with what was missed, and what was given for it', async () => {
+  test('a successful recovery counts the messages missed and the messages delivered for it', async () => {
     const [at] = await say({ room: 'recovered', channel: 'a' }, 8)
     const client = await bus.connect()
     const rises = await rise(samples, async () => {
@@ -72,7 +72,7 @@ describe('recoveries', () => {
     expect(rises).toEqual([1, 1, 7, 0, 7])
   })
 
-  test('one that had missed nothing counts too, and a join without `since` does not', async () => {
+  test('a recovery with nothing missed is counted, and a join without `since` is not', async () => {
     const [at] = await say({ room: 'recovered', channel: 'b' }, 1)
     const client = await bus.connect()
     const rises = await rise(samples, async () => {
@@ -82,7 +82,7 @@ describe('recoveries', () => {
     expect(rises).toEqual([1, 1, 0, 1, 0])
   })
 
-  test('one that cannot be counts by why', async () => {
+  test('a failed recovery is counted by its reason', async () => {
     const [trimmed] = await say({ room: 'unrecovered', channel: 'a' }, 25)
     const [at] = await say({ room: 'unrecovered', channel: 'b' }, 2)
     const client = await bus.connect()
@@ -99,7 +99,7 @@ describe('recoveries', () => {
 })
 
 describe('connections', () => {
-  test('those that the bus closes count by why; one that leaves by itself does not', async () => {
+  test('connections that the server closes are counted by reason, and one that its client closes is not', async () => {
     const closed = (name: string) => `arqonbus_connections_closed_total{reason="${name}"}`
     const admin = await bus.connect({ headers: { authorization: `Bearer ${KEY}` } })
     const [bad, rude, leaving] = [await bus.as('bad'), await bus.as('rude'), await bus.as('leaving')]
@@ -113,7 +113,7 @@ describe('connections', () => {
     expect(rises).toEqual([1, 1, 0, 0, 0])
   })
 
-  test('one that does not read shows as the largest queue, and what it is owed is within all queues', async () => {
+  test('a connection that does not read shows as the largest send queue, within the total of all queues', async () => {
     const raw = await openRaw(`${bus.busUrl}?client_id=stalled&join=queue:a`)
     await raw.nextJson()
     expect(await bus.metric('arqonbus_send_queue_largest_bytes')).toBe(0)
@@ -136,7 +136,7 @@ describe('connections', () => {
     await eventually(async () => expect(await bus.metric('arqonbus_send_queue_largest_bytes')).toBe(0))
   })
 
-  test('one that does not read its answers is not read, and shows as paused until it reads', async () => {
+  test('a connection that does not read its replies is not read either, and counts as paused until it reads', async () => {
     const raw = await openRaw(`${bus.busUrl}?client_id=asking`)
     await raw.nextJson()
     expect(await bus.metric('arqonbus_connections_paused')).toBe(0)
@@ -155,7 +155,7 @@ describe('connections', () => {
 describe('the state of the bus', () => {
   const metricsOf = async (httpUrl: string) => (await fetch(`${httpUrl}/metrics`)).text()
 
-  test('without Redis the level is `memory`, the log is there, and nothing of Redis moves', async () => {
+  test('without Redis the metrics show the level `memory`, the memory driver and no Redis activity', async () => {
     const levels = ['memory', 'stored', 'disk'].map((level) => `arqonbus_durability{level="${level}"}`)
     expect(await Promise.all(levels.map(bus.metric))).toEqual([1, 0, 0])
     const drivers = ['memory', 'redis'].map((driver) => `arqonbus_storage_driver{driver="${driver}"}`)
@@ -172,7 +172,7 @@ describe('the state of the bus', () => {
     expect(await bus.metric('arqonbus_storage_available')).toBe(1)
   })
 
-  test('it is `ok`, and `degraded` where a room of the configuration could not be created', async () => {
+  test('the status metric is `ok`, and `degraded` if a configured room could not be created', async () => {
     const states = ['ok', 'degraded', 'draining'].map((state) => `arqonbus_status{status="${state}"}`)
     expect(await Promise.all(states.map(bus.metric))).toEqual([1, 0, 0])
     const names = ['a', 'b'].map((name) => ({ name, channels: [] }))
@@ -180,7 +180,7 @@ describe('the state of the bus', () => {
     expect(await Promise.all(states.map(lame.metric))).toEqual([0, 1, 0])
   })
 
-  test('the limits in force stand beside what there is', async () => {
+  test('the limits in force are exported beside the current values', async () => {
     expect(await bus.metric('arqonbus_limit{limit="rooms"}')).toBe(77)
     expect(await bus.metric('arqonbus_limit{limit="connections"}')).toBe(20_000)
     expect(await bus.metric('arqonbus_limit{limit="memory_bytes"}')).toBeLessThanOrEqual(totalmem())
@@ -191,7 +191,7 @@ describe('the state of the bus', () => {
     expect(off).not.toContain('arqonbus_limit{limit="command_rate"}')
   })
 
-  test('the limit of open files is that of the process', async () => {
+  test('the exported limit of open files is that of the process', async () => {
     const main = `${import.meta.dir}/../packages/cli/src/main.ts`
     const command = ['sh', '-c', `ulimit -n 777 && exec "$0" --no-env-file "$1" serve`, process.execPath, main]
     const small = await startBusProcess({ command })

@@ -29,7 +29,7 @@ for (const path of pages) {
   const blocks = fencedBlocks(markdown)
 
   describe(path, () => {
-    test('links lead to files that exist, and its npm scripts and settings are there', () => {
+    test('links lead to existing files, and the npm scripts and settings named on the page exist', () => {
       const lost = localLinks(markdown).filter((target) => !existsSync(join(root, dirname(path), target)))
       expect(lost).toEqual([])
       const named = Array.from(markdown.matchAll(/\bARQONBUS_[A-Z][A-Z_]*/g), ([variable]) => variable)
@@ -38,7 +38,7 @@ for (const path of pages) {
     })
 
     if (blocks.length > 0) {
-      test('JSON is JSON, code is that of the file it names, and conversations are marked so that they are played', () => {
+      test('JSON blocks parse, code equals the file that it names, and every conversation is marked to be run', () => {
         for (const block of blocks) {
           if (block.info === 'json') JSON.parse(block.text)
           const file = shownFile(block)
@@ -49,7 +49,7 @@ for (const path of pages) {
     }
 
     if (blocks.some(isConversation)) {
-      const play = () => test('its conversations happen as they are shown', () => playPage(markdown))
+      const play = () => test('the conversations on the page happen as shown', () => playPage(markdown))
       const withRedis = () => (needsRedis(markdown) ? withProgram('redis-server', `${path}, with Redis`, play) : play())
       if (needsCurl(markdown)) withProgram('curl', `${path}, with curl`, withRedis)
       else withRedis()

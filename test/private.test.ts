@@ -19,7 +19,7 @@ const comeBack = (client: TestClient) =>
   bus.connect({ query: { client_id: client.id }, headers: { 'arqonbus-session': client.welcome.session } })
 
 describe('who gets it', () => {
-  test('the recipient and the sender, without a join, and nobody else', async () => {
+  test('a private message reaches only the recipient and the sender, without a join', async () => {
     const [ann, bob, eve] = await Promise.all([
       bus.as('ann'),
       bus.as('bob'),
@@ -39,7 +39,7 @@ describe('who gets it', () => {
     expect(await eve.messages()).toEqual([])
   })
 
-  test('a list of up to 32, each of them once', async () => {
+  test('a private message reaches each of up to 32 recipients once', async () => {
     const names = Array.from({ length: 32 }, (_, i) => `many-${i}`)
     const many = await Promise.all(names.map((name) => bus.as(name)))
     const sender = many[0]!
@@ -49,7 +49,7 @@ describe('who gets it', () => {
     expect((await sender.answer(tooMany)).error).toMatchObject({ code: 'invalid_envelope' })
   })
 
-  test('each gets what one client sends in the order sent, long messages and short ones', async () => {
+  test('every recipient gets the messages of one client in the order sent, long and short ones', async () => {
     const names = Array.from({ length: 32 }, (_, i) => `ordered-${i}`)
     const many = await Promise.all(names.map((name) => bus.as(name)))
     const sender = await bus.as('long-and-short')
@@ -59,13 +59,13 @@ describe('who gets it', () => {
     for (const client of many) expect(contents(await client.messages())).toEqual([0, 1, 2, 3, 4])
   })
 
-  test('oneself alone, too', async () => {
+  test('a client can send a private message to itself alone', async () => {
     const diary = await bus.as('diary')
     expect(await whisper(diary, 'diary', 1)).toMatchObject({ recipients: 1 })
     expect(contents(await diary.messages())).toEqual([1])
   })
 
-  test('recipients that are missing or wrong are refused', async () => {
+  test('a private message with missing or invalid recipients is refused', async () => {
     const client = await bus.connect()
     for (const to of [undefined, null, 7, '', 'no spaces', [], [7], ['a', 'a'], ['ok', '']]) {
       const id = client.send({ type: 'private', channel: 'pm', metadata: { ...(to !== undefined && { to }) } })
@@ -73,7 +73,7 @@ describe('who gets it', () => {
     }
   })
 
-  test('an unknown recipient refuses the whole message', async () => {
+  test('an unknown recipient makes the server refuse the whole private message', async () => {
     const [sender, known] = await Promise.all([bus.as('sender-to-nobody'), bus.as('known')])
     expect(await refusal(whisper(sender, ['known', 'nobody-1', 'nobody-2'], 1))).toMatchObject({
       code: 'client_not_found',
@@ -85,7 +85,7 @@ describe('who gets it', () => {
     expect((await inbox(known)).messages).toEqual([])
   })
 
-  test('the room of it may be any, need not be there, and does not come to be', async () => {
+  test('a private message may name any room, which need not exist and is not created', async () => {
     const client = await bus.as('anywhere')
     await whisper(client, 'anywhere', 1, { room: 'no-such-room' })
     expect(await client.messages()).toMatchObject([{ room: 'no-such-room', channel: 'pm' }])
@@ -97,7 +97,7 @@ describe('who gets it', () => {
     })
   })
 
-  test('with echo=false the sender gets an acknowledgement in place of its copy', async () => {
+  test('with echo=false the sender of a private message gets an acknowledgement instead of its copy', async () => {
     const [quiet, other] = await Promise.all([
       bus.connect({ query: { client_id: 'quiet', echo: 'false' } }),
       bus.as('other'),
@@ -112,7 +112,7 @@ describe('who gets it', () => {
 })
 
 describe('positions', () => {
-  test('are dense in each inbox, and the acknowledgement gives the sender’s', async () => {
+  test('positions are dense in each inbox, and the acknowledgement gives that of the sender’s inbox', async () => {
     const [one, two, three] = await Promise.all([bus.as('dense-1'), bus.as('dense-2'), bus.as('dense-3')])
     const acknowledged: number[] = []
     for (const [sender, to] of [
@@ -132,7 +132,7 @@ describe('positions', () => {
 })
 
 describe('acknowledgements', () => {
-  test('a level that cannot be had: nobody gets the message', async () => {
+  test('a private message whose durability level is unavailable reaches nobody', async () => {
     const [sender, recipient] = await Promise.all([bus.as('demanding'), bus.as('spared')])
     expect(await refusal(whisper(sender, 'spared', 1, { metadata: { ack: 'disk' } }))).toMatchObject({
       code: 'storage_unavailable',
@@ -141,7 +141,7 @@ describe('acknowledgements', () => {
     expect(await sender.messages()).toEqual([])
   })
 
-  test('sent again it is answered with the first position, and nobody gets it twice', async () => {
+  test('a private message sent again is acknowledged with its first position and delivered to nobody twice', async () => {
     const [sender, recipient] = await Promise.all([bus.as('insistent'), bus.as('patient')])
     const first = await whisper(sender, 'patient', 1, { id: 'arq_insist' })
     await whisper(sender, 'patient', 2)
@@ -150,7 +150,7 @@ describe('acknowledgements', () => {
     expect(contents(await sender.messages())).toEqual([1, 2])
   })
 
-  test('other content or other recipients under the same id: refused, and nobody gets it', async () => {
+  test('a private message with other content or recipients under a used id is refused and reaches nobody', async () => {
     const [sender, first, second] = await Promise.all([bus.as('two-faced'), bus.as('face-1'), bus.as('face-2')])
     await whisper(sender, 'face-1', 1, { id: 'arq_faces' })
     expect(await refusal(whisper(sender, 'face-1', 2, { id: 'arq_faces' }))).toMatchObject({ code: 'id_conflict' })
@@ -162,7 +162,7 @@ describe('acknowledgements', () => {
 })
 
 describe('the inbox', () => {
-  test('is one’s own: history shows what one has sent and got, in both orders, and in pages', async () => {
+  test('the history of an inbox shows what its client sent and received, in both orders and in pages', async () => {
     const [mine, theirs] = await Promise.all([bus.as('mine'), bus.as('theirs')])
     for (let n = 1; n <= 4; n++) await whisper(n % 2 === 0 ? mine : theirs, n % 2 === 0 ? 'theirs' : 'mine', n)
     await whisper(theirs, 'theirs', 5)
@@ -174,7 +174,7 @@ describe('the inbox', () => {
     expect(contents((await inbox(mine, { after: page.messages[1]!.metadata!.position })).messages)).toEqual([3, 4])
   })
 
-  test('`with` gives the conversation with one client alone', async () => {
+  test('`with` limits the history of an inbox to the conversation with one client', async () => {
     const [me, you, them] = await Promise.all([bus.as('me'), bus.as('you'), bus.as('them')])
     await whisper(me, 'you', 1)
     await whisper(you, 'me', 2)
@@ -188,7 +188,7 @@ describe('the inbox', () => {
     expect(contents((await inbox(me, { with: 'stranger' })).messages)).toEqual([])
   })
 
-  test('a conversation is read in pages, however much else lies between its messages', async () => {
+  test('a conversation is read in pages however many other messages are between its messages', async () => {
     const [busy, friend, bulk] = await Promise.all([bus.as('busy'), bus.as('friend'), bus.as('bulk')])
     for (let n = 1; n <= 5; n++) {
       await whisper(friend, 'busy', n)
@@ -209,7 +209,7 @@ describe('the inbox', () => {
     }
   })
 
-  test('messages to a client whose session is kept wait in its inbox: it has them when it comes back', async () => {
+  test('messages to a disconnected client with a session wait in its inbox until it returns', async () => {
     const [sender, away] = await Promise.all([bus.as('sender-to-away'), bus.as('away')])
     await whisper(sender, 'away', 1)
     const [seen] = await away.messages()
@@ -239,7 +239,7 @@ describe('the inbox', () => {
     expect(contents((await inbox(back)).messages)).toEqual([1, 2, 3])
   })
 
-  test('once its session has ended a client is unknown', async () => {
+  test('a client is unknown once its session has ended', async () => {
     const [sender, brief] = await Promise.all([bus.as('sender-to-brief'), bus.as('brief')])
     await brief.close()
     clock.advance(sessionTtlMs)
@@ -251,7 +251,7 @@ describe('the inbox', () => {
     })
   })
 
-  test('a client that comes back after the end of its session misses nothing where it had everything, and learns it by its old secret', async () => {
+  test('a client that returns after its session ended learns by its old secret whether it missed anything', async () => {
     const sender = await bus.as('sender-to-late')
     const recover = async (client: TestClient, since: string) =>
       (await client.command('join_channel', { channel: 'arqonbus:inbox', since })) as Record<string, unknown>
@@ -280,7 +280,7 @@ describe('the inbox', () => {
     }
   })
 
-  test('whoever takes an id without its session reads nothing of what was said to it before', async () => {
+  test('a client that takes an id without its session cannot read messages sent to that id before', async () => {
     const [sender, former] = await Promise.all([bus.as('sender-to-heirs'), bus.as('heirloom')])
     await whisper(sender, 'heirloom', 1)
     await whisper(sender, 'heirloom', 2)
@@ -312,7 +312,7 @@ describe('the inbox', () => {
     }
   })
 
-  test('a resumed session reads all of its own', async () => {
+  test('a client that resumes its session can read its whole inbox', async () => {
     const [sender, resumed] = await Promise.all([bus.as('sender-to-resumed'), bus.as('resumed')])
     await whisper(sender, 'resumed', 1)
     const back = await comeBack(resumed)

@@ -44,7 +44,7 @@ async function expectDrain(bus: BusProcess, ann: TestClient): Promise<void> {
 describe('`npm start`', () => {
   const underNpm = { command: ['npm', 'start'] }
 
-  test('drains and ends with 0 when npm gets SIGTERM, as systemd and Docker send it', async () => {
+  test('`npm start` drains and exits with 0 when npm gets SIGTERM, as systemd and Docker send it', async () => {
     const bus = await start(underNpm)
     const ann = await client(bus)
     bus.signal('SIGTERM')
@@ -52,7 +52,7 @@ describe('`npm start`', () => {
     expect(await bus.exited).toBe(0)
   })
 
-  test('drains when SIGTERM goes to the launcher, or to the server itself, and npm ends with 0', async () => {
+  test('`npm start` drains on SIGTERM to the launcher or to the server itself, and npm exits with 0', async () => {
     for (const target of ['launcher', 'server']) {
       const bus = await start(underNpm)
       const ann = await client(bus)
@@ -63,7 +63,7 @@ describe('`npm start`', () => {
     }
   })
 
-  test('drains although SIGHUP ends npm before it can forward anything', async () => {
+  test('`npm start` drains on SIGHUP although npm ends before it can forward the signal', async () => {
     const bus = await start(underNpm)
     const ann = await client(bus)
     bus.signal('SIGHUP')
@@ -72,7 +72,7 @@ describe('`npm start`', () => {
   })
 })
 
-test('every signal that asks the launcher to end reaches the server, which drains, and the launcher ends with 0', async () => {
+test('every signal that asks the launcher to end reaches the server, which drains, and the launcher exits with 0', async () => {
   for (const signal of ['SIGINT', 'SIGHUP', 'SIGQUIT'] as const) {
     const bus = await start({ command: ['node', join(root, 'bin/arqonbus.mjs'), 'serve'] })
     const ann = await client(bus)
@@ -97,7 +97,7 @@ test('a server that `nohup` started does not end with its terminal', async () =>
 })
 
 withProgram('unshare', 'as the first process of a container', (unshare) => {
-  test('the server drains on SIGTERM', async () => {
+  test('a server that runs as process 1 drains on SIGTERM', async () => {
     const namespace = [unshare, '--user', '--map-root-user', '--pid', '--fork', '--kill-child']
     const bus = await start({
       command: [...namespace, process.execPath, '--no-env-file', join(root, 'packages/cli/src/main.ts'), 'serve'],
@@ -115,7 +115,7 @@ const childrenOf = (pid: number): number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)
 
 describe('with ARQONBUS_DRAIN_DELAY', () => {
-  test('the server serves on while /ready says 503, and connections of HTTP are not kept', async () => {
+  test('during ARQONBUS_DRAIN_DELAY the server keeps serving while /ready answers 503, and ends HTTP keep-alive', async () => {
     const bus = await start({ settings: { ARQONBUS_DRAIN_DELAY: '10m' } })
     const ann = await client(bus)
     expect((await fetch(`${bus.httpUrl}/ready`)).status).toBe(200)
@@ -136,7 +136,7 @@ describe('with ARQONBUS_DRAIN_DELAY', () => {
     clearInterval(impatience)
   })
 
-  test('the drain follows the delay', async () => {
+  test('the drain starts when ARQONBUS_DRAIN_DELAY has passed', async () => {
     const bus = await start({ settings: { ARQONBUS_DRAIN_DELAY: '20ms' } })
     const ann = await client(bus)
     bus.signal('SIGTERM')
@@ -162,14 +162,14 @@ withProgram('redis-server', 'messages that the storage does not have at the end'
   }
 
   // After SIGTERM: `test/redis/survival.test.ts`.
-  test('are counted in a log line when SIGHUP ends the server', async () => {
+  test('messages that still wait for Redis are counted in a log line when SIGHUP ends the server', async () => {
     const { bus } = await withWaitingMessage({ ARQONBUS_DRAIN_TIMEOUT: '100ms' })
     bus.signal('SIGHUP')
     expect(await bus.exited).toBe(0)
     expect(bus.output()).toMatch(/"event":"messages_lost","count":1,/)
   })
 
-  test('are counted in a log line when a second signal ends the server at once', async () => {
+  test('messages that still wait for Redis are counted in a log line when a second signal ends the server at once', async () => {
     const { bus } = await withWaitingMessage({ ARQONBUS_DRAIN_DELAY: '10m' })
     bus.signal('SIGTERM')
     await eventually(() => expect(bus.output()).toContain('"event":"drain_delayed"'))
@@ -186,7 +186,7 @@ describe('near the limit of open files', () => {
   const command = ['sh', '-c', `ulimit -n ${LIMIT} && exec "$0" --no-env-file "$1" serve`, process.execPath, main]
 
   test.if(process.platform === 'linux')(
-    'further connections are refused with 503 and a reason, probes are answered, and the start warned of it',
+    'connections over the limit of open files get 503 with a reason, probes are answered, and the start logs a warning',
     async () => {
       const bus = await start({ command })
       const warning = /"event":"open_files_low","open_files":120,"needed":\d+,"setting":"ARQONBUS_MAX_CONNECTIONS"/

@@ -97,7 +97,7 @@ describe('refusals', async () => {
     },
   )
 
-  test('these are the codes that the commands declare, and there are no others', () => {
+  test('the refusals shown here cover exactly the codes that the commands declare', () => {
     // What every frame may meet (a fault of form, a rate, a command for admins) is not declared, and a log in memory is never away.
     const notShown = new Set<string>(['storage_unavailable'])
     for (const name of commandNames) {
@@ -110,7 +110,7 @@ describe('refusals', async () => {
 })
 
 describe('the order of looking: parameters, permission, existence, state', () => {
-  test('what is wrong with the parameters comes before what one may', async () => {
+  test('invalid parameters are reported before a missing permission', async () => {
     expect(await refused(user, 'pause_room', { room: 'no room' })).toMatchObject({ code: 'invalid_parameters' })
     expect(await refused(user, 'disconnect_client', {})).toMatchObject({ code: 'invalid_parameters' })
     expect(await refused(user, 'delete_channel', { room: 'x', channel: 'club:secret' })).toMatchObject({
@@ -118,7 +118,7 @@ describe('the order of looking: parameters, permission, existence, state', () =>
     })
   })
 
-  test('what one may comes before what is there', async () => {
+  test('a missing permission is reported before a missing room, channel or client', async () => {
     expect(await refused(user, 'pause_room', { room: 'no-room' })).toMatchObject({ code: 'forbidden' })
     expect(await refused(user, 'delete_room', { room: 'arqonbus' })).toMatchObject({ code: 'forbidden' })
     expect(await refused(user, 'disconnect_client', { client_id: 'nobody' })).toMatchObject({ code: 'forbidden' })
@@ -127,11 +127,11 @@ describe('the order of looking: parameters, permission, existence, state', () =>
     })
   })
 
-  test('what one may comes before the state that a thing is in', async () => {
+  test('a missing permission is reported before a conflicting state', async () => {
     expect(await refused(user, 'delete_channel', { channel: 'club:small' })).toMatchObject({ code: 'forbidden' })
   })
 
-  test('a join with a faulty position creates no channel', async () => {
+  test('a join with an invalid position creates no channel', async () => {
     const faulty = [{ since: { a: '1-1' } }, { since_id: { a: 'arq_1' } }, { since: '9999999999999999-1' }]
     for (const fault of faulty) {
       expect(await refused(user, 'join_channel', { channel: 'unborn:a', ...fault })).toMatchObject({
@@ -149,7 +149,7 @@ describe('the order of looking: parameters, permission, existence, state', () =>
 })
 
 describe('create_channel', () => {
-  test('checks what it is given', async () => {
+  test('create_channel refuses invalid parameters', async () => {
     const wrong: object[] = [
       { type: 'system' },
       { type: 'pm' },
@@ -173,7 +173,7 @@ describe('create_channel', () => {
     expect(await refused(user, 'list_channels', { room: 'checked' })).toMatchObject({ code: 'room_not_found' })
   })
 
-  test('makes no room where it cannot make the channel', async () => {
+  test('create_channel creates no room when it cannot create the channel', async () => {
     expect(
       await refused(user, 'create_channel', { channel: 'unmade:a', options: { durability: 'stored' } }),
     ).toMatchObject({
@@ -183,7 +183,7 @@ describe('create_channel', () => {
     expect(await refused(user, 'list_channels', { room: 'unmade' })).toMatchObject({ code: 'room_not_found' })
   })
 
-  test('takes room_config only where it makes the room', async () => {
+  test('create_channel accepts room_config only when it creates the room', async () => {
     await run(owner, 'create_channel', { channel: 'configured:a', room_config: { a: 1 } })
     expect(await refused(owner, 'create_channel', { channel: 'configured:b', room_config: { a: 2 } })).toMatchObject({
       code: 'invalid_parameters',

@@ -14,7 +14,7 @@ const [user, owner, admin] = await Promise.all([
 ])
 
 describe('joins of several addresses', () => {
-  test('an address that comes twice is refused the second time, and the others are joined', async () => {
+  test('an address that appears twice in one join is refused the second time, and the others are joined', async () => {
     const client = await bus.as('twice')
     const { results } = (await client.command('join_channel', {
       channels: [
@@ -37,7 +37,7 @@ describe('joins of several addresses', () => {
     expect(client.welcome).toMatchObject({ subscriptions: ['twice:*', 'twice:b'], failed_joins: [] })
   })
 
-  test('one command lists 1,000 heads at most: rooms behind those list none, and say that they cannot be recovered', async () => {
+  test('one join command lists at most 1,000 heads: further rooms list none and are not recoverable', async () => {
     const client = await bus.as('heads')
     for (const room of ['heads-a', 'heads-b', 'heads-c'])
       for (let i = 0; i < 400; i++) client.send({ room, channel: `c${i}` })
@@ -54,7 +54,7 @@ describe('joins of several addresses', () => {
     expect((await client.messages()).map(({ room, channel }) => `${room}:${channel}`)).toEqual(['heads-c:c7'])
   })
 
-  test('of a room with more than 1,000 private channels the whole is heard, those created meanwhile too, and nothing after leaving', async () => {
+  test('a room-wide subscription covers over 1,000 private channels, including new ones, until it is left', async () => {
     const [owner, member] = await Promise.all([bus.as('secretive'), bus.as('trusted')])
     const create = (i: number) => ({
       type: 'command' as const,
@@ -87,7 +87,7 @@ describe('joins of several addresses', () => {
 })
 
 describe('types of rooms', () => {
-  test('a room is system where it is built in, user where create_channel made it, dynamic where a join or a publish did', async () => {
+  test('a room is system if built in, user if create_channel made it, dynamic if a join or a publish made it', async () => {
     await owner.command('create_channel', { channel: 'by-command:a' })
     await owner.command('join_channel', { channel: 'by-join:a' })
     await owner.command('join_channel', { channel: 'by-wide-join:*' })
@@ -101,7 +101,7 @@ describe('types of rooms', () => {
     expect(types).toEqual(['system', 'system', 'user', 'dynamic', 'dynamic', 'dynamic', 'dynamic'])
   })
 
-  test('a room has the time and the client that made it, and counts each client in it once', async () => {
+  test('a room shows when and by which client it was created, and counts each client in it once', async () => {
     await owner.command('create_channel', { channel: 'counted:a' })
     const made = isoNow()
     clock.advance(1000)
@@ -127,7 +127,7 @@ describe('types of rooms', () => {
     expect(await roomOf(user, 'counted')).toMatchObject({ participant_count: 0 })
   })
 
-  test('nobody pauses, deletes or adds to what is built in, admins neither', async () => {
+  test('nobody, not even an admin, can pause, delete or extend what is built in', async () => {
     for (const room of ['arqonbus', 'integriguard']) {
       for (const name of ['pause_room', 'resume_room', 'delete_room'] as const) {
         expect(await refusal(admin.command(name, { room }))).toMatchObject({ code: 'room_hardcoded' })
@@ -150,7 +150,7 @@ describe('types of rooms', () => {
     })
   })
 
-  test('the name pm belongs to private messages in every room', async () => {
+  test('the channel name pm is reserved for private messages in every room', async () => {
     expect(await refusal(admin.command('create_channel', { channel: 'any:pm' }))).toMatchObject({
       code: 'system_channel',
     })
@@ -162,7 +162,7 @@ describe('types of rooms', () => {
 })
 
 describe('states of rooms', () => {
-  test('a paused room refuses messages of every kind, and its commands work', async () => {
+  test('a paused room refuses messages of every kind and still accepts commands', async () => {
     const member = await bus.as('member', 'still:a', 'still:*')
     await member.publish({ room: 'still', channel: 'a' })
     await admin.command('pause_room', { room: 'still' })
@@ -195,7 +195,7 @@ describe('states of rooms', () => {
     expect((await member.messages()).map(({ payload }) => payload)).toEqual([{ n: 2 }])
   })
 
-  test('a room is deleted from either state once it is empty of channels, and not before', async () => {
+  test('a room can be deleted in either state, but only once it has no channels', async () => {
     for (const room of ['doomed', 'doomed-paused']) {
       await owner.command('create_channel', { channel: `${room}:a` })
       if (room === 'doomed-paused') await admin.command('pause_room', { room })
@@ -211,7 +211,7 @@ describe('states of rooms', () => {
     }
   })
 
-  test('room-wide subscriptions end with their room, and a new room of that name is another', async () => {
+  test('room-wide subscriptions end with their room and do not continue in a new room of the same name', async () => {
     const wide = await bus.as('wide', 'phoenix:*')
     await wide.publish({ room: 'phoenix', channel: '*', payload: { n: 1 } })
     await admin.command('pause_room', { room: 'phoenix' })
@@ -227,7 +227,7 @@ describe('states of rooms', () => {
 })
 
 describe('states of channels', () => {
-  test('a channel is empty, active while somebody has joined it, empty again, and can be deleted only then', async () => {
+  test('a channel is active while it has participants, empty otherwise, and can be deleted only when empty', async () => {
     const { channel } = await owner.command('create_channel', { channel: 'life:a' })
     expect(channel.state).toBe('empty')
     const [guest, wide] = await Promise.all([bus.as('guest', 'life:a'), bus.as('wide-guest', 'life:*')])
@@ -248,7 +248,7 @@ describe('states of channels', () => {
     await wide.command('leave_channel', { channel: 'life:*' })
   })
 
-  test('its creator and admins delete a channel, and nobody else', async () => {
+  test('only its creator and admins can delete a channel', async () => {
     await owner.command('create_channel', { channel: 'mine:a' })
     await owner.command('create_channel', { channel: 'mine:b' })
     expect(await refusal(user.command('delete_channel', { channel: 'mine:a' }))).toMatchObject({ code: 'forbidden' })
@@ -257,7 +257,7 @@ describe('states of channels', () => {
     expect(await roomOf(user, 'mine')).toMatchObject({ type: 'user', channels: [] })
   })
 
-  test('the history of a channel goes with it: one of the same name begins at its own birth', async () => {
+  test('the history of a channel is deleted with it, and a new channel of the same name starts at its own origin', async () => {
     await owner.command('create_channel', { channel: 'again:a' })
     await owner.publish({ room: 'again', channel: 'a' })
     await owner.command('delete_channel', { channel: 'again:a' })
@@ -273,7 +273,7 @@ describe('states of channels', () => {
     expect((await owner.publish({ room: 'again', channel: 'a' })).position).toBe(`${clock.now()}-1`)
   })
 
-  test('a dynamic room goes with its last channel, a user room stays', async () => {
+  test('a dynamic room is removed with its last channel, and a user room remains', async () => {
     await owner.publish({ room: 'fleeting', channel: 'a' })
     await owner.command('delete_channel', { channel: 'fleeting:a' })
     expect(await roomOf(user, 'fleeting')).toBeUndefined()
@@ -282,7 +282,7 @@ describe('states of channels', () => {
     expect(await roomOf(user, 'lasting')).toMatchObject({ type: 'user' })
   })
 
-  test('a private channel is joined, written, read and inspected by its creator, its members and admins only', async () => {
+  test('only its creator, its members and admins can join, write, read and inspect a private channel', async () => {
     await owner.command('create_channel', { channel: 'closed:a', type: 'private', metadata: { members: ['invited'] } })
     const invited = await bus.as('invited')
     for (const client of [owner, invited, admin]) {

@@ -14,7 +14,7 @@ async function say(client: TestClient, address: string, n: number) {
   return await client.publish({ room: room!, channel: channel!, payload: { n } })
 }
 
-test('clients receive only what they are subscribed to', async () => {
+test('clients receive only the messages of their subscriptions', async () => {
   const [ann, bob, cyd] = await Promise.all([
     bus.as('ann', 'science:general'),
     bus.as('bob', 'chat:public'),
@@ -34,7 +34,7 @@ test('channels of the same name in two rooms are two channels', async () => {
   expect(contents(await there.messages())).toEqual([2])
 })
 
-test('publishing and history need no join', async () => {
+test('publishing and reading history require no join', async () => {
   const [speaker, listener] = await Promise.all([bus.as('speaker'), bus.as('listener', 'open:air')])
   await say(speaker, 'open:air', 1)
   expect(contents(await listener.messages())).toEqual([1])
@@ -43,7 +43,7 @@ test('publishing and history need no join', async () => {
   expect(contents(messages)).toEqual([1])
 })
 
-test('joining what is joined, and leaving what is not, succeed and change nothing', async () => {
+test('joining a joined channel and leaving one that was not joined succeed and change nothing', async () => {
   const client = await bus.as('twice', 'twice:a')
   expect(await client.command('leave_channel', { channel: 'twice:b' })).toEqual({ channel: 'twice:b', left: false })
   expect(await client.command('leave_channel', { channel: 'no-room:at-all' })).toMatchObject({ left: false })
@@ -61,7 +61,7 @@ test('joining what is joined, and leaving what is not, succeed and change nothin
   expect(channels.map((one) => one.name)).toEqual(['a'])
 })
 
-test('whoever leaves a channel gets nothing of it any more', async () => {
+test('a client that leaves a channel receives nothing more from it', async () => {
   const [stays, leaves] = await Promise.all([bus.as('stays', 'party:loud'), bus.as('leaves', 'party:loud')])
   await say(stays, 'party:loud', 1)
   await leaves.command('leave_channel', { channel: 'party:loud' })
@@ -70,7 +70,7 @@ test('whoever leaves a channel gets nothing of it any more', async () => {
   expect(contents(await stays.messages())).toEqual([1, 2])
 })
 
-test('a connection that breaks leaves everything at once', async () => {
+test('a client whose connection breaks leaves all its channels and rooms at once', async () => {
   const [gone, rest] = await Promise.all([bus.as('gone', 'broken:a', 'broken:*'), bus.as('rest', 'broken:a')])
   gone.socket.terminate()
   await eventually(async () => {
@@ -80,7 +80,7 @@ test('a connection that breaks leaves everything at once', async () => {
   expect(await say(rest, 'broken:a', 1)).toMatchObject({ recipients: 1 })
 })
 
-test('all subscribers of a channel see one order, and each sender’s messages in it as sent', async () => {
+test('all subscribers of a channel see the same order, which keeps the order of each sender', async () => {
   const names = ['o1', 'o2', 'o3', 'o4']
   const clients = await Promise.all(names.map((name) => bus.as(name, 'order:all')))
   for (let n = 0; n < 50; n++)
@@ -111,7 +111,7 @@ test('a command finds what the same client has published just before it', async 
   expect(contents(messages)).toEqual([1, 2])
 })
 
-test('a room-wide subscription brings every channel of the room, later ones too, and no other room', async () => {
+test('a room-wide subscription covers every channel of the room, including new ones, and no other room', async () => {
   const wide = await bus.as('wide', 'library:*')
   await say(wide, 'library:poems', 1)
   await say(wide, 'library:maps', 2)
@@ -121,7 +121,7 @@ test('a room-wide subscription brings every channel of the room, later ones too,
   expect(contents(heard)).toEqual([1, 2])
 })
 
-test('a message comes once, however many subscriptions match, whichever was first and whichever ends first', async () => {
+test('a message is delivered once however many subscriptions match, in any order of joining and leaving', async () => {
   const [channelFirst, roomFirst, speaker] = await Promise.all([
     bus.as('channel-first', 'both:a', 'both:*'),
     bus.as('room-first', 'both:*', 'both:a'),
@@ -151,7 +151,7 @@ test('a message comes once, however many subscriptions match, whichever was firs
   expect(await heard()).toEqual([[], []])
 })
 
-test('a room-wide subscription brings a private channel to its creator, its members and admins, and to nobody else', async () => {
+test('a room-wide subscription covers a private channel only for its creator, its members and admins', async () => {
   const [owner, member, stranger, admin] = await Promise.all([
     bus.as('owner', 'lab:*'),
     bus.as('member', 'lab:*'),
@@ -171,7 +171,7 @@ test('a room-wide subscription brings a private channel to its creator, its memb
   expect(await say(member, 'lab:secret', 3)).toMatchObject({ recipients: 4 })
 })
 
-test('a member who joins a private channel directly, too, gets its messages once', async () => {
+test('a member subscribed to a private channel directly and room-wide gets its messages once', async () => {
   const [owner, member] = await Promise.all([bus.as('vault-owner', 'vault:*'), bus.as('vault-member', 'vault:*')])
   await owner.command('create_channel', {
     channel: 'vault:gold',
@@ -189,7 +189,7 @@ test('a member who joins a private channel directly, too, gets its messages once
   expect(await member.messages()).toEqual([])
 })
 
-test('a private channel that is deleted and made again belongs to its new members alone', async () => {
+test('a private channel that is deleted and recreated belongs only to its new members', async () => {
   const [former, newcomer] = await Promise.all([bus.as('former', 'tower:*'), bus.as('newcomer')])
   await former.command('create_channel', { channel: 'tower:room', type: 'private' })
   await say(former, 'tower:room', 1)
@@ -201,7 +201,7 @@ test('a private channel that is deleted and made again belongs to its new member
   expect(contents(await former.messages())).toEqual([1])
 })
 
-test('a channel that was private and is made again for everybody comes once', async () => {
+test('a private channel that is recreated as a public one is delivered once to a room-wide subscriber', async () => {
   const [former, direct] = await Promise.all([bus.as('once-private', 'gate:*'), bus.as('direct')])
   await former.command('create_channel', { channel: 'gate:post', type: 'private' })
   await former.command('delete_channel', { channel: 'gate:post' })
@@ -222,7 +222,7 @@ test('a message to the whole room reaches every participant of the room once, as
   expect(await outside.messages()).toEqual([])
 })
 
-test('the broadcast of a room is a log of its own: its positions are its own, and no channel has it in its history', async () => {
+test('the broadcast of a room has positions and a history of its own, apart from every channel', async () => {
   const client = await bus.as('herald', 'castle:yard')
   await say(client, 'castle:yard', 1)
   const first = await say(client, 'castle:*', 2)
@@ -236,7 +236,7 @@ test('the broadcast of a room is a log of its own: its positions are its own, an
   expect(room.last).toBe(second.position!)
 })
 
-test('with echo=false a publish is answered by an acknowledgement in place of the own copy, asked for or not', async () => {
+test('with echo=false a publisher gets an acknowledgement instead of its own copy, requested or not', async () => {
   const [quiet, other] = await Promise.all([
     bus.connect({ query: { client_id: 'quiet', join: ['echo:a', 'echo:*'], echo: 'false' } }),
     bus.as('other', 'echo:a'),
@@ -252,13 +252,13 @@ test('with echo=false a publish is answered by an acknowledgement in place of th
   expect(contents(await other.messages())).toEqual([2, 3])
 })
 
-test('with echo=false it is answered, too, where the sender listens to the whole room alone', async () => {
+test('with echo=false a publisher that is subscribed only to the whole room gets an acknowledgement', async () => {
   const quiet = await bus.connect({ query: { join: 'echo-wide:*', echo: 'false' } })
   const id = quiet.send({ room: 'echo-wide', channel: 'a' })
   expect((await quiet.everything()).map((frame) => frame.payload.request_id)).toEqual([id])
 })
 
-test('with echo=false a publish to a channel that the sender does not listen to is answered only when asked', async () => {
+test('with echo=false a publish to a channel without an own subscription is acknowledged only on request', async () => {
   const quiet = await bus.connect({ query: { echo: 'false' } })
   quiet.send({ room: 'echo', channel: 'elsewhere' })
   const asked = quiet.send({ room: 'echo', channel: 'elsewhere', metadata: { ack: true } })
@@ -266,7 +266,7 @@ test('with echo=false a publish to a channel that the sender does not listen to 
   expect(answers).toEqual([asked])
 })
 
-test('private messages are in no room-wide subscription', async () => {
+test('private messages are part of no room-wide subscription', async () => {
   const [sender, recipient, spy] = await Promise.all([
     bus.as('sender', 'inn:*'),
     bus.as('recipient', 'inn:*'),
@@ -278,7 +278,7 @@ test('private messages are in no room-wide subscription', async () => {
   expect(await spy.messages()).toEqual([])
 })
 
-test('clients read the two channels of integriguard and write telemetry to the first, live only', async () => {
+test('clients can read both channels of integriguard and write telemetry to the first, live only', async () => {
   const [one, all] = await Promise.all([
     bus.as('one-stream', 'integriguard:telemetry-stream', 'integriguard:dashboard-events'),
     bus.as('all-streams', 'integriguard:*'),
@@ -319,7 +319,7 @@ test('clients read the two channels of integriguard and write telemetry to the f
   })
 })
 
-test('nobody speaks in the room of the bus, and nobody joins it', async () => {
+test('no client can write to the room of the bus or join it', async () => {
   const client = await bus.as('intruder')
   for (const channel of ['control', 'inbox', 'mine']) {
     expect(await refusal(client.publish({ room: 'arqonbus', channel }))).toMatchObject({ code: 'system_channel' })

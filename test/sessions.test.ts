@@ -33,7 +33,7 @@ async function leave(client: TestClient, of: TestBus = bus) {
 }
 
 describe('a client that comes back with its id and its session', () => {
-  test('is who it was: its profile is kept, and its session stays the same', async () => {
+  test('a client that resumes its session keeps its profile and its session secret', async () => {
     const profile = { client_type: 'ai-agent', screen_name: 'Ada', avatar: 'a.png', personality: 'curious' } as const
     const before = await bus.connect({ query: { client_id: 'ada', ...profile } })
     await before.command('update_profile', { screen_name: 'Countess', avatar: null })
@@ -53,7 +53,7 @@ describe('a client that comes back with its id and its session', () => {
     })
   })
 
-  test('changes of its profile what it says anew, and nothing else', async () => {
+  test('a resuming client changes only the profile fields that it sends again', async () => {
     const before = await bus.connect({
       query: { client_id: 'changing', client_type: 'service', screen_name: 'Old', avatar: 'a.png' },
     })
@@ -62,7 +62,7 @@ describe('a client that comes back with its id and its session', () => {
     expect(after.welcome.client).toMatchObject({ client_type: 'service', screen_name: 'New', avatar: 'a.png' })
   })
 
-  test('brings the session as a header or as an offered subprotocol', async () => {
+  test('a session can be sent as a header or as an offered subprotocol', async () => {
     const before = await bus.as('both-ways')
     await leave(before)
     const protocols = ['arqonbus.v1', `arqonbus.session.${before.welcome.session}`]
@@ -71,7 +71,7 @@ describe('a client that comes back with its id and its session', () => {
     expect(after.socket.protocol).toBe('arqonbus.v1')
   })
 
-  test('is told of its subscriptions, which start with a join', async () => {
+  test('a resuming client learns its kept subscriptions, each of which a join makes active', async () => {
     const before = await bus.as('lister', 'kept:a', 'kept:*')
     await leave(before)
     const after = await comeBack(before)
@@ -83,7 +83,7 @@ describe('a client that comes back with its id and its session', () => {
     expect((await after.messages()).map(({ payload }) => payload)).toEqual([{ n: 2 }])
   })
 
-  test('has them at once with resume=live, beside those that it asks for', async () => {
+  test('with resume=live a client has its kept subscriptions at once, beside those that it requests', async () => {
     const before = await bus.as('live', 'live:a', 'other:*')
     await leave(before)
     const after = await comeBack(before, { resume: 'live', join: 'live:b' })
@@ -98,7 +98,7 @@ describe('a client that comes back with its id and its session', () => {
     expect(await after.messages()).toHaveLength(3)
   })
 
-  test('is told which of them could not be taken up again', async () => {
+  test('with resume=live a client learns which kept subscriptions could not be restored', async () => {
     const owner = await bus.as('owner-of-lost')
     await owner.command('create_channel', { channel: 'lost:open' })
     await owner.command('create_channel', { channel: 'lost:closed', type: 'private', metadata: { members: ['loser'] } })
@@ -112,7 +112,7 @@ describe('a client that comes back with its id and its session', () => {
     expect(welcome.failed_joins).toMatchObject([{ channel: 'lost:closed', error: { code: 'forbidden' } }])
   })
 
-  test('keeps its subscriptions however often it is cut before it has joined them again', async () => {
+  test('kept subscriptions survive any number of lost connections before they are joined again', async () => {
     let client = await bus.as('cut-early', 'early:a', 'early:*')
     for (let cuts = 0; cuts < 3; cuts++) {
       client.socket.terminate()
@@ -125,7 +125,7 @@ describe('a client that comes back with its id and its session', () => {
     expect(after.welcome.kept_subscriptions.toSorted()).toEqual(['early:*', 'early:a'])
   })
 
-  test('keeps what it had and has not joined again, beside what it has joined', async () => {
+  test('kept subscriptions that were not joined again stay beside those that were', async () => {
     let client = await bus.as('partly', 'partly:a', 'partly:b')
     await leave(client)
     client = await comeBack(client)
@@ -136,7 +136,7 @@ describe('a client that comes back with its id and its session', () => {
     expect(client.welcome.kept_subscriptions.toSorted()).toEqual(['partly:a', 'partly:b', 'partly:c'])
   })
 
-  test('does not keep what it has left, whether it had joined it again or not', async () => {
+  test('a subscription that was left is not kept, whether it had been joined again or not', async () => {
     let client = await bus.as('leaving', 'leaving:a', 'leaving:b', 'leaving:c')
     await leave(client)
     client = await comeBack(client)
@@ -148,7 +148,7 @@ describe('a client that comes back with its id and its session', () => {
     expect(client.welcome.kept_subscriptions).toEqual(['leaving:c'])
   })
 
-  test('keeps no more subscriptions than it may have', async () => {
+  test('a session keeps no more subscriptions than a client may have', async () => {
     const narrow = await startBus({ maxSubscriptions: 2 })
     let client = await narrow.as('narrow', 'narrow:a', 'narrow:b')
     await leave(client, narrow)
@@ -159,7 +159,7 @@ describe('a client that comes back with its id and its session', () => {
     expect(client.welcome.kept_subscriptions).toEqual(['narrow:c', expect.stringMatching(/^narrow:[ab]$/)])
   })
 
-  test('may do so again and again', async () => {
+  test('a client can resume its session again and again', async () => {
     let client = await bus.as('again-and-again', 'again:a')
     for (let round = 0; round < 3; round++) {
       await leave(client)
@@ -170,7 +170,7 @@ describe('a client that comes back with its id and its session', () => {
 })
 
 describe('a ghost', () => {
-  test('is closed with 4410, and its identity goes over at once', async () => {
+  test('a ghost connection is closed with 4410, and its identity moves to the new connection at once', async () => {
     const ghost = await bus.as('haunted', 'haunted:a', 'haunted:*')
     const after = await comeBack(ghost, { resume: 'live' })
     expect(await ghost.closed).toMatchObject({ code: 4410 })
@@ -183,7 +183,7 @@ describe('a ghost', () => {
     expect(ghost.frames).toEqual([])
   })
 
-  test('that is taken over a second time leaves one client', async () => {
+  test('a ghost connection that is taken over twice leaves one client', async () => {
     const first = await bus.as('twice-haunted')
     const second = await comeBack(first)
     const third = await comeBack(second)
@@ -195,7 +195,7 @@ describe('a ghost', () => {
 })
 
 describe('an id', () => {
-  test('in use is refused without its session, and with another’s', async () => {
+  test('a client id in use is refused without its session and with the session of another client', async () => {
     const [holder, other] = await Promise.all([bus.as('held'), bus.as('holder-of-another')])
     for (const session of [undefined, other.welcome.session, 'nonsense', '']) {
       const intruder = open(bus.busUrl, {
@@ -208,7 +208,7 @@ describe('an id', () => {
     await holder.command('ping')
   })
 
-  test('whose client has gone is free: a stored session reserves nothing', async () => {
+  test('the id of a disconnected client is free: a stored session reserves nothing', async () => {
     const former = await bus.connect({ query: { client_id: 'reused', screen_name: 'Former', join: 'reused:a' } })
     await leave(former)
     const heir = await bus.as('reused')
@@ -228,7 +228,7 @@ describe('an id', () => {
     expect(later.welcome).toMatchObject({ resumed: false, kept_subscriptions: [] })
   })
 
-  test('must come with its session: a session alone makes nobody', async () => {
+  test('a session that is sent without its client id resumes nothing', async () => {
     const before = await bus.as('nameless')
     await leave(before)
     const after = await bus.connect({ headers: { 'arqonbus-session': before.welcome.session } })
@@ -238,7 +238,7 @@ describe('an id', () => {
 })
 
 describe('a session', () => {
-  test('is a secret: nobody else is shown it', async () => {
+  test('a session secret is shown to no other client', async () => {
     const { welcome } = await bus.as('secretive', 'secret:a')
     expect(welcome.session).toMatch(/^[A-Za-z0-9_-]+$/)
     const seen = await Promise.all([
@@ -250,7 +250,7 @@ describe('a session', () => {
     expect(JSON.stringify(seen)).not.toContain(welcome.session)
   })
 
-  test('ends ten minutes after its connection', async () => {
+  test('a session ends ten minutes after its connection', async () => {
     const [early, late] = await Promise.all([bus.as('early'), bus.as('late')])
     await leave(early)
     await leave(late)
@@ -260,7 +260,7 @@ describe('a session', () => {
     expect((await comeBack(late)).welcome.resumed).toBeFalse()
   })
 
-  test('does not end while its client is connected', async () => {
+  test('a session does not end while its client is connected', async () => {
     const client = await bus.as('long-lived')
     await leave(client)
     const back = await comeBack(client)
@@ -269,14 +269,14 @@ describe('a session', () => {
     expect((await comeBack(back)).welcome.resumed).toBeTrue()
   })
 
-  test('ends with disconnect_client', async () => {
+  test('a session ends with disconnect_client', async () => {
     const client = await bus.as('expelled')
     await admin.command('disconnect_client', { client_id: 'expelled' })
     expect((await client.closed).code).toBe(4411)
     expect((await comeBack(client)).welcome.resumed).toBeFalse()
   })
 
-  test('of whoever has been gone for longest goes first, above the number that is kept', async () => {
+  test('above the number of kept sessions, the session of the longest absent client is removed first', async () => {
     const small = await startedSmall
     const clients: TestClient[] = []
     for (const id of ['gone-1', 'gone-2', 'gone-3']) {

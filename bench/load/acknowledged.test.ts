@@ -17,7 +17,7 @@ afterEach(() => server.stop())
 const publishersOf = (load: ReturnType<typeof createAcknowledgedLoad>) =>
   connectMany(4, 4, (index) => connect(busDoor(server.door.url, []), index, clientIdOf(index), load.listener))
 
-test('every message is acknowledged once, at its level, at a position of its own', async () => {
+test('every message is acknowledged once, at its level and at its own position', async () => {
   const load = createAcknowledgedLoad({ publishers: 4, inFlight: 3, channels: 2, level: 'memory' })
   const connections = await publishersOf(load)
   load.start(connections)
@@ -36,7 +36,7 @@ test('every message is acknowledged once, at its level, at a position of its own
   await hangUp(connections)
 })
 
-test('a publisher that is to send so many sends no more, and another level than the awaited one is counted', async () => {
+test('a publisher with a limited number of messages sends no more, and every unexpected level is counted', async () => {
   const load = createAcknowledgedLoad({ publishers: 4, inFlight: 3, channels: 1, level: 'disk', each: 25 })
   const connections = await publishersOf(load)
   load.start(connections)
@@ -46,7 +46,7 @@ test('a publisher that is to send so many sends no more, and another level than 
   await hangUp(connections)
 })
 
-test('what is cut off before its acknowledgement is missed', async () => {
+test('a message cut off before its acknowledgement is reported as unacknowledged', async () => {
   const load = createAcknowledgedLoad({ publishers: 4, inFlight: 3, channels: 1, level: 'memory' })
   const connections = await publishersOf(load)
   load.start(connections)

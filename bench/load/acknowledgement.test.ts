@@ -21,23 +21,23 @@ const read = (text: string): Acknowledgement | undefined => {
   return readAcknowledgement(bytes, before.length, before.length + text.length, into) ? into : undefined
 }
 
-test.each(['memory', 'stored', 'disk'])('an acknowledgement at %s is read', (durability) => {
+test.each(['memory', 'stored', 'disk'])('an acknowledgement at the level %s is parsed', (durability) => {
   const text = answer({ position: '1795000000000-1234567', durability, duplicate: false, recipients: 0 })
   expect(read(text)).toEqual({ publisher: 7, sequence: 42, n: 1234567, level: durability })
 })
 
-test('without a position, as while the log is away, the number is 0', () => {
+test('an acknowledgement without a position, as during an outage, has the number 0', () => {
   expect(read(answer({ position: null, durability: 'memory', duplicate: false }))).toMatchObject({
     n: 0,
     level: 'memory',
   })
 })
 
-test('a level that nobody knows is named and not taken for a known one', () => {
+test('an unknown level is named and not taken for a known one', () => {
   expect(read(answer({ position: '1-1', durability: 'started', duplicate: false }))?.level).toStartWith('started')
 })
 
-test('refusals and notices are no acknowledgements', () => {
+test('refusals and notices are not acknowledgements', () => {
   expect(read('{"type":"system","payload":{"event":"gap"}}')).toBeUndefined()
   expect(read(answer({ position: '1-1' }).replace('"success"', '"error"'))).toBeUndefined()
 })

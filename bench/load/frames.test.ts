@@ -3,7 +3,7 @@ import { clientFrame, readFrames, textFrame } from './frames.ts'
 
 const texts = ['', 'a', 'b'.repeat(125), 'c'.repeat(126), 'd'.repeat(65_536), 'end']
 
-test('frames are found however the stream is cut', () => {
+test('frames are found wherever the stream is cut', () => {
   const stream = Buffer.concat(texts.map(serverFrame))
   for (const size of [1, 7, 127, 4096, stream.length]) {
     const found: string[] = []
@@ -20,7 +20,7 @@ test('frames are found however the stream is cut', () => {
   }
 })
 
-test('a client frame is masked, with a mask that changes nothing', () => {
+test('a client frame is masked with a mask that changes nothing', () => {
   for (const text of texts) {
     const frame = textFrame(text)
     expect(frame[1]! & 0x80).toBe(0x80)

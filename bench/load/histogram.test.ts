@@ -11,7 +11,7 @@ test('a percentile is at most 1/64 too high, and never too low', () => {
   }
 })
 
-test('the ends are safe: nothing, zero, less than zero, and more than fits', () => {
+test('a histogram accepts no values, zero, negative values and values beyond its range', () => {
   const histogram = createHistogram()
   expect(histogram.percentile(0.99)).toBe(0)
   histogram.record(-5)

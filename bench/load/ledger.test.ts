@@ -3,11 +3,11 @@ import { createLedger, type Ledger } from './ledger.ts'
 
 const clean = { lost: 0, doubled: 0, misnumbered: 0, damaged: 0, closed: 0 }
 
-test('every message once and in order is clean', () => {
+test('a delivery of every message once and in order is clean', () => {
   expect(audited((ledger) => deliver(ledger, 0, 1, 2, 3))).toEqual(clean)
 })
 
-test('a hole, a missing end, a double and a swap are each found', () => {
+test('a gap, a missing end, a duplicate and a swap are each detected', () => {
   expect(audited((ledger) => deliver(ledger, 0, 2, 3))).toMatchObject({ lost: 1 })
   expect(audited((ledger) => deliver(ledger, 0, 1, 2))).toMatchObject({ lost: 1 })
   expect(audited((ledger) => deliver(ledger, 0, 1, 1, 2, 3))).toMatchObject({ doubled: 1 })
@@ -15,13 +15,13 @@ test('a hole, a missing end, a double and a swap are each found', () => {
   expect(swapped.lost + swapped.doubled).toBeGreaterThan(0)
 })
 
-test('another subscriber’s deliveries do not make up for one’s own', () => {
+test('deliveries to one subscriber do not count for another', () => {
   const ledger = createLedger(2, 1)
   for (const sequence of [0, 1]) ledger.delivered(0, 0, sequence)
   expect(ledger.audit([2])).toMatchObject({ lost: 2 })
 })
 
-test('positions must rise by one, and be there', () => {
+test('positions that do not rise by one, or are missing, are detected', () => {
   expect(audited((ledger) => number(ledger, 7, 8, 9))).toEqual(clean)
   expect(audited((ledger) => number(ledger, 7, 9))).toMatchObject({ misnumbered: 1 })
   expect(audited((ledger) => number(ledger, 7, 7))).toMatchObject({ misnumbered: 1 })

@@ -7,7 +7,7 @@ const shapes: MessageShape[] = [
   { bytes: 16_384, filling: 'tree', ack: false },
 ]
 
-test.each(shapes)('what is written into %p can be read back at the same places', (shape) => {
+test.each(shapes)('values written into %p are read back from the same places', (shape) => {
   const form = createMessageForm(shape)
   const frames = form.framesFor(7, clientIdOf(7), 2)
   frames.write(0, 41, '2026-05-06T07:08:09.010Z')
@@ -32,7 +32,7 @@ test('a message goes to the channel that its frames were made for', () => {
   expect(JSON.parse(envelopeOf(frames.first(1)))).toMatchObject({ room: 'bench', channel: 'ch07', from: 'load-00003' })
 })
 
-test('a payload that was changed in one place is not intact', () => {
+test('a payload changed in one place is not intact', () => {
   const form = createMessageForm(shapes[0]!)
   const frames = form.framesFor(0, clientIdOf(0), 1)
   frames.write(0, 5, '2026-05-06T07:08:09.010Z')
@@ -42,7 +42,7 @@ test('a payload that was changed in one place is not intact', () => {
   expect(form.payloadIntact(Buffer.from(text.replace('"count":"000000005', '"count":"000000006')), 0)).toBe(false)
 })
 
-test('the position’s number is read off the end, and only there', () => {
+test('the number of a position is read only from the end of a frame', () => {
   const numberOf = (text: string) => positionNumber(Buffer.from(text), text.length)
   expect(numberOf('{"metadata":{"ack":true,"position":"1795000000000-1234567"}}')).toBe(1234567)
   expect(numberOf('{"payload":{"text":"12"}}')).toBe(0)

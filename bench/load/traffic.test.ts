@@ -18,7 +18,7 @@ const paces: Pace[] = [
   { kind: 'rate', perSecond: 200 },
 ]
 
-test.each(paces)('traffic paced by %p goes on, and all of it arrives', async (pace) => {
+test.each(paces)('traffic paced by %p keeps going, and all of it arrives', async (pace) => {
   const traffic = createTraffic(
     { shape: { bytes: 250, filling: 'text', ack: false }, pace, publishers: 2, positions: false },
     5,
@@ -32,7 +32,7 @@ test.each(paces)('traffic paced by %p goes on, and all of it arrives', async (pa
   await hangUp(connections)
 })
 
-test('a subscriber that is cut off in the middle is noticed', async () => {
+test('a subscriber that is cut off is detected', async () => {
   const traffic = createTraffic(
     {
       shape: { bytes: 250, filling: 'text', ack: false },

@@ -4,7 +4,7 @@ import { measureRate } from './rate.ts'
 import { createXaddLoad } from './xadds.ts'
 
 withProgram('redis-server', 'bare XADDs', () => {
-  test('every command is answered and its entry kept', async () => {
+  test('every bare XADD command is answered, and its entry is kept', async () => {
     await using redis = await startRedis()
     const plan = { port: redis.port, connections: 3, inFlight: 4, streams: 2, bytes: 250, maxLength: 1_000_000 }
     const load = await createXaddLoad(plan)
@@ -16,7 +16,7 @@ withProgram('redis-server', 'bare XADDs', () => {
     expect(Number(kept[0]) + Number(kept[1])).toBe(load.sent())
   })
 
-  test('errors are counted', async () => {
+  test('errors of bare XADD commands are counted', async () => {
     await using redis = await startRedis()
     await redis.command('SET', 'stream-0', 'no stream')
     const load = await createXaddLoad({

@@ -97,7 +97,7 @@ async function violations(): Promise<string[]> {
   return summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} → ${to}`).sort()
 }
 
-test('the import rules flag each thing that they forbid, and nothing else', () => {
+test('the import rules flag each violation and nothing else', () => {
   expect(broken).toEqual(
     [
       'cli-composes-server-console-and-client: packages/cli/src/main.ts → packages/testing/src/index.ts',

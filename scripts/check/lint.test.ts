@@ -32,7 +32,7 @@ test.only('now', () => {})
 `,
 }
 
-test('the lint rules that carry the house rules flag what they forbid, and nothing else', async () => {
+test('the lint rules for the coding style flag each violation and nothing else', async () => {
   cpSync(join(root, 'biome.json'), join(folder, 'biome.json'))
   for (const [path, text] of Object.entries(sources)) {
     mkdirSync(dirname(join(folder, path)), { recursive: true })

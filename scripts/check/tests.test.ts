@@ -8,7 +8,7 @@ import { judge } from './tests.ts'
 
 const skip = { suite: 'metrics are valid', program: 'promtool', install: 'apt-get install -y prometheus' } as const
 
-test('a real report of bun test is read: names with their suites, results, escapes, files with their times', async () => {
+test('a real report of bun test is parsed: names with their suites, results, escapes, files with their times', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'arqonbus-junit-'))
   try {
     const source = `import { describe, expect, test } from 'bun:test'
@@ -34,7 +34,7 @@ test('a real report of bun test is read: names with their suites, results, escap
   }
 })
 
-test('what passed is counted, what failed is named with its file', () => {
+test('passed tests are counted, and failed ones are named with their file', () => {
   const cases = [
     { file: 'a.test.ts', name: 'one', result: 'passed' },
     { file: 'a.test.ts', name: 'two', result: 'failed' },
@@ -42,7 +42,7 @@ test('what passed is counted, what failed is named with its file', () => {
   expect(judge(['a.test.ts'], cases, [], 1)).toEqual({ passed: 1, failures: ['two (a.test.ts)'], skips: [] })
 })
 
-test('a file of which no test ran is a failure, whatever the exit code says', () => {
+test('a file without any test that ran is a failure, whatever the exit code says', () => {
   expect(judge(['a.test.ts'], [], [], 0).failures).toEqual(['a.test.ts: no test of it ran'])
 })
 
@@ -65,7 +65,7 @@ test('a skip that names no missing program is a failure', () => {
   expect(judge(['a.test.ts'], cases, [skip], 0).failures).toEqual(['later (a.test.ts): skipped without a reason'])
 })
 
-test('the closing line counts everything, and names skips only where there are some', () => {
+test('the closing line counts everything and mentions skips only if there are some', () => {
   const fine = { passed: 2, failures: [], skips: [] }
   expect(closingLine(sum([fine, fine]))).toBe('4 passed, 0 failed')
   expect(closingLine(sum([fine, { passed: 1, failures: ['x'], skips: ['y'] }]))).toBe('3 passed, 1 failed, 1 skipped')

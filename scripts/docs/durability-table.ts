@@ -61,19 +61,19 @@ export const byDerived = proofsIn('test/redis/derived.test.ts')
 const persistence =
   '[what Redis says of its persistence](https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/)'
 const tornFromMemory = proofsIn('test/faults/memory-log.test.ts')(
-  'after a kill -9 everybody is back, is told of the gap before anything else, and gets nothing twice',
+  'after a kill -9 every client returns, is notified of the gap before anything else and gets nothing twice',
 )
 const heldIsAppended = byAway(
-  'what asks for no more than memory is delivered as provisional, and again with its position when Redis is back',
+  'while Redis is away a message at level memory is delivered as provisional, and later with its position',
 )
 const unsyncedIsLost = byProcesses(
-  'a kill -9 of a Redis that syncs every second loses nothing older, and whoever misses something is told',
+  'a kill -9 of a Redis that syncs every second loses only the last seconds, and every gap is announced',
 )
 const slowDiskLoses = proofsIn('test/redis/slow-disk.test.ts')(
-  'under `appendfsync everysec` never makes an acknowledgement claim `disk`, and whoever misses what is lost is told',
+  'a slow disk with everysec never makes an acknowledgement claim `disk`, and lost messages give a gap notice',
 )
 const allIsLost = bySurvival(
-  'a kill -9 of a Redis without an append-only file takes everything, and whoever stays or comes back is told',
+  'a kill -9 of a Redis without an append-only file loses everything, and all subscribers are notified',
 )
 
 /** The rows. */
@@ -92,18 +92,18 @@ export const failures: readonly Failure[] = [
         setups: ['held'],
         short: 'lost',
         text: 'What waited for Redis ends with the process. `"position": null` had said that it was in no log; those who got the provisional copy are not told.',
-        proofs: [bySurvival('what is held while Redis is away goes with a bus that is killed')],
+        proofs: [bySurvival('messages queued while Redis is away are lost with a server that is killed')],
       },
       {
         setups: withRedis,
         short: 'kept',
         text: 'Redis has it, and what it is found by: its room and channel, or the session whose inbox it is in. Clients come back to this bus, started anew, or to another one on the same Redis.',
         proofs: [
-          byFound('a kill -9 of the bus loses no channel, room, session or inbox in which something was acknowledged'),
-          byProcesses('a kill -9 of the bus loses nothing that was stored, and nobody notices but by the wait'),
-          byProcesses('a kill -9 of one of two buses loses nothing, and the clients of the other do not feel it'),
+          byFound('a kill -9 of the server loses no channel, room, session or inbox with an acknowledged message'),
+          byProcesses('a kill -9 of the server loses nothing that was stored, and clients notice only the wait'),
+          byProcesses('a kill -9 of one of two nodes loses nothing, and clients of the other node are not affected'),
           bySurvival(
-            'a kill -9 of the bus takes nothing from a Redis that leaves syncing to the system, or has no append-only file',
+            'a kill -9 of the server loses nothing from a Redis that leaves syncing to the system or has no append-only file',
           ),
         ],
       },
@@ -124,8 +124,8 @@ export const failures: readonly Failure[] = [
         short: 'kept or counted',
         text: 'The drain waits for Redis, up to `ARQONBUS_DRAIN_TIMEOUT`. What could not be stored by then is lost, and counted in the line `messages_lost`.',
         proofs: [
-          byAway('a drain waits until what was acknowledged meanwhile is stored'),
-          bySurvival('a drain that ends before Redis is back says how many messages are lost'),
+          byAway('a drain waits until messages acknowledged during an outage are stored'),
+          bySurvival('a drain that ends before Redis is back logs how many messages are lost'),
         ],
       },
       {
@@ -133,9 +133,9 @@ export const failures: readonly Failure[] = [
         short: 'kept',
         text: 'Redis has it. That the next process finds it does not depend on how Redis syncs.',
         proofs: [
-          byProcesses('a rolling restart under load loses nothing, and refuses nothing for good'),
+          byProcesses('a rolling restart under load loses nothing and refuses nothing permanently'),
           proofsIn('test/redis/kept.test.ts')(
-            'a message is acknowledged as stored, delivered with its position, and there after the bus has been started anew',
+            'a message is acknowledged as stored, delivered with its position and still there after a restart',
           ),
         ],
       },
@@ -163,7 +163,7 @@ export const failures: readonly Failure[] = [
         short: 'kept',
         text: 'Redis hands its file to the system before it answers, and the system goes on.',
         proofs: [
-          bySurvival('a kill -9 of a Redis that leaves syncing to the system takes nothing that it had answered'),
+          bySurvival('a kill -9 of a Redis that leaves syncing to the system loses nothing that it had acknowledged'),
         ],
       },
       {
@@ -177,10 +177,10 @@ export const failures: readonly Failure[] = [
         short: 'kept',
         text: 'Also where the bus is killed in the same moment.',
         proofs: [
-          byProcesses('a kill -9 of a Redis that syncs always loses nothing that was on disk'),
-          byProcesses('a kill -9 of both loses nothing that was on disk'),
-          byProcesses('a kill -9 of a Valkey that syncs always loses nothing that was on disk'),
-          bySynced('has after a kill -9 whatever was acknowledged as `disk`'),
+          byProcesses('a kill -9 of a Redis that syncs always loses nothing acknowledged as `disk`'),
+          byProcesses('a kill -9 of server and Redis loses nothing acknowledged as `disk`'),
+          byProcesses('a kill -9 of a Valkey that syncs always loses nothing acknowledged as `disk`'),
+          bySynced('after a kill -9 Valkey has every message that was acknowledged as `disk`'),
         ],
       },
     ],
@@ -196,7 +196,7 @@ export const failures: readonly Failure[] = [
         text: 'Also while the first rewrite is under way. What is acknowledged after it is `disk`, where Redis syncs always.',
         proofs: [
           byDisk(
-            'a kill -9 of a Redis whose append-only file has just been switched on loses nothing that was called `disk`',
+            'a kill -9 of a Redis whose append-only file was just switched on loses nothing acknowledged as `disk`',
           ),
         ],
       },
@@ -206,13 +206,13 @@ export const failures: readonly Failure[] = [
         text: 'Each call that appends asks Redis how its file stands, so that no message is called `disk` on the word of an earlier look.',
         proofs: [
           byDisk(
-            'a kill -9 of a Redis whose append-only file has just been switched on loses nothing that was called `disk`',
+            'a kill -9 of a Redis whose append-only file was just switched on loses nothing acknowledged as `disk`',
           ),
           byDisk(
-            'a kill -9 of a Redis that rewrites a file that it has had for long loses nothing that was called `disk`',
+            'a kill -9 of a Redis that rewrites an established append-only file loses nothing acknowledged as `disk`',
           ),
           byRewrites(
-            'after the file was switched off and on between two looks of the bus is not taken for one of a settled file',
+            'a first rewrite after the file was switched off and on between two checks is not taken for a later one',
           ),
         ],
       },
@@ -229,7 +229,7 @@ export const failures: readonly Failure[] = [
         proofs: [
           heldIsAppended,
           byAway(
-            'what is held is bounded: when it is full, publishes are refused, counted, and nothing that was taken is lost',
+            'the outage queue is bounded: when it is full, publishes are refused and counted, and nothing accepted is lost',
           ),
         ],
       },
@@ -239,13 +239,11 @@ export const failures: readonly Failure[] = [
         text: 'Redis lost nothing, so it does not matter how it syncs. What was in flight is `outcome_unknown`: it is stored once or not at all, and the same id tells which.',
         proofs: [
           byLink(
-            'a Redis that stops for longer than the timeout is noticed, and what was in flight is settled by its id',
+            'a Redis that stops for longer than the timeout is detected, and messages in flight are settled by their ids',
           ),
-          byLink('a stalled link to Redis is noticed, and what was on its way is stored once or not at all'),
-          byLink('connections to Redis that are reset again and again lose nothing, and store nothing twice'),
-          byAway(
-            'a Redis that takes everything and answers nothing is noticed; what was in flight is unknown, and the same id settles it',
-          ),
+          byLink('a stalled link to Redis is detected, and messages in flight are stored once or not at all'),
+          byLink('connections to Redis that are reset again and again lose nothing and store nothing twice'),
+          byAway('a Redis that does not reply is detected, and the same id settles a message with an unknown outcome'),
         ],
       },
     ],
@@ -299,13 +297,17 @@ export const failures: readonly Failure[] = [
         setups: ['held'],
         short: 'kept',
         text: 'A full Redis counts as away: what asks for no more than `memory` is held until there is room.',
-        proofs: [byData('a Redis that is full refuses, keeps what it has, and takes again when there is room')],
+        proofs: [
+          byData('a full Redis refuses messages, keeps what it has and accepts messages again when there is room'),
+        ],
       },
       {
         setups: withRedis,
         short: 'kept',
         text: 'Redis keeps what it has and takes nothing more: `storage_unavailable`.',
-        proofs: [byData('a Redis that is full refuses, keeps what it has, and takes again when there is room')],
+        proofs: [
+          byData('a full Redis refuses messages, keeps what it has and accepts messages again when there is room'),
+        ],
       },
     ],
   },
@@ -320,8 +322,8 @@ export const failures: readonly Failure[] = [
         short: 'no such level',
         text: 'What Redis let go is lost, and told. What remembers ids may go too: a message that is sent again may then stand there twice.',
         proofs: [
-          byLevels('is no more than `memory` where Redis may evict keys'),
-          bySurvival('what a Redis that evicts has let go is missed by nobody who is not told'),
+          byLevels('the level is no more than `memory` if Redis may evict keys'),
+          bySurvival('every subscriber that misses messages evicted by Redis is notified'),
         ],
       },
     ],
@@ -335,9 +337,11 @@ export const failures: readonly Failure[] = [
         short: 'lost, told',
         text: 'The tail. `disk` speaks of the disk of the primary alone; `replicas` is about this, see below.',
         proofs: [
-          byData('a replica that lacks the tail takes over, and whoever had the tail is told that it is gone'),
           byData(
-            'a replica that lacks the tail takes over while everybody is away, and whoever comes back is told that it is gone',
+            'when a replica without the tail takes over, every subscriber that had the tail learns that it is gone',
+          ),
+          byData(
+            'when a replica without the tail takes over, every subscriber that returns later learns that the tail is gone',
           ),
         ],
       },
@@ -352,8 +356,12 @@ export const failures: readonly Failure[] = [
         short: 'lost, told',
         text: 'Everything, and nothing is invented: positions begin anew, later than all that were given.',
         proofs: [
-          byData('after FLUSHALL whoever stays is told, and nothing is invented'),
-          byData('after FLUSHALL whoever was away is told, and nothing is invented'),
+          byData(
+            'after FLUSHALL every connected subscriber that misses messages gets a gap notice, and nothing is invented',
+          ),
+          byData(
+            'after FLUSHALL every returning subscriber that misses messages gets a gap notice, and nothing is invented',
+          ),
         ],
       },
     ],
@@ -367,11 +375,11 @@ export const failures: readonly Failure[] = [
         short: 'lost, told',
         text: 'There is one clock alone: set ahead by more than the retention, it lets everything expire. Positions never fall.',
         proofs: [
-          bySuite('keeping')('a message goes when its time is over, read or swept'),
+          bySuite('keeping')('a message is removed when its retention is over, by a read or by a sweep'),
           bySuite('recovering')(
-            'a position whose messages are gone gives where the log begins, and the base that everything left follows',
+            'a removed position returns the start of the log and the base that all kept messages follow',
           ),
-          bySuite('order')('the time in positions never falls, wherever the clock is set'),
+          bySuite('order')('the time in positions never decreases, however the clock is set'),
         ],
       },
       {
@@ -379,16 +387,14 @@ export const failures: readonly Failure[] = [
         short: 'kept',
         text: 'What expires goes by the lesser of the two clocks, so one that is ahead takes nothing; positions never fall.',
         proofs: [
+          byClocks('a Redis clock that is set two hours ahead and back expires nothing, and positions never decrease'),
+          byClocks('a Redis clock that is set two hours back and forward again changes nothing'),
+          byClocks('a server clock that is set two hours back, ahead and right again changes nothing'),
           byClocks(
-            "Redis's clock that is set two hours ahead and back again expires nothing, and positions never fall",
-          ),
-          byClocks("Redis's clock that is set two hours back and on again changes nothing"),
-          byClocks("the bus's clock that is set two hours back, ahead and right again changes nothing"),
-          byClocks(
-            "the bus's clock that is set eight days ahead for some seconds takes no channel, and no message of one",
+            'a server clock that is set eight days ahead for some seconds removes no channel and no message of one',
           ),
           byClocks(
-            "Redis's clock that is set eight days ahead for some seconds takes no channel, and no message of one",
+            'a Redis clock that is set eight days ahead for some seconds removes no channel and no message of one',
           ),
         ],
       },
@@ -403,9 +409,9 @@ export const failures: readonly Failure[] = [
         short: 'kept',
         text: 'Scripts are loaded again, connections made again, heads made again from their streams.',
         proofs: [
-          byData('scripts that Redis has forgotten are loaded again, and nobody is refused anything'),
-          byData('heads of channels that are gone are made again from their streams'),
-          byLink('a client that Redis ends by CLIENT KILL is back, and nothing is lost'),
+          byData('scripts that Redis has lost are loaded again, and no request is refused'),
+          byData('lost heads of channels are rebuilt from their streams'),
+          byLink('a connection that Redis ends by CLIENT KILL is restored, and nothing is lost'),
         ],
       },
     ],
@@ -418,7 +424,7 @@ export const failures: readonly Failure[] = [
         setups: withRedis,
         short: 'kept',
         text: 'In every other channel. The damaged channel is refused (`storage_unavailable`, with `"reason": "damaged"`), and a log line names the key, until the key is removed.',
-        proofs: [byKeys('a key of another type under the name of one channel takes nothing from any other')],
+        proofs: [byKeys('a key of another type in place of one channel affects no other channel')],
       },
     ],
   },
@@ -429,63 +435,65 @@ export const derivations: readonly { readonly when: string; readonly level: stri
   {
     when: '`maxmemory-policy` is not `noeviction`',
     level: '`memory`',
-    proof: byLevels('is no more than `memory` where Redis may evict keys'),
+    proof: byLevels('the level is no more than `memory` if Redis may evict keys'),
   },
   {
     when: 'Redis does not tell its configuration (`CONFIG` is not allowed)',
     level: '`stored`',
-    proof: byDerived('that does not say how it is configured is `stored` where it evicts nothing, and else `memory`'),
+    proof: byDerived(
+      'a Redis that hides its configuration has the level `stored` if it evicts nothing, and `memory` otherwise',
+    ),
   },
   {
     when: '`appendonly` is not `yes`',
     level: '`stored`',
-    proof: byDerived('without an append-only file is `stored`'),
+    proof: byDerived('a Redis without an append-only file has the level `stored`'),
   },
   {
     when: '`appendfsync` is `everysec`',
     level: '`stored`',
-    proof: byLevels('is `stored` where it syncs every second, and `disk` is refused with what there is'),
+    proof: byLevels(
+      'the level is `stored` if Redis syncs every second, and a request for `disk` is refused with what is available',
+    ),
   },
   {
     when: '`appendfsync` is `no`',
     level: '`stored`',
-    proof: byDerived('that leaves syncing to the system is `stored`'),
+    proof: byDerived('a Redis that leaves syncing to the system has the level `stored`'),
   },
   {
     when: '`no-appendfsync-on-rewrite` is `yes`',
     level: '`stored`',
-    proof: byDerived('that does not sync while it rewrites its file is `stored`'),
+    proof: byDerived('a Redis that does not sync while it rewrites its file has the level `stored`'),
   },
   {
     when: 'A rewrite is under way or waits, and since there was none the file was switched on, the role of Redis changed, or the bus connected',
     level: '`stored`',
     proof: byRewrites(
-      'that follows on switching the file on: nothing is `disk` before it has ended, and then everything is',
+      'nothing is `disk` during the first rewrite after the file is switched on, and everything is after it',
     ),
   },
   {
     when: '`appendonly yes`, `appendfsync always`, and the last write to the file went well',
     level: '`disk`',
-    proof: byLevels('is `disk` where Redis syncs before each answer, and then `disk` may be asked for'),
+    proof: byLevels('the level is `disk` if Redis syncs before each reply, and then `disk` can be requested'),
   },
 ]
 
 /** What `replicas` adds. */
 export const replicaProofs = {
-  told: byLevels('is told with the replicas that have the message, where they are waited for'),
-  survives: bySurvival('a message that a replica has outlives the primary, where that replica takes over'),
+  told: byLevels('the level is reported with the number of replicas that have the message, if replicas are required'),
+  survives: bySurvival('a message that a replica has survives the primary if that replica takes over'),
   synced: bySynced(
-    'acknowledges as `disk` what it says is synced, with the replicas that have it, whether these sync or not',
+    'a synced message is acknowledged as `disk` with the replicas that have it, whether these sync or not',
   ),
-  switchedOff: bySynced(
-    'says `disk` for nothing from the message on before which its append-only file was switched off',
-  ),
-  leftToSystem: bySynced('says `disk` for nothing from the message on before which syncing was left to the system'),
+  switchedOff: bySynced('no message is `disk` from the first one after the append-only file was switched off'),
+  leftToSystem: bySynced('no message is `disk` from the first one after syncing was left to the system'),
   ahead: bySynced(
-    'is `stored` where it syncs every second, and is not asked: it would say that it has synced before it has',
+    'a Valkey that syncs every second is `stored` and is not asked what is synced, as its reply would be early',
   ),
-  standsStill: bySynced('tells of a replica that stands still that it has nothing, and of itself that it has synced'),
-  reconnect: byLevels('is found out again at each reconnect'),
-  fileIsOff: byRewrites('that was switched off is noticed with the next message'),
-  lowered: byLevels('is lower soon after Redis has been told to promise less, and higher again'),
+  standsStill: bySynced('a stalled replica counts as not having a message that the primary has synced'),
+  reconnect: byLevels('the level is determined again at each reconnect'),
+  fileIsOff: byRewrites('an append-only file that was switched off is noticed with the next message'),
+  lowered: byLevels('the level soon follows a change of the Redis configuration, down and up again'),
 } as const

@@ -15,13 +15,13 @@ function sentencesIn(file: string): string[] {
 const isThere = ({ file, sentence }: Proof) => expect(sentencesIn(file)).toContain(sentence)
 
 describe('the table of what survives', () => {
-  test('names tests that are there, by their own sentences', () => {
+  test('the table of guarantees names only tests that exist, by their exact titles', () => {
     for (const { cells } of failures) for (const { proofs } of cells) proofs.forEach(isThere)
     for (const { proof } of derivations) isThere(proof)
     Object.values(replicaProofs).forEach(isThere)
   })
 
-  test('has a proof for every cell, and no column twice in a row', () => {
+  test('the table of guarantees has a proof for every cell and no column twice in a row', () => {
     for (const { name, cells } of failures) {
       for (const { proofs, derived } of cells)
         expect([name, proofs.length + (derived === undefined ? 0 : 1)]).not.toEqual([name, 0])
@@ -30,7 +30,7 @@ describe('the table of what survives', () => {
     }
   })
 
-  test('says something of every level, and where nothing is shown names the source', () => {
+  test('the table of guarantees covers every level and names a source for everything not shown by a test', () => {
     const said = new Set(failures.flatMap(({ cells }) => cells.flatMap((cell) => cell.setups)))
     expect([...said].toSorted()).toEqual(Object.keys(setups).toSorted() as never)
     const unshown = failures.flatMap(({ cells }) => cells.filter(({ proofs }) => proofs.length === 0))

@@ -4,19 +4,19 @@ import { examples, replyOf, requestOf } from './examples.ts'
 import type { Schema } from './schema-text.ts'
 
 describe.each(Object.keys(commands) as CommandName[])('the example of %s', (name) => {
-  test('is an envelope, with parameters and a result of the declared form', () => {
+  test('the example of a command is an envelope with parameters and a result of the declared form', () => {
     expect(compile(Envelope)(requestOf(name))).toBeUndefined()
     expect(compile(commands[name].parameters)(examples[name].parameters)).toBeUndefined()
     expect(compile(Reply)(replyOf(name, commands[name].response_format))).toBeUndefined()
     expect(compile(commands[name].result)(examples[name].result)).toBeUndefined()
   })
 
-  test('has no field that the declaration does not have', () => {
+  test('the example of a command has no undeclared field', () => {
     expect(undeclared(examples[name].result, commands[name].result as Schema)).toEqual([])
   })
 })
 
-test('positions and instants of the examples agree: the one is in milliseconds what the other is in words', () => {
+test('positions and timestamps of the examples agree', () => {
   for (const { timestamp, metadata } of examples.history.result.messages) {
     expect(parsePosition(metadata!.position!)!.ms).toBe(Date.parse(timestamp))
   }

@@ -8,7 +8,7 @@ const paragraph = (start: string): string => text.slice(text.indexOf(start)).spl
 const codesIn = (part: string): string[] => Array.from(part.matchAll(/`([a-z]+(?:_[a-z]+)+)`/g), ([, code]) => code!)
 
 describe('docs/protocol.md', () => {
-  test('has every close code in its table, and says of each whether to reconnect as the code does', () => {
+  test('the protocol page has every close code in its table, with the right advice on reconnecting', () => {
     const rows = text.split('\n').filter((line) => /^\| \d{4}/.test(line))
     const shown = new Map(
       rows.flatMap((row) => {
@@ -33,12 +33,12 @@ describe('docs/protocol.md', () => {
     for (const { code, reconnect } of Object.values(closeCodes)) expect(shown.get(code)).toMatch(first[reconnect])
   })
 
-  test('names the violations, all of them and no others', () => {
+  test('the protocol page names exactly the violations', () => {
     const violations = Object.entries(errorCodes).filter(([, entry]) => entry.violation === true)
     expect(codesIn(paragraph('**Violations**')).toSorted()).toEqual(violations.map(([code]) => code).toSorted())
   })
 
-  test('names the commands that are limited in rate, all of them and no others', () => {
+  test('the protocol page names exactly the commands that are limited in rate', () => {
     const limited = Object.values<CommandShape>(commands)
       .filter((shape) => shape.rate_limited)
       .map(({ name }) => name)

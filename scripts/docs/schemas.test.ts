@@ -13,7 +13,7 @@ for (const page of schemaPages) ajv.addSchema(JSON.parse(page.render()))
 const schema = (name: string): ValidateFunction => ajv.getSchema(`${name}.json`)!
 
 describe('the published schemas', () => {
-  test('are proper JSON Schemas, each with a name of its own', () => {
+  test('the published schemas are valid JSON Schemas with unique names', () => {
     for (const page of schemaPages) {
       const { $id, title } = JSON.parse(page.render()) as { $id: string; title: string }
       expect(page.path).toBe(`docs/reference/schemas/${$id}`)
@@ -22,13 +22,13 @@ describe('the published schemas', () => {
     }
   })
 
-  test('take every valid envelope of the vectors', () => {
+  test('the published schemas accept every valid envelope of the vectors', () => {
     for (const { name, frame } of validEnvelopes) {
       expect([name, schema('envelope')(JSON.parse(textOf(frame)))]).toEqual([name, true])
     }
   })
 
-  test('refuse the invalid ones, but for what only the text or the calendar shows', () => {
+  test('the published schemas refuse invalid envelopes, except for faults that only the text or the calendar shows', () => {
     let refused = 0
     for (const { name, frame, code, path } of invalidEnvelopes) {
       if (
@@ -43,12 +43,12 @@ describe('the published schemas', () => {
     expect(refused).toBeGreaterThan(200)
   })
 
-  test('refuse timestamps of the wrong form', () => {
+  test('the published schemas refuse timestamps of the wrong form', () => {
     const { frame } = invalidEnvelopes.find(({ name }) => name === 'timestamp "2026-11-21 12:00:00Z"')!
     expect(schema('envelope')(JSON.parse(textOf(frame)))).toBe(false)
   })
 
-  test('take the examples of the commands', () => {
+  test('the published schemas accept the examples of the commands', () => {
     for (const name of Object.keys(commands) as CommandName[]) {
       expect([name, schema('envelope')(requestOf(name))]).toEqual([name, true])
       expect([name, schema(`${name}_parameters`)(examples[name].parameters)]).toEqual([name, true])
@@ -56,7 +56,7 @@ describe('the published schemas', () => {
       expect([name, schema(`${name}_result`)(examples[name].result)]).toEqual([name, true])
     }
   })
-  test('take the examples of the telemetry events', () => {
+  test('the published schemas accept the examples of the telemetry events', () => {
     for (const [type, payload] of Object.entries(eventExamples)) {
       expect([type, schema(`telemetry_${type}`)(payload)]).toEqual([type, true])
       expect([type, schema('telemetry_event')({ eventType: type, payload })]).toEqual([type, true])

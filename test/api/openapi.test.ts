@@ -11,11 +11,11 @@ const problemsOf = async (text: string) =>
     ({ ruleId, message, location }) => `${ruleId}: ${message} at ${location[0]?.pointer}`,
   )
 
-test('the linter finds nothing in the OpenAPI document', async () => {
+test('the linter finds no problem in the OpenAPI document', async () => {
   expect(await problemsOf(source)).toEqual([])
 })
 
-test('and would find what is wrong with it', async () => {
+test('the linter would find an unresolved reference in the OpenAPI document', async () => {
   const wrong = source.replace('#/components/schemas/Error', '#/components/schemas/Eror')
   expect(await problemsOf(wrong)).toContainEqual(expect.stringMatching(/^no-unresolved-refs/))
 })

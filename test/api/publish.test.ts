@@ -7,7 +7,7 @@ const bus = await startBus({ adminKey, dedupWindowMs: 60_000 })
 const call = caller(bus.httpUrl)
 
 describe('publishing by HTTP', () => {
-  test('a message is acknowledged with its position, and reaches subscribers byte for byte', async () => {
+  test('a message published by HTTP is acknowledged with its position and reaches subscribers byte for byte', async () => {
     const reader = await bus.as('reader', 'science:bytes')
     const payload = '{"big":12345678901234567890, "one":1.0,"z":1,"a":"\\u00e9\\ud800"}'
     const { status, body } = await call(messagesOf('science', 'bytes'), { body: `{ "payload":${payload}}` })
@@ -30,7 +30,7 @@ describe('publishing by HTTP', () => {
     expect(textOf(frame)).toContain(`"payload":${payload},"metadata":`)
   })
 
-  test('the same id again is answered with the first position and delivered once; with other content it is refused', async () => {
+  test('an id sent again by HTTP gets its first position and one delivery, and other content is refused', async () => {
     const reader = await bus.as('counter', 'science:twice')
     const send = (text: string) =>
       call(messagesOf('science', 'twice'), {
@@ -47,7 +47,7 @@ describe('publishing by HTTP', () => {
     expect(texts).toEqual(['one', 'after'])
   })
 
-  test('an id of one’s own needs a client id, else the second try would be by somebody else', async () => {
+  test('a publish by HTTP with an id of its own is refused without a client id', async () => {
     const { status, body } = await call(messagesOf('science', 'x'), { body: '{"id":"arq_1","payload":{}}' })
     expect([status, body.error.code, body.error.details.path]).toEqual([
       400,
@@ -56,7 +56,7 @@ describe('publishing by HTTP', () => {
     ])
   })
 
-  test('a whole envelope may be given; what it says must be what the path and the caller say', async () => {
+  test('a publish by HTTP may hold a whole envelope, which must agree with the path and the caller', async () => {
     const envelope = (changes: object) =>
       JSON.stringify({
         version: '1.0',
@@ -89,7 +89,7 @@ describe('publishing by HTTP', () => {
     }
   })
 
-  test('a broadcast reaches the whole room, a private message its recipient, telemetry who listens', async () => {
+  test('by HTTP a broadcast reaches the whole room, a private message its recipient, telemetry its subscribers', async () => {
     const reader = await bus.as('ada', 'art:main', 'integriguard:telemetry-stream')
     expect((await call(messagesOf('art', '*'), { body: '{"payload":{"to":"all"}}' })).status).toBe(201)
     expect((await reader.next(({ channel }) => channel === '*')).payload).toEqual({ to: 'all' })
@@ -99,7 +99,7 @@ describe('publishing by HTTP', () => {
     await reader.next(({ type, payload }) => type === 'telemetry' && payload.eventType === 'build')
   })
 
-  test('whoever is connected cannot be spoken for without its session or the admin key', async () => {
+  test('a call in the name of a connected client is refused without its session or the admin key', async () => {
     const client = await bus.as('bob')
     const body = '{"payload":{}}'
     const path = messagesOf('science', 'names')
@@ -115,7 +115,7 @@ describe('publishing by HTTP', () => {
     expect((await call(path, { body, headers: asAdmin })).status).toBe(201)
   })
 
-  test('private messages and inboxes are for whoever brings a session', async () => {
+  test('private messages and inboxes are accessible by HTTP only with a session', async () => {
     const carl = await bus.as('carl')
     const dora = await bus.as('dora')
     const path = messagesOf('science', 'pm')
@@ -135,7 +135,7 @@ describe('publishing by HTTP', () => {
     expect((await call(inbox, { headers: as('dora') })).status).toBe(403)
   })
 
-  test('a wrong token is 401, and the admin key raises a call', async () => {
+  test('a wrong token is refused with 401, and the admin key gives a call the admin role', async () => {
     await call(messagesOf('raised', 'x'), { body: '{"payload":{}}' })
     const pause = (token?: string) =>
       call('/commands/pause_room', {

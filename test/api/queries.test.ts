@@ -14,7 +14,7 @@ const publish = async (room: string, channel: string, count: number) => {
 }
 
 describe('asking by HTTP', () => {
-  test('history is that of the command: the same page, whichever way it is asked for', async () => {
+  test('history by HTTP returns the same page as the command', async () => {
     const positions = await publish('science', 'history', 5)
     const client = await bus.as('asker')
     const expected = await client.command('history', { channel: 'science:history', after: positions[1]!, limit: 2 })
@@ -29,7 +29,7 @@ describe('asking by HTTP', () => {
     expect(await numbers('?order=desc&limit=2')).toEqual([5, 4])
   })
 
-  test('status, channels, clients and one channel are those of the commands', async () => {
+  test('status, channels, clients and a single channel by HTTP equal the results of the commands', async () => {
     await publish('art', 'main', 1)
     const client = await bus.as('watcher', 'art:main')
     expect((await call('/status')).body).toMatchObject({ server: { name: 'arqonbus', status: 'ok' } })
@@ -43,7 +43,7 @@ describe('asking by HTTP', () => {
     })
   })
 
-  test('lists have pages', async () => {
+  test('lists by HTTP come in pages', async () => {
     for (const channel of ['a', 'b', 'c']) await publish('paged', channel, 1)
     const first = await call('/channels?room=paged&limit=2')
     const second = await call(`/channels?room=paged&limit=2&cursor=${first.body.cursor}`)
@@ -51,7 +51,7 @@ describe('asking by HTTP', () => {
     expect([names, second.body.cursor]).toEqual([['a', 'b', 'c'], undefined])
   })
 
-  test('a query with thousands of names is refused for the first of them that is wrong', async () => {
+  test('a query with thousands of names is refused for the first invalid one', async () => {
     const names = Array.from({ length: 1500 }, (_, i) => `${i}=`).join('&')
     expect(await call(`/status?${names}`)).toMatchObject({
       status: 400,
@@ -67,7 +67,7 @@ describe('asking by HTTP', () => {
     expect(await call('/status?__proto__=x')).toMatchObject({ status: 400 })
   })
 
-  test('every command that needs no connection is there, with its parameters as the body', async () => {
+  test('every command that needs no connection can be called by HTTP with its parameters as the body', async () => {
     expect((await call('/commands/ping', { body: '' })).body).toMatchObject({ pong: true })
     const made = await call('/commands/create_channel', {
       body: '{"channel":"made:here","type":"private","metadata":{"members":["ada"]}}',
@@ -85,7 +85,7 @@ describe('asking by HTTP', () => {
     }
   })
 
-  test('parameters that are wrong, unknown, doubled or secret are refused with their place', async () => {
+  test('invalid, unknown, repeated or secret parameters of a call are refused with their path', async () => {
     const cases: [string, string][] = [
       ['/channels?limit=0', '/parameters/limit'],
       ['/channels?limit=many', '/parameters/limit'],
@@ -108,14 +108,14 @@ describe('asking by HTTP', () => {
     }
   })
 
-  test('what is not there is 404 with the code of the bus', async () => {
+  test('a call for a missing room or channel is answered with 404 and the error code', async () => {
     expect((await call('/rooms/nowhere/channels/x')).body.error.code).toBe('room_not_found')
     expect((await call(messagesOf('nowhere', 'x'))).body.error.code).toBe('room_not_found')
     await publish('some', 'where', 1)
     expect((await call('/rooms/some/channels/nowhere')).body.error.code).toBe('channel_not_found')
   })
 
-  test('a guest leaves no client, no session and no participant behind', async () => {
+  test('a call with a client id leaves no client, session or participant behind', async () => {
     await call(messagesOf('science', 'traces'), { body: '{"payload":{}}', headers: as('ghost') })
     expect((await call('/clients')).body.clients).not.toContainEqual(expect.objectContaining({ client_id: 'ghost' }))
     expect((await call('/rooms/science/channels/traces')).body.channel.participants).toEqual([])

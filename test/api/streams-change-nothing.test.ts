@@ -21,7 +21,7 @@ const say = (room: string, channel: string, text: string) =>
 const textIn = (data: string): string => JSON.parse(data).payload.text
 
 describe('a stream of a channel that is not there', () => {
-  test('creates neither the channel nor its room, and gets everything once somebody else creates them', async () => {
+  test('a stream of a missing channel creates nothing and gets every message once another client creates the channel', async () => {
     const figures = () =>
       Promise.all(['rooms', 'channels', 'sessions_kept'].map((name) => bus.metric(`arqonbus_${name}`)))
     const before = await figures()
@@ -40,7 +40,7 @@ describe('a stream of a channel that is not there', () => {
     await eventually(async () => expect(await figures()).toEqual([before[0]! + 1, before[1]! + 1, before[2]!]))
   })
 
-  test('that brings a position is told of the gap when the channel is there', async () => {
+  test('a stream of a missing channel that sends a position gets a gap notice once the channel exists', async () => {
     const stream = await open('again:a', { 'last-event-id': '1-7' })
     await stream.nextOf('joined')
     await say('again', 'a', 'new')
@@ -49,7 +49,7 @@ describe('a stream of a channel that is not there', () => {
     expect(textIn((await stream.nextOf('message')).data)).toBe('new')
   })
 
-  test('ends where the channel becomes one that it may not enter', async () => {
+  test('a stream of a missing channel is closed if the channel is created without access for it', async () => {
     const stream = await open('closed:a')
     await stream.nextOf('joined')
     await call('/commands/create_channel', { body: '{"channel":"closed:a","type":"private"}', headers: as('owner') })
@@ -57,7 +57,7 @@ describe('a stream of a channel that is not there', () => {
     expect(await stream.next()).toBeUndefined()
   })
 
-  test('is refused where nobody could create it, or where the request is wrong', async () => {
+  test('a stream of a missing channel is refused if nobody could create it or the request is invalid', async () => {
     const strict = await startBus({ autoCreate: false })
     const wrong: [string, number, string][] = [
       [pathOf('a', 'b'), 404, 'room_not_found'],
@@ -80,7 +80,7 @@ describe('a stream of a channel that is not there', () => {
 describe('a session', () => {
   const welcomeOf = async (stream: Stream) => JSON.parse((await stream.nextOf('welcome')).data).payload
 
-  test('is none that a stream has: its welcome brings no secret, and nothing is kept after it', async () => {
+  test('a stream has no session: its welcome contains no secret, and nothing is kept after it', async () => {
     await say('plain', 'a', 'x')
     const stream = await open('plain:a', as('reader'))
     const welcome = await welcomeOf(stream)
@@ -95,7 +95,7 @@ describe('a session', () => {
     expect(await bus.metric('arqonbus_sessions_kept')).toBe(kept)
   })
 
-  test('that is kept is not replaced by a stream of its client id', async () => {
+  test('a kept session is not replaced by a stream with its client id', async () => {
     const ada = await bus.as('ada', 'kept:a', 'kept:b')
     const { session } = ada.welcome
     await ada.publish({ type: 'private', room: 'kept', channel: 'pm', metadata: { to: 'ada' } })
@@ -110,7 +110,7 @@ describe('a session', () => {
     await back.close()
   })
 
-  test('that a stream shows stays as it is: the stream is that client, and makes way for its connection', async () => {
+  test('a stream that presents a session is that client, leaves the session unchanged and yields to its connection', async () => {
     const ben = await bus.as('ben', 'shown:a', 'shown:b')
     const { session } = ben.welcome
     await ben.publish({ type: 'private', room: 'shown', channel: 'pm', metadata: { to: 'ben' } })
@@ -139,7 +139,7 @@ describe('a session', () => {
     await Promise.all([back.close(), carl.close()])
   })
 
-  test('of a client that is connected is not taken over by a stream that shows it', async () => {
+  test('a stream that presents the session of a connected client is refused', async () => {
     const dan = await bus.as('dan', 'busy:a')
     const proof = { ...as('dan'), 'arqonbus-session': dan.welcome.session }
     expect((await call(pathOf('busy', 'a'), { headers: proof })).body.error.code).toBe('client_id_in_use')
@@ -148,7 +148,7 @@ describe('a session', () => {
     await dan.close()
   })
 
-  test('is not needed to connect under an id that only a stream says it has', async () => {
+  test('a client can connect without a session under an id that only a stream claims', async () => {
     await say('named', 'a', 'x')
     const stream = await open('named:a', as('eve'))
     await stream.nextOf('joined')
@@ -166,7 +166,7 @@ describe('a session', () => {
   })
 })
 
-test('what only reads changes nothing either, by any method that a browser sends by itself', async () => {
+test('requests that only read change nothing, by any method that a browser sends by itself', async () => {
   const before = await Promise.all(['rooms', 'channels', 'sessions_kept'].map((name) => bus.metric(`arqonbus_${name}`)))
   const paths = [
     messagesOf('nowhere', 'a'),

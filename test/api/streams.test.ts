@@ -22,7 +22,7 @@ const say = async (channel: string, text: string) => {
 const textIn = (data: string): string => JSON.parse(data).payload.text
 
 describe('a stream', () => {
-  test('brings messages as they are delivered, each with its position as its id', async () => {
+  test('a stream delivers the same messages as a connection, each with its position as event id', async () => {
     const stream = await open('live:a')
     expect(stream.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
     expect((await stream.next())?.event).toBe('welcome')
@@ -39,7 +39,7 @@ describe('a stream', () => {
 
   const connectWithoutEcho = () => bus.connect({ query: { client_id: 'quiet', echo: 'false', join: 'live:a' } })
 
-  test('that comes back with the last id gets what it missed, then what comes, each once', async () => {
+  test('a stream that returns with its last event id gets what it missed and then new messages, each once', async () => {
     const stream = await open('missed:a')
     await stream.nextOf('joined')
     await say('missed:a', '0')
@@ -56,7 +56,7 @@ describe('a stream', () => {
     expect(texts).toEqual(Array.from({ length: 601 }, (_, n) => String(n + 1)))
   }, 120_000)
 
-  test('whose position is gone gets a gap notice, then what is kept, then what is live', async () => {
+  test('a stream whose position is gone gets a gap notice, then the kept messages, then new ones', async () => {
     const first = await say('gone:a', 'first')
     const stream = await open('gone:a', { 'last-event-id': '1-0' })
     const gap = await stream.nextOf('gap')
@@ -72,7 +72,7 @@ describe('a stream', () => {
     expect(events[0]!.id).toBe(first)
   })
 
-  test('that comes back to a bus which was started anew gets everything that was said there', async () => {
+  test('a stream that returns to a restarted server gets everything published there', async () => {
     const before = await startBus()
     const beforeCall = caller(before.httpUrl)
     const publish = (to: typeof call, text: string) =>
@@ -88,7 +88,7 @@ describe('a stream', () => {
     expect(texts).toEqual(['1', '2'])
   })
 
-  test('that had everything of a channel which was deleted and made again gets no gap notice', async () => {
+  test('a stream that had everything of a channel that was deleted and recreated gets no gap notice', async () => {
     const create = () => call('/commands/create_channel', { body: '{"channel":"remade:a"}', headers: as('maker') })
     await create()
     const last = await say('remade:a', 'old')
@@ -102,14 +102,14 @@ describe('a stream', () => {
     expect([next.event ?? 'message', textIn(next.data)]).toEqual(['message', 'new'])
   })
 
-  test('keeps line ends of a payload within one event', async () => {
+  test('line ends in a payload stay within one event of a stream', async () => {
     const stream = await open('lines:a')
     await stream.nextOf('joined')
     await call(messagesOf('lines', 'a'), { body: '{"payload":{\r\n"text":\n"whole"\r}}' })
     expect(textIn((await stream.nextOf('message')).data)).toBe('whole')
   })
 
-  test('brings broadcasts of the room, without an id to go on from', async () => {
+  test('a stream delivers broadcasts of the room without an event id to resume from', async () => {
     await say('wide:a', 'before')
     const stream = await open('wide:a')
     await stream.nextOf('joined')
@@ -118,7 +118,7 @@ describe('a stream', () => {
     expect([textIn(data), JSON.parse(data).channel, id]).toEqual(['to all', '*', undefined])
   })
 
-  test('is a participant and a client while it is open, and nothing afterwards', async () => {
+  test('a stream is a participant and a client while it is open, and neither afterwards', async () => {
     await say('counted:a', 'before')
     const stream = await open('counted:a', as('streamer'))
     await stream.nextOf('joined')
@@ -133,7 +133,7 @@ describe('a stream', () => {
     )
   })
 
-  test('whose reader goes while it is being opened leaves nothing behind', async () => {
+  test('a stream whose reader leaves while it is being opened leaves nothing behind', async () => {
     const before = await bus.metric('arqonbus_http_streams')
     const tries = Array.from({ length: 50 }, async (_, n) => {
       const abort = new AbortController()
@@ -146,7 +146,7 @@ describe('a stream', () => {
     await eventually(async () => expect(await bus.metric('arqonbus_http_streams')).toBe(before))
   })
 
-  test('is opened by the rules of a join', async () => {
+  test('a stream is subject to the rules of a join', async () => {
     await call('/commands/create_channel', { body: '{"channel":"closed:a","type":"private"}', headers: as('owner') })
     const refused = await call('/rooms/closed/channels/a/stream', { headers: as('stranger') })
     expect([refused.status, refused.body.error.code]).toEqual([403, 'forbidden'])
@@ -158,7 +158,7 @@ describe('a stream', () => {
     expect((await call('/clients')).body.clients).not.toContainEqual(expect.objectContaining({ client_id: 'stranger' }))
   })
 
-  test('with the type that its reader knows is not opened for a channel of another type', async () => {
+  test('a stream that names a channel type is refused for a channel of another type', async () => {
     await call('/commands/create_channel', { body: '{"channel":"types:open"}', headers: as('maker') })
     const path = '/rooms/types/channels/open/stream?type='
     const refused = await call(`${path}private`, { headers: as('reader-of-types') })
@@ -177,7 +177,7 @@ describe('a stream', () => {
     expect(JSON.parse((await sure.nextOf('joined')).data)).toMatchObject({ type: 'general' })
   })
 
-  test('is ended by an admin, who is heard', async () => {
+  test('an admin can end a stream, which receives the close code and the reason', async () => {
     const stream = await open('ended:a', as('to-be-ended'))
     await stream.nextOf('joined')
     await call('/commands/disconnect_client', {
@@ -189,7 +189,7 @@ describe('a stream', () => {
   })
 })
 
-test('streams are bounded: one more is 429 with when to come back, and is counted', async () => {
+test('a stream over the limit is refused with 429 and a retry time, and counted', async () => {
   const few = await startBus({ apiStreams: 1 })
   const stream = await openStream(few.httpUrl, 'a:b')
   await stream.nextOf('joined')
@@ -203,7 +203,7 @@ test('streams are bounded: one more is 429 with when to come back, and is counte
   stream.close()
 })
 
-test('a heartbeat keeps a stream that takes it, and only comments are sent', async () => {
+test('a heartbeat keeps a stream open and sends only comments', async () => {
   const quick = await startBus({ pingIntervalMs: 20, pingTimeoutMs: 200 })
   const response = await fetch(`${quick.httpUrl}/api/v1/rooms/a/channels/b/stream`)
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
@@ -213,7 +213,7 @@ test('a heartbeat keeps a stream that takes it, and only comments are sent', asy
   await reader.cancel()
 })
 
-test('a reader that does not read costs a bounded memory, is brought on from the log, and is closed when it falls off it', async () => {
+test('a stream that is not read is closed with 4429 once it falls off the log', async () => {
   const slow = await startBus({
     historySize: 20,
     sendBufferSoftLimit: 16 * 1024,
@@ -235,7 +235,7 @@ test('a reader that does not read costs a bounded memory, is brought on from the
   await eventually(async () => expect((await ask('/rooms/a/channels/b')).body.channel.participants).toEqual([]))
 }, 120_000)
 
-test('a drain does not wait for a stream that is not read, nor for half a body', async () => {
+test('a drain does not wait for a stream that is not read or for an incomplete body', async () => {
   const bus = await startBus({ drainTimeoutMs: 300, historySize: 100, rateLimit: null })
   const stream = await openStream(bus.httpUrl, 'a:b')
   const writer = await bus.as('writer')
@@ -251,7 +251,7 @@ test('a drain does not wait for a stream that is not read, nor for half a body',
   stream.close()
 }, 120_000)
 
-test('a drain answers what is under way, tells streams to come back, and ends them', async () => {
+test('a drain answers calls in progress, asks streams to reconnect and ends them', async () => {
   const bus = await startBus({ drainTimeoutMs: 3_600_000 })
   const ask = caller(bus.httpUrl)
   const stream = await openStream(bus.httpUrl, 'a:b')

@@ -33,7 +33,7 @@ const post = (headers: string, body = '', to = path) =>
   raw(`POST /api/v1${to} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n${headers}\r\n\r\n${body}`)
 
 describe('a call that is wrong', () => {
-  test('every vector of a wrong envelope is refused as its frame is, but for what the API fills in', async () => {
+  test('every invalid envelope sent by HTTP is refused like its frame, except for fields that the API fills in', async () => {
     let refused = 0
     for (const { name, text, code, path: place } of invalidFrames) {
       if (Buffer.byteLength(text) > LIMIT) continue
@@ -51,7 +51,7 @@ describe('a call that is wrong', () => {
     expect((await call(path, { body: '{"payload":{}}' })).status).toBe(201)
   }, 120_000)
 
-  test('payloads that change when they are encoded again reach their readers as they were sent', async () => {
+  test('payloads that would change when encoded again reach their subscribers as they were sent', async () => {
     for (const [n, { name, frame, id, room, channel, from, type, payload }] of exactEnvelopes.entries()) {
       if (type !== 'event' || channel === '*') continue
       // They share an id, which here is known again.
@@ -66,7 +66,7 @@ describe('a call that is wrong', () => {
     }
   })
 
-  test('of another media type is 415, and so is one that is packed', async () => {
+  test('a body of another media type or with a content encoding is refused with 415', async () => {
     const types = ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', '']
     for (const type of [...types, 'application/json; charset=latin1', 'application/jsonp']) {
       const { status, body } = await call(path, { body: '{"payload":{}}', headers: { 'content-type': type } })
@@ -81,19 +81,19 @@ describe('a call that is wrong', () => {
     expect(fine.status).toBe(201)
   })
 
-  test('that is no UTF-8 is refused: nothing of it is changed on the way', async () => {
+  test('a body that is not UTF-8 is refused instead of being changed', async () => {
     const body = Buffer.from('{"payload":{"text":"\xff"}}', 'latin1')
     expect(await call(path, { body })).toMatchObject({ status: 400, body: { error: { code: 'invalid_json' } } })
   })
 
-  test('that comes in chunks of one byte is read as one that comes at once', async () => {
+  test('a body in chunks of one byte is read like a whole one', async () => {
     const body = `{"payload":{"text":"${'x'.repeat(20_000)}"}}`
     const chunks = [...body].map((one) => `1\r\n${one}\r\n`).join('')
     const headers = 'Transfer-Encoding: chunked\r\nConnection: close'
     expect(await post(headers, `${chunks}0\r\n\r\n`)).toMatchObject({ status: 201 })
   })
 
-  test('that is too long is 413 before it is read, whether it says its length or not, and however long it is', async () => {
+  test('a body over the limit is refused with 413 before it is read, with and without a declared length', async () => {
     const refused = { status: 413, code: 'message_too_large' }
     expect(await post('Content-Length: 999999999999')).toEqual(refused)
     expect(await post(`Content-Length: ${LIMIT + 1}`, 'x'.repeat(LIMIT + 1))).toEqual(refused)
@@ -113,7 +113,7 @@ describe('a call that is wrong', () => {
     expect([told.status, told.headers.get('access-control-allow-origin')]).toEqual([413, fromPage.origin])
   })
 
-  test('with a body that nobody asked for costs no memory, however long it is', async () => {
+  test('an unexpected body costs no memory, however long it is', async () => {
     const chunk = Buffer.from(`100000\r\n${'x'.repeat(0x100000)}\r\n`)
     const before = process.memoryUsage.rss()
     const socket = await dial(bus.httpUrl)
@@ -127,7 +127,7 @@ describe('a call that is wrong', () => {
     socket.destroy()
   })
 
-  test('whose body stays away is 408, and holds up nobody', async () => {
+  test('a call whose body does not arrive is answered with 408 and delays no other call', async () => {
     const strict = await startBus({ apiBodyTimeoutMs: 300 })
     const head = `POST /api/v1${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n`
     const half = [
@@ -139,7 +139,7 @@ describe('a call that is wrong', () => {
     for (const answered of await Promise.all(half)) expect(answered).toEqual({ status: 408, code: 'request_timeout' })
   })
 
-  test('for a path that is not there is 404, by another method 405 with those that are', async () => {
+  test('an unknown path is answered with 404, and an unsupported method with 405 and the supported ones', async () => {
     for (const wrong of [
       '/',
       '/messages',
@@ -165,7 +165,7 @@ describe('a call that is wrong', () => {
     }
   })
 
-  test('with a body of a command that is no object, or nested too deep, says so', async () => {
+  test('a command body that is no object or is nested too deeply is refused with the reason', async () => {
     const wrong: [string, string, string][] = [
       ['{', 'invalid_json', ''],
       ['{}},"x":{', 'invalid_json', ''],
@@ -181,7 +181,7 @@ describe('a call that is wrong', () => {
     expect((await call('/commands/ping', { body: '{' })).body.error.details.offset).toBe(1)
   })
 
-  test('of a broken Authorization, client id or session is refused before anything is read', async () => {
+  test('an invalid Authorization, client id or session header is refused before the body is read', async () => {
     const cases: [Record<string, string>, number, string][] = [
       [{ authorization: 'Basic eDp5' }, 400, '/headers/authorization'],
       [as('-not-an-id'), 400, '/headers/arqonbus-client-id'],
@@ -201,7 +201,7 @@ describe('a page of another origin', () => {
   const foreign = { origin: 'https://evil.example.org' }
   const known = { origin: 'https://app.example.org' }
 
-  test('cannot call, read or stream, by any method', async () => {
+  test('a page of another origin cannot call, read or stream, by any method', async () => {
     for (const [to, options] of [
       [path, { body: '{"payload":{}}' }],
       ['/status', {}],
@@ -219,7 +219,7 @@ describe('a page of another origin', () => {
     expect((await call('/status', { headers: { origin: 'null' } })).status).toBe(403)
   })
 
-  test('that is allowed, or of the bus’s own host, can', async () => {
+  test('a page of an allowed origin or of the server’s own host can call', async () => {
     const own = { origin: bus.httpUrl.replace(/:\d+$/, ':1234') }
     for (const headers of [known, own]) {
       const answered = await call(path, { body: '{"payload":{}}', headers })
@@ -230,7 +230,7 @@ describe('a page of another origin', () => {
     }
   })
 
-  test('is told by a preflight what it may send', async () => {
+  test('a preflight tells a page of an allowed origin which methods and headers it may send', async () => {
     const { status, headers } = await call(path, { method: 'OPTIONS', headers: known })
     expect(status).toBe(204)
     expect(headers.get('access-control-allow-methods')).toBe('POST, GET, HEAD, OPTIONS')
@@ -239,7 +239,7 @@ describe('a page of another origin', () => {
 })
 
 describe('too many calls', () => {
-  test('of one client are 429 with when to come back, and other clients are served', async () => {
+  test('calls over the rate of one client are refused with 429 and a retry time, and other clients are served', async () => {
     const limited = await startBus({ rateLimit: { perSecond: 0.01, burst: 5 } })
     const ask = caller(limited.httpUrl)
     const say = (id: string) => ask(path, { body: '{"payload":{}}', headers: as(id) })
@@ -251,7 +251,7 @@ describe('too many calls', () => {
     expect(await limited.metric('arqonbus_limits_hit_total{limit="message_rate"}')).toBe(1)
   })
 
-  test('from one address are 429, whoever they say they are', async () => {
+  test('calls over the rate of one address are refused with 429 under any client id', async () => {
     const limited = await startBus({ apiRate: { perSecond: 0.01, burst: 5 } })
     const ask = caller(limited.httpUrl)
     for (let n = 0; n < 5; n++)
@@ -261,7 +261,7 @@ describe('too many calls', () => {
     expect(await limited.metric('arqonbus_limits_hit_total{limit="api_rate"}')).toBe(1)
   })
 
-  test('at once are 429: nobody fills the memory with bodies that never end', async () => {
+  test('simultaneous calls over the limit are refused with 429, so that unfinished bodies cannot fill the memory', async () => {
     const limited = await startBus({ apiRequests: 2, apiBodyTimeoutMs: 3_600_000 })
     const halves = await Promise.all([dial(limited.httpUrl), dial(limited.httpUrl)])
     for (const half of halves)
@@ -279,7 +279,7 @@ describe('too many calls', () => {
   })
 })
 
-test('a bus without the API has none of its paths', async () => {
+test('a bus without the API serves none of its paths', async () => {
   const without = await startBus({ api: false })
   expect((await caller(without.httpUrl)('/status')).status).toBe(404)
   expect((await fetch(`${without.httpUrl}/health`)).status).toBe(200)

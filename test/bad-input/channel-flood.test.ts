@@ -69,7 +69,7 @@ afterAll(() => {
 })
 
 describe('the memory for what clients made comes back', () => {
-  test('100,000 channels with long names from one client: each costs less than 1 KiB while it idles', async () => {
+  test('each of 100,000 idle channels with long names costs less than 1 KiB', async () => {
     const full = await start('1h')
     const first = await full.connect()
     await first.command('ping')
@@ -86,7 +86,7 @@ describe('the memory for what clients made comes back', () => {
     await eve.close()
   }, 1100_000)
 
-  test('20,000 channels that nobody uses any more', async () => {
+  test('the memory of 20,000 unused channels is released', async () => {
     const before = await heapBefore(bus)
     const eve = await bus.connect({ query: { client_id: 'eve' } })
     nameChannels(eve, 20_000)
@@ -97,7 +97,7 @@ describe('the memory for what clients made comes back', () => {
     await expectServed(bus)
   }, 120_000)
 
-  test('10,000 subscriptions of ten clients, and their sessions', async () => {
+  test('the memory of 10,000 subscriptions of ten clients and of their sessions is released', async () => {
     const before = await heapBefore(bus)
     const clients = await Promise.all(
       Array.from({ length: 10 }, (_, i) => bus.connect({ query: { client_id: `eve-${i}` } })),
@@ -119,7 +119,7 @@ describe('the memory for what clients made comes back', () => {
     await expectServed(bus)
   }, 120_000)
 
-  test('1,000 connections that open and close at once, with and without a goodbye, welcomed or not', async () => {
+  test('the memory of 1,000 connections that open and close at once, cleanly or not, is released', async () => {
     const before = await heapBefore(bus)
     const url = (i: number) =>
       `${bus.busUrl}?client_id=fleeting-${i}&screen_name=${'x'.repeat(128)}&avatar=${'y'.repeat(2048)}&join=fleeting:channel-${i}`
@@ -142,11 +142,11 @@ describe('the memory for what clients made comes back', () => {
 })
 
 describe('a connection that does not become one is closed after its time', () => {
-  test('a request that never ends', async () => {
+  test('a connection whose HTTP request never ends is closed after its timeout', async () => {
     for (const socket of halfOpen) expect((await socket.ended).code).toBeUndefined()
   }, 120_000)
 
-  test('a request that goes on for ever, byte by byte', async () => {
+  test('a connection whose HTTP request arrives endlessly byte by byte is closed after its timeout', async () => {
     expect((await dribbling.ended).code).toBeUndefined()
     await expectServed(bus)
   }, 120_000)

@@ -30,35 +30,38 @@ const hostile = [
 ] // biome-ignore format: a list to be read at a glance
 
 describe('whatever stands in a parameter, there is one answer, and it is no fault of the bus', () => {
-  test.each(Object.keys(commands) as CommandName[])('%s', async (name) => {
-    for (const parameter of [...Object.keys(commands[name].parameters.properties), 'nonsense', '']) {
-      for (const value of hostile) {
-        const heard = await eve.probe(commandText(name, `{"${parameter}":${value}}`))
-        // By then she may have joined telemetry, and hears what she does.
-        const frames = heard.filter(({ type }) => type !== 'telemetry')
-        const told = [name, parameter, value.slice(0, 50), frames.length === 1 ? undefined : frames]
-        const [reply] = frames
-        expect([...told, reply?.payload]).toMatchObject([
-          name,
-          parameter,
-          value.slice(0, 50),
-          undefined,
-          { command: name },
-        ])
-        expect([...told, JSON.stringify(reply)]).not.toMatchObject([
-          name,
-          parameter,
-          expect.anything(),
-          undefined,
-          expect.stringContaining('internal_error'),
-        ])
-        expect(textOf(reply!).length).toBeLessThan(20_000)
+  test.each(Object.keys(commands) as CommandName[])(
+    'any parameter value gets exactly one reply, which is no internal error: %s',
+    async (name) => {
+      for (const parameter of [...Object.keys(commands[name].parameters.properties), 'nonsense', '']) {
+        for (const value of hostile) {
+          const heard = await eve.probe(commandText(name, `{"${parameter}":${value}}`))
+          // By then she may have joined telemetry, and hears what she does.
+          const frames = heard.filter(({ type }) => type !== 'telemetry')
+          const told = [name, parameter, value.slice(0, 50), frames.length === 1 ? undefined : frames]
+          const [reply] = frames
+          expect([...told, reply?.payload]).toMatchObject([
+            name,
+            parameter,
+            value.slice(0, 50),
+            undefined,
+            { command: name },
+          ])
+          expect([...told, JSON.stringify(reply)]).not.toMatchObject([
+            name,
+            parameter,
+            expect.anything(),
+            undefined,
+            expect.stringContaining('internal_error'),
+          ])
+          expect(textOf(reply!).length).toBeLessThan(20_000)
+        }
       }
-    }
-    expect(faults).toEqual([])
-  })
+      expect(faults).toEqual([])
+    },
+  )
 
-  test('nor is there another when the parameters are none', async () => {
+  test('parameters that are no object are refused as invalid parameters by every command', async () => {
     for (const name of Object.keys(commands)) {
       for (const parameters of ['null', 'true', '1', '"x"', '[]', '[{}]']) {
         expect(onlyRefusal(await eve.probe(commandText(name, parameters)))).toMatchObject({
@@ -69,7 +72,7 @@ describe('whatever stands in a parameter, there is one answer, and it is no faul
     }
   })
 
-  test('and no key but the right one raises a command', async () => {
+  test('only the right admin key gives a command the admin role', async () => {
     const keys = [
       '',
       'x',
@@ -92,7 +95,7 @@ describe('whatever stands in a parameter, there is one answer, and it is no faul
 })
 
 describe('a request that is refused changes nothing', () => {
-  test('a join beyond what a client may join, of what is not there yet', async () => {
+  test('a refused join over the subscription limit creates no channel', async () => {
     const small = await startBus({ maxSubscriptions: 1 })
     const client = await small.connect({ query: { join: 'science:explore' } })
     const before = await small.metric('arqonbus_channels')
@@ -105,7 +108,7 @@ describe('a request that is refused changes nothing', () => {
     await client.close()
   })
 
-  test('a publish to a channel that is not there yet, of a room that is paused, or at a level that cannot be had', async () => {
+  test('a publish refused for its paused room or its unavailable durability level creates no channel', async () => {
     const before = await channels()
     await eve.command('create_channel', { room: 'paused', channel: 'one' })
     await eve.command('pause_room', { room: 'paused', admin_key: ADMIN_KEY })
@@ -122,7 +125,7 @@ describe('a request that is refused changes nothing', () => {
     expect((await refusal(eve.command('list_channels', { room: 'levels' }))).code).toBe('room_not_found')
   })
 
-  test('a channel too many, in a room of its own', async () => {
+  test('a refused publish over the channel limit creates no room', async () => {
     const small = await startBus({ maxChannels: 5 })
     const client = await small.connect({ query: { join: 'science:explore' } })
     const before = await small.metric('arqonbus_rooms')
@@ -134,7 +137,7 @@ describe('a request that is refused changes nothing', () => {
     await client.close()
   })
 
-  test('several joins of which one contradicts itself, or goes on from no position', async () => {
+  test('a join of several addresses of which one is contradictory or has an invalid position creates no channel', async () => {
     const before = await channels()
     for (const wrong of [
       { room: 'x', channel: 'y:z' },
@@ -155,7 +158,7 @@ describe('a request that is refused changes nothing', () => {
     expect(await channels()).toBe(before)
   })
 
-  test('a private message of which one recipient is unknown, or whose id was another message', async () => {
+  test('a private message with an unknown recipient or a used id reaches no inbox', async () => {
     const [ada, bob] = await Promise.all(['ada', 'bob'].map((id) => bus.connect({ query: { client_id: id } })))
     const id = 'arq_private'
     const toUnknown = await refusal(
@@ -202,11 +205,11 @@ describe('recipients', () => {
     '["eve",""]',
     `[${Array.from({ length: 33 }, (_, i) => `"c${i}"`).join()}]`,
     `"${'x'.repeat(129)}"`,
-  ])('%s are none', async (recipients) => {
+  ])('%s are refused as recipients', async (recipients) => {
     expect(onlyRefusal(await eve.probe(to(recipients)))).toMatchObject({ code: 'invalid_envelope' })
   })
 
-  test('that are not there refuse the message: the bus, its rooms, an id in capitals', async () => {
+  test('a message to recipients that do not exist is refused: the bus, its rooms, an id in capitals', async () => {
     for (const recipients of [
       '"arqonbus"',
       '"science"',
@@ -218,7 +221,7 @@ describe('recipients', () => {
     }
   })
 
-  test('that are the sender itself get it once', async () => {
+  test('a message whose sender is also its recipient reaches the sender once', async () => {
     const ada = await bus.connect({ query: { client_id: 'ada' } })
     expect(await eve.probe(to('"eve"'))).toMatchObject([{ type: 'private' }])
     expect(await eve.probe(to('["eve"]'))).toMatchObject([{ type: 'private' }])
@@ -229,7 +232,7 @@ describe('recipients', () => {
 })
 
 describe('cursors, positions and limits that nobody was given', () => {
-  test('a cursor is refused, or leads to a page', async () => {
+  test('an invented cursor is refused or leads to a page', async () => {
     for (let i = 0; i < 5; i++) await eve.command('create_channel', { room: 'pages', channel: `c${i}` })
     const page = await eve.command('list_channels', { room: 'pages', limit: 2 })
     expect(page.channels).toHaveLength(2)
@@ -255,7 +258,7 @@ describe('cursors, positions and limits that nobody was given', () => {
     for (let i = 0; i < 5; i++) await eve.command('delete_channel', { room: 'pages', channel: `c${i}` })
   })
 
-  test('a position is refused, or leads to a page, and never to an endless one', async () => {
+  test('an invented position is refused or leads to a page, and never to an endless one', async () => {
     const positions: string[] = []
     for (let i = 0; i < 3; i++) positions.push((await eve.publish({ room: 'science', channel: 'read' })).position!)
     const history = (parameters: object) => eve.command('history', { channel: 'science:read', ...parameters } as never)
@@ -298,7 +301,7 @@ describe('cursors, positions and limits that nobody was given', () => {
     expect((await refusal(history({ after: positions[0], before: positions[2] }))).code).toBe('invalid_parameters')
   })
 
-  test('a join from a position that never was does not recover, says so, brings what there is, and is live', async () => {
+  test('a join from a position that never existed does not recover, says so, delivers what is kept and is live', async () => {
     const ada = await bus.connect({ query: { client_id: 'ada' } })
     const last = await eve.publish({ room: 'science', channel: 'joined' })
     const { position } = await eve.publish({ room: 'science', channel: 'joined' })
@@ -337,7 +340,7 @@ describe('cursors, positions and limits that nobody was given', () => {
   })
 })
 
-test('a reason to disconnect arrives as text, however many bytes its characters take, and never breaks the close', async () => {
+test('a disconnect reason arrives as text, however many bytes its characters take, and never breaks the close', async () => {
   for (const reason of [
     '',
     'x'.repeat(100),
@@ -361,7 +364,7 @@ test('a reason to disconnect arrives as text, however many bytes its characters 
   }
 })
 
-test('after all this the bus serves as before', async () => {
+test('after all invalid commands the bus serves as before', async () => {
   expect(faults).toEqual([])
   await expectServed(bus)
 })

@@ -26,7 +26,7 @@ const isState = (name: string) =>
   )
 
 describe('a frame that is no proper envelope', () => {
-  test('gets exactly one coded reply that names the place of the fault, is counted by its code, and changes nothing', async () => {
+  test('an invalid envelope gets exactly one coded reply with the path of the fault, is counted and changes nothing', async () => {
     const ada = await connectProber(bus.busUrl, { query: { client_id: 'ada', join: 'science:explore' } })
     const witness = await bus.connect({ query: { join: 'science:*' } })
     const first = await ada.publish({ room: 'science', channel: 'explore' })
@@ -68,7 +68,7 @@ describe('a frame that is no proper envelope', () => {
     await expectServed(bus)
   })
 
-  test('is refused when it is larger than the limit by one byte, counted in bytes, and closes nothing', async () => {
+  test('a frame one byte over the limit is refused, counted in bytes, and the connection stays open', async () => {
     const ada = await connectProber(bus.busUrl, { query: { client_id: 'ada', join: 'science:explore' } })
     const rejected = 'arqonbus_messages_rejected_total{code="message_too_large"}'
     const hit = 'arqonbus_limits_hit_total{limit="message_bytes"}'
@@ -86,7 +86,7 @@ describe('a frame that is no proper envelope', () => {
     await ada.close()
   })
 
-  test('is refused when it is binary, whatever is in it', async () => {
+  test('a binary frame is refused whatever it contains', async () => {
     const ada = await connectProber(bus.busUrl, { query: { client_id: 'ada', join: 'science:explore' } })
     const envelope = new TextEncoder().encode(envelopeOfBytes(500, 'arq_binary'))
     for (const bytes of [envelope, new Uint8Array(), new Uint8Array([0xff, 0x00]), new Uint8Array(LIMIT + 1)]) {

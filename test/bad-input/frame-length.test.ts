@@ -43,7 +43,7 @@ async function joinThousand(client: TestClient): Promise<void> {
   }
 }
 
-test('the longest message is delivered, and read again', async () => {
+test('a message of the maximum length is delivered and can be read from history', async () => {
   const address = { room: longest('pair', 64), channel }
   await Promise.all([ada, bob].map((client) => client.command('join_channel', address)))
   const head = `{"version":"1.0","id":"arq_1","type":"event","room":"${address.room}","channel":"${channel}","from":"${ada.id}","timestamp":"2026-11-21T12:00:00Z","payload":{"text":"`
@@ -58,7 +58,7 @@ test('the longest message is delivered, and read again', async () => {
   }
 })
 
-test('a page of history ends before it', async () => {
+test('a page of history ends before the longest frame', async () => {
   for (let i = 0; i < 12; i++)
     await ada.publish({ room: 'many', channel: 'pages', payload: { text: 'x'.repeat(30_000 + i) } })
   expect(await lengthOf(ada, 'history', { channel: 'many:pages', limit: 1000 })).toBeLessThanOrEqual(MOST)
@@ -66,7 +66,7 @@ test('a page of history ends before it', async () => {
   expect([messages.length, has_more]).toEqual([8, true])
 })
 
-test('a channel with as many participants, and as much metadata, as it may have', async () => {
+test('the reply for a channel with maximum participants and metadata fits in the longest frame', async () => {
   const metadata = { text: 'x'.repeat(16 * 1024 - 20) }
   await ada.command('create_channel', { room, channel: 'full', metadata, type: 'general' })
   await Promise.all(crowd.map((client) => client.command('join_channel', { room, channel: 'full' })))
@@ -79,7 +79,7 @@ test('a channel with as many participants, and as much metadata, as it may have'
   expect(info.participant_count).toBe(CLIENTS)
 })
 
-test('lists of clients that have said and joined as much as they may', async () => {
+test('lists of clients with maximum profiles and subscriptions fit in the longest frame', async () => {
   for (const client of crowd.slice(0, 4)) {
     await joinThousand(client)
     expect(await lengthOf(client, 'update_profile', profile)).toBeLessThanOrEqual(MOST)
@@ -100,7 +100,7 @@ test('lists of clients that have said and joined as much as they may', async () 
   expect(seen).toBe(CLIENTS)
 })
 
-test('heads of as many channels as a join tells', async () => {
+test('the reply to a join with the maximum number of heads fits in the longest frame', async () => {
   const since = Object.fromEntries(
     Array.from({ length: 996 }, (_, i) => [longest(`channel-${i}-`, 64), '9007199254740991-9007199254740991']),
   )
@@ -112,7 +112,7 @@ test('heads of as many channels as a join tells', async () => {
   expect(await lengthOf(joined, 'join_channel', { channels })).toBeLessThanOrEqual(MOST)
 })
 
-test('a welcome with everything that it may have to say', async () => {
+test('a welcome with maximum contents fits in the longest frame', async () => {
   const other = await startBus({ rateLimit: null })
   const id = longest('client-', 128)
   const first = await other.connect({ query: { client_id: id } })

@@ -63,9 +63,12 @@ describe('a frame against the protocol ends the connection with 1002, unanswered
     'the close code 0': [{ kind: 'close', payload: bytes(0, 0) }],
     'the close code 65535': [{ kind: 'close', payload: bytes(0xff, 0xff) }],
   }
-  test.each(Object.entries(broken))('%s', async (_, frames) => {
-    expect(await endOf(frames)).toBe(1002)
-  })
+  test.each(Object.entries(broken))(
+    'a frame against the protocol ends the connection with 1002 and no reply: %s',
+    async (_, frames) => {
+      expect(await endOf(frames)).toBe(1002)
+    },
+  )
 })
 
 describe('text that is not UTF-8 ends the connection with 1007, unanswered', () => {
@@ -82,9 +85,12 @@ describe('text that is not UTF-8 ends the connection with 1007, unanswered', () 
     ],
     'in the reason of a close': [{ kind: 'close', payload: bytes(0x03, 0xe8, 0xff) }],
   }
-  test.each(Object.entries(broken))('%s', async (_, frames) => {
-    expect(await endOf(frames)).toBe(1007)
-  })
+  test.each(Object.entries(broken))(
+    'text that is not UTF-8 ends the connection with 1007 and no reply: %s',
+    async (_, frames) => {
+      expect(await endOf(frames)).toBe(1007)
+    },
+  )
 })
 
 describe('more than four times the message limit ends the connection with 1009, at once', () => {
@@ -100,11 +106,14 @@ describe('more than four times the message limit ends the connection with 1009, 
     'the longest length that there is': [{ length: 2n ** 63n - 1n }],
     'a length with its highest bit set': [{ length: 2n ** 64n - 1n }],
   }
-  test.each(Object.entries(large))('%s', async (_, frames) => {
-    expect(await endOf(frames)).toBe(1009)
-  })
+  test.each(Object.entries(large))(
+    'a message over four times the limit ends the connection with 1009 at once: %s',
+    async (_, frames) => {
+      expect(await endOf(frames)).toBe(1009)
+    },
+  )
 
-  test('four times the limit is refused with an answer, in one frame and in many', async () => {
+  test('a message of four times the limit is refused with a reply, in one frame and in many', async () => {
     const raw = await openWelcomed()
     raw.frame({ payload: 'x'.repeat(4 * LIMIT) })
     for (let i = 0; i < 4; i++) {
@@ -120,7 +129,7 @@ describe('more than four times the message limit ends the connection with 1009, 
 })
 
 describe('what RFC 6455 allows is taken', () => {
-  test('a message in fragments, of which some are empty and one ends inside a character, with pings between them', async () => {
+  test('a message in fragments, some empty and one ending inside a character, is accepted with pings in between', async () => {
     const raw = await openWelcomed()
     const whole = Buffer.from(envelope('grüße'))
     const middle = whole.indexOf(0xc3) + 1
@@ -136,7 +145,7 @@ describe('what RFC 6455 allows is taken', () => {
     raw.destroy()
   })
 
-  test('a message of which each byte is a fragment', async () => {
+  test('a message with a fragment for each byte is accepted', async () => {
     const raw = await openWelcomed()
     const whole = Buffer.from(envelope('slow'))
     for (let at = 0; at < whole.length; at++) {
@@ -150,7 +159,7 @@ describe('what RFC 6455 allows is taken', () => {
     raw.destroy()
   })
 
-  test('ten thousand empty fragments before the first byte', async () => {
+  test('a message with ten thousand empty fragments before its first byte is accepted', async () => {
     const raw = await openWelcomed()
     raw.frame({ fin: false })
     for (let i = 0; i < 10_000; i++) raw.frame({ kind: 'continuation', fin: false })
@@ -159,7 +168,7 @@ describe('what RFC 6455 allows is taken', () => {
     raw.destroy()
   })
 
-  test('a pong that nobody asked for, and a length written with more bytes than it needs', async () => {
+  test('an unsolicited pong and a length written with more bytes than needed are accepted', async () => {
     const raw = await openWelcomed()
     raw.frame({ kind: 'pong', payload: 'here I am' })
     raw.write(Buffer.from([0x81, 0xfe, 0, 2, 0, 0, 0, 0, 0x7b, 0x7d]))
@@ -167,7 +176,7 @@ describe('what RFC 6455 allows is taken', () => {
     raw.destroy()
   })
 
-  test('frames that a packet cuts anywhere', async () => {
+  test('frames that packets cut at any point are accepted', async () => {
     const raw = await openWelcomed()
     const other = await bus.connect({ query: { join: 'science:explore' } })
     const text = Buffer.from(envelope('piecemeal'))
@@ -184,7 +193,7 @@ describe('what RFC 6455 allows is taken', () => {
 })
 
 describe('a close', () => {
-  test('is answered with its own code, and what comes behind it is not read', async () => {
+  test('a close frame is answered with its own code, and nothing after it is read', async () => {
     const witness = await bus.connect({ query: { join: 'science:explore' } })
     const raw = await openWelcomed()
     raw.frame({ kind: 'close', payload: Buffer.concat([bytes(0x0f, 0xa0), Buffer.from('I am off')]) })
@@ -194,7 +203,7 @@ describe('a close', () => {
     await witness.close()
   })
 
-  test('without a word, in the middle of a message, leaves nothing of it', async () => {
+  test('a connection lost in the middle of a message leaves nothing of that message', async () => {
     const witness = await bus.connect({ query: { join: 'science:explore' } })
     const raw = await openWelcomed()
     raw.frame({ payload: envelope('half').slice(0, 50), fin: false })
@@ -204,7 +213,7 @@ describe('a close', () => {
     await witness.close()
   })
 
-  test('by HTTP on a connection that is a WebSocket by now', async () => {
+  test('an HTTP request on an established WebSocket ends the connection with 1002', async () => {
     const raw = await openWelcomed()
     raw.write('GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
     expect((await raw.ended).code).toBe(1002)

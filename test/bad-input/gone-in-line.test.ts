@@ -7,7 +7,7 @@ const CROWD = 1000
 const knock = (id: number) =>
   `GET /?client_id=gone-${id}&join=a:b HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n`
 
-test('a crowd that knocks and goes leaves nothing behind, and none of it is a bad request', async () => {
+test('many connections that leave before their upgrade leave nothing behind, and none is a bad request', async () => {
   const bus = await startBus()
   const port = Number(new URL(bus.busUrl).port)
   const ends = Array.from({ length: CROWD }, async (_, id) => {

@@ -23,7 +23,7 @@ describe('a request that is no proper upgrade is refused before it becomes a con
     'plain HTTP': [426, { headers: { Upgrade: undefined } }],
     'another protocol': [426, { headers: { Upgrade: 'h2c' } }],
     'another method': [400, { method: 'POST', headers: { 'Content-Length': '0' } }],
-    'a method that is none': [400, { method: '\u0016\u0003\u0001' }],
+    'an invalid method': [400, { method: '\u0016\u0003\u0001' }],
     'no `Connection: Upgrade`': [400, { headers: { Connection: undefined } }],
     'a connection to be closed': [400, { headers: { Connection: 'close' } }],
     'version 8': [426, { headers: { 'Sec-WebSocket-Version': '8' } }],
@@ -37,15 +37,15 @@ describe('a request that is no proper upgrade is refused before it becomes a con
     'no Host, in HTTP/1.0': [400, { version: 'HTTP/1.0', headers: { Host: undefined } }],
     'two Hosts': [400, { headers: { Host: ['127.0.0.1', 'evil.example'] } }],
     'an empty Host': [400, { headers: { Host: '' } }],
-    'a Host that is none': [400, { headers: { Host: 'exa mple<>' } }],
+    'an invalid Host': [400, { headers: { Host: 'exa mple<>' } }],
     'a Host with a path': [400, { headers: { Host: 'a/b?c' } }],
     'HTTP/2.0': [505, { version: 'HTTP/2.0' }],
     'a body': [400, { headers: { 'Content-Length': '5' } }],
     'a body in chunks': [400, { headers: { 'Transfer-Encoding': 'chunked' } }],
     'two lengths of the body': [400, { headers: { 'Content-Length': ['5', '6'] } }],
     'a length and chunks': [400, { headers: { 'Content-Length': '5', 'Transfer-Encoding': 'chunked' } }],
-    'a target that is none': [400, { target: '*' }],
-    'a name with a space': [400, { headers: { 'X Y': 'z' } }],
+    'an invalid target': [400, { target: '*' }],
+    'a header name with a space': [400, { headers: { 'X Y': 'z' } }],
     'a folded header': [400, { headers: { 'X-Folded': 'a\r\n b' } }],
     'a header with a line feed in it': [400, { headers: { 'X-Fed': 'a\nX-Injected: b' } }],
     'a header with a NUL': [400, { headers: { 'X-Nul': 'a\0b' } }],
@@ -57,11 +57,14 @@ describe('a request that is no proper upgrade is refused before it becomes a con
     'a header of 100,000 bytes': [431, { headers: { 'X-Long': 'x'.repeat(100_000) } }],
     'a target of 100,000 bytes': [431, { target: `/?screen_name=${'x'.repeat(100_000)}` }],
   }
-  test.each(Object.entries(refused))('%s', async (_, [status, head]) => {
-    expect(await statusOf(head)).toBe(status)
-  })
+  test.each(Object.entries(refused))(
+    'an invalid upgrade request is refused before it becomes a connection: %s',
+    async (_, [status, head]) => {
+      expect(await statusOf(head)).toBe(status)
+    },
+  )
 
-  test('refusals of ours are counted, by reason', async () => {
+  test('refusals by the server are counted by reason', async () => {
     const before = await readSamples(bus)
     await statusOf({ headers: { Upgrade: undefined } })
     await statusOf({ headers: { Host: ['a', 'b'] } })
@@ -75,7 +78,7 @@ describe('a request that is no proper upgrade is refused before it becomes a con
     })
   })
 
-  test('garbage in place of a request ends the connection', async () => {
+  test('garbage instead of a request ends the connection', async () => {
     for (const garbage of [
       '\0\0\0\0',
       '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
@@ -107,7 +110,7 @@ describe('an Origin', () => {
     'may not come twice': [403, { Origin: ['https://app.example.org', 'https://evil.example'] }],
     'may not be a file': [403, { Origin: 'file://' }],
   }
-  test.each(Object.entries(origins))('%s', async (_, [status, headers = {}]) => {
+  test.each(Object.entries(origins))('the Origin is checked: it %s', async (_, [status, headers = {}]) => {
     expect(await statusOf({ headers })).toBe(status)
   })
 })
@@ -125,17 +128,20 @@ describe('the answer to an upgrade chooses no other subprotocol than ours, and n
     ['constructor, __proto__', null],
     [', ,,', null],
   ]
-  test.each(offers)('of "%s"', async (offered, chosen) => {
-    const raw = await openRaw(bus.busUrl, { headers: { 'Sec-WebSocket-Protocol': offered } })
-    const { headers } = await raw.head()
-    expect(headers.get('sec-websocket-protocol')).toBe(chosen)
-    expect(JSON.stringify([...headers])).not.toMatch(/the-key-of-the-admins|a-secret/)
-    expect(JSON.stringify(await raw.nextJson())).not.toMatch(/the-key-of-the-admins|a-secret/)
-    raw.destroy()
-  })
+  test.each(offers)(
+    'the reply to the offer of "%s" selects no unknown subprotocol and never returns a secret',
+    async (offered, chosen) => {
+      const raw = await openRaw(bus.busUrl, { headers: { 'Sec-WebSocket-Protocol': offered } })
+      const { headers } = await raw.head()
+      expect(headers.get('sec-websocket-protocol')).toBe(chosen)
+      expect(JSON.stringify([...headers])).not.toMatch(/the-key-of-the-admins|a-secret/)
+      expect(JSON.stringify(await raw.nextJson())).not.toMatch(/the-key-of-the-admins|a-secret/)
+      raw.destroy()
+    },
+  )
 })
 
-test('the answer to an upgrade agrees to no extension: compression would let a small frame be a huge one', async () => {
+test('the reply to an upgrade agrees to no extension, since compression would let a small frame be a huge one', async () => {
   for (const offered of [
     'permessage-deflate',
     'permessage-deflate; client_max_window_bits, x-webkit-deflate-frame',
@@ -150,19 +156,19 @@ test('the answer to an upgrade agrees to no extension: compression would let a s
 
 describe('a parameter that is wrong is told after the upgrade, and closes with 4400', () => {
   const wrong: Record<string, [parameter: string, query: string]> = {
-    'an unknown one': ['admin', 'admin=true'],
-    'one that objects have': ['__proto__', '__proto__=x'],
-    'one that functions have': ['constructor', 'constructor=x'],
+    'an unknown parameter': ['admin', 'admin=true'],
+    'a parameter name that objects inherit': ['__proto__', '__proto__=x'],
+    'a parameter name that functions inherit': ['constructor', 'constructor=x'],
     'an id with a space': ['client_id', 'client_id=a%20b'],
     'an id with a line feed at its end': ['client_id', 'client_id=eve%0a'],
     'an id of 129 characters': ['client_id', `client_id=${'x'.repeat(129)}`],
     'an empty id': ['client_id', 'client_id='],
     'the id of the bus': ['client_id', 'client_id=arqonbus'],
     'an id that begins with a dot': ['client_id', 'client_id=.eve'],
-    'an id of letters that look like others': ['client_id', 'client_id=%D0%B0da'],
+    'an id with look-alike letters': ['client_id', 'client_id=%D0%B0da'],
     'two ids': ['client_id', 'client_id=eve&client_id=ada'],
-    'a kind of client that there is not': ['client_type', 'client_type=admin'],
-    'a kind that objects have': ['client_type', 'client_type=constructor'],
+    'an unknown client type': ['client_type', 'client_type=admin'],
+    'a client type that objects inherit': ['client_type', 'client_type=constructor'],
     'a name of 129 characters': ['screen_name', `screen_name=${'x'.repeat(129)}`],
     'a name with a line feed': ['screen_name', 'screen_name=a%0Ab'],
     'a name with an escape': ['screen_name', 'screen_name=a%1B%5B31m'],
@@ -171,31 +177,34 @@ describe('a parameter that is wrong is told after the upgrade, and closes with 4
     'an avatar of 2,049 characters': ['avatar', `avatar=${'x'.repeat(2049)}`],
     'a personality of 1,025 characters': ['personality', `personality=${'x'.repeat(1025)}`],
     'an address without a channel': ['join', 'join=science'],
-    'an address of three': ['join', 'join=a:b:c'],
-    'an address that is empty': ['join', 'join='],
+    'an address of three parts': ['join', 'join=a:b:c'],
+    'an empty address': ['join', 'join='],
     'an address of stars': ['join', 'join=*:*'],
-    'an echo that is neither': ['echo', 'echo=1'],
-    'an echo that objects have': ['echo', 'echo=toString'],
-    'a resume that is none': ['resume', 'resume=__proto__'],
-    'a token, which logs would keep': ['token', 'token=the-key-of-the-admins'],
+    'an echo that is neither true nor false': ['echo', 'echo=1'],
+    'an echo value that objects inherit': ['echo', 'echo=toString'],
+    'an invalid resume': ['resume', 'resume=__proto__'],
+    'a token, which logs would contain': ['token', 'token=the-key-of-the-admins'],
   }
-  test.each(Object.entries(wrong))('%s', async (_, [parameter, query]) => {
-    const opened = open(`${bus.busUrl}?${query}`)
-    const reply = await opened.answer(null)
-    expect(reply).toMatchObject({ status: 'error', error: { code: 'invalid_parameters', details: { parameter } } })
-    expect(JSON.stringify(reply)).not.toContain('the-key-of-the-admins')
-    expect((await opened.closed).code).toBe(4400)
-    expect(opened.frames).toEqual([])
-  })
+  test.each(Object.entries(wrong))(
+    'an invalid connection parameter is refused after the upgrade, and the connection closes with 4400: %s',
+    async (_, [parameter, query]) => {
+      const opened = open(`${bus.busUrl}?${query}`)
+      const reply = await opened.answer(null)
+      expect(reply).toMatchObject({ status: 'error', error: { code: 'invalid_parameters', details: { parameter } } })
+      expect(JSON.stringify(reply)).not.toContain('the-key-of-the-admins')
+      expect((await opened.closed).code).toBe(4400)
+      expect(opened.frames).toEqual([])
+    },
+  )
 
-  test('frames that were sent along with the upgrade are not read', async () => {
+  test('frames sent along with a refused upgrade are not read', async () => {
     const raw = await openRaw(`${bus.busUrl}?client_id=arqonbus`)
     raw.frame({ payload: '{' })
     expect(await raw.nextJson()).toMatchObject({ payload: { error: { code: 'invalid_parameters' } } })
     await expect(raw.nextJson()).rejects.toThrow('4400')
   })
 
-  test('what cannot be decoded is taken as it is, and breaks nothing', async () => {
+  test('a query value that cannot be decoded is taken as it is and breaks nothing', async () => {
     for (const query of [
       'screen_name=%',
       'screen_name=%zz',
@@ -215,7 +224,7 @@ describe('a parameter that is wrong is told after the upgrade, and closes with 4
 })
 
 describe('a secret that is wrong', () => {
-  test('as a token closes with 4401, however it comes', async () => {
+  test('a wrong token closes the connection with 4401, however it is sent', async () => {
     const ways: Parameters<typeof open>[1][] = [
       { headers: { Authorization: 'Bearer wrong' } },
       { headers: { Authorization: 'Bearer the-key-of-the-admins-and-more' } },
@@ -229,7 +238,7 @@ describe('a secret that is wrong', () => {
     }
   })
 
-  test('in a header of another scheme is refused, not ignored', async () => {
+  test('an Authorization header of another scheme or form is refused, not ignored', async () => {
     for (const Authorization of [
       'Basic dXNlcjpwYXNz',
       'Bearer',
@@ -243,7 +252,7 @@ describe('a secret that is wrong', () => {
     }
   })
 
-  test('as a session neither takes over a client that is connected nor disturbs it, and takes nothing of one that has gone', async () => {
+  test('a wrong session neither takes over nor disturbs a connected client, and restores nothing of a former one', async () => {
     const ada = await bus.connect({ query: { client_id: 'ada', screen_name: 'Ada', join: 'science:explore' } })
     const secret = ada.welcome.session
     expect(secret).toMatch(/^[A-Za-z0-9_-]{32,}$/)

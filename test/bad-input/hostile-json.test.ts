@@ -61,7 +61,7 @@ describe('a payload nested 10,000 deep is refused in no time', () => {
     'in the parameters of a command': () => command('create_channel', `{"metadata":{"a":${nest('[', '', ']')}}}`),
     'by half a million': () => nest('[', '', ']', 500_000),
   }
-  test.each(Object.entries(nested))('%s', async (_, text) => {
+  test.each(Object.entries(nested))('a payload nested 10,000 deep is refused at once: %s', async (_, text) => {
     const frames = await probeWithOthers(eve, text())
     expect(onlyRefusal(frames)).toMatchObject({
       code: 'invalid_envelope',
@@ -69,7 +69,7 @@ describe('a payload nested 10,000 deep is refused in no time', () => {
     })
   })
 
-  test('but depth in strings is none', async () => {
+  test('brackets inside strings do not count as depth', async () => {
     const payload = `{"text":"${'[{'.repeat(10_000)}","more":"\\"${'{'.repeat(1000)}"}`
     expect(await eve.probe(envelope({ payload }))).toHaveLength(1)
   })
@@ -92,11 +92,14 @@ describe('keys by the hundred thousand hold up nobody', () => {
     'escapes in metadata': () => envelope({ metadata: spelled }),
     'one key again and again in a payload': () => envelope({ payload: object(() => 'a') }),
   }
-  test.each(Object.entries(accepted))('%s', async (_, text) => {
-    const sent = text()
-    const frames = await probeWithOthers(eve, sent)
-    expect(frames.filter((frame) => frame.type === 'event')).toHaveLength(1)
-  })
+  test.each(Object.entries(accepted))(
+    'a message with hundreds of thousands of keys is accepted without delaying other clients: %s',
+    async (_, text) => {
+      const sent = text()
+      const frames = await probeWithOthers(eve, sent)
+      expect(frames.filter((frame) => frame.type === 'event')).toHaveLength(1)
+    },
+  )
 
   const refused: Record<string, [code: string, text: () => string]> = {
     'integers beside the fields of an envelope': [
@@ -132,12 +135,15 @@ describe('keys by the hundred thousand hold up nobody', () => {
     ],
     'JSON that breaks off at its end': ['invalid_json', () => envelope({ payload: numbered }).slice(0, -1)],
   }
-  test.each(Object.entries(refused))('%s', async (_, [code, text]) => {
-    const frames = await probeWithOthers(eve, text())
-    expect(onlyRefusal(frames).code).toBe(code)
-  })
+  test.each(Object.entries(refused))(
+    'a frame with hundreds of thousands of keys is refused without delaying other clients: %s',
+    async (_, [code, text]) => {
+      const frames = await probeWithOthers(eve, text())
+      expect(onlyRefusal(frames).code).toBe(code)
+    },
+  )
 
-  test('positions of a whole room', async () => {
+  test('a join with a position for each of hundreds of thousands of channels does not delay other clients', async () => {
     await eve.command('create_channel', { room: 'elsewhere', channel: 'quiet' })
     const frames = await probeWithOthers(eve, command('join_channel', `{"channel":"elsewhere:*","since":${positions}}`))
     expect(frames.map((frame) => frame.payload.status)).toEqual(['success'])
@@ -145,7 +151,7 @@ describe('keys by the hundred thousand hold up nobody', () => {
   })
 })
 
-test('no control character gets in raw, wherever in a frame it stands', async () => {
+test('no raw control character is accepted at any place of a frame', async () => {
   const whole = envelope({ payload: '{"a":"b","c":[1]}', metadata: '{"d":"e","ack":true}' })
   const controls = ['\0', '\b', '\v', '\f', '\x1b', '\x1e', '\x1f']
   for (const control of controls) {
@@ -184,25 +190,28 @@ describe('texts that are hostile to patterns hold up nobody', () => {
     signs: () => long('-'),
     quotes: () => long('"'),
   }
-  test.each(Object.entries(texts))('%s', async (_, text) => {
-    const frames = await probeWithOthers(eve, text())
-    onlyRefusal(frames)
-    expect(textOf(frames[0]!).length).toBeLessThan(2000)
-  })
+  test.each(Object.entries(texts))(
+    'text that is hostile to patterns is refused without delaying other clients: %s',
+    async (_, text) => {
+      const frames = await probeWithOthers(eve, text())
+      onlyRefusal(frames)
+      expect(textOf(frames[0]!).length).toBeLessThan(2000)
+    },
+  )
 })
 
 describe('keys that objects are born with', () => {
   const poison =
     '"__proto__":{"isAdmin":true,"polluted":true,"requires_admin":false,"ack":true,"to":"eve"},"constructor":{"prototype":{"polluted":true}},"hasOwnProperty":1,"toString":2,"valueOf":3'
 
-  test('are content like any other in payload and metadata, and go out as they came in', async () => {
+  test('keys that objects inherit are ordinary content of payload and metadata and arrive as sent', async () => {
     const text = envelope({ payload: `{${poison},"text":"ü\\u00fc"}`, metadata: `{${poison}}` })
     const [frame, ...more] = await eve.probe(text)
     expect(more).toEqual([])
     expect(textOf(frame!)).toContain(`"payload":{${poison},"text":"ü\\u00fc"},"metadata":{${poison},"position":"`)
   })
 
-  test('are kept as they came in, in the metadata of a channel and the configuration of a room', async () => {
+  test('keys that objects inherit are kept as sent in channel metadata and room configuration', async () => {
     const kept = {
       metadata: JSON.parse(`{${poison}}`) as object,
       room_config: JSON.parse(`{${poison},"members":["bystander"]}`) as object,
@@ -244,12 +253,12 @@ describe('keys that objects are born with', () => {
       command('join_channel', '{"channels":[{"__proto__":{"channel":"a:b"},"constructor":1}]}'),
     'as a room': () => envelope({}).replace('"science"', '"__proto__"'),
   }
-  test.each(Object.entries(places))('%s, are refused', async (_, text) => {
+  test.each(Object.entries(places))('keys that objects inherit are refused %s', async (_, text) => {
     const refused = onlyRefusal(await eve.probe(text()))
     expect(refused.code).toMatch(/^(invalid_envelope|invalid_parameters|invalid_telemetry|unknown_command)$/)
   })
 
-  test('are names like any other for rooms, channels and clients', async () => {
+  test('names that objects inherit are ordinary names of rooms, channels and clients', async () => {
     const names = ['constructor', 'toString', 'valueOf', 'hasOwnProperty', 'prototype', 'length', 'name']
     for (const name of names) {
       const client = await bus.connect({ query: { client_id: name } })
@@ -270,7 +279,7 @@ describe('keys that objects are born with', () => {
     }
   })
 
-  test('have changed nothing for objects that are none of theirs', async () => {
+  test('keys that objects inherit have polluted no other object', async () => {
     expect({} as Record<string, unknown>).not.toHaveProperty('polluted')
     expect(Object.keys(Object.prototype)).toEqual([])
     for (const key in {}) throw new Error(`objects are born with ${key}`)
@@ -297,17 +306,17 @@ describe('keys that are spelled in another way, or twice', () => {
     'a field in capitals': () => envelope({}).replace('"from"', '"From"'),
     'a field with a NUL': () => envelope({}).replace('"from"', '"from\\u0000"'),
   }
-  test.each(Object.entries(spellings))('%s, are refused', async (_, text) => {
+  test.each(Object.entries(spellings))('keys in another spelling or repeated are refused: %s', async (_, text) => {
     expect(onlyRefusal(await eve.probe(text())).code).toBe('invalid_envelope')
   })
 
-  test('are the users’ own business in a payload', async () => {
+  test('repeated keys in a payload are delivered as sent', async () => {
     const payload = '{"a":1,"a":2,"\\u0061":3,"b":{"a":1e400,"a":-0,"a":1.0,"a":12345678901234567890}}'
     const [frame] = await eve.probe(envelope({ payload }))
     expect(textOf(frame!)).toContain(`"payload":${payload},`)
   })
 
-  test('count as what they spell where they are allowed', async () => {
+  test('escaped spellings of allowed keys count as those keys', async () => {
     const frames = await eve.probe(envelope({ metadata: '{"\\u0061ck":true}' }))
     expect(frames.map((frame) => frame.type).sort()).toEqual(['command_response', 'event'])
   })
@@ -316,7 +325,7 @@ describe('keys that are spelled in another way, or twice', () => {
 describe('halves of characters', () => {
   const half = '\\ud83d'
 
-  test('go through payload and metadata byte for byte', async () => {
+  test('lone surrogates pass through payload and metadata byte for byte', async () => {
     const [frame] = await eve.probe(
       envelope({
         payload: `{"${half}":"${half}","\\udc00":"\\udc00${half}"}`,
@@ -328,7 +337,7 @@ describe('halves of characters', () => {
     )
   })
 
-  test('in a profile, in the metadata of a channel and the configuration of a room come back as they were', async () => {
+  test('lone surrogates in profiles, channel metadata and room configuration are returned as sent', async () => {
     const lone = '\ud83d'
     const { client } = await eve.command('update_profile', {
       screen_name: lone,
@@ -368,11 +377,11 @@ describe('halves of characters', () => {
     'a cursor': () => command('list_channels', `{"cursor":"${half}"}`),
     'an admin key': () => command('ping', `{"admin_key":"${half}"}`),
   }
-  test.each(Object.entries(refused))('in %s are refused', async (_, text) => {
+  test.each(Object.entries(refused))('lone surrogates in %s are refused', async (_, text) => {
     const [frame] = await eve.probe(text())
     onlyRefusal([frame!])
     expect(textOf(frame!).isWellFormed()).toBe(true)
   })
 })
 
-test('after all this the bus serves as before', () => expectServed(bus))
+test('after all hostile JSON the bus serves as before', () => expectServed(bus))

@@ -126,7 +126,7 @@ async function sayEverywhere(): Promise<void> {
 
 const secrets = [ADMIN_KEY, 'payload-that-is-private']
 
-test('a line is ours, whatever clients say, and holds no payload and no secret', async () => {
+test('clients cannot forge a log line, and no line contains a payload or a secret', async () => {
   const before = lines().length
   await sayEverywhere()
   await expectServed(bus)
@@ -148,7 +148,7 @@ test('a line is ours, whatever clients say, and holds no payload and no secret',
   expect(entries().some((entry) => entry.level === 'error')).toBe(false)
 })
 
-test('a flood of refusals leaves a bounded number of lines, and says how many it has left out', async () => {
+test('a flood of refusals leaves a bounded number of log lines, which say how many were suppressed', async () => {
   const before = lines().length
   const eve = await connect(bus.busUrl, { query: { client_id: 'flooding' } })
   for (let i = 0; i < 3000; i++) eve.send({ type: 'command', payload: { name: 'nonsense' } })

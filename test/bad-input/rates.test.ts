@@ -11,7 +11,7 @@ const bus = await startBus(
 )
 
 describe('a flood over the rate', () => {
-  test('is refused message by message, and ends with 4429 when it does not', async () => {
+  test('a flood over the rate is refused message by message and finally closes the connection with 4429', async () => {
     const witness = await bus.connect({ query: { join: 'flood:one' } })
     const eve = await bus.connect({ query: { client_id: 'eve' } })
     for (let i = 0; i < 10 * BURST; i++) eve.send({ room: 'flood', channel: 'one', payload: { i } })
@@ -29,7 +29,7 @@ describe('a flood over the rate', () => {
     await expectServed(bus)
   })
 
-  test('that comes in time with what is allowed is let through, and one that slows down is forgiven', async () => {
+  test('a steady flow of twice the rate is half accepted, and a client that slows down is not closed', async () => {
     const ada = await bus.connect({ query: { client_id: 'ada', join: 'flood:two' } })
     const outcomes = { event: 0, command_response: 0 }
     for (let round = 0; round < 100; round++) {
@@ -44,7 +44,7 @@ describe('a flood over the rate', () => {
     await ada.close()
   })
 
-  test('of one client is not held against another', async () => {
+  test('a flood of one client does not count against another', async () => {
     const [eve, ada] = await Promise.all(['eve', 'ada'].map((id) => bus.connect({ query: { client_id: id } })))
     for (let i = 0; i < 2 * BURST; i++) eve!.send({ room: 'flood', channel: 'three' })
     expect((await refusal(eve!.publish({ room: 'flood', channel: 'three' }))).code).toBe('rate_limited')
@@ -52,7 +52,7 @@ describe('a flood over the rate', () => {
     await Promise.all([eve!.close(), ada!.close()])
   })
 
-  test('of costly commands is refused, each by itself, and cheaper ones pass', async () => {
+  test('a flood of a costly command is refused for that command alone, and cheaper commands pass', async () => {
     const ada = await bus.connect({ query: { client_id: 'ada' } })
     for (let i = 0; i < 5; i++) await ada.command('status')
     expect(await refusal(ada.command('status'))).toMatchObject({
@@ -70,7 +70,7 @@ describe('a flood over the rate', () => {
 })
 
 describe('a connection of which only one half is left', () => {
-  test('is closed with 4408 after the time for an answer, and its id is free', async () => {
+  test('a silent connection is closed with 4408 after the heartbeat timeout, and its id is free again', async () => {
     const silent = await openRaw(`${bus.busUrl}?client_id=silent&join=flood:four`)
     await silent.nextJson()
     const ada = await bus.connect({ query: { client_id: 'ada' } })
@@ -85,7 +85,7 @@ describe('a connection of which only one half is left', () => {
     await again.close()
   })
 
-  test('is kept as long as it answers pings or pings itself, though it sends nothing', async () => {
+  test('a silent connection stays open as long as it answers pings or sends its own', async () => {
     const alive = await openRaw(`${bus.busUrl}?client_id=alive`)
     await alive.nextJson()
     for (const kind of ['ping', 'pong', 'ping'] as const) {

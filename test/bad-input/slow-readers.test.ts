@@ -113,7 +113,7 @@ const grown = heapAfterLostHeartbeats()
 grown.catch(() => {})
 
 describe('the bus holds a bounded part for', () => {
-  test('a subscriber that stops reading, while another one gets everything', async () => {
+  test('a subscriber that stops reading costs bounded memory while another one gets everything', async () => {
     const before = await bus.metric('arqonbus_slow_fallbacks_total')
     await stall('client_id=stalled&join=stall:one')
     const reader = await bus.connect({ query: { join: 'stall:one' } })
@@ -133,7 +133,7 @@ describe('the bus holds a bounded part for', () => {
   }, 120_000)
 
   test.each(Object.entries(floods))(
-    '%s',
+    'the server holds a bounded amount for %s',
     async (_, framesOf) => {
       const bystander = await bus.connect({ query: { client_id: 'bystander' } })
       await bystander.publish({ room: 'stall', channel: 'two', payload: { text: 'x'.repeat(250_000) } })
@@ -150,7 +150,7 @@ describe('the bus holds a bounded part for', () => {
   )
 })
 
-test('a client that asks for much at once, and reads, gets every answer in order', async () => {
+test('a client that sends many requests at once and reads gets every reply in order', async () => {
   const ada = await bus.connect({ query: { client_id: 'ada' } })
   await ada.publish({ room: 'stall', channel: 'three', payload: { text: 'x'.repeat(250_000) } })
   const ask = { type: 'command', payload: { name: 'history', parameters: { channel: 'stall:three' } } } as const
@@ -161,7 +161,7 @@ test('a client that asks for much at once, and reads, gets every answer in order
   await ada.close()
 })
 
-test('those that stopped reading are closed when the heartbeat is lost, and then nothing is held for them', async () => {
+test('clients that stopped reading are closed when the heartbeat is lost, and nothing is held for them then', async () => {
   expect(await grown).toBeLessThan(4 * MiB)
   expect((await fetch(`${strict.httpUrl}/health`)).status).toBe(200)
 }, 120_000)

@@ -38,7 +38,7 @@ const violations: Record<string, string | Uint8Array<ArrayBuffer>> = {
 }
 
 describe('violations', () => {
-  test('of every kind count, and no other code does', async () => {
+  test('every code marked as a violation counts, and no other code does', async () => {
     const counting = Object.entries(errorCodes)
       .filter(([, entry]) => entry.violation)
       .map(([code]) => code)
@@ -53,7 +53,7 @@ describe('violations', () => {
     await expectServed(bus)
   })
 
-  test('close at the fifth within the window, told before the close, and not before', async () => {
+  test('the fifth violation within the window closes the connection, after its error reply and not before', async () => {
     const eve = await connect('eve')
     const frames = Object.values(violations).slice(0, 4)
     for (const frame of frames) onlyRefusal(await eve.probe(frame))
@@ -63,7 +63,7 @@ describe('violations', () => {
     expect((await eve.closed).code).toBe(1008)
   })
 
-  test('are forgotten when they are older than the window, one by one', async () => {
+  test('violations are forgotten one by one when they are older than the window', async () => {
     const eve = await connect('eve')
     const violate = async () => onlyRefusal(await eve.probe('{'))
     for (let round = 0; round < 4; round++) {
@@ -78,7 +78,7 @@ describe('violations', () => {
     expect((await eve.closed).code).toBe(1008)
   })
 
-  test('of one client do not count for another, nor for its next connection', async () => {
+  test('violations of one client do not count for another client or its own next connection', async () => {
     const [eve, ada] = await Promise.all([connect('eve'), connect('ada')])
     for (let i = 0; i < 4; i++) await Promise.all([eve.probe('{'), ada.probe('{')])
     await Promise.all([eve.close(), ada.close()])
@@ -87,7 +87,7 @@ describe('violations', () => {
     await again.close()
   })
 
-  test('in one packet are answered up to the fifth; what comes behind it is not read', async () => {
+  test('violations in one packet are answered up to the fifth, and nothing after it is read', async () => {
     const raw = await openRaw(`${bus.busUrl}?client_id=eve&join=science:explore`)
     await raw.head()
     await raw.nextJson()
@@ -103,7 +103,7 @@ describe('violations', () => {
   })
 })
 
-test('refusals of well-formed requests never close', async () => {
+test('refusals of well-formed requests never close the connection', async () => {
   const eve = await connect('eve')
   const refused = async (attempt: Promise<unknown>) => (await refusal(attempt)).code
   for (let i = 0; i < 5; i++) {

@@ -3,7 +3,7 @@ import { expect, test } from 'bun:test'
 import { createSlowLog, eventually, openRaw, startBus } from '@arqonbus/testing'
 import { expectServed } from './support/served.ts'
 
-test('empty frames without end behind a question are not all taken in, and close the connection when the answer is there', async () => {
+test('endless empty frames after a request are not all read, and close the connection once the reply is there', async () => {
   const log = createSlowLog({ recent: 10 })
   const bus = await startBus({ rateLimit: null }, { log: log.forBus })
   const received = () => bus.metric('arqonbus_messages_received_total')

@@ -23,7 +23,7 @@ const stage = await prepareStage({ ...bus, adminKey, scale })
 describe('one turn of the loop does a bounded part of', () => {
   const all: readonly WorstCase[] = [...Object.values(commandCases), ...Object.values(frameCases)].flat()
   test.each(all.map((one) => [one.title, one] as const))(
-    '%s',
+    'one turn of the loop does a bounded amount of work for %s',
     async (_, { by, burst, frame }) => {
       const client = stage.askers[by]
       await client.everything()

@@ -20,7 +20,7 @@ const all = [requestCases, headerCases, parameterCases].flatMap((cases) => Objec
 
 describe('one turn of the loop does a bounded part of', () => {
   test.each([...all, ...otherRequests].map((one) => [one.title, one] as const))(
-    '%s',
+    'one turn of the loop does a bounded amount of work for %s',
     async (_, one) => {
       await bus.counted()
       await sendRequests(one.isLong ? { ...one, burst: LONG } : one, stage)
@@ -40,7 +40,7 @@ const operations = Object.entries(
 const declared = (place: string) =>
   operations.flatMap(({ parameters }) => parameters.filter((one) => one.in === place).map(({ name }) => name))
 
-test('every endpoint has a case, and each case an endpoint', () => {
+test('every endpoint has a case, and every case has an endpoint', () => {
   const names = [
     ...operations.map(({ name }) => name),
     ...[...routePaths, ...consolePaths].map((path) => `GET ${path}`),
@@ -53,7 +53,7 @@ async function askForEach(): Promise<void> {
   for (const one of [...all, ...otherRequests]) await sendRequests({ ...one, burst: one.pipelined }, stage)
 }
 
-test('every header and every parameter that is declared, or that the server reads, has a case', async () => {
+test('every header and parameter that is declared or that the server reads has a case', async () => {
   await askForEach()
   const { headers, parameters } = await bus.counted()
   const without = (names: readonly string[], cases: object) =>

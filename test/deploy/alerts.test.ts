@@ -15,7 +15,7 @@ withProgram('promtool', 'what is for Prometheus', (promtool) => {
     ['the rules are valid', ['check', 'rules', 'alerts.yml']],
     ['the example of a configuration is valid', ['check', 'config', 'prometheus.yml']],
     ['every alert fires when it should, and only then', ['test', 'rules', 'alerts.test.yml']],
-  ])('%s', (_, args) => {
+  ])('promtool confirms that %s', (_, args) => {
     expect(run(...args)).toEqual({ status: 0, said: expect.stringContaining('SUCCESS') })
   })
 })
@@ -25,7 +25,7 @@ const metricsOf = (expr: string) => selectorsIn(expr).map(({ metric }) => metric
 const operations = textOf('docs/guide/operations.md')
 const sections = Array.from(operations.matchAll(/^### (ArqonBus\w+)$/gm), ([, name]) => name!)
 
-test('there are alerts, each with a name of its own', () => {
+test('every alert has a name of its own, and there are more than fifteen', () => {
   expect(alerts.length).toBeGreaterThan(15)
   expect(new Set(alerts.map(({ alert }) => alert)).size).toBe(alerts.length)
 })
@@ -35,7 +35,7 @@ test('the page on operations has a section for each alert, in the same order, an
 })
 
 describe.each(alerts.map((one) => [one.alert, one] as const))('%s', (name, { expr, labels, annotations }) => {
-  test('says how bad it is, what it is, what to do, and where to read on', () => {
+  test('each alert states its severity, a summary, what to do and where to read on', () => {
     expect(labels).toEqual({ severity: expect.stringMatching(/^(critical|warning|info)$/) })
     expect(annotations).toEqual({
       summary: expect.stringContaining('$labels.instance'),
@@ -44,7 +44,7 @@ describe.each(alerts.map((one) => [one.alert, one] as const))('%s', (name, { exp
     })
   })
 
-  test('has a test in which it does not fire yet, then fires, and not for another bus that has the same metrics', () => {
+  test('each alert has a test in which it is silent, then fires, and not for another server with the same metrics', () => {
     const isAsked = (asked: { expr: string }) => asked.expr === `ALERTS{alertname="${name}", alertstate="firing"}`
     const group = alertTests.find(({ promql_expr_test = [] }) => promql_expr_test.some(isAsked))
     const asked = group?.promql_expr_test?.filter(isAsked).map(({ exp_samples }) => exp_samples) ?? []

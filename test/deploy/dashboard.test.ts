@@ -12,7 +12,7 @@ const { panels } = dashboard
 const shown = panels.filter(({ type }) => type !== 'row')
 const COLUMNS = 24
 
-test('it has the questions of an operator as rows, in their order', () => {
+test('the dashboard has the questions of an operator as rows, in their order', () => {
   const rows = panels.filter(({ type }) => type === 'row')
   expect(rows.map(({ title }) => title)).toEqual([
     'Is it healthy?',
@@ -23,11 +23,11 @@ test('it has the questions of an operator as rows, in their order', () => {
   ])
 })
 
-test('ids are unique', () => {
+test('the ids of panels are unique', () => {
   expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length)
 })
 
-test('no panel stands where another one does, or outside of the grid', () => {
+test('no panel overlaps another one or extends beyond the grid', () => {
   const taken = new Map<string, string>()
   for (const { title, gridPos } of panels) {
     const { x, y, w, h } = gridPos
@@ -42,7 +42,7 @@ test('no panel stands where another one does, or outside of the grid', () => {
   }
 })
 
-test('every panel has a title of its own, a description, a unit, and something to ask, each with a name', () => {
+test('every panel has a unique title, a description, a unit and named queries', () => {
   expect(new Set(shown.map(({ title }) => title)).size).toBe(shown.length)
   for (const { title, description = '', fieldConfig, targets = [], datasource } of shown) {
     expect([title, description.endsWith('.') && description.length > 20]).toEqual([title, true])
@@ -55,7 +55,7 @@ test('every panel has a title of its own, a description, a unit, and something t
   }
 })
 
-test('data source, job and server are chosen at the top, and every question goes by the last two', () => {
+test('data source, job and server are variables of the dashboard, and every query filters by the last two', () => {
   expect(dashboard.templating.list.map(({ name }) => name)).toEqual(['datasource', 'job', 'instance'])
   const questions = [...shown.flatMap(({ targets = [] }) => targets), ...dashboard.annotations.list]
   for (const { expr } of questions) {
@@ -69,7 +69,7 @@ test('data source, job and server are chosen at the top, and every question goes
 })
 
 withProgram('promtool', 'the questions of the dashboard', (promtool) => {
-  test('are understood by Prometheus', () => {
+  test('the queries of the dashboard are valid for Prometheus', () => {
     const questions = [...shown.flatMap(({ targets = [] }) => targets), ...dashboard.annotations.list]
     const rules = questions.map(({ expr }, i) => ({
       record: `question:${i}`,

@@ -32,7 +32,7 @@ test('metrics, labels and values in every expression exist', () => {
   for (const [where, expr] of expressions) expect([where, strangersIn(expr, served)]).toEqual([where, []])
 })
 
-test('so do those in the tests of alerts', () => {
+test('metrics, labels and values in the tests of alerts exist', () => {
   const series = alertTests.flatMap((one) => one.input_series.map(({ series }) => series))
   for (const one of series) expect([one, strangersIn(one, served)]).toEqual([one, []])
   const asked = alertTests.flatMap(({ promql_expr_test = [] }) => promql_expr_test.map(({ expr }) => expr))
@@ -40,7 +40,7 @@ test('so do those in the tests of alerts', () => {
   for (const expr of asked) expect(names).toContain(/alertname="(\w+)"/.exec(expr)?.[1] ?? expr)
 })
 
-test('labels in the texts of alerts, and in the legends of panels, are those of their metrics', () => {
+test('labels in the texts of alerts and the legends of panels belong to their metrics', () => {
   const legends = panels.flatMap(({ title, targets = [] }) =>
     targets
       .filter(({ expr }) => !expr.startsWith('ALERTS'))
@@ -78,7 +78,7 @@ test('metrics that a page or a file of deploy/ names exist', () => {
 })
 
 withProgram('promtool', 'the metrics of a bus for promtool', (promtool) => {
-  test('are valid', () => {
+  test('the served metrics are valid for promtool', () => {
     const { status, stdout, stderr } = spawnSync(promtool, ['check', 'metrics'], { input: text, encoding: 'utf8' })
     expect([status, `${stdout}${stderr}`]).toEqual([0, ''])
   })

@@ -73,7 +73,7 @@ const publisherOf = async (url: string): Promise<Client> => {
   return client
 }
 
-test('connections that are cut again and again lose nothing, double nothing, and keep the order', async () => {
+test('client connections that are cut again and again lose nothing, duplicate nothing and keep the order', async () => {
   const bus = await start()
   const proxy = openProxy(bus.busUrl)
   const steady = await subscribe(bus.busUrl, 'steady')
@@ -96,7 +96,7 @@ test('connections that are cut again and again lose nothing, double nothing, and
   proxy.close()
 }, 300_000)
 
-test('a bus that is stopped for a while and goes on has lost nothing', async () => {
+test('a server that is stopped for a while and continued has lost nothing', async () => {
   const bus = await start()
   const heard = await subscribe(bus.busUrl, 'reader')
   const traffic = publishWithoutEnd(await publisherOf(bus.busUrl))
@@ -113,7 +113,7 @@ test('a bus that is stopped for a while and goes on has lost nothing', async () 
   expect(new Set(heard.sequences)).toEqual(acknowledged)
 }, 300_000)
 
-test('after a kill -9 everybody is back, is told of the gap before anything else, and gets nothing twice', async () => {
+test('after a kill -9 every client returns, is notified of the gap before anything else and gets nothing twice', async () => {
   const bus = await start()
   const port = new URL(bus.busUrl).port
   const heard = await subscribe(bus.busUrl, 'reader')

@@ -3,7 +3,7 @@ import { testFaults } from '../support/rig/test-fault.ts'
 
 testFaults([
   {
-    name: 'where nothing happens, every promise is kept',
+    name: 'without a fault every promise is kept',
     redis: false,
     level: 'memory',
     isIsolated: true,
@@ -11,7 +11,7 @@ testFaults([
     inject: (run) => run.acknowledged(500),
   },
   {
-    name: 'connections of clients that are cut lose nothing',
+    name: 'client connections that are cut lose nothing',
     redis: false,
     level: 'memory',
     mustSee: ['acknowledged', 'disconnected 1006'],

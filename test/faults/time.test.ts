@@ -32,7 +32,7 @@ withProgram('faketime', 'a clock of the server that is set', () => {
   const DAYS_MS = 8 * 86_400_000
 
   test.each(['wall', 'all'] as const)(
-    'closes nobody and makes nothing forgotten, and uptime goes on (%s)',
+    'a clock that is set closes no connection and makes nothing expire, and uptime goes on (%s)',
     async (steps) => {
       const clock = createFakeClock({ steps })
       const bus = await startBus(clock.environment)
@@ -64,7 +64,7 @@ withProgram('faketime', 'a clock of the server that is set', () => {
 })
 
 describe('a server that is frozen', () => {
-  test('for longer than the ping timeout closes nobody and forgets nothing', async () => {
+  test('a server that is frozen for longer than the ping timeout closes no connection and forgets nothing', async () => {
     const bus = await startBus({
       ARQONBUS_SESSION_TTL: '4s',
       ARQONBUS_DEDUP_WINDOW: '60s',
@@ -82,7 +82,7 @@ describe('a server that is frozen', () => {
     await leave()
   }, 60_000)
 
-  test('takes what piled up meanwhile as its rate allows, and closes none of its senders for it', async () => {
+  test('a server that was frozen accepts the backlog as its rate allows and closes no sender for it', async () => {
     const bus = await startBus({ ARQONBUS_RATE_LIMIT: '100/s,10' })
     const sender = await connect(bus.busUrl, { query: { client_id: 'sender' } })
     bus.signal('SIGSTOP')
@@ -101,7 +101,7 @@ describe('a peer that is slow', () => {
   const peer = (bus: BusProcess, id: string): Promise<RawSocket> =>
     openRaw(`${bus.busUrl}?client_id=${id}&join=time:slow`)
 
-  test('whose frame takes longer to arrive than the ping timeout is not closed meanwhile', async () => {
+  test('a peer whose frame takes longer to arrive than the ping timeout is not closed meanwhile', async () => {
     const bus = await startBus()
     const slow = await peer(bus, 'slow')
     await slow.nextJson()
@@ -125,7 +125,7 @@ describe('a peer that is slow', () => {
     slow.destroy()
   }, 30_000)
 
-  test('that reads steadily what waits for it is not closed meanwhile, and one that reads nothing is', async () => {
+  test('a peer that reads its backlog slowly and steadily is not closed, and one that reads nothing is', async () => {
     const bus = await startBus()
     const speaker = await connect(bus.busUrl, { query: { client_id: 'speaker' } })
     const reader = await throttled(bus.busUrl, 'reader')

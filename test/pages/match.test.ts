@@ -5,13 +5,13 @@ import { type Bindings, mismatch, quoteDots, withBindings } from './match.ts'
 
 const fresh = (): Bindings => new Map()
 
-test('dots stand for a value, for further fields, and for further elements', () => {
+test('dots match a value, further fields and further elements', () => {
   expect(quoteDots('{"a": …, "b": [1, …], "c": "…x", …}')).toBe('{"a": "…", "b": [1, "…"], "c": "…x", "…": "…"}')
   expect(mismatch('{"a": …, "b": [1, …], …}', { a: { x: 1 }, b: [1, 2, 3], c: 4 }, fresh())).toBeUndefined()
   expect(mismatch('{…}', {}, fresh())).toBeUndefined()
 })
 
-test('what differs is named with its place', () => {
+test('a difference is reported with its path', () => {
   expect(mismatch('{"a": {"b": 1}}', { a: { b: 2 } }, fresh())).toBe('/a/b: 2 in place of 1')
   expect(mismatch('{"a": 1}', {}, fresh())).toBe('/a: absent')
   expect(mismatch('{"a": 1}', { a: 1, b: 2 }, fresh())).toBe('/b: not on the page, 2')
@@ -20,7 +20,7 @@ test('what differs is named with its place', () => {
   expect(mismatch('{"a": null}', { a: {} }, fresh())).toBe('/a: {} in place of null')
 })
 
-test('an id of the page stands for one real id throughout, a timestamp for any', () => {
+test('an id on the page matches one real id throughout, and a timestamp matches any timestamp', () => {
   const bindings = fresh()
   const page = '{"id": "arq_1", "at": "2026-01-01T00:00:00.000Z"}'
   expect(mismatch(page, { id: 'arq_x', at: '2030-05-05T05:05:05.500Z' }, bindings)).toBeUndefined()
@@ -32,12 +32,12 @@ test('an id of the page stands for one real id throughout, a timestamp for any',
   expect(mismatch('{"id": "arq_2"}', { id: 'no id' }, bindings)).toContain('/id')
 })
 
-test('a position stands for another time, but keeps its number', () => {
+test('a position on the page matches any time but only its own number', () => {
   expect(mismatch('{"p": "1700000000000-2"}', { p: '1800000000000-2' }, fresh())).toBeUndefined()
   expect(mismatch('{"p": "1700000000000-2"}', { p: '1800000000000-3' }, fresh())).toContain('/p')
 })
 
-test('what was learned is sent, and ids that a client makes stand for themselves', () => {
+test('values learned from the server are sent back, and ids that a client makes match only themselves', () => {
   const bindings = fresh()
   mismatch('{"position": "1700000000000-1"}', { position: '1800000000000-1' }, bindings)
   expect(withBindings('{"id": "arq_mine", "since": "1700000000000-1"}', bindings)).toBe(
@@ -59,7 +59,7 @@ $ curl -s http://127.0.0.1:9102/health
 \`\`\`
 `
 
-test('a conversation is read from a page', () => {
+test('a conversation is parsed from a page', () => {
   const [block] = fencedBlocks(page)
   expect(isConversation(block!)).toBe(true)
   expect(readConversation(block!)).toEqual({
@@ -87,22 +87,22 @@ test('a conversation is read from a page', () => {
   })
 })
 
-test('a line that belongs to no conversation is refused with its number', () => {
+test('a line that is no part of a conversation is refused with its line number', () => {
   expect(() => readConversation({ info: 'text conversation', text: 'alice says hello', line: 7 })).toThrow('line 8')
   expect(() => readConversation({ info: 'text conversation', text: '$ telnet', line: 7 })).toThrow('line 8')
 })
 
-test('a block that looks like a conversation is noticed without its mark', () => {
+test('a block that looks like a conversation is detected without its mark', () => {
   expect(looksLikeConversation({ info: 'text', text: '< {"a": 1}', line: 1 })).toBe(true)
   expect(looksLikeConversation({ info: 'sh', text: 'npm ci', line: 1 })).toBe(false)
 })
 
-test('links into the repository and scripts are found in the prose', () => {
+test('links into the repository and npm scripts are found in the prose', () => {
   expect(localLinks(page)).toEqual(['docs/a.md'])
   expect(npmScripts('`npm ci && npm start`, `npm run test:faults`, npm testing')).toEqual(['start', 'test:faults'])
 })
 
-test('a command goes on behind a backslash, and a stream is a terminal of its own', () => {
+test('a command continues after a backslash, and a stream has a terminal of its own', () => {
   const text = [
     '$ curl http://127.0.0.1:9102/api \\',
     '    -d \'{"a": 1}\'',

@@ -24,7 +24,7 @@ describe.each(ports)('%s', (_, urlOf, setting, limit) => {
     return { socket, status, retryAfter: headers.get('retry-after'), connection: headers.get('connection'), error }
   }
 
-  test('lets one address have so many connections, until one of them ends', async () => {
+  test('one address may have a limited number of connections, until one of them ends', async () => {
     const bus = await start({ [setting]: 2 })
     const [first] = [await connect(bus, '2001:db8::1'), await connect(bus, '2001:db8::2')]
     const refused = await connect(bus, '2001:db8::3')
@@ -41,7 +41,7 @@ describe.each(ports)('%s', (_, urlOf, setting, limit) => {
     await eventually(async () => expect((await connect(bus, '2001:db8::3')).status).toBe(101))
   })
 
-  test('takes new connections of one address at a rate', async () => {
+  test('one address may open connections at a limited rate', async () => {
     const clock = testClock()
     const bus = await start({ connectionRate: { perSecond: 1, burst: 3 } }, clock)
     const statuses: number[] = []
@@ -59,7 +59,7 @@ describe.each(ports)('%s', (_, urlOf, setting, limit) => {
   })
 })
 
-test('a header of a peer that is no trusted proxy changes nothing', async () => {
+test('a forwarding header from an untrusted peer has no effect', async () => {
   const bus = await startBus({
     maxConnectionsPerAddress: 1,
     telemetryMaxConnectionsPerAddress: 1,

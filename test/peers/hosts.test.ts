@@ -28,7 +28,7 @@ describe.each(ports)('%s', (_, urlOf, served, headers) => {
     return { status, error }
   }
 
-  test('is asked for by any address, and by localhost', async () => {
+  test('a request to any IP address or to localhost is served', async () => {
     const hosts = [
       'localhost',
       'LOCALHOST:1',
@@ -43,7 +43,7 @@ describe.each(ports)('%s', (_, urlOf, served, headers) => {
     for (const host of hosts) expect([host, (await ask(host)).status]).toEqual([host, served])
   })
 
-  test('is not asked for by another name: a page that lets its name point here gets nothing', async () => {
+  test('a request to an unknown host name is refused, which protects against DNS rebinding', async () => {
     const hosts = [
       'evil.example',
       'evil.example:9100',
@@ -72,7 +72,7 @@ describe.each(ports)('%s', (_, urlOf, served, headers) => {
     )
   })
 
-  test('is asked for by the names in the settings', async () => {
+  test('requests to the configured host names are served', async () => {
     for (const host of [
       'bus.example.org',
       'BUS.example.org.:443',
@@ -85,13 +85,13 @@ describe.each(ports)('%s', (_, urlOf, served, headers) => {
       expect([host, (await ask(host, configured)).status]).toEqual([host, 421])
   })
 
-  test('goes by the Host header, whatever the target of the request says', async () => {
+  test('the Host header decides, whatever the target of the request says', async () => {
     const { pathname } = new URL(urlOf(bus))
     expect((await ask('evil.example', bus, { target: `http://127.0.0.1${pathname}` })).status).toBe(421)
     expect((await ask('127.0.0.1', bus, { target: `http://127.0.0.1${pathname}` })).status).toBe(served)
   })
 
-  test('refuses a Host that is none, or that comes twice', async () => {
+  test('an invalid or repeated Host header is refused', async () => {
     for (const host of [
       '',
       'a b',
@@ -103,12 +103,12 @@ describe.each(ports)('%s', (_, urlOf, served, headers) => {
       expect([host, (await ask(host)).status]).toEqual([host, served === 200 ? 421 : 400])
   })
 
-  test('needs a Host from whatever speaks HTTP/1.1', async () => {
+  test('a request of HTTP/1.1 without a Host header is refused', async () => {
     expect((await ask(undefined)).status).toBe(400)
   })
 })
 
-test('an old load balancer, which speaks HTTP/1.0 and names no Host, gets the health', async () => {
+test('an HTTP/1.0 load balancer that sends no Host header gets /health', async () => {
   const socket = await openRaw(`${bus.httpUrl}/health`, {
     version: 'HTTP/1.0',
     headers: { Host: undefined, Upgrade: undefined, Connection: undefined },
@@ -117,7 +117,7 @@ test('an old load balancer, which speaks HTTP/1.0 and names no Host, gets the he
   socket.destroy()
 })
 
-test('the console and the API are refused by another name like everything else', async () => {
+test('the console and the API refuse an unknown host name like every other path', async () => {
   for (const path of [
     '/',
     '/health',

@@ -21,7 +21,7 @@ async function exchange(url: string, bytes: string): Promise<void> {
 describe('requests that a connection sends without waiting for answers', () => {
   const request = (path: string) => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`
 
-  test('are answered up to 16 in a turn of the loop; the last answer closes the connection, and the rest is not read', async () => {
+  test('up to 16 pipelined requests are answered in a turn, the last closes the connection, and the rest is not read', async () => {
     // A clock that does not move: every turn of the loop has time for all of them.
     const bus = await startBus({}, { clock: testClock() })
     for (const path of ['/version', '/api/v1/status']) await exchange(bus.httpUrl, request(path).repeat(2800))
@@ -31,7 +31,7 @@ describe('requests that a connection sends without waiting for answers', () => {
     expect(await bus.metric(limit('http_pipeline'))).toBe(2)
   })
 
-  test('of which the answers are long are answered as far as the peer takes them, and no further', async () => {
+  test('pipelined requests with long responses are answered only as far as the peer reads them', async () => {
     const bus = await startBus({}, { clock: testClock() })
     await exchange(bus.httpUrl, request('/metrics').repeat(2800))
     expect(await bus.metric('arqonbus_http_requests_total{method="GET",route="/metrics",status="200"}')).toBeWithin(
@@ -40,7 +40,7 @@ describe('requests that a connection sends without waiting for answers', () => {
     )
   })
 
-  test('are answered in order where they are fewer, and the connection stays', async () => {
+  test('a few pipelined requests are answered in order, and the connection stays open', async () => {
     // The runtime closes a connection on which a request arrives while an earlier one has no answer: none waits for another turn.
     const bus = await startBus({}, { clock: testClock() })
     const socket = await dial(bus.httpUrl)
@@ -54,7 +54,7 @@ describe('requests that a connection sends without waiting for answers', () => {
     socket.destroy()
   })
 
-  test('to the ports of WebSockets end with the first refusal', async () => {
+  test('pipelined requests to a WebSocket port end with the first refusal', async () => {
     const bus = await startBus()
     for (const url of [bus.busUrl, bus.telemetryUrl!]) await exchange(url, request('/').repeat(2800))
     expect(await bus.metric('arqonbus_connections_refused_total{reason="bad_request"}')).toBe(2)
@@ -72,14 +72,14 @@ describe('HTTP_RATE', async () => {
   }
   const refused = { status: 429, code: 'rate_limited', details: { limit: 'http_rate', per_second: 1 }, retryAfter: '1' }
 
-  test('bounds requests of one address for every path that is not of the API', async () => {
+  test('HTTP_RATE limits the requests of one address for every path outside the API', async () => {
     const before = await bus.metric(limit('http_rate'))
     for (const [n, path] of ['/metrics', '/version', '/', '/nothing', '/health', '/ready'].entries())
       expect([path, await flood(path, `203.0.113.${n}`)]).toEqual([path, expect.objectContaining(refused)])
     expect(await bus.metric(limit('http_rate'))).toBe(before + 6)
   })
 
-  test('is a rate of all paths together, except that probes have one of their own', async () => {
+  test('HTTP_RATE applies to all paths together, and probes have a rate of their own', async () => {
     await flood('/version', '198.51.100.1')
     expect((await get(bus, '/metrics', '198.51.100.1')).status).toBe(429)
     expect((await get(bus, '/health', '198.51.100.1')).status).toBe(200)
@@ -88,20 +88,20 @@ describe('HTTP_RATE', async () => {
     expect((await get(bus, '/version', '198.51.100.2')).status).toBe(200)
   })
 
-  test('refuses no other address: a probe is answered whatever another one floods', async () => {
+  test('HTTP_RATE refuses no other address, so that probes are answered during a flood', async () => {
     for (const path of ['/health', '/version']) await flood(path, '198.51.100.3')
     for (const path of ['/health', '/ready', '/metrics'])
       expect((await get(bus, path, '198.51.100.4')).status).toBe(200)
   })
 
-  test('counts an IPv6 network of 64 bits as one address', async () => {
+  test('HTTP_RATE counts an IPv6 network of 64 bits as one address', async () => {
     for (let n = 1; n <= 5; n++) expect((await get(bus, '/version', `2001:db8::${n}`)).status).toBe(200)
     expect((await get(bus, '/version', '2001:db8::ffff')).status).toBe(429)
     expect((await get(bus, '/version', '2001:db8:0:1::1')).status).toBe(200)
   })
 })
 
-test('API_RATE bounds calls of one address, whatever client they name, and no other address', async () => {
+test('API_RATE limits the calls of one address under any client id, and of no other address', async () => {
   const bus = await startBus(
     { apiRate: { perSecond: 1, burst: 5 }, trustedProxies: ['loopback'] },
     { clock: testClock() },
@@ -113,7 +113,7 @@ test('API_RATE bounds calls of one address, whatever client they name, and no ot
   expect((await get(bus, '/version', '203.0.113.1')).status).toBe(200)
 })
 
-test('anonymous publishes of one address share the rate of a client, and those of another address do not', async () => {
+test('anonymous publishes of one address share one message rate, apart from other addresses', async () => {
   const bus = await startBus(
     { rateLimit: { perSecond: 1, burst: 5 }, trustedProxies: ['loopback'] },
     { clock: testClock() },
@@ -134,7 +134,7 @@ test('anonymous publishes of one address share the rate of a client, and those o
   expect((await publish('203.0.113.2')).status).toBe(201)
 })
 
-test('API_REQUESTS_PER_ADDRESS: one address has so many calls under way, and the others have theirs', async () => {
+test('API_REQUESTS_PER_ADDRESS limits the simultaneous calls of one address, and of no other address', async () => {
   const bus = await startBus({ apiRequestsPerAddress: 2, trustedProxies: ['loopback'] })
   const halves = await Promise.all([dial(bus.httpUrl), dial(bus.httpUrl)])
   for (const half of halves)
@@ -153,7 +153,7 @@ test('API_REQUESTS_PER_ADDRESS: one address has so many calls under way, and the
   await eventually(async () => expect((await get(bus, '/api/v1/status', '203.0.113.1')).status).toBe(200))
 })
 
-test('API_STREAMS_PER_ADDRESS: one address has so many streams, until one of them ends', async () => {
+test('API_STREAMS_PER_ADDRESS limits the streams of one address, until one of them ends', async () => {
   const bus = await startBus({ apiStreamsPerAddress: 1, trustedProxies: ['loopback'] })
   const maker = await bus.as('maker', 'a:b')
   const open = async (address: string) => {
@@ -202,7 +202,7 @@ test('RATE_LIMIT=off switches off every rate and every limit of one address', as
 })
 
 describe('what many ask for', () => {
-  test('/metrics and /health are computed once a second, whoever asks, and HEAD has the same length', async () => {
+  test('/metrics and /health are computed once per cache interval for all callers, and HEAD has the same length', async () => {
     const bus = await startBus({ httpCacheMs: 60_000 })
     // Each computation counts the requests before it.
     const bodies = await Promise.all(Array.from({ length: 20 }, async () => (await get(bus, '/metrics')).text()))
@@ -213,7 +213,7 @@ describe('what many ask for', () => {
     expect(new Set(health).size).toBe(1)
   })
 
-  test('lists without credentials are too, until a call changes something; a named caller gets its own', async () => {
+  test('lists without credentials are cached until a call changes something, and a named caller gets its own', async () => {
     const bus = await startBus({ httpCacheMs: 60_000 })
     const names = async (headers: Record<string, string> = {}) => {
       const response = await get(bus, '/api/v1/channels?room=seen', undefined, headers)
@@ -234,7 +234,7 @@ describe('what many ask for', () => {
     await client.close()
   })
 
-  test('/ready is as of now', async () => {
+  test('/ready is never cached', async () => {
     const bus = await startBus({ httpCacheMs: 60_000, drainDelayMs: 200 })
     expect((await get(bus, '/ready')).status).toBe(200)
     const drained = bus.drain('a test')

@@ -21,14 +21,14 @@ describe.each(sockets)('a WebSocket to %s', (_, urlOf) => {
     return status
   }
 
-  test('may be opened by a page that any loopback name served, by any loopback name', async () => {
+  test('a page under any loopback name may open a WebSocket under any loopback name', async () => {
     const names = ['localhost', '127.0.0.1', '[::1]']
     for (const page of names)
       for (const host of names)
         expect([page, host, await connect(`http://${page}:8137`, `${host}:${port}`)]).toEqual([page, host, 101])
   })
 
-  test('is refused to a page of another host, and the log names the origin, the setting and the address', async () => {
+  test('a WebSocket from a page of another host is refused, and the log names origin, setting and address', async () => {
     for (const origin of ['https://evil.example', 'http://192.168.1.5:8137', 'http://localhost.evil.example'])
       expect([origin, await connect(origin, `127.0.0.1:${port}`)]).toEqual([origin, 403])
     expect(lines).toContainEqual(
@@ -43,7 +43,7 @@ describe.each(sockets)('a WebSocket to %s', (_, urlOf) => {
     expect(await connect('http://localhost:8137', `192.168.1.5:${port}`)).toBe(403)
   })
 
-  test('is refused to a browser that says it comes from another site, and no origin', async () => {
+  test('a WebSocket from a browser on another site without an Origin is refused', async () => {
     expect(await connect(undefined, `127.0.0.1:${port}`, { 'Sec-Fetch-Site': 'cross-site' })).toBe(403)
     expect(await connect('https://app.example.org', `127.0.0.1:${port}`, { 'Sec-Fetch-Site': 'cross-site' })).toBe(101)
     expect(await connect(undefined, `127.0.0.1:${port}`)).toBe(101)
@@ -62,12 +62,12 @@ describe('a call by HTTP', () => {
   }
   const json = { 'content-type': 'application/json' }
 
-  test('without a word of a browser is served: curl and services send none', async () => {
+  test('a call without browser headers is served, since curl and services send none', async () => {
     expect(await call('POST', publish, json)).toBe(201)
     expect(await call('GET', publish, {})).toBe(200)
   })
 
-  test('that changes something is refused to a page of another site, whatever it sends', async () => {
+  test('a call that changes something is refused to a page of another site, whatever it sends', async () => {
     const foreign: Record<string, string>[] = [
       { origin: 'https://evil.example' },
       { origin: 'null' },
@@ -101,7 +101,7 @@ describe('a call by HTTP', () => {
     )
   })
 
-  test('of a page that may call is served, and so is what its user typed', async () => {
+  test('a call of an allowed page is served, and so is an address that the user typed', async () => {
     const known: Record<string, string>[] = [
       { origin: 'https://app.example.org', 'sec-fetch-site': 'cross-site' },
       { origin: 'http://localhost:8137', 'sec-fetch-site': 'cross-site' },
@@ -112,13 +112,13 @@ describe('a call by HTTP', () => {
       expect([headers, await call('POST', publish, { ...headers, ...json })]).toEqual([headers, 201])
   })
 
-  test('that reads is refused to an element of a foreign page, and served to a link that somebody follows', async () => {
+  test('a call that reads is refused to an element of a foreign page and served to a followed link', async () => {
     expect(await call('GET', publish, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' })).toBe(403)
     expect(await call('GET', publish, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' })).toBe(200)
     expect(await call('HEAD', publish, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' })).toBe(403)
   })
 
-  test('for a stream is refused to a foreign page, even by a link', async () => {
+  test('a call for a stream is refused to a foreign page, even by a link', async () => {
     const stream = '/api/v1/rooms/pages/channels/a/stream'
     for (const mode of ['no-cors', 'navigate'])
       expect(await call('GET', stream, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': mode })).toBe(403)

@@ -35,7 +35,7 @@ describe.each([
   ['version 1', v1],
   ['version 2', v2],
 ] as const)('%s', (_, preambleOf) => {
-  test('says where a connection to the bus and to the telemetry server comes from', async () => {
+  test('the preamble gives the client address of connections to the bus and to the telemetry server', async () => {
     for (const [url, event] of [
       [bus.busUrl, 'client_connected'],
       [bus.telemetryUrl!, 'listener_connected'],
@@ -49,7 +49,7 @@ describe.each([
     }
   })
 
-  test('says where a request comes from, whose headers say what they like', async () => {
+  test('the preamble gives the client address of a request, and forwarding headers are ignored', async () => {
     const bytes = request('/version', 'X-Forwarded-For: 198.51.100.1\r\nOrigin: https://evil.example\r\n')
     const socket = await through(bus.httpUrl, preambleOf('203.0.113.10'), bytes)
     expect((await socket.head()).status).toBe(200)
@@ -61,7 +61,7 @@ describe.each([
   })
 })
 
-test('a preamble may come in pieces, and with what the client says in one piece', async () => {
+test('a preamble may arrive in pieces or in one piece with the request', async () => {
   const socket = await dial(bus.httpUrl)
   for (const byte of v2('203.0.113.11')) socket.write(Uint8Array.of(byte))
   socket.write(request('/version'))
@@ -73,7 +73,7 @@ test('a preamble may come in pieces, and with what the client says in one piece'
   whole.destroy()
 })
 
-test('each client has limits of its own', async () => {
+test('each client behind the proxy has limits of its own', async () => {
   const limited = await startBus({ ...settings, maxConnectionsPerAddress: 1 })
   const statuses: number[] = []
   for (const address of ['203.0.113.1', '203.0.113.1', '203.0.113.2'])
@@ -81,7 +81,7 @@ test('each client has limits of its own', async () => {
   expect(statuses).toEqual([101, 429, 101])
 })
 
-test('what is no preamble ends the connection, and is counted and logged', async () => {
+test('an invalid preamble ends the connection and is counted and logged', async () => {
   const before = await metric('arqonbus_connections_refused_total{reason="proxy_protocol"}')
   for (const bytes of [request('/version'), 'PROXY TCP4 localhost 1.1.1.1 1 2\r\n', `PROXY ${'x'.repeat(500)}`]) {
     const socket = await through(bus.httpUrl, bytes, '')
@@ -99,7 +99,7 @@ test('what is no preamble ends the connection, and is counted and logged', async
   )
 })
 
-test('a peer that is no trusted proxy is ended before it is read', async () => {
+test('a connection from an untrusted proxy is ended before it is read', async () => {
   const strict = await startBus({ proxyProtocol: true, trustedProxies: ['192.0.2.1'] }, { logger })
   for (const url of [strict.busUrl, strict.telemetryUrl!, strict.httpUrl]) {
     const socket = await dial(url)
@@ -109,7 +109,7 @@ test('a peer that is no trusted proxy is ended before it is read', async () => {
   expect(lines).toContainEqual(expect.objectContaining({ reason: 'proxy_protocol', fault: 'untrusted' }))
 })
 
-test('a connection that ends on one side ends on the other, and what was said before arrives', async () => {
+test('a proxied connection that ends on one side ends on the other, after everything sent has arrived', async () => {
   const before = await metric('arqonbus_connections')
   const socket = await through(bus.busUrl, v1('203.0.113.12'), upgradeRequest(bus.busUrl))
   await socket.nextJson()
@@ -120,7 +120,7 @@ test('a connection that ends on one side ends on the other, and what was said be
   expect(last.body()).toContain('arqonbus_uptime_seconds')
 })
 
-test('a client that does not read holds up nobody, costs a bounded memory, and gets everything when it reads', async () => {
+test('a proxied client that does not read delays no other client and gets everything when it reads', async () => {
   const reading = await startBus({ ...settings, rateLimit: null, historySize: 1000 })
   const address = '/?client_id=reader&join=big:a'
   const reader = await dial(reading.busUrl)

@@ -15,7 +15,7 @@ async function take(client: TestClient, count: number): Promise<Frame[]> {
 }
 
 describe('one channel', () => {
-  test('a join without `since` tells where the channel stands, and brings only what comes after it', async () => {
+  test('a join without `since` returns the head of the channel and delivers only later messages', async () => {
     const [head] = (await say('plain:a', [1, 2])).slice(-1)
     const client = await bus.connect()
     expect(await join(client, { channel: 'plain:a' })).toEqual({
@@ -28,7 +28,7 @@ describe('one channel', () => {
     expect(contents(await client.messages())).toEqual([3])
   })
 
-  test('a join with `since` brings what was missed, once and in order, and then what is live', async () => {
+  test('a join with `since` delivers the missed messages once and in order, then live ones', async () => {
     const at = await say('missed:a', numbers(1, 10))
     const client = await bus.connect()
     expect(await join(client, { channel: 'missed:a', since: at[3]! })).toMatchObject({
@@ -42,7 +42,7 @@ describe('one channel', () => {
     expect(positions(heard).slice(0, 6)).toEqual(at.slice(4))
   })
 
-  test('the answer comes before the messages', async () => {
+  test('the reply to a join arrives before the recovered messages', async () => {
     const at = await say('answer:a', [1, 2])
     const client = await bus.connect()
     const id = client.send({
@@ -52,7 +52,7 @@ describe('one channel', () => {
     expect((await client.everything()).map((frame) => frame.payload.request_id ?? frame.payload.n)).toEqual([id, 2])
   })
 
-  test('from the head nothing is missed, and from the birth everything', async () => {
+  test('a join from the head misses nothing, and a join from the origin gets everything', async () => {
     await speaker.command('create_channel', { channel: 'ends:a' })
     const { position: birth } = await join(speaker, { channel: 'ends:a' })
     await speaker.command('leave_channel', { channel: 'ends:a' })
@@ -86,7 +86,7 @@ describe('one channel', () => {
     expect(contents(await wrong.messages())).toEqual([1, 2, 3, 4])
   })
 
-  test('what is not kept any more cannot be recovered: `trimmed`, then what is kept, then what is live', async () => {
+  test('a join from a position that is no longer kept gets `trimmed`, then the kept messages, then live ones', async () => {
     await speaker.command('create_channel', { channel: 'trimmed:a', options: { history_size: 3 } })
     const { position: birth } = await join(await bus.connect(), { channel: 'trimmed:a' })
     const at = await say('trimmed:a', numbers(1, 10))
@@ -101,7 +101,7 @@ describe('one channel', () => {
     for (const client of clients) expect(contents(await client.messages())).toEqual([8, 9, 10, 11])
   })
 
-  test('a client that lacks only what is kept has missed nothing, although its own last message is not kept any more', async () => {
+  test('a client that lacks only kept messages recovers, although its own last message is no longer kept', async () => {
     await speaker.command('create_channel', { channel: 'next:a', options: { history_size: 5 } })
     const at = await say('next:a', numbers(1, 8))
     const client = await bus.connect()
@@ -109,7 +109,7 @@ describe('one channel', () => {
     expect(contents(await client.messages())).toEqual(numbers(4, 8))
   })
 
-  test('the base of a failed recovery is a position to come back with', async () => {
+  test('the position of a failed recovery can be recovered from later', async () => {
     await speaker.command('create_channel', { channel: 'base:a', options: { history_size: 2 } })
     const at = await say('base:a', numbers(1, 5))
     const { position: base } = await join(await bus.connect(), { channel: 'base:a', since: at[0]! })
@@ -118,7 +118,7 @@ describe('one channel', () => {
     expect(contents(await client.messages())).toEqual([4, 5])
   })
 
-  test('a client that is joined, and asks for what is not kept any more, is taken back to what is kept', async () => {
+  test('a joined client that asks for trimmed messages is moved back to the first kept one', async () => {
     await speaker.command('create_channel', { channel: 'back-to:a', options: { history_size: 2 } })
     const client = await bus.connect({ query: { join: 'back-to:a' } })
     const at = await say('back-to:a', numbers(1, 4))
@@ -128,7 +128,7 @@ describe('one channel', () => {
     expect(contents(await client.messages())).toEqual([3, 4, 5])
   })
 
-  test('whoever has the head has missed nothing, even when the head itself has expired', async () => {
+  test('a client at the head has missed nothing, even if the head itself has expired', async () => {
     await speaker.command('create_channel', { channel: 'expired:a', options: { history_ttl_ms: 1000 } })
     const at = await say('expired:a', [1, 2])
     clock.advance(1000)
@@ -140,7 +140,7 @@ describe('one channel', () => {
     })
   })
 
-  test('a channel that was deleted and made again is another: `reset`, and all of it is new', async () => {
+  test('a channel that was deleted and recreated gives `reset`, and all its messages are new', async () => {
     const at = await say('reset:a', [1, 2])
     await speaker.command('delete_channel', { channel: 'reset:a' })
     const [first] = await say('reset:a', [3, 4])
@@ -155,7 +155,7 @@ describe('one channel', () => {
     for (const client of [behind, current]) expect(contents(await client.messages())).toEqual([3, 4, 5])
   })
 
-  test('a position that this log never gave is `diverged`', async () => {
+  test('a position that the log never assigned gives `diverged`', async () => {
     const at = await say('other:a', [1, 2, 3])
     const [ms, n] = at[1]!.split('-').map(Number) as [number, number]
     for (const since of [`${ms}-${n + 10}`, `${ms + 1}-${n}`, `${ms + 10}-${n + 1}`]) {
@@ -164,7 +164,7 @@ describe('one channel', () => {
     }
   })
 
-  test('joining what is joined with `since` recovers again, and goes on live once', async () => {
+  test('joining a joined channel with `since` recovers again and continues live without duplicates', async () => {
     const client = await bus.connect({ query: { join: 'again:a' } })
     const at = await say('again:a', [1, 2, 3])
     expect(contents(await client.messages())).toEqual([1, 2, 3])
@@ -173,7 +173,7 @@ describe('one channel', () => {
     expect(contents(await client.messages())).toEqual([2, 3, 4])
   })
 
-  test('joining what the room-wide subscription covers with `since` brings what was missed once', async () => {
+  test('joining a channel with `since` that a room-wide subscription covers delivers missed messages once', async () => {
     const client = await bus.connect({ query: { join: 'covered:*' } })
     const at = await say('covered:a', [1, 2, 3])
     await client.messages()
@@ -183,7 +183,7 @@ describe('one channel', () => {
     expect(contents(await client.messages())).toEqual([2, 3, 4, 5])
   })
 
-  test('however much was missed, it comes in pages, each message once and in order, while others speak', async () => {
+  test('any number of missed messages arrives in pages, once and in order, while others publish', async () => {
     const text = 'x'.repeat(500)
     for (const n of numbers(1, 4000)) speaker.send({ room: 'much', channel: 'a', payload: { n, text } })
     const first = (await speaker.command('history', { channel: 'much:a', limit: 1 })).messages
@@ -199,7 +199,7 @@ describe('one channel', () => {
     expect(await client.messages()).toEqual([])
   })
 
-  test('a client that comes back after a broken connection misses nothing and gets nothing twice', async () => {
+  test('a client that returns after a broken connection misses nothing and gets nothing twice', async () => {
     const heard: Frame[] = []
     let client = await bus.as('returning', 'back:a')
     for (let round = 0; round < 5; round++) {

@@ -12,7 +12,7 @@ const isEnded = compile(SubscriptionEnded)
 const words = (frames: readonly Frame[]) => frames.map(({ payload }) => payload.event ?? payload.n)
 
 describe('a channel that is deleted', () => {
-  test('is announced to those who are subscribed to the room, and the subscription goes on with the next of its name', async () => {
+  test('a deleted channel is announced to room-wide subscribers, whose subscription covers the next of its name', async () => {
     const [wide, other] = await Promise.all([
       bus.connect({ query: { join: 'broken:*' } }),
       bus.connect({ query: { join: 'broken:*' } }),
@@ -34,7 +34,7 @@ describe('a channel that is deleted', () => {
     for (const client of [wide, other, direct]) expect(words(client.frames)).not.toContain('gap')
   })
 
-  test('is announced also where nothing was said in it', async () => {
+  test('a deleted channel is announced even if it had no messages', async () => {
     const wide = await bus.connect({ query: { join: 'mute:*' } })
     await speaker.command('create_channel', { channel: 'mute:a' })
     await speaker.command('delete_channel', { channel: 'mute:a' })
@@ -42,7 +42,7 @@ describe('a channel that is deleted', () => {
     expect(words(await wide.everything())).toEqual(['channel_deleted', 1])
   })
 
-  test('is announced to nobody who has left the room, or comes later', async () => {
+  test('a deleted channel is announced to no client that has left the room or joins later', async () => {
     const before = await bus.connect({ query: { join: 'left:*' } })
     await say('left:a', [1])
     await before.command('leave_channel', { channel: 'left:*' })
@@ -53,7 +53,7 @@ describe('a channel that is deleted', () => {
     expect(words(await after.everything())).toEqual([2])
   })
 
-  test('and is private is announced to those who may read it', async () => {
+  test('a deleted private channel is announced only to clients that may read it', async () => {
     const [owner, stranger] = await Promise.all([
       bus.as('owner-of-cave', 'cave:*'),
       bus.connect({ query: { join: 'cave:*' } }),
@@ -72,7 +72,7 @@ describe('a channel that is deleted', () => {
 describe('a room that is deleted', () => {
   const admin = () => bus.connect({ headers: { authorization: `Bearer ${adminKey}` } })
 
-  test('ends the subscriptions to it, with a notice; the next room of its name is another one', async () => {
+  test('a deleted room ends its subscriptions with a notice, and the next room of its name is a separate one', async () => {
     await speaker.command('create_channel', { channel: 'made:a' })
     const client = await bus.as('subscriber-of-made', 'made:*')
     const before = await bus.metric('arqonbus_subscriptions')
@@ -94,7 +94,7 @@ describe('a room that is deleted', () => {
     expect(words(await client.everything()).at(-1)).toBe(2)
   })
 
-  test('is not kept for the session of a client that had joined it', async () => {
+  test('a deleted room is not kept in the session of a client that had joined it', async () => {
     await speaker.command('create_channel', { channel: 'unkept:a' })
     const client = await bus.as('unkept', 'unkept:*', 'else:a')
     await speaker.command('delete_channel', { channel: 'unkept:a' })

@@ -7,7 +7,7 @@ import { addressed, contents, createStage, join, numbers, positions } from './st
 const { bus, clock, say, speaker } = await createStage()
 
 describe('a whole room', () => {
-  test('a room-wide join lists the heads of all channels that one may read', async () => {
+  test('a room-wide join lists the heads of all channels that the client may read', async () => {
     const owner = await bus.as('owner-of-heads')
     const [a] = await say('heads:a', [1])
     const [, b] = await say('heads:b', [2, 3])
@@ -33,7 +33,7 @@ describe('a whole room', () => {
     ])
   })
 
-  test('with a map of positions each channel is recovered from its own, and one that was born later from its birth', async () => {
+  test('a map of positions recovers each channel from its own position, and newer channels from their origin', async () => {
     const a = await say('wide:a', [1, 2])
     const b = await say('wide:b', [3, 4])
     const all = await say('wide:*', [5, 6])
@@ -55,7 +55,7 @@ describe('a whole room', () => {
     expect(addressed(heard).at(-1)).toBe('b 8')
   })
 
-  test('each channel has an outcome of its own', async () => {
+  test('each channel of a room-wide recovery has an outcome of its own', async () => {
     await speaker.command('create_channel', { channel: 'mixed:short', options: { history_size: 1 } })
     const short = await say('mixed:short', [1, 2, 3])
     const long = await say('mixed:long', [4, 5])
@@ -74,7 +74,7 @@ describe('a whole room', () => {
     expect(diverged.channels![1]).toMatchObject({ channel: 'mixed:long', recovered: false, reason: 'diverged' })
   })
 
-  test('a channel that is gone is named where something of it may have been missed', async () => {
+  test('a deleted channel is named in a recovery if some of its messages may have been missed', async () => {
     const channels = ['had', 'lacked', 'idle']
     const at = new Map<string, string[]>()
     for (const name of channels) {
@@ -110,7 +110,7 @@ describe('a whole room', () => {
     )
   })
 
-  test('a private channel is recovered, too, for those who may read it', async () => {
+  test('a room-wide recovery includes a private channel for clients that may read it', async () => {
     const owner = await bus.as('owner-of-den')
     await owner.command('create_channel', { channel: 'den:deep', type: 'private', metadata: { members: ['cub'] } })
     const first = await owner.publish({ room: 'den', channel: 'deep', payload: { n: 1 } })
@@ -129,7 +129,7 @@ describe('a whole room', () => {
     expect(await wolf.messages()).toEqual([])
   })
 
-  test('a room with more than 1,000 channels is joined, but not recoverable, and the answer says so', async () => {
+  test('a room with more than 1,000 channels can be joined but not recovered, and the reply says so', async () => {
     for (const n of numbers(1, 1001)) speaker.send({ room: 'vast', channel: `c${n}`, payload: { n } })
     const { messages } = await speaker.command('history', { channel: 'vast:c1' })
     const client = await bus.connect()
@@ -143,7 +143,7 @@ describe('a whole room', () => {
 })
 
 describe('several joins in one command', () => {
-  test('each has its own result, in order, and one that fails does not stop the others', async () => {
+  test('each of several joins has its own result, in order, and one that fails does not stop the others', async () => {
     const at = await say('several:a', [1, 2, 3])
     await speaker.command('create_channel', { channel: 'several:closed', type: 'private' })
     const client = await bus.connect()
@@ -167,7 +167,7 @@ describe('several joins in one command', () => {
     expect(contents(await client.messages())).toEqual([3, 4])
   })
 
-  test('up to 100, and nothing beside them', async () => {
+  test('one command may hold up to 100 joins, and no other address beside them', async () => {
     const client = await bus.connect()
     const channels = numbers(1, 100).map((n) => ({ channel: `hundred:c${n}` }))
     const { results } = (await client.command('join_channel', { channels })) as { results: unknown[] }

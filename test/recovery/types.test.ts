@@ -8,7 +8,7 @@ const create = (channel: string, type?: 'private', members: string[] = []) =>
   speaker.command('create_channel', { channel, ...(type && { type, metadata: { members } }) })
 
 describe('a join', () => {
-  test('says of which type the channel is', async () => {
+  test('a join returns the type of the channel', async () => {
     await create('typed:open')
     await create('typed:closed', 'private', ['knows-types'])
     const client = await bus.as('knows-types')
@@ -24,7 +24,7 @@ describe('a join', () => {
     expect(await join(client, { channel: 'arqonbus:inbox' })).not.toHaveProperty('type')
   })
 
-  test('with the type that the channel has is a join', async () => {
+  test('a join that names the actual type of the channel succeeds', async () => {
     await create('same:open')
     await create('same:closed', 'private', ['sure'])
     const client = await bus.as('sure')
@@ -33,7 +33,7 @@ describe('a join', () => {
     expect(await join(client, { channel: 'same:new', type: 'general' })).toMatchObject({ type: 'general' })
   })
 
-  test('of a channel that has another type is refused, with both types, and joins nothing', async () => {
+  test('a join that names another type is refused with both types and joins nothing', async () => {
     await create('other:open')
     await create('other:closed', 'private', ['mistaken'])
     const client = await bus.as('mistaken')
@@ -49,7 +49,7 @@ describe('a join', () => {
     expect(channels.map(({ participant_count: participants }) => participants)).toEqual([0, 0])
   })
 
-  test('of a private channel that is not there creates nothing', async () => {
+  test('a join that names the type private creates no missing channel', async () => {
     const client = await bus.as('first-back')
     for (const type of ['private', 'system'] as const) {
       const { code } = await refusal(join(client, { channel: 'nowhere:closed', type }))
@@ -62,21 +62,21 @@ describe('a join', () => {
     expect((await client.command('list_channels', { room: 'somewhere' })).channels).toHaveLength(1)
   })
 
-  test('learns nothing of a private channel that the client may not enter', async () => {
+  test('a join that names a type reveals nothing about a private channel that the client may not enter', async () => {
     await create('hidden:closed', 'private')
     const stranger = await bus.as('stranger-to-types')
     for (const type of ['general', 'private'] as const)
       expect((await refusal(join(stranger, { channel: 'hidden:closed', type }))).code).toBe('forbidden')
   })
 
-  test('of a whole room, or of the inbox, has no type', async () => {
+  test('a join of a whole room or of the inbox cannot name a type', async () => {
     const client = await bus.as('no-type')
     for (const channel of ['typed:*', 'arqonbus:inbox'])
       expect((await refusal(join(client, { channel, type: 'general' }))).code).toBe('invalid_parameters')
   })
 })
 
-test('a kept subscription of a private channel is not taken up again, where an open one has its name', async () => {
+test('a kept subscription to a private channel is not restored to an open channel of the same name', async () => {
   await create('kept:closed', 'private', ['keeping'])
   await create('kept:open')
   const client = await bus.as('keeping', 'kept:closed', 'kept:open')
@@ -104,7 +104,7 @@ test('a kept subscription of a private channel is not taken up again, where an o
   })
 })
 
-test('after a restart without a store the first member that comes back does not open a private channel to everybody', async () => {
+test('after a restart without persistence the first returning member does not open a private channel to everybody', async () => {
   const before = await startBus()
   const owner = await before.as('owner')
   await owner.command('create_channel', { channel: 'den:deep', type: 'private', metadata: { members: ['member'] } })

@@ -16,7 +16,7 @@ withProgram('redis-server', 'calls by HTTP, with Redis', () => {
     JSON.stringify({ ...(id !== undefined && { id: `arq_${id}` }), payload: { n } })
   const numberIn = (data: string): number => JSON.parse(data).payload.n
 
-  test('a message is answered as stored, once, and is there for a bus that is started anew, as is the way on for a stream', async () => {
+  test('a message by HTTP is stored once, survives a restart, and a stream resumes after it on the new server', async () => {
     const { settings, bus, call } = await setUp()
     const stream = await openStream(bus.httpUrl, 'science:a')
     await stream.nextOf('joined')
@@ -38,7 +38,7 @@ withProgram('redis-server', 'calls by HTTP, with Redis', () => {
     later.close()
   })
 
-  test('while it is away a message is held and answered with 202, and what asks for more is 503', async () => {
+  test('while Redis is away an HTTP publish is queued with 202, and one that needs durability is refused with 503', async () => {
     const { redis, bus, call } = await setUp()
     await call(path, { body: body(1) })
     await redis.kill()
@@ -52,7 +52,7 @@ withProgram('redis-server', 'calls by HTTP, with Redis', () => {
     expect([stream.status, stream.body.error.code]).toEqual([503, 'storage_unavailable'])
   })
 
-  test('a stream that waits for its channel gets everything of one that another server creates', async () => {
+  test('a stream that waits for its channel gets everything once another node creates the channel', async () => {
     const redis = await start()
     // What is done now and then is done all the time.
     const often = (_: number, task: () => void) => {

@@ -17,7 +17,7 @@ withProgram('redis-server', 'while Redis is away', () => {
     eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(value))
   const health = async (bus: TestBus) => (await (await fetch(`${bus.httpUrl}/health`)).json()) as { status: string }
 
-  test('what asks for no more than memory is delivered as provisional, and again with its position when Redis is back', async () => {
+  test('while Redis is away a message at level memory is delivered as provisional, and later with its position', async () => {
     const { redis, bus } = await setUp()
     const [ann, bob] = [await bus.as('ann', 'science:a'), await bus.as('bob', 'science:a')]
     const before = await ann.publish({ channel: 'a', payload: { n: 1 }, metadata: { ack: true } })
@@ -45,7 +45,7 @@ withProgram('redis-server', 'while Redis is away', () => {
     expect(await health(bus)).toMatchObject({ status: 'ok' })
   })
 
-  test('what asks for more is refused at once, with when to try again, and delivered to nobody', async () => {
+  test('while Redis is away a message that needs more than memory is refused at once with a retry time', async () => {
     const { redis, bus } = await setUp()
     const [ann, bob] = [await bus.as('ann', 'science:a'), await bus.as('bob', 'science:a')]
     await redis.kill()
@@ -57,7 +57,7 @@ withProgram('redis-server', 'while Redis is away', () => {
     expect(await bob.messages()).toEqual([])
   })
 
-  test('in strict mode every publish is refused, and commands go on', async () => {
+  test('in strict mode every publish is refused while Redis is away, and commands still work', async () => {
     const { redis, bus } = await setUp({ storageMode: 'strict' })
     const ann = await bus.as('ann', 'science:a')
     await redis.kill()
@@ -71,7 +71,7 @@ withProgram('redis-server', 'while Redis is away', () => {
     await ann.command('join_channel', { room: 'science', channel: 'other' })
   })
 
-  test('a Redis that takes everything and answers nothing is noticed; what was in flight is unknown, and the same id settles it', async () => {
+  test('a Redis that does not reply is detected, and the same id settles a message with an unknown outcome', async () => {
     const { redis, bus } = await setUp({ redisTimeoutMs: 2000 })
     const [ann, bob] = [await bus.as('ann', 'science:a'), await bus.as('bob', 'science:a')]
     await ann.publish({ channel: 'a', payload: { n: 1 }, metadata: { ack: true } })
@@ -91,7 +91,7 @@ withProgram('redis-server', 'while Redis is away', () => {
     expect(got).toEqual([{ n: 1 }, { n: 2 }])
   })
 
-  test('history is what the node has at hand, and says so; a join with `since` is refused, one without is not', async () => {
+  test('while Redis is away history is partial and says so, and only joins with `since` are refused', async () => {
     const { redis, bus } = await setUp()
     const ann = await bus.as('ann', 'science:a')
     const { position } = await ann.publish({ channel: 'a', payload: { n: 1 }, metadata: { ack: true } })
@@ -114,7 +114,7 @@ withProgram('redis-server', 'while Redis is away', () => {
     expect(await bob.command('channel_info', { channel: 'science:unheard' })).not.toHaveProperty('position')
   })
 
-  test('what is held is bounded: when it is full, publishes are refused, counted, and nothing that was taken is lost', async () => {
+  test('the outage queue is bounded: when it is full, publishes are refused and counted, and nothing accepted is lost', async () => {
     const { redis, bus } = await setUp({ redisHeldBytes: 64 * 1024, rateLimit: null })
     const ann = await bus.as('ann', 'science:a')
     await redis.kill()
@@ -142,7 +142,7 @@ withProgram('redis-server', 'while Redis is away', () => {
     )
   })
 
-  test('a Redis that is not there at the start is no reason not to start, and is used when it comes', async () => {
+  test('a server starts without its Redis and uses it once it is available', async () => {
     const redis = await start()
     await redis.kill()
     // Where nobody listens there is nothing to wait for.
@@ -159,7 +159,7 @@ withProgram('redis-server', 'while Redis is away', () => {
     expect(position?.split('-')[1]).toBe('2')
   })
 
-  test('each going away and coming back is one telemetry event, one line and one count', async () => {
+  test('each outage of Redis counts once and gives one telemetry event when it begins and one when it ends', async () => {
     const { redis, bus } = await setUp()
     const dash = await bus.as('dash', 'integriguard:telemetry-stream')
     for (let times = 1; times <= 2; times++) {
@@ -176,7 +176,7 @@ withProgram('redis-server', 'while Redis is away', () => {
     }
   })
 
-  test('a drain waits until what was acknowledged meanwhile is stored', async () => {
+  test('a drain waits until messages acknowledged during an outage are stored', async () => {
     const { redis, bus } = await setUp({ drainTimeoutMs: NEVER_MS })
     const ann = await bus.as('ann', 'science:a')
     await redis.kill()

@@ -34,7 +34,7 @@ withProgram('redis-server', 'with Redis, a clock that is set eight days ahead', 
     }
     return { bus, ann, say, history, idsIn, sweep, setAhead }
   }
-  test('at the bus: idle channels stay with their history, and ids are recognised', async () => {
+  test('with the server clock eight days ahead, idle channels keep their history, and ids are recognised', async () => {
     const { ann, say, idsIn, sweep, setAhead } = await stage(await start())
     const { position } = await say('arq_kept')
     for (const ahead of [8 * DAY_MS, 0, -8 * DAY_MS, 0]) {
@@ -46,7 +46,7 @@ withProgram('redis-server', 'with Redis, a clock that is set eight days ahead', 
     }
   })
 
-  test('at the bus while Redis is away: what is at hand is still read', async () => {
+  test('with the server clock eight days ahead and Redis away, recent history can still be read', async () => {
     const redis = await start()
     const { bus, say, history, sweep, setAhead } = await stage(redis)
     await say('arq_kept')
@@ -60,7 +60,7 @@ withProgram('redis-server', 'with Redis, a clock that is set eight days ahead', 
     expect(await history()).toMatchObject({ messages: [{ id: 'arq_kept' }] })
   })
 
-  test('at a bus that starts: sessions that are stored are found', async () => {
+  test('a server that starts with its clock eight days ahead finds the stored sessions', async () => {
     const redis = await start()
     const clock = testClock(Date.now())
     const before = await startBus({ redisUrl: redis.url }, { clock })
@@ -74,7 +74,7 @@ withProgram('redis-server', 'with Redis, a clock that is set eight days ahead', 
   })
 
   withProgram('faketime', 'that of Redis', () => {
-    test('at Redis: streams, heads and ids stay, and no call of the bus is taken for that of another', async () => {
+    test('with the Redis clock eight days ahead, streams, heads and ids remain, and no call is mistaken for another', async () => {
       const redis = await start({ fakeClock: true })
       const { bus, say, idsIn, sweep } = await stage(redis)
       const { position } = await say('arq_kept')

@@ -85,7 +85,7 @@ withProgram('redis-server', 'a channel with an overwritten key', () => {
   ]
 
   for (const { name, key, spoil } of spoils) {
-    test(`${name}: it alone is refused, and a line names the key`, async () => {
+    test(`only a channel with ${name} is refused, and a log line names the key`, async () => {
       const made = await stage()
       const { bus, ann, lines, say, keyOf, heard, clean } = made
       await spoil(made)
@@ -115,7 +115,7 @@ withProgram('redis-server', 'a channel with an overwritten key', () => {
     })
   }
 
-  test('its history is refused while it is damaged, and that of another channel is not', async () => {
+  test('the history of a damaged channel is refused, and that of another channel is not', async () => {
     const { room, ann, keyOf, clean } = await stage()
     await clean(keyOf('s'))
     await redis.command('SET', keyOf('s'), 'a text')
@@ -127,7 +127,7 @@ withProgram('redis-server', 'a channel with an overwritten key', () => {
     expect((await history('sound')).messages).toHaveLength(1)
   })
 
-  test('a bus that starts with it serves every other channel, and this one once it is repaired', async () => {
+  test('a server that starts with a damaged channel serves all others, and that one once it is repaired', async () => {
     const { room, bus, keyOf, clean } = await stage()
     await bus.drain('for the test')
     await clean(keyOf('h'))
@@ -142,7 +142,7 @@ withProgram('redis-server', 'a channel with an overwritten key', () => {
     expect(await next.metric('arqonbus_storage_degraded_total')).toBe(0)
   })
 
-  test('can be deleted, and made again', async () => {
+  test('a damaged channel can be deleted and created again', async () => {
     const { room, ann, say, keyOf, clean } = await stage()
     await clean(keyOf('h'), keyOf('s'))
     await redis.command('SET', keyOf('h'), 'a text')
@@ -158,7 +158,7 @@ withProgram('redis-server', 'a channel with an overwritten key', () => {
     expect(await eventually(() => say(ann, 'mine', 2))).toMatchObject({ durability: 'stored' })
   })
 
-  test('an acknowledged message that waited for Redis and finds its channel damaged is lost with a line that counts it', async () => {
+  test('a queued message whose channel is damaged when Redis returns is lost, and a log line counts it', async () => {
     const { bus, ann, lines, say, keyOf, clean } = await stage()
     redis.pause()
     await eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(0), { withinMs: 10_000 })

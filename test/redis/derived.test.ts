@@ -11,19 +11,19 @@ withProgram('redis-server', 'the level of a Redis', () => {
     return ann.welcome.durability
   }
 
-  test('without an append-only file is `stored`', async () => {
+  test('a Redis without an append-only file has the level `stored`', async () => {
     expect(await levelOf({ config: { appendonly: 'no' } })).toBe('stored')
   })
 
-  test('that leaves syncing to the system is `stored`', async () => {
+  test('a Redis that leaves syncing to the system has the level `stored`', async () => {
     expect(await levelOf({ appendfsync: 'no' })).toBe('stored')
   })
 
-  test('that does not sync while it rewrites its file is `stored`', async () => {
+  test('a Redis that does not sync while it rewrites its file has the level `stored`', async () => {
     expect(await levelOf({ appendfsync: 'always', config: { 'no-appendfsync-on-rewrite': 'yes' } })).toBe('stored')
   })
 
-  test('that does not say how it is configured is `stored` where it evicts nothing, and else `memory`', async () => {
+  test('a Redis that hides its configuration has the level `stored` if it evicts nothing, and `memory` otherwise', async () => {
     const hide = (redis: TestRedis) => redis.command('ACL', 'SETUSER', 'default', '-config')
     expect(await levelOf({ appendfsync: 'always' }, hide)).toBe('stored')
     expect(await levelOf({ config: { 'maxmemory-policy': 'volatile-ttl' } }, hide)).toBe('memory')

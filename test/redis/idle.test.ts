@@ -7,7 +7,7 @@ import { openProxy } from '../support/tcp-proxy.ts'
 withProgram('redis-server', 'an idle bus with Redis', () => {
   const start = redisPerTest()
 
-  test('asks one question at a time, by turns: what Redis promises, and whether announcements still come', async () => {
+  test('an idle server sends one request at a time, in turn: what Redis promises, and whether announcements arrive', async () => {
     const redis = await start()
     await startBus({ redisUrl: redis.url })
     const asker = new Redis(redis.url)
@@ -28,7 +28,7 @@ withProgram('redis-server', 'an idle bus with Redis', () => {
     ['a ping', '$1\r\n'],
     ['what Redis promises', 'redis_version'],
   ] as const) {
-    test(`makes the connection anew on which the answer to ${what} is that of another question`, async () => {
+    test(`a connection on which the reply to ${what} belongs to another request is replaced`, async () => {
       const redis = await start()
       const line = openProxy(redis.url)
       const bus = await startBus({ redisUrl: line.url })

@@ -9,7 +9,7 @@ withProgram('redis-server', 'what is kept in Redis', () => {
   })
   afterAll(() => redis.stop())
 
-  test('a message is acknowledged as stored, delivered with its position, and there after the bus has been started anew', async () => {
+  test('a message is acknowledged as stored, delivered with its position and still there after a restart', async () => {
     const bus = await startBus({ redisUrl: redis.url })
     const [ann, bob] = [await bus.as('ann', 'science:kept'), await bus.as('bob', 'science:kept')]
     const first = await ann.publish({ channel: 'kept', payload: { n: 1 }, metadata: { ack: true } })

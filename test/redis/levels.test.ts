@@ -8,7 +8,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
     const start = (options: RedisOptions = {}) => startAny({ program, ...options })
     const publish = { channel: 'a', metadata: { ack: true } }
 
-    test('is `disk` where Redis syncs before each answer, and then `disk` may be asked for', async () => {
+    test('the level is `disk` if Redis syncs before each reply, and then `disk` can be requested', async () => {
       const redis = await start({ appendfsync: 'always' })
       const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
       expect(ann.welcome.durability).toBe('disk')
@@ -16,7 +16,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       expect((await ann.command('status')).storage).toMatchObject({ driver: 'redis', durability: 'disk' })
     })
 
-    test('is `stored` where it syncs every second, and `disk` is refused with what there is', async () => {
+    test('the level is `stored` if Redis syncs every second, and a request for `disk` is refused with what is available', async () => {
       const redis = await start()
       const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
       expect(ann.welcome.durability).toBe('stored')
@@ -27,13 +27,13 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       expect(await ann.messages()).toEqual([])
     })
 
-    test('is no more than `memory` where Redis may evict keys', async () => {
+    test('the level is no more than `memory` if Redis may evict keys', async () => {
       const redis = await start({ config: { 'maxmemory-policy': 'allkeys-lru' } })
       const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
       expect(await ann.publish(publish)).toMatchObject({ durability: 'memory', position: expect.any(String) })
     })
 
-    test('is found out again at each reconnect', async () => {
+    test('the level is determined again at each reconnect', async () => {
       const redis = await start({ appendfsync: 'always' })
       const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
       expect(await ann.publish(publish)).toMatchObject({ durability: 'disk' })
@@ -44,7 +44,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       )
     })
 
-    test('is lower soon after Redis has been told to promise less, and higher again', async () => {
+    test('the level soon follows a change of the Redis configuration, down and up again', async () => {
       const redis = await start({ appendfsync: 'always' })
       const ann = await (await startBus({ redisUrl: redis.url })).as('ann', 'science:a')
       for (const [appendfsync, durability] of [
@@ -57,7 +57,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       }
     })
 
-    test('is told with the replicas that have the message, where they are waited for', async () => {
+    test('the level is reported with the number of replicas that have the message, if replicas are required', async () => {
       const redis = await start()
       const replica = await start({ replicaOf: redis })
       await eventually(async () => expect(String(await redis.command('INFO', 'replication'))).toContain('state=online'))

@@ -15,7 +15,7 @@ withProgram('redis-server', 'the metrics of Redis', () => {
     Promise.all(['memory', 'stored', 'disk'].map((level) => bus.metric(`arqonbus_durability{level="${level}"}`)))
   const asked = { room: 'science', channel: 'a', metadata: { ack: true } }
 
-  test('the level in force is that of Redis, and `memory` while it is away', async () => {
+  test('the level metric is that of Redis, and `memory` while Redis is away', async () => {
     const redis = await start()
     const bus = await busOn(redis)
     expect(await levels(bus)).toEqual([0, 1, 0])
@@ -29,7 +29,7 @@ withProgram('redis-server', 'the metrics of Redis', () => {
     expect(await levels(await busOn(durable))).toEqual([0, 0, 1])
   })
 
-  test('an outage counts its seconds while it lasts and not after it, and every try to connect', async () => {
+  test('an outage counts its seconds while it lasts and not after it, and every attempt to connect', async () => {
     const redis = await start()
     const bus = await busOn(redis)
     const [away, ready, failed] = [
@@ -54,7 +54,7 @@ withProgram('redis-server', 'the metrics of Redis', () => {
     expect([await bus.metric(away), await bus.metric(failed)]).toEqual([total, failures])
   })
 
-  test('the time of a PING is measured without any traffic, that of a call with it; messages count by what became of them', async () => {
+  test('the time of a PING is measured without traffic, that of a call with it, and messages count by their outcome', async () => {
     const redis = await start()
     const bus = await busOn(redis)
     const pings = () => bus.metric('arqonbus_storage_ping_duration_seconds_count')
@@ -74,7 +74,7 @@ withProgram('redis-server', 'the metrics of Redis', () => {
     expect(await bus.metric('arqonbus_appends_total{outcome="appended"}')).toBe(3)
   })
 
-  test('a publisher whose messages wait for Redis shows as paused until they are stored', async () => {
+  test('a publisher whose messages wait for Redis counts as paused until they are stored', async () => {
     const redis = await start()
     const bus = await busOn(redis, { redisTimeoutMs: 10_000, redisQueueBytes: 64 * 1024, rateLimit: null })
     const ann = await bus.as('ann')
@@ -85,7 +85,7 @@ withProgram('redis-server', 'the metrics of Redis', () => {
     await becomes(bus, 'arqonbus_connections_paused', 0)
   })
 
-  test('replicas that are wanted and those that are there stand side by side', async () => {
+  test('required replicas and connected replicas are exported side by side', async () => {
     const redis = await start()
     await start({ replicaOf: redis })
     await eventually(async () => expect(String(await redis.command('INFO', 'replication'))).toContain('state=online'))
@@ -98,7 +98,7 @@ withProgram('redis-server', 'the metrics of Redis', () => {
     expect(await replicas()).toEqual([2, 0])
   })
 
-  test('a Redis that comes back empty is a break of every log that had messages', async () => {
+  test('a Redis that returns empty counts as a gap in every log that had messages', async () => {
     const redis = await start({ config: { appendonly: 'no' } })
     const bus = await busOn(redis)
     const ann = await bus.as('ann', 'science:a')
@@ -112,7 +112,7 @@ withProgram('redis-server', 'the metrics of Redis', () => {
     expect(await bus.metric(reset)).toBeGreaterThan(0)
   })
 
-  test('the bus says that it drains while what it holds is not stored', async () => {
+  test('the status metric is `draining` while queued messages are not stored', async () => {
     const redis = await start()
     const bus = await busOn(redis, { drainTimeoutMs: 10_000 })
     const ann = await bus.as('ann')

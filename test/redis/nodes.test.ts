@@ -30,7 +30,7 @@ withProgram('redis-server', 'two servers on one Redis', () => {
   }
   const positionsOf = (frames: Frame[]) => frames.map(({ metadata }) => metadata?.position)
 
-  test('everybody sees the same messages in the same order, whoever published where', async () => {
+  test('clients of two nodes see the same messages in the same order, whichever node they publish to', async () => {
     const [one, other] = await startBoth()
     const [ann, bob] = [await one.as('ann', 'nodes:a'), await other.as('bob', 'nodes:a')]
     expect(bob.welcome.bus).toBe(ann.welcome.bus)
@@ -56,7 +56,7 @@ withProgram('redis-server', 'two servers on one Redis', () => {
     }
   })
 
-  test('the same id by the other server gets the first position; other content is a conflict', async () => {
+  test('an id sent again through the other node gets the first position, and other content is a conflict', async () => {
     const [one, other] = await startBoth()
     const [ann, twin] = [await one.as('cid', 'nodes:b'), await other.as('cid', 'nodes:b')]
     const message = { id: 'arq_once', room: 'nodes', channel: 'b', payload: { n: 1 }, metadata: { ack: true } }
@@ -65,7 +65,7 @@ withProgram('redis-server', 'two servers on one Redis', () => {
     expect(await refusal(twin.publish({ ...message, payload: { n: 2 } }))).toMatchObject({ code: 'id_conflict' })
   })
 
-  test('a client recovers at the other server what it missed at the first', async () => {
+  test('a client recovers at one node what it missed at the other', async () => {
     const [one, other] = await startBoth()
     const [ann, bob] = [await one.as('dan', 'nodes:c'), await one.as('eve', 'nodes:c')]
     const say = (n: number) => ann.publish({ room: 'nodes', channel: 'c', payload: { n }, metadata: { ack: true } })
@@ -83,7 +83,7 @@ withProgram('redis-server', 'two servers on one Redis', () => {
     expect((await take(back, 1)).map(({ payload }) => payload)).toEqual([{ n: 4 }])
   })
 
-  test('whoever has the same id at the other server hears and reads nothing that was meant for the one here', async () => {
+  test('a client with the same id at another node receives and reads no messages meant for the first one', async () => {
     const [one, other] = await startBoth()
     const [bob, stranger, ann] = [await one.as('bob-here'), await other.as('bob-here'), await one.as('ann-here')]
     // Both inboxes are open before the message is sent.
@@ -100,7 +100,7 @@ withProgram('redis-server', 'two servers on one Redis', () => {
     expect(await stranger.command('history', { channel: 'arqonbus:inbox' })).toMatchObject({ messages: [] })
   })
 
-  test('a private channel shows nothing of itself through one of its name that was made at the other server', async () => {
+  test('a private channel is not exposed by a channel of its name that was created at another node', async () => {
     const [one, other] = await startBoth()
     const [owner, stranger] = [await one.as('owner'), await other.as('stranger')]
     await owner.command('create_channel', { room: 'nodes', channel: 'secret', type: 'private' })

@@ -72,7 +72,7 @@ withProgram('redis-server', 'a stream with odd entries', () => {
   for (const address of [{ channel: 'a' }, { channel: '*' }]) {
     const by = address.channel === '*' ? 'a subscription to the room' : 'a subscription'
 
-    test(`${by}: a number that is missing in the middle is a gap, and what comes after it comes`, async () => {
+    test(`a missing number within a stream is a gap, and ${by} continues with the next message`, async () => {
       const made = await stage()
       await redis.command('XDEL', made.key, made.positions[2]!)
       const { got } = await recover(made, address)
@@ -80,7 +80,7 @@ withProgram('redis-server', 'a stream with odd entries', () => {
       expect(got).toEqual([2, { reason: 'lost', after: made.positions[1], next }, 4, 5])
     })
 
-    test(`${by}: a number that is there twice is a gap, and the subscription goes on`, async () => {
+    test(`a repeated number in a stream is a gap, and ${by} continues`, async () => {
       const made = await stage()
       const fields = (await made.fieldsOf(1)).map((text) => text.replace('"n":2', '"n":"again"'))
       await spread(made)
@@ -105,7 +105,7 @@ withProgram('redis-server', 'a stream with odd entries', () => {
     expect(messages.map(({ payload }) => (payload as { n: unknown }).n)).toEqual([1, 2, 3, 4, 5, 'last', 6])
   })
 
-  test('a stream of nothing else is an empty history', async () => {
+  test('a stream without any message is an empty history', async () => {
     const made = await stage()
     const { room, ann, key } = made
     await redis.command('XTRIM', key, 'MAXLEN', 0)

@@ -52,7 +52,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       return { bus, ann, say, sayMany, onDisk, kill, positions, isKept }
     }
 
-    test('that follows on switching the file on: nothing is `disk` before it has ended, and then everything is', async () => {
+    test('nothing is `disk` during the first rewrite after the file is switched on, and everything is after it', async () => {
       const redis = await start({ config: { appendonly: 'no' } })
       const { ann, say, sayMany, onDisk, kill, positions, isKept } = await stage(redis)
       expect(await say()).toBe('stored')
@@ -79,7 +79,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       expect(onDisk.length).toBeGreaterThan(20)
     }, 20_000)
 
-    test('after the file was switched off and on between two looks of the bus is not taken for one of a settled file', async () => {
+    test('a first rewrite after the file was switched off and on between two checks is not taken for a later one', async () => {
       const redis = await start()
       const { say, sayMany, kill, isKept } = await stage(redis)
       expect(await say('disk')).toBe('disk')
@@ -92,7 +92,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       await isKept()
     }, 20_000)
 
-    test('that was switched off is noticed with the next message', async () => {
+    test('an append-only file that was switched off is noticed with the next message', async () => {
       const redis = await start()
       const { say, sayMany } = await stage(redis)
       expect(await say('disk')).toBe('disk')
@@ -100,7 +100,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       expect(await sayMany()).toEqual(new Set(['stored']))
     })
 
-    test('of a settled file lowers nothing, and loses nothing', async () => {
+    test('a rewrite of an established append-only file lowers no level and loses nothing', async () => {
       const redis = await start()
       const { sayMany, onDisk, kill, isKept } = await stage(redis)
       expect(await sayMany()).toEqual(new Set(['disk']))
@@ -120,7 +120,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       expect(onDisk.length).toBeGreaterThan(40)
     }, 20_000)
 
-    test('that fails is tried again, and nothing is `disk` before one has ended', async () => {
+    test('a first rewrite that fails is repeated, and nothing is `disk` before one has ended', async () => {
       const redis = await start({ config: { appendonly: 'no' } })
       const { say, sayMany, kill, isKept } = await stage(redis)
       await say()
@@ -143,7 +143,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       await isKept()
     }, 20_000)
 
-    test('of a replica that has just taken over: nothing is `disk` before that has ended', async () => {
+    test('nothing is `disk` before the rewrite of a replica that has just taken over has ended', async () => {
       const primary = await start()
       await primary.command('SET', 'something', 'to be rewritten')
       const replica = await start({ replicaOf: primary, config: { 'rdb-key-save-delay': '1000000' } })

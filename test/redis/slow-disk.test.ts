@@ -5,7 +5,7 @@ import { eventually, type Frame, refusal, startBus, startRedis, withProgram } fr
 withProgram('strace', 'a slow disk', () => {
   for (const program of ['redis-server', 'valkey-server'] as const) {
     withProgram(program, `under ${program}`, () => {
-      test('under `appendfsync everysec` never makes an acknowledgement claim `disk`, and whoever misses what is lost is told', async () => {
+      test('a slow disk with everysec never makes an acknowledgement claim `disk`, and lost messages give a gap notice', async () => {
         await using redis = await startRedis({ program, syncDelayMs: 2500 })
         const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 60_000 })
         const ann = await bus.as('ann', 'science:a')

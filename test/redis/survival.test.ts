@@ -51,7 +51,7 @@ withProgram('redis-server', 'what survives', () => {
   const isAway = (bus: TestBus) =>
     eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(0))
 
-  test('a kill -9 of the bus takes nothing from a Redis that leaves syncing to the system, or has no append-only file', async () => {
+  test('a kill -9 of the server loses nothing from a Redis that leaves syncing to the system or has no append-only file', async () => {
     const ways: RedisOptions[] = [{ appendfsync: 'no' }, { config: { appendonly: 'no' } }]
     for (const way of ways) {
       const redis = await start(way)
@@ -64,7 +64,7 @@ withProgram('redis-server', 'what survives', () => {
     }
   }, 120_000)
 
-  test('a kill -9 of a Redis that leaves syncing to the system takes nothing that it had answered', async () => {
+  test('a kill -9 of a Redis that leaves syncing to the system loses nothing that it had acknowledged', async () => {
     const redis = await start({ appendfsync: 'no' })
     const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 60_000 })
     const ann = await bus.as('ann', 'science:a')
@@ -77,7 +77,7 @@ withProgram('redis-server', 'what survives', () => {
     expect((await said(ann)).slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, i) => ({ n: i + 1 })))
   }, 120_000)
 
-  test('a kill -9 of a Redis without an append-only file takes everything, and whoever stays or comes back is told', async () => {
+  test('a kill -9 of a Redis without an append-only file loses everything, and all subscribers are notified', async () => {
     const redis = await start({ config: { appendonly: 'no' } })
     const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 60_000 })
     const ann = await bus.as('ann', 'science:a')
@@ -94,7 +94,7 @@ withProgram('redis-server', 'what survives', () => {
     expect(await said(bob)).toEqual([])
   }, 120_000)
 
-  test('what a Redis that evicts has let go is missed by nobody who is not told', async () => {
+  test('every subscriber that misses messages evicted by Redis is notified', async () => {
     const redis = await start({ config: { 'maxmemory-policy': 'allkeys-lru' } })
     const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 60_000 })
     const ann = await bus.as('ann', 'science:a')
@@ -113,7 +113,7 @@ withProgram('redis-server', 'what survives', () => {
     expect(Number(position.split('-')[0])).toBeGreaterThan(Number(since!.split('-')[0]))
   }, 120_000)
 
-  test('a message that a replica has outlives the primary, where that replica takes over', async () => {
+  test('a message that a replica has survives the primary if that replica takes over', async () => {
     const primary = await start()
     const replica = await start({ replicaOf: primary })
     await eventually(async () => {
@@ -135,7 +135,7 @@ withProgram('redis-server', 'what survives', () => {
     expect(await said(bob)).toEqual(Array.from({ length: 20 }, (_, i) => ({ n: i + 1 })))
   }, 120_000)
 
-  test('what is held while Redis is away goes with a bus that is killed', async () => {
+  test('messages queued while Redis is away are lost with a server that is killed', async () => {
     const redis = await start()
     const bus = await startProcess(redis.url)
     const ann = await as('ann', bus)
@@ -147,7 +147,7 @@ withProgram('redis-server', 'what survives', () => {
     expect(await said(await (await startBus({ redisUrl: redis.url })).as('bob', 'science:a'))).toEqual([{ n: 1 }])
   }, 120_000)
 
-  test('a drain that ends before Redis is back says how many messages are lost', async () => {
+  test('a drain that ends before Redis is back logs how many messages are lost', async () => {
     const redis = await start()
     const bus = await startProcess(redis.url, { ARQONBUS_DRAIN_TIMEOUT: '300ms' })
     const ann = await as('ann', bus)

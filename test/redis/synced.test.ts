@@ -34,7 +34,7 @@ withProgram('valkey-server', 'a Valkey that is asked what is synced', () => {
   }
   const direct = (ack: unknown) => ({ type: 'private', channel: 'pm', metadata: { ack, to: 'bob' } }) as const
 
-  test('acknowledges as `disk` what it says is synced, with the replicas that have it, whether these sync or not', async () => {
+  test('a synced message is acknowledged as `disk` with the replicas that have it, whether these sync or not', async () => {
     const { ann, say, asked } = await stage()
     expect(ann.welcome.durability).toBe('disk')
     for (const ack of [true, 'disk', { level: 'disk', replicas: 1 }])
@@ -43,7 +43,7 @@ withProgram('valkey-server', 'a Valkey that is asked what is synced', () => {
     expect(await asked()).toBeGreaterThanOrEqual(5)
   })
 
-  test('says `disk` for nothing from the message on before which its append-only file was switched off', async () => {
+  test('no message is `disk` from the first one after the append-only file was switched off', async () => {
     const { primary, bus, ann, say } = await stage()
     await say('disk')
     await primary.command('CONFIG', 'SET', 'appendonly', 'no')
@@ -62,7 +62,7 @@ withProgram('valkey-server', 'a Valkey that is asked what is synced', () => {
     expect(await bus.metric('arqonbus_storage_degraded_total')).toBe(0)
   }, 120_000)
 
-  test('says `disk` for nothing from the message on before which syncing was left to the system', async () => {
+  test('no message is `disk` from the first one after syncing was left to the system', async () => {
     const { primary, bus, ann, say } = await stage()
     await say('disk')
     await primary.command('CONFIG', 'SET', 'appendfsync', 'no')
@@ -71,7 +71,7 @@ withProgram('valkey-server', 'a Valkey that is asked what is synced', () => {
     expect(await bus.metric('arqonbus_storage_degraded_total')).toBe(0)
   }, 120_000)
 
-  test('is `stored` where it syncs every second, and is not asked: it would say that it has synced before it has', async () => {
+  test('a Valkey that syncs every second is `stored` and is not asked what is synced, as its reply would be early', async () => {
     const { ann, say, asked } = await stage({ appendfsync: 'everysec' })
     expect(ann.welcome.durability).toBe('stored')
     for (let times = 0; times < 5; times++) expect(await say(true)).toMatchObject({ durability: 'stored', replicas: 1 })
@@ -79,13 +79,13 @@ withProgram('valkey-server', 'a Valkey that is asked what is synced', () => {
     expect(await asked()).toBe(0)
   })
 
-  test('is `stored` without an append-only file, with replicas as ever', async () => {
+  test('a Valkey without an append-only file is `stored`, with its replicas counted as usual', async () => {
     const { say, asked } = await stage({ config: { appendonly: 'no' } })
     expect(await say(true)).toMatchObject({ durability: 'stored', replicas: 1 })
     expect(await asked()).toBe(0)
   })
 
-  test('tells of a replica that stands still that it has nothing, and of itself that it has synced', async () => {
+  test('a stalled replica counts as not having a message that the primary has synced', async () => {
     const { replica, bus, say } = await stage()
     replica.pause()
     expect(await say(true)).toMatchObject({ durability: 'disk', replicas: 0 })
@@ -97,7 +97,7 @@ withProgram('valkey-server', 'a Valkey that is asked what is synced', () => {
     expect(await bus.metric('arqonbus_storage_degraded_total')).toBe(0)
   }, 120_000)
 
-  test('has after a kill -9 whatever was acknowledged as `disk`', async () => {
+  test('after a kill -9 Valkey has every message that was acknowledged as `disk`', async () => {
     const { primary, bus, ann, say } = await stage()
     const acknowledged: (string | null)[] = []
     const publishing = (async () => {

@@ -59,7 +59,7 @@ withProgram('redis-server', 'an answer to an append', () => {
 
   let count = 0
   for (const [name, damage] of Object.entries(damages)) {
-    test(`that ${name} gives no wrong position: the bus reconnects, and the same ids are acknowledged where they are stored`, async () => {
+    test(`a Redis reply that ${name} gives no wrong position, and the same ids are acknowledged where they are stored`, async () => {
       const line = openProxy(redis.url)
       const bus = await startBus({ redisUrl: line.url })
       const channel = `c${++count}`

@@ -106,7 +106,7 @@ async function take(from: { next(): Promise<Message> }, messages: number): Promi
   return numbers
 }
 
-test('a slow consumer catches up from the log, once and in order, and is live again; the others do not notice', async () => {
+test('a slow consumer catches up from the log once and in order and is live again, without affecting others', async () => {
   const [slow, quick, ann] = [await reader('calm:talk'), await bus.as('quick', 'calm:talk'), await publisher()]
   const fallbacks = await bus.metric('arqonbus_slow_fallbacks_total')
   slow.pause()
@@ -128,7 +128,7 @@ test('a slow consumer catches up from the log, once and in order, and is live ag
   expect(await bus.metric('arqonbus_slow_fallbacks_total')).toBe(fallbacks + 1)
 })
 
-test('it stays in order while others go on publishing all the time', async () => {
+test('a slow consumer stays in order while other clients keep publishing', async () => {
   const [slow, ann] = [await reader('busy:talk'), await publisher()]
   slow.pause()
   const sent = await sendUntilBehind(ann, [{ room: 'busy', channel: 'talk' }])
@@ -156,7 +156,7 @@ describe('what it has subscribed to', () => {
     expect(more).toEqual(addresses.map((_, at) => each(at).length + 1))
   }
 
-  test('may be a whole room', async () => {
+  test('a slow consumer catches up with a whole room', async () => {
     const channels = ['one', 'two', 'three']
     await expectAll(
       await reader('wide:*'),
@@ -165,7 +165,7 @@ describe('what it has subscribed to', () => {
     )
   })
 
-  test('may be channels of several rooms', async () => {
+  test('a slow consumer catches up with channels of several rooms', async () => {
     const rooms = ['several-a', 'several-b']
     await expectAll(
       await reader(...rooms.map((room) => `${room}:talk`)),
@@ -174,7 +174,7 @@ describe('what it has subscribed to', () => {
     )
   })
 
-  test('may be a private channel, joined by itself or with its room', async () => {
+  test('a slow consumer catches up with a private channel, joined directly or with its room', async () => {
     for (const join of ['secret-a:cellar', 'secret-b:*']) {
       const room = join.slice(0, join.indexOf(':'))
       const ann = await publisher()
@@ -187,16 +187,16 @@ describe('what it has subscribed to', () => {
     }
   })
 
-  test('may be the broadcast of a room', async () => {
+  test('a slow consumer catches up with the broadcast of a room', async () => {
     await expectAll(await reader('loud:talk'), [{ room: 'loud', channel: '*' }], ['loud:*'])
   })
 
-  test('may be its inbox', async () => {
+  test('a slow consumer catches up with its inbox', async () => {
     const slow = await reader()
     await expectAll(slow, [{ room: 'post', type: 'private', channel: 'pm', metadata: { to: slow.id } }], ['post:pm'])
   })
 
-  test('may be all of them at once', async () => {
+  test('a slow consumer catches up with all kinds of subscriptions at once', async () => {
     const slow = await reader('mixed:*', 'other:talk')
     const messages = [
       { room: 'mixed', channel: 'one' },
@@ -209,7 +209,7 @@ describe('what it has subscribed to', () => {
   })
 })
 
-test('what is live only goes on where it is: what came meanwhile is not brought', async () => {
+test('a slow consumer of a live-only channel continues with new messages and does not get those it missed', async () => {
   const [slow, ann] = [await reader('integriguard:telemetry-stream'), await publisher()]
   const fallbacks = () => bus.metric('arqonbus_slow_fallbacks_total')
   const before = await fallbacks()
@@ -246,7 +246,7 @@ test('what is live only goes on where it is: what came meanwhile is not brought'
   expect(prefix.length).toBeLessThan(sent - 200)
 })
 
-test('several that are behind at once all get everything', async () => {
+test('several slow consumers at once all get everything', async () => {
   const slow = await Promise.all(Array.from({ length: 5 }, () => reader('crowd:talk', 'crowd:other')))
   const ann = await publisher()
   for (const one of slow) one.pause()
@@ -263,7 +263,7 @@ test('several that are behind at once all get everything', async () => {
   for (const one of slow) expect(await take(one, sent)).toEqual(all)
 })
 
-test('one that is cut while it is behind comes back with its last position, and misses nothing', async () => {
+test('a slow consumer that is cut while behind returns with its last position and misses nothing', async () => {
   const [slow, ann] = [await reader('cut:talk'), await publisher()]
   slow.pause()
   const sent = await sendUntilBehind(ann, [{ room: 'cut', channel: 'talk' }])
@@ -304,7 +304,7 @@ describe('one that has fallen off the log', () => {
     }
   }
 
-  test('is closed with 4429 behind all that was sent to it', async () => {
+  test('a slow consumer that has fallen off the log is closed with 4429 after everything sent to it', async () => {
     const { slow, sent } = await stall('fallen')
     const { code, messages } = await readToEnd(slow)
     const numbers = messages.map(numberOf)
@@ -313,7 +313,7 @@ describe('one that has fallen off the log', () => {
     expect(numbers.length).toBeLessThan(sent)
   })
 
-  test('comes back with its last position, learns that it missed something, gets what is kept, and goes on live', async () => {
+  test('a slow consumer closed for falling off the log returns, learns of the gap, gets what is kept and becomes live', async () => {
     const { slow, ann, sent } = await stall('back')
     const last = (await readToEnd(slow)).messages.at(-1)
     const again = await bus.connect({ query: { client_id: `again-${++count}` } })

@@ -36,7 +36,7 @@ const wordOf = ({ type, payload, metadata }: Frame): string => {
 const heard = (frames: readonly Frame[]) =>
   frames.filter(({ room: one, type }) => one === room && type !== 'command_response').map(wordOf)
 
-test('a live subscriber hears that a channel was deleted behind its last message', async () => {
+test('a live subscriber is notified of a deleted channel after its last message', async () => {
   const bob = await bus.as(`bob-${count}`, `${room}:*`)
   await create()
   await say(3)
@@ -46,7 +46,7 @@ test('a live subscriber hears that a channel was deleted behind its last message
   expect(heard(bob.frames)).toEqual(['message 1', 'message 2', 'message 3', 'deleted 3', 'message 1', 'message 2'])
 })
 
-test('a subscriber that is behind hears of the gap first, where it will not get the rest of a deleted channel', async () => {
+test('a subscriber that is behind is notified of the gap before it learns that the channel was deleted', async () => {
   await create()
   await say(3)
   await say(1, 'other')

@@ -12,7 +12,7 @@ async function start(drainTimeoutMs: number) {
 const isNotice = (frame: { payload: object }) => (frame.payload as { event?: string }).event === 'shutdown'
 const closeCode = async (client: TestClient) => (await client.closed).code
 
-test('a message under way is taken, delivered and acknowledged before anybody is let go', async () => {
+test('a drain delivers and acknowledges a message in progress before it closes any connection', async () => {
   const { slow, bus, ann, bob } = await start(10_000)
   const published = ann.publish(AT)
   await slow.until(({ arrivals }) => arrivals === 1)
@@ -25,7 +25,7 @@ test('a message under way is taken, delivered and acknowledged before anybody is
   expect(await Promise.all([ann, bob].map(closeCode))).toEqual([1012, 1012])
 })
 
-test('what comes after the goodbye is refused, so that its sender can bring it elsewhere', async () => {
+test('a drain refuses requests after its notice, so that clients can send them elsewhere', async () => {
   const { slow, bus, ann, bob } = await start(10_000)
   const published = ann.publish(AT)
   await slow.until(({ arrivals }) => arrivals === 1)
@@ -38,7 +38,7 @@ test('what comes after the goodbye is refused, so that its sender can bring it e
   await drained
 })
 
-test('a reader that is behind gets what it missed before it is let go', async () => {
+test('a drain delivers what a subscriber missed before it closes the connection', async () => {
   const { slow, bus, ann } = await start(10_000)
   slow.flow()
   const { position } = await ann.publish(AT)
@@ -59,7 +59,7 @@ test('a reader that is behind gets what it missed before it is let go', async ()
   expect(cyd.frames.filter(isMessage)).toHaveLength(1)
 })
 
-test('a log that never answers holds nobody longer than the time to drain', async () => {
+test('a drain ends at its timeout even if the log never replies', async () => {
   const { slow, bus, ann } = await start(200)
   ann.send({ ...AT, metadata: { ack: true } })
   await slow.until(({ arrivals }) => arrivals === 1)

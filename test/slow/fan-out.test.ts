@@ -38,7 +38,7 @@ test('every subscriber gets every message once and in order', async () => {
   for (const one of subscribers) expect(await take(one, MESSAGES)).toEqual(range(1, MESSAGES))
 })
 
-test('what waits is bounded: publishers are not read for a while, and nothing is lost', async () => {
+test('the fan-out queue is bounded: publishers are not read for a while, and nothing is lost', async () => {
   const paused = () => bus.metric('arqonbus_publishers_paused_total')
   const before = await paused()
   let sent = 0
@@ -51,7 +51,7 @@ test('what waits is bounded: publishers are not read for a while, and nothing is
   expect(await bus.metric('arqonbus_fanout_bytes')).toBe(0)
 })
 
-test('an acknowledgement comes behind the own copy of its message', async () => {
+test('an acknowledgement arrives after the own copy of its message', async () => {
   const [bob] = subscribers
   const ids = flood(bob!, { ack: true })
   for (const id of ids) await bob!.answer(id)
@@ -59,7 +59,7 @@ test('an acknowledgement comes behind the own copy of its message', async () => 
   expect(seen).toEqual(ids)
 })
 
-test('without echo the acknowledgements stand in the count where the copies would be', async () => {
+test('with echo=false each acknowledgement arrives where the own copy would be', async () => {
   const bob = await bus.connect({ query: { client_id: `quiet-${rooms}`, join: `${room}:talk`, echo: 'false' } })
   const order: number[] = []
   bob.socket.addEventListener('message', ({ data }) => {
@@ -74,7 +74,7 @@ test('without echo the acknowledgements stand in the count where the copies woul
   expect(order).toEqual(range(1, 2 * MESSAGES))
 })
 
-test('one that joins in the middle of it gets everything after its join, and one that leaves nothing after that', async () => {
+test('a client that joins during a fan-out gets everything after its join, and one that leaves nothing after that', async () => {
   flood(ann)
   const [bob] = subscribers
   await bob!.next(isMessage)

@@ -12,7 +12,7 @@ const bus = await startBus({
   sendBufferSoftLimit: 256 * KiB,
 })
 
-test('100,000 messages behind: all of them, once and in order, while publishing goes on', async () => {
+test('a client 100,000 messages behind gets all of them once and in order while publishing continues', async () => {
   const ann = await bus.as('ann')
   const say = (i: number) =>
     ann.raw(

@@ -69,7 +69,7 @@ const behind = async (since: string) => {
   return client
 }
 
-test('the answer comes first, then what was missed, then what is said meanwhile: each once and in order', async () => {
+test('a join delivers its reply, then missed messages, then those published meanwhile, each once and in order', async () => {
   await say(5)
   const since = await positionOf(1)
   const bob = await newcomer()
@@ -94,7 +94,7 @@ test('the answer comes first, then what was missed, then what is said meanwhile:
   expect(await numbers(bob)).toEqual(range(2, 10))
 })
 
-test('what the log has, and the node has not been told of, comes when it is told', async () => {
+test('messages that are stored but not yet announced are delivered once they are announced', async () => {
   await say(3)
   const since = await positionOf(1)
   const bob = await newcomer()
@@ -110,7 +110,7 @@ test('what the log has, and the node has not been told of, comes when it is told
   expect(await numbers(bob)).toEqual([4, 5, 6])
 })
 
-test('who has more than this node was told of does not get it again', async () => {
+test('a client that has read past the announcements of its node does not get those messages again', async () => {
   await say(2)
   const bob = await newcomer()
   await say(1, 'talk', 'stored')
@@ -127,7 +127,7 @@ test('who has more than this node was told of does not get it again', async () =
   expect(await numbers(bob)).toEqual([4])
 })
 
-test('who asks to go on from elsewhere while a page is read gets nothing of that page', async () => {
+test('a client that joins again from another position while a page is read gets nothing of that page', async () => {
   await say(6)
   const [first, fifth] = [await positionOf(1), await positionOf(5)]
   const bob = await behind(first)
@@ -145,7 +145,7 @@ test('who asks to go on from elsewhere while a page is read gets nothing of that
   expect(await numbers(bob)).toEqual([6])
 })
 
-test('who leaves while a page is read gets nothing of it', async () => {
+test('a client that leaves while a page is read gets nothing of it', async () => {
   await say(3)
   const since = await positionOf(1)
   const bob = await behind(since)
@@ -156,7 +156,7 @@ test('who leaves while a page is read gets nothing of it', async () => {
   expect(await numbers(bob)).toEqual([])
 })
 
-test('who is behind and says where he is is taken at his word, and told where he stands when he does not', async () => {
+test('a client that is behind moves to the position it names, and learns its position if it names none', async () => {
   await say(4)
   const [first, last] = [await positionOf(1), await positionOf(4)]
   const bob = await newcomer()
@@ -179,7 +179,7 @@ test('who is behind and says where he is is taken at his word, and told where he
   expect(await numbers(bob)).toEqual([5])
 })
 
-test('who has gone while the log was asked is in nothing', async () => {
+test('a client that disconnects during its join leaves no subscription behind', async () => {
   await ann.command('create_channel', { channel: address() })
   await say(2)
   const since = await positionOf(1)
@@ -193,7 +193,7 @@ test('who has gone while the log was asked is in nothing', async () => {
   expect(await ann.command('delete_channel', { channel: address() })).toMatchObject({ deleted: true })
 })
 
-test('a channel that is deleted while its log is asked is not there', async () => {
+test('a join of a channel that is deleted while its log is read fails with channel_not_found', async () => {
   await ann.command('create_channel', { channel: address() })
   await say(2)
   const since = await positionOf(1)
@@ -205,7 +205,7 @@ test('a channel that is deleted while its log is asked is not there', async () =
   expect((await joined).code).toBe('channel_not_found')
 })
 
-test('channels that are swept as idle while a log is asked are created again by the join', async () => {
+test('channels that are removed as idle while a log is read are created again by the join', async () => {
   const [log, clock] = [createSlowLog({ recent: 0 }), testClock()]
   const tidy = await startBus({ channelIdleMs: 20 }, { clock, log: log.forBus })
   const channels = () => tidy.metric('arqonbus_channels')
@@ -224,7 +224,7 @@ test('channels that are swept as idle while a log is asked are created again by 
   log.flow()
 })
 
-test('a channel that is born while the logs of its room are asked is given from its birth', async () => {
+test('a channel created while the logs of its room are read is delivered from its origin', async () => {
   await say(2)
   const since = await positionOf(1)
   const bob = await newcomer()
@@ -246,7 +246,7 @@ test('a channel that is born while the logs of its room are asked is given from 
   ])
 })
 
-test('a channel that is deleted and made again while the logs of its room are asked counts anew, and that is told', async () => {
+test('a channel recreated while the logs of its room are read starts anew, and the reply to the join says so', async () => {
   await ann.command('create_channel', { channel: address() })
   await say(5)
   const since = await positionOf(4)
@@ -265,7 +265,7 @@ test('a channel that is deleted and made again while the logs of its room are as
   expect(await numbers(bob)).toEqual([1, 2, 3, 4, 5, 6])
 })
 
-test('the joins of one command take effect together, with their answer', async () => {
+test('the joins of one command take effect together with its reply', async () => {
   await say(1, 'first')
   await say(3, 'second')
   const since = await positionOf(1, 'second')
@@ -287,7 +287,7 @@ test('the joins of one command take effect together, with their answer', async (
   expect(got.map((frame) => `${frame.channel} ${numberOf(frame)}`)).toEqual(['second 2', 'second 3', 'first 3'])
 })
 
-test('while the log cannot be asked, a join with `since` is refused, and one without is not', async () => {
+test('while the log is unreachable, a join with `since` is refused, and one without is not', async () => {
   await say(3)
   const since = await positionOf(1)
   const bob = await newcomer()
@@ -304,7 +304,7 @@ test('while the log cannot be asked, a join with `since` is refused, and one wit
   expect(await numbers(bob)).toEqual([4])
 })
 
-test('who is behind while the log cannot be read gets everything when it can', async () => {
+test('a client that is behind while the log is unreachable gets everything once it can be read', async () => {
   await say(3)
   const since = await positionOf(1)
   const bob = await behind(since)
@@ -319,7 +319,7 @@ test('who is behind while the log cannot be read gets everything when it can', a
   expect(await numbers(bob)).toEqual([2, 3, 4])
 })
 
-test('who falls off the log while it is behind is told so by 4429, with everything before that in order', async () => {
+test('a client that falls off the log while behind is closed with 4429 after everything before that, in order', async () => {
   await ann.command('create_channel', { channel: address(), options: { history_size: 3 } })
   await say(3)
   const since = await positionOf(1)
@@ -331,7 +331,7 @@ test('who falls off the log while it is behind is told so by 4429, with everythi
   expect(bob.frames.filter(({ type }) => type === 'event').map(numberOf)).toEqual([2, 3])
 })
 
-test('at most 64 logs are read at once, and everybody has a turn', async () => {
+test('at most 64 logs are read at once, and every client has its turn', async () => {
   await say(2)
   const since = await positionOf(1)
   const clients = await Promise.all(Array.from({ length: 70 }, newcomer))

@@ -21,7 +21,7 @@ const to = (...clients: TestClient[]): Publish => ({
 const arrived = (arrivals: number) => slow.until((waiting) => waiting.arrivals === arrivals)
 const idsOf = async (client: TestClient) => (await client.messages()).map(({ id }) => id)
 
-test('it goes into the own inbox first, and is acknowledged when all have it', async () => {
+test('a private message goes into the sender’s inbox first and is acknowledged when all inboxes have it', async () => {
   const [ann, bob, cyd] = await three()
   const id = ann.send({ ...to(bob, cyd), metadata: { ...to(bob, cyd).metadata, ack: true } })
   await arrived(1)
@@ -42,7 +42,7 @@ test('it goes into the own inbox first, and is acknowledged when all have it', a
   expect(await idsOf(cyd)).toEqual([id])
 })
 
-test('messages of one sender come to each recipient in the order sent', async () => {
+test('private messages of one sender reach each recipient in the order sent', async () => {
   const [ann, bob, cyd] = await three()
   const ids = [to(bob), to(bob, cyd), to(cyd), to(bob)].map((message) => ann.send(message))
   await arrived(4)
@@ -51,7 +51,7 @@ test('messages of one sender come to each recipient in the order sent', async ()
   expect(await idsOf(cyd)).toEqual([ids[1]!, ids[2]!])
 })
 
-test('where the own inbox refuses, nobody has it', async () => {
+test('a private message that the sender’s inbox refuses reaches nobody', async () => {
   const [ann, bob] = await three()
   slow.failNext('refused')
   const sent = refusal(ann.publish(to(bob)))
@@ -61,7 +61,7 @@ test('where the own inbox refuses, nobody has it', async () => {
   expect([await idsOf(ann), await idsOf(bob)]).toEqual([[], []])
 })
 
-test('where one recipient has it and another has not, the outcome is unknown; the same id again completes it', async () => {
+test('a private message stored in only some inboxes has an unknown outcome, and the same id completes it', async () => {
   const [ann, bob, cyd] = await three()
   const message = { ...to(bob, cyd), id: 'arq_partial' }
   const sent = refusal(ann.publish(message))
@@ -77,7 +77,7 @@ test('where one recipient has it and another has not, the outcome is unknown; th
   expect([await idsOf(bob), await idsOf(cyd)]).toEqual([['arq_partial'], []])
 })
 
-test('an id that was used for something else reaches nobody, whoever the recipients are', async () => {
+test('an id that was used for another message reaches nobody, with any recipients', async () => {
   const [ann, bob, cyd] = await three()
   slow.flow()
   await ann.publish({ ...to(bob), id: 'arq_used', payload: { a: 1 } })
@@ -86,7 +86,7 @@ test('an id that was used for something else reaches nobody, whoever the recipie
   slow.stop()
 })
 
-test('without echo the own copy comes all the same, because its acknowledgement waits for others', async () => {
+test('with echo=false the sender of a private message gets its own copy if the acknowledgement waits for others', async () => {
   const [, bob] = await three()
   const ann = await bus.connect({ query: { client_id: `quiet-${++count}`, echo: 'false' } })
   const first = ann.send(to(bob))
@@ -99,7 +99,7 @@ test('without echo the own copy comes all the same, because its acknowledgement 
   expect(await ann.answer(first)).toMatchObject({ status: 'success' })
 })
 
-test('a command that names a channel waits until all inboxes have what was sent before', async () => {
+test('a command that names a channel waits until all inboxes have the messages sent before it', async () => {
   const [ann, bob] = await three()
   const id = ann.send(to(bob))
   const history = ann.command('history', { channel: 'arqonbus:inbox' })

@@ -28,7 +28,7 @@ const wordOf = ({ type, id, payload, metadata }: Frame): string =>
     ? `${payload.status} ${payload.request_id}`
     : `${type} ${id} ${metadata?.position?.split('-')[1]}`
 
-test('a message is delivered and acknowledged when the log has it, and not before', async () => {
+test('a message is delivered and acknowledged once the log has it, and not before', async () => {
   const { at, clients } = await inChannel('ann', 'bob')
   const [ann, bob] = clients
   const id = ann.send({ ...at, metadata: { ack: true } })
@@ -42,7 +42,7 @@ test('a message is delivered and acknowledged when the log has it, and not befor
   expect(ann.frames.map(wordOf)).toEqual([`event ${id} 1`, `success ${id}`])
 })
 
-test('acknowledgements come in the order of the log, each behind the own copy', async () => {
+test('acknowledgements arrive in the order of the log, each after the own copy', async () => {
   const { at, clients } = await inChannel('ann')
   const [ann] = clients
   const ids = Array.from({ length: 5 }, () => ann.send({ ...at, metadata: { ack: true } }))
@@ -53,7 +53,7 @@ test('acknowledgements come in the order of the log, each behind the own copy', 
   expect(ann.frames.map(wordOf)).toEqual(ids.flatMap((id, i) => [`event ${id} ${i + 1}`, `success ${id}`]))
 })
 
-test('without echo the acknowledgement stands in place of the own copy, asked for or not', async () => {
+test('with echo=false an acknowledgement replaces the own copy, requested or not', async () => {
   const { at, address, clients } = await inChannel('bob')
   const [bob] = clients
   const ann = await bus.connect({ query: { client_id: `quiet-${rooms}`, join: address, echo: 'false' } })
@@ -68,7 +68,7 @@ test('without echo the acknowledgement stands in place of the own copy, asked fo
   expect((await bob.messages()).map(({ id }) => id)).toEqual(ids)
 })
 
-test('a command that names a channel finds what its client said before, and what is said behind it waits', async () => {
+test('a command that names a channel sees earlier messages of its client, and later ones wait for it', async () => {
   const { at, clients } = await inChannel('ann')
   const [ann] = clients
   const before = await bus.metric('arqonbus_messages_received_total')
@@ -93,7 +93,7 @@ test('a command that names a channel finds what its client said before, and what
   expect((await ann.messages()).map(({ id }) => id)).toEqual([...said, behind])
 })
 
-test('`ping` waits for no log', async () => {
+test('a ping does not wait for the log', async () => {
   const { at, clients } = await inChannel('ann')
   const [ann] = clients
   ann.send(at)
@@ -123,7 +123,7 @@ test('frames of one client are handled in the order sent, however long each take
   slow.stop()
 })
 
-test('a refusal is passed on: nobody gets the message, and the number is not used up', async () => {
+test('a message that the log refuses reaches nobody and uses up no position', async () => {
   const { at, clients } = await inChannel('ann', 'bob')
   const [ann, bob] = clients
   slow.failNext('refused')
@@ -137,7 +137,7 @@ test('a refusal is passed on: nobody gets the message, and the number is not use
   expect(await bob.messages()).toHaveLength(1)
 })
 
-test('an unknown outcome is told as such; the same id again tells what became of it', async () => {
+test('an unknown outcome is reported, and the same id sent again settles it', async () => {
   const { at, clients } = await inChannel('ann', 'bob')
   const [ann, bob] = clients
   slow.failNext('unknown, not stored')
@@ -152,7 +152,7 @@ test('an unknown outcome is told as such; the same id again tells what became of
   expect((await bob.messages()).map(({ id }) => id)).toEqual(['arq_lost'])
 })
 
-test('a message whose outcome is unknown, and that the log has, is delivered once', async () => {
+test('a message whose outcome is unknown but which the log has is delivered once', async () => {
   const { at, clients } = await inChannel('ann', 'bob')
   const [ann, bob] = clients
   slow.failNext('unknown, stored')
@@ -168,7 +168,7 @@ test('a message whose outcome is unknown, and that the log has, is delivered onc
   expect(await bob.messages()).toEqual([])
 })
 
-test('without `ack` only refusals are answered', async () => {
+test('without `ack` only refusals get a reply', async () => {
   const { at, clients } = await inChannel('ann')
   const [ann] = clients
   slow.failNext('refused')
@@ -180,7 +180,7 @@ test('without `ack` only refusals are answered', async () => {
   expect(ann.frames.map(wordOf)).toEqual([`error ${refused}`, `event ${taken} 1`])
 })
 
-test('a client that has gone is missed by nobody: its messages are delivered', async () => {
+test('messages of a client that has disconnected are still delivered', async () => {
   const { at, clients } = await inChannel('ann', 'bob')
   const [ann, bob] = clients
   const id = ann.send({ ...at, metadata: { ack: true } })
@@ -190,7 +190,7 @@ test('a client that has gone is missed by nobody: its messages are delivered', a
   expect((await bob.messages()).map((frame) => frame.id)).toEqual([id])
 })
 
-test('a channel that is deleted before the log has taken a message: its sender is told', async () => {
+test('a message whose channel is deleted before the log accepts it is refused to its sender', async () => {
   const ann = await bus.as('deleter')
   await ann.command('create_channel', { channel: 'deleted:soon' })
   const bob = await bus.as('bob-deleted')
@@ -201,7 +201,7 @@ test('a channel that is deleted before the log has taken a message: its sender i
   expect((await said).code).toBe('channel_not_found')
 })
 
-test('what one client has under way is bounded: beyond that it is not read from, and nothing is lost', async () => {
+test('the work in progress of one client is bounded: beyond that it is not read, and nothing is lost', async () => {
   const { at, clients } = await inChannel('ann', 'bob')
   const [ann, bob] = clients
   const COUNT = 4000

@@ -22,7 +22,7 @@ const expectHappened = (counts: Map<string, number>, what: readonly string[]) =>
   if (wanted === undefined) expect(what.filter((one) => (counts.get(one) ?? 0) < 3)).toEqual([])
 }
 
-test('over a log in memory every promise is kept', async () => {
+test('a simulation over a log in memory keeps every promise', async () => {
   const counts = await runAll('memory')
   expectHappened(counts, [
     'acknowledged',
@@ -37,7 +37,7 @@ test('over a log in memory every promise is kept', async () => {
   ])
 }, 120_000)
 
-test('over a log that answers later, fails and is away now and then, every promise is kept', async () => {
+test('a simulation over a log that is slow, fails and is away at times keeps every promise', async () => {
   const counts = await runAll('slow')
   const failures = ['publish outcome_unknown', 'publish storage_unavailable', 'join storage_unavailable', 'ended 4429']
   expectHappened(counts, [
@@ -51,7 +51,7 @@ test('over a log that answers later, fails and is away now and then, every promi
   ])
 }, 120_000)
 
-test('the same seed gives the same run', async () => {
+test('the same seed gives the same simulation', async () => {
   const [one, other] = [
     await simulate({ seed: 3, log: 'slow', steps: 1500 }),
     await simulate({ seed: 3, log: 'slow', steps: 1500 }),

@@ -34,7 +34,7 @@ const queued = () => bus.metric('arqonbus_send_queue_bytes')
 const limited = () => bus.metric('arqonbus_limits_hit_total{limit="send_buffer_bytes"}')
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
 
-test('many readers that stop leave the live stream early, are not given more, and miss nothing when they read on', async () => {
+test('many stopped readers leave the live stream early, are sent no more, and miss nothing when they read again', async () => {
   const stopped = await Promise.all(Array.from({ length: READERS }, () => reader('crowd:talk')))
   const [healthy, ann] = [await bus.as('healthy', 'crowd:talk'), await bus.as('ann')]
   for (const { raw } of stopped) raw.pause()
@@ -65,7 +65,7 @@ test('many readers that stop leave the live stream early, are not given more, an
   expect(await limited()).toBe(0)
 })
 
-test('a reader may be further behind than its channel keeps: what slow readers lack is kept for them', async () => {
+test('messages that slow consumers lack are kept for them beyond the history size of the channel', async () => {
   const { raw } = await reader('brief:*')
   const ann = await bus.as('ann-brief')
   await ann.command('create_channel', { channel: 'brief:talk', options: { history_size: 1 } })
@@ -84,7 +84,7 @@ test('a reader may be further behind than its channel keeps: what slow readers l
   expect(got).toEqual(range(1, sent))
 })
 
-test('over the bound those with most waiting are closed with 4429, and nobody else', async () => {
+test('above the total bound connections with large send buffers are closed with 4429, and no others', async () => {
   const healthy = await bus.as('healthy-too')
   // Answers are no stream that one can leave: they fill the buffers of those that ask and do not read.
   const greedy = await Promise.all(Array.from({ length: 50 }, () => reader()))

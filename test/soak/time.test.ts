@@ -31,25 +31,28 @@ withProgram('faketime', 'a clock of the server that is set again and again', () 
     // The clock that never steps is only set ahead: where it is set back the timers of the runtime wait until it has caught up.
     ['wall', (below: Below) => below(2 * DAYS_MS) - DAYS_MS],
     ['all', (below: Below, last: number) => last + below(MINUTES_MS)],
-  ] as const)('%s', async (steps, next) => {
-    const { below } = createRandom(seed)
-    const clock = createFakeClock({ steps })
-    const bus = await startBusProcess({ settings: { ...kept, ...clock.environment } })
-    let offset = 0
-    await again(bus, () => {
-      offset = next(below, offset)
-      clock.set(offset)
-    })
-    await bus.stop('SIGKILL')
-    clock.clean(bus.pid)
-    clock.remove()
-  })
+  ] as const)(
+    'a clock that is set again and again closes no connection and makes nothing expire (%s)',
+    async (steps, next) => {
+      const { below } = createRandom(seed)
+      const clock = createFakeClock({ steps })
+      const bus = await startBusProcess({ settings: { ...kept, ...clock.environment } })
+      let offset = 0
+      await again(bus, () => {
+        offset = next(below, offset)
+        clock.set(offset)
+      })
+      await bus.stop('SIGKILL')
+      clock.clean(bus.pid)
+      clock.remove()
+    },
+  )
 
   type Below = (count: number) => number
 })
 
 describe('a server that is frozen again and again', () => {
-  test('for up to four times the ping timeout', async () => {
+  test('a server frozen again and again for up to four times the ping timeout closes no connection', async () => {
     const { below } = createRandom(seed)
     const bus = await startBusProcess({ settings: { ...kept, ARQONBUS_SESSION_TTL: '4s' } })
     await again(bus, async () => {

@@ -17,7 +17,7 @@ async function bothHear(activity: AgentActivity, client_id = 'bot'): Promise<Bus
 const agent = (client_id = 'bot', join: string | string[] = []) =>
   bus.connect({ query: { client_id, client_type: 'ai-agent', screen_name: 'Bot', join } })
 
-test('an agent is seen to connect, join, speak, ask, leave and go', async () => {
+test('telemetry reports when an agent connects, joins, publishes, sends a command, leaves and disconnects', async () => {
   const bot = await agent('bot', 'lab:talk')
   const who = { client_id: 'bot', screen_name: 'Bot', count: 1 }
   expect(await bothHear('connected')).toEqual({ ...who, activity: 'connected' })
@@ -32,7 +32,7 @@ test('an agent is seen to connect, join, speak, ask, leave and go', async () => 
   expect(await bothHear('disconnected')).toEqual({ ...who, activity: 'disconnected' })
 })
 
-test('one that is silent for long is idle, once, until it has sent something again', async () => {
+test('an agent that is silent for long is reported as idle once, until it has sent something again', async () => {
   const bot = await agent('silent')
   await bothHear('connected', 'silent')
   for (let times = 1; times <= 2; times++) {
@@ -49,7 +49,7 @@ test('one that is silent for long is idle, once, until it has sent something aga
   expect(payloads.filter((payload) => payload?.client_id === 'silent' && payload.activity === 'idle')).toEqual([])
 })
 
-test('what it does many times in a tick is told once, with the number', async () => {
+test('repeated activity of an agent within a tick is reported once, with its count', async () => {
   const bot = await agent('busy')
   const many = 500
   await Promise.all(
@@ -66,7 +66,7 @@ test('what it does many times in a tick is told once, with the number', async ()
   expect(events).toBeLessThan(many)
 })
 
-test('people, services and dashboards are not watched', async () => {
+test('the activity of people, services and dashboards is not reported', async () => {
   for (const client_type of ['human', 'service', 'dashboard']) {
     const one = await bus.connect({ query: { client_id: client_type, client_type, join: 'lab:talk' } })
     await one.publish({ room: 'lab', channel: 'talk' })

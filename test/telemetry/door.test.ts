@@ -10,7 +10,7 @@ const bus = await startBus({ adminKey: 'the-key', maxMessageBytes: 1024, rateLim
 const url = bus.telemetryUrl!
 
 describe('a listener', () => {
-  test('is welcomed with who it is and what it hears', async () => {
+  test('a telemetry subscriber is welcomed with its identity and its filter', async () => {
     const one = await bus.listen({ client_id: 'wall', client_type: 'dashboard', screen_name: 'On the wall' })
     expect(compile(TelemetryWelcome)(one.welcome)).toBeUndefined()
     expect(one.welcome as unknown).toMatchObject({
@@ -25,13 +25,13 @@ describe('a listener', () => {
     await one.close()
   })
 
-  test('gets an id where it brings none', async () => {
+  test('a telemetry subscriber that sends no id gets one', async () => {
     const one = await bus.listen()
     expect(one.id).toMatch(/^client-/)
     await one.close()
   })
 
-  test('may bring the admin key, as a token in any of its ways', async () => {
+  test('a telemetry subscriber may send the admin key as a token in every supported way', async () => {
     for (const how of [
       { headers: { Authorization: 'Bearer the-key' } },
       { protocols: ['arqonbus.v1', 'arqonbus.token.the-key'] },
@@ -43,17 +43,17 @@ describe('a listener', () => {
   })
 
   const refused: Record<string, [ConnectOptions, code: string, details: object, close: number]> = {
-    'another parameter': [{ query: { filter: 'x' } }, 'invalid_parameters', { parameter: 'filter' }, 4400],
+    'an unknown parameter': [{ query: { filter: 'x' } }, 'invalid_parameters', { parameter: 'filter' }, 4400],
     'a join': [{ query: { join: 'a:b' } }, 'invalid_parameters', { parameter: 'join' }, 4400],
     'a resumption': [{ query: { resume: 'live' } }, 'invalid_parameters', { parameter: 'resume' }, 4400],
     'a session': [{ headers: { 'Arqonbus-Session': 'x' } }, 'invalid_parameters', { parameter: 'session' }, 4400],
-    'an event that there is not': [
+    'an unknown event': [
       { query: { events: 'client_connected,nothing_like_it' } },
       'invalid_parameters',
       { parameter: 'events', unknown: 'nothing_like_it', expected: expect.stringContaining('storage_degraded') },
       4400,
     ],
-    'an event that is mistyped': [
+    'a mistyped event': [
       { query: { events: 'client_conected' } },
       'invalid_parameters',
       { expected: expect.stringContaining('did you mean client_connected?') },
@@ -81,15 +81,18 @@ describe('a listener', () => {
     'the id of the bus': [{ query: { client_id: 'arqonbus' } }, 'invalid_parameters', { parameter: 'client_id' }, 4400],
     'a wrong token': [{ headers: { Authorization: 'Bearer nope' } }, 'unauthenticated', {}, 4401],
   }
-  test.each(Object.entries(refused))('with %s is refused', async (_, [options, code, details, close]) => {
-    const one = open(url, options)
-    const { payload } = await one.next()
-    expect(payload).toMatchObject({ request_id: null, status: 'error', error: { code } })
-    expect((payload.error as { details?: object }).details ?? {}).toMatchObject(details)
-    expect((await one.closed).code).toBe(close)
-  })
+  test.each(Object.entries(refused))(
+    'a telemetry subscriber with %s is refused',
+    async (_, [options, code, details, close]) => {
+      const one = open(url, options)
+      const { payload } = await one.next()
+      expect(payload).toMatchObject({ request_id: null, status: 'error', error: { code } })
+      expect((payload.error as { details?: object }).details ?? {}).toMatchObject(details)
+      expect((await one.closed).code).toBe(close)
+    },
+  )
 
-  test('with the id of another one, here or on the bus, is refused', async () => {
+  test('a telemetry subscriber whose id is in use there or on the bus is refused', async () => {
     await bus.as('on-the-bus')
     await bus.listen({ client_id: 'here' })
     for (const client_id of ['on-the-bus', 'here']) {
@@ -99,7 +102,7 @@ describe('a listener', () => {
     }
   })
 
-  test('from a foreign page, or without an upgrade, is refused before it', async () => {
+  test('a telemetry connection from a foreign page or without an upgrade is refused before the upgrade', async () => {
     expect((await (await openRaw(url, { headers: { Origin: 'https://evil.example' } })).head()).status).toBe(403)
     expect((await fetch(url.replace('ws:', 'http:'))).status).toBe(426)
   })
@@ -120,7 +123,7 @@ describe('a filter', () => {
       expect(heard).toEqual([...types])
     })
 
-  test('brings what it names, once each, and nothing else', async () => {
+  test('a filter delivers each event that it names once, and nothing else', async () => {
     const [some, own, named, both, all] = await Promise.all([
       bus.listen({ events: 'channel_created, telemetry_summary' }),
       bus.listen({ client_events: '*' }),
@@ -168,19 +171,22 @@ describe('what a listener sends', () => {
     'events in the name of another': [() => envelope('somebody'), 'sender_mismatch'],
     'another version': [(id) => envelope(id, { version: '9.0' }), 'unsupported_version'],
   }
-  test.each(Object.entries(garbage))('%s are refused, and the fifth ends it', async (_, [frame, code]) => {
-    const one = await bus.listen()
-    const before = await bus.metric(`arqonbus_messages_rejected_total{code="${code}"}`)
-    for (let times = 1; times <= 5; times++) {
-      one.raw(frame(one.id))
-      const { payload } = await one.next(({ type }) => type === 'command_response')
-      expect(payload).toMatchObject({ status: 'error', error: { code } })
-    }
-    expect((await one.closed).code).toBe(1008)
-    expect(await bus.metric(`arqonbus_messages_rejected_total{code="${code}"}`)).toBe(before + 5)
-  })
+  test.each(Object.entries(garbage))(
+    'invalid frames of a telemetry subscriber are refused, and the fifth closes the connection: %s',
+    async (_, [frame, code]) => {
+      const one = await bus.listen()
+      const before = await bus.metric(`arqonbus_messages_rejected_total{code="${code}"}`)
+      for (let times = 1; times <= 5; times++) {
+        one.raw(frame(one.id))
+        const { payload } = await one.next(({ type }) => type === 'command_response')
+        expect(payload).toMatchObject({ status: 'error', error: { code } })
+      }
+      expect((await one.closed).code).toBe(1008)
+      expect(await bus.metric(`arqonbus_messages_rejected_total{code="${code}"}`)).toBe(before + 5)
+    },
+  )
 
-  test('an event that is none is refused, with the place of the fault, and ends nothing', async () => {
+  test('an invalid telemetry event is refused with its path, and the connection stays open', async () => {
     const one = await bus.listen()
     const faults: [fields: object, path: string][] = [
       [{ payload: {} }, '/payload/eventType'],
@@ -202,7 +208,7 @@ describe('what a listener sends', () => {
     await one.close()
   })
 
-  test('too many are refused for the rate, and sustained flooding ends it', async () => {
+  test('telemetry events over the rate are refused, and sustained flooding closes the connection', async () => {
     const one = await bus.listen()
     const before = await bus.metric('arqonbus_limits_hit_total{limit="message_rate"}')
     for (let i = 0; i < 150; i++) one.raw(envelope(one.id))
@@ -212,7 +218,7 @@ describe('what a listener sends', () => {
     expect(await bus.metric('arqonbus_limits_hit_total{limit="message_rate"}')).toBeGreaterThan(before)
   })
 
-  test('with echo=false it does not hear itself', async () => {
+  test('a telemetry subscriber with echo=false does not receive its own events', async () => {
     const [one, other] = [await bus.listen({ echo: 'false' }), await bus.listen()]
     one.raw(envelope(one.id, { payload: { eventType: 'first', payload: {} } }))
     other.raw(envelope(other.id, { payload: { eventType: 'second', payload: {} } }))
@@ -224,7 +230,7 @@ describe('what a listener sends', () => {
   })
 })
 
-test('a further connection than there may be is refused with 503, and counted; the bus lets in as before', async () => {
+test('a telemetry connection over the limit is refused with 503 and counted, and the bus accepts as before', async () => {
   const small = await startBus({ telemetryMaxConnections: 2 })
   const [first] = [await small.listen(), await small.listen()]
   const raw = await openRaw(small.telemetryUrl!)
@@ -243,7 +249,7 @@ describe('the port', () => {
     return { port: (other.address() as { port: number }).port, free: () => other.close() }
   }
 
-  test('in use stops the start, in words', async () => {
+  test('a telemetry port that is in use stops the start with a message that names the setting', async () => {
     const { port, free } = await occupied()
     await expect(startBus({ telemetryPort: port })).rejects.toThrow(
       /telemetry server cannot listen.*port is in use.*ARQONBUS_TELEMETRY_PORT/,
@@ -251,7 +257,7 @@ describe('the port', () => {
     free()
   })
 
-  test('in use, where it is not required, leaves a bus that is degraded and says why', async () => {
+  test('a telemetry port that is in use but not required leaves a degraded bus that states the reason', async () => {
     const { port, free } = await occupied()
     const other = await startBus({ telemetryPort: port, telemetryRequired: false })
     expect(other.telemetryUrl).toBeUndefined()
@@ -265,7 +271,7 @@ describe('the port', () => {
     free()
   })
 
-  test('is not opened where there is to be no telemetry server', async () => {
+  test('the telemetry port is not opened if the telemetry server is switched off', async () => {
     const other = await startBus({ telemetry: false })
     expect(other.telemetryUrl).toBeUndefined()
     expect(await (await fetch(`${other.httpUrl}/health`)).json()).toMatchObject({ status: 'ok' })
@@ -275,7 +281,7 @@ describe('the port', () => {
   })
 })
 
-test('a shutdown is told, then closes with 1012, and what it ends is heard before', async () => {
+test('a shutdown is announced to telemetry subscribers, which receive its events before the close with 1012', async () => {
   const other = await startBus()
   const listener = await other.listen()
   await other.as('ann')

@@ -51,7 +51,7 @@ async function bothHear<Type extends BusEventType>(
 
 testEvents(
   ['client_connected', 'channel_created', 'channel_joined', 'channel_left', 'client_disconnected'],
-  'who comes, joins, leaves and goes',
+  'telemetry reports clients that connect, join, leave and disconnect',
   async () => {
     const ann = await bus.connect({ query: { client_id: 'ann', client_type: 'service', join: 'science:explore' } })
     expect(await bothHear('client_connected', { client_id: 'ann' })).toEqual({
@@ -82,22 +82,26 @@ testEvents(
   },
 )
 
-test('a session that is taken up again', async () => {
+test('a resumed session is reported with client_connected', async () => {
   const ann = await bus.as('back')
   await ann.close()
   await bus.connect({ query: { client_id: 'back' }, headers: { 'Arqonbus-Session': ann.welcome.session } })
   expect(await bothHear('client_connected', { client_id: 'back', resumed: true })).toMatchObject({ resumed: true })
 })
 
-testEvents(['channel_created', 'channel_deleted'], 'channels that are made and deleted', async () => {
-  const ann = await bus.as('maker')
-  await ann.command('create_channel', { channel: 'works:one' })
-  expect(await bothHear('channel_created', { room: 'works' })).toMatchObject({ channel: 'one', auto_created: false })
-  await ann.command('delete_channel', { channel: 'works:one' })
-  expect(await bothHear('channel_deleted', { room: 'works' })).toEqual({ room: 'works', channel: 'one' })
-})
+testEvents(
+  ['channel_created', 'channel_deleted'],
+  'telemetry reports channels that are created and deleted',
+  async () => {
+    const ann = await bus.as('maker')
+    await ann.command('create_channel', { channel: 'works:one' })
+    expect(await bothHear('channel_created', { room: 'works' })).toMatchObject({ channel: 'one', auto_created: false })
+    await ann.command('delete_channel', { channel: 'works:one' })
+    expect(await bothHear('channel_deleted', { room: 'works' })).toEqual({ room: 'works', channel: 'one' })
+  },
+)
 
-testEvents(['message_routed'], 'messages that are routed: to a channel, to a room, to a client', async () => {
+testEvents(['message_routed'], 'telemetry counts messages routed to a channel, to a room and to a client', async () => {
   const ann = await bus.as('sender')
   await ann.publish({ room: 'talk', channel: 'one' })
   expect(await bothHear('message_routed', { channel: 'one' })).toEqual({
@@ -118,7 +122,7 @@ testEvents(['message_routed'], 'messages that are routed: to a channel, to a roo
   })
 })
 
-testEvents(['message_rejected'], 'frames that are refused, with the code', async () => {
+testEvents(['message_rejected'], 'telemetry reports refused frames with their code', async () => {
   const eve = await bus.as('eve')
   eve.raw('{')
   expect(await bothHear('message_rejected', { client_id: 'eve' })).toEqual({ client_id: 'eve', code: 'invalid_json' })
@@ -131,7 +135,7 @@ testEvents(['message_rejected'], 'frames that are refused, with the code', async
   })
 })
 
-testEvents(['rate_limited'], 'who sends too much, messages or commands', async () => {
+testEvents(['rate_limited'], 'telemetry reports clients that send too many messages or commands', async () => {
   const eve = await bus.as('flood')
   const outcomes = Array.from({ length: 41 }, () => eve.publish({ room: 'talk', channel: 'flood' }).catch(() => {}))
   await Promise.all(outcomes)
@@ -148,7 +152,7 @@ testEvents(['rate_limited'], 'who sends too much, messages or commands', async (
   })
 })
 
-test('events of clients of either server reach both audiences, byte for byte', async () => {
+test('telemetry events of clients of either server reach the subscribers of both, byte for byte', async () => {
   const ann = await bus.as('teller')
   const listener = await bus.listen({ client_id: 'other-listener' })
   for (const from of [ann, listener]) {
@@ -167,7 +171,7 @@ test('events of clients of either server reach both audiences, byte for byte', a
   }
 })
 
-test('what goes on in integriguard is not told', async () => {
+test('activity in the room integriguard is not reported', async () => {
   const ann = await bus.connect({ query: { client_id: 'quiet', client_type: 'ai-agent' } })
   await ann.command('join_channel', { channel: 'integriguard:telemetry-stream' })
   await refusal(ann.publish({ type: 'telemetry', room: 'integriguard', channel: 'telemetry-stream', payload: {} }))
@@ -195,7 +199,7 @@ test('what goes on in integriguard is not told', async () => {
   }
 })
 
-test('a private channel is not named', async () => {
+test('telemetry never names a private channel', async () => {
   const ann = await bus.as('holder')
   for (const audience of audiences) heardSoFar(audience)
   await ann.command('create_channel', { channel: 'hidden:secret', type: 'private' })
@@ -217,7 +221,7 @@ test('a private channel is not named', async () => {
 
 cover(['storage_degraded', 'storage_recovered'])
 withProgram('redis-server', 'the external log', () => {
-  test('goes away and comes back', async () => {
+  test('telemetry reports when Redis goes away and when it returns', async () => {
     const redis = await startRedis()
     const other = await startBus({ redisUrl: redis.url })
     const both = [await other.listen(), await other.as('watcher', 'integriguard:telemetry-stream')]
@@ -229,27 +233,31 @@ withProgram('redis-server', 'the external log', () => {
   })
 })
 
-testEvents(['slow_consumer'], 'a client that reads too slowly: behind, and at last closed', async () => {
-  const other = await startBus({ sendBufferSoftLimit: 32 * 1024, historySize: 5, rateLimit: null })
-  const both = [await other.listen(), await other.as('watcher', 'integriguard:telemetry-stream')]
-  const slow = await openRaw(`${other.busUrl}?client_id=slow&join=wide:talk`)
-  await slow.nextJson()
-  slow.pause()
-  const [ann, text] = [await other.as('ann'), 'x'.repeat(64 * 1024)]
-  let isClosed = false
-  const closed = Promise.all(both.map((one) => heard(one, 'slow_consumer', { client_id: 'slow', state: 'closed' })))
-  void closed.then(() => {
-    isClosed = true
-  })
-  const behind = both.map((one) => heard(one, 'slow_consumer', { client_id: 'slow', state: 'behind' }))
-  // The kernel takes a few MiB for a reader that does not read.
-  for (let sent = 0; !isClosed && sent < 1000; sent++)
-    await ann.publish({ room: 'wide', channel: 'talk', payload: { text } })
-  await Promise.all([closed, ...behind])
-  slow.destroy()
-  seen.add('slow_consumer')
-})
+testEvents(
+  ['slow_consumer'],
+  'telemetry reports a slow consumer when it falls behind and when it is closed',
+  async () => {
+    const other = await startBus({ sendBufferSoftLimit: 32 * 1024, historySize: 5, rateLimit: null })
+    const both = [await other.listen(), await other.as('watcher', 'integriguard:telemetry-stream')]
+    const slow = await openRaw(`${other.busUrl}?client_id=slow&join=wide:talk`)
+    await slow.nextJson()
+    slow.pause()
+    const [ann, text] = [await other.as('ann'), 'x'.repeat(64 * 1024)]
+    let isClosed = false
+    const closed = Promise.all(both.map((one) => heard(one, 'slow_consumer', { client_id: 'slow', state: 'closed' })))
+    void closed.then(() => {
+      isClosed = true
+    })
+    const behind = both.map((one) => heard(one, 'slow_consumer', { client_id: 'slow', state: 'behind' }))
+    // The kernel takes a few MiB for a reader that does not read.
+    for (let sent = 0; !isClosed && sent < 1000; sent++)
+      await ann.publish({ room: 'wide', channel: 'talk', payload: { text } })
+    await Promise.all([closed, ...behind])
+    slow.destroy()
+    seen.add('slow_consumer')
+  },
+)
 
-test('every type of event has a test', () => {
+test('every type of telemetry event has a test', () => {
   expect(busEventTypes.filter((type) => !covered.has(type))).toEqual([])
 })

@@ -35,7 +35,7 @@ const eventsTold = async (bus: TestBus) =>
     ),
   ) as Record<string, number>
 
-test('messages are told as counts for each channel and tick, and add up, with more channels than the budget too', async () => {
+test('messages are reported as counts for each channel and tick that add up, even beyond the budget', async () => {
   const bus = await startBus(unlimited)
   const [listener, watcher] = [await bus.listen(), await bus.as('watcher', 'integriguard:telemetry-stream')]
   const [ann, bob] = [await bus.as('ann'), await bus.as('bob')]
@@ -47,7 +47,7 @@ test('messages are told as counts for each channel and tick, and add up, with mo
   expect(await bus.metric('arqonbus_telemetry_dropped_total{reason="budget"}')).toBeGreaterThan(0)
 })
 
-test('a storm of clients is told one by one within the budget, and the rest as numbers', async () => {
+test('a storm of clients is reported one by one within the budget and as counts beyond it', async () => {
   const bus = await startBus(unlimited)
   const listener = await bus.listen({ events: 'client_connected,client_disconnected' })
   const many = 300
@@ -58,7 +58,7 @@ test('a storm of clients is told one by one within the budget, and the rest as n
   expect(came.summaries).toBeGreaterThan(0)
 })
 
-test('under full load every listener hears each client come and go, one by one and in order', async () => {
+test('under full load every telemetry subscriber sees each client connect and disconnect, in order', async () => {
   const bus = await startBus(unlimited)
   const listeners = await Promise.all(Array.from({ length: 10 }, () => bus.listen()))
   const ann = await bus.as('ann', 'flood:c0')
@@ -91,7 +91,7 @@ test('under full load every listener hears each client come and go, one by one a
   for (const steps of heard) expect(steps).toEqual(expected)
 })
 
-test('many listeners all hear every event, once and in order', async () => {
+test('many telemetry subscribers all receive every event once and in order', async () => {
   const bus = await startBus(unlimited)
   const listeners = await Promise.all(Array.from({ length: 40 }, () => bus.listen({ client_events: '*' })))
   const ann = await bus.as('ann')
@@ -117,7 +117,7 @@ test('many listeners all hear every event, once and in order', async () => {
   for (const listener of [...listeners, last]) expect((await listener.next()).payload.payload).toEqual({ i: many })
 })
 
-test('nothing is made of what nobody listens to', async () => {
+test('events without a subscriber are never generated', async () => {
   const bus = await startBus(unlimited)
   const act = async (id: string) => {
     const client = await bus.connect({ query: { client_id: id, client_type: 'ai-agent', join: `room-${id}:talk` } })
@@ -134,7 +134,7 @@ test('nothing is made of what nobody listens to', async () => {
   expect(told).toEqual([['channel_left', 1]])
 })
 
-test('no event has anything of what was said, nor of a token or a session', async () => {
+test('no event contains anything of a message, a token or a session', async () => {
   const bus = await startBus({ ...unlimited, adminKey: 'hush-the-key' })
   const listener = await bus.listen()
   const secrets = ['hush-text', 'hush-meta', 'hush-private', 'hush-refused', 'hush-the-key', 'hush-reason']

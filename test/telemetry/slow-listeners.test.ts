@@ -50,7 +50,7 @@ async function floodUntilClosed(bus: TestBus) {
   }
 }
 
-test('one that reads again goes on, and is told how many events it missed; the others miss none', async () => {
+test('a telemetry subscriber that reads again learns how many events it missed, and others miss none', async () => {
   const bus = await start()
   const [slow, other] = [await stopped(bus), await bus.listen({ client_events: '*' })]
   const { send, sent } = await flood(bus)
@@ -76,7 +76,7 @@ test('one that reads again goes on, and is told how many events it missed; the o
   )
 })
 
-test('one that never reads is closed after 5 seconds; the bus goes on as before', async () => {
+test('a telemetry subscriber that never reads is closed after 5 seconds, and the bus serves as before', async () => {
   const bus = await start()
   await stopped(bus)
   await floodUntilClosed(bus)
@@ -86,7 +86,7 @@ test('one that never reads is closed after 5 seconds; the bus goes on as before'
   expect(await bob.messages()).toHaveLength(1)
 })
 
-test('one that reads on in time hears why it was closed', async () => {
+test('a telemetry subscriber that reads again in time receives the code of its close', async () => {
   const bus = await start()
   const slow = await stopped(bus)
   await floodUntilClosed(bus)
@@ -97,8 +97,8 @@ test('one that reads on in time hears why it was closed', async () => {
 // A long frame waits in a queue of its own, whose end must not have the connection read again.
 test.each([
   ['short frames', 0],
-  ['short frames and long ones', 40 * 1024],
-])('one that sends %s and does not read its answers is no longer read from', async (_, length) => {
+  ['short and long frames', 40 * 1024],
+])('a telemetry subscriber that sends %s and does not read its replies is no longer read', async (_, length) => {
   const bus = await start()
   const slow = await stopped(bus, '&client_id=loud')
   const before = await bus.metric('arqonbus_messages_received_total')
@@ -120,7 +120,7 @@ test.each([
   expect(seen - before).toBeLessThan(sent)
 })
 
-test('one whose connection is dead is closed by the heartbeat', async () => {
+test('a telemetry subscriber whose connection is dead is closed by the heartbeat', async () => {
   const bus = await start()
   const dead = await stopped(bus)
   await eventually(async () => {
@@ -131,7 +131,7 @@ test('one whose connection is dead is closed by the heartbeat', async () => {
   expect((await dead.ended).code).toBe(4408)
 })
 
-test('one that answers pings stays', async () => {
+test('a telemetry subscriber that answers pings stays connected', async () => {
   const bus = await start()
   const quiet = await bus.listen()
   for (let i = 0; i < 5; i++) {

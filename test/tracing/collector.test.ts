@@ -44,7 +44,7 @@ async function portWithoutCollector(): Promise<number> {
 }
 
 describe('a collector', () => {
-  test('that takes spans has them counted, sent together as far as they wait together', async () => {
+  test('spans are sent to the collector in full batches and counted', async () => {
     const collector = collect()
     const { bus, client } = await start(collector.url, {
       otelBspScheduleDelay: 60_000,
@@ -56,7 +56,7 @@ describe('a collector', () => {
     await eventually(async () => expect(await counts(bus)).toEqual({ exported: 20, dropped: 0 }))
   })
 
-  test('that is down costs the spans that find no room, and gets those that wait once it is up', async () => {
+  test('with the collector down, spans beyond the queue are dropped, and queued ones are sent once it is up', async () => {
     const port = await portWithoutCollector()
     const { bus, client, lines } = await start(`http://127.0.0.1:${port}`, {
       otelBspMaxQueueSize: 8,
@@ -76,7 +76,7 @@ describe('a collector', () => {
     expect(lines().map(({ event }) => event)).toEqual(['traces_export_failed', 'traces_export_recovered'])
   })
 
-  test('that does not answer holds up neither messages nor commands, and gets one request at a time', async () => {
+  test('a collector that does not reply delays neither messages nor commands, and gets one request at a time', async () => {
     const collector = collect()
     const held = Promise.withResolvers<void>()
     collector.answer = async (request) => {
@@ -97,7 +97,7 @@ describe('a collector', () => {
     await eventually(async () => expect((await counts(bus)).exported).toBeGreaterThanOrEqual(16))
   })
 
-  test('that answers too late gets the same spans again', async () => {
+  test('a collector that replies too late gets the same spans again', async () => {
     const collector = collect()
     collector.answer = (request) =>
       collector.requests.length === 1 ? new Promise<Response>(() => {}) : accept(request)
@@ -112,20 +112,23 @@ describe('a collector', () => {
     ])
   })
 
-  test.each([400, 401, 404, 413, 500])('that refuses with %d does not get them again', async (status) => {
-    const collector = collect()
-    collector.answer = () => new Response('hunter2 is no key', { status })
-    const { bus, client, lines } = await start(collector.url)
-    await client.publish({ channel: 'many' })
-    await eventually(async () => expect(await counts(bus)).toEqual({ exported: 0, dropped: 1 }))
-    expect(lines()).toEqual([{ event: 'traces_export_failed', reason: `status ${status}`, count: 1 }])
-    collector.answer = accept
-    await client.publish({ channel: 'many' })
-    await eventually(async () => expect(await counts(bus)).toEqual({ exported: 1, dropped: 1 }))
-    expect(collector.requests).toHaveLength(2)
-  })
+  test.each([400, 401, 404, 413, 500])(
+    'a collector that refuses with %d does not get the spans again',
+    async (status) => {
+      const collector = collect()
+      collector.answer = () => new Response('hunter2 is no key', { status })
+      const { bus, client, lines } = await start(collector.url)
+      await client.publish({ channel: 'many' })
+      await eventually(async () => expect(await counts(bus)).toEqual({ exported: 0, dropped: 1 }))
+      expect(lines()).toEqual([{ event: 'traces_export_failed', reason: `status ${status}`, count: 1 }])
+      collector.answer = accept
+      await client.publish({ channel: 'many' })
+      await eventually(async () => expect(await counts(bus)).toEqual({ exported: 1, dropped: 1 }))
+      expect(collector.requests).toHaveLength(2)
+    },
+  )
 
-  test('that sends the bus elsewhere gets a refusal for it: headers are for one collector', async () => {
+  test('a redirect from the collector counts as a refusal, so that its headers reach no other server', async () => {
     const [collector, elsewhere] = [collect(), collect()]
     collector.answer = () => Response.redirect(`${elsewhere.url}/v1/traces`, 307)
     const { bus, client } = await start(collector.url)
@@ -134,21 +137,24 @@ describe('a collector', () => {
     expect(elsewhere.requests).toEqual([])
   })
 
-  test.each([429, 503])('that says %d and when to come back gets them then, and not before', async (status) => {
-    const collector = collect()
-    collector.answer = (request) =>
-      collector.requests.length === 1
-        ? new Response(null, { status, headers: { 'retry-after': '1' } })
-        : accept(request)
-    const { bus, client } = await start(collector.url)
-    await client.publish({ channel: 'many' })
-    const [first, second] = await collector.until(2)
-    expect(second!.atMs - first!.atMs).toBeGreaterThanOrEqual(990)
-    expect(second?.body).toBe(first!.body)
-    await eventually(async () => expect(await counts(bus)).toEqual({ exported: 1, dropped: 0 }))
-  })
+  test.each([429, 503])(
+    'a collector that replies %d with a retry time gets the spans then, and not before',
+    async (status) => {
+      const collector = collect()
+      collector.answer = (request) =>
+        collector.requests.length === 1
+          ? new Response(null, { status, headers: { 'retry-after': '1' } })
+          : accept(request)
+      const { bus, client } = await start(collector.url)
+      await client.publish({ channel: 'many' })
+      const [first, second] = await collector.until(2)
+      expect(second!.atMs - first!.atMs).toBeGreaterThanOrEqual(990)
+      expect(second?.body).toBe(first!.body)
+      await eventually(async () => expect(await counts(bus)).toEqual({ exported: 1, dropped: 0 }))
+    },
+  )
 
-  test('that takes a part says how many it did not', async () => {
+  test('spans that the collector rejects in a partial success are counted and logged', async () => {
     const collector = collect()
     collector.answer = () => Response.json({ partialSuccess: { rejectedSpans: '2', errorMessage: 'two are too old' } })
     const { bus, client, lines } = await start(collector.url, {
@@ -160,7 +166,7 @@ describe('a collector', () => {
     expect(lines()).toEqual([{ event: 'traces_rejected', count: 2, reason: 'two are too old' }])
   })
 
-  test('whose answer never ends is not listened to for long', async () => {
+  test('a collector whose response never ends does not hold up the export', async () => {
     const collector = collect()
     collector.answer = () =>
       new Response(
@@ -177,7 +183,7 @@ describe('a collector', () => {
 })
 
 describe('a bus that ends', () => {
-  test('sends what waits before it is gone', async () => {
+  test('a server that ends sends its queued spans first', async () => {
     const collector = collect()
     const { bus, client } = await start(collector.url, { otelBspScheduleDelay: 60_000, otelBspMaxExportBatchSize: 4 })
     await client.publish({ channel: 'many' })
@@ -187,7 +193,7 @@ describe('a bus that ends', () => {
     expect(collector.spans.map(({ name }) => name)).toEqual(['publish', 'command ping'])
   })
 
-  test('does not wait for a collector that does not answer, and says what is lost', async () => {
+  test('a server that ends does not wait for an unresponsive collector, and logs the lost spans', async () => {
     const collector = collect()
     collector.answer = () => new Promise<Response>(() => {})
     const { bus, client, lines } = await start(collector.url, { otelBspMaxExportBatchSize: 2 })
@@ -199,7 +205,7 @@ describe('a bus that ends', () => {
     expect(collector.requests).toHaveLength(1)
   })
 
-  test('does not wait out the pause after a failure', async () => {
+  test('a server that ends does not wait out the pause after a failed export', async () => {
     const collector = collect()
     collector.answer = () => new Response(null, { status: 429, headers: { 'retry-after': '3600' } })
     const { bus, client, lines } = await start(collector.url)

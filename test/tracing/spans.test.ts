@@ -44,7 +44,7 @@ const buses = {
 const CLOCKS_AGREE_NS = 3_000_000n
 
 describe('a command', () => {
-  test('has a span with its name, its client and its outcome', async () => {
+  test('the span of a command has its name, its client and its outcome', async () => {
     const ann = await tracedBus.as('ann')
     await ann.command('ping', undefined, { room: 'science', channel: 'explore' })
     expect(await commandOf(ann, 'ping')).toMatchObject({
@@ -60,7 +60,7 @@ describe('a command', () => {
     })
   })
 
-  test('that is refused has the code as the error of its span', async () => {
+  test('the span of a refused command has the error code', async () => {
     const bob = await tracedBus.as('bob')
     await refusal(bob.command('channel_info', { channel: 'no:where' }))
     const { status, attributes } = await commandOf(bob, 'channel_info')
@@ -68,7 +68,7 @@ describe('a command', () => {
     expect(attributes).toMatchObject({ 'arqonbus.outcome': 'error', 'error.type': 'room_not_found' })
   })
 
-  test('that does not exist is `unknown`: names of spans do not come from clients', async () => {
+  test('the span of an unknown command is named `unknown`, so that clients cannot choose names of spans', async () => {
     const cyd = await tracedBus.as('cyd')
     const id = cyd.send({ type: 'command', payload: { name: 'make_coffee' } })
     expect((await cyd.answer(id)).error?.code).toBe('unknown_command')
@@ -76,7 +76,7 @@ describe('a command', () => {
     expect(collector.requests.some(({ body }) => body.includes('make_coffee'))).toBe(false)
   })
 
-  test('that waits for a log has a span that lasts until its answer', async () => {
+  test('the span of a command that waits for the log lasts until its reply', async () => {
     const slow = createSlowLog({ recent: 0 })
     const bus = await start({}, { log: slow.forBus })
     const dan = await bus.as('dan', 'slow:a')
@@ -94,7 +94,7 @@ describe('a command', () => {
 })
 
 describe('a message', () => {
-  test('has a span with where it went, how large it is, and the position that the log gave it', async () => {
+  test('the span of a message has its address, its size and the position from the log', async () => {
     const ann = await tracedBus.as('ann-publishes', 'science:explore')
     const id = newId()
     const { position } = await ann.publish({ id, room: 'science', channel: 'explore', payload: { text: 'grüß' } })
@@ -116,7 +116,7 @@ describe('a message', () => {
     })
   })
 
-  test('that is sent again has a span that says so, with the first position', async () => {
+  test('the span of a message sent again is marked as a duplicate and has the first position', async () => {
     const ann = await tracedBus.as('ann-repeats')
     const id = newId()
     const { position } = await ann.publish({ id })
@@ -127,7 +127,7 @@ describe('a message', () => {
     expect([again.status, again.attributes['arqonbus.position']]).toEqual([{}, position!])
   })
 
-  test('to a whole room and a private one have one span each', async () => {
+  test('a message to a whole room and a private message have one span each', async () => {
     const [ann, bob] = [await tracedBus.as('ann-writes', 'science:explore'), await tracedBus.as('bob-reads')]
     const [wide, secret] = [newId(), newId()]
     await ann.publish({ id: wide, channel: '*' })
@@ -145,7 +145,7 @@ describe('a message', () => {
     expect(body).not.toContain('bob-reads')
   })
 
-  test('that is refused has the code as the error of its span', async () => {
+  test('the span of a refused message has the error code', async () => {
     const ann = await tracedBus.as('ann-is-refused')
     const [toSystem, toNobody, changed] = [newId(), newId(), newId()]
     await refusal(ann.publish({ id: toSystem, room: 'integriguard', channel: 'telemetry-stream' }))
@@ -167,7 +167,7 @@ describe('a message', () => {
     }
   })
 
-  test('has a span that ends when the log has answered, and says where nobody knows', async () => {
+  test('the span of a message ends when the log has replied, and marks an unknown outcome', async () => {
     const slow = createSlowLog({ recent: 0 })
     const bus = await start({}, { log: slow.forBus })
     const eve = await bus.as('eve')
@@ -190,7 +190,7 @@ describe('a message', () => {
 })
 
 describe('what the traces say of the bus', () => {
-  test('is its name, version and node, until the settings say otherwise', async () => {
+  test('traces carry the name, version and node of the server unless the settings override them', async () => {
     const ann = await tracedBus.as('ann-asks')
     await ann.command('ping')
     await commandOf(ann, 'ping')
@@ -224,7 +224,7 @@ describe('what the traces say of the bus', () => {
     expect(headers.get('user-agent')).toMatch(/^arqonbus\/\d/)
   })
 
-  test('is never a payload, a key, a session or who else gets a message', async () => {
+  test('traces never contain a payload, metadata, a key or a session', async () => {
     const ann = await tracedBus.as('ann-hides')
     await ann.publish({ payload: { text: 'hunter2' }, metadata: { note: 'hunter3' } })
     await ann.command('pause_room', { room: 'science', admin_key: 'let-me-in' })
@@ -241,7 +241,7 @@ describe('a sender’s traceparent', () => {
   const [sampled, unsampled] = [`00-${traceId}-00f067aa0ba902b7-01`, `00-${traceId}-00f067aa0ba902b8-00`]
 
   test.each(['all', 'none'] as const)(
-    'that is sampled gives the span its trace and its parent, whatever the share (%s)',
+    'a sampled traceparent gives the span its trace and its parent at any sampling ratio (%s)',
     async (which) => {
       const [ann, bob] = [await buses[which].as(`ann-${which}`), await buses[which].as(`bob-${which}`, 'science:t')]
       const id = newId()
@@ -254,7 +254,7 @@ describe('a sender’s traceparent', () => {
     },
   )
 
-  test('that is not sampled means no span', async () => {
+  test('an unsampled traceparent gives no span', async () => {
     const ann = await tracedBus.as('ann-unsampled')
     const [silent, heard] = [newId(), newId()]
     await ann.publish({ id: silent, metadata: { traceparent: unsampled } })
@@ -266,14 +266,14 @@ describe('a sender’s traceparent', () => {
     expect(own.map(({ attributes }) => attributes['messaging.message.id'])).toEqual([heard])
   })
 
-  test('that is not sampled is a parent all the same where the sampler takes everything', async () => {
+  test('an unsampled traceparent is still the parent if the sampler takes everything', async () => {
     const ann = await buses.alwaysOn.as('ann-always')
     const id = newId()
     await ann.publish({ id, metadata: { traceparent: unsampled } })
     expect(await spanOf(id)).toMatchObject({ traceId, parentSpanId: '00f067aa0ba902b8' })
   })
 
-  test('that is none is refused, as the protocol has it, and leaves no span', async () => {
+  test('an invalid traceparent is refused and leaves no span', async () => {
     const ann = await tracedBus.as('ann-errs')
     const [wrong, heard] = [newId(), newId()]
     expect((await refusal(ann.publish({ id: wrong, metadata: { traceparent: `00-${traceId}` } }))).code).toBe(
@@ -303,12 +303,12 @@ describe('of messages without a traceparent', () => {
     ).length
   }
 
-  test('none has a span where the share is 0, and every one where it is 1', async () => {
+  test('with a sampling ratio of 0 no message has a span, and with 1 every message has one', async () => {
     expect(await spansWith(0)).toBe(0)
     expect(await spansWith(1)).toBe(COUNT)
   })
 
-  test('about so many have one as the share says', async () => {
+  test('the share of messages that have a span is about the sampling ratio', async () => {
     // Seven standard deviations: once in 400 thousand million runs by chance.
     expect(Math.abs((await spansWith(0.25)) - COUNT / 4)).toBeLessThan(7 * Math.sqrt(COUNT * 0.25 * 0.75))
   })
@@ -321,7 +321,7 @@ withProgram('redis-server', 'with Redis', () => {
   })
   afterAll(() => redis.stop())
 
-  test('the span of a message goes as far as Redis, and says when it is held or refused because Redis is away', async () => {
+  test('the span of a message covers Redis, and shows whether it was queued or refused because Redis is away', async () => {
     const bus = await start({ redisUrl: redis.url, redisTimeoutMs: 60_000 })
     const ann = await bus.as('ann-stores')
     const [stored, held, refused] = [newId(), newId(), newId()]

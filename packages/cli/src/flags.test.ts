@@ -10,7 +10,7 @@ const parse = (...args: string[]) => {
   return { flags: { ...flags }, stray }
 }
 
-test('flags are known by name, with a value behind them or behind a =', () => {
+test('flags are recognised by name, with their value after a space or an equals sign', () => {
   expect(parse('--port', '1', '--host=::', '--token-in-query', '--config', 'a.toml')).toEqual({
     flags: { port: '1', host: '::', 'token-in-query': true, config: 'a.toml' },
     stray: [],
@@ -21,7 +21,7 @@ test('a negative number is a value, and a flag at the end has none', () => {
   expect(parse('--port', '-1', '--http-port')).toEqual({ flags: { port: '-1', 'http-port': true }, stray: [] })
 })
 
-test('what is unknown is passed on, all of it', () => {
+test('unknown flags are passed on completely', () => {
   expect(parse('--prot', '1', '--port', '2', '-x=3', 'stray', '--y')).toEqual({
     flags: { port: '2', '--prot': true, '-x': '3', '--y': true },
     stray: ['stray'],

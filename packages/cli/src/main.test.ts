@@ -66,12 +66,12 @@ async function serve(args: string[] = [], env: Record<string, string> = {}) {
   return { child, lines, until, busUrl: String(listening.bus_url), httpUrl: String(listening.http_url) }
 }
 
-test('the version is that of the package', async () => {
+test('the printed version is that of the package', async () => {
   const { out, code } = await run(['--version'])
   expect([out, code]).toEqual([expect.stringMatching(/^\d+\.\d+\.\d+\n$/), 0])
 })
 
-test('mistakes are listed on the standard error, all at once, with exit code 78', async () => {
+test('mistakes in the settings are listed on standard error, all at once, with exit code 78', async () => {
   const mistakes = [
     'The settings have 3 mistakes:',
     '  ARQONBUS_PROT (environment): there is no such setting; did you mean ARQONBUS_PORT?',
@@ -88,7 +88,7 @@ test('mistakes are listed on the standard error, all at once, with exit code 78'
   }
 })
 
-test('a standard variable of OpenTelemetry that is wrong stops the start like any other setting', async () => {
+test('an invalid OpenTelemetry variable stops the start like any other setting', async () => {
   const { err, code } = await run(['serve'], { OTEL_EXPORTER_OTLP_ENDPOINT: 'localhost:4318', OTEL_LOG_LEVEL: 'x' })
   expect([err, code]).toEqual([
     [
@@ -100,7 +100,7 @@ test('a standard variable of OpenTelemetry that is wrong stops the start like an
   ])
 })
 
-test('check-config prints what is in force, from all sources, without secrets', async () => {
+test('check-config prints the configuration in force from all sources, without secrets', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'arqonbus-config-'))
   const file = join(folder, 'bus.toml')
   writeFileSync(file, 'max_rooms = 7\nport = 1\n')
@@ -115,14 +115,14 @@ test('check-config prints what is in force, from all sources, without secrets', 
   expect(out).not.toContain('hunter2')
 })
 
-test('help is for every setting, and a command that does not exist is refused', async () => {
+test('help lists every setting, and an unknown command is refused', async () => {
   const { out, code } = await run(['serve', '--help'])
   expect([out.includes('--max-message-bytes <size>'), code]).toEqual([true, 0])
   const unknown = await run(['srve'])
   expect([unknown.err, unknown.code]).toEqual([expect.stringContaining('Did you mean serve?'), 1])
 })
 
-test('a bus in a pipe logs JSON, serves, and on SIGTERM says goodbye, closes with 1012 and exits with 0', async () => {
+test('a server in a pipe logs JSON, serves, and on SIGTERM announces the shutdown, closes with 1012 and exits with 0', async () => {
   const { child, until, lines, busUrl, httpUrl } = await serve()
   const socket = new WebSocket(busUrl)
   const frames: { payload: { event?: string } }[] = []
@@ -138,14 +138,14 @@ test('a bus in a pipe logs JSON, serves, and on SIGTERM says goodbye, closes wit
   expect(lines.map(({ event }) => event)).toContain('stopping')
 })
 
-test('SIGINT drains as well, also when a launcher repeats it', async () => {
+test('SIGINT drains the server, even if a launcher repeats it', async () => {
   const { child } = await serve()
   child.kill('SIGINT')
   child.kill('SIGINT')
   expect(await child.exited).toBe(0)
 })
 
-test('a second SIGINT exits at once', async () => {
+test('a second SIGINT ends the process at once', async () => {
   const { child, until, busUrl } = await serve()
   const reader = await clientThatDoesNotRead(busUrl)
   child.kill('SIGINT')
@@ -187,7 +187,7 @@ async function clientThatDoesNotRead(busUrl: string): Promise<Socket> {
   return socket
 }
 
-test('a port in use is one line and exit code 1', async () => {
+test('a port in use is reported in one line with exit code 1', async () => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
   const { port } = other.address() as { port: number }
@@ -206,13 +206,13 @@ test('a port in use is one line and exit code 1', async () => {
   other.close()
 })
 
-test('a bootstrap that cannot be carried out is one line and exit code 78', async () => {
+test('configured rooms that cannot be created are reported in one line with exit code 78', async () => {
   const { err, code } = await run(['serve', ...free, '--rooms', 'integriguard:mine'])
   expect(err).toMatch(/^arqonbus: .*integriguard.*\n$/)
   expect(code).toBe(78)
 })
 
-test('what nobody caught is logged with its stack and ends the process with 1', async () => {
+test('an uncaught error is logged with its stack and ends the process with exit code 1', async () => {
   for (const [signal, message] of [
     ['SIGUSR1', 'thrown on purpose'],
     ['SIGUSR2', 'rejected on purpose'],
@@ -228,13 +228,13 @@ test('what nobody caught is logged with its stack and ends the process with 1', 
   }
 })
 
-test('a Redis that is not there does not stop the start: the bus is up, and degraded', async () => {
+test('an unreachable Redis does not stop the start, and the server is degraded', async () => {
   const { lines } = await serve(['--redis-url', 'redis://:hunter2@127.0.0.1:1'])
   expect(lines[0]).toMatchObject({ level: 'warn', event: 'storage_degraded', reason: 'econnrefused' })
   expect(JSON.stringify(lines)).not.toContain('hunter2')
 })
 
-test('on a terminal a person reads where the bus is and how to talk to it', async () => {
+test('on a terminal the start prints where the bus is and how to connect to it', async () => {
   let screen = ''
   const { promise: shown, resolve } = Promise.withResolvers<void>()
   const data = (_: unknown, bytes: Uint8Array) => {

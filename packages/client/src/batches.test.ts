@@ -11,14 +11,14 @@ const room = (channels: number): JoinEntry => {
   }
 }
 
-test('a hundred joins go into one command', () => {
+test('up to a hundred joins go into one command', () => {
   const entries = Array.from({ length: 250 }, (_, i) => ({ channel: `science:c${i}`, since: '5-1' }))
   const batches = batchesOf(entries, 262_144)
   expect(batches.map(({ length }) => length)).toEqual([100, 100, 50])
   expect(batches.flat()).toEqual(entries)
 })
 
-test('fewer, where they would be longer than a frame', () => {
+test('a batch has fewer joins if it would be longer than a frame', () => {
   const entries = Array.from({ length: 10 }, () => room(1000))
   const batches = batchesOf(entries, 262_144)
   expect(batches.flat()).toEqual(entries)
@@ -26,7 +26,7 @@ test('fewer, where they would be longer than a frame', () => {
   expect(batches.length).toBeGreaterThan(2)
 })
 
-test('what does not fit alone goes without ids, and then without positions', () => {
+test('a join that does not fit into a frame is sent without ids, and then without positions', () => {
   const [ids, positions] = batchesOf([room(1000)], 64 * 1024).flat()
   expect(ids).toEqual({ channel: 'science:*', since: room(1000).since! })
   expect(positions).toBeUndefined()

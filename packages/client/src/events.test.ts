@@ -4,7 +4,7 @@ import { createAnnouncer } from './events.ts'
 
 type Events = { a: number; b: string }
 
-test('every handler hears of every event until it is taken away', () => {
+test('every handler gets every event until it is removed', () => {
   const heard: unknown[] = []
   const announcer = createAnnouncer<Events>({ a: (event) => heard.push(['first', event]) })
   const off = announcer.on('a', (event) => heard.push(['second', event]))
@@ -19,7 +19,7 @@ test('every handler hears of every event until it is taken away', () => {
   ])
 })
 
-test('a handler that throws stops no other, and surfaces as an uncaught error', async () => {
+test('a handler that throws stops no other handler and surfaces as an uncaught error', async () => {
   const program = `
     import { createAnnouncer } from ${JSON.stringify(join(import.meta.dir, 'events.ts'))}
     const announcer = createAnnouncer()

@@ -13,7 +13,7 @@ function setUp() {
   return { clock, told, heartbeat }
 }
 
-test('a silent line is asked after one interval and given up after the next', () => {
+test('a silent connection is pinged after one interval and given up after the next', () => {
   const { clock, told, heartbeat } = setUp()
   heartbeat.start(100)
   clock.advance(99)
@@ -25,7 +25,7 @@ test('a silent line is asked after one interval and given up after the next', ()
   expect(clock.timers()).toBe(0)
 })
 
-test('whatever comes in keeps the line', () => {
+test('any incoming frame keeps the connection', () => {
   const { clock, told, heartbeat } = setUp()
   heartbeat.start(100)
   for (let i = 0; i < 10; i++) {
@@ -40,7 +40,7 @@ test('whatever comes in keeps the line', () => {
   expect(told).toEqual(['ping'])
 })
 
-test('it is off at 0, and stays off when stopped', () => {
+test('the heartbeat is off at 0 and stays off when stopped', () => {
   const { clock, told, heartbeat } = setUp()
   heartbeat.start(0)
   clock.advance(1000)

@@ -33,7 +33,7 @@ function setUp(about: Partial<LinkOptions> = {}) {
   return { clock, sockets, told, link, ended: () => ended?.error }
 }
 
-test('frames pass between the welcome and the end', async () => {
+test('frames are exchanged only between the welcome and the close', async () => {
   const { sockets, told, link } = setUp()
   expect(link.state()).toBe('connecting')
   expect(link.send('early')).toBe(false)
@@ -51,7 +51,7 @@ test('frames pass between the welcome and the end', async () => {
   expect(told).toEqual(['welcome s1', 'frame arq_1', 'end'])
 })
 
-test('it comes back after a loss, each time later, and at once again after a connection that lasted', async () => {
+test('the client reconnects after a loss with growing delays, which a lasting connection resets', async () => {
   const { clock, sockets, told, link } = setUp()
   await opened()
   sockets[0]?.welcome()
@@ -84,7 +84,7 @@ test('a connection that is cut right after its welcome counts as a failure', asy
   expect(told.filter((what) => what.startsWith('lost'))).toEqual(['lost 1011 125', 'lost 1011 250', 'lost 1011 500'])
 })
 
-test('the first connection fails at once, unless the options say otherwise', async () => {
+test('a failed first connection is an error at once, unless the options allow retries', async () => {
   const strict = setUp()
   await opened()
   strict.sockets[0]?.end(1006)
@@ -97,7 +97,7 @@ test('the first connection fails at once, unless the options say otherwise', asy
   expect(patient.told).toEqual(['lost 1006 125'])
 })
 
-test('a refusal before the close is the reason of the end', async () => {
+test('a refusal before the close is the reason of the final error', async () => {
   const { sockets, ended } = setUp()
   await opened()
   const error = {
@@ -112,7 +112,7 @@ test('a refusal before the close is the reason of the end', async () => {
   expect(ended()).toMatchObject({ code: 'invalid_parameters', details: { path: '/client_type' } })
 })
 
-test('a bus that refuses the first connection for the moment is tried again when it says so', async () => {
+test('a first connection that is refused temporarily is retried when the server says so', async () => {
   const { clock, sockets, told } = setUp()
   await opened()
   const error = { code: 'storage_unavailable', status: 503, message: 'Not now.', retry_after_ms: 1000 }
@@ -126,7 +126,7 @@ test('a bus that refuses the first connection for the moment is tried again when
   expect(told).toEqual(['lost 1013 1500', 'welcome s1'])
 })
 
-test('a close code that forbids it ends the link, with the code in the error', async () => {
+test('a close code that forbids reconnecting ends the client, with the code in the error', async () => {
   const { sockets, ended, link } = setUp()
   await opened()
   sockets[0]?.welcome()
@@ -135,7 +135,7 @@ test('a close code that forbids it ends the link, with the code in the error', a
   expect(link.state()).toBe('closed')
 })
 
-test('a refused upgrade counts as a cut, whatever the runtime calls it', async () => {
+test('a refused upgrade counts as a cut connection, whatever the runtime reports', async () => {
   const { sockets, told } = setUp({ reconnect: { first: true } })
   await opened()
   sockets[0]?.end(1002, 'Expected 101 status code')
@@ -154,7 +154,7 @@ test('a connection without a welcome is given up', async () => {
   expect(told).toEqual(['lost 1006 undefined', 'end'])
 })
 
-test('a close that is never answered ends in time', async () => {
+test('a close that is never answered ends after its timeout', async () => {
   const { clock, sockets, told, link } = setUp()
   await opened()
   sockets[0]?.welcome()
@@ -165,7 +165,7 @@ test('a close that is never answered ends in time', async () => {
   expect(clock.timers()).toBe(0)
 })
 
-test('closing while it waits ends it at once', async () => {
+test('closing while waiting to reconnect ends the client at once', async () => {
   const { clock, sockets, told, link } = setUp()
   await opened()
   sockets[0]?.welcome()
@@ -177,7 +177,7 @@ test('closing while it waits ends it at once', async () => {
   expect(sockets).toHaveLength(1)
 })
 
-test('the hint of a shutdown is followed', async () => {
+test('the reconnect hint of a shutdown is followed', async () => {
   const { sockets, told, link } = setUp()
   await opened()
   sockets[0]?.welcome()
@@ -197,7 +197,7 @@ test('a connection that is given up counts as cut', async () => {
   expect(told.at(-1)).toBe('lost 1006 125')
 })
 
-test('a refused token is renewed once, then the link ends', async () => {
+test('a refused token is renewed once, and then the client ends', async () => {
   const { clock, sockets, told } = setUp({ canRenewToken: true })
   await opened()
   sockets[0]?.welcome()
@@ -210,7 +210,7 @@ test('a refused token is renewed once, then the link ends', async () => {
   expect(told).toEqual(['welcome s1', 'lost 4401 125', 'lost 4401 undefined', 'end'])
 })
 
-test('a token that cannot be had is a failure like any other', async () => {
+test('a token that cannot be obtained is a failure like any other', async () => {
   let calls = 0
   const { clock, sockets, told, ended } = setUp({
     reconnect: { first: true, maxAttempts: 1 },
@@ -228,7 +228,7 @@ test('a token that cannot be had is a failure like any other', async () => {
   expect(ended()).toMatchObject({ code: 'connection_failed', cause: new Error('no token today') })
 })
 
-test('with reconnecting off the first loss is the end', async () => {
+test('with reconnecting off the first loss ends the client', async () => {
   const { sockets, told } = setUp({ reconnect: false })
   await opened()
   sockets[0]?.welcome()

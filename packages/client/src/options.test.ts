@@ -3,7 +3,7 @@ import { addressWith, protocolsWith, withDefaults } from './options.ts'
 
 const url = 'ws://127.0.0.1:9100'
 
-test('what the client says of itself stands in the query, encoded', () => {
+test('the description of the client is encoded in the query', () => {
   const all = {
     url,
     clientType: 'ai-agent',
@@ -24,13 +24,13 @@ test('what the client says of itself stands in the query, encoded', () => {
   expect(addressWith({ url }, undefined)).toBe('ws://127.0.0.1:9100/')
 })
 
-test('a query that the address has already is kept', () => {
+test('a query that the URL already has is kept', () => {
   expect(addressWith({ url: 'wss://bus.example/live?via=edge' }, 'ann')).toBe(
     'wss://bus.example/live?via=edge&client_id=ann',
   )
 })
 
-test('secrets travel as subprotocols and nowhere else', () => {
+test('secrets are sent only as subprotocols', () => {
   expect(protocolsWith('t.o-k_en', 'secret')).toEqual([
     'arqonbus.v1',
     'arqonbus.token.t.o-k_en',
@@ -39,7 +39,7 @@ test('secrets travel as subprotocols and nowhere else', () => {
   expect(addressWith({ url, token: 'token', session: 'secret' }, 'ann')).toBe('ws://127.0.0.1:9100/?client_id=ann')
 })
 
-test('a secret that no handshake carries is refused by name, without being shown', () => {
+test('a secret that no handshake can carry is refused by name, without being shown', () => {
   expect(() => protocolsWith('a b/c=', undefined)).toThrow(
     expect.objectContaining({
       code: 'invalid_options',
@@ -49,7 +49,7 @@ test('a secret that no handshake carries is refused by name, without being shown
   )
 })
 
-test('an address that is none is refused', () => {
+test('an invalid URL is refused', () => {
   expect(() => addressWith({ url: '9100' }, undefined)).toThrow(
     expect.objectContaining({ code: 'invalid_options', details: { option: 'url' } }),
   )

@@ -39,7 +39,7 @@ function setUp({ maxWaiting = 10, connected = true } = {}) {
 const success = (id: string | null) =>
   ({ request_id: id, status: 'success', response_format: 'x', result: 'done' }) as const
 
-test('a reply settles its request, once', () => {
+test('a reply settles its request once', () => {
   const { pending, add, outcomes, clock } = setUp()
   add('a')
   expect(pending.settle(success('a'))).toBe(true)
@@ -49,7 +49,7 @@ test('a reply settles its request, once', () => {
   expect(clock.timers()).toBe(0)
 })
 
-test('a refusal carries the code, the details and the id', () => {
+test('a refusal has the code, the details and the request id', () => {
   const { pending, add } = setUp()
   let error: unknown
   add('a', { fail: (one) => (error = one) })
@@ -71,7 +71,7 @@ test('a refusal carries the code, the details and the id', () => {
   })
 })
 
-test('after its time an acknowledgement is unknown, and a command unanswered', () => {
+test('after its timeout an acknowledgement is outcome_unknown, and a command is reply_timeout', () => {
   const { clock, add, outcomes } = setUp()
   add('a')
   add('b', { kind: 'command' })
@@ -82,7 +82,7 @@ test('after its time an acknowledgement is unknown, and a command unanswered', (
   ])
 })
 
-test('what was never sent did certainly not happen', () => {
+test('a request that was never sent fails as not_connected', () => {
   const { clock, line, add, outcomes } = setUp({ connected: false })
   add('a')
   add('b', { kind: 'command' })
@@ -91,7 +91,7 @@ test('what was never sent did certainly not happen', () => {
   expect(line.sent).toEqual([])
 })
 
-test('over a reconnect, what may be repeated is sent again in its order; the rest fails at once', () => {
+test('after a reconnect repeatable requests are sent again in order, and others fail at once', () => {
   const { line, pending, add, outcomes } = setUp()
   add('a')
   add('delete', { kind: 'command', repeatable: false })
@@ -104,7 +104,7 @@ test('over a reconnect, what may be repeated is sent again in its order; the res
   expect(line.sent).toEqual(['a', 'delete', 'a', 'b'])
 })
 
-test('a publish is not sent again when the dedup window is nearly over', () => {
+test('a publish is not sent again when the deduplication window is nearly over', () => {
   const { clock, line, pending, add, outcomes } = setUp()
   add('old', { timeoutMs: undefined })
   line.connected = false
@@ -117,7 +117,7 @@ test('a publish is not sent again when the dedup window is nearly over', () => {
   expect(line.sent).toEqual(['old', 'unsent'])
 })
 
-test('the window counts from the first try', () => {
+test('the deduplication window counts from the first attempt', () => {
   const { clock, line, pending, add, outcomes } = setUp()
   add('a', { timeoutMs: undefined })
   clock.advance(WINDOW_MS * 0.6)
@@ -128,7 +128,7 @@ test('the window counts from the first try', () => {
   expect([...outcomes.values()]).toEqual(['outcome_unknown'])
 })
 
-test('at the end everything fails: unknown where it was sent, closed where it was not', () => {
+test('at the end a sent publish has an unknown outcome, and everything else is closed', () => {
   const { line, pending, add, outcomes, clock } = setUp()
   add('sent')
   add('asked', { kind: 'command' })
@@ -143,7 +143,7 @@ test('at the end everything fails: unknown where it was sent, closed where it wa
   expect(clock.timers()).toBe(0)
 })
 
-test('only so many wait', () => {
+test('the number of waiting requests is bounded', () => {
   const { add, outcomes } = setUp({ maxWaiting: 1 })
   add('a')
   add('b')
@@ -171,14 +171,14 @@ function setUpSecondTry() {
   return all
 }
 
-test('the refusal of a first try is final', () => {
+test('the refusal of a first attempt is final', () => {
   const { pending, add, outcomes } = setUp()
   add('a')
   pending.settle(refusalOf('a', 'rate_limited', 50))
   expect([...outcomes.values()]).toEqual(['rate_limited'])
 })
 
-test('the refusal of a second try says nothing about the first: it is tried again where that may help', () => {
+test('a second attempt refused temporarily is tried again, since the first may have succeeded', () => {
   const { clock, line, pending, outcomes } = setUpSecondTry()
   pending.settle(refusalOf('a', 'rate_limited', 50))
   clock.advance(50)
@@ -189,19 +189,19 @@ test('the refusal of a second try says nothing about the first: it is tried agai
   expect(clock.timers()).toBe(0)
 })
 
-test('and unknown where it may not', () => {
+test('a second attempt refused permanently has an unknown outcome', () => {
   const { pending, outcomes } = setUpSecondTry()
   pending.settle(refusalOf('a', 'room_paused'))
   expect([...outcomes.values()]).toEqual(['outcome_unknown'])
 })
 
-test('a conflict is a conflict at any try', () => {
+test('an id conflict is final at any attempt', () => {
   const { pending, outcomes } = setUpSecondTry()
   pending.settle(refusalOf('a', 'id_conflict'))
   expect([...outcomes.values()]).toEqual(['id_conflict'])
 })
 
-test('a try that waits for its time does not outlive its connection', () => {
+test('a scheduled attempt does not outlive its connection', () => {
   const { clock, line, pending } = setUpSecondTry()
   pending.settle(refusalOf('a', 'storage_unavailable', 50))
   pending.connectionLost()
@@ -211,7 +211,7 @@ test('a try that waits for its time does not outlive its connection', () => {
   expect(line.sent).toEqual(['a', 'a', 'a'])
 })
 
-test('what a bus refuses because it goes is sent to the one that comes', () => {
+test('a request refused by a draining server is sent to the next one', () => {
   const { clock, line, pending, add, outcomes } = setUp()
   add('a', { timeoutMs: undefined })
   add('b', { kind: 'command', repeatable: false })
@@ -224,14 +224,14 @@ test('what a bus refuses because it goes is sent to the one that comes', () => {
   expect(line.sent).toEqual(['a', 'b', 'a'])
 })
 
-test('an id is under way once', () => {
+test('an id can be in use by only one request at a time', () => {
   const { add, outcomes } = setUp()
   add('a')
   add('a')
   expect([...outcomes]).toEqual([['a', 'id_conflict']])
 })
 
-test('messages to an address that is held wait until it is released, in their order, and no others', () => {
+test('messages to a held address wait for its release in order, and no others do', () => {
   const { line, held, pending, add } = setUp()
   held.add('den:deep')
   add('a', { address: 'den:deep' })
@@ -244,7 +244,7 @@ test('messages to an address that is held wait until it is released, in their or
   expect(line.sent).toEqual(['b', 'b', 'a', 'c'])
 })
 
-test('where an address is not released, what was never sent fails for that reason, and of the rest only the bus knows', () => {
+test('if an address is not released, unsent messages fail, and sent ones have an unknown outcome', () => {
   const { line, held, pending, add, outcomes } = setUp()
   add('sent', { address: 'den:deep' })
   held.add('den:deep')

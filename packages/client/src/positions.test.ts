@@ -13,7 +13,7 @@ function setUp(capacity = 100) {
 const message = (position: string | undefined, id = `arq_${position}`, from = 'ann') =>
   ({ id, from, metadata: position === undefined ? { provisional: true } : { position } }) as unknown as Message
 
-test('what follows is news, what was there is not', () => {
+test('a message after the last position is new, and an earlier one is not', () => {
   const { positions, gaps } = setUp()
   positions.start(LOG, '5-0')
   const taken = ['5-1', '6-2', '6-2', '5-1', '6-3'].map((position) => positions.take(LOG, message(position)))
@@ -22,20 +22,20 @@ test('what follows is news, what was there is not', () => {
   expect(gaps).toEqual([])
 })
 
-test('a jump of n is told before the message is handed over', () => {
+test('a jump of n is reported as a gap before the message is delivered', () => {
   const { positions, gaps } = setUp()
   positions.start(LOG, '5-7')
   expect(positions.take(LOG, message('9-10'))).toBe(true)
   expect(gaps).toEqual([{ address: LOG, reason: 'lost', after: '5-7', next: '9-9' }])
 })
 
-test('a log that is unknown begins with its first message', () => {
+test('an unknown log starts with its first message', () => {
   const { positions, gaps } = setUp()
   expect(positions.take(LOG, message('9-10'))).toBe(true)
   expect(gaps).toEqual([])
 })
 
-test('a lower n at a later time is another log of that name: told, and all of it is news', () => {
+test('a lower n at a later time is a new log: the gap is reported, and all its messages are new', () => {
   const { positions, gaps } = setUp()
   positions.start(LOG, '5-6')
   positions.take(LOG, message('5-7', 'arq_a'))
@@ -51,7 +51,7 @@ test('after a gap notice its base counts, even if it is lower', () => {
   expect(gaps).toEqual([])
 })
 
-test('a provisional copy and its message are one', () => {
+test('a provisional copy and its message count as one', () => {
   const { positions } = setUp()
   positions.start(LOG, '5-0')
   expect(positions.take(LOG, message(undefined, 'arq_a'))).toBe(true)
@@ -60,7 +60,7 @@ test('a provisional copy and its message are one', () => {
   expect(positions.of(LOG)).toMatchObject({ position: '6-2' })
 })
 
-test('a message that was sent again outside the window is dropped by sender and id, and counted', () => {
+test('a message sent again outside the window is dropped by sender and id, and its position counts', () => {
   const { positions, gaps } = setUp()
   positions.take(LOG, message('5-1', 'arq_a'))
   expect(positions.take(LOG, message('5-2', 'arq_a'))).toBe(false)
@@ -74,7 +74,7 @@ test('the same id in another log is another message', () => {
   expect(positions.take('science:explore', message('5-1', 'arq_a'))).toBe(true)
 })
 
-test('what is remembered is bounded: half of it always, all of it never', () => {
+test('the memory of ids is bounded: at least half of it is always in use', () => {
   const { positions } = setUp(4)
   const isNews = (id: string) => positions.take(LOG, message(undefined, id))
   for (const id of ['arq_a', 'arq_b', 'arq_c', 'arq_d', 'arq_e']) expect(isNews(id)).toBe(true)
@@ -82,7 +82,7 @@ test('what is remembered is bounded: half of it always, all of it never', () => 
   expect(isNews('arq_a')).toBe(true)
 })
 
-test('what the application asks for again is news again', () => {
+test('messages that the application asks for again are new again', () => {
   const { positions, gaps } = setUp()
   positions.take(LOG, message('5-1'))
   positions.take(LOG, message('5-2'))
@@ -91,7 +91,7 @@ test('what the application asks for again is news again', () => {
   expect(gaps).toEqual([])
 })
 
-test('an own message without a copy is counted', () => {
+test('the position of an own message without a copy counts', () => {
   const { positions, gaps } = setUp()
   positions.start(LOG, '5-0')
   positions.own(LOG, '5-1', 'arq_own')
@@ -101,7 +101,7 @@ test('an own message without a copy is counted', () => {
   expect(positions.of('science:explore')).toBeUndefined()
 })
 
-test('own messages that are acknowledged ahead of their turn are no hole, and hide none', () => {
+test('own messages acknowledged ahead of their turn are no gap and hide none', () => {
   const { positions, gaps } = setUp()
   positions.start(LOG, '5-0')
   positions.own(LOG, '5-3', 'arq_own3')
@@ -115,7 +115,7 @@ test('own messages that are acknowledged ahead of their turn are no hole, and hi
   expect(gaps).toEqual([{ address: LOG, reason: 'lost', after: '5-4', next: '5-6' }])
 })
 
-test('a log is left with what it held, and found by its room', () => {
+test('a log that is left is forgotten, and logs are found by their room', () => {
   const { positions } = setUp()
   positions.start(LOG, '5-1', 'arq_a')
   positions.start('science2:general', '5-1')
@@ -124,7 +124,7 @@ test('a log is left with what it held, and found by its room', () => {
   expect(positions.of(LOG)).toBeUndefined()
 })
 
-test('private messages stand in the inbox, whatever their room', () => {
+test('private messages belong to the inbox, whatever their room', () => {
   expect(logOf({ type: 'private', room: 'science', channel: 'pm' })).toBe(INBOX)
   expect(logOf({ type: 'event', room: 'science', channel: '*' })).toBe('science:*')
 })

@@ -7,7 +7,7 @@ async function drain<Item>(stream: AsyncIterable<Item>): Promise<Item[]> {
   return items
 }
 
-test('items come out in order, those that waited and those that were waited for', async () => {
+test('items come out in order, both waiting and awaited ones', async () => {
   const stream = createStream<number>({})
   stream.push(1)
   stream.push(2)
@@ -18,7 +18,7 @@ test('items come out in order, those that waited and those that were waited for'
   expect([(await third).value, (await fourth).value]).toEqual([3, 4])
 })
 
-test('the end comes after what waits, and again for whoever asks again', async () => {
+test('the end follows the waiting items and is repeated for every further call', async () => {
   const stream = createStream<number>({})
   stream.push(1)
   stream.end()
@@ -35,7 +35,7 @@ test('an end with an error throws it once', async () => {
   expect(await second).toEqual({ done: true, value: undefined })
 })
 
-test('a full buffer ends the iterator with an error after what waits', async () => {
+test('a full buffer ends the iterator with an error after the waiting items', async () => {
   const stream = createStream<number>({ buffer: 2 })
   for (const item of [1, 2, 3, 4]) stream.push(item)
   expect([(await stream.next()).value, (await stream.next()).value]).toEqual([1, 2])
@@ -43,7 +43,7 @@ test('a full buffer ends the iterator with an error after what waits', async () 
   expect(await stream.next()).toEqual({ done: true, value: undefined })
 })
 
-test('a full buffer may drop the oldest instead, and says which', async () => {
+test('a full buffer may drop the oldest item instead, and reports which', async () => {
   const dropped: number[] = []
   const stream = createStream<number>({ buffer: 2, overflow: 'drop-oldest', onDrop: (item) => dropped.push(item) })
   for (const item of [1, 2, 3, 4]) stream.push(item)
@@ -52,7 +52,7 @@ test('a full buffer may drop the oldest instead, and says which', async () => {
   expect(dropped).toEqual([1, 2])
 })
 
-test('leaving the loop ends the stream and lets go what waits', async () => {
+test('leaving the loop ends the stream and releases the waiting items', async () => {
   let returned = 0
   const stream = createStream<number>({}, () => returned++)
   for (const item of [1, 2, 3]) stream.push(item)

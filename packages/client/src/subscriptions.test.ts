@@ -40,7 +40,7 @@ const recovered = () => ({ position: '5-0', recovered: true })
 const away = { error: { code: 'storage_unavailable', status: 503, message: 'away', retry_after_ms: 70 } }
 const forbidden = { error: { code: 'forbidden', status: 403, message: 'no' } }
 
-test('a resumption that is refused for now is tried again when the bus says, the others hold', async () => {
+test('a resumption refused temporarily is retried when the server says so, and others are not affected', async () => {
   const answers = { current: (address: string) => (address === 'science:b' ? away : recovered()) as object }
   const { clock, asked, left, subscriptions } = await setUp(answers)
   await subscriptions.resume()
@@ -55,7 +55,7 @@ test('a resumption that is refused for now is tried again when the bus says, the
   expect(left).toEqual([])
 })
 
-test('one that is refused for good is given up and told', async () => {
+test('a subscription refused permanently is given up and reported', async () => {
   const answers = { current: (address: string) => (address === 'science:b' ? forbidden : recovered()) as object }
   const { left, subscriptions } = await setUp(answers)
   await subscriptions.resume()
@@ -63,7 +63,7 @@ test('one that is refused for good is given up and told', async () => {
   expect(subscriptions.list()).toEqual(['science:a', 'science:c'])
 })
 
-test('what was to be tried again on a connection is not tried on the next one, which resumes everything', async () => {
+test('a retry scheduled on one connection is dropped on the next, which resumes everything', async () => {
   const { clock, asked, subscriptions } = await setUp({ current: () => away })
   await subscriptions.resume()
   subscriptions.pause()
@@ -71,7 +71,7 @@ test('what was to be tried again on a connection is not tried on the next one, w
   expect(asked).toHaveLength(1)
 })
 
-test('the inbox is behind from the loss of a connection until its recovery is answered', async () => {
+test('the inbox is behind from the loss of a connection until its recovery is confirmed', async () => {
   const answers = { current: (() => away) as Answers }
   const { clock, subscriptions } = await setUp(answers)
   expect(subscriptions.isInboxBehind()).toBe(false)

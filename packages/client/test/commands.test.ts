@@ -59,7 +59,7 @@ test('history is read in both directions', async () => {
   expect(numbers(await ann.history('science:lab', { after: first!.position as string }))).toEqual([2, 3])
 })
 
-test('clients are listed, and change what they say of themselves', async () => {
+test('clients are listed and can change their profile', async () => {
   const ann = await setUp()
   expect((await ann.updateProfile({ screen_name: 'Ann', avatar: null })).client.screen_name).toBe('Ann')
   await ann.join('science:lab')
@@ -68,7 +68,7 @@ test('clients are listed, and change what they say of themselves', async () => {
   ])
 })
 
-test('an admin pauses a room, lets it go on, and deletes it', async () => {
+test('an admin pauses a room, resumes it and deletes it', async () => {
   const ann = await setUp()
   await ann.createChannel('science:lab')
   await expect(ann.pauseRoom('science')).rejects.toMatchObject({ code: 'forbidden', status: 403 })
@@ -82,7 +82,7 @@ test('an admin pauses a room, lets it go on, and deletes it', async () => {
   await expect(ann.disconnectClient('nobody', asAdmin)).rejects.toMatchObject({ code: 'client_not_found' })
 })
 
-test('any command can be sent by its name, and an unknown one is refused', async () => {
+test('every command can be sent by its name, and an unknown one is refused', async () => {
   const ann = await setUp()
   expect(await ann.command('join_channel', { channels: [{ channel: 'science:lab' }] })).toMatchObject({
     results: [{ channel: 'science:lab' }],
@@ -91,7 +91,7 @@ test('any command can be sent by its name, and an unknown one is refused', async
   await expect(ann.command('history', { limit: 0 })).rejects.toMatchObject({ code: 'invalid_parameters', status: 400 })
 })
 
-test('a command that is not answered fails in its time', async () => {
+test('a command without a reply fails after its timeout', async () => {
   const { busUrl } = await stage.bus()
   const line = await stage.line(busUrl)
   const ann = await stage.client({ url: line.url, closeTimeoutMs: 10 })

@@ -10,7 +10,7 @@ const refusalOf = (attempt: Promise<unknown>): Promise<ArqonBusError> =>
     (error) => error,
   )
 
-test('a client connects, and the bus knows it as it described itself', async () => {
+test('a client connects, and the server knows it as it described itself', async () => {
   const { busUrl } = await stage.bus()
   const client = await stage.client({
     url: busUrl,
@@ -31,21 +31,21 @@ test('a client connects, and the bus knows it as it described itself', async () 
   })
 })
 
-test('without an id the bus makes one', async () => {
+test('a client without an id gets one from the server', async () => {
   const { busUrl } = await stage.bus()
   const [one, other] = await Promise.all([stage.client({ url: busUrl }), stage.client({ url: busUrl })])
   expect(one.clientId).not.toBe(other.clientId)
   expect(one.session).toMatch(/^[\w-]+$/)
 })
 
-test('the joins of the options are there when it is', async () => {
+test('the joins of the options are in force when the client is connected', async () => {
   const { busUrl } = await stage.bus()
   const client = await stage.client({ url: busUrl, join: ['science:explore', 'chat:*'] })
   expect(client.subscriptions).toEqual(['science:explore', 'chat:*'])
   expect((await client.channelInfo('science:explore')).channel.participants).toEqual([client.clientId])
 })
 
-test('a join that is refused refuses the whole, and leaves nothing behind', async () => {
+test('a refused join of the options refuses the connection and leaves nothing behind', async () => {
   const { busUrl } = await stage.bus({ autoCreate: false })
   const error = await refusalOf(connect({ url: busUrl, clientId: 'ann', join: ['science:explore'] }))
   expect(error).toMatchObject({ code: 'room_not_found', status: 404 })
@@ -53,7 +53,7 @@ test('a join that is refused refuses the whole, and leaves nothing behind', asyn
   expect((await next.listClients()).clients.map(({ client_id }) => client_id)).not.toContain('ann')
 })
 
-test('what the bus refuses is refused with its code, also before a welcome', async () => {
+test('a refusal by the server has its code, even before a welcome', async () => {
   const { busUrl } = await stage.bus()
   const error = await refusalOf(connect({ url: busUrl, clientType: 'robot' as never }))
   expect(error).toMatchObject({ code: 'invalid_parameters', status: 400, details: { parameter: 'client_type' } })
@@ -61,7 +61,7 @@ test('what the bus refuses is refused with its code, also before a welcome', asy
   expect(await refusalOf(connect({ url: busUrl, clientId: 'ann' }))).toMatchObject({ code: 'client_id_in_use' })
 })
 
-test('a bus that is not there is told at once', async () => {
+test('a server that is not there is reported at once', async () => {
   const { busUrl } = await stage.bus()
   const line = await stage.line(busUrl)
   await line.close()
@@ -69,7 +69,7 @@ test('a bus that is not there is told at once', async () => {
   expect(error).toMatchObject({ code: 'connection_failed', status: 503, details: { close_code: 1006 } })
 })
 
-test('or waited for, where the options say so', async () => {
+test('a server that is not there is waited for if the options say so', async () => {
   const { busUrl } = await stage.bus()
   const line = await stage.line(busUrl)
   line.accept(false)
@@ -78,7 +78,7 @@ test('or waited for, where the options say so', async () => {
   expect((await late).state).toBe('open')
 })
 
-test('a token travels as a subprotocol', async () => {
+test('a token is sent as a subprotocol', async () => {
   const { busUrl } = await stage.bus({ adminKey: 'a-key-that-nobody-knows' })
   const admin = await stage.client({ url: busUrl, token: async () => 'a-key-that-nobody-knows' })
   const user = await stage.client({ url: busUrl, clientId: 'user' })
@@ -89,7 +89,7 @@ test('a token travels as a subprotocol', async () => {
   await expect(connect({ url: busUrl, token: 'a-wrong-key' })).rejects.toMatchObject({ code: 'unauthenticated' })
 })
 
-test('with its session a later program comes back as itself, and the earlier one hears of it', async () => {
+test('a later program with the session resumes it, and the earlier one is notified', async () => {
   const { busUrl } = await stage.bus()
   const before = await stage.client({ url: busUrl, clientId: 'ann' })
   const ended = next(before, 'closed')
@@ -99,7 +99,7 @@ test('with its session a later program comes back as itself, and the earlier one
   expect(before.state).toBe('closed')
 })
 
-test('closing ends everything that waits, with a code', async () => {
+test('closing settles everything that waits: requests with an error code, iterators with their end', async () => {
   const { busUrl } = await stage.bus()
   const line = await stage.line(busUrl)
   const client = await stage.client({ url: line.url, closeTimeoutMs: 50 })
@@ -123,7 +123,7 @@ test('closing ends everything that waits, with a code', async () => {
   await client.close()
 })
 
-test('handlers of the options hear from the first frame on', async () => {
+test('handlers of the options get events from the first frame on', async () => {
   const { busUrl } = await stage.bus()
   const events: string[] = []
   const client = await stage.client({

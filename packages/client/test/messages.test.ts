@@ -10,7 +10,7 @@ async function flush(...clients: Awaited<ReturnType<typeof stage.client>>[]): Pr
   await Promise.all(clients.map((client) => client.ping()))
 }
 
-test('two clients talk at the same time, and each hears everything of both in one order', async () => {
+test('two clients that publish at the same time both get all messages in one order', async () => {
   const { busUrl } = await stage.bus()
   const join = ['science:explore']
   const ann = await stage.client({ url: busUrl, clientId: 'ann', join })
@@ -27,7 +27,7 @@ test('two clients talk at the same time, and each hears everything of both in on
   expect(first.filter((text) => String(text).startsWith('b'))).toEqual(numbers.map((i) => `b${i}`))
 })
 
-test('a client hears what it is subscribed to, and nothing else', async () => {
+test('a client gets the messages of its subscriptions and no others', async () => {
   const { busUrl } = await stage.bus()
   const ann = await stage.client({ url: busUrl, join: ['science:explore'] })
   const speaker = await stage.client({ url: busUrl })
@@ -45,7 +45,7 @@ test('a client hears what it is subscribed to, and nothing else', async () => {
   expect(ann.subscriptions).toEqual([])
 })
 
-test('a whole room: every channel, each message once', async () => {
+test('a room-wide subscription delivers every channel, and each message once', async () => {
   const { busUrl } = await stage.bus()
   const ann = await stage.client({ url: busUrl, join: ['science:explore', 'science:*'] })
   const speaker = await stage.client({ url: busUrl })
@@ -56,7 +56,7 @@ test('a whole room: every channel, each message once', async () => {
   expect(heard.all.toSorted()).toEqual(['*', 'explore', 'explore', 'later'])
 })
 
-test('a message arrives as it was sent, with the sender, the time and the position of the bus', async () => {
+test('a message arrives as it was sent, with the sender, the time and the position from the server', async () => {
   const { busUrl } = await stage.bus()
   const ann = await stage.client({ url: busUrl, clientId: 'ann', join: ['science:explore'] })
   const payload = { text: 'ünïcödé 🚀\u0000\u2028', list: [1, { deep: null }], empty: {} }
@@ -76,7 +76,7 @@ test('a message arrives as it was sent, with the sender, the time and the positi
   expect(message.timestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 })
 
-test('an acknowledgement tells the position, the level, and how many listen', async () => {
+test('an acknowledgement has the position, the level and the number of recipients', async () => {
   const { busUrl } = await stage.bus()
   const ann = await stage.client({ url: busUrl, join: ['science:explore'] })
   const first = await ann.publish('science:explore', {}, { ack: true })
@@ -86,7 +86,7 @@ test('an acknowledgement tells the position, the level, and how many listen', as
   expect((await ann.publish('science:explore', {}, { ack: 'memory' })).position).toMatch(/^\d+-2$/)
 })
 
-test('the same id again is the same message', async () => {
+test('a publish with the same id again is the same message', async () => {
   const { busUrl } = await stage.bus()
   const ann = await stage.client({ url: busUrl, join: ['science:explore'] })
   const heard = collect(ann, 'message')
@@ -100,7 +100,7 @@ test('the same id again is the same message', async () => {
   expect(heard.all).toHaveLength(1)
 })
 
-test('a refusal has a code, whoever waits for it', async () => {
+test('a refusal has a code, whether it is awaited or not', async () => {
   const { busUrl } = await stage.bus({ autoCreate: false })
   const ann = await stage.client({ url: busUrl })
   const refused = next(ann, 'refused')
@@ -129,7 +129,7 @@ test('a frame over the limit never leaves the client, so it counts as no violati
   expect(ann.state).toBe('open')
 })
 
-test('a private message reaches its recipients and nobody else', async () => {
+test('a private message reaches only its recipients and its sender', async () => {
   const { busUrl } = await stage.bus()
   const [ann, ben, eve] = await Promise.all(
     ['ann', 'ben', 'eve'].map((clientId) => stage.client({ url: busUrl, clientId, join: ['science:*'] })),
@@ -151,7 +151,7 @@ test('a private message reaches its recipients and nobody else', async () => {
   expect((await ben!.history('arqonbus:inbox')).messages).toHaveLength(2)
 })
 
-test('with echo off one does not hear oneself, and misses nothing of the others', async () => {
+test('with echo off a client does not get its own messages and misses nothing of others', async () => {
   const { busUrl } = await stage.bus()
   const ann = await stage.client({ url: busUrl, clientId: 'ann', echo: false, join: ['science:explore'] })
   const ben = await stage.client({ url: busUrl, clientId: 'ben', join: ['science:explore'] })
@@ -166,7 +166,7 @@ test('with echo off one does not hear oneself, and misses nothing of the others'
   expect(gaps.all).toEqual([])
 })
 
-test('a loop takes messages out one by one, and leaving it ends it', async () => {
+test('an iterator takes messages one by one, and leaving the loop ends it', async () => {
   const { busUrl } = await stage.bus()
   const ann = await stage.client({ url: busUrl })
   const [ofChannel, ofRoom, own] = [
@@ -186,7 +186,7 @@ test('a loop takes messages out one by one, and leaving it ends it', async () =>
   expect(await ofChannel.next()).toEqual({ done: true, value: undefined })
 })
 
-test('a loop that does not keep up is told, after what it had', async () => {
+test('an iterator that does not keep up ends with an error after its buffered messages', async () => {
   const { busUrl } = await stage.bus()
   const ann = await stage.client({ url: busUrl, join: ['science:explore'] })
   const slow = ann.messages('science:explore', { buffer: 2 })
@@ -200,7 +200,7 @@ test('a loop that does not keep up is told, after what it had', async () => {
   expect(texts).toEqual(['0', '1'])
 })
 
-test('a loop ends with the error that ended the client', async () => {
+test('an iterator ends with the error that ended the client', async () => {
   const { busUrl } = await stage.bus({ adminKey: 'a-key-that-nobody-knows' })
   const ann = await stage.client({ url: busUrl, clientId: 'ann' })
   const admin = await stage.client({ url: busUrl })
@@ -209,7 +209,7 @@ test('a loop ends with the error that ended the client', async () => {
   await expect(taken).rejects.toMatchObject({ code: 'connection_failed', details: { close_code: 4411 } })
 })
 
-test('telemetry goes to whoever watches it', async () => {
+test('telemetry reaches its subscribers', async () => {
   const { busUrl } = await stage.bus()
   const watcher = await stage.client({ url: busUrl, clientType: 'dashboard', join: ['integriguard:telemetry-stream'] })
   const agent = await stage.client({ url: busUrl, clientId: 'agent', clientType: 'ai-agent' })

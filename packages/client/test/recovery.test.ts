@@ -27,7 +27,7 @@ async function setUp(options: Partial<ClientOptions> = {}, config: Partial<Confi
   return { busUrl, line, ann, ben, say, away, heard: collect(ann, 'message', textOf), gaps: collect(ann, 'gap') }
 }
 
-test('what was said meanwhile comes after the reconnect, each message once and in order', async () => {
+test('messages published during an absence arrive after the reconnect, once and in order', async () => {
   const { ann, say, away, heard, gaps } = await setUp({ join: ['science:explore', 'chat:public'] })
   await say('science:explore', '1', '2')
   await heard.count(2)
@@ -41,21 +41,21 @@ test('what was said meanwhile comes after the reconnect, each message once and i
   expect(ann.subscriptions).toEqual(['science:explore', 'chat:public'])
 })
 
-test('also where nothing had been said before', async () => {
+test('messages arrive after a reconnect even if there were none before', async () => {
   const { say, away, heard, gaps } = await setUp({ join: ['science:explore'] })
   await away(() => say('science:explore', '1', '2'))
   expect(await heard.count(2)).toEqual(['1', '2'])
   expect(gaps.all).toEqual([])
 })
 
-test('again and again', async () => {
+test('messages arrive after each of many reconnects', async () => {
   const { say, away, heard, gaps } = await setUp({ join: ['science:explore'] })
   for (let round = 0; round < 10; round++) await away(() => say('science:explore', `${round}`))
   expect(await heard.count(10)).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
   expect(gaps.all).toEqual([])
 })
 
-test('a whole room recovers: its channels, one born meanwhile, and its broadcast', async () => {
+test('a whole room recovers: its channels, a channel created meanwhile and its broadcast', async () => {
   const { say, away, heard, gaps } = await setUp({ join: ['science:*'] })
   await say('science:explore', '1')
   await say('science:*', 'to all')
@@ -73,7 +73,7 @@ test('a whole room recovers: its channels, one born meanwhile, and its broadcast
   expect(gaps.all).toEqual([])
 })
 
-test('the broadcast of a room recovers for whoever has joined two of its channels, and once', async () => {
+test('the broadcast of a room recovers once for a client in two of its channels', async () => {
   const { say, away, heard, gaps } = await setUp({ join: ['science:explore', 'science:general'] })
   await away(async () => {
     await say('science:*', 'to all')
@@ -86,7 +86,7 @@ test('the broadcast of a room recovers for whoever has joined two of its channel
   expect(gaps.all).toEqual([])
 })
 
-test('a gap for expired messages comes first, then what is left of the history, then what is live', async () => {
+test('a gap notice for expired messages comes first, then what is kept, then live messages', async () => {
   const { ann, say, away, heard, gaps } = await setUp({ join: ['science:explore'] }, { historySize: 2 })
   await say('science:explore', '1')
   await heard.count(1)
@@ -103,7 +103,7 @@ test('a gap for expired messages comes first, then what is left of the history, 
   expect(order).toEqual(['gap', '4', '5', '6'])
 })
 
-test('a history that has everything but what the application had is no gap', async () => {
+test('a history that lacks only messages that the application already had is no gap', async () => {
   const { say, away, heard, gaps } = await setUp({ join: ['science:explore'] }, { historySize: 2 })
   await say('science:explore', '1')
   await heard.count(1)
@@ -112,7 +112,7 @@ test('a history that has everything but what the application had is no gap', asy
   expect(gaps.all).toEqual([])
 })
 
-test('a channel that was deleted and made again meanwhile is a gap only for a client that had not all of it', async () => {
+test('a channel recreated during an absence is a gap only for a client that lacked part of it', async () => {
   const { ann, ben, say, away, heard, gaps } = await setUp()
   for (const channel of ['science:complete', 'science:lacking']) {
     await ben.createChannel(channel)
@@ -135,7 +135,7 @@ test('a channel that was deleted and made again meanwhile is a gap only for a cl
   expect(gaps.all).toHaveLength(1)
 })
 
-test('a bus that was started anew has another log: told, and the subscription goes on', async () => {
+test('a restarted server has a new log: the gap is reported, and the subscription continues', async () => {
   const first = await stage.bus()
   const ann = await stage.client({ url: first.busUrl, clientId: 'ann', join: ['science:explore'] })
   await ann.publish('science:explore', { text: '1' }, { ack: true })
@@ -151,7 +151,7 @@ test('a bus that was started anew has another log: told, and the subscription go
   expect(textOf(await heard)).toBe('2')
 })
 
-test('of a bus that was started anew everything comes that was said before the client was back', async () => {
+test('after a restart every message published before the client returned arrives', async () => {
   const first = await stage.bus()
   const line = await stage.line(first.busUrl)
   const ann = await stage.client({ url: line.url, clientId: 'ann', join: ['science:explore', 'lab:*'] })
@@ -180,7 +180,7 @@ test('of a bus that was started anew everything comes that was said before the c
   expect(gaps.all.toSorted()).toEqual(['arqonbus:inbox', 'lab:*', 'lab:desk', 'science:*', 'science:explore'])
 })
 
-test('a quiet channel whose only participant was away for long has no gap, nor has its room, nor the inbox', async () => {
+test('a long absence leaves no gap in a quiet channel, its room or the inbox', async () => {
   const { ann, ben, away, say, heard, gaps } = await setUp(
     { join: ['quiet:place', 'quiet:*'] },
     { channelIdleMs: 1, sessionTtlMs: 1, historyTtlMs: 1, commandRate: null },
@@ -200,7 +200,7 @@ test('a quiet channel whose only participant was away for long has no gap, nor h
   expect(ann.state).toBe('open')
 })
 
-test('an acknowledged publish is sent again after a cut, and is there once', async () => {
+test('a publish awaiting its acknowledgement is sent again after a cut and stored once', async () => {
   const { line, ann, ben } = await setUp()
   await ben.join('science:explore')
   const heard = collect(ben, 'message', textOf)
@@ -218,7 +218,7 @@ test('an acknowledged publish is sent again after a cut, and is there once', asy
   expect(await heard.count(21)).toEqual([...texts, 'last'])
 })
 
-test('what is published while there is no connection waits for it, in its order', async () => {
+test('messages published while disconnected wait for the connection, in order', async () => {
   const { ann, ben, away } = await setUp()
   await ben.join('science:explore')
   const heard = collect(ben, 'message', textOf)
@@ -234,7 +234,7 @@ test('what is published while there is no connection waits for it, in its order'
   expect(await heard.count(3)).toEqual(['1', '2', '3'])
 })
 
-test('a command that was under way is asked again where that is harmless, and fails where it is not', async () => {
+test('a command in flight is repeated after a reconnect if harmless, and fails otherwise', async () => {
   const { line, ann, ben } = await setUp()
   line.holdReplies(true)
   const asked = ann.status()
@@ -250,7 +250,7 @@ test('a command that was under way is asked again where that is harmless, and fa
   expect(ann.subscriptions).toEqual(['science:explore'])
 })
 
-test('private messages that came meanwhile are caught up', async () => {
+test('private messages sent during an absence arrive afterwards', async () => {
   const { ann, ben, away, heard, gaps } = await setUp()
   await ben.private('ann', { text: '1' }, { ack: true })
   await heard.count(1)
@@ -265,14 +265,14 @@ test('private messages that came meanwhile are caught up', async () => {
   expect(ann.state).toBe('open')
 })
 
-test('also the first one ever', async () => {
+test('the first private message ever arrives after an absence', async () => {
   const { ben, away, heard } = await setUp()
   await away(() => ben.private('ann', { text: '1' }, { ack: true }))
   await ben.private('ann', { text: '2' }, { ack: true })
   expect(await heard.count(2)).toEqual(['1', '2'])
 })
 
-test('private messages of an earlier session are not given to whoever takes its id', async () => {
+test('private messages of an earlier session are not delivered to a client that takes its id', async () => {
   const { busUrl } = await stage.bus()
   const ben = await stage.client({ url: busUrl, clientId: 'ben' })
   const ann = await stage.client({ url: busUrl, clientId: 'ann' })
@@ -291,7 +291,7 @@ test('private messages of an earlier session are not given to whoever takes its 
   expect(await heard.count(1)).toEqual(['for the new one'])
 })
 
-test('with echo off the own messages are no gap over a cut either, and are not heard', async () => {
+test('with echo off the own messages are no gap after a cut and are not delivered', async () => {
   const { ann, say, away, heard, gaps } = await setUp({ echo: false, join: ['science:explore'] })
   await ann.publish('science:explore', { text: 'own 1' }, { ack: true })
   await say('science:explore', '1')
@@ -307,7 +307,7 @@ test('with echo off the own messages are no gap over a cut either, and are not h
   expect(gaps.all).toEqual([])
 })
 
-test('an acknowledgement that was cut off with echo off is no gap', async () => {
+test('with echo off an acknowledgement lost in a cut is no gap', async () => {
   const { line, ann, ben, say, heard, gaps } = await setUp({ echo: false, join: ['science:explore'] })
   await ben.join('science:explore')
   const benHears = collect(ben, 'message')
@@ -325,7 +325,7 @@ test('an acknowledgement that was cut off with echo off is no gap', async () => 
   expect(gaps.all).toEqual([])
 })
 
-test('an explicit recovery hands over again what the application asks for', async () => {
+test('an explicit recovery delivers again what the application asks for', async () => {
   const { ann, say, heard, gaps } = await setUp({ join: ['science:explore'] })
   const [first] = await say('science:explore', '1', '2', '3')
   await heard.count(3)
@@ -336,7 +336,7 @@ test('an explicit recovery hands over again what the application asks for', asyn
   expect(gaps.all).toEqual([])
 })
 
-test('a subscription that may not be resumed is told and given up', async () => {
+test('a subscription that cannot be resumed is reported and given up', async () => {
   const { ann, ben, away } = await setUp()
   await ben.createChannel('science:secret', { type: 'private', metadata: { members: ['ann'] } })
   await ann.join('science:secret')
@@ -349,7 +349,7 @@ test('a subscription that may not be resumed is told and given up', async () => 
   expect(ann.subscriptions).toEqual([])
 })
 
-test('a room that is deleted ends the subscription: `left` says so, and so does an iterator over it', async () => {
+test('a deleted room ends the subscription with `left` and ends its iterators', async () => {
   const { busUrl } = await stage.bus({ adminKey: 'the-key' })
   const admin = await stage.client({ url: busUrl, clientId: 'admin', token: 'the-key' })
   await admin.createChannel('made:desk')
@@ -377,7 +377,7 @@ test('a room that is deleted ends the subscription: `left` says so, and so does 
   expect(await heard.count(1)).toEqual(['heard'])
 })
 
-test('a channel that is deleted and made again under a subscription to its room is no gap, now or after a cut', async () => {
+test('a channel recreated under a room-wide subscription is no gap, now or after a cut', async () => {
   const { ann, ben, say, away, heard, gaps } = await setUp({ join: ['made:*'] })
   for (const text of ['1', '2', '3']) {
     await ben.createChannel('made:desk')
@@ -391,7 +391,7 @@ test('a channel that is deleted and made again under a subscription to its room 
   expect(ann.subscriptions).toEqual(['made:*'])
 })
 
-test('a private channel that a restarted bus does not know is left, and nothing is said in an open one of its name', async () => {
+test('a private channel unknown to a restarted server is left, and nothing is sent to an open one of its name', async () => {
   const first = await stage.bus()
   const line = await stage.line(first.busUrl)
   const ann = await stage.client({ url: line.url, clientId: 'ann' })
@@ -413,7 +413,7 @@ test('a private channel that a restarted bus does not know is left, and nothing 
   )
 })
 
-test('what is published to a private channel while there is no connection is sent when it is joined again', async () => {
+test('messages to a private channel published while disconnected are sent once it is joined again', async () => {
   const { ann, ben, away, heard } = await setUp()
   await ben.createChannel('den:deep', { type: 'private', metadata: { members: ['ann'] } })
   await ann.join('den:deep')
@@ -427,7 +427,7 @@ test('what is published to a private channel while there is no connection is sen
   expect(refused.all).toEqual([])
 })
 
-test('a private channel that was made again as an open one meanwhile is left, and can be joined anew', async () => {
+test('a private channel recreated as an open one is left and can be joined again', async () => {
   const { ann, ben, away } = await setUp()
   await ben.createChannel('den:deep', { type: 'private', metadata: { members: ['ann'] } })
   await ann.join('den:deep')
@@ -440,7 +440,7 @@ test('a private channel that was made again as an open one meanwhile is left, an
   expect(await ann.join('den:deep')).toMatchObject({ type: 'general' })
 })
 
-test('a channel of a room that is gone is a gap where something of it was missed, and is forgotten', async () => {
+test('a deleted channel of a subscribed room is a gap if messages were missed, and is forgotten', async () => {
   const { ben, say, away, heard, gaps } = await setUp({ join: ['made:*'] })
   for (const channel of ['made:had', 'made:lacked']) {
     await ben.createChannel(channel)
@@ -461,7 +461,7 @@ test('a channel of a room that is gone is a gap where something of it was missed
   expect(gaps.all).toHaveLength(1)
 })
 
-test('a room with too many channels to be recovered is a gap in each channel that was heard', async () => {
+test('a room with too many channels to recover is a gap in each channel that was received', async () => {
   const { ben, say, away, heard, gaps } = await setUp({ join: ['vast:*'] }, { rateLimit: null, commandRate: null })
   const names = Array.from({ length: 1001 }, (_, i) => `vast:c${i}`)
   await Promise.all(names.map((name) => say(name, name)))
@@ -476,7 +476,7 @@ test('a room with too many channels to be recovered is a gap in each channel tha
   expect((await ben.status()).server.name).toBe('arqonbus')
 })
 
-test('leaving while there is no connection holds', async () => {
+test('leaving a channel while disconnected takes effect', async () => {
   const { ann, say, away, heard } = await setUp({ join: ['science:explore', 'science:general'] })
   let left: Promise<boolean> | undefined
   await away(async () => {
@@ -489,7 +489,7 @@ test('leaving while there is no connection holds', async () => {
   expect(ann.subscriptions).toEqual(['science:general'])
 })
 
-test('a line that has gone dead without a word is noticed, and left', async () => {
+test('a dead connection is detected by the heartbeat and replaced', async () => {
   const { line, ann, say, heard, gaps } = await setUp({
     heartbeatMs: 20,
     closeTimeoutMs: 10,
@@ -513,7 +513,7 @@ test('a hundred and one subscriptions are resumed in two batches', async () => {
   expect((await heard.count(101)).toSorted()).toEqual(addresses.toSorted())
 })
 
-test('many messages come after a long absence, without a hole and without a double', async () => {
+test('many messages arrive after a long absence without gaps or duplicates', async () => {
   const { ann, say, away, heard, gaps } = await setUp(
     { join: ['science:explore'] },
     { historySize: 5000, rateLimit: null },
@@ -538,7 +538,7 @@ function seeded(seed: number): () => number {
 }
 
 for (const seed of [1, 2, 3, 4]) {
-  test(`two who are cut again and again lose nothing, double nothing, and keep the order (seed ${seed})`, async () => {
+  test(`two clients that are cut again and again lose nothing, duplicate nothing and keep the order (seed ${seed})`, async () => {
     const random = seeded(seed)
     const { busUrl } = await stage.bus({ historySize: 5000 })
     const lines = [await stage.line(busUrl), await stage.line(busUrl)]

@@ -49,7 +49,7 @@ test('the program of the guide prints what the guide says', PATIENT, async () =>
   expect(await run(process.execPath, await program())).toEqual(guide.prints)
 })
 
-test('the guide lists the codes of the client, and no others', () => {
+test('the guide lists exactly the codes of the client', () => {
   const codes = Object.entries(clientFailures).map(([code, [status]]) => [code, status])
   expect(guide.codes).toEqual(Object.fromEntries(codes))
 })
@@ -66,25 +66,25 @@ describe('in Node', () => {
     return path
   }
 
-  test('the same program prints the same where there is no WebSocket', PATIENT, async () => {
+  test('the program of the guide prints the same in Node without a WebSocket', PATIENT, async () => {
     expect((await run(node, ...none, '-p', 'typeof WebSocket'))[0]).toBe('undefined')
     expect(await run(node, ...none, await nodeProgram())).toEqual(guide.prints)
   })
 
-  test('and where Node has its own', PATIENT, async () => {
+  test('the program of the guide prints the same in Node with its own WebSocket', PATIENT, async () => {
     expect((await run(node, ...own, '-p', 'typeof WebSocket'))[0]).toBe('function')
     expect(await run(node, ...own, '--no-warnings', await nodeProgram())).toEqual(guide.prints)
   })
 })
 
-test('the bundle for browsers is small, and takes nothing of Node', async () => {
+test('the bundle for browsers is small and uses nothing of Node', async () => {
   const text = await bundle(clientSource, 'browser')
   expect(Bun.gzipSync(text).length).toBeLessThan(MAX_GZIP_BYTES)
   expect(text).not.toMatch(/node:|require\(|process\.|Bun\.|\bBuffer\b/)
 })
 
 withProgram('chromium', 'in a browser', (chromium) => {
-  test('the same program prints the same', PATIENT, async () => {
+  test('the program of the guide prints the same in a browser', PATIENT, async () => {
     const page = `<script type="module">
       const lines = []
       console.log = (...words) => lines.push(words.join(' '))
@@ -98,7 +98,7 @@ withProgram('chromium', 'in a browser', (chromium) => {
     expect(JSON.parse(posted).sort()).toEqual(guide.prints)
   })
 
-  test('the page of the guide says hello and shows it', PATIENT, async () => {
+  test('the page of the guide publishes a message and shows it', PATIENT, async () => {
     const { busUrl } = await stage.bus()
     const listener = await stage.client({ url: busUrl, join: ['lobby:chat'] })
     const heard = next(listener, 'message')

@@ -13,7 +13,7 @@ withProgram('chromium', 'what a hostile sender sends', (chromium) => {
   const list = (page: Page) => page.getByRole('listbox', { name: 'Messages of evil:things' })
 
   describe('the console', () => {
-    test('shows markup as text, wherever it stands', PATIENT, async () => {
+    test('the console shows markup as text, wherever it appears', PATIENT, async () => {
       const bus = await stage.bus()
       const mallory = await stage.client(bus, {
         clientId: 'mallory',
@@ -47,7 +47,7 @@ withProgram('chromium', 'what a hostile sender sends', (chromium) => {
       expect([...hosts].sort()).toEqual([new URL(bus.httpUrl).host, new URL(bus.busUrl).host].sort())
     })
 
-    test('unfolds what is huge or deep step by step, and goes on', PATIENT, async () => {
+    test('the console expands huge and deep values step by step and keeps working', PATIENT, async () => {
       const bus = await stage.bus({ maxDepth: 1000, maxMessageBytes: 2 * 1024 * 1024 })
       const mallory = await stage.client(bus, { clientId: 'mallory' })
       const send = (payload: object) => mallory.publish('evil:things', payload, { ack: true })

@@ -18,7 +18,7 @@ function deepValue(): unknown {
 }
 
 describe('a value in one line', () => {
-  test('is as short as was asked for, whatever the value', () => {
+  test('a preview of a value is cut at the requested length', () => {
     expect(preview({ text: 'hello', list: [1, null, true, { b: {} }] })).toBe(
       '{ text: "hello", list: [1, null, true, { b: {} }] }',
     )
@@ -32,7 +32,7 @@ describe('a value in one line', () => {
 describe('JSON as a tree', () => {
   const lines = (root: JsonNode) => rowsOf(root).map(({ node, kind }) => (kind === 'more' ? 'more' : node.key))
 
-  test('is unfolded where it is opened, and nowhere else', () => {
+  test('a JSON tree expands only where it is opened', () => {
     const root = rootOf({ a: { b: { c: 1 } }, d: [] })
     expect(lines(root)).toEqual(['payload'])
     toggle(root)
@@ -45,7 +45,7 @@ describe('JSON as a tree', () => {
     expect(lines(root)).toEqual(['payload'])
   })
 
-  test('shows a hundred children at a time', () => {
+  test('a JSON tree shows a hundred children at a time', () => {
     const root = rootOf(Array.from({ length: 250 }, (_, n) => n))
     toggle(root)
     expect(lines(root).length).toBe(102)
@@ -55,7 +55,7 @@ describe('JSON as a tree', () => {
     expect([lines(root).length, lines(root).at(-1)]).toEqual([251, '249'])
   })
 
-  test('goes 10,000 levels down, one by one', () => {
+  test('a JSON tree can be opened 10,000 levels deep', () => {
     const root = rootOf(deepValue())
     let rows = rowsOf(root)
     for (let node: JsonNode = root; isOpenable(node); node = rows.at(-1)!.node) {
@@ -67,19 +67,19 @@ describe('JSON as a tree', () => {
     expect(valueText(rows.at(-1)!.node)).toBe('"the bottom"')
   })
 
-  test('says of a long text how long it is', () => {
+  test('a JSON tree shows the length of a long text', () => {
     expect(valueText(rootOf('x'.repeat(262_144)))).toEndWith('… 262,144 characters')
   })
 })
 
 describe('figures', () => {
-  test('a ring keeps the last of what was pushed, and counts all', () => {
+  test('a ring keeps the last items and counts all', () => {
     const ring = createRing<number>(3)
     for (let n = 1; n <= 10; n++) ring.push(n)
     expect([ring.list(), ring.length, ring.total]).toEqual([[8, 9, 10], 3, 10])
   })
 
-  test('a rate is what came within the window', () => {
+  test('a rate counts the items within its window', () => {
     const rates = createRates(5000, 2)
     for (let at = 0; at < 20_000; at += 100) rates.add('a', 10, at)
     expect(rates.of('a', 19_900)).toBeCloseTo(100, 0)
@@ -109,7 +109,7 @@ describe('figures', () => {
     ])
   })
 
-  test('numbers are as long as they are worth', () => {
+  test('numbers are formatted with sensible precision', () => {
     expect([0, 0.01234, 3.149, 42.123, 1234.5].map(short)).toEqual(['0', '0.012', '3.1', '42.1', '1,235'])
     expect([0, 1023, 1536, 5 * 1024 ** 3].map(bytes)).toEqual(['0 B', '1,023 B', '1.5 KiB', '5 GiB'])
     expect([0, 61, 3600, 90_061].map(duration)).toEqual(['0 s', '1 min 1 s', '1 h', '1 d 1 h'])
@@ -120,7 +120,7 @@ describe('what is typed', () => {
   const draft = (payload: string, metadata = '') =>
     draftOf({ target: { kind: 'channel', address: 'a:b' }, payload, metadata, from: 'ada', limits: undefined })
 
-  test('words become a payload, JSON is taken as it is', () => {
+  test('words become a text payload, and JSON is taken as it is', () => {
     expect(draft('hello').envelope.payload).toEqual({ text: 'hello' })
     expect(draft('{"a":[1]}').envelope.payload).toEqual({ a: [1] })
     expect(draft('{"a":').fault).toStartWith('The payload is not JSON')
@@ -128,7 +128,7 @@ describe('what is typed', () => {
     expect(draft('x', '{"cause":"nobody"}').fault).toContain('/metadata/cause')
   })
 
-  test('a payload that nests 10,000 levels deep is refused, and nothing breaks', () => {
+  test('a payload nested 10,000 levels deep is refused, and nothing breaks', () => {
     const text = `{"a":${'['.repeat(DEPTH)}${']'.repeat(DEPTH)}}`
     const limits = { max_depth: 64, max_message_bytes: 1_000_000 } as never
     const { fault } = draftOf({
@@ -141,14 +141,14 @@ describe('what is typed', () => {
     expect(fault).toMatch(/nests deeper/)
   })
 
-  test('every command has a form whose empty state is a proper set of parameters, unless something is required', () => {
+  test('every command has a form that is valid when empty, unless a field is required', () => {
     for (const form of wire.commands) {
       const required = fieldsOf(form).filter((field) => field.required)
       expect([form.name, 'parameters' in fill(form, {})]).toEqual([form.name, required.length === 0])
     }
   })
 
-  test('numbers, choices, yes and no, JSON and null become what the schema wants', () => {
+  test('form fields become the numbers, choices, booleans, JSON and nulls that the schema requires', () => {
     const form = (name: string) => wire.commands.find((one) => one.name === name)!
     expect(fill(form('history'), { channel: 'a:b', limit: '5', order: 'desc', after: ' ' })).toEqual({
       parameters: { channel: 'a:b', limit: 5, order: 'desc' },

@@ -7,7 +7,7 @@ const PATIENT = { timeout: 120_000 }
 withProgram('chromium', 'the console under load', (chromium) => {
   const stage = createStage(chromium)
 
-  test('10,000 channels are a tree that scrolls, of which only what is seen is there', PATIENT, async () => {
+  test('a tree of 10,000 channels scrolls and contains only the visible rows', PATIENT, async () => {
     const bus = await stage.bus({ rateLimit: null })
     const ada = await stage.client(bus, { clientId: 'ada', maxWaiting: 20_000 })
     const names = Array.from(
@@ -27,7 +27,7 @@ withProgram('chromium', 'the console under load', (chromium) => {
     expect(faults).toEqual([])
   })
 
-  test('a flood of messages is drawn in few frames, and only what is seen is there', PATIENT, async () => {
+  test('a flood of messages is drawn in few frames, with only the visible ones in the page', PATIENT, async () => {
     const bus = await stage.bus({ rateLimit: null })
     const ada = await stage.client(bus, { clientId: 'ada' })
     const { page, faults } = await stage.open(bus, '#/channels/busy%3Aplace')

@@ -67,7 +67,7 @@ withProgram('chromium', 'how the console looks', (chromium) => {
     })
   })
 
-  test('the dialog has nothing serious either, takes the focus and gives it back', PATIENT, async () => {
+  test('axe finds nothing serious in the dialog, which takes the focus and returns it', PATIENT, async () => {
     const { page } = await stage.open(await stage.bus())
     const opener = page.getByRole('button', { name: 'Key' })
     await opener.press('Enter')
@@ -78,7 +78,7 @@ withProgram('chromium', 'how the console looks', (chromium) => {
     expect(await opener.evaluate((element) => element === document.activeElement)).toBe(true)
   })
 
-  test('the switch goes before what the system prefers, and is remembered', PATIENT, async () => {
+  test('the theme switch overrides the system preference and is remembered', PATIENT, async () => {
     const { page } = await stage.open(await stage.bus(), '', { colorScheme: 'light' })
     const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
     const light = await background()
@@ -92,7 +92,7 @@ withProgram('chromium', 'how the console looks', (chromium) => {
     expect(await background()).toBe(light)
   })
 
-  test('everything is reached by the keyboard', PATIENT, async () => {
+  test('everything can be reached by keyboard', PATIENT, async () => {
     const { bus, ada } = await livelyBus()
     const { page } = await stage.open(bus)
     const { keyboard } = page

@@ -45,7 +45,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       clean(two)
     })
 
-    test('what was said before stands above, and older pages follow', PATIENT, async () => {
+    test('earlier messages are shown above, and older pages follow', PATIENT, async () => {
       const bus = await stage.bus()
       const ada = await stage.client(bus, { clientId: 'ada' })
       const published = Array.from({ length: 450 }, (_, i) =>
@@ -65,7 +65,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       await list.getByText('{ n: 450 }', { exact: true }).waitFor()
     })
 
-    test('a pause holds what is shown, and says how much has come', PATIENT, async () => {
+    test('a pause freezes the list and shows how many messages have arrived', PATIENT, async () => {
       const bus = await stage.bus()
       const ada = await stage.client(bus, { clientId: 'ada' })
       const { page } = await stage.open(bus, linkTo('channels', 'science:explore'))
@@ -81,7 +81,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       await list.getByText('and after').waitFor()
     })
 
-    test('a filter shows what matches', PATIENT, async () => {
+    test('a filter shows only matching messages', PATIENT, async () => {
       const bus = await stage.bus()
       const ada = await stage.client(bus, { clientId: 'ada' })
       for (const fruit of ['apple', 'pear', 'plum']) await ada.publish('a:b', { fruit }, { ack: true })
@@ -93,7 +93,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       expect(await list.getByRole('option').count()).toBe(1)
     })
 
-    test('a room as a whole is read in one list', PATIENT, async () => {
+    test('a whole room is shown in one list', PATIENT, async () => {
       const bus = await stage.bus()
       const ada = await stage.client(bus, { clientId: 'ada' })
       const { page } = await stage.open(bus, linkTo('channels', 'science:*'))
@@ -105,7 +105,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       await list.getByText('to all').waitFor()
     })
 
-    test('a private message goes to one client, and its answer comes back', PATIENT, async () => {
+    test('a private message reaches one client, and its answer is shown', PATIENT, async () => {
       const bus = await stage.bus()
       const ada = await stage.client(bus, { clientId: 'ada' })
       const { page } = await stage.open(bus, linkTo('clients', 'ada'))
@@ -124,27 +124,31 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
   })
 
   describe('what is wrong is said', () => {
-    test('a message that the bus would refuse is not sent, and why is said at its field', PATIENT, async () => {
-      const bus = await stage.bus({ maxMessageBytes: 1000 })
-      const { page } = await stage.open(bus, linkTo('channels', 'a:b'))
-      await joined(page)
-      const box = page.getByRole('textbox', { name: /^Message to/ })
-      for (const [text, fault] of [
-        ['{ "a": ', 'The payload is not JSON'],
-        ['x'.repeat(1000), 'and the bus takes 1000'],
-        [`{"a":${'['.repeat(70)}${']'.repeat(70)}}`, 'nests deeper than the 64 levels'],
-      ] as const) {
-        await box.fill(text)
-        await page.getByText(fault).waitFor()
-        expect(await page.getByRole('button', { name: 'Publish' }).isDisabled()).toBe(true)
-      }
-      await page.getByRole('button', { name: 'More' }).click()
-      await box.fill('fine')
-      await page.getByRole('textbox', { name: 'Metadata' }).fill('{ "position": "1-1" }')
-      await page.getByText('At /metadata/position: expected to be absent: it is set by the bus alone').waitFor()
-    })
+    test(
+      'a message that the server would refuse is not sent, and the reason is shown at its field',
+      PATIENT,
+      async () => {
+        const bus = await stage.bus({ maxMessageBytes: 1000 })
+        const { page } = await stage.open(bus, linkTo('channels', 'a:b'))
+        await joined(page)
+        const box = page.getByRole('textbox', { name: /^Message to/ })
+        for (const [text, fault] of [
+          ['{ "a": ', 'The payload is not JSON'],
+          ['x'.repeat(1000), 'and the bus takes 1000'],
+          [`{"a":${'['.repeat(70)}${']'.repeat(70)}}`, 'nests deeper than the 64 levels'],
+        ] as const) {
+          await box.fill(text)
+          await page.getByText(fault).waitFor()
+          expect(await page.getByRole('button', { name: 'Publish' }).isDisabled()).toBe(true)
+        }
+        await page.getByRole('button', { name: 'More' }).click()
+        await box.fill('fine')
+        await page.getByRole('textbox', { name: 'Metadata' }).fill('{ "position": "1-1" }')
+        await page.getByText('At /metadata/position: expected to be absent: it is set by the bus alone').waitFor()
+      },
+    )
 
-    test('a command’s error is readable, by code, words and field', PATIENT, async () => {
+    test('the error of a command is shown with its code, its text and its field', PATIENT, async () => {
       const bus = await stage.bus()
       const { page, faults } = await stage.open(bus, linkTo('commands', 'channel_info'))
       await page.getByLabel('channel', { exact: true }).fill('nowhere:nothing')
@@ -159,7 +163,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       expect(faults).toEqual([])
     })
 
-    test('a message refused by the bus is refused on the page', PATIENT, async () => {
+    test('a message that the server refuses is marked as refused on the page', PATIENT, async () => {
       const bus = await stage.bus({ adminKey: ADMIN_KEY })
       const ada = await stage.client(bus, { clientId: 'ada' })
       await ada.publish('a:b', {}, { ack: true })
@@ -172,7 +176,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
   })
 
   describe('commands', () => {
-    test('what is joined by a form is joined again after a restart', PATIENT, async () => {
+    test('a channel joined by a form is joined again after a restart', PATIENT, async () => {
       const first = await stage.bus()
       const ports = { port: Number(new URL(first.busUrl).port), httpPort: Number(new URL(first.httpUrl).port) }
       const { page } = await stage.open(first, linkTo('commands', 'join_channel'))
@@ -185,7 +189,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       await eventually(async () => expect((await ada.channelInfo('science:explore')).channel.participant_count).toBe(1))
     })
 
-    test('every command of the bus has a form, with every parameter', PATIENT, async () => {
+    test('every command has a form with every parameter', PATIENT, async () => {
       const bus = await stage.bus()
       const { page } = await stage.open(bus, '#/commands')
       const { commands } = await import('@arqonbus/protocol')
@@ -200,7 +204,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       }
     })
 
-    test('what a form says is what the bus does', PATIENT, async () => {
+    test('a form does what it shows', PATIENT, async () => {
       const bus = await stage.bus()
       const { page } = await stage.open(bus, linkTo('commands', 'create_channel'))
       await page.getByLabel('channel', { exact: true }).fill('labs:one')
@@ -217,29 +221,25 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       })
     })
 
-    test(
-      'a command for admins asks for the key, keeps it out of the address, and goes through with it',
-      PATIENT,
-      async () => {
-        const bus = await stage.bus({ adminKey: ADMIN_KEY })
-        const ada = await stage.client(bus, { clientId: 'ada' })
-        await ada.publish('science:explore', {}, { ack: true })
-        const shown = await stage.open(bus, linkTo('channels', 'science'))
-        const { page } = shown
-        await page.getByRole('button', { name: 'Pause room science' }).click()
-        await page.getByRole('alert').getByText('forbidden').waitFor()
-        await page.getByRole('button', { name: 'Give a key or token' }).click()
-        await page.getByRole('dialog').getByLabel('Admin key').fill(ADMIN_KEY)
-        await page.getByRole('button', { name: 'Use them' }).click()
-        await page.getByRole('button', { name: 'Pause room science' }).click()
-        await page.getByRole('button', { name: 'Resume room science' }).click()
-        await page.getByRole('button', { name: 'Pause room science' }).waitFor()
-        expect([page.url(), ...shown.requests].join(' ')).not.toContain(ADMIN_KEY)
-        expect(await page.evaluate(() => Object.values(localStorage).join(' '))).not.toContain(ADMIN_KEY)
-      },
-    )
+    test('a command for admins asks for the key, keeps it out of the URL and then succeeds', PATIENT, async () => {
+      const bus = await stage.bus({ adminKey: ADMIN_KEY })
+      const ada = await stage.client(bus, { clientId: 'ada' })
+      await ada.publish('science:explore', {}, { ack: true })
+      const shown = await stage.open(bus, linkTo('channels', 'science'))
+      const { page } = shown
+      await page.getByRole('button', { name: 'Pause room science' }).click()
+      await page.getByRole('alert').getByText('forbidden').waitFor()
+      await page.getByRole('button', { name: 'Give a key or token' }).click()
+      await page.getByRole('dialog').getByLabel('Admin key').fill(ADMIN_KEY)
+      await page.getByRole('button', { name: 'Use them' }).click()
+      await page.getByRole('button', { name: 'Pause room science' }).click()
+      await page.getByRole('button', { name: 'Resume room science' }).click()
+      await page.getByRole('button', { name: 'Pause room science' }).waitFor()
+      expect([page.url(), ...shown.requests].join(' ')).not.toContain(ADMIN_KEY)
+      expect(await page.evaluate(() => Object.values(localStorage).join(' '))).not.toContain(ADMIN_KEY)
+    })
 
-    test('a client is disconnected once the user has said so twice', PATIENT, async () => {
+    test('a client is disconnected once the user has confirmed it', PATIENT, async () => {
       const bus = await stage.bus({ adminKey: ADMIN_KEY })
       const ada = await stage.client(bus, { clientId: 'ada' })
       const gone = new Promise<{ code: number; reason: string }>((resolve) => ada.on('disconnected', resolve))
@@ -254,7 +254,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       await page.getByText('ada is not connected.').waitFor()
     })
 
-    test('a wrong token is said, and another try is offered', PATIENT, async () => {
+    test('a wrong token is reported, and another attempt is offered', PATIENT, async () => {
       const bus = await stage.bus({ adminKey: ADMIN_KEY })
       const shown = await stage.open(bus)
       const { page } = shown
@@ -270,7 +270,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
   })
 
   describe('the bus comes and goes', () => {
-    test('a restart is survived: it is seen, and the page goes on by itself', PATIENT, async () => {
+    test('a restart is shown, and the page reconnects by itself', PATIENT, async () => {
       const first = await stage.bus()
       const ports = { port: Number(new URL(first.busUrl).port), httpPort: Number(new URL(first.httpUrl).port) }
       const { page } = await stage.open(first, linkTo('channels', 'science:explore'))
@@ -290,7 +290,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       await list.getByText('after the restart').waitFor()
     })
 
-    test('a degraded bus is seen on every view', PATIENT, async () => {
+    test('the notice of a degraded server is shown and stays when the view changes', PATIENT, async () => {
       const rooms = [
         { name: 'good', channels: [{ name: 'a' }] },
         { name: 'bad name', channels: [] },
@@ -311,7 +311,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
   })
 
   withProgram('redis-server', 'beside a Redis that goes away', () => {
-    test('the banner says so, and goes when it is back', PATIENT, async () => {
+    test('a banner is shown while Redis is away and disappears when it is back', PATIENT, async () => {
       await using redis = await startRedis()
       const bus = await stage.bus({ redisUrl: redis.url })
       const { page } = await stage.open(bus, linkTo('channels', 'a:b'))
@@ -329,7 +329,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
   })
 
   describe('what happens on the bus shows', () => {
-    test('channels and their participants, as they come and go', PATIENT, async () => {
+    test('channels and their participants are shown as they come and go', PATIENT, async () => {
       const bus = await stage.bus()
       const { page } = await stage.open(bus, '#/channels')
       const tree = page.getByRole('tree', { name: 'Rooms and channels' })
@@ -340,7 +340,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       await shownWhile(rate, () => ada.publish('zoo:apes', {}))
     })
 
-    test('telemetry as it comes, by type', PATIENT, async () => {
+    test('telemetry events are shown as they arrive, by type', PATIENT, async () => {
       const bus = await stage.bus()
       const service = await stage.client(bus, { clientId: 'meter', clientType: 'service' })
       const { page } = await stage.open(bus, '#/telemetry')
@@ -356,7 +356,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       await list.getByText('hpa: 1013').waitFor()
     })
 
-    test('what agents do, by agent and in order', PATIENT, async () => {
+    test('the activity of agents is shown by agent and in order', PATIENT, async () => {
       const bus = await stage.bus()
       const service = await stage.client(bus, { clientId: 'meter', clientType: 'service' })
       const { page } = await stage.open(bus, '#/agents')
@@ -385,7 +385,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       ])
     })
 
-    test('who sends how much, also where several send to one channel', PATIENT, async () => {
+    test('message rates are shown by client, even if several publish to one channel', PATIENT, async () => {
       const bus = await stage.bus()
       const { page } = await stage.open(bus, '#/clients')
       const list = page.getByRole('listbox', { name: 'Connected clients' })
@@ -399,7 +399,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       }
     })
 
-    test('figures and plots of the last minutes', PATIENT, async () => {
+    test('the overview shows figures and plots', PATIENT, async () => {
       const bus = await stage.bus()
       const bot = await stage.client(bus, { clientId: 'bot', clientType: 'ai-agent' })
       const { page } = await stage.open(bus)

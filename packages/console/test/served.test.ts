@@ -17,7 +17,7 @@ const get = (path: string, init?: RequestInit) => fetch(bus.httpUrl + path, init
 const paths = ['/', '/console/app.js', '/console/app.css', '/console/icon.svg']
 
 describe('the console on the HTTP port', () => {
-  test('is served compressed, and all of it is under 150 KiB', async () => {
+  test('the console is served compressed, and all of it is under 150 KiB', async () => {
     let bytes = 0
     for (const path of paths) {
       const response = await get(path, { headers: { 'accept-encoding': 'gzip' }, decompress: false })
@@ -29,7 +29,7 @@ describe('the console on the HTTP port', () => {
     expect(bytes).toBeLessThan(MOST_BYTES)
   })
 
-  test('is served plain to whoever takes nothing else', async () => {
+  test('the console is served uncompressed to clients that accept nothing else', async () => {
     for (const path of paths) {
       const plain = await get(path, { headers: { 'accept-encoding': 'identity' } })
       const packed = await get(path)
@@ -38,7 +38,7 @@ describe('the console on the HTTP port', () => {
     }
   })
 
-  test('comes under a policy that lets nothing in from elsewhere', async () => {
+  test('the console is served with a policy that allows nothing from other origins', async () => {
     for (const path of paths) {
       const { headers } = await get(path)
       const policy = headers.get('content-security-policy') ?? ''
@@ -52,7 +52,7 @@ describe('the console on the HTTP port', () => {
     }
   })
 
-  test('may speak to the bus on the host that it came from, and to no other', async () => {
+  test('the console may connect to the bus on its own host and to no other', async () => {
     const port = new URL(bus.busUrl).port
     const policy = async (host: string) => (await headFor(host)).match(/connect-src ([^;]*)/)?.[1]
     expect(await policy('bus.example.org:9102')).toBe(
@@ -75,7 +75,7 @@ describe('the console on the HTTP port', () => {
     return promise
   }
 
-  test('is asked for again and answered with nothing where it is the same', async () => {
+  test('an unchanged file of the console is revalidated with an empty 304', async () => {
     for (const path of paths) {
       const first = await get(path)
       expect(first.headers.get('cache-control')).toBe('no-cache')
@@ -84,7 +84,7 @@ describe('the console on the HTTP port', () => {
     }
   })
 
-  test('is told where the bus is: the port, or the address of the settings', async () => {
+  test('the console learns where the bus is: the port, or the configured URL', async () => {
     const config = async (httpUrl: string) => (await fetch(`${httpUrl}/console/config.json`)).json()
     expect(await config(bus.httpUrl)).toEqual({
       version: expect.any(String),
@@ -96,7 +96,7 @@ describe('the console on the HTTP port', () => {
     expect(headers.get('content-security-policy')).toContain("connect-src 'self' wss://bus.example.org;")
   })
 
-  test('answers other methods with 405, and HEAD with the head', async () => {
+  test('the console answers other methods with 405, and HEAD with the header', async () => {
     for (const path of [...paths, '/console/config.json']) {
       const refused = await get(path, { method: 'POST', body: '{}' })
       expect([path, refused.status, refused.headers.get('allow')]).toEqual([path, 405, 'GET, HEAD'])
@@ -106,7 +106,7 @@ describe('the console on the HTTP port', () => {
     }
   })
 
-  test('leaves what is not there a coded 404', async () => {
+  test('an unknown path of the console is a coded 404', async () => {
     for (const path of ['/console', '/console/', '/console/app.map', '/console/../package.json', '/index.html']) {
       const response = await get(path)
       expect([path, response.status, await response.json()]).toMatchObject([
@@ -117,20 +117,20 @@ describe('the console on the HTTP port', () => {
     }
   })
 
-  test('is counted by its paths', async () => {
+  test('requests for the console are counted by path', async () => {
     await get('/')
     expect(await (await get('/metrics')).text()).toMatch(
       /arqonbus_http_requests_total\{method="GET",route="\/",status="200"\} \d+/,
     )
   })
 
-  test('is not there where the settings say so', async () => {
+  test('the console is not served if it is switched off', async () => {
     const { httpUrl } = await start({ console: false })
     expect((await fetch(httpUrl)).status).toBe(404)
     expect((await fetch(`${httpUrl}/health`)).status).toBe(200)
   })
 
-  test('holds no way to make code of text, and nothing of the server', async () => {
+  test('the console contains no way to turn text into code, and nothing of the server', async () => {
     const script = await (await get('/console/app.js')).text()
     expect(script.match(/\beval\(|new Function|["']node:|\bBuffer\.|\bBun\./)).toBeNull()
   })

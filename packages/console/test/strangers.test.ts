@@ -91,7 +91,7 @@ withProgram('chromium', 'in a real browser', (executablePath) => {
     return { page, response }
   }
 
-  test('a stranger’s page reads nothing, changes nothing, and opens no connection', async () => {
+  test('a foreign page reads nothing, changes nothing and opens no connection', async () => {
     const { page } = await open(`http://evil.example:${web.port}/`)
     expect(await tryAll(page)).toEqual({
       bus: 'refused',
@@ -109,7 +109,7 @@ withProgram('chromium', 'in a real browser', (executablePath) => {
     expect(await bus.metric('arqonbus_sessions_kept')).toBe(0)
   }, 120_000)
 
-  test('a name that a stranger lets point to this machine is not the bus’s', async () => {
+  test('a foreign name that resolves to this machine is not accepted', async () => {
     const { page, response } = await open(`http://evil.example:${httpPort}/`)
     expect(response?.status()).toBe(421)
     expect(await page.evaluate(async () => (await fetch('/api/v1/status')).status)).toBe(421)
@@ -127,7 +127,7 @@ withProgram('chromium', 'in a real browser', (executablePath) => {
     ).toBe('refused')
   }, 120_000)
 
-  test('a page that localhost served may do what its user may, and the console works by that name', async () => {
+  test('a page on localhost has the permissions of its user, and the console works under that name', async () => {
     const maker = await bus.as('maker', 'tried:events')
     const { page } = await open(`http://localhost:${web.port}/`)
     expect(await tryAll(page)).toMatchObject({

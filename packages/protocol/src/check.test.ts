@@ -20,7 +20,7 @@ const parsed = (text: string): unknown => {
   }
 }
 
-test('every envelope of the vectors is judged as the bus judges it, with the same words', () => {
+test('the checker judges every envelope of the vectors like the bus, in the same words', () => {
   let refused = 0
   for (const { name, frame } of [...validEnvelopes, ...invalidEnvelopes]) {
     const value = parsed(textOf(frame))
@@ -34,7 +34,7 @@ test('every envelope of the vectors is judged as the bus judges it, with the sam
   expect(refused).toBeGreaterThan(50)
 })
 
-test('parameters of every command are judged alike', () => {
+test('the checker judges the parameters of every command like the bus', () => {
   const values: unknown[] = [
     {},
     null,
@@ -84,19 +84,19 @@ test('parameters of every command are judged alike', () => {
   expect(refused).toBeGreaterThan(100)
 })
 
-test('telemetry events are judged alike', () => {
+test('the checker judges telemetry events like the bus', () => {
   for (const value of [{ eventType: 'x', payload: {} }, { eventType: '', payload: {} }, { eventType: 'x' }, 1]) {
     const { byReading, byCode } = both(TelemetryEvent, value)
     expect([value, byReading]).toEqual([value, byCode])
   }
 })
 
-test('a schema with a keyword that it does not know is refused, so that nothing goes unchecked', () => {
+test('a schema with an unsupported keyword is refused, so that nothing stays unchecked', () => {
   expect(() => createCheck({ type: 'object', minProperties: 1 })).toThrow('minProperties')
   expect(() => createCheck({ type: 'string', format: 'date' })).toThrow('date')
 })
 
-test('no code is made: the checker works where `Function` cannot be used', () => {
+test('the checker generates no code and works where `Function` cannot be used', () => {
   expect(String(createCheck)).not.toContain('Function')
   const { Function: kept } = globalThis
   try {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { CodedError, closeCodes, type ErrorCode, errorCodes, reconnectAfter } from './codes.ts'
 
 describe('error codes', () => {
-  test('have a status of HTTP and a sentence', () => {
+  test('every error code has an HTTP status and a sentence', () => {
     for (const [code, { status, text }] of Object.entries(errorCodes)) {
       expect(code).toMatch(/^[a-z]+(_[a-z]+)*$/)
       expect([400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 421, 429, 500, 503]).toContain(status)
@@ -10,7 +10,7 @@ describe('error codes', () => {
     }
   })
 
-  test('the violations are those of the protocol, no more', () => {
+  test('the violations are exactly those of the protocol', () => {
     const violations = Object.keys(errorCodes).filter((code) => errorCodes[code as ErrorCode].violation === true)
     expect(violations.toSorted()).toEqual([
       'binary_frame',
@@ -23,7 +23,7 @@ describe('error codes', () => {
     ])
   })
 
-  test('become a body with what is there, and nothing else', () => {
+  test('an error becomes a body with its fields and no others', () => {
     expect(new CodedError('room_not_found').body()).toEqual({
       code: 'room_not_found',
       status: 404,
@@ -40,13 +40,13 @@ describe('error codes', () => {
 })
 
 describe('close codes', () => {
-  test('are each there once, with a reason that fits a close frame', () => {
+  test('every close code is unique and has a reason that fits into a close frame', () => {
     const entries = Object.values(closeCodes)
     expect(new Set(entries.map(({ code }) => code)).size).toBe(entries.length)
     for (const { reason } of entries) expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123)
   })
 
-  test('say whether to come back; after an unknown one, yes', () => {
+  test('every close code says whether to reconnect, and an unknown one allows it', () => {
     expect(reconnectAfter(4410)).toBe('no')
     expect(reconnectAfter(1006)).toBe('yes')
     expect(reconnectAfter(4401)).toBe('with_new_token')

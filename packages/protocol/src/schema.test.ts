@@ -25,21 +25,21 @@ describe('a fault of a schema says where it is and what stands there rightly', (
     ['create_channel', { options: { history_size: -1 } }, '/options/history_size', '0 or more'],
     ['create_channel', { metadata: [] }, '/metadata', 'object'],
     ['ping', [], '', 'object'],
-  ] as const)('%s %j: %s, %s', (name, parameters, path, expected) => {
+  ] as const)('a fault of %s %j is reported at %s with what is expected: %s', (name, parameters, path, expected) => {
     const fault = parametersOf(name)(parameters)
     expect(fault?.path).toBe(path)
     expect(fault?.expected).toContain(expected)
   })
 
-  test('of alternatives it names the choice', () => {
+  test('a fault of a schema with alternatives names the choice', () => {
     expect(compile(ClientMetadata)({ ack: 'fast' })?.expected).toContain('a durability level')
   })
 
-  test('of timestamps it says what one is', () => {
+  test('a fault of a timestamp explains the format', () => {
     expect(compile(Timestamp)('yesterday')?.expected).toContain('ISO 8601')
   })
 
-  test('repeats no more of what was sent than a person would read', () => {
+  test('a fault repeats only a short part of the input', () => {
     const fault = compile(ClientMetadata)({ [`arq_${'a'.repeat(100_000)}`]: 1 })
     expect(fault?.path.length).toBeLessThanOrEqual(200)
     const other = compile(Type.Object({}, { additionalProperties: false }))({ ['a'.repeat(100_000)]: 1 })

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { isTimestamp } from './timestamp.ts'
 
-test('every day of four hundred years is real exactly where the calendar has it', () => {
+test('every day of four hundred years is valid exactly if the calendar has it', () => {
   const wrong: string[] = []
   for (let year = 1900; year < 2300; year++) {
     for (let month = 1; month <= 12; month++) {
@@ -15,7 +15,7 @@ test('every day of four hundred years is real exactly where the calendar has it'
   expect(wrong).toEqual([])
 })
 
-test('a leap second stands at 23:59:60 UTC, written with any offset', () => {
+test('a leap second is valid at 23:59:60 UTC, written with any offset', () => {
   for (let offset = -1439; offset <= 1439; offset += 7) {
     const local = new Date(Date.UTC(2016, 11, 31, 23, 59) + offset * 60_000).toISOString().slice(0, 16)
     const size = Math.abs(offset)

@@ -22,7 +22,7 @@ const envelope = (fields: Record<string, unknown>) =>
   })
 
 describe('beside a second version, 1.0 goes on', () => {
-  test('every vector gets the same answer, but for the versions that a refusal names', () => {
+  test('beside a second version every vector has the same result, apart from the versions named in refusals', () => {
     for (const { name, frame } of [...validEnvelopes, ...exactEnvelopes, ...invalidEnvelopes]) {
       const text = textOf(frame)
       const alone = read(text, protocolVersions)
@@ -33,12 +33,12 @@ describe('beside a second version, 1.0 goes on', () => {
     }
   })
 
-  test('a field of the second version stays unknown to it', () => {
+  test('a field of the second version is unknown to version 1.0', () => {
     const answer = read(envelope({ urgency: 'high' }), bothVersions)
     expect(answer).toMatchObject({ fault: 'invalid_envelope', requestId: 'arq_1', details: { path: '/urgency' } })
   })
 
-  test('what clients of the second version say reaches it as an envelope of its own', () => {
+  test('a message of the second version is delivered to version 1.0 as one of its envelopes', () => {
     const answer = read(
       envelope({ version: '2.0', urgency: 'high', metadata: { tag: 1 } }),
       bothVersions,
@@ -60,7 +60,7 @@ describe('beside a second version, 1.0 goes on', () => {
 })
 
 describe('a version that the table does not have', () => {
-  test('is refused, and the refusal names those that it has', () => {
+  test('an unknown version is refused, and the refusal names the known ones', () => {
     expect(read(envelope({ version: '2.0' }), protocolVersions)).toEqual({
       fault: 'unsupported_version',
       requestId: 'arq_1',
@@ -72,14 +72,14 @@ describe('a version that the table does not have', () => {
     })
   })
 
-  test('is refused also where it is 1.0, in the usual order of keys as in any other', () => {
+  test('version 1.0 is refused if it is not supported, in the usual order of keys and in any other', () => {
     const frame = envelope({})
     for (const text of [frame, ` ${frame}`]) {
       expect(read(text, secondVersionAlone)).toMatchObject({ fault: 'unsupported_version', requestId: 'arq_1' })
     }
   })
 
-  test('is judged by the second one’s own rules where it is that', () => {
+  test('an envelope of the second version is judged by the rules of that version', () => {
     expect(read(envelope({ version: '2.0', urgency: 'extreme' }), bothVersions)).toMatchObject({
       fault: 'invalid_envelope',
       details: { path: '/urgency' },

@@ -51,7 +51,7 @@ const hostile: Record<string, (size: number) => string> = {
 
 describe('a hostile frame of 2 MiB', () => {
   test.each(Object.entries(hostile))(
-    '%s: the time grows with the length, not with its square, and the reply is short',
+    '%s of 2 MiB take time linear in their length and get a short reply',
     (_, textOf) => {
       // No clock: at this length, time by the square is minutes or hours, and the test does not end in its time.
       const answer = readEnvelope(textOf(2 * 1024 * 1024), options)

@@ -22,7 +22,7 @@ function metadataTextOf({ body, payloadText, metadata }: ParsedEnvelope): string
 }
 
 describe('the reader', () => {
-  test('agrees with the oracle on every frame, and throws nothing', () => {
+  test('the parser agrees with the oracle on every frame and never throws', () => {
     holds(
       fc.property(frameText, (text) => {
         expect(verdictOf(text)).toEqual(judge(text, 64))
@@ -31,14 +31,14 @@ describe('the reader', () => {
     )
   })
 
-  test('accepts a good part of the frames that the tests make, so that agreement means something', () => {
+  test('the parser accepts a good part of the generated frames, so that agreement means something', () => {
     const frames = fc.sample(frameText, { numRuns: 1000, seed: 1 })
     const accepted = frames.filter((text) => !('fault' in read(text)))
     expect(accepted.length).toBeGreaterThan(150)
     expect(accepted.length).toBeLessThan(700)
   })
 
-  test('gives one answer on both ways: white space in front leads a frame from the usual to the careful one', () => {
+  test('the fast and the careful path of the parser give the same result', () => {
     holds(
       fc.property(envelopeText, (text) => {
         const [usual, careful] = [read(text), read(` ${text}`)]
@@ -48,7 +48,7 @@ describe('the reader', () => {
     )
   })
 
-  test('that remembers a connection gives the answers of one that does not, whatever came before', () => {
+  test('a parser that remembers a connection gives the same results as one that does not', () => {
     const likeIt = envelopeText.chain((first) => {
       const another = fc.oneof(fc.constant(first), broken(fc.constant(first)), broken(fc.constant(first)), frameText)
       return fc.array(another, { minLength: 1, maxLength: 6 }).map((others) => [first, ...others])
@@ -64,7 +64,7 @@ describe('the reader', () => {
     )
   })
 
-  test('agrees with the oracle on depth, whatever stands in strings and under doubled keys', () => {
+  test('the parser agrees with the oracle on depth, with any strings and repeated keys', () => {
     const nest = fc
       .tuple(
         fc.array(fc.constantFrom('[', '{"a":', '{"[":', '["{",', '[[],', '{"a":1,"a":'), { maxLength: 9 }),
@@ -91,7 +91,7 @@ describe('the reader', () => {
     )
   })
 
-  test('passes payloads on as they were written', () => {
+  test('the parser passes payloads on as they were written', () => {
     holds(
       fc.property(valueText, (value) => {
         const payload = `{"a":${value}}`

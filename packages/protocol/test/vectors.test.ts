@@ -27,7 +27,7 @@ const read = (frame: string): ParsedEnvelope => {
 }
 
 describe('vectors', () => {
-  test('there are enough of them', () => {
+  test('there are enough vectors of every kind', () => {
     expect(invalidEnvelopes.length).toBeGreaterThanOrEqual(150)
     expect(validEnvelopes.length).toBeGreaterThanOrEqual(50)
     expect(exactEnvelopes.length).toBeGreaterThanOrEqual(50)
@@ -36,7 +36,7 @@ describe('vectors', () => {
 
 describe('an invalid envelope is refused', () => {
   for (const { name, frame, code, path, request_id } of invalidEnvelopes) {
-    test(name, () => {
+    test(`an invalid envelope is refused: ${name}`, () => {
       const answer = readEnvelope(textOf(frame), options) as EnvelopeFault
       expect({ code: answer.fault, request_id: answer.requestId }).toEqual({ code, request_id })
       if (path !== undefined) expect(answer.details.path).toBe(path)
@@ -47,10 +47,10 @@ describe('an invalid envelope is refused', () => {
 
 describe.each([
   ['a valid envelope is read', validEnvelopes],
-  ['payload and metadata come out as they were written', exactEnvelopes],
-])('%s', (_, vectors) => {
+  ['payload and metadata are delivered as they were written', exactEnvelopes],
+])('%s', (promise, vectors) => {
   for (const vector of vectors) {
-    test(vector.name, () => {
+    test(`${promise}: ${vector.name}`, () => {
       const frame = textOf(vector.frame)
       const envelope = read(frame)
       expectFields(envelope, vector)
@@ -107,18 +107,18 @@ describe('forms', () => {
     timestamps: isTimestamp,
   }
   for (const [form, accepts] of Object.entries(forms) as [keyof typeof forms, (text: string) => boolean][]) {
-    test(form, () => {
+    test(`valid ${form} are accepted, and invalid ones are not`, () => {
       expect(names[form].valid.filter((text) => !accepts(text))).toEqual([])
       expect(names[form].invalid.filter((text) => accepts(text))).toEqual([])
     })
   }
 
-  test('addresses', () => {
+  test('valid addresses are parsed, and invalid ones are not', () => {
     for (const { text, room, channel } of names.addresses.valid) expect(parseAddress(text)).toEqual({ room, channel })
     expect(names.addresses.invalid.filter((text) => parseAddress(text) !== undefined)).toEqual([])
   })
 
-  test('positions', () => {
+  test('valid positions are parsed, and invalid ones are not', () => {
     for (const { text, ms, n } of names.positions.valid) expect(parsePosition(text)).toEqual({ ms, n })
     expect(names.positions.invalid.filter((text) => parsePosition(text) !== undefined)).toEqual([])
   })

@@ -24,7 +24,7 @@ const isBobs = (n: number) => (seen: Seen) => seen.f === 'deliver' && seen.proce
 
 const rulesOf = (violations: readonly Violation[]) => [...new Set(violations.map(({ rule }) => rule))].sort()
 
-test('a history in which everything was kept has no violation', () => {
+test('a history in which every promise was kept has no violation', () => {
   expect(check(rightHistory())).toEqual([])
 })
 
@@ -38,13 +38,13 @@ describe('one fault is flagged', () => {
   /** Takes out one event. */
   const lose = (history: Seen[], which: (seen: Seen) => boolean) => history.splice(history.findIndex(which), 1)
 
-  test('a loss in the middle', () => {
+  test('a loss in the middle of a history is flagged', () => {
     const violations = broken((history) => lose(history, isBobs(5)))
     expect(rulesOf(violations)).toEqual([3, 7])
     expect(violationsText(violations)).toContain('bob in science:general: arq_6 at 106-6 came after 104-4')
   })
 
-  test('a gap where nothing was missing', () => {
+  test('a gap notice where nothing was missing is flagged', () => {
     const gap = (next: string, after?: string): Seen => ({
       process: 'bob',
       f: 'gap',
@@ -64,7 +64,7 @@ describe('one fault is flagged', () => {
     expect(lacking).toEqual([])
   })
 
-  test('a loss at the end', () => {
+  test('a loss at the end of a history is flagged', () => {
     const violations = broken((history) => lose(history, isBobs(10)))
     expect(violations[0]).toEqual({
       rule: 2,
@@ -75,13 +75,13 @@ describe('one fault is flagged', () => {
     expect(rulesOf(violations)).toEqual([2])
   })
 
-  test('a loss of all', () => {
+  test('a loss of all messages of a subscriber is flagged', () => {
     expect(rulesOf(check(rightHistory().filter((seen) => !(seen.f === 'deliver' && seen.process === 'bob'))))).toEqual([
       2,
     ])
   })
 
-  test('a swap', () => {
+  test('two swapped messages are flagged', () => {
     const violations = broken((history) => {
       const [a, b] = [history.findIndex(isBobs(5)), history.findIndex(isBobs(6))]
       ;[history[a], history[b]] = [history[b]!, history[a]!]
@@ -89,7 +89,7 @@ describe('one fault is flagged', () => {
     expect(rulesOf(violations)).toContain(3)
   })
 
-  test('a double', () => {
+  test('a message delivered twice is flagged', () => {
     const violations = broken((history) => {
       const at = history.findIndex(isBobs(5))
       history.splice(at, 0, history[at]!)
@@ -97,26 +97,26 @@ describe('one fault is flagged', () => {
     expect(rulesOf(violations)).toEqual([5])
   })
 
-  test('a double that comes late', () => {
+  test('a late duplicate is flagged', () => {
     const violations = broken((history) => history.push(history.find(isBobs(5))!))
     expect(rulesOf(violations)).toEqual([3])
   })
 
-  test('one message at two positions', () => {
+  test('one message at two positions is flagged', () => {
     const violations = broken((history) => {
       history.push({ process: 'ann', f: 'publish', type: 'ok', channel: CHANNEL, id: 'arq_3', position: '111-11' })
     })
     expect(rulesOf(violations)).toContain(5)
   })
 
-  test('a phantom that was never sent', () => {
+  test('a delivered message that was never sent is flagged', () => {
     const violations = broken((history) => {
       history.push({ process: 'bob', f: 'deliver', channel: CHANNEL, id: 'arq_ghost', position: '111-11' })
     })
     expect(rulesOf(violations)).toEqual([6])
   })
 
-  test('a phantom that was refused', () => {
+  test('a delivered message that was refused is flagged', () => {
     const violations = broken((history) => {
       history.push({ process: 'ann', f: 'publish', type: 'invoke', channel: CHANNEL, id: 'arq_11' })
       history.push({ process: 'ann', f: 'publish', type: 'fail', channel: CHANNEL, id: 'arq_11' })
@@ -125,14 +125,14 @@ describe('one fault is flagged', () => {
     expect(rulesOf(violations)).toEqual([6])
   })
 
-  test('a message that nobody had asked for', () => {
+  test('a message without a subscription is flagged', () => {
     const violations = broken((history) => {
       history.push({ process: 'dan', f: 'deliver', channel: CHANNEL, id: 'arq_1', position: '101-1' })
     })
     expect(rulesOf(violations)).toEqual([6])
   })
 
-  test('a reused position', () => {
+  test('a position used for two messages is flagged', () => {
     const violations = broken((history) => {
       const at = history.findIndex(isBobs(5))
       history[at] = { ...(history[at] as Delivered), id: 'arq_9' }
@@ -140,7 +140,7 @@ describe('one fault is flagged', () => {
     expect(rulesOf(violations)).toContain(4)
   })
 
-  test('an acknowledged message that is not in the history', () => {
+  test('an acknowledged message that is missing from the history is flagged', () => {
     const violations = broken((history) => lose(history, (seen) => seen.f === 'history' && seen.id === 'arq_5'))
     expect(rulesOf(violations)).toEqual([1])
   })
@@ -149,13 +149,13 @@ describe('one fault is flagged', () => {
 describe('what an expired history would excuse', () => {
   const isEarly = (seen: Seen) => seen.f === 'history' && ['arq_1', 'arq_2'].includes(seen.id)
 
-  test('is flagged where nothing can have expired', () => {
+  test('messages missing from a history in which nothing can have expired are flagged', () => {
     const history = rightHistory().filter((seen) => !isEarly(seen))
     expect(check(history)).toEqual([])
     expect(check(history, { isWhole: true }).map(({ rule }) => rule)).toEqual([1, 1])
   })
 
-  test('an acknowledgement that does not survive binds nobody', () => {
+  test('an acknowledgement below the level that survives does not require its message to be kept', () => {
     const isLast = (seen: Seen) => 'id' in seen && seen.id === 'arq_10' && seen.f !== 'publish'
     const history = rightHistory().filter((seen) => !isLast(seen))
     expect(rulesOf(check(history))).toEqual([1, 2])
@@ -163,7 +163,7 @@ describe('what an expired history would excuse', () => {
   })
 })
 
-test('a message that a log had lost may stand elsewhere when it is sent again, and comes once', () => {
+test('a message lost by a log may get another position when sent again, and is delivered once', () => {
   const isFive = (seen: Seen) => 'id' in seen && seen.id === 'arq_5' && seen.f !== 'publish'
   const history = rightHistory().map(
     (seen): Seen => (seen.f === 'publish' && seen.id === 'arq_5' ? { ...seen, type: 'unknown' } : seen),
@@ -191,24 +191,24 @@ describe('a provisional copy', () => {
     return history
   }
 
-  test('stands for its message, before its turn', () => {
+  test('a provisional copy counts as its message, even before its turn', () => {
     expect(check(withProvisional(3))).toEqual([])
     expect(check(withProvisional(6))).toEqual([])
   })
 
-  test('and its message are one', () => {
+  test('a provisional copy and its message count as one', () => {
     const history = rightHistory()
     history.splice(history.findIndex(isBobs(4)), 0, provisional)
     expect(rulesOf(check(history))).toEqual([5])
   })
 
-  test('of a message that nobody had sent is a phantom', () => {
+  test('a provisional copy of a message that was never sent is flagged', () => {
     expect(rulesOf(check([...rightHistory(), { ...provisional, id: 'arq_ghost' }]))).toEqual([6])
   })
 })
 
 describe('what is no fault', () => {
-  test('a gap that was told, before what follows its place, and not before what stands there', () => {
+  test('a gap notice must arrive before the message after the gap and not before one within it', () => {
     const withGap = (next: string) => {
       const history = rightHistory().filter((seen) => !isBobs(5)(seen))
       history.splice(history.findIndex(isBobs(6)), 0, { process: 'bob', f: 'gap', channel: CHANNEL, next })
@@ -218,7 +218,7 @@ describe('what is no fault', () => {
     expect(rulesOf(check(withGap('106-6')))).toEqual([5])
   })
 
-  test('what is missed while away, and the end of a subscription', () => {
+  test('messages missed during an absence or after a subscription ended are no violation', () => {
     const history = rightHistory()
     history.splice(
       history.findIndex(isBobs(3)),
@@ -231,13 +231,13 @@ describe('what is no fault', () => {
     expect(check([...history.slice(0, ended), { process: 'bob', f: 'end', channel: CHANNEL }, ...rest])).toEqual([])
   })
 
-  test('what is older than the history', () => {
+  test('messages older than the history are no violation', () => {
     expect(
       check(rightHistory().filter((seen) => !(seen.f === 'history' && ['arq_1', 'arq_2'].includes(seen.id)))),
     ).toEqual([])
   })
 
-  test('a channel that is deleted and made again, whose first message comes first', () => {
+  test('a recreated channel may start again with its first message', () => {
     const again = (n: number): Seen => ({
       process: 'bob',
       f: 'deliver',
@@ -256,7 +256,7 @@ describe('what is no fault', () => {
     expect(rules(again(1))).toContain(3)
   })
 
-  test('an unknown outcome that did happen, or did not', () => {
+  test('an unknown outcome may or may not have happened', () => {
     const publish = { process: 'ann', f: 'publish', channel: CHANNEL, id: 'arq_11' } as const
     const unknown: Seen[] = [
       { ...publish, type: 'invoke' },
@@ -269,7 +269,7 @@ describe('what is no fault', () => {
     expect(check([...rightHistory(), ...unknown, ...came])).toEqual([])
   })
 
-  test('an acknowledgement in place of the own copy', () => {
+  test('an acknowledgement may replace the own copy', () => {
     const history = rightHistory().filter((seen) => !isBobs(5)(seen))
     const own = history.map((seen): Seen => {
       const isFive = seen.f === 'publish' && seen.id === 'arq_5'
@@ -278,7 +278,7 @@ describe('what is no fault', () => {
     expect(check(own)).toEqual([])
   })
 
-  test('an own message without a copy whose outcome nobody told', () => {
+  test('an own message without a copy and with an unknown outcome is no violation', () => {
     const history = rightHistory().filter((seen) => !isBobs(5)(seen))
     const unknown = history.flatMap((seen): Seen[] => {
       if (seen.f !== 'publish' || seen.id !== 'arq_5') return [seen]
@@ -289,7 +289,7 @@ describe('what is no fault', () => {
     expect(rulesOf(check(unknown.map((seen) => ({ ...seen, inPlace: false })))).length).toBeGreaterThan(0)
   })
 
-  test('a channel that is born while somebody has the whole room, and one that it may not read', () => {
+  test('a room-wide subscriber may get a new channel and lack one that it may not read', () => {
     const asked: Seen[] = [{ process: 'eve', f: 'begin_room', room: 'science' }]
     const history = rightHistory()
     for (let n = 1; n <= 10; n++) asked.push({ ...(history.find(isBobs(n)) as Delivered), process: 'eve' })
@@ -298,7 +298,7 @@ describe('what is no fault', () => {
     expect(check([...history, asked[0]!], { mayRead: (process) => process !== 'eve' })).toEqual([])
   })
 
-  test('a recovery from the beginning that brings again what the application has had from its SDK', () => {
+  test('a recovery from the origin may repeat what the application already got from its SDK', () => {
     const history = rightHistory()
     const afterFive = history.findIndex(isBobs(5)) + 1
     history.splice(afterFive, 0, { process: 'bob', f: 'gap', channel: CHANNEL, next: '100-0' })
@@ -313,7 +313,7 @@ describe('what is no fault', () => {
   })
 })
 
-test('the history of every channel in which anything was acknowledged has to be read, and has to have it', () => {
+test('the history of every channel with an acknowledged message must be read and must contain it', () => {
   const other = { channel: 'science:other', id: 'arq_other' }
   const history: Seen[] = [
     ...rightHistory(),

@@ -39,7 +39,7 @@ function folderWith(name: string): string {
   return bin
 }
 
-test('a program is found under each of its names, in the order of PATH, and only when it can be executed', () => {
+test('a program is found under each of its names, in the order of PATH, and only if it is executable', () => {
   const [first, second] = [folderWith('chromium-browser'), folderWith('chromium')]
   const data = mkdtempSync(join(folder, 'bin-'))
   writeFileSync(join(data, 'chromium'), '', { mode: 0o644 })
@@ -48,14 +48,14 @@ test('a program is found under each of its names, in the order of PATH, and only
   expect(findProgram('promtool', data)).toBeUndefined()
 })
 
-test('with the program the suite runs and gets its path', async () => {
+test('with its program a suite runs and gets the path of the program', async () => {
   const bin = folderWith('promtool')
   const { output, code } = await runSuite(bin)
   expect(output).toContain(`(pass) needs promtool > is called with ${join(bin, 'promtool')}`)
   expect(code).toBe(0)
 })
 
-test('without it the suite is skipped, and the skip is on record with the line that installs the program', async () => {
+test('without its program a suite is skipped, and the record names the line that installs it', async () => {
   const record = join(folder, 'skips')
   const { code } = await runSuite('/nowhere', { TEST_SKIPS_FILE: record })
   expect(code).toBe(0)
@@ -66,7 +66,7 @@ test('without it the suite is skipped, and the skip is on record with the line t
   })
 })
 
-test('without a record the skip is told on the terminal', async () => {
+test('without a record the skip is printed to the terminal', async () => {
   const { output } = await runSuite('/nowhere')
   expect(output).toContain('skipped: needs promtool — apt-get install -y prometheus')
 })

@@ -5,7 +5,7 @@ import { withProgram } from './programs.ts'
 import { startRedis } from './redis.ts'
 
 withProgram('valkey-server', 'a Valkey for tests', () => {
-  test('is started where it is asked for', async () => {
+  test('a Valkey is started when it is requested', async () => {
     await using valkey = await startRedis({ program: 'valkey-server' })
     expect(String(await valkey.command('INFO', 'server'))).toContain('server_name:valkey')
   })
@@ -13,7 +13,7 @@ withProgram('valkey-server', 'a Valkey for tests', () => {
 
 withProgram('strace', 'a Redis on a slow disk', () => {
   withProgram('redis-server', 'for tests', () => {
-    test('is itself as fast as ever, and its syncs take as long as they were told to', async () => {
+    test('a Redis on a slow disk replies at full speed, and its syncs take the requested time', async () => {
       await using redis = await startRedis({ syncDelayMs: 300 })
       const pending = async () => Number(/aof_pending_bio_fsync:(\d+)/.exec(String(await redis.command('INFO')))?.[1])
       await eventually(async () => {
@@ -28,7 +28,7 @@ withProgram('strace', 'a Redis on a slow disk', () => {
 })
 
 withProgram('redis-server', 'a Redis for tests', () => {
-  test('answers at its address, append-only and without snapshots, synced as asked', async () => {
+  test('a test Redis listens on its own port, append-only and without snapshots, synced as requested', async () => {
     await using usual = await startRedis()
     await using careful = await startRedis({ appendfsync: 'always', config: { maxmemory: '8mb' } })
     expect(usual.port).not.toBe(careful.port)
@@ -39,7 +39,7 @@ withProgram('redis-server', 'a Redis for tests', () => {
     expect(await careful.command('CONFIG', 'GET', 'maxmemory')).toEqual(['maxmemory', String(8 * 1024 * 1024)])
   })
 
-  test('killed and started again, it is another process with what it had appended', async () => {
+  test('a Redis that is killed and restarted is a new process with everything it had appended', async () => {
     await using redis = await startRedis({ appendfsync: 'always' })
     const { pid, port } = redis
     await redis.command('SET', 'key', 'value')
@@ -51,7 +51,7 @@ withProgram('redis-server', 'a Redis for tests', () => {
     expect(await redis.command('GET', 'key')).toBe('value')
   })
 
-  test('paused it answers nobody, and answers them all when it goes on', async () => {
+  test('a paused Redis replies to nobody, and to everybody once it continues', async () => {
     await using redis = await startRedis()
     await redis.command('PING')
     redis.pause()
@@ -67,7 +67,7 @@ withProgram('redis-server', 'a Redis for tests', () => {
     expect(await answer).toBe(1)
   })
 
-  test('follows another one', async () => {
+  test('a test Redis can replicate another one', async () => {
     await using primary = await startRedis()
     await using replica = await startRedis({ replicaOf: primary })
     await primary.command('SET', 'key', 'value')
@@ -75,7 +75,7 @@ withProgram('redis-server', 'a Redis for tests', () => {
     await expect(replica.command('SET', 'key', 'other')).rejects.toThrow('READONLY')
   })
 
-  test('is gone after stop', async () => {
+  test('a test Redis and its files are gone after stop', async () => {
     const redis = await startRedis()
     const { pid } = redis
     const [, folder] = (await redis.command('CONFIG', 'GET', 'dir')) as string[]
@@ -84,7 +84,7 @@ withProgram('redis-server', 'a Redis for tests', () => {
     expect(await Bun.file(`${folder}/appendonlydir/appendonly.aof.manifest`).exists()).toBe(false)
   })
 
-  test('does not outlive a test process that is killed', async () => {
+  test('a test Redis does not outlive a test process that is killed', async () => {
     const program = `import { startRedis } from ${JSON.stringify(`${import.meta.dir}/redis.ts`)}
       const { port, command } = await startRedis()
       console.log(JSON.stringify({ port, folder: (await command('CONFIG', 'GET', 'dir'))[1] }))
@@ -111,7 +111,7 @@ const isListening = (port: number): Promise<boolean> =>
 
 withProgram('redis-server', 'a Redis with a clock of its own', () => {
   withProgram('faketime', 'that can be stepped', () => {
-    test('tells the time that the test has set, ahead and back, while it runs', async () => {
+    test('a Redis with a clock of its own shows the time that the test sets, ahead and back, while it runs', async () => {
       await using redis = await startRedis({ fakeClock: true })
       const offsetMs = async () => {
         const [seconds, micros] = (await redis.command('TIME')) as string[]

@@ -45,20 +45,20 @@ const cutClients: Fault['inject'] = async (run) => {
 }
 
 withProgram('redis-server', 'a bus that is broken on purpose is found out', () => {
-  test('and one that is not gets through the same', async () => {
+  test('an unmodified server passes the run that detects broken ones', async () => {
     const unbroken = { ...dropOnReconnect, becomes: dropOnReconnect.line }
     expect(await noticed(unbroken, { inject: cutClients })).toBe('')
   }, 300_000)
 
-  test('where it acknowledges before it appends', async () => {
+  test('a server that acknowledges before it appends is detected', async () => {
     expect(await noticed(acknowledgeBeforeAppend, { inject: cutClients })).toContain('rule 1 ')
   }, 300_000)
 
-  test('where it drops on a reconnect what it says is recovered', async () => {
+  test('a server that drops on reconnect what it reports as recovered is detected', async () => {
     expect(await noticed(dropOnReconnect, { inject: cutClients })).toContain('nothing was lost, and a gap was told')
   }, 300_000)
 
-  test('where it forgets what it was sent before', async () => {
+  test('a server that forgets the ids of messages is detected', async () => {
     const inject: Fault['inject'] = async (run) => {
       const unknown = run.counted('outcome_unknown', 10)
       run.redis.pause()
@@ -69,7 +69,7 @@ withProgram('redis-server', 'a bus that is broken on purpose is found out', () =
     expect(await noticed(forgetDedup, { settings, inject })).toContain('rule 5 ')
   }, 300_000)
 
-  test('and a mutation that no longer fits the source says so', () => {
+  test('a mutation that no longer matches the source is reported', () => {
     expect(() => createMutant({ ...forgetDedup, line: 'nothing of the kind' })).toThrow('0 times, and not once')
   })
 })

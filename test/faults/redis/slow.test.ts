@@ -65,7 +65,7 @@ async function storedIds(redis: TestRedis): Promise<string[]> {
 }
 
 withProgram('redis-server', 'a Redis that is slow', () => {
-  test('makes publishers wait: memory stays flat, what is acknowledged is stored, and what is refused is not', async () => {
+  test('a slow Redis makes publishers wait: memory stays flat, acknowledged messages are stored, refused ones are not', async () => {
     const redis = await startRedis({ appendfsync: 'always', config: { 'enable-debug-command': 'local' } })
     ending.push(redis.stop)
     const bus = await startBusProcess({

@@ -12,7 +12,7 @@ afterAll(async () => {
 })
 
 withProgram('redis-server', 'a whole room', () => {
-  test('is told the first message of every channel that is born in it', async () => {
+  test('a room-wide subscriber gets the first message of every channel that is created in the room', async () => {
     const redis = await startRedis()
     ending.push(() => redis.stop())
     const bus = await startBusProcess({ settings: { ARQONBUS_REDIS_URL: redis.url } })
@@ -36,7 +36,7 @@ withProgram('redis-server', 'a whole room', () => {
     expect(heard).toEqual(said)
   })
 
-  test('is recovered from a bus that has just begun, and has seen none of its channels yet', async () => {
+  test('a whole room is recovered from a server that has just started and has seen none of its channels', async () => {
     const redis = await startRedis()
     ending.push(() => redis.stop())
     const startBus = async (): Promise<BusProcess> => {

@@ -17,7 +17,7 @@ withProgram('redis-server', 'with Redis', () => {
     (await client.command('history', { channel })).messages.map(({ payload }) => payload.n)
 
   describe('after a kill -9 of the server at the moment of the last acknowledgement', () => {
-    test('every new channel is found, and a room-wide join lists all of them', async () => {
+    test('after a kill -9 of the server every new channel is found, and a room-wide join lists all of them', async () => {
       const bus = await startProcess()
       const ann = await as(bus, 'ann')
       const positions = await Promise.all(
@@ -43,7 +43,7 @@ withProgram('redis-server', 'with Redis', () => {
       await again.stop('SIGKILL')
     })
 
-    test('so are the broadcasts of new rooms, what came by HTTP, and a channel that was deleted and made again', async () => {
+    test('after a kill -9 of the server new broadcasts, messages by HTTP and recreated channels are found', async () => {
       const bus = await startProcess()
       const ann = await as(bus, 'ann')
       const call = caller(bus.httpUrl)
@@ -70,7 +70,7 @@ withProgram('redis-server', 'with Redis', () => {
       await again.stop('SIGKILL')
     })
 
-    test('so is the inbox of each new session that a private message went to', async () => {
+    test('after a kill -9 of the server the inbox of each new session with a private message is found', async () => {
       const bus = await startProcess()
       const ann = await as(bus, 'ann')
       const recipients = await Promise.all(
@@ -91,7 +91,7 @@ withProgram('redis-server', 'with Redis', () => {
     })
   })
 
-  test('a message is refused while what it would be found by cannot be stored, and messages to other channels are taken', async () => {
+  test('a message is refused while the record of its channel cannot be stored, and other channels accept messages', async () => {
     const bus = await stage.start()
     const ann = await bus.as('ann')
     const publish = (room: string, ack: unknown = true) =>

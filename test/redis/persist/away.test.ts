@@ -16,7 +16,7 @@ withProgram('redis-server', 'with Redis', () => {
     const isBack = (bus: TestBus) => eventually(async () => expect(await available(bus)).toBe(1))
     const available = (bus: TestBus) => bus.metric('arqonbus_storage_available')
 
-    test('rooms and channels work, and are stored when it is back', async () => {
+    test('while Redis is away rooms and channels can be changed, and the changes are stored when it returns', async () => {
       const bus = await start()
       const ann = await bus.as('ann')
       await ann.command('create_channel', { channel: 'science:early' })
@@ -32,7 +32,7 @@ withProgram('redis-server', 'with Redis', () => {
       await again.drain('the test')
     })
 
-    test('what is not stored when the bus ends is counted and logged', async () => {
+    test('records that are not stored when the server ends are counted and logged', async () => {
       const bus = await stage.startProcess({ ARQONBUS_DRAIN_TIMEOUT: '100ms' })
       const ann = await as(bus, 'ann')
       await eventually(() => recordOf('ann'))
@@ -48,7 +48,7 @@ withProgram('redis-server', 'with Redis', () => {
       expect(bus.output()).toMatch(/"event":"records_lost","count":3,"reason":"the storage is away"/)
     })
 
-    test('they are refused where storage is strict', async () => {
+    test('in strict mode changes of rooms and channels are refused while Redis is away', async () => {
       const bus = await start({ storageMode: 'strict' })
       const ann = await bus.as('ann')
       await stage.redis.kill()
@@ -61,7 +61,7 @@ withProgram('redis-server', 'with Redis', () => {
       await bus.drain('the test')
     })
 
-    test('a start does without it; what was kept comes with it, and is what its names were first', async () => {
+    test('a server that starts without Redis restores its rooms and channels later, and these prevail over new ones', async () => {
       const bus = await start()
       const ann = await bus.as('ann')
       await ann.command('create_channel', { channel: 'science:old' })
@@ -95,7 +95,7 @@ withProgram('redis-server', 'with Redis', () => {
       await last.drain('the test')
     })
 
-    test('a cut connection delays nothing, and what Redis lost meanwhile is written again', async () => {
+    test('records that Redis has lost are written again after the connection was cut', async () => {
       const bus = await start()
       const ann = await bus.as('ann')
       await ann.command('create_channel', { channel: 'science:kept' })
@@ -108,7 +108,7 @@ withProgram('redis-server', 'with Redis', () => {
       await bus.drain('the test')
     })
 
-    test('a channel that another server made private meanwhile is private, and who may not enter it has left', async () => {
+    test('a channel made private at another node during an outage is private, and clients without access leave it', async () => {
       const here = await start()
       const ann = await here.as('ann')
       const line = openProxy(stage.redis.url)
@@ -137,7 +137,7 @@ withProgram('redis-server', 'with Redis', () => {
       await later.drain('the test')
     })
 
-    test('a join of a room with very many channels is refused, and ends nothing else', async () => {
+    test('a join of a room with very many channels is refused and ends nothing else', async () => {
       const bus = await stage.startProcess({ ARQONBUS_RATE_LIMIT: 'off' })
       const ann = await as(bus, 'ann')
       const since: Record<string, string> = { gone: '1000-1' }
@@ -153,7 +153,7 @@ withProgram('redis-server', 'with Redis', () => {
       await bus.stop('SIGKILL')
     })
 
-    test('a Redis that comes back empty is told of everything again', async () => {
+    test('a Redis that returns empty gets all records again', async () => {
       const bus = await start()
       const ann = await bus.as('ann', 'science:a')
       await ann.command('create_channel', { channel: 'science:b' })

@@ -32,7 +32,7 @@ withProgram('redis-server', 'with Redis', () => {
   }
 
   describe('a session that this server does not know, while Redis is away', () => {
-    test('is refused for the moment, and resumed with its inbox when Redis is back', async () => {
+    test('while Redis is away an unknown session is refused temporarily, and resumed with its inbox afterwards', async () => {
       const { bob, bus } = await restartWithoutRedis()
       const early = presented(bob, bus)
       expect((await early.answer(null)).error).toMatchObject(isTemporary)
@@ -46,7 +46,7 @@ withProgram('redis-server', 'with Redis', () => {
       await bus.drain('the test')
     })
 
-    test('is refused too where Redis takes the question and does not answer, after no more than its timeout', async () => {
+    test('an unknown session is refused within the Redis timeout if Redis does not reply', async () => {
       const [here, there] = [await start(), await start({ redisTimeoutMs: 500 })]
       const before = await here.as('ann')
       await eventually(() => recordOf('ann'))
@@ -59,7 +59,7 @@ withProgram('redis-server', 'with Redis', () => {
       for (const bus of [here, there]) await bus.drain('the test')
     })
 
-    test('is refused by HTTP as temporary, for calls and for streams', async () => {
+    test('while Redis is away an unknown session is refused as temporary by HTTP', async () => {
       const { bob, bus } = await restartWithoutRedis()
       const headers = { ...calledBy('bob'), 'arqonbus-session': bob.welcome.session }
       const called = await caller(bus.httpUrl)(messagesOf('arqonbus', 'inbox'), { headers })
@@ -72,7 +72,7 @@ withProgram('redis-server', 'with Redis', () => {
       await bus.drain('the test')
     })
 
-    test('comes back by itself with the TypeScript client, also where it is the first connection of a program', async () => {
+    test('a session refused while Redis is away is retried by the TypeScript client, even on its first connection', async () => {
       const { bob, bus } = await restartWithoutRedis()
       const options = { url: bus.busUrl, clientId: 'bob', session: bob.welcome.session }
       const refused = () => bus.metric('arqonbus_connections_refused_total{reason="storage_unavailable"}')
@@ -92,7 +92,7 @@ withProgram('redis-server', 'with Redis', () => {
   })
 
   describe('a client id whose session is stored, taken without it while Redis is away', () => {
-    test('goes back to the client that brings the session, which keeps its inbox; so does the other one keep its own', async () => {
+    test('a client id taken while Redis was away returns to the client with its session, and both keep their inboxes', async () => {
       const { bob, bus } = await restartWithoutRedis()
       const other = await bus.as('bob', 'science:b')
       await stage.redis.restart()
@@ -123,7 +123,7 @@ withProgram('redis-server', 'with Redis', () => {
       await again.drain('the test')
     })
 
-    test('is in use for a call by HTTP, which takes over nothing', async () => {
+    test('a client id taken while Redis was away is in use for a call by HTTP, which takes nothing over', async () => {
       const { bob, bus } = await restartWithoutRedis()
       const other = await bus.as('bob')
       await stage.redis.restart()
@@ -143,7 +143,7 @@ withProgram('redis-server', 'with Redis', () => {
   })
 
   describe('what is not known while Redis is away', () => {
-    test('is never said not to exist', async () => {
+    test('while Redis is away, rooms, channels and clients that may be stored are never reported as missing', async () => {
       const before = await start()
       const ann = await before.as('ann')
       await before.as('bob')

@@ -51,7 +51,7 @@ withProgram('redis-server', 'with Redis', () => {
   }
 
   for (const [way, ask] of Object.entries(ways)) {
-    test(`by ${way}, after a restart that keeps messages alone, and at a second server`, async () => {
+    test(`a message is found by ${way} at a second server and after a restart that keeps only messages`, async () => {
       for (const persist of [['messages' as const], undefined]) {
         const config = persist && { persist }
         const [first, second] = [await start(config), await start(config)]
@@ -69,7 +69,7 @@ withProgram('redis-server', 'with Redis', () => {
   }
 
   describe('at a second server', () => {
-    test('a room-wide join knows what another server has made a moment ago, each time', async () => {
+    test('a room-wide join includes the channels that another node has just created', async () => {
       const [here, there] = [await start(), await start()]
       const [ann, bob] = [await here.as('ann'), await there.as('bob')]
       const names: string[] = []
@@ -85,7 +85,7 @@ withProgram('redis-server', 'with Redis', () => {
       for (const bus of [here, there]) await bus.drain('the test')
     })
 
-    test('a private channel of another server is private, whatever is asked for first', async () => {
+    test('a private channel of another node is private, whichever request comes first', async () => {
       const [here, there] = [await start(), await start()]
       const [ann, bob, eve] = [await here.as('ann'), await there.as('bob'), await there.as('eve')]
       for (const name of ['published', 'joined', 'read', 'made']) {
@@ -111,7 +111,7 @@ withProgram('redis-server', 'with Redis', () => {
       for (const bus of [here, there]) await bus.drain('the test')
     })
 
-    test('a channel that a server lets go, because nobody uses it there, is found with what is said in it at another one later', async () => {
+    test('a channel that an idle node has evicted is found later with the messages from another node', async () => {
       const first = await start()
       const ann = await first.as('ann', 'lab:a')
       const idle = await start({ channelIdleMs: 20 })
@@ -127,7 +127,7 @@ withProgram('redis-server', 'with Redis', () => {
       for (const bus of [first, later]) await bus.drain('the test')
     })
 
-    test('messages to a channel that another server has made stay in the order in which they were sent', async () => {
+    test('messages to a channel that another node created keep the order in which they were sent', async () => {
       const [here, there] = [await start(), await start()]
       const [ann, bob] = [await here.as('ann'), await there.as('bob')]
       await publish(ann, 'lab:a', 0)
@@ -139,7 +139,7 @@ withProgram('redis-server', 'with Redis', () => {
   })
 
   describe('where messages alone are kept', () => {
-    test('a private channel stays private, with its members, and nothing else of it is kept', async () => {
+    test('with only messages kept, a private channel stays private with its members, and nothing else of it is kept', async () => {
       const config = { persist: ['messages' as const] }
       const bus = await start(config)
       const ann = await bus.as('ann')
@@ -168,7 +168,7 @@ withProgram('redis-server', 'with Redis', () => {
       await again.drain('the test')
     })
 
-    test('an inbox is reached by the session that it belongs to, and other sessions are not kept', async () => {
+    test('with only messages kept, an inbox is open to its own session, and no other session is kept', async () => {
       const config = { persist: ['messages' as const] }
       const bus = await start(config)
       const [ann, bob, cid] = [await bus.as('ann'), await bus.as('bob', 'lab:a'), await bus.as('cid')]
@@ -184,7 +184,7 @@ withProgram('redis-server', 'with Redis', () => {
       }
     })
 
-    test('a channel goes with its history', async () => {
+    test('with only messages kept, a channel is removed with its history', async () => {
       const config = { persist: ['messages' as const], channelIdleMs: 50, historyTtlMs: 100 }
       const bus = await start({ ...config, historyTtlMs: 600_000 })
       await publish(await bus.as('ann'), 'lab:a', 1)

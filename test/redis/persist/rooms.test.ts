@@ -10,7 +10,7 @@ withProgram('redis-server', 'with Redis', () => {
   const { killed, start, startProcess } = createStage()
 
   describe('rooms and channels', () => {
-    test('are after a crash what they were: a channel that was created right before it too', async () => {
+    test('rooms and channels survive a crash unchanged, including a channel created right before it', async () => {
       const bus = await startProcess()
       const ann = await as(bus, 'ann')
       await ann.command('create_channel', { channel: 'science:open', room_config: { topic: 'all' } })
@@ -37,7 +37,7 @@ withProgram('redis-server', 'with Redis', () => {
       await again.stop('SIGKILL')
     })
 
-    test('stay deleted and paused, and go on when they are resumed', async () => {
+    test('rooms and channels that were deleted, paused or resumed are so after a crash', async () => {
       const bus = await startProcess()
       const ann = await as(bus, 'ann')
       for (const channel of ['quiet:a', 'quiet:b', 'gone:a', 'loud:a']) await ann.command('create_channel', { channel })
@@ -56,7 +56,7 @@ withProgram('redis-server', 'with Redis', () => {
       await again.stop('SIGKILL')
     })
 
-    test('that were made on demand are listed again with their history, and go as ever when it has expired', async () => {
+    test('channels made on demand are listed again with their history, and removed when it has expired', async () => {
       const settings = { channelIdleMs: 50, historyTtlMs: 100 }
       const bus = await start()
       await (await bus.as('ann')).publish({ room: 'lab', channel: 'auto', payload: { n: 1 } })
@@ -78,7 +78,7 @@ withProgram('redis-server', 'with Redis', () => {
       await after.drain('the test')
     })
 
-    test('of the configuration are what it says, and what was kept under their names comes back without it', async () => {
+    test('configured rooms follow the configuration, and stored rooms of their names return without it', async () => {
       const bus = await start()
       const ann = await bus.as('ann')
       for (const channel of ['alpha:a', 'alpha:b']) await ann.command('create_channel', { channel })
@@ -94,7 +94,7 @@ withProgram('redis-server', 'with Redis', () => {
       await later.drain('the test')
     })
 
-    test('above a limit that has become lower are left out, and kept', async () => {
+    test('channels above a lowered limit are not restored but stay stored', async () => {
       const bus = await start()
       const ann = await bus.as('ann')
       for (const channel of ['many:a', 'many:b', 'many:c']) await ann.command('create_channel', { channel })
@@ -118,7 +118,7 @@ withProgram('redis-server', 'with Redis', () => {
       ['sessions'],
       [...kinds],
     ] as (typeof kinds)[number][][]) {
-      test(`with ${persist.join(', ')} just that survives`, async () => {
+      test(`with persistence of ${persist.join(', ')} exactly that survives a restart`, async () => {
         const bus = await start({ persist })
         const ann = await bus.as('ann')
         await ann.command('create_channel', { channel: 'science:lab' })

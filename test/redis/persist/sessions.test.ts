@@ -13,7 +13,7 @@ withProgram('redis-server', 'with Redis', () => {
   describe('sessions', () => {
     const profile = { client_type: 'ai-agent', screen_name: 'Ada', personality: 'curious' } as const
 
-    test('survive a crash: who comes back is who it was, with the subscriptions that it had', async () => {
+    test('sessions survive a crash: a returning client has its profile and its subscriptions', async () => {
       const bus = await startProcess()
       const before = await connect(bus.busUrl, { query: { client_id: 'ada', ...profile, join: ['science:a'] } })
       await before.command('join_channel', { channel: 'science:*' })
@@ -43,7 +43,7 @@ withProgram('redis-server', 'with Redis', () => {
       await third.stop('SIGKILL')
     })
 
-    test('survive a restart, with what they had when they left', async () => {
+    test('sessions survive a restart with the subscriptions that they had when their clients left', async () => {
       const bus = await start()
       const [early, late] = [await bus.as('early', 'science:a'), await bus.as('late', 'science:b')]
       await early.close()
@@ -56,7 +56,7 @@ withProgram('redis-server', 'with Redis', () => {
       await again.drain('the test')
     })
 
-    test('are opened by their secret alone, which Redis does not have', async () => {
+    test('sessions are opened only by their secret, which Redis does not contain', async () => {
       const bus = await start()
       const before = await bus.as('ann', 'science:a')
       await bus.drain('the test')
@@ -76,7 +76,7 @@ withProgram('redis-server', 'with Redis', () => {
       await again.drain('the test')
     })
 
-    test('end in their time, whether the bus runs or not', async () => {
+    test('sessions end at their expiry, whether the server runs or not', async () => {
       const clock = testClock()
       const sessionTtlMs = 60_000
       const bus = await start({ sessionTtlMs }, { clock })
@@ -90,7 +90,7 @@ withProgram('redis-server', 'with Redis', () => {
       await again.drain('the test')
     })
 
-    test('that an admin ended stay ended', async () => {
+    test('sessions that an admin ended stay ended', async () => {
       const bus = await start()
       const [ann, bob] = [await bus.as('ann'), await bus.as('bob')]
       await eventually(() => recordOf('bob'))
@@ -99,7 +99,7 @@ withProgram('redis-server', 'with Redis', () => {
       await bus.drain('the test')
     })
 
-    test('of another node are found when their clients come', async () => {
+    test('sessions of another node are found when their clients connect', async () => {
       const [here, there] = [await start(), await start()]
       const before = await here.as('ann', 'science:a')
       await before.close()
@@ -120,7 +120,7 @@ withProgram('redis-server', 'with Redis', () => {
       for (const bus of [here, there]) await bus.drain('the test')
     })
 
-    test('keep their inbox, which a new session of the same id does not get', async () => {
+    test('sessions keep their inbox, which a new session of the same id does not get', async () => {
       const bus = await startProcess()
       const [ann, bob, cid] = [await as(bus, 'ann'), await as(bus, 'bob'), await as(bus, 'cid')]
       const to = async (sender: TestClient, recipients: string[], n: number) =>

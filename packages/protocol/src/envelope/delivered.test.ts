@@ -27,7 +27,7 @@ test('the sender and the recipients are those that parsing finds, however the me
       }
 })
 
-test('what is no delivered envelope has neither', () => {
+test('text that is no delivered envelope has neither sender nor recipients', () => {
   for (const text of ['', '{}', '{"version":"1.0"}', '{"metadata":{}}'])
     expect([senderOf(text), recipientsOf(text)]).toEqual([undefined, []])
 })

@@ -4,28 +4,28 @@ import { isDeeperThan } from './depth.ts'
 const nest = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
 
 describe('depth', () => {
-  test('counts arrays and objects alike', () => {
+  test('depth counts arrays and objects alike', () => {
     expect(isDeeperThan(nest(64), 64)).toBe(false)
     expect(isDeeperThan(nest(65), 64)).toBe(true)
     expect(isDeeperThan('{"a":[{"b":[]}]}', 3)).toBe(true)
     expect(isDeeperThan('{"a":[{"b":[]}]}', 4)).toBe(false)
   })
 
-  test('does not take brackets beside each other for brackets inside each other', () => {
+  test('brackets beside each other do not add up to depth', () => {
     expect(isDeeperThan(`[${'[],{},'.repeat(100)}[]]`, 2)).toBe(false)
   })
 
-  test('does not count brackets inside strings, however the strings are escaped', () => {
+  test('brackets inside strings do not count as depth, however the strings are escaped', () => {
     for (const text of ['[[[', '\\"[[[', '\\\\\\"{{{', '\\u005b[[[', 'é{{{\\\\'])
       expect(isDeeperThan(`["${text}",[]]`, 2)).toBe(false)
     expect(isDeeperThan('["\\\\",[[]]]', 2)).toBe(true)
   })
 
-  test('counts what a doubled key hides from whoever parses', () => {
+  test('depth counts a value that a repeated key hides from parsers', () => {
     expect(isDeeperThan(`{"a":${nest(64)},"a":1}`, 64)).toBe(true)
   })
 
-  test('sees the same wherever a chunk of the text ends: in a string, an escape, a character of several bytes, a bracket', () => {
+  test('depth is the same wherever a chunk of the text ends: in a string, an escape, a character or a bracket', () => {
     const critical = [
       '"[[["',
       '"\\"[[["',
@@ -51,14 +51,14 @@ describe('depth', () => {
     }
   })
 
-  test('does not take what a chunk before left behind for text', () => {
+  test('bytes left from an earlier chunk do not count as text', () => {
     const manyBytes = '"é",'.repeat(5 * 1024)
     const oneString = `"${'a'.repeat(20 * 1024)}${'[{'.repeat(8 * 1024)}"`
     expect(isDeeperThan(`[${manyBytes}${oneString},[]]`, 2)).toBe(false)
     expect(isDeeperThan(`[${manyBytes}${oneString},[]]`, 1)).toBe(true)
   })
 
-  test('takes a text that is no JSON as it comes', () => {
+  test('depth accepts text that is not JSON', () => {
     for (const text of ['', '"', '"\\', ']]]]', '}{', '[[["', '\\\\"[']) expect(isDeeperThan(text, 4)).toBe(false)
   })
 })

@@ -11,7 +11,7 @@ describe('a small flat object', () => {
     '{"":""}',
     '{"a":-0,"b":1.5e-3,"c":true,"d":false,"e":null,"a":"again"}',
     '{"é":"🚀\u2028\x7f","lone":"\ud83d"}',
-  ])('is told: %j', (text) => {
+  ])('a small flat object is recognised: %j', (text) => {
     expect(endOfFlatObject(text, 0)).toBe(text.length)
     expect(endOfFlatObject(`${text}}`, 0)).toBe(text.length)
     expect(endOfFlatObject(`[${text},1]`, 1)).toBe(text.length + 1)
@@ -39,11 +39,11 @@ describe('a small flat object', () => {
     '{,}',
     '{',
     `{"a":"${'x'.repeat(2000)}"}`,
-  ])('is none that this way tells: %j', (text) => {
+  ])('anything else is not recognised as a small flat object: %j', (text) => {
     expect(endOfFlatObject(text, 0)).toBe(-1)
   })
 
-  test('is an object to JSON.parse too, whatever stands behind it', () => {
+  test('a recognised flat object is an object to JSON.parse too, whatever follows it', () => {
     const member = fc
       .tuple(fc.constantFrom('"a"', '"b"', '"é"', '"\\u0061"', 'a'), valueText)
       .map((one) => one.join(':'))

@@ -30,16 +30,16 @@ describe('the place where a text stops being JSON', () => {
     ['{"a":"b\nc"}', 7, 'an escape: control characters do not stand in strings'],
     ['{"a\tb":1}', 3, 'an escape: control characters do not stand in strings'],
     ['{"a":[{"b":"🚀", x}]}', 17, 'a key in double quotes'],
-  ])('%j: at %i, %s', (text, offset, expected) => {
+  ])('the first fault in %j is at %i, and what is expected is %s', (text, offset, expected) => {
     expect(finish(faultInJson(text))).toEqual({ offset, expected })
   })
 
-  test('is found behind long strings, where one regular expression would give up', () => {
+  test('a fault is found after long strings on which a regular expression would fail', () => {
     const string = '\\n'.repeat(200_000)
     expect(finish(faultInJson(`{"a":"${string}",}`))).toEqual({ offset: 400_008, expected: 'a key in double quotes' })
   })
 
-  test('is found at any depth', () => {
+  test('a fault is found at any depth', () => {
     expect(finish(faultInJson(`${'['.repeat(500_000)}x`))).toEqual({ offset: 500_000, expected: 'a JSON value' })
   })
 })

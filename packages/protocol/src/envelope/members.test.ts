@@ -19,7 +19,7 @@ const spelled = fc
     return `"${Array.from({ length: name.length }, (_, i) => `\\u${digits(name.charCodeAt(i))}`).join('')}"`
   })
 
-test('two members of one name are found, however they are spelled, and no others', () => {
+test('two members of one name are found in any spelling, and no others are', () => {
   fc.assert(
     fc.property(fc.array(spelled, { maxLength: 12 }), (keys) => {
       const text = `{${keys.map((key) => `${key}:[{"a":1,"a":2}]`).join(',')}}`
@@ -30,7 +30,7 @@ test('two members of one name are found, however they are spelled, and no others
   )
 })
 
-test('among many keys one is found that comes again, first and last', () => {
+test('a repeated key is found among many keys, at the start and at the end', () => {
   const members = Array.from({ length: 20_000 }, (_, i) => `"k${i}":0`)
   expect(isDoubled(`{${members.join(',')}}`)).toBe(false)
   for (const again of ['"k0":1', '"k19999":1', '"\\u006b777":1'])

@@ -42,7 +42,7 @@ describe('a connection whose last frame went from ada to r:c', () => {
     { type: 'system' },
     { from: 'adam' },
     { from: 'ad' },
-  ])('is understood when it sends %j', (parts) => {
+  ])('a connection whose last frame went from ada to r:c is understood when it sends %j', (parts) => {
     const answer = readSecond(frame(parts)) as ParsedEnvelope
     const expected = { id: 'arq_1', type: 'event', room: 'r', channel: 'c', from: 'ada', ...parts }
     const { id, type, room, channel, from } = answer
@@ -54,27 +54,27 @@ describe('a connection whose last frame went from ada to r:c', () => {
     ['an id without its prefix', frame({ id: '1' }), '/id'],
     ['an id of too many characters', frame({ id: `arq_${'1'.repeat(65)}` }), '/id'],
     ['an id with another character', frame({ id: 'arq_1 ' }), '/id'],
-    ['a day that there is not', frame({ timestamp: '2026-02-29T12:00:00Z' }), '/timestamp'],
+    ['a day that does not exist', frame({ timestamp: '2026-02-29T12:00:00Z' }), '/timestamp'],
     ['a time without a zone', frame({ timestamp: '2026-11-21T12:00:00' }), '/timestamp'],
     ['a payload that is a list', frame({}, '[{}]}'), '/payload'],
-    ['a field twice', frame({}, '{},"id":"arq_2"}'), '/id'],
+    ['a repeated field', frame({}, '{},"id":"arq_2"}'), '/id'],
     ['an unknown field', frame({}, '{},"extra":1}'), '/extra'],
     ['metadata of the server', frame({}, '{},"metadata":{"position":"1-1"}}'), '/metadata/position'],
-    ['metadata twice', frame({}, '{},"metadata":{},"metadata":{}}'), '/metadata'],
+    ['repeated metadata', frame({}, '{},"metadata":{},"metadata":{}}'), '/metadata'],
     ['a private message without recipients', frame({ type: 'private', channel: 'pm' }), '/metadata'],
     ['an event to the private channel', frame({ channel: 'pm' }), '/channel'],
-  ])('is refused with %s', (_, text, path) => {
+  ])('a frame after one from ada to r:c is refused with %s', (_, text, path) => {
     const answer = readSecond(text) as EnvelopeFault
     expect([answer.fault, answer.details.path]).toEqual(['invalid_envelope', path])
   })
 
   test.each([
-    ['nothing behind the payload', '{"a":1}'],
-    ['something behind the end', '{"a":1}}}'],
-    ['a payload that is no JSON', '{"a":01}}'],
+    ['nothing after the payload', '{"a":1}'],
+    ['text after the end', '{"a":1}}}'],
+    ['a payload that is not JSON', '{"a":01}}'],
     ['a payload that never ends', '{"a":1,'],
-    ['metadata that are no JSON', '{},"metadata":{"a"}}'],
-  ])('is refused with %s', (_, rest) => {
+    ['metadata that is not JSON', '{},"metadata":{"a"}}'],
+  ])('a frame after one from ada to r:c is refused as invalid JSON with %s', (_, rest) => {
     expect((readSecond(frame({}, rest)) as EnvelopeFault).fault).toBe('invalid_json')
   })
 })
@@ -121,7 +121,7 @@ describe('frames with very many keys are read as those with few are', () => {
     }
   }
 
-  test.each(orders)('in any order of keys (%#)', (frameOf) => {
+  test.each(orders)('frames with very many keys are parsed like small ones, in any order of keys (%#)', (frameOf) => {
     for (const payload of payloads)
       for (const own of metadata) {
         const small = outcomeOf(frameOf(payload, own))
@@ -134,7 +134,7 @@ describe('frames with very many keys are read as those with few are', () => {
       }
   })
 
-  test('what leaves is what came, byte for byte', () => {
+  test('a frame with very many keys is delivered as it was sent, byte for byte', () => {
     const [payload, own] = [`{${many}}`, `{"ack":true,${many}}`]
     for (const frameOf of orders) {
       const read = readEnvelope(frameOf(payload, own), options) as ParsedEnvelope
@@ -145,7 +145,7 @@ describe('frames with very many keys are read as those with few are', () => {
     }
   })
 
-  test('a field too many, doubled, or missing is told', () => {
+  test('an extra, repeated or missing field is reported in a frame with very many keys', () => {
     const large = (rest: string) => `{${head},"payload":{${many}}${rest}}`
     const path = (text: string) => (readEnvelope(text, options) as EnvelopeFault).details.path
     expect(path(large(',"extra":{"a":1},"other":2'))).toBe('/extra')
@@ -156,7 +156,7 @@ describe('frames with very many keys are read as those with few are', () => {
   })
 })
 
-test('what is remembered of a connection holds no frame in memory', () => {
+test('the remembered route of a connection keeps no frame in memory', () => {
   const memories: RouteMemory[] = []
   const before = heldBytes()
   for (let i = 0; i < 200; i++) {
@@ -173,7 +173,7 @@ function heldBytes(): number {
   return heapStats().heapSize
 }
 
-test('a frame that is read in pieces means what it means when it is read at once', () => {
+test('a frame parsed in pieces means the same as one parsed at once', () => {
   const members = (count: number, last = '') =>
     `{${Array.from({ length: count }, (_, i) => `"k${i}":[{}]`).join(',')}${last}}`
   const frameOf = (type: string, rest: string) =>

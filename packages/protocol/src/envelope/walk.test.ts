@@ -11,7 +11,7 @@ function parses(text: string): boolean {
   }
 }
 
-test('what it takes for JSON is what JSON.parse takes: values, written in any way', () => {
+test('the walker accepts what JSON.parse accepts, in any formatting', () => {
   fc.assert(
     fc.property(fc.json(), fc.constantFrom(undefined, 1, '\t', '\r\n '), (text, space) => {
       const spaced = space === undefined ? text : JSON.stringify(JSON.parse(text), undefined, space)
@@ -21,7 +21,7 @@ test('what it takes for JSON is what JSON.parse takes: values, written in any wa
   )
 })
 
-test('and nothing else: values in which something was changed', () => {
+test('the walker rejects damaged JSON values like JSON.parse', () => {
   const pieces = [
     '"',
     '\\',
@@ -55,7 +55,7 @@ test('and nothing else: values in which something was changed', () => {
   )
 })
 
-test('and nothing else: texts of the pieces of which JSON is made', () => {
+test('the walker judges random JSON fragments like JSON.parse', () => {
   const piece = fc.constantFrom(
     ...[
       '{',
@@ -106,13 +106,13 @@ test('and nothing else: texts of the pieces of which JSON is made', () => {
   )
 })
 
-test('long texts are told as short ones are, and lone surrogates are characters', () => {
+test('the walker judges long texts like short ones, and lone surrogates as characters', () => {
   const text = JSON.stringify({ a: 'é🚀'.repeat(300_000), b: [1, { c: null }] })
   expect([isJson(text), isJson(`${text}}`), isJson(text.slice(0, -1))]).toEqual([true, false, false])
   expect([isJson('"\ud800"'), isJson('\ud800'), isJson('["\udfff",1]')]).toEqual([true, false, true])
 })
 
-test('nests are told to the depth that any reader allows', () => {
+test('the walker accepts nesting up to the depth that any parser allows', () => {
   const nest = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
   expect([isJson(nest(1024)), isJson(nest(1025)), isJson(`${nest(1000)}]`)]).toEqual([true, false, false])
 })

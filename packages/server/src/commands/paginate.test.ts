@@ -26,13 +26,13 @@ function listOf(count: number) {
   return page
 }
 
-test('a page looks at what it shows and one more, wherever in the list it begins', () => {
+test('a page examines its own items and one more, wherever in the list it begins', () => {
   const page = listOf(50_000)
   const deep = page(() => true, (40_000).toString(36), 2)
   expect(deep).toEqual({ seqs: [40_001, 40_002], next: (40_002).toString(36), looked: 3 })
 })
 
-test('a page of a list of which most is left out is short, and the pages together have everything', () => {
+test('a page of a list that is mostly filtered is short, and the pages together have everything', () => {
   const page = listOf(50_000)
   const found: number[] = []
   let cursor: string | undefined
@@ -48,7 +48,7 @@ test('a page of a list of which most is left out is short, and the pages togethe
   expect(pages).toBe(13)
 })
 
-test('what takes longer to view shortens the page', () => {
+test('items that take longer to view shorten the page', () => {
   const list = new Ordered<{ seq: number }>()
   for (let seq = 1; seq <= 100; seq++) list.add({ seq })
   const { entries, cursor } = pageOf(

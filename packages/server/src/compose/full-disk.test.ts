@@ -8,7 +8,7 @@ import { openLog } from '../observability/logger.ts'
 const fullDisk = openSync('/dev/full', 'w')
 afterAll(() => closeSync(fullDisk))
 
-test('a disk that is full of log lines touches neither messages nor telemetry', async () => {
+test('a disk that is full of log lines affects neither messages nor telemetry', async () => {
   const output = openLogOutput({ fd: fullDisk, maxBytes: 64 * 1024 })
   const { logger } = openLog({ level: 'debug', format: 'json', terminal: false, output })
   const bus = await startBus({ rateLimit: null, adminKey: 'key' }, { logger })

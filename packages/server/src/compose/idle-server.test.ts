@@ -21,7 +21,7 @@ const fire = () => {
   for (const task of timers.keys()) task()
 }
 
-test('a bus at rest has one timer, also with connections and channels', async () => {
+test('an idle server has one timer, even with connections and channels', async () => {
   expect(periods()).toEqual([CLOCK_TICK_MS])
   const ann = await connect(server.busUrl, { query: { client_id: 'ann', join: ['science:general'] } })
   await ann.publish({ room: 'science', channel: 'other' })
@@ -29,7 +29,7 @@ test('a bus at rest has one timer, also with connections and channels', async ()
   await ann.close()
 })
 
-test('connections that catch up are looked at more often, until none is left', async () => {
+test('connections that catch up are checked more often, until none is left', async () => {
   const ann = await connect(server.busUrl, { query: { client_id: 'ann' } })
   const { position } = await ann.publish({ room: 'science', channel: 'past' })
   await ann.publish({ room: 'science', channel: 'past' })

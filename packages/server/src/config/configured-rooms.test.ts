@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { rooms } from './configured-rooms.ts'
 
-test('a text names rooms and channels; addresses of one room are one room', () => {
+test('a text names rooms and channels, and addresses of one room form one room', () => {
   expect(rooms.read('science:general, ops,science:explore')).toEqual({
     value: [
       { name: 'science', channels: [{ name: 'general' }, { name: 'explore' }] },
@@ -11,13 +11,13 @@ test('a text names rooms and channels; addresses of one room are one room', () =
   expect(rooms.read('none')).toEqual({ value: [] })
 })
 
-test('names and doubles are for whoever creates the rooms: they pass', () => {
+test('invalid and repeated names are passed on to the code that creates the rooms', () => {
   expect(rooms.read('a b:c:d,a b:c:d')).toEqual({
     value: [{ name: 'a b', channels: [{ name: 'c:d' }, { name: 'c:d' }] }],
   })
 })
 
-test('the file can say everything about a room', () => {
+test('the configuration file can set everything about a room', () => {
   const room = {
     name: 'science',
     config: { topic: 'x' },
@@ -35,7 +35,7 @@ test('the file can say everything about a room', () => {
   } as never)
 })
 
-test('every fault of shape is told with its place', () => {
+test('every fault of shape is reported with its path', () => {
   const faulty = [
     7,
     { name: '', chanels: [] },
@@ -62,7 +62,7 @@ test('every fault of shape is told with its place', () => {
   expect(rooms.read(5)).toEqual({})
 })
 
-test('a text and the rooms of it are the same', () => {
+test('a text and the rooms that it names convert into each other', () => {
   const { value } = rooms.read('a:b,a:c,d') as { value: Parameters<typeof rooms.text>[0] }
   expect(rooms.text(value)).toBe('a:b,a:c,d')
 })

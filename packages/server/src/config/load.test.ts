@@ -15,7 +15,7 @@ function mistakes(input: Parameters<typeof load>[0]): string[] {
   return (load(input).mistakes ?? []).map(({ option, source, message }) => `${option} (${source}): ${message}`)
 }
 
-test('flags win over the environment, and that over the file', () => {
+test('flags override the environment, and the environment overrides the file', () => {
   const loaded = load({
     file: 'port = 1\nhttp_port = 2\nmax_rooms = 3\n',
     env: { ARQONBUS_CONFIG: 'bus.toml', ARQONBUS_PORT: '4', ARQONBUS_HTTP_PORT: '5', PATH: '/bin' },
@@ -32,7 +32,7 @@ test('flags win over the environment, and that over the file', () => {
   ])
 })
 
-test('the file named by the flag wins over the one named by the variable', () => {
+test('the file named by the flag overrides the one named by the variable', () => {
   const paths: string[] = []
   load({
     env: { ARQONBUS_CONFIG: 'a.json' },
@@ -45,7 +45,7 @@ test('the file named by the flag wins over the one named by the variable', () =>
   expect(paths).toEqual(['b.json'])
 })
 
-test('JSON and TOML say the same', () => {
+test('JSON and TOML files give the same configuration', () => {
   const toml = load({
     file: 'origins = ["https://a"]\ntelemetry = false\nrate_limit = "off"\n',
     flags: { config: 'a.toml' },
@@ -58,7 +58,7 @@ test('JSON and TOML say the same', () => {
   expect(json.config).toMatchObject({ origins: ['https://a'], telemetry: false, rateLimit: null })
 })
 
-test('all mistakes of all sources come at once, with what would be right', () => {
+test('all mistakes of all sources are reported at once, with what would be valid', () => {
   const found = mistakes({
     file: '{"port": "nine", "max_room": 3, "__proto__": 1}',
     env: { ARQONBUS_CONFIG: 'a.json', ARQONBUS_PROT: '1', ARQONBUS_PING_TIMEOUT: '60' },
@@ -78,11 +78,11 @@ test('all mistakes of all sources come at once, with what would be right', () =>
   ])
 })
 
-test('a mistake in a source is told even where a stronger source is right', () => {
+test('a mistake in one source is reported even if a stronger source is valid', () => {
   expect(mistakes({ env: { ARQONBUS_PORT: 'x' }, flags: { port: '1' } })).toHaveLength(1)
 })
 
-test('a secret is never repeated, nor is a line of the file', () => {
+test('no message repeats a secret or a line of the file', () => {
   const secrets = [
     mistakes({ env: { ARQONBUS_ADMIN_KEY: 'hunter2 hunter2', ARQONBUS_REDIS_URL: 'http://:hunter2@x' } }),
     mistakes({ file: 'admin_key = hunter2\n', flags: { config: 'a.toml' } }),
@@ -92,18 +92,18 @@ test('a secret is never repeated, nor is a line of the file', () => {
   expect(secrets.flat().join('\n')).not.toContain('hunter2')
 })
 
-test('what a message repeats of a value is short and moves no cursor', () => {
+test('a value in a message is shortened, and its control characters are escaped', () => {
   const [found = ''] = mistakes({ env: { ARQONBUS_LOG_LEVEL: `\u001b[2J\u202e${'x'.repeat(1000)}` } })
   expect(found).toMatch(/^[\x20-\x7e…]{1,200}$/)
   expect(found).toContain('\\u001b[2J\\u202e')
 })
 
-test('an empty variable is one that is not set', () => {
+test('an empty variable counts as not set', () => {
   const { config } = load({ env: { ARQONBUS_ADMIN_KEY: '', ARQONBUS_PORT: '', ARQONBUS_CONFIG: '' } })
   expect([config?.adminKey, config?.port]).toEqual([undefined, 9100])
 })
 
-test('what Kubernetes says of a service named arqonbus is no setting', () => {
+test('variables that Kubernetes sets for a service named arqonbus are not settings', () => {
   const { config } = load({
     env: {
       ARQONBUS_PORT: 'tcp://10.0.0.7:9100',
@@ -118,7 +118,7 @@ test('what Kubernetes says of a service named arqonbus is no setting', () => {
   expect([config?.port, config?.httpPort]).toEqual([9100, 9102])
 })
 
-test('a file that cannot be used says why, at what named it', () => {
+test('an unusable configuration file is reported with the reason and the flag or variable that named it', () => {
   const failing = (code: string) => () => {
     throw Object.assign(new Error('x'), { code })
   }
@@ -139,7 +139,7 @@ test('a file that cannot be used says why, at what named it', () => {
   ])
 })
 
-test('settings that do not fit each other are mistakes of what was written', () => {
+test('settings that contradict each other are reported at the setting that was written', () => {
   expect(
     mistakes({
       env: {
@@ -162,7 +162,7 @@ test('settings that do not fit each other are mistakes of what was written', () 
   ])
 })
 
-test('doors on one address need ports of their own', () => {
+test('listeners on one address need different ports', () => {
   expect(mistakes({ flags: { port: '9102' } })).toEqual([
     '--port (flag): PORT and HTTP_PORT must differ, but both are 9102',
   ])
@@ -172,7 +172,7 @@ test('doors on one address need ports of their own', () => {
   expect(mistakes({ flags: { 'http-host': '0.0.0.0', 'http-port': '9100' } })).toHaveLength(1)
 })
 
-test('a rate limit that is off switches off that of commands', () => {
+test('a rate limit that is off switches off the rate limit of commands', () => {
   expect(load({ env: { ARQONBUS_RATE_LIMIT: 'off' }, flags: { 'command-rate': '1/s' } }).config).toMatchObject({
     rateLimit: null,
     commandRate: null,

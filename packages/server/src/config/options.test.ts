@@ -22,25 +22,25 @@ const load = (env: Record<string, string>) => {
   return loaded.config
 }
 
-test('every promised setting is there, with its promised default', () => {
+test('every documented setting exists with its documented default', () => {
   const written = Object.fromEntries(settings.map(([name, text]) => [`ARQONBUS_${name}`, text]))
   expect(load(written)).toEqual(load({}))
   const names = optionKeys.map((key) => namesOf(key).variable)
   expect(names).toEqual(expect.arrayContaining(['ARQONBUS_ADMIN_KEY', 'ARQONBUS_REDIS_URL']))
 })
 
-test('with Redis history is longer', () => {
+test('with Redis the default history is longer', () => {
   const { historySize, historyTtlMs } = load({ ARQONBUS_REDIS_URL: 'redis://127.0.0.1:6379' })
   expect([historySize, historyTtlMs]).toEqual([10_000, 7 * 86_400_000])
 })
 
-test('the buffers of a connection follow the longest frame', () => {
+test('the buffers of a connection scale with the longest frame', () => {
   const { sendBufferSoftLimit, sendBufferHardLimit } = load({ ARQONBUS_MAX_MESSAGE_BYTES: '1MiB' })
   expect([sendBufferSoftLimit, sendBufferHardLimit]).toEqual([2 * 1024 * 1024, 4 * 1024 * 1024])
   expect(load({ ARQONBUS_MAX_MESSAGE_BYTES: '1KiB' }).sendBufferHardLimit).toBe(1024 * 1024)
 })
 
-test('names follow from the key, and no two are the same', () => {
+test('the names of a setting follow from its key, and no two are equal', () => {
   expect(namesOf('historyTtlMs' satisfies OptionKey)).toEqual({
     variable: 'ARQONBUS_HISTORY_TTL',
     flag: 'history-ttl',
@@ -57,7 +57,7 @@ test('every default can be written and is read as the same value', () => {
   }
 })
 
-test('settings for tests are the defaults on ports that the system chooses', () => {
+test('the configuration for tests has the defaults, on ports that the system chooses', () => {
   const config = testConfig({ maxMessageBytes: 1024 * 1024, rateLimit: null })
   expect([config.host, config.port, config.httpPort, config.telemetryPort]).toEqual(['127.0.0.1', 0, 0, 0])
   expect([config.sendBufferHardLimit, config.commandRate, config.maxDepth]).toEqual([4 * 1024 * 1024, null, 64])

@@ -4,7 +4,7 @@ import { duration, integer, port, rate, size } from './quantities.ts'
 
 const value = (reading: { value?: unknown }) => reading.value
 
-test('a duration names its unit', () => {
+test('a duration must name its unit', () => {
   const kind = duration({ min: '0s', max: '10d' })
   const read = (raw: unknown) => value(kind.read(raw))
   expect(['500ms', '10s', '2m', '24h', '7d', '1h30m', '1.5s', ' 3s ', '0', 0].map(read)).toEqual([
@@ -15,7 +15,7 @@ test('a duration names its unit', () => {
   }
 })
 
-test('a size is bytes, or names its unit', () => {
+test('a size is a number of bytes or names its unit', () => {
   const kind = size({ min: '0', max: '4GiB' })
   const read = (raw: unknown) => value(kind.read(raw))
   expect(['0', 4096, '256KiB', '1MiB', '2GiB', '1.5kib', '10 MB', '7B', '3kB'].map(read)).toEqual([
@@ -37,7 +37,7 @@ test('a rate has a burst, by default that of two seconds', () => {
   }
 })
 
-test('a whole number stays within its bounds', () => {
+test('a whole number must be within its bounds', () => {
   const kind = integer({ min: 1, max: 10 })
   expect(['1', '10', 5, ' 7 '].map((raw) => value(kind.read(raw)))).toEqual([1, 10, 5, 7])
   for (const raw of ['0', '11', '1.0', '1e0', '0x1', '', ' ', 1.5, '٣', true, null]) {
@@ -47,7 +47,7 @@ test('a whole number stays within its bounds', () => {
   expect(port.read('65536')).toEqual({})
 })
 
-test('what a kind writes, it reads again as the same value', () => {
+test('every kind of value reads what it writes as the same value', () => {
   const kinds = [duration({ min: '0s', max: '3650d' }), size({ min: '0', max: '1024GiB' })] as const
   fc.assert(
     fc.property(fc.constantFrom(...kinds), fc.integer({ min: 0, max: 1024 ** 4 }), (kind, amount) => {

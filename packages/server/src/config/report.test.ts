@@ -16,7 +16,7 @@ function load(file: string, flags: Record<string, string> = {}) {
   return loaded
 }
 
-test('what is in force is printed as a file that brings it about', () => {
+test('the printed configuration is a file that yields the same configuration', () => {
   const tables =
     '[[rooms]]\nname = "a"\nconfig = { topic = "t" }\nchannels = [{ name = "b", options = { history_size = 3 } }]\n'
   for (const file of [written, `${written}rooms = ["a:b", "a:c", "d"]\n`, written + tables]) {
@@ -25,7 +25,7 @@ test('what is in force is printed as a file that brings it about', () => {
   }
 })
 
-test('every value has its source, and secrets are hidden', () => {
+test('every printed value has its source, and secrets are hidden', () => {
   const text = configText(load(written, { 'admin-key': 'hunter2', 'redis-url': 'redis://:hunter3@x' }))
   expect(text).toMatch(/^# The file is bus\.toml\.$/m)
   expect(text).toMatch(/^port = 1 +# file$/m)
@@ -34,7 +34,7 @@ test('every value has its source, and secrets are hidden', () => {
   expect(text).not.toContain('hunter')
 })
 
-test('mistakes are a list', () => {
+test('mistakes are printed as a list', () => {
   const mistakes = [{ option: 'a\u001b', source: 'file', message: 'is wrong' }] as const
   expect(mistakesText(mistakes)).toBe(
     'The settings have a mistake:\n  a\\u001b (file): is wrong\n`arqonbus serve --help` lists every setting.\n',

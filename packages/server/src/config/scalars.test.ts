@@ -3,7 +3,7 @@ import { boolean, choice, host, list, origin, redisUrl, secret, webSocketUrl } f
 
 const value = (reading: { value?: unknown }) => reading.value
 
-test('a boolean has many spellings', () => {
+test('a boolean has several spellings', () => {
   expect(['on', 'TRUE', 'yes', '1', true].map((raw) => value(boolean.read(raw)))).toEqual([
     true,
     true,
@@ -35,7 +35,7 @@ test('a host is an address or a name', () => {
   }
 })
 
-test('an origin is written as browsers send it', () => {
+test('an origin is normalized to the form that browsers send', () => {
   expect(
     ['https://App.Example.org:443/', 'http://localhost:3000', '*', 'app://local'].map((raw) => value(origin.read(raw))),
   ).toEqual(['https://app.example.org', 'http://localhost:3000', '*', 'app://local'])
@@ -44,7 +44,7 @@ test('an origin is written as browsers send it', () => {
   }
 })
 
-test('a list is a text with commas or an array, without doubles; none is empty', () => {
+test('a list is a text with commas or an array without duplicates, and `none` is empty', () => {
   const kind = list(choice(['messages', 'rooms']), 'messages, rooms')
   expect(value(kind.read('rooms, messages,rooms'))).toEqual(['rooms', 'messages'])
   expect(value(kind.read(['messages']))).toEqual(['messages'])
@@ -52,12 +52,12 @@ test('a list is a text with commas or an array, without doubles; none is empty',
   for (const raw of ['rooms,', 'room', [1], {}, true]) expect([raw, kind.read(raw)]).toEqual([raw, {}])
 })
 
-test('a secret fits a header', () => {
+test('a secret must be valid in a header', () => {
   expect(value(secret.read('s3cret/+='))).toBe('s3cret/+=')
   for (const raw of ['', 'a b', 'a\n', 'é', 'x'.repeat(1025), 12345]) expect([raw, secret.read(raw)]).toEqual([raw, {}])
 })
 
-test('the address of the bus is one that a browser connects to', () => {
+test('the URL of the bus must be one that a browser can connect to', () => {
   expect(value(webSocketUrl.read(' wss://Bus.example.org '))).toBe('wss://bus.example.org/')
   expect(value(webSocketUrl.read('ws://10.0.0.5:9100/live'))).toBe('ws://10.0.0.5:9100/live')
   for (const raw of ['bus.example.org', 'https://a', 'ws://', 'wss://u:p@a', 'wss://a?token=x', 'wss://a#b', 9100]) {
@@ -65,7 +65,7 @@ test('the address of the bus is one that a browser connects to', () => {
   }
 })
 
-test('Redis is one URL, or several for a cluster', () => {
+test('the Redis setting is one URL, or several for a cluster', () => {
   expect(value(redisUrl.read('redis://a:6379, rediss://u:p@b/0'))).toBe('redis://a:6379,rediss://u:p@b/0')
   for (const raw of ['localhost:6379', 'http://a', 'redis://', 'redis://a,', 'redis://a b']) {
     expect([raw, redisUrl.read(raw)]).toEqual([raw, {}])

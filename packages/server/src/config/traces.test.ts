@@ -19,18 +19,22 @@ const mistakes = (env: Record<string, string>): string[] =>
   (load(env).mistakes ?? []).map(({ option, message }) => `${option} ${message}`)
 
 test.each([
-  ['nothing', {}, undefined],
+  ['no setting', {}, undefined],
   ['the endpoint', ENDPOINT, 'http://127.0.0.1:4318/v1/traces'],
   ['an endpoint with a path', { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://a.b/otlp/' }, 'https://a.b/otlp/v1/traces'],
-  ['that of traces, as it stands', { ...ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://a/b/' }, 'http://a/b/'],
-  ['an empty one', { OTEL_EXPORTER_OTLP_ENDPOINT: '' }, undefined],
+  [
+    'the endpoint of traces, unchanged',
+    { ...ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://a/b/' },
+    'http://a/b/',
+  ],
+  ['an empty endpoint', { OTEL_EXPORTER_OTLP_ENDPOINT: '' }, undefined],
   ['no exporter', { ...ENDPOINT, OTEL_TRACES_EXPORTER: 'none' }, undefined],
-  ['a switch', { ...ENDPOINT, OTEL_SDK_DISABLED: 'true' }, undefined],
-])('where traces go is said by %s', (_, env, url) => {
+  ['a disabled SDK', { ...ENDPOINT, OTEL_SDK_DISABLED: 'true' }, undefined],
+])('the URL for traces follows from %s', (_, env, url) => {
   expect(tracesUrl(good(env as Record<string, string>).config)).toBe(url)
 })
 
-test('the standard variables are read by their standard names, and can stand in the file and among the flags', () => {
+test('the standard OpenTelemetry variables have their standard names and also work in the file and as flags', () => {
   const { config, origins } = good(
     {
       ...ENDPOINT,
@@ -61,7 +65,7 @@ test('the standard variables are read by their standard names, and can stand in 
   expect(origins.otelExporterOtlpEndpoint).toEqual({ source: 'environment', name: 'OTEL_EXPORTER_OTLP_ENDPOINT' })
 })
 
-test('variables of OpenTelemetry that the bus does not know are for others', () => {
+test('OpenTelemetry variables unknown to the server are ignored', () => {
   expect(mistakes({ OTEL_METRICS_EXPORTER: 'prometheus', OTEL_LOG_LEVEL: 'debug', OTEL_TRACES_SAMPLE: '1' })).toEqual(
     [],
   )
@@ -87,20 +91,20 @@ test.each([
   ['OTEL_EXPORTER_OTLP_PROTOCOL=grpc', /must be http\/json where traces are on, but is grpc/],
   ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf', /set OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http\/json$/],
   ['OTEL_TRACES_SAMPLER_ARG=0.1', /means nothing where OTEL_TRACES_SAMPLER is parentbased_always_on: set that/],
-])('a value that is wrong is a mistake that says what is right, and repeats no secret: %s', (variable, message) => {
+])('an invalid OpenTelemetry value is reported with what is valid and without secrets: %s', (variable, message) => {
   const at = variable.indexOf('=')
   const found = mistakes({ ...ENDPOINT, [variable.slice(0, at)]: variable.slice(at + 1) })
   expect(found).toEqual([expect.stringMatching(message)])
   expect(found[0]).not.toContain('hunter2')
 })
 
-test('what the bus cannot send does not concern it where there are no traces, nor where traces have a form of their own', () => {
+test('unsupported OpenTelemetry settings are ignored without traces or with a protocol of their own for traces', () => {
   expect(mistakes({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_TRACES_SAMPLER_ARG: '0.1' })).toEqual([])
   const both = { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json' }
   expect(mistakes({ ...ENDPOINT, ...both })).toEqual([])
 })
 
-test('what is in force is printed as a file that brings it about, without the headers', () => {
+test('the printed trace configuration yields the same configuration, without the headers', () => {
   const headers = { OTEL_EXPORTER_OTLP_HEADERS: 'api-key=hunter2' }
   const attributes = { OTEL_RESOURCE_ATTRIBUTES: 'a=b%2Cc,d=%22e%22' }
   const text = configText(good({ ...ENDPOINT, ...headers, ...attributes }))

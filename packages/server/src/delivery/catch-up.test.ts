@@ -75,13 +75,13 @@ function setUp(messages: number, count: number) {
   return { catchUp, clients, got, live, total, turn, waiting, pass, lookedAtLog: () => lookedAtLog }
 }
 
-test('who is little behind is live at once', () => {
+test('a client that is little behind is live at once', () => {
   const { catchUp, clients, live, total } = setUp(10, 1)
   catchUp.drained(clients[0]!)
   expect([total(), live.length, catchUp.size()]).toEqual([10, 1, 0])
 })
 
-test('however much the kernel takes, one turn of the loop is no longer than for 256 KiB, and the next goes on', async () => {
+test('one turn of catching up ends after about 256 KiB, and the next turn continues', async () => {
   const { catchUp, clients, live, total, turn } = setUp(3000, 1)
   catchUp.drained(clients[0]!)
   const given: number[] = []
@@ -94,7 +94,7 @@ test('however much the kernel takes, one turn of the loop is no longer than for 
   expect([total(), live.length, catchUp.size()]).toEqual([3000, 1, 0])
 })
 
-test('everybody has a turn', async () => {
+test('all clients that catch up take turns', async () => {
   const { catchUp, clients, got, live, turn } = setUp(2000, 8)
   catchUp.tick()
   for (let turns = 0; turns < 24; turns++) await turn()
@@ -105,7 +105,7 @@ test('everybody has a turn', async () => {
   expect(clients.map((client) => got.get(client))).toEqual(clients.map(() => 2000))
 })
 
-test('one that takes nothing is given nothing, and goes on when its buffer drains', () => {
+test('a client that takes nothing is sent nothing, and continues when its buffer drains', () => {
   const { catchUp, clients, live, total, waiting } = setUp(10, 1)
   waiting.bytes = 100 * KiB
   for (let ticks = 0; ticks < 10; ticks++) catchUp.tick()
@@ -115,7 +115,7 @@ test('one that takes nothing is given nothing, and goes on when its buffer drain
   expect([total(), live.length]).toEqual([10, 1])
 })
 
-test('one that takes nothing for as long as a silent one may live is closed', () => {
+test('a client that takes nothing for the timeout of a silent one is closed', () => {
   const { catchUp, clients, waiting, pass } = setUp(10, 1)
   waiting.bytes = 100 * KiB
   catchUp.tick()
@@ -128,7 +128,7 @@ test('one that takes nothing for as long as a silent one may live is closed', ()
   expect([clients[0]!.isClosing, catchUp.size()]).toEqual([true, 0])
 })
 
-test('a crowd that takes nothing costs a tick no more than a part of it', () => {
+test('many clients that take nothing cost a tick only a bounded part', () => {
   const { catchUp, waiting, lookedAtLog } = setUp(10, 20_000)
   waiting.bytes = 100 * KiB
   const looked: number[] = []

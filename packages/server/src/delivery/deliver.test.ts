@@ -76,7 +76,7 @@ function setUp(...ids: string[]) {
   return { delivery, clients, got, behind, buffered, feedOf, pass, look, metrics }
 }
 
-test('a message reaches all that listen, over all feeds, but the one that is left out', () => {
+test('a message reaches every subscription of all feeds except the client that is left out', () => {
   const { delivery, clients, got, feedOf } = setUp('ann', 'bob', 'cyd')
   const [ann, bob, cyd] = clients as [Client, Client, Client]
   const [channel, room] = [feedOf('c'), feedOf('w')]
@@ -91,7 +91,7 @@ test('a message reaches all that listen, over all feeds, but the one that is lef
   expect([channel.subscribers, channel.live, room.subscribers]).toEqual([1, 1, 1])
 })
 
-test('whoever falls behind at a message was given it by every feed, and goes on after it', () => {
+test('a client that falls behind at a message has got it from every feed and continues after it', () => {
   const { delivery, clients, got, behind, buffered, feedOf } = setUp('ann', 'bob')
   const [ann, bob] = clients as [Client, Client]
   const log = { lastDelivered: { ms: 1, n: 7 } }
@@ -109,7 +109,7 @@ test('whoever falls behind at a message was given it by every feed, and goes on 
   expect([got.ann!.length, got.bob!.length, channel.live, channel.subscribers]).toEqual([1, 1, 0, 1])
 })
 
-test('nobody falls behind between a notice and the message that it announces: the log counts that as given already', () => {
+test('no client falls behind between a notice and its message, which the log already counts as delivered', () => {
   const { delivery, clients, behind, buffered, feedOf } = setUp('ann')
   const room = feedOf('w')
   delivery.subscribe(clients[0]!, room)
@@ -120,7 +120,7 @@ test('nobody falls behind between a notice and the message that it announces: th
   expect(behind).toEqual(['ann'])
 })
 
-test('slow ones are looked for when a quarter of the limit has passed, or 50 ms, while some socket does not keep up', () => {
+test('slow clients are looked for after a quarter of the limit or 50 ms while a connection does not keep up', () => {
   const { delivery, clients, behind, buffered, feedOf, pass } = setUp('ann', 'bob')
   const feed = feedOf('c')
   for (const client of clients) delivery.subscribe(client, feed)
@@ -137,7 +137,7 @@ test('slow ones are looked for when a quarter of the limit has passed, or 50 ms,
   expect(behind).toEqual(['ann', 'bob'])
 })
 
-test('the bytes count, not the characters', () => {
+test('the send buffer limit counts bytes, not characters', () => {
   const { delivery, clients, behind, buffered, feedOf } = setUp('ann')
   const feed = feedOf('c')
   delivery.subscribe(clients[0]!, feed)
@@ -146,7 +146,7 @@ test('the bytes count, not the characters', () => {
   expect(behind).toEqual(['ann'])
 })
 
-test('while nothing is sent and nothing waits, nobody is asked what waits for it', () => {
+test('while nothing is sent and nothing waits, no connection is asked for its send buffer', () => {
   const { delivery, clients, buffered, feedOf, look, metrics } = setUp('ann', 'bob')
   const channel = feedOf('c')
   for (const client of clients) delivery.subscribe(client, channel)

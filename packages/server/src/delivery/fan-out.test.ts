@@ -123,7 +123,7 @@ function setUp({ fanoutBytes = 1 << 30 } = {}) {
 
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
 
-test('a message to a feed of 2,000 subscribers goes out in the turn in which it comes', () => {
+test('a message to a feed of 2,000 subscriptions goes out in the turn in which it arrives', () => {
   const { channel, crowd, got, settle, turns } = setUp()
   const { feed, say } = channel('talk')
   const subscribers = crowd(feed, 2000)
@@ -134,7 +134,7 @@ test('a message to a feed of 2,000 subscribers goes out in the turn in which it 
 })
 
 describe('a message to more subscribers', () => {
-  test('goes out over several turns, to each subscriber once', () => {
+  test('a message to more subscriptions goes out over several turns, once to each', () => {
     const { channel, crowd, got, settle, turns } = setUp()
     const { feed, say } = channel('talk')
     const subscribers = crowd(feed, 20_000)
@@ -144,7 +144,7 @@ describe('a message to more subscribers', () => {
     expect(Math.max(...turns.map(({ writes }) => writes))).toBeLessThanOrEqual(2 * MOST_WRITES)
   })
 
-  test('comes before those that follow it, and what is published together shares the writes', () => {
+  test('a message that goes out over several turns precedes later ones, and those of one turn share the writes', () => {
     const { channel, crowd, got, settle, turns } = setUp()
     const { feed, say } = channel('talk')
     const subscribers = crowd(feed, 5000)
@@ -155,7 +155,7 @@ describe('a message to more subscribers', () => {
   })
 })
 
-test('many messages of one turn to a feed of 2,000 go out over several turns', () => {
+test('many messages of one turn to a feed of 2,000 subscriptions go out over several turns', () => {
   const { channel, crowd, got, settle, turns } = setUp()
   const { feed, say } = channel('talk')
   const [first] = crowd(feed, 2000)
@@ -166,7 +166,7 @@ test('many messages of one turn to a feed of 2,000 go out over several turns', (
   expect(turns.length).toBeGreaterThan(5)
 })
 
-test('a long message goes to smaller groups in each turn, and short ones to all of them together later', () => {
+test('a long message goes to smaller groups in each turn, and a later short one to all at once', () => {
   const { channel, crowd, got, settle, turns } = setUp()
   const { feed, say } = channel('talk')
   const subscribers = crowd(feed, 1000)
@@ -180,7 +180,7 @@ test('a long message goes to smaller groups in each turn, and short ones to all 
   expect(subscribers.every((client) => got.get(client)!.length === 2)).toBe(true)
 })
 
-test('a feed that is flooded takes no turn from one that is not', () => {
+test('a flooded feed takes no turn from a calm one', () => {
   const { channel, crowd, got, turn } = setUp()
   const [flooded, calm] = [channel('flooded'), channel('calm')]
   crowd(flooded.feed, 5000)
@@ -193,7 +193,7 @@ test('a feed that is flooded takes no turn from one that is not', () => {
   }
 })
 
-test('feeds that wait are served in turn', () => {
+test('waiting feeds are served in turn', () => {
   const { channel, crowd, got, turn } = setUp()
   const feeds = Array.from({ length: 5 }, (_, i) => channel(`feed-${i}`))
   const firsts = feeds.map(({ feed }) => crowd(feed, 1000)[0]!)
@@ -215,7 +215,7 @@ describe('while messages wait', () => {
     return { ...all, feed, subscribers, ann, gotBy: (client: Client) => all.got.get(client) }
   }
 
-  test('one that comes gets what is published from then on', () => {
+  test('a client that subscribes while messages wait gets what is published from then on', () => {
     const { connect, feed, gotBy, settle } = stage()
     const newcomers = Array.from({ length: 600 }, () => connect(feed.feed))
     feed.say()
@@ -223,7 +223,7 @@ describe('while messages wait', () => {
     expect(newcomers.every((one) => gotBy(one)!.join() === '3')).toBe(true)
   })
 
-  test('one that comes and goes before its first message gets nothing', () => {
+  test('a client that subscribes and leaves before its first message gets nothing', () => {
     const { connect, delivery, feed, gotBy, settle } = stage()
     const bob = connect(feed.feed)
     delivery.unsubscribe(bob, feed.feed)
@@ -232,7 +232,7 @@ describe('while messages wait', () => {
     expect(gotBy(bob)).toEqual([])
   })
 
-  test('one that leaves is given them first, and nothing later', () => {
+  test('a client that leaves while messages wait gets these first, and nothing later', () => {
     const { ann, delivery, feed, gotBy, settle } = stage()
     expect(delivery.unsubscribe(ann, feed.feed)).toBe('live')
     expect(gotBy(ann)).toEqual([1, 2])
@@ -241,14 +241,14 @@ describe('while messages wait', () => {
     expect(gotBy(ann)).toEqual([1, 2])
   })
 
-  test('one that leaves while more waits than it can be given at once stands before it', () => {
+  test('a client that leaves with more waiting than can be sent at once keeps the position before it', () => {
     const { ann, delivery, feed, gotBy } = stage()
     feed.say(100 * KiB)
     const stood = delivery.unsubscribe(ann, feed.feed) as Cursors
     expect([gotBy(ann), stood.get(feed.log)?.n]).toEqual([[], 0])
   })
 
-  test('one that falls behind catches up from before them, and is live without a hole or a double', () => {
+  test('a client that falls behind while messages wait catches up without a gap or a duplicate', () => {
     const { ann, delivery, feed, gotBy, settle } = stage()
     expect(delivery.positionOf(ann, feed.feed, feed.log).n).toBe(0)
     delivery.fallBehind(ann, feed.feed, delivery.cursorsOf(ann, feed.feed))
@@ -259,7 +259,7 @@ describe('while messages wait', () => {
     expect(gotBy(ann)).toEqual([1, 2, 3, 4])
   })
 
-  test('an answer comes behind the copy of its message, and stands in its place without echo', () => {
+  test('a reply follows the copy of its message, or replaces it with echo=false', () => {
     const { ann, subscribers, delivery, feed, got, gotBy, settle } = stage()
     const bob = subscribers.findLast((client) => got.get(client)!.length === 0)!
     feed.say()
@@ -272,7 +272,7 @@ describe('while messages wait', () => {
     expect(gotBy(bob)).toEqual([1, 2, 3, 'answer 4', 5])
   })
 
-  test('an answer is not lost with a subscription that ends', () => {
+  test('a reply is not lost with a subscription that ends', () => {
     const { ann, delivery, feed, gotBy, settle } = stage()
     delivery.toClientBehindPublished(ann, 'answer 2', [feed.feed])
     delivery.unsubscribe(ann, feed.feed)
@@ -282,7 +282,7 @@ describe('while messages wait', () => {
     expect(gotBy(ann)).toEqual([1, 2, 'answer 2', 3])
   })
 
-  test('a notice keeps its place', () => {
+  test('a notice keeps its place among waiting messages', () => {
     const { ann, delivery, feed, gotBy, settle } = stage()
     delivery.sendBefore(feed.feed, 'gap')
     feed.say()
@@ -290,7 +290,7 @@ describe('while messages wait', () => {
     expect(gotBy(ann)).toEqual([1, 2, 'gap', 3])
   })
 
-  test('a notice is not lost for one that falls behind', () => {
+  test('a notice is not lost for a client that falls behind', () => {
     const { ann, delivery, feed, gotBy, settle } = stage()
     delivery.sendBefore(feed.feed, 'gap')
     delivery.fallBehind(ann, feed.feed, delivery.cursorsOf(ann, feed.feed))
@@ -299,7 +299,7 @@ describe('while messages wait', () => {
     expect(gotBy(ann)).toEqual(['gap', 1, 2])
   })
 
-  test('what a log had that has ended is not lost for one that falls behind', () => {
+  test('messages of a closed log are not lost for a client that falls behind', () => {
     const { ann, delivery, feed, gotBy, settle } = stage()
     Object.assign(feed.log, { isClosed: true })
     delivery.fallBehind(ann, feed.feed, new Map())
@@ -307,14 +307,14 @@ describe('while messages wait', () => {
     expect(gotBy(ann)).toEqual([1, 2])
   })
 
-  test('they can be given at once, for what cannot wait', () => {
+  test('waiting messages can be sent at once for what cannot wait', () => {
     const { delivery, feed, got, subscribers } = stage()
     delivery.flush(feed.feed)
     expect(subscribers.every((client) => got.get(client)!.length === 2)).toBe(true)
     expect(delivery.waitingBytes()).toBe(0)
   })
 
-  test('publishers have to wait from a bound on, until half of it is free', () => {
+  test('publishers must wait from a bound on until half of it is free', () => {
     const { delivery, events, feed, isPending, turn } = stage({ fanoutBytes: 4 << 20 })
     while (!delivery.isFull()) feed.say(100)
     expect(delivery.waitingBytes()).toBeLessThan((4 << 20) + 3000 * 200)
@@ -322,7 +322,7 @@ describe('while messages wait', () => {
     expect([events, delivery.isFull(), delivery.waitingBytes() <= 2 << 20]).toEqual([['relieved'], false, true])
   })
 
-  test('what nobody here can be made to wait with goes by the log where it is far over the bound', () => {
+  test('messages that no local publisher can be paused for are read from the log far above the bound', () => {
     const { delivery, feed, got, subscribers, settle } = stage({ fanoutBytes: 1 << 20 })
     for (let i = 0; i < 100; i++) feed.say(1000)
     settle()
@@ -336,7 +336,7 @@ describe('while messages wait', () => {
   })
 })
 
-test('whatever happens, each subscriber gets what was published while it listened, once and in order', () => {
+test('in random runs each subscription gets what was published during it, once and in order', () => {
   for (let seed = 1; seed <= 12; seed++) {
     const random = createRandom(seed)
     const { channel, connect, crowd, delivery, got, settle, turn } = setUp({

@@ -36,11 +36,11 @@ function rig(settings: { pingIntervalMs: number; pingTimeoutMs: number } = { pin
 }
 
 describe('a peer', () => {
-  test('of which nothing is heard is gone after the timeout', () => {
+  test('a silent peer is considered gone after the timeout', () => {
     expect(rig().live(3_600_000)).toBe(pingTimeoutMs + 1000)
   })
 
-  test('that answers its pings lives, is pinged once in an interval, and costs no question to the system', () => {
+  test('a peer that answers pings lives, is pinged once per interval and costs no system call', () => {
     const { clock, peer, live, pings, looks } = rig()
     const answer = () => {
       if (pings() > 0) peer.lastHeard = clock.monotonic()
@@ -49,7 +49,7 @@ describe('a peer', () => {
     expect([pings(), looks()]).toEqual([10, 0])
   })
 
-  test('lives while a long frame of it arrives, and for the timeout after the last byte', () => {
+  test('a peer lives while a long frame of it arrives, and for the timeout after its last byte', () => {
     const { flow, live } = rig()
     const arrive = (passed: number) => {
       if (passed <= 300_000 && passed % 20_000 === 0) flow.received += 100
@@ -57,7 +57,7 @@ describe('a peer', () => {
     expect(live(3_600_000, arrive)).toBeWithin(300_000 + pingTimeoutMs, 300_000 + pingTimeoutMs + 3000)
   })
 
-  test('lives while it reads what waits for it, and for the timeout after the last byte', () => {
+  test('a peer lives while it reads its backlog, and for the timeout after its last byte', () => {
     const { flow, live } = rig()
     flow.isWaiting = true
     const read = (passed: number) => {
@@ -66,18 +66,18 @@ describe('a peer', () => {
     expect(live(3_600_000, read)).toBeWithin(300_000 + pingTimeoutMs, 300_000 + pingTimeoutMs + 3000)
   })
 
-  test('that reads nothing of what waits for it is gone after the timeout', () => {
+  test('a peer that reads nothing of its backlog is considered gone after the timeout', () => {
     const { flow, live } = rig()
     flow.isWaiting = true
     expect(live(3_600_000)).toBe(pingTimeoutMs + 1000)
   })
 
-  test('whose system takes pings, and nothing more, is gone after the timeout', () => {
+  test('a peer whose system takes only pings is considered gone after the timeout', () => {
     const { flow, live } = rig()
     expect(live(3_600_000, () => (flow.left += 2))).toBe(pingTimeoutMs + 1000)
   })
 
-  test('that is not read from is not taken for silent', () => {
+  test('a peer that is not read from is not considered silent', () => {
     const { transport, live, peer, clock } = rig()
     transport.isPaused = true
     expect(live(600_000)).toBe(600_000)
@@ -86,7 +86,7 @@ describe('a peer', () => {
     expect(live(3_600_000)).toBeWithin(pingTimeoutMs, pingTimeoutMs + 2001)
   })
 
-  test('for which something waits has ten seconds to show that it reads, however short the timeout is', () => {
+  test('a peer with a backlog has ten seconds to show that it reads, even with a shorter timeout', () => {
     const short = { pingIntervalMs: 1000, pingTimeoutMs: 2000 }
     const { flow, live } = rig(short)
     flow.isWaiting = true
@@ -97,7 +97,7 @@ describe('a peer', () => {
 })
 
 describe('after the process was frozen', () => {
-  test('everybody is pinged at once, and has the whole timeout again', () => {
+  test('after a freeze every peer is pinged at once and has the whole timeout again', () => {
     const { clock, live, pings } = rig()
     live(50_000)
     clock.freeze(3_600_000)
@@ -107,7 +107,7 @@ describe('after the process was frozen', () => {
     expect(live(3_600_000)).toBeWithin(pingTimeoutMs - 1000, pingTimeoutMs + 2000)
   })
 
-  test('nobody is taken for gone by a freeze that is longer than a short timeout, again and again', () => {
+  test('freezes longer than a short timeout never make a peer count as gone', () => {
     const { clock, live } = rig({ pingIntervalMs: 1000, pingTimeoutMs: 2000 })
     for (let time = 0; time < 100; time++) {
       expect(live(1000)).toBe(1000)
@@ -116,7 +116,7 @@ describe('after the process was frozen', () => {
   })
 })
 
-test('the pings of a crowd are spread over the rounds of an interval', () => {
+test('the pings of many peers are spread over an interval', () => {
   const clock = testClock()
   const liveness = createLiveness({ clock, pingIntervalMs, pingTimeoutMs })
   const pinged: number[] = []

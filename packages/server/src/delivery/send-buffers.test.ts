@@ -4,13 +4,13 @@ import { createSendBuffers, LEAST_BYTES } from './send-buffers.ts'
 const KiB = 1024
 const MiB = 1024 * KiB
 
-test('one connection may have its whole limit while little waits for all', () => {
+test('one connection may use its whole limit while the total of send buffers is small', () => {
   const buffers = createSendBuffers(128 * MiB)
   buffers.measured(16 * MiB)
   expect(buffers.limit(512 * KiB)).toBe(512 * KiB)
 })
 
-test('the more waits for all, the less may wait for one', () => {
+test('the limit of one connection shrinks as the total of send buffers grows', () => {
   const buffers = createSendBuffers(128 * MiB)
   const limits = [17, 32, 64, 128, 1000].map((waiting) => {
     buffers.measured(waiting * MiB)
@@ -20,7 +20,7 @@ test('the more waits for all, the less may wait for one', () => {
   expect([limits[1], limits.at(-1)]).toEqual([128 * KiB, LEAST_BYTES])
 })
 
-test('a crowd of readers that stop together stays under the bound', () => {
+test('many readers that stop together stay under the total bound', () => {
   for (const readers of [100, 300, 1000, 5000]) {
     const buffers = createSendBuffers(128 * MiB)
     let each = 0
@@ -32,7 +32,7 @@ test('a crowd of readers that stop together stays under the bound', () => {
   }
 })
 
-test('what is over the bound is known', () => {
+test('the excess over the total bound is measured', () => {
   const buffers = createSendBuffers(MiB)
   buffers.measured(3 * MiB)
   expect(buffers.excess).toBe(2 * MiB)

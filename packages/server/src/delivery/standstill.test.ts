@@ -21,23 +21,23 @@ function setUp() {
   return { look, leave }
 }
 
-test('a connection that takes nothing is found after the time it has', () => {
+test('a connection that takes nothing is detected after its time', () => {
   const { look } = setUp()
   expect([look(0, 1000), look(59_000, 1000), look(1001, 1000)]).toEqual([false, false, true])
 })
 
-test('one that takes a little is slow, and does not stand still', () => {
+test('a connection that takes a little is slow, and not stalled', () => {
   const { look } = setUp()
   for (let bytes = 1000; bytes > 990; bytes--) expect(look(59_000, bytes)).toBe(false)
 })
 
-test('what is added to its buffer meanwhile is no sign of either', () => {
+test('data added to the send buffer counts neither as progress nor as a stall', () => {
   const { look } = setUp()
   expect([look(0, 1000), look(30_000, 5000), look(30_001, 5000)]).toEqual([false, false, true])
   expect([look(0, 9000), look(1, 8999), look(60_000, 9500), look(2, 9500)]).toEqual([true, false, false, true])
 })
 
-test('one that takes what waits in the system only is slow as well', () => {
+test('a connection that takes only what waits in the system is slow, and not stalled', () => {
   const { look, leave } = setUp()
   look(0, 1000)
   for (let n = 0; n < 5; n++) {

@@ -9,7 +9,7 @@ const feed = (subscribers: number, live: number) => ({ subscribers, live }) as F
 const entry = (n: number): Entry => ({ ms: n, n, text: 'x'.repeat(KiB) })
 const numbers = (entries: readonly Entry[] | undefined) => entries?.map(({ n }) => n)
 
-test('what was kept since somebody fell behind is given from any entry on, as many bytes as asked for but one entry at least', () => {
+test('the tail kept for slow consumers is read from any entry, up to the bytes asked for and at least one entry', () => {
   const tails = createTails({ logBytes: KiB * KiB, totalBytes: KiB * KiB })
   const channel = log()
   for (let n = 5; n <= 9; n++) tails.keep(channel, entry(n), [feed(2, 1)])
@@ -23,7 +23,7 @@ test('what was kept since somebody fell behind is given from any entry on, as ma
   ])
 })
 
-test('a log keeps no more than its part, the newest of it', () => {
+test('a log keeps only its own share of tails, the newest part', () => {
   const tails = createTails({ logBytes: 100 * KiB, totalBytes: 1000 * KiB })
   const channel = log()
   for (let n = 1; n <= 500; n++) {
@@ -37,7 +37,7 @@ test('a log keeps no more than its part, the newest of it', () => {
   ]).toEqual([1, 1, undefined])
 })
 
-test('all logs together keep no more than their bound', () => {
+test('all logs together keep no more tails than their bound', () => {
   const tails = createTails({ logBytes: 100 * KiB, totalBytes: 250 * KiB })
   const logs = Array.from({ length: 20 }, log)
   for (let n = 1; n <= 60; n++) {
@@ -47,7 +47,7 @@ test('all logs together keep no more than their bound', () => {
   expect(numbers(tails.after(logs[19]!, 59, 1))).toEqual([60])
 })
 
-test('a tail goes when nobody is behind in its log any more, or the log has ended', () => {
+test('a tail is dropped when no client is behind in its log or the log has ended', () => {
   const tails = createTails({ logBytes: KiB * KiB, totalBytes: KiB * KiB })
   const [channel, wide] = [feed(3, 2), feed(1, 1)]
   const [one, other] = [log(), log()]

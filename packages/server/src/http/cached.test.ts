@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { cached } from './cached.ts'
 
-test('a value is computed once in its time, however often it is asked for', async () => {
+test('a value is computed once within its cache time, however often it is requested', async () => {
   let now = 0
   let computed = 0
   const ask = cached(
@@ -16,7 +16,7 @@ test('a value is computed once in its time, however often it is asked for', asyn
   expect(await ask()).toBe(2)
 })
 
-test('all who ask while a value is computed get the same one', async () => {
+test('callers that wait for the same value share one result', async () => {
   const { promise, resolve } = Promise.withResolvers<string>()
   let computed = 0
   const ask = cached(
@@ -32,7 +32,7 @@ test('all who ask while a value is computed get the same one', async () => {
   expect([await asked, computed]).toEqual([['done', 'done', 'done'], 1])
 })
 
-test('a failure is for those who asked, and the next one tries again', async () => {
+test('a failure reaches its callers, and the next call tries again', async () => {
   let fail = true
   const ask = cached(
     1000,
@@ -48,7 +48,7 @@ test('a failure is for those who asked, and the next one tries again', async () 
   expect(await ask()).toBe('fine')
 })
 
-test('without a time each is computed', async () => {
+test('without a cache time every call computes', async () => {
   let computed = 0
   const ask = cached(
     0,

@@ -54,7 +54,7 @@ afterAll(() => patient.close())
 
 const statusLines = (answer: string) => answer.match(/HTTP\/1\.1 \d+/g)?.map((line) => Number(line.slice(9)))
 
-test('/health says how the bus is', async () => {
+test('/health reports the state of the bus', async () => {
   let now = 1000
   const door = open({ now: () => now, health: () => ({ status: 'degraded', reasons: ['bootstrap'] }) })
   now = 3500
@@ -73,7 +73,7 @@ test('/health says how the bus is', async () => {
   expect(Date.parse(body.timestamp ?? '')).toBeWithin(before, Date.now() + 1)
 })
 
-test('/ready is 503 while the bus starts or drains', async () => {
+test('/ready is 503 while the server starts or drains', async () => {
   let ready = false
   const door = open({ ready: () => (ready ? { ready } : { ready, reason: 'starting' }) })
   const before = await fetch(`${door.url}/ready`)
@@ -82,7 +82,7 @@ test('/ready is 503 while the bus starts or drains', async () => {
   expect((await fetch(`${door.url}/ready`)).status).toBe(200)
 })
 
-test('/version says what runs and what it speaks', async () => {
+test('/version reports the running version and the supported protocol versions', async () => {
   const body = await (await fetch(`${open().url}/version`)).json()
   expect(body).toEqual({
     name: 'arqonbus',
@@ -93,7 +93,7 @@ test('/version says what runs and what it speaks', async () => {
   })
 })
 
-test('/metrics is the text format of Prometheus, and counts requests by route', async () => {
+test('/metrics is in the Prometheus text format and counts requests by route', async () => {
   const door = open()
   await fetch(`${door.url}/health`)
   await fetch(`${door.url}/made-up-by-a-client`)
@@ -105,7 +105,7 @@ test('/metrics is the text format of Prometheus, and counts requests by route', 
   expect(text).not.toContain('made-up')
 })
 
-test('a query and slashes at the end change nothing; answers are not stored or guessed at', async () => {
+test('a query and trailing slashes change nothing, and responses are not cached or sniffed', async () => {
   const door = open()
   for (const path of ['/health?x=1&y', '/health/', '/health//?']) {
     const response = await fetch(door.url + path)
@@ -115,7 +115,7 @@ test('a query and slashes at the end change nothing; answers are not stored or g
   }
 })
 
-test('slashes at the end of a path are dropped, however many there are and whatever comes behind them', () => {
+test('trailing slashes of a path are dropped, however many and whatever follows', () => {
   const paths = {
     '/health': '/health',
     '/health///?x=/': '/health',
@@ -128,7 +128,7 @@ test('slashes at the end of a path are dropped, however many there are and whate
   expect(pathOf(`http://x/${'/'.repeat(15_000)}x/`)).toBe(`/${'/'.repeat(15_000)}x`)
 })
 
-test('an address longer than the limit is refused with 414 and a code, and counted', async () => {
+test('a URL longer than the limit is refused with 414 and a code, and counted', async () => {
   const door = open()
   const ask = async (length: number) => {
     const answer = await fetch(`${door.url}/${'x'.repeat(length - door.url.length - 1)}`)
@@ -141,7 +141,7 @@ test('an address longer than the limit is refused with 414 and a code, and count
   expect(metrics).toContain('arqonbus_http_requests_total{method="GET",route="other",status="414"} 1')
 })
 
-test('what is not there is 404, in JSON with a code', async () => {
+test('an unknown path is 404 in JSON with a code', async () => {
   const door = open()
   for (const path of ['/', '/nothing', '/HEALTH', '/%zz', '/health/x', '/__proto__', '/constructor']) {
     const response = await fetch(door.url + path, { method: path === '/nothing' ? 'POST' : 'GET' })
@@ -153,7 +153,7 @@ test('what is not there is 404, in JSON with a code', async () => {
   }
 })
 
-test('other methods are 405, in JSON with a code and what is allowed', async () => {
+test('other methods are 405 in JSON with a code and the allowed methods', async () => {
   const door = open()
   for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
     const response = await fetch(`${door.url}/health`, { method, body: method === 'POST' ? '{}' : undefined })
@@ -164,7 +164,7 @@ test('other methods are 405, in JSON with a code and what is allowed', async () 
   }
 })
 
-test('HEAD has the head of GET and no body', async () => {
+test('HEAD has the header of GET and no body', async () => {
   const door = open()
   const length = (await (await fetch(`${door.url}/version`)).arrayBuffer()).byteLength
   const answer = await exchange(door, 'HEAD /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
@@ -173,7 +173,7 @@ test('HEAD has the head of GET and no body', async () => {
   expect(body).toBe('')
 })
 
-test('requests sent in one go are answered in order', async () => {
+test('pipelined requests are answered in order', async () => {
   const requests = ['/health', '/nothing', '/ready', '/version'].map(
     (path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`,
   )
@@ -181,12 +181,12 @@ test('requests sent in one go are answered in order', async () => {
   expect(statusLines(answer)).toEqual([200, 404, 503, 200])
 })
 
-test('HTTP/1.0 without a Host, as old load balancers ask, is answered', async () => {
+test('an HTTP/1.0 request without a Host, as old load balancers send it, is answered', async () => {
   const answer = await exchange(open(), 'GET /health?from=lb HTTP/1.0\r\n\r\n')
   expect(statusLines(answer)).toEqual([200])
 })
 
-test('heads that are endless, broken or no HTTP are refused, and the next request is served', async () => {
+test('endless, malformed and non-HTTP request heads are refused, and the next request is served', async () => {
   const door = open()
   const long = 'x'.repeat(300_000)
   const broken: [string, number][] = [
@@ -205,7 +205,7 @@ test('heads that are endless, broken or no HTTP are refused, and the next reques
   )
 })
 
-test('a failure is 500 with a code, is logged, and the next request is served', async () => {
+test('a failure is 500 with a code and is logged, and the next request is served', async () => {
   const lines: unknown[] = []
   const logger: Logger = { ...silentLogger, error: (line) => lines.push(line) }
   let fail = true
@@ -236,19 +236,19 @@ test('an address that is not of this machine is a StartError', () => {
   expect(() => open({ host: 'no-such-host.invalid' })).toThrow(/ARQONBUS_HTTP_HOST/)
 })
 
-test('an IPv6 address stands in brackets in the url', async () => {
+test('an IPv6 address is in brackets in the URL', async () => {
   const door = open({ host: '::1' })
   expect(door.url).toBe(`http://[::1]:${door.port}`)
   expect((await fetch(`${door.url}/health`)).status).toBe(200)
 })
 
-test('a closed door is closed', async () => {
+test('a closed HTTP server refuses connections', async () => {
   const door = open()
   await door.close()
   await expect(fetch(`${door.url}/health`)).rejects.toThrow()
 })
 
-test('half-sent heads are closed, and hold up nobody', async () => {
+test('incomplete request heads are closed and delay no other request', async () => {
   expect((await fetch(`${patient.url}/health`)).status).toBe(200)
   expect(await Promise.all(halves)).toEqual(['', ''])
 }, 120_000)

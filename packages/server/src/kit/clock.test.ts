@@ -25,7 +25,7 @@ test('running time passes as long as the process runs', () => {
   expect(clock.thaw()).toBe(NO_THAW)
 })
 
-test('a step of the wall clock is seen by the wall time, and by nothing else', () => {
+test('a step of the wall clock changes the wall time and nothing else', () => {
   for (const step of [-8 * 86_400_000, -600_000, 600_000, 8 * 86_400_000]) {
     const { time, clock, run } = rig()
     const from = clock.monotonic()
@@ -36,7 +36,7 @@ test('a step of the wall clock is seen by the wall time, and by nothing else', (
   }
 })
 
-test('the time in which a process was frozen counts as one tick', () => {
+test('the time in which the process was frozen counts as one tick', () => {
   const { time, clock, run } = rig()
   run(1000)
   const from = clock.monotonic()
@@ -49,7 +49,7 @@ test('the time in which a process was frozen counts as one tick', () => {
   expect(clock.thaw().at - from).toBe(CLOCK_TICK_MS)
 })
 
-test('a steady clock that is stepped, ahead and back again, moves the running time by no more than a tick', () => {
+test('a step of the steady clock and back moves the running time by no more than a tick', () => {
   const { time, clock, run } = rig()
   const from = clock.monotonic()
   time.steady += 600_000
@@ -59,7 +59,7 @@ test('a steady clock that is stepped, ahead and back again, moves the running ti
   expect(clock.monotonic() - from).toBeWithin(1750, 2251)
 })
 
-test('running time never falls, whatever its source does', () => {
+test('running time never decreases, whatever its source does', () => {
   const { time, clock } = rig()
   let last = clock.monotonic()
   for (const step of [1, -1, 700, -700, 100_000, -200_000, 0, 749, -3]) {
@@ -70,7 +70,7 @@ test('running time never falls, whatever its source does', () => {
   }
 })
 
-test('a moment of running time has the wall time that a clock on the wall would show for it now', () => {
+test('a moment of running time converts to the wall time that the current clock gives it', () => {
   const { time, clock, run } = rig()
   const at = clock.monotonic()
   run(60_000)

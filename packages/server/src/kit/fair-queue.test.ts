@@ -28,12 +28,12 @@ function workshop(workMs: number) {
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
 
-test('what there is time for is done at once', () => {
+test('work that fits into the turn is done at once', () => {
   const { turns, work } = workshop(1)
   expect([turns.take(work(1)), turns.take(work(2))]).toEqual([1, 2])
 })
 
-test('what there is no time for is done in later turns, in the order asked', async () => {
+test('work that does not fit is done in later turns, in the order requested', async () => {
   const { turns, done, work } = workshop(2)
   const asked = Array.from({ length: 10 }, (_, n) => turns.take(work(n)))
   const perTurn = [done.length]
@@ -47,7 +47,7 @@ test('what there is no time for is done in later turns, in the order asked', asy
   expect(await Promise.all(asked)).toEqual(done)
 })
 
-test('what is asked while something waits waits behind it, whatever time there is', async () => {
+test('work requested while other work waits runs after it, even if there is time', async () => {
   const { turns, done, work } = workshop(5)
   void turns.take(work(1))
   void turns.take(work(2))
@@ -58,7 +58,7 @@ test('what is asked while something waits waits behind it, whatever time there i
   expect(done).toEqual([1, 2, 3, 4])
 })
 
-test('a piece that takes longer than a turn is done all the same, and the next one has a turn of its own', async () => {
+test('work longer than a turn is done, and the next work has a turn of its own', async () => {
   const { turns, done, work } = workshop(50)
   const asked = [1, 2, 3].map((n) => turns.take(work(n)))
   await nextTurn()
@@ -67,7 +67,7 @@ test('a piece that takes longer than a turn is done all the same, and the next o
   expect(done).toEqual([1, 2, 3])
 })
 
-test('what fails fails for its asker, at once or later, and the rest goes on', async () => {
+test('a failure reaches the one that requested the work, and other work continues', async () => {
   const { turns, work } = workshop(5)
   const fail = () => {
     throw new Error('no')
@@ -85,12 +85,12 @@ test('what fails fails for its asker, at once or later, and the rest goes on', a
   expect(await next).toBe(2)
 })
 
-test('work in pieces is done at once where there is time for all of it', () => {
+test('work in pieces is done at once if there is time for all of it', () => {
   const { turns, inPieces } = workshop(1)
   expect(turns.run(() => inPieces(7, 2))).toBe(7)
 })
 
-test('work in pieces that takes long gives up the loop after its share of a turn, and goes on where it was', async () => {
+test('long work in pieces yields after its share of a turn and continues where it was', async () => {
   const { turns, done, inPieces } = workshop(1)
   const long = turns.run(() => inPieces(7, 10))
   expect(done).toHaveLength(3)
@@ -100,7 +100,7 @@ test('work in pieces that takes long gives up the loop after its share of a turn
   expect(done).toHaveLength(10)
 })
 
-test('a long job delays a short one that comes after it by a slice, not by its length', async () => {
+test('a long job delays a later short one by one slice, not by its length', async () => {
   const { turns, done, work, inPieces } = workshop(1)
   const long = turns.run(() => inPieces(7, 100))
   const short = turns.take(work(1))
@@ -109,7 +109,7 @@ test('a long job delays a short one that comes after it by a slice, not by its l
   await long
 })
 
-test('long jobs are finished one after the other: no more than the first slice is done of one while another is under way', async () => {
+test('long jobs finish one after another, with no more than the first slice of one done during another', async () => {
   const { turns, done, inPieces } = workshop(1)
   const jobs = [1, 2, 3].map((n) => turns.run(() => inPieces(n, 20)))
   await Promise.all(jobs)
@@ -117,7 +117,7 @@ test('long jobs are finished one after the other: no more than the first slice i
   expect([before(2, 1), before(3, 1), before(3, 2)]).toEqual([1, 1, 1])
 })
 
-test('what connections have sent has a third of the time at least, however many requests came before it', async () => {
+test('data sent by connections gets at least a third of the time, however many requests came before it', async () => {
   const { turns, done, work, inPieces } = workshop(1)
   const requests = [
     ...Array.from({ length: 50 }, () => turns.run(() => inPieces(1, 20))),
@@ -129,14 +129,14 @@ test('what connections have sent has a third of the time at least, however many 
   expect(done.lastIndexOf(3) - before).toBeLessThanOrEqual(3 * 10)
 })
 
-test('connections take turns, a slice each, whatever each has sent', async () => {
+test('connections take turns of one slice each, whatever each has sent', async () => {
   const { turns, done, inPieces } = workshop(1)
   const much = turns.takeSent(() => inPieces(1, 100))
   await Promise.all([much, turns.takeSent(() => inPieces(2, 3))])
   expect(done.slice(0, 6)).toEqual([1, 2, 1, 2, 1, 2])
 })
 
-test('what arrives has as much time in a turn while much waits as while nothing does', async () => {
+test('arriving data has as much time in a turn under load as without load', async () => {
   const { turns, inPieces, clock, advance } = workshop(1)
   void turns.run(() => inPieces(7, 100))
   expect(turns.hasTime(clock.monotonic())).toBe(false)
@@ -148,7 +148,7 @@ test('what arrives has as much time in a turn while much waits as while nothing 
   expect(turns.hasTime(clock.monotonic())).toBe(false)
 })
 
-test('what arrives has its share of a turn, and a little more where the beginning of the turn was not seen', async () => {
+test('arriving data has its share of a turn, and a little more if the start of the turn was not seen', async () => {
   const { turns, clock, advance } = workshop(1)
   const timeInTurn = () => {
     let passed = 0
@@ -164,7 +164,7 @@ test('what arrives has its share of a turn, and a little more where the beginnin
   expect(timeInTurn()).toBe(4)
 })
 
-test('what a connection has sent is not taken in this turn, and what awaits the result of a slice is done before the next slice', async () => {
+test('data of a connection runs in a later turn, and what awaits a slice runs before the next slice', async () => {
   const done: string[] = []
   const turns = createFairQueue({ monotonic: () => 0 }, drainMicrotasks)
   const ask = async (name: string) => {

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { createRandom } from '@arqonbus/testing'
 import { Heap } from './heap.ts'
 
-test('the smallest key is at the top, through any mix of additions, renewals and removals', () => {
+test('the smallest key is at the top of the heap through any mix of additions, renewals and removals', () => {
   const random = createRandom(23)
   const heap = new Heap<number>()
   let plain: { item: number; key: number }[] = []

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { isLoopbackAddress, networkOf, plainAddress } from './ip-address.ts'
 
-test('an IPv4 address that came as IPv6 is an IPv4 address, in every way of writing it', () => {
+test('an IPv4 address mapped into IPv6 is an IPv4 address in every spelling', () => {
   for (const text of [
     '192.0.2.1',
     '::ffff:192.0.2.1',
@@ -12,7 +12,7 @@ test('an IPv4 address that came as IPv6 is an IPv4 address, in every way of writ
     expect([text, plainAddress(text)]).toEqual([text, '192.0.2.1'])
 })
 
-test('text that is no address is none', () => {
+test('text that is no address gives no address', () => {
   for (const text of [
     '',
     'localhost',
@@ -42,7 +42,7 @@ test('limits count an IPv4 address by itself and an IPv6 address by its first 64
   for (const [address, network] of networks) expect([address, networkOf(address)]).toEqual([address, network])
 })
 
-test('loopback is 127.0.0.0/8 and ::1, and nothing else', () => {
+test('only 127.0.0.0/8 and ::1 are loopback', () => {
   for (const address of ['127.0.0.1', '127.255.0.9', '::1', '0:0:0:0:0:0:0:1'])
     expect([address, isLoopbackAddress(address)]).toEqual([address, true])
   for (const address of ['128.0.0.1', '10.127.0.1', '::2', '1::1', '::', 'localhost', ''])

@@ -20,11 +20,11 @@ function create() {
   return { oldest, add }
 }
 
-test('of nothing nothing is the oldest', () => {
+test('an empty set has no oldest item', () => {
   expect(create().oldest.peek()).toBeUndefined()
 })
 
-test('the one with the oldest message comes first, also when its oldest has gone meanwhile', () => {
+test('the item with the oldest message comes first, even if its oldest has gone meanwhile', () => {
   const { oldest, add } = create()
   const [a, b, c] = [itemOf(5, 50), itemOf(7, 8), itemOf(6, 60)] as const
   for (const item of [a, b, c]) add(item)
@@ -36,7 +36,7 @@ test('the one with the oldest message comes first, also when its oldest has gone
   expect(order).toEqual([a, c, b, b, a, c])
 })
 
-test('those without a message are dropped on the way, and may come again', () => {
+test('items without a message are dropped on the way and may be added again', () => {
   const { oldest, add } = create()
   const [a, b] = [itemOf(1), itemOf(2)] as const
   add(a)
@@ -50,7 +50,7 @@ test('those without a message are dropped on the way, and may come again', () =>
   expect(oldest.peek()).toBe(a)
 })
 
-test('members that hold nothing do not pile up', () => {
+test('items that hold nothing do not accumulate', () => {
   const { oldest, add } = create()
   const items = Array.from({ length: 1000 }, (_, i) => itemOf(i))
   for (const item of items) add(item)
@@ -60,7 +60,7 @@ test('members that hold nothing do not pile up', () => {
   expect(oldest.peek()).toBe(items[0]!)
 })
 
-test('a few that hold nothing are left: to look through all costs more', () => {
+test('a few items that hold nothing are left, since a search through all costs more', () => {
   const { oldest, add } = create()
   const items = Array.from({ length: 60 }, () => itemOf())
   for (const item of items) add(item)
@@ -68,7 +68,7 @@ test('a few that hold nothing are left: to look through all costs more', () => {
   expect(items.every(({ isListed }) => isListed)).toBe(true)
 })
 
-test('is what a search through all would be', () => {
+test('the oldest item is the one that a full search finds', () => {
   for (let seed = 1; seed <= 30; seed++) {
     const random = createRandom(seed)
     const { oldest, add } = create()

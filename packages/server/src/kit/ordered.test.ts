@@ -4,7 +4,7 @@ import { Ordered } from './ordered.ts'
 
 type Item = { readonly seq: number }
 
-test('items come in the order in which they were made, from any number on', () => {
+test('items are iterated in the order of creation, from any number on', () => {
   const list = new Ordered<Item>()
   for (const seq of [2, 3, 5, 8]) list.add({ seq })
   const numbers = (after = -1) => Array.from(list.after(after), ({ seq }) => seq)
@@ -17,7 +17,7 @@ test('items come in the order in which they were made, from any number on', () =
   ])
 })
 
-test('what was removed, or was never there, is in no list; removing it again changes nothing', () => {
+test('a removed or unknown item is in no list, and removing it again changes nothing', () => {
   const list = new Ordered<Item>()
   const items = [1, 2, 3].map((seq) => ({ seq }))
   for (const item of items) list.add(item)
@@ -25,7 +25,7 @@ test('what was removed, or was never there, is in no list; removing it again cha
   expect([[...list.after(-1)], list.size]).toEqual([[items[0]!, items[2]!], 2])
 })
 
-test('an iterator goes on behind its last item, whatever comes and goes meanwhile', () => {
+test('an iterator continues after its last item, whatever is added or removed meanwhile', () => {
   const list = new Ordered<Item>()
   const items = Array.from({ length: 200 }, (_, seq) => ({ seq }))
   for (const item of items) list.add(item)
@@ -42,7 +42,7 @@ test('an iterator goes on behind its last item, whatever comes and goes meanwhil
   expect(new Set(seen).size).toBe(seen.length)
 })
 
-test('it holds what a plain list holds, through any mix of additions and removals', () => {
+test('the ordered list equals a plain list through any mix of additions and removals', () => {
   const random = createRandom(17)
   const list = new Ordered<Item>()
   let plain: Item[] = []

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { Queue } from './queue.ts'
 
-test('what comes first leaves first, through any mix of pushes and shifts', () => {
+test('items leave the queue in the order of arrival through any mix of pushes and shifts', () => {
   const queue = new Queue<number>()
   const expected: number[] = []
   let next = 0

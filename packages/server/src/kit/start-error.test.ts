@@ -4,7 +4,7 @@ import { listenError } from './start-error.ts'
 const attempt = { door: 'bus', host: '127.0.0.1', port: 80, hostSetting: 'ARQONBUS_HOST', portSetting: 'ARQONBUS_PORT' }
 const failure = (code: string) => Object.assign(new Error('listen failed'), { code })
 
-test('a failure to listen says what to do, in one line', () => {
+test('a failure to listen is one line that says what to do', () => {
   expect(listenError(failure('EADDRINUSE'), attempt).message).toBe(
     'The bus cannot listen on 127.0.0.1:80: the port is in use. Stop what listens there, or set ARQONBUS_PORT to another port (0 takes a free one).',
   )

@@ -17,7 +17,7 @@ function handTimers() {
 }
 
 describe('every', () => {
-  test('all tasks share one timer, and each runs in its own time', () => {
+  test('all periodic tasks share one timer, and each runs at its own interval', () => {
     const { timers, setTimer, periods } = handTimers()
     const every = createEvery(setTimer)
     const counts = { quick: 0, second: 0, odd: 0 }
@@ -29,7 +29,7 @@ describe('every', () => {
     expect(counts).toEqual({ quick: 20, second: 5, odd: 4 })
   })
 
-  test('the timer ends with the last task, and begins again with the next', () => {
+  test('the shared timer ends with the last task and starts again with the next', () => {
     const { setTimer, periods } = handTimers()
     const every = createEvery(setTimer)
     const stops = [every(1000, () => {}), every(2000, () => {})]
@@ -41,7 +41,7 @@ describe('every', () => {
     expect(periods()).toHaveLength(1)
   })
 
-  test('what is done more often than the tick has a timer of its own', () => {
+  test('a task more frequent than the tick has a timer of its own', () => {
     const { setTimer, periods } = handTimers()
     const every = createEvery(setTimer)
     const stop = every(10, () => {})
@@ -64,7 +64,7 @@ describe('after', () => {
     return { clock, fire, periods, after: createAfter(clock, setTimer), task: () => void runs++, runs: () => runs }
   }
 
-  test('a task runs when its time has passed', () => {
+  test('a delayed task runs when its time has passed', () => {
     const { clock, fire, after, task, runs } = rig()
     after(5000, task)
     clock.advance(5000)
@@ -72,7 +72,7 @@ describe('after', () => {
     expect(runs()).toBe(1)
   })
 
-  test('a timer that fired while the process was frozen waits for what is left of its time', () => {
+  test('a timer that fires after a freeze waits for the rest of its time', () => {
     const { clock, fire, periods, after, task, runs } = rig()
     after(5000, task)
     clock.advance(1000)
@@ -84,7 +84,7 @@ describe('after', () => {
     expect(runs()).toBe(1)
   })
 
-  test('a timer that is late gives the sockets a turn before it acts, and what they bring may prevent it', async () => {
+  test('a late timer lets the sockets run first, and their data may cancel it', async () => {
     const { clock, fire, after, task, runs } = rig()
     const cancel = after(1000, task)
     clock.advance(1500)
@@ -100,7 +100,7 @@ describe('after', () => {
     expect(runs()).toBe(1)
   })
 
-  test('a task that is no longer wanted does not run', () => {
+  test('a cancelled task does not run', () => {
     const { clock, periods, after, task, runs } = rig()
     after(1000, task)()
     clock.advance(2000)
@@ -108,7 +108,7 @@ describe('after', () => {
   })
 })
 
-test('what is done only while there is something to do has no timer otherwise', () => {
+test('a task that runs only while needed has no timer otherwise', () => {
   const running = new Set<() => void>()
   const every: Every = (_ms, task) => {
     running.add(task)

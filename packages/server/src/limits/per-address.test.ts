@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { createAddressCount, createAddressRate, createMemory } from './per-address.ts'
 
-test('an address has a rate of its own, and an IPv6 network of 64 bits is one address', () => {
+test('each address has a rate of its own, and an IPv6 network of 64 bits is one address', () => {
   let now = 0
   const take = createAddressRate({ perSecond: 10, burst: 2 }, () => now)
   expect(['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.2'].map(take)).toEqual([undefined, undefined, 100, undefined])
@@ -20,7 +20,7 @@ test('a rate that is off lets every address pass', () => {
   expect(Array.from({ length: 1000 }, () => take('192.0.2.1')).filter((wait) => wait !== undefined)).toEqual([])
 })
 
-test('what an address has is counted until it is taken away, once', () => {
+test('each count of an address is removed once', () => {
   const count = createAddressCount()
   const [first, second] = [count.add('2001:db8::1'), count.add('2001:db8::2')]
   expect([count.of('2001:db8::3'), count.of('192.0.2.1')]).toEqual([2, 0])
@@ -31,7 +31,7 @@ test('what an address has is counted until it is taken away, once', () => {
   expect(count.of('2001:db8::1')).toBe(0)
 })
 
-test('a memory of keys is bounded: beyond 10,000 the first one begins anew', () => {
+test('the memory of keys is bounded: beyond 10,000 the first one starts anew', () => {
   const seen = createMemory(() => ({ count: 0 }))
   seen('first').count++
   for (let n = 0; n < 9_999; n++) seen(`k${n}`)

@@ -14,7 +14,7 @@ const printOf = (i: number, content = 0): Fingerprint => ({
   contentHigh: content,
 })
 
-test('finds what it was told, with its position, and tells other content', () => {
+test('deduplication finds a message with its position and detects other content', () => {
   const dedup = createDedup(WINDOW_MS, 1 << 20)
   expect(dedup.find(printOf(1), 5000)).toBeUndefined()
   dedup.add(printOf(1, 7), 5000, 12, 5000)
@@ -23,7 +23,7 @@ test('finds what it was told, with its position, and tells other content', () =>
   expect(dedup.find(printOf(2, 7), 5000)).toBeUndefined()
 })
 
-test('prints that want the same slot do not stand in for one another', () => {
+test('fingerprints with the same slot are not confused', () => {
   const dedup = createDedup(WINDOW_MS, 1 << 20)
   const alike = Array.from(
     { length: 50 },
@@ -33,7 +33,7 @@ test('prints that want the same slot do not stand in for one another', () => {
   expect(alike.map((print) => dedup.find(print, 1))).toEqual(alike.map((_, i) => ({ kind: 'same', ms: 1, n: i + 1 })))
 })
 
-test('a message is forgotten when its own window is over, though a younger one shares its segment', () => {
+test('a message is forgotten after its own window, even if a younger one shares its segment', () => {
   const dedup = createDedup(WINDOW_MS, 1 << 20)
   dedup.add(printOf(1), 0, 1, 0)
   dedup.add(printOf(2), 600, 2, 600)
@@ -45,7 +45,7 @@ test('a message is forgotten when its own window is over, though a younger one s
   expect(dedup.bytes()).toBe(0)
 })
 
-test('a message that comes again after its window takes its slot again, and is found there', () => {
+test('a message sent again after its window takes its slot again and is found there', () => {
   const dedup = createDedup(WINDOW_MS, FIRST_BYTES)
   let now = 0
   for (let round = 0; round < 10 * MOST_OF_FIRST; round++) {
@@ -65,7 +65,7 @@ describe('the bytes', () => {
     return count
   }
 
-  test('are nothing at first, little for a few messages, and never more than allowed', () => {
+  test('deduplication uses no bytes at first, few for a few messages, and never more than allowed', () => {
     const dedup = createDedup(WINDOW_MS, 1 << 20)
     expect(dedup.bytes()).toBe(0)
     dedup.add(printOf(0), 1, 1, 1)
@@ -75,7 +75,7 @@ describe('the bytes', () => {
     expect(dedup.bytes()).toBeGreaterThan((1 << 20) - FIRST_BYTES)
   })
 
-  test('are used to the last segment, and everything in them is found', () => {
+  test('deduplication memory is used to the last segment, and everything in it is found', () => {
     const dedup = createDedup(WINDOW_MS, 3.5 * FIRST_BYTES)
     const count = fill(dedup, 1)
     expect(count).toBeGreaterThan(3 * MOST_OF_FIRST - 10)
@@ -83,7 +83,7 @@ describe('the bytes', () => {
       expect(dedup.find(printOf(i), 1 + WINDOW_MS)).toEqual({ kind: 'same', ms: 1, n: i + 1 })
   })
 
-  test('are not freed by shortening the window: it is full until the window is over', () => {
+  test('full deduplication memory is freed only after the window, which is never shortened', () => {
     const dedup = createDedup(WINDOW_MS, 3 * FIRST_BYTES)
     fill(dedup, 0)
     expect(dedup.hasRoom(WINDOW_MS)).toBe(false)
@@ -92,12 +92,12 @@ describe('the bytes', () => {
     expect(dedup.find(printOf(0), WINDOW_MS + 1)).toBeUndefined()
   })
 
-  test('for less than one segment there is no room at all', () => {
+  test('with less memory than one segment there is no room at all', () => {
     expect(createDedup(WINDOW_MS, FIRST_BYTES - 1).hasRoom(0)).toBe(false)
   })
 })
 
-test('one message in a long while, for longer than an offset can say, is remembered for its window', () => {
+test('rare messages are remembered for their window, even beyond the range of an offset', () => {
   const windowMs = 86_400_000
   const dedup = createDedup(windowMs, 1 << 20)
   for (let n = 1, now = 0; n <= 100; n++, now += windowMs) {
@@ -107,7 +107,7 @@ test('one message in a long while, for longer than an offset can say, is remembe
   }
 })
 
-test('is what a map of times would be', () => {
+test('deduplication finds the messages that a map of times would find', () => {
   for (let seed = 1; seed <= 20; seed++) {
     const random = createRandom(seed)
     const dedup = createDedup(WINDOW_MS, 256 * 1024)

@@ -20,7 +20,7 @@ function ofContent(payload: string, metadata?: string): string {
   return `${low} ${high}`
 }
 
-test('the same texts give the same digest, others another, and it matters where one text ends', () => {
+test('equal texts have equal digests, others do not, and text boundaries matter', () => {
   expect(of('ann', 'arq_1')).toBe(of('ann', 'arq_1'))
   const all = [
     of(),
@@ -36,7 +36,7 @@ test('the same texts give the same digest, others another, and it matters where 
   expect(new Set(all).size).toBe(all.length)
 })
 
-test('a hundred thousand texts that differ in little have a hundred thousand digests, and their low bits are spread', () => {
+test('100,000 similar texts have different digests with evenly spread low bits', () => {
   const seen = new Set<string>()
   const slots = new Uint32Array(1024)
   for (let i = 0; i < 100_000; i++) {
@@ -49,12 +49,12 @@ test('a hundred thousand texts that differ in little have a hundred thousand dig
   expect(Math.max(...slots)).toBeLessThan(160)
 })
 
-test('no digest is all zeros: that marks a free slot', () => {
+test('no digest is all zeros, which marks a free slot', () => {
   const digest = new Digest(seed)
   for (let i = 0; i < 10_000; i++) expect(digest.start().add(`${i}`).high).not.toBe(0)
 })
 
-test('the content is the payload as written, and the metadata whatever its order', () => {
+test('the content digest covers the payload as written and the metadata in any order', () => {
   expect(ofContent('{"a":1}')).toBe(ofContent('{"a":1}'))
   expect(ofContent('{"a":1}')).not.toBe(ofContent('{"a":1.0}'))
   expect(ofContent('{"a":12345678901234567890}')).not.toBe(ofContent('{"a":12345678901234567891}'))
@@ -63,7 +63,7 @@ test('the content is the payload as written, and the metadata whatever its order
   expect(ofContent('{}', '{"a":1}')).not.toBe(ofContent('{}'))
 })
 
-test('how a message is acknowledged and traced is not its content', () => {
+test('the content digest ignores how a message is acknowledged and traced', () => {
   expect(ofContent('{}', '{"ack":true,"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}')).toBe(
     ofContent('{}'),
   )

@@ -10,7 +10,7 @@ logSuite('that answers later', 'node', (settings) => {
   return { driver: slow.open(settings), settle: slow.settle }
 })
 
-test('where logs stood that were closed is remembered for as many as are allowed, those that were closed last', () => {
+test('the heads of the most recently closed logs are remembered, up to the allowed number', () => {
   const clock = testClock()
   const settings = { clock, maxBytes: 1 << 20, dedupWindowMs: 1000, dedupBytes: 1 << 20, maxClosed: 2, expired() {} }
   const driver = createMemoryLog<string, Draft>(settings)

@@ -2,13 +2,13 @@ import { expect, test } from 'bun:test'
 import { createRandom } from '@arqonbus/testing'
 import { Ring } from './ring.ts'
 
-test('an empty ring holds nothing and gives nothing', () => {
+test('an empty ring holds nothing and returns nothing', () => {
   const ring = new Ring()
   expect([ring.length, ring.at(0), ring.at(1)]).toEqual([0, undefined, undefined])
   expect(() => ring.shift()).toThrow('empty')
 })
 
-test('entries are found by their numbers, wherever the count began', () => {
+test('entries of a ring are found by their numbers, wherever the count began', () => {
   const ring = new Ring()
   for (let n = 41; n <= 60; n++) ring.push({ n, ms: 1000 + n, text: `text ${n}` }, n, 2 * n)
   expect(ring.at(41)).toEqual({ n: 41, ms: 1041, text: 'text 41' })
@@ -17,7 +17,7 @@ test('entries are found by their numbers, wherever the count began', () => {
   expect([ring.firstN, ring.firstMs, ring.bytesAt(50), ring.pushedAt(50)]).toEqual([41, 1041, 50, 100])
 })
 
-test('is what a list would be, over any turns and growths', () => {
+test('a ring equals a list through any wraps and growths', () => {
   for (let seed = 1; seed <= 30; seed++) {
     const random = createRandom(seed)
     const ring = new Ring()

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { CLOCK_TICK_MS } from '../kit/clock.ts'
 import { watchLoopLag } from './event-loop-delay.ts'
 
-test('a loop that is held reports how late it is', () => {
+test('a delayed event loop reports how late it is', () => {
   let now = 1000
   let tick = () => {}
   const lags: number[] = []

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { createHistogram, histogramSamples, observe } from './histogram.ts'
 
-test('a bucket holds what is no larger than its bound, and each includes the smaller ones', () => {
+test('a bucket counts values up to its bound, and each bucket includes the smaller ones', () => {
   const histogram = createHistogram([0.1, 1])
   for (const seconds of [0.05, 0.1, 0.2, 1, 5]) observe(histogram, seconds)
   expect(histogramSamples('x', histogram, { command: 'ping' })).toEqual([

@@ -15,7 +15,7 @@ async function flooding() {
 
 const exitCode = async (child: Awaited<ReturnType<typeof flooding>>['child']) => (await once(child, 'exit'))[0]
 
-test('a reader that stops reading blocks nothing; when it reads again it learns how many lines it missed', async () => {
+test('a log reader that stops reading blocks nothing and later learns how many lines it missed', async () => {
   const { child, told } = await flooding()
   expect(told).toMatch(/^logged \d+\n$/)
 
@@ -37,13 +37,13 @@ test('a reader that stops reading blocks nothing; when it reads again it learns 
   expect(lines.at(-1).event).toBe('last')
 })
 
-test('a reader that never reads does not hold the exit', async () => {
+test('a log reader that never reads does not delay the exit', async () => {
   const { child } = await flooding()
   child.stdin.end('end\n')
   expect(await exitCode(child)).toBe(0)
 })
 
-test('a reader that has gone does not end the process', async () => {
+test('a log reader that has gone does not end the process', async () => {
   const { child } = await flooding()
   child.stdout.destroy()
   child.stdin.end('gone\n')

@@ -17,7 +17,7 @@ const pretty = (line: LogLine) => written([line], { format: 'pretty' })
 const nasty = '\r\n12:00 INFO: fake \u001b[2J\u007f\u0085\u009b\u2028\u2029\u202e\u2066\u200b\ufeff\u00ad\ud800'
 const unsafe = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u
 
-test('a line is one JSON object with level, time, event and fields', () => {
+test('a log line is one JSON object with level, time, event and fields', () => {
   const line = written([{ event: 'client_connected', client_id: 'c1', room: 'science', nothing: undefined, at: 3 }])
   expect(JSON.parse(line)).toEqual({
     level: 'info',
@@ -30,13 +30,13 @@ test('a line is one JSON object with level, time, event and fields', () => {
   expect(line.endsWith('}\n')).toBe(true)
 })
 
-test('text from a client cannot forge a line of JSON, and nothing of it is lost', () => {
+test('text from a client cannot forge a JSON log line and is kept whole', () => {
   const line = written([{ event: 'refused', screen_name: nasty, [nasty]: 1 }])
   expect(line.slice(0, -1)).not.toMatch(unsafe)
   expect(JSON.parse(line).screen_name).toBe(nasty)
 })
 
-test('text from a client cannot forge a line of a terminal, whatever the field is called', () => {
+test('text from a client cannot forge a terminal line, under any field name', () => {
   for (const field of ['screen_name', 'name', 'pid', 'hostname', 'caller', 'msg', 'type', 'stack', 'err', nasty]) {
     const line = pretty({ event: 'refused', [field]: nasty, deep: [{ [nasty]: nasty }] })
     expect(line.slice(0, -1)).not.toMatch(unsafe)
@@ -44,14 +44,14 @@ test('text from a client cannot forge a line of a terminal, whatever the field i
   }
 })
 
-test('a terminal reads time, level, event, name=value', () => {
+test('a terminal line has time, level, event and name=value fields', () => {
   const line = pretty({ event: 'joined', client_id: 'c1', text: 'two words', quote: 'a"b', n: 1, list: ['a'] })
   expect(line).toMatch(
     /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: joined client_id=c1 text="two words" quote="a\\"b" n=1 list=\["a"\]\n$/,
   )
 })
 
-test('an error shows its stack, with the frames indented and its text escaped', () => {
+test('an error is logged with its stack, indented frames and escaped text', () => {
   const error = Object.assign(new Error('bad\n12:00 INFO: fake', { cause: new TypeError('why') }), { code: 'EX' })
   const [first = '', ...frames] = pretty({ event: 'failed', error }).trimEnd().split('\n')
   expect(first).toEndWith(String.raw`failed error="Error: bad\n12:00 INFO: fake (because of TypeError: why)"`)
@@ -61,7 +61,7 @@ test('an error shows its stack, with the frames indented and its text escaped', 
   expect(plain).toMatchObject({ name: 'Error', code: 'EX', cause: { name: 'TypeError', message: 'why' } })
 })
 
-test('secrets and payloads are hidden at any depth, under any case of their names', () => {
+test('secrets and payloads are hidden at any depth and in any case of their names', () => {
   const secrets = {
     token: 'hunter2',
     Session: 'hunter2',
@@ -78,7 +78,7 @@ test('secrets and payloads are hidden at any depth, under any case of their name
   }
 })
 
-test('what is endless is cut: texts, lists, depth, circles', () => {
+test('long texts, long lists, deep values and cycles are truncated', () => {
   const circle: Record<string, unknown> = { event: 'x' }
   circle.self = circle
   const line = written([
@@ -97,7 +97,7 @@ test('lines below the level are not written', () => {
   silentLogger.error({ event: 'x' })
 })
 
-test('auto is pretty on a terminal only; text for people is not put between JSON', () => {
+test('the format auto is pretty only on a terminal, and JSON output contains no plain text', () => {
   expect(written([{ event: 'x' }], { format: 'auto', terminal: true })).toStartWith('[')
   expect(written([{ event: 'x' }], { format: 'auto', terminal: false })).toStartWith('{')
   let text = ''

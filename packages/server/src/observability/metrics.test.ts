@@ -39,7 +39,7 @@ const sample = async (metrics: Metrics, series: string) =>
     .find((line) => line.startsWith(`${series} `))
     ?.slice(series.length + 1)
 
-test('what was counted is what is read', async () => {
+test('metrics show what was counted', async () => {
   const metrics = busy()
   const expected = {
     arqonbus_messages_received_total: '1',
@@ -71,7 +71,7 @@ test('what was counted is what is read', async () => {
     expect([series, await sample(metrics, series)]).toEqual([series, value])
 })
 
-test('a gauge is read when it is asked for', async () => {
+test('a gauge is read when the metrics are requested', async () => {
   const metrics = createMetrics()
   let rooms = 1
   metrics.gauge('rooms', () => rooms)
@@ -79,7 +79,7 @@ test('a gauge is read when it is asked for', async () => {
   expect(await sample(metrics, 'arqonbus_rooms')).toBe('2')
 })
 
-test('a command that does not exist adds no series, whatever its name', async () => {
+test('an unknown command adds no series, whatever its name', async () => {
   const metrics = createMetrics({ commands: ['ping'] })
   const before = (await metrics.render()).split('\n').length
   for (let i = 0; i < 1000; i++) metrics.command(`x${i}"\n`, false, 0)
@@ -87,13 +87,13 @@ test('a command that does not exist adds no series, whatever its name', async ()
   expect(await sample(metrics, 'arqonbus_commands_total{command="unknown",status="error"}')).toBe('1000')
 })
 
-test('two buses count apart', async () => {
+test('two servers count separately', async () => {
   const [one, other] = [createMetrics(), createMetrics()]
   one.received = 5
   expect(await sample(other, 'arqonbus_messages_received_total')).toBe('0')
 })
 
-test('the reference lists what is served, and the reverse; all names are ours', async () => {
+test('the reference lists exactly the served metrics, all with the prefix of the bus', async () => {
   const served = [...(await busy().render()).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
     ([, name, type]) => `${name} ${type}`,
   )
@@ -102,7 +102,7 @@ test('the reference lists what is served, and the reverse; all names are ours', 
 })
 
 withProgram('promtool', 'metrics for promtool', (promtool) => {
-  test('are valid', async () => {
+  test('the metrics are valid for promtool', async () => {
     const { status, stdout, stderr } = spawnSync(promtool, ['check', 'metrics'], { input: await busy().render() })
     expect(`${stdout}${stderr}`).toBe('')
     expect(status).toBe(0)

@@ -13,7 +13,7 @@ function bounded(perSecond: number) {
   return { logger, lines, timers, clock }
 }
 
-test('lines above the budget of a second are counted, and told when it is over', () => {
+test('log lines above the budget of a second are counted and reported when it is over', () => {
   const { logger, lines, timers, clock } = bounded(2)
   for (let i = 0; i < 1000; i++) {
     clock.ms = i / 10
@@ -28,7 +28,7 @@ test('lines above the budget of a second are counted, and told when it is over',
   expect(lines.at(-1)).toEqual({ event: 'refused', suppressed: 998 })
 })
 
-test('every event has its own budget, and a new one each second', () => {
+test('every event has its own log budget, renewed each second', () => {
   const { logger, lines, timers, clock } = bounded(1)
   logger.warn({ event: 'a' })
   logger.warn({ event: 'b' })

@@ -12,7 +12,7 @@ const behind = (trusted: readonly string[]) => {
 
 describe('without trusted proxies', () => {
   const addressOf = behind([])
-  test('the client is the peer, whatever a header says', () => {
+  test('without trusted proxies the client address is the peer, whatever a header says', () => {
     expect(addressOf('127.0.0.1', '203.0.113.9')).toBe('127.0.0.1')
     expect(addressOf('::ffff:198.51.100.7', '203.0.113.9')).toBe('198.51.100.7')
   })
@@ -21,7 +21,7 @@ describe('without trusted proxies', () => {
 describe('behind trusted proxies', () => {
   const addressOf = behind(['loopback', '10.0.0.0/8', '2001:db8:aa::/48', '192.0.2.10'])
 
-  test('the last address that is no trusted proxy is the client', () => {
+  test('behind trusted proxies the client address is the last one that is no trusted proxy', () => {
     const cases: [connection: string, header: string | readonly string[], client: string][] = [
       ['127.0.0.1', '203.0.113.9', '203.0.113.9'],
       ['::1', '203.0.113.9', '203.0.113.9'],
@@ -40,19 +40,19 @@ describe('behind trusted proxies', () => {
       expect([header, addressOf(connection, header)]).toEqual([header, client])
   })
 
-  test('without a header, or where every entry is a trusted proxy, the first proxy is the client', () => {
+  test('without a header, or with only trusted proxies in it, the first proxy is the client address', () => {
     expect(addressOf('10.0.0.1')).toBe('10.0.0.1')
     expect(addressOf('10.0.0.1', '')).toBe('10.0.0.1')
     expect(addressOf('10.0.0.1', '10.0.0.9, 10.0.0.2')).toBe('10.0.0.9')
   })
 
-  test('what a client puts in front of its own address is not believed', () => {
+  test('addresses that a client puts in front of its own are not trusted', () => {
     expect(addressOf('10.0.0.1', '127.0.0.1, 10.0.0.7, 203.0.113.9')).toBe('203.0.113.9')
     expect(addressOf('203.0.113.9', '127.0.0.1')).toBe('203.0.113.9')
     expect(addressOf('192.0.2.11', '198.51.100.1')).toBe('192.0.2.11')
   })
 
-  test('an entry that is no address ends the reading at the proxy that wrote it', () => {
+  test('an entry that is no address ends the evaluation at the proxy that wrote it', () => {
     for (const entry of [
       'unknown',
       '_hidden',
@@ -68,7 +68,7 @@ describe('behind trusted proxies', () => {
       expect([entry, addressOf('127.0.0.1', `198.51.100.1, ${entry}, 10.0.0.2`)]).toEqual([entry, '10.0.0.2'])
   })
 
-  test('a list without end is read no further than 32 proxies', () => {
+  test('an endless list is evaluated for at most 32 proxies', () => {
     expect(addressOf('10.0.0.1', ['203.0.113.9', ...Array(100).fill('10.0.0.3')])).toBe('10.0.0.3')
   })
 })

@@ -8,7 +8,7 @@ const configured = createHostRule({
   urls: ['https://app.example.org:8443', 'wss://console.example.org/bus', '*'],
 })
 
-test('addresses and localhost are allowed, in every way of writing them', () => {
+test('IP addresses and localhost are allowed hosts in every spelling', () => {
   for (const host of [
     'localhost',
     'LOCALHOST',
@@ -30,7 +30,7 @@ test('addresses and localhost are allowed, in every way of writing them', () => 
     expect([host, byDefault(host)]).toEqual([host, true])
 })
 
-test('every other name is refused, and so is what is no host', () => {
+test('every other name and every invalid host is refused', () => {
   for (const host of [
     'evil.example',
     'evil.example:9102',
@@ -67,7 +67,7 @@ test('every other name is refused, and so is what is no host', () => {
     expect([host, byDefault(host)]).toEqual([host, false])
 })
 
-test('the setting, the names that the ports listen on, and the hosts of origins and of the console’s bus are allowed', () => {
+test('configured hosts, listening names, and the hosts of origins and of the console URL are allowed', () => {
   for (const host of [
     'bus.example.org',
     'BUS.example.org.:443',
@@ -91,7 +91,7 @@ test('the setting, the names that the ports listen on, and the hosts of origins 
     expect([host, configured(host)]).toEqual([host, false])
 })
 
-test('* allows every name, and nothing that is no host', () => {
+test('the host setting * allows every name, but nothing that is no host', () => {
   const open = createHostRule({ allowedHosts: ['*'], listening: [], urls: [] })
   expect(['evil.example', 'a, b', ''].map(open)).toEqual([true, false, false])
 })

@@ -4,14 +4,14 @@ import { isFromForeignPage, isOriginAllowed } from './origins.ts'
 const settings = ['https://app.example.org', 'capacitor://localhost']
 const decide = (origin: string | null, host: string | null) => isOriginAllowed(origin, host, settings)
 
-test('loopback names and addresses are one host, on any port', () => {
+test('all loopback names and addresses are one host, on any port', () => {
   const names = ['localhost', '127.0.0.1', '[::1]', '127.5.0.1', 'app.localhost', 'LOCALHOST', '[::ffff:127.0.0.1]']
   for (const page of names)
     for (const host of names)
       expect([page, host, decide(`http://${page}:8137`, `${host}:9100`)]).toEqual([page, host, true])
 })
 
-test('a page of loopback is foreign to every other host, and a page of another host to loopback', () => {
+test('a loopback page is foreign to every other host, and every other page to loopback', () => {
   for (const [origin, host] of [
     ['http://localhost:8137', '192.168.1.5:9100'],
     ['http://127.0.0.1', 'bus.example.org'],
@@ -32,7 +32,7 @@ test('the same host is allowed on any port by http and https, and by no other sc
   expect(decide('capacitor://localhost', 'localhost')).toBe(true)
 })
 
-test('no Origin is allowed; null, an empty one, and one beside a Host that is none are not', () => {
+test('a missing Origin is allowed, and null, an empty one or one with an invalid Host is not', () => {
   expect(decide(null, 'localhost')).toBe(true)
   for (const [origin, host] of [
     ['null', 'localhost'],
@@ -44,7 +44,7 @@ test('no Origin is allowed; null, an empty one, and one beside a Host that is no
     expect([origin, host, decide(origin, host)]).toEqual([origin, host, false])
 })
 
-test('a browser says where a request comes from; programs say nothing', () => {
+test('requests from foreign pages are recognised by Sec-Fetch-Site, and requests without it are not foreign', () => {
   const foreign = (site?: string) =>
     isFromForeignPage(new Headers(site === undefined ? {} : { 'sec-fetch-site': site }))
   expect([foreign('cross-site'), foreign('same-site'), foreign('made-up'), foreign('')]).toEqual([

@@ -28,13 +28,13 @@ const session: SessionRecord = {
   until: 5,
 }
 
-test('what is written is what is read', () => {
+test('a record is read as it was written', () => {
   expect(roomIn('science', roomText(room))).toEqual(room)
   expect(channelIn('science:lab', channelText(channel))).toEqual(channel)
   expect(sessionIn(sessionText(session))).toEqual(session)
 })
 
-test('what is none of ours is none', () => {
+test('text that is no record is read as nothing', () => {
   for (const text of ['', '{', '[]', 'null', '7', '{}', '{"type":"system","state":"active","createdAt":1}']) {
     expect(roomIn('science', text)).toBeUndefined()
     expect(channelIn('science:lab', text)).toBeUndefined()

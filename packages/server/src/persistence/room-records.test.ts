@@ -6,7 +6,7 @@ import { winsOver } from './room-records.ts'
 const stored = (type: ChannelRecord['type'], createdAt: number) => ({ type, createdAt }) as ChannelRecord
 const here = (type: Channel['type'], createdAt: number) => ({ type, createdAt }) as Channel
 
-test('of two channels of one name the first is right, and of a private and an open one the private one, whichever was first', () => {
+test('of two channels of one name the older wins, and a private one always wins over an open one', () => {
   expect(winsOver(stored('general', 1), here('general', 2))).toBeTrue()
   expect(winsOver(stored('general', 2), here('general', 1))).toBeFalse()
   expect(winsOver(stored('private', 2), here('general', 1))).toBeTrue()
@@ -14,7 +14,7 @@ test('of two channels of one name the first is right, and of a private and an op
   expect(winsOver(stored('private', 1), here('private', 2))).toBeTrue()
 })
 
-test('of two rooms the first is right, and what is the same needs no change', () => {
+test('of two rooms of one name the older wins, and equal records need no change', () => {
   const room = (createdAt: number) => ({ type: 'dynamic', createdAt }) as Room & RoomRecord
   expect(winsOver(room(1), room(2))).toBeTrue()
   expect(winsOver(room(1), room(1))).toBeFalse()

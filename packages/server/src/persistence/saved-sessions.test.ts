@@ -41,7 +41,7 @@ function rig(most = 10) {
   }
 }
 
-test('the record of a client that stays connected is written again in time, and lasts a session longer than that', async () => {
+test('the record of a connected client is rewritten in time and outlives a session', async () => {
   const { sessions, records, settled, pass, clock } = rig()
   sessions.begin('ann', profile)
   await settled()
@@ -53,7 +53,7 @@ test('the record of a client that stays connected is written again in time, and 
   expect(records.get('ann')!.session!.until - clock.now()).toBeLessThanOrEqual(1.2 * sessionTtlMs)
 })
 
-test('that of a client that has gone ends with its session', async () => {
+test('the record of a disconnected client ends with its session', async () => {
   const { sessions, records, settled, pass, clock } = rig()
   const { session } = sessions.begin('ann', profile)
   const end = clock.now() + sessionTtlMs
@@ -65,7 +65,7 @@ test('that of a client that has gone ends with its session', async () => {
   expect(records.get('ann')).toMatchObject({ session: { until: end } })
 })
 
-test('sessions that are ended, or go because there are too many, are taken out', async () => {
+test('sessions that end, or are evicted because there are too many, are removed from the store', async () => {
   const { sessions, records, settled, clock } = rig(1)
   const begun = ['one', 'two', 'three'].map((id) => sessions.begin(id, profile).session)
   for (const session of begun) sessions.keep(session, new Map(), clock.monotonic() + sessionTtlMs)
@@ -76,7 +76,7 @@ test('sessions that are ended, or go because there are too many, are taken out',
   expect(records.get('three')!.text).toBeUndefined()
 })
 
-test('a secret opens the session that the store has, unless it is known here that it has ended', async () => {
+test('a secret opens a stored session unless this server knows that it has ended', async () => {
   const { persistence, sessions, settled, clock } = rig()
   const { session, secret } = sessions.begin('ann', profile)
   sessions.keep(session, new Map(), clock.monotonic() + sessionTtlMs)

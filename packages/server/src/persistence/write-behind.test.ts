@@ -37,7 +37,7 @@ function rig() {
   }
 }
 
-test('what changes more than once is written once, as it is then', async () => {
+test('a record that changes several times is written once, with its last value', async () => {
   const { behind, set, next } = rig()
   behind.ready()
   for (const value of ['1', '2', '3']) set('a', value)
@@ -45,7 +45,7 @@ test('what changes more than once is written once, as it is then', async () => {
   expect((await next()).names).toEqual(['a=3', 'b=1'])
 })
 
-test('one batch follows the other, and what changed meanwhile is in the next', async () => {
+test('batches follow one another, and later changes are in the next one', async () => {
   const { behind, set, next } = rig()
   behind.ready()
   set('a', '1')
@@ -62,7 +62,7 @@ test('one batch follows the other, and what changed meanwhile is in the next', a
   expect([behind.has('a'), behind.flushed()]).toEqual([false, true])
 })
 
-test('whoever waits does not wait for what changes later', async () => {
+test('a flush does not wait for later changes', async () => {
   const { behind, set, next } = rig()
   behind.ready()
   set('a', '1')
@@ -74,7 +74,7 @@ test('whoever waits does not wait for what changes later', async () => {
   expect(behind.has('b')).toBeTrue()
 })
 
-test('while the store is away nobody waits, and what changed is written when it is back, what was under way too', async () => {
+test('during an outage no flush waits, and changes and unfinished writes are written afterwards', async () => {
   const { behind, set, next } = rig()
   expect(behind.flushed()).toBeFalse()
   behind.ready()
@@ -94,7 +94,7 @@ test('while the store is away nobody waits, and what changed is written when it 
   expect(await later).toBeTrue()
 })
 
-test('what comes and goes while the store is away is not remembered without bound', async () => {
+test('records that come and go during an outage are not remembered without bound', async () => {
   const { behind, set, next } = rig()
   set('here', '1')
   for (let i = 0; i < 1000; i++) behind.changed(`gone-${i}`)
@@ -104,7 +104,7 @@ test('what comes and goes while the store is away is not remembered without boun
   expect(names.length).toBeLessThanOrEqual(4)
 })
 
-test('what has to be there first is written at once, ahead of what waits, and once', async () => {
+test('required records are written at once, ahead of waiting ones, and only once', async () => {
   const { behind, set, next } = rig()
   const ahead = (...keys: string[]) => [...behind.ahead(keys).values()].map(({ name, text }) => `${name}=${text}`)
   behind.ready()
@@ -120,7 +120,7 @@ test('what has to be there first is written at once, ahead of what waits, and on
   expect([behind.has('c'), ahead('c')]).toEqual([false, []])
 })
 
-test('of a batch only what the store refused is written again, and is not tried again for every message', async () => {
+test('only refused records of a batch are written again, and not for every message', async () => {
   const { behind, set, next } = rig()
   behind.ready()
   for (const name of ['a', 'b']) set(name, '1')
@@ -136,7 +136,7 @@ test('of a batch only what the store refused is written again, and is not tried 
   expect((await next()).names).toEqual(['a=1', 'c=1'])
 })
 
-test('a wait for what has changed ends when that is stored, in whatever order it was', async () => {
+test('a flush ends when its changes are stored, in whatever order', async () => {
   const { behind, set, next } = rig()
   behind.ready()
   for (const name of ['a', 'b']) set(name, '1')
@@ -153,7 +153,7 @@ test('a wait for what has changed ends when that is stored, in whatever order it
   expect(await settled).toBeTrue()
 })
 
-test('what is gone is not needed, and nothing is sent to a store that is away', async () => {
+test('a deleted record is not required, and nothing is sent to an unavailable store', async () => {
   const { behind, set, next } = rig()
   behind.changed('gone')
   set('a', '1')
@@ -162,7 +162,7 @@ test('what is gone is not needed, and nothing is sent to a store that is away', 
   expect((await next()).names).toEqual(['gone=undefined', 'a=1'])
 })
 
-test('what the store refuses is not lost', async () => {
+test('records that the store refuses are not lost', async () => {
   const { behind, set, next } = rig()
   behind.ready()
   set('a', '1')

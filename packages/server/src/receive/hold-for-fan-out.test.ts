@@ -87,7 +87,7 @@ function setUp() {
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
 
-test('one that publishes into it is not read until what waits has gone out, and then goes on in order', async () => {
+test('a publisher into a full fan-out queue is not read until it has drained, and then continues in order', async () => {
   const { intakeOf, fill, published } = setUp()
   const ann = intakeOf('ann')
   fill(true)
@@ -98,7 +98,7 @@ test('one that publishes into it is not read until what waits has gone out, and 
   expect([published, ann.transport.isPaused]).toEqual([['ann arq_1', 'ann arq_2', 'ann arq_3'], false])
 })
 
-test('one that does not publish is served meanwhile', () => {
+test('a client that does not publish is served while the fan-out queue is full', () => {
   const { intakeOf, fill, ran } = setUp()
   const [ann, bob] = [intakeOf('ann'), intakeOf('bob')]
   fill(true)
@@ -107,7 +107,7 @@ test('one that does not publish is served meanwhile', () => {
   expect([ran, bob.transport.isPaused]).toEqual([['bob'], false])
 })
 
-test('a publish by HTTP, which cannot be made to wait, is refused with a hint when to try again', () => {
+test('a publish by HTTP into a full fan-out queue is refused with a retry time', () => {
   const { intakeOf, fill, published, refused } = setUp()
   fill(true)
   intakeOf('guest', {}).send('event', 'arq_1')

@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test'
 import { nameOfFault, outcomeOf } from './faults.ts'
 
-test('a script that is not there is loaded, and the call made again', () => {
+test('a missing script is loaded, and the call is repeated', () => {
   expect(outcomeOf(new Error('NOSCRIPT No matching script. Please use EVAL.'))).toBe('reload')
 })
 
-test('what Redis says that it does not do was not done', () => {
+test('a call that Redis refused was not executed', () => {
   for (const answer of [
     "READONLY You can't write against a read only replica.",
     'LOADING Redis is loading the dataset in memory',
@@ -21,7 +21,7 @@ test('what Redis says that it does not do was not done', () => {
   }
 })
 
-test('what nobody answered, or what no rule knows, may have been done', () => {
+test('a call without a reply or with an unknown error may have been executed', () => {
   for (const problem of [
     new Error('Command timed out'),
     new Error('Connection is closed.'),
@@ -34,7 +34,7 @@ test('what nobody answered, or what no rule knows, may have been done', () => {
   }
 })
 
-test('a fault has a word for logs and metrics', () => {
+test('every fault has a name for logs and metrics', () => {
   expect(
     [
       new Error('LOADING Redis is loading'),

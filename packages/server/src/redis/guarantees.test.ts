@@ -30,20 +30,20 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       return (await readGuarantees(connection)).level
     }
 
-    test('it is `disk` where each answer waits for the disk, and never else', async () => {
+    test('the level is `disk` only if each reply waits for the disk', async () => {
       expect(await levelWith({})).toBe('disk')
       expect(await levelWith({ appendfsync: 'everysec' })).toBe('stored')
       expect(await levelWith({ appendfsync: 'always', 'no-appendfsync-on-rewrite': 'yes' })).toBe('stored')
       expect(await levelWith({ 'no-appendfsync-on-rewrite': 'no', appendonly: 'no' })).toBe('stored')
     })
 
-    test('one that evicts keys promises nothing that memory does not', async () => {
+    test('a Redis that evicts keys promises no more than memory', async () => {
       for (const policy of ['allkeys-lru', 'volatile-ttl', 'allkeys-random']) {
         expect(await levelWith({ 'maxmemory-policy': policy })).toBe('memory')
       }
     })
 
-    test('where its settings may not be asked for, no more is promised than what `INFO` tells', async () => {
+    test('without access to the settings no more is promised than `INFO` shows', async () => {
       await redis.command('ACL', 'SETUSER', 'guest', 'on', 'nopass', '~*', '&*', '+@all', '-config')
       const guest = new Redis(redis.url.replace('://', '://guest:any@'))
       expect((await readGuarantees(guest)).level).toBe('stored')
@@ -52,7 +52,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       guest.disconnect()
     })
 
-    test('replicas that are connected are counted, and one that follows another promises nothing', async () => {
+    test('connected replicas are counted, and a replica itself promises nothing', async () => {
       await using replica = await startRedis({ program, replicaOf: redis })
       await eventually(async () => expect((await readGuarantees(connection)).replicas).toBe(1))
       const follower = new Redis(replica.url)

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import calculateSlot from 'cluster-key-slot'
 import { keyOf, newsChannelOf } from './keys.ts'
 
-test('a name is found under the same tag for ever: another one would hide everything that is stored', () => {
+test('a name always has the same hash tag, since another one would hide its stored data', () => {
   expect(['science:general', '@bus', 'a:*', 'inbox:ann', 'room:Grüße'].map(keyOf)).toEqual([
     'arqon:1:{4d}:science:general',
     'arqon:1:{11z}:@bus',
@@ -12,14 +12,14 @@ test('a name is found under the same tag for ever: another one would hide everyt
   ])
 })
 
-test('what belongs to a name is in one slot with its announcements', () => {
+test('all keys of a name and its announcements are in one slot', () => {
   for (const name of ['science:general', 'a:b', '{x}:y']) {
     const slots = [keyOf(name), `${keyOf(name)}:s`, `${keyOf(name)}:h`, newsChannelOf(name)].map(calculateSlot)
     expect(new Set(slots).size).toBe(1)
   }
 })
 
-test('many names are spread evenly over all slots, and over 512 tags', () => {
+test('names are spread evenly over all slots and over 512 tags', () => {
   const counts = new Map<number, number>()
   for (let i = 0; i < 51_200; i++) {
     const part = Math.floor(calculateSlot(keyOf(`room-${i % 100}:channel-${i}`)) / 32)

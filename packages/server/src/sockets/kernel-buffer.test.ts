@@ -44,13 +44,13 @@ const upgrade = [
   '\r\n',
 ].join('\r\n')
 
-test('what the system keeps for a peer that does not read is bounded, where it lets us', async () => {
+test('the kernel buffer for a peer that does not read is bounded where the system allows it', async () => {
   const { bytes, bounded } = await takenWith(128 * KiB)
   expect(bounded).toBe(process.platform === 'linux' ? 1 : 0)
   if (bounded === 1) expect(bytes).toBeLessThan(1024 * KiB)
 })
 
-test('without a bound, and for addresses of others, nothing is set', () => {
+test('without a bound, and for addresses of other processes, no kernel buffer is set', () => {
   expect([limitKernelBuffers(['ws://127.0.0.1:9100/'], 0), limitKernelBuffers(['ws://127.0.0.1:1/'], 1024)]).toEqual([
     0, 0,
   ])

@@ -42,7 +42,7 @@ const all = async (socket: Socket) => {
 }
 const preamble = 'PROXY TCP4 203.0.113.9 10.0.0.1 1 2\r\n'
 
-test('bytes go both ways, and the server knows the client', async () => {
+test('a relay passes bytes both ways and gives the server the client address', async () => {
   const socket = open(`${preamble}hello`)
   const [first] = (await once(socket, 'data')) as [Buffer]
   expect(first.toString()).toStartWith('203.0.113.9\n')
@@ -50,7 +50,7 @@ test('bytes go both ways, and the server knows the client', async () => {
   expect((await all(socket)).toString()).toEndWith('the end')
 })
 
-test('many bytes arrive whole, however slowly they are taken', async () => {
+test('many bytes arrive whole through a relay, however slowly they are read', async () => {
   const bytes = Buffer.alloc(8 * 1024 * 1024, 'bytes of no power of two')
   const socket = open(preamble)
   socket.pause()
@@ -61,7 +61,7 @@ test('many bytes arrive whole, however slowly they are taken', async () => {
   expect(heard.subarray('203.0.113.9\n'.length, -'the end'.length).equals(bytes)).toBe(true)
 })
 
-test('a preamble that does not come whole in its time ends the connection, even one that comes byte by byte', async () => {
+test('an incomplete preamble ends the connection at its timeout, even if it arrives byte by byte', async () => {
   const [silent, slow] = [open('', impatient), open('PROXY UNKNOWN ', impatient)]
   const ended = [silent, slow].map(
     (socket) =>
@@ -77,7 +77,7 @@ test('a preamble that does not come whole in its time ends the connection, even 
   expect(refused).toEqual(['timeout', 'timeout'])
 })
 
-test('a connection leaves nothing behind', async () => {
+test('a relayed connection leaves nothing behind', async () => {
   const socket = open(`${preamble}hello`)
   await once(socket, 'data')
   const port = [...Array(65_536).keys()].find((one) => relay.addressOf(one) !== undefined)

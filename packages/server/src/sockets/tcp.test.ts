@@ -20,7 +20,7 @@ const ann: Peer = { address: '10.0.0.1', port: 500 }
 const key = (hex: string, port: number) => `${hex} ${port}`
 const ANN = key('00000000000000000000ffff0a000001', 500)
 
-test('the descriptor of a peer is found once, and asked again whether it is still its', () => {
+test('the descriptor of a peer is found once and then verified', () => {
   const { table, asked, peers, time } = rig({ 7: ANN, 9: key('00000000000000000000ffff0a000002', 500) })
   expect(table(ann)).toMatchObject({ received: 7 })
   const first = asked()
@@ -33,7 +33,7 @@ test('the descriptor of a peer is found once, and asked again whether it is stil
   expect(table(ann)).toMatchObject({ received: 8 })
 })
 
-test('peers that are not there do not make all descriptors be read again and again', () => {
+test('unknown peers do not cause all descriptors to be read each time', () => {
   const { table, asked } = rig({ 7: ANN })
   expect(table({ address: '10.0.0.9', port: 1 })).toBeUndefined()
   const first = asked()
@@ -41,7 +41,7 @@ test('peers that are not there do not make all descriptors be read again and aga
   expect(asked()).toBe(first)
 })
 
-test('an address is the same in all its forms', () => {
+test('an address is recognised in all its forms', () => {
   const { table } = rig({
     3: ANN,
     4: key('20010db8000000000000000000000001', 80),
@@ -70,7 +70,7 @@ describe.if(process.platform === 'linux')('on Linux', () => {
   afterAll(() => Promise.all(servers.map((server) => server.stop(true))))
 
   test.each(servers.map((server) => [server.hostname, server.port!] as const))(
-    'the bytes of a connection to %s are known',
+    'the byte counts of a connection to %s are known',
     async (hostname, port) => {
       const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
       const { promise: answered, resolve } = Promise.withResolvers<void>()

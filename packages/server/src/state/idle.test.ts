@@ -30,7 +30,7 @@ function setUp() {
   return { idle, channel, end, at, now: () => now }
 }
 
-test('the longest idle channel comes first, by its last use and not by its age', () => {
+test('the longest idle channel comes first, by its last use and not its age', () => {
   const { idle, channel, end, at } = setUp()
   const [a, b, c] = [channel(), channel(), channel()]
   at(500)
@@ -44,7 +44,7 @@ test('the longest idle channel comes first, by its last use and not by its age',
   }
 })
 
-test('while none has been idle for long enough it tells when one may have been', () => {
+test('while no channel has been idle for long enough, the time until one may be is returned', () => {
   const { idle, channel, at } = setUp()
   expect(idle.longest()).toEqual({ retryAfterMs: IDLE_MS })
   const one = channel()
@@ -57,7 +57,7 @@ test('while none has been idle for long enough it tells when one may have been',
   expect(idle.longest()).toBe(one)
 })
 
-test('channels that somebody is in or listens to stay, and so do those that were made on purpose', () => {
+test('channels in use and channels created explicitly are not idle', () => {
   const { idle, channel, at } = setUp()
   const joined = channel({ participants: new Set([{}]) as never })
   channel({ feed: { subscribers: 1 } as never })
@@ -70,7 +70,7 @@ test('channels that somebody is in or listens to stay, and so do those that were
   expect(idle.longest()).toBe(joined)
 })
 
-test('at the limit a flood of names finds an idle channel for each, among many that are in use', () => {
+test('at the limit a flood of names finds an idle channel for each, among many in use', () => {
   const { idle, channel, end, at } = setUp()
   const all = Array.from({ length: 20_000 }, () => channel())
   const unused = all.filter((_, i) => i % 10 === 7)
@@ -92,7 +92,7 @@ test('at the limit a flood of names finds an idle channel for each, among many t
   expect(idle.longest()).toEqual({ retryAfterMs: 900 })
 })
 
-test('channels that have ended do not pile up', () => {
+test('channels that have ended do not accumulate', () => {
   const { idle, channel, end, at } = setUp()
   const weak: WeakRef<Channel>[] = []
   for (let i = 0; i < 10_000; i++) {
@@ -127,7 +127,7 @@ describe('channels that nobody uses', () => {
   const logUntil = (endsAt: number, now: () => number) =>
     ({ isEmpty: () => now() >= endsAt, emptyInMs: () => endsAt - now() }) as Channel['log'] & object
 
-  test('are looked at when they may be unused, and not before', () => {
+  test('unused channels are checked when they may be removable, and not before', () => {
     const stage = setUp()
     const day = 86_400_000
     for (let i = 0; i < 1000; i++) stage.channel({ log: logUntil(day, stage.now) })
@@ -139,7 +139,7 @@ describe('channels that nobody uses', () => {
     expect(sweep(stage, 86_000_000, day).gone).toHaveLength(1000)
   })
 
-  test('go as soon as they have been idle for long enough and their history has ended', () => {
+  test('unused channels are removed as soon as their idle time and their history have ended', () => {
     const stage = setUp()
     const [spoken, joined, used] = [
       stage.channel({ log: logUntil(50_000, stage.now) }),
@@ -154,13 +154,13 @@ describe('channels that nobody uses', () => {
     expect(sweep(stage, 21_000, 60_000).gone).toEqual([[spoken, 50_000]])
   })
 
-  test('stay while their log is not known, and are looked at again after the time for which they have to be idle', () => {
+  test('unused channels stay while their log is unknown and are checked again after the idle time', () => {
     const stage = setUp()
     stage.channel({ log: { isEmpty: () => false, emptyInMs: () => 0 } as never })
     expect(sweep(stage, 1000, 10_000)).toEqual({ looks: 10, gone: [] })
   })
 
-  test('are passed over where they were made on purpose', () => {
+  test('unused channels that were created explicitly are skipped', () => {
     const stage = setUp()
     stage.channel({ autoCreated: false })
     stage.channel({ hardcoded: true })

@@ -29,7 +29,7 @@ function setUp(count: number) {
   return { inboxes, sessions, sweep, closed: () => closed }
 }
 
-test('a sweep looks at a share of the inboxes, and each of them has its turn within a minute', () => {
+test('a sweep checks a share of the inboxes, and each inbox within a minute', () => {
   const { inboxes, sessions, sweep, closed } = setUp(6000)
   expect(sweep(1)).toBe(200)
   for (const id of [...sessions.keys()]) if (id.endsWith('7')) sessions.delete(id)
@@ -37,7 +37,7 @@ test('a sweep looks at a share of the inboxes, and each of them has its turn wit
   expect([inboxes.size, closed()]).toEqual([5400, 600])
 })
 
-test('of few inboxes all are looked at, and all may go at once', () => {
+test('a sweep of few inboxes checks all of them and may remove all', () => {
   const { inboxes, sessions, sweep } = setUp(10)
   expect(sweep(2)).toBe(20)
   sessions.clear()

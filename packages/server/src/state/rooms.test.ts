@@ -4,7 +4,7 @@ import type { Log } from '../log/contract.ts'
 import { createIdleChannels } from './idle.ts'
 import { createRooms } from './rooms.ts'
 
-test('rooms without channels are known without a look at the others', () => {
+test('rooms without channels are found without a scan of all rooms', () => {
   const clock = testClock()
   const rooms = createRooms(
     {

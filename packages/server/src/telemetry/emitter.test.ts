@@ -22,7 +22,7 @@ function setUp() {
 }
 const client = (id: number) => ({ client_id: `c${id}`, client_type: 'human', resumed: false }) as const
 
-test('events wait for the end of the tick, in their order; there is one timer while there is something, and none otherwise', () => {
+test('events wait in order for the end of the tick, and there is a timer only while any wait', () => {
   const { emitter, told, timers, delays } = setUp()
   expect(timers).toHaveLength(0)
   emitter.add('client_connected', client(1))
@@ -36,7 +36,7 @@ test('events wait for the end of the tick, in their order; there is one timer wh
   expect(delays).toEqual([TELEMETRY_TICK_MS, TELEMETRY_TICK_MS])
 })
 
-test('a type over its budget ends in one summary, and no other type suffers', () => {
+test('an event type over its budget ends in one summary and affects no other type', () => {
   const { emitter, told, timers, summed } = setUp()
   const { budget } = telemetryEvents.client_connected
   for (let i = 0; i < budget + 7; i++) emitter.add('client_connected', client(i))
@@ -55,7 +55,7 @@ test('a type over its budget ends in one summary, and no other type suffers', ()
   expect(told.at(-1)).toMatchObject({ eventType: 'client_connected' })
 })
 
-test('what was told at once, as before a shutdown, is not told again by the timer', () => {
+test('events flushed early, as before a shutdown, are not emitted again by the timer', () => {
   const { emitter, told, timers } = setUp()
   emitter.add('client_connected', client(1))
   emitter.flush()
@@ -63,7 +63,7 @@ test('what was told at once, as before a shutdown, is not told again by the time
   expect(told).toHaveLength(1)
 })
 
-test('tallies count until their tick is told; what is over budget is in the summary, all of it', () => {
+test('aggregates count until their tick, and everything over the budget is in the summary', () => {
   const { emitter, told, timers } = setUp()
   const count = createAggregates('message_routed', emitter)
   const { budget } = telemetryEvents.message_routed

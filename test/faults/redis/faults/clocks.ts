@@ -32,7 +32,7 @@ async function stepFor(run: Running, set: (offsetMs: number) => void): Promise<v
 
 export const clockFaults: readonly Fault[] = [
   {
-    name: "Redis's clock that is set two hours ahead and back again expires nothing, and positions never fall",
+    name: 'a Redis clock that is set two hours ahead and back expires nothing, and positions never decrease',
     level: 'stored',
     redis: { fakeClock: true },
     settings,
@@ -45,7 +45,7 @@ export const clockFaults: readonly Fault[] = [
     },
   },
   {
-    name: "Redis's clock that is set two hours back and on again changes nothing",
+    name: 'a Redis clock that is set two hours back and forward again changes nothing',
     level: 'stored',
     redis: { fakeClock: true },
     settings,
@@ -58,7 +58,7 @@ export const clockFaults: readonly Fault[] = [
     },
   },
   {
-    name: "the bus's clock that is set two hours back, ahead and right again changes nothing",
+    name: 'a server clock that is set two hours back, ahead and right again changes nothing',
     level: 'stored',
     fakeClock: true,
     settings,
@@ -71,7 +71,7 @@ export const clockFaults: readonly Fault[] = [
     },
   },
   {
-    name: "the bus's clock that is set eight days ahead for some seconds takes no channel, and no message of one",
+    name: 'a server clock that is set eight days ahead for some seconds removes no channel and no message of one',
     level: 'stored',
     fakeClock: true,
     settings: idle,
@@ -79,7 +79,7 @@ export const clockFaults: readonly Fault[] = [
     inject: (run) => stepFor(run, run.busClock.set),
   },
   {
-    name: "Redis's clock that is set eight days ahead for some seconds takes no channel, and no message of one",
+    name: 'a Redis clock that is set eight days ahead for some seconds removes no channel and no message of one',
     level: 'stored',
     redis: { fakeClock: true },
     settings: idle,

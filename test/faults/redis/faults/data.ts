@@ -32,7 +32,7 @@ async function flushAll({ redis, record }: Running): Promise<void> {
 
 export const dataFaults: readonly Fault[] = [
   {
-    name: 'scripts that Redis has forgotten are loaded again, and nobody is refused anything',
+    name: 'scripts that Redis has lost are loaded again, and no request is refused',
     level: 'stored',
     isIsolated: true,
     mustSee: ['acknowledged'],
@@ -45,7 +45,7 @@ export const dataFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a Redis that is full refuses, keeps what it has, and takes again when there is room',
+    name: 'a full Redis refuses messages, keeps what it has and accepts messages again when there is room',
     level: 'stored',
     redis: { config: { 'maxmemory-policy': 'noeviction' } },
     isIsolated: true,
@@ -58,7 +58,7 @@ export const dataFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'after FLUSHALL whoever stays is told, and nothing is invented',
+    name: 'after FLUSHALL every connected subscriber that misses messages gets a gap notice, and nothing is invented',
     level: 'stored',
     nodes: 2,
     ...lostTail,
@@ -69,7 +69,7 @@ export const dataFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'after FLUSHALL whoever was away is told, and nothing is invented',
+    name: 'after FLUSHALL every returning subscriber that misses messages gets a gap notice, and nothing is invented',
     level: 'stored',
     ...lostTail,
     mustSee: ['acknowledged', 'gap', 'disconnected 1006'],
@@ -80,7 +80,7 @@ export const dataFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a replica that lacks the tail takes over, and whoever had the tail is told that it is gone',
+    name: 'when a replica without the tail takes over, every subscriber that had the tail learns that it is gone',
     level: 'stored',
     nodes: 2,
     ...lostTail,
@@ -96,7 +96,7 @@ export const dataFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a replica that lacks the tail takes over while everybody is away, and whoever comes back is told that it is gone',
+    name: 'when a replica without the tail takes over, every subscriber that returns later learns that the tail is gone',
     level: 'stored',
     ...lostTail,
     mustSee: ['acknowledged', 'gap', 'disconnected 1006'],
@@ -113,7 +113,7 @@ export const dataFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'heads of channels that are gone are made again from their streams',
+    name: 'lost heads of channels are rebuilt from their streams',
     level: 'stored',
     nodes: 2,
     isIsolated: true,

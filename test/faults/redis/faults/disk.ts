@@ -28,7 +28,7 @@ async function restart({ redis, counted }: Running): Promise<void> {
 
 export const diskFaults: readonly Fault[] = [
   {
-    name: 'a kill -9 of a Redis whose append-only file has just been switched on loses nothing that was called `disk`',
+    name: 'a kill -9 of a Redis whose append-only file was just switched on loses nothing acknowledged as `disk`',
     level: 'stored',
     redis: { appendfsync: 'always', config: { appendonly: 'no', 'rdb-key-save-delay': KEY_DELAY_MICROSECONDS } },
     ...onDisk,
@@ -42,7 +42,7 @@ export const diskFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a kill -9 of a Redis that rewrites a file that it has had for long loses nothing that was called `disk`',
+    name: 'a kill -9 of a Redis that rewrites an established append-only file loses nothing acknowledged as `disk`',
     level: 'disk',
     redis: { appendfsync: 'always', config: { 'rdb-key-save-delay': KEY_DELAY_MICROSECONDS } },
     mustSee: ['acknowledged as disk', 'storage_unavailable'],

@@ -11,20 +11,20 @@ const killBus = async (run: Running) => {
 export const foundFaults: readonly Fault[] = [
   {
     ...onDisk,
-    name: 'a kill -9 of the bus loses no channel, room, session or inbox in which something was acknowledged',
+    name: 'a kill -9 of the server loses no channel, room, session or inbox with an acknowledged message',
     mustSee: ['acknowledged', 'disconnected 1006'],
     inject: killBus,
   },
   {
     ...onDisk,
-    name: 'neither does one where messages alone are kept',
+    name: 'with ARQONBUS_PERSIST=messages a kill -9 of the server loses nothing that holds an acknowledged message',
     settings: { ARQONBUS_PERSIST: 'messages' },
     mustSee: ['acknowledged', 'disconnected 1006'],
     inject: killBus,
   },
   {
     ...onDisk,
-    name: 'neither does a kill -9 of Redis',
+    name: 'a kill -9 of Redis loses no channel, room, session or inbox with an acknowledged message',
     mustSee: ['acknowledged', 'storage_unavailable'],
     async inject({ redis, counted }) {
       const noticed = counted('storage_unavailable', 10)
@@ -35,7 +35,7 @@ export const foundFaults: readonly Fault[] = [
   },
   {
     ...onDisk,
-    name: 'neither does a kill -9 of both, after which the bus starts first',
+    name: 'a kill -9 of server and Redis, with the server back first, loses nothing that holds an acknowledged message',
     mustSee: ['acknowledged', 'disconnected 1013'],
     async inject(run) {
       await Promise.all([run.bus.stop('SIGKILL'), run.redis.kill()])
@@ -46,7 +46,7 @@ export const foundFaults: readonly Fault[] = [
   },
   {
     ...onDisk,
-    name: 'neither does a kill -9 of one of two buses that share new channels',
+    name: 'a kill -9 of one of two nodes that share new channels loses no channel or room with an acknowledged message',
     nodes: 2,
     mail: false,
     mustSee: ['acknowledged', 'disconnected 1006'],

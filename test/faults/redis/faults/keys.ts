@@ -53,7 +53,7 @@ async function fill(run: Running): Promise<void> {
 
 export const keyFaults: readonly Fault[] = [
   {
-    name: 'a key of another type under the name of one channel takes nothing from any other',
+    name: 'a key of another type in place of one channel affects no other channel',
     level: 'stored',
     settings: { ARQONBUS_DEDUP_WINDOW: '1h' },
     isIsolated: true,

@@ -6,7 +6,7 @@ const settings = { ARQONBUS_REDIS_TIMEOUT: `${TIMEOUT_MS}ms` }
 
 export const linkFaults: readonly Fault[] = [
   {
-    name: 'a Redis that stops for longer than the timeout is noticed, and what was in flight is settled by its id',
+    name: 'a Redis that stops for longer than the timeout is detected, and messages in flight are settled by their ids',
     level: 'stored',
     nodes: 2,
     settings,
@@ -20,7 +20,7 @@ export const linkFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a Redis that stops for less than the timeout makes everybody wait, and no more',
+    name: 'a Redis that stops for less than the timeout delays requests and has no other effect',
     level: 'stored',
     settings: { ARQONBUS_REDIS_TIMEOUT: '1m' },
     isIsolated: true,
@@ -32,7 +32,7 @@ export const linkFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'connections to Redis that are reset again and again lose nothing, and store nothing twice',
+    name: 'connections to Redis that are reset again and again lose nothing and store nothing twice',
     level: 'stored',
     nodes: 2,
     isIsolated: true,
@@ -45,7 +45,7 @@ export const linkFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a stalled link to Redis is noticed, and what was on its way is stored once or not at all',
+    name: 'a stalled link to Redis is detected, and messages in flight are stored once or not at all',
     level: 'stored',
     settings,
     isIsolated: true,
@@ -58,7 +58,7 @@ export const linkFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a client that Redis ends by CLIENT KILL is back, and nothing is lost',
+    name: 'a connection that Redis ends by CLIENT KILL is restored, and nothing is lost',
     level: 'stored',
     nodes: 2,
     isIsolated: true,

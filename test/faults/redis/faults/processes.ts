@@ -18,7 +18,7 @@ const crowd = (isLong: boolean) => (isLong ? 2000 : 200)
 /** On Valkey in place of Redis. */
 export const valkeyFaults: readonly Fault[] = [
   {
-    name: 'a kill -9 of a Valkey that syncs always loses nothing that was on disk',
+    name: 'a kill -9 of a Valkey that syncs always loses nothing acknowledged as `disk`',
     level: 'disk',
     redis: { program: 'valkey-server', appendfsync: 'always' },
     mustSee: ['acknowledged', 'storage_unavailable', 'provisional'],
@@ -29,7 +29,7 @@ export const valkeyFaults: readonly Fault[] = [
 
 export const processFaults: readonly Fault[] = [
   {
-    name: 'a kill -9 of the bus loses nothing that was stored, and nobody notices but by the wait',
+    name: 'a kill -9 of the server loses nothing that was stored, and clients notice only the wait',
     level: 'stored',
     mustSee: ['acknowledged', 'disconnected 1006'],
     async inject(run) {
@@ -38,7 +38,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a kill -9 of one of two buses loses nothing, and the clients of the other do not feel it',
+    name: 'a kill -9 of one of two nodes loses nothing, and clients of the other node are not affected',
     level: 'stored',
     nodes: 2,
     isIsolated: true,
@@ -49,7 +49,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a kill -9 of a Redis that syncs always loses nothing that was on disk',
+    name: 'a kill -9 of a Redis that syncs always loses nothing acknowledged as `disk`',
     level: 'disk',
     redis: { appendfsync: 'always' },
     mustSee: ['acknowledged', 'storage_unavailable', 'provisional'],
@@ -57,7 +57,7 @@ export const processFaults: readonly Fault[] = [
     inject: restartRedis,
   },
   {
-    name: 'a kill -9 of a Redis that syncs every second loses nothing older, and whoever misses something is told',
+    name: 'a kill -9 of a Redis that syncs every second loses only the last seconds, and every gap is announced',
     level: 'stored',
     mayBreak: true,
     isKept: (acknowledgement, run) => !run.isDuringFault(acknowledgement, SYNCED_MS),
@@ -65,7 +65,7 @@ export const processFaults: readonly Fault[] = [
     inject: restartRedis,
   },
   {
-    name: 'a kill -9 of both loses nothing that was on disk',
+    name: 'a kill -9 of server and Redis loses nothing acknowledged as `disk`',
     level: 'disk',
     redis: { appendfsync: 'always' },
     mustSee: ['acknowledged', 'disconnected 1006'],
@@ -76,7 +76,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a bus that starts before its Redis serves as soon as that is there, and every client is the one that it was',
+    name: 'a server that starts before its Redis serves once Redis is there, and every client keeps its identity',
     level: 'disk',
     redis: { appendfsync: 'always' },
     mustSee: ['acknowledged', 'disconnected 1013'],
@@ -88,7 +88,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a rolling restart under load loses nothing, and refuses nothing for good',
+    name: 'a rolling restart under load loses nothing and refuses nothing permanently',
     level: 'stored',
     settings: { ARQONBUS_DRAIN_TIMEOUT: '2s' },
     mustSee: ['acknowledged', 'disconnected 1012'],
@@ -99,7 +99,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a crowd that is cut and comes back at once recovers, and the others do not feel it',
+    name: 'many clients that are cut at once reconnect and recover, and other clients are not affected',
     level: 'stored',
     crowd,
     isIsolated: true,

@@ -6,7 +6,7 @@ let computed = 0
 const compute = () => json(200, { computed: ++computed })
 const later = () => Promise.resolve().then(compute)
 
-test('a list is computed once in its time, however often it is asked for, and anew after a change', () => {
+test('a list is computed once within its cache time, and again after a change', () => {
   let now = 0
   const lists = createLists(1000, () => now)
   const first = lists.answer('a', compute)
@@ -21,14 +21,14 @@ test('a list is computed once in its time, however often it is asked for, and an
   expect(lists.answer('a', compute)).not.toEqual(second)
 })
 
-test('all who ask while a list waits for its turn get the same one', async () => {
+test('callers that wait for the same list share one result', async () => {
   const lists = createLists(1000, () => 0)
   const before = computed
   await Promise.all(Array.from({ length: 100 }, () => lists.answer('a', later)))
   expect(computed).toBe(before + 1)
 })
 
-test('refusals and failures are not kept', async () => {
+test('refusals and failures of lists are not cached', async () => {
   const lists = createLists(1000, () => 0)
   expect(lists.answer('a', () => json(503, {}))).toMatchObject({ status: 503 })
   expect(lists.answer('a', compute)).toMatchObject({ status: 200 })
@@ -38,7 +38,7 @@ test('refusals and failures are not kept', async () => {
   expect(lists.answer('b', compute)).toMatchObject({ status: 200 })
 })
 
-test('64 lists are kept at most, and none where they must be as of now', () => {
+test('at most 64 lists are cached, and none with a cache time of zero', () => {
   const lists = createLists(1000, () => 0)
   const first = lists.answer('0', compute)
   for (let n = 1; n < 64; n++) void lists.answer(String(n), compute)

@@ -4,7 +4,7 @@ import { createAwaited } from './awaited.ts'
 
 const channel = (address: string) => ({ address }) as Channel
 
-test('all who wait for a channel hear of it once, and nobody else does', () => {
+test('all that wait for a channel are notified once, and nothing else is', () => {
   const awaited = createAwaited()
   const heard: string[] = []
   for (const name of ['one', 'two']) awaited.wait('a:b', () => heard.push(name))
@@ -14,7 +14,7 @@ test('all who wait for a channel hear of it once, and nobody else does', () => {
   expect([heard, awaited.addresses()]).toEqual([['one', 'two'], ['a:c']])
 })
 
-test('one that stops waiting hears nothing, and leaves nothing behind', () => {
+test('a waiter that stops is not notified and leaves nothing behind', () => {
   const awaited = createAwaited()
   const stops = [awaited.wait('a:b', () => expect.unreachable()), awaited.wait('a:b', () => expect.unreachable())]
   for (const stop of stops) stop()
@@ -22,7 +22,7 @@ test('one that stops waiting hears nothing, and leaves nothing behind', () => {
   expect(awaited.size).toBe(0)
 })
 
-test('one that waits again while it hears of a channel waits for the next one', () => {
+test('a waiter that waits again while it is notified waits for the next channel', () => {
   const awaited = createAwaited()
   let times = 0
   const again = () => {

@@ -77,7 +77,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     await redis.command('HSET', `${start}h`, 'm', ms, 'n', n)
   }
 
-  test('a lost tail is a break, and what comes next is later than everything that was told', async () => {
+  test('a lost tail is a gap, and the next position is later than all that were announced', async () => {
     const made = await stage()
     const log = await made.open()
     await made.fill(log, 5)
@@ -94,7 +94,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     })
   })
 
-  test('asking where a client stands in a log that was reset reports the break at once, and the log goes on from its new base', async () => {
+  test('locating a client in a log that was reset reports the gap at once, and the log continues from its new base', async () => {
     const made = await stage()
     const log = await made.open()
     await made.fill(log, 5)
@@ -108,7 +108,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     expect(breaks(made)).toEqual([['reset', 5, 0]])
   })
 
-  test('asking where a client stands in a log that has lost its tail reports the break at once', async () => {
+  test('locating a client in a log that has lost its tail reports the gap at once', async () => {
     const made = await stage()
     const log = await made.open()
     await made.fill(log, 5)
@@ -119,7 +119,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     expect(breaks(made)).toEqual([['lost', 5, 3]])
   })
 
-  test('a lost tail that others have filled up meanwhile is a break too', async () => {
+  test('a lost tail that another node has filled again is a gap', async () => {
     const made = await stage()
     const other = await made.neighbour()
     const log = await made.open()
@@ -136,7 +136,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     expect(breaks(made)).toEqual([['lost', 5, 3]])
   })
 
-  test('what was trimmed while nobody listened is a break', async () => {
+  test('messages trimmed while a node did not listen are delivered or reported as a gap', async () => {
     const made = await stage()
     const other = await made.neighbour()
     const log = await made.open('a:a', { size: 5 })
@@ -155,7 +155,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     }
   })
 
-  test('a head that was lost is rebuilt from the stream, and what was remembered stays so', async () => {
+  test('a lost head is rebuilt from the stream, and remembered ids remain', async () => {
     const made = await stage()
     const log = await made.open()
     const first = await made.append(log, { id: 'arq_same', ack: true })
@@ -175,7 +175,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     expect(breaks(made)).toEqual([])
   })
 
-  test('a position that repeats a message moves nothing: the head is where the last message is', async () => {
+  test('a duplicate does not move the head, which is the last message', async () => {
     const made = await stage()
     const log = await made.open()
     await made.append(log, { id: 'arq_same', ack: true })
@@ -185,7 +185,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     expect((await log.bounds()).last).toEqual(lastDelivered)
   })
 
-  test('scripts that are flushed under way lose nothing, and change no order', async () => {
+  test('flushing the scripts in operation loses no message and changes no order', async () => {
     const made = await stage()
     const log = await made.open()
     const drafts = Array.from({ length: 3000 }, (_, i) => draftOf({ id: `arq_${i}`, ack: i % 2 === 0 }))
@@ -203,7 +203,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     expect((await made.open('a:other')).lastDelivered.n).toBe(0)
   })
 
-  test('what an earlier connection had sent is not done any more, nor what comes behind a call that was not done', async () => {
+  test('calls of an earlier connection are not executed, nor calls after one that was not executed', async () => {
     const made = await stage()
     const log = await made.open()
     await made.append(log)
@@ -225,7 +225,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     expect(await append(generation, Number(call) + 2)).toMatch(/^\d+ 1 \+\d+-4 4 0 0$/)
   })
 
-  test('what Redis did, and could not say, is not done again', async () => {
+  test('calls that Redis executed without a reply are not repeated', async () => {
     const made = await stage({ timeoutMs: 400 })
     const log = await made.open()
     await made.append(log)
@@ -252,7 +252,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     })
   })
 
-  test('what others put on our channels ends nothing', async () => {
+  test('foreign messages on the channels of the bus break nothing', async () => {
     const made = await stage()
     const log = await made.open()
     const channel = keyOf(made.nameOf('science:general')).split(':').slice(0, 3).join(':')
@@ -263,7 +263,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     expect(announced(made.told)).toEqual([1])
   })
 
-  test('a replica that is late holds up nobody but those who wait for it', async () => {
+  test('a slow replica delays only messages that wait for it', async () => {
     await using replica = await startRedis({ replicaOf: redis })
     await eventually(async () => expect(String(await redis.command('INFO', 'replication'))).toContain('state=online'))
     const one = await stage({ replicas: 1, timeoutMs: 4000 })
@@ -286,7 +286,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     replica.resume()
   })
 
-  test('whatever is cut, flushed and stopped: each draft has one outcome, each sender its order, and both nodes hear the same', async () => {
+  test('under random faults each draft has one outcome, each sender its order, and both nodes see the same', async () => {
     const seed = Number(process.env.TEST_SEED ?? Date.now() % 1e9)
     process.stderr.write(`seed ${seed} (TEST_SEED)\n`)
     const random = createRandom(seed)
@@ -372,7 +372,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
 })
 
 withProgram('faketime', 'a Redis whose clock is stepped', () => {
-  test('ahead of the node it neither trims what is young nor forgets what it has seen', async () => {
+  test('a Redis clock ahead of the node neither trims young messages nor forgets ids', async () => {
     await using redis = await startRedis({ fakeClock: true })
     const settings = {
       clock: systemClock,

@@ -13,7 +13,7 @@ const halves = (prints: string): [id: string, content: string] => [
   prints.slice(prints.length / 2),
 ]
 
-test('nodes with one seed have the same prints, others have not', () => {
+test('nodes with one seed have the same fingerprints, and others do not', () => {
   const one = createFingerprints()
   const same = fingerprintsFrom(one.seed)
   const message = envelope('arq_1')
@@ -21,7 +21,7 @@ test('nodes with one seed have the same prints, others have not', () => {
   expect(createFingerprints().of(message)).not.toBe(one.of(message))
 })
 
-test('each id of each sender has a print of its own, and so has each content', () => {
+test('each id of each sender has its own fingerprint, and so has each content', () => {
   const prints = createFingerprints()
   const idOf = (message: ParsedEnvelope) => halves(prints.of(message))[0]
   const contentOf = (message: ParsedEnvelope) => halves(prints.of(message))[1]
@@ -34,7 +34,7 @@ test('each id of each sender has a print of its own, and so has each content', (
   expect(contentOf(envelope('arq_2', 'bob'))).toBe(contentOf(envelope('arq_1')))
 })
 
-test('prints use every bit, and no character that separates', () => {
+test('fingerprints use every bit and no separator character', () => {
   const all = Array.from({ length: 2000 }, (_, i) => createFingerprints(Int32Array.of(i, ~i)).of(envelope('arq_1')))
   for (const text of all) expect(text).toMatch(/^[0-o]{24}$/)
   // Of six bits in a character the sixth of each number has two.

@@ -66,7 +66,7 @@ withProgram('redis-server', 'a Redis with many logs', () => {
   }
   const isBack = ({ driver }: RedisLogUnderTest) => eventually(() => expect(driver.isAway).toBe(false), { everyMs: 1 })
 
-  test('that start together are looked at a few a turn, and one that is used has its turn at once', async () => {
+  test('logs that start together are checked a few per turn, and one in use is checked at once', async () => {
     const made = await stage()
     const logs = made.openMany()
     const used = logs.at(-1)!
@@ -81,7 +81,7 @@ withProgram('redis-server', 'a Redis with many logs', () => {
     expect(made.outcomeOf(draft)).toMatchObject({ kind: 'appended', entry: { n: 1 } })
   }, 120_000)
 
-  test('are compared a few a turn after an outage, those in use first, and what is published then waits for no other', async () => {
+  test('after an outage logs are compared a few per turn, those in use first, and publishes wait for no other log', async () => {
     const made = await stage()
     const logs = made.openMany()
     await untilCurrent(logs)

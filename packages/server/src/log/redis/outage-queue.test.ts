@@ -6,7 +6,7 @@ const log = { name: 'a:a' }
 const item = (id: string, ack = false) => ({ log, draft: draftOf({ id, ack }), bytes: 100 })
 const deletion = { log, draft: undefined, bytes: 0 }
 
-test('what is held comes out in the order in which it came, and leaves nothing', () => {
+test('the outage queue returns operations in the order of arrival and is empty then', () => {
   const held = createOutageQueue<typeof deletion | ReturnType<typeof item>>(1000)
   const items = [item('arq_1'), deletion, item('arq_2', true)]
   for (const one of items) held.add(one)
@@ -16,13 +16,13 @@ test('what is held comes out in the order in which it came, and leaves nothing',
   expect(held.find('a:a', item('arq_2').draft.envelope)).toBeUndefined()
 })
 
-test('there is room up to its bytes', () => {
+test('the outage queue has room up to its byte limit', () => {
   const held = createOutageQueue(250)
   held.add(item('arq_1'))
   expect([held.hasRoom(150), held.hasRoom(151)]).toEqual([true, false])
 })
 
-test('what asked to be recognised is found by its log, sender and id; the rest is not', () => {
+test('a queued message that requested deduplication is found by log, sender and id, and no other is', () => {
   const held = createOutageQueue<ReturnType<typeof item>>(1000)
   const known = item('arq_1', true)
   held.add(known, 7)
@@ -33,7 +33,7 @@ test('what asked to be recognised is found by its log, sender and id; the rest i
   expect(held.find('a:a', draftOf({ id: 'arq_2' }).envelope)).toBeUndefined()
 })
 
-test('of calls whose outcome was not known, those that were done are forgotten, and the others are to be done', () => {
+test('of queued calls with an unknown outcome, the executed ones are dropped and the others remain', () => {
   const held = createOutageQueue<ReturnType<typeof item>>(1000)
   const [done, undone, later] = [item('arq_1', true), item('arq_2', true), item('arq_3', true)]
   held.add(done, 7)

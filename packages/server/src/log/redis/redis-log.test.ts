@@ -78,7 +78,7 @@ function stage(known = 0) {
   return { log, unknown, told, reads, answer, answerWith, heard }
 }
 
-test('what comes out of turn waits until the stream was read up to it, and keeps its draft', async () => {
+test('an append out of order waits until the stream is read up to it, and keeps its draft', async () => {
   const { log, told, answer } = stage(2)
   log.hear(news(at(4), draftOf({})))
   expect(told).toEqual([])
@@ -89,7 +89,7 @@ test('what comes out of turn waits until the stream was read up to it, and keeps
   expect(told).toEqual(['3', '4 own', '5', '5 confirmed'])
 })
 
-test('what a page no longer has is not missing while its announcement may be on its way', async () => {
+test('a message missing from a page is not a gap while its announcement may be on the way', async () => {
   const { log, told, answer, heard } = stage(2)
   log.hear(news(at(6), draftOf({})))
   await answer(at(5), at(6))
@@ -100,7 +100,7 @@ test('what a page no longer has is not missing while its announcement may be on 
   expect(told).toEqual(['3', '4', '5', '6 own'])
 })
 
-test('what came with no announcement either was trimmed', async () => {
+test('a message missing from the page and without an announcement was trimmed', async () => {
   const { log, told, answer, heard } = stage(2)
   log.hear(news(at(6), draftOf({})))
   await answer(at(5), at(6))
@@ -111,7 +111,7 @@ test('what came with no announcement either was trimmed', async () => {
   expect(told).toEqual(['3', 'trimmed 3 4', '5', '6 own'])
 })
 
-test('of a log that keeps nothing, what was announced is told, and nothing else is missing without a word', async () => {
+test('in a log that keeps nothing, announced messages are delivered, and every missing one is a gap', async () => {
   const { log, told, answerWith, heard } = stage(2)
   const nothing = { ...page([]), head: at(5) }
   log.hear(news(at(5)))
@@ -126,7 +126,7 @@ test('of a log that keeps nothing, what was announced is told, and nothing else 
   expect(told).toEqual(['3', '4', '5', '6', 'trimmed 6 8'])
 })
 
-test('a page that was asked for before Redis went away neither says anything nor keeps the next from being asked for', async () => {
+test('a page requested before an outage is ignored and does not prevent the next request', async () => {
   const { log, told, reads, answer } = stage(2)
   log.hear(news(at(4)))
   log.away()
@@ -139,7 +139,7 @@ test('a page that was asked for before Redis went away neither says anything nor
   expect(reads).toEqual([])
 })
 
-test('what news tell while a page is on its way is not told again by the page', async () => {
+test('a message announced while a page is read is not delivered again from the page', async () => {
   const { log, told, answer } = stage(1)
   log.hear(news(at(4)))
   log.hear(news(at(2)))
@@ -149,7 +149,7 @@ test('what news tell while a page is on its way is not told again by the page', 
   expect(told).toEqual(['2', '3', '4'])
 })
 
-test('a page that was asked for before a break says nothing after it', async () => {
+test('a page requested before a gap is ignored after it', async () => {
   const { log, told, reads, answer } = stage(5)
   log.hear(news(at(7)))
   log.hear(news(at(1, 9000)))
@@ -161,7 +161,7 @@ test('a page that was asked for before a break says nothing after it', async () 
   expect(log.lastDelivered).toEqual(at(1, 9000))
 })
 
-test('when Redis is back nothing is told before the log was looked at: what goes on may go on from something else', async () => {
+test('after an outage nothing is delivered before the log was inspected, since it may have diverged', async () => {
   const { log, told } = stage(5)
   log.away()
   log.hear(news(at(6, 9006)))
@@ -174,7 +174,7 @@ test('when Redis is back nothing is told before the log was looked at: what goes
   expect(told).toEqual(['lost 5 6', '7'])
 })
 
-test('when Redis is back with what was told, it goes on', () => {
+test('after an outage a log that still has what was announced continues', () => {
   const { log, told } = stage(5)
   log.away()
   log.hear(news(at(6), draftOf({})))
@@ -182,14 +182,14 @@ test('when Redis is back with what was told, it goes on', () => {
   expect(told).toEqual(['6 own'])
 })
 
-test('of what a log that is away had out of turn, each draft has its outcome', () => {
+test('drafts that a log got out of order before an outage each have an outcome', () => {
   const { log, told } = stage(2)
   log.hear(news(at(4), draftOf({})))
   log.away()
   expect(told).toEqual(['4 confirmed'])
 })
 
-test('what this node appended while it did not know the log is told, what others did is before its base', () => {
+test('own appends to a log not yet known are announced, and appends of other nodes are before its base', () => {
   const { unknown: other, told } = stage()
   other.hear(news(at(2)))
   other.hear(news(at(3), draftOf({})))
@@ -199,7 +199,7 @@ test('what this node appended while it did not know the log is told, what others
   expect(other.attachedAt.n).toBe(2)
 })
 
-test('so is what it had appended when Redis went away before it knew the log, and what Redis may have appended then', async () => {
+test('own appends before an outage of a log not yet known are announced, including uncertain ones', async () => {
   const { unknown: answered, told, answer } = stage()
   answered.hear(news(at(1), draftOf({})))
   answered.away()
@@ -215,7 +215,7 @@ test('so is what it had appended when Redis went away before it knew the log, an
   expect(toldLater).toEqual(['1'])
 })
 
-test('a log that is closed while it tells goes no further', async () => {
+test('a log that is closed during an announcement stops there', async () => {
   const { log, told, answer } = stage(1)
   log.hear(news(at(4)))
   log.close()
@@ -223,7 +223,7 @@ test('a log that is closed while it tells goes no further', async () => {
   expect(told).toEqual([])
 })
 
-test('what stood in the log of an earlier birth is no news', () => {
+test('messages from an earlier log of the same name are ignored', () => {
   const { log, told } = stage(2)
   log.hear(news(at(1, 9000)))
   log.hear(news(at(3), draftOf({})))

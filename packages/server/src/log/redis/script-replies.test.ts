@@ -3,7 +3,7 @@ import { appendsIn, deletedIn, entryOf, fencedIn, looksIn, newsIn, originIn, pag
 
 const unreadable = (read: () => unknown) => expect(read).toThrow('unreadable reply')
 
-test('an append was appended, was there already, is in conflict, or its log is damaged; and logs say what went from them', () => {
+test('an append reply gives each outcome: appended, duplicate, conflict or damaged, and the trimmed messages', () => {
   const damage = '\x1e1\x1farqon:b:h\x1fWRONGTYPE Operation against a key'
   const { damages, ...said } = appendsIn(`7 1 +1700-3 =1700-2 ! +1700-4 ? 4 4 1 0 0 2${damage}`, {
     number: 7,
@@ -25,7 +25,7 @@ test('an append was appended, was there already, is in conflict, or its log is d
   expect(appendsIn('8 0 +1700-3 3 0 0', { number: 8, counts: [1] }).isOnDisk).toBe(false)
 })
 
-test('an answer to an append that is not whole, belongs to another call, or gives positions that cannot be, is not read', () => {
+test('an append reply that is incomplete, of another call or with impossible positions is rejected', () => {
   const asked = { number: 7, counts: [3] }
   expect(appendsIn('7 1 +1700-19 +1700-20 +1700-21 21 0 0', asked).outcomes).toHaveLength(3)
   for (const answer of [
@@ -49,7 +49,7 @@ test('an answer to an append that is not whole, belongs to another call, or give
   }
 })
 
-test('a look tells of each log, that it is as it was known, that it is damaged, or that there is none', () => {
+test('an inspection reports each log as present, unchanged, damaged or missing', () => {
   const logs = [
     ['1000', '1700', '3', '1600-2', '{"version"', '1500-1', '900-7'],
     ['', '', '', '', '', '', ''],
@@ -83,7 +83,7 @@ test('a look tells of each log, that it is as it was known, that it is damaged, 
   unreadable(() => looksIn(['q1', '1000', '1700', 'three', '', '', '', ''], 'q1', 1))
 })
 
-test('what was deleted, and how far the calls of a node went, is told of the very call', () => {
+test('the replies to deletions and fences belong to exactly their call', () => {
   expect(deletedIn('9 4', 9)).toBe(4)
   expect(fencedIn('2 17', 2)).toBe(17)
   unreadable(() => deletedIn('8 4', 9))
@@ -96,7 +96,7 @@ const head = '{"version":"1.0","id":"arq_1","timestamp":"'
 const body = '","payload":{"a":1.0},"metadata":{"position":"'
 const pieces = { head, body, joint: '' }
 
-test('an entry is put together as it is delivered', () => {
+test('an entry is assembled as it is delivered', () => {
   expect(JSON.parse(entryOf({ ms: 0, n: 7 }, pieces).text)).toEqual({
     version: '1.0',
     id: 'arq_1',
@@ -106,7 +106,7 @@ test('an entry is put together as it is delivered', () => {
   })
 })
 
-test('a page has its bounds and its entries, also where there is no log; or its log is damaged', () => {
+test('a page has its bounds and entries even without a log, or its log is damaged', () => {
   const page = pageIn(['q1', '1000', '1700', '3', '1600-2', '1', '1600-2', head, body], 'q1')
   expect(page).toEqual({
     head: { ms: 1700, n: 3 },
@@ -120,7 +120,7 @@ test('a page has its bounds and its entries, also where there is no log; or its 
   })
 })
 
-test('a page that is not whole, is not in order, or answers another question, is not read', () => {
+test('a page that is incomplete, out of order or of another request is rejected', () => {
   const bounds = ['q1', '1000', '1700', '3', '', '']
   const entry = (position: string) => [position, head, body]
   for (const answer of [
@@ -137,7 +137,7 @@ test('a page that is not whole, is not in order, or answers another question, is
   }
 })
 
-test('an announcement says whose call it was, and what it brought; anything else is none', () => {
+test('an announcement names its call and its messages, and anything else is ignored', () => {
   const message = Buffer.from(
     `node-1\x1f2\x1f9\x1f1\x1ea:b\x1f1700-3\x1f0\x1f${head}\x1f${body}\x1ea:ü\x1f1700-1\x1f1\x1f${head}\x1f${body}`,
   )

@@ -10,7 +10,7 @@ const filled = (size: number, first: number, last: number, text = '0123456789') 
 }
 const numbers = (entries: readonly Entry[] | undefined) => entries?.map(({ n }) => n)
 
-test('it keeps the last ones: no more than the log, 256 or 256 KiB, but one at least', () => {
+test('the tail keeps the last entries: at most the log, 256 or 256 KiB, and at least one', () => {
   expect(filled(3, 1, 10)).toMatchObject({ length: 3, bytes: 30, last: { n: 10 } })
   expect(filled(1000, 1, 300).length).toBe(256)
   expect(filled(1000, 1, 5, 'x'.repeat(100 * 1024)).length).toBe(2)
@@ -18,7 +18,7 @@ test('it keeps the last ones: no more than the log, 256 or 256 KiB, but one at l
   expect(createTail(3)).toMatchObject({ length: 0, bytes: 0, last: undefined })
 })
 
-test('what comes after a number is given without a hole, or not at all', () => {
+test('the entries after a number are returned without a gap or not at all', () => {
   const tail = filled(5, 1, 10)
   expect(numbers(tail.after(5, 100, 1e6))).toEqual([6, 7, 8, 9, 10])
   expect(tail.after(4, 100, 1e6)).toBeUndefined()
@@ -28,7 +28,7 @@ test('what comes after a number is given without a hole, or not at all', () => {
   expect(createTail(5).after(0, 100, 1e6)).toBeUndefined()
 })
 
-test('a page is as the log would give it, of what is at hand and young enough', () => {
+test('a page from the tail equals one from the log, for recent entries in memory', () => {
   const tail = filled(8, 1, 10)
   const page = (query: object, youngerThan = 0) => {
     const { entries, hasMore, first } = tail.page({ limit: 100, maxBytes: 1e6, ...query }, youngerThan)

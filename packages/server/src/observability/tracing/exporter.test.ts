@@ -53,7 +53,7 @@ function start(answer: () => Response) {
   return { exporter, server, bodies, pauses, metrics, settled: isSettled.promise }
 }
 
-test('a batch that is put off is sent five times, after longer and longer pauses, and then dropped', async () => {
+test('a deferred batch of spans is sent five times after growing pauses and then dropped', async () => {
   const { exporter, server, bodies, pauses, metrics, settled } = start(() => new Response(null, { status: 503 }))
   exporter.add('one')
   await settled
@@ -64,7 +64,7 @@ test('a batch that is put off is sent five times, after longer and longer pauses
   await server.stop(true)
 })
 
-test('a collector that asks for an hour gets half a minute', async () => {
+test('a collector that asks for an hour gets the batch again after half a minute', async () => {
   let answers = 0
   const { exporter, server, pauses, metrics, settled } = start(() =>
     answers++ === 0 ? new Response(null, { status: 429, headers: { 'retry-after': '3600' } }) : Response.json({}),
@@ -76,7 +76,7 @@ test('a collector that asks for an hour gets half a minute', async () => {
   await server.stop(true)
 })
 
-test('what comes after the end is dropped and counted', async () => {
+test('spans added after the close are dropped and counted', async () => {
   const { exporter, server, bodies, metrics } = start(() => Response.json({}))
   exporter.add('one')
   await exporter.close(CLOSE_MS)

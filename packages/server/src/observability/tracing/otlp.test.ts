@@ -12,7 +12,7 @@ const span = {
   error: undefined,
 }
 
-test('a span is OTLP/JSON: nanoseconds and whole numbers as text, what is absent left out', () => {
+test('a span is OTLP/JSON: nanoseconds and integers as text, without absent fields', () => {
   expect(JSON.parse(spanText(span))).toEqual({
     traceId: span.traceId,
     spanId: span.spanId,
@@ -29,7 +29,7 @@ test('a span is OTLP/JSON: nanoseconds and whole numbers as text, what is absent
   })
 })
 
-test('one with a parent and an error says so', () => {
+test('a span with a parent and an error contains both', () => {
   const read = JSON.parse(spanText({ ...span, parentSpanId: '00f067aa0ba902b8', error: 'room_paused' }))
   expect([read.parentSpanId, read.flags, read.status]).toEqual([
     '00f067aa0ba902b8',
@@ -39,7 +39,7 @@ test('one with a parent and an error says so', () => {
   expect(read.attributes.at(-1)).toEqual({ key: 'error.type', value: { stringValue: 'room_paused' } })
 })
 
-test('a request has all spans under the resource', () => {
+test('an export request has all spans under one resource', () => {
   const text = createRequestText({ 'service.name': 'a"b' }, { name: 'arqonbus', version: '1.2.3' })
   expect(JSON.parse(text(['{"n":1}', '{"n":2}']))).toEqual({
     resourceSpans: [

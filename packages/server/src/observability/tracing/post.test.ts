@@ -12,6 +12,6 @@ test.each([
   ['Sun, 22 Nov 2026 11:00:00 GMT', 0],
   ['soon', undefined],
   ['', undefined],
-])('Retry-After: %p is %p', (text, ms) => {
+])('Retry-After %p is read as %p ms', (text, ms) => {
   expect(retryAfterMs(text, now)).toBe(ms)
 })

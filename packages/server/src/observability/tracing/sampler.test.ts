@@ -15,7 +15,7 @@ const decisions: Record<(typeof samplers)[number], readonly [boolean, boolean, b
   parentbased_traceidratio: [true, true, false],
 }
 
-test.each([...samplers])('%s decides as the specification of OpenTelemetry has it', (sampler) => {
+test.each([...samplers])('the sampler %s decides as the OpenTelemetry specification defines', (sampler) => {
   const sample = createSample(sampler, 0.5)
   const low = 0x7fffffff
   const high = lastWordOf(parent(true).traceId)
@@ -24,14 +24,14 @@ test.each([...samplers])('%s decides as the specification of OpenTelemetry has i
   ])
 })
 
-test('by share it is the id that decides, and a larger share takes whatever a smaller one takes', () => {
+test('ratio sampling depends on the trace id, and a larger ratio includes a smaller one', () => {
   const shares = [0, 1e-9, 0.1, 0.5, 0.999, 1]
   const words = [0, 1, 0x19999999, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff]
   const taken = shares.map((share) => words.filter((word) => createSample('traceidratio', share)(undefined, word)))
   expect(taken.map((one) => one.length)).toEqual([0, 2, 3, 4, 5, 7])
 })
 
-test('an id ends with what it was sampled by, and is never all zeros, whatever is drawn', () => {
+test('a trace id ends with its sampling value, and no id is ever all zeros', () => {
   const zeros = createDraw((words) => words.fill(0))
   expect([newTraceId(zeros, 0), newSpanId(zeros)]).toEqual([`00000001${'0'.repeat(24)}`, `00000001${'0'.repeat(8)}`])
   const draw = createDraw()

@@ -10,9 +10,9 @@ test.each([
   ['sampled, with flags of later levels', `00-${traceId}-${spanId}-03`, true],
   ['not sampled, with flags of later levels', `00-${traceId}-${spanId}-fe`, false],
   ['of a later version', `01-${traceId}-${spanId}-01`, true],
-  ['of a later version, with more behind it', `cc-${traceId}-${spanId}-01-what.the-future=holds`, true],
-  ['of a later version, with nothing behind its dash', `fe-${traceId}-${spanId}-00-`, false],
-])('a parent is read: %s', (_, text, isSampled) => {
+  ['of a later version, with more after it', `cc-${traceId}-${spanId}-01-what.the-future=holds`, true],
+  ['of a later version, with nothing after its dash', `fe-${traceId}-${spanId}-00-`, false],
+])('a valid traceparent is read: %s', (_, text, isSampled) => {
   expect(readTraceparent(text)).toEqual({ traceId, spanId, isSampled })
 })
 
@@ -22,24 +22,24 @@ test.each([
   ['without flags', `00-${traceId}-${spanId}`],
   ['with half of the flags', `00-${traceId}-${spanId}-0`],
   ['with flags that are too long', `00-${traceId}-${spanId}-011`],
-  ['of version 00 with more behind it', `00-${traceId}-${spanId}-01-00`],
-  ['of version 00 with a dash behind it', `00-${traceId}-${spanId}-01-`],
+  ['of version 00 with more after it', `00-${traceId}-${spanId}-01-00`],
+  ['of version 00 with a dash after it', `00-${traceId}-${spanId}-01-`],
   ['of version ff', `ff-${traceId}-${spanId}-01`],
   ['without a version', `${traceId}-${spanId}-01`],
-  ['of later version that goes on without a dash', `01-${traceId}-${spanId}-01.more`],
+  ['of a later version that continues without a dash', `01-${traceId}-${spanId}-01.more`],
   ['with a trace id of zeros', `00-${'0'.repeat(32)}-${spanId}-01`],
   ['with a parent id of zeros', `00-${traceId}-${'0'.repeat(16)}-01`],
   ['with a trace id that is too short', `00-${traceId.slice(1)}-${spanId}-01`],
   ['with a trace id that is too long', `00-${traceId}0-${spanId}-01`],
   ['with a parent id that is too short', `00-${traceId}-${spanId.slice(1)}-01`],
-  ['of upper case', `00-${traceId.toUpperCase()}-${spanId}-01`],
+  ['in upper case', `00-${traceId.toUpperCase()}-${spanId}-01`],
   ['with letters that are no digits', `00-${traceId.slice(1)}g-${spanId}-01`],
   ['with flags that are no digits', `00-${traceId}-${spanId}-0x`],
   ['with white space before it', ` 00-${traceId}-${spanId}-01`],
-  ['with white space behind it', `00-${traceId}-${spanId}-01 `],
+  ['with white space after it', `00-${traceId}-${spanId}-01 `],
   ['with a line break at its end', `00-${traceId}-${spanId}-01\n`],
   ['with other dashes', `00_${traceId}_${spanId}_01`],
   ['two of them', `00-${traceId}-${spanId}-01,00-${traceId}-${spanId}-01`],
-])('what is no parent is ignored: %s', (_, text) => {
+])('an invalid traceparent is ignored: %s', (_, text) => {
   expect(readTraceparent(text)).toBeUndefined()
 })

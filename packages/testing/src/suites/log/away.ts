@@ -9,7 +9,7 @@ import { announced, entryOf, isAppended, NO_LIMIT } from './watch.ts'
 
 /** What a driver does whose store goes away, and comes back with what it had, or without. */
 export function whileAway(stage: Stage) {
-  test('while the store is away, what asks for more than memory is refused, and the rest is held and told in order when it is back', async () => {
+  test('while the store is away, messages above memory are refused, and others are queued and appended in order', async () => {
     const { driver, open, append, store, told, read, settle } = await stage()
     const log = await open()
     await append(log)
@@ -45,7 +45,7 @@ export function whileAway(stage: Stage) {
     expect(entryOf(await append(log)).n).toBe(302)
   })
 
-  test('while the store is away, the same message again is the one that is held, and other content under its id is not', async () => {
+  test('while the store is away, a message sent again is the queued one, and other content under its id is not', async () => {
     const { open, append, store, told, settle } = await stage()
     const log = await open()
     await store.leave()
@@ -60,7 +60,7 @@ export function whileAway(stage: Stage) {
     expect(await send()).toMatchObject({ kind: 'repeated', position: { n: 1 } })
   })
 
-  test('while the store is away, a log that is not known cannot be, and what is at hand can be read', async () => {
+  test('while the store is away, an unknown log stays unavailable, and recent messages can be read', async () => {
     const { begin, open, fill, read, store, clock, told, append, settle } = await stage()
     const log = await open('a:a', { ttlMs: 1000 })
     await fill(log, 10)
@@ -92,7 +92,7 @@ export function whileAway(stage: Stage) {
     expect(outline(await read(other))).toMatchObject({ entries: [1], last: 1 })
   })
 
-  test('what was on its way when the store went has no known outcome; it is appended first, and the same id tells', async () => {
+  test('messages in flight when the store went away have an unknown outcome, are appended first, and their ids settle it', async () => {
     const { open, append, store, told, outcomeOf, driver, settle } = await stage()
     const log = await open()
     await append(log)
@@ -118,7 +118,7 @@ export function whileAway(stage: Stage) {
     })
   })
 
-  test('a log that was deleted while the store was away is gone when it is back, and the next of its name begins later', async () => {
+  test('a log deleted while the store was away is gone afterwards, and its successor begins later', async () => {
     const { begin, open, fill, store, read, append } = await stage()
     const old = await open()
     await fill(old, 3)
@@ -132,7 +132,7 @@ export function whileAway(stage: Stage) {
     expect(entryOf(await append(log)).n).toBe(1)
   })
 
-  test('a store that has forgotten everything is a break: reset, and what comes next is told after it', async () => {
+  test('a store that has forgotten everything is a gap of reason reset, announced before the next message', async () => {
     const { open, append, fill, store, told, answer } = await stage()
     const log = await open()
     await fill(log, 3)

@@ -6,7 +6,7 @@ import { entryOf } from './watch.ts'
 
 /** Logs that are closed or deleted, and what drivers say of their own speed. */
 export function ending(stage: Stage) {
-  test('a draft that was on its way when its log closed has an outcome too', async () => {
+  test('a draft that was in flight when its log closed has an outcome', async () => {
     const { open, told, settle, driver } = await stage()
     const log = await open()
     const draft = draftOf({ id: 'arq_1' })
@@ -19,7 +19,7 @@ export function ending(stage: Stage) {
     expect(driver.usage().messages).toBe(0)
   })
 
-  test('a driver that answers at once has told the outcome before `append` returns, and no other says that it does', async () => {
+  test('a driver that claims to be immediate has reported the outcome before `append` returns, and no other has', async () => {
     const { open, told, driver, settle } = await stage()
     const log = await open()
     log.append(draftOf({}))
@@ -28,7 +28,7 @@ export function ending(stage: Stage) {
     expect(told).toHaveLength(1)
   })
 
-  test('after a log that was deleted another one of its name begins with nothing', async () => {
+  test('a new log of the name of a deleted one starts empty', async () => {
     const { open, append, fill, read } = await stage()
     const old = await open()
     await fill(old, 5)

@@ -6,7 +6,7 @@ import { entryOf } from './watch.ts'
 
 /** How many messages are kept, and for how long. */
 export function keeping(stage: Stage, keeps: Keeps) {
-  test('no more messages than its size', async () => {
+  test('a log keeps no more messages than its size', async () => {
     const { open, fill, read, expired, driver } = await stage()
     const log = await open('a:a', { size: 3 })
     await fill(log, 10)
@@ -15,7 +15,7 @@ export function keeping(stage: Stage, keeps: Keeps) {
     expect([expired.length, driver.usage().messages]).toEqual([keeps === 'store' ? 6 : 7, 3])
   })
 
-  test('with size 0 messages are numbered and announced, and none is kept', async () => {
+  test('a log of size 0 numbers and announces its messages and keeps none', async () => {
     const { open, fill, read, answer, append, driver, expired } = await stage()
     const log = await open('a:a', { size: 0 })
     await fill(log, 3)
@@ -27,7 +27,7 @@ export function keeping(stage: Stage, keeps: Keeps) {
     expect([log.isEmpty(), driver.usage().messages, driver.usage().bytes, expired.length]).toEqual([true, 0, 0, 4])
   })
 
-  test('a message goes when its time is over, read or swept', async () => {
+  test('a message is removed when its retention is over, by a read or by a sweep', async () => {
     const { open, append, read, clock, driver, expired } = await stage()
     const [log, other] = [await open('a:a', { ttlMs: 1000 }), await open('a:b', { ttlMs: 5000 })]
     await append(log)
@@ -47,7 +47,7 @@ export function keeping(stage: Stage, keeps: Keeps) {
     expect(expired.age).toBe(2)
   })
 
-  test('the bounds of an empty log are its birth, and its head once everything has gone', async () => {
+  test('the bounds of an empty log are its origin, and its head once all messages have gone', async () => {
     const { open, append, answer, clock } = await stage()
     const log = await open('a:a', { ttlMs: 1000 })
     expect(log.isEmpty()).toBe(true)

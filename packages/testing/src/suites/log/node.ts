@@ -5,7 +5,7 @@ import { ROOMY, type Told } from './watch.ts'
 /** What only a driver keeps that has the messages itself: bounds on bytes and on what is remembered, and logs that end when they are closed. */
 export function onTheNode(stage: Stage) {
   describe.each([-8 * 86_400_000, -600_000, 600_000, 8 * 86_400_000])('a wall clock that is set by %d ms', (step) => {
-    test('makes no id forgotten early, and keeps none for longer', async () => {
+    test('a wall clock that is set makes no id forgotten early and keeps none for longer', async () => {
       const { driver, open, append, clock } = await stage()
       const log = await open()
       await append(log, { id: 'arq_same', ack: true })
@@ -19,7 +19,7 @@ export function onTheNode(stage: Stage) {
       expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('appended')
     })
 
-    test('makes no message expire early, and keeps none for longer', async () => {
+    test('a wall clock that is set makes no message expire early and keeps none for longer', async () => {
       const { driver, open, fill, read, clock } = await stage()
       const log = await open(undefined, { ttlMs: 1000 })
       await fill(log, 3)
@@ -37,7 +37,7 @@ export function onTheNode(stage: Stage) {
     })
   })
 
-  test('when its memory is full, what asks to be remembered is refused, and nothing else; after the window there is room', async () => {
+  test('with full memory only messages to be deduplicated are refused, and after the window there is room', async () => {
     const { driver, open, append, clock, told } = await stage({ dedupBytes: 64 * 1024 })
     const log = await open()
     await append(log, { id: 'arq_same', ack: true })
@@ -52,7 +52,7 @@ export function onTheNode(stage: Stage) {
     expect((await append(log, { ack: true })).kind).toBe('appended')
   })
 
-  test('the oldest of all logs goes first when they hold too many bytes together', async () => {
+  test('the oldest message of all logs is removed first when they exceed their total bytes', async () => {
     const { open, append, read, clock, driver, expired } = await stage({ maxBytes: 12_000 })
     const logs = [await open('a:a'), await open('a:b'), await open('a:c')]
     const payload = `{"text":"${'x'.repeat(800)}"}`
@@ -70,7 +70,7 @@ export function onTheNode(stage: Stage) {
     expect(expired.bytes).toBe(order.length - kept.length)
   })
 
-  test('a message larger than all bytes together is numbered and announced, and leaves nothing behind', async () => {
+  test('a message larger than the total bytes is numbered and announced, and nothing is kept', async () => {
     const { open, append, driver } = await stage({ maxBytes: 500 })
     const log = await open()
     await append(log)
@@ -78,7 +78,7 @@ export function onTheNode(stage: Stage) {
     expect([log.isEmpty(), driver.usage().bytes, log.lastDelivered.n]).toEqual([true, 0, 2])
   })
 
-  test('a log that is closed leaves nothing, and takes nothing more', async () => {
+  test('a closed log keeps nothing and accepts nothing more', async () => {
     const { open, append, fill, driver, expired, told } = await stage()
     const [log, other] = [await open('a:a'), await open('a:b')]
     await fill(log, 5)
@@ -92,7 +92,7 @@ export function onTheNode(stage: Stage) {
     expect(driver.usage()).toMatchObject({ messages: 0, bytes: 0 })
   })
 
-  test('what is used goes back to nothing', async () => {
+  test('memory usage returns to nothing', async () => {
     const { open, fill, clock, driver } = await stage()
     for (let i = 0; i < 30; i++)
       await fill(await open(`a:${i}`, { size: 1 + (i % 5) }), 1 + (i % 7), {

@@ -32,7 +32,7 @@ export function order(stage: Stage) {
     expect(told.find(({ draft }) => draft === elsewhere)).toMatchObject({ kind: 'appended', subject: 'a:b' })
   })
 
-  test('positions count from the birth of their log without a hole, each log for itself', async () => {
+  test('positions count from the origin of their log without gaps, each log for itself', async () => {
     const { open, append, clock } = await stage()
     const log = await open('a:a')
     clock.advance(5)
@@ -45,7 +45,7 @@ export function order(stage: Stage) {
     expect([log.lastDelivered.n, other.lastDelivered.n]).toEqual([2, 1])
   })
 
-  test('the time in positions never falls, wherever the clock is set', async () => {
+  test('the time in positions never decreases, however the clock is set', async () => {
     const { open, append, clock } = await stage()
     const log = await open()
     const start = clock.now()
@@ -57,7 +57,7 @@ export function order(stage: Stage) {
     expect(times).toEqual([0, 10, 10, 10, 100_013])
   })
 
-  test('what was appended is announced in order, once, and `given` goes with it', async () => {
+  test('appended messages are announced in order and once, and the last delivered position follows', async () => {
     const { open, told, settle } = await stage()
     const [log, other] = [await open('a:a'), await open('a:b')]
     for (let i = 0; i < 20; i++) (i % 3 === 0 ? other : log).append(draftOf({ id: `arq_${i}` }))
@@ -73,7 +73,7 @@ export function order(stage: Stage) {
     expect(told).toHaveLength(20)
   })
 
-  test('an entry is the envelope as it is delivered: the position in it, its time, and the payload as it was written', async () => {
+  test('an entry is the envelope as delivered: with its position, its time and the payload as written', async () => {
     const { open, append } = await stage()
     const { entry } = (await append(await open(), {
       payload: '{"big":12345678901234567890, "b":1.0}',

@@ -6,7 +6,7 @@ import { entryOf } from './watch.ts'
 
 /** Pages of a log, and what is at hand of it. */
 export function reading(stage: Stage) {
-  test('`after` gives those next after it, oldest first, and says whether there is more', async () => {
+  test('`after` returns the next messages, oldest first, and whether there are more', async () => {
     const { open, fill, read } = await stage()
     const log = await open()
     await fill(log, 10)
@@ -26,14 +26,14 @@ export function reading(stage: Stage) {
     expect(outline(await read(log, { after: 99 }))).toEqual({ entries: [], hasMore: false, first: 1, last: 10 })
   })
 
-  test('what is read is what was announced', async () => {
+  test('reading returns what was announced', async () => {
     const { open, fill, read, told } = await stage()
     const log = await open()
     await fill(log, 5)
     expect((await read(log)).entries).toEqual(told.map(entryOf))
   })
 
-  test('a payload is read as it was written, whatever is in it', async () => {
+  test('a payload is read as it was written, whatever it contains', async () => {
     const { open, append, read, told } = await stage()
     const log = await open()
     const payloads = [
@@ -50,14 +50,14 @@ export function reading(stage: Stage) {
     for (const [i, { text }] of entries.entries()) expect(text).toContain(`"payload":${payloads[i]},"metadata"`)
   })
 
-  test('`after` what is gone gives what is left: the gap shows in the numbers', async () => {
+  test('`after` a removed position returns what is left, and the numbers show the gap', async () => {
     const { open, fill, read } = await stage()
     const log = await open('a:a', { size: 3 })
     await fill(log, 10)
     expect(outline(await read(log, { after: 2 }))).toEqual({ entries: [8, 9, 10], hasMore: false, first: 8, last: 10 })
   })
 
-  test('`before` gives the last ones before it, oldest first', async () => {
+  test('`before` returns the last messages before it, oldest first', async () => {
     const { open, fill, read } = await stage()
     const log = await open('a:a', { size: 8 })
     await fill(log, 10)
@@ -83,7 +83,7 @@ export function reading(stage: Stage) {
     })
   })
 
-  test('with neither, a page begins at the oldest or ends at the newest', async () => {
+  test('without `after` and `before` a page starts at the oldest message or ends at the newest', async () => {
     const { open, fill, read } = await stage()
     const log = await open()
     await fill(log, 6)
@@ -93,7 +93,7 @@ export function reading(stage: Stage) {
     expect(outline(await read(log, { from: 'newest' }))).toMatchObject({ entries: [1, 2, 3, 4, 5, 6], hasMore: false })
   })
 
-  test('a page ends before its bytes are over the limit, but holds one message', async () => {
+  test('a page ends below its byte limit but has at least one message', async () => {
     const { open, fill, read } = await stage()
     const log = await open()
     await fill(log, 5, { payload: `{"text":"${'x'.repeat(1000)}"}` })
@@ -103,7 +103,7 @@ export function reading(stage: Stage) {
     expect(outline(await read(log, { after: 1, maxBytes: 10 }))).toMatchObject({ entries: [2], hasMore: true })
   })
 
-  test('`recent` gives what comes next without a hole, or says that it is not at hand', async () => {
+  test('`recent` returns the next messages without a gap, or says that they are not in memory', async () => {
     const { open, fill } = await stage()
     const log = await open('a:a', { size: 8 })
     await fill(log, 20)
@@ -115,7 +115,7 @@ export function reading(stage: Stage) {
     expect(log.recent(17, 256, 10)!.map(({ n }) => n)).toEqual([18])
   })
 
-  test('`recent` and `read` know the same messages', async () => {
+  test('`recent` and `read` return the same messages', async () => {
     const { open, fill, read } = await stage()
     const log = await open()
     await fill(log, 20)

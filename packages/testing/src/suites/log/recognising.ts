@@ -6,7 +6,7 @@ import { entryOf } from './watch.ts'
 
 /** The same message sent again. */
 export function recognising(stage: Stage) {
-  test('the same message again gets the first position, and is neither kept nor announced again', async () => {
+  test('a message sent again gets the first position and is neither kept nor announced again', async () => {
     const { open, append, read, told, clock } = await stage()
     const log = await open()
     const first = entryOf(await append(log, { id: 'arq_same', ack: true }))
@@ -19,7 +19,7 @@ export function recognising(stage: Stage) {
     expect(entryOf(await append(log)).n).toBe(3)
   })
 
-  test('how it is acknowledged and traced may differ; type, payload and metadata may not', async () => {
+  test('a message sent again may differ in acknowledgement and tracing, but not in type, payload or metadata', async () => {
     const { open, append } = await stage()
     const log = await open()
     const send = (message: Message) => append(log, { id: 'arq_same', ack: true, ...message })
@@ -46,7 +46,7 @@ export function recognising(stage: Stage) {
     }
   })
 
-  test('another sender, and another log, have ids of their own', async () => {
+  test('another sender and another log have ids of their own', async () => {
     const { open, append } = await stage()
     const [log, other] = [await open('a:a'), await open('a:b')]
     await append(log, { id: 'arq_same', ack: true })
@@ -54,7 +54,7 @@ export function recognising(stage: Stage) {
     expect((await append(other, { id: 'arq_same', ack: true })).kind).toBe('appended')
   })
 
-  test('a message without `ack` is not remembered, and remembers nothing', async () => {
+  test('a message without `ack` is neither remembered nor compared with remembered ones', async () => {
     const { open, append } = await stage()
     const log = await open()
     const kinds: string[] = []
@@ -62,7 +62,7 @@ export function recognising(stage: Stage) {
     expect(kinds).toEqual(['appended', 'appended', 'appended', 'appended', 'repeated'])
   })
 
-  test('the window goes by the clock, for each message by itself', async () => {
+  test('the deduplication window follows the clock, for each message separately', async () => {
     const { driver, open, append, clock } = await stage()
     const log = await open()
     await append(log, { id: 'arq_first', ack: true })
@@ -79,7 +79,7 @@ export function recognising(stage: Stage) {
     expect((await append(log, { id: 'arq_second', ack: true })).kind).toBe('appended')
   })
 
-  test('a clock that is set back makes nothing forgotten early', async () => {
+  test('a clock that is set back makes no id forgotten early', async () => {
     const { driver, open, append, clock } = await stage()
     const log = await open()
     await append(log, { id: 'arq_same', ack: true })
@@ -89,7 +89,7 @@ export function recognising(stage: Stage) {
     expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('repeated')
   })
 
-  test('an id of a log that has ended is unknown to the next one of its name', async () => {
+  test('an id of a deleted log is unknown to its successor', async () => {
     const { open, append } = await stage()
     const log = await open()
     await append(log, { id: 'arq_same', ack: true })

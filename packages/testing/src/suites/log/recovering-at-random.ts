@@ -19,7 +19,7 @@ type Given = Position & { readonly id?: string; readonly log: number }
 export function recoveringAtRandom(stage: Stage) {
   const wanted = process.env.TEST_SEED
   for (const seed of wanted === undefined ? [1, 2, 3] : [Number(wanted)]) {
-    test(`a client recovers where everything since is kept, and nowhere else; what is kept follows in any case (TEST_SEED=${seed})`, async () => {
+    test(`a client recovers only if everything since is kept, and gets what is kept in any case (TEST_SEED=${seed})`, async () => {
       await run(stage, seed)
     })
   }

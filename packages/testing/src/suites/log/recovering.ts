@@ -21,20 +21,20 @@ export function recovering(stage: Stage, keeps: Keeps) {
     return { log, at, locate, head: at(8) }
   }
 
-  test('a client goes on from an entry that is still there', async () => {
+  test('a client recovers from an entry that is still kept', async () => {
     const { at, locate, head } = await setUp()
     expect(await locate(at(4))).toEqual({ recovered: true, missed: 4, head: plain(head) })
     expect(await locate(at(6), 'arq_m6')).toEqual({ recovered: true, missed: 2, head: plain(head) })
     expect(await locate(at(8), 'arq_m8')).toEqual({ recovered: true, missed: 0, head: plain(head) })
   })
 
-  test('a client that lacks nothing but what is kept goes on, although its own last message is not kept any more', async () => {
+  test('a client that lacks only kept messages recovers, although its own last message is no longer kept', async () => {
     const { at, locate, head } = await setUp()
     for (const id of [undefined, 'arq_m3'])
       expect(await locate(at(3), id)).toEqual({ recovered: true, missed: 5, head: plain(head) })
   })
 
-  test('the same where the message has outlived its time', async () => {
+  test('a client whose last message has expired recovers if all later ones are kept', async () => {
     const { open, append, answer, clock } = await stage()
     const log = await open('a:a', { ttlMs: 1000 })
     const first = entryOf(await append(log))
@@ -51,7 +51,7 @@ export function recovering(stage: Stage, keeps: Keeps) {
     })
   })
 
-  test('the time is a fingerprint and the id the proof: what another log gave is `diverged`, and everything is to be given', async () => {
+  test('a position with another time or id is `diverged`, and everything is delivered again', async () => {
     const { at, locate, head } = await setUp()
     const diverged = { recovered: false, reason: 'diverged', first: plain(at(4)), head: plain(head) } as const
     const base = { n: 3 }
@@ -62,14 +62,14 @@ export function recovering(stage: Stage, keeps: Keeps) {
     expect(await locate({ ms: at(4).ms + 1, n: 2 })).toMatchObject({ ...diverged, base })
   })
 
-  test('the last message that is not kept any more is known by its time, and in a store by its id too', async () => {
+  test('the last removed message is recognised by its time, and in a store by its id too', async () => {
     const { at, locate } = await setUp()
     const diverged = { recovered: false, reason: 'diverged' }
     expect(await locate({ ms: at(3).ms + 1, n: 3 })).toMatchObject(diverged)
     expect(await locate(at(3), 'arq_other')).toMatchObject(keeps === 'store' ? diverged : { recovered: true })
   })
 
-  test('a position whose messages are gone gives where the log begins, and the base that everything left follows', async () => {
+  test('a removed position returns the start of the log and the base that all kept messages follow', async () => {
     const { log, at, locate, head } = await setUp()
     const lost = (reason: 'trimmed' | 'reset' | 'diverged') =>
       ({ recovered: false, reason, first: plain(at(4)), head: plain(head), base: { n: 3 } }) as const
@@ -79,7 +79,7 @@ export function recovering(stage: Stage, keeps: Keeps) {
     expect(await locate({ ms: log.origin.ms + 1, n: 0 })).toMatchObject(lost('diverged'))
   })
 
-  test('the base is a position: a client that is cut before the first message goes on from there', async () => {
+  test('the base is a position from which a client that is cut before the first message can recover', async () => {
     const { at, locate, head } = await setUp()
     const lost = await locate(at(1))
     if (lost.recovered) throw new Error('recovered')
@@ -88,7 +88,7 @@ export function recovering(stage: Stage, keeps: Keeps) {
     expect(await locate({ ms: at(4).ms, n: 3 })).toEqual({ recovered: true, missed: 5, head: plain(head) })
   })
 
-  test('the birth is a position: from there on a client gets everything, while everything is there', async () => {
+  test('the origin is a position from which a client gets everything, as long as everything is kept', async () => {
     const { open, append, answer, clock } = await stage()
     const log = await open('a:a', { ttlMs: 1000 })
     expect(await answer(log.locate(log.origin, undefined))).toEqual({ recovered: true, missed: 0, head: log.origin })
@@ -113,7 +113,7 @@ export function recovering(stage: Stage, keeps: Keeps) {
     })
   })
 
-  test('a log that comes after another of its name begins later: no position of the old one fits it', async () => {
+  test('a successor of a deleted log begins later, so that no position of the old one fits it', async () => {
     const { open, append, fill, answer, clock } = await stage()
     const old = await open()
     clock.advance(100)
@@ -134,7 +134,7 @@ export function recovering(stage: Stage, keeps: Keeps) {
     }
   })
 
-  test('a log that was closed goes on where it was: its count, its birth, and what it takes for a repetition', async () => {
+  test('a closed log continues where it was: with its numbers, its origin and its remembered ids', async () => {
     const { open, append, fill, answer, clock, driver } = await stage()
     const old = await open('a:a', { ttlMs: 1000 })
     await fill(old, 2)
@@ -156,7 +156,7 @@ export function recovering(stage: Stage, keeps: Keeps) {
     })
   })
 
-  test('what is known of a log that is not open: where it ended, or where the one before it did', async () => {
+  test('a log that is not open is known by where it ended, or where its predecessor did', async () => {
     const { open, fill, answer, driver, settle } = await stage()
     expect(await answer(driver.closed('a:never'))).toBeUndefined()
     const log = await open('a:deleted')
@@ -173,7 +173,7 @@ export function recovering(stage: Stage, keeps: Keeps) {
 
 /** What is known of a log that was deleted, or closed, when the next one of its name has begun. */
 function afterTheEnd(stage: Stage) {
-  test('a client that had everything of a deleted log has missed nothing, while the next one has everything', async () => {
+  test('a client that had everything of a deleted log has missed nothing, and lacks the whole successor', async () => {
     const { open, fill, answer } = await stage()
     const old = await open('a:a', { size: 3 })
     await fill(old, 2)
@@ -189,7 +189,7 @@ function afterTheEnd(stage: Stage) {
     expect(await answer(log.locate(lastDelivered, undefined))).not.toHaveProperty('isComplete')
   })
 
-  test('a log in which nothing ever was is the same log after it was deleted, or closed', async () => {
+  test('a log without any message is the same log after it was deleted or closed', async () => {
     const { open, append, answer, clock } = await stage()
     const first = await open()
     clock.advance(10)

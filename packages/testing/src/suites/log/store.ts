@@ -7,7 +7,7 @@ import { announced, entryOf, isAppended, watchLog } from './watch.ts'
 
 /** What only a driver keeps whose messages are in a store: logs outlive the node, and nodes share them. */
 export function inTheStore(stage: Stage) {
-  test('a log that is closed and opened again goes on where it was', async () => {
+  test('a log that is closed and opened again continues where it was', async () => {
     const { open, append, fill, read, told } = await stage()
     const old = await open()
     await fill(old, 3)
@@ -23,7 +23,7 @@ export function inTheStore(stage: Stage) {
     expect(announced(told)).toEqual([1, 2, 3, 4, 5])
   })
 
-  test('two nodes hear of everything in order, once, also while both append', async () => {
+  test('two nodes get every message in order and once, even while both append', async () => {
     const one = await stage()
     const other = watchLog(await one.store.neighbour())
     const logs = [await one.open(), await other.open()] as const
@@ -50,7 +50,7 @@ export function inTheStore(stage: Stage) {
     }
   })
 
-  test('what one node has taken, another one recognises', async () => {
+  test('a message that one node has accepted is recognised by another', async () => {
     const one = await stage()
     const other = watchLog(await one.store.neighbour())
     const first = entryOf(await one.append(await one.open(), { id: 'arq_same', ack: true }))
