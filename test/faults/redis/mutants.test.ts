@@ -9,7 +9,7 @@ const acknowledgeBeforeAppend: Mutation = {
   file: 'packages/server/src/log/redis/driver.ts',
   line: 'calls.add(messageOf(log, draft))',
   becomes: `{
-        listener.confirmed(log.subject, { ms: clock.now(), n: log.given.n + 1 }, draft, undefined)
+        listener.confirmed(log.subject, { ms: clock.now(), n: log.lastDelivered.n + 1 }, draft, undefined)
         calls.add({ ...messageOf(log, draft), owner: undefined })
       }`,
 }
@@ -17,7 +17,7 @@ const acknowledgeBeforeAppend: Mutation = {
 const dropOnReconnect: Mutation = {
   file: 'packages/server/src/subscriptions/join.ts',
   line: 'membership.rewind(client, feed, log, from)',
-  becomes: 'membership.rewind(client, feed, log, log.given)',
+  becomes: 'membership.rewind(client, feed, log, log.lastDelivered)',
 }
 
 const forgetDedup: Mutation = {
