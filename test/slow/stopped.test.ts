@@ -1,19 +1,22 @@
 /** Readers that stop: what waits for all of them together is bounded, and those that read get everything meanwhile (protocol §5). */
-import { afterEach, expect, test } from 'bun:test'
-import { eventually, openRaw, type RawSocket, startBus } from '@arqonbus/testing'
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { eventually, openRaw, type RawSocket, startBus, type TestBus } from '@arqonbus/testing'
 
 const KiB = 1024
 const MiB = 1024 * KiB
 const TOTAL = 16 * MiB
 const READERS = 50
-const bus = await startBus({
-  rateLimit: null,
-  commandRate: null,
-  sendBufferTotal: TOTAL,
-  socketSendBytes: 32 * KiB,
-  // A ping is two bytes more that wait.
-  pingIntervalMs: 86_400_000,
-  pingTimeoutMs: 2 * 86_400_000,
+let bus: TestBus
+beforeEach(async () => {
+  bus = await startBus({
+    rateLimit: null,
+    commandRate: null,
+    sendBufferTotal: TOTAL,
+    socketSendBytes: 32 * KiB,
+    // A ping is two bytes more that wait.
+    pingIntervalMs: 86_400_000,
+    pingTimeoutMs: 2 * 86_400_000,
+  })
 })
 const raws: RawSocket[] = []
 afterEach(() => {
