@@ -28,7 +28,7 @@ export type Cell = {
   /** What the acknowledgement says, where it is not what the columns say. */
   readonly acknowledgedAs?: string
   /** In the overview. */
-  readonly short: 'kept' | 'lost, told' | 'lost' | 'kept or counted' | 'no such level'
+  readonly short: 'kept' | 'lost, reported' | 'lost' | 'kept or counted' | 'no such level'
   readonly text: string
   readonly proofs: readonly Proof[]
   /** What no test can show here: what it follows from, with the source. */
@@ -84,14 +84,14 @@ export const failures: readonly Failure[] = [
     cells: [
       {
         setups: ['memory'],
-        short: 'lost, told',
-        text: 'The log ends with the process. Whoever comes back with a position is told: `recovered: false`, `reset`.',
+        short: 'lost, reported',
+        text: 'The log ends with the process. A client that reconnects with a position gets `recovered: false`, `reset`.',
         proofs: [tornFromMemory],
       },
       {
         setups: ['held'],
         short: 'lost',
-        text: 'What waited for Redis ends with the process. `"position": null` had said that it was in no log; those who got the provisional copy are not told.',
+        text: 'What waited for Redis ends with the process. `"position": null` had said that it was in no log; clients that got the provisional copy get no notice.',
         proofs: [bySurvival('messages queued while Redis is away are lost with a server that is killed')],
       },
       {
@@ -115,7 +115,7 @@ export const failures: readonly Failure[] = [
     cells: [
       {
         setups: ['memory'],
-        short: 'lost, told',
+        short: 'lost, reported',
         text: 'As when it is killed.',
         proofs: [tornFromMemory],
       },
@@ -154,7 +154,7 @@ export const failures: readonly Failure[] = [
       },
       {
         setups: ['everysec'],
-        short: 'lost, told',
+        short: 'lost, reported',
         text: 'Mostly nothing. Where the disk is slow, Redis answers ahead of writing, and up to two seconds are gone.',
         proofs: [unsyncedIsLost, slowDiskLoses],
       },
@@ -168,7 +168,7 @@ export const failures: readonly Failure[] = [
       },
       {
         setups: ['none'],
-        short: 'lost, told',
+        short: 'lost, reported',
         text: 'Everything since the last snapshot (`save`), and without snapshots everything.',
         proofs: [allIsLost],
       },
@@ -192,7 +192,7 @@ export const failures: readonly Failure[] = [
     cells: [
       {
         setups: ['none'],
-        short: 'lost, told',
+        short: 'lost, reported',
         text: 'Also while the first rewrite is under way. What is acknowledged after it is `disk`, where Redis syncs always.',
         proofs: [
           byDisk(
@@ -203,7 +203,7 @@ export const failures: readonly Failure[] = [
       {
         setups: ['disk'],
         short: 'kept',
-        text: 'Each call that appends asks Redis how its file stands, so that no message is called `disk` on the word of an earlier look.',
+        text: 'Each append call asks Redis for the state of its append-only file, so no acknowledgement says `disk` because of an older answer.',
         proofs: [
           byDisk(
             'a kill -9 of a Redis whose append-only file was just switched on loses nothing acknowledged as `disk`',
@@ -261,21 +261,21 @@ export const failures: readonly Failure[] = [
       },
       {
         setups: ['everysec'],
-        short: 'lost, told',
+        short: 'lost, reported',
         text: 'The last second, or two where the disk is slow.',
         proofs: [unsyncedIsLost],
-        derived: `How much: ${persistence}, \`appendfsync everysec\`. That it is told is shown by a Redis that is killed.`,
+        derived: `How much: ${persistence}, \`appendfsync everysec\`. That the loss is reported is shown by a Redis that is killed.`,
       },
       {
         setups: ['no'],
-        short: 'lost, told',
+        short: 'lost, reported',
         text: 'What the system had not written: on Linux normally up to 30 seconds.',
         proofs: [unsyncedIsLost],
-        derived: `How much: ${persistence}, \`appendfsync no\`. That it is told is shown by a Redis that is killed.`,
+        derived: `How much: ${persistence}, \`appendfsync no\`. That the loss is reported is shown by a Redis that is killed.`,
       },
       {
         setups: ['none'],
-        short: 'lost, told',
+        short: 'lost, reported',
         text: 'Everything since the last snapshot.',
         proofs: [allIsLost],
         derived: `How much: ${persistence}, snapshots.`,
@@ -314,13 +314,13 @@ export const failures: readonly Failure[] = [
   {
     name: 'Redis evicts',
     about:
-      'Any `maxmemory-policy` but `noeviction`: Redis may let go anything at any moment. That is never called more than `memory`, however it syncs.',
+      'Any `maxmemory-policy` but `noeviction`: Redis may evict any key at any moment. Acknowledgements never say more than `memory`, however Redis syncs.',
     cells: [
       {
         setups: withRedis,
         acknowledgedAs: '`memory`, with a position',
         short: 'no such level',
-        text: 'What Redis let go is lost, and told. What remembers ids may go too: a message that is sent again may then stand there twice.',
+        text: 'A message that Redis evicted is lost, and the loss is reported. The ids for deduplication may be evicted too: a message that is sent again may then be stored twice.',
         proofs: [
           byLevels('the level is no more than `memory` if Redis may evict keys'),
           bySurvival('every subscriber that misses messages evicted by Redis is notified'),
@@ -334,7 +334,7 @@ export const failures: readonly Failure[] = [
     cells: [
       {
         setups: withRedis,
-        short: 'lost, told',
+        short: 'lost, reported',
         text: 'The tail. `disk` speaks of the disk of the primary alone; `replicas` is about this, see below.',
         proofs: [
           byData(
@@ -353,7 +353,7 @@ export const failures: readonly Failure[] = [
     cells: [
       {
         setups: withRedis,
-        short: 'lost, told',
+        short: 'lost, reported',
         text: 'Everything, and nothing is invented: positions begin anew, later than all that were given.',
         proofs: [
           byData(
@@ -372,7 +372,7 @@ export const failures: readonly Failure[] = [
     cells: [
       {
         setups: ['memory'],
-        short: 'lost, told',
+        short: 'lost, reported',
         text: 'There is one clock alone: set ahead by more than the retention, it lets everything expire. Positions never fall.',
         proofs: [
           bySuite('keeping')('a message is removed when its retention is over, by a read or by a sweep'),
@@ -385,7 +385,7 @@ export const failures: readonly Failure[] = [
       {
         setups: withRedis,
         short: 'kept',
-        text: 'What expires goes by the lesser of the two clocks, so one that is ahead takes nothing; positions never fall.',
+        text: 'Expiry uses the lesser of the two clocks, so a clock that is ahead removes nothing; positions never decrease.',
         proofs: [
           byClocks('a Redis clock that is set two hours ahead and back expires nothing, and positions never decrease'),
           byClocks('a Redis clock that is set two hours back and forward again changes nothing'),

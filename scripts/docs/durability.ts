@@ -23,7 +23,7 @@ export const durabilityPage: Page = {
       'An acknowledgement names a level: where the message is. No level is named that the log did not promise when it was last asked, and a level that cannot be had is refused (`storage_unavailable`), not lowered. This page says what each level survives. Every line of it names the test that shows it; `npm test` and `npm run test:faults` run them. Where a row does not depend on how Redis syncs, they run with `everysec`.',
       levels,
       '## What survives what',
-      'Of messages that were acknowledged before the failure. **Kept**: each is in the history at its position, and reaches every subscriber that stays or recovers. **Lost, told**: some may be gone; whoever misses one is told before the next message of that channel, by a `gap` notice or by `"recovered": false`, and no position ever names two messages. **—**: the failure has nothing to do with it.',
+      'Of messages that were acknowledged before the failure. **Kept**: each is in the history at its position, and reaches every subscriber that stays or recovers. **Lost, reported**: some may be gone; a subscriber that misses one is notified before the next message of that channel, by a `gap` notice or by `"recovered": false`, and no position ever names two messages. **—**: the failure has nothing to do with it.',
       table(
         ['failure', ...columns.map((setup) => setups[setup])],
         failures.map((failure) => [
@@ -42,7 +42,7 @@ export const durabilityPage: Page = {
       ),
       `It asks at every connect (${linkTo(replicaProofs.reconnect)}) and once a second (${linkTo(replicaProofs.lowered)}). Whether the append-only file is on, and whether a first rewrite is under way, is asked with each call at \`disk\` (${linkTo(replicaProofs.fileIsOff)}). Lowering \`appendfsync\` or \`maxmemory-policy\` while Redis runs (\`CONFIG SET\`) lowers the promise at once, and for up to a second and a half acknowledgements still name the old level.`,
       synced,
-      '## Who is told',
+      '## Where the level is reported',
       told,
       '## After `outcome_unknown`',
       unknown,
@@ -70,9 +70,9 @@ const synced = [
 const told = [
   '- `welcome.durability`: the level at the moment of the connect, for clients that want to know before they publish.',
   '- An acknowledgement: `durability`, the level of this message, and `replicas` where they are waited for.',
-  '- `storage_unavailable`: `details.asked` and `details.available` say what was asked for and what there is. While Redis is away `retry_after_ms` says when to try again.',
+  '- `storage_unavailable`: `details.asked` and `details.available` say what was asked for and what is available. While Redis is unreachable, `retry_after_ms` says when to retry.',
   '- The command `status`: `storage.driver` (`memory` or `redis`) and `storage.durability`, now.',
-  '- `/health` says `degraded` while Redis is away, and `arqonbus_storage_available` is 0.',
+  '- `/health` says `degraded` while Redis is unreachable, and `arqonbus_storage_available` is 0.',
 ].join('\n')
 
 const unknown = [
@@ -80,9 +80,9 @@ const unknown = [
   [
     '1. Send the same message again, with the same id and `ack`, no later than `dedup_window_ms` after the first time.',
     '2. While Redis is away this is refused with `storage_unavailable`: wait, and go on trying.',
-    '3. Once it is back, the answer is the position: with `"duplicate": true` where the message had been stored, without it where it is stored now. Either way it stands in the channel once.',
+    '3. Once it is back, the answer is the position: with `"duplicate": true` where the message had been stored, without it where it is stored now. Either way the channel has it once.',
   ].join('\n'),
-  'A message without `ack` is not remembered: sent again it may stand there twice.',
+  'A message without `ack` is not deduplicated: if it is sent again, the channel may have it twice.',
 ].join('\n\n')
 
 function shortOf({ cells }: Failure, setup: Setup): string {

@@ -3,7 +3,7 @@
  *
  * A connection that is behind is a cursor in each log of a feed. It is brought on while its send buffer is short: from what the node has at hand, or
  * by a page of the log, without what this node has not announced yet. When nothing is missing it is subscribed in the same tick: it is live.
- * Whoever falls off a log is closed with 4429, and recovers with its last position. So is a connection that takes nothing for as long as a silent one may live.
+ * A client whose next message has left the log is closed with 4429, and recovers with its last position. So is a connection that takes nothing for as long as a silent one may live.
  *
  * A connection that takes nothing costs next to nothing: it is served again when its buffer drains.
  */
@@ -46,7 +46,7 @@ export type CatchUp = {
   drained(client: Client): void
   /** Looks at all that are behind. Called every 50 ms while there are any: what a drain did not tell is not left lying. */
   tick(): void
-  /** A log goes on from elsewhere: whoever is behind in it is closed, and recovers with what it has. */
+  /** A log has a gap: clients that are behind in it are closed, and recover from their positions. */
   broke(log: Log): void
   /** How many are behind. */
   size(): number

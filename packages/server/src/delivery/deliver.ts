@@ -58,7 +58,7 @@ export type Delivery = {
   fallBehind(client: Client, feed: Feed, cursors: Cursors): void
   /** Makes a connection live that has caught up. */
   resumeLive(client: Client, feed: Feed): void
-  /** Where a connection stands in the logs of a feed: what comes after it comes. */
+  /** The positions of a connection in the logs of a feed: it gets the messages after them. */
   cursorsOf(client: Client, feed: Feed): Cursors
   /** The same for one of the logs. */
   positionOf(client: Client, feed: Feed, log: Log): Position
@@ -88,7 +88,7 @@ const LOOK_EVERY_MS = 50
 /** A close frame that waits behind the backlog of a dead reader would wait for ever. */
 const TERMINATE_AFTER_MS = 5000
 
-/** Whoever leaves a feed is given so much of what still waits for it there; where there is more, it goes on from the log. */
+/** A client that leaves a feed gets so many of the messages that still wait for it there; if there are more, it continues from the log. */
 const SETTLE_BYTES = 64 * 1024
 
 /** One look puts so many logs' worth of subscriptions behind: who is left is found by the next. */
@@ -322,7 +322,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
         if (feed.live === 0) continue
         if (!fanOut.takesAtOnce(feed, text)) {
           fanOut.add(feed, given, firstOf(feeds[0]!.logs()), except)
-          // Whoever falls behind while it waits goes on before it.
+          // A client that falls behind while the message waits continues before it.
           isBehind = true
           continue
         }
@@ -336,7 +336,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
         }
       }
       if (isBehind && isEntry(given)) deps.keepForSlow?.(firstOf(feeds[0]!.logs())!, given, feeds)
-      // Only now: whoever falls behind must have been given this text by all feeds.
+      // Only now: a client that falls behind must have got this text from all feeds.
       if (!inTime) late(text, subscribers)
       lookWhereLate()
     },

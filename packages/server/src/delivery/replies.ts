@@ -24,7 +24,7 @@ export type AnswersDeps = {
   readonly delivery: Delivery
   readonly metrics: Pick<Metrics, 'reject' | 'limit'>
   readonly logger: Logger
-  /** A client with more bytes waiting than this is not read from: whoever does not read gets no more answers to write. */
+  /** A client with more bytes waiting than this is not read from: it would only add replies that it does not read. */
   readonly sendBufferSoftLimit: number
   /** Hears of messages that a log did not take. */
   readonly refused: (client: Client, code: ErrorCode, envelope: ParsedEnvelope) => void

@@ -94,7 +94,7 @@ export function createPlaceKeeper({ store, rooms, restore, logger, texts }: Keep
     for await (const one of byTurns(records)) if (!unlessFull(() => takeOver(one))) missing++
     if (all.rooms.length + all.channels.length === 0) return
     const counts = { rooms: all.rooms.length, channels: all.channels.length, left_out: missing }
-    logger.info({ event: 'rooms_put_back', ...counts })
+    logger.info({ event: 'rooms_restored', ...counts })
   }
 
   /** Of two that were made under one name one is right for all servers. */

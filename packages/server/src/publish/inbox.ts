@@ -19,7 +19,7 @@ export type OpenInboxDeps = {
 /** Opens the inbox of a client that is connected, or whose session is kept. */
 export type OpenInbox = (clientId: string) => Inbox
 
-/** Opens the inbox of whoever asks; `forbidden` for one that calls by HTTP and has not shown to be the client that it says it is. */
+/** Opens the inbox of the requester; `forbidden` for a caller by HTTP that has not proved its client id. */
 export type OwnInbox = (client: Client) => Inbox
 
 /** Makes it. */

@@ -13,7 +13,7 @@ import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { Queue } from '../kit/queue.ts'
 import type { PublishSpan } from '../observability/tracing/spans.ts'
 import type { Inbox } from '../state/inboxes.ts'
-import { type Client, countListeners } from '../state/model.ts'
+import { type Client, countSubscribers } from '../state/model.ts'
 import { isLessThanAsked, isLower } from './ack-request.ts'
 import { type DraftOf, malformed, type PrivatePart, type PublishDraft } from './draft.ts'
 import type { OpenInbox, OwnInbox } from './inbox.ts'
@@ -93,7 +93,7 @@ export function createPrivate(deps: PrivateDeps) {
           durability: isHeld ? 'memory' : (level ?? deps.log.durabilityOfAccepted()),
           replicas,
           duplicate: taken.duplicate,
-          recipients: countListeners([own, ...others].map(({ feed }) => feed)),
+          recipients: countSubscribers([own, ...others].map(({ feed }) => feed)),
         } as const
         answers.acknowledge(client, envelope.id, result, [own.feed])
       }
@@ -147,15 +147,18 @@ function createAppends(turns: Pick<FairQueue, 'run'>) {
 
   function* appendWaiting(): Pieces<void> {
     let characters = 0
-    while (waiting.length > 0) {
-      const { inbox, draft } = waiting.shift()!
-      inbox.log.append(draft)
-      characters += draft.envelope.payloadText.length
-      if (characters < PIECE) continue
-      characters = 0
-      yield
+    try {
+      while (waiting.length > 0) {
+        const { inbox, draft } = waiting.shift()!
+        inbox.log.append(draft)
+        characters += draft.envelope.payloadText.length
+        if (characters < PIECE) continue
+        characters = 0
+        yield
+      }
+    } finally {
+      isAppending = false
     }
-    isAppending = false
   }
 
   return (inboxes: readonly Inbox[], drafts: readonly PublishDraft[]): void => {

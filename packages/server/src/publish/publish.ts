@@ -19,7 +19,7 @@ import { type Clock, isoTime } from '../kit/clock.ts'
 import type { Entry, Log } from '../log/contract.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Taking, TracePublish } from '../observability/tracing/spans.ts'
-import { type Channel, type Client, countListeners, type Feed, type Room } from '../state/model.ts'
+import { type Channel, type Client, countSubscribers, type Feed, type Room } from '../state/model.ts'
 import { askerOf, type RoomResolver } from '../state/resolve.ts'
 import { askedLevel, askedReplicas, isLessThanAsked, isLower } from './ack-request.ts'
 import { type BusLog, type DraftOf, malformed, type Publish, type PublishDraft } from './draft.ts'
@@ -73,12 +73,12 @@ export function createPublish(deps: PublishDeps): Publish {
       durability: position === undefined ? 'memory' : (level ?? log.durabilityOfAccepted()),
       replicas,
       duplicate,
-      recipients: countListeners(feeds),
+      recipients: countSubscribers(feeds),
     }
     answers.acknowledge(draft.client, draft.envelope.id, result, feeds)
   }
 
-  /** Whoever gets an acknowledgement in place of its own copy gets no copy. */
+  /** A sender that gets an acknowledgement in place of its own copy gets no copy. */
   const deliver = (feeds: readonly Feed[], entry: Entry, draft: PublishDraft | undefined) => {
     delivery.broadcast(feeds, entry, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
   }
@@ -143,7 +143,7 @@ export function createPublish(deps: PublishDeps): Publish {
     if (deps.placeChanged !== undefined && size > 0 && log.isEmpty()) deps.placeChanged(envelope)
   }
   const draftOf: DraftOf = (client, envelope, isOwnCopy, part, channelLevel, span, arrivedAt) => {
-    // Whoever calls by HTTP waits for what comes of it.
+    // A caller by HTTP waits for the outcome.
     const isAcknowledged = isAskedToAcknowledge(envelope) || client.caller !== undefined
     const requiresDurability = isMore(askedLevel(envelope)) || isMore(channelLevel) || askedReplicas(envelope) > 0
     // In place of its own copy the sender gets an acknowledgement, so that its count of `n` has no hole.

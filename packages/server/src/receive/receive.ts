@@ -114,7 +114,7 @@ export type ReceiveDeps = {
   readonly recall: RecallOf | undefined
   readonly run: Run
   readonly turns: FairQueue
-  /** True while so much is on its way to the log, from everybody together, that whoever publishes has to wait for its own. */
+  /** True while so much is on its way to the log, from all clients together, that each publisher waits until its own messages are settled. */
   readonly isCongested: () => boolean
   readonly relayTelemetry: (client: Client, envelope: ParsedEnvelope) => void
   /** Hears of frames that are refused. */
@@ -409,7 +409,7 @@ export function createReceive(deps: ReceiveDeps): Receive {
 
   /**
    * True where too much waits for a client already, answers to it or messages on their way. Then its frames wait too, those that were read before the
-   * pause as well: else whoever asks for much at once is cut before it can read the first answer.
+   * pause as well: else a client that requests much at once would be closed before it can read the first reply.
    */
   const isFull = ({ client: { transport }, unsettledBytes, isHeldForFanOut }: InboundState): boolean =>
     isHeldForFanOut ||

@@ -155,7 +155,7 @@ export type Room = {
 export const isSystemRoom = (room: Room): boolean => room.type === 'system'
 
 /** Subscribed connections that are known here. */
-export function countListeners(feeds: readonly Feed[]): number {
+export function countSubscribers(feeds: readonly Feed[]): number {
   let count = 0
   for (const feed of feeds) count += feed.subscribers
   return count

@@ -210,7 +210,7 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, persis
     })
   }
 
-  /** Whoever has gone while it waited has left everything, and would stay in what it joined now. */
+  /** A client that disconnected while its join waited has left everything, and would stay in what it joined now. */
   const refuseGone = (client: Client) => {
     if (client.isClosing) throw new CodedError('client_not_found', { client_id: client.id })
   }

@@ -16,7 +16,7 @@ import type { Frames } from '../delivery/frames.ts'
 import type { Replies } from '../delivery/replies.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import { type Channel, type Client, countListeners } from '../state/model.ts'
+import { type Channel, type Client, countSubscribers } from '../state/model.ts'
 import type { TelemetryBroadcast } from './broadcast.ts'
 import type { EmittedEvent } from './emitter.ts'
 import type { TelemetrySubscriber, TelemetrySubscribers } from './subscribers.ts'
@@ -70,7 +70,7 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
     const text = encodeLive(envelope, isoTime(clock.now()))
     metrics.telemetryEvent('other')
     delivery.broadcast(stream, { text }, client)
-    const recipients = countListeners(stream)
+    const recipients = countSubscribers(stream)
     if (listeners.size === 0) return recipients
     return recipients + toListeners.give(topicsOfClientEvent(payload.eventType), text, listener)
   }
