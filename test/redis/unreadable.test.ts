@@ -61,7 +61,8 @@ withProgram('redis-server', 'an answer to an append', () => {
   for (const [name, damage] of Object.entries(damages)) {
     test(`a Redis reply that ${name} gives no wrong position, and the same ids are acknowledged where they are stored`, async () => {
       const line = openProxy(redis.url)
-      const bus = await startBus({ redisUrl: line.url })
+      // The senders repeat at once while Redis is away: that is no flood.
+      const bus = await startBus({ redisUrl: line.url, rateLimit: null })
       const channel = `c${++count}`
       const ann = await bus.as('ann')
       const bob = await bus.as('bob', `lab:${channel}`)
