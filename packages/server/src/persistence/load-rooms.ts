@@ -4,7 +4,7 @@
  */
 import { CodedError } from '@arqonbus/protocol'
 import type { Rooms } from '../state/rooms.ts'
-import type { PlaceKeeper } from './saved-rooms.ts'
+import type { SavedRooms } from './saved-rooms.ts'
 import type { Store } from './store.ts'
 
 /** Looks for rooms and channels. Undefined where there is nothing to wait for; fails with `too_many_rooms` and `too_many_channels` alone. */
@@ -21,7 +21,7 @@ export type RecallPlace = {
 export type RecallDeps = {
   readonly store: Pick<Store, 'isAway' | 'place' | 'channels' | 'changesElsewhere'>
   readonly rooms: Pick<Rooms, 'get' | 'channel'>
-  readonly places: Pick<PlaceKeeper, 'has' | 'found'>
+  readonly places: Pick<SavedRooms, 'found'> & { readonly writes: Pick<SavedRooms['writes'], 'has'> }
 }
 
 /** So many rooms are remembered. */
@@ -29,7 +29,7 @@ const MOST_KNOWN = 10_000
 
 /** Nothing is being looked for. */
 export function createRecall({ store, rooms, places }: RecallDeps): RecallPlace {
-  /** What is being asked for. Whoever asks meanwhile waits with the first, and goes on after it: messages to a new channel stay in order. */
+  /** Loads in progress. A second request for the same name waits for the first and continues after it, so that messages to a new channel stay in order. */
   const asked = new Map<string, Promise<void>>()
   /** Up to which change elsewhere everything is known here: of all rooms, and of single ones. */
   let knownOfAll: number | undefined
@@ -72,7 +72,7 @@ export function createRecall({ store, rooms, places }: RecallDeps): RecallPlace 
   return {
     one(room, channel) {
       const key = channel === undefined ? room : `${room}:${channel}`
-      if (store.isAway || isConfigured(room) || isHere(room, channel) || places.has(key)) return undefined
+      if (store.isAway || isConfigured(room) || isHere(room, channel) || places.writes.has(key)) return undefined
       return once(key, () => askForOne(room, channel))
     },
     whole(room) {

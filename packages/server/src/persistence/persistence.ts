@@ -1,18 +1,17 @@
-/** Keeping what outlives the process beside messages: rooms, channels and sessions, each as far as it is asked for. */
+/** Saves what survives a restart in addition to messages: rooms, channels and sessions, each as far as the configuration asks for it. */
 import { CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
 import { chain, type Maybe } from '../kit/maybe.ts'
 import type { Client } from '../state/model.ts'
 import { createRecall } from './load-rooms.ts'
 import { type Persisted, recordTexts } from './room-records.ts'
-import { createPlaceKeeper, type KeepPlacesDeps } from './saved-rooms.ts'
-import { createSessionKeeper, type KeepSessionsDeps, type KeptSessions } from './saved-sessions.ts'
+import { SavedRooms, type SavedRoomsDeps } from './saved-rooms.ts'
+import { SavedSessions, type SavedSessionsDeps } from './saved-sessions.ts'
 import type { Store } from './store.ts'
 import { createAhead } from './store-ahead.ts'
 
-/** What keeping needs. */
-export type PersistenceDeps = Omit<KeepPlacesDeps, 'texts' | 'store'> &
-  Omit<KeepSessionsDeps, 'store'> &
-  Pick<KeptSessions, 'hasInbox'> & {
+/** What persistence needs. */
+export type PersistenceDeps = Omit<SavedRoomsDeps, 'texts' | 'store'> &
+  Omit<SavedSessionsDeps, 'store' | 'isWhole'> & {
     readonly store: Store
     /** What is kept. Of what is not, enough is to find the messages, where these are. */
     readonly persist: Persisted
@@ -20,7 +19,7 @@ export type PersistenceDeps = Omit<KeepPlacesDeps, 'texts' | 'store'> &
     readonly storageMode: 'degrade' | 'strict'
   }
 
-/** Keeping. */
+/** Persistence. */
 export type Persistence = {
   placeChanged(room: string, channel?: string): void
   /** `isNew`: it has begun. */
@@ -29,7 +28,7 @@ export type Persistence = {
   subscribed(client: Client): void
   /**
    * The session that a client brings is asked for where it is not here; undefined where there is nothing to wait for. Resolves to what puts it back, or to
-   * nothing where there is no such session. Fails with `storage_unavailable` where nobody can say.
+   * nothing where there is no such session. Fails with `storage_unavailable` if that is not known.
    */
   recall(clientId: string | undefined, secret: string | undefined): Promise<(() => void) | undefined> | undefined
   /**
@@ -45,7 +44,7 @@ export type Persistence = {
   isUnsureOfSessions(): boolean
   /** Before a command changes rooms or channels: `storage_unavailable` where that could not be stored, and has to be. */
   check(): void
-  /** Before a private channel is made: `storage_unavailable` where nobody can know yet whether there is an open one of its name. */
+  /** Before a private channel is made: `storage_unavailable` while it is not known whether an open channel of its name is stored. */
   checkPrivate(): void
   /** Ends when what has changed of rooms and channels is stored, or is to be stored later; `outcome_unknown` where that will not do. */
   settled(): Maybe<void>
@@ -65,9 +64,10 @@ const RETRY_AFTER_MS = 1000
 export function createPersistence(deps: PersistenceDeps): Persistence {
   const { store, persist } = deps
   const texts = recordTexts(persist)
-  const places = texts && createPlaceKeeper({ ...deps, texts })
+  const places = texts && new SavedRooms({ ...deps, texts })
   const isWhole = persist.includes('sessions')
-  const sessions = isWhole || persist.includes('messages') ? createSessionKeeper(deps, { ...deps, isWhole }) : undefined
+  const isAnySaved = isWhole || persist.includes('messages')
+  const sessions = isAnySaved ? new SavedSessions({ ...deps, isWhole }) : undefined
   const recall = places && createRecall({ ...deps, places })
   const isStrict = deps.storageMode === 'strict' && places !== undefined
   const unavailable = () => new CodedError('storage_unavailable', undefined, RETRY_AFTER_MS)
@@ -86,14 +86,14 @@ export function createPersistence(deps: PersistenceDeps): Persistence {
       await places?.check(stored)
     },
     ready() {
-      places?.ready()
-      sessions?.ready()
+      places?.writes.ready()
+      sessions?.writes.ready()
     },
     away() {
-      places?.away()
-      sessions?.away()
+      places?.writes.away()
+      sessions?.writes.away()
     },
-    ahead: createAhead(places, sessions),
+    ahead: createAhead(places?.writes, sessions?.writes),
   })
 
   return {
@@ -113,14 +113,14 @@ export function createPersistence(deps: PersistenceDeps): Persistence {
       if (places?.isLoaded === false) throw unavailable()
     },
     settled: () =>
-      chain(places?.flushed() ?? true, (isStored) => {
+      chain(places?.writes.flushed() ?? true, (isStored) => {
         if (!isStored && isStrict) throw new CodedError('outcome_unknown', undefined, RETRY_AFTER_MS)
       }),
-    arePlacesStored: () => places?.isAny !== true,
-    unstored: () => (places?.size ?? 0) + (sessions?.size ?? 0),
+    arePlacesStored: () => places?.writes.isAny !== true,
+    unstored: () => (places?.writes.size ?? 0) + (sessions?.writes.size ?? 0),
     sweep: (now) => sessions?.sweep(now),
     async close(withinMs) {
-      const written = Promise.all([places?.flushed(), sessions?.flushed()])
+      const written = Promise.all([places?.writes.flushed(), sessions?.writes.flushed()])
       let timer: ReturnType<typeof setTimeout> | undefined
       await Promise.race([
         written,

@@ -1,4 +1,4 @@
-/** Records as text, and back. A record that is not one of ours is none: whoever has put it there may need it. */
+/** Records as text, and back. A record of another program is ignored and left as it is. */
 import { isName } from '@arqonbus/protocol'
 import type { ChannelRecord, RoomRecord, SessionRecord } from '../state/records.ts'
 

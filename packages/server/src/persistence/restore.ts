@@ -12,18 +12,18 @@ export type RestoreDeps = {
     joinChannel(client: Client, channel: Channel): void
     leaveChannel(client: Client, channel: Channel): void
   }
-  /** Tells a client that one of its subscriptions has ended, and why. */
+  /** Notifies a client that one of its subscriptions has ended, and why. */
   readonly endings: {
     subscriptionEnded(client: Client, address: Feed['address'], reason: 'channel_full' | 'forbidden'): void
   }
-  /** Hears of each channel that is there again. */
+  /** Called for each restored channel. */
   readonly created: (channel: Channel) => void
 }
 
 /** Puts back; `too_many_rooms`, `too_many_channels`. What the configuration says stays. */
 export type Restore = { room(record: RoomRecord): void; channel(record: ChannelRecord): void }
 
-/** Makes it. */
+/** Creates it. */
 export function createRestore({ rooms, membership, endings, created }: RestoreDeps): Restore {
   /**
    * A channel that anybody made while the store was away may be open where the one that was kept is private: whoever is in it stays only as far as the one

@@ -58,7 +58,7 @@ function addressOfChannel({ room, name, type, createdAt, createdBy, members, opt
 
 /**
  * True where what the store has is right, and what is here has to become it. A private channel is never made open by another one of its name; else the one that
- * was made first is right, because the other one was made where nobody could know of it.
+ * was made first is right, because the other one was created by a server that could not know of it.
  */
 export function winsOver(record: RoomRecord | ChannelRecord, here: Room | Channel): boolean {
   if (record.type === 'private' || here.type === 'private')

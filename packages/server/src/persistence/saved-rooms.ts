@@ -1,5 +1,5 @@
 /**
- * What the store has of rooms and channels: written behind what happens here, put back when the store comes for the first time, and asked for where somebody
+ * The rooms and channels of the store: written behind what happens here, restored when the store can be read for the first time, and loaded where a client
  * names a room or a channel that is not here.
  */
 import type { Logger } from '../observability/logger.ts'
@@ -10,180 +10,178 @@ import { channelIn, roomIn } from './record-text.ts'
 import { type Restore, unlessFull } from './restore.ts'
 import { type RecordTexts, winsOver } from './room-records.ts'
 import type { Change, Records, Store, Stored } from './store.ts'
-import { createWriteBehind, type WriteBehind } from './write-behind.ts'
+import { WriteBehind } from './write-behind.ts'
 
-/** What keeping them needs. */
-export type KeepPlacesDeps = {
+/** What saving rooms and channels needs. */
+export type SavedRoomsDeps = {
   readonly store: Pick<Store, 'isAway' | 'write'>
   readonly rooms: Rooms
   readonly restore: Restore
   readonly logger: Logger
-  /** What is written of each; of channels nothing where they are not kept. */
+  /** The record of each; of channels none where these are not saved. */
   readonly texts: RecordTexts
 }
 
-/** Keeping them. */
-export type PlaceKeeper = Omit<WriteBehind, 'changed'> & {
-  /** False until the store has been read for the first time: what it has may be anything. */
-  readonly isLoaded: boolean
-  /** A room or a channel was made, has changed, or is gone. */
-  changed(room: string, channel?: string): void
-  compare(stored: Stored): Promise<void>
-  check(stored: Stored): Promise<void>
-  /** Puts back what the store has of a name that is not known here; `too_many_rooms`, `too_many_channels`. */
-  found(kind: 'room' | 'channel', key: string, text: string): void
-}
-
 const MOST_WAITING = 100_000
-/** So many records are dealt with in one turn of the event loop. */
+/** Maximum of records that are handled in one turn of the event loop. */
 const RECORDS_IN_TURN = 100
 
-/** Makes the persistence of one server. */
-export function createPlaceKeeper({ store, rooms, restore, logger, texts }: KeepPlacesDeps): PlaceKeeper {
-  let isLoaded = false
-  /** Comparisons under way, or asked for: they go one after the other. */
-  let comparisons = 0
-  let lastComparison: Promise<unknown> = Promise.resolve()
-  /** What ended here while the store was away, or is compared: a record of it that is still there says nothing of what has its name now. */
-  const ended = new Set<string>()
+const readers = { room: roomIn, channel: channelIn }
 
-  const find = (key: string): Room | Channel | undefined => {
-    const [roomName, channelName] = key.split(':') as [string, string?]
-    const room = rooms.get(roomName)
-    return channelName === undefined ? room : room?.channels.get(channelName)
-  }
-  const isConfigured = (key: string) => rooms.get(key.split(':')[0]!)?.type === 'system'
+type AnyFound = Found<RoomRecord | ChannelRecord>
 
-  /** The key of a channel is its address, and that of a room its name, which has no colon. */
-  const changeOf = (key: string): Change | undefined => {
-    // What was kept before the configuration took the name comes back when it lets it go.
-    if (isConfigured(key)) return undefined
-    const found = find(key)
-    if (found !== undefined && 'room' in found) return { kind: 'channel', name: key, text: texts.ofChannel?.(found) }
-    if (found !== undefined) return { kind: 'room', name: key, text: texts.ofRoom(found) }
-    return { kind: key.includes(':') ? 'channel' : 'room', name: key, text: undefined }
-  }
-  const behind = createWriteBehind({
-    delayMs: 0,
-    most: MOST_WAITING,
-    isGone: (key) => changeOf(key)?.text === undefined,
-    changeOf,
-    write: store.write,
-  })
+/** The saved rooms and channels of one server. */
+export class SavedRooms {
+  readonly #deps: SavedRoomsDeps
+  /** Changes on their way to the store. The key of a channel is its address, and that of a room its name, which has no colon. */
+  readonly writes: WriteBehind
+  #isLoaded = false
+  /** Comparisons under way, or asked for: one after the other. */
+  #comparisons = 0
+  #lastComparison: Promise<unknown> = Promise.resolve()
+  /** What ended here during an outage or a comparison: a record of it that is still stored does not apply to what has its name now. */
+  readonly #ended = new Set<string>()
 
-  /** All rooms of the store, and their channels where these are kept, in the order in which they were made: lists have that order. */
-  const allIn = async (stored: Stored): Promise<{ rooms: Found<RoomRecord>[]; channels: Found<ChannelRecord>[] }> => {
-    const found = await recordsIn(stored.rooms(), roomIn)
-    const names = found.map(({ record }) => record.name)
-    const channels = texts.ofChannel === undefined ? [] : await recordsIn(stored.channels(names), channelIn)
-    return { rooms: found, channels }
+  constructor(deps: SavedRoomsDeps) {
+    this.#deps = deps
+    this.writes = new WriteBehind({
+      delayMs: 0,
+      most: MOST_WAITING,
+      isGone: (key) => this.#changeOf(key)?.text === undefined,
+      changeOf: (key) => this.#changeOf(key),
+      write: deps.store.write,
+    })
   }
 
-  /** What is here becomes what the store has. */
-  const takeOver = ({ key, text, record }: Found<RoomRecord | ChannelRecord>): void => {
-    if (changeOf(key)?.text === text) return
-    'room' in record ? restore.channel(record) : restore.room(record)
-    if (changeOf(key)?.text === text) behind.unchanged(key)
+  /** False until the store has been read for the first time: it may have anything. */
+  get isLoaded(): boolean {
+    return this.#isLoaded
   }
 
-  /** What was kept is there again; nothing of it may have been made here that is older. */
-  const load = async (stored: Stored): Promise<void> => {
-    const all = await allIn(stored)
-    let missing = 0
-    const records = [...all.rooms, ...all.channels]
-    for await (const one of byTurns(records)) if (!unlessFull(() => takeOver(one))) missing++
-    if (all.rooms.length + all.channels.length === 0) return
-    const counts = { rooms: all.rooms.length, channels: all.channels.length, left_out: missing }
-    logger.info({ event: 'rooms_restored', ...counts })
+  /** A room or a channel was created, has changed, or is gone. */
+  changed(room: string, channel?: string): void {
+    const { texts, store } = this.#deps
+    if (channel !== undefined && texts.ofChannel === undefined) return
+    const key = channel === undefined ? room : `${room}:${channel}`
+    const mayBeStale = (store.isAway || this.#comparisons > 0) && this.#ended.size < MOST_WAITING
+    if (mayBeStale && this.#find(key) === undefined) this.#ended.add(key)
+    this.writes.changed(key)
   }
 
-  /** Of two that were made under one name one is right for all servers. */
-  const takeOverIfTheirs = (one: Found<RoomRecord | ChannelRecord>): void => {
-    const here = find(one.key)
-    if (here === undefined || isConfigured(one.key) || ended.has(one.key) || !winsOver(one.record, here)) return
-    unlessFull(() => takeOver(one))
+  /** Restores what the store has, the first time; later compares it with what is here. */
+  async compare(stored: Stored): Promise<void> {
+    if (this.#isLoaded) {
+      this.#comparisons++
+      const comparison = this.#lastComparison.then(() => this.#compareAll(stored)).finally(() => this.#comparisons--)
+      this.#lastComparison = comparison.catch(() => {})
+      return comparison
+    }
+    await this.#load(stored)
+    this.#ended.clear()
+    this.#isLoaded = true
   }
 
-  /** What the store has under the names of what has changed here. */
-  const checkChanged = async (stored: Stored): Promise<void> => {
-    const keys = behind.waiting().filter((key) => find(key) !== undefined && !isConfigured(key))
+  /** Compares only the names of what has changed here. */
+  async check(stored: Stored): Promise<void> {
+    const keys = this.writes.waiting().filter((key) => this.#find(key) !== undefined && !this.#isConfigured(key))
     for (let i = 0; i < keys.length; i += RECORDS_IN_TURN) {
       const some = keys.slice(i, i + RECORDS_IN_TURN)
       const found = await Promise.all(some.map((key) => stored.place(...(key.split(':') as [string, string?]))))
       for (const [at, key] of some.entries()) {
-        const isChannel = key.includes(':')
-        const text = isChannel ? found[at]!.channel : found[at]!.room
-        const record = text === undefined ? undefined : (isChannel ? channelIn : roomIn)(key, text)
-        if (text !== undefined && record !== undefined) takeOverIfTheirs({ key, text, record })
+        const kind = key.includes(':') ? 'channel' : 'room'
+        const text = found[at]![kind]
+        const record = text === undefined ? undefined : readers[kind](key, text)
+        if (text !== undefined && record !== undefined) this.#restoreIfTheirs({ key, text, record })
       }
     }
   }
 
-  /**
-   * What is here is written again where the store has lost it, or has it otherwise. What is not here may be another server's.
-   */
-  const compareAll = async (stored: Stored): Promise<void> => {
-    const all = await allIn(stored)
+  /** Restores what the store has of a name that is not known here; `too_many_rooms`, `too_many_channels`. */
+  found(kind: 'room' | 'channel', key: string, text: string): void {
+    const record = readers[kind](key, text)
+    // What has ended here, and is still to be removed from the store, is known better here.
+    if (record !== undefined && this.#find(key) === undefined && !this.#isConfigured(key) && !this.writes.has(key))
+      this.#restore({ key, text, record })
+  }
+
+  #find(key: string): Room | Channel | undefined {
+    const [roomName, channelName] = key.split(':') as [string, string?]
+    const room = this.#deps.rooms.get(roomName)
+    return channelName === undefined ? room : room?.channels.get(channelName)
+  }
+
+  #isConfigured(key: string): boolean {
+    return this.#deps.rooms.get(key.split(':')[0]!)?.type === 'system'
+  }
+
+  #changeOf(key: string): Change | undefined {
+    // What was stored before the configuration took the name is restored when the configuration releases it.
+    if (this.#isConfigured(key)) return undefined
+    const { texts } = this.#deps
+    const found = this.#find(key)
+    if (found !== undefined && 'room' in found) return { kind: 'channel', name: key, text: texts.ofChannel?.(found) }
+    if (found !== undefined) return { kind: 'room', name: key, text: texts.ofRoom(found) }
+    return { kind: key.includes(':') ? 'channel' : 'room', name: key, text: undefined }
+  }
+
+  /** All rooms of the store, and their channels where these are saved, in the order of their creation: lists have that order. */
+  async #allIn(stored: Stored): Promise<{ rooms: Found<RoomRecord>[]; channels: Found<ChannelRecord>[] }> {
+    const rooms = await recordsIn(stored.rooms(), roomIn)
+    const names = rooms.map(({ record }) => record.name)
+    const isSaved = this.#deps.texts.ofChannel !== undefined
+    return { rooms, channels: isSaved ? await recordsIn(stored.channels(names), channelIn) : [] }
+  }
+
+  /** What is here becomes what the store has. */
+  #restore({ key, text, record }: AnyFound): void {
+    if (this.#changeOf(key)?.text === text) return
+    const { restore } = this.#deps
+    'room' in record ? restore.channel(record) : restore.room(record)
+    if (this.#changeOf(key)?.text === text) this.writes.unchanged(key)
+  }
+
+  /** Of two that were created under one name, one is right for all servers. */
+  #restoreIfTheirs(one: AnyFound): void {
+    const here = this.#find(one.key)
+    if (here === undefined || this.#isConfigured(one.key) || this.#ended.has(one.key)) return
+    if (winsOver(one.record, here)) unlessFull(() => this.#restore(one))
+  }
+
+  /** Restores everything; nothing that was created here meanwhile may be older. */
+  async #load(stored: Stored): Promise<void> {
+    const all = await this.#allIn(stored)
+    let missing = 0
+    for await (const one of byTurns([...all.rooms, ...all.channels]))
+      if (!unlessFull(() => this.#restore(one))) missing++
+    if (all.rooms.length + all.channels.length === 0) return
+    const counts = { rooms: all.rooms.length, channels: all.channels.length, left_out: missing }
+    this.#deps.logger.info({ event: 'rooms_restored', ...counts })
+  }
+
+  /** What is here is written again where the store has lost it, or has it otherwise. What is not here may be another server's. */
+  async #compareAll(stored: Stored): Promise<void> {
+    const all = await this.#allIn(stored)
     const same = new Set<string>()
     for await (const one of byTurns([...all.rooms, ...all.channels])) {
-      takeOverIfTheirs(one)
-      if (changeOf(one.key)?.text === one.text) same.add(one.key)
+      this.#restoreIfTheirs(one)
+      if (this.#changeOf(one.key)?.text === one.text) same.add(one.key)
     }
-    ended.clear()
+    this.#ended.clear()
     const writeUnlessSame = (key: string) => {
-      if (!same.has(key)) behind.changed(key)
+      if (!same.has(key)) this.writes.changed(key)
     }
-    for (const room of rooms.all()) {
+    for (const room of this.#deps.rooms.all()) {
       if (room.type === 'system') continue
       writeUnlessSame(room.name)
-      if (texts.ofChannel === undefined) continue
+      if (this.#deps.texts.ofChannel === undefined) continue
       for await (const { address } of byTurns(room.channels.values())) writeUnlessSame(address)
     }
-  }
-
-  const readers = { room: roomIn, channel: channelIn }
-
-  return {
-    ...behind,
-    get isAny() {
-      return behind.isAny
-    },
-    get size() {
-      return behind.size
-    },
-    get isLoaded() {
-      return isLoaded
-    },
-    changed(room, channel) {
-      if (channel !== undefined && texts.ofChannel === undefined) return
-      const key = channel === undefined ? room : `${room}:${channel}`
-      if ((store.isAway || comparisons > 0) && ended.size < MOST_WAITING && find(key) === undefined) ended.add(key)
-      behind.changed(key)
-    },
-    async compare(stored) {
-      if (isLoaded) {
-        comparisons++
-        const comparison = lastComparison.then(() => compareAll(stored)).finally(() => comparisons--)
-        lastComparison = comparison.catch(() => {})
-        return comparison
-      }
-      await load(stored)
-      ended.clear()
-      isLoaded = true
-    },
-    check: checkChanged,
-    found(kind, key, text) {
-      const record = readers[kind](key, text)
-      // What has ended here, and is still to be taken out, is known better here.
-      if (record !== undefined && find(key) === undefined && !isConfigured(key) && !behind.has(key))
-        takeOver({ key, text, record })
-    },
   }
 }
 
 type Found<R> = { readonly key: string; readonly record: R; readonly text: string }
 
-/** Gives the items of a collection, so many in one turn of the event loop: with very many records a comparison takes seconds. */
+/** The items of a collection, a hundred in one turn of the event loop: with very many records a comparison takes seconds. */
 async function* byTurns<T>(all: Iterable<T>): AsyncGenerator<T> {
   let count = 0
   for (const one of all) {
@@ -192,7 +190,7 @@ async function* byTurns<T>(all: Iterable<T>): AsyncGenerator<T> {
   }
 }
 
-/** All records, the first that was made first. One may come twice. */
+/** All records, in the order of creation. The store may return one twice. */
 async function recordsIn<R extends { readonly createdAt: number }>(
   pages: AsyncIterable<Records>,
   read: (key: string, text: string) => R | undefined,

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { testClock } from '@arqonbus/testing'
 import { createClients } from '../state/clients.ts'
 import { createSessions } from '../state/sessions.ts'
-import { createSessionKeeper, type SessionKeeper } from './saved-sessions.ts'
+import { SavedSessions } from './saved-sessions.ts'
 import type { Change, Store } from './store.ts'
 
 const sessionTtlMs = 600_000
@@ -12,7 +12,7 @@ const profile = { clientType: 'human' } as const
 function rig(most = 10) {
   const clock = testClock()
   const records = new Map<string, Change>()
-  let persistence: SessionKeeper | undefined
+  let persistence: SavedSessions | undefined
   const store: Pick<Store, 'isAway' | 'write' | 'session'> = {
     isAway: false,
     async write(changes) {
@@ -23,19 +23,27 @@ function rig(most = 10) {
   }
   const sessions = createSessions(most, clock, (id, isNew) => persistence?.changed(id, isNew))
   const clients = createClients()
-  persistence = createSessionKeeper(
-    { store, clock, sessions, clients, sessionTtlMs, maxSessions: most, maxSubscriptions: 10 },
-    { isWhole: true, hasInbox: () => false },
-  )
-  persistence.ready()
+  const saved = new SavedSessions({
+    store,
+    clock,
+    sessions,
+    clients,
+    sessionTtlMs,
+    maxSessions: most,
+    maxSubscriptions: 10,
+    isWhole: true,
+    hasInbox: () => false,
+  })
+  persistence = saved
+  saved.writes.ready()
   return {
-    persistence,
+    persistence: saved,
     sessions,
     records,
-    settled: () => persistence.flushed(),
+    settled: () => saved.writes.flushed(),
     pass(ms: number) {
       clock.advance(ms)
-      persistence.sweep(clock.monotonic())
+      saved.sweep(clock.monotonic())
     },
     clock,
   }

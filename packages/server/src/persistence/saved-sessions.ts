@@ -1,6 +1,6 @@
 /**
- * What the store has of sessions: written behind what happens here, put back when the store first comes, and asked for where a client brings one that is not
- * here.
+ * The sessions of the store: written behind what happens here, restored when the store can be read for the first time, and loaded where a client resumes one
+ * that is not here.
  */
 import { CodedError, parseAddress } from '@arqonbus/protocol'
 import { hashSecret, isSecret } from '../auth/secrets.ts'
@@ -12,10 +12,10 @@ import { allSubscribed, keyOf, type Session, type Sessions, type Subscribed } fr
 import { subscribedBy } from '../state/views.ts'
 import { sessionIn, sessionText } from './record-text.ts'
 import type { Change, Store, Stored } from './store.ts'
-import { createWriteBehind, type WriteBehind } from './write-behind.ts'
+import { WriteBehind } from './write-behind.ts'
 
-/** What keeping them needs. */
-export type KeepSessionsDeps = {
+/** What saving sessions needs. */
+export type SavedSessionsDeps = {
   readonly store: Pick<Store, 'isAway' | 'write' | 'session'>
   readonly clock: Clock
   readonly sessions: Sessions
@@ -24,29 +24,9 @@ export type KeepSessionsDeps = {
   readonly maxSessions: number
   /** Subscriptions of one client. */
   readonly maxSubscriptions: number
-}
-
-/** Which sessions are kept, and what of them. */
-export type KeptSessions = {
-  /** False: of a session only what opens its inbox is kept, and only where it has one. */
+  /** False: only what opens the inbox of a session is saved, and only where it has one. */
   readonly isWhole: boolean
   readonly hasInbox: (session: Session) => boolean
-}
-
-/** Keeping them. */
-export type SessionKeeper = Omit<WriteBehind, 'changed'> & {
-  /** The session of a client began, goes on, is kept, or was ended. */
-  changed(clientId: string, isNew?: boolean): void
-  /** A client has another subscription, or one less. */
-  subscribed(client: Client): void
-  /**
-   * Asks the store for the session that a client brings, where it is not here; undefined where there is nothing to wait for. Resolves to what puts it back, or
-   * to nothing where there is no such session. Fails with `storage_unavailable` where nobody can say.
-   */
-  recall(clientId: string, secret: string): Promise<(() => void) | undefined> | undefined
-  compare(stored: Stored): Promise<void>
-  /** The records of those who stay connected are made to last. */
-  sweep(now: number): void
 }
 
 const MOST_WAITING = 100_000
@@ -55,71 +35,143 @@ const DELAY_MS = 5
 /** How often the record of a connected client is written again, at least and at most; between, a tenth of its time. */
 const FIRST_REFRESH_MS = 1000
 const LAST_REFRESH_MS = 300_000
-/** When to come back with a session that nobody can look for now. */
+/** When to retry with a session that cannot be looked up now. */
 const RETRY_AFTER_MS = 1000
 
-/** Makes the persistence of one server. */
-export function createSessionKeeper(deps: KeepSessionsDeps, { isWhole, hasInbox }: KeptSessions): SessionKeeper {
-  const { store, clock, sessions, clients, sessionTtlMs } = deps
-  const refreshMs = Math.min(LAST_REFRESH_MS, Math.max(FIRST_REFRESH_MS, sessionTtlMs / 10))
-  /** When the record of a connected client is to be written again, in running time: the first one first. */
-  const dueAt = new Map<string, number>()
+/** The saved sessions of one server. */
+export class SavedSessions {
+  readonly #deps: SavedSessionsDeps
+  /** Changes on their way to the store, by client id. */
+  readonly writes: WriteBehind
+  readonly #refreshMs: number
+  /** When the record of a connected client is to be written again, in running time, the earliest first. */
+  readonly #dueAt = new Map<string, number>()
   /**
-   * Sessions that began while the store could be asked, and are not stored yet: with each, those before it have ended. One that began while it was away ends
-   * none: an earlier session of that client id may be stored, and the client that it belongs to may come back with it.
+   * Sessions that began while the store was reachable, and are not stored yet: with each, those before it have ended. One that began during an outage ends
+   * none: an earlier session of that client id may be stored, and the client that it belongs to may resume it.
    */
-  const replacing = new WeakSet<Session>()
-  /** Those that the store had. */
-  const stored = new WeakSet<Session>()
-  let isLoaded = false
+  readonly #replacing = new WeakSet<Session>()
+  /** Sessions that the store had. */
+  readonly #stored = new WeakSet<Session>()
+  #isLoaded = false
 
-  /** The record of a client that is connected lasts as long as its session would if the process ended now, and a little longer. */
-  const untilOf = ({ expiresAt }: Session) =>
-    clock.now() + (expiresAt === undefined ? sessionTtlMs + 2 * refreshMs : expiresAt - clock.monotonic())
+  constructor(deps: SavedSessionsDeps) {
+    this.#deps = deps
+    this.#refreshMs = Math.min(LAST_REFRESH_MS, Math.max(FIRST_REFRESH_MS, deps.sessionTtlMs / 10))
+    this.writes = new WriteBehind({
+      delayMs: DELAY_MS,
+      most: MOST_WAITING,
+      isGone: (clientId) => deps.sessions.get(clientId) === undefined,
+      changeOf: (clientId) => this.#changeOf(clientId),
+      write: (changes) => this.#write(changes),
+    })
+  }
 
-  const recordOf = (session: Session): SessionRecord => {
+  /** The session of a client began, was resumed, is kept, or has ended. */
+  changed(clientId: string, isNew = false): void {
+    const session = this.#deps.sessions.get(clientId)
+    if (isNew && session !== undefined && !this.#deps.store.isAway) this.#replacing.add(session)
+    this.writes.changed(clientId)
+  }
+
+  /** A client has one subscription more or less. */
+  subscribed(client: Client): void {
+    if (client.isClosing || client.kind !== 'connection') return
+    if (this.#deps.isWhole) this.writes.changed(client.id)
+  }
+
+  /**
+   * Loads the session with that secret, where it is not here; undefined where there is nothing to wait for. Resolves to a function that restores it, or to
+   * undefined where there is no such session. Fails with `storage_unavailable` where that is not known.
+   */
+  recall(clientId: string, secret: string): Promise<(() => void) | undefined> | undefined {
+    const { sessions, store } = this.#deps
+    if (sessions.find(clientId, secret) !== undefined || this.#haveEnded(clientId)) return undefined
+    if (store.isAway) return Promise.reject(cannotSay())
+    const before = sessions.get(clientId)
+    const key = keyOf({ secretHash: hashSecret(secret) })
+    return store.session(clientId, key).then(
+      (text) => {
+        const record = this.#live(text)
+        if (record === undefined || record.clientId !== clientId) return undefined
+        if (!isSecret(secret, Buffer.from(record.secretHash, 'base64url'))) return undefined
+        // Meanwhile another client may have taken the id.
+        const isUnchanged = sessions.get(clientId) === before && !this.#haveEnded(clientId)
+        return isUnchanged ? () => this.#restore(record) : undefined
+      },
+      () => Promise.reject(cannotSay()),
+    )
+  }
+
+  /** Restores the latest sessions, the first time; later writes all that are here again. */
+  async compare(stored: Stored): Promise<void> {
+    const { sessions, maxSessions } = this.#deps
+    if (this.#isLoaded) {
+      // Redis may have lost them, or expired them while their records could not be refreshed.
+      for (const { clientId } of sessions.all()) this.writes.changed(clientId)
+      return
+    }
+    for (const text of await stored.sessions(maxSessions)) {
+      const record = this.#live(text)
+      // One that has begun here since is the latest: the one before it is loaded when its client sends its secret.
+      if (record !== undefined && sessions.get(record.clientId) === undefined) this.#restore(record)
+    }
+    this.#isLoaded = true
+  }
+
+  /** Has the records of connected clients written again before they expire. Called every second. */
+  sweep(now: number): void {
+    for (const [clientId, at] of this.#dueAt) {
+      if (at > now) break
+      this.#dueAt.delete(clientId)
+      this.writes.changed(clientId)
+    }
+  }
+
+  /** The record of a connected client lasts as long as its session would if the process ended now, and a little longer. */
+  #untilOf({ expiresAt }: Session): number {
+    const { clock, sessionTtlMs } = this.#deps
+    return clock.now() + (expiresAt === undefined ? sessionTtlMs + 2 * this.#refreshMs : expiresAt - clock.monotonic())
+  }
+
+  #recordOf(session: Session): SessionRecord {
+    const { clients, isWhole, maxSubscriptions } = this.#deps
     const { clientId, secretHash } = session
     const known = clients.get(clientId)
     const client = known?.kind === 'connection' ? known : undefined
-    const record = { clientId, secretHash: secretHash.toString('base64url'), until: untilOf(session) }
+    const record = { clientId, secretHash: secretHash.toString('base64url'), until: this.#untilOf(session) }
     if (!isWhole) return { ...record, profile: { clientType: 'human' }, subscriptions: [] }
-    return {
-      ...record,
-      profile: client?.profile ?? session.profile,
-      ...subscribedText(
-        client === undefined ? session.subscribed : allSubscribed(subscribedBy(client), session, deps.maxSubscriptions),
-      ),
-    }
+    const subscribed =
+      client === undefined ? session.subscribed : allSubscribed(subscribedBy(client), session, maxSubscriptions)
+    return { ...record, profile: client?.profile ?? session.profile, ...subscribedText(subscribed) }
   }
-  const changeOf = (clientId: string): Change | undefined => {
+
+  #changeOf(clientId: string): Change | undefined {
+    const { sessions, clock, isWhole, hasInbox } = this.#deps
     const session = sessions.get(clientId)
-    dueAt.delete(clientId)
+    this.#dueAt.delete(clientId)
     if (session === undefined) return { kind: 'session', name: clientId, text: undefined }
-    if (!isWhole && !hasInbox(session) && !stored.has(session)) return undefined
-    if (session.expiresAt === undefined) dueAt.set(clientId, clock.monotonic() + refreshMs)
-    const record = recordOf(session)
-    const about = { key: keyOf(session), until: record.until, isAlone: replacing.has(session) }
+    if (!isWhole && !hasInbox(session) && !this.#stored.has(session)) return undefined
+    if (session.expiresAt === undefined) this.#dueAt.set(clientId, clock.monotonic() + this.#refreshMs)
+    const record = this.#recordOf(session)
+    const about = { key: keyOf(session), until: record.until, isAlone: this.#replacing.has(session) }
     return { kind: 'session', name: clientId, text: sessionText(record), session: about }
   }
-  const write = async (changes: readonly Change[]): Promise<readonly Change[]> => {
+
+  async #write(changes: readonly Change[]): Promise<readonly Change[]> {
+    const { store, sessions } = this.#deps
     const refused = await store.write(changes)
     for (const change of changes) {
       const session = sessions.get(change.name)
       const isStored = session !== undefined && change.session?.key === keyOf(session) && !refused.includes(change)
-      if (isStored) replacing.delete(session)
+      if (isStored) this.#replacing.delete(session)
     }
     return refused
   }
-  const behind = createWriteBehind({
-    delayMs: DELAY_MS,
-    most: MOST_WAITING,
-    isGone: (clientId) => sessions.get(clientId) === undefined,
-    changeOf,
-    write,
-  })
 
-  /** A setting may have become shorter since it was written. */
-  const restore = (record: SessionRecord) => {
+  /** A setting may have become shorter since the record was written. */
+  #restore(record: SessionRecord): void {
+    const { sessions, clock, sessionTtlMs } = this.#deps
     const { clientId, profile } = record
     sessions.restore({
       clientId,
@@ -127,80 +179,26 @@ export function createSessionKeeper(deps: KeepSessionsDeps, { isWhole, hasInbox 
       formerHash: undefined,
       profile,
       subscribed: subscribedIn(record),
-      expiresAt: clock.monotonic() + Math.min(record.until - clock.now(), sessionTtlMs + 2 * refreshMs),
+      expiresAt: clock.monotonic() + Math.min(record.until - clock.now(), sessionTtlMs + 2 * this.#refreshMs),
     })
     const session = sessions.get(clientId)
-    if (session !== undefined) stored.add(session)
+    if (session !== undefined) this.#stored.add(session)
   }
-  const live = (text: string | undefined): SessionRecord | undefined => {
+
+  #live(text: string | undefined): SessionRecord | undefined {
     const record = text === undefined ? undefined : sessionIn(text)
-    return record !== undefined && record.until > clock.now() ? record : undefined
+    return record !== undefined && record.until > this.#deps.clock.now() ? record : undefined
   }
 
   /** True where the sessions of a client that the store may have are known here to have ended. */
-  const haveEnded = (clientId: string): boolean => {
-    const here = sessions.get(clientId)
-    return here === undefined ? behind.has(clientId) : replacing.has(here)
-  }
-
-  return {
-    ...behind,
-    get isAny() {
-      return behind.isAny
-    },
-    get size() {
-      return behind.size
-    },
-    changed(clientId, isNew = false) {
-      const session = sessions.get(clientId)
-      if (isNew && session !== undefined && !store.isAway) replacing.add(session)
-      behind.changed(clientId)
-    },
-    subscribed(client) {
-      if (client.isClosing || client.kind !== 'connection') return
-      if (isWhole) behind.changed(client.id)
-    },
-    recall(clientId, secret) {
-      if (sessions.find(clientId, secret) !== undefined || haveEnded(clientId)) return undefined
-      if (store.isAway) return Promise.reject(cannotSay())
-      const before = sessions.get(clientId)
-      const key = keyOf({ secretHash: hashSecret(secret) })
-      return store.session(clientId, key).then(
-        (text) => {
-          const record = live(text)
-          if (record === undefined || record.clientId !== clientId) return undefined
-          if (!isSecret(secret, Buffer.from(record.secretHash, 'base64url'))) return undefined
-          // Meanwhile another client may have taken the id.
-          return sessions.get(clientId) === before && !haveEnded(clientId) ? () => restore(record) : undefined
-        },
-        () => Promise.reject(cannotSay()),
-      )
-    },
-    async compare(stored) {
-      if (isLoaded) {
-        // Redis may have lost them, or let them go while it could not be told that they go on.
-        for (const { clientId } of sessions.all()) behind.changed(clientId)
-        return
-      }
-      for (const text of await stored.sessions(deps.maxSessions)) {
-        const record = live(text)
-        // One that has begun here since is the latest: the one before it is asked for when its client brings it.
-        if (record !== undefined && sessions.get(record.clientId) === undefined) restore(record)
-      }
-      isLoaded = true
-    },
-    sweep(now) {
-      for (const [clientId, at] of dueAt) {
-        if (at > now) break
-        dueAt.delete(clientId)
-        behind.changed(clientId)
-      }
-    },
+  #haveEnded(clientId: string): boolean {
+    const here = this.#deps.sessions.get(clientId)
+    return here === undefined ? this.writes.has(clientId) : this.#replacing.has(here)
   }
 }
 
 const cannotSay = (): CodedError =>
-  new CodedError('storage_unavailable', { reason: 'the session cannot be looked for now' }, RETRY_AFTER_MS)
+  new CodedError('storage_unavailable', { reason: 'the session cannot be looked up now' }, RETRY_AFTER_MS)
 /** What a record says of subscriptions: their addresses, and which of them are of private channels. */
 function subscribedText(subscribed: Subscribed): Pick<SessionRecord, 'subscriptions' | 'private'> {
   const inPrivate = Array.from(subscribed)

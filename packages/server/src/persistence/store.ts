@@ -1,7 +1,7 @@
 /**
  * The contract of a store: what outlives the process beside messages. Rooms and channels, which are here too, and sessions.
  *
- * A store holds records under names, as text. It keeps no log of changes: whoever writes says what a record is now, so that all of it may be written again.
+ * A store holds records under names, as text. It keeps no log of changes: a write has the whole state of a record, so that it may be repeated.
  */
 import type { RecordPlace } from '../redis/keys.ts'
 
@@ -12,7 +12,7 @@ export type Kind = 'room' | 'channel' | 'session'
 export type Change = {
   readonly kind: Kind
   readonly name: string
-  /** Undefined where there is none any more. */
+  /** Undefined if the record is to be removed. */
   readonly text: string | undefined
   /** Of a session; without text all sessions of the client have ended. */
   readonly session?: SessionChange
@@ -20,9 +20,9 @@ export type Change = {
 
 /** What is particular to the record of a session. */
 export type SessionChange = {
-  /** Tells the sessions of one client apart. */
+  /** Distinguishes the sessions of one client. */
   readonly key: string
-  /** When it ends: its record goes by itself. */
+  /** When it expires, with its record. */
   readonly until: number
   /** True where every other session of the client has ended with the beginning of this one. */
   readonly isAlone: boolean
@@ -76,7 +76,7 @@ export type Store = {
    * not there when the messages arrive has been refused, and so are they. Undefined where all of it is stored.
    */
   ahead(logs: Iterable<string>): ReadonlyMap<string, readonly RecordPlace[]> | undefined
-  /** The record of a session of a client; undefined where there is none. */
+  /** The record of a session of a client; undefined if there is none. */
   session(clientId: string, key: string): Promise<string | undefined>
   place: Stored['place']
   changesElsewhere(): Promise<number>

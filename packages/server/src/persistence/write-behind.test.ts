@@ -1,13 +1,13 @@
 import { expect, test } from 'bun:test'
 import type { Change } from './store.ts'
-import { createWriteBehind, type WriteBehind } from './write-behind.ts'
+import { WriteBehind } from './write-behind.ts'
 
 /** A store whose answers are given by the test. */
 function rig() {
   const values = new Map<string, string>()
   const calls: { names: string[]; succeed(): void; refuse(name: string): void; fail(): void }[] = []
   const wake: (() => void)[] = []
-  const behind: WriteBehind = createWriteBehind({
+  const behind = new WriteBehind({
     delayMs: 0,
     most: 3,
     isGone: (name) => !values.has(name),

@@ -3,7 +3,7 @@
 /**
  * - `reload`: the script is not there; it did not run. It is loaded, and the call made again.
  * - `refused`: the call did not run, and others would not either: Redis is away as far as writing goes.
- * - `unknown`: nobody can say whether it ran.
+ * - `unknown`: it may have run or not.
  */
 export type Outcome = 'reload' | 'refused' | 'unknown'
 

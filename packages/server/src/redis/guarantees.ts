@@ -71,7 +71,7 @@ function lookOf(info: Info): string {
 }
 
 /**
- * One that evicts keys may let go anything at any moment, so nobody is promised more than memory. `disk` takes an append-only file that is synced before
+ * One that evicts keys may remove anything at any moment, so no more than `memory` is promised. `disk` takes an append-only file that is synced before
  * each answer, also while it is rewritten, that could be written the last time, and that a restart would load.
  */
 function levelOf(info: Info, config: ReadonlyMap<string, string>, isSettled: boolean): DurabilityLevel {

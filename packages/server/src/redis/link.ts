@@ -2,8 +2,8 @@
  * The link to Redis: three connections that live and die together, for commands, for long reads, and for what is announced.
  *
  * It is away or ready, and nothing between is seen from outside. Before it is ready it has prepared: durability is known, scripts are loaded, announcements
- * are subscribed to, and whoever uses it has compared what it knows with what Redis has. Whatever breaks or is late drops all three connections; what was
- * under way then has no known outcome. It comes back by itself, for ever, each time a little later, and never at the same moment as its neighbours.
+ * are subscribed to, and its users have compared what they know with what Redis has. A fault or a late reply drops all three connections; what was under
+ * way then has no known outcome. The link reconnects by itself without end, each time a little later, and never at the same moment as other servers.
  */
 import type { Redis, RedisOptions } from 'ioredis'
 import { after } from '../kit/timer.ts'
@@ -14,16 +14,16 @@ import { type Guarantees, readGuarantees } from './guarantees.ts'
 /** The connections of a link that is up, or being prepared. */
 export type Connections = {
   readonly commands: Redis
-  /** Reads that may take long: they stop nobody who writes. */
+  /** Reads that may take long: they do not delay writes. */
   readonly reads: Redis
   readonly news: Redis
   /** True where they lead to the same process as those before them: it has lost nothing. Known from `prepare` on. */
   readonly isSameRedis: boolean
 }
 
-/** Somebody who uses the link. */
+/** A user of the link. */
 export type LinkUser = {
-  /** Makes ready for use, after each connect. The link is ready when everybody is. */
+  /** Makes ready for use, after each connect. The link is ready when all users are. */
   prepare(connections: Connections): Promise<void>
   /** From now on it is ready. */
   ready(): void
@@ -42,19 +42,19 @@ export type RedisLink = {
   redisNow(): number
   /** The connections, while it is ready. */
   readonly connections: Connections | undefined
-  /** Adds somebody who uses it; before `start`. */
+  /** Adds a user; before `start`. */
   use(user: LinkUser): void
   /** Connects, and ends when it is ready for the first time, or the first try has failed. */
   start(): Promise<void>
   /** Something is wrong with these connections: they are dropped, and made anew. */
   drop(connections: Connections, reason: string): void
-  /** Somebody has found that Redis does not keep what it promised: it is asked again, soon. */
+  /** Redis does not keep what it promised: its guarantees are read again with the next question. */
   lookAgain(): void
   /** Ends it. */
   close(): void
 }
 
-/** What a link goes by. */
+/** Options of a link. */
 export type LinkOptions = {
   readonly url: string
   /** An answer that takes longer means that Redis is away, in milliseconds. */
@@ -62,7 +62,7 @@ export type LinkOptions = {
   readonly logger: Logger
   /** A number from 0 to 1. */
   readonly random: () => number
-  /** Hears of each change. `reason` is a word for what went wrong. */
+  /** Called for each change. `reason` names the fault in one word. */
   readonly changed: (state: 'ready' | 'away', reason: string | undefined) => void
   readonly metrics: LinkMetrics
 }
@@ -100,99 +100,161 @@ const UNKNOWN: Guarantees = {
   configOf: '',
 }
 
-/** Makes a link; it does nothing before `start`. */
-export function createRedisLink(options: LinkOptions): RedisLink {
-  const { timeoutMs, logger } = options
-  const users: LinkUser[] = []
-  let state: 'new' | 'away' | 'ready' | 'closed' = 'new'
-  let current: Connections | undefined
-  let guarantees = UNKNOWN
-  let retry: ReturnType<typeof setTimeout> | undefined
-  let tries = 0
+const redisOptions = (timeoutMs: number): RedisOptions => ({
+  lazyConnect: true,
+  connectTimeout: timeoutMs,
+  commandTimeout: timeoutMs,
+  // What could not be sent, or got no reply, is never sent again behind our back: it would be stored twice.
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  retryStrategy: () => null,
+  autoResubscribe: false,
+  enableReadyCheck: false,
+  connectionName: 'arqonbus',
+})
+
+/** Creates a link; it does nothing before `start`. */
+export const createRedisLink = (options: LinkOptions): RedisLink => new Link(options)
+
+class Link implements RedisLink {
+  readonly #options: LinkOptions
+  readonly #users: LinkUser[] = []
+  #state: 'new' | 'away' | 'ready' | 'closed' = 'new'
+  #current: Connections | undefined
+  #guarantees = UNKNOWN
+  #retry: ReturnType<typeof setTimeout> | undefined
+  #tries = 0
   /** The process that the link was ready with last. */
-  let readyRunId = ''
+  #readyRunId = ''
   /** On the monotonic clock. */
-  let lookedAt = 0
-  let mustLook = false
+  #lookedAt = 0
+  #mustLook = false
 
-  const redisOptions: RedisOptions = {
-    lazyConnect: true,
-    connectTimeout: timeoutMs,
-    commandTimeout: timeoutMs,
-    // What could not be sent, or was not answered, is never sent again behind our back: it would be stored twice.
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-    autoResubscribe: false,
-    enableReadyCheck: false,
-    connectionName: 'arqonbus',
+  constructor(options: LinkOptions) {
+    this.#options = options
   }
 
-  const look = async ({ commands }: Connections, before?: Guarantees): Promise<void> => {
-    guarantees = await readGuarantees(commands, before)
-    lookedAt = performance.now()
+  get isReady(): boolean {
+    return this.#state === 'ready'
   }
 
-  const connect = async (): Promise<void> => {
-    // Loaded by those who connect alone: it would be a tenth of every start.
+  get guarantees(): Guarantees {
+    return this.#guarantees
+  }
+
+  get connections(): Connections | undefined {
+    return this.#state === 'ready' ? this.#current : undefined
+  }
+
+  redisNow(): number {
+    const now = this.#guarantees.timeMs + performance.now() - this.#lookedAt
+    return Number.isNaN(now) ? Number.POSITIVE_INFINITY : Math.floor(now)
+  }
+
+  use(user: LinkUser): void {
+    this.#users.push(user)
+  }
+
+  async start(): Promise<void> {
+    // Loaded only where there is a Redis: it would be a tenth of every start.
     const { Redis } = await import('ioredis')
-    if (state === 'closed') return
-    const before = readyRunId
-    const open = () => new Redis(options.url, redisOptions)
-    const all = [open(), open(), open()] as const
-    const [commands, reads, news] = all
+    if (this.#state === 'closed') return
+    const { timeoutMs, metrics, changed } = this.#options
+    const connections = this.#open(() => new Redis(this.#options.url, redisOptions(timeoutMs)))
+    try {
+      await inTime(Promise.all(allOf(connections).map((connection) => connection.connect())), timeoutMs)
+      await this.#look(connections)
+      for (const user of this.#users) await user.prepare(connections)
+    } catch (problem) {
+      return this.drop(connections, nameOfFault(problem))
+    }
+    if (this.#current !== connections) return
+    this.#tries = 0
+    metrics.connected('ready')
+    this.#readyRunId = this.#guarantees.runId
+    const wasAway = this.#state === 'away'
+    this.#state = 'ready'
+    // At the start there was no outage.
+    if (wasAway) changed('ready', undefined)
+    for (const user of this.#users) user.ready()
+    this.#watch(connections)
+  }
+
+  drop(connections: Connections, reason: string): void {
+    if (this.#current !== connections) return
+    this.#current = undefined
+    for (const connection of allOf(connections)) connection.disconnect()
+    if (this.#state === 'closed') return
+    const { metrics, changed, logger, random } = this.#options
+    const before = this.#state
+    this.#state = 'away'
+    if (before !== 'ready') metrics.connected('failed')
+    if (before !== 'away') changed('away', reason)
+    else logger.debug({ event: 'redis_unreachable', reason, tries: this.#tries })
+    if (before === 'ready') for (const user of this.#users) user.away()
+    const delay = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#tries++, 10))
+    this.#retry = setTimeout(() => void this.start(), delay * (0.5 + random() / 2))
+  }
+
+  lookAgain(): void {
+    this.#mustLook = true
+  }
+
+  close(): void {
+    const wasReady = this.#state === 'ready'
+    this.#state = 'closed'
+    clearTimeout(this.#retry)
+    if (this.#current !== undefined) this.drop(this.#current, 'closed')
+    // Calls that wait for a reply learn that none will come.
+    if (wasReady) for (const user of this.#users) user.away()
+  }
+
+  /** Opens three connections, which are the current ones from now on. Whatever breaks one of them drops all. */
+  #open(open: () => Redis): Connections {
+    const before = this.#readyRunId
+    const runId = () => this.#guarantees.runId
     const connections: Connections = {
-      commands,
-      reads,
-      news,
+      commands: open(),
+      reads: open(),
+      news: open(),
       get isSameRedis() {
-        return before !== '' && guarantees.runId === before
+        return before !== '' && runId() === before
       },
     }
-    current = connections
-    for (const connection of all) {
-      connection.on('error', (problem) => drop(connections, nameOfFault(problem)))
-      connection.on('close', () => drop(connections, 'closed'))
+    this.#current = connections
+    for (const connection of allOf(connections)) {
+      connection.on('error', (problem) => this.drop(connections, nameOfFault(problem)))
+      connection.on('close', () => this.drop(connections, 'closed'))
     }
     connections.news.on('smessageBuffer', (_channel: Buffer, message: Buffer) => {
-      if (current === connections) for (const user of users) user.heard?.(message)
+      if (this.#current === connections) for (const user of this.#users) user.heard?.(message)
     })
-    try {
-      await inTime(Promise.all(all.map((connection) => connection.connect())), timeoutMs)
-      await look(connections)
-      for (const user of users) await user.prepare(connections)
-    } catch (problem) {
-      return drop(connections, nameOfFault(problem))
-    }
-    if (current !== connections) return
-    tries = 0
-    options.metrics.connected('ready')
-    readyRunId = guarantees.runId
-    const wasAway = state === 'away'
-    state = 'ready'
-    // At the start there is nothing to be back from.
-    if (wasAway) options.changed('ready', undefined)
-    for (const user of users) user.ready()
-    watch(connections)
+    return connections
   }
 
-  /** A Redis that takes everything and answers nothing is found out by asking, and so is one that promises something else by now. */
-  const watch = (connections: Connections) => {
+  async #look({ commands }: Connections, before?: Guarantees): Promise<void> {
+    this.#guarantees = await readGuarantees(commands, before)
+    this.#lookedAt = performance.now()
+  }
+
+  /** A Redis that takes everything and replies to nothing is found by asking, and so is one whose guarantees have changed. */
+  #watch(connections: Connections): void {
+    const { timeoutMs, metrics } = this.#options
     const every = Math.min(ASK_MS, timeoutMs / ASKS_IN_TIMEOUT)
     let asks = 0
     let isAsking = false
     const ask = async () => {
       const askedAt = performance.now()
-      await inTime(askNext(connections, asks++, every), timeoutMs * ANSWER_SHARE)
-      options.metrics.pinged((performance.now() - askedAt) / 1000)
+      await inTime(this.#askNext(connections, asks++, every), timeoutMs * ANSWER_SHARE)
+      metrics.pinged((performance.now() - askedAt) / 1000)
     }
     const timer = setInterval(() => {
-      if (current !== connections) return clearInterval(timer)
+      if (this.#current !== connections) return clearInterval(timer)
       if (isAsking) return
       isAsking = true
       ask()
-        .catch((problem: unknown) => drop(connections, nameOfFault(problem)))
+        .catch((problem: unknown) => this.drop(connections, nameOfFault(problem)))
         .finally(() => {
           isAsking = false
         })
@@ -200,65 +262,22 @@ export function createRedisLink(options: LinkOptions): RedisLink {
     timer.unref()
   }
 
-  const askNext = (connections: Connections, asks: number, every: number): Promise<void> => {
+  #askNext(connections: Connections, asks: number, every: number): Promise<void> {
     if (asks % 2 === 1) return ping(asks % READS_EVERY === 1 ? connections.reads : connections.news, asks)
     // Where the timeout is short a ping is enough in between.
-    if (!mustLook && performance.now() - lookedAt < LOOK_MS - every) return ping(connections.commands, asks)
-    mustLook = false
-    return look(connections, guarantees)
+    if (!this.#mustLook && performance.now() - this.#lookedAt < LOOK_MS - every) return ping(connections.commands, asks)
+    this.#mustLook = false
+    return this.#look(connections, this.#guarantees)
   }
+}
 
-  /** An answer to another question shows that a connection is out of step. */
-  const ping = async (connection: Redis, word: number): Promise<void> => {
-    const answer: unknown = await connection.ping(String(word))
-    const echo = Array.isArray(answer) ? String(answer[1]) : answer
-    if (echo !== String(word)) throw new UnreadableReply('not the echo of a ping', answer)
-  }
+const allOf = ({ commands, reads, news }: Connections): readonly Redis[] => [commands, reads, news]
 
-  const drop = (connections: Connections, reason: string): void => {
-    if (current !== connections) return
-    current = undefined
-    for (const connection of [connections.commands, connections.reads, connections.news]) connection.disconnect()
-    if (state === 'closed') return
-    const before = state
-    state = 'away'
-    if (before !== 'ready') options.metrics.connected('failed')
-    if (before !== 'away') options.changed('away', reason)
-    else logger.debug({ event: 'redis_unreachable', reason, tries })
-    if (before === 'ready') for (const user of users) user.away()
-    const delay = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(tries++, 10))
-    retry = setTimeout(() => void connect(), delay * (0.5 + options.random() / 2))
-  }
-
-  return {
-    get isReady() {
-      return state === 'ready'
-    },
-    get guarantees() {
-      return guarantees
-    },
-    redisNow() {
-      const now = guarantees.timeMs + performance.now() - lookedAt
-      return Number.isNaN(now) ? Number.POSITIVE_INFINITY : Math.floor(now)
-    },
-    get connections() {
-      return state === 'ready' ? current : undefined
-    },
-    use: (user) => void users.push(user),
-    start: connect,
-    drop,
-    lookAgain() {
-      mustLook = true
-    },
-    close() {
-      const wasReady = state === 'ready'
-      state = 'closed'
-      clearTimeout(retry)
-      if (current !== undefined) drop(current, 'closed')
-      // Whoever still waits for an answer hears that there is none.
-      if (wasReady) for (const user of users) user.away()
-    },
-  }
+/** A reply to another question shows that a connection is out of step. */
+async function ping(connection: Redis, word: number): Promise<void> {
+  const reply: unknown = await connection.ping(String(word))
+  const echo = Array.isArray(reply) ? String(reply[1]) : reply
+  if (echo !== String(word)) throw new UnreadableReply('not the echo of a ping', reply)
 }
 
 /** Ends with an error when it is not done in time. */
