@@ -10,7 +10,7 @@ export const clientFailures = {
   connection_lost: [503, 'The connection was lost before the bus answered: it may or may not have acted.'],
   not_connected: [503, 'There was no connection: nothing was sent.'],
   outcome_unknown: [503, 'No acknowledgement came: send the same id again within the dedup window.'],
-  reply_timeout: [504, 'The bus did not answer in time: it may or may not have acted.'],
+  reply_timeout: [504, 'The bus did not reply in time: it may or may not have acted.'],
 } as const satisfies Record<string, readonly [status: number, text: string]>
 
 /** The name of a failure that the client itself finds. */

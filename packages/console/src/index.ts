@@ -1,4 +1,4 @@
-/** The one door of the console: its files, as the HTTP port serves them. The page itself is in `../page`. */
+/** What the console exports: its files, as the HTTP port serves them. The page itself is in `../page`. */
 import { gunzipSync } from 'node:zlib'
 import { buildFiles } from './build.ts'
 import { embedded } from './embedded.ts'

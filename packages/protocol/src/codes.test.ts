@@ -27,7 +27,7 @@ describe('error codes', () => {
     expect(new CodedError('room_not_found').body()).toEqual({
       code: 'room_not_found',
       status: 404,
-      message: 'There is no such room.',
+      message: 'The room does not exist.',
     })
     expect(new CodedError('rate_limited', { command: 'status' }, 250, 'Slower.').body()).toEqual({
       code: 'rate_limited',

@@ -9,7 +9,7 @@ type ErrorEntry = {
   readonly status: number
   /** True where the frame itself broke the protocol: it counts towards closing with 1008. */
   readonly violation?: true
-  /** What happened and what to mend, for people. */
+  /** What happened and what to do, for people. */
   readonly text: string
 }
 
@@ -23,19 +23,19 @@ const table = {
     text: 'A telemetry event needs `eventType` and `payload`, and the telemetry channel.',
   },
   binary_frame: { status: 400, violation: true, text: 'Envelopes travel as text frames.' },
-  unauthenticated: { status: 401, text: 'A valid token is needed.' },
-  token_expired: { status: 401, text: 'The token has expired: bring a new one.' },
+  unauthenticated: { status: 401, text: 'A valid token is required.' },
+  token_expired: { status: 401, text: 'The token has expired: send a new one.' },
   forbidden: { status: 403, text: 'This client may not do that.' },
-  forbidden_type: { status: 403, violation: true, text: 'Envelopes of this type come from the server alone.' },
+  forbidden_type: { status: 403, violation: true, text: 'Only the server sends envelopes of this type.' },
   sender_mismatch: { status: 403, violation: true, text: '`from` must be the client id of the connection.' },
   system_channel: { status: 403, text: 'This channel belongs to the bus.' },
   system_room: { status: 403, text: 'This room belongs to the bus or its configuration.' },
-  unknown_command: { status: 404, text: 'There is no command of that name.' },
-  room_not_found: { status: 404, text: 'There is no such room.' },
-  channel_not_found: { status: 404, text: 'There is no such channel.' },
-  client_not_found: { status: 404, text: 'There is no such client.' },
-  not_found: { status: 404, text: 'There is nothing here.' },
-  method_not_allowed: { status: 405, text: 'That method is not allowed here.' },
+  unknown_command: { status: 404, text: 'No command has this name.' },
+  room_not_found: { status: 404, text: 'The room does not exist.' },
+  channel_not_found: { status: 404, text: 'The channel does not exist.' },
+  client_not_found: { status: 404, text: 'The client does not exist.' },
+  not_found: { status: 404, text: 'Nothing exists at this path.' },
+  method_not_allowed: { status: 405, text: 'This method is not allowed here.' },
   request_timeout: { status: 408, text: 'The request did not arrive in time.' },
   channel_exists: { status: 409, text: 'The channel exists already.' },
   channel_not_empty: { status: 409, text: 'The channel still has participants.' },
@@ -43,25 +43,25 @@ const table = {
   room_hardcoded: { status: 409, text: 'The room is part of the system.' },
   room_not_empty: { status: 409, text: 'The room still has channels.' },
   room_paused: { status: 409, text: 'The room is paused: commands work, messages do not.' },
-  channel_type_mismatch: { status: 409, text: 'The channel is of another type than the one that was asked for.' },
-  channel_full: { status: 409, text: 'The channel has as many participants as it may have.' },
-  room_full: { status: 409, text: 'The room has as many participants as it may have.' },
+  channel_type_mismatch: { status: 409, text: 'The channel has another type than the requested one.' },
+  channel_full: { status: 409, text: 'The channel has reached its maximum of participants.' },
+  room_full: { status: 409, text: 'The room has reached its maximum of participants.' },
   client_id_in_use: { status: 409, text: 'Another connection has this client id.' },
-  id_conflict: { status: 409, text: 'Another message was sent under this id.' },
+  id_conflict: { status: 409, text: 'This id was already used for a different message.' },
   message_too_large: { status: 413, violation: true, text: 'The frame or body is larger than the message limit.' },
-  uri_too_long: { status: 414, text: 'The address of the request is longer than the limit.' },
+  uri_too_long: { status: 414, text: 'The URL of the request is longer than the limit.' },
   host_not_allowed: {
     status: 421,
-    text: 'The server is not asked for by that name: ARQONBUS_ALLOWED_HOSTS lists its names.',
+    text: 'This host name is not accepted: ARQONBUS_ALLOWED_HOSTS lists the accepted ones.',
   },
-  unsupported_media_type: { status: 415, text: 'That content type is not supported.' },
-  rate_limited: { status: 429, text: 'Too many at once: try again later.' },
-  too_many_rooms: { status: 429, text: 'The bus has as many rooms as it may have.' },
-  too_many_channels: { status: 429, text: 'The bus has as many channels as it may have.' },
-  too_many_subscriptions: { status: 429, text: 'The client has as many subscriptions as it may have.' },
-  internal_error: { status: 500, text: 'The bus failed at this; it is logged there.' },
-  storage_unavailable: { status: 503, text: 'The log cannot take this now, at the level asked for.' },
-  outcome_unknown: { status: 503, text: 'The log did not answer in time: send the same id again.' },
+  unsupported_media_type: { status: 415, text: 'This content type is not supported.' },
+  rate_limited: { status: 429, text: 'Too many requests: try again later.' },
+  too_many_rooms: { status: 429, text: 'The bus has reached its maximum of rooms.' },
+  too_many_channels: { status: 429, text: 'The bus has reached its maximum of channels.' },
+  too_many_subscriptions: { status: 429, text: 'The client has reached its maximum of subscriptions.' },
+  internal_error: { status: 500, text: 'Internal error; see the server log.' },
+  storage_unavailable: { status: 503, text: 'The log cannot store this now at the requested level.' },
+  outcome_unknown: { status: 503, text: 'The log did not reply in time: send the same id again.' },
   shutting_down: { status: 503, text: 'The bus is shutting down: reconnect.' },
 } as const satisfies Record<string, ErrorEntry>
 
@@ -78,7 +78,7 @@ export type ErrorBody = {
   message: string
   /** Points at the fault, never at the inside of the server. */
   details?: Record<string, unknown>
-  /** Milliseconds after which a retry is worth the while. */
+  /** Milliseconds after which a retry is useful. */
   retry_after_ms?: number
 }
 
@@ -103,7 +103,7 @@ export class CodedError extends Error {
   }
 }
 
-/** Whether a client should come back by itself after a close. */
+/** Whether a client should reconnect by itself after a close. */
 export type Reconnect = 'no' | 'yes' | 'later' | 'with_new_token'
 
 type CloseEntry = { readonly code: number; readonly reason: string; readonly reconnect: Reconnect }
@@ -120,7 +120,7 @@ const closes = {
   restarting: { code: 1012, reason: 'the bus restarts', reconnect: 'later' },
   try_later: { code: 1013, reason: 'try again later', reconnect: 'later' },
   bad_parameter: { code: 4400, reason: 'bad connection parameter', reconnect: 'no' },
-  unauthenticated: { code: 4401, reason: 'a valid token is needed', reconnect: 'with_new_token' },
+  unauthenticated: { code: 4401, reason: 'a valid token is required', reconnect: 'with_new_token' },
   forbidden: { code: 4403, reason: 'forbidden', reconnect: 'no' },
   heartbeat_lost: { code: 4408, reason: 'heartbeat lost', reconnect: 'yes' },
   client_id_in_use: { code: 4409, reason: 'client id in use', reconnect: 'later' },
@@ -135,7 +135,7 @@ export type CloseName = keyof typeof closes
 /** All close codes, by name, with their reason and whether to reconnect. */
 export const closeCodes: Readonly<Record<CloseName, CloseEntry>> = closes
 
-/** Whether to come back after a close with `code`; codes that nobody knows: yes, with backoff. */
+/** Whether to reconnect after a close with `code`; for an unknown code: yes, with backoff. */
 export function reconnectAfter(code: number): Reconnect {
   for (const entry of Object.values(closeCodes)) if (entry.code === code) return entry.reconnect
   return 'yes'

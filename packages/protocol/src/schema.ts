@@ -1,4 +1,4 @@
-/** Ajv behind one small door: a schema becomes a check that answers with the place of the first fault. */
+/** Ajv behind one function: a schema becomes a check that answers with the place of the first fault. */
 import { Ajv, type ErrorObject } from 'ajv'
 import type { TSchema } from 'typebox'
 import { type Check, describe, type Fault } from './fault.ts'

@@ -1,20 +1,20 @@
-/** What the bus itself tells of (protocol §8): every type of event with its text, its payload and its budget, declared once. */
+/** The telemetry events of the bus (docs/protocol.md#telemetry): every type with its text, its payload and its budget, declared once. */
 import Type, { type Static, type TObject, type TProperties } from 'typebox'
 import type { ErrorCode } from './codes.ts'
 import { Channel, type ClientType, clientTypes, profileFields } from './entities.ts'
 import { ChannelName, ChannelTarget, ClientId, RoomName } from './envelope/schema.ts'
 import { DASHBOARD_CHANNEL, TELEMETRY_CHANNEL } from './telemetry.ts'
 
-/** Events are collected for so long, then told: what is over a type's budget by then is summed up. */
+/** Events are collected for this long, then sent; what exceeds the budget of a type by then becomes a summary. */
 export const TELEMETRY_TICK_MS = 100
 
 /** One type of event. */
 export type BusEvent<Payload extends TObject = TObject> = {
-  /** One sentence: when it comes. */
+  /** One sentence: when it is sent. */
   readonly text: string
-  /** The channel of `integriguard` that it is told in. */
+  /** The channel of `integriguard` in which it is sent. */
   readonly channel: typeof TELEMETRY_CHANNEL | typeof DASHBOARD_CHANNEL
-  /** So many of them are told in one tick. */
+  /** Maximum number sent in one tick. */
   readonly budget: number
   readonly payload: Payload
 }
@@ -50,7 +50,7 @@ export const telemetryEvents = {
     payload: {
       client_id: client,
       client_type: clientType,
-      resumed: Type.Boolean({ description: 'Whether it took a session up again.' }),
+      resumed: Type.Boolean({ description: 'Whether it resumed a session.' }),
     },
   }),
   client_disconnected: event({
@@ -63,10 +63,10 @@ export const telemetryEvents = {
     },
   }),
   channel_created: event({
-    text: 'A channel was made, by `create_channel`, a join or a publish.',
+    text: 'A channel was created, by `create_channel`, a join or a publish.',
     budget: 20,
     payload: {
-      client_id: Type.Optional(text(ClientId, 'Who made it; absent where the bus did.')),
+      client_id: Type.Optional(text(ClientId, 'The client that created it; absent if the bus did.')),
       room,
       channel,
       type: Channel.properties.type,
@@ -74,7 +74,7 @@ export const telemetryEvents = {
     },
   }),
   channel_deleted: event({
-    text: 'A channel is gone: deleted, or let go because nobody used it.',
+    text: 'A channel was deleted, or removed because it was not in use.',
     budget: 20,
     payload: { room, channel },
   }),
@@ -89,30 +89,30 @@ export const telemetryEvents = {
     payload: { client_id: client, room, channel: target },
   }),
   message_routed: event({
-    text: 'Messages were accepted and given to whoever is to have them: one event for each channel and tick. Each message counts at the server that it was published to.',
+    text: 'Messages were accepted and delivered to their subscribers: one event for each channel and tick. Each message counts at the server that it was published to.',
     budget: 50,
     payload: {
-      client_id: Type.Optional(text(ClientId, 'The sender, where all of them are of one.')),
+      client_id: Type.Optional(text(ClientId, 'The sender, if all of them have the same one.')),
       room,
       channel: target,
       count: count('How many messages.'),
     },
   }),
   message_rejected: event({
-    text: 'A frame that was no command was refused. Refusals for the rate are `rate_limited`.',
+    text: 'A frame other than a command was refused. Refusals because of a rate are `rate_limited`.',
     budget: 20,
     payload: {
       client_id: client,
       code: Type.Unsafe<ErrorCode>({
         type: 'string',
-        description: 'Why: one of the [error codes](errors.md).',
+        description: 'The reason: one of the [error codes](errors.md).',
       }),
       room: askedRoom,
       channel: askedTarget,
     },
   }),
   rate_limited: event({
-    text: 'A message or a command was refused because too many came.',
+    text: 'A message or a command was refused because of a rate.',
     budget: 20,
     payload: {
       client_id: client,
@@ -122,7 +122,7 @@ export const telemetryEvents = {
     },
   }),
   slow_consumer: event({
-    text: 'A client reads more slowly than it is given.',
+    text: 'A client reads more slowly than messages arrive for it.',
     budget: 20,
     payload: {
       client_id: client,
@@ -133,19 +133,19 @@ export const telemetryEvents = {
     },
   }),
   storage_degraded: event({
-    text: 'The external log went away.',
+    text: 'An outage of the external log began.',
     budget: 10,
     payload: {
-      reason: Type.String({ description: 'What it failed with.' }),
+      reason: Type.String({ description: 'The failure.' }),
       mode: Type.Unsafe<'degrade' | 'strict'>({
         enum: ['degrade', 'strict'],
-        description: 'What is done meanwhile: deliver provisionally, or refuse.',
+        description: 'What the bus does meanwhile: deliver provisionally, or refuse.',
       }),
     },
   }),
-  storage_recovered: event({ text: 'The external log is back.', budget: 10, payload: {} }),
+  storage_recovered: event({ text: 'The outage of the external log ended.', budget: 10, payload: {} }),
   agent_activity: event({
-    text: 'What a client of type `ai-agent` does; nothing of others. What it does several times in a tick in one place is told once.',
+    text: 'Activity of a client of type `ai-agent`. Repetitions in the same channel within a tick become one event.',
     channel: DASHBOARD_CHANNEL,
     budget: 50,
     payload: {
@@ -162,7 +162,7 @@ export const telemetryEvents = {
   }),
 } as const
 
-/** What an agent may be told to do. */
+/** An activity of an agent. */
 export type AgentActivity = 'connected' | 'joined' | 'left' | 'message' | 'command' | 'idle' | 'disconnected'
 
 /** The name of a type of event. */
@@ -171,19 +171,19 @@ export type BusEventType = keyof typeof telemetryEvents
 /** All of them. */
 export const busEventTypes = Object.keys(telemetryEvents) as readonly BusEventType[]
 
-/** The payloads by type: worked out once, and not again wherever one is named. */
+/** The payloads by type: one alias, so that the compiler derives each only once. */
 type BusEventPayloads = { [Name in BusEventType]: Static<(typeof telemetryEvents)[Name]['payload']> }
 
 /** The payload of an event of that type. */
 export type BusEventPayload<Name extends BusEventType> = BusEventPayloads[Name]
 
-/** The type of the event that stands for what was over the budget of another one; it comes in the channel of that one. */
+/** The type of the event that sums up what exceeded the budget of another type; it is sent in the channel of that type. */
 export const SUMMARY_EVENT = 'telemetry_summary'
 
 /** The payload of such a summary. */
 export const TelemetrySummary = Type.Object({
   event_type: Type.Unsafe<BusEventType>({ enum: [...busEventTypes], description: 'What it is a summary of.' }),
-  count: count('How many were not told one by one; of `message_routed`, how many messages.'),
+  count: count('How many were not sent one by one; of `message_routed`, how many messages.'),
 })
 
 /** The payload of such a summary. */

@@ -118,7 +118,7 @@ export type ClientMetadata = {
   [users: string]: unknown
 }
 
-/** The envelope types; `system` and `command_response` come from the server alone. */
+/** The envelope types; `system` and `command_response` are sent by the server only. */
 export const envelopeTypes = ['event', 'system', 'command', 'private', 'command_response', 'telemetry'] as const
 
 /** The type of an envelope. */

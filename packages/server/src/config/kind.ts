@@ -41,7 +41,7 @@ export function shown(raw: unknown): string {
   return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`
 }
 
-/** A text that moves no cursor and ends no line, whoever wrote it. */
+/** A text without characters that move the cursor or end the line. */
 export function printable(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

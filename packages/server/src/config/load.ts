@@ -61,7 +61,7 @@ export function loadConfig({ env, flags, stray = [], readFile }: ConfigInput): L
   return { config, origins, ...(file && { file: file.path }) }
 }
 
-/** Reads every raw value, weakest source first; a mistake in one is told even where a stronger source is right. */
+/** Reads every raw value, weakest source first; a mistake in one is reported even if a stronger source is right. */
 function readAll(sources: readonly (readonly [SourceName, Given])[]) {
   const values = new Map<OptionKey, unknown>()
   const origins = {} as Record<OptionKey, Origin>
@@ -123,7 +123,7 @@ function fileOf(env: Environment, flags: Flags): { path: string; name: string; s
 
 const was = (raw: unknown): string => (raw === true ? 'has no value' : `is ${shown(raw)}`)
 
-/** A broken rule is the mistake of the first of its settings that somebody wrote. */
+/** A broken rule is the mistake of the first of its settings that was written. */
 function blame(keys: readonly OptionKey[], message: string, origins: Record<OptionKey, Origin>): Mistake {
   const key = keys.find((one) => origins[one] !== undefined) ?? keys[0]!
   const { source = 'default', name = key } = origins[key] ?? {}

@@ -28,7 +28,7 @@ const durationUnits = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 }
 const durationForm = /^(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+$/
 const durationPart = /([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)/gy
 
-/** A duration in milliseconds. It must name its unit, because nobody can know what a bare `60` means; only `0` may go without. */
+/** A duration in milliseconds. It must name its unit, because a bare `60` is ambiguous; only `0` may go without. */
 export function duration({ min, max }: { min: string; max: string }): Kind<number> {
   const least = milliseconds(min)!
   const most = milliseconds(max)!

@@ -75,10 +75,10 @@ export const rules: readonly Rule[] = [
   },
 ]
 
-type Door = ['host' | 'telemetryHost' | 'httpHost', 'port' | 'telemetryPort' | 'httpPort']
+type Port = ['host' | 'telemetryHost' | 'httpHost', 'port' | 'telemetryPort' | 'httpPort']
 
-/** Two doors cannot share a port, unless they are on different addresses. */
-function distinct(one: Door, other: Door): Rule {
+/** Two servers cannot share a port, unless they are on different addresses. */
+function distinct(one: Port, other: Port): Rule {
   const [host, port] = one
   const [otherHost, otherPort] = other
   return {

@@ -75,8 +75,8 @@ export function fromEnvironment(environment: Environment): Given {
 }
 
 /**
- * Kubernetes tells every pod about every service through variables. A service named `arqonbus` makes
- * `ARQONBUS_PORT=tcp://10.0.0.7:9100` and `ARQONBUS_SERVICE_HOST` of them, which nobody meant as settings.
+ * Kubernetes sets variables about every service in every pod. A service named `arqonbus` makes
+ * `ARQONBUS_PORT=tcp://10.0.0.7:9100` and `ARQONBUS_SERVICE_HOST` of them, which are not meant as settings.
  */
 const isServiceLink = (name: string, raw: string): boolean =>
   /_SERVICE_(?:HOST|PORT)(?:_[A-Z0-9_]+)?$/.test(name) ||

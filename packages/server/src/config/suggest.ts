@@ -1,6 +1,6 @@
 /** "Did you mean": the known name that is nearest to a mistyped one. */
 
-/** The nearest of `names`, if it is near enough that somebody could have meant it. */
+/** The nearest of `names`, if it is near enough to be what was meant. */
 export function nearest(name: string, names: Iterable<string>): string | undefined {
   let best: string | undefined
   let least = Math.floor(name.length / 3) + 1

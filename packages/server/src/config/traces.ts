@@ -31,7 +31,7 @@ export const traceOptions = {
   }),
   otelExporterOtlpTracesEndpoint: optional(collectorUrl, {
     group,
-    text: 'Where traces go, as it stands, in place of the former.',
+    text: 'The full URL that traces are sent to; overrides the endpoint above.',
   }),
   otelExporterOtlpHeaders: optional(headerPairs, {
     group,

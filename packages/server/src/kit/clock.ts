@@ -8,11 +8,11 @@ export const NO_THAW: Thaw = { at: Number.NEGATIVE_INFINITY, frozenMs: 0 }
 
 /** The time. */
 export type Clock = {
-  /** Wall time: milliseconds since 1970, for timestamps and positions. It steps when somebody sets it, in either direction. */
+  /** Wall time: milliseconds since 1970, for timestamps and positions. It steps, in either direction, when it is set. */
   now(): number
   /**
    * Running time: milliseconds for durations, from some moment on. It never goes back, no step of the wall clock changes it, and it leaves out the time
-   * in which the process was frozen: nobody could answer it then, and nothing it keeps grew old.
+   * in which the process was frozen: no peer could get a reply then, and nothing it keeps grew old.
    */
   monotonic(): number
   /** When the process was frozen last; what was left out then. */
@@ -21,7 +21,7 @@ export type Clock = {
   wallOf(at: number): number
 }
 
-/** How often somebody has to read the running time, so that a pause in which nobody asked can be told from one in which nobody could. */
+/** How often the running time has to be read, so that a pause without reads can be distinguished from a frozen process. */
 export const CLOCK_TICK_MS = 250
 
 /** No timer of a process that runs is later than this, on a busy machine either. A longer pause counts as one tick. */

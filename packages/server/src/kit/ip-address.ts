@@ -14,7 +14,7 @@ export function plainAddress(text: string): string | undefined {
 
 /**
  * What limits count as one peer: an IPv4 address, or the first 64 bits of an IPv6 address, because one customer has them all.
- * Takes what `plainAddress` returns; other text stands for itself.
+ * Takes what `plainAddress` returns; other text is returned as it is.
  */
 export function networkOf(address: string): string {
   if (!address.includes(':') || !isIPv6(address)) return address

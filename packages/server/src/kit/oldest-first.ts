@@ -12,7 +12,7 @@ export type OldestFirst<T> = {
   prune(alive: number): void
 }
 
-/** What a heap goes by. */
+/** How a heap orders its items. */
 export type OldestFirstOptions<T> = {
   /** The key of an item, undefined while it has none. It only grows while there is one. */
   keyOf(item: T): number | undefined

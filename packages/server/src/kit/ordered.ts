@@ -48,7 +48,7 @@ export class Ordered<T extends Numbered> {
     }
   }
 
-  /** Where the first item stands whose number is `seq` or above. */
+  /** The index of the first item whose number is `seq` or above. */
   #placeOf(seq: number): number {
     let low = 0
     let high = this.#seqs.length

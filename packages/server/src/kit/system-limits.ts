@@ -15,7 +15,7 @@ export type OpenFiles = {
    * runtime could not accept a connection even to refuse it, and would try again without end.
    */
   isNearLimit(): boolean
-  /** What is missing for so many connections; undefined where nothing is, or where the system has no limit that it tells. */
+  /** How many descriptors are missing for a number of connections; undefined if none are, or if the system reports no limit. */
   shortfall(connections: number): { open_files: number; needed: number; setting: string } | undefined
 }
 
@@ -23,7 +23,7 @@ export type OpenFiles = {
 const LEAST_SPARE = 16
 const MOST_SPARE = 256
 
-/** Makes it for a limit. */
+/** Creates the watch of a limit. */
 export function createOpenFiles(limit: number | undefined): OpenFiles {
   const spare = Math.min(MOST_SPARE, Math.max(LEAST_SPARE, Math.floor((limit ?? 0) / 8)))
   return {
@@ -62,7 +62,7 @@ export function memoryLimit(): number {
   return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
 }
 
-/** Linux tells about a process in files; others have none. */
+/** Linux reports about a process in files; other systems have none. */
 function ownFile(name: string): string {
   try {
     return readFileSync(`/proc/self/${name}`, 'utf8')

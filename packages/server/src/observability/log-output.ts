@@ -33,7 +33,7 @@ export function openLogOutput({ fd, maxBytes = 4 * 1024 * 1024 }: LogOutputOptio
     recovered(count)
   })
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // Nobody reads any more, or nobody ever could: nothing is left to write to. All else (a full disk) may pass.
+    // The reader of the log is gone, or there never was one: nothing is left to write to. Other failures (a full disk) may pass.
     if (error.code === 'EPIPE' || error.code === 'EBADF') gone = true
     waiting = false
   })

@@ -55,7 +55,7 @@ export type LogOptions = {
   terminal: boolean
   /** True where the terminal shows colours. */
   colors?: boolean
-  /** Where lines go; standard output unless told. */
+  /** Where lines are written; standard output by default. */
   output?: LogOutput
 }
 

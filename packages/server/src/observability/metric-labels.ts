@@ -1,37 +1,37 @@
 /** The values of labels: fixed tables, so that nothing a client sends can add one. */
 import { SUMMARY_EVENT, telemetryEvents } from '@arqonbus/protocol'
 
-/** What a log says of a message: it has it now, it had it, it is kept until Redis is back, or it is not taken. */
+/** Outcomes of an append: the log has the message now, it had it, it is queued until the outage ends, or it is refused. */
 export const appendOutcomes = ['appended', 'duplicate', 'held', 'refused'] as const
 
-/** What a log says of a message. */
+/** The outcome of an append. */
 export type AppendOutcome = (typeof appendOutcomes)[number]
 
-/** What comes of a recovery: everything that was missed, or why not (protocol §5). */
+/** Outcomes of a recovery: everything that was missed, or why not (docs/protocol.md#history-and-recovery). */
 export const recoveryOutcomes = ['recovered', 'trimmed', 'reset', 'diverged', 'too_far'] as const
 
-/** What comes of a recovery. */
+/** The outcome of a recovery. */
 export type RecoveryOutcome = (typeof recoveryOutcomes)[number]
 
-/** Why a log goes on from elsewhere (protocol §5, gap notices). */
+/** Reasons of gaps in a log (docs/protocol.md#positions-and-gaps). */
 export const breakReasons = ['trimmed', 'reset', 'lost'] as const
 
-/** Why a log goes on from elsewhere. */
+/** The reason of a gap. */
 export type BreakReason = (typeof breakReasons)[number]
 
-/** What comes of a try to connect to Redis. */
+/** The outcome of an attempt to connect to Redis. */
 export const connectOutcomes = ['ready', 'failed'] as const
 
-/** What comes of a try to connect to Redis. */
+/** The outcome of an attempt to connect to Redis. */
 export type ConnectOutcome = (typeof connectOutcomes)[number]
 
 /** What the events of telemetry are counted by: the types of the bus, and `other` for those of clients. */
 export const telemetryTypes = [...Object.keys(telemetryEvents), SUMMARY_EVENT, 'other']
 
-/** Why an event of telemetry is not told: over its type's budget, so that it is part of a summary; or its listener does not keep up. */
+/** Why a telemetry event is not sent: its type is over budget, so that it is part of a summary; or its subscriber is slow. */
 export const telemetryDropReasons = ['budget', 'slow'] as const
 
-/** Why an event of telemetry is not told. */
+/** Why a telemetry event is not sent. */
 export type TelemetryDropReason = (typeof telemetryDropReasons)[number]
 
 /** Why a message leaves the history: its log is full, it is too old, all logs together are too large, or its channel was deleted. */
@@ -96,7 +96,7 @@ export const limitNames = [
 /** A limit that a client can run into. */
 export type LimitName = (typeof limitNames)[number]
 
-/** Limits whose configured value is served: those above, and those that nobody is refused for. Each is named by what it counts. */
+/** Limits whose configured value is served: those above, and those that refuse no request. Each is named for what it counts. */
 export const configuredLimits = [
   ...limitNames,
   'sessions',
@@ -110,11 +110,11 @@ export const configuredLimits = [
 /** A limit whose value is served. */
 export type ConfiguredLimit = (typeof configuredLimits)[number]
 
-/** How a bus can be. */
+/** The statuses of a bus. */
 export const statuses = ['ok', 'degraded', 'draining'] as const
 
-/** How a bus is. */
+/** The status of a bus. */
 export type Status = (typeof statuses)[number]
 
-/** Where messages are kept. */
+/** The log drivers. */
 export const storageDrivers = ['memory', 'redis'] as const

@@ -17,7 +17,10 @@ export const counters = {
   },
   bytesIn: { name: 'arqonbus_received_bytes_total', help: 'Bytes of frames received from clients.' },
   bytesOut: { name: 'arqonbus_sent_bytes_total', help: 'Bytes of frames handed to sockets.' },
-  violations: { name: 'arqonbus_violations_total', help: 'Violations of the protocol that count towards closing.' },
+  violations: {
+    name: 'arqonbus_violations_total',
+    help: 'Protocol violations that count towards closing a connection.',
+  },
   slowFallbacks: {
     name: 'arqonbus_slow_fallbacks_total',
     help: 'Times that a slow client left the live stream to catch up from the log.',
@@ -28,16 +31,16 @@ export const counters = {
   },
   publishersPaused: {
     name: 'arqonbus_publishers_paused_total',
-    help: 'Times that a client was not read for a while, because too much was on its way to the log, or to subscribers.',
+    help: 'Times that a client was not read for a while, because too much of what it published was on its way to the log or to subscribers.',
   },
   storageDegraded: {
     name: 'arqonbus_storage_degraded_total',
-    help: 'Times that the external log went away.',
+    help: 'Outages of the external log.',
   },
-  tracesExported: { name: 'arqonbus_traces_exported_total', help: 'Spans that the collector of traces has taken.' },
+  tracesExported: { name: 'arqonbus_traces_exported_total', help: 'Spans that the trace collector accepted.' },
   tracesDropped: {
     name: 'arqonbus_traces_dropped_total',
-    help: 'Spans that were dropped: too many waited, or the collector did not take them.',
+    help: 'Spans that were dropped: too many waited, or the collector refused them.',
   },
 } as const
 
@@ -49,27 +52,27 @@ export const labelled = {
   appends: {
     name: 'arqonbus_appends_total',
     label: 'outcome',
-    help: 'Messages given to a log, by what it said; a private message is given to several. Held ones are stored when Redis is back.',
+    help: 'Appends to logs, by outcome; a private message goes to several logs. Queued messages are appended after the outage.',
   },
   recoveries: {
     name: 'arqonbus_recoveries_total',
     label: 'outcome',
-    help: 'Logs that a client asked to go on in from its last position: recovered, or why not.',
+    help: 'Recoveries of logs from the last position of a client: recovered, or why not.',
   },
   breaks: {
     name: 'arqonbus_log_breaks_total',
     label: 'reason',
-    help: 'Times that a log went on from elsewhere than it stood, which subscribers are told as a gap, by reason.',
+    help: 'Gaps detected in logs, by reason; subscribers get a gap notice.',
   },
   closed: {
     name: 'arqonbus_connections_closed_total',
     label: 'reason',
-    help: 'Connections that the bus closed after it had let them in, by the name of the close code.',
+    help: 'Connections that the bus closed after it had admitted them, by the name of the close code.',
   },
   storageConnects: {
     name: 'arqonbus_storage_connects_total',
     label: 'outcome',
-    help: 'Tries to connect to Redis, and what came of them (ready or failed); several fail while it is away.',
+    help: 'Attempts to connect to Redis, by outcome (ready or failed); several fail during an outage.',
   },
   rejected: { name: 'arqonbus_messages_rejected_total', label: 'code', help: 'Frames refused, by error code.' },
   refused: { name: 'arqonbus_connections_refused_total', label: 'reason', help: 'Connections refused, by reason.' },
@@ -86,12 +89,12 @@ export const labelled = {
   telemetryEvents: {
     name: 'arqonbus_telemetry_events_total',
     label: 'type',
-    help: 'Telemetry events told, each counted once however many listen, by type.',
+    help: 'Telemetry events sent, each counted once for all its subscribers, by type.',
   },
   telemetryDropped: {
     name: 'arqonbus_telemetry_dropped_total',
     label: 'reason',
-    help: 'Telemetry events that were not told, or not to one listener, by reason.',
+    help: 'Telemetry events that were not sent, or not to one subscriber, by reason.',
   },
 } as const
 
@@ -100,22 +103,22 @@ export const gauges = {
   status: {
     name: 'arqonbus_status',
     label: 'status',
-    help: '1 for what `/health` says; `draining` during a shutdown.',
+    help: '1 for the current status, as in `/health`; `draining` during a shutdown.',
   },
   durability: {
     name: 'arqonbus_durability',
     label: 'level',
-    help: '1 for the best durability level that an acknowledgement can name now.',
+    help: '1 for the best durability level that an acknowledgement can have now.',
   },
   storageDriver: {
     name: 'arqonbus_storage_driver',
     label: 'driver',
-    help: '1 for the kind of log that keeps messages.',
+    help: '1 for the log driver in use.',
   },
   limit: {
     name: 'arqonbus_limit',
     label: 'limit',
-    help: 'Limits in force, to be set against what there is; one that is off or unknown is absent. Rates are per second and client.',
+    help: 'Limits in force, to compare with the other metrics; a limit that is off or unknown is absent. Rates are per second and client.',
   },
   connections: { name: 'arqonbus_connections', help: 'Open connections.' },
   telemetryConnections: { name: 'arqonbus_telemetry_connections', help: 'Open connections to the telemetry server.' },
@@ -125,7 +128,10 @@ export const gauges = {
   rooms: { name: 'arqonbus_rooms', help: 'Rooms.' },
   channels: { name: 'arqonbus_channels', help: 'Channels of all rooms.' },
   subscriptions: { name: 'arqonbus_subscriptions', help: 'Subscriptions of all clients.' },
-  behind: { name: 'arqonbus_connections_behind', help: 'Connections that catch up from the log.' },
+  behind: {
+    name: 'arqonbus_connections_behind',
+    help: 'Connections with a subscription that is catching up from the log.',
+  },
   queueBytes: {
     name: 'arqonbus_send_queue_bytes',
     help: 'Bytes that wait in send buffers for slow readers; compare with the limit `send_buffer_bytes`.',
@@ -140,38 +146,38 @@ export const gauges = {
   },
   paused: {
     name: 'arqonbus_connections_paused',
-    help: 'Connections that are not read now: their messages are on the way to the log, or they do not read their answers.',
+    help: 'Connections that are not read now: their messages are on the way to the log, or they do not read their replies.',
   },
-  historyBytes: { name: 'arqonbus_history_bytes', help: 'Bytes of messages that this process holds of the logs.' },
-  historyEntries: { name: 'arqonbus_history_entries', help: 'Messages that this process holds of the logs.' },
+  historyBytes: { name: 'arqonbus_history_bytes', help: 'Bytes of log messages in the memory of this process.' },
+  historyEntries: { name: 'arqonbus_history_entries', help: 'Log messages in the memory of this process.' },
   storageAvailable: {
     name: 'arqonbus_storage_available',
-    help: '1 while the log can be reached, 0 while it is away; the memory log is always there.',
+    help: '1 while the log is reachable, 0 during an outage; the memory log is always reachable.',
   },
   storageAwaySeconds: {
     type: 'counter',
     name: 'arqonbus_storage_away_seconds_total',
-    help: 'Time that Redis was away, in seconds, up to now.',
+    help: 'Total time of Redis outages, in seconds.',
   },
   replicasConnected: {
     name: 'arqonbus_replicas_connected',
-    help: 'Replicas that are connected to Redis, as of the last look; 0 while it is away.',
+    help: 'Replicas that were connected to Redis at the last check; 0 during an outage.',
   },
   replicasWanted: {
     name: 'arqonbus_replicas_wanted',
-    help: 'Replicas that are waited for before a message is acknowledged.',
+    help: 'Replicas that must confirm a message before it is acknowledged.',
   },
   heldEntries: {
     name: 'arqonbus_held_entries',
-    help: 'Messages that wait for an external log, away or busy.',
+    help: 'Messages that wait for the external log, because of an outage or because it is busy.',
   },
   heldBytes: {
     name: 'arqonbus_held_bytes',
-    help: 'Bytes of messages that wait for an external log, or are on their way to it.',
+    help: 'Bytes of messages that wait for the external log, or are in flight to it.',
   },
   unstoredRecords: {
     name: 'arqonbus_unstored_records',
-    help: 'Rooms, channels and sessions that Redis does not have as they are now; they end with the process.',
+    help: 'Rooms, channels and sessions whose current state is not in Redis yet; it would be lost with the process.',
   },
   dedupBytes: { name: 'arqonbus_dedup_bytes', help: 'Bytes that remember acknowledged messages for idempotence.' },
 } as const
@@ -208,7 +214,7 @@ export const commandCounter = {
 /** HTTP requests, counted by route and status. */
 export const httpCounter = {
   name: 'arqonbus_http_requests_total',
-  help: 'HTTP requests answered, by method (other: one that no route has), route (other: a path that is none) and status.',
+  help: 'HTTP responses, by method (other: one that no route has), route (other: an unknown path) and status.',
   labels: ['method', 'route', 'status'],
 } as const
 
@@ -216,7 +222,7 @@ export const httpCounter = {
 export const histograms = {
   commandSeconds: {
     name: 'arqonbus_command_duration_seconds',
-    help: "Time from a command's frame to its answer, in seconds.",
+    help: "Time from a command's frame to its reply, in seconds.",
     label: 'command',
     bounds: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
   },
@@ -229,12 +235,12 @@ export const histograms = {
   },
   appendSeconds: {
     name: 'arqonbus_append_duration_seconds',
-    help: 'Time from a call of the external log to its answer, in seconds; one call may carry many messages.',
+    help: 'Time from a call of the external log to its reply, in seconds; one call may carry many messages.',
     bounds: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
   },
   pingSeconds: {
     name: 'arqonbus_storage_ping_duration_seconds',
-    help: 'Time from a PING to its answer from Redis, asked all the time, also where nobody publishes, in seconds.',
+    help: 'Time from a PING to the reply of Redis, in seconds; sent regularly, also while nothing is published.',
     bounds: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
   },
   recoveryMessages: {
@@ -244,7 +250,7 @@ export const histograms = {
   },
   loopLagSeconds: {
     name: 'arqonbus_event_loop_lag_seconds',
-    help: 'How late a timer of 250 ms fires, in seconds: what everything else waits for.',
+    help: 'Delay of a 250 ms timer, in seconds: how long the event loop is blocked.',
     bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
   },
 } as const

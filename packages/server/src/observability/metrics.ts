@@ -1,5 +1,5 @@
 /**
- * What the bus counts. The hot path increments plain numbers; prom-client sees them only when somebody asks for `/metrics`.
+ * What the bus counts. The hot path increments plain numbers; prom-client sees them only on a request for `/metrics`.
  * The declarations are in `metric-table.ts`.
  */
 import {
@@ -63,9 +63,9 @@ export type Metrics = Record<CounterField, number> & {
   expire(reason: ExpiryReason, count?: number): void
   /** What the logs said of messages: counted by the hot path, as `metrics.appends.appended++`. */
   readonly appends: Record<AppendOutcome, number>
-  /** An event of telemetry was told; `other` is for clients' types. */
+  /** A telemetry event was sent; `other` is for clients' types. */
   telemetryEvent(type: string): void
-  /** Events of telemetry were not told. */
+  /** Telemetry events were not sent. */
   telemetryDropped(reason: TelemetryDropReason, count?: number): void
   /** The external log has answered a call. */
   appended(seconds: number): void

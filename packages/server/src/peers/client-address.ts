@@ -5,13 +5,13 @@ import { plainAddress } from '../kit/ip-address.ts'
 /** Finds the address of the client of a request. */
 export type ClientAddress = (connection: string, headers: Headers) => string
 
-/** `loopback` in the setting stands for these. */
+/** The networks that `loopback` in the setting means. */
 const LOOPBACK = ['127.0.0.0/8', '::1/128']
 
 /** Proxies in one chain; a longer list is not read any further. */
 const MOST_HOPS = 32
 
-/** Tells whether an address belongs to a trusted proxy. `trusted` holds addresses, networks (`10.0.0.0/8`) and `loopback`. */
+/** Returns whether an address belongs to a trusted proxy. `trusted` holds addresses, networks (`10.0.0.0/8`) and `loopback`. */
 export function createTrust(trusted: readonly string[]): (address: string) => boolean {
   if (trusted.length === 0) return () => false
   const list = new BlockList()

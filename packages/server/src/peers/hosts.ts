@@ -22,7 +22,7 @@ export type IsHostAllowed = (host: string) => boolean
 /** The setting that a refusal names. */
 export const HOST_SETTING = 'ARQONBUS_ALLOWED_HOSTS'
 
-/** Makes it: IP addresses and `localhost` are always allowed. */
+/** Creates the rule: IP addresses and `localhost` are always allowed. */
 export function createHostRule({ allowedHosts, listening, urls }: HostSettings): IsHostAllowed {
   const names = new Set<string>()
   const endings: string[] = []

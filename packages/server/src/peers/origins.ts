@@ -26,7 +26,7 @@ export function isFromForeignPage(headers: Headers): boolean {
   return site !== null && site !== 'same-origin' && site !== 'none'
 }
 
-/** True for a link that somebody followed: it shows an answer to its reader, and to no page. */
+/** True for a navigation, such as a followed link: its response is shown to a person, and not to a page. */
 export const isNavigation = (headers: Headers): boolean => headers.get('sec-fetch-mode') === 'navigate'
 
 /** The origin of a request as it is repeated to its sender and in logs: what no origin looks like is not. */

@@ -37,7 +37,7 @@ const MAX_ATTEMPTS = 5
 const FIRST_BACKOFF_MS = 1000
 const MAX_BACKOFF_MS = 30_000
 
-/** Makes it. */
+/** Creates the exporter. */
 export function createExporter(options: ExporterOptions, deps: ExporterDeps): Exporter {
   const { metrics, logger, later } = deps
   const queue: string[] = []

@@ -22,7 +22,7 @@ export function createDraw(
 
 const hex = (word: number): string => word.toString(16).padStart(8, '0')
 
-/** A trace id that ends with `last`, by which it was sampled. An id of zeros is none, so the first word is never 0. */
+/** A trace id that ends with `last`, by which it was sampled. An id of zeros is invalid, so the first word is never 0. */
 export const newTraceId = (draw: Draw, last: number): string => hex(draw() || 1) + hex(draw()) + hex(draw()) + hex(last)
 
 /** A span id. */
