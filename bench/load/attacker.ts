@@ -65,9 +65,13 @@ async function sendFrames({ by, burst, frame }: WorstCase, isCommand: boolean, s
   return true
 }
 
+/** Connects again, as soon as the rate of connections lets it. */
 async function reopen(by: WorstCase['by'], { askers, busUrl }: Stage): Promise<void> {
-  const again = await connect(busUrl, { query: { client_id: by } })
-  Object.assign(askers, { [by]: again })
+  for (;;) {
+    const again = await connect(busUrl, { query: { client_id: by } }).catch(() => undefined)
+    if (again !== undefined) return void Object.assign(askers, { [by]: again })
+    await Bun.sleep(100)
+  }
 }
 
 const isTrue = () => true

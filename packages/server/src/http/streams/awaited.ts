@@ -1,4 +1,4 @@
-/** Channels that streams wait for: a stream of a channel that is not there creates nothing, and joins the channel when somebody else creates it. */
+/** Channels that streams wait for: a stream of a channel that does not exist creates nothing, and joins the channel when another client creates it. */
 import type { Channel } from '../../state/model.ts'
 
 /** Who waits for which channel. */
@@ -12,7 +12,7 @@ export type Awaited = {
   addresses(): readonly string[]
 }
 
-/** Nobody waits. */
+/** Creates it; no stream waits yet. */
 export function createAwaited(): Awaited {
   const waiting = new Map<string, Set<(channel: Channel) => void>>()
   return {

@@ -2,7 +2,7 @@
 import type { PublishToTopic } from '../../state/transport.ts'
 import { eventOf } from './event.ts'
 
-/** Somebody who listens to a topic. */
+/** A subscriber of a topic. */
 export type Listener = {
   /** Takes an event; false where it waits behind more than a reader that keeps up has. */
   push(event: string): boolean

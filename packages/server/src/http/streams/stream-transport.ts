@@ -77,7 +77,7 @@ export class StreamTransport implements Transport, Listener {
     return this.#bytes < LOW_WATER_BYTES
   }
 
-  /** Nobody publishes over a stream. */
+  /** A stream only reads: it never publishes. */
   publishToOthers(): boolean {
     return true
   }

@@ -2,7 +2,7 @@
  * Streams: the messages of one channel as server-sent events.
  *
  * A stream is a client that only reads: it is admitted, joins with the position that it brings, and catches up as a connection does. It changes nothing: where its
- * channel is not there, it waits until somebody else creates it.
+ * channel is not there, it waits until another client creates it.
  */
 import {
   type CloseName,
@@ -22,7 +22,8 @@ import type { Maybe } from '../../kit/maybe.ts'
 import { createAddressCount } from '../../limits/per-address.ts'
 import type { Metrics } from '../../observability/metrics.ts'
 import type { Persistence } from '../../persistence/persistence.ts'
-import { createInboundState, type Receive } from '../../receive/receive.ts'
+import { createInboundState } from '../../receive/inbound.ts'
+import type { Receive } from '../../receive/receive.ts'
 import type { Channel, Client } from '../../state/model.ts'
 import { askerOf, type RoomResolver } from '../../state/resolve.ts'
 import { commandFrame } from '../api/call-frames.ts'
@@ -92,7 +93,7 @@ export function createStreams(deps: StreamsDeps): Streams {
   /** What a join said, and what could not be recovered, for a reader that has something. */
   const tell = (transport: StreamTransport, joined: Joined, { room, channel, since, isNew }: JoinOf) => {
     const { position, recovered, reason, complete } = joined
-    // Whoever recovers goes on from what it has: its next id is that of the first message that it missed.
+    // A stream that recovers continues from what it has: its next id is that of the first message that it missed.
     transport.push(event({ type: 'joined', id: recovered === true ? since : position, data: JSON.stringify(joined) }))
     if (recovered !== false || complete === true || isNew === true) return
     const payload = JSON.stringify({
@@ -128,8 +129,6 @@ export function createStreams(deps: StreamsDeps): Streams {
     const { room, channel } = request
     const address = `${room}:${channel}`
     const isMissing = () => places.isCreatable(room, channel, askerOf(client))
-    // What is wrong with the request is for the join to say.
-    if (checkJoin(parametersOf(request)) !== undefined) return join(client, transport, request)
     if (isMissing()) await (persistence?.recallPlace(room, channel) as Maybe<void>)
     if (!isMissing()) return join(client, transport, request)
     transport.push(event({ type: 'joined', data: JSON.stringify({ channel: address, waiting: true }) }))
@@ -165,6 +164,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     countOf: byAddress.of,
     async open(request) {
       const { credentials, signal, address } = request
+      refuseWrong(request)
       await (admission.loadSession(credentials, 'call') as Maybe<void>)
       let client: Client | undefined
       let uncount = () => {}
@@ -212,6 +212,13 @@ export function createStreams(deps: StreamsDeps): Streams {
 }
 
 const checkJoin = compile(commands.join_channel.parameters)
+
+/** As the join would refuse it, before there is a client for it. */
+function refuseWrong(request: StreamRequest): void {
+  const wrong = checkJoin(parametersOf(request))
+  if (wrong !== undefined)
+    throw new CodedError('invalid_parameters', { path: `/parameters${wrong.path}`, expected: wrong.expected })
+}
 
 const parametersOf = ({ room, channel, since, sinceId, type }: StreamRequest) => ({
   room,
