@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { busDoor, type Server, startServer } from '../servers/server.ts'
+import { busEndpoint, type Server, startServer } from '../servers/server.ts'
 import { createAcknowledgedLoad } from './acknowledged.ts'
 import { connect, connectMany, hangUp } from './connection.ts'
 import { clientIdOf } from './message.ts'
@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => server.stop())
 
 const publishersOf = (load: ReturnType<typeof createAcknowledgedLoad>) =>
-  connectMany(4, 4, (index) => connect(busDoor(server.door.url, []), index, clientIdOf(index), load.listener))
+  connectMany(4, 4, (index) => connect(busEndpoint(server.endpoint.url, []), index, clientIdOf(index), load.listener))
 
 test('every message is acknowledged once, at its level and at its own position', async () => {
   const load = createAcknowledgedLoad({ publishers: 4, inFlight: 3, channels: 2, level: 'memory' })

@@ -32,7 +32,7 @@ export interface Listener {
 }
 
 /** How to get into the channel on one kind of server. */
-export interface Door {
+export interface Endpoint {
   /** Where the server listens, `ws://host:port/`. */
   url: string
   /** Path and query of the upgrade. */
@@ -44,8 +44,8 @@ export interface Door {
 }
 
 /** Resolves when the server has said that the client is in the channel. */
-export function connect(door: Door, index: number, clientId: string, listener: Listener): Promise<Connection> {
-  const { hostname, port } = new URL(door.url)
+export function connect(endpoint: Endpoint, index: number, clientId: string, listener: Listener): Promise<Connection> {
+  const { hostname, port } = new URL(endpoint.url)
   return new Promise((resolve, reject) => {
     const connection = {
       index,
@@ -57,7 +57,9 @@ export function connect(door: Door, index: number, clientId: string, listener: L
       closeCode: null,
       settle: { resolve, reject },
     } as unknown as Connection
-    Bun.connect<Connection>({ hostname, port: Number(port), data: connection, socket: handlersFor(door) }).catch(reject)
+    Bun.connect<Connection>({ hostname, port: Number(port), data: connection, socket: handlersFor(endpoint) }).catch(
+      reject,
+    )
   })
 }
 
@@ -100,30 +102,30 @@ export async function hangUp(connections: readonly Connection[]): Promise<void> 
 
 const silent: Listener = { text: () => {} }
 
-const handlersOf = new WeakMap<Door, Bun.SocketHandler<Connection>>()
+const handlersOf = new WeakMap<Endpoint, Bun.SocketHandler<Connection>>()
 
-function handlersFor(door: Door): Bun.SocketHandler<Connection> {
-  const known = handlersOf.get(door)
+function handlersFor(endpoint: Endpoint): Bun.SocketHandler<Connection> {
+  const known = handlersOf.get(endpoint)
   if (known !== undefined) return known
   const handlers: Bun.SocketHandler<Connection> = {
     open(socket) {
       socket.data.socket = socket
       socket.setNoDelay(true)
-      socket.write(upgradeRequest(door, socket.data.clientId))
+      socket.write(upgradeRequest(endpoint, socket.data.clientId))
     },
     data(socket, chunk) {
       const connection = socket.data
       if (connection.state === 'open') {
         connection.rest = readFrames(connection, connection.rest, chunk, onFrame)
         connection.listener.read?.(connection)
-      } else enter(door, connection, chunk)
+      } else enter(endpoint, connection, chunk)
     },
     drain: flush,
     close: (socket) => onClosed(socket.data, 'closed'),
     error: (socket, error) => onClosed(socket.data, error.message),
     connectError: (socket, error) => onClosed(socket.data, error.message),
   }
-  handlersOf.set(door, handlers)
+  handlersOf.set(endpoint, handlers)
   return handlers
 }
 
@@ -137,7 +139,7 @@ const onFrame: OnFrame<Connection> = (connection, opcode, bytes, start, end) => 
 }
 
 /** The road from the upgrade's answer to the first frame that says that the client is in. */
-function enter(door: Door, connection: Connection, chunk: Buffer): void {
+function enter(endpoint: Endpoint, connection: Connection, chunk: Buffer): void {
   let bytes = chunk
   if (connection.state === 'upgrading') {
     bytes = connection.rest === null ? chunk : Buffer.concat([connection.rest, chunk])
@@ -154,14 +156,14 @@ function enter(door: Door, connection: Connection, chunk: Buffer): void {
     }
     connection.state = 'joining'
     connection.rest = null
-    if (door.joinFrame !== undefined) sendText(connection, door.joinFrame)
+    if (endpoint.joinFrame !== undefined) sendText(connection, endpoint.joinFrame)
     bytes = bytes.subarray(headEnd + 4)
   }
   connection.rest = readFrames(connection, connection.rest, bytes, (_, opcode, frame, start, end) => {
     // Frames of the channel may follow the welcome in the same read.
     if (connection.state === 'open' || opcode !== opcodes.text) return onFrame(connection, opcode, frame, start, end)
     try {
-      door.admitted(frame.toString('utf8', start, end))
+      endpoint.admitted(frame.toString('utf8', start, end))
       connection.state = 'open'
       connection.settle.resolve(connection)
     } catch (error) {
@@ -179,10 +181,10 @@ function onClosed(connection: Connection, why: string): void {
   connection.listener.closed?.(connection)
 }
 
-function upgradeRequest(door: Door, clientId: string): string {
+function upgradeRequest(endpoint: Endpoint, clientId: string): string {
   return [
-    `GET ${door.path(clientId)} HTTP/1.1`,
-    `Host: ${new URL(door.url).host}`,
+    `GET ${endpoint.path(clientId)} HTTP/1.1`,
+    `Host: ${new URL(endpoint.url).host}`,
     'Connection: Upgrade',
     'Upgrade: websocket',
     'Sec-WebSocket-Version: 13',

@@ -1,4 +1,4 @@
-import { busDoor, type Server, telemetryDoor } from '../servers/server.ts'
+import { busEndpoint, type Server, telemetryEndpoint } from '../servers/server.ts'
 import { type Connection, connect, connectMany } from './connection.ts'
 import { createHistogram, type Histogram } from './histogram.ts'
 import { createRequester } from './requester.ts'
@@ -35,10 +35,10 @@ export async function startTelemetry(server: Server, count: number): Promise<Tel
       latency.record((Bun.nanoseconds() - sentAt[probe]!) / 1000)
     },
   }
-  const door = telemetryDoor(server.telemetryUrl!, '&events=channel_joined,message_routed')
-  await connectMany(count, 50, (index) => connect(door, index, `listener-${index}`, listener))
+  const endpoint = telemetryEndpoint(server.telemetryUrl!, '&events=channel_joined,message_routed')
+  await connectMany(count, 50, (index) => connect(endpoint, index, `listener-${index}`, listener))
 
-  const mover = createRequester(await connect(busDoor(server.door.url, []), 0, 'mover', { text: () => {} }))
+  const mover = createRequester(await connect(busEndpoint(server.endpoint.url, []), 0, 'mover', { text: () => {} }))
   let next = 0
   let isStopped = false
   const moving = (async () => {

@@ -28,7 +28,7 @@ export type TrafficFigures = WindowFigures & Audit & { surprises: number }
 
 /** Connects everybody, all joined, a few hundred at a time. */
 export function crowd(server: Server, count: number, traffic: Pick<Traffic, 'listener'>): Promise<Connection[]> {
-  return connectMany(count, 256, (index) => connect(server.door, index, clientIdOf(index), traffic.listener))
+  return connectMany(count, 256, (index) => connect(server.endpoint, index, clientIdOf(index), traffic.listener))
 }
 
 /** Runs traffic over the connections, measures a stretch of it, lets what is under way arrive, and audits it. */

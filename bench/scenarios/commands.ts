@@ -3,7 +3,7 @@ import { type Connection, connect, connectMany, send } from '../load/connection.
 import { createHistogram } from '../load/histogram.ts'
 import { clientIdOf, createMessageForm } from '../load/message.ts'
 import { createRequester, type Requester } from '../load/requester.ts'
-import { busDoor, type Server, startServer } from '../servers/server.ts'
+import { busEndpoint, type Server, startServer } from '../servers/server.ts'
 import { bus, type Figures, type Scenario } from './scenario.ts'
 
 /**
@@ -83,8 +83,8 @@ function ownChannel(index: number): string {
 }
 
 function open(server: Server, clientId: string, joins: readonly string[]): Promise<Connection> {
-  const door = busDoor(server.door.url, joins)
-  return connect(door, 0, clientId, { text: () => {} })
+  const endpoint = busEndpoint(server.endpoint.url, joins)
+  return connect(endpoint, 0, clientId, { text: () => {} })
 }
 
 /** As many messages as the ring holds, and some more. */

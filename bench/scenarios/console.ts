@@ -27,7 +27,7 @@ export const openConsole: Scenario = {
     // The page draws with the processor: it gets every core that there is.
     unpin()
     const server = await startServer(side.server)
-    const ada = await connect({ url: server.door.url, clientId: 'load' })
+    const ada = await connect({ url: server.endpoint.url, clientId: 'load' })
     const browser = await startChromium()
     const load = publishByTheClock(ada)
     await Bun.sleep(span.warmSeconds * 1000)

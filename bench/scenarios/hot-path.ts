@@ -1,4 +1,4 @@
-import { type BusDoorDeps, createInboundState, startServer, type Transport, testConfig } from '@arqonbus/server'
+import { type BusHandler, startServer, type Transport, testConfig } from '@arqonbus/server'
 import { createMessageForm, type MessageShape } from '../load/message.ts'
 import { bare, bus, type Scenario } from './scenario.ts'
 
@@ -64,32 +64,30 @@ function takeOfBare(): Take {
   }
 }
 
-/** The whole bus but for its door, with one client in the channel. */
+/** The whole bus but for its sockets, with one client in the channel. */
 async function takeOfBus(): Promise<Take> {
-  let behind: BusDoorDeps | undefined
+  let handler: BusHandler | undefined
   await startServer({
     config: testConfig({ rateLimit: null, telemetry: false }),
-    openDoor: (_, deps) => {
-      behind = deps
-      return {
-        url: 'ws://nowhere/',
-        port: 0,
-        connections: 1,
-        publish: (_topic, text) => written(text),
-        queueBytes: () => 0,
-        stopListening: () => {},
-        close: async () => {},
-      }
-    },
+    createBusPort: () => ({
+      listen(busHandler) {
+        handler = busHandler
+      },
+      url: 'ws://nowhere/',
+      port: 0,
+      connections: 1,
+      publish: (_topic, text) => written(text),
+      queueBytes: () => 0,
+      close: async () => {},
+    }),
   })
-  const { admission, receive } = behind!
+  const bus = handler!
   const joins = [{ room: 'bench', channel: 'main' }]
-  const { client } = admission.admit(
+  const connection = bus.open(
     { clientId, profile: {}, joins, echo: true, isResumingLive: false, token: undefined, session: undefined },
     nowhere,
   )
-  const inbound = createInboundState(client)
-  return (frame) => receive.text(inbound, frame)
+  return (frame) => bus.message(connection, frame)
 }
 
 function take(text: string): void {

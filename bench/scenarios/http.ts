@@ -67,7 +67,7 @@ async function underStorm(server: Server) {
   while (!done) {
     // A new id for each, since the one that left may not have been missed yet.
     const wave = await connectMany(stormOf, 256, (index) =>
-      connect(server.door, index, `storm-${connections + index}`, { text: () => {} }),
+      connect(server.endpoint, index, `storm-${connections + index}`, { text: () => {} }),
     )
     connections += wave.length
     await hangUp(wave)

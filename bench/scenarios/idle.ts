@@ -4,7 +4,7 @@ import { clientIdOf } from '../load/message.ts'
 import { cpuNanoseconds } from '../load/process-figures.ts'
 import { createRequester } from '../load/requester.ts'
 import type { Span } from '../load/window.ts'
-import { busDoor, type Server, startServer } from '../servers/server.ts'
+import { busEndpoint, type Server, startServer } from '../servers/server.ts'
 import { bare, bus, type Scenario } from './scenario.ts'
 
 /**
@@ -47,7 +47,7 @@ export const idleChannels: Scenario = {
   async measure(side, span) {
     // The channels that are built in come on top.
     const server = await startServer(side.server, { ARQONBUS_MAX_CHANNELS: String(2 * channels) })
-    const publisher = await connect(busDoor(server.door.url, []), 0, 'publisher', { text: () => {} })
+    const publisher = await connect(busEndpoint(server.endpoint.url, []), 0, 'publisher', { text: () => {} })
     const { request } = createRequester(publisher)
     for (let first = 0; first < channels; first += perBatch) {
       send(publisher, Buffer.concat(Array.from({ length: perBatch }, (_, i) => messageTo(`quiet-${first + i}`))))
@@ -77,7 +77,7 @@ export const idleConnections: Scenario = {
     const server = await startServer(side.server)
     const withoutPercent = await percentOfCore(server, span)
     const all = await connectMany(connections, 256, (index) =>
-      connect(server.door, index, clientIdOf(index), { text: () => {} }),
+      connect(server.endpoint, index, clientIdOf(index), { text: () => {} }),
     )
     const idlePercent = await percentOfCore(server, span)
     const open = all.filter(({ closeCode }) => closeCode === null).length

@@ -6,7 +6,7 @@ import { createRequester } from '../load/requester.ts'
 import type { Span } from '../load/window.ts'
 import { createXaddLoad } from '../load/xadds.ts'
 import { type Appendfsync, startBusOn, startPinnedRedis } from '../servers/redis.ts'
-import { busDoor, type Server, serverCore } from '../servers/server.ts'
+import { busEndpoint, type Server, serverCore } from '../servers/server.ts'
 import type { Bar, Figures, Scenario, Side } from './scenario.ts'
 
 /**
@@ -85,9 +85,9 @@ async function throughTheBus(side: Side, span: Span): Promise<Figures> {
   })
   const level = side.redis === undefined ? 'memory' : levelOf[side.redis]
   const load = createAcknowledgedLoad({ publishers, inFlight, channels, level })
-  const door = busDoor(server.door.url, [])
+  const endpoint = busEndpoint(server.endpoint.url, [])
   const connections = await connectMany(publishers, publishers, (index) =>
-    connect(door, index, clientIdOf(index), load.listener),
+    connect(endpoint, index, clientIdOf(index), load.listener),
   )
   load.start(connections)
   const figures = await measureRate(load, { server, redis }, span)
@@ -100,7 +100,7 @@ async function throughTheBus(side: Side, span: Span): Promise<Figures> {
 
 /** By how many messages the histories end before, or after, the last one that was acknowledged. */
 async function missing(server: Server, heads: readonly number[]): Promise<number> {
-  const reader = await connect(busDoor(server.door.url, []), 0, 'reader', { text: () => {} })
+  const reader = await connect(busEndpoint(server.endpoint.url, []), 0, 'reader', { text: () => {} })
   const { request } = createRequester(reader)
   let sum = 0
   for (const [channel, head] of heads.entries()) {

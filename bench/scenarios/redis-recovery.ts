@@ -6,7 +6,7 @@ import { cpuNanoseconds } from '../load/process-figures.ts'
 import { quiet } from '../load/rate.ts'
 import { createRequester } from '../load/requester.ts'
 import { startBusOn, startPinnedRedis } from '../servers/redis.ts'
-import { busDoor, type Server } from '../servers/server.ts'
+import { busEndpoint, type Server } from '../servers/server.ts'
 import { lossless, type Scenario, type Side } from './scenario.ts'
 
 /**
@@ -69,7 +69,7 @@ const faultNames = ['lost', 'doubled', 'misnumbered', 'damaged', 'closed', 'surp
 
 /** The position before the channel's first message. */
 async function birthOf(server: Server): Promise<string> {
-  const connection = await connect(busDoor(server.door.url, []), 0, 'first', { text: () => {} })
+  const connection = await connect(busEndpoint(server.endpoint.url, []), 0, 'first', { text: () => {} })
   const { result } = await createRequester(connection).request('join_channel', { channel })
   await hangUp([connection])
   return result.position
@@ -77,9 +77,9 @@ async function birthOf(server: Server): Promise<string> {
 
 async function fill(server: Server, level: string): Promise<void> {
   const load = createAcknowledgedLoad({ publishers, inFlight: 8, channels: 1, level, each: messages / publishers })
-  const door = busDoor(server.door.url, [])
+  const endpoint = busEndpoint(server.endpoint.url, [])
   const connections = await connectMany(publishers, publishers, (index) =>
-    connect(door, index, clientIdOf(index), load.listener),
+    connect(endpoint, index, clientIdOf(index), load.listener),
   )
   load.start(connections)
   await quiet(load)
@@ -102,7 +102,7 @@ interface Recovery {
 async function recover(server: Server, since: string): Promise<Recovery> {
   const form = createMessageForm({ bytes: 250, filling: 'text', ack: true })
   const ledger = createLedger(1, publishers)
-  const connection = await connect(busDoor(server.door.url, []), 0, 'behind', { text: () => {} })
+  const connection = await connect(busEndpoint(server.endpoint.url, []), 0, 'behind', { text: () => {} })
   const { request } = createRequester(connection)
   const answers = connection.listener
   let surprises = 0

@@ -1,7 +1,7 @@
 import { type Connection, connect, sendText } from '../load/connection.ts'
 import { createTraffic } from '../load/traffic.ts'
 import { crowd, measureTraffic } from '../load/window.ts'
-import { busDoor, type Server, startServer } from '../servers/server.ts'
+import { busEndpoint, type Server, startServer } from '../servers/server.ts'
 import { bus, lossless, type Scenario } from './scenario.ts'
 
 /**
@@ -46,7 +46,7 @@ export const slowReader: Scenario = {
 
 /** Publishes 16 KiB to the second channel a hundred times a second. */
 async function feed(server: Server): Promise<Timer> {
-  const feeder = await connect(busDoor(server.door.url, []), 0, 'feeder', { text: () => {} })
+  const feeder = await connect(busEndpoint(server.endpoint.url, []), 0, 'feeder', { text: () => {} })
   const [room, channel] = fed.split(':')
   let count = 0
   return setInterval(() => {
@@ -66,11 +66,11 @@ async function feed(server: Server): Promise<Timer> {
 
 /** A subscriber that joins and then never reads; when the bus has closed it, it comes again. */
 async function stall(server: Server) {
-  const slowDoor = busDoor(server.door.url, ['bench:main', fed])
+  const slowEndpoint = busEndpoint(server.endpoint.url, ['bench:main', fed])
   let stopped = false
   let closed = 0
   const come = async () => {
-    const connection: Connection = await connect(slowDoor, subscribers, `slow-${closed}`, {
+    const connection: Connection = await connect(slowEndpoint, subscribers, `slow-${closed}`, {
       text: () => {},
       closed() {
         closed++

@@ -45,7 +45,7 @@ export const stoppedReaders: Scenario = {
 /** Subscribers that join and then never read. */
 async function stall(server: Server): Promise<void> {
   await connectMany(stopped, 256, async (index) => {
-    const connection = await connect(server.door, healthy + index, `stopped-${index}`, { text: () => {} })
+    const connection = await connect(server.endpoint, healthy + index, `stopped-${index}`, { text: () => {} })
     connection.socket.pause()
     return connection
   })

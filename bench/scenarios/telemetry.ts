@@ -2,7 +2,7 @@ import { connect } from '../load/connection.ts'
 import { startTelemetry } from '../load/telemetry.ts'
 import { createTraffic } from '../load/traffic.ts'
 import { crowd, measureTraffic } from '../load/window.ts'
-import { startServer, telemetryDoor } from '../servers/server.ts'
+import { startServer, telemetryEndpoint } from '../servers/server.ts'
 import { bus, lossless, type Scenario } from './scenario.ts'
 
 /** The bus against itself: watched, and not. */
@@ -20,7 +20,7 @@ export const telemetryFanout: Scenario = {
   bars: [{ figure: 'cpuPerDeliveryUs', ratioMax: 1.05 }, ...lossless],
   async measure(side, span) {
     const server = await startServer(side.server)
-    if (side === watched) await connect(telemetryDoor(server.telemetryUrl!), 0, 'listener', { text() {} })
+    if (side === watched) await connect(telemetryEndpoint(server.telemetryUrl!), 0, 'listener', { text() {} })
     const pace = { kind: 'own-delivery', inFlight: 2 } as const
     const traffic = createTraffic({ shape, pace, publishers: 10, positions: server.positions }, 100)
     const connections = await crowd(server, 100, traffic)

@@ -2,7 +2,7 @@ import { groups } from '../load/attacker.ts'
 import { connect } from '../load/connection.ts'
 import { createHistogram, type Histogram } from '../load/histogram.ts'
 import { createRequester } from '../load/requester.ts'
-import { busDoor, loadCore, onCore, type Server, startServer } from '../servers/server.ts'
+import { busEndpoint, loadCore, onCore, type Server, startServer } from '../servers/server.ts'
 import { bus, type Scenario } from './scenario.ts'
 
 /**
@@ -29,7 +29,7 @@ export const worstCase: Scenario = {
       ARQONBUS_RATE_LIMIT: '1000/s,2000',
     })
     const attacker = await startAttacker(server)
-    const innocent = await connect(busDoor(server.door.url), 0, 'innocent', { text: () => {} })
+    const innocent = await connect(busEndpoint(server.endpoint.url), 0, 'innocent', { text: () => {} })
     const { request } = createRequester(innocent)
     const figures: Record<string, number> = {}
     for (const name of names) {
@@ -69,9 +69,9 @@ async function pingDuring(attack: Promise<unknown>, ping: () => Promise<unknown>
 }
 
 /** Starts the other process; it has the core of the load, and no more of it than the innocent client leaves. */
-async function startAttacker({ door, httpUrl, telemetryUrl }: Server) {
+async function startAttacker({ endpoint, httpUrl, telemetryUrl }: Server) {
   const program = new URL('../load/attacker.ts', import.meta.url).pathname
-  const where = JSON.stringify({ busUrl: door.url, httpUrl, telemetryUrl, adminKey })
+  const where = JSON.stringify({ busUrl: endpoint.url, httpUrl, telemetryUrl, adminKey })
   const child = Bun.spawn(onCore(loadCore, ['nice', '-n', '10', process.execPath, program, where]), {
     stdin: 'pipe',
     stdout: 'pipe',

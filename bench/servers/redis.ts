@@ -2,7 +2,7 @@ import { cpus } from 'node:os'
 import { findProgram, startRedis, type TestRedis } from '@arqonbus/testing'
 import { connect, hangUp } from '../load/connection.ts'
 import { createRequester } from '../load/requester.ts'
-import { busDoor, loadCore, pin, type Server, startServer } from './server.ts'
+import { busEndpoint, loadCore, pin, type Server, startServer } from './server.ts'
 
 /** When Redis has the disk confirm what it has written: once a second, or before it answers. */
 export type Appendfsync = 'everysec' | 'always'
@@ -31,7 +31,7 @@ export async function startPinnedRedis(appendfsync: Appendfsync, core: number = 
 export async function startBusOn(redis: TestRedis | undefined, settings: Record<string, string>): Promise<Server> {
   if (redis === undefined) return startServer('bus', settings)
   const server = await startServer('bus', { ...settings, ARQONBUS_REDIS_URL: redis.url })
-  const connection = await connect(busDoor(server.door.url, []), 0, 'waiting', { text: () => {} })
+  const connection = await connect(busEndpoint(server.endpoint.url, []), 0, 'waiting', { text: () => {} })
   const { request } = createRequester(connection)
   for (let waited = 0; waited < 3000; waited += 20) {
     // Whether it ever does is for the load to find out, from what the acknowledgements say.

@@ -1,12 +1,12 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Door } from '../load/connection.ts'
+import type { Endpoint } from '../load/connection.ts'
 
 /** A server under load: a child process on a core of its own. */
 export interface Server {
   readonly pid: number
-  readonly door: Door
+  readonly endpoint: Endpoint
   /** Base address of health, metrics and version; the bare server has none. */
   readonly httpUrl: string | undefined
   /** Where it tells what happens; the bare server does not. */
@@ -44,7 +44,7 @@ export async function startServer(kind: ServerKind, settings: Record<string, str
   } = await listening(log, () => child.exitCode === null)
   return {
     pid: child.pid,
-    door: kind === 'bus' ? busDoor(url) : bareDoor(url),
+    endpoint: kind === 'bus' ? busEndpoint(url) : bareEndpoint(url),
     httpUrl,
     telemetryUrl,
     positions: kind === 'bus',
@@ -79,8 +79,8 @@ function canPin(): boolean {
   return Bun.which('taskset') !== null && cpus().length >= 2
 }
 
-/** The door of the bus for a client that joins these channels as it comes in. */
-export function busDoor(url: string, joins: readonly string[] = ['bench:main']): Door {
+/** The endpoint of the bus for a client that joins these channels as it comes in. */
+export function busEndpoint(url: string, joins: readonly string[] = ['bench:main']): Endpoint {
   const query = joins.map((channel) => `&join=${channel}`).join('')
   return {
     url,
@@ -94,8 +94,8 @@ export function busDoor(url: string, joins: readonly string[] = ['bench:main']):
   }
 }
 
-/** The door of the telemetry server; `query` is what a listener says beside who it is. */
-export function telemetryDoor(url: string, query = ''): Door {
+/** The endpoint of the telemetry server; `query` is what a listener says beside who it is. */
+export function telemetryEndpoint(url: string, query = ''): Endpoint {
   return {
     url,
     path: (clientId) => `/?client_id=${clientId}&client_type=dashboard${query}`,
@@ -122,7 +122,7 @@ const busSettings = {
   ARQONBUS_RATE_LIMIT: 'off',
 }
 
-function bareDoor(url: string): Door {
+function bareEndpoint(url: string): Endpoint {
   return {
     url,
     path: () => '/',

@@ -53,8 +53,8 @@ const unfinished: Record<string, string> = {
 }
 const halfOpen: RawSocket[] = []
 for (const text of Object.values(unfinished)) {
-  for (const door of ['bus', 'http'] as const) {
-    const socket = await dial(door === 'bus' ? bus.busUrl : bus.httpUrl)
+  for (const port of ['bus', 'http'] as const) {
+    const socket = await dial(port === 'bus' ? bus.busUrl : bus.httpUrl)
     if (text !== '') socket.write(text)
     halfOpen.push(socket)
   }

@@ -38,7 +38,7 @@ describe.each([
   test('the preamble gives the client address of connections to the bus and to the telemetry server', async () => {
     for (const [url, event] of [
       [bus.busUrl, 'client_connected'],
-      [bus.telemetryUrl!, 'listener_connected'],
+      [bus.telemetryUrl!, 'telemetry_connected'],
     ] as const) {
       const socket = await through(url, preambleOf('203.0.113.9'), upgradeRequest(url))
       expect((await socket.head()).status).toBe(101)

@@ -11,7 +11,7 @@ import { type RunningServer, type StartOptions, startServer } from './server.ts'
 
 export { exitCodes, versionInfo }
 
-/** How long the last lines may take to reach whoever reads them. */
+/** How long the last log lines may take to be written. */
 const EXIT_FLUSH_MS = 1000
 
 /** npm, launchers and service managers pass on a signal that the process has had already: repeats within this are one signal. */
@@ -113,7 +113,7 @@ function watchSignals(log: ProcessLog, drainMs: number): SignalWatch {
   }
 }
 
-/** What nobody caught leaves a state that nobody knows: say what it was, and end. */
+/** An error that was not caught leaves an unknown state: log it, and end. */
 function dieOnTheUnexpected(log: ProcessLog, { logLoss }: SignalWatch): void {
   let dying = false
   const die = (error: unknown) => {

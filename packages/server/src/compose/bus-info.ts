@@ -1,27 +1,15 @@
-/** What the bus says of itself: who it is, what it takes, and how it is. */
+/** What the bus says of itself: its name and version, its limits, and its health. */
 import { type CommandResult, CURRENT_VERSION } from '@arqonbus/protocol'
-import { type Config, longestFrame } from '../config/index.ts'
+import { longestFrame } from '../config/index.ts'
 import type { Greeting } from '../connections/enter.ts'
-import { type Clock, isoTime } from '../kit/clock.ts'
+import { isoTime } from '../kit/clock.ts'
 import { versionInfo } from '../kit/version.ts'
 import type { Status } from '../observability/metric-labels.ts'
 import type { BusLog } from '../publish/draft.ts'
+import type { Core } from './core.ts'
 
-/** What it is known by. */
-export type AboutDeps = {
-  readonly config: Config
-  readonly clock: Clock
-  readonly node: string
-  /** The protocol versions that are spoken. */
-  readonly versions: readonly string[]
-  readonly log: BusLog
-  readonly isDraining: () => boolean
-  /** True while something is not as it should be. */
-  readonly isDegraded: () => boolean
-}
-
-/** What it says. */
-export type About = {
+/** What the bus says of itself. */
+export type BusInfo = {
   readonly greeting: Greeting
   /** The longest frame that the bus sends. */
   readonly maxFrameBytes: number
@@ -36,18 +24,21 @@ export type About = {
 /** What the server adds to a message, or says around one: no frame of its own is longer than the longest message and this. */
 const OWN_BYTES = 1024
 
-/** Makes it; the bus starts now. */
-export function createAbout({ config, clock, node, versions, log, isDraining, isDegraded }: AboutDeps): About {
+/** Creates it; the uptime counts from now. */
+export function createBusInfo(core: Core, log: BusLog, isStorageAway: () => boolean): BusInfo {
+  const { config, clock, node, lifecycle } = core
+  const versions = [...core.versions.keys()]
   const startedAt = clock.now()
   const since = clock.monotonic()
   const maxFrameBytes = longestFrame(config.maxMessageBytes) + OWN_BYTES
-  const health = () => (isDegraded() ? 'degraded' : 'ok')
-  const status = () => (isDraining() ? 'draining' : health())
+  const health = () =>
+    lifecycle.unmade.length > 0 || lifecycle.telemetryFault !== undefined || isStorageAway() ? 'degraded' : 'ok'
+  const status = () => (lifecycle.isDraining ? 'draining' : health())
   return {
     greeting: {
       node,
       bus: () => log.identity,
-      versions: [...versions],
+      versions,
       durability: log.durability,
       heartbeat_ms: config.pingIntervalMs,
       limits: {

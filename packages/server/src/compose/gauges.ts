@@ -1,68 +1,59 @@
 /** The gauges of `/metrics`: each is read from the part that knows it, when it is asked for. */
 import { durabilityLevels } from '@arqonbus/protocol'
 import type { Config } from '../config/index.ts'
-import type { CatchUp } from '../delivery/catch-up.ts'
-import type { Delivery } from '../delivery/deliver.ts'
 import { MAX_URL_LENGTH } from '../http/gate.ts'
 import { memoryLimit, openFileLimit } from '../kit/system-limits.ts'
-import { type ConfiguredLimit, type Status, statuses, storageDrivers } from '../observability/metric-labels.ts'
-import type { Metrics } from '../observability/metrics.ts'
+import { type ConfiguredLimit, statuses, storageDrivers } from '../observability/metric-labels.ts'
+import type { Persistence } from '../persistence/persistence.ts'
 import type { BusLog } from '../publish/draft.ts'
-import type { BusDoor } from '../sockets/bus-socket.ts'
-import type { Clients } from '../state/clients.ts'
-import type { Rooms } from '../state/rooms.ts'
-import type { Sessions } from '../state/sessions.ts'
-import type { Membership } from '../subscriptions/subscriptions.ts'
+import type { BusInfo } from './bus-info.ts'
+import type { Core } from './core.ts'
+import type { HttpServer } from './http.ts'
+import type { Outbound } from './outbound.ts'
+import type { Ports } from './ports.ts'
+import type { State } from './state.ts'
 import type { Storage } from './storage.ts'
-import type { TelemetryServer } from './telemetry.ts'
 
 /** The parts that are asked. */
 export type GaugeSources = {
-  readonly config: Config
-  readonly metrics: Pick<Metrics, 'gauge'>
-  readonly door: BusDoor
-  readonly telemetryServer: TelemetryServer
-  readonly streams: { readonly size: number }
-  readonly clients: Clients
-  readonly sessions: Sessions
-  readonly rooms: Rooms
-  readonly membership: Membership
-  readonly catchUp: CatchUp
-  readonly delivery: Pick<Delivery, 'waitingBytes'>
   readonly log: BusLog
-  readonly storage: Pick<Storage, 'awaySeconds' | 'replicas'>
+  readonly storage: Storage
+  readonly state: State
+  readonly outbound: Outbound
+  readonly persistence: Persistence | undefined
+  readonly info: BusInfo
+  readonly ports: Ports
+  readonly http: HttpServer
   readonly isStorageAway: () => boolean
-  /** Rooms, channels and sessions that are not stored as they are now. */
-  readonly unstoredRecords: () => number
-  readonly status: () => Status
 }
 
 /** Registers all of them. */
-export function registerGauges(sources: GaugeSources): void {
-  const { metrics, door, telemetryServer, clients, sessions, rooms, membership, catchUp, log } = sources
-  const { storage, isStorageAway, streams } = sources
-  metrics.gauge('status', () => states(statuses, sources.status()))
+export function registerGauges({ config, metrics }: Core, sources: GaugeSources): void {
+  const { log, storage, state, outbound, persistence, info, ports, http, isStorageAway } = sources
+  const { clients, sessions, rooms } = state
+  const { membership, catchUp, delivery } = outbound
+  metrics.gauge('status', () => states(statuses, info.status()))
   metrics.gauge('durability', () => states(durabilityLevels, log.durability()))
   metrics.gauge('storageDriver', () => states(storageDrivers, log.name))
-  const limits = limitsOf(sources.config)
+  const limits = limitsOf(config)
   metrics.gauge('limit', () => limits)
-  metrics.gauge('connections', () => door.connections)
-  metrics.gauge('telemetryConnections', () => telemetryServer.connections)
-  metrics.gauge('streams', () => streams.size)
+  metrics.gauge('connections', () => ports.bus.connections)
+  metrics.gauge('telemetryConnections', () => ports.telemetry.connections)
+  metrics.gauge('streams', () => http.streams.size)
   metrics.gauge('clients', () => clients.countByType())
   metrics.gauge('sessions', () => sessions.size)
   metrics.gauge('rooms', () => rooms.size)
   metrics.gauge('channels', () => rooms.channelCount)
   metrics.gauge('subscriptions', () => membership.subscriptions)
-  metrics.gauge('queueBytes', () => door.queueBytes())
-  metrics.gauge('fanoutBytes', sources.delivery.waitingBytes)
+  metrics.gauge('queueBytes', () => ports.bus.queueBytes())
+  metrics.gauge('fanoutBytes', delivery.waitingBytes)
   metrics.gauge('historyBytes', () => log.usage().bytes)
   metrics.gauge('historyEntries', () => log.usage().messages)
   metrics.gauge('dedupBytes', () => log.usage().dedupBytes)
   metrics.gauge('storageAvailable', () => (isStorageAway() ? 0 : 1))
   metrics.gauge('heldEntries', () => log.usage().queuedMessages)
   metrics.gauge('heldBytes', () => log.usage().queuedBytes)
-  metrics.gauge('unstoredRecords', sources.unstoredRecords)
+  metrics.gauge('unstoredRecords', () => persistence?.unstored() ?? 0)
   metrics.gauge('storageAwaySeconds', storage.awaySeconds)
   metrics.gauge('replicasConnected', () => storage.replicas().connected)
   metrics.gauge('replicasWanted', () => storage.replicas().wanted)
@@ -83,7 +74,7 @@ export function registerGauges(sources: GaugeSources): void {
 const states = (all: readonly string[], current: string): Record<string, number> =>
   Object.fromEntries(all.map((one) => [one, one === current ? 1 : 0]))
 
-/** Whatever `arqonbus_limit` tells; what is off is not told. */
+/** The values of `arqonbus_limit`; a limit that is off has none. */
 function limitsOf(config: Config): Record<string, number> {
   const limits: Record<ConfiguredLimit, number | undefined> = {
     connections: config.maxConnections,

@@ -1,78 +1,76 @@
-/** Joins what answers HTTP: health and metrics, the API with its streams, and the console. */
-
-import type { Config } from '../config/index.ts'
-import { createHttpClients, type HttpClientDeps } from '../connections/http-clients.ts'
+/** Creates what answers HTTP: health and metrics, the API with its streams, and the console. */
+import { createHttpClients } from '../connections/http-clients.ts'
 import { createApi } from '../http/api/api.ts'
-import { type CallsDeps, createCalls } from '../http/api/calls.ts'
-import { type ConsoleFile, createConsole } from '../http/console.ts'
-import type { Health, Readiness } from '../http/routes.ts'
-import { type HttpDoor, serveHttp } from '../http/serve.ts'
-import { createStreams, type Streams, type StreamsDeps } from '../http/streams/streams.ts'
-import type { FairQueue } from '../kit/fair-queue.ts'
+import { createCalls } from '../http/api/calls.ts'
+import { createConsole } from '../http/console.ts'
+import { type HttpPort, serveHttp } from '../http/serve.ts'
+import { createAwaited } from '../http/streams/awaited.ts'
+import { createStreams, type Streams } from '../http/streams/streams.ts'
 import { randomId } from '../kit/random-id.ts'
 import { versionInfo } from '../kit/version.ts'
-import type { Logger } from '../observability/logger.ts'
-import type { Peers } from '../peers/peers.ts'
+import type { Persistence } from '../persistence/persistence.ts'
+import type { BusInfo } from './bus-info.ts'
+import type { Core, StartOptions } from './core.ts'
+import type { InboundPath } from './inbound-path.ts'
+import type { Outbound } from './outbound.ts'
+import type { Ports } from './ports.ts'
+import type { State } from './state.ts'
 
-/** What HTTP needs. */
-export type HttpDeps = Omit<StreamsDeps, 'sendBufferHardLimit'> &
-  Omit<HttpClientDeps, 'newGuestId'> &
-  Pick<CallsDeps, 'isDraining'> & {
-    readonly config: Config
-    readonly logger: Logger
-    /** The protocol versions that are spoken. */
-    readonly versions: readonly string[]
-    readonly health: () => Health
-    readonly ready: () => Readiness
-    /** True from the signal to stop on: connections are not kept for further requests. */
-    readonly isStopping: () => boolean
-    /** The files of the console, where there are some. */
-    readonly consoleFiles: (() => Promise<readonly ConsoleFile[]>) | undefined
-    /** The port of the bus, which the console connects to. */
-    readonly busPort: number
-    readonly peers: Peers
-    readonly turns: FairQueue
-  }
+/** What HTTP needs of the other parts. */
+export type HttpParts = {
+  readonly state: State
+  readonly outbound: Outbound
+  readonly inbound: InboundPath
+  readonly persistence: Persistence | undefined
+  readonly info: BusInfo
+  readonly ports: Ports
+  readonly consoleFiles: StartOptions['consoleFiles']
+}
 
-/** The open door of HTTP, and the streams that it has. */
-export type HttpServer = HttpDoor & { readonly streams: Streams }
+/** The HTTP port, and the streams that it has. */
+export type HttpServer = HttpPort & { readonly streams: Streams }
 
-/** Opens it; a `StartError` where it cannot. */
-export function openHttp(deps: HttpDeps): HttpServer {
-  const { config, clock, metrics, versions, consoleFiles, busPort, peers } = deps
-  const streams = createStreams({ ...deps, ...config })
+/** Begins to listen; a `StartError` where that is not possible. */
+export function openHttp(core: Core, parts: HttpParts): HttpServer {
+  const { config, clock, metrics, versions, lifecycle, observers } = core
+  const { state, outbound, inbound, persistence, info, ports, consoleFiles } = parts
+  const isDraining = () => lifecycle.isDraining
+  const awaited = createAwaited()
+  observers.add({ channelAdded: awaited.created })
+  const streams = createStreams({ ...core, ...config, ...inbound, topics: outbound.streamTopics, awaited, persistence })
   const calls = createCalls({
-    ...deps,
+    ...core,
+    ...inbound,
     limits: config,
-    admitGuest: createHttpClients({ ...deps, newGuestId: () => `api-${randomId(12)}` }),
+    admitGuest: createHttpClients({ ...core, ...state, ...inbound, newGuestId: () => `api-${randomId(12)}` }),
     streams,
+    isDraining,
   })
-  const api = createApi({
-    limits: config,
-    clock,
-    metrics,
-    calls,
-    streams,
-    mayCall: peers.mayCall,
-    logger: deps.logger,
-  })
-  const version = { ...versionInfo, supported: [...versions] }
-  const door = serveHttp({
-    ...deps,
-    ...peers,
+  const api = createApi({ ...core, limits: config, calls, streams, mayCall: ports.peers.mayCall })
+  const isConsoleServed = consoleFiles !== undefined && config.console
+  const { version } = versionInfo
+  const port = serveHttp({
+    ...core,
+    ...ports.peers,
     host: config.httpHost,
     port: config.httpPort,
+    health: () => {
+      const { telemetryFault } = lifecycle
+      return { status: info.health(), ...(telemetryFault !== undefined && { telemetry: telemetryFault }) }
+    },
+    ready: () => ({ ready: !lifecycle.isStopping }),
+    isStopping: () => lifecycle.isStopping,
     rate: config.httpRate,
     pipeline: config.httpPipeline,
     cacheMs: config.httpCacheMs,
     now: clock.monotonic,
-    version,
+    metrics,
+    version: { ...versionInfo, supported: [...versions.keys()] },
     api: config.api ? api : undefined,
     maxBodyBytes: config.maxMessageBytes,
-    console:
-      consoleFiles !== undefined && config.console
-        ? createConsole({ files: consoleFiles, busPort, busUrl: config.consoleBusUrl, version: version.version })
-        : undefined,
+    console: isConsoleServed
+      ? createConsole({ files: consoleFiles, busPort: ports.bus.port, busUrl: config.consoleBusUrl, version })
+      : undefined,
   })
-  return { ...door, streams }
+  return { ...port, streams }
 }

@@ -77,8 +77,8 @@ export function createStorage(deps: StorageDeps): Storage {
       wanted: config.persist.includes('messages') ? config.redisReplicas : 0,
       connected: link.isReady ? link.guarantees.replicas : 0,
     }),
-    start: link.start,
-    close: link.close,
+    start: () => link.start(),
+    close: () => link.close(),
   }
 }
 

@@ -1,191 +1,156 @@
-/** Joins what telemetry is made of: what the parts of the bus report, who hears it, and the server that they listen at (protocol §8). */
-import { CodedError } from '@arqonbus/protocol'
-import type { Config } from '../config/index.ts'
-import { Refused } from '../connections/admit.ts'
+/** Creates telemetry: events of what happens on the bus, their audiences, and the server that telemetry subscribers connect to. */
 import type { Greeting } from '../connections/enter.ts'
-import type { Frames } from '../delivery/frames.ts'
-import type { SendBuffers } from '../delivery/send-buffers.ts'
-import { type Clock, systemClock } from '../kit/clock.ts'
+import { systemClock } from '../kit/clock.ts'
 import { StartError } from '../kit/start-error.ts'
 import { after } from '../kit/timer.ts'
-import type { Metrics } from '../observability/metrics.ts'
-import { createListenerReceive, type ListenerReceiveDeps } from '../receive/telemetry-subscriber.ts'
-import { openTelemetryDoor, type TelemetryDoor, type TelemetryDoorDeps } from '../sockets/telemetry-socket.ts'
-import type { Clients } from '../state/clients.ts'
-import type { Rooms } from '../state/rooms.ts'
-import { createTelemetryBroadcast, type TelemetryBroadcast } from '../telemetry/broadcast.ts'
+import { createSubscriberReceive } from '../receive/telemetry-subscriber.ts'
+import { createTelemetryHandler, type TelemetryHandler, type TelemetryPort } from '../sockets/telemetry-handler.ts'
+import { createBuiltIn } from '../state/bootstrap.ts'
+import { TelemetryBroadcast } from '../telemetry/broadcast.ts'
 import { createEmitter } from '../telemetry/emitter.ts'
-import { createTelemetryEvents, type TelemetryEvents } from '../telemetry/events.ts'
+import { createTelemetryEvents } from '../telemetry/events.ts'
 import { createIdleWatch } from '../telemetry/idle-agents.ts'
-import type { Telemetry } from '../telemetry/relay.ts'
-import { createTelemetrySubscribers, type TelemetrySubscribers } from '../telemetry/subscribers.ts'
+import { createTelemetry, type Telemetry } from '../telemetry/relay.ts'
+import type { TelemetrySubscribers } from '../telemetry/subscribers.ts'
+import type { Core } from './core.ts'
+import type { Outbound } from './outbound.ts'
+import type { Ports } from './ports.ts'
+import type { State } from './state.ts'
 
-/** What reporting needs. What is made later is asked for when it is needed. */
-export type ReportingDeps = {
-  readonly config: Pick<Config, 'agentIdleMs'>
-  readonly clock: Clock
-  readonly metrics: Metrics
-  readonly clients: Clients
-  readonly rooms: () => Rooms
-  readonly telemetry: () => Telemetry
-}
-
-/** What the parts of the bus report, on its way to who hears it. */
-export type Reporting = {
-  readonly reports: TelemetryEvents
+/** Telemetry of a server. */
+export type TelemetryParts = {
+  readonly relay: Telemetry
+  readonly broadcast: TelemetryBroadcast
   /** Looks for agents that have fallen silent. Called every `idleEveryMs`. */
   readonly lookForIdle: () => void
   readonly idleEveryMs: number
-  /** Tells at once what waits for the end of its tick. */
+  /** Sends at once the events that wait for the end of their tick. */
   readonly flush: () => void
+  readonly server: TelemetryServer
 }
 
-/** Whoever falls silent is told to be idle so much later at most. */
+/** An agent that falls silent is reported to be idle so much later at most. */
 const IDLE_EVERY_MS = 1000
 
-/** Makes it. */
-export function createReporting({ config, clock, metrics, clients, rooms, telemetry }: ReportingDeps): Reporting {
+/** Creates it, with the two built-in channels that carry it. */
+export function createTelemetryParts(
+  core: Core,
+  state: State,
+  outbound: Outbound,
+  ports: Ports,
+  greeting: Greeting,
+): TelemetryParts {
+  const { config, clock, metrics, observers } = core
+  const { clients, rooms } = state
+  const { telemetrySubscribers: subscribers, buffers } = outbound
+  const broadcast = new TelemetryBroadcast({
+    ...core,
+    ...config,
+    bufferBytes: config.telemetryBufferBytes,
+    buffers,
+    subscribers,
+    publish: ports.telemetry.publish,
+  })
+  const relay = createTelemetry({
+    ...core,
+    ...createBuiltIn(rooms),
+    subscribers,
+    broadcast,
+    delivery: outbound.delivery,
+    replies: outbound.replies,
+  })
   const emitter = createEmitter({
-    emit: (event) => telemetry().tell(event),
+    emit: relay.emit,
     summed: (count) => metrics.telemetryDropped('budget', count),
     later: after,
   })
-  const reports = createTelemetryEvents({
+  const events = createTelemetryEvents({
     emitter,
-    isWatched: () => telemetry().isWatched(),
-    isHeard: (type) => telemetry().isHeard(type),
-    isPrivate: (room, channel) => rooms().channel(room, channel)?.type === 'private',
+    isWatched: relay.isWatched,
+    isHeard: relay.isHeard,
+    isPrivate: (room, channel) => rooms.channel(room, channel)?.type === 'private',
     now: clock.monotonic,
   })
+  observers.add(events)
+  const handler = createTelemetryHandler({
+    ...core,
+    options: config,
+    subscribers,
+    broadcast,
+    receive: createSubscriberReceive({ ...core, limits: config, broadcast, relay: relay.fromSubscriber }),
+    greeting: () => {
+      const { node, bus, versions, limits, heartbeat_ms } = greeting
+      return { node, bus: bus(), versions, limits, heartbeat_ms }
+    },
+    isTaken: (id) => clients.get(id)?.kind === 'connection',
+  })
   return {
-    reports,
+    relay,
+    broadcast,
     lookForIdle: createIdleWatch({
       ...config,
       clients: clients.all,
-      isWanted: () => clients.countByType()['ai-agent'] > 0 && telemetry().isHeard('agent_activity'),
-      idle: reports.idle,
+      isWanted: () => clients.countByType()['ai-agent'] > 0 && relay.isHeard('agent_activity'),
+      idle: events.idle,
       now: clock.monotonic,
     }),
     idleEveryMs: Math.min(IDLE_EVERY_MS, config.agentIdleMs),
     flush: emitter.flush,
+    server: createTelemetryServer(core, { port: ports.telemetry, handler, subscribers, broadcast }),
   }
 }
-
-/** What the telemetry server needs. */
-export type TelemetryServerDeps = Omit<ListenerReceiveDeps, 'clock' | 'limits' | 'toListeners' | 'relay'> &
-  Pick<TelemetryDoorDeps, 'newClientId' | 'isDraining' | 'peers'> & {
-    readonly config: Config
-    readonly clock: Clock
-    readonly clients: Clients
-    readonly isAdminKey: (key: string) => boolean
-    readonly frames: Frames
-    readonly telemetry: () => Telemetry
-    readonly greeting: Greeting
-    readonly buffers: Pick<SendBuffers, 'limit'>
-  }
 
 /** The telemetry server. */
 export type TelemetryServer = {
-  readonly listeners: TelemetrySubscribers
-  readonly toListeners: TelemetryBroadcast
-  /** Opens its door; a `StartError` where it cannot and must. */
-  open(): void
-  /** Where it listens; undefined where it does not. */
-  readonly url: string | undefined
-  /** Why it does not listen, though it should. */
-  readonly fault: string | undefined
-  readonly connections: number
-  /** Bytes that wait for its listeners. */
-  queueBytes(): number
-  /** Tells everybody that the bus shuts down. */
+  /** Begins to listen; a `StartError` where that is not possible and the configuration requires it. */
+  listen(): void
+  /** Notifies its subscribers that the bus shuts down. */
   announceEnd(): void
-  /** Lets everybody go, within that time, and ends. */
+  /** Ends all connections within that time, and stops listening. */
   close(timeoutMs: number): Promise<void>
 }
 
-/** When listeners come back after a shutdown: spread over two seconds. */
-const RECONNECT_MS = 1000
-
-/** Makes it. */
-export function createTelemetryServer(deps: TelemetryServerDeps): TelemetryServer {
-  const { config, clock, metrics, logger, frames, clients, isAdminKey } = deps
-  const { node, bus, versions, limits, heartbeat_ms } = deps.greeting
-  const listeners = createTelemetrySubscribers()
-  let door: TelemetryDoor | undefined
-  let fault: string | undefined
-  const toListeners = createTelemetryBroadcast({
-    ...config,
-    bufferBytes: config.telemetryBufferBytes,
-    buffers: deps.buffers,
-    listeners,
-    frames,
-    clock,
-    logger,
-    metrics,
-    publish: (topic, text) => door?.publish(topic, text) ?? true,
-  })
-  const receive = createListenerReceive({
-    ...deps,
-    limits: config,
-    toListeners,
-    relay: (listener, envelope) => deps.telemetry().fromListener(listener, envelope),
-  })
-  return {
-    listeners,
-    toListeners,
-    open() {
-      if (!config.telemetry) return
-      try {
-        door = openTelemetryDoor(config, {
-          ...deps,
-          greeting: () => ({ node, bus: bus(), versions, limits, heartbeat_ms }),
-          listeners,
-          toListeners,
-          receive,
-          isTaken: (id) => clients.get(id)?.kind === 'connection',
-          authenticate: (token) => authenticate(token, isAdminKey),
-        })
-      } catch (problem) {
-        if (config.telemetryRequired || !(problem instanceof StartError)) throw problem
-        fault = problem.message
-        logger.warn({ event: 'telemetry_unavailable', error: fault })
-      }
-    },
-    get url() {
-      return door?.url
-    },
-    get fault() {
-      return fault
-    },
-    get connections() {
-      return door?.connections ?? 0
-    },
-    queueBytes() {
-      let bytes = 0
-      for (const { transport } of listeners.all()) bytes += transport.bufferedBytes()
-      return bytes
-    },
-    announceEnd() {
-      for (const listener of listeners.all()) {
-        const reconnect_after_ms = Math.round(RECONNECT_MS * (1 + Math.random()))
-        const notice = { event: 'shutdown', drain_ms: config.drainTimeoutMs, reconnect_after_ms }
-        toListeners.toListener(listener, frames.notice(notice))
-      }
-    },
-    async close(timeoutMs) {
-      toListeners.flush()
-      for (const listener of [...listeners.all()]) toListeners.close(listener, 'restarting')
-      const deadline = systemClock.monotonic() + timeoutMs
-      while ((door?.connections ?? 0) > 0 && systemClock.monotonic() < deadline)
-        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
-      await door?.close()
-    },
-  }
+type TelemetryServerParts = {
+  readonly port: TelemetryPort
+  readonly handler: TelemetryHandler
+  readonly subscribers: TelemetrySubscribers
+  readonly broadcast: TelemetryBroadcast
 }
+
+/** When subscribers reconnect after a shutdown: spread over two seconds. */
+const RECONNECT_MS = 1000
 
 const LOOK_EVERY_MS = 10
 
-/** As on the bus: a token is the admin key. Without one everybody may listen, as everybody may read the two channels. */
-function authenticate(token: string | undefined, isAdminKey: (key: string) => boolean): void {
-  if (token !== undefined && !isAdminKey(token)) throw new Refused(new CodedError('unauthenticated'), 'unauthenticated')
+function createTelemetryServer(
+  { config, frames, logger, lifecycle }: Core,
+  { port, handler, subscribers, broadcast }: TelemetryServerParts,
+): TelemetryServer {
+  return {
+    listen() {
+      if (!config.telemetry) return
+      try {
+        port.listen(handler)
+      } catch (problem) {
+        if (config.telemetryRequired || !(problem instanceof StartError)) throw problem
+        lifecycle.telemetryFault = problem.message
+        logger.warn({ event: 'telemetry_unavailable', error: problem.message })
+      }
+    },
+    announceEnd() {
+      for (const subscriber of subscribers.all()) {
+        const reconnect_after_ms = Math.round(RECONNECT_MS * (1 + Math.random()))
+        const notice = { event: 'shutdown', drain_ms: config.drainTimeoutMs, reconnect_after_ms }
+        broadcast.send(subscriber, frames.notice(notice))
+      }
+    },
+    async close(timeoutMs) {
+      broadcast.flush()
+      for (const subscriber of [...subscribers.all()]) broadcast.close(subscriber, 'restarting')
+      const deadline = systemClock.monotonic() + timeoutMs
+      while (port.connections > 0 && systemClock.monotonic() < deadline)
+        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+      await port.close()
+    },
+  }
 }

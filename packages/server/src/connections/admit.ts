@@ -9,6 +9,7 @@ import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Persistence } from '../persistence/persistence.ts'
+import type { BusObserver } from '../state/bus-observer.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Inboxes } from '../state/inboxes.ts'
 import type { ChannelType, Client, Profile } from '../state/model.ts'
@@ -19,7 +20,7 @@ import { subscribedBy } from '../state/views.ts'
 import type { Join, JoinRequest } from '../subscriptions/join.ts'
 import type { Membership } from '../subscriptions/subscriptions.ts'
 import { type AdmitStream, createAdmitStream } from './admit-stream.ts'
-import { createEntering, type Greeting, type Watcher } from './enter.ts'
+import { createEntering, type Greeting } from './enter.ts'
 
 /** What a connection says in its upgrade request, checked. */
 export type ConnectRequest = {
@@ -68,7 +69,7 @@ export type AdmitDeps = {
   readonly persistence: Pick<Persistence, 'recall'> | undefined
   /** Makes an id for a client that brings none. */
   readonly newClientId: () => string
-  readonly watcher: Watcher
+  readonly observers: Pick<BusObserver, 'clientConnected' | 'clientDisconnected'>
 }
 
 /** Admission, and its reverse. */
@@ -155,7 +156,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
     client.isClosing = true
     clients.remove(client)
     membership.leaveAll(client)
-    deps.watcher.disconnected(client)
+    deps.observers.clientDisconnected(client)
   }
 
   /** The client of that id that is still connected. One whose connection has ended leaves now, ahead of its turn. */

@@ -4,6 +4,7 @@ import type { Clock } from '../kit/clock.ts'
 import { fitting } from '../kit/text.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
+import type { BusObserver } from '../state/bus-observer.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Client } from '../state/model.ts'
 import { askerOf } from '../state/resolve.ts'
@@ -16,9 +17,6 @@ export type Greeting = Pick<Welcome, 'node' | 'versions' | 'limits' | 'heartbeat
   durability: () => Welcome['durability']
 }
 
-/** Hears of each client that is admitted, before it joins anything, and of each that has gone, after it has left everything. */
-export type Watcher = { connected(client: Client, isResumed: boolean): void; disconnected(client: Client): void }
-
 /** What entering needs. */
 export type EnterDeps = {
   readonly clock: Clock
@@ -26,7 +24,7 @@ export type EnterDeps = {
   readonly metrics: Metrics
   readonly clients: Clients
   readonly greeting: Greeting
-  readonly watcher: Watcher
+  readonly observers: Pick<BusObserver, 'clientConnected'>
 }
 
 /** A client to be. */
@@ -55,7 +53,7 @@ export type Entering = {
 const WELCOME_BYTES = 32 * 1024
 
 /** Makes it. */
-export function createEntering({ clock, logger, metrics, clients, greeting, watcher }: EnterDeps): Entering {
+export function createEntering({ clock, logger, metrics, clients, greeting, observers }: EnterDeps): Entering {
   /** Of the four lists in a welcome each has its share of a frame. */
   const listBytes = (greeting.limits.max_frame_bytes - WELCOME_BYTES) / 4
   return {
@@ -81,7 +79,7 @@ export function createEntering({ clock, logger, metrics, clients, greeting, watc
       const { id: client_id, kind } = client
       const { clientType: client_type } = client.profile
       logger.info({ event: 'client_connected', client_id, client_type, kind, resumed: isResumed, address })
-      watcher.connected(client, isResumed)
+      observers.clientConnected(client, isResumed)
       return client
     },
     welcome(client, { isResumed, kept, failed }) {

@@ -55,7 +55,6 @@ function setUp(...ids: string[]) {
     keepForSlow: undefined,
     fellBehind: ({ id }) => void behind.push(id),
     slow: () => {},
-    relieved: () => {},
   })
   const feedOf = (topic: string, log?: { lastDelivered: { ms: number; n: number } }): Feed => ({
     topic,

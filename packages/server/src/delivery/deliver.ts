@@ -42,8 +42,6 @@ export type DeliveryDeps = {
   readonly keepForSlow: ((log: Log, entry: Entry, feeds: readonly Feed[]) => void) | undefined
   /** Hears of clients that do not read fast enough: to stay live, or to stay at all. */
   readonly slow: (client: Client, what: 'behind' | 'closed') => void
-  /** Hears that publishers need not wait for the fan-out any more. */
-  readonly relieved: () => void
   /** Does something in the next turn of the loop. */
   readonly nextTurn?: ((work: () => void) => void) | undefined
 }
@@ -80,6 +78,8 @@ export type Delivery = {
   waitingBytes(): number
   /** True while so much of that waits that nobody should publish more. */
   isFull(): boolean
+  /** Calls `goOn` once when that is over. */
+  whenRelieved(goOn: () => void): void
 }
 
 /** A connection in pressure is looked for at least this often while some socket does not keep up. */
@@ -113,6 +113,9 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   /** Closed, but not gone: what waits for them counts. */
   const closing = new Set<Client>()
 
+  /** Publishers that wait until less waits. */
+  const pausedPublishers: (() => void)[] = []
+
   const publish = (topic: string, text: string): boolean => {
     const inTime = deps.publish(topic, text)
     return deps.publishToStreams(topic, text) && inTime
@@ -139,7 +142,9 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     overrun(clients, feed) {
       for (const client of clients) fallBehind(client, feed, cursorsOf(client, feed))
     },
-    relieved: deps.relieved,
+    relieved() {
+      for (const goOn of pausedPublishers.splice(0)) goOn()
+    },
     nextTurn: deps.nextTurn,
   })
   const resumeLive = (client: Client, feed: Feed) => {
@@ -359,6 +364,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     look: lookByClock,
     waitingBytes: () => fanOut.bytes,
     isFull: () => fanOut.isFull,
+    whenRelieved: (goOn) => void pausedPublishers.push(goOn),
   }
 }
 

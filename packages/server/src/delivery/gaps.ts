@@ -10,8 +10,6 @@ import type { Frames } from './frames.ts'
 export type GapNotices = {
   /** What goes on by these feeds does not follow what was delivered: live subscriptions get a notice, and those that are behind are closed. */
   broke(feeds: readonly Feed[], log: Log, gap: LogGap): void
-  /** The notice of a gap that a subscription finds before an entry when it reads a log. */
-  foundBefore(feed: Feed, entry: Entry, gap: LogGap): string
 }
 
 /** The notice of a gap in a log, whose messages a client knows by this address. */
@@ -38,12 +36,16 @@ export function createGapNotices(
       }
       brokeBehind(log)
     },
-    foundBefore(feed, entry, gap) {
-      metrics.broke(gap.reason)
-      // A subscription to a whole room has many logs: the message says of which one it is.
-      const isWholeRoom = feed.address.channel === WHOLE_ROOM
-      const { room, channel } = isWholeRoom ? JSON.parse(entry.text) : feed.address
-      return gapNotice(frames, { room, channel }, gap)
-    },
   }
 }
+
+/** Counts a gap that a subscription finds before an entry when it reads a log, and makes the notice of it. */
+export const createGapBefore =
+  (frames: Frames, metrics: Pick<Metrics, 'broke'>) =>
+  (feed: Feed, entry: Entry, gap: LogGap): string => {
+    metrics.broke(gap.reason)
+    // A subscription to a whole room has many logs: the message says of which one it is.
+    const isWholeRoom = feed.address.channel === WHOLE_ROOM
+    const { room, channel } = isWholeRoom ? JSON.parse(entry.text) : feed.address
+    return gapNotice(frames, { room, channel }, gap)
+  }

@@ -1,19 +1,23 @@
 /** Puts delivery together: live, behind, and the bounds that hold for both. */
 import type { Config } from '../config/index.ts'
 import { type Every, whileNeeded } from '../kit/timer.ts'
+import type { Metrics } from '../observability/metrics.ts'
 import { type CatchUp, type CatchUpDeps, createCatchUp } from './catch-up.ts'
 import { createDelivery, type Delivery, type DeliveryDeps } from './deliver.ts'
+import type { Frames } from './frames.ts'
+import { createGapBefore, createGapNotices, type GapNotices } from './gaps.ts'
 import { createSendBuffers, type SendBuffers } from './send-buffers.ts'
 import { createTails } from './tails.ts'
 
 /** What it needs from elsewhere. */
 export type DeliveringDeps = Pick<
   DeliveryDeps,
-  'clock' | 'logger' | 'clients' | 'publish' | 'publishToStreams' | 'otherBytes' | 'slow' | 'relieved'
+  'clock' | 'logger' | 'clients' | 'publish' | 'publishToStreams' | 'otherBytes' | 'slow'
 > &
-  Pick<CatchUpDeps, 'isImmediate' | 'gapBefore'> & {
+  Pick<CatchUpDeps, 'isImmediate'> & {
+    readonly frames: Frames
     readonly config: Pick<Config, 'sendBufferSoftLimit' | 'sendBufferTotal' | 'fanoutBytes' | 'pingTimeoutMs'>
-    readonly metrics: DeliveryDeps['metrics'] & CatchUpDeps['metrics']
+    readonly metrics: DeliveryDeps['metrics'] & CatchUpDeps['metrics'] & Pick<Metrics, 'broke'>
     readonly every: Every
   }
 
@@ -22,6 +26,7 @@ export type Delivering = {
   readonly delivery: Delivery
   readonly catchUp: CatchUp
   readonly buffers: SendBuffers
+  readonly gaps: GapNotices
   /** Ends what is done now and then. */
   stop(): void
 }
@@ -33,7 +38,7 @@ const CATCH_UP_EVERY_MS = 50
 const TAIL_TIMES = 8
 
 /** Makes it. */
-export function createDelivering({ config, every, ...deps }: DeliveringDeps): Delivering {
+export function createDelivering({ config, every, frames, ...deps }: DeliveringDeps): Delivering {
   const { sendBufferSoftLimit, fanoutBytes, sendBufferTotal } = config
   const buffers = createSendBuffers(sendBufferTotal)
   const tails = createTails({ logBytes: TAIL_TIMES * sendBufferSoftLimit, totalBytes: sendBufferTotal / 4 })
@@ -47,6 +52,7 @@ export function createDelivering({ config, every, ...deps }: DeliveringDeps): De
       },
     },
     stuckMs: config.pingTimeoutMs,
+    gapBefore: createGapBefore(frames, deps.metrics),
     resumeLive: (...of) => delivery.resumeLive(...of),
     close: (...of) => delivery.close(...of),
     slow: (client) => deps.slow(client, 'closed'),
@@ -73,5 +79,6 @@ export function createDelivering({ config, every, ...deps }: DeliveringDeps): De
       ticks.wake()
     },
   })
-  return { delivery, catchUp, buffers, stop: ticks.stop }
+  const gaps = createGapNotices(frames, delivery, deps.metrics, catchUp.broke)
+  return { delivery, catchUp, buffers, gaps, stop: ticks.stop }
 }

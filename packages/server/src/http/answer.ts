@@ -29,7 +29,7 @@ export function refusal(problem: ErrorCode | CodedError, headers?: Answer['heade
   const { retryAfterMs } = error
   const retry = retryAfterMs !== undefined && { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }
   const { status } = errorCodes[error.code]
-  // The rest of a body may be on its way: nobody waits for it.
+  // The rest of a body may be on its way: it is not waited for.
   const closing = (status === 408 || status === 413) && { connection: 'close' }
   return jsonText(status, JSON.stringify({ error: error.body() }), { ...closing, ...retry, ...headers })
 }

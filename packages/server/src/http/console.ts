@@ -31,7 +31,7 @@ const CONFIG = '/console/config.json'
 export const consolePaths = ['/', '/console/app.js', '/console/app.css', '/console/icon.svg', CONFIG] as const
 const paths: ReadonlySet<string> = new Set(consolePaths)
 
-/** Makes it; nothing is read or built before the first request. */
+/** Creates the pages; nothing is read or built before the first request. */
 export function createConsole({ files, busPort, busUrl, version }: ConsoleOptions): ConsolePages {
   const config = JSON.stringify({ version, bus_port: busPort, ...(busUrl !== undefined && { bus_url: busUrl }) })
 

@@ -36,7 +36,7 @@ export const MAX_URL_LENGTH = 8192
 /** What orchestrators ask: it waits behind nothing, and has a rate of its own, so that no flood of other requests refuses it. */
 export const isProbe = (path: string): boolean => path === '/health' || path === '/ready'
 
-/** Makes it. */
+/** Creates the gate. */
 export function createGate({ isHostAllowed, rate, maxBodyBytes, metrics, logger, now }: GateOptions): Gate {
   const [probeRate, otherRate] = [createAddressRate(rate, now), createAddressRate(rate, now)]
 

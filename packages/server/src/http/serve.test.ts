@@ -7,11 +7,11 @@ import type { Logger } from '../observability/logger.ts'
 import { silentLogger } from '../observability/logger.ts'
 import { createMetrics } from '../observability/metrics.ts'
 import { MAX_URL_LENGTH } from './gate.ts'
-import { type HttpDoor, type HttpOptions, pathOf, serveHttp } from './serve.ts'
+import { type HttpOptions, type HttpPort, pathOf, serveHttp } from './serve.ts'
 
-const doors: HttpDoor[] = []
+const ports: HttpPort[] = []
 afterEach(async () => {
-  await Promise.all(doors.splice(0).map((door) => door.close()))
+  await Promise.all(ports.splice(0).map((http) => http.close()))
 })
 
 const usual: Omit<HttpOptions, 'metrics'> = {
@@ -22,15 +22,15 @@ const usual: Omit<HttpOptions, 'metrics'> = {
   version: versionInfo,
 }
 
-function open(options: Partial<HttpOptions> = {}): HttpDoor {
-  const door = serveHttp({ ...usual, metrics: createMetrics(), ...options })
-  doors.push(door)
-  return door
+function open(options: Partial<HttpOptions> = {}): HttpPort {
+  const http = serveHttp({ ...usual, metrics: createMetrics(), ...options })
+  ports.push(http)
+  return http
 }
 
 /** Sends bytes and reads until the other side closes, or until `enough` is in the answer. */
-async function exchange(door: HttpDoor, bytes: string, enough?: string): Promise<string> {
-  const socket = connect(door.port, '127.0.0.1')
+async function exchange(http: HttpPort, bytes: string, enough?: string): Promise<string> {
+  const socket = connect(http.port, '127.0.0.1')
   let answer = ''
   const { promise, resolve } = Promise.withResolvers<void>()
   socket.on('data', (chunk) => {
@@ -56,10 +56,10 @@ const statusLines = (answer: string) => answer.match(/HTTP\/1\.1 \d+/g)?.map((li
 
 test('/health reports the state of the bus', async () => {
   let now = 1000
-  const door = open({ now: () => now, health: () => ({ status: 'degraded', reasons: ['bootstrap'] }) })
+  const http = open({ now: () => now, health: () => ({ status: 'degraded', reasons: ['bootstrap'] }) })
   now = 3500
   const before = Date.now()
-  const response = await fetch(`${door.url}/health`)
+  const response = await fetch(`${http.url}/health`)
   expect(response.status).toBe(200)
   expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8')
   const body = (await response.json()) as Record<string, string>
@@ -75,11 +75,11 @@ test('/health reports the state of the bus', async () => {
 
 test('/ready is 503 while the server starts or drains', async () => {
   let ready = false
-  const door = open({ ready: () => (ready ? { ready } : { ready, reason: 'starting' }) })
-  const before = await fetch(`${door.url}/ready`)
+  const http = open({ ready: () => (ready ? { ready } : { ready, reason: 'starting' }) })
+  const before = await fetch(`${http.url}/ready`)
   expect([before.status, await before.json()]).toEqual([503, { ready: false, reason: 'starting' }])
   ready = true
-  expect((await fetch(`${door.url}/ready`)).status).toBe(200)
+  expect((await fetch(`${http.url}/ready`)).status).toBe(200)
 })
 
 test('/version reports the running version and the supported protocol versions', async () => {
@@ -94,10 +94,10 @@ test('/version reports the running version and the supported protocol versions',
 })
 
 test('/metrics is in the Prometheus text format and counts requests by route', async () => {
-  const door = open()
-  await fetch(`${door.url}/health`)
-  await fetch(`${door.url}/made-up-by-a-client`)
-  const response = await fetch(`${door.url}/metrics`)
+  const http = open()
+  await fetch(`${http.url}/health`)
+  await fetch(`${http.url}/made-up-by-a-client`)
+  const response = await fetch(`${http.url}/metrics`)
   expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
   const text = await response.text()
   expect(text).toContain('arqonbus_http_requests_total{method="GET",route="/health",status="200"} 1')
@@ -106,9 +106,9 @@ test('/metrics is in the Prometheus text format and counts requests by route', a
 })
 
 test('a query and trailing slashes change nothing, and responses are not cached or sniffed', async () => {
-  const door = open()
+  const http = open()
   for (const path of ['/health?x=1&y', '/health/', '/health//?']) {
-    const response = await fetch(door.url + path)
+    const response = await fetch(http.url + path)
     expect([path, response.status]).toEqual([path, 200])
     expect(response.headers.get('cache-control')).toBe('no-store')
     expect(response.headers.get('x-content-type-options')).toBe('nosniff')
@@ -129,22 +129,22 @@ test('trailing slashes of a path are dropped, however many and whatever follows'
 })
 
 test('a URL longer than the limit is refused with 414 and a code, and counted', async () => {
-  const door = open()
+  const http = open()
   const ask = async (length: number) => {
-    const answer = await fetch(`${door.url}/${'x'.repeat(length - door.url.length - 1)}`)
+    const answer = await fetch(`${http.url}/${'x'.repeat(length - http.url.length - 1)}`)
     return [answer.status, ((await answer.json()) as { error?: { code: string } }).error?.code]
   }
   expect(await ask(MAX_URL_LENGTH)).toEqual([404, 'not_found'])
   expect(await ask(MAX_URL_LENGTH + 1)).toEqual([414, 'uri_too_long'])
-  const metrics = await (await fetch(`${door.url}/metrics`)).text()
+  const metrics = await (await fetch(`${http.url}/metrics`)).text()
   expect(metrics).toContain('arqonbus_limits_hit_total{limit="url_length"} 1')
   expect(metrics).toContain('arqonbus_http_requests_total{method="GET",route="other",status="414"} 1')
 })
 
 test('an unknown path is 404 in JSON with a code', async () => {
-  const door = open()
+  const http = open()
   for (const path of ['/', '/nothing', '/HEALTH', '/%zz', '/health/x', '/__proto__', '/constructor']) {
-    const response = await fetch(door.url + path, { method: path === '/nothing' ? 'POST' : 'GET' })
+    const response = await fetch(http.url + path, { method: path === '/nothing' ? 'POST' : 'GET' })
     expect([path, response.status, await response.json()]).toEqual([
       path,
       404,
@@ -154,9 +154,9 @@ test('an unknown path is 404 in JSON with a code', async () => {
 })
 
 test('other methods are 405 in JSON with a code and the allowed methods', async () => {
-  const door = open()
+  const http = open()
   for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
-    const response = await fetch(`${door.url}/health`, { method, body: method === 'POST' ? '{}' : undefined })
+    const response = await fetch(`${http.url}/health`, { method, body: method === 'POST' ? '{}' : undefined })
     expect([method, response.status, response.headers.get('allow')]).toEqual([method, 405, 'GET, HEAD'])
     expect(await response.json()).toEqual({
       error: { code: 'method_not_allowed', status: 405, message: expect.any(String) },
@@ -165,9 +165,9 @@ test('other methods are 405 in JSON with a code and the allowed methods', async 
 })
 
 test('HEAD has the header of GET and no body', async () => {
-  const door = open()
-  const length = (await (await fetch(`${door.url}/version`)).arrayBuffer()).byteLength
-  const answer = await exchange(door, 'HEAD /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  const http = open()
+  const length = (await (await fetch(`${http.url}/version`)).arrayBuffer()).byteLength
+  const answer = await exchange(http, 'HEAD /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
   const [head = '', body] = answer.split('\r\n\r\n')
   expect(head.toLowerCase()).toContain(`content-length: ${length}`)
   expect(body).toBe('')
@@ -187,7 +187,7 @@ test('an HTTP/1.0 request without a Host, as old load balancers send it, is answ
 })
 
 test('endless, malformed and non-HTTP request heads are refused, and the next request is served', async () => {
-  const door = open()
+  const http = open()
   const long = 'x'.repeat(300_000)
   const broken: [string, number][] = [
     [`GET /${long} HTTP/1.1\r\nHost: x\r\n\r\n`, 431],
@@ -197,10 +197,10 @@ test('endless, malformed and non-HTTP request heads are refused, and the next re
     ['\u0016\u0003\u0001 this is not HTTP\r\n\r\n', 400],
   ]
   for (const [bytes, status] of broken) {
-    expect(statusLines(await exchange(door, bytes)) ?? [status]).toEqual([status])
-    expect((await fetch(`${door.url}/health`)).status).toBe(200)
+    expect(statusLines(await exchange(http, bytes)) ?? [status]).toEqual([status])
+    expect((await fetch(`${http.url}/health`)).status).toBe(200)
   }
-  expect(statusLines(await exchange(door, 'GET /health HTTP/1.1\r\nHost: [[:::\r\nConnection: close\r\n\r\n'))).toEqual(
+  expect(statusLines(await exchange(http, 'GET /health HTTP/1.1\r\nHost: [[:::\r\nConnection: close\r\n\r\n'))).toEqual(
     [200],
   )
 })
@@ -209,20 +209,20 @@ test('a failure is 500 with a code and is logged, and the next request is served
   const lines: unknown[] = []
   const logger: Logger = { ...silentLogger, error: (line) => lines.push(line) }
   let fail = true
-  const door = open({
+  const http = open({
     logger,
     health: () => {
       if (fail) throw new Error('a secret place')
       return { status: 'ok' }
     },
   })
-  const response = await fetch(`${door.url}/health`)
+  const response = await fetch(`${http.url}/health`)
   const text = await response.text()
   expect([response.status, JSON.parse(text).error.code]).toEqual([500, 'internal_error'])
   expect(text).not.toContain('secret')
   expect(lines).toEqual([{ event: 'http_failed', path: '/health', address: '127.0.0.1', error: expect.any(Error) }])
   fail = false
-  expect((await fetch(`${door.url}/health`)).status).toBe(200)
+  expect((await fetch(`${http.url}/health`)).status).toBe(200)
 })
 
 test('a port in use is a StartError that names the setting', () => {
@@ -237,15 +237,15 @@ test('an address that is not of this machine is a StartError', () => {
 })
 
 test('an IPv6 address is in brackets in the URL', async () => {
-  const door = open({ host: '::1' })
-  expect(door.url).toBe(`http://[::1]:${door.port}`)
-  expect((await fetch(`${door.url}/health`)).status).toBe(200)
+  const http = open({ host: '::1' })
+  expect(http.url).toBe(`http://[::1]:${http.port}`)
+  expect((await fetch(`${http.url}/health`)).status).toBe(200)
 })
 
 test('a closed HTTP server refuses connections', async () => {
-  const door = open()
-  await door.close()
-  await expect(fetch(`${door.url}/health`)).rejects.toThrow()
+  const http = open()
+  await http.close()
+  await expect(fetch(`${http.url}/health`)).rejects.toThrow()
 })
 
 test('incomplete request heads are closed and delay no other request', async () => {

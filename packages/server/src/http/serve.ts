@@ -1,4 +1,4 @@
-/** The HTTP door, on a port of its own: whoever watches the bus is served apart from its clients. */
+/** The HTTP server, on a port of its own: monitoring is served apart from the clients of the bus. */
 import type { Server } from 'bun'
 import type { FairQueue } from '../kit/fair-queue.ts'
 import type { Maybe } from '../kit/maybe.ts'
@@ -18,7 +18,7 @@ import { createGate, isProbe, MAX_URL_LENGTH } from './gate.ts'
 import { createPipelining } from './pipelining.ts'
 import { answer, createRoutes, type Health, type Readiness } from './routes.ts'
 
-/** What the door is opened with. */
+/** What the HTTP server is started with. */
 export type HttpOptions = {
   host: string
   port: number
@@ -53,8 +53,8 @@ export type HttpOptions = {
   turns?: FairQueue
 }
 
-/** An open door. */
-export type HttpDoor = {
+/** A port at which HTTP is served. */
+export type HttpPort = {
   /** Where it is, without a slash at the end. */
   readonly url: string
   readonly port: number
@@ -68,14 +68,14 @@ const IDLE_SECONDS = 10
 /** Longer addresses are not looked at where they arrive. */
 const LONGEST_PROBE = 256
 
-/** How long requests that are being answered have when the door closes. */
+/** How long requests that are being answered have when the port closes. */
 const CLOSE_MS = 1000
 
-/** The longest body where nobody says. */
+/** The longest body by default. */
 const USUAL_BODY_BYTES = 64 * 1024
 
-/** Opens the door, or throws a StartError that says why it cannot. */
-export function serveHttp(options: HttpOptions): HttpDoor {
+/** Begins to listen, or throws a StartError that says why it cannot. */
+export function serveHttp(options: HttpOptions): HttpPort {
   const {
     host,
     port,
@@ -139,7 +139,7 @@ export function serveHttp(options: HttpOptions): HttpDoor {
       // The runtime refuses without a word. What is too long is refused by its length before it is read, with a code.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false,
-      // Outside of development Bun shares a port that is in use, and half of the requests go to somebody else's program.
+      // Outside of development Bun shares a port that is in use, and half of the requests go to another program.
       reusePort: false,
     })
   const { listen = listenPlainly } = options
@@ -166,7 +166,7 @@ type Asked = {
   readonly isPage: boolean
 }
 
-/** A request that never ends, half a body or a stream that nobody reads, must not hold up the end. */
+/** A request that never ends, such as half a body or a stream without a reader, must not delay the shutdown. */
 async function closeWithin(server: Pick<Server<undefined>, 'stop'>, ms: number): Promise<void> {
   const { promise: tooLong, resolve } = Promise.withResolvers<void>()
   const timer = setTimeout(resolve, ms)
@@ -187,6 +187,6 @@ function orStartError<Opened>(open: () => Opened, host: string, port: number): O
     return open()
   } catch (cause) {
     const settings = { hostSetting: 'ARQONBUS_HTTP_HOST', portSetting: 'ARQONBUS_HTTP_PORT' }
-    throw listenError(cause, { door: 'HTTP server', host, port, ...settings })
+    throw listenError(cause, { server: 'HTTP server', host, port, ...settings })
   }
 }

@@ -1,4 +1,4 @@
-/** Failures of the start that a person can mend: one readable line and an exit code, never a stack trace. */
+/** Failures of the start that a person can fix: one readable line and an exit code, never a stack trace. */
 
 /** The exit codes of the process (sysexits.h has 78 for a configuration that cannot be carried out). */
 export const exitCodes = { ok: 0, failed: 1, configuration: 78 } as const
@@ -18,23 +18,23 @@ export class StartError extends Error {
   }
 }
 
-/** Where a door wanted to listen, and the settings that say so. */
-export type ListenAttempt = { door: string; host: string; port: number; hostSetting: string; portSetting: string }
+/** What was to listen where, and the settings that say so. */
+export type ListenAttempt = { server: string; host: string; port: number; hostSetting: string; portSetting: string }
 
 const reasons: Record<string, (attempt: ListenAttempt) => string> = {
   EADDRINUSE: ({ portSetting }) =>
     `the port is in use. Stop what listens there, or set ${portSetting} to another port (0 takes a free one).`,
   EACCES: ({ portSetting }) => `that port needs privileges. Set ${portSetting} to one above 1023.`,
-  EADDRNOTAVAIL: ({ hostSetting }) => `this machine has no such address. Mend ${hostSetting}.`,
+  EADDRNOTAVAIL: ({ hostSetting }) => `this machine has no such address. Correct ${hostSetting}.`,
   // What Bun says of a name that it cannot resolve.
-  EINVAL: ({ hostSetting }) => `the host is unknown here. Mend ${hostSetting}.`,
+  EINVAL: ({ hostSetting }) => `the host is unknown here. Correct ${hostSetting}.`,
 }
 
 /** What a failure to listen means to a person. */
 export function listenError(cause: unknown, attempt: ListenAttempt): StartError {
-  const { door, host, port } = attempt
+  const { server, host, port } = attempt
   const { code, message } =
     cause instanceof Error ? (cause as NodeJS.ErrnoException) : { code: undefined, message: String(cause) }
   const reason = reasons[code ?? '']?.(attempt) ?? `${message} (${code ?? 'no code'})`
-  return new StartError(`The ${door} cannot listen on ${host}:${port}: ${reason}`, exitCodes.failed, { cause })
+  return new StartError(`The ${server} cannot listen on ${host}:${port}: ${reason}`, exitCodes.failed, { cause })
 }

@@ -5,17 +5,19 @@ import { createFairQueue } from '../kit/fair-queue.ts'
 import { silentLogger } from '../observability/logger.ts'
 import { createMetrics } from '../observability/metrics.ts'
 import type { Client } from '../state/model.ts'
-import { createInboundState, createReceive, type ReceiveDeps } from './receive.ts'
+import { createInboundState } from './inbound.ts'
+import { Receive, type ReceiveDeps } from './receive.ts'
 
 /** A bus in which what is published waits as long as the test says so. */
 function setUp() {
-  const delivery = { isFull: () => isFull }
   let isFull = false
+  const paused: (() => void)[] = []
+  const delivery = { isFull: () => isFull, whenRelieved: (goOn: () => void) => paused.push(goOn) }
   const published: string[] = []
   const refused: { code: string; details: unknown; retryAfterMs: unknown }[] = []
   const ran: string[] = []
   const clock = { monotonic: () => 0 }
-  const receive = createReceive({
+  const receive = new Receive({
     limits: {
       maxMessageBytes: 1 << 18,
       maxDepth: 64,
@@ -28,8 +30,8 @@ function setUp() {
     clock,
     metrics: createMetrics(),
     logger: silentLogger,
-    answers: {
-      refuse: (...[, , , error]: Parameters<ReceiveDeps['answers']['refuse']>) => {
+    replies: {
+      refuse: (...[, , , error]: Parameters<ReceiveDeps['replies']['refuse']>) => {
         const { code, details, retry_after_ms: retryAfterMs } = error.body()
         refused.push({ code, details, retryAfterMs })
       },
@@ -80,7 +82,7 @@ function setUp() {
   }
   const fill = (full: boolean) => {
     isFull = full
-    if (!full) receive.relieved()
+    if (!full) for (const goOn of paused.splice(0)) goOn()
   }
   return { intakeOf, fill, published, refused, ran }
 }

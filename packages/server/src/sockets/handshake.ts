@@ -18,7 +18,7 @@ import type { ConnectRequest } from '../connections/admit.ts'
 import type { Profile } from '../state/model.ts'
 import type { Filter } from '../telemetry/topics.ts'
 
-/** What the doorkeeper goes by. */
+/** What reading an upgrade request depends on. */
 export type HandshakeOptions = {
   readonly tokenInQuery: boolean
   readonly versions: ProtocolVersions
@@ -60,7 +60,7 @@ export const offeredIn = (headers: Headers): string[] =>
     .map((one) => one.trim())
     .filter((one) => one !== '')
 
-/** Reads the request; throws `invalid_parameters`, which is told after the upgrade, so that a browser can read why. */
+/** Reads the request; throws `invalid_parameters`, which the client gets after the upgrade, so that a browser can read the reason. */
 export function readHandshake(url: URL, headers: Headers, options: HandshakeOptions): ConnectRequest {
   const query = url.searchParams
   checkNames(query, [...whoParameters, 'join', 'resume'])
@@ -72,13 +72,13 @@ export function readHandshake(url: URL, headers: Headers, options: HandshakeOpti
   }
 }
 
-/** Who connects to the telemetry server, and what it wants to hear. */
-export type ListenerArrival = Pick<ConnectRequest, 'clientId' | 'profile' | 'echo' | 'token'> & {
+/** Who connects to the telemetry server, and which events it subscribes to. */
+export type SubscribeRequest = Pick<ConnectRequest, 'clientId' | 'profile' | 'echo' | 'token'> & {
   readonly filter: Filter
 }
 
-/** Reads the request of a listener likewise: it joins nothing, and has no session. */
-export function readListenerHandshake(url: URL, headers: Headers, options: HandshakeOptions): ListenerArrival {
+/** Reads the request of a subscriber likewise: it joins nothing, and has no session. */
+export function readTelemetryHandshake(url: URL, headers: Headers, options: HandshakeOptions): SubscribeRequest {
   const query = url.searchParams
   checkNames(query, [...whoParameters, 'events', 'client_events'])
   if (readSession(headers) !== undefined) throw wrong('session', 'to be absent: the telemetry server has no sessions')
@@ -97,7 +97,7 @@ export function readListenerHandshake(url: URL, headers: Headers, options: Hands
 const MOST_NAMES = 64
 const eventNames: readonly string[] = [...busEventTypes, SUMMARY_EVENT]
 
-/** A list of types of events; undefined where there is none. */
+/** A list of types of events; undefined if the parameter is absent. */
 function readList(query: URLSearchParams, name: string): readonly string[] | undefined {
   const text = query.get(name)
   if (text === null) return undefined

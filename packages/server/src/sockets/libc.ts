@@ -1,4 +1,4 @@
-/** Calls of the C library for what the runtime does not offer: what Linux knows of a socket, and may be told of it. */
+/** Calls of the C library for what the runtime does not offer: reading and setting options of a socket on Linux. */
 import { dlopen } from 'bun:ffi'
 
 const calls = {

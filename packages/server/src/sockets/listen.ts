@@ -1,50 +1,140 @@
-/** Listening behind a relay, where proxies speak the PROXY protocol. */
-import type { Logger } from '../observability/logger.ts'
-import type { Metrics } from '../observability/metrics.ts'
-import { type Listen, listenPlainly } from '../peers/bind.ts'
-import { createTrust } from '../peers/client-address.ts'
-import { LOOPBACK, openRelay, type Relay } from './tcp-relay.ts'
+/**
+ * WebSocket ports: upgrades, limits and bytes, the same for the bus and for the telemetry server. What frames mean is decided by a handler, which gets five
+ * kinds of news of a connection: it is open, a frame arrived, its send buffer has room again, it is alive, it has ended.
+ */
+import type { Server } from 'bun'
+import type { Maybe } from '../kit/maybe.ts'
+import { listenError } from '../kit/start-error.ts'
+import type { Listener } from '../peers/bind.ts'
+import type { PublishToTopic } from '../state/transport.ts'
+import { createSocketEvents } from './socket-events.ts'
+import type { PortDeps, PortOptions, Socket, SocketData, SocketHandler, WebSocketPort } from './socket-handler.ts'
+import type { Peer } from './tcp.ts'
+import { createRefuse, createUpgrades, runtimeIdleSeconds, saidBy, type Upgrades, upgrade } from './upgrade.ts'
 
-/** What listening needs. */
-export type ListenDeps = {
-  readonly config: { readonly proxyProtocol: boolean; readonly trustedProxies: readonly string[] }
-  readonly logger: Logger
-  readonly metrics: Pick<Metrics, 'refuseConnection'>
+/** A message of up to four times the limit reaches the server and is refused with a reply. */
+const OVERSIZE = 4
+
+/** A connection that is no WebSocket by then is closed; the runtime knows no shorter time for half a head. */
+const HANDSHAKE_SECONDS = 10
+
+/** Creates a port that does not listen yet. */
+export function createPort<Arrival, Connection>(
+  options: PortOptions,
+  deps: PortDeps,
+): WebSocketPort<Arrival, Connection> {
+  type Data = SocketData<Arrival, Connection>
+  const sockets = new Set<Socket<Arrival, Connection>>()
+  let listener: Listener<Server<Data>> | undefined
+  let server: Server<Data> | undefined
+  const publish: PublishToTopic = (topic, text) => server === undefined || server.publish(topic, text) > 0
+  const upgrades = createUpgrades({
+    name: options.names.refusal,
+    peers: deps.peers,
+    rate: options.connectionRate,
+    most: options.most,
+    limits: options.limits,
+    size: () => sockets.size,
+    isDraining: deps.isDraining,
+    now: deps.clock.monotonic,
+  })
+
+  return {
+    listen(handler) {
+      const fetch = createFetch(handler, upgrades, options, deps)
+      const events = createSocketEvents(handler, { sockets, upgrades, publish, options, deps })
+      const serve = (hostname: string, port: number) =>
+        Bun.serve<Data>({
+          hostname,
+          port,
+          idleTimeout: HANDSHAKE_SECONDS,
+          development: false,
+          reusePort: false,
+          maxRequestBodySize: 64 * 1024,
+          fetch: (request, server) => {
+            const peer = server.requestIP(request) ?? undefined
+            return fetch(request, server, peer, listener!.addressOf(peer))
+          },
+          error(problem) {
+            deps.logger.error({ event: 'upgrade_failed', ...options.names.log, error: String(problem) })
+            return new Response('internal error\n', { status: 500 })
+          },
+          websocket: {
+            maxPayloadLength: options.maxMessageBytes * OVERSIZE,
+            backpressureLimit: options.sendBufferBytes,
+            closeOnBackpressureLimit: true,
+            idleTimeout: runtimeIdleSeconds(options.pingIntervalMs),
+            sendPings: false,
+            perMessageDeflate: false,
+            ...events,
+          },
+        })
+      listener = listenOrStartError(() => deps.peers.listen(options, serve), options)
+      server = listener.server
+    },
+    get url() {
+      return listener && urlOf(options.host, listener.port)
+    },
+    get port() {
+      return listener?.port ?? 0
+    },
+    get connections() {
+      return sockets.size
+    },
+    publish,
+    queueBytes() {
+      let bytes = 0
+      for (const socket of sockets) bytes += socket.getBufferedAmount()
+      return bytes
+    },
+    close: async () => {
+      await listener?.stop(true)
+    },
+  }
 }
 
-/** How the ports listen, by the settings. */
-export const createListen = ({ config, logger, metrics }: ListenDeps): Listen =>
-  config.proxyProtocol ? listenBehindRelay(createTrust(config.trustedProxies), logger, metrics) : listenPlainly
-
-/** Behind a relay, which costs three descriptors for a connection in place of one. */
-const listenBehindRelay =
-  (isTrusted: (address: string) => boolean, logger: Logger, metrics: Pick<Metrics, 'refuseConnection'>): Listen =>
-  (where, serve) => {
-    const server = serve(LOOPBACK, 0)
-    let relay: Relay
-    try {
-      relay = openRelay({
-        ...where,
-        serverPort: server.port!,
-        isTrusted,
-        refused(fault, address) {
-          metrics.refuseConnection('proxy_protocol')
-          logger.info({ event: 'connection_refused', reason: 'proxy_protocol', fault, address })
-        },
-      })
-    } catch (problem) {
-      void server.stop(true)
-      throw problem
-    }
-    return {
-      server,
-      port: relay.port,
-      // A program of this machine that found the port of the server is itself.
-      addressOf: (peer) => (peer ? (relay.addressOf(peer.port) ?? peer.address) : ''),
-      async stop(isNow) {
-        relay.stop()
-        await server.stop(isNow)
-        if (isNow === true) relay.close()
-      },
-    }
+/** Refuses or upgrades the requests that arrive at a port, each in its turn. */
+function createFetch<Arrival, Connection>(
+  handler: SocketHandler<Arrival, Connection>,
+  upgrades: Upgrades,
+  { names }: PortOptions,
+  { metrics, logger, turns, versions }: PortDeps,
+) {
+  const refuse = createRefuse(metrics, logger, names.log)
+  const dataOf = (request: Request, address: string, peer: Peer | undefined): SocketData<Arrival, Connection> => ({
+    arrival: saidBy(() => handler.read(request, address)),
+    address,
+    peer,
+    uncount: () => {},
+    connection: undefined,
+    early: undefined,
+  })
+  return (
+    request: Request,
+    server: Server<SocketData<Arrival, Connection>>,
+    peer: Peer | undefined,
+    ownAddress: string,
+  ): Maybe<Response | undefined> => {
+    const address = upgrades.addressOf(ownAddress, request.headers)
+    const tooMany = upgrades.refusalByRate(address)
+    if (tooMany !== undefined) return refuse(tooMany, address)
+    return turns.take(() => {
+      // A client that disconnected while its request waited is not counted as a bad request.
+      if (request.signal.aborted) return undefined
+      const refusal =
+        upgrades.refusalOf(request, address) ?? upgrade(server, request, dataOf(request, address, peer), versions)
+      return refusal && refuse(refusal, address)
+    })
   }
+}
+
+const urlOf = (host: string, port: number): string => `ws://${host.includes(':') ? `[${host}]` : host}:${port}/`
+
+function listenOrStartError<T>(listen: () => T, { names, host, port, settings }: PortOptions): T {
+  try {
+    return listen()
+  } catch (cause) {
+    const attempt = { server: names.start, host, port, hostSetting: settings.host, portSetting: settings.port }
+    throw listenError(cause, attempt)
+  }
+}

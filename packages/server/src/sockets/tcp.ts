@@ -1,9 +1,9 @@
 /**
- * What the system knows of a TCP connection: how many bytes have come and gone. The runtime tells of whole frames alone, and of what it holds itself, but a frame
+ * What the system knows of a TCP connection: how many bytes have come and gone. The runtime reports whole frames only, and what it holds itself, but a frame
  * may take minutes to arrive, and megabytes may wait in the system's own buffer.
  *
  * Linux says it by `getsockopt(TCP_INFO)`. That takes the number of the descriptor, which the runtime does not tell: all descriptors are asked for their
- * peers. It costs a few milliseconds, so it is for the few connections of which nothing else is known. Elsewhere nobody knows: `undefined`.
+ * peers. It costs a few milliseconds, so it is for the few connections of which nothing else is known. Other systems do not report it: `undefined`.
  */
 import { systemClock } from '../kit/clock.ts'
 import { type Libc, openLibc } from './libc.ts'
@@ -82,7 +82,7 @@ export function createTcpTable(now: () => number, system: System | undefined = o
   }
 }
 
-/** What the system knows now. It is asked for the first time when somebody wants to know. */
+/** What the system knows now, loaded with the first question. */
 export const tcpBytes: TcpTable = (peer) => {
   theTable ??= createTcpTable(systemClock.monotonic)
   return theTable(peer)

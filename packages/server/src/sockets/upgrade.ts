@@ -1,4 +1,4 @@
-/** The upgrade, the same at each port: what is refused before it (docs/protocol.md#connecting), and what is told behind it, so that a browser can read why. */
+/** The upgrade, the same at each port: what is refused before it, and what is refused after it so that a browser can read the reason (docs/protocol.md#connecting). */
 import { CodedError, type ProtocolVersions } from '@arqonbus/protocol'
 import { openFiles } from '../kit/system-limits.ts'
 import type { Rate } from '../limits/bucket.ts'
@@ -24,8 +24,8 @@ export const runtimeIdleSeconds = (pingIntervalMs: number): number =>
 
 /** What upgrades at one port are checked with. */
 export type UpgradeOptions = {
-  /** What listens here, in words. */
-  readonly door: string
+  /** What listens here, in words: `a WebSocket bus`. */
+  readonly name: string
   readonly peers: Peers
   /** New connections of one address. */
   readonly rate: Rate | null
@@ -53,6 +53,8 @@ export type UpgradeRefusal = {
 
 /** Decides about upgrades. */
 export type Upgrades = {
+  /** The address of a client, whose connection comes from `ownAddress`, which may be a proxy. */
+  addressOf(ownAddress: string, headers: Headers): string
   /** Counts a request of an address, and refuses it where these are too many. Called for each, before it waits for its turn. */
   refusalByRate(address: string): UpgradeRefusal | undefined
   /** Why a request is refused; undefined where it may be upgraded. */
@@ -64,7 +66,7 @@ export type Upgrades = {
 const RETRY_LATER = { 'retry-after': '5' }
 const RETRY_AFTER_MS = 5000
 
-/** Makes it. */
+/** Creates the checks of a port. */
 export function createUpgrades(options: UpgradeOptions): Upgrades {
   const { peers, rate, most, limits } = options
   const takeOf = createAddressRate(rate, options.now)
@@ -81,6 +83,7 @@ export function createUpgrades(options: UpgradeOptions): Upgrades {
   }
 
   return {
+    addressOf: peers.clientAddress,
     refusalByRate(address) {
       const waitMs = takeOf(address)
       if (waitMs === undefined) return undefined
@@ -88,7 +91,7 @@ export function createUpgrades(options: UpgradeOptions): Upgrades {
     },
     refusalOf(request, address) {
       return (
-        refusalOfHead(request, options.door) ??
+        refusalOfHead(request, options.name) ??
         refusalOfPeer(request.headers, peers) ??
         (options.isDraining()
           ? { reason: 'draining', status: 503, body: 'The bus is shutting down.', headers: RETRY_LATER }
@@ -100,9 +103,9 @@ export function createUpgrades(options: UpgradeOptions): Upgrades {
 }
 
 /** What is no upgrade. */
-function refusalOfHead(request: Request, door: string): UpgradeRefusal | undefined {
+function refusalOfHead(request: Request, name: string): UpgradeRefusal | undefined {
   if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') {
-    const body = `This is ${door}: connect with ws://.`
+    const body = `This is ${name}: connect with ws://.`
     return { reason: 'bad_request', status: 426, body, headers: { upgrade: 'websocket' } }
   }
   const fault = faultOfUpgrade(request)
@@ -135,7 +138,7 @@ function rateLimited(
 
 /** Counts and logs a refusal, and makes the answer to it. */
 export const createRefuse =
-  (metrics: Metrics, logger: Logger, labels: { readonly door?: string } = {}) =>
+  (metrics: Metrics, logger: Logger, labels: { readonly server?: string }) =>
   ({ reason, status, body, headers, limit, details }: UpgradeRefusal, address: string): Response => {
     metrics.refuseConnection(reason)
     if (limit !== undefined) metrics.limit(limit)
@@ -166,7 +169,7 @@ export function upgrade<Data>(
   return { reason: 'bad_request', status: 400, body: 'This is no proper WebSocket upgrade.' }
 }
 
-/** What a request says, or what is wrong with its parameters: that is told after the upgrade. */
+/** What a request says, or what is wrong with its parameters: the client gets that after the upgrade. */
 export function saidBy<Said>(read: () => Said): Said | CodedError {
   try {
     return read()

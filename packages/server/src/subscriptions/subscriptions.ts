@@ -4,6 +4,7 @@ import { type Delivery, headsOf } from '../delivery/deliver.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Pieces } from '../kit/fair-queue.ts'
 import type { Log } from '../log/contract.ts'
+import type { BusObserver } from '../state/bus-observer.ts'
 import {
   type Channel,
   type Client,
@@ -71,18 +72,12 @@ const MOST_AT_ONCE = 1000
 /** Work in pieces goes on for so many steps. */
 const STEPS = 128
 
-/** Hears of each subscription that begins or ends. Without a channel it is that of the whole room. */
-export type MembershipWatcher = {
-  joined(client: Client, room: Room, channel?: Channel): void
-  left(client: Client, room: Room, channel?: Channel): void
-}
-
 /** Makes it. */
 export function createMembership(
   limits: MembershipLimits,
   delivery: Delivery,
   clock: Pick<Clock, 'monotonic'>,
-  watcher: MembershipWatcher,
+  observers: Pick<BusObserver, 'joined' | 'left'>,
 ): Membership {
   let subscriptions = 0
 
@@ -100,13 +95,13 @@ export function createMembership(
     room.present.set(client, joins + 1)
     room.lastUsed = clock.monotonic()
     subscriptions++
-    watcher.joined(client, room, channel)
+    observers.joined(client, room, channel)
     if (joins === 0) delivery.subscribe(client, room.broadcastFeed)
   }
   const exit = (client: Client, room: Room, channel?: Channel) => {
     const joins = (room.present.get(client) ?? 0) - 1
     subscriptions--
-    watcher.left(client, room, channel)
+    observers.left(client, room, channel)
     room.lastUsed = clock.monotonic()
     if (joins > 0) {
       room.present.set(client, joins)

@@ -1,17 +1,17 @@
-/** Things that happen often and are told once a tick, with their number: messages of a channel, what an agent does in a place. */
+/** Frequent events that are sent once a tick with their number: messages of a channel, activity of an agent in a channel. */
 import type { BusEventPayload } from '@arqonbus/protocol'
 import type { Emitter } from './emitter.ts'
 
 /** Types of events that count. */
 type Counted = 'message_routed' | 'agent_activity'
 
-/** Counts one more of what `key` stands for. The payload of its event in this tick, made by `first`; undefined where it is part of the summary instead. */
+/** Counts one more event under `key`. The payload of its event in this tick, made by `first`; undefined where it is part of the summary instead. */
 export type Count<Type extends Counted> = (
   key: unknown,
   first: () => BusEventPayload<Type>,
 ) => BusEventPayload<Type> | undefined
 
-/** Makes the function that counts. Keys are let go when the next tick counts. */
+/** Creates the function that counts. Keys are forgotten when the next tick counts. */
 export function createAggregates<Type extends Counted>(type: Type, emitter: Emitter): Count<Type> {
   const tallies = new Map<unknown, BusEventPayload<Type>>()
   let tick = 0

@@ -1,12 +1,13 @@
 /**
- * Delivery to the listeners of the telemetry server, encoded once (protocol §8).
+ * Delivery to the subscribers of the telemetry server, encoded once (docs/protocol.md#telemetry).
  *
- * The bus waits for none of them: what is given in a tick goes out lane by lane, with a turn of the loop in between. One whose buffer is over the bound is given nothing more until it has read what waits for it; what it misses is counted,
- * and told to it. One that does not get that far in time is closed with 4429.
+ * Subscribers are in lanes of a dozen. What is published in a tick goes out to one lane after the other, with a turn of the loop in between, so that many
+ * subscribers do not hold up the bus. The bus waits for none of them: one with too much in its send buffer gets nothing more until it has read half of that;
+ * events that it misses are counted, and a notice tells it their number. One that does not get that far in time is closed with 4429.
  */
 import { type CloseName, closeCodes, type TelemetryMissed } from '@arqonbus/protocol'
 import type { Frames } from '../delivery/frames.ts'
-import { createLiveness } from '../delivery/liveness.ts'
+import { createLiveness, type Liveness } from '../delivery/liveness.ts'
 import type { SendBuffers } from '../delivery/send-buffers.ts'
 import type { Clock } from '../kit/clock.ts'
 import { after } from '../kit/timer.ts'
@@ -15,199 +16,212 @@ import type { Metrics } from '../observability/metrics.ts'
 import type { PublishToTopic } from '../state/transport.ts'
 import type { TelemetrySubscriber, TelemetrySubscribers } from './subscribers.ts'
 
-/** What it needs. */
+/** What the broadcast needs. */
 export type TelemetryBroadcastDeps = {
-  readonly listeners: TelemetrySubscribers
+  readonly subscribers: TelemetrySubscribers
   readonly publish: PublishToTopic
   readonly frames: Pick<Frames, 'notice'>
   readonly clock: Pick<Clock, 'monotonic' | 'thaw'>
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'telemetryDropped' | 'slowClosed'>
-  /** Bytes that may wait for one of them, where the bound on all send buffers lets them. */
+  /** Bytes that may wait for one subscriber, as far as the bound on all send buffers allows. */
   readonly bufferBytes: number
   readonly buffers: Pick<SendBuffers, 'limit'>
   readonly pingIntervalMs: number
   readonly pingTimeoutMs: number
 }
 
-/** Delivery to listeners. */
-export type TelemetryBroadcast = {
-  /** Gives a text to all who hear one of the topics, but `except`, soon; returns how many hear them. */
-  give(topics: readonly string[], text: string, except?: TelemetrySubscriber): number
-  /** Gives at once what is to be given soon. */
-  flush(): void
-  /** A listener begins to hear what its topics say. */
-  listen(listener: TelemetrySubscriber): void
-  /** Gives a text to one: it is no longer read from while its buffer is full. */
-  toListener(listener: TelemetrySubscriber, text: string): void
-  /** There is room in its buffer again. */
-  drained(listener: TelemetrySubscriber): void
-  /** Pings, and ends those that do not answer or do not keep up. */
-  tick(): void
-  /** How often that is called, in milliseconds. */
-  readonly everyMs: number
-  close(listener: TelemetrySubscriber, name: CloseName, reason?: string): void
-  /** Its connection has ended. */
-  gone(listener: TelemetrySubscriber): void
-}
-
-/** One that does not keep up has so long to read what waits for it. */
+/** A slow subscriber has so long to read what waits for it. */
 const LAG_TIMEOUT_MS = 5000
 
-/** A close frame that waits behind the backlog of a dead reader would wait for ever. */
+/** A close frame that waits behind the backlog of a dead reader would never be sent. */
 const TERMINATE_AFTER_MS = 5000
 
-/** A text on its way to those who hear one of the topics. */
-type Given = {
+/** A text on its way to the subscribers of these topics. */
+type Published = {
   readonly topics: readonly string[]
   readonly text: string
   readonly except: TelemetrySubscriber | undefined
 }
 
-/** The runtime's topic of those in a lane. */
-const native = (topic: string, lane: number): string => `${lane} ${topic}`
+/** The runtime's topic of the subscribers in a lane. */
+const nativeTopic = (topic: string, lane: number): string => `${lane} ${topic}`
 
-/** Makes it. */
-export function createTelemetryBroadcast(deps: TelemetryBroadcastDeps): TelemetryBroadcast {
-  const { listeners, clock, metrics, logger } = deps
-  const most = () => deps.buffers.limit(deps.bufferBytes)
-  const lagging = new Set<TelemetrySubscriber>()
-  /** What is given to lane after lane, and what comes after it. */
-  let batch: readonly Given[] = []
-  let waiting: Given[] = []
-  let lane = 0
-  let isTurnAsked = false
-  let bytesUnseen = 0
-  const liveness = createLiveness(deps)
+/** Delivery to the subscribers of the telemetry server. */
+export class TelemetryBroadcast {
+  readonly #deps: TelemetryBroadcastDeps
+  readonly #liveness: Liveness
+  readonly #slow = new Set<TelemetrySubscriber>()
+  /** What goes out lane by lane now, and what comes after it. */
+  #batch: readonly Published[] = []
+  #next: Published[] = []
+  #lane = 0
+  #isTurnAsked = false
+  /** Bytes of texts that some socket did not take at once, since the last look at the send buffers. */
+  #lateBytes = 0
 
-  const lookForSlow = () => {
-    bytesUnseen = 0
-    const bufferBytes = most()
-    for (const listener of listeners.all()) {
-      if (listener.lag !== undefined || listener.isClosing) continue
-      if (listener.transport.bufferedBytes() <= bufferBytes) continue
-      listener.lag = { since: clock.monotonic(), missed: 0 }
-      lagging.add(listener)
-      for (const topic of listener.topics) listener.transport.unsubscribe(native(topic, listener.lane))
+  constructor(deps: TelemetryBroadcastDeps) {
+    this.#deps = deps
+    this.#liveness = createLiveness(deps)
+  }
+
+  /** Sends a text to all subscribers of one of the topics, but `except`, in the next turns; returns how many these are. */
+  publish(topics: readonly string[], text: string, except?: TelemetrySubscriber): number {
+    let count = 0
+    for (const topic of topics) count += this.#deps.subscribers.hearing(topic)
+    if (count === 0) return 0
+    this.#next.push({ topics, text, except })
+    this.#askTurn()
+    return count
+  }
+
+  /** Sends at once everything that waits for a turn. */
+  flush(): void {
+    this.#goRound(true)
+  }
+
+  /** Adds a subscriber to its topics. */
+  add(subscriber: TelemetrySubscriber): void {
+    this.#deps.subscribers.add(subscriber)
+    subscribe(subscriber)
+  }
+
+  /** Sends a text to one subscriber, which is no longer read from while its send buffer is full. */
+  send(subscriber: TelemetrySubscriber, text: string): void {
+    if (subscriber.isClosing) return
+    subscriber.transport.send(text)
+    if (subscriber.transport.bufferedBytes() > this.#bufferLimit()) subscriber.transport.pause()
+  }
+
+  /** There is room in its send buffer again. Where half of its bound is free, it gets events again. */
+  drained(subscriber: TelemetrySubscriber): void {
+    const { lag, transport } = subscriber
+    if (transport.bufferedBytes() > this.#bufferLimit() / 2) return
+    transport.resume()
+    if (lag === undefined || subscriber.isClosing) return
+    subscriber.lag = undefined
+    this.#slow.delete(subscriber)
+    subscribe(subscriber)
+    if (lag.missed > 0)
+      transport.send(this.#deps.frames.notice({ event: 'missed', count: lag.missed } satisfies TelemetryMissed))
+  }
+
+  /** How often `tick` is called, in milliseconds. */
+  get everyMs(): number {
+    return this.#liveness.everyMs
+  }
+
+  /** Pings, and ends the connections that do not answer, or do not keep up. */
+  tick(): void {
+    this.#liveness.beginRound()
+    this.#lookForSlow()
+    for (const subscriber of this.#deps.subscribers.all()) {
+      if (subscriber.lag !== undefined) this.drained(subscriber)
+      this.#closeWhereLost(subscriber)
     }
   }
-  const subscribe = ({ topics, lane, transport }: TelemetrySubscriber) => {
-    for (const topic of topics) transport.subscribe(native(topic, lane))
+
+  /** Ends a connection behind what waits for it. */
+  close(subscriber: TelemetrySubscriber, name: CloseName, reason?: string): void {
+    if (subscriber.isClosing) return
+    subscriber.isClosing = true
+    this.#slow.delete(subscriber)
+    const { code, reason: usual } = closeCodes[name]
+    subscriber.transport.close(code, reason ?? usual)
+    after(TERMINATE_AFTER_MS, () => subscriber.transport.terminate())
   }
-  const countMissed = ({ topics, except }: Given, lane: number) => {
-    for (const listener of lagging) {
-      if (listener.lane !== lane || listener === except) continue
-      if (!topics.some((topic) => listener.topics.has(topic))) continue
-      listener.lag!.missed++
-      metrics.telemetryDropped('slow')
-    }
+
+  /** Its connection has ended. */
+  gone(subscriber: TelemetrySubscriber): void {
+    subscriber.isClosing = true
+    this.#slow.delete(subscriber)
+    this.#deps.subscribers.remove(subscriber)
   }
-  /** Gives one text to those in one lane who hear it; false where nobody there does. */
-  const giveTo = (lane: number, given: Given): boolean => {
-    const { topics, text, except } = given
-    let isHeard = false
-    let inTime = true
-    for (const topic of topics) {
-      if (listeners.hearing(topic, lane) === 0) continue
-      isHeard = true
-      const isOthersOnly = except?.lane === lane && except.lag === undefined && except.topics.has(topic)
-      const to = native(topic, lane)
-      inTime = (isOthersOnly ? except.transport.publishToOthers(to, text) : deps.publish(to, text)) && inTime
-    }
-    if (!isHeard) return false
-    if (lagging.size > 0) countMissed(given, lane)
-    // A quarter of the bound may pass between two looks, so that nobody gets much past it unseen.
-    bytesUnseen += inTime ? 0 : text.length
-    if (bytesUnseen > deps.bufferBytes / 4) lookForSlow()
-    return true
+
+  #bufferLimit(): number {
+    return this.#deps.buffers.limit(this.#deps.bufferBytes)
   }
-  /** Goes on with the lanes: one that has something to give, and the next in another turn, or all at once. */
-  const goRound = (isAtOnce: boolean): void => {
-    for (;;) {
-      if (lane >= listeners.lanes) {
-        batch = waiting
-        waiting = []
-        lane = 0
-        if (batch.length === 0) return
-      }
-      let isGiven = false
-      for (const given of batch) isGiven = giveTo(lane, given) || isGiven
-      lane++
-      if (isGiven && !isAtOnce) return askTurn()
-    }
-  }
-  const askTurn = () => {
-    if (isTurnAsked) return
-    isTurnAsked = true
+
+  #askTurn(): void {
+    if (this.#isTurnAsked) return
+    this.#isTurnAsked = true
     setImmediate(() => {
-      isTurnAsked = false
-      goRound(false)
+      this.#isTurnAsked = false
+      this.#goRound(false)
     })
   }
-  /** Back among those that keep up, once half of its bound is free. */
-  const goOn = (listener: TelemetrySubscriber) => {
-    const { lag, transport } = listener
-    if (transport.bufferedBytes() > most() / 2) return
-    transport.resume()
-    if (lag === undefined || listener.isClosing) return
-    listener.lag = undefined
-    lagging.delete(listener)
-    subscribe(listener)
-    if (lag.missed > 0)
-      transport.send(deps.frames.notice({ event: 'missed', count: lag.missed } satisfies TelemetryMissed))
-  }
-  const close: TelemetryBroadcast['close'] = (listener, name, reason) => {
-    if (listener.isClosing) return
-    listener.isClosing = true
-    lagging.delete(listener)
-    const { code, reason: usual } = closeCodes[name]
-    listener.transport.close(code, reason ?? usual)
-    after(TERMINATE_AFTER_MS, () => listener.transport.terminate())
+
+  /** Goes on with the lanes: one that had something to send, and the next in another turn, or all at once. */
+  #goRound(isAtOnce: boolean): void {
+    for (;;) {
+      if (this.#lane >= this.#deps.subscribers.lanes) {
+        this.#batch = this.#next
+        this.#next = []
+        this.#lane = 0
+        if (this.#batch.length === 0) return
+      }
+      let isSent = false
+      for (const published of this.#batch) isSent = this.#sendTo(this.#lane, published) || isSent
+      this.#lane++
+      if (isSent && !isAtOnce) return this.#askTurn()
+    }
   }
 
-  return {
-    give(topics, text, except) {
-      let count = 0
-      for (const topic of topics) count += listeners.hearing(topic)
-      if (count === 0) return 0
-      waiting.push({ topics, text, except })
-      askTurn()
-      return count
-    },
-    flush: () => goRound(true),
-    listen(listener) {
-      listeners.add(listener)
-      subscribe(listener)
-    },
-    toListener(listener, text) {
-      if (listener.isClosing) return
-      listener.transport.send(text)
-      if (listener.transport.bufferedBytes() > most()) listener.transport.pause()
-    },
-    drained: goOn,
-    tick() {
-      const now = clock.monotonic()
-      liveness.beginRound()
-      lookForSlow()
-      for (const listener of listeners.all()) {
-        const { id, lag } = listener
-        if (lag !== undefined) goOn(listener)
-        if (listener.lag !== undefined && now - listener.lag.since > LAG_TIMEOUT_MS) {
-          metrics.slowClosed++
-          logger.warn({ event: 'slow_listener', client_id: id, code: 4429, missed: listener.lag.missed })
-          close(listener, 'slow_consumer')
-        } else if (!listener.isClosing && !liveness.look(listener, listener.lane)) {
-          logger.info({ event: 'heartbeat_lost', client_id: id, code: 4408 })
-          close(listener, 'heartbeat_lost')
-        }
-      }
-    },
-    everyMs: liveness.everyMs,
-    close,
-    gone(listener) {
-      listener.isClosing = true
-      lagging.delete(listener)
-      listeners.remove(listener)
-    },
+  /** Sends one text to its subscribers in one lane; false where it has none there. */
+  #sendTo(lane: number, published: Published): boolean {
+    const { topics, text, except } = published
+    let isHeard = false
+    let isInTime = true
+    for (const topic of topics) {
+      if (this.#deps.subscribers.hearing(topic, lane) === 0) continue
+      isHeard = true
+      const isExcepted = except?.lane === lane && except.lag === undefined && except.topics.has(topic)
+      const to = nativeTopic(topic, lane)
+      isInTime = (isExcepted ? except.transport.publishToOthers(to, text) : this.#deps.publish(to, text)) && isInTime
+    }
+    if (!isHeard) return false
+    if (this.#slow.size > 0) this.#countMissed(published, lane)
+    this.#lateBytes += isInTime ? 0 : text.length
+    // A quarter of the bound may pass between two looks, so that no send buffer gets much past it unseen.
+    if (this.#lateBytes > this.#deps.bufferBytes / 4) this.#lookForSlow()
+    return true
   }
+
+  #countMissed({ topics, except }: Published, lane: number): void {
+    for (const subscriber of this.#slow) {
+      if (subscriber.lane !== lane || subscriber === except) continue
+      if (!topics.some((topic) => subscriber.topics.has(topic))) continue
+      subscriber.lag!.missed++
+      this.#deps.metrics.telemetryDropped('slow')
+    }
+  }
+
+  #lookForSlow(): void {
+    this.#lateBytes = 0
+    const limit = this.#bufferLimit()
+    for (const subscriber of this.#deps.subscribers.all()) {
+      const { topics, lane, transport, lag, isClosing } = subscriber
+      if (lag !== undefined || isClosing || transport.bufferedBytes() <= limit) continue
+      subscriber.lag = { since: this.#deps.clock.monotonic(), missed: 0 }
+      this.#slow.add(subscriber)
+      for (const topic of topics) transport.unsubscribe(nativeTopic(topic, lane))
+    }
+  }
+
+  #closeWhereLost(subscriber: TelemetrySubscriber): void {
+    const { clock, metrics, logger } = this.#deps
+    const { id: client_id, lag, lane, isClosing } = subscriber
+    if (lag !== undefined && clock.monotonic() - lag.since > LAG_TIMEOUT_MS) {
+      metrics.slowClosed++
+      logger.warn({ event: 'slow_telemetry_subscriber', client_id, code: 4429, missed: lag.missed })
+      this.close(subscriber, 'slow_consumer')
+    } else if (!isClosing && !this.#liveness.look(subscriber, lane)) {
+      logger.info({ event: 'heartbeat_lost', client_id, code: 4408 })
+      this.close(subscriber, 'heartbeat_lost')
+    }
+  }
+}
+
+function subscribe({ topics, lane, transport }: TelemetrySubscriber): void {
+  for (const topic of topics) transport.subscribe(nativeTopic(topic, lane))
 }

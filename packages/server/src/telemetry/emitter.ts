@@ -1,5 +1,5 @@
 /**
- * The emitter: what happens in a tick is collected, and told at its end (protocol §8).
+ * The emitter: what happens in a tick is collected, and sent at its end (docs/protocol.md#telemetry).
  *
  * So an event costs the part of the bus that it happens in no more than a push, and a storm of one kind becomes as many events as its budget allows and
  * one summary. Nothing runs while there is nothing to tell.
@@ -13,7 +13,7 @@ import {
   telemetryEvents,
 } from '@arqonbus/protocol'
 
-/** An event, ready to be told. `about` is its type, or the one that it is a summary of. */
+/** An event, ready to be sent. `about` is its type, or the one that it is a summary of. */
 export type EmittedEvent = {
   readonly about: BusEventType
   readonly eventType: BusEventType | typeof SUMMARY_EVENT
@@ -22,9 +22,9 @@ export type EmittedEvent = {
 
 /** What the emitter needs. */
 export type EmitterDeps = {
-  /** Gives an event to whoever listens. */
+  /** Sends an event to its subscribers. */
   readonly emit: (event: EmittedEvent) => void
-  /** Hears how many events a summary stands for. */
+  /** Called with the number of events in a summary. */
   readonly summed: (count: number) => void
   /** Calls the task once, so many milliseconds later. */
   readonly later: (ms: number, task: () => void) => unknown
@@ -35,18 +35,18 @@ export type Emitter = {
   /** Counts up with each tick in which there was something. */
   readonly tick: number
   /**
-   * Has an event told with this tick; until then its payload may still change. False where its type is over budget: then `occurrences` are added to the
+   * Sends an event at the end of this tick; until then its payload may still change. False where its type is over budget: then `occurrences` are added to the
    * summary, and the payload is of no use.
    */
   add<Type extends BusEventType>(type: Type, payload: BusEventPayload<Type>, occurrences?: number): boolean
-  /** Tells what there is now. */
+  /** Sends what is collected now. */
   flush(): void
 }
 
-/** Makes it. */
+/** Creates the emitter. */
 export function createEmitter({ emit, summed, later }: EmitterDeps): Emitter {
   const zero = () => Object.fromEntries(busEventTypes.map((type) => [type, 0])) as Record<BusEventType, number>
-  const told = zero()
+  const sent = zero()
   const over = zero()
   let queue: EmittedEvent[] = []
   let tick = 0
@@ -59,7 +59,7 @@ export function createEmitter({ emit, summed, later }: EmitterDeps): Emitter {
     tick++
     for (const event of events) emit(event)
     for (const type of busEventTypes) {
-      told[type] = 0
+      sent[type] = 0
       if (over[type] === 0) continue
       emit({ about: type, eventType: SUMMARY_EVENT, payload: { event_type: type, count: over[type] } })
       summed(over[type])
@@ -72,11 +72,11 @@ export function createEmitter({ emit, summed, later }: EmitterDeps): Emitter {
       return tick
     },
     add(type, payload, occurrences = 1) {
-      if (told[type] >= telemetryEvents[type].budget) {
+      if (sent[type] >= telemetryEvents[type].budget) {
         over[type] += occurrences
         return false
       }
-      told[type]++
+      sent[type]++
       queue.push({ about: type, eventType: type, payload })
       if (isWaiting) return true
       isWaiting = true

@@ -1,15 +1,15 @@
 /**
- * What the parts of the bus report, as events (protocol §8).
+ * Telemetry events of what happens on the bus (docs/protocol.md#telemetry): a `BusObserver`.
  *
- * Each part is handed the one or two functions that it calls. They look first whether anybody listens: where nobody does, that look is all they cost.
- * No event has more of a message than where it went and who sent it, and none names a private channel, which not everybody who listens may enter.
+ * Each function asks first whether there are subscribers for its event: without any, that is all it costs. No event has more of a message than where it
+ * went and who sent it, and none names a private channel, which not every subscriber may enter.
  */
 import type { AgentActivity, BusEventPayload, BusEventType, ClientType, ErrorCode } from '@arqonbus/protocol'
 import { TELEMETRY_ROOM, WHOLE_ROOM } from '@arqonbus/protocol'
 import { createAggregates } from './aggregate.ts'
 import type { Emitter } from './emitter.ts'
 
-/** What is told of a client. */
+/** What events say of a client. */
 export type ClientRef = {
   readonly id: string
   readonly profile: { readonly clientType: ClientType; readonly screenName?: string }
@@ -17,7 +17,7 @@ export type ClientRef = {
   readonly since: number
 }
 
-/** What is told of a channel. */
+/** What events say of a channel. */
 export type ChannelRef = {
   readonly room: { readonly name: string }
   readonly name: string
@@ -32,9 +32,9 @@ type Address = { readonly room?: string | undefined; readonly channel?: string |
 /** What reporting needs. */
 export type TelemetryEventsDeps = {
   readonly emitter: Emitter
-  /** False while nobody listens to anything. Called for every message. */
+  /** False while telemetry has no subscriber. Called for every message. */
   readonly isWatched: () => boolean
-  /** True while somebody listens to events of that type. */
+  /** True while events of that type have a subscriber. */
   readonly isHeard: (type: BusEventType) => boolean
   /** True for the address of a private channel. */
   readonly isPrivate: (room: string, channel: string) => boolean
@@ -42,10 +42,10 @@ export type TelemetryEventsDeps = {
   readonly now: () => number
 }
 
-/** Who calls what. */
+/** The observer that makes events; `idle` is called by the watch for idle agents. */
 export type TelemetryEvents = ReturnType<typeof createTelemetryEvents>
 
-/** Makes them. */
+/** Creates the observer. */
 export function createTelemetryEvents({ emitter, isWatched, isHeard, isPrivate, now }: TelemetryEventsDeps) {
   const countRouted = createAggregates('message_routed', emitter)
   const countActivity = createAggregates('agent_activity', emitter)
@@ -78,19 +78,19 @@ export function createTelemetryEvents({ emitter, isWatched, isHeard, isPrivate, 
     }
 
   return {
-    connected(who: ClientRef, resumed: boolean): void {
+    clientConnected(who: ClientRef, resumed: boolean): void {
       if (isHeard('client_connected'))
         tell('client_connected', { client_id: who.id, client_type: who.profile.clientType, resumed })
       activity(who, 'connected')
     },
-    disconnected(who: ClientRef): void {
+    clientDisconnected(who: ClientRef): void {
       if (isHeard('client_disconnected')) {
         const connected_ms = Math.round(now() - who.since)
         tell('client_disconnected', { client_id: who.id, client_type: who.profile.clientType, connected_ms })
       }
       activity(who, 'disconnected')
     },
-    created(spot: ChannelRef): void {
+    channelCreated(spot: ChannelRef): void {
       if (!isHeard('channel_created')) return
       tell('channel_created', {
         ...(spot.createdBy !== undefined && { client_id: spot.createdBy }),
@@ -99,13 +99,13 @@ export function createTelemetryEvents({ emitter, isWatched, isHeard, isPrivate, 
         auto_created: spot.autoCreated,
       })
     },
-    deleted(spot: ChannelRef): void {
+    channelEnded(spot: ChannelRef): void {
       if (isHeard('channel_deleted')) tell('channel_deleted', placeOf(spot))
     },
     joined: moved('channel_joined', 'joined'),
     left: moved('channel_left', 'left'),
     /** `to` is the same for all messages that go to the same place. Called for every message. */
-    routed(who: ClientRef, envelope: { room: string; channel: string }, to: unknown): void {
+    messageRouted(who: ClientRef, envelope: { room: string; channel: string }, to: unknown): void {
       if (!isWatched()) return
       const { room, channel } = envelope
       if (isHeard('message_routed')) {
@@ -114,7 +114,7 @@ export function createTelemetryEvents({ emitter, isWatched, isHeard, isPrivate, 
       }
       if (who.profile.clientType === 'ai-agent') activity(who, 'message', { room, channel })
     },
-    refused(who: ClientRef, code: ErrorCode, { room, channel }: Address, command?: string): void {
+    frameRefused(who: ClientRef, code: ErrorCode, { room, channel }: Address, command?: string): void {
       if (room === TELEMETRY_ROOM) return
       if (code === 'rate_limited') {
         if (!isHeard('rate_limited')) return
@@ -124,16 +124,16 @@ export function createTelemetryEvents({ emitter, isWatched, isHeard, isPrivate, 
         tell('message_rejected', { client_id: who.id, code, ...asked({ room, channel }) })
       }
     },
-    commanded(who: ClientRef): void {
+    commandRun(who: ClientRef): void {
       activity(who, 'command')
     },
     idle(who: ClientRef): void {
       activity(who, 'idle')
     },
-    slow(who: ClientRef, state: 'behind' | 'closed'): void {
+    clientSlow(who: ClientRef, state: 'behind' | 'closed'): void {
       if (isHeard('slow_consumer')) tell('slow_consumer', { client_id: who.id, state })
     },
-    storage(type: 'storage_degraded' | 'storage_recovered', payload: object): void {
+    storageChanged(type: 'storage_degraded' | 'storage_recovered', payload: object): void {
       if (isHeard(type)) tell(type, payload as BusEventPayload<typeof type>)
     },
   }

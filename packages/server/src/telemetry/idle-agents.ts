@@ -8,24 +8,24 @@ type Agent = ClientRef & { readonly lastActivity: number }
 export type IdleWatchDeps = {
   /** Everybody who is connected. */
   readonly clients: () => Iterable<Agent>
-  /** False while nobody listens, or there are no agents. */
+  /** False while the event has no subscribers, or there are no agents. */
   readonly isWanted: () => boolean
   readonly idle: (agent: Agent) => void
   readonly now: () => number
   readonly agentIdleMs: number
 }
 
-/** Makes the function that looks once. An agent is told to be idle once, until it has sent something again. */
+/** Creates the function that looks once. An agent is reported idle once, until it has sent something again. */
 export function createIdleWatch({ clients, isWanted, idle, now, agentIdleMs }: IdleWatchDeps): () => void {
-  /** As of which last frame an agent was told to be idle. */
-  const told = new WeakMap<Agent, number>()
+  /** The time of the last frame as of which an agent was reported idle. */
+  const reported = new WeakMap<Agent, number>()
   return () => {
     if (!isWanted()) return
     const time = now()
     for (const client of clients()) {
       if (client.profile.clientType !== 'ai-agent' || time - client.lastActivity < agentIdleMs) continue
-      if (told.get(client) === client.lastActivity) continue
-      told.set(client, client.lastActivity)
+      if (reported.get(client) === client.lastActivity) continue
+      reported.set(client, client.lastActivity)
       idle(client)
     }
   }

@@ -1,4 +1,4 @@
-/** Telemetry, from clients and from the bus: given to both audiences, on the bus and at the telemetry server; no log keeps it (protocol §8). */
+/** Telemetry, from clients and from the bus, for both audiences: subscribers of two channels, and those of the telemetry server. No log keeps it (docs/protocol.md#telemetry). */
 import {
   type BusEventType,
   CodedError,
@@ -25,15 +25,15 @@ import { topicsOfClientEvent, topicsOfEvent } from './topics.ts'
 const checkEvent = compile(TelemetryEvent)
 const eventFields: ReadonlySet<string> = new Set(Object.keys(TelemetryEvent.properties))
 
-/** What it needs. */
+/** What telemetry needs. */
 export type TelemetryDeps = {
   /** The channels of `integriguard`. */
   readonly telemetry: Channel
   readonly dashboard: Channel
   readonly delivery: Delivery
-  readonly listeners: TelemetrySubscribers
-  readonly toListeners: TelemetryBroadcast
-  readonly answers: Replies
+  readonly subscribers: TelemetrySubscribers
+  readonly broadcast: TelemetryBroadcast
+  readonly replies: Replies
   readonly frames: Frames
   readonly clock: Clock
   readonly metrics: Pick<Metrics, 'telemetryEvent'>
@@ -41,27 +41,27 @@ export type TelemetryDeps = {
 
 /** Telemetry. */
 export type Telemetry = {
-  /** False while nobody listens to anything. Called for every message. */
+  /** False while telemetry has no subscriber. Called for every message. */
   isWatched(): boolean
-  /** True while somebody listens to events of that type. */
+  /** True while events of that type have a subscriber. */
   isHeard(type: BusEventType): boolean
-  /** Tells an event of the bus. */
-  tell(event: EmittedEvent): void
+  /** Sends an event of the bus. */
+  emit(event: EmittedEvent): void
   /** Passes on what a client of the bus sends; `invalid_telemetry`. */
   fromClient(client: Client, envelope: ParsedEnvelope): void
-  /** Passes on what a listener of the telemetry server sends; `invalid_telemetry`. */
-  fromListener(listener: TelemetrySubscriber, envelope: ParsedEnvelope): void
+  /** Passes on what a subscriber of the telemetry server sends; `invalid_telemetry`. */
+  fromSubscriber(subscriber: TelemetrySubscriber, envelope: ParsedEnvelope): void
 }
 
-/** Makes it. */
+/** Creates telemetry. */
 export function createTelemetry(deps: TelemetryDeps): Telemetry {
-  const { telemetry, dashboard, delivery, listeners, toListeners, answers, frames, clock, metrics } = deps
+  const { telemetry, dashboard, delivery, subscribers, broadcast, replies, frames, clock, metrics } = deps
   const wide = telemetry.room.wideFeed
-  const outletsOf = (channel: Channel) => [channel.feed, wide]
-  const stream = outletsOf(telemetry)
-  const activity = outletsOf(dashboard)
+  const feedsOf = (channel: Channel) => [channel.feed, wide]
+  const stream = feedsOf(telemetry)
+  const activity = feedsOf(dashboard)
 
-  const relay = (envelope: ParsedEnvelope, client?: Client, listener?: TelemetrySubscriber): number => {
+  const relay = (envelope: ParsedEnvelope, client?: Client, subscriber?: TelemetrySubscriber): number => {
     if (envelope.room !== TELEMETRY_ROOM || envelope.channel !== TELEMETRY_CHANNEL)
       throw wrong('/channel', `${TELEMETRY_ROOM}:${TELEMETRY_CHANNEL}`)
     const payload = (envelope.payload ?? objectIn(envelope.payloadText, eventFields)) as TelemetryEvent
@@ -71,20 +71,20 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
     metrics.telemetryEvent('other')
     delivery.broadcast(stream, { text }, client)
     const recipients = countSubscribers(stream)
-    if (listeners.size === 0) return recipients
-    return recipients + toListeners.give(topicsOfClientEvent(payload.eventType), text, listener)
+    if (subscribers.size === 0) return recipients
+    return recipients + broadcast.publish(topicsOfClientEvent(payload.eventType), text, subscriber)
   }
 
   return {
     isWatched: () =>
-      wide.subscribers > 0 || telemetry.feed.subscribers > 0 || dashboard.feed.subscribers > 0 || listeners.size > 0,
+      wide.subscribers > 0 || telemetry.feed.subscribers > 0 || dashboard.feed.subscribers > 0 || subscribers.size > 0,
     isHeard(type) {
       const { channel } = telemetryEvents[type]
       const feed = channel === TELEMETRY_CHANNEL ? telemetry.feed : dashboard.feed
       if (feed.subscribers > 0 || wide.subscribers > 0) return true
-      return listeners.size > 0 && topicsOfEvent(type).some((topic) => listeners.hearing(topic) > 0)
+      return subscribers.size > 0 && topicsOfEvent(type).some((topic) => subscribers.hearing(topic) > 0)
     },
-    tell({ about, eventType, payload }) {
+    emit({ about, eventType, payload }) {
       const { channel } = telemetryEvents[about]
       const text = frames.envelope(
         'telemetry',
@@ -93,22 +93,22 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
       )
       metrics.telemetryEvent(eventType)
       delivery.broadcast(channel === TELEMETRY_CHANNEL ? stream : activity, { text })
-      if (listeners.size > 0) toListeners.give(topicsOfEvent(about, eventType), text)
+      if (subscribers.size > 0) broadcast.publish(topicsOfEvent(about, eventType), text)
     },
     fromClient(client, envelope) {
       const recipients = relay(envelope, client.echo ? undefined : client)
       if (isAcknowledged(envelope) || client.caller !== undefined)
-        answers.acknowledge(client, envelope.id, { ...outcome, recipients }, stream)
+        replies.acknowledge(client, envelope.id, { ...outcome, recipients }, stream)
     },
-    fromListener(listener, envelope) {
-      const recipients = relay(envelope, undefined, listener.echo ? undefined : listener)
+    fromSubscriber(subscriber, envelope) {
+      const recipients = relay(envelope, undefined, subscriber.echo ? undefined : subscriber)
       if (isAcknowledged(envelope))
-        toListeners.toListener(listener, frames.acknowledgement(envelope.id, { ...outcome, recipients }))
+        broadcast.send(subscriber, frames.acknowledgement(envelope.id, { ...outcome, recipients }))
     },
   }
 }
 
-/** What becomes of an event: nothing keeps it. */
+/** What an acknowledgement says of an event: no log has it. */
 const outcome = { position: null, durability: 'memory', duplicate: false } as const
 
 const isAcknowledged = ({ metadata }: ParsedEnvelope): boolean => metadata?.ack !== undefined && metadata.ack !== false

@@ -12,7 +12,7 @@ export type TelemetrySubscriber = {
   readonly connectedAt: number
   /** What it hears. */
   readonly topics: ReadonlySet<string>
-  /** Those of one lane are given at once; one lane after the other, so that many listeners do not hold up the bus at one time. */
+  /** Those of one lane are given at once; one lane after the other, so that many subscribers do not hold up the bus at one time. */
   readonly lane: number
   readonly transport: Transport
   /** The last sign of life, in running time. */
@@ -22,12 +22,12 @@ export type TelemetrySubscriber = {
   isClosing: boolean
 }
 
-/** The listeners. */
+/** The subscribers. */
 export type TelemetrySubscribers = {
   readonly size: number
   has(id: string): boolean
-  add(listener: TelemetrySubscriber): void
-  remove(listener: TelemetrySubscriber): void
+  add(subscriber: TelemetrySubscriber): void
+  remove(subscriber: TelemetrySubscriber): void
   all(): Iterable<TelemetrySubscriber>
   /** How many hear a topic, in all lanes or in one. */
   hearing(topic: string, lane?: number): number
@@ -35,12 +35,14 @@ export type TelemetrySubscribers = {
   nextLane(): number
   /** How many lanes there have been at most. */
   readonly lanes: number
+  /** Bytes that wait in all send buffers. */
+  bufferedBytes(): number
 }
 
 /** So many are given at once: a write to a socket takes 5 to 10 µs. */
 const LANE_SIZE = 12
 
-/** No listeners. */
+/** No subscribers. */
 export function createTelemetrySubscribers(): TelemetrySubscribers {
   const byId = new Map<string, TelemetrySubscriber>()
   const byTopic = new Map<string, number>()
@@ -56,16 +58,16 @@ export function createTelemetrySubscribers(): TelemetrySubscribers {
       return byId.size
     },
     has: (id) => byId.has(id),
-    add(listener) {
-      byId.set(listener.id, listener)
-      sizes[listener.lane] = (sizes[listener.lane] ?? 0) + 1
-      for (const topic of listener.topics) for (const one of [topic, inLane(topic, listener.lane)]) count(one, 1)
+    add(subscriber) {
+      byId.set(subscriber.id, subscriber)
+      sizes[subscriber.lane] = (sizes[subscriber.lane] ?? 0) + 1
+      for (const topic of subscriber.topics) for (const one of [topic, inLane(topic, subscriber.lane)]) count(one, 1)
     },
-    remove(listener) {
-      if (byId.get(listener.id) !== listener) return
-      byId.delete(listener.id)
-      sizes[listener.lane]!--
-      for (const topic of listener.topics) for (const one of [topic, inLane(topic, listener.lane)]) count(one, -1)
+    remove(subscriber) {
+      if (byId.get(subscriber.id) !== subscriber) return
+      byId.delete(subscriber.id)
+      sizes[subscriber.lane]!--
+      for (const topic of subscriber.topics) for (const one of [topic, inLane(topic, subscriber.lane)]) count(one, -1)
     },
     all: () => byId.values(),
     hearing: (topic, lane) => byTopic.get(lane === undefined ? topic : inLane(topic, lane)) ?? 0,
@@ -75,6 +77,11 @@ export function createTelemetrySubscribers(): TelemetrySubscribers {
     },
     get lanes() {
       return sizes.length
+    },
+    bufferedBytes() {
+      let bytes = 0
+      for (const { transport } of byId.values()) bytes += transport.bufferedBytes()
+      return bytes
     },
   }
 }

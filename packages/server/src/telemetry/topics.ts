@@ -1,8 +1,8 @@
-/** The topics of the telemetry server: one for everything, and those that filters ask for. A listener gets each event once. */
+/** The topics of the telemetry server: one for everything, and those that filters ask for. A subscriber gets each event once. */
 import { type BusEventType, busEventTypes } from '@arqonbus/protocol'
 import type { EmittedEvent } from './emitter.ts'
 
-/** What a listener wants to hear; undefined: all, where the other is undefined too, else nothing. */
+/** What a subscriber asks for; undefined: everything if the other is undefined too, else nothing. */
 export type Filter = {
   /** Types of the bus's own events, or `telemetry_summary`. */
   readonly events: readonly string[] | undefined
@@ -15,7 +15,7 @@ export const EVERYTHING = '*'
 
 const CLIENTS = 'clients'
 const ofClients = (type: string) => `c:${type}`
-/** A summary goes to whoever hears its type, and to those who asked for summaries: by a topic of its own, so that nobody gets it twice. */
+/** A summary goes to the subscribers of its type and to those of summaries, by a topic of its own, so that no subscriber gets it twice. */
 const summaryOf = (type: BusEventType) => `s:${type}`
 const isBusEvent = (type: string): type is BusEventType => (busEventTypes as readonly string[]).includes(type)
 

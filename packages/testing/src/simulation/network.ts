@@ -2,13 +2,7 @@
  * Sockets without a system below them: what travels, waits and ends does so one step at a time, and chance says which. A line behaves as those of the
  * runtime do: what the peer does not read fills the wire, then the buffer of the server; over the hard limit the line is cut behind what the wire holds.
  */
-import {
-  type BusDoorDeps,
-  createInboundState,
-  type InboundState,
-  type openBusDoor,
-  type Transport,
-} from '@arqonbus/server'
+import type { BusHandler, InboundState, StartOptions, Transport } from '@arqonbus/server'
 import type { Random } from '../random.ts'
 
 /** What a client asks for when it connects, and its end of the line. */
@@ -33,8 +27,8 @@ export type Line = {
 
 /** A network with one bus in it. */
 export type Network = {
-  /** Opens the door of the bus: hand it to `startServer`. */
-  readonly openDoor: typeof openBusDoor
+  /** Creates the port of the bus: hand it to `startServer`. */
+  readonly createBusPort: NonNullable<StartOptions['createBusPort']>
   connect(call: Call): Line
   /** One thing happens that can; false where nothing can. */
   step(random: Random): boolean
@@ -50,7 +44,7 @@ const MOST_FRAMES = 12
 export function createNetwork(): Network {
   const lines = new Set<SimulatedLine>()
   const topics = new Map<string, Set<SimulatedLine>>()
-  let deps: BusDoorDeps
+  let handler: BusHandler
   let sendBufferHardLimit = 0
 
   /** True where all who are subscribed could take it at once. */
@@ -77,7 +71,7 @@ export function createNetwork(): Network {
       hasEnded = true
       lines.delete(line)
       for (const subscribers of topics.values()) subscribers.delete(line)
-      deps.admission.depart(inbound.client)
+      handler.close(inbound)
       call.ended(code)
     }
     /** What the client has read makes room on the wire. */
@@ -102,13 +96,13 @@ export function createNetwork(): Network {
         return
       }
       // The runtime tells when the buffer is empty, and now and then before.
-      if (fillWire() && (buffer.length === 0 || random.chance(50))) deps.receive.drained(inbound)
+      if (fillWire() && (buffer.length === 0 || random.chance(50))) handler.writable(inbound)
       if (wire.length === 0 && goodbye !== undefined) end(goodbye)
     }
     const serve = () => {
       const text = toServer.shift()
       if (text === undefined) end(1000)
-      else if (goodbye === undefined && !isCut) deps.receive.text(inbound, text)
+      else if (goodbye === undefined && !isCut) handler.message(inbound, text)
     }
     const transport: Transport = {
       send: (text) => void line.push(text),
@@ -173,15 +167,17 @@ export function createNetwork(): Network {
       echo: call.echo,
       session: call.session,
     }
-    inbound = createInboundState(deps.admission.admit(arrival, transport).client)
+    inbound = handler.open(arrival, transport)
     return line
   }
 
   return {
-    openDoor(options, doorDeps) {
-      deps = doorDeps
-      sendBufferHardLimit = options.sendBufferHardLimit
+    createBusPort(options) {
+      sendBufferHardLimit = options.sendBufferBytes
       return {
+        listen(busHandler) {
+          handler = busHandler
+        },
         url: 'ws://simulated/',
         port: 0,
         get connections() {
@@ -189,7 +185,6 @@ export function createNetwork(): Network {
         },
         publish,
         queueBytes: () => 0,
-        stopListening() {},
         close: async () => {},
       }
     },

@@ -68,7 +68,7 @@ export async function simulate({ seed, log, steps }: SimulationOptions): Promise
       ],
     }),
     clock,
-    openDoor: network.openDoor,
+    createBusPort: network.createBusPort,
     every,
     ...(slow !== undefined && { log: slow.forBus }),
   })

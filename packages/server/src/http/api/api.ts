@@ -44,18 +44,18 @@ export type ApiPath = {
 /** The API: finds a path of its own. */
 export type Api = (path: string) => ApiPath | undefined
 
-/** Makes it. */
+/** Creates the API. */
 export function createApi(deps: ApiDeps): Api {
   const { limits, metrics, logger, calls, mayCall } = deps
   const callLimits = createCallLimits(deps)
 
-  /** Before it is read: nobody holds memory for what is refused anyway. */
+  /** Checked before the body is read, so that a refused request takes no memory. */
   const checkLength = ({ headers }: Request) => {
     if (Number(headers.get('content-length')) > limits.maxMessageBytes)
       throw new CodedError('message_too_large', { limit_bytes: limits.maxMessageBytes })
   }
 
-  /** Within the limits of requests. What is no coded error is for the door. */
+  /** Within the limits of requests. What is no coded error is for the HTTP server. */
   const admit = async (endpoint: Endpoint, params: Params, exchange: Exchange): Promise<Answer | Response> => {
     const { request, address } = exchange
     const end = callLimits.begin(address)
@@ -131,7 +131,7 @@ function withHeaders(answer: Answer | Response, headers: Readonly<Record<string,
   return answer
 }
 
-/** Most calls have none. Nobody adds to a query. */
+/** Most calls have no query. It is never changed. */
 const NO_QUERY = new URLSearchParams()
 
 function queryOf(url: string): URLSearchParams {

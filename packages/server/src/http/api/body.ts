@@ -45,7 +45,7 @@ function bytesOf(request: Request, maxBytes: number): Promise<Uint8Array> {
 }
 
 /**
- * A body that does not say how long it is. The runtime gives each chunk by itself, however small, and together what arrives while nobody reads: so one is read
+ * A body that does not say how long it is. The runtime gives each chunk by itself, however small, and as one piece what arrives between two reads: so one is read
  * in a turn of the loop.
  */
 async function bytesOfChunks({ body }: Request, maxBytes: number): Promise<Uint8Array> {

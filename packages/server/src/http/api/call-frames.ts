@@ -35,7 +35,7 @@ export const commandFrame = (name: string, parameters: string, from: string, now
 
 /**
  * A message: the body with what it leaves out. Nothing of it is encoded again, and what is no JSON object, or too deep to look into, is left as it is:
- * whoever reads it says what is wrong with it.
+ * the reader of frames says what is wrong with it.
  */
 export function* readMessage(body: string, place: Place, { maxDepth, isNamed }: MessageOptions): Pieces<FrameFrom> {
   const given = isDeeperThan(body, maxDepth) ? undefined : yield* readObject(body, envelopeFields)
@@ -70,7 +70,7 @@ function check(given: Readonly<Record<string, unknown>>, { room, channel }: Plac
     throw new CodedError('invalid_envelope', { path: `/${elsewhere}`, expected: `${there}, as the path says, or none` })
   if (given.type === 'command')
     throw new CodedError('invalid_envelope', { path: '/type', expected: 'a message: commands have paths of their own' })
-  // With an id of its own it may be sent again, and without a client id the second one would be somebody else's.
+  // A message with its own id may be sent again, and without a client id the repetition would have another sender.
   if (given.id !== undefined && !isNamed)
     throw wrong('headers/arqonbus-client-id', 'your client id: an id is known again by it and its sender')
 }

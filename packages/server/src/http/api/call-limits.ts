@@ -38,7 +38,7 @@ export type CallLimits = {
 
 const RETRY_AFTER_MS = 1000
 
-/** Makes it. */
+/** Creates the limits of calls. */
 export function createCallLimits({ limits, clock, metrics, streams }: CallLimitDeps): CallLimits {
   const { apiRate } = limits
   const takeOf = createAddressRate(apiRate, clock.monotonic)

@@ -10,7 +10,8 @@ import { networkOf } from '../../kit/ip-address.ts'
 import { chain, type Maybe } from '../../kit/maybe.ts'
 import { type Bucket, fullBucket, type Rate } from '../../limits/bucket.ts'
 import { createMemory } from '../../limits/per-address.ts'
-import { createInboundState, type Receive } from '../../receive/receive.ts'
+import { createInboundState } from '../../receive/inbound.ts'
+import type { Receive } from '../../receive/receive.ts'
 import { type Answer, jsonText } from '../answer.ts'
 import type { Streams } from '../streams/streams.ts'
 import { createBodyReader, textOf } from './body.ts'
@@ -54,7 +55,7 @@ export type Exchange = {
 export type Call = {
   readonly exchange: Exchange
   readonly params: Readonly<Record<string, string>>
-  /** What nobody has taken of it is a mistake of its caller. */
+  /** Parameters that no part of the call has read are a mistake of the caller. */
   readonly query: URLSearchParams
   readonly credentials: Credentials
 }
@@ -65,7 +66,7 @@ export type Calls = (endpoint: Endpoint, call: Call) => Maybe<Answer | Response>
 /** The rates of one client, as if its calls came by one connection. */
 type ClientBuckets = { readonly rate: Bucket | undefined; readonly commandRates: Map<string, Bucket> }
 
-/** Makes it. */
+/** Creates the calls of the API. */
 export function createCalls(deps: CallsDeps): Calls {
   const { limits, clock, receive } = deps
   const readBody = createBodyReader({ maxBytes: limits.maxMessageBytes, timeoutMs: limits.apiBodyTimeoutMs })

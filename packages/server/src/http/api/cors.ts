@@ -1,4 +1,4 @@
-/** Pages of other origins: which may call, and what their browsers are told of it (https://fetch.spec.whatwg.org/#http-cors-protocol). */
+/** Pages of other origins: which may call, and the headers for their browsers (https://fetch.spec.whatwg.org/#http-cors-protocol). */
 import type { Answer } from '../answer.ts'
 
 /** What a page may set, and read. */
@@ -6,7 +6,7 @@ const REQUEST_HEADERS = 'authorization, content-type, arqonbus-client-id, arqonb
 const EXPOSED = 'retry-after'
 const PREFLIGHT_SECONDS = '600'
 
-/** What goes with an answer to a page; nothing to whoever is none. */
+/** Headers of a response to a page; none for other clients. */
 export const originHeaders = (origin: string | null): Record<string, string> =>
   origin === null
     ? {}

@@ -1,7 +1,7 @@
 /**
  * The endpoints of the HTTP API, declared once: routing, `/openapi.json` and `docs/reference/http-api.md` come from this table.
  *
- * Most of them are commands of the protocol under a path of their own: their parameters are those of the command, less what stands in the path.
+ * Most of them are commands of the protocol under a path of their own: their parameters are those of the command, without those in the path.
  */
 import { type CommandShape, commands, type ErrorCode } from '@arqonbus/protocol'
 
@@ -107,7 +107,7 @@ const stream: Endpoint = {
   notes: [
     'The `id` of an event is the position of its message, and its `data` the envelope. A browser sends the last one back as `Last-Event-ID` when it reconnects, and gets what it missed, then what comes.',
     'While it is open a stream is a participant of the channel and listed among the clients, and an admin can end it.',
-    'A stream creates nothing and has no session: where the channel is not there, `joined` says `waiting`, and the stream goes on when somebody creates the channel.',
+    'A stream creates nothing and has no session: if the channel does not exist, `joined` says `waiting`, and the stream continues when the channel is created.',
   ],
   errors: [
     'system_channel',

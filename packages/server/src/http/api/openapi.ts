@@ -52,7 +52,7 @@ const references = new Map(
   Object.entries(components).map(([name, schema]) => [JSON.stringify(schema), `#/components/schemas/${name}`]),
 )
 
-/** A schema, with references in place of what stands by itself. */
+/** A schema, with references to the schemas that are components of their own. */
 function referring(schema: unknown, isTop = false): unknown {
   if (typeof schema !== 'object' || schema === null) return schema
   const reference = isTop ? undefined : references.get(JSON.stringify(schema))

@@ -1,0 +1,97 @@
+/** What every part of a server needs, and what exists before all of them. */
+import { type ProtocolVersions, protocolVersions } from '@arqonbus/protocol'
+import { createKeyCheck } from '../auth/secrets.ts'
+import { type Config, tracesUrl } from '../config/index.ts'
+import type { ConnectRequest } from '../connections/admit.ts'
+import { createFrames, type Frames } from '../delivery/frames.ts'
+import type { ConsoleFile } from '../http/console.ts'
+import { type Clock, systemClock } from '../kit/clock.ts'
+import { createFairQueue, type FairQueue } from '../kit/fair-queue.ts'
+import { randomId } from '../kit/random-id.ts'
+import { byTimer, type Every } from '../kit/timer.ts'
+import { type Logger, silentLogger } from '../observability/logger.ts'
+import { createMetrics, type Metrics } from '../observability/metrics.ts'
+import { boundedLogger } from '../observability/rate-limited-logger.ts'
+import type { Tracing } from '../observability/tracing/tracing.ts'
+import type { BusLog } from '../publish/draft.ts'
+import type { InboundState } from '../receive/inbound.ts'
+import { drainMicrotasks } from '../sockets/microtasks.ts'
+import type { PortDeps, PortOptions, WebSocketPort } from '../sockets/socket-handler.ts'
+import { type BusObservers, createBusObservers } from '../state/bus-observer.ts'
+import { createLifecycle, type Lifecycle } from '../state/lifecycle.ts'
+
+/** The port of the bus. */
+export type BusPort = WebSocketPort<ConnectRequest, InboundState>
+
+/** What a server is started with. */
+export type StartOptions = {
+  readonly config: Config
+  readonly logger?: Logger
+  readonly clock?: Clock
+  /** The log of the channels; without it, the one that the configuration names. */
+  readonly log?: (options: { clock: Clock; metrics: Metrics; config: Config }) => BusLog
+  /** The protocol versions that are spoken. */
+  readonly versions?: ProtocolVersions
+  /** The files of the console; without them there is none. */
+  readonly consoleFiles?: () => Promise<readonly ConsoleFile[]>
+  /** Creates the port of the bus; without it, one of the runtime. */
+  readonly createBusPort?: (options: PortOptions, deps: PortDeps) => BusPort
+  /** Does something again and again; timers of the runtime without it. */
+  readonly every?: Every
+}
+
+/** What every part may need. */
+export type Core = {
+  readonly config: Config
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly every: Every
+  readonly versions: ProtocolVersions
+  /** The id of this server among those that share a log. */
+  readonly node: string
+  readonly lifecycle: Lifecycle
+  readonly observers: BusObservers
+  readonly frames: Frames
+  readonly turns: FairQueue
+  readonly isAdminKey: (key: string) => boolean
+  readonly newClientId: () => string
+  /** Undefined where no traces are exported: then nothing of them is loaded. */
+  readonly tracing: Tracing | undefined
+}
+
+/** Creates it. */
+export async function createCore(options: StartOptions): Promise<Core> {
+  const { config, clock = systemClock, versions = protocolVersions, every = byTimer } = options
+  const logger = boundedLogger(options.logger ?? silentLogger, { perSecond: 100 })
+  const metrics = createMetrics({ now: clock.monotonic })
+  const node = randomId(8)
+  const url = tracesUrl(config)
+  const tracing =
+    url === undefined
+      ? undefined
+      : (await import('../observability/tracing/tracing.ts')).createTracing({
+          url,
+          config,
+          clock,
+          metrics,
+          logger,
+          node,
+        })
+  return {
+    config,
+    clock,
+    logger,
+    metrics,
+    every,
+    versions,
+    node,
+    lifecycle: createLifecycle(),
+    observers: createBusObservers(),
+    frames: createFrames(clock, node),
+    turns: createFairQueue(clock, drainMicrotasks),
+    isAdminKey: createKeyCheck(config.adminKey),
+    newClientId: () => `client-${randomId(12)}`,
+    tracing,
+  }
+}

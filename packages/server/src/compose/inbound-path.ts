@@ -1,0 +1,127 @@
+/** Creates the way from the clients to the log: admission, joins, commands, publishes, and the frames that ask for them. */
+import { WHOLE_ROOM } from '@arqonbus/protocol'
+import { createRoleOf } from '../auth/authenticate.ts'
+import { createCommands } from '../commands/index.ts'
+import { createAdmission } from '../connections/admit.ts'
+import type { Persistence } from '../persistence/persistence.ts'
+import type { BusLog } from '../publish/draft.ts'
+import { createOpenInbox, createOwnInbox } from '../publish/inbox.ts'
+import { createRecallOf } from '../publish/load-target.ts'
+import { createPublish } from '../publish/publish.ts'
+import { createRun } from '../receive/execute.ts'
+import { Receive } from '../receive/receive.ts'
+import { createRoomResolver } from '../state/resolve.ts'
+import { createJoin } from '../subscriptions/join.ts'
+import type { Telemetry } from '../telemetry/relay.ts'
+import type { BusInfo } from './bus-info.ts'
+import type { Core } from './core.ts'
+import type { Outbound } from './outbound.ts'
+import type { Ports } from './ports.ts'
+import type { State } from './state.ts'
+
+/** What exists before. */
+export type InboundParts = {
+  readonly log: BusLog
+  readonly state: State
+  readonly outbound: Outbound
+  readonly persistence: Persistence | undefined
+  readonly telemetry: Telemetry
+  readonly info: BusInfo
+  readonly ports: Ports
+}
+
+/** The way from the clients to the log. */
+export type InboundPath = ReturnType<typeof createInboundPath>
+
+/** Creates it. */
+export function createInboundPath(core: Core, parts: InboundParts) {
+  const { config, observers, turns } = core
+  const { log, state, outbound, persistence, info } = parts
+  const { rooms, sessions } = state
+  const places = createRoomResolver({
+    rooms,
+    creation: config,
+    created: observers.channelCreated,
+    isUnsure: () => persistence?.isUnsure() === true,
+  })
+  const openInbox = createOpenInbox({ ...state, delivery: outbound.delivery, opened: observers.sessionChanged })
+  const inboxOf = createOwnInbox(openInbox)
+  const join = createJoin({
+    ...core,
+    places,
+    membership: outbound.membership,
+    inboxOf,
+    persistence,
+    closedLog: log.closed,
+  })
+  const roleOf = createRoleOf(core.isAdminKey)
+  const admission = createAdmission({
+    ...core,
+    ...state,
+    ...outbound,
+    join,
+    persistence,
+    roleOf,
+    sessionTtlMs: config.sessionTtlMs,
+    greeting: info.greeting,
+  })
+  const publish = createPublish({
+    ...core,
+    ...outbound,
+    log,
+    places,
+    answers: outbound.replies,
+    roomOf: rooms.get,
+    historySize: config.historySize,
+    placeChanged:
+      persistence &&
+      (({ room, channel }) => persistence.placeChanged(room, channel === WHOLE_ROOM ? undefined : channel)),
+    trace: core.tracing?.publish,
+    openInbox,
+    ownInbox: inboxOf,
+    isKnown: (id) => sessions.get(id) !== undefined,
+    isUnsureOfSessions: () => persistence?.isUnsureOfSessions() === true,
+    routed: observers.messageRouted,
+  })
+  const commands = createCommands({
+    ...core,
+    ...state,
+    ...outbound,
+    places,
+    join,
+    persistence,
+    inboxOf,
+    created: observers.channelCreated,
+    create: config.create,
+    durability: log.durability,
+    maxMetadataBytes: config.maxMetadataBytes,
+    maxListBytes: info.maxListBytes,
+    disconnect: admission.disconnect,
+    connections: () => parts.ports.bus.connections,
+    server: info.server,
+    storage: info.storage,
+  })
+  const receive = new Receive({
+    ...core,
+    ...outbound,
+    limits: config,
+    publish,
+    recall: persistence && createRecallOf(persistence),
+    run: createRun({
+      ...core,
+      commands,
+      answers: outbound.replies,
+      rate: config.commandRate,
+      trace: core.tracing?.command,
+      ran(client, command, refused) {
+        observers.commandRun(client)
+        if (refused === 'rate_limited') observers.frameRefused(client, refused, {}, command)
+      },
+    }),
+    turns,
+    isCongested: () => log.isCongested,
+    relayTelemetry: parts.telemetry.fromClient,
+    refused: observers.frameRefused,
+  })
+  return { places, roleOf, admission, receive }
+}

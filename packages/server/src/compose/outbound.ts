@@ -1,0 +1,44 @@
+/** Creates the way from the log to the clients: delivery, subscriptions, notices and replies. */
+import { createEndNotices } from '../delivery/end-notices.ts'
+import { createDelivering } from '../delivery/index.ts'
+import { createReplies } from '../delivery/replies.ts'
+import { createStreamTopics } from '../http/streams/stream-topics.ts'
+import type { BusLog } from '../publish/draft.ts'
+import { createMembership } from '../subscriptions/subscriptions.ts'
+import { createTelemetrySubscribers } from '../telemetry/subscribers.ts'
+import type { Core } from './core.ts'
+import type { Ports } from './ports.ts'
+import type { State } from './state.ts'
+
+/** The way from the log to the clients. */
+export type Outbound = ReturnType<typeof createOutbound>
+
+/** Creates it. */
+export function createOutbound(core: Core, log: BusLog, { clients }: State, ports: Ports) {
+  const { config, clock, frames, observers } = core
+  const streamTopics = createStreamTopics()
+  const subscribers = createTelemetrySubscribers()
+  const delivering = createDelivering({
+    ...core,
+    isImmediate: log.isImmediate,
+    clients: clients.all,
+    publish: ports.bus.publish,
+    publishToStreams: streamTopics.publish,
+    otherBytes: subscribers.bufferedBytes,
+    slow: observers.clientSlow,
+  })
+  const { delivery } = delivering
+  const membership = createMembership(config, delivery, clock, observers)
+  const endings = createEndNotices(frames, delivery)
+  // The subscribers of a channel that ends are notified before their subscriptions end.
+  observers.add(endings)
+  observers.add({ channelAdded: membership.channelCreated, channelEnded: membership.channelEnded })
+  return {
+    ...delivering,
+    membership,
+    endings,
+    replies: createReplies({ ...core, ...config, delivery, refused: observers.frameRefused }),
+    streamTopics,
+    telemetrySubscribers: subscribers,
+  }
+}

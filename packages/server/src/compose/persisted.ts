@@ -1,0 +1,35 @@
+/** Creates what keeps rooms, channels and sessions across restarts, where the configuration asks for it. */
+import { createPersistence, type Persistence } from '../persistence/persistence.ts'
+import { createRestore } from '../persistence/restore.ts'
+import type { Core } from './core.ts'
+import type { Outbound } from './outbound.ts'
+import type { State } from './state.ts'
+import type { Storage } from './storage.ts'
+
+/** Creates it; undefined where nothing of these is stored. */
+export function createPersisted(
+  { config, logger, observers }: Core,
+  storage: Storage,
+  { rooms, sessions, clients, inboxes }: State,
+  { membership, endings }: Outbound,
+): Persistence | undefined {
+  if (storage.store === undefined) return undefined
+  const persistence = createPersistence({
+    ...config,
+    store: storage.store,
+    clock: storage.clock,
+    logger,
+    rooms,
+    sessions,
+    clients,
+    hasInbox: (session) => inboxes.get(session) !== undefined,
+    restore: createRestore({ rooms, membership, endings, created: observers.channelAdded }),
+  })
+  observers.add({
+    roomChanged: persistence.placeChanged,
+    sessionChanged: persistence.sessionChanged,
+    joined: persistence.subscribed,
+    left: persistence.subscribed,
+  })
+  return persistence
+}

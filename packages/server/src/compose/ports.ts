@@ -1,0 +1,51 @@
+/** Creates the WebSocket ports of a server. They do not listen yet. */
+import { createPeers, type Peers } from '../peers/peers.ts'
+import { createPort } from '../sockets/listen.ts'
+import { createListen } from '../sockets/relayed-listen.ts'
+import type { PortDeps, PortOptions } from '../sockets/socket-handler.ts'
+import type { TelemetryPort } from '../sockets/telemetry-handler.ts'
+import type { BusPort, Core, StartOptions } from './core.ts'
+
+/** The ports, and what all of them know of their peers. */
+export type Ports = { readonly bus: BusPort; readonly telemetry: TelemetryPort; readonly peers: Peers }
+
+/** The frames that a subscriber of telemetry may have sent at once must fit beside what waits for it. */
+const FRAMES_AT_ONCE = 4
+
+/** Creates them. */
+export function createPorts(core: Core, createBusPort: StartOptions['createBusPort'] = createPort): Ports {
+  const { config, lifecycle } = core
+  const peers = createPeers(config, createListen(core))
+  const deps: PortDeps = { ...core, peers, isDraining: () => lifecycle.isDraining }
+  const shared = {
+    connectionRate: config.connectionRate,
+    maxMessageBytes: config.maxMessageBytes,
+    pingIntervalMs: config.pingIntervalMs,
+  }
+  const bus: PortOptions = {
+    ...shared,
+    names: { start: 'bus', refusal: 'a WebSocket bus', log: {} },
+    host: config.host,
+    port: config.port,
+    settings: { host: 'ARQONBUS_HOST', port: 'ARQONBUS_PORT' },
+    most: { all: config.maxConnections, perAddress: config.maxConnectionsPerAddress },
+    limits: { all: 'connections', perAddress: 'connections_per_address' },
+    sendBufferBytes: config.sendBufferHardLimit,
+  }
+  const telemetry: PortOptions = {
+    ...shared,
+    names: {
+      start: 'telemetry server',
+      refusal: 'the telemetry server of a WebSocket bus',
+      log: { server: 'telemetry' },
+    },
+    host: config.telemetryHost,
+    port: config.telemetryPort,
+    settings: { host: 'ARQONBUS_TELEMETRY_HOST', port: 'ARQONBUS_TELEMETRY_PORT' },
+    most: { all: config.telemetryMaxConnections, perAddress: config.telemetryMaxConnectionsPerAddress },
+    limits: { all: 'telemetry_connections', perAddress: 'telemetry_connections_per_address' },
+    // The bound itself is kept by the broadcast; this is for what is written in one turn.
+    sendBufferBytes: 2 * config.telemetryBufferBytes + FRAMES_AT_ONCE * config.maxMessageBytes,
+  }
+  return { bus: createBusPort(bus, deps), telemetry: createPort(telemetry, deps), peers }
+}

@@ -1,0 +1,42 @@
+/** Creates what a server knows: clients, sessions, inboxes, rooms and channels. */
+import type { BusLog } from '../publish/draft.ts'
+import { createClients } from '../state/clients.ts'
+import { createIdleChannels } from '../state/idle.ts'
+import { createInboxes } from '../state/inboxes.ts'
+import type { Feed } from '../state/model.ts'
+import { createRooms } from '../state/rooms.ts'
+import { createSessions } from '../state/sessions.ts'
+import type { Core } from './core.ts'
+
+/** What a server knows. */
+export type State = ReturnType<typeof createState>
+
+/** Creates it, empty. */
+export function createState({ config, clock, observers }: Core, log: BusLog) {
+  const history = { size: config.historySize, ttlMs: config.historyTtlMs }
+  const openLog = (key: string, feeds: readonly Feed[], options = history) => log.open(key, feeds, options)
+  const sessions = createSessions(config.maxSessions, clock, observers.sessionChanged)
+  observers.add({
+    left(client, room, channel) {
+      if (!client.isClosing && client.kind === 'connection')
+        sessions.left(client.id, channel?.address ?? `${room.name}:*`)
+    },
+  })
+  const idle = createIdleChannels({ now: clock.monotonic, idleMs: config.channelIdleMs })
+  return {
+    clients: createClients(),
+    sessions,
+    inboxes: createInboxes({ open: openLog, closed: log.closed }),
+    idle,
+    rooms: createRooms(
+      {
+        clock,
+        limits: { ...config, history },
+        openLog,
+        ended: observers.channelEnded,
+        changed: observers.roomChanged,
+      },
+      idle,
+    ),
+  }
+}

@@ -1,0 +1,52 @@
+/** Starts what is done again and again. */
+import { createHeartbeat } from '../connections/heartbeat.ts'
+import { CLOCK_TICK_MS } from '../kit/clock.ts'
+import { watchLoopLag } from '../observability/event-loop-delay.ts'
+import type { Persistence } from '../persistence/persistence.ts'
+import type { BusLog } from '../publish/draft.ts'
+import { createSweep } from '../state/expire.ts'
+import type { Core } from './core.ts'
+import type { HttpServer } from './http.ts'
+import type { Outbound } from './outbound.ts'
+import type { State } from './state.ts'
+import type { TelemetryParts } from './telemetry.ts'
+
+/** What is looked after. */
+export type TimedParts = {
+  readonly log: BusLog
+  readonly state: State
+  readonly outbound: Outbound
+  readonly persistence: Persistence | undefined
+  readonly telemetry: TelemetryParts
+  readonly http: HttpServer
+}
+
+const SWEEP_EVERY_MS = 1000
+const SWEEP_LEAST_MS = 50
+
+/** A channel that another server creates is found so much later by a stream that waits for it, at most. */
+const STREAMS_LOOK_MS = 5000
+
+/** Starts it; returns what stops it. */
+export function startTimers(core: Core, { log, state, outbound, persistence, telemetry, http }: TimedParts) {
+  const { config, clock, metrics, every } = core
+  const { delivery } = outbound
+  const { broadcast } = telemetry
+  const sweep = createSweep({ ...core, ...config, ...state, log, persistence })
+  const heartbeat = createHeartbeat({ ...core, ...config, clients: state.clients.all, delivery })
+  const stops = [
+    outbound.stop,
+    every(Math.min(SWEEP_EVERY_MS, Math.max(SWEEP_LEAST_MS, config.channelIdleMs)), sweep),
+    every(heartbeat.everyMs, heartbeat.beat),
+    every(SWEEP_EVERY_MS, delivery.look),
+    every(broadcast.everyMs, () => broadcast.tick()),
+    every(telemetry.idleEveryMs, telemetry.lookForIdle),
+    // Read with every tick, the clock can tell a process that was frozen from one that nobody asked for the time.
+    every(CLOCK_TICK_MS, clock.monotonic),
+    every(STREAMS_LOOK_MS, http.streams.look),
+    watchLoopLag(every, metrics.loopLag),
+  ]
+  return () => {
+    for (const stop of stops) stop()
+  }
+}

@@ -1,0 +1,116 @@
+/** The events of sockets, as the runtime reports them: a handler gets those of connections that are open, and a failure of it ends one connection only. */
+import { type CloseName, CodedError, closeCodes } from '@arqonbus/protocol'
+import { Refused } from '../connections/admit.ts'
+import type { RefusalReason } from '../observability/metric-labels.ts'
+import type { PublishToTopic, Transport } from '../state/transport.ts'
+import type { PortDeps, PortOptions, Socket, SocketHandler } from './socket-handler.ts'
+import { createTransport } from './socket-transport.ts'
+import type { Upgrades } from './upgrade.ts'
+
+/** What the events of sockets need beside the handler. */
+type EventDeps<Arrival, Connection> = {
+  readonly sockets: Set<Socket<Arrival, Connection>>
+  readonly upgrades: Upgrades
+  readonly publish: PublishToTopic
+  readonly options: PortOptions
+  readonly deps: PortDeps
+}
+
+/** Creates the handlers of the runtime's events. */
+export function createSocketEvents<Arrival, Connection>(
+  handler: SocketHandler<Arrival, Connection>,
+  { sockets, upgrades, publish, options, deps }: EventDeps<Arrival, Connection>,
+) {
+  const { metrics, logger } = deps
+  const { log } = options.names
+
+  const end = (socket: Socket<Arrival, Connection>, name: 'internal' | 'restarting') => {
+    metrics.closed(name)
+    socket.close(closeCodes[name].code, closeCodes[name].reason)
+  }
+  /** Whatever else fails here is the end of one connection, and of nothing else. */
+  const fail = (socket: Socket<Arrival, Connection>, problem: unknown) => {
+    const stack = problem instanceof Error ? problem.stack : String(problem)
+    logger.error({ event: 'internal_error', ...log, code: 'internal_error', address: socket.data.address, stack })
+    end(socket, 'internal')
+  }
+  const turnAway = (socket: Socket<Arrival, Connection>, { error, close }: Refused) => {
+    metrics.refuseConnection(refusalReasonOf(close))
+    logger.info({ event: 'connection_refused', ...log, code: error.code, address: socket.data.address })
+    socket.sendText(deps.frames.error(null, undefined, error))
+    socket.close(closeCodes[close].code, closeCodes[close].reason)
+  }
+  const letIn = (socket: Socket<Arrival, Connection>, arrival: Arrival, transport: Transport) => {
+    try {
+      socket.data.connection = handler.open(arrival, transport)
+    } catch (problem) {
+      if (problem instanceof Refused) turnAway(socket, problem)
+      else fail(socket, problem)
+    }
+  }
+  const letInAfter = async (
+    prepared: Promise<void>,
+    socket: Socket<Arrival, Connection>,
+    arrival: Arrival,
+    transport: Transport,
+  ) => {
+    const early: (string | Buffer)[] = []
+    socket.data.early = early
+    transport.pause()
+    const problem = await prepared.then(
+      () => undefined,
+      (failed: unknown) => failed,
+    )
+    socket.data.early = undefined
+    // It may have ended meanwhile, and so may this server.
+    if (!sockets.has(socket)) return
+    if (deps.isDraining()) return end(socket, 'restarting')
+    if (problem instanceof Refused) return turnAway(socket, problem)
+    if (problem !== undefined) return fail(socket, problem)
+    letIn(socket, arrival, transport)
+    transport.resume()
+    for (const frame of early) message(socket, frame)
+  }
+  const message = (socket: Socket<Arrival, Connection>, frame: string | Buffer) => {
+    const { connection, early } = socket.data
+    if (connection === undefined) return void early?.push(frame)
+    try {
+      handler.message(connection, frame)
+    } catch (problem) {
+      fail(socket, problem)
+    }
+  }
+  const alive = ({ data: { connection } }: Socket<Arrival, Connection>) => {
+    if (connection !== undefined) handler.alive(connection)
+  }
+
+  return {
+    open(socket: Socket<Arrival, Connection>) {
+      sockets.add(socket)
+      const { address, arrival, peer } = socket.data
+      socket.data.uncount = upgrades.add(address)
+      if (arrival instanceof CodedError) return turnAway(socket, new Refused(arrival, 'bad_parameter'))
+      const transport = createTransport({ socket, peer, metrics, publish })
+      const prepared = handler.prepare?.(arrival)
+      if (prepared === undefined) letIn(socket, arrival, transport)
+      else void letInAfter(prepared, socket, arrival, transport)
+    },
+    message,
+    drain({ data: { connection } }: Socket<Arrival, Connection>) {
+      if (connection !== undefined) handler.writable(connection)
+    },
+    ping: alive,
+    pong: alive,
+    close(socket: Socket<Arrival, Connection>) {
+      sockets.delete(socket)
+      const { uncount, connection } = socket.data
+      uncount()
+      if (connection !== undefined) handler.close(connection)
+    },
+  }
+}
+
+const refusalReasonOf = (close: CloseName): RefusalReason => {
+  if (close === 'try_later') return 'storage_unavailable'
+  return close === 'bad_parameter' || close === 'client_id_in_use' ? close : 'unauthenticated'
+}

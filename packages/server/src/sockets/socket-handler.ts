@@ -1,0 +1,95 @@
+/** The contract of a WebSocket port: what it reports of its connections, and what it is opened with. */
+import type { CodedError, ProtocolVersions } from '@arqonbus/protocol'
+import type { ServerWebSocket } from 'bun'
+import type { Frames } from '../delivery/frames.ts'
+import type { Clock } from '../kit/clock.ts'
+import type { FairQueue } from '../kit/fair-queue.ts'
+import type { Rate } from '../limits/bucket.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { LimitName } from '../observability/metric-labels.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import type { Peers } from '../peers/peers.ts'
+import type { PublishToTopic, Transport } from '../state/transport.ts'
+import type { Peer } from './tcp.ts'
+
+/** What is done with the connections of a port. `Arrival` is what an upgrade request says; `Connection` is what the handler makes of an open one. */
+export type SocketHandler<Arrival, Connection> = {
+  /** Reads an upgrade request; throws a `CodedError`, which the client gets after the upgrade, so that a browser can read it. */
+  read(request: Request, address: string): Arrival
+  /** What `open` has to wait for, if anything; frames that arrive meanwhile wait too. It fails with `Refused`. */
+  prepare?(arrival: Arrival): Promise<void> | undefined
+  /** A connection is open; throws `Refused` where it may not stay. */
+  open(arrival: Arrival, transport: Transport): Connection
+  message(connection: Connection, frame: string | Buffer): void
+  /** There is room in its send buffer again. */
+  writable(connection: Connection): void
+  /** A ping or a pong arrived. */
+  alive(connection: Connection): void
+  /** It has ended, for whatever reason. Called once for each that was opened. */
+  close(connection: Connection): void
+}
+
+/** What a port is opened with. */
+export type PortOptions = {
+  /** What listens there: in messages to people, in refusals of other requests, and in lines of the log where it is not the bus. */
+  readonly names: { readonly start: string; readonly refusal: string; readonly log: { readonly server?: string } }
+  readonly host: string
+  readonly port: number
+  /** The settings that say so. */
+  readonly settings: { readonly host: string; readonly port: string }
+  /** Open connections of all, and of one address, each with the name of its limit. */
+  readonly most: { readonly all: number; readonly perAddress: number }
+  readonly limits: { readonly all: LimitName; readonly perAddress: LimitName }
+  /** New connections of one address. */
+  readonly connectionRate: Rate | null
+  /** A longer message is refused with a reply; one of more than four times this ends the connection (1009). */
+  readonly maxMessageBytes: number
+  /** A connection with more bytes in its send buffer is cut. */
+  readonly sendBufferBytes: number
+  readonly pingIntervalMs: number
+}
+
+/** What a port needs. */
+export type PortDeps = {
+  readonly versions: ProtocolVersions
+  readonly clock: Pick<Clock, 'monotonic'>
+  readonly metrics: Metrics
+  readonly logger: Logger
+  readonly frames: Pick<Frames, 'error'>
+  readonly turns: FairQueue
+  readonly peers: Peers
+  /** True while no new connection is admitted. */
+  readonly isDraining: () => boolean
+}
+
+/** A port for WebSockets. It accepts no connections before `listen`. */
+export type WebSocketPort<Arrival, Connection> = {
+  /** Begins to listen; a `StartError` where that is not possible. */
+  listen(handler: SocketHandler<Arrival, Connection>): void
+  /** `ws://host:port/`; undefined before it listens. */
+  readonly url: string | undefined
+  /** The port number, also where a free one was asked for; 0 before it listens. */
+  readonly port: number
+  /** Open connections. */
+  readonly connections: number
+  readonly publish: PublishToTopic
+  /** Bytes in all send buffers. */
+  queueBytes(): number
+  /** Ends all connections at once, and stops listening. */
+  close(): Promise<void>
+}
+
+/** What belongs to a socket: what its upgrade request said and, once it is open, what the handler made of it. */
+export type SocketData<Arrival, Connection> = {
+  readonly arrival: Arrival | CodedError
+  readonly address: string
+  /** The other end of the connection itself, which may be a proxy. */
+  readonly peer: Peer | undefined
+  /** Counts the connection out. */
+  uncount: () => void
+  connection: Connection | undefined
+  /** Frames that arrive before it is open. */
+  early: (string | Buffer)[] | undefined
+}
+/** A socket of the runtime. */
+export type Socket<Arrival, Connection> = ServerWebSocket<SocketData<Arrival, Connection>>

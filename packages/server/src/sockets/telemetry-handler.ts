@@ -1,0 +1,130 @@
+/** The port of the telemetry server: its connections become telemetry subscribers (docs/protocol.md#telemetry). No message passes here. */
+import {
+  CodedError,
+  DASHBOARD_CHANNEL,
+  type ProtocolVersions,
+  TELEMETRY_CHANNEL,
+  TELEMETRY_ROOM,
+  type TelemetryWelcome,
+} from '@arqonbus/protocol'
+import { Refused } from '../connections/admit.ts'
+import type { Frames } from '../delivery/frames.ts'
+import { type Clock, isoTime } from '../kit/clock.ts'
+import type { Logger } from '../observability/logger.ts'
+import { createSubscriberInbound, type SubscriberInbound } from '../receive/inbound.ts'
+import type { SubscriberReceive } from '../receive/telemetry-subscriber.ts'
+import type { TelemetryBroadcast } from '../telemetry/broadcast.ts'
+import type { TelemetrySubscriber, TelemetrySubscribers } from '../telemetry/subscribers.ts'
+import { topicsOf } from '../telemetry/topics.ts'
+import { readTelemetryHandshake, type SubscribeRequest } from './handshake.ts'
+import type { SocketHandler, WebSocketPort } from './socket-handler.ts'
+
+/** What handling the connections of telemetry subscribers needs. */
+export type TelemetryHandlerDeps = {
+  readonly options: { readonly tokenInQuery: boolean }
+  readonly versions: ProtocolVersions
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly frames: Frames
+  readonly subscribers: TelemetrySubscribers
+  readonly broadcast: TelemetryBroadcast
+  readonly receive: SubscriberReceive
+  /** What every welcome says. */
+  readonly greeting: () => Pick<TelemetryWelcome, 'node' | 'bus' | 'versions' | 'limits' | 'heartbeat_ms'>
+  readonly isAdminKey: (key: string) => boolean
+  /** True for the id of a client of the bus that is connected. */
+  readonly isTaken: (clientId: string) => boolean
+  readonly newClientId: () => string
+}
+
+type TelemetryArrival = SubscribeRequest & { readonly address: string }
+
+/** Handles the connections of telemetry subscribers. */
+export type TelemetryHandler = SocketHandler<TelemetryArrival, SubscriberInbound>
+
+/** The port of the telemetry server. */
+export type TelemetryPort = WebSocketPort<TelemetryArrival, SubscriberInbound>
+
+/** Creates the handler of the connections of telemetry subscribers. */
+export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHandler {
+  const { options, versions, clock, logger, frames, subscribers, broadcast, receive } = deps
+
+  /** Without a token everybody may subscribe, as everybody may read the two channels; a token is the admin key, as on the bus. */
+  const authenticate = (token: string | undefined) => {
+    if (token !== undefined && !deps.isAdminKey(token))
+      throw new Refused(new CodedError('unauthenticated'), 'unauthenticated')
+  }
+  const freeId = (wanted: string | undefined): string => {
+    const id = wanted ?? deps.newClientId()
+    if (!subscribers.has(id) && !deps.isTaken(id)) return id
+    throw new Refused(new CodedError('client_id_in_use', { client_id: id }), 'client_id_in_use')
+  }
+
+  return {
+    read: ({ url, headers }, address) => ({
+      ...readTelemetryHandshake(new URL(url), headers, { ...options, versions }),
+      address,
+    }),
+    open(arrival, transport) {
+      authenticate(arrival.token)
+      const subscriber: TelemetrySubscriber = {
+        id: freeId(arrival.clientId),
+        profile: { clientType: 'human', ...arrival.profile },
+        echo: arrival.echo,
+        connectedAt: clock.now(),
+        topics: topicsOf(arrival.filter),
+        lane: subscribers.nextLane(),
+        transport,
+        lastHeard: clock.monotonic(),
+        lag: undefined,
+        isClosing: false,
+      }
+      broadcast.send(subscriber, frames.notice({ ...welcomeOf(subscriber, arrival), ...deps.greeting() }))
+      broadcast.add(subscriber)
+      const { id: client_id, profile } = subscriber
+      const { address } = arrival
+      logger.info({ event: 'telemetry_connected', client_id, client_type: profile.clientType, address })
+      return createSubscriberInbound(subscriber)
+    },
+    message(inbound, frame) {
+      if (typeof frame === 'string') receive.text(inbound, frame)
+      else receive.binary(inbound)
+    },
+    writable: ({ sender }) => broadcast.drained(sender),
+    alive({ sender }) {
+      sender.lastHeard = clock.monotonic()
+    },
+    close(inbound) {
+      receive.ended(inbound, () => {
+        broadcast.gone(inbound.sender)
+        logger.info({ event: 'telemetry_disconnected', client_id: inbound.sender.id })
+      })
+    },
+  }
+}
+
+/** The part of a welcome that concerns one subscriber. */
+function welcomeOf({ id, profile, connectedAt }: TelemetrySubscriber, { filter }: SubscribeRequest) {
+  const { clientType, screenName, avatar, personality } = profile
+  const { events, clientEvents } = filter
+  const isAll = events === undefined && clientEvents === undefined
+  const at = isoTime(connectedAt)
+  const subscriptions = [TELEMETRY_CHANNEL, DASHBOARD_CHANNEL].map((channel) => `${TELEMETRY_ROOM}:${channel}`)
+  return {
+    event: 'welcome' as const,
+    client: {
+      client_id: id,
+      client_type: clientType,
+      ...(screenName !== undefined && { screen_name: screenName }),
+      ...(avatar !== undefined && { avatar }),
+      ...(personality !== undefined && { personality }),
+      state: 'connected' as const,
+      connected_at: at,
+      last_activity: at,
+      subscriptions,
+    },
+    subscriptions,
+    events: isAll ? null : [...(events ?? [])],
+    client_events: isAll ? null : [...(clientEvents ?? [])],
+  }
+}

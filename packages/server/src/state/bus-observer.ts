@@ -1,0 +1,115 @@
+/**
+ * What happens on the bus, for the parts that only take note of it: telemetry, persistence, logging, and the subscriptions that end with a channel.
+ *
+ * The registry exists before everything else, and each observer is added when it has been created. So no part needs another one that comes later.
+ */
+import type { ErrorCode, ParsedEnvelope } from '@arqonbus/protocol'
+import type { Channel, Client, Room } from './model.ts'
+
+/** Takes note of what happens. Each event is optional for an observer; it is called in the tick in which it happens. */
+export type BusObserver = {
+  /** A client was admitted; it has joined nothing yet. */
+  clientConnected(client: Client, isResumed: boolean): void
+  /** A client has left everything, and is in no list any more. */
+  clientDisconnected(client: Client): void
+  /** A client does not read fast enough to stay live, or to stay at all. */
+  clientSlow(client: Client, what: 'behind' | 'closed'): void
+  /** A subscription begins or ends. Without a channel it is one to the whole room. */
+  joined(client: Client, room: Room, channel?: Channel): void
+  left(client: Client, room: Room, channel?: Channel): void
+  /** A channel is there that was not: created, or restored from the store. */
+  channelAdded(channel: Channel): void
+  /** A client has created a channel. `channelAdded` is called before it. */
+  channelCreated(channel: Channel): void
+  /** A channel was deleted, or removed because nobody had used it. Its subscribers still have their subscriptions. */
+  channelEnded(channel: Channel): void
+  /** A room, or a channel of it, was created, has changed, or is gone. */
+  roomChanged(room: string, channel?: string): void
+  /** A session has changed; `isNew` where it began. */
+  sessionChanged(clientId: string, isNew?: boolean): void
+  /** A log has accepted a message. `to` is the same for all that go to the same place. Called for every message. */
+  messageRouted(client: Client, envelope: ParsedEnvelope, to: unknown): void
+  /** A frame was refused, or a message by its log, or a command by its rate. */
+  frameRefused(client: Client, code: ErrorCode, envelope: Partial<ParsedEnvelope>, command?: string): void
+  /** A command has run, with whatever result. */
+  commandRun(client: Client): void
+  /** The store became unreachable, or can be reached again. */
+  storageChanged(event: 'storage_degraded' | 'storage_recovered', details: Readonly<Record<string, unknown>>): void
+}
+
+/** All observers as one. */
+export type BusObservers = BusObserver & {
+  /** Adds an observer: it takes note after those that were added before it. */
+  add(observer: Partial<BusObserver>): void
+}
+
+type Notes<Event extends keyof BusObserver> = BusObserver[Event][]
+
+/** Creates a registry without observers. */
+export function createBusObservers(): BusObservers {
+  const notes: { readonly [Event in keyof BusObserver]: Notes<Event> } = {
+    clientConnected: [],
+    clientDisconnected: [],
+    clientSlow: [],
+    joined: [],
+    left: [],
+    channelAdded: [],
+    channelCreated: [],
+    channelEnded: [],
+    roomChanged: [],
+    sessionChanged: [],
+    messageRouted: [],
+    frameRefused: [],
+    commandRun: [],
+    storageChanged: [],
+  }
+  const created = one(notes.channelCreated)
+  const added = one(notes.channelAdded)
+  return {
+    add(observer) {
+      for (const event of Object.keys(notes) as (keyof BusObserver)[]) {
+        const note = observer[event]
+        if (note !== undefined) (notes[event] as unknown[]).push(note)
+      }
+    },
+    clientConnected: two(notes.clientConnected),
+    clientDisconnected: one(notes.clientDisconnected),
+    clientSlow: two(notes.clientSlow),
+    joined: three(notes.joined),
+    left: three(notes.left),
+    channelAdded: added,
+    channelCreated(channel) {
+      added(channel)
+      created(channel)
+    },
+    channelEnded: one(notes.channelEnded),
+    roomChanged: two(notes.roomChanged),
+    sessionChanged: two(notes.sessionChanged),
+    messageRouted: three(notes.messageRouted),
+    frameRefused(client, code, envelope, command) {
+      for (const note of notes.frameRefused) note(client, code, envelope, command)
+    },
+    commandRun: one(notes.commandRun),
+    storageChanged: two(notes.storageChanged),
+  }
+}
+
+// With their parameters by name: `messageRouted` is called for every message, and a list of arguments would cost an array each time.
+
+const one =
+  <A>(notes: readonly ((a: A) => void)[]) =>
+  (a: A): void => {
+    for (const note of notes) note(a)
+  }
+
+const two =
+  <A, B>(notes: readonly ((a: A, b: B) => void)[]) =>
+  (a: A, b: B): void => {
+    for (const note of notes) note(a, b)
+  }
+
+const three =
+  <A, B, C>(notes: readonly ((a: A, b: B, c: C) => void)[]) =>
+  (a: A, b: B, c: C): void => {
+    for (const note of notes) note(a, b, c)
+  }
