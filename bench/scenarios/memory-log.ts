@@ -27,22 +27,14 @@ export const memoryLog: Scenario = {
       expired: () => {},
     })
     const nothing = () => {}
-    driver.listen({
-      announced: nothing,
-      appended: nothing,
-      confirmed: nothing,
-      duplicate: nothing,
-      held: nothing,
-      refused: nothing,
-      gap: nothing,
-    })
+    driver.listen({ delivered: nothing, settled: nothing, gap: nothing })
     const log = driver.open('bench:main', 'bench:main', { size, ttlMs: 86_400_000 })
     // Reading an envelope is not the log's work, but its pieces must be fresh ones, as they are in the server.
     const append = createHistogram()
     const read = createHistogram()
     for (let turn = 0; turn < turns; turn++) {
       const envelope = envelopeOf(turn)
-      time(append, () => log.append({ envelope, deduplicated: false, requiresDurability: false }))
+      time(append, () => log.append({ envelope, deduplicated: false, requiresDurability: false, wantsPosition: false }))
       if (turn >= size && turn % 10 === 0)
         time(read, () => log.read({ limit: page, from: 'oldest', maxBytes: 262_144 }))
     }

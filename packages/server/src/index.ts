@@ -7,6 +7,7 @@ export { consolePaths } from './http/console.ts'
 export { routePaths } from './http/routes.ts'
 export type { Every } from './kit/timer.ts'
 export type {
+  AppendOutcome,
   Bounds,
   Draft,
   Entry,

@@ -3,8 +3,9 @@
  * reaches the store, and what the store said comes back. Nothing takes a step before a test says so; so whatever can happen between two steps happens
  * where the test wants it.
  */
-import { CodedError, type Position } from '@arqonbus/protocol'
+import { CodedError, type ErrorCode, type Position } from '@arqonbus/protocol'
 import {
+  type AppendOutcome,
   createMemoryLog,
   type Draft,
   type Entry,
@@ -192,32 +193,37 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
   const store = createMemoryLog<Near, D>(options)
   /** Drafts whose outcome nobody will hear. */
   const unheard = new Set<D>()
-  const unknown = () => new CodedError('outcome_unknown')
+  const refused = (code: ErrorCode): AppendOutcome => ({ kind: 'refused', error: new CodedError(code) })
+  const unknown = (): AppendOutcome => ({ kind: 'unknown', error: new CodedError('outcome_unknown') })
   let listener: LogListener<Subject, D> | undefined
 
+  /** The entry whose draft is settled next. */
+  let arrived: Entry | undefined
   store.listen({
-    appended(log, entry, draft) {
-      const isUnheard = draft !== undefined && unheard.delete(draft)
-      if (isUnheard) wires.outcome(log, () => listener!.refused(log.subject, unknown(), draft))
+    delivered(_log, entry) {
+      arrived = entry
+    },
+    settled(log, draft, outcome) {
+      const isUnheard = unheard.delete(draft)
+      if (isUnheard) wires.outcome(log, () => listener!.settled(log.subject, draft, unknown()))
+      if (outcome.kind !== 'appended') {
+        if (!isUnheard) wires.outcome(log, () => listener!.settled(log.subject, draft, outcome))
+        return
+      }
+      const entry = arrived!
       const told = isUnheard ? undefined : draft
       wires.outcome(log, () => {
         if (!log.isClosed) {
           log.announced(entry)
-          listener!.appended(log.subject, entry, told)
-        } else if (told !== undefined) {
-          listener!.refused(log.subject, new CodedError('channel_not_found'), told)
+          listener!.delivered(log.subject, entry, told)
         }
+        if (told !== undefined)
+          listener!.settled(log.subject, told, log.isClosed ? refused('channel_not_found') : outcome)
       })
     },
-    duplicate(log, position, draft) {
-      if (unheard.delete(draft)) wires.outcome(log, () => listener!.refused(log.subject, unknown(), draft))
-      else wires.outcome(log, () => listener!.duplicate(log.subject, position, draft))
+    gap() {
+      throw new Error('a log in memory has no gaps')
     },
-    refused(log, error, draft) {
-      const told = unheard.delete(draft) ? unknown() : error
-      wires.outcome(log, () => listener!.refused(log.subject, told, draft))
-    },
-    ...neverToldByMemory,
   })
 
   return {
@@ -243,8 +249,8 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
             if (failure !== undefined) unheard.add(draft)
             return true
           }
-          const error = failure === 'refused' ? new CodedError('storage_unavailable') : unknown()
-          wires.outcome(log, () => listener!.refused(subject, error, draft))
+          const outcome = failure === 'refused' ? refused('storage_unavailable') : unknown()
+          wires.outcome(log, () => listener!.settled(subject, draft, outcome))
           return false
         },
       )
@@ -255,18 +261,6 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
     usage: store.usage,
     close: store.close,
   }
-}
-
-/** A store in memory is never away. */
-const neverToldByMemory = {
-  announced: unexpected,
-  confirmed: unexpected,
-  held: unexpected,
-  gap: unexpected,
-}
-
-function unexpected(): never {
-  throw new Error('a log in memory does not tell this')
 }
 
 type NearLog<Subject, D extends Draft> = Log<D> & {

@@ -9,7 +9,8 @@ const acknowledgeBeforeAppend: Mutation = {
   file: 'packages/server/src/log/redis/driver.ts',
   line: 'calls.add(messageOf(log, draft))',
   becomes: `{
-        listener.confirmed(log.subject, { ms: clock.now(), n: log.lastDelivered.n + 1 }, draft, undefined)
+        const position = { ms: clock.now(), n: log.lastDelivered.n + 1 }
+        listener.settled(log.subject, draft, { kind: 'appended', position })
         calls.add({ ...messageOf(log, draft), owner: undefined })
       }`,
 }

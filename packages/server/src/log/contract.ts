@@ -1,8 +1,8 @@
 /**
  * The contract of a log: the one place where the messages of a channel get their order.
  *
- * A log is a channel's, a room's broadcast, or a client's inbox. The suite in `@arqonbus/testing` states what every driver keeps:
- * each append has exactly one outcome (appended, repeated, held, refused); positions are dense and in order; what was appended is announced in order, once;
+ * A log is a channel's, a room's broadcast, or a client's inbox. The suite in `@arqonbus/testing` checks what every driver keeps:
+ * each append has exactly one outcome; positions are dense and in order; what was appended is delivered in order, once;
  * `read` gives what came later or says that it cannot; the same (sender, id) within the window gives the first position.
  */
 import type { CodedError, DurabilityLevel, ParsedEnvelope, Position } from '@arqonbus/protocol'
@@ -13,13 +13,18 @@ export type Draft = {
   readonly envelope: ParsedEnvelope
   /** True where the sender asked for an acknowledgement: the same id again is recognised (protocol §5). */
   readonly deduplicated: boolean
-  /** True where it must not be taken by less than an external log: the sender or the channel asked for more than `memory`. */
+  /** True where only an external log may accept it: the sender or the channel asked for more than `memory`. */
   readonly requiresDurability: boolean
+  /**
+   * True where the outcome has to name the position: the sender is answered, or its message is traced. For any other draft a log may leave the position out,
+   * which saves an object for each message.
+   */
+  readonly wantsPosition: boolean
   /** Running time of its arrival in milliseconds, if the caller has read the clock already; otherwise the log reads it. */
   readonly arrivedAt?: number | undefined
 }
 
-/** A message that a log has taken. */
+/** A message in a log. */
 export type Entry = {
   readonly ms: number
   readonly n: number
@@ -27,34 +32,46 @@ export type Entry = {
   readonly text: string
 }
 
-/** What a driver tells of its logs. Every draft meets exactly one of the first five, with its own draft; entries of other nodes come without one. */
+/** What became of a draft. Each draft has exactly one outcome. */
+export type AppendOutcome =
+  /**
+   * The log has it, at `position` (undefined only where the draft does not want it). `replicas` have it too, where that was asked for. `level` is where it is;
+   * undefined where that is `durabilityOfAccepted`.
+   */
+  | {
+      readonly kind: 'appended'
+      readonly position?: Position | undefined
+      readonly replicas?: number | undefined
+      readonly level?: DurabilityLevel | undefined
+    }
+  /** The log had it already, at `position`; undefined where the first one is queued. Replicas and level as for `appended`. */
+  | {
+      readonly kind: 'duplicate'
+      readonly position: Position | undefined
+      readonly replicas?: number | undefined
+      readonly level?: DurabilityLevel | undefined
+    }
+  /** The log is away. The message is queued in order; it is delivered, without its draft, when the log is back. */
+  | { readonly kind: 'queued' }
+  /** The log does not have it, and will not. */
+  | { readonly kind: 'refused'; readonly error: CodedError }
+  /** The log may have it or not (`outcome_unknown`). */
+  | { readonly kind: 'unknown'; readonly error: CodedError }
+
+/** The events of a driver's logs. `subject` is what the user of the driver opened the log with. */
 export type LogListener<Subject, D extends Draft> = {
   /**
-   * The log has it. Called in the order of positions, once for each. `replicas` have it too, where that was asked for; `level` is where it is, where that is
-   * less than `durabilityOfAccepted`.
+   * The next entry of a log, to be delivered now: in the order of positions, once for each. `draft` is its draft where it is known to be one of this node's;
+   * that is settled in the same tick, or later where replicas are waited for. A draft may also be settled without having been delivered as such.
    */
-  appended(subject: Subject, entry: Entry, draft: D | undefined, replicas?: number, level?: DurabilityLevel): void
-  /** The log has it, in its turn as with `appended`; what became of the draft is told later, by `confirmed`, when replicas have had their time for it. */
-  announced(subject: Subject, entry: Entry, draft: D): void
-  /** The log has it, and it was announced here before that was known to be this draft; or it will be, from the stream, once the log is back. */
-  confirmed(subject: Subject, position: Position, draft: D, replicas?: number, level?: DurabilityLevel): void
-  /** The log had it already, at `position`; undefined where it is held. */
-  duplicate(
-    subject: Subject,
-    position: Position | undefined,
-    draft: D,
-    replicas?: number,
-    level?: DurabilityLevel,
-  ): void
-  /** The log is away. It is kept in order, and told as appended, without its draft, when the log is back. */
-  held(subject: Subject, draft: D): void
-  /** The log did not take it, or does not know (`outcome_unknown`). */
-  refused(subject: Subject, error: CodedError, draft: D): void
-  /** What was announced up to `after` is not followed by what comes next, which follows `next`. */
+  delivered(subject: Subject, entry: Entry, draft: D | undefined): void
+  /** What became of a draft: exactly once for each, and not before the delivery of its entry where that is still to come from this log. */
+  settled(subject: Subject, draft: D, outcome: AppendOutcome): void
+  /** What was delivered up to `gap.after` is not followed by what comes next, which follows `gap.next`. */
   gap(subject: Subject, log: Log, gap: LogGap): void
 }
 
-/** A break in what was announced (protocol §5). */
+/** A break in what was delivered (protocol §5). */
 export type LogGap = {
   readonly reason: 'trimmed' | 'reset' | 'lost'
   readonly after: Position
@@ -121,7 +138,7 @@ export type Closed = {
   readonly former: Position | undefined
 }
 
-/** Where a log stands of which nothing is known yet. */
+/** The position of a log of which nothing is known yet. */
 export const UNKNOWN: Position = { ms: 0, n: -1 }
 
 /** One log. */
@@ -130,7 +147,7 @@ export type Log<D extends Draft = Draft> = {
   readonly origin: Position
   /** Where it stood when this node came to know it: nothing up to there is announced here. */
   readonly attachedAt: Position
-  /** The position of the last entry that was announced on this node: L. It is that entry's while `appended` tells of it, and not before. */
+  /** The position of the last entry that was announced on this node: L. It is that entry's while `delivered` is called for it, and not before. */
   readonly lastDelivered: Position
   /** Ends when the head is known, at once where it is; fails with `storage_unavailable` where the log is away. */
   ready(): Maybe<void>
@@ -147,7 +164,7 @@ export type Log<D extends Draft = Draft> = {
    * At most `limit` entries and `maxBytes` bytes, but one at least; undefined where the entry after `n` is not at hand.
    */
   recent(n: number, limit: number, maxBytes: number): readonly Entry[] | undefined
-  /** Whether a client that has everything up to `since` can go on from there. UNKNOWN stands for the birth. */
+  /** Whether a client that has everything up to `since` can go on from there. `UNKNOWN` means the birth. */
   locate(since: Position, sinceId: string | undefined): Maybe<Located>
   /** True where nothing is kept any more. */
   isEmpty(): boolean
@@ -177,16 +194,16 @@ export type LogDriver<Subject, D extends Draft = Draft> = {
   readonly isCongested: boolean
   /** The best level that it can give now. */
   durability(): DurabilityLevel
-  /** The level of what it has taken: an answer that is told when the log has gone away again was true when it was given. */
+  /** The level of what it has accepted, also while it is away: an outcome was true when the log gave it. */
   durabilityOfAccepted(): DurabilityLevel
   /** How many replicas it waits for, and has. */
   replicas(): number
-  /** Who hears of everything. Called once, before the first `open`. */
+  /** Registers the listener. Called once, before the first `open`. */
   listen(listener: LogListener<Subject, D>): void
   open(key: string, subject: Subject, options: LogOptions): Log<D>
   /** What is known of a log that is not open; undefined where that is nothing. Fails with `storage_unavailable` where the log is away. */
   closed(key: string): Maybe<Closed | undefined>
-  /** Lets go what has outlived its time. Called every second. */
+  /** Removes what has outlived its time. Called every second. */
   sweep(): void
   /** What it holds. */
   usage(): LogUsage

@@ -5,7 +5,7 @@ const REASON = 'damaged'
 /** A damage is not repaired by waiting: there is no hurry to try again. */
 const RETRY_AFTER_MS = 5000
 
-/** Makes the refusal. */
+/** The error for a request that finds a log damaged. */
 export const damagedError = (): CodedError => new CodedError('storage_unavailable', { reason: REASON }, RETRY_AFTER_MS)
 
 /** True for such a refusal: unlike for a log that is away, what the node has at hand is no answer in its place. */

@@ -14,7 +14,7 @@ test('the heads of the most recently closed logs are remembered, up to the allow
   const clock = testClock()
   const settings = { clock, maxBytes: 1 << 20, dedupWindowMs: 1000, dedupBytes: 1 << 20, maxClosed: 2, expired() {} }
   const driver = createMemoryLog<string, Draft>(settings)
-  driver.listen({ appended() {} } as unknown as LogListener<string, Draft>)
+  driver.listen({ delivered() {}, settled() {} } as unknown as LogListener<string, Draft>)
   const names = ['a', 'b', 'c']
   const open = (name: string) => driver.open(name, name, { size: 10, ttlMs: 1000 })
   for (const name of names) {

@@ -5,6 +5,7 @@ import { createOldestFirst, type OldestFirst } from '../kit/oldest-first.ts'
 import { textBytes } from '../kit/text.ts'
 import { type ClosedLog, type ClosedLogs, createClosedLogs } from './closed.ts'
 import {
+  type AppendOutcome,
   type Bounds,
   type Draft,
   type Entry,
@@ -20,6 +21,7 @@ import {
 import { createDedup, type Fingerprint } from './dedup.ts'
 import { ContentDigests, Digest, newSeed } from './digest.ts'
 import { locate } from './recovery-point.ts'
+import { closedRefusal, conflictRefusal, refusal } from './refusals.ts'
 import { Ring } from './ring.ts'
 
 /** Settings of all logs of a process together. */
@@ -117,6 +119,9 @@ type Shared<Subject, D extends Draft> = MemoryLogOptions & {
   closedMs: number
 }
 
+/** The outcome of a draft that does not want its position: most messages, so it costs no object for each. */
+const APPENDED: AppendOutcome = { kind: 'appended' }
+
 const seed = newSeed()
 const idDigest = new Digest(seed)
 const contentDigests = new ContentDigests(seed)
@@ -129,7 +134,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
   isInByEnd = false
   readonly #shared: Shared<Subject, D>
   readonly #key: string
-  /** Ids are told apart by the log that took them. */
+  /** Ids of different logs are different. */
   readonly #dedupKey: string
   readonly #subject: Subject
   readonly #options: LogOptions
@@ -171,15 +176,15 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
   append(draft: D): void {
     const shared = this.#shared
     const listener = shared.listener!
-    if (this.isClosed) return listener.refused(this.#subject, new CodedError('channel_not_found'), draft)
+    if (this.isClosed) return listener.settled(this.#subject, draft, closedRefusal())
     const at = draft.arrivedAt ?? shared.clock.monotonic()
     if (draft.deduplicated) {
       const fingerprint = this.#fingerprint(draft)
       const found = shared.dedup.find(fingerprint, at)
-      if (found?.kind === 'same') return listener.duplicate(this.#subject, found, draft)
-      if (found?.kind === 'conflict')
-        return listener.refused(this.#subject, new CodedError('id_conflict', { id: draft.envelope.id }), draft)
-      if (!shared.dedup.hasRoom(at)) return listener.refused(this.#subject, dedupFull(shared.dedupWindowMs), draft)
+      if (found?.kind === 'same') return listener.settled(this.#subject, draft, { kind: 'duplicate', position: found })
+      if (found?.kind === 'conflict') return listener.settled(this.#subject, draft, conflictRefusal(draft))
+      if (!shared.dedup.hasRoom(at))
+        return listener.settled(this.#subject, draft, refusal(dedupFull(shared.dedupWindowMs)))
     }
     const now = shared.clock.now()
     // A wall clock that is set back does not take positions with it; what was said while it was ahead stays ahead until it has caught up.
@@ -189,7 +194,8 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     if (draft.deduplicated) shared.dedup.add(print, ms, n, at)
     const entry = { ms, n, text: encodeStored(draft.envelope, isoTime(ms), positionUpToN(ms), n) }
     this.#keep(entry, at)
-    listener.appended(this.#subject, entry, draft)
+    listener.delivered(this.#subject, entry, draft)
+    listener.settled(this.#subject, draft, draft.wantsPosition ? { kind: 'appended', position: entry } : APPENDED)
   }
 
   bounds(): Bounds {

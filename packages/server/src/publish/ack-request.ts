@@ -13,6 +13,13 @@ export const askedReplicas = ({ metadata }: ParsedEnvelope): number => {
   return typeof ack === 'object' ? (ack.replicas ?? 0) : 0
 }
 
+/** True where the sender asks for an acknowledgement. */
+export const isAskedToAcknowledge = ({ metadata }: ParsedEnvelope): boolean =>
+  metadata?.ack !== undefined && metadata.ack !== false
+
+/** True for a level that the memory of a node does not give. */
+export const isMore = (level: DurabilityLevel | undefined): boolean => level !== undefined && level !== 'memory'
+
 /** True where a level is lower than another one; one that nobody asked for is no bar. */
 export const isLower = (level: DurabilityLevel, than: DurabilityLevel | undefined): boolean =>
   than !== undefined && durabilityLevels.indexOf(level) < durabilityLevels.indexOf(than)
@@ -20,8 +27,7 @@ export const isLower = (level: DurabilityLevel, than: DurabilityLevel | undefine
 /** True where fewer replicas have a message, or its level is lower, than its sender asks for. What was not waited for is undefined, and as promised. */
 export const isLessThanAsked = (
   envelope: ParsedEnvelope,
-  replicas: number | undefined,
-  level: DurabilityLevel | undefined,
+  { replicas, level }: { readonly replicas?: number | undefined; readonly level?: DurabilityLevel | undefined },
 ): boolean =>
   (replicas !== undefined && replicas < askedReplicas(envelope)) ||
   (level !== undefined && isLower(level, askedLevel(envelope)))

@@ -1,46 +1,62 @@
-/** Drafts: messages on their way into a log, with who waits for what becomes of them. */
-import { CodedError, type DurabilityLevel, type ParsedEnvelope, type Position } from '@arqonbus/protocol'
-import type { Draft, LogDriver } from '../log/contract.ts'
+/** Drafts: messages on their way into a log, with who waits for their outcome. */
+import { CodedError, type ParsedEnvelope } from '@arqonbus/protocol'
+import type { AppendOutcome, Draft, Log, LogDriver } from '../log/contract.ts'
 import type { PublishSpan } from '../observability/tracing/spans.ts'
 import type { Client, Feed } from '../state/model.ts'
+import { askedLevel, askedReplicas, isAskedToAcknowledge, isMore } from './ack-request.ts'
 
-/** Publishes an accepted `event` or `private` envelope. True where the log has answered already; else `settled` is called when it does. */
+/** Publishes an accepted `event` or `private` envelope. True where it is settled when this returns; else `settled` is called when it is. */
 export type Publish = (client: Client, envelope: ParsedEnvelope, now: number, settled: () => void) => boolean
 
-/** A message on its way, and who waits for what becomes of it. */
+/** A message on its way into a log. Fields that are not readonly are set between `draftOf` and `appendTo`. */
 export type PublishDraft = Draft & {
   readonly client: Client
-  /** True where the sender is told that the log has it. */
+  /** True where the sender is acknowledged. */
   readonly isAnswered: boolean
-  /** For a private message: who hears what became of this part of it, in the sender's place. */
-  readonly part: PrivatePart | undefined
-  /** Its span, where the message is traced; that of a private message is the sender's affair, not that of a part. */
-  readonly span: PublishSpan | undefined
-  /** Called when a log that answers later has answered. */
-  settled: (() => void) | undefined
-  isSettled: boolean
+  requiresDurability: boolean
+  wantsPosition: boolean
+  arrivedAt: number | undefined
+  /** For a part of a private message: gets the outcome in the sender's place. */
+  part: ((outcome: AppendOutcome) => void) | undefined
+  /** Its span, where the message is traced; a private message has one, and its parts have none. */
+  span: PublishSpan | undefined
+  /** Undefined until the log has settled it. */
+  outcome: AppendOutcome | undefined
+  /** Called when a log that settles later has settled it. */
+  onSettled: (() => void) | undefined
 }
 
 /** The driver of the logs of a bus: what they hold is delivered by feeds. */
 export type BusLog = LogDriver<readonly Feed[], PublishDraft>
 
-/** A private message goes into several logs: what one of them said. */
-export type PrivatePart = {
-  /** It has it, or had it already; at no position where it is held for a log that is away. */
-  taken(position: Position | undefined, duplicate: boolean, replicas?: number, level?: DurabilityLevel): void
-  refused(error: CodedError): void
+/** Makes a draft of an envelope. `isOwnCopy` is true where the sender gets a copy of its own, or an acknowledgement in its place. */
+export function draftOf(client: Client, envelope: ParsedEnvelope, isOwnCopy: boolean): PublishDraft {
+  // A caller by HTTP waits for the outcome.
+  const isAcknowledged = isAskedToAcknowledge(envelope) || client.caller !== undefined
+  // In place of its own copy the sender gets an acknowledgement, so that its count of `n` has no hole.
+  const isAnswered = isAcknowledged || (isOwnCopy && !client.echo)
+  return {
+    client,
+    envelope,
+    deduplicated: isAcknowledged,
+    requiresDurability: isMore(askedLevel(envelope)) || askedReplicas(envelope) > 0,
+    wantsPosition: isAnswered,
+    arrivedAt: undefined,
+    isAnswered,
+    part: undefined,
+    span: undefined,
+    outcome: undefined,
+    onSettled: undefined,
+  }
 }
 
-/** Makes a draft of an envelope. `isOwnCopy` is true where the sender gets a copy of its own, or an acknowledgement in its place. */
-export type DraftOf = (
-  client: Client,
-  envelope: ParsedEnvelope,
-  isOwnCopy: boolean,
-  part?: PrivatePart,
-  channelLevel?: DurabilityLevel,
-  span?: PublishSpan,
-  arrivedAt?: number,
-) => PublishDraft
+/** Appends a draft; the result and `settled` are those of `Publish`. */
+export function appendTo(log: Log<PublishDraft>, draft: PublishDraft, settled: () => void): boolean {
+  log.append(draft)
+  if (draft.outcome !== undefined) return true
+  draft.onSettled = settled
+  return false
+}
 
 /** A fault of an envelope that only shows in context. */
 export const malformed = (path: string, expected: string): CodedError =>

@@ -5,17 +5,17 @@ import {
   type ParsedEnvelope,
   PM_CHANNEL,
   type Position,
-  type PublishResult,
   TELEMETRY_ROOM,
 } from '@arqonbus/protocol'
 import type { Replies } from '../delivery/replies.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { Queue } from '../kit/queue.ts'
+import type { AppendOutcome } from '../log/contract.ts'
 import type { PublishSpan } from '../observability/tracing/spans.ts'
 import type { Inbox } from '../state/inboxes.ts'
 import { type Client, countSubscribers } from '../state/model.ts'
 import { isLessThanAsked, isLower } from './ack-request.ts'
-import { type DraftOf, malformed, type PrivatePart, type PublishDraft } from './draft.ts'
+import { type BusLog, draftOf, malformed, type PublishDraft } from './draft.ts'
 import type { OpenInbox, OwnInbox } from './inbox.ts'
 
 /** What private messages need. */
@@ -27,17 +27,14 @@ export type PrivateDeps = {
   /** True where the session of a client that is not known may be in a store that cannot be asked now. */
   readonly isUnsureOfSessions: () => boolean
   readonly answers: Replies
-  readonly log: { durabilityOfAccepted(): PublishResult['durability'] }
-  readonly draftOf: DraftOf
+  readonly log: Pick<BusLog, 'durabilityOfAccepted'>
   readonly turns: Pick<FairQueue, 'run'>
-  /** Hears of each message that was taken, once. `to` is the same for all that go to the same place. */
+  /** Called once for each message that is new in the sender's inbox. `to` is the same for all that go to the same place. */
   readonly routed: (client: Client, envelope: ParsedEnvelope, to: unknown) => void
 }
 
-/** Makes the function that sends one; its result is that of `Publish`. */
+/** Creates the function that sends private messages; its result is that of `Publish`. */
 export function createPrivate(deps: PrivateDeps) {
-  const { answers } = deps
-
   const appendToAll = createAppends(deps.turns)
 
   return (client: Client, envelope: ParsedEnvelope, settled: () => void, span: PublishSpan | undefined): boolean => {
@@ -51,89 +48,126 @@ export function createPrivate(deps: PrivateDeps) {
 
     const own = deps.ownInbox(client)
     const others = [...new Set(recipients)].filter((id) => id !== client.id).map((id) => deps.openInbox(id))
-    let isSettled = false
-    let isLater = false
-    const ended = () => {
-      isSettled = true
-      if (isLater) settled()
-    }
-    send(client, envelope, own, others, ended, span)
-    isLater = true
-    return isSettled
+    const message = new PrivateMessage(deps, { client, envelope, own, others, span, appendToAll })
+    message.send()
+    if (message.isSettled) return true
+    message.onSettled = settled
+    return false
+  }
+}
+
+/** What a private message is sent with. */
+type Sending = {
+  readonly client: Client
+  readonly envelope: ParsedEnvelope
+  readonly own: Inbox
+  readonly others: readonly Inbox[]
+  readonly span: PublishSpan | undefined
+  readonly appendToAll: ReturnType<typeof createAppends>
+}
+
+/**
+ * A private message on its way, and what the logs of the inboxes have said of it so far.
+ *
+ * The sender's own inbox comes first. Everything that it sent is there, so an id that it has used before for something else is refused by it, and then no
+ * recipient has the message. When it is in that, the others get it; if one of them does not, the outcome is unknown.
+ */
+class PrivateMessage {
+  isSettled = false
+  /** Called when it is settled, where `send` has returned before that. */
+  onSettled: (() => void) | undefined
+  readonly #deps: PrivateDeps
+  readonly #sending: Sending
+  readonly #ownDraft: PublishDraft
+  readonly #otherDrafts: readonly PublishDraft[]
+  /** Recipients whose log has not settled their part. */
+  #waiting: number
+  /** What the log of the sender's inbox said. */
+  #position: Position | undefined
+  #isDuplicate = false
+  /** What is true of all inboxes: whether one is queued or refused, how many replicas have all of them, and the lowest level. */
+  #isQueued = false
+  #isPartial = false
+  #replicas: number | undefined
+  #level: DurabilityLevel | undefined
+
+  constructor(deps: PrivateDeps, sending: Sending) {
+    this.#deps = deps
+    this.#sending = sending
+    this.#waiting = sending.others.length
+    this.#ownDraft = this.#draftOf(true, this.#ownSettled)
+    this.#ownDraft.wantsPosition = true
+    this.#otherDrafts = sending.others.map(() => this.#draftOf(false, this.#otherSettled))
   }
 
-  /**
-   * The sender's own inbox first. Everything that it sent is there, so an id that it has used before for something else is refused by it, and then no
-   * recipient has the message. When it has taken the message, the others get it; if one of them does not, nobody can say any more that it was refused.
-   */
-  function send(
-    client: Client,
-    envelope: ParsedEnvelope,
-    own: Inbox,
-    others: readonly Inbox[],
-    settled: () => void,
-    span: PublishSpan | undefined,
-  ): void {
-    let waiting = others.length
-    let taken: Taken | undefined
-    let isPartial = false
-    /** What is true of all inboxes: whether each has it in its log, how many replicas have all of them, and the lowest level. */
-    let isHeld = false
-    let replicas: number | undefined
-    let level: DurabilityLevel | undefined
+  /** Appends it to the sender's inbox, and to those of the recipients when it is in that. */
+  send(): void {
+    this.#sending.own.log.append(this.#ownDraft)
+  }
 
-    const finish = () => {
-      const isUnknown = isPartial || isLessThanAsked(envelope, replicas, level)
-      if (isUnknown) span?.refused('outcome_unknown')
-      else span?.taken(taken?.duplicate ? 'duplicate' : isHeld ? 'held' : 'appended', taken?.position)
-      if (isUnknown) answers.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
-      else if (taken !== undefined && ownDraft.isAnswered) {
-        const result = {
-          position: taken.position ?? null,
-          durability: isHeld ? 'memory' : (level ?? deps.log.durabilityOfAccepted()),
-          replicas,
-          duplicate: taken.duplicate,
-          recipients: countSubscribers([own, ...others].map(({ feed }) => feed)),
-        } as const
-        answers.acknowledge(client, envelope.id, result, [own.feed])
-      }
-      settled()
+  #draftOf(isOwnCopy: boolean, part: PublishDraft['part']): PublishDraft {
+    const draft = draftOf(this.#sending.client, this.#sending.envelope, isOwnCopy)
+    draft.part = part
+    return draft
+  }
+
+  readonly #ownSettled = (outcome: AppendOutcome): void => {
+    const { client, envelope, others, span, appendToAll } = this.#sending
+    if (outcome.kind === 'refused' || outcome.kind === 'unknown') {
+      span?.refused(outcome.error.code)
+      this.#deps.answers.refuseMessage(client, envelope, outcome.error)
+      return this.#settle()
     }
-    const oneTaken = (position: Position | undefined, has: number | undefined, at: DurabilityLevel | undefined) => {
-      isHeld ||= position === undefined
-      if (has !== undefined) replicas = Math.min(has, replicas ?? has)
-      if (at !== undefined && (level === undefined || isLower(at, level))) level = at
+    this.#position = outcome.kind === 'queued' ? undefined : outcome.position
+    this.#isDuplicate = outcome.kind === 'duplicate'
+    if (!this.#isDuplicate) this.#deps.routed(client, envelope, envelope.room)
+    this.#note(outcome)
+    if (others.length === 0) return this.#finish()
+    appendToAll(others, this.#otherDrafts)
+  }
+
+  readonly #otherSettled = (outcome: AppendOutcome): void => {
+    this.#note(outcome)
+    if (--this.#waiting === 0) this.#finish()
+  }
+
+  #note(outcome: AppendOutcome): void {
+    if (outcome.kind === 'refused' || outcome.kind === 'unknown') this.#isPartial = true
+    else if (outcome.kind === 'queued') this.#isQueued = true
+    else {
+      // The first one of a duplicate may be queued.
+      if (outcome.kind === 'duplicate' && outcome.position === undefined) this.#isQueued = true
+      const { replicas, level } = outcome
+      if (replicas !== undefined) this.#replicas = Math.min(replicas, this.#replicas ?? replicas)
+      if (level !== undefined && (this.#level === undefined || isLower(level, this.#level))) this.#level = level
     }
-    const ownTaken: PrivatePart['taken'] = (position, duplicate, has, at) => {
-      taken = { position, duplicate }
-      if (!duplicate) deps.routed(client, envelope, envelope.room)
-      oneTaken(position, has, at)
-      if (others.length === 0) return finish()
-      appendToAll(others, theirDrafts)
+  }
+
+  #finish(): void {
+    const { client, envelope, own, others, span } = this.#sending
+    const [position, replicas, level] = [this.#position, this.#replicas, this.#level]
+    if (this.#isPartial || isLessThanAsked(envelope, { replicas, level })) {
+      span?.refused('outcome_unknown')
+      this.#deps.answers.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
+      return this.#settle()
     }
-    const theirsSettled = () => {
-      if (--waiting === 0) finish()
+    span?.taken(this.#isDuplicate ? 'duplicate' : this.#isQueued ? 'held' : 'appended', position)
+    if (this.#ownDraft.isAnswered) {
+      const result = {
+        position: position ?? null,
+        durability: this.#isQueued ? 'memory' : (level ?? this.#deps.log.durabilityOfAccepted()),
+        replicas,
+        duplicate: this.#isDuplicate,
+        recipients: countSubscribers([own, ...others].map(({ feed }) => feed)),
+      } as const
+      this.#deps.answers.acknowledge(client, envelope.id, result, [own.feed])
     }
-    const theirs: PrivatePart = {
-      taken(position, _duplicate, has, at) {
-        oneTaken(position, has, at)
-        theirsSettled()
-      },
-      refused() {
-        isPartial = true
-        theirsSettled()
-      },
-    }
-    const ownDraft = deps.draftOf(client, envelope, true, {
-      taken: ownTaken,
-      refused(error) {
-        span?.refused(error.code)
-        answers.refuseMessage(client, envelope, error)
-        settled()
-      },
-    })
-    const theirDrafts = others.map(() => deps.draftOf(client, envelope, false, theirs))
-    own.log.append(ownDraft)
+    this.#settle()
+  }
+
+  #settle(): void {
+    this.isSettled = true
+    this.onSettled?.()
   }
 }
 
@@ -178,9 +212,6 @@ const notFound = (unknown: readonly string[], isUnsure: boolean): CodedError =>
   isUnsure
     ? new CodedError('storage_unavailable', { client_ids: unknown }, RETRY_AFTER_MS)
     : new CodedError('client_not_found', { client_ids: unknown })
-
-/** What the sender's inbox said. */
-type Taken = { readonly position: Position | undefined; readonly duplicate: boolean }
 
 function recipientsOf(envelope: ParsedEnvelope): readonly string[] {
   const to = envelope.metadata?.to

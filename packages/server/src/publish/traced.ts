@@ -1,10 +1,11 @@
 /** Publishing with a span around each message that is sampled: from its frame to what the log says of it. */
-import { CodedError, type DurabilityLevel, type Position } from '@arqonbus/protocol'
-import type { PublishSpan, Taking, TracePublish } from '../observability/tracing/spans.ts'
+import { CodedError } from '@arqonbus/protocol'
+import type { AppendOutcome } from '../log/contract.ts'
+import type { PublishSpan, TracePublish } from '../observability/tracing/spans.ts'
 import { isLessThanAsked } from './ack-request.ts'
 import type { Publish, PublishDraft } from './draft.ts'
 
-/** Publishing that is told the span of the message. */
+/** Publishing that gets the span of the message. */
 export type PublishWithSpan = (...publish: [...Parameters<Publish>, span?: PublishSpan]) => boolean
 
 /** Begins the spans, and ends those of messages that are refused before they come to a log. */
@@ -21,15 +22,11 @@ export function traced(publish: PublishWithSpan, trace: TracePublish): Publish {
   }
 }
 
-/** Ends the span of a draft that a log has taken, where it has one. */
-export function endSpan(
-  { span, envelope }: PublishDraft,
-  taking: Taking,
-  position: Position | undefined,
-  replicas: number | undefined,
-  level: DurabilityLevel | undefined,
-): void {
+/** Ends the span of a draft that a log has settled, where it has one. */
+export function endSpan({ span, envelope }: PublishDraft, outcome: AppendOutcome): void {
   if (span === undefined) return
-  if (isLessThanAsked(envelope, replicas, level)) span.refused('outcome_unknown')
-  else span.taken(taking, position)
+  if (outcome.kind === 'refused' || outcome.kind === 'unknown') span.refused(outcome.error.code)
+  else if (outcome.kind === 'queued') span.taken('held', undefined)
+  else if (isLessThanAsked(envelope, outcome)) span.refused('outcome_unknown')
+  else span.taken(outcome.kind, outcome.position)
 }

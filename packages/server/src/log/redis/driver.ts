@@ -10,6 +10,7 @@ import { nameOfFault, outcomeOf, UnreadableReply } from '../../redis/faults.ts'
 import { keyOf } from '../../redis/keys.ts'
 import type { Connections } from '../../redis/link.ts'
 import { type Draft, type LogDriver, type LogListener, UNKNOWN } from '../contract.ts'
+import { closedRefusal, conflictRefusal, refusal } from '../refusals.ts'
 import { type Calls, createCalls, waitedOf } from './append-batches.ts'
 import { createDamages } from './damages.ts'
 import type { RedisLogOptions } from './driver-options.ts'
@@ -91,16 +92,15 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     if (outcome.kind === 'appended') return tell(log, toldOf(item, outcome.position, waited))
     // Where nobody waits, somebody else has brought it meanwhile, and has told.
     if (owner === undefined) return
-    if (log.isClosed) listener.refused(log.subject, new CodedError('channel_not_found'), owner)
-    else if (outcome.kind === 'repeated') {
-      listener.duplicate(log.subject, outcome.position, owner, waited.replicas, waited.level)
-    } else listener.refused(log.subject, new CodedError('id_conflict', { id: owner.envelope.id }), owner)
+    if (log.isClosed) listener.settled(log.subject, owner, closedRefusal())
+    else if (outcome.kind === 'duplicate') listener.settled(log.subject, owner, { ...outcome, ...waited })
+    else listener.settled(log.subject, owner, conflictRefusal(owner))
   }
 
   /** Its log takes nothing. What was acknowledged before, because it was held or because its outcome was not known, is lost with that. */
   const refuseDamaged = ({ log, owner }: Operation<Subject, D>, damage: Damage) => {
     const error = damages.found(log, damage)
-    if (owner !== undefined) return listener.refused(log.subject, error, owner)
+    if (owner !== undefined) return listener.settled(log.subject, owner, refusal(error))
     logger.error({ event: 'messages_lost', count: 1, reason: 'the log is damaged', log: log.name, key: damage.key })
   }
 
@@ -241,21 +241,21 @@ export function createRedisLog<Subject, D extends Draft>(options: RedisLogOption
     now: carefulNow,
     isAway: () => !link.isReady,
     append(log, draft) {
-      if (log.isClosed) return listener.refused(log.subject, new CodedError('channel_not_found'), draft)
+      if (log.isClosed) return listener.settled(log.subject, draft, closedRefusal())
       if (!link.isReady) return away.append(log, draft)
       if (!log.isCurrent) looks.need(log)
       calls.add(messageOf(log, draft))
     },
     need: (log) => looks.need(log),
     isActive: (log) => looks.active(log),
-    appended({ subject }, entry, { draft, waited }) {
-      if (waited === undefined && draft !== undefined) listener.announced(subject, entry, draft)
-      else listener.appended(subject, entry, draft, waited?.replicas, waited?.level)
+    delivered({ subject }, entry, { draft, waited }) {
+      listener.delivered(subject, entry, draft)
+      if (draft !== undefined && waited !== undefined)
+        listener.settled(subject, draft, { kind: 'appended', position: entry, ...waited })
     },
     settled({ subject, isClosed }, { position, draft, waited }) {
       if (draft === undefined || waited === undefined) return
-      if (isClosed) listener.refused(subject, new CodedError('channel_not_found'), draft)
-      else listener.confirmed(subject, position, draft, waited.replicas, waited.level)
+      listener.settled(subject, draft, isClosed ? closedRefusal() : { kind: 'appended', position, ...waited })
     },
     gap: (log, gap) => listener.gap(log.subject, log, gap),
     failed: unexpected,

@@ -45,7 +45,7 @@ function stage(known = 0) {
     append() {},
     need() {},
     isActive() {},
-    appended: (_log, { n }, { draft }) => told.push(draft === undefined ? `${n}` : `${n} own`),
+    delivered: (_log, { n }, { draft }) => told.push(draft === undefined ? `${n}` : `${n} own`),
     settled: (_log, { position, draft }) => draft !== undefined && told.push(`${position.n} confirmed`),
     gap: (_log, { reason, after, next }) => told.push(`${reason} ${after.n} ${next.n}`),
     failed(problem) {

@@ -34,9 +34,9 @@ export type LogHost<Subject, D extends Draft> = {
   need(log: RedisLog<Subject, D>): void
   /** The first announcement since `takeActive`. */
   isActive(log: RedisLog<Subject, D>): void
-  /** Tells of the next entry. */
-  appended(log: RedisLog<Subject, D>, entry: Entry, told: Announcement<D>): void
-  /** It was told already: its draft has an outcome now. */
+  /** The next entry; its draft has an outcome with it, or later. */
+  delivered(log: RedisLog<Subject, D>, entry: Entry, told: Announcement<D>): void
+  /** It was delivered already: its draft has an outcome now. */
   settled(log: RedisLog<Subject, D>, told: Announcement<D>): void
   gap(log: RedisLog<Subject, D>, gap: LogGap): void
   /** A fault that no rule knows. It is told, and ends nothing. */
@@ -370,7 +370,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
       this.#tail.push(entry)
       this.#host.kept(this, this.#tail.length - length, this.#tail.bytes - bytes)
     }
-    this.#host.appended(this, entry, told)
+    this.#host.delivered(this, entry, told)
   }
 
   #readSoon(): void {

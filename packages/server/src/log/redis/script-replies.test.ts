@@ -13,7 +13,7 @@ test('an append reply gives each outcome: appended, duplicate, conflict or damag
     isOnDisk: true,
     outcomes: [
       { kind: 'appended', position: { ms: 1700, n: 3 } },
-      { kind: 'repeated', position: { ms: 1700, n: 2 } },
+      { kind: 'duplicate', position: { ms: 1700, n: 2 } },
       { kind: 'conflict' },
       { kind: 'appended', position: { ms: 1700, n: 4 } },
       { kind: 'damaged' },

@@ -7,7 +7,7 @@ import type { Entry } from '../contract.ts'
 
 /** What became of one message of a call. */
 export type Outcome =
-  | { readonly kind: 'appended' | 'repeated'; readonly position: Position }
+  | { readonly kind: 'appended' | 'duplicate'; readonly position: Position }
   | { readonly kind: 'conflict' | 'damaged' }
 
 /** A key that holds something that a log cannot use, and what Redis says of it. */
@@ -17,7 +17,7 @@ export type Damage = { readonly key: string; readonly error: string }
 export function outcomeIn(text: string): Outcome {
   if (text === '!') return { kind: 'conflict' }
   if (text === '?') return { kind: 'damaged' }
-  const kind = text.startsWith('+') ? 'appended' : text.startsWith('=') ? 'repeated' : undefined
+  const kind = text.startsWith('+') ? 'appended' : text.startsWith('=') ? 'duplicate' : undefined
   if (kind === undefined) throw new UnreadableReply('no outcome', text)
   return { kind, position: positionIn(text.slice(1)) }
 }

@@ -27,5 +27,5 @@ export function draftOf({
     `"payload":${payload}${withAck === undefined ? '' : `,"metadata":${JSON.stringify(withAck)}`}}`
   const envelope = readEnvelope(text, { maxDepth: 64, versions: protocolVersions })
   if ('fault' in envelope) throw new Error(JSON.stringify(envelope))
-  return { envelope: envelope as ParsedEnvelope, deduplicated: ack, requiresDurability: stored }
+  return { envelope: envelope as ParsedEnvelope, deduplicated: ack, requiresDurability: stored, wantsPosition: true }
 }

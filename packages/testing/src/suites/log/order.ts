@@ -24,7 +24,7 @@ export function order(stage: Stage) {
     expect(told.map(({ kind, draft }) => [kind, draft])).toHaveLength(6)
     expect(drafts.map((draft) => told.filter((one) => one.draft === draft).map(({ kind }) => kind))).toEqual([
       ['appended'],
-      ['repeated'],
+      ['duplicate'],
       ['refused'],
       ['appended'],
       ['appended'],

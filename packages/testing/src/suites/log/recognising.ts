@@ -13,7 +13,7 @@ export function recognising(stage: Stage) {
     await append(log)
     clock.advance(1000)
     const again = await append(log, { id: 'arq_same', ack: true })
-    expect(again).toMatchObject({ kind: 'repeated', position: plain(first) })
+    expect(again).toMatchObject({ kind: 'duplicate', position: plain(first) })
     expect((await read(log)).entries.map(({ n }) => n)).toEqual([1, 2])
     expect(told.filter(({ kind }) => kind === 'appended')).toHaveLength(2)
     expect(entryOf(await append(log)).n).toBe(3)
@@ -35,7 +35,7 @@ export function recognising(stage: Stage) {
           },
         })
       ).kind,
-    ).toBe('repeated')
+    ).toBe('duplicate')
     for (const other of [
       { metadata: { a: 1, b: 3 } },
       { metadata: { a: 1 } },
@@ -59,7 +59,7 @@ export function recognising(stage: Stage) {
     const log = await open()
     const kinds: string[] = []
     for (const ack of [false, false, true, false, true]) kinds.push((await append(log, { id: 'arq_same', ack })).kind)
-    expect(kinds).toEqual(['appended', 'appended', 'appended', 'appended', 'repeated'])
+    expect(kinds).toEqual(['appended', 'appended', 'appended', 'appended', 'duplicate'])
   })
 
   test('the deduplication window follows the clock, for each message separately', async () => {
@@ -69,11 +69,11 @@ export function recognising(stage: Stage) {
     clock.advance(WINDOW_MS / 2)
     await append(log, { id: 'arq_second', ack: true })
     clock.advance(WINDOW_MS / 2)
-    expect((await append(log, { id: 'arq_first', ack: true })).kind).toBe('repeated')
+    expect((await append(log, { id: 'arq_first', ack: true })).kind).toBe('duplicate')
     clock.advance(1)
     driver.sweep()
     expect((await append(log, { id: 'arq_first', ack: true, payload: '{"new":1}' })).kind).toBe('appended')
-    expect((await append(log, { id: 'arq_second', ack: true })).kind).toBe('repeated')
+    expect((await append(log, { id: 'arq_second', ack: true })).kind).toBe('duplicate')
     clock.advance(WINDOW_MS + 1)
     driver.sweep()
     expect((await append(log, { id: 'arq_second', ack: true })).kind).toBe('appended')
@@ -86,7 +86,7 @@ export function recognising(stage: Stage) {
     clock.step(-3_600_000)
     driver.sweep()
     clock.advance(WINDOW_MS)
-    expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('repeated')
+    expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('duplicate')
   })
 
   test('an id of a deleted log is unknown to its successor', async () => {

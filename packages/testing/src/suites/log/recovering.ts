@@ -146,7 +146,7 @@ export function recovering(stage: Stage, keeps: Keeps) {
     const log = await open('a:a', { ttlMs: 1000 })
     expect([log.origin, log.attachedAt, log.lastDelivered]).toEqual([origin, lastDelivered, lastDelivered])
     expect(await answer(log.bounds())).toEqual({ first: lastDelivered, last: lastDelivered })
-    expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('repeated')
+    expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('duplicate')
     expect(entryOf(await append(log)).n).toBe(4)
     expect(await answer(log.locate(lastDelivered, undefined))).toMatchObject({ recovered: true, missed: 1 })
     expect(await answer(log.locate(origin, undefined))).toMatchObject({

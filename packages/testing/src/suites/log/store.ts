@@ -18,7 +18,7 @@ export function inTheStore(stage: Stage) {
     const log = await open()
     expect([log.origin, log.attachedAt, log.lastDelivered]).toEqual([old.origin, old.lastDelivered, old.lastDelivered])
     expect(outline(await read(log))).toEqual({ entries: [1, 2, 3, 4], hasMore: false, first: 1, last: 4 })
-    expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('repeated')
+    expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('duplicate')
     expect(entryOf(await append(log)).n).toBe(5)
     expect(announced(told)).toEqual([1, 2, 3, 4, 5])
   })
@@ -55,6 +55,6 @@ export function inTheStore(stage: Stage) {
     const other = watchLog(await one.store.neighbour())
     const first = entryOf(await one.append(await one.open(), { id: 'arq_same', ack: true }))
     const again = await other.append(await other.open(), { id: 'arq_same', ack: true })
-    expect(again).toMatchObject({ kind: 'repeated', position: plain(first) })
+    expect(again).toMatchObject({ kind: 'duplicate', position: plain(first) })
   })
 }

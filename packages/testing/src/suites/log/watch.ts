@@ -1,13 +1,14 @@
-/** A driver that is listened to: what it has told, and short ways to ask it. */
+/** A driver that is listened to: its events, and short ways to ask it. */
 import { expect } from 'bun:test'
-import type { CodedError, Position } from '@arqonbus/protocol'
-import type { Draft, Entry, Log, LogGap, LogOptions, Page, ReadQuery } from '@arqonbus/server'
+import type { Position } from '@arqonbus/protocol'
+import type { AppendOutcome, Draft, Entry, Log, LogGap, LogOptions, Page, ReadQuery } from '@arqonbus/server'
 import { draftOf, type Message } from './draft.ts'
 import { plain } from './outline.ts'
 import type { LogUnderTest } from './under-test.ts'
 
-/** Something that a driver told. */
+/** Something that a driver told. An entry that is delivered and settled in one step is one of these. */
 export type Told =
+  /** An entry was delivered; with its draft where that was settled in the same step. */
   | {
       readonly kind: 'appended'
       readonly subject: string
@@ -15,16 +16,10 @@ export type Told =
       readonly draft: Draft | undefined
       readonly given: Position
     }
+  /** A draft was settled as appended, apart from the delivery of its entry. */
   | { readonly kind: 'confirmed'; readonly subject: string; readonly position: Position; readonly draft: Draft }
-  | {
-      readonly kind: 'repeated'
-      readonly subject: string
-      readonly position: Position | undefined
-      readonly draft: Draft
-    }
-  | { readonly kind: 'held'; readonly subject: string; readonly draft: Draft }
+  | ({ readonly subject: string; readonly draft: Draft } & Exclude<AppendOutcome, { kind: 'appended' }>)
   | { readonly kind: 'gap'; readonly subject: string; readonly gap: LogGap; readonly draft: undefined }
-  | { readonly kind: 'refused'; readonly subject: string; readonly error: CodedError; readonly draft: Draft }
 
 /** A query whose positions are given by their numbers. */
 type Query = Partial<Omit<ReadQuery, 'after' | 'before'>> & { after?: number; before?: number }
@@ -39,16 +34,29 @@ export function watchLog({ driver, settle }: LogUnderTest) {
   const told: Told[] = []
   const logs = new Map<string, Log>()
   let count = 0
+  /** The draft of the entry that was delivered last, until something else happens. */
+  let delivered: Draft | undefined
+  const tell = (one: Told) => {
+    delivered = undefined
+    told.push(one)
+  }
   driver.listen({
-    appended: (subject, entry, draft) =>
-      told.push({ kind: 'appended', subject, entry, draft, given: logs.get(subject)!.lastDelivered }),
-    announced: (subject, entry) =>
-      told.push({ kind: 'appended', subject, entry, draft: undefined, given: logs.get(subject)!.lastDelivered }),
-    confirmed: (subject, position, draft) => told.push({ kind: 'confirmed', subject, position, draft }),
-    duplicate: (subject, position, draft) => told.push({ kind: 'repeated', subject, position, draft }),
-    held: (subject, draft) => told.push({ kind: 'held', subject, draft }),
-    refused: (subject, error, draft) => told.push({ kind: 'refused', subject, error, draft }),
-    gap: (subject, _log, gap) => told.push({ kind: 'gap', subject, gap, draft: undefined }),
+    delivered(subject, entry, draft) {
+      tell({ kind: 'appended', subject, entry, draft: undefined, given: logs.get(subject)!.lastDelivered })
+      delivered = draft
+    },
+    settled(subject, draft, outcome) {
+      const last = told.at(-1)
+      if (outcome.kind !== 'appended') tell({ subject, draft, ...outcome })
+      else if (last?.kind !== 'appended' || delivered !== draft)
+        tell({ kind: 'confirmed', subject, position: outcome.position!, draft })
+      else {
+        delivered = undefined
+        expect(plain(outcome.position!)).toEqual(plain(last.entry))
+        told[told.length - 1] = { ...last, draft }
+      }
+    },
+    gap: (subject, _log, gap) => tell({ kind: 'gap', subject, gap, draft: undefined }),
   })
   /** Opens one without waiting until it is known. */
   const begin = (key = 'science:general', options: Partial<LogOptions> = {}): Log => {

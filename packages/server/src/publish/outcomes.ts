@@ -1,0 +1,92 @@
+/** What a log says of messages becomes delivery, acknowledgements, refusals, counts and spans (protocol §4, §5). */
+import { CodedError, encodeProvisional, type ParsedEnvelope } from '@arqonbus/protocol'
+import type { Delivery } from '../delivery/deliver.ts'
+import type { GapNotices } from '../delivery/gaps.ts'
+import type { Replies } from '../delivery/replies.ts'
+import { type Clock, isoTime } from '../kit/clock.ts'
+import type { AppendOutcome } from '../log/contract.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import { type Client, countSubscribers, type Feed } from '../state/model.ts'
+import { isLessThanAsked } from './ack-request.ts'
+import type { BusLog, PublishDraft } from './draft.ts'
+import { endSpan } from './traced.ts'
+
+/** What the outcomes of messages need. */
+export type OutcomeDeps = {
+  readonly log: BusLog
+  readonly clock: Clock
+  readonly metrics: Pick<Metrics, 'appends'>
+  readonly delivery: Delivery
+  readonly answers: Replies
+  readonly gaps: GapNotices
+  /** Called once for each message that is new in its log. `to` is the same for all that go to the same place. */
+  readonly routed: (client: Client, envelope: ParsedEnvelope, to: unknown) => void
+}
+
+/** An outcome after which the message is in a log, or will be. */
+type Accepted = Extract<AppendOutcome, { kind: 'appended' | 'duplicate' | 'queued' }>
+
+/** The label of each outcome in the metrics. */
+const labels = {
+  appended: 'appended',
+  duplicate: 'duplicate',
+  queued: 'held',
+  refused: 'refused',
+  unknown: 'refused',
+} as const
+
+/** What is known of a queued message besides that. */
+const QUEUED = { position: undefined, replicas: undefined, level: undefined }
+
+/** Listens to the log of a bus: an entry is delivered and its sender acknowledged in one tick, own copy first. */
+export function listenToLog({ log, clock, metrics, delivery, answers, gaps, routed }: OutcomeDeps): void {
+  const { appends } = metrics
+
+  const acknowledge = (feeds: readonly Feed[], { client, envelope }: PublishDraft, outcome: Accepted) => {
+    // It is in the log, but not where the sender wants it: the same id again settles it.
+    if (outcome.kind !== 'queued' && isLessThanAsked(envelope, outcome))
+      return answers.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
+    const { position, replicas, level } = outcome.kind === 'queued' ? QUEUED : outcome
+    const result = {
+      position: position ?? null,
+      // The first one of a duplicate may be queued.
+      durability: position === undefined ? 'memory' : (level ?? log.durabilityOfAccepted()),
+      replicas,
+      duplicate: outcome.kind === 'duplicate',
+      recipients: countSubscribers(feeds),
+    }
+    answers.acknowledge(client, envelope.id, result, feeds)
+  }
+
+  const answer = (feeds: readonly Feed[], draft: PublishDraft, outcome: AppendOutcome) => {
+    if (outcome.kind === 'refused' || outcome.kind === 'unknown')
+      return answers.refuseMessage(draft.client, draft.envelope, outcome.error)
+    const isDuplicate = outcome.kind === 'duplicate'
+    if (!isDuplicate) routed(draft.client, draft.envelope, feeds[0])
+    if (draft.isAnswered || isDuplicate) acknowledge(feeds, draft, outcome)
+  }
+
+  /**
+   * True where the acknowledgement is sent in place of the sender's own copy. That of a private message waits for all inboxes: where these settle later, other
+   * messages would come ahead of it, and there would be a hole in the sender's count.
+   */
+  const isAnswerTheCopy = ({ client, part }: PublishDraft): boolean =>
+    !client.echo && (part === undefined || log.isImmediate)
+
+  log.listen({
+    delivered(feeds, entry, draft) {
+      delivery.broadcast(feeds, entry, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
+    },
+    settled(feeds, draft, outcome) {
+      if (outcome.kind === 'queued')
+        delivery.broadcast(feeds, { text: encodeProvisional(draft.envelope, isoTime(clock.now())) })
+      appends[labels[outcome.kind]]++
+      endSpan(draft, outcome)
+      if (draft.part !== undefined) draft.part(outcome)
+      else answer(feeds, draft, outcome)
+      draft.outcome = outcome
+      draft.onSettled?.()
+    },
+    gap: gaps.broke,
+  })
+}
