@@ -52,7 +52,7 @@ test('the picture has the layers that the import rules have, in their order', ()
   const rules = readFileSync(join(root, '.dependency-cruiser.cjs'), 'utf8')
   const [list = ''] = /const layers = \[[\s\S]*?\n\]/.exec(rules) ?? []
   const layers = Array.from(list.matchAll(/^ {2}\{ (.*) \},$/gm), ([, row = '']) =>
-    Array.from(row.matchAll(/(\w+): '/g), ([, name]) => name!),
+    Array.from(row.matchAll(/([\w/]+)'?: '/g), ([, name]) => name!),
   )
   const picture = fencedBlocks(page).find(({ text }) => text.includes('receive/'))!
   const drawn = Array.from(picture.text.matchAll(/^ *L\d+\["([^:]*):/gm), ([, names = '']) =>

@@ -21,7 +21,8 @@ export type {
   ReadQuery,
 } from './log/contract.ts'
 export { createMemoryLog, type MemoryLogOptions } from './log/memory-log.ts'
-export { createRedisLog } from './log/redis/driver.ts'
+export { createRedisLogStore } from './log/redis/redis-log-store.ts'
+export { createRemoteLog } from './log/remote/remote-driver.ts'
 export type { InboundState } from './receive/inbound.ts'
 export { createRedisLink } from './redis/link.ts'
 export { type RunningServer, type StartOptions, startServer } from './server.ts'

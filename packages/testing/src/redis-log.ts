@@ -1,5 +1,5 @@
 /** The Redis driver of the log on a Redis of the test's: each with a link, a node and a space of names of its own. */
-import { createRedisLink, createRedisLog, type Draft, type LogDriver } from '@arqonbus/server'
+import { createRedisLink, createRedisLogStore, createRemoteLog, type Draft, type LogDriver } from '@arqonbus/server'
 import { eventually } from './eventually.ts'
 import type { TestRedis } from './redis.ts'
 import type { LogSettings, LogUnderTest, StoreHand } from './suites/log/index.ts'
@@ -44,20 +44,26 @@ export async function openRedisLog(
     changed: () => {},
     metrics: { connected: () => {}, pinged: () => {} },
   })
-  const made = createRedisLog<string, Draft>({
+  const store = createRedisLogStore({
     link,
     clock: settings.clock,
     logger: silent,
     node,
     dedupWindowMs: settings.dedupWindowMs,
-    mode: 'degrade',
     replicas,
     timeoutMs,
+    timeOf,
+  })
+  const made = createRemoteLog<string, Draft>({
+    store,
+    clock: settings.clock,
+    logger: silent,
+    mode: 'degrade',
     queueBytes: 1 << 20,
     heldBytes: 1 << 20,
+    heldLimit: 'redis_held_bytes',
     tailBytes: settings.maxBytes,
     metrics: { expire: settings.expired, called: () => {} },
-    timeOf,
   })
   const opened: { readonly isCurrent: boolean; readonly isClosed: boolean; ready(): unknown }[] = []
   const nameOf = (key: string) => `${space}:${key}`

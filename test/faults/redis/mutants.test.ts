@@ -6,13 +6,13 @@ import { createMutant, type Mutation } from '../../support/rig/mutant.ts'
 import { runFault } from '../../support/rig/rig.ts'
 
 const acknowledgeBeforeAppend: Mutation = {
-  file: 'packages/server/src/log/redis/driver.ts',
-  line: 'calls.add(messageOf(log, draft))',
+  file: 'packages/server/src/log/remote/remote-driver.ts',
+  line: 'this.batches.add(operationOf(log, draft))',
   becomes: `{
-        const position = { ms: clock.now(), n: log.lastDelivered.n + 1 }
-        listener.settled(log.subject, draft, { kind: 'appended', position })
-        calls.add({ ...messageOf(log, draft), owner: undefined })
-      }`,
+      const position = { ms: this.now(), n: log.lastDelivered.n + 1 }
+      this.listener.settled(log.subject, draft, { kind: 'appended', position })
+      this.batches.add({ ...operationOf(log, draft), owner: undefined })
+    }`,
 }
 
 const dropOnReconnect: Mutation = {

@@ -4,7 +4,8 @@ import type { Config } from '../config/index.ts'
 import type { Clock } from '../kit/clock.ts'
 import { exitCodes, StartError } from '../kit/start-error.ts'
 import { createMemoryLog } from '../log/memory-log.ts'
-import { createRedisLog } from '../log/redis/driver.ts'
+import { createRedisLogStore } from '../log/redis/redis-log-store.ts'
+import { createRemoteLog } from '../log/remote/remote-driver.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { createRedisStore } from '../persistence/redis-store.ts'
@@ -141,18 +142,24 @@ function redisLink(url: string, { config, logger, metrics, changed }: StorageDep
 }
 
 function redisLog(link: RedisLink, records: Store, { config, clock, logger, metrics, node }: StorageDeps): BusLog {
-  return createRedisLog({
+  const store = createRedisLogStore({
     link,
     records,
     clock,
     logger,
     node,
     dedupWindowMs: config.dedupWindowMs,
-    mode: config.storageMode,
     replicas: config.redisReplicas,
     timeoutMs: config.redisTimeoutMs,
+  })
+  return createRemoteLog({
+    store,
+    clock,
+    logger,
+    mode: config.storageMode,
     queueBytes: config.redisQueueBytes,
     heldBytes: config.redisHeldBytes,
+    heldLimit: 'redis_held_bytes',
     tailBytes: config.historyBytes,
     metrics: { expire: metrics.expire, called: (seconds) => metrics.appended(seconds) },
     isListenedTo: (feeds) => feeds.some(({ subscribers }) => subscribers > 0),

@@ -205,12 +205,9 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
 
   read(query: ReadQuery): Page {
     this.expire(this.#shared.clock.monotonic())
-    const firstN = this.#firstN()
-    if (query.before !== undefined || (query.after === undefined && query.from === 'newest')) {
-      const end = Math.min(this.#numberOf(query.before) ?? Number.POSITIVE_INFINITY, this.#n + 1)
-      return this.#page(this.#startBefore(end, query), end, 'older')
-    }
-    return this.#page(Math.max((this.#numberOf(query.after) ?? 0) + 1, firstN), undefined, 'newer', query)
+    const [after, before] = [this.#numberOf(query.after), this.#numberOf(query.before)]
+    const page = this.isEmpty() ? NOTHING : this.#ring!.page({ ...query, after, before })
+    return { ...this.#bounds(), ...page }
   }
 
   readAtHand(query: ReadQuery): Page {
@@ -219,7 +216,8 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
 
   recent(n: number, limit: number, maxBytes: number): readonly Entry[] | undefined {
     if (n >= this.#n) return []
-    return n + 1 < this.#firstN() ? undefined : this.#collect(n + 1, { limit, maxBytes })
+    if (n + 1 < this.#firstN()) return undefined
+    return this.#ring!.collect(n + 1, Math.min(this.#n, n + limit) + 1, maxBytes)
   }
 
   locate(since: Position, sinceId: string | undefined): Located {
@@ -349,40 +347,9 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     const last = this.lastDelivered
     return { first: this.isEmpty() ? last : { ms: this.#ring!.firstMs, n: this.#ring!.firstN }, last }
   }
-
-  #collect(start: number, bounds: { limit: number; maxBytes: number }): Entry[] {
-    const entries: Entry[] = []
-    let bytes = 0
-    for (let n = start; n <= this.#n && entries.length < bounds.limit; n++) {
-      bytes += this.#ring!.bytesAt(n)
-      if (bytes > bounds.maxBytes && entries.length > 0) break
-      entries.push(this.#ring!.at(n)!)
-    }
-    return entries
-  }
-
-  /** Where a page that ends before `end` begins. */
-  #startBefore(end: number, query: ReadQuery): number {
-    const firstN = this.#firstN()
-    let start = end
-    let bytes = 0
-    while (start > firstN && end - start < query.limit) {
-      bytes += this.#ring!.bytesAt(start - 1)
-      if (bytes > query.maxBytes && start < end) break
-      start--
-    }
-    return start
-  }
-
-  #page(start: number, end: number | undefined, more: 'older' | 'newer', query?: ReadQuery): Page {
-    const entries =
-      end === undefined
-        ? this.#collect(start, query!)
-        : this.#collect(start, { limit: Math.max(0, end - start), maxBytes: Number.POSITIVE_INFINITY })
-    const hasMore = more === 'newer' ? start + entries.length <= this.#n : entries.length > 0 && start > this.#firstN()
-    return { ...this.#bounds(), entries, hasMore }
-  }
 }
+
+const NOTHING = { entries: [], hasMore: false }
 
 const dedupFull = (windowMs: number): CodedError =>
   new CodedError(

@@ -1,5 +1,5 @@
 /** The messages of one log in memory: a ring that grows on demand, so that an idle channel costs next to nothing. */
-import type { Entry } from './contract.ts'
+import type { Entry, ReadQuery } from './contract.ts'
 
 /** The first capacity that is allotted; it doubles up to the size of the log. */
 const FIRST_CAPACITY = 8
@@ -59,6 +59,42 @@ export class Ring {
     return { n, ms: this.#times[at]!, text: this.#texts[at]! }
   }
 
+  /** The number after the newest entry held; meaningless while empty. */
+  get endN(): number {
+    return this.firstN + this.length
+  }
+
+  /** Held entries from number `start` to before `end`: as many as have no more than `maxBytes` bytes, but one at least. */
+  collect(start: number, end: number, maxBytes: number): Entry[] {
+    const entries: Entry[] = []
+    let bytes = 0
+    for (let n = start; n < end; n++) {
+      bytes += this.bytesAt(n)
+      if (bytes > maxBytes && entries.length > 0) break
+      entries.push(this.at(n)!)
+    }
+    return entries
+  }
+
+  /** A page of a query by numbers, of the entries from number `first` on, one of which is held. */
+  page(query: Numbered, first = this.firstN): { entries: readonly Entry[]; hasMore: boolean } {
+    const { after, before, limit, maxBytes } = query
+    if (before === undefined && (after !== undefined || query.from !== 'newest')) {
+      const start = Math.max(first, (after ?? 0) + 1)
+      const entries = this.collect(start, Math.min(this.endN, start + limit), maxBytes)
+      return { entries, hasMore: start + entries.length < this.endN }
+    }
+    const end = Math.max(first, Math.min(before ?? this.endN, this.endN))
+    let start = end
+    let bytes = 0
+    while (start > first && end - start < limit) {
+      bytes += this.bytesAt(start - 1)
+      if (bytes > maxBytes && start < end) break
+      start--
+    }
+    return { entries: this.collect(start, end, Number.POSITIVE_INFINITY), hasMore: end > start && start > first }
+  }
+
   /** When entry `n`, which is held, was pushed. */
   pushedAt(n: number): number {
     return this.#ages[(this.#start + n - this.firstN) & (this.#ages.length - 1)]!
@@ -89,4 +125,10 @@ export class Ring {
     this.#ages = ages
     this.#start = 0
   }
+}
+
+/** A query whose positions are their numbers. */
+type Numbered = Omit<ReadQuery, 'after' | 'before'> & {
+  readonly after: number | undefined
+  readonly before: number | undefined
 }

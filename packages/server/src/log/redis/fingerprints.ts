@@ -1,6 +1,6 @@
 /**
  * What is remembered of a message in Redis, so that one that is sent again is recognised, by whichever node: a print of who sent which id, and one of its
- * content. They are digests, because an entry by full ids would take twice the memory. All nodes share the seed, which stands in Redis and nowhere else.
+ * content. They are digests, because an entry by full ids would take twice the memory. All nodes share the seed, which is kept in Redis and nowhere else.
  */
 import type { ParsedEnvelope } from '@arqonbus/protocol'
 import { ContentDigests, Digest, newSeed, type Seed } from '../digest.ts'

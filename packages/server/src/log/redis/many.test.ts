@@ -12,7 +12,7 @@ import {
   watchLog,
   withProgram,
 } from '@arqonbus/testing'
-import type { RedisLog } from './redis-log.ts'
+import type { RemoteLog } from '../remote/remote-log.ts'
 
 const MANY = 3000
 /** Logs that a turn may deal with: two slices. */
@@ -29,7 +29,7 @@ withProgram('redis-server', 'a Redis with many logs', () => {
     for (const end of ends.splice(0)) end()
   })
 
-  type AnyLog = RedisLog<string, Draft>
+  type AnyLog = RemoteLog<string, Draft>
   const stage = async () => {
     const settings = {
       clock: testClock(),

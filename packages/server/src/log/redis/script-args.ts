@@ -1,11 +1,9 @@
-/** How a log is spoken of to the scripts: its keys, and what else each of them asks for. */
-import type { Position } from '@arqonbus/protocol'
+/** The arguments of the scripts: the keys of a log, and what else each script needs. */
 import { keyOf } from '../../redis/keys.ts'
-import type { Draft, LogOptions, ReadQuery } from '../contract.ts'
-import type { RedisLogOptions } from './driver-options.ts'
-import type { RedisLog } from './redis-log.ts'
+import type { LogOptions, ReadQuery } from '../contract.ts'
+import type { Question, StoredLog } from '../remote/remote-store.ts'
+import type { RedisLogStoreOptions } from './store-options.ts'
 
-type AnyLog = RedisLog<unknown, Draft>
 type Word = string | number
 
 /**
@@ -15,21 +13,17 @@ type Word = string | number
 export const SLACK_MS = 30 * 86_400_000
 const SLACK_OF_CLOSED_MS = 86_400_000
 
-/** The words of one driver. */
+/** The arguments of one driver. */
 export type Words = ReturnType<typeof createWords>
 
-/** Makes them. */
-export function createWords({ clock, dedupWindowMs, node, timeOf }: Omit<RedisLogOptions, 'isListenedTo'>) {
+/** Creates the arguments of one driver, from its options. */
+export function createWords({ clock, dedupWindowMs, node, timeOf }: RedisLogStoreOptions) {
   const now = () => String(Math.trunc(clock.now()))
   /** How long keys are kept that nobody writes to, in milliseconds. */
   const keepOf = ({ ttlMs }: LogOptions) => Math.max(ttlMs, dedupWindowMs) + SLACK_MS
   let questions = 0
   /** What this node has seen of it. */
-  const knownOf = ({ origin, lastDelivered }: Pick<AnyLog, 'origin' | 'lastDelivered'>): Word[] => [
-    origin.ms,
-    lastDelivered.ms,
-    lastDelivered.n,
-  ]
+  const knownOf = ({ origin, lastDelivered }: StoredLog): Word[] => [origin.ms, lastDelivered.ms, lastDelivered.n]
   return {
     /** Notes who speaks for this node, and what it has done. */
     fenceKey: keyOf(`@node:${node}`),
@@ -42,16 +36,12 @@ export function createWords({ clock, dedupWindowMs, node, timeOf }: Omit<RedisLo
     keepClosed: ({ ttlMs }: LogOptions) => Math.max(ttlMs, dedupWindowMs) + SLACK_OF_CLOSED_MS,
     knownOf,
     /** All keys of a log: stream, head, and the two of dedup. */
-    keysOf({ name }: Pick<AnyLog, 'name'>): [stream: string, head: string, dedup0: string, dedup1: string] {
+    keysOf({ name }: StoredLog): [stream: string, head: string, dedup0: string, dedup1: string] {
       const start = keyOf(name)
       return [`${start}:s`, `${start}:h`, `${start}:d0`, `${start}:d1`]
     },
     /** What `inspect.lua` asks of each log. */
-    lookOf: (
-      log: Pick<AnyLog, 'options' | 'origin' | 'lastDelivered'>,
-      at: Position | undefined,
-      how: 'all' | 'changed',
-    ): Word[] => [
+    lookOf: ({ log, at, how }: Question): Word[] => [
       how,
       log.options.size,
       log.options.ttlMs,

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
-import { appendsIn, deletedIn, entryOf, fencedIn, looksIn, newsIn, originIn, pageIn } from './script-replies.ts'
+import { entryOf } from '../remote/pieces.ts'
+import { appendsIn, deletedIn, fencedIn, looksIn, newsIn, originIn, pageIn } from './script-replies.ts'
 
 const unreadable = (read: () => unknown) => expect(read).toThrow('unreadable reply')
 

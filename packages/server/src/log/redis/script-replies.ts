@@ -1,48 +1,50 @@
 /** What the scripts answer, read. Anything that is not in the form that they have is an `UnreadableReply`: the connection is out of step. */
-import type { ParsedEnvelope, Position } from '@arqonbus/protocol'
-import { encodeStored, parsePosition } from '@arqonbus/protocol'
-import { isoTime, positionUpToN } from '../../kit/clock.ts'
+import { type DurabilityLevel, type Position, parsePosition } from '@arqonbus/protocol'
 import { UnreadableReply } from '../../redis/faults.ts'
 import type { Entry } from '../contract.ts'
+import { entryOf } from '../remote/pieces.ts'
+import type {
+  AppendReply,
+  Damage,
+  Damaged,
+  Inspected,
+  NewsItem,
+  Origin,
+  StoreOutcome,
+  StorePage,
+} from '../remote/remote-store.ts'
+import { NOT_WAITED, type Replicated } from './replication.ts'
 
-/** What became of one message of a call. */
-export type Outcome =
-  | { readonly kind: 'appended' | 'duplicate'; readonly position: Position }
-  | { readonly kind: 'conflict' | 'damaged' }
-
-/** A key that holds something that a log cannot use, and what Redis says of it. */
-export type Damage = { readonly key: string; readonly error: string }
-
-/** `+<ms>-<n>`, `=<ms>-<n>`, `!` or `?`. */
-export function outcomeIn(text: string): Outcome {
+/** `+<ms>-<n>`, `=<ms>-<n>`, `!` or `?`; with what was waited for behind the call. */
+function outcomeIn(text: string, { replicas, level }: Replicated): StoreOutcome {
   if (text === '!') return { kind: 'conflict' }
   if (text === '?') return { kind: 'damaged' }
   const kind = text.startsWith('+') ? 'appended' : text.startsWith('=') ? 'duplicate' : undefined
   if (kind === undefined) throw new UnreadableReply('no outcome', text)
-  return { kind, position: positionIn(text.slice(1)) }
+  return { kind, position: positionIn(text.slice(1)), replicas, level }
 }
 
 /** What `append.lua` says of a call. */
-export type AppendAnswer = {
+export type AppendAnswer = AppendReply & {
   /** False where Redis does not write to its disk what was asked to be there. */
   readonly isOnDisk: boolean
-  /** Of each message, in the order of the call. */
-  readonly outcomes: readonly Outcome[]
-  /** How many messages went from the logs. */
-  readonly byLength: number
-  readonly byAge: number
-  /** Logs that are damaged, by their place in the call. */
-  readonly damages: ReadonlyMap<number, Damage>
+  /** The level of its messages; undefined where the call named none. */
+  readonly level?: DurabilityLevel | undefined
 }
 
-/** What a call asked: its number, and how many messages each of its logs was given. */
-type Asked = { readonly number: number; readonly counts: readonly number[] }
+/** What a call asked: its number, how many messages each of its logs was given, and its level; and what was waited for behind it. */
+type Asked = {
+  readonly number: number
+  readonly counts: readonly number[]
+  readonly level?: DurabilityLevel
+  readonly behind?: Replicated
+}
 
 const CALL_FIELDS = 2
 const LOG_FIELDS = 3
 
 /** Reads the answer to a call. Positions of a log must follow each other: a wrong one would be taken for that of another message for ever. */
-export function appendsIn(answer: unknown, { number, counts }: Asked): AppendAnswer {
+export function appendsIn(answer: unknown, { number, counts, level, behind = NOT_WAITED }: Asked): AppendAnswer {
   if (typeof answer !== 'string') throw new UnreadableReply('no text', answer)
   const [text = '', ...faults] = answer.split('\x1e')
   const parts = text.split(' ')
@@ -51,7 +53,10 @@ export function appendsIn(answer: unknown, { number, counts }: Asked): AppendAns
   if (!isForCall || parts.length !== CALL_FIELDS + total + LOG_FIELDS * counts.length) {
     throw new UnreadableReply(`not the answer to call ${number}`, text)
   }
-  const outcomes = parts.slice(CALL_FIELDS, CALL_FIELDS + total).map(outcomeIn)
+  const isOnDisk = parts[1] === '1'
+  // The level of when the call was sent, or less where Redis said so when it was executed.
+  const waited = { replicas: behind.replicas, level: behind.level ?? (isOnDisk ? level : 'stored') }
+  const outcomes = parts.slice(CALL_FIELDS, CALL_FIELDS + total).map((one) => outcomeIn(one, waited))
   let at = CALL_FIELDS + total
   let first = 0
   let byLength = 0
@@ -63,11 +68,11 @@ export function appendsIn(answer: unknown, { number, counts }: Asked): AppendAns
     first += count
     at += LOG_FIELDS
   }
-  return { isOnDisk: parts[1] === '1', outcomes, byLength, byAge, damages: new Map(faults.map(damageIn)) }
+  return { isOnDisk, level: waited.level, outcomes, byLength, byAge, damages: new Map(faults.map(damageIn)) }
 }
 
 /** What was appended to a log in one call has one time and rising numbers, up to the head of the log. */
-function checkOrder(outcomes: readonly Outcome[], last: number, text: string): void {
+function checkOrder(outcomes: readonly StoreOutcome[], last: number, text: string): void {
   let before: Position | undefined
   for (const outcome of outcomes) {
     if (outcome.kind !== 'appended') continue
@@ -112,28 +117,11 @@ export function fencedIn(answer: unknown, generation: number): number {
   return wholeIn(last)
 }
 
-/** How `inspect.lua` sees a log. */
-export type Seen = {
-  readonly birth: Position
-  readonly head: Position
-  /** The oldest message that is kept. */
-  readonly oldest: Position | undefined
-  /** The head of the envelope that stands where it was asked. */
-  readonly at: string | undefined
-  /** The message before the oldest, where that is still there. */
-  readonly gone: Position | undefined
-  /** The last position of the log that was deleted before this one. */
-  readonly former: Position | undefined
-}
-
-/** What it says of one log: undefined where the log does not exist. */
-export type Look = Seen | 'unchanged' | { readonly damage: Damage } | undefined
-
 /** The fields that `inspect.lua` gives for each log. */
 const LOOK_FIELDS = 7
 
 /** What it says of each log that was asked for. */
-export function looksIn(answer: unknown, word: string, count: number): readonly Look[] {
+export function looksIn(answer: unknown, word: string, count: number): readonly Inspected[] {
   const texts = textsIn(answer, word)
   if (texts.length !== 1 + count * LOOK_FIELDS) throw new UnreadableReply(`not of ${count} logs`, texts.slice(0, 12))
   return Array.from({ length: count }, (_, i) => lookIn(texts, 1 + i * LOOK_FIELDS))
@@ -141,7 +129,7 @@ export function looksIn(answer: unknown, word: string, count: number): readonly 
 
 type LookFields = [b: string, m: string, n: string, oldest: string, at: string, gone: string, former: string]
 
-function lookIn(texts: readonly string[], start: number): Look {
+function lookIn(texts: readonly string[], start: number): Inspected {
   const [b, m, n, oldest, at, gone, former] = texts.slice(start, start + LOOK_FIELDS) as LookFields
   if (b === '') return undefined
   if (b === '=') return 'unchanged'
@@ -164,21 +152,12 @@ function textsIn(answer: unknown, word: string): readonly string[] {
   return answer
 }
 
-/** A page, as `read.lua` gives it. */
-export type ReadAnswer = {
-  /** Undefined where there is no log. */
-  readonly head: Position | undefined
-  readonly oldest: Position | undefined
-  readonly hasMore: boolean
-  readonly entries: readonly Entry[]
-}
-
 /** The fields before the messages, and those of each. */
 const PAGE_FIELDS = 6
 const ENTRY_FIELDS = 3
 
 /** What it says. */
-export function pageIn(answer: unknown, word: string): ReadAnswer | { readonly damage: Damage } {
+export function pageIn(answer: unknown, word: string): StorePage | Damaged {
   const texts = textsIn(answer, word)
   const [, b, m, n, oldest, more] = texts
   if (b === '?' && texts.length === 4) return { damage: { key: m!, error: n! } }
@@ -201,32 +180,6 @@ export function pageIn(answer: unknown, word: string): ReadAnswer | { readonly d
     hasMore: more === '1',
     entries,
   }
-}
-
-/** A message but for its time and its position: what stands before the first, between the two, and (`joint`, stored with `body`) right before the second. */
-export type Pieces = Pick<ParsedEnvelope, 'head' | 'body' | 'joint'>
-
-/** An entry as it is delivered. */
-export const entryOf = ({ ms, n }: Position, pieces: Pieces): Entry => ({
-  ms,
-  n,
-  text: encodeStored(pieces, isoTime(ms), positionUpToN(ms), n),
-})
-
-/** One message that was announced. */
-export type NewsItem = {
-  readonly name: string
-  readonly position: Position
-  readonly index: number
-  readonly pieces: Pieces
-}
-
-/** Whose call it was that an announcement tells of, and whether Redis writes to its disk what was asked to be there. */
-export type Origin = {
-  readonly node: string
-  readonly generation: string
-  readonly call: number
-  readonly isOnDisk: boolean
 }
 
 /** Reads that alone: of one's own calls that are answered there is nothing to read further. The separators stand in no JSON text. */

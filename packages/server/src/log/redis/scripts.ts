@@ -1,4 +1,4 @@
-/** The scripts of the log. What they do and how they are called stands in each of them. */
+/** The scripts of the log. Each says what it does, and what its keys and arguments are. */
 import { hash } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { UnreadableReply } from '../../redis/faults.ts'

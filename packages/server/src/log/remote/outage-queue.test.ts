@@ -1,13 +1,13 @@
 import { expect, test } from 'bun:test'
 import { draftOf } from '@arqonbus/testing'
-import { createOutageQueue } from './outage-queue.ts'
+import { OutageQueue } from './outage-queue.ts'
 
 const log = { name: 'a:a' }
 const item = (id: string, ack = false) => ({ log, draft: draftOf({ id, ack }), bytes: 100 })
 const deletion = { log, draft: undefined, bytes: 0 }
 
 test('the outage queue returns operations in the order of arrival and is empty then', () => {
-  const held = createOutageQueue<typeof deletion | ReturnType<typeof item>>(1000)
+  const held = new OutageQueue<typeof deletion | ReturnType<typeof item>>(1000)
   const items = [item('arq_1'), deletion, item('arq_2', true)]
   for (const one of items) held.add(one)
   expect([held.size, held.bytes]).toEqual([3, 200])
@@ -17,13 +17,13 @@ test('the outage queue returns operations in the order of arrival and is empty t
 })
 
 test('the outage queue has room up to its byte limit', () => {
-  const held = createOutageQueue(250)
+  const held = new OutageQueue(250)
   held.add(item('arq_1'))
   expect([held.hasRoom(150), held.hasRoom(151)]).toEqual([true, false])
 })
 
 test('a queued message that requested deduplication is found by log, sender and id, and no other is', () => {
-  const held = createOutageQueue<ReturnType<typeof item>>(1000)
+  const held = new OutageQueue<ReturnType<typeof item>>(1000)
   const known = item('arq_1', true)
   held.add(known, 7)
   held.add(item('arq_2'))
@@ -34,7 +34,7 @@ test('a queued message that requested deduplication is found by log, sender and 
 })
 
 test('of queued calls with an unknown outcome, the executed ones are dropped and the others remain', () => {
-  const held = createOutageQueue<ReturnType<typeof item>>(1000)
+  const held = new OutageQueue<ReturnType<typeof item>>(1000)
   const [done, undone, later] = [item('arq_1', true), item('arq_2', true), item('arq_3', true)]
   held.add(done, 7)
   held.add(undone, 8)

@@ -1,10 +1,10 @@
 import { expect, test } from 'bun:test'
 import type { Entry } from '../contract.ts'
-import { createTail } from './tail.ts'
+import { Tail } from './tail.ts'
 
 /** A tail of entries with ten characters each, a millisecond apart. */
 const filled = (size: number, first: number, last: number, text = '0123456789') => {
-  const tail = createTail(size)
+  const tail = new Tail(size)
   for (let n = first; n <= last; n++) tail.push({ n, ms: 1000 + n, text })
   return tail
 }
@@ -15,7 +15,7 @@ test('the tail keeps the last entries: at most the log, 256 or 256 KiB, and at l
   expect(filled(1000, 1, 300).length).toBe(256)
   expect(filled(1000, 1, 5, 'x'.repeat(100 * 1024)).length).toBe(2)
   expect(filled(1000, 1, 5, 'x'.repeat(300 * 1024)).length).toBe(1)
-  expect(createTail(3)).toMatchObject({ length: 0, bytes: 0, last: undefined })
+  expect(new Tail(3)).toMatchObject({ length: 0, bytes: 0, last: undefined })
 })
 
 test('the entries after a number are returned without a gap or not at all', () => {
@@ -25,7 +25,7 @@ test('the entries after a number are returned without a gap or not at all', () =
   expect(numbers(tail.after(7, 2, 1e6))).toEqual([8, 9])
   expect(numbers(tail.after(7, 100, 20))).toEqual([8, 9])
   expect(numbers(tail.after(7, 100, 1))).toEqual([8])
-  expect(createTail(5).after(0, 100, 1e6)).toBeUndefined()
+  expect(new Tail(5).after(0, 100, 1e6)).toBeUndefined()
 })
 
 test('a page from the tail equals one from the log, for recent entries in memory', () => {

@@ -1,11 +1,11 @@
-/** One log as its node sees it: what Redis says comes in whatever order the test wants. */
+/** One log as its node sees it: what the store says comes in whatever order the test wants. */
 import { expect, test } from 'bun:test'
 import type { Position } from '@arqonbus/protocol'
 import { draftOf } from '@arqonbus/testing'
 import type { Draft } from '../contract.ts'
-import { type LogHost, RedisLog } from './redis-log.ts'
-import { NOT_WAITED } from './replication.ts'
-import { entryOf, type ReadAnswer, type Seen } from './script-replies.ts'
+import { entryOf } from './pieces.ts'
+import { type LogHost, RemoteLog } from './remote-log.ts'
+import type { Inspection, StorePage } from './remote-store.ts'
 
 const head = '{"version":"1.0","id":"arq_1","timestamp":"'
 const pieces = { head, body: '","payload":{},"metadata":{"position":"', joint: '' }
@@ -15,9 +15,9 @@ const news = (position: Position, draft?: Draft) => ({
   pieces,
   isOwn: draft !== undefined,
   draft,
-  waited: NOT_WAITED,
+  outcome: draft && ({ kind: 'appended', position } as const),
 })
-const seen = (last: Position, more: Partial<Seen> = {}): Seen => ({
+const seen = (last: Position, more: Partial<Inspection> = {}): Inspection => ({
   birth: { ms: 1000, n: 0 },
   head: last,
   oldest: last.n === 0 ? undefined : at(1),
@@ -26,7 +26,7 @@ const seen = (last: Position, more: Partial<Seen> = {}): Seen => ({
   former: undefined,
   ...more,
 })
-const page = (positions: readonly Position[]): ReadAnswer => ({
+const page = (positions: readonly Position[]): StorePage => ({
   head: positions.at(-1),
   oldest: positions[0],
   hasMore: false,
@@ -37,36 +37,46 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 /** A log that is known up to a number, and what it tells. */
 function stage(known = 0) {
   const told: string[] = []
-  const reads: ((answer: ReadAnswer) => void)[] = []
+  const reads: ((answer: StorePage) => void)[] = []
   const hears: (() => void)[] = []
+  /** The draft of the entry that was delivered last: it is settled in the same step. */
+  let delivered: Draft | undefined
   const host: LogHost<string, Draft> = {
+    listener: {
+      delivered(_subject, { n }, draft) {
+        delivered = draft
+        told.push(draft === undefined ? `${n}` : `${n} own`)
+      },
+      settled(_subject, draft, outcome) {
+        if (draft !== delivered) told.push(`${(outcome as { position: Position }).position.n} confirmed`)
+        delivered = undefined
+      },
+      gap: (_subject, _log, { reason, after, next }) => told.push(`${reason} ${after.n} ${next.n}`),
+    },
+    atHand: { kept() {}, forgot() {} },
     now: () => 0,
     isAway: () => false,
     append() {},
-    need() {},
-    isActive() {},
-    delivered: (_log, { n }, { draft }) => told.push(draft === undefined ? `${n}` : `${n} own`),
-    settled: (_log, { position, draft }) => draft !== undefined && told.push(`${position.n} confirmed`),
-    gap: (_log, { reason, after, next }) => told.push(`${reason} ${after.n} ${next.n}`),
-    failed(problem) {
-      throw problem
+    reconciler: { need() {}, active() {} },
+    reports: {
+      failed(problem) {
+        throw problem
+      },
     },
-    look: () => Promise.reject(new Error('not asked here')),
+    inspect: () => Promise.reject(new Error('not asked here')),
     read: () => new Promise((resolve) => reads.push(resolve)),
-    heard: () => new Promise((resolve) => hears.push(resolve)),
-    kept() {},
-    forgot() {},
+    flushed: () => new Promise((resolve) => hears.push(resolve)),
     closed() {},
   }
-  const log = new RedisLog(host, 'a:a', 'a:a', { size: 100, ttlMs: 1000 })
-  const unknown = new RedisLog(host, 'a:b', 'a:b', { size: 100, ttlMs: 1000 })
-  log.seen(seen(at(0, 1000)))
+  const log = new RemoteLog(host, 'a:a', 'a:a', { size: 100, ttlMs: 1000 })
+  const unknown = new RemoteLog(host, 'a:b', 'a:b', { size: 100, ttlMs: 1000 })
+  log.inspected(seen(at(0, 1000)))
   for (let n = 1; n <= known; n++) log.hear(news(at(n)))
   told.length = 0
   const answer = async (...positions: Position[]) => {
     await answerWith(page(positions))
   }
-  const answerWith = async (answered: ReadAnswer) => {
+  const answerWith = async (answered: StorePage) => {
     reads.shift()!(answered)
     await turn()
   }
@@ -119,7 +129,7 @@ test('in a log that keeps nothing, announced messages are delivered, and every m
   for (const n of [3, 4]) log.hear(news(at(n)))
   await heard()
   expect(told).toEqual(['3', '4', '5'])
-  log.seen(seen(at(8), { oldest: undefined, at: undefined }))
+  log.inspected(seen(at(8), { oldest: undefined, at: undefined }))
   await answerWith({ ...nothing, head: at(8) })
   log.hear(news(at(6)))
   await heard()
@@ -130,7 +140,7 @@ test('a page requested before an outage is ignored and does not prevent the next
   const { log, told, reads, answer } = stage(2)
   log.hear(news(at(4)))
   log.away()
-  log.seen(seen(at(4)))
+  log.inspected(seen(at(4)))
   expect(reads).toHaveLength(2)
   await answer(at(3, 9003), at(4, 9004))
   expect(told).toEqual([])
@@ -167,7 +177,7 @@ test('after an outage nothing is delivered before the log was inspected, since i
   log.hear(news(at(6, 9006)))
   expect(told).toEqual([])
   // What stands at number 5 now is not what was told.
-  log.seen(seen(at(6, 9006), { at: undefined }))
+  log.inspected(seen(at(6, 9006), { at: undefined }))
   expect(told).toEqual(['lost 5 6'])
   expect(log.lastDelivered).toEqual(at(6, 9006))
   log.hear(news(at(7, 9007)))
@@ -178,7 +188,7 @@ test('after an outage a log that still has what was announced continues', () => 
   const { log, told } = stage(5)
   log.away()
   log.hear(news(at(6), draftOf({})))
-  log.seen(seen(at(5)))
+  log.inspected(seen(at(5)))
   expect(told).toEqual(['6 own'])
 })
 
@@ -194,7 +204,7 @@ test('own appends to a log not yet known are announced, and appends of other nod
   other.hear(news(at(2)))
   other.hear(news(at(3), draftOf({})))
   other.hear(news(at(4)))
-  other.seen(seen(at(4)))
+  other.inspected(seen(at(4)))
   expect(told).toEqual(['3 own', '4'])
   expect(other.attachedAt.n).toBe(2)
 })
@@ -203,14 +213,14 @@ test('own appends before an outage of a log not yet known are announced, includi
   const { unknown: answered, told, answer } = stage()
   answered.hear(news(at(1), draftOf({})))
   answered.away()
-  answered.seen(seen(at(2)))
+  answered.inspected(seen(at(2)))
   await answer(at(1), at(2))
   expect(told.splice(0)).toEqual(['1 confirmed', '1', '2'])
 
   const { unknown: unanswered, told: toldLater, answer: answerLater } = stage()
   unanswered.wasInterrupted()
   unanswered.away()
-  unanswered.seen(seen(at(1)))
+  unanswered.inspected(seen(at(1)))
   await answerLater(at(1))
   expect(toldLater).toEqual(['1'])
 })

@@ -1,8 +1,8 @@
 /**
- * One log of a Redis driver, as this node sees it: how far it was announced here, what came out of turn, and what is at hand.
+ * One log in a store, as this node sees it: how far it was delivered here, what came out of turn, and what is at hand.
  *
- * News of a position come from the answer to an append and from announcements, in any order. They are told in the order of positions: what is one step
- * ahead at once, what is further ahead when the stream has been read up to it, what was told already not again.
+ * News of a position come from the reply to an append and from announcements, in any order. Entries are delivered in the order of positions: what is one step
+ * ahead at once, what is further ahead when the log has been read up to it, what was delivered already not again.
  */
 import { CodedError, type Position } from '@arqonbus/protocol'
 import { chain, type Maybe } from '../../kit/maybe.ts'
@@ -13,44 +13,42 @@ import {
   type Located,
   type Log,
   type LogGap,
+  type LogListener,
   type LogOptions,
   type Page,
   type ReadQuery,
   UNKNOWN,
 } from '../contract.ts'
 import { type Known, locate } from '../recovery-point.ts'
-import { type Announcement, ReorderBuffer } from './reorder-buffer.ts'
-import { NOT_WAITED } from './replication.ts'
-import { entryOf, type ReadAnswer, type Seen } from './script-replies.ts'
-import { createTail, type Tail } from './tail.ts'
+import { closedRefusal } from '../refusals.ts'
+import type { AtHand } from './at-hand.ts'
+import { entryOf } from './pieces.ts'
+import type { Inspection, StorePage } from './remote-store.ts'
+import { type News, ReorderBuffer } from './reorder-buffer.ts'
+import type { Reports } from './reports.ts'
+import { Tail } from './tail.ts'
 
-/** What a log asks of its driver. */
+/** What a log needs of its driver. */
 export type LogHost<Subject, D extends Draft> = {
-  /** The lesser of the clocks of this node and of Redis. */
+  readonly listener: LogListener<Subject, D>
+  readonly atHand: Pick<AtHand, 'kept' | 'forgot'>
+  readonly reconciler: {
+    /** A caller waits until this log has been compared with the store: it comes ahead of logs without waiting callers. */
+    need(log: RemoteLog<Subject, D>): void
+    /** The first delivery since `takeActive`. */
+    active(log: RemoteLog<Subject, D>): void
+  }
+  readonly reports: Pick<Reports, 'failed'>
+  /** The lesser of the clocks of this node and of the store. */
   now(): number
   isAway(): boolean
-  append(log: RedisLog<Subject, D>, draft: D): void
-  /** A caller waits until this log has been compared with Redis: it comes ahead of logs without waiting callers. */
-  need(log: RedisLog<Subject, D>): void
-  /** The first announcement since `takeActive`. */
-  isActive(log: RedisLog<Subject, D>): void
-  /** The next entry; its draft has an outcome with it, or later. */
-  delivered(log: RedisLog<Subject, D>, entry: Entry, told: Announcement<D>): void
-  /** It was delivered already: its draft has an outcome now. */
-  settled(log: RedisLog<Subject, D>, told: Announcement<D>): void
-  gap(log: RedisLog<Subject, D>, gap: LogGap): void
-  /** A fault that no rule knows. It is told, and ends nothing. */
-  failed(problem: unknown): void
-  /** Asks Redis; both fail with `storage_unavailable` where it is away. */
-  look(log: RedisLog<Subject, D>, at: Position | undefined): Promise<Seen | undefined>
-  read(log: RedisLog<Subject, D>, query: ReadQuery): Promise<ReadAnswer>
-  /** Ends when everything that was announced before it was called has been heard; fails with `storage_unavailable` too. */
-  heard(): Promise<void>
-  /** What is at hand of all logs is bounded: hears of each change. */
-  kept(log: RedisLog<Subject, D>, messages: number, bytes: number): void
-  /** Nothing of it is at hand any more; it was so much. */
-  forgot(log: RedisLog<Subject, D>, messages: number, bytes: number): void
-  closed(log: RedisLog<Subject, D>, isDeleted: boolean): void
+  append(log: RemoteLog<Subject, D>, draft: D): void
+  /** Both fail with `storage_unavailable` where the store is away, and where the log is damaged. */
+  inspect(log: RemoteLog<Subject, D>, at: Position | undefined): Promise<Inspection | undefined>
+  read(log: RemoteLog<Subject, D>, query: ReadQuery): Promise<StorePage>
+  /** Resolves when everything that was announced before it was called has been heard; fails with `storage_unavailable` too. */
+  flushed(): Promise<void>
+  closed(log: RemoteLog<Subject, D>, isDeleted: boolean): void
 }
 
 const FIRST: Position = { ms: 0, n: 1 }
@@ -60,7 +58,7 @@ const NOTHING = { entries: [], hasMore: false, first: undefined }
 const PAGE: Pick<ReadQuery, 'limit' | 'maxBytes'> = { limit: 256, maxBytes: 256 * 1024 }
 
 /** A class, because there may be a hundred thousand. */
-export class RedisLog<Subject, D extends Draft> implements Log<D> {
+export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   readonly name: string
   readonly subject: Subject
   readonly options: LogOptions
@@ -71,22 +69,22 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   readonly #host: LogHost<Subject, D>
   /** What came out of turn. */
   readonly #ahead = new ReorderBuffer<D>()
-  /** False from the moment when Redis went away until it was looked at again: it may have lost what was told here. */
+  /** False from the moment when the store went away until the log was inspected again: the store may have lost what was delivered here. */
   #isCompared = false
-  /** True where something was told since this was last taken. */
+  /** True where something was delivered since this was last taken. */
   #isActive = false
   /** When the expiry of its keys was last extended, on the monotonic clock. */
   touchedAt = Number.NEGATIVE_INFINITY
-  /** The last position that a call of this node took in it. */
+  /** The last position that a call of this node got in it. */
   #place: Position | undefined
-  /** Whoever reads the stream now. */
+  /** The reader of the log, while there is one. */
   #reader: symbol | undefined
-  /** Counts the breaks, and the times that Redis went away: a page that was asked for before one says nothing after it. */
+  /** Counts the breaks, and the times that the store went away: a page that was requested before one says nothing after it. */
   #era = 0
   /** The number ahead that the last page did not reach. */
   #awaited = 0
   #tail: Tail | undefined
-  /** The first message that this node appended before Redis went away, and the log was not known; FIRST where that may be any. */
+  /** The first message that this node appended before the store went away, while the log was not known; FIRST where that may be any. */
   #ownSince: Position | undefined
   #waiting: { resolve: () => void; reject: (problem: unknown) => void }[] = []
 
@@ -101,7 +99,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     return this.lastDelivered !== UNKNOWN
   }
 
-  /** True where nothing that is told now can come after something that Redis has lost. */
+  /** True where nothing that is delivered now can come after something that the store has lost. */
   get isCurrent(): boolean {
     return this.isKnown && this.#isCompared
   }
@@ -116,7 +114,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     this.#isActive = false
   }
 
-  /** A call of this node has taken that position; false where that was not later than the one before, as it must be. */
+  /** A call of this node got that position; false where that was not later than the one before, as it must be. */
   takePlace(position: Position): boolean {
     const before = this.#place
     const isLater =
@@ -128,7 +126,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   ready(): Maybe<void> {
     if (this.isKnown) return
     if (this.#host.isAway()) return Promise.reject(new CodedError('storage_unavailable'))
-    this.#host.need(this)
+    this.#host.reconciler.need(this)
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
   }
 
@@ -136,13 +134,13 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     this.#host.append(this, draft)
   }
 
-  /** Redis cannot give its head: rejects all callers that wait for it. */
+  /** The store cannot give its head: rejects all callers that wait for it. */
   fail(error: CodedError): void {
     this.#rejectWaiting(error)
   }
 
-  /** Redis has been asked where the log stands. What this node has told is compared with it. */
-  seen(seen: Seen): void {
+  /** The store has said where the log begins and ends. What this node has delivered is compared with that. */
+  inspected(seen: Inspection): void {
     const { birth, head } = seen
     this.#isCompared = true
     if (!this.isKnown) {
@@ -159,34 +157,35 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
       this.origin = birth
       this.#rebase('lost', head)
     } else {
-      // What was told is part of the new log already, or the birth is that of a head that was rebuilt.
+      // What was delivered is part of the new log already, or the birth is that of a head that was rebuilt.
       this.origin = birth
     }
-    this.#tellAhead()
+    this.#deliverAhead()
     if (head.n > this.lastDelivered.n || this.#ahead.size > 0) this.#readSoon()
   }
 
   /** News of a position. */
-  hear(told: Announcement<D>): void {
-    const { position } = told
-    // It is looked at already: which of these come after what was seen shows when that is known.
+  hear(news: News<D>): void {
+    if (this.isClosed) return this.#settle(news)
+    const { position } = news
+    // It is being inspected: which of these come after what was seen shows when that is known.
     if (!this.isCurrent) {
-      this.#host.need(this)
-      return this.#put(told)
+      this.#host.reconciler.need(this)
+      return this.#put(news)
     }
     const { lastDelivered } = this
     if (position.ms < this.origin.ms || (position.n <= lastDelivered.n && position.ms <= lastDelivered.ms))
-      return this.#host.settled(this, told)
+      return this.#settle(news)
     if (position.n <= lastDelivered.n || position.ms < lastDelivered.ms) this.#beginAnewBefore(position)
-    this.#put(told)
-    this.#tellAhead()
+    this.#put(news)
+    this.#deliverAhead()
     if (this.#ahead.size > 0) this.#readSoon()
   }
 
-  /** Redis is away: what waits for an answer gets none. What came out of turn is there, and is told when the stream is read. */
+  /** The store is away: what waits for a reply gets none. What came out of turn is in the log, and is delivered when that is read. */
   away(): void {
     this.#isCompared = false
-    // A page that nobody will answer keeps nobody from reading when Redis is back.
+    // A page that will not come stops nobody from reading when the store is back.
     this.#era++
     this.#reader = undefined
     this.#place = undefined
@@ -194,10 +193,10 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     if (this.#waiting.length > 0) this.#rejectWaiting(new CodedError('storage_unavailable'))
     if (this.#ahead.size === 0) return
     if (!this.isKnown) this.#ownSince ??= this.#ahead.firstOwn(0)
-    for (const told of this.#ahead.takeAll()) this.#host.settled(this, told)
+    for (const news of this.#ahead.takeAll()) this.#settle(news)
   }
 
-  /** Redis went away with a message of this node for it, and may have appended that. */
+  /** The store went away with a message of this node for it, and may have appended that. */
   wasInterrupted(): void {
     if (!this.isKnown) this.#ownSince = FIRST
   }
@@ -210,7 +209,7 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
 
   bounds(): Maybe<Bounds> {
     return this.#host
-      .look(this, undefined)
+      .inspect(this, undefined)
       .then((seen) => (seen === undefined ? { first: this.lastDelivered, last: this.lastDelivered } : boundsOf(seen)))
   }
 
@@ -233,9 +232,9 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   locate(since: Position, sinceId: string | undefined): Maybe<Located> {
     return chain(this.ready(), async () => {
       const asked = since === UNKNOWN ? this.origin : since
-      const told = this.lastDelivered
-      const seen = await this.#host.look(this, asked.n > 0 ? asked : undefined)
-      if (seen !== undefined && this.#isBehind(seen, told)) this.seen(seen)
+      const delivered = this.lastDelivered
+      const seen = await this.#host.inspect(this, asked.n > 0 ? asked : undefined)
+      if (seen !== undefined && this.#isBehind(seen, delivered)) this.inspected(seen)
       // A log that has ended is no longer there.
       const { lastDelivered } = this
       if (seen === undefined)
@@ -271,11 +270,11 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     this.#close(true)
   }
 
-  /** Lets go what is at hand; returns what it was. */
+  /** Drops what is at hand, and reports how much that was. */
   forget(): void {
     const tail = this.#tail
     this.#tail = undefined
-    if (tail !== undefined) this.#host.forgot(this, tail.length, tail.bytes)
+    if (tail !== undefined) this.#host.atHand.forgot(this, tail.length, tail.bytes)
   }
 
   #close(isDeleted: boolean): void {
@@ -286,10 +285,10 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     this.#host.closed(this, isDeleted)
   }
 
-  /** Where a log that was not known begins for this node: what it has appended meanwhile is told, although it was in the log by then. */
-  #baseIn({ birth, head }: Seen): Position {
+  /** Where a log that was not known begins for this node: what it has appended meanwhile is delivered, although it was in the log by then. */
+  #baseIn({ birth, head }: Inspection): Position {
     const before = this.#ownSince
-    // Where it is not known which messages are this node's, all of a short log are told.
+    // Where it is not known which messages are this node's, all of a short log are delivered.
     if (before === FIRST && head.n <= PAGE.limit) return birth
     const isBefore = before !== undefined && before !== FIRST && before.ms >= birth.ms
     const first = isBefore ? before : this.#ahead.firstOwn(birth.ms)
@@ -298,15 +297,17 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
   }
 
   /**
-   * True if Redis has reset the log or lost its tail. `told` is the last position that was told when Redis was asked. A client that recovers goes on from the position
-   * that Redis gives, so the entries that this node holds from before must not be delivered to it.
+   * True if the store has reset the log or lost its tail. `delivered` is the last position when the store was asked. A client that recovers goes on from the
+   * position that the store gives, so the entries that this node holds from before must not be delivered to it.
    */
-  #isBehind({ birth, head }: Seen, told: Position): boolean {
-    return this.isKnown && (this.lastDelivered.ms < birth.ms || (this.lastDelivered === told && head.n < told.n))
+  #isBehind({ birth, head }: Inspection, delivered: Position): boolean {
+    return (
+      this.isKnown && (this.lastDelivered.ms < birth.ms || (this.lastDelivered === delivered && head.n < delivered.n))
+    )
   }
 
-  /** Whether what was told here is what stands in Redis. What is not kept there, or not at hand here, can be compared by its position alone. */
-  #isIn({ head, oldest, at }: Seen): boolean {
+  /** Whether what was delivered here is what the store has. What is not kept there, or not at hand here, can be compared by its position alone. */
+  #isIn({ head, oldest, at }: Inspection): boolean {
     const { lastDelivered } = this
     if (head.n < lastDelivered.n) return false
     if (at === undefined) {
@@ -317,14 +318,14 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     return own === undefined || own.n !== lastDelivered.n || own.text.startsWith(at)
   }
 
-  /** Positions are numbered anew, by a log that has lost what was told here. */
+  /** Positions are numbered anew, by a log that has lost what was delivered here. */
   #beginAnewBefore({ ms, n }: Position): void {
     const isReborn = n === 1
     if (isReborn) this.origin = { ms, n: 0 }
     this.#rebase(isReborn ? 'reset' : 'lost', { ms, n: n - 1 })
   }
 
-  /** What was told is not followed by what comes now. */
+  /** What was delivered is not followed by what comes now. */
   #rebase(reason: LogGap['reason'], next: Position): void {
     const after = this.lastDelivered
     this.#era++
@@ -332,52 +333,60 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     this.forget()
     this.lastDelivered = next
     this.#dropStale()
-    this.#host.gap(this, { reason, after, next })
+    this.#host.listener.gap(this.subject, this, { reason, after, next })
   }
 
   /** Of two news of one number one stays; the other one has its outcome now. */
-  #put(told: Announcement<D>): void {
-    const other = this.#ahead.put(told)
-    if (other !== undefined) this.#host.settled(this, other)
+  #put(news: News<D>): void {
+    const other = this.#ahead.put(news)
+    if (other !== undefined) this.#settle(other)
   }
 
-  #tellAhead(): void {
+  #deliverAhead(): void {
     for (
-      let told = this.#ahead.takeNext(this.lastDelivered);
-      told !== undefined;
-      told = this.#ahead.takeNext(this.lastDelivered)
+      let news = this.#ahead.takeNext(this.lastDelivered);
+      news !== undefined;
+      news = this.#ahead.takeNext(this.lastDelivered)
     ) {
-      this.#tell(entryOf(told.position, told.pieces), told)
+      this.#deliver(entryOf(news.position, news.pieces), news)
     }
     this.#dropStale()
   }
 
-  /** What was told has passed it by: its draft has an outcome all the same. */
+  /** Later positions were delivered: the drafts of what is left behind have an outcome all the same. */
   #dropStale(): void {
     if (this.#ahead.size === 0) return
-    for (const told of this.#ahead.takeStale(this.lastDelivered)) this.#host.settled(this, told)
+    for (const news of this.#ahead.takeStale(this.lastDelivered)) this.#settle(news)
   }
 
-  #tell(entry: Entry, told: Announcement<D>): void {
+  #deliver(entry: Entry, news: News<D>): void {
     if (!this.#isActive) {
       this.#isActive = true
-      this.#host.isActive(this)
+      this.#host.reconciler.active(this)
     }
     this.lastDelivered = { ms: entry.ms, n: entry.n }
     if (this.options.size > 0) {
-      this.#tail ??= createTail(this.options.size)
+      this.#tail ??= new Tail(this.options.size)
       const { length, bytes } = this.#tail
       this.#tail.push(entry)
-      this.#host.kept(this, this.#tail.length - length, this.#tail.bytes - bytes)
+      this.#host.atHand.kept(this, this.#tail.length - length, this.#tail.bytes - bytes)
     }
-    this.#host.delivered(this, entry, told)
+    const { draft, outcome } = news
+    this.#host.listener.delivered(this.subject, entry, draft)
+    if (draft !== undefined && outcome !== undefined) this.#host.listener.settled(this.subject, draft, outcome)
+  }
+
+  /** Its entry was delivered already, or will not be as this news: its draft has its outcome now, unless that is still to come. */
+  #settle({ draft, outcome }: News<D>): void {
+    if (draft === undefined || outcome === undefined) return
+    this.#host.listener.settled(this.subject, draft, this.isClosed ? closedRefusal() : outcome)
   }
 
   #readSoon(): void {
-    if (this.#reader === undefined) this.#readOn().catch(this.#host.failed)
+    if (this.#reader === undefined) this.#readOn().catch((problem) => this.#host.reports.failed(problem))
   }
 
-  /** Reads the stream behind what was told, until nothing is missing any more. What fails here is made up for at the next connect. */
+  /** Reads the log behind what was delivered, until nothing is missing any more. What fails here is made up for in the next session. */
   async #readOn(): Promise<void> {
     const reader = Symbol()
     this.#reader = reader
@@ -401,21 +410,21 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
     const { entries, hasMore, head } = await this.#host.read(this, { after: from, ...PAGE })
     // A page is often faster than announcements: what it no longer has may be on its way. Only what is missing after those is trimmed.
     const begin = entries[0]?.n ?? (head?.n ?? 0) + 1
-    if (era === this.#era && begin > this.lastDelivered.n + 1) await this.#host.heard()
-    // Redis went away meanwhile: after that it is looked at first.
+    if (era === this.#era && begin > this.lastDelivered.n + 1) await this.#host.flushed()
+    // The store went away meanwhile: after that the log is inspected first.
     if (this.isClosed || !this.isCurrent) return false
     if (era !== this.#era) return true
     for (const entry of entries) {
       if (this.isClosed) return false
-      // Meanwhile news may have told it.
+      // Meanwhile news may have delivered it.
       if (entry.n <= this.lastDelivered.n && entry.ms <= this.lastDelivered.ms) continue
       // The number is used twice, so it is unknown whether messages are missing.
       if (entry.n <= this.lastDelivered.n || entry.ms < this.lastDelivered.ms) this.#beginAnewBefore(entry)
       else if (entry.n > this.lastDelivered.n + 1) this.#rebase('trimmed', { ms: entry.ms, n: entry.n - 1 })
-      this.#tellRead(entry)
+      this.#deliverRead(entry)
       if (era !== this.#era) return true
     }
-    this.#tellAhead()
+    this.#deliverAhead()
     if (hasMore) return true
     const next = this.#ahead.first()
     if (next === undefined) {
@@ -430,22 +439,22 @@ export class RedisLog<Subject, D extends Draft> implements Log<D> {
       return true
     }
     this.#rebase(isBefore ? 'lost' : 'trimmed', { ms: next.ms, n: next.n - 1 })
-    this.#tellAhead()
+    this.#deliverAhead()
     return this.#ahead.size > 0
   }
 
-  /** Tells an entry that was read: with its draft, where news of it wait out of turn. */
-  #tellRead(entry: Entry): void {
-    this.#tell(entry, this.#ahead.takeAt(entry) ?? { ...NOBODY, position: entry })
+  /** Delivers an entry that was read: with its draft, where news of it wait out of turn. */
+  #deliverRead(entry: Entry): void {
+    this.#deliver(entry, this.#ahead.takeAt(entry) ?? { ...NO_DRAFT, position: entry })
   }
 }
 
-const NOBODY = { pieces: { head: '', body: '', joint: '' }, isOwn: false, draft: undefined, waited: NOT_WAITED }
+const NO_DRAFT = { pieces: { head: '', body: '', joint: '' }, isOwn: false, draft: undefined, outcome: undefined }
 
-const boundsOf = ({ head, oldest }: Seen): Bounds => ({ first: oldest ?? head, last: head })
+const boundsOf = ({ head, oldest }: Inspection): Bounds => ({ first: oldest ?? head, last: head })
 
 /** What is known of number `n`: of the position that was asked for, what is there; of the last one that has gone, its time; of another, that it is kept. */
-function entryAt(n: number, asked: Position, { at, oldest, head, gone }: Seen): ReturnType<Known['at']> {
+function entryAt(n: number, asked: Position, { at, oldest, head, gone }: Inspection): ReturnType<Known['at']> {
   if (n === asked.n && at !== undefined) return { ms: asked.ms, text: at }
   if (gone !== undefined && n === gone.n) return gone
   const isKept = oldest !== undefined && n >= oldest.n && n <= head.n

@@ -1,0 +1,86 @@
+/**
+ * Outages: while the store is away, messages that ask for no more than `memory` are queued, in order; everything else is refused. The outcome of what was under way
+ * when it went is unknown; whether it was executed shows when the store is back (`fence`), and what was not is appended then, before anything newer.
+ */
+import { CodedError } from '@arqonbus/protocol'
+import type { AppendOutcome, Draft, LogListener } from '../contract.ts'
+import { isSameContent } from '../message-identity.ts'
+import { closedRefusal, conflictRefusal, refusal } from '../refusals.ts'
+import type { Call } from './append-batches.ts'
+import { type Operation, operationOf } from './operation.ts'
+import { OutageQueue } from './outage-queue.ts'
+import type { RemoteLog } from './remote-log.ts'
+import type { RemoteLogOptions } from './remote-options.ts'
+
+/** When to try again what was refused because the store is away. */
+const RETRY_AFTER_MS = 1000
+
+/** The error for what cannot be appended, or read, because the store is away. */
+export const isAwayError = (details?: Record<string, unknown>): CodedError =>
+  new CodedError('storage_unavailable', details, RETRY_AFTER_MS)
+
+type OutageOptions = Pick<RemoteLogOptions<never>, 'heldBytes' | 'heldLimit' | 'mode'>
+
+/** What the driver does while the store is away. */
+export class Outage<Subject, D extends Draft> {
+  /** What is to be done when the store is back. */
+  readonly queue: OutageQueue<Operation<Subject, D>>
+  readonly #options: OutageOptions
+  readonly #listening: { readonly listener: LogListener<Subject, D> }
+
+  constructor(options: OutageOptions, listening: { readonly listener: LogListener<Subject, D> }) {
+    this.queue = new OutageQueue(options.heldBytes)
+    this.#options = options
+    this.#listening = listening
+  }
+
+  append(log: RemoteLog<Subject, D>, draft: D): void {
+    this.#listening.listener.settled(log.subject, draft, this.#take(log, draft))
+  }
+
+  /** The store has gone: of what was under way, and of what waited, each message has its outcome. */
+  begin(underWay: readonly Call<Subject, D>[], waiting: readonly Operation<Subject, D>[]): void {
+    const outcomes: [Operation<Subject, D>, AppendOutcome | undefined][] = []
+    for (const { number, items, isRefused } of underWay) {
+      for (const item of items) {
+        if (!item.hasReply) outcomes.push([item, isRefused ? this.#takeBack(item) : this.#giveUp(item, number)])
+      }
+    }
+    for (const item of waiting) outcomes.push([item, this.#takeBack(item)])
+    // A sender that gets one outcome may send the next message: by then everything that came before it has its place.
+    for (const [{ log, owner }, outcome] of outcomes) {
+      if (owner !== undefined && outcome !== undefined) this.#listening.listener.settled(log.subject, owner, outcome)
+    }
+  }
+
+  /** Queues a message, or does not. */
+  #take(log: RemoteLog<Subject, D>, draft: D): AppendOutcome {
+    const { mode, heldLimit } = this.#options
+    if (mode === 'strict' || draft.requiresDurability) return refusal(isAwayError())
+    const known = draft.deduplicated ? this.queue.find(log.name, draft.envelope) : undefined
+    // Of what was under way when the store went the outcome is unknown before it is back.
+    if (known?.isUnknown === true) return refusal(isAwayError())
+    if (known !== undefined) {
+      const isSame = isSameContent(known.item.draft!.envelope, draft.envelope)
+      return isSame ? { kind: 'duplicate', position: undefined } : conflictRefusal(draft)
+    }
+    const item = { ...operationOf(log, draft), owner: undefined }
+    if (!this.queue.hasRoom(item.bytes)) return refusal(isAwayError({ limit: heldLimit }))
+    this.queue.add(item)
+    return { kind: 'queued' }
+  }
+
+  /** It was not executed. */
+  #takeBack(item: Operation<Subject, D>): AppendOutcome | undefined {
+    const { log, owner } = item
+    if (owner !== undefined) return log.isClosed ? closedRefusal() : this.#take(log, owner)
+    this.queue.add(item)
+    return undefined
+  }
+
+  /** It may have been executed or not. */
+  #giveUp(item: Operation<Subject, D>, call: number): AppendOutcome {
+    this.queue.add({ ...item, owner: undefined }, call)
+    return { kind: 'unknown', error: new CodedError('outcome_unknown', undefined, RETRY_AFTER_MS) }
+  }
+}
