@@ -227,7 +227,7 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
   })
 
   return {
-    name: 'slow',
+    name: store.name,
     identity: store.identity,
     isImmediate: false,
     isAway: false,

@@ -1,18 +1,27 @@
-import { CodedError, type ErrorCode } from '@arqonbus/protocol'
+import { CodedError, type CommandName, type ErrorCode } from '@arqonbus/protocol'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { Call, Command } from './command.ts'
 
 /** A command about a room or a channel: what is not here is asked for first, because it may be stored. */
-export const asked = (persistence: Pick<Persistence, 'recallPlace'> | undefined, command: Command): Command =>
+export const asked = <Name extends CommandName>(
+  persistence: Pick<Persistence, 'recallPlace'> | undefined,
+  command: Command<Name>,
+): Command<Name> =>
   persistence === undefined
     ? command
     : askedBy(({ address: { room, channel } }) => persistence.recallPlace(room, channel), command)
 
 /** The same for a command about all channels of a room. */
-export const askedWhole = (persistence: Pick<Persistence, 'recallRoom'> | undefined, command: Command): Command =>
+export const askedWhole = <Name extends CommandName>(
+  persistence: Pick<Persistence, 'recallRoom'> | undefined,
+  command: Command<Name>,
+): Command<Name> =>
   persistence === undefined ? command : askedBy(({ address: { room } }) => persistence.recallRoom(room), command)
 
-const askedBy = (ask: (call: Call) => Promise<void> | undefined, { shape, run }: Command): Command => ({
+const askedBy = <Name extends CommandName>(
+  ask: (call: Call) => Promise<void> | undefined,
+  { shape, run }: Command<Name>,
+): Command<Name> => ({
   shape,
   run(call) {
     const answer = ask(call)

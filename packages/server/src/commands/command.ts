@@ -20,21 +20,24 @@ export type Call<Parameters = Record<string, unknown>> = {
   readonly charge: (tokens: number) => void
 }
 
-/** A command: its shape on the wire, and what it does. It returns its result, or throws a coded error. */
-export type Command = {
-  readonly shape: CommandShape
+/** A command: its declaration, and what it does. It returns its result, or throws a coded error. */
+export type Command<Name extends CommandName = CommandName> = {
+  readonly shape: CommandShape & { readonly name: Name }
   readonly run: (call: Call) => Maybe<Outcome<object>>
 }
+
+/** What each declared command does: a declaration without an implementation does not compile. */
+export type Commands = { readonly [Name in CommandName]: Command<Name> }
 
 /** A result; or what makes it, where it takes effect in the tick of the answer and not before. */
 export type Outcome<Result> = Result | (() => Result)
 
 type Shapes = typeof commands
 
-/** Puts the shape of a command and its function together. */
+/** Implements a declared command. */
 export function command<Name extends CommandName>(
   shape: Shapes[Name] & { readonly name: Name },
   run: (call: Call<CommandParameters<Name>>) => Maybe<Outcome<Encodable<CommandResult<Name>>>>,
-): Command {
+): Command<Name> {
   return { shape, run: run as Command['run'] }
 }

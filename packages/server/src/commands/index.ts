@@ -1,4 +1,4 @@
-/** All commands: the folder is the list, and this file hands each what it needs. */
+/** The implementation of each declared command, with what it needs. */
 
 import type { EndNotices } from '../delivery/end-notices.ts'
 import type { FairQueue } from '../kit/fair-queue.ts'
@@ -9,7 +9,7 @@ import type { Join } from '../subscriptions/join.ts'
 import type { Membership } from '../subscriptions/subscriptions.ts'
 import { asked, askedWhole } from './asked.ts'
 import { channelInfo } from './channel-info.ts'
-import type { Command } from './command.ts'
+import type { Commands } from './command.ts'
 import { type CreateDeps, createChannel } from './create-channel.ts'
 import { deleteChannel } from './delete-channel.ts'
 import { deleteRoom } from './delete-room.ts'
@@ -41,25 +41,30 @@ export type CommandDeps = CreateDeps &
     readonly disconnect: Parameters<typeof disconnectClient>[1]
   }
 
-/** The commands of a bus. */
-export function createCommands(deps: CommandDeps): readonly Command[] {
+/** Implements the commands of a bus. */
+export function createCommands(deps: CommandDeps): Commands {
   const { rooms, clients, places, membership, persistence, maxListBytes } = deps
-  return [
+  return {
     ping,
     // No authentication yet: everybody may see everybody. `status` has two lists.
-    status({ ...deps, isOpen: true, subscriptions: () => membership.subscriptions, maxListBytes: maxListBytes / 2 }),
-    askedWhole(persistence, listChannels(rooms, places, maxListBytes)),
-    asked(persistence, listClients(clients, places, deps.clock, maxListBytes)),
-    asked(persistence, channelInfo(places, maxListBytes)),
-    joinChannel(deps.join, deps.turns),
-    leaveChannel(deps),
-    asked(persistence, history(deps)),
-    kept(persistence, asked(persistence, createChannel(deps))),
-    kept(persistence, asked(persistence, deleteChannel(rooms, places))),
-    updateProfile(deps.clock, ({ id }) => persistence?.sessionChanged(id)),
-    kept(persistence, asked(persistence, pauseRoom(rooms, places))),
-    kept(persistence, asked(persistence, resumeRoom(rooms, places))),
-    kept(persistence, askedWhole(persistence, deleteRoom(deps))),
-    disconnectClient(clients, deps.disconnect),
-  ]
+    status: status({
+      ...deps,
+      isOpen: true,
+      subscriptions: () => membership.subscriptions,
+      maxListBytes: maxListBytes / 2,
+    }),
+    list_channels: askedWhole(persistence, listChannels(rooms, places, maxListBytes)),
+    list_clients: asked(persistence, listClients(clients, places, deps.clock, maxListBytes)),
+    channel_info: asked(persistence, channelInfo(places, maxListBytes)),
+    join_channel: joinChannel(deps.join, deps.turns),
+    leave_channel: leaveChannel(deps),
+    history: asked(persistence, history(deps)),
+    create_channel: kept(persistence, asked(persistence, createChannel(deps))),
+    delete_channel: kept(persistence, asked(persistence, deleteChannel(rooms, places))),
+    update_profile: updateProfile(deps.clock, ({ id }) => persistence?.sessionChanged(id)),
+    pause_room: kept(persistence, asked(persistence, pauseRoom(rooms, places))),
+    resume_room: kept(persistence, asked(persistence, resumeRoom(rooms, places))),
+    delete_room: kept(persistence, askedWhole(persistence, deleteRoom(deps))),
+    disconnect_client: disconnectClient(clients, deps.disconnect),
+  }
 }

@@ -1,9 +1,13 @@
+import type { CommandName } from '@arqonbus/protocol'
 import { chain } from '../kit/maybe.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { Command } from './command.ts'
 
 /** A command that changes rooms or channels: it answers when what it changed is stored, where that is kept. */
-export const kept = (persistence: Pick<Persistence, 'check' | 'settled'> | undefined, command: Command): Command =>
+export const kept = <Name extends CommandName>(
+  persistence: Pick<Persistence, 'check' | 'settled'> | undefined,
+  command: Command<Name>,
+): Command<Name> =>
   persistence === undefined
     ? command
     : {

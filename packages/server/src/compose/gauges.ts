@@ -4,6 +4,8 @@ import type { Config } from '../config/index.ts'
 import { MAX_URL_LENGTH } from '../http/gate.ts'
 import { memoryLimit, openFileLimit } from '../kit/system-limits.ts'
 import { type ConfiguredLimit, statuses, storageDrivers } from '../observability/metric-labels.ts'
+import type { GaugeName } from '../observability/metric-table.ts'
+import type { GaugeReading } from '../observability/metrics.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { BusLog } from '../publish/draft.ts'
 import type { BusInfo } from './bus-info.ts'
@@ -27,47 +29,44 @@ export type GaugeSources = {
   readonly isStorageAway: () => boolean
 }
 
-/** Registers all of them. */
+/** Registers every gauge of the table: one without a reading does not compile. */
 export function registerGauges({ config, metrics }: Core, sources: GaugeSources): void {
   const { log, storage, state, outbound, persistence, info, ports, http, isStorageAway } = sources
   const { clients, sessions, rooms } = state
   const { membership, catchUp, delivery } = outbound
-  metrics.gauge('status', () => states(statuses, info.status()))
-  metrics.gauge('durability', () => states(durabilityLevels, log.durability()))
-  metrics.gauge('storageDriver', () => states(storageDrivers, log.name))
   const limits = limitsOf(config)
-  metrics.gauge('limit', () => limits)
-  metrics.gauge('connections', () => ports.bus.connections)
-  metrics.gauge('telemetryConnections', () => ports.telemetry.connections)
-  metrics.gauge('streams', () => http.streams.size)
-  metrics.gauge('clients', () => clients.countByType())
-  metrics.gauge('sessions', () => sessions.size)
-  metrics.gauge('rooms', () => rooms.size)
-  metrics.gauge('channels', () => rooms.channelCount)
-  metrics.gauge('subscriptions', () => membership.subscriptions)
-  metrics.gauge('queueBytes', () => ports.bus.queueBytes())
-  metrics.gauge('fanoutBytes', delivery.waitingBytes)
-  metrics.gauge('historyBytes', () => log.usage().bytes)
-  metrics.gauge('historyEntries', () => log.usage().messages)
-  metrics.gauge('dedupBytes', () => log.usage().dedupBytes)
-  metrics.gauge('storageAvailable', () => (isStorageAway() ? 0 : 1))
-  metrics.gauge('heldEntries', () => log.usage().queuedMessages)
-  metrics.gauge('heldBytes', () => log.usage().queuedBytes)
-  metrics.gauge('unstoredRecords', () => persistence?.unstored() ?? 0)
-  metrics.gauge('storageAwaySeconds', storage.awaySeconds)
-  metrics.gauge('replicasConnected', () => storage.replicas().connected)
-  metrics.gauge('replicasWanted', () => storage.replicas().wanted)
-  metrics.gauge('behind', () => catchUp.size())
-  metrics.gauge('paused', () => {
-    let paused = 0
-    for (const { transport } of clients.all()) if (transport.isPaused) paused++
-    return paused
-  })
-  metrics.gauge('largestQueueBytes', () => {
-    let largest = 0
-    for (const { transport } of clients.all()) largest = Math.max(largest, transport.bufferedBytes())
-    return largest
-  })
+  const readings: Readonly<Record<GaugeName, () => GaugeReading>> = {
+    status: () => states(statuses, info.status()),
+    durability: () => states(durabilityLevels, log.durability()),
+    storageDriver: () => states(storageDrivers, log.name),
+    limit: () => limits,
+    connections: () => ports.bus.connections,
+    telemetryConnections: () => ports.telemetry.connections,
+    streams: () => http.streams.size,
+    clients: () => clients.countByType(),
+    sessions: () => sessions.size,
+    rooms: () => rooms.size,
+    channels: () => rooms.channelCount,
+    subscriptions: () => membership.subscriptions,
+    queueBytes: () => ports.bus.queueBytes(),
+    fanoutBytes: delivery.waitingBytes,
+    historyBytes: () => log.usage().bytes,
+    historyEntries: () => log.usage().messages,
+    dedupBytes: () => log.usage().dedupBytes,
+    storageAvailable: () => (isStorageAway() ? 0 : 1),
+    heldEntries: () => log.usage().queuedMessages,
+    heldBytes: () => log.usage().queuedBytes,
+    unstoredRecords: () => persistence?.unstored() ?? 0,
+    storageAwaySeconds: storage.awaySeconds,
+    replicasConnected: () => storage.replicas().connected,
+    replicasWanted: () => storage.replicas().wanted,
+    behind: () => catchUp.size(),
+    paused: () =>
+      Iterator.from(clients.all()).reduce((paused, { transport }) => paused + Number(transport.isPaused), 0),
+    largestQueueBytes: () =>
+      Iterator.from(clients.all()).reduce((largest, { transport }) => Math.max(largest, transport.bufferedBytes()), 0),
+  }
+  for (const name of Object.keys(readings) as GaugeName[]) metrics.gauge(name, readings[name])
 }
 
 /** All states, the one in force with 1. */

@@ -7,6 +7,7 @@
  */
 import type { CodedError, DurabilityLevel, ParsedEnvelope, Position } from '@arqonbus/protocol'
 import type { Maybe } from '../kit/maybe.ts'
+import type { StorageDriver } from '../observability/metric-labels.ts'
 
 /** A message on its way into a log. */
 export type Draft = {
@@ -183,7 +184,7 @@ export type Log<D extends Draft = Draft> = {
 
 /** A kind of log. */
 export type LogDriver<Subject, D extends Draft = Draft> = {
-  readonly name: string
+  readonly name: StorageDriver
   /** Who these logs are: positions of another one mean nothing here. */
   readonly identity: string
   /** True where every draft has its outcome before `append` returns. */

@@ -118,3 +118,6 @@ export type Status = (typeof statuses)[number]
 
 /** The log drivers. */
 export const storageDrivers = ['memory', 'redis'] as const
+
+/** The name of a log driver. */
+export type StorageDriver = (typeof storageDrivers)[number]

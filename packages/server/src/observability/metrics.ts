@@ -97,27 +97,13 @@ export type MetricsOptions = { commands?: Iterable<string>; now?: () => number }
 export function createMetrics(options: MetricsOptions = {}): Metrics {
   const { commands = Object.keys(protocolCommands), now = () => performance.now() } = options
   const startedAt = now()
-  const byCode = tally(Object.keys(errorCodes))
-  const byRefusal = tally(refusalReasons)
-  // A record, for from a full log one leaves with each message that comes.
-  const byExpiry = Object.fromEntries(expiryReasons.map((reason) => [reason, 0])) as Record<ExpiryReason, number>
-  const byLimit = tally(limitNames)
-  const byRecovery = tally(recoveryOutcomes)
-  const byBreak = tally(breakReasons)
-  const byClose = tally(Object.keys(closeCodes))
-  const byConnect = tally(connectOutcomes)
-  const byTelemetryType = tally(telemetryTypes)
-  const byTelemetryDrop = tally(telemetryDropReasons)
+  const counts = createTallies()
+  const durations = createHistograms()
   const byHttp = new Map<string, number>()
   const byCommand = new Map<string, CommandTally>()
   for (const name of [...commands, UNKNOWN]) {
     byCommand.set(name, { success: 0, error: 0, seconds: createHistogram(histograms.commandSeconds.bounds) })
   }
-  const routing = createHistogram(histograms.routingSeconds.bounds)
-  const appending = createHistogram(histograms.appendSeconds.bounds)
-  const pings = createHistogram(histograms.pingSeconds.bounds)
-  const recoveries = createHistogram(histograms.recoveryMessages.bounds)
-  const lag = createHistogram(histograms.loopLagSeconds.bounds)
 
   const registry = new Registry()
   const register = (type: MetricType, { name, help }: { name: string; help: string }, read: () => Sample[]) =>
@@ -143,31 +129,31 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     storageDegraded: 0,
     tracesExported: 0,
     tracesDropped: 0,
-    reject: (code) => add(byCode, code, 1),
+    reject: (code) => add(counts.rejected, code, 1),
     command: (name, ok, seconds) => {
       const entry = byCommand.get(name) ?? byCommand.get(UNKNOWN)!
       entry[ok ? 'success' : 'error']++
       observe(entry.seconds, seconds)
     },
-    routed: (seconds) => observe(routing, seconds),
-    limit: (name) => add(byLimit, name, 1),
-    refuseConnection: (reason) => add(byRefusal, reason, 1),
+    routed: (seconds) => observe(durations.routingSeconds, seconds),
+    limit: (name) => add(counts.limits, name, 1),
+    refuseConnection: (reason) => add(counts.refused, reason, 1),
     expire: (reason, count = 1) => {
-      byExpiry[reason] += count
+      counts.expired[reason] += count
     },
-    appends: { appended: 0, duplicate: 0, held: 0, refused: 0 },
-    telemetryEvent: (type) => add(byTelemetryType, type, 1),
-    telemetryDropped: (reason, count = 1) => add(byTelemetryDrop, reason, count),
-    appended: (seconds) => observe(appending, seconds),
-    pinged: (seconds) => observe(pings, seconds),
-    storageConnect: (outcome) => add(byConnect, outcome, 1),
+    appends: counts.appends,
+    telemetryEvent: (type) => add(counts.telemetryEvents, type, 1),
+    telemetryDropped: (reason, count = 1) => add(counts.telemetryDropped, reason, count),
+    appended: (seconds) => observe(durations.appendSeconds, seconds),
+    pinged: (seconds) => observe(durations.pingSeconds, seconds),
+    storageConnect: (outcome) => add(counts.storageConnects, outcome, 1),
     recovery: (outcome, missed) => {
-      add(byRecovery, outcome, 1)
-      if (missed !== undefined) observe(recoveries, missed)
+      add(counts.recoveries, outcome, 1)
+      if (missed !== undefined) observe(durations.recoveryMessages, missed)
     },
-    broke: (reason) => add(byBreak, reason, 1),
-    closed: (name) => add(byClose, name, 1),
-    loopLag: (seconds) => observe(lag, seconds),
+    broke: (reason) => add(counts.breaks, reason, 1),
+    closed: (name) => add(counts.closed, name, 1),
+    loopLag: (seconds) => observe(durations.loopLagSeconds, seconds),
     httpRequest: (method, route, status) =>
       add(byHttp, `${httpMethods.has(method) ? method : 'other'} ${route} ${status}`, 1),
     gauge: (name, read) => {
@@ -178,39 +164,28 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     contentType: registry.contentType,
   }
 
-  for (const field of Object.keys(counters) as CounterField[]) {
+  for (const field of keysOf(counters)) {
     register('counter', counters[field], () => [{ labels: {}, value: metrics[field] }])
   }
-  register('counter', labelled.appends, () =>
-    appendOutcomes.map((outcome) => ({ labels: { outcome }, value: metrics.appends[outcome] })),
-  )
-  register('counter', labelled.recoveries, () => tallySamples(labelled.recoveries.label, byRecovery))
-  register('counter', labelled.breaks, () => tallySamples(labelled.breaks.label, byBreak))
-  register('counter', labelled.closed, () => tallySamples(labelled.closed.label, byClose))
-  register('counter', labelled.storageConnects, () => tallySamples(labelled.storageConnects.label, byConnect))
-  register('counter', labelled.rejected, () => tallySamples(labelled.rejected.label, byCode))
-  register('counter', labelled.refused, () => tallySamples(labelled.refused.label, byRefusal))
-  register('counter', labelled.expired, () => tallySamples(labelled.expired.label, Object.entries(byExpiry)))
-  register('counter', labelled.limits, () => tallySamples(labelled.limits.label, byLimit))
-  register('counter', labelled.telemetryEvents, () => tallySamples(labelled.telemetryEvents.label, byTelemetryType))
-  register('counter', labelled.telemetryDropped, () => tallySamples(labelled.telemetryDropped.label, byTelemetryDrop))
+  for (const field of keysOf(labelled)) {
+    register('counter', labelled[field], () => tallySamples(labelled[field].label, counts[field]))
+  }
   register('counter', commandCounter, () => [...byCommand].flatMap(commandSamples))
-  register('histogram', histograms.commandSeconds, () => [...byCommand].flatMap(commandHistogram))
-  register('histogram', histograms.routingSeconds, () => histogramSamples(histograms.routingSeconds.name, routing, {}))
-  register('histogram', histograms.appendSeconds, () => histogramSamples(histograms.appendSeconds.name, appending, {}))
-  register('histogram', histograms.pingSeconds, () => histogramSamples(histograms.pingSeconds.name, pings, {}))
-  register('histogram', histograms.recoveryMessages, () =>
-    histogramSamples(histograms.recoveryMessages.name, recoveries, {}),
-  )
-  register('histogram', histograms.loopLagSeconds, () => histogramSamples(histograms.loopLagSeconds.name, lag, {}))
+  const { commandSeconds, ...others } = histograms
+  register('histogram', commandSeconds, () => [...byCommand].flatMap(commandHistogram))
+  for (const field of keysOf(others)) {
+    register('histogram', histograms[field], () => histogramSamples(histograms[field].name, durations[field], {}))
+  }
   register('counter', httpCounter, () => [...byHttp].map(httpSample))
-  register('gauge', processMetrics.uptime, () => [{ labels: {}, value: (now() - startedAt) / 1000 }])
-  register('gauge', processMetrics.resident, () => [{ labels: {}, value: memoryUsage().rss }])
-  register('gauge', processMetrics.heap, () => [{ labels: {}, value: memoryUsage().heapUsed }])
-  register('counter', processMetrics.cpu, () => [{ labels: {}, value: cpuSeconds() }])
+  const ofProcess = { ...processReadings, uptime: () => (now() - startedAt) / 1000 }
+  for (const field of keysOf(processMetrics)) {
+    register(processMetrics[field].type, processMetrics[field], () => [{ labels: {}, value: ofProcess[field]() }])
+  }
   register('gauge', buildInfo, () => [{ labels: buildLabels(), value: 1 }])
   return metrics
 }
+
+const keysOf = <Name extends string>(table: Readonly<Record<Name, unknown>>): Name[] => Object.keys(table) as Name[]
 
 /** Methods of HTTP that some route has. */
 const httpMethods = new Set(['GET', 'HEAD', 'POST', 'OPTIONS'])
@@ -221,14 +196,44 @@ const UNKNOWN = 'unknown'
 type MetricType = 'counter' | 'gauge' | 'histogram'
 type CommandTally = { success: number; error: number; seconds: Histogram }
 
+type Tally = Map<string, number> | Readonly<Record<string, number>>
+
+/** A count for each value of the label of each counter that has one; records where the hot path counts. */
+const createTallies = () =>
+  ({
+    appends: zeros(appendOutcomes),
+    recoveries: tally(recoveryOutcomes),
+    breaks: tally(breakReasons),
+    closed: tally(Object.keys(closeCodes)),
+    storageConnects: tally(connectOutcomes),
+    rejected: tally(Object.keys(errorCodes)),
+    refused: tally(refusalReasons),
+    expired: zeros(expiryReasons),
+    limits: tally(limitNames),
+    telemetryEvents: tally(telemetryTypes),
+    telemetryDropped: tally(telemetryDropReasons),
+  }) satisfies Record<keyof typeof labelled, Tally>
+
+const createHistograms = () =>
+  Object.fromEntries(Object.entries(histograms).map(([name, { bounds }]) => [name, createHistogram(bounds)])) as Record<
+    keyof typeof histograms,
+    Histogram
+  >
+
+const zeros = <Name extends string>(names: readonly Name[]) =>
+  Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>
+
 const tally = (names: readonly string[]): Map<string, number> => new Map(names.map((name) => [name, 0]))
 
 function add(counts: Map<string, number>, name: string, count: number): void {
   counts.set(name, (counts.get(name) ?? 0) + count)
 }
 
-const tallySamples = (label: string, counts: Iterable<[string, number]>): Sample[] =>
-  [...counts].map(([name, value]) => ({ labels: { [label]: name }, value }))
+const tallySamples = (label: string, counts: Tally): Sample[] =>
+  [...(counts instanceof Map ? counts : Object.entries(counts))].map(([name, value]) => ({
+    labels: { [label]: name },
+    value,
+  }))
 
 function gaugeSamples(declaration: { name: string; label?: string }, reading: GaugeReading): Sample[] {
   if (typeof reading === 'number') return [{ labels: {}, value: reading }]
@@ -258,6 +263,12 @@ function memoryUsage(): NodeJS.MemoryUsage {
     // At the limit of open files.
   }
   return lastUsage
+}
+
+const processReadings: Readonly<Record<Exclude<keyof typeof processMetrics, 'uptime'>, () => number>> = {
+  resident: () => memoryUsage().rss,
+  heap: () => memoryUsage().heapUsed,
+  cpu: cpuSeconds,
 }
 
 function cpuSeconds(): number {

@@ -11,7 +11,7 @@ import {
   readMember,
 } from '@arqonbus/protocol'
 import { addressOf } from '../commands/address.ts'
-import type { Call, Command } from '../commands/command.ts'
+import type { Call, Command, Commands } from '../commands/command.ts'
 import type { Replies } from '../delivery/replies.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
@@ -26,7 +26,7 @@ import { faultOf } from './to-error.ts'
 
 /** What running needs. */
 export type RunDeps = {
-  readonly commands: readonly Command[]
+  readonly commands: Commands
   readonly clock: Pick<Clock, 'now'>
   readonly answers: Replies
   readonly metrics: Metrics
@@ -50,6 +50,9 @@ export type Run = (client: Client, envelope: ParsedEnvelope, now: number, rates:
 /** A command that was found, with what it is called with. */
 type Called = { readonly found: Command; readonly call: Call }
 
+/** A command, with the check of its parameters, and their names. */
+type Registered = Command & { readonly check: ReturnType<typeof compile>; readonly names: ReadonlySet<string> }
+
 type Payload = ReturnType<typeof payloadOf>
 
 const payloadFields: ReadonlySet<string> = new Set(['name', 'parameters'])
@@ -57,8 +60,8 @@ const payloadFields: ReadonlySet<string> = new Set(['name', 'parameters'])
 /** Makes it. */
 export function createRun(deps: RunDeps): Run {
   const { commands, clock, answers, metrics, logger, rate, isAdminKey, turns, trace, ran } = deps
-  const registry = new Map(
-    commands.map((one) => [
+  const registry = new Map<string, Registered>(
+    Object.values<Command>(commands).map((one) => [
       one.shape.name,
       { ...one, check: compile(one.shape.parameters), names: namesOf(one.shape) },
     ]),
