@@ -1,13 +1,11 @@
 /** Roles: what the token of a connection or a call makes of its client (protocol §7). */
 import { CodedError } from '@arqonbus/protocol'
-
-/** What a client may do. */
-export type Role = 'user' | 'admin'
+import type { Role } from './identity.ts'
 
 /** The role that a token gives; `unauthenticated` for one that is not known. */
 export type RoleOf = (token: string | undefined) => Role
 
-/** Makes it. */
+/** Gives the role admin for the admin key, and the role user without a token. */
 export const createRoleOf =
   (isAdminKey: (key: string) => boolean): RoleOf =>
   (token) => {

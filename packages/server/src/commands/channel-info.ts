@@ -8,9 +8,9 @@ import { whileAway } from './read-log.ts'
 
 /** `channel_info`: one channel in full. */
 export const channelInfo = (places: RoomResolver, maxListBytes: number) =>
-  command(commands.channel_info, ({ address, asker }) => {
+  command(commands.channel_info, ({ address, identity }) => {
     if (address.channel === WHOLE_ROOM) throw new CodedError('channel_not_found', { channel: `${address.room}:*` })
-    const channel = places.channel(address.room, address.channel, asker)
+    const channel = places.channel(address.room, address.channel, identity)
     if (channel.log === undefined) return { channel: channelInFull(channel, maxListBytes) }
     const { log } = channel
     const bounds: Maybe<Bounds> = whileAway(

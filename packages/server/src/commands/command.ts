@@ -1,17 +1,17 @@
 /** Calls: a command on its way to its function (docs/protocol.md#commands). */
 import type { CommandName, CommandParameters, CommandResult, CommandShape, commands } from '@arqonbus/protocol'
+import type { Identity } from '../auth/identity.ts'
 import type { Encodable } from '../delivery/frames.ts'
 import type { Maybe } from '../kit/maybe.ts'
 import type { Client } from '../state/model.ts'
-import type { Asker } from '../state/resolve.ts'
 
 /** A command as its function receives it. */
 export type Call<Parameters = Record<string, unknown>> = {
   readonly name: string
   readonly parameters: Parameters
   readonly requester: Client
-  /** The requester, as an admin where a token or the admin key says so. */
-  readonly asker: Asker
+  /** Who the requester is: for this command an admin, where its parameters have the admin key. */
+  readonly identity: Identity
   /** When it was received, in wall time. */
   readonly timestamp: number
   /** Where it goes: `room` and `channel` of the parameters, what is missing from the envelope. */

@@ -1,11 +1,5 @@
-import {
-  CodedError,
-  commands,
-  type DurabilityLevel,
-  durabilityLevels,
-  PM_CHANNEL,
-  WHOLE_ROOM,
-} from '@arqonbus/protocol'
+import { CodedError, commands, type DurabilityLevel, durabilityLevels, WHOLE_ROOM } from '@arqonbus/protocol'
+import { authorize, type CreationPolicy } from '../auth/access.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { Channel } from '../state/model.ts'
 import type { Rooms } from '../state/rooms.ts'
@@ -15,8 +9,7 @@ import { command } from './command.ts'
 /** What `create_channel` goes by. */
 export type CreateDeps = {
   readonly rooms: Rooms
-  /** Who may create. */
-  readonly create: 'user' | 'admin'
+  readonly creation: CreationPolicy
   /** The best level that the log can give. */
   readonly durability: () => DurabilityLevel
   /** Bytes of `metadata`, and of `room_config`, as JSON. */
@@ -27,8 +20,8 @@ export type CreateDeps = {
 }
 
 /** `create_channel`: creates a channel, and its room where there is none. */
-export const createChannel = ({ rooms, create, durability, maxMetadataBytes, created, persistence }: CreateDeps) =>
-  command(commands.create_channel, ({ parameters, address, asker }) => {
+export const createChannel = ({ rooms, creation, durability, maxMetadataBytes, created, persistence }: CreateDeps) =>
+  command(commands.create_channel, ({ parameters, address, identity }) => {
     const { type = 'general', metadata, options, room_config: config } = parameters
     const { room: roomName, channel: name } = address
     if (name === WHOLE_ROOM) throw fault('/parameters/channel', 'one channel, not `*`')
@@ -37,16 +30,14 @@ export const createChannel = ({ rooms, create, durability, maxMetadataBytes, cre
     const existing = rooms.get(roomName)
     if (config !== undefined && existing !== undefined)
       throw fault('/parameters/room_config', 'to be absent: the room is there already')
-    if (create === 'admin' && !asker.isAdmin) throw new CodedError('forbidden', { requires: 'admin' })
-    if (name === PM_CHANNEL) throw new CodedError('system_channel', { channel: `${roomName}:${name}` })
-    if (existing?.type === 'system') throw new CodedError('system_room', { room: roomName })
+    authorize(identity, 'create', { ...address, roomType: existing?.type, creation })
     if (existing?.channels.has(name)) throw new CodedError('channel_exists', { channel: `${roomName}:${name}` })
     checkLevel(options?.durability, durability())
     if (type === 'private') persistence?.checkPrivate()
-    const wanted = { name, type, createdBy: asker.id, metadata, options }
+    const wanted = { name, type, createdBy: identity.id, metadata, options }
     const channel =
       existing === undefined
-        ? rooms.createWithRoom({ name: roomName, type: 'user', createdBy: asker.id, config }, wanted)
+        ? rooms.createWithRoom({ name: roomName, type: 'user', createdBy: identity.id, config }, wanted)
         : rooms.createChannel(existing, wanted)
     created(channel)
     return { channel: channelView(channel) }

@@ -20,8 +20,8 @@ type DeleteRoomDeps = {
 
 /** `delete_room`: deletes a room without channels; room-wide subscriptions to it end. */
 export const deleteRoom = ({ rooms, places, membership, endings, turns }: DeleteRoomDeps) =>
-  command(commands.delete_room, ({ address }) => {
-    const room = changeableRoom(places, address.room)
+  command(commands.delete_room, ({ address, identity }) => {
+    const room = changeableRoom(places, address.room, identity)
     if (room.channels.size > 0)
       throw new CodedError('room_not_empty', { room: room.name, channels: room.channels.size })
     endings.roomDeleted(room)

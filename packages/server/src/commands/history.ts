@@ -9,12 +9,13 @@ import {
   senderOf,
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
+import type { Identity } from '../auth/identity.ts'
 import { RawJson } from '../delivery/frames.ts'
 import type { FairQueue } from '../kit/fair-queue.ts'
 import { chain, type Maybe } from '../kit/maybe.ts'
 import type { Log, Page, ReadQuery } from '../log/contract.ts'
 import type { Client } from '../state/model.ts'
-import type { Asker, RoomResolver } from '../state/resolve.ts'
+import type { RoomResolver } from '../state/resolve.ts'
 import { command } from './command.ts'
 import { readWhere, whileAway } from './read-log.ts'
 
@@ -29,7 +30,7 @@ export type HistoryDeps = {
 
 /** `history`: what was said in a channel, in the broadcast of a room, or in one's own inbox. */
 export const history = ({ places, inboxOf, maxListBytes, turns }: HistoryDeps) =>
-  command(commands.history, ({ parameters, address, asker, requester, charge }) => {
+  command(commands.history, ({ parameters, address, identity, requester, charge }) => {
     const { limit = 50, order = 'asc' } = parameters
     const after = position(parameters.after, 'after')
     const before = position(parameters.before, 'before')
@@ -44,7 +45,7 @@ export const history = ({ places, inboxOf, maxListBytes, turns }: HistoryDeps) =
       limit,
       maxBytes: maxListBytes,
     }
-    const log = isInbox ? inboxOf(requester).log : logOf(places, address, asker)
+    const log = isInbox ? inboxOf(requester).log : logOf(places, address, identity)
     const { with: other } = parameters
     // The first page is paid with the command.
     let pages = 0
@@ -76,11 +77,11 @@ export const history = ({ places, inboxOf, maxListBytes, turns }: HistoryDeps) =
     })
   })
 
-function logOf(places: RoomResolver, address: { room: string; channel: string }, asker: Asker): Log {
+function logOf(places: RoomResolver, address: { room: string; channel: string }, identity: Identity): Log {
   const log =
     address.channel === WHOLE_ROOM
       ? places.room(address.room).broadcast
-      : places.channel(address.room, address.channel, asker).log
+      : places.channel(address.room, address.channel, identity).log
   if (log === undefined)
     throw new CodedError('system_channel', {
       channel: `${address.room}:${address.channel}`,

@@ -29,7 +29,7 @@ import { updateProfile } from './update-profile.ts'
 /** What all commands together need. */
 export type CommandDeps = CreateDeps &
   HistoryDeps &
-  Omit<StatusDeps, 'isOpen' | 'subscriptions'> & {
+  Omit<StatusDeps, 'subscriptions'> & {
     readonly places: RoomResolver
     readonly membership: Membership
     readonly sessions: Sessions
@@ -46,13 +46,8 @@ export function createCommands(deps: CommandDeps): Commands {
   const { rooms, clients, places, membership, persistence, maxListBytes } = deps
   return {
     ping,
-    // No authentication yet: everybody may see everybody. `status` has two lists.
-    status: status({
-      ...deps,
-      isOpen: true,
-      subscriptions: () => membership.subscriptions,
-      maxListBytes: maxListBytes / 2,
-    }),
+    // It has two lists.
+    status: status({ ...deps, subscriptions: () => membership.subscriptions, maxListBytes: maxListBytes / 2 }),
     list_channels: askedWhole(persistence, listChannels(rooms, places, maxListBytes)),
     list_clients: asked(persistence, listClients(clients, places, deps.clock, maxListBytes)),
     channel_info: asked(persistence, channelInfo(places, maxListBytes)),

@@ -34,11 +34,11 @@ export const joinChannel = (join: Join, turns: FairQueue) =>
     )
   })
 
-type Asking = Pick<Call, 'requester' | 'asker' | 'charge'>
+type Asking = Pick<Call, 'requester' | 'identity' | 'charge'>
 
-function* joinOne(join: Join, { requester, asker, charge }: Asking, request: JoinRequest): Pieces<Joining> {
+function* joinOne(join: Join, { requester, identity, charge }: Asking, request: JoinRequest): Pieces<Joining> {
   const left = { heads: MOST_HEADS }
-  const joining = yield* join(requester, asker, request, left)
+  const joining = yield* join(requester, identity, request, left)
   charge(costOfHeads(left))
   return joining
 }
@@ -48,7 +48,7 @@ type Outcome = JoinResult | { channel: string; error: Record<string, unknown> }
 /** Each has an outcome of its own: one that fails does not stop those behind it. */
 function* joinEach(
   join: Join,
-  { requester, asker, charge }: Asking,
+  { requester, identity, charge }: Asking,
   requests: readonly JoinRequest[],
 ): Pieces<Maybe<(() => Outcome)[]>> {
   charge(requests.length - 1)
@@ -64,7 +64,7 @@ function* joinEach(
     try {
       if (seen.has(channel)) throw named(index)
       seen.add(channel)
-      const joining = chain(yield* join(requester, asker, request, left), (take) => () => attempt(take, failed))
+      const joining = chain(yield* join(requester, identity, request, left), (take) => () => attempt(take, failed))
       joins.push(joining instanceof Promise ? joining.catch((problem) => () => failed(problem)) : joining)
     } catch (problem) {
       joins.push(() => failed(problem))

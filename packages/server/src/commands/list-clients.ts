@@ -1,8 +1,10 @@
 import { CodedError, commands, WHOLE_ROOM } from '@arqonbus/protocol'
+import { visible } from '../auth/access.ts'
+import type { Identity } from '../auth/identity.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Client } from '../state/model.ts'
-import type { Asker, RoomResolver } from '../state/resolve.ts'
+import type { RoomResolver } from '../state/resolve.ts'
 import { listedClientView } from '../state/views.ts'
 import { addressOf } from './address.ts'
 import { command } from './command.ts'
@@ -10,14 +12,15 @@ import { pageOf } from './paginate.ts'
 
 /** `list_clients`: the clients of the bus, or of one channel. */
 export const listClients = (clients: Clients, places: RoomResolver, clock: Clock, maxListBytes: number) =>
-  command(commands.list_clients, ({ parameters, asker }) => {
+  command(commands.list_clients, ({ parameters, identity }) => {
     const { cursor, limit } = parameters
-    const members = membersOf(parameters, places, asker)
+    const seen = visible(identity)
+    const members = membersOf(parameters, places, identity)
     const page = pageOf(
       {
         after: (seq) => (members === undefined ? clients.after(seq) : membersAfter(seq, members, clients)),
-        view: (client) => listedClientView(client, asker, clock),
-        fits: (client) => members?.has(client) ?? true,
+        view: (client) => listedClientView(client, identity, clock),
+        fits: (client) => members?.has(client) !== false && seen.client(client.id),
         steps: (client) => client.channels.size + client.listening.size / LIGHT,
         maxBytes: maxListBytes,
       },
@@ -46,11 +49,11 @@ type Members = Pick<ReadonlySet<Client>, 'size' | 'has' | 'keys'>
 function membersOf(
   parameters: { room?: string; channel?: string },
   places: RoomResolver,
-  asker: Asker,
+  identity: Identity,
 ): Members | undefined {
   if (parameters.room === undefined && parameters.channel === undefined) return undefined
   const { room, channel } = addressOf(parameters, { room: '', channel: WHOLE_ROOM })
   if (room === '')
     throw new CodedError('invalid_parameters', { path: '/parameters/room', expected: 'the room of the channel' })
-  return channel === WHOLE_ROOM ? places.room(room).present : places.channel(room, channel, asker).participants
+  return channel === WHOLE_ROOM ? places.room(room).present : places.channel(room, channel, identity).participants
 }

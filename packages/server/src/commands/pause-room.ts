@@ -7,8 +7,8 @@ import { changeableRoom } from './require-mutable-room.ts'
 
 /** `pause_room`: messages in the room are refused, commands work. */
 export const pauseRoom = (rooms: Rooms, places: RoomResolver) =>
-  command(commands.pause_room, ({ address, asker }) => {
-    const room = changeableRoom(places, address.room)
+  command(commands.pause_room, ({ address, identity }) => {
+    const room = changeableRoom(places, address.room, identity)
     rooms.setState(room, 'paused')
-    return { room: roomView(room, asker) }
+    return { room: roomView(room, identity) }
   })

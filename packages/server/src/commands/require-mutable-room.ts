@@ -1,10 +1,11 @@
-import { CodedError } from '@arqonbus/protocol'
+import { authorize } from '../auth/access.ts'
+import type { Identity } from '../auth/identity.ts'
 import type { Room } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
 
 /** The room of a command that changes it; nobody changes a system room (`room_not_found`, `room_hardcoded`). */
-export function changeableRoom(places: RoomResolver, name: string): Room {
+export function changeableRoom(places: RoomResolver, name: string, identity: Identity): Room {
   const room = places.room(name)
-  if (room.type === 'system') throw new CodedError('room_hardcoded', { room: name })
+  authorize(identity, 'change', room)
   return room
 }

@@ -7,8 +7,8 @@ import { changeableRoom } from './require-mutable-room.ts'
 
 /** `resume_room`: messages in the room pass again. */
 export const resumeRoom = (rooms: Rooms, places: RoomResolver) =>
-  command(commands.resume_room, ({ address, asker }) => {
-    const room = changeableRoom(places, address.room)
+  command(commands.resume_room, ({ address, identity }) => {
+    const room = changeableRoom(places, address.room, identity)
     rooms.setState(room, 'active')
-    return { room: roomView(room, asker) }
+    return { room: roomView(room, identity) }
   })

@@ -6,7 +6,7 @@ import { command } from './command.ts'
 
 /** `update_profile`: changes what the requester says about itself. `changed` hears of it. */
 export const updateProfile = (clock: Clock, changed: (client: Client) => void) =>
-  command(commands.update_profile, ({ parameters, requester, asker }) => {
+  command(commands.update_profile, ({ parameters, requester, identity }) => {
     const profile: Profile = { ...requester.profile }
     const set = (field: 'screenName' | 'avatar' | 'personality', value: string | null | undefined) => {
       if (value === null) delete profile[field]
@@ -17,5 +17,5 @@ export const updateProfile = (clock: Clock, changed: (client: Client) => void) =
     set('personality', parameters.personality)
     requester.profile = profile
     changed(requester)
-    return { client: clientView(requester, asker, clock) }
+    return { client: clientView(requester, identity, clock) }
   })

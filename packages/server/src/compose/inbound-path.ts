@@ -92,7 +92,7 @@ export function createInboundPath(core: Core, parts: InboundParts) {
     persistence,
     inboxOf,
     created: observers.channelCreated,
-    create: config.create,
+    creation: config,
     durability: log.durability,
     maxMetadataBytes: config.maxMetadataBytes,
     maxListBytes: info.maxListBytes,

@@ -1,4 +1,5 @@
 /** Creates telemetry: events of what happens on the bus, their audiences, and the server that telemetry subscribers connect to. */
+import { isRestricted } from '../auth/access.ts'
 import type { Greeting } from '../connections/enter.ts'
 import { systemClock } from '../kit/clock.ts'
 import { StartError } from '../kit/start-error.ts'
@@ -68,7 +69,10 @@ export function createTelemetryParts(
     emitter,
     isWatched: relay.isWatched,
     isHeard: relay.isHeard,
-    isPrivate: (room, channel) => rooms.channel(room, channel)?.type === 'private',
+    isPrivate(room, channel) {
+      const found = rooms.channel(room, channel)
+      return found !== undefined && isRestricted(found)
+    },
     now: clock.monotonic,
   })
   observers.add(events)

@@ -65,16 +65,20 @@ export function createAdmitStream(deps: AdmitStreamDeps): AdmitStream {
     const role = deps.roleOf(credentials.token)
     const session = shownSession(credentials)
     const client = deps.entering.enter({
-      id: takeId(credentials.clientId, session),
+      identity: {
+        id: takeId(credentials.clientId, session),
+        role,
+        isProven: session !== undefined,
+        isReadOnly: true,
+      },
       kind: 'stream',
       profile: { clientType: 'service' },
-      role,
       echo: true,
       isResumed: false,
       address,
       transport,
     })
-    client.caller = { isProven: session !== undefined, succeed() {}, acknowledge() {}, refuse() {} }
+    client.caller = { succeed() {}, acknowledge() {}, refuse() {} }
     const inbox = session === undefined ? undefined : deps.inboxes.get(session)
     if (inbox !== undefined) delivery.subscribe(client, inbox.feed)
     const welcome: Omit<Welcome, 'session'> = deps.entering.welcome(client, { isResumed: false, kept: [], failed: [] })

@@ -1,6 +1,7 @@
 /** Admission: a new connection becomes a client, perhaps the one that it was before (protocol §1, §6). */
 import { addressText, type CloseName, CodedError, parseAddress, type Welcome } from '@arqonbus/protocol'
-import type { Role, RoleOf } from '../auth/authenticate.ts'
+import type { RoleOf } from '../auth/authenticate.ts'
+import type { Role } from '../auth/identity.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
 import type { Clock } from '../kit/clock.ts'
@@ -13,7 +14,6 @@ import type { BusObserver } from '../state/bus-observer.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Inboxes } from '../state/inboxes.ts'
 import type { ChannelType, Client, Profile } from '../state/model.ts'
-import { askerOf } from '../state/resolve.ts'
 import { allSubscribed, type Session, type Sessions } from '../state/sessions.ts'
 import type { Transport } from '../state/transport.ts'
 import { subscribedBy } from '../state/views.ts'
@@ -182,7 +182,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
       for (const [channel, address] of new Map(addresses.map((one) => [addressText(one), one]))) {
         try {
           // The welcome lists no heads.
-          const joined = chain(yield* deps.join(client, askerOf(client), address, { heads: 0 }), (take) => take())
+          const joined = chain(yield* deps.join(client, client.identity, address, { heads: 0 }), (take) => take())
           joins.push(joined instanceof Promise ? joined.catch(fail(channel)) : undefined)
         } catch (problem) {
           fail(channel)(problem)
@@ -225,10 +225,9 @@ export function createAdmission(deps: AdmitDeps): Admission {
       const role = roleOf(arrival.token)
       const { id, session, secret, isResumed } = takeIdentity(arrival)
       const client = entering.enter({
-        id,
+        identity: { id, role, isProven: true, isReadOnly: false },
         kind: 'connection',
         profile: { ...session.profile, ...arrival.profile },
-        role,
         echo: arrival.echo,
         isResumed,
         address: arrival.address,

@@ -7,7 +7,6 @@ import type { Metrics } from '../observability/metrics.ts'
 import type { BusObserver } from '../state/bus-observer.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Client } from '../state/model.ts'
-import { askerOf } from '../state/resolve.ts'
 import { clientView, subscriptionsOf } from '../state/views.ts'
 
 /** What `welcome` says of the bus, the same for everybody. */
@@ -28,7 +27,7 @@ export type EnterDeps = {
 }
 
 /** A client to be. */
-export type Entrant = Pick<Client, 'id' | 'kind' | 'profile' | 'role' | 'echo' | 'transport'> & {
+export type Entrant = Pick<Client, 'identity' | 'kind' | 'profile' | 'echo' | 'transport'> & {
   readonly isResumed: boolean
   /** Where it comes from, for the log. */
   readonly address: string | undefined
@@ -61,6 +60,7 @@ export function createEntering({ clock, logger, metrics, clients, greeting, obse
       const now = clock.monotonic()
       const client: Client = {
         ...own,
+        id: own.identity.id,
         seq: clients.nextSeq(),
         connectedAt: clock.now(),
         since: now,
@@ -83,11 +83,11 @@ export function createEntering({ clock, logger, metrics, clients, greeting, obse
       return client
     },
     welcome(client, { isResumed, kept, failed }) {
-      const subscriptions = subscriptionsOf(client, askerOf(client))
+      const subscriptions = subscriptionsOf(client, client.identity)
       const joined = new Set(subscriptions)
       return {
         event: 'welcome',
-        client: { ...clientView(client, askerOf(client), clock), subscriptions: fitting(subscriptions, listBytes) },
+        client: { ...clientView(client, client.identity, clock), subscriptions: fitting(subscriptions, listBytes) },
         node: greeting.node,
         bus: greeting.bus(),
         versions: greeting.versions,

@@ -4,7 +4,9 @@
  * A guest says which client it is. Whoever is connected under that id is safe from it: then it needs the session of that client, or an admin's key.
  */
 import { CodedError } from '@arqonbus/protocol'
+import { authorize } from '../auth/access.ts'
 import type { RoleOf } from '../auth/authenticate.ts'
+import type { Identity } from '../auth/identity.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { ReplySink } from '../state/caller.ts'
 import type { Clients } from '../state/clients.ts'
@@ -45,17 +47,20 @@ export function createHttpClients({ clock, clients, sessions, roleOf, newGuestId
     return true
   }
   return ({ clientId, token, session }, caller) => {
-    const role = roleOf(token)
-    caller.isProven = isOf(clientId, session)
-    if (!caller.isProven && role !== 'admin' && clientId !== undefined && clients.get(clientId) !== undefined)
-      throw new CodedError('client_id_in_use', { client_id: clientId })
+    const identity: Identity = {
+      role: roleOf(token),
+      isProven: isOf(clientId, session),
+      id: clientId ?? newGuestId(),
+      isReadOnly: false,
+    }
+    authorize(identity, 'use_id', { isConnected: clients.get(identity.id) !== undefined })
     const now = clock.monotonic()
     return {
-      id: clientId ?? newGuestId(),
+      id: identity.id,
       kind: 'call',
       seq: 0,
       profile: { clientType: 'service' },
-      role,
+      identity,
       echo: true,
       connectedAt: clock.now(),
       since: now,

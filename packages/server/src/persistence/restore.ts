@@ -1,8 +1,8 @@
 /** Rooms and channels that were kept come back (protocol §4): what was there first is what a place is, whatever was made under its name while the store was away. */
 import { CodedError } from '@arqonbus/protocol'
-import { type Channel, type Client, type Feed, mayEnter, type Room } from '../state/model.ts'
+import { may } from '../auth/access.ts'
+import type { Channel, Client, Feed, Room } from '../state/model.ts'
 import type { ChannelRecord, RoomRecord } from '../state/records.ts'
-import { askerOf } from '../state/resolve.ts'
 import type { Rooms } from '../state/rooms.ts'
 
 /** What putting back needs. */
@@ -39,7 +39,7 @@ export function createRestore({ rooms, membership, endings, created }: RestoreDe
   }
   /** It may hold fewer than were in the other, and not everybody may enter it. */
   const joinAgain = (client: Client, channel: Channel) => {
-    const mayJoin = mayEnter(channel, askerOf(client))
+    const mayJoin = may(client.identity, 'read', channel)
     if (mayJoin && unlessFull(() => membership.joinChannel(client, channel))) return
     endings.subscriptionEnded(client, channel.feed.address, mayJoin ? 'channel_full' : 'forbidden')
   }

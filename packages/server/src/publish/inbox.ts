@@ -1,5 +1,5 @@
 /** The inboxes of clients (protocol §4): opened when they are first needed, and heard by their clients. */
-import { CodedError } from '@arqonbus/protocol'
+import { authorize, may } from '../auth/access.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Inbox, Inboxes } from '../state/inboxes.ts'
@@ -32,7 +32,7 @@ export function createOpenInbox({ inboxes, sessions, clients, delivery, opened }
     const inbox = inboxes.open(session)
     opened(clientId)
     const client = clients.get(clientId)
-    if (client !== undefined && client.caller?.isProven !== false) delivery.subscribe(client, inbox.feed)
+    if (client !== undefined && may(client.identity, 'inbox', clientId)) delivery.subscribe(client, inbox.feed)
     return inbox
   }
 }
@@ -41,10 +41,6 @@ export function createOpenInbox({ inboxes, sessions, clients, delivery, opened }
 export const createOwnInbox =
   (openInbox: OpenInbox): OwnInbox =>
   (client) => {
-    if (client.caller?.isProven === false)
-      throw new CodedError('forbidden', {
-        path: '/headers/arqonbus-session',
-        expected: 'the session of the client id: private messages belong to it',
-      })
+    authorize(client.identity, 'inbox', client.id)
     return openInbox(client.id)
   }

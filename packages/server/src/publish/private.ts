@@ -1,12 +1,6 @@
 /** Private messages: into the inbox of every recipient and of the sender, acknowledged when all have it (protocol §4). */
-import {
-  CodedError,
-  type DurabilityLevel,
-  type ParsedEnvelope,
-  PM_CHANNEL,
-  type Position,
-  TELEMETRY_ROOM,
-} from '@arqonbus/protocol'
+import { CodedError, type DurabilityLevel, type ParsedEnvelope, PM_CHANNEL, type Position } from '@arqonbus/protocol'
+import { authorize } from '../auth/access.ts'
 import type { Replies } from '../delivery/replies.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { Queue } from '../kit/queue.ts'
@@ -40,8 +34,7 @@ export function createPrivate(deps: PrivateDeps) {
   return (client: Client, envelope: ParsedEnvelope, settled: () => void, span: PublishSpan | undefined): boolean => {
     if (envelope.channel !== PM_CHANNEL)
       throw malformed('/channel', '`pm`: private envelopes go to the channel pm of a room')
-    if (envelope.room === TELEMETRY_ROOM)
-      throw new CodedError('system_channel', { channel: `${envelope.room}:${PM_CHANNEL}` })
+    authorize(client.identity, 'send_private', envelope.room)
     const recipients = recipientsOf(envelope)
     const unknown = recipients.filter((id) => !deps.isKnown(id))
     if (unknown.length > 0) throw notFound(unknown, deps.isUnsureOfSessions())

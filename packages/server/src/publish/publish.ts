@@ -4,10 +4,11 @@
  * The log is the one place where messages get their order. What follows from its outcome is in `outcomes.ts`.
  */
 import { CodedError, type DurabilityLevel, type ParsedEnvelope, PM_CHANNEL, WHOLE_ROOM } from '@arqonbus/protocol'
+import { authorize } from '../auth/access.ts'
 import type { Log } from '../log/contract.ts'
 import type { PublishSpan, TracePublish } from '../observability/tracing/spans.ts'
 import type { Channel, Client, Room } from '../state/model.ts'
-import { askerOf, type RoomResolver } from '../state/resolve.ts'
+import type { RoomResolver } from '../state/resolve.ts'
 import { askedLevel, askedReplicas, isLower, isMore } from './ack-request.ts'
 import { appendTo, type BusLog, draftOf, malformed, type Publish, type PublishDraft } from './draft.ts'
 import { listenToLog, type OutcomeDeps } from './outcomes.ts'
@@ -38,12 +39,14 @@ export function createPublish(deps: PublishDeps): Publish {
     if (deps.placeChanged !== undefined && size > 0 && log.isEmpty()) deps.placeChanged(envelope)
   }
 
-  /** Most publish where they published before: to compare two names is cheaper than to look up two. */
+  /** Most publish where they published before: to compare two names is cheaper than to look up two and to ask for permission again. */
   const channelOf = (client: Client, { room, channel }: ParsedEnvelope): Channel => {
     const last = client.lastChannel
     if (last !== undefined && last.name === channel && last.room.name === room && last.ended === undefined) return last
-    client.lastChannel = places.resolveOrCreateChannel(room, channel, askerOf(client), { check: refusePaused })
-    return client.lastChannel
+    const found = places.resolveOrCreateChannel(room, channel, client.identity, { check: refusePaused })
+    authorize(client.identity, 'publish', found)
+    client.lastChannel = found
+    return found
   }
 
   const sendPrivate = createPrivate(deps)
@@ -57,29 +60,27 @@ export function createPublish(deps: PublishDeps): Publish {
     if (envelope.channel === PM_CHANNEL)
       throw malformed('/channel', 'a channel other than `pm`, which is for `private` envelopes')
     if (envelope.channel === WHOLE_ROOM) {
-      const room = places.resolveOrCreateRoom(envelope.room, askerOf(client))
-      if (room.broadcast === undefined) throw new CodedError('system_channel', { channel: `${room.name}:*` })
+      const room = places.resolveOrCreateRoom(envelope.room, client.identity)
+      authorize(client.identity, 'broadcast', room)
+      const roomLog = room.broadcast as Log<PublishDraft>
       refusePaused(room)
       room.lastUsed = now
-      keepFound(room.broadcast, envelope)
+      keepFound(roomLog, envelope)
       const isOwnCopy = room.present.has(client)
       const draft = draftOf(client, envelope, isOwnCopy)
-      return appendTo(room.broadcast as Log<PublishDraft>, arrived(draft, now, span), settled)
+      return appendTo(roomLog, arrived(draft, now, span), settled)
     }
     const channel = channelOf(client, envelope)
-    // Everybody reads a system channel; what is said there is the bus's, and of configured ones the admins'.
-    if (channel.log === undefined || (channel.type === 'system' && client.role !== 'admin')) {
-      throw new CodedError('system_channel', { channel: channel.address })
-    }
+    const channelLog = channel.log as Log<PublishDraft>
     refusePaused(channel.room)
     const level = channel.options?.durability
     checkLevel(level, 0, log)
     channel.lastUsed = now
-    keepFound(channel.log, envelope, channel.options?.history_size)
+    keepFound(channelLog, envelope, channel.options?.history_size)
     const isOwnCopy = client.channels.has(channel) || client.rooms.has(channel.room)
     const draft = draftOf(client, envelope, isOwnCopy)
     if (isMore(level)) draft.requiresDurability = true
-    return appendTo(channel.log as Log<PublishDraft>, arrived(draft, now, span), settled)
+    return appendTo(channelLog, arrived(draft, now, span), settled)
   }
   return deps.trace === undefined ? publish : traced(publish, deps.trace)
 }

@@ -10,6 +10,8 @@ import {
   payloadOf,
   readMember,
 } from '@arqonbus/protocol'
+import { authorize } from '../auth/access.ts'
+import { asAdmin } from '../auth/identity.ts'
 import { addressOf } from '../commands/address.ts'
 import type { Call, Command, Commands } from '../commands/command.ts'
 import type { Replies } from '../delivery/replies.ts'
@@ -21,7 +23,6 @@ import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { TraceCommand } from '../observability/tracing/spans.ts'
 import type { Client } from '../state/model.ts'
-import { askerOf } from '../state/resolve.ts'
 import { faultOf } from './to-error.ts'
 
 /** What running needs. */
@@ -112,14 +113,13 @@ export function createRun(deps: RunDeps): Run {
     const { admin_key: key, ...own } = parameters as Record<string, unknown>
     if (typeof key === 'string' && !isAdminKey(key))
       throw new CodedError('forbidden', { path: '/parameters/admin_key' })
-    const asker = askerOf(client, client.role === 'admin' || key !== undefined)
-    if (found.shape.requires_admin && !asker.isAdmin)
-      throw new CodedError('forbidden', { command: name, requires: 'admin' })
+    const identity = key === undefined ? client.identity : asAdmin(client.identity)
+    authorize(identity, 'run', found.shape)
     const address = addressOf(own, envelope)
     const charge = (tokens: number) => {
       if (bucket !== undefined) bucket.tokens -= tokens
     }
-    const call: Call = { name, parameters: own, requester: client, asker, timestamp: clock.now(), address, charge }
+    const call: Call = { name, parameters: own, requester: client, identity, timestamp: clock.now(), address, charge }
     return { found, call }
   }
 

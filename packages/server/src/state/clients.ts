@@ -1,7 +1,8 @@
 /** Who is connected: clients by id, in the order in which they came. */
 import { type ClientType, clientTypes } from '@arqonbus/protocol'
+import type { Identity } from '../auth/identity.ts'
 import { Ordered } from '../kit/ordered.ts'
-import type { Client } from './model.ts'
+import type { Channel, Client } from './model.ts'
 
 /** The connected clients. */
 export type Clients = {
@@ -17,6 +18,18 @@ export type Clients = {
   countByType(): Readonly<Record<ClientType, number>>
   /** The next number of a connection. */
   nextSeq(): number
+}
+
+/** A client whose identity can be replaced. */
+type Renewable = { readonly id: string; identity: Identity; lastChannel: Channel | undefined }
+
+/**
+ * Replaces the identity of a client, as when its token is renewed, and drops what was remembered of the permission of the old one. Commands that have begun go
+ * on under the old identity; what it has joined stays joined.
+ */
+export function replaceIdentity(client: Renewable, renewed: Omit<Identity, 'id'>): void {
+  client.identity = { ...renewed, id: client.id }
+  client.lastChannel = undefined
 }
 
 /** No clients. */

@@ -1,7 +1,7 @@
 /** The entities of the bus and how they hang together: clients, rooms, channels, and the feeds by which they are served. Plain data, no I/O. */
 
 import type { ChannelOptions, ClientType, Position } from '@arqonbus/protocol'
-import type { Role } from '../auth/authenticate.ts'
+import type { Identity } from '../auth/identity.ts'
 import type { Ordered } from '../kit/ordered.ts'
 import type { Log } from '../log/contract.ts'
 import type { ReplySink } from './caller.ts'
@@ -26,7 +26,8 @@ export type Client = {
   /** Counts up with each connection: lists go by it. */
   readonly seq: number
   profile: Profile
-  readonly role: Role
+  /** Who it has proved to be. Changed by `replaceIdentity` in `clients.ts` alone. */
+  readonly identity: Identity
   /** Whether it gets its own messages; else an acknowledgement stands for each. */
   readonly echo: boolean
   /** Wall time. */
@@ -46,7 +47,7 @@ export type Client = {
   readonly rooms: Set<Room>
   /** What it is delivered, and where it stands in what it is behind in. */
   readonly listening: Listening
-  /** The channel that it published to last: most publish where they published before. */
+  /** The channel that it published to last, which its identity may do: most publish where they published before. */
   lastChannel: Channel | undefined
   /** Takes the answers where they go to a request of HTTP; undefined where they are frames on the connection. */
   caller: ReplySink | undefined
@@ -106,19 +107,6 @@ export type Channel = {
   ended: 'deleted' | 'let go' | undefined
 }
 
-/** True where only some may enter. */
-export const isRestricted = (channel: Channel): boolean => channel.type === 'private'
-
-/** Whether a client may join, write, read and inspect a channel. */
-export function mayEnter(channel: Channel, asker: { readonly id: string; readonly isAdmin: boolean }): boolean {
-  return (
-    channel.type !== 'private' ||
-    asker.isAdmin ||
-    channel.createdBy === asker.id ||
-    channel.members?.has(asker.id) === true
-  )
-}
-
 /** How a room came to be: configured, by create_channel, or on demand. */
 export type RoomType = 'system' | 'user' | 'dynamic'
 
@@ -150,9 +138,6 @@ export type Room = {
   /** The last join, leave or publish, in running time. */
   lastUsed: number
 }
-
-/** True where nobody but the configuration may change the room. */
-export const isSystemRoom = (room: Room): boolean => room.type === 'system'
 
 /** Subscribed connections that are known here. */
 export function countSubscribers(feeds: readonly Feed[]): number {

@@ -1,12 +1,13 @@
 /** The rooms and channels that exist: made, found, deleted. Rules about who may are not here; what must hold whoever asks is. */
 import { type ChannelOptions, CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
+import { isRestricted } from '../auth/access.ts'
 import type { Clock } from '../kit/clock.ts'
 import { Ordered } from '../kit/ordered.ts'
 import { copyText } from '../kit/text.ts'
 import type { Log, LogOptions } from '../log/contract.ts'
 import type { IdleChannels } from './idle.ts'
 import { broadcastLog, channelLog } from './log-names.ts'
-import { type Channel, type ChannelType, type Feed, isRestricted, type Room, type RoomType } from './model.ts'
+import type { Channel, ChannelType, Feed, Room, RoomType } from './model.ts'
 import type { ChannelRecord, RoomRecord } from './records.ts'
 
 /** How many there may be, and what a log keeps where its channel does not say. */

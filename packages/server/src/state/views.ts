@@ -6,13 +6,12 @@ import type {
   ListedClient,
   Room as RoomView,
 } from '@arqonbus/protocol'
+import { visible } from '../auth/access.ts'
+import type { Identity } from '../auth/identity.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
 import { fitting } from '../kit/text.ts'
-import { type Channel, type ChannelType, type Client, mayEnter, type Room } from './model.ts'
+import type { Channel, ChannelType, Client, Room } from './model.ts'
 import type { Subscribed } from './sessions.ts'
-
-/** Who looks. */
-type Viewer = { readonly id: string; readonly isAdmin: boolean }
 
 /** Lists in entities have so many entries at most. */
 const MOST = 1000
@@ -21,7 +20,7 @@ const MOST = 1000
 type WallTime = Pick<Clock, 'wallOf'>
 
 /** A client. */
-export function clientView(client: Client, viewer: Viewer, clock: WallTime): ClientView {
+export function clientView(client: Client, viewer: Identity, clock: WallTime): ClientView {
   const { clientType, screenName, avatar, personality } = client.profile
   return {
     client_id: client.id,
@@ -37,7 +36,7 @@ export function clientView(client: Client, viewer: Viewer, clock: WallTime): Cli
 }
 
 /** A client with what it sends, and how its delivery stands. */
-export function listedClientView(client: Client, viewer: Viewer, clock: WallTime): ListedClient {
+export function listedClientView(client: Client, viewer: Identity, clock: WallTime): ListedClient {
   return {
     ...clientView(client, viewer, clock),
     frames_received: client.frames,
@@ -47,11 +46,12 @@ export function listedClientView(client: Client, viewer: Viewer, clock: WallTime
 }
 
 /** The addresses that a client has joined, as far as the viewer may know. */
-export function subscriptionsOf(client: Client, viewer: Viewer): string[] {
+export function subscriptionsOf(client: Client, viewer: Identity): string[] {
   const own = client.id === viewer.id
+  const seen = visible(viewer)
   const addresses: string[] = []
   for (const room of client.rooms) addresses.push(`${room.name}:*`)
-  for (const channel of client.channels) if (own || mayEnter(channel, viewer)) addresses.push(channel.address)
+  for (const channel of client.channels) if (own || seen.channel(channel)) addresses.push(channel.address)
   return addresses
 }
 
@@ -64,7 +64,7 @@ export function subscribedBy(client: Client): Subscribed {
 }
 
 /** A room. */
-export function roomView(room: Room, viewer: Viewer): RoomView {
+export function roomView(room: Room, viewer: Identity): RoomView {
   return {
     name: room.name,
     type: room.type,
@@ -78,10 +78,10 @@ export function roomView(room: Room, viewer: Viewer): RoomView {
 }
 
 /** Of the first channels those that the viewer may know. */
-const channelNames = (room: Room, viewer: Viewer): string[] =>
+const channelNames = (room: Room, viewer: Identity): string[] =>
   Iterator.from(room.channels.values())
     .take(MOST)
-    .filter((channel) => mayEnter(channel, viewer))
+    .filter(visible(viewer).channel)
     .map(({ name }) => name)
     .toArray()
 

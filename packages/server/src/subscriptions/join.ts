@@ -9,14 +9,16 @@ import {
   positionText,
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
+import { may } from '../auth/access.ts'
+import type { Identity } from '../auth/identity.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { awaitAll, chain, forLater, type Maybe } from '../kit/maybe.ts'
 import type { Located, Log } from '../log/contract.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { OwnInbox } from '../publish/inbox.ts'
-import { type Channel, type ChannelType, type Client, type Feed, mayEnter, type Room } from '../state/model.ts'
-import { type Asker, askerOf, type RoomResolver } from '../state/resolve.ts'
+import type { Channel, ChannelType, Client, Feed, Room } from '../state/model.ts'
+import type { RoomResolver } from '../state/resolve.ts'
 import { type ClosedLog, goneFrom } from './gone-channels.ts'
 import { type Membership, NO_RESTRICTED } from './subscriptions.ts'
 
@@ -45,7 +47,7 @@ export type Joining = Maybe<() => JoinResult>
 export type HeadsLeft = { heads: number }
 
 /** Joins one address, in pieces; throws, or the promise fails, with what a join is refused with. */
-export type Join = (client: Client, asker: Asker, request: JoinRequest, left: HeadsLeft) => Pieces<Joining>
+export type Join = (client: Client, identity: Identity, request: JoinRequest, left: HeadsLeft) => Pieces<Joining>
 
 /** What joining needs. */
 export type JoinDeps = {
@@ -67,12 +69,12 @@ const STEPS = 64
 
 /** Makes it. */
 export function createJoin({ metrics, places, membership, inboxOf, turns, persistence, closedLog }: JoinDeps): Join {
-  const joinChannel = (client: Client, asker: Asker, request: JoinRequest): Maybe<() => JoinResult> => {
+  const joinChannel = (client: Client, identity: Identity, request: JoinRequest): Maybe<() => JoinResult> => {
     const since = onePosition(request.since, 'since')
     const sinceId = oneId(request.since_id)
     const roomSince = onePosition(request.room_since, 'room_since')
     const open = () =>
-      places.resolveOrCreateChannel(request.room, request.channel, asker, {
+      places.resolveOrCreateChannel(request.room, request.channel, identity, {
         check: (room) => membership.checkLimits(client, room),
         type: request.type,
       })
@@ -93,12 +95,12 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, persis
     })
   }
 
-  function* joinRoom(client: Client, asker: Asker, request: JoinRequest, left: HeadsLeft): Pieces<Joining> {
+  function* joinRoom(client: Client, identity: Identity, request: JoinRequest, left: HeadsLeft): Pieces<Joining> {
     refuseType(request)
     const roomSince = onePosition(request.room_since, 'room_since')
     const since = yield* positions(request.since)
     const ids = idsByChannel(request.since_id)
-    const room = places.resolveOrCreateRoom(request.room, asker, (room) => membership.checkLimits(client, room))
+    const room = places.resolveOrCreateRoom(request.room, identity, (room) => membership.checkLimits(client, room))
     if (!client.rooms.has(room)) membership.checkLimits(client, room)
     const { channels, upTo, recoverable } = yield* readableChannels(room, client, left.heads)
     left.heads -= channels.length
@@ -114,7 +116,7 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, persis
     const inRoom = locate(room.broadcast, roomSince, request.room_since_id)
     const isThere = (name: string) => {
       const channel = room.channels.get(name)
-      return channel !== undefined && isReadable(channel, askerOf(client))
+      return channel !== undefined && isReadable(channel, client.identity)
     }
     const gone = forLater(since === undefined || !recoverable ? [] : goneFrom(room.name, since, { isThere, closedLog }))
     const answers = chain(awaitAll([inRoom, ...located]), (found) => chain(gone, (gone) => ({ found, gone })))
@@ -132,7 +134,7 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, persis
       )
       // Channels that were born while the logs were asked are given from their birth, or begin anew where one of their name had been.
       for (const channel of recoverable ? room.inOrder.after(upTo) : []) {
-        if (!isReadable(channel, askerOf(client))) continue
+        if (!isReadable(channel, client.identity)) continue
         const start = startOf(channel)
         heads.push(head(channel, start, start && locateNewborn(start, channel.log!)))
       }
@@ -197,16 +199,18 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, persis
     }
   }
 
-  function* ask(client: Client, asker: Asker, request: JoinRequest, left: HeadsLeft): Pieces<Joining> {
+  function* ask(client: Client, identity: Identity, request: JoinRequest, left: HeadsLeft): Pieces<Joining> {
     const { room, channel } = request
     if (room === BUS && channel === 'inbox') return joinInbox(client, request)
     const isWhole = channel === WHOLE_ROOM
     const recalled = isWhole ? persistence?.recallRoom(room) : persistence?.recallPlace(room, channel)
     if (recalled === undefined)
-      return isWhole ? yield* joinRoom(client, asker, request, left) : joinChannel(client, asker, request)
+      return isWhole ? yield* joinRoom(client, identity, request, left) : joinChannel(client, identity, request)
     return recalled.then(() => {
       refuseGone(client)
-      return isWhole ? turns.run(() => joinRoom(client, asker, request, left)) : joinChannel(client, asker, request)
+      return isWhole
+        ? turns.run(() => joinRoom(client, identity, request, left))
+        : joinChannel(client, identity, request)
     })
   }
 
@@ -215,9 +219,9 @@ export function createJoin({ metrics, places, membership, inboxOf, turns, persis
     if (client.isClosing) throw new CodedError('client_not_found', { client_id: client.id })
   }
 
-  return function* (client, asker, request, left) {
+  return function* (client, identity, request, left) {
     refuseGone(client)
-    const joining = yield* ask(client, asker, request, left)
+    const joining = yield* ask(client, identity, request, left)
     return chain(joining, (take) => () => {
       refuseGone(client)
       return take()
@@ -243,7 +247,8 @@ function ignoreAway(problem: unknown): undefined {
 }
 
 /** True for what a room-wide subscription brings a client: private channels that it may enter too. */
-const isReadable = (channel: Channel, asker: Asker): boolean => channel.log !== undefined && mayEnter(channel, asker)
+const isReadable = (channel: Channel, identity: Identity): boolean =>
+  channel.log !== undefined && may(identity, 'read', channel)
 
 /** Channels of a room whose heads an answer lists. */
 type Listed = {
@@ -256,14 +261,13 @@ type Listed = {
 
 /** The channels of a room that a client may read. Where there are more than may be listed, it is as many as any answer may list, or none. */
 function* readableChannels(room: Room, client: Client, most: number): Pieces<Listed> {
-  const asker = askerOf(client)
   const channels: Channel[] = []
   let upTo = 0
   let steps = 0
   for (const channel of room.inOrder.after(0)) {
     if (++steps % STEPS === 0) yield
     upTo = channel.seq
-    if (!isReadable(channel, asker)) continue
+    if (!isReadable(channel, client.identity)) continue
     if (channels.length === most) return { channels: most < MOST_HEADS ? [] : channels, upTo, recoverable: false }
     channels.push(channel)
   }

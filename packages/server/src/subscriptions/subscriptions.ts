@@ -1,21 +1,12 @@
 /** Membership: who is in which channel and room, and what each is delivered for it (protocol §4). */
 import { CodedError, type Position } from '@arqonbus/protocol'
+import { isRestricted, may } from '../auth/access.ts'
 import { type Delivery, headsOf } from '../delivery/deliver.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Pieces } from '../kit/fair-queue.ts'
 import type { Log } from '../log/contract.ts'
 import type { BusObserver } from '../state/bus-observer.ts'
-import {
-  type Channel,
-  type Client,
-  type Cursors,
-  type Feed,
-  isRestricted,
-  type Listening,
-  mayEnter,
-  type Room,
-} from '../state/model.ts'
-import { askerOf } from '../state/resolve.ts'
+import type { Channel, Client, Cursors, Feed, Listening, Room } from '../state/model.ts'
 
 /** How many there may be. */
 export type MembershipLimits = {
@@ -141,7 +132,7 @@ export function createMembership(
       channel.participants.delete(client)
       channel.lastUsed = clock.monotonic()
       const wide = channel.room.wide.has(client)
-      if (!wide || !mayEnter(channel, askerOf(client))) delivery.unsubscribe(client, channel.feed)
+      if (!wide || !may(client.identity, 'read', channel)) delivery.unsubscribe(client, channel.feed)
       exit(client, channel.room, channel)
       return true
     },
@@ -162,17 +153,16 @@ export function createMembership(
       }
       delivery.subscribe(client, room.wideFeed, cursors)
       for (const channel of channels) if (channel.ended === undefined) listenTo(client, channel)
-      const asker = askerOf(client)
-      for (const channel of room.restricted.after(upTo)) if (mayEnter(channel, asker)) listenTo(client, channel)
+      for (const channel of room.restricted.after(upTo))
+        if (may(client.identity, 'read', channel)) listenTo(client, channel)
     },
     *findRestricted(client, room) {
-      const asker = askerOf(client)
       const channels: Channel[] = []
       let upTo = 0
       let steps = 0
       for (const channel of room.restricted.after(0)) {
         upTo = channel.seq
-        if (mayEnter(channel, asker)) {
+        if (may(client.identity, 'read', channel)) {
           if (channels.length < MOST_AT_ONCE) channels.push(channel)
           else listenTo(client, channel)
         }
@@ -213,7 +203,7 @@ export function createMembership(
     channelCreated(channel) {
       if (channel.type !== 'private') return
       for (const client of channel.room.wide)
-        if (mayEnter(channel, askerOf(client))) delivery.subscribe(client, channel.feed)
+        if (may(client.identity, 'read', channel)) delivery.subscribe(client, channel.feed)
     },
     channelEnded(channel) {
       if (channel.type !== 'private') return

@@ -6,6 +6,7 @@
  */
 import type { AgentActivity, BusEventPayload, BusEventType, ClientType, ErrorCode } from '@arqonbus/protocol'
 import { TELEMETRY_ROOM, WHOLE_ROOM } from '@arqonbus/protocol'
+import { isRestricted } from '../auth/access.ts'
 import { createAggregates } from './aggregate.ts'
 import type { Emitter } from './emitter.ts'
 
@@ -53,8 +54,8 @@ export function createTelemetryEvents({ emitter, isWatched, isHeard, isPrivate, 
   const tell = <Type extends BusEventType>(type: Type, payload: BusEventPayload<Type>) =>
     void emitter.add(type, payload)
   const place = (room: string, channel: string) => (isPrivate(room, channel) ? { room } : { room, channel })
-  const placeOf = ({ room, name, type }: ChannelRef) =>
-    type === 'private' ? { room: room.name } : { room: room.name, channel: name }
+  const placeOf = (spot: ChannelRef) =>
+    isRestricted(spot) ? { room: spot.room.name } : { room: spot.room.name, channel: spot.name }
   const asked = ({ room, channel }: Address) =>
     room === undefined || channel === undefined ? {} : place(room, channel)
 

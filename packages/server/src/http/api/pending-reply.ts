@@ -7,7 +7,6 @@ import { type Answer, jsonText, refusal } from '../answer.ts'
 
 /** A class, because each call has one: methods are shared. The first answer counts. */
 export class PendingReply implements ReplySink {
-  isProven = false
   #answer: Answer | undefined
   #waiting: ((answer: Answer) => void) | undefined
 

@@ -25,7 +25,7 @@ import type { Persistence } from '../../persistence/persistence.ts'
 import { createInboundState } from '../../receive/inbound.ts'
 import type { Receive } from '../../receive/receive.ts'
 import type { Channel, Client } from '../../state/model.ts'
-import { askerOf, type RoomResolver } from '../../state/resolve.ts'
+import type { RoomResolver } from '../../state/resolve.ts'
 import { commandFrame } from '../api/call-frames.ts'
 import type { Awaited } from './awaited.ts'
 import { event } from './event.ts'
@@ -112,7 +112,6 @@ export function createStreams(deps: StreamsDeps): Streams {
   const join = (client: Client, transport: StreamTransport, request: JoinOf): Promise<void> =>
     new Promise((resolve, reject: (error: CodedError) => void) => {
       client.caller = {
-        isProven: client.caller?.isProven === true,
         succeed(result) {
           tell(transport, result as Joined, request)
           resolve()
@@ -128,7 +127,7 @@ export function createStreams(deps: StreamsDeps): Streams {
   const begin = async (client: Client, transport: StreamTransport, request: StreamRequest): Promise<void> => {
     const { room, channel } = request
     const address = `${room}:${channel}`
-    const isMissing = () => places.isCreatable(room, channel, askerOf(client))
+    const isMissing = () => places.isCreatable(room, channel, client.identity)
     if (isMissing()) await (persistence?.recallPlace(room, channel) as Maybe<void>)
     if (!isMissing()) return join(client, transport, request)
     transport.push(event({ type: 'joined', data: JSON.stringify({ channel: address, waiting: true }) }))

@@ -4,14 +4,16 @@
  * The store numbers messages, keeps them, recognises repeated ids, and announces to all nodes what was appended. The order in which this node delivers,
  * gaps, batches and outages are in this folder, and the same for every store. A store that follows this file is one folder of a few hundred lines.
  */
+
 import type { DurabilityLevel, Position } from '@arqonbus/protocol'
+import type { StorageDriver } from '../../observability/metric-labels.ts'
 import type { Draft, Entry, LogOptions, ReadQuery } from '../contract.ts'
 import type { Pieces } from './pieces.ts'
 
 /** A store. It can be used while it has a session. */
 export type RemoteStore = {
   /** For logs and metrics: `redis`. */
-  readonly name: string
+  readonly name: StorageDriver
   /** The name of this node in the store, unlike that of any other and any earlier process. */
   readonly node: string
   /** The name of the bus: the same for all nodes on this store, and another one for another store. Known from the first session on. */

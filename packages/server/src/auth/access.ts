@@ -1,0 +1,169 @@
+/**
+ * Permission: whether an identity may do something (docs/protocol.md#rooms-and-channels). Every path asks here, and the rules are in one table.
+ *
+ * `may` answers, `authorize` throws the code of the refusal, and `visible` filters lists. Each action has a target: what its rule needs to know of a room, a
+ * channel or an address.
+ */
+import { BUS, CodedError, PM_CHANNEL, TELEMETRY_ROOM, WHOLE_ROOM } from '@arqonbus/protocol'
+import type { Identity } from './identity.ts'
+
+/** What permission depends on in a channel. */
+export type ChannelTarget = {
+  /** `room:channel`. */
+  readonly address: string
+  readonly type: 'general' | 'private' | 'system' | 'pm'
+  readonly createdBy: string | undefined
+  /** Client ids that may enter a private channel, beside its creator and admins. */
+  readonly members: ReadonlySet<string> | undefined
+  /** True for channels that are built in or configured. */
+  readonly hardcoded: boolean
+  /** Undefined for the bus's own channels, which only the bus writes to. */
+  readonly log: object | undefined
+}
+
+/** What permission depends on in a room. */
+export type RoomTarget = {
+  readonly name: string
+  /** `system`: built in, or configured. */
+  readonly type: RoomType
+  /** Undefined for the bus's own rooms, which take no broadcast. */
+  readonly broadcast: object | undefined
+}
+
+/** How a room was created: built in or configured, by `create_channel`, or on demand. */
+type RoomType = 'system' | 'user' | 'dynamic'
+
+/** An address as a client writes it; the channel of a whole room is `*`. */
+export type AddressTarget = { readonly room: string; readonly channel: string }
+
+/** An address at which there is no channel yet. */
+export type NewTarget = AddressTarget & {
+  /** The type of the room; undefined where there is none either. */
+  readonly roomType: RoomType | undefined
+  readonly creation: CreationPolicy
+}
+
+/** The settings `ARQONBUS_AUTO_CREATE` and `ARQONBUS_CREATE`: whether joins and messages create channels, and who may create any. */
+export type CreationPolicy = { readonly autoCreate: boolean; readonly create: 'user' | 'admin' }
+
+/** The actions, each with what it is about. */
+type Targets = {
+  /** Join a channel, be delivered its messages, read its history, inspect it, see it in lists. */
+  read: ChannelTarget
+  /** Publish to a channel. */
+  publish: ChannelTarget
+  /** Publish to a whole room. */
+  broadcast: RoomTarget
+  /** Join an address, or publish to it, whether there is a channel or not. */
+  enter: AddressTarget
+  /** Create a channel, and its room, by joining it or publishing to it. */
+  open: NewTarget
+  /** Wait for a channel that a connection of this identity would create. */
+  await: NewTarget
+  /** Create a channel by `create_channel`. */
+  create: NewTarget
+  /** Delete a channel. */
+  delete: ChannelTarget
+  /** Pause, resume or delete a room. */
+  change: RoomTarget
+  /** Run a command. */
+  run: { readonly name: string; readonly requires_admin: boolean }
+  /** Read and write the inbox of a client id. */
+  inbox: string
+  /** Send private messages by the channel `pm` of a room. */
+  send_private: string
+  /** Use one's client id for an HTTP request while a client may be connected under it. */
+  use_id: { readonly isConnected: boolean }
+}
+
+/** What an identity may or may not do. */
+export type Action = keyof Targets
+
+/** Actions without a code of their own: where they are not allowed, the answer is that there is no such room or channel. */
+type Hidden = 'open' | 'await'
+
+/** Whether the identity may do it. Allocates nothing. */
+export const may = <A extends Action>(identity: Identity, action: A, target: Targets[A]): boolean =>
+  rules[action](identity, target)
+
+/** Throws the error that the action is refused with, where the identity may not do it. */
+export function authorize<A extends Exclude<Action, Hidden>>(identity: Identity, action: A, target: Targets[A]): void {
+  if (!rules[action](identity, target)) throw refusals[action](target, identity)
+}
+
+/** What an identity sees in lists. Counts are of everything. */
+export type Visible = {
+  channel(channel: ChannelTarget): boolean
+  client(clientId: string): boolean
+}
+
+/** What an identity sees in lists: the channels that it may read, and every client. */
+export const visible = (identity: Identity): Visible => ({
+  channel: (channel) => may(identity, 'read', channel),
+  // Without authentication every client may see every other.
+  client: () => true,
+})
+
+/** True where only the creator, members and admins may read a channel. */
+export const isRestricted = ({ type }: Pick<ChannelTarget, 'type'>): boolean => type === 'private'
+
+const isAdmin = ({ role }: Identity): boolean => role === 'admin'
+
+const isCreator = (identity: Identity, { create }: CreationPolicy): boolean => create === 'user' || isAdmin(identity)
+
+/** What is allowed. */
+const rules: { readonly [A in Action]: (identity: Identity, target: Targets[A]) => boolean } = {
+  read: (identity, channel) =>
+    !isRestricted(channel) ||
+    isAdmin(identity) ||
+    channel.createdBy === identity.id ||
+    channel.members?.has(identity.id) === true,
+  // Everybody reads a system channel; the bus publishes to it, and to configured ones admins do too.
+  publish: (identity, channel) =>
+    rules.read(identity, channel) && channel.log !== undefined && (channel.type !== 'system' || isAdmin(identity)),
+  broadcast: (_identity, { broadcast }) => broadcast !== undefined,
+  enter: (_identity, { room, channel }) => room !== BUS && channel !== PM_CHANNEL,
+  open: (identity, target) => !identity.isReadOnly && rules.await(identity, target),
+  // Only the configuration adds to a system room.
+  await: (identity, { roomType, creation }) =>
+    creation.autoCreate && isCreator(identity, creation) && roomType !== 'system',
+  create: (identity, { channel, roomType, creation }) =>
+    isCreator(identity, creation) && channel !== PM_CHANNEL && roomType !== 'system',
+  delete: (identity, { hardcoded, createdBy }) => !hardcoded && (isAdmin(identity) || createdBy === identity.id),
+  change: (_identity, { type }) => type !== 'system',
+  run: (identity, { requires_admin }) => !requires_admin || isAdmin(identity),
+  inbox: (identity, clientId) => identity.isProven && identity.id === clientId,
+  send_private: (_identity, room) => room !== TELEMETRY_ROOM,
+  use_id: (identity, { isConnected }) => identity.isProven || isAdmin(identity) || !isConnected,
+}
+
+const forbidden = ({ address }: ChannelTarget): CodedError => new CodedError('forbidden', { channel: address })
+const systemRoom = ({ room }: AddressTarget): CodedError => new CodedError('system_room', { room })
+const systemChannel = (address: string): CodedError => new CodedError('system_channel', { channel: address })
+const textOf = ({ room, channel }: AddressTarget): string => `${room}:${channel}`
+
+/** How each action is refused that is not allowed. */
+const refusals: {
+  readonly [A in Exclude<Action, Hidden>]: (target: Targets[A], identity: Identity) => CodedError
+} = {
+  read: forbidden,
+  publish: (channel, identity) =>
+    may(identity, 'read', channel) ? systemChannel(channel.address) : forbidden(channel),
+  broadcast: ({ name }) => systemChannel(`${name}:${WHOLE_ROOM}`),
+  enter: (address) => (address.channel === WHOLE_ROOM ? systemRoom(address) : systemChannel(textOf(address))),
+  create: (target, identity) => {
+    if (!isCreator(identity, target.creation)) return new CodedError('forbidden', { requires: 'admin' })
+    return target.channel === PM_CHANNEL ? systemChannel(textOf(target)) : systemRoom(target)
+  },
+  delete: (channel) =>
+    channel.hardcoded ? new CodedError('channel_hardcoded', { channel: channel.address }) : forbidden(channel),
+  change: ({ name }) => new CodedError('room_hardcoded', { room: name }),
+  run: ({ name }) => new CodedError('forbidden', { command: name, requires: 'admin' }),
+  inbox: () =>
+    new CodedError('forbidden', {
+      path: '/headers/arqonbus-session',
+      expected: 'the session of the client id: private messages belong to it',
+    }),
+  send_private: (room) => systemChannel(textOf({ room, channel: PM_CHANNEL })),
+  use_id: (_target, { id }) => new CodedError('client_id_in_use', { client_id: id }),
+}
