@@ -19,7 +19,7 @@ const layers = [
   { publish: 'publish/' },
   { telemetry: 'telemetry/' },
   { delivery: 'delivery/' },
-  { persistence: 'persistence/' },
+  { persistence: 'persistence/', cluster: 'cluster/' },
   { state: 'state/' },
   { 'log/redis': 'log/redis/' },
   { 'log/remote': 'log/remote/', redis: 'redis/' },

@@ -1,4 +1,5 @@
 import { CodedError, commands, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
+import type { Directory } from '../cluster/cluster.ts'
 import { chain, type Maybe } from '../kit/maybe.ts'
 import type { Bounds } from '../log/contract.ts'
 import type { RoomResolver } from '../state/resolve.ts'
@@ -7,19 +8,22 @@ import { command } from './command.ts'
 import { whileAway } from './read-log.ts'
 
 /** `channel_info`: one channel in full. */
-export const channelInfo = (places: RoomResolver, maxListBytes: number) =>
+export const channelInfo = (places: RoomResolver, directory: Pick<Directory, 'inChannel'>, maxListBytes: number) =>
   command(commands.channel_info, ({ address, identity }) => {
     if (address.channel === WHOLE_ROOM) throw new CodedError('channel_not_found', { channel: `${address.room}:*` })
     const channel = places.channel(address.room, address.channel, identity)
-    if (channel.log === undefined) return { channel: channelInFull(channel, maxListBytes) }
+    const inFull = () => chain(directory.inChannel(channel), (clients) => channelInFull(channel, clients, maxListBytes))
     const { log } = channel
+    if (log === undefined) return chain(inFull(), (full) => ({ channel: full }))
     const bounds: Maybe<Bounds> = whileAway(
       () => log.bounds(),
       () => log.readAtHand({ limit: 1, maxBytes: 1 }),
     )
-    return chain(bounds, ({ first, last }) => ({
-      channel: channelInFull(channel, maxListBytes),
-      // Nothing is known of a log that has been away ever since it was opened.
-      ...(last.n >= 0 && { position: positionText(last), first: positionText(first) }),
-    }))
+    return chain(bounds, ({ first, last }) =>
+      chain(inFull(), (full) => ({
+        channel: full,
+        // Nothing is known of a log that has been away ever since it was opened.
+        ...(last.n >= 0 && { position: positionText(last), first: positionText(first) }),
+      })),
+    )
   })

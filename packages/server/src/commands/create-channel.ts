@@ -40,7 +40,7 @@ export const createChannel = ({ rooms, creation, durability, maxMetadataBytes, c
         ? rooms.createWithRoom({ name: roomName, type: 'user', createdBy: identity.id, config }, wanted)
         : rooms.createChannel(existing, wanted)
     created(channel)
-    return { channel: channelView(channel) }
+    return { channel: channelView(channel, 0) }
   })
 
 function checkBytes(path: string, value: object | undefined, most: number): void {

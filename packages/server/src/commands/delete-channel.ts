@@ -1,22 +1,26 @@
 import { CodedError, commands } from '@arqonbus/protocol'
 import { authorize } from '../auth/access.ts'
+import type { Directory } from '../cluster/cluster.ts'
 import type { RoomResolver } from '../state/resolve.ts'
 import type { Rooms } from '../state/rooms.ts'
 import { command } from './command.ts'
 
+/** What `delete_channel` needs. */
+export type DeleteChannelDeps = {
+  readonly rooms: Rooms
+  readonly places: Pick<RoomResolver, 'room' | 'notFound'>
+  readonly directory: Pick<Directory, 'countInChannel'>
+}
+
 /** `delete_channel`: deletes a channel without participants, and its history. */
-export const deleteChannel = (rooms: Rooms, places: Pick<RoomResolver, 'room' | 'notFound'>) =>
+export const deleteChannel = ({ rooms, places, directory }: DeleteChannelDeps) =>
   command(commands.delete_channel, ({ address, identity }) => {
     const channel = places.room(address.room).channels.get(address.channel)
     if (channel === undefined)
       throw places.notFound('channel_not_found', { channel: `${address.room}:${address.channel}` })
     authorize(identity, 'delete', channel)
-    if (channel.participants.size > 0) {
-      throw new CodedError('channel_not_empty', {
-        channel: channel.address,
-        participant_count: channel.participants.size,
-      })
-    }
+    const count = directory.countInChannel(channel)
+    if (count > 0) throw new CodedError('channel_not_empty', { channel: channel.address, participant_count: count })
     rooms.deleteChannel(channel)
     return { channel: channel.address, deleted: true }
   })

@@ -1,13 +1,17 @@
 import { CodedError, commands } from '@arqonbus/protocol'
-import type { Clients } from '../state/clients.ts'
-import type { Client } from '../state/model.ts'
+import type { Announcer, Directory } from '../cluster/cluster.ts'
 import { command } from './command.ts'
 
-/** `disconnect_client`: ends a client's connection and its session. `disconnect` says goodbye with 4411. */
-export const disconnectClient = (clients: Clients, disconnect: (client: Client, reason: string | undefined) => void) =>
-  command(commands.disconnect_client, ({ parameters: { client_id: id, reason } }) => {
-    const client = clients.get(id)
-    if (client === undefined) throw new CodedError('client_not_found', { client_ids: [id] })
-    disconnect(client, reason)
-    return { client_id: id, disconnected: true }
+/** What `disconnect_client` needs. */
+export type DisconnectDeps = {
+  readonly directory: Pick<Directory, 'find'>
+  readonly announcer: Pick<Announcer, 'tell'>
+}
+
+/** `disconnect_client`: ends a client's connection with close code 4411, and its session. */
+export const disconnectClient = ({ directory, announcer }: DisconnectDeps) =>
+  command(commands.disconnect_client, ({ parameters: { client_id: clientId, reason } }) => {
+    if (directory.find(clientId) === undefined) throw new CodedError('client_not_found', { client_ids: [clientId] })
+    announcer.tell({ type: 'disconnect', clientId, reason })
+    return { client_id: clientId, disconnected: true }
   })

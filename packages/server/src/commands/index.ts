@@ -1,5 +1,6 @@
 /** The implementation of each declared command, with what it needs. */
 
+import type { Announcer } from '../cluster/cluster.ts'
 import type { EndNotices } from '../delivery/end-notices.ts'
 import type { FairQueue } from '../kit/fair-queue.ts'
 import type { Persistence } from '../persistence/persistence.ts'
@@ -38,28 +39,28 @@ export type CommandDeps = CreateDeps &
     readonly turns: FairQueue
     /** Where rooms and channels are kept over restarts; undefined where they are not. */
     readonly persistence: Persistence | undefined
-    readonly disconnect: Parameters<typeof disconnectClient>[1]
+    readonly announcer: Announcer
   }
 
 /** Implements the commands of a bus. */
 export function createCommands(deps: CommandDeps): Commands {
-  const { rooms, clients, places, membership, persistence, maxListBytes } = deps
+  const { places, directory, membership, persistence, maxListBytes } = deps
   return {
     ping,
     // It has two lists.
     status: status({ ...deps, subscriptions: () => membership.subscriptions, maxListBytes: maxListBytes / 2 }),
-    list_channels: askedWhole(persistence, listChannels(rooms, places, maxListBytes)),
-    list_clients: asked(persistence, listClients(clients, places, deps.clock, maxListBytes)),
-    channel_info: asked(persistence, channelInfo(places, maxListBytes)),
+    list_channels: askedWhole(persistence, listChannels(deps)),
+    list_clients: asked(persistence, listClients(deps)),
+    channel_info: asked(persistence, channelInfo(places, directory, maxListBytes)),
     join_channel: joinChannel(deps.join, deps.turns),
     leave_channel: leaveChannel(deps),
     history: asked(persistence, history(deps)),
     create_channel: kept(persistence, asked(persistence, createChannel(deps))),
-    delete_channel: kept(persistence, asked(persistence, deleteChannel(rooms, places))),
+    delete_channel: kept(persistence, asked(persistence, deleteChannel(deps))),
     update_profile: updateProfile(deps.clock, ({ id }) => persistence?.sessionChanged(id)),
-    pause_room: kept(persistence, asked(persistence, pauseRoom(rooms, places))),
-    resume_room: kept(persistence, asked(persistence, resumeRoom(rooms, places))),
+    pause_room: kept(persistence, asked(persistence, pauseRoom(deps))),
+    resume_room: kept(persistence, asked(persistence, resumeRoom(deps))),
     delete_room: kept(persistence, askedWhole(persistence, deleteRoom(deps))),
-    disconnect_client: disconnectClient(clients, deps.disconnect),
+    disconnect_client: disconnectClient(deps),
   }
 }

@@ -1,32 +1,42 @@
 import { CodedError, commands, WHOLE_ROOM } from '@arqonbus/protocol'
 import { visible } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
+import type { Directory, Members } from '../cluster/cluster.ts'
 import type { Clock } from '../kit/clock.ts'
-import type { Clients } from '../state/clients.ts'
-import type { Client } from '../state/model.ts'
+import { chain, type Maybe } from '../kit/maybe.ts'
 import type { RoomResolver } from '../state/resolve.ts'
-import { listedClientView } from '../state/views.ts'
+import { listedClientView, type ViewedClient } from '../state/views.ts'
 import { addressOf } from './address.ts'
 import { command } from './command.ts'
 import { pageOf } from './paginate.ts'
 
+/** What `list_clients` needs. */
+export type ListClientsDeps = {
+  readonly directory: Directory
+  readonly places: RoomResolver
+  readonly clock: Clock
+  /** The list takes so many bytes at most. */
+  readonly maxListBytes: number
+}
+
 /** `list_clients`: the clients of the bus, or of one channel. */
-export const listClients = (clients: Clients, places: RoomResolver, clock: Clock, maxListBytes: number) =>
+export const listClients = ({ directory, places, clock, maxListBytes }: ListClientsDeps) =>
   command(commands.list_clients, ({ parameters, identity }) => {
     const { cursor, limit } = parameters
     const seen = visible(identity)
-    const members = membersOf(parameters, places, identity)
-    const page = pageOf(
-      {
-        after: (seq) => (members === undefined ? clients.after(seq) : membersAfter(seq, members, clients)),
-        view: (client) => listedClientView(client, identity, clock),
-        fits: (client) => members?.has(client) !== false && seen.client(client.id),
-        steps: (client) => client.channels.size + client.listening.size / LIGHT,
-        maxBytes: maxListBytes,
-      },
-      { cursor, limit },
-    )
-    return { clients: page.entries, cursor: page.cursor }
+    return chain(membersOf(parameters, { directory, places }, identity), (members) => {
+      const page = pageOf(
+        {
+          after: (seq) => (members === undefined ? directory.after(seq) : membersAfter(seq, members, directory)),
+          view: (client) => listedClientView(client, identity, clock),
+          fits: (client) => members?.has(client) !== false && seen.client(client.id),
+          steps: (client) => client.channels.size + client.listening.size / LIGHT,
+          maxBytes: maxListBytes,
+        },
+        { cursor, limit },
+      )
+      return { clients: page.entries, cursor: page.cursor }
+    })
   })
 
 /** To look whether a client is behind in something is so many times faster than to look whether it may be named. */
@@ -36,24 +46,23 @@ const LIGHT = 4
 const FEW = 500
 
 /** The members among whom a page is found, oldest connection first. */
-function membersAfter(seq: number, members: Members, clients: Clients): Iterable<Client> {
-  if (members.size > FEW) return clients.after(seq)
+function membersAfter(seq: number, members: Members, directory: Directory): Iterable<ViewedClient> {
+  if (members.size > FEW) return directory.after(seq)
   return Array.from(members.keys())
     .filter((client) => client.seq > seq)
     .sort((a, b) => a.seq - b.seq)
 }
 
-type Members = Pick<ReadonlySet<Client>, 'size' | 'has' | 'keys'>
-
 /** Without an address all clients, undefined: that of the envelope does not count here. */
 function membersOf(
   parameters: { room?: string; channel?: string },
-  places: RoomResolver,
+  { directory, places }: Pick<ListClientsDeps, 'directory' | 'places'>,
   identity: Identity,
-): Members | undefined {
+): Maybe<Members | undefined> {
   if (parameters.room === undefined && parameters.channel === undefined) return undefined
   const { room, channel } = addressOf(parameters, { room: '', channel: WHOLE_ROOM })
   if (room === '')
     throw new CodedError('invalid_parameters', { path: '/parameters/room', expected: 'the room of the channel' })
-  return channel === WHOLE_ROOM ? places.room(room).present : places.channel(room, channel, identity).participants
+  if (channel === WHOLE_ROOM) return directory.inRoom(places.room(room))
+  return chain(directory.inChannel(places.channel(room, channel, identity)), ({ participants }) => participants)
 }

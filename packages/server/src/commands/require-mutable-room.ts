@@ -1,7 +1,16 @@
 import { authorize } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
+import type { Directory } from '../cluster/cluster.ts'
 import type { Room } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
+import type { Rooms } from '../state/rooms.ts'
+
+/** What a command needs that changes the state of a room. */
+export type ChangeRoomDeps = {
+  readonly rooms: Rooms
+  readonly places: RoomResolver
+  readonly directory: Pick<Directory, 'countInRoom'>
+}
 
 /** The room of a command that changes it; nobody changes a system room (`room_not_found`, `room_hardcoded`). */
 export function changeableRoom(places: RoomResolver, name: string, identity: Identity): Room {

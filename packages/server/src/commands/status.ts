@@ -1,7 +1,7 @@
 import { type CommandResult, commands } from '@arqonbus/protocol'
 import { visible } from '../auth/access.ts'
+import type { Directory } from '../cluster/cluster.ts'
 import type { Clock } from '../kit/clock.ts'
-import type { Clients } from '../state/clients.ts'
 import type { Rooms } from '../state/rooms.ts'
 import { clientView, roomView } from '../state/views.ts'
 import { command } from './command.ts'
@@ -9,7 +9,7 @@ import { firstOf } from './paginate.ts'
 
 /** What `status` tells of. */
 export type StatusDeps = {
-  readonly clients: Clients
+  readonly directory: Directory
   readonly rooms: Rooms
   readonly clock: Clock
   /** What the server knows of itself. */
@@ -24,22 +24,27 @@ export type StatusDeps = {
 const MOST = 100
 
 /** `status`: describes the bus. */
-export const status = ({ clients, rooms, ...deps }: StatusDeps) =>
+export const status = ({ directory, rooms, ...deps }: StatusDeps) =>
   command(commands.status, ({ identity }) => {
     const seen = visible(identity)
-    const listed = Iterator.from(clients.all()).filter(({ id }) => seen.client(id))
+    const listed = Iterator.from(directory.after(0)).filter(({ id }) => seen.client(id))
     return {
       server: deps.server(),
       storage: deps.storage(),
       totals: {
         connections: deps.connections(),
-        clients: clients.size,
+        clients: directory.size,
         rooms: rooms.size,
         channels: rooms.channelCount,
         participants: deps.subscriptions(),
       },
-      rooms: firstOf(rooms.all(), (room) => roomView(room, identity), MOST, deps.maxListBytes),
-      clients_by_type: { ...clients.countByType() },
+      rooms: firstOf(
+        rooms.all(),
+        (room) => roomView(room, identity, directory.countInRoom(room)),
+        MOST,
+        deps.maxListBytes,
+      ),
+      clients_by_type: { ...directory.countByType() },
       clients: firstOf(listed, (client) => clientView(client, identity, deps.clock), MOST, deps.maxListBytes),
     }
   })

@@ -37,7 +37,7 @@ export type InboundPath = ReturnType<typeof createInboundPath>
 export function createInboundPath(core: Core, parts: InboundParts) {
   const { config, observers, turns } = core
   const { log, state, outbound, persistence, info } = parts
-  const { rooms, sessions } = state
+  const { rooms } = state
   const places = createRoomResolver({
     rooms,
     creation: config,
@@ -79,7 +79,7 @@ export function createInboundPath(core: Core, parts: InboundParts) {
     trace: core.tracing?.publish,
     openInbox,
     ownInbox: inboxOf,
-    isKnown: (id) => sessions.get(id) !== undefined,
+    isKnown: state.directory.isKnown,
     isUnsureOfSessions: () => persistence?.isUnsureOfSessions() === true,
     routed: observers.messageRouted,
   })
@@ -96,7 +96,6 @@ export function createInboundPath(core: Core, parts: InboundParts) {
     durability: log.durability,
     maxMetadataBytes: config.maxMetadataBytes,
     maxListBytes: info.maxListBytes,
-    disconnect: admission.disconnect,
     connections: () => parts.ports.bus.connections,
     server: info.server,
     storage: info.storage,

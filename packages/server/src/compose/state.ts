@@ -1,4 +1,5 @@
-/** Creates what a server knows: clients, sessions, inboxes, rooms and channels. */
+/** Creates what a server knows: clients, sessions, inboxes, rooms and channels, and the directory of all nodes. */
+import { createLocalCluster } from '../cluster/local-cluster.ts'
 import type { BusLog } from '../publish/draft.ts'
 import { createClients } from '../state/clients.ts'
 import { createIdleChannels } from '../state/idle.ts'
@@ -22,10 +23,12 @@ export function createState({ config, clock, observers }: Core, log: BusLog) {
         sessions.left(client.id, channel?.address ?? `${room.name}:*`)
     },
   })
+  const clients = createClients()
   const idle = createIdleChannels({ now: clock.monotonic, idleMs: config.channelIdleMs })
   return {
-    clients: createClients(),
+    clients,
     sessions,
+    ...createLocalCluster({ clients, sessions }),
     inboxes: createInboxes({ open: openLog, closed: log.closed }),
     idle,
     rooms: createRooms(

@@ -86,7 +86,7 @@ export function createTelemetryParts(
       const { node, bus, versions, limits, heartbeat_ms } = greeting
       return { node, bus: bus(), versions, limits, heartbeat_ms }
     },
-    isTaken: (id) => clients.get(id)?.kind === 'connection',
+    isTaken: (id) => state.directory.find(id)?.kind === 'connection',
   })
   return {
     relay,

@@ -4,6 +4,7 @@
  */
 import { CodedError, type Welcome } from '@arqonbus/protocol'
 import type { RoleOf } from '../auth/authenticate.ts'
+import type { Directory } from '../cluster/cluster.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
 import type { Inboxes } from '../state/inboxes.ts'
@@ -24,9 +25,9 @@ export type AdmitStreamDeps = {
   /** Makes an id for a stream that brings none. */
   readonly newClientId: () => string
   /** The client of that id that is still connected. */
-  readonly clientOf: (clientId: string) => Client | undefined
-  /** Ends a client whose id goes to another one. */
-  readonly takeOver: (client: Client) => void
+  readonly clientOf: Directory['find']
+  /** Ends the connection whose client id goes to another one. */
+  readonly takeOver: (clientId: string) => void
 }
 
 /** Admits a stream and welcomes it; `unauthenticated`, `client_id_in_use`. */
@@ -57,7 +58,7 @@ export function createAdmitStream(deps: AdmitStreamDeps): AdmitStream {
     if (isFree) return clientId
     if (session === undefined || other?.kind !== 'stream')
       throw new CodedError('client_id_in_use', { client_id: clientId })
-    deps.takeOver(other)
+    deps.takeOver(clientId)
     return clientId
   }
 

@@ -2,6 +2,7 @@
 import { addressText, type CloseName, CodedError, parseAddress, type Welcome } from '@arqonbus/protocol'
 import type { RoleOf } from '../auth/authenticate.ts'
 import type { Role } from '../auth/identity.ts'
+import type { Announcer, Directory } from '../cluster/cluster.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
 import type { Clock } from '../kit/clock.ts'
@@ -54,6 +55,10 @@ export type AdmitDeps = {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly clients: Clients
+  /** Which client ids are connected, on all nodes. */
+  readonly directory: Pick<Directory, 'find'>
+  /** Ends connections on whichever node they are. */
+  readonly announcer: Announcer
   readonly sessions: Sessions
   readonly inboxes: Inboxes
   readonly membership: Membership
@@ -129,9 +134,9 @@ export function createAdmission(deps: AdmitDeps): Admission {
       arrival.session === undefined || arrival.clientId === undefined ? undefined : sessions.find(id, arrival.session)
     const ghost = remaining(id)
     // A stream has no claim to its id: any page can open one.
-    if (ghost?.kind === 'stream') takeOver(ghost)
+    if (ghost?.kind === 'stream') takeOver(id)
     if (resumed !== undefined) {
-      if (ghost?.kind === 'connection') takeOver(ghost)
+      if (ghost?.kind === 'connection') takeOver(id)
       sessions.resume(resumed)
       return { id, session: resumed, secret: arrival.session!, isResumed: true }
     }
@@ -160,10 +165,10 @@ export function createAdmission(deps: AdmitDeps): Admission {
   }
 
   /** The client of that id that is still connected. One whose connection has ended leaves now, ahead of its turn. */
-  const remaining = (id: string): Client | undefined => {
+  const remaining: Directory['find'] = (id) => {
     const client = clients.get(id)
     if (client !== undefined && departing.has(client)) departNow(client)
-    return clients.get(id)
+    return deps.directory.find(id)
   }
   const departNow = (client: Client): void => {
     if (!departing.delete(client) || clients.get(client.id) !== client) return
@@ -204,11 +209,21 @@ export function createAdmission(deps: AdmitDeps): Admission {
     }
   }
 
-  /** Ends a connection whose client id goes to another one. */
-  const takeOver = (client: Client) => {
+  /** Ends the connection whose client id goes to another one. */
+  const takeOver = (clientId: string) => deps.announcer.tell({ type: 'take_over', clientId })
+  const disconnect = (client: Client, reason: string | undefined): void => {
+    const session = sessionOf.get(client)
+    delivery.close(client, 'disconnected', reason)
+    depart(client)
+    if (session !== undefined) sessions.end(session)
+  }
+  deps.announcer.listen((told) => {
+    const client = clients.get(told.clientId)
+    if (client === undefined) return
+    if (told.type === 'disconnect') return disconnect(client, told.reason)
     delivery.close(client, 'taken_over')
     depart(client)
-  }
+  })
 
   return {
     admitStream: createAdmitStream({ ...deps, entering, clientOf: remaining, takeOver }),
@@ -218,7 +233,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
         // It took the id while the store was away. The session that was there first is brought by the client that it belongs to.
         const ghost = remaining(clientId!)
         if (ghost !== undefined && by === 'call') throw new CodedError('client_id_in_use', { client_id: clientId })
-        if (ghost !== undefined) takeOver(ghost)
+        if (ghost !== undefined) takeOver(clientId!)
         restore()
       }),
     admit(arrival, transport) {
@@ -255,11 +270,6 @@ export function createAdmission(deps: AdmitDeps): Admission {
     departAll() {
       for (const client of departing) departNow(client)
     },
-    disconnect(client, reason) {
-      const session = sessionOf.get(client)
-      delivery.close(client, 'disconnected', reason)
-      depart(client)
-      if (session !== undefined) sessions.end(session)
-    },
+    disconnect,
   }
 }

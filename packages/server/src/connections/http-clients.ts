@@ -7,9 +7,9 @@ import { CodedError } from '@arqonbus/protocol'
 import { authorize } from '../auth/access.ts'
 import type { RoleOf } from '../auth/authenticate.ts'
 import type { Identity } from '../auth/identity.ts'
+import type { Directory } from '../cluster/cluster.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { ReplySink } from '../state/caller.ts'
-import type { Clients } from '../state/clients.ts'
 import type { Client } from '../state/model.ts'
 import type { Sessions } from '../state/sessions.ts'
 import type { Flow, Transport } from '../state/transport.ts'
@@ -24,7 +24,7 @@ export type Credentials = {
 /** What guests need. */
 export type HttpClientDeps = {
   readonly clock: Clock
-  readonly clients: Clients
+  readonly directory: Pick<Directory, 'find'>
   readonly sessions: Sessions
   readonly roleOf: RoleOf
   /** Makes an id for a guest that brings none. */
@@ -35,7 +35,13 @@ export type HttpClientDeps = {
 export type AcceptHttpClient = (credentials: Credentials, caller: ReplySink) => Client
 
 /** Makes it. */
-export function createHttpClients({ clock, clients, sessions, roleOf, newGuestId }: HttpClientDeps): AcceptHttpClient {
+export function createHttpClients({
+  clock,
+  directory,
+  sessions,
+  roleOf,
+  newGuestId,
+}: HttpClientDeps): AcceptHttpClient {
   const isOf = (clientId: string | undefined, session: string | undefined): boolean => {
     if (session === undefined) return false
     // A secret that opens nothing is a mistake of its caller, which would otherwise show as missing messages.
@@ -53,7 +59,7 @@ export function createHttpClients({ clock, clients, sessions, roleOf, newGuestId
       id: clientId ?? newGuestId(),
       isReadOnly: false,
     }
-    authorize(identity, 'use_id', { isConnected: clients.get(identity.id) !== undefined })
+    authorize(identity, 'use_id', { isConnected: directory.find(identity.id) !== undefined })
     const now = clock.monotonic()
     return {
       id: identity.id,

@@ -12,15 +12,22 @@ import { type Clock, isoTime } from '../kit/clock.ts'
 import { fitting } from '../kit/text.ts'
 import type { Channel, ChannelType, Client, Room } from './model.ts'
 import type { Subscribed } from './sessions.ts'
+import type { Transport } from './transport.ts'
 
 /** Lists in entities have so many entries at most. */
 const MOST = 1000
+
+/** A client as far as lists show it, whichever node it is connected to. */
+export type ViewedClient = Pick<
+  Client,
+  'id' | 'seq' | 'profile' | 'frames' | 'connectedAt' | 'lastActivity' | 'channels' | 'rooms' | 'listening'
+> & { readonly transport: Pick<Transport, 'bufferedBytes'> }
 
 /** What turns running time into wall time. */
 type WallTime = Pick<Clock, 'wallOf'>
 
 /** A client. */
-export function clientView(client: Client, viewer: Identity, clock: WallTime): ClientView {
+export function clientView(client: ViewedClient, viewer: Identity, clock: WallTime): ClientView {
   const { clientType, screenName, avatar, personality } = client.profile
   return {
     client_id: client.id,
@@ -36,7 +43,7 @@ export function clientView(client: Client, viewer: Identity, clock: WallTime): C
 }
 
 /** A client with what it sends, and how its delivery stands. */
-export function listedClientView(client: Client, viewer: Identity, clock: WallTime): ListedClient {
+export function listedClientView(client: ViewedClient, viewer: Identity, clock: WallTime): ListedClient {
   return {
     ...clientView(client, viewer, clock),
     frames_received: client.frames,
@@ -46,7 +53,7 @@ export function listedClientView(client: Client, viewer: Identity, clock: WallTi
 }
 
 /** The addresses that a client has joined, as far as the viewer may know. */
-export function subscriptionsOf(client: Client, viewer: Identity): string[] {
+export function subscriptionsOf(client: Pick<Client, 'id' | 'channels' | 'rooms'>, viewer: Identity): string[] {
   const own = client.id === viewer.id
   const seen = visible(viewer)
   const addresses: string[] = []
@@ -63,8 +70,8 @@ export function subscribedBy(client: Client): Subscribed {
   return subscribed
 }
 
-/** A room. */
-export function roomView(room: Room, viewer: Identity): RoomView {
+/** A room with so many clients in it. */
+export function roomView(room: Room, viewer: Identity, participants: number): RoomView {
   return {
     name: room.name,
     type: room.type,
@@ -73,7 +80,7 @@ export function roomView(room: Room, viewer: Identity): RoomView {
     created_at: isoTime(room.createdAt),
     ...(room.createdBy !== undefined && { created_by: room.createdBy }),
     ...(room.config !== undefined && { config: { ...room.config } }),
-    participant_count: room.present.size,
+    participant_count: participants,
   }
 }
 
@@ -85,37 +92,44 @@ const channelNames = (room: Room, viewer: Identity): string[] =>
     .map(({ name }) => name)
     .toArray()
 
-/** A channel with the count of its participants. */
-export function channelView(channel: Channel): ChannelView {
+/** A channel with so many participants. */
+export function channelView(channel: Channel, participants: number): ChannelView {
   return {
     name: channel.name,
     room: channel.room.name,
     type: channel.type,
-    state: channel.type === 'pm' ? 'private' : channel.participants.size > 0 ? 'active' : 'empty',
+    state: channel.type === 'pm' ? 'private' : participants > 0 ? 'active' : 'empty',
     created_at: isoTime(channel.createdAt),
     ...(channel.createdBy !== undefined && { created_by: channel.createdBy }),
     ...(channel.metadata !== undefined && { metadata: { ...channel.metadata } }),
     ...(channel.options !== undefined && { options: channel.options }),
     hardcoded: channel.hardcoded,
     auto_created: channel.autoCreated,
-    participant_count: channel.participants.size,
+    participant_count: participants,
   }
 }
 
-/** A channel with its participants, as many as `maxBytes` of JSON hold. */
-export function channelInFull(channel: Channel, maxBytes: number): ChannelInFull {
-  const view = channelView(channel)
+/** Clients whose ids are shown. */
+type Shown = { readonly size: number; keys(): Iterable<{ readonly id: string }> }
+
+/** A channel with its participants and those of its whole room, as many as `maxBytes` of JSON hold. */
+export function channelInFull(
+  channel: Channel,
+  { participants, wide }: { readonly participants: Shown; readonly wide: Shown },
+  maxBytes: number,
+): ChannelInFull {
+  const view = channelView(channel, participants.size)
   const listBytes = (maxBytes - Buffer.byteLength(JSON.stringify(view))) / 2
   return {
     ...view,
-    participants: firstIds(channel.participants, listBytes),
-    room_participants: firstIds(channel.room.wide, listBytes),
+    participants: firstIds(participants, listBytes),
+    room_participants: firstIds(wide, listBytes),
   }
 }
 
-const firstIds = (clients: Iterable<Client>, maxBytes: number): string[] =>
+const firstIds = (clients: Shown, maxBytes: number): string[] =>
   fitting(
-    Iterator.from(clients)
+    Iterator.from(clients.keys())
       .take(MOST)
       .map((client) => client.id),
     maxBytes,

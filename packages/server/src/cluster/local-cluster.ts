@@ -1,0 +1,36 @@
+/** The driver of a bus with one node: its own clients are all that there are. */
+import type { Clients } from '../state/clients.ts'
+import type { Sessions } from '../state/sessions.ts'
+import type { Announcement, Cluster } from './cluster.ts'
+
+/** What the driver knows its node by. */
+export type LocalClusterDeps = {
+  readonly clients: Pick<Clients, 'size' | 'countByType' | 'get' | 'after'>
+  readonly sessions: Pick<Sessions, 'get'>
+}
+
+/** Creates the cluster of one node. */
+export function createLocalCluster({ clients, sessions }: LocalClusterDeps): Cluster {
+  const listeners: ((announcement: Announcement) => void)[] = []
+  return {
+    directory: {
+      get size() {
+        return clients.size
+      },
+      countByType: clients.countByType,
+      find: clients.get,
+      isKnown: (clientId) => sessions.get(clientId) !== undefined,
+      after: clients.after,
+      inChannel: ({ participants, room }) => ({ participants, wide: room.wide }),
+      inRoom: ({ present }) => present,
+      countInChannel: ({ participants }) => participants.size,
+      countInRoom: ({ present }) => present.size,
+    },
+    announcer: {
+      tell(announcement) {
+        for (const hear of listeners) hear(announcement)
+      },
+      listen: (hear) => void listeners.push(hear),
+    },
+  }
+}
