@@ -1,10 +1,13 @@
 import { type Address, parseAddress } from '@arqonbus/protocol/names'
 import { ArqonBusError } from './errors.ts'
 
-/** Splits `room:channel`; anything else is refused here, before a frame is made of it. */
+/** Splits `room:channel`. Any other text is refused here, before a frame is written. */
 export function addressOf(text: string): Address {
   const address = parseAddress(text)
   if (address !== undefined) return address
   const details = { path: '/channel', expected: 'room:channel' }
-  throw new ArqonBusError('invalid_parameters', 400, { message: `"${text}" is not an address: room:channel.`, details })
+  throw new ArqonBusError('invalid_parameters', 400, {
+    message: `"${text}" is not an address: write room:channel.`,
+    details,
+  })
 }

@@ -1,14 +1,14 @@
 import type { JoinEntry } from './recovery.ts'
 
-/** `join_channel` takes this many at once (protocol §5). */
+/** The most channels that one `join_channel` accepts (protocol §5). */
 const MAX_ENTRIES = 100
 
-/** Around the entries there is an envelope. */
+/** Bytes reserved for the envelope around the entries. */
 const ENVELOPE_BYTES = 1024
 
 /**
- * Divides joins into commands, none of them longer than a frame may be. A whole room may bring a thousand positions; where they do not fit into a
- * frame, ids and then positions are left out, and what was missed shows by its numbers.
+ * Divides joins into commands, each within the frame limit. A whole room may have a thousand positions; where they do not fit into a
+ * frame, ids and then positions are left out, and the numbers of the positions reveal what was missed.
  */
 export function batchesOf(entries: readonly JoinEntry[], maxFrameBytes: number): JoinEntry[][] {
   const batches: JoinEntry[][] = []

@@ -23,31 +23,31 @@ import type { WebSocketConstructor } from './websocket/types.ts'
 export type Client = Omit<Publisher, 'acknowledgedUnasked'> &
   Commands &
   Pick<Subscriptions, 'join' | 'leave'> & {
-    /** Who this is on the bus, for as long as the client lives. */
+    /** The client id, the same for the life of the client. */
     readonly clientId: string
-    /** The secret of the session: with it and the client id a later program comes back as this client. */
+    /** The secret of the session. Connecting with it and the client id resumes the session. */
     readonly session: string
-    /** What the bus said when it took the present connection, or the last one. */
+    /** The welcome of the current connection, or of the last one. */
     readonly welcome: Welcome
     readonly state: LinkState
-    /** The addresses that are joined. */
+    /** The joined addresses. */
     readonly subscriptions: string[]
     /** Calls `handler` for each event until the returned function is called. */
     on<Name extends keyof ClientEvents>(name: Name, handler: (event: ClientEvents[Name]) => void): () => void
-    /** Messages from now on, for `for await`. It ends when the client is closed, with an error where the bus ended it. */
+    /** Messages from now on, for `for await`. It ends when the client is closed; it throws if the bus ended the client. */
     messages(filter?: MessageFilter, options?: StreamOptions<Message>): AsyncIterableIterator<Message>
-    /** Sends any command; parameters and result are named as on the wire. */
+    /** Sends any command. Parameters and result are named as on the wire. */
     command: Command
-    /** Ends the client. What still waits for a reply fails with `closed`, or `outcome_unknown` for a publish that was sent. */
+    /** Ends the client. Requests that wait for a reply fail with `closed`, or with `outcome_unknown` for a publish that was sent. */
     close(): Promise<void>
   }
 
-/** Connects to a bus; rejects where that fails, or where one of the options' joins is refused. */
+/** Connects to a bus. Rejects if that fails, or if a join of the options is refused. */
 export async function connect(options: ClientOptions): Promise<Client> {
   const WebSocket = options.WebSocket ?? (await findWebSocket())
   if (WebSocket === undefined) {
     throw failure('invalid_options', {
-      message: 'This runtime has no WebSocket: pass one.',
+      message: 'This runtime has no WebSocket: pass one as the option WebSocket.',
       details: { option: 'WebSocket' },
     })
   }
@@ -64,7 +64,7 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
   const first = deferred<Client>()
   const over = deferred<void>()
   let welcome: Welcome | undefined
-  /** Why `connect` rejects although there was a connection; it does so once that is closed. */
+  /** Set when a join of the options was refused: `connect` rejects with it once the connection is closed. */
   let refusedJoin: ArqonBusError | undefined
 
   const tellGap = (gap: Gap) => events.tell('gap', gap)
@@ -156,7 +156,7 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
     if (isFirst) void joinFirst(resumed)
   }
 
-  /** `connect` resolves when the joins of the options hold, and when it is known where the inbox is. */
+  /** `connect` resolves when the joins of the options are confirmed and the position of the inbox is known. */
   async function joinFirst(resumed: Promise<void>): Promise<void> {
     try {
       await Promise.all([resumed, ...(options.join ?? []).map((address) => subscriptions.join(address))])

@@ -1,8 +1,8 @@
-/** Time and timers. A test passes its own and moves it by hand. */
+/** Time and timers. Tests pass a clock that they advance. */
 export type Clock = {
   /** Milliseconds since 1970. */
   now(): number
-  /** Calls `then` once after `ms`; the returned function takes that back. */
+  /** Calls `then` once after `ms`; the returned function cancels that. */
   after(ms: number, then: () => void): () => void
 }
 

@@ -1,24 +1,24 @@
 import type { CommandName, CommandParameters, CommandResult } from '@arqonbus/protocol'
 
-/** How one command is sent. */
+/** Options of one command. */
 export type CommandOptions = {
-  /** From the command to its reply; else `replyTimeoutMs`. */
+  /** From sending the command to its reply. Default: `replyTimeoutMs`. */
   timeoutMs?: number
 }
 
-/** Sends a command and gives its result; parameters and result are named as on the wire. */
+/** Sends a command and resolves to its result. Parameters and result are named as on the wire. */
 export type Command = <Name extends CommandName>(
   name: Name,
   parameters?: CommandParameters<Name>,
   options?: CommandOptions,
 ) => Promise<CommandResult<Name>>
 
-/** The parameters of a command without those that a method takes by itself. */
+/** The parameters of a command without those that its method passes. */
 type Rest<Name extends CommandName> = Omit<CommandParameters<Name>, 'room' | 'channel'>
 
-/** A method for each command; `join` and `leave` belong to the subscriptions. */
+/** Creates one method per command; `join` and `leave` are part of the subscriptions. */
 export const createCommands = (command: Command, now: () => number) => ({
-  /** The round trip in milliseconds. */
+  /** Resolves to the round trip time in milliseconds. */
   async ping(): Promise<number> {
     const start = now()
     await command('ping')
@@ -26,30 +26,30 @@ export const createCommands = (command: Command, now: () => number) => ({
   },
   /** Describes the bus. */
   status: () => command('status'),
-  /** Lists the channels that one may see, of all rooms or of `room`. */
+  /** Lists the visible channels, of all rooms or of `room`. */
   listChannels: (parameters: CommandParameters<'list_channels'> = {}) => command('list_channels', parameters),
   /** Lists the connected clients, of the bus or of one channel. */
   listClients: (parameters: CommandParameters<'list_clients'> = {}) => command('list_clients', parameters),
   /** Describes a channel and its participants. */
   channelInfo: (address: string) => command('channel_info', { channel: address }),
-  /** Reads what was said in a channel, in a room's broadcast (`room:*`) or in one's own inbox (`arqonbus:inbox`). */
+  /** Reads the log of a channel, of a room's broadcast (`room:*`) or of the client's own inbox (`arqonbus:inbox`). */
   history: (address: string, parameters: Rest<'history'> = {}) =>
     command('history', { ...parameters, channel: address }),
-  /** Creates a channel, and its room where there is none. */
+  /** Creates a channel, and its room if it does not exist. */
   createChannel: (address: string, parameters: Rest<'create_channel'> = {}) =>
     command('create_channel', { ...parameters, channel: address }),
   /** Deletes a channel without participants. */
   deleteChannel: (address: string, parameters: Rest<'delete_channel'> = {}) =>
     command('delete_channel', { ...parameters, channel: address }),
-  /** Changes screen name, avatar or personality. */
+  /** Changes screen name, avatar or personality of this client. */
   updateProfile: (parameters: CommandParameters<'update_profile'>) => command('update_profile', parameters),
-  /** Refuses messages in a room. For admins. */
+  /** Pauses a room: the bus refuses messages to it. For admins. */
   pauseRoom: (room: string, parameters: Rest<'pause_room'> = {}) => command('pause_room', { ...parameters, room }),
-  /** Lets the messages of a paused room pass again. For admins. */
+  /** Ends the pause of a room. For admins. */
   resumeRoom: (room: string, parameters: Rest<'resume_room'> = {}) => command('resume_room', { ...parameters, room }),
   /** Deletes a room without channels. For admins. */
   deleteRoom: (room: string, parameters: Rest<'delete_room'> = {}) => command('delete_room', { ...parameters, room }),
-  /** Ends a client's connection. For admins. */
+  /** Closes the connection of a client. For admins. */
   disconnectClient: (clientId: string, parameters: Omit<CommandParameters<'disconnect_client'>, 'client_id'> = {}) =>
     command('disconnect_client', { ...parameters, client_id: clientId }),
 })

@@ -7,40 +7,40 @@ import type { WebSocketConstructor } from './websocket/types.ts'
 export type Closed = {
   code: number
   reason: string
-  /** What the bus said before it closed: the last refusal of the connection itself, such as `client_id_in_use`. */
+  /** The last refusal of the connection itself, such as `client_id_in_use`, that the bus sent before it closed. */
   error?: ErrorBody
-  /** What this side failed at, where no connection came about. */
+  /** The local failure, if no connection was established. */
   cause?: unknown
 }
 
-/** One socket, from opening to its end. It comes back to life never: the next one is another connection. */
+/** One socket, from opening to its end. It is never reopened: a reconnect opens another connection. */
 export type Connection = {
   send(text: string): void
-  /** Asks for the end; `onClosed` follows, at the latest after `closeTimeoutMs`, whatever the network does. */
+  /** Closes the connection. `onClosed` follows after `closeTimeoutMs` at the latest, whatever the network does. */
   close(code: number, reason: string): void
-  /** Gives up on a line that is dead; `onClosed` follows, as if it had been cut. */
+  /** Abandons a dead connection without a handshake. `onClosed` follows, as after an abnormal close. */
   giveUp(reason: string): void
   /** Bytes that the network has not taken yet. */
   bufferedBytes(): number
 }
 
-/** What a connection is made of, and whom it tells. None of the callbacks comes before `openConnection` has returned. */
+/** What a connection needs, and its callbacks. No callback is called before `openConnection` has returned. */
 export type ConnectionOptions = {
   WebSocket: WebSocketConstructor
   url: string
   protocols: string[]
   clock: Clock
-  /** From the first byte to the welcome. */
+  /** From opening the socket to the welcome. */
   connectTimeoutMs: number
   closeTimeoutMs: number
   onWelcome(welcome: Welcome): void
   /** Every frame after the welcome. */
   onFrame(envelope: Message): void
-  /** Once, last. */
+  /** Called once, as the last callback. */
   onClosed(closed: Closed): void
 }
 
-/** A connection that ended without a close frame (protocol §3). It is never sent (RFC 6455 §7.4.1). */
+/** The code of a connection that ended without a close frame (protocol §3). It is never sent (RFC 6455 §7.4.1). */
 export const CUT = 1006
 
 /** Opens one connection. */
@@ -53,7 +53,7 @@ export function openConnection(options: ConnectionOptions): Connection {
 
   function closed(code: number, reason: string): void {
     if (phase === 'closed') return
-    // A refused upgrade: runtimes report 1002 or 1006 for the same answer, and only 1006 is true, because no close frame came.
+    // A refused upgrade: runtimes report 1002 or 1006 for the same response. It counts as 1006, because no close frame came.
     if (phase === 'opening') code = CUT
     phase = 'closed'
     mute()
@@ -61,7 +61,7 @@ export function openConnection(options: ConnectionOptions): Connection {
     options.onClosed({ code, reason, ...(error !== undefined && { error }) })
   }
 
-  /** What the socket still says belongs to no connection any more. */
+  /** Ignores later events of the socket: they belong to no connection. */
   function mute(): void {
     socket.onopen = socket.onmessage = socket.onclose = null
   }
@@ -93,7 +93,7 @@ export function openConnection(options: ConnectionOptions): Connection {
     const envelope = read(data)
     if (envelope !== undefined) received(envelope)
   }
-  // What went wrong is told by the close event that always follows; `ws` throws where nobody listens.
+  // The close event that always follows reports the failure; `ws` throws if there is no handler.
   socket.onerror = () => {}
   socket.onclose = ({ code, reason }) => closed(code, reason)
 
@@ -109,7 +109,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   }
 }
 
-/** A frame of the bus; a frame that is no envelope is skipped, because a later version may send what this one cannot read. */
+/** Parses a frame of the bus. A frame that is no envelope is skipped, because a later version may send frames that this one cannot read. */
 function read(data: unknown): Message | undefined {
   if (typeof data !== 'string') return undefined
   try {

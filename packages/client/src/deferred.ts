@@ -1,11 +1,11 @@
-/** A promise and the two ends of it. Node 20 has no `Promise.withResolvers`. */
+/** A promise with the functions that settle it. Node 20 has no `Promise.withResolvers`. */
 export type Deferred<Value> = {
   readonly promise: Promise<Value>
   resolve(value: Value): void
   reject(error: Error): void
 }
 
-/** Makes a promise that is settled from outside. */
+/** Creates a promise that its holder settles. */
 export function deferred<Value>(): Deferred<Value> {
   let resolve!: Deferred<Value>['resolve']
   let reject!: Deferred<Value>['reject']

@@ -9,7 +9,7 @@ test('every handler gets every event until it is removed', () => {
   const announcer = createAnnouncer<Events>({ a: (event) => heard.push(['first', event]) })
   const off = announcer.on('a', (event) => heard.push(['second', event]))
   announcer.tell('a', 1)
-  announcer.tell('b', 'nobody listens')
+  announcer.tell('b', 'no handler')
   off()
   announcer.tell('a', 2)
   expect(heard).toEqual([

@@ -1,6 +1,6 @@
 import type { ClientMetadata, EnvelopeType } from '@arqonbus/protocol'
 
-/** What this client puts into an envelope; sender, time and version are the same for all. */
+/** The fields of an envelope that differ between frames; sender, time and version are added by `writeFrame`. */
 export type Outgoing = {
   id: string
   type: EnvelopeType
@@ -10,7 +10,7 @@ export type Outgoing = {
   metadata?: ClientMetadata | undefined
 }
 
-/** Writes an envelope. The order of the keys is the usual one, which the bus reads fastest. */
+/** Writes an envelope. Its keys have the usual order, which the bus parses fastest. */
 export function writeFrame(
   { id, type, room, channel, payload, metadata }: Outgoing,
   from: string,
@@ -22,6 +22,6 @@ export function writeFrame(
 
 const encoder = new TextEncoder()
 
-/** Whether a text is longer than so many bytes of UTF-8. A UTF-16 unit takes three at most, so most texts need not be encoded. */
+/** Whether a text has more than `bytes` bytes of UTF-8. A UTF-16 unit takes three at most, so most texts need not be encoded. */
 export const isLongerThan = (text: string, bytes: number): boolean =>
   text.length * 3 > bytes && encoder.encode(text).length > bytes

@@ -1,15 +1,15 @@
 import type { Clock } from './clock.ts'
 
-/** Notices a peer that has gone without a word: a browser is not told of the server's pings, nor of a network that swallows them. */
+/** Detects a dead connection: a browser sees neither the server's pings nor a network that drops them. */
 export type Heartbeat = {
-  /** A frame came in. */
+  /** Called for each incoming frame. */
   heard(): void
-  /** Starts anew; 0 switches it off. */
+  /** Starts or restarts with this interval; 0 disables it. */
   start(intervalMs: number): void
   stop(): void
 }
 
-/** Asks with `ping` after one silent interval and calls `dead` after a second one. */
+/** Calls `ping` after one silent interval and `dead` after a second one. */
 export function createHeartbeat(clock: Clock, ping: () => void, dead: () => void): Heartbeat {
   let state: 'heard' | 'silent' | 'asked' = 'silent'
   let cancel = () => {}

@@ -4,7 +4,7 @@ import { createManualClock } from '../test/support/manual-clock.ts'
 import type { ArqonBusError } from './errors.ts'
 import { createLink, type LinkOptions } from './link.ts'
 
-/** Long enough for a target to be had and a socket to be made. */
+/** Resolves after the target is resolved and the socket created. */
 const opened = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 function setUp(about: Partial<LinkOptions> = {}) {

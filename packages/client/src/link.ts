@@ -5,24 +5,24 @@ import { type ArqonBusError, failure, refusal } from './errors.ts'
 import type { Message } from './events.ts'
 import { delayAfter, type ReconnectOptions } from './reconnect.ts'
 
-/** What the next connection is opened with; a token is fetched anew for each. */
+/** The parameters of the next connection; a token is fetched for each. */
 export type Target = Pick<ConnectionOptions, 'WebSocket' | 'url' | 'protocols'>
 
-/** How a link is kept. */
+/** What a link needs, and its callbacks. */
 export type LinkOptions = {
   target(): Promise<Target>
   clock: Clock
   random(): number
   connectTimeoutMs: number
   closeTimeoutMs: number
-  /** False: the first loss is the end. */
+  /** False: the client ends with the first loss. */
   reconnect: ReconnectOptions | false
   canRenewToken: boolean
   onWelcome(welcome: Welcome): void
   onFrame(envelope: Message): void
-  /** A connection is lost; `retryInMs` is undefined where none follows, and then `onEnd` comes next. */
+  /** A connection was lost. Without `retryInMs` there is no reconnect, and `onEnd` follows. */
   onLost(loss: { code: number; reason: string; retryInMs: number | undefined }): void
-  /** Once, last. `error` is undefined where the application closed. */
+  /** Called once, as the last callback. `error` is undefined if the application closed the client. */
   onEnd(error: ArqonBusError | undefined): void
 }
 
@@ -35,34 +35,34 @@ type State =
   | { name: 'closing' }
   | { name: 'closed' }
 
-/** Where a link stands, in one word. */
+/** The state of a link. */
 export type LinkState = 'connecting' | 'open' | 'waiting' | 'closed'
 
-/** One connection after the other: a client's way to its bus. */
+/** The connections of a client, one after the other. */
 export type Link = {
   start(): void
-  /** False where there is no connection to take it. */
+  /** Sends a frame; false if there is no open connection. */
   send(text: string): boolean
   bufferedBytes(): number
-  /** The bus will go: come back after this many milliseconds. */
+  /** The server shuts down: reconnect after this many milliseconds. */
   hint(reconnectAfterMs: number): void
-  /** Gives the present connection up as lost. */
+  /** Abandons the current connection as lost. */
   drop(reason: string): void
-  /** Ends the link for good; `onEnd` follows. */
+  /** Ends the link; `onEnd` follows. */
   close(): void
   state(): LinkState
 }
 
-/** A connection that lasted this long makes the failures before it forgotten; one that is cut sooner counts as a failure more. */
+/** A connection that lasts this long resets the number of failures; one that ends sooner counts as another failure. */
 const LASTING_MS = 10_000
 
-/** Makes a link; it opens with `start`. */
+/** Creates a link; `start` opens the first connection. */
 export function createLink(options: LinkOptions): Link {
   const { clock } = options
   let state: State = { name: 'idle' }
   let attempt = 0
   let welcomedEver = false
-  /** The last token was refused before a welcome: another try with it would only be refused again. */
+  /** The last token was refused before a welcome, so another attempt with it would be refused again. */
   let tokenRefused = false
   let hintMs: number | undefined
 
@@ -93,7 +93,7 @@ export function createLink(options: LinkOptions): Link {
         onClosed: lost,
       })
     } catch (cause) {
-      // No token could be had, say: that may pass as a lost connection does.
+      // For example, the token could not be fetched: that may be temporary, as a lost connection may.
       if (state === preparing) lost({ code: CUT, reason: String(cause), cause })
       return
     }
@@ -118,7 +118,7 @@ export function createLink(options: LinkOptions): Link {
 
   function retryDelay({ code, error }: Closed): number | undefined {
     if (options.reconnect === false) return undefined
-    // A bus that says when to come back is the right one.
+    // A bus that sends a retry time is the right one, so this is no wrong address.
     const retryAfterMs = error?.retry_after_ms
     if (!welcomedEver && options.reconnect.first !== true && retryAfterMs === undefined) return undefined
     const canRenewToken = options.canRenewToken && !tokenRefused
@@ -162,10 +162,10 @@ function publicState(state: State): LinkState {
   return state.name === 'closing' || state.name === 'closed' ? 'closed' : 'connecting'
 }
 
-/** Why the bus is not to be had: its own words where it gave them. */
+/** The error of a connection that failed: the bus's own one if it sent one. */
 function errorOf({ code, reason, error, cause }: Closed): ArqonBusError {
   if (error !== undefined) return refusal(error)
   const about = reason === '' ? `close code ${code}` : `close code ${code}: ${reason}`
   const details = { close_code: code, reason }
-  return failure('connection_failed', { message: `There is no connection to the bus (${about}).`, details, cause })
+  return failure('connection_failed', { message: `The connection to the bus failed (${about}).`, details, cause })
 }

@@ -5,11 +5,11 @@ import type { ClientEvents, Handlers } from './events.ts'
 import type { ReconnectOptions } from './reconnect.ts'
 import type { WebSocketConstructor } from './websocket/types.ts'
 
-/** What a client connects with. Only `url` has to be given. */
+/** The options of `connect`. Only `url` is required. */
 export type ClientOptions = {
-  /** Where the bus is: `ws://127.0.0.1:9100`, or `wss://…`. */
+  /** The address of the bus: `ws://127.0.0.1:9100`, or `wss://…`. */
   url: string
-  /** Who this is; else the bus makes an id, which the client then keeps. */
+  /** The client id. Default: the bus assigns one, which the client keeps. */
   clientId?: string
   clientType?: ClientType
   screenName?: string
@@ -17,45 +17,45 @@ export type ClientOptions = {
   personality?: string
   /** Addresses to join before `connect` resolves. */
   join?: readonly string[]
-  /** Whether this client's own messages come back to it. Default true. */
+  /** Whether this client receives its own messages. Default true. */
   echo?: boolean
-  /** A token, or a function that fetches one for each connection. It travels as a subprotocol, never in the address. */
+  /** A token, or a function that fetches one for each connection. It is sent as a subprotocol, never in the URL. */
   token?: string | (() => string | Promise<string>)
-  /** The secret of an earlier connection's session: with it and its `clientId` one comes back as oneself. */
+  /** The secret of an earlier session: with it and its `clientId` the client resumes that session. */
   session?: string
-  /** Handlers that are there before the first frame. */
+  /** Handlers that are added before the first frame. */
   on?: Partial<Handlers<ClientEvents>>
-  /** How to come back after a loss; `false`: not at all. */
+  /** How to reconnect after a loss; `false`: not at all. */
   reconnect?: ReconnectOptions | false
 
   /** From opening the socket to the welcome. Default 10 s. */
   connectTimeoutMs?: number
-  /** From a command to its reply, over all connections in between. Default 10 s. */
+  /** From a command to its reply, across reconnects. Default 10 s. */
   replyTimeoutMs?: number
-  /** From a publish to its acknowledgement, over all connections in between. Default 30 s. */
+  /** From a publish to its acknowledgement, across reconnects. Default 30 s. */
   ackTimeoutMs?: number
-  /** From asking for the close to giving up on it. Default 2 s. */
+  /** From closing the connection to abandoning it. Default 2 s. */
   closeTimeoutMs?: number
-  /** A line this silent is asked, and given up after another such time. Default: as often as the bus pings; 0: never. */
+  /** A connection that is silent for this long is pinged, and abandoned after the same time again. Default: the ping interval of the bus; 0: never. */
   heartbeatMs?: number
-  /** Frames that await their reply, at most. Default 1,000. */
+  /** The most frames that may wait for a reply. Default 1,000. */
   maxWaiting?: number
-  /** Bytes that the network has not taken yet, at most. Default 16 MiB. */
+  /** The most bytes that may wait for the network. Default 16 MiB. */
   maxBufferedBytes?: number
-  /** Messages that are remembered by sender and id, so that none is handed over twice. Default 10,000. */
+  /** How many messages are remembered by sender and id, so that none is delivered twice. Default 10,000. */
   maxRemembered?: number
 
-  /** The WebSocket to use; else that of the runtime, or `ws` on a Node without one. */
+  /** The WebSocket class. Default: that of the runtime, or `ws` on a Node without one. */
   WebSocket?: WebSocketConstructor
-  /** Time and timers; a test passes its own. */
+  /** Time and timers, for tests. */
   clock?: Clock
-  /** A number from 0 up to 1, for the jitter of delays. */
+  /** Returns a number from 0 up to 1, for the jitter of delays. */
   random?: () => number
-  /** A message id that was never used before. */
+  /** Returns a message id that was never used before. */
   newId?: () => string
 }
 
-/** Numbers and tools with their defaults. */
+/** Fills in the defaults of numbers and tools. */
 export const withDefaults = (options: ClientOptions) => ({
   echo: true,
   reconnect: {} as ReconnectOptions | false,
@@ -71,19 +71,19 @@ export const withDefaults = (options: ClientOptions) => ({
   ...definedOf(options),
 })
 
-/** An option that is there but undefined counts as absent, so callers can pass on what they may not have. */
+/** Removes undefined options: they count as absent, so callers can pass on optional values. */
 function definedOf(options: ClientOptions): ClientOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as ClientOptions
 }
 
-/** The address with what the client says of itself (protocol §1). Joins are asked for by command, because only its reply tells positions. */
+/** The URL with the description of the client (protocol §1). Joins are commands instead, because only their replies have positions. */
 export function addressWith(options: ClientOptions, clientId: string | undefined): string {
   let url: URL
   try {
     url = new URL(options.url)
   } catch (cause) {
     throw failure('invalid_options', {
-      message: `"${options.url}" is not an address.`,
+      message: `"${options.url}" is not a WebSocket URL: write ws://HOST:PORT or wss://HOST.`,
       details: { option: 'url' },
       cause,
     })
@@ -100,7 +100,7 @@ export function addressWith(options: ClientOptions, clientId: string | undefined
   return url.href
 }
 
-/** The subprotocols to offer: browsers can set no header, so secrets travel among them (protocol §1). */
+/** The subprotocols to offer. Browsers can set no header, so secrets are sent among them (protocol §1). */
 export function protocolsWith(token: string | undefined, session: string | undefined): string[] {
   const offered = ['arqonbus.v1']
   if (token !== undefined) offered.push(`arqonbus.token.${subprotocolSafe('token', token)}`)
@@ -108,9 +108,9 @@ export function protocolsWith(token: string | undefined, session: string | undef
   return offered
 }
 
-/** Subprotocols are tokens of RFC 7230 §3.2.6: a browser would throw a syntax error that names nothing. */
+/** Subprotocols are tokens of RFC 7230 §3.2.6; a browser would throw a syntax error that names no option. */
 function subprotocolSafe(option: string, secret: string): string {
   if (/^[\w!#$%&'*+.^`|~-]+$/.test(secret)) return secret
-  const message = `The ${option} has characters that no WebSocket handshake carries: letters, digits and !#$%&'*+-.^_\`|~ do.`
+  const message = `The ${option} has characters that a WebSocket handshake cannot carry: only letters, digits and !#$%&'*+-.^_\`|~ are allowed.`
   throw failure('invalid_options', { message, details: { option } })
 }

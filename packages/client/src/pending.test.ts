@@ -162,7 +162,7 @@ const refusalOf = (id: string, code: ErrorCode, retryAfterMs?: number) =>
     },
   }) as const
 
-/** A publish whose first try was lost with its connection. */
+/** A publish whose first attempt was lost with its connection. */
 function setUpSecondTry() {
   const all = setUp()
   all.add('a')
@@ -217,7 +217,7 @@ test('a request refused by a draining server is sent to the next one', () => {
   add('b', { kind: 'command', repeatable: false })
   for (const id of ['a', 'b']) pending.settle(refusalOf(id, 'shutting_down'))
   expect([...outcomes]).toEqual([['b', 'shutting_down']])
-  // The window does not count from a try that was certainly in vain.
+  // The window does not count from an attempt that certainly had no effect.
   clock.advance(WINDOW_MS)
   pending.connectionLost()
   pending.resend()

@@ -2,59 +2,59 @@ import type { ErrorBody, ReplyPayload } from '@arqonbus/protocol'
 import type { Clock } from './clock.ts'
 import { ArqonBusError, type ClientErrorCode, failure, refusal } from './errors.ts'
 
-/** A frame that awaits its reply. */
+/** A frame that waits for its reply. */
 export type Request = {
   readonly id: string
-  /** The envelope as text: what is sent again is the same, to the byte. */
+  /** The envelope as text: repetitions are identical, byte for byte. */
   readonly frame: string
   readonly kind: 'publish' | 'command'
-  /** Whether it may go out again on the next connection: it then has the same effect once or twice. */
+  /** Whether it may be sent again on the next connection, because it has the same effect once or twice. */
   readonly repeatable: boolean
-  /** Where a message goes, as `room:channel`; undefined for commands and private messages. */
+  /** The address of a message, as `room:channel`; undefined for commands and private messages. */
   readonly address?: string | undefined
-  /** Undefined: it waits as long as its connection lasts. */
+  /** Undefined: it waits until its connection ends. */
   readonly timeoutMs: number | undefined
-  /** Called once, or `fail` is, in the tick of the reply: what the reply says holds before the next frame is read. */
+  /** Either this or `fail` is called, once, in the tick of the reply: the reply takes effect before the next frame is read. */
   succeed(result: unknown): void
   fail(error: ArqonBusError): void
 }
 
-/** All frames that await their replies, in the order in which they were made. */
+/** All frames that wait for their replies, in the order in which they were added. */
 export type Pending = {
-  /** Sends a request, or keeps it for the next connection; refuses it where too many wait. */
+  /** Sends a request, or keeps it for the next connection. Refuses it if too many wait. */
   add(request: Request): void
-  /** Hands a reply to its request; false where none awaits it. */
+  /** Passes a reply to its request; false if no request waits for it. */
   settle(reply: ReplyPayload): boolean
-  /** Sends again, on a new connection, what awaits its reply. */
+  /** Sends the waiting requests again, on a new connection. */
   resend(): void
-  /** Messages to an address are held back no longer: they are sent, or fail with the error. */
+  /** Ends the hold of messages to an address: they are sent, or fail with the error. */
   release(address: string, error?: ArqonBusError): void
-  /** The connection is gone: what must not be sent twice fails now. */
+  /** The connection was lost: requests that must not be sent twice fail now. */
   connectionLost(): void
-  /** Everything that waits fails. */
+  /** Fails every waiting request. */
   failAll(cause: ArqonBusError | undefined): void
 }
 
 type Entry = Request & {
-  /** Undefined: nobody has it yet. */
+  /** Undefined: it has not been sent. */
   firstSentAt: number | undefined
-  /** How often it was sent. */
+  /** How many times it was sent. */
   tries: number
   cancelTimeout(): void
   cancelRetry(): void
 }
 
 /**
- * The part of the dedup window in which a publish is sent again. The rest is for its way: what arrives after the window would be taken for a
+ * The part of the dedup window in which a publish is sent again. The rest is for the transmission: a message that arrives after the window would count as a
  * new message (protocol §5).
  */
 const SAFE_PART_OF_WINDOW = 0.9
 
-/** Waits this long before a refused repetition is tried again, where the bus does not say how long. */
+/** The delay before a refused repetition is tried again, if the bus sends none. */
 const RETRY_MS = 1000
 
 /**
- * Makes the list. `send` answers false where there is no connection; `dedupWindowMs` is what the bus said last; messages to an address that is held wait until
+ * Creates the list. `send` returns false if there is no connection; `dedupWindowMs` returns the value that the bus sent last; messages to a held address wait until
  * it is released.
  */
 export function createPending(
@@ -90,7 +90,7 @@ export function createPending(
   function refused(entry: Entry, error: ErrorBody): void {
     const isFirstTry = entry.tries === 1
     if (entry.repeatable && error.code === 'shutting_down') {
-      // Certainly not done, and soon there is another connection.
+      // Certainly without effect, and another connection follows soon.
       if (isFirstTry) entry.firstSentAt = undefined
     } else if (isFirstTry || entry.kind === 'command' || error.code === 'id_conflict') {
       remove(entry)
@@ -98,12 +98,12 @@ export function createPending(
     } else if (error.status === 429 || error.status === 503) {
       entry.cancelRetry = clock.after(error.retry_after_ms ?? RETRY_MS, () => transmitAgain(entry))
     } else {
-      // This try was refused, but an earlier one may have been taken, and its reply been lost.
+      // This attempt was refused, but an earlier one may have succeeded and its reply been lost.
       fail(entry, 'outcome_unknown', 'not_connected', refusal(error, entry.id))
     }
   }
 
-  /** What was never sent did certainly not happen; of what was sent, only the bus knows. */
+  /** An unsent request certainly had no effect; the outcome of a sent one is known to the bus only. */
   function fail(entry: Entry, ifSent: ClientErrorCode, ifUnsent: ClientErrorCode, cause?: ArqonBusError): void {
     remove(entry)
     const sentCode = entry.kind === 'publish' ? 'outcome_unknown' : ifSent
@@ -160,7 +160,10 @@ export function createPending(
   }
 }
 
-/** Two frames of one id at a time: no reply would tell which of them it answers. */
+/** Two waiting frames cannot have one id: a reply would not show which of them it is for. */
 function idInUse(requestId: string): ArqonBusError {
-  return new ArqonBusError('id_conflict', 409, { message: 'A frame of this id is under way.', requestId })
+  return new ArqonBusError('id_conflict', 409, {
+    message: 'A frame with this id waits for its reply: use another id.',
+    requestId,
+  })
 }

@@ -5,51 +5,51 @@ import type { Gap, Message } from './events.ts'
 /** The log of private messages to this client, written as an address (protocol §4). */
 export const INBOX = 'arqonbus:inbox'
 
-/** The last message that the application has of a log. */
+/** The last message of a log that the application received. */
 export type Reached = { readonly position: string; readonly id: string | undefined }
 
-/** What was handed to the application of each log, so that nothing is handed over twice and a hole is told. */
+/** The messages of each log that the application received, so that none is delivered twice and each gap is reported. */
 export type Positions = {
-  /** Notes a delivered message; false where the application has it already. */
+  /** Records a delivered message; false if the application received it before. */
   take(log: string, message: Message): boolean
-  /** Notes the position of an own message of which no copy comes (`echo: false`). */
+  /** Records the position of an own message that is not delivered (`echo: false`). */
   own(log: string, position: string, id: string): void
-  /** Takes a position as given: what follows it comes next. */
+  /** Sets the position of a log: the message after it is the next one. */
   start(log: string, position: string, id?: string): void
-  /** The same, and what follows it is news again, because the application asked for it once more. */
+  /** The same, and messages after it are new again, because the application asked for them. */
   replay(log: string, position: string, id?: string): void
   forget(log: string): void
   of(log: string): Reached | undefined
-  /** All logs that begin so. */
+  /** All logs whose address begins with `prefix`. */
   within(prefix: string): [log: string, reached: Reached][]
 }
 
 type Place = { ms: number; n: number; position: string; id: string | undefined }
 
 type Log = Place & {
-  /** Counts the replays of all logs: a message that was seen in an earlier era is news in this one. */
+  /** Counts the replays of all logs: a message that was received in an earlier era is new in this one. */
   era: number
   /**
-   * Own messages beyond `n`, by their number. A connection that is behind gets its acknowledgements at once, ahead of the messages
-   * before them, so they are no sign of a hole.
+   * Own messages beyond `n`, by their number. A connection that catches up gets its acknowledgements at once, ahead of earlier messages,
+   * so they do not indicate a gap.
    */
   ahead: Map<number, Place> | undefined
 }
 
-/** The log that a delivered message stands in. */
+/** The address of the log that has a delivered message. */
 export function logOf(message: Address & { type: string }): string {
   return message.type === 'private' ? INBOX : addressText(message)
 }
 
-/** Makes the book. It remembers up to `capacity` messages by sender and id, over all logs, and the last half of them always. */
+/** Creates the positions of a client. Up to `capacity` messages are remembered by sender and id, over all logs, and always the last half of them. */
 export function createPositions(capacity: number, onGap: (gap: Gap) => void): Positions {
   const logs = new Map<string, Log>()
-  /** Two sets that take turns: a set that loses its oldest entry with each new one is slow, because it walks over the holes. */
+  /** Two alternating sets: a set that loses its oldest entry with each new one is slow, because it walks over the removed entries. */
   let recent = new Set<string>()
   let older = new Set<string>()
   let eras = 0
 
-  /** A provisional copy and its message are one, and so are two messages of one sender under one id (protocol §5). */
+  /** A provisional copy and its message count as one, and so do two messages of one sender with one id (protocol §5). */
   function isNews(log: string, message: Message): boolean {
     const key = `${logs.get(log)?.era ?? 0} ${log} ${message.from} ${message.id}`
     if (recent.has(key) || older.has(key)) return false
@@ -61,7 +61,7 @@ export function createPositions(capacity: number, onGap: (gap: Gap) => void): Po
     return true
   }
 
-  /** False where the application has this position already. */
+  /** False if the application has this position already. */
   function advance(name: string, at: Place): boolean {
     const log = logs.get(name)
     if (log === undefined) {
@@ -70,7 +70,7 @@ export function createPositions(capacity: number, onGap: (gap: Gap) => void): Po
       if (!isNext(log, at.n)) onGap({ address: name, reason: 'lost', after: log.position, next: baseOf(at) })
       moveTo(log, at)
     } else if (at.ms > log.ms) {
-      // Within one log `ms` never falls as `n` rises: this is another log under the same name, and all of it is news.
+      // Within one log `ms` never falls as `n` rises: this is another log under the same name, and all of its messages are new.
       onGap({ address: name, reason: 'reset', after: log.position, next: baseOf(at) })
       logs.set(name, { ...at, era: ++eras, ahead: undefined })
     } else {
@@ -94,7 +94,7 @@ export function createPositions(capacity: number, onGap: (gap: Gap) => void): Po
     own(name, position, id) {
       const at = placeOf(position, id)
       const log = logs.get(name)
-      // Of a channel that is only written to nothing is counted.
+      // A channel that this client only publishes to has no position.
       if (at === undefined || log === undefined) return
       if (at.n <= log.n + 1) {
         advance(name, at)
@@ -111,16 +111,16 @@ export function createPositions(capacity: number, onGap: (gap: Gap) => void): Po
   }
 }
 
-/** Whether nothing but own messages stands between where a log is and `n`. */
+/** Whether only own messages are between the position of a log and `n`. */
 function isNext(log: Log, n: number): boolean {
   for (let between = log.n + 1; between < n; between++) if (log.ahead?.has(between) !== true) return false
   return true
 }
 
-/** What a message follows where it is the first after a gap: nobody has that position itself, but numbers count on from there. */
+/** The base of a message that is the first one after a gap: numbers count on from there, although no message has that position. */
 const baseOf = ({ ms, n }: Place): string => positionText({ ms, n: n - 1 })
 
-/** Moves a log on, and over the own messages that follow. */
+/** Advances a log, and over the own messages that follow. */
 function moveTo(log: Log, to: Place): void {
   for (let at: Place | undefined = to; at !== undefined; at = log.ahead?.get(log.n + 1)) {
     log.ahead?.delete(at.n)

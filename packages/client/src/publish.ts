@@ -9,67 +9,67 @@ import type { Requests } from './requests.ts'
 /** Where telemetry events are sent (protocol §8). */
 const TELEMETRY_CHANNEL = 'telemetry-stream'
 
-/** More messages than this are not in flight at once: what was never acknowledged is forgotten beyond it. */
+/** The most messages without `ack` whose acknowledgements are tracked at a time; older ones are forgotten. */
 const MAX_UNASKED = 10_000
 
-/** What an acknowledgement has to promise: `true`, a level, or a level with replicas (protocol §5). */
+/** What an acknowledgement has to confirm: `true`, a level, or a level with replicas (protocol §5). */
 export type Ack = true | DurabilityLevel | { level?: DurabilityLevel; replicas?: number }
 
-/** What goes with a message. */
+/** Options of a message. */
 export type PublishOptions = {
   /** Asks for an acknowledgement. */
   ack?: Ack | undefined
-  /** The application's own keys, and `cause`, `key`, `traceparent` of the bus (protocol §2). */
+  /** Application-defined keys, and the keys `cause`, `key` and `traceparent` of the bus (protocol §2). */
   metadata?: Omit<ClientMetadata, 'ack' | 'to'>
-  /** Else a new one. The same id again, within the dedup window, settles an `outcome_unknown` (protocol §5). */
+  /** Default: a new id. The same id again, within the dedup window, settles an `outcome_unknown` (protocol §5). */
   id?: string
 }
 
-/** What goes with a private message. */
+/** Options of a private message. */
 export type PrivateOptions = PublishOptions & {
-  /** The room whose channel `pm` carries it; it changes nothing but what the recipient reads there. Default `arqonbus`. */
+  /** The room whose channel `pm` the envelope names; it only changes what the recipient reads there. Default `arqonbus`. */
   room?: string
 }
 
-/** The bus has the message, under this id, at this position. */
+/** The bus accepted the message with this id at this position. */
 export type Acknowledgement = PublishResult & { id: string }
 
 /** Sends messages. */
 export type Publisher = {
   /**
-   * Publishes to `room:channel`, or to everybody in `room:*`. With `ack` the promise settles with what became of the message, over reconnects
-   * too. Without, it is sent once and its id returned; only a refusal is told, by the event `refused`.
+   * Publishes to `room:channel`, or to all subscribers of a room with `room:*`. With `ack` the promise settles with the outcome of the message,
+   * across reconnects. Without, the message is sent once and its id returned; only a refusal is reported, by the event `refused`.
    */
   publish(address: string, payload: object, options: PublishOptions & { ack: Ack }): Promise<Acknowledgement>
   publish(address: string, payload: object, options?: PublishOptions & { ack?: undefined }): string
   /** Sends a private message to one client, or to up to 32. */
   private(to: string | string[], payload: object, options: PrivateOptions & { ack: Ack }): Promise<Acknowledgement>
   private(to: string | string[], payload: object, options?: PrivateOptions & { ack?: undefined }): string
-  /** Sends a telemetry event to whoever watches `integriguard:telemetry-stream` (protocol §8); its id is returned. */
+  /** Sends a telemetry event to the subscribers of `integriguard:telemetry-stream` (protocol §8) and returns its id. */
   telemetry(eventType: string, payload: object): string
-  /** An acknowledgement came that no promise waits for. */
+  /** Handles an acknowledgement that no promise waits for. */
   acknowledgedUnasked(reply: ReplyPayload & { status: 'success' }): void
 }
 
-/** What a publisher works with. */
+/** What a publisher needs. */
 export type PublisherOptions = {
   positions: Positions
   newId(): string
   write(outgoing: Outgoing): string
   requests: Pick<Requests, 'request' | 'sendOnce'>
-  /** A message without `ack` was refused, by the bus or here. */
+  /** A message without `ack` was refused, by the bus or by the client. */
   onRefused(error: ArqonBusError): void
-  /** False: the bus acknowledges every message instead of sending it back. */
+  /** False: the bus acknowledges every message instead of delivering it to its sender. */
   echo: boolean
   ackTimeoutMs: number
-  /** True for an address to which nothing must be sent yet. */
+  /** True for an address to which nothing may be sent yet. */
   isHeld(address: string): boolean
 }
 
-/** Makes a publisher. */
+/** Creates a publisher. */
 export function createPublisher(options: PublisherOptions): Publisher {
   const { positions, newId, write, requests, onRefused, echo, ackTimeoutMs } = options
-  /** Sent without `ack`, under `echo: false`: their acknowledgements come all the same. */
+  /** Messages sent without `ack` under `echo: false`: the bus acknowledges them nevertheless. */
   const unasked = new Map<string, Outgoing>()
 
   function acknowledged(message: Outgoing): Promise<Acknowledgement> {
@@ -94,7 +94,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const { id } = message
     const isHeld = message.type === 'event' && options.isHeld(addressText(message))
     const error = isHeld ? failure('not_connected', { requestId: id }) : requests.sendOnce(id, write(message))
-    // In a microtask, so that the caller has the id before it hears that the message of that id was refused.
+    // In a microtask, so that the caller has the id before it is notified that the message was refused.
     if (error !== undefined) queueMicrotask(() => onRefused(error))
     else if (!echo && positions.of(logOf(message)) !== undefined) awaitPosition(message)
     return id
@@ -105,7 +105,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     if (unasked.size > MAX_UNASKED) unasked.delete(unasked.keys().next().value as string)
   }
 
-  /** With `echo: false` the acknowledgement is all that tells of the position that one's own message took. */
+  /** With `echo: false` only the acknowledgement has the position of an own message. */
   function noteOwn(message: Outgoing, { position }: PublishResult): void {
     if (!echo && position !== null) positions.own(logOf(message), position, message.id)
   }
@@ -157,11 +157,11 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 }
 
-/** Absent metadata stays absent: the envelope is as small as it can be. */
+/** Absent metadata stays absent, so the envelope stays small. */
 function withBusKeys(metadata: PublishOptions['metadata'], busKeys: ClientMetadata): ClientMetadata | undefined {
   const keys = Object.entries(busKeys).filter(([, value]) => value !== undefined)
   return metadata === undefined && keys.length === 0 ? undefined : { ...metadata, ...Object.fromEntries(keys) }
 }
 
-/** A function that returns a promise fails by it, also where it fails at once. */
+/** Turns an exception of a function that returns a promise into a rejection. */
 const promised = async <Value>(make: () => Promise<Value>): Promise<Value> => make()

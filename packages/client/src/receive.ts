@@ -4,24 +4,24 @@ import type { Announcer, ClientEvents, Gap, Message } from './events.ts'
 import type { Pending } from './pending.ts'
 import { logOf, type Positions } from './positions.ts'
 
-/** What a receiver works with. */
+/** What a receiver needs. */
 export type ReceiverOptions = {
   events: Announcer<ClientEvents>
   positions: Positions
   pending: Pending
-  /** An acknowledgement that nobody asked for; `echo: false` brings them. */
+  /** An acknowledgement that was not requested, as with `echo: false`. */
   onUnasked(reply: ReplyPayload): void
-  /** True for a message that a recovery under way brings again in its turn. */
+  /** True for a message that a recovery in progress delivers again in order. */
   isEarly(message: Message): boolean
-  /** True for the own copy that a client with `echo: false` does not want; a recovery brings it all the same. */
+  /** True for an own message of a client with `echo: false`; a recovery delivers it nevertheless. */
   isUnwanted(message: Message): boolean
-  /** The bus has ended a subscription. */
+  /** The bus ended a subscription. */
   onSubscriptionEnded(address: string, reason: SubscriptionEnded['reason']): void
-  /** The bus will go, and asks to be left alone for so long. */
+  /** The server shuts down and asks clients to reconnect after this many milliseconds. */
   onShutdown(reconnectAfterMs: number): void
 }
 
-/** Makes the function that every frame after the welcome goes through. */
+/** Creates the function that handles every frame after the welcome. */
 export function createReceiver(options: ReceiverOptions): (envelope: Message) => void {
   const { events, positions, pending, onUnasked, isEarly, isUnwanted, onSubscriptionEnded, onShutdown } = options
 
@@ -33,7 +33,7 @@ export function createReceiver(options: ReceiverOptions): (envelope: Message) =>
   function answered(reply: ReplyPayload): void {
     if (pending.settle(reply)) return
     if (reply.status === 'success') onUnasked(reply)
-    // Nobody waits for it: a publish without `ack`, or a frame that the bus could not tell the id of.
+    // No request waits for it: a publish without `ack`, or a frame whose id the bus could not read.
     else events.tell('refused', refusal(reply.error, reply.request_id))
   }
 
@@ -45,7 +45,7 @@ export function createReceiver(options: ReceiverOptions): (envelope: Message) =>
       positions.start(address, next)
       events.tell('gap', { address, reason, after, next })
     } else if (payload.event === 'channel_deleted') {
-      // A channel of this name that is created later is another one, and comes from its beginning.
+      // A channel of this name that is created later is another one, and is read from its beginning.
       positions.forget(logOf(notice))
     } else if (payload.event === 'subscription_ended') {
       onSubscriptionEnded(logOf(notice), (payload as unknown as SubscriptionEnded).reason)
@@ -71,7 +71,7 @@ export function createReceiver(options: ReceiverOptions): (envelope: Message) =>
         events.tell('telemetry', envelope)
         break
       default:
-      // A type of a later version: not for this client.
+      // A type of a later version: it is ignored.
     }
   }
 }

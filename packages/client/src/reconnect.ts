@@ -1,36 +1,36 @@
 import { type Reconnect, reconnectAfter } from '@arqonbus/protocol/codes'
 
-/** How often and how patiently to come back. */
+/** When and how often to reconnect. */
 export type ReconnectOptions = {
   /** The first delay is a random part of this. Default 250 ms. */
   minDelayMs?: number
-  /** No delay is longer. Default 30 s. */
+  /** The longest delay. Default 30 s. */
   maxDelayMs?: number
-  /** Give up after this many failures in a row. Default: never. */
+  /** The client ends after this many consecutive failures. Default: never. */
   maxAttempts?: number
-  /** Also try again when the very first connection fails. Default: no, so that a wrong address shows at once; a bus that says when to come back is tried again. */
+  /** Whether to retry when the very first connection fails. Default: no, so that a wrong address shows at once; a bus that sends a retry time is retried. */
   first?: boolean
 }
 
-/** What the decision hangs on. */
+/** The facts that decide about a reconnect. */
 export type Loss = {
   closeCode: number
-  /** Failures since the last connection that lasted. */
+  /** Failures since the last connection that was not short. */
   attempt: number
-  /** `reconnect_after_ms` of the shutdown notice: the bus gives each client another one. */
+  /** `reconnect_after_ms` of the shutdown notice: the bus sends each client a different one. */
   hintMs: number | undefined
-  /** `retry_after_ms` of the error that the bus closed with. */
+  /** `retry_after_ms` of the error with which the bus closed. */
   retryAfterMs: number | undefined
-  /** Whether a new token can be had: the option `token` is a function and its last token was not refused at once. */
+  /** Whether a new token can be fetched: the option `token` is a function and its last token was not refused at once. */
   canRenewToken: boolean
 }
 
-/** Where the bus says `later`, the first delay is drawn from this many milliseconds and not from `minDelayMs`. */
+/** After a close code that means `later`, the first delay is drawn from this many milliseconds instead of `minDelayMs`. */
 const LATER_MS = 2000
 
 /**
- * The delay before the next attempt, or undefined where there is none to be. Full jitter: a random part of a ceiling that doubles,
- * so that a thousand clients that fell together do not come back together.
+ * The delay before the next attempt, or undefined if there is none. Full jitter: a random part of a ceiling that doubles,
+ * so that a thousand clients that lose their connections together do not reconnect together.
  */
 export function delayAfter(loss: Loss, options: ReconnectOptions, random: () => number): number | undefined {
   const { minDelayMs = 250, maxDelayMs = 30_000, maxAttempts = Number.POSITIVE_INFINITY } = options

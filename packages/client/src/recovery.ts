@@ -3,40 +3,40 @@ import { type Address, addressText, WHOLE_ROOM } from '@arqonbus/protocol/names'
 import type { Gap } from './events.ts'
 import { INBOX, type Positions } from './positions.ts'
 
-/** How a join is asked for: from where to recover, if at all (protocol §5). */
+/** Parameters of a join: from where to recover, if at all (protocol §5). */
 export type JoinParameters = Omit<CommandParameters<'join_channel'>, 'room' | 'channel' | 'channels'>
 
-/** What a join gave. */
+/** The result of a join. */
 export type JoinResult = Exclude<CommandResult<'join_channel'>, { results: unknown }>
 
-/** One join of several. */
+/** One of the joins of a command. */
 export type JoinEntry = JoinParameters & { channel: string }
 
-/** What joins have to do with positions: what they ask for, and what their results say. */
+/** Translates between joins and positions: the parameters of joins, and what their results say. */
 export type Recovery = {
-  /** The join that goes on where the application is. `rooms` are those whose broadcast is asked for already. */
+  /** The join that continues after the last received message. `rooms` are those whose broadcast another entry already asks for. */
   entryFor(address: Address, rooms: Set<string>): JoinEntry
-  /** The application asked for messages that it may have had: they are news again. */
+  /** The application asked for messages that it may have received: they are new again. */
   replay(address: Address, asked: JoinParameters): void
-  /** Sets the positions by the result of a join; tells what could not be recovered. */
+  /** Sets the positions according to the result of a join, and reports what could not be recovered. */
   settle(address: Address, result: JoinResult, asked: JoinParameters): void
-  /** Lets go the positions that a subscription stood for; `remaining` are those that there are still. */
+  /** Deletes the positions of an ended subscription; `remaining` are the other subscriptions. */
   forget(address: Address, remaining: readonly Address[]): void
 }
 
-/** What a join says about one log. */
+/** The part of a result that concerns one log. */
 type Answer = {
   position?: string | undefined
   recovered?: boolean | undefined
   reason?: 'trimmed' | 'reset' | 'diverged' | 'too_far' | undefined
-  /** True where the log is another one, and nothing was missed. */
+  /** True if the log was replaced and no message was missed. */
   complete?: true | undefined
 }
 
 /** The log of a room's broadcast. */
 const broadcastOf = (room: string): string => addressText({ room, channel: WHOLE_ROOM })
 
-/** Makes it. */
+/** Creates the recovery of a client. */
 export function createRecovery(positions: Positions, onGap: (gap: Gap) => void): Recovery {
   /** The logs of a room, by channel. The inbox needs no join, so no join of a room concerns it. */
   function logsOf(room: string) {
@@ -44,7 +44,7 @@ export function createRecovery(positions: Positions, onGap: (gap: Gap) => void):
     return logs.map(([log, reached]) => ({ log, channel: log.slice(room.length + 1), reached }))
   }
 
-  /** A log that is not there any more, or was not recovered and is not named in the answer: it may begin anew at any time. */
+  /** A log that no longer exists, or was not recovered and is not named in the result: it may start anew at any time. */
   function lose(log: string, { reason, complete }: Answer, asked: string | undefined): void {
     positions.forget(log)
     if (asked !== undefined && complete !== true)
@@ -60,13 +60,13 @@ export function createRecovery(positions: Positions, onGap: (gap: Gap) => void):
     if (asked !== undefined && answer.complete !== true) {
       onGap({ address: log, reason: answer.reason ?? 'too_far', after: asked, next: answer.position })
     } else if (asked === undefined && positions.of(log) !== undefined) {
-      // Joined already: the position of the head would hide what is still on its way.
+      // Joined already: the position of the head would hide messages that are still on their way.
       return
     }
     positions.start(log, answer.position)
   }
 
-  /** A room that has too many channels is not recovered as a whole: whatever was asked of it and is not in the answer may be missed. */
+  /** A room with too many channels is not recovered as a whole: messages of logs that the result does not name may be missed. */
   function loseUnnamed(room: string, { channels = [] }: JoinResult, asked: Record<string, string>): void {
     const named = new Set(channels.map(({ channel }) => channel))
     for (const [name, position] of Object.entries(asked)) {

@@ -6,40 +6,40 @@ import { isLongerThan, type Outgoing } from './frames.ts'
 import type { Link } from './link.ts'
 import type { Pending, Request } from './pending.ts'
 
-/** How a command is sent on the client's own behalf. */
+/** Options of a command that the client itself sends. */
 type AskOptions = {
   timeoutMs?: number | undefined
-  /** Whether it goes out again on the next connection. */
+  /** Whether it is sent again on the next connection. */
   repeatable: boolean
-  /** Called in the tick of the reply, before the frames that follow it are read. */
+  /** Called in the tick of the reply, before the following frames are read. */
   onResult(result: unknown): void
 }
 
-/** The way out: every frame of a client passes here. */
+/** Sends every frame of a client. */
 export type Requests = {
-  /** Sends a frame and sees to its reply. */
+  /** Sends a frame and waits for its reply. */
   request(request: Request): void
-  /** Sends a frame once, waiting for nothing; answers why it could not. */
+  /** Sends a frame once, without waiting; returns the error if it could not be sent. */
   sendOnce(id: string, frame: string): ArqonBusError | undefined
   ask(name: CommandName, parameters: object, how: AskOptions): Promise<unknown>
   command: Command
-  /** Everything that waits fails, and so does what comes. */
+  /** Fails every waiting request, and every later one. */
   end(cause: ArqonBusError | undefined): void
 }
 
-/** What it works with, and its limits. */
+/** What it needs, and its limits. */
 export type RequestsOptions = {
   link: Pick<Link, 'send' | 'bufferedBytes'>
   pending: Pending
   newId(): string
   write(outgoing: Outgoing): string
-  /** What the bus takes. */
+  /** The frame limit of the bus. */
   maxFrameBytes(): number
   maxBufferedBytes: number
   replyTimeoutMs: number
 }
 
-/** Commands that have the same effect sent once or twice: after a reconnect they are sent again. */
+/** Commands that have the same effect sent once or twice: they are sent again after a reconnect. */
 const repeatableCommands: ReadonlySet<CommandName> = new Set([
   'ping',
   'status',
@@ -52,12 +52,12 @@ const repeatableCommands: ReadonlySet<CommandName> = new Set([
   'update_profile',
 ])
 
-/** Makes the way out of one client. */
+/** Creates the requests of one client. */
 export function createRequests(options: RequestsOptions): Requests {
   const { link, pending, newId, write } = options
   let ended: { cause: ArqonBusError | undefined } | undefined
 
-  /** Why a frame cannot go out at all. Over the limit it would count as a violation, and far over it end the connection. */
+  /** Why a frame cannot be sent. Over the limit it would count as a violation, and far over it end the connection. */
   function fault(requestId: string, frame: string): ArqonBusError | undefined {
     if (ended !== undefined) return failure('closed', { requestId, cause: ended.cause })
     const limit = options.maxFrameBytes()

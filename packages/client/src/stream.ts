@@ -1,28 +1,28 @@
 import { failure } from './errors.ts'
 
-/** How an iterator holds what nobody has taken out yet. */
+/** How an iterator buffers items that the application has not read yet. */
 export type StreamOptions<Item> = {
-  /** How many items wait at most. Default 1,000. */
+  /** The most items that wait. Default 1,000. */
   buffer?: number
   /**
-   * What happens to an item that finds the buffer full: `'throw'` ends the iterator with `consumer_too_slow` after what waits has been
-   * taken out, so nothing is missed unnoticed; `'drop-oldest'` makes room and calls `onDrop`. Default `'throw'`.
+   * What happens to an item if the buffer is full: `'throw'` ends the iterator with `consumer_too_slow` after the waiting items have been
+   * read, so no loss goes unnoticed; `'drop-oldest'` drops the oldest item and calls `onDrop`. Default `'throw'`.
    */
   overflow?: 'throw' | 'drop-oldest'
-  /** Called with what was dropped. */
+  /** Called with the dropped item. */
   onDrop?: (item: Item) => void
 }
 
-/** A bounded queue with a `for await` at its other end. */
+/** A bounded queue that is read with `for await`. */
 export type Stream<Item> = AsyncIterableIterator<Item> & {
   push(item: Item): void
-  /** Ends the iterator once what waits has been taken out: with `error`, by throwing it. */
+  /** Ends the iterator after the waiting items have been read; throws `error` there, if given. */
   end(error?: Error): void
 }
 
 type Taker<Item> = { resolve(result: IteratorResult<Item, undefined>): void; reject(error: Error): void }
 
-/** Makes a stream. `onReturn` is called once, when it has ended or its consumer has left the loop. */
+/** Creates a stream. `onReturn` is called once, when it has ended or its consumer has left the loop. */
 export function createStream<Item>(
   { buffer = 1000, overflow = 'throw', onDrop }: StreamOptions<Item>,
   onReturn: () => void = () => {},
@@ -38,7 +38,7 @@ export function createStream<Item>(
     for (const taker of takers.splice(0)) finish(taker)
   }
 
-  /** An error is thrown once; whoever asks again hears that the iterator is done, as generators do it. */
+  /** An error is thrown once; after it the iterator is done, as with generators. */
   function finish(taker: Taker<Item>): void {
     const error = over?.error
     over = { error: undefined }

@@ -3,22 +3,22 @@ import { addressOf } from './address.ts'
 import type { Announcer, ClientEvents, Message } from './events.ts'
 import { createStream, type Stream, type StreamOptions } from './stream.ts'
 
-/** Which messages: those of `room:channel`, of a whole room (`room:*`), or those that a function picks. */
+/** Selects messages: those of `room:channel`, of a whole room (`room:*`), or those for which a function returns true. */
 export type MessageFilter = string | ((message: Message) => boolean)
 
-/** The messages of a client, for `for await`. */
+/** The message iterators of a client, for `for await`. */
 export type Streams = {
   /** Messages from now on. */
   messages(filter?: MessageFilter, options?: StreamOptions<Message>): AsyncIterableIterator<Message>
-  /** A subscription has ended: those of its address end with the error, unless another one of `remaining` goes on with them. */
+  /** A subscription ended: iterators over its address end with the error, unless one of `remaining` covers the address too. */
   left(address: string, remaining: readonly string[], error: Error): void
-  /** Ends them all, and those that are yet to be made. */
+  /** Ends all iterators, and those that are created later. */
   end(error: Error | undefined): void
 }
 
-/** Makes the streams of one client. */
+/** Creates the message iterators of one client. */
 export function createStreams(on: Announcer<ClientEvents>['on']): Streams {
-  /** The streams, with the address that they are of, where it is one. */
+  /** The iterators, with their address if the filter is one. */
   const streams = new Map<Stream<Message>, Address | undefined>()
   let ended: { error: Error | undefined } | undefined
 
@@ -50,11 +50,11 @@ export function createStreams(on: Announcer<ClientEvents>['on']): Streams {
   }
 }
 
-/** Whether messages of one address may be messages of the other. */
+/** Whether messages of one address may also be messages of the other. */
 const overlap = (one: Address, other: Address): boolean =>
   one.room === other.room && (one.channel === other.channel || [one.channel, other.channel].includes(WHOLE_ROOM))
 
-/** Messages of an address; `room:*` stands for every channel of the room, its broadcast among them. */
+/** Matches messages of an address; `room:*` matches every channel of the room, and its broadcast. */
 function ofAddress(text: string): (message: Message) => boolean {
   const { room, channel } = addressOf(text)
   return (message) => message.room === room && (channel === WHOLE_ROOM || message.channel === channel)

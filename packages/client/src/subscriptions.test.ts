@@ -4,10 +4,10 @@ import { createPositions } from './positions.ts'
 import type { Requests } from './requests.ts'
 import { createSubscriptions } from './subscriptions.ts'
 
-/** What the bus answers to each join of a resumption; everything else is joined. */
+/** The replies of the bus to the joins of a resumption; all others succeed. */
 type Answers = (address: string) => object
 
-/** Subscriptions to a bus that is a function: for what a real one does only in need. */
+/** Subscriptions to a bus that is a function, for replies that a real bus rarely sends. */
 async function setUp(answers: { current: Answers }) {
   const clock = createManualClock()
   const asked: string[][] = []

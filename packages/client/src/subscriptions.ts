@@ -9,48 +9,48 @@ import { INBOX, type Positions } from './positions.ts'
 import { createRecovery, type JoinEntry, type JoinParameters, type JoinResult } from './recovery.ts'
 import type { Requests } from './requests.ts'
 
-/** What the application is subscribed to, over all connections. */
+/** The application's subscriptions, across all connections. */
 export type Subscriptions = {
   join(address: string, parameters?: JoinParameters): Promise<JoinResult>
-  /** Resolves to whether it had been joined. */
+  /** Resolves to whether the address was joined before. */
   leave(address: string): Promise<boolean>
-  /** On a new connection: joins everything again, from where the application is. Resolves when all of it is answered. */
+  /** On a new connection: joins everything again, after the last received messages. Resolves when all joins are answered. */
   resume(): Promise<void>
-  /** The bus has ended one. */
+  /** The bus ended a subscription. */
   ended(address: string, reason: SubscriptionEnded['reason']): void
-  /** The connection is gone: nothing more is tried until `resume`. */
+  /** The connection was lost: nothing more is tried until `resume`. */
   pause(): void
   /**
-   * True while the inbox is being recovered. It is live from the welcome on, so a message may come ahead of those that were missed: it is left
-   * alone then, because the recovery brings it in its turn.
+   * True while the inbox is being recovered. It is live from the welcome on, so a message may arrive ahead of those that were missed: it is ignored
+   * then, because the recovery delivers it in order.
    */
   isInboxBehind(): boolean
   list(): string[]
   /**
-   * True for a private channel that is not joined again yet on this connection: a bus that was started anew may not know it, and would create an open one of
-   * its name for whatever is published there.
+   * True for a private channel that is not yet joined again on this connection: a restarted bus may not know it, and a publish to it would create an open channel of
+   * its name.
    */
   isUnproven(address: string): boolean
 }
 
-/** Whom the subscriptions tell, and what they work with. */
+/** What the subscriptions need, and their callbacks. */
 export type SubscriptionsOptions = {
   ask: Requests['ask']
   positions: Positions
   clock: Clock
-  /** What the bus takes. */
+  /** The frame limit of the bus. */
   maxFrameBytes(): number
   onGap(gap: Gap): void
-  /** A private channel is joined again on this connection; or it is not to be had any more. */
+  /** A private channel is joined again on this connection; with `error`, it is not available any more. */
   onProven(address: string, error?: ArqonBusError): void
-  /** A subscription could not be resumed and is none any more. */
+  /** A subscription could not be resumed and has ended. */
   onLeft(address: string, error: ArqonBusError): void
 }
 
-/** The answer to one join of several. */
+/** The result of one join of several. */
 type Answer = JoinResult | { channel: string; error: ErrorBody }
 
-/** What the bus would answer to a join now. */
+/** The error that the bus would send for a join after each ending. */
 const endings: Record<SubscriptionEnded['reason'], ErrorBody> = {
   room_deleted: { code: 'room_not_found', status: 404, message: 'The room was deleted.' },
   forbidden: {
@@ -61,29 +61,29 @@ const endings: Record<SubscriptionEnded['reason'], ErrorBody> = {
   channel_full: { code: 'channel_full', status: 409, message: 'Another channel has this name, which is full.' },
 }
 
-/** Waits this long before a refused resumption is tried again, where the bus does not say how long. */
+/** The delay before a refused resumption is tried again, if the bus sends none. */
 const RETRY_MS = 1000
 
-/** Makes the list, empty. */
+/** Creates the list, empty. */
 export function createSubscriptions(options: SubscriptionsOptions): Subscriptions {
   const { ask, positions, clock, maxFrameBytes, onGap, onProven, onLeft } = options
   const recovery = createRecovery(positions, onGap)
   const wanted = new Map<string, Address>()
-  /** Counts beginnings and ends of connections: what an earlier one left behind must not act on this one. */
+  /** Counts starts and ends of connections: timers of an earlier connection must not act on this one. */
   let generation = 0
   let inboxIsBehind = false
-  /** Channels that were private when they were joined last. */
+  /** Channels that were private when they were last joined. */
   const privates = new Set<string>()
-  /** Those of them that are joined on this connection. */
+  /** The private channels that are joined on this connection. */
   const proven = new Set<string>()
 
   const isUnproven = (text: string): boolean => wanted.has(text) && privates.has(text) && !proven.has(text)
 
-  /** A channel that was private is not joined where it has become an open one. */
+  /** A channel that was private is not joined if it has become an open one. */
   const withType = <Entry extends JoinParameters>(text: string, entry: Entry): Entry =>
     privates.has(text) ? { type: 'private', ...entry } : entry
 
-  /** Notes what the bus says of the type of a channel. */
+  /** Records the type of a channel that a join reported. */
   function noteType(text: string, { type }: JoinResult): void {
     if (type === undefined) return
     if (type !== 'private') return void privates.delete(text)
@@ -93,7 +93,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     if (wasHeld) onProven(text)
   }
 
-  /** The channel is not what it was: the next join of it may find any. */
+  /** The channel was replaced: the next join accepts any type. */
   function forgetType(text: string, error: ArqonBusError): void {
     if (privates.delete(text)) onProven(text, error)
   }
@@ -116,7 +116,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     try {
       await ask('join_channel', { channels: entries }, { repeatable: false, onResult })
     } catch (error) {
-      // With the connection gone, the next one resumes everything anyway.
+      // If the connection is lost, the next one resumes everything anyway.
       const addresses = entries.map((entry) => entry.channel)
       if (started === generation) refused(addresses, error as ArqonBusError)
     }
@@ -143,7 +143,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     }
   }
 
-  /** The application has not left it, and it is none any more. */
+  /** The application has not left the channel, but the subscription has ended. */
   function lost(text: string, error: ArqonBusError): void {
     const address = wanted.get(text)
     if (address === undefined) return
@@ -180,7 +180,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     },
     resume() {
       generation += 1
-      // The inbox is always joined; joining it tells where it is, and the next time brings what was missed.
+      // The inbox is always joined; joining it returns its position, and the next time also the missed messages.
       return resume([INBOX, ...wanted.keys()])
     },
     ended: (text, reason) => lost(text, refusal(endings[reason])),

@@ -5,7 +5,7 @@ import { createStage } from './support/stage.ts'
 
 const stage = createStage()
 
-/** Everything that was published before this is delivered when it resolves: a channel has one order. */
+/** Resolves when every earlier message is delivered: a channel has one order. */
 async function flush(...clients: Awaited<ReturnType<typeof stage.client>>[]): Promise<void> {
   await Promise.all(clients.map((client) => client.ping()))
 }
@@ -213,7 +213,7 @@ test('telemetry reaches its subscribers', async () => {
   const { busUrl } = await stage.bus()
   const watcher = await stage.client({ url: busUrl, clientType: 'dashboard', join: ['integriguard:telemetry-stream'] })
   const agent = await stage.client({ url: busUrl, clientId: 'agent', clientType: 'ai-agent' })
-  // The bus tells of the agent too.
+  // The bus emits events about the agent too.
   const seen = new Promise((resolve) => watcher.on('telemetry', (event) => event.from === 'agent' && resolve(event)))
   agent.telemetry('model_loaded', { name: 'small' })
   expect(await seen).toMatchObject({

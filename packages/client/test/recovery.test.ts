@@ -6,7 +6,7 @@ import { createStage } from './support/stage.ts'
 
 const stage = createStage()
 
-/** A bus; `ann` on a line that can be cut, with what she hears; `ben` beside it, who is never cut. */
+/** A bus, `ann` on a connection that the test can cut, with the messages she receives, and `ben` on one that is never cut. */
 async function setUp(options: Partial<ClientOptions> = {}, config: Partial<Config> = {}) {
   const { busUrl } = await stage.bus(config)
   const line = await stage.line(busUrl)
@@ -14,7 +14,7 @@ async function setUp(options: Partial<ClientOptions> = {}, config: Partial<Confi
   const ben = await stage.client({ url: busUrl, clientId: 'ben', maxWaiting: 5000 })
   const say = (address: string, ...texts: string[]) =>
     Promise.all(texts.map((text) => ben.publish(address, { text }, { ack: true })))
-  /** Cuts the line, does what happens meanwhile, and lets Ann come back. */
+  /** Cuts Ann's connection, runs `meanwhile`, and then accepts her reconnect. */
   const away = async (meanwhile: () => Promise<unknown> = async () => {}) => {
     const [lost, back] = [next(ann, 'disconnected'), next(ann, 'connected')]
     line.accept(false)
@@ -172,7 +172,7 @@ test('after a restart every message published before the client returned arrives
   await lost
   await first.drain('restart')
   await stage.bus({ port: Number(new URL(first.busUrl).port) })
-  // Everybody else is back before, and goes on speaking.
+  // All other clients reconnect earlier, and continue to publish.
   for (const id of ['ben', 'cyd', 'dan']) await sayAll(first.busUrl, id)
   line.accept(true)
   await heard.count(12)
@@ -191,7 +191,7 @@ test('a long absence leaves no gap in a quiet channel, its room or the inbox', a
     while ((await ben.listChannels()).channels.some(({ room }) => room === 'quiet')) await ben.ping()
   })
   expect(welcome.resumed).toBe(false)
-  // Behind its joins.
+  // Processed after its joins.
   await ann.ping()
   await say('quiet:place', 'after')
   await ben.private('ann', { text: 'private' }, { ack: true })
@@ -240,7 +240,7 @@ test('a command in flight is repeated after a reconnect if harmless, and fails o
   const asked = ann.status()
   const joined = ann.join('science:explore')
   const created = ann.createChannel('science:lab').catch((error: unknown) => error)
-  // Ben sees the channel of the last command: all three have reached the bus.
+  // Ben sees the channel of the last command: all three commands have reached the bus.
   while ((await ben.listChannels()).channels.every(({ name }) => name !== 'lab')) {}
   line.holdReplies(false)
   line.cut()
@@ -369,7 +369,7 @@ test('a deleted room ends the subscription with `left` and ends its iterators', 
     ['channel_deleted', 'subscription_ended'],
     ['science:explore'],
   ])
-  // A room of that name is another one; it is joined as any other.
+  // A room of that name is another one; it is joined like any other.
   const heard = collect(ann, 'message', textOf)
   await admin.publish('made:desk', { text: 'unheard' }, { ack: true })
   await ann.join('made:*')
@@ -527,7 +527,7 @@ test('many messages arrive after a long absence without gaps or duplicates', asy
   expect(ann.state).toBe('open')
 })
 
-/** A small generator of numbers that a seed repeats (mulberry32). */
+/** A small random number generator, repeatable by its seed (mulberry32). */
 function seeded(seed: number): () => number {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0

@@ -14,12 +14,12 @@ const guide = readGuide()
 const folder = mkdtempSync(join(tmpdir(), 'arqonbus-client-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-/** A browser or a process has to start. */
+/** Time for a browser or a process to start. */
 const PATIENT = { timeout: 120_000 }
-/** What `docs/guide/client.md` promises. */
+/** The size that `docs/guide/client.md` states. */
 const MAX_GZIP_BYTES = 12 * 1024
 
-/** The guide's program against a bus, as a file. */
+/** The program of the guide against a bus, as a file. */
 async function program(): Promise<string> {
   const { busUrl } = await stage.bus()
   const path = join(folder, `${crypto.randomUUID()}.ts`)
@@ -32,7 +32,7 @@ async function bundle(path: string, target: 'node' | 'browser'): Promise<string>
   return outputs[0]!.text()
 }
 
-/** Runs a program to its end; gives the sorted lines that it printed. */
+/** Runs a program to its end and returns the sorted lines that it printed. */
 async function run(...command: string[]): Promise<string[]> {
   const child = Bun.spawn(command, { stdout: 'pipe', stderr: 'pipe' })
   const [out, err, code] = await Promise.all([
@@ -54,7 +54,7 @@ test('the guide lists exactly the codes of the client', () => {
   expect(guide.codes).toEqual(Object.fromEntries(codes))
 })
 
-describe('in Node', () => {
+describe('the client in Node', () => {
   const node = Bun.which('node') as string
   const major = Number(Bun.spawnSync([node, '-p', 'process.versions.node']).stdout.toString().split('.')[0])
   const own = major >= 22 ? [] : ['--experimental-websocket']
@@ -83,7 +83,7 @@ test('the bundle for browsers is small and uses nothing of Node', async () => {
   expect(text).not.toMatch(/node:|require\(|process\.|Bun\.|\bBuffer\b/)
 })
 
-withProgram('chromium', 'in a browser', (chromium) => {
+withProgram('chromium', 'the client in a browser', (chromium) => {
   test('the program of the guide prints the same in a browser', PATIENT, async () => {
     const page = `<script type="module">
       const lines = []

@@ -1,6 +1,6 @@
 import type { WebSocketConstructor } from './types.ts'
 
-/** The WebSocket of this runtime; undefined where it has none. */
+/** The WebSocket of this runtime; undefined if it has none. */
 export async function findWebSocket(): Promise<WebSocketConstructor | undefined> {
   return globalThis.WebSocket
 }

@@ -1,9 +1,9 @@
-/** A handler that may expect a richer event than is used here: that of a browser, or of `ws`. */
+/** A handler that accepts the richer events of browsers and of `ws`. */
 type Handler<Event> = { handle(event: Event): void }['handle'] | null
 
-/** The part of a WebSocket that the client uses: that of browsers, Bun, Deno, Node 22 and `ws` all have it. */
+/** The part of a WebSocket that the client uses; those of browsers, Bun, Deno, Node 22 and `ws` have it. */
 export type WebSocketLike = {
-  /** Bytes handed over by `send` that the network has not taken yet. */
+  /** Bytes passed to `send` that the network has not taken yet. */
   readonly bufferedAmount: number
   onopen: Handler<never>
   onmessage: Handler<{ data: unknown }>

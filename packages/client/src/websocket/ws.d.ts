@@ -1,6 +1,6 @@
 declare module 'ws' {
   import type { WebSocketConstructor } from './types.ts'
 
-  /** The client side of `ws`, as far as it is used here. */
+  /** The client class of `ws`, with the members used here. */
   export const WebSocket: WebSocketConstructor
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromiumFlags } from '@arqonbus/testing'
 
-/** What a page may answer with: the files by their paths. */
+/** The files that a page can load, by path. */
 export type Files = Record<string, { type: string; body: string }>
 
 /** Opens `/` of the files in a real Chromium; resolves to the text that the page posts to `/done`. */

@@ -1,13 +1,13 @@
 import type { Client, ClientEvents } from '../../src/index.ts'
 
-/** Events of one kind as they come, for tests that wait for them. */
+/** The events of one kind, in order of arrival, for tests that wait for them. */
 export type Collected<Event> = {
   readonly all: Event[]
-  /** Resolves when so many have come, with all of them. */
+  /** Resolves to all events once there are `n`. */
   count(n: number): Promise<Event[]>
 }
 
-/** Collects the events of a client, or those that `select` makes of them. */
+/** Collects the events of a client, or what `select` returns for each. */
 export function collect<Name extends keyof ClientEvents, Event = ClientEvents[Name]>(
   client: Client,
   name: Name,
@@ -31,7 +31,7 @@ export function collect<Name extends keyof ClientEvents, Event = ClientEvents[Na
   }
 }
 
-/** The next event of a kind. */
+/** Resolves to the next event of a kind. */
 export function next<Name extends keyof ClientEvents>(client: Client, name: Name): Promise<ClientEvents[Name]> {
   return new Promise((resolve) => {
     const off = client.on(name, (event) => {
@@ -41,5 +41,5 @@ export function next<Name extends keyof ClientEvents>(client: Client, name: Name
   })
 }
 
-/** What a message says, in the tests that send `{ text }`. */
+/** The text of a message, in tests that send `{ text }`. */
 export const textOf = ({ payload }: ClientEvents['message']): unknown => payload.text

@@ -1,12 +1,12 @@
 import type { WebSocketConstructor, WebSocketLike } from '../../src/websocket/types.ts'
 
-/** The other end of a socket that exists in memory only: for the timing of the state machines, nothing else. */
+/** The server side of a socket in memory, for tests of the timing of the state machines. */
 export type FakeSocket = {
   readonly url: string
   readonly protocols: string[]
-  /** What the client has sent. */
+  /** The frames that the client has sent. */
   readonly sent: string[]
-  /** What the client closed with. */
+  /** The code and reason with which the client closed. */
   readonly closedWith: { code?: number | undefined; reason?: string | undefined } | undefined
   open(): void
   deliver(frame: object | string): void
@@ -15,7 +15,7 @@ export type FakeSocket = {
   end(code: number, reason?: string): void
 }
 
-/** A WebSocket constructor, and the sockets that it made. */
+/** A WebSocket constructor, and the sockets that it created. */
 export function createFakeSockets(): { WebSocket: WebSocketConstructor; sockets: FakeSocket[] } {
   const sockets: FakeSocket[] = []
 

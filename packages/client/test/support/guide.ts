@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** The guide of the client: its program, what that prints, its page, and its table of codes. */
+/** The guide of the client: its program, the output of the program, its page, and its table of codes. */
 export type Guide = {
   /** The `ts` blocks, as one program against the bus at `url`. */
   program(url: string): string
-  /** What the program prints, sorted: what two connections hear has no order between them. */
+  /** The output of the program, sorted: the output of two connections has no order between them. */
   readonly prints: string[]
   /** The `html` block, against the bus at `url`. */
   page(url: string): string
@@ -13,7 +13,7 @@ export type Guide = {
   readonly codes: Record<string, number>
 }
 
-/** The source of the client, for programs that lie elsewhere. */
+/** The source of the client, for programs in other folders. */
 export const clientSource = join(import.meta.dir, '../../src/index.ts')
 
 const DEFAULT_URL = 'ws://127.0.0.1:9100'

@@ -1,19 +1,19 @@
 import { connect, createServer, type Socket } from 'node:net'
 
-/** A line between a client and a bus that a test can cut, or leave open and dead. */
+/** A proxy between a client and a bus that a test can cut, or keep open without traffic. */
 export type Line = {
-  /** Where clients connect. */
+  /** The address for clients to connect to. */
   readonly url: string
-  /** Ends every connection without a word. */
+  /** Ends every connection without a close frame. */
   cut(): void
   /** While false, new connections are ended at once. */
   accept(isOpen: boolean): void
-  /** While true, nothing of the bus reaches its clients: it is thrown away when the line is cut. */
+  /** While true, frames of the bus do not reach its clients: they are discarded when the connections are cut. */
   holdReplies(isHeld: boolean): void
   close(): Promise<void>
 }
 
-/** Opens a line to the bus at `target`, a WebSocket address. */
+/** Opens a proxy to the bus at `target`, a WebSocket address. */
 export async function openLine(target: string): Promise<Line> {
   const { hostname, port } = new URL(target)
   const pairs = new Set<{ near: Socket; far: Socket }>()

@@ -1,14 +1,14 @@
 import type { Clock } from '../../src/clock.ts'
 
-/** A clock that stands still until it is moved. */
+/** A clock whose time the test advances. */
 export type ManualClock = Clock & {
-  /** Moves on, and calls what falls due on the way, each at its own time. */
+  /** Advances the time, and runs each timer on the way at its own time. */
   advance(ms: number): void
-  /** Timers that are running. */
+  /** The number of running timers. */
   timers(): number
 }
 
-/** Makes one, at a time of its own. */
+/** Creates a manual clock with its own start time. */
 export function createManualClock(): ManualClock {
   const timers = new Set<{ at: number; then: () => void }>()
   let now = 1_700_000_000_000

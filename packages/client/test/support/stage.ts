@@ -3,17 +3,17 @@ import { type Config, type RunningServer, startServer, testConfig } from '@arqon
 import { type Client, type ClientOptions, connect } from '../../src/index.ts'
 import { type Line, openLine } from './line.ts'
 
-/** What a test starts; all of it ends with the test, clients first. */
+/** Resources that a test starts; all of them end with the test, clients first. */
 export type Stage = {
-  /** A real bus, on a port that the system chooses. */
+  /** Starts a real bus, on a port that the system chooses. */
   bus(config?: Partial<Config>): Promise<RunningServer>
-  /** A line to a bus that the test can cut. */
+  /** Opens a proxy to a bus that the test can cut. */
   line(url: string): Promise<Line>
-  /** A client that comes back fast. */
+  /** Connects a client that reconnects fast. */
   client(options: ClientOptions): Promise<Client>
 }
 
-/** Makes the stage of a test file. */
+/** Creates the stage of a test file. */
 export function createStage(): Stage {
   const ends: (() => Promise<unknown>)[] = []
   afterEach(async () => {
