@@ -2,7 +2,7 @@
 import { anyOption, configFile, defaultText, type Flags, groups, namesOf, optionKeys } from '@arqonbus/server/config'
 import { type Command, Option } from 'commander'
 
-/** Gives a command a flag for every setting. What it does not know, it leaves for `flagsOf`, so that all mistakes come at once. */
+/** Adds a flag for every setting to a command. Unknown flags are left for `flagsOf`, so that all mistakes are reported together. */
 export function addFlags(command: Command): Command {
   command.allowUnknownOption().allowExcessArguments()
   command.addOption(
@@ -11,7 +11,7 @@ export function addFlags(command: Command): Command {
   for (const key of optionKeys) {
     const { kind, group, text } = anyOption(key)
     const { flag, variable } = namesOf(key)
-    // The value is optional for commander alone: a flag without one is reported with all other mistakes.
+    // Optional for commander only: a flag without a value is reported together with all other mistakes.
     const option = new Option(`--${flag} [${kind.name}]`, `${text} (${defaultText(key)}; ${variable})`)
     command.addOption(option.helpGroup(`${group}:`))
   }
@@ -24,7 +24,7 @@ function withAngles(flags: string): string {
   return bracket < 0 ? flags : `${flags.slice(0, bracket)}<${flags.slice(bracket + 1, -1)}>`
 }
 
-/** The flags that were given, known or not, and words that are no flags. */
+/** The given flags, known or not, and arguments that are no flags. */
 export function flagsOf(command: Command): { flags: Flags; stray: string[] } {
   const flags: Record<string, string | true> = Object.create(null)
   const stray: string[] = []
@@ -35,7 +35,7 @@ export function flagsOf(command: Command): { flags: Flags; stray: string[] } {
   let afterUnknown = false
   for (const arg of command.args) {
     const [, name, value] = /^(-[^=]*)(?:=(.*))?$/s.exec(arg) ?? []
-    // A word behind an unknown flag is its value, most likely.
+    // A word after an unknown flag is most likely its value.
     if (name !== undefined) flags[name] = value ?? true
     else if (!afterUnknown) stray.push(arg)
     afterUnknown = name !== undefined && value === undefined

@@ -1,4 +1,4 @@
-// Loaded before main.ts by a test: lets a signal cause what nobody catches.
+// Loaded before main.ts by a test: a signal causes an uncaught exception or rejection.
 process.on('SIGUSR1', () => {
   throw new Error('thrown on purpose')
 })

@@ -9,7 +9,7 @@ const main = join(import.meta.dir, 'main.ts')
 const fixture = join(import.meta.dir, 'main.fixture.ts')
 const free = ['--port', '0', '--http-port', '0', '--telemetry-port', '0']
 
-// Every test starts processes, some of them several.
+// Every test starts one or more processes.
 setDefaultTimeout(120_000)
 
 const running: Bun.Subprocess[] = []
@@ -18,10 +18,10 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((child) => child.exited))
 })
 
-/** The environment without settings of whoever runs the tests. */
+/** The environment of the test run, without settings of the bus. */
 const cleanEnv = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:ARQONBUS|OTEL)_/.test(name)))
 
-/** Runs the process to its end. */
+/** Runs the command to its end. */
 async function run(args: string[], env: Record<string, string> = {}) {
   const child = Bun.spawn([process.execPath, main, ...args], {
     env: { ...cleanEnv, ...env },
@@ -39,7 +39,7 @@ async function run(args: string[], env: Record<string, string> = {}) {
 
 type Line = { event: string; [field: string]: unknown }
 
-/** A bus in a process of its own, with the lines of its log. */
+/** Starts a bus in a separate process, with the lines of its log. */
 async function serve(args: string[] = [], env: Record<string, string> = {}) {
   const child = Bun.spawn([process.execPath, '--preload', fixture, main, 'serve', ...free, ...args], {
     env: { ...cleanEnv, ...env },
@@ -50,7 +50,7 @@ async function serve(args: string[] = [], env: Record<string, string> = {}) {
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader()
   const lines: Line[] = []
   let rest = ''
-  /** The first line of that event; fails when the log ends without one. */
+  /** Resolves to the first line of that event; fails if the log ends without one. */
   const until = async (event: string): Promise<Line> => {
     for (;;) {
       const found = lines.find((line) => line.event === event)
@@ -196,7 +196,7 @@ test('a port in use is reported in one line with exit code 1', async () => {
     [['--http-port', String(port)], 'ARQONBUS_HTTP_PORT'],
     [['--telemetry-port', String(port)], 'ARQONBUS_TELEMETRY_PORT'],
   ] as const) {
-    // Of a flag that is given twice the last counts.
+    // If a flag is given twice, the last one counts.
     const { err, code } = await run(['serve', ...free, ...flags])
     expect(err).toMatch(
       new RegExp(`^arqonbus: The .* cannot listen on 127\\.0\\.0\\.1:${port}: the port is in use\\..*${setting}.*\\n$`),
@@ -250,7 +250,7 @@ test('on a terminal the start prints where the bus is and how to connect to it',
   const [, url = '', frame = ''] = /wscat -c '(\S+)'[\s\S]*?paste: +(\{.*\})/.exec(screen) ?? []
   expect(screen).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: listening version=/)
 
-  // What it tells the person to do works.
+  // The printed instructions work.
   const socket = new WebSocket(url)
   const heard = new Promise((resolve) => {
     socket.onmessage = ({ data }) => {

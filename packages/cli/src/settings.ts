@@ -5,10 +5,10 @@ import { exitCodes } from '@arqonbus/server/main'
 import type { Command } from 'commander'
 import { flagsOf } from './flags.ts'
 
-/** What loading gives where nothing is wrong. */
+/** The result of loading valid settings. */
 export type Settings = Extract<Loaded, { config: unknown }>
 
-/** The settings in force; undefined where some are wrong: then all mistakes are on the standard error, and the exit code is set. */
+/** The effective settings. If some are invalid: undefined, with all mistakes printed to standard error and the exit code set. */
 export function loadSettings(command: Command): Settings | undefined {
   const loaded = loadConfig({ env: process.env, ...flagsOf(command), readFile: (path) => readFileSync(path, 'utf8') })
   if (!loaded.mistakes) return loaded

@@ -1,4 +1,4 @@
-/** The console: what is told of the bus, and what can be asked of it. */
+/** The console: shows the activity on the bus, and sends commands to it. */
 import { render } from 'preact'
 import { Shell } from './parts/shell.tsx'
 import { place, type View } from './route.ts'

@@ -6,21 +6,21 @@ export const views = ['overview', 'channels', 'clients', 'agents', 'telemetry', 
 /** A view. */
 export type View = (typeof views)[number]
 
-/** Where the console is: a view, and the thing that it shows. Names of channels and clients go into the address; nothing secret does. */
+/** A place in the console: a view, and the item that it shows. Names of channels and clients are part of the URL; nothing secret is. */
 export type Place = { readonly view: View; readonly of: string | undefined }
 
-/** The place in force. */
+/** The current place. */
 export const place = signal<Place>(read())
 
 addEventListener('hashchange', () => {
   place.value = read()
 })
 
-/** The address of a place. */
+/** The URL of a place. */
 export const linkTo = (view: View, of?: string): string =>
   `#/${view}${of === undefined ? '' : `/${encodeURIComponent(of)}`}`
 
-/** Goes there. */
+/** Navigates to a place. */
 export function goTo(view: View, of?: string): void {
   location.hash = linkTo(view, of)
 }

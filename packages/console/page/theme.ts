@@ -1,20 +1,20 @@
 import { effect, signal } from '@preact/signals'
 
-/** What the switch says: as the system, or one of the two. */
+/** The states of the switch: that of the system, or one of the two. */
 export type Theme = 'auto' | 'light' | 'dark'
 
 const KEY = 'arqonbus-theme'
 const stored = localStorage.getItem(KEY)
 const prefersDark = matchMedia('(prefers-color-scheme: dark)')
 
-/** What was chosen. */
+/** The chosen theme. */
 export const theme = signal<Theme>(stored === 'light' || stored === 'dark' ? stored : 'auto')
 const system = signal(prefersDark.matches)
 prefersDark.addEventListener('change', ({ matches }) => {
   system.value = matches
 })
 
-/** True where the page is dark: what is drawn on a canvas has to know. */
+/** True if the page is dark, for drawings on a canvas. */
 export const isDark = signal(false)
 
 effect(() => {

@@ -1,8 +1,8 @@
-/** What the page knows of the wire as data: it is worked out when the page is bundled (`../src/build.ts`). */
+/** What the page needs of the protocol, as data: it is computed when the page is bundled (`../src/build.ts`). */
 import { type CommandShape, clientTypes, commands, durabilityLevels, Envelope, errorCodes } from '@arqonbus/protocol'
 import type { JsonSchema } from '@arqonbus/protocol/check'
 
-/** A command, as a form shows it. */
+/** A command, as its form shows it. */
 export type CommandForm = {
   readonly name: string
   readonly summary: string
@@ -14,7 +14,7 @@ export type CommandForm = {
 
 const asJson = (schema: unknown): JsonSchema => JSON.parse(JSON.stringify(schema)) as JsonSchema
 
-/** The commands with their parameters, the envelope, and the names of fixed things. */
+/** The commands with their parameters, the envelope, and the names of fixed values. */
 export const wire = {
   commands: Object.values<CommandShape>(commands).map(
     ({ name, summary, notes, who, requires_admin, parameters }): CommandForm => ({

@@ -14,7 +14,7 @@ const types = {
   svg: 'image/svg+xml',
 }
 
-/** Bundles and compresses everything that the page consists of; rejects with what the bundler found wrong. */
+/** Bundles and compresses all files of the page; rejects with the errors of the bundler. */
 export async function buildFiles(): Promise<readonly ConsoleFile[]> {
   const { outputs } = await Bun.build({
     entrypoints: [join(page, 'app.tsx'), join(page, 'app.css')],
@@ -41,7 +41,7 @@ function file(path: string, contentType: string, bytes: ArrayBuffer | Uint8Array
 }
 
 /**
- * `page/wire.ts` is run here and goes into the bundle as the value that it has: the schemas as JSON, and nothing of the libraries that they are
+ * `page/wire.ts` is run here, and its value goes into the bundle: the schemas as JSON, without the libraries that they are
  * written with.
  */
 const valuesAtBuildTime: BunPlugin = {

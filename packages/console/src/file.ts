@@ -1,6 +1,6 @@
 /** One file of the console. */
 export type ConsoleFile = {
-  /** Where it is served: `/`, or below `/console/`. */
+  /** The path under which it is served: `/`, or below `/console/`. */
   readonly path: string
   readonly contentType: string
   readonly body: Uint8Array<ArrayBuffer>

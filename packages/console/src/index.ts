@@ -9,12 +9,12 @@ export type { ConsoleFile } from './file.ts'
 let files: Promise<readonly ConsoleFile[]> | undefined
 
 /**
- * The files of the console. An executable has them inside; from the sources they are bundled in memory when they are asked for
- * first, which takes some ten milliseconds, so that `npm ci && npm start` needs no build step and nothing built is ever stale.
+ * The files of the console. An executable contains them; a server from source bundles them in memory at the first
+ * request, which takes some ten milliseconds, so that `npm ci && npm start` needs no build step and no built file is ever stale.
  */
 export function consoleFiles(): Promise<readonly ConsoleFile[]> {
   files ??= embedded === undefined ? buildFiles() : Promise.resolve(embedded.map(unpack))
-  // A failure is not kept: a file that was half written a moment ago is whole at the next request.
+  // A failure is not stored: a half-written file is complete at a later request.
   files.catch(() => {
     files = undefined
   })

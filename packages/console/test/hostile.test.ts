@@ -7,7 +7,7 @@ const PATIENT = { timeout: 120_000 }
 const place = '#/channels/evil%3Athings'
 const MARKUP = '<script>document.title = "taken"</script><img src=x onerror="document.title=1"><b>bold</b>'
 
-withProgram('chromium', 'what a hostile sender sends', (chromium) => {
+withProgram('chromium', 'hostile messages in the console', (chromium) => {
   const stage = createStage(chromium)
 
   const list = (page: Page) => page.getByRole('listbox', { name: 'Messages of evil:things' })

@@ -10,7 +10,7 @@ import { fieldsOf, fill } from '../page/state/form.ts'
 import { wire } from '../page/wire.ts'
 
 const DEPTH = 10_000
-/** A value that nests deeper than a recursion would go. */
+/** A value that is nested deeper than recursion can go. */
 function deepValue(): unknown {
   let value: unknown = 'the bottom'
   for (let level = 0; level < DEPTH; level++) value = level % 2 === 0 ? { a: value } : [value]
@@ -60,7 +60,7 @@ describe('JSON as a tree', () => {
     let rows = rowsOf(root)
     for (let node: JsonNode = root; isOpenable(node); node = rows.at(-1)!.node) {
       toggle(node)
-      // The tree is walked anew for each line only near its ends: ten thousand whole walks would measure patience.
+      // The tree is walked again for each row only near its ends: ten thousand full walks would take too long.
       rows = node.level < 50 || node.level > DEPTH - 5 ? rowsOf(root) : [...rows, ...rowsOf(node).slice(1)]
     }
     expect(rows.length).toBe(DEPTH + 1)
@@ -116,7 +116,7 @@ describe('figures', () => {
   })
 })
 
-describe('what is typed', () => {
+describe('input', () => {
   const draft = (payload: string, metadata = '') =>
     draftOf({ target: { kind: 'channel', address: 'a:b' }, payload, metadata, from: 'ada', limits: undefined })
 
@@ -138,7 +138,7 @@ describe('what is typed', () => {
       from: 'ada',
       limits,
     })
-    expect(fault).toMatch(/nests deeper/)
+    expect(fault).toMatch(/nested deeper/)
   })
 
   test('every command has a form that is valid when empty, unless a field is required', () => {

@@ -17,7 +17,7 @@ const views = [
   '#/commands/create_channel',
 ] as const
 
-/** What axe finds that is serious or critical: the rule, and where. */
+/** The serious and critical violations that axe reports: the rule, and the element. */
 async function seriousFaults(page: Page): Promise<string[]> {
   await page.evaluate(axeSource)
   return page.evaluate(async () => {
@@ -30,10 +30,10 @@ async function seriousFaults(page: Page): Promise<string[]> {
   })
 }
 
-withProgram('chromium', 'how the console looks', (chromium) => {
+withProgram('chromium', 'the appearance of the console', (chromium) => {
   const stage = createStage(chromium)
 
-  /** A bus where there is something to see. */
+  /** A bus with rooms, messages and clients to see. */
   async function livelyBus() {
     const bus = await stage.bus()
     const ada = await stage.client(bus, { clientId: 'ada', screenName: 'Ada', join: ['science:explore', 'ops:alerts'] })
@@ -46,7 +46,7 @@ withProgram('chromium', 'how the console looks', (chromium) => {
     return { bus, ada, act }
   }
 
-  // Both themes and both widths; neither decides anything about the other.
+  // Both themes and both widths, in two combinations.
   describe.each([
     ['light', 1280],
     ['dark', 360],
@@ -105,14 +105,14 @@ withProgram('chromium', 'how the console looks', (chromium) => {
         await keyboard.press('Tab')
         if ((await focused()).match(name)) return
       }
-      throw new Error(`the Tab key does not come to ${name}; it stands at ${await focused()}`)
+      throw new Error(`the Tab key does not reach ${name}; the focus is at ${await focused()}`)
     }
     await tabTo('Skip to the content')
     await tabTo(/^Channels$/)
     await keyboard.press('Enter')
     await page.getByRole('treeitem', { name: /^Room science/ }).waitFor()
     await tabTo('Rooms and channels')
-    // Down to the room; shut, open; its channel.
+    // Down to the room; closed, open; its channel.
     const marked = () =>
       page.evaluate(() => {
         const id = document.activeElement?.getAttribute('aria-activedescendant')
@@ -129,7 +129,7 @@ withProgram('chromium', 'how the console looks', (chromium) => {
     await keyboard.press('Enter')
     await page.getByRole('heading', { name: 'science:explore' }).waitFor()
     await page.getByText(/^live, /).waitFor()
-    // The message, its payload unfolded, and an answer.
+    // The message, its payload expanded, and the form to reply.
     await tabTo('Messages of science:explore')
     await keyboard.press('End')
     await tabTo('payload as JSON')

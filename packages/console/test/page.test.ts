@@ -10,13 +10,13 @@ const linkTo = (view: string, of: string): string => `#/${view}/${encodeURICompo
 const messages = (page: Page, address: string) => page.getByRole('listbox', { name: `Messages of ${address}` })
 const joined = (page: Page) => page.getByText(/^live, /).waitFor()
 
-/** Says something in the channel that the page shows. */
+/** Publishes in the channel that the page shows. */
 async function say(page: Page, text: string): Promise<void> {
   await page.getByRole('textbox', { name: /^Message to/ }).fill(text)
   await page.getByRole('button', { name: 'Publish' }).click()
 }
 
-/** Waits for what shows only while something goes on: a rate, and does that until it shows. */
+/** Waits for an element that shows only during some activity, such as a rate, and repeats the activity until it shows. */
 async function shownWhile(what: Locator, act: () => unknown): Promise<void> {
   const timer = setInterval(act, 100)
   try {
@@ -123,7 +123,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
   })
 
-  describe('what is wrong is said', () => {
+  describe('errors', () => {
     test(
       'a message that the server would refuse is not sent, and the reason is shown at its field',
       PATIENT,
@@ -134,8 +134,8 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
         const box = page.getByRole('textbox', { name: /^Message to/ })
         for (const [text, fault] of [
           ['{ "a": ', 'The payload is not JSON'],
-          ['x'.repeat(1000), 'and the bus takes 1000'],
-          [`{"a":${'['.repeat(70)}${']'.repeat(70)}}`, 'nests deeper than the 64 levels'],
+          ['x'.repeat(1000), 'and the bus accepts 1000'],
+          [`{"a":${'['.repeat(70)}${']'.repeat(70)}}`, 'nested deeper than the 64 levels'],
         ] as const) {
           await box.fill(text)
           await page.getByText(fault).waitFor()
@@ -229,7 +229,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       const { page } = shown
       await page.getByRole('button', { name: 'Pause room science' }).click()
       await page.getByRole('alert').getByText('forbidden').waitFor()
-      await page.getByRole('button', { name: 'Give a key or token' }).click()
+      await page.getByRole('button', { name: 'Enter a key or token' }).click()
       await page.getByRole('dialog').getByLabel('Admin key').fill(ADMIN_KEY)
       await page.getByRole('button', { name: 'Use them' }).click()
       await page.getByRole('button', { name: 'Pause room science' }).click()
@@ -248,7 +248,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       await page.getByLabel('Admin key').fill(ADMIN_KEY)
       await page.getByRole('button', { name: 'Use them' }).click()
       await page.getByRole('button', { name: 'Disconnect …' }).click()
-      await page.getByLabel('Reason, told to the client').fill('enough for today')
+      await page.getByLabel('Reason, sent to the client').fill('enough for today')
       await page.getByRole('button', { name: 'Disconnect ada' }).click()
       expect(await gone).toMatchObject({ code: 4411 })
       await page.getByText('ada is not connected.').waitFor()
@@ -269,7 +269,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
   })
 
-  describe('the bus comes and goes', () => {
+  describe('restarts and outages', () => {
     test('a restart is shown, and the page reconnects by itself', PATIENT, async () => {
       const first = await stage.bus()
       const ports = { port: Number(new URL(first.busUrl).port), httpPort: Number(new URL(first.httpUrl).port) }
@@ -310,8 +310,8 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
   })
 
-  withProgram('redis-server', 'beside a Redis that goes away', () => {
-    test('a banner is shown while Redis is away and disappears when it is back', PATIENT, async () => {
+  withProgram('redis-server', 'with a Redis that becomes unreachable', () => {
+    test('a banner is shown while Redis is unreachable and disappears when it is back', PATIENT, async () => {
       await using redis = await startRedis()
       const bus = await stage.bus({ redisUrl: redis.url })
       const { page } = await stage.open(bus, linkTo('channels', 'a:b'))
@@ -319,7 +319,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       await redis.kill()
       await page
         .getByRole('alert')
-        .getByText(/Storage is away/)
+        .getByText(/Storage is unreachable/)
         .waitFor()
       await say(page, 'still here')
       await messages(page, 'a:b').getByText('provisional').waitFor()
@@ -328,7 +328,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
   })
 
-  describe('what happens on the bus shows', () => {
+  describe('live activity', () => {
     test('channels and their participants are shown as they come and go', PATIENT, async () => {
       const bus = await stage.bus()
       const { page } = await stage.open(bus, '#/channels')
@@ -363,7 +363,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       await eventually(async () =>
         expect((await service.channelInfo('integriguard:dashboard-events')).channel.participant_count).toBe(1),
       )
-      // What a client says of an agent is no activity: anybody may say it.
+      // An event of a client about an agent is no activity: any client may send it.
       service.telemetry('agent_activity', { client_id: 'nobody', screen_name: 'Nobody', activity: 'message' })
       const agent = {
         clientId: 'bot-7',

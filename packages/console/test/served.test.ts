@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { consoleFiles } from '@arqonbus/console'
 import { type Config, startServer, testConfig } from '@arqonbus/server'
 
-/** What the issue allows for all of it, compressed. */
+/** The limit for all files together, compressed. */
 const MOST_BYTES = 150 * 1024
 
 async function start(config: Partial<Config> = {}) {
@@ -62,7 +62,7 @@ describe('the console on the HTTP port', () => {
     expect(await policy('[::1]:9102')).toBe("'self' ws: wss:")
   })
 
-  /** The head of an answer to a request with any Host. */
+  /** The head of a response to a request with any Host. */
   function headFor(host: string): Promise<string> {
     const { promise, resolve } = Promise.withResolvers<string>()
     const socket = connect(Number(new URL(bus.httpUrl).port), '127.0.0.1')

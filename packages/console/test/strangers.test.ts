@@ -1,4 +1,4 @@
-/** Pages in a real browser: what a stranger's page can do to a bus on this machine, and what a page of this machine can. */
+/** Pages in a real browser: what a page of another origin can do to a bus on this machine, and what a page of this machine can. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { consoleFiles } from '@arqonbus/console'
 import { chromiumFlags, eventually, startBus, withProgram } from '@arqonbus/testing'
@@ -8,7 +8,7 @@ const bus = await startBus({}, { consoleFiles })
 const { port: httpPort } = new URL(bus.httpUrl)
 const api = `http://127.0.0.1:${httpPort}/api/v1`
 
-/** A web server of somebody: pages without content, for any name. */
+/** A web server that serves empty pages under any name. */
 const web = Bun.serve({
   hostname: '127.0.0.1',
   port: 0,
@@ -16,10 +16,10 @@ const web = Bun.serve({
 })
 afterAll(() => web.stop(true))
 
-/** What a script in a page got from each try: `opened`, `refused`, or the status of an answer that it could read. */
+/** The outcome of each attempt of a script in a page: `opened`, `refused`, or the status of a response that it could read. */
 type Outcomes = Record<string, string | number>
 
-/** Everything that a page can try without asking its user. */
+/** Every request that a page can attempt without asking its user. */
 const tryAll = (page: Page, room: string): Promise<Outcomes> =>
   page.evaluate(
     async ([busUrl, telemetryUrl, base, room]) => {
@@ -78,7 +78,7 @@ const tryAll = (page: Page, room: string): Promise<Outcomes> =>
     [bus.busUrl, bus.telemetryUrl!, api, room] as const,
   )
 
-withProgram('chromium', 'in a real browser', (executablePath) => {
+withProgram('chromium', 'pages in a real browser', (executablePath) => {
   let browser: Browser
   beforeAll(async () => {
     const rules = 'MAP evil.example 127.0.0.1'

@@ -5,7 +5,7 @@ import { Command } from 'commander'
 import { addFlags } from '../flags.ts'
 import { loadSettings } from '../settings.ts'
 
-/** Declares the command. */
+/** Creates the command. */
 export const serve = (): Command =>
   addFlags(new Command('serve').description('Runs the bus until a signal stops it.')).action(async (_, command) => {
     const loaded = loadSettings(command)

@@ -1,4 +1,4 @@
-/** JSON as a tree that is unfolded step by step: a node's children are made when somebody opens it, a hundred at a time. */
+/** JSON as a tree that is expanded step by step: the children of a node are created when it is opened, a hundred at a time. */
 import { preview } from './preview.ts'
 
 /** One value in the tree. */
@@ -8,25 +8,25 @@ export type JsonNode = {
   readonly value: unknown
   readonly level: number
   open: boolean
-  /** How many of the children are shown. */
+  /** The number of visible children. */
   shown: number
   children: JsonNode[] | undefined
-  /** The key of each child, once there are children. */
+  /** The key of each child, once the children exist. */
   keys: readonly string[] | undefined
 }
 
-/** A line of the tree: a value, or the offer to show more of one. */
+/** A row of the tree: a value, or the offer to show more children of one. */
 export type JsonRow =
   | { readonly node: JsonNode; readonly kind: 'value' }
   | { readonly node: JsonNode; readonly kind: 'more' }
 
 const STEP = 100
-/** No more lines than this are unfolded at one time. */
+/** The most rows that are expanded at a time. */
 const MOST_ROWS = 20_000
 
 let ids = 0
 
-/** The root of a value. */
+/** Creates the root node for a value. */
 export function rootOf(value: unknown, key = 'payload'): JsonNode {
   return nodeOf(key, value, 1)
 }
@@ -42,14 +42,14 @@ const nodeOf = (key: string, value: unknown, level: number): JsonNode => ({
   keys: undefined,
 })
 
-/** True for what can be opened. */
+/** True for a node that can be opened. */
 export const isOpenable = ({ value }: JsonNode): boolean => {
   if (typeof value !== 'object' || value === null) return false
   for (const _ in value) return true
   return false
 }
 
-/** Opens a node, or shuts it. */
+/** Opens or closes a node. */
 export function toggle(node: JsonNode, open = !node.open): void {
   if (isOpenable(node)) node.open = open
 }
@@ -59,7 +59,7 @@ export function showMore(node: JsonNode): void {
   node.shown += STEP
 }
 
-/** How many children a node has. */
+/** The number of children of a node. */
 export const sizeOf = (node: JsonNode): number => keysOf(node).length
 
 function keysOf(node: JsonNode): readonly string[] {
@@ -78,7 +78,7 @@ function childrenOf(node: JsonNode): readonly JsonNode[] {
   return node.children
 }
 
-/** The lines that are unfolded, in order. Walked with a list in place of recursion: a payload may nest deeper than the stack goes. */
+/** The visible rows, in order. Uses a list instead of recursion: a payload may be nested deeper than the stack allows. */
 export function rowsOf(root: JsonNode): JsonRow[] {
   const rows: JsonRow[] = []
   const waiting: JsonRow[] = [{ node: root, kind: 'value' }]
@@ -94,7 +94,7 @@ export function rowsOf(root: JsonNode): JsonRow[] {
   return rows
 }
 
-/** What stands behind the key. */
+/** The text after the key. */
 export function valueText({ value, open }: JsonNode): string {
   if (typeof value === 'string' && value.length > 200) {
     return `${preview(value, 200)} ${value.length.toLocaleString('en-US')} characters`

@@ -1,8 +1,8 @@
-/** A value in one line, as much of it as `budget` characters show. It looks no further into the value than it shows, however deep or long that is. */
+/** A value in one line of at most `budget` characters. Only the part of the value that is shown is read, however deep or long the value is. */
 export function preview(value: unknown, budget = 200): string {
   const parts: string[] = []
   let left = budget
-  /** False when there is no room for more. */
+  /** Appends a text; false if the budget is used up. */
   const put = (text: string): boolean => {
     parts.push(text.length > left ? `${text.slice(0, Math.max(0, left - 1))}…` : text)
     left -= text.length

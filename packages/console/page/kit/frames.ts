@@ -3,7 +3,7 @@ import { type Signal, signal } from '@preact/signals'
 const dirty = new Set<Signal<number>>()
 let scheduled = false
 
-/** A signal of changes that come faster than a screen shows them: however many there are, whoever reads it is told once a frame. */
+/** A signal for changes that come faster than the screen is drawn: it changes once per frame, for any number of beats. */
 export function createPulse(): { readonly signal: Signal<number>; beat(): void } {
   const pulse = signal(0)
   return {

@@ -5,7 +5,7 @@ export type Sample = {
   readonly value: number
 }
 
-/** What `/metrics` said at one moment. */
+/** The content of `/metrics` at one moment. */
 export type Reading = {
   /** The value of a sample without labels, or the sum of all samples of that name. */
   sum(name: string): number | undefined
@@ -21,7 +21,7 @@ export type Buckets = readonly { readonly bound: number; readonly count: number 
 const line = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/
 const label = /(\w+)="((?:[^"\\]|\\.)*)",?/gy
 
-/** Reads the text format of Prometheus. */
+/** Parses the text format of Prometheus. */
 export function readMetrics(text: string): Reading {
   const samples = new Map<string, Sample[]>()
   for (const one of text.split('\n')) {
@@ -61,8 +61,8 @@ function readLabels(text: string | undefined): Record<string, string> {
 }
 
 /**
- * A percentile of what was counted between two readings, as `histogram_quantile` of Prometheus reckons it: in a straight line within
- * a bucket. Null where nothing was counted, or the counter began anew.
+ * A percentile of the values counted between two readings, computed as by `histogram_quantile` of Prometheus: by linear interpolation within
+ * a bucket. Null if nothing was counted, or if the counter was reset.
  */
 export function percentileBetween(before: Buckets, after: Buckets, share: number): number | null {
   const counts = after.map(({ bound, count }, index) => ({ bound, count: count - (before[index]?.count ?? 0) }))

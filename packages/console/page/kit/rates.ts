@@ -1,21 +1,21 @@
-/** How often things happen, by name, over the last seconds. */
+/** The rates of events by name, over the last seconds. */
 export type Rates = {
   add(name: string, count: number, nowMs: number): void
-  /** Per second, over the window. */
+  /** Events per second, over the window. */
   of(name: string, nowMs: number): number
-  /** Lets go of names that nothing was heard of for a window. */
+  /** Removes names without an event within a window. */
   sweep(nowMs: number): void
   readonly size: number
 }
 
 const SLOTS = 10
 
-/** Makes it. A name costs a list of ten numbers, and there are `maxNames` of them at most. */
+/** Creates the rates. Each name costs a list of ten numbers, and there are at most `maxNames`. */
 export function createRates(windowMs = 5000, maxNames = 20_000): Rates {
   const slotMs = windowMs / SLOTS
   const byName = new Map<string, { slots: number[]; last: number }>()
 
-  /** Empties the slots that time has come round to again. */
+  /** Resets the slots that are reused for the current time. */
   function forward(entry: { slots: number[]; last: number }, slot: number): void {
     const from = Math.max(entry.last + 1, slot - SLOTS + 1)
     for (let at = from; at <= slot; at++) entry.slots[at % SLOTS] = 0

@@ -1,15 +1,15 @@
-/** The last so many of a stream of things: what is older is let go. */
+/** The last items of a sequence; older ones are dropped. */
 export type Ring<T> = {
   readonly length: number
-  /** How many there have ever been. */
+  /** The number of all items pushed so far. */
   readonly total: number
   push(one: T): void
-  /** The last `capacity` of them, oldest first. */
+  /** The last `capacity` items, oldest first. */
   list(): readonly T[]
   clear(): void
 }
 
-/** Makes a ring. It is an array that is cut when it has twice its capacity, so that to push costs the same however much was let go. */
+/** Creates a ring: an array that is cut when it reaches twice its capacity, so the cost of a push does not depend on the number of dropped items. */
 export function createRing<T>(capacity: number): Ring<T> {
   let kept: T[] = []
   let total = 0

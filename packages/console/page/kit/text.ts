@@ -3,14 +3,14 @@ const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
 /** `12,345` */
 export const count = (value: number): string => whole.format(value)
 
-/** A rate or a time, with as many digits as it is worth. */
+/** A rate or a duration, rounded to meaningful digits. */
 export function short(value: number): string {
   if (value === 0) return '0'
   if (Math.abs(value) >= 100) return whole.format(value)
   return String(Number(value.toPrecision(value >= 10 ? 3 : 2)))
 }
 
-/** Bytes in the unit that suits. */
+/** A size in bytes, in a suitable unit. */
 export function bytes(value: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
   let at = 0
@@ -36,7 +36,7 @@ export function duration(seconds: number): string {
     .join(' ')
 }
 
-/** `12:34:56.789` of an ISO timestamp or of milliseconds, in the time of whoever looks. */
+/** `12:34:56.789` for an ISO timestamp or for milliseconds, in the time zone of the browser. */
 export function clockTime(at: string | number): string {
   const date = new Date(at)
   if (Number.isNaN(date.getTime())) return String(at)

@@ -6,12 +6,12 @@ import { type Refusal, refusalOf } from '../state/run.ts'
 import { wire } from '../wire.ts'
 import { RefusalText } from './refusal.tsx'
 
-/** Where a message goes: a channel, a whole room, or clients by their ids. */
+/** The target of a message: a channel, a whole room, or clients by their ids. */
 export type Target =
   | { readonly kind: 'channel'; readonly address: string }
   | { readonly kind: 'private'; readonly to: string }
 
-/** Writes a message, checks it as the bus would, and sends it. */
+/** Edits a message, checks it as the bus would, and sends it. */
 export function Composer({ target }: { target: Target }) {
   const [payload, setPayload] = useState('')
   const [metadata, setMetadata] = useState('')
@@ -65,7 +65,7 @@ export function Composer({ target }: { target: Target }) {
         <textarea
           rows={2}
           value={payload}
-          placeholder={'{ "text": "hello" }  or just words'}
+          placeholder={'{ "text": "hello" }  or plain text'}
           aria-invalid={!isEmpty && draft.fault !== undefined}
           aria-describedby="draft-state"
           onInput={(event) => setPayload(event.currentTarget.value)}
@@ -113,8 +113,7 @@ export function Composer({ target }: { target: Target }) {
         <span id="draft-state" class={draft.fault === undefined || isEmpty ? 'muted' : 'fault'}>
           {isEmpty
             ? 'Ctrl+Enter sends'
-            : (draft.fault ??
-              `Proper envelope, ${count(draft.bytes)} bytes${draft.isText ? ', as { "text": … }' : ''}`)}
+            : (draft.fault ?? `Valid envelope, ${count(draft.bytes)} bytes${draft.isText ? ', as { "text": … }' : ''}`)}
         </span>
       </div>
       {typeof outcome === 'string' && <p role="status">{outcome}</p>}

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 
-/** A dialog over the page, which the browser keeps the focus in; Escape ends it. */
+/** A modal dialog: the browser keeps the focus inside; Escape closes it. */
 export function Dialog({
   title,
   onClose,

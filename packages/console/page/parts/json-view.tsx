@@ -3,7 +3,7 @@ import { isOpenable, type JsonRow, rootOf, rowsOf, showMore, sizeOf, toggle, val
 import { count } from '../kit/text.ts'
 import { type Row, VirtualList } from './virtual-list.tsx'
 
-/** Characters of a text that are shown at first, and then at a time. */
+/** The number of characters of a long text that are shown at first, and added each time. */
 const FIRST = 4000
 const STEP = 40_000
 
@@ -11,13 +11,13 @@ type JsonViewProps = {
   readonly value: unknown
   readonly name?: string
   readonly open?: boolean
-  /** Lines after which it scrolls. */
+  /** The number of rows after which the view scrolls. */
   readonly most?: number
 }
 
 const ROW_HEIGHT = 24
 
-/** A value as JSON that is unfolded where one wants to look. All of it is text. */
+/** A value as a JSON tree that can be expanded. All of it is rendered as text. */
 export function JsonView({ value, name = 'payload', open = true, most = 10 }: JsonViewProps) {
   const root = useMemo(() => {
     const made = rootOf(value, name)
@@ -56,7 +56,7 @@ export function JsonView({ value, name = 'payload', open = true, most = 10 }: Js
 }
 
 function rowOf({ node, kind }: JsonRow): Row {
-  // Beyond some depth lines are not moved in any further: the number says how deep they are.
+  // Beyond some depth rows are not indented further: a number shows their depth.
   const indent = Math.min(node.level + (kind === 'more' ? 1 : 0), 16)
   const openable = isOpenable(node)
   const isMore = kind === 'more'
@@ -85,7 +85,7 @@ function LongText({ text }: { text: string }) {
   const [length, setLength] = useState(FIRST)
   return (
     <section class="long-text" aria-label="The whole text">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard. */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable element must be reachable by keyboard. */}
       <pre tabIndex={0}>{text.slice(0, length)}</pre>
       {length < text.length && (
         <button type="button" onClick={() => setLength(length + STEP)}>

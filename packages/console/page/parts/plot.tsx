@@ -11,7 +11,7 @@ export type PlotLine = { readonly name: Name; readonly label: string }
 
 const HEIGHT = 150
 
-/** Lines over the last minutes, with the values in words: the present ones, or those under the pointer. */
+/** A chart of the last minutes, with the values as text: the current ones, or those under the pointer. */
 export function Plot({ title, unit, lines }: { title: string; unit: string; lines: readonly PlotLine[] }) {
   const box = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | undefined>(undefined)
@@ -19,7 +19,7 @@ export function Plot({ title, unit, lines }: { title: string; unit: string; line
   const dark = isDark.value
   const reading = readings.value
 
-  // Another theme is another set of colours, read from the sheet.
+  // Another theme has other colours, which are read from the style sheet.
   useEffect(() => {
     const element = box.current
     if (element === null) return
@@ -33,7 +33,7 @@ export function Plot({ title, unit, lines }: { title: string; unit: string; line
     }
   }, [dark])
 
-  // The data are where they were, and longer.
+  // The arrays are the same objects, extended.
   useEffect(() => plot.current?.setData(dataOf(lines)), [reading])
 
   const at = pointed ?? series.times.length - 1
@@ -56,7 +56,7 @@ export function Plot({ title, unit, lines }: { title: string; unit: string; line
   )
 }
 
-/** What there is fills the width, from a minute on. */
+/** The available data fill the width, once there is a minute of them. */
 const spanNow = (): number => Math.min(SPAN_SECONDS, Math.max(60, Date.now() / 1000 - (series.times[0] ?? 0)))
 
 const written = (value: number | null | undefined): string =>

@@ -3,7 +3,7 @@ import type { Refusal } from '../state/run.ts'
 import { asking } from '../state/secrets.ts'
 import { wire } from '../wire.ts'
 
-/** A refusal: what happened, where the fault is, and the way on where a secret is what lacks. */
+/** A refusal: the error, the place of the fault, and a way to enter a secret if one is missing. */
 export function RefusalText({ refusal: { code, message, details } }: { refusal: Refusal }) {
   const known = (wire.errorTexts as Record<string, string>)[code]
   const lacksSecret = code === 'forbidden' || code === 'unauthenticated' || code === 'token_expired'
@@ -16,7 +16,7 @@ export function RefusalText({ refusal: { code, message, details } }: { refusal: 
       {details !== undefined && <p class="muted">{sentenceOf(details)}</p>}
       {lacksSecret && (
         <button type="button" onClick={() => (asking.value = message)}>
-          Give a key or token
+          Enter a key or token
         </button>
       )}
     </div>

@@ -34,7 +34,7 @@ export function SecretsDialog({ why }: { why: string }) {
             value={adminKey}
             onInput={(event) => setAdminKey(event.currentTarget.value)}
           />
-          <small id="admin-key-hint">Goes with commands for admins.</small>
+          <small id="admin-key-hint">Sent with commands for admins.</small>
         </div>
         <div class="field">
           <label for="token">Token</label>
@@ -46,9 +46,9 @@ export function SecretsDialog({ why }: { why: string }) {
             value={token}
             onInput={(event) => setToken(event.currentTarget.value)}
           />
-          <small id="token-hint">Who this page is on the bus; it connects anew.</small>
+          <small id="token-hint">Identifies this page to the bus. A change reconnects the page.</small>
         </div>
-        <p class="muted">Both stay in this tab, and go when it is closed.</p>
+        <p class="muted">Both are stored in this tab only, until it is closed.</p>
         <div class="actions">
           <button type="submit" class="primary">
             Use them

@@ -16,7 +16,7 @@ const names: Record<View, string> = {
   commands: 'Commands',
 }
 
-/** What stands around every view: the name, the state of the connection, the way to the others, and what is wrong. */
+/** The frame around every view: name, state of the connection, navigation, and banners. */
 export function Shell({ children }: { children: ComponentChildren }) {
   return (
     <>
@@ -61,7 +61,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
   )
 }
 
-/** The address holds the place, so a link to `#main` cannot do it. */
+/** The hash of the URL is the place, so a link to `#main` is not possible. */
 function skip(): void {
   document.getElementById('main')?.focus()
 }
@@ -91,29 +91,29 @@ function Banners() {
     <div class="banners">
       {state.state === 'waiting' && (
         <p class="banner warn" role="status">
-          The connection to the bus is lost ({state.reason}). It is made again by itself; what was missed is recovered
-          where the bus still has it.
+          The connection to the bus is lost ({state.reason}). The page reconnects by itself and recovers missed messages
+          that the bus still has.
         </p>
       )}
       {state.state === 'ended' && (
         <p class="banner bad" role="alert">
           No connection to the bus: {state.reason}{' '}
           <button type="button" onClick={() => void openBus()}>
-            Connect again
+            Reconnect
           </button>
         </p>
       )}
       {!isAnswering.value && (
         <p class="banner warn" role="status">
-          The HTTP port does not answer: figures stand still.
+          The HTTP port does not respond: the figures are not updated.
         </p>
       )}
       {since !== undefined && (
         <p class="banner bad" role="alert">
           The bus is degraded, seen since {clockTime(since).slice(0, 8)}.{' '}
           {now?.isStorageThere === false
-            ? `Storage is away: messages are delivered provisionally, and ${count(now.heldEntries)} are held for it.`
-            : 'It serves, but not with everything that it was configured with.'}
+            ? `Storage is unreachable: messages are delivered provisionally, and ${count(now.heldEntries)} are queued for it.`
+            : 'The server is working, but a configured part is not available.'}
         </p>
       )}
     </div>

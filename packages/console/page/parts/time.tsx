@@ -1,6 +1,6 @@
 import { clockTime } from '../kit/text.ts'
 
-/** The time of day; a narrow page leaves the milliseconds out. */
+/** The time of day; without milliseconds on a narrow page. */
 export function Time({ at }: { at: number }) {
   const text = clockTime(at)
   return (

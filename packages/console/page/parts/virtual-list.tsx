@@ -1,16 +1,16 @@
 import type { ComponentChildren } from 'preact'
 import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
 
-/** How one line looks. Whoever cannot see it hears the same, so what only the place of a figure tells stands beside it in hidden words. */
+/** The content of a row. Where only the position of a figure shows its meaning, hidden text states it for screen readers. */
 export type Row = {
   readonly content: ComponentChildren
   readonly class?: string | undefined
-  /** Of a tree: how deep it stands, and whether it is open; undefined for what cannot be opened. */
+  /** Of a tree: the level, and whether the row is open; undefined if it cannot be opened. */
   readonly level?: number
   readonly expanded?: boolean | undefined
 }
 
-/** A list of any length, of which only what can be seen is there. */
+/** A list of any length that renders only its visible rows. */
 export type VirtualListProps<T> = {
   readonly items: readonly T[]
   readonly keyOf: (item: T) => string | number
@@ -18,28 +18,28 @@ export type VirtualListProps<T> = {
   readonly label: string
   readonly role?: 'listbox' | 'tree'
   readonly rowHeight?: number
-  /** As high as its lines, up to this many; without it the list takes the room that there is. */
+  /** The list is as high as its rows, up to this many; without it the list fills the available height. */
   readonly maxRows?: number
-  /** What is marked; the list marks by itself what the keys go to. */
+  /** The key of the selected row; the list itself marks the row that has the keyboard focus. */
   readonly selected?: string | number | undefined
   readonly onSelect?: (item: T) => void
-  /** Enter, the space bar, or a click. */
+  /** Called for Enter, the space bar, or a click. */
   readonly onOpen?: (item: T) => void
-  /** The arrow to the right (true) or to the left. */
+  /** Called for the right (true) or left arrow key. */
   readonly onFold?: (item: T, open: boolean) => void
-  /** Keeps the end in sight. */
+  /** Keeps the end visible. */
   readonly follow?: boolean
-  /** New lines come in at the top, and whoever stands there sees them. */
+  /** New rows are inserted at the top, and visible if the list is scrolled there. */
   readonly newestFirst?: boolean
-  /** The user has scrolled away from the end. */
+  /** Called when the user has scrolled away from the end. */
   readonly onLeaveEnd?: () => void
-  /** The user has come to the top. */
+  /** Called when the user has scrolled to the top. */
   readonly onTop?: () => void
   readonly empty: ComponentChildren
   readonly class?: string
 }
 
-/** Lines beyond the edges, so that a fast scroll shows no blank. */
+/** Rows rendered beyond the edges, so that fast scrolling shows no blank area. */
 const SPARE = 6
 
 export function VirtualList<T>(props: VirtualListProps<T>) {
@@ -74,21 +74,21 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
       element.scrollTop = total
       setTo.current = element.scrollTop
     } else if (first.current !== undefined && firstKey !== first.current) {
-      // What was put in above the first line must not move what is being read.
+      // Rows inserted above the first visible one must not move the visible ones.
       const added = items.findIndex((item) => keyOf(item) === first.current)
       if (added > 0 && !(props.newestFirst && element.scrollTop < rowHeight)) element.scrollTop += added * rowHeight
     }
     first.current = firstKey
   })
 
-  // What is marked stays in sight when the list becomes lower, because something opens below it.
+  // The marked row stays visible if the list becomes lower, because an element opens below it.
   useLayoutEffect(() => {
     if (follow || current === undefined) return
     const at = items.findIndex((item) => keyOf(item) === current)
     if (at >= 0) show(at)
   }, [height])
 
-  /** Scrolls no further than is needed. */
+  /** Scrolls as little as needed to show a row. */
   function show(index: number): void {
     const element = scroller.current
     if (element === null) return
@@ -129,7 +129,7 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
     const target = targets[event.key]
     const item = items[at]
     if (target !== undefined) {
-      // To mark a line is to read it: what comes meanwhile must not push it away.
+      // Marking a row means reading it: new rows must not move it out of view.
       if (follow && target < last) props.onLeaveEnd?.()
       select(Math.min(last, Math.max(0, target)))
     } else if ((event.key === 'Enter' || event.key === ' ') && item !== undefined) {

@@ -1,15 +1,15 @@
-/** What agents do, from the events of type `agent_activity` (protocol §8). */
+/** The activity of agents, from events of type `agent_activity` (protocol §8). */
 import { createPulse } from '../kit/frames.ts'
 import { createRing, type Ring } from '../kit/ring.ts'
 import { onTelemetry } from './telemetry.ts'
 
-/** One thing that an agent did. */
+/** One activity of an agent. */
 export type Activity = { readonly at: number; readonly activity: string; readonly address: string | undefined }
 
-/** An agent and the last that it did. */
+/** An agent and its last activities. */
 export type Agent = { readonly id: string; name: string; last: Activity; readonly recent: Ring<Activity> }
 
-/** All that was done, in order. */
+/** All activities, in order. */
 export const activities = createRing<Activity & { readonly key: number; readonly id: string; readonly name: string }>(
   1000,
 )
@@ -19,7 +19,7 @@ export const agentPulse = createPulse()
 const MOST_AGENTS = 500
 const agents = new Map<string, Agent>()
 
-/** The agents, whoever did something last first. */
+/** The agents, the one with the latest activity first. */
 export const listAgents = (): Agent[] => [...agents.values()].reverse()
 
 onTelemetry(({ type, at, body }) => {
@@ -32,7 +32,7 @@ onTelemetry(({ type, at, body }) => {
   agent.name = name
   agent.last = done
   agent.recent.push(done)
-  // Taken out and put in again, so that the list is in the order of the last activity.
+  // Deleted and inserted again, so that the map is in the order of the last activity.
   agents.delete(id)
   agents.set(id, agent)
   if (agents.size > MOST_AGENTS) agents.delete(agents.keys().next().value as string)

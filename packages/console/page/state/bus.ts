@@ -1,28 +1,28 @@
-/** The console's own connection to the bus: one client of the SDK, which comes back by itself. */
+/** The console's own connection to the bus: a client of the SDK, which reconnects by itself. */
 import { ArqonBusError, type Client, type ClientEvents, connect } from '@arqonbus/client'
 import type { Welcome } from '@arqonbus/protocol'
 import { signal } from '@preact/signals'
 import { asking, secrets } from './secrets.ts'
 
-/** How the connection is. */
+/** The state of the connection. */
 export type LinkView =
   | { readonly state: 'connecting' }
   | { readonly state: 'open' }
-  /** Lost; the client comes back by itself at this time. */
+  /** Lost; the client reconnects at this time. */
   | { readonly state: 'waiting'; readonly reason: string; readonly retryAt: number }
-  /** Over: nothing comes back by itself. */
+  /** Ended; the client does not reconnect. */
   | { readonly state: 'ended'; readonly reason: string }
 
-/** How the connection is. */
+/** The state of the connection. */
 export const link = signal<LinkView>({ state: 'connecting' })
 
 /** The client, from the first welcome on. */
 export const client = signal<Client | undefined>(undefined)
 
-/** What the bus said when it took the connection. */
+/** The welcome of the last connection. */
 export const welcome = signal<Welcome | undefined>(undefined)
 
-/** The version of the server, as its page says. */
+/** The version of the server, as stated by its page. */
 export const version = signal('')
 
 type Events = Pick<ClientEvents, 'message' | 'telemetry' | 'gap' | 'left' | 'refused' | 'connected'>
@@ -35,7 +35,7 @@ const handlers: { [Name in keyof Events]: Set<(event: Events[Name]) => void> } =
   connected: new Set(),
 }
 
-/** Listens over all connections, also those with another token. */
+/** Adds a handler of events of all connections, including those with another token. */
 export function onBus<Name extends keyof Events>(name: Name, handler: (event: Events[Name]) => void): () => void {
   handlers[name].add(handler)
   return () => void handlers[name].delete(handler)
@@ -46,10 +46,10 @@ function tell<Name extends keyof Events>(name: Name, event: Events[Name]): void 
 }
 
 let url: Promise<string> | undefined
-/** Counts connections asked for: what an earlier one still says is not heard. */
+/** Counts attempts to connect, so that events of an earlier attempt are ignored. */
 let attempt = 0
 
-/** Connects, with the secrets in force; an earlier connection ends. */
+/** Connects with the current secrets; an earlier connection is closed. */
 export async function openBus(): Promise<void> {
   const mine = ++attempt
   const isCurrent = () => mine === attempt
@@ -71,7 +71,7 @@ export async function openBus(): Promise<void> {
       screenName: 'Console',
       ...(token !== '' && { token }),
       reconnect: { first: true, maxDelayMs: 5000 },
-      // What a page is sent while it shows other things it need not remember for long.
+      // The page needs only a short memory of the messages that it shows.
       maxRemembered: 20_000,
       on: {
         message: heard((message) => tell('message', message)),
@@ -82,7 +82,7 @@ export async function openBus(): Promise<void> {
         connected: heard((said) => {
           welcome.value = said
           link.value = { state: 'open' }
-          // At the first connection the client is not there yet.
+          // At the first connection the client does not exist yet.
           if (client.value !== undefined) tell('connected', said)
         }),
         disconnected: heard(({ code, reason, retryInMs }) => {
@@ -110,10 +110,10 @@ function ended(error: ArqonBusError | undefined, otherwise = 'closed'): void {
 const reasonOf = (code: number, reason: string): string =>
   code === 1006 && reason === '' ? 'the connection was cut' : reason === '' ? `close code ${code}` : reason
 
-/** The server says where its bus is: an address, or a port of the host that the page came from. */
+/** The URL of the bus, as the server states it: a URL, or a port of the host that the page was loaded from. */
 async function findBus(): Promise<string> {
   const response = await fetch('console/config.json')
-  if (!response.ok) throw new Error(`The server does not say where the bus is (HTTP ${response.status}).`)
+  if (!response.ok) throw new Error(`The server does not provide the URL of the bus (HTTP ${response.status}).`)
   const config = (await response.json()) as { version: string; bus_port: number; bus_url?: string }
   version.value = config.version
   const scheme = location.protocol === 'https:' ? 'wss' : 'ws'

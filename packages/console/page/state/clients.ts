@@ -1,4 +1,4 @@
-/** The connected clients, as far as one may see them. */
+/** The connected clients that this identity may see. */
 import type { ListedClient } from '@arqonbus/protocol'
 import { signal } from '@preact/signals'
 import { client, link } from './bus.ts'
@@ -6,18 +6,18 @@ import { type Refusal, refusalOf } from './run.ts'
 
 /** The clients, oldest connection first. */
 export const clients = signal<readonly ListedClient[]>([])
-/** True where there are more than are listed. */
+/** True if there are more clients than the list has. */
 export const isCut = signal(false)
-/** Why they cannot be listed. */
+/** Why the clients cannot be listed. */
 export const clientsRefused = signal<Refusal | undefined>(undefined)
 
 const MOST = 5000
 let isReading = false
 
-/** Frames a second of each client, between the last two lists. */
+/** Frames per second of each client, between the last two lists. */
 const rates = new Map<string, { readonly frames: number; readonly at: number; readonly rate: number }>()
 
-/** Frames a second that came from a client. */
+/** Frames per second received from a client. */
 export const rateOf = (id: string): number => rates.get(id)?.rate ?? 0
 
 function noteFrames(found: readonly ListedClient[]): void {
@@ -26,13 +26,13 @@ function noteFrames(found: readonly ListedClient[]): void {
   rates.clear()
   for (const { client_id: id, frames_received: frames } of found) {
     const last = before.get(id)
-    // One that has connected anew counts from the beginning.
+    // A client that has reconnected counts from zero.
     const rate = last === undefined || frames < last.frames ? 0 : ((frames - last.frames) * 1000) / (at - last.at)
     rates.set(id, { frames, at, rate })
   }
 }
 
-/** Asks the bus anew. */
+/** Loads the list again. */
 export async function refreshClients(): Promise<void> {
   const bus = client.value
   if (bus === undefined || link.value.state !== 'open' || isReading) return

@@ -1,10 +1,10 @@
-/** A message before it is sent: checked by the schema of the envelope, so that what the bus would refuse is said here. */
+/** A message before it is sent: checked by the schema of the envelope, so that its faults are shown before the bus refuses it. */
 import type { Welcome } from '@arqonbus/protocol'
 import { createCheck } from '@arqonbus/protocol/check'
 import { parseAddress } from '@arqonbus/protocol/names'
 import { wire } from '../wire.ts'
 
-/** What the user has written. */
+/** The input of the user. */
 export type DraftInput = {
   readonly target:
     | { readonly kind: 'channel'; readonly address: string }
@@ -15,19 +15,19 @@ export type DraftInput = {
   readonly limits: Welcome['limits'] | undefined
 }
 
-/** The envelope that comes of it, and what is wrong with it. */
+/** The envelope of the input, and what is wrong with it. */
 export type Draft = {
   readonly envelope: { readonly payload: object; readonly metadata: Record<string, unknown> | undefined }
   readonly to: string[]
   readonly fault: string | undefined
   readonly bytes: number
-  /** True where the words were made the payload `{ "text": … }`. */
+  /** True if plain text was converted into the payload `{ "text": … }`. */
   readonly isText: boolean
 }
 
 const check = createCheck(wire.envelope)
 
-/** Reads and checks it. */
+/** Parses and checks the input. */
 export function draftOf({ target, payload: text, metadata: metadataText, from, limits }: DraftInput): Draft {
   const trimmed = text.trim()
   const isText = !trimmed.startsWith('{')
@@ -38,7 +38,7 @@ export function draftOf({ target, payload: text, metadata: metadataText, from, l
   const metadata = metadataText.trim() === '' ? { value: undefined } : parse(metadataText)
   if ('fault' in metadata) return { ...none, fault: `The metadata are not JSON: ${metadata.fault}` }
   const address = target.kind === 'private' ? { room: 'arqonbus', channel: 'pm' } : parseAddress(target.address)
-  if (address === undefined) return { ...none, fault: 'That is no address: room:channel.' }
+  if (address === undefined) return { ...none, fault: 'This is not an address: write room:channel.' }
   const own = metadata.value as Record<string, unknown> | undefined
   if (own !== undefined && ('ack' in own || 'to' in own))
     return { ...none, fault: '`ack` and `to` have their own fields here.' }
@@ -55,7 +55,7 @@ export function draftOf({ target, payload: text, metadata: metadataText, from, l
   }
   const wrong = check(envelope)
   const written = textOf(envelope)
-  if (written === undefined) return { ...none, fault: 'It nests deeper than can be written.' }
+  if (written === undefined) return { ...none, fault: 'It is nested too deeply to be written.' }
   const bytes = new TextEncoder().encode(written).length
   return {
     envelope: { payload: payload.value as object, metadata: own },
@@ -66,9 +66,9 @@ export function draftOf({ target, payload: text, metadata: metadataText, from, l
       wrong !== undefined
         ? `At ${wrong.path === '' ? 'the top' : wrong.path}: expected ${wrong.expected}`
         : limits !== undefined && bytes > limits.max_message_bytes
-          ? `${bytes} bytes, and the bus takes ${limits.max_message_bytes}`
+          ? `${bytes} bytes, and the bus accepts ${limits.max_message_bytes}`
           : limits !== undefined && isDeeper(written, limits.max_depth)
-            ? `It nests deeper than the ${limits.max_depth} levels that the bus takes`
+            ? `It is nested deeper than the ${limits.max_depth} levels that the bus accepts`
             : undefined,
   }
 }
@@ -81,7 +81,7 @@ function parse(text: string): { value: unknown } | { fault: string } {
   }
 }
 
-/** Undefined for what nests deeper than the stack goes. */
+/** The JSON text of a value; undefined if it is nested deeper than the stack allows. */
 function textOf(value: object): string | undefined {
   try {
     return JSON.stringify(value)

@@ -1,4 +1,4 @@
-/** What is said in the channels that the console has joined: the last messages of each, and the history above them. */
+/** The messages of the channels that the console has joined: the last ones of each, and the history above them. */
 import type { Message } from '@arqonbus/client'
 import { type Signal, signal } from '@preact/signals'
 import { preview } from '../json/preview.ts'
@@ -8,38 +8,38 @@ import { client, onBus } from './bus.ts'
 import { type Refusal, refusalOf } from './run.ts'
 import { noteReceived } from './telemetry.ts'
 
-/** One line of a channel: a message, or the news that some may be missing. */
+/** One row of a channel: a message, or the notice that some may be missing. */
 export type Line = {
   readonly id: number
   readonly at: number
   readonly from: string
   readonly message: Message | undefined
-  /** The payload in one line, made when it is wanted. */
+  /** The payload in one line, computed on demand. */
   text(): string
 }
 
-/** A channel that the console listens to. */
+/** A channel that the console is subscribed to. */
 export type Feed = {
   readonly address: string
   readonly pulse: Signal<number>
   readonly state: Signal<'joining' | 'joined' | 'refused'>
   readonly error: Signal<Refusal | undefined>
-  /** The lines as they are to be shown: the last ones, or those at which it was paused with the history above them. */
+  /** The rows to show: the last ones, or those at which the feed was paused with the history above them. */
   lines(): readonly Line[]
-  /** How many came since the pause. */
+  /** The number of messages since the pause. */
   readonly behind: number
   readonly paused: Signal<boolean>
   pause(): void
   resume(): void
-  /** Reads the next page of history above what is shown; pauses. */
+  /** Loads the next page of history above the shown rows; pauses the feed. */
   older(): Promise<number>
-  /** False when there is nothing older. */
+  /** False if there is no older message. */
   readonly hasOlder: Signal<boolean>
 }
 
-/** Live lines of a channel, at most. */
+/** The most live rows of a channel. */
 export const LIVE_LINES = 1000
-/** Lines at which reading back ends. */
+/** The most rows of a channel, after which no older ones are loaded. */
 const MOST_LINES = 20_000
 const PAGE = 200
 
@@ -49,7 +49,7 @@ const feeds = new Map<
   Feed & { take(message: Message): void; note(text: string): void; begin(): Promise<void> }
 >()
 
-/** The feed of a channel: joined now, unless it is. */
+/** The feed of a channel; joins the channel unless it is joined. */
 export function watch(address: string): Feed {
   const known = feeds.get(address)
   if (known !== undefined) return known
@@ -59,10 +59,10 @@ export function watch(address: string): Feed {
   return feed
 }
 
-/** Leaves the channel and lets its messages go. */
+/** Leaves the channel and drops its messages. */
 export function unwatch(address: string): void {
   if (!feeds.delete(address) || address === INBOX) return
-  // Whether it could be left matters to nobody: without a connection it is left already.
+  // A failure does not matter: without a connection the channel is left already.
   client.value?.leave(address).catch(() => {})
 }
 
@@ -83,7 +83,7 @@ onBus('left', ({ address, error }) => {
   feed.state.value = 'refused'
   feed.error.value = refusalOf(error)
 })
-// A client with another token has joined nothing yet; one that came back joins by itself.
+// A client with another token has joined nothing yet; one that reconnected joins by itself.
 onBus('connected', () => {
   for (const [address, feed] of feeds) if (!client.value?.subscriptions.includes(address)) void feed.begin()
 })
@@ -133,7 +133,7 @@ function createFeed(address: string) {
     }
   }
 
-  /** Joins, and puts what was said before above what is said from now on. */
+  /** Joins, and inserts the history above the live messages. */
   async function begin(): Promise<void> {
     const bus = client.value
     if (bus === undefined) return
@@ -157,7 +157,7 @@ function createFeed(address: string) {
       hasOlder.value = hasMore
       beat()
     } catch {
-      // Channels that are live only have no history.
+      // Channels that are only live have no history.
       hasOlder.value = false
     }
   }

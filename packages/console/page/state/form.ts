@@ -1,4 +1,4 @@
-/** A form made from the schema of a command's parameters: which fields there are, and how what is typed becomes a value. */
+/** A form generated from the schema of a command's parameters: its fields, and how input becomes a value. */
 import { createCheck, type JsonSchema } from '@arqonbus/protocol/check'
 import type { CommandForm } from '../wire.ts'
 
@@ -14,7 +14,7 @@ export type Field = {
 
 type Properties = Readonly<Record<string, unknown>>
 
-/** The fields of a command. The admin key is no field: it has its own place. */
+/** The fields of a command. The admin key is no field: it has its own dialog. */
 export function fieldsOf({ parameters }: Pick<CommandForm, 'parameters'>): readonly Field[] {
   const { properties = {}, required = [] } = parameters as { properties?: Properties; required?: string[] }
   return Object.entries(properties)
@@ -40,18 +40,18 @@ function fieldOf(name: string, schema: Properties, required: boolean): Field {
   return { ...common, kind: 'text-or-json' }
 }
 
-/** An object with the keys that it may have. */
+/** An example of an object with its possible keys. */
 function exampleOf(schema: Properties): string {
   const keys = Object.keys((schema.properties as object | undefined) ?? {})
   return keys.length === 0 ? '{ … }' : `{ ${keys.map((key) => `"${key}": …`).join(', ')} }`
 }
 
-/** The parameters that were typed, or the field that is wrong. */
+/** The entered parameters, or the field that is wrong. */
 export type Filled =
   | { readonly parameters: Readonly<Record<string, unknown>> }
   | { readonly fault: { readonly field: string | undefined; readonly text: string } }
 
-/** Reads a form. What is left empty is left out. */
+/** Reads a form. Empty fields are omitted. */
 export function fill(form: Pick<CommandForm, 'parameters'>, typed: Readonly<Record<string, string>>): Filled {
   const parameters: Record<string, unknown> = {}
   for (const { name, kind } of fieldsOf(form)) {
@@ -82,7 +82,7 @@ function checkOf(schema: JsonSchema) {
   return made
 }
 
-/** Undefined for what cannot be read. */
+/** The value of an input; undefined if it cannot be parsed. */
 function readValue(kind: Field['kind'], text: string): unknown {
   switch (kind) {
     case 'number':

@@ -1,15 +1,15 @@
-/** `/metrics` and `/health`, asked once a second, and the figures of the last minutes. */
+/** Loads `/metrics` and `/health` once a second, and keeps the figures of the last minutes. */
 import { signal } from '@preact/signals'
 import { type Buckets, percentileBetween, type Reading, readMetrics } from '../kit/prometheus.ts'
 import { wire } from '../wire.ts'
 
-/** Seconds that the plots show. */
+/** The time span of the plots, in seconds. */
 export const SPAN_SECONDS = 300
-/** Percentiles are those of the last so many seconds: of one second there are too few. */
+/** Percentiles are computed over this many seconds: one second has too few values. */
 const WINDOW = 5
 const EVERY_MS = 1000
 
-/** What is plotted: a list of times in seconds, and beside it a list of values for each line. */
+/** The plotted data: a list of times in seconds, and a list of values for each line. */
 export type Series = { readonly times: number[]; readonly lines: Readonly<Record<Line, (number | null)[]>> }
 
 const percentiles = [0.5, 0.95, 0.99] as const
@@ -22,7 +22,7 @@ const histograms = {
 type Percentile = `${keyof typeof histograms} p${50 | 95 | 99}`
 type Line = 'in' | 'out' | Percentile | (typeof wire.clientTypes)[number]
 
-/** What a server said, in figures. */
+/** The figures of the server at one moment. */
 export type Figures = {
   readonly connections: number
   readonly rooms: number
@@ -40,13 +40,13 @@ export type Figures = {
 
 /** The last figures; undefined before the first. */
 export const figures = signal<Figures | undefined>(undefined)
-/** What `/health` said. */
+/** The content of `/health`. */
 export const health = signal<{ readonly status: string; readonly uptime_seconds?: number } | undefined>(undefined)
-/** Whether the HTTP port answers. */
+/** Whether the HTTP port responds. */
 export const isAnswering = signal(true)
 /** Since when the bus is degraded. */
 export const degradedSince = signal<number | undefined>(undefined)
-/** Counts readings: the plots follow it. */
+/** Counts readings: the plots are drawn again when it changes. */
 export const readings = signal(0)
 
 /** The figures of the last minutes. */
@@ -66,7 +66,7 @@ export const series: Series = {
 type Moment = { readonly at: number; readonly reading: Reading; readonly histograms: Readonly<Record<string, Buckets>> }
 let moments: Moment[] = []
 
-/** Begins to ask. */
+/** Starts loading the figures once a second. */
 export function watchMetrics(): void {
   const again = async () => {
     const started = performance.now()
@@ -84,7 +84,7 @@ async function read(): Promise<void> {
     const text = await metrics.text()
     health.value = await said.json()
     const reading = readMetrics(text)
-    // By the time of the server: who asks too soon gets the reading from before.
+    // The time of the server: a request that comes too soon gets the previous reading.
     take({ at: reading.sum('arqonbus_uptime_seconds') ?? performance.now() / 1000, reading })
     isAnswering.value = true
   } catch {

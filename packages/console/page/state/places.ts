@@ -1,4 +1,4 @@
-/** Rooms and channels, as far as one may see them. */
+/** The rooms and channels that this identity may see. */
 import type { Channel, Room } from '@arqonbus/protocol'
 import { signal } from '@preact/signals'
 import { client, link, onBus } from './bus.ts'
@@ -9,16 +9,16 @@ export type RoomView = { readonly name: string; readonly room: Room | undefined;
 
 /** All rooms by name. */
 export const rooms = signal<readonly RoomView[]>([])
-/** How many channels there are. */
+/** The number of channels. */
 export const channelCount = signal(0)
 
-/** Channels that are listed, at most. */
+/** The most channels that are listed. */
 const MOST = 50_000
 
 let running: Promise<void> | undefined
 let again = false
 
-/** Asks the bus anew; once more afterwards, where somebody asks meanwhile. */
+/** Loads the lists again; once more afterwards if this is called meanwhile. */
 export function refreshPlaces(): Promise<void> {
   if (running !== undefined) {
     again = true
@@ -59,7 +59,7 @@ async function read(): Promise<void> {
       .map(([name, channels]) => ({ name, room: entities.get(name), channels: channels.sort(byName) }))
       .sort(byName)
   } catch {
-    // Without an answer the last one stays; the state of the connection says why there is none.
+    // Without a reply the previous list stays; the state of the connection shows why there is none.
   }
 }
 
@@ -67,7 +67,7 @@ const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? 
 
 onBus('connected', () => void refreshPlaces())
 
-/** What the bus tells of places shows within a second, however much it tells. */
+/** Changes of rooms and channels show within a second, for any number of events. */
 let due: ReturnType<typeof setTimeout> | undefined
 const changing = new Set(['channel_created', 'channel_deleted', 'channel_joined', 'channel_left'])
 onTelemetry(({ type }) => {

@@ -1,17 +1,17 @@
 import { signal } from '@preact/signals'
 
-/** What the user brought to be let in. It stays in this tab: never in the address, never in what outlives the tab. */
+/** The secrets that the user has entered. They are stored in this tab only: never in the URL, nor in any storage that survives the tab. */
 export type Secrets = { readonly token: string; readonly adminKey: string }
 
 const KEY = 'arqonbus-console'
 
-/** The secrets in force; empty where there are none. */
+/** The current secrets; empty strings if there are none. */
 export const secrets = signal<Secrets>(stored())
 
-/** Why the user is asked for them, while they are: the dialog is open. */
+/** Why the user is asked for secrets, while the dialog is open. */
 export const asking = signal<string | undefined>(undefined)
 
-/** Keeps them for as long as the tab is open. */
+/** Stores the secrets for as long as the tab is open. */
 export function keepSecrets(next: Secrets): void {
   secrets.value = next
   sessionStorage.setItem(KEY, JSON.stringify(next))

@@ -1,4 +1,4 @@
-/** Telemetry: what the bus and its clients tell of themselves, kept for a while, and what the rates are reckoned from. */
+/** Telemetry: the latest events of the bus and its clients, and the rates that are computed from them. */
 import type { Message } from '@arqonbus/client'
 import { BUS } from '@arqonbus/protocol/names'
 import { signal } from '@preact/signals'
@@ -17,21 +17,21 @@ export type TelemetryItem = {
   readonly body: Readonly<Record<string, unknown>>
 }
 
-/** The last events; `pulse` beats when there are more. */
+/** The last events; `pulse` beats with each new one. */
 export const events = createRing<TelemetryItem>(1000)
 /** Beats with each new event. */
 export const pulse = createPulse()
-/** Why telemetry cannot be had. */
+/** Why telemetry is not available. */
 export const refused = signal<Refusal | undefined>(undefined)
 
-/** Messages a second by channel (`room:channel`). */
+/** Messages per second by channel (`room:channel`). */
 export const channelRates = createRates()
 
 let ids = 0
 const CHANNELS = ['integriguard:telemetry-stream', 'integriguard:dashboard-events']
 const listeners = new Set<(item: TelemetryItem) => void>()
 
-/** Listens to each event of the bus itself. What clients send is shown, and moves nothing: anybody may send it. */
+/** Adds a handler of the events of the bus itself. Events of clients are only shown, because any client may send them. */
 export function onTelemetry(listener: (item: TelemetryItem) => void): void {
   listeners.add(listener)
 }
@@ -48,7 +48,7 @@ onBus('telemetry', (message) => {
 
 onBus('connected', () => void join())
 
-/** Asks for both channels, again with each new client. */
+/** Joins both channels, again with each new client. */
 async function join(): Promise<void> {
   const bus = client.value
   if (bus === undefined || CHANNELS.every((address) => bus.subscriptions.includes(address))) return
@@ -66,17 +66,17 @@ function itemOf({ payload, from, timestamp }: Message): TelemetryItem | undefine
   return { id: ++ids, at: Date.parse(timestamp), from, type: eventType, body: body as TelemetryItem['body'] }
 }
 
-/** When the bus last told of what it routed: then its word counts, and what the console is sent itself is among that. */
+/** When the bus last reported routed messages. While it does, only its reports count: they include the messages that the console receives. */
 let toldAt = Number.NEGATIVE_INFINITY
 
-/** A message that the console was sent: all that there is to go by where the bus does not tell what it routes. */
+/** Counts a message that the console received: the only source of rates if the bus does not report routed messages. */
 export function noteReceived(address: string): void {
   const now = Date.now()
   if (now - toldAt < 10_000) return
   channelRates.add(address, 1, now)
 }
 
-/** The messages of a channel within a tick. */
+/** Counts the messages of a channel within a tick. */
 function noteRouted({ body: { room, channel, count = 1 } }: TelemetryItem): void {
   if (typeof count !== 'number') return
   toldAt = Date.now()

@@ -12,7 +12,7 @@ import { isDark } from '../theme.ts'
 const SPAN_MS = 5 * 60_000
 const LANE_HEIGHT = 34
 
-/** What agents do: a lane for each over the last five minutes, and below the same in words. */
+/** The activity of agents: a lane for each over the last five minutes, and below the same as text. */
 export function Agents() {
   agentPulse.signal.value
   readings.value
@@ -40,7 +40,7 @@ export function Agents() {
           label="Agents"
           rowHeight={LANE_HEIGHT}
           onOpen={(agent) => goTo('clients', agent.id)}
-          empty="No agent has done anything since this page was opened."
+          empty="No activity of agents since this page was opened."
         />
       </section>
       <section class="panel grow-1" aria-label="Activity">
@@ -62,14 +62,14 @@ export function Agents() {
           })}
           label="Activity of agents"
           newestFirst
-          empty="Nothing yet."
+          empty="No activity yet."
         />
       </section>
     </div>
   )
 }
 
-/** Colours of the lanes: what came and went, what was said, what was asked for, and silence. */
+/** Colours of the lanes: connections, messages, commands, and inactivity. */
 const kinds: readonly [string, readonly string[]][] = [
   ['came or went', ['connected', 'disconnected', 'joined', 'left']],
   ['message', ['message']],
@@ -105,7 +105,7 @@ function Lane({ agent }: { agent: Agent }) {
   const dark = isDark.value
   const reading = readings.value
   const done = agent.recent.total
-  // Time goes on, and so do the marks.
+  // The marks move as time passes.
   useEffect(() => {
     if (canvas.current !== null) drawLane(canvas.current, agent)
   }, [agent, dark, reading, done])
@@ -133,7 +133,7 @@ function drawLane(canvas: HTMLCanvasElement, agent: Agent): void {
     if (x < 0) continue
     const kind = kindOf(activity)
     context.fillStyle = style.getPropertyValue(`--line-${kind + 1}`)
-    // Not by colour alone: each kind stands at a height of its own.
+    // Not by colour alone: each kind has its own height.
     context.fillRect(Math.min(x, width - 3), (height / 5) * (kind + 0.5), 3, height / 4)
   }
 }

@@ -9,7 +9,7 @@ import { type Row, VirtualList } from '../parts/virtual-list.tsx'
 import { welcome } from '../state/bus.ts'
 import { type Feed, INBOX, type Line, unwatch, watch } from '../state/feeds.ts'
 
-/** One channel: its messages as they come, those before them, and a way to add to them. */
+/** One channel: its messages as they arrive, earlier ones, and a form to publish. */
 export function ChannelPane({ address }: { address: string }) {
   const feed = useMemo(() => watch(address), [address])
   const stays = useSignal(false)
@@ -124,7 +124,7 @@ function MessageDetail({ line, onClose }: { line: Line; onClose: () => void }) {
   if (message === undefined) return null
   const { payload, ...head } = message
   return (
-    <section class="detail" aria-label="The chosen message">
+    <section class="detail" aria-label="Selected message">
       <div class="bar">
         <code class="ellipsis">{message.id}</code>
         <button type="button" onClick={onClose}>

@@ -11,19 +11,19 @@ import { channelRates } from '../state/telemetry.ts'
 import { ChannelPane } from './channel.tsx'
 import { RoomPane } from './room.tsx'
 
-/** A line of the tree. */
+/** A row of the tree. */
 type Entry =
   | { readonly kind: 'room'; readonly key: string; readonly room: RoomView; readonly isOpen: boolean }
   | { readonly kind: 'channel'; readonly key: string; readonly channel: Channel }
   | { readonly kind: 'inbox'; readonly key: string }
 
-/** So few channels are shown without being asked for. */
+/** Up to this many channels are shown at once, without opening their rooms. */
 const FEW = 200
 
-/** Rooms and channels as a tree, and beside it what is chosen in it. */
+/** Rooms and channels as a tree, and beside it the selected one. */
 export function Channels() {
   const filter = useSignal('')
-  /** Rooms that were opened, or shut where they are open by themselves. */
+  /** Rooms that were opened, or closed if they are open by default. */
   const turned = useSignal<ReadonlySet<string>>(new Set())
   const chosen = place.value.of
   readings.value
@@ -83,11 +83,11 @@ export function Channels() {
           empty={
             filter.value === ''
               ? 'There are no channels.'
-              : 'No channel matches. Enter opens an address that is not there yet.'
+              : 'No channel matches. Press Enter to open the address as a new channel.'
           }
         />
       </section>
-      <section class="panel main-pane" aria-label={chosen ?? 'Nothing chosen'}>
+      <section class="panel main-pane" aria-label={chosen ?? 'Nothing selected'}>
         {chosen === undefined ? (
           <p class="empty">Choose a channel to read it, or a room.</p>
         ) : (

@@ -10,12 +10,12 @@ import { clients, clientsRefused, isCut, rateOf, refreshClients } from '../state
 import { type Refusal, run } from '../state/run.ts'
 import { Fact } from './overview.tsx'
 
-/** How often the list is asked for: seldom where it is long. */
+/** How often the list is loaded: less often if it is long. */
 const FEW = 500
 const EVERY_MS = 2000
 const SELDOM_MS = 10_000
 
-/** Who is connected, and beside it whoever is chosen. */
+/** The connected clients, and beside them the selected one. */
 export function Clients() {
   const filter = useSignal('')
   const chosenId = place.value.of
@@ -63,10 +63,10 @@ export function Clients() {
           selected={chosenId}
           onOpen={(client) => goTo('clients', client.client_id)}
           onSelect={(client) => goTo('clients', client.client_id)}
-          empty="Nobody."
+          empty="No clients."
         />
       </section>
-      <section class="panel main-pane" aria-label={chosenId ?? 'Nobody chosen'}>
+      <section class="panel main-pane" aria-label={chosenId ?? 'No client selected'}>
         {chosenId === undefined ? (
           <p class="empty">Choose a client to see its profile and subscriptions.</p>
         ) : (
@@ -137,7 +137,7 @@ function ClientPane({ client }: { client: ListedClient }) {
         <Fact name="State" value={client.state} />
         <Fact name="Connected" value={clockTime(client.connected_at)} />
         <Fact name="Last activity" value={clockTime(client.last_activity)} />
-        <Fact name="Sends" value={rate > 0 ? `${short(rate)} frames a second` : 'nothing lately'} />
+        <Fact name="Sends" value={rate > 0 ? `${short(rate)} frames a second` : 'nothing in the last seconds'} />
         <Fact name="Unread by it" value={bytes(client.queue_bytes)} />
         <Fact name="Delivery" value={client.behind ? 'catching up from the log' : 'live'} />
       </dl>
@@ -160,7 +160,7 @@ function ClientPane({ client }: { client: ListedClient }) {
   )
 }
 
-/** Ends a client's connection, once the user has said so twice. For admins. */
+/** Ends a client's connection after the user has confirmed it. For admins. */
 function Disconnect({ id }: { id: string }) {
   const [isAsking, setIsAsking] = useState(false)
   const [reason, setReason] = useState('')
@@ -179,7 +179,7 @@ function Disconnect({ id }: { id: string }) {
       {isAsking ? (
         <form class="form" onSubmit={(event) => void disconnect(event)} aria-label={`Disconnect ${id}`}>
           <label>
-            <span>Reason, told to the client</span>
+            <span>Reason, sent to the client</span>
             <input maxLength={100} value={reason} onInput={(event) => setReason(event.currentTarget.value)} />
           </label>
           <div class="actions">
@@ -187,7 +187,7 @@ function Disconnect({ id }: { id: string }) {
               Disconnect {id}
             </button>
             <button type="button" onClick={() => setIsAsking(false)}>
-              Keep it
+              Cancel
             </button>
           </div>
         </form>

@@ -9,7 +9,7 @@ import { type Outcome, run } from '../state/run.ts'
 import { asking, secrets } from '../state/secrets.ts'
 import { type CommandForm, wire } from '../wire.ts'
 
-/** Every command of the bus, each with a form made from the schema of its parameters. */
+/** Every command of the bus, each with a form generated from the schema of its parameters. */
 export function Commands() {
   const chosen = wire.commands.find(({ name }) => name === place.value.of)
   return (
@@ -32,7 +32,7 @@ export function Commands() {
           ))}
         </ul>
       </nav>
-      <section class="panel main-pane" aria-label={chosen?.name ?? 'No command chosen'}>
+      <section class="panel main-pane" aria-label={chosen?.name ?? 'No command selected'}>
         {chosen === undefined ? (
           <p class="empty">Choose a command.</p>
         ) : (
@@ -103,11 +103,8 @@ function CommandPane({ form }: { form: CommandForm }) {
             <span>with the admin key</span>
           </label>
           {asAdmin && secrets.value.adminKey === '' && (
-            <button
-              type="button"
-              onClick={() => (asking.value = 'Commands for admins go with the admin key of the bus.')}
-            >
-              Give the key
+            <button type="button" onClick={() => (asking.value = 'Commands for admins need the admin key of the bus.')}>
+              Enter the key
             </button>
           )}
         </div>

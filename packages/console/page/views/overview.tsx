@@ -4,7 +4,7 @@ import { linkTo } from '../route.ts'
 import { link, version, welcome } from '../state/bus.ts'
 import { figures, health, latest, readings } from '../state/metrics.ts'
 
-/** The bus at one glance. */
+/** The state of the bus at a glance. */
 export function Overview() {
   const now = figures.value
   readings.value
@@ -25,7 +25,7 @@ export function Overview() {
         <Tile
           name="subscriptions"
           value={now && count(now.subscriptions)}
-          note={now && now.behind > 0 ? `${count(now.behind)} behind` : undefined}
+          note={now && now.behind > 0 ? `${count(now.behind)} catching up` : undefined}
         />
         <Tile
           name="processor"
@@ -65,10 +65,10 @@ export function Overview() {
               value={health.value?.uptime_seconds === undefined ? undefined : duration(health.value.uptime_seconds)}
             />
             <Fact name="Health" value={health.value?.status} />
-            <Fact name="Storage" value={now && (now.isStorageThere ? 'there' : 'away')} />
+            <Fact name="Storage" value={now && (now.isStorageThere ? 'reachable' : 'unreachable')} />
             <Fact name="Durability" value={welcome.value?.durability} />
             <Fact name="History" value={now && `${count(now.historyEntries)} messages, ${bytes(now.historyBytes)}`} />
-            <Fact name="Held for storage" value={now && count(now.heldEntries)} />
+            <Fact name="Queued for storage" value={now && count(now.heldEntries)} />
             <Fact name="Unread by clients" value={now && bytes(now.queueBytes)} />
             <Fact
               name="This page"
@@ -104,7 +104,7 @@ function Tile({
   )
 }
 
-/** One line of a list of facts. */
+/** One row of a list of facts. */
 export function Fact({ name, value }: { name: string; value: string | number | undefined }) {
   if (value === undefined || value === '') return null
   return (

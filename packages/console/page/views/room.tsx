@@ -8,7 +8,7 @@ import { refreshPlaces, rooms } from '../state/places.ts'
 import { type Refusal, run } from '../state/run.ts'
 import { Fact } from './overview.tsx'
 
-/** One room: what it is, its switch, and a message to everybody in it. */
+/** One room: its properties, its switch, and a form to publish to all its subscribers. */
 export function RoomPane({ name }: { name: string }) {
   const found = rooms.value.find((one) => one.name === name)
   const room = found?.room
@@ -30,14 +30,15 @@ export function RoomPane({ name }: { name: string }) {
       {room?.config !== undefined && <JsonView value={room.config} name="config" />}
       {found !== undefined && <RoomSwitch name={name} isPaused={room?.state === 'paused'} />}
       <p>
-        <a href={linkTo('channels', `${name}:*`)}>Everything in this room</a>, and messages to everybody in it.
+        <a href={linkTo('channels', `${name}:*`)}>All messages in this room</a>, and a form to publish to all its
+        subscribers.
       </p>
       <Composer target={{ kind: 'channel', address: `${name}:*` }} />
     </div>
   )
 }
 
-/** Pauses a room, or lets its messages pass again. For admins. */
+/** Pauses or resumes a room. For admins. */
 export function RoomSwitch({ name, isPaused }: { name: string; isPaused: boolean }) {
   const [refused, setRefused] = useState<Refusal | undefined>(undefined)
   async function turn(): Promise<void> {

@@ -8,7 +8,7 @@ import { Time } from '../parts/time.tsx'
 import { VirtualList } from '../parts/virtual-list.tsx'
 import { events, pulse, refused, type TelemetryItem } from '../state/telemetry.ts'
 
-/** What the bus and its clients tell of themselves, as it comes. */
+/** The events of the bus and its clients, as they arrive. */
 export function Telemetry() {
   const filter = useSignal('')
   const type = useSignal('')
@@ -85,7 +85,7 @@ export function Telemetry() {
           empty="No events yet."
         />
         {chosen !== undefined && (
-          <section class="detail" aria-label="The chosen event">
+          <section class="detail" aria-label="Selected event">
             <div class="bar">
               <code class="ellipsis">
                 {chosen.type} from {chosen.from}

@@ -1,4 +1,4 @@
-/** A real bus with its console, and a real Chromium that looks at it. */
+/** A real bus with its console, and pages of it in a real Chromium. */
 
 import { afterAll, afterEach, beforeAll } from 'bun:test'
 import { type Client, type ClientOptions, connect } from '@arqonbus/client'
@@ -7,33 +7,33 @@ import { type Config, type RunningServer, startServer, testConfig } from '@arqon
 import { chromiumFlags } from '@arqonbus/testing'
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
-/** A page of the console, and what it must not do. */
+/** A page of the console, and its faults. */
 export type ConsolePage = {
   readonly page: Page
-  /** Violations of the page's policy, errors that nobody caught, and what the page wrote to the console of the browser. */
+  /** Violations of the page's policy, uncaught errors, and what the page wrote to the console of the browser. */
   readonly faults: string[]
-  /** Whatever the page asked anybody for. */
+  /** The URLs of all requests of the page. */
   readonly requests: string[]
 }
 
-/** What a test starts; it ends with the test. */
+/** Resources of a test; they end with the test. */
 export type Stage = {
   bus(config?: Partial<Config>): Promise<RunningServer>
   client(bus: RunningServer, options?: Partial<ClientOptions>): Promise<Client>
-  /** Opens the console at a place, `#/channels/a%3Ab`, and waits until it is connected. */
+  /** Opens the console at a place, such as `#/channels/a%3Ab`, and waits until it is connected. */
   open(bus: RunningServer, place?: string, options?: BrowserContextOptions): Promise<ConsolePage>
 }
 
-/** No step takes this long: only what hangs does. */
+/** A timeout that only a hanging step reaches. */
 const STEP_MS = 100_000
 const size = { width: 1280, height: 800 }
 
-/** Starts a browser that runs without a window. */
+/** Starts a browser without a window. */
 export const launch = (executablePath: string): Promise<Browser> =>
   chromium.launch({ executablePath, args: [...chromiumFlags], timeout: STEP_MS })
 
 /**
- * Makes the stage of a suite. One browser serves all its tests, and a page of the usual kind serves one test after the other: a new one costs
+ * Creates the stage of a suite. One browser serves all its tests, and pages of the default kind are reused from test to test: a new one costs
  * as much as what most tests do.
  */
 export function createStage(executablePath: string): Stage {
@@ -56,7 +56,7 @@ export function createStage(executablePath: string): Stage {
     return context
   }
 
-  /** A page for this test, blank. */
+  /** An empty page for this test. */
   async function takePage(options: BrowserContextOptions | undefined): Promise<Page> {
     if (options !== undefined) {
       const context = await newContext(options)
