@@ -1,4 +1,4 @@
-/** A bus for a test: real sockets, ports that the system chooses, gone at the end of the file. */
+/** A bus for a test: real sockets, ports that the system chooses, stopped at the end of the file. */
 import { afterAll } from 'bun:test'
 import { type Config, type RunningServer, type StartOptions, startServer, testConfig } from '@arqonbus/server'
 import { type ConnectOptions, connect, type TestClient } from './client.ts'
@@ -10,15 +10,15 @@ type Query = NonNullable<ConnectOptions['query']>
 export type TestBus = RunningServer & {
   /** Connects a client and waits for its welcome. */
   connect(options?: ConnectOptions): Promise<TestClient>
-  /** Connects the client of that id and joins it to these addresses. */
+  /** Connects a client with that id and joins it to these addresses. */
   as(id: string, ...join: string[]): Promise<TestClient>
-  /** Connects a listener to the telemetry server and waits for its welcome. */
+  /** Connects a subscriber to the telemetry server and waits for its welcome. */
   listen(query?: Query): Promise<TestClient>
-  /** The value of a sample of `/metrics`, `arqonbus_limits_hit_total{limit="rooms"}`. */
+  /** The value of a sample of `/metrics`, such as `arqonbus_limits_hit_total{limit="rooms"}`. */
   metric(sample: string): Promise<number>
 }
 
-/** Starts a bus with the defaults but for `config`; it is stopped after the tests of the file. */
+/** Starts a bus with the defaults except for `config`; it is stopped after the tests of the file. */
 export async function startBus(
   config: Partial<Config> = {},
   options: Omit<StartOptions, 'config'> = {},

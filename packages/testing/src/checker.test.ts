@@ -4,7 +4,7 @@ import { check, type Seen, type Violation, violationsText } from './checker.ts'
 const CHANNEL = 'science:general'
 type Delivered = Extract<Seen, { f: 'deliver' }>
 
-/** Ann publishes ten messages, all acknowledged; bob and cyd are there from the start and get them; the history has them. */
+/** Ann publishes ten messages, all acknowledged; bob and cyd are subscribed from the start and receive them; the history contains them. */
 function rightHistory(): Seen[] {
   const history: Seen[] = []
   for (const process of ['bob', 'cyd']) history.push({ process, f: 'begin', channel: CHANNEL, position: '100-0' })
@@ -19,7 +19,7 @@ function rightHistory(): Seen[] {
   return history
 }
 
-/** Where bob got message `n`. */
+/** Whether an event is the delivery of message `n` to bob. */
 const isBobs = (n: number) => (seen: Seen) => seen.f === 'deliver' && seen.process === 'bob' && seen.id === `arq_${n}`
 
 const rulesOf = (violations: readonly Violation[]) => [...new Set(violations.map(({ rule }) => rule))].sort()
@@ -28,14 +28,14 @@ test('a history in which every promise was kept has no violation', () => {
   expect(check(rightHistory())).toEqual([])
 })
 
-describe('one fault is flagged', () => {
+describe('histories with one fault', () => {
   /** Checks a history with one fault. */
   const broken = (change: (history: Seen[]) => void): Violation[] => {
     const history = rightHistory()
     change(history)
     return check(history)
   }
-  /** Takes out one event. */
+  /** Removes one event. */
   const lose = (history: Seen[], which: (seen: Seen) => boolean) => history.splice(history.findIndex(which), 1)
 
   test('a loss in the middle of a history is flagged', () => {
@@ -53,7 +53,7 @@ describe('one fault is flagged', () => {
       ...(after !== undefined && { after }),
     })
     expect(rulesOf(broken((history) => history.splice(history.findIndex(isBobs(6)), 0, gap('105-5'))))).toEqual([8])
-    // It says that it has 3, and has 5: what was between it had as well.
+    // It says that the process has 3, but it has 5: it also had the messages in between.
     expect(
       rulesOf(broken((history) => history.splice(history.findIndex(isBobs(6)), 0, gap('105-5', '103-3')))),
     ).toEqual([8])
@@ -70,7 +70,7 @@ describe('one fault is flagged', () => {
       rule: 2,
       process: 'bob',
       channel: CHANNEL,
-      text: 'arq_10 at 110-10 is in the log and never came; the last was 109-9',
+      text: 'arq_10 at 110-10 is in the log and was never delivered; the last was 109-9',
     })
     expect(rulesOf(violations)).toEqual([2])
   })
@@ -146,7 +146,7 @@ describe('one fault is flagged', () => {
   })
 })
 
-describe('what an expired history would excuse', () => {
+describe('a history that cannot have expired', () => {
   const isEarly = (seen: Seen) => seen.f === 'history' && ['arq_1', 'arq_2'].includes(seen.id)
 
   test('messages missing from a history in which nothing can have expired are flagged', () => {
@@ -207,7 +207,7 @@ describe('a provisional copy', () => {
   })
 })
 
-describe('what is no fault', () => {
+describe('histories without violations', () => {
   test('a gap notice must arrive before the message after the gap and not before one within it', () => {
     const withGap = (next: string) => {
       const history = rightHistory().filter((seen) => !isBobs(5)(seen))
@@ -305,7 +305,7 @@ describe('what is no fault', () => {
     expect(check(history)).toEqual([])
     const withoutThree = history.filter((seen) => !isBobs(3)(seen))
     expect(rulesOf(check(withoutThree))).toEqual([3, 7])
-    // The numbers of a log that came before are not those of this one.
+    // The numbers of an earlier log are not those of this one.
     const ofAnother = history.map(
       (seen): Seen => (isBobs(3)(seen) ? { ...(seen as Delivered), id: 'arq_0', position: '50-3' } : seen),
     )

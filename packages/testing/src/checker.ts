@@ -1,55 +1,55 @@
 /**
- * The checker: reads what every process has seen and says what was promised and not kept. It knows nothing of how the bus works: only what clients were
- * told, and what they got. A pure function, so that it can be tested with histories that are wrong in one place.
+ * The checker: reads the events of all processes and reports the promises that were not kept. It knows nothing about the implementation of the bus: only what clients
+ * sent and received. A pure function, so that it can be tested with histories that have one fault.
  */
 import { type Position, parsePosition } from '@arqonbus/protocol'
 
-/** Something that a process did or saw, in the order in which it did; `at` tells the order over all processes, for people. */
+/** An event of a process, in the order of that process; `at` gives the order over all processes, for people. */
 export type Seen = { readonly process: string; readonly at?: number } & (
   | {
       readonly f: 'publish'
-      /** `unknown` may or may not have happened, but once and in one place. */
+      /** `unknown` may or may not have happened, but at most once and at one position. */
       readonly type: 'invoke' | 'ok' | 'fail' | 'unknown'
       readonly channel: string
       readonly id: string
       readonly position?: string
-      /** The level that the acknowledgement names. */
+      /** The durability level of the acknowledgement. */
       readonly durability?: string
-      /** True where no copy comes to the sender (`echo=false`): the acknowledgement stands in its place, or nothing where the outcome is not known. */
+      /** True if the sender gets no copy (`echo=false`): the acknowledgement replaces it, or nothing does if the outcome is unknown. */
       readonly inPlace?: boolean
     }
-  /** A provisional copy has no position; its message comes no second time to an application above an SDK. */
+  /** A provisional copy has no position; an application above an SDK does not receive its message a second time. */
   | { readonly f: 'deliver'; readonly channel: string; readonly id: string; readonly position?: string }
-  /** From here on what comes after `position` comes: a join without a recovery, or one that went on from there. */
+  /** From here on messages after `position` are delivered: a join without a recovery, or one that continued from there. */
   | { readonly f: 'begin'; readonly channel: string; readonly position: string }
-  /** From here on every channel of the room comes, those that are born later from their birth. */
+  /** From here on messages of every channel of the room are delivered, those of later channels from their origin. */
   | { readonly f: 'begin_room'; readonly room: string }
-  /** A gap notice, or a join that could not recover: what comes next is what follows `next`. `after` is what the process has, where it said so. */
+  /** A gap notice, or a join that could not recover: the next message follows `next`. `after` is the last position of the process, if stated. */
   | { readonly f: 'gap'; readonly channel: string; readonly after?: string; readonly next: string }
-  /** The channel was deleted: what comes next is the first message of another one. */
+  /** The channel was deleted: the next message is the first one of another channel. */
   | { readonly f: 'deleted'; readonly channel: string; readonly last: string }
   | { readonly f: 'end'; readonly channel: string }
   | { readonly f: 'end_room'; readonly room: string }
-  /** The connection ended, and all that was begun with it. */
+  /** The connection ended, and all its subscriptions. */
   | { readonly f: 'lost' }
-  /** An entry of a log that was lost with it. */
+  /** An entry of a log that was lost. */
   | { readonly f: 'stood'; readonly channel: string; readonly id: string; readonly position: string }
-  /** The history of a channel was read to its end. */
+  /** The history of a channel was read completely. */
   | { readonly f: 'read'; readonly channel: string }
-  /** An entry of the history at the end. */
+  /** An entry of the history, read at the end. */
   | { readonly f: 'history'; readonly channel: string; readonly id: string; readonly position: string }
 )
 
 /** The rules, by their numbers in the design. */
 export const rules = {
   1: 'an acknowledged message is in the history, at its position',
-  2: 'what is acknowledged, or in the history at the end, reaches everybody who stays',
+  2: 'a message that was acknowledged, or is in the history at the end, reaches every subscriber that stays',
   3: 'the numbers of a channel rise by one',
   4: 'a position names one message',
-  5: 'nothing comes twice, and a message has one position',
-  6: 'nothing comes that was not sent, was refused, or was not asked for',
-  7: 'whoever missed something is told before the next message',
-  8: 'a gap is where something may have been missed',
+  5: 'no message is delivered twice, and a message has one position',
+  6: 'no message is delivered that was not sent, was refused, or has no subscription',
+  7: 'a subscriber that missed a message is notified before the next one',
+  8: 'a gap is reported only where a message may have been missed',
 } as const
 
 /** A promise that was not kept. */
@@ -60,22 +60,22 @@ export type Violation = {
   readonly text: string
 }
 
-/** What the checker has to be told beside what was seen. */
+/** Facts that the history does not contain. */
 export type CheckOptions = {
-  /** Whether a process may read a channel; everybody may read everything unless told. */
+  /** Whether a process may read a channel; by default all may read all. */
   readonly mayRead?: (process: string, channel: string) => boolean
-  /** Whether an acknowledgement is one that survives what happened; they all do unless told. What does not is only held to what the history says. */
+  /** Whether an acknowledged message survives what happened; by default all do. A message that need not survive only has to agree with the history. */
   readonly isKept?: (acknowledgement: Acknowledged) => boolean
-  /** True where nothing can have expired: then the history begins with the first message that was acknowledged. */
+  /** True if no message can have expired: then the history begins with the first acknowledged message. */
   readonly isWhole?: boolean
   /**
-   * True where the log may have lost what it had: a message that was sent again may then have another position than the one that it was first heard
-   * of at, if nothing of that one is left.
+   * True if the log may have lost entries: a message that was sent again may then have another position than the first one,
+   * if the log has lost that one.
    */
   readonly mayLose?: boolean
 }
 
-/** All violations in a history. What each process saw stands in its order; how processes are mixed does not matter. */
+/** Returns all violations in a history. The events of each process are in its order; how processes are interleaved does not matter. */
 export function check(history: readonly Seen[], options: CheckOptions = {}): Violation[] {
   const { mayRead = () => true, isKept = () => true, isWhole = false, mayLose = false } = options
   const kept = acknowledged(history).filter(isKept)
@@ -86,7 +86,7 @@ export function check(history: readonly Seen[], options: CheckOptions = {}): Vio
   ]
 }
 
-/** Rules 4, 5 and 6: what is known of messages, whoever says so. */
+/** Rules 4, 5 and 6: messages and their positions, whichever process observed them. */
 function checkMessages(history: readonly Seen[], mayLose: boolean): Violation[] {
   const violations: Violation[] = []
   const outcomes = new Map<string, Set<string>>()
@@ -126,7 +126,7 @@ function checkMessages(history: readonly Seen[], mayLose: boolean): Violation[] 
   return violations
 }
 
-/** Rule 1: the histories at the end, where they were read: then those of all channels in which anything was acknowledged. */
+/** Rule 1: the histories read at the end. If any was read, all channels with acknowledged messages must have been. */
 function checkHistory(
   history: readonly Seen[],
   acknowledgements: readonly Acknowledged[],
@@ -153,13 +153,13 @@ function checkHistory(
   return violations
 }
 
-/** A publish that the log took. */
+/** A publish that the log accepted. */
 export type Acknowledged = Extract<Seen, { f: 'publish' }> & { readonly position: string }
 
 const acknowledged = (history: readonly Seen[]): Acknowledged[] =>
   history.filter((seen) => seen.f === 'publish' && seen.type === 'ok' && seen.position !== undefined) as Acknowledged[]
 
-/** Rules 2, 3, 5, 6 and 7: what each process got. */
+/** Rules 2, 3, 5, 6 and 7: the messages that each process received. */
 function checkReaders(
   history: readonly Seen[],
   acknowledgements: readonly Acknowledged[],
@@ -168,7 +168,7 @@ function checkReaders(
   const violations: Violation[] = []
   const inHistory = history.filter((seen) => seen.f === 'history')
   const all = Map.groupBy([...acknowledgements, ...inHistory], ({ channel }) => channel)
-  // Also in a log that has been lost since: whoever has had the message gets no copy of that place either.
+  // Also for a lost log: a process that received the message gets no copy of that entry either.
   const stood = history.filter((seen) => seen.f === 'stood')
   const placed = Map.groupBy(
     [...inHistory, ...stood, ...acknowledged(history)],
@@ -188,7 +188,7 @@ function checkReaders(
           rule: 2,
           process,
           channel,
-          text: `${id} at ${position} is in the log and never came; the last was ${last.ms}-${last.n}`,
+          text: `${id} at ${position} is in the log and was never delivered; the last was ${last.ms}-${last.n}`,
         })
       }
     }
@@ -196,13 +196,13 @@ function checkReaders(
   return violations
 }
 
-/** What all processes together know of positions. */
+/** Facts about positions, from all processes together. */
 type Known = {
-  /** Where messages are, or were: by channel and id. */
+  /** The positions that messages have or had, by channel and id. */
   readonly placed: ReadonlyMap<string, readonly { readonly position: string }[]>
-  /** Positions by channel and number: logs that came one after the other may have the same numbers. */
+  /** Positions by channel and number: successive logs may have the same numbers. */
   readonly atNumber: ReadonlyMap<string, readonly string[]>
-  /** True where logs may have lost something. */
+  /** True if logs may have lost entries. */
   readonly mayLose: boolean
 }
 
@@ -218,22 +218,22 @@ function positionsByNumber(history: readonly Seen[]): Known['atNumber'] {
 
 const BEFORE_ALL: Position = { ms: 0, n: 0 }
 
-/** Where a process stands when everything was read. */
+/** The state of a process, after all its events were read. */
 type Reader = {
-  /** The last position of each channel that it is given. */
+  /** The last position delivered from each channel. */
   readonly last: Map<string, Position>
-  /** Rooms that it is given as a whole. */
+  /** Rooms whose channels are all delivered. */
   readonly rooms: Set<string>
   /**
-   * Channels with positions of which it has the message, so that no copy comes (again): what it was given, there or at another position, and its own messages
-   * whose acknowledgement stands for the copy.
+   * Channels with positions whose message the process has, so that no copy is delivered (again): received messages, at this or another position, and its own messages
+   * whose acknowledgement replaces the copy.
    */
   readonly had: Set<string>
-  /** Messages that came as provisional copies. */
+  /** Messages that were delivered as provisional copies. */
   readonly provisional: Set<string>
-  /** Channels of which it has asked for messages again that it may have had. */
+  /** Channels from which it has requested messages again that it may have received. */
   readonly again: Set<string>
-  /** Channels that were deleted, and of whose next one nothing has come yet. */
+  /** Channels that were deleted, and whose successor has delivered nothing yet. */
   readonly deleted: Set<string>
 }
 
@@ -261,7 +261,7 @@ function readAll(
       }
       case 'gap':
         if (!mayLose && !mayMiss(reader, seen, atNumber)) {
-          const text = `a gap before ${seen.next}, and nothing was missing`
+          const text = `a gap before ${seen.next}, but nothing was missing`
           violations.push({ rule: 8, process, channel: seen.channel, text })
         }
         reader.last.set(seen.channel, place(seen.next))
@@ -284,7 +284,7 @@ function readAll(
         reader.rooms.clear()
         break
       case 'publish': {
-        // Wherever it stands, and whenever the answer comes: no copy of it does.
+        // Whatever its position, and whenever the reply arrives: no copy of it is delivered.
         const places = seen.inPlace ? placed.get(`${seen.channel} ${seen.id}`) : undefined
         for (const { position } of places ?? []) reader.had.add(`${seen.channel} ${position}`)
         break
@@ -293,11 +293,11 @@ function readAll(
         const { channel, id, position } = seen
         const message = `${channel} ${id}`
         if (reader.provisional.has(message))
-          violations.push({ rule: 5, process, channel, text: `${id} came again after its provisional copy` })
+          violations.push({ rule: 5, process, channel, text: `${id} was delivered again after its provisional copy` })
         if (position === undefined) reader.provisional.add(message)
         else readOne(process, reader, { channel, id, position }, atNumber, violations)
         if (position !== undefined) reader.had.add(`${channel} ${position}`)
-        // An SDK hands it over once: neither a copy that a recovery brings again comes, nor one at another position.
+        // An SDK delivers a message once: neither a copy from a recovery, nor one at another position.
         for (const other of placed.get(message) ?? []) reader.had.add(`${channel} ${other.position}`)
         break
       }
@@ -316,8 +316,8 @@ function readOne(
   const violate = (rule: Violation['rule'], text: string) => violations.push({ rule, process, channel, text })
   const at = place(position)
   let last = reader.last.get(channel) ?? (reader.rooms.has(roomOf(channel)) ? BEFORE_ALL : undefined)
-  if (last === undefined) return void violate(6, `${id} at ${position} came unasked`)
-  // The next channel of that name begins later than the one that was deleted ended.
+  if (last === undefined) return void violate(6, `${id} at ${position} was delivered without a subscription`)
+  // A later channel of that name has an origin after the end of the deleted one.
   if (reader.deleted.delete(channel) && at.ms > last.ms) last = { ms: last.ms + 1, n: 0 }
   const after = `${id} at ${position} came after ${last.ms}-${last.n}`
   if (at.n === last.n && at.ms === last.ms) violate(5, `${id} at ${position} came twice`)
@@ -326,17 +326,17 @@ function readOne(
     !isNext(last, at, (n) => atNumber.get(`${channel} ${n}`)?.filter((one) => reader.had.has(`${channel} ${one}`)))
   ) {
     violate(3, after)
-    violate(7, `nobody was told what is missing: ${after}`)
+    violate(7, `no gap was reported: ${after}`)
   }
   if (isLater(at, last)) reader.last.set(channel, at)
 }
 
-/** Whether something that the process does not have may have been in the log up to where a gap ends. */
+/** Whether the log may have had, before the end of a gap, a message that the process does not have. */
 function mayMiss(reader: Reader, gap: Extract<Seen, { f: 'gap' }>, atNumber: Known['atNumber']): boolean {
   const last = gap.after === undefined ? reader.last.get(gap.channel) : place(gap.after)
   const next = place(gap.next)
   if (last === undefined || (last.ms === next.ms && last.n === next.n)) return last === undefined
-  // Of another log, or of one that has other messages, nobody knows.
+  // Unknown for another log, or for one with other messages.
   if (next.ms < last.ms || next.n <= last.n || reader.again.has(gap.channel)) return true
   const behind = { ms: next.ms, n: next.n + 1 }
   return !isNext(last, behind, (n) =>
@@ -344,7 +344,7 @@ function mayMiss(reader: Reader, gap: Extract<Seen, { f: 'gap' }>, atNumber: Kno
   )
 }
 
-/** Whether nothing is between but messages that the process has; `had` gives their positions at a number. */
+/** Whether only messages that the process has are in between; `had` returns their positions at a number. */
 function isNext(last: Position, at: Position, had: (n: number) => readonly string[] | undefined): boolean {
   for (let n = last.n + 1; n < at.n; n++) {
     const isHad = had(n)?.some((position) => place(position).ms >= last.ms && place(position).ms <= at.ms)
@@ -353,18 +353,18 @@ function isNext(last: Position, at: Position, had: (n: number) => readonly strin
   return true
 }
 
-/** Later in a channel: a log that comes after another begins at a later time. */
+/** Whether a position is later in a channel: a successive log begins at a later time. */
 const isLater = (a: Position, b: Position): boolean => a.ms > b.ms || (a.ms === b.ms && a.n > b.n)
 
 const roomOf = (channel: string): string => channel.slice(0, channel.indexOf(':'))
 
 function place(position: string): Position {
   const at = parsePosition(position)
-  if (at === undefined) throw new Error(`${position} is no position`)
+  if (at === undefined) throw new Error(`${position} is not a position`)
   return at
 }
 
-/** Violations for people. */
+/** The violations as text for people. */
 export const violationsText = (violations: readonly Violation[]): string =>
   violations
     .map(({ rule, process, channel, text }) => `rule ${rule} (${rules[rule]}): ${process} in ${channel}: ${text}`)

@@ -1,4 +1,4 @@
-/** Flags of a Chromium that runs as root, without a display, and asks nobody else on the network. */
+/** Flags for a Chromium that runs as root, without a display, and without network requests of its own. */
 export const chromiumFlags = [
   '--no-sandbox',
   '--disable-gpu',

@@ -1,6 +1,6 @@
 /**
- * A client for tests that hides nothing: it sends what it is told, right or wrong, and keeps every frame until somebody asks for it.
- * Tests await what they wait for; nothing sleeps.
+ * A test client that hides nothing: it sends valid and invalid frames, and keeps every received frame until a test takes it.
+ * Tests await events; nothing sleeps.
  */
 import {
   type CommandName,
@@ -13,7 +13,7 @@ import {
   type Welcome,
 } from '@arqonbus/protocol'
 
-/** How to connect. */
+/** Options of a connection. */
 export type ConnectOptions = {
   /** The query of the upgrade: `client_id`, `join` (one or several) and so on. */
   query?: Record<string, string | readonly string[]>
@@ -27,24 +27,24 @@ export type Frame = DeliveredEnvelope
 /** How a connection ended. */
 export type Closed = { code: number; reason: string }
 
-/** What a publish may say otherwise than the default. */
+/** The fields of an envelope that differ from the defaults. */
 export type Publish = Partial<Omit<Frame, 'metadata'>> & { metadata?: Record<string, unknown> }
 
-/** A reply that refuses. */
+/** A reply with an error. */
 export class RefusedError extends Error {
   constructor(readonly error: ErrorBody) {
     super(`${error.code}: ${error.message} ${JSON.stringify(error.details ?? {})}`)
   }
 }
 
-/** The error of something that must be refused; fails where it succeeds. */
+/** Resolves to the error of an attempt that must be refused; fails if it succeeds. */
 export async function refusal(attempt: Promise<unknown>): Promise<ErrorBody> {
   const outcome = await attempt.catch((error: unknown) => error)
   if (outcome instanceof RefusedError) return outcome.error
   throw outcome instanceof Error ? outcome : new Error(`nothing was refused: ${JSON.stringify(outcome)}`)
 }
 
-/** The text of every frame, as it came. */
+/** The text of every received frame. */
 const texts = new WeakMap<Frame, string>()
 
 /** A frame's text, byte for byte. */
@@ -57,13 +57,13 @@ export type TestClient = {
   readonly socket: WebSocket
   /** Ends with the connection. */
   readonly closed: Promise<Closed>
-  /** Frames that nobody has asked for yet, oldest first. */
+  /** Received frames that no test has taken yet, oldest first. */
   readonly frames: Frame[]
-  /** Sends a text as it is. */
+  /** Sends a text unchanged. */
   raw(text: string | Uint8Array<ArrayBuffer>): void
-  /** Sends an envelope made of the default and `fields`; returns its id. */
+  /** Sends an envelope with default fields and `fields`; returns its id. */
   send(fields: Publish): string
-  /** Publishes with `ack` and waits for the answer; throws `RefusedError`. */
+  /** Publishes with `ack` and waits for the reply; throws `RefusedError`. */
   publish(fields: Publish): Promise<PublishResult>
   /** Runs a command and waits for its result; throws `RefusedError`. */
   command<Name extends CommandName>(
@@ -71,29 +71,29 @@ export type TestClient = {
     parameters?: CommandParameters<Name>,
     fields?: Publish,
   ): Promise<CommandResult<Name>>
-  /** Takes the first frame that fits, now or when it comes. Fails when the connection ends before. */
+  /** Takes the first frame that fits, now or when it arrives. Fails if the connection ends before. */
   next(fits?: (frame: Frame) => boolean): Promise<Frame>
-  /** Takes the answer to a frame, by the id of the frame. */
+  /** Takes the reply to a frame, by the id of the frame. */
   answer(id: string | null): Promise<Record<string, unknown> & { status: string; error?: ErrorBody; result?: unknown }>
-  /** Waits until everything that the bus has sent so far is here (a ping goes round behind it), and takes the messages among it. */
+  /** Waits until everything that the bus has sent so far has arrived (by a ping), and takes the messages. */
   messages(): Promise<Frame[]>
-  /** The same, with whatever else has come: notices and answers that nobody asked for. */
+  /** The same, including notices and replies that no test has taken. */
   everything(): Promise<Frame[]>
   close(): Promise<Closed>
 }
 
-/** True for what clients send one another. */
+/** True for messages between clients. */
 export const isMessage = (frame: Frame): boolean =>
   frame.type === 'event' || frame.type === 'private' || frame.type === 'telemetry'
 
-/** Connects; throws where the bus does not welcome. */
+/** Connects; throws if the bus sends no welcome. */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<TestClient> {
   const opened = open(url, options)
   const welcome = await opened.next((frame) => (frame.payload as { event?: string }).event === 'welcome')
   return { ...opened.bind((welcome.payload as Welcome).client.client_id), welcome: welcome.payload as Welcome }
 }
 
-/** Opens a connection without waiting for a welcome: for those that get none. */
+/** Opens a connection without waiting for a welcome, for tests that expect none. */
 export function open(url: string, { query = {}, headers, protocols }: ConnectOptions = {}) {
   const target = new URL(url)
   for (const [key, values] of Object.entries(query))

@@ -1,24 +1,24 @@
-/** A clock that stands until a test moves it: what takes hours takes no time, and the same time in every run. */
+/** A clock that a test advances: hours take no time, and every run has the same times. */
 
-/** A clock with hands. */
+/** A clock with operations that change its time. */
 export type TestClock = {
   /** Wall time, in milliseconds since 1970. */
   now(): number
   /** Running time, in milliseconds. */
   monotonic(): number
-  /** When the process was frozen last, in running time, and for how long. */
+  /** When the process was last frozen, in running time, and for how long. */
   thaw(): { readonly at: number; readonly frozenMs: number }
-  /** The wall time of a moment of `monotonic`. */
+  /** The wall time of a value of `monotonic`. */
   wallOf(at: number): number
-  /** Lets so many milliseconds pass. */
+  /** Advances the time by `ms`. */
   advance(ms: number): void
-  /** Sets the wall clock by so many milliseconds, ahead or back: no time passes. */
+  /** Steps the wall clock by `ms`, forwards or backwards: no time passes. */
   step(ms: number): void
-  /** Freezes the process for so many milliseconds: they pass outside of it. */
+  /** Freezes the process for `ms`: the time passes outside of it. */
   freeze(ms: number): void
 }
 
-/** Makes one; it begins at a moment that is easy to recognise. */
+/** Creates a test clock; its default start time is easy to recognise. */
 export function testClock(start = Date.parse('2026-01-02T03:04:05.006Z')): TestClock {
   let now = start
   let running = 0

@@ -1,11 +1,11 @@
-/** Waiting for what comes of itself: a memory that shrinks, a counter that rises. */
+/** Polling for changes without an event: a memory that shrinks, a counter that rises. */
 
-/** How long to try, and how often. `withinMs` only guards against waiting for ever: on a slow machine all takes longer. */
+/** How long to try, and how often. `withinMs` only ends a test that hangs: a slow machine needs longer for everything. */
 export type EventuallyOptions = { withinMs?: number; everyMs?: number }
 
 /**
- * Tries until nothing is thrown and returns what came of it; after `withinMs` the last failure is thrown.
- * For what nobody announces: whatever can be awaited is awaited instead.
+ * Tries until nothing is thrown and returns the result; after `withinMs` the last failure is thrown.
+ * Only for changes without an event: a test awaits an event if there is one.
  */
 export async function eventually<T>(attempt: () => T | Promise<T>, options: EventuallyOptions = {}): Promise<T> {
   const { withinMs = 60_000, everyMs = 20 } = options

@@ -4,27 +4,27 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findProgram } from './programs.ts'
 
-/** A clock that runs on from wherever it is set. */
+/** A clock that continues to run from any time to which it is set. */
 export type FakeClock = {
-  /** What the process has to be started with. */
+  /** The environment that the process has to be started with. */
   readonly environment: Readonly<Record<string, string>>
-  /** Sets the clock so many milliseconds ahead of the true time, or behind it. */
+  /** Sets the clock `offsetMs` ahead of the true time, or behind it if negative. */
   set(offsetMs: number): void
-  /** Removes what a process that was killed could not remove itself. */
+  /** Removes files that a killed process could not remove itself. */
   clean(pid: number): void
-  /** Removes the file that carries the offset. */
+  /** Removes the file with the offset. */
   remove(): void
 }
 
 let clocks = 0
 
-/** What is stepped. */
+/** Which clocks are stepped. */
 export type FakeClockOptions = {
-  /** `wall`: timers of the process do not feel it, only what time it is changes. `all`: the clock that never steps is stepped too. */
+  /** `wall`: only the wall time changes; timers of the process are not affected. `all`: the monotonic clock is stepped too. */
   readonly steps?: 'wall' | 'all'
 }
 
-/** Makes a clock that shows the true time; throws where the program `faketime` is missing, so use it inside `withProgram`. */
+/** Creates a clock with the true time. Throws if the program `faketime` is missing, so use it inside `withProgram`. */
 export function createFakeClock({ steps = 'wall' }: FakeClockOptions = {}): FakeClock {
   const file = join(tmpdir(), `arqonbus-clock-${process.pid}-${clocks++}`)
   const set = (offsetMs: number) => writeFileSync(file, `${offsetMs < 0 ? '-' : '+'}${Math.abs(offsetMs) / 1000}\n`)
@@ -45,8 +45,8 @@ export function createFakeClock({ steps = 'wall' }: FakeClockOptions = {}): Fake
 }
 
 /**
- * Each distribution keeps the library elsewhere; the program knows where. Redis is linked with jemalloc, which asks for the time before the library is
- * ready to tell it and then waits for ever: with the C library named after it, memory comes from there.
+ * The path of the library differs between distributions; the program knows it. Redis is linked with jemalloc, which asks for the time before the library is
+ * ready, and then hangs: with the C library named after it, memory comes from there.
  */
 function libraries(): string {
   const program = findProgram('faketime')

@@ -1,4 +1,4 @@
-/** Tools for tests: programs that a machine may lack. */
+/** The test harness: a bus, clients, Redis and other programs, clocks, randomness, and the checker of promises. */
 
 export { startBus, type TestBus } from './bus.ts'
 export { type Acknowledged, type CheckOptions, check, type Seen, type Violation, violationsText } from './checker.ts'

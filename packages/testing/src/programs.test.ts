@@ -15,7 +15,7 @@ writeFileSync(
    withProgram('promtool', 'needs promtool', (path) => { test('is called with ' + path, () => {}) })`,
 )
 
-/** Runs the suite above with a PATH, and tells how it ended. */
+/** Runs the suite above with a PATH, and returns its outcome. */
 async function runSuite(path: string, environment: Record<string, string> = {}) {
   const { REQUIRE_ALL: _, TEST_SKIPS_FILE: __, ...rest } = process.env
   const child = Bun.spawn([process.execPath, 'test', suite], {
@@ -32,7 +32,7 @@ async function runSuite(path: string, environment: Record<string, string> = {}) 
   return { output: out + err, code }
 }
 
-/** A folder with an executable of that name. */
+/** Creates a folder with an executable of that name. */
 function folderWith(name: string): string {
   const bin = mkdtempSync(join(folder, 'bin-'))
   writeFileSync(join(bin, name), '#!/bin/sh\n', { mode: 0o755 })

@@ -1,11 +1,11 @@
-/** Programs that some suites need and a machine may lack: such a suite is skipped by name, and said so, never silently. */
+/** Programs that some suites need and a machine may lack: such a suite is skipped by name and reported, never silently. */
 
 import { describe, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
 import { accessSync, appendFileSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** A program: the names that distributions give it, the line that installs it on Debian, and arguments with which it must succeed to be of use here. */
+/** A program: its names in distributions, the command that installs it on Debian, and arguments with which it must succeed to be usable here. */
 type Program = { readonly names: readonly string[]; readonly install: string; readonly probe?: readonly string[] }
 
 const programs = {
@@ -26,16 +26,16 @@ const programs = {
   },
 } as const satisfies Record<string, Program>
 
-/** A program that a suite can ask for. */
+/** A program that a suite can require. */
 export type ProgramName = keyof typeof programs
 
-/** All programs that suites ask for. */
+/** All programs that suites can require. */
 export const programNames = Object.keys(programs) as ProgramName[]
 
-/** The names under which a program is looked for. */
+/** The names under which a program is searched. */
 export const executableNames = (name: ProgramName): readonly string[] => programs[name].names
 
-/** A suite that did not run, and what it lacked; `npm test` lists these. */
+/** A suite that was skipped, and the program that it lacked; `npm test` lists these. */
 export type Skip = { suite: string; program: ProgramName; install: string }
 
 /** The path of the program on this machine, or undefined. */
@@ -52,7 +52,7 @@ export function findProgram(name: ProgramName, path: string = process.env.PATH ?
 /**
  * A suite that needs a program: `withProgram('promtool', 'metrics are valid for promtool', (path) => { test(…) })`.
  *
- * Without the program the suite is skipped and the skip recorded for `npm test`, which prints the line that installs it;
+ * Without the program the suite is skipped and the skip recorded for `npm test`, which prints the command that installs it;
  * with `REQUIRE_ALL=1` it fails instead.
  */
 export function withProgram(name: ProgramName, suite: string, body: (path: string) => void): void {
@@ -64,16 +64,16 @@ export function withProgram(name: ProgramName, suite: string, body: (path: strin
   const { install } = programs[name]
   if (process.env.REQUIRE_ALL === '1') {
     test(suite, () => {
-      throw new Error(`${name} is not installed, and REQUIRE_ALL=1 asks for it: ${install}`)
+      throw new Error(`${name} is not installed, and REQUIRE_ALL=1 requires it. Install it: ${install}`)
     })
     return
   }
-  // biome-ignore lint/suspicious/noSkippedTests: this is the one place that skips, with a reason on record.
+  // biome-ignore lint/suspicious/noSkippedTests: this is the only place that skips, with a recorded reason.
   test.skip(suite, () => {})
   record({ suite, program: name, install })
 }
 
-/** Hands the skip to `npm test` through the file that it names, or tells it to whoever ran `bun test` by hand. */
+/** Records the skip in the file that `npm test` names, or prints it if `bun test` was run directly. */
 function record(skip: Skip): void {
   const file = process.env.TEST_SKIPS_FILE
   if (file === undefined) console.warn(`skipped: ${skip.suite} — ${skip.install}`)

@@ -1,16 +1,16 @@
-/** Chance that can be had again: the same seed gives the same throws, on any machine. */
+/** Repeatable randomness: the same seed gives the same values on any machine. */
 
-/** A source of throws. */
+/** A source of random values. */
 export type Random = {
-  /** A whole number from 0 to below `count`. */
+  /** An integer from 0 to below `count`. */
   below(count: number): number
-  /** True so many times in a hundred. */
+  /** True with a probability of `percent` percent. */
   chance(percent: number): boolean
-  /** One of them. */
+  /** A random item. */
   pick<T>(items: readonly T[]): T
 }
 
-/** Makes one (mulberry32, public domain). */
+/** Creates a source of random values (mulberry32, public domain). */
 export function createRandom(seed: number): Random {
   let state = seed >>> 0
   const below = (count: number): number => {

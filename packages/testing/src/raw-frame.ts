@@ -1,4 +1,4 @@
-/** WebSocket frames made and read by hand (RFC 6455 §5.2), right ones and wrong ones. */
+/** Encodes and decodes WebSocket frames (RFC 6455 §5.2), valid ones and invalid ones. */
 
 /** The kinds of frames, by name. */
 const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
@@ -6,27 +6,27 @@ const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 
 /** The kind of a frame. */
 export type FrameKind = keyof typeof opcodes
 
-/** What a frame is made of; what is left out is as a proper client would have it. */
+/** The parts of a frame; the defaults are those of a correct client. */
 export type RawFrame = {
-  /** `text` unless told; a number for one that nobody knows. */
+  /** Default `text`; a number for an unknown kind. */
   kind?: FrameKind | number
   payload?: string | Uint8Array
-  /** Whether it is the last of its message. */
+  /** Whether it is the last frame of its message. */
   fin?: boolean
   /** The three reserved bits, 0 to 7. */
   reserved?: number
   masked?: boolean
-  /** The length that the head tells, where it is not the true one. */
+  /** The length in the header, if it is not the true one. */
   length?: number | bigint
 }
 
 /** A frame from the server. */
 export type ServerFrame = { kind: FrameKind | undefined; fin: boolean; reserved: number; payload: Buffer }
 
-/** The mask of all frames here: which one does not matter to anybody. */
+/** The mask of all frames; its value does not matter. */
 const MASK = [0x37, 0xfa, 0x21, 0x3d] as const
 
-/** The bytes of a frame. */
+/** Encodes a frame. */
 export function encodeFrame(frame: RawFrame): Buffer {
   const { kind = 'text', fin = true, reserved = 0, masked = true } = frame
   const opcode = typeof kind === 'number' ? kind : opcodes[kind]
@@ -45,7 +45,7 @@ function lengthBytes(length: number | bigint, maskBit: number): number[] {
   return length < 65_536 ? [maskBit | 126, ...wide.subarray(6)] : [maskBit | 127, ...wide]
 }
 
-/** Takes the first frame off the bytes; undefined while it is not there as a whole. */
+/** Removes the first frame from the bytes; undefined while it is incomplete. */
 export function decodeFrame(bytes: Buffer): { frame: ServerFrame; rest: Buffer } | undefined {
   if (bytes.length < 2) return undefined
   const short = bytes[1]! & 0x7f

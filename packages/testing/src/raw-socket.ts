@@ -1,48 +1,48 @@
 /**
- * A peer over plain TCP that says what it is told, right or wrong: heads of HTTP that never end, frames that no WebSocket library
- * would send, a reader that stops reading.
+ * A peer over plain TCP that sends anything, valid or not: HTTP heads that never end, frames that no WebSocket library
+ * would send; and that can stop reading.
  */
 import { connect as connectTcp } from 'node:net'
 import { decodeFrame, encodeFrame, type FrameKind, type RawFrame, type ServerFrame } from './raw-frame.ts'
 
-/** How a connection ended: with a close frame, or without one (`code` undefined: cut, reset or closed by HTTP). */
+/** How a connection ended: with a close frame, or without one (`code` undefined: reset, or closed by HTTP). */
 export type RawEnd = { code: number | undefined; reason: string }
 
-/** The head of an HTTP answer. */
+/** The head of an HTTP response. */
 export type RawHead = { status: number; headers: Headers }
 
 /** A TCP connection. */
 export type RawSocket = {
-  /** Sends bytes as they are. */
+  /** Sends bytes unchanged. */
   write(bytes: string | Uint8Array): void
   /** Sends a frame. */
   frame(frame: RawFrame): void
-  /** The head of the HTTP answer. Fails when the connection ends before. */
+  /** The head of the HTTP response. Fails if the connection ends before. */
   head(): Promise<RawHead>
-  /** Everything that came behind the head, for answers that are no upgrade. */
+  /** Everything after the head, for responses other than an upgrade. */
   body(): string
-  /** Takes the next frame of that kind from the server; others are left. Fails when the connection ends before. */
+  /** Takes the next frame of that kind from the server; leaves others. Fails if the connection ends before. */
   next(kind: FrameKind): Promise<ServerFrame>
   /** The same, for a text frame with JSON in it. */
   nextJson(): Promise<{ type: string; payload: Record<string, unknown> } & Record<string, unknown>>
-  /** Stops reading: what the server sends fills the buffers on the way. */
+  /** Stops reading: data from the server fills the buffers. */
   pause(): void
   resume(): void
   /** Bytes that have not left this process yet. */
   readonly unsent: number
   readonly isOpen: boolean
-  /** The end of the connection, by whichever side. */
+  /** The end of the connection, by either side. */
   readonly ended: Promise<RawEnd>
-  /** Ends it without a word. */
+  /** Ends the connection without a close frame. */
   destroy(): void
 }
 
-/** A head that upgrades, as a proper client sends it. */
+/** The head of an upgrade request; the defaults are those of a correct client. */
 export type UpgradeHead = {
   method?: string
   target?: string
   version?: string
-  /** Beside, or in place of, the usual ones; undefined leaves one out, a list sends it several times. */
+  /** Added to the default headers, or replacing them; undefined omits a header, a list sends it several times. */
   headers?: Record<string, string | readonly string[] | undefined>
 }
 
@@ -65,7 +65,7 @@ export function upgradeRequest(
   return `${method} ${target ?? pathname + search} ${version}\r\n${lines.join('')}\r\n`
 }
 
-/** Connects by TCP and says nothing. */
+/** Connects by TCP and sends nothing. */
 export async function dial(url: string): Promise<RawSocket> {
   const { hostname, port } = new URL(url)
   const socket = connectTcp({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), noDelay: true })
@@ -110,9 +110,9 @@ export async function dial(url: string): Promise<RawSocket> {
       resolve(end)
     })
   })
-  // A reset is one way to end: `ended` tells of it.
+  // A reset is one way to end: `ended` reports it.
   socket.on('error', () => {})
-  /** Waits until `look` finds something. */
+  /** Waits until `find` returns a value. */
   const wait = <T>(find: () => T | undefined): Promise<T> => {
     const found = find()
     if (found !== undefined) return Promise.resolve(found)
@@ -156,7 +156,7 @@ export async function dial(url: string): Promise<RawSocket> {
   }
 }
 
-/** Connects and shakes hands; `head()` says what the server made of it. */
+/** Connects and sends an upgrade request; `head()` resolves to the response. */
 export async function openRaw(url: string, head: UpgradeHead = {}): Promise<RawSocket> {
   const socket = await dial(url)
   socket.write(upgradeRequest(url, head))

@@ -1,7 +1,7 @@
 import { afterEach } from 'bun:test'
 import { startRedis, type TestRedis } from './redis.ts'
 
-/** `startRedis` for a group of tests: what a test starts ends with it. */
+/** `startRedis` for a group of tests: each test's servers end with it. */
 export function redisPerTest(): typeof startRedis {
   const started: TestRedis[] = []
   afterEach(async () => {

@@ -12,7 +12,7 @@ withProgram('valkey-server', 'a Valkey for tests', () => {
 })
 
 withProgram('strace', 'a Redis on a slow disk', () => {
-  withProgram('redis-server', 'for tests', () => {
+  withProgram('redis-server', 'with Redis', () => {
     test('a Redis on a slow disk replies at full speed, and its syncs take the requested time', async () => {
       await using redis = await startRedis({ syncDelayMs: 300 })
       const pending = async () => Number(/aof_pending_bio_fsync:(\d+)/.exec(String(await redis.command('INFO')))?.[1])
@@ -44,14 +44,14 @@ withProgram('redis-server', 'a Redis for tests', () => {
     const { pid, port } = redis
     await redis.command('SET', 'key', 'value')
     await redis.kill()
-    expect(await redis.command('PING').catch(() => 'nobody is there')).toBe('nobody is there')
+    expect(await redis.command('PING').catch(() => 'no server')).toBe('no server')
     await redis.restart()
     expect(redis.pid).not.toBe(pid)
     expect(redis.port).toBe(port)
     expect(await redis.command('GET', 'key')).toBe('value')
   })
 
-  test('a paused Redis replies to nobody, and to everybody once it continues', async () => {
+  test('a paused Redis does not reply, and replies to all clients once it continues', async () => {
     await using redis = await startRedis()
     await redis.command('PING')
     redis.pause()
@@ -109,8 +109,8 @@ const isListening = (port: number): Promise<boolean> =>
     () => false,
   )
 
-withProgram('redis-server', 'a Redis with a clock of its own', () => {
-  withProgram('faketime', 'that can be stepped', () => {
+withProgram('redis-server', 'a Redis with its own clock', () => {
+  withProgram('faketime', 'with faketime', () => {
     test('a Redis with a clock of its own shows the time that the test sets, ahead and back, while it runs', async () => {
       await using redis = await startRedis({ fakeClock: true })
       const offsetMs = async () => {

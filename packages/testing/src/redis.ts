@@ -1,4 +1,4 @@
-/** A Redis for a test: a real `redis-server` of its own that can be killed, paused, restarted and asked. */
+/** A Redis for a test: a real `redis-server` that the test can kill, pause, restart and send commands to. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,17 +7,17 @@ import { eventually } from './eventually.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
 import { findProgram, type ProgramName } from './programs.ts'
 
-/** How a Redis differs from the usual one of the tests: append-only, synced every second, no snapshots. */
+/** Options that differ from the defaults of the tests: append-only, synced every second, no snapshots. */
 export type RedisOptions = {
-  /** When what was appended is synced to the disk. Default `everysec`. */
+  /** When appended data is synced to the disk. Default `everysec`. */
   appendfsync?: 'always' | 'everysec' | 'no'
-  /** Any other directive: `{ maxmemory: '8mb' }`. */
+  /** Any other directive, such as `{ maxmemory: '8mb' }`. */
   config?: Readonly<Record<string, string>>
-  /** It follows this one. */
+  /** The primary that it replicates. */
   replicaOf?: { readonly port: number }
-  /** Which one is started. Default `redis-server`, or Valkey where that alone is there. */
+  /** The program to start. Default `redis-server`, or Valkey if only that is installed. */
   program?: 'redis-server' | 'valkey-server'
-  /** Each sync of its files to the disk takes so much longer, as on a slow disk; needs the program `strace`. */
+  /** Delays each sync of its files to the disk, as on a slow disk; needs the program `strace`. */
   syncDelayMs?: number
   /** Its wall clock can be stepped through `clock`; needs the program `faketime`. */
   fakeClock?: boolean
@@ -28,47 +28,47 @@ export type TestRedis = {
   /** `redis://127.0.0.1:PORT` */
   readonly url: string
   readonly port: number
-  /** The process that runs now; another one after `restart`. */
+  /** The id of the running process; another one after `restart`. */
   readonly pid: number
-  /** Its wall clock, where `fakeClock` asked for one. */
+  /** Its wall clock, with `fakeClock`. */
   readonly clock: FakeClock | undefined
-  /** `kill -9`; resolves when the process is gone. What it had appended stays. */
+  /** `kill -9`; resolves when the process has ended. Appended data is kept. */
   kill(): Promise<void>
-  /** Starts it again on its port with what it had appended, after a shutdown where it runs; with other directives from now on; resolves when all is loaded. */
+  /** Starts it again on its port with the appended data, after a shutdown if it runs; `config` applies from now on. Resolves when the data is loaded. */
   restart(config?: Readonly<Record<string, string>>): Promise<void>
-  /** Stops it where it stands: connections stay open, and nobody answers. */
+  /** Stops the process (SIGSTOP): connections stay open, and it does not respond. */
   pause(): void
-  /** Goes on after `pause`. */
+  /** Continues the process after `pause`. */
   resume(): void
-  /** Asks over a connection of the test's own: `command('CONFIG', 'SET', 'maxmemory', '1')`. Error replies reject. */
+  /** Sends a command over a connection of the test: `command('CONFIG', 'SET', 'maxmemory', '1')`. Error replies reject. */
   command(...words: (string | number)[]): Promise<unknown>
   /** Everything that it has logged. */
   output(): string
-  /** Ends it for good and removes what it kept. */
+  /** Stops it and removes its files. */
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Starts a `redis-server` or `valkey-server` on a free port; resolves when it answers. Use it inside `withProgram`. */
+/** Starts a `redis-server` or `valkey-server` on a free port; resolves when it responds. Use it inside `withProgram`. */
 export async function startRedis(options: RedisOptions = {}): Promise<TestRedis> {
   const { Redis } = await import('ioredis')
   const program = pathOf(options.program ?? 'redis-server')
   const folder = mkdtempSync(join(tmpdir(), 'arqonbus-redis-'))
   const clock = options.fakeClock === true ? createFakeClock() : undefined
   let logged = ''
-  /** Directives that `restart` was given. */
+  /** The directives given to `restart`. */
   let setTo: Readonly<Record<string, string>> = {}
   let prefix: string[] = []
   let process = await startOnFreePort()
   if (options.syncDelayMs !== undefined) {
-    // A first start syncs its new files one by one: the disk is slow from the second on.
+    // A first start syncs its new files one by one, so the disk is slow from the second start on.
     prefix = withSlowSyncs(options.syncDelayMs)
     await end(process, 'SIGTERM')
     process = await start(process.port)
   }
   let connection: Redis | undefined
 
-  /** Between the choice of a free port and its use another program may take it: then another one is chosen. */
+  /** Another program may take a free port before it is used: then another port is chosen. */
   async function startOnFreePort(): Promise<RedisProcess> {
     for (let attempts = 1; ; attempts++) {
       try {
@@ -112,7 +112,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<TestRedis>
     },
     clock,
     async kill() {
-      // A child that rewrites a file holds the connections of its parent open, and would outlive it.
+      // A child that rewrites a file holds the connections of its parent open, and would survive it.
       const children = childrenOf(process.child.pid)
       await end(process, 'SIGKILL')
       for (const pid of children) killIfThere(pid)
@@ -145,14 +145,14 @@ function pathOf(name: ProgramName): string {
   return path
 }
 
-/** What stands before a program to hold up each sync of it, in whatever thread. The program stays our child, and is killed as without. */
+/** The command prefix that delays each sync of a program, in any of its threads. The program remains our child, and is killed as usual. */
 function withSlowSyncs(delayMs: number): string[] {
   const syncs = 'fsync,fdatasync'
   const options = [`--trace=${syncs}`, `--inject=${syncs}:delay_enter=${delayMs * 1000}`]
   return [pathOf('strace'), '--daemonize', '--follow-forks', '--seccomp-bpf', '--output=/dev/null', ...options]
 }
 
-/** A command is sent once and its end is told: a test that kills its Redis wants no repetition behind its back. */
+/** A command is sent once, and a lost connection rejects it: a test that kills its Redis must not have commands repeated. */
 const askOnce = {
   retryStrategy: () => null,
   maxRetriesPerRequest: 0,
@@ -160,7 +160,7 @@ const askOnce = {
   enableReadyCheck: false,
 } as const
 
-/** Directives of the configuration file, as arguments. */
+/** The directives of the configuration file, as arguments. */
 function settings(
   { appendfsync = 'everysec', config = {}, replicaOf }: RedisOptions,
   folder: string,
@@ -185,13 +185,13 @@ function settings(
 
 type RedisProcess = { readonly port: number; readonly child: Bun.Subprocess }
 
-/** Processes that run: none of them outlives the tests. */
+/** The running processes: none of them survives the tests. */
 const running = new Set<Bun.Subprocess>()
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-/** Where there is `setpriv`, the kernel ends the child with its parent, also when the parent is killed. */
+/** With `setpriv` the kernel ends the child with its parent, even if the parent is killed. */
 const tied = Bun.which('setpriv') === null ? [] : ['setpriv', '--pdeathsig', 'KILL']
 
 function spawn(options: {
@@ -216,7 +216,7 @@ function spawn(options: {
   return { port, child }
 }
 
-/** Waits until it answers, and has loaded what it had kept: before that it answers with an error. */
+/** Waits until it responds and has loaded its data: before that it responds with an error. */
 async function answers({ port, child }: RedisProcess): Promise<void> {
   const { Redis } = await import('ioredis')
   let ended = false
@@ -229,7 +229,7 @@ async function answers({ port, child }: RedisProcess): Promise<void> {
     try {
       await connection.connect()
       await connection.ping()
-      // The port may have been taken by another Redis in between: only ours counts.
+      // Another Redis may have taken the port meanwhile: only ours counts.
       const [, pid] = /process_id:(\d+)/.exec(await connection.info('server')) ?? []
       return Number(pid)
     } catch (error) {
@@ -243,14 +243,14 @@ async function answers({ port, child }: RedisProcess): Promise<void> {
   if (ended || pid !== child.pid) throw new Error('it ended, or another one has its port')
 }
 
-/** Ends a process and waits for it; one that is stopped takes no other signal than this before it goes on. */
+/** Ends a process and waits for it; a stopped process only reacts to SIGKILL before it continues. */
 async function end({ child }: RedisProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   child.kill(signal)
   child.kill('SIGCONT')
   await child.exited
 }
 
-/** The processes that one has started; none where the system does not say. */
+/** The child processes of a process; none if the system does not list them. */
 function childrenOf(pid: number): number[] {
   try {
     const pids = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')

@@ -1,5 +1,5 @@
 /**
- * The worst that a client can send: for every command and every type of envelope, at the default limits. The compiler demands cases for each, so that a new
+ * The worst frames that a client can send: for every command and every type of envelope, at the default limits. The compiler demands cases for each, so that a new
  * one cannot be forgotten.
  */
 import type { CommandName, EnvelopeType } from '@arqonbus/protocol'
@@ -8,18 +8,18 @@ import { commandText, LARGEST, type MessageParts, messageText, type Stage } from
 /** Frames of one kind. */
 export type WorstCase = {
   readonly title: string
-  /** How many come at once. */
+  /** How many are sent at once. */
   readonly burst: number
-  /** Who sends them. */
+  /** The sender. */
   readonly by: keyof Stage['askers']
-  /** The text of one; `i` counts them. */
+  /** The text of one frame; `i` counts them. */
   frame(i: number, stage: Stage): string
 }
 
-/** Those of a command, which comes by HTTP too. */
+/** The cases of a command, which can be sent by HTTP too. */
 export type WorstCommand = WorstCase & { parameters(i: number, stage: Stage): object | string }
 
-/** As many as the rates let pass at once: of the costly commands, and of everything else. */
+/** As many as the rates allow at once: of the costly commands, and of all others. */
 const COSTLY = 200
 const USUAL = 2000
 
@@ -42,7 +42,7 @@ function ofMessage(title: string, burst: number, parts: (i: number) => MessagePa
   return { title, burst, by: 'member', frame: (i) => messageText('member', parts(i)) }
 }
 
-/** An object in JSON with as many members as fit into so many bytes. */
+/** A JSON object with as many members as fit into `bytes`. */
 export function objectOf(bytes: number, member: (i: number) => string): string {
   const members: string[] = []
   for (let left = bytes - 2, i = 0; ; i++) {
@@ -53,7 +53,7 @@ export function objectOf(bytes: number, member: (i: number) => string): string {
   }
 }
 
-/** What a message may have beside its head. */
+/** The bytes of a message that are not used by its head. */
 export const FREE = LARGEST - 1024
 
 const several = (count: number, address: (i: number) => object) => ({
@@ -88,13 +88,11 @@ export const commandCases: { readonly [Name in CommandName]: readonly WorstComma
     ),
     ofCommand('join_channel', 'a room with many private channels', 20, { channel: 'secret:*' }),
     ofCommand('join_channel', 'a room of private channels of others', 20, { channel: 'secret:*' }, 'stranger'),
-    ofCommand('join_channel', 'with positions of channels that there are not', 5, () => {
+    ofCommand('join_channel', 'with positions of channels that do not exist', 5, () => {
       const since = objectOf(FREE, (i) => `"c${i}":"1-1"`)
       return `{"channel":"many-0:*","since":${since}}`
     }),
-    ofCommand('join_channel', '100 channels, made for it', 10, (i) =>
-      several(100, (n) => ({ channel: `made-${i}:c${n}` })),
-    ),
+    ofCommand('join_channel', '100 new channels', 10, (i) => several(100, (n) => ({ channel: `made-${i}:c${n}` }))),
     ofCommand('join_channel', 'from positions in a large room', 50, (i) => ({ channel: `big:c${i}`, since: '1-0' })),
   ],
   leave_channel: [
@@ -106,8 +104,8 @@ export const commandCases: { readonly [Name in CommandName]: readonly WorstComma
   history: [
     ofCommand('history', 'of large messages', COSTLY, { channel: 'history:large', limit: 1000 }),
     ofCommand('history', 'of small messages', COSTLY, { channel: 'history:small', limit: 1000, order: 'desc' }),
-    ofCommand('history', 'with nobody', 20, { channel: 'arqonbus:inbox', with: 'nobody', limit: 1 }),
-    ofCommand('history', 'with somebody, backwards', 20, {
+    ofCommand('history', 'with an unknown client', 20, { channel: 'arqonbus:inbox', with: 'nobody', limit: 1 }),
+    ofCommand('history', 'with one client, backwards', 20, {
       channel: 'arqonbus:inbox',
       with: 'maker',
       limit: 1000,
@@ -131,7 +129,7 @@ export const commandCases: { readonly [Name in CommandName]: readonly WorstComma
   ],
   delete_channel: [
     ofCommand('delete_channel', 'of a room with a crowd', COSTLY, (i) => ({ channel: `crowd:p${i}` })),
-    ofCommand('delete_channel', 'that is not there', USUAL, (i) => ({ channel: `crowd:none${i}` })),
+    ofCommand('delete_channel', 'that does not exist', USUAL, (i) => ({ channel: `crowd:none${i}` })),
   ],
   update_profile: [
     ofCommand('update_profile', 'with the longest texts', USUAL, {
@@ -153,7 +151,7 @@ export const commandCases: { readonly [Name in CommandName]: readonly WorstComma
   ],
 }
 
-/** Payloads and metadata that take long to read, in the order in which most write them and in another one. */
+/** Payloads and metadata that take long to parse, in the usual key order and in an unusual one. */
 export const contents: Readonly<Record<string, () => string>> = {
   'many integers as keys': () => objectOf(FREE, (i) => `"${i}":0`),
   'many keys': () => objectOf(FREE, (i) => `"k${i}":[]`),
@@ -163,7 +161,7 @@ export const contents: Readonly<Record<string, () => string>> = {
 }
 
 const AT = { room: 'history', channel: 'written' }
-/** The same frame with its keys in an order that few use. */
+/** The same frame with its keys in an unusual order. */
 const unusual = (one: WorstCase): WorstCase => ({
   ...one,
   title: `${one.title}, in an unusual order`,
@@ -175,9 +173,9 @@ const messages = Object.entries(contents).flatMap(([title, content]) => [
 ])
 
 /** As many recipients as a private message may have. */
-const EVERYBODY = JSON.stringify(Array.from({ length: 32 }, (_, i) => `crowd-${i + 1}`))
+const ALL_RECIPIENTS = JSON.stringify(Array.from({ length: 32 }, (_, i) => `crowd-${i + 1}`))
 
-/** The cases of every type of envelope, those that only the bus may send among them. */
+/** The cases of every type of envelope, including types that only the bus may send. */
 export const frameCases: { readonly [Type in EnvelopeType]: readonly WorstCase[] } = {
   event: [
     ...messages,
@@ -194,18 +192,18 @@ export const frameCases: { readonly [Type in EnvelopeType]: readonly WorstCase[]
     ofMessage('event that is refused', USUAL, () => ({ room: 'arqonbus', channel: 'control' })),
   ],
   private: [
-    ofMessage('private, large, to as many as may be', 3, () => ({
+    ofMessage('private, large, to the most recipients', 3, () => ({
       type: 'private',
       room: 'history',
       channel: 'pm',
       payload: `{"text":"${'x'.repeat(FREE - 1024)}"}`,
-      metadata: `{"to":${EVERYBODY},"ack":true}`,
+      metadata: `{"to":${ALL_RECIPIENTS},"ack":true}`,
     })),
-    ofMessage('private, small, to as many as may be', USUAL, () => ({
+    ofMessage('private, small, to the most recipients', USUAL, () => ({
       type: 'private',
       room: 'history',
       channel: 'pm',
-      metadata: `{"to":${EVERYBODY}}`,
+      metadata: `{"to":${ALL_RECIPIENTS}}`,
     })),
   ],
   telemetry: [

@@ -1,5 +1,5 @@
 /**
- * The worst that can be asked for by HTTP: of every endpoint of all three ports, with every header and every parameter of the query that the server reads. The
+ * The worst HTTP requests: to every endpoint of all three ports, with every header and every query parameter that the server reads. The
  * test that sends them compares these tables with what the server declares and reads.
  */
 import { type CommandName, type CommandShape, commands } from '@arqonbus/protocol'
@@ -11,7 +11,7 @@ import type { Stage } from './stage.ts'
 export type RequestParts = {
   readonly method: string
   readonly path: string
-  /** Beside `Host`, unless that is among them; a list is sent one by one. */
+  /** Added to `Host`, unless it contains that; a list sends the header several times. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>
   readonly body?: string
 }
@@ -20,23 +20,23 @@ export type RequestParts = {
 export type WorstRequest = {
   readonly title: string
   readonly port: 'bus' | 'http' | 'telemetry'
-  /** How many come at once. */
+  /** How many are sent at once. */
   readonly burst: number
-  /** True where each has a body as long as may be. */
+  /** True if each has a body of the greatest allowed length. */
   readonly isLong: boolean
-  /** How many of them by one connection. */
+  /** How many are sent over one connection. */
   readonly pipelined: number
-  /** `i` counts them. */
+  /** Creates one request; `i` counts them. */
   request(i: number, stage: Stage): RequestParts
 }
 
-/** As many connections as ask at once, and as many requests as one of them may send without waiting. */
+/** The number of simultaneous connections, and of requests that one of them may send without waiting. */
 const MANY = 100
 const PIPELINE = 16
-/** Of large bodies. */
+/** The number of requests with large bodies. */
 const BODIES = 50
 
-/** Characters that fill the longest URL of a request, and the longest header next to it, with room for their fixed parts. */
+/** Characters that fill the longest URL of a request, and its longest header, with room for their fixed parts. */
 const ADDRESS = 8000
 const HEADER = 7000
 
@@ -68,13 +68,13 @@ const post = (path: string, body: string, headers: RequestParts['headers'] = {})
   body,
 })
 
-/** A page that is asked for by many, and by few with many requests each. */
+/** A page requested over many connections, and over few with many requests each. */
 const asked = (path: string): readonly WorstRequest[] => [
   get(`${path} by many`, path),
   get(`${path} again and again`, path, { burst: 20 * PIPELINE, pipelined: PIPELINE }),
 ]
 
-/** A query as long as an address may be. */
+/** A query of the greatest allowed length. */
 const longQuery = (parameter: (i: number) => string): string => {
   let query = ''
   for (let i = 0; ; i++) {
@@ -98,7 +98,7 @@ const ofQuery = (name: string, path: string, ...queries: readonly string[]): rea
   get(`${name} with many unknown parameters`, path + integers),
 ]
 
-/** The commands that are endpoints. */
+/** The commands with an endpoint. */
 const calledCommands = Object.values<CommandShape>(commands).filter(({ needs_connection }) => !needs_connection)
 
 const ofCommand = (name: CommandName): readonly WorstRequest[] => [
@@ -162,7 +162,7 @@ export const requestCases: Readonly<Record<string, readonly WorstRequest[]>> = {
   ),
   [`GET ${CHANNEL}/stream`]: [
     get('stream of large messages', channelPath('history', 'large', '/stream?since=1-0'), { burst: 50 }),
-    of('streams of channels that are not there', (i) => ({
+    of('streams of channels that do not exist', (i) => ({
       method: 'GET',
       path: channelPath('history', `none-${i}`, '/stream'),
     })),
@@ -193,9 +193,9 @@ const upgrade = (title: string, port: 'bus' | 'telemetry', path: string, headers
 const upgrades = (title: string, path: string, headers: RequestParts['headers'] = {}) =>
   (['bus', 'telemetry'] as const).map((port) => upgrade(title, port, path, headers))
 
-/** What is no endpoint, and what comes to the ports of WebSockets. */
+/** Requests to paths without an endpoint, and to the WebSocket ports. */
 export const otherRequests: readonly WorstRequest[] = [
-  get('what is not there', '/nothing', { burst: 20 * PIPELINE, pipelined: PIPELINE }),
+  get('an unknown path', '/nothing', { burst: 20 * PIPELINE, pipelined: PIPELINE }),
   get('a path of slashes', `/${'/'.repeat(ADDRESS)}x`),
   get('a path of many parts', `${'/%41'.repeat(ADDRESS / 4)}`),
   get('an address that is too long', `/${'x'.repeat(12_000)}`),
@@ -213,7 +213,7 @@ export const otherRequests: readonly WorstRequest[] = [
 
 const api = `${API_BASE}/channels?limit=1`
 const publishPath = channelPath('history', 'written', '/messages')
-/** One value after the other, by GET of a list and by upgrades. */
+/** Each value in turn, by GET of a list and by upgrades. */
 const withHeader = (name: string, ...values: readonly string[]): readonly WorstRequest[] => [
   of(name, (i) => ({ method: 'GET', path: api, headers: { [name]: values[i % values.length]! } })),
   ...(['bus', 'telemetry'] as const).map((port) =>
@@ -293,7 +293,7 @@ export const headerCases: Readonly<Record<string, readonly WorstRequest[]>> = {
   ],
 }
 
-/** A parameter as long as may be, and as often. */
+/** A parameter of the greatest allowed length, and as often as allowed. */
 const byPath = (name: string, path: string, values: readonly string[]): readonly WorstRequest[] => {
   const queries = [...values.map((value) => `?${name}=${value}`), longQuery(() => `${name}=1`)]
   return [of(`?${name} of ${path}`, (i) => ({ method: 'GET', path: path + queries[i % queries.length]! }))]

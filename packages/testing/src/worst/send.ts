@@ -1,9 +1,9 @@
-/** Sends requests, many at once: over connections of their own, and several by each where that is asked for. */
+/** Sends many requests at once: over separate connections, and several over each if the case requires it. */
 import { connect } from 'node:net'
 import type { RequestParts, WorstRequest } from './requests.ts'
 import type { Stage } from './stage.ts'
 
-/** Sends all of a case, and waits until each connection has been answered, or was ended. */
+/** Sends all requests of a case, and waits until each connection was answered, or ended. */
 export async function sendRequests(one: WorstRequest, stage: Stage): Promise<void> {
   const url = new URL({ bus: stage.busUrl, http: stage.httpUrl, telemetry: stage.telemetryUrl }[one.port])
   const texts: string[] = []
@@ -27,10 +27,10 @@ function textOf({ method, path, headers = {}, body }: RequestParts, host: string
   return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body ?? ''}`
 }
 
-/** What comes after the head of a stream or a socket has no end. */
+/** The response after the head of a stream or a socket has no end. */
 const ENDLESS = /^HTTP\/1\.1 101|text\/event-stream/
 
-/** Connects; the result sends the text, and waits for what comes of it. */
+/** Connects; the returned function sends the text and waits for the response. */
 function ask(url: URL, text: string): Promise<() => Promise<void>> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: url.hostname, port: Number(url.port), noDelay: true })

@@ -1,12 +1,12 @@
-/** A bus in the state that is worst for it: as large as its clients can make it. */
+/** A bus in its worst state: as large as its clients can make it. */
 import { type CommandName, newId } from '@arqonbus/protocol'
 import { connect, type TestClient } from '../client.ts'
 
-/** How much of everything there is. */
+/** The amount of everything. */
 export type Scale = {
-  /** Channels of one room, made by publishing. */
+  /** Channels of one room, created by publishing. */
   readonly channels: number
-  /** Private channels of one room, which the asker may enter. */
+  /** Private channels of one room, which the asker may join. */
   readonly restricted: number
   /** Rooms with fewer channels than a join lists, and how many each has. */
   readonly rooms: number
@@ -15,11 +15,11 @@ export type Scale = {
   readonly large: number
   /** Other clients, each in one channel and its room. */
   readonly crowd: number
-  /** How many of them have as many subscriptions as a client may have. */
+  /** How many of them have the most subscriptions that a client may have. */
   readonly subscribers: number
 }
 
-/** Where the bus is, and who may administer it. */
+/** The URLs of the bus, and its admin key. */
 export type StageOptions = {
   readonly busUrl: string
   readonly httpUrl: string
@@ -28,22 +28,22 @@ export type StageOptions = {
   readonly scale: Scale
 }
 
-/** The bus, with what is on it. */
+/** The bus and the clients of the cases. */
 export type Stage = StageOptions & {
-  /** Who asks: one that may enter all private channels and has a full inbox, and one that may enter none. */
+  /** The senders: a member that may join all private channels and has a full inbox, and a stranger that may join none. */
   readonly askers: { readonly member: TestClient; readonly stranger: TestClient }
 }
 
-/** As long as a message may be, its envelope included. */
+/** The greatest length of a message, including its envelope. */
 export const LARGEST = 256 * 1024
 
-/** A text that makes a large message. */
+/** The text of a large message. */
 const LARGE = 'x'.repeat(200_000)
 
-/** The most that one client may subscribe to. */
+/** The most subscriptions of one client. */
 const SUBSCRIPTIONS = 1000
 
-/** The frame of a command, as text. `parameters` is JSON text where it is a text. */
+/** The frame of a command, as text. If `parameters` is a text, it is JSON. */
 export function commandText(from: string, name: CommandName, parameters: object | string): string {
   const text = typeof parameters === 'string' ? parameters : JSON.stringify(parameters)
   return `{"version":"1.0","id":"${newId()}","type":"command","room":"arqonbus","channel":"control","from":"${from}","timestamp":"2026-11-21T12:00:00Z","payload":{"name":"${name}","parameters":${text}}}`
@@ -58,7 +58,7 @@ export function messageText(
   return `{"version":"1.0","id":"${newId()}","type":"${type}","room":"${room}","channel":"${channel}","from":"${from}","timestamp":"2026-11-21T12:00:00Z","payload":${payload}${last}}`
 }
 
-/** What a message is made of; payload and metadata are JSON text. */
+/** The parts of a message; payload and metadata are JSON text. */
 export type MessageParts = {
   readonly type?: string
   readonly room: string
@@ -67,7 +67,7 @@ export type MessageParts = {
   readonly metadata?: string
 }
 
-/** Makes the state; it takes a while. The bus has no rates meanwhile, so that it is made quickly. */
+/** Creates the state, which takes a while. The bus has no rate limits meanwhile, so that it is created quickly. */
 export async function prepareStage(options: StageOptions): Promise<Stage> {
   const { scale, busUrl } = options
   const open = (id: string, join: readonly string[] = []) => connect(busUrl, { query: { client_id: id, join } })
@@ -90,7 +90,7 @@ export async function prepareStage(options: StageOptions): Promise<Stage> {
   return { ...options, askers: { member, stranger } }
 }
 
-/** Sends so many frames, and waits now and then, so that nobody is cut for being slow. */
+/** Sends `count` frames, and waits now and then, so that the client is not disconnected as a slow consumer. */
 async function sendMany(client: TestClient, count: number, frame: (i: number) => string): Promise<void> {
   for (let i = 0; i < count; i++) {
     client.raw(frame(i))
@@ -99,7 +99,7 @@ async function sendMany(client: TestClient, count: number, frame: (i: number) =>
   await client.everything()
 }
 
-/** Large messages in a channel and in the inbox of the member, from and to it in turn. */
+/** Fills a channel and the inbox of the member with large messages, sent from it and to it in turn. */
 async function fillHistories(maker: TestClient, member: TestClient, large: number): Promise<void> {
   const payload = JSON.stringify({ text: LARGE })
   for (let i = 0; i < large; i++) {
@@ -124,7 +124,7 @@ async function fillRooms(open: (id: string, join: readonly string[]) => Promise<
   return crowd
 }
 
-/** Subscribes to as many private channels of its own as it may: nobody else sees one of them. */
+/** Subscribes to as many private channels of its own as allowed, which no other client sees. */
 async function subscribe(client: TestClient): Promise<void> {
   const names = Array.from({ length: SUBSCRIPTIONS - 3 }, (_, i) => `own-${client.id}:p${i}`)
   for (const channel of names) client.raw(commandText(client.id, 'create_channel', { channel, type: 'private' }))
