@@ -1,4 +1,4 @@
-/** `npm run bench`: drives the bus and the bare server in turn with the same loads, and prints what came of it. */
+/** `npm run bench`: runs the same loads against the bus and the bare server in turn, and prints the results. */
 import { parseArgs } from 'node:util'
 import type { Span } from './load/window.ts'
 import { type Outcome, outcomeOf } from './report/outcome.ts'
@@ -57,15 +57,17 @@ async function bench({ chosen, rounds, seconds, warmSeconds }: Options): Promise
   }
   console.log(`Written to ${keep(resultsOf(given, outcomes))}`)
   const missed = outcomes.flatMap(({ scenario, verdicts }) =>
-    verdicts.filter(({ pass }) => !pass).map(({ figure, value, bar }) => `${scenario}: ${figure} ${value}, bar ${bar}`),
+    verdicts
+      .filter(({ pass }) => !pass)
+      .map(({ figure, value, bar }) => `${scenario}: ${figure} ${value}, target ${bar}`),
   )
-  if (missed.length > 0) console.log(`Not reached:\n  ${missed.join('\n  ')}`)
+  if (missed.length > 0) console.log(`Targets missed:\n  ${missed.join('\n  ')}`)
   if (broken.length > 0) console.log(`Could not be run: ${broken.join(', ')}`)
-  if (missed.length + broken.length === 0) console.log('Every bar was reached.')
+  if (missed.length + broken.length === 0) console.log('Every target was reached.')
   return broken.length > 0 ? 2 : missed.length > 0 ? 1 : 0
 }
 
-/** A B A B …: what drifts on the machine meets both sides alike. */
+/** Runs the sides in turn (A B A B …), so that drift of the machine affects both alike. */
 async function inTurn(scenario: Scenario, rounds: number, span: Span): Promise<Figures[][]> {
   const figures: Figures[][] = scenario.sides.map(() => [])
   for (let round = 0; round < rounds; round++) {
@@ -98,7 +100,7 @@ function options(): Options {
   if (values.list) stop(scenarios.map(({ name, title }) => `${name.padEnd(16)}${title}`).join('\n'), 0)
   const names = values.only?.split(',')
   const unknown = names?.filter((name) => !scenarios.some((scenario) => scenario.name === name)) ?? []
-  if (unknown.length > 0) stop(`no such load: ${unknown.join(', ')}; --list names them`, 2)
+  if (unknown.length > 0) stop(`there is no load ${unknown.join(', ')}; --list prints the names`, 2)
   return {
     chosen: names === undefined ? scenarios : scenarios.filter(({ name }) => names.includes(name)),
     rounds: positive('rounds', values.rounds),
@@ -110,7 +112,7 @@ function options(): Options {
 function positive(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const value = Number(text)
-  if (!(value > 0) || (name === 'rounds' && !Number.isInteger(value))) stop(`--${name}: a number above 0 is wanted`, 2)
+  if (!(value > 0) || (name === 'rounds' && !Number.isInteger(value))) stop(`--${name}: must be a number above 0`, 2)
   return value
 }
 

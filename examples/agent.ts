@@ -1,6 +1,6 @@
 /**
- * An AI agent that sits in a room and answers whoever speaks to it, with the bus's own commands where it needs them. The place of the
- * model is taken by `answer`; everything around it is what an agent needs.
+ * An AI agent that joins a room and replies to messages, with commands of the bus if it needs them. The function
+ * `answer` takes the place of the model; everything around it is what an agent needs.
  *
  *     npm run bun examples/agent.ts
  *     npm run bun examples/chat.ts ann        and then: /help, /time, /who
@@ -19,7 +19,7 @@ const bus = await connect({
   echo: false,
 })
 
-// First the ear, then the room: so that nothing is said in between.
+// Listen first, then join, so that no message in between is missed.
 const messages = bus.messages(ROOM)
 await bus.join(ROOM)
 console.log(`${bus.clientId} listens in ${ROOM}.`)
@@ -29,17 +29,17 @@ for await (const message of messages) {
   const text = await answer(message, bus)
   if (text === undefined) continue
   try {
-    // The cause ties an answer to its question; sent with `ack`, it survives a reconnect and is still said once.
+    // `cause` links the answer to its question; with `ack` it survives a reconnect and is still delivered once.
     await bus.publish(ROOM, { text }, { ack: true, metadata: { cause: message.id } })
   } catch (error) {
-    // One answer that did not get through, such as the one under way when the agent is told to leave, is no reason to fall silent.
+    // A failed answer, such as one in flight when the agent is stopped, must not end the agent.
     if (!(error instanceof ArqonBusError)) throw error
     if (error.code !== 'closed') console.error(`${error.code}: ${error.message}`)
   }
 }
 console.log(`${bus.clientId} has left.`)
 
-/** What there is to say to a message, if anything. */
+/** The answer to a message, or undefined. */
 async function answer({ from, payload }: Message, { listClients }: Client): Promise<string | undefined> {
   switch (payload.text) {
     case '/help':

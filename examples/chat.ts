@@ -1,10 +1,10 @@
 /**
- * Two people talking. Start it in two terminals, and type:
+ * A chat of two people. Start it in two terminals, and type:
  *
  *     npm run bun examples/chat.ts ann
  *     npm run bun examples/chat.ts bob
  *
- * Ctrl-D ends it. A second word is the address of the bus.
+ * Ctrl-D ends it. A second argument is the URL of the bus.
  */
 import { createInterface } from 'node:readline'
 import { type ArqonBusError, connect } from '@arqonbus/client'
@@ -17,16 +17,17 @@ const bus = await connect({
   url,
   clientId: name,
   screenName: name,
-  // What one types stands on one's own screen already.
+  // The terminal shows the typed lines already.
   echo: false,
   join: [ROOM],
   on: {
     message: ({ from, payload }) => console.log(`${from}: ${printable(payload.text)}`),
-    gap: () => console.log('(something was said here that you have missed)'),
-    disconnected: ({ retryInMs }) => console.log(retryInMs === undefined ? '(cut off)' : '(cut off, coming back)'),
+    gap: () => console.log('(messages are missing here)'),
+    disconnected: ({ retryInMs }) =>
+      console.log(retryInMs === undefined ? '(disconnected)' : '(disconnected, reconnecting)'),
   },
 }).catch((error: ArqonBusError) => {
-  console.error(`No way to ${url} as ${name}: ${error.message}`)
+  console.error(`Cannot connect to ${url} as ${name}: ${error.message}`)
   process.exit(1)
 })
 console.log(`You are ${bus.clientId} in ${ROOM}.`)
@@ -35,7 +36,7 @@ for await (const text of createInterface({ input: process.stdin })) {
   try {
     await bus.publish(ROOM, { text }, { ack: true })
   } catch (error) {
-    console.error(`(not said: ${(error as ArqonBusError).message})`)
+    console.error(`(not sent: ${(error as ArqonBusError).message})`)
   }
 }
 await bus.close()

@@ -14,7 +14,7 @@ async function startBus(): Promise<string> {
   return server.busUrl
 }
 
-/** An example as its reader runs it, with a terminal that waits for lines. */
+/** Runs an example as its reader does, with a terminal that waits for lines. */
 function run(example: string, ...words: string[]) {
   const child = Bun.spawn([process.execPath, join(import.meta.dir, example), ...words], {
     stdin: 'pipe',
@@ -36,7 +36,7 @@ function run(example: string, ...words: string[]) {
       child.stdin.write(`${line}\n`)
       child.stdin.flush()
     },
-    /** Resolves when that was written; fails with what was written instead when the program ends before. */
+    /** Resolves when the output matches; fails with the output if the program ends before. */
     shows: (pattern: RegExp) =>
       new Promise<RegExpExecArray>((resolve, reject) => {
         heard = () => {
@@ -69,15 +69,15 @@ test('chat: two people talk, and one of them leaves', async () => {
   expect(await ann.ended()).toBe(0)
 })
 
-test('chat: a name that is taken is refused in words', async () => {
+test('chat: a name that is already in use is refused with a readable message', async () => {
   const url = await startBus()
   await run('chat.ts', 'ann', url).shows(/You are ann/)
   const second = run('chat.ts', 'ann', url)
-  await second.shows(/No way to ws:\S+ as ann: Another connection has this client id\./)
+  await second.shows(/Cannot connect to ws:\S+ as ann: Another connection has this client id\./)
   expect(await second.ended()).toBe(1)
 })
 
-test('agent: it answers in the room, and leaves when it is told to', async () => {
+test('agent: it answers in the room, and leaves when it is stopped', async () => {
   const url = await startBus()
   const agent = run('agent.ts', 'helper', url)
   await agent.shows(/helper listens in lobby:chat\./)
@@ -94,7 +94,7 @@ test('agent: it answers in the room, and leaves when it is told to', async () =>
   expect(await agent.ended()).toBe(0)
 })
 
-test('dashboard: it shows who is there, again and again', async () => {
+test('dashboard: it shows the connected clients repeatedly', async () => {
   const url = await startBus()
   const dashboard = run('dashboard.ts', '0.05', url)
   await dashboard.shows(/arqonbus \S+ is ok, up \d+ s\n1 clients \(1 dashboard\)/)
@@ -104,7 +104,7 @@ test('dashboard: it shows who is there, again and again', async () => {
   expect(await dashboard.ended()).toBe(0)
 })
 
-test('hello: what it says comes back to it, and to another that says hello', async () => {
+test('hello: two programs receive their own messages and those of each other', async () => {
   const url = await startBus()
   const first = run('hello.ts', url)
   await first.shows(/^\S+: Hello$/m)

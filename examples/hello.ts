@@ -1,5 +1,5 @@
 /**
- * Says hello in a channel, and shows what is said there. Start it twice and both hear each other; Ctrl-C ends it.
+ * Publishes to a channel, and prints its messages. Start it twice, and both print each other's messages; Ctrl-C ends it.
  *
  *     npm run bun examples/hello.ts
  */

@@ -7,7 +7,7 @@ import { measureRate, quiet } from './rate.ts'
 
 let server: Server
 
-// A fresh one for each: the load's ids are always the same, and the bus remembers them.
+// A new bus for each test: the load always uses the same ids, and a bus remembers them.
 beforeEach(async () => {
   server = await startServer('bus')
 })

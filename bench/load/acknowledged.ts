@@ -5,48 +5,48 @@ import { createLedger } from './ledger.ts'
 import { createMessageForm } from './message.ts'
 import { type Outlet, outletsOf } from './outlet.ts'
 
-/** Publishers that wait for acknowledgements: each keeps `inFlight` messages on the way and hears nothing else. */
+/** Publishers that wait for acknowledgements: each keeps `inFlight` messages in flight and is subscribed to nothing. */
 export interface AcknowledgedPlan {
   publishers: number
   inFlight: number
-  /** So many channels are written to: a publisher always to the same, by its number. */
+  /** The number of channels. A publisher always uses the same one, chosen by its number. */
   channels: number
-  /** What each acknowledgement must say. */
+  /** The level that each acknowledgement must have. */
   level: string
-  /** A publisher stops after so many; without it, when it is told to. */
+  /** A publisher stops after this many messages; by default it stops with `stop`. */
   each?: number
 }
 
-/** The load, and the proof that each message was acknowledged once, in order, at the level and at a position of its own. */
+/** The load, and the proof that each message was acknowledged once, in order, at the level and at its own position. */
 export interface AcknowledgedLoad {
   readonly listener: Listener
   /** Microseconds from sending to acknowledgement. */
   readonly latency: Histogram
   start(connections: readonly Connection[]): void
-  /** No message leaves after this. */
+  /** Stops publishing. */
   stop(): void
   sent(): number
   acknowledged(): number
-  /** The highest position number that each channel has given, in the order of `addressOf`. */
+  /** The highest position number of each channel, in the order of `addressOf`. */
   heads(): readonly number[]
   audit(): AcknowledgedAudit
-  /** Text frames that were no acknowledgements: refusals, notices; the first few of them. */
+  /** Text frames other than acknowledgements: refusals and notices; the first few of them. */
   readonly surprises: readonly string[]
 }
 
 export interface AcknowledgedAudit {
   unacknowledged: number
-  /** Acknowledged again, or after a later one of the same publisher. */
+  /** Acknowledged again, or after a later message of the same publisher. */
   doubled: number
-  /** Positions given twice, and numbers that a channel left out. */
+  /** Positions that were used twice, and numbers that a channel left out. */
   misnumbered: number
-  /** Acknowledgements that said another level than they had to. */
+  /** Acknowledgements with an unexpected level. */
   otherLevel: number
   closed: number
   surprises: number
 }
 
-/** The channel of this number, as a command names it. */
+/** The channel with this number, as a command names it. */
 export function addressOf(channel: number): string {
   return `bench:${nameOf(channel)}`
 }
@@ -63,7 +63,7 @@ export function createAcknowledgedLoad(plan: AcknowledgedPlan): AcknowledgedLoad
   const found: Acknowledgement = { publisher: 0, sequence: 0, n: 0, level: '' }
   let otherLevel = 0
   let running = false
-  /** When the present read came in; one look at the clock serves all its frames. */
+  /** When the current read arrived; one clock reading serves all its frames. */
   let readAt = 0
 
   const publish = (outlet: Outlet, wanted: number) => {
@@ -128,15 +128,15 @@ export function createAcknowledgedLoad(plan: AcknowledgedPlan): AcknowledgedLoad
   }
 }
 
-/** Send times are kept for so many messages of each publisher: more than are ever in flight. */
+/** The number of send times kept for each publisher: more than its messages in flight. */
 const ring = 1 << 10
 
-/** Four characters, as the form of the messages wants it. */
+/** Four characters, as the frame template requires. */
 function nameOf(channel: number): string {
   return `ch${String(channel).padStart(2, '0')}`
 }
 
-/** Which numbers each channel has given; in the end there must be no hole, and none twice. */
+/** The numbers of each channel: at the end there must be no gap, and no repetition. */
 function createNumbers(channels: number) {
   const seen = Array.from({ length: channels }, () => new Uint8Array(1 << 16))
   const count = new Float64Array(channels)

@@ -13,7 +13,7 @@ const answer = (result: object, requestId = 'arq_-00007-000000042') =>
     payload: { request_id: requestId, status: 'success', response_format: 'publish_result', result },
   })
 
-/** Other frames lie before and behind it in the same read. */
+/** Other frames are before and after it in the same read. */
 const read = (text: string): Acknowledgement | undefined => {
   const before = answer({ position: '9-9', durability: 'memory', duplicate: false }, 'arq_-00099-000000099')
   const into = { publisher: 0, sequence: 0, n: 0, level: '' }

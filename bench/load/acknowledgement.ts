@@ -1,19 +1,19 @@
 import { widths } from './message.ts'
 
 /**
- * Acknowledgements, read as the bus writes them: what follows on the request's id stands at fixed places, so that one
- * costs the load a search for the id and the reading of a few digits.
+ * Reads acknowledgements in the form in which the bus writes them: everything after the request's id is at a fixed offset, so one
+ * acknowledgement costs the load a search for the id and the parsing of a few digits.
  */
 export interface Acknowledgement {
   publisher: number
   sequence: number
-  /** The `n` of the position; 0 where there is none yet, as long as the log is away. */
+  /** The `n` of the position; 0 if there is none, during an outage of the log. */
   n: number
   /** `memory`, `stored` or `disk`. */
   level: string
 }
 
-/** Reads it into `into`, which is used again for the next one; false where the text is no success of a publish. */
+/** Reads an acknowledgement into `into`, which is reused; false if the text is not a successful reply to a publish. */
 export function readAcknowledgement(bytes: Buffer, start: number, end: number, into: Acknowledgement): boolean {
   const idAt = bytes.indexOf(request, start) + request.length
   if (idAt < start + request.length || idAt >= end) return false
@@ -27,7 +27,7 @@ export function readAcknowledgement(bytes: Buffer, start: number, end: number, i
   if (positionEnd < 0 || positionEnd >= end) return false
   into.n = bytes[positionAt] === quote ? readDigits(bytes, bytes.indexOf(dash, positionAt) + 1, positionEnd - 1) : 0
   const levelAt = positionEnd + durability.length
-  // The second letter tells the three apart, and a word that is none of them is found out by the whole of it.
+  // The second letter distinguishes the three levels; the whole word is compared to detect any other.
   const word = words[bytes[levelAt + 1]!]
   const isWhole =
     word !== undefined && bytes.compare(word.quoted, 0, word.quoted.length, levelAt, levelAt + word.quoted.length) === 0

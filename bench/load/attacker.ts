@@ -1,6 +1,6 @@
 /**
- * Sends worst cases again and again, as fast as the default limits of the bus let it, in a process of its own, so that what it does holds up no innocent client of
- * the load. Arguments: where the bus listens, as JSON. Then each line that it reads names a group of cases and for how many seconds; it answers with a line.
+ * Sends worst cases repeatedly, as fast as the default limits of the bus allow, in a separate process, so that its work does not delay the innocent client of
+ * the load. Arguments: the URLs of the bus, as JSON. Each line of its input names a group of cases and a number of seconds; it replies with a line.
  */
 import {
   commandCases,
@@ -17,11 +17,11 @@ import {
   type WorstRequest,
 } from '@arqonbus/testing'
 
-/** What may be sent at once, and in a second, of costly commands and of everything else. */
+/** What may be sent at once, and per second, of costly commands and of all other frames. */
 const costly = { burst: 200, perSecond: 100 }
 const usual = { burst: 2000, perSecond: 1000 }
 
-/** As much as a client can make within its rate: what is there takes no waiting. */
+/** The amounts that a client can create within its rate limits. */
 const scale = { channels: 700, restricted: 150, rooms: 10, channelsARoom: 20, large: 5, crowd: 50, subscribers: 0 }
 
 /** All groups, by name. */
@@ -48,14 +48,14 @@ async function attack(name: string, seconds: number, stage: Stage): Promise<void
   }
 }
 
-/** One burst, and the time until the rate lets the next one pass; false where the bus has cut the client. */
+/** Sends one burst, and waits until the rate limit allows the next one; false if the bus has closed the connection. */
 async function sendFrames({ by, burst, frame }: WorstCase, isCommand: boolean, stage: Stage): Promise<boolean> {
   const started = performance.now()
   const rate = isCommand && burst <= costly.burst ? costly : usual
   const client = stage.askers[by]
   const count = Math.min(burst, rate.perSecond / 5)
   for (let i = 0; i < count; i++) client.raw(frame(i, stage))
-  // What costs more than one token leaves none for a while.
+  // A frame that costs more than one token leaves none for a while.
   while (!(await client.everything().then(isTrue, isFalse))) {
     if (client.socket.readyState !== WebSocket.OPEN) return false
     await Bun.sleep(100)

@@ -1,33 +1,33 @@
 import type { Socket } from 'bun'
 import { createHistogram, type Histogram } from './histogram.ts'
 
-/** Publishes by HTTP: each connection is kept alive and has one call on the way, the next when that is answered. */
+/** Publishes by HTTP: each kept-alive connection has one call in flight, and sends the next after the response. */
 export interface CallPlan {
   url: string
   connections: number
-  /** So many channels are written to: a connection always to the same, by its number. */
+  /** The number of channels. A connection always uses the same one, chosen by its number. */
   channels: number
-  /** Length of a payload's text. */
+  /** The length of the text in a payload. */
   bytes: number
 }
 
-/** The load, and the proof that each call was answered once, with 201 and a position of its own. */
+/** The load, and the proof that each call was answered once, with 201 and its own position. */
 export interface CallLoad {
-  /** Microseconds from sending to answer. */
+  /** Microseconds from sending to response. */
   readonly latency: Histogram
   start(): Promise<void>
-  /** No call leaves after this. */
+  /** Stops sending calls. */
   stop(): void
   sent(): number
   acknowledged(): number
-  /** The highest position number that each channel has given. */
+  /** The highest position number of each channel. */
   heads(): readonly number[]
-  /** Answers that were none of a new message; the first few of them. */
+  /** Responses other than that of a new message; the first few of them. */
   readonly surprises: readonly string[]
   audit(): { unacknowledged: number; misnumbered: number; surprises: number; closed: number }
 }
 
-/** The channel of this number, as a command names it. */
+/** The channel with this number, as a command names it. */
 export const channelOf = (channel: number): string => `calls-${channel}`
 
 interface Caller {
@@ -44,7 +44,7 @@ interface Caller {
 
 const ID_DIGITS = 10
 
-/** Makes it; nothing is connected yet. */
+/** Creates the load without connecting. */
 export function createCallLoad({ url, connections, channels, bytes }: CallPlan): CallLoad {
   const { hostname, port, host } = new URL(url)
   const latency = createHistogram()
@@ -128,10 +128,10 @@ const POSITION = Buffer.from('"position":"')
 const DASH = 0x2d
 const ZERO = 0x30
 
-/** A body is one line of JSON. */
+/** The body is one line of JSON. */
 const isWhole = (answer: Buffer): boolean => answer.subarray(-BODY_END.length).equals(BODY_END)
 
-/** A request of one length, whatever its id. */
+/** A request whose length does not depend on its id. */
 function requestOf(host: string, index: number, channel: number, bytes: number) {
   const client = `caller-${index}`
   const body = `{"id":"arq_${client}-${'0'.repeat(ID_DIGITS)}","payload":{"text":"${'x'.repeat(bytes)}"}}`
@@ -146,7 +146,7 @@ function requestOf(host: string, index: number, channel: number, bytes: number) 
   return { request: Buffer.from(head + body, 'latin1'), idAt: head.length + body.indexOf('-0') + 1 }
 }
 
-/** The number of the position in an answer, 0 where there is none. */
+/** The number of the position in a response, 0 if there is none. */
 function positionIn(answer: Buffer): number {
   const at = answer.indexOf(POSITION)
   if (at < 0) return 0

@@ -1,17 +1,17 @@
 /**
- * Messages by the clock, from a loop that never sleeps. Were the load asleep between messages, each of the server's
- * writes would have to wake it, which on one machine costs the server more than the write itself and over a network
- * costs it nothing; and a timer of a millisecond would add that millisecond to what is measured.
+ * Sends messages at scheduled times, from a loop that never sleeps. If the load slept between messages, each write of the
+ * server would have to wake it, which on one machine costs the server more than the write itself and over a network
+ * costs it nothing; and a millisecond timer would add up to a millisecond to the measurement.
  */
 export interface Clockwork {
   stop(): void
-  /** Time so far in which there was nothing to send and nothing had come. */
+  /** Total time in which there was nothing to send and nothing had arrived. */
   idleNs(): number
 }
 
 /**
- * Calls `emit` for each message that has fallen due, with the time at which it was due: a late load must show in the
- * latencies rather than hide the wait. `reads` tells how often something has come in.
+ * Calls `emit` for each message that is due, with the time at which it was due: a late load must increase the measured
+ * latency instead of hiding the wait. `reads` returns the number of reads so far.
  */
 export function startClockwork(perSecond: number, reads: () => number, emit: (turn: number, due: number) => void) {
   const apart = 1e9 / perSecond

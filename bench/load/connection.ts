@@ -3,30 +3,30 @@ import { clientFrame, type OnFrame, opcodes, readFrames, textFrame } from './fra
 import { flush } from './unsent.ts'
 
 /**
- * One client of the load: a raw TCP socket with the little of WebSocket that the load needs.
+ * One client of the load: a raw TCP socket with only the parts of WebSocket that the load needs.
  * All connections of a load share one `Listener`, so that nothing is allocated for a delivery.
  */
 export interface Connection {
-  /** Its number in the load, which is also how its messages are told from the others'. */
+  /** Its number in the load, which also identifies its messages. */
   readonly index: number
   readonly clientId: string
   socket: Socket<Connection>
-  /** `joining` ends with the first frame from the server, which says that the client is in the channel. */
+  /** `joining` ends with the first frame from the server, which confirms the subscription. */
   state: 'upgrading' | 'joining' | 'open' | 'closed'
   listener: Listener
-  /** What came of a frame that is not whole yet. */
+  /** The received part of an incomplete frame. */
   rest: Buffer | null
-  /** What the kernel did not take yet. */
+  /** Bytes that the kernel has not accepted yet. */
   unsent: Buffer[]
-  /** Why it was closed; 1006 when nothing was said. */
+  /** The close code; 1006 without a close frame. */
   closeCode: number | null
   settle: { resolve(connection: Connection): void; reject(error: Error): void }
 }
 
 export interface Listener {
-  /** A text frame; its payload lies in `bytes` from `start` to `end` and must not be kept. */
+  /** Called for a text frame; its payload is in `bytes` from `start` to `end` and must not be kept. */
   text(connection: Connection, bytes: Buffer, start: number, end: number): void
-  /** Everything that came in one read has been given to `text`. */
+  /** Called after `text` for all frames of one read. */
   read?(connection: Connection): void
   closed?(connection: Connection): void
 }
@@ -35,11 +35,11 @@ export interface Listener {
 export interface Endpoint {
   /** Where the server listens, `ws://host:port/`. */
   url: string
-  /** Path and query of the upgrade. */
+  /** The path and query of the upgrade. */
   path(clientId: string): string
-  /** Sent when the upgrade has succeeded, where joining takes a message. */
+  /** Sent after the upgrade, if a subscription needs a message. */
   joinFrame?: string
-  /** Judges the first frame; throws when the client is not in. */
+  /** Checks the first frame; throws if the client was not admitted. */
   admitted(frame: string): void
 }
 
@@ -64,8 +64,8 @@ export function connect(endpoint: Endpoint, index: number, clientId: string, lis
 }
 
 /**
- * Opens `count` connections with at most `together` on their way at once, so that a listen backlog does not decide
- * what is measured. The first that fails fails all.
+ * Opens `count` connections, at most `together` at once, so that a listen backlog does not distort
+ * the measurement. The first failure fails all.
  */
 export async function connectMany(count: number, together: number, open: (index: number) => Promise<Connection>) {
   const connections: Connection[] = new Array(count)
@@ -80,7 +80,7 @@ export async function connectMany(count: number, together: number, open: (index:
   return connections
 }
 
-/** Sends frames; what the kernel does not take now is copied, so the caller may overwrite `bytes` at once. */
+/** Sends frames. Bytes that the kernel does not accept now are copied, so the caller may overwrite `bytes` at once. */
 export function send(connection: Connection, bytes: Buffer): void {
   if (connection.state === 'closed') return
   const taken = connection.unsent.length > 0 ? 0 : Math.max(0, connection.socket.write(bytes))
@@ -91,7 +91,7 @@ export function sendText(connection: Connection, text: string): void {
   send(connection, textFrame(text))
 }
 
-/** Cuts the connections and resolves when the sockets are closed here. */
+/** Ends the connections without a close frame; resolves when the sockets are closed here. */
 export async function hangUp(connections: readonly Connection[]): Promise<void> {
   for (const connection of connections) {
     connection.listener = silent
@@ -175,7 +175,8 @@ function enter(endpoint: Endpoint, connection: Connection, chunk: Buffer): void 
 
 function onClosed(connection: Connection, why: string): void {
   if (connection.state === 'closed') return
-  if (connection.state !== 'open') connection.settle.reject(new Error(`closed before it was in the channel: ${why}`))
+  if (connection.state !== 'open')
+    connection.settle.reject(new Error(`closed before it had joined the channel: ${why}`))
   connection.state = 'closed'
   connection.closeCode ??= 1006
   connection.listener.closed?.(connection)

@@ -30,7 +30,7 @@ test('a client frame is masked with a mask that changes nothing', () => {
   }
 })
 
-/** A server's frame is a client's without the mask. */
+/** A frame of a server: that of a client without the mask. */
 function serverFrame(text: string): Buffer {
   const masked = clientFrame(Buffer.from(text))
   const head = masked.length - text.length - 4

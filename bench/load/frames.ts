@@ -1,13 +1,13 @@
 /**
- * WebSocket frames by hand: the load process must be cheaper than the server that it loads, so it never decodes a
- * frame that it does not need to. RFC 6455 §5.2.
+ * Encodes and decodes WebSocket frames (RFC 6455 §5.2): the load process must be cheaper than the server that it loads, so it never decodes a
+ * frame that it does not need.
  */
 
 export const opcodes = { text: 0x81, close: 0x88, ping: 0x89, pong: 0x8a } as const
 
 /**
- * A client's frame. The mask is zero, which the RFC allows and which leaves the bytes readable: a frame is made once
- * and its fields are overwritten in place. The server unmasks it all the same.
+ * A frame of a client. The mask is zero, which the RFC allows and which leaves the bytes readable: a frame is created once
+ * and its fields are overwritten in place. The server unmasks it nevertheless.
  */
 export function clientFrame(payload: Uint8Array, opcode: number = opcodes.text): Buffer {
   const length = payload.length
@@ -25,11 +25,11 @@ export function textFrame(text: string): Buffer {
   return clientFrame(Buffer.from(text))
 }
 
-/** Is told of each whole frame; `start` and `end` bound its payload in `bytes`, which it must not keep. */
+/** Called for each complete frame; `start` and `end` bound its payload in `bytes`, which must not be kept. */
 export type OnFrame<Owner> = (owner: Owner, opcode: number, bytes: Buffer, start: number, end: number) => void
 
 /**
- * Walks over the frames of a chunk by their headers alone and returns what is left of the last one, to be handed in
+ * Finds the frames of a chunk by their headers and returns the rest, an incomplete frame to be passed
  * with the next chunk, or null.
  */
 export function readFrames<Owner>(owner: Owner, rest: Buffer | null, chunk: Buffer, onFrame: OnFrame<Owner>) {

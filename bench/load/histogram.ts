@@ -1,18 +1,18 @@
 /**
- * Latencies counted in buckets whose width grows with the value, so that recording costs a few nanoseconds and a
- * hundred million values cost no more memory than ten. A percentile is off by at most 1/64 of itself.
+ * A histogram of latencies in buckets whose width grows with the value, so that recording costs a few nanoseconds and a
+ * hundred million values use no more memory than ten. A percentile is off by at most 1/64 of its value.
  */
 export interface Histogram {
-  /** Counts one value; whole or not, it is taken in the histogram's unit. */
+  /** Counts one value, in the unit of the histogram. */
   record(value: number): void
-  /** The value below which this share (0 to 1) of all lie; 0 when nothing was recorded. */
+  /** The value that this share (0 to 1) of all values does not exceed; 0 if nothing was recorded. */
   percentile(share: number): number
   clear(): void
   count(): number
   max(): number
 }
 
-/** Below this every value has a bucket of its own; above it each doubling has half as many. */
+/** Values below this have one bucket each; above it each doubling has half as many. */
 const exact = 128
 
 export function createHistogram(): Histogram {

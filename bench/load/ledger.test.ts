@@ -28,7 +28,7 @@ test('positions that do not rise by one, or are missing, are detected', () => {
   expect(audited((ledger) => number(ledger, 0))).toMatchObject({ misnumbered: 1 })
 })
 
-/** The audit of one subscriber that should have got four messages, or of one whose messages are not at issue. */
+/** The audit of one subscriber that should have received four messages, or of one whose messages are not checked. */
 function audited(act: (ledger: Ledger) => void) {
   const ledger = createLedger(1, 1)
   act(ledger)

@@ -1,28 +1,28 @@
 /**
- * The proof that nothing was lost, doubled or turned round: for every pair of subscriber and publisher the sequence
- * that must come next. It costs one array cell a delivery.
+ * The proof that no message was lost, repeated or reordered: for every pair of subscriber and publisher the next
+ * expected sequence number. It costs one array cell per delivery.
  */
 export interface Ledger {
   delivered(subscriber: number, publisher: number, sequence: number): void
-  /** The `n` of a delivery's position; positions must rise by one on each subscriber. */
+  /** Records the `n` of a delivery's position; positions must rise by one on each subscriber. */
   numbered(subscriber: number, n: number): void
-  /** A payload came otherwise than it was sent. */
+  /** Records a payload that was changed. */
   damaged(): void
-  /** A connection was closed that nobody closed here. */
+  /** Records a connection that the load itself did not close. */
   closed(): void
   total(): number
-  /** After the last delivery; `sent` holds how many messages each publisher has sent. */
+  /** Called after the last delivery; `sent` is the number of messages of each publisher. */
   audit(sent: readonly number[]): Audit
 }
 
 export interface Audit {
-  /** Deliveries that never came. */
+  /** Deliveries that are missing. */
   lost: number
-  /** Deliveries that came again or after a later one. */
+  /** Deliveries that were repeated, or arrived after a later one. */
   doubled: number
-  /** Positions that did not follow on the one before. */
+  /** Positions that did not follow the previous one. */
   misnumbered: number
-  /** Payloads, of those sampled, that were not byte for byte what was sent. */
+  /** Sampled payloads that differ from what was sent. */
   damaged: number
   /** Connections closed by the server. */
   closed: number

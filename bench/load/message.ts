@@ -3,30 +3,30 @@ import { clientFrame } from './frames.ts'
 /**
  * The messages of a load. Every message is the same frame with a few fields of fixed width written into it in place,
  * and a delivered one is read at the same offsets: both servers keep the order of the keys and the length of the
- * timestamp. The id begins with `arq_-`, as no id that a server makes does, which tells deliveries from replies.
+ * timestamp. The id begins with `arq_-`, unlike any id that a server creates, which distinguishes deliveries from replies.
  */
 export interface MessageShape {
-  /** Bytes of the whole envelope as it is sent. */
+  /** The length of the whole sent envelope in bytes. */
   bytes: number
-  /** The payload's filling: one long string, or a tree of small values that a parser has to build. */
+  /** The content of the payload: one long string, or a tree of small values that a parser has to build. */
   filling: 'text' | 'tree'
-  /** Asks for an acknowledgement of each message. */
+  /** Whether each message asks for an acknowledgement. */
   ack: boolean
 }
 
 export interface MessageForm {
-  /** Frames of `publisher`'s own, `count` of them one after the other, to be sent in one write; `channel` has four characters. */
+  /** `count` consecutive frames for `publisher`, to be sent in one write; `channel` has four characters. */
   framesFor(publisher: number, clientId: string, count: number, channel?: string): MessageFrames
   /** Whether the text at `start` is a message of this load. */
   isMessage(bytes: Buffer, start: number): boolean
   publisher(bytes: Buffer, start: number): number
   sequence(bytes: Buffer, start: number): number
-  /** Whether the payload has come byte for byte as it was sent under this sequence. */
+  /** Whether the payload is byte for byte the one that was sent with this sequence number. */
   payloadIntact(bytes: Buffer, start: number): boolean
 }
 
 export interface MessageFrames {
-  /** Makes the n-th frame the message of this sequence and time. */
+  /** Writes this sequence number and time into the n-th frame. */
   write(n: number, sequence: number, isoTime: string): void
   /** The bytes of the first `count` frames. */
   first(count: number): Buffer
@@ -34,7 +34,7 @@ export interface MessageFrames {
 
 export const widths = { publisher: 5, sequence: 9 } as const
 
-/** The id of the load's n-th client: all of one length, so that the offsets hold for everybody. */
+/** The id of the n-th client of the load: all ids have the same length, so that the offsets are the same. */
 export function clientIdOf(index: number): string {
   return `load-${digits(index, widths.publisher)}`
 }
@@ -57,7 +57,7 @@ export function createMessageForm(shape: MessageShape): MessageForm {
 
   return {
     framesFor(publisher, clientId, count, channel = 'main') {
-      if (channel.length !== 4) throw new Error(`the form has room for a channel of four characters, not ${channel}`)
+      if (channel.length !== 4) throw new Error(`the channel must have four characters, but is ${channel}`)
       const frame = clientFrame(envelope)
       const shift = frame.length - envelope.length
       frame.write(digits(publisher, widths.publisher), shift + publisherAt, 'latin1')
@@ -92,8 +92,8 @@ export function createMessageForm(shape: MessageShape): MessageForm {
 }
 
 /**
- * The `n` of the position that the bus has put last into the metadata, `…"position":"<ms>-<n>"}}`; 0 where there is
- * none, which no log ever gives to a message.
+ * The `n` of the position that the bus has written as the last key of the metadata, `…"position":"<ms>-<n>"}}`; 0 if there is
+ * none, a number that no log assigns to a message.
  */
 export function positionNumber(bytes: Buffer, end: number): number {
   if (bytes[end - 1] !== 0x7d || bytes[end - 2] !== 0x7d || bytes[end - 3] !== 0x22) return 0
@@ -122,11 +122,11 @@ function envelopeText({ bytes, filling, ack }: MessageShape): string {
     return envelope(leaves)
   }
   const bare = envelope('').length
-  if (bare > bytes) throw new Error(`an envelope of this form takes ${bare} bytes at least`)
+  if (bare > bytes) throw new Error(`an envelope of this form has at least ${bare} bytes`)
   return envelope('x'.repeat(bytes - bare))
 }
 
-/** One record such as sensors and agents send: nested, with numbers, flags and short texts; about 200 bytes. */
+/** One record as sensors and agents send it: nested, with numbers, flags and short texts; about 200 bytes. */
 function leaf(n: number): unknown {
   return {
     id: n,

@@ -1,17 +1,17 @@
 import type { Connection } from './connection.ts'
 import type { MessageFrames } from './message.ts'
 
-/** A publisher of a load: its connection, and how far it is. */
+/** A publisher of a load: its connection, and its progress. */
 export interface Outlet {
   readonly index: number
   readonly connection: Connection
   readonly frames: MessageFrames
   sent: number
-  /** Messages to send when the present read is done. */
+  /** Messages to send after the current read. */
   due: number
 }
 
-/** The first `count` connections as publishers that have sent nothing yet. */
+/** Creates publishers for the first `count` connections. */
 export function outletsOf(
   connections: readonly Connection[],
   count: number,

@@ -1,7 +1,7 @@
 /**
- * Asks the HTTP endpoints again and again, in a process of its own so that the load's own turns do not count as theirs.
- * Arguments: base address, number of requests. Every request has a new connection, as from a probe that comes by.
- * Prints what came of them as one line of JSON.
+ * Requests the HTTP endpoints repeatedly, in a separate process so that turns of the load do not count as theirs.
+ * Arguments: base URL, number of requests. Every request has a new connection, as with an external probe.
+ * Prints the results as one line of JSON.
  */
 const [base, wanted] = process.argv.slice(2)
 const paths = ['/health', '/metrics']
@@ -10,9 +10,9 @@ const patienceMs = 10_000
 
 export interface Probed {
   asked: number
-  /** Answered 200 within a second. */
+  /** Responses with 200 within a second. */
   good: number
-  /** Milliseconds of every request, a failed one with what it took to fail. */
+  /** Milliseconds of every request, including failed ones. */
   tookMs: number[]
   failures: string[]
 }

@@ -2,26 +2,26 @@ import { dlopen, FFIType, ptr } from 'bun:ffi'
 import { readFileSync } from 'node:fs'
 
 /**
- * What another process has used, read from outside it, so that measuring costs the measured one nothing.
- * Linux only, as the pinning is.
+ * The resource use of another process, read from outside it, so that measuring costs that process nothing.
+ * Linux only, as is the pinning.
  */
 
 /**
- * User and system time of a process with all its threads, those that have ended too, in nanoseconds.
+ * User and system time of a process with all its threads, including ended ones, in nanoseconds.
  * The kernel's CPU clock of the process is read because `/proc/PID/stat` counts in 10 ms ticks, which is a third of a
- * per cent of a short window, and the threads' `schedstat` forgets a thread as soon as it ends.
+ * per cent of a short window, and `schedstat` of the threads loses a thread as soon as it ends.
  */
 export function cpuNanoseconds(pid: number): number {
   // The clock of another process is ~pid << 3 with CPUCLOCK_SCHED (2), see clock_getcpuclockid(3).
   if (libc.symbols.clock_gettime((~pid << 3) | 2, ptr(timespec)) !== 0)
-    throw new Error(`no CPU clock for process ${pid}`)
+    throw new Error(`there is no CPU clock for process ${pid}`)
   return Number(timespec[0]) * 1e9 + Number(timespec[1])
 }
 
-/** Memory of a process that is in RAM now, in KiB. */
+/** The resident memory of a process, in KiB. */
 export function residentKib(pid: number): number {
   const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  if (line === null) throw new Error(`no VmRSS for process ${pid}`)
+  if (line === null) throw new Error(`there is no VmRSS for process ${pid}`)
   return Number(line[1])
 }
 

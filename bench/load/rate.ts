@@ -2,7 +2,7 @@ import type { Histogram } from './histogram.ts'
 import { cpuNanoseconds } from './process-figures.ts'
 import type { Span } from './window.ts'
 
-/** A closed loop of things that are sent and acknowledged. */
+/** A closed loop of acknowledged requests. */
 export interface Acknowledging {
   readonly latency: Histogram
   stop(): void
@@ -10,16 +10,16 @@ export interface Acknowledging {
   acknowledged(): number
 }
 
-/** The processes that work beside the load; the bus is absent where Redis is measured by itself. */
+/** The processes beside the load; the bus is absent if Redis is measured alone. */
 export interface Workers {
   server?: { pid: number }
   redis?: { pid: number }
 }
 
-/** What a measured stretch of it came to. */
+/** The figures of a measured window. */
 export type RateFigures = Record<string, number>
 
-/** Measures a stretch of a loop that is running, stops it, and lets what is under way be acknowledged. */
+/** Measures a window of a running loop, stops the loop, and waits for the outstanding acknowledgements. */
 export async function measureRate(loop: Acknowledging, { server, redis }: Workers, span: Span): Promise<RateFigures> {
   const cpuOf = (worker: { pid: number } | undefined) => (worker === undefined ? 0 : cpuNanoseconds(worker.pid))
   const reading = () => ({
@@ -53,7 +53,7 @@ export async function measureRate(loop: Acknowledging, { server, redis }: Worker
   }
 }
 
-/** Waits until everything sent is acknowledged, or nothing has come for two seconds: what is missing stays unacknowledged. */
+/** Waits until everything sent is acknowledged, or until two seconds pass without one: missing acknowledgements stay missing. */
 export async function quiet(loop: Pick<Acknowledging, 'sent' | 'acknowledged'>): Promise<void> {
   for (let seen = -1, quietMs = 0; loop.acknowledged() < loop.sent() && quietMs < 2000; quietMs += 5) {
     if (loop.acknowledged() !== seen) quietMs = 0

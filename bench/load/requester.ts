@@ -1,18 +1,18 @@
 import { type Connection, type Listener, sendText } from './connection.ts'
 
-/** Commands over one connection, one at a time, each timed from its sending to its answer. */
+/** Commands over one connection, one at a time, each timed from its sending to its reply. */
 export interface Requester {
-  /** Resolves with the result; rejects with what the bus says when it refuses. */
+  /** Resolves to the result; rejects with the error of a refusal. */
   request(name: string, parameters?: object): Promise<Answer>
 }
 
 export interface Answer {
-  // biome-ignore lint/suspicious/noExplicitAny: each command has a result of its own, and the load trusts the bus.
+  // biome-ignore lint/suspicious/noExplicitAny: the type of a result depends on the command, and the load trusts the bus.
   result: any
   tookUs: number
 }
 
-/** From now on the connection's frames come here; those that answer nothing are passed over. */
+/** Receives the frames of the connection from now on; frames that are no replies are ignored. */
 export function createRequester(connection: Connection): Requester {
   let waiting: { id: string; sentAt: number; resolve(answer: Answer): void; reject(error: Error): void } | undefined
   let count = 0
@@ -29,7 +29,7 @@ export function createRequester(connection: Connection): Requester {
       else reject(new Error(`${payload.command}: ${JSON.stringify(payload.error)}`))
     },
     closed() {
-      waiting?.reject(new Error(`closed with ${connection.closeCode} while a command waited`))
+      waiting?.reject(new Error(`closed with ${connection.closeCode} while a command waited for its reply`))
     },
   }
   connection.listener = listener

@@ -3,24 +3,24 @@ import { type Connection, connect, connectMany } from './connection.ts'
 import { createHistogram, type Histogram } from './histogram.ts'
 import { createRequester } from './requester.ts'
 
-/** Listeners of the telemetry server, and a client whose comings and goings they are told of. */
+/** Subscribers of the telemetry server, and a client whose joins and leaves are reported to them. */
 export interface Telemetry {
-  /** Microseconds from the sending of a join or a leave to its event at a listener. */
+  /** Microseconds from the sending of a join or leave to its event at a subscriber. */
   readonly latency: Histogram
-  /** Events that listeners should have had of these, and did not get. */
+  /** Events of these that subscribers did not receive. */
   missing(): number
   stop(): Promise<void>
 }
 
-/** Where the one who is told of goes: another channel each time, so that an event says which join it is of. */
+/** The channels that the client joins: another one each time, so that an event identifies its join. */
 const prefix = 'probe-'
 const found = Buffer.from(`"channel":"${prefix}`)
 const everyMs = 50
 const perTick = 2
-/** All that is on the way is here by then. */
+/** The time by which all outstanding events have arrived. */
 const arrivalMs = 1000
 
-/** Connects `count` listeners to the telemetry server, and begins to join and leave, whether or not anybody listens. */
+/** Connects `count` subscribers to the telemetry server, and starts the joins and leaves, with or without subscribers. */
 export async function startTelemetry(server: Server, count: number): Promise<Telemetry> {
   const latency = createHistogram()
   const sentAt: number[] = []

@@ -5,47 +5,47 @@ import { createLedger, type Ledger } from './ledger.ts'
 import { createMessageForm, type MessageShape, positionNumber } from './message.ts'
 import { type Outlet, outletsOf } from './outlet.ts'
 
-/** What decides when the next message is sent. */
+/** When the next message is sent. */
 export type Pace =
-  /** Closed loop: a publisher keeps `inFlight` messages on the way and sends the next when one of its own is back. */
+  /** Closed loop: a publisher keeps `inFlight` messages in flight and sends the next when one of its own is delivered to it. */
   | { kind: 'own-delivery'; inFlight: number }
   /**
-   * Closed loop: a publisher sends `burst` messages in one write and keeps two bursts on the way; the next leaves when
-   * the slowest subscriber has one whole. So the server always has work, and always in portions of the same size.
+   * Closed loop: a publisher sends `burst` messages in one write and keeps two bursts in flight; the next is sent when
+   * the slowest subscriber has received one completely. So the server always has work, in portions of the same size.
    */
   | { kind: 'slowest-subscriber'; burst: number }
-  /** Open loop: messages leave by the clock, whether or not earlier ones have arrived. */
+  /** Open loop: messages are sent at scheduled times, whether or not earlier ones have arrived. */
   | { kind: 'rate'; perSecond: number }
 
 export interface TrafficPlan {
   shape: MessageShape
   pace: Pace
-  /** The first so many connections publish, each its own sequence. */
+  /** The number of connections that publish, each its own sequence. */
   publishers: number
-  /** Whether the server numbers what it delivers, so that the numbers can be checked too. */
+  /** Whether the server adds positions to deliveries, so that they can be checked too. */
   positions: boolean
 }
 
-/** Messages on their way through the server from publishers to all connections, each delivery checked and timed. */
+/** Messages from publishers through the server to all connections, each delivery checked and timed. */
 export interface Traffic {
   readonly listener: Listener
   readonly ledger: Ledger
-  /** Microseconds from the moment a message was due to be sent to its delivery. */
+  /** Microseconds from the moment a message was due to its delivery. */
   readonly latency: Histogram
   start(connections: readonly Connection[]): void
-  /** No message leaves after this. */
+  /** Stops publishing. */
   stop(): void
-  /** Time in which a load by the clock had nothing to do; undefined for closed loops, which sleep then. */
+  /** Total time in which a scheduled load had nothing to do; undefined for closed loops, which sleep then. */
   idleNs(): number | undefined
-  /** How many messages each publisher has sent. */
+  /** The number of messages that each publisher has sent. */
   sent(): number[]
-  /** Acknowledgements of success that have come. */
+  /** The number of successful acknowledgements. */
   acknowledged(): number
-  /** Text frames that were neither deliveries nor acknowledgements: refusals, notices; the first few of them. */
+  /** Text frames other than deliveries and acknowledgements: refusals and notices; the first few of them. */
   readonly surprises: string[]
 }
 
-/** Send times are kept for so many messages of each publisher; more are never on their way at once. */
+/** The number of send times kept for each publisher: more than its messages in flight. */
 const ring = 1 << 14
 
 /** The most messages that a publisher sends in one write. */
@@ -61,7 +61,7 @@ export function createTraffic(plan: TrafficPlan, subscribers: number): Traffic {
   const ledger = createLedger(subscribers, publishers)
   const latency = createHistogram()
   const dueAt = new Float64Array(publishers * ring)
-  /** How many subscribers have each message; only kept where the slowest decides. */
+  /** The number of subscribers that have each message; only kept if the slowest one decides. */
   const arrived = new Uint32Array(pace.kind === 'slowest-subscriber' ? publishers * ring : 0)
   const surprises: string[] = []
   let outlets: readonly Outlet[] = []
@@ -70,12 +70,12 @@ export function createTraffic(plan: TrafficPlan, subscribers: number): Traffic {
   let running = false
   let clockwork: Clockwork | undefined
   let reads = 0
-  /** When the present read came in; one look at the clock serves all its frames. */
+  /** When the current read arrived; one clock reading serves all its frames. */
   let readAt = 0
-  /** Publishers that the present read lets go on. */
+  /** Publishers that can continue after the current read. */
   const ready: Outlet[] = []
 
-  /** Sends `count` messages in one write, as a client does that has several to say. */
+  /** Sends `count` messages in one write. */
   const publish = (outlet: Outlet, count: number, due: number) => {
     const time = isoTime()
     for (let n = 0; n < count; n++) {

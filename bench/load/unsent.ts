@@ -1,10 +1,10 @@
-/** A socket with what the kernel did not take yet. */
+/** A socket with the bytes that the kernel has not accepted yet. */
 interface Sender {
   readonly data: { readonly unsent: Buffer[] }
   write(bytes: Buffer): number
 }
 
-/** Writes what waits, until the kernel takes no more. */
+/** Writes the waiting bytes, until the kernel accepts no more. */
 export function flush(socket: Sender): void {
   const { unsent } = socket.data
   while (unsent.length > 0) {

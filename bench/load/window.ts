@@ -5,33 +5,33 @@ import { clientIdOf } from './message.ts'
 import { cpuNanoseconds } from './process-figures.ts'
 import type { Traffic } from './traffic.ts'
 
-/** How long a load runs before it counts, and how long it counts. */
+/** The duration of the warm-up, and of the measurement. */
 export interface Span {
   warmSeconds: number
   seconds: number
 }
 
-/** What a measured stretch of traffic came to. */
+/** The figures of a measured window of traffic. */
 export interface WindowFigures {
   cpuPerDeliveryUs: number
   deliveriesPerSecond: number
   p50Ms: number
   p99Ms: number
   p999Ms: number
-  /** Share of its core that each side used: the one near 100 was the bottleneck. */
+  /** The share of its core that each side used: the one near 100 was the bottleneck. */
   serverBusyPercent: number
   loadBusyPercent: number
 }
 
-/** The stretch, and the audit of all traffic since the start. */
+/** The window, and the audit of all traffic since the start. */
 export type TrafficFigures = WindowFigures & Audit & { surprises: number }
 
-/** Connects everybody, all joined, a few hundred at a time. */
+/** Connects `count` clients, all joined, a few hundred at a time. */
 export function crowd(server: Server, count: number, traffic: Pick<Traffic, 'listener'>): Promise<Connection[]> {
   return connectMany(count, 256, (index) => connect(server.endpoint, index, clientIdOf(index), traffic.listener))
 }
 
-/** Runs traffic over the connections, measures a stretch of it, lets what is under way arrive, and audits it. */
+/** Runs traffic over the connections, measures a window of it, waits for outstanding deliveries, and audits all. */
 export async function measureTraffic(
   server: Server,
   traffic: Traffic,
@@ -49,7 +49,7 @@ export async function measureTraffic(
   return { ...figures, ...traffic.ledger.audit(traffic.sent()), surprises: traffic.surprises.length }
 }
 
-/** Begins to count, and to time deliveries anew. */
+/** Starts counting and timing deliveries. */
 export function openWindow(server: Server, traffic: Traffic): { close(): WindowFigures } {
   traffic.latency.clear()
   const reading = () => ({
@@ -80,13 +80,13 @@ export function openWindow(server: Server, traffic: Traffic): { close(): WindowF
   }
 }
 
-/** Time in which the load worked. One that spins between messages uses its core all the time, so its idle turns go off. */
+/** The time in which the load worked. A load that spins between messages uses its core all the time, so its idle turns are subtracted. */
 function busyNs(traffic: Traffic): number {
   const idleNs = traffic.idleNs()
   return idleNs === undefined ? cpuNanoseconds(process.pid) : Bun.nanoseconds() - idleNs
 }
 
-/** Waits until every subscriber has every message, or nothing has come for two seconds: what is missing is lost. */
+/** Waits until every subscriber has every message, or until two seconds pass without one: missing messages are lost. */
 async function arrival(traffic: Traffic, subscribers: number): Promise<void> {
   const all = traffic.sent().reduce((sum, sent) => sum + sent, 0) * subscribers
   for (let seen = -1, quietMs = 0; traffic.ledger.total() < all && quietMs < 2000; quietMs += 10) {

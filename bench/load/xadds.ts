@@ -3,30 +3,30 @@ import { createHistogram, type Histogram } from './histogram.ts'
 import { flush } from './unsent.ts'
 
 /**
- * Bare `XADD`s, written to Redis by hand, as `redis-benchmark` writes its commands: what Redis itself takes where
- * nothing is checked, numbered without holes, remembered or announced.
+ * Bare `XADD` commands, written directly to Redis, as by `redis-benchmark`: the cost in Redis itself, without
+ * checks, dense numbering, deduplication or announcements.
  */
 export interface XaddLoad {
   /** Microseconds from sending to the reply. */
   readonly latency: Histogram
   start(): void
-  /** No command leaves after this. */
+  /** Stops sending commands. */
   stop(): void
   sent(): number
   acknowledged(): number
-  /** Replies that were errors. */
+  /** The number of error replies. */
   refused(): number
 }
 
 export interface XaddPlan {
   port: number
   connections: number
-  /** Commands that each connection keeps on the way. */
+  /** The number of commands that each connection keeps in flight. */
   inFlight: number
   streams: number
-  /** Bytes of an entry's one value. */
+  /** The length of the only value of an entry, in bytes. */
   bytes: number
-  /** A stream keeps about so many entries. */
+  /** The approximate maximum length of a stream. */
   maxLength: number
 }
 
@@ -56,7 +56,7 @@ export async function createXaddLoad(plan: XaddPlan): Promise<XaddLoad> {
       line.head ||= chunk[start]!
       const end = chunk.indexOf(lineFeed, start)
       if (end < 0) break
-      // An entry's id takes two lines, `$15` and the id itself; an error takes one.
+      // The id of an entry takes two lines, `$15` and the id itself; an error takes one.
       if (line.head !== dollar) {
         replies++
         latency.record((at - line.sentAt[line.replied++ % inFlight]!) / 1000)
@@ -102,14 +102,14 @@ export async function createXaddLoad(plan: XaddPlan): Promise<XaddLoad> {
 
 /** One connection. */
 interface Line {
-  /** As many commands as are ever written at once: all are alike. */
+  /** As many identical commands as are ever written at once. */
   commands: Buffer
   sentAt: Float64Array
   sent: number
   replied: number
-  /** First byte of the line that is being read; 0 between lines. */
+  /** The first byte of the line that is being read; 0 between lines. */
   head: number
-  /** What the kernel did not take yet. */
+  /** Bytes that the kernel has not accepted yet. */
   unsent: Buffer[]
 }
 

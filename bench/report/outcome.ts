@@ -1,11 +1,11 @@
 import type { Bar, Figures, Scenario } from '../scenarios/scenario.ts'
 
-/** What a scenario came to over all its rounds. */
+/** The result of a scenario over all its rounds. */
 export interface Outcome {
   scenario: string
   title: string
   sides: SideOutcome[]
-  /** Of each figure that both sides have: the median of the ratios, taken round by round. */
+  /** For each figure that both sides have: the median of the ratios of the rounds. */
   ratios: Figures
   verdicts: Verdict[]
 }
@@ -23,7 +23,7 @@ export interface Verdict {
   pass: boolean
 }
 
-/** `rounds[side][round]`; the sides took turns, so figures of one round belong together. */
+/** `rounds[side][round]`; the sides take turns, so the figures of one round belong together. */
 export function outcomeOf(scenario: Scenario, rounds: readonly Figures[][]): Outcome {
   const sides = scenario.sides.map(({ name }, side) => ({
     name,
@@ -45,8 +45,8 @@ export function outcomeOf(scenario: Scenario, rounds: readonly Figures[][]): Out
 }
 
 /**
- * A ratio is judged as the table shows it, to two decimals, since the noise is larger than the third. What counts
- * faults is judged by its worst round: a message lost once is lost.
+ * A ratio is judged as the table shows it, with two decimals, because the noise exceeds the third. Counts of
+ * faults are judged by their worst round: a message lost once is lost.
  */
 function judge(bar: Bar, judged: SideOutcome, ratios: Figures): Verdict {
   const { figure } = bar

@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import type { Span } from '../load/window.ts'
 import type { Outcome } from './outcome.ts'
 
-/** A whole run, as it is kept: what was measured, on what, with what. */
+/** A complete run, as it is stored: figures, machine, versions. */
 export interface Results {
   date: string
   commit: string
-  /** Whether the checkout had changes that the commit does not hold. */
+  /** Whether the checkout had uncommitted changes. */
   changed: boolean
   machine: { cpu: string; cores: number; memoryGib: number; system: string }
   versions: { bun: string; arqonbus: string }
@@ -36,7 +36,7 @@ export function resultsOf(options: Results['options'], outcomes: readonly Outcom
   }
 }
 
-/** Writes the run to `bench/results/` and returns the file's path. */
+/** Writes the run to `bench/results/` and returns the path of the file. */
 export function keep(results: Results): string {
   const folder = join(root, 'bench/results')
   mkdirSync(folder, { recursive: true })
@@ -46,7 +46,7 @@ export function keep(results: Results): string {
   return file
 }
 
-/** Empty where this is no checkout. */
+/** The output of a git command; empty outside a checkout. */
 function git(...args: string[]): string {
   try {
     return execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()

@@ -3,7 +3,7 @@ import type { Outcome, Verdict } from './outcome.ts'
 
 const labelWidth = 40
 
-/** One scenario as lines: a row a figure, with the bar and the verdict beside those that have one. */
+/** Formats one scenario: a row per figure, with the target and the verdict if it has one. */
 export function tableOf(outcome: Outcome): string {
   const [judged, yardstick] = outcome.sides
   const faults = outcome.verdicts.filter(({ bar }) => bar === 'none')
@@ -27,25 +27,25 @@ export function tableOf(outcome: Outcome): string {
   return [`${outcome.title}  (${outcome.scenario})`, ...aligned(rows), ...remarks(outcome)].join('\n')
 }
 
-/** All that must not happen in one row; what did happen is named. */
+/** All counts of faults in one row; those above 0 are named. */
 function faultRow(faults: Verdict[]): string[] {
   const found = faults.filter(({ pass }) => !pass)
   const named = (found.length > 0 ? found : faults).map(({ figure }) => figure).join(', ')
   return [named, found.map(({ value }) => value).join(', ') || '0', '', '', 'none', mark(found.length === 0)]
 }
 
-/** Says when something else than the server was the busiest of a closed loop: what was measured then is that. */
+/** Remarks if something other than the server was the bottleneck of a closed loop: the figures then measure that. */
 function remarks({ sides }: Outcome): string[] {
   return sides.flatMap(({ name, median }) => {
     const { serverBusyPercent = 0, loadBusyPercent = 0, redisBusyPercent = 0 } = median
     if (loadBusyPercent > Math.max(90, serverBusyPercent)) {
-      return [`! against ${name} the load was the bottleneck: its figures say little`]
+      return [`! against ${name} the load was the bottleneck: the figures are not reliable`]
     }
     const together = loadBusyPercent + redisBusyPercent
     if (median.serverBusyPercent === undefined || redisBusyPercent === 0 || together < Math.max(95, serverBusyPercent))
       return []
     return [
-      `! against ${name} Redis and the load needed ${together.toFixed(0)} % of a core: where they share one, it was the bottleneck`,
+      `! against ${name} Redis and the load needed ${together.toFixed(0)} % of a core: if they share one, it was the bottleneck`,
     ]
   })
 }

@@ -3,7 +3,7 @@ import { measureRate } from '../load/rate.ts'
 import { startServer } from '../servers/server.ts'
 import { bus, type Scenario } from './scenario.ts'
 
-/** Acknowledged publishes by HTTP, over connections that are kept alive, to channels to which nobody listens. */
+/** Acknowledged publishes by HTTP, over kept-alive connections, to channels without subscribers. */
 const connections = 50
 const channels = 10
 const bytes = 200
@@ -20,13 +20,13 @@ export const apiPublish: Scenario = {
   bars: [{ figure: 'acknowledgedPerSecond', min: 15_000 }, ...honest],
   rounds: 3,
   async measure(side, span) {
-    // A minute of this load would fill what a bus remembers by default, and refusals are not what is measured.
+    // A minute of this load would fill the deduplication memory, and refusals are not to be measured.
     const server = await startServer(side.server, { ARQONBUS_DEDUP_BYTES: '4GiB' })
     const url = server.httpUrl!
     const load = createCallLoad({ url, connections, channels, bytes })
     await load.start()
     const figures = await measureRate(load, { server }, span)
-    if (load.surprises.length > 0) console.error(`unexpected answers:\n${load.surprises.join('\n')}`)
+    if (load.surprises.length > 0) console.error(`unexpected responses:\n${load.surprises.join('\n')}`)
     const audit = load.audit()
     const notInHistory = await missing(url, load.heads())
     await server.stop()
@@ -34,7 +34,7 @@ export const apiPublish: Scenario = {
   },
 }
 
-/** By how many messages the histories end before, or after, the last one that was acknowledged. */
+/** The difference between the end of the histories and the last acknowledged messages, in messages. */
 async function missing(url: string, heads: readonly number[]): Promise<number> {
   let sum = 0
   for (const [channel, head] of heads.entries()) {

@@ -7,8 +7,8 @@ import { busEndpoint, type Server, startServer } from '../servers/server.ts'
 import { bus, type Figures, type Scenario } from './scenario.ts'
 
 /**
- * Every command, while 1,000 clients are there, each in the common channel and in one of its own: 1,000 channels beside
- * it, all in one room, which is the hardest case for what lists them. An admin asks, one command after the other.
+ * Every command, with 1,000 connected clients, each in the common channel and in one of its own: 1,000 channels in
+ * addition, all in one room, which is the hardest case for commands that list them. An admin sends one command after the other.
  */
 const present = 1000
 const turns = 300
@@ -19,10 +19,10 @@ interface House {
   ask: Requester['request']
 }
 
-/** Runs the command once and returns how long it took; what it needs is made before, and not timed. */
+/** Runs the command once and returns its duration; the preparation is not timed. */
 type Turn = (house: House, turn: number) => Promise<{ tookUs: number }>
 
-/** The compiler demands a turn for every command that the protocol declares. */
+/** The compiler demands an entry for every declared command. */
 const turnOf: Record<CommandName, Turn> = {
   ping: ({ ask }) => ask('ping'),
   status: ({ ask }) => ask('status'),
@@ -87,7 +87,7 @@ function open(server: Server, clientId: string, joins: readonly string[]): Promi
   return connect(endpoint, 0, clientId, { text: () => {} })
 }
 
-/** As many messages as the ring holds, and some more. */
+/** Publishes more messages than the ring holds. */
 function fillHistory(publisher: Connection): void {
   const form = createMessageForm({ bytes: 250, filling: 'text', ack: false })
   const frames = form.framesFor(0, publisher.clientId, 600)

@@ -6,15 +6,15 @@ import { type Server, startServer, unpin } from '../servers/server.ts'
 import { bus, type Scenario } from './scenario.ts'
 
 /**
- * The console on its busiest page: a channel in which 1,000 messages a second are said, with the tree beside it, telemetry and metrics
- * asked for as ever. What it costs the bus is the difference that it makes; what the page makes of it are its frames.
+ * The console on its busiest page: a channel with 1,000 messages per second, with the tree beside it, and telemetry and metrics loaded
+ * as usual. The cost for the server is the difference that the page makes; the frames show the cost for the page.
  */
 const perSecond = 1000
 const address = 'busy:place'
 
 export const openConsole: Scenario = {
   name: 'console',
-  title: 'the console open on a channel with 1,000 messages a second',
+  title: 'the console open on a channel with 1,000 messages per second',
   sides: [bus],
   bars: [
     { figure: 'consolePercent', max: 5 },
@@ -24,7 +24,7 @@ export const openConsole: Scenario = {
   ],
   rounds: 3,
   async measure(side, span) {
-    // The page draws with the processor: it gets every core that there is.
+    // The page is rendered by the processor: it may use every core.
     unpin()
     const server = await startServer(side.server)
     const ada = await connect({ url: server.endpoint.url, clientId: 'load' })
@@ -44,7 +44,7 @@ export const openConsole: Scenario = {
     const pageBehindMs = Math.max(0, ((sent - (await newest(page))) * 1000) / perSecond)
     await page.close()
     await Bun.sleep(1000)
-    // Before and after: what the compiler of the runtime still gains is not the console's doing.
+    // Before and after: the runtime's compiler still speeds up the server meanwhile, which is not an effect of the console.
     const busyWithoutPercent = (busyBefore + (await busyPercent(server, span.seconds))) / 2
     load.stop()
     await browser.close()
@@ -60,10 +60,10 @@ export const openConsole: Scenario = {
   },
 }
 
-/** How the page drew. */
+/** The rendering figures of the page. */
 type PageFrames = { framesPerSecond: number; longestFrameMs: number }
 
-/** Sends what is due, every few milliseconds. */
+/** Sends the messages that are due, every few milliseconds. */
 function publishByTheClock(client: Client): { sent(): number; stop(): void } {
   const start = performance.now()
   let sent = 0
@@ -81,7 +81,7 @@ async function busyPercent(server: Server, seconds: number): Promise<number> {
   return ((cpuNanoseconds(server.pid) - cpu) / (Bun.nanoseconds() - start)) * 100
 }
 
-/** From asking for the page, of which the server has bundled nothing yet, until it is connected and shows the channel. */
+/** The time from requesting the page, before the server has bundled it, until it is connected and shows the channel. */
 async function firstView(page: Page, server: Server): Promise<number> {
   const start = performance.now()
   await page.goto(`${server.httpUrl}/#/channels/${encodeURIComponent(address)}`)
@@ -95,7 +95,7 @@ async function newest(page: Page): Promise<number> {
   return Number(/n: (\d+)/.exec(text)?.[1])
 }
 
-/** Frames over so many milliseconds; a text, since it runs in the page, of whose types nothing is known here. */
+/** Measures frames for `ms` milliseconds; a text, because it runs in the page, whose types are not known here. */
 const framesFor = (ms: number): string => `(async () => {
   const start = performance.now()
   let [frames, longest, last] = [0, 0, start]

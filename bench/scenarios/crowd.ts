@@ -8,13 +8,13 @@ import { crowd, measureTraffic } from '../load/window.ts'
 import { type Server, startServer } from '../servers/server.ts'
 import { bare, bus, lossless, type Scenario } from './scenario.ts'
 
-/** Many connections, all in one channel, each of which gets every message. */
+/** Many connections, all in one channel, each of which receives every message. */
 
 const shape = { bytes: 250, filling: 'text', ack: false } as const
 
 export const crowd5000: Scenario = {
   name: 'crowd-5000',
-  title: '5,000 connections, all joined, 10 messages a second to all',
+  title: '5,000 connections, all joined, 10 messages per second to all',
   sides: [bus, bare],
   bars: [{ figure: 'p99Ms', max: 25 }, { figure: 'memoryPerConnectionKib', max: 8 }, ...lossless],
   rounds: 3,
@@ -88,7 +88,7 @@ export const crowd19000: Scenario = {
   },
 }
 
-/** What a client asks that has just come into a full house. */
+/** The commands that a client sends after joining a bus with many clients. */
 const commands: [string, object][] = [
   ['ping', {}],
   ['channel_info', { channel: 'bench:main' }],
@@ -96,14 +96,14 @@ const commands: [string, object][] = [
   ['list_clients', {}],
 ]
 
-/** Connections come and go once before memory is read, so that the code's own memory does not count as theirs. */
+/** Opens and closes connections before memory is read, so that the memory for code is not counted for them. */
 async function rehearse(server: Server): Promise<void> {
   const traffic = createTraffic({ shape, publishers: 1, positions: false, pace: { kind: 'rate', perSecond: 1 } }, 300)
   await hangUp(await crowd(server, 300, traffic))
   await Bun.sleep(1000)
 }
 
-/** The limit holds for the server and for the load each; some descriptors are left for everything else. */
+/** The limit of open files applies to the server and to the load; some descriptors are reserved for other uses. */
 function connectionsAllowed(): number {
   const line = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8'))
   return line === null || line[1] === 'unlimited' ? Number.POSITIVE_INFINITY : Number(line[1]) - 300

@@ -6,14 +6,14 @@ import { startServer } from '../servers/server.ts'
 import { bare, bus, lossless, type Scenario } from './scenario.ts'
 
 /**
- * Messages to one channel, the bus against the bare server. All loads are closed loops that keep the server saturated,
- * because the cost of a delivery depends on how many messages share a write, and only a saturated server settles there.
+ * Messages to one channel, the bus compared with the bare server. All loads are closed loops that saturate the server,
+ * because the cost of a delivery depends on how many messages share a write, and only a saturated server has a stable number.
  */
 interface Fanout {
   name: string
   title: string
   subscribers: number
-  /** So many of the subscribers publish too. */
+  /** The number of subscribers that also publish. */
   publishers: number
   shape: MessageShape
   pace: Pace

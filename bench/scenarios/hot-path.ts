@@ -3,9 +3,9 @@ import { createMessageForm, type MessageShape } from '../load/message.ts'
 import { bare, bus, type Scenario } from './scenario.ts'
 
 /**
- * One message inside the process, without sockets: from a frame's text to the text that would be published. This is
- * the part of a delivery's cost that is ours to change, and it can be measured on a machine that is not quiet: each
- * figure is the best of many short batches, which what else runs there seldom all disturbs.
+ * One message inside the process, without sockets: from the text of a frame to the text that is published. This is
+ * the part of a delivery's cost that the project controls, and it can be measured on a busy machine: each
+ * figure is the best of many short batches, and other work seldom disturbs all of them.
  */
 const batches = 400
 
@@ -15,7 +15,7 @@ const loads: Record<string, { shape: MessageShape; perBatch: number }> = {
   structureNs: { shape: { bytes: 16_384, filling: 'tree', ack: false }, perBatch: 30 },
 }
 
-/** Takes a frame, as the handler of a socket does. */
+/** Handles a frame, as the handler of a socket does. */
 type Take = (frame: string) => void
 
 export const hotPath: Scenario = {
@@ -45,7 +45,7 @@ async function bestBatch(take: Take, { shape, perBatch }: { shape: MessageShape;
     const expected = writes + perBatch
     const start = Bun.nanoseconds()
     for (const text of texts) take(text)
-    // The bus takes frames for a few milliseconds in a turn of the loop, and queues those behind: such a batch is not the best one.
+    // The bus handles frames for a few milliseconds per turn of the loop, and queues further ones: such a batch is not the best one.
     while (writes < expected) await nextTurn()
     best = Math.min(best, (Bun.nanoseconds() - start) / perBatch)
     await nextTurn()
@@ -95,7 +95,7 @@ function take(text: string): void {
   if (text.includes('"status":"error"')) throw new Error(`refused: ${text}`)
 }
 
-/** A connection that takes everything; what is sent to it must be no refusal. */
+/** A transport that accepts everything, and throws for a refusal. */
 const nowhere: Transport = {
   send: take,
   sendBehindPublished: take,
@@ -116,7 +116,7 @@ const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
 
 let writes = 0
 
-/** Makes the runtime put the pieces of a text together, as publishing it would. */
+/** Makes the runtime flatten the text, as publishing it would. */
 function written(text: string): boolean {
   writes++
   return Buffer.byteLength(text) > 0

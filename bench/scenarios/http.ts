@@ -5,7 +5,7 @@ import { crowd, openWindow } from '../load/window.ts'
 import { loadCore, onCore, type Server, startServer } from '../servers/server.ts'
 import { bus, type Scenario } from './scenario.ts'
 
-/** Whether the endpoints answer while the bus has no time to spare: half the requests under full load, half in a storm. */
+/** Whether the endpoints respond while the bus is busy: half of the requests under full load, half during a connection storm. */
 const requests = 10_000
 const stormOf = 5000
 
@@ -57,7 +57,7 @@ async function underFullLoad(server: Server, warmSeconds: number) {
   return { probed, serverBusyPercent }
 }
 
-/** Connections come as fast as the server lets them in, leave, and come again until the requests are through. */
+/** Connections are opened as fast as the server accepts them, closed, and opened again until all requests are done. */
 async function underStorm(server: Server) {
   let done = false
   let connections = 0
@@ -65,7 +65,7 @@ async function underStorm(server: Server) {
     done = true
   })
   while (!done) {
-    // A new id for each, since the one that left may not have been missed yet.
+    // A new id for each, because the server may not have noticed the end of the previous connection.
     const wave = await connectMany(stormOf, 256, (index) =>
       connect(server.endpoint, index, `storm-${connections + index}`, { text: () => {} }),
     )

@@ -8,15 +8,15 @@ import { busEndpoint, type Server, startServer } from '../servers/server.ts'
 import { bare, bus, type Scenario } from './scenario.ts'
 
 /**
- * What a server costs while nothing is said. The warm-up is long: the compiler of the runtime, its collector and its allocator have work for half a minute after
- * the last that was asked of them.
+ * The cost of an idle server. The warm-up is long: the runtime's compiler, collector and allocator are active for half a minute after
+ * the last work.
  */
 const span = { warmSeconds: 40, seconds: 30 }
 const rounds = 1
 
 export const idle: Scenario = {
   name: 'idle',
-  title: 'a server to which nobody is connected',
+  title: 'a server without connections',
   sides: [bus, bare],
   bars: [{ figure: 'idlePercent', max: 0.3 }],
   rounds,
@@ -30,22 +30,22 @@ export const idle: Scenario = {
 }
 
 const channels = 100_000
-/** So many messages are sent between two questions whether they were taken. */
+/** The number of messages between two checks that they were accepted. */
 const perBatch = 500
 
 export const idleChannels: Scenario = {
   name: 'idle-channels',
-  title: '100,000 channels with a message in each, to which nobody is connected',
+  title: '100,000 channels with a message in each, without connections',
   sides: [bus],
   bars: [
     { figure: 'idlePercent', max: 1 },
     { figure: 'channels', min: channels },
   ],
   rounds,
-  // A minute after their last use channels are looked at: whether they are unused, and when their history ends.
+  // A minute after their last use channels are checked: whether they are unused, and when their history expires.
   span: { ...span, warmSeconds: 75 },
   async measure(side, span) {
-    // The channels that are built in come on top.
+    // The built-in channels are added to these.
     const server = await startServer(side.server, { ARQONBUS_MAX_CHANNELS: String(2 * channels) })
     const publisher = await connect(busEndpoint(server.endpoint.url, []), 0, 'publisher', { text: () => {} })
     const { request } = createRequester(publisher)
@@ -65,7 +65,7 @@ const connections = 5000
 
 export const idleConnections: Scenario = {
   name: 'idle-connections',
-  title: '5,000 connections, all joined, that say nothing and answer pings',
+  title: '5,000 connections, all joined, that only reply to pings',
   sides: [bus],
   bars: [
     { figure: 'idleUsPerConnection', max: 2 },
@@ -91,10 +91,10 @@ export const idleConnections: Scenario = {
   },
 }
 
-/** Microseconds a second in one per cent of a core. */
+/** Microseconds per second in one per cent of a core. */
 const usPerPercent = 10_000
 
-/** Processor time of a server that is left alone, in per cent of a core. */
+/** The processor time of an idle server, in per cent of a core. */
 async function percentOfCore(server: Server, { warmSeconds, seconds }: Span): Promise<number> {
   await Bun.sleep(warmSeconds * 1000)
   const [cpuNs, atNs] = [cpuNanoseconds(server.pid), Bun.nanoseconds()]

@@ -10,20 +10,20 @@ import { busEndpoint, type Server, serverCore } from '../servers/server.ts'
 import type { Bar, Figures, Scenario, Side } from './scenario.ts'
 
 /**
- * Acknowledged publishes into Redis: closed loops that keep 400 messages on the way, to channels to which nobody
- * listens, so that what is measured is the way into the log and back.
+ * Acknowledged publishes into Redis: closed loops with 400 messages in flight, to channels without
+ * subscribers, so that only the way into the log and back is measured.
  */
 const publishers = 50
 const inFlight = 8
-/** Five publishers share a channel, so the log has to order them; ten of them, since most busy nodes have several. */
+/** Five publishers share a channel, so the log has to order them; ten channels, because most busy nodes have several. */
 const channels = 10
 const bytes = 250
-/** The default with Redis; the memory log, where it stands beside, is given the same. */
+/** The default with Redis; the memory log of a comparison has the same. */
 const historySize = 10_000
 
 const levelOf = { everysec: 'stored', always: 'disk' } as const
 
-/** What was sent was acknowledged, once, in order, as it had to be, and the history ends where the acknowledgements do. */
+/** Every message was acknowledged once, in order and at the level, and the history ends with the last acknowledged message. */
 const honest: readonly Bar[] = [
   'unacknowledged',
   'doubled',
@@ -80,7 +80,7 @@ async function throughTheBus(side: Side, span: Span): Promise<Figures> {
   await using redis = side.redis === undefined ? undefined : await startPinnedRedis(side.redis)
   const server = await startBusOn(redis, {
     ARQONBUS_HISTORY_SIZE: String(historySize),
-    // A minute of this load would fill what a bus remembers by default, and refusals are not what is measured.
+    // A minute of this load would fill the deduplication memory, and refusals are not to be measured.
     ARQONBUS_DEDUP_BYTES: '4GiB',
   })
   const level = side.redis === undefined ? 'memory' : levelOf[side.redis]
@@ -98,7 +98,7 @@ async function throughTheBus(side: Side, span: Span): Promise<Figures> {
   return { ...figures, ...audit, notInHistory }
 }
 
-/** By how many messages the histories end before, or after, the last one that was acknowledged. */
+/** The difference between the end of the histories and the last acknowledged messages, in messages. */
 async function missing(server: Server, heads: readonly number[]): Promise<number> {
   const reader = await connect(busEndpoint(server.endpoint.url, []), 0, 'reader', { text: () => {} })
   const { request } = createRequester(reader)
@@ -110,7 +110,7 @@ async function missing(server: Server, heads: readonly number[]): Promise<number
   return sum
 }
 
-/** The ceiling: as many bare `XADD`s in flight. Here Redis has the core that the bus has else. */
+/** The upper bound: as many bare `XADD` commands in flight. Here Redis has the core that the bus has otherwise. */
 async function straightIntoRedis(appendfsync: Appendfsync, span: Span): Promise<Figures> {
   await using redis = await startPinnedRedis(appendfsync, serverCore)
   const load = await createXaddLoad({

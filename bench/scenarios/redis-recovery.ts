@@ -10,8 +10,8 @@ import { busEndpoint, type Server } from '../servers/server.ts'
 import { lossless, type Scenario, type Side } from './scenario.ts'
 
 /**
- * A client that is 100,000 messages behind joins with the position before the first of them and is given all. With
- * Redis the server is another process than the one that took the messages, so that nothing can come from its memory.
+ * A client that lacks 100,000 messages joins with the position before the first of them and receives all. With
+ * Redis, another server process accepted the messages, so that none of them is in the memory of the measured one.
  */
 const messages = 100_000
 const publishers = 50
@@ -23,7 +23,7 @@ const fromMemory: Side = { name: 'from memory', server: 'bus' }
 
 export const redisRecovery: Scenario = {
   name: 'redis-recovery',
-  title: 'one client is 100,000 messages behind and recovers',
+  title: 'one client recovers 100,000 messages',
   sides: [fromRedis, fromMemory],
   needsRedis: true,
   bars: [{ figure: 'recoveredPerSecond', min: 50_000 }, ...lossless],
@@ -67,7 +67,7 @@ export const redisRecovery: Scenario = {
 
 const faultNames = ['lost', 'doubled', 'misnumbered', 'damaged', 'closed', 'surprises'] as const
 
-/** The position before the channel's first message. */
+/** The position before the first message of the channel. */
 async function birthOf(server: Server): Promise<string> {
   const connection = await connect(busEndpoint(server.endpoint.url, []), 0, 'first', { text: () => {} })
   const { result } = await createRequester(connection).request('join_channel', { channel })
@@ -92,9 +92,9 @@ async function fill(server: Server, level: string): Promise<void> {
 }
 
 interface Recovery {
-  /** From the sending of the join to the last message. */
+  /** From sending the join to the last message. */
   tookNs: number
-  /** What it cost the server. */
+  /** The CPU time of the server. */
   serverNs: number
   faults: Audit & { surprises: number }
 }
@@ -110,7 +110,7 @@ async function recover(server: Server, since: string): Promise<Recovery> {
   connection.listener = {
     text(_, bytes, start, end) {
       if (!form.isMessage(bytes, start)) {
-        // Notices of a gap, above all: nobody here may need one.
+        // Gap notices above all: no client here may need one.
         if (!bytes.subarray(start, end).includes('"type":"command_response"')) surprises++
         return answers.text(connection, bytes, start, end)
       }
@@ -136,7 +136,7 @@ async function recover(server: Server, since: string): Promise<Recovery> {
   return { tookNs: end.atNs - start.atNs, serverNs: end.serverNs - start.serverNs, faults: { ...audit, surprises } }
 }
 
-/** Resolves when nothing has come for two seconds: what is missing then is lost. */
+/** Waits until two seconds pass without a message: missing messages are lost. */
 async function standstill(total: () => number): Promise<void> {
   for (let seen = -1, quietMs = 0; quietMs < 2000 && total() < messages; quietMs += 50) {
     if (total() !== seen) quietMs = 0

@@ -3,21 +3,21 @@ import type { Appendfsync } from '../servers/redis.ts'
 import type { ServerKind } from '../servers/server.ts'
 
 /**
- * One load with the figures that are asked of it. `measure` runs in the load process, once a round and side, each time
- * with a fresh server; the rest is data from which the table is made.
+ * One load and its figures. `measure` runs in the load process, once per round and side, each time
+ * with a fresh server; the other fields describe the table.
  */
 export interface Scenario {
-  /** What `--only` takes. */
+  /** The name for `--only`. */
   name: string
   title: string
-  /** Whoever is judged comes first; the second, where there is one, is the yardstick of every ratio. */
+  /** The measured side comes first; the second one, if any, is the reference of every ratio. */
   sides: readonly Side[]
   bars: readonly Bar[]
-  /** A machine without Redis cannot run it. */
+  /** Requires Redis. */
   needsRedis?: true
-  /** Nor one without Chromium. */
+  /** Requires Chromium. */
   needsChromium?: true
-  /** Where the usual number of rounds or length does not suit. */
+  /** Overrides the default number of rounds or duration. */
   rounds?: number
   span?: Partial<Span>
   measure(side: Side, span: Span): Promise<Figures>
@@ -26,20 +26,20 @@ export interface Scenario {
 export interface Side {
   name: string
   server: ServerKind
-  /** With a Redis beside it, which has the disk confirm like this. */
+  /** Uses a Redis with this `appendfsync`. */
   redis?: Appendfsync
 }
 
-/** Names end in their unit; `report/figures.ts` says how each is shown. */
+/** Names end with their unit; `report/figures.ts` describes how each is shown. */
 export type Figures = Record<string, number>
 
-/** What a figure must reach: against the other side, or by itself. */
+/** The target of a figure: a ratio to the other side, or an absolute bound. */
 export type Bar = { figure: string } & ({ ratioMax: number } | { max: number } | { min: number })
 
 export const bus: Side = { name: 'bus', server: 'bus' }
 export const bare: Side = { name: 'bare Bun', server: 'bare' }
 
-/** Bars of every load that counts its messages: what was sent came, once, in order, unharmed, and nobody was cut off. */
+/** Targets of every load that counts its messages: each was delivered once, in order, unchanged, and no connection was closed. */
 export const lossless: readonly Bar[] = ['lost', 'doubled', 'misnumbered', 'damaged', 'closed', 'surprises'].map(
   (figure) => ({ figure, max: 0 }),
 )

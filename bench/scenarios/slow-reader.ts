@@ -5,10 +5,10 @@ import { busEndpoint, type Server, startServer } from '../servers/server.ts'
 import { bus, lossless, type Scenario } from './scenario.ts'
 
 /**
- * 1,000 subscribers by the clock, with and without one more that does not read. The kernel would take minutes of the
- * common channel's messages for it, so a second channel, to which it alone is joined, brings 1.6 MB a second: within
- * seconds the bus has its backlog, falls back to the log for it and at last closes it with 4429. It comes back and
- * stalls again. The second channel is fed on both sides of the comparison.
+ * 1,000 subscribers of scheduled messages, with and without one more that does not read. The messages of the common channel would take
+ * minutes to fill the kernel's buffers for it, so a second channel, which only that one has joined, delivers 1.6 MB per second: within
+ * seconds its backlog reaches the bus, which falls back to the log for it and finally closes it with 4429. It reconnects and
+ * stalls again. The second channel has the same traffic on both sides of the comparison.
  */
 const subscribers = 1000
 const fed = 'bench:fed'
@@ -17,7 +17,7 @@ const without = { ...bus, name: 'none slow' }
 
 export const slowReader: Scenario = {
   name: 'slow-reader',
-  title: 'one slow reader among 1,000 subscribers, 100 messages a second: the others',
+  title: 'the other subscribers beside one slow reader among 1,000, 100 messages per second',
   sides: [withSlow, without],
   bars: [{ figure: 'p99Ms', ratioMax: 1.3 }, ...lossless],
   rounds: 3,
@@ -44,7 +44,7 @@ export const slowReader: Scenario = {
   },
 }
 
-/** Publishes 16 KiB to the second channel a hundred times a second. */
+/** Publishes 16 KiB to the second channel a hundred times per second. */
 async function feed(server: Server): Promise<Timer> {
   const feeder = await connect(busEndpoint(server.endpoint.url, []), 0, 'feeder', { text: () => {} })
   const [room, channel] = fed.split(':')
@@ -64,7 +64,7 @@ async function feed(server: Server): Promise<Timer> {
   }, 10)
 }
 
-/** A subscriber that joins and then never reads; when the bus has closed it, it comes again. */
+/** A subscriber that joins and then never reads; when the bus has closed it, it reconnects. */
 async function stall(server: Server) {
   const slowEndpoint = busEndpoint(server.endpoint.url, ['bench:main', fed])
   let stopped = false

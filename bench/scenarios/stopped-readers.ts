@@ -6,8 +6,8 @@ import { type Server, startServer } from '../servers/server.ts'
 import { bus, lossless, type Scenario } from './scenario.ts'
 
 /**
- * 300 subscribers by the clock, with and without 300 more that have stopped to read before the measurement begins. The system takes half a MiB for each of those, then its buffer in the bus
- * fills, and then it falls back to the log, and is closed at last.
+ * 300 subscribers of scheduled messages, with and without 300 more that stop reading before the measurement begins. The kernel buffers half a MiB for each of those, then its buffer in the bus
+ * fills, the bus falls back to the log for it, and finally closes it.
  */
 const healthy = 300
 const stopped = 300
@@ -16,7 +16,7 @@ const without = { ...bus, name: 'none stopped' }
 
 export const stoppedReaders: Scenario = {
   name: 'stopped-readers',
-  title: '300 subscribers beside 300 that have stopped to read, 1,000 messages a second: the 300 that read',
+  title: '300 subscribers beside 300 that have stopped reading, 1,000 messages per second',
   sides: [withStopped, without],
   bars: [{ figure: 'p99Ms', ratioMax: 1.3 }, ...lossless],
   rounds: 3,

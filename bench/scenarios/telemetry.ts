@@ -5,17 +5,17 @@ import { crowd, measureTraffic } from '../load/window.ts'
 import { startServer, telemetryEndpoint } from '../servers/server.ts'
 import { bus, lossless, type Scenario } from './scenario.ts'
 
-/** The bus against itself: watched, and not. */
+/** The bus compared with itself: with and without a telemetry subscriber. */
 const watched = { ...bus, name: 'one listener' }
 const unwatched = { ...bus, name: 'no listener' }
 const crowded = { ...bus, name: '100 listeners' }
 
 const shape = { bytes: 250, filling: 'text', ack: false } as const
 
-/** What a message costs while somebody listens to every event of the bus. */
+/** The cost of a message while a telemetry subscriber receives every event of the bus. */
 export const telemetryFanout: Scenario = {
   name: 'telemetry-fanout',
-  title: '100 subscribers, 10 publishers, 250-byte frames, one listener at the telemetry server',
+  title: '100 subscribers, 10 publishers, 250-byte frames, one telemetry subscriber',
   sides: [watched, unwatched],
   bars: [{ figure: 'cpuPerDeliveryUs', ratioMax: 1.05 }, ...lossless],
   async measure(side, span) {
@@ -30,10 +30,10 @@ export const telemetryFanout: Scenario = {
   },
 }
 
-/** What a crowd of listeners does to messages, and how long an event takes to all of them. */
+/** The effect of many telemetry subscribers on messages, and the delay of an event until all of them have it. */
 export const telemetryListeners: Scenario = {
   name: 'telemetry-listeners',
-  title: '100 listeners at the telemetry server, 10,000 messages a second to 10 subscribers: the subscribers',
+  title: '10 subscribers of 10,000 messages per second beside 100 telemetry subscribers',
   sides: [crowded, unwatched],
   bars: [
     { figure: 'p99Ms', ratioMax: 1.3 },

@@ -6,24 +6,24 @@ import { busEndpoint, loadCore, onCore, type Server, startServer } from '../serv
 import { bus, type Scenario } from './scenario.ts'
 
 /**
- * Whether one peer can stop the others: the worst cases of every command, frame, endpoint, header and parameter, each group as fast as the default limits let one
- * client and one address send them, while an innocent client pings a hundred times a second.
+ * Whether one peer can affect the others: the worst cases of every command, frame, endpoint, header and parameter, each group as fast as the default limits allow one
+ * client and one address to send them, while an innocent client pings a hundred times per second.
  */
 const everyMs = 10
 const adminKey = 'the-key-of-the-benchmark'
-/** Pings without an attack: where they miss the bar, the machine has other work to do, and the other figures say nothing. */
+/** Pings without an attack: if they miss the target, the machine has other work to do, and the other figures are not reliable. */
 const QUIET = 'no attack'
 const names = [QUIET, ...groups.keys()]
 
 export const worstCase: Scenario = {
   name: 'worst-case',
-  title: 'the worst that one peer can ask for, while another one pings',
+  title: 'the worst requests of one peer, while another one pings',
   sides: [bus],
   bars: names.map((name) => ({ figure: `${name} p99Ms`, max: 50 })),
   rounds: 1,
   span: { seconds: 10 },
   async measure(side, span) {
-    // With the rates and limits that users have.
+    // With the default rates and limits.
     const server = await startServer(side.server, {
       ARQONBUS_ADMIN_KEY: adminKey,
       ARQONBUS_RATE_LIMIT: '1000/s,2000',
@@ -51,7 +51,7 @@ async function quiet(seconds: number): Promise<string> {
   return 'done'
 }
 
-/** Pings by the clock: one that could not be sent in time counts from when it should have been. */
+/** Sends pings at scheduled times: a ping that was sent late counts from its scheduled time. */
 async function pingDuring(attack: Promise<unknown>, ping: () => Promise<unknown>, latency: Histogram): Promise<void> {
   let isOver = false
   void attack.finally(() => {

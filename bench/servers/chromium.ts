@@ -1,14 +1,14 @@
 import { chromiumFlags, findProgram } from '@arqonbus/testing'
 import { type Browser, chromium } from 'playwright-core'
 
-/** What is missing, and how to get it; undefined where Chromium is there. */
+/** What is missing, and how to install it; undefined if Chromium is installed. */
 export function chromiumMissing(): string | undefined {
   return findProgram('chromium') === undefined
-    ? 'there is no chromium here; apt-get install -y chromium brings it'
+    ? 'chromium is not installed; run apt-get install -y chromium'
     : undefined
 }
 
-/** Starts Chromium without a window. It draws with the processor, as on a machine without a graphics card. */
+/** Starts Chromium without a window. It renders with the processor, as on a machine without a graphics card. */
 export function startChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: findProgram('chromium')!, args: [...chromiumFlags] })
 }

@@ -4,23 +4,23 @@ import { connect, hangUp } from '../load/connection.ts'
 import { createRequester } from '../load/requester.ts'
 import { busEndpoint, loadCore, pin, type Server, startServer } from './server.ts'
 
-/** When Redis has the disk confirm what it has written: once a second, or before it answers. */
+/** When Redis syncs to the disk: once a second, or before it replies. */
 export type Appendfsync = 'everysec' | 'always'
 
 /**
- * The core of Redis where the bus is measured: one of its own where there are three. Where there are two it is the
- * load's, which needs the least of its core, so that nobody steals time from the server.
+ * The core of Redis when the bus is measured: its own one if there are three. If there are two, it shares that of the
+ * load, which has spare time, so that the server keeps its core.
  */
 export const redisCore = cpus().length > 2 ? 2 : loadCore
 
-/** What is missing, and how to get it; undefined where Redis is there. */
+/** What is missing, and how to install it; undefined if Redis is installed. */
 export function redisMissing(): string | undefined {
   return findProgram('redis-server') === undefined
-    ? 'there is no redis-server here; apt-get install -y redis-server brings it'
+    ? 'redis-server is not installed; run apt-get install -y redis-server'
     : undefined
 }
 
-/** A real Redis (or Valkey), append-only and empty, on a core of its own; gone with its files when it is disposed of. */
+/** A real Redis (or Valkey), append-only and empty, on its own core; disposing of it removes its files. */
 export async function startPinnedRedis(appendfsync: Appendfsync, core: number = redisCore): Promise<TestRedis> {
   const redis = await startRedis({ appendfsync })
   pin(redis.pid, core)
@@ -34,7 +34,7 @@ export async function startBusOn(redis: TestRedis | undefined, settings: Record<
   const connection = await connect(busEndpoint(server.endpoint.url, []), 0, 'waiting', { text: () => {} })
   const { request } = createRequester(connection)
   for (let waited = 0; waited < 3000; waited += 20) {
-    // Whether it ever does is for the load to find out, from what the acknowledgements say.
+    // Whether it ever connects is detected by the load, from the level of the acknowledgements.
     if ((await request('status')).result.storage.durability !== 'memory') break
     await Bun.sleep(20)
   }

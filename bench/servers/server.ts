@@ -3,27 +3,27 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Endpoint } from '../load/connection.ts'
 
-/** A server under load: a child process on a core of its own. */
+/** A server under load: a child process on its own core. */
 export interface Server {
   readonly pid: number
   readonly endpoint: Endpoint
   /** Base address of health, metrics and version; the bare server has none. */
   readonly httpUrl: string | undefined
-  /** Where it tells what happens; the bare server does not. */
+  /** The URL of its telemetry server; the bare server has none. */
   readonly telemetryUrl: string | undefined
-  /** Whether it numbers what it delivers. */
+  /** Whether it adds positions to deliveries. */
   readonly positions: boolean
   stop(): Promise<void>
 }
 
 export type ServerKind = 'bus' | 'bare'
 
-/** The core of the server; the load takes another, so that neither steals time from the other. */
+/** The core of the server; the load uses another, so that neither takes time from the other. */
 export const serverCore = 0
 export const loadCore = 1
 
 export async function startServer(kind: ServerKind, settings: Record<string, string> = {}): Promise<Server> {
-  // A file and not a pipe: a busy load process would read the pipe late, and a full pipe stops the server.
+  // A file instead of a pipe: a busy load process would read the pipe late, and a full pipe stops the server.
   const log = join(tmpdir(), `arqonbus-bench-${process.pid}-${serial++}.log`)
   writeFileSync(log, '')
   const child = Bun.spawn(onCore(serverCore, [process.execPath, ...programs[kind]]), {
@@ -32,7 +32,7 @@ export async function startServer(kind: ServerKind, settings: Record<string, str
     stdout: Bun.file(log),
     stderr: 'inherit',
   })
-  // A load that throws must not leave its server behind.
+  // A load that throws must not leave its server running.
   process.on('exit', () => {
     child.kill('SIGKILL')
     rmSync(log, { force: true })
@@ -60,17 +60,17 @@ export async function startServer(kind: ServerKind, settings: Record<string, str
 
 let serial = 0
 
-/** The command as it is run on one core; where `taskset` is missing it runs unpinned, which the figures then show. */
+/** The command that runs `command` on one core; without `taskset` it runs unpinned, which the figures then show. */
 export function onCore(core: number, command: string[]): string[] {
   return canPin() ? ['taskset', '-c', String(core), ...command] : command
 }
 
-/** Moves a process that runs, with all its threads, to one core. */
+/** Moves a running process, with all its threads, to one core. */
 export function pin(pid: number, core: number): void {
   if (canPin()) Bun.spawnSync(['taskset', '-a', '-c', '-p', String(core), String(pid)])
 }
 
-/** Lets this process, and what it starts from now on, run on every core. */
+/** Allows this process, and processes that it starts from now on, to run on every core. */
 export function unpin(): void {
   if (canPin()) Bun.spawnSync(['taskset', '-a', '-c', '-p', `0-${cpus().length - 1}`, String(process.pid)])
 }
@@ -139,7 +139,7 @@ interface Addresses {
   telemetry_url?: string
 }
 
-/** Waits for the log line that says where the server listens. */
+/** Waits for the log line with the addresses at which the server listens. */
 async function listening(log: string, alive: () => boolean): Promise<Addresses> {
   for (let waited = 0; waited < 15_000 && alive(); waited += 20) {
     const line = readFileSync(log, 'utf8')
@@ -149,5 +149,5 @@ async function listening(log: string, alive: () => boolean): Promise<Addresses> 
     if (line !== undefined) return JSON.parse(line)
     await Bun.sleep(20)
   }
-  throw new Error(`the server did not come to listen; its log: ${readFileSync(log, 'utf8').slice(-2000)}`)
+  throw new Error(`the server did not start listening; its log: ${readFileSync(log, 'utf8').slice(-2000)}`)
 }
