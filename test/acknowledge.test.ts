@@ -1,4 +1,4 @@
-/** What an acknowledgement says and promises, and what happens to a message that is sent again (protocol §5). */
+/** Acknowledgements: their content and their guarantees, and messages that are sent again (protocol §5). */
 import { describe, expect, test } from 'bun:test'
 import { compile, PublishResult } from '@arqonbus/protocol'
 import { type Frame, type Publish, refusal, startBus, testClock } from '@arqonbus/testing'
@@ -74,7 +74,7 @@ describe('an acknowledgement', () => {
   )
 })
 
-describe('a message that is sent again', () => {
+describe('messages that are sent again', () => {
   const message = (id: string, fields: Publish = {}): Publish => ({
     id,
     room: 'again',
@@ -113,7 +113,7 @@ describe('a message that is sent again', () => {
   const conflicts: [string, Publish][] = [
     ['payload', { payload: { n: 2 } }],
     ['users’ metadata', { metadata: { a: 2 } }],
-    ['one key of metadata more', { metadata: { a: 1, b: 1 } }],
+    ['one more key of metadata', { metadata: { a: 1, b: 1 } }],
     ['no metadata', { metadata: {} }],
   ]
   test.each(conflicts)(
@@ -204,7 +204,7 @@ describe('a message that is sent again', () => {
   })
 })
 
-describe('when the memory for it is full', async () => {
+describe('full deduplication memory', async () => {
   const fullClock = testClock()
   const full = await startBus({ rateLimit: null, dedupBytes: 64 * 1024 }, { clock: fullClock })
   const sender = await full.as('sender')

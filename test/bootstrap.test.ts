@@ -1,4 +1,4 @@
-/** Rooms and channels that the configuration wants (protocol §4). */
+/** Rooms and channels from the configuration (protocol §4). */
 import { describe, expect, test } from 'bun:test'
 import { refusal, startBus } from '@arqonbus/testing'
 import { channelOf, roomOf } from './support/ask.ts'
@@ -43,7 +43,7 @@ describe('configured rooms', async () => {
     })
   })
 
-  test('everybody can read a system channel, and only admins can write to it', async () => {
+  test('every client can read a system channel, and only admins can write to it', async () => {
     await outsider.command('join_channel', { channel: 'ops:alerts' })
     expect(await refusal(outsider.publish({ room: 'ops', channel: 'alerts' }))).toMatchObject({
       code: 'system_channel',
@@ -81,7 +81,7 @@ describe('configured rooms', async () => {
   })
 })
 
-describe('a configuration that cannot be carried out', async () => {
+describe('invalid configurations', async () => {
   const good = { name: 'good', channels: [{ name: 'a' }] }
   const cases: [string, { name: string; channels: { name: string }[] }[], RegExp][] = [
     ['a room with an invalid name', [good, { name: 'bad name', channels: [] }], /room bad name/],

@@ -28,7 +28,7 @@ function connect(clientId: string, to = bus) {
   return openTerminal({ url: `${to.busUrl}?client_id=${clientId}`, headers: {}, subprotocols: ['arqonbus.v1'] })
 }
 
-describe('the executable of npm run build', () => {
+describe('the executable of `npm run build`', () => {
   test('the built executable serves WebSocket connections', async () => {
     const terminal = connect('ada')
     expect(JSON.parse(await terminal.receive())).toMatchObject({ type: 'system', payload: { event: 'welcome' } })

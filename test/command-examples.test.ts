@@ -1,4 +1,4 @@
-/** The examples of `docs/reference/commands.md`, sent to a bus: each is answered with success, in the form that the page shows. */
+/** Sends the examples of `docs/reference/commands.md` to a bus: each succeeds, with a result of the documented form. */
 import { expect, test } from 'bun:test'
 import { type CommandName, commands, compile } from '@arqonbus/protocol'
 import { startBus, type TestClient } from '@arqonbus/testing'
@@ -7,7 +7,7 @@ import { examples } from '../scripts/docs/examples.ts'
 const adminKey = 'a-key-for-the-examples'
 const bus = await startBus({ adminKey })
 
-/** In this order each finds what it needs. */
+/** The order in which each example finds what it needs. */
 const order: readonly CommandName[] = [
   'ping',
   'join_channel',
@@ -33,7 +33,7 @@ test('the order in which the examples run names every example of the reference',
 test('the examples of the reference work as they are shown', async () => {
   const headers = { authorization: `Bearer ${adminKey}` }
   const ada = await bus.connect({ query: { client_id: 'ada', screen_name: 'Ada' }, headers })
-  // A room that a join had made would go with its last channel, before it could be deleted.
+  // A room created by a join would be removed with its last channel, before it could be deleted.
   await ada.command('create_channel', { channel: 'science:explore' })
   await bus.connect({
     query: { client_id: 'bot-7', client_type: 'ai-agent', personality: 'Curious', join: 'science:*' },
@@ -51,7 +51,7 @@ async function runExample(client: TestClient, name: CommandName, first: string):
   expect({ name, keys: Object.keys(result).sort() }).toEqual({ name, keys: Object.keys(shown.result).sort() })
 }
 
-/** Positions of the examples are of another day. */
+/** Replaces the positions of an example, which are of another day. */
 function atThisTime(parameters: object, first: string): object {
   return Object.fromEntries(
     Object.entries(parameters).map(([key, value]) => [key, key === 'since' || key === 'after' ? first : value]),

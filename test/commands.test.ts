@@ -1,4 +1,4 @@
-/** The fifteen commands: what each answers, and how they are asked (protocol §4, §7). */
+/** The fifteen commands: their results and their forms (protocol §4, §7). */
 import { describe, expect, test } from 'bun:test'
 import { type Publish, startBus, testClock } from '@arqonbus/testing'
 import { commandNames, refused, run } from './support/ask.ts'
@@ -13,7 +13,7 @@ const [user, owner, admin] = await Promise.all([
   bus.connect({ query: { client_id: 'admin' }, headers: { authorization: `Bearer ${adminKey}` } }),
 ])
 
-describe('each command answers in the form that it declares', () => {
+describe('results in the declared form', () => {
   test('there are exactly fifteen commands', () => {
     expect(commandNames.toSorted()).toEqual([
       'channel_info',

@@ -1,4 +1,4 @@
-/** How a client comes in, what it is told, and how it is turned away (protocol §1). */
+/** Connecting: parameters, the welcome, and refusals (protocol §1). */
 import { expect, test } from 'bun:test'
 import { clientTypes, compile, Welcome } from '@arqonbus/protocol'
 import { type ConnectOptions, eventually, open, openRaw, refusal, startBus, testClock } from '@arqonbus/testing'
@@ -11,7 +11,7 @@ const tokenInQuery = await startBus({ adminKey, tokenInQuery: true })
 const small = await startBus({ maxConnections: 2 })
 const guarded = await startBus({ origins: ['https://app.example.org'] })
 
-/** Tries to connect; gives the error reply and the close that follow, and whether there was a welcome. */
+/** Tries to connect; resolves to the error reply, the close, and whether there was a welcome. */
 async function turnedAway(options: ConnectOptions, url = bus.busUrl) {
   const socket = open(url, options)
   const [{ error }, { code, reason }] = await Promise.all([socket.answer(null), socket.closed])
@@ -213,7 +213,7 @@ const badParameters: [string, ConnectOptions, string][] = [
   ['an echo that is neither true nor false', { query: { echo: 'yes' } }, 'echo'],
   ['a resume that is not live', { query: { resume: 'later' } }, 'resume'],
   ['an unknown parameter', { query: { clientid: 'a' } }, 'clientid'],
-  ['an Authorization that is no bearer token', { headers: { authorization: 'Basic YTpi' } }, 'Authorization'],
+  ['an Authorization without a bearer token', { headers: { authorization: 'Basic YTpi' } }, 'Authorization'],
 ]
 
 test.each(badParameters)(

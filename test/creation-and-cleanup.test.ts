@@ -1,4 +1,4 @@
-/** How channels and their rooms come by themselves, and go (protocol §4). */
+/** How channels and their rooms are created on demand, and removed (protocol §4). */
 import { describe, expect, test } from 'bun:test'
 import { eventually, refusal, startBus, testClock } from '@arqonbus/testing'
 import { channelOf, channelsOf, roomOf } from './support/ask.ts'
@@ -80,12 +80,12 @@ describe('cleanup', async () => {
   const tidy = await startBus({ channelIdleMs: idleMs, historyTtlMs: 10_000, rateLimit: null }, { clock: tidyClock })
   const watcher = await tidy.as('watcher')
 
-  /** Makes a channel by a join, and leaves it: nothing was ever said there. */
+  /** Creates a channel by a join, and leaves it: it has no messages. */
   async function touch(channel: string) {
     await watcher.command('join_channel', { channel })
     await watcher.command('leave_channel', { channel })
   }
-  /** Waits until the bus has tidied up: what goes first of all is gone. What the same round spared is still there. */
+  /** Waits until the bus has swept: the first channel to expire is removed. Channels that the same sweep kept still exist. */
   async function tidied(room: string, rest: readonly string[]) {
     await eventually(async () => expect(await channelsOf(watcher, room)).toEqual([...rest]))
   }
@@ -120,7 +120,7 @@ describe('cleanup', async () => {
     await eventually(async () => expect(await channelOf(watcher, 'used:direct')).toMatchObject({ state: 'empty' }))
     tidyClock.advance(idleMs)
     await tidied('used', [])
-    // The room stays for whoever listens to it.
+    // The room is kept for its subscriber.
     await watcher.publish({ room: 'used', channel: 'later' })
     expect(await wide.messages()).toMatchObject([{ channel: 'later' }])
   })
@@ -143,8 +143,8 @@ describe('cleanup', async () => {
   })
 })
 
-describe('at the limit of channels', () => {
-  /** Beside the four that are built in there is room for three. */
+describe('the limit of channels', () => {
+  /** Three channels besides the four built-in ones reach the limit. */
   const setUp = async () => {
     const fullClock = testClock()
     const full = await startBus({ maxChannels: 7, channelIdleMs: 60_000 }, { clock: fullClock })

@@ -1,4 +1,4 @@
-/** What a message looks like when it arrives (protocol §2, §3). */
+/** The form of delivered messages (protocol §2, §3). */
 import { expect, test } from 'bun:test'
 import { compile, DeliveredEnvelope } from '@arqonbus/protocol'
 import { exactEnvelopes, validEnvelopes, textOf as vectorText } from '@arqonbus/protocol/vectors'
@@ -13,7 +13,7 @@ const head = ({ id, type, room, channel, from }: Pick<Frame, 'id' | 'type' | 'ro
   `{"version":"1.0","id":"${id}","type":"${type}","room":"${room}","channel":"${channel}","from":"${from}","timestamp":"${isoNow()}","payload":`
 
 test('payload and metadata of every accepted message arrive byte for byte, with the position as last metadata key', async () => {
-  // Acknowledgements are another file's: the vectors share one id.
+  // Without acknowledgements, which another file tests: the vectors share one id.
   const messages = [...exactEnvelopes, ...validEnvelopes].filter(
     ({ type, room, from, metadata }) =>
       type === 'event' &&

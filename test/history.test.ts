@@ -1,4 +1,4 @@
-/** What was said, and for how long it can be read (protocol §5, `history`). */
+/** The history of channels, and its limits (protocol §5, `history`). */
 import { describe, expect, test } from 'bun:test'
 import type { CommandParameters } from '@arqonbus/protocol'
 import { eventually, type Frame, refusal, startBus, type TestClient, testClock, textOf } from '@arqonbus/testing'
@@ -11,7 +11,7 @@ const contents = (frames: readonly Frame[]) => frames.map((frame) => frame.paylo
 const positionOf = (frame: Frame) => frame.metadata!.position!
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
 
-/** Publishes `{ n }` for each number, and gives the positions. */
+/** Publishes `{ n }` for each number; resolves to the positions. */
 async function fill(channel: string, all: readonly number[], speaker: TestClient = client): Promise<string[]> {
   const positions: string[] = []
   for (const n of all) positions.push((await speaker.publish({ room: 'log', channel, payload: { n } })).position!)
@@ -20,7 +20,7 @@ async function fill(channel: string, all: readonly number[], speaker: TestClient
 const read = (channel: string, query: CommandParameters<'history'> = {}, reader: TestClient = client) =>
   reader.command('history', { channel: `log:${channel}`, ...query })
 
-describe('which messages', async () => {
+describe('the selection of messages', async () => {
   const at = await fill('hundred', numbers(1, 100))
   const position = (n: number) => at[n - 1]!
 
@@ -102,7 +102,7 @@ describe('which messages', async () => {
   })
 })
 
-describe('what is in it', () => {
+describe('contents of the history', () => {
   test('the history of a channel without messages starts and ends at the origin of its log', async () => {
     await client.command('create_channel', { channel: 'log:silent' })
     const birth = `${clock.now()}-0`
@@ -160,7 +160,7 @@ describe('what is in it', () => {
   })
 })
 
-describe('how much of it', async () => {
+describe('limits of the history of a channel', async () => {
   const forgetful = await startBus({ historyTtlMs: 1000, channelIdleMs: 50 }, { clock })
 
   test('a channel keeps its latest history_size messages: older ones are removed and counted, and the bounds follow', async () => {
@@ -207,9 +207,9 @@ describe('how much of it', async () => {
   })
 })
 
-describe('all channels together', () => {
+describe('the limit of all channels together', () => {
   const KiB = 1024
-  /** A bus of which each test has one of its own, that keeps 16 KiB. */
+  /** Starts a bus for one test that keeps 16 KiB. */
   const setUp = async () => {
     const small = await startBus({ historyBytes: 16 * KiB, rateLimit: null }, { clock })
     const speaker = await small.as('speaker')
@@ -261,11 +261,11 @@ describe('all channels together', () => {
   })
 })
 
-describe('pages end where the longest frame ends', async () => {
+describe('the length of pages', async () => {
   const text = '漢'.repeat(1000)
   for (const n of numbers(1, 600)) client.send({ room: 'log', channel: 'long', payload: { n, text } })
 
-  /** A page, and the length of the frame that brought it. */
+  /** Reads a page, and the length of its frame. */
   async function page(query: CommandParameters<'history'>) {
     const id = client.send({
       type: 'command',

@@ -1,4 +1,4 @@
-/** What a peer sends right before it closes its connection is handled, however much it is: only the connection has ended. */
+/** Everything that a peer sends right before it closes its connection is handled: only the connection has ended. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, openRaw, startBus } from '@arqonbus/testing'
 
@@ -8,7 +8,7 @@ const bus = await startBus({ rateLimit: null })
 const COUNT = 4000
 const numbers = Array.from({ length: COUNT }, (_, i) => i)
 
-/** Frames that come in the same packets as the close frame behind them. */
+/** Sends frames in the same packets as the close frame after them. */
 function sendAndClose(raw: Awaited<ReturnType<typeof openRaw>>, fields: object, payloadOf: (i: number) => object) {
   for (const i of numbers) {
     const envelope = { version: '1.0', id: `arq_${i}`, timestamp: '2026-01-01T00:00:00Z', ...fields }
@@ -26,7 +26,7 @@ test('messages of a client that closes right after sending them are all delivere
     const frame = await bob.next(({ type }) => type === 'event')
     expect(frame.payload).toEqual({ i })
   }
-  // Then it leaves.
+  // Then it disconnects.
   await eventually(async () => expect((await bob.command('list_clients')).clients.length).toBe(1))
 })
 

@@ -15,7 +15,7 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
-/** A checkout with nothing in it but the launcher and the given files of `node_modules`; a link stands for a whole Bun. */
+/** Creates a checkout that contains only the launcher and the given files of `node_modules`; a link is a complete Bun. */
 function checkout(files: Record<string, { link: string } | { text: string }>): string {
   const folder = mkdtempSync(join(tmpdir(), 'arqonbus-launcher-'))
   folders.push(folder)
@@ -30,7 +30,7 @@ function checkout(files: Record<string, { link: string } | { text: string }>): s
   return folder
 }
 
-/** The files of the package `bun`, as npm leaves them with the install script run or blocked. */
+/** The files of the package `bun` as npm leaves them, with the install script run or blocked. */
 function bunPackage(binary: { link: string } | { text: string }, optional: Record<string, string>) {
   return {
     'bun/package.json': { text: JSON.stringify({ name: 'bun', version: '1.4.5', optionalDependencies: optional }) },
@@ -42,7 +42,7 @@ function platformPackage(name: string, binary: { link: string } | { text: string
   return { [`${name}/package.json`]: { text: JSON.stringify({ name, version: '1.4.5' }) }, [`${name}/bin/bun`]: binary }
 }
 
-/** What `findBun` of that checkout answers: a path, or the error's message. */
+/** The result of `findBun` in that checkout: a path, or the message of the error. */
 function found(folder: string, environment: Record<string, string> = {}): string {
   const code = `import { findBun } from ${JSON.stringify(join(folder, 'bin/bun.mjs'))}
     try { console.log(findBun()) } catch (error) { console.log(error.message) }`
@@ -59,7 +59,7 @@ const bun = { link: process.execPath }
 const placeholder = { text: 'echo "Error: the install script of bun was not run" >&2; exit 1\n' }
 const foreign = { text: `#!/bin/sh\nexit 1\n${'#'.repeat(2 * 1024 * 1024)}\n` }
 
-describe('the launcher looks for Bun', () => {
+describe('the search for Bun', () => {
   test('the launcher tries the Bun that BUN_EXECUTABLE names first', () => {
     const folder = checkout(bunPackage(bun, {}))
     expect(found(folder, { BUN_EXECUTABLE: process.execPath })).toBe(process.execPath)
@@ -115,14 +115,14 @@ test('the exit code of Bun is the exit code of the launcher', () => {
   expect(spawnSync('node', [launcher, '-e', 'process.kill(process.pid, "SIGKILL")']).status).toBe(137)
 })
 
-/** A process under the launcher that tells each signal on a line of its own, and exits with 3 on SIGTERM. */
+/** A process under the launcher that prints each signal on a line, and exits with 3 on SIGTERM. */
 const talkative = `let interrupts = 0
   process.on('SIGINT', () => console.log('SIGINT', ++interrupts))
   process.on('SIGTERM', () => { console.log('SIGTERM', interrupts); process.exit(3) })
   setInterval(() => {}, 1000)
   console.log('pid', process.pid)`
 
-/** The launcher in a process group of its own, as a shell starts it in a terminal. */
+/** Starts the launcher in a separate process group, as a shell does in a terminal. */
 function underLauncher(options: { ownGroup: boolean }) {
   const code = `import { start } from ${JSON.stringify(launcher)}; start(['-e', ${JSON.stringify(talkative)}], ${JSON.stringify(options)})`
   const child = spawn('node', ['--input-type=module', '-e', code], {

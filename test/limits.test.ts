@@ -1,4 +1,4 @@
-/** Every limit: where it lies, what is answered beyond it, and that `/metrics` counts it (protocol §7, §9). */
+/** Every limit: its exact value, the refusal beyond it, and its counter in `/metrics` (protocol §7, §9). */
 import { describe, expect, test } from 'bun:test'
 import type { Config } from '@arqonbus/server'
 import { openRaw, type Publish, refusal, startBus, type TestBus, type TestClient, testClock } from '@arqonbus/testing'
@@ -6,7 +6,7 @@ import { openRaw, type Publish, refusal, startBus, type TestBus, type TestClient
 const clock = testClock()
 const start = (config: Partial<Config>) => startBus(config, { clock })
 
-/** Runs what runs into a limit; the counter of that limit rises by one. */
+/** Runs an attempt that exceeds a limit; the counter of that limit rises by one. */
 async function counted<T>(bus: TestBus, limit: string, attempt: () => Promise<T>): Promise<T> {
   const sample = `arqonbus_limits_hit_total{limit="${limit}"}`
   const before = await bus.metric(sample)
@@ -21,10 +21,10 @@ const publish = (client: TestClient, address: string, fields: Publish = {}) => {
   return client.publish({ room, channel, ...fields })
 }
 
-describe('how many there may be', async () => {
+describe('limits of number', async () => {
   const [connections, rooms, channels, participants, roomParticipants, subscriptions] = await Promise.all([
     start({ maxConnections: 2 }),
-    // The bus has two rooms and four channels of its own.
+    // The bus has two built-in rooms and four built-in channels.
     start({ maxRooms: 4 }),
     start({ maxChannels: 6 }),
     start({ maxParticipants: 2, adminKey: 'key' }),
@@ -184,7 +184,7 @@ describe('how many there may be', async () => {
   })
 })
 
-describe('how large they may be', async () => {
+describe('limits of size', async () => {
   const [large, deep, described, remembered] = await Promise.all([
     start({ maxMessageBytes: 1000, maxViolations: 100 }),
     start({ maxDepth: 6, maxViolations: 100 }),
@@ -235,7 +235,7 @@ describe('how large they may be', async () => {
         details: { expected: expect.stringContaining('6 levels') },
       })
     }
-    // Brackets in a text are no levels.
+    // Brackets in a string are no levels.
     client.raw(envelope('deep', 'arq_5', `{"a":"${'[{'.repeat(100)}"}`))
     expect(await client.answer('arq_5')).toMatchObject({ status: 'success' })
   })
@@ -263,7 +263,7 @@ describe('how large they may be', async () => {
   })
 })
 
-describe('how fast they may come', async () => {
+describe('limits of rate', async () => {
   const [slow, commands, off] = await Promise.all([
     start({ rateLimit: { perSecond: 10, burst: 5 } }),
     start({ commandRate: { perSecond: 10, burst: 1 } }),
@@ -291,7 +291,7 @@ describe('how fast they may come', async () => {
     const client = await slow.connect()
     const channels = Array.from({ length: 8 }, (_, i) => ({ channel: `several:c${i}` }))
     await client.command('join_channel', { channels })
-    // Of 5 tokens 8 were taken: the next one is there when 4 have come.
+    // 8 of 5 tokens were taken: the next one is available after 4 were refilled.
     expect(await refusal(client.command('ping'))).toMatchObject({ code: 'rate_limited', retry_after_ms: 400 })
     clock.advance(400)
     await client.command('ping')
@@ -304,7 +304,7 @@ describe('how fast they may come', async () => {
       await ann.publish({ type: 'private', room: 'pages', channel: 'pm', metadata: { to: 'bob' }, payload })
     const search = () => bob.command('history', { channel: 'arqonbus:inbox', with: 'nobody', limit: 1 })
     expect(await search()).toMatchObject({ messages: [], has_more: false })
-    // A page holds one of these messages: four were read, and one was paid for.
+    // A page has one of these messages: four were read, and one was paid for.
     expect(await refusal(search())).toMatchObject({ code: 'rate_limited', retry_after_ms: 400 })
     clock.advance(400)
     await search()

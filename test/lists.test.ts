@@ -1,4 +1,4 @@
-/** Lists: who sees what in them, their pages, and how often one may ask (protocol §4, §7). */
+/** Lists: visibility, pages, and rate limits (protocol §4, §7). */
 import { describe, expect, test } from 'bun:test'
 import { type CommandName, type CommandResult, commands } from '@arqonbus/protocol'
 import { refusal, startBus, type TestClient, testClock, textOf } from '@arqonbus/testing'
@@ -13,7 +13,7 @@ const [user, owner, admin] = await Promise.all([
   bus.connect({ query: { client_id: 'admin' }, headers: { authorization: `Bearer ${adminKey}` } }),
 ])
 
-describe('who sees what', () => {
+describe('visibility', () => {
   test('private channels of other clients appear in no list, status or subscription', async () => {
     await run(owner, 'create_channel', {
       channel: 'hidden:treasure',
@@ -36,12 +36,12 @@ describe('who sees what', () => {
   })
 })
 
-describe('lists come in pages', async () => {
+describe('pages of lists', async () => {
   const [paged, heavy] = await Promise.all([startBus({ rateLimit: null }), startBus({ rateLimit: null })])
   const client = await paged.connect()
   const makers = await Promise.all(Array.from({ length: 12 }, (_, i) => paged.as(`client-${i}`)))
 
-  /** All pages of a list. */
+  /** Reads all pages of a list. */
   async function pagesOf(name: 'list_channels' | 'list_clients', parameters: { limit?: number; room?: string }) {
     const pages: string[][] = []
     let cursor: string | undefined

@@ -1,4 +1,4 @@
-/** Heartbeats, the end of a bus, and what it writes about itself (protocol §6). */
+/** Heartbeats, the shutdown of a bus, and its log (protocol §6). */
 import { describe, expect, test } from 'bun:test'
 import { compile, Shutdown } from '@arqonbus/protocol'
 import { startServer, testConfig } from '@arqonbus/server'
@@ -18,10 +18,10 @@ import { startBusProcess } from './support/bus-process.ts'
 
 describe('heartbeat', async () => {
   const clock = testClock()
-  // The bus looks every 10 ms of real time, and reckons by a clock that stands until it is moved.
+  // The bus checks every 10 ms of real time, with a clock that the test advances.
   const bus = await startBus({ pingIntervalMs: 10, pingTimeoutMs: 60_000 }, { clock })
   const watcher = await bus.as('watcher')
-  /** A client that answers nothing by itself. */
+  /** Connects a client that replies to nothing by itself. */
   const silent = async (id: string): Promise<RawSocket> => {
     const raw = await openRaw(`${bus.busUrl}?client_id=${id}`)
     expect((await raw.nextJson()).payload).toMatchObject({ event: 'welcome', heartbeat_ms: 10 })
@@ -36,7 +36,7 @@ describe('heartbeat', async () => {
     const [first, second] = [await silent('first'), await silent('second')]
     clock.advance(30_000)
     second.frame({ kind: 'pong' })
-    // Bun answers the ping of a client by itself, behind what came before it.
+    // Bun replies to the ping of a client by itself, after earlier frames.
     second.frame({ kind: 'ping' })
     await second.next('pong')
     await watcher.command('ping')
@@ -148,7 +148,7 @@ describe('drain', () => {
     reader.pause()
     for (let n = 1; n <= 100; n++)
       await speaker.publish({ room: 'drain', channel: 'a', payload: { text: 'x'.repeat(100_000) } })
-    // A drain that waited for the reader would wait for ever.
+    // A drain that waited for the reader would hang.
     await server.drain('test')
     expect(await fetch(`${server.httpUrl}/health`).catch(() => 'closed')).toBe('closed')
     reader.destroy()
@@ -169,7 +169,7 @@ describe('logs', async () => {
   const bus = await startBusProcess({ settings: { ARQONBUS_ADMIN_KEY: adminKey, ARQONBUS_LOG_LEVEL: 'debug' } })
   const secrets = ['payload-of-ann', 'metadata-of-ann', 'guessed-key', 'wrong-token', 'query-token', adminKey]
 
-  // A conversation in which everything is said that must not be written down.
+  // A conversation with everything that must not be logged.
   const ann = await connect(bus.busUrl, {
     query: { client_id: 'ann', screen_name: 'Ann', join: 'science:general' },
     protocols: ['arqonbus.v1', `arqonbus.token.${adminKey}`],

@@ -1,4 +1,4 @@
-/** Metrics: what an operator reads moves when its cause has happened, and not before. What concerns Redis is in `redis/metrics.test.ts`. */
+/** Metrics: each changes when its cause occurs, and not before. Metrics of Redis are in `redis/metrics.test.ts`. */
 import { describe, expect, test } from 'bun:test'
 import { totalmem } from 'node:os'
 import { eventually, openRaw, refusal, startBus, testClock } from '@arqonbus/testing'
@@ -8,7 +8,7 @@ const KEY = 'the-key'
 const clock = testClock()
 const bus = await startBus({ rateLimit: null, adminKey: KEY, historySize: 20, maxRooms: 77 }, { clock })
 
-/** By how much these samples rise while something happens. */
+/** By how much these samples rise during `happens`. */
 async function rise(samples: readonly string[], happens: () => Promise<unknown>): Promise<number[]> {
   const read = () => Promise.all(samples.map((sample) => bus.metric(sample)))
   const before = await read()
@@ -17,7 +17,7 @@ async function rise(samples: readonly string[], happens: () => Promise<unknown>)
   return after.map((value, i) => value - before[i]!)
 }
 
-/** Publishes so many messages, each in a millisecond of its own; gives their positions. */
+/** Publishes `count` messages, each in another millisecond; resolves to their positions. */
 async function say(address: { room: string; channel: string }, count: number): Promise<string[]> {
   const client = await bus.connect()
   const positions: string[] = []
@@ -120,7 +120,7 @@ describe('connections', () => {
     raw.pause()
     const ann = await bus.connect()
     const text = 'x'.repeat(16 * 1024)
-    // Both of one moment: what is queued may go to the kernel before the next look.
+    // Both at one moment: queued data may move to the kernel before the next scrape.
     const [largest, all] = await eventually(async () => {
       for (let i = 0; i < 50; i++) ann.send({ room: 'queue', channel: 'a', payload: { text } })
       await ann.command('ping')

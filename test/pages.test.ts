@@ -12,14 +12,14 @@ const places = ['*.md', 'docs/**/*.md', 'packages/*/*.md', 'bench/*.md', 'exampl
 const pages = places.flatMap((place) => [...new Bun.Glob(place).scanSync({ cwd: root })]).sort()
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
 
-/** The settings, and what Kubernetes sets without meaning one. */
+/** The settings, and variables that Kubernetes sets by itself. */
 const variables = new Set([
   'ARQONBUS_SERVICE_HOST',
   fileReference.variable,
   ...reference().flatMap(({ rows }) => rows.map((row) => row.variable)),
 ])
 
-/** A block whose info names a file, as in `ts examples/hello.ts`, shows that file or a part of it. */
+/** The file that a block shows completely or in part, if its info string names one, as in `ts examples/hello.ts`. */
 function shownFile({ info }: Block): string | undefined {
   return /^[a-z]+ (\S+\/\S+\.[a-z]+)$/.exec(info)?.[1]
 }

@@ -10,7 +10,7 @@ const contents = (frames: readonly Frame[]) => frames.map((frame) => frame.paylo
 const numberOf = (position: string | null | undefined) => Number(position!.split('-')[1])
 const numbersIn = (frames: readonly Frame[]) => frames.map((frame) => numberOf(frame.metadata!.position))
 
-/** Sends `{ n }` in private and waits for the acknowledgement. */
+/** Sends `{ n }` as a private message and waits for the acknowledgement. */
 const whisper = (client: TestClient, to: string | string[], n: number, fields: Publish = {}) =>
   client.publish({ type: 'private', channel: 'pm', payload: { n }, ...fields, metadata: { to, ...fields.metadata } })
 const inbox = async (client: TestClient, query: object = {}) =>
@@ -18,7 +18,7 @@ const inbox = async (client: TestClient, query: object = {}) =>
 const comeBack = (client: TestClient) =>
   bus.connect({ query: { client_id: client.id }, headers: { 'arqonbus-session': client.welcome.session } })
 
-describe('who gets it', () => {
+describe('recipients', () => {
   test('a private message reaches only the recipient and the sender, without a join', async () => {
     const [ann, bob, eve] = await Promise.all([
       bus.as('ann'),
@@ -132,7 +132,7 @@ describe('positions', () => {
 })
 
 describe('acknowledgements', () => {
-  test('a private message whose durability level is unavailable reaches nobody', async () => {
+  test('a private message whose durability level is unavailable is not delivered', async () => {
     const [sender, recipient] = await Promise.all([bus.as('demanding'), bus.as('spared')])
     expect(await refusal(whisper(sender, 'spared', 1, { metadata: { ack: 'disk' } }))).toMatchObject({
       code: 'storage_unavailable',
@@ -141,7 +141,7 @@ describe('acknowledgements', () => {
     expect(await sender.messages()).toEqual([])
   })
 
-  test('a private message sent again is acknowledged with its first position and delivered to nobody twice', async () => {
+  test('a private message sent again is acknowledged with its first position and not delivered twice', async () => {
     const [sender, recipient] = await Promise.all([bus.as('insistent'), bus.as('patient')])
     const first = await whisper(sender, 'patient', 1, { id: 'arq_insist' })
     await whisper(sender, 'patient', 2)
@@ -150,7 +150,7 @@ describe('acknowledgements', () => {
     expect(contents(await sender.messages())).toEqual([1, 2])
   })
 
-  test('a private message with other content or recipients under a used id is refused and reaches nobody', async () => {
+  test('a private message with other content or recipients under a used id is refused and not delivered', async () => {
     const [sender, first, second] = await Promise.all([bus.as('two-faced'), bus.as('face-1'), bus.as('face-2')])
     await whisper(sender, 'face-1', 1, { id: 'arq_faces' })
     expect(await refusal(whisper(sender, 'face-1', 2, { id: 'arq_faces' }))).toMatchObject({ code: 'id_conflict' })

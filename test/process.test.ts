@@ -1,4 +1,4 @@
-/** The process as service managers, shells and load balancers meet it: how it starts, how it ends, and what it does near the limits of the system. */
+/** The process in its environment (service managers, shells, load balancers): its start, its end, and its behaviour near the limits of the system. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { connect as connectClient, eventually, startRedis, type TestClient, withProgram } from '@arqonbus/testing'
 import { type BusProcess, root, startBusProcess } from './support/bus-process.ts'
 
-// Every test starts processes, and npm is one of the slower ones.
+// Every test starts processes, and npm is slow.
 setDefaultTimeout(120_000)
 
 const running: BusProcess[] = []
@@ -29,11 +29,11 @@ const client = (bus: BusProcess, id = 'ann'): Promise<TestClient> =>
 function parentOf(pid: number): number {
   if (process.platform !== 'linux')
     return Number(spawnSync('ps', ['-o', 'ppid=', '-p', String(pid)], { encoding: 'utf8' }).stdout)
-  // The name of the program comes first, in parentheses, and may hold anything.
+  // The name of the program comes first, in parentheses, and may contain anything.
   return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')[1])
 }
 
-/** The client is notified of the shutdown and closed as the protocol says, and the server process ends. */
+/** Expects the client to be notified of the shutdown and closed according to the protocol, and the server process to end. */
 async function expectDrain(bus: BusProcess, ann: TestClient): Promise<void> {
   const notice = await ann.next(({ payload }) => payload.event === 'shutdown')
   expect(notice.type).toBe('system')
@@ -88,7 +88,7 @@ test('a server that `nohup` started does not end with its terminal', async () =>
   const bus = await start({ command: ['sh', '-c', script, process.execPath, main] })
   const ann = await client(bus)
   bus.signal('SIGHUP')
-  // On systems that do not say which signals are ignored, SIGHUP drains.
+  // On systems that do not report ignored signals, SIGHUP drains.
   if (process.platform !== 'linux') return expectDrain(bus, ann)
   expect(await ann.command('ping')).toMatchObject({ pong: true })
   expect(bus.output()).not.toContain('"event":"stopping"')
@@ -96,7 +96,7 @@ test('a server that `nohup` started does not end with its terminal', async () =>
   await expectDrain(bus, ann)
 })
 
-withProgram('unshare', 'as the first process of a container', (unshare) => {
+withProgram('unshare', 'process 1 of a container', (unshare) => {
   test('a server that runs as process 1 drains on SIGTERM', async () => {
     const namespace = [unshare, '--user', '--map-root-user', '--pid', '--fork', '--kill-child']
     const bus = await start({
@@ -124,13 +124,13 @@ describe('with ARQONBUS_DRAIN_DELAY', () => {
     await eventually(async () => expect((await ready()).status).toBe(503))
     const health = await fetch(`${bus.httpUrl}/health`)
     expect([health.status, health.headers.get('connection')]).toEqual([200, 'close'])
-    // Those who are here are served, and so is one that comes now.
+    // Connected clients are served, and so is a new one.
     const bob = await client(bus, 'bob')
     await bob.command('join_channel', { channel: 'science:explore' })
     await ann.publish({ room: 'science', channel: 'explore', payload: { text: 'still here' } })
     expect(await bob.next(({ type }) => type === 'event')).toMatchObject({ payload: { text: 'still here' } })
     expect(bus.output()).toContain('"event":"drain_delayed"')
-    // A second signal does not wait for the rest of the delay.
+    // A second signal skips the rest of the delay.
     const impatience = setInterval(() => bus.signal('SIGTERM'), 50)
     expect(await bus.exited).toBe(143)
     clearInterval(impatience)
@@ -147,8 +147,8 @@ describe('with ARQONBUS_DRAIN_DELAY', () => {
   })
 })
 
-withProgram('redis-server', 'messages that the storage does not have at the end', () => {
-  /** A bus that has acknowledged a message, at the level `memory`, which its Redis does not have. */
+withProgram('redis-server', 'messages that are not stored at the end', () => {
+  /** Starts a bus that has acknowledged a message at the level `memory`, which its Redis does not have. */
   async function withWaitingMessage(settings: Record<string, string>): Promise<{ bus: BusProcess }> {
     const redis = await startRedis()
     const bus = await start({ settings: { ARQONBUS_REDIS_URL: redis.url, ...settings } })
@@ -161,7 +161,7 @@ withProgram('redis-server', 'messages that the storage does not have at the end'
     return { bus }
   }
 
-  // After SIGTERM: `test/redis/survival.test.ts`.
+  // SIGTERM is tested in `test/redis/survival.test.ts`.
   test('messages that still wait for Redis are counted in a log line when SIGHUP ends the server', async () => {
     const { bus } = await withWaitingMessage({ ARQONBUS_DRAIN_TIMEOUT: '100ms' })
     bus.signal('SIGHUP')
@@ -180,7 +180,7 @@ withProgram('redis-server', 'messages that the storage does not have at the end'
   })
 })
 
-describe('near the limit of open files', () => {
+describe('the limit of open files', () => {
   const LIMIT = 120
   const main = join(root, 'packages/cli/src/main.ts')
   const command = ['sh', '-c', `ulimit -n ${LIMIT} && exec "$0" --no-env-file "$1" serve`, process.execPath, main]
@@ -197,7 +197,7 @@ describe('near the limit of open files', () => {
       expect(answers.filter((status) => status === 101).length).toBe(answers.length - refused)
       expect(refused).toBeGreaterThan(20)
       expect((await fetch(`${bus.httpUrl}/health`)).status).toBe(200)
-      // What was refused may still hold its descriptors for a moment.
+      // A refused connection may keep its descriptor for a moment.
       const metrics = await eventually(async () => {
         const text = await (await fetch(`${bus.httpUrl}/metrics`)).text()
         expect(text).toContain(`arqonbus_connections_refused_total{reason="open_files"} ${refused}\n`)
@@ -205,7 +205,7 @@ describe('near the limit of open files', () => {
       })
       expect(metrics).toContain(`arqonbus_limits_hit_total{limit="open_files"} ${refused}\n`)
       expect(bus.output()).toContain('"event":"connection_refused","reason":"open_files","status":503')
-      // With room again, connections are accepted again.
+      // Below the limit, connections are accepted again.
       for (const socket of sockets.splice(0)) socket.destroy()
       await eventually(async () => expect(await statusOfUpgrade(bus, sockets)).toBe(101))
       for (const socket of sockets) socket.destroy()
@@ -213,7 +213,7 @@ describe('near the limit of open files', () => {
   )
 })
 
-/** The status that an upgrade is answered with; the connection stays open where it is a WebSocket now. */
+/** The status of the response to an upgrade; the connection stays open if it succeeded. */
 function statusOfUpgrade(bus: BusProcess, sockets: Socket[]): Promise<number> {
   const { hostname, port } = new URL(bus.busUrl)
   const { promise, resolve, reject } = Promise.withResolvers<number>()

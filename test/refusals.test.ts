@@ -1,4 +1,4 @@
-/** What commands refuse, with which code, and in which order they look (protocol §3, §7). */
+/** The refusals of commands: their codes, and the order of checks (protocol §3, §7). */
 import { describe, expect, test } from 'bun:test'
 import { type CommandName, commands, type ErrorCode } from '@arqonbus/protocol'
 import { startBus, type TestClient } from '@arqonbus/testing'
@@ -15,7 +15,7 @@ const [user, owner, admin] = await Promise.all([
 describe('refusals', async () => {
   const noAutoCreate = await startBus({ autoCreate: false })
   const adminsCreate = await startBus({ create: 'admin' })
-  // Beside what is built in (2 rooms, 4 channels) there is room for one room with two channels.
+  // Besides the built-in rooms (2) and channels (4) there is room for one room with two channels.
   const tight = await startBus({ maxRooms: 3, maxChannels: 6, maxRoomParticipants: 2, maxSubscriptions: 2 })
   const [outsider, stranger] = await Promise.all([noAutoCreate.connect(), adminsCreate.connect()])
   const [first, second, third] = await Promise.all([tight.connect(), tight.connect(), tight.connect()])
@@ -29,7 +29,7 @@ describe('refusals', async () => {
   await run(owner, 'join_channel', { channel: 'club:small' })
   await run(owner, 'create_channel', { channel: 'club:empty' })
 
-  /** Who asks for what, and what comes of it. */
+  /** The client, its command, and the expected code. */
   const cases: [client: TestClient, name: CommandName, parameters: object, code: ErrorCode][] = [
     [user, 'list_channels', { room: 'no-room' }, 'room_not_found'],
     [user, 'list_clients', { channel: 'club:secret' }, 'forbidden'],
@@ -98,7 +98,7 @@ describe('refusals', async () => {
   )
 
   test('the refusals shown here cover exactly the codes that the commands declare', () => {
-    // What every frame may meet (a fault of form, a rate, a command for admins) is not declared, and a log in memory is never away.
+    // Codes that any frame may get (invalid form, rate, a command for admins) are not declared, and a log in memory is never unreachable.
     const notShown = new Set<string>(['storage_unavailable'])
     for (const name of commandNames) {
       const shown = new Set<string>(cases.filter((one) => one[1] === name).map((one) => one[3]))
@@ -109,7 +109,7 @@ describe('refusals', async () => {
   })
 })
 
-describe('the order of looking: parameters, permission, existence, state', () => {
+describe('the order of checks: parameters, permission, existence, state', () => {
   test('invalid parameters are reported before a missing permission', async () => {
     expect(await refused(user, 'pause_room', { room: 'no room' })).toMatchObject({ code: 'invalid_parameters' })
     expect(await refused(user, 'disconnect_client', {})).toMatchObject({ code: 'invalid_parameters' })

@@ -127,7 +127,7 @@ describe('types of rooms', () => {
     expect(await roomOf(user, 'counted')).toMatchObject({ participant_count: 0 })
   })
 
-  test('nobody, not even an admin, can pause, delete or extend what is built in', async () => {
+  test('no client, not even an admin, can pause, delete or extend built-in rooms', async () => {
     for (const room of ['arqonbus', 'integriguard']) {
       for (const name of ['pause_room', 'resume_room', 'delete_room'] as const) {
         expect(await refusal(admin.command(name, { room }))).toMatchObject({ code: 'room_hardcoded' })
@@ -242,7 +242,7 @@ describe('states of channels', () => {
     })
     await guest.command('leave_channel', { channel: 'life:a' })
     expect(await channelOf(user, 'life:a')).toMatchObject({ state: 'empty', participants: [] })
-    // Those of the whole room are no participants of the channel.
+    // Room-wide subscribers are no participants of the channel.
     await owner.command('delete_channel', { channel: 'life:a' })
     expect(await channelsOf(user, 'life')).toEqual([])
     await wide.command('leave_channel', { channel: 'life:*' })

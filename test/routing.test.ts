@@ -1,4 +1,4 @@
-/** Rooms, channels and who gets what (protocol §4). */
+/** Rooms, channels, and which clients receive their messages (protocol §4). */
 import { expect, test } from 'bun:test'
 import { eventually, type Frame, refusal, startBus, type TestClient } from '@arqonbus/testing'
 
@@ -8,7 +8,7 @@ const positions = (frames: readonly Frame[]) => frames.map((frame) => frame.meta
 const contents = (frames: readonly Frame[]) => frames.map((frame) => frame.payload.n)
 const addresses = (frames: readonly Frame[]) => frames.map((frame) => `${frame.room}:${frame.channel}`)
 
-/** Publishes `{ n }` to an address and waits until the bus has it. */
+/** Publishes `{ n }` to an address and waits for the acknowledgement. */
 async function say(client: TestClient, address: string, n: number) {
   const [room, channel] = address.split(':')
   return await client.publish({ room: room!, channel: channel!, payload: { n } })

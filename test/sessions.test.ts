@@ -1,4 +1,4 @@
-/** Who a client is over its connections (protocol §6). */
+/** The identity of a client across connections (protocol §6). */
 import { describe, expect, test } from 'bun:test'
 import {
   type ConnectOptions,
@@ -16,10 +16,10 @@ const sessionTtlMs = 600_000
 const bus = await startBus({ adminKey, rateLimit: null }, { clock })
 const admin = await bus.connect({ query: { client_id: 'admin' }, headers: { authorization: `Bearer ${adminKey}` } })
 
-/** Connects with the id and the session that another connection had. */
+/** Connects with the id and the session of an earlier connection. */
 const comeBack = ({ id, welcome }: TestClient, query: ConnectOptions['query'] = {}, to: TestBus = bus) =>
   to.connect({ query: { client_id: id, ...query }, headers: { 'arqonbus-session': welcome.session } })
-/** Waits until the bus has noticed that a connection has ended. */
+/** Waits until the bus has noticed the end of a connection. */
 const isGone = (id: string, of: TestBus = bus) =>
   eventually(async () => {
     const watcher = await of.connect()
@@ -32,7 +32,7 @@ async function leave(client: TestClient, of: TestBus = bus) {
   await isGone(client.id, of)
 }
 
-describe('a client that comes back with its id and its session', () => {
+describe('clients that resume their session', () => {
   test('a client that resumes its session keeps its profile and its session secret', async () => {
     const profile = { client_type: 'ai-agent', screen_name: 'Ada', avatar: 'a.png', personality: 'curious' } as const
     const before = await bus.connect({ query: { client_id: 'ada', ...profile } })
@@ -120,7 +120,7 @@ describe('a client that comes back with its id and its session', () => {
       client = await comeBack(client)
       expect(client.welcome.kept_subscriptions.toSorted()).toEqual(['early:*', 'early:a'])
     }
-    // A connection that is taken over before it has joined anything takes nothing away either.
+    // A connection that is taken over before it has joined anything does not lose them either.
     const after = await comeBack(await comeBack(client))
     expect(after.welcome.kept_subscriptions.toSorted()).toEqual(['early:*', 'early:a'])
   })
@@ -169,7 +169,7 @@ describe('a client that comes back with its id and its session', () => {
   })
 })
 
-describe('a ghost', () => {
+describe('ghost connections', () => {
   test('a ghost connection is closed with 4410, and its identity moves to the new connection at once', async () => {
     const ghost = await bus.as('haunted', 'haunted:a', 'haunted:*')
     const after = await comeBack(ghost, { resume: 'live' })
@@ -216,7 +216,7 @@ describe('an id', () => {
     expect(heir.welcome.session).not.toBe(former.welcome.session)
     expect(heir.welcome.client).not.toHaveProperty('screen_name')
 
-    // The session of the former is refused while the heir is there, and is worth nothing afterwards.
+    // The session of the former client is refused while the new one is connected, and is invalid afterwards.
     const late = open(bus.busUrl, {
       query: { client_id: 'reused' },
       headers: { 'arqonbus-session': former.welcome.session },

@@ -1,9 +1,9 @@
-/** A bus that speaks two versions of the protocol serves clients of the first as ever (SC-009, protocol §1). */
+/** A bus with two versions of the protocol serves clients of the first as before (SC-009, protocol §1). */
 import { expect, test } from 'bun:test'
 import { compile, DeliveredEnvelope, Envelope, errorCodes, protocolVersions } from '@arqonbus/protocol'
 import { startBus } from '@arqonbus/testing'
 
-/** A second version, as a later one might be: everything of 1.0, and a field that 1.0 does not know. */
+/** A hypothetical second version: 1.0 with one more field. */
 const Envelope2 = {
   ...Envelope,
   properties: { ...Envelope.properties, version: { const: '2.0' }, urgency: { enum: ['low', 'high'] } },

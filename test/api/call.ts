@@ -1,17 +1,17 @@
 /** Calls of the HTTP API, as a service makes them. */
 
-/** What a call is answered. */
+/** The response to a call. */
 export type Answered = {
   status: number
   headers: Headers
-  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever is there
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any field of a body
   body: any
 }
 
-/** How a call differs from the usual one. */
+/** Options that differ from the defaults. */
 export type CallOptions = { method?: string; body?: string | Uint8Array; headers?: Record<string, string> }
 
-/** Calls of one bus: `await call('/status')`. Paths are below `/api/v1`. */
+/** Creates a function that calls one bus: `await call('/status')`. Paths are below `/api/v1`. */
 export const caller =
   (httpUrl: string) =>
   async (path: string, { method, body, headers = {} }: CallOptions = {}): Promise<Answered> => {
@@ -24,10 +24,10 @@ export const caller =
     return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
   }
 
-/** Where messages of a channel are published and read. */
+/** The path for publishing and reading the messages of a channel. */
 export const messagesOf = (room: string, channel: string): string => `/rooms/${room}/channels/${channel}/messages`
 
-/** The header that says who calls. */
+/** The header that identifies the caller. */
 export const as = (clientId: string): Record<string, string> => ({ 'arqonbus-client-id': clientId })
 
 /** One event of a stream. */
@@ -37,11 +37,11 @@ export type StreamEvent = { event: string; id: string | undefined; data: string;
 export type Stream = {
   status: number
   headers: Headers
-  /** The next event; undefined when the stream has ended. Comments are left out. */
+  /** The next event; undefined if the stream has ended. Comments are skipped. */
   next(): Promise<StreamEvent | undefined>
-  /** The next event of that type; others are passed over. */
+  /** The next event of that type; others are skipped. */
   nextOf(event: string): Promise<StreamEvent>
-  /** Hangs up. */
+  /** Closes the connection. */
   close(): void
 }
 
@@ -90,7 +90,7 @@ export async function openStream(
   }
 }
 
-/** Reads one event as a browser does; undefined for comments. */
+/** Parses one event as a browser does; undefined for comments. */
 function readEvent(block: string): StreamEvent | undefined {
   const fields = block.split('\n').filter((line) => !line.startsWith(':'))
   if (fields.length === 0) return undefined

@@ -131,7 +131,7 @@ describe('publishing by HTTP', () => {
     expect((await call(inbox, { headers: proof })).body.messages).toHaveLength(1)
     expect((await call(inbox, { headers: { ...as('carl'), authorization: `Bearer ${adminKey}` } })).status).toBe(403)
     await dora.close()
-    // A session that is kept is no less private than one that is connected.
+    // A kept session of a disconnected client is as private as that of a connected one.
     expect((await call(inbox, { headers: as('dora') })).status).toBe(403)
   })
 

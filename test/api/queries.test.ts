@@ -13,7 +13,7 @@ const publish = async (room: string, channel: string, count: number) => {
   return positions
 }
 
-describe('asking by HTTP', () => {
+describe('queries by HTTP', () => {
   test('history by HTTP returns the same page as the command', async () => {
     const positions = await publish('science', 'history', 5)
     const client = await bus.as('asker')

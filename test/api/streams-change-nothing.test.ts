@@ -1,4 +1,4 @@
-/** Streams are opened by GET, which any page can make a browser send: they create nothing, and take nothing from anybody. */
+/** Streams are opened by GET, which any page can make a browser send: they create nothing, and change nothing for other clients. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { eventually, startBus } from '@arqonbus/testing'
 import { as, caller, messagesOf, openStream, type Stream } from './call.ts'
@@ -20,7 +20,7 @@ const say = (room: string, channel: string, text: string) =>
   call(messagesOf(room, channel), { body: JSON.stringify({ payload: { text } }) })
 const textIn = (data: string): string => JSON.parse(data).payload.text
 
-describe('a stream of a channel that is not there', () => {
+describe('streams of a missing channel', () => {
   test('a stream of a missing channel creates nothing and gets every message once another client creates the channel', async () => {
     const figures = () =>
       Promise.all(['rooms', 'channels', 'sessions_kept'].map((name) => bus.metric(`arqonbus_${name}`)))
@@ -57,7 +57,7 @@ describe('a stream of a channel that is not there', () => {
     expect(await stream.next()).toBeUndefined()
   })
 
-  test('a stream of a missing channel is refused if nobody could create it or the request is invalid', async () => {
+  test('a stream of a missing channel is refused if no client could create it or the request is invalid', async () => {
     const strict = await startBus({ autoCreate: false })
     const wrong: [string, number, string][] = [
       [pathOf('a', 'b'), 404, 'room_not_found'],
@@ -129,7 +129,7 @@ describe('a session', () => {
       metadata: { to: 'ben' },
     })
     expect(textIn((await stream.nextOf('message')).data)).toBe('psst')
-    // A second one that shows the session takes the place of the first.
+    // A second stream with the session replaces the first.
     const second = await open('shown:b', proof)
     expect(JSON.parse((await stream.nextOf('closed')).data).code).toBe(4410)
     await second.nextOf('joined')

@@ -245,7 +245,7 @@ test('a drain does not wait for a stream that is not read or for an incomplete b
   half.write(
     'POST /api/v1/commands/ping HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
   )
-  // A drain that waited for either would wait for ever.
+  // A drain that waited for either would hang.
   await bus.drain('a test')
   expect((await half.ended).code).toBeUndefined()
   stream.close()
@@ -257,7 +257,7 @@ test('a drain answers calls in progress, asks streams to reconnect and ends them
   const stream = await openStream(bus.httpUrl, 'a:b')
   await stream.nextOf('joined')
   const calls = Array.from({ length: 20 }, () => ask(messagesOf('a', 'b'), { body: '{"payload":{}}' }))
-  // One is answered, and so the others have come too.
+  // One is answered, so the others have arrived too.
   await Promise.race(calls)
   const drained = bus.drain('a test')
   const shutdown = await stream.nextOf('shutdown')

@@ -1,4 +1,4 @@
-/** Calls of the HTTP API that are wrong: each gets a coded answer, and the next call is served. */
+/** Invalid calls of the HTTP API: each gets a coded response, and the next call is served. */
 import { describe, expect, test } from 'bun:test'
 import { exactEnvelopes, textOf as textOfVector } from '@arqonbus/protocol/vectors'
 import { dial, eventually, startBus, textOf } from '@arqonbus/testing'
@@ -15,7 +15,7 @@ const bus = await startBus({
 const call = caller(bus.httpUrl)
 const path = messagesOf('science', 'explore')
 
-/** A request over plain TCP: the status and the code of its answer, when the server has ended the connection or enough has come. */
+/** Sends a request over plain TCP; resolves to the status and the code of its response, once the connection has ended or the body is complete. */
 async function raw(bytes: string | Uint8Array, at = bus): Promise<{ status: number; code: string | undefined }> {
   const socket = await dial(at.httpUrl)
   socket.write(bytes)
@@ -32,7 +32,7 @@ async function raw(bytes: string | Uint8Array, at = bus): Promise<{ status: numb
 const post = (headers: string, body = '', to = path) =>
   raw(`POST /api/v1${to} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n${headers}\r\n\r\n${body}`)
 
-describe('a call that is wrong', () => {
+describe('invalid calls', () => {
   test('every invalid envelope sent by HTTP is refused like its frame, except for fields that the API fills in', async () => {
     let refused = 0
     for (const { name, text, code, path: place } of invalidFrames) {
@@ -54,7 +54,7 @@ describe('a call that is wrong', () => {
   test('payloads that would change when encoded again reach their subscribers as they were sent', async () => {
     for (const [n, { name, frame, id, room, channel, from, type, payload }] of exactEnvelopes.entries()) {
       if (type !== 'event' || channel === '*') continue
-      // They share an id, which here is known again.
+      // They share an id, which would be a duplicate here.
       const body = textOfVector(frame).replace(`"${id}"`, `"${id}_${n}"`)
       if (Buffer.byteLength(body) > LIMIT || Buffer.from(body).toString() !== body) continue
       const reader = await bus.connect({ query: { join: `${room}:${channel}` } })
@@ -101,7 +101,7 @@ describe('a call that is wrong', () => {
     expect(await post('Transfer-Encoding: chunked', chunk.repeat(20))).toEqual(refused)
     expect(await post('Content-Length: 999999999', '', '/commands/ping')).toEqual(refused)
     expect(await bus.metric('arqonbus_limits_hit_total{limit="message_bytes"}')).toBe(4)
-    // What fits as a body and not with what is filled in.
+    // A body within the limit whose envelope exceeds it.
     const fitting = `{"payload":{"text":"${'x'.repeat(LIMIT - 30)}"}}`
     expect(await call(path, { body: fitting })).toMatchObject({
       status: 413,
@@ -197,7 +197,7 @@ describe('a call that is wrong', () => {
   })
 })
 
-describe('a page of another origin', () => {
+describe('pages of another origin', () => {
   const foreign = { origin: 'https://evil.example.org' }
   const known = { origin: 'https://app.example.org' }
 
@@ -238,7 +238,7 @@ describe('a page of another origin', () => {
   })
 })
 
-describe('too many calls', () => {
+describe('calls over the limits', () => {
   test('calls over the rate of one client are refused with 429 and a retry time, and other clients are served', async () => {
     const limited = await startBus({ rateLimit: { perSecond: 0.01, burst: 5 } })
     const ask = caller(limited.httpUrl)
@@ -294,10 +294,10 @@ function objectIn(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Whether a field is left out that the API fills in. */
+/** Whether a field is missing that the API fills in. */
 const isAbsent = (given: Record<string, unknown>, place: string): boolean =>
   /^\/(version|id|type|room|channel|from|timestamp)$/.test(place) && !Object.hasOwn(given, place.slice(1))
 
-/** A path takes any text as a name: the wrong ones too. */
+/** A path accepts any text as a name, including invalid ones. */
 const nameIn = (value: unknown, otherwise: string): string =>
   typeof value === 'string' && value !== '' && value.isWellFormed() ? encodeURIComponent(value) : otherwise

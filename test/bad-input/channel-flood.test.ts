@@ -1,4 +1,4 @@
-/** What a client can make the bus remember goes again, and what takes long does not take for ever. */
+/** Memory that clients make the bus allocate is released, and requests that never end are closed. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { dial, eventually, openRaw, type RawSocket, type TestClient } from '@arqonbus/testing'
 import { type MeasuredBus, startMeasuredBus } from './support/measured-bus.ts'
@@ -6,7 +6,7 @@ import { expectServed } from './support/served.ts'
 
 const MiB = 1024 * 1024
 const BUILT_IN = 4
-/** History and sessions go at once; channels when nobody has used them for `idle`. */
+/** History and sessions are removed at once; channels when they have been unused for `idle`. */
 const start = (idle: string) =>
   startMeasuredBus({
     ARQONBUS_RATE_LIMIT: 'off',
@@ -16,7 +16,7 @@ const start = (idle: string) =>
   })
 const bus = await start('200ms')
 
-/** What the first client makes the bus load and compile stays: it is no memory of clients. */
+/** Runs a first client: the code that the bus loads and compiles for it stays in memory, and does not belong to clients. */
 async function heapBefore(of: MeasuredBus): Promise<number> {
   const first = await of.connect()
   await first.command('ping')
@@ -25,7 +25,7 @@ async function heapBefore(of: MeasuredBus): Promise<number> {
   return of.heap()
 }
 
-/** Whatever was made on demand has gone, and so has the memory for it. */
+/** Expects that everything created on demand was removed, and its memory released. */
 async function expectForgotten(of: MeasuredBus, heap = Number.POSITIVE_INFINITY, most = 4 * MiB): Promise<void> {
   const names = ['channels', 'connections', 'sessions_kept', 'history_entries', 'subscriptions']
   await eventually(
@@ -36,14 +36,14 @@ async function expectForgotten(of: MeasuredBus, heap = Number.POSITIVE_INFINITY,
   expect((await of.heap()) - heap).toBeLessThan(most)
 }
 
-/** Creates channels with long names, by a message to each. */
+/** Creates channels with long names, by publishing a message to each. */
 function nameChannels(client: TestClient, count: number): void {
   const head = `{"version":"1.0","id":"arq_1","type":"event","room":"a-room-with-some-name","channel":"a-channel-with-a-name-`
   const tail = `","from":"${client.id}","timestamp":"2026-11-21T12:00:00Z","payload":{}}`
   for (let i = 0; i < count; i++) client.raw(head + String(i).padStart(6, '0') + tail)
 }
 
-/** Requests that begin and do not end. They are opened now, because their time takes 10 s. */
+/** Requests that begin and never end. They are opened now, because their timeout is 10 s. */
 const unfinished: Record<string, string> = {
   'says nothing': '',
   'says half a line': 'GET /?client_id=eve HT',
@@ -68,7 +68,7 @@ afterAll(() => {
   for (const socket of [...halfOpen, dribbling]) socket.destroy()
 })
 
-describe('the memory for what clients made comes back', () => {
+describe('memory for state that clients created', () => {
   test('each of 100,000 idle channels with long names costs less than 1 KiB', async () => {
     const full = await start('1h')
     const first = await full.connect()
@@ -77,7 +77,7 @@ describe('the memory for what clients made comes back', () => {
     const [before, there] = [await full.heap(), await full.metric('arqonbus_channels')]
     const eve = await full.connect({ query: { client_id: 'eve' } })
     nameChannels(eve, 100_000)
-    // Those that were there count too, and until one is idle for long enough nothing goes for what comes.
+    // Existing channels count too, and none is evicted before one has been idle for long enough.
     const refused = (await eve.everything()).map(({ payload }) => (payload.error as { code: string }).code)
     expect(refused).toEqual(Array.from({ length: there }, () => 'too_many_channels'))
     await eventually(async () => expect(await full.metric('arqonbus_history_entries')).toBe(0))
@@ -92,7 +92,7 @@ describe('the memory for what clients made comes back', () => {
     nameChannels(eve, 20_000)
     expect(await eve.everything()).toEqual([])
     await eve.close()
-    // Where the last 10,000 of their logs ended is remembered, so that a client that comes back learns whether it missed anything.
+    // The ends of their last 10,000 logs are remembered, so that a returning client learns whether it missed anything.
     await expectForgotten(bus, before, 8 * MiB)
     await expectServed(bus)
   }, 120_000)
@@ -141,7 +141,7 @@ describe('the memory for what clients made comes back', () => {
   }, 120_000)
 })
 
-describe('a connection that does not become one is closed after its time', () => {
+describe('incomplete requests', () => {
   test('a connection whose HTTP request never ends is closed after its timeout', async () => {
     for (const socket of halfOpen) expect((await socket.ended).code).toBeUndefined()
   }, 120_000)

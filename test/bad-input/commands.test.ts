@@ -1,4 +1,4 @@
-/** Commands with parameters that nobody should send (protocol §7). */
+/** Commands with hostile parameters (protocol §7). */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { type CommandName, commands } from '@arqonbus/protocol'
 import { type Frame, openRaw, refusal, startBus, textOf } from '@arqonbus/testing'
@@ -18,7 +18,7 @@ const commandText = (name: string, parameters: string) =>
 
 const channels = () => bus.metric('arqonbus_channels')
 
-/** JSON values that are of no form which a parameter has, or of one that looks right. */
+/** JSON values without the form of any parameter, or with one that looks right. */
 const hostile = [
   'null', 'true', 'false', '0', '-0', '-1', '1.5', '1e2', '1e400', '-1e400', '1e-400', '99999999999999999999', '9007199254740993',
   '""', '" "', '"0"', '"-1"', '"NaN"', '"Infinity"', '"\\u0000"', '"\\n"', '"\\ud800"', '"*"', '"*:*"', '":"', '"a:"', '":a"', '"a:b:c"',
@@ -27,16 +27,16 @@ const hostile = [
   '"0-0"', '"1-1"', '"-1-1"', '"01-1"', '"1-1 "', '"9999999999999999-9999999999999999"', '"9007199254740991-9007199254740991"',
   '[]', '[[]]', '[null]', '["science:explore"]', '[{}]', '{}', '{"a":1}', '{"length":1000000000}', '{"toString":null}', '{"$ne":null}',
   '{"explore":"1-1"}', '{"a\\nb":12}', `"${'x'.repeat(100_000)}"`, `[${'0,'.repeat(20_000)}0]`, `{"a":${'['.repeat(50)}${']'.repeat(50)}}`,
-] // biome-ignore format: a list to be read at a glance
+] // biome-ignore format: a compact list
 
-describe('whatever stands in a parameter, there is one answer, and it is no fault of the bus', () => {
+describe('hostile parameter values', () => {
   test.each(Object.keys(commands) as CommandName[])(
     'any parameter value gets exactly one reply, which is no internal error: %s',
     async (name) => {
       for (const parameter of [...Object.keys(commands[name].parameters.properties), 'nonsense', '']) {
         for (const value of hostile) {
           const heard = await eve.probe(commandText(name, `{"${parameter}":${value}}`))
-          // By then she may have joined telemetry, and hears what she does.
+          // She may have joined telemetry by then, and receives events about herself.
           const frames = heard.filter(({ type }) => type !== 'telemetry')
           const told = [name, parameter, value.slice(0, 50), frames.length === 1 ? undefined : frames]
           const [reply] = frames
@@ -94,7 +94,7 @@ describe('whatever stands in a parameter, there is one answer, and it is no faul
   })
 })
 
-describe('a request that is refused changes nothing', () => {
+describe('refused requests without side effects', () => {
   test('a refused join over the subscription limit creates no channel', async () => {
     const small = await startBus({ maxSubscriptions: 1 })
     const client = await small.connect({ query: { join: 'science:explore' } })
@@ -231,7 +231,7 @@ describe('recipients', () => {
   })
 })
 
-describe('cursors, positions and limits that nobody was given', () => {
+describe('invented cursors, positions and limits', () => {
   test('an invented cursor is refused or leads to a page', async () => {
     for (let i = 0; i < 5; i++) await eve.command('create_channel', { room: 'pages', channel: `c${i}` })
     const page = await eve.command('list_channels', { room: 'pages', limit: 2 })

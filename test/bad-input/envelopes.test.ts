@@ -1,4 +1,4 @@
-/** Frames that are no proper envelopes: one coded reply each, counted, and nothing else happens (protocol §2, §3). */
+/** Invalid envelopes: one coded reply each, counted, without other effects (protocol §2, §3). */
 import { describe, expect, test } from 'bun:test'
 import { type ErrorCode, errorCodes } from '@arqonbus/protocol'
 import { startBus } from '@arqonbus/testing'
@@ -9,7 +9,7 @@ import { invalidFrames } from './support/vectors.ts'
 const LIMIT = 256 * 1024
 const bus = await startBus({ maxViolations: 1_000_000, rateLimit: null })
 
-/** An envelope of exactly so many bytes, of characters of which each takes two. */
+/** An envelope of exactly `bytes` bytes, filled with two-byte characters. */
 function envelopeOfBytes(bytes: number, id: string): string {
   const [head, tail] = [
     `{"version":"1.0","id":"${id}","type":"event","room":"science","channel":"explore","from":"ada","timestamp":"2026-11-21T12:00:00Z","payload":{"text":"`,
@@ -19,13 +19,13 @@ function envelopeOfBytes(bytes: number, id: string): string {
   return `${head}${'ü'.repeat(left >> 1)}${'x'.repeat(left & 1)}${tail}`
 }
 
-/** What a refused frame must leave alone. */
+/** The state that a refused frame must not change. */
 const isState = (name: string) =>
   /^arqonbus_(channels|rooms|subscriptions|history_(bytes|entries)|dedup_bytes|messages_delivered_total|connections|sessions_kept)\b/.test(
     name,
   )
 
-describe('a frame that is no proper envelope', () => {
+describe('invalid envelopes', () => {
   test('an invalid envelope gets exactly one coded reply with the path of the fault, is counted and changes nothing', async () => {
     const ada = await connectProber(bus.busUrl, { query: { client_id: 'ada', join: 'science:explore' } })
     const witness = await bus.connect({ query: { join: 'science:*' } })

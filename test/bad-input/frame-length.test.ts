@@ -1,4 +1,4 @@
-/** No frame from the server is longer than `max_frame_bytes`, whatever is asked for (protocol §2). */
+/** No frame from the server is longer than `max_frame_bytes`, for any request (protocol §2). */
 import { afterAll, expect, test } from 'bun:test'
 import type { CommandName } from '@arqonbus/protocol'
 import { startBus, type TestClient, textOf } from '@arqonbus/testing'
@@ -7,10 +7,10 @@ const LIMIT = 256 * 1024
 const bus = await startBus({ rateLimit: null })
 const longest = (text: string, length: number) => text.padEnd(length, 'x')
 
-/** Half a character takes one unit of text, and six bytes of JSON. */
+/** A lone surrogate is one unit of text, and six bytes of JSON. */
 const profile = { screen_name: '\ud83d'.repeat(128), avatar: '\ud83d'.repeat(2048), personality: '\ud83d'.repeat(1024) }
 
-/** A thousand clients with the longest ids, all in one channel and in all of its room. */
+/** A thousand clients with the longest ids, all in one channel and in its whole room. */
 const CLIENTS = 1000
 const crowd: TestClient[] = []
 const room = longest('room', 64)
@@ -24,7 +24,7 @@ const MOST = ada.welcome.limits.max_frame_bytes
 
 afterAll(() => Promise.all(crowd.map((client) => client.close())))
 
-/** The bytes of the answer to a command. */
+/** The length of the reply to a command in bytes. */
 async function lengthOf(client: TestClient, name: CommandName, parameters: object = {}): Promise<number> {
   const id = client.send({ type: 'command', payload: { name, parameters } })
   const frame = await client.next((one) => one.payload.request_id === id)
@@ -90,7 +90,7 @@ test('lists of clients with maximum profiles and subscriptions fit in the longes
   for (const name of ['list_clients', 'list_channels'] as const) {
     expect(await lengthOf(bob, name, { limit: 1000 })).toBeLessThanOrEqual(MOST)
   }
-  // Everybody is on some page, however little fits on one.
+  // Every client is on a page, however few fit on one.
   let seen = 0
   for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
     const page = await bob.command('list_clients', { limit: 1000, ...(cursor && { cursor }) })
@@ -121,7 +121,7 @@ test('a welcome with maximum contents fits in the longest frame', async () => {
   await first.close()
   const arrive = (query: Record<string, string | string[]>) =>
     other.connect({ query: { client_id: id, ...query }, headers: { 'Arqonbus-Session': first.welcome.session } })
-  // `pm` cannot be joined: of all refusals it takes the most for the least.
+  // `pm` cannot be joined: its refusal is the longest for the shortest address.
   const failing = Array.from({ length: 1100 }, () => 'a:pm')
 
   const live = await arrive({ resume: 'live', join: failing })

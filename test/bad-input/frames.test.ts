@@ -1,4 +1,4 @@
-/** Bytes that no WebSocket library would send (RFC 6455 §5, §7, §8), and some that few do but everybody may. */
+/** Bytes that no WebSocket library sends (RFC 6455 §5, §7, §8), and some that few send but that are valid. */
 import { afterEach, describe, expect, test } from 'bun:test'
 import { openRaw, type RawFrame, type RawSocket, startBus } from '@arqonbus/testing'
 import { expectServed } from './support/served.ts'
@@ -8,7 +8,7 @@ const bus = await startBus({ maxMessageBytes: LIMIT })
 
 afterEach(() => expectServed(bus))
 
-/** A welcomed connection, subscribed to what it publishes. An id that was cut off may be in use for a moment: each has its own. */
+/** Opens a welcomed connection that is subscribed to the channel it publishes to. The id of an ended connection may be in use for a moment, so each has its own. */
 async function openWelcomed(): Promise<RawSocket> {
   const raw = await openRaw(`${bus.busUrl}?client_id=eve-${++count}&join=science:explore`)
   expect((await raw.head()).status).toBe(101)
@@ -18,7 +18,7 @@ async function openWelcomed(): Promise<RawSocket> {
 
 let count = 0
 
-/** An envelope of the connection that was opened last. */
+/** An envelope from the connection that was opened last. */
 const envelope = (text: string) =>
   `{"version":"1.0","id":"arq_1","type":"event","room":"science","channel":"explore","from":"eve-${count}","timestamp":"2026-11-21T12:00:00Z","payload":{"text":"${text}"}}`
 const bytes = (...values: number[]) => new Uint8Array(values)
@@ -27,7 +27,7 @@ const withBytes = (...values: number[]) => {
   return Buffer.concat([Buffer.from(head), bytes(...values), Buffer.from(tail)])
 }
 
-/** Sends the frames and tells how the connection ends. */
+/** Sends the frames; resolves to the close code of the connection. */
 async function endOf(frames: readonly RawFrame[]): Promise<number | undefined> {
   const raw = await openWelcomed()
   for (const frame of frames) raw.frame(frame)
@@ -36,7 +36,7 @@ async function endOf(frames: readonly RawFrame[]): Promise<number | undefined> {
   return code
 }
 
-describe('a frame against the protocol ends the connection with 1002, unanswered', () => {
+describe('frames that violate the WebSocket protocol', () => {
   const broken: Record<string, RawFrame[]> = {
     'not masked': [{ payload: envelope('x'), masked: false }],
     'not masked and empty': [{ masked: false }],
@@ -51,7 +51,7 @@ describe('a frame against the protocol ends the connection with 1002, unanswered
     'a ping of 126 bytes': [{ kind: 'ping', payload: 'x'.repeat(126) }],
     'a fragmented ping': [{ kind: 'ping', fin: false }],
     'a fragmented close': [{ kind: 'close', fin: false }],
-    'a continuation of nothing': [{ kind: 'continuation', payload: envelope('x') }],
+    'a continuation without a message': [{ kind: 'continuation', payload: envelope('x') }],
     'a message inside another': [{ payload: '{', fin: false }, { payload: envelope('x') }],
     'a binary message inside a text': [
       { payload: '{', fin: false },
@@ -71,9 +71,9 @@ describe('a frame against the protocol ends the connection with 1002, unanswered
   )
 })
 
-describe('text that is not UTF-8 ends the connection with 1007, unanswered', () => {
+describe('text that is not UTF-8', () => {
   const broken: Record<string, RawFrame[]> = {
-    'a byte that UTF-8 has not': [{ payload: withBytes(0xff) }],
+    'a byte that is invalid in UTF-8': [{ payload: withBytes(0xff) }],
     'a lone continuation byte': [{ payload: withBytes(0x80) }],
     'an overlong NUL': [{ payload: withBytes(0xc0, 0x80) }],
     'a surrogate': [{ payload: withBytes(0xed, 0xa0, 0x80) }],
@@ -93,7 +93,7 @@ describe('text that is not UTF-8 ends the connection with 1007, unanswered', () 
   )
 })
 
-describe('more than four times the message limit ends the connection with 1009, at once', () => {
+describe('messages over four times the limit', () => {
   const large: Record<string, RawFrame[]> = {
     'one frame': [{ payload: 'x'.repeat(4 * LIMIT + 1) }],
     'a binary one': [{ kind: 'binary', payload: 'x'.repeat(4 * LIMIT + 1) }],
@@ -101,9 +101,9 @@ describe('more than four times the message limit ends the connection with 1009, 
       { payload: 'x'.repeat(4 * LIMIT), fin: false },
       { kind: 'continuation', payload: 'x' },
     ],
-    'a length alone: nobody waits for the rest': [{ length: 4 * LIMIT + 1 }],
+    'only a length, without the rest': [{ length: 4 * LIMIT + 1 }],
     'a length of a tebibyte': [{ length: 2n ** 40n }],
-    'the longest length that there is': [{ length: 2n ** 63n - 1n }],
+    'the longest possible length': [{ length: 2n ** 63n - 1n }],
     'a length with its highest bit set': [{ length: 2n ** 64n - 1n }],
   }
   test.each(Object.entries(large))(
@@ -128,7 +128,7 @@ describe('more than four times the message limit ends the connection with 1009, 
   })
 })
 
-describe('what RFC 6455 allows is taken', () => {
+describe('frames that RFC 6455 allows', () => {
   test('a message in fragments, some empty and one ending inside a character, is accepted with pings in between', async () => {
     const raw = await openWelcomed()
     const whole = Buffer.from(envelope('grüße'))
@@ -183,7 +183,7 @@ describe('what RFC 6455 allows is taken', () => {
     const frame = Buffer.concat([Buffer.from([0x81, 0xfe, text.length >> 8, text.length & 0xff, 0, 0, 0, 0]), text])
     for (let at = 0; at < frame.length; at += 7) {
       raw.write(frame.subarray(at, at + 7))
-      // A round trip of somebody else between two pieces keeps them from travelling as one.
+      // A round trip of another client between two pieces keeps them from being sent as one.
       await other.command('ping')
     }
     expect(await raw.nextJson()).toMatchObject({ type: 'event', payload: { text: 'piecemeal' } })

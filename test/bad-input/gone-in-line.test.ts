@@ -1,4 +1,4 @@
-/** Whoever knocks in a crowd and has gone before its turn: nobody is let in for it, and nothing is called wrong. */
+/** Connections that close while their upgrade waits in a queue: no session is created for them, and they count as no fault. */
 import { expect, test } from 'bun:test'
 import { connect } from 'node:net'
 import { eventually, startBus } from '@arqonbus/testing'
@@ -18,7 +18,7 @@ test('many connections that leave before their upgrade leave nothing behind, and
   })
   await Promise.all(ends)
   const ann = await bus.as('ann', 'science:a')
-  // Some of them are let in only now, and go.
+  // Some of them are admitted only now, and end at once.
   const left = () => Promise.all([bus.metric('arqonbus_connections'), bus.metric('arqonbus_subscriptions')])
   await eventually(async () => expect(await left()).toEqual([1, 1]))
   expect(await bus.metric('arqonbus_connections_refused_total{reason="bad_request"}')).toBe(0)

@@ -1,4 +1,4 @@
-/** Upgrade requests that are none, say too much, or ask for what nobody may have (protocol §1, RFC 6455 §4.2, §10). */
+/** Upgrade requests that are invalid, too large, or not allowed (protocol §1, RFC 6455 §4.2, §10). */
 import { afterEach, describe, expect, test } from 'bun:test'
 import { open, openRaw, startBus, type UpgradeHead } from '@arqonbus/testing'
 import { difference, readSamples } from './support/samples.ts'
@@ -10,7 +10,7 @@ afterEach(() => expectServed(bus))
 
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
 
-/** The status of the answer; what may hang behind it is cut off. */
+/** The status of the response; the connection is ended afterwards. */
 async function statusOf(head: UpgradeHead): Promise<number> {
   const raw = await openRaw(bus.busUrl, head)
   const { status } = await raw.head()
@@ -18,7 +18,7 @@ async function statusOf(head: UpgradeHead): Promise<number> {
   return status
 }
 
-describe('a request that is no proper upgrade is refused before it becomes a connection', () => {
+describe('invalid upgrade requests', () => {
   const refused: Record<string, [status: number, head: UpgradeHead]> = {
     'plain HTTP': [426, { headers: { Upgrade: undefined } }],
     'another protocol': [426, { headers: { Upgrade: 'h2c' } }],
@@ -115,7 +115,7 @@ describe('an Origin', () => {
   })
 })
 
-describe('the answer to an upgrade chooses no other subprotocol than ours, and never gives a secret back', () => {
+describe('subprotocols in the reply to an upgrade', () => {
   const offers: [offered: string, chosen: string | null][] = [
     ['arqonbus.v1', 'arqonbus.v1'],
     ['graphql-ws', null],
@@ -154,7 +154,7 @@ test('the reply to an upgrade agrees to no extension, since compression would le
   }
 })
 
-describe('a parameter that is wrong is told after the upgrade, and closes with 4400', () => {
+describe('invalid connection parameters', () => {
   const wrong: Record<string, [parameter: string, query: string]> = {
     'an unknown parameter': ['admin', 'admin=true'],
     'a parameter name that objects inherit': ['__proto__', '__proto__=x'],
@@ -223,7 +223,7 @@ describe('a parameter that is wrong is told after the upgrade, and closes with 4
   })
 })
 
-describe('a secret that is wrong', () => {
+describe('wrong secrets', () => {
   test('a wrong token closes the connection with 4401, however it is sent', async () => {
     const ways: Parameters<typeof open>[1][] = [
       { headers: { Authorization: 'Bearer wrong' } },
@@ -274,7 +274,7 @@ describe('a secret that is wrong', () => {
       })
       expect((await thief.closed).code).toBe(4409)
     }
-    // Another's secret is of no use for one's own id either.
+    // The secret of another client is useless for an own id too.
     const bob = await bus.connect({ query: { client_id: 'bob' }, headers: { 'Arqonbus-Session': secret } })
     expect(bob.welcome).toMatchObject({ resumed: false, subscriptions: [] })
     expect(bob.welcome.session).not.toBe(secret)

@@ -1,4 +1,4 @@
-/** JSON that is made to cost time, to be read in two ways, or to reach what it should not. */
+/** JSON that is designed to cost time, to be ambiguous, or to reach internal state. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { type Frame, startBus, textOf } from '@arqonbus/testing'
 import { connectProber, expectServed, onlyRefusal, type Prober } from './support/served.ts'
@@ -18,7 +18,7 @@ afterAll(() => Promise.all([eve.close(), bystander.close()]))
 
 let count = 0
 
-/** An envelope whose parts are written as they are. */
+/** An envelope with parts that are written as they are. */
 function envelope({
   type = 'event',
   channel = 'explore',
@@ -38,8 +38,8 @@ const command = (name: string, parameters: string) =>
   envelope({ type: 'command', payload: `{"name":"${name}","parameters":${parameters}}` })
 
 /**
- * Sends a text, and returns what came of it, once somebody else was served behind it. No clock: what takes time by the square of
- * its length takes minutes here, and the test does not end in its time.
+ * Sends a text, and returns the replies to it, once another client was served after it. No clock: an algorithm that is quadratic
+ * in the length takes minutes here, and the test times out.
  */
 async function probeWithOthers(client: Prober, text: string): Promise<Frame[]> {
   client.raw(text)
@@ -47,7 +47,7 @@ async function probeWithOthers(client: Prober, text: string): Promise<Frame[]> {
   return client.everything()
 }
 
-describe('a payload nested 10,000 deep is refused in no time', () => {
+describe('payloads nested 10,000 levels deep', () => {
   const nest = (opener: string, inner: string, closer: string, times = 10_000) =>
     opener.repeat(times) + inner + closer.repeat(times)
   const nested: Record<string, () => string> = {
@@ -56,7 +56,7 @@ describe('a payload nested 10,000 deep is refused in no time', () => {
     'of both': () => envelope({ payload: nest('{"a":[', '{}', ']}') }),
     'never closed': () => envelope({ payload: '{"a":'.repeat(10_000) }),
     'in metadata': () => envelope({ metadata: `{"a":${nest('[', '', ']')}}` }),
-    'under a key that comes again, so that a parsed copy does not show it': () =>
+    'under a repeated key, so that a parsed copy does not show it': () =>
       envelope({ payload: `{"a":${nest('[', '', ']')},"a":1}` }),
     'in the parameters of a command': () => command('create_channel', `{"metadata":{"a":${nest('[', '', ']')}}}`),
     'by half a million': () => nest('[', '', ']', 500_000),
@@ -75,7 +75,7 @@ describe('a payload nested 10,000 deep is refused in no time', () => {
   })
 })
 
-describe('keys by the hundred thousand hold up nobody', () => {
+describe('hundreds of thousands of keys', () => {
   const object = (key: (i: number) => string, value = '0', times = 100_000) =>
     `{${Array.from({ length: times }, (_, i) => `"${key(i)}":${value}`).join()}}`
   const numbered = object(String)
@@ -90,7 +90,7 @@ describe('keys by the hundred thousand hold up nobody', () => {
     'integers in metadata': () => envelope({ metadata: numbered }),
     'integers in metadata, remembered for its id': () => envelope({ metadata: `{"ack":true,${backwards.slice(1)}` }),
     'escapes in metadata': () => envelope({ metadata: spelled }),
-    'one key again and again in a payload': () => envelope({ payload: object(() => 'a') }),
+    'one key repeated in a payload': () => envelope({ payload: object(() => 'a') }),
   }
   test.each(Object.entries(accepted))(
     'a message with hundreds of thousands of keys is accepted without delaying other clients: %s',
@@ -107,7 +107,7 @@ describe('keys by the hundred thousand hold up nobody', () => {
       () => `${envelope({}).slice(0, -1)},${numbered.slice(1)}`,
     ],
     'integers alone': ['invalid_envelope', () => numbered],
-    'one key again and again in metadata': ['invalid_envelope', () => envelope({ metadata: object(() => 'a') })],
+    'one key repeated in metadata': ['invalid_envelope', () => envelope({ metadata: object(() => 'a') })],
     'integers in the payload of a command': [
       'invalid_parameters',
       () => envelope({ type: 'command', payload: numbered }),
@@ -162,7 +162,7 @@ test('no raw control character is accepted at any place of a frame', async () =>
   }
 })
 
-describe('texts that are hostile to patterns hold up nobody', () => {
+describe('texts that are hostile to patterns', () => {
   const long = (text: string) => text.repeat(Math.floor(MiB / text.length))
   const texts: Record<string, () => string> = {
     'a room': () => envelope({}).replace('"science"', `"${long('a.')}!"`),
@@ -200,7 +200,7 @@ describe('texts that are hostile to patterns hold up nobody', () => {
   )
 })
 
-describe('keys that objects are born with', () => {
+describe('keys that objects inherit', () => {
   const poison =
     '"__proto__":{"isAdmin":true,"polluted":true,"requires_admin":false,"ack":true,"to":"eve"},"constructor":{"prototype":{"polluted":true}},"hasOwnProperty":1,"toString":2,"valueOf":3'
 
@@ -243,7 +243,7 @@ describe('keys that objects are born with', () => {
     'in place of a parameter': () =>
       command('disconnect_client', '{"__proto__":{"client_id":"bystander","admin_key":"x"}}'),
     'in the options of a channel': () => command('create_channel', `{"channel":"born:options","options":{${poison}}}`),
-    'in what is asked of an acknowledgement': () => envelope({ metadata: '{"ack":{"__proto__":{"level":"memory"}}}' }),
+    'in the request for an acknowledgement': () => envelope({ metadata: '{"ack":{"__proto__":{"level":"memory"}}}' }),
     'in place of the recipients': () =>
       envelope({ type: 'private', channel: 'pm', metadata: '{"__proto__":{"to":"eve"}}' }),
     'beside the fields of an event': () =>
@@ -282,13 +282,13 @@ describe('keys that objects are born with', () => {
   test('keys that objects inherit have polluted no other object', async () => {
     expect({} as Record<string, unknown>).not.toHaveProperty('polluted')
     expect(Object.keys(Object.prototype)).toEqual([])
-    for (const key in {}) throw new Error(`objects are born with ${key}`)
+    for (const key in {}) throw new Error(`objects inherit the key ${key}`)
     const pause = onlyRefusal(await eve.probe(command('pause_room', '{"room":"science"}')))
     expect(pause.code).toBe('forbidden')
   })
 })
 
-describe('keys that are spelled in another way, or twice', () => {
+describe('unusual spellings and repeated keys', () => {
   const spellings: Record<string, () => string> = {
     'a field with an escape': () => envelope({}).replace('"id"', '"\\u0069d"'),
     'a field with and without an escape': () => envelope({}).replace('"from":"eve"', '"from":"eve","\\u0066rom":"ada"'),
@@ -302,7 +302,7 @@ describe('keys that are spelled in another way, or twice', () => {
     'a position with an escape': () => envelope({ metadata: '{"\\u0070osition":"1-1"}' }),
     'a key of the server with an escape': () => envelope({ metadata: '{"\\u0061rq_x":1}' }),
     'a key of the server': () => envelope({ metadata: '{"arq_":1}' }),
-    'a mark of the server': () => envelope({ metadata: '{"provisional":false}' }),
+    'a flag of the server': () => envelope({ metadata: '{"provisional":false}' }),
     'a field in capitals': () => envelope({}).replace('"from"', '"From"'),
     'a field with a NUL': () => envelope({}).replace('"from"', '"from\\u0000"'),
   }
@@ -322,7 +322,7 @@ describe('keys that are spelled in another way, or twice', () => {
   })
 })
 
-describe('halves of characters', () => {
+describe('lone surrogates', () => {
   const half = '\\ud83d'
 
   test('lone surrogates pass through payload and metadata byte for byte', async () => {

@@ -1,4 +1,4 @@
-/** What clients send cannot forge a line of the log, fill it, or put what is private into it. */
+/** Clients cannot forge a log line, flood the log, or put private data into it. */
 import { expect, test } from 'bun:test'
 import { connect, dial, eventually, open, openRaw, refusal } from '@arqonbus/testing'
 import { startMeasuredBus } from './support/measured-bus.ts'
@@ -18,14 +18,14 @@ const lines = () =>
     .filter((line) => line !== '')
 const entries = () => lines().map((line) => JSON.parse(line) as Record<string, unknown>)
 
-/** Ends a line, begins another one, moves the cursor, changes the direction of what follows. */
+/** Ends a line, begins another one, moves the cursor, and changes the text direction. */
 const FORGED = 'forged"}\n{"level":"info","event":"pwned","client_id":"ada"}\r\n\u001b[2J\u2028\u202e\u0085\u0000'
 const encoded = encodeURIComponent(FORGED)
 const header = FORGED.replace(/[^\x20-\x7e]/g, ' ')
-/** Of what a profile may hold, the worst. */
+/** The worst text that a profile may contain. */
 const allowed = '"},{"event":"pwned"} \u202e\ufeff\\n\ud83d'
 
-/** Says it wherever something can be said. */
+/** Sends the text in every place where a client can send one. */
 async function sayEverywhere(): Promise<void> {
   const queries = [
     'client_id',

@@ -1,6 +1,6 @@
 /**
- * Whatever frame is sent: the answer is exactly one delivery or one coded refusal, or for a command its one result.
- * A failure prints its seed and path: `PROPERTY_SEED` and `PROPERTY_PATH` play it again, `PROPERTY_RUNS` runs more.
+ * Every frame has exactly one delivery or one coded refusal, or for a command its result.
+ * A failure prints its seed and path: `PROPERTY_SEED` and `PROPERTY_PATH` repeat it, `PROPERTY_RUNS` runs more samples.
  */
 import { expect, test } from 'bun:test'
 import { compile, DeliveredEnvelope, errorCodes, type PublishResult } from '@arqonbus/protocol'
@@ -19,14 +19,14 @@ const { max_frame_bytes: longest } = fuzzer.welcome.limits
 const check = compile(DeliveredEnvelope)
 
 let count = 0
-/** A property that only ever sees refusals says little: of each outcome there must be some. */
+/** A property that only sees refusals proves little: each outcome must occur. */
 const FEWEST = 20
-/** How often there was which outcome. */
+/** The number of each outcome. */
 const seen = { delivered: 0, refused: 0, answered: 0, elsewhere: 0 }
 
 const isTold = ({ type, from }: Frame): boolean => type === 'telemetry' && from === 'arqonbus'
 
-/** Sends all texts at once, a ping behind each, and sorts what comes by the text that it came for. */
+/** Sends all texts at once, each followed by a ping, and groups the received frames by text. */
 async function outcomesOf(texts: readonly string[]): Promise<Frame[][]> {
   const fences = texts.map((text) => {
     fuzzer.raw(text)
@@ -36,7 +36,7 @@ async function outcomesOf(texts: readonly string[]): Promise<Frame[][]> {
   for (const fence of fences) {
     const frames: Frame[] = []
     for (let frame = await fuzzer.next(); frame.payload.request_id !== fence; frame = await fuzzer.next()) {
-      // What the bus tells of itself came for no text.
+      // Events of the bus belong to no text.
       if (!isTold(frame)) frames.push(frame)
     }
     outcomes.push(frames)
@@ -44,7 +44,7 @@ async function outcomesOf(texts: readonly string[]): Promise<Frame[][]> {
   return outcomes
 }
 
-/** What came for one text; throws where that is not one outcome. */
+/** Checks the frames for one text; throws unless they are exactly one outcome. */
 async function judge(text: string, frames: readonly Frame[]): Promise<void> {
   for (const frame of frames) {
     expect(check(frame)).toBeUndefined()
@@ -69,7 +69,7 @@ async function judge(text: string, frames: readonly Frame[]): Promise<void> {
     seen.refused++
     return
   }
-  // Nothing was refused: then it was an envelope, of which the only one thing became that it asked for.
+  // It was not refused, so it was an envelope with exactly one effect.
   const sent = JSON.parse(text) as Frame
   if (reply !== undefined) expect(reply.payload.request_id).toBe(sent.id)
   if (sent.type === 'command') {
@@ -86,7 +86,7 @@ async function judge(text: string, frames: readonly Frame[]): Promise<void> {
     seen.delivered++
     return
   }
-  // Delivered, but not to this client, which has not joined there: the history of that place has it.
+  // Delivered, but not to this client, which has not joined that channel: the history of the channel has it.
   expect([sent.room, sent.channel]).not.toEqual([HERE.room, HERE.channel])
   const { messages } = await fuzzer.command('history', {
     room: sent.room,

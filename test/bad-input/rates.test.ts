@@ -1,4 +1,4 @@
-/** Clients that send more than they may, and clients that do not answer any more (protocol §3, §6, §9). */
+/** Clients that exceed their rate, and clients that no longer respond (protocol §3, §6, §9). */
 import { describe, expect, test } from 'bun:test'
 import { openRaw, refusal, startBus, testClock } from '@arqonbus/testing'
 import { expectServed } from './support/served.ts'
@@ -10,7 +10,7 @@ const bus = await startBus(
   { clock },
 )
 
-describe('a flood over the rate', () => {
+describe('floods over the rate', () => {
   test('a flood over the rate is refused message by message and finally closes the connection with 4429', async () => {
     const witness = await bus.connect({ query: { join: 'flood:one' } })
     const eve = await bus.connect({ query: { client_id: 'eve' } })
@@ -33,7 +33,7 @@ describe('a flood over the rate', () => {
     const ada = await bus.connect({ query: { client_id: 'ada', join: 'flood:two' } })
     const outcomes = { event: 0, command_response: 0 }
     for (let round = 0; round < 100; round++) {
-      // Twice of what comes back in that time: half of it is refused, for as long as it goes on.
+      // Twice the refilled amount: half of it is refused, for as long as it continues.
       for (let i = 0; i < 10; i++) ada.send({ room: 'flood', channel: 'two' })
       for (let i = 0; i < 10; i++) outcomes[(await ada.next()).type as keyof typeof outcomes]++
       clock.advance(500)
@@ -62,14 +62,14 @@ describe('a flood over the rate', () => {
     })
     await ada.command('list_clients')
     await ada.command('ping')
-    // A flood of commands that do not exist makes no bucket for each of their names.
+    // A flood of unknown commands creates no bucket for each of their names.
     for (let i = 0; i < 20; i++)
       expect((await refusal(ada.command(`nonsense-${i}` as never))).code).toBe('unknown_command')
     await ada.close()
   })
 })
 
-describe('a connection of which only one half is left', () => {
+describe('half-open connections', () => {
   test('a silent connection is closed with 4408 after the heartbeat timeout, and its id is free again', async () => {
     const silent = await openRaw(`${bus.busUrl}?client_id=silent&join=flood:four`)
     await silent.nextJson()
@@ -91,7 +91,7 @@ describe('a connection of which only one half is left', () => {
     for (const kind of ['ping', 'pong', 'ping'] as const) {
       clock.advance(400_000)
       alive.frame({ kind, payload: 'still here' })
-      // The answer to a ping tells that the pong before it was read too.
+      // The reply to a ping shows that the pong before it was read too.
       alive.frame({ kind: 'ping' })
       await alive.next('pong')
     }

@@ -1,11 +1,11 @@
-/** Peers that take without reading, or send without end: the bus holds a bounded part of it, lets them go in the end, and nobody else notices. */
+/** Peers that request data without reading, or send endlessly: the bus buffers a bounded amount, finally closes them, and other clients are not affected. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { eventually, openRaw, type RawFrame, type RawSocket } from '@arqonbus/testing'
 import { type MeasuredBus, startMeasuredBus } from './support/measured-bus.ts'
 
 const MiB = 1024 * 1024
 const settings = { ARQONBUS_RATE_LIMIT: 'off', ARQONBUS_HISTORY_SIZE: '100', ARQONBUS_HISTORY_BYTES: '8MiB' }
-/** Heartbeats take an hour in the one, so that a reader is not closed because this process is busy; in the other nobody reads. */
+/** In the one the heartbeat takes an hour, so that a reader is not closed because this process is busy; in the other no client reads. */
 const bus = await startMeasuredBus({ ...settings, ARQONBUS_PING_TIMEOUT: '1h' })
 const strict = await startMeasuredBus({
   ...settings,
@@ -17,13 +17,13 @@ const strict = await startMeasuredBus({
 })
 const SEND_BUFFER_HARD_LIMIT = MiB
 
-/** Who has stopped reading so far, of the clients of the one. */
+/** The clients of the one that have stopped reading. */
 const stalled: RawSocket[] = []
 afterAll(() => {
   for (const raw of stalled) raw.destroy()
 })
 
-/** A welcomed connection that reads no more. */
+/** Opens a welcomed connection that no longer reads. */
 async function stall(query: string): Promise<RawSocket> {
   const raw = await openStalled(bus, query)
   stalled.push(raw)
@@ -39,7 +39,7 @@ async function openStalled(at: MeasuredBus, query: string): Promise<RawSocket> {
 
 const LOOK_EVERY_MS = 10
 
-/** While `attack` goes on, and until nobody sends any more, what waits in send buffers and what memory the bus takes stays within bounds. */
+/** Expects the send buffers and the memory of the bus to stay within bounds during `attack`, until all traffic has stopped. */
 async function expectBounded(attack: () => Promise<void>): Promise<void> {
   const before = await bus.resident()
   let isOver = false
@@ -60,7 +60,7 @@ async function expectBounded(attack: () => Promise<void>): Promise<void> {
   expect(grown).toBeLessThan(64 * MiB)
 }
 
-/** Waits until nothing of what the flood sends moves any more: the bus has read all that it will. */
+/** Waits until no more data of the flood moves: the bus has read all that it will. */
 async function untilStill(raw: RawSocket): Promise<void> {
   let last: unknown
   await eventually(async () => {
@@ -75,23 +75,23 @@ const envelope = (from: string, type: string, rest: string) =>
   `{"version":"1.0","id":"arq_1","type":"${type}","room":"stall","channel":"two","from":"${from}","timestamp":"2026-11-21T12:00:00Z","payload":${rest}}`
 const times = (count: number, frame: RawFrame): RawFrame[] => Array.from({ length: count }, () => frame)
 const floods: Record<string, (from: string) => RawFrame[]> = {
-  'a client that asks for much and never reads the answers': (from) =>
+  'a client that requests much data and never reads the replies': (from) =>
     times(1000, { payload: envelope(from, 'command', '{"name":"history","parameters":{"limit":1000}}') }),
-  'a client that asks for little, very often': (from) =>
+  'a client that requests little data, very often': (from) =>
     times(30_000, { payload: envelope(from, 'command', '{"name":"ping"}') }),
-  'a client that is acknowledged and does not listen': (from) =>
+  'a client that is acknowledged and does not read': (from) =>
     times(50_000, { payload: envelope(from, 'event', '{},"metadata":{"ack":true}') }),
-  'a client that pings without end and never reads a pong': () =>
+  'a client that pings endlessly and never reads a pong': () =>
     times(100_000, { kind: 'ping', payload: 'x'.repeat(125) }),
 }
-/** By how much the heap of the strict one has grown once it has closed those that flood it and do not read. */
+/** The growth of the heap of the strict one, after it has closed the clients that flood it and do not read. */
 async function heapAfterLostHeartbeats(): Promise<number> {
   const isEmpty = () =>
     eventually(async () => {
       const held = ['connections', 'sessions_kept', 'history_entries', 'send_queue_bytes']
       expect(await Promise.all(held.map((name) => strict.metric(`arqonbus_${name}`)))).toEqual([0, 0, 0, 0])
     })
-  // What the first client makes the bus load and compile stays.
+  // The code that the bus loads and compiles for the first client stays in memory.
   const first = await openStalled(strict, 'client_id=first&join=stall:two')
   first.frame({ payload: envelope('first', 'event', '{},"metadata":{"ack":true}') })
   first.destroy()
@@ -108,11 +108,11 @@ async function heapAfterLostHeartbeats(): Promise<number> {
   for (const raw of flooding) raw.destroy()
   return (await strict.heap()) - heapBefore
 }
-/** It takes a quarter of a minute, in which the other tests run. */
+/** It takes 15 seconds, in which the other tests run. */
 const grown = heapAfterLostHeartbeats()
 grown.catch(() => {})
 
-describe('the bus holds a bounded part for', () => {
+describe('bounded buffers', () => {
   test('a subscriber that stops reading costs bounded memory while another one gets everything', async () => {
     const before = await bus.metric('arqonbus_slow_fallbacks_total')
     await stall('client_id=stalled&join=stall:one')
@@ -127,7 +127,7 @@ describe('the bus holds a bounded part for', () => {
     })
     const got = (await reader.messages()).map((frame) => Number(frame.metadata?.position?.split('-')[1]))
     expect(got).toEqual(Array.from({ length: 2000 }, (_, i) => i + 1))
-    // It has stopped for the bus too: what came later is in the log, not in its buffer.
+    // It has stopped for the bus too: later messages are in the log, not in its buffer.
     expect(await bus.metric('arqonbus_slow_fallbacks_total')).toBe(before + 1)
     await Promise.all([reader.close(), publisher.close()])
   }, 120_000)

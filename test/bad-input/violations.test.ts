@@ -1,4 +1,4 @@
-/** When violations close a connection, and when not (protocol §3). */
+/** Violations that close a connection, and refusals that do not (protocol §3). */
 import { describe, expect, test } from 'bun:test'
 import { errorCodes } from '@arqonbus/protocol'
 import { openRaw, refusal, startBus, testClock } from '@arqonbus/testing'
@@ -26,7 +26,7 @@ const envelope = (fields: Record<string, unknown>) =>
     ...fields,
   })
 
-/** One frame of each kind that counts, sent by `eve`. */
+/** One frame of each kind of violation, sent by `eve`. */
 const violations: Record<string, string | Uint8Array<ArrayBuffer>> = {
   invalid_json: '{',
   invalid_envelope: '{}',
@@ -71,7 +71,7 @@ describe('violations', () => {
       await violate()
       clock.advance(WINDOW_MS / 2)
     }
-    // Two are as old as the window, which is over for them; two are younger.
+    // Two are older than the window and expire; two are younger.
     await violate()
     await violate()
     eve.raw('{')

@@ -1,4 +1,4 @@
-/** Frames behind one that waits for a log: a bounded part of them is read, and they are judged when it is their turn. */
+/** Frames that arrive after one that waits for a log: a bounded number is read, and they are judged in their turn. */
 import { expect, test } from 'bun:test'
 import { createSlowLog, eventually, openRaw, startBus } from '@arqonbus/testing'
 import { expectServed } from './support/served.ts'
@@ -17,7 +17,7 @@ test('endless empty frames after a request are not all read, and close the conne
   const FRAMES = 500_000
   const empty = Buffer.from([0x81, 0x80, 0, 0, 0, 0])
   raw.write(Buffer.concat(Array.from({ length: FRAMES }, () => empty)))
-  // What was read of one packet is taken; nothing more, however long one looks.
+  // The bus reads the frames of one packet, and no more, for as long as one waits.
   let last = -1
   await eventually(async () => {
     const now = await received()

@@ -1,4 +1,4 @@
-/** Whatever a client asks for, one turn of the event loop does a bounded part of it: counted in work, since time depends on the machine. */
+/** One turn of the event loop does a bounded amount of work for any request: measured in units of work, because time depends on the machine. */
 import { describe, expect, test } from 'bun:test'
 import { commandCases, frameCases, prepareStage, type WorstCase } from '@arqonbus/testing'
 import { startCountedBus } from './counted.ts'
@@ -20,7 +20,7 @@ const scale = {
 }
 const stage = await prepareStage({ ...bus, adminKey, scale })
 
-describe('one turn of the loop does a bounded part of', () => {
+describe('bounded work per turn of the loop', () => {
   const all: readonly WorstCase[] = [...Object.values(commandCases), ...Object.values(frameCases)].flat()
   test.each(all.map((one) => [one.title, one] as const))(
     'one turn of the loop does a bounded amount of work for %s',

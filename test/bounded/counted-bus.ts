@@ -1,20 +1,20 @@
-/** A bus whose work is counted, in a process of its own: it says where it listens, and then answers what `counted.ts` asks. */
+/** A bus in a separate process whose work is counted: it prints its addresses, and then replies to `counted.ts`. */
 import { consolePaths, startServer, testConfig } from '@arqonbus/server'
 import type { ServerWebSocket } from 'bun'
 import type { Counted, Settings, Where } from './counted.ts'
 import { countWork, UNIT_NS } from './counter.ts'
 
-/** Units of what the runtime does: a write to a socket takes 5 µs and more. */
+/** Units of runtime calls: a write to a socket takes 5 µs and more. */
 const SEND = 250
 const SEND_CHARACTER = 0.03
 const PUBLISH = 50
 const TOPIC = 15
-/** A request and its answer, without what is done for it. */
+/** A request and its response, without the work of its handler. */
 const REQUEST = 250
 const RESPONSE = 250
 const CHARACTER = 0.01
 
-// The runtime's own modules, which the server loads, do not stand built-in methods that are not theirs.
+// The modules of the runtime that the server loads fail with replaced built-in methods.
 const counter = countWork()
 
 const sockets = new WeakMap<ServerWebSocket, ServerWebSocket>()
@@ -26,7 +26,7 @@ const costs: Readonly<Record<string, (text: string) => number>> = {
   getBufferedAmount: () => TOPIC,
 }
 
-/** What requests are asked for: names of headers, and of parameters of the query. */
+/** The names of headers and query parameters that handlers read. */
 const read = { headers: new Set<string>(), parameters: new Set<string>() }
 watch(Headers.prototype, ['get', 'has'], ([name]) => read.headers.add(String(name).toLowerCase()))
 watch(URLSearchParams.prototype, ['get', 'has', 'getAll'], ([name]) => read.parameters.add(String(name)))
@@ -41,7 +41,7 @@ globalThis.Response = new Proxy(Response, {
 const serve = Bun.serve
 Object.defineProperty(Bun, 'serve', { value: countingServe })
 
-/** The running time is the work that was done: turns end after so much of it, on every machine after the same. */
+/** The running time is the counted work, so turns end after the same amount of work on every machine. */
 const monotonic = () => (counter.units * UNIT_NS) / 1e6
 const clock = {
   now: () => Date.now(),
@@ -50,7 +50,7 @@ const clock = {
   wallOf: (at: number) => Date.now() - monotonic() + at,
 }
 
-/** Files as long as those of the console are. */
+/** Files with the sizes of those of the console. */
 const consoleFiles = async () =>
   consolePaths.map((path) => {
     const body = new Uint8Array(200_000)
@@ -90,7 +90,7 @@ function countingServe(options: Parameters<typeof serve>[0]) {
   return made
 }
 
-/** A socket that counts what is asked of it: the methods of the runtime's own cannot be replaced. */
+/** A socket that counts the calls of its methods: the methods of the runtime's sockets cannot be replaced. */
 function countingSocket(socket: ServerWebSocket): ServerWebSocket {
   const known = sockets.get(socket)
   if (known !== undefined) return known

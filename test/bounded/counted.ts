@@ -1,4 +1,4 @@
-/** A bus whose work is counted, as a test sees it. */
+/** Starts and queries a bus whose work is counted. */
 import { afterAll } from 'bun:test'
 import { join } from 'node:path'
 import type { Config } from '@arqonbus/server'
@@ -6,22 +6,22 @@ import type { Config } from '@arqonbus/server'
 /** Settings that differ from the defaults. */
 export type Settings = Partial<Config>
 
-/** Where it listens. */
+/** The addresses of a bus. */
 export type Where = { readonly busUrl: string; readonly httpUrl: string; readonly telemetryUrl: string }
 
-/** What was counted since it was asked last. */
+/** The counts since the last query. */
 export type Counted = {
-  /** The most units of work in one turn of the event loop. */
+  /** The most units of work in a turn of the event loop. */
   readonly most: number
-  /** Names of headers and of parameters of the query that it looks for in requests, since its start. */
+  /** Names of headers and query parameters that the server has read since its start. */
   readonly headers: readonly string[]
   readonly parameters: readonly string[]
 }
 
-/** The bus. */
+/** A bus whose work is counted. */
 export type CountedBus = Where & { counted(): Promise<Counted> }
 
-/** Starts it; it ends with the tests of the file. */
+/** Starts the bus; it ends with the tests of the file. */
 export async function startCountedBus(settings: Settings): Promise<CountedBus> {
   const waiting: ((message: unknown) => void)[] = []
   const next = <Message>() => new Promise<Message>((resolve) => waiting.push(resolve as (message: unknown) => void))

@@ -1,29 +1,29 @@
 /**
- * Counts the work of a process: what its loops look at, and what the runtime reads and writes for it. A unit is about 20 ns on a machine of 2026, but counts are
+ * Counts the work of a process: the steps of its loops, and the reads and writes of the runtime. A unit is about 20 ns on a machine of 2026, but counts are
  * the same on every machine, however busy it is.
  *
- * Counted are the steps of every loop over a Map, a Set, an array or a generator, every look-up, every element that a method of an array visits, and the
- * characters of JSON and of texts that are searched. A loop that does none of this is not seen.
+ * It counts the steps of every loop over a Map, a Set, an array or a generator, every look-up, every element that an array method visits, and the
+ * characters of parsed JSON and of searched texts. Other loops are not counted.
  */
 
-/** What is counted. */
+/** The counts. */
 export type Counter = {
   /** Units since the start. */
   readonly units: number
-  /** The most units that one turn of the event loop took, from one round of immediates to the next, since this was last taken. */
+  /** The most units of one turn of the event loop, from one round of immediates to the next, since the last call. */
   takeMost(): number
   add(units: number): void
 }
 
-/** Nanoseconds of a unit, where counted work stands for time. */
+/** Nanoseconds of a unit, if counted work is used as time. */
 export const UNIT_NS = 20
 
-/** What things cost, in units. */
+/** The costs of operations, in units. */
 const cost = {
   step: 1,
-  /** For each element. */
+  /** Per element. */
   sort: 5,
-  /** For each character. */
+  /** Per character. */
   parse: 0.3,
   stringify: 0.15,
   search: 0.01,
@@ -34,7 +34,7 @@ const cost = {
 type Method = (this: unknown, ...parameters: unknown[]) => unknown
 type Methods = Record<string, Method>
 
-/** Begins to count: from now on built-in methods count what they do. For a process of its own. */
+/** Starts counting: built-in methods count their work from now on. Use it in a separate process. */
 export function countWork(): Counter {
   let units = 0
   let most = 0
@@ -99,13 +99,13 @@ export function countWork(): Counter {
     return text
   }
   const { indexOf } = String.prototype
-  // Many searches from place to place take one way through the text together.
+  // Many searches from position to position together scan the text once.
   String.prototype.indexOf = function (what, from = 0) {
     const found = Reflect.apply(indexOf, this, [what, from]) as number
     add(1 + cost.search * ((found < 0 ? this.length : found) - from))
     return found
   }
-  // `test` calls it.
+  // `test` calls `exec`.
   const isAtOnePlace = (self: unknown) => (self as RegExp).sticky
   wrap(RegExp.prototype, ['exec'], (self, [text]) => 3 + (isAtOnePlace(self) ? 0 : cost.search * String(text).length))
   wrap(JSON, ['parse'], (_self, [text]) => 1 + cost.parse * String(text).length)

@@ -1,4 +1,4 @@
-/** Whatever is asked for by HTTP, at whichever port, one turn of the event loop does a bounded part of it; and of all that can be asked for there is a case. */
+/** One turn of the event loop does a bounded amount of work for any HTTP request at any port; and every kind of request has a case. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { consolePaths, openapiDocument, routePaths } from '@arqonbus/server'
 import { headerCases, otherRequests, parameterCases, prepareStage, requestCases, sendRequests } from '@arqonbus/testing'
@@ -8,7 +8,7 @@ import { UNIT_NS } from './counter.ts'
 const MOST_MS = 10
 const MOST_UNITS = (MOST_MS * 1e6) / UNIT_NS
 
-/** So many bodies as long as may be are four times what a turn may handle, and more. */
+/** This many bodies of the greatest length exceed four times the work of one turn. */
 const LONG = 16
 
 const adminKey = 'correct-horse-battery-staple'
@@ -18,7 +18,7 @@ const stage = await prepareStage({ ...bus, adminKey, scale })
 
 const all = [requestCases, headerCases, parameterCases].flatMap((cases) => Object.values(cases).flat())
 
-describe('one turn of the loop does a bounded part of', () => {
+describe('bounded work per turn of the loop', () => {
   test.each([...all, ...otherRequests].map((one) => [one.title, one] as const))(
     'one turn of the loop does a bounded amount of work for %s',
     async (_, one) => {
@@ -31,7 +31,7 @@ describe('one turn of the loop does a bounded part of', () => {
   )
 })
 
-/** What the document of the API says. */
+/** The operations of the OpenAPI document. */
 const operations = Object.entries(
   openapiDocument().paths as Record<string, Record<string, { parameters: { in: string; name: string }[] }>>,
 ).flatMap(([path, methods]) =>
@@ -48,7 +48,7 @@ test('every endpoint has a case, and every case has an endpoint', () => {
   expect(Object.keys(requestCases).toSorted()).toEqual(names.toSorted())
 })
 
-/** By then all cases above have been asked for; alone, this asks for one of each itself. */
+/** Sends one request of each case; the tests above have done that already, unless this test runs alone. */
 async function askForEach(): Promise<void> {
   for (const one of [...all, ...otherRequests]) await sendRequests({ ...one, burst: one.pipelined }, stage)
 }

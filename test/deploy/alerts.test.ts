@@ -1,11 +1,11 @@
-/** The alerts: valid, each tested both ways by `alerts.test.yml`, each with a section that says what to do. */
+/** The alerts: valid, each tested both ways by `alerts.test.yml`, each with a section on the page that describes what to do. */
 import { describe, expect, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
 import { withProgram } from '@arqonbus/testing'
 import { alerts, alertTests, prometheusFolder, textOf } from './support/files.ts'
 import { selectorsIn } from './support/promql.ts'
 
-withProgram('promtool', 'what is for Prometheus', (promtool) => {
+withProgram('promtool', 'files for Prometheus', (promtool) => {
   const run = (...args: string[]) => {
     const { status, stdout, stderr } = spawnSync(promtool, args, { cwd: prometheusFolder, encoding: 'utf8' })
     return { status, said: `${stdout}${stderr}` }

@@ -1,4 +1,4 @@
-/** The dashboard: every panel says what it shows, stands where nothing else stands, and asks what Prometheus understands. */
+/** The dashboard: every panel has a description, overlaps no other, and has queries that Prometheus accepts. */
 import { expect, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -68,7 +68,7 @@ test('data source, job and server are variables of the dashboard, and every quer
   }
 })
 
-withProgram('promtool', 'the questions of the dashboard', (promtool) => {
+withProgram('promtool', 'queries of the dashboard', (promtool) => {
   test('the queries of the dashboard are valid for Prometheus', () => {
     const questions = [...shown.flatMap(({ targets = [] }) => targets), ...dashboard.annotations.list]
     const rules = questions.map(({ expr }, i) => ({
@@ -78,7 +78,7 @@ withProgram('promtool', 'the questions of the dashboard', (promtool) => {
     const folder = mkdtempSync(join(tmpdir(), 'arqonbus-dashboard-'))
     try {
       const file = join(folder, 'questions.yml')
-      // JSON is YAML.
+      // JSON is a subset of YAML.
       writeFileSync(file, JSON.stringify({ groups: [{ name: 'questions', rules }] }))
       const { status, stdout, stderr } = spawnSync(promtool, ['check', 'rules', file], { encoding: 'utf8' })
       expect([status, stderr]).toEqual([0, ''])

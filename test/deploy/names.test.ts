@@ -1,4 +1,4 @@
-/** Every metric, label and value that alerts, dashboard and pages name is one that a bus serves. */
+/** Every metric, label and value in alerts, dashboard and pages exists on a running bus. */
 import { expect, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
 import { metricEntries } from '@arqonbus/server/metrics'
@@ -8,7 +8,7 @@ import { alerts, alertTests, dashboard, textOf } from './support/files.ts'
 import { labelsOf, servedIn, strangersIn } from './support/promql.ts'
 
 const bus = await startBus()
-// Each route has series from its first request on.
+// Each route has series after its first request.
 for (const path of ['/health', '/nowhere', '/metrics']) await (await fetch(bus.httpUrl + path)).text()
 const text = await (await fetch(`${bus.httpUrl}/metrics`)).text()
 const served = servedIn(text)
@@ -77,7 +77,7 @@ test('metrics that a page or a file of deploy/ names exist', () => {
   }
 })
 
-withProgram('promtool', 'the metrics of a bus for promtool', (promtool) => {
+withProgram('promtool', 'metrics for promtool', (promtool) => {
   test('the served metrics are valid for promtool', () => {
     const { status, stdout, stderr } = spawnSync(promtool, ['check', 'metrics'], { input: text, encoding: 'utf8' })
     expect([status, `${stdout}${stderr}`]).toEqual([0, ''])

@@ -1,4 +1,4 @@
-/** Faults that a bus with the memory log meets: what was acknowledged reaches everybody who stays or recovers, or they are told. */
+/** Faults of a bus with the memory log: acknowledged messages reach every subscriber that stays or recovers, or it is notified. */
 import { afterAll, expect, test } from 'bun:test'
 import { type Client, connect, type Gap, type Message } from '@arqonbus/client'
 import { type BusProcess, startBusProcess } from '../support/bus-process.ts'
@@ -8,7 +8,7 @@ const ADDRESS = 'science:general'
 const reconnect = { minDelayMs: 20, maxDelayMs: 200 } as const
 const settings = { ARQONBUS_RATE_LIMIT: 'off', ARQONBUS_HISTORY_SIZE: '100000' }
 
-/** What one subscriber's application was given, in order. */
+/** What the application of one subscriber received, in order. */
 type Heard = { sequences: number[]; gaps: Gap[] }
 
 const running: BusProcess[] = []
@@ -32,7 +32,7 @@ async function subscribe(url: string, clientId: string): Promise<Heard> {
   return heard
 }
 
-/** Publishes with acknowledgements, eight in flight, until told to stop; returns how many were acknowledged, all in order. */
+/** Publishes with acknowledgements, eight in flight, until stopped; returns the number of acknowledged messages, all in order. */
 function publishWithoutEnd(client: Client) {
   let sequence = 0
   let isStopping = false
@@ -56,7 +56,7 @@ function publishWithoutEnd(client: Client) {
   }
 }
 
-/** Looks until it is so; the test's own time limit ends it. */
+/** Polls until the condition is true; the time limit of the test ends it. */
 async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await Bun.sleep(2)
 }
@@ -123,7 +123,7 @@ test('after a kill -9 every client returns, is notified of the gap before anythi
   const before = traffic.acknowledged.size
   await start({ ARQONBUS_PORT: port })
   await traffic.reached(before + 300)
-  // The reader comes back when it does: from then on it hears everything.
+  // The reader has returned: from then on it receives everything.
   await until(() => heard.gaps.some(({ address }) => address === ADDRESS))
   const back = heard.sequences.length
   await until(() => heard.sequences.length > back)

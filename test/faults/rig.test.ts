@@ -1,4 +1,4 @@
-/** The rig of the fault runs against a bus that nothing happens to. */
+/** Fault runs without a fault. */
 import { testFaults } from '../support/rig/test-fault.ts'
 
 testFaults([

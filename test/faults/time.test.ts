@@ -1,4 +1,4 @@
-/** Steps of clocks, frozen processes and slow peers: nobody who lives is closed, and nothing is forgotten. */
+/** Steps of clocks, frozen processes and slow peers: no living connection is closed, and nothing is forgotten. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import {
   connect,
@@ -15,7 +15,7 @@ import { settle } from '../support/nothing-forgotten.ts'
 import { until } from '../support/rig/until.ts'
 
 const settings = { ARQONBUS_PING_INTERVAL: '500ms', ARQONBUS_PING_TIMEOUT: '1s' }
-/** So slowly that the whole takes longer than a peer that reads nothing may live. */
+/** So slow that the whole transfer takes longer than the timeout of a peer that reads nothing. */
 const PIECE_EVERY_MS = 1000
 
 const buses: BusProcess[] = []
@@ -27,7 +27,7 @@ async function startBus(environment: Readonly<Record<string, string>> = {}): Pro
   return bus
 }
 
-withProgram('faketime', 'a clock of the server that is set', () => {
+withProgram('faketime', 'steps of the server clock', () => {
   const MINUTES_MS = 600_000
   const DAYS_MS = 8 * 86_400_000
 
@@ -42,7 +42,7 @@ withProgram('faketime', 'a clock of the server that is set', () => {
       let furthest = 0
       for (const offset of [MINUTES_MS, 0, -MINUTES_MS, 0, DAYS_MS, 0, -DAYS_MS, 0]) {
         clock.set(offset)
-        // When the clock that never steps is set back, the timers of the runtime wait until it has caught up; what arrives is served.
+        // If the monotonic clock is set back, the timers of the runtime wait until it has caught up; arriving frames are served.
         await expectNothingForgotten()
         if (steps === 'wall' || offset > furthest) await beat()
         furthest = Math.max(furthest, offset)
@@ -63,7 +63,7 @@ withProgram('faketime', 'a clock of the server that is set', () => {
   type UpFor = { uptime_seconds: number }
 })
 
-describe('a server that is frozen', () => {
+describe('a frozen server', () => {
   test('a server that is frozen for longer than the ping timeout closes no connection and forgets nothing', async () => {
     const bus = await startBus({
       ARQONBUS_SESSION_TTL: '4s',
@@ -87,7 +87,7 @@ describe('a server that is frozen', () => {
     const sender = await connect(bus.busUrl, { query: { client_id: 'sender' } })
     bus.signal('SIGSTOP')
     await Bun.sleep(1500)
-    // As many as it could have sent in the time of the freeze: more than it may at once, and no flood.
+    // As many as it could have sent during the freeze: more than the burst, but no flood.
     for (let n = 0; n < 150; n++) sender.send({ room: 'time', channel: 'flood', payload: { n } })
     bus.signal('SIGCONT')
     const isRefused = ({ payload }: Frame) => (payload.error as { code?: string } | undefined)?.code === 'rate_limited'
@@ -96,8 +96,8 @@ describe('a server that is frozen', () => {
   }, 30_000)
 })
 
-describe('a peer that is slow', () => {
-  /** A raw client that answers pings in its own time. */
+describe('a slow peer', () => {
+  /** A raw client that replies to pings when the test says so. */
   const peer = (bus: BusProcess, id: string): Promise<RawSocket> =>
     openRaw(`${bus.busUrl}?client_id=${id}&join=time:slow`)
 
@@ -132,7 +132,7 @@ describe('a peer that is slow', () => {
     const stuck = await peer(bus, 'stuck')
     await stuck.nextJson()
     stuck.pause()
-    // What the system takes by itself is not enough: some of it has to wait.
+    // More than the buffers of the system: some of it has to wait.
     const count = 60
     for (let n = 0; n < count; n++)
       await speaker.publish({ room: 'time', channel: 'slow', payload: { n, text: 'x'.repeat(100_000) } })
@@ -147,7 +147,7 @@ describe('a peer that is slow', () => {
   }, 90_000)
 })
 
-/** A connection that is read a piece at a time, slowly: what the server sends waits in the system, behind it in the server, and its pings behind both. */
+/** A connection that is read piece by piece, slowly: data of the server waits in the system and then in the server, and its pings after it. */
 async function throttled(busUrl: string, id: string) {
   const { hostname, port } = new URL(busUrl)
   let bytes = 0

@@ -1,4 +1,4 @@
-/** `docs/architecture.md` is true of the files: paths, names, folders and the order of the layers. */
+/** `docs/architecture.md` agrees with the files: paths, names, folders and the order of the layers. */
 import { expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,11 +8,11 @@ import { fencedBlocks, inlineCode, prose } from './markdown.ts'
 const sources = 'packages/server/src'
 const page = readFileSync(join(root, 'docs/architecture.md'), 'utf8')
 
-/** A path of the page is that of the repository or, in short, one of the server's sources; undefined where there is neither. */
+/** The file of a path on the page: a path of the repository or, in short, of the server's sources; undefined if there is neither. */
 const found = (path: string): string | undefined =>
   [join(root, path), join(root, sources, path)].find((file) => existsSync(file))
 
-/** `receive/`, `biome.json`: with a slash inside or at the end, or with the ending of a file. Routes begin with a slash and are no paths. */
+/** Whether a text is a path, such as `receive/` or `biome.json`: with a slash inside or at the end, or with a file extension. Routes begin with a slash and are not paths. */
 const isPath = (text: string): boolean =>
   /^[\w.-]+(\/[\w.-]+)*\/?$/.test(text) && /\/|\.(ts|tsx|md|json|yml|lua|cjs|mjs)$/.test(text)
 
@@ -28,7 +28,7 @@ test('every path in backticks exists', () => {
   expect(paths.filter((path) => found(path) === undefined)).toEqual([])
 })
 
-test('every name is in the file that is given for it', () => {
+test('every name is in the file that the page gives for it', () => {
   const named = Array.from(
     prose(page).matchAll(/`([\w.]+)`\s+in\s+`([\w./-]+\.\w+)`/g),
     ([, name = '', path = '']) => ({

@@ -1,5 +1,5 @@
 /**
- * Conversations with a bus, as a page shows them: fenced blocks marked `text conversation`, written as `wscat` and `curl` do.
+ * Conversations with a bus, as a page shows them: fenced blocks marked `text conversation`, written as `wscat` and `curl` print them.
  *
  *     alice$ npx wscat -c 'ws://127.0.0.1:9100/?client_id=alice'
  *     alice< {"type": "system", "payload": {"event": "welcome", …}, …}
@@ -11,24 +11,24 @@
  *     bob< id: 1763380800000-1
  *          data: {"version": "1.0", …}
  *
- * The name before the sign is a terminal; with one terminal it may be left out. A line that begins with a space continues the
- * one before, as does one behind a line that ends with `\`. Settings of the bus may follow the mark: `text conversation ARQONBUS_AUTO_CREATE=off`.
+ * The name before the sign is a terminal; if there is only one, it may be omitted. A line that begins with a space continues the
+ * previous one, as does a line after one that ends with `\`. Settings of the bus may follow the mark: `text conversation ARQONBUS_AUTO_CREATE=off`.
  */
 
 import type { Block } from './markdown.ts'
 
-/** One thing that happens in a conversation. */
+/** One step of a conversation. */
 export type Step = { line: number; terminal: string } & (
   | { kind: 'connect'; url: string; headers: Record<string, string>; subprotocols: string[] }
   | { kind: 'send'; frame: string }
   | { kind: 'receive'; frame: string }
   | { kind: 'closed'; code: number; reason: string }
   | { kind: 'fetch'; words: string[]; body: string }
-  /** A stream of server-sent events; each is received. */
+  /** Opens a stream of server-sent events; each event is received. */
   | { kind: 'listen'; words: string[] }
 )
 
-/** What a block asks of the bus, and what happens in it. */
+/** The settings of the bus and the steps of a block. */
 export type Conversation = { settings: Record<string, string>; steps: Step[] }
 
 /** True for a block that is marked as a conversation. */
@@ -36,16 +36,16 @@ export function isConversation({ info }: Block): boolean {
   return /^text conversation\b/.test(info)
 }
 
-/** True for a block that looks like a conversation, so that none goes untested for want of its mark. */
+/** True for a block that looks like a conversation, so that none is untested because its mark is missing. */
 export function looksLikeConversation({ text }: Block): boolean {
   return /^[a-z]*[<>] \{/m.test(text)
 }
 
-/** Reads a marked block; throws with the line of the page where it is not of this form. */
+/** Parses a marked block; throws with the line of the page if it has another form. */
 export function readConversation(block: Block): Conversation {
   const settings = Object.fromEntries(block.info.split(/\s+/).slice(2).map(setting))
   const steps: Step[] = []
-  /** A command that goes on in the next line. */
+  /** A command that continues on the next line. */
   let begun = ''
   for (const [index, text] of block.text.split('\n').entries()) {
     if (text.trim() === '') continue
@@ -61,7 +61,7 @@ export function readConversation(block: Block): Conversation {
     if (sign !== null) steps.push(step(sign[1]!, sign[2]!, sign[3]!, line))
     else if (last?.kind === 'fetch') last.body += `${text}\n`
     else if (text.startsWith(' ') && (last?.kind === 'send' || last?.kind === 'receive')) last.frame += text.trimStart()
-    else throw new Error(`line ${line}: this is no part of a conversation: ${text}`)
+    else throw new Error(`line ${line}: this is not part of a conversation: ${text}`)
   }
   return { settings, steps }
 }
@@ -81,7 +81,7 @@ function step(terminal: string, sign: string, text: string, line: number): Step 
   if (words[0] === 'curl') return { ...at, kind: 'fetch', words: words.slice(1), body: '' }
   const from = words[0] === 'npx' ? 1 : 0
   if (words[from] === 'wscat') return { ...at, ...connect(words.slice(from + 1), line) }
-  throw new Error(`line ${line}: a conversation begins with wscat or curl, not with ${text}`)
+  throw new Error(`line ${line}: a conversation must begin with wscat or curl, not with ${text}`)
 }
 
 function closed(text: string, line: number) {
@@ -101,7 +101,7 @@ function connect(words: readonly string[], line: number) {
     if (words[at] === '-c') url = value
     else if (words[at] === '-H') headers[header] = content
     else if (words[at] === '-s') subprotocols.push(value)
-    else throw new Error(`line ${line}: wscat is used with -c, -H and -s here, not with ${words[at]}`)
+    else throw new Error(`line ${line}: wscat may be used with -c, -H and -s here, not with ${words[at]}`)
   }
   return { kind: 'connect', url, headers, subprotocols } as const
 }

@@ -1,4 +1,4 @@
-/** The parts of a Markdown page that a test can hold it to. */
+/** Extracts the parts of a Markdown page that tests check. */
 
 /** A fenced block: its info string, its text, and the line of the page on which the fence opens. */
 export type Block = { info: string; text: string; line: number }
@@ -16,7 +16,7 @@ export function fencedBlocks(markdown: string): Block[] {
       open = undefined
     } else open.lines.push(line)
   }
-  if (open !== undefined) throw new Error(`line ${open.line}: the fence is never closed`)
+  if (open !== undefined) throw new Error(`line ${open.line}: the fence is not closed`)
   return blocks
 }
 
@@ -32,7 +32,7 @@ export function localLinks(markdown: string): string[] {
   ).filter((target) => target !== '' && !/^[a-z]+:/i.test(target))
 }
 
-/** Scripts that the page tells its reader to run: `build` of `npm run build`, `test` of `npm test`. */
+/** The npm scripts that the page names: `build` for `npm run build`, `test` for `npm test`. */
 export function npmScripts(markdown: string): string[] {
   return Array.from(
     markdown.matchAll(/\bnpm (?:run ([a-z:]+)|(test|start)\b)/g),
@@ -40,7 +40,7 @@ export function npmScripts(markdown: string): string[] {
   )
 }
 
-/** The texts between backticks, outside of fenced blocks, with a line break in one as a space. */
+/** The texts in backticks, outside of fenced blocks, with line breaks replaced by spaces. */
 export function inlineCode(markdown: string): string[] {
   return Array.from(prose(markdown).matchAll(/`([^`]+)`/g), ([, text = '']) => text.replace(/\s+/g, ' '))
 }

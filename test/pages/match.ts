@@ -1,10 +1,10 @@
 /**
- * Compares a frame with the one that a page shows. `…` on the page stands for any value, or for further fields or elements.
- * Ids, positions and timestamps differ from run to run. An id or position of the page stands for one real one throughout; a
- * timestamp for any.
+ * Compares a frame with the one that a page shows. `…` on the page matches any value, or further fields or elements.
+ * Ids, positions and timestamps differ between runs. An id or position of the page represents one real one throughout; a
+ * timestamp matches any.
  */
 
-/** What the page's ids and positions stand for, found as frames are compared. */
+/** The real values of the ids and positions of the page, found while frames are compared. */
 export type Bindings = Map<string, string>
 
 const dots = '…'
@@ -15,12 +15,12 @@ const shapes = {
 }
 const idInText = /arq_[A-Za-z0-9_-]{1,64}/g
 
-/** Where `actual` is not what the page's JSON says, in words; undefined where it is. Learns bindings on the way. */
+/** The first difference between `actual` and the JSON of the page, as text; undefined if they match. Records bindings. */
 export function mismatch(page: string, actual: unknown, bindings: Bindings): string | undefined {
   return compare(JSON.parse(quoteDots(page)), actual, '', bindings)
 }
 
-/** The page's text with real values in place of the page's, ready to be sent. Ids that it brings in are real from then on. */
+/** The text of the page with real values in place of those of the page, ready to be sent. New ids in it are real from then on. */
 export function withBindings(page: string, bindings: Bindings): string {
   let text = page
   for (const [shown, real] of bindings) text = text.replaceAll(shown, real)
@@ -62,7 +62,7 @@ function compareObjects(
   return first([...wrong, ...extra.map((key) => `${path}/${key}: not on the page, ${JSON.stringify(actual[key])}`)])
 }
 
-/** Whether the page's text may stand for the actual one: of one shape, and for no other so far. A position keeps its number. */
+/** Whether a text of the page may represent the actual one: it has the same form, and represents no other one. A position keeps its number. */
 function stands(shown: string, actual: string, bindings: Bindings): boolean {
   if (shapes.timestamp.test(shown)) return shapes.timestamp.test(actual)
   const bound = bindings.get(shown)
@@ -79,7 +79,7 @@ function taken(actual: string, bindings: Bindings): boolean {
   return [...bindings.values()].includes(actual)
 }
 
-/** JSON with bare `…` made into JSON: a value, an element, or a field of its own. */
+/** JSON with bare `…` quoted: as a value, an element, or a field. */
 export function quoteDots(text: string): string {
   const holders: string[] = []
   return text.replace(/"(?:[^"\\]|\\.)*"|[[\]{}]|(:\s*)?…/g, (token, colon: string | undefined) => {

@@ -1,4 +1,4 @@
-/** Plays the conversations of a page against real buses and says where the page is wrong. */
+/** Runs the conversations of a page against real buses and reports differences. */
 
 import { findProgram, startRedis, type TestRedis } from '@arqonbus/testing'
 import { type BusProcess, startBusProcess } from '../support/bus-process.ts'
@@ -9,7 +9,7 @@ import { type Conversation, isConversation, readConversation, type Step } from '
 import { type Block, fencedBlocks } from './markdown.ts'
 import { type Bindings, mismatch, withBindings } from './match.ts'
 
-/** What the blocks of a page share: a bus, the terminals that are connected to it, and what was learned. */
+/** The state that the blocks of a page share: a bus, its terminals, and the bindings. */
 type Stage = {
   bus: BusProcess
   redis: TestRedis | undefined
@@ -18,21 +18,21 @@ type Stage = {
   bindings: Bindings
 }
 
-/** The Redis of a page: where a conversation names it, a real one stands in its place. */
+/** The Redis that pages name; a real one replaces it. */
 const REDIS_OF_PAGES = 'redis://127.0.0.1:6379'
 
-/** The collector of traces of a page, likewise. What it gets is shown by blocks marked `json span`, of the conversation before them. */
+/** The trace collector that pages name; a real one replaces it. Blocks marked `json span` show its spans, for the conversation before them. */
 const COLLECTOR_OF_PAGES = 'http://127.0.0.1:4318'
 
-/** True where a conversation of the page needs a Redis. */
+/** True if a conversation of the page needs a Redis. */
 export const needsRedis = (markdown: string): boolean =>
   fencedBlocks(markdown).some((block) => isConversation(block) && block.info.includes(REDIS_OF_PAGES))
 
-/** True where a conversation of the page calls by curl. */
+/** True if a conversation of the page uses curl. */
 export const needsCurl = (markdown: string): boolean =>
   fencedBlocks(markdown).some((block) => isConversation(block) && /^[a-z]*\$ curl\b/m.test(block.text))
 
-/** Plays all conversations of a page. Blocks without settings go on where the one before left off; a block with some is alone. */
+/** Runs all conversations of a page. A block without settings continues the previous one; a block with settings has its own bus. */
 export async function playPage(markdown: string): Promise<void> {
   let shared: Stage | undefined
   try {
@@ -136,11 +136,11 @@ async function curl(words: string[]): Promise<string> {
   return text
 }
 
-/** The words of a command, with what stands for them here. */
+/** The words of a command, with real values. */
 const realWords = (words: readonly string[], bus: BusProcess, bindings: Bindings): string[] =>
   words.map((word) => withBindings(/^https?:/.test(word) ? realAddress(word, bus) : word, bindings))
 
-/** An event as a page shows it, in the form in which a terminal of a stream receives it; a frame is that already. */
+/** An event as the terminal of a stream receives it; a frame has that form already. */
 function eventJson(shown: string): string {
   const match = /^(?:event: ([a-z_]+?))?(?:id: ([^ ]+?))?data: (.*)$/s.exec(shown)
   if (match === null) return shown
@@ -153,16 +153,16 @@ function agree(shown: string, actual: unknown, bindings: Bindings): void {
   if (wrong !== undefined) throw new Error(`${wrong}\nwhole: ${JSON.stringify(actual)}`)
 }
 
-/** Waits for the first span of the name that is shown, which must be what is shown. */
+/** Waits for the first span with the name on the page, and compares it. */
 async function meetSpan({ line, text }: Block, { collector, bindings }: Stage): Promise<void> {
-  if (collector === undefined) throw new Error(`line ${line}: nobody collects traces here`)
+  if (collector === undefined) throw new Error(`line ${line}: there is no trace collector for this block`)
   const [, name] = /"name": "([^"]*)"/.exec(text) ?? []
   const { json } = await collector.span((span) => span.name === name)
   const wrong = mismatch(text, json, bindings)
   if (wrong !== undefined) throw new Error(`line ${line}: ${wrong}\nwhole: ${JSON.stringify(json)}`)
 }
 
-/** The default ports of the page are free ones here. */
+/** Replaces the default ports of the page by those of the bus. */
 function realAddress(address: string, { busUrl, telemetryUrl, httpUrl }: BusProcess): string {
   const url = new URL(address)
   const real = new Map([
@@ -175,7 +175,7 @@ function realAddress(address: string, { busUrl, telemetryUrl, httpUrl }: BusProc
   return url.href
 }
 
-/** A frame that came and that the page does not show makes the page wrong. */
+/** Throws if a terminal has received a frame that the page does not show. */
 function nothingUnread({ terminals }: Stage): void {
   for (const [name, terminal] of terminals) {
     const [unread] = terminal.unread()

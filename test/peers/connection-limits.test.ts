@@ -1,4 +1,4 @@
-/** Connections to the bus and to the telemetry server beyond what an address may have: refused, counted, and nothing to any other address. */
+/** Connections of one address over its limits, on the bus and on the telemetry server: refused and counted, without effect on other addresses. */
 import { describe, expect, test } from 'bun:test'
 import type { Config } from '@arqonbus/server'
 import { eventually, openRaw, startBus, type TestBus, testClock } from '@arqonbus/testing'

@@ -1,4 +1,4 @@
-/** Requests that come from other addresses than this machine: as a trusted proxy passes them on. */
+/** Requests from other addresses, as a trusted proxy forwards them. */
 
-/** The header of a proxy that was called from this address. */
+/** The header of a proxy for a client with this address. */
 export const from = (address: string): Record<string, string> => ({ 'x-forwarded-for': address })

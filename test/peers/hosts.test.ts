@@ -1,4 +1,4 @@
-/** The name by which a port is asked for, on all three ports (docs/protocol.md#hosts-and-origins). */
+/** The host name of a request, on all three ports (docs/protocol.md#hosts-and-origins). */
 import { describe, expect, test } from 'bun:test'
 import { eventually, openRaw, startBus, type TestBus, type UpgradeHead } from '@arqonbus/testing'
 
@@ -12,7 +12,7 @@ const configured = await startBus({
   consoleBusUrl: 'wss://console.example.org/',
 })
 
-/** What each port answers to a proper request: a WebSocket, or the version. */
+/** The expected response of each port to a valid request: an upgrade, or the version. */
 const ports = [
   ['the bus', (of: TestBus) => of.busUrl, 101, {}],
   ['the telemetry server', (of: TestBus) => of.telemetryUrl!, 101, {}],

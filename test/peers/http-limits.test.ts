@@ -1,4 +1,4 @@
-/** HTTP requests beyond what an address may ask: refused with a code, counted, and nothing to anybody else (docs/guide/http-api.md#limits). */
+/** HTTP requests of one address over its limits: refused with a code and counted, without effect on other addresses (docs/guide/http-api.md#limits). */
 import { describe, expect, test } from 'bun:test'
 import { dial, eventually, startBus, type TestBus, testClock } from '@arqonbus/testing'
 import { from } from './from.ts'
@@ -18,11 +18,11 @@ async function exchange(url: string, bytes: string): Promise<void> {
   await socket.ended
 }
 
-describe('requests that a connection sends without waiting for answers', () => {
+describe('pipelined requests', () => {
   const request = (path: string) => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`
 
   test('up to 16 pipelined requests are answered in a turn, the last closes the connection, and the rest is not read', async () => {
-    // A clock that does not move: every turn of the loop has time for all of them.
+    // A clock that stands still: every turn of the loop has time for all of them.
     const bus = await startBus({}, { clock: testClock() })
     for (const path of ['/version', '/api/v1/status']) await exchange(bus.httpUrl, request(path).repeat(2800))
     const route = (path: string) =>
@@ -41,7 +41,7 @@ describe('requests that a connection sends without waiting for answers', () => {
   })
 
   test('a few pipelined requests are answered in order, and the connection stays open', async () => {
-    // The runtime closes a connection on which a request arrives while an earlier one has no answer: none waits for another turn.
+    // The runtime closes a connection if a request arrives while an earlier one has no response, so no request waits for another turn.
     const bus = await startBus({}, { clock: testClock() })
     const socket = await dial(bus.httpUrl)
     socket.write(['/version', '/ready', '/nothing', '/health'].map(request).join(''))
@@ -201,10 +201,10 @@ test('RATE_LIMIT=off switches off every rate and every limit of one address', as
   await Promise.all(clients.map((client) => client.close()))
 })
 
-describe('what many ask for', () => {
+describe('frequently requested pages', () => {
   test('/metrics and /health are computed once per cache interval for all callers, and HEAD has the same length', async () => {
     const bus = await startBus({ httpCacheMs: 60_000 })
-    // Each computation counts the requests before it.
+    // Each computation counts the earlier requests.
     const bodies = await Promise.all(Array.from({ length: 20 }, async () => (await get(bus, '/metrics')).text()))
     expect(new Set(bodies).size).toBe(1)
     const head = await fetch(`${bus.httpUrl}/metrics`, { method: 'HEAD' })

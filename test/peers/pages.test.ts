@@ -1,4 +1,4 @@
-/** What browsers send of their own accord, and what it may cause (docs/protocol.md#hosts-and-origins). */
+/** Requests that browsers send for pages, and their allowed effects (docs/protocol.md#hosts-and-origins). */
 import { describe, expect, test } from 'bun:test'
 import { openRaw, startBus, type TestBus } from '@arqonbus/testing'
 
@@ -50,7 +50,7 @@ describe.each(sockets)('a WebSocket to %s', (_, urlOf) => {
   })
 })
 
-describe('a call by HTTP', () => {
+describe('calls by HTTP', () => {
   const publish = '/api/v1/rooms/pages/channels/a/messages'
   const call = async (method: string, path: string, headers: Record<string, string>) => {
     const body = method === 'POST' ? { body: '{"payload":{}}' } : {}

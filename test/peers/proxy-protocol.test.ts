@@ -1,4 +1,4 @@
-/** Proxies that speak the PROXY protocol, versions 1 and 2, in front of the three ports (docs/guide/operations.md#behind-a-proxy). */
+/** Proxies that use the PROXY protocol, versions 1 and 2, in front of the three ports (docs/guide/operations.md#behind-a-proxy). */
 import { describe, expect, test } from 'bun:test'
 import { dial, eventually, type RawSocket, startBus, upgradeRequest } from '@arqonbus/testing'
 
@@ -16,7 +16,7 @@ const v2 = (address: string) =>
   ])
 const request = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`
 
-/** Connects as a proxy does: the preamble, then what the client says. */
+/** Connects as a proxy does: the preamble, then the bytes of the client. */
 const through = async (url: string, preamble: string | Uint8Array, bytes: string): Promise<RawSocket> => {
   const socket = await dial(url)
   socket.write(preamble)
@@ -24,7 +24,7 @@ const through = async (url: string, preamble: string | Uint8Array, bytes: string
   return socket
 }
 
-/** Through the proxy too: without a preamble nobody gets an answer. */
+/** Through the proxy too: without a preamble there is no response. */
 const metric = async (name: string) => {
   const socket = await through(bus.httpUrl, v1('192.0.2.1'), request('/metrics', 'Connection: close\r\n'))
   await socket.ended

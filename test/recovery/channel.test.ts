@@ -1,4 +1,4 @@
-/** From the history of one channel to live without a hole (protocol §5, recovery). */
+/** From the history of one channel to live delivery without a gap (protocol §5, recovery). */
 import { describe, expect, test } from 'bun:test'
 import type { Frame, TestClient } from '@arqonbus/testing'
 import { addressed, contents, createStage, join, numbers, positions } from './stage.ts'
@@ -7,7 +7,7 @@ const { bus, clock, say, speaker } = await createStage()
 
 const isEvent = (frame: Frame) => frame.type === 'event'
 
-/** Takes that many messages, in the order in which they come. */
+/** Takes `count` messages, in the order of arrival. */
 async function take(client: TestClient, count: number): Promise<Frame[]> {
   const frames: Frame[] = []
   while (frames.length < count) frames.push(await client.next(isEvent))
@@ -82,7 +82,7 @@ describe('one channel', () => {
     })
     await say('proof:a', [4])
     expect(contents(await right.messages())).toEqual([3, 4])
-    // Nobody knows where the two logs parted, so everything comes; what the client has it knows by its id.
+    // It is unknown where the two logs diverged, so all messages are delivered; the client recognises those that it has by their ids.
     expect(contents(await wrong.messages())).toEqual([1, 2, 3, 4])
   })
 
@@ -149,7 +149,7 @@ describe('one channel', () => {
     const ofBehind = await join(behind, { channel: 'reset:a', since: at[0]! })
     expect(ofBehind).toMatchObject(reset)
     expect(ofBehind).not.toHaveProperty('complete')
-    // It had all of the old one, and gets all of the new one.
+    // It had all messages of the old channel, and receives all of the new one.
     expect(await join(current, { channel: 'reset:a', since: at[1]! })).toMatchObject({ ...reset, complete: true })
     await say('reset:a', [5])
     for (const client of [behind, current]) expect(contents(await client.messages())).toEqual([3, 4, 5])

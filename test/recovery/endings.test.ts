@@ -1,4 +1,4 @@
-/** Channels and rooms that end while somebody is subscribed to them. */
+/** Channels and rooms that are deleted while clients are subscribed to them. */
 import { describe, expect, test } from 'bun:test'
 import { ChannelDeleted, compile, SubscriptionEnded } from '@arqonbus/protocol'
 import type { Frame } from '@arqonbus/testing'
@@ -8,10 +8,10 @@ const { bus, say, speaker } = await createStage()
 
 const isDeleted = compile(ChannelDeleted)
 const isEnded = compile(SubscriptionEnded)
-/** What came, in words: the name of a notice, or the number that a message carries. */
+/** Frames as words: the name of a notice, or the number of a message. */
 const words = (frames: readonly Frame[]) => frames.map(({ payload }) => payload.event ?? payload.n)
 
-describe('a channel that is deleted', () => {
+describe('deleted channels', () => {
   test('a deleted channel is announced to room-wide subscribers, whose subscription covers the next of its name', async () => {
     const [wide, other] = await Promise.all([
       bus.connect({ query: { join: 'broken:*' } }),
@@ -29,7 +29,7 @@ describe('a channel that is deleted', () => {
     const direct = await bus.connect({ query: { join: 'broken:a' } })
     const again = await say('broken:a', [3, 4])
     expect(again.map((position) => position.split('-')[1])).toEqual(['1', '2'])
-    // Nothing was missed, so there is no gap.
+    // Nothing was missed, so there is no gap notice.
     for (const client of [wide, other, direct]) expect(words(await client.everything()).slice(-2)).toEqual([3, 4])
     for (const client of [wide, other, direct]) expect(words(client.frames)).not.toContain('gap')
   })
@@ -69,7 +69,7 @@ describe('a channel that is deleted', () => {
   })
 })
 
-describe('a room that is deleted', () => {
+describe('deleted rooms', () => {
   const admin = () => bus.connect({ headers: { authorization: `Bearer ${adminKey}` } })
 
   test('a deleted room ends its subscriptions with a notice, and the next room of its name is a separate one', async () => {

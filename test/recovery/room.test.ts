@@ -66,7 +66,7 @@ describe('a whole room', () => {
     expect((await join(client, { channel: 'mixed:*', since, since_id })).channels).toMatchObject([
       { channel: 'mixed:short', recovered: false, reason: 'trimmed', first: short[2]!, position: short[1]!, missed: 1 },
       { channel: 'mixed:long', recovered: true, missed: 1 },
-      // Nobody knows of it, so something may have been missed.
+      // The bus does not know the channel, so messages may have been missed.
       { channel: 'mixed:gone', recovered: false, reason: 'reset' },
     ])
     expect(addressed(await client.messages()).toSorted()).toEqual(['long 5', 'short 3'])
@@ -101,7 +101,7 @@ describe('a whole room', () => {
     expect(await named({ idle: at.get('idle')![0]! })).toMatchObject([
       { channel: 'gone:idle', recovered: false, reason: 'trimmed', position: at.get('idle')![1]!, missed: 0 },
     ])
-    // Created again, it goes on counting where it was.
+    // A recreated channel continues the numbers of the deleted one.
     const client = await bus.connect()
     const again = await say('gone:idle', [5])
     expect(again[0]).toMatch(/-3$/)
@@ -120,7 +120,7 @@ describe('a whole room', () => {
     expect((await join(cub, { channel: 'den:*', since })).channels).toMatchObject([
       { channel: 'den:deep', recovered: true, missed: 1 },
     ])
-    // As a channel that is not there.
+    // It is reported like a missing channel.
     expect((await join(wolf, { channel: 'den:*', since })).channels).toEqual([
       { channel: 'den:deep', recovered: false, reason: 'reset' },
     ])

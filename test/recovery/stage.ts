@@ -1,29 +1,29 @@
-/** What the tests of recovery share: a bus, somebody who speaks, and short ways to ask and to look. */
+/** Shared by the tests of recovery: a bus, a publisher, and short functions to join and to inspect frames. */
 import type { CommandParameters, CommandResult } from '@arqonbus/protocol'
 import { type Frame, startBus, type TestClient, testClock } from '@arqonbus/testing'
 
-/** What one join gives. */
+/** The result of one join. */
 type JoinResult = Extract<CommandResult<'join_channel'>, { channel: string }>
 
-/** The numbers from one to another. */
+/** The numbers from `from` to `to`. */
 export const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
-/** The numbers that messages carry. */
+/** The numbers in messages. */
 export const contents = (frames: readonly Frame[]) => frames.map((frame) => frame.payload.n)
 /** The positions of messages. */
 export const positions = (frames: readonly Frame[]) => frames.map((frame) => frame.metadata!.position!)
-/** The channels of messages, with the numbers that they carry. */
+/** The channels of messages, with their numbers. */
 export const addressed = (frames: readonly Frame[]) => frames.map((frame) => `${frame.channel} ${frame.payload.n}`)
 
-/** Makes an admin. */
+/** The admin key of the bus. */
 export const adminKey = 'correct-horse-battery-staple'
 
-/** Starts a bus with a clock of its own. */
+/** Starts a bus with its own clock. */
 export async function createStage() {
   const clock = testClock()
   const bus = await startBus({ rateLimit: null, historySize: 5000, adminKey }, { clock })
   const speaker = await bus.as('speaker')
 
-  /** Publishes `{ n }` for each number a millisecond after the other; gives the positions. */
+  /** Publishes `{ n }` for each number, a millisecond apart; resolves to the positions. */
   async function say(address: string, all: readonly number[]): Promise<string[]> {
     const [room, channel] = address.split(':') as [string, string]
     const said: string[] = []
@@ -37,7 +37,7 @@ export async function createStage() {
   return { bus, clock, speaker, say }
 }
 
-/** Joins one channel, or one room. */
+/** Joins one channel or one room. */
 export async function join(client: TestClient, parameters: CommandParameters<'join_channel'>): Promise<JoinResult> {
   return (await client.command('join_channel', parameters)) as JoinResult
 }

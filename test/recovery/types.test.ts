@@ -1,4 +1,4 @@
-/** A client that knew a channel as private does not find itself in an open one (docs/protocol.md#private-channels-after-a-restart). */
+/** A client that knows a channel as private does not join an open one of the same name (docs/protocol.md#private-channels-after-a-restart). */
 import { describe, expect, test } from 'bun:test'
 import { refusal, startBus } from '@arqonbus/testing'
 import { createStage, join } from './stage.ts'
@@ -84,7 +84,7 @@ test('a kept subscription to a private channel is not restored to an open channe
   await client.closed
   await speaker.command('ping')
   const { session } = client.welcome
-  // It may still be there, and is taken over then.
+  // Its old connection may still exist, and is taken over then.
   const back = () =>
     bus.connect({ query: { client_id: 'keeping', resume: 'live' }, headers: { 'arqonbus-session': session } })
   const same = await back()
@@ -104,7 +104,7 @@ test('a kept subscription to a private channel is not restored to an open channe
   })
 })
 
-test('after a restart without persistence the first returning member does not open a private channel to everybody', async () => {
+test('after a restart without persistence the first returning member does not open a private channel to all clients', async () => {
   const before = await startBus()
   const owner = await before.as('owner')
   await owner.command('create_channel', { channel: 'den:deep', type: 'private', metadata: { members: ['member'] } })
@@ -114,6 +114,6 @@ test('after a restart without persistence the first returning member does not op
   const again = await startBus()
   const back = await again.as('member')
   expect((await refusal(join(back, { channel: 'den:deep', type: type as 'private' }))).status).toBe(404)
-  // A client that knows nothing of it gets an open one, and the reply says so.
+  // A client that does not know the type gets an open one, and the reply states that.
   expect(await join(back, { channel: 'den:deep' })).toMatchObject({ type: 'general' })
 })

@@ -1,9 +1,9 @@
-/** The HTTP API of a bus with a real Redis behind it: answers that come later. */
+/** The HTTP API of a bus with a real Redis, whose replies arrive later. */
 import { expect, test } from 'bun:test'
 import { eventually, redisPerTest, startBus, withProgram } from '@arqonbus/testing'
 import { as, caller, messagesOf, openStream } from '../api/call.ts'
 
-withProgram('redis-server', 'calls by HTTP, with Redis', () => {
+withProgram('redis-server', 'the HTTP API with Redis', () => {
   const start = redisPerTest()
   const setUp = async () => {
     const redis = await start()
@@ -38,7 +38,7 @@ withProgram('redis-server', 'calls by HTTP, with Redis', () => {
     later.close()
   })
 
-  test('while Redis is away an HTTP publish is queued with 202, and one that needs durability is refused with 503', async () => {
+  test('while Redis is unreachable an HTTP publish is queued with 202, and one that needs durability is refused with 503', async () => {
     const { redis, bus, call } = await setUp()
     await call(path, { body: body(1) })
     await redis.kill()
@@ -54,7 +54,7 @@ withProgram('redis-server', 'calls by HTTP, with Redis', () => {
 
   test('a stream that waits for its channel gets everything once another node creates the channel', async () => {
     const redis = await start()
-    // What is done now and then is done all the time.
+    // Periodic tasks run continuously.
     const often = (_: number, task: () => void) => {
       const timer = setInterval(task, 20)
       return () => clearInterval(timer)

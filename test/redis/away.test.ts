@@ -1,13 +1,13 @@
-/** When Redis goes away: what still works, what is refused, what is held, and what becomes of it (protocol §5). */
+/** Outages of Redis: what still works, what is refused, what is queued, and the outcome of queued messages (protocol §5). */
 import { expect, test } from 'bun:test'
 import { eventually, type Frame, redisPerTest, refusal, startBus, type TestBus, withProgram } from '@arqonbus/testing'
 
-/** The time that Redis has for an answer: so long that a test that waits for it fails. What is killed is noticed at once. */
+/** The timeout of Redis: so long that a test that waits for it fails. A killed Redis is noticed at once. */
 const NEVER_MS = 3_600_000
 
-withProgram('redis-server', 'while Redis is away', () => {
+withProgram('redis-server', 'outages of Redis', () => {
   const start = redisPerTest()
-  /** A Redis that syncs each message: another one may write late on a slow disk, and lose what it had answered. */
+  /** Starts a Redis that syncs each message: with another setting it may write late on a slow disk, and lose what it had confirmed. */
   const setUp = async (config: Parameters<typeof startBus>[0] = {}) => {
     const redis = await start({ appendfsync: 'always' })
     const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: NEVER_MS, ...config })
@@ -17,7 +17,7 @@ withProgram('redis-server', 'while Redis is away', () => {
     eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(value))
   const health = async (bus: TestBus) => (await (await fetch(`${bus.httpUrl}/health`)).json()) as { status: string }
 
-  test('while Redis is away a message at level memory is delivered as provisional, and later with its position', async () => {
+  test('while Redis is unreachable a message at level memory is delivered as provisional, and later with its position', async () => {
     const { redis, bus } = await setUp()
     const [ann, bob] = [await bus.as('ann', 'science:a'), await bus.as('bob', 'science:a')]
     const before = await ann.publish({ channel: 'a', payload: { n: 1 }, metadata: { ack: true } })
@@ -45,7 +45,7 @@ withProgram('redis-server', 'while Redis is away', () => {
     expect(await health(bus)).toMatchObject({ status: 'ok' })
   })
 
-  test('while Redis is away a message that needs more than memory is refused at once with a retry time', async () => {
+  test('while Redis is unreachable a message that needs more than memory is refused at once with a retry time', async () => {
     const { redis, bus } = await setUp()
     const [ann, bob] = [await bus.as('ann', 'science:a'), await bus.as('bob', 'science:a')]
     await redis.kill()
@@ -57,7 +57,7 @@ withProgram('redis-server', 'while Redis is away', () => {
     expect(await bob.messages()).toEqual([])
   })
 
-  test('in strict mode every publish is refused while Redis is away, and commands still work', async () => {
+  test('in strict mode every publish is refused while Redis is unreachable, and commands still work', async () => {
     const { redis, bus } = await setUp({ storageMode: 'strict' })
     const ann = await bus.as('ann', 'science:a')
     await redis.kill()
@@ -79,7 +79,7 @@ withProgram('redis-server', 'while Redis is away', () => {
     const message = { id: 'arq_in_flight', channel: 'a', payload: { n: 2 }, metadata: { ack: 'stored' } }
     expect(await refusal(ann.publish(message))).toMatchObject({ code: 'outcome_unknown' })
     await isAvailable(bus, 0)
-    // Until Redis is back nobody can say what became of it.
+    // Until Redis is back the outcome is unknown.
     const plain = { ...message, metadata: { ack: true } }
     expect(await refusal(ann.publish(plain))).toMatchObject({ code: 'storage_unavailable' })
     redis.resume()
@@ -91,7 +91,7 @@ withProgram('redis-server', 'while Redis is away', () => {
     expect(got).toEqual([{ n: 1 }, { n: 2 }])
   })
 
-  test('while Redis is away history is partial and says so, and only joins with `since` are refused', async () => {
+  test('while Redis is unreachable history is partial and says so, and only joins with `since` are refused', async () => {
     const { redis, bus } = await setUp()
     const ann = await bus.as('ann', 'science:a')
     const { position } = await ann.publish({ channel: 'a', payload: { n: 1 }, metadata: { ack: true } })
@@ -106,7 +106,7 @@ withProgram('redis-server', 'while Redis is away', () => {
       await refusal(bob.command('join_channel', { room: 'science', channel: 'a', since: position! })),
     ).toMatchObject({ code: 'storage_unavailable' })
     expect(await bob.command('join_channel', { room: 'science', channel: 'a' })).toMatchObject({ position })
-    // Where a channel stands that nobody has asked about, nobody knows now.
+    // The position of a channel that was never used here is unknown now.
     const unheard = await bob.command('join_channel', { room: 'science', channel: 'unheard' })
     expect(unheard).toMatchObject({ channel: 'science:unheard' })
     expect(unheard).not.toHaveProperty('position')
@@ -145,7 +145,7 @@ withProgram('redis-server', 'while Redis is away', () => {
   test('a server starts without its Redis and uses it once it is available', async () => {
     const redis = await start()
     await redis.kill()
-    // Where nobody listens there is nothing to wait for.
+    // Without subscribers there is nothing to wait for.
     const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: NEVER_MS })
     expect(await health(bus)).toMatchObject({ status: 'degraded' })
     const ann = await bus.as('ann', 'science:a')

@@ -1,13 +1,13 @@
-/** What is on its way to Redis is bounded, and whoever publishes too fast has to wait. */
+/** The messages in flight to Redis are bounded, and fast publishers have to wait. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test'
 import { eventually, startBus, startRedis, type TestRedis, withProgram } from '@arqonbus/testing'
 
-withProgram('redis-server', 'what is on its way to Redis', () => {
+withProgram('redis-server', 'messages in flight to Redis', () => {
   let redis: TestRedis
   beforeAll(async () => {
     redis = await startRedis()
   })
-  // A bus that a failed test leaves ends only where Redis answers.
+  // A bus of a failed test only ends if Redis responds.
   afterEach(() => redis.resume())
   afterAll(() => redis.stop())
 
@@ -32,7 +32,7 @@ withProgram('redis-server', 'what is on its way to Redis', () => {
       expect(await bus.metric('arqonbus_held_bytes')).toBeGreaterThan(BOUND / 2)
       expect(await bus.metric('arqonbus_publishers_paused_total')).toBeGreaterThan(0)
     })
-    // Each publisher may have its own share of what is unsettled on its way, and the frame that filled it.
+    // Each publisher may have its own share of unsettled messages in flight, and the frame that filled it.
     expect(await bus.metric('arqonbus_held_bytes')).toBeLessThan(BOUND + publishers.length * 80 * 1024)
     redis.resume()
     const seen = new Map<string, number>()

@@ -1,13 +1,13 @@
-/** The clock of the bus, or of Redis, that is set days ahead for a moment: nothing is forgotten by it. */
+/** The clock of the bus, or of Redis, is set days ahead for a moment: nothing is forgotten. */
 import { expect, test } from 'bun:test'
 import { eventually, redisPerTest, startBus, type TestRedis, testClock, withProgram } from '@arqonbus/testing'
 
 const DAY_MS = 86_400_000
 
-withProgram('redis-server', 'with Redis, a clock that is set eight days ahead', () => {
+withProgram('redis-server', 'clocks with Redis', () => {
   const start = redisPerTest()
 
-  /** A bus whose wall clock can be set, and which does what it does now and then when the test says so. */
+  /** Starts a bus whose wall clock can be set, and whose periodic tasks run when the test says so. */
   const stage = async (redis: TestRedis) => {
     const clock = testClock(Date.now())
     let offset = 0
@@ -23,7 +23,7 @@ withProgram('redis-server', 'with Redis, a clock that is set eight days ahead', 
       ann.publish({ id, room: 'lab', channel: 'quiet', payload: { id }, metadata: { ack: 'stored' } })
     const history = () => ann.command('history', { channel: 'lab:quiet' })
     const idsIn = async () => (await history()).messages.map(({ id }) => id)
-    /** What the bus does now and then, when the channel has been idle for long enough. */
+    /** Runs the periodic tasks, after the channel has been idle for long enough. */
     const sweep = () => {
       clock.advance(2000)
       for (const task of tasks) task()
@@ -46,7 +46,7 @@ withProgram('redis-server', 'with Redis, a clock that is set eight days ahead', 
     }
   })
 
-  test('with the server clock eight days ahead and Redis away, recent history can still be read', async () => {
+  test('with the server clock eight days ahead and Redis unreachable, recent history can still be read', async () => {
     const redis = await start()
     const { bus, say, history, sweep, setAhead } = await stage(redis)
     await say('arq_kept')
@@ -73,7 +73,7 @@ withProgram('redis-server', 'with Redis, a clock that is set eight days ahead', 
     expect(back.welcome).toMatchObject({ resumed: true, kept_subscriptions: ['lab:quiet'] })
   })
 
-  withProgram('faketime', 'that of Redis', () => {
+  withProgram('faketime', 'with faketime', () => {
     test('with the Redis clock eight days ahead, streams, heads and ids remain, and no call is mistaken for another', async () => {
       const redis = await start({ fakeClock: true })
       const { bus, say, idsIn, sweep } = await stage(redis)
@@ -83,7 +83,7 @@ withProgram('redis-server', 'with Redis, a clock that is set eight days ahead', 
       expect(before.length).toBeGreaterThanOrEqual(3)
       for (const ahead of [8 * DAY_MS, -8 * DAY_MS, 0]) {
         redis.clock!.set(ahead)
-        // Redis looks for keys whose time is over ten times a second, and when they are asked for.
+        // Redis deletes expired keys ten times per second, and when they are accessed.
         for (let i = 0; i < 50; i++) expect(await keys()).toEqual(before)
         sweep()
         expect(await say('arq_kept')).toMatchObject({ position, duplicate: true })

@@ -1,4 +1,4 @@
-/** A key of Redis that another program has overwritten damages the channel that it belongs to, and no other. */
+/** A key of Redis that another program has overwritten damages its channel, and no other. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import {
   eventually,
@@ -12,7 +12,7 @@ import {
   withProgram,
 } from '@arqonbus/testing'
 
-withProgram('redis-server', 'a channel with an overwritten key', () => {
+withProgram('redis-server', 'overwritten keys', () => {
   let redis: TestRedis
   beforeAll(async () => {
     redis = await startRedis({ appendfsync: 'no' })
@@ -20,11 +20,11 @@ withProgram('redis-server', 'a channel with an overwritten key', () => {
   afterAll(() => redis.stop())
 
   let count = 0
-  /** A bus with two channels of a room of their own, who publishes to both, and who listens to both. */
+  /** Starts a bus with two channels of a new room, a publisher to both, and a subscriber of both. */
   const stage = async () => {
     const room = `lab${++count}`
     const lines: Record<string, unknown>[] = []
-    // Every bus finds the channels of those before it too.
+    // Every bus also finds the channels of earlier ones.
     const note = (line: object) => {
       if ((line as { log?: string }).log === `${room}:spoilt`) lines.push(line as Record<string, unknown>)
     }
@@ -44,7 +44,7 @@ withProgram('redis-server', 'a channel with an overwritten key', () => {
       while (frames.length < many) frames.push(await bob.next((frame) => isMessage(frame) && frame.channel === channel))
       return frames.map(({ payload }) => (payload as { n: number }).n)
     }
-    /** Everything under that key is gone. */
+    /** Deletes keys. */
     const clean = async (...keys: string[]) => void (await redis.command('DEL', ...keys))
     return { room, bus, ann, lines, say, keyOf, heard, clean }
   }
@@ -65,7 +65,7 @@ withProgram('redis-server', 'a channel with an overwritten key', () => {
       spoil: ({ keyOf }) => redis.command('HSET', keyOf('h'), 'b', 'soon', 'm', 'later', 'n', '-1'),
     },
     {
-      name: 'a head without an end',
+      name: 'a truncated head',
       key: 'h',
       spoil: ({ keyOf }) => redis.command('HDEL', keyOf('h'), 'n'),
     },
@@ -75,7 +75,7 @@ withProgram('redis-server', 'a channel with an overwritten key', () => {
       spoil: ({ keyOf }) => redis.command('XADD', keyOf('s'), '9223372036854775807-5', 'h', 'x', 'b', 'x'),
     },
     {
-      name: 'a stream that ends at the last id there is, and no head',
+      name: 'a stream that ends at the last possible id, and no head',
       key: 's',
       async spoil({ keyOf, clean }) {
         await clean(keyOf('h'))
@@ -89,7 +89,7 @@ withProgram('redis-server', 'a channel with an overwritten key', () => {
       const made = await stage()
       const { bus, ann, lines, say, keyOf, heard, clean } = made
       await spoil(made)
-      // In one call, before, between and behind.
+      // In one call: before, between and after the damaged channel.
       const outcomes = await Promise.allSettled(
         Array.from({ length: 6 }, (_, i) => say(ann, i % 2 === 0 ? 'sound' : 'spoilt', i + 1)),
       )
@@ -164,7 +164,7 @@ withProgram('redis-server', 'a channel with an overwritten key', () => {
     await eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(0), { withinMs: 10_000 })
     expect(await say(ann, 'spoilt', 1, true)).toMatchObject({ durability: 'memory', position: null })
     redis.resume()
-    // Before the bus is back: it tries again a little later.
+    // Before the bus reconnects: it retries a little later.
     await clean(keyOf('h'))
     await redis.command('SET', keyOf('h'), 'a text')
     await eventually(() => expect(lines.map(({ event }) => event)).toContain('messages_lost'), { withinMs: 10_000 })

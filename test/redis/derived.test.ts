@@ -1,8 +1,8 @@
-/** How the durability level follows from what Redis says of itself. */
+/** How the durability level follows from what Redis reports about itself. */
 import { expect, test } from 'bun:test'
 import { type RedisOptions, redisPerTest, startBus, type TestRedis, withProgram } from '@arqonbus/testing'
 
-withProgram('redis-server', 'the level of a Redis', () => {
+withProgram('redis-server', 'the durability level of a configuration', () => {
   const start = redisPerTest()
   const levelOf = async (options: RedisOptions, prepare: (redis: TestRedis) => Promise<unknown> = async () => {}) => {
     const redis = await start(options)

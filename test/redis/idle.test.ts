@@ -1,10 +1,10 @@
-/** What a bus asks of Redis while nothing is said, and that a connection that is out of step with its answers is made anew. */
+/** The requests of an idle bus to Redis, and the replacement of a connection whose replies are out of step. */
 import { expect, test } from 'bun:test'
 import { eventually, redisPerTest, startBus, withProgram } from '@arqonbus/testing'
 import { Redis } from 'ioredis'
 import { openProxy } from '../support/tcp-proxy.ts'
 
-withProgram('redis-server', 'an idle bus with Redis', () => {
+withProgram('redis-server', 'idle connections to Redis', () => {
   const start = redisPerTest()
 
   test('an idle server sends one request at a time, in turn: what Redis promises, and whether announcements arrive', async () => {
@@ -26,7 +26,7 @@ withProgram('redis-server', 'an idle bus with Redis', () => {
 
   for (const [what, answer] of [
     ['a ping', '$1\r\n'],
-    ['what Redis promises', 'redis_version'],
+    ['the durability of Redis', 'redis_version'],
   ] as const) {
     test(`a connection on which the reply to ${what} belongs to another request is replaced`, async () => {
       const redis = await start()

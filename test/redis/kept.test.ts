@@ -1,8 +1,8 @@
-/** What is acknowledged is kept: a bus with a real Redis behind it. */
+/** Acknowledged messages are kept: a bus with a real Redis. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { eventually, startBus, startRedis, type TestRedis, withProgram } from '@arqonbus/testing'
 
-withProgram('redis-server', 'what is kept in Redis', () => {
+withProgram('redis-server', 'messages in Redis', () => {
   let redis: TestRedis
   beforeAll(async () => {
     redis = await startRedis()

@@ -1,4 +1,4 @@
-/** Nobody is told a durability level that is not true (protocol §5). */
+/** No acknowledgement has a durability level that is not true (protocol §5). */
 import { expect, test } from 'bun:test'
 import { eventually, type RedisOptions, redisPerTest, refusal, startBus, withProgram } from '@arqonbus/testing'
 
@@ -71,14 +71,14 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
         code: 'storage_unavailable',
         details: { available: { replicas: 1 } },
       })
-      // Who wants no copy of its own gets its answer alone, however long the replica takes; the others need not wait for it.
+      // A client without own copies only gets its acknowledgement, however long the replica takes; the others need not wait for it.
       const quiet = await bus.connect({ query: { client_id: 'quiet', join: 'science:a', echo: 'false' } })
       expect(await quiet.publish(asked)).toMatchObject({ durability: 'stored', replicas: 1 })
       expect(await quiet.everything()).toEqual([])
       const direct = { ...asked, type: 'private', channel: 'pm', metadata: { ...asked.metadata, to: 'ann' } } as const
       expect(await ann.publish(direct)).toMatchObject({ durability: 'stored', replicas: 1 })
 
-      // It is in the log, but where it was asked to be it is not: that is no acknowledgement, and no refusal either.
+      // It is in the log, but not where the message required it to be: that is neither an acknowledgement nor a refusal.
       await replica.kill()
       const impatient = await startBus({ redisUrl: redis.url, redisReplicas: 1, redisTimeoutMs: 1500 })
       const bob = await impatient.as('bob', 'science:a')
@@ -90,7 +90,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
         for (const { code } of await Promise.all(lonely.map((message) => refusal(bob.publish(message)))))
           expect(code).toMatch(/^(outcome_unknown|storage_unavailable)$/)
       }
-      // Whoever asks for less is served, however many wait, and Redis is not taken for one that is away.
+      // Messages that require less are accepted, however many wait, and Redis does not count as unreachable.
       const many = await Promise.all(Array.from({ length: 200 }, () => bob.publish(publish)))
       expect(many.every(({ position }) => position !== null)).toBe(true)
       expect(await impatient.metric('arqonbus_storage_degraded_total')).toBe(0)

@@ -1,11 +1,11 @@
-/** Metrics of Redis: whether it is there, what it gives, how long it takes, what it lost. */
+/** Metrics of Redis: availability, durability, response times, and losses. */
 import { expect, test } from 'bun:test'
 import { eventually, redisPerTest, startBus, type TestBus, type TestRedis, withProgram } from '@arqonbus/testing'
 
-/** What is killed is noticed at once: nothing here waits for this. */
+/** A killed Redis is noticed at once: nothing here waits for this timeout. */
 const TIMEOUT_MS = 60_000
 
-withProgram('redis-server', 'the metrics of Redis', () => {
+withProgram('redis-server', 'metrics of Redis', () => {
   const start = redisPerTest()
   const busOn = (redis: TestRedis, config: Parameters<typeof startBus>[0] = {}) =>
     startBus({ redisUrl: redis.url, redisTimeoutMs: TIMEOUT_MS, ...config })
@@ -15,7 +15,7 @@ withProgram('redis-server', 'the metrics of Redis', () => {
     Promise.all(['memory', 'stored', 'disk'].map((level) => bus.metric(`arqonbus_durability{level="${level}"}`)))
   const asked = { room: 'science', channel: 'a', metadata: { ack: true } }
 
-  test('the level metric is that of Redis, and `memory` while Redis is away', async () => {
+  test('the level metric is that of Redis, and `memory` while Redis is unreachable', async () => {
     const redis = await start()
     const bus = await busOn(redis)
     expect(await levels(bus)).toEqual([0, 1, 0])

@@ -22,7 +22,7 @@ withProgram('redis-server', 'two servers on one Redis', () => {
     const config = { redisUrl: redis.url, rateLimit: null }
     return Promise.all([startBus(config), startBus(config)])
   }
-  /** Takes messages until so many have come. */
+  /** Takes messages until there are `count`. */
   const take = async (client: TestClient, count: number): Promise<Frame[]> => {
     const frames: Frame[] = []
     while (frames.length < count) frames.push(await client.next(isMessage))

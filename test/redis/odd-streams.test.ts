@@ -1,4 +1,4 @@
-/** Entries that another program has added to the stream of a channel, or deleted from it: they are not delivered as messages, and missing ones are notified. */
+/** Entries that another program has added to the stream of a channel, or deleted from it: they are not delivered as messages, and missing ones are announced as gaps. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import {
   type Frame,
@@ -11,7 +11,7 @@ import {
   withProgram,
 } from '@arqonbus/testing'
 
-withProgram('redis-server', 'a stream with odd entries', () => {
+withProgram('redis-server', 'odd entries in streams', () => {
   let redis: TestRedis
   beforeAll(async () => {
     redis = await startRedis({ appendfsync: 'no' })
@@ -19,7 +19,7 @@ withProgram('redis-server', 'a stream with odd entries', () => {
   afterAll(() => redis.stop())
 
   let count = 0
-  /** A channel of a room of its own with five messages, and the key of its stream. */
+  /** Creates a channel with five messages in a new room; returns the key of its stream too. */
   const stage = async () => {
     const room = `odd${++count}`
     const bus = await startBus({ redisUrl: redis.url })
@@ -29,7 +29,7 @@ withProgram('redis-server', 'a stream with odd entries', () => {
     const positions: string[] = []
     for (let n = 1; n <= 5; n++) positions.push(await say(n))
     const [key] = (await redis.command('KEYS', `arqon:1:*:${room}:a:s`)) as [string]
-    /** Puts the entries behind one into the stream anew, with something before them, as a stream has it that was mixed up. */
+    /** Deletes the entries after one and adds them again, after another entry, as in a stream in disorder. */
     const insertAfter = async (index: number, entry: (string | number)[]) => {
       const tail = (await redis.command('XRANGE', key, `(${positions[index]!}`, '+')) as [string, string[]][]
       for (const [id] of tail) await redis.command('XDEL', key, id)
@@ -47,7 +47,7 @@ withProgram('redis-server', 'a stream with odd entries', () => {
   }
   type Stage = Awaited<ReturnType<typeof stage>>
 
-  /** Recovers from the first message at a bus that has nothing at hand. Returns what comes: messages by their payload, gaps by their bounds. */
+  /** Recovers from the first message at a bus with an empty cache. Returns the frames: messages by their payload, gaps by their bounds. */
   const recover = async ({ room, positions }: Stage, address: { channel: string } = { channel: 'a' }) => {
     const next = await startBus({ redisUrl: redis.url })
     const bob = await next.as('bob')
@@ -114,7 +114,7 @@ withProgram('redis-server', 'a stream with odd entries', () => {
     expect(await made.say(6)).toBeString()
   })
 
-  /** Moves the messages apart by ten milliseconds each, so that others fit between. */
+  /** Moves the messages ten milliseconds apart, so that others fit between. */
   const spread = async ({ key, positions }: Stage) => {
     const entries = (await redis.command('XRANGE', key, '-', '+')) as [string, string[]][]
     const first = Number(ms(positions[0]!))

@@ -1,4 +1,4 @@
-/** What is acknowledged as `disk` is there after a kill -9 of Redis, whatever becomes of its append-only file meanwhile. */
+/** Messages acknowledged as `disk` survive a kill -9 of Redis, whatever happens to its append-only file meanwhile. */
 
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
@@ -13,10 +13,10 @@ import {
 } from '@arqonbus/testing'
 
 for (const program of ['redis-server', 'valkey-server'] as const) {
-  withProgram(program, `a rewrite of the append-only file of ${program}`, () => {
+  withProgram(program, `rewrites of the append-only file of ${program}`, () => {
     const startAny = redisPerTest()
     const start = (options: RedisOptions = {}) => startAny({ program, appendfsync: 'always', ...options })
-    /** A rewrite that begins from now on takes a second for each key: it is under way for as long as a test needs. */
+    /** Slows down later rewrites to a second per key, so that they last as long as a test needs. */
     const stretch = (redis: TestRedis) => redis.command('CONFIG', 'SET', 'rdb-key-save-delay', 1_000_000)
     const hurry = (redis: TestRedis) => redis.command('CONFIG', 'SET', 'rdb-key-save-delay', 0)
     const switchFile = (redis: TestRedis, to: 'yes' | 'no') => redis.command('CONFIG', 'SET', 'appendonly', to)
@@ -24,7 +24,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
     const isRewriting = async (redis: TestRedis) =>
       expect(await persistence(redis)).toMatch(/aof_rewrite_(?:in_progress|scheduled):1/)
 
-    /** A bus with a publisher, and the positions that were acknowledged as `disk`. */
+    /** Starts a bus with a publisher; records the positions that were acknowledged as `disk`. */
     const stage = async (redis: TestRedis) => {
       const bus = await startBus({ redisUrl: redis.url })
       const ann = await bus.as('ann', 'science:a')
@@ -45,7 +45,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       const positions = async () =>
         eventually(async () => {
           const page = await ann.command('history', { channel: 'science:a', limit: 1000 })
-          if (page.partial === true) throw new Error('Redis is away')
+          if (page.partial === true) throw new Error('Redis is unreachable')
           return page.messages.map(({ metadata }) => metadata?.position)
         })
       const isKept = async () => expect(await positions()).toEqual(expect.arrayContaining(onDisk as string[]))
@@ -59,7 +59,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       await stretch(redis)
       await switchFile(redis, 'yes')
       expect(await sayMany()).toEqual(new Set(['stored']))
-      // Also once the bus has looked.
+      // Also once the bus has queried Redis again.
       await eventually(async () =>
         expect(await refusal(ann.publish({ channel: 'a', metadata: { ack: 'disk' } }))).toBeDefined(),
       )
@@ -108,7 +108,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
         Number(/cmdstat_config\|get:calls=(\d+)/.exec(String(await redis.command('INFO', 'commandstats')))?.[1] ?? 0)
       const before = await configReads()
       await stretch(redis)
-      // The bus has seen that something was set, and that the file is settled all the same.
+      // The bus has noticed a changed setting, and that the file is established nevertheless.
       await eventually(async () => expect(await configReads()).toBeGreaterThan(before), { withinMs: 5000 })
       await eventually(async () => expect(await sayMany(1)).toEqual(new Set(['disk'])))
       await redis.command('BGREWRITEAOF')

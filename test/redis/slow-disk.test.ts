@@ -1,4 +1,4 @@
-/** A Redis that syncs every second answers ahead of its disk: on a slow one what it had answered is lost with it. */
+/** A Redis that syncs every second replies before its disk has the data: with a slow disk, confirmed messages are lost with it. */
 import { expect, test } from 'bun:test'
 import { eventually, type Frame, refusal, startBus, startRedis, withProgram } from '@arqonbus/testing'
 
@@ -12,7 +12,7 @@ withProgram('strace', 'a slow disk', () => {
         const say = (n: number, ack: unknown = true) => ann.publish({ channel: 'a', payload: { n }, metadata: { ack } })
         const isGap = ({ payload }: Frame) => (payload as { event?: string }).event === 'gap'
 
-        // From here on a sync is under way that takes its time.
+        // From here on a slow sync is in progress.
         await eventually(async () => {
           expect(await say(0)).toMatchObject({ durability: 'stored' })
           expect(String(await redis.command('INFO', 'persistence'))).toContain('aof_pending_bio_fsync:1')
@@ -25,11 +25,11 @@ withProgram('strace', 'a slow disk', () => {
         await killed
         await redis.restart()
 
-        // Had these been called `disk`, it would have been a lie.
+        // The level `disk` would have been false for these.
         await ann.next(isGap)
         const { messages } = await eventually(async () => {
           const page = await ann.command('history', { channel: 'science:a', limit: 1000 })
-          if (page.partial === true) throw new Error('Redis is away')
+          if (page.partial === true) throw new Error('Redis is unreachable')
           return page
         })
         expect(messages.map(({ payload }) => (payload as { n: number }).n)).not.toContain(50)

@@ -1,4 +1,4 @@
-/** What survives which failure beside the faults of `test/faults/redis`: the other ways to set Redis up, and what is lost and told. */
+/** Failures besides the faults of `test/faults/redis`: other configurations of Redis, what is lost, and how that is reported. */
 import { afterEach, expect, test } from 'bun:test'
 import {
   connect,
@@ -14,7 +14,7 @@ import {
 } from '@arqonbus/testing'
 import { type BusProcess, startBusProcess } from '../support/bus-process.ts'
 
-withProgram('redis-server', 'what survives', () => {
+withProgram('redis-server', 'survival with Redis', () => {
   const ended: (() => unknown)[] = []
   afterEach(async () => {
     for (const end of ended.splice(0).reverse()) await end()
@@ -33,19 +33,19 @@ withProgram('redis-server', 'what survives', () => {
     connect(busUrl, { query: { client_id: id, join: ['science:a'] } })
   const say = (client: TestClient, n: number, ack: unknown = true) =>
     client.publish({ channel: 'a', payload: { n }, metadata: { ack } })
-  /** What the log has, as soon as it can be asked. */
+  /** The messages in the log, once it can be read. */
   const said = (client: TestClient): Promise<unknown[]> =>
     eventually(async () => {
       const page = await client.command('history', { channel: 'science:a' })
-      if (page.partial === true) throw new Error('Redis is away')
+      if (page.partial === true) throw new Error('Redis is unreachable')
       return page.messages.map(({ payload }) => payload)
     })
   const isGap = ({ channel, payload }: Frame) => channel === 'a' && (payload as { event?: string }).event === 'gap'
-  /** Until it is stored again. */
+  /** Waits until messages are stored again. */
   const stored = (client: TestClient, n: number) =>
     eventually(async () => {
       const { position } = await say(client, n)
-      if (position === null) throw new Error('Redis is away')
+      if (position === null) throw new Error('Redis is unreachable')
       return position
     })
   const isAway = (bus: TestBus) =>
@@ -117,7 +117,7 @@ withProgram('redis-server', 'what survives', () => {
     const primary = await start()
     const replica = await start({ replicaOf: primary })
     await eventually(async () => {
-      // A replica that has just come does not answer at once.
+      // A new replica does not respond at once.
       await primary.command('SET', 'joined', 'yes')
       expect(await primary.command('WAIT', 1, 100)).toBe(1)
     })
@@ -135,7 +135,7 @@ withProgram('redis-server', 'what survives', () => {
     expect(await said(bob)).toEqual(Array.from({ length: 20 }, (_, i) => ({ n: i + 1 })))
   }, 120_000)
 
-  test('messages queued while Redis is away are lost with a server that is killed', async () => {
+  test('messages queued while Redis is unreachable are lost with a server that is killed', async () => {
     const redis = await start()
     const bus = await startProcess(redis.url)
     const ann = await as('ann', bus)

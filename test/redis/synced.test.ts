@@ -1,9 +1,9 @@
-/** Where replicas are waited for, Redis is asked of each call whether it is synced (WAITAOF): that lowers a level at once, and raises none. */
+/** With required replicas, Redis is queried for each call whether it is synced (WAITAOF): that lowers a level at once, and raises none. */
 import { afterEach, expect, test } from 'bun:test'
 import { eventually, type RedisOptions, refusal, startBus, startRedis, withProgram } from '@arqonbus/testing'
 
 // Debian's Redis has no WAITAOF yet.
-withProgram('valkey-server', 'a Valkey that is asked what is synced', () => {
+withProgram('valkey-server', 'levels with WAITAOF', () => {
   const ended: (() => unknown)[] = []
   afterEach(async () => {
     for (const end of ended.splice(0).reverse()) await end()
@@ -13,12 +13,12 @@ withProgram('valkey-server', 'a Valkey that is asked what is synced', () => {
     ended.push(redis.stop)
     return redis
   }
-  /** A primary with a replica that follows it, and somebody who publishes where both are waited for. */
+  /** Starts a primary with a replica, and a publisher on a bus that requires both. */
   const stage = async (options: RedisOptions = {}) => {
     const primary = await start({ appendfsync: 'always', ...options })
     const replica = await start({ replicaOf: primary, config: { appendonly: 'no' } })
     await eventually(async () => {
-      // A replica that has just come does not answer at once.
+      // A new replica does not respond at once.
       await primary.command('SET', 'joined', 'yes')
       expect(await primary.command('WAIT', 1, 100)).toBe(1)
     })
@@ -27,7 +27,7 @@ withProgram('valkey-server', 'a Valkey that is asked what is synced', () => {
     await bus.as('bob')
     const say = (ack: unknown, id?: string) =>
       ann.publish({ channel: 'a', metadata: { ack }, ...(id !== undefined && { id }) })
-    /** How often it was asked. */
+    /** The number of WAITAOF queries. */
     const asked = async () =>
       Number(/cmdstat_waitaof:calls=(\d+)/.exec(String(await primary.command('INFO', 'commandstats')))?.[1] ?? 0)
     return { primary, replica, bus, ann, say, asked }
@@ -47,11 +47,11 @@ withProgram('valkey-server', 'a Valkey that is asked what is synced', () => {
     const { primary, bus, ann, say } = await stage()
     await say('disk')
     await primary.command('CONFIG', 'SET', 'appendonly', 'no')
-    // The bus still takes it for one that syncs: what was asked for more than it got has no known outcome.
+    // The bus still assumes that Redis syncs: a message that required more than it got has an unknown outcome.
     expect(await refusal(say('disk', 'arq_unsynced'))).toMatchObject({ code: 'outcome_unknown' })
     expect(await say(true)).toMatchObject({ durability: 'stored', replicas: 1 })
     expect(await ann.publish(direct(true))).toMatchObject({ durability: 'stored', replicas: 1 })
-    // It finds out at once what there is, not at the next look after half a minute.
+    // The bus detects the new level at once, not at the next query.
     await eventually(async () =>
       expect(await refusal(say('disk'))).toMatchObject({
         code: 'storage_unavailable',

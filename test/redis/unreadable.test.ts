@@ -1,4 +1,4 @@
-/** Replies of Redis that are damaged on the way: they give no client a wrong position, and the bus reconnects. */
+/** Replies of Redis that are damaged in transit: no client gets a wrong position, and the bus reconnects. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import {
   eventually,
@@ -12,12 +12,12 @@ import {
 } from '@arqonbus/testing'
 import { openProxy } from '../support/tcp-proxy.ts'
 
-/** The answer to an append of three messages, as it goes over the line. */
+/** The reply to an append of three messages, as sent by Redis. */
 const ANSWER = /\$\d+\r\n\d+ [01] (\+\d+-\d+ ){3}\d+ \d+ \d+\r\n/
 
 const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1')
 
-/** Changes the number in the last position but `back`, and keeps the length. */
+/** Changes the number in a position, counted from the last one by `back`, and keeps the length. */
 const renumber = (answer: string, back: number, by: number): string => {
   let seen = 0
   const total = answer.match(/\+\d+-\d+/g)!.length
@@ -31,26 +31,26 @@ const renumber = (answer: string, back: number, by: number): string => {
   )
 }
 
-/** What may become of an answer on its way. */
+/** The kinds of damage to a reply. */
 const damages: Readonly<Record<string, (answer: string) => string>> = {
-  'has its last number one higher': (answer) => renumber(answer, 0, 1),
-  'has a number twice': (answer) => renumber(answer, 1, 1),
-  'has its first number one lower': (answer) => renumber(answer, 2, -1),
-  'names another call': (answer) =>
+  'has a last number that is too high by one': (answer) => renumber(answer, 0, 1),
+  'repeats a number': (answer) => renumber(answer, 1, 1),
+  'has a first number that is too low by one': (answer) => renumber(answer, 2, -1),
+  'has the number of another call': (answer) =>
     answer.replace(/\r\n(\d+) /, (_, call: string) => `\r\n${String(Number(call) + 1).slice(-call.length)} `),
   'comes twice': (answer) => answer + answer,
-  'comes once and a half': (answer) => answer + answer.slice(0, answer.length / 2),
-  'comes half, and then as a whole': (answer) => answer.slice(0, answer.length / 2) + answer,
+  'arrives one and a half times': (answer) => answer + answer.slice(0, answer.length / 2),
+  'arrives half, and then completely': (answer) => answer.slice(0, answer.length / 2) + answer,
   'lacks its middle': (answer) => answer.slice(0, 12) + answer.slice(24),
-  'is the answer to something else': () => '+PONG\r\n',
+  'is the reply to another command': () => '+PONG\r\n',
   'is a number': () => ':3\r\n',
   'is nothing': () => '$-1\r\n',
   'is an empty list': () => '*0\r\n',
-  'begins with something else': (answer) => `+OK\r\n${answer}`,
+  'begins with another reply': (answer) => `+OK\r\n${answer}`,
   'is unreadable': () => '?!%&\r\n',
 }
 
-withProgram('redis-server', 'an answer to an append', () => {
+withProgram('redis-server', 'damaged replies to appends', () => {
   let redis: TestRedis
   beforeAll(async () => {
     redis = await startRedis({ appendfsync: 'no' })
@@ -61,14 +61,14 @@ withProgram('redis-server', 'an answer to an append', () => {
   for (const [name, damage] of Object.entries(damages)) {
     test(`a Redis reply that ${name} gives no wrong position, and the same ids are acknowledged where they are stored`, async () => {
       const line = openProxy(redis.url)
-      // The senders repeat at once while Redis is away: that is no flood.
+      // The senders repeat at once while Redis is unreachable: that is no flood.
       const bus = await startBus({ redisUrl: line.url, rateLimit: null })
       const channel = `c${++count}`
       const ann = await bus.as('ann')
       const bob = await bus.as('bob', `lab:${channel}`)
       const say = (n: number) =>
         ann.publish({ id: `arq_${channel}_${n}`, room: 'lab', channel, payload: { n }, metadata: { ack: 'stored' } })
-      /** Until it is known. */
+      /** Publishes until the outcome is known. */
       const settle = async (n: number): Promise<string | null> => {
         for (;;) {
           try {
@@ -91,7 +91,7 @@ withProgram('redis-server', 'an answer to an append', () => {
       positions.push(...(await Promise.all([1, 2, 3].map(settle))))
       positions.push(await settle(4))
       expect(isAltered).toBe(true)
-      // An announcement may be faster than an answer: then that is read later.
+      // An announcement may arrive before a reply, which is then read later.
       await eventually(async () => expect(await bus.metric('arqonbus_storage_degraded_total')).toBe(1))
 
       const frames: Frame[] = []

@@ -1,10 +1,10 @@
-/** Slow consumers: whoever reads too slowly leaves the topics and catches up from the log, and nobody else notices (protocol §5). */
+/** Slow consumers: a client that reads too slowly catches up from the log, without effect on other clients (protocol §5). */
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { Every } from '@arqonbus/server'
 import { eventually, openRaw, type Publish, type RawSocket, startBus, type TestClient } from '@arqonbus/testing'
 
 const KEY = 'the-key'
-/** What the bus does now and then; it also does it by itself. */
+/** The periodic tasks of the bus, which also run by themselves. */
 const tasks = new Set<() => void>()
 const tick = () => {
   for (const task of tasks) task()
@@ -23,7 +23,7 @@ const bus = await startBus(
     historySize: 5000,
     adminKey: KEY,
     sendBufferSoftLimit: 128 * 1024,
-    // The system takes bursts for those that read.
+    // The system buffers bursts for clients that read.
     socketSendBytes: 0,
     pingIntervalMs: 60_000,
     pingTimeoutMs: 600_000,
@@ -31,7 +31,7 @@ const bus = await startBus(
   { every },
 )
 const PAYLOAD = { text: 'x'.repeat(16 * 1024) }
-/** The kernel takes a few MiB for a reader that does not read; so many messages are over that in any case. */
+/** The kernel buffers a few MiB for a client that does not read; this many messages always exceed that. */
 const MOST = 2000
 
 let count = 0
@@ -70,7 +70,7 @@ const publisher = () =>
 const behind = () => bus.metric('arqonbus_connections_behind')
 const closures = () => bus.metric('arqonbus_slow_consumers_closed_total')
 
-/** Sends until it is so, and some more; returns how many messages that took. */
+/** Publishes until the condition is true, and some more; returns the number of messages. */
 async function sendUntil(
   client: TestClient,
   messages: readonly Publish[],
@@ -90,12 +90,12 @@ async function sendUntil(
   await sendSome()
   return sent
 }
-/** Sends until so many have fallen behind, and some more. */
+/** Publishes until this many readers have fallen behind, and some more. */
 const sendUntilBehind = (client: TestClient, messages: readonly Publish[], readers = 1) =>
   sendUntil(client, messages, async () => (await behind()) === readers)
 const numberOf = ({ metadata }: Pick<Message, 'metadata'>) => Number(metadata?.position?.split('-')[1])
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
-/** Takes so many messages and says which numbers came, by channel. */
+/** Takes `messages` messages; returns their numbers by channel. */
 async function take(from: { next(): Promise<Message> }, messages: number): Promise<Record<string, number[]>> {
   const numbers: Record<string, number[]> = {}
   for (let i = 0; i < messages; i++) {
@@ -111,7 +111,7 @@ test('a slow consumer catches up from the log once and in order and is live agai
   const fallbacks = await bus.metric('arqonbus_slow_fallbacks_total')
   slow.pause()
   const sent = await sendUntilBehind(ann, [{ room: 'calm', channel: 'talk' }])
-  // A list of clients shows which one it is. Now and then the kernel takes all that waited, before the next page follows.
+  // A list of clients shows which one is slow. At times the kernel accepts everything that waited, before the next page follows.
   await eventually(async () => {
     const { clients } = await ann.command('list_clients', { channel: 'calm:talk' })
     expect(clients.map((one) => [one.client_id, one.behind, one.queue_bytes > 0])).toEqual([
@@ -119,7 +119,7 @@ test('a slow consumer catches up from the log once and in order and is live agai
       ['quick', false, false],
     ])
   })
-  // The quick one has everything already.
+  // The fast client has everything already.
   expect((await quick.messages()).map(numberOf)).toEqual(range(1, sent))
   slow.resume()
   expect(await take(slow, sent)).toEqual({ 'calm:talk': range(1, sent) })
@@ -139,8 +139,8 @@ test('a slow consumer stays in order while other clients keep publishing', async
   expect(await take(slow, sent + MORE)).toEqual({ 'busy:talk': range(1, sent + MORE) })
 })
 
-describe('what it has subscribed to', () => {
-  /** Stalls a reader that has joined so, sends, lets it read, and expects each log without a hole. */
+describe('kinds of subscriptions', () => {
+  /** Stalls a reader with these joins, publishes, lets it read, and expects each log without a gap. */
   const expectAll = async (
     slow: Awaited<ReturnType<typeof reader>>,
     messages: readonly Publish[],
@@ -224,7 +224,7 @@ test('a slow consumer of a live-only channel continues with new messages and doe
   }
   slow.pause()
   while ((await behind()) === 0 && sent < MOST) await send(60)
-  // It stays out while its buffer is full, however often it is looked at.
+  // It stays behind while its buffer is full, however often it is checked.
   for (let i = 0; i < 5; i++) {
     tick()
     await send(40)
@@ -239,7 +239,7 @@ test('a slow consumer of a live-only channel continues with new messages and doe
   const got: number[] = []
   while (got.at(-1) !== sent - 1) {
     const { eventType, payload } = (await slow.next()).payload as { eventType: string; payload: { i: number } }
-    // The bus tells of the slow reader too.
+    // The bus emits events about the slow reader too.
     if (eventType === 'noise') got.push(payload.i)
   }
   const prefix = got.slice(0, -1)
@@ -281,9 +281,9 @@ test('a slow consumer that is cut while behind returns with its last position an
   ])
 })
 
-describe('one that has fallen off the log', () => {
+describe('slow consumers that have fallen off the log', () => {
   const KEPT = 30
-  /** A channel that keeps little, and a reader that takes nothing until it has fallen off; it is let go though it takes nothing yet. */
+  /** Creates a channel with a short history, and a reader that reads nothing until it has fallen off the log; it is closed although it reads nothing yet. */
   const stall = async (room: string) => {
     const [slow, ann, before] = [await reader(), await publisher(), await closures()]
     await ann.command('create_channel', { channel: `${room}:short`, options: { history_size: KEPT } })
@@ -298,7 +298,7 @@ describe('one that has fallen off the log', () => {
     const { code } = await slow.ended
     const messages: Message[] = []
     for (;;) {
-      // What came before the end is still there; behind it there is nothing to wait for.
+      // Earlier messages are still delivered; after them there is nothing to wait for.
       const message = await slow.next().catch(() => undefined)
       if (message === undefined) return { code, messages }
       messages.push(message)

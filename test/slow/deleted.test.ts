@@ -1,4 +1,4 @@
-/** A channel that is deleted and made again while somebody is subscribed to its room, live or behind. */
+/** A channel that is deleted and recreated while clients are subscribed to its room, live or behind. */
 import { afterAll, afterEach, beforeEach, expect, test } from 'bun:test'
 import { createSlowLog, eventually, type Frame, startBus } from '@arqonbus/testing'
 
@@ -25,7 +25,7 @@ const say = async (messages: number, channel = 'talk') => {
 }
 const end = (channel = 'talk') => ann.command('delete_channel', { channel: `${room}:${channel}` })
 const create = (channel = 'talk') => ann.command('create_channel', { channel: `${room}:${channel}` })
-/** What came, in words: `gap after next`, `deleted last` and `message n`, with the numbers alone. */
+/** A frame as text: `gap after next`, `deleted last` or `message n`, with numbers only. */
 const wordOf = ({ type, payload, metadata }: Frame): string => {
   const number = (position: unknown) => String(position).split('-')[1]
   if (payload.event === 'channel_deleted') return `deleted ${number(payload.last)}`
@@ -60,7 +60,7 @@ test('a subscriber that is behind is notified of the gap before it learns that t
   slow.store()
   slow.answer()
   await joined
-  // He reads a page of the old channel, and by then it has gone.
+  // He reads a page of the old channel, which is deleted meanwhile.
   await slow.until(({ arrivals }) => arrivals === 1)
   await end()
   await say(2)

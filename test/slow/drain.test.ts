@@ -1,4 +1,4 @@
-/** The end of a bus whose log answers later: what was begun is finished, within the time for it (protocol §6). */
+/** The drain of a bus with a slow log: requests in progress are finished, within the timeout (protocol §6). */
 import { expect, test } from 'bun:test'
 import { createSlowLog, isMessage, refusal, startBus, type TestClient } from '@arqonbus/testing'
 

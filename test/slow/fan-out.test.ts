@@ -1,4 +1,4 @@
-/** Fan-out over several turns, on real sockets: floods of long messages reach everybody once and in order, and publishers wait where too much waits. */
+/** Fan-out over several turns, on real sockets: floods of long messages reach every subscriber once and in order, and publishers wait if the queue is full. */
 import { beforeAll, beforeEach, expect, test } from 'bun:test'
 import { type Frame, isMessage, startBus, type TestClient } from '@arqonbus/testing'
 
@@ -24,7 +24,7 @@ beforeEach(async () => {
 
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
 const numberOf = ({ metadata }: Frame) => Number(String(metadata?.position).split('-')[1])
-/** More in one write than goes out in a turn: the frames are there together. */
+/** More in one write than is delivered in a turn: the frames arrive together. */
 const flood = (from: TestClient, metadata?: Record<string, unknown>) =>
   range(1, MESSAGES).map(() => from.send({ room, channel: 'talk', payload: { LONG }, ...(metadata && { metadata }) }))
 async function take(client: TestClient, count: number): Promise<number[]> {
@@ -42,7 +42,7 @@ test('the fan-out queue is bounded: publishers are not read for a while, and not
   const paused = () => bus.metric('arqonbus_publishers_paused_total')
   const before = await paused()
   let sent = 0
-  // As many as one turn takes are more than goes out in it, and more than may wait; how many that are depends on the machine.
+  // The frames accepted in one turn exceed what is delivered in it, and the queue; their number depends on the machine.
   do {
     for (const one of subscribers) one.send({ room, channel: 'talk', payload: { LONG } })
     for (const one of subscribers) expect(await take(one, SUBSCRIBERS)).toEqual(range(sent + 1, sent + SUBSCRIBERS))

@@ -1,4 +1,4 @@
-/** A client that comes back from far behind: it gets everything, in bounded memory, while others go on. */
+/** A client that returns far behind: it receives everything, in bounded memory, while other clients continue. */
 import { expect, test } from 'bun:test'
 import { startBus } from '@arqonbus/testing'
 
@@ -23,7 +23,7 @@ test('a client 100,000 messages behind gets all of them once and in order while 
   await ann.command('ping')
 
   const bob = await bus.as('bob')
-  /** Numbers as they come: a hundred thousand envelopes are not kept. */
+  /** The numbers are checked as they arrive: a hundred thousand envelopes are not kept. */
   let expected = 2
   let wrong: string | undefined
   let hasAll = () => {}
@@ -43,7 +43,7 @@ test('a client 100,000 messages behind gets all of them once and in order while 
     type: 'command',
     payload: { name: 'join_channel', parameters: { channel: 'far:talk', since: first.position } },
   })
-  // Others publish, and are served, while he catches up: in one go he gets only what his buffer holds.
+  // Other clients publish and are served while he catches up: at once he is only sent what fits into his buffer.
   let mostQueued = 0
   let mostAtOnce = 0
   for (let i = 1; i <= MORE; i++) {

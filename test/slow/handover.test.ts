@@ -1,4 +1,4 @@
-/** From history to live without a hole and without a double, with a log that answers later: whatever happens between the question and the answer. */
+/** From history to live delivery without gaps and duplicates, with a slow log: with every event that can occur between a request and its reply. */
 import { afterAll, afterEach, beforeEach, expect, test } from 'bun:test'
 import { createSlowLog, eventually, type Frame, refusal, startBus, type TestClient, testClock } from '@arqonbus/testing'
 
@@ -9,7 +9,7 @@ const ann = await bus.connect({ query: { client_id: 'ann' }, headers: ADMIN })
 afterEach(() => slow.settle())
 afterAll(() => slow.flow())
 
-/** What `join_channel` answers, whatever was asked. */
+/** The result of `join_channel` in any of its forms. */
 type JoinResult = { channels?: unknown; results?: unknown }
 
 let count = 0
@@ -18,7 +18,7 @@ beforeEach(() => {
   room = `room${++count}`
 })
 const newcomer = () => bus.as(`client-${++count}`)
-/** Ann publishes so many messages, one after the other; each is in the log, and told where it is. */
+/** Ann publishes `count` messages, one after the other; each is in the log and acknowledged. */
 async function say(
   messages: number,
   channel = 'talk',
@@ -34,19 +34,19 @@ async function say(
   }
   return ids
 }
-/** The position of message `n`, as the history has it. */
+/** The position of message `n` in the history. */
 async function positionOf(n: number, channel = 'talk'): Promise<string> {
   const history = ann.command('history', { limit: 1000 }, { room, channel })
   await asked(1)
   await slow.settle()
   return (await history).messages[n - 1]!.metadata!.position as string
 }
-/** Waits until so many questions more have been asked. */
+/** Waits until this many more requests have been sent to the log. */
 const asked = (questions: number) => slow.until(({ arrivals }) => arrivals >= questions)
 const address = (channel = 'talk') => `${room}:${channel}`
 const numberOf = (frame: Frame): number => Number(frame.metadata?.position?.split('-')[1])
 const numbers = async (client: TestClient) => (await client.messages()).map(numberOf)
-/** Steps until a client has been given all that it can get. */
+/** Steps until a client has received everything available. */
 const catchUp = async () => {
   await eventually(async () => {
     await slow.settle()
@@ -54,13 +54,13 @@ const catchUp = async () => {
   })
 }
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
-/** The next question is asked, and answered at once. */
+/** Waits for the next request, and replies to it at once. */
 const answered = async () => {
   await asked(1)
   slow.store()
   slow.answer()
 }
-/** A newcomer who has joined from a position, and whose first page is not read yet. */
+/** A new client that has joined from a position, and whose first page is not read yet. */
 const behind = async (since: string) => {
   const client = await newcomer()
   const joined = client.command('join_channel', { channel: address(), since })
@@ -75,7 +75,7 @@ test('a join delivers its reply, then missed messages, then those published mean
   const bob = await newcomer()
   const joined = bob.command('join_channel', { channel: address(), since })
   await asked(1)
-  // While the log is asked where he stands.
+  // While the position of the log is requested.
   const beside = say(1)
   await slow.until(({ arrivals }) => arrivals === 2)
   slow.store()
@@ -137,7 +137,7 @@ test('a client that joins again from another position while a page is read gets 
   await asked(1)
   slow.store()
   expect(slow.waiting.answers).toBe(2)
-  // The second answer overtakes the page.
+  // The second reply overtakes the page.
   slow.answerLast()
   expect(await again).toMatchObject({ recovered: true, missed: 1 })
   slow.answer()
@@ -171,7 +171,7 @@ test('a client that is behind moves to the position it names, and learns its pos
   }
   await join(first)
   await asked(1)
-  // He is behind: the page is not there yet.
+  // He is behind: the page has not arrived yet.
   expect(await join()).toMatchObject({ position: first })
   expect(await join(last)).toMatchObject({ recovered: true, missed: 0, position: last })
   await catchUp()

@@ -1,4 +1,4 @@
-/** Private messages through logs that answer later: acknowledged when all have them, and refused only where nobody has. */
+/** Private messages through slow logs: acknowledged once all logs have them, and refused only if none has. */
 import { afterAll, afterEach, expect, test } from 'bun:test'
 import { createSlowLog, type Publish, refusal, startBus, type TestClient } from '@arqonbus/testing'
 
@@ -8,7 +8,7 @@ afterEach(() => slow.settle())
 afterAll(() => slow.flow())
 
 let count = 0
-/** Ann, Bob and Cyd, with inboxes of their own. */
+/** Ann, Bob and Cyd, with their inboxes. */
 const three = () =>
   Promise.all(['ann', 'bob', 'cyd'].map((id) => bus.as(`${id}-${++count}`))) as Promise<
     [TestClient, TestClient, TestClient]
@@ -51,7 +51,7 @@ test('private messages of one sender reach each recipient in the order sent', as
   expect(await idsOf(cyd)).toEqual([ids[1]!, ids[2]!])
 })
 
-test('a private message that the sender’s inbox refuses reaches nobody', async () => {
+test('a private message that the sender’s inbox refuses is not delivered', async () => {
   const [ann, bob] = await three()
   slow.failNext('refused')
   const sent = refusal(ann.publish(to(bob)))
@@ -77,7 +77,7 @@ test('a private message stored in only some inboxes has an unknown outcome, and 
   expect([await idsOf(bob), await idsOf(cyd)]).toEqual([['arq_partial'], []])
 })
 
-test('an id that was used for another message reaches nobody, with any recipients', async () => {
+test('a private message with an id of another message is not delivered, with any recipients', async () => {
   const [ann, bob, cyd] = await three()
   slow.flow()
   await ann.publish({ ...to(bob), id: 'arq_used', payload: { a: 1 } })
@@ -106,7 +106,7 @@ test('a command that names a channel waits until all inboxes have the messages s
   await arrived(1)
   slow.store()
   slow.tell()
-  // Bob's inbox has still to take it.
+  // Bob's inbox has not stored it yet.
   expect(slow.waiting).toMatchObject({ arrivals: 1, outcomes: 0 })
   slow.store()
   slow.tell()

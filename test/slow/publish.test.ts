@@ -1,4 +1,4 @@
-/** Publishing into a log that answers later: nothing is said, and nothing happens, before the log has said so. */
+/** Publishing into a slow log: no effect and no reply before the log has replied. */
 import { afterAll, afterEach, expect, test } from 'bun:test'
 import { createSlowLog, eventually, type Frame, isMessage, refusal, startBus, type TestClient } from '@arqonbus/testing'
 
@@ -9,7 +9,7 @@ afterEach(() => slow.settle())
 afterAll(() => slow.flow())
 
 let rooms = 0
-/** Clients that are all in one channel of a room of their own. */
+/** Clients that are all in one channel of a new room. */
 async function inChannel(...ids: string[]) {
   const room = `room${++rooms}`
   const clients = await Promise.all(ids.map((id) => bus.as(`${id}-${rooms}`, `${room}:talk`)))
@@ -20,9 +20,9 @@ async function inChannel(...ids: string[]) {
   }
 }
 
-/** So many drafts or questions wait to reach the store. */
+/** Waits until this many drafts or requests are on their way to the store. */
 const arrived = (count: number) => slow.until(({ arrivals }) => arrivals === count)
-/** What a frame is, in a word. */
+/** A frame as a short text. */
 const wordOf = ({ type, id, payload, metadata }: Frame): string =>
   type === 'command_response'
     ? `${payload.status} ${payload.request_id}`
@@ -80,11 +80,11 @@ test('a command that names a channel sees earlier messages of its client, and la
   expect(slow.waiting.arrivals).toBe(2)
   slow.store(1)
   slow.tell(1)
-  // The first has its outcome, the second has not: the command still waits, and so does everything behind it.
+  // The first has its outcome, the second has not: the command still waits, and so does every later frame.
   expect([slow.waiting.arrivals, slow.waiting.answers]).toEqual([1, 0])
   slow.store()
   slow.tell()
-  // Now the command has asked its question.
+  // Now the command has sent its request.
   expect(slow.waiting.arrivals).toBe(1)
   await slow.settle()
   expect((await history).messages.map(({ id }) => id)).toEqual(said)
@@ -123,11 +123,11 @@ test('frames of one client are handled in the order sent, however long each take
   slow.stop()
 })
 
-test('a message that the log refuses reaches nobody and uses up no position', async () => {
+test('a message that the log refuses is not delivered and uses up no position', async () => {
   const { at, clients } = await inChannel('ann', 'bob')
   const [ann, bob] = clients
   slow.failNext('refused')
-  // Awaited from the start: a rejection that nobody waits for yet would end the test.
+  // Awaited from the start: an unhandled rejection would end the test.
   const refused = refusal(ann.publish(at))
   const taken = ann.publish(at)
   await arrived(1)

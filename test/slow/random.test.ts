@@ -1,6 +1,6 @@
 /**
- * Runs that chance leads: seven clients join, leave, publish, stop reading, are cut and come back, over a log that answers at once and over one that
- * does not, and a checker that knows only what they saw. One seed is one run; a run that fails says how to have it again:
+ * Random simulations: seven clients join, leave, publish, stop reading, lose their connections and reconnect, over a log that replies at once and over one that
+ * does not, and a checker that only knows what they observed. One seed is one run; a failed run prints how to repeat it:
  *
  *     TEST_SEED=17 npm run bun -- test test/slow/random.test.ts
  *
@@ -10,14 +10,14 @@ import { expect, test } from 'bun:test'
 import { type SimulationOptions, simulate } from '@arqonbus/testing'
 import { simulateSeeds } from '../support/simulate-seeds.ts'
 
-/** Twelve in which also happens what is rare, such as a gap. */
+/** Twelve seeds whose runs include rare events, such as a gap. */
 const [FIRST, LAST] = [48, 59]
 const seed = process.env.TEST_SEED
 const wanted = seed === undefined ? undefined : Number(seed)
-/** All seeds, or the one that is asked for. */
+/** Runs all seeds, or the requested one. */
 const runAll = (log: SimulationOptions['log']) => simulateSeeds(log, wanted ?? FIRST, wanted ?? LAST)
 
-/** A run in which nothing happens keeps every promise. */
+/** A run without events keeps every promise. */
 const expectHappened = (counts: Map<string, number>, what: readonly string[]) => {
   if (wanted === undefined) expect(what.filter((one) => (counts.get(one) ?? 0) < 3)).toEqual([])
 }
@@ -37,7 +37,7 @@ test('a simulation over a log in memory keeps every promise', async () => {
   ])
 }, 120_000)
 
-test('a simulation over a log that is slow, fails and is away at times keeps every promise', async () => {
+test('a simulation over a log that is slow, fails and is unreachable at times keeps every promise', async () => {
   const counts = await runAll('slow')
   const failures = ['publish outcome_unknown', 'publish storage_unavailable', 'join storage_unavailable', 'ended 4429']
   expectHappened(counts, [

@@ -1,4 +1,4 @@
-/** Readers that stop: what waits for all of them together is bounded, and those that read get everything meanwhile (protocol §5). */
+/** Readers that stop: the data that waits for all of them together is bounded, and clients that read receive everything meanwhile (protocol §5). */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { eventually, openRaw, type RawSocket, startBus, type TestBus } from '@arqonbus/testing'
 
@@ -13,7 +13,7 @@ beforeEach(async () => {
     commandRate: null,
     sendBufferTotal: TOTAL,
     socketSendBytes: 32 * KiB,
-    // A ping is two bytes more that wait.
+    // A ping adds two waiting bytes.
     pingIntervalMs: 86_400_000,
     pingTimeoutMs: 2 * 86_400_000,
   })
@@ -24,7 +24,7 @@ afterEach(() => {
 })
 
 let count = 0
-/** A connection that has joined so and can stop reading. */
+/** A connection with this join that can stop reading. */
 async function reader(join?: string) {
   const id = `reader-${++count}`
   const raw = await openRaw(`${bus.busUrl}?client_id=${id}${join === undefined ? '' : `&join=${join}`}`)
@@ -51,11 +51,11 @@ test('many stopped readers leave the live stream early, are sent no more, and mi
     most = Math.max(most, await queued())
   }
   while ((await behind()) < READERS) await send()
-  // Alone each might have 512 KiB waiting, which is 25 MiB for all.
+  // Alone, each might have 512 KiB waiting, which is 25 MiB for all.
   expect(most).toBeLessThan(TOTAL)
   const atRest = await queued()
   for (let i = 0; i < 10; i++) await send()
-  // They were sent 20 MiB meanwhile. A system that makes room for a little more is given that.
+  // 20 MiB were published meanwhile. A system with larger buffers takes a little more.
   expect(await queued()).toBeLessThan(atRest + 2 * MiB)
   expect((await healthy.messages()).map(({ payload }) => payload.i as number)).toEqual(range(1, sent))
   for (const { raw } of stopped) raw.resume()
@@ -89,7 +89,7 @@ test('messages that slow consumers lack are kept for them beyond the history siz
 
 test('above the total bound connections with large send buffers are closed with 4429, and no others', async () => {
   const healthy = await bus.as('healthy-too')
-  // Answers are no stream that one can leave: they fill the buffers of those that ask and do not read.
+  // Replies do not depend on a subscription: they fill the buffers of clients that send commands and do not read.
   const greedy = await Promise.all(Array.from({ length: 50 }, () => reader()))
   const ann = await bus.as('ann-long')
   await ann.command('create_channel', { channel: 'long:talk' })

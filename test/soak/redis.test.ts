@@ -1,4 +1,4 @@
-/** Every fault of the log in Redis, a minute each, again and again. */
+/** Every fault of the log in Redis, a minute each, repeatedly. */
 import { withProgram } from '@arqonbus/testing'
 import { clockFaults } from '../faults/redis/faults/clocks.ts'
 import { dataFaults } from '../faults/redis/faults/data.ts'
@@ -13,6 +13,6 @@ const seconds = 60
 
 withProgram('redis-server', 'a minute of faults', () => {
   testFaults([...processFaults, ...linkFaults, ...dataFaults, ...diskFaults, ...keyFaults, ...foundFaults], { seconds })
-  withProgram('faketime', 'and of clocks that are set', () => testFaults(clockFaults, { seconds }))
+  withProgram('faketime', 'a minute of clock faults', () => testFaults(clockFaults, { seconds }))
 })
 withProgram('valkey-server', 'a minute of faults of Valkey', () => testFaults(valkeyFaults, { seconds }))

@@ -1,4 +1,4 @@
-/** The runs of `test/slow/random.test.ts` with seeds that it does not try. */
+/** The runs of `test/slow/random.test.ts` with further seeds. */
 import { expect, test } from 'bun:test'
 import { simulateSeeds } from '../support/simulate-seeds.ts'
 

@@ -1,4 +1,4 @@
-/** A minute of clocks that are set and of freezes, of any length: nobody is closed, and nothing is forgotten. */
+/** A minute of clock steps and freezes, of any length: no connection is closed, and nothing is forgotten. */
 import { describe, expect, test } from 'bun:test'
 import { createFakeClock, createRandom, withProgram } from '@arqonbus/testing'
 import { type BusProcess, startBusProcess } from '../support/bus-process.ts'
@@ -23,12 +23,12 @@ const kept = { ...settings, ARQONBUS_DEDUP_WINDOW: '10m', ARQONBUS_CHANNEL_IDLE:
 const seed = Number(process.env.TEST_SEED ?? Date.now() % 1_000_000)
 process.stderr.write(`seed ${seed} (TEST_SEED)\n`)
 
-withProgram('faketime', 'a clock of the server that is set again and again', () => {
+withProgram('faketime', 'repeated steps of the server clock', () => {
   const DAYS_MS = 8 * 86_400_000
   const MINUTES_MS = 600_000
 
   test.each([
-    // The clock that never steps is only set ahead: where it is set back the timers of the runtime wait until it has caught up.
+    // The monotonic clock is only set ahead: if it is set back, the timers of the runtime wait until it has caught up.
     ['wall', (below: Below) => below(2 * DAYS_MS) - DAYS_MS],
     ['all', (below: Below, last: number) => last + below(MINUTES_MS)],
   ] as const)(
@@ -51,7 +51,7 @@ withProgram('faketime', 'a clock of the server that is set again and again', () 
   type Below = (count: number) => number
 })
 
-describe('a server that is frozen again and again', () => {
+describe('a server that is frozen repeatedly', () => {
   test('a server frozen again and again for up to four times the ping timeout closes no connection', async () => {
     const { below } = createRandom(seed)
     const bus = await startBusProcess({ settings: { ...kept, ARQONBUS_SESSION_TTL: '4s' } })

@@ -1,4 +1,4 @@
-/** Asking a bus for something, and looking closely at the answer. */
+/** Sends commands to a bus, and checks the replies. */
 import { expect } from 'bun:test'
 import { type CommandName, type CommandResult, commands, compile, type ErrorBody } from '@arqonbus/protocol'
 import { type Publish, refusal, type TestClient } from '@arqonbus/testing'
@@ -8,7 +8,7 @@ export const commandNames = Object.keys(commands) as CommandName[]
 
 const checks = new Map(commandNames.map((name) => [name, compile(commands[name].result)]))
 
-/** Runs a command and checks that the answer has the form that is declared for it. */
+/** Runs a command and checks that the result has the declared form. */
 export async function run<Name extends CommandName>(
   client: TestClient,
   name: Name,
@@ -28,17 +28,17 @@ export async function run<Name extends CommandName>(
   return answer.result as CommandResult<Name>
 }
 
-/** Runs a command that must be refused, whatever its parameters; gives the error. */
+/** Runs a command that must be refused, with any parameters; resolves to the error. */
 export const refused = (client: TestClient, name: string, parameters?: unknown, fields?: Publish): Promise<ErrorBody> =>
   refusal(client.command(name as CommandName, parameters as never, fields))
 
-/** The room as `status` shows it; undefined where there is none. */
+/** A room in `status`; undefined if there is none. */
 export const roomOf = async (client: TestClient, name: string) =>
   (await client.command('status')).rooms.find((room) => room.name === name)
 
-/** The channel as `channel_info` shows it. */
+/** A channel in `channel_info`. */
 export const channelOf = async (client: TestClient, channel: string) =>
   (await client.command('channel_info', { channel })).channel
 
-/** The channels of a room, none where there is no room. */
+/** The channels of a room; empty if there is no room. */
 export const channelsOf = async (client: TestClient, name: string) => (await roomOf(client, name))?.channels ?? []

@@ -1,21 +1,21 @@
 /**
- * A client that is behind, as a process of its own: what it needs of memory is told by nobody else. It joins from a position, looks at the number in each
- * message, and ends at the one that says it is the last, with one line of JSON.
+ * A client that is behind, in a separate process, so that its memory can be measured. It joins from a position, checks the number of each
+ * message, and ends with the last one, after printing one line of JSON.
  *
- * Called with the address of the bus, the channel, the position, and the number of the next message.
+ * Arguments: the URL of the bus, the channel, the position, and the number of the next message.
  */
 import { connect } from '@arqonbus/client'
 
-/** What it says at the end. */
+/** The report printed at the end. */
 export type BehindReport = {
-  /** What the join said. */
+  /** Whether the join recovered. */
   readonly recovered: boolean | undefined
   readonly gaps: unknown[]
   /** The first message that was not the next one. */
   readonly wrong: string | null
   /** The number of the last message. */
   readonly last: number
-  /** Resident bytes before the join, and at most since. */
+  /** Resident bytes before the join, and the maximum since. */
   readonly residentBytes: { before: number; most: number }
 }
 

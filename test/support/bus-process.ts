@@ -1,8 +1,8 @@
-/** A bus as its users start it: a process of its own, configured by the environment, found by what it logs. */
+/** A bus as its users start it: a separate process, configured by the environment, with addresses found in its log. */
 
 import { join } from 'node:path'
 
-/** The top of the repository. */
+/** The root of the repository. */
 export const root = join(import.meta.dir, '../..')
 
 /** A running bus. */
@@ -10,36 +10,36 @@ export type BusProcess = {
   pid: number
   /** `ws://127.0.0.1:PORT/` */
   busUrl: string
-  /** `ws://127.0.0.1:PORT/` of the telemetry server; `undefined` as text where there is none. */
+  /** `ws://127.0.0.1:PORT/` of the telemetry server; the text `undefined` if there is none. */
   telemetryUrl: string
   /** `http://127.0.0.1:PORT/` */
   httpUrl: string
-  /** The line that it logged when it began to listen. */
+  /** The line that it logged when it started to listen. */
   listening: Record<string, unknown>
   /** Sends a signal. */
   signal(signal: NodeJS.Signals): void
-  /** Sends a signal and waits for the end; resolves to the exit code. */
+  /** Sends a signal and waits for the end of the process; resolves to the exit code. */
   stop(signal?: NodeJS.Signals): Promise<number>
-  /** Ends with the process; resolves to its exit code. */
+  /** Resolves to the exit code when the process ends. */
   exited: Promise<number>
-  /** Kills the server outright, and what it was started with. */
+  /** Kills the server and its launcher (SIGKILL). */
   kill(): void
-  /** Everything that it has written so far. */
+  /** The output so far. */
   output(): string
 }
 
 type BusOptions = {
-  /** What starts it; the sources under Bun unless told otherwise. */
+  /** The command that starts it. Default: the sources under Bun. */
   command?: readonly string[]
   /** Settings, as `ARQONBUS_…` variables. */
   settings?: Record<string, string>
-  /** The folder that it is started in. */
+  /** The working directory. */
   folder?: string
 }
 
 const fromSources = [process.execPath, '--no-env-file', join(root, 'packages/cli/src/main.ts'), 'serve']
 
-/** Starts a bus on free ports and waits until it listens; throws with what it wrote when it ends before that. */
+/** Starts a bus on free ports and waits until it listens; throws with its output if it ends before. */
 export async function startBusProcess({
   command = fromSources,
   settings = {},
@@ -94,16 +94,16 @@ export async function startBusProcess({
   }
 }
 
-/** A server that npm or a launcher started is a process of its own; in another process namespace its number means nothing here. */
+/** Kills a server that npm or a launcher has started; in another process namespace its number is not valid here. */
 function killIfRunning(pid: number): void {
   try {
     if (pid > 1) process.kill(pid, 'SIGKILL')
   } catch {
-    // It has ended with what it was started with.
+    // It has ended with its launcher.
   }
 }
 
-/** Free ports, and metrics as of now. */
+/** Free ports, and uncached metrics. */
 const usual = {
   ARQONBUS_PORT: '0',
   ARQONBUS_HTTP_PORT: '0',
@@ -112,7 +112,7 @@ const usual = {
   ARQONBUS_HTTP_CACHE: '0',
 }
 
-/** The environment without the settings of whoever runs the tests. */
+/** The environment without settings of the bus. */
 function withoutSettings(environment: NodeJS.ProcessEnv): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !/^(?:ARQONBUS|OTEL)_/.test(name)))
 }

@@ -1,7 +1,7 @@
-/** A collector of traces: takes OTLP/JSON over HTTP, checks every request to the letter, and keeps the spans. */
+/** A trace collector: receives OTLP/JSON over HTTP, checks every request strictly, and keeps the spans. */
 import { expect } from 'bun:test'
 
-/** A span as it came, its attributes by name. */
+/** A received span, with its attributes by name. */
 export type SeenSpan = {
   readonly traceId: string
   readonly spanId: string
@@ -11,7 +11,7 @@ export type SeenSpan = {
   readonly endNs: bigint
   readonly attributes: Readonly<Record<string, string | number>>
   readonly status: { readonly code?: number; readonly message?: string }
-  /** The whole of it, as it came. */
+  /** The complete span as received. */
   readonly json: unknown
 }
 
@@ -25,10 +25,10 @@ export type SeenRequest = {
   readonly atMs: number
 }
 
-/** What it does with a request that is well formed. */
+/** The response to a valid request. */
 export type Answer = (request: SeenRequest) => Response | Promise<Response>
 
-/** Spans end later than this, give or take a minute: nanoseconds are easily mistaken for something else. */
+/** Spans end later than this, within a minute: nanoseconds are easily confused with another unit. */
 const startedAt = Date.now()
 
 /** A running collector. */
@@ -38,21 +38,21 @@ export type Collector = {
   readonly requests: readonly SeenRequest[]
   /** All spans so far. */
   readonly spans: readonly SeenSpan[]
-  /** What was wrong with requests; a test that used it ends with none. */
+  /** The faults of requests; a test that uses the collector expects none. */
   readonly faults: readonly string[]
-  /** How it answers from now on; `accept` unless told. */
+  /** The response from now on. Default `accept`. */
   answer: Answer
-  /** The first span that fits, now or when it comes. */
+  /** Resolves to the first span that fits, now or when it arrives. */
   span(fits: (span: SeenSpan) => boolean): Promise<SeenSpan>
-  /** Waits for so many requests. */
+  /** Waits for `requests` requests. */
   until(requests: number): Promise<readonly SeenRequest[]>
   stop(): Promise<void>
 }
 
-/** The answer to a request whose spans are all taken. */
+/** The response to a request whose spans are all accepted. */
 export const accept: Answer = () => Response.json({ partialSuccess: {} })
 
-/** Starts one. */
+/** Starts a collector. */
 export function startCollector({ port = 0 }: { port?: number } = {}): Collector {
   const requests: SeenRequest[] = []
   const spans: SeenSpan[] = []
@@ -103,7 +103,7 @@ export function startCollector({ port = 0 }: { port?: number } = {}): Collector 
   return collector
 }
 
-/** Reads a request; throws where it is not what the OTLP specification asks for. */
+/** Parses a request; throws if it violates the OTLP specification. */
 function read(request: Request, body: string): SeenRequest {
   const { headers } = request
   expect([request.method, headers.get('content-type')]).toEqual(['POST', 'application/json'])
@@ -136,7 +136,7 @@ function spanOf(raw: Record<string, unknown>): SeenSpan {
     expect(rest.parentSpanId).toMatch(/^(?!0+$)[0-9a-f]{16}$/)
     expect(rest.parentSpanId).not.toBe(rest.spanId)
   }
-  // Sampled, and whether the parent is elsewhere (trace.proto, SpanFlags).
+  // Sampled, and whether the parent is remote (trace.proto, SpanFlags).
   expect(flags).toBe('parentSpanId' in rest ? 0x301 : 0x101)
   expect(rest.name).toMatch(/^(?:publish|command [a-z_]+)$/)
   expect(kind).toBe(2)
@@ -174,7 +174,7 @@ function attributesOf(list: readonly Record<string, unknown>[]): Record<string, 
   return read
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: what a request holds is found out here.
+// biome-ignore lint/suspicious/noExplicitAny: the content of a request is checked here.
 function onlyKeys(value: unknown, keys: readonly string[]): any {
   expect(keys).toEqual(expect.arrayContaining(Object.keys(value as object)))
   return value

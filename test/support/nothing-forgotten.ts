@@ -1,13 +1,13 @@
-/** What a step of a clock or a freeze must not change: who is connected, what was said, who it was. */
+/** The state that a step of a clock or a freeze must not change: connections, messages, and their ids. */
 
 import { expect } from 'bun:test'
 import { connect, openRaw } from '@arqonbus/testing'
 import type { BusProcess } from './bus-process.ts'
 
-/** More rounds of pings than a timeout of two intervals has. */
+/** More rounds of pings than a timeout of two intervals. */
 const ROUNDS = 4
 
-/** Everything that may be forgotten or closed: clients that stay, a message with its id, a session, a quiet channel. */
+/** Creates state that may be forgotten or closed: connected clients, a message with its id, a session, a quiet channel. */
 export async function settle(bus: BusProcess) {
   const clients = await Promise.all(
     Array.from({ length: 5 }, (_, i) => connect(bus.busUrl, { query: { client_id: `stays-${i}`, join: 'time:a' } })),
@@ -24,7 +24,7 @@ export async function settle(bus: BusProcess) {
   return {
     closed,
     sender,
-    /** Lets the heartbeat go round for longer than the timeout. */
+    /** Waits for more rounds of the heartbeat than the timeout. */
     async beat() {
       for (let round = 0; round < ROUNDS; round++) {
         await pulse.next('ping')

@@ -1,9 +1,9 @@
-/** Runs that chance leads, one for each seed. */
+/** Random simulations, one for each seed. */
 import { type SimulationOptions, simulate, violationsText } from '@arqonbus/testing'
 
 const STEPS = 6000
 
-/** Runs the seeds from `first` to `last` and counts what happened in them; throws where a promise was broken, with the seed that shows it. */
+/** Runs the seeds from `first` to `last` and counts events; throws with the seed if a promise was broken. */
 export async function simulateSeeds(
   log: SimulationOptions['log'],
   first: number,

@@ -1,8 +1,8 @@
-/** A stream of server-sent events as a reader has it in a terminal: curl runs, and what it prints is read event by event. */
+/** A stream of server-sent events in a terminal: curl runs, and its output is read event by event. */
 import { eventually } from '@arqonbus/testing'
 import type { Terminal } from './terminal.ts'
 
-/** Runs the command. An event is received as JSON: `{ event, id?, data }`. */
+/** Runs the command. Events are received as JSON: `{ event, id?, data }`. */
 export function openStreamTerminal(command: string[]): Terminal {
   const child = Bun.spawn(command, { stdout: 'pipe', stderr: 'ignore' })
   const events: string[] = []
@@ -20,7 +20,7 @@ export function openStreamTerminal(command: string[]): Terminal {
     receive: () =>
       eventually(() => {
         const event = events.shift()
-        if (event === undefined) throw new Error('no event came')
+        if (event === undefined) throw new Error('no event arrived')
         return event
       }),
     closed: async () => {

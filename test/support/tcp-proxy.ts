@@ -1,33 +1,33 @@
-/** A stretch of network between two programs, for a test to cut, to stall, or to lead elsewhere. */
+/** A TCP proxy between two programs, for tests that cut, stall or redirect connections. */
 import type { Socket } from 'bun'
 
-/** A way to a port. */
+/** A proxy to a port. */
 export type TcpProxy = {
-  /** The address given, by this way. */
+  /** The target URL, with the port of the proxy. */
   readonly url: string
-  /** Connections that go this way, counted at both ends. */
+  /** The number of open connections, counted at both ends. */
   readonly connections: number
-  /** Cuts all connections without a goodbye. New ones are let through again. */
+  /** Ends all connections without a close frame. New ones are accepted. */
   cut(): void
-  /** From now on nothing gets through, of new connections neither, and nobody is told. */
+  /** From now on no data passes, also on new connections, and no side is notified. */
   stall(): void
-  /** What has waited since `stall` goes on its way. */
+  /** Forwards the data that has waited since `stall`, and continues. */
   flow(): void
-  /** From now on chunks from the server pass through this function; undefined ends that. */
+  /** Passes chunks from the server through this function from now on; undefined ends that. */
   alter(how: ((data: Buffer) => Buffer) | undefined): void
-  /** Leads connections from now on to another address; those that there are stay. */
+  /** Leads later connections to another URL; existing ones stay. */
   leadTo(url: string): void
   close(): void
 }
 
 type End = {
-  /** The socket at the other end of the way; undefined until it is connected. */
+  /** The socket at the other side; undefined until it is connected. */
   other: Socket<End> | undefined
-  /** What this socket has yet to take. */
+  /** Data that this socket has not accepted yet. */
   waiting: Buffer[]
 }
 
-/** Opens a way to the program that listens at `url`. */
+/** Opens a proxy to the program that listens at `url`. */
 export function openProxy(url: string): TcpProxy {
   const sockets = new Set<Socket<End>>()
   let target = new URL(url)
@@ -45,7 +45,7 @@ export function openProxy(url: string): TcpProxy {
     write(to)
   }
 
-  /** Writes what the socket takes; the other end is not read before it has taken all. */
+  /** Writes what the socket accepts; the other side is not read until everything is written. */
   function write(socket: Socket<End>): void {
     const { waiting, other } = socket.data
     while (!isStalled && waiting.length > 0) {
@@ -71,7 +71,7 @@ export function openProxy(url: string): TcpProxy {
       server.data = { other: undefined, waiting: [] }
       return void server.terminate()
     }
-    // What the client has said so far is what the server has yet to take.
+    // Data that the client has sent so far still has to be written to the server.
     server.data = { other: client, waiting: client.data.waiting }
     client.data = { other: server, waiting: [] }
     sockets.add(server)

@@ -1,20 +1,20 @@
-/** One WebSocket as a reader has it in a terminal: what it received, in order, and how it ended. */
+/** A WebSocket connection in a terminal: the received frames, in order, and how it ended. */
 
 /** A connection of the conversation. */
 export type Terminal = {
   send(frame: string): Promise<void>
-  /** The next frame; throws when none comes in time, or the connection ends before. */
+  /** Resolves to the next frame; throws if none arrives in time, or the connection ends before. */
   receive(): Promise<string>
   closed(): Promise<{ code: number; reason: string }>
-  /** Frames that came and were not asked for. */
+  /** The received frames that were not taken. */
   unread(): readonly string[]
   hangUp(): void
 }
 
-/** How long a page waits for what it shows. */
+/** How long a page waits for a frame. */
 const patienceMs = 60_000
 
-/** Connects. Frames are kept until they are asked for. */
+/** Connects. Frames are kept until they are taken. */
 export function openTerminal(options: {
   url: string
   headers: Record<string, string>
@@ -57,7 +57,7 @@ export function openTerminal(options: {
   }
 }
 
-/** The promise, or an error when it takes longer than a reader would wait. */
+/** The promise, or an error after the timeout of a page. */
 async function inTime<T>(promise: Promise<T>, what: string): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {

@@ -1,4 +1,4 @@
-/** What AI agents do, on `integriguard:dashboard-events` (specification FR-012, protocol §8). */
+/** The activity of AI agents, on `integriguard:dashboard-events` (specification FR-012, protocol §8). */
 import { expect, test } from 'bun:test'
 import type { AgentActivity, BusEventPayload } from '@arqonbus/protocol'
 import { startBus, testClock } from '@arqonbus/testing'
@@ -8,7 +8,7 @@ const clock = testClock()
 const bus = await startBus({ agentIdleMs: 1000, rateLimit: null }, { clock })
 const audiences = [await bus.listen(), await bus.as('dash', 'integriguard:dashboard-events')]
 
-/** Both audiences hear it; the payload. */
+/** Expects the event at both subscribers; resolves to the payload. */
 async function bothHear(activity: AgentActivity, client_id = 'bot'): Promise<BusEventPayload<'agent_activity'>> {
   const [one, other] = await Promise.all(audiences.map((who) => heard(who, 'agent_activity', { activity, client_id })))
   expect(one!).toEqual(other!)

@@ -1,4 +1,4 @@
-/** Every event of the bus, as both audiences get it (protocol §8, specification user story 3). */
+/** Every event of the bus, as both kinds of subscribers receive it (protocol §8, specification user story 3). */
 import { expect, test } from 'bun:test'
 import { type BusEventPayload, type BusEventType, busEventTypes } from '@arqonbus/protocol'
 import { openRaw, refusal, startBus, startRedis, withProgram } from '@arqonbus/testing'
@@ -7,24 +7,24 @@ import { eventOf, heard, heardSoFar } from './support/events.ts'
 const bus = await startBus({
   autoCreate: true,
   adminKey: 'key',
-  // Slow to refill: a slow machine gets no more out of them.
+  // A slow refill: a slow machine allows no more of them.
   rateLimit: { perSecond: 0.01, burst: 40 },
   commandRate: { perSecond: 0.01, burst: 3 },
   sendBufferSoftLimit: 2048,
   maxDepth: 8,
 })
-/** One at the telemetry server, and one on the bus that has joined both channels. */
+/** A subscriber of the telemetry server, and one on the bus that has joined both channels. */
 const audiences = [
   await bus.listen({ client_id: 'listener' }),
   await bus.as('dash', 'integriguard:telemetry-stream', 'integriguard:dashboard-events'),
 ]
 
-/** The types that some test below is about. */
+/** The types with a test below. */
 const covered = new Set<BusEventType>(['agent_activity'])
-/** The types that both audiences have heard in the test that runs. */
+/** The types that both subscribers have received in the running test. */
 const seen = new Set<BusEventType>()
 
-/** A test of these types of events: it fails unless both audiences heard each of them. */
+/** A test of these types of events: it fails unless both subscribers received each of them. */
 function testEvents(types: readonly BusEventType[], name: string, body: () => Promise<void>): void {
   cover(types)
   test(name, async () => {
@@ -38,7 +38,7 @@ function cover(types: readonly BusEventType[]): void {
   for (const type of types) covered.add(type)
 }
 
-/** Both audiences hear it; the payload. */
+/** Expects the event at both subscribers; resolves to the payload. */
 async function bothHear<Type extends BusEventType>(
   type: Type,
   fields: Partial<BusEventPayload<Type>> = {},
@@ -162,7 +162,7 @@ test('telemetry events of clients of either server reach the subscribers of both
       `{"version":"1.0","id":"${id}","type":"telemetry","room":"integriguard","channel":"telemetry-stream","from":"${from.id}","timestamp":"2026-01-01T00:00:00Z","payload":${payload},"metadata":{"ack":true}}`,
     )
     const answer = await from.answer(id)
-    // Two audiences, and the listener itself.
+    // Two subscribers, and the sender itself.
     expect(answer.result).toEqual({ position: null, durability: 'memory', duplicate: false, recipients: 3 })
     for (const audience of audiences) {
       const frame = await audience.next((one) => one.id === id)
@@ -220,8 +220,8 @@ test('telemetry never names a private channel', async () => {
 })
 
 cover(['storage_degraded', 'storage_recovered'])
-withProgram('redis-server', 'the external log', () => {
-  test('telemetry reports when Redis goes away and when it returns', async () => {
+withProgram('redis-server', 'telemetry of the external log', () => {
+  test('telemetry reports when Redis becomes unreachable and when it returns', async () => {
     const redis = await startRedis()
     const other = await startBus({ redisUrl: redis.url })
     const both = [await other.listen(), await other.as('watcher', 'integriguard:telemetry-stream')]
@@ -249,7 +249,7 @@ testEvents(
       isClosed = true
     })
     const behind = both.map((one) => heard(one, 'slow_consumer', { client_id: 'slow', state: 'behind' }))
-    // The kernel takes a few MiB for a reader that does not read.
+    // The kernel buffers a few MiB for a client that does not read.
     for (let sent = 0; !isClosed && sent < 1000; sent++)
       await ann.publish({ room: 'wide', channel: 'talk', payload: { text } })
     await Promise.all([closed, ...behind])

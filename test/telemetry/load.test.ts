@@ -1,4 +1,4 @@
-/** Telemetry under load: every event, counts that are right, and no cost where nobody listens (SC-007, protocol §8). */
+/** Telemetry under load: every event, correct counts, and no cost without subscribers (SC-007, protocol §8). */
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { busEventTypes, SUMMARY_EVENT, type TelemetryEvent, telemetryEvents } from '@arqonbus/protocol'
 import { startBus, type TestBus, type TestClient } from '@arqonbus/testing'
@@ -8,7 +8,7 @@ setDefaultTimeout(120_000)
 
 const unlimited = { rateLimit: null, commandRate: null } as const
 
-/** Adds up what a listener hears of a type, one by one and in summaries, until it is `total`; how many events and summaries that took. */
+/** Adds up the events of a type that a subscriber receives, singly and in summaries, until `total`; returns the number of events and summaries. */
 async function addUp(listener: TestClient, type: string, total: number) {
   const heard = { events: 0, summaries: 0, sum: 0 }
   while (heard.sum < total) {
@@ -69,12 +69,12 @@ test('under full load every telemetry subscriber sees each client connect and di
       await ann.messages()
     }
   })()
-  // With Ann no more than one tick tells one by one, however fast they come and go.
+  // With Ann, no tick has more than its budget of single events, however fast they connect and disconnect.
   const ids = Array.from({ length: telemetryEvents.client_connected.budget - 1 }, (_, i) => `seen-${i}`)
   const comeAndGo = async () => {
     for (const id of ids) await (await bus.as(id)).close()
   }
-  /** What a listener hears of them, up to the last one's going. */
+  /** The events of these clients at a subscriber, up to the last disconnect. */
   const hears = async (listener: TestClient) => {
     const steps: string[] = []
     while (steps.length < 2 * ids.length) {
@@ -100,7 +100,7 @@ test('many telemetry subscribers all receive every event once and in order', asy
     const payload = { eventType: 'step', payload: { i } }
     ann.send({ type: 'telemetry', room: 'integriguard', channel: 'telemetry-stream', payload })
     if (i % 20 === 0) await ann.command('ping')
-    // One goes, another comes in its place.
+    // One subscriber disconnects, another one replaces it.
     if (i === many / 2) await listeners.shift()!.close()
   }
   for (const listener of listeners) {

@@ -1,4 +1,4 @@
-/** The door of the telemetry server: who comes in, what it hears, and what becomes of garbage (protocol §1, §3, §8). */
+/** The telemetry server: connecting, filters, and invalid input (protocol §1, §3, §8). */
 import { describe, expect, test } from 'bun:test'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -9,7 +9,7 @@ import { heard, heardSoFar } from './support/events.ts'
 const bus = await startBus({ adminKey: 'the-key', maxMessageBytes: 1024, rateLimit: { perSecond: 0.01, burst: 20 } })
 const url = bus.telemetryUrl!
 
-describe('a listener', () => {
+describe('a telemetry subscriber', () => {
   test('a telemetry subscriber is welcomed with its identity and its filter', async () => {
     const one = await bus.listen({ client_id: 'wall', client_type: 'dashboard', screen_name: 'On the wall' })
     expect(compile(TelemetryWelcome)(one.welcome)).toBeUndefined()
@@ -116,7 +116,7 @@ describe('a filter', () => {
       channel: 'telemetry-stream',
       payload: { eventType, payload: {} },
     }) as const
-  /** Each listener hears in its own time. */
+  /** Expects these types of events, each subscriber in its own time. */
   const hears = (listener: TestClient, types: readonly string[]) =>
     eventually(() => {
       const heard = listener.frames.map(({ payload }) => (payload as { eventType: string }).eventType)
@@ -135,7 +135,7 @@ describe('a filter', () => {
     const ann = await bus.as('filtered', 'filter:talk')
     ann.send(event('build'))
     ann.send(event('deploy'))
-    // Whoever names an event as the bus does is no more heard by those who asked for the bus's.
+    // An event of a client with the name of an event of the bus is not delivered to subscribers of the bus's events.
     ann.send(event('channel_created'))
     await ann.close()
     await heard(all, 'client_disconnected', { client_id: 'filtered' })
@@ -147,7 +147,7 @@ describe('a filter', () => {
   })
 })
 
-describe('what a listener sends', () => {
+describe('events from telemetry subscribers', () => {
   const envelope = (from: string, fields: object = {}) =>
     JSON.stringify({
       version: '1.0',

@@ -1,4 +1,4 @@
-/** Listeners that do not read, or are not there any more: their loss alone (protocol §8). */
+/** Telemetry subscribers that do not read, or whose connection is dead: only they miss events (protocol §8). */
 import { afterEach, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, openRaw, type RawSocket, startBus, type TestBus, testClock } from '@arqonbus/testing'
 
@@ -14,7 +14,7 @@ afterEach(() => {
   for (const raw of raws.splice(0)) raw.destroy()
 })
 
-/** A listener that has stopped to read. */
+/** A subscriber that has stopped reading. */
 async function stopped(bus: TestBus, query = '') {
   const raw = await openRaw(`${bus.telemetryUrl!}?client_events=*${query}`)
   raws.push(raw)
@@ -25,7 +25,7 @@ async function stopped(bus: TestBus, query = '') {
 
 const dropped = (bus: TestBus) => bus.metric('arqonbus_telemetry_dropped_total{reason="slow"}')
 
-/** Sends events until a listener misses some: the kernel takes a few MiB for one that does not read. */
+/** Sends events until a subscriber misses some: the kernel buffers a few MiB for one that does not read. */
 async function flood(bus: TestBus) {
   const ann = await bus.as('ann')
   let sent = 0
@@ -40,7 +40,7 @@ async function flood(bus: TestBus) {
 
 const connections = (bus: TestBus) => bus.metric('arqonbus_telemetry_connections')
 
-/** Goes on until the listener is closed: now and then the kernel makes more room, and it is not slow for a moment. */
+/** Continues until the subscriber is closed: at times the kernel buffers more, and it is not slow for a moment. */
 async function floodUntilClosed(bus: TestBus) {
   const { ann, send } = await flood(bus)
   while ((await connections(bus)) > 0) {
@@ -94,7 +94,7 @@ test('a telemetry subscriber that reads again in time receives the code of its c
   expect((await slow.ended).code).toBe(4429)
 })
 
-// A long frame waits in a queue of its own, whose end must not have the connection read again.
+// A long frame waits in a separate queue, whose end must not resume reading from the connection.
 test.each([
   ['short frames', 0],
   ['short and long frames', 40 * 1024],
@@ -138,7 +138,7 @@ test('a telemetry subscriber that answers pings stays connected', async () => {
     const pinged = new Promise((resolve) => quiet.socket.addEventListener('ping', resolve, { once: true }))
     clock.advance(50_000)
     await pinged
-    // Its pong was sent before this is asked.
+    // Its pong was sent before this request.
     expect(await bus.metric('arqonbus_telemetry_connections')).toBe(1)
   }
   expect(quiet.socket.readyState).toBe(WebSocket.OPEN)

@@ -1,4 +1,4 @@
-/** Collectors that are down, slow, refuse, ask for patience or never end: the bus goes on, nothing piles up, and what is lost is counted. */
+/** Collectors that are down, slow, refuse, request a delay or never end: the bus continues, nothing accumulates, and lost spans are counted. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import type { Config } from '@arqonbus/server'
 import { eventually, startBus, type TestBus, type TestClient } from '@arqonbus/testing'
@@ -17,7 +17,7 @@ const collect = (options?: { port: number }): Collector => {
 
 type Line = { event: string; [field: string]: unknown }
 
-/** A bus whose spans go to `url`, one client of it, and the lines of its log. */
+/** Starts a bus with spans sent to `url`, and a client of it; reads its log. */
 async function start(url: string, config: Partial<Config> = {}) {
   const lines: Line[] = []
   const write = (line: Line) => lines.push(line)
@@ -36,7 +36,7 @@ const publishMany = async (client: TestClient, count: number) => {
   for (let i = 0; i < count; i++) await client.publish({ channel: 'many' })
 }
 
-/** The port of a collector that is no more. */
+/** The port of a collector that has ended. */
 async function portWithoutCollector(): Promise<number> {
   const collector = startCollector()
   await collector.stop()
@@ -67,7 +67,7 @@ describe('a collector', () => {
     expect(lines()[0]).toMatchObject({ event: 'traces_export_failed', reason: expect.stringMatching(/^\w+$/) })
     const { exported, dropped } = await counts(bus)
     expect(exported).toBe(0)
-    // Twelve have room: those on their way and those behind them.
+    // Twelve fit: those in flight and those in the queue.
     expect(dropped).toBeGreaterThanOrEqual(100 - 12)
 
     const collector = collect({ port })
@@ -87,7 +87,7 @@ describe('a collector', () => {
     const reader = await bus.as('bob', 'science:many')
     await client.publish({ channel: 'many' })
     await collector.until(1)
-    // All of this happens while the collector has answered nothing.
+    // All of this happens while the collector has not replied.
     await publishMany(client, 300)
     expect(await reader.messages()).toHaveLength(301)
     expect(collector.requests).toHaveLength(1)
@@ -182,7 +182,7 @@ describe('a collector', () => {
   })
 })
 
-describe('a bus that ends', () => {
+describe('the end of a server', () => {
   test('a server that ends sends its queued spans first', async () => {
     const collector = collect()
     const { bus, client } = await start(collector.url, { otelBspScheduleDelay: 60_000, otelBspMaxExportBatchSize: 4 })

@@ -1,4 +1,4 @@
-/** What traces say of commands and messages, as a collector gets it. */
+/** The content of traces of commands and messages, as a collector receives it. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { newId } from '@arqonbus/protocol'
 import type { Config } from '@arqonbus/server'
@@ -21,15 +21,15 @@ afterAll(async () => {
   await collector.stop()
 })
 
-/** A bus whose spans are sent at once. */
+/** Starts a bus whose spans are sent at once. */
 const start = (config: Partial<Config> = {}, options: Parameters<typeof startBus>[1] = {}): Promise<TestBus> =>
   startBus({ otelExporterOtlpEndpoint: collector.url, otelBspScheduleDelay: 1, rateLimit: null, ...config }, options)
 
-/** The span of a message, by its id. */
+/** Resolves to the span of a message, by its id. */
 const spanOf = (id: string): Promise<SeenSpan> =>
   collector.span(({ attributes }) => attributes['messaging.message.id'] === id)
 
-/** The span of the next command of that client: tests give each client one command of a name. */
+/** Resolves to the span of the next command of that client: each client of a test sends one command of a name. */
 const commandOf = (client: TestClient, name: string): Promise<SeenSpan> =>
   collector.span((span) => span.name === `command ${name}` && span.attributes['arqonbus.client.id'] === client.id)
 
@@ -40,7 +40,7 @@ const buses = {
   alwaysOn: await start({ otelTracesSampler: 'always_on' }),
 }
 
-/** Durations are measured by a clock of their own: a moment of it is that of the wall clock to so much. */
+/** Durations have a separate clock, which agrees with the wall clock up to this difference. */
 const CLOCKS_AGREE_NS = 3_000_000n
 
 describe('a command', () => {
@@ -189,7 +189,7 @@ describe('a message', () => {
   })
 })
 
-describe('what the traces say of the bus', () => {
+describe('attributes of the server', () => {
   test('traces carry the name, version and node of the server unless the settings override them', async () => {
     const ann = await tracedBus.as('ann-asks')
     await ann.command('ping')
@@ -259,7 +259,7 @@ describe('a sender’s traceparent', () => {
     const [silent, heard] = [newId(), newId()]
     await ann.publish({ id: silent, metadata: { traceparent: unsampled } })
     await ann.command('ping', undefined, { metadata: { traceparent: unsampled } })
-    // What comes later is there, so what came before would be too.
+    // Later spans have arrived, so earlier ones would have too.
     await ann.publish({ id: heard })
     await spanOf(heard)
     const own = collector.spans.filter(({ attributes }) => attributes['arqonbus.client.id'] === ann.id)
@@ -285,9 +285,9 @@ describe('a sender’s traceparent', () => {
   })
 })
 
-describe('of messages without a traceparent', () => {
+describe('messages without a traceparent', () => {
   const COUNT = 2000
-  /** How many of them have a span, once the last of all has been sent. */
+  /** The number of these messages with a span, once the last one was sent. */
   const spansWith = async (share: number): Promise<number> => {
     const bus = await start({
       otelTracesSampler: 'traceidratio',
@@ -321,7 +321,7 @@ withProgram('redis-server', 'with Redis', () => {
   })
   afterAll(() => redis.stop())
 
-  test('the span of a message covers Redis, and shows whether it was queued or refused because Redis is away', async () => {
+  test('the span of a message covers Redis, and shows whether it was queued or refused because Redis is unreachable', async () => {
     const bus = await start({ redisUrl: redis.url, redisTimeoutMs: 60_000 })
     const ann = await bus.as('ann-stores')
     const [stored, held, refused] = [newId(), newId(), newId()]

@@ -1,4 +1,4 @@
-/** Loaded into a bus under measurement: on SIGUSR2 it collects its garbage and says so, so that what remains is what is held. */
+/** Loaded into a measured bus: on SIGUSR2 it collects garbage and reports that, so that the heap contains only live objects. */
 process.on('SIGUSR2', () => {
   Bun.gc(true)
   process.stdout.write('{"event":"collected"}\n')

@@ -1,19 +1,19 @@
-/** Arbitrary frames: noise, JSON, and envelopes that are right, nearly right, or broken in one place. */
+/** Arbitrary frames: noise, JSON, and envelopes that are valid, nearly valid, or broken in one place. */
 import { commands } from '@arqonbus/protocol'
 import fc from 'fast-check'
 
-/** Who sends them, and where it listens. */
+/** The id of the sender. */
 export const SENDER = 'fuzzer'
-/** The channel that it listens to. */
+/** The channel to which the sender is subscribed. */
 export const HERE = { room: 'science', channel: 'explore' } as const
 
-/** Ids differ, so that each outcome can be told from the others: `idOf(7)` in place of this. */
+/** A placeholder for an id: `idOf(7)` replaces it, so that outcomes can be distinguished. */
 export const ID = 'arq_the-id-of-this-frame'
 
 const often = <T>(usual: fc.Arbitrary<T>, odd: fc.Arbitrary<T>, weight: number) =>
   fc.oneof({ arbitrary: usual, weight }, { arbitrary: odd, weight: 1 })
 
-/** What stands in fields where something else should. */
+/** Values of the wrong type for a field. */
 const odd = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
   fc.constantFrom<unknown>(
@@ -61,10 +61,10 @@ const metadata = fc.record(
   { requiredKeys: [], noNullPrototype: true },
 )
 
-/** Keys of the server are rare: else no metadata would pass. */
+/** Keys of the server are rare, or no metadata would be valid. */
 const usualMetadata = metadata.map(({ position: _, arq_own: __, ...usual }) => usual)
 
-/** Parameters by name; `since` is none of them, because it brings old messages again, and here each frame has its own outcome. */
+/** Parameters by name, without `since`, because that delivers old messages again, and here each frame has its own outcome. */
 const parameterValues: Record<string, fc.Arbitrary<unknown>> = {
   room: often<unknown>(fc.constant(HERE.room), odd, 30),
   channel: often<unknown>(fc.constantFrom<unknown>(HERE.channel, 'science:explore'), odd, 30),
@@ -125,7 +125,7 @@ const telemetry = fc.record(
 
 const base = { version: '1.0', id: ID, from: SENDER, timestamp: '2026-11-21T12:00:00Z' }
 
-/** Envelopes that are right but for what odd values their metadata or parameters have. */
+/** Envelopes that are valid except for odd values in their metadata or parameters. */
 const envelope: fc.Arbitrary<Record<string, unknown>> = fc
   .oneof(
     fc.record({
@@ -154,7 +154,7 @@ function address(room: string, channel: string) {
   return { room: fc.constant(room), channel: fc.constant(channel) }
 }
 
-/** A field is dropped, changed, added, or written twice; or the order is another. */
+/** Removes, changes, adds or repeats a field, or changes the order. */
 const mutatedFields = fc
   .tuple(
     envelope,
@@ -177,7 +177,7 @@ const mutatedFields = fc
 const textOf = (entries: readonly (readonly [string, unknown])[]): string =>
   `{${entries.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join()}}`
 
-/** A piece of the text is cut out, put in twice, or replaced. */
+/** Removes, repeats or replaces a piece of the text. */
 const mutatedText = fc
   .tuple(
     envelope,
@@ -196,7 +196,7 @@ const mutatedText = fc
     return text.slice(0, start)
   })
 
-/** Any frame. WebSocket text holds no halves of characters. */
+/** Any frame. WebSocket text cannot contain lone surrogates. */
 export const frameText: fc.Arbitrary<string> = fc
   .oneof(
     { arbitrary: envelope.map((fields) => JSON.stringify(fields)), weight: 8 },

@@ -1,17 +1,17 @@
-/** A bus in a process of its own, whose memory can be looked at. */
+/** A bus in a separate process, whose memory can be measured. */
 import { afterAll } from 'bun:test'
 import { join } from 'node:path'
 import { type ConnectOptions, connect, eventually, readMetric, type TestClient } from '@arqonbus/testing'
 import { type BusProcess, root, startBusProcess } from '../../support/bus-process.ts'
 
-/** A bus whose memory can be looked at. */
+/** A bus whose memory can be measured. */
 export type MeasuredBus = BusProcess & {
   connect(options?: ConnectOptions): Promise<TestClient>
   /** The value of a sample of `/metrics`. */
   metric(sample: string): Promise<number>
-  /** Bytes of the heap that are held after a collection. */
+  /** Live bytes of the heap, after a garbage collection. */
   heap(): Promise<number>
-  /** Bytes of memory that the process has. */
+  /** Resident memory of the process in bytes. */
   resident(): Promise<number>
 }
 
@@ -24,7 +24,7 @@ const command = [
   'serve',
 ]
 
-/** Starts one with these settings (`ARQONBUS_…`); it is stopped after the tests of the file. */
+/** Starts a bus with these settings (`ARQONBUS_…`); it is stopped after the tests of the file. */
 export async function startMeasuredBus(settings: Record<string, string> = {}): Promise<MeasuredBus> {
   const bus = await startBusProcess({ command, settings })
   afterAll(() => bus.stop('SIGKILL'))

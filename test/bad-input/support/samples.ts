@@ -1,9 +1,9 @@
-/** All numbers of `/metrics` at one moment. */
+/** All samples of `/metrics` at one moment. */
 
 /** The value of each sample by its name with labels. */
 export type Samples = ReadonlyMap<string, number>
 
-/** Reads them. */
+/** Reads the samples. */
 export async function readSamples({ httpUrl }: { httpUrl: string }): Promise<Samples> {
   const text = await (await fetch(new URL('/metrics', httpUrl))).text()
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
@@ -15,7 +15,7 @@ export async function readSamples({ httpUrl }: { httpUrl: string }): Promise<Sam
   )
 }
 
-/** What of `names` has changed, and by how much. */
+/** The samples selected by `names` that have changed, and by how much. */
 export function difference(before: Samples, after: Samples, names: (name: string) => boolean): Record<string, number> {
   const changed: Record<string, number> = {}
   for (const [name, value] of after) {

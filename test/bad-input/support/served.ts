@@ -1,10 +1,10 @@
-/** What must hold after every attack. */
+/** Checks that must pass after every attack. */
 import { expect } from 'bun:test'
 import { type ConnectOptions, connect, type Frame, type TestClient } from '@arqonbus/testing'
 
 let count = 0
 
-/** The bus serves as before: a fresh client joins, publishes, and gets its message and nothing else. */
+/** Expects the bus to serve as before: a new client joins, publishes, and receives its message and nothing else. */
 export async function expectServed({ busUrl }: { busUrl: string }): Promise<void> {
   const channel = `channel-${++count}`
   const client = await connect(busUrl, { query: { join: `served:${channel}` } })
@@ -14,13 +14,13 @@ export async function expectServed({ busUrl }: { busUrl: string }): Promise<void
   await client.close()
 }
 
-/** A client that sends texts as they are and sorts what comes back by the text that it came for. */
+/** A client that sends texts unchanged and groups the received frames by text. */
 export type Prober = TestClient & {
-  /** Everything that the bus sent because of this text, a ping behind it tells when that is all. */
+  /** Resolves to all frames that the bus sent because of this text; a ping after it shows when they are complete. */
   probe(text: string | Uint8Array<ArrayBuffer>): Promise<Frame[]>
 }
 
-/** Connects one. */
+/** Connects a prober. */
 export async function connectProber(busUrl: string, options?: ConnectOptions): Promise<Prober> {
   const client = await connect(busUrl, options)
   return {
@@ -32,7 +32,7 @@ export async function connectProber(busUrl: string, options?: ConnectOptions): P
   }
 }
 
-/** The one frame that came back, which must be a refusal; fails with what came otherwise. */
+/** The only frame, which must be a refusal; fails with the frames otherwise. */
 export function onlyRefusal(frames: readonly Frame[]): {
   code: string
   details: Record<string, unknown>

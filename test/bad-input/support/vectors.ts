@@ -1,4 +1,4 @@
-/** The frames that every implementation refuses (`packages/protocol/vectors`). */
+/** The frames that every implementation must refuse (`packages/protocol/vectors`). */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ErrorCode } from '@arqonbus/protocol'
@@ -11,18 +11,18 @@ type Vector = {
   name: string
   frame: VectorText
   code: ErrorCode
-  /** Where the fault is, where it is in one place alone. */
+  /** The place of the fault, if there is only one. */
   path?: string
   request_id: string | null
 }
 
-/** A frame that is refused: with this code, at this place, as an answer to this id. */
+/** A frame that is refused, with the code, the place and the request id of the refusal. */
 export type InvalidFrame = Omit<Vector, 'frame'> & { text: string }
 
 const file = join(root, 'packages/protocol/vectors/envelopes-invalid.json')
 const { vectors } = JSON.parse(readFileSync(file, 'utf8')) as { vectors: Vector[] }
 
-/** All of them. */
+/** All invalid frames. */
 export const invalidFrames: readonly InvalidFrame[] = vectors.map(({ frame, ...rest }) => ({
   ...rest,
   text:

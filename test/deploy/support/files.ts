@@ -1,4 +1,4 @@
-/** The files of `deploy/`, as their readers see them. */
+/** Reads the files of `deploy/`. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../../support/bus-process.ts'
@@ -6,7 +6,7 @@ import { root } from '../../support/bus-process.ts'
 /** The folder of Prometheus. */
 export const prometheusFolder = join(root, 'deploy/prometheus')
 
-/** The text of a file, by its path from the top of the repository. */
+/** The text of a file, by its path from the root of the repository. */
 export const textOf = (path: string): string => readFileSync(join(root, path), 'utf8')
 
 /** An alert. */
@@ -23,7 +23,7 @@ export const alerts: readonly Alert[] = (
   Bun.YAML.parse(textOf('deploy/prometheus/alerts.yml')) as { groups: { rules: Alert[] }[] }
 ).groups.flatMap(({ rules }) => rules)
 
-/** A group of the tests of alerts: the series that come in, and what is expected then. */
+/** A group of the tests of alerts: the input series, and the expected alerts. */
 export type AlertTest = {
   readonly name: string
   readonly input_series: readonly { readonly series: string }[]

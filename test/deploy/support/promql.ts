@@ -1,4 +1,4 @@
-/** What an expression of Prometheus names: no parser (`promtool` is one), but enough to hold each name against what a bus serves. */
+/** Finds the names in an expression of Prometheus: no full parser (`promtool` has one), but enough to compare each name with a running bus. */
 
 /** A selector: `name{label="value", other=~"a|b"}`. */
 export type Selector = {
@@ -21,7 +21,7 @@ export function selectorsIn(expression: string): Selector[] {
   }))
 }
 
-/** Labels that are grouped and matched by: `by (…)`, `ignoring (…)` and their like. */
+/** The labels of groupings and matchings: `by (…)`, `ignoring (…)` and similar. */
 export function groupingLabelsIn(expression: string): string[] {
   const groups = expression.matchAll(/\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)/g)
   return Array.from(groups, ([, list = '']) => list.split(',').map((label) => label.trim()))
@@ -29,10 +29,10 @@ export function groupingLabelsIn(expression: string): string[] {
     .filter((label) => label !== '')
 }
 
-/** What a bus serves: for each series name its labels, and the values that each of them has. */
+/** The series of a bus: for each name its labels, and the values of each. */
 export type Served = ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>
 
-/** Reads the text format. */
+/** Parses the text format. */
 export function servedIn(text: string): Served {
   const served = new Map<string, Map<string, Set<string>>>()
   for (const [, name = '', inside = ''] of text.matchAll(/^(\w+)(?:\{(.*)\})? \S+$/gm)) {
@@ -44,10 +44,10 @@ export function servedIn(text: string): Served {
   return served
 }
 
-/** Labels that Prometheus puts on everything that it reads. */
+/** The labels that Prometheus adds to every series. */
 const ofPrometheus = new Set(['job', 'instance'])
 
-/** What an expression names that no bus serves; of a value `$…` the dashboard says later what it is. */
+/** The names in an expression that no bus has; values `$…` are variables of the dashboard. */
 export function strangersIn(expression: string, served: Served): string[] {
   const strangers: string[] = []
   const known = new Set(ofPrometheus)

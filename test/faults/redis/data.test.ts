@@ -2,4 +2,4 @@ import { withProgram } from '@arqonbus/testing'
 import { testFaults } from '../../support/rig/test-fault.ts'
 import { dataFaults } from './faults/data.ts'
 
-withProgram('redis-server', 'data of Redis that changes under the bus', () => testFaults(dataFaults))
+withProgram('redis-server', 'data faults of Redis', () => testFaults(dataFaults))

@@ -2,4 +2,4 @@ import { withProgram } from '@arqonbus/testing'
 import { testFaults } from '../../support/rig/test-fault.ts'
 import { diskFaults } from './faults/disk.ts'
 
-withProgram('redis-server', 'an append-only file that is switched on, or rewritten', () => testFaults(diskFaults))
+withProgram('redis-server', 'faults of the append-only file', () => testFaults(diskFaults))

@@ -1,4 +1,4 @@
-/** A client that is 100,000 messages behind in a log that is in Redis: it gets everything, in bounded memory on both sides, while others go on. */
+/** A client that lacks 100,000 messages of a log in Redis: it receives all of them, in bounded memory on both sides, while other clients continue. */
 import { afterAll, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { connect, readMetric, startRedis, withProgram } from '@arqonbus/testing'
@@ -7,7 +7,7 @@ import { type BusProcess, startBusProcess } from '../../support/bus-process.ts'
 
 const MiB = 1024 * 1024
 const BEHIND = 100_000
-/** What is missed is 125 MB on the wire, and more as objects: whoever held it would grow by more than this. What grows is mostly what no collector has seen yet. */
+/** The missed messages are 125 MB on the wire, and more as objects: a process that held them would grow by more than this. Most growth is garbage that is not collected yet. */
 const GROWTH_BYTES = 96 * MiB
 const text = 'x'.repeat(1000)
 const program = join(import.meta.dir, '../../support/behind-client.ts')
@@ -50,7 +50,7 @@ withProgram('redis-server', 'a client that is 100,000 messages behind', () => {
     }
     await sayAndWait(BEHIND)
 
-    // Another bus has nothing of it at hand: all comes from Redis.
+    // Another bus has none of them in memory: all are read from Redis.
     const bus = await startBus(redis.url)
     const metric = (name: string) => readMetric(bus.httpUrl, `arqonbus_${name}`)
     const before = await metric('resident_memory_bytes')
@@ -60,7 +60,7 @@ withProgram('redis-server', 'a client that is 100,000 messages behind', () => {
     ending.push(() => client.kill('SIGKILL'))
     const most = { resident: before, queued: 0, atHand: 0 }
     let n = BEHIND
-    // It is said to be behind, then not any more; others publish all the time.
+    // It is listed as behind, and later not any more; others publish all the time.
     for (const isBehind of [true, false]) {
       while ((await metric('connections_behind')) > 0 !== isBehind) {
         for (let i = 0; i < 10; i++) say(++n)

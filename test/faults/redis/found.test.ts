@@ -2,4 +2,4 @@ import { withProgram } from '@arqonbus/testing'
 import { testFaults } from '../../support/rig/test-fault.ts'
 import { foundFaults } from './faults/found.ts'
 
-withProgram('redis-server', 'what is new when something is killed', () => testFaults(foundFaults))
+withProgram('redis-server', 'new channels and sessions when a process is killed', () => testFaults(foundFaults))

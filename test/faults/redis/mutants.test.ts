@@ -1,4 +1,4 @@
-/** The rig is worth something only if it notices: a bus with one line broken on purpose must not get through it. */
+/** Checks the fault runs themselves: a bus with one line broken on purpose must not pass them. */
 import { expect, test } from 'bun:test'
 import { withProgram } from '@arqonbus/testing'
 import type { Fault } from '../../support/rig/fault.ts'
@@ -27,7 +27,7 @@ const forgetDedup: Mutation = {
   becomes: 'local found = false',
 }
 
-/** Runs a fault against the bus that is broken so, and returns what was noticed. */
+/** Runs a fault against the broken bus, and resolves to the reported violations. */
 async function noticed(mutation: Mutation, fault: Omit<Fault, 'name' | 'level'>): Promise<string> {
   const mutant = createMutant(mutation)
   try {
@@ -45,7 +45,7 @@ const cutClients: Fault['inject'] = async (run) => {
   }
 }
 
-withProgram('redis-server', 'a bus that is broken on purpose is found out', () => {
+withProgram('redis-server', 'a bus that is broken on purpose', () => {
   test('an unmodified server passes the run that detects broken ones', async () => {
     const unbroken = { ...dropOnReconnect, becomes: dropOnReconnect.line }
     expect(await noticed(unbroken, { inject: cutClients })).toBe('')
@@ -56,7 +56,7 @@ withProgram('redis-server', 'a bus that is broken on purpose is found out', () =
   }, 300_000)
 
   test('a server that drops on reconnect what it reports as recovered is detected', async () => {
-    expect(await noticed(dropOnReconnect, { inject: cutClients })).toContain('nothing was lost, and a gap was told')
+    expect(await noticed(dropOnReconnect, { inject: cutClients })).toContain('nothing was lost, but a gap was reported')
   }, 300_000)
 
   test('a server that forgets the ids of messages is detected', async () => {

@@ -2,5 +2,5 @@ import { withProgram } from '@arqonbus/testing'
 import { testFaults } from '../../support/rig/test-fault.ts'
 import { processFaults, valkeyFaults } from './faults/processes.ts'
 
-withProgram('redis-server', 'processes that are killed, replaced or overrun', () => testFaults(processFaults))
-withProgram('valkey-server', 'a Valkey that is killed', () => testFaults(valkeyFaults))
+withProgram('redis-server', 'faults of processes', () => testFaults(processFaults))
+withProgram('valkey-server', 'faults of Valkey', () => testFaults(valkeyFaults))

@@ -1,4 +1,4 @@
-/** A Redis that is busy with something else while everybody publishes as fast as they may: they wait, memory does not grow, and every acknowledgement is true. */
+/** A Redis that is busy while all clients publish as fast as possible: they wait, memory does not grow, and every acknowledgement is true. */
 import { afterAll, expect, test } from 'bun:test'
 import { connect, readMetric, startRedis, type TestClient, type TestRedis, withProgram } from '@arqonbus/testing'
 import { startBusProcess } from '../../support/bus-process.ts'
@@ -9,13 +9,13 @@ const MiB = 1024 * KiB
 const PUBLISHERS = 8
 const QUEUE_BYTES = MiB
 const SEND_BUFFER_SOFT_LIMIT = 64 * KiB
-/** What each publisher may have beside: its own share, and what was read with the frame that filled it. */
+/** The buffers of each publisher: its own share, and what was read with the frame that filled it. */
 const SLACK_BYTES = PUBLISHERS * 4 * SEND_BUFFER_SOFT_LIMIT
-/** What the collector has not seen yet: at any pace the heap goes up and down by some 50 MB. */
+/** Uncollected garbage: at any rate the heap varies by some 50 MB. */
 const GROWTH_BYTES = 64 * MiB
-/** A slow answer is not to be taken for a Redis that is away, however slow the machine is. */
+/** A slow reply must not count as an outage of Redis, however slow the machine is. */
 const TIMEOUT = '1m'
-/** So many naps of Redis are looked at. */
+/** The number of pauses of Redis during the test. */
 const NAPS = 15
 const NAP_SECONDS = 0.2
 const text = 'x'.repeat(1000)
@@ -25,7 +25,7 @@ afterAll(async () => {
   for (const end of ending.reverse()) await end()
 })
 
-/** Publishes as fast as the socket takes it; what it sends by turns asks to be stored, or for any acknowledgement. */
+/** Publishes as fast as the socket allows; messages alternately require `stored` and any acknowledgement. */
 function flood(client: TestClient) {
   const waiting = new Set<string>()
   const acknowledged = new Set<string>()
@@ -57,14 +57,14 @@ function flood(client: TestClient) {
   }
 }
 
-/** The ids of all messages that Redis has. */
+/** The ids of all messages in Redis. */
 async function storedIds(redis: TestRedis): Promise<string[]> {
   const [stream] = (await redis.command('KEYS', 'arqon:1:*:slow:talk:s')) as string[]
   const entries = (await redis.command('XRANGE', stream!, '-', '+')) as [string, string[]][]
   return entries.map(([, [, head]]) => /"id":"([^"]+)"/.exec(head!)![1]!)
 }
 
-withProgram('redis-server', 'a Redis that is slow', () => {
+withProgram('redis-server', 'a slow Redis', () => {
   test('a slow Redis makes publishers wait: memory stays flat, acknowledged messages are stored, refused ones are not', async () => {
     const redis = await startRedis({ appendfsync: 'always', config: { 'enable-debug-command': 'local' } })
     ending.push(redis.stop)
@@ -92,10 +92,10 @@ withProgram('redis-server', 'a Redis that is slow', () => {
       most.held = Math.max(most.held, await metric('held_bytes'))
       most.resident = Math.max(most.resident, await metric('resident_memory_bytes'))
     }
-    // At its usual pace first: what that takes is not growth.
+    // First at the usual rate: the memory that this needs is not growth.
     await until('the usual pace', () => acknowledged() > 5000)
     const residentBefore = await metric('resident_memory_bytes')
-    // Then it naps nearly all the time, and in between takes what its sockets have.
+    // Then Redis is paused nearly all the time, and processes its sockets in between.
     let naps = 0
     const acknowledgedBy: number[] = []
     const napping = (async () => {
@@ -113,7 +113,7 @@ withProgram('redis-server', 'a Redis that is slow', () => {
     expect(most.resident - residentBefore).toBeLessThan(GROWTH_BYTES)
     expect(await metric('storage_degraded_total')).toBe(0)
 
-    // Until now nothing was refused. Now Redis is killed, with all that is on its way.
+    // Until now nothing was refused. Now Redis is killed, with all messages in flight.
     expect(floods.flatMap(({ refused }) => [...refused])).toEqual([])
     await redis.kill()
     await until('a refusal', () => floods.every(({ refused }) => [...refused.values()].includes('storage_unavailable')))
@@ -121,7 +121,7 @@ withProgram('redis-server', 'a Redis that is slow', () => {
     await redis.restart()
     await until('Redis to be back', async () => (await metric('storage_available')) === 1)
     await until('all outcomes', () => floods.every(({ waiting }) => waiting.size === 0))
-    await until('what was held to be stored', async () => (await metric('held_bytes')) === 0)
+    await until('the queued messages to be stored', async () => (await metric('held_bytes')) === 0)
 
     const ids = await storedIds(redis)
     const stored = new Set(ids)
@@ -131,7 +131,7 @@ withProgram('redis-server', 'a Redis that is slow', () => {
       expect([...acknowledged].filter((id) => !stored.has(id))).toEqual([])
       for (const [id, code] of refused) {
         codes.set(code, (codes.get(code) ?? 0) + 1)
-        if (code !== 'outcome_unknown' && stored.has(id)) throw new Error(`${id} is stored, and was refused: ${code}`)
+        if (code !== 'outcome_unknown' && stored.has(id)) throw new Error(`${id} is stored, but was refused: ${code}`)
       }
     }
     expect([...codes.keys()].toSorted()).toEqual(['outcome_unknown', 'storage_unavailable'])

@@ -1,4 +1,4 @@
-/** Whoever listens to a whole room is not given the names of its channels by anybody else: not even by a bus that has just begun. */
+/** A room-wide subscriber does not learn the names of channels from other clients, not even on a bus that has just started. */
 import { afterAll, expect, test } from 'bun:test'
 import { type Client, connect } from '@arqonbus/client'
 import { startRedis, withProgram } from '@arqonbus/testing'
@@ -72,10 +72,10 @@ withProgram('redis-server', 'a whole room', () => {
     await meanwhile.stop('SIGKILL')
     const last = await startBus()
     line.leadTo(last.busUrl)
-    // Nobody else is there: the channel comes to life by the listener alone, or not at all.
-    await until('what was missed', () => heard.length === 4)
+    // No other client is connected: the channel is created by the subscriber alone, or not at all.
+    await until('the missed messages', () => heard.length === 4)
     await publish(last, 5)
-    await until('what is said now', () => heard.includes(5))
+    await until('the new messages', () => heard.includes(5))
     expect(heard).toEqual([1, 2, 3, 4, 5])
     expect(gaps).toEqual([])
   }, 300_000)

@@ -1,4 +1,4 @@
-/** What an acknowledgement at `stored` or `disk` includes: that the message is found after a `kill -9`, wherever it went (protocol, restarts). */
+/** The guarantee of an acknowledgement at `stored` or `disk`: the message is found after a `kill -9`, in any kind of log (protocol, restarts). */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, refusal, type TestClient, withProgram } from '@arqonbus/testing'
 import { caller, messagesOf } from '../../api/call.ts'
@@ -16,7 +16,7 @@ withProgram('redis-server', 'with Redis', () => {
   const payloadsOf = async (client: TestClient, channel: string) =>
     (await client.command('history', { channel })).messages.map(({ payload }) => payload.n)
 
-  describe('after a kill -9 of the server at the moment of the last acknowledgement', () => {
+  describe('a kill -9 of the server right after the last acknowledgement', () => {
     test('after a kill -9 of the server every new channel is found, and a room-wide join lists all of them', async () => {
       const bus = await startProcess()
       const ann = await as(bus, 'ann')
@@ -98,7 +98,7 @@ withProgram('redis-server', 'with Redis', () => {
       ann.publish({ room, channel: 'c', payload: { n: 1 }, metadata: { ack } })
     await publish('old')
     await ann.publish({ room: 'bad', channel: 'first' })
-    // The records of further channels of this room have no place to go to.
+    // The key for records of further channels of this room is damaged.
     const [key] = (await stage.redis.command('KEYS', '*@channels:bad')) as [string]
     await stage.redis.command('SET', key, 'something else')
     const [refused, ...taken] = await Promise.all([

@@ -1,22 +1,22 @@
-/** Rooms, channels and sessions while Redis is away, and when it is back (protocol §4, §6). */
+/** Rooms, channels and sessions during an outage of Redis, and after it (protocol §4, §6). */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, readMetric, refusal, type TestBus, withProgram } from '@arqonbus/testing'
 import { openProxy } from '../../support/tcp-proxy.ts'
 import { as, asAdmin, channelsOf, comeBack, createStage, roomOf } from './stage.ts'
 
-// Each of them starts several processes.
+// Each test starts several processes.
 setDefaultTimeout(120_000)
 
 withProgram('redis-server', 'with Redis', () => {
   const stage = createStage()
   const { recordOf, start } = stage
 
-  describe('while Redis is away', () => {
+  describe('outages of Redis', () => {
     const isDegraded = (bus: TestBus) => eventually(async () => expect(await available(bus)).toBe(0))
     const isBack = (bus: TestBus) => eventually(async () => expect(await available(bus)).toBe(1))
     const available = (bus: TestBus) => bus.metric('arqonbus_storage_available')
 
-    test('while Redis is away rooms and channels can be changed, and the changes are stored when it returns', async () => {
+    test('while Redis is unreachable rooms and channels can be changed, and the changes are stored when it returns', async () => {
       const bus = await start()
       const ann = await bus.as('ann')
       await ann.command('create_channel', { channel: 'science:early' })
@@ -48,7 +48,7 @@ withProgram('redis-server', 'with Redis', () => {
       expect(bus.output()).toMatch(/"event":"records_lost","count":3,"reason":"the storage is away"/)
     })
 
-    test('in strict mode changes of rooms and channels are refused while Redis is away', async () => {
+    test('in strict mode changes of rooms and channels are refused while Redis is unreachable', async () => {
       const bus = await start({ storageMode: 'strict' })
       const ann = await bus.as('ann')
       await stage.redis.kill()
@@ -114,7 +114,7 @@ withProgram('redis-server', 'with Redis', () => {
       const line = openProxy(stage.redis.url)
       const there = await start({ redisUrl: line.url })
       await isBack(there)
-      // From now on it finds nobody where Redis was.
+      // From now on it cannot connect to Redis.
       line.leadTo('redis://127.0.0.1:1')
       line.cut()
       await isDegraded(there)
@@ -146,7 +146,7 @@ withProgram('redis-server', 'with Redis', () => {
       for (const [n, { position }] of published.entries()) since[channels[n]!] = position!
       await stage.redis.kill()
       await eventually(async () => expect(await readMetric(bus.httpUrl, 'arqonbus_storage_available')).toBe(0))
-      // So many at once that the work on one is interrupted, and goes on in a later turn.
+      // So many at once that the work on one is interrupted, and continues in a later turn.
       const joins = Array.from({ length: 100 }, () => ann.command('join_channel', { channel: 'many:*', since }))
       for (const joined of joins) expect(await refusal(joined)).toMatchObject({ code: 'storage_unavailable' })
       await ann.command('ping')

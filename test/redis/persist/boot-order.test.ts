@@ -1,4 +1,4 @@
-/** A server that starts before its Redis, and sessions that are presented while nobody can look for them: nothing stored becomes unreachable. */
+/** A server that starts before its Redis, and sessions that are presented meanwhile: nothing stored becomes unreachable. */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { connect as connectClient } from '@arqonbus/client'
 import { eventually, open, refusal, type TestBus, type TestClient, withProgram } from '@arqonbus/testing'
@@ -20,7 +20,7 @@ withProgram('redis-server', 'with Redis', () => {
     open(bus.busUrl, { query: { client_id: id }, headers: { 'arqonbus-session': welcome.session } })
   const isTemporary = { code: 'storage_unavailable', status: 503, retry_after_ms: expect.any(Number) }
 
-  /** A bus that ends with bob away, three private messages for him on the disk, and its Redis stopped; and the next one, which has never had a Redis. */
+  /** Stops a bus with Bob disconnected, three stored private messages for him, and its Redis stopped; starts the next bus, which has never been connected to Redis. */
   const restartWithoutRedis = async () => {
     const before = await start()
     const [ann, bob] = [await before.as('ann'), await before.as('bob', 'science:a')]
@@ -31,8 +31,8 @@ withProgram('redis-server', 'with Redis', () => {
     return { ann, bob, bus: await start() }
   }
 
-  describe('a session that this server does not know, while Redis is away', () => {
-    test('while Redis is away an unknown session is refused temporarily, and resumed with its inbox afterwards', async () => {
+  describe('unknown sessions during an outage of Redis', () => {
+    test('while Redis is unreachable an unknown session is refused temporarily, and resumed with its inbox afterwards', async () => {
       const { bob, bus } = await restartWithoutRedis()
       const early = presented(bob, bus)
       expect((await early.answer(null)).error).toMatchObject(isTemporary)
@@ -59,7 +59,7 @@ withProgram('redis-server', 'with Redis', () => {
       for (const bus of [here, there]) await bus.drain('the test')
     })
 
-    test('while Redis is away an unknown session is refused as temporary by HTTP', async () => {
+    test('while Redis is unreachable an unknown session is refused as temporary by HTTP', async () => {
       const { bob, bus } = await restartWithoutRedis()
       const headers = { ...calledBy('bob'), 'arqonbus-session': bob.welcome.session }
       const called = await caller(bus.httpUrl)(messagesOf('arqonbus', 'inbox'), { headers })
@@ -72,7 +72,7 @@ withProgram('redis-server', 'with Redis', () => {
       await bus.drain('the test')
     })
 
-    test('a session refused while Redis is away is retried by the TypeScript client, even on its first connection', async () => {
+    test('a session refused while Redis is unreachable is retried by the TypeScript client, even on its first connection', async () => {
       const { bob, bus } = await restartWithoutRedis()
       const options = { url: bus.busUrl, clientId: 'bob', session: bob.welcome.session }
       const refused = () => bus.metric('arqonbus_connections_refused_total{reason="storage_unavailable"}')
@@ -81,7 +81,7 @@ withProgram('redis-server', 'with Redis', () => {
       await stage.redis.restart()
       const client = await connecting
       expect(client.welcome.resumed).toBeTrue()
-      // A Redis that is slow at its start may count as away once more.
+      // A Redis that is slow at its start may count as unreachable once more.
       await eventually(async () => {
         const page = await client.history('arqonbus:inbox')
         expect(page).toMatchObject({ messages: [1, 2, 3].map((n) => ({ payload: { n } })) })
@@ -91,8 +91,8 @@ withProgram('redis-server', 'with Redis', () => {
     })
   })
 
-  describe('a client id whose session is stored, taken without it while Redis is away', () => {
-    test('a client id taken while Redis was away returns to the client with its session, and both keep their inboxes', async () => {
+  describe('client ids that are taken during an outage of Redis', () => {
+    test('a client id taken while Redis was unreachable returns to the client with its session, and both keep their inboxes', async () => {
       const { bob, bus } = await restartWithoutRedis()
       const other = await bus.as('bob', 'science:b')
       await stage.redis.restart()
@@ -110,7 +110,7 @@ withProgram('redis-server', 'with Redis', () => {
       expect(await inboxOf(back)).toEqual([1, 2, 3, 5])
       await back.close()
 
-      // Over a restart too: neither session has taken the place of the other.
+      // After a restart too: neither session has replaced the other.
       await bus.drain('the test')
       const again = await start()
       const second = await comeBack(other, again)
@@ -123,7 +123,7 @@ withProgram('redis-server', 'with Redis', () => {
       await again.drain('the test')
     })
 
-    test('a client id taken while Redis was away is in use for a call by HTTP, which takes nothing over', async () => {
+    test('a client id taken while Redis was unreachable is in use for a call by HTTP, which takes nothing over', async () => {
       const { bob, bus } = await restartWithoutRedis()
       const other = await bus.as('bob')
       await stage.redis.restart()
@@ -142,8 +142,8 @@ withProgram('redis-server', 'with Redis', () => {
     })
   })
 
-  describe('what is not known while Redis is away', () => {
-    test('while Redis is away, rooms, channels and clients that may be stored are never reported as missing', async () => {
+  describe('unknown state during an outage of Redis', () => {
+    test('while Redis is unreachable, rooms, channels and clients that may be stored are never reported as missing', async () => {
       const before = await start()
       const ann = await before.as('ann')
       await before.as('bob')

@@ -1,4 +1,4 @@
-/** Stored messages are found: after a restart that keeps messages alone, and at another server on the same Redis. */
+/** Stored messages are found: after a restart that keeps only messages, and at another server on the same Redis. */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, refusal, type TestBus, type TestClient, withProgram } from '@arqonbus/testing'
 import { caller, messagesOf, openStream } from '../../api/call.ts'
@@ -16,7 +16,7 @@ withProgram('redis-server', 'with Redis', () => {
   const payloadsOf = async (client: TestClient, channel: string) =>
     (await client.command('history', { channel })).messages.map(({ payload }) => payload.n)
 
-  /** The ways in which a stored message is asked for, each by a client that is there for the first time. */
+  /** The ways to request a stored message, each by a new client. */
   const ways: Record<string, (bus: TestBus, position: string, channel: string) => Promise<unknown[]>> = {
     history: async (bus, _position, channel) => payloadsOf(await bus.as('reader'), channel),
     'channel_info, then history': async (bus, _position, channel) => {
@@ -68,7 +68,7 @@ withProgram('redis-server', 'with Redis', () => {
     })
   }
 
-  describe('at a second server', () => {
+  describe('a second server', () => {
     test('a room-wide join includes the channels that another node has just created', async () => {
       const [here, there] = [await start(), await start()]
       const [ann, bob] = [await here.as('ann'), await there.as('bob')]
@@ -138,7 +138,7 @@ withProgram('redis-server', 'with Redis', () => {
     })
   })
 
-  describe('where messages alone are kept', () => {
+  describe('persistence of messages only', () => {
     test('with only messages kept, a private channel stays private with its members, and nothing else of it is kept', async () => {
       const config = { persist: ['messages' as const] }
       const bus = await start(config)

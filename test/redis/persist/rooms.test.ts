@@ -1,15 +1,15 @@
-/** What else survives a restart, and by which switch: rooms and channels (protocol §4, §6). */
+/** Persistence of rooms and channels, by setting (protocol §4, §6). */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, refusal, withProgram } from '@arqonbus/testing'
 import { as, asAdmin, channelsOf, comeBack, createStage, roomOf } from './stage.ts'
 
-// Each of them starts several processes.
+// Each test starts several processes.
 setDefaultTimeout(120_000)
 
 withProgram('redis-server', 'with Redis', () => {
   const { killed, start, startProcess } = createStage()
 
-  describe('rooms and channels', () => {
+  describe('persistence of rooms and channels', () => {
     test('rooms and channels survive a crash unchanged, including a channel created right before it', async () => {
       const bus = await startProcess()
       const ann = await as(bus, 'ann')
@@ -108,7 +108,7 @@ withProgram('redis-server', 'with Redis', () => {
     })
   })
 
-  describe('the switches', () => {
+  describe('settings of persistence', () => {
     const findsChannels = (persist: readonly string[]) => persist.includes('channels') || persist.includes('messages')
     const kinds = ['messages', 'rooms', 'channels', 'sessions'] as const
     for (const persist of [
@@ -129,7 +129,7 @@ withProgram('redis-server', 'with Redis', () => {
         const room = await roomOf(later, 'science')
         expect({ room: room !== undefined, channels: room?.channels, resumed: later.welcome.resumed }).toEqual({
           room: !persist.includes('sessions') || persist.length > 1,
-          // Where messages are kept, so is what is needed to find them.
+          // If messages are kept, so is what is needed to find them.
           channels: findsChannels(persist) ? ['lab'] : persist.includes('rooms') ? [] : undefined,
           resumed: persist.includes('sessions'),
         })

@@ -1,9 +1,9 @@
-/** What else survives a restart: sessions (protocol §4, §6). */
+/** Persistence of sessions (protocol §4, §6). */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { connect, eventually, open, refusal, type TestClient, testClock, withProgram } from '@arqonbus/testing'
 import { as, asAdmin, comeBack, createStage } from './stage.ts'
 
-// Each of them starts several processes.
+// Each test starts several processes.
 setDefaultTimeout(120_000)
 
 withProgram('redis-server', 'with Redis', () => {
@@ -36,7 +36,7 @@ withProgram('redis-server', 'with Redis', () => {
       })
       expect(welcome.kept_subscriptions.toSorted()).toEqual(['science:*', 'science:a'])
 
-      // It has not joined them again yet: the next crash takes nothing from it.
+      // It has not joined them again yet: the next crash must not remove them.
       const third = await killed(again)
       const { welcome: last } = await comeBack(before, third, { resume: 'live' })
       expect(last.subscriptions.toSorted()).toEqual(['science:*', 'science:a'])
@@ -71,7 +71,7 @@ withProgram('redis-server', 'with Redis', () => {
         query: { client_id: 'ann' },
         headers: { 'arqonbus-session': before.welcome.session },
       })
-      // A session reserves nothing: the id is taken now.
+      // A session does not reserve its id: it is in use now.
       expect((await outcome.answer(null)).error).toMatchObject({ code: 'client_id_in_use' })
       await again.drain('the test')
     })
@@ -104,7 +104,7 @@ withProgram('redis-server', 'with Redis', () => {
       const before = await here.as('ann', 'science:a')
       await before.close()
       await eventually(async () => expect(await recordOf('ann')).toMatchObject({ subscriptions: ['science:a'] }))
-      // Frames that come before Redis has answered wait, and are handled in order.
+      // Frames that arrive before Redis has replied wait, and are handled in order.
       stage.redis.pause()
       const after = open(there.busUrl, {
         query: { client_id: 'ann' },
@@ -131,7 +131,7 @@ withProgram('redis-server', 'with Redis', () => {
       })
       const again = await killed(bus)
 
-      // Who has not come back yet is known all the same.
+      // A client that has not reconnected is known nevertheless.
       const sender = await comeBack(cid, again)
       await to(sender, ['ann', 'bob'], 2)
       expect(await refusal(to(sender, ['nobody'], 3))).toMatchObject({ code: 'client_not_found' })

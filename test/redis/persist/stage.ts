@@ -1,4 +1,4 @@
-/** What the tests of what survives a restart share: a Redis for each test, buses around it, and clients that come back. */
+/** Shared by the tests of persistence: a Redis for each test, buses on it, and clients that reconnect. */
 import { afterEach, beforeEach } from 'bun:test'
 import type { ConnectOptions, RedisOptions, TestClient, TestRedis } from '@arqonbus/testing'
 import { connect, startBus, startRedis } from '@arqonbus/testing'
@@ -6,10 +6,10 @@ import { type BusProcess, startBusProcess } from '../../support/bus-process.ts'
 
 const adminKey = 'correct-horse-battery-staple'
 
-/** Makes a command that of an admin. */
+/** Grants a command the role admin. */
 export const asAdmin = { admin_key: adminKey }
 
-/** Gives each test of a suite a Redis of its own, and ways to start buses on it. */
+/** Gives each test of a suite its own Redis, and functions to start buses on it. */
 export function createStage(options: RedisOptions = {}) {
   let redis: TestRedis
   beforeEach(async () => {
@@ -32,36 +32,36 @@ export function createStage(options: RedisOptions = {}) {
     await bus.stop('SIGKILL')
     return startProcess(settings)
   }
-  /** What Redis has of a session. */
+  /** The record of a session in Redis. */
   const recordOf = async (id: string): Promise<Record<string, unknown>> => {
     const [key] = (await redis.command('KEYS', `*@session:${id}`)) as string[]
     const [text] = (await redis.command('HVALS', key!)) as string[]
     return JSON.parse(text!)
   }
   return {
-    /** That of the test which runs. */
+    /** The Redis of the running test. */
     get redis() {
       return redis
     },
-    /** A bus in this process. */
+    /** Starts a bus in this process. */
     start,
-    /** A bus that can be killed. */
+    /** Starts a bus that can be killed. */
     startProcess,
-    /** Kills it and starts the next. */
+    /** Kills a bus and starts the next one. */
     killed,
     recordOf,
   }
 }
 
-/** A client of a bus in another process. */
+/** Connects a client to a bus in another process. */
 export const as = (bus: BusProcess, id: string, ...join: string[]) =>
   connect(bus.busUrl, { query: { client_id: id, join } })
-/** The same client again, with its session. */
+/** Connects the same client again, with its session. */
 export const comeBack = ({ id, welcome }: TestClient, to: { busUrl: string }, query: ConnectOptions['query'] = {}) =>
   connect(to.busUrl, { query: { client_id: id, ...query }, headers: { 'arqonbus-session': welcome.session } })
-/** The channels of a room, as a client may see them. */
+/** The channels of a room that a client can see. */
 export const channelsOf = async (client: TestClient, room: string) =>
   (await client.command('list_channels', { room })).channels.map(({ name }) => name)
-/** What the status says of a room. */
+/** A room in the status of the bus. */
 export const roomOf = async (client: TestClient, room: string) =>
   (await client.command('status')).rooms.find(({ name }) => name === room)

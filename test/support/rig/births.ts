@@ -1,21 +1,21 @@
-/** Channels and rooms that are born while faults come: each has one message, and all of them have to be found at the end. */
+/** Channels and rooms that are created during faults: each has one message, and all of them have to be found at the end. */
 import type { Random } from '@arqonbus/testing'
 import type { Record } from './record.ts'
 import { until } from './until.ts'
 
-/** Where new channels come from. */
+/** Addresses of new channels. */
 export type Births = {
-  /** An address that nobody has named before. */
+  /** An address that was never used before. */
   next(): string
-  /** Waits until a subscriber of the whole room has what was born there. */
+  /** Waits until a subscriber of the whole room has the messages of its new channels. */
   reached(clientId: string): Promise<void>
 }
 
-/** A room with more channels than a thousand cannot be recovered as a whole. */
+/** A room with more than a thousand channels cannot be recovered as a whole. */
 const MOST_IN_ROOM = 300
 const ROOMS = 10
 
-/** Births in the room of the load and in others. */
+/** Creates addresses in the room of the load and in others. */
 export function createBirths(record: Record, random: Random, room: string): Births {
   let count = 0
   let inRoom = 0
@@ -34,7 +34,7 @@ export function createBirths(record: Record, random: Random, room: string): Birt
     async reached(clientId) {
       const born = positions().filter(([address]) => address.startsWith(`${room}:born-`))
       const late = () => born.filter(([address, position]) => !record.hasReached(clientId, address, position))
-      await until(`what was born in ${room} to reach ${clientId}`, () => late().length === 0)
+      await until(`new channels of ${room} to reach ${clientId}`, () => late().length === 0)
     },
   }
 }

@@ -1,7 +1,7 @@
 /**
- * A client in a process of its own that no fault touches: it pings all the time. Its figures are those of the bus, not of the test, which has its
- * hands full with everybody else. Each message that it gets, a number, is answered with
- * the round trips since the last one, in milliseconds, when there are so many.
+ * A client in a separate process that no fault affects: it pings all the time. Its figures are those of the bus, not of the test process, which is
+ * busy with all other clients. Each message that it receives, a number, is answered with
+ * the round trips since the last one, in milliseconds, once there are that many.
  */
 import { connect } from '@arqonbus/client'
 
@@ -17,7 +17,7 @@ const ping = async () => {
   const at = performance.now()
   await client.ping().then(
     () => roundTripsMs.push(performance.now() - at),
-    // Its bus was killed: it asks the next one.
+    // Its bus was killed: it connects to the next one.
     () => {},
   )
   isPinging = false

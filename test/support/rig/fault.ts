@@ -1,80 +1,80 @@
-/** What a fault is, and what it has at hand. */
+/** The definition of a fault, and its environment. */
 import type { Acknowledged, FakeClock, Random, RedisOptions, TestRedis } from '@arqonbus/testing'
 import type { BusProcess } from '../bus-process.ts'
 import type { TcpProxy } from '../tcp-proxy.ts'
 import type { Level, Record } from './record.ts'
 
-/** A fault, and what is promised in spite of it. */
+/** A fault, and the promises that must hold despite it. */
 export type Fault = {
-  /** A sentence: what is promised. */
+  /** The promise, as a sentence. */
   readonly name: string
-  /** The level that publishers ask for. */
+  /** The level that publishers require. */
   readonly level: Level
-  /** How Redis is started; false: the bus keeps its log in memory. */
+  /** Options of Redis; false: the bus keeps its log in memory. */
   readonly redis?: RedisOptions | false
   /** Settings of the bus. */
   readonly settings?: Readonly<globalThis.Record<string, string>>
-  /** True where the bus has a clock that can be stepped; needs the program `faketime`. */
+  /** Whether the clock of the bus can be stepped; needs the program `faketime`. */
   readonly fakeClock?: boolean
-  /** How many buses serve the same channels; half of the clients go to the second. Default 1. */
+  /** The number of buses with the same channels; half of the clients use the second one. Default 1. */
   readonly nodes?: 1 | 2
-  /** Subscribers more than the usual ones. */
+  /** The number of additional subscribers. */
   readonly crowd?: (isLong: boolean) => number
-  /** True where messages also go to channels and rooms that are new. */
+  /** Whether messages are also sent to new channels and rooms. */
   readonly births?: boolean
-  /** True where private messages are sent too. */
+  /** Whether private messages are sent too. */
   readonly mail?: boolean
-  /** What acknowledgements are worth after it; all of them unless told. */
+  /** Whether an acknowledged message must survive the fault. Default: always. */
   readonly isKept?: (acknowledgement: Acknowledged, run: Running) => boolean
-  /** True where subscribers may have to be told that they missed something. Otherwise they must miss nothing. */
+  /** Whether subscribers may be notified of missed messages. Otherwise they must miss nothing. */
   readonly mayBreak?: boolean
-  /** True where the history must begin with the first kept acknowledgement. Default: true unless `mayBreak`, because a log that was lost begins anew. */
+  /** Whether the history must begin with the first kept acknowledgement. Default: true unless `mayBreak`, because a lost log starts again. */
   readonly isWhole?: boolean
-  /** True where it touches no client: commands are then answered as ever. */
+  /** Whether it affects no client: commands must then be answered as usual. */
   readonly isIsolated?: boolean
-  /** What has to be there before it; what it takes is not counted as a leak. */
+  /** Prepares the fault; the resources that this uses do not count as a leak. */
   readonly prepare?: (run: Running) => Promise<unknown>
-  /** Does it. Resolves at the end of the fault. */
+  /** Injects the fault. Resolves at its end. */
   readonly inject: (run: Running) => Promise<unknown>
-  /** What must have been seen for the run to have tried anything: names of `counts`. */
+  /** Counts that must not be zero, to prove that the run tested something: names of `counts`. */
   readonly mustSee?: readonly string[]
-  /** What must not have been seen. */
+  /** Counts that must be zero. */
   readonly mustNotSee?: readonly string[]
-  /** What else is promised: throws where it is not kept. */
+  /** Checks further promises: throws if one was not kept. */
   readonly verify?: (run: Running) => Promise<void> | void
 }
 
-/** What a fault has at hand. */
+/** The environment of a fault. */
 export type Running = {
   readonly seed: number
   readonly random: Random
   readonly record: Record
   readonly redis: TestRedis
-  /** The way from the bus to Redis. */
+  /** The proxy from the bus to Redis. */
   readonly redisLine: TcpProxy
-  /** The way from the clients to the bus, that of the second half of them, and that of the crowd. */
+  /** The proxies from the clients to the bus, for the first half of them, the second half, and the additional subscribers. */
   readonly busLine: TcpProxy
   readonly otherLine: TcpProxy
   readonly crowdLine: TcpProxy
-  /** Its clock, where `fakeClock` asked for one. */
+  /** The clock of the bus, with `fakeClock`. */
   readonly busClock: FakeClock
-  /** True for a run of a minute, which has the time for long faults. */
+  /** True for a run of a minute, which has time for long faults. */
   readonly isLong: boolean
-  /** True where every bus of the beginning is still there. */
+  /** True if every bus of the beginning still runs. */
   readonly isUnbroken: boolean
-  /** The bus that clients are led to. */
+  /** The bus that the proxy leads to. */
   readonly bus: BusProcess
   readonly addresses: readonly string[]
-  /** Waits for so many acknowledgements more. */
+  /** Waits for `more` further acknowledgements. */
   acknowledged(more: number): Promise<void>
-  /** Starts another bus on the same Redis and leads clients to it; the one before is as it was. */
+  /** Starts another bus on the same Redis and leads clients to it; the previous one keeps running. */
   startBus(): Promise<BusProcess>
   /** Starts another Redis, which ends with the run. */
   startRedis(options: RedisOptions): Promise<TestRedis>
-  /** From now on the way to Redis leads to that one. */
+  /** Leads the bus to that Redis from now on. */
   redisLeadsTo(other: TestRedis): void
-  /** Waits until so many more of `what` were counted. */
+  /** Waits until `what` was counted `more` further times. */
   counted(what: string, more?: number): Promise<void>
-  /** Whether an acknowledgement came while a fault was on, or right before, so that what holds without a fault may not hold for it. */
+  /** Whether an acknowledgement arrived during a fault, or right before, so that guarantees without a fault may not apply to it. */
   isDuringFault(acknowledgement: Acknowledged, beforeMs: number): boolean
 }

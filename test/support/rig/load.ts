@@ -1,40 +1,40 @@
-/** The load of a fault run: who publishes, and who listens. */
+/** The load of a fault run: its publishers and subscribers. */
 import type { Client } from '@arqonbus/client'
 import type { Random } from '@arqonbus/testing'
 import type { Births } from './births.ts'
 import type { Level, Record } from './record.ts'
 import { until } from './until.ts'
 
-/** A load under way. */
+/** A running load. */
 export type Load = {
-  /** Ids of all that are subscribed, each with its addresses. */
+  /** The ids of all subscribers, each with its addresses. */
   readonly subscribers: ReadonlyMap<string, readonly string[]>
-  /** Begins to publish. */
+  /** Starts publishing. */
   begin(): void
-  /** When the last message was sent that this publisher has an acknowledgement of, for each. */
+  /** The time at which each publisher sent its last acknowledged message. */
   lastTaken(): ReadonlyMap<string, number>
   /** Publishes one message to each address; resolves to their positions. */
   mark(): Promise<[address: string, position: string][]>
-  /** Publishes no more; resolves when the outcome of everything is known. */
+  /** Stops publishing; resolves when all outcomes are known. */
   stop(): Promise<void>
-  /** Reads the whole history of every channel in which anything was acknowledged, as the last thing. */
+  /** Reads the whole history of every channel with an acknowledged message, at the end. */
   readHistory(): Promise<void>
 }
 
-/** How a load is made. */
+/** Options of a load. */
 export type LoadOptions = {
   readonly record: Record
   readonly random: Random
-  /** Addresses of one room. */
+  /** The addresses, all in one room. */
   readonly addresses: readonly string[]
   readonly level: Level
-  /** So many more subscribe to an address of their own, where little is said. */
+  /** The number of additional subscribers, which have their own address with few messages. */
   readonly crowd: number
-  /** The way of the second half of them to the bus. */
+  /** The URL of the bus for the second half of the clients. */
   readonly otherUrl: string
-  /** The crowd's way to the bus. */
+  /** The URL of the bus for the additional subscribers. */
   readonly crowdUrl: string
-  /** Where messages to new channels go, where there are any. */
+  /** The addresses of new channels, if any. */
   readonly births: Births | undefined
 }
 
@@ -42,10 +42,10 @@ const TICK_MS = 10
 const MESSAGES_A_TICK = 2
 const IN_FLIGHT = 16
 const CROWDED = 'lab:crowd'
-/** The crowd's address gets a message every so many ticks. */
+/** The address of the additional subscribers gets a message every this many ticks. */
 const CROWD_TICKS = 10
 
-/** Connects everybody. */
+/** Connects all clients. */
 export async function startLoad({
   record,
   random,
@@ -61,7 +61,7 @@ export async function startLoad({
     subscribers.set(id, join.includes('lab:*') ? addresses : join)
     return record.subscribe(id, join, options)
   }
-  // One that listens too, one that has its acknowledgements in place of copies, and two that only publish.
+  // One that is subscribed too, one with acknowledgements instead of copies, and two that only publish.
   const publishers = [
     await subscribe('both', addresses),
     await subscribe('without-echo', addresses, { echo: false, url: otherUrl }),
@@ -116,7 +116,7 @@ export async function startLoad({
       const positions: [string, string][] = []
       for (const address of all) {
         const position = await record.publish(publishers[0]!, address, level)
-        // Given up after a refusal: the next one may pass.
+        // Given up after a refusal: the next one may succeed.
         if (position === undefined) return load.mark()
         positions.push([address, position])
       }

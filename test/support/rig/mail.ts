@@ -1,5 +1,5 @@
 /**
- * Private messages while faults come: between clients that stay, and to clients that have just come, whose sessions and inboxes are new. At the end each of
+ * Private messages during faults: between clients that stay, and to new clients, whose sessions and inboxes are new. At the end each of
  * them reads its inbox.
  */
 import { ArqonBusError, type Client } from '@arqonbus/client'
@@ -7,10 +7,10 @@ import type { Random } from '@arqonbus/testing'
 import { type Level, passing, type Record } from './record.ts'
 import { until } from './until.ts'
 
-/** Private messages under way. */
+/** The private messages of a run. */
 export type Mail = {
   begin(): void
-  /** Sends no more, and reads every inbox: what is missing there, one a line. */
+  /** Stops sending, and reads every inbox; resolves to a line for each missing message. */
   end(): Promise<string[]>
 }
 
@@ -19,7 +19,7 @@ const MOST_UNDER_WAY = 16
 const RESIDENTS = 4
 const MOST_CLIENTS = 60
 
-/** Connects those that stay. */
+/** Connects the clients that stay. */
 export async function startMail(record: Record, random: Random, level: Level): Promise<Mail> {
   const clients: Client[] = []
   const sent: { id: string; between: Client[] }[] = []
@@ -74,7 +74,7 @@ export async function startMail(record: Record, random: Random, level: Level): P
         const ids = await inboxOf(client)
         for (const { id, between } of sent) {
           if (between.includes(client) && !ids.has(id))
-            missing.push(`${id} was acknowledged and is not in the inbox of ${client.clientId}`)
+            missing.push(`${id} was acknowledged but is not in the inbox of ${client.clientId}`)
         }
         await client.close()
       }

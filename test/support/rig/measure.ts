@@ -1,22 +1,22 @@
-/** What a bus takes of its machine, and what it should give back. */
+/** The resources of a bus that must be released after a run. */
 import { readdirSync } from 'node:fs'
 import { readMetric, type TestRedis } from '@arqonbus/testing'
 import type { BusProcess } from '../bus-process.ts'
 
-/** The use of resources at one time. */
+/** The resources in use at one time. */
 export type Use = {
-  /** Open files and sockets of the process; undefined where the system does not say. */
+  /** Open files and sockets of the process; undefined if the system does not report them. */
   readonly descriptors: number | undefined
   readonly residentBytes: number
   readonly clients: number
   readonly subscriptions: number
   readonly behind: number
   readonly queuedBytes: number
-  /** Connections that Redis has, without the test's own. */
+  /** The connections of Redis, without those of the test. */
   readonly redisConnections: number | undefined
 }
 
-/** Measures it. */
+/** Measures the resources. */
 export async function measure(bus: BusProcess, redis: TestRedis | undefined): Promise<Use> {
   const metric = (name: string) => readMetric(bus.httpUrl, name)
   return {
@@ -30,16 +30,16 @@ export async function measure(bus: BusProcess, redis: TestRedis | undefined): Pr
   }
 }
 
-/** Memory may be this much more than before: what a load leaves behind that the collector has not yet seen to. */
+/** Memory may grow by this much: garbage of a load that is not collected yet. */
 const SLACK_BYTES = 128 * 1024 * 1024
 
-/** What of it has not come back; nothing where all is as before. */
+/** The resources that were not released; empty if all were. */
 export function notGivenBack(before: Use, after: Use): string[] {
   const left: string[] = []
   const compare = (what: string, was: number | undefined, is: number | undefined, slack = 0) => {
     if (was !== undefined && is !== undefined && is > was + slack) left.push(`${what}: ${was} before, ${is} after`)
   }
-  // A connection that is being made, or asks for these figures, is none that leaks.
+  // A connection that is being opened, or that requests these figures, is no leak.
   compare('descriptors', before.descriptors, after.descriptors, 4)
   compare('resident bytes', before.residentBytes, after.residentBytes, SLACK_BYTES)
   compare('connections', before.clients, after.clients)
@@ -50,7 +50,7 @@ export function notGivenBack(before: Use, after: Use): string[] {
   return left
 }
 
-/** The share of late timers: how many of the loop's samples were over 250 ms, and of how many. */
+/** The number of samples of the event loop delay over 250 ms, and of all samples. */
 export async function lagOver250Ms(bus: BusProcess): Promise<{ late: number; of: number }> {
   const name = 'arqonbus_event_loop_lag_seconds'
   const of = await readMetric(bus.httpUrl, `${name}_count`)

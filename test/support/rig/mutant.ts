@@ -1,34 +1,34 @@
-/** A bus with one line of its source broken on purpose: whoever checks must notice. */
+/** A bus with one line of its source broken on purpose, which the checks must detect. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { root } from '../bus-process.ts'
 
-/** The break: a piece of one file, there exactly once, and what stands in its place. */
+/** The mutation: a piece of one file that occurs exactly once, and its replacement. */
 export type Mutation = {
-  /** The path of the file from the top of the repository. */
+  /** The path of the file from the root of the repository. */
   readonly file: string
   readonly line: string
   readonly becomes: string
 }
 
-/** What starts a broken bus. */
+/** The command of a broken bus. */
 export type Mutant = {
   readonly command: readonly string[]
-  /** Removes what breaks it. */
+  /** Removes the files of the mutation. */
   remove(): void
 }
 
-/** Prepares a bus that is broken so; the sources stay as they are. Throws where the piece is not in the file: then the mutation has to follow the code. */
+/** Prepares a broken bus without changing the sources. Throws if the file does not contain the piece: then the mutation has to follow the code. */
 export function createMutant({ file, line, becomes }: Mutation): Mutant {
   const path = join(root, file)
   const source = readFileSync(path, 'utf8')
   const parts = source.split(line)
-  if (parts.length !== 2) throw new Error(`${file} has this ${parts.length - 1} times, and not once:\n${line}`)
+  if (parts.length !== 2) throw new Error(`${file} has this ${parts.length - 1} times, not once:\n${line}`)
   const folder = mkdtempSync(join(tmpdir(), 'arqonbus-mutant-'))
   const preload = join(folder, 'preload.ts')
   const broken = parts.join(becomes)
-  // What is imported as text is a module with that text.
+  // A file imported as text becomes a module with that text.
   const contents = file.endsWith('.ts') ? broken : `export default ${JSON.stringify(broken)}`
   writeFileSync(
     preload,

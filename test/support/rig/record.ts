@@ -1,37 +1,37 @@
-/** Clients of a fault run, and all that they see, for the checker. */
+/** The clients of a fault run, and all that they observe, for the checker. */
 import { ArqonBusError, type Client, type ClientOptions, connect } from '@arqonbus/client'
 import { PM_CHANNEL, type Position, parsePosition } from '@arqonbus/protocol'
 import type { Random, Seen } from '@arqonbus/testing'
 
-/** What an acknowledgement has to promise. */
+/** The level that an acknowledgement must have. */
 export type Level = 'memory' | 'stored' | 'disk'
 
-/** What all processes of a run have seen, and the tools to see with. */
+/** The observations of all processes of a run, and functions to connect and publish. */
 export type Record = {
   readonly history: Seen[]
-  /** Told by clients and not by the checker: ends that nobody asked for, codes that nobody should get. */
+  /** Observations of clients that the checker does not cover: unexpected ends and error codes. */
   readonly surprises: string[]
-  /** Gaps that applications were told of, for people. */
+  /** The gaps that were reported to applications, as text. */
   readonly gaps: string[]
-  /** How often what happened. */
+  /** The number of each kind of event. */
   readonly counts: Map<string, number>
-  /** The channels in which anything was acknowledged at a position. */
+  /** The channels with an acknowledged message that has a position. */
   acknowledgedIn(): ReadonlySet<string>
-  /** Acknowledgements so far. */
+  /** The number of acknowledgements so far. */
   readonly acknowledged: number
   connect(clientId: string, options?: Partial<ClientOptions>): Promise<Client>
   /** Connects a subscriber of these addresses. */
   subscribe(clientId: string, addresses: readonly string[], options?: Partial<ClientOptions>): Promise<Client>
-  /** Publishes until the outcome is certain, or the message given up before anybody had it. Resolves to its position where it has one. */
+  /** Publishes until the outcome is certain, or the message is given up before it was sent. Resolves to its position, if it has one. */
   publish(client: Client, address: string, level: Level): Promise<string | undefined>
-  /** Sends without asking what becomes of it. */
+  /** Publishes without waiting for the outcome. */
   send(client: Client, address: string): void
-  /** Whether a subscriber has had what stands at that position, or was told that it misses it. */
+  /** Whether a subscriber has the message at that position, or was notified that it missed it. */
   hasReached(clientId: string, address: string, position: string): boolean
   close(): Promise<void>
 }
 
-/** Fast, so that runs are short: how patiently clients wait is not what is tried here. */
+/** Short delays, so that runs are short: the delays of clients are not under test. */
 const reconnect = { minDelayMs: 20, maxDelayMs: 200, first: true } as const
 
 /** Refusals after which the same message may be sent again. */
@@ -43,14 +43,14 @@ export const passing: readonly string[] = [
   'rate_limited',
 ]
 
-/** Begins a record of clients that connect to `url`. */
+/** Creates a record of clients that connect to `url`. */
 export function createRecord(url: string, random: Random): Record {
   const history: Seen[] = []
   const surprises: string[] = []
   const gaps: string[] = []
   const counts = new Map<string, number>()
   const clients: Client[] = []
-  /** To them an acknowledgement stands in place of the copy. */
+  /** Clients whose acknowledgements replace the own copies. */
   const withoutCopy = new Set<Client>()
   const reached = new Map<string, Position>()
   let serial = 0
@@ -72,7 +72,7 @@ export function createRecord(url: string, random: Random): Record {
       ...options,
       on: {
         message({ room, channel, id, metadata }) {
-          // Private messages have another position for each of those who have them: what sends them looks after them.
+          // Private messages have another position in each inbox: their sender checks them.
           if (channel === PM_CHANNEL) return
           const address = `${room}:${channel}`
           const position = metadata?.position
@@ -94,7 +94,7 @@ export function createRecord(url: string, random: Random): Record {
           if (error !== undefined) surprises.push(`${process} was ended: ${error?.code} ${error?.message}`)
         },
         refused(error) {
-          count(`unasked ${error.code}`)
+          count(`refused without ack ${error.code}`)
           const type = error.code === 'outcome_unknown' ? 'unknown' : 'fail'
           see({ process, f: 'publish', type, channel: '', id: error.requestId ?? '' })
         },
@@ -143,7 +143,7 @@ export function createRecord(url: string, random: Random): Record {
         see({ ...publish, type: 'invoke' })
         try {
           const { position, durability, duplicate } = await client.publish(address, payload, { ack: level, id })
-          count(duplicate ? 'settled as taken before' : 'acknowledged')
+          count(duplicate ? 'settled as duplicate' : 'acknowledged')
           count(`acknowledged as ${durability}`)
           acknowledged += 1
           if (position === null) surprises.push(`${id} asked for ${level} and got no position`)
@@ -163,7 +163,7 @@ export function createRecord(url: string, random: Random): Record {
             surprises.push(`${id} was refused: ${error.code} ${error.message}`)
             return undefined
           }
-          // What may have happened is asked for until it is known; a refusal may be the end of it.
+          // A message whose outcome may be a success is sent until the outcome is known; a refusal may settle it.
           if (!wasUnknown && !isStubborn) return undefined
           await Bun.sleep(Math.min(error.retryAfterMs ?? 50, 500))
         }
@@ -172,7 +172,7 @@ export function createRecord(url: string, random: Random): Record {
     send(client, address) {
       const publish = { process: client.clientId, f: 'publish', channel: address } as const
       const id = `arq_${client.clientId}-${++serial}`
-      // Of what becomes of it only a refusal is heard.
+      // Only a refusal is reported for it.
       see({ ...publish, type: 'invoke', id })
       client.publish(address, { text: 'unasked' }, { id })
     },

@@ -1,7 +1,7 @@
 /**
- * One run against a fault: publishers and subscribers through the public client, a bus in a process of its own, a real Redis behind it. The fault comes
- * at a time that chance picks; then everything recovers, and what everybody saw is checked against what was promised. The run is led by its seed.
- * A short run only checks what happens, in whatever time it takes; a long one (`npm run test:soak`) also how long it takes.
+ * One run of a fault: publishers and subscribers with the public client, a bus in a separate process, and a real Redis. The fault is injected
+ * at a random time; then everything recovers, and the observations are checked against the promises. The seed determines the run.
+ * A short run only checks outcomes, however long they take; a long one (`npm run test:soak`) also their times.
  */
 import { check, type TestRedis, violationsText } from '@arqonbus/testing'
 import { createBirths } from './births.ts'
@@ -13,34 +13,34 @@ import type { Record } from './record.ts'
 import { addresses, type Bystander, type Stage, setStage } from './stage.ts'
 import { until } from './until.ts'
 
-/** How one run is done. */
+/** Options of one run. */
 export type RunOptions = {
   readonly seed: number
-  /** Goes on injecting for so long; once where absent. */
+  /** Injects faults for this long; once if absent. */
   readonly seconds?: number
-  /** What starts the bus, where it is not the usual program. */
+  /** The command that starts the bus. Default: the usual program. */
   readonly command?: readonly string[]
 }
 
-/** What came of a run. */
+/** The result of a run. */
 export type RunResult = {
-  /** Promises that were not kept, one a line. */
+  /** The broken promises, one per line. */
   readonly broken: string[]
   readonly counts: ReadonlyMap<string, number>
   readonly run: Running
 }
 
-/** Publishes succeed again this long after a fault, and everybody has caught up after twice as long (rule 8). */
+/** After a fault publishes succeed again within this time, and all subscribers have caught up within twice the time (rule 8). */
 const HEAL_MS = 5000
 const CATCH_UP_MS = 10_000
 
-/** Commands of a client that the fault does not touch take less (rule 10). */
+/** The time limit of commands of a client that the fault does not affect (rule 10). */
 const ISOLATED_MS = 50
 
-/** Of fewer there is no 99th of a hundred to speak of. */
+/** With fewer pings, a 99th percentile is not meaningful. */
 const LEAST_PINGS = 300
 
-/** Runs the fault. Throws where the run itself does not come through. */
+/** Runs the fault. Throws if the run itself fails. */
 export async function runFault(fault: Fault, { seed, seconds, command }: RunOptions): Promise<RunResult> {
   const stage = await setStage(fault, {
     seed,
@@ -85,7 +85,7 @@ export async function runFault(fault: Fault, { seed, seconds, command }: RunOpti
   return { broken, counts: record.counts, run }
 }
 
-/** Injects the fault at times that chance picks and lets everything heal: once, or for so many seconds. */
+/** Injects the fault at random times and lets everything heal: once, or for the given time. */
 async function injectAll(
   fault: Fault,
   stage: Stage,
@@ -108,7 +108,7 @@ async function injectAll(
   return [...broken, ...slowPings(pings)]
 }
 
-/** Waits until publishes succeed again, then until everybody has caught up; returns what rule 8 has against how long that took. */
+/** Waits until publishes succeed again, then until all subscribers have caught up; returns the violations of rule 8. */
 async function heal({ record }: Running, load: Load): Promise<string[]> {
   const endedAt = performance.now()
   const broken: string[] = []
@@ -123,7 +123,7 @@ async function heal({ record }: Running, load: Load): Promise<string[]> {
   return broken
 }
 
-/** Waits until every subscriber has what is said now. */
+/** Waits until every subscriber has the messages published now. */
 async function caughtUp(record: Record, load: Load): Promise<void> {
   const markers = new Map(await load.mark())
   const isThere = (id: string, address: string) => record.hasReached(id, address, markers.get(address)!)
@@ -136,7 +136,7 @@ async function caughtUp(record: Record, load: Load): Promise<void> {
   })
 }
 
-/** Rules 1 to 7, and whether there was anything to keep them against. */
+/** Rules 1 to 7, and whether the run tested anything. */
 function judge(fault: Fault, run: Running): string[] {
   const { record } = run
   const { isKept, mayBreak = false, isWhole = !mayBreak, mustSee = [], mustNotSee = [] } = fault
@@ -147,14 +147,14 @@ function judge(fault: Fault, run: Running): string[] {
   })
   const inHistory = new Set(record.history.flatMap((seen) => (seen.f === 'history' ? [seen.id] : [])))
   const provisional = record.history.flatMap((seen) => (seen.f === 'deliver' && !seen.position ? [seen.id] : []))
-  // A bus that is killed takes with it what it held; nobody else may.
+  // A killed bus loses its outage queue; no other may.
   const forgotten = (run.isUnbroken && !mayBreak ? [...new Set(provisional)] : [])
     .filter((id) => !inHistory.has(id))
-    .map((id) => `${id} was delivered as provisional and is not in the history`)
+    .map((id) => `${id} was delivered as provisional but is not in the history`)
   return [
     ...violations.map((violation) => violationsText([violation])),
-    ...(mayBreak ? [] : record.gaps.map((gap) => `nothing was lost, and a gap was told to ${gap}`)),
-    ...mustSee.filter((what) => !record.counts.has(what)).map((what) => `nothing was tried: there was no ${what}`),
+    ...(mayBreak ? [] : record.gaps.map((gap) => `nothing was lost, but a gap was reported to ${gap}`)),
+    ...mustSee.filter((what) => !record.counts.has(what)).map((what) => `nothing was tested: there was no ${what}`),
     ...mustNotSee
       .filter((what) => record.counts.has(what))
       .map((what) => `there was ${record.counts.get(what)} ${what}`),
@@ -163,7 +163,7 @@ function judge(fault: Fault, run: Running): string[] {
   ]
 }
 
-/** Rule 9: what a run takes it gives back. */
+/** Rule 9: a run releases its resources. */
 async function bounds({ bus }: Running, before: Use, redis: TestRedis | undefined): Promise<string[]> {
   let left: string[] = []
   await until('resources', async () => {
@@ -173,17 +173,17 @@ async function bounds({ bus }: Running, before: Use, redis: TestRedis | undefine
   return left.map((text) => `rule 9 (bounds): ${text}`)
 }
 
-/** Rule 9, too: the loop was never held up. */
+/** Rule 9: the event loop was never blocked. */
 async function heldUp({ bus }: Running): Promise<string[]> {
   const lag = await lagOver250Ms(bus)
   if (lag.late <= allowed(lag.of)) return []
-  return [`rule 9 (bounds): the loop was held up for more than 250 ms in ${lag.late} of ${lag.of} samples`]
+  return [`rule 9 (bounds): the event loop was blocked for more than 250 ms in ${lag.late} of ${lag.of} samples`]
 }
 
-/** So many of a number of samples may be over what 99 in 100 keep to; of few samples, one: the machine is not ours alone. */
+/** The number of samples that may exceed a limit for the 99th percentile; at least one, because the machine has other work. */
 const allowed = (samples: number): number => Math.max(1, samples / 100)
 
-/** Rule 10: whom the fault does not touch does not feel it. */
+/** Rule 10: a client that the fault does not affect has fast replies. */
 function slowPings(pingsMs: number[]): string[] {
   const slow = pingsMs.filter((ms) => ms > ISOLATED_MS)
   if (slow.length <= allowed(pingsMs.length)) return []

@@ -1,4 +1,4 @@
-/** What a fault run plays on: Redis, buses, the ways between them, and the clients' record. */
+/** The environment of a fault run: Redis, buses, the proxies between them, and the record of the clients. */
 import { createFakeClock, createRandom, startRedis, type TestRedis } from '@arqonbus/testing'
 import { type BusProcess, startBusProcess } from '../bus-process.ts'
 import { openProxy } from '../tcp-proxy.ts'
@@ -6,7 +6,7 @@ import type { Fault, Running } from './fault.ts'
 import { createRecord, type Record } from './record.ts'
 import { until } from './until.ts'
 
-/** Where clients publish and listen: one room. */
+/** The addresses of publishers and subscribers: one room. */
 export const addresses = ['lab:one', 'lab:two', 'lab:three']
 
 const settings = {
@@ -15,26 +15,26 @@ const settings = {
   ARQONBUS_TELEMETRY: 'off',
 }
 
-/** A client that nobody touches. */
+/** A client that no fault affects. */
 export type Bystander = {
-  /** The round trips of its pings since the last time, in milliseconds, when there are so many. */
+  /** Resolves to the round trips of its pings since the last call, in milliseconds, once there are `least`. */
   takeMs(least: number): Promise<number[]>
 }
 
-/** The stage of one run. */
+/** The environment of one run. */
 export type Stage = {
   readonly run: Running
   readonly record: Record
-  /** The Redis in use, where there is one. */
+  /** The Redis in use, if any. */
   redis(): TestRedis | undefined
   startBystander(): Promise<Bystander>
-  /** Does it, and notes when. */
+  /** Injects a fault, and records its time. */
   injecting(inject: () => Promise<unknown>): Promise<void>
-  /** Ends all of it. */
+  /** Ends everything. */
   clear(): Promise<void>
 }
 
-/** What was noted of a fault at one client takes this long to be known to the others. */
+/** The time after which an observation of one client is known to all. */
 const LATE_MS = 500
 
 /** Starts everything that a run of this fault needs. */
@@ -127,7 +127,7 @@ export async function setStage(
     record,
     redis: () => redis,
     async startBystander() {
-      // With two buses, at the one that no fault takes.
+      // With two buses, it uses the one that no fault affects.
       const { child, bystander } = await startBystander(busUrl)
       bystanders.push(child)
       return bystander

@@ -3,14 +3,14 @@ import { test } from 'bun:test'
 import type { Fault } from './fault.ts'
 import { runFault } from './rig.ts'
 
-/** Violations to print: the first ones say what happened. */
+/** The number of printed violations: the first ones explain the failure. */
 const SHOWN = 20
 
-/** What `FAULT_SEED` says, or chance. */
+/** The seed in `FAULT_SEED`, or a random one. */
 const newSeed = (): number => Number(process.env.FAULT_SEED ?? Math.floor(Math.random() * 2 ** 31))
 
 /**
- * A test for each fault. Every run prints its seed, and can be had again with it:
+ * A test for each fault. Every run prints its seed, which repeats it:
  *
  *     FAULT_SEED=17 npm run bun -- test test/faults/redis/processes.test.ts -t 'kill -9 of Redis'
  */
@@ -24,7 +24,7 @@ export function testFaults(faults: readonly Fault[], { seconds }: { seconds?: nu
         const { broken, counts } = await runFault(fault, { seed, ...(seconds !== undefined && { seconds }) })
         process.stdout.write(`  ${[...counts].map(([what, count]) => `${what} ${count}`).join(', ')}\n`)
         if (broken.length === 0) return
-        throw new Error(`FAULT_SEED=${seed}: ${broken.length} promises not kept\n${broken.slice(0, SHOWN).join('\n')}`)
+        throw new Error(`FAULT_SEED=${seed}: ${broken.length} broken promises\n${broken.slice(0, SHOWN).join('\n')}`)
       },
       { timeout: ((seconds ?? 0) + 300) * 1000 },
     )

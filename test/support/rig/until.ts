@@ -1,7 +1,7 @@
-/** After this long nothing is coming any more. */
+/** After this time a wait has failed. */
 const GIVE_UP_MS = 120_000
 
-/** Looks until it is so, and says what did not come about. */
+/** Polls until the condition is true; throws with `what` after the time limit. */
 export async function until(
   what: string,
   isSo: () => boolean | Promise<boolean>,

@@ -1,4 +1,4 @@
-/** What listeners hear, checked against the schemas that are published. */
+/** Checks the events that subscribers receive against the published schemas. */
 
 import { expect } from 'bun:test'
 import {
@@ -18,7 +18,7 @@ const checks = new Map(Object.entries(telemetryEvents).map(([type, { payload }])
 const checkSummary = compile(TelemetrySummary)
 const checkEvent = compile(TelemetryEvent)
 
-/** The event of a frame; undefined where it is none of the bus. Fails where its schema, address or sender is not the declared one. */
+/** The event in a frame; undefined if it is not one of the bus. Fails if its schema, address or sender is not the declared one. */
 export function eventOf(frame: Frame): TelemetryEvent | undefined {
   if (frame.type !== 'telemetry' || frame.from !== 'arqonbus') return undefined
   const event = frame.payload as TelemetryEvent
@@ -30,7 +30,7 @@ export function eventOf(frame: Frame): TelemetryEvent | undefined {
   return event
 }
 
-/** Waits for an event of that type with these fields; returns its payload. */
+/** Waits for an event of that type with these fields; resolves to its payload. */
 export async function heard<Type extends BusEventType>(
   listener: TestClient,
   type: Type,
@@ -43,9 +43,9 @@ export async function heard<Type extends BusEventType>(
   return (frame.payload as { payload: BusEventPayload<Type> }).payload
 }
 
-/** Takes the events that have come, by now. */
+/** Takes the events that have arrived by now. */
 export const heardSoFar = (listener: TestClient): TelemetryEvent[] =>
   listener.frames.splice(0).flatMap((frame) => eventOf(frame) ?? [])
 
-/** True for what goes to dashboards. */
+/** True for an event for dashboards. */
 export const isActivity = ({ channel }: Frame): boolean => channel === DASHBOARD_CHANNEL

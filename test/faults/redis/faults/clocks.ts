@@ -1,28 +1,28 @@
-/** Clocks that are set while everything runs. */
+/** Clocks that are set during the load. */
 import type { Fault, Running } from '../../../support/rig/fault.ts'
 
 const HOUR_MS = 3_600_000
 
-/** A history that a step of two hours would empty. */
+/** A history that a step of two hours would expire. */
 const settings = { ARQONBUS_HISTORY_TTL: '1h' }
 
 const DAY_MS = 24 * HOUR_MS
 
-/** Unused channels end as soon as their history is empty. */
+/** Unused channels are removed as soon as their history is empty. */
 const idle = { ARQONBUS_CHANNEL_IDLE: '1s' }
 
-/** Publishes to a channel that is then unused. Its history is read at the end, as that of every channel. */
+/** Publishes to a channel that is unused afterwards. Its history is read at the end, like that of every channel. */
 async function leaveAlone({ record }: Running, level: Fault['level'], name: string): Promise<void> {
   const client = await record.connect(`left-${name}`)
   const position = await record.publish(client, `quiet:${name}`, level)
-  if (position === undefined) throw new Error(`nothing was taken in quiet:${name}`)
+  if (position === undefined) throw new Error(`no message was accepted in quiet:${name}`)
   await client.close()
 }
 
 /** Sets a clock far ahead for some seconds, in which the bus sweeps unused channels several times. */
 async function stepFor(run: Running, set: (offsetMs: number) => void): Promise<void> {
   await leaveAlone(run, 'stored', String(run.random.below(1e9)))
-  // Longer than it takes until a channel counts as idle.
+  // Longer than the time after which a channel counts as idle.
   await Bun.sleep(1500)
   set(8 * DAY_MS)
   await Promise.all([run.acknowledged(50 + run.random.below(100)), Bun.sleep(run.isLong ? 5000 : 2500)])

@@ -1,14 +1,14 @@
-/** What may happen to the data of Redis while the bus uses it. */
+/** Faults of the data in Redis while the bus uses it. */
 import { eventually, type TestRedis } from '@arqonbus/testing'
 import type { Fault, Running } from '../../../support/rig/fault.ts'
 
-/** Whoever is told of a break by a fault that comes twice a run is told each time. */
+/** Losses that are notified; if the fault is injected twice in a run, they are notified each time. */
 const lostTail: Pick<Fault, 'mayBreak' | 'isKept'> = {
   mayBreak: true,
   isKept: (acknowledgement, run) => !run.isDuringFault(acknowledgement, 0),
 }
 
-/** Takes down what stands in the logs, and empties Redis, with nothing in between: a message that is sent again afterwards stands in two places. */
+/** Lists the entries of all logs and empties Redis, atomically: a message that is sent again afterwards has two positions. */
 const TAKE_DOWN_AND_FLUSH = `
   local found = {}
   for _, key in ipairs(redis.call('KEYS', 'arqon:1:*:lab:*:s')) do
@@ -25,7 +25,7 @@ async function flushAll({ redis, record }: Running): Promise<void> {
   for (const [key, position, text] of found) {
     const channel = /lab:[^:]+(?=:s$)/.exec(key)
     const id = /"id": *"([^"]+)"/.exec(text)
-    if (channel === null || id === null) throw new Error(`${key} at ${position} is no message: ${text}`)
+    if (channel === null || id === null) throw new Error(`${key} at ${position} is not a message: ${text}`)
     record.history.push({ process: 'redis', f: 'stood', channel: channel[0], id: id[1]!, position })
   }
 }
@@ -130,7 +130,7 @@ export const dataFaults: readonly Fault[] = [
   },
 ]
 
-/** Waits until a replica has what its primary has. */
+/** Waits until a replica has everything of its primary. */
 async function inSync(primary: TestRedis, replica: TestRedis): Promise<void> {
   await eventually(async () => {
     const info = String(await replica.command('INFO', 'replication'))

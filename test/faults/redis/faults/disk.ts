@@ -1,13 +1,13 @@
-/** What becomes of the append-only file while the bus counts on it. */
+/** Faults of the append-only file while the bus relies on it. */
 import type { Fault, Running } from '../../../support/rig/fault.ts'
 
-/** Each key that is rewritten takes so long: the first rewrite of a file lasts longer than it takes to publish. */
+/** Delays the rewrite of each key: the first rewrite of a file takes longer than publishing. */
 const KEY_DELAY_MICROSECONDS = '200000'
 
-/** By then the bus has asked again what Redis promises. */
+/** The time after which the bus has queried the level of Redis again. */
 const LOOKED_MS = 1500
 
-/** Only what was called `disk` is promised to outlive a kill of this Redis. */
+/** Only messages with the level `disk` must survive a kill of this Redis. */
 const onDisk: Pick<Fault, 'isKept' | 'mayBreak' | 'isWhole'> = {
   mayBreak: true,
   isWhole: true,
@@ -18,7 +18,7 @@ async function switchFile({ redis }: Running, to: 'yes' | 'no'): Promise<void> {
   await redis.command('CONFIG', 'SET', 'appendonly', to)
 }
 
-/** Kills Redis, and starts it again with its file when the bus has noticed. */
+/** Kills Redis, and starts it again with its file once the bus has noticed. */
 async function restart({ redis, counted }: Running): Promise<void> {
   const noticed = counted('storage_unavailable', 10)
   await redis.kill()

@@ -1,4 +1,4 @@
-/** Channels, rooms, sessions and inboxes that are new when something is killed: what is acknowledged in them is found. */
+/** New channels, rooms, sessions and inboxes when a process is killed: acknowledged messages in them are found. */
 import type { Fault, Running } from '../../../support/rig/fault.ts'
 
 const onDisk = { level: 'disk', redis: { appendfsync: 'always' }, births: true, mail: true } as const

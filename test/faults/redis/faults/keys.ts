@@ -19,7 +19,7 @@ async function spoil(run: Running): Promise<void> {
   const client = await connect({ url: run.bus.busUrl, clientId: `spoiler-${run.random.below(1e9)}` })
   const is = async (wanted: string) => {
     const came = await publishSpoilt(client)
-    if (came !== wanted) throw new Error(`a publish to ${SPOILT} was ${came}, and not ${wanted}`)
+    if (came !== wanted) throw new Error(`a publish to ${SPOILT} was ${came}, not ${wanted}`)
   }
   await is('taken')
   const [head] = (await run.redis.command('KEYS', `arqon:1:*:${SPOILT}:h`)) as [string]
@@ -35,7 +35,7 @@ async function spoil(run: Running): Promise<void> {
   await client.close()
 }
 
-/** In a short run, and in a long one. */
+/** The number of channels, in a long run and in a short one. */
 const many = (isLong: boolean) => (isLong ? 50_000 : 5000)
 const AT_ONCE = 500
 

@@ -1,4 +1,4 @@
-/** A Redis that is there and does not answer, and a network that fails between it and the bus. */
+/** A Redis that runs but does not respond, and a network that fails between it and the bus. */
 import type { Fault } from '../../../support/rig/fault.ts'
 
 const TIMEOUT_MS = 500

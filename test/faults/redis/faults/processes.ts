@@ -1,4 +1,4 @@
-/** Processes that are killed, replaced, or overrun by clients. */
+/** Processes that are killed, replaced, or overloaded by clients. */
 import type { Fault, Running } from '../../../support/rig/fault.ts'
 
 /** Kills Redis and starts it again once the bus has noticed. */
@@ -9,13 +9,13 @@ async function restartRedis({ redis, counted }: Running): Promise<void> {
   await redis.restart()
 }
 
-/** Enough time for the sync of every second to have come round twice. */
+/** Enough time for two syncs of a Redis that syncs every second. */
 const SYNCED_MS = 2000
 
-/** So many clients come back at once: in a short run, and in a long one. */
+/** The number of clients that reconnect at once, in a long run and in a short one. */
 const crowd = (isLong: boolean) => (isLong ? 2000 : 200)
 
-/** On Valkey in place of Redis. */
+/** Faults of Valkey instead of Redis. */
 export const valkeyFaults: readonly Fault[] = [
   {
     name: 'a kill -9 of a Valkey that syncs always loses nothing acknowledged as `disk`',
