@@ -1,8 +1,8 @@
 /**
- * `npm run build`: one executable that needs neither Node nor Bun, `dist/arqonbus`. Another path may be given as argument.
+ * `npm run build`: writes a single executable, `dist/arqonbus`, that needs neither Node nor Bun. An argument sets another path.
  *
- * Without bytecode: such executables have crashed. What configures a bus is the file, the environment and the flags, so the
- * executable reads no `.env` and no `bunfig.toml` of the folder that it is started in. The console is inside, bundled and compressed.
+ * Without bytecode: such executables have crashed. A bus is configured by its file, the environment and flags, so the
+ * executable reads no `.env` and no `bunfig.toml` of its working directory. It contains the console, bundled and compressed.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -13,7 +13,7 @@ import { consoleFiles } from '@arqonbus/console'
 const root = join(import.meta.dir, '..')
 const outfile = process.argv[2] ?? join(root, 'dist/arqonbus')
 
-/** The commit that is checked out, with `-dirty` when files differ from it; undefined outside a repository. */
+/** The checked-out commit, with `-dirty` if files differ from it; undefined outside a repository. */
 function commit(): string | undefined {
   const git = (...args: string[]) => spawnSync('git', args, { cwd: root, encoding: 'utf8' })
   const head = git('rev-parse', '--verify', '--quiet', 'HEAD')
@@ -22,7 +22,7 @@ function commit(): string | undefined {
   return head.stdout.trim() + (changed ? '-dirty' : '')
 }
 
-/** The console's files, which the module that says that there are none is replaced with. Made beforehand: a bundler within a bundler waits for ever. */
+/** The console's files, which replace the module without any. Bundled beforehand: a bundler within a bundler hangs. */
 const embedded = (await consoleFiles()).map(({ path, contentType, gzip }) => ({
   path,
   contentType,
@@ -48,5 +48,5 @@ await Bun.build({
   ...(built !== undefined && { define: { ARQONBUS_COMMIT: JSON.stringify(built) } }),
 })
 console.log(`compiled ${outfile}`)
-// The source map is inside the executable; the copy beside it serves nobody.
+// The executable contains the source map; the copy beside it is not needed.
 rmSync(`${outfile}.map`, { force: true })

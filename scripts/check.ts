@@ -1,5 +1,5 @@
 /**
- * The one command that checks everything (`npm test`): form, types, import rules, generated pages, then the tests.
+ * The command that checks everything (`npm test`): format, types, import rules, generated pages, then the tests.
  * `--suite=faults` and `--suite=soak` run those suites instead. The last line is `N passed, N failed`.
  *
  * `npm test -- [--alone] [--seed=N] [--without-programs] [part of a file's path …]` runs the same tests under other conditions.
@@ -38,8 +38,9 @@ function readArguments() {
       },
     })
     const { suite, seed } = parsed.values
-    if (!Object.hasOwn(suites, suite)) throw new Error(`--suite is one of ${Object.keys(suites).join(', ')}`)
-    if (seed !== undefined && !/^\d{1,9}$/.test(seed)) throw new Error('--seed is a whole number below 1,000,000,000')
+    if (!Object.hasOwn(suites, suite)) throw new Error(`--suite must be one of ${Object.keys(suites).join(', ')}`)
+    if (seed !== undefined && !/^\d{1,9}$/.test(seed))
+      throw new Error('--seed must be a whole number below 1,000,000,000')
     return parsed
   } catch (error) {
     console.error((error as Error).message)

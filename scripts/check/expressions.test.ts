@@ -1,16 +1,16 @@
-/** No regular expression of the packages takes longer than its input is long: one that takes the square of it lets one request hold up everybody. */
+/** Every regular expression of the packages takes time linear in the length of its input: a quadratic one would let one request block the server. */
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { analyse } from 'scslre'
 import ts from 'typescript'
 import { root } from './run.ts'
 
-/** An expression and where it is from. */
+/** An expression and its source. */
 type Found = { readonly where: string; readonly source: string; readonly flags: string }
 
 const sources = new Bun.Glob('packages/{protocol,server,client,console}/{src,page}/**/*.{ts,tsx}')
 
-/** The literals of all sources, tests aside. */
+/** The literals of all sources except tests. */
 async function literals(): Promise<Found[]> {
   const found: Found[] = []
   for await (const path of sources.scan(root)) {
@@ -28,7 +28,7 @@ async function literals(): Promise<Found[]> {
   return found
 }
 
-/** Those that are put together while the packages run. */
+/** The expressions that are built at run time. */
 async function made(): Promise<Found[]> {
   const child = Bun.spawn([process.execPath, join(import.meta.dir, 'record-expressions.ts')], {
     cwd: root,
@@ -36,10 +36,10 @@ async function made(): Promise<Found[]> {
   })
   const lines = (await new Response(child.stdout).text()).trim().split('\n')
   expect(await child.exited).toBe(0)
-  return lines.map((line) => ({ where: 'made at run time', ...JSON.parse(line) }))
+  return lines.map((line) => ({ where: 'built at run time', ...JSON.parse(line) }))
 }
 
-/** What a back-reference matches is compared again at every step, which the analysis does not see. */
+/** The text that a back-reference matches is compared again at every step, which the analysis does not detect. */
 const backReference = /\\[1-9k]/
 
 const isLinear = ({ source, flags }: Omit<Found, 'where'>): boolean =>

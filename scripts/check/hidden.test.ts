@@ -11,14 +11,14 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 const skips = programNames.map((program) => ({ suite: `needs ${program}`, program, install: 'apt-get install' }))
 
-/** A folder of `PATH` with programs of these names. */
+/** Creates a folder of `PATH` with programs of these names. */
 function folderWith(...names: string[]): string {
   const bin = mkdtempSync(join(folder, 'bin-'))
   for (const name of names) writeFileSync(join(bin, name), `#!/bin/sh\necho "${name}"\n`, { mode: 0o755 })
   return bin
 }
 
-/** What the program of that name in `path` prints; undefined where there is none. */
+/** The output of the program with that name in `path`; undefined if there is none. */
 const run = (name: string, path: string): string | undefined =>
   spawnSync(name, { env: { PATH: path }, encoding: 'utf8' }).stdout ?? undefined
 

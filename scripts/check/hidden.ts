@@ -1,12 +1,12 @@
-/** Runs as on a machine that lacks the optional programs, also where they are installed. */
+/** Hides the optional programs from a run, as on a machine that lacks them. */
 
 import { mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { executableNames, findProgram, type ProgramName, programNames, type Skip } from '@arqonbus/testing'
 
 /**
- * A `PATH` with everything that `path` has, except the optional programs: each of its folders is replaced by one of links,
- * made below `folder`. A test that starts a program by its name does not find it either.
+ * A `PATH` with everything in `path` except the optional programs: each of its folders is replaced by a folder of links,
+ * created below `folder`. A test that starts a program by its name does not find it either.
  */
 export function pathWithoutPrograms(path: string, folder: string): string {
   const hidden = new Set(programNames.flatMap(executableNames))
@@ -19,14 +19,14 @@ export function pathWithoutPrograms(path: string, folder: string): string {
   return copies.join(delimiter)
 }
 
-/** What shows that a program was not hidden: it is found, or no suite was skipped for the lack of it. */
+/** Reports programs that were not hidden: a program that is found, or for which no suite was skipped. */
 export function notHidden(path: string, skips: readonly Skip[]): string[] {
   const visible = (name: ProgramName) =>
     findProgram(name, path) !== undefined || !skips.some(({ program }) => program === name)
   return programNames.filter(visible).map((name) => `${name} was not hidden: no suite was skipped for the lack of it`)
 }
 
-/** A folder of `PATH` need not exist. */
+/** The files of a folder; a folder of `PATH` need not exist. */
 function filesOf(folder: string): string[] {
   try {
     return readdirSync(folder)

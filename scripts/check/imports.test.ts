@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { root } from './run.ts'
 
-/** A repository in small that breaks each rule once, and beside it what is allowed. */
+/** A small repository that breaks each rule once, and contains what is allowed. */
 const sources: Record<string, string> = {
   'packages/protocol/src/index.ts': `export const one = 1`,
   'packages/protocol/src/inner.ts': `export const two = 2`,

@@ -1,4 +1,4 @@
-/** Reads the JUnit report of `bun test`, which is the form of its results that a program can rely on. */
+/** Reads the JUnit report of `bun test`, the machine-readable form of its results. */
 
 /** One test of the report. */
 export type TestCase = { file: string; name: string; result: 'passed' | 'failed' | 'skipped' }
@@ -7,7 +7,7 @@ const element = /<testcase ([^>]*?)(\/>|>([\s\S]*?)<\/testcase>)/g
 const attribute = /([a-z]+)="([^"]*)"/g
 const entities: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
-/** All test cases of the report, in its order; `name` is the whole path of it, as `bun test` prints it. */
+/** All test cases of the report, in its order; `name` includes the suites, as `bun test` prints it. */
 export function readJunit(xml: string): TestCase[] {
   return Array.from(xml.matchAll(element), ([, head = '', , body = '']) => {
     const attributes = attributesOf(head)
@@ -21,7 +21,7 @@ export function readJunit(xml: string): TestCase[] {
   })
 }
 
-/** How long each file took as a whole, what it imports and its hooks included; the slowest first. */
+/** The duration of each file, including its imports and hooks; the slowest first. */
 export type FileTime = { file: string; seconds: number }
 
 /** Reads the times of the files from the report. */

@@ -1,6 +1,6 @@
 /**
- * Prints every regular expression that the packages make while they run, one line of JSON each: a parser cannot tell those whose pattern is put together.
- * It runs in a process of its own, because the recording has to begin before the packages are loaded.
+ * Prints every regular expression that the packages build at run time, as one line of JSON each: a parser does not see those.
+ * It runs in a separate process, because the recording has to begin before the packages are loaded.
  */
 const recorded = new Set<string>()
 

@@ -1,18 +1,18 @@
-/** Runs programs, each with a deadline, and leaves none behind when the check is interrupted. */
+/** Runs programs with a deadline, and ends them if the check is interrupted. */
 
 import { join } from 'node:path'
 
-/** The top of the repository; every program runs there. */
+/** The root of the repository; every program runs there. */
 export const root = join(import.meta.dir, '../..')
 
-/** How a program ended and what it wrote, both streams in one. */
+/** The result of a program, with the output of both streams. */
 export type Run = { code: number; output: string; seconds: number }
 
 type RunOptions = {
   /** Milliseconds after which the program is killed and counts as failed. */
   timeoutMs: number
   env?: Record<string, string>
-  /** Where the output goes: kept for later, or to the terminal as it comes. */
+  /** Whether the output is kept for later, or shown on the terminal at once. */
   output: 'kept' | 'shown'
 }
 
@@ -25,7 +25,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   })
 }
 
-/** Runs `command` at the top of the repository to its end. */
+/** Runs `command` in the root of the repository to its end. */
 export async function run(command: readonly string[], { timeoutMs, env, output }: RunOptions): Promise<Run> {
   const stream = output === 'kept' ? 'pipe' : 'inherit'
   const started = performance.now()

@@ -1,4 +1,4 @@
-/** The checks that run nothing of ours: form, types, imports, and whether generated pages are fresh. */
+/** The checks that run no code of the project: format, types, imports, and whether generated pages are current. */
 
 import { availableParallelism } from 'node:os'
 import type { Outcome } from './outcome.ts'
@@ -10,7 +10,7 @@ const tool = (name: string) => `node_modules/.bin/${name}`
 
 /**
  * TypeScript 7, which takes a fifth of the time of TypeScript 6; dependency-cruiser needs the interfaces of 6.
- * By its path: both packages bring a `tsc`, and `node_modules/.bin` has room for one.
+ * By its path: both packages have a `tsc`, and `node_modules/.bin` contains only one.
  */
 const types = (project: string) => [
   'node',
@@ -21,7 +21,7 @@ const types = (project: string) => [
   'false',
 ]
 
-/** Each a program that ends with 0 when all is well. The longest comes first, so that it does not run alone at the end. */
+/** Programs that exit with 0 if all is well. The longest comes first, so that it does not run alone at the end. */
 export const staticChecks: readonly StaticCheck[] = [
   { name: 'types', command: types('.') },
   {
@@ -38,7 +38,7 @@ export const staticChecks: readonly StaticCheck[] = [
     ],
   },
   {
-    name: 'types of what also runs in browsers',
+    name: 'types of code for browsers',
     command: types('tsconfig.browser.json'),
   },
   { name: 'types of the console', command: types('packages/console') },
@@ -46,7 +46,7 @@ export const staticChecks: readonly StaticCheck[] = [
   { name: 'format and lint', command: [tool('biome'), 'ci', '--colors=off', '--error-on-warnings', '.'] },
 ]
 
-/** Runs all of them, as many at a time as there are cores, and prints a line for each, with the output of those that fail. */
+/** Runs all checks, as many at a time as there are cores, and prints a line for each, with the output of those that fail. */
 export async function runStaticChecks(checks: readonly StaticCheck[] = staticChecks): Promise<Outcome> {
   const outcome: Outcome = { passed: 0, failures: [], skips: [] }
   const waiting = [...checks]

@@ -1,4 +1,4 @@
-/** Runs test files, several at a time, and counts what they say. */
+/** Runs test files, several at a time, and counts their results. */
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,12 +10,12 @@ import { type Outcome, sum } from './outcome.ts'
 import { root, run } from './run.ts'
 
 /**
- * The suites of the repository: where their files are, how many processes share them, and after how long a run, and a test of it, counts as hung. That is
- * far beyond what either takes, also on a slow machine that does something else as well.
+ * The suites of the repository: their files, the number of processes that share them, and the time after which a run, and a test, counts as hanging. That is
+ * far longer than either takes, also on a slow and busy machine.
  *
- * Four files at a time keep two cores busy, since many wait for a browser or another process. Faults load a machine by themselves, two at a time. Files that
- * one process runs share the modules that they import: to load the server anew for each file takes as long as most of them run. No file depends on that:
- * `alone` gives each a process of its own.
+ * Four files at a time keep two cores busy, because many wait for a browser or another process. Fault tests load a machine by themselves, so two at a time. Files that
+ * one process runs share the imported modules: loading the server for each file would take as long as most of them run. No file depends on that:
+ * `alone` runs each in a separate process.
  */
 export const suites = {
   /** Unit tests beside the code, behaviour tests in `test/`. */
@@ -26,28 +26,28 @@ export const suites = {
     minutes: 30,
     testSeconds: 120,
   },
-  /** Whatever kills, cuts, fills or delays a part of the system. */
+  /** Tests that kill, disconnect, fill or delay a part of the system. */
   faults: { patterns: ['test/faults/**/*.test.ts'], ignore: [], processes: 2, minutes: 60, testSeconds: 300 },
-  /** Hours rather than minutes: what only time shows. */
+  /** Hours instead of minutes, for effects of time. */
   soak: { patterns: ['test/soak/**/*.test.ts'], ignore: [], processes: 2, minutes: 600, testSeconds: 36_000 },
 } as const
 
 /** The name of a suite. */
 export type SuiteName = keyof typeof suites
 
-/** The conditions of a run; without any of them all files share a few processes and each runs from top to bottom. */
+/** The conditions of a run; by default all files share a few processes, and each runs from top to bottom. */
 export type Conditions = {
-  /** Only files whose path has one of these texts in it; all files when it is empty. */
+  /** Only files whose path contains one of these texts; all files if it is empty. */
   named: readonly string[]
-  /** Each file in a process of its own. */
+  /** Runs each file in a separate process. */
   alone: boolean
-  /** The tests of each file in an order that follows from this number. */
+  /** Shuffles the tests of each file with this seed. */
   seed?: number | undefined
-  /** With the optional programs hidden, also from tests that start one by its name. */
+  /** Hides the optional programs, also from tests that start one by its name. */
   withoutPrograms: boolean
 }
 
-/** Runs one suite; its output goes to the terminal as it comes, or for each file when each has a process of its own. */
+/** Runs one suite; its output is shown at once, or file by file if each has a separate process. */
 export async function runTests(name: SuiteName, conditions: Conditions): Promise<Outcome> {
   const { named, alone, withoutPrograms } = conditions
   const { patterns, ignore } = suites[name]
@@ -89,7 +89,7 @@ type Result = {
   output: string
 }
 
-/** Every file in a process of its own, as many at a time as there are processes otherwise. */
+/** Runs every file in a separate process, as many at a time as there are processes otherwise. */
 async function runEach(job: Job, files: readonly string[]): Promise<Result[]> {
   const waiting = [...files]
   const results: Result[] = []
@@ -132,8 +132,8 @@ async function runTogether({ name, conditions, folder, path }: Job, files: reado
 }
 
 /**
- * What a run of tests amounts to. A file without a result failed, whatever the exit code says, and so did a skip that names
- * no missing program: otherwise a suite could vanish unnoticed.
+ * The outcome of a run of tests. A file without a result has failed, whatever the exit code, and so has a skip without
+ * a missing program: otherwise a suite could vanish unnoticed.
  */
 export function judge(
   files: readonly string[],
@@ -155,14 +155,14 @@ export function judge(
   return outcome
 }
 
-/** Where the time goes: a file that becomes slow is seen here first. */
+/** Prints the slowest files, so that a file that becomes slow is noticed. */
 function printSlowest(times: readonly FileTime[], most = 10): void {
   const slowest = times.toSorted((a, b) => b.seconds - a.seconds).slice(0, most)
   console.log('the slowest files, in seconds:')
   for (const { file, seconds } of slowest) console.log(`${seconds.toFixed(1).padStart(8)} ${file}`)
 }
 
-/** All files that match, sorted, so that two runs are alike. */
+/** All matching files, sorted, so that runs are alike. */
 function findFiles(patterns: readonly string[], ignore: readonly string[]): string[] {
   const found = patterns.flatMap((pattern) => [...new Bun.Glob(pattern).scanSync({ cwd: root })])
   const wanted = (file: string) => !file.includes('node_modules/') && !ignore.some((folder) => file.startsWith(folder))
@@ -176,7 +176,7 @@ function readSkips(text: string): Skip[] {
     .map((line) => JSON.parse(line) as Skip)
 }
 
-/** The text of the file; none where the run did not live long enough to write it. */
+/** The text of a file; empty if the run ended before it was written. */
 function read(file: string): string {
   try {
     return readFileSync(file, 'utf8')

@@ -15,23 +15,23 @@ export const commandsPage: Page = {
     return page(
       generatedFrom('`packages/protocol/src/commands/`'),
       '# Commands',
-      'A command is an envelope of type `command` whose payload is `{ "name": …, "parameters": … }`; parameters may be left out where none are needed. The answer is one envelope of type `command_response`: its `payload.request_id` is the id of the command, and `payload.response_format` names the schema of `payload.result`, which is a file in [`schemas/`](schemas/). [The protocol](../protocol.md#commands) tells the whole story.',
-      'Where a command concerns a place, `room` and `channel` say which; `channel` may be written `room:channel`, and what is missing comes from the envelope of the command. Unknown parameters are refused, as are values of the wrong form: `details.path` of the error points at them in the payload.',
-      'Every command takes the parameter `admin_key`, which raises that one command to the role admin.',
-      `Every command may answer ${everywhere.map(link).join(', ')}; what else it may answer is listed with it.`,
+      'A command is an envelope of type `command` whose payload is `{ "name": …, "parameters": … }`; `parameters` may be omitted if none are needed. The reply is one envelope of type `command_response`: its `payload.request_id` is the id of the command, and `payload.response_format` names the schema of `payload.result`, which is a file in [`schemas/`](schemas/). [The protocol](../protocol.md#commands) describes commands in full.',
+      'For a command about a room or a channel, `room` and `channel` name it. `channel` may be written `room:channel`; a missing part is taken from the envelope of the command. Unknown parameters and invalid values are refused: `details.path` of the error points at them in the payload.',
+      'Every command takes the parameter `admin_key`, which grants the role admin for that command.',
+      `Every command may be refused with ${everywhere.map(link).join(', ')}; further codes are listed with each command.`,
       table(
         ['command', 'what it does'],
         shapes.map((shape) => [`[\`${shape.name}\`](#${shape.name})`, shape.summary]),
       ),
       ...shapes.map(section),
       '## Entities',
-      'What stands in several results. Instants are ISO 8601 with milliseconds and `Z`.',
+      'Objects that are part of several results. Times are ISO 8601 with milliseconds and `Z`.',
       ...Object.entries(entities).map(([name, schema]) => `### ${heading(name)}\n\n${resultTable(schema as Schema)}`),
     )
   },
 }
 
-/** Codes that every command may answer with. */
+/** The codes with which any command may be refused. */
 const everywhere = ['invalid_parameters', 'forbidden', 'rate_limited', 'internal_error', 'shutting_down'] as const
 
 const link = (code: keyof typeof errorCodes): string => `[\`${code}\`](errors.md#${code})`
@@ -52,7 +52,9 @@ function section(shape: CommandShape): string {
     ['Concerns', scopes[shape.channel_scope]],
     [
       'Rate',
-      shape.rate_limited ? 'Limited for each client, with a bucket of its own: `ARQONBUS_COMMAND_RATE`.' : undefined,
+      shape.rate_limited
+        ? 'Limited in rate for each client, separately from messages: `ARQONBUS_COMMAND_RATE`.'
+        : undefined,
     ],
     ['Errors', errors.length > 0 ? errors.map(link).join(', ') : undefined],
   ].flatMap(([name, text]) => (text === undefined ? [] : [`- ${name}: ${text}`]))
@@ -75,7 +77,7 @@ function section(shape: CommandShape): string {
 
 const fenced = (value: unknown): string => `\`\`\`json\n${prettyJson(value)}\n\`\`\``
 
-/** The forms that a result may have. */
+/** The alternative forms of a result. */
 const formsOf = (result: Schema): readonly Schema[] => result.anyOf ?? [result]
 
 const resultTable = (schema: Schema): string =>

@@ -1,12 +1,12 @@
 /**
- * What survives which failure at which level, with what shows it: the one table behind `docs/reference/durability.md`. A test holds that every cell has a
- * proof, and that the tests it names are there.
+ * What survives which failure at which level, with its proofs: the table behind `docs/reference/durability.md`. A test checks that every cell has a
+ * proof, and that the named tests exist.
  */
 
-/** How a message was acknowledged, and with which Redis behind it: the columns. */
+/** The level of the acknowledgement, and the configuration of Redis: the columns. */
 export const setups = {
   memory: '`memory`, without Redis',
-  held: '`memory`, while Redis is away',
+  held: '`memory`, while Redis is unreachable',
   everysec: '`stored`, `everysec`',
   no: '`stored`, `appendfsync no`',
   none: '`stored`, no append-only file',
@@ -19,23 +19,23 @@ export type Setup = keyof typeof setups
 /** All that keep messages in Redis. */
 export const withRedis: readonly Setup[] = ['everysec', 'no', 'none', 'disk']
 
-/** A test, by its file and its sentence. */
+/** A test, by its file and its title. */
 export type Proof = { readonly file: string; readonly sentence: string }
 
-/** What becomes of messages that were acknowledged before a failure. */
+/** What happens to messages that were acknowledged before a failure. */
 export type Cell = {
   readonly setups: readonly Setup[]
-  /** What the acknowledgement says, where it is not what the columns say. */
+  /** The level of the acknowledgement, if it is not that of the column. */
   readonly acknowledgedAs?: string
-  /** In the overview. */
+  /** The summary for the overview. */
   readonly short: 'kept' | 'lost, reported' | 'lost' | 'kept or counted' | 'no such level'
   readonly text: string
   readonly proofs: readonly Proof[]
-  /** What no test can show here: what it follows from, with the source. */
+  /** For cells that no test can show: the basis of the conclusion, with its source. */
   readonly derived?: string
 }
 
-/** A failure: a row. Columns that stand in no cell have nothing to do with it. */
+/** A failure: a row. A column without a cell is not affected by it. */
 export type Failure = { readonly name: string; readonly about: string; readonly cells: readonly Cell[] }
 
 const proofsIn =
@@ -52,7 +52,7 @@ const byRewrites = proofsIn('test/redis/rewrites.test.ts')
 const bySurvival = proofsIn('test/redis/survival.test.ts')
 const byAway = proofsIn('test/redis/away.test.ts')
 const bySynced = proofsIn('test/redis/synced.test.ts')
-/** What every log is held to, that in memory too: a file for each part of it. */
+/** The suite that every log must pass: a file for each part of it. */
 const bySuite = (part: string) => proofsIn(`packages/testing/src/suites/log/${part}.ts`)
 const byLevels = proofsIn('test/redis/levels.test.ts')
 /** How levels are derived. */
@@ -64,7 +64,7 @@ const tornFromMemory = proofsIn('test/faults/memory-log.test.ts')(
   'after a kill -9 every client returns, is notified of the gap before anything else and gets nothing twice',
 )
 const heldIsAppended = byAway(
-  'while Redis is away a message at level memory is delivered as provisional, and later with its position',
+  'while Redis is unreachable a message at level memory is delivered as provisional, and later with its position',
 )
 const unsyncedIsLost = byProcesses(
   'a kill -9 of a Redis that syncs every second loses only the last seconds, and every gap is announced',
@@ -91,13 +91,13 @@ export const failures: readonly Failure[] = [
       {
         setups: ['held'],
         short: 'lost',
-        text: 'What waited for Redis ends with the process. `"position": null` had said that it was in no log; clients that got the provisional copy get no notice.',
-        proofs: [bySurvival('messages queued while Redis is away are lost with a server that is killed')],
+        text: 'The outage queue ends with the process. `"position": null` had shown that the message was in no log; clients that received the provisional copy get no notice.',
+        proofs: [bySurvival('messages queued while Redis is unreachable are lost with a server that is killed')],
       },
       {
         setups: withRedis,
         short: 'kept',
-        text: 'Redis has it, and what it is found by: its room and channel, or the session whose inbox it is in. Clients come back to this bus, started anew, or to another one on the same Redis.',
+        text: 'Redis has the message, and its room and channel, or the session with its inbox. Clients reconnect to this bus after its restart, or to another one on the same Redis.',
         proofs: [
           byFound('a kill -9 of the server loses no channel, room, session or inbox with an acknowledged message'),
           byProcesses('a kill -9 of the server loses nothing that was stored, and clients notice only the wait'),
@@ -116,13 +116,13 @@ export const failures: readonly Failure[] = [
       {
         setups: ['memory'],
         short: 'lost, reported',
-        text: 'As when it is killed.',
+        text: 'The same as when it is killed.',
         proofs: [tornFromMemory],
       },
       {
         setups: ['held'],
         short: 'kept or counted',
-        text: 'The drain waits for Redis, up to `ARQONBUS_DRAIN_TIMEOUT`. What could not be stored by then is lost, and counted in the line `messages_lost`.',
+        text: 'The drain waits for Redis, up to `ARQONBUS_DRAIN_TIMEOUT`. Messages that could not be stored by then are lost, and counted in the log line `messages_lost`.',
         proofs: [
           byAway('a drain waits until messages acknowledged during an outage are stored'),
           bySurvival('a drain that ends before Redis is back logs how many messages are lost'),
@@ -131,7 +131,7 @@ export const failures: readonly Failure[] = [
       {
         setups: withRedis,
         short: 'kept',
-        text: 'Redis has it. That the next process finds it does not depend on how Redis syncs.',
+        text: 'Redis has it. How Redis syncs does not matter for the next process.',
         proofs: [
           byProcesses('a rolling restart under load loses nothing and refuses nothing permanently'),
           proofsIn('test/redis/kept.test.ts')(
@@ -144,24 +144,24 @@ export const failures: readonly Failure[] = [
   {
     name: 'Redis is killed',
     about:
-      '`kill -9` of `redis-server` or `valkey-server`, and it is started again with its files. The machine goes on, and writes what it was handed: that Redis had synced it is not shown by this.',
+      '`kill -9` of `redis-server` or `valkey-server`, which is started again with its files. The machine keeps running, and writes what Redis had passed to it: this does not show that Redis had synced it.',
     cells: [
       {
         setups: ['held'],
         short: 'kept',
-        text: 'It waits in the bus, and is appended when Redis is back.',
+        text: 'It waits in the outage queue, and is appended when Redis is back.',
         proofs: [heldIsAppended],
       },
       {
         setups: ['everysec'],
         short: 'lost, reported',
-        text: 'Mostly nothing. Where the disk is slow, Redis answers ahead of writing, and up to two seconds are gone.',
+        text: 'Usually nothing. If the disk is slow, Redis replies before writing, and up to two seconds are lost.',
         proofs: [unsyncedIsLost, slowDiskLoses],
       },
       {
         setups: ['no'],
         short: 'kept',
-        text: 'Redis hands its file to the system before it answers, and the system goes on.',
+        text: 'Redis passes its writes to the system before it replies, and the system keeps running.',
         proofs: [
           bySurvival('a kill -9 of a Redis that leaves syncing to the system loses nothing that it had acknowledged'),
         ],
@@ -169,13 +169,13 @@ export const failures: readonly Failure[] = [
       {
         setups: ['none'],
         short: 'lost, reported',
-        text: 'Everything since the last snapshot (`save`), and without snapshots everything.',
+        text: 'Everything since the last snapshot (`save`); without snapshots, everything.',
         proofs: [allIsLost],
       },
       {
         setups: ['disk'],
         short: 'kept',
-        text: 'Also where the bus is killed in the same moment.',
+        text: 'Also if the bus is killed at the same moment.',
         proofs: [
           byProcesses('a kill -9 of a Redis that syncs always loses nothing acknowledged as `disk`'),
           byProcesses('a kill -9 of server and Redis loses nothing acknowledged as `disk`'),
@@ -188,12 +188,12 @@ export const failures: readonly Failure[] = [
   {
     name: 'The append-only file is switched on, or rewritten, and Redis is killed',
     about:
-      'From the moment when the file is switched on (`CONFIG SET appendonly yes`, or a replica that has just taken over) until its first rewrite has ended, a restart loads nothing of it. Later rewrites lose nothing. So nothing is called `disk` that such a first rewrite is yet to put there.',
+      'From the moment when the file is switched on (`CONFIG SET appendonly yes`, or a replica that has just taken over) until its first rewrite has ended, a restart loads nothing from it. Later rewrites lose nothing. So no message has the level `disk` before that first rewrite has ended.',
     cells: [
       {
         setups: ['none'],
         short: 'lost, reported',
-        text: 'Also while the first rewrite is under way. What is acknowledged after it is `disk`, where Redis syncs always.',
+        text: 'Also during the first rewrite. Messages acknowledged after it have the level `disk` if Redis always syncs.',
         proofs: [
           byDisk(
             'a kill -9 of a Redis whose append-only file was just switched on loses nothing acknowledged as `disk`',
@@ -203,7 +203,7 @@ export const failures: readonly Failure[] = [
       {
         setups: ['disk'],
         short: 'kept',
-        text: 'Each append call asks Redis for the state of its append-only file, so no acknowledgement says `disk` because of an older answer.',
+        text: 'Each append call asks Redis for the state of its append-only file, so no acknowledgement has the level `disk` because of an outdated reply.',
         proofs: [
           byDisk(
             'a kill -9 of a Redis whose append-only file was just switched on loses nothing acknowledged as `disk`',
@@ -219,13 +219,13 @@ export const failures: readonly Failure[] = [
     ],
   },
   {
-    name: 'Redis does not answer',
-    about: 'It is stopped, unreachable, or its connections are cut, for longer than `ARQONBUS_REDIS_TIMEOUT`.',
+    name: 'Redis does not respond',
+    about: 'It is stopped, unreachable, or disconnected, for longer than `ARQONBUS_REDIS_TIMEOUT`.',
     cells: [
       {
         setups: ['held'],
         short: 'kept',
-        text: 'It waits in the bus, up to `ARQONBUS_REDIS_HELD_BYTES`; beyond that messages are refused, and none that was taken is dropped.',
+        text: 'It waits in the outage queue, up to `ARQONBUS_REDIS_HELD_BYTES`; beyond that messages are refused, and no accepted one is dropped.',
         proofs: [
           heldIsAppended,
           byAway(
@@ -236,7 +236,7 @@ export const failures: readonly Failure[] = [
       {
         setups: withRedis,
         short: 'kept',
-        text: 'Redis lost nothing, so it does not matter how it syncs. What was in flight is `outcome_unknown`: it is stored once or not at all, and the same id tells which.',
+        text: 'Redis lost nothing, so it does not matter how it syncs. What was in flight is `outcome_unknown`: it is stored once or not at all, and publishing again with the same id settles which.',
         proofs: [
           byLink(
             'a Redis that stops for longer than the timeout is detected, and messages in flight are settled by their ids',
@@ -251,18 +251,18 @@ export const failures: readonly Failure[] = [
   {
     name: 'The machine of Redis loses its power',
     about:
-      'Or its kernel fails: what was not synced to the disk is gone. Nothing here can show that; it follows from what Redis promises.',
+      'Or its kernel fails: everything that was not synced to the disk is lost. No test here can show that; it follows from the documentation of Redis.',
     cells: [
       {
         setups: ['held'],
         short: 'kept',
-        text: 'It waits in the bus, where that runs on another machine.',
+        text: 'It waits in the outage queue, if the bus runs on another machine.',
         proofs: [heldIsAppended],
       },
       {
         setups: ['everysec'],
         short: 'lost, reported',
-        text: 'The last second, or two where the disk is slow.',
+        text: 'The last second; the last two if the disk is slow.',
         proofs: [unsyncedIsLost],
         derived: `How much: ${persistence}, \`appendfsync everysec\`. That the loss is reported is shown by a Redis that is killed.`,
       },
@@ -283,7 +283,7 @@ export const failures: readonly Failure[] = [
       {
         setups: ['disk'],
         short: 'kept',
-        text: 'As far as the disk keeps what it says that it has written.',
+        text: 'If the disk keeps what it has confirmed.',
         proofs: [],
         derived: `${persistence}, \`appendfsync always\`: one sync for each batch of commands, before their replies.`,
       },
@@ -296,7 +296,7 @@ export const failures: readonly Failure[] = [
       {
         setups: ['held'],
         short: 'kept',
-        text: 'A full Redis counts as away: what asks for no more than `memory` is held until there is room.',
+        text: 'A full Redis counts as unreachable: messages that require only `memory` are queued until there is room.',
         proofs: [
           byData('a full Redis refuses messages, keeps what it has and accepts messages again when there is room'),
         ],
@@ -304,7 +304,7 @@ export const failures: readonly Failure[] = [
       {
         setups: withRedis,
         short: 'kept',
-        text: 'Redis keeps what it has and takes nothing more: `storage_unavailable`.',
+        text: 'Redis keeps what it has, and further messages are refused: `storage_unavailable`.',
         proofs: [
           byData('a full Redis refuses messages, keeps what it has and accepts messages again when there is room'),
         ],
@@ -314,7 +314,7 @@ export const failures: readonly Failure[] = [
   {
     name: 'Redis evicts',
     about:
-      'Any `maxmemory-policy` but `noeviction`: Redis may evict any key at any moment. Acknowledgements never say more than `memory`, however Redis syncs.',
+      'Any `maxmemory-policy` but `noeviction`: Redis may evict any key at any moment. Acknowledgements never have a higher level than `memory`, however Redis syncs.',
     cells: [
       {
         setups: withRedis,
@@ -330,12 +330,12 @@ export const failures: readonly Failure[] = [
   },
   {
     name: 'A replica takes over that lacks the tail',
-    about: 'Replication is asynchronous: what the primary had acknowledged last may be on no replica.',
+    about: 'Replication is asynchronous: the last messages that the primary acknowledged may be on no replica.',
     cells: [
       {
         setups: withRedis,
         short: 'lost, reported',
-        text: 'The tail. `disk` speaks of the disk of the primary alone; `replicas` is about this, see below.',
+        text: 'The tail. `disk` means the disk of the primary only; `replicas` covers this case, see below.',
         proofs: [
           byData(
             'when a replica without the tail takes over, every subscriber that had the tail learns that it is gone',
@@ -348,13 +348,13 @@ export const failures: readonly Failure[] = [
     ],
   },
   {
-    name: 'Somebody empties Redis',
-    about: '`FLUSHALL`, or keys that are deleted.',
+    name: 'Redis is emptied',
+    about: '`FLUSHALL`, or deleted keys.',
     cells: [
       {
         setups: withRedis,
         short: 'lost, reported',
-        text: 'Everything, and nothing is invented: positions begin anew, later than all that were given.',
+        text: 'Everything. No position is reused: new positions are later than all earlier ones.',
         proofs: [
           byData(
             'after FLUSHALL every connected subscriber that misses messages gets a gap notice, and nothing is invented',
@@ -368,12 +368,12 @@ export const failures: readonly Failure[] = [
   },
   {
     name: 'A clock is set',
-    about: 'That of Redis, or that of the bus, by hours or days, ahead or back.',
+    about: 'That of Redis or of the bus, by hours or days, forwards or backwards.',
     cells: [
       {
         setups: ['memory'],
         short: 'lost, reported',
-        text: 'There is one clock alone: set ahead by more than the retention, it lets everything expire. Positions never fall.',
+        text: 'There is only one clock: set ahead by more than the retention, it makes everything expire. Positions never decrease.',
         proofs: [
           bySuite('keeping')('a message is removed when its retention is over, by a read or by a sweep'),
           bySuite('recovering')(
@@ -401,13 +401,13 @@ export const failures: readonly Failure[] = [
     ],
   },
   {
-    name: 'What the bus needs in Redis is taken away',
-    about: '`SCRIPT FLUSH`, `CLIENT KILL`, the heads of channels deleted.',
+    name: 'Data that the bus needs in Redis is removed',
+    about: '`SCRIPT FLUSH`, `CLIENT KILL`, deleted heads of channels.',
     cells: [
       {
         setups: withRedis,
         short: 'kept',
-        text: 'Scripts are loaded again, connections made again, heads made again from their streams.',
+        text: 'Scripts are loaded again, connections are opened again, and heads are rebuilt from their streams.',
         proofs: [
           byData('scripts that Redis has lost are loaded again, and no request is refused'),
           byData('lost heads of channels are rebuilt from their streams'),
@@ -430,7 +430,7 @@ export const failures: readonly Failure[] = [
   },
 ]
 
-/** How the level follows from what Redis says of itself; the first that fits holds. */
+/** How the level follows from what Redis reports about itself; the first matching row applies. */
 export const derivations: readonly { readonly when: string; readonly level: string; readonly proof: Proof }[] = [
   {
     when: '`maxmemory-policy` is not `noeviction`',
@@ -438,7 +438,7 @@ export const derivations: readonly { readonly when: string; readonly level: stri
     proof: byLevels('the level is no more than `memory` if Redis may evict keys'),
   },
   {
-    when: 'Redis does not tell its configuration (`CONFIG` is not allowed)',
+    when: 'Redis hides its configuration (`CONFIG` is not allowed)',
     level: '`stored`',
     proof: byDerived(
       'a Redis that hides its configuration has the level `stored` if it evicts nothing, and `memory` otherwise',
@@ -467,20 +467,20 @@ export const derivations: readonly { readonly when: string; readonly level: stri
     proof: byDerived('a Redis that does not sync while it rewrites its file has the level `stored`'),
   },
   {
-    when: 'A rewrite is under way or waits, and since there was none the file was switched on, the role of Redis changed, or the bus connected',
+    when: 'A rewrite is in progress or scheduled, and since the last moment without one the file was switched on, the role of Redis changed, or the bus connected',
     level: '`stored`',
     proof: byRewrites(
       'nothing is `disk` during the first rewrite after the file is switched on, and everything is after it',
     ),
   },
   {
-    when: '`appendonly yes`, `appendfsync always`, and the last write to the file went well',
+    when: '`appendonly yes`, `appendfsync always`, and the last write to the file succeeded',
     level: '`disk`',
     proof: byLevels('the level is `disk` if Redis syncs before each reply, and then `disk` can be requested'),
   },
 ]
 
-/** What `replicas` adds. */
+/** Proofs about `replicas`. */
 export const replicaProofs = {
   told: byLevels('the level is reported with the number of replicas that have the message, if replicas are required'),
   survives: bySurvival('a message that a replica has survives the primary if that replica takes over'),

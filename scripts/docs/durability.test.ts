@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { derivations, failures, type Proof, replicaProofs, setups } from './durability-table.ts'
 
-/** The sentences of tests, and of faults, in a file. */
+/** The titles of tests, and of faults, in a file. */
 function sentencesIn(file: string): string[] {
   const text = readFileSync(join(import.meta.dir, '../..', file), 'utf8')
   return Array.from(
@@ -14,7 +14,7 @@ function sentencesIn(file: string): string[] {
 
 const isThere = ({ file, sentence }: Proof) => expect(sentencesIn(file)).toContain(sentence)
 
-describe('the table of what survives', () => {
+describe('the table of guarantees', () => {
   test('the table of guarantees names only tests that exist, by their exact titles', () => {
     for (const { cells } of failures) for (const { proofs } of cells) proofs.forEach(isThere)
     for (const { proof } of derivations) isThere(proof)

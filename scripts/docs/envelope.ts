@@ -1,4 +1,4 @@
-/** `docs/reference/envelope.md`: the envelope, and what the bus says of its own accord, from their schemas. */
+/** `docs/reference/envelope.md`: the envelope, and the notices of the bus, from their schemas. */
 
 import {
   ChannelDeleted,
@@ -19,7 +19,7 @@ import { linkTo } from './known-schemas.ts'
 import { generatedFrom, type Page, page, table } from './page.ts'
 import { type Field, fields, fieldsInFull, meaning, type Schema, typeText } from './schema-text.ts'
 
-/** Keys of metadata that are the server's. */
+/** Metadata keys that only the server sets. */
 const serverKeys: readonly (keyof DeliveredMetadata)[] = ['position', 'provisional']
 
 /** The reference of the envelope. */
@@ -30,22 +30,22 @@ export const envelopePage: Page = {
     return page(
       generatedFrom('`packages/protocol/src/envelope/schema.ts`, `replies.ts` and `telemetry.ts`'),
       '# The envelope',
-      'Every frame, in both directions, is one JSON object: the envelope. [The protocol](../protocol.md#the-envelope) says how it is read and passed on; here are its fields. The same as JSON Schemas: [`schemas/`](schemas/).',
+      'Every frame, in both directions, is one JSON object: the envelope. [The protocol](../protocol.md#the-envelope) describes how it is parsed and delivered; this page lists its fields. As JSON Schemas: [`schemas/`](schemas/).',
       '## As a client sends it',
       fieldTable(fields(Envelope as Schema)),
       'No other field is allowed. `private` goes to the channel `pm` and needs `metadata.to`; `event` goes to any other channel.',
       '### Metadata from a client',
       `${fieldTable(fields(ClientMetadata as Schema))}`,
-      `The server’s alone, and refused from clients: ${serverKeys.map((key) => `\`${key}\``).join(', ')} and every key that begins with \`arq_\`. All other keys are yours.`,
+      `Set by the server only, and refused from clients: ${serverKeys.map((key) => `\`${key}\``).join(', ')} and every key that begins with \`arq_\`. All other keys are application-defined.`,
       '## As it is delivered',
-      'The same fields, payload and metadata byte for byte, and:',
+      'The same fields, with payload and metadata byte for byte, and:',
       fieldTable([
         ...fields(DeliveredEnvelope as Schema).filter(({ name }) => name === 'timestamp'),
         ...fields(delivered)
           .filter(({ name }) => serverKeys.includes(name))
           .map((field) => ({ ...field, name: `metadata.${field.name}` })),
       ]),
-      'Receivers ignore fields and metadata keys that they do not know.',
+      'Receivers ignore unknown fields and metadata keys.',
       ...notices.flatMap(({ title, text, schema }) => [`## ${title}`, text, forms(schema)]),
     )
   },
@@ -54,12 +54,12 @@ export const envelopePage: Page = {
 const notices: readonly { title: string; text: string; schema: TSchema }[] = [
   {
     title: 'A reply',
-    text: 'The payload of a `command_response`, in room `arqonbus`, channel `control`: what became of one frame. The schema is [`reply.json`](schemas/reply.json).',
+    text: 'The payload of a `command_response`, in room `arqonbus`, channel `control`: the reply to one frame. The schema is [`reply.json`](schemas/reply.json).',
     schema: Reply,
   },
   {
     title: 'The result of a publish',
-    text: 'The result where a message asked for an acknowledgement (`metadata.ack`), with the `response_format` [`publish_result`](schemas/publish_result.json).',
+    text: 'The result of a message that asked for an acknowledgement (`metadata.ack`), with the `response_format` [`publish_result`](schemas/publish_result.json).',
     schema: PublishResult,
   },
   {
@@ -69,12 +69,12 @@ const notices: readonly { title: string; text: string; schema: TSchema }[] = [
   },
   {
     title: 'A gap notice',
-    text: 'The payload of a `system` envelope in the channel that it is about, before the next message there: something between was lost to this subscription. [`gap.json`](schemas/gap.json).',
+    text: 'The payload of a `system` envelope in the affected channel, before its next message: this subscription missed messages in between. [`gap.json`](schemas/gap.json).',
     schema: Gap,
   },
   {
     title: 'A channel is deleted',
-    text: 'The payload of a `system` envelope in the channel, to those that are subscribed to its room. [`channel_deleted.json`](schemas/channel_deleted.json).',
+    text: 'The payload of a `system` envelope in the channel, for subscribers of its whole room. [`channel_deleted.json`](schemas/channel_deleted.json).',
     schema: ChannelDeleted,
   },
   {
@@ -97,7 +97,7 @@ const notices: readonly { title: string; text: string; schema: TSchema }[] = [
 const forms = (schema: Schema): string =>
   (schema.anyOf ?? [schema]).map((form) => fieldTable(fieldsInFull(form, linkToCommands))).join('\n\nor\n\n')
 
-/** Entities have their sections on the page of commands. */
+/** A link to the section of an entity on the page of commands. */
 const linkToCommands = (schema: Schema): string | undefined => linkTo(schema)?.replace('(#', '(commands.md#')
 
 function fieldTable(list: readonly Field[]): string {

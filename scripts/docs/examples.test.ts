@@ -22,7 +22,7 @@ test('positions and timestamps of the examples agree', () => {
   }
 })
 
-/** The paths of what stands in a value and in no form of its schema. */
+/** The paths of values that no form of the schema declares. */
 function undeclared(value: unknown, schema: Schema, path = ''): string[] {
   if (schema.anyOf !== undefined)
     return schema.anyOf.map((form) => undeclared(value, form, path)).sort((a, b) => a.length - b.length)[0]!

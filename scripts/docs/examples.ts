@@ -1,5 +1,5 @@
 /**
- * One example of every command: what a client sends and what comes back. They are shown in `docs/reference/commands.md`; a test holds them to
+ * One example of every command: what a client sends, and the reply. They are shown in `docs/reference/commands.md`; a test checks them against
  * the schemas, and another one sends them to a bus.
  */
 
@@ -14,7 +14,7 @@ import type {
   Room,
 } from '@arqonbus/protocol'
 
-/** A command as it is sent, and the result of its reply. */
+/** A command and the result of its reply. */
 export type CommandExample<Name extends CommandName = CommandName> = {
   readonly parameters: CommandParameters<Name>
   readonly result: CommandResult<Name>
@@ -165,7 +165,7 @@ export const examples: { readonly [Name in CommandName]: CommandExample<Name> } 
   },
 }
 
-/** The envelope of an example, as it is sent. */
+/** The envelope of an example. */
 export const requestOf = (name: CommandName): Record<string, unknown> => ({
   version: '1.0',
   id: 'arq_019aa65ea5407b4d9c6d2f1b3a7e8c01',
@@ -180,7 +180,7 @@ export const requestOf = (name: CommandName): Record<string, unknown> => ({
   },
 })
 
-/** The payload of its reply. */
+/** The payload of the reply of an example. */
 export const replyOf = (name: CommandName, responseFormat: string): Record<string, unknown> => ({
   request_id: 'arq_019aa65ea5407b4d9c6d2f1b3a7e8c01',
   command: name,

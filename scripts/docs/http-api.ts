@@ -29,17 +29,17 @@ export const httpApiPage: Page = {
     return page(
       generatedFrom('`packages/server/src/http/api/endpoints.ts`'),
       '# HTTP API',
-      'On the HTTP port. [The guide](../guide/http-api.md) tells how it is used; `GET /openapi.json` is all of this for programs. Errors have the body `{ "error": { "code", "status", "message", "details", "retry_after_ms" } }` with the [codes of the protocol](errors.md), and the status of their code.',
+      'On the HTTP port. [The guide](../guide/http-api.md) shows how to use it; `GET /openapi.json` is the same for programs. Errors have the body `{ "error": { "code", "status", "message", "details", "retry_after_ms" } }` with the [codes of the protocol](errors.md), and the status of their code.',
       table(
         ['endpoint', 'what it does'],
         others.map(({ head, operation }) => [`[\`${head}\`](#${operation.operationId})`, operation.summary]),
       ),
-      'Every call may say who makes it:',
+      'Every call may identify its caller:',
       parametersTable(others[0]!.operation.parameters.filter(isOfCaller)),
-      '`Authorization: Bearer <admin key>` raises a call to the role admin.',
+      '`Authorization: Bearer <admin key>` grants the role admin for a call.',
       ...others.map(section),
       '## Commands',
-      'Each takes the parameters of [the command](commands.md) as its body, and answers with its result. `join_channel`, `leave_channel` and `update_profile` are not there: they change a connection.',
+      'The body has the parameters of [the command](commands.md), the response its result. There is no endpoint for `join_channel`, `leave_channel` and `update_profile`, because they change a connection.',
       table(
         ['endpoint', 'what it does'],
         commands.map(({ head, operation }) => [
@@ -70,7 +70,7 @@ function section({ head, operation }: { head: string; operation: Operation }): s
   ].join('\n\n')
 }
 
-/** A failure is described by its codes, a line for each. */
+/** The description of a failure lists its codes, one per line. */
 function codesIn(description: string): string | undefined {
   const codes = Array.from(description.matchAll(/^`(\w+)`: /gm), ([, code]) => `[\`${code}\`](errors.md#${code})`)
   return codes.length === 0 ? undefined : codes.join(', ')

@@ -1,8 +1,8 @@
-/** JSON for people: what fits a line stays on it. */
+/** JSON for people: a value that fits on a line stays on one. */
 
 const WIDTH = 110
 
-/** Writes a value with two spaces of indentation, and objects and lists that fit on one line. */
+/** Writes a value with two spaces of indentation, and with objects and lists on one line if they fit. */
 export function prettyJson(value: unknown, indent = ''): string {
   const short = oneLine(value)
   if (indent.length + short.length <= WIDTH || typeof value !== 'object' || value === null) return short

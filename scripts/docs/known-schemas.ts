@@ -1,4 +1,4 @@
-/** The schemas that have a section of their own, so that tables can point at them. */
+/** The schemas with their own section, so that tables can link to them. */
 
 import { Channel, ChannelInFull, Client, DeliveredEnvelope, ListedClient, Room } from '@arqonbus/protocol'
 import type { Schema } from './schema-text.ts'
@@ -19,5 +19,5 @@ const sections = new Map<string, string>([
   [JSON.stringify(DeliveredEnvelope), '[envelope](envelope.md#as-it-is-delivered)'],
 ])
 
-/** A link to the section of a schema; undefined where it has none. */
+/** A link to the section of a schema; undefined if it has none. */
 export const linkTo = (schema: Schema): string | undefined => sections.get(JSON.stringify(schema))

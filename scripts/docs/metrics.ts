@@ -1,4 +1,4 @@
-/** `docs/reference/metrics.md`: every metric, from the one table of them. */
+/** `docs/reference/metrics.md`: every metric, from the table of metrics. */
 
 import { closeCodes, durabilityLevels } from '@arqonbus/protocol'
 import {
@@ -30,19 +30,19 @@ export const metricsPage: Page = {
     page(
       generatedFrom('`packages/server/src/observability/metric-table.ts`'),
       '# Metrics',
-      '`GET /metrics` on the HTTP port answers in the text format of Prometheus. Counters count from the start of the process. The values of labels come from fixed tables: nothing that a client sends can add a series.',
-      table(['metric', 'type', 'labels', 'what it says'], metricEntries.map(cells)),
+      '`GET /metrics` on the HTTP port returns the text format of Prometheus. Counters count from the start of the process. The values of labels come from fixed tables: clients cannot add series.',
+      table(['metric', 'type', 'labels', 'meaning'], metricEntries.map(cells)),
       '## Labels',
       [
         '- `code`: the [error codes](errors.md).',
-        '- `command`: the [commands](commands.md), and `unknown` for names that are none. `status`: `success`, `error`.',
+        '- `command`: the [commands](commands.md), and `unknown` for other names. `status`: `success`, `error`.',
         '- `client_type`: `human`, `ai-agent`, `dashboard`, `service`.',
-        `- \`reason\` of refused connections: ${words(refusalReasons)}; of expired messages: ${words(expiryReasons)}; of telemetry that was not told: ${words(telemetryDropReasons)} (its type was over budget, or its listener too slow); of breaks: ${words(breakReasons)}; of closed connections, by [close code](errors.md#close-codes): ${closeNames}.`,
+        `- \`reason\` of refused connections: ${words(refusalReasons)}; of expired messages: ${words(expiryReasons)}; of dropped telemetry: ${words(telemetryDropReasons)} (its type was over budget, or its subscriber too slow); of gaps: ${words(breakReasons)}; of closed connections, by [close code](errors.md#close-codes): ${closeNames}.`,
         `- \`outcome\` of appends: ${words(appendOutcomes)}; of recoveries: ${words(recoveryOutcomes)}; of connects: ${words(connectOutcomes)}.`,
-        `- \`limit\` of what was refused: ${words(limitNames)}; of limits in force also ${words(configuredLimits.slice(limitNames.length))}.`,
+        `- \`limit\` of refusals: ${words(limitNames)}; of configured limits also ${words(configuredLimits.slice(limitNames.length))}.`,
         `- \`status\` of the bus: ${words(statuses)}. \`level\`: ${words(durabilityLevels)}. \`driver\`: ${words(storageDrivers)}.`,
-        '- `type`: the [telemetry events](telemetry.md), and `other` for those that clients send.',
-        '- `method`: `GET`, `HEAD`, `POST`, `OPTIONS`, and `other`. `route`: the paths of HTTP, and `other`. `status`: the HTTP status.',
+        '- `type`: the [telemetry events](telemetry.md), and `other` for events of clients.',
+        '- `method`: `GET`, `HEAD`, `POST`, `OPTIONS`, and `other`. `route`: the HTTP paths, and `other`. `status`: the HTTP status.',
       ].join('\n'),
     ),
 }

@@ -1,13 +1,13 @@
-/** What a generated page is, and the little Markdown that the generators share. */
+/** The type of a generated page, and the Markdown functions that the generators share. */
 
-/** A file that is made from the sources; `npm run docs` writes it, `npm test` fails when it is stale. */
+/** A file generated from the sources; `npm run docs` writes it, `npm test` fails if it is stale. */
 export type Page = {
-  /** From the top of the repository, with forward slashes. */
+  /** The path from the root of the repository, with forward slashes. */
   path: string
   render(): string
 }
 
-/** The line at the head of a generated page: where a change belongs. */
+/** The first line of a generated page, which names the source to change. */
 export function generatedFrom(source: string): string {
   return `<!-- Generated from ${source} by \`npm run docs\`: change it there. -->`
 }
@@ -18,12 +18,12 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), `|${' --- |'.repeat(head.length)}`, ...rows.map(line)].join('\n')
 }
 
-/** Text in a table: one line, and no bar that would end the cell, also within code. */
+/** Text in a table: one line, and with escaped bars, which would end the cell, also within code. */
 function cell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('\n', ' ')
 }
 
-/** The parts of a page, a blank line between them, one line end at its end. */
+/** Joins the parts of a page with blank lines, and ends it with a line end. */
 export function page(...parts: readonly string[]): string {
   return `${parts.join('\n\n')}\n`
 }

@@ -1,4 +1,4 @@
-/** JSON Schemas in words short enough for a table. */
+/** Describes JSON Schemas in texts short enough for a table. */
 
 /** The parts of a JSON Schema that the protocol's declarations use. */
 export type Schema = {
@@ -21,7 +21,7 @@ export type Schema = {
 /** A field of an object schema. */
 export type Field = { name: string; schema: Schema; required: boolean }
 
-/** Says in words what a schema takes that has a section of its own, or undefined. */
+/** Describes a schema that has its own section; undefined for others. */
 export type KnownSchema = (schema: Schema) => string | undefined
 
 /** The fields of an object schema, in the order of their declaration. */
@@ -31,7 +31,7 @@ export function fields(schema: Schema): Field[] {
   )
 }
 
-/** The fields of an object schema with those of its objects, their names dotted; a schema that is known stands for itself. */
+/** The fields of an object schema and of its nested objects, with dotted names; a schema with its own section is not expanded. */
 export function fieldsInFull(schema: Schema, known: KnownSchema): Field[] {
   return fields(schema).flatMap((field) => {
     const inner = inside(field.schema)
@@ -40,11 +40,11 @@ export function fieldsInFull(schema: Schema, known: KnownSchema): Field[] {
   })
 }
 
-/** The object that a field holds, or holds a list of. */
+/** The object schema of a field, or of the items of its list. */
 const inside = (schema: Schema): { schema: Schema; step: string } =>
   schema.type === 'array' && schema.items !== undefined ? { schema: schema.items, step: '[]' } : { schema, step: '' }
 
-/** What a value of the schema looks like: `integer, 1 to 1000`, `"asc" or "desc"`, `{ pong, timestamp }`. */
+/** The form of a value of the schema: `integer, 1 to 1000`, `"asc" or "desc"`, `{ pong, timestamp }`. */
 export function typeText(schema: Schema, known: KnownSchema = () => undefined): string {
   const name = known(schema)
   if (name !== undefined) return name
@@ -78,7 +78,7 @@ function either(texts: readonly string[]): string {
   return others.length === 0 ? last : `${others.reverse().join(', ')} or ${last}`
 }
 
-/** The description as a sentence: the same words stand in errors, where they do not begin one. */
+/** The description as a sentence; errors use the same text within a sentence. */
 export function meaning({ description = '' }: Schema): string {
   if (description === '') return ''
   return `${description[0]!.toUpperCase()}${description.slice(1)}${/[.:]$/.test(description) ? '' : '.'}`

@@ -6,7 +6,7 @@ import { examples, replyOf, requestOf } from './examples.ts'
 import { schemaPages } from './schemas.ts'
 import { eventExamples } from './telemetry.ts'
 
-/** The published schemas as another implementation would load them: from their text, with a checker that knows nothing of ours. */
+/** The published schemas as another implementation would load them: from their text, with a standard checker. */
 const ajv = new Ajv2020({ strict: true, strictTypes: false, allowUnionTypes: true, formats: { 'date-time': true } })
 for (const page of schemaPages) ajv.addSchema(JSON.parse(page.render()))
 

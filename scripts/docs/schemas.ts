@@ -26,7 +26,7 @@ import {
 } from '@arqonbus/protocol'
 import type { Page } from './page.ts'
 
-/** The folder; nothing else stands in it. */
+/** The folder of the schemas, which contains nothing else. */
 export const schemaFolder = 'docs/reference/schemas'
 
 const entities = {

@@ -1,4 +1,4 @@
-/** `docs/reference/telemetry.md`: every event of the bus, from the one table of them. */
+/** `docs/reference/telemetry.md`: every event of the bus, from the table of events. */
 
 import {
   type BusEventPayload,
@@ -15,7 +15,7 @@ import { linkTo } from './known-schemas.ts'
 import { generatedFrom, type Page, page, table } from './page.ts'
 import { fields, fieldsInFull, meaning, type Schema, typeText } from './schema-text.ts'
 
-/** One payload of each type, as the page shows it; a test holds them to the schemas. */
+/** An example payload of each type, as the page shows it; a test checks them against the schemas. */
 export const eventExamples: { readonly [Type in BusEventType]: BusEventPayload<Type> } = {
   client_connected: { client_id: 'ann', client_type: 'human', resumed: false },
   client_disconnected: { client_id: 'ann', client_type: 'human', connected_ms: 81_250 },
@@ -46,10 +46,10 @@ export const telemetryPage: Page = {
     page(
       generatedFrom('`packages/protocol/src/telemetry-events.ts` and `telemetry.ts`'),
       '# Telemetry events',
-      'What the bus tells of itself, in envelopes of type `telemetry` from `arqonbus`, room `integriguard`. Their payload is `{ "eventType", "payload" }`; below are the types, each with the fields of its inner payload. [The guide](../guide/telemetry.md) says how to listen, [the protocol](../protocol.md#telemetry) what holds for all of them. Receivers ignore types and fields that they do not know.',
-      `Events are told every ${TELEMETRY_TICK_MS} ms. Of each type there are so many at most each time; what is over that is counted in one \`${SUMMARY_EVENT}\`.`,
+      'Events of the bus, in envelopes of type `telemetry` from `arqonbus` in room `integriguard`. Their payload is `{ "eventType", "payload" }`; the types are listed below, each with the fields of its inner payload. [The guide](../guide/telemetry.md) shows how to subscribe, [the protocol](../protocol.md#telemetry) has the rules for all of them. Receivers ignore unknown types and fields.',
+      `Events are sent every ${TELEMETRY_TICK_MS} ms, with a maximum per type each time; further events are counted in one \`${SUMMARY_EVENT}\`.`,
       table(
-        ['type', 'channel', `most in ${TELEMETRY_TICK_MS} ms`, 'when'],
+        ['type', 'channel', `maximum per ${TELEMETRY_TICK_MS} ms`, 'when'],
         busEventTypes.map((type) => {
           const { channel, budget, text } = telemetryEvents[type]
           return [`[\`${type}\`](#${type})`, `\`${channel}\``, String(budget), text]
@@ -62,12 +62,12 @@ export const telemetryPage: Page = {
         `\`\`\`json\n${JSON.stringify({ eventType: type, payload: eventExamples[type] })}\n\`\`\``,
       ]),
       `## ${SUMMARY_EVENT}`,
-      'Stands for events of one type that were over its budget, in the channel of that type; whoever asked for that type hears it too. Schema: [`telemetry_summary.json`](schemas/telemetry_summary.json).',
+      'Replaces events of one type that were over its budget, in the channel of that type; subscribers of that type receive it too. Schema: [`telemetry_summary.json`](schemas/telemetry_summary.json).',
       ...fieldsOf(TelemetrySummary as Schema),
       '## Frames of the telemetry server',
       'The first one is `welcome`, a `system` envelope in room `arqonbus`, channel `control`: [`telemetry_welcome.json`](schemas/telemetry_welcome.json).',
       table(['field', 'type', 'meaning'], fieldsInFull(TelemetryWelcome as Schema, linkToCommands).map(row)),
-      'A listener that did not keep up and does again is told how much it missed, in an envelope of that kind: [`telemetry_missed.json`](schemas/telemetry_missed.json).',
+      'A subscriber that was too slow and has caught up receives the number of missed events, in an envelope of the same kind: [`telemetry_missed.json`](schemas/telemetry_missed.json).',
       ...fieldsOf(TelemetryMissed as Schema),
     ),
 }

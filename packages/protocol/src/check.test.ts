@@ -7,7 +7,7 @@ import { compile } from './schema.ts'
 
 const asJson = (schema: TSchema): JsonSchema => JSON.parse(JSON.stringify(schema))
 
-/** Both checkers on one value: they must agree on whether it fits, and where it does not, on the words. */
+/** Runs both checkers on one value: they must agree on the verdict, and on the text of the fault. */
 function both(schema: TSchema, value: unknown) {
   return { byReading: createCheck(asJson(schema))(value), byCode: compile(schema)(value) }
 }
@@ -27,7 +27,7 @@ test('the checker judges every envelope of the vectors like the bus, in the same
     if (value === undefined) continue
     const { byReading, byCode } = both(Envelope, value)
     expect([name, byReading === undefined]).toEqual([name, byCode === undefined])
-    // Which of two faults is named first is nobody's promise; what is said of a place is.
+    // Which of two faults is reported first is unspecified; the text for one place is not.
     if (byReading?.path === byCode?.path) expect([name, byReading]).toEqual([name, byCode])
     if (byCode !== undefined) refused += 1
   }

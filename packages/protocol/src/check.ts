@@ -1,7 +1,7 @@
 /**
- * The schemas of the protocol checked by reading them, where no code may be made of them: a page whose Content-Security-Policy
- * forbids `eval` cannot use Ajv, which writes a function for each schema. It knows the keywords that the protocol uses, and refuses a
- * schema with any other, so that nothing goes unchecked.
+ * Checks values against the schemas of the protocol without generating code: a page whose Content-Security-Policy
+ * forbids `eval` cannot use Ajv, which compiles a function for each schema. Only the keywords that the protocol uses are supported; a
+ * schema with any other is refused, so that nothing goes unchecked.
  */
 import { type Broken, type Check, describe, pointer } from './fault.ts'
 import { isTimestamp } from './timestamp.ts'
@@ -13,7 +13,7 @@ type Found = Broken | undefined
 type Rule = (value: unknown, path: string) => Found
 type Making = { readonly of: unknown; readonly schema: Readonly<Record<string, unknown>> }
 
-/** Makes the check of a schema; throws where the schema has a keyword that this does not know. */
+/** Creates the check of a schema. Throws if the schema has an unsupported keyword. */
 export function createCheck(schema: JsonSchema): Check {
   const rule = ruleOf(schema)
   return (value) => {
@@ -30,13 +30,14 @@ function ruleOf(schema: unknown): Rule {
   for (const [keyword, of] of Object.entries(known)) {
     if (annotations.has(keyword)) continue
     const make = keywords[keyword]
-    if (make === undefined) throw new Error(`The schema has the keyword ${keyword}, which this checker does not know.`)
+    if (make === undefined)
+      throw new Error(`The schema has the keyword ${keyword}, which this checker does not support.`)
     rules.push(make({ of, schema: known }))
   }
   return (value, path) => firstOf(rules, (rule) => rule(value, path))
 }
 
-/** Keywords that check nothing by themselves; `then` and `patternProperties` are read by others. */
+/** Keywords that check nothing by themselves; other keywords read `then` and `patternProperties`. */
 const annotations = new Set(['description', 'default', 'title', 'then', 'patternProperties'])
 
 const keywords: Readonly<Record<string, (making: Making) => Rule>> = {
@@ -59,7 +60,7 @@ const keywords: Readonly<Record<string, (making: Making) => Rule>> = {
   },
   format: ({ of, schema }) => {
     if (of !== 'timestamp')
-      throw new Error(`The schema has the format ${String(of)}, which this checker does not know.`)
+      throw new Error(`The schema has the format ${String(of)}, which this checker does not support.`)
     return forText((text, path) => (isTimestamp(text) ? undefined : broken('format', path, {}, schema)))
   },
   minLength: bound(
@@ -175,7 +176,7 @@ const patternsOf = (schema: Making['schema']): (readonly [RegExp, unknown])[] =>
     ([pattern, one]) => [new RegExp(pattern, 'u'), one] as const,
   )
 
-/** A keyword that bounds a number taken from values of one kind; others are none of its business. */
+/** A keyword that bounds a number derived from values of one kind; it accepts values of other kinds. */
 function bound<T>(
   keyword: string,
   isKind: (value: unknown) => value is T,

@@ -1,4 +1,4 @@
-/** The entities of the data model in results. Times are ISO 8601 with milliseconds and `Z`. */
+/** The entities of the data model, as they appear in results. Times are ISO 8601 with milliseconds and `Z`. */
 import Type, { type Static, type TString } from 'typebox'
 import {
   ChannelName,
@@ -10,19 +10,19 @@ import {
   Timestamp,
 } from './envelope/schema.ts'
 
-/** Kinds of clients. */
+/** The client types. */
 export const clientTypes = ['human', 'ai-agent', 'dashboard', 'service'] as const
 
-/** A kind of client. */
+/** A client type. */
 export type ClientType = (typeof clientTypes)[number]
 
-/** Text that people see: no control characters. The description is part of the type, since refusals repeat it. */
+/** Text for people: no control characters. The description is part of the type, because refusals repeat it. */
 const label = (maxLength: number, description: string): TString & { readonly description: string } =>
   Object.assign(Type.String({ maxLength, pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$' }), {
     description,
   })
 
-/** What a client says about itself. */
+/** The fields with which a client describes itself. */
 export const profileFields = {
   screen_name: label(128, 'A name for people to see: at most 128 characters, none of them control characters.'),
   avatar: label(2048, 'An avatar: URL or identifier, at most 2,048 characters, none of them control characters.'),
@@ -34,7 +34,7 @@ const time = (description: string) => Type.Unsafe<string>({ ...Timestamp, descri
 /** A connected client. */
 export const Client = Type.Object({
   client_id: ClientId,
-  client_type: Type.Unsafe<ClientType>({ enum: [...clientTypes], description: 'What kind of client it is.' }),
+  client_type: Type.Unsafe<ClientType>({ enum: [...clientTypes], description: 'The client type.' }),
   screen_name: Type.Optional(profileFields.screen_name),
   avatar: Type.Optional(profileFields.avatar),
   personality: Type.Optional(profileFields.personality),
@@ -42,22 +42,22 @@ export const Client = Type.Object({
     enum: ['connected', 'active', 'disconnected'],
     description: '`connected`: welcomed; `active`: has sent a frame; `disconnected`: gone, its session kept.',
   }),
-  connected_at: time('When the connection was made.'),
-  last_activity: time('When the last frame came from it; pongs do not count.'),
+  connected_at: time('When the client connected.'),
+  last_activity: time('When its last frame arrived; pongs do not count.'),
   subscriptions: Type.Array(Type.String(), {
-    description: 'What it has joined, as far as one may see: `room:channel` or `room:*`, the first 1,000.',
+    description: 'Its subscriptions that the requester may see: `room:channel` or `room:*`, the first 1,000.',
   }),
 })
 
 /** A connected client. */
 export type Client = Static<typeof Client>
 
-/** A client in a list: with what it sends, and how its delivery stands. */
+/** A client in a list, with its traffic and the state of its delivery. */
 export const ListedClient = Type.Object({
   ...Client.properties,
-  frames_received: Type.Integer({ description: 'Frames that came from it since it connected, refused ones too.' }),
-  queue_bytes: Type.Integer({ description: 'Bytes that were sent to it and that it has not read yet.' }),
-  behind: Type.Boolean({ description: 'It reads too slowly for the live stream, and catches up from the log.' }),
+  frames_received: Type.Integer({ description: 'Frames received from it since it connected, including refused ones.' }),
+  queue_bytes: Type.Integer({ description: 'Bytes sent to it that it has not read yet.' }),
+  behind: Type.Boolean({ description: 'It reads too slowly for live delivery and is catching up from the log.' }),
 })
 
 /** A client in a list. */
@@ -69,18 +69,18 @@ export const Room = Type.Object({
   type: Type.Unsafe<'system' | 'user' | 'dynamic'>({
     enum: ['system', 'user', 'dynamic'],
     description:
-      '`system`: built in or configured; `user`: made by `create_channel`; `dynamic`: made by a join or a publish.',
+      '`system`: built in or configured; `user`: created by `create_channel`; `dynamic`: created by a join or a publish.',
   }),
   state: Type.Unsafe<'active' | 'paused'>({
     enum: ['active', 'paused'],
     description: '`paused`: messages are refused, commands work.',
   }),
   channels: Type.Array(ChannelName, {
-    description: 'The names of those of its first 1,000 channels that one may see.',
+    description: 'The names of its channels that the requester may see, among the first 1,000.',
   }),
   created_at: time('When it was created.'),
   created_by: Type.Optional(
-    Type.String({ ...ClientId, description: 'The client that created it; absent where the bus did.' }),
+    Type.String({ ...ClientId, description: 'The client that created it; absent if the bus created it.' }),
   ),
   config: Type.Optional(
     Type.Unsafe<Record<string, unknown>>({
@@ -88,49 +88,55 @@ export const Room = Type.Object({
       description: 'As given to `create_channel`, or configured.',
     }),
   ),
-  participant_count: Type.Integer({ description: 'Distinct clients in its channels and room-wide.' }),
+  participant_count: Type.Integer({
+    description: 'Distinct clients with a subscription to one of its channels or to the room.',
+  }),
 })
 
 /** A room. */
 export type Room = Static<typeof Room>
 
-/** Settings of one channel that stand in for those of the bus. */
+/** Settings of one channel that override those of the bus. */
 export const ChannelOptions = Type.Object(
   {
     history_size: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'How many messages are kept.' }),
+      Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'How many messages the log keeps.' }),
     ),
     history_ttl_ms: Type.Optional(
-      Type.Integer({ minimum: 1000, maximum: 31_536_000_000, description: 'How long a message is kept.' }),
+      Type.Integer({
+        minimum: 1000,
+        maximum: 31_536_000_000,
+        description: 'How long the log keeps a message, in milliseconds.',
+      }),
     ),
     max_participants: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'How many direct joins there may be at one time.' }),
+      Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'The most participants at a time.' }),
     ),
     durability: Type.Optional(
       Type.Unsafe<DurabilityLevel>({
         ...Durability,
-        description: 'The weakest level at which messages are taken: `memory`, `stored` or `disk`.',
+        description: 'The weakest durability level at which messages are accepted: `memory`, `stored` or `disk`.',
       }),
     ),
   },
-  { additionalProperties: false, description: 'Settings of this channel that stand in for those of the bus.' },
+  { additionalProperties: false, description: 'Settings of this channel that override those of the bus.' },
 )
 
-/** Settings of one channel that stand in for those of the bus. */
+/** Settings of one channel that override those of the bus. */
 export type ChannelOptions = Static<typeof ChannelOptions>
 
 /** The type of a channel. */
 export const ChannelTypeField = Type.Unsafe<'general' | 'private' | 'system' | 'pm'>({
   enum: ['general', 'private', 'system', 'pm'],
   description:
-    '`general`: open; `private`: for its creator, its members and admins; `system`: everybody reads, the bus and admins write; `pm`: private messages.',
+    '`general`: open; `private`: for its creator, its members and admins; `system`: all clients read, only the bus and admins publish; `pm`: private messages.',
 })
 
-/** The type of a channel that one joins, as far as one knows. */
+/** The type that a client expects of the channel that it joins. */
 export const ExpectedType = Type.Unsafe<'general' | 'private' | 'system'>({
   enum: ['general', 'private', 'system'],
   description:
-    'The type that the channel has, as far as one knows, such as the `type` of an earlier join: one of another type is `channel_type_mismatch`. With `private` or `system` a channel that is not there is not created.',
+    'The expected type of the channel, such as the `type` of an earlier join; a channel of another type is refused with `channel_type_mismatch`. With `private` or `system`, a missing channel is not created.',
 })
 
 const channelFields = {
@@ -143,19 +149,19 @@ const channelFields = {
   }),
   created_at: time('When it was created.'),
   created_by: Type.Optional(
-    Type.String({ ...ClientId, description: 'The client that created it; absent where the bus did.' }),
+    Type.String({ ...ClientId, description: 'The client that created it; absent if the bus created it.' }),
   ),
   metadata: Type.Optional(
     Type.Unsafe<Record<string, unknown>>({ ...JsonObject, description: 'As given to `create_channel`.' }),
   ),
   options: Type.Optional(ChannelOptions),
-  hardcoded: Type.Boolean({ description: 'Part of the system, or configured: cannot be deleted.' }),
+  hardcoded: Type.Boolean({ description: 'Built in or configured; it cannot be deleted.' }),
   auto_created: Type.Boolean({
-    description: 'Made by a join or a publish: goes when it is unused and its history has expired.',
+    description: 'Created by a join or a publish; removed once it is unused and its history has expired.',
   }),
 }
 
-/** A channel in a list: the count of its participants. */
+/** A channel in a list, with the number of its participants. */
 export const Channel = Type.Object({
   ...channelFields,
   participant_count: Type.Integer({ description: 'Direct joins.' }),
@@ -164,13 +170,15 @@ export const Channel = Type.Object({
 /** A channel in a list. */
 export type Channel = Static<typeof Channel>
 
-/** A channel in full: its participants by name. */
+/** A channel in full, with the ids of its participants. */
 export const ChannelInFull = Type.Object({
   ...channelFields,
-  participants: Type.Array(ClientId, { description: 'Direct joins, the first 1,000, or as many as a frame holds.' }),
-  participant_count: Type.Integer({ description: 'All direct joins.' }),
+  participants: Type.Array(ClientId, {
+    description: 'Clients with a direct subscription: the first 1,000, or as many as fit into a frame.',
+  }),
+  participant_count: Type.Integer({ description: 'The number of all participants.' }),
   room_participants: Type.Array(ClientId, {
-    description: 'Room-wide joins, the first 1,000, or as many as a frame holds.',
+    description: 'Clients with a subscription to the whole room: the first 1,000, or as many as fit into a frame.',
   }),
 })
 

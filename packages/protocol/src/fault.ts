@@ -1,12 +1,12 @@
-/** What is wrong with a value, in words that stand behind "expected": the same whichever checker found it. */
+/** Describes what is wrong with a value, in a text that completes "expected …": the same for both checkers. */
 
-/** Where a value breaks its schema: a JSON Pointer and what stands there rightly. */
+/** Where a value violates its schema: a JSON Pointer, and what is expected there. */
 export type Fault = { path: string; expected: string }
 
-/** Tells the first fault of a value, or undefined where it fits. */
+/** Returns the first fault of a value, or undefined if it is valid. */
 export type Check = (value: unknown) => Fault | undefined
 
-/** A keyword of JSON Schema that a value breaks. Ajv's errors have this form. */
+/** A keyword of JSON Schema that a value violates. Ajv's errors have this form. */
 export type Broken = {
   readonly keyword: string
   readonly instancePath: string
@@ -15,7 +15,7 @@ export type Broken = {
   readonly message?: string | undefined
 }
 
-/** Says what stands there rightly. */
+/** Describes what is expected instead. */
 export function describe(error: Broken): Fault {
   const path = error.instancePath.slice(0, LONGEST_PATH)
   const params = error.params as Record<string, unknown>
@@ -49,7 +49,7 @@ export function describe(error: Broken): Fault {
   }
 }
 
-/** Bounds in words that also stand behind "expected". */
+/** Bounds, as texts that also complete "expected …". */
 const bounds: Partial<Record<string, (limit: number) => string>> = {
   minLength: (limit) => `at least ${count(limit, 'character')}`,
   maxLength: (limit) => `at most ${count(limit, 'character')}`,
@@ -63,8 +63,8 @@ const bounds: Partial<Record<string, (limit: number) => string>> = {
 
 const count = (number: number, one: string, many = `${one}s`): string => `${number} ${number === 1 ? one : many}`
 
-/** Paths name what a client wrote: no more of it goes into replies and logs than a person would read. */
+/** Paths contain input from clients: replies and logs repeat no more of it than a person would read. */
 const LONGEST_PATH = 200
 
-/** One step of a JSON Pointer (RFC 6901), no longer than a person would read. */
+/** One step of a JSON Pointer (RFC 6901), cut to a length that a person would read. */
 export const pointer = (key: unknown): string => String(key).slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1')

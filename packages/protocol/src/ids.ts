@@ -1,4 +1,4 @@
-/** Message ids: the prefix `arq_` and a UUIDv7 without dashes, so ids sort by the time at which they were made (RFC 9562 §5.7). */
+/** Message ids: the prefix `arq_` and a UUIDv7 without dashes, so that ids sort by creation time (RFC 9562 §5.7). */
 
 /** Fills an array with random bytes; `crypto.getRandomValues` has this shape. */
 export type RandomBytes = (into: Uint8Array<ArrayBuffer>) => unknown
@@ -6,7 +6,7 @@ export type RandomBytes = (into: Uint8Array<ArrayBuffer>) => unknown
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 const BYTES = 10
 
-/** Random bytes from a pool: one call of the system for 400 ids. */
+/** Random bytes from a pool: one system call for 400 ids. */
 const pool = new Uint8Array(400 * BYTES)
 let used = pool.length
 
@@ -21,7 +21,7 @@ function fromPool(into: Uint8Array): void {
 
 const bytes = new Uint8Array(BYTES)
 
-/** A new message id. `now` is in milliseconds since 1970; time and randomness can be passed in, so that a test can replay. */
+/** Creates a message id. `now` is in milliseconds since 1970; time and randomness can be passed in, so that a test is repeatable. */
 export function newId(now: number = Date.now(), random: RandomBytes = fromPool): string {
   random(bytes)
   let id = `arq_${Math.floor(now).toString(16).padStart(12, '0')}7${hex[bytes[0]!]![1]}${hex[bytes[1]!]}${hex[(bytes[2]! & 0x3f) | 0x80]}`

@@ -1,4 +1,4 @@
-/** The forms of names on the wire (protocol §2), as sources that the schemas, the reader and the SDKs share. */
+/** The patterns of names on the wire (protocol §2), shared by the schemas, the parser and the SDKs. */
 
 /** A room or a channel: 1 to 64 characters. */
 export const namePattern = '[A-Za-z0-9][A-Za-z0-9_.-]{0,63}'
@@ -13,10 +13,10 @@ const name = new RegExp(`^${namePattern}$`)
 const clientId = new RegExp(`^${clientIdPattern}$`)
 const messageId = new RegExp(`^${messageIdPattern}$`)
 
-/** True for the name of a room or of a single channel (`*` is none). */
+/** True for the name of a room or of a single channel (not for `*`). */
 export const isName = (text: string): boolean => name.test(text)
 
-/** True for a client id. `arqonbus` is the bus itself and belongs to nobody else. */
+/** True for a client id. `arqonbus` is reserved for the bus itself. */
 export const isClientId = (text: string): boolean => clientId.test(text)
 
 /** True for a message id. */
@@ -25,16 +25,16 @@ export const isMessageId = (text: string): boolean => messageId.test(text)
 /** The client id of the bus, and its room. */
 export const BUS = 'arqonbus'
 
-/** The room of telemetry. */
+/** The room for telemetry. */
 export const TELEMETRY_ROOM = 'integriguard'
 
-/** The channel that stands for a whole room. */
+/** The channel name that means a whole room. */
 export const WHOLE_ROOM = '*'
 
-/** The channel of private messages in any room. */
+/** The channel for private messages in any room. */
 export const PM_CHANNEL = 'pm'
 
-/** Where a channel is: `room:channel`, or `room:*` for the whole room. */
+/** The address of a channel, `room:channel`, or of a whole room, `room:*`. */
 export type Address = { readonly room: string; readonly channel: string }
 
 /** Splits `room:channel`; undefined unless both parts are names (or the channel is `*`). */

@@ -1,9 +1,9 @@
-/** Work in pieces: what reads a long text gives others their turn in between. */
+/** Work in pieces: reading a long text is divided, so that other work can run in between. */
 
 /** Each `yield` ends a piece, which takes well under a millisecond. */
 export type Pieces<T> = Generator<void, T, void>
 
-/** Does all of it at once. */
+/** Runs all pieces at once. */
 export function finish<T>(pieces: Pieces<T>): T {
   for (;;) {
     const piece = pieces.next()

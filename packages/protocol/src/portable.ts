@@ -1,7 +1,7 @@
-/** The schemas as other programs know them. */
+/** The schemas in the form that other programs understand. */
 import { timestampPattern } from './timestamp.ts'
 
-/** Our checker has a format of its own for timestamps; others know `date-time`, and check the form by the pattern. */
+/** Converts the format `timestamp` of our checker into `date-time`, which other programs know, with a pattern that checks the form. */
 export function portable(schema: unknown): unknown {
   if (typeof schema !== 'object' || schema === null) return schema
   if (Array.isArray(schema)) return schema.map(portable)

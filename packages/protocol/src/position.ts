@@ -1,12 +1,12 @@
 /**
- * Positions in a log (protocol §5): `<ms>-<n>`. `ms` never falls, `n` counts 1, 2, 3 … without a hole from the log's birth, `<birth ms>-0`.
+ * Positions in a log (protocol §5): `<ms>-<n>`. `ms` never falls, `n` counts 1, 2, 3 … without a gap from the origin of the log, `<ms>-0`.
  */
 export type Position = { readonly ms: number; readonly n: number }
 
 /** A position as text. */
 export const positionPattern = '(?:0|[1-9][0-9]{0,15})-(?:0|[1-9][0-9]{0,15})'
 
-/** Reads `<ms>-<n>`; undefined unless it is a position with safe integers. */
+/** Parses `<ms>-<n>`; undefined unless it is a position with safe integers. */
 export function parsePosition(text: string): Position | undefined {
   const dash = text.indexOf('-')
   const ms = decimalIn(text, 0, dash)
@@ -17,7 +17,7 @@ export function parsePosition(text: string): Position | undefined {
 const ZERO = 0x30
 const MOST_DIGITS = 16
 
-/** The number that stands there. Digit by digit, for every message that Redis takes comes back as a position: that way no texts are made of its halves. */
+/** The decimal number between two indices. Read digit by digit, because every message that Redis stores returns as a position: that creates no substrings. */
 function decimalIn(text: string, start: number, end: number): number | undefined {
   const digits = end - start
   if (digits < 1 || digits > MOST_DIGITS || (digits > 1 && text.charCodeAt(start) === ZERO)) return undefined

@@ -1,4 +1,4 @@
-/** What the server says of its own accord or in answer (protocol §1, §3, §5, §6). */
+/** The payloads that the server sends: replies and notices (protocol §1, §3, §5, §6). */
 import Type, { type Static } from 'typebox'
 import type { ErrorBody, ErrorCode } from './codes.ts'
 import { Client } from './entities.ts'
@@ -11,18 +11,20 @@ export type ReplyPayload =
 
 const answered = {
   request_id: Type.Union([MessageId, Type.Null()], {
-    description: 'The id of the frame that is answered; `null` where none could be read.',
+    description: 'The id of the frame that this is the reply to; `null` if it could not be read.',
   }),
-  command: Type.Optional(Type.String({ description: 'The name of the command; absent where the frame was none.' })),
+  command: Type.Optional(
+    Type.String({ description: 'The name of the command; absent if the frame was not a command.' }),
+  ),
 }
 
-/** The same as a schema. Receivers ignore fields that they do not know. */
+/** The schema of `ReplyPayload`. Receivers ignore unknown fields. */
 export const Reply = Type.Union([
   Type.Object({
     ...answered,
     status: Type.Literal('success'),
     response_format: Type.String({ description: 'The name of the JSON Schema of `result`.' }),
-    result: Type.Unknown({ description: 'What the frame asked for.' }),
+    result: Type.Unknown({ description: 'The result, in the form of that schema.' }),
   }),
   Type.Object({
     ...answered,
@@ -31,23 +33,21 @@ export const Reply = Type.Union([
       {
         code: Type.Unsafe<ErrorCode>({
           type: 'string',
-          description: 'What went wrong: one of the [error codes](errors.md). Match on this.',
+          description: 'The reason, as one of the [error codes](errors.md). Match on this.',
         }),
         status: Type.Integer({
           minimum: 400,
           maximum: 599,
-          description: 'The HTTP status of the same meaning.',
+          description: 'The HTTP status with the same meaning.',
         }),
-        message: Type.String({ description: 'What went wrong, for people.' }),
+        message: Type.String({ description: 'The reason, for people.' }),
         details: Type.Optional(
           Type.Unsafe<Record<string, unknown>>({
             ...JsonObject,
-            description: 'Points at the fault, as `{ path, expected }` does.',
+            description: 'Details, such as `{ path, expected }` for an invalid value.',
           }),
         ),
-        retry_after_ms: Type.Optional(
-          Type.Integer({ description: 'Milliseconds after which a retry is worth the while.' }),
-        ),
+        retry_after_ms: Type.Optional(Type.Integer({ description: 'Milliseconds to wait before a retry.' })),
       },
       { description: 'Why not.' },
     ),
@@ -58,15 +58,16 @@ export const Reply = Type.Union([
 export const PublishResult = Type.Object({
   position: Type.Union([PositionText, Type.Null()], {
     description:
-      'Where the message stands in its log. `null` where no log took it: telemetry, and provisional messages.',
+      'The position of the message in its log. `null` for messages without a log: telemetry, and provisional messages.',
   }),
   durability: Durability,
-  replicas: Type.Optional(Type.Integer({ description: 'How many replicas have it.' })),
+  replicas: Type.Optional(Type.Integer({ description: 'How many replicas have the message.' })),
   duplicate: Type.Boolean({
-    description: 'true where this id was taken before: it is not delivered again, and `position` is the first one.',
+    description:
+      'true if a message with this id was accepted before: it is not delivered again, and `position` is the first one.',
   }),
   recipients: Type.Optional(
-    Type.Integer({ description: 'Subscribed connections known at that moment. Absent where unknown.' }),
+    Type.Integer({ description: 'Subscribed connections known at that moment. Absent if unknown.' }),
   ),
 })
 
@@ -77,35 +78,35 @@ export type PublishResult = Static<typeof PublishResult>
 export const Welcome = Type.Object({
   event: Type.Literal('welcome'),
   client: Client,
-  session: Type.String({ description: 'A secret: with it and the client id one comes back as the same client.' }),
+  session: Type.String({ description: 'A secret: with it and the client id a client resumes its session.' }),
   node: Type.String({ description: 'The identity of the node, new with each start.' }),
-  bus: Type.String({ description: 'The identity of the log: positions of another one mean nothing here.' }),
+  bus: Type.String({ description: 'The identity of the log: positions of another log are not valid here.' }),
   versions: Type.Array(Type.String(), { description: 'Envelope versions that the bus accepts.' }),
   limits: Type.Object(
     {
-      max_message_bytes: Type.Integer({ description: 'The longest frame that the bus takes.' }),
-      max_frame_bytes: Type.Integer({ description: 'The longest frame that the bus sends.' }),
+      max_message_bytes: Type.Integer({ description: 'The longest frame that the bus accepts, in bytes.' }),
+      max_frame_bytes: Type.Integer({ description: 'The longest frame that the bus sends, in bytes.' }),
       max_depth: Type.Integer({ description: 'The deepest nesting, the envelope included.' }),
       max_subscriptions: Type.Integer({ description: 'Subscriptions of one client.' }),
       messages_per_second: Type.Union([Type.Number(), Type.Null()], {
-        description: 'Messages and commands a second; `null` where unlimited.',
+        description: 'Messages and commands per second; `null` if unlimited.',
       }),
       message_burst: Type.Union([Type.Number(), Type.Null()], {
-        description: 'How many may come at once; `null` where unlimited.',
+        description: 'How many may be sent at once; `null` if unlimited.',
       }),
-      dedup_window_ms: Type.Integer({ description: 'How long the same id is recognised.' }),
-      session_ttl_ms: Type.Integer({ description: 'How long the session is kept after the connection.' }),
+      dedup_window_ms: Type.Integer({ description: 'How long a repeated message id is recognised.' }),
+      session_ttl_ms: Type.Integer({ description: 'How long the session is kept after a disconnect.' }),
     },
     { description: 'The limits in force.' },
   ),
-  heartbeat_ms: Type.Integer({ description: 'The server pings this often.' }),
+  heartbeat_ms: Type.Integer({ description: 'The interval at which the server pings, in milliseconds.' }),
   durability: Durability,
-  resumed: Type.Boolean({ description: 'Whether a session was taken up again.' }),
+  resumed: Type.Boolean({ description: 'Whether an earlier session was resumed.' }),
   subscriptions: Type.Array(Type.String(), {
-    description: 'Addresses that are joined now; this list and the two below name as many as a frame holds.',
+    description: 'Joined addresses; this list and the two below have as many entries as fit into a frame.',
   }),
   kept_subscriptions: Type.Array(Type.String(), {
-    description: 'Addresses of a resumed session that a join starts again.',
+    description: 'Addresses of the resumed session that are not joined now; a join resumes them.',
   }),
   failed_joins: Type.Array(
     Type.Object({
@@ -122,53 +123,57 @@ export const Welcome = Type.Object({
 /** The payload of `welcome`. */
 export type Welcome = Static<typeof Welcome>
 
-/** The payload of a gap notice: what was between `after` and `next` may have been missed. */
+/** The payload of a gap notice: messages between `after` and `next` may have been missed. */
 export const Gap = Type.Object({
   event: Type.Literal('gap'),
   reason: Type.Unsafe<'trimmed' | 'reset' | 'lost' | 'overrun'>({
     enum: ['trimmed', 'reset', 'lost', 'overrun'],
     description:
-      'The messages expired, the log began anew, the log lost them, or they came faster than they could be given.',
+      'The messages expired, the log was replaced, the log lost them, or they were published faster than they could be delivered.',
   }),
   after: Type.String({ ...PositionText, description: 'The last position before the gap.' }),
-  next: Type.String({ ...PositionText, description: 'The new base: count on from here, even if it is lower.' }),
+  next: Type.String({
+    ...PositionText,
+    description: 'The new base: the next message follows it, even if it is lower.',
+  }),
 })
 
 /** The payload of a gap notice. */
 export type Gap = Static<typeof Gap>
 
-/** The payload of the notice that a channel was deleted whose room one is subscribed to. */
+/** The payload of the notice that a channel was deleted, for subscribers of its whole room. */
 export const ChannelDeleted = Type.Object({
   event: Type.Literal('channel_deleted'),
   last: Type.String({
     ...PositionText,
     description:
-      'The last position of its log. A channel of this name that is created later is another one: its positions begin anew.',
+      'The last position of its log. A channel of this name that is created later is another one: its positions start again.',
   }),
 })
 
 /** The payload of the notice that a channel was deleted. */
 export type ChannelDeleted = Static<typeof ChannelDeleted>
 
-/** The payload of the notice that the bus has ended a subscription. */
+/** The payload of the notice that the bus ended a subscription. */
 export const SubscriptionEnded = Type.Object({
   event: Type.Literal('subscription_ended'),
   reason: Type.Unsafe<'room_deleted' | 'forbidden' | 'channel_full'>({
     enum: ['room_deleted', 'forbidden', 'channel_full'],
     description:
-      'The room was deleted; or a stored channel came back under the name of the one that was joined, and the client may not join it, or it has no room for the client.',
+      '`room_deleted`: the room was deleted. Otherwise a stored channel replaced the joined one of that name: `forbidden`: the client may not join it; `channel_full`: it has no place for the client.',
   }),
 })
 
-/** The payload of the notice that the bus has ended a subscription. */
+/** The payload of the notice that the bus ended a subscription. */
 export type SubscriptionEnded = Static<typeof SubscriptionEnded>
 
 /** The payload of the notice that the server shuts down. */
 export const Shutdown = Type.Object({
   event: Type.Literal('shutdown'),
-  drain_ms: Type.Integer({ description: 'How long the bus lets connections finish, in milliseconds.' }),
+  drain_ms: Type.Integer({ description: 'How long the bus waits for connections to finish, in milliseconds.' }),
   reconnect_after_ms: Type.Integer({
-    description: 'When to reconnect: another hint for each client, so that they do not all come at once.',
+    description:
+      'When to reconnect, in milliseconds: a different hint for each client, so that they do not reconnect all at once.',
   }),
 })
 

@@ -4,7 +4,7 @@ import { commands } from './commands/index.ts'
 import { ClientMetadata, Timestamp } from './envelope/schema.ts'
 import { compile } from './schema.ts'
 
-describe('a fault of a schema says where it is and what stands there rightly', () => {
+describe('faults of a schema', () => {
   const parametersOf = (name: keyof typeof commands) => compile(commands[name].parameters)
 
   test.each([

@@ -6,7 +6,7 @@ import { isTimestamp } from './timestamp.ts'
 
 export { type Check, type Fault, pointer } from './fault.ts'
 
-/** Schemas are checked against the schema of schemas by a test of what is published, not at each start: that would double the time to compile them. */
+/** A test checks the generated schemas against the meta-schema, so it is not done at each start: that would double the time to compile them. */
 const checkedBefore = { meta: false, validateSchema: false } as const
 
 const ajv = new Ajv({
@@ -26,7 +26,7 @@ export function compile(schema: TSchema): Check {
 }
 
 function first(errors: readonly ErrorObject[]): Fault {
-  // Of alternatives Ajv reports each branch first and the choice last: the choice is what a person wants to hear of.
+  // For alternatives Ajv reports each branch first and the choice last: the choice is what explains the fault.
   const error = errors.findLast((one) => one.keyword === 'anyOf') ?? errors[0]
   return error === undefined ? { path: '', expected: 'another value' } : describe(error)
 }

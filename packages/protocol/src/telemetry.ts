@@ -8,7 +8,7 @@ import { Welcome } from './replies.ts'
 export const TelemetryEvent = Type.Object(
   {
     eventType: Type.String({ minLength: 1, maxLength: 64, description: 'What happened.' }),
-    payload: Type.Unsafe<Record<string, unknown>>({ ...JsonObject, description: 'What there is to say about it.' }),
+    payload: Type.Unsafe<Record<string, unknown>>({ ...JsonObject, description: 'The data of the event.' }),
   },
   { additionalProperties: false },
 )
@@ -22,7 +22,7 @@ export const TELEMETRY_CHANNEL = 'telemetry-stream'
 /** The channel of agents' activity. */
 export const DASHBOARD_CHANNEL = 'dashboard-events'
 
-/** The payload of `welcome` of the telemetry server: it has no sessions, and nothing is joined. */
+/** The payload of `welcome` of the telemetry server, which has no sessions and no joins. */
 export const TelemetryWelcome = Type.Object({
   event: Type.Literal('welcome'),
   client: Client,
@@ -37,23 +37,23 @@ export const TelemetryWelcome = Type.Object({
     'message_burst',
   ]),
   heartbeat_ms: Welcome.properties.heartbeat_ms,
-  subscriptions: Type.Array(Type.String(), { description: 'The channels whose events come: both, always.' }),
+  subscriptions: Type.Array(Type.String(), { description: 'The channels whose events are delivered: always both.' }),
   events: Type.Union([Type.Array(Type.String()), Type.Null()], {
-    description: 'The types of the bus’s events that were asked for; `null`: all.',
+    description: 'The requested types of events of the bus; `null`: all.',
   }),
   client_events: Type.Union([Type.Array(Type.String()), Type.Null()], {
-    description: 'The types of clients’ events that were asked for; `null`: all.',
+    description: 'The requested types of events of clients; `null`: all.',
   }),
 })
 
 /** The payload of `welcome` of the telemetry server. */
 export type TelemetryWelcome = Static<typeof TelemetryWelcome>
 
-/** The payload of the notice to a listener of the telemetry server that did not keep up and does again. */
+/** The payload of the notice to a telemetry subscriber that missed events because it read too slowly. */
 export const TelemetryMissed = Type.Object({
   event: Type.Literal('missed'),
-  count: Type.Integer({ minimum: 1, description: 'How many events it was not given.' }),
+  count: Type.Integer({ minimum: 1, description: 'How many events were not delivered to it.' }),
 })
 
-/** The payload of that notice. */
+/** The payload of the notice that events were missed. */
 export type TelemetryMissed = Static<typeof TelemetryMissed>

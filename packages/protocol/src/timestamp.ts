@@ -1,20 +1,20 @@
 /** Timestamps on the wire: ISO 8601 in its RFC 3339 profile, with a real date (protocol §2). */
 
-/** The outer form: what a regular expression can tell. Ranges that depend on another field are `isTimestamp`'s. */
+/** The form, as far as a regular expression can check it. Ranges that depend on another field are checked by `isTimestamp`. */
 export const timestampPattern =
   '[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])'
 
-/** Timestamps that are real by their form alone: no 29 February, no leap second. Nearly all are. */
+/** Timestamps whose form alone shows that they are real: no 29 February, no leap second. Nearly all timestamps match. */
 export const plainTimestampPattern =
   '[0-9]{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])'
 
 const timestamp = new RegExp(`^${timestampPattern}$`)
 const days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
-/** True for a timestamp of the protocol. A leap second stands only where leap seconds are: at 23:59:60 UTC. */
+/** True for a timestamp of the protocol. A leap second is valid only at 23:59:60 UTC. */
 export const isTimestamp = (text: string): boolean => timestamp.test(text) && isRealInstant(text)
 
-/** For a text of the outer form: does that month have that day, and that minute that second? */
+/** For a text of that form: whether the month has that day, and the minute that second. */
 function isRealInstant(text: string): boolean {
   return (digits(text, 8) <= 28 || isRealDay(text)) && (text.charCodeAt(17) !== SIX || isLastMinuteOfUtcDay(text))
 }
@@ -22,7 +22,7 @@ function isRealInstant(text: string): boolean {
 const ZERO = 0x30
 const SIX = 0x36
 
-/** The number that two digits at `at` write. */
+/** The number of the two digits at `at`. */
 const digits = (text: string, at: number): number => 10 * (text.charCodeAt(at) - ZERO) + text.charCodeAt(at + 1) - ZERO
 
 function isRealDay(text: string): boolean {

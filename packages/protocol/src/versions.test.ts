@@ -21,7 +21,7 @@ const envelope = (fields: Record<string, unknown>) =>
     ...fields,
   })
 
-describe('beside a second version, 1.0 goes on', () => {
+describe('version 1.0 beside a second version', () => {
   test('beside a second version every vector has the same result, apart from the versions named in refusals', () => {
     for (const { name, frame } of [...validEnvelopes, ...exactEnvelopes, ...invalidEnvelopes]) {
       const text = textOf(frame)
@@ -59,7 +59,7 @@ describe('beside a second version, 1.0 goes on', () => {
   })
 })
 
-describe('a version that the table does not have', () => {
+describe('unsupported versions', () => {
   test('an unknown version is refused, and the refusal names the known ones', () => {
     expect(read(envelope({ version: '2.0' }), protocolVersions)).toEqual({
       fault: 'unsupported_version',

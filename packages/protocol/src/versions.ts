@@ -1,6 +1,6 @@
 /**
- * The protocol versions that this code speaks. The subprotocol of an upgrade and the `version` field of a frame are looked up here:
- * a new version is a new row, and clients of the old one go on beside it (SC-009).
+ * The supported protocol versions. The subprotocol of an upgrade and the `version` field of a frame are looked up here:
+ * a new version is a new row, and clients of the old one continue to work (SC-009).
  */
 import { Envelope } from './envelope/schema.ts'
 import { type Check, compile } from './schema.ts'
@@ -11,20 +11,20 @@ export type ProtocolVersion = {
   readonly version: string
   /** The WebSocket subprotocol whose connections speak it. */
   readonly subprotocol: string
-  /** Checks a parsed frame of this version. What passes has the fields of `Envelope`. */
+  /** Checks a parsed frame of this version. A valid frame has the fields of `Envelope`. */
   readonly check: Check
 }
 
 /** Versions by their `version` field. */
 export type ProtocolVersions = ReadonlyMap<string, ProtocolVersion>
 
-/** What goes out is of this version. */
+/** The version of frames that the server sends. */
 export const CURRENT_VERSION = '1.0'
 
 /** The subprotocol of the current version. */
 export const CURRENT_SUBPROTOCOL = 'arqonbus.v1'
 
-/** All versions that this code speaks. */
+/** All supported versions. */
 export const protocolVersions: ProtocolVersions = new Map([
   [CURRENT_VERSION, { version: CURRENT_VERSION, subprotocol: CURRENT_SUBPROTOCOL, check: compile(Envelope) }],
 ])

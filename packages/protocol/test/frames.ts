@@ -1,4 +1,4 @@
-/** Arbitrary frames: from noise over JSON and nearly right envelopes to right ones, in every spelling that JSON allows. */
+/** Arbitrary frames: noise, JSON, nearly valid envelopes and valid ones, in every spelling that JSON allows. */
 import fc from 'fast-check'
 
 const often = <T>(usual: fc.Arbitrary<T>, odd: fc.Arbitrary<T>, weight = 12): fc.Arbitrary<T> =>
@@ -8,7 +8,7 @@ const oneOf = (...texts: string[]) => fc.constantFrom(...texts)
 
 const space = often(oneOf('', '', ''), oneOf(' ', '  ', '\n', '\t', '\r\n', ' \n\t'), 4)
 
-/** A character of a string, as it may be written. */
+/** A character of a string, in any spelling. */
 const piece = fc.oneof(
   oneOf(
     'a',
@@ -72,7 +72,7 @@ const keyText = fc.oneof(
   ),
 )
 
-/** The text of any JSON value, doubled keys and odd spellings included. */
+/** The text of any JSON value, with repeated keys and unusual spellings. */
 export const valueText: fc.Arbitrary<string> = fc.letrec<{ value: string; list: string; object: string }>((tie) => ({
   value: fc.oneof({ maxDepth: 4, depthIdentifier: 'json' }, scalarText, tie('list'), tie('object')),
   list: enclosed('[', ']', tie('value')),
@@ -114,7 +114,7 @@ const NAME = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,8}$/)
 const quoted = (text: fc.Arbitrary<string>) => text.map((one) => JSON.stringify(one))
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
 
-/** Values of the bus's metadata keys: mostly right. */
+/** Values of the metadata keys of the bus: mostly valid. */
 const busValues = new Map<string, fc.Arbitrary<string>>(
   Object.entries({
     ack: oneOf(
@@ -197,7 +197,7 @@ function withSpaceBehind(text: fc.Arbitrary<string>): fc.Arbitrary<string> {
   return fc.tuple(text, often(fc.constant(''), space)).map((parts) => parts.join(''))
 }
 
-/** Right values of the fields of an envelope, as JSON texts. */
+/** Valid values of the fields of an envelope, as JSON texts. */
 const rightValues: Record<string, fc.Arbitrary<string>> = {
   version: fc.constant('"1.0"'),
   id: quoted(ID),
@@ -212,7 +212,7 @@ const rightValues: Record<string, fc.Arbitrary<string>> = {
 
 const fieldNames = Object.keys(rightValues)
 
-/** A key or a value of a string with one character as an escape. */
+/** A key or a string with one character written as an escape. */
 const withEscape = (text: string, at: number): string => {
   const i = 1 + (at % Math.max(1, text.length - 2))
   const code = text.charCodeAt(i)
@@ -223,7 +223,7 @@ const withEscape = (text: string, at: number): string => {
 
 type Field = readonly [key: string, value: string]
 
-/** Mostly, `private` goes to `pm` and says to whom, and nothing else goes there. */
+/** Mostly, a `private` envelope has the channel `pm` and recipients, and others have neither. */
 function agreed(values: Record<string, string>): fc.Arbitrary<Record<string, string>> {
   const right =
     values.type === '"private"'
@@ -234,7 +234,7 @@ function agreed(values: Record<string, string>): fc.Arbitrary<Record<string, str
 
 const oddName = fc.oneof(oneOf('extra', '__proto__', 'constructor', '', 'Id', 'position'), fc.string({ maxLength: 4 }))
 
-/** The members of an envelope: mostly right ones in the usual order, else with a field left out, doubled, misspelled or added. */
+/** The members of an envelope: mostly valid ones in the usual order, else with a field left out, repeated, misspelled or added. */
 const fields: fc.Arbitrary<readonly Field[]> = fc
   .tuple(
     fc
@@ -268,7 +268,7 @@ const fields: fc.Arbitrary<readonly Field[]> = fc
 
 const noSpaces = ['', '', '', '', ''] as [string, string, string, string, string]
 
-/** Envelopes in every spelling; most are right, the others nearly. */
+/** Envelopes in every spelling; most are valid, the others nearly. */
 export const envelopeText: fc.Arbitrary<string> = fc
   .tuple(fields, often(fc.constant(noSpaces), fc.tuple(space, space, space, space, space), 2))
   .map(
@@ -305,7 +305,7 @@ const fragment = fc.oneof(
   fc.string({ minLength: 1, maxLength: 3 }),
 )
 
-/** A text with one to three accidents: something cut out, put in, or doubled. */
+/** A text with one to three random changes: something removed, inserted, or repeated. */
 export const broken = (text: fc.Arbitrary<string>): fc.Arbitrary<string> =>
   fc
     .tuple(text, fc.array(fc.tuple(fc.nat(2), fc.nat(), fc.nat(12), fragment), { minLength: 1, maxLength: 3 }))

@@ -6,7 +6,7 @@ const head =
   '{"version":"1.0","id":"arq_1","type":"event","room":"r","channel":"c","from":"f","timestamp":"2026-11-21T12:00:00Z","payload":'
 const before = (field: string) => head.slice(0, head.indexOf(`"${field}"`))
 
-/** Texts of about `size` characters, each after one way of spending the time or the stack of whoever reads them. */
+/** Texts of about `size` characters, each an attack on the time or the stack of a parser. */
 const hostile: Record<string, (size: number) => string> = {
   'a string without an end': (size) => `${head}{"a":"${'x'.repeat(size)}`,
   'escapes without an end': (size) => `${head}{"a":"${'\\n'.repeat(size / 2)}`,
@@ -53,7 +53,7 @@ describe('a hostile frame of 2 MiB', () => {
   test.each(Object.entries(hostile))(
     '%s of 2 MiB take time linear in their length and get a short reply',
     (_, textOf) => {
-      // No clock: at this length, time by the square is minutes or hours, and the test does not end in its time.
+      // No clock: at this length a quadratic algorithm takes minutes or hours, and the test times out.
       const answer = readEnvelope(textOf(2 * 1024 * 1024), options)
       if ('fault' in answer) expect(JSON.stringify(answer).length).toBeLessThan(1000)
     },

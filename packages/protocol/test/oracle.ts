@@ -1,9 +1,9 @@
 /**
- * A second opinion on frames: slow, strict, and written without a line of the reader's. It goes character by character, and judges
- * by the text of the protocol alone.
+ * A second implementation of the frame check: slow, strict, and without any code of the parser. It reads character by character, and follows
+ * only the text of the protocol.
  */
 
-/** What the oracle says of a frame: refused with a code, or accepted with these fields. */
+/** The verdict of the oracle: a refusal with a code, or accepted fields. */
 export type Verdict =
   | { readonly code: 'invalid_json' | 'invalid_envelope' | 'unsupported_version'; readonly requestId: string | null }
   | {
@@ -12,7 +12,7 @@ export type Verdict =
       readonly metadata: string | undefined
     }
 
-/** Judges a frame, for the one version 1.0. */
+/** Judges a frame of version 1.0. */
 export function judge(text: string, maxDepth: number): Verdict {
   if (depthOf(text) > maxDepth) return { code: 'invalid_envelope', requestId: null }
   const frame = parse(text)
@@ -28,10 +28,10 @@ export function judge(text: string, maxDepth: number): Verdict {
   return { fields, payload: valueIn(frame, 'payload')!.source, metadata: valueIn(frame, 'metadata')?.source }
 }
 
-/** A parsed value: its source, and what it is. */
+/** A parsed value with its source. */
 type Node = {
   readonly source: string
-  /** Of a string: what it spells. */
+  /** The value of a string. */
   readonly text?: string
   readonly items?: readonly Node[]
   readonly members?: readonly { readonly spelled: string; readonly name: string; readonly value: Node }[]
@@ -46,7 +46,7 @@ function idOf(frame: Node): string | null {
   return text !== undefined && isMessageId(text) ? text : null
 }
 
-/** Each key once, and none spelled with an escape. */
+/** Whether no key is repeated or spelled with an escape. */
 const hasPlainKeys = (node: Node): boolean =>
   node.members!.every(({ spelled, name }) => spelled === name) &&
   isWithoutDoubles(node.members!.map(({ name }) => name))
@@ -89,7 +89,7 @@ const isLevel = (node: Node): boolean => ['memory', 'stored', 'disk'].includes(n
 
 function isAck(node: Node): boolean {
   if (node.members === undefined) return node.source === 'true' || node.source === 'false' || isLevel(node)
-  // Doubled keys below the top of the metadata are the users' affair: the last one counts, as in every parser.
+  // Repeated keys below the top level of the metadata are application-defined: the last one counts, as in every parser.
   const last = new Map(node.members.map(({ name, value }) => [name, value]))
   return [...last].every(([name, value]) => {
     if (name === 'level') return isLevel(value)
@@ -167,7 +167,7 @@ function isTime(text: string): boolean {
   return date.getUTCHours() === 23 && date.getUTCMinutes() === 59
 }
 
-/** How deep brackets are nested outside strings. */
+/** The depth of brackets outside strings. */
 function depthOf(text: string): number {
   let depth = 0
   let deepest = 0

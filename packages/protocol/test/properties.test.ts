@@ -7,7 +7,7 @@ import { holds } from './property.ts'
 
 const read = (text: string, maxDepth = 64) => readEnvelope(text, { maxDepth, versions: protocolVersions })
 
-/** What the reader says, in the oracle's words. */
+/** The result of the parser, in the form of the oracle's. */
 function verdictOf(text: string, maxDepth = 64): Verdict {
   const answer = read(text, maxDepth)
   if ('fault' in answer) return { code: answer.fault as never, requestId: answer.requestId }
@@ -15,13 +15,13 @@ function verdictOf(text: string, maxDepth = 64): Verdict {
   return { fields: { id, type, room, channel, from }, payload: answer.payloadText, metadata: metadataTextOf(answer) }
 }
 
-/** The metadata as the reader passes it on. */
+/** The metadata as the parser passes them on. */
 function metadataTextOf({ body, payloadText, metadata }: ParsedEnvelope): string | undefined {
   const behind = body.slice(`","payload":${payloadText}`.length)
   return metadata === undefined ? undefined : `${behind.slice(',"metadata":'.length)}}`
 }
 
-describe('the reader', () => {
+describe('the parser', () => {
   test('the parser agrees with the oracle on every frame and never throws', () => {
     holds(
       fc.property(frameText, (text) => {

@@ -1,7 +1,7 @@
-/** Runs a property. A failure prints its seed and path; `PROPERTY_SEED` and `PROPERTY_PATH` play it again, `PROPERTY_RUNS` runs more. */
+/** Runs a property. A failure prints its seed and path; `PROPERTY_SEED` and `PROPERTY_PATH` repeat it, `PROPERTY_RUNS` runs more samples. */
 import fc from 'fast-check'
 
-/** Tries the property on `runs` samples, or on as many as the environment asks for. */
+/** Checks the property for `runs` samples, or for as many as the environment asks for. */
 export function holds<Sample>(property: fc.IProperty<Sample>, runs: number): void {
   const { PROPERTY_RUNS, PROPERTY_SEED, PROPERTY_PATH } = process.env
   fc.assert(property, {

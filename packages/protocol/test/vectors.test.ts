@@ -34,7 +34,7 @@ describe('vectors', () => {
   })
 })
 
-describe('an invalid envelope is refused', () => {
+describe('invalid envelopes', () => {
   for (const { name, frame, code, path, request_id } of invalidEnvelopes) {
     test(`an invalid envelope is refused: ${name}`, () => {
       const answer = readEnvelope(textOf(frame), options) as EnvelopeFault
@@ -55,7 +55,7 @@ describe.each([
       const envelope = read(frame)
       expectFields(envelope, vector)
       expect(envelope.payloadText).toBe(textOf(vector.payload))
-      // White space before the frame leads to the careful way: both give the same.
+      // White space before the frame selects the careful path: both give the same result.
       expect(read(` ${frame}`)).toEqual(envelope)
       expectDelivered(encodeStored(envelope, TIMESTAMP, '1795264496789-', 7), vector)
       expectStamped(encodeLive(envelope, TIMESTAMP), vector)
@@ -72,7 +72,7 @@ function expectFields(
   expect(envelope.metadata).toEqual(metadata === null ? undefined : JSON.parse(textOf(metadata)))
 }
 
-/** What is delivered has the server's timestamp, the payload byte for byte, and the metadata with the position as its last key. */
+/** A delivered envelope has the server's timestamp, the payload byte for byte, and the metadata with the position as the last key. */
 function expectDelivered(text: string, { id, type, room, channel, from, payload, metadata }: ValidEnvelope): void {
   const written = metadata === null ? '{' : textOf(metadata).slice(0, -1)
   const comma = /^\{\s*$/.test(written) ? '' : ','
@@ -84,14 +84,14 @@ function expectDelivered(text: string, { id, type, room, channel, from, payload,
   expect(value).toMatchObject({ version: '1.0', id, type, room, channel, from, timestamp: TIMESTAMP })
   expect(value.payload).toEqual(JSON.parse(textOf(payload)))
   expect(value.metadata).toEqual({ ...(metadata === null ? {} : JSON.parse(textOf(metadata))), position: POSITION })
-  // The result is an envelope again, but for the position, which is the server's.
+  // The result is a valid envelope again, except for the position, which only the server may set.
   expect(readEnvelope(text, options)).toMatchObject({
     fault: 'invalid_envelope',
     details: { path: '/metadata/position' },
   })
 }
 
-/** What has no position is delivered with the metadata as it came. */
+/** A message without a position is delivered with its metadata unchanged. */
 function expectStamped(text: string, { payload, metadata }: ValidEnvelope): void {
   const written = metadata === null ? '' : `,"metadata":${textOf(metadata)}`
   expect(text).toEndWith(`","payload":${textOf(payload)}${written}}`)

@@ -1,4 +1,4 @@
-/** Reads the vectors (`vectors/README.md` says what their fields mean). */
+/** Reads the vectors (`vectors/README.md` describes their fields). */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EnvelopeType, ErrorCode } from '@arqonbus/protocol'
@@ -11,12 +11,12 @@ export type InvalidEnvelope = {
   readonly name: string
   readonly frame: VectorText
   readonly code: ErrorCode
-  /** Where the fault is, as a JSON Pointer, where it is in one place alone. */
+  /** The place of the fault, as a JSON Pointer, if there is only one. */
   readonly path?: string
   readonly request_id: string | null
 }
 
-/** A frame that is accepted, and what is read from it. */
+/** A frame that is accepted, and its fields. */
 export type ValidEnvelope = {
   readonly name: string
   readonly frame: VectorText
@@ -29,7 +29,7 @@ export type ValidEnvelope = {
   readonly metadata: VectorText | null
 }
 
-/** Texts of the smaller forms. */
+/** Names, ids, addresses and positions. */
 export type Names = {
   readonly [Form in 'names' | 'client_ids' | 'message_ids' | 'timestamps']: Texts<string>
 } & {
@@ -46,7 +46,7 @@ export const validEnvelopes = read<{ vectors: ValidEnvelope[] }>('envelopes-vali
 export const exactEnvelopes = read<{ vectors: ValidEnvelope[] }>('envelopes-exact.json').vectors
 export const names = read<Names>('names.json')
 
-/** Puts the parts of a text together. */
+/** Joins the parts of a text. */
 export const textOf = (text: VectorText): string =>
   typeof text === 'string'
     ? text

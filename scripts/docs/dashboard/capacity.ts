@@ -1,4 +1,4 @@
-/** How much of what there may be there is. */
+/** The use of the limits. */
 import { limit, perSecond, type Row } from './panel.ts'
 
 const share = (usage: string, name: string) => `${usage}{$bus} / ignoring (limit) group_right () ${limit(name)}`
@@ -20,7 +20,7 @@ export const capacity: Row = {
   panels: [
     {
       title: 'Limits in use',
-      description: 'How much of each limit of the whole bus is in use. At 100 % clients are refused.',
+      description: 'The share of each limit of the whole bus that is in use. At 100 % clients are refused.',
       kind: 'bargauge',
       width: 8,
       unit: 'percentunit',
@@ -29,7 +29,7 @@ export const capacity: Row = {
     },
     {
       title: 'Limits in use, over time',
-      description: 'The same: what grows will be full.',
+      description: 'The same over time: a growing share will reach its limit.',
       kind: 'timeseries',
       width: 8,
       unit: 'percentunit',
@@ -45,7 +45,7 @@ export const capacity: Row = {
     },
     {
       title: 'Connections',
-      description: 'Open connections, and how many there may be.',
+      description: 'Open connections, and their limit.',
       kind: 'timeseries',
       width: 8,
       unit: 'short',
@@ -56,7 +56,7 @@ export const capacity: Row = {
     },
     {
       title: 'Connections refused',
-      description: 'By reason: full and draining are ours, the others are what clients bring.',
+      description: 'By reason: full and draining are states of the server, the others are faults of clients.',
       kind: 'timeseries',
       width: 8,
       unit: 'cps',
@@ -64,7 +64,8 @@ export const capacity: Row = {
     },
     {
       title: 'Memory',
-      description: 'What the process takes, what of it is the heap, and what the machine or the container has.',
+      description:
+        'The memory of the process, the part of it that is the heap, and the memory of the machine or container.',
       kind: 'timeseries',
       width: 8,
       unit: 'bytes',
@@ -75,8 +76,8 @@ export const capacity: Row = {
       ],
     },
     {
-      title: 'History at hand',
-      description: 'Messages of all channels in this process. At its limit the oldest go first, which refuses nobody.',
+      title: 'History in memory',
+      description: 'Messages of all channels in this process. At the limit the oldest are removed; nothing is refused.',
       kind: 'timeseries',
       width: 8,
       unit: 'bytes',
@@ -88,16 +89,16 @@ export const capacity: Row = {
     {
       title: 'Messages that leave the history',
       description:
-        'By reason: bytes is that all channels together are too large, so that they keep less than they ask for.',
+        'By reason. bytes: all channels together exceed the limit, so that they keep fewer messages than their options allow.',
       kind: 'timeseries',
       width: 8,
       unit: 'cps',
       queries: [[`${perSecond('arqonbus_history_expired_total')} > 0`, '{{reason}} {{instance}}']],
     },
     {
-      title: 'Memory for idempotence',
+      title: 'Memory for deduplication',
       description:
-        'What remembers acknowledged messages; at its limit messages that ask for an acknowledgement are refused.',
+        'The ids of acknowledged messages. At the limit, messages that ask for an acknowledgement are refused.',
       kind: 'timeseries',
       width: 8,
       unit: 'bytes',

@@ -1,4 +1,4 @@
-/** Clients that do not keep up, and how long the bus takes by itself. */
+/** Slow clients, and the processing time of the bus itself. */
 import { limit, perSecond, quantile, type Row } from './panel.ts'
 
 /** The row. */
@@ -8,7 +8,7 @@ export const clients: Row = {
     {
       title: 'Clients that do not keep up',
       description:
-        'Behind: they catch up from the log. Paused: the bus does not read them, because Redis has not answered or they do not read.',
+        'Behind: they are catching up from the log. Paused: the bus does not read from them, because Redis has not replied or because they do not read.',
       kind: 'timeseries',
       width: 8,
       unit: 'short',
@@ -20,7 +20,7 @@ export const clients: Row = {
     {
       title: 'Send queues',
       description:
-        'Bytes that wait for readers: all, and those of the slowest. Above slow a client leaves the live stream, above cut it is cut.',
+        'Bytes in send buffers: all, and those of the slowest client. Above slow a client falls behind and catches up from the log, above cut its connection is closed.',
       kind: 'timeseries',
       width: 8,
       unit: 'bytes',
@@ -34,7 +34,7 @@ export const clients: Row = {
     {
       title: 'Slow clients',
       description:
-        'How often one left the live stream to catch up, and how often one was closed because the log no longer had what it missed.',
+        'How often a client fell behind, and how often a connection was closed because the log no longer had the missed messages.',
       kind: 'timeseries',
       width: 8,
       unit: 'cps',
@@ -54,7 +54,7 @@ export const clients: Row = {
     },
     {
       title: 'Commands, p99',
-      description: 'Time to answer, by command. Those that read the log wait for Redis.',
+      description: 'Time to reply, by command. Commands that read the log wait for Redis.',
       kind: 'timeseries',
       width: 8,
       unit: 's',
@@ -66,8 +66,8 @@ export const clients: Row = {
       ],
     },
     {
-      title: 'Way of a message through the bus',
-      description: 'From its frame to the last of its sockets, without the time that an external log takes.',
+      title: 'Processing time of a message',
+      description: 'From its frame to the last subscriber, without the time of an external log.',
       kind: 'timeseries',
       width: 8,
       unit: 's',
@@ -79,7 +79,7 @@ export const clients: Row = {
     {
       title: 'Recoveries',
       description:
-        'Clients that came back with their last position, by what came of it. Whoever is not recovered was told that it missed something.',
+        'Clients that rejoined with their last position, by outcome. A client that could not recover was notified that it missed messages.',
       kind: 'timeseries',
       width: 8,
       unit: 'cps',
@@ -87,7 +87,7 @@ export const clients: Row = {
     },
     {
       title: 'Missed messages of a recovery',
-      description: 'How many messages a client had missed in a log. Compare with the length of the history.',
+      description: 'How many messages of a log a client had missed. Compare with the length of the history.',
       kind: 'timeseries',
       width: 8,
       unit: 'short',
@@ -98,7 +98,7 @@ export const clients: Row = {
     },
     {
       title: 'Messages replayed',
-      description: 'Copies that came from the log, for recoveries and slow readers: the work that catching up makes.',
+      description: 'Messages delivered from the log, for recoveries and slow consumers: the cost of catching up.',
       kind: 'timeseries',
       width: 8,
       unit: 'cps',
@@ -107,7 +107,7 @@ export const clients: Row = {
     {
       title: 'Telemetry',
       description:
-        'Events sent to those who watch the bus, and events dropped because they do not keep up. The bus itself waits for none.',
+        'Events sent to telemetry subscribers, and events dropped because a subscriber is too slow. The bus never waits for one.',
       kind: 'timeseries',
       width: 12,
       unit: 'cps',

@@ -7,7 +7,7 @@ import type { Panel, Row } from './panel.ts'
 import { redis } from './redis.ts'
 import { traffic } from './traffic.ts'
 
-/** From the first question of an operator to the last. */
+/** The rows, in the order of an operator's questions. */
 const rows: readonly Row[] = [health, capacity, clients, redis, traffic]
 
 /** The dashboard. */
@@ -26,12 +26,13 @@ const heights: Record<Panel['kind'], number> = { stat: 4, 'state-timeline': 5, t
 const dashboard = () => ({
   uid: 'arqonbus',
   title: 'ArqonBus',
-  description: 'Is it healthy, is it full, who is slow, is Redis the cause? What to do is in docs/guide/operations.md.',
+  description:
+    'Is it healthy, is it full, who is slow, is Redis the cause? docs/guide/operations.md describes what to do.',
   tags: ['arqonbus'],
   schemaVersion: 39,
   version: 1,
   editable: true,
-  // Pointing at a moment in one panel shows it in all.
+  // Pointing at a moment in one panel marks it in all.
   graphTooltip: 1,
   time: { from: 'now-3h', to: 'now' },
   refresh: '30s',
@@ -65,7 +66,7 @@ const variable = (name: string, label: string, query: string) => ({
   type: 'query',
   datasource,
   query: { query, refId: name },
-  // With the range of time: servers that have gone are listed where they were.
+  // Follows the time range: servers that have ended are listed where they were.
   refresh: 2,
   sort: 1,
   multi: true,
@@ -74,7 +75,7 @@ const variable = (name: string, label: string, query: string) => ({
   current: { selected: true, text: ['All'], value: ['$__all'] },
 })
 
-/** Lays the panels out, row by row, from left to right. */
+/** Lays out the panels, row by row, from left to right. */
 function panels(): object[] {
   const made: object[] = []
   let y = 0

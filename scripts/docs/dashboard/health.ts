@@ -1,4 +1,4 @@
-/** Whether the bus runs, and how it says it is. */
+/** Whether the bus runs, and its status. */
 import { availabilityWords, durability, durabilityWords, perSecond, quantile, type Row } from './panel.ts'
 
 /** The row. */
@@ -17,7 +17,7 @@ export const health: Row = {
     {
       title: 'Status',
       description:
-        'What /health says: degraded while Redis is away, or where something that is configured could not be made.',
+        'The status of /health: degraded while Redis is unreachable, or if something configured could not be created.',
       kind: 'stat',
       width: 4,
       unit: 'short',
@@ -31,8 +31,7 @@ export const health: Row = {
     },
     {
       title: 'Durability',
-      description:
-        'The best level that an acknowledgement can name now. Without Redis it is memory, and that is as it should be.',
+      description: 'The best durability level that an acknowledgement can have now. Without Redis it is always memory.',
       kind: 'stat',
       width: 4,
       unit: 'short',
@@ -41,7 +40,7 @@ export const health: Row = {
     },
     {
       title: 'Log',
-      description: 'Whether the log can be reached. The one in memory always can.',
+      description: 'Whether the log can be reached. The memory log always can.',
       kind: 'stat',
       width: 4,
       unit: 'short',
@@ -58,7 +57,7 @@ export const health: Row = {
     },
     {
       title: 'Version',
-      description: 'What runs; several at once are an update under way, or one that was forgotten.',
+      description: 'The running versions. Several at once: an update is in progress, or a server was forgotten.',
       kind: 'stat',
       width: 4,
       unit: 'short',
@@ -66,9 +65,9 @@ export const health: Row = {
       isNamed: true,
     },
     {
-      title: 'How late the loop is',
+      title: 'Event loop delay',
       description:
-        'How late a timer fires: everything on the bus waits so long. Above 100 ms something holds the only thread.',
+        'How late a timer fires: everything on the bus is delayed as much. Above 100 ms something blocks the only thread.',
       kind: 'timeseries',
       width: 8,
       unit: 's',
@@ -80,15 +79,15 @@ export const health: Row = {
     {
       title: 'Processor time',
       description:
-        'Processors in use. The bus itself has one thread: near 1 it is full, above it other threads of the runtime work too.',
+        'Processors in use. The bus itself has one thread: near 1 it is saturated; above 1 other threads of the runtime work too.',
       kind: 'timeseries',
       width: 8,
       unit: 'percentunit',
       queries: [[perSecond('arqonbus_cpu_seconds_total'), '{{instance}}']],
     },
     {
-      title: 'Alerts that fire',
-      description: 'By the rules of deploy/prometheus/alerts.yml, where Prometheus has them.',
+      title: 'Firing alerts',
+      description: 'By the rules of deploy/prometheus/alerts.yml, if Prometheus has them.',
       kind: 'timeseries',
       width: 8,
       unit: 'short',

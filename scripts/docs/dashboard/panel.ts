@@ -1,22 +1,22 @@
 /**
- * What a panel of the dashboard is, and what the expressions of several share. In an expression `$bus` stands for the labels of the buses that are chosen.
+ * The type of a panel of the dashboard, and expressions that several panels share. In an expression `$bus` means the labels of the selected buses.
  */
 
 /** A panel. */
 export type Panel = {
   readonly title: string
-  /** What it shows and what to make of it. */
+  /** What it shows and how to read it. */
   readonly description: string
   readonly kind: 'timeseries' | 'stat' | 'bargauge' | 'state-timeline'
-  /** Of 24 columns. */
+  /** The width, of 24 columns. */
   readonly width: number
-  /** In the words of Grafana: `s`, `bytes`, `percentunit`, `cps` (so many a second), `short` (a number). */
+  /** The name of the unit in Grafana: `s`, `bytes`, `percentunit`, `cps` (counts per second), `short` (a number). */
   readonly unit: string
-  /** Expressions, each with what its series are called. */
+  /** Expressions, each with the legend of its series. */
   readonly queries: readonly (readonly [expr: string, legend: string])[]
-  /** What a number stands for. */
+  /** Texts and colours for values. */
   readonly words?: Readonly<Record<number, readonly [text: string, color: string]>>
-  /** Above these values it is orange, and red. */
+  /** The values above which it is orange, and red. */
   readonly warnAt?: readonly [orange: number, red: number]
   /** Shows the name of the series instead of its value. */
   readonly isNamed?: true
@@ -29,18 +29,18 @@ export type Row = { readonly title: string; readonly panels: readonly Panel[] }
 export const quantile = (at: number, histogram: string): string =>
   `histogram_quantile(${at}, sum by (job, instance, le) (rate(${histogram}_bucket{$bus}[$__rate_interval])))`
 
-/** How often something happens, in a second. */
+/** The rate of a counter, per second. */
 export const perSecond = (counter: string): string => `rate(${counter}{$bus}[$__rate_interval])`
 
-/** A limit in force. */
+/** A configured limit. */
 export const limit = (name: string): string => `arqonbus_limit{$bus, limit="${name}"}`
 
 /** The durability level as a number, for a panel that shows states. */
 export const durability =
   'sum by (job, instance) (arqonbus_durability{$bus, level="stored"}) + 2 * sum by (job, instance) (arqonbus_durability{$bus, level="disk"})'
 
-/** What the numbers of `durability` stand for. */
+/** The texts for the values of `durability`. */
 export const durabilityWords: Panel['words'] = { 0: ['memory', 'orange'], 1: ['stored', 'green'], 2: ['disk', 'green'] }
 
-/** What the numbers of `arqonbus_storage_available` stand for. */
-export const availabilityWords: Panel['words'] = { 0: ['away', 'red'], 1: ['there', 'green'] }
+/** The texts for the values of `arqonbus_storage_available`. */
+export const availabilityWords: Panel['words'] = { 0: ['unreachable', 'red'], 1: ['reachable', 'green'] }

@@ -1,4 +1,4 @@
-/** Whether Redis is there, how long it takes, and what waits for it. */
+/** Whether Redis is reachable, its response times, and the queue for it. */
 import { availabilityWords, durability, durabilityWords, limit, perSecond, quantile, type Row } from './panel.ts'
 
 /** The row. */
@@ -7,7 +7,7 @@ export const redis: Row = {
   panels: [
     {
       title: 'Redis',
-      description: 'When it could not be reached. Without Redis: always there.',
+      description: 'When it could not be reached. Without Redis: always reachable.',
       kind: 'state-timeline',
       width: 12,
       unit: 'short',
@@ -16,7 +16,7 @@ export const redis: Row = {
     },
     {
       title: 'Durability level',
-      description: 'The best level that an acknowledgement could name.',
+      description: 'The best level that an acknowledgement could have.',
       kind: 'state-timeline',
       width: 12,
       unit: 'short',
@@ -26,7 +26,7 @@ export const redis: Row = {
     {
       title: 'PING',
       description:
-        'How long Redis takes to answer, also when nobody publishes. Where the loop of the bus is as late, that is the cause.',
+        'How long Redis takes to reply, also without publishes. If the event loop delay of the bus is as long, that is the cause.',
       kind: 'timeseries',
       width: 8,
       unit: 's',
@@ -38,7 +38,7 @@ export const redis: Row = {
     {
       title: 'Appends',
       description:
-        'How long Redis takes to store: every delivery waits for it. Slow with a quick PING: the disk, or replicas that are waited for.',
+        'How long Redis takes to store messages: every delivery waits for that. Slow with a fast PING: the disk, or waiting for replicas.',
       kind: 'timeseries',
       width: 8,
       unit: 's',
@@ -48,8 +48,8 @@ export const redis: Row = {
       ],
     },
     {
-      title: 'Messages in a call',
-      description: 'One call carries what has gathered; up to 128. Near that Redis is as busy as it can be.',
+      title: 'Messages per call',
+      description: 'One call stores all waiting messages, up to 128. Near that Redis is saturated.',
       kind: 'timeseries',
       width: 8,
       unit: 'short',
@@ -61,8 +61,9 @@ export const redis: Row = {
       ],
     },
     {
-      title: 'Bytes that wait for Redis',
-      description: 'Above the queue publishers are not read; while Redis is away, above held messages are refused.',
+      title: 'Bytes waiting for Redis',
+      description:
+        'Above the limit queue the bus does not read from publishers; while Redis is unreachable, messages above the limit held are refused.',
       kind: 'timeseries',
       width: 8,
       unit: 'bytes',
@@ -73,8 +74,8 @@ export const redis: Row = {
       ],
     },
     {
-      title: 'Messages that wait for Redis',
-      description: 'While Redis is away they are held in this process, and would be lost with it.',
+      title: 'Messages waiting for Redis',
+      description: 'While Redis is unreachable they are queued in this process, and would be lost with it.',
       kind: 'timeseries',
       width: 8,
       unit: 'short',
@@ -82,15 +83,16 @@ export const redis: Row = {
     },
     {
       title: 'Publishers paused',
-      description: 'Times that a client was not read for a while, because too much was on its way to Redis.',
+      description: 'How often the bus paused reading from a client, because too many messages were waiting for Redis.',
       kind: 'timeseries',
       width: 8,
       unit: 'cps',
       queries: [[perSecond('arqonbus_publishers_paused_total'), '{{instance}}']],
     },
     {
-      title: 'What the log said',
-      description: 'Messages by outcome. duplicate: sent again by clients that had no answer; held: Redis was away.',
+      title: 'Outcomes of appends',
+      description:
+        'Messages by outcome. duplicate: sent again by clients that had no acknowledgement; held: Redis was unreachable.',
       kind: 'timeseries',
       width: 8,
       unit: 'cps',
@@ -98,7 +100,7 @@ export const redis: Row = {
     },
     {
       title: 'Time away',
-      description: 'Share of the time that Redis was away.',
+      description: 'The share of the time in which Redis was unreachable.',
       kind: 'timeseries',
       width: 8,
       unit: 'percentunit',
@@ -106,19 +108,18 @@ export const redis: Row = {
     },
     {
       title: 'Connects',
-      description: 'How often Redis went away, and tries to reach it again.',
+      description: 'How often Redis became unreachable, and attempts to reconnect.',
       kind: 'timeseries',
       width: 8,
       unit: 'cps',
       queries: [
-        [perSecond('arqonbus_storage_degraded_total'), 'went away {{instance}}'],
+        [perSecond('arqonbus_storage_degraded_total'), 'became unreachable {{instance}}'],
         [perSecond('arqonbus_storage_connects_total'), '{{outcome}} {{instance}}'],
       ],
     },
     {
       title: 'Breaks',
-      description:
-        'Logs that went on from elsewhere than they stood. lost and reset: Redis no longer had what was delivered.',
+      description: 'Gaps detected in logs. lost and reset: Redis no longer had delivered messages.',
       kind: 'timeseries',
       width: 12,
       unit: 'short',
@@ -126,7 +127,7 @@ export const redis: Row = {
     },
     {
       title: 'Replicas',
-      description: 'Those that are waited for, and those that Redis has.',
+      description: 'The number that acknowledgements wait for, and the number that Redis has.',
       kind: 'timeseries',
       width: 12,
       unit: 'short',

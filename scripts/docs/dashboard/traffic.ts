@@ -1,4 +1,4 @@
-/** What comes and goes. */
+/** Traffic. */
 import { perSecond, type Row } from './panel.ts'
 
 /** The row. */
@@ -18,7 +18,7 @@ export const traffic: Row = {
     },
     {
       title: 'Refusals',
-      description: 'Frames refused, by error code; docs/reference/errors.md says what each means.',
+      description: 'Frames refused, by error code; docs/reference/errors.md describes each.',
       kind: 'timeseries',
       width: 8,
       unit: 'cps',
@@ -29,7 +29,7 @@ export const traffic: Row = {
     },
     {
       title: 'Bytes',
-      description: 'Of frames, without what WebSocket and TCP add.',
+      description: 'Bytes of frames, without the overhead of WebSocket and TCP.',
       kind: 'timeseries',
       width: 8,
       unit: 'Bps',
@@ -40,7 +40,7 @@ export const traffic: Row = {
     },
     {
       title: 'Commands',
-      description: 'Commands answered, by name and outcome.',
+      description: 'Commands, by name and outcome.',
       kind: 'timeseries',
       width: 8,
       unit: 'cps',
@@ -48,7 +48,7 @@ export const traffic: Row = {
     },
     {
       title: 'Clients',
-      description: 'Connected clients by type, and sessions of those that have gone and may come back.',
+      description: 'Connected clients by type, and kept sessions of disconnected clients.',
       kind: 'timeseries',
       width: 8,
       unit: 'short',
@@ -59,7 +59,7 @@ export const traffic: Row = {
     },
     {
       title: 'New connections',
-      description: 'Connections admitted. Many with few clients: clients that come and go.',
+      description: 'Accepted connections. Many with few clients: clients reconnect often.',
       kind: 'timeseries',
       width: 8,
       unit: 'cps',
@@ -67,7 +67,7 @@ export const traffic: Row = {
     },
     {
       title: 'Rooms and channels',
-      description: 'How many there are, and subscriptions of all clients.',
+      description: 'The number of rooms and channels, and the subscriptions of all clients.',
       kind: 'timeseries',
       width: 8,
       unit: 'short',
@@ -78,7 +78,7 @@ export const traffic: Row = {
       ],
     },
     {
-      title: 'Messages at hand',
+      title: 'Messages in memory',
       description: 'Messages of all channels that this process has in memory.',
       kind: 'timeseries',
       width: 8,

@@ -3,7 +3,7 @@ import { protocolVersions } from '../versions.ts'
 import { recipientsOf, senderOf } from './delivered.ts'
 import { encodeStored, type ParsedEnvelope, readEnvelope } from './read.ts'
 
-/** A private message as it is delivered. */
+/** The text of a delivered private message. */
 function delivered(from: string, metadata: string, payload = '{"text":"hi"}'): string {
   const frame = `{"version":"1.0","id":"arq_1","type":"private","room":"science","channel":"pm","from":"${from}","timestamp":"2026-11-21T12:00:00Z","payload":${payload},"metadata":${metadata}}`
   const envelope = readEnvelope(frame, { maxDepth: 64, versions: protocolVersions }) as ParsedEnvelope

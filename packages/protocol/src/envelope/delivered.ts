@@ -1,15 +1,15 @@
-/** Reads what is needed of a delivered envelope from its text, without making the rest of it: to parse a long message takes milliseconds. */
+/** Reads single fields of a delivered envelope from its text, without parsing the whole: parsing a long message takes milliseconds. */
 import { clientIdPattern, messageIdPattern, namePattern } from '../names.ts'
 import { membersOf, nameOf } from './members.ts'
 
-/** The bus writes the head of what it delivers in one order, without white space. */
+/** The bus writes the first fields of a delivered envelope in a fixed order, without white space. */
 const upToSender = new RegExp(
   `\\{"version":"[^"]{1,16}","id":"${messageIdPattern}","type":"[a-z_]{1,32}","room":"${namePattern}","channel":"(?:${namePattern}|\\*)","from":"`,
   'y',
 )
 const sender = new RegExp(clientIdPattern, 'y')
 
-/** Who sent a delivered envelope; undefined for a text that is none. */
+/** The sender of a delivered envelope; undefined if the text is none. */
 export function senderOf(text: string): string | undefined {
   upToSender.lastIndex = 0
   if (!upToSender.test(text)) return undefined
@@ -17,7 +17,7 @@ export function senderOf(text: string): string | undefined {
   return sender.exec(text)?.[0]
 }
 
-/** Whom a delivered private envelope is for. */
+/** The recipients of a delivered private envelope. */
 export function recipientsOf(text: string): readonly string[] {
   const metadata = membersOf(text, 0).findLast(({ key }) => key === 'metadata')
   if (metadata === undefined) return []

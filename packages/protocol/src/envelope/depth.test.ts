@@ -63,7 +63,7 @@ describe('depth', () => {
   })
 })
 
-/** How deep a proper JSON value is. */
+/** The depth of a valid JSON value. */
 function depthOf(text: string): number {
   const deep = (value: unknown): number =>
     typeof value === 'object' && value !== null ? 1 + Math.max(0, ...Object.values(value).map(deep)) : 0

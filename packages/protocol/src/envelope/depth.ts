@@ -1,16 +1,16 @@
 /**
- * How deep arrays and objects are nested, told from the text: a parsed copy hides what doubled keys held, and what parses deep texts
- * holds up everybody else.
+ * Measures the nesting of arrays and objects in a text: a parsed copy hides values of repeated keys, and parsing deep texts
+ * blocks the event loop.
  *
- * Most frames have fewer brackets than they may have levels, which two searches tell. The others are walked as bytes, which costs a third
- * of walking characters.
+ * Most frames have fewer brackets than the allowed number of levels, which two searches show. Other frames are scanned as bytes, which costs a third
+ * of scanning characters.
  */
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const OPENER = 0x5b
 const CLOSER = 0x5d
-/** `{` and `[`, like `}` and `]`, differ in this bit alone. */
+/** `{` and `[` differ in this bit alone, as do `}` and `]`. */
 const WITHOUT_CURL = 0xdf
 
 /** True when arrays and objects are nested deeper than `max`. Brackets inside strings do not count. */
@@ -18,7 +18,7 @@ export function isDeeperThan(text: string, max: number): boolean {
   return countUpTo(text, '{', max) + countUpTo(text, '[', max) > max && isWalkDeeperThan(text, max)
 }
 
-/** How often a character stands in a text from `start` on; counting stops above `max`. */
+/** Counts a character in a text from `start` on, up to `max` + 1. */
 export function countUpTo(text: string, what: string, max: number, start = 0): number {
   let count = 0
   for (let at = text.indexOf(what, start); at >= 0 && count <= max; at = text.indexOf(what, at + 1)) count++
@@ -30,7 +30,7 @@ const CHUNK = 16 * 1024
 const bytes = new Uint8Array(3 * CHUNK)
 const encoder = new TextEncoder()
 
-/** Walks the text in chunks, so the memory for it is bounded. A character that the end of a chunk splits is neither bracket nor quote. */
+/** Scans the text in chunks, so the memory for it is bounded. A character that the end of a chunk splits is neither a bracket nor a quote. */
 function isWalkDeeperThan(text: string, max: number): boolean {
   let depth = 0
   let inString = false
@@ -57,16 +57,16 @@ function isWalkDeeperThan(text: string, max: number): boolean {
         }
       }
     }
-    // Where a chunk ends between a backslash and what it escapes, the next one begins behind that.
+    // If a chunk ends between a backslash and the character that it escapes, the next chunk begins after that character.
     at -= end
   }
   return false
 }
 
-/** A search has a price, and most keys are shorter than it is worth. */
+/** A search has a fixed cost, and most keys are too short for it to pay off. */
 const NEAR = 16
 
-/** Where the quote stands that ends the string; `end` or one more where it does not end in this chunk. */
+/** The index of the quote that ends the string; `end` or `end` + 1 if it does not end in this chunk. */
 function endOfString(start: number, end: number): number {
   const near = start + NEAR
   let at = start
@@ -79,7 +79,7 @@ function endOfString(start: number, end: number): number {
   return at
 }
 
-/** Where the next quote stands, or `end`; one behind it where it is escaped. */
+/** The index of the next quote, or `end`; one more if the quote is escaped. */
 function nextQuote(start: number, end: number): number {
   const found = bytes.indexOf(QUOTE, start)
   const quote = found < 0 || found > end ? end : found

@@ -1,20 +1,20 @@
 /**
- * Objects with very many members, of which the bus needs a few: they are checked to be JSON and looked through, but not made. To make an object of 40,000
- * keys takes 20 ms and more, and a frame may be one.
+ * Reads a few members of objects with very many, such as the bus needs: the text is validated and searched, but the object is not created. Creating an object of 40,000
+ * keys takes more than 20 ms, and a frame may be one.
  */
 import { finish, type Pieces } from '../pieces.ts'
 import { countUpTo } from './depth.ts'
 import { type Member, nameOf, readMembers } from './members.ts'
 import { checkJson, isJson } from './walk.ts'
 
-/** Texts that are shorter, or have no more commas, are parsed: that costs less than to look through them. */
+/** Texts that are shorter, or have fewer commas, are parsed: that costs less than searching them. */
 const LONG = 8 * 1024
 const MANY = 256
 
-/** True for a text that is better looked through than parsed. */
+/** True for a text that is better searched than parsed. */
 export const isLarge = (text: string): boolean => text.length > LONG && countUpTo(text, ',', MANY) > MANY
 
-/** Longer ones of them are read in pieces. */
+/** Texts longer than this are read in pieces. */
 const LONGER = 32 * 1024
 
 /** True for a large text that takes milliseconds to read. */
@@ -23,24 +23,24 @@ export const isLong = (text: string): boolean => text.length > LONGER && isLarge
 const OPEN_OBJECT = 0x7b
 const OPEN_LIST = 0x5b
 
-/** What is made of a member that is asked for. */
+/** Turns the text of a requested member into a value. */
 export type Reading = (text: string) => unknown
 
-/** Its value, if it is none that holds others: of those only the kind. */
+/** The value of a scalar; an empty object or list for a value that holds others. */
 export const readScalar: Reading = (text) => {
   const first = text.charCodeAt(0)
   return first === OPEN_OBJECT ? {} : first === OPEN_LIST ? [] : (JSON.parse(text) as unknown)
 }
 
-/** Its value, whatever it is. */
+/** The value, whatever its kind. */
 export const readAll: Reading = (text) => JSON.parse(text) as unknown
 
-/** So many members are looked at in one piece. */
+/** The number of members that one piece handles. */
 const PIECE = 1024
 
 /**
- * An object of the members that are asked for, and the first other one, whose value is `true`: whoever checks that there is no other finds it. Of two of one
- * name the last one counts, as in JSON.parse.
+ * An object with the requested members, and the first other member with the value `true`, so that a check for unknown members finds it. If a name is
+ * repeated, its last member counts, as in JSON.parse.
  */
 export function* gistOf(
   text: string,
@@ -63,15 +63,15 @@ export function* gistOf(
   return gist
 }
 
-/** True for JSON, however long. */
+/** True for valid JSON of any length. */
 export const isProperJson = (text: string): boolean => (isLarge(text) ? isJson(text) : parse(text) !== undefined)
 
-/** The same in pieces. */
+/** `isProperJson` in pieces. */
 export function* readProper(text: string): Pieces<boolean> {
   return isLarge(text) ? yield* checkJson(text) : parse(text) !== undefined
 }
 
-/** The value of a JSON text; undefined where it is none. */
+/** The value of a JSON text; undefined if the text is not JSON. */
 export function parse(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -81,8 +81,8 @@ export function parse(text: string): unknown {
 }
 
 /**
- * The value of one member of an object, which is JSON: of an object in it the members of these names, in full, and the first other one. Undefined where there is no
- * such member.
+ * The value of one member of an object, which is valid JSON. If that value is an object, only its members with these names are read, in full, and the first other one.
+ * Undefined if there is no such member.
  */
 export function* readMember(text: string, name: string, names: ReadonlySet<string>): Pieces<unknown> {
   const member = (yield* readMembers(text, 0)).findLast((one) => nameOf(one) === name)
@@ -94,18 +94,18 @@ export function* readMember(text: string, name: string, names: ReadonlySet<strin
   return yield* gistOf(own, members, (key) => (names.has(key) ? readAll : undefined))
 }
 
-/** True for an object, and not a list. */
+/** True for an object that is not a list. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /**
- * The object of a JSON text, undefined for what is none. Of a text with very many members it has those of these names, with values that hold others left
- * empty, and the first other one.
+ * The object of a JSON text; undefined for any other text. If the text has very many members, the object has those with these names, where values that hold others are left
+ * empty, and the first other member.
  */
 export const objectIn = (text: string, names: ReadonlySet<string>): Readonly<Record<string, unknown>> | undefined =>
   finish(readObject(text, names))
 
-/** The same in pieces. */
+/** `objectIn` in pieces. */
 export function* readObject(
   text: string,
   names: ReadonlySet<string>,
@@ -119,5 +119,5 @@ export function* readObject(
   return yield* gistOf(text, members, (name) => (names.has(name) ? readScalar : undefined))
 }
 
-/** True where an object begins. White space may stand before it. */
+/** True if the text begins with an object, after any white space. */
 export const isObjectText = (text: string): boolean => text.trimStart().startsWith('{')

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { finish } from '../pieces.ts'
 import { faultInJson } from './json-fault.ts'
 
-describe('the place where a text stops being JSON', () => {
+describe('the place of a fault in JSON', () => {
   test.each([
     ['', 0, 'a JSON value'],
     ['  ', 2, 'a JSON value'],

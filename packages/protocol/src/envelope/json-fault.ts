@@ -1,26 +1,26 @@
 /**
- * Where a text stops being JSON: JSON.parse does not tell in words that last, and the sender wants to know.
+ * Finds the place where a text stops being JSON: the messages of JSON.parse differ between versions, and the sender needs the place.
  *
- * Linear in the length of the text, and without recursion. The pieces of a string are matched one by one: a single regular expression
- * with a repeated group gives up on long strings without a word, and then points at the wrong place.
+ * Linear in the length of the text, and without recursion. The pieces of a string are matched one by one: on long strings a single regular
+ * expression with a repeated group fails without an error, and then reports the wrong place.
  */
 import type { Pieces } from '../pieces.ts'
 
-/** The place of the fault in UTF-16 code units, and what should have stood there. */
+/** The place of the fault in UTF-16 code units, and what is expected there. */
 export type JsonFault = { offset: number; expected: string }
 
 const space = /[ \t\r\n]*/y
 const scalar = /(?:true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)/y
-/** Plain characters and at most one escape. */
+/** Unescaped characters and at most one escape. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what JSON forbids in strings
 const pieceOfString = /[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))?/y
 
-/** So many characters are looked at in one piece. */
+/** The number of characters that one piece handles. */
 const PIECE = 8 * 1024
 
-/** Finds the first fault of a text that JSON.parse refuses. */
+/** Finds the first fault of a text that JSON.parse rejects. */
 export function* faultInJson(text: string): Pieces<JsonFault> {
-  /** What closes each array and object that is open here, the innermost last. */
+  /** The closing brackets of each array and object that is open here, the innermost last. */
   const closers: string[] = []
   let awaited: 'item' | 'first item' | 'separator' = 'item'
   let at = 0
@@ -62,7 +62,7 @@ export function* faultInJson(text: string): Pieces<JsonFault> {
   }
 }
 
-/** From a key to where its value begins. */
+/** From a key to the start of its value; returns the index of the value. */
 function readKey(text: string, start: number): number | JsonFault {
   if (text[start] !== '"') return { offset: start, expected: 'a key in double quotes' }
   const end = readString(text, start)
@@ -91,7 +91,7 @@ function readScalar(text: string, start: number): number | JsonFault {
   return end > start ? end : { offset: start, expected: 'a JSON value' }
 }
 
-/** Where a sticky pattern that begins at `at` ends; `at` itself where it does not match. */
+/** The end of the match of a sticky pattern at `at`; `at` itself if it does not match. */
 function endOf(pattern: RegExp, text: string, at: number): number {
   pattern.lastIndex = at
   return pattern.test(text) ? pattern.lastIndex : at

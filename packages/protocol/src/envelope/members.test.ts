@@ -5,7 +5,7 @@ import { doubledName, hasDoubled, membersOf } from './members.ts'
 
 const isDoubled = (text: string) => finish(hasDoubled(text, membersOf(text, 0)))
 
-/** A key, spelled in one of its ways. */
+/** A key in one of its spellings. */
 const spelled = fc
   .tuple(
     fc.string({ unit: fc.constantFrom('a', 'b', '"', '\\', '\n', 'é', '/', '\ud83d'), maxLength: 3 }),

@@ -4,20 +4,20 @@ import type { Pieces } from '../pieces.ts'
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
-/** One member: the key as it is written between its quotes, where that stands in the text, and where its value does. */
+/** One member: the key as written between its quotes, its index in the text, and the indices of its value. */
 export type Member = { readonly key: string; readonly keyStart: number; readonly start: number; readonly end: number }
 
-/** So many members are looked at in one piece. */
+/** The number of members that one piece handles. */
 const PIECE = 1024
 
-/** The members of the object that begins at `start`, in their order, doubles included. */
+/** The members of the object that begins at `start`, in order, including repeated ones. */
 export function membersOf(text: string, start: number): Member[] {
   const members: Member[] = []
   collect(text, firstKey(text, start), members, Number.POSITIVE_INFINITY)
   return members
 }
 
-/** The same in pieces. */
+/** `membersOf` in pieces. */
 export function* readMembers(text: string, start: number): Pieces<Member[]> {
   const members: Member[] = []
   let at = firstKey(text, start)
@@ -29,10 +29,10 @@ export function* readMembers(text: string, start: number): Pieces<Member[]> {
   }
 }
 
-/** Where the first key of an object begins, or the object ends. */
+/** The index of the first key of an object, or of its closing brace. */
 const firstKey = (text: string, start: number): number => skipSpace(text, skipSpace(text, start) + 1)
 
-/** Collects members from a key on, until there are so many; returns where the next key begins. */
+/** Collects members from a key on, until there are `most`; returns the index of the next key. */
 function collect(text: string, start: number, members: Member[], most: number): number {
   let at = start
   while (members.length < most && text.charCodeAt(at) === QUOTE) {
@@ -46,11 +46,11 @@ function collect(text: string, start: number, members: Member[], most: number): 
   return at
 }
 
-/** The name that a member's key spells. */
+/** The name of a member, with escapes resolved. */
 export const nameOf = (member: Member): string =>
   member.key.includes('\\') ? (JSON.parse(`"${member.key}"`) as string) : member.key
 
-/** The first name that a second member has too, however it is spelled. */
+/** The first name that a second member has too, in any spelling. */
 export function* doubledName(members: readonly Member[]): Pieces<string | undefined> {
   const seen = new Set<string>()
   for (const member of members) {
@@ -62,16 +62,16 @@ export function* doubledName(members: readonly Member[]): Pieces<string | undefi
   return undefined
 }
 
-/** Odd, and another one in each process: nobody can write keys of one hash. */
+/** Odd, and different in each process, so that a client cannot choose keys with equal hashes. */
 const factor = (Math.random() * 2 ** 32) | 1
 
 /**
- * True where two members have one name, however it is spelled. Names are compared where they stand: to make a text of each of 30,000 of them and to look it up
+ * True if two members have the same name, in any spelling. Names are compared within the text: creating a string for each of 30,000 names and looking it up
  * takes ten times as long.
  */
 export function* hasDoubled(text: string, members: readonly Member[]): Pieces<boolean> {
   const size = 2 ** Math.ceil(Math.log2(2 * members.length + 1))
-  /** The number of the member that has each hash, and one more. */
+  /** The number of the member with each hash, plus one. */
   const places = new Int32Array(size)
   const mask = size - 1
   for (let i = 0; i < members.length; i++) {
@@ -96,7 +96,7 @@ function isSameName(text: string, one: Member, other: Member): boolean {
   return true
 }
 
-/** A hash of the name that a key spells. */
+/** The hash of the name of a key. */
 function hashOf(text: string, { key, keyStart }: Member): number {
   const end = keyStart + key.length
   let hash = 0
@@ -118,7 +118,7 @@ function hashOf(text: string, { key, keyStart }: Member): number {
 const hexDigit = (code: number): number => (code <= 0x39 ? code - 0x30 : (code | 0x20) - 0x57)
 
 const SMALL_U = 0x75
-/** What `\\b`, `\\f`, `\\n`, `\\r` and `\\t` stand for; others stand for themselves. */
+/** The characters of `\\b`, `\\f`, `\\n`, `\\r` and `\\t`; any other escaped character is itself. */
 const escapes: ReadonlyMap<number, number> = new Map([
   [0x62, 0x08],
   [0x66, 0x0c],
@@ -147,7 +147,7 @@ function endOfNest(text: string, start: number): number {
   return text.length
 }
 
-/** Jumps from quote to quote; a quote behind an odd number of backslashes is content. Each backslash is looked at once. */
+/** Searches from quote to quote; a quote after an odd number of backslashes is content. Each backslash is read once. */
 function endOfString(text: string, start: number): number {
   for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1)) {
     let backslashes = 0

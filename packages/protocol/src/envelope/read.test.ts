@@ -20,7 +20,7 @@ const frame = (
 ) =>
   `{"version":"1.0","id":"${id}","type":"${type}","room":"${room}","channel":"${channel}","from":"${from}","timestamp":"${timestamp}","payload":${rest}`
 
-/** Reads a frame by a connection that has sent an ordinary one. */
+/** Parses a frame of a connection that has sent an ordinary one before. */
 function readSecond(text: string) {
   const memory: RouteMemory = { lastRoute: undefined }
   readEnvelope(frame({}), options, memory)
@@ -79,7 +79,7 @@ describe('a connection whose last frame went from ada to r:c', () => {
   })
 })
 
-describe('frames with very many keys are read as those with few are', () => {
+describe('frames with very many keys', () => {
   const many = Array.from({ length: 3000 }, (_, i) => `"more${i}":[${i}]`).join(',')
   const head =
     '"version":"1.0","id":"arq_1","type":"event","room":"a","channel":"b","from":"c","timestamp":"2026-11-21T12:00:00Z"'

@@ -1,12 +1,12 @@
 /**
- * A frame's text becomes an envelope, or a coded fault (protocol §2).
+ * Parses the text of a frame into an envelope, or a coded fault (protocol §2).
  *
- * There are two ways with one answer. The usual key order is read by regular expressions for the head and `JSON.parse` for what follows, or what
- * says of small flat payloads that JSON.parse would take them.
- * That is safe because of the grammar: if a frame is HEAD + P + `,"metadata":` + M + `}` and JSON.parse takes P and M as objects, it can be
- * read in no other way, so no key is doubled and none is extra. Whatever does not match goes the careful way, which decides.
+ * There are two paths with the same result. The usual key order is read by regular expressions for the head and `JSON.parse` for the rest, or by
+ * a recogniser of small flat payloads that JSON.parse would accept.
+ * The grammar makes that safe: if a frame is HEAD + P + `,"metadata":` + M + `}` and JSON.parse accepts P and M as objects, no
+ * other reading is possible, so no key is repeated and none is unknown. Any other frame takes the careful path, which decides.
  *
- * Nothing is encoded again: what leaves is made of slices of what came, so payload and metadata stay as they were, byte for byte.
+ * Nothing is encoded again: a delivered envelope consists of slices of the received one, so payload and metadata are unchanged, byte for byte.
  */
 import type { ErrorCode } from '../codes.ts'
 import { clientIdPattern, isMessageId, messageIdPattern, namePattern, PM_CHANNEL } from '../names.ts'
@@ -33,7 +33,7 @@ import { doubledName, hasDoubled, type Member, membersOf, nameOf, readMembers } 
 import { ClientMetadata, durabilityLevels, Envelope, type EnvelopeType, isBusKey } from './schema.ts'
 import { checkJson } from './walk.ts'
 
-/** An envelope that was read: its fields, and its text in the pieces that `seal` puts together again. */
+/** A parsed envelope: its fields, and its text in the pieces that `encodeStored` joins. */
 export type ParsedEnvelope = {
   readonly id: string
   readonly type: EnvelopeType
@@ -43,28 +43,28 @@ export type ParsedEnvelope = {
   readonly metadata: Readonly<ClientMetadata> | undefined
   /** The text up to the timestamp's value: version, id, type, room, channel and from, in the usual order. */
   readonly head: string
-  /** The text from behind the timestamp's value to where the server's own metadata goes in. */
+  /** The text from the end of the timestamp's value to where the server's own metadata is inserted. */
   readonly body: string
-  /** What stands between `body` and the position's value. */
+  /** The text between `body` and the position's value. */
   readonly joint: string
-  /** The payload, as it was written; `payloadOf` says what it means, to those few who have to know. */
+  /** The payload as it was written; `payloadOf` parses it for the few uses that need its value. */
   readonly payloadText: string
-  /** What the bus has to know of the payload, where it was read in pieces: the members of a command or a telemetry event, without what is in them. */
+  /** The part of the payload that the bus needs, if it was read in pieces: the members of a command or a telemetry event, without nested values. */
   readonly payload?: Readonly<Record<string, unknown>>
 }
 
-/** Why a frame is no envelope. `requestId` is the frame's id where one could be read. */
+/** Why a frame is not an envelope. `requestId` is the frame's id if it could be read. */
 export type EnvelopeFault = {
   readonly fault: ErrorCode
   readonly requestId: string | null
   readonly details: Readonly<Record<string, unknown>>
-  /** The limit that it is over, where it is one. */
+  /** The limit that the frame exceeds, if any. */
   readonly limit?: 'depth'
 }
 
-/** What a reader goes by. */
+/** The limits of parsing. */
 export type ReadOptions = {
-  /** Arrays and objects nested deeper than this are malformed; the envelope itself is the first level. */
+  /** Arrays and objects nested deeper than this are invalid; the envelope itself is the first level. */
   readonly maxDepth: number
   readonly versions: ProtocolVersions
 }
@@ -86,26 +86,26 @@ const usualRoute = new RegExp(
 const usualTimestamp = new RegExp(`${plainTimestampPattern}","payload":(?=\\{)`, 'y')
 const checkMetadata = compile(ClientMetadata)
 
-/** Metadata that ask for an acknowledgement and nothing else, as most do, with their text. */
+/** Metadata that only ask for an acknowledgement, as most do, with their text. */
 const usualMetadata: readonly { readonly text: string; readonly value: Readonly<ClientMetadata> }[] = [
   true as const,
   ...durabilityLevels,
 ].map((ack) => ({ text: JSON.stringify({ ack }), value: Object.freeze({ ack }) }))
 
-/** The middle of a usual head, from behind the id to the timestamp: what kind of message goes from whom to where. */
+/** The middle of a usual head, from the id to the timestamp: type, sender and address of the message. */
 export type Route = Pick<ParsedEnvelope, 'type' | 'room' | 'channel' | 'from'> & { readonly text: string }
 
-/** The route of the last frame of a connection. Most have the same: to compare it is cheaper than to read it, and makes no new texts. */
+/** The route of a connection's last frame. Most frames have the same one: comparing is cheaper than parsing, and creates no strings. */
 export type RouteMemory = { lastRoute: Route | undefined }
 
-/** Reads one frame. Never throws, whatever the text; the time it takes is linear in its length. `memory` is that of the connection it came by. */
+/** Parses one frame. Never throws, for any text; takes time linear in its length. `memory` is that of the sending connection. */
 export function readEnvelope(text: string, options: ReadOptions, memory?: RouteMemory): ParsedEnvelope | EnvelopeFault {
   if (isDeeperThan(text, options.maxDepth)) return tooDeep(options)
   const usual = options.versions.has(CURRENT_VERSION) ? readUsual(text, memory) : undefined
   return usual ?? finish(readCarefully(text, options.versions))
 }
 
-/** The same in pieces, for a frame that `isLong`. */
+/** `readEnvelope` in pieces, for a frame that `isLong`. */
 export function* readInPieces(text: string, options: ReadOptions): Pieces<ParsedEnvelope | EnvelopeFault> {
   if (isDeeperThan(text, options.maxDepth)) return tooDeep(options)
   yield
@@ -115,7 +115,7 @@ export function* readInPieces(text: string, options: ReadOptions): Pieces<Parsed
   return { ...envelope, payload: (yield* readObject(envelope.payloadText, names))! }
 }
 
-/** The members of payloads that the bus reads. */
+/** The payload members that the bus reads. */
 const payloadFields: { readonly [Type in EnvelopeType]?: ReadonlySet<string> } = {
   command: new Set(['name', 'parameters']),
   telemetry: new Set(Object.keys(TelemetryEvent.properties)),
@@ -126,7 +126,7 @@ const tooDeep = ({ maxDepth }: ReadOptions): EnvelopeFault => ({
   limit: 'depth',
 })
 
-/** The usual key order of version 1.0; undefined where this way cannot tell. */
+/** Parses the usual key order of version 1.0; undefined if this path cannot decide. */
 function readUsual(text: string, memory: RouteMemory | undefined): ParsedEnvelope | undefined {
   const idEnd = endOf(usualId, text, 0)
   if (idEnd < 0) return undefined
@@ -162,20 +162,20 @@ function readUsual(text: string, memory: RouteMemory | undefined): ParsedEnvelop
   }
 }
 
-/** Where the match of a sticky expression at `start` ends, or -1. `test` makes nothing, where `exec` makes a list and a text for each group. */
+/** The end of the match of a sticky expression at `start`, or -1. `test` allocates nothing, while `exec` creates a list and a string for each group. */
 function endOf(expression: RegExp, text: string, start: number): number {
   expression.lastIndex = start
   return expression.test(text) ? expression.lastIndex : -1
 }
 
-/** The route that stands at `start`: the last one, or a new one, which is the last from then on. */
+/** The route at `start`: the last one, or a new one, which then becomes the last. */
 function routeAt(text: string, start: number, memory: RouteMemory | undefined): Route | undefined {
   const last = memory?.lastRoute
   if (last !== undefined && text.startsWith(last.text, start)) return last
   const end = endOf(usualRoute, text, start)
   if (end < 0) return undefined
   usualRoute.lastIndex = 0
-  // It is cut from a copy: what is remembered as a slice of the frame would keep all of it in memory.
+  // Sliced from a copy: a remembered slice of the frame would keep all of it in memory.
   const [copy, type, room, channel, from] = usualRoute.exec(copyOf(text.slice(start, end))) as unknown as RouteMatch
   const route = { text: copy, type, room, channel, from }
   if (memory !== undefined) memory.lastRoute = route
@@ -188,10 +188,10 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 const copyOf = (text: string): string => decoder.decode(encoder.encode(text))
 
-/** The metadata from `start` to the last brace but one. White space around it is for the careful way, so that both cut the same bytes. */
+/** The metadata from `start` to the last brace but one. White space around it is left to the careful path, so that both cut the same bytes. */
 function readUsualMetadata(text: string, start: number): Readonly<ClientMetadata> | undefined {
   const end = text.length - 1
-  // Compared where it stands: to look one up in a map costs a copy and a hash of it.
+  // Compared within the text: a lookup in a map would cost a copy and a hash of it.
   for (const usual of usualMetadata) {
     if (end - start === usual.text.length && text.startsWith(usual.text, start)) return usual.value
   }
@@ -202,7 +202,7 @@ function readUsualMetadata(text: string, start: number): Readonly<ClientMetadata
   return read.doubled === undefined ? read.value : undefined
 }
 
-/** The metadata that the bus reads, and the first key that occurs twice; undefined if the text is not JSON. `isProper`: the text is known to be JSON. */
+/** The metadata that the bus reads, and the first repeated key; undefined if the text is not JSON. `isProper`: the text is known to be JSON. */
 function* readMetadata(text: string, isProper = false): Pieces<MetadataRead | undefined> {
   return isLarge(text) ? yield* readLargeMetadata(text, isProper) : readSmallMetadata(text)
 }
@@ -221,7 +221,7 @@ function readSmallMetadata(text: string): MetadataRead | undefined {
   return { value, doubled: hasEachKeyOnce(value, text) ? undefined : finish(doubledName(membersOf(text, 0))) }
 }
 
-/** Where the payload ends that begins at `start`, a proper JSON object, with the metadata or the last brace behind it; -1 where this way cannot tell. */
+/** The end of the payload that begins at `start`, a valid JSON object followed by the metadata or the last brace; -1 if this path cannot decide. */
 function endOfPayload(text: string, start: number): number {
   const end = text.length - 1
   if (text.charCodeAt(end) !== CLOSE) return -1
@@ -232,8 +232,8 @@ function endOfPayload(text: string, start: number): number {
 }
 
 /**
- * Where the payload ends if it is one: before the metadata, or before the last brace. One character is found ten times as fast as a word, and a word
- * forwards eight times as fast as backwards.
+ * The end of the payload if it is one: before the metadata, or before the last brace. A search for a character is ten times as fast as for a word, and a search for a word
+ * is eight times as fast forwards as backwards.
  */
 function splitOf(text: string, payloadStart: number): number {
   const end = text.length - 1
@@ -245,13 +245,13 @@ function splitOf(text: string, payloadStart: number): number {
 
 type MetadataRead = { readonly value: Readonly<ClientMetadata>; readonly doubled: string | undefined }
 
-/** An object's text has at most one member more than commas; where that does not tell, the members are counted. */
+/** An object's text has at most one member more than commas; if that is inconclusive, the members are counted. */
 function hasEachKeyOnce(value: Readonly<Record<string, unknown>>, text: string): boolean {
   const keys = Object.keys(value).length
   return countUpTo(text, ',', keys) + 1 === keys || membersOf(text, 0).length === keys
 }
 
-/** What a frame that is no usual one means, and its members; undefined for what is no JSON, and no members for what is no object. */
+/** The value of a frame that is not a usual one, and its members; undefined if it is not JSON, and without members if it is not an object. */
 function* readFrame(text: string): Pieces<Frame | undefined> {
   if (!isLarge(text)) {
     const value = parse(text)
@@ -263,7 +263,7 @@ function* readFrame(text: string): Pieces<Frame | undefined> {
   if (!(yield* checkJson(text))) return undefined
   if (!isObjectText(text)) return { value: {}, members: undefined, isOnce: true }
   const members = yield* readMembers(text, 0)
-  // Of a payload and metadata only the kind is looked at here, and the other fields are texts.
+  // Of payload and metadata only the kind is checked here, and the other fields are strings.
   const value = yield* gistOf(text, members, (name) => (fields.has(name) ? readScalar : undefined))
   const isOnce = !(yield* hasDoubled(text, members))
   const own = textOf(isOnce ? find('metadata', members) : undefined, text)
@@ -276,15 +276,15 @@ function* readFrame(text: string): Pieces<Frame | undefined> {
 type Frame = {
   readonly value: Readonly<Record<string, unknown>>
   readonly members: readonly Member[] | undefined
-  /** True where no key stands twice. */
+  /** True if no key is repeated. */
   readonly isOnce: boolean
-  /** Where it was read already. */
+  /** The metadata, if they were read already. */
   readonly metadata?: MetadataRead | undefined
 }
 
 const fields: ReadonlySet<string> = new Set(Object.keys(Envelope.properties))
 
-/** Any key order, any white space; and the faults, each with its place. */
+/** Parses any key order and any white space, and reports each fault with its place. */
 function* readCarefully(text: string, versions: ProtocolVersions): Pieces<ParsedEnvelope | EnvelopeFault> {
   const frame = yield* readFrame(text)
   if (frame === undefined) return fault('invalid_json', null, yield* faultInJson(text))
@@ -329,7 +329,7 @@ function* readCarefully(text: string, versions: ProtocolVersions): Pieces<Parsed
 
 type Fields = Omit<ParsedEnvelope, 'head' | 'body' | 'joint' | 'payloadText'>
 
-/** The id that a refusal answers: the frame's own, where it has one and no more than one. */
+/** The id for a refusal: the frame's own, if it has exactly one. */
 function requestIdOf(value: Readonly<Record<string, unknown>>, members: readonly Member[]): string | null {
   if (typeof value.id !== 'string' || !isMessageId(value.id)) return null
   return members.filter((member) => nameOf(member) === 'id').length === 1 ? value.id : null
@@ -340,7 +340,7 @@ const find = (key: string, members: readonly Member[]): Member | undefined => me
 const textOf = (member: Member | undefined, text: string): string | undefined =>
   member === undefined ? undefined : text.slice(member.start, member.end)
 
-/** What a payload means. */
+/** The value of a payload. */
 export const payloadOf = ({ payloadText }: Pick<ParsedEnvelope, 'payloadText'>): Readonly<Record<string, unknown>> =>
   JSON.parse(payloadText)
 
@@ -351,7 +351,7 @@ function jointOf(metadata: Readonly<ClientMetadata> | undefined): string {
 }
 
 /**
- * The text that is delivered: the envelope with the server's timestamp and its position as the last key of the metadata.
+ * The delivered text: the envelope with the server's timestamp, and its position as the last key of the metadata.
  *
  * `timestamp` is ISO 8601 with milliseconds and `Z`; the position is `<ms>-<n>`, and `upToN` is its first half with the dash.
  */
@@ -361,7 +361,7 @@ export function encodeStored(
   upToN: string,
   n: number,
 ): string {
-  // Few pieces, for each costs. A list that is joined is one text at once. A template is pieces, which whoever reads it first puts together, and slower.
+  // Few pieces, because each costs. A joined list is one flat string at once; a template is a rope, which its first reader flattens, and slower.
   return [envelope.head, timestamp, envelope.body, envelope.joint, upToN, n, '"}}'].join('')
 }
 
@@ -371,12 +371,12 @@ const fault = (code: ErrorCode, requestId: string | null, details: Record<string
   details,
 })
 
-/** The text that is delivered of what no log takes: the envelope with the server's timestamp, and nothing else of it changed. */
+/** The delivered text of a message that has no log: the envelope with the server's timestamp, otherwise unchanged. */
 export function encodeLive(envelope: Pick<ParsedEnvelope, 'head' | 'body' | 'metadata'>, timestamp: string): string {
   return `${envelope.head}${timestamp}${envelope.body}${envelope.metadata === undefined ? '' : '}'}}`
 }
 
-/** The text that is delivered while the log is away: with the server's timestamp, and no position. */
+/** The delivered text during an outage of the log: with the server's timestamp, and without a position. */
 export function encodeProvisional(
   envelope: Pick<ParsedEnvelope, 'head' | 'body' | 'joint'>,
   timestamp: string,

@@ -1,4 +1,4 @@
-/** The envelope of protocol 1.0 as a schema: one source for the type, the JSON Schema and the checker (protocol §2). */
+/** The schema of the envelope of protocol 1.0: the source of the type, the JSON Schema and the checker (protocol §2). */
 import Type, { type Static } from 'typebox'
 import { clientIdPattern, messageIdPattern, namePattern, PM_CHANNEL } from '../names.ts'
 import { positionPattern } from '../position.ts'
@@ -8,7 +8,7 @@ const text = (pattern: string, description: string) => Type.String({ pattern: `^
 /** A message id on the wire. */
 export const MessageId = text(
   messageIdPattern,
-  'An id: `arq_` and 1 to 64 of A-Z a-z 0-9 _ -. Its sender makes it unique; a UUIDv7 or ULID behind the prefix is the custom.',
+  'An id: `arq_` and 1 to 64 of A-Z a-z 0-9 _ -. Unique for its sender; usually a UUIDv7 or ULID after the prefix.',
 )
 
 /** A client id on the wire. */
@@ -26,7 +26,7 @@ export const ChannelName = text(namePattern, 'A channel: 1 to 64 of A-Z a-z 0-9 
 /** A channel's name, or `*` for the whole room. */
 export const ChannelTarget = text(`${namePattern}|\\*`, 'A channel of the room, or `*`: the whole room.')
 
-/** An instant. */
+/** A timestamp. */
 export const Timestamp = Type.Unsafe<string>({
   type: 'string',
   format: 'timestamp',
@@ -37,16 +37,16 @@ export const Timestamp = Type.Unsafe<string>({
 /** A position in a log. */
 export const PositionText = text(
   positionPattern,
-  'A position, `<ms>-<n>`: opaque but for `n`, which counts without a hole.',
+  'A position, `<ms>-<n>`: opaque except for `n`, which counts without a gap.',
 )
 
 /** Any JSON object. */
 export const JsonObject = Type.Unsafe<Record<string, unknown>>({ type: 'object' })
 
-/** What an acknowledgement can promise, weakest first (protocol §5). */
+/** The levels that an acknowledgement can confirm, weakest first (protocol §5). */
 export const durabilityLevels = ['memory', 'stored', 'disk'] as const
 
-/** A durability level, by name. */
+/** A durability level. */
 export type DurabilityLevel = (typeof durabilityLevels)[number]
 
 /** One of the durability levels. */
@@ -73,45 +73,45 @@ const Recipients = Type.Union([ClientId, Type.Array(ClientId, { minItems: 1, max
   description: 'the recipients of a private message: a client id, or a list of 1 to 32 different ones',
 })
 
-/** W3C Trace Context, level 1: version 00 ends with the flags, later ones may go on; `ff` is no version, and ids of zeros are none. */
+/** W3C Trace Context, level 1: version 00 ends with the flags, later ones may continue; `ff` is no valid version, and ids of zeros are invalid. */
 const traceIds = '-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}'
 const traceparentPattern = `00${traceIds}|(?!00|ff)[0-9a-f]{2}${traceIds}(?:-[!-~]*)?`
 
 const busMetadata = {
   ack: Type.Optional(Acknowledge),
   to: Type.Optional(Recipients),
-  cause: Type.Optional(text(messageIdPattern, 'The id of the message that this one answers.')),
+  cause: Type.Optional(text(messageIdPattern, 'The id of the message that this one replies to.')),
   key: Type.Optional(
     Type.String({
       minLength: 1,
       maxLength: 256,
-      description: 'A newer message of the same key replaces this one, for those who keep the latest.',
+      description: 'A newer message with the same key replaces this one, for consumers that keep only the latest.',
     }),
   ),
   traceparent: Type.Optional(text(traceparentPattern, 'W3C Trace Context, passed on as sent.')),
 }
 
-/** True for a key of metadata that means something to the bus, or is refused by it. */
+/** True for a metadata key that the bus reads, or refuses. */
 export const isBusKey = (key: string): boolean =>
   Object.hasOwn(busMetadata, key) || key === 'position' || key === 'provisional' || key.startsWith('arq_')
 
-/** Metadata from a client: the keys of the bus are checked, those of the server alone are refused, all others are the users'. */
+/** Metadata from a client: the keys of the bus are checked, keys that only the server may set are refused, all others are application-defined. */
 export const ClientMetadata = Type.Unsafe<ClientMetadata>({
   type: 'object',
   properties: { ...busMetadata, position: false, provisional: false },
   patternProperties: { '^arq_': false },
-  description: 'What goes with the content: the keys below are for the bus, all others are yours.',
+  description: 'Data beside the content: the bus reads the keys below, all others are application-defined.',
 })
 
-/** The metadata keys that a client may set for the bus; beside them any key of its own. */
+/** The metadata keys of the bus that a client may set; any other key is application-defined. */
 export type ClientMetadata = {
-  /** Asks for an acknowledgement: as soon as the log has it, at a level, or at a level with replicas. */
+  /** Asks for an acknowledgement: once the log has the message, at a level, or at a level with replicas. */
   ack?: Static<typeof Acknowledge>
   /** The recipients of a private message. */
   to?: Static<typeof Recipients>
-  /** The id that this message answers. */
+  /** The id of the message that this one replies to. */
   cause?: string
-  /** What a newer message of the same key replaces. */
+  /** A newer message with the same key replaces this one. */
   key?: string
   /** W3C Trace Context. */
   traceparent?: string
@@ -133,18 +133,15 @@ const fields = {
   }),
   room: RoomName,
   channel: ChannelTarget,
-  from: text(
-    clientIdPattern,
-    'The client id of the sender: that of the connection, so nobody speaks for another. `arqonbus` is the bus.',
-  ),
+  from: text(clientIdPattern, 'The client id of the sender. It must be that of the connection. `arqonbus` is the bus.'),
   timestamp: Timestamp,
   payload: Type.Unsafe<Record<string, unknown>>({
     type: 'object',
-    description: 'The content: forwarded byte for byte.',
+    description: 'The content, delivered byte for byte.',
   }),
 }
 
-/** `private` goes to the channel `pm` and names its recipients; `event` goes to any other channel (protocol §4). */
+/** Type `private` requires the channel `pm` and recipients; type `event` requires any other channel (protocol §4). */
 const privateRules = [
   {
     if: { properties: { type: { const: 'private' } }, required: ['type'] },
@@ -172,7 +169,7 @@ export const Envelope = Type.Object(
 /** An envelope as a client sends it. */
 export type Envelope = Static<typeof Envelope>
 
-/** An envelope as the bus delivers it: the server's metadata keys are there too, and fields of later versions may be. */
+/** An envelope as the bus delivers it: with the server's metadata keys, and possibly with fields of later versions. */
 export const DeliveredEnvelope = Type.Object({
   ...fields,
   timestamp: Type.Unsafe<string>({ ...Timestamp, description: 'When the bus accepted it: milliseconds, `Z`.' }),
@@ -181,9 +178,10 @@ export const DeliveredEnvelope = Type.Object({
       type: 'object',
       properties: {
         ...busMetadata,
-        position: text(positionPattern, 'Where the message stands in its log. It is the last key.'),
+        position: text(positionPattern, 'The position of the message in its log. It is the last key.'),
         provisional: Type.Literal(true, {
-          description: 'The log is away: no position, no promise of order. The copy with a position is the message.',
+          description:
+            'The external log is unreachable: no position, no guaranteed order. A copy with a position follows and is the message.',
         }),
       },
     }),
@@ -192,9 +190,9 @@ export const DeliveredEnvelope = Type.Object({
 
 /** Metadata of a delivered envelope. */
 export type DeliveredMetadata = ClientMetadata & {
-  /** Where the message stands in its log. */
+  /** The position of the message in its log. */
   position?: string
-  /** True where the log is away and the message has no position (protocol §5). */
+  /** True if the external log was unreachable, so that the message has no position (protocol §5). */
   provisional?: true
 }
 

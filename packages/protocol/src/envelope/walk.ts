@@ -1,8 +1,8 @@
 /**
- * Whether a text is JSON, told without making what it means: to make an object of many keys takes a hundred times as long as to read them, and most of what
- * is read is only passed on.
+ * Whether a text is JSON, without creating its value: creating an object with many keys takes a hundred times as long as reading them, and most received
+ * texts are only passed on.
  *
- * Linear in the length of the text, and without recursion. Texts are walked as bytes, which costs a third of walking characters.
+ * Linear in the length of the text, and without recursion. Texts are scanned as bytes, which costs a third of scanning characters.
  */
 import type { Pieces } from '../pieces.ts'
 
@@ -23,38 +23,38 @@ const SMALL_T = 0x74
 const SMALL_U = 0x75
 const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
-/** Capital and small letters differ in this bit. */
+/** Upper-case and lower-case letters differ in this bit. */
 const LOWER = 0x20
 
-/** Arrays and objects nested deeper than this are not looked into: their reader refuses them before. */
+/** Arrays and objects nested deeper than this are not read: the caller refuses them earlier. */
 const DEEPEST = 1024
 
 const encoder = new TextEncoder()
-/** So many bytes are walked in one piece; a string is not divided. */
+/** The number of bytes that one piece scans; a string is not divided. */
 const PIECE = 16 * 1024
 
-/** A walk that is not over. */
+/** The state of an unfinished walk. */
 type Walk = {
   readonly bytes: Uint8Array
   readonly end: number
-  /** What closes each array and object that is open. */
+  /** The closing bracket of each array and object that is open. */
   readonly closers: Uint8Array
   at: number
   depth: number
 }
 
-/** For walks that are done at once: new memory would cost more than a short one does. */
+/** For walks that finish at once: allocating memory would cost more than a short walk. */
 const shared = new Uint8Array(1024 * 1024)
 const sharedClosers = new Uint8Array(DEEPEST)
 
-/** True for a text that JSON.parse takes, unless it is nested deeper than 1,024 levels. */
+/** True for a text that JSON.parse accepts, unless it is nested deeper than 1,024 levels. */
 export function isJson(text: string): boolean {
   const bytes = 3 * text.length > shared.length ? encoder.encode(text) : shared
   const end = bytes === shared ? encoder.encodeInto(text, shared).written : bytes.length
   return goOn({ bytes, end, closers: sharedClosers, at: 0, depth: 0 }, end)!
 }
 
-/** The same in pieces. */
+/** `isJson` in pieces. */
 export function* checkJson(text: string): Pieces<boolean> {
   const bytes = encoder.encode(text)
   const walk = { bytes, end: bytes.length, closers: new Uint8Array(DEEPEST), at: 0, depth: 0 }
@@ -65,7 +65,7 @@ export function* checkJson(text: string): Pieces<boolean> {
   }
 }
 
-/** Walks on, up to the first value that begins behind `pause`; true or false when that is known. */
+/** Continues up to the first value that begins after `pause`; returns true or false once that is known. */
 function goOn(walk: Walk, pause: number): boolean | undefined {
   const { bytes, end, closers } = walk
   let { at, depth } = walk
@@ -94,7 +94,7 @@ function goOn(walk: Walk, pause: number): boolean | undefined {
       at = first === QUOTE ? endOfString(bytes, at, end) : endOfScalar(bytes, at, end)
       if (at < 0) return false
     }
-    // It has ended: so may what it is in.
+    // A value has ended; the values that contain it may end too.
     for (;;) {
       at = skipSpace(bytes, at, end)
       if (depth === 0) return at === end
@@ -119,7 +119,7 @@ function skipSpace(bytes: Uint8Array, start: number, end: number): number {
 
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
 
-/** Behind the key and its colon; -1 where that is not what stands there. */
+/** The index after a key and its colon; -1 if there is none. */
 function endOfKey(bytes: Uint8Array, start: number, end: number): number {
   if (start >= end || bytes[start] !== QUOTE) return -1
   const key = endOfString(bytes, start, end)
@@ -189,7 +189,7 @@ function endOfNumber(bytes: Uint8Array, start: number, end: number): number {
   return endOfDigits(bytes, at, end)
 }
 
-/** Behind one digit or more; -1 where there is none. */
+/** The index after one digit or more; -1 if there is none. */
 function endOfDigits(bytes: Uint8Array, start: number, end: number): number {
   let at = start
   while (at < end && isDigit(bytes[at]!)) at++
