@@ -4,18 +4,18 @@ import { findWebSocket } from '#websocket'
 import { type Command, type Commands, createCommands } from './commands.ts'
 import { deferred } from './deferred.ts'
 import { type ArqonBusError, failure } from './errors.ts'
-import { type ClientEvents, createAnnouncer, type Gap, type Message } from './events.ts'
+import { type ClientEvents, createEmitter, type Gap, type Message } from './events.ts'
 import { type Outgoing, writeFrame } from './frames.ts'
 import { createHeartbeat } from './heartbeat.ts'
-import { createLink, type LinkState } from './link.ts'
+import type { IteratorOptions } from './message-iterator.ts'
+import { createMessageIterators, type MessageFilter } from './message-iterators.ts'
 import { addressWith, type ClientOptions, protocolsWith, withDefaults } from './options.ts'
 import { createPending } from './pending.ts'
 import { createPositions } from './positions.ts'
 import { createPublisher, type Publisher } from './publish.ts'
 import { createReceiver } from './receive.ts'
+import { type ClientState, createReconnectLoop } from './reconnect-loop.ts'
 import { createRequests } from './requests.ts'
-import type { StreamOptions } from './stream.ts'
-import { createStreams, type MessageFilter } from './streams.ts'
 import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
 import type { WebSocketConstructor } from './websocket/types.ts'
 
@@ -29,13 +29,13 @@ export type Client = Omit<Publisher, 'acknowledgedUnasked'> &
     readonly session: string
     /** The welcome of the current connection, or of the last one. */
     readonly welcome: Welcome
-    readonly state: LinkState
+    readonly state: ClientState
     /** The joined addresses. */
     readonly subscriptions: string[]
     /** Calls `handler` for each event until the returned function is called. */
     on<Name extends keyof ClientEvents>(name: Name, handler: (event: ClientEvents[Name]) => void): () => void
     /** Messages from now on, for `for await`. It ends when the client is closed; it throws if the bus ended the client. */
-    messages(filter?: MessageFilter, options?: StreamOptions<Message>): AsyncIterableIterator<Message>
+    messages(filter?: MessageFilter, options?: IteratorOptions<Message>): AsyncIterableIterator<Message>
     /** Sends any command. Parameters and result are named as on the wire. */
     command: Command
     /** Ends the client. Requests that wait for a reply fail with `closed`, or with `outcome_unknown` for a publish that was sent. */
@@ -59,19 +59,19 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
   const options = withDefaults(given)
   const { clock, echo } = options
   const newId = options.newId ?? (() => newMessageId(clock.now()))
-  const events = createAnnouncer<ClientEvents>(options.on)
-  const streams = createStreams(events.on)
+  const events = createEmitter<ClientEvents>(options.on)
+  const iterators = createMessageIterators(events.on)
   const first = deferred<Client>()
   const over = deferred<void>()
   let welcome: Welcome | undefined
   /** Set when a join of the options was refused: `connect` rejects with it once the connection is closed. */
   let refusedJoin: ArqonBusError | undefined
 
-  const tellGap = (gap: Gap) => events.tell('gap', gap)
+  const reportGap = (gap: Gap) => events.emit('gap', gap)
   const clientId = () => welcome?.client.client_id ?? options.clientId
   const write = (outgoing: Outgoing) => writeFrame(outgoing, clientId() as string, clock.now())
 
-  const link = createLink({
+  const reconnectLoop = createReconnectLoop({
     async target() {
       const token = typeof options.token === 'function' ? await options.token() : options.token
       const session = welcome?.session ?? options.session
@@ -94,15 +94,15 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
   const heartbeat = createHeartbeat(
     clock,
     () => void command('ping').catch(() => {}),
-    () => link.drop('heartbeat lost'),
+    () => reconnectLoop.drop('heartbeat lost'),
   )
-  const positions = createPositions(options.maxRemembered, tellGap)
+  const positions = createPositions(options.maxRemembered, reportGap)
   const maxFrameBytes = () => welcome?.limits.max_message_bytes ?? Number.POSITIVE_INFINITY
   const dedupWindowMs = () => welcome?.limits.dedup_window_ms ?? 0
   const isHeld = (address: string): boolean => subscriptions.isUnproven(address)
-  const pending = createPending(clock, options.maxWaiting, link.send, dedupWindowMs, isHeld)
+  const pending = createPending(clock, options.maxWaiting, reconnectLoop.send, dedupWindowMs, isHeld)
   const requests = createRequests({
-    link,
+    reconnectLoop: reconnectLoop,
     pending,
     newId,
     write,
@@ -116,11 +116,11 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
     positions,
     clock,
     maxFrameBytes,
-    onGap: tellGap,
+    onGap: reportGap,
     onProven: pending.release,
     onLeft(address, error) {
-      events.tell('left', { address, error })
-      streams.left(address, subscriptions.list(), error)
+      events.emit('left', { address, error })
+      iterators.left(address, subscriptions.list(), error)
     },
   })
   const publisher = createPublisher({
@@ -128,7 +128,7 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
     newId,
     write,
     requests,
-    onRefused: (error) => events.tell('refused', error),
+    onRefused: (error) => events.emit('refused', error),
     echo,
     ackTimeoutMs: options.ackTimeoutMs,
     isHeld,
@@ -138,12 +138,12 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
     events,
     positions,
     pending,
-    onUnasked: publisher.acknowledgedUnasked,
+    onImplicitAck: publisher.noteImplicitAck,
     isEarly: ({ type, metadata }) =>
       type === 'private' && metadata?.position !== undefined && subscriptions.isInboxBehind(),
     isUnwanted: (message) => !echo && message.from === clientId(),
     onSubscriptionEnded: (address, reason) => subscriptions.ended(address, reason),
-    onShutdown: link.hint,
+    onShutdown: reconnectLoop.hint,
   })
 
   function welcomed(said: Welcome): void {
@@ -152,7 +152,7 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
     heartbeat.start(options.heartbeatMs ?? said.heartbeat_ms)
     pending.resend()
     const resumed = subscriptions.resume()
-    events.tell('connected', said)
+    events.emit('connected', said)
     if (isFirst) void joinFirst(resumed)
   }
 
@@ -163,7 +163,7 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
       first.resolve(client)
     } catch (error) {
       refusedJoin = error as ArqonBusError
-      link.close()
+      reconnectLoop.close()
     }
   }
 
@@ -171,7 +171,7 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
     heartbeat.stop()
     subscriptions.pause()
     pending.connectionLost()
-    if (welcome !== undefined) events.tell('disconnected', loss)
+    if (welcome !== undefined) events.emit('disconnected', loss)
   }
 
   function end(error: ArqonBusError | undefined): void {
@@ -179,8 +179,8 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
     heartbeat.stop()
     subscriptions.pause()
     first.reject(refusedJoin ?? error ?? failure('closed'))
-    streams.end(error)
-    events.tell('closed', error)
+    iterators.end(error)
+    events.emit('closed', error)
     over.resolve()
   }
 
@@ -199,20 +199,20 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
       return welcome as Welcome
     },
     get state() {
-      return link.state()
+      return reconnectLoop.state()
     },
     get subscriptions() {
       return subscriptions.list()
     },
     on: events.on,
-    messages: streams.messages,
+    messages: iterators.messages,
     command,
     close() {
-      link.close()
+      reconnectLoop.close()
       return over.promise
     },
   }
 
-  link.start()
+  reconnectLoop.start()
   return first.promise
 }

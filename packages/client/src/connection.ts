@@ -19,7 +19,7 @@ export type Connection = {
   /** Closes the connection. `onClosed` follows after `closeTimeoutMs` at the latest, whatever the network does. */
   close(code: number, reason: string): void
   /** Abandons a dead connection without a handshake. `onClosed` follows, as after an abnormal close. */
-  giveUp(reason: string): void
+  abort(reason: string): void
   /** Bytes that the network has not taken yet. */
   bufferedBytes(): number
 }
@@ -41,7 +41,7 @@ export type ConnectionOptions = {
 }
 
 /** The code of a connection that ended without a close frame (protocol §3). It is never sent (RFC 6455 §7.4.1). */
-export const CUT = 1006
+export const ABNORMAL = 1006
 
 /** Opens one connection. */
 export function openConnection(options: ConnectionOptions): Connection {
@@ -49,12 +49,12 @@ export function openConnection(options: ConnectionOptions): Connection {
   const socket = new options.WebSocket(options.url, options.protocols)
   let phase: 'opening' | 'open' | 'welcomed' | 'closed' = 'opening'
   let error: ErrorBody | undefined
-  let cancelTimer = clock.after(options.connectTimeoutMs, () => giveUp('no welcome in time'))
+  let cancelTimer = clock.after(options.connectTimeoutMs, () => abort('no welcome in time'))
 
   function closed(code: number, reason: string): void {
     if (phase === 'closed') return
     // A refused upgrade: runtimes report 1002 or 1006 for the same response. It counts as 1006, because no close frame came.
-    if (phase === 'opening') code = CUT
+    if (phase === 'opening') code = ABNORMAL
     phase = 'closed'
     mute()
     cancelTimer()
@@ -66,11 +66,11 @@ export function openConnection(options: ConnectionOptions): Connection {
     socket.onopen = socket.onmessage = socket.onclose = null
   }
 
-  function giveUp(reason: string): void {
+  function abort(reason: string): void {
     mute()
     socket.close(1000, reason)
     cancelTimer()
-    cancelTimer = clock.after(0, () => closed(CUT, reason))
+    cancelTimer = clock.after(0, () => closed(ABNORMAL, reason))
   }
 
   function received(envelope: Message): void {
@@ -101,10 +101,10 @@ export function openConnection(options: ConnectionOptions): Connection {
     send: (text) => socket.send(text),
     close(code, reason) {
       cancelTimer()
-      cancelTimer = clock.after(options.closeTimeoutMs, () => closed(CUT, reason))
+      cancelTimer = clock.after(options.closeTimeoutMs, () => closed(ABNORMAL, reason))
       socket.close(code, reason)
     },
-    giveUp,
+    abort: abort,
     bufferedBytes: () => socket.bufferedAmount,
   }
 }

@@ -1,17 +1,17 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { createAnnouncer } from './events.ts'
+import { createEmitter } from './events.ts'
 
 type Events = { a: number; b: string }
 
 test('every handler gets every event until it is removed', () => {
   const heard: unknown[] = []
-  const announcer = createAnnouncer<Events>({ a: (event) => heard.push(['first', event]) })
-  const off = announcer.on('a', (event) => heard.push(['second', event]))
-  announcer.tell('a', 1)
-  announcer.tell('b', 'no handler')
+  const emitter = createEmitter<Events>({ a: (event) => heard.push(['first', event]) })
+  const off = emitter.on('a', (event) => heard.push(['second', event]))
+  emitter.emit('a', 1)
+  emitter.emit('b', 'no handler')
   off()
-  announcer.tell('a', 2)
+  emitter.emit('a', 2)
   expect(heard).toEqual([
     ['first', 1],
     ['second', 1],
@@ -21,11 +21,11 @@ test('every handler gets every event until it is removed', () => {
 
 test('a handler that throws stops no other handler and surfaces as an uncaught error', async () => {
   const program = `
-    import { createAnnouncer } from ${JSON.stringify(join(import.meta.dir, 'events.ts'))}
-    const announcer = createAnnouncer()
-    announcer.on('a', () => { throw new Error('a fault of the application') })
-    announcer.on('a', () => console.log('heard'))
-    announcer.tell('a', 1)`
+    import { createEmitter } from ${JSON.stringify(join(import.meta.dir, 'events.ts'))}
+    const emitter = createEmitter()
+    emitter.on('a', () => { throw new Error('a fault of the application') })
+    emitter.on('a', () => console.log('heard'))
+    emitter.emit('a', 1)`
   const child = Bun.spawn([process.execPath, '-e', program], { stdout: 'pipe', stderr: 'pipe' })
   const [out, err, code] = await Promise.all([
     new Response(child.stdout).text(),

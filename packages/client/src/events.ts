@@ -41,15 +41,15 @@ export type ClientEvents = {
 export type Handlers<Events> = { [Name in keyof Events]: (event: Events[Name]) => void }
 
 /** Calls the handlers of events. */
-export type Announcer<Events> = {
+export type Emitter<Events> = {
   /** Adds a handler; the returned function removes it. */
   on<Name extends keyof Events>(name: Name, handler: (event: Events[Name]) => void): () => void
   /** Calls every handler, in the order in which they were added. */
-  tell<Name extends keyof Events>(name: Name, event: Events[Name]): void
+  emit<Name extends keyof Events>(name: Name, event: Events[Name]): void
 }
 
-/** Creates an announcer with its first handlers. */
-export function createAnnouncer<Events>(first: Partial<Handlers<Events>> = {}): Announcer<Events> {
+/** Creates an emitter with its first handlers. */
+export function createEmitter<Events>(first: Partial<Handlers<Events>> = {}): Emitter<Events> {
   const handlers = new Map<keyof Events, Set<(event: never) => void>>()
 
   function on<Name extends keyof Events>(name: Name, handler: (event: Events[Name]) => void) {
@@ -66,7 +66,7 @@ export function createAnnouncer<Events>(first: Partial<Handlers<Events>> = {}): 
 
   return {
     on,
-    tell(name, event) {
+    emit(name, event) {
       for (const handler of handlers.get(name) ?? []) {
         try {
           handler(event as never)

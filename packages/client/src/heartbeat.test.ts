@@ -4,48 +4,48 @@ import { createHeartbeat } from './heartbeat.ts'
 
 function setUp() {
   const clock = createManualClock()
-  const told: string[] = []
+  const calls: string[] = []
   const heartbeat = createHeartbeat(
     clock,
-    () => told.push('ping'),
-    () => told.push('dead'),
+    () => calls.push('ping'),
+    () => calls.push('dead'),
   )
-  return { clock, told, heartbeat }
+  return { clock, calls, heartbeat }
 }
 
-test('a silent connection is pinged after one interval and given up after the next', () => {
-  const { clock, told, heartbeat } = setUp()
+test('a silent connection is pinged after one interval and aborted after the next', () => {
+  const { clock, calls, heartbeat } = setUp()
   heartbeat.start(100)
   clock.advance(99)
-  expect(told).toEqual([])
+  expect(calls).toEqual([])
   clock.advance(1)
-  expect(told).toEqual(['ping'])
+  expect(calls).toEqual(['ping'])
   clock.advance(100)
-  expect(told).toEqual(['ping', 'dead'])
+  expect(calls).toEqual(['ping', 'dead'])
   expect(clock.timers()).toBe(0)
 })
 
 test('any incoming frame keeps the connection', () => {
-  const { clock, told, heartbeat } = setUp()
+  const { clock, calls, heartbeat } = setUp()
   heartbeat.start(100)
   for (let i = 0; i < 10; i++) {
     clock.advance(60)
     heartbeat.heard()
   }
-  expect(told).toEqual([])
+  expect(calls).toEqual([])
   clock.advance(250)
-  expect(told).toEqual(['ping'])
+  expect(calls).toEqual(['ping'])
   heartbeat.heard()
   clock.advance(149)
-  expect(told).toEqual(['ping'])
+  expect(calls).toEqual(['ping'])
 })
 
 test('the heartbeat is off at 0 and stays off when stopped', () => {
-  const { clock, told, heartbeat } = setUp()
+  const { clock, calls, heartbeat } = setUp()
   heartbeat.start(0)
   clock.advance(1000)
   heartbeat.start(100)
   heartbeat.stop()
   clock.advance(1000)
-  expect(told).toEqual([])
+  expect(calls).toEqual([])
 })

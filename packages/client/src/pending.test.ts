@@ -8,11 +8,11 @@ const WINDOW_MS = 120_000
 
 function setUp({ maxWaiting = 10, connected = true } = {}) {
   const clock = createManualClock()
-  const line = { connected, sent: [] as string[] }
+  const connection = { connected, sent: [] as string[] }
   const outcomes = new Map<string, unknown>()
   const send = (frame: string) => {
-    if (line.connected) line.sent.push(frame)
-    return line.connected
+    if (connection.connected) connection.sent.push(frame)
+    return connection.connected
   }
   const held = new Set<string>()
   const pending = createPending(
@@ -33,7 +33,7 @@ function setUp({ maxWaiting = 10, connected = true } = {}) {
       fail: ({ code }) => outcomes.set(id, code),
       ...about,
     })
-  return { clock, line, held, pending, add, outcomes }
+  return { clock, connection, held, pending, add, outcomes }
 }
 
 const success = (id: string | null) =>
@@ -83,56 +83,56 @@ test('after its timeout an acknowledgement is outcome_unknown, and a command is 
 })
 
 test('a request that was never sent fails as not_connected', () => {
-  const { clock, line, add, outcomes } = setUp({ connected: false })
+  const { clock, connection, add, outcomes } = setUp({ connected: false })
   add('a')
   add('b', { kind: 'command' })
   clock.advance(30_000)
   expect([...outcomes.values()]).toEqual(['not_connected', 'not_connected'])
-  expect(line.sent).toEqual([])
+  expect(connection.sent).toEqual([])
 })
 
 test('after a reconnect repeatable requests are sent again in order, and others fail at once', () => {
-  const { line, pending, add, outcomes } = setUp()
+  const { connection, pending, add, outcomes } = setUp()
   add('a')
   add('delete', { kind: 'command', repeatable: false })
-  line.connected = false
+  connection.connected = false
   pending.connectionLost()
   expect([...outcomes]).toEqual([['delete', 'connection_lost']])
   add('b')
-  line.connected = true
+  connection.connected = true
   pending.resend()
-  expect(line.sent).toEqual(['a', 'delete', 'a', 'b'])
+  expect(connection.sent).toEqual(['a', 'delete', 'a', 'b'])
 })
 
 test('a publish is not sent again when the deduplication window is nearly over', () => {
-  const { clock, line, pending, add, outcomes } = setUp()
+  const { clock, connection, pending, add, outcomes } = setUp()
   add('old', { timeoutMs: undefined })
-  line.connected = false
+  connection.connected = false
   clock.advance(WINDOW_MS * 0.5)
   add('unsent', { timeoutMs: undefined })
   clock.advance(WINDOW_MS * 0.41)
-  line.connected = true
+  connection.connected = true
   pending.resend()
   expect([...outcomes]).toEqual([['old', 'outcome_unknown']])
-  expect(line.sent).toEqual(['old', 'unsent'])
+  expect(connection.sent).toEqual(['old', 'unsent'])
 })
 
 test('the deduplication window counts from the first attempt', () => {
-  const { clock, line, pending, add, outcomes } = setUp()
+  const { clock, connection, pending, add, outcomes } = setUp()
   add('a', { timeoutMs: undefined })
   clock.advance(WINDOW_MS * 0.6)
   pending.resend()
   clock.advance(WINDOW_MS * 0.6)
   pending.resend()
-  expect(line.sent).toEqual(['a', 'a'])
+  expect(connection.sent).toEqual(['a', 'a'])
   expect([...outcomes.values()]).toEqual(['outcome_unknown'])
 })
 
 test('at the end a sent publish has an unknown outcome, and everything else is closed', () => {
-  const { line, pending, add, outcomes, clock } = setUp()
+  const { connection, pending, add, outcomes, clock } = setUp()
   add('sent')
   add('asked', { kind: 'command' })
-  line.connected = false
+  connection.connected = false
   add('unsent')
   pending.failAll(undefined)
   expect([...outcomes]).toEqual([
@@ -179,10 +179,10 @@ test('the refusal of a first attempt is final', () => {
 })
 
 test('a second attempt refused temporarily is tried again, since the first may have succeeded', () => {
-  const { clock, line, pending, outcomes } = setUpSecondTry()
+  const { clock, connection, pending, outcomes } = setUpSecondTry()
   pending.settle(refusalOf('a', 'rate_limited', 50))
   clock.advance(50)
-  expect(line.sent).toEqual(['a', 'a', 'a'])
+  expect(connection.sent).toEqual(['a', 'a', 'a'])
   expect(outcomes.size).toBe(0)
   pending.settle(success('a'))
   expect([...outcomes.values()]).toEqual(['done'])
@@ -202,17 +202,17 @@ test('an id conflict is final at any attempt', () => {
 })
 
 test('a scheduled attempt does not outlive its connection', () => {
-  const { clock, line, pending } = setUpSecondTry()
+  const { clock, connection, pending } = setUpSecondTry()
   pending.settle(refusalOf('a', 'storage_unavailable', 50))
   pending.connectionLost()
   clock.advance(60)
-  expect(line.sent).toEqual(['a', 'a'])
+  expect(connection.sent).toEqual(['a', 'a'])
   pending.resend()
-  expect(line.sent).toEqual(['a', 'a', 'a'])
+  expect(connection.sent).toEqual(['a', 'a', 'a'])
 })
 
 test('a request refused by a draining server is sent to the next one', () => {
-  const { clock, line, pending, add, outcomes } = setUp()
+  const { clock, connection, pending, add, outcomes } = setUp()
   add('a', { timeoutMs: undefined })
   add('b', { kind: 'command', repeatable: false })
   for (const id of ['a', 'b']) pending.settle(refusalOf(id, 'shutting_down'))
@@ -221,7 +221,7 @@ test('a request refused by a draining server is sent to the next one', () => {
   clock.advance(WINDOW_MS)
   pending.connectionLost()
   pending.resend()
-  expect(line.sent).toEqual(['a', 'b', 'a'])
+  expect(connection.sent).toEqual(['a', 'b', 'a'])
 })
 
 test('an id can be in use by only one request at a time', () => {
@@ -232,26 +232,26 @@ test('an id can be in use by only one request at a time', () => {
 })
 
 test('messages to a held address wait for its release in order, and no others do', () => {
-  const { line, held, pending, add } = setUp()
+  const { connection, held, pending, add } = setUp()
   held.add('den:deep')
   add('a', { address: 'den:deep' })
   add('b', { address: 'den:open' })
   add('c', { address: 'den:deep' })
   pending.resend()
-  expect(line.sent).toEqual(['b', 'b'])
+  expect(connection.sent).toEqual(['b', 'b'])
   held.clear()
   pending.release('den:deep')
-  expect(line.sent).toEqual(['b', 'b', 'a', 'c'])
+  expect(connection.sent).toEqual(['b', 'b', 'a', 'c'])
 })
 
 test('if an address is not released, unsent messages fail, and sent ones have an unknown outcome', () => {
-  const { line, held, pending, add, outcomes } = setUp()
+  const { connection, held, pending, add, outcomes } = setUp()
   add('sent', { address: 'den:deep' })
   held.add('den:deep')
   pending.resend()
   add('unsent', { address: 'den:deep' })
   pending.release('den:deep', new ArqonBusError('channel_not_found', 404))
-  expect(line.sent).toEqual(['sent'])
+  expect(connection.sent).toEqual(['sent'])
   expect(outcomes).toEqual(
     new Map([
       ['sent', 'outcome_unknown'],

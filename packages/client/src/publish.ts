@@ -10,7 +10,7 @@ import type { Requests } from './requests.ts'
 const TELEMETRY_CHANNEL = 'telemetry-stream'
 
 /** The most messages without `ack` whose acknowledgements are tracked at a time; older ones are forgotten. */
-const MAX_UNASKED = 10_000
+const MAX_IMPLICIT_ACKS = 10_000
 
 /** What an acknowledgement has to confirm: `true`, a level, or a level with replicas (protocol §5). */
 export type Ack = true | DurabilityLevel | { level?: DurabilityLevel; replicas?: number }
@@ -48,7 +48,7 @@ export type Publisher = {
   /** Sends a telemetry event to the subscribers of `integriguard:telemetry-stream` (protocol §8) and returns its id. */
   telemetry(eventType: string, payload: object): string
   /** Handles an acknowledgement that no promise waits for. */
-  acknowledgedUnasked(reply: ReplyPayload & { status: 'success' }): void
+  noteImplicitAck(reply: ReplyPayload & { status: 'success' }): void
 }
 
 /** What a publisher needs. */
@@ -70,7 +70,7 @@ export type PublisherOptions = {
 export function createPublisher(options: PublisherOptions): Publisher {
   const { positions, newId, write, requests, onRefused, echo, ackTimeoutMs } = options
   /** Messages sent without `ack` under `echo: false`: the bus acknowledges them nevertheless. */
-  const unasked = new Map<string, Outgoing>()
+  const implicitAcks = new Map<string, Outgoing>()
 
   function acknowledged(message: Outgoing): Promise<Acknowledgement> {
     return new Promise((resolve, reject) => {
@@ -101,8 +101,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   function awaitPosition(message: Outgoing): void {
-    unasked.set(message.id, message)
-    if (unasked.size > MAX_UNASKED) unasked.delete(unasked.keys().next().value as string)
+    implicitAcks.set(message.id, message)
+    if (implicitAcks.size > MAX_IMPLICIT_ACKS) implicitAcks.delete(implicitAcks.keys().next().value as string)
   }
 
   /** With `echo: false` only the acknowledgement has the position of an own message. */
@@ -148,10 +148,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
         channel: TELEMETRY_CHANNEL,
         payload: { eventType, payload },
       }),
-    acknowledgedUnasked({ request_id, result }) {
-      const message = unasked.get(request_id as string)
+    noteImplicitAck({ request_id, result }) {
+      const message = implicitAcks.get(request_id as string)
       if (message === undefined) return
-      unasked.delete(message.id)
+      implicitAcks.delete(message.id)
       noteOwn(message, result as PublishResult)
     },
   }

@@ -1,16 +1,16 @@
 import type { ReplyPayload, Shutdown, SubscriptionEnded } from '@arqonbus/protocol'
 import { refusal } from './errors.ts'
-import type { Announcer, ClientEvents, Gap, Message } from './events.ts'
+import type { ClientEvents, Emitter, Gap, Message } from './events.ts'
 import type { Pending } from './pending.ts'
 import { logOf, type Positions } from './positions.ts'
 
 /** What a receiver needs. */
 export type ReceiverOptions = {
-  events: Announcer<ClientEvents>
+  events: Emitter<ClientEvents>
   positions: Positions
   pending: Pending
   /** An acknowledgement that was not requested, as with `echo: false`. */
-  onUnasked(reply: ReplyPayload): void
+  onImplicitAck(reply: ReplyPayload): void
   /** True for a message that a recovery in progress delivers again in order. */
   isEarly(message: Message): boolean
   /** True for an own message of a client with `echo: false`; a recovery delivers it nevertheless. */
@@ -23,18 +23,27 @@ export type ReceiverOptions = {
 
 /** Creates the function that handles every frame after the welcome. */
 export function createReceiver(options: ReceiverOptions): (envelope: Message) => void {
-  const { events, positions, pending, onUnasked, isEarly, isUnwanted, onSubscriptionEnded, onShutdown } = options
+  const {
+    events,
+    positions,
+    pending,
+    onImplicitAck: onUnasked,
+    isEarly,
+    isUnwanted,
+    onSubscriptionEnded,
+    onShutdown,
+  } = options
 
   function received(message: Message): void {
     if (isEarly(message) || !positions.take(logOf(message), message) || isUnwanted(message)) return
-    events.tell('message', message)
+    events.emit('message', message)
   }
 
   function answered(reply: ReplyPayload): void {
     if (pending.settle(reply)) return
     if (reply.status === 'success') onUnasked(reply)
     // No request waits for it: a publish without `ack`, or a frame whose id the bus could not read.
-    else events.tell('refused', refusal(reply.error, reply.request_id))
+    else events.emit('refused', refusal(reply.error, reply.request_id))
   }
 
   function noticed(notice: Message): void {
@@ -43,7 +52,7 @@ export function createReceiver(options: ReceiverOptions): (envelope: Message) =>
       const { reason, after, next } = payload as unknown as Gap
       const address = logOf(notice)
       positions.start(address, next)
-      events.tell('gap', { address, reason, after, next })
+      events.emit('gap', { address, reason, after, next })
     } else if (payload.event === 'channel_deleted') {
       // A channel of this name that is created later is another one, and is read from its beginning.
       positions.forget(logOf(notice))
@@ -52,7 +61,7 @@ export function createReceiver(options: ReceiverOptions): (envelope: Message) =>
     } else if (payload.event === 'shutdown') {
       onShutdown((payload as unknown as Shutdown).reconnect_after_ms)
     }
-    events.tell('system', notice)
+    events.emit('system', notice)
   }
 
   return function receive(envelope: Message): void {
@@ -68,7 +77,7 @@ export function createReceiver(options: ReceiverOptions): (envelope: Message) =>
         noticed(envelope)
         break
       case 'telemetry':
-        events.tell('telemetry', envelope)
+        events.emit('telemetry', envelope)
         break
       default:
       // A type of a later version: it is ignored.

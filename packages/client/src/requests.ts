@@ -3,8 +3,8 @@ import { BUS } from '@arqonbus/protocol/names'
 import type { Command } from './commands.ts'
 import { ArqonBusError, failure } from './errors.ts'
 import { isLongerThan, type Outgoing } from './frames.ts'
-import type { Link } from './link.ts'
 import type { Pending, Request } from './pending.ts'
+import type { ReconnectLoop } from './reconnect-loop.ts'
 
 /** Options of a command that the client itself sends. */
 type AskOptions = {
@@ -29,7 +29,7 @@ export type Requests = {
 
 /** What it needs, and its limits. */
 export type RequestsOptions = {
-  link: Pick<Link, 'send' | 'bufferedBytes'>
+  reconnectLoop: Pick<ReconnectLoop, 'send' | 'bufferedBytes'>
   pending: Pending
   newId(): string
   write(outgoing: Outgoing): string
@@ -54,7 +54,7 @@ const repeatableCommands: ReadonlySet<CommandName> = new Set([
 
 /** Creates the requests of one client. */
 export function createRequests(options: RequestsOptions): Requests {
-  const { link, pending, newId, write } = options
+  const { reconnectLoop: link, pending, newId, write } = options
   let ended: { cause: ArqonBusError | undefined } | undefined
 
   /** Why a frame cannot be sent. Over the limit it would count as a violation, and far over it end the connection. */

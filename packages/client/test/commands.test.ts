@@ -1,15 +1,15 @@
 import { expect, test } from 'bun:test'
 import type { CommandName } from '@arqonbus/protocol'
 import type { Client } from '../src/index.ts'
-import { createStage } from './support/stage.ts'
+import { createFixture } from './support/fixture.ts'
 
-const stage = createStage()
+const fixture = createFixture()
 const KEY = 'a-key-that-nobody-knows'
 const asAdmin = { admin_key: KEY }
 
 async function setUp(): Promise<Client> {
-  const { busUrl } = await stage.bus({ adminKey: KEY })
-  return stage.client({ url: busUrl, clientId: 'ann' })
+  const { busUrl } = await fixture.bus({ adminKey: KEY })
+  return fixture.client({ url: busUrl, clientId: 'ann' })
 }
 
 test('ping measures the round trip', async () => {
@@ -92,9 +92,9 @@ test('every command can be sent by its name, and an unknown one is refused', asy
 })
 
 test('a command without a reply fails after its timeout', async () => {
-  const { busUrl } = await stage.bus()
-  const line = await stage.line(busUrl)
-  const ann = await stage.client({ url: line.url, closeTimeoutMs: 10 })
+  const { busUrl } = await fixture.bus()
+  const line = await fixture.proxy(busUrl)
+  const ann = await fixture.client({ url: line.url, closeTimeoutMs: 10 })
   line.holdReplies(true)
   await expect(ann.command('status', {}, { timeoutMs: 20 })).rejects.toMatchObject({
     code: 'reply_timeout',

@@ -1,20 +1,20 @@
 import { expect, test } from 'bun:test'
 import type { Message } from '../src/index.ts'
 import { collect, next, textOf } from './support/collect.ts'
-import { createStage } from './support/stage.ts'
+import { createFixture } from './support/fixture.ts'
 
-const stage = createStage()
+const fixture = createFixture()
 
 /** Resolves when every earlier message is delivered: a channel has one order. */
-async function flush(...clients: Awaited<ReturnType<typeof stage.client>>[]): Promise<void> {
+async function flush(...clients: Awaited<ReturnType<typeof fixture.client>>[]): Promise<void> {
   await Promise.all(clients.map((client) => client.ping()))
 }
 
 test('two clients that publish at the same time both get all messages in one order', async () => {
-  const { busUrl } = await stage.bus()
+  const { busUrl } = await fixture.bus()
   const join = ['science:explore']
-  const ann = await stage.client({ url: busUrl, clientId: 'ann', join })
-  const ben = await stage.client({ url: busUrl, clientId: 'ben', join })
+  const ann = await fixture.client({ url: busUrl, clientId: 'ann', join })
+  const ben = await fixture.client({ url: busUrl, clientId: 'ben', join })
   const [annHears, benHears] = [ann, ben].map((client) => collect(client, 'message', textOf))
   for (let i = 0; i < 100; i++) {
     ann.publish('science:explore', { text: `a${i}` })
@@ -28,9 +28,9 @@ test('two clients that publish at the same time both get all messages in one ord
 })
 
 test('a client gets the messages of its subscriptions and no others', async () => {
-  const { busUrl } = await stage.bus()
-  const ann = await stage.client({ url: busUrl, join: ['science:explore'] })
-  const speaker = await stage.client({ url: busUrl })
+  const { busUrl } = await fixture.bus()
+  const ann = await fixture.client({ url: busUrl, join: ['science:explore'] })
+  const speaker = await fixture.client({ url: busUrl })
   const heard = collect(ann, 'message', ({ room, channel }) => `${room}:${channel}`)
   for (const address of ['chat:public', 'science:general', 'science:explore', 'chat:explore', 'science:*']) {
     await speaker.publish(address, {}, { ack: true })
@@ -46,9 +46,9 @@ test('a client gets the messages of its subscriptions and no others', async () =
 })
 
 test('a room-wide subscription delivers every channel, and each message once', async () => {
-  const { busUrl } = await stage.bus()
-  const ann = await stage.client({ url: busUrl, join: ['science:explore', 'science:*'] })
-  const speaker = await stage.client({ url: busUrl })
+  const { busUrl } = await fixture.bus()
+  const ann = await fixture.client({ url: busUrl, join: ['science:explore', 'science:*'] })
+  const speaker = await fixture.client({ url: busUrl })
   const heard = collect(ann, 'message', ({ channel }) => channel)
   for (const channel of ['explore', 'later', 'explore', '*'])
     await speaker.publish(`science:${channel}`, {}, { ack: true })
@@ -57,8 +57,8 @@ test('a room-wide subscription delivers every channel, and each message once', a
 })
 
 test('a message arrives as it was sent, with the sender, the time and the position from the server', async () => {
-  const { busUrl } = await stage.bus()
-  const ann = await stage.client({ url: busUrl, clientId: 'ann', join: ['science:explore'] })
+  const { busUrl } = await fixture.bus()
+  const ann = await fixture.client({ url: busUrl, clientId: 'ann', join: ['science:explore'] })
   const payload = { text: 'ünïcödé 🚀\u0000\u2028', list: [1, { deep: null }], empty: {} }
   const arrived = next(ann, 'message')
   const sent = await ann.publish('science:explore', payload, { ack: true, metadata: { key: 'k', mine: [1] } })
@@ -77,8 +77,8 @@ test('a message arrives as it was sent, with the sender, the time and the positi
 })
 
 test('an acknowledgement has the position, the level and the number of recipients', async () => {
-  const { busUrl } = await stage.bus()
-  const ann = await stage.client({ url: busUrl, join: ['science:explore'] })
+  const { busUrl } = await fixture.bus()
+  const ann = await fixture.client({ url: busUrl, join: ['science:explore'] })
   const first = await ann.publish('science:explore', {}, { ack: true })
   expect(first).toMatchObject({ durability: 'memory', duplicate: false, recipients: 1 })
   expect(first.position).toMatch(/^\d+-1$/)
@@ -87,8 +87,8 @@ test('an acknowledgement has the position, the level and the number of recipient
 })
 
 test('a publish with the same id again is the same message', async () => {
-  const { busUrl } = await stage.bus()
-  const ann = await stage.client({ url: busUrl, join: ['science:explore'] })
+  const { busUrl } = await fixture.bus()
+  const ann = await fixture.client({ url: busUrl, join: ['science:explore'] })
   const heard = collect(ann, 'message')
   const first = await ann.publish('science:explore', { text: 'once' }, { ack: true, id: 'arq_one' })
   const again = await ann.publish('science:explore', { text: 'once' }, { ack: true, id: 'arq_one' })
@@ -101,8 +101,8 @@ test('a publish with the same id again is the same message', async () => {
 })
 
 test('a refusal has a code, whether it is awaited or not', async () => {
-  const { busUrl } = await stage.bus({ autoCreate: false })
-  const ann = await stage.client({ url: busUrl })
+  const { busUrl } = await fixture.bus({ autoCreate: false })
+  const ann = await fixture.client({ url: busUrl })
   const refused = next(ann, 'refused')
   const id = ann.publish('science:explore', {})
   expect(await refused).toMatchObject({ code: 'room_not_found', status: 404, requestId: id })
@@ -114,8 +114,8 @@ test('a refusal has a code, whether it is awaited or not', async () => {
 })
 
 test('a frame over the limit never leaves the client, so it counts as no violation', async () => {
-  const { busUrl } = await stage.bus({ maxMessageBytes: 4096 })
-  const ann = await stage.client({ url: busUrl })
+  const { busUrl } = await fixture.bus({ maxMessageBytes: 4096 })
+  const ann = await fixture.client({ url: busUrl })
   const wide = { text: 'ü'.repeat(2500) }
   for (let i = 0; i < 6; i++) {
     await expect(ann.publish('science:explore', wide, { ack: true })).rejects.toMatchObject({
@@ -130,9 +130,9 @@ test('a frame over the limit never leaves the client, so it counts as no violati
 })
 
 test('a private message reaches only its recipients and its sender', async () => {
-  const { busUrl } = await stage.bus()
+  const { busUrl } = await fixture.bus()
   const [ann, ben, eve] = await Promise.all(
-    ['ann', 'ben', 'eve'].map((clientId) => stage.client({ url: busUrl, clientId, join: ['science:*'] })),
+    ['ann', 'ben', 'eve'].map((clientId) => fixture.client({ url: busUrl, clientId, join: ['science:*'] })),
   )
   const [annHears, benHears, eveHears] = [ann!, ben!, eve!].map((client) => collect(client, 'message'))
   const { position } = await ann!.private('ben', { text: 'psst' }, { ack: true })
@@ -152,9 +152,9 @@ test('a private message reaches only its recipients and its sender', async () =>
 })
 
 test('with echo off a client does not get its own messages and misses nothing of others', async () => {
-  const { busUrl } = await stage.bus()
-  const ann = await stage.client({ url: busUrl, clientId: 'ann', echo: false, join: ['science:explore'] })
-  const ben = await stage.client({ url: busUrl, clientId: 'ben', join: ['science:explore'] })
+  const { busUrl } = await fixture.bus()
+  const ann = await fixture.client({ url: busUrl, clientId: 'ann', echo: false, join: ['science:explore'] })
+  const ben = await fixture.client({ url: busUrl, clientId: 'ben', join: ['science:explore'] })
   const [heard, gaps] = [collect(ann, 'message', textOf), collect(ann, 'gap')]
   ann.publish('science:explore', { text: 'own, not acknowledged' })
   await ann.publish('science:explore', { text: 'own' }, { ack: true })
@@ -167,8 +167,8 @@ test('with echo off a client does not get its own messages and misses nothing of
 })
 
 test('an iterator takes messages one by one, and leaving the loop ends it', async () => {
-  const { busUrl } = await stage.bus()
-  const ann = await stage.client({ url: busUrl })
+  const { busUrl } = await fixture.bus()
+  const ann = await fixture.client({ url: busUrl })
   const [ofChannel, ofRoom, own] = [
     ann.messages('science:explore'),
     ann.messages('science:*'),
@@ -187,8 +187,8 @@ test('an iterator takes messages one by one, and leaving the loop ends it', asyn
 })
 
 test('an iterator that does not keep up ends with an error after its buffered messages', async () => {
-  const { busUrl } = await stage.bus()
-  const ann = await stage.client({ url: busUrl, join: ['science:explore'] })
+  const { busUrl } = await fixture.bus()
+  const ann = await fixture.client({ url: busUrl, join: ['science:explore'] })
   const slow = ann.messages('science:explore', { buffer: 2 })
   for (let i = 0; i < 4; i++) await ann.publish('science:explore', { text: `${i}` }, { ack: true })
   await flush(ann)
@@ -201,18 +201,22 @@ test('an iterator that does not keep up ends with an error after its buffered me
 })
 
 test('an iterator ends with the error that ended the client', async () => {
-  const { busUrl } = await stage.bus({ adminKey: 'a-key-that-nobody-knows' })
-  const ann = await stage.client({ url: busUrl, clientId: 'ann' })
-  const admin = await stage.client({ url: busUrl })
+  const { busUrl } = await fixture.bus({ adminKey: 'a-key-that-nobody-knows' })
+  const ann = await fixture.client({ url: busUrl, clientId: 'ann' })
+  const admin = await fixture.client({ url: busUrl })
   const taken = ann.messages().next()
   await admin.disconnectClient('ann', { admin_key: 'a-key-that-nobody-knows' })
   await expect(taken).rejects.toMatchObject({ code: 'connection_failed', details: { close_code: 4411 } })
 })
 
 test('telemetry reaches its subscribers', async () => {
-  const { busUrl } = await stage.bus()
-  const watcher = await stage.client({ url: busUrl, clientType: 'dashboard', join: ['integriguard:telemetry-stream'] })
-  const agent = await stage.client({ url: busUrl, clientId: 'agent', clientType: 'ai-agent' })
+  const { busUrl } = await fixture.bus()
+  const watcher = await fixture.client({
+    url: busUrl,
+    clientType: 'dashboard',
+    join: ['integriguard:telemetry-stream'],
+  })
+  const agent = await fixture.client({ url: busUrl, clientId: 'agent', clientType: 'ai-agent' })
   // The bus emits events about the agent too.
   const seen = new Promise((resolve) => watcher.on('telemetry', (event) => event.from === 'agent' && resolve(event)))
   agent.telemetry('model_loaded', { name: 'small' })

@@ -2,29 +2,29 @@ import { expect, test } from 'bun:test'
 import type { Config } from '@arqonbus/server'
 import type { ClientOptions } from '../src/index.ts'
 import { collect, next, textOf } from './support/collect.ts'
-import { createStage } from './support/stage.ts'
+import { createFixture } from './support/fixture.ts'
 
-const stage = createStage()
+const fixture = createFixture()
 
 /** A bus, `ann` on a connection that the test can cut, with the messages she receives, and `ben` on one that is never cut. */
 async function setUp(options: Partial<ClientOptions> = {}, config: Partial<Config> = {}) {
-  const { busUrl } = await stage.bus(config)
-  const line = await stage.line(busUrl)
-  const ann = await stage.client({ url: line.url, clientId: 'ann', ...options })
-  const ben = await stage.client({ url: busUrl, clientId: 'ben', maxWaiting: 5000 })
+  const { busUrl } = await fixture.bus(config)
+  const proxy = await fixture.proxy(busUrl)
+  const ann = await fixture.client({ url: proxy.url, clientId: 'ann', ...options })
+  const ben = await fixture.client({ url: busUrl, clientId: 'ben', maxWaiting: 5000 })
   const say = (address: string, ...texts: string[]) =>
     Promise.all(texts.map((text) => ben.publish(address, { text }, { ack: true })))
   /** Cuts Ann's connection, runs `meanwhile`, and then accepts her reconnect. */
   const away = async (meanwhile: () => Promise<unknown> = async () => {}) => {
     const [lost, back] = [next(ann, 'disconnected'), next(ann, 'connected')]
-    line.accept(false)
-    line.cut()
+    proxy.accept(false)
+    proxy.cut()
     await lost
     await meanwhile()
-    line.accept(true)
+    proxy.accept(true)
     return back
   }
-  return { busUrl, line, ann, ben, say, away, heard: collect(ann, 'message', textOf), gaps: collect(ann, 'gap') }
+  return { busUrl, proxy, ann, ben, say, away, heard: collect(ann, 'message', textOf), gaps: collect(ann, 'gap') }
 }
 
 test('messages published during an absence arrive after the reconnect, once and in order', async () => {
@@ -136,15 +136,15 @@ test('a channel recreated during an absence is a gap only for a client that lack
 })
 
 test('a restarted server has a new log: the gap is reported, and the subscription continues', async () => {
-  const first = await stage.bus()
-  const ann = await stage.client({ url: first.busUrl, clientId: 'ann', join: ['science:explore'] })
+  const first = await fixture.bus()
+  const ann = await fixture.client({ url: first.busUrl, clientId: 'ann', join: ['science:explore'] })
   await ann.publish('science:explore', { text: '1' }, { ack: true })
   const [lost, gaps] = [next(ann, 'disconnected'), collect(ann, 'gap', ({ address, reason }) => `${address} ${reason}`)]
   const notice = next(ann, 'system')
   await first.drain('restart')
   expect(await notice).toMatchObject({ payload: { event: 'shutdown' } })
   expect(await lost).toMatchObject({ code: 1012 })
-  await stage.bus({ port: Number(new URL(first.busUrl).port) })
+  await fixture.bus({ port: Number(new URL(first.busUrl).port) })
   expect(await gaps.count(3)).toEqual(['arqonbus:inbox reset', 'science:explore reset', 'science:* reset'])
   const heard = next(ann, 'message')
   await ann.publish('science:explore', { text: '2' }, { ack: true })
@@ -152,13 +152,13 @@ test('a restarted server has a new log: the gap is reported, and the subscriptio
 })
 
 test('after a restart every message published before the client returned arrives', async () => {
-  const first = await stage.bus()
-  const line = await stage.line(first.busUrl)
-  const ann = await stage.client({ url: line.url, clientId: 'ann', join: ['science:explore', 'lab:*'] })
+  const first = await fixture.bus()
+  const proxy = await fixture.proxy(first.busUrl)
+  const ann = await fixture.client({ url: proxy.url, clientId: 'ann', join: ['science:explore', 'lab:*'] })
   const [heard, gaps] = [collect(ann, 'message', textOf), collect(ann, 'gap', ({ address }) => address)]
   const said = ['1', 'in the lab', 'to all']
   const sayAll = async (url: string, id: string) => {
-    const ben = await stage.client({ url, clientId: id })
+    const ben = await fixture.client({ url, clientId: id })
     const [explore, lab, all] = said as [string, string, string]
     await ben.publish('science:explore', { text: explore }, { ack: true })
     await ben.publish('lab:desk', { text: lab }, { ack: true })
@@ -167,14 +167,14 @@ test('after a restart every message published before the client returned arrives
   await sayAll(first.busUrl, 'ben')
   await heard.count(3)
   const lost = next(ann, 'disconnected')
-  line.accept(false)
-  line.cut()
+  proxy.accept(false)
+  proxy.cut()
   await lost
   await first.drain('restart')
-  await stage.bus({ port: Number(new URL(first.busUrl).port) })
+  await fixture.bus({ port: Number(new URL(first.busUrl).port) })
   // All other clients reconnect earlier, and continue to publish.
   for (const id of ['ben', 'cyd', 'dan']) await sayAll(first.busUrl, id)
-  line.accept(true)
+  proxy.accept(true)
   await heard.count(12)
   expect(heard.all.toSorted()).toEqual([...said, ...said, ...said, ...said].toSorted())
   expect(gaps.all.toSorted()).toEqual(['arqonbus:inbox', 'lab:*', 'lab:desk', 'science:*', 'science:explore'])
@@ -201,16 +201,16 @@ test('a long absence leaves no gap in a quiet channel, its room or the inbox', a
 })
 
 test('a publish awaiting its acknowledgement is sent again after a cut and stored once', async () => {
-  const { line, ann, ben } = await setUp()
+  const { proxy, ann, ben } = await setUp()
   await ben.join('science:explore')
   const heard = collect(ben, 'message', textOf)
-  line.holdReplies(true)
+  proxy.holdReplies(true)
   const texts = Array.from({ length: 20 }, (_, i) => `${i}`)
   const acknowledged = texts.map((text) => ann.publish('science:explore', { text }, { ack: true }))
   await heard.count(20)
   const back = next(ann, 'connected')
-  line.holdReplies(false)
-  line.cut()
+  proxy.holdReplies(false)
+  proxy.cut()
   await back
   const results = await Promise.all(acknowledged)
   expect(results.map(({ duplicate }) => duplicate)).toEqual(texts.map(() => true))
@@ -235,15 +235,15 @@ test('messages published while disconnected wait for the connection, in order', 
 })
 
 test('a command in flight is repeated after a reconnect if harmless, and fails otherwise', async () => {
-  const { line, ann, ben } = await setUp()
-  line.holdReplies(true)
+  const { proxy, ann, ben } = await setUp()
+  proxy.holdReplies(true)
   const asked = ann.status()
   const joined = ann.join('science:explore')
   const created = ann.createChannel('science:lab').catch((error: unknown) => error)
   // Ben sees the channel of the last command: all three commands have reached the bus.
   while ((await ben.listChannels()).channels.every(({ name }) => name !== 'lab')) {}
-  line.holdReplies(false)
-  line.cut()
+  proxy.holdReplies(false)
+  proxy.cut()
   expect(await created).toMatchObject({ code: 'connection_lost', status: 503 })
   expect(await asked).toMatchObject({ server: { name: 'arqonbus' } })
   expect(await joined).toMatchObject({ channel: 'science:explore' })
@@ -273,16 +273,16 @@ test('the first private message ever arrives after an absence', async () => {
 })
 
 test('private messages of an earlier session are not delivered to a client that takes its id', async () => {
-  const { busUrl } = await stage.bus()
-  const ben = await stage.client({ url: busUrl, clientId: 'ben' })
-  const ann = await stage.client({ url: busUrl, clientId: 'ann' })
+  const { busUrl } = await fixture.bus()
+  const ben = await fixture.client({ url: busUrl, clientId: 'ben' })
+  const ann = await fixture.client({ url: busUrl, clientId: 'ann' })
   const [first] = [
     await ben.private('ann', { text: 'secret' }, { ack: true }),
     await ben.private('ann', {}, { ack: true }),
   ]
   const start = (await ann.history('arqonbus:inbox')).first
   await ann.close()
-  const other = await stage.client({ url: busUrl, clientId: 'ann' })
+  const other = await fixture.client({ url: busUrl, clientId: 'ann' })
   const heard = collect(other, 'message', textOf)
   for (const since of [start, first.position as string, '1-0']) {
     expect(await other.join('arqonbus:inbox', { since })).toMatchObject({ recovered: false })
@@ -308,16 +308,16 @@ test('with echo off the own messages are no gap after a cut and are not delivere
 })
 
 test('with echo off an acknowledgement lost in a cut is no gap', async () => {
-  const { line, ann, ben, say, heard, gaps } = await setUp({ echo: false, join: ['science:explore'] })
+  const { proxy, ann, ben, say, heard, gaps } = await setUp({ echo: false, join: ['science:explore'] })
   await ben.join('science:explore')
   const benHears = collect(ben, 'message')
-  line.holdReplies(true)
+  proxy.holdReplies(true)
   const own = ann.publish('science:explore', { text: 'own' }, { ack: true })
   await benHears.count(1)
   await say('science:explore', '1')
   const back = next(ann, 'connected')
-  line.holdReplies(false)
-  line.cut()
+  proxy.holdReplies(false)
+  proxy.cut()
   await back
   expect(await own).toMatchObject({ duplicate: true })
   await say('science:explore', '2')
@@ -350,10 +350,10 @@ test('a subscription that cannot be resumed is reported and given up', async () 
 })
 
 test('a deleted room ends the subscription with `left` and ends its iterators', async () => {
-  const { busUrl } = await stage.bus({ adminKey: 'the-key' })
-  const admin = await stage.client({ url: busUrl, clientId: 'admin', token: 'the-key' })
+  const { busUrl } = await fixture.bus({ adminKey: 'the-key' })
+  const admin = await fixture.client({ url: busUrl, clientId: 'admin', token: 'the-key' })
   await admin.createChannel('made:desk')
-  const ann = await stage.client({ url: busUrl, clientId: 'ann', join: ['made:*', 'science:explore'] })
+  const ann = await fixture.client({ url: busUrl, clientId: 'ann', join: ['made:*', 'science:explore'] })
   const [left, notices] = [next(ann, 'left'), collect(ann, 'system', ({ payload }) => payload.event)]
   const texts: unknown[] = []
   const loop = (async () => {
@@ -392,22 +392,22 @@ test('a channel recreated under a room-wide subscription is no gap, now or after
 })
 
 test('a private channel unknown to a restarted server is left, and nothing is sent to an open one of its name', async () => {
-  const first = await stage.bus()
-  const line = await stage.line(first.busUrl)
-  const ann = await stage.client({ url: line.url, clientId: 'ann' })
+  const first = await fixture.bus()
+  const proxy = await fixture.proxy(first.busUrl)
+  const ann = await fixture.client({ url: proxy.url, clientId: 'ann' })
   await ann.createChannel('den:deep', { type: 'private' })
   expect(await ann.join('den:deep')).toMatchObject({ type: 'private' })
   const [lost, left] = [next(ann, 'disconnected'), next(ann, 'left')]
-  line.accept(false)
-  line.cut()
+  proxy.accept(false)
+  proxy.cut()
   await lost
   await first.drain('restart')
-  const again = await stage.bus({ port: Number(new URL(first.busUrl).port) })
+  const again = await fixture.bus({ port: Number(new URL(first.busUrl).port) })
   const secret = ann.publish('den:deep', { text: 'secret' }, { ack: true }).catch((error: unknown) => error)
-  line.accept(true)
+  proxy.accept(true)
   expect(await left).toMatchObject({ address: 'den:deep', error: { code: 'room_not_found' } })
   expect(await secret).toMatchObject({ code: 'room_not_found' })
-  const eve = await stage.client({ url: again.busUrl, clientId: 'eve' })
+  const eve = await fixture.client({ url: again.busUrl, clientId: 'eve' })
   expect((await eve.listChannels({ room: 'den' }).catch(({ code }) => ({ channels: code }))).channels).toBe(
     'room_not_found',
   )
@@ -490,16 +490,16 @@ test('leaving a channel while disconnected takes effect', async () => {
 })
 
 test('a dead connection is detected by the heartbeat and replaced', async () => {
-  const { line, ann, say, heard, gaps } = await setUp({
+  const { proxy, ann, say, heard, gaps } = await setUp({
     heartbeatMs: 20,
     closeTimeoutMs: 10,
     join: ['science:explore'],
   })
   const [lost, back] = [next(ann, 'disconnected'), next(ann, 'connected')]
-  line.holdReplies(true)
+  proxy.holdReplies(true)
   await say('science:explore', '1')
   expect(await lost).toMatchObject({ code: 1006, reason: 'heartbeat lost' })
-  line.holdReplies(false)
+  proxy.holdReplies(false)
   await back
   expect(await heard.count(1)).toEqual(['1'])
   expect(gaps.all).toEqual([])
@@ -540,12 +540,12 @@ function seeded(seed: number): () => number {
 for (const seed of [1, 2, 3, 4]) {
   test(`two clients that are cut again and again lose nothing, duplicate nothing and keep the order (seed ${seed})`, async () => {
     const random = seeded(seed)
-    const { busUrl } = await stage.bus({ historySize: 5000 })
-    const lines = [await stage.line(busUrl), await stage.line(busUrl)]
+    const { busUrl } = await fixture.bus({ historySize: 5000 })
+    const lines = [await fixture.proxy(busUrl), await fixture.proxy(busUrl)]
     const join = ['science:explore', 'science:*']
     const [ann, ben] = [
-      await stage.client({ url: lines[0]!.url, clientId: 'ann', join, echo: seed % 2 === 0, random }),
-      await stage.client({ url: lines[1]!.url, clientId: 'ben', join, random }),
+      await fixture.client({ url: lines[0]!.url, clientId: 'ann', join, echo: seed % 2 === 0, random }),
+      await fixture.client({ url: lines[1]!.url, clientId: 'ben', join, random }),
     ]
     const gaps = [collect(ann, 'gap'), collect(ben, 'gap')]
     const heard = new Map([ann, ben].map((client) => [client, new Map<string, number[]>()]))

@@ -6,10 +6,10 @@ import { withProgram } from '@arqonbus/testing'
 import { clientFailures } from '../src/errors.ts'
 import { openInChromium } from './support/chromium.ts'
 import { next, textOf } from './support/collect.ts'
+import { createFixture } from './support/fixture.ts'
 import { clientSource, readGuide } from './support/guide.ts'
-import { createStage } from './support/stage.ts'
 
-const stage = createStage()
+const fixture = createFixture()
 const guide = readGuide()
 const folder = mkdtempSync(join(tmpdir(), 'arqonbus-client-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -21,7 +21,7 @@ const MAX_GZIP_BYTES = 12 * 1024
 
 /** The program of the guide against a bus, as a file. */
 async function program(): Promise<string> {
-  const { busUrl } = await stage.bus()
+  const { busUrl } = await fixture.bus()
   const path = join(folder, `${crypto.randomUUID()}.ts`)
   writeFileSync(path, guide.program(busUrl))
   return path
@@ -99,8 +99,8 @@ withProgram('chromium', 'the client in a browser', (chromium) => {
   })
 
   test('the page of the guide publishes a message and shows it', PATIENT, async () => {
-    const { busUrl } = await stage.bus()
-    const listener = await stage.client({ url: busUrl, join: ['lobby:chat'] })
+    const { busUrl } = await fixture.bus()
+    const listener = await fixture.client({ url: busUrl, join: ['lobby:chat'] })
     const heard = next(listener, 'message')
     const watch = `<script>
       new MutationObserver(() => fetch('/done', { method: 'POST', body: document.querySelector('li').outerHTML }))

@@ -1,15 +1,15 @@
 import { type Address, WHOLE_ROOM } from '@arqonbus/protocol/names'
 import { addressOf } from './address.ts'
-import type { Announcer, ClientEvents, Message } from './events.ts'
-import { createStream, type Stream, type StreamOptions } from './stream.ts'
+import type { ClientEvents, Emitter, Message } from './events.ts'
+import { createMessageIterator, type IteratorOptions, type MessageIterator } from './message-iterator.ts'
 
 /** Selects messages: those of `room:channel`, of a whole room (`room:*`), or those for which a function returns true. */
 export type MessageFilter = string | ((message: Message) => boolean)
 
 /** The message iterators of a client, for `for await`. */
-export type Streams = {
+export type MessageIterators = {
   /** Messages from now on. */
-  messages(filter?: MessageFilter, options?: StreamOptions<Message>): AsyncIterableIterator<Message>
+  messages(filter?: MessageFilter, options?: IteratorOptions<Message>): AsyncIterableIterator<Message>
   /** A subscription ended: iterators over its address end with the error, unless one of `remaining` covers the address too. */
   left(address: string, remaining: readonly string[], error: Error): void
   /** Ends all iterators, and those that are created later. */
@@ -17,35 +17,35 @@ export type Streams = {
 }
 
 /** Creates the message iterators of one client. */
-export function createStreams(on: Announcer<ClientEvents>['on']): Streams {
+export function createMessageIterators(on: Emitter<ClientEvents>['on']): MessageIterators {
   /** The iterators, with their address if the filter is one. */
-  const streams = new Map<Stream<Message>, Address | undefined>()
+  const iterators = new Map<MessageIterator<Message>, Address | undefined>()
   let ended: { error: Error | undefined } | undefined
 
   return {
     messages(filter, options = {}) {
       const address = typeof filter === 'string' ? addressOf(filter) : undefined
       const matches = typeof filter === 'string' ? ofAddress(filter) : filter
-      const stream = createStream<Message>(options, () => {
+      const iterator = createMessageIterator<Message>(options, () => {
         off()
-        streams.delete(stream)
+        iterators.delete(iterator)
       })
       const off = on('message', (message) => {
-        if (matches === undefined || matches(message)) stream.push(message)
+        if (matches === undefined || matches(message)) iterator.push(message)
       })
-      streams.set(stream, address)
-      if (ended !== undefined) stream.end(ended.error)
-      return stream
+      iterators.set(iterator, address)
+      if (ended !== undefined) iterator.end(ended.error)
+      return iterator
     },
     left(address, remaining, error) {
-      for (const [stream, of] of streams) {
+      for (const [iterator, of] of iterators) {
         if (of === undefined || !overlap(of, addressOf(address))) continue
-        if (!remaining.some((one) => overlap(of, addressOf(one)))) stream.end(error)
+        if (!remaining.some((one) => overlap(of, addressOf(one)))) iterator.end(error)
       }
     },
     end(error) {
       ended = { error }
-      for (const stream of streams.keys()) stream.end(error)
+      for (const iterator of iterators.keys()) iterator.end(error)
     },
   }
 }

@@ -1,7 +1,7 @@
 import { failure } from './errors.ts'
 
 /** How an iterator buffers items that the application has not read yet. */
-export type StreamOptions<Item> = {
+export type IteratorOptions<Item> = {
   /** The most items that wait. Default 1,000. */
   buffer?: number
   /**
@@ -14,7 +14,7 @@ export type StreamOptions<Item> = {
 }
 
 /** A bounded queue that is read with `for await`. */
-export type Stream<Item> = AsyncIterableIterator<Item> & {
+export type MessageIterator<Item> = AsyncIterableIterator<Item> & {
   push(item: Item): void
   /** Ends the iterator after the waiting items have been read; throws `error` there, if given. */
   end(error?: Error): void
@@ -22,11 +22,11 @@ export type Stream<Item> = AsyncIterableIterator<Item> & {
 
 type Taker<Item> = { resolve(result: IteratorResult<Item, undefined>): void; reject(error: Error): void }
 
-/** Creates a stream. `onReturn` is called once, when it has ended or its consumer has left the loop. */
-export function createStream<Item>(
-  { buffer = 1000, overflow = 'throw', onDrop }: StreamOptions<Item>,
+/** Creates an iterator. `onReturn` is called once, when it has ended or its consumer has left the loop. */
+export function createMessageIterator<Item>(
+  { buffer = 1000, overflow = 'throw', onDrop }: IteratorOptions<Item>,
   onReturn: () => void = () => {},
-): Stream<Item> {
+): MessageIterator<Item> {
   const waiting: Item[] = []
   const takers: Taker<Item>[] = []
   let over: { error: Error | undefined } | undefined

@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net'
 
 /** A proxy between a client and a bus that a test can cut, or keep open without traffic. */
-export type Line = {
+export type TcpProxy = {
   /** The address for clients to connect to. */
   readonly url: string
   /** Ends every connection without a close frame. */
@@ -14,7 +14,7 @@ export type Line = {
 }
 
 /** Opens a proxy to the bus at `target`, a WebSocket address. */
-export async function openLine(target: string): Promise<Line> {
+export async function openProxy(target: string): Promise<TcpProxy> {
   const { hostname, port } = new URL(target)
   const pairs = new Set<{ near: Socket; far: Socket }>()
   let isOpen = true

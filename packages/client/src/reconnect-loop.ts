@@ -1,6 +1,6 @@
 import type { Welcome } from '@arqonbus/protocol'
 import type { Clock } from './clock.ts'
-import { type Closed, type Connection, type ConnectionOptions, CUT, openConnection } from './connection.ts'
+import { ABNORMAL, type Closed, type Connection, type ConnectionOptions, openConnection } from './connection.ts'
 import { type ArqonBusError, failure, refusal } from './errors.ts'
 import type { Message } from './events.ts'
 import { delayAfter, type ReconnectOptions } from './reconnect.ts'
@@ -8,8 +8,8 @@ import { delayAfter, type ReconnectOptions } from './reconnect.ts'
 /** The parameters of the next connection; a token is fetched for each. */
 export type Target = Pick<ConnectionOptions, 'WebSocket' | 'url' | 'protocols'>
 
-/** What a link needs, and its callbacks. */
-export type LinkOptions = {
+/** What a reconnect loop needs, and its callbacks. */
+export type ReconnectLoopOptions = {
   target(): Promise<Target>
   clock: Clock
   random(): number
@@ -35,11 +35,11 @@ type State =
   | { name: 'closing' }
   | { name: 'closed' }
 
-/** The state of a link. */
-export type LinkState = 'connecting' | 'open' | 'waiting' | 'closed'
+/** The state of a client. */
+export type ClientState = 'connecting' | 'open' | 'waiting' | 'closed'
 
 /** The connections of a client, one after the other. */
-export type Link = {
+export type ReconnectLoop = {
   start(): void
   /** Sends a frame; false if there is no open connection. */
   send(text: string): boolean
@@ -48,16 +48,16 @@ export type Link = {
   hint(reconnectAfterMs: number): void
   /** Abandons the current connection as lost. */
   drop(reason: string): void
-  /** Ends the link; `onEnd` follows. */
+  /** Ends the loop; `onEnd` follows. */
   close(): void
-  state(): LinkState
+  state(): ClientState
 }
 
 /** A connection that lasts this long resets the number of failures; one that ends sooner counts as another failure. */
 const LASTING_MS = 10_000
 
-/** Creates a link; `start` opens the first connection. */
-export function createLink(options: LinkOptions): Link {
+/** Creates a reconnect loop; `start` opens the first connection. */
+export function createReconnectLoop(options: ReconnectLoopOptions): ReconnectLoop {
   const { clock } = options
   let state: State = { name: 'idle' }
   let attempt = 0
@@ -94,7 +94,7 @@ export function createLink(options: LinkOptions): Link {
       })
     } catch (cause) {
       // For example, the token could not be fetched: that may be temporary, as a lost connection may.
-      if (state === preparing) lost({ code: CUT, reason: String(cause), cause })
+      if (state === preparing) lost({ code: ABNORMAL, reason: String(cause), cause })
       return
     }
     state = { name: 'opening', connection }
@@ -143,7 +143,7 @@ export function createLink(options: LinkOptions): Link {
       hintMs = reconnectAfterMs
     },
     drop(reason) {
-      if (state.name === 'open') state.connection.giveUp(reason)
+      if (state.name === 'open') state.connection.abort(reason)
     },
     close() {
       const before = state
@@ -157,7 +157,7 @@ export function createLink(options: LinkOptions): Link {
   }
 }
 
-function publicState(state: State): LinkState {
+function publicState(state: State): ClientState {
   if (state.name === 'open' || state.name === 'waiting') return state.name
   return state.name === 'closing' || state.name === 'closed' ? 'closed' : 'connecting'
 }
