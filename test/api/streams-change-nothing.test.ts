@@ -154,7 +154,7 @@ describe('a session', () => {
     await stream.nextOf('joined')
     const fred = await bus.as('fred')
     const unknown = fred.publish({ type: 'private', room: 'named', channel: 'pm', metadata: { to: 'eve' } })
-    await expect(unknown).rejects.toThrow(/no such client/i)
+    await expect(unknown).rejects.toThrow(/client does not exist/i)
     const eve = await bus.as('eve')
     expect(JSON.parse((await stream.nextOf('closed')).data).code).toBe(4410)
     expect(

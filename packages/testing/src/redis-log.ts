@@ -119,7 +119,7 @@ export async function openRedisLog(
       },
       neighbour: () => openRedisLog(redis, settings, { ...differences, space }),
     },
-    end: link.close,
+    end: () => link.close(),
   }
 }
 

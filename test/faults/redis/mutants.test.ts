@@ -16,9 +16,9 @@ const acknowledgeBeforeAppend: Mutation = {
 }
 
 const dropOnReconnect: Mutation = {
-  file: 'packages/server/src/subscriptions/join.ts',
-  line: 'membership.rewind(client, feed, log, from)',
-  becomes: 'membership.rewind(client, feed, log, log.lastDelivered)',
+  file: 'packages/server/src/subscriptions/locate.ts',
+  line: 'starts.set(log, found.recovered ? since : found.base)',
+  becomes: 'starts.set(log, log.lastDelivered)',
 }
 
 const forgetDedup: Mutation = {

@@ -43,9 +43,9 @@ test('a client id is known while it has a session, connected or not', () => {
 test('a channel has its participants, and those of its whole room beside them', () => {
   const { directory, add } = rig()
   const [ann, bob] = [add('ann'), add('bob')]
-  const room = { wide: new Set([bob]), present: new Map([ann, bob].map((client) => [client, 1])) }
-  const channel = { room, participants: new Set([ann]) } as unknown as Channel
-  expect(directory.inChannel(channel)).toEqual({ participants: new Set([ann]), wide: new Set([bob]) })
+  const room = { wide: new Map([[bob, {}]]), present: new Map([ann, bob].map((client) => [client, {}])) }
+  const channel = { room, participants: new Map([[ann, {}]]) } as unknown as Channel
+  expect(directory.inChannel(channel)).toEqual({ participants: channel.participants, wide: channel.room.wide })
   expect(directory.countInChannel(channel)).toBe(1)
   expect(directory.countInRoom(channel.room)).toBe(2)
   expect(directory.inRoom(channel.room)).toBe(channel.room.present)

@@ -5,7 +5,7 @@ import { chain } from '../kit/maybe.ts'
 import type { Room } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
 import type { Rooms } from '../state/rooms.ts'
-import type { Membership } from '../subscriptions/subscriptions.ts'
+import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { command } from './command.ts'
 import { changeableRoom } from './require-mutable-room.ts'
 
@@ -13,13 +13,13 @@ import { changeableRoom } from './require-mutable-room.ts'
 type DeleteRoomDeps = {
   readonly rooms: Rooms
   readonly places: RoomResolver
-  readonly membership: Membership
+  readonly subscriptions: Subscriptions
   readonly endings: EndNotices
   readonly turns: FairQueue
 }
 
 /** `delete_room`: deletes a room without channels; room-wide subscriptions to it end. */
-export const deleteRoom = ({ rooms, places, membership, endings, turns }: DeleteRoomDeps) =>
+export const deleteRoom = ({ rooms, places, subscriptions, endings, turns }: DeleteRoomDeps) =>
   command(commands.delete_room, ({ address, identity }) => {
     const room = changeableRoom(places, address.room, identity)
     if (room.channels.size > 0)
@@ -28,14 +28,14 @@ export const deleteRoom = ({ rooms, places, membership, endings, turns }: Delete
     // First, so that nobody joins it while its subscribers leave. Another room of its name has topics of its own.
     rooms.deleteRoom(room)
     return chain(
-      turns.run(() => leaveAll(membership, room)),
+      turns.run(() => unsubscribeAll(subscriptions, room)),
       () => ({ room: room.name, deleted: true }),
     )
   })
 
-function* leaveAll(membership: Membership, room: Room): Pieces<void> {
-  for (const client of room.wide) {
-    membership.leaveRoom(client, room)
+function* unsubscribeAll(subscriptions: Subscriptions, room: Room): Pieces<void> {
+  for (const client of room.wide.keys()) {
+    subscriptions.unsubscribeFromRoom(client, room)
     yield
   }
 }

@@ -7,7 +7,7 @@ import type { Persistence } from '../persistence/persistence.ts'
 import type { RoomResolver } from '../state/resolve.ts'
 import type { Sessions } from '../state/sessions.ts'
 import type { Join } from '../subscriptions/join.ts'
-import type { Membership } from '../subscriptions/subscriptions.ts'
+import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { asked, askedWhole } from './asked.ts'
 import { channelInfo } from './channel-info.ts'
 import type { Commands } from './command.ts'
@@ -32,7 +32,7 @@ export type CommandDeps = CreateDeps &
   HistoryDeps &
   Omit<StatusDeps, 'subscriptions'> & {
     readonly places: RoomResolver
-    readonly membership: Membership
+    readonly subscriptions: Subscriptions
     readonly sessions: Sessions
     readonly endings: EndNotices
     readonly join: Join
@@ -44,11 +44,11 @@ export type CommandDeps = CreateDeps &
 
 /** Implements the commands of a bus. */
 export function createCommands(deps: CommandDeps): Commands {
-  const { places, directory, membership, persistence, maxListBytes } = deps
+  const { places, directory, subscriptions, persistence, maxListBytes } = deps
   return {
     ping,
     // It has two lists.
-    status: status({ ...deps, subscriptions: () => membership.subscriptions, maxListBytes: maxListBytes / 2 }),
+    status: status({ ...deps, subscriptions: () => subscriptions.count, maxListBytes: maxListBytes / 2 }),
     list_channels: askedWhole(persistence, listChannels(deps)),
     list_clients: asked(persistence, listClients(deps)),
     channel_info: asked(persistence, channelInfo(places, directory, maxListBytes)),

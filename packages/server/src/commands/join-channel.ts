@@ -1,14 +1,9 @@
 import { CodedError, commands } from '@arqonbus/protocol'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
-import {
-  type HeadsLeft,
-  type Join,
-  type Joining,
-  type JoinRequest,
-  type JoinResult,
-  MOST_HEADS,
-} from '../subscriptions/join.ts'
+import type { Join, Joining } from '../subscriptions/join.ts'
+import type { JoinRequest, JoinResult } from '../subscriptions/join-request.ts'
+import { type HeadsLeft, MOST_HEADS } from '../subscriptions/join-room.ts'
 import { addressOf } from './address.ts'
 import { type Call, command } from './command.ts'
 

@@ -30,7 +30,7 @@ export const listClients = ({ directory, places, clock, maxListBytes }: ListClie
           after: (seq) => (members === undefined ? directory.after(seq) : membersAfter(seq, members, directory)),
           view: (client) => listedClientView(client, identity, clock),
           fits: (client) => members?.has(client) !== false && seen.client(client.id),
-          steps: (client) => client.channels.size + client.listening.size / LIGHT,
+          steps: ({ channels, rooms, implied }) => channels.size + (channels.size + rooms.size + implied.size) / LIGHT,
           maxBytes: maxListBytes,
         },
         { cursor, limit },

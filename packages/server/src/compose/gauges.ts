@@ -33,7 +33,7 @@ export type GaugeSources = {
 export function registerGauges({ config, metrics }: Core, sources: GaugeSources): void {
   const { log, storage, state, outbound, persistence, info, ports, http, isStorageAway } = sources
   const { clients, sessions, rooms } = state
-  const { membership, catchUp, delivery } = outbound
+  const { subscriptions, catchUp, delivery } = outbound
   const limits = limitsOf(config)
   const readings: Readonly<Record<GaugeName, () => GaugeReading>> = {
     status: () => states(statuses, info.status()),
@@ -47,7 +47,7 @@ export function registerGauges({ config, metrics }: Core, sources: GaugeSources)
     sessions: () => sessions.size,
     rooms: () => rooms.size,
     channels: () => rooms.channelCount,
-    subscriptions: () => membership.subscriptions,
+    subscriptions: () => subscriptions.count,
     queueBytes: () => ports.bus.queueBytes(),
     fanoutBytes: delivery.waitingBytes,
     historyBytes: () => log.usage().bytes,

@@ -48,8 +48,9 @@ export function createInboundPath(core: Core, parts: InboundParts) {
   const inboxOf = createOwnInbox(openInbox)
   const join = createJoin({
     ...core,
+    delivery: outbound.delivery,
     places,
-    membership: outbound.membership,
+    subscriptions: outbound.subscriptions,
     inboxOf,
     persistence,
     closedLog: log.closed,

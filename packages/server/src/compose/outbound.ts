@@ -4,7 +4,7 @@ import { createDelivering } from '../delivery/index.ts'
 import { createReplies } from '../delivery/replies.ts'
 import { createStreamTopics } from '../http/streams/stream-topics.ts'
 import type { BusLog } from '../publish/draft.ts'
-import { createMembership } from '../subscriptions/subscriptions.ts'
+import { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { createTelemetrySubscribers } from '../telemetry/subscribers.ts'
 import type { Core } from './core.ts'
 import type { Ports } from './ports.ts'
@@ -28,14 +28,18 @@ export function createOutbound(core: Core, log: BusLog, { clients }: State, port
     slow: observers.clientSlow,
   })
   const { delivery } = delivering
-  const membership = createMembership(config, delivery, clock, observers)
+  const subscriptions = new Subscriptions({ limits: config, delivery, clock, observers })
   const endings = createEndNotices(frames, delivery)
   // The subscribers of a channel that ends are notified before their subscriptions end.
   observers.add(endings)
-  observers.add({ channelAdded: membership.channelCreated, channelEnded: membership.channelEnded })
+  const { privateChannels } = subscriptions
+  observers.add({
+    channelAdded: (channel) => privateChannels.created(channel),
+    channelEnded: (channel) => privateChannels.ended(channel),
+  })
   return {
     ...delivering,
-    membership,
+    subscriptions,
     endings,
     replies: createReplies({ ...core, ...config, delivery, refused: observers.frameRefused }),
     streamTopics,

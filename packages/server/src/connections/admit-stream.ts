@@ -10,6 +10,7 @@ import type { Frames } from '../delivery/frames.ts'
 import type { Inboxes } from '../state/inboxes.ts'
 import type { Client } from '../state/model.ts'
 import type { Session, Sessions } from '../state/sessions.ts'
+import { implySubscription } from '../state/subscription.ts'
 import type { Transport } from '../state/transport.ts'
 import type { Entering } from './enter.ts'
 import type { Credentials } from './http-clients.ts'
@@ -81,7 +82,7 @@ export function createAdmitStream(deps: AdmitStreamDeps): AdmitStream {
     })
     client.caller = { succeed() {}, acknowledge() {}, refuse() {} }
     const inbox = session === undefined ? undefined : deps.inboxes.get(session)
-    if (inbox !== undefined) delivery.subscribe(client, inbox.feed)
+    if (inbox !== undefined) delivery.start(implySubscription(client, inbox.feed))
     const welcome: Omit<Welcome, 'session'> = deps.entering.welcome(client, { isResumed: false, kept: [], failed: [] })
     delivery.toClient(client, deps.frames.notice(welcome))
     return client

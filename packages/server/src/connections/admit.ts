@@ -16,10 +16,12 @@ import type { Clients } from '../state/clients.ts'
 import type { Inboxes } from '../state/inboxes.ts'
 import type { ChannelType, Client, Profile } from '../state/model.ts'
 import { allSubscribed, type Session, type Sessions } from '../state/sessions.ts'
+import { implySubscription } from '../state/subscription.ts'
 import type { Transport } from '../state/transport.ts'
 import { subscribedBy } from '../state/views.ts'
-import type { Join, JoinRequest } from '../subscriptions/join.ts'
-import type { Membership } from '../subscriptions/subscriptions.ts'
+import type { Join } from '../subscriptions/join.ts'
+import type { JoinRequest } from '../subscriptions/join-request.ts'
+import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { type AdmitStream, createAdmitStream } from './admit-stream.ts'
 import { createEntering, type Greeting } from './enter.ts'
 
@@ -61,7 +63,7 @@ export type AdmitDeps = {
   readonly announcer: Announcer
   readonly sessions: Sessions
   readonly inboxes: Inboxes
-  readonly membership: Membership
+  readonly subscriptions: Pick<Subscriptions, 'unsubscribeFromAll'>
   readonly delivery: Delivery
   readonly frames: Frames
   readonly join: Join
@@ -109,7 +111,7 @@ const keptJoin = ([address, type]: readonly [string, ChannelType | undefined]): 
 
 /** Makes it. */
 export function createAdmission(deps: AdmitDeps): Admission {
-  const { clock, clients, sessions, membership, delivery, frames, logger } = deps
+  const { clock, clients, sessions, delivery, frames, logger } = deps
   const { max_subscriptions: maxSubscriptions } = deps.greeting.limits
   const entering = createEntering(deps)
   /** Of the clients that are connected. */
@@ -160,7 +162,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
     }
     client.isClosing = true
     clients.remove(client)
-    membership.leaveAll(client)
+    deps.subscriptions.unsubscribeFromAll(client)
     deps.observers.clientDisconnected(client)
   }
 
@@ -250,7 +252,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
       })
       sessionOf.set(client, session)
       const inbox = deps.inboxes.get(session)
-      if (inbox !== undefined) delivery.subscribe(client, inbox.feed)
+      if (inbox !== undefined) delivery.start(implySubscription(client, inbox.feed))
       const kept = [...session.subscribed]
       const wanted = [...arrival.joins, ...(arrival.isResumingLive ? kept.map(keptJoin) : [])]
       const welcomed = chain(joinOrDepart(client, wanted), (failed) => {

@@ -5,6 +5,7 @@ import type { Frames } from '../delivery/frames.ts'
 import { systemClock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import type { Client } from '../state/model.ts'
+import { isCatchingUp } from '../state/subscription.ts'
 
 /** What draining needs. */
 export type DrainDeps = {
@@ -59,11 +60,7 @@ function* inPieces(clients: readonly Client[], work: (client: Client) => void): 
   }
 }
 
-function isServed(client: Client): boolean {
-  if (client.transport.bufferedBytes() > 0) return false
-  for (const state of client.listening.values()) if (state !== 'live') return false
-  return true
-}
+const isServed = (client: Client): boolean => client.transport.bufferedBytes() === 0 && !isCatchingUp(client)
 
 async function until(isDone: () => boolean, deadline: number): Promise<void> {
   // Whatever clock the bus was given: one that stands holds nobody here.

@@ -1,8 +1,10 @@
 import { expect, test } from 'bun:test'
 import type { Entry, Log } from '../log/contract.ts'
 import { silentLogger } from '../observability/logger.ts'
-import type { Client, Cursors, Feed } from '../state/model.ts'
-import { createCatchUp } from './catch-up.ts'
+import { TargetFeed } from '../state/feed.ts'
+import type { Client } from '../state/model.ts'
+import { implySubscription, setState } from '../state/subscription.ts'
+import { CatchUp } from './catch-up.ts'
 
 const KiB = 1024
 const TEXT = 'x'.repeat(KiB)
@@ -26,37 +28,37 @@ function setUp(messages: number, count: number) {
     lookedAtLog++
     return recent(...of)
   }
-  const feed: Feed = {
-    topic: 'c',
-    address: { room: 'science', channel: 'general' },
-    subscribers: count,
-    live: 0,
-    turn: -1,
-    logs: () => [log],
-  }
+  const feed = new TargetFeed('c', { room: 'science', channel: 'general' }, { logs: () => [log] })
   const got = new Map<Client, number>()
   const live: Client[] = []
-  const catchUp = createCatchUp({
+  const catchUp = new CatchUp({
     clock: { monotonic: () => now },
+    every: () => () => {},
     buffers: { limit: (most) => most },
-    tails: { after: () => undefined, sweep: () => {} },
+    tails: { after: () => undefined, sweep: () => {}, size: 0 },
     stuckMs: 60_000,
-    metrics: { delivered: 0, replayed: 0, slowClosed: 0 },
+    metrics: { delivered: 0, replayed: 0 },
     logger: silentLogger,
     isImmediate: true,
     gapBefore: () => 'gap',
-    resumeLive: (client) => {
-      client.listening.set(feed, 'live')
-      live.push(client)
+    live: {
+      toCursors: setState,
+      begin: (subscription) => {
+        setState(subscription, 'live')
+        live.push(subscription.client)
+      },
     },
-    close: (client) => {
-      client.isClosing = true
+    closing: {
+      closeSlow: (client) => {
+        client.isClosing = true
+      },
     },
-    slow: () => {},
   })
   const clients = Array.from({ length: count }, () => {
     const client = {
-      listening: new Map<Feed, 'live' | Cursors>([[feed, new Map()]]),
+      implied: new Map(),
+      rooms: new Map(),
+      channels: new Map(),
       isClosing: false,
       transport: {
         bufferedBytes: () => waiting.bytes,
@@ -64,7 +66,7 @@ function setUp(messages: number, count: number) {
         send: () => void got.set(client, (got.get(client) ?? 0) + 1),
       },
     } as unknown as Client
-    catchUp.add(client)
+    catchUp.begin(implySubscription(client, feed), new Map())
     return client
   })
   const total = () => clients.reduce((sum, client) => sum + (got.get(client) ?? 0), 0)

@@ -1,9 +1,10 @@
 import { expect, test } from 'bun:test'
 import type { Log } from '../log/contract.ts'
 import { silentLogger } from '../observability/logger.ts'
+import { TargetFeed } from '../state/feed.ts'
 import type { Client, Feed } from '../state/model.ts'
-import { createDelivery } from './deliver.ts'
-import { createSendBuffers } from './send-buffers.ts'
+import { implySubscription } from '../state/subscription.ts'
+import { createDelivering } from './index.ts'
 
 const SEND_BUFFER_SOFT_LIMIT = 1000
 
@@ -16,7 +17,16 @@ function setUp(...ids: string[]) {
   const buffered: Record<string, number> = {}
   /** How often somebody was asked what waits for it. */
   let asked = 0
-  const metrics = { delivered: 0, bytesOut: 0, slowFallbacks: 0, slowClosed: 0, closed: () => {}, limit: () => {} }
+  const metrics = {
+    delivered: 0,
+    replayed: 0,
+    bytesOut: 0,
+    slowFallbacks: 0,
+    slowClosed: 0,
+    closed: () => {},
+    limit: () => {},
+    broke: () => {},
+  }
   const publish = (topic: string, text: string, except?: Client) => {
     let isInTime = true
     for (const client of subscribed.get(topic) ?? []) {
@@ -28,7 +38,13 @@ function setUp(...ids: string[]) {
   }
   const clients = ids.map((id) => {
     got[id] = []
-    const client = { id, listening: new Map(), isClosing: false, channels: new Set() } as unknown as Client
+    const client = {
+      id,
+      implied: new Map(),
+      rooms: new Map(),
+      channels: new Map(),
+      isClosing: false,
+    } as unknown as Client
     const transport = {
       send: (text: string) => void got[id]!.push(text),
       publishToOthers: (topic: string, text: string) => publish(topic, text, client),
@@ -41,29 +57,32 @@ function setUp(...ids: string[]) {
     }
     return Object.assign(client, { transport }) as Client
   })
-  const delivery = createDelivery({
+  const { delivery } = createDelivering({
+    config: {
+      sendBufferSoftLimit: SEND_BUFFER_SOFT_LIMIT,
+      sendBufferTotal: 1 << 30,
+      fanoutBytes: 1 << 30,
+      pingTimeoutMs: 60_000,
+    },
     clock: { monotonic: () => now },
+    every: () => () => {},
     metrics,
+    frames: { envelope: () => 'gap' },
     logger: silentLogger,
-    sendBufferSoftLimit: SEND_BUFFER_SOFT_LIMIT,
-    buffers: createSendBuffers(1 << 30),
+    isImmediate: false,
     otherBytes: () => 0,
-    fanoutBytes: 1 << 30,
     clients: () => clients,
     publish,
     publishToStreams: () => true,
-    keepForSlow: undefined,
-    fellBehind: ({ id }) => void behind.push(id),
-    slow: () => {},
+    slow: ({ id }, what) => void (what === 'behind' && behind.push(id)),
   })
-  const feedOf = (topic: string, log?: { lastDelivered: { ms: number; n: number } }): Feed => ({
-    topic,
-    address: { room: 'science', channel: topic },
-    subscribers: 0,
-    live: 0,
-    turn: -1,
-    logs: () => (log === undefined ? [] : [log as unknown as Log]),
-  })
+  const feedOf = (topic: string, log?: { lastDelivered: { ms: number; n: number } }): Feed =>
+    new TargetFeed(
+      topic,
+      { room: 'science', channel: topic },
+      { logs: () => (log === undefined ? [] : [log as unknown as Log]) },
+    )
+  const subscribe = (client: Client, feed: Feed) => delivery.start(implySubscription(client, feed))
   const pass = (ms: number) => {
     now += ms
   }
@@ -72,35 +91,35 @@ function setUp(...ids: string[]) {
     delivery.look()
     return asked
   }
-  return { delivery, clients, got, behind, buffered, feedOf, pass, look, metrics }
+  return { delivery, subscribe, clients, got, behind, buffered, feedOf, pass, look, metrics }
 }
 
 test('a message reaches every subscription of all feeds except the client that is left out', () => {
-  const { delivery, clients, got, feedOf } = setUp('ann', 'bob', 'cyd')
+  const { delivery, subscribe, clients, got, feedOf } = setUp('ann', 'bob', 'cyd')
   const [ann, bob, cyd] = clients as [Client, Client, Client]
   const [channel, room] = [feedOf('c'), feedOf('w')]
-  delivery.subscribe(ann, channel)
-  delivery.subscribe(bob, channel)
-  delivery.subscribe(cyd, room)
+  subscribe(ann, channel)
+  subscribe(bob, channel)
+  subscribe(cyd, room)
   delivery.broadcast([channel, room], { text: 'one' })
   delivery.broadcast([channel, room], { text: 'two' }, ann)
-  delivery.unsubscribe(bob, channel)
+  delivery.stop(channel.subscriptionOf(bob)!)
   delivery.broadcast([channel, room], { text: 'three' })
   expect(got).toEqual({ ann: ['one', 'three'], bob: ['one', 'two'], cyd: ['one', 'two', 'three'] })
   expect([channel.subscribers, channel.live, room.subscribers]).toEqual([1, 1, 1])
 })
 
 test('a client that falls behind at a message has got it from every feed and continues after it', () => {
-  const { delivery, clients, got, behind, buffered, feedOf } = setUp('ann', 'bob')
+  const { delivery, subscribe, clients, got, behind, buffered, feedOf } = setUp('ann', 'bob')
   const [ann, bob] = clients as [Client, Client]
   const log = { lastDelivered: { ms: 1, n: 7 } }
   const [channel, room] = [feedOf('c', log), feedOf('w', log)]
-  delivery.subscribe(ann, channel)
-  delivery.subscribe(bob, room)
+  subscribe(ann, channel)
+  subscribe(bob, room)
   Object.assign(buffered, { ann: SEND_BUFFER_SOFT_LIMIT + 1, bob: SEND_BUFFER_SOFT_LIMIT + 1 })
   delivery.broadcast([channel, room], { text: 'x'.repeat(SEND_BUFFER_SOFT_LIMIT) })
   expect([got.ann!.length, got.bob!.length, behind]).toEqual([1, 1, ['ann', 'bob']])
-  expect([ann.listening.get(channel), bob.listening.get(room)]).toEqual([
+  expect([channel.subscriptionOf(ann)!.state, room.subscriptionOf(bob)!.state]).toEqual([
     new Map([[log, log.lastDelivered]]),
     new Map([[log, log.lastDelivered]]),
   ] as never)
@@ -109,9 +128,9 @@ test('a client that falls behind at a message has got it from every feed and con
 })
 
 test('no client falls behind between a notice and its message, which the log already counts as delivered', () => {
-  const { delivery, clients, behind, buffered, feedOf } = setUp('ann')
+  const { delivery, subscribe, clients, behind, buffered, feedOf } = setUp('ann')
   const room = feedOf('w')
-  delivery.subscribe(clients[0]!, room)
+  subscribe(clients[0]!, room)
   buffered.ann = SEND_BUFFER_SOFT_LIMIT + 1
   delivery.sendBefore(room, 'n'.repeat(SEND_BUFFER_SOFT_LIMIT))
   expect(behind).toEqual([])
@@ -120,9 +139,9 @@ test('no client falls behind between a notice and its message, which the log alr
 })
 
 test('slow clients are looked for after a quarter of the limit or 50 ms while a connection does not keep up', () => {
-  const { delivery, clients, behind, buffered, feedOf, pass } = setUp('ann', 'bob')
+  const { delivery, subscribe, clients, behind, buffered, feedOf, pass } = setUp('ann', 'bob')
   const feed = feedOf('c')
-  for (const client of clients) delivery.subscribe(client, feed)
+  for (const client of clients) subscribe(client, feed)
   buffered.ann = SEND_BUFFER_SOFT_LIMIT + 1
   delivery.broadcast([feed], { text: 'x'.repeat(SEND_BUFFER_SOFT_LIMIT / 4 - 1) })
   expect(behind).toEqual([])
@@ -137,18 +156,18 @@ test('slow clients are looked for after a quarter of the limit or 50 ms while a 
 })
 
 test('the send buffer limit counts bytes, not characters', () => {
-  const { delivery, clients, behind, buffered, feedOf } = setUp('ann')
+  const { delivery, subscribe, clients, behind, buffered, feedOf } = setUp('ann')
   const feed = feedOf('c')
-  delivery.subscribe(clients[0]!, feed)
+  subscribe(clients[0]!, feed)
   buffered.ann = SEND_BUFFER_SOFT_LIMIT + 1
   delivery.broadcast([feed], { text: '€'.repeat(SEND_BUFFER_SOFT_LIMIT / 12 + 1) })
   expect(behind).toEqual(['ann'])
 })
 
 test('while nothing is sent and nothing waits, no connection is asked for its send buffer', () => {
-  const { delivery, clients, buffered, feedOf, look, metrics } = setUp('ann', 'bob')
+  const { delivery, subscribe, clients, buffered, feedOf, look, metrics } = setUp('ann', 'bob')
   const channel = feedOf('c')
-  for (const client of clients) delivery.subscribe(client, channel)
+  for (const client of clients) subscribe(client, channel)
   // What was published in the same tick shows at the second look only.
   expect([look(), look(), look(), look()]).toEqual([2, 2, 0, 0])
   delivery.broadcast([channel], { text: 'one' })

@@ -5,7 +5,7 @@
 import { type ChannelDeleted, positionText, type SubscriptionEnded } from '@arqonbus/protocol'
 import { type Log, UNKNOWN } from '../log/contract.ts'
 import type { Channel, Client, Feed, Room } from '../state/model.ts'
-import { cursorIn } from './catch-up.ts'
+import { cursorIn } from '../state/subscription.ts'
 import type { Delivery } from './deliver.ts'
 import type { Frames } from './frames.ts'
 import { gapNotice } from './gaps.ts'
@@ -25,13 +25,12 @@ export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices
   const notice = (address: Feed['address'], payload: ChannelDeleted | SubscriptionEnded): string =>
     frames.envelope('system', address, JSON.stringify(payload))
 
-  /** To everybody who is subscribed by a feed. Those that are behind in the log hear first that they will not get the rest of it. */
-  const toAll = (feed: Feed, subscribers: Iterable<Client>, ended: Ended) => {
-    const { log, address, text } = ended
+  /** To everybody who is subscribed by a feed. Those that are catching up in the log are notified first that they will not get the rest of it. */
+  const toAll = (feed: Feed, { wide }: Room, { log, address, text }: Ended) => {
     if (feed.subscribers === 0) return
-    for (const client of feed.live < feed.subscribers ? subscribers : []) {
-      const cursors = client.listening.get(feed)
-      if (!(cursors instanceof Map)) continue
+    for (const client of feed.live < feed.subscribers ? wide.keys() : []) {
+      const cursors = feed.subscriptionOf(client)?.state
+      if (typeof cursors !== 'object') continue
       if (log !== undefined) {
         const after = cursorIn(cursors, log)
         const gap = { reason: 'trimmed', after, next: log.lastDelivered } as const
@@ -40,7 +39,7 @@ export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices
       }
       if (text !== undefined) delivery.toClient(client, text)
     }
-    // Behind the loop: a client that falls behind with this text has everything.
+    // After the loop: a client that is found slow with this text has everything.
     if (text !== undefined) delivery.broadcast([feed], { text })
   }
 
@@ -53,13 +52,14 @@ export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices
       const deleted = { event: 'channel_deleted', last: positionText(last) } as const
       const text = ended === 'deleted' ? notice(address, deleted) : undefined
       // A private channel has a feed of its own for those of the room who may read it.
-      toAll(type === 'private' ? feed : room.wideFeed, room.wide, { log, address, text })
+      toAll(type === 'private' ? feed : room.wideFeed, room, { log, address, text })
     },
-    roomDeleted({ wide, wideFeed, broadcast, broadcastFeed }) {
+    roomDeleted(room) {
+      const { wideFeed, broadcast, broadcastFeed } = room
       const { address } = wideFeed
-      toAll(broadcastFeed, wide, { log: broadcast, address, text: undefined })
+      toAll(broadcastFeed, room, { log: broadcast, address, text: undefined })
       const text = notice(address, { event: 'subscription_ended', reason: 'room_deleted' })
-      toAll(wideFeed, wide, { log: undefined, address, text })
+      toAll(wideFeed, room, { log: undefined, address, text })
     },
     subscriptionEnded(client, address, reason) {
       delivery.toClient(client, notice(address, { event: 'subscription_ended', reason }))

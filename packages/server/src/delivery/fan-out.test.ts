@@ -3,9 +3,10 @@ import { describe, expect, test } from 'bun:test'
 import { createRandom } from '@arqonbus/testing'
 import type { Log } from '../log/contract.ts'
 import { silentLogger } from '../observability/logger.ts'
+import { TargetFeed } from '../state/feed.ts'
 import type { Client, Cursors, Feed } from '../state/model.ts'
-import { createDelivery, type Delivery } from './deliver.ts'
-import { createSendBuffers } from './send-buffers.ts'
+import { implySubscription } from '../state/subscription.ts'
+import { createDelivering } from './index.ts'
 import { MOST_UNITS, MOST_WRITES } from './turn-budget.ts'
 
 const KiB = 1024
@@ -32,26 +33,38 @@ function setUp({ fanoutBytes = 1 << 30 } = {}) {
     for (const client of topics.get(topic) ?? []) if (client !== except) take(client, text)
     return true
   }
-  const delivery: Delivery = createDelivery({
+  const { delivery, live, catchUp } = createDelivering({
+    config: { sendBufferSoftLimit: 512 * KiB, sendBufferTotal: 1 << 30, fanoutBytes, pingTimeoutMs: 60_000 },
     clock: { monotonic: () => 0 },
+    every: () => () => {},
     logger: silentLogger,
-    metrics: { delivered: 0, bytesOut: 0, slowFallbacks: 0, slowClosed: 0, closed: () => {}, limit: () => {} },
-    sendBufferSoftLimit: 512 * KiB,
-    buffers: createSendBuffers(1 << 30),
+    frames: { envelope: () => 'gap' },
+    metrics: {
+      delivered: 0,
+      replayed: 0,
+      bytesOut: 0,
+      slowFallbacks: 0,
+      slowClosed: 0,
+      closed: () => {},
+      limit: () => {},
+      broke: () => {},
+    },
+    isImmediate: false,
     otherBytes: () => 0,
-    fanoutBytes,
     clients: () => clients,
     publish,
     publishToStreams: () => true,
-    keepForSlow: undefined,
-    fellBehind: () => {},
     slow: () => {},
     nextTurn: (work) => {
       next = work
     },
   })
+  const subscribe = (client: Client, feed: Feed) => delivery.start(implySubscription(client, feed))
+  const unsubscribe = (client: Client, feed: Feed) => delivery.stop(feed.subscriptionOf(client)!)
+  const fallBehind = (client: Client, feed: Feed, cursors = live.cursorsOf(feed.subscriptionOf(client)!)) =>
+    catchUp.begin(feed.subscriptionOf(client)!, cursors)
   const connect = (feed?: Feed): Client => {
-    const client = { listening: new Map(), isClosing: false } as unknown as Client
+    const client = { implied: new Map(), rooms: new Map(), channels: new Map(), isClosing: false } as unknown as Client
     const transport = {
       send: (text: string) => take(client, text),
       sendBehindPublished: (text: string) => take(client, text),
@@ -65,7 +78,7 @@ function setUp({ fanoutBytes = 1 << 30 } = {}) {
     Object.assign(client, { transport })
     clients.add(client)
     got.set(client, [])
-    if (feed !== undefined) delivery.subscribe(client, feed)
+    if (feed !== undefined) subscribe(client, feed)
     return client
   }
   const crowd = (feed: Feed, count: number) => Array.from({ length: count }, () => connect(feed))
@@ -78,14 +91,7 @@ function setUp({ fanoutBytes = 1 << 30 } = {}) {
     > & {
       lastDelivered: { ms: number; n: number }
     }
-    const feed: Feed = {
-      topic: `c:${name}`,
-      address: { room: 'science', channel: name },
-      subscribers: 0,
-      live: 0,
-      turn: -1,
-      logs: () => [log],
-    }
+    const feed = new TargetFeed(`c:${name}`, { room: 'science', channel: name }, { logs: () => [log] })
     const say = (length = 0, except?: Client): number => {
       const n = entries.length + 1
       const entry = { ms: n, n, text: `n${n} ${'x'.repeat(length)}` }
@@ -96,9 +102,10 @@ function setUp({ fanoutBytes = 1 << 30 } = {}) {
     }
     /** What catching up does: gives what is missing from the cursors on, and makes live. */
     const catchUp = (client: Client) => {
-      const cursors = client.listening.get(feed) as Cursors
+      const subscription = feed.subscriptionOf(client)!
+      const cursors = subscription.state as Cursors
       for (const { text } of entries.slice(cursors.get(log)!.n)) client.transport.send(text)
-      delivery.resumeLive(client, feed)
+      live.begin(subscription)
     }
     return { feed, log, entries, say, catchUp }
   }
@@ -117,7 +124,8 @@ function setUp({ fanoutBytes = 1 << 30 } = {}) {
     while (isPending())
     turn()
   }
-  return { delivery, clients, got, events, turns, connect, crowd, channel, turn, settle, isPending }
+  const actions = { subscribe, unsubscribe, fallBehind }
+  return { delivery, ...actions, clients, got, events, turns, connect, crowd, channel, turn, settle, isPending }
 }
 
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
@@ -223,17 +231,17 @@ describe('while messages wait', () => {
   })
 
   test('a client that subscribes and leaves before its first message gets nothing', () => {
-    const { connect, delivery, feed, gotBy, settle } = stage()
+    const { connect, unsubscribe, feed, gotBy, settle } = stage()
     const bob = connect(feed.feed)
-    delivery.unsubscribe(bob, feed.feed)
+    unsubscribe(bob, feed.feed)
     feed.say()
     settle()
     expect(gotBy(bob)).toEqual([])
   })
 
   test('a client that leaves while messages wait gets these first, and nothing later', () => {
-    const { ann, delivery, feed, gotBy, settle } = stage()
-    expect(delivery.unsubscribe(ann, feed.feed)).toBe('live')
+    const { ann, unsubscribe, feed, gotBy, settle } = stage()
+    expect(unsubscribe(ann, feed.feed)).toBe('live')
     expect(gotBy(ann)).toEqual([1, 2])
     feed.say()
     settle()
@@ -241,16 +249,16 @@ describe('while messages wait', () => {
   })
 
   test('a client that leaves with more waiting than can be sent at once keeps the position before it', () => {
-    const { ann, delivery, feed, gotBy } = stage()
+    const { ann, unsubscribe, feed, gotBy } = stage()
     feed.say(100 * KiB)
-    const stood = delivery.unsubscribe(ann, feed.feed) as Cursors
+    const stood = unsubscribe(ann, feed.feed) as Cursors
     expect([gotBy(ann), stood.get(feed.log)?.n]).toEqual([[], 0])
   })
 
   test('a client that falls behind while messages wait catches up without a gap or a duplicate', () => {
-    const { ann, delivery, feed, gotBy, settle } = stage()
-    expect(delivery.positionOf(ann, feed.feed, feed.log).n).toBe(0)
-    delivery.fallBehind(ann, feed.feed, delivery.cursorsOf(ann, feed.feed))
+    const { ann, delivery, fallBehind, feed, gotBy, settle } = stage()
+    expect(delivery.positionOf(feed.feed.subscriptionOf(ann)!, feed.log).n).toBe(0)
+    fallBehind(ann, feed.feed)
     feed.say()
     feed.catchUp(ann)
     feed.say()
@@ -272,10 +280,10 @@ describe('while messages wait', () => {
   })
 
   test('a reply is not lost with a subscription that ends', () => {
-    const { ann, delivery, feed, gotBy, settle } = stage()
+    const { ann, delivery, subscribe, unsubscribe, feed, gotBy, settle } = stage()
     delivery.toClientBehindPublished(ann, 'answer 2', [feed.feed])
-    delivery.unsubscribe(ann, feed.feed)
-    delivery.subscribe(ann, feed.feed)
+    unsubscribe(ann, feed.feed)
+    subscribe(ann, feed.feed)
     feed.say()
     settle()
     expect(gotBy(ann)).toEqual([1, 2, 'answer 2', 3])
@@ -290,18 +298,18 @@ describe('while messages wait', () => {
   })
 
   test('a notice is not lost for a client that falls behind', () => {
-    const { ann, delivery, feed, gotBy, settle } = stage()
+    const { ann, delivery, fallBehind, feed, gotBy, settle } = stage()
     delivery.sendBefore(feed.feed, 'gap')
-    delivery.fallBehind(ann, feed.feed, delivery.cursorsOf(ann, feed.feed))
+    fallBehind(ann, feed.feed)
     feed.catchUp(ann)
     settle()
     expect(gotBy(ann)).toEqual(['gap', 1, 2])
   })
 
   test('messages of a closed log are not lost for a client that falls behind', () => {
-    const { ann, delivery, feed, gotBy, settle } = stage()
+    const { ann, fallBehind, feed, gotBy, settle } = stage()
     Object.assign(feed.log, { isClosed: true })
-    delivery.fallBehind(ann, feed.feed, new Map())
+    fallBehind(ann, feed.feed, new Map())
     settle()
     expect(gotBy(ann)).toEqual([1, 2])
   })
@@ -326,7 +334,7 @@ describe('while messages wait', () => {
     const { delivery, feed, got, subscribers, settle } = stage({ fanoutBytes: 1 << 20 })
     for (let i = 0; i < 100; i++) feed.say(1000)
     settle()
-    const behind = subscribers.filter((client) => client.listening.get(feed.feed) !== 'live')
+    const behind = subscribers.filter((client) => feed.feed.subscriptionOf(client)!.state !== 'live')
     expect(behind.length).toBeGreaterThan(0)
     for (const client of behind) feed.catchUp(client)
     feed.say()
@@ -339,7 +347,7 @@ describe('while messages wait', () => {
 test('in random runs each subscription gets what was published during it, once and in order', () => {
   for (let seed = 1; seed <= 12; seed++) {
     const random = createRandom(seed)
-    const { channel, connect, crowd, delivery, got, settle, turn } = setUp({
+    const { channel, connect, crowd, delivery, subscribe, unsubscribe, fallBehind, got, settle, turn } = setUp({
       fanoutBytes: random.pick([4, 1024]) << 20,
     })
     const { feed, log, say, catchUp } = channel('talk')
@@ -347,7 +355,7 @@ test('in random runs each subscription gets what was published during it, once a
     const inside = new Set(crowd(feed, random.pick([30, 300, 300, 2100])))
     for (const client of inside) expected.set(client, [])
     const outside: Client[] = []
-    const isBehind = (client: Client) => client.listening.get(feed) instanceof Map
+    const isBehind = (client: Client) => feed.subscriptionOf(client)?.state instanceof Map
     const catchUpAll = () => {
       for (const client of inside) if (isBehind(client)) catchUp(client)
     }
@@ -358,12 +366,12 @@ test('in random runs each subscription gets what was published during it, once a
       },
       () => {
         const client = outside.pop() ?? connect()
-        delivery.subscribe(client, feed)
+        subscribe(client, feed)
         inside.add(client)
         if (!expected.has(client)) expected.set(client, [])
       },
       (one: Client) => {
-        const stood = delivery.unsubscribe(one, feed)
+        const stood = unsubscribe(one, feed)
         // What comes after the place where it stood is not given to it.
         if (stood instanceof Map) {
           const last = stood.get(log)!.n
@@ -375,7 +383,7 @@ test('in random runs each subscription gets what was published during it, once a
         inside.delete(one)
         outside.push(one)
       },
-      (one: Client) => delivery.fallBehind(one, feed, delivery.cursorsOf(one, feed)),
+      (one: Client) => fallBehind(one, feed),
       catchUpAll,
       turn,
     ]

@@ -5,7 +5,7 @@
  * and nothing of its own here, until more is published in one turn than fits. What waits is counted as copies; where that is too much, publishers wait too.
  */
 import type { Log } from '../log/contract.ts'
-import type { Client, Feed } from '../state/model.ts'
+import type { Client, Feed, Subscription } from '../state/model.ts'
 import type { PublishToTopic } from '../state/transport.ts'
 import { Fan, type Item, type MessageItem, ONE_TOPIC, type Shard } from './fan.ts'
 import { Allowance, MOST_UNITS, unitsOf } from './turn-budget.ts'
@@ -13,10 +13,15 @@ import { Allowance, MOST_UNITS, unitsOf } from './turn-budget.ts'
 /** What is given out: an entry of a log, or a text that no log has. */
 export type Given = { readonly text: string; readonly ms?: number; readonly n?: number }
 
-/** What it needs. */
-export type FanOutDeps = {
+/** The topics of connections and of event streams; false where some socket could not take a text at once. */
+export type Topics = {
   readonly publish: PublishToTopic
-  readonly publishToOthers: (except: Client, topic: string, text: string) => boolean
+  /** Publishes to all but one client. */
+  publishToOthers(except: Client, topic: string, text: string): boolean
+}
+
+/** What it needs. */
+export type FanOutDeps = Topics & {
   readonly metrics: { delivered: number }
   /** Everybody who is connected. */
   readonly clients: () => Iterable<Client>
@@ -24,16 +29,18 @@ export type FanOutDeps = {
   readonly maxBytes: number
   /** A shard whose sockets do not keep up is given no more than this before they are looked at. */
   readonly lookEveryBytes: number
-  /** Hears of texts that some socket did not take at once, and how many got them. */
-  readonly late: (text: string, subscribers: number) => void
-  /** Looks for connections that do not keep up, after texts were late. */
-  readonly look: () => void
-  /** So much waits for these subscribers that they have to catch up from the logs. */
-  readonly overrun: (clients: readonly Client[], feed: Feed) => void
-  /** Hears that publishers need not wait any more. */
-  readonly relieved: () => void
   /** Does something in the next turn of the loop. */
   readonly nextTurn?: ((work: () => void) => void) | undefined
+}
+
+/** What watches the fan-out for connections that do not keep up. */
+export type FanOutWatcher = {
+  /** Some socket did not take a text at once that went to so many. */
+  late(text: string, subscribers: number): void
+  /** Looks for connections that do not keep up, after texts were late. */
+  lookIfLate(): void
+  /** So much waits for these subscriptions that they have to catch up from the logs. */
+  overrun(subscriptions: readonly Subscription[]): void
 }
 
 /** A topic with no more subscribers than this is not split, however long a message is. */
@@ -46,6 +53,7 @@ const OVERRUN = 4
 /** Fan-out. */
 export class FanOut {
   readonly #deps: FanOutDeps
+  #watcher: FanOutWatcher | undefined
   readonly #fans = new Map<Feed, Fan>()
   /** Shards for which something waits: each in its turn. */
   readonly #ready = new Set<Shard>()
@@ -55,9 +63,16 @@ export class FanOut {
   #isTurnAsked = false
   #bytes = 0
   #isFull = false
+  /** Publishers that wait until less waits. */
+  readonly #waiting: (() => void)[] = []
 
   constructor(deps: FanOutDeps) {
     this.#deps = deps
+  }
+
+  /** Names the watcher, which needs the fan-out itself. Called once, before anything is published. */
+  watchedBy(watcher: FanOutWatcher): void {
+    this.#watcher = watcher
   }
 
   /** Bytes of copies that wait. */
@@ -68,6 +83,11 @@ export class FanOut {
   /** True while so much waits that nobody should publish more. */
   get isFull(): boolean {
     return this.#isFull
+  }
+
+  /** Calls `goOn` once when publishers need not wait any more. */
+  whenRelieved(goOn: () => void): void {
+    this.#waiting.push(goOn)
   }
 
   /** True where a text goes out now, by the feed's own topic: that is counted then. */
@@ -112,37 +132,40 @@ export class FanOut {
     this.#tidy(fan)
   }
 
-  /** A subscriber comes; it is counted among those of the feed already. */
-  enter(client: Client, feed: Feed): void {
-    if (feed.live <= ONE_TOPIC && !this.#fans.has(feed)) return client.transport.subscribe(feed.topic)
-    this.#fanOf(feed, feed.live - 1).enter(client)
+  /** A subscription becomes live; the feed does not count it as such yet. */
+  enter(subscription: Subscription): void {
+    const { client, feed } = subscription
+    if (feed.live < ONE_TOPIC && !this.#fans.has(feed)) return client.transport.subscribe(feed.topic)
+    this.#fanOf(feed, feed.live).enter(subscription)
   }
 
-  /** A subscriber goes; what waits for it is not given to it, but for its own answers. */
-  leave(client: Client, feed: Feed): void {
+  /** A subscription is live no more; what waits for it is not given to it, but for its own answers. */
+  leave(subscription: Subscription): void {
+    const { client, feed } = subscription
     const fan = this.#fans.get(feed)
     if (fan === undefined) return client.transport.unsubscribe(feed.topic)
-    for (const item of fan.pending(client)) if (item.kind === 'answer') answer(item)
-    const shard = fan.leave(client)
+    for (const item of fan.pending(subscription)) if (item.kind === 'answer') answer(item)
+    const shard = fan.leave(subscription)
     if (shard === undefined) return
     this.#ready.delete(shard)
     this.#tidy(fan)
   }
 
-  /** What waits for a subscriber, oldest first. */
-  pending(client: Client, feed: Feed): Iterable<Item> {
-    return (this.#ready.size === 0 ? undefined : this.#fans.get(feed)?.pending(client)) ?? []
+  /** What waits for a live subscription, oldest first. */
+  pending(subscription: Subscription): Iterable<Item> {
+    return (this.#ready.size === 0 ? undefined : this.#fans.get(subscription.feed)?.pending(subscription)) ?? []
   }
 
   /** Sends an answer behind what waits for its client in one of the feeds; false where nothing does. */
   answerBehind(client: Client, feeds: readonly Feed[], text: string): boolean {
     if (this.#ready.size === 0) return false
     for (const feed of feeds) {
-      const fan = client.listening.get(feed) === 'live' ? this.#fans.get(feed) : undefined
-      if (fan === undefined) continue
-      const shard = fan.shardOf(client)
+      const fan = this.#fans.get(feed)
+      const subscription = feed.subscriptionOf(client)
+      if (fan === undefined || subscription?.state !== 'live') continue
+      const shard = fan.shardOf(subscription)
       if (shard.next === fan.end) continue
-      fan.pushFor(shard, { kind: 'answer', client, text, isSent: false })
+      fan.pushFor(shard, { kind: 'answer', subscription, text, isSent: false })
       return true
     }
     return false
@@ -173,7 +196,7 @@ export class FanOut {
     if (this.#ready.size > 0) this.#askTurn()
     if (!this.#isFull || this.#bytes > this.#deps.maxBytes / 2) return
     this.#isFull = false
-    this.#deps.relieved()
+    for (const goOn of this.#waiting.splice(0)) goOn()
   }
 
   /** Serves one shard after the other until the turn has no more room. */
@@ -186,7 +209,7 @@ export class FanOut {
       this.#ready.delete(shard)
       if (shard.next < fan.end) this.#ready.add(shard)
       this.#tidy(fan)
-      this.#deps.look()
+      this.#watcher?.lookIfLate()
     }
   }
 
@@ -223,9 +246,9 @@ export class FanOut {
   #give(shard: Shard): boolean {
     const { fan } = shard
     const item = fan.at(shard.next)
-    if (item.kind === 'begin') fan.begin(item.client, shard)
+    if (item.kind === 'begin') fan.begin(item.subscription, shard)
     shard.next++
-    if (item.kind === 'answer' && fan.shardOf(item.client) === shard) answer(item)
+    if (item.kind === 'answer' && fan.shardOf(item.subscription) === shard) answer(item)
     return item.kind !== 'message' || this.#giveMessage(shard, item)
   }
 
@@ -235,14 +258,14 @@ export class FanOut {
     const copies = Math.min(item.copies, shard.size)
     item.copies -= copies
     this.#bytes -= copies * (text.length + ITEM_BYTES)
-    const isExcepted =
-      except?.listening.get(fan.feed) === 'live' && fan.shardOf(except) === shard && fan.hasBegun(except)
+    const own = except && fan.feed.subscriptionOf(except)
+    const isExcepted = own?.state === 'live' && fan.shardOf(own) === shard && fan.hasBegun(own)
     const count = shard.begun - (isExcepted ? 1 : 0)
     if (count === 0) return true
     const { metrics, publish, publishToOthers } = this.#deps
     metrics.delivered += count
-    const isInTime = isExcepted ? publishToOthers(except, topic, text) : publish(topic, text)
-    if (!isInTime) this.#deps.late(text, count)
+    const isInTime = isExcepted ? publishToOthers(own.client, topic, text) : publish(topic, text)
+    if (!isInTime) this.#watcher?.late(text, count)
     return isInTime
   }
 
@@ -256,12 +279,13 @@ export class FanOut {
   /** The shard that has waited longest is sent to the logs. */
   #overrun(): void {
     const [shard] = this.#ready
-    if (shard !== undefined) this.#deps.overrun(shard.fan.membersOf(shard), shard.fan.feed)
+    if (shard !== undefined) this.#watcher?.overrun(shard.fan.membersOf(shard))
   }
 }
 
 function answer(item: Extract<Item, { kind: 'answer' }>): void {
   if (item.isSent) return
   item.isSent = true
-  if (!item.client.isClosing) item.client.transport.sendBehindPublished(item.text)
+  const { client } = item.subscription
+  if (!client.isClosing) client.transport.sendBehindPublished(item.text)
 }

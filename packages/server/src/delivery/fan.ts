@@ -5,7 +5,7 @@
  * list: an item of its own subscribes it when the shard gets there. So everybody gets every message once and in order.
  */
 import type { Log } from '../log/contract.ts'
-import type { Client, Feed } from '../state/model.ts'
+import type { Client, Feed, Subscription } from '../state/model.ts'
 
 /** A feed with more subscribers than this has several shards. */
 export const ONE_TOPIC = 2000
@@ -27,9 +27,9 @@ export type Item =
       copies: number
     }
   /** For one subscriber, behind what came before. */
-  | { readonly kind: 'answer'; readonly client: Client; readonly text: string; isSent: boolean }
+  | { readonly kind: 'answer'; readonly subscription: Subscription; readonly text: string; isSent: boolean }
   /** From here on a subscriber hears its shard. */
-  | { readonly kind: 'begin'; readonly client: Client }
+  | { readonly kind: 'begin'; readonly subscription: Subscription }
 
 /** A message that waits. */
 export type MessageItem = Extract<Item, { kind: 'message' }>
@@ -54,9 +54,9 @@ export class Fan {
   readonly shards: Shard[] = []
   /** The topic that the feed has by itself: everybody is there who is in none of the shards below. */
   readonly #own: Shard
-  readonly #shardOf = new Map<Client, Shard>()
+  readonly #shardOf = new Map<Subscription, Shard>()
   /** Of subscribers that have not begun yet, the number of the item that begins them. */
-  readonly #startOf = new Map<Client, number>()
+  readonly #startOf = new Map<Subscription, number>()
   /** Shards with room. */
   readonly #roomy = new Set<Shard>()
   readonly #clients: () => Iterable<Client>
@@ -110,50 +110,51 @@ export class Fan {
   }
 
   /** The shard of a subscriber. */
-  shardOf(client: Client): Shard {
-    return this.#shardOf.get(client) ?? this.#own
+  shardOf(subscription: Subscription): Shard {
+    return this.#shardOf.get(subscription) ?? this.#own
   }
 
   /** False for a subscriber whose shard has not come to the item that begins it. */
-  hasBegun(client: Client): boolean {
-    return !this.#startOf.has(client)
+  hasBegun(subscription: Subscription): boolean {
+    return !this.#startOf.has(subscription)
   }
 
   /** What waits for a subscriber, oldest first. */
-  *pending(client: Client): Iterable<Item> {
-    const from = Math.max(this.shardOf(client).next, this.#startOf.get(client) ?? 0)
+  *pending(subscription: Subscription): Iterable<Item> {
+    const from = Math.max(this.shardOf(subscription).next, this.#startOf.get(subscription) ?? 0)
     for (let number = from; number < this.end; number++) {
       const item = this.at(number)
-      if (item.kind === 'message' ? item.except !== client : item.kind === 'answer' && item.client === client)
-        yield item
+      if (item.kind === 'message') {
+        if (item.except !== subscription.client) yield item
+      } else if (item.kind === 'answer' && item.subscription === subscription) yield item
     }
   }
 
   /** A subscriber comes: it hears what is published from now on. */
-  enter(client: Client): Shard {
+  enter(subscription: Subscription): Shard {
     const shard = this.#roomyShard()
     shard.size++
-    if (shard !== this.#own) this.#shardOf.set(client, shard)
+    if (shard !== this.#own) this.#shardOf.set(subscription, shard)
     if (shard.size >= this.#roomOf()) this.#roomy.delete(shard)
-    if (shard.next === this.end) this.#begin(client, shard)
+    if (shard.next === this.end) this.#begin(subscription, shard)
     else {
-      this.#startOf.set(client, this.end)
-      this.pushFor(shard, { kind: 'begin', client })
+      this.#startOf.set(subscription, this.end)
+      this.pushFor(shard, { kind: 'begin', subscription })
     }
     return shard
   }
 
   /** A shard has come to the item that begins a subscriber, which may have left meanwhile. */
-  begin(client: Client, shard: Shard): void {
-    if (this.shardOf(client) !== shard || this.#startOf.get(client) !== shard.next) return
-    this.#startOf.delete(client)
-    this.#begin(client, shard)
+  begin(subscription: Subscription, shard: Shard): void {
+    if (this.shardOf(subscription) !== shard || this.#startOf.get(subscription) !== shard.next) return
+    this.#startOf.delete(subscription)
+    this.#begin(subscription, shard)
   }
 
   /** A subscriber goes. Returns its shard where nobody is left in it. */
-  leave(client: Client): Shard | undefined {
-    const shard = this.shardOf(client)
-    this.#take(client, shard)
+  leave(subscription: Subscription): Shard | undefined {
+    const shard = this.shardOf(subscription)
+    this.#take(subscription, shard)
     if (shard.size > 0) {
       if (shard.size <= this.#roomOf() / 2) this.#roomy.add(shard)
       return undefined
@@ -164,28 +165,30 @@ export class Fan {
   }
 
   /** Who is in a shard: looked for, since it is hardly ever asked. */
-  membersOf(shard: Shard): Client[] {
-    const members: Client[] = []
+  membersOf(shard: Shard): Subscription[] {
+    const members: Subscription[] = []
     if (shard !== this.#own) {
-      for (const [client, one] of this.#shardOf) if (one === shard) members.push(client)
+      for (const [subscription, one] of this.#shardOf) if (one === shard) members.push(subscription)
       return members
     }
-    for (const client of this.#clients())
-      if (client.listening.get(this.feed) === 'live' && !this.#shardOf.has(client)) members.push(client)
+    for (const client of this.#clients()) {
+      const subscription = this.feed.subscriptionOf(client)
+      if (subscription?.state === 'live' && !this.#shardOf.has(subscription)) members.push(subscription)
+    }
     return members
   }
 
   /** Leaves `size` members in a shard; the rest gets shards of that size, which are where it is in the list. */
   split(shard: Shard, size: number): void {
     let to = shard
-    for (const client of this.membersOf(shard).slice(size)) {
+    for (const subscription of this.membersOf(shard).slice(size)) {
       if (to === shard || to.size >= size) to = this.#newShard(shard.next)
-      const start = this.#startOf.get(client)
-      this.#take(client, shard)
-      this.#shardOf.set(client, to)
+      const start = this.#startOf.get(subscription)
+      this.#take(subscription, shard)
+      this.#shardOf.set(subscription, to)
       to.size++
-      if (start === undefined) this.#begin(client, to)
-      else this.#startOf.set(client, start)
+      if (start === undefined) this.#begin(subscription, to)
+      else this.#startOf.set(subscription, start)
     }
     this.#roomy.delete(shard)
     if (to.size < SHARD_SIZE) this.#roomy.add(to)
@@ -215,15 +218,15 @@ export class Fan {
     return shard
   }
 
-  #take(client: Client, shard: Shard): void {
-    this.#shardOf.delete(client)
+  #take(subscription: Subscription, shard: Shard): void {
+    this.#shardOf.delete(subscription)
     shard.size--
-    if (this.#startOf.delete(client)) return
+    if (this.#startOf.delete(subscription)) return
     shard.begun--
-    client.transport.unsubscribe(shard.topic)
+    subscription.client.transport.unsubscribe(shard.topic)
   }
 
-  #begin(client: Client, shard: Shard): void {
+  #begin({ client }: Subscription, shard: Shard): void {
     shard.begun++
     client.transport.subscribe(shard.topic)
   }

@@ -13,14 +13,18 @@ export type GapNotices = {
 }
 
 /** The notice of a gap in a log, whose messages a client knows by this address. */
-export const gapNotice = (frames: Frames, address: Feed['address'], { reason, after, next }: LogGap): string => {
+export const gapNotice = (
+  frames: Pick<Frames, 'envelope'>,
+  address: Feed['address'],
+  { reason, after, next }: LogGap,
+): string => {
   const payload: Gap = { event: 'gap', reason, after: positionText(after), next: positionText(next) }
   return frames.envelope('system', address, JSON.stringify(payload))
 }
 
 /** Creates the gap notices of a bus. */
 export function createGapNotices(
-  frames: Frames,
+  frames: Pick<Frames, 'envelope'>,
   delivery: Delivery,
   metrics: Pick<Metrics, 'broke'>,
   brokeBehind: (log: Log) => void,
@@ -41,7 +45,7 @@ export function createGapNotices(
 
 /** Counts a gap that a subscription finds before an entry when it reads a log, and makes the notice of it. */
 export const createGapBefore =
-  (frames: Frames, metrics: Pick<Metrics, 'broke'>) =>
+  (frames: Pick<Frames, 'envelope'>, metrics: Pick<Metrics, 'broke'>) =>
   (feed: Feed, entry: Entry, gap: LogGap): string => {
     metrics.broke(gap.reason)
     // A subscription to a whole room has many logs: the message says of which one it is.

@@ -1,84 +1,112 @@
-/** Puts delivery together: live, behind, and the bounds that hold for both. */
+/** Puts delivery together: live subscriptions, those that catch up, and the bounds that hold for both. */
 import type { Config } from '../config/index.ts'
-import { type Every, whileNeeded } from '../kit/timer.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import { type CatchUp, type CatchUpDeps, createCatchUp } from './catch-up.ts'
-import { createDelivery, type Delivery, type DeliveryDeps } from './deliver.ts'
+import type { PublishToTopic } from '../state/transport.ts'
+import { CatchUp, type CatchUpDeps } from './catch-up.ts'
+import { Closing, type ClosingDeps } from './closing.ts'
+import { createDelivery, type Delivery } from './deliver.ts'
+import { FanOut, type FanOutDeps, type Topics } from './fan-out.ts'
 import type { Frames } from './frames.ts'
 import { createGapBefore, createGapNotices, type GapNotices } from './gaps.ts'
+import { LiveSubscriptions } from './live.ts'
 import { createSendBuffers, type SendBuffers } from './send-buffers.ts'
+import { SlowConsumers, type SlowConsumersDeps, UNSEEN_SHARE } from './slow-consumers.ts'
 import { createTails } from './tails.ts'
 
 /** What it needs from elsewhere. */
-export type DeliveringDeps = Pick<
-  DeliveryDeps,
-  'clock' | 'logger' | 'clients' | 'publish' | 'publishToStreams' | 'otherBytes' | 'slow'
-> &
-  Pick<CatchUpDeps, 'isImmediate'> & {
-    readonly frames: Frames
+export type DeliveringDeps = Pick<CatchUpDeps, 'clock' | 'logger' | 'every' | 'isImmediate'> &
+  Pick<FanOutDeps, 'clients' | 'nextTurn'> &
+  Pick<SlowConsumersDeps, 'otherBytes'> &
+  Pick<ClosingDeps, 'slow'> & {
+    readonly frames: Pick<Frames, 'envelope'>
     readonly config: Pick<Config, 'sendBufferSoftLimit' | 'sendBufferTotal' | 'fanoutBytes' | 'pingTimeoutMs'>
-    readonly metrics: DeliveryDeps['metrics'] & CatchUpDeps['metrics'] & Pick<Metrics, 'broke'>
-    readonly every: Every
+    readonly metrics: SlowConsumersDeps['metrics'] & Pick<Metrics, 'slowClosed' | 'closed' | 'replayed' | 'broke'>
+    readonly publish: PublishToTopic
+    /** The same for those that read by HTTP, of whom the runtime knows nothing. */
+    readonly publishToStreams: PublishToTopic
   }
 
 /** Delivery. */
 export type Delivering = {
   readonly delivery: Delivery
   readonly catchUp: CatchUp
+  readonly live: LiveSubscriptions
   readonly buffers: SendBuffers
   readonly gaps: GapNotices
   /** Ends what is done now and then. */
   stop(): void
 }
 
-/** How often the connections that are behind are looked at, while there are any. */
-const CATCH_UP_EVERY_MS = 50
-
 /** How many times the soft limit a reader may be behind, where its log keeps less. */
 const TAIL_TIMES = 8
 
-/** Makes it. */
-export function createDelivering({ config, every, frames, ...deps }: DeliveringDeps): Delivering {
+/** Creates the parts of delivery, each after those that it uses. */
+export function createDelivering({ config, frames, publish, publishToStreams, ...deps }: DeliveringDeps): Delivering {
+  const { metrics } = deps
   const { sendBufferSoftLimit, fanoutBytes, sendBufferTotal } = config
   const buffers = createSendBuffers(sendBufferTotal)
   const tails = createTails({ logBytes: TAIL_TIMES * sendBufferSoftLimit, totalBytes: sendBufferTotal / 4 })
-  const catchUp = createCatchUp({
+  const topics: Topics = {
+    publish(topic, text) {
+      const inTime = publish(topic, text)
+      return publishToStreams(topic, text) && inTime
+    },
+    publishToOthers(except, topic, text) {
+      const inTime = except.transport.publishToOthers(topic, text)
+      return publishToStreams(topic, text) && inTime
+    },
+  }
+  const fanOut = new FanOut({
     ...deps,
+    ...topics,
+    maxBytes: fanoutBytes,
+    lookEveryBytes: sendBufferSoftLimit * UNSEEN_SHARE,
+  })
+  const live = new LiveSubscriptions(fanOut, metrics)
+  const closing = new Closing({ ...deps, live })
+  const catchUp = new CatchUp({
+    ...deps,
+    live,
+    closing,
     buffers,
     tails: {
       after: tails.after,
       sweep() {
-        if (delivery.waitingBytes() === 0) tails.sweep()
+        if (fanOut.bytes === 0) tails.sweep()
+      },
+      get size() {
+        return tails.size
       },
     },
     stuckMs: config.pingTimeoutMs,
-    gapBefore: createGapBefore(frames, deps.metrics),
-    resumeLive: (...of) => delivery.resumeLive(...of),
-    close: (...of) => delivery.close(...of),
-    slow: (client) => deps.slow(client, 'closed'),
+    gapBefore: createGapBefore(frames, metrics),
   })
-  const ticks = whileNeeded(every, CATCH_UP_EVERY_MS, () => {
-    catchUp.tick()
-    return catchUp.size() > 0 || tails.size > 0
-  })
-  const delivery: Delivery = createDelivery({
+  const slow = new SlowConsumers({
     ...deps,
-    sendBufferSoftLimit,
-    fanoutBytes,
+    live,
+    closing,
+    catchUp,
     buffers,
+    sendBufferSoftLimit,
+    otherBytes: () => deps.otherBytes() + tails.bytes(),
+  })
+  fanOut.watchedBy(slow)
+  const delivery = createDelivery({
+    metrics,
+    topics,
+    fanOut,
+    live,
+    closing,
+    catchUp,
+    slow,
     // Elsewhere what is kept outlasts any reader, and pages of it come later.
     keepForSlow: deps.isImmediate
       ? (...of) => {
           tails.keep(...of)
-          ticks.wake()
+          catchUp.wake()
         }
       : undefined,
-    otherBytes: () => deps.otherBytes() + tails.bytes(),
-    fellBehind(client) {
-      catchUp.add(client)
-      ticks.wake()
-    },
   })
-  const gaps = createGapNotices(frames, delivery, deps.metrics, catchUp.broke)
-  return { delivery, catchUp, buffers, gaps, stop: ticks.stop }
+  const gaps = createGapNotices(frames, delivery, metrics, (log) => catchUp.broke(log))
+  return { delivery, catchUp, live, buffers, gaps, stop: () => catchUp.stop() }
 }

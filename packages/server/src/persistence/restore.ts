@@ -8,9 +8,9 @@ import type { Rooms } from '../state/rooms.ts'
 /** What putting back needs. */
 export type RestoreDeps = {
   readonly rooms: Rooms
-  readonly membership: {
-    joinChannel(client: Client, channel: Channel): void
-    leaveChannel(client: Client, channel: Channel): void
+  readonly subscriptions: {
+    subscribe(client: Client, channel: Channel): void
+    unsubscribe(client: Client, channel: Channel): void
   }
   /** Notifies a client that one of its subscriptions has ended, and why. */
   readonly endings: {
@@ -24,15 +24,15 @@ export type RestoreDeps = {
 export type Restore = { room(record: RoomRecord): void; channel(record: ChannelRecord): void }
 
 /** Creates it. */
-export function createRestore({ rooms, membership, endings, created }: RestoreDeps): Restore {
+export function createRestore({ rooms, subscriptions, endings, created }: RestoreDeps): Restore {
   /**
    * A channel that anybody made while the store was away may be open where the one that was kept is private: whoever is in it stays only as far as the one
    * that was kept lets them.
    */
   const restoreChannel = (room: Room, record: ChannelRecord) => {
-    const participants = [...(room.channels.get(record.name)?.participants ?? [])]
+    const participants = [...(room.channels.get(record.name)?.participants.keys() ?? [])]
     const existing = room.channels.get(record.name)
-    for (const client of participants) membership.leaveChannel(client, existing!)
+    for (const client of participants) subscriptions.unsubscribe(client, existing!)
     const channel = rooms.restoreChannel(room, record)
     created(channel)
     for (const client of participants) joinAgain(client, channel)
@@ -40,7 +40,7 @@ export function createRestore({ rooms, membership, endings, created }: RestoreDe
   /** It may hold fewer than were in the other, and not everybody may enter it. */
   const joinAgain = (client: Client, channel: Channel) => {
     const mayJoin = may(client.identity, 'read', channel)
-    if (mayJoin && unlessFull(() => membership.joinChannel(client, channel))) return
+    if (mayJoin && unlessFull(() => subscriptions.subscribe(client, channel))) return
     endings.subscriptionEnded(client, channel.feed.address, mayJoin ? 'channel_full' : 'forbidden')
   }
 

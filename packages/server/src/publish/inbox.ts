@@ -5,6 +5,7 @@ import type { Clients } from '../state/clients.ts'
 import type { Inbox, Inboxes } from '../state/inboxes.ts'
 import type { Client } from '../state/model.ts'
 import type { Sessions } from '../state/sessions.ts'
+import { implySubscription } from '../state/subscription.ts'
 
 /** What opening needs. */
 export type OpenInboxDeps = {
@@ -32,7 +33,8 @@ export function createOpenInbox({ inboxes, sessions, clients, delivery, opened }
     const inbox = inboxes.open(session)
     opened(clientId)
     const client = clients.get(clientId)
-    if (client !== undefined && may(client.identity, 'inbox', clientId)) delivery.subscribe(client, inbox.feed)
+    if (client !== undefined && may(client.identity, 'inbox', clientId))
+      delivery.start(implySubscription(client, inbox.feed))
     return inbox
   }
 }

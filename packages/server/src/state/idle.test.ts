@@ -11,7 +11,7 @@ function setUp() {
     const made = {
       autoCreated: true,
       hardcoded: false,
-      participants: new Set(),
+      participants: new Map(),
       feed: { subscribers: 0 },
       lastUsed: now,
       ended: undefined,
@@ -59,7 +59,7 @@ test('while no channel has been idle for long enough, the time until one may be 
 
 test('channels in use and channels created explicitly are not idle', () => {
   const { idle, channel, at } = setUp()
-  const joined = channel({ participants: new Set([{}]) as never })
+  const joined = channel({ participants: new Map([[{}, {}]]) as never })
   channel({ feed: { subscribers: 1 } as never })
   channel({ autoCreated: false })
   channel({ hardcoded: true })
@@ -143,7 +143,7 @@ describe('channels that nobody uses', () => {
     const stage = setUp()
     const [spoken, joined, used] = [
       stage.channel({ log: logUntil(50_000, stage.now) }),
-      stage.channel({ participants: new Set([{}]) as never }),
+      stage.channel({ participants: new Map([[{}, {}]]) as never }),
       stage.channel(),
     ]
     used.lastUsed = 4000

@@ -7,11 +7,13 @@
 import { BUS, type Position } from '@arqonbus/protocol'
 import { chain, type Maybe } from '../kit/maybe.ts'
 import type { Closed, Log } from '../log/contract.ts'
+import { type FeedSource, TargetFeed } from './feed.ts'
 import { inboxLog } from './log-names.ts'
 import type { Feed } from './model.ts'
 import { keyOf, type Session } from './sessions.ts'
 
 const INBOX = { room: BUS, channel: 'inbox' }
+const ofInbox: FeedSource<Inbox> = { logs: ({ log }) => [log] }
 
 /** An inbox. */
 export type Inbox = {
@@ -64,14 +66,7 @@ export function createInboxes(logs: InboxLogs): Inboxes {
       const existing = inboxes.get(clientId)
       if (existing?.key === key) return existing
       existing?.log.close()
-      const feed: Feed = {
-        topic: `i:${clientId}`,
-        address: INBOX,
-        subscribers: 0,
-        live: 0,
-        turn: -1,
-        logs: () => [inbox.log],
-      }
+      const feed = new TargetFeed(`i:${clientId}`, INBOX, ofInbox)
       const { formerHash } = session
       const inbox: Inbox = {
         clientId,
@@ -83,6 +78,7 @@ export function createInboxes(logs: InboxLogs): Inboxes {
             ? undefined
             : chain(logs.closed(inboxLog(clientId, keyOf({ secretHash: formerHash }))), (closed) => closed?.head),
       }
+      feed.target = inbox
       inboxes.set(clientId, inbox)
       return inbox
     },

@@ -42,11 +42,11 @@ export type Client = {
   frames: number
   readonly transport: Transport
   /** Direct joins. */
-  readonly channels: Set<Channel>
+  readonly channels: Map<Channel, Subscription>
   /** Room-wide joins. */
-  readonly rooms: Set<Room>
-  /** What it is delivered, and where it stands in what it is behind in. */
-  readonly listening: Listening
+  readonly rooms: Map<Room, Subscription>
+  /** Subscriptions that come with those, and its inbox: the broadcast of each room, and private channels of rooms that it has joined as a whole. */
+  readonly implied: Map<Feed, Subscription>
   /** The channel that it published to last, which its identity may do: most publish where they published before. */
   lastChannel: Channel | undefined
   /** Takes the answers where they go to a request of HTTP; undefined where they are frames on the connection. */
@@ -60,21 +60,36 @@ export type Feed = {
   readonly topic: string
   /** What it carries, as a client knows it: one channel, the broadcast or all of a room (`*`), or the client's inbox. */
   readonly address: { readonly room: string; readonly channel: string }
-  /** Connections that listen. */
+  /** Subscriptions that it delivers to: those that are live, and those that catch up. */
   subscribers: number
-  /** Those of them that get what is published at once. The others are behind, and catch up from the logs. */
+  /** How many of them are live. This and `subscribers` are numbers, because every message reads them; `setState` alone changes them. */
   live: number
   /** The turn of the loop in which something went out by it last. */
   turn: number
   /** The logs that feed it: one for a channel, a broadcast or an inbox; those of all open channels for a room; none for what is live only. */
   logs(): Iterable<Log>
+  /** The subscription of a client to it. */
+  subscriptionOf(client: Client): Subscription | undefined
 }
 
-/** Where a connection stands in the logs of a feed that it is behind in: the position of the last message it was given, by log. */
+/** From where a subscription catches up: the position of the last message that was delivered, by log of its feed. */
 export type Cursors = Map<Log, Position>
 
-/** The feeds of a connection: live, or behind with its cursors. */
-export type Listening = Map<Feed, 'live' | Cursors>
+/**
+ * One client's subscription to a channel, a room, the broadcast of a room, or its inbox. Client and target know it: it is in a map of the client, and in
+ * `participants`, `wide` or `present` of the target (an implied one to a private channel only by the client).
+ */
+export type Subscription = {
+  readonly client: Client
+  readonly feed: Feed
+  /**
+   * `live`: the topic delivers what is published. Cursors: it is catching up. `off`: nothing is delivered by it, because a subscription to the whole room covers it, or
+   * its connection is closing. `setState` alone changes it.
+   */
+  state: 'live' | 'off' | Cursors
+  /** Of a broadcast: the joins in its room that hold it. */
+  joins: number
+}
 
 /** Who may join, read and write: everybody; creator, members and admins; or the bus alone. */
 export type ChannelType = 'general' | 'private' | 'system' | 'pm'
@@ -97,7 +112,7 @@ export type Channel = {
   readonly hardcoded: boolean
   readonly autoCreated: boolean
   /** Direct joins: they alone decide deletion, cleanup and `channel_full`. */
-  readonly participants: Set<Client>
+  readonly participants: Map<Client, Subscription>
   /** Undefined for channels that are live only. */
   readonly log: Log | undefined
   readonly feed: Feed
@@ -126,9 +141,9 @@ export type Room = {
   readonly inOrder: Ordered<Channel>
   readonly restricted: Ordered<Channel>
   /** Room-wide joins. */
-  readonly wide: Set<Client>
-  /** All participants, with the number of their joins: channels and room-wide. */
-  readonly present: Map<Client, number>
+  readonly wide: Map<Client, Subscription>
+  /** All clients with a join in the room, of a channel or room-wide: their subscriptions to the broadcast. */
+  readonly present: Map<Client, Subscription>
   /** The log of what goes to the whole room. */
   readonly broadcast: Log | undefined
   /** What every participant of the room gets: the broadcast. */

@@ -5,6 +5,7 @@ import type { Clock } from '../kit/clock.ts'
 import { Ordered } from '../kit/ordered.ts'
 import { copyText } from '../kit/text.ts'
 import type { Log, LogOptions } from '../log/contract.ts'
+import { type FeedSource, TargetFeed } from './feed.ts'
 import type { IdleChannels } from './idle.ts'
 import { broadcastLog, channelLog } from './log-names.ts'
 import type { Channel, ChannelType, Feed, Room, RoomType } from './model.ts'
@@ -135,14 +136,9 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
       const now = clock.now()
       // Subscribers of a room that was deleted may still be leaving it: they must not hear another one of its name.
       const number = ++roomCount
-      const broadcastFeed: Feed = {
-        topic: `b:${name}:${number}`,
-        address: { room: name, channel: WHOLE_ROOM },
-        subscribers: 0,
-        live: 0,
-        turn: -1,
-        logs: () => (room.broadcast === undefined ? [] : [room.broadcast]),
-      }
+      const address = { room: name, channel: WHOLE_ROOM }
+      const broadcastFeed = new TargetFeed(`b:${name}:${number}`, address, ofBroadcast)
+      const wideFeed = new TargetFeed(`w:${name}:${number}`, address, ofRoom)
       const room: Room = {
         name,
         type: wanted.type,
@@ -154,21 +150,16 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
         channels: new Map(),
         inOrder: new Ordered(),
         restricted: new Ordered(),
-        wide: new Set(),
+        wide: new Map(),
         present: new Map(),
         broadcast:
           wanted.builtIn === true ? undefined : deps.openLog(broadcastLog(name), [broadcastFeed], limits.history),
         broadcastFeed,
-        wideFeed: {
-          topic: `w:${name}:${number}`,
-          address: broadcastFeed.address,
-          subscribers: 0,
-          live: 0,
-          turn: -1,
-          logs: () => openLogs(room),
-        },
+        wideFeed,
         lastUsed: clock.monotonic(),
       }
+      broadcastFeed.target = room
+      wideFeed.target = room
       rooms.set(name, room)
       withoutChannels.add(room)
       deps.changed(name)
@@ -179,14 +170,7 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
       if (wanted.hardcoded !== true) makeSpace(room)
       const name = copyText(wanted.name)
       const address = `${room.name}:${name}`
-      const feed: Feed = {
-        topic: `c:${address}`,
-        address: { room: room.name, channel: name },
-        subscribers: 0,
-        live: 0,
-        turn: -1,
-        logs: () => (channel.log === undefined ? [] : [channel.log]),
-      }
+      const feed = new TargetFeed(`c:${address}`, { room: room.name, channel: name }, ofChannel)
       const now = clock.now()
       const channel: Channel = {
         room,
@@ -201,7 +185,7 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
         members: wanted.type === 'private' ? membersOf(wanted.metadata) : undefined,
         hardcoded: wanted.hardcoded ?? false,
         autoCreated: wanted.autoCreated ?? false,
-        participants: new Set(),
+        participants: new Map(),
         log:
           wanted.liveOnly === true
             ? undefined
@@ -214,6 +198,7 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
         lastUsed: clock.monotonic(),
         ended: undefined,
       }
+      feed.target = channel
       room.channels.set(name, channel)
       withoutChannels.delete(room)
       channels.add(channel)
@@ -282,6 +267,16 @@ export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
   }
   return self
 }
+
+const ofChannel: FeedSource<Channel> = {
+  logs: ({ log }) => (log === undefined ? [] : [log]),
+  subscriptions: ({ participants }) => participants,
+}
+const ofBroadcast: FeedSource<Room> = {
+  logs: ({ broadcast }) => (broadcast === undefined ? [] : [broadcast]),
+  subscriptions: ({ present }) => present,
+}
+const ofRoom: FeedSource<Room> = { logs: openLogs, subscriptions: ({ wide }) => wide }
 
 /** The logs of all channels of a room that everybody may read. */
 function* openLogs(room: Room): Iterable<Log> {

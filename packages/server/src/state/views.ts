@@ -12,6 +12,7 @@ import { type Clock, isoTime } from '../kit/clock.ts'
 import { fitting } from '../kit/text.ts'
 import type { Channel, ChannelType, Client, Room } from './model.ts'
 import type { Subscribed } from './sessions.ts'
+import { isCatchingUp } from './subscription.ts'
 import type { Transport } from './transport.ts'
 
 /** Lists in entities have so many entries at most. */
@@ -20,7 +21,7 @@ const MOST = 1000
 /** A client as far as lists show it, whichever node it is connected to. */
 export type ViewedClient = Pick<
   Client,
-  'id' | 'seq' | 'profile' | 'frames' | 'connectedAt' | 'lastActivity' | 'channels' | 'rooms' | 'listening'
+  'id' | 'seq' | 'profile' | 'frames' | 'connectedAt' | 'lastActivity' | 'channels' | 'rooms' | 'implied'
 > & { readonly transport: Pick<Transport, 'bufferedBytes'> }
 
 /** What turns running time into wall time. */
@@ -48,7 +49,7 @@ export function listedClientView(client: ViewedClient, viewer: Identity, clock: 
     ...clientView(client, viewer, clock),
     frames_received: client.frames,
     queue_bytes: client.transport.bufferedBytes(),
-    behind: Iterator.from(client.listening.values()).some((state) => state !== 'live'),
+    behind: isCatchingUp(client),
   }
 }
 
@@ -57,16 +58,16 @@ export function subscriptionsOf(client: Pick<Client, 'id' | 'channels' | 'rooms'
   const own = client.id === viewer.id
   const seen = visible(viewer)
   const addresses: string[] = []
-  for (const room of client.rooms) addresses.push(`${room.name}:*`)
-  for (const channel of client.channels) if (own || seen.channel(channel)) addresses.push(channel.address)
+  for (const room of client.rooms.keys()) addresses.push(`${room.name}:*`)
+  for (const channel of client.channels.keys()) if (own || seen.channel(channel)) addresses.push(channel.address)
   return addresses
 }
 
 /** All that a client has joined. */
 export function subscribedBy(client: Client): Subscribed {
   const subscribed = new Map<string, ChannelType | undefined>()
-  for (const room of client.rooms) subscribed.set(`${room.name}:*`, undefined)
-  for (const channel of client.channels) subscribed.set(channel.address, channel.type)
+  for (const room of client.rooms.keys()) subscribed.set(`${room.name}:*`, undefined)
+  for (const channel of client.channels.keys()) subscribed.set(channel.address, channel.type)
   return subscribed
 }
 

@@ -1,231 +1,193 @@
-/** Membership: who is in which channel and room, and what each is delivered for it (protocol §4). */
+/** The subscriptions of clients to channels and rooms (protocol §4): what each is delivered for them, and how many there may be. */
 import { CodedError, type Position } from '@arqonbus/protocol'
 import { isRestricted, may } from '../auth/access.ts'
-import { type Delivery, headsOf } from '../delivery/deliver.ts'
+import type { Delivery } from '../delivery/deliver.ts'
 import type { Clock } from '../kit/clock.ts'
-import type { Pieces } from '../kit/fair-queue.ts'
 import type { Log } from '../log/contract.ts'
 import type { BusObserver } from '../state/bus-observer.ts'
-import type { Channel, Client, Cursors, Feed, Listening, Room } from '../state/model.ts'
+import type { Channel, Client, Room, Subscription } from '../state/model.ts'
+import {
+  allSubscriptions,
+  createSubscription,
+  implySubscription,
+  NO_STARTS,
+  type Starts,
+} from '../state/subscription.ts'
+import { PrivateChannels, type Restricted } from './private-channels.ts'
 
 /** How many there may be. */
-export type MembershipLimits = {
+export type SubscriptionLimits = {
   readonly maxParticipants: number
   readonly maxRoomParticipants: number
   readonly maxSubscriptions: number
 }
 
-/** Membership. Joining what is joined, and leaving what is not, change nothing. */
-export type Membership = {
-  /** All subscriptions of all clients. */
-  readonly subscriptions: number
+/** What subscribing needs. */
+export type SubscriptionsDeps = {
+  readonly limits: SubscriptionLimits
+  readonly delivery: Pick<Delivery, 'start' | 'stop'>
+  readonly clock: Pick<Clock, 'monotonic'>
+  readonly observers: Pick<BusObserver, 'joined' | 'left'>
+}
+
+/**
+ * The subscriptions of all clients. To subscribe twice, or to unsubscribe without a subscription, changes nothing, except that a subscription that exists is taken to
+ * the starts.
+ */
+export class Subscriptions {
+  readonly #deps: SubscriptionsDeps
+  #count = 0
+  /** Those to private channels that come with subscriptions to whole rooms. */
+  readonly privateChannels: PrivateChannels
+
+  constructor(deps: SubscriptionsDeps) {
+    this.#deps = deps
+    this.privateChannels = new PrivateChannels(deps.delivery)
+  }
+
+  /** How many joins there are, of channels and rooms, of all clients. */
+  get count(): number {
+    return this.#count
+  }
+
   /** `room_full` and `too_many_subscriptions`, of a room that may not be there yet. */
-  checkLimits(client: Client, room: Room | undefined): void
-  /** `channel_full`, `room_full`, `too_many_subscriptions`. */
-  joinChannel(client: Client, channel: Channel): void
-  leaveChannel(client: Client, channel: Channel): boolean
-  /**
-   * Joins a whole room. Of its private channels it brings those of `ahead`, found by `findRestricted`, and those that were made since; the client hears
-   * some of them already.
-   */
-  joinRoom(client: Client, room: Room, ahead: Restricted): void
-  /** Finds the private channels that a client may enter. Where there are more than a tick can join, it hears the others from now on. */
-  findRestricted(client: Client, room: Room): Pieces<Restricted>
-  leaveRoom(client: Client, room: Room): boolean
-  /** Ahead of leaving a room: its private channels are not heard any more, as far as they were not joined one by one. */
-  leaveRestricted(client: Client, room: Room): Pieces<void>
-  /** Leaves everything. */
-  leaveAll(client: Client): void
-  /** Those who listen to the whole room hear a new channel: private ones by the membership. */
-  channelCreated(channel: Channel): void
-  /** They hear it no more once it is deleted: another of its name may have other members. */
-  channelEnded(channel: Channel): void
-  /** The feed by which a client is given what goes to a channel that it has joined. */
-  feedOf(client: Client, channel: Channel): Feed
-  /** The last position that a client was given of a log, by a feed: the head where it is live. */
-  standing(client: Client, feed: Feed, log: Log): Position
-  /** Lets a client go on after a position of a log, which one of its feeds carries: before or behind where it stands. */
-  rewind(client: Client, feed: Feed, log: Log, position: Position): void
-}
-
-/** Private channels of a room. */
-export type Restricted = {
-  readonly channels: readonly Channel[]
-  /** The number of the last one that was looked at. */
-  readonly upTo: number
-}
-
-/** No private channels were looked for yet. */
-export const NO_RESTRICTED: Restricted = { channels: [], upTo: 0 }
-
-/** So many private channels are joined in one tick. */
-const MOST_AT_ONCE = 1000
-/** Work in pieces goes on for so many steps. */
-const STEPS = 128
-
-/** Makes it. */
-export function createMembership(
-  limits: MembershipLimits,
-  delivery: Delivery,
-  clock: Pick<Clock, 'monotonic'>,
-  observers: Pick<BusObserver, 'joined' | 'left'>,
-): Membership {
-  let subscriptions = 0
-
-  const checkLimits: Membership['checkLimits'] = (client, room) => {
-    if (client.channels.size + client.rooms.size >= limits.maxSubscriptions) {
-      throw new CodedError('too_many_subscriptions', { limit: limits.maxSubscriptions })
-    }
-    if (room !== undefined && !room.present.has(client) && room.present.size >= limits.maxRoomParticipants) {
-      throw new CodedError('room_full', { room: room.name, limit: limits.maxRoomParticipants })
-    }
+  checkLimits(client: Client, room: Room | undefined): void {
+    const { maxSubscriptions, maxRoomParticipants } = this.#deps.limits
+    if (client.channels.size + client.rooms.size >= maxSubscriptions)
+      throw new CodedError('too_many_subscriptions', { limit: maxSubscriptions })
+    if (room !== undefined && !room.present.has(client) && room.present.size >= maxRoomParticipants)
+      throw new CodedError('room_full', { room: room.name, limit: maxRoomParticipants })
   }
-  /** Counts a join in; with the first one the client hears the broadcast of the room. */
-  const enter = (client: Client, room: Room, channel?: Channel) => {
-    const joins = room.present.get(client) ?? 0
-    room.present.set(client, joins + 1)
+
+  /** Subscribes a client to a channel; `channel_full`, `room_full`, `too_many_subscriptions`. */
+  subscribe(client: Client, channel: Channel, starts: Starts = NO_STARTS): void {
+    const { clock, delivery } = this.#deps
+    channel.lastUsed = clock.monotonic()
+    if (!client.channels.has(channel)) this.#add(client, channel)
+    delivery.start(channel.room.present.get(client)!, starts)
+    delivery.start(this.delivering(client, channel)!, starts)
+  }
+
+  /** Ends that; false where there was none. */
+  unsubscribe(client: Client, channel: Channel): boolean {
+    const subscription = client.channels.get(channel)
+    if (subscription === undefined) return false
+    client.channels.delete(channel)
+    channel.participants.delete(client)
+    channel.lastUsed = this.#deps.clock.monotonic()
+    const isImplied = isRestricted(channel) && channel.room.wide.has(client) && may(client.identity, 'read', channel)
+    if (isImplied && subscription.state !== 'off') client.implied.set(channel.feed, subscription)
+    else this.#deps.delivery.stop(subscription)
+    this.#exit(client, channel.room, channel)
+    return true
+  }
+
+  /** Subscribes a client to a whole room, and to its private channels, of which `ahead` were found before; `room_full`, `too_many_subscriptions`. */
+  subscribeToRoom(client: Client, room: Room, ahead: Restricted, starts: Starts = NO_STARTS): void {
+    const { delivery } = this.#deps
+    const isNew = !client.rooms.has(room)
+    if (isNew) this.#addRoom(client, room)
+    delivery.start(room.present.get(client)!, starts)
+    delivery.start(client.rooms.get(room)!, isNew ? this.#cover(client, room, starts) : starts)
+    if (isNew) this.privateChannels.subscribe(client, room, ahead, starts)
+    else this.privateChannels.recover(client, room, starts)
+  }
+
+  /** Ends that; false where there was none. */
+  unsubscribeFromRoom(client: Client, room: Room): boolean {
+    const subscription = client.rooms.get(room)
+    if (subscription === undefined) return false
+    client.rooms.delete(room)
+    room.wide.delete(client)
+    const state = this.#deps.delivery.stop(subscription)
+    this.privateChannels.unsubscribe(client, room)
+    this.#uncover(client, room, state)
+    this.#exit(client, room)
+    return true
+  }
+
+  /** Ends all subscriptions of a client. */
+  unsubscribeFromAll(client: Client): void {
+    // First what it is delivered: then no room has to look for what of it is its own.
+    for (const subscription of allSubscriptions(client)) this.#deps.delivery.stop(subscription)
+    client.implied.clear()
+    for (const channel of client.channels.keys()) this.unsubscribe(client, channel)
+    for (const room of client.rooms.keys()) this.unsubscribeFromRoom(client, room)
+  }
+
+  /** The subscription by which a client is delivered what goes to a channel that it has joined: its own, or that to the whole room. */
+  delivering(client: Client, channel: Channel): Subscription | undefined {
+    const wide = isRestricted(channel) ? undefined : client.rooms.get(channel.room)
+    return wide ?? channel.feed.subscriptionOf(client)
+  }
+
+  #add(client: Client, channel: Channel): void {
+    this.checkLimits(client, channel.room)
+    const most = channel.options?.max_participants ?? this.#deps.limits.maxParticipants
+    if (channel.participants.size >= most)
+      throw new CodedError('channel_full', { channel: channel.address, limit: most })
+    // That to a private channel may have come with the room.
+    const subscription = client.implied.get(channel.feed) ?? createSubscription(client, channel.feed)
+    client.implied.delete(channel.feed)
+    client.channels.set(channel, subscription)
+    channel.participants.set(client, subscription)
+    this.#enter(client, channel.room, channel)
+  }
+
+  #addRoom(client: Client, room: Room): void {
+    this.checkLimits(client, room)
+    const subscription = createSubscription(client, room.wideFeed)
+    client.rooms.set(room, subscription)
+    room.wide.set(client, subscription)
+    this.#enter(client, room)
+  }
+
+  /** Counts a join in; with the first one comes a subscription to the broadcast of the room. */
+  #enter(client: Client, room: Room, channel?: Channel): void {
+    const { clock, observers } = this.#deps
+    const broadcast = room.present.get(client) ?? implySubscription(client, room.broadcastFeed)
+    room.present.set(client, broadcast)
+    broadcast.joins++
     room.lastUsed = clock.monotonic()
-    subscriptions++
+    this.#count++
     observers.joined(client, room, channel)
-    if (joins === 0) delivery.subscribe(client, room.broadcastFeed)
   }
-  const exit = (client: Client, room: Room, channel?: Channel) => {
-    const joins = (room.present.get(client) ?? 0) - 1
-    subscriptions--
+
+  #exit(client: Client, room: Room, channel?: Channel): void {
+    const { clock, observers, delivery } = this.#deps
+    const broadcast = room.present.get(client)
+    this.#count--
     observers.left(client, room, channel)
     room.lastUsed = clock.monotonic()
-    if (joins > 0) {
-      room.present.set(client, joins)
-      return
-    }
+    if (broadcast === undefined || --broadcast.joins > 0) return
     room.present.delete(client)
-    delivery.unsubscribe(client, room.broadcastFeed)
+    client.implied.delete(room.broadcastFeed)
+    delivery.stop(broadcast)
   }
-  /** True where the room's own topic brings the channel. */
-  const isCovered = (client: Client, channel: Channel) => channel.type !== 'private' && channel.room.wide.has(client)
-  const listenTo = (client: Client, channel: Channel) => {
-    if (!client.listening.has(channel.feed)) delivery.subscribe(client, channel.feed)
-  }
-  /** The private channels of a room that a client hears. */
-  const heardRestricted = (client: Client, room: Room): Iterable<Channel> =>
-    room.restricted.size <= client.listening.size ? room.restricted.after(0) : restrictedAmong(client.listening, room)
 
-  return {
-    get subscriptions() {
-      return subscriptions
-    },
-    checkLimits,
-    joinChannel(client, channel) {
-      channel.lastUsed = clock.monotonic()
-      if (client.channels.has(channel)) return
-      checkLimits(client, channel.room)
-      const most = channel.options?.max_participants ?? limits.maxParticipants
-      if (channel.participants.size >= most)
-        throw new CodedError('channel_full', { channel: channel.address, limit: most })
-      client.channels.add(channel)
-      channel.participants.add(client)
-      enter(client, channel.room, channel)
-      if (!client.listening.has(channel.feed) && !isCovered(client, channel)) delivery.subscribe(client, channel.feed)
-    },
-    leaveChannel(client, channel) {
-      if (!client.channels.delete(channel)) return false
-      channel.participants.delete(client)
-      channel.lastUsed = clock.monotonic()
-      const wide = channel.room.wide.has(client)
-      if (!wide || !may(client.identity, 'read', channel)) delivery.unsubscribe(client, channel.feed)
-      exit(client, channel.room, channel)
-      return true
-    },
-    joinRoom(client, room, { channels, upTo }) {
-      if (client.rooms.has(room)) return
-      checkLimits(client, room)
-      client.rooms.add(room)
-      room.wide.add(client)
-      enter(client, room)
-      // From now on the room's topic brings the open channels that were joined one by one; where one of them is behind, so is the room.
-      let cursors: Cursors | undefined
-      for (const channel of client.channels) {
-        if (channel.room !== room || channel.type === 'private') continue
-        const state = delivery.unsubscribe(client, channel.feed)
-        if (state === undefined || state === 'live') continue
-        cursors ??= headsOf(room.wideFeed)
-        for (const [log, position] of state) cursors.set(log, position)
-      }
-      delivery.subscribe(client, room.wideFeed, cursors)
-      for (const channel of channels) if (channel.ended === undefined) listenTo(client, channel)
-      for (const channel of room.restricted.after(upTo))
-        if (may(client.identity, 'read', channel)) listenTo(client, channel)
-    },
-    *findRestricted(client, room) {
-      const channels: Channel[] = []
-      let upTo = 0
-      let steps = 0
-      for (const channel of room.restricted.after(0)) {
-        upTo = channel.seq
-        if (may(client.identity, 'read', channel)) {
-          if (channels.length < MOST_AT_ONCE) channels.push(channel)
-          else listenTo(client, channel)
-        }
-        if (++steps % STEPS === 0) yield
-      }
-      return { channels, upTo }
-    },
-    *leaveRestricted(client, room) {
-      if (!client.rooms.has(room)) return
-      let steps = 0
-      for (const channel of room.restricted.after(0)) {
-        if (!client.channels.has(channel)) delivery.unsubscribe(client, channel.feed)
-        if (++steps % STEPS === 0) yield
-      }
-    },
-    leaveRoom(client, room) {
-      if (!client.rooms.delete(room)) return false
-      room.wide.delete(client)
-      const state = delivery.unsubscribe(client, room.wideFeed)
-      for (const channel of heardRestricted(client, room)) {
-        if (!client.channels.has(channel)) delivery.unsubscribe(client, channel.feed)
-      }
-      for (const channel of client.channels) {
-        if (channel.room !== room || channel.type === 'private') continue
-        const { log, feed } = channel
-        const isBehind = state instanceof Map && log !== undefined
-        delivery.subscribe(client, feed, isBehind ? new Map([[log, state.get(log) ?? log.attachedAt]]) : undefined)
-      }
-      exit(client, room)
-      return true
-    },
-    leaveAll(client) {
-      // First what it hears: then no room has to look for what of it is its own.
-      for (const feed of client.listening.keys()) delivery.unsubscribe(client, feed)
-      for (const channel of client.channels) this.leaveChannel(client, channel)
-      for (const room of client.rooms) this.leaveRoom(client, room)
-    },
-    channelCreated(channel) {
-      if (channel.type !== 'private') return
-      for (const client of channel.room.wide)
-        if (may(client.identity, 'read', channel)) delivery.subscribe(client, channel.feed)
-    },
-    channelEnded(channel) {
-      if (channel.type !== 'private') return
-      for (const client of channel.room.wide) delivery.unsubscribe(client, channel.feed)
-    },
-    feedOf: (client, channel) => (isCovered(client, channel) ? channel.room.wideFeed : channel.feed),
-    standing(client, feed, log) {
-      return delivery.positionOf(client, feed, log)
-    },
-    rewind(client, feed, log, position) {
-      if (client.listening.get(feed) === 'live' && position.n === delivery.positionOf(client, feed, log).n) return
-      const cursors = delivery.cursorsOf(client, feed)
-      cursors.set(log, position)
-      delivery.fallBehind(client, feed, cursors)
-    },
+  /**
+   * From now on the topic of the room delivers the open channels that were joined one by one. Returns where that subscription begins: where one of them is catching up,
+   * so does it.
+   */
+  #cover(client: Client, room: Room, starts: Starts): Starts {
+    const all = new Map(starts)
+    for (const [channel, subscription] of client.channels) {
+      if (channel.room !== room || isRestricted(channel)) continue
+      const state = this.#deps.delivery.stop(subscription)
+      if (typeof state === 'string') continue
+      for (const [log, position] of state) if (!starts.has(log)) all.set(log, position)
+    }
+    return all
   }
-}
 
-/** The private channels of a room among what a client hears. */
-function* restrictedAmong(listening: Listening, room: Room): Iterable<Channel> {
-  for (const { address } of listening.keys()) {
-    const channel = address.room === room.name ? room.channels.get(address.channel) : undefined
-    if (channel !== undefined && isRestricted(channel)) yield channel
+  /** The subscription to the room has ended in this state: open channels that were joined one by one go on from there. */
+  #uncover(client: Client, room: Room, state: Subscription['state']): void {
+    for (const [channel, subscription] of client.channels) {
+      if (channel.room !== room || isRestricted(channel)) continue
+      const { log } = channel
+      const starts = new Map<Log, Position>()
+      if (typeof state === 'object' && log !== undefined) starts.set(log, state.get(log) ?? log.attachedAt)
+      this.#deps.delivery.start(subscription, starts)
+    }
   }
 }

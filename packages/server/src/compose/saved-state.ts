@@ -11,7 +11,7 @@ export function createPersisted(
   { config, logger, observers }: Core,
   storage: Storage,
   { rooms, sessions, clients, inboxes }: State,
-  { membership, endings }: Outbound,
+  { subscriptions, endings }: Outbound,
 ): Persistence | undefined {
   if (storage.store === undefined) return undefined
   const persistence = createPersistence({
@@ -23,7 +23,7 @@ export function createPersisted(
     sessions,
     clients,
     hasInbox: (session) => inboxes.get(session) !== undefined,
-    restore: createRestore({ rooms, membership, endings, created: observers.channelAdded }),
+    restore: createRestore({ rooms, subscriptions, endings, created: observers.channelAdded }),
   })
   observers.add({
     roomChanged: persistence.placeChanged,

@@ -1,0 +1,146 @@
+/** Joins a whole room: a subscription to it and to its private channels, from the positions that the client has of each channel. */
+
+import { CodedError, type Position, parseAddress, WHOLE_ROOM } from '@arqonbus/protocol'
+import { may } from '../auth/access.ts'
+import type { Identity } from '../auth/identity.ts'
+import type { Pieces } from '../kit/fair-queue.ts'
+import { awaitAll, chain, forLater, type Maybe } from '../kit/maybe.ts'
+import type { Located } from '../log/contract.ts'
+import type { Channel, Client, Room } from '../state/model.ts'
+import type { RoomResolver } from '../state/resolve.ts'
+import { type ClosedLog, goneFrom, type Head } from './gone-channels.ts'
+import {
+  idsByChannel,
+  type JoinRequest,
+  type JoinResult,
+  onePosition,
+  positionsByChannel,
+  refuseType,
+  STEPS,
+} from './join-request.ts'
+import { type Asked, locate, locateAnew, type RecoveryDeps, recoveryOf, roomFields, startsOf } from './locate.ts'
+import { NO_RESTRICTED } from './private-channels.ts'
+import type { Subscriptions } from './subscriptions.ts'
+
+/** What joining a room needs. */
+export type JoinRoomDeps = RecoveryDeps & {
+  readonly places: RoomResolver
+  readonly subscriptions: Subscriptions
+  readonly closedLog: ClosedLog
+}
+
+/** The heads that the joins of one command may still list together: an answer is one frame. */
+export type HeadsLeft = { heads: number }
+
+/** Room-wide joins list so many heads at most; a room with more channels cannot be recovered as a whole. */
+export const MOST_HEADS = 1000
+
+/** Asks all logs, and returns the function that joins. */
+export function* joinRoom(
+  deps: JoinRoomDeps,
+  client: Client,
+  identity: Identity,
+  request: JoinRequest,
+  left: HeadsLeft,
+): Pieces<Maybe<() => JoinResult>> {
+  const { places, subscriptions, closedLog } = deps
+  refuseType(request)
+  const roomSince = onePosition(request.room_since, 'room_since')
+  const since = yield* positionsByChannel(request.since)
+  const ids = idsByChannel(request.since_id)
+  const room = places.resolveOrCreateRoom(request.room, identity, (room) => subscriptions.checkLimits(client, room))
+  if (!client.rooms.has(room)) subscriptions.checkLimits(client, room)
+  const listed = yield* readableChannels(room, client, left.heads)
+  left.heads -= listed.channels.length
+  const ahead = client.rooms.has(room) ? NO_RESTRICTED : yield* subscriptions.privateChannels.find(client, room)
+  const known = listed.recoverable ? since : undefined
+  const located: Maybe<Located | undefined>[] = []
+  for (const channel of listed.channels) {
+    located.push(forLater(locate(channel.log, startOf(channel, known), ids.get(channel.name))))
+    if (located.length % STEPS === 0) yield
+  }
+  const inRoom = locate(room.broadcast, roomSince, request.room_since_id)
+  const isThere = (name: string) => {
+    const channel = room.channels.get(name)
+    return channel !== undefined && isReadable(channel, client.identity)
+  }
+  const gone = forLater(known === undefined ? [] : goneFrom(room.name, known, { isThere, closedLog }))
+  const answers = chain(awaitAll([inRoom, ...located]), (found) => chain(gone, (gone) => ({ found, gone })))
+  return chain(answers, ({ found: [roomFound, ...found], gone }) => () => {
+    if (places.room(room.name) !== room) throw new CodedError('room_not_found', { room: room.name })
+    const broadcast = { log: room.broadcast, since: roomSince, found: roomFound }
+    const channels = askedOf(listed, found, known, { room, client })
+    subscriptions.subscribeToRoom(client, room, ahead, startsOf([broadcast, ...channels]))
+    const heads: Head[] = channels.map(({ channel, ...asked }) => ({
+      channel: channel.address,
+      ...(channel.type === 'private' && { type: channel.type }),
+      ...recoveryOf(deps, asked, subscriptions.delivering(client, channel)),
+    }))
+    heads.push(...gone.filter(({ channel }) => !isThere(parseAddress(channel)!.channel)))
+    return {
+      channel: `${room.name}:${WHOLE_ROOM}`,
+      ...roomFields(recoveryOf(deps, broadcast, room.present.get(client))),
+      channels: heads.slice(0, MOST_HEADS),
+      recoverable: listed.recoverable,
+    }
+  })
+}
+
+/** True for the channels that a room-wide subscription delivers to a client: open ones, and private ones that it may enter. */
+const isReadable = (channel: Channel, identity: Identity): boolean =>
+  channel.log !== undefined && may(identity, 'read', channel)
+
+/** Where a client goes on in a channel. A channel that is not among the positions was created after them: all of it was missed. */
+const startOf = ({ name, log }: Channel, since: ReadonlyMap<string, Position> | undefined): Position | undefined =>
+  since && (since.get(name) ?? log?.origin)
+
+/** Channels of a room whose heads an answer lists. */
+type Listed = {
+  readonly channels: readonly Channel[]
+  /** The number of the last channel that was looked at. */
+  readonly upTo: number
+  /** True where these are all that the client may read. */
+  readonly recoverable: boolean
+}
+
+/** The channels of a room that a client may read. Where there are more than may be listed, it is as many as any answer may list, or none. */
+function* readableChannels(room: Room, client: Client, most: number): Pieces<Listed> {
+  const channels: Channel[] = []
+  let upTo = 0
+  let steps = 0
+  for (const channel of room.inOrder.after(0)) {
+    if (++steps % STEPS === 0) yield
+    upTo = channel.seq
+    if (!isReadable(channel, client.identity)) continue
+    if (channels.length === most) return { channels: most < MOST_HEADS ? [] : channels, upTo, recoverable: false }
+    channels.push(channel)
+  }
+  return { channels, upTo, recoverable: true }
+}
+
+/**
+ * The channels that are there when all logs have answered. Those that were created meanwhile are delivered from their origin, or begin anew where a channel of their name
+ * had ended.
+ */
+function askedOf(
+  { channels, upTo, recoverable }: Listed,
+  found: readonly (Located | undefined)[],
+  since: ReadonlyMap<string, Position> | undefined,
+  { room, client }: { room: Room; client: Client },
+): (Asked & { readonly channel: Channel })[] {
+  const all = channels.map((channel, i) => asked(channel, startOf(channel, since), found[i]))
+  const there = all.filter(({ channel }) => channel.ended === undefined)
+  for (const channel of recoverable ? room.inOrder.after(upTo) : []) {
+    if (!isReadable(channel, client.identity)) continue
+    const start = startOf(channel, since)
+    there.push(asked(channel, start, locateAnew(start, channel.log)))
+  }
+  return there
+}
+
+const asked = (channel: Channel, since: Position | undefined, found: Located | undefined) => ({
+  channel,
+  log: channel.log,
+  since,
+  found,
+})
