@@ -17,7 +17,7 @@ globalThis.RegExp = new Proxy(RegExp, {
 await import('@arqonbus/server')
 await import('@arqonbus/client')
 const { commands } = await import('@arqonbus/protocol')
-const { createCheck } = await import('@arqonbus/protocol/check')
+const { createCheck } = await import('@arqonbus/protocol/csp-validator')
 for (const { parameters, result } of Object.values(commands)) {
   for (const schema of [parameters, result]) createCheck(JSON.parse(JSON.stringify(schema)))
 }

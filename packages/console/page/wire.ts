@@ -1,6 +1,6 @@
 /** What the page needs of the protocol, as data: it is computed when the page is bundled (`../src/build.ts`). */
 import { type CommandShape, clientTypes, commands, durabilityLevels, Envelope, errorCodes } from '@arqonbus/protocol'
-import type { JsonSchema } from '@arqonbus/protocol/check'
+import type { JsonSchema } from '@arqonbus/protocol/csp-validator'
 
 /** A command, as its form shows it. */
 export type CommandForm = {

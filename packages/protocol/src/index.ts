@@ -17,16 +17,16 @@ export {
   type RouteMemory,
   readEnvelope,
   readInPieces,
-} from './envelope/read.ts'
+} from './envelope/parse.ts'
 export * from './envelope/schema.ts'
 export * from './ids.ts'
 export * from './names.ts'
 export { finish, type Pieces } from './pieces.ts'
-export { portable } from './portable.ts'
 export * from './position.ts'
 export * from './replies.ts'
 export { type Check, compile, type Fault } from './schema.ts'
 export * from './telemetry.ts'
 export * from './telemetry-events.ts'
 export { isTimestamp, timestampPattern } from './timestamp.ts'
+export { portable } from './to-json-schema.ts'
 export * from './versions.ts'

@@ -1,10 +1,10 @@
 /** Ajv behind one function: a schema becomes a check that answers with the place of the first fault. */
 import { Ajv, type ErrorObject } from 'ajv'
 import type { TSchema } from 'typebox'
-import { type Check, describe, type Fault } from './fault.ts'
+import { type Check, describe, type Fault } from './schema-error.ts'
 import { isTimestamp } from './timestamp.ts'
 
-export { type Check, type Fault, pointer } from './fault.ts'
+export { type Check, type Fault, pointer } from './schema-error.ts'
 
 /** A test checks the generated schemas against the meta-schema, so it is not done at each start: that would double the time to compile them. */
 const checkedBefore = { meta: false, validateSchema: false } as const

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { bothVersions, secondVersionAlone } from '../test/second-version.ts'
 import { exactEnvelopes, invalidEnvelopes, textOf, validEnvelopes } from '../test/vectors.ts'
-import { type EnvelopeFault, encodeStored, type ParsedEnvelope, readEnvelope } from './envelope/read.ts'
+import { type EnvelopeFault, encodeStored, type ParsedEnvelope, readEnvelope } from './envelope/parse.ts'
 import { DeliveredEnvelope } from './envelope/schema.ts'
 import { compile } from './schema.ts'
 import { CURRENT_VERSION, type ProtocolVersions, protocolVersions } from './versions.ts'

@@ -1,5 +1,5 @@
 /** A form generated from the schema of a command's parameters: its fields, and how input becomes a value. */
-import { createCheck, type JsonSchema } from '@arqonbus/protocol/check'
+import { createCheck, type JsonSchema } from '@arqonbus/protocol/csp-validator'
 import type { CommandForm } from '../wire.ts'
 
 /** One field of a form. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { protocolVersions } from '../versions.ts'
 import { recipientsOf, senderOf } from './delivered.ts'
-import { encodeStored, type ParsedEnvelope, readEnvelope } from './read.ts'
+import { encodeStored, type ParsedEnvelope, readEnvelope } from './parse.ts'
 
 /** The text of a delivered private message. */
 function delivered(from: string, metadata: string, payload = '{"text":"hi"}'): string {

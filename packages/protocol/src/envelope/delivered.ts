@@ -1,6 +1,6 @@
 /** Reads single fields of a delivered envelope from its text, without parsing the whole: parsing a long message takes milliseconds. */
 import { clientIdPattern, messageIdPattern, namePattern } from '../names.ts'
-import { membersOf, nameOf } from './members.ts'
+import { membersOf, nameOf } from './json-members.ts'
 
 /** The bus writes the first fields of a delivered envelope in a fixed order, without white space. */
 const upToSender = new RegExp(

@@ -4,7 +4,7 @@
  */
 import { finish, type Pieces } from '../pieces.ts'
 import { countUpTo } from './depth.ts'
-import { type Member, nameOf, readMembers } from './members.ts'
+import { type Member, nameOf, readMembers } from './json-members.ts'
 import { checkJson, isJson } from './walk.ts'
 
 /** Texts that are shorter, or have fewer commas, are parsed: that costs less than searching them. */

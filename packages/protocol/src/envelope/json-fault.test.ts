@@ -27,8 +27,8 @@ describe('the place of a fault in JSON', () => {
     ['{"a":"b\\', 7, 'an escape of JSON'],
     ['{"a":"b\\q"}', 7, 'an escape of JSON'],
     ['{"a":"\\u12g4"}', 6, 'an escape of JSON'],
-    ['{"a":"b\nc"}', 7, 'an escape: control characters do not stand in strings'],
-    ['{"a\tb":1}', 3, 'an escape: control characters do not stand in strings'],
+    ['{"a":"b\nc"}', 7, 'an escape: control characters are not allowed in strings'],
+    ['{"a\tb":1}', 3, 'an escape: control characters are not allowed in strings'],
     ['{"a":[{"b":"🚀", x}]}', 17, 'a key in double quotes'],
   ])('the first fault in %j is at %i, and what is expected is %s', (text, offset, expected) => {
     expect(finish(faultInJson(text))).toEqual({ offset, expected })

@@ -79,7 +79,7 @@ function readString(text: string, start: number): number | JsonFault {
     if (end === text.length) return { offset: end, expected: 'the end of the string' }
     if (end === at) {
       const expected =
-        text[end] === '\\' ? 'an escape of JSON' : 'an escape: control characters do not stand in strings'
+        text[end] === '\\' ? 'an escape of JSON' : 'an escape: control characters are not allowed in strings'
       return { offset: end, expected }
     }
     at = end

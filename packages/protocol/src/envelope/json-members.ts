@@ -51,7 +51,7 @@ export const nameOf = (member: Member): string =>
   member.key.includes('\\') ? (JSON.parse(`"${member.key}"`) as string) : member.key
 
 /** The first name that a second member has too, in any spelling. */
-export function* doubledName(members: readonly Member[]): Pieces<string | undefined> {
+export function* repeatedName(members: readonly Member[]): Pieces<string | undefined> {
   const seen = new Set<string>()
   for (const member of members) {
     const name = nameOf(member)
@@ -69,7 +69,7 @@ const factor = (Math.random() * 2 ** 32) | 1
  * True if two members have the same name, in any spelling. Names are compared within the text: creating a string for each of 30,000 names and looking it up
  * takes ten times as long.
  */
-export function* hasDoubled(text: string, members: readonly Member[]): Pieces<boolean> {
+export function* hasRepeatedName(text: string, members: readonly Member[]): Pieces<boolean> {
   const size = 2 ** Math.ceil(Math.log2(2 * members.length + 1))
   /** The number of the member with each hash, plus one. */
   const places = new Int32Array(size)

@@ -16,7 +16,7 @@ import { TelemetryEvent } from '../telemetry.ts'
 import { plainTimestampPattern } from '../timestamp.ts'
 import { CURRENT_VERSION, type ProtocolVersions } from '../versions.ts'
 import { countUpTo, isDeeperThan } from './depth.ts'
-import { endOfFlatObject } from './flat.ts'
+import { endOfFlatObject } from './flat-object.ts'
 import {
   gistOf,
   isLarge,
@@ -29,7 +29,7 @@ import {
   readScalar,
 } from './gist.ts'
 import { faultInJson } from './json-fault.ts'
-import { doubledName, hasDoubled, type Member, membersOf, nameOf, readMembers } from './members.ts'
+import { hasRepeatedName, type Member, membersOf, nameOf, readMembers, repeatedName } from './json-members.ts'
 import { ClientMetadata, durabilityLevels, Envelope, type EnvelopeType, isBusKey } from './schema.ts'
 import { checkJson } from './walk.ts'
 
@@ -101,15 +101,15 @@ export type RouteMemory = { lastRoute: Route | undefined }
 /** Parses one frame. Never throws, for any text; takes time linear in its length. `memory` is that of the sending connection. */
 export function readEnvelope(text: string, options: ReadOptions, memory?: RouteMemory): ParsedEnvelope | EnvelopeFault {
   if (isDeeperThan(text, options.maxDepth)) return tooDeep(options)
-  const usual = options.versions.has(CURRENT_VERSION) ? readUsual(text, memory) : undefined
-  return usual ?? finish(readCarefully(text, options.versions))
+  const usual = options.versions.has(CURRENT_VERSION) ? parseUsual(text, memory) : undefined
+  return usual ?? finish(parseCarefully(text, options.versions))
 }
 
 /** `readEnvelope` in pieces, for a frame that `isLong`. */
 export function* readInPieces(text: string, options: ReadOptions): Pieces<ParsedEnvelope | EnvelopeFault> {
   if (isDeeperThan(text, options.maxDepth)) return tooDeep(options)
   yield
-  const envelope = yield* readCarefully(text, options.versions)
+  const envelope = yield* parseCarefully(text, options.versions)
   const names = 'fault' in envelope ? undefined : payloadFields[envelope.type]
   if ('fault' in envelope || names === undefined) return envelope
   return { ...envelope, payload: (yield* readObject(envelope.payloadText, names))! }
@@ -127,7 +127,7 @@ const tooDeep = ({ maxDepth }: ReadOptions): EnvelopeFault => ({
 })
 
 /** Parses the usual key order of version 1.0; undefined if this path cannot decide. */
-function readUsual(text: string, memory: RouteMemory | undefined): ParsedEnvelope | undefined {
+function parseUsual(text: string, memory: RouteMemory | undefined): ParsedEnvelope | undefined {
   const idEnd = endOf(usualId, text, 0)
   if (idEnd < 0) return undefined
   const route = routeAt(text, idEnd, memory)
@@ -139,7 +139,7 @@ function readUsual(text: string, memory: RouteMemory | undefined): ParsedEnvelop
   const end = text.length - 1
   const split = endOfPayload(text, payloadStart)
   if (split < 0) return undefined
-  const metadata = split === end ? undefined : readUsualMetadata(text, split + METADATA.length)
+  const metadata = split === end ? undefined : parseUsualMetadata(text, split + METADATA.length)
   if (metadata === undefined && split !== end) return undefined
   if (
     type === 'private'
@@ -189,7 +189,7 @@ const decoder = new TextDecoder()
 const copyOf = (text: string): string => decoder.decode(encoder.encode(text))
 
 /** The metadata from `start` to the last brace but one. White space around it is left to the careful path, so that both cut the same bytes. */
-function readUsualMetadata(text: string, start: number): Readonly<ClientMetadata> | undefined {
+function parseUsualMetadata(text: string, start: number): Readonly<ClientMetadata> | undefined {
   const end = text.length - 1
   // Compared within the text: a lookup in a map would cost a copy and a hash of it.
   for (const usual of usualMetadata) {
@@ -199,26 +199,26 @@ function readUsualMetadata(text: string, start: number): Readonly<ClientMetadata
   const own = text.slice(start, end)
   const read = isLarge(own) ? finish(readLargeMetadata(own)) : readSmallMetadata(own)
   if (read === undefined || checkMetadata(read.value) !== undefined) return undefined
-  return read.doubled === undefined ? read.value : undefined
+  return read.repeated === undefined ? read.value : undefined
 }
 
 /** The metadata that the bus reads, and the first repeated key; undefined if the text is not JSON. `isProper`: the text is known to be JSON. */
-function* readMetadata(text: string, isProper = false): Pieces<MetadataRead | undefined> {
+function* parseMetadata(text: string, isProper = false): Pieces<ParsedMetadata | undefined> {
   return isLarge(text) ? yield* readLargeMetadata(text, isProper) : readSmallMetadata(text)
 }
 
-function* readLargeMetadata(text: string, isProper = false): Pieces<MetadataRead | undefined> {
+function* readLargeMetadata(text: string, isProper = false): Pieces<ParsedMetadata | undefined> {
   if (!isProper && !(yield* checkJson(text))) return undefined
   const members = yield* readMembers(text, 0)
   const value = yield* gistOf(text, members, (name) => (isBusKey(name) ? readAll : undefined))
-  const isDoubled = yield* hasDoubled(text, members)
-  return { value, doubled: isDoubled ? yield* doubledName(members) : undefined }
+  const isDoubled = yield* hasRepeatedName(text, members)
+  return { value, repeated: isDoubled ? yield* repeatedName(members) : undefined }
 }
 
-function readSmallMetadata(text: string): MetadataRead | undefined {
+function readSmallMetadata(text: string): ParsedMetadata | undefined {
   const value = parse(text) as Readonly<ClientMetadata> | undefined
   if (value === undefined) return undefined
-  return { value, doubled: hasEachKeyOnce(value, text) ? undefined : finish(doubledName(membersOf(text, 0))) }
+  return { value, repeated: hasEachKeyOnce(value, text) ? undefined : finish(repeatedName(membersOf(text, 0))) }
 }
 
 /** The end of the payload that begins at `start`, a valid JSON object followed by the metadata or the last brace; -1 if this path cannot decide. */
@@ -243,7 +243,7 @@ function splitOf(text: string, payloadStart: number): number {
   return text.indexOf(METADATA, first + 1) < 0 ? first : text.lastIndexOf(METADATA)
 }
 
-type MetadataRead = { readonly value: Readonly<ClientMetadata>; readonly doubled: string | undefined }
+type ParsedMetadata = { readonly value: Readonly<ClientMetadata>; readonly repeated: string | undefined }
 
 /** An object's text has at most one member more than commas; if that is inconclusive, the members are counted. */
 function hasEachKeyOnce(value: Readonly<Record<string, unknown>>, text: string): boolean {
@@ -252,7 +252,7 @@ function hasEachKeyOnce(value: Readonly<Record<string, unknown>>, text: string):
 }
 
 /** The value of a frame that is not a usual one, and its members; undefined if it is not JSON, and without members if it is not an object. */
-function* readFrame(text: string): Pieces<Frame | undefined> {
+function* parseFrame(text: string): Pieces<Frame | undefined> {
   if (!isLarge(text)) {
     const value = parse(text)
     if (value === undefined) return undefined
@@ -265,10 +265,10 @@ function* readFrame(text: string): Pieces<Frame | undefined> {
   const members = yield* readMembers(text, 0)
   // Of payload and metadata only the kind is checked here, and the other fields are strings.
   const value = yield* gistOf(text, members, (name) => (fields.has(name) ? readScalar : undefined))
-  const isOnce = !(yield* hasDoubled(text, members))
+  const isOnce = !(yield* hasRepeatedName(text, members))
   const own = textOf(isOnce ? find('metadata', members) : undefined, text)
   if (own?.startsWith('{') !== true) return { value, members, isOnce }
-  const metadata = (yield* readMetadata(own, true))!
+  const metadata = (yield* parseMetadata(own, true))!
   value.metadata = metadata.value
   return { value, members, isOnce, metadata }
 }
@@ -279,20 +279,20 @@ type Frame = {
   /** True if no key is repeated. */
   readonly isOnce: boolean
   /** The metadata, if they were read already. */
-  readonly metadata?: MetadataRead | undefined
+  readonly metadata?: ParsedMetadata | undefined
 }
 
 const fields: ReadonlySet<string> = new Set(Object.keys(Envelope.properties))
 
 /** Parses any key order and any white space, and reports each fault with its place. */
-function* readCarefully(text: string, versions: ProtocolVersions): Pieces<ParsedEnvelope | EnvelopeFault> {
-  const frame = yield* readFrame(text)
+function* parseCarefully(text: string, versions: ProtocolVersions): Pieces<ParsedEnvelope | EnvelopeFault> {
+  const frame = yield* parseFrame(text)
   if (frame === undefined) return fault('invalid_json', null, yield* faultInJson(text))
   const { value, members, isOnce } = frame
   if (members === undefined) return fault('invalid_envelope', null, { path: '', expected: 'object' })
   const malformed = (details: Fault) => fault('invalid_envelope', requestIdOf(value, members), details)
   if (!isOnce) {
-    return malformed({ path: `/${pointer(yield* doubledName(members))}`, expected: 'to stand there once' })
+    return malformed({ path: `/${pointer(yield* repeatedName(members))}`, expected: 'to occur once' })
   }
   const escaped = members.find(({ key }) => key.includes('\\'))
   if (escaped !== undefined)
@@ -307,10 +307,10 @@ function* readCarefully(text: string, versions: ProtocolVersions): Pieces<Parsed
   const { id, type, room, channel, from, metadata } = value as Fields
   const payloadText = textOf(find('payload', members), text) ?? '{}'
   const metadataText = textOf(find('metadata', members), text)
-  const doubled =
-    metadataText === undefined ? undefined : (frame.metadata ?? (yield* readMetadata(metadataText)))?.doubled
-  if (doubled !== undefined) {
-    return malformed({ path: `/metadata/${pointer(doubled)}`, expected: 'to stand there once' })
+  const repeated =
+    metadataText === undefined ? undefined : (frame.metadata ?? (yield* parseMetadata(metadataText)))?.repeated
+  if (repeated !== undefined) {
+    return malformed({ path: `/metadata/${pointer(repeated)}`, expected: 'to occur once' })
   }
   const body = BEHIND_TIMESTAMP + payloadText
   return {

@@ -8,7 +8,7 @@ import {
   type RouteMemory,
   readEnvelope,
   readInPieces,
-} from './read.ts'
+} from './parse.ts'
 
 const options = { maxDepth: 64, versions: protocolVersions }
 

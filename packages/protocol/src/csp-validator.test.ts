@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { TSchema } from 'typebox'
 import { invalidEnvelopes, textOf, validEnvelopes } from '../test/vectors.ts'
-import { createCheck, type JsonSchema } from './check.ts'
+import { createCheck, type JsonSchema } from './csp-validator.ts'
 import { type CommandShape, commands, Envelope, TelemetryEvent } from './index.ts'
 import { compile } from './schema.ts'
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { finish } from '../pieces.ts'
-import { doubledName, hasDoubled, membersOf } from './members.ts'
+import { hasRepeatedName, membersOf, repeatedName } from './json-members.ts'
 
-const isDoubled = (text: string) => finish(hasDoubled(text, membersOf(text, 0)))
+const isDoubled = (text: string) => finish(hasRepeatedName(text, membersOf(text, 0)))
 
 /** A key in one of its spellings. */
 const spelled = fc
@@ -23,7 +23,7 @@ test('two members of one name are found in any spelling, and no others are', () 
   fc.assert(
     fc.property(fc.array(spelled, { maxLength: 12 }), (keys) => {
       const text = `{${keys.map((key) => `${key}:[{"a":1,"a":2}]`).join(',')}}`
-      expect([text, isDoubled(text)]).toEqual([text, finish(doubledName(membersOf(text, 0))) !== undefined])
+      expect([text, isDoubled(text)]).toEqual([text, finish(repeatedName(membersOf(text, 0))) !== undefined])
       expect(isDoubled(text)).toBe(keys.length > new Set(keys.map((key) => JSON.parse(key) as string)).size)
     }),
     { numRuns: 2000 },

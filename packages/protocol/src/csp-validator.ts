@@ -3,7 +3,7 @@
  * forbids `eval` cannot use Ajv, which compiles a function for each schema. Only the keywords that the protocol uses are supported; a
  * schema with any other is refused, so that nothing goes unchecked.
  */
-import { type Broken, type Check, describe, pointer } from './fault.ts'
+import { type Broken, type Check, describe, pointer } from './schema-error.ts'
 import { isTimestamp } from './timestamp.ts'
 
 /** A JSON Schema, as JSON. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { broken, valueText } from '../../test/frames.ts'
 import { holds } from '../../test/property.ts'
-import { endOfFlatObject } from './flat.ts'
+import { endOfFlatObject } from './flat-object.ts'
 
 describe('a small flat object', () => {
   test.each([
@@ -48,7 +48,7 @@ describe('a small flat object', () => {
       .tuple(fc.constantFrom('"a"', '"b"', '"é"', '"\\u0061"', 'a'), valueText)
       .map((one) => one.join(':'))
     const object = fc.array(member, { maxLength: 4 }).map((members) => `{${members.join()}}`)
-    let told = 0
+    let recognised = 0
     holds(
       fc.property(
         fc.oneof(object, broken(object)),
@@ -57,12 +57,12 @@ describe('a small flat object', () => {
           if (!text.startsWith('{')) return
           const end = endOfFlatObject(text + behind, 0)
           if (end < 0) return
-          told++
+          recognised++
           expect(JSON.parse((text + behind).slice(0, end))).toBeObject()
         },
       ),
       3000,
     )
-    expect(told).toBeGreaterThan(0)
+    expect(recognised).toBeGreaterThan(0)
   })
 })
