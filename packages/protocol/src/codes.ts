@@ -112,7 +112,7 @@ const closes = {
   normal: { code: 1000, reason: 'normal closure', reconnect: 'no' },
   going_away: { code: 1001, reason: 'going away', reconnect: 'yes' },
   protocol_error: { code: 1002, reason: 'WebSocket protocol error', reconnect: 'no' },
-  cut: { code: 1006, reason: 'connection cut', reconnect: 'yes' },
+  abnormal: { code: 1006, reason: 'no close frame', reconnect: 'yes' },
   invalid_utf8: { code: 1007, reason: 'invalid UTF-8', reconnect: 'no' },
   repeated_violations: { code: 1008, reason: 'repeated protocol violations', reconnect: 'no' },
   too_large: { code: 1009, reason: 'frame far too large', reconnect: 'no' },
