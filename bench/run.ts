@@ -17,7 +17,7 @@ const usage = `npm run bench -- [--only NAME[,NAME]] [--rounds N] [--seconds S] 
   --seconds  how long a round counts where a load does not say (4)
   --warm     how long it runs before it counts (5): the compiler of the runtime takes as long to settle
 
-Exit code 0: every bar was reached; 1: one was not; 2: a load could not be run.`
+Exit code 0: every target was reached; 1: one was not; 2: a load could not be run.`
 
 interface Options {
   chosen: readonly Scenario[]
@@ -59,7 +59,7 @@ async function bench({ chosen, rounds, seconds, warmSeconds }: Options): Promise
   const missed = outcomes.flatMap(({ scenario, verdicts }) =>
     verdicts
       .filter(({ pass }) => !pass)
-      .map(({ figure, value, bar }) => `${scenario}: ${figure} ${value}, target ${bar}`),
+      .map(({ figure, value, target }) => `${scenario}: ${figure} ${value}, target ${target}`),
   )
   if (missed.length > 0) console.log(`Targets missed:\n  ${missed.join('\n  ')}`)
   if (broken.length > 0) console.log(`Could not be run: ${broken.join(', ')}`)

@@ -3,7 +3,7 @@ import { type Connection, type Listener, send } from './connection.ts'
 import { createHistogram, type Histogram } from './histogram.ts'
 import { createLedger } from './ledger.ts'
 import { createMessageForm } from './message.ts'
-import { type Outlet, outletsOf } from './outlet.ts'
+import { createPublishers, type Publisher } from './publisher.ts'
 
 /** Publishers that wait for acknowledgements: each keeps `inFlight` messages in flight and is subscribed to nothing. */
 export interface AcknowledgedPlan {
@@ -58,7 +58,7 @@ export function createAcknowledgedLoad(plan: AcknowledgedPlan): AcknowledgedLoad
   const latency = createHistogram()
   const numbers = createNumbers(channels)
   const sentAt = new Float64Array(publishers * ring)
-  let outlets: readonly Outlet[] = []
+  let allPublishers: readonly Publisher[] = []
   const surprises: string[] = []
   const found: Acknowledgement = { publisher: 0, sequence: 0, n: 0, level: '' }
   let otherLevel = 0
@@ -66,17 +66,17 @@ export function createAcknowledgedLoad(plan: AcknowledgedPlan): AcknowledgedLoad
   /** When the current read arrived; one clock reading serves all its frames. */
   let readAt = 0
 
-  const publish = (outlet: Outlet, wanted: number) => {
-    const count = Math.min(wanted, each - outlet.sent)
+  const publish = (publisher: Publisher, wanted: number) => {
+    const count = Math.min(wanted, each - publisher.sent)
     if (count <= 0) return
     const time = new Date().toISOString()
     const at = Bun.nanoseconds()
     for (let n = 0; n < count; n++) {
-      const sequence = outlet.sent++
-      sentAt[outlet.index * ring + (sequence & (ring - 1))] = at
-      outlet.frames.write(n, sequence, time)
+      const sequence = publisher.sent++
+      sentAt[publisher.index * ring + (sequence & (ring - 1))] = at
+      publisher.frames.write(n, sequence, time)
     }
-    send(outlet.connection, outlet.frames.first(count))
+    send(publisher.connection, publisher.frames.first(count))
   }
 
   const listener: Listener = {
@@ -91,14 +91,14 @@ export function createAcknowledgedLoad(plan: AcknowledgedPlan): AcknowledgedLoad
       latency.record((readAt - sentAt[publisher * ring + (sequence & (ring - 1))]!) / 1000)
       if (found.level !== level) otherLevel++
       numbers.given(publisher % channels, found.n)
-      outlets[connection.index]!.due++
+      allPublishers[connection.index]!.due++
     },
     read(connection) {
       readAt = 0
-      const outlet = outlets[connection.index]!
-      const due = outlet.due
-      outlet.due = 0
-      if (running && due > 0) publish(outlet, due)
+      const publisher = allPublishers[connection.index]!
+      const due = publisher.due
+      publisher.due = 0
+      if (running && due > 0) publish(publisher, due)
     },
     closed: () => ledger.closed(),
   }
@@ -109,19 +109,19 @@ export function createAcknowledgedLoad(plan: AcknowledgedPlan): AcknowledgedLoad
     surprises,
     start(connections) {
       running = true
-      outlets = outletsOf(connections, publishers, ({ clientId }, index) =>
+      allPublishers = createPublishers(connections, publishers, ({ clientId }, index) =>
         form.framesFor(index, clientId, inFlight, nameOf(index % channels)),
       )
-      for (const outlet of outlets) publish(outlet, inFlight)
+      for (const publisher of allPublishers) publish(publisher, inFlight)
     },
     stop() {
       running = false
     },
-    sent: () => outlets.reduce((sum, { sent }) => sum + sent, 0),
+    sent: () => allPublishers.reduce((sum, { sent }) => sum + sent, 0),
     acknowledged: () => ledger.total(),
     heads: () => numbers.heads(),
     audit() {
-      const { lost, doubled, closed } = ledger.audit(outlets.map(({ sent }) => sent))
+      const { lost, doubled, closed } = ledger.audit(allPublishers.map(({ sent }) => sent))
       const misnumbered = numbers.misnumbered()
       return { unacknowledged: lost, doubled, misnumbered, otherLevel, closed, surprises: surprises.length }
     },

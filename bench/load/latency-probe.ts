@@ -8,7 +8,7 @@ const paths = ['/health', '/metrics']
 const apartMs = 4
 const patienceMs = 10_000
 
-export interface Probed {
+export interface ProbeResult {
   asked: number
   /** Responses with 200 within a second. */
   good: number
@@ -17,7 +17,7 @@ export interface Probed {
   failures: string[]
 }
 
-const probed: Probed = { asked: 0, good: 0, tookMs: [], failures: [] }
+const probed: ProbeResult = { asked: 0, good: 0, tookMs: [], failures: [] }
 
 async function ask(path: string): Promise<void> {
   const start = performance.now()

@@ -3,7 +3,7 @@
  * server would have to wake it, which on one machine costs the server more than the write itself and over a network
  * costs it nothing; and a millisecond timer would add up to a millisecond to the measurement.
  */
-export interface Clockwork {
+export interface OpenLoopScheduler {
   stop(): void
   /** Total time in which there was nothing to send and nothing had arrived. */
   idleNs(): number
@@ -13,7 +13,11 @@ export interface Clockwork {
  * Calls `emit` for each message that is due, with the time at which it was due: a late load must increase the measured
  * latency instead of hiding the wait. `reads` returns the number of reads so far.
  */
-export function startClockwork(perSecond: number, reads: () => number, emit: (turn: number, due: number) => void) {
+export function startOpenLoopScheduler(
+  perSecond: number,
+  reads: () => number,
+  emit: (turn: number, due: number) => void,
+) {
   const apart = 1e9 / perSecond
   let due = Bun.nanoseconds() + apart
   let messages = 0
@@ -33,11 +37,11 @@ export function startClockwork(perSecond: number, reads: () => number, emit: (tu
   }
   setImmediate(turn)
 
-  const clockwork: Clockwork = {
+  const scheduler: OpenLoopScheduler = {
     stop() {
       running = false
     },
     idleNs: () => idle,
   }
-  return clockwork
+  return scheduler
 }

@@ -2,7 +2,7 @@ import type { Connection } from './connection.ts'
 import type { MessageFrames } from './message.ts'
 
 /** A publisher of a load: its connection, and its progress. */
-export interface Outlet {
+export interface Publisher {
   readonly index: number
   readonly connection: Connection
   readonly frames: MessageFrames
@@ -12,11 +12,11 @@ export interface Outlet {
 }
 
 /** Creates publishers for the first `count` connections. */
-export function outletsOf(
+export function createPublishers(
   connections: readonly Connection[],
   count: number,
   framesOf: (connection: Connection, index: number) => MessageFrames,
-): Outlet[] {
+): Publisher[] {
   return connections.slice(0, count).map((connection, index) => {
     return { index, connection, frames: framesOf(connection, index), sent: 0, due: 0 }
   })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { type Server, startServer } from '../servers/server.ts'
 import { hangUp } from './connection.ts'
 import { createTraffic, type Pace } from './traffic.ts'
-import { crowd, measureTraffic } from './window.ts'
+import { connectAll, measureTraffic } from './window.ts'
 
 let server: Server
 
@@ -23,7 +23,7 @@ test.each(paces)('traffic paced by %p keeps going, and all of it arrives', async
     { shape: { bytes: 250, filling: 'text', ack: false }, pace, publishers: 2, positions: false },
     5,
   )
-  const connections = await crowd(server, 5, traffic)
+  const connections = await connectAll(server, 5, traffic)
   const figures = await measureTraffic(server, traffic, connections, { warmSeconds: 0.05, seconds: 0.2 })
   expect(figures).toMatchObject({ lost: 0, doubled: 0, damaged: 0, closed: 0, surprises: 0 })
   for (const sent of traffic.sent()) expect(sent).toBeGreaterThan(0)
@@ -42,7 +42,7 @@ test('a subscriber that is cut off is detected', async () => {
     },
     2,
   )
-  const connections = await crowd(server, 2, traffic)
+  const connections = await connectAll(server, 2, traffic)
   const measured = measureTraffic(server, traffic, connections, { warmSeconds: 0.1, seconds: 0.2 })
   connections[1]!.socket.terminate()
   const figures = await measured

@@ -1,9 +1,9 @@
-import { type Clockwork, startClockwork } from './clockwork.ts'
 import { type Connection, type Listener, send } from './connection.ts'
 import { createHistogram, type Histogram } from './histogram.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { createMessageForm, type MessageShape, positionNumber } from './message.ts'
-import { type Outlet, outletsOf } from './outlet.ts'
+import { type OpenLoopScheduler, startOpenLoopScheduler } from './open-loop-scheduler.ts'
+import { createPublishers, type Publisher } from './publisher.ts'
 
 /** When the next message is sent. */
 export type Pace =
@@ -64,33 +64,33 @@ export function createTraffic(plan: TrafficPlan, subscribers: number): Traffic {
   /** The number of subscribers that have each message; only kept if the slowest one decides. */
   const arrived = new Uint32Array(pace.kind === 'slowest-subscriber' ? publishers * ring : 0)
   const surprises: string[] = []
-  let outlets: readonly Outlet[] = []
+  let allPublishers: readonly Publisher[] = []
   let acknowledged = 0
   let sampling = 0
   let running = false
-  let clockwork: Clockwork | undefined
+  let scheduler: OpenLoopScheduler | undefined
   let reads = 0
   /** When the current read arrived; one clock reading serves all its frames. */
   let readAt = 0
   /** Publishers that can continue after the current read. */
-  const ready: Outlet[] = []
+  const ready: Publisher[] = []
 
   /** Sends `count` messages in one write. */
-  const publish = (outlet: Outlet, count: number, due: number) => {
+  const publish = (publisher: Publisher, count: number, due: number) => {
     const time = isoTime()
     for (let n = 0; n < count; n++) {
-      const sequence = outlet.sent++
-      const cell = outlet.index * ring + (sequence & (ring - 1))
+      const sequence = publisher.sent++
+      const cell = publisher.index * ring + (sequence & (ring - 1))
       dueAt[cell] = due
       if (arrived.length > 0) arrived[cell] = 0
-      outlet.frames.write(n, sequence, time)
+      publisher.frames.write(n, sequence, time)
     }
-    send(outlet.connection, outlet.frames.first(count))
+    send(publisher.connection, publisher.frames.first(count))
   }
 
-  const release = (outlet: Outlet, count: number) => {
-    if (outlet.due === 0) ready.push(outlet)
-    outlet.due += count
+  const release = (publisher: Publisher, count: number) => {
+    if (publisher.due === 0) ready.push(publisher)
+    publisher.due += count
   }
 
   const listener: Listener = {
@@ -111,18 +111,18 @@ export function createTraffic(plan: TrafficPlan, subscribers: number): Traffic {
       if (!running) return
       if (pace.kind === 'own-delivery') {
         if (connection.index !== publisher) return
-        release(outlets[publisher]!, 1)
+        release(allPublishers[publisher]!, 1)
       } else if (pace.kind === 'slowest-subscriber') {
         if ((sequence + 1) % pace.burst !== 0 || ++arrived[cell]! < subscribers) return
-        release(outlets[publisher]!, pace.burst)
+        release(allPublishers[publisher]!, pace.burst)
       }
     },
     read() {
       readAt = 0
       reads++
-      for (let outlet = ready.pop(); outlet !== undefined; outlet = ready.pop()) {
-        publish(outlet, outlet.due, now())
-        outlet.due = 0
+      for (let publisher = ready.pop(); publisher !== undefined; publisher = ready.pop()) {
+        publish(publisher, publisher.due, now())
+        publisher.due = 0
       }
     },
     closed: () => ledger.closed(),
@@ -135,23 +135,23 @@ export function createTraffic(plan: TrafficPlan, subscribers: number): Traffic {
     surprises,
     start(connections) {
       running = true
-      outlets = outletsOf(connections, publishers, ({ clientId }, index) =>
+      allPublishers = createPublishers(connections, publishers, ({ clientId }, index) =>
         form.framesFor(index, clientId, atOnce(pace)),
       )
       if (pace.kind === 'rate')
-        clockwork = startClockwork(
+        scheduler = startOpenLoopScheduler(
           pace.perSecond,
           () => reads,
-          (turn, due) => publish(outlets[turn % publishers]!, 1, due),
+          (turn, due) => publish(allPublishers[turn % publishers]!, 1, due),
         )
-      else for (const outlet of outlets) publish(outlet, atOnce(pace), now())
+      else for (const publisher of allPublishers) publish(publisher, atOnce(pace), now())
     },
     stop() {
       running = false
-      clockwork?.stop()
+      scheduler?.stop()
     },
-    idleNs: () => clockwork?.idleNs(),
-    sent: () => outlets.map((outlet) => outlet.sent),
+    idleNs: () => scheduler?.idleNs(),
+    sent: () => allPublishers.map((publisher) => publisher.sent),
     acknowledged: () => acknowledged,
   }
 }

@@ -27,7 +27,7 @@ export interface WindowFigures {
 export type TrafficFigures = WindowFigures & Audit & { surprises: number }
 
 /** Connects `count` clients, all joined, a few hundred at a time. */
-export function crowd(server: Server, count: number, traffic: Pick<Traffic, 'listener'>): Promise<Connection[]> {
+export function connectAll(server: Server, count: number, traffic: Pick<Traffic, 'listener'>): Promise<Connection[]> {
   return connectMany(count, 256, (index) => connect(server.endpoint, index, clientIdOf(index), traffic.listener))
 }
 

@@ -1,4 +1,4 @@
-import type { Bar, Figures, Scenario } from '../scenarios/scenario.ts'
+import type { Figures, Scenario, Target } from '../scenarios/scenario.ts'
 
 /** The result of a scenario over all its rounds. */
 export interface Outcome {
@@ -18,7 +18,7 @@ export interface SideOutcome {
 
 export interface Verdict {
   figure: string
-  bar: string
+  target: string
   value: number
   pass: boolean
 }
@@ -30,17 +30,17 @@ export function outcomeOf(scenario: Scenario, rounds: readonly Figures[][]): Out
     rounds: rounds[side]!,
     median: medians(rounds[side]!),
   }))
-  const [judged, yardstick] = sides
+  const [judged, reference] = sides
   const ratios =
-    yardstick === undefined
+    reference === undefined
       ? {}
-      : medians(judged!.rounds.map((figures, round) => ratiosOf(figures, yardstick.rounds[round]!)))
+      : medians(judged!.rounds.map((figures, round) => ratiosOf(figures, reference.rounds[round]!)))
   return {
     scenario: scenario.name,
     title: scenario.title,
     sides,
     ratios,
-    verdicts: scenario.bars.map((bar) => judge(bar, judged!, ratios)),
+    verdicts: scenario.targets.map((target) => judge(target, judged!, ratios)),
   }
 }
 
@@ -48,23 +48,24 @@ export function outcomeOf(scenario: Scenario, rounds: readonly Figures[][]): Out
  * A ratio is judged as the table shows it, with two decimals, because the noise exceeds the third. Counts of
  * faults are judged by their worst round: a message lost once is lost.
  */
-function judge(bar: Bar, judged: SideOutcome, ratios: Figures): Verdict {
-  const { figure } = bar
-  if ('ratioMax' in bar) {
+function judge(target: Target, judged: SideOutcome, ratios: Figures): Verdict {
+  const { figure } = target
+  if ('ratioMax' in target) {
     const value = Math.round((ratios[figure] ?? Number.NaN) * 100) / 100
-    return { figure, bar: `≤ ${bar.ratioMax.toFixed(2)} ×`, value, pass: value <= bar.ratioMax }
+    return { figure, target: `≤ ${target.ratioMax.toFixed(2)} ×`, value, pass: value <= target.ratioMax }
   }
-  if ('min' in bar) {
+  if ('min' in target) {
     const value = Math.min(...judged.rounds.map((figures) => figures[figure]!))
-    return { figure, bar: `≥ ${bar.min}`, value, pass: value >= bar.min }
+    return { figure, target: `≥ ${target.min}`, value, pass: value >= target.min }
   }
-  const value = bar.max === 0 ? Math.max(...judged.rounds.map((figures) => figures[figure]!)) : judged.median[figure]!
-  return { figure, bar: bar.max === 0 ? 'none' : `≤ ${bar.max}`, value, pass: value <= bar.max }
+  const value =
+    target.max === 0 ? Math.max(...judged.rounds.map((figures) => figures[figure]!)) : judged.median[figure]!
+  return { figure, target: target.max === 0 ? 'none' : `≤ ${target.max}`, value, pass: value <= target.max }
 }
 
-function ratiosOf(judged: Figures, yardstick: Figures): Figures {
-  const shared = Object.keys(judged).filter((figure) => yardstick[figure] !== undefined && yardstick[figure] !== 0)
-  return Object.fromEntries(shared.map((figure) => [figure, judged[figure]! / yardstick[figure]!]))
+function ratiosOf(judged: Figures, reference: Figures): Figures {
+  const shared = Object.keys(judged).filter((figure) => reference[figure] !== undefined && reference[figure] !== 0)
+  return Object.fromEntries(shared.map((figure) => [figure, judged[figure]! / reference[figure]!]))
 }
 
 function medians(rounds: readonly Figures[]): Figures {

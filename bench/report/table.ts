@@ -5,20 +5,20 @@ const labelWidth = 40
 
 /** Formats one scenario: a row per figure, with the target and the verdict if it has one. */
 export function tableOf(outcome: Outcome): string {
-  const [judged, yardstick] = outcome.sides
-  const faults = outcome.verdicts.filter(({ bar }) => bar === 'none')
+  const [judged, reference] = outcome.sides
+  const faults = outcome.verdicts.filter(({ target }) => target === 'none')
   const figures = Object.keys(judged!.median).filter((figure) => !faults.some((fault) => fault.figure === figure))
   const rows = [
-    ['', judged!.name, yardstick?.name ?? '', yardstick === undefined ? '' : 'ratio', 'bar', ''],
+    ['', judged!.name, reference?.name ?? '', reference === undefined ? '' : 'ratio', 'target', ''],
     ...figures.map((figure) => {
       const verdict = outcome.verdicts.find((one) => one.figure === figure)
       const ratio = outcome.ratios[figure]
       return [
         shownAs(figure).label,
         written(figure, judged!.median[figure]),
-        written(figure, yardstick?.median[figure]),
+        written(figure, reference?.median[figure]),
         ratio === undefined ? '' : `${ratio.toFixed(2)} ×`,
-        verdict?.bar ?? '',
+        verdict?.target ?? '',
         verdict === undefined ? '' : mark(verdict.pass),
       ]
     }),

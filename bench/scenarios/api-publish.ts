@@ -17,7 +17,7 @@ export const apiPublish: Scenario = {
   name: 'api-publish',
   title: '50 kept-alive HTTP connections, one acknowledged publish in flight each',
   sides: [bus],
-  bars: [{ figure: 'acknowledgedPerSecond', min: 15_000 }, ...honest],
+  targets: [{ figure: 'acknowledgedPerSecond', min: 15_000 }, ...honest],
   rounds: 3,
   async measure(side, span) {
     // A minute of this load would fill the deduplication memory, and refusals are not to be measured.

@@ -14,13 +14,13 @@ const present = 1000
 const turns = 300
 const adminKey = 'the-key-of-the-benchmark'
 
-interface House {
+interface Bus {
   server: Server
   ask: Requester['request']
 }
 
 /** Runs the command once and returns its duration; the preparation is not timed. */
-type Turn = (house: House, turn: number) => Promise<{ tookUs: number }>
+type Turn = (bus: Bus, turn: number) => Promise<{ tookUs: number }>
 
 /** The compiler demands an entry for every declared command. */
 const turnOf: Record<CommandName, Turn> = {
@@ -54,7 +54,7 @@ export const commands: Scenario = {
   name: 'commands',
   title: 'every command, 1,000 channels and 1,000 clients present',
   sides: [bus],
-  bars: names.map((name) => ({ figure: figureOf(name), max: 20 })),
+  targets: names.map((name) => ({ figure: figureOf(name), max: 20 })),
   rounds: 1,
   async measure(side) {
     const server = await startServer(side.server, { ARQONBUS_ADMIN_KEY: adminKey })
@@ -62,11 +62,11 @@ export const commands: Scenario = {
       open(server, clientIdOf(index), ['bench:main', ownChannel(index)]),
     )
     fillHistory(clients[0]!)
-    const house = { server, ask: createRequester(await open(server, 'admin', [])).request }
+    const bus = { server, ask: createRequester(await open(server, 'admin', [])).request }
     const figures: Figures = {}
     for (const name of names) {
       const latency = createHistogram()
-      for (let turn = 0; turn < turns; turn++) latency.record((await turnOf[name](house, turn)).tookUs)
+      for (let turn = 0; turn < turns; turn++) latency.record((await turnOf[name](bus, turn)).tookUs)
       figures[figureOf(name)] = latency.percentile(0.99) / 1000
     }
     await server.stop()

@@ -4,7 +4,7 @@ import { createHistogram } from '../load/histogram.ts'
 import { residentKib } from '../load/process-figures.ts'
 import { createRequester } from '../load/requester.ts'
 import { createTraffic } from '../load/traffic.ts'
-import { crowd, measureTraffic } from '../load/window.ts'
+import { connectAll, measureTraffic } from '../load/window.ts'
 import { type Server, startServer } from '../servers/server.ts'
 import { bare, bus, lossless, type Scenario } from './scenario.ts'
 
@@ -12,11 +12,11 @@ import { bare, bus, lossless, type Scenario } from './scenario.ts'
 
 const shape = { bytes: 250, filling: 'text', ack: false } as const
 
-export const crowd5000: Scenario = {
+export const connections5000: Scenario = {
   name: 'crowd-5000',
   title: '5,000 connections, all joined, 10 messages per second to all',
   sides: [bus, bare],
-  bars: [{ figure: 'p99Ms', max: 25 }, { figure: 'memoryPerConnectionKib', max: 8 }, ...lossless],
+  targets: [{ figure: 'p99Ms', max: 25 }, { figure: 'memoryPerConnectionKib', max: 8 }, ...lossless],
   rounds: 3,
   span: { seconds: 10 },
   async measure(side, span) {
@@ -29,7 +29,7 @@ export const crowd5000: Scenario = {
     )
     const before = residentKib(server.pid)
     const startNs = Bun.nanoseconds()
-    const connections = await crowd(server, count, traffic)
+    const connections = await connectAll(server, count, traffic)
     const connectSeconds = (Bun.nanoseconds() - startNs) / 1e9
     await Bun.sleep(2000)
     const joined = residentKib(server.pid)
@@ -45,11 +45,11 @@ export const crowd5000: Scenario = {
   },
 }
 
-export const crowd19000: Scenario = {
+export const connections19000: Scenario = {
   name: 'crowd-19000',
   title: '19,000 connections on one node (or what the open files allow), all served',
   sides: [bus],
-  bars: [
+  targets: [
     { figure: 'connections', min: Math.min(19_000, connectionsAllowed()) },
     { figure: 'commandMaxMs', max: 100 },
     ...lossless,
@@ -65,7 +65,7 @@ export const crowd19000: Scenario = {
       count,
     )
     const before = residentKib(server.pid)
-    const connections = await crowd(server, count, traffic)
+    const connections = await connectAll(server, count, traffic)
     await Bun.sleep(2000)
     const memoryPerConnectionKib = (residentKib(server.pid) - before) / count
     const figures = await measureTraffic(server, traffic, connections, span)
@@ -99,7 +99,7 @@ const commands: [string, object][] = [
 /** Opens and closes connections before memory is read, so that the memory for code is not counted for them. */
 async function rehearse(server: Server): Promise<void> {
   const traffic = createTraffic({ shape, publishers: 1, positions: false, pace: { kind: 'rate', perSecond: 1 } }, 300)
-  await hangUp(await crowd(server, 300, traffic))
+  await hangUp(await connectAll(server, 300, traffic))
   await Bun.sleep(1000)
 }
 

@@ -16,7 +16,7 @@ export const openConsole: Scenario = {
   name: 'console',
   title: 'the console open on a channel with 1,000 messages per second',
   sides: [bus],
-  bars: [
+  targets: [
     { figure: 'consolePercent', max: 5 },
     { figure: 'framesPerSecond', min: 30 },
     { figure: 'pageBehindMs', max: 500 },

@@ -1,7 +1,7 @@
 import type { MessageShape } from '../load/message.ts'
 import { residentKib } from '../load/process-figures.ts'
 import { createTraffic, type Pace } from '../load/traffic.ts'
-import { crowd, measureTraffic } from '../load/window.ts'
+import { connectAll, measureTraffic } from '../load/window.ts'
 import { startServer } from '../servers/server.ts'
 import { bare, bus, lossless, type Scenario } from './scenario.ts'
 
@@ -75,7 +75,7 @@ function fanout({ name, title, subscribers, publishers, shape, pace, ratioMax }:
     name,
     title,
     sides: [bus, bare],
-    bars: [
+    targets: [
       { figure: 'cpuPerDeliveryUs', ratioMax },
       ...lossless,
       ...(shape.ack ? [{ figure: 'unacknowledged', max: 0 }] : []),
@@ -83,7 +83,7 @@ function fanout({ name, title, subscribers, publishers, shape, pace, ratioMax }:
     async measure(side, span) {
       const server = await startServer(side.server)
       const traffic = createTraffic({ shape, pace, publishers, positions: server.positions }, subscribers)
-      const connections = await crowd(server, subscribers, traffic)
+      const connections = await connectAll(server, subscribers, traffic)
       const figures = await measureTraffic(server, traffic, connections, span)
       const residentMib = residentKib(server.pid) / 1024
       await server.stop()

@@ -22,7 +22,7 @@ export const hotPath: Scenario = {
   name: 'hot-path',
   title: 'one message in the process, without sockets: 250 bytes, the same acknowledged, 16 KiB of structure',
   sides: [bus, bare],
-  bars: [],
+  targets: [],
   rounds: 3,
   async measure(side) {
     const take = side === bus ? await takeOfBus() : takeOfBare()

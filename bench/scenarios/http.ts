@@ -1,7 +1,7 @@
 import { connect, connectMany, hangUp } from '../load/connection.ts'
-import type { Probed } from '../load/prober.ts'
+import type { ProbeResult } from '../load/latency-probe.ts'
 import { createTraffic } from '../load/traffic.ts'
-import { crowd, openWindow } from '../load/window.ts'
+import { connectAll, openWindow } from '../load/window.ts'
 import { loadCore, onCore, type Server, startServer } from '../servers/server.ts'
 import { bus, type Scenario } from './scenario.ts'
 
@@ -13,7 +13,7 @@ export const http: Scenario = {
   name: 'http',
   title: '10,000 requests to /health and /metrics across full load and a storm of 5,000 connections',
   sides: [bus],
-  bars: [
+  targets: [
     { figure: 'okWithinASecondPercent', min: 99.9 },
     { figure: 'fullLoadMaxMs', max: 100 },
   ],
@@ -46,7 +46,7 @@ async function underFullLoad(server: Server, warmSeconds: number) {
     },
     100,
   )
-  const connections = await crowd(server, 100, traffic)
+  const connections = await connectAll(server, 100, traffic)
   traffic.start(connections)
   await Bun.sleep(warmSeconds * 1000)
   const window = openWindow(server, traffic)
@@ -75,8 +75,8 @@ async function underStorm(server: Server) {
   return { probed: await probing, connections }
 }
 
-async function probe(server: Server, count: number): Promise<Probed> {
-  const program = new URL('../load/prober.ts', import.meta.url).pathname
+async function probe(server: Server, count: number): Promise<ProbeResult> {
+  const program = new URL('../load/latency-probe.ts', import.meta.url).pathname
   const child = Bun.spawn(onCore(loadCore, [process.execPath, program, server.httpUrl!, String(count)]), {
     stdout: 'pipe',
     stderr: 'inherit',

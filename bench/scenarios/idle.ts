@@ -18,7 +18,7 @@ export const idle: Scenario = {
   name: 'idle',
   title: 'a server without connections',
   sides: [bus, bare],
-  bars: [{ figure: 'idlePercent', max: 0.3 }],
+  targets: [{ figure: 'idlePercent', max: 0.3 }],
   rounds,
   span,
   async measure(side, span) {
@@ -37,7 +37,7 @@ export const idleChannels: Scenario = {
   name: 'idle-channels',
   title: '100,000 channels with a message in each, without connections',
   sides: [bus],
-  bars: [
+  targets: [
     { figure: 'idlePercent', max: 1 },
     { figure: 'channels', min: channels },
   ],
@@ -67,7 +67,7 @@ export const idleConnections: Scenario = {
   name: 'idle-connections',
   title: '5,000 connections, all joined, that only reply to pings',
   sides: [bus],
-  bars: [
+  targets: [
     { figure: 'idleUsPerConnection', max: 2 },
     { figure: 'connections', min: connections },
   ],

@@ -1,7 +1,7 @@
 import { apiPublish } from './api-publish.ts'
 import { commands } from './commands.ts'
+import { connections5000, connections19000 } from './connections.ts'
 import { openConsole } from './console.ts'
-import { crowd5000, crowd19000 } from './crowd.ts'
 import { fanouts } from './fanout.ts'
 import { hotPath } from './hot-path.ts'
 import { http } from './http.ts'
@@ -19,8 +19,8 @@ import { worstCase } from './worst-case.ts'
 export const scenarios: readonly Scenario[] = [
   hotPath,
   ...fanouts,
-  crowd5000,
-  crowd19000,
+  connections5000,
+  connections19000,
   commands,
   memoryLog,
   idle,

@@ -12,7 +12,7 @@ export const memoryLog: Scenario = {
   name: 'memory-log',
   title: 'memory log: append, and a read of 50 from a full ring of 500',
   sides: [bus],
-  bars: [
+  targets: [
     { figure: 'appendP99Ms', max: 1 },
     { figure: 'readP99Ms', max: 1 },
   ],

@@ -7,7 +7,7 @@ import type { Span } from '../load/window.ts'
 import { createXaddLoad } from '../load/xadds.ts'
 import { type Appendfsync, startBusOn, startPinnedRedis } from '../servers/redis.ts'
 import { busEndpoint, type Server, serverCore } from '../servers/server.ts'
-import type { Bar, Figures, Scenario, Side } from './scenario.ts'
+import type { Figures, Scenario, Side, Target } from './scenario.ts'
 
 /**
  * Acknowledged publishes into Redis: closed loops with 400 messages in flight, to channels without
@@ -24,7 +24,7 @@ const historySize = 10_000
 const levelOf = { everysec: 'stored', always: 'disk' } as const
 
 /** Every message was acknowledged once, in order and at the level, and the history ends with the last acknowledged message. */
-const honest: readonly Bar[] = [
+const honest: readonly Target[] = [
   'unacknowledged',
   'doubled',
   'misnumbered',
@@ -57,7 +57,7 @@ export const redisCpu: Scenario = {
   title: '50 connections, 8 acknowledged publishes in flight each, into Redis and into memory',
   sides: [onEverysec, inMemory],
   needsRedis: true,
-  bars: [{ figure: 'cpuPerPublishUs', ratioMax: 2.5 }, ...honest],
+  targets: [{ figure: 'cpuPerPublishUs', ratioMax: 2.5 }, ...honest],
   rounds: 3,
   measure: throughTheBus,
 }
@@ -70,7 +70,7 @@ function intoRedis(of: { name: string; title: string; judged: Side; minPerSecond
     title,
     sides: [judged, bareXadd],
     needsRedis: true,
-    bars: [{ figure: 'acknowledgedPerSecond', min: minPerSecond }, { figure: 'p99Ms', max: 30 }, ...honest],
+    targets: [{ figure: 'acknowledgedPerSecond', min: minPerSecond }, { figure: 'p99Ms', max: 30 }, ...honest],
     rounds: 3,
     measure: (side, span) => (side === bareXadd ? straightIntoRedis(side.redis!, span) : throughTheBus(side, span)),
   }

@@ -26,7 +26,7 @@ export const redisRecovery: Scenario = {
   title: 'one client recovers 100,000 messages',
   sides: [fromRedis, fromMemory],
   needsRedis: true,
-  bars: [{ figure: 'recoveredPerSecond', min: 50_000 }, ...lossless],
+  targets: [{ figure: 'recoveredPerSecond', min: 50_000 }, ...lossless],
   rounds: 3,
   async measure(side, span) {
     await using redis = side.redis === undefined ? undefined : await startPinnedRedis(side.redis)

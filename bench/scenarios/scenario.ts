@@ -12,7 +12,7 @@ export interface Scenario {
   title: string
   /** The measured side comes first; the second one, if any, is the reference of every ratio. */
   sides: readonly Side[]
-  bars: readonly Bar[]
+  targets: readonly Target[]
   /** Requires Redis. */
   needsRedis?: true
   /** Requires Chromium. */
@@ -34,12 +34,12 @@ export interface Side {
 export type Figures = Record<string, number>
 
 /** The target of a figure: a ratio to the other side, or an absolute bound. */
-export type Bar = { figure: string } & ({ ratioMax: number } | { max: number } | { min: number })
+export type Target = { figure: string } & ({ ratioMax: number } | { max: number } | { min: number })
 
 export const bus: Side = { name: 'bus', server: 'bus' }
 export const bare: Side = { name: 'bare Bun', server: 'bare' }
 
 /** Targets of every load that counts its messages: each was delivered once, in order, unchanged, and no connection was closed. */
-export const lossless: readonly Bar[] = ['lost', 'doubled', 'misnumbered', 'damaged', 'closed', 'surprises'].map(
+export const lossless: readonly Target[] = ['lost', 'doubled', 'misnumbered', 'damaged', 'closed', 'surprises'].map(
   (figure) => ({ figure, max: 0 }),
 )

@@ -1,6 +1,6 @@
 import { type Connection, connect, sendText } from '../load/connection.ts'
 import { createTraffic } from '../load/traffic.ts'
-import { crowd, measureTraffic } from '../load/window.ts'
+import { connectAll, measureTraffic } from '../load/window.ts'
 import { busEndpoint, type Server, startServer } from '../servers/server.ts'
 import { bus, lossless, type Scenario } from './scenario.ts'
 
@@ -19,7 +19,7 @@ export const slowReader: Scenario = {
   name: 'slow-reader',
   title: 'the other subscribers beside one slow reader among 1,000, 100 messages per second',
   sides: [withSlow, without],
-  bars: [{ figure: 'p99Ms', ratioMax: 1.3 }, ...lossless],
+  targets: [{ figure: 'p99Ms', ratioMax: 1.3 }, ...lossless],
   rounds: 3,
   span: { warmSeconds: 4, seconds: 20 },
   async measure(side, span) {
@@ -33,7 +33,7 @@ export const slowReader: Scenario = {
       },
       subscribers,
     )
-    const connections = await crowd(server, subscribers, traffic)
+    const connections = await connectAll(server, subscribers, traffic)
     const feeding = await feed(server)
     const stalled = side === withSlow ? await stall(server) : undefined
     const figures = await measureTraffic(server, traffic, connections, span)

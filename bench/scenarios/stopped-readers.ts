@@ -1,7 +1,7 @@
 import { connect, connectMany } from '../load/connection.ts'
 import { residentKib } from '../load/process-figures.ts'
 import { createTraffic } from '../load/traffic.ts'
-import { crowd, measureTraffic } from '../load/window.ts'
+import { connectAll, measureTraffic } from '../load/window.ts'
 import { type Server, startServer } from '../servers/server.ts'
 import { bus, lossless, type Scenario } from './scenario.ts'
 
@@ -18,7 +18,7 @@ export const stoppedReaders: Scenario = {
   name: 'stopped-readers',
   title: '300 subscribers beside 300 that have stopped reading, 1,000 messages per second',
   sides: [withStopped, without],
-  bars: [{ figure: 'p99Ms', ratioMax: 1.3 }, ...lossless],
+  targets: [{ figure: 'p99Ms', ratioMax: 1.3 }, ...lossless],
   rounds: 3,
   span: { warmSeconds: 5, seconds: 30 },
   async measure(side, span) {
@@ -32,7 +32,7 @@ export const stoppedReaders: Scenario = {
       },
       healthy,
     )
-    const connections = await crowd(server, healthy, traffic)
+    const connections = await connectAll(server, healthy, traffic)
     const before = residentKib(server.pid)
     if (side === withStopped) await stall(server)
     const figures = await measureTraffic(server, traffic, connections, span)

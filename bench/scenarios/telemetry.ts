@@ -1,7 +1,7 @@
 import { connect } from '../load/connection.ts'
 import { startTelemetry } from '../load/telemetry.ts'
 import { createTraffic } from '../load/traffic.ts'
-import { crowd, measureTraffic } from '../load/window.ts'
+import { connectAll, measureTraffic } from '../load/window.ts'
 import { startServer, telemetryEndpoint } from '../servers/server.ts'
 import { bus, lossless, type Scenario } from './scenario.ts'
 
@@ -17,13 +17,13 @@ export const telemetryFanout: Scenario = {
   name: 'telemetry-fanout',
   title: '100 subscribers, 10 publishers, 250-byte frames, one telemetry subscriber',
   sides: [watched, unwatched],
-  bars: [{ figure: 'cpuPerDeliveryUs', ratioMax: 1.05 }, ...lossless],
+  targets: [{ figure: 'cpuPerDeliveryUs', ratioMax: 1.05 }, ...lossless],
   async measure(side, span) {
     const server = await startServer(side.server)
     if (side === watched) await connect(telemetryEndpoint(server.telemetryUrl!), 0, 'listener', { text() {} })
     const pace = { kind: 'own-delivery', inFlight: 2 } as const
     const traffic = createTraffic({ shape, pace, publishers: 10, positions: server.positions }, 100)
-    const connections = await crowd(server, 100, traffic)
+    const connections = await connectAll(server, 100, traffic)
     const figures = await measureTraffic(server, traffic, connections, span)
     await server.stop()
     return { ...figures }
@@ -35,7 +35,7 @@ export const telemetryListeners: Scenario = {
   name: 'telemetry-listeners',
   title: '10 subscribers of 10,000 messages per second beside 100 telemetry subscribers',
   sides: [crowded, unwatched],
-  bars: [
+  targets: [
     { figure: 'p99Ms', ratioMax: 1.3 },
     { figure: 'eventP99Ms', max: 500 },
     { figure: 'eventsMissing', max: 0 },
@@ -47,7 +47,7 @@ export const telemetryListeners: Scenario = {
     const server = await startServer(side.server)
     const pace = { kind: 'rate', perSecond: 10_000 } as const
     const traffic = createTraffic({ shape, pace, publishers: 10, positions: server.positions }, 10)
-    const connections = await crowd(server, 10, traffic)
+    const connections = await connectAll(server, 10, traffic)
     const telemetry = await startTelemetry(server, side === crowded ? 100 : 0)
     const figures = await measureTraffic(server, traffic, connections, span)
     await telemetry.stop()

@@ -19,7 +19,7 @@ export const worstCase: Scenario = {
   name: 'worst-case',
   title: 'the worst requests of one peer, while another one pings',
   sides: [bus],
-  bars: names.map((name) => ({ figure: `${name} p99Ms`, max: 50 })),
+  targets: names.map((name) => ({ figure: `${name} p99Ms`, max: 50 })),
   rounds: 1,
   span: { seconds: 10 },
   async measure(side, span) {

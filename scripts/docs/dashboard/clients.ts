@@ -20,15 +20,15 @@ export const clients: Row = {
     {
       title: 'Send queues',
       description:
-        'Bytes in send buffers: all, and those of the slowest client. Above slow a client falls behind and catches up from the log, above cut its connection is closed.',
+        'Bytes in send buffers: all, and those of the slowest client. Above the soft limit a client falls behind and catches up from the log, above the hard limit its connection is closed.',
       kind: 'timeseries',
       width: 8,
       unit: 'bytes',
       queries: [
         ['arqonbus_send_queue_bytes{$bus}', 'all {{instance}}'],
         ['arqonbus_send_queue_largest_bytes{$bus}', 'slowest {{instance}}'],
-        [limit('send_buffer_soft_limit'), 'slow {{instance}}'],
-        [limit('send_buffer_hard_limit'), 'cut {{instance}}'],
+        [limit('send_buffer_soft_limit'), 'soft limit {{instance}}'],
+        [limit('send_buffer_hard_limit'), 'hard limit {{instance}}'],
       ],
     },
     {
