@@ -1,4 +1,4 @@
-/** Rooms and channels from the configuration (protocol §4). */
+/** Rooms and channels from the configuration (docs/protocol.md#rooms-and-channels). */
 import { describe, expect, test } from 'bun:test'
 import { refusal, startBus } from '@arqonbus/testing'
 import { channelOf, roomOf } from './support/ask.ts'

@@ -1,4 +1,4 @@
-/** The fifteen commands: their results and their forms (protocol §4, §7). */
+/** The fifteen commands: their results and their forms (docs/protocol.md#commands). */
 import { describe, expect, test } from 'bun:test'
 import { type Publish, startBus, testClock } from '@arqonbus/testing'
 import { commandNames, refused, run } from './support/ask.ts'

@@ -1,4 +1,4 @@
-/** Connecting: parameters, the welcome, and refusals (protocol §1). */
+/** Connecting: parameters, the welcome, and refusals (docs/protocol.md#connecting). */
 import { expect, test } from 'bun:test'
 import { clientTypes, compile, Welcome } from '@arqonbus/protocol'
 import { type ConnectOptions, eventually, open, openRaw, refusal, startBus, testClock } from '@arqonbus/testing'

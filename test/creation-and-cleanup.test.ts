@@ -1,4 +1,4 @@
-/** How channels and their rooms are created on demand, and removed (protocol §4). */
+/** How channels and their rooms are created on demand, and removed (docs/protocol.md#rooms-and-channels). */
 import { describe, expect, test } from 'bun:test'
 import { eventually, refusal, startBus, testClock } from '@arqonbus/testing'
 import { channelOf, channelsOf, roomOf } from './support/ask.ts'

@@ -1,4 +1,4 @@
-/** The form of delivered messages (protocol §2, §3). */
+/** The form of delivered messages (docs/protocol.md#the-envelope). */
 import { expect, test } from 'bun:test'
 import { compile, DeliveredEnvelope } from '@arqonbus/protocol'
 import { exactEnvelopes, validEnvelopes, textOf as vectorText } from '@arqonbus/protocol/vectors'

@@ -1,4 +1,4 @@
-/** The history of channels, and its limits (protocol §5, `history`). */
+/** The history of channels, and its limits (docs/protocol.md#history-and-recovery, `history`). */
 import { describe, expect, test } from 'bun:test'
 import type { CommandParameters } from '@arqonbus/protocol'
 import { eventually, type Frame, refusal, startBus, type TestClient, testClock, textOf } from '@arqonbus/testing'

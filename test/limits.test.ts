@@ -1,4 +1,4 @@
-/** Every limit: its exact value, the refusal beyond it, and its counter in `/metrics` (protocol §7, §9). */
+/** Every limit: its exact value, the refusal beyond it, and its counter in `/metrics` (docs/protocol.md#limits). */
 import { describe, expect, test } from 'bun:test'
 import type { Config } from '@arqonbus/server'
 import { openRaw, type Publish, refusal, startBus, type TestBus, type TestClient, testClock } from '@arqonbus/testing'

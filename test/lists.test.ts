@@ -1,4 +1,4 @@
-/** Lists: visibility, pages, and rate limits (protocol §4, §7). */
+/** Lists: visibility, pages, and rate limits (docs/protocol.md#commands). */
 import { describe, expect, test } from 'bun:test'
 import { type CommandName, type CommandResult, commands } from '@arqonbus/protocol'
 import { refusal, startBus, type TestClient, testClock, textOf } from '@arqonbus/testing'

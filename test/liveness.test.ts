@@ -1,4 +1,4 @@
-/** Heartbeats, the shutdown of a bus, and its log (protocol §6). */
+/** Heartbeats, the shutdown of a bus, and its log (docs/protocol.md#heartbeat-and-shutdown). */
 import { describe, expect, test } from 'bun:test'
 import { compile, Shutdown } from '@arqonbus/protocol'
 import { startServer, testConfig } from '@arqonbus/server'

@@ -161,7 +161,7 @@ describe('the state of the bus', () => {
     const drivers = ['memory', 'redis'].map((driver) => `arqonbus_storage_driver{driver="${driver}"}`)
     expect(await Promise.all(drivers.map(bus.metric))).toEqual([1, 0])
     const still = [
-      'arqonbus_storage_away_seconds_total',
+      'arqonbus_storage_outage_seconds_total',
       'arqonbus_storage_connects_total{outcome="ready"}',
       'arqonbus_storage_ping_duration_seconds_count',
       'arqonbus_append_duration_seconds_count',

@@ -1,4 +1,4 @@
-/** Private messages and inboxes (protocol §4). */
+/** Private messages and inboxes (docs/protocol.md#private-messages). */
 import { describe, expect, test } from 'bun:test'
 import { eventually, type Frame, type Publish, refusal, startBus, type TestClient, testClock } from '@arqonbus/testing'
 

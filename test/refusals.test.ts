@@ -1,4 +1,4 @@
-/** The refusals of commands: their codes, and the order of checks (protocol §3, §7). */
+/** The refusals of commands: their codes, and the order of checks (docs/protocol.md#replies-and-errors). */
 import { describe, expect, test } from 'bun:test'
 import { type CommandName, commands, type ErrorCode } from '@arqonbus/protocol'
 import { startBus, type TestClient } from '@arqonbus/testing'

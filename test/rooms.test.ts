@@ -1,4 +1,4 @@
-/** Rooms and channels: their types and their states (protocol §4, data model §3 and §4). */
+/** Rooms and channels: their types and their states (docs/protocol.md#rooms-and-channels, data model §3 and §4). */
 import { describe, expect, test } from 'bun:test'
 import { refusal, startBus, testClock } from '@arqonbus/testing'
 import { channelOf, channelsOf, roomOf } from './support/ask.ts'

@@ -1,4 +1,4 @@
-/** Rooms, channels, and which clients receive their messages (protocol §4). */
+/** Rooms, channels, and which clients receive their messages (docs/protocol.md#publishing). */
 import { expect, test } from 'bun:test'
 import { eventually, type Frame, refusal, startBus, type TestClient } from '@arqonbus/testing'
 

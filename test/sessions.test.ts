@@ -1,4 +1,4 @@
-/** The identity of a client across connections (protocol §6). */
+/** The identity of a client across connections (docs/protocol.md#sessions). */
 import { describe, expect, test } from 'bun:test'
 import {
   type ConnectOptions,

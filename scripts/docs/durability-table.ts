@@ -225,7 +225,7 @@ export const failures: readonly Failure[] = [
       {
         setups: ['held'],
         short: 'kept',
-        text: 'It waits in the outage queue, up to `ARQONBUS_REDIS_HELD_BYTES`; beyond that messages are refused, and no accepted one is dropped.',
+        text: 'It waits in the outage queue, up to `ARQONBUS_QUEUED_BYTES`; beyond that messages are refused, and no accepted one is dropped.',
         proofs: [
           heldIsAppended,
           byAway(

@@ -1,4 +1,4 @@
-/** Commands with hostile parameters (protocol §7). */
+/** Commands with hostile parameters (docs/protocol.md#commands). */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { type CommandName, commands } from '@arqonbus/protocol'
 import { type Frame, openRaw, refusal, startBus, textOf } from '@arqonbus/testing'

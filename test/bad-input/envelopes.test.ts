@@ -1,4 +1,4 @@
-/** Invalid envelopes: one coded reply each, counted, without other effects (protocol §2, §3). */
+/** Invalid envelopes: one coded reply each, counted, without other effects (docs/protocol.md#the-envelope). */
 import { describe, expect, test } from 'bun:test'
 import { type ErrorCode, errorCodes } from '@arqonbus/protocol'
 import { startBus } from '@arqonbus/testing'

@@ -1,4 +1,4 @@
-/** No frame from the server is longer than `max_frame_bytes`, for any request (protocol §2). */
+/** No frame from the server is longer than `max_frame_bytes`, for any request (docs/protocol.md#the-envelope). */
 import { afterAll, expect, test } from 'bun:test'
 import type { CommandName } from '@arqonbus/protocol'
 import { startBus, type TestClient, textOf } from '@arqonbus/testing'

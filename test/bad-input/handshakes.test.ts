@@ -1,4 +1,4 @@
-/** Upgrade requests that are invalid, too large, or not allowed (protocol §1, RFC 6455 §4.2, §10). */
+/** Upgrade requests that are invalid, too large, or not allowed (docs/protocol.md#connecting, RFC 6455 §4.2, §10). */
 import { afterEach, describe, expect, test } from 'bun:test'
 import { open, openRaw, startBus, type UpgradeHead } from '@arqonbus/testing'
 import { difference, readSamples } from './support/samples.ts'

@@ -1,4 +1,4 @@
-/** Clients that exceed their rate, and clients that no longer respond (protocol §3, §6, §9). */
+/** Clients that exceed their rate, and clients that no longer respond (docs/protocol.md#limits). */
 import { describe, expect, test } from 'bun:test'
 import { openRaw, refusal, startBus, testClock } from '@arqonbus/testing'
 import { expectServed } from './support/served.ts'

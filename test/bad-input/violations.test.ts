@@ -1,4 +1,4 @@
-/** Violations that close a connection, and refusals that do not (protocol §3). */
+/** Violations that close a connection, and refusals that do not (docs/protocol.md#replies-and-errors). */
 import { describe, expect, test } from 'bun:test'
 import { errorCodes } from '@arqonbus/protocol'
 import { openRaw, refusal, startBus, testClock } from '@arqonbus/testing'

@@ -1,4 +1,4 @@
-/** From the history of one channel to live delivery without a gap (protocol §5, recovery). */
+/** From the history of one channel to live delivery without a gap (docs/protocol.md#history-and-recovery, recovery). */
 import { describe, expect, test } from 'bun:test'
 import type { Frame, TestClient } from '@arqonbus/testing'
 import { addressed, contents, createStage, join, numbers, positions } from './stage.ts'

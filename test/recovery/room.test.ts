@@ -1,4 +1,4 @@
-/** Recovery of a whole room, and several joins in one command (protocol §5, recovery). */
+/** Recovery of a whole room, and several joins in one command (docs/protocol.md#history-and-recovery, recovery). */
 import { describe, expect, test } from 'bun:test'
 import type { CommandParameters } from '@arqonbus/protocol'
 import { eventually, refusal } from '@arqonbus/testing'

@@ -1,4 +1,4 @@
-/** Outages of Redis: what still works, what is refused, what is queued, and the outcome of queued messages (protocol §5). */
+/** Outages of Redis: what still works, what is refused, what is queued, and the outcome of queued messages (docs/protocol.md#while-the-log-is-unavailable). */
 import { expect, test } from 'bun:test'
 import { eventually, type Frame, redisPerTest, refusal, startBus, type TestBus, withProgram } from '@arqonbus/testing'
 
@@ -115,7 +115,7 @@ withProgram('redis-server', 'outages of Redis', () => {
   })
 
   test('the outage queue is bounded: when it is full, publishes are refused and counted, and nothing accepted is lost', async () => {
-    const { redis, bus } = await setUp({ redisHeldBytes: 64 * 1024, rateLimit: null })
+    const { redis, bus } = await setUp({ queuedBytes: 64 * 1024, rateLimit: null })
     const ann = await bus.as('ann', 'science:a')
     await redis.kill()
     await isAvailable(bus, 0)
@@ -129,11 +129,11 @@ withProgram('redis-server', 'outages of Redis', () => {
         error = await refusal(Promise.reject(problem))
       }
     }
-    expect(error).toMatchObject({ code: 'storage_unavailable', details: { limit: 'redis_held_bytes' } })
-    expect(await bus.metric('arqonbus_limits_hit_total{limit="redis_held_bytes"}')).toBe(1)
-    expect(await bus.metric('arqonbus_held_entries')).toBe(taken)
+    expect(error).toMatchObject({ code: 'storage_unavailable', details: { limit: 'queued_bytes' } })
+    expect(await bus.metric('arqonbus_limits_hit_total{limit="queued_bytes"}')).toBe(1)
+    expect(await bus.metric('arqonbus_queued_messages')).toBe(taken)
     await redis.restart()
-    await eventually(async () => expect(await bus.metric('arqonbus_held_entries')).toBe(0))
+    await eventually(async () => expect(await bus.metric('arqonbus_queued_messages')).toBe(0))
     const { messages } = (await ann.command('history', { room: 'science', channel: 'a', limit: 1000 })) as {
       messages: Frame[]
     }

@@ -1,4 +1,4 @@
-/** No acknowledgement has a durability level that is not true (protocol §5). */
+/** No acknowledgement has a durability level that is not true (docs/protocol.md#acknowledgement). */
 import { expect, test } from 'bun:test'
 import { eventually, type RedisOptions, redisPerTest, refusal, startBus, withProgram } from '@arqonbus/testing'
 

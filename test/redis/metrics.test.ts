@@ -33,7 +33,7 @@ withProgram('redis-server', 'metrics of Redis', () => {
     const redis = await start()
     const bus = await busOn(redis)
     const [away, ready, failed] = [
-      'arqonbus_storage_away_seconds_total',
+      'arqonbus_storage_outage_seconds_total',
       'arqonbus_storage_connects_total{outcome="ready"}',
       'arqonbus_storage_connects_total{outcome="failed"}',
     ] as const
@@ -70,7 +70,7 @@ withProgram('redis-server', 'metrics of Redis', () => {
     await ann.publish(asked)
     expect(await bus.metric('arqonbus_appends_total{outcome="held"}')).toBe(1)
     await redis.restart()
-    await becomes(bus, 'arqonbus_held_entries', 0)
+    await becomes(bus, 'arqonbus_queued_messages', 0)
     expect(await bus.metric('arqonbus_appends_total{outcome="appended"}')).toBe(3)
   })
 
@@ -103,7 +103,7 @@ withProgram('redis-server', 'metrics of Redis', () => {
     const bus = await busOn(redis)
     const ann = await bus.as('ann', 'science:a')
     await ann.publish(asked)
-    const reset = 'arqonbus_log_breaks_total{reason="reset"}'
+    const reset = 'arqonbus_log_gaps_total{reason="reset"}'
     expect(await bus.metric(reset)).toBe(0)
     await redis.kill()
     await becomes(bus, 'arqonbus_storage_available', 0)

@@ -1,4 +1,4 @@
-/** Slow consumers: a client that reads too slowly catches up from the log, without effect on other clients (protocol §5). */
+/** Slow consumers: a client that reads too slowly catches up from the log, without effect on other clients (docs/protocol.md#history-and-recovery). */
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { Every } from '@arqonbus/server'
 import { eventually, openRaw, type Publish, type RawSocket, startBus, type TestClient } from '@arqonbus/testing'
@@ -67,7 +67,7 @@ async function reader(...joins: string[]) {
 }
 const publisher = () =>
   bus.connect({ query: { client_id: `publisher-${++count}` }, headers: { authorization: `Bearer ${KEY}` } })
-const behind = () => bus.metric('arqonbus_connections_behind')
+const behind = () => bus.metric('arqonbus_connections_catching_up')
 const closures = () => bus.metric('arqonbus_slow_consumers_closed_total')
 
 /** Publishes until the condition is true, and some more; returns the number of messages. */

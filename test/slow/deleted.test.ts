@@ -66,7 +66,7 @@ test('a subscriber that is behind is notified of the gap before it learns that t
   await say(2)
   await eventually(async () => {
     await slow.settle()
-    expect(await bus.metric('arqonbus_connections_behind')).toBe(0)
+    expect(await bus.metric('arqonbus_connections_catching_up')).toBe(0)
   })
   await say(1)
   await bob.command('ping')

@@ -50,7 +50,7 @@ const numbers = async (client: TestClient) => (await client.messages()).map(numb
 const catchUp = async () => {
   await eventually(async () => {
     await slow.settle()
-    expect(await bus.metric('arqonbus_connections_behind')).toBe(0)
+    expect(await bus.metric('arqonbus_connections_catching_up')).toBe(0)
   })
 }
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
@@ -340,7 +340,7 @@ test('at most 64 logs are read at once, and every client has its turn', async ()
   slow.store()
   slow.answer()
   await Promise.all(joins)
-  await eventually(async () => expect(await bus.metric('arqonbus_connections_behind')).toBe(70))
+  await eventually(async () => expect(await bus.metric('arqonbus_connections_catching_up')).toBe(70))
   expect(slow.waiting.arrivals).toBe(64)
   await catchUp()
   for (const client of clients) expect(await numbers(client)).toEqual([2])

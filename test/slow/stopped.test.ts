@@ -1,4 +1,4 @@
-/** Readers that stop: the data that waits for all of them together is bounded, and clients that read receive everything meanwhile (protocol §5). */
+/** Readers that stop: the data that waits for all of them together is bounded, and clients that read receive everything meanwhile (docs/protocol.md#limits). */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { eventually, openRaw, type RawSocket, startBus, type TestBus } from '@arqonbus/testing'
 
@@ -32,7 +32,7 @@ async function reader(join?: string) {
   await raw.nextJson()
   return { id, raw }
 }
-const behind = () => bus.metric('arqonbus_connections_behind')
+const behind = () => bus.metric('arqonbus_connections_catching_up')
 const queued = () => bus.metric('arqonbus_send_queue_bytes')
 const limited = () => bus.metric('arqonbus_limits_hit_total{limit="send_buffer_bytes"}')
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i)

@@ -1,4 +1,4 @@
-/** The activity of AI agents, on `integriguard:dashboard-events` (specification FR-012, protocol §8). */
+/** The activity of AI agents, on `integriguard:dashboard-events` (specification FR-012, docs/protocol.md#telemetry). */
 import { expect, test } from 'bun:test'
 import type { AgentActivity, BusEventPayload } from '@arqonbus/protocol'
 import { startBus, testClock } from '@arqonbus/testing'

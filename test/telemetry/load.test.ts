@@ -1,4 +1,4 @@
-/** Telemetry under load: every event, correct counts, and no cost without subscribers (SC-007, protocol §8). */
+/** Telemetry under load: every event, correct counts, and no cost without subscribers (SC-007, docs/protocol.md#telemetry). */
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { busEventTypes, SUMMARY_EVENT, type TelemetryEvent, telemetryEvents } from '@arqonbus/protocol'
 import { startBus, type TestBus, type TestClient } from '@arqonbus/testing'

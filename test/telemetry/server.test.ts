@@ -1,4 +1,4 @@
-/** The telemetry server: connecting, filters, and invalid input (protocol §1, §3, §8). */
+/** The telemetry server: connecting, filters, and invalid input (docs/protocol.md#telemetry). */
 import { describe, expect, test } from 'bun:test'
 import { once } from 'node:events'
 import { createServer } from 'node:net'

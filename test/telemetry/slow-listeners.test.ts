@@ -1,4 +1,4 @@
-/** Telemetry subscribers that do not read, or whose connection is dead: only they miss events (protocol §8). */
+/** Telemetry subscribers that do not read, or whose connection is dead: only they miss events (docs/protocol.md#telemetry). */
 import { afterEach, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, openRaw, type RawSocket, startBus, type TestBus, testClock } from '@arqonbus/testing'
 

@@ -1,6 +1,6 @@
 import type { JoinEntry } from './recovery.ts'
 
-/** The most channels that one `join_channel` accepts (protocol §5). */
+/** The most channels that one `join_channel` accepts (docs/protocol.md#history-and-recovery). */
 const MAX_ENTRIES = 100
 
 /** Bytes reserved for the envelope around the entries. */

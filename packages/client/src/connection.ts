@@ -40,7 +40,7 @@ export type ConnectionOptions = {
   onClosed(closed: Closed): void
 }
 
-/** The code of a connection that ended without a close frame (protocol §3). It is never sent (RFC 6455 §7.4.1). */
+/** The code of a connection that ended without a close frame (docs/protocol.md#replies-and-errors). It is never sent (RFC 6455 §7.4.1). */
 export const ABNORMAL = 1006
 
 /** Opens one connection. */

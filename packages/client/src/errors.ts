@@ -1,6 +1,6 @@
 import type { ErrorBody, ErrorCode } from '@arqonbus/protocol'
 
-/** The failures that the client itself detects, with their status; every other code comes from the bus (protocol §3). */
+/** The failures that the client itself detects, with their status; every other code comes from the bus (docs/protocol.md#replies-and-errors). */
 export const clientFailures = {
   invalid_options: [400, 'An option is missing or invalid.'],
   closed: [410, 'The client is closed.'],

@@ -4,7 +4,7 @@ import type { ArqonBusError } from './errors.ts'
 /** A delivered envelope: a message (type `event` or `private`), a notice of the bus (`system`), or telemetry. */
 export type Message = DeliveredEnvelope
 
-/** Messages of a log that may be missing, reported to the application (protocol §5). */
+/** Messages of a log that may be missing, reported to the application (docs/protocol.md#positions-and-gaps). */
 export type Gap = {
   /** `room:channel`, `room:*` for the room's broadcast, or `arqonbus:inbox`. */
   address: string

@@ -76,7 +76,7 @@ function definedOf(options: ClientOptions): ClientOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as ClientOptions
 }
 
-/** The URL with the description of the client (protocol §1). Joins are commands instead, because only their replies have positions. */
+/** The URL with the description of the client (docs/protocol.md#connecting). Joins are commands instead, because only their replies have positions. */
 export function addressWith(options: ClientOptions, clientId: string | undefined): string {
   let url: URL
   try {
@@ -100,7 +100,7 @@ export function addressWith(options: ClientOptions, clientId: string | undefined
   return url.href
 }
 
-/** The subprotocols to offer. Browsers can set no header, so secrets are sent among them (protocol §1). */
+/** The subprotocols to offer. Browsers can set no header, so secrets are sent among them (docs/protocol.md#connecting). */
 export function protocolsWith(token: string | undefined, session: string | undefined): string[] {
   const offered = ['arqonbus.v1']
   if (token !== undefined) offered.push(`arqonbus.token.${subprotocolSafe('token', token)}`)

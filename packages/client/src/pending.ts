@@ -46,7 +46,7 @@ type Entry = Request & {
 
 /**
  * The part of the dedup window in which a publish is sent again. The rest is for the transmission: a message that arrives after the window would count as a
- * new message (protocol §5).
+ * new message (docs/protocol.md#acknowledgement).
  */
 const SAFE_PART_OF_WINDOW = 0.9
 

@@ -2,7 +2,7 @@ import { type Address, addressText } from '@arqonbus/protocol/names'
 import { parsePosition, positionText } from '@arqonbus/protocol/position'
 import type { Gap, Message } from './events.ts'
 
-/** The log of private messages to this client, written as an address (protocol §4). */
+/** The log of private messages to this client, written as an address (docs/protocol.md#private-messages). */
 export const INBOX = 'arqonbus:inbox'
 
 /** The last message of a log that the application received. */
@@ -49,7 +49,7 @@ export function createPositions(capacity: number, onGap: (gap: Gap) => void): Po
   let older = new Set<string>()
   let eras = 0
 
-  /** A provisional copy and its message count as one, and so do two messages of one sender with one id (protocol §5). */
+  /** A provisional copy and its message count as one, and so do two messages of one sender with one id (docs/protocol.md#while-the-log-is-unavailable). */
   function isNews(log: string, message: Message): boolean {
     const key = `${logs.get(log)?.era ?? 0} ${log} ${message.from} ${message.id}`
     if (recent.has(key) || older.has(key)) return false

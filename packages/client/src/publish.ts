@@ -6,22 +6,22 @@ import type { Outgoing } from './frames.ts'
 import { logOf, type Positions } from './positions.ts'
 import type { Requests } from './requests.ts'
 
-/** Where telemetry events are sent (protocol §8). */
+/** Where telemetry events are sent (docs/protocol.md#telemetry). */
 const TELEMETRY_CHANNEL = 'telemetry-stream'
 
 /** The most messages without `ack` whose acknowledgements are tracked at a time; older ones are forgotten. */
 const MAX_IMPLICIT_ACKS = 10_000
 
-/** What an acknowledgement has to confirm: `true`, a level, or a level with replicas (protocol §5). */
+/** What an acknowledgement has to confirm: `true`, a level, or a level with replicas (docs/protocol.md#acknowledgement). */
 export type Ack = true | DurabilityLevel | { level?: DurabilityLevel; replicas?: number }
 
 /** Options of a message. */
 export type PublishOptions = {
   /** Asks for an acknowledgement. */
   ack?: Ack | undefined
-  /** Application-defined keys, and the keys `cause`, `key` and `traceparent` of the bus (protocol §2). */
+  /** Application-defined keys, and the keys `cause`, `key` and `traceparent` of the bus (docs/protocol.md#acknowledgement). */
   metadata?: Omit<ClientMetadata, 'ack' | 'to'>
-  /** Default: a new id. The same id again, within the dedup window, settles an `outcome_unknown` (protocol §5). */
+  /** Default: a new id. The same id again, within the dedup window, settles an `outcome_unknown` (docs/protocol.md#acknowledgement). */
   id?: string
 }
 
@@ -45,7 +45,7 @@ export type Publisher = {
   /** Sends a private message to one client, or to up to 32. */
   private(to: string | string[], payload: object, options: PrivateOptions & { ack: Ack }): Promise<Acknowledgement>
   private(to: string | string[], payload: object, options?: PrivateOptions & { ack?: undefined }): string
-  /** Sends a telemetry event to the subscribers of `integriguard:telemetry-stream` (protocol §8) and returns its id. */
+  /** Sends a telemetry event to the subscribers of `integriguard:telemetry-stream` (docs/protocol.md#telemetry) and returns its id. */
   telemetry(eventType: string, payload: object): string
   /** Handles an acknowledgement that no promise waits for. */
   noteImplicitAck(reply: ReplyPayload & { status: 'success' }): void

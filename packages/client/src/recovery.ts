@@ -3,7 +3,7 @@ import { type Address, addressText, WHOLE_ROOM } from '@arqonbus/protocol/names'
 import type { Gap } from './events.ts'
 import { INBOX, type Positions } from './positions.ts'
 
-/** Parameters of a join: from where to recover, if at all (protocol §5). */
+/** Parameters of a join: from where to recover, if at all (docs/protocol.md#history-and-recovery). */
 export type JoinParameters = Omit<CommandParameters<'join_channel'>, 'room' | 'channel' | 'channels'>
 
 /** The result of a join. */

@@ -1,5 +1,5 @@
 /**
- * Every error code and every close code of the protocol, each defined once (protocol §3).
+ * Every error code and every close code of the protocol, each defined once (docs/protocol.md#replies-and-errors).
  *
  * The codes are stable: a program may match on them, never on the message. `status` groups them as HTTP does.
  */
@@ -71,7 +71,7 @@ export type ErrorCode = keyof typeof table
 /** All error codes with their status, whether they are violations, and their text. */
 export const errorCodes: Readonly<Record<ErrorCode, ErrorEntry>> = table
 
-/** The body of an error in a reply (protocol §3). */
+/** The body of an error in a reply (docs/protocol.md#replies-and-errors). */
 export type ErrorBody = {
   code: ErrorCode
   status: number

@@ -1,5 +1,5 @@
 /**
- * Positions in a log (protocol §5): `<ms>-<n>`. `ms` never falls, `n` counts 1, 2, 3 … without a gap from the origin of the log, `<ms>-0`.
+ * Positions in a log (docs/protocol.md#positions-and-gaps): `<ms>-<n>`. `ms` never falls, `n` counts 1, 2, 3 … without a gap from the origin of the log, `<ms>-0`.
  */
 export type Position = { readonly ms: number; readonly n: number }
 

@@ -1,4 +1,4 @@
-/** The payloads that the server sends: replies and notices (protocol §1, §3, §5, §6). */
+/** The payloads that the server sends: replies and notices (docs/protocol.md#replies-and-errors). */
 import Type, { type Static } from 'typebox'
 import type { ErrorBody, ErrorCode } from './codes.ts'
 import { Client } from './entities.ts'

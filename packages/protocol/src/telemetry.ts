@@ -1,4 +1,4 @@
-/** Telemetry events (protocol §8). */
+/** Telemetry events (docs/protocol.md#telemetry). */
 import Type, { type Static } from 'typebox'
 import { Client } from './entities.ts'
 import { JsonObject } from './envelope/schema.ts'

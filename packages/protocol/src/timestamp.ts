@@ -1,4 +1,4 @@
-/** Timestamps on the wire: ISO 8601 in its RFC 3339 profile, with a real date (protocol §2). */
+/** Timestamps on the wire: ISO 8601 in its RFC 3339 profile, with a real date (docs/protocol.md#the-envelope). */
 
 /** The form, as far as a regular expression can check it. Ranges that depend on another field are checked by `isTimestamp`. */
 export const timestampPattern =

@@ -61,7 +61,7 @@ export async function openRedisLog(
     mode: 'degrade',
     queueBytes: 1 << 20,
     heldBytes: 1 << 20,
-    heldLimit: 'redis_held_bytes',
+    heldLimit: 'queued_bytes',
     tailBytes: settings.maxBytes,
     metrics: { expire: settings.expired, called: () => {} },
   })

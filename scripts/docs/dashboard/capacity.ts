@@ -10,7 +10,7 @@ const shares = [
   share('arqonbus_rooms', 'rooms'),
   share('arqonbus_channels', 'channels'),
   share('arqonbus_dedup_bytes', 'dedup_bytes'),
-  share('arqonbus_held_bytes', 'redis_held_bytes'),
+  share('arqonbus_queued_bytes', 'queued_bytes'),
   share('arqonbus_resident_memory_bytes', 'memory_bytes'),
 ].join(' or ')
 

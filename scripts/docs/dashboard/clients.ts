@@ -13,7 +13,7 @@ export const clients: Row = {
       width: 8,
       unit: 'short',
       queries: [
-        ['arqonbus_connections_behind{$bus}', 'behind {{instance}}'],
+        ['arqonbus_connections_catching_up{$bus}', 'behind {{instance}}'],
         ['arqonbus_connections_paused{$bus}', 'paused {{instance}}'],
       ],
     },

@@ -68,9 +68,9 @@ export const redis: Row = {
       width: 8,
       unit: 'bytes',
       queries: [
-        ['arqonbus_held_bytes{$bus}', 'waiting {{instance}}'],
+        ['arqonbus_queued_bytes{$bus}', 'waiting {{instance}}'],
         [limit('redis_queue_bytes'), 'queue {{instance}}'],
-        [limit('redis_held_bytes'), 'held {{instance}}'],
+        [limit('queued_bytes'), 'held {{instance}}'],
       ],
     },
     {
@@ -79,7 +79,7 @@ export const redis: Row = {
       kind: 'timeseries',
       width: 8,
       unit: 'short',
-      queries: [['arqonbus_held_entries{$bus}', '{{instance}}']],
+      queries: [['arqonbus_queued_messages{$bus}', '{{instance}}']],
     },
     {
       title: 'Publishers paused',
@@ -104,7 +104,7 @@ export const redis: Row = {
       kind: 'timeseries',
       width: 8,
       unit: 'percentunit',
-      queries: [[perSecond('arqonbus_storage_away_seconds_total'), '{{instance}}']],
+      queries: [[perSecond('arqonbus_storage_outage_seconds_total'), '{{instance}}']],
     },
     {
       title: 'Connects',
@@ -123,7 +123,7 @@ export const redis: Row = {
       kind: 'timeseries',
       width: 12,
       unit: 'short',
-      queries: [['increase(arqonbus_log_breaks_total{$bus}[$__rate_interval])', '{{reason}} {{instance}}']],
+      queries: [['increase(arqonbus_log_gaps_total{$bus}[$__rate_interval])', '{{reason}} {{instance}}']],
     },
     {
       title: 'Replicas',

@@ -62,7 +62,7 @@ withProgram('redis-server', 'a client that is 100,000 messages behind', () => {
     let n = BEHIND
     // It is listed as behind, and later not any more; others publish all the time.
     for (const isBehind of [true, false]) {
-      while ((await metric('connections_behind')) > 0 !== isBehind) {
+      while ((await metric('connections_catching_up')) > 0 !== isBehind) {
         for (let i = 0; i < 10; i++) say(++n)
         most.resident = Math.max(most.resident, await metric('resident_memory_bytes'))
         most.queued = Math.max(most.queued, await metric('send_queue_bytes'))

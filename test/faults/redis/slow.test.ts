@@ -89,7 +89,7 @@ withProgram('redis-server', 'a slow Redis', () => {
     const acknowledged = () => floods.reduce((sum, { acknowledged }) => sum + acknowledged.size, 0)
     const most = { held: 0, resident: 0 }
     const look = async () => {
-      most.held = Math.max(most.held, await metric('held_bytes'))
+      most.held = Math.max(most.held, await metric('queued_bytes'))
       most.resident = Math.max(most.resident, await metric('resident_memory_bytes'))
     }
     // First at the usual rate: the memory that this needs is not growth.
@@ -121,7 +121,7 @@ withProgram('redis-server', 'a slow Redis', () => {
     await redis.restart()
     await until('Redis to be back', async () => (await metric('storage_available')) === 1)
     await until('all outcomes', () => floods.every(({ waiting }) => waiting.size === 0))
-    await until('the queued messages to be stored', async () => (await metric('held_bytes')) === 0)
+    await until('the queued messages to be stored', async () => (await metric('queued_bytes')) === 0)
 
     const ids = await storedIds(redis)
     const stored = new Set(ids)

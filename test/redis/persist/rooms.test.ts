@@ -1,4 +1,4 @@
-/** Persistence of rooms and channels, by setting (protocol §4, §6). */
+/** Persistence of rooms and channels, by setting (docs/protocol.md#restarts). */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, refusal, withProgram } from '@arqonbus/testing'
 import { as, asAdmin, channelsOf, comeBack, createStage, roomOf } from './stage.ts'

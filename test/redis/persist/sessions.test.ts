@@ -1,4 +1,4 @@
-/** Persistence of sessions (protocol §4, §6). */
+/** Persistence of sessions (docs/protocol.md#restarts). */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { connect, eventually, open, refusal, type TestClient, testClock, withProgram } from '@arqonbus/testing'
 import { as, asAdmin, comeBack, createStage } from './stage.ts'

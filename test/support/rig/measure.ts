@@ -24,7 +24,7 @@ export async function measure(bus: BusProcess, redis: TestRedis | undefined): Pr
     residentBytes: await metric('arqonbus_resident_memory_bytes'),
     clients: await metric('arqonbus_connections'),
     subscriptions: await metric('arqonbus_subscriptions'),
-    behind: await metric('arqonbus_connections_behind'),
+    behind: await metric('arqonbus_connections_catching_up'),
     queuedBytes: await metric('arqonbus_send_queue_bytes'),
     redisConnections: redis === undefined ? undefined : await redisConnections(redis),
   }

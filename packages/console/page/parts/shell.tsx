@@ -112,7 +112,7 @@ function Banners() {
         <p class="banner bad" role="alert">
           The bus is degraded, seen since {clockTime(since).slice(0, 8)}.{' '}
           {now?.isStorageThere === false
-            ? `Storage is unreachable: messages are delivered provisionally, and ${count(now.heldEntries)} are queued for it.`
+            ? `Storage is unreachable: messages are delivered provisionally, and ${count(now.queuedMessages)} are queued for it.`
             : 'The server is working, but a configured part is not available.'}
         </p>
       )}

@@ -1,4 +1,4 @@
-/** The activity of agents, from events of type `agent_activity` (protocol §8). */
+/** The activity of agents, from events of type `agent_activity` (docs/protocol.md#telemetry). */
 import { createPulse } from '../kit/frames.ts'
 import { createRing, type Ring } from '../kit/ring.ts'
 import { onTelemetry } from './telemetry.ts'

@@ -32,7 +32,7 @@ export type Figures = {
   readonly queueBytes: number
   readonly historyBytes: number
   readonly historyEntries: number
-  readonly heldEntries: number
+  readonly queuedMessages: number
   readonly isStorageThere: boolean
   readonly residentBytes: number
   readonly cpuPercent: number | null
@@ -124,11 +124,11 @@ function take({ at, reading }: Pick<Moment, 'at' | 'reading'>): void {
     rooms: value('arqonbus_rooms'),
     channels: value('arqonbus_channels'),
     subscriptions: value('arqonbus_subscriptions'),
-    behind: value('arqonbus_connections_behind'),
+    behind: value('arqonbus_connections_catching_up'),
     queueBytes: value('arqonbus_send_queue_bytes'),
     historyBytes: value('arqonbus_history_bytes'),
     historyEntries: value('arqonbus_history_entries'),
-    heldEntries: value('arqonbus_held_entries'),
+    queuedMessages: value('arqonbus_queued_messages'),
     isStorageThere,
     residentBytes: value('arqonbus_resident_memory_bytes'),
     cpuPercent: cpu === null ? null : cpu * 100,

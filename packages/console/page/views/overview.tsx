@@ -68,7 +68,7 @@ export function Overview() {
             <Fact name="Storage" value={now && (now.isStorageThere ? 'reachable' : 'unreachable')} />
             <Fact name="Durability" value={welcome.value?.durability} />
             <Fact name="History" value={now && `${count(now.historyEntries)} messages, ${bytes(now.historyBytes)}`} />
-            <Fact name="Queued for storage" value={now && count(now.heldEntries)} />
+            <Fact name="Queued for storage" value={now && count(now.queuedMessages)} />
             <Fact name="Unread by clients" value={now && bytes(now.queueBytes)} />
             <Fact
               name="This page"

@@ -1,5 +1,5 @@
 /**
- * Parses the text of a frame into an envelope, or a coded fault (protocol §2).
+ * Parses the text of a frame into an envelope, or a coded fault (docs/protocol.md#the-envelope).
  *
  * There are two paths with the same result. The usual key order is read by regular expressions for the head and `JSON.parse` for the rest, or by
  * a recogniser of small flat payloads that JSON.parse would accept.

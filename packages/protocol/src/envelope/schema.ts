@@ -1,4 +1,4 @@
-/** The schema of the envelope of protocol 1.0: the source of the type, the JSON Schema and the checker (protocol §2). */
+/** The schema of the envelope of protocol 1.0: the source of the type, the JSON Schema and the checker (docs/protocol.md#the-envelope). */
 import Type, { type Static } from 'typebox'
 import { clientIdPattern, messageIdPattern, namePattern, PM_CHANNEL } from '../names.ts'
 import { positionPattern } from '../position.ts'
@@ -43,7 +43,7 @@ export const PositionText = text(
 /** Any JSON object. */
 export const JsonObject = Type.Unsafe<Record<string, unknown>>({ type: 'object' })
 
-/** The levels that an acknowledgement can confirm, weakest first (protocol §5). */
+/** The levels that an acknowledgement can confirm, weakest first (docs/protocol.md#acknowledgement). */
 export const durabilityLevels = ['memory', 'stored', 'disk'] as const
 
 /** A durability level. */
@@ -141,7 +141,7 @@ const fields = {
   }),
 }
 
-/** Type `private` requires the channel `pm` and recipients; type `event` requires any other channel (protocol §4). */
+/** Type `private` requires the channel `pm` and recipients; type `event` requires any other channel (docs/protocol.md#private-messages). */
 const privateRules = [
   {
     if: { properties: { type: { const: 'private' } }, required: ['type'] },
@@ -192,7 +192,7 @@ export const DeliveredEnvelope = Type.Object({
 export type DeliveredMetadata = ClientMetadata & {
   /** The position of the message in its log. */
   position?: string
-  /** True if the external log was unreachable, so that the message has no position (protocol §5). */
+  /** True if the external log was unreachable, so that the message has no position (docs/protocol.md#while-the-log-is-unavailable). */
   provisional?: true
 }
 

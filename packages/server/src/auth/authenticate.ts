@@ -1,4 +1,4 @@
-/** Roles: what the token of a connection or a call makes of its client (protocol §7). */
+/** Roles: what the token of a connection or a call makes of its client (docs/protocol.md#connecting). */
 import { CodedError } from '@arqonbus/protocol'
 import type { Role } from './identity.ts'
 

@@ -1,4 +1,4 @@
-/** Where a command goes (protocol §4). */
+/** Where a command goes (docs/protocol.md#commands). */
 import { type Address, CodedError, parseAddress } from '@arqonbus/protocol'
 
 /** The address of a command: `{ room, channel }`, or `{ channel: "room:channel" }`; what is missing comes from the envelope. */

@@ -1,6 +1,6 @@
 /**
  * Rooms and channels that the configuration wants. Only their shape is read here: names, doubles and conflicts are judged where
- * they are created, because what happens then is a setting too (`BOOTSTRAP`, protocol §4).
+ * they are created, because what happens then is a setting too (`BOOTSTRAP`, docs/protocol.md#rooms-and-channels).
  */
 import { ChannelOptions, compile } from '@arqonbus/protocol'
 import { type Kind, type Reading, shown } from './kind.ts'

@@ -4,7 +4,7 @@ import { namesOf } from './option.ts'
 import { anyOption, type OptionKey, optionKeys } from './options.ts'
 import { testConfig } from './test-config.ts'
 
-/** Protocol §1 and §9, word for word. */
+/** The settings of the specification, word for word (docs/protocol.md#connecting, docs/protocol.md#limits). */
 const promised = `
   HOST 127.0.0.1 · PORT 9100 · TELEMETRY on · TELEMETRY_HOST 127.0.0.1 · TELEMETRY_PORT 9101 · HTTP_HOST 127.0.0.1 · HTTP_PORT 9102 ·
   MAX_CONNECTIONS 20000 · MAX_MESSAGE_BYTES 262144 · MAX_DEPTH 64 · MAX_VIOLATIONS 5 · VIOLATION_WINDOW 60s · RATE_LIMIT 1000/s,2000 ·

@@ -1,6 +1,6 @@
 /**
  * Every setting of the bus, declared once: reading, help, `check-config`, the type `Config` and `docs/reference/config.md` come
- * from this table (protocol §1 and §9). A key gives its names: `historyTtlMs` is `ARQONBUS_HISTORY_TTL`, `--history-ttl` and
+ * from this table (docs/protocol.md#connecting, docs/protocol.md#limits). A key gives its names: `historyTtlMs` is `ARQONBUS_HISTORY_TTL`, `--history-ttl` and
  * `history_ttl` in the file.
  */
 
@@ -13,7 +13,7 @@ import { traceOptions } from './traces.ts'
 
 const MiB = 1024 * 1024
 
-/** No frame from the server is longer: 256 KiB or the message limit (protocol §2). */
+/** No frame from the server is longer: 256 KiB or the message limit (docs/protocol.md#the-envelope). */
 export const longestFrame = (maxMessageBytes: number): number => Math.max(MiB / 4, maxMessageBytes)
 
 const bucket = (perSecond: number, burst: number): Rate => ({ perSecond, burst })
@@ -368,7 +368,7 @@ export const options = {
     default: 16 * MiB,
     text: 'Bytes in flight to Redis, of all clients together; above it, a client that publishes is not read before its messages are settled.',
   }),
-  redisHeldBytes: option(size({ min: '64KiB', max: '16GiB' }), {
+  queuedBytes: option(size({ min: '64KiB', max: '16GiB' }), {
     group: 'Storage',
     default: 64 * MiB,
     text: 'Maximum bytes of messages that are queued during an outage of the external log, to be appended after it; above it, publishes are refused.',

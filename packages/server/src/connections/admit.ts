@@ -1,4 +1,4 @@
-/** Admission: a new connection becomes a client, perhaps the one that it was before (protocol §1, §6). */
+/** Admission: a new connection becomes a client, perhaps the one that it was before (docs/protocol.md#connecting, docs/protocol.md#sessions). */
 import { addressText, type CloseName, CodedError, parseAddress, type Welcome } from '@arqonbus/protocol'
 import type { RoleOf } from '../auth/authenticate.ts'
 import type { Role } from '../auth/identity.ts'

@@ -1,4 +1,4 @@
-/** Drain: everybody is told, what waits is sent, and everybody is let go, within the time for it (protocol §6). */
+/** Drain: everybody is told, what waits is sent, and everybody is let go, within the time for it (docs/protocol.md#heartbeat-and-shutdown). */
 
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'

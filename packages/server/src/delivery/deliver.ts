@@ -1,5 +1,5 @@
 /**
- * Delivery: which clients get a text, encoded once (protocol §4, §5).
+ * Delivery: which clients get a text, encoded once (docs/protocol.md#publishing, docs/protocol.md#history-and-recovery).
  *
  * A client has subscriptions, and each delivers by a feed. Where it is live, the runtime's topics deliver what is published. One that begins with positions, or whose
  * connection has too much in its send buffer, has a cursor in each log instead, and `catch-up` makes it live. Other subscriptions do not notice.

@@ -1,4 +1,4 @@
-/** Envelopes that come from the bus itself: replies, notices, welcome (protocol §2, §3). */
+/** Envelopes that come from the bus itself: replies, notices, welcome (docs/protocol.md#the-envelope, docs/protocol.md#replies-and-errors). */
 import { BUS, type CodedError, CURRENT_VERSION, type EnvelopeType } from '@arqonbus/protocol'
 import { type Clock, isoTime } from '../kit/clock.ts'
 import type { Acknowledged } from '../state/caller.ts'

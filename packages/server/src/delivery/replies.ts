@@ -43,7 +43,7 @@ const limits: { readonly [Code in ErrorCode]?: LimitName } = {
 /** A rate that is none of messages or commands, which are counted where they are measured, says what is full. */
 const limitOf = ({ code, details }: CodedError): LimitName | undefined => {
   const { limit } = details ?? {}
-  return limit === 'dedup_bytes' || limit === 'redis_held_bytes' || limit === 'fanout_bytes' ? limit : limits[code]
+  return limit === 'dedup_bytes' || limit === 'queued_bytes' || limit === 'fanout_bytes' ? limit : limits[code]
 }
 
 /** Makes it. */

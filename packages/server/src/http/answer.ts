@@ -23,7 +23,7 @@ export const jsonText = (status: number, text: string, headers?: Answer['headers
 /** A value as an answer. */
 export const json = (status: number, body: unknown): Answer => jsonText(status, JSON.stringify(body))
 
-/** An error as protocol §3 names it, with the status of its code. */
+/** An error as docs/protocol.md#replies-and-errors names it, with the status of its code. */
 export function refusal(problem: ErrorCode | CodedError, headers?: Answer['headers']): Answer {
   const error = typeof problem === 'string' ? new CodedError(problem) : problem
   const { retryAfterMs } = error

@@ -12,7 +12,7 @@ import type { StorageDriver } from '../observability/metric-labels.ts'
 /** A message on its way into a log. */
 export type Draft = {
   readonly envelope: ParsedEnvelope
-  /** True where the sender asked for an acknowledgement: the same id again is recognised (protocol §5). */
+  /** True where the sender asked for an acknowledgement: the same id again is recognised (docs/protocol.md#acknowledgement). */
   readonly deduplicated: boolean
   /** True where only an external log may accept it: the sender or the channel asked for more than `memory`. */
   readonly requiresDurability: boolean
@@ -72,7 +72,7 @@ export type LogListener<Subject, D extends Draft> = {
   gap(subject: Subject, log: Log, gap: LogGap): void
 }
 
-/** A break in what was delivered (protocol §5). */
+/** A break in what was delivered (docs/protocol.md#positions-and-gaps). */
 export type LogGap = {
   readonly reason: 'trimmed' | 'reset' | 'lost'
   readonly after: Position

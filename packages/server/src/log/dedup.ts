@@ -1,5 +1,5 @@
 /**
- * Remembers for a while which messages were taken, so that one that is sent again gets its first position (protocol §5).
+ * Remembers for a while which messages were taken, so that one that is sent again gets its first position (docs/protocol.md#acknowledgement).
  *
  * Segments in the order of time: a message goes into the newest, a segment goes as a whole when its newest message is older than the window. So there
  * are no deletions and no pauses to grow. What is known of a message stands in typed arrays, one behind the other, and a small table of numbers finds it:

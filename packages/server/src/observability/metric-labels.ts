@@ -77,7 +77,7 @@ export const limitNames = [
   'room_participants',
   'subscriptions',
   'dedup_bytes',
-  'redis_held_bytes',
+  'queued_bytes',
   'fanout_bytes',
   'send_buffer_bytes',
   'telemetry_connections',

@@ -60,7 +60,7 @@ export const labelled = {
     help: 'Recoveries of logs from the last position of a client: recovered, or why not.',
   },
   breaks: {
-    name: 'arqonbus_log_breaks_total',
+    name: 'arqonbus_log_gaps_total',
     label: 'reason',
     help: 'Gaps detected in logs, by reason; subscribers get a gap notice.',
   },
@@ -129,7 +129,7 @@ export const gauges = {
   channels: { name: 'arqonbus_channels', help: 'Channels of all rooms.' },
   subscriptions: { name: 'arqonbus_subscriptions', help: 'Subscriptions of all clients.' },
   behind: {
-    name: 'arqonbus_connections_behind',
+    name: 'arqonbus_connections_catching_up',
     help: 'Connections with a subscription that is catching up from the log.',
   },
   queueBytes: {
@@ -154,9 +154,9 @@ export const gauges = {
     name: 'arqonbus_storage_available',
     help: '1 while the log is reachable, 0 during an outage; the memory log is always reachable.',
   },
-  storageAwaySeconds: {
+  storageOutageSeconds: {
     type: 'counter',
-    name: 'arqonbus_storage_away_seconds_total',
+    name: 'arqonbus_storage_outage_seconds_total',
     help: 'Total time of Redis outages, in seconds.',
   },
   replicasConnected: {
@@ -167,12 +167,12 @@ export const gauges = {
     name: 'arqonbus_replicas_wanted',
     help: 'Replicas that must confirm a message before it is acknowledged.',
   },
-  heldEntries: {
-    name: 'arqonbus_held_entries',
+  queuedMessages: {
+    name: 'arqonbus_queued_messages',
     help: 'Messages that wait for the external log, because of an outage or because it is busy.',
   },
-  heldBytes: {
-    name: 'arqonbus_held_bytes',
+  queuedBytes: {
+    name: 'arqonbus_queued_bytes',
     help: 'Bytes of messages that wait for the external log, or are in flight to it.',
   },
   unstoredRecords: {

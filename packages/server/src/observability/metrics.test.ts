@@ -61,7 +61,7 @@ test('metrics show what was counted', async () => {
     'arqonbus_recovery_missed_messages_bucket{le="50"}': '0',
     'arqonbus_recovery_missed_messages_bucket{le="100"}': '1',
     arqonbus_recovery_missed_messages_count: '1',
-    'arqonbus_log_breaks_total{reason="lost"}': '1',
+    'arqonbus_log_gaps_total{reason="lost"}': '1',
     'arqonbus_connections_closed_total{reason="heartbeat_lost"}': '1',
     'arqonbus_storage_connects_total{outcome="failed"}': '1',
     arqonbus_storage_ping_duration_seconds_count: '1',

@@ -1,4 +1,4 @@
-/** Rooms and channels that were kept come back (protocol §4): what was there first is what a place is, whatever was made under its name while the store was away. */
+/** Rooms and channels that were kept come back (docs/protocol.md#restarts): what was there first is what a place is, whatever was made under its name while the store was away. */
 import { CodedError } from '@arqonbus/protocol'
 import { may } from '../auth/access.ts'
 import type { Channel, Client, Feed, Room } from '../state/model.ts'

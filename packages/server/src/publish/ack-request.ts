@@ -1,4 +1,4 @@
-/** What a sender asks for by `metadata.ack`, and whether that is what it got (protocol §5). */
+/** What a sender asks for by `metadata.ack`, and whether that is what it got (docs/protocol.md#acknowledgement). */
 import { type DurabilityLevel, durabilityLevels, type ParsedEnvelope } from '@arqonbus/protocol'
 
 /** The level that the sender asks for. */

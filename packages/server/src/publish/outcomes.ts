@@ -1,4 +1,4 @@
-/** What a log says of messages becomes delivery, acknowledgements, refusals, counts and spans (protocol §4, §5). */
+/** What a log says of messages becomes delivery, acknowledgements, refusals, counts and spans (docs/protocol.md#publishing, docs/protocol.md#acknowledgement). */
 import { CodedError, encodeProvisional, type ParsedEnvelope } from '@arqonbus/protocol'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { GapNotices } from '../delivery/gaps.ts'

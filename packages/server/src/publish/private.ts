@@ -1,4 +1,4 @@
-/** Private messages: into the inbox of every recipient and of the sender, acknowledged when all have it (protocol §4). */
+/** Private messages: into the inbox of every recipient and of the sender, acknowledged when all have it (docs/protocol.md#private-messages). */
 import { CodedError, type DurabilityLevel, type ParsedEnvelope, PM_CHANNEL, type Position } from '@arqonbus/protocol'
 import { authorize } from '../auth/access.ts'
 import type { Replies } from '../delivery/replies.ts'

@@ -1,5 +1,5 @@
 /**
- * Publish: a message is checked, its channel or room is found, and it is appended to the log of that (protocol §4, §5).
+ * Publish: a message is checked, its channel or room is found, and it is appended to the log of that (docs/protocol.md#publishing, docs/protocol.md#acknowledgement).
  *
  * The log is the one place where messages get their order. What follows from its outcome is in `outcomes.ts`.
  */

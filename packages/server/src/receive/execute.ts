@@ -1,4 +1,4 @@
-/** Runs commands: finds, checks in order (parameters, permission, existence, state), calls, answers (protocol §7). */
+/** Runs commands: finds, checks in order (parameters, permission, existence, state), calls, answers (docs/protocol.md#commands). */
 import {
   CodedError,
   type CommandShape,

@@ -1,4 +1,4 @@
-/** What Redis promises of what it says that it has: read from its own configuration, and never more than is true (protocol §5). */
+/** What Redis promises of what it says that it has: read from its own configuration, and never more than is true (docs/protocol.md#acknowledgement). */
 import type { DurabilityLevel } from '@arqonbus/protocol'
 import type { Redis } from 'ioredis'
 import { UnreadableReply } from './faults.ts'

@@ -1,4 +1,4 @@
-/** The upgrade request: who comes, with what, and what of it is refused before the upgrade (protocol §1). */
+/** The upgrade request: who comes, with what, and what of it is refused before the upgrade (docs/protocol.md#connecting). */
 import {
   BUS,
   busEventTypes,

@@ -1,4 +1,4 @@
-/** What nobody uses any more is let go: sessions, inboxes, empty channels and rooms (protocol §4, §6). */
+/** What nobody uses any more is let go: sessions, inboxes, empty channels and rooms (docs/protocol.md#rooms-and-channels, docs/protocol.md#sessions). */
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import type { IdleChannels } from './idle.ts'

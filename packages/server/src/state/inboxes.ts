@@ -1,5 +1,5 @@
 /**
- * Inboxes: a log for each session whose client has sent or got a private message (protocol §4).
+ * Inboxes: a log for each session whose client has sent or got a private message (docs/protocol.md#private-messages).
  *
  * It is the session's, and not the id's: whoever takes the id later, here or at another server, has another inbox, and neither hears nor reads what was
  * meant for somebody else.

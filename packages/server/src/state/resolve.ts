@@ -1,4 +1,4 @@
-/** Places: from an address to the room and the channel, made on demand where that is allowed (protocol §4). */
+/** Places: from an address to the room and the channel, made on demand where that is allowed (docs/protocol.md#rooms-and-channels). */
 import { CodedError, PM_CHANNEL, WHOLE_ROOM } from '@arqonbus/protocol'
 import { authorize, type CreationPolicy, may, type NewTarget } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'

@@ -1,4 +1,4 @@
-/** Sessions: who a client is over its connections (protocol §6). Secrets are kept hashed; without a store they end with the process. */
+/** Sessions: who a client is over its connections (docs/protocol.md#sessions). Secrets are kept hashed; without a store they end with the process. */
 
 import { hashSecret, isSecret, newSecret } from '../auth/secrets.ts'
 import type { Clock } from '../kit/clock.ts'

@@ -1,4 +1,4 @@
-/** Joins: a subscription, and everything that was missed since the last one (protocol §4, §5). */
+/** Joins: a subscription, and everything that was missed since the last one (docs/protocol.md#history-and-recovery). */
 
 import { BUS, CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Identity } from '../auth/identity.ts'

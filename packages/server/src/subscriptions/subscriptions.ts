@@ -1,4 +1,4 @@
-/** The subscriptions of clients to channels and rooms (protocol §4): what each is delivered for them, and how many there may be. */
+/** The subscriptions of clients to channels and rooms (docs/protocol.md#rooms-and-channels): what each is delivered for them, and how many there may be. */
 import { CodedError, type Position } from '@arqonbus/protocol'
 import { isRestricted, may } from '../auth/access.ts'
 import type { Delivery } from '../delivery/deliver.ts'

@@ -133,7 +133,7 @@ export async function simulate({ seed, log, steps }: SimulationOptions): Promise
 
   for (const player of players) player.hangUp()
   await rest(() => true)
-  for (const gauge of ['arqonbus_subscriptions', 'arqonbus_connections_behind', 'arqonbus_connections']) {
+  for (const gauge of ['arqonbus_subscriptions', 'arqonbus_connections_catching_up', 'arqonbus_connections']) {
     const left = await readMetric(server.httpUrl, gauge)
     if (left !== 0) throw new Error(`everybody has gone, and ${gauge} is ${left}`)
   }
