@@ -30,7 +30,7 @@ describe('what is declared is used', () => {
 
   test('every close code is sent by the server, but for those of peers, of the runtime, and of connections that are cut', () => {
     const unused = Object.keys(closeCodes).filter((name) => !isQuoted(name))
-    expect(unused).toEqual(['normal', 'going_away', 'protocol_error', 'cut', 'invalid_utf8', 'too_large'])
+    expect(unused).toEqual(['normal', 'going_away', 'protocol_error', 'abnormal', 'invalid_utf8', 'too_large'])
   })
 
   test('every limit that can be reached is counted somewhere', () => {

@@ -5,7 +5,7 @@ import { createCalls } from '../http/api/calls.ts'
 import { createConsole } from '../http/console.ts'
 import { type HttpPort, serveHttp } from '../http/serve.ts'
 import { createAwaited } from '../http/streams/awaited.ts'
-import { createStreams, type Streams } from '../http/streams/streams.ts'
+import { Streams } from '../http/streams/streams.ts'
 import { randomId } from '../kit/random-id.ts'
 import { versionInfo } from '../kit/version.ts'
 import type { Persistence } from '../persistence/persistence.ts'
@@ -37,7 +37,7 @@ export function openHttp(core: Core, parts: HttpParts): HttpServer {
   const isDraining = () => lifecycle.isDraining
   const awaited = createAwaited()
   observers.add({ channelAdded: awaited.created })
-  const streams = createStreams({ ...core, ...config, ...inbound, topics: outbound.streamTopics, awaited, persistence })
+  const streams = new Streams({ ...core, ...config, ...inbound, topics: outbound.streamTopics, awaited, persistence })
   const calls = createCalls({
     ...core,
     ...inbound,

@@ -2,7 +2,7 @@
 import { WHOLE_ROOM } from '@arqonbus/protocol'
 import { createRoleOf } from '../auth/authenticate.ts'
 import { createCommands } from '../commands/index.ts'
-import { createAdmission } from '../connections/admit.ts'
+import { Admission } from '../connections/admit.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { BusLog } from '../publish/draft.ts'
 import { createOpenInbox, createOwnInbox } from '../publish/inbox.ts'
@@ -56,7 +56,7 @@ export function createInboundPath(core: Core, parts: InboundParts) {
     closedLog: log.closed,
   })
   const roleOf = createRoleOf(core.isAdminKey)
-  const admission = createAdmission({
+  const admission = new Admission({
     ...core,
     ...state,
     ...outbound,
@@ -72,7 +72,7 @@ export function createInboundPath(core: Core, parts: InboundParts) {
     log,
     places,
     answers: outbound.replies,
-    roomOf: rooms.get,
+    roomOf: (name) => rooms.get(name),
     historySize: config.historySize,
     placeChanged:
       persistence &&

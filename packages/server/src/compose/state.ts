@@ -5,7 +5,7 @@ import { createClients } from '../state/clients.ts'
 import { createIdleChannels } from '../state/idle.ts'
 import { createInboxes } from '../state/inboxes.ts'
 import type { Feed } from '../state/model.ts'
-import { createRooms } from '../state/rooms.ts'
+import { Rooms } from '../state/rooms.ts'
 import { createSessions } from '../state/sessions.ts'
 import type { Core } from './core.ts'
 
@@ -31,7 +31,7 @@ export function createState({ config, clock, observers }: Core, log: BusLog) {
     ...createLocalCluster({ clients, sessions }),
     inboxes: createInboxes({ open: openLog, closed: log.closed }),
     idle,
-    rooms: createRooms(
+    rooms: new Rooms(
       {
         clock,
         limits: { ...config, history },

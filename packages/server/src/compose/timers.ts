@@ -43,7 +43,7 @@ export function startTimers(core: Core, { log, state, outbound, persistence, tel
     every(telemetry.idleEveryMs, telemetry.lookForIdle),
     // Read with every tick, the clock can tell a process that was frozen from one that nobody asked for the time.
     every(CLOCK_TICK_MS, clock.monotonic),
-    every(STREAMS_LOOK_MS, http.streams.look),
+    every(STREAMS_LOOK_MS, () => http.streams.look()),
     watchLoopLag(every, metrics.loopLag),
   ]
   return () => {

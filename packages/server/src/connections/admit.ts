@@ -2,7 +2,7 @@
 import { addressText, type CloseName, CodedError, parseAddress, type Welcome } from '@arqonbus/protocol'
 import type { RoleOf } from '../auth/authenticate.ts'
 import type { Role } from '../auth/identity.ts'
-import type { Announcer, Directory } from '../cluster/cluster.ts'
+import type { Announcement, Announcer, Directory } from '../cluster/cluster.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
 import type { Clock } from '../kit/clock.ts'
@@ -23,11 +23,11 @@ import type { Join } from '../subscriptions/join.ts'
 import type { JoinRequest } from '../subscriptions/join-request.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { type AdmitStream, createAdmitStream } from './admit-stream.ts'
-import { createEntering, type Greeting } from './enter.ts'
+import { createEntering, type Entering, type Greeting, type Welcomed } from './enter.ts'
 
 /** What a connection says in its upgrade request, checked. */
 export type ConnectRequest = {
-  /** undefined: the bus makes one. */
+  /** undefined: the bus generates one. */
   readonly clientId: string | undefined
   /** What it says about itself; what it leaves out is that of its session, or the default. */
   readonly profile: Partial<Profile>
@@ -37,11 +37,11 @@ export type ConnectRequest = {
   readonly isResumingLive: boolean
   readonly token: string | undefined
   readonly session: string | undefined
-  /** Where it comes from, for the log; undefined where nobody knows. */
+  /** The address of the client, for the log; undefined if it is not known. */
   readonly address?: string
 }
 
-/** A connection that is not let in: the error is told, then the close code. */
+/** A connection that is not admitted: it gets the error, then the close code. */
 export class Refused extends Error {
   constructor(
     readonly error: CodedError,
@@ -67,118 +67,203 @@ export type AdmitDeps = {
   readonly delivery: Delivery
   readonly frames: Frames
   readonly join: Join
-  /** After a break a crowd comes back at once, and each joins all that it had. */
+  /** After an interruption many clients reconnect at once, and each joins everything that it had. */
   readonly turns: FairQueue
   readonly greeting: Greeting
   readonly sessionTtlMs: number
   readonly roleOf: RoleOf
-  /** Where sessions are kept over restarts. */
+  /** Saves sessions across restarts, where they are saved. */
   readonly persistence: Pick<Persistence, 'recall'> | undefined
-  /** Makes an id for a client that brings none. */
+  /** Generates an id for a client that names none. */
   readonly newClientId: () => string
   readonly observers: Pick<BusObserver, 'clientConnected' | 'clientDisconnected'>
-}
-
-/** Admission, and its reverse. */
-export type Admission = {
-  /**
-   * Asks the store for the session that a connection or a call by HTTP brings, where it is not here; undefined where there is nothing to wait for. Fails with
-   * `storage_unavailable` where nobody can say whether there is such a session, and, for a call, with `client_id_in_use` where another one is connected.
-   */
-  loadSession(
-    arrival: Pick<ConnectRequest, 'clientId' | 'session'>,
-    by: 'connection' | 'call',
-  ): Promise<void> | undefined
-  /** Lets a connection in and welcomes it, or throws `Refused`. The promise ends when it is welcomed. */
-  admit(arrival: ConnectRequest, transport: Transport): { client: Client; welcomed: Maybe<void> }
-  readonly admitStream: AdmitStream
-  /** A connection or a stream has ended: its client leaves everything as soon as the loop has time, its session is kept. */
-  depart(client: Client): void
-  /** Those who wait to leave do so now. */
-  departAll(): void
-  /** Ends a connection and its session. */
-  disconnect(client: Client, reason: string | undefined): void
 }
 
 /** What is joined with the welcome. */
 type WantedJoin = Pick<JoinRequest, 'room' | 'channel' | 'type'>
 
-/** A kept subscription that is joined again: a private channel must not have become an open one. */
+/** A subscription of a resumed session is joined again: a private channel must not have become an open one. */
 const keptJoin = ([address, type]: readonly [string, ChannelType | undefined]): WantedJoin => ({
   ...parseAddress(address)!,
   ...(type === 'private' && { type }),
 })
 
-/** Makes it. */
-export function createAdmission(deps: AdmitDeps): Admission {
-  const { clock, clients, sessions, delivery, frames, logger } = deps
-  const { max_subscriptions: maxSubscriptions } = deps.greeting.limits
-  const entering = createEntering(deps)
-  /** Of the clients that are connected. */
-  const sessionOf = new Map<Client, Session>()
-  /** Those whose connections have ended, and who wait for the loop to have time. A crowd that goes at once would hold it up. */
-  const departing = new Set<Client>()
+/** Who a connection is: a client id with its session, and whether that was resumed. */
+type TakenIdentity = {
+  readonly id: string
+  readonly session: Session
+  readonly secret: string
+  readonly isResumed: boolean
+}
 
-  const roleOf = (token: string | undefined): Role => {
+/** Admission of connections and streams as clients, and their departure. */
+export class Admission {
+  readonly #deps: AdmitDeps
+  readonly #entering: Entering
+  /** The sessions of the clients that are connected. */
+  readonly #sessionOf = new Map<Client, Session>()
+  /** Clients whose connections have ended, and which leave when the loop has time: a crowd that left at once would block it. */
+  readonly #departing = new Set<Client>()
+  readonly admitStream: AdmitStream
+
+  constructor(deps: AdmitDeps) {
+    this.#deps = deps
+    this.#entering = createEntering(deps)
+    this.admitStream = createAdmitStream({
+      ...deps,
+      entering: this.#entering,
+      clientOf: (id) => this.#remaining(id),
+      takeOver: (id) => this.#takeOver(id),
+    })
+    deps.announcer.listen((announcement) => this.#hear(announcement))
+  }
+
+  /**
+   * Loads the session of a connection or an HTTP request, if it is not here; undefined if there is nothing to wait for. Fails with `storage_unavailable` if it is
+   * not known whether there is such a session and, for a request, with `client_id_in_use` if another client is connected under the id.
+   */
+  loadSession(
+    { clientId, session }: Pick<ConnectRequest, 'clientId' | 'session'>,
+    by: 'connection' | 'call',
+  ): Promise<void> | undefined {
+    return this.#deps.persistence?.recall(clientId, session)?.then((restore) => {
+      if (restore === undefined) return
+      // Another client took the id during an outage. The session that was there first belongs to the client that has its secret.
+      const other = this.#remaining(clientId!)
+      if (other !== undefined && by === 'call') throw new CodedError('client_id_in_use', { client_id: clientId })
+      if (other !== undefined) this.#takeOver(clientId!)
+      restore()
+    })
+  }
+
+  /** Admits a connection and welcomes it, or throws `Refused`. The promise ends when it is welcomed. */
+  admit(arrival: ConnectRequest, transport: Transport): { client: Client; welcomed: Maybe<void> } {
+    const { inboxes, delivery } = this.#deps
+    const role = this.#roleOf(arrival.token)
+    const { id, session, secret, isResumed } = this.#takeIdentity(arrival)
+    const client = this.#entering.enter({
+      identity: { id, role, isProven: true, isReadOnly: false },
+      kind: 'connection',
+      profile: { ...session.profile, ...arrival.profile },
+      echo: arrival.echo,
+      isResumed,
+      address: arrival.address,
+      transport,
+    })
+    this.#sessionOf.set(client, session)
+    const inbox = inboxes.get(session)
+    if (inbox !== undefined) delivery.start(implySubscription(client, inbox.feed))
+    const kept = [...session.subscribed]
+    const wanted = [...arrival.joins, ...(arrival.isResumingLive ? kept.map(keptJoin) : [])]
+    const addresses = kept.map(([address]) => address)
+    const welcomed = chain(this.#joinOrDepart(client, wanted), (failed) =>
+      this.#welcome(client, secret, { isResumed, kept: addresses, failed }),
+    )
+    return { client, welcomed }
+  }
+
+  /** A connection or a stream has ended: its client leaves everything as soon as the loop has time, and its session is kept. */
+  depart(client: Client): void {
+    if (this.#deps.clients.get(client.id) !== client) return
+    client.isClosing = true
+    this.#departing.add(client)
+    void this.#deps.turns.take(() => this.#departNow(client))
+  }
+
+  /** All clients whose connections have ended leave now. */
+  departAll(): void {
+    for (const client of this.#departing) this.#departNow(client)
+  }
+
+  /** Ends a connection and its session. */
+  disconnect(client: Client, reason: string | undefined): void {
+    const session = this.#sessionOf.get(client)
+    this.#deps.delivery.close(client, 'disconnected', reason)
+    this.#leave(client)
+    if (session !== undefined) this.#deps.sessions.end(session)
+  }
+
+  #roleOf(token: string | undefined): Role {
     try {
-      return deps.roleOf(token)
+      return this.#deps.roleOf(token)
     } catch (problem) {
       throw problem instanceof CodedError ? new Refused(problem, 'unauthenticated') : problem
     }
   }
 
-  /** An id with an open connection goes to whoever brings its session, and to nobody else. */
-  const takeIdentity = (
-    arrival: ConnectRequest,
-  ): { id: string; session: Session; secret: string; isResumed: boolean } => {
-    const id = arrival.clientId ?? deps.newClientId()
-    const resumed =
-      arrival.session === undefined || arrival.clientId === undefined ? undefined : sessions.find(id, arrival.session)
-    const ghost = remaining(id)
+  /** An id with an open connection goes only to a connection with the secret of its session. */
+  #takeIdentity({ clientId, session: secret, profile }: ConnectRequest): TakenIdentity {
+    const { sessions } = this.#deps
+    const id = clientId ?? this.#deps.newClientId()
+    const resumed = secret === undefined || clientId === undefined ? undefined : sessions.find(id, secret)
+    const other = this.#remaining(id)
     // A stream has no claim to its id: any page can open one.
-    if (ghost?.kind === 'stream') takeOver(id)
+    if (other?.kind === 'stream') this.#takeOver(id)
     if (resumed !== undefined) {
-      if (ghost?.kind === 'connection') takeOver(id)
+      if (other?.kind === 'connection') this.#takeOver(id)
       sessions.resume(resumed)
-      return { id, session: resumed, secret: arrival.session!, isResumed: true }
+      return { id, session: resumed, secret: secret!, isResumed: true }
     }
-    if (ghost?.kind === 'connection')
+    if (other?.kind === 'connection')
       throw new Refused(new CodedError('client_id_in_use', { client_id: id }), 'client_id_in_use')
-    const begun = sessions.begin(id, { clientType: 'human', ...arrival.profile }, arrival.session)
-    return { id, ...begun, isResumed: false }
+    return { id, ...sessions.begin(id, { clientType: 'human', ...profile }, secret), isResumed: false }
   }
 
-  const depart = (client: Client): void => {
+  /** The client that is still connected under an id. One whose connection has ended leaves now, ahead of its turn. */
+  #remaining(id: string): ReturnType<Directory['find']> {
+    const client = this.#deps.clients.get(id)
+    if (client !== undefined && this.#departing.has(client)) this.#departNow(client)
+    return this.#deps.directory.find(id)
+  }
+
+  /** Ends the connection whose client id goes to another one. */
+  #takeOver(clientId: string): void {
+    this.#deps.announcer.tell({ type: 'take_over', clientId })
+  }
+
+  #hear(announcement: Announcement): void {
+    const client = this.#deps.clients.get(announcement.clientId)
+    if (client === undefined) return
+    if (announcement.type === 'disconnect') return this.disconnect(client, announcement.reason)
+    this.#deps.delivery.close(client, 'taken_over')
+    this.#leave(client)
+  }
+
+  #departNow(client: Client): void {
+    if (!this.#departing.delete(client) || this.#deps.clients.get(client.id) !== client) return
+    this.#leave(client)
+    this.#deps.logger.info({ event: 'client_disconnected', client_id: client.id })
+  }
+
+  /** The client leaves everything, and its session is kept. */
+  #leave(client: Client): void {
+    const { clients, clock, sessions, sessionTtlMs, greeting, subscriptions, observers } = this.#deps
     if (clients.get(client.id) !== client) return
-    const session = sessionOf.get(client)
+    const session = this.#sessionOf.get(client)
     if (session !== undefined) {
-      sessionOf.delete(client)
+      this.#sessionOf.delete(client)
       session.profile = client.profile
-      sessions.keep(
-        session,
-        allSubscribed(subscribedBy(client), session, maxSubscriptions),
-        clock.monotonic() + deps.sessionTtlMs,
-      )
+      const subscribed = allSubscribed(subscribedBy(client), session, greeting.limits.max_subscriptions)
+      sessions.keep(session, subscribed, clock.monotonic() + sessionTtlMs)
     }
     client.isClosing = true
     clients.remove(client)
-    deps.subscriptions.unsubscribeFromAll(client)
-    deps.observers.clientDisconnected(client)
+    subscriptions.unsubscribeFromAll(client)
+    observers.clientDisconnected(client)
   }
 
-  /** The client of that id that is still connected. One whose connection has ended leaves now, ahead of its turn. */
-  const remaining: Directory['find'] = (id) => {
-    const client = clients.get(id)
-    if (client !== undefined && departing.has(client)) departNow(client)
-    return deps.directory.find(id)
-  }
-  const departNow = (client: Client): void => {
-    if (!departing.delete(client) || clients.get(client.id) !== client) return
-    depart(client)
-    logger.info({ event: 'client_disconnected', client_id: client.id })
+  /** A client whose admission fails because of an internal error must not keep its id. */
+  #joinOrDepart(client: Client, addresses: readonly WantedJoin[]): Maybe<Welcome['failed_joins']> {
+    try {
+      return this.#joinAll(client, addresses)
+    } catch (problem) {
+      this.#leave(client)
+      throw problem
+    }
   }
 
-  const joinAll = (client: Client, addresses: readonly WantedJoin[]): Maybe<Welcome['failed_joins']> => {
+  #joinAll(client: Client, addresses: readonly WantedJoin[]): Maybe<Welcome['failed_joins']> {
+    const { join, turns } = this.#deps
     const failed: Welcome['failed_joins'] = []
     const fail = (channel: string) => (problem: unknown) => {
       if (!(problem instanceof CodedError)) throw problem
@@ -189,7 +274,7 @@ export function createAdmission(deps: AdmitDeps): Admission {
       for (const [channel, address] of new Map(addresses.map((one) => [addressText(one), one]))) {
         try {
           // The welcome lists no heads.
-          const joined = chain(yield* deps.join(client, client.identity, address, { heads: 0 }), (take) => take())
+          const joined = chain(yield* join(client, client.identity, address, { heads: 0 }), (take) => take())
           joins.push(joined instanceof Promise ? joined.catch(fail(channel)) : undefined)
         } catch (problem) {
           fail(channel)(problem)
@@ -198,80 +283,12 @@ export function createAdmission(deps: AdmitDeps): Admission {
       }
       return awaitAll(joins)
     }
-    return chain(deps.turns.run(joinEach), () => failed)
+    return chain(turns.run(joinEach), () => failed)
   }
 
-  /** A client whose admission fails for a reason of ours must not keep its id. */
-  const joinOrDepart = (client: Client, addresses: readonly WantedJoin[]) => {
-    try {
-      return joinAll(client, addresses)
-    } catch (problem) {
-      depart(client)
-      throw problem
-    }
-  }
-
-  /** Ends the connection whose client id goes to another one. */
-  const takeOver = (clientId: string) => deps.announcer.tell({ type: 'take_over', clientId })
-  const disconnect = (client: Client, reason: string | undefined): void => {
-    const session = sessionOf.get(client)
-    delivery.close(client, 'disconnected', reason)
-    depart(client)
-    if (session !== undefined) sessions.end(session)
-  }
-  deps.announcer.listen((told) => {
-    const client = clients.get(told.clientId)
-    if (client === undefined) return
-    if (told.type === 'disconnect') return disconnect(client, told.reason)
-    delivery.close(client, 'taken_over')
-    depart(client)
-  })
-
-  return {
-    admitStream: createAdmitStream({ ...deps, entering, clientOf: remaining, takeOver }),
-    loadSession: ({ clientId, session }, by) =>
-      deps.persistence?.recall(clientId, session)?.then((restore) => {
-        if (restore === undefined) return
-        // It took the id while the store was away. The session that was there first is brought by the client that it belongs to.
-        const ghost = remaining(clientId!)
-        if (ghost !== undefined && by === 'call') throw new CodedError('client_id_in_use', { client_id: clientId })
-        if (ghost !== undefined) takeOver(clientId!)
-        restore()
-      }),
-    admit(arrival, transport) {
-      const role = roleOf(arrival.token)
-      const { id, session, secret, isResumed } = takeIdentity(arrival)
-      const client = entering.enter({
-        identity: { id, role, isProven: true, isReadOnly: false },
-        kind: 'connection',
-        profile: { ...session.profile, ...arrival.profile },
-        echo: arrival.echo,
-        isResumed,
-        address: arrival.address,
-        transport,
-      })
-      sessionOf.set(client, session)
-      const inbox = deps.inboxes.get(session)
-      if (inbox !== undefined) delivery.start(implySubscription(client, inbox.feed))
-      const kept = [...session.subscribed]
-      const wanted = [...arrival.joins, ...(arrival.isResumingLive ? kept.map(keptJoin) : [])]
-      const welcomed = chain(joinOrDepart(client, wanted), (failed) => {
-        const addresses = kept.map(([address]) => address)
-        const { event, client: view, ...rest } = entering.welcome(client, { isResumed, kept: addresses, failed })
-        const welcome: Welcome = { event, client: view, session: secret, ...rest }
-        delivery.toClient(client, frames.notice(welcome))
-      })
-      return { client, welcomed }
-    },
-    depart(client) {
-      if (clients.get(client.id) !== client) return
-      client.isClosing = true
-      departing.add(client)
-      void deps.turns.take(() => departNow(client))
-    },
-    departAll() {
-      for (const client of departing) departNow(client)
-    },
-    disconnect,
+  #welcome(client: Client, secret: string, welcomed: Welcomed): void {
+    const { event, client: view, ...rest } = this.#entering.welcome(client, welcomed)
+    const welcome: Welcome = { event, client: view, session: secret, ...rest }
+    this.#deps.delivery.toClient(client, this.#deps.frames.notice(welcome))
   }
 }

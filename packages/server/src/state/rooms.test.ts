@@ -2,11 +2,11 @@ import { expect, test } from 'bun:test'
 import { testClock } from '@arqonbus/testing'
 import type { Log } from '../log/contract.ts'
 import { createIdleChannels } from './idle.ts'
-import { createRooms } from './rooms.ts'
+import { Rooms } from './rooms.ts'
 
 test('rooms without channels are found without a scan of all rooms', () => {
   const clock = testClock()
-  const rooms = createRooms(
+  const rooms = new Rooms(
     {
       clock,
       limits: { maxRooms: 10, maxChannels: 10, history: { size: 10, ttlMs: 1000 } },

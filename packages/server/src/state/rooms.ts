@@ -1,4 +1,4 @@
-/** The rooms and channels that exist: made, found, deleted. Rules about who may are not here; what must hold whoever asks is. */
+/** The rooms and channels that exist: created, found, deleted. Permission is not checked here; what must hold for every request is. */
 import { type ChannelOptions, CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
 import { isRestricted } from '../auth/access.ts'
 import type { Clock } from '../kit/clock.ts'
@@ -11,18 +11,18 @@ import { broadcastLog, channelLog } from './log-names.ts'
 import type { Channel, ChannelType, Feed, Room, RoomType } from './model.ts'
 import type { ChannelRecord, RoomRecord } from './records.ts'
 
-/** How many there may be, and what a log keeps where its channel does not say. */
+/** How many there may be, and what a log keeps by default. */
 export type RoomLimits = { readonly maxRooms: number; readonly maxChannels: number; readonly history: LogOptions }
 
-/** What rooms are made with. */
+/** What rooms are created with. */
 export type RoomsDeps = {
   readonly clock: Pick<Clock, 'now' | 'monotonic'>
   readonly limits: RoomLimits
   /** Opens the log of what is delivered by these feeds. */
   openLog(key: string, feeds: readonly Feed[], options: LogOptions): Log
-  /** Hears of each channel that has ended: whoever listened to it must not hear another one of its name. */
+  /** Called for each channel that has ended: its subscribers must not get messages of another one of its name. */
   ended(channel: Channel): void
-  /** Hears of each room, or channel of it, that was made, has changed, or is gone. */
+  /** Called for each room, or channel of it, that was created, has changed, or is gone. */
   changed(room: string, channel?: string): void
 }
 
@@ -44,228 +44,236 @@ export type NewChannel = {
   options?: ChannelOptions | undefined
   hardcoded?: boolean
   autoCreated?: boolean
-  /** When it was made; now, unless told. */
+  /** When it was created; now by default. */
   createdAt?: number
-  /** True for channels without a log: what is said there is heard by who is there. */
+  /** True for channels without a log, whose messages go to their current subscribers only. */
   liveOnly?: boolean
 }
 
 /** The rooms and channels. */
-export type Rooms = {
-  readonly size: number
-  readonly channelCount: number
-  get(name: string): Room | undefined
-  channel(room: string, channel: string): Channel | undefined
-  all(): Iterable<Room>
-  /** Those without a channel. */
-  withoutChannels(): Iterable<Room>
-  /** In the order in which they were made, the channels that were made after the one with this number. */
-  channelsAfter(seq: number): Iterable<Channel>
-  /** Makes a room; `too_many_rooms`. */
-  createRoom(room: NewRoom): Room
-  /** Makes a channel that is not there; at the limit the longest idle one goes for it, or it is `too_many_channels`, with the time after which one may go. */
-  createChannel(room: Room, channel: NewChannel): Channel
-  /** Makes a channel and the room for it; where the channel cannot be made, there is no room of it either. */
-  createWithRoom(room: NewRoom, channel: NewChannel): Channel
-  /** Deletes a channel without participants, and what it holds. */
-  deleteChannel(channel: Channel): void
-  /** Lets go of one that nobody is in and that holds nothing any more. */
-  letGo(channel: Channel): void
-  /** A dynamic room goes with its last channel, once nobody is in it and its broadcast has expired too. */
-  dropIfUnused(room: Room): void
-  /** Deletes a room without channels. */
-  deleteRoom(room: Room): void
-  setState(room: Room, state: Room['state']): void
-  /** Puts back a room as it was kept; one that was made meanwhile becomes it. What the configuration says stays: then it is undefined. */
-  restoreRoom(record: RoomRecord): Room | undefined
-  /** Puts back a channel as it was kept. One that was made meanwhile goes: whoever was in it has left. */
-  restoreChannel(room: Room, record: ChannelRecord): Channel
-}
+export class Rooms {
+  readonly #deps: RoomsDeps
+  /** Asked for the longest idle channel at the limit of channels. */
+  readonly #idle: IdleChannels
+  readonly #rooms = new Map<string, Room>()
+  readonly #withoutChannels = new Set<Room>()
+  readonly #channels = new Ordered<Channel>()
+  #lastSeq = 0
+  #lastRoomNumber = 0
 
-/** No rooms. `idle` is asked for the longest idle channel where the limit is reached. */
-export function createRooms(deps: RoomsDeps, idle: IdleChannels): Rooms {
-  const { clock, limits } = deps
-  const rooms = new Map<string, Room>()
-  const withoutChannels = new Set<Room>()
-  const channels = new Ordered<Channel>()
-  let seq = 0
-  let roomCount = 0
+  constructor(deps: RoomsDeps, idle: IdleChannels) {
+    this.#deps = deps
+    this.#idle = idle
+  }
 
-  const removeChannel = (channel: Channel, how: NonNullable<Channel['ended']>) => {
-    const { room, log } = channel
-    if (log !== undefined) {
-      if (how === 'deleted') log.delete()
-      else log.close()
+  get size(): number {
+    return this.#rooms.size
+  }
+
+  get channelCount(): number {
+    return this.#channels.size
+  }
+
+  get(name: string): Room | undefined {
+    return this.#rooms.get(name)
+  }
+
+  channel(room: string, channel: string): Channel | undefined {
+    return this.#rooms.get(room)?.channels.get(channel)
+  }
+
+  all(): Iterable<Room> {
+    return this.#rooms.values()
+  }
+
+  /** Rooms without a channel. */
+  withoutChannels(): Iterable<Room> {
+    return this.#withoutChannels
+  }
+
+  /** The channels that were created after the one with this number, in the order of their creation. */
+  channelsAfter(seq: number): Iterable<Channel> {
+    return this.#channels.after(seq)
+  }
+
+  /** Creates a room; `too_many_rooms`. */
+  createRoom(wanted: NewRoom): Room {
+    const { limits, clock, changed } = this.#deps
+    if (this.#rooms.size >= limits.maxRooms && wanted.builtIn !== true)
+      throw new CodedError('too_many_rooms', { limit: limits.maxRooms })
+    const name = copyText(wanted.name)
+    // Subscribers of a room that was deleted may still be leaving it: they must not get messages of another one of its name.
+    const number = ++this.#lastRoomNumber
+    const address = { room: name, channel: WHOLE_ROOM }
+    const broadcastFeed = new TargetFeed(`b:${name}:${number}`, address, ofBroadcast)
+    const wideFeed = new TargetFeed(`w:${name}:${number}`, address, ofRoom)
+    const room: Room = {
+      name,
+      type: wanted.type,
+      builtIn: wanted.builtIn ?? false,
+      state: 'active',
+      createdAt: clock.now(),
+      createdBy: wanted.createdBy,
+      config: wanted.config,
+      channels: new Map(),
+      inOrder: new Ordered(),
+      restricted: new Ordered(),
+      wide: new Map(),
+      present: new Map(),
+      broadcast: wanted.builtIn === true ? undefined : this.#openLog(broadcastLog(name), [broadcastFeed]),
+      broadcastFeed,
+      wideFeed,
+      lastUsed: clock.monotonic(),
     }
-    channel.ended = how
-    idle.removed(channel)
-    room.channels.delete(channel.name)
-    if (room.channels.size === 0) withoutChannels.add(room)
-    for (const list of [channels, room.inOrder, room.restricted]) list.delete(channel)
-    deps.ended(channel)
-    deps.changed(room.name, channel.name)
+    broadcastFeed.target = room
+    wideFeed.target = room
+    this.#rooms.set(name, room)
+    this.#withoutChannels.add(room)
+    changed(name)
+    return room
   }
 
-  /** Lets go of the longest idle channel where there is no room for another one. */
-  const makeSpace = (room: Room) => {
-    if (channels.size < limits.maxChannels) return
-    const longest = idle.longest()
+  /**
+   * Creates a channel that does not exist. At the limit the longest idle one is removed for it; if none is idle, it is `too_many_channels`, with the time after
+   * which one may be.
+   */
+  createChannel(room: Room, wanted: NewChannel): Channel {
+    if (wanted.hardcoded !== true) this.#makeSpace(room)
+    const name = copyText(wanted.name)
+    const address = `${room.name}:${name}`
+    const feed = new TargetFeed(`c:${address}`, { room: room.name, channel: name }, ofChannel)
+    const channel = this.#channelOf(room, wanted, { name, address, feed })
+    feed.target = channel
+    room.channels.set(name, channel)
+    this.#withoutChannels.delete(room)
+    this.#channels.add(channel)
+    room.inOrder.add(channel)
+    if (isRestricted(channel)) room.restricted.add(channel)
+    this.#idle.add(channel)
+    this.#deps.changed(room.name, name)
+    return channel
+  }
+
+  /** Creates a channel and the room for it; if the channel cannot be created, the room is not either. */
+  createWithRoom(wanted: NewRoom, channel: NewChannel): Channel {
+    const room = this.createRoom(wanted)
+    try {
+      return this.createChannel(room, channel)
+    } catch (problem) {
+      this.deleteRoom(room)
+      throw problem
+    }
+  }
+
+  /** Deletes a channel without participants, and what it holds. */
+  deleteChannel(channel: Channel): void {
+    if (channel.participants.size > 0) throw new Error(`${channel.address} has participants`)
+    this.#remove(channel, 'deleted')
+    this.dropIfUnused(channel.room)
+  }
+
+  /** Removes a channel that has no participants and holds nothing any more. */
+  letGo(channel: Channel): void {
+    this.#remove(channel, 'let go')
+    this.dropIfUnused(channel.room)
+  }
+
+  /** Removes a dynamic room without channels and participants, once its broadcast has expired too. */
+  dropIfUnused(room: Room): void {
+    if (room.type !== 'dynamic' || room.channels.size > 0 || room.present.size > 0) return
+    if (room.broadcast?.isEmpty() !== true || this.#rooms.get(room.name) !== room) return
+    room.broadcast.close()
+    this.#forget(room)
+  }
+
+  /** Deletes a room without channels. */
+  deleteRoom(room: Room): void {
+    if (room.channels.size > 0) throw new Error(`${room.name} has channels`)
+    room.broadcast?.delete()
+    this.#forget(room)
+  }
+
+  setState(room: Room, state: Room['state']): void {
+    room.state = state
+    this.#deps.changed(room.name)
+  }
+
+  /** Restores a room as it was stored; one that was created meanwhile becomes it. Undefined for a configured room, which stays as it is. */
+  restoreRoom(record: RoomRecord): Room | undefined {
+    const existing = this.#rooms.get(record.name)
+    if (existing?.type === 'system') return undefined
+    const { type, state, createdAt, createdBy, config } = record
+    return Object.assign(existing ?? this.createRoom(record), { type, state, createdAt, createdBy, config })
+  }
+
+  /** Restores a channel as it was stored, in place of one that was created meanwhile, whose participants have left. */
+  restoreChannel(room: Room, record: ChannelRecord): Channel {
+    const existing = room.channels.get(record.name)
+    if (existing !== undefined) this.#remove(existing, 'let go')
+    return this.createChannel(room, record)
+  }
+
+  #openLog(key: string, feeds: readonly Feed[], options?: ChannelOptions): Log {
+    return this.#deps.openLog(key, feeds, logOptions(options, this.#deps.limits.history))
+  }
+
+  #channelOf(room: Room, wanted: NewChannel, own: Pick<Channel, 'name' | 'address' | 'feed'>): Channel {
+    const { clock } = this.#deps
+    const isPrivate = wanted.type === 'private'
+    const feeds = isPrivate ? [own.feed] : [own.feed, room.wideFeed]
+    return {
+      room,
+      name: own.name,
+      address: own.address,
+      seq: ++this.#lastSeq,
+      type: wanted.type,
+      createdAt: wanted.createdAt ?? clock.now(),
+      createdBy: wanted.createdBy,
+      metadata: wanted.metadata,
+      options: wanted.options,
+      members: isPrivate ? membersOf(wanted.metadata) : undefined,
+      hardcoded: wanted.hardcoded ?? false,
+      autoCreated: wanted.autoCreated ?? false,
+      participants: new Map(),
+      log:
+        wanted.liveOnly === true
+          ? undefined
+          : this.#openLog(channelLog(own.address, wanted.type), feeds, wanted.options),
+      feed: own.feed,
+      lastUsed: clock.monotonic(),
+      ended: undefined,
+    }
+  }
+
+  /** Removes the longest idle channel if the number of channels has reached its limit. */
+  #makeSpace(room: Room): void {
+    const { maxChannels } = this.#deps.limits
+    if (this.#channels.size < maxChannels) return
+    const longest = this.#idle.longest()
     if ('retryAfterMs' in longest)
-      throw new CodedError('too_many_channels', { limit: limits.maxChannels }, longest.retryAfterMs)
-    removeChannel(longest, 'let go')
-    if (longest.room !== room) self.dropIfUnused(longest.room)
+      throw new CodedError('too_many_channels', { limit: maxChannels }, longest.retryAfterMs)
+    this.#remove(longest, 'let go')
+    if (longest.room !== room) this.dropIfUnused(longest.room)
   }
 
-  const self: Rooms = {
-    get size() {
-      return rooms.size
-    },
-    get channelCount() {
-      return channels.size
-    },
-    get: (name) => rooms.get(name),
-    channel: (room, channel) => rooms.get(room)?.channels.get(channel),
-    all: () => rooms.values(),
-    withoutChannels: () => withoutChannels,
-    channelsAfter: (seq) => channels.after(seq),
-
-    createRoom(wanted) {
-      if (rooms.size >= limits.maxRooms && wanted.builtIn !== true)
-        throw new CodedError('too_many_rooms', { limit: limits.maxRooms })
-      const name = copyText(wanted.name)
-      const now = clock.now()
-      // Subscribers of a room that was deleted may still be leaving it: they must not hear another one of its name.
-      const number = ++roomCount
-      const address = { room: name, channel: WHOLE_ROOM }
-      const broadcastFeed = new TargetFeed(`b:${name}:${number}`, address, ofBroadcast)
-      const wideFeed = new TargetFeed(`w:${name}:${number}`, address, ofRoom)
-      const room: Room = {
-        name,
-        type: wanted.type,
-        builtIn: wanted.builtIn ?? false,
-        state: 'active',
-        createdAt: now,
-        createdBy: wanted.createdBy,
-        config: wanted.config,
-        channels: new Map(),
-        inOrder: new Ordered(),
-        restricted: new Ordered(),
-        wide: new Map(),
-        present: new Map(),
-        broadcast:
-          wanted.builtIn === true ? undefined : deps.openLog(broadcastLog(name), [broadcastFeed], limits.history),
-        broadcastFeed,
-        wideFeed,
-        lastUsed: clock.monotonic(),
-      }
-      broadcastFeed.target = room
-      wideFeed.target = room
-      rooms.set(name, room)
-      withoutChannels.add(room)
-      deps.changed(name)
-      return room
-    },
-
-    createChannel(room, wanted) {
-      if (wanted.hardcoded !== true) makeSpace(room)
-      const name = copyText(wanted.name)
-      const address = `${room.name}:${name}`
-      const feed = new TargetFeed(`c:${address}`, { room: room.name, channel: name }, ofChannel)
-      const now = clock.now()
-      const channel: Channel = {
-        room,
-        name,
-        address,
-        seq: ++seq,
-        type: wanted.type,
-        createdAt: wanted.createdAt ?? now,
-        createdBy: wanted.createdBy,
-        metadata: wanted.metadata,
-        options: wanted.options,
-        members: wanted.type === 'private' ? membersOf(wanted.metadata) : undefined,
-        hardcoded: wanted.hardcoded ?? false,
-        autoCreated: wanted.autoCreated ?? false,
-        participants: new Map(),
-        log:
-          wanted.liveOnly === true
-            ? undefined
-            : deps.openLog(
-                channelLog(address, wanted.type),
-                wanted.type === 'private' ? [feed] : [feed, room.wideFeed],
-                logOptions(wanted.options, limits.history),
-              ),
-        feed,
-        lastUsed: clock.monotonic(),
-        ended: undefined,
-      }
-      feed.target = channel
-      room.channels.set(name, channel)
-      withoutChannels.delete(room)
-      channels.add(channel)
-      room.inOrder.add(channel)
-      if (isRestricted(channel)) room.restricted.add(channel)
-      idle.add(channel)
-      deps.changed(room.name, name)
-      return channel
-    },
-
-    createWithRoom(wanted, channel) {
-      const room = self.createRoom(wanted)
-      try {
-        return self.createChannel(room, channel)
-      } catch (problem) {
-        self.deleteRoom(room)
-        throw problem
-      }
-    },
-
-    deleteChannel(channel) {
-      if (channel.participants.size > 0) throw new Error(`${channel.address} has participants`)
-      removeChannel(channel, 'deleted')
-      self.dropIfUnused(channel.room)
-    },
-
-    letGo(channel) {
-      removeChannel(channel, 'let go')
-      self.dropIfUnused(channel.room)
-    },
-
-    dropIfUnused(room) {
-      if (room.type !== 'dynamic' || room.channels.size > 0 || room.present.size > 0) return
-      if (room.broadcast?.isEmpty() !== true || rooms.get(room.name) !== room) return
-      room.broadcast.close()
-      rooms.delete(room.name)
-      withoutChannels.delete(room)
-      deps.changed(room.name)
-    },
-
-    deleteRoom(room) {
-      if (room.channels.size > 0) throw new Error(`${room.name} has channels`)
-      room.broadcast?.delete()
-      rooms.delete(room.name)
-      withoutChannels.delete(room)
-      deps.changed(room.name)
-    },
-
-    setState(room, state) {
-      room.state = state
-      deps.changed(room.name)
-    },
-
-    restoreRoom(record) {
-      const existing = rooms.get(record.name)
-      if (existing?.type === 'system') return undefined
-      const { type, state, createdAt, createdBy, config } = record
-      return Object.assign(existing ?? self.createRoom(record), { type, state, createdAt, createdBy, config })
-    },
-
-    restoreChannel(room, record) {
-      const existing = room.channels.get(record.name)
-      if (existing !== undefined) removeChannel(existing, 'let go')
-      return self.createChannel(room, record)
-    },
+  #remove(channel: Channel, how: NonNullable<Channel['ended']>): void {
+    const { room, log } = channel
+    if (how === 'deleted') log?.delete()
+    else log?.close()
+    channel.ended = how
+    this.#idle.removed(channel)
+    room.channels.delete(channel.name)
+    if (room.channels.size === 0) this.#withoutChannels.add(room)
+    for (const list of [this.#channels, room.inOrder, room.restricted]) list.delete(channel)
+    this.#deps.ended(channel)
+    this.#deps.changed(room.name, channel.name)
   }
-  return self
+
+  #forget(room: Room): void {
+    this.#rooms.delete(room.name)
+    this.#withoutChannels.delete(room)
+    this.#deps.changed(room.name)
+  }
 }
 
 const ofChannel: FeedSource<Channel> = {
@@ -278,7 +286,7 @@ const ofBroadcast: FeedSource<Room> = {
 }
 const ofRoom: FeedSource<Room> = { logs: openLogs, subscriptions: ({ wide }) => wide }
 
-/** The logs of all channels of a room that everybody may read. */
+/** The logs of all open channels of a room. */
 function* openLogs(room: Room): Iterable<Log> {
   for (const channel of room.channels.values()) {
     if (channel.log !== undefined && !isRestricted(channel)) yield channel.log

@@ -5,7 +5,7 @@ import type { Entry, Log } from '../log/contract.ts'
 import { silentLogger } from '../observability/logger.ts'
 import { createIdleChannels } from '../state/idle.ts'
 import type { Client } from '../state/model.ts'
-import { createRooms } from '../state/rooms.ts'
+import { Rooms } from '../state/rooms.ts'
 import { NO_RESTRICTED } from './private-channels.ts'
 import { Subscriptions } from './subscriptions.ts'
 
@@ -69,7 +69,7 @@ function setUp() {
     slow: () => {},
   })
   const subscriptions = new Subscriptions({ limits, delivery, clock, observers: { joined: () => {}, left: () => {} } })
-  const rooms = createRooms(
+  const rooms = new Rooms(
     {
       clock,
       limits: { maxRooms: 10, maxChannels: 10_000, history: { size: 10, ttlMs: 1000 } },

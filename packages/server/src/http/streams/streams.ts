@@ -1,8 +1,8 @@
 /**
  * Streams: the messages of one channel as server-sent events.
  *
- * A stream is a client that only reads: it is admitted, joins with the position that it brings, and catches up as a connection does. It changes nothing: where its
- * channel is not there, it waits until another client creates it.
+ * A stream is a client that only reads: it is admitted, joins with its position, and catches up as a connection does. It changes nothing: if its channel does not
+ * exist, it waits until another client creates it.
  */
 import {
   type CloseName,
@@ -22,7 +22,7 @@ import type { Maybe } from '../../kit/maybe.ts'
 import { createAddressCount } from '../../limits/per-address.ts'
 import type { Metrics } from '../../observability/metrics.ts'
 import type { Persistence } from '../../persistence/persistence.ts'
-import { createInboundState } from '../../receive/inbound.ts'
+import { createInboundState, type InboundState } from '../../receive/inbound.ts'
 import type { Receive } from '../../receive/receive.ts'
 import type { Channel, Client } from '../../state/model.ts'
 import type { RoomResolver } from '../../state/resolve.ts'
@@ -63,19 +63,6 @@ export type StreamRequest = {
   readonly address: string
 }
 
-/** The streams. */
-export type Streams = {
-  readonly size: number
-  /** Those of one address. */
-  countOf(address: string): number
-  /** Opens one; throws what an admission or a join is refused with. */
-  open(request: StreamRequest): Promise<ReadableStream<Uint8Array>>
-  /** Asks the store for the channels that streams wait for. Called now and then. */
-  look(): void
-  /** Ends all that have not ended, without a word. */
-  close(): void
-}
-
 /** A join for a stream. `isNew`: its reader has nothing yet, so that it misses nothing, and the position is where the channel began. */
 type JoinOf = StreamRequest & { readonly isNew?: boolean }
 
@@ -84,129 +71,164 @@ type Joined = Extract<CommandResult<'join_channel'>, { channel: string }>
 /** Why a join could not recover, in the words of a gap notice: a log that has something else there has lost what it had. */
 const gapReasons = { trimmed: 'trimmed', reset: 'reset', diverged: 'lost', too_far: 'lost' } as const
 
-/** No streams. */
-export function createStreams(deps: StreamsDeps): Streams {
-  const { admission, receive, clock, awaited, places, persistence } = deps
-  const streams = new Set<Client>()
-  const byAddress = createAddressCount()
+/** One stream. */
+type Stream = {
+  readonly client: Client
+  readonly transport: StreamTransport
+  readonly inbound: InboundState
+  readonly request: StreamRequest
+  /** Ends the wait for the channel; does nothing if the stream does not wait. */
+  endWait: () => void
+  /** Counts the stream out of those of its address. */
+  readonly uncount: () => void
+}
 
-  /** What a join said, and what could not be recovered, for a reader that has something. */
-  const tell = (transport: StreamTransport, joined: Joined, { room, channel, since, isNew }: JoinOf) => {
-    const { position, recovered, reason, complete } = joined
-    // A stream that recovers continues from what it has: its next id is that of the first message that it missed.
-    transport.push(event({ type: 'joined', id: recovered === true ? since : position, data: JSON.stringify(joined) }))
-    if (recovered !== false || complete === true || isNew === true) return
-    const payload = JSON.stringify({
-      event: 'gap',
-      reason: gapReasons[reason ?? 'diverged'],
-      after: since,
-      next: position,
-    })
-    transport.send(deps.frames.envelope('system', { room, channel }, payload))
+/** The open streams. */
+export class Streams {
+  readonly #deps: StreamsDeps
+  readonly #streams = new Set<Stream>()
+  readonly #byAddress = createAddressCount()
+
+  constructor(deps: StreamsDeps) {
+    this.#deps = deps
   }
 
-  const inbounds = new WeakMap<Client, ReturnType<typeof createInboundState>>()
-  /** What ends the wait of a stream for its channel. */
-  const waits = new WeakMap<Client, () => void>()
+  get size(): number {
+    return this.#streams.size
+  }
 
-  const join = (client: Client, transport: StreamTransport, request: JoinOf): Promise<void> =>
-    new Promise((resolve, reject: (error: CodedError) => void) => {
+  /** The number of streams of one address. */
+  countOf(address: string): number {
+    return this.#byAddress.of(address)
+  }
+
+  /** Opens a stream; throws what an admission or a join is refused with. */
+  async open(request: StreamRequest): Promise<ReadableStream<Uint8Array>> {
+    const { admission } = this.#deps
+    refuseWrong(request)
+    await (admission.loadSession(request.credentials, 'call') as Maybe<void>)
+    const stream = this.#admit(request)
+    const { client, transport } = stream
+    try {
+      await this.#begin(stream)
+    } catch (problem) {
+      admission.disconnect(client, undefined)
+      transport.terminate()
+      throw problem
+    }
+    const { signal } = request
+    if (signal.aborted) transport.terminate()
+    else signal.addEventListener('abort', () => transport.terminate(), { once: true })
+    return transport.body
+  }
+
+  /** Loads the channels that streams wait for, if they are stored. Called every few seconds. */
+  look(): void {
+    const { persistence, awaited } = this.#deps
+    if (persistence === undefined) return
+    for (const address of awaited.addresses()) {
+      const { room, channel } = parseAddress(address)!
+      // A channel that is found is restored, and so added for the streams that wait. After a failure the next look asks again.
+      persistence.recallPlace(room, channel)?.catch(() => {})
+    }
+  }
+
+  /** Ends all streams at once. */
+  close(): void {
+    for (const { transport } of this.#streams) transport.terminate()
+  }
+
+  #admit(request: StreamRequest): Stream {
+    const { admission, receive, clock } = this.#deps
+    let stream: Stream | undefined
+    const transport = new StreamTransport({
+      ...this.#deps,
+      drained: () => stream !== undefined && receive.drained(stream.inbound),
+      heard() {
+        if (stream !== undefined) stream.client.lastHeard = clock.monotonic()
+      },
+      gone: () => stream !== undefined && this.#gone(stream),
+    })
+    const client = admission.admitStream(request.credentials, request.address, transport)
+    stream = {
+      client,
+      transport,
+      inbound: createInboundState(client),
+      request,
+      endWait: () => {},
+      uncount: this.#byAddress.add(request.address),
+    }
+    this.#streams.add(stream)
+    return stream
+  }
+
+  #gone(stream: Stream): void {
+    this.#streams.delete(stream)
+    stream.endWait()
+    stream.uncount()
+    this.#deps.admission.depart(stream.client)
+  }
+
+  /** Joins the channel, or begins to wait for it. */
+  async #begin(stream: Stream): Promise<void> {
+    const { places, persistence } = this.#deps
+    const { client, transport, request } = stream
+    const { room, channel } = request
+    const isMissing = () => places.isCreatable(room, channel, client.identity)
+    if (isMissing()) await (persistence?.recallPlace(room, channel) as Maybe<void>)
+    if (!isMissing()) return this.#join(stream, request)
+    transport.push(event({ type: 'joined', data: JSON.stringify({ channel: `${room}:${channel}`, waiting: true }) }))
+    this.#wait(stream)
+  }
+
+  #wait(stream: Stream): void {
+    const { room, channel } = stream.request
+    const found = (created: Channel) => void this.#joinNew(created, stream)
+    stream.endWait = this.#deps.awaited.wait(`${room}:${channel}`, found)
+  }
+
+  #join({ client, transport, inbound }: Stream, request: JoinOf): Promise<void> {
+    return new Promise((resolve, reject: (error: CodedError) => void) => {
       client.caller = {
-        succeed(result) {
-          tell(transport, result as Joined, request)
+        succeed: (result) => {
+          this.#sendJoined(transport, result as Joined, request)
           resolve()
         },
         acknowledge: () => {},
         refuse: reject,
       }
       const parameters = JSON.stringify(parametersOf(request))
-      receive.text(inbounds.get(client)!, commandFrame(commands.join_channel.name, parameters, client.id, clock.now()))
+      const { receive, clock } = this.#deps
+      receive.text(inbound, commandFrame(commands.join_channel.name, parameters, client.id, clock.now()))
     })
-
-  /** Joins the channel, or begins to wait for it. */
-  const begin = async (client: Client, transport: StreamTransport, request: StreamRequest): Promise<void> => {
-    const { room, channel } = request
-    const address = `${room}:${channel}`
-    const isMissing = () => places.isCreatable(room, channel, client.identity)
-    if (isMissing()) await (persistence?.recallPlace(room, channel) as Maybe<void>)
-    if (!isMissing()) return join(client, transport, request)
-    transport.push(event({ type: 'joined', data: JSON.stringify({ channel: address, waiting: true }) }))
-    wait(client, transport, request)
   }
 
-  const wait = (client: Client, transport: StreamTransport, request: StreamRequest): void => {
-    const found = (channel: Channel) => void joinNew(channel, client, transport, request)
-    waits.set(client, awaited.wait(`${request.room}:${request.channel}`, found))
-  }
-
-  /** Everything in a channel that was not there when the stream began is new to it. */
-  const joinNew = async (channel: Channel, client: Client, transport: StreamTransport, request: StreamRequest) => {
+  /** Everything in a channel that did not exist when the stream began is new to it. */
+  async #joinNew({ log }: Channel, stream: Stream): Promise<void> {
+    const { client, transport, request } = stream
     try {
-      await channel.log?.ready()
-      const birth = channel.log === undefined || channel.log.origin.n < 0 ? undefined : positionText(channel.log.origin)
+      await log?.ready()
+      const origin = log === undefined || log.origin.n < 0 ? undefined : positionText(log.origin)
       const isNew = request.since === undefined
-      await join(client, transport, isNew ? { ...request, since: birth, isNew } : request)
+      await this.#join(stream, isNew ? { ...request, since: origin, isNew } : request)
     } catch (problem) {
       // A server that stops ends its streams in its own time.
       if (client.isClosing || (problem instanceof CodedError && problem.code === 'shutting_down')) return
-      if (problem instanceof CodedError && comesAndGoes.includes(problem.code)) return wait(client, transport, request)
+      if (problem instanceof CodedError && comesAndGoes.includes(problem.code)) return this.#wait(stream)
       const { code, reason } = closeCodes[closeNameOf(problem)]
       transport.close(code, reason)
-      admission.depart(client)
+      this.#deps.admission.depart(client)
     }
   }
 
-  return {
-    get size() {
-      return streams.size
-    },
-    countOf: byAddress.of,
-    async open(request) {
-      const { credentials, signal, address } = request
-      refuseWrong(request)
-      await (admission.loadSession(credentials, 'call') as Maybe<void>)
-      let client: Client | undefined
-      let uncount = () => {}
-      const transport = new StreamTransport({
-        ...deps,
-        drained: () => client !== undefined && receive.drained(inbounds.get(client)!),
-        heard() {
-          if (client !== undefined) client.lastHeard = clock.monotonic()
-        },
-        gone() {
-          if (client === undefined) return
-          streams.delete(client)
-          waits.get(client)?.()
-          uncount()
-          admission.depart(client)
-        },
-      })
-      client = admission.admitStream(credentials, address, transport)
-      streams.add(client)
-      uncount = byAddress.add(address)
-      inbounds.set(client, createInboundState(client))
-      try {
-        await begin(client, transport, request)
-      } catch (problem) {
-        admission.disconnect(client, undefined)
-        transport.terminate()
-        throw problem
-      }
-      if (signal.aborted) transport.terminate()
-      else signal.addEventListener('abort', () => transport.terminate(), { once: true })
-      return transport.body
-    },
-    look() {
-      if (persistence === undefined) return
-      for (const address of awaited.addresses()) {
-        const { room, channel } = parseAddress(address)!
-        // What is found is put back, and so created for those who wait. What cannot be asked now is asked later.
-        persistence.recallPlace(room, channel)?.catch(() => {})
-      }
-    },
-    close() {
-      for (const { transport } of streams) transport.terminate()
-    },
+  /** Sends the result of a join, and a gap notice for what could not be recovered, to a reader that has something. */
+  #sendJoined(transport: StreamTransport, joined: Joined, { room, channel, since, isNew }: JoinOf): void {
+    const { position, recovered, reason, complete } = joined
+    // A stream that recovers continues from what it has: its next id is that of the first message that it missed.
+    transport.push(event({ type: 'joined', id: recovered === true ? since : position, data: JSON.stringify(joined) }))
+    if (recovered !== false || complete === true || isNew === true) return
+    const gap = { event: 'gap', reason: gapReasons[reason ?? 'diverged'], after: since, next: position }
+    transport.send(this.#deps.frames.envelope('system', { room, channel }, JSON.stringify(gap)))
   }
 }
 
