@@ -91,9 +91,9 @@ test('the checker judges telemetry events like the bus', () => {
   }
 })
 
-test('a schema with an unsupported keyword is refused, so that nothing stays unchecked', () => {
-  expect(() => createCheck({ type: 'object', minProperties: 1 })).toThrow('minProperties')
-  expect(() => createCheck({ type: 'string', format: 'date' })).toThrow('date')
+test('keywords that the protocol does not use yet are checked too', () => {
+  expect(createCheck({ type: 'object', minProperties: 1 })({})).toMatchObject({ path: '' })
+  expect(createCheck({ type: 'object', minProperties: 1 })({ a: 1 })).toBeUndefined()
 })
 
 test('the checker generates no code and works where `Function` cannot be used', () => {
