@@ -94,12 +94,12 @@ describe('results in the declared form', () => {
       participant_count: 0,
     })
     expect(await run(user, 'list_channels', { room: 'made' })).toEqual({ channels: [channel] })
-    const birth = `${clock.now()}-0`
+    const origin = `${clock.now()}-0`
     const { participant_count: _, ...entity } = channel
     expect(await run(user, 'channel_info', { channel: 'made:first' })).toEqual({
       channel: { ...entity, participants: [], participant_count: 0, room_participants: [] },
-      position: birth,
-      first: birth,
+      position: origin,
+      first: origin,
     })
     const rooms = (await run(user, 'status')).rooms
     expect(rooms.find(({ name }) => name === 'made')).toMatchObject({

@@ -105,8 +105,8 @@ describe('the selection of messages', async () => {
 describe('contents of the history', () => {
   test('the history of a channel without messages starts and ends at the origin of its log', async () => {
     await client.command('create_channel', { channel: 'log:silent' })
-    const birth = `${clock.now()}-0`
-    expect(await read('silent')).toEqual({ messages: [], first: birth, last: birth, has_more: false })
+    const origin = `${clock.now()}-0`
+    expect(await read('silent')).toEqual({ messages: [], first: origin, last: origin, has_more: false })
   })
 
   test('commands, replies, notices and telemetry are in no history', async () => {

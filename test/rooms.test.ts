@@ -263,11 +263,11 @@ describe('states of channels', () => {
     await owner.command('delete_channel', { channel: 'again:a' })
     clock.advance(1000)
     await owner.command('create_channel', { channel: 'again:a' })
-    const birth = `${clock.now()}-0`
+    const origin = `${clock.now()}-0`
     expect(await user.command('history', { channel: 'again:a' })).toEqual({
       messages: [],
-      first: birth,
-      last: birth,
+      first: origin,
+      last: origin,
       has_more: false,
     })
     expect((await owner.publish({ room: 'again', channel: 'a' })).position).toBe(`${clock.now()}-1`)

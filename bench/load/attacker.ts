@@ -5,13 +5,13 @@
 import {
   commandCases,
   connect,
+  type Fixture,
   frameCases,
   headerCases,
   otherRequests,
   parameterCases,
-  prepareStage,
+  prepareFixture,
   requestCases,
-  type Stage,
   sendRequests,
   type WorstCase,
   type WorstRequest,
@@ -38,23 +38,23 @@ export const groups: ReadonlyMap<string, readonly (WorstCase | WorstRequest)[]> 
 ])
 
 /** Sends the cases of a group in turn until the time is over. */
-async function attack(name: string, seconds: number, stage: Stage): Promise<void> {
+async function attack(name: string, seconds: number, fixture: Fixture): Promise<void> {
   const until = performance.now() + seconds * 1000
   const cases = groups.get(name)!
   for (let turn = 0; performance.now() < until; turn++) {
     const one = cases[turn % cases.length]!
-    if (!('frame' in one)) await sendRequests(one, stage)
-    else if (!(await sendFrames(one, name.startsWith('command '), stage))) await reopen(one.by, stage)
+    if (!('frame' in one)) await sendRequests(one, fixture)
+    else if (!(await sendFrames(one, name.startsWith('command '), fixture))) await reopen(one.by, fixture)
   }
 }
 
 /** Sends one burst, and waits until the rate limit allows the next one; false if the bus has closed the connection. */
-async function sendFrames({ by, burst, frame }: WorstCase, isCommand: boolean, stage: Stage): Promise<boolean> {
+async function sendFrames({ by, burst, frame }: WorstCase, isCommand: boolean, fixture: Fixture): Promise<boolean> {
   const started = performance.now()
   const rate = isCommand && burst <= costly.burst ? costly : usual
-  const client = stage.askers[by]
+  const client = fixture.askers[by]
   const count = Math.min(burst, rate.perSecond / 5)
-  for (let i = 0; i < count; i++) client.raw(frame(i, stage))
+  for (let i = 0; i < count; i++) client.raw(frame(i, fixture))
   // A frame that costs more than one token leaves none for a while.
   while (!(await client.everything().then(isTrue, isFalse))) {
     if (client.socket.readyState !== WebSocket.OPEN) return false
@@ -66,7 +66,7 @@ async function sendFrames({ by, burst, frame }: WorstCase, isCommand: boolean, s
 }
 
 /** Connects again, as soon as the rate of connections lets it. */
-async function reopen(by: WorstCase['by'], { askers, busUrl }: Stage): Promise<void> {
+async function reopen(by: WorstCase['by'], { askers, busUrl }: Fixture): Promise<void> {
   for (;;) {
     const again = await connect(busUrl, { query: { client_id: by } }).catch(() => undefined)
     if (again !== undefined) return void Object.assign(askers, { [by]: again })
@@ -78,13 +78,13 @@ const isTrue = () => true
 const isFalse = () => false
 
 if (import.meta.main) {
-  const where = JSON.parse(process.argv[2]!) as Pick<Stage, 'busUrl' | 'httpUrl' | 'telemetryUrl' | 'adminKey'>
-  const stage = await prepareStage({ ...where, scale })
+  const where = JSON.parse(process.argv[2]!) as Pick<Fixture, 'busUrl' | 'httpUrl' | 'telemetryUrl' | 'adminKey'>
+  const fixture = await prepareFixture({ ...where, scale })
   console.log('ready')
   for await (const line of console) {
     const [name, seconds] = JSON.parse(line) as [string, number]
     try {
-      await attack(name, seconds, stage)
+      await attack(name, seconds, fixture)
       console.log('done')
     } catch (problem) {
       console.log(`failed: ${problem}`)

@@ -1,6 +1,6 @@
 /** One turn of the event loop does a bounded amount of work for any request: measured in units of work, because time depends on the machine. */
 import { describe, expect, test } from 'bun:test'
-import { commandCases, frameCases, prepareStage, type WorstCase } from '@arqonbus/testing'
+import { commandCases, frameCases, prepareFixture, type WorstCase } from '@arqonbus/testing'
 import { startCountedBus } from './counted.ts'
 import { UNIT_NS } from './counter.ts'
 
@@ -18,17 +18,17 @@ const scale = {
   crowd: 200,
   subscribers: 3,
 }
-const stage = await prepareStage({ ...bus, adminKey, scale })
+const fixture = await prepareFixture({ ...bus, adminKey, scale })
 
 describe('bounded work per turn of the loop', () => {
   const all: readonly WorstCase[] = [...Object.values(commandCases), ...Object.values(frameCases)].flat()
   test.each(all.map((one) => [one.title, one] as const))(
     'one turn of the loop does a bounded amount of work for %s',
     async (_, { by, burst, frame }) => {
-      const client = stage.askers[by]
+      const client = fixture.askers[by]
       await client.everything()
       await bus.counted()
-      for (let i = 0; i < burst; i++) client.raw(frame(i, stage))
+      for (let i = 0; i < burst; i++) client.raw(frame(i, fixture))
       await client.everything()
       const { most } = await bus.counted()
       expect(most).toBeLessThan(MOST_UNITS)

@@ -1,7 +1,14 @@
 /** One turn of the event loop does a bounded amount of work for any HTTP request at any port; and every kind of request has a case. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { consolePaths, openapiDocument, routePaths } from '@arqonbus/server'
-import { headerCases, otherRequests, parameterCases, prepareStage, requestCases, sendRequests } from '@arqonbus/testing'
+import {
+  headerCases,
+  otherRequests,
+  parameterCases,
+  prepareFixture,
+  requestCases,
+  sendRequests,
+} from '@arqonbus/testing'
 import { startCountedBus } from './counted.ts'
 import { UNIT_NS } from './counter.ts'
 
@@ -14,7 +21,7 @@ const LONG = 16
 const adminKey = 'correct-horse-battery-staple'
 const bus = await startCountedBus({ adminKey, rateLimit: null, maxViolations: 1_000_000 })
 const scale = { channels: 5000, restricted: 500, rooms: 20, channelsARoom: 50, large: 10, crowd: 100, subscribers: 1 }
-const stage = await prepareStage({ ...bus, adminKey, scale })
+const fixture = await prepareFixture({ ...bus, adminKey, scale })
 
 const all = [requestCases, headerCases, parameterCases].flatMap((cases) => Object.values(cases).flat())
 
@@ -23,7 +30,7 @@ describe('bounded work per turn of the loop', () => {
     'one turn of the loop does a bounded amount of work for %s',
     async (_, one) => {
       await bus.counted()
-      await sendRequests(one.isLong ? { ...one, burst: LONG } : one, stage)
+      await sendRequests(one.isLong ? { ...one, burst: LONG } : one, fixture)
       const { most } = await bus.counted()
       expect(most).toBeLessThan(MOST_UNITS)
     },
@@ -50,7 +57,7 @@ test('every endpoint has a case, and every case has an endpoint', () => {
 
 /** Sends one request of each case; the tests above have done that already, unless this test runs alone. */
 async function askForEach(): Promise<void> {
-  for (const one of [...all, ...otherRequests]) await sendRequests({ ...one, burst: one.pipelined }, stage)
+  for (const one of [...all, ...otherRequests]) await sendRequests({ ...one, burst: one.pipelined }, fixture)
 }
 
 test('every header and parameter that is declared or that the server reads has a case', async () => {
@@ -63,4 +70,4 @@ test('every header and parameter that is declared or that the server reads has a
   expect(headers.length).toBeGreaterThan(10)
 }, 120_000)
 
-afterAll(() => stage.askers.member.close())
+afterAll(() => fixture.askers.member.close())

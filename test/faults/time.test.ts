@@ -11,8 +11,8 @@ import {
   withProgram,
 } from '@arqonbus/testing'
 import { type BusProcess, startBusProcess } from '../support/bus-process.ts'
+import { until } from '../support/harness/until.ts'
 import { settle } from '../support/nothing-forgotten.ts'
-import { until } from '../support/rig/until.ts'
 
 const settings = { ARQONBUS_PING_INTERVAL: '500ms', ARQONBUS_PING_TIMEOUT: '1s' }
 /** So slow that the whole transfer takes longer than the timeout of a peer that reads nothing. */

@@ -10,7 +10,7 @@ import { type Block, fencedBlocks } from './markdown.ts'
 import { type Bindings, mismatch, withBindings } from './match.ts'
 
 /** The state that the blocks of a page share: a bus, its terminals, and the bindings. */
-type Stage = {
+type Fixture = {
   bus: BusProcess
   redis: TestRedis | undefined
   collector: Collector | undefined
@@ -34,7 +34,7 @@ export const needsCurl = (markdown: string): boolean =>
 
 /** Runs all conversations of a page. A block without settings continues the previous one; a block with settings has its own bus. */
 export async function playPage(markdown: string): Promise<void> {
-  let shared: Stage | undefined
+  let shared: Fixture | undefined
   try {
     const blocks = fencedBlocks(markdown).filter((block) => isConversation(block) || isSpan(block))
     for (const [at, block] of blocks.entries()) {
@@ -58,17 +58,17 @@ export async function playPage(markdown: string): Promise<void> {
 const isSpan = ({ info }: Block): boolean => info === 'json span'
 
 async function playAlone(conversation: Conversation, spans: readonly Block[]): Promise<void> {
-  const stage = await setUp(conversation.settings)
+  const fixture = await setUp(conversation.settings)
   try {
-    await play(conversation, stage)
-    nothingUnread(stage)
-    for (const span of spans) await meetSpan(span, stage)
+    await play(conversation, fixture)
+    nothingUnread(fixture)
+    for (const span of spans) await meetSpan(span, fixture)
   } finally {
-    await tearDown(stage)
+    await tearDown(fixture)
   }
 }
 
-async function setUp(settings: Record<string, string>): Promise<Stage> {
+async function setUp(settings: Record<string, string>): Promise<Fixture> {
   const redis = settings.ARQONBUS_REDIS_URL === REDIS_OF_PAGES ? await startRedis() : undefined
   const isTraced = settings.OTEL_EXPORTER_OTLP_ENDPOINT === COLLECTOR_OF_PAGES
   const collector = isTraced ? startCollector() : undefined
@@ -80,24 +80,24 @@ async function setUp(settings: Record<string, string>): Promise<Stage> {
   return { bus: await startBusProcess({ settings: real }), redis, collector, terminals: new Map(), bindings: new Map() }
 }
 
-async function tearDown({ bus, redis, collector, terminals }: Stage): Promise<void> {
+async function tearDown({ bus, redis, collector, terminals }: Fixture): Promise<void> {
   for (const terminal of terminals.values()) terminal.hangUp()
   await bus.stop('SIGKILL')
   await redis?.stop()
   await collector?.stop()
 }
 
-async function play({ steps }: Conversation, stage: Stage): Promise<void> {
+async function play({ steps }: Conversation, fixture: Fixture): Promise<void> {
   for (const step of steps) {
     try {
-      await perform(step, stage)
+      await perform(step, fixture)
     } catch (error) {
       throw new Error(`line ${step.line}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
     }
   }
 }
 
-async function perform(step: Step, { bus, terminals, bindings }: Stage): Promise<void> {
+async function perform(step: Step, { bus, terminals, bindings }: Fixture): Promise<void> {
   const terminal = () => {
     const found = terminals.get(step.terminal)
     if (found === undefined) throw new Error(`the terminal ${step.terminal || 'without a name'} is not connected`)
@@ -154,7 +154,7 @@ function agree(shown: string, actual: unknown, bindings: Bindings): void {
 }
 
 /** Waits for the first span with the name on the page, and compares it. */
-async function meetSpan({ line, text }: Block, { collector, bindings }: Stage): Promise<void> {
+async function meetSpan({ line, text }: Block, { collector, bindings }: Fixture): Promise<void> {
   if (collector === undefined) throw new Error(`line ${line}: there is no trace collector for this block`)
   const [, name] = /"name": "([^"]*)"/.exec(text) ?? []
   const { json } = await collector.span((span) => span.name === name)
@@ -176,7 +176,7 @@ function realAddress(address: string, { busUrl, telemetryUrl, httpUrl }: BusProc
 }
 
 /** Throws if a terminal has received a frame that the page does not show. */
-function nothingUnread({ terminals }: Stage): void {
+function nothingUnread({ terminals }: Fixture): void {
   for (const [name, terminal] of terminals) {
     const [unread] = terminal.unread()
     if (unread !== undefined)

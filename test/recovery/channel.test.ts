@@ -1,9 +1,9 @@
 /** From the history of one channel to live delivery without a gap (docs/protocol.md#history-and-recovery, recovery). */
 import { describe, expect, test } from 'bun:test'
 import type { Frame, TestClient } from '@arqonbus/testing'
-import { addressed, contents, createStage, join, numbers, positions } from './stage.ts'
+import { addressed, contents, createFixture, join, numbers, positions } from './fixture.ts'
 
-const { bus, clock, say, speaker } = await createStage()
+const { bus, clock, say, speaker } = await createFixture()
 
 const isEvent = (frame: Frame) => frame.type === 'event'
 
@@ -54,16 +54,16 @@ describe('one channel', () => {
 
   test('a join from the head misses nothing, and a join from the origin gets everything', async () => {
     await speaker.command('create_channel', { channel: 'ends:a' })
-    const { position: birth } = await join(speaker, { channel: 'ends:a' })
+    const { position: origin } = await join(speaker, { channel: 'ends:a' })
     await speaker.command('leave_channel', { channel: 'ends:a' })
-    const [beforeAll, atHead, fromBirth] = await Promise.all([bus.connect(), bus.connect(), bus.connect()])
-    expect(await join(beforeAll, { channel: 'ends:a', since: birth! })).toMatchObject({ recovered: true, missed: 0 })
+    const [beforeAll, atHead, fromOrigin] = await Promise.all([bus.connect(), bus.connect(), bus.connect()])
+    expect(await join(beforeAll, { channel: 'ends:a', since: origin! })).toMatchObject({ recovered: true, missed: 0 })
     const at = await say('ends:a', [1, 2])
     expect(await join(atHead, { channel: 'ends:a', since: at[1]! })).toMatchObject({ recovered: true, missed: 0 })
-    expect(await join(fromBirth, { channel: 'ends:a', since: birth! })).toMatchObject({ recovered: true, missed: 2 })
+    expect(await join(fromOrigin, { channel: 'ends:a', since: origin! })).toMatchObject({ recovered: true, missed: 2 })
     expect(contents(await beforeAll.messages())).toEqual([1, 2])
     expect(contents(await atHead.messages())).toEqual([])
-    expect(contents(await fromBirth.messages())).toEqual([1, 2])
+    expect(contents(await fromOrigin.messages())).toEqual([1, 2])
   })
 
   test('the id of the last message proves that the log is the same', async () => {
@@ -88,11 +88,11 @@ describe('one channel', () => {
 
   test('a join from a position that is no longer kept gets `trimmed`, then the kept messages, then live ones', async () => {
     await speaker.command('create_channel', { channel: 'trimmed:a', options: { history_size: 3 } })
-    const { position: birth } = await join(await bus.connect(), { channel: 'trimmed:a' })
+    const { position: origin } = await join(await bus.connect(), { channel: 'trimmed:a' })
     const at = await say('trimmed:a', numbers(1, 10))
     const trimmed = { recovered: false, reason: 'trimmed', first: at[7]!, position: at[6]!, missed: 3 }
     const clients = []
-    for (const since of [birth!, at[0]!, at[5]!]) {
+    for (const since of [origin!, at[0]!, at[5]!]) {
       const client = await bus.connect()
       expect(await join(client, { channel: 'trimmed:a', since })).toMatchObject(trimmed)
       clients.push(client)

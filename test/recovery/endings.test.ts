@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'bun:test'
 import { ChannelDeleted, compile, SubscriptionEnded } from '@arqonbus/protocol'
 import type { Frame } from '@arqonbus/testing'
-import { adminKey, createStage, join } from './stage.ts'
+import { adminKey, createFixture, join } from './fixture.ts'
 
-const { bus, say, speaker } = await createStage()
+const { bus, say, speaker } = await createFixture()
 
 const isDeleted = compile(ChannelDeleted)
 const isEnded = compile(SubscriptionEnded)

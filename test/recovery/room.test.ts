@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'bun:test'
 import type { CommandParameters } from '@arqonbus/protocol'
 import { eventually, refusal } from '@arqonbus/testing'
-import { addressed, contents, createStage, join, numbers, positions } from './stage.ts'
+import { addressed, contents, createFixture, join, numbers, positions } from './fixture.ts'
 
-const { bus, clock, say, speaker } = await createStage()
+const { bus, clock, say, speaker } = await createFixture()
 
 describe('a whole room', () => {
   test('a room-wide join lists the heads of all channels that the client may read', async () => {

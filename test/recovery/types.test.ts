@@ -1,9 +1,9 @@
 /** A client that knows a channel as private does not join an open one of the same name (docs/protocol.md#private-channels-after-a-restart). */
 import { describe, expect, test } from 'bun:test'
 import { refusal, startBus } from '@arqonbus/testing'
-import { createStage, join } from './stage.ts'
+import { createFixture, join } from './fixture.ts'
 
-const { bus, speaker } = await createStage()
+const { bus, speaker } = await createFixture()
 const create = (channel: string, type?: 'private', members: string[] = []) =>
   speaker.command('create_channel', { channel, ...(type && { type, metadata: { members } }) })
 

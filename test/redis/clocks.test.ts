@@ -8,7 +8,7 @@ withProgram('redis-server', 'clocks with Redis', () => {
   const start = redisPerTest()
 
   /** Starts a bus whose wall clock can be set, and whose periodic tasks run when the test says so. */
-  const stage = async (redis: TestRedis) => {
+  const fixture = async (redis: TestRedis) => {
     const clock = testClock(Date.now())
     let offset = 0
     const tasks: (() => void)[] = []
@@ -35,7 +35,7 @@ withProgram('redis-server', 'clocks with Redis', () => {
     return { bus, ann, say, history, idsIn, sweep, setAhead }
   }
   test('with the server clock eight days ahead, idle channels keep their history, and ids are recognised', async () => {
-    const { ann, say, idsIn, sweep, setAhead } = await stage(await start())
+    const { ann, say, idsIn, sweep, setAhead } = await fixture(await start())
     const { position } = await say('arq_kept')
     for (const ahead of [8 * DAY_MS, 0, -8 * DAY_MS, 0]) {
       setAhead(ahead)
@@ -48,7 +48,7 @@ withProgram('redis-server', 'clocks with Redis', () => {
 
   test('with the server clock eight days ahead and Redis unreachable, recent history can still be read', async () => {
     const redis = await start()
-    const { bus, say, history, sweep, setAhead } = await stage(redis)
+    const { bus, say, history, sweep, setAhead } = await fixture(redis)
     await say('arq_kept')
     redis.pause()
     await eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(0))
@@ -76,7 +76,7 @@ withProgram('redis-server', 'clocks with Redis', () => {
   withProgram('faketime', 'with faketime', () => {
     test('with the Redis clock eight days ahead, streams, heads and ids remain, and no call is mistaken for another', async () => {
       const redis = await start({ fakeClock: true })
-      const { bus, say, idsIn, sweep } = await stage(redis)
+      const { bus, say, idsIn, sweep } = await fixture(redis)
       const { position } = await say('arq_kept')
       const keys = async () => ((await redis.command('KEYS', '*quiet*')) as string[]).sort()
       const before = await keys()

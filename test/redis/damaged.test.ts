@@ -21,7 +21,7 @@ withProgram('redis-server', 'overwritten keys', () => {
 
   let count = 0
   /** Starts a bus with two channels of a new room, a publisher to both, and a subscriber of both. */
-  const stage = async () => {
+  const fixture = async () => {
     const room = `lab${++count}`
     const lines: Record<string, unknown>[] = []
     // Every bus also finds the channels of earlier ones.
@@ -48,13 +48,13 @@ withProgram('redis-server', 'overwritten keys', () => {
     const clean = async (...keys: string[]) => void (await redis.command('DEL', ...keys))
     return { room, bus, ann, lines, say, keyOf, heard, clean }
   }
-  type Stage = Awaited<ReturnType<typeof stage>>
+  type Fixture = Awaited<ReturnType<typeof fixture>>
 
-  const spoils: readonly { name: string; key: string; spoil(stage: Stage): Promise<unknown> }[] = [
+  const spoils: readonly { name: string; key: string; spoil(fixture: Fixture): Promise<unknown> }[] = [
     ...['s', 'h', 'd0', 'd1'].map((what) => ({
       name: `a text in place of ${what}`,
       key: what,
-      async spoil({ keyOf, clean }: Stage) {
+      async spoil({ keyOf, clean }: Fixture) {
         await clean(keyOf(what))
         await redis.command('SET', keyOf(what), 'a text')
       },
@@ -86,7 +86,7 @@ withProgram('redis-server', 'overwritten keys', () => {
 
   for (const { name, key, spoil } of spoils) {
     test(`only a channel with ${name} is refused, and a log line names the key`, async () => {
-      const made = await stage()
+      const made = await fixture()
       const { bus, ann, lines, say, keyOf, heard, clean } = made
       await spoil(made)
       // In one call: before, between and after the damaged channel.
@@ -116,7 +116,7 @@ withProgram('redis-server', 'overwritten keys', () => {
   }
 
   test('the history of a damaged channel is refused, and that of another channel is not', async () => {
-    const { room, ann, keyOf, clean } = await stage()
+    const { room, ann, keyOf, clean } = await fixture()
     await clean(keyOf('s'))
     await redis.command('SET', keyOf('s'), 'a text')
     const history = (channel: string) => ann.command('history', { channel: `${room}:${channel}` })
@@ -128,7 +128,7 @@ withProgram('redis-server', 'overwritten keys', () => {
   })
 
   test('a server that starts with a damaged channel serves all others, and that one once it is repaired', async () => {
-    const { room, bus, keyOf, clean } = await stage()
+    const { room, bus, keyOf, clean } = await fixture()
     await bus.drain('for the test')
     await clean(keyOf('h'))
     await redis.command('SET', keyOf('h'), 'a text')
@@ -143,7 +143,7 @@ withProgram('redis-server', 'overwritten keys', () => {
   })
 
   test('a damaged channel can be deleted and created again', async () => {
-    const { room, ann, say, keyOf, clean } = await stage()
+    const { room, ann, say, keyOf, clean } = await fixture()
     await clean(keyOf('h'), keyOf('s'))
     await redis.command('SET', keyOf('h'), 'a text')
     await redis.command('RPUSH', keyOf('s'), 'a list')
@@ -159,7 +159,7 @@ withProgram('redis-server', 'overwritten keys', () => {
   })
 
   test('a queued message whose channel is damaged when Redis returns is lost, and a log line counts it', async () => {
-    const { bus, ann, lines, say, keyOf, clean } = await stage()
+    const { bus, ann, lines, say, keyOf, clean } = await fixture()
     redis.pause()
     await eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(0), { withinMs: 10_000 })
     expect(await say(ann, 'spoilt', 1, true)).toMatchObject({ durability: 'memory', position: null })

@@ -30,10 +30,10 @@ withProgram('redis-server', 'idle connections to Redis', () => {
   ] as const) {
     test(`a connection on which the reply to ${what} belongs to another request is replaced`, async () => {
       const redis = await start()
-      const line = openProxy(redis.url)
-      const bus = await startBus({ redisUrl: line.url })
+      const proxy = openProxy(redis.url)
+      const bus = await startBus({ redisUrl: proxy.url })
       let isAltered = false
-      line.alter((data) => {
+      proxy.alter((data) => {
         if (isAltered || !data.includes(answer)) return data
         isAltered = true
         return Buffer.from('$2\r\nno\r\n')
@@ -42,7 +42,7 @@ withProgram('redis-server', 'idle connections to Redis', () => {
         withinMs: 10_000,
       })
       await eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(1))
-      line.close()
+      proxy.close()
     }, 120_000)
   }
 })

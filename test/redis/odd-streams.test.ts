@@ -20,7 +20,7 @@ withProgram('redis-server', 'odd entries in streams', () => {
 
   let count = 0
   /** Creates a channel with five messages in a new room; returns the key of its stream too. */
-  const stage = async () => {
+  const fixture = async () => {
     const room = `odd${++count}`
     const bus = await startBus({ redisUrl: redis.url })
     const ann = await bus.as('ann')
@@ -45,10 +45,10 @@ withProgram('redis-server', 'odd entries in streams', () => {
     }
     return { room, bus, ann, say, positions, key, insertAfter, fieldsOf }
   }
-  type Stage = Awaited<ReturnType<typeof stage>>
+  type Fixture = Awaited<ReturnType<typeof fixture>>
 
   /** Recovers from the first message at a bus with an empty cache. Returns the frames: messages by their payload, gaps by their bounds. */
-  const recover = async ({ room, positions }: Stage, address: { channel: string } = { channel: 'a' }) => {
+  const recover = async ({ room, positions }: Fixture, address: { channel: string } = { channel: 'a' }) => {
     const next = await startBus({ redisUrl: redis.url })
     const bob = await next.as('bob')
     const since = address.channel === '*' ? { a: positions[0]! } : positions[0]!
@@ -73,7 +73,7 @@ withProgram('redis-server', 'odd entries in streams', () => {
     const by = address.channel === '*' ? 'a subscription to the room' : 'a subscription'
 
     test(`a missing number within a stream is a gap, and ${by} continues with the next message`, async () => {
-      const made = await stage()
+      const made = await fixture()
       await redis.command('XDEL', made.key, made.positions[2]!)
       const { got } = await recover(made, address)
       const next = `${ms(made.positions[3]!)}-3`
@@ -81,7 +81,7 @@ withProgram('redis-server', 'odd entries in streams', () => {
     })
 
     test(`a repeated number in a stream is a gap, and ${by} continues`, async () => {
-      const made = await stage()
+      const made = await fixture()
       const fields = (await made.fieldsOf(1)).map((text) => text.replace('"n":2', '"n":"again"'))
       await spread(made)
       await made.insertAfter(2, [`${Number(ms(made.positions[2]!)) + 1}-3`, ...fields])
@@ -92,7 +92,7 @@ withProgram('redis-server', 'odd entries in streams', () => {
   }
 
   test('an entry that is not a message is skipped by recovery, history and live subscriptions', async () => {
-    const made = await stage()
+    const made = await fixture()
     await spread(made)
     const { room, ann, key, positions, say } = made
     await made.insertAfter(2, [`${Number(ms(positions[2]!)) + 1}-0`, 'other', 'field'])
@@ -106,7 +106,7 @@ withProgram('redis-server', 'odd entries in streams', () => {
   })
 
   test('a stream without any message is an empty history', async () => {
-    const made = await stage()
+    const made = await fixture()
     const { room, ann, key } = made
     await redis.command('XTRIM', key, 'MAXLEN', 0)
     for (let i = 0; i < 300; i++) await redis.command('XADD', key, '*', 'garbage', i)
@@ -115,7 +115,7 @@ withProgram('redis-server', 'odd entries in streams', () => {
   })
 
   /** Moves the messages ten milliseconds apart, so that others fit between. */
-  const spread = async ({ key, positions }: Stage) => {
+  const spread = async ({ key, positions }: Fixture) => {
     const entries = (await redis.command('XRANGE', key, '-', '+')) as [string, string[]][]
     const first = Number(ms(positions[0]!))
     await redis.command('DEL', key)

@@ -25,7 +25,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       expect(await persistence(redis)).toMatch(/aof_rewrite_(?:in_progress|scheduled):1/)
 
     /** Starts a bus with a publisher; records the positions that were acknowledged as `disk`. */
-    const stage = async (redis: TestRedis) => {
+    const fixture = async (redis: TestRedis) => {
       const bus = await startBus({ redisUrl: redis.url })
       const ann = await bus.as('ann', 'science:a')
       let n = 0
@@ -54,7 +54,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
 
     test('nothing is `disk` during the first rewrite after the file is switched on, and everything is after it', async () => {
       const redis = await start({ config: { appendonly: 'no' } })
-      const { ann, say, sayMany, onDisk, kill, positions, isKept } = await stage(redis)
+      const { ann, say, sayMany, onDisk, kill, positions, isKept } = await fixture(redis)
       expect(await say()).toBe('stored')
       await stretch(redis)
       await switchFile(redis, 'yes')
@@ -81,7 +81,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
 
     test('a first rewrite after the file was switched off and on between two checks is not taken for a later one', async () => {
       const redis = await start()
-      const { say, sayMany, kill, isKept } = await stage(redis)
+      const { say, sayMany, kill, isKept } = await fixture(redis)
       expect(await say('disk')).toBe('disk')
       await stretch(redis)
       await switchFile(redis, 'no')
@@ -94,7 +94,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
 
     test('an append-only file that was switched off is noticed with the next message', async () => {
       const redis = await start()
-      const { say, sayMany } = await stage(redis)
+      const { say, sayMany } = await fixture(redis)
       expect(await say('disk')).toBe('disk')
       await switchFile(redis, 'no')
       expect(await sayMany()).toEqual(new Set(['stored']))
@@ -102,7 +102,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
 
     test('a rewrite of an established append-only file lowers no level and loses nothing', async () => {
       const redis = await start()
-      const { sayMany, onDisk, kill, isKept } = await stage(redis)
+      const { sayMany, onDisk, kill, isKept } = await fixture(redis)
       expect(await sayMany()).toEqual(new Set(['disk']))
       const configReads = async () =>
         Number(/cmdstat_config\|get:calls=(\d+)/.exec(String(await redis.command('INFO', 'commandstats')))?.[1] ?? 0)
@@ -122,7 +122,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
 
     test('a first rewrite that fails is repeated, and nothing is `disk` before one has ended', async () => {
       const redis = await start({ config: { appendonly: 'no' } })
-      const { say, sayMany, kill, isKept } = await stage(redis)
+      const { say, sayMany, kill, isKept } = await fixture(redis)
       await say()
       await stretch(redis)
       await switchFile(redis, 'yes')
@@ -150,7 +150,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       await eventually(async () => expect(await persistence(replica)).toContain('aof_rewrite_in_progress:1'))
       await replica.command('REPLICAOF', 'NO', 'ONE')
       await primary.kill()
-      const { say, sayMany } = await stage(replica)
+      const { say, sayMany } = await fixture(replica)
       expect(await sayMany()).toEqual(new Set(['stored']))
       await isRewriting(replica)
       await hurry(replica)

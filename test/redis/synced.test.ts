@@ -14,7 +14,7 @@ withProgram('valkey-server', 'levels with WAITAOF', () => {
     return redis
   }
   /** Starts a primary with a replica, and a publisher on a bus that requires both. */
-  const stage = async (options: RedisOptions = {}) => {
+  const fixture = async (options: RedisOptions = {}) => {
     const primary = await start({ appendfsync: 'always', ...options })
     const replica = await start({ replicaOf: primary, config: { appendonly: 'no' } })
     await eventually(async () => {
@@ -35,7 +35,7 @@ withProgram('valkey-server', 'levels with WAITAOF', () => {
   const direct = (ack: unknown) => ({ type: 'private', channel: 'pm', metadata: { ack, to: 'bob' } }) as const
 
   test('a synced message is acknowledged as `disk` with the replicas that have it, whether these sync or not', async () => {
-    const { ann, say, asked } = await stage()
+    const { ann, say, asked } = await fixture()
     expect(ann.welcome.durability).toBe('disk')
     for (const ack of [true, 'disk', { level: 'disk', replicas: 1 }])
       expect(await say(ack)).toMatchObject({ durability: 'disk', replicas: 1 })
@@ -44,7 +44,7 @@ withProgram('valkey-server', 'levels with WAITAOF', () => {
   })
 
   test('no message is `disk` from the first one after the append-only file was switched off', async () => {
-    const { primary, bus, ann, say } = await stage()
+    const { primary, bus, ann, say } = await fixture()
     await say('disk')
     await primary.command('CONFIG', 'SET', 'appendonly', 'no')
     // The bus still assumes that Redis syncs: a message that required more than it got has an unknown outcome.
@@ -63,7 +63,7 @@ withProgram('valkey-server', 'levels with WAITAOF', () => {
   }, 120_000)
 
   test('no message is `disk` from the first one after syncing was left to the system', async () => {
-    const { primary, bus, ann, say } = await stage()
+    const { primary, bus, ann, say } = await fixture()
     await say('disk')
     await primary.command('CONFIG', 'SET', 'appendfsync', 'no')
     expect(await refusal(ann.publish(direct('disk')))).toMatchObject({ code: 'outcome_unknown' })
@@ -72,7 +72,7 @@ withProgram('valkey-server', 'levels with WAITAOF', () => {
   }, 120_000)
 
   test('a Valkey that syncs every second is `stored` and is not asked what is synced, as its reply would be early', async () => {
-    const { ann, say, asked } = await stage({ appendfsync: 'everysec' })
+    const { ann, say, asked } = await fixture({ appendfsync: 'everysec' })
     expect(ann.welcome.durability).toBe('stored')
     for (let times = 0; times < 5; times++) expect(await say(true)).toMatchObject({ durability: 'stored', replicas: 1 })
     expect(await refusal(say('disk'))).toMatchObject({ code: 'storage_unavailable' })
@@ -80,13 +80,13 @@ withProgram('valkey-server', 'levels with WAITAOF', () => {
   })
 
   test('a Valkey without an append-only file is `stored`, with its replicas counted as usual', async () => {
-    const { say, asked } = await stage({ config: { appendonly: 'no' } })
+    const { say, asked } = await fixture({ config: { appendonly: 'no' } })
     expect(await say(true)).toMatchObject({ durability: 'stored', replicas: 1 })
     expect(await asked()).toBe(0)
   })
 
   test('a stalled replica counts as not having a message that the primary has synced', async () => {
-    const { replica, bus, say } = await stage()
+    const { replica, bus, say } = await fixture()
     replica.pause()
     expect(await say(true)).toMatchObject({ durability: 'disk', replicas: 0 })
     expect(await refusal(say({ level: 'disk', replicas: 1 }, 'arq_lonely'))).toMatchObject({ code: 'outcome_unknown' })
@@ -98,7 +98,7 @@ withProgram('valkey-server', 'levels with WAITAOF', () => {
   }, 120_000)
 
   test('after a kill -9 Valkey has every message that was acknowledged as `disk`', async () => {
-    const { primary, bus, ann, say } = await stage()
+    const { primary, bus, ann, say } = await fixture()
     const acknowledged: (string | null)[] = []
     const publishing = (async () => {
       for (;;) acknowledged.push((await say({ level: 'disk', replicas: 1 })).position)

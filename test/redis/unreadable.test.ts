@@ -60,9 +60,9 @@ withProgram('redis-server', 'damaged replies to appends', () => {
   let count = 0
   for (const [name, damage] of Object.entries(damages)) {
     test(`a Redis reply that ${name} gives no wrong position, and the same ids are acknowledged where they are stored`, async () => {
-      const line = openProxy(redis.url)
+      const proxy = openProxy(redis.url)
       // The senders repeat at once while Redis is unreachable: that is no flood.
-      const bus = await startBus({ redisUrl: line.url, rateLimit: null })
+      const bus = await startBus({ redisUrl: proxy.url, rateLimit: null })
       const channel = `c${++count}`
       const ann = await bus.as('ann')
       const bob = await bus.as('bob', `lab:${channel}`)
@@ -81,7 +81,7 @@ withProgram('redis-server', 'damaged replies to appends', () => {
       }
       const positions: (string | null)[] = [await settle(0)]
       let isAltered = false
-      line.alter((data) => {
+      proxy.alter((data) => {
         const text = data.toString('latin1')
         const answer = isAltered ? null : ANSWER.exec(text)
         if (answer === null) return data
@@ -101,7 +101,7 @@ withProgram('redis-server', 'damaged replies to appends', () => {
       const { messages } = await ann.command('history', { channel: `lab:${channel}` })
       expect(messages.map(({ metadata }) => metadata?.position)).toEqual(positions as string[])
       expect(positions.map((position) => position?.split('-')[1])).toEqual(['1', '2', '3', '4', '5'])
-      line.close()
+      proxy.close()
     })
   }
 })

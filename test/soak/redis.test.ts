@@ -7,7 +7,7 @@ import { foundFaults } from '../faults/redis/faults/found.ts'
 import { keyFaults } from '../faults/redis/faults/keys.ts'
 import { linkFaults } from '../faults/redis/faults/link.ts'
 import { processFaults, valkeyFaults } from '../faults/redis/faults/processes.ts'
-import { testFaults } from '../support/rig/test-fault.ts'
+import { testFaults } from '../support/harness/test-fault.ts'
 
 const seconds = 60
 

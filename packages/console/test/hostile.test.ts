@@ -1,21 +1,21 @@
 import { describe, expect, test } from 'bun:test'
 import { withProgram } from '@arqonbus/testing'
 import type { Page } from 'playwright-core'
-import { createStage } from './support/stage.ts'
+import { createFixture } from './support/fixture.ts'
 
 const PATIENT = { timeout: 120_000 }
 const place = '#/channels/evil%3Athings'
 const MARKUP = '<script>document.title = "taken"</script><img src=x onerror="document.title=1"><b>bold</b>'
 
 withProgram('chromium', 'hostile messages in the console', (chromium) => {
-  const stage = createStage(chromium)
+  const fixture = createFixture(chromium)
 
   const list = (page: Page) => page.getByRole('listbox', { name: 'Messages of evil:things' })
 
   describe('the console', () => {
     test('the console shows markup as text, wherever it appears', PATIENT, async () => {
-      const bus = await stage.bus()
-      const mallory = await stage.client(bus, {
+      const bus = await fixture.bus()
+      const mallory = await fixture.client(bus, {
         clientId: 'mallory',
         clientType: 'ai-agent',
         screenName: MARKUP,
@@ -24,11 +24,11 @@ withProgram('chromium', 'hostile messages in the console', (chromium) => {
       })
       await mallory.createChannel('evil:things', { metadata: { [MARKUP]: MARKUP }, room_config: { [MARKUP]: MARKUP } })
       await mallory.publish('evil:things', { text: MARKUP, [MARKUP]: 1 }, { ack: true, metadata: { [MARKUP]: MARKUP } })
-      const { page, faults, requests } = await stage.open(bus, place)
+      const { page, faults, requests } = await fixture.open(bus, place)
       await list(page).getByText('<script>').click()
       await page.getByRole('tree', { name: 'payload as JSON' }).getByText('<b>bold</b>').first().waitFor()
       mallory.telemetry(MARKUP.slice(0, 64), { client_id: MARKUP, room: MARKUP, channel: MARKUP })
-      await stage.client(bus, { clientId: 'bot', clientType: 'ai-agent', screenName: MARKUP.slice(0, 128) })
+      await fixture.client(bus, { clientId: 'bot', clientType: 'ai-agent', screenName: MARKUP.slice(0, 128) })
       for (const [view, text] of [
         ['#/clients/mallory', '<b>bold</b>'],
         ['#/channels/evil', '<script>'],
@@ -48,15 +48,15 @@ withProgram('chromium', 'hostile messages in the console', (chromium) => {
     })
 
     test('the console expands huge and deep values step by step and keeps working', PATIENT, async () => {
-      const bus = await stage.bus({ maxDepth: 1000, maxMessageBytes: 2 * 1024 * 1024 })
-      const mallory = await stage.client(bus, { clientId: 'mallory' })
+      const bus = await fixture.bus({ maxDepth: 1000, maxMessageBytes: 2 * 1024 * 1024 })
+      const mallory = await fixture.client(bus, { clientId: 'mallory' })
       const send = (payload: object) => mallory.publish('evil:things', payload, { ack: true })
       const deep = JSON.parse(`${'{"a":'.repeat(990)}1${'}'.repeat(990)}`) as object
       await send({ kind: 'long', text: 'x'.repeat(256 * 1024) })
       await send({ kind: 'deep', deep })
       await send({ kind: 'wide', list: Array.from({ length: 100_000 }, (_, n) => n) })
       await send({ kind: 'keyed', ...Object.fromEntries(Array.from({ length: 50_000 }, (_, n) => [`k${n}`, n])) })
-      const { page, faults } = await stage.open(bus, place)
+      const { page, faults } = await fixture.open(bus, place)
       const tree = page.getByRole('tree', { name: 'payload as JSON' })
       await list(page).getByText('kind: "long"').click()
       await tree.getByText('262,144 characters').click()

@@ -1,21 +1,21 @@
 import { expect, test } from 'bun:test'
 import { withProgram } from '@arqonbus/testing'
-import { createStage } from './support/stage.ts'
+import { createFixture } from './support/fixture.ts'
 
 const PATIENT = { timeout: 120_000 }
 
 withProgram('chromium', 'the console under load', (chromium) => {
-  const stage = createStage(chromium)
+  const fixture = createFixture(chromium)
 
   test('a tree of 10,000 channels scrolls and contains only the visible rows', PATIENT, async () => {
-    const bus = await stage.bus({ rateLimit: null })
-    const ada = await stage.client(bus, { clientId: 'ada', maxWaiting: 20_000 })
+    const bus = await fixture.bus({ rateLimit: null })
+    const ada = await fixture.client(bus, { clientId: 'ada', maxWaiting: 20_000 })
     const names = Array.from(
       { length: 10_000 },
       (_, n) => `r${Math.floor(n / 1000)}:channel-${String(n).padStart(5, '0')}`,
     )
     await Promise.all(names.map((address) => ada.createChannel(address)))
-    const { page, faults } = await stage.open(bus, '#/channels')
+    const { page, faults } = await fixture.open(bus, '#/channels')
     await page.getByText('10,004', { exact: true }).waitFor()
     const tree = page.getByRole('tree', { name: 'Rooms and channels' })
     await page.getByLabel('Filter channels').fill('channel')
@@ -28,9 +28,9 @@ withProgram('chromium', 'the console under load', (chromium) => {
   })
 
   test('a flood of messages is drawn in few frames, with only the visible ones in the page', PATIENT, async () => {
-    const bus = await stage.bus({ rateLimit: null })
-    const ada = await stage.client(bus, { clientId: 'ada' })
-    const { page, faults } = await stage.open(bus, '#/channels/busy%3Aplace')
+    const bus = await fixture.bus({ rateLimit: null })
+    const ada = await fixture.client(bus, { clientId: 'ada' })
+    const { page, faults } = await fixture.open(bus, '#/channels/busy%3Aplace')
     await page.getByText(/^live, /).waitFor()
     const list = page.getByRole('listbox', { name: 'Messages of busy:place' })
     await page.evaluate(countChanges)

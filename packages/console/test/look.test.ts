@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { withProgram } from '@arqonbus/testing'
 import type { Page } from 'playwright-core'
-import { createStage } from './support/stage.ts'
+import { createFixture } from './support/fixture.ts'
 
 const PATIENT = { timeout: 120_000 }
 const axeSource = readFileSync(Bun.resolveSync('axe-core/axe.min.js', import.meta.dir), 'utf8')
@@ -31,14 +31,18 @@ async function seriousFaults(page: Page): Promise<string[]> {
 }
 
 withProgram('chromium', 'the appearance of the console', (chromium) => {
-  const stage = createStage(chromium)
+  const fixture = createFixture(chromium)
 
   /** A bus with rooms, messages and clients to see. */
   async function livelyBus() {
-    const bus = await stage.bus()
-    const ada = await stage.client(bus, { clientId: 'ada', screenName: 'Ada', join: ['science:explore', 'ops:alerts'] })
+    const bus = await fixture.bus()
+    const ada = await fixture.client(bus, {
+      clientId: 'ada',
+      screenName: 'Ada',
+      join: ['science:explore', 'ops:alerts'],
+    })
     await ada.publish('science:explore', { text: 'hello', list: [1, { two: null }] }, { ack: true })
-    const bot = await stage.client(bus, { clientId: 'bot', clientType: 'ai-agent', join: ['science:explore'] })
+    const bot = await fixture.client(bus, { clientId: 'bot', clientType: 'ai-agent', join: ['science:explore'] })
     const act = () => {
       bot.publish('science:explore', { text: 'on it' })
       ada.publish('science:explore', { text: 'thanks' })
@@ -53,7 +57,7 @@ withProgram('chromium', 'the appearance of the console', (chromium) => {
   ] as const)('%s, %d pixels wide', (colorScheme, width) => {
     test('axe finds nothing serious on any view, and nothing is wider than the page', PATIENT, async () => {
       const { bus, act } = await livelyBus()
-      const { page, faults } = await stage.open(bus, '', { colorScheme, viewport: { width, height: 740 } })
+      const { page, faults } = await fixture.open(bus, '', { colorScheme, viewport: { width, height: 740 } })
       act()
       for (const view of views) {
         await page.goto(`${bus.httpUrl}/${view}`)
@@ -68,7 +72,7 @@ withProgram('chromium', 'the appearance of the console', (chromium) => {
   })
 
   test('axe finds nothing serious in the dialog, which takes the focus and returns it', PATIENT, async () => {
-    const { page } = await stage.open(await stage.bus())
+    const { page } = await fixture.open(await fixture.bus())
     const opener = page.getByRole('button', { name: 'Key' })
     await opener.press('Enter')
     await page.getByRole('dialog').waitFor()
@@ -79,7 +83,7 @@ withProgram('chromium', 'the appearance of the console', (chromium) => {
   })
 
   test('the theme switch overrides the system preference and is remembered', PATIENT, async () => {
-    const { page } = await stage.open(await stage.bus(), '', { colorScheme: 'light' })
+    const { page } = await fixture.open(await fixture.bus(), '', { colorScheme: 'light' })
     const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
     const light = await background()
     await page.getByLabel('Theme').selectOption('dark')
@@ -94,7 +98,7 @@ withProgram('chromium', 'the appearance of the console', (chromium) => {
 
   test('everything can be reached by keyboard', PATIENT, async () => {
     const { bus, ada } = await livelyBus()
-    const { page } = await stage.open(bus)
+    const { page } = await fixture.open(bus)
     const { keyboard } = page
     const focused = () =>
       page.evaluate(

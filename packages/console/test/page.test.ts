@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { eventually, startRedis, withProgram } from '@arqonbus/testing'
 import type { Locator, Page } from 'playwright-core'
-import { type ConsolePage, createStage } from './support/stage.ts'
+import { type ConsolePage, createFixture } from './support/fixture.ts'
 
 const PATIENT = { timeout: 120_000 }
 const ADMIN_KEY = 'the-admin-key'
@@ -27,14 +27,14 @@ async function shownWhile(what: Locator, act: () => unknown): Promise<void> {
 }
 
 withProgram('chromium', 'the console in a browser', (chromium) => {
-  const stage = createStage(chromium)
+  const fixture = createFixture(chromium)
   const clean = ({ faults }: ConsolePage) => expect(faults).toEqual([])
 
   describe('messages', () => {
     test('two pages see each other’s messages', PATIENT, async () => {
-      const bus = await stage.bus()
+      const bus = await fixture.bus()
       const place = linkTo('channels', 'science:explore')
-      const [one, two] = await Promise.all([stage.open(bus, place), stage.open(bus, place)])
+      const [one, two] = await Promise.all([fixture.open(bus, place), fixture.open(bus, place)])
       await Promise.all([joined(one.page), joined(two.page)])
       await say(one.page, 'hello from one')
       await messages(two.page, 'science:explore').getByText('hello from one').waitFor()
@@ -46,13 +46,13 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
 
     test('earlier messages are shown above, and older pages follow', PATIENT, async () => {
-      const bus = await stage.bus()
-      const ada = await stage.client(bus, { clientId: 'ada' })
+      const bus = await fixture.bus()
+      const ada = await fixture.client(bus, { clientId: 'ada' })
       const published = Array.from({ length: 450 }, (_, i) =>
         ada.publish('science:explore', { n: i + 1 }, { ack: true }),
       )
       await Promise.all(published)
-      const { page } = await stage.open(bus, linkTo('channels', 'science:explore'))
+      const { page } = await fixture.open(bus, linkTo('channels', 'science:explore'))
       await page.getByText('live, 200 messages').waitFor()
       await page.getByRole('button', { name: 'Older' }).click()
       await page.getByText('paused at 400 messages').waitFor()
@@ -66,9 +66,9 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
 
     test('a pause freezes the list and shows how many messages have arrived', PATIENT, async () => {
-      const bus = await stage.bus()
-      const ada = await stage.client(bus, { clientId: 'ada' })
-      const { page } = await stage.open(bus, linkTo('channels', 'science:explore'))
+      const bus = await fixture.bus()
+      const ada = await fixture.client(bus, { clientId: 'ada' })
+      const { page } = await fixture.open(bus, linkTo('channels', 'science:explore'))
       await joined(page)
       await ada.publish('science:explore', { text: 'before' }, { ack: true })
       const list = messages(page, 'science:explore')
@@ -82,10 +82,10 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
 
     test('a filter shows only matching messages', PATIENT, async () => {
-      const bus = await stage.bus()
-      const ada = await stage.client(bus, { clientId: 'ada' })
+      const bus = await fixture.bus()
+      const ada = await fixture.client(bus, { clientId: 'ada' })
       for (const fruit of ['apple', 'pear', 'plum']) await ada.publish('a:b', { fruit }, { ack: true })
-      const { page } = await stage.open(bus, linkTo('channels', 'a:b'))
+      const { page } = await fixture.open(bus, linkTo('channels', 'a:b'))
       const list = messages(page, 'a:b')
       await list.getByText('apple').waitFor()
       await page.getByRole('searchbox', { name: 'Filter messages' }).fill('PEAR')
@@ -94,9 +94,9 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
 
     test('a whole room is shown in one list', PATIENT, async () => {
-      const bus = await stage.bus()
-      const ada = await stage.client(bus, { clientId: 'ada' })
-      const { page } = await stage.open(bus, linkTo('channels', 'science:*'))
+      const bus = await fixture.bus()
+      const ada = await fixture.client(bus, { clientId: 'ada' })
+      const { page } = await fixture.open(bus, linkTo('channels', 'science:*'))
       await joined(page)
       await ada.publish('science:one', { text: 'first' }, { ack: true })
       await ada.publish('science:*', { text: 'to all' }, { ack: true })
@@ -106,9 +106,9 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
 
     test('a private message reaches one client, and its answer is shown', PATIENT, async () => {
-      const bus = await stage.bus()
-      const ada = await stage.client(bus, { clientId: 'ada' })
-      const { page } = await stage.open(bus, linkTo('clients', 'ada'))
+      const bus = await fixture.bus()
+      const ada = await fixture.client(bus, { clientId: 'ada' })
+      const { page } = await fixture.open(bus, linkTo('clients', 'ada'))
       const heard = new Promise<string>((resolve) => {
         ada.on('message', ({ from, payload }) => {
           ada.private(from, { text: `you said ${payload.text}` })
@@ -128,8 +128,8 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
       'a message that the server would refuse is not sent, and the reason is shown at its field',
       PATIENT,
       async () => {
-        const bus = await stage.bus({ maxMessageBytes: 1000 })
-        const { page } = await stage.open(bus, linkTo('channels', 'a:b'))
+        const bus = await fixture.bus({ maxMessageBytes: 1000 })
+        const { page } = await fixture.open(bus, linkTo('channels', 'a:b'))
         await joined(page)
         const box = page.getByRole('textbox', { name: /^Message to/ })
         for (const [text, fault] of [
@@ -149,8 +149,8 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     )
 
     test('the error of a command is shown with its code, its text and its field', PATIENT, async () => {
-      const bus = await stage.bus()
-      const { page, faults } = await stage.open(bus, linkTo('commands', 'channel_info'))
+      const bus = await fixture.bus()
+      const { page, faults } = await fixture.open(bus, linkTo('commands', 'channel_info'))
       await page.getByLabel('channel', { exact: true }).fill('nowhere:nothing')
       await page.getByRole('button', { name: 'Run channel_info' }).click()
       const refusal = page.getByRole('alert')
@@ -164,11 +164,11 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
 
     test('a message that the server refuses is marked as refused on the page', PATIENT, async () => {
-      const bus = await stage.bus({ adminKey: ADMIN_KEY })
-      const ada = await stage.client(bus, { clientId: 'ada' })
+      const bus = await fixture.bus({ adminKey: ADMIN_KEY })
+      const ada = await fixture.client(bus, { clientId: 'ada' })
       await ada.publish('a:b', {}, { ack: true })
       await ada.pauseRoom('a', { admin_key: ADMIN_KEY })
-      const { page } = await stage.open(bus, linkTo('channels', 'a:b'))
+      const { page } = await fixture.open(bus, linkTo('channels', 'a:b'))
       await joined(page)
       await say(page, 'hello')
       await page.getByRole('alert').getByText('room_paused').waitFor()
@@ -177,21 +177,21 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
 
   describe('commands', () => {
     test('a channel joined by a form is joined again after a restart', PATIENT, async () => {
-      const first = await stage.bus()
+      const first = await fixture.bus()
       const ports = { port: Number(new URL(first.busUrl).port), httpPort: Number(new URL(first.httpUrl).port) }
-      const { page } = await stage.open(first, linkTo('commands', 'join_channel'))
+      const { page } = await fixture.open(first, linkTo('commands', 'join_channel'))
       await page.getByLabel('room', { exact: true }).fill('science')
       await page.getByLabel('channel', { exact: true }).fill('explore')
       await page.getByRole('button', { name: 'Run join_channel' }).click()
       await page.getByText('Success').waitFor()
       await first.drain('restart')
-      const ada = await stage.client(await stage.bus(ports), { clientId: 'ada' })
+      const ada = await fixture.client(await fixture.bus(ports), { clientId: 'ada' })
       await eventually(async () => expect((await ada.channelInfo('science:explore')).channel.participant_count).toBe(1))
     })
 
     test('every command has a form with every parameter', PATIENT, async () => {
-      const bus = await stage.bus()
-      const { page } = await stage.open(bus, '#/commands')
+      const bus = await fixture.bus()
+      const { page } = await fixture.open(bus, '#/commands')
       const { commands } = await import('@arqonbus/protocol')
       for (const { name, parameters } of Object.values(commands)) {
         await page.getByRole('link', { name: new RegExp(`^${name}\\b`) }).click()
@@ -205,15 +205,15 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
 
     test('a form does what it shows', PATIENT, async () => {
-      const bus = await stage.bus()
-      const { page } = await stage.open(bus, linkTo('commands', 'create_channel'))
+      const bus = await fixture.bus()
+      const { page } = await fixture.open(bus, linkTo('commands', 'create_channel'))
       await page.getByLabel('channel', { exact: true }).fill('labs:one')
       await page.getByLabel('type', { exact: true }).selectOption('private')
       await page.getByLabel('metadata', { exact: true }).fill('{ "members": ["ada"] }')
       await page.getByLabel('options', { exact: true }).fill('{ "history_size": 7 }')
       await page.getByRole('button', { name: 'Run create_channel' }).click()
       await page.getByText('Success').waitFor()
-      const ada = await stage.client(bus, { clientId: 'ada' })
+      const ada = await fixture.client(bus, { clientId: 'ada' })
       expect((await ada.channelInfo('labs:one')).channel).toMatchObject({
         type: 'private',
         metadata: { members: ['ada'] },
@@ -222,10 +222,10 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
 
     test('a command for admins asks for the key, keeps it out of the URL and then succeeds', PATIENT, async () => {
-      const bus = await stage.bus({ adminKey: ADMIN_KEY })
-      const ada = await stage.client(bus, { clientId: 'ada' })
+      const bus = await fixture.bus({ adminKey: ADMIN_KEY })
+      const ada = await fixture.client(bus, { clientId: 'ada' })
       await ada.publish('science:explore', {}, { ack: true })
-      const shown = await stage.open(bus, linkTo('channels', 'science'))
+      const shown = await fixture.open(bus, linkTo('channels', 'science'))
       const { page } = shown
       await page.getByRole('button', { name: 'Pause room science' }).click()
       await page.getByRole('alert').getByText('forbidden').waitFor()
@@ -240,10 +240,10 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
 
     test('a client is disconnected once the user has confirmed it', PATIENT, async () => {
-      const bus = await stage.bus({ adminKey: ADMIN_KEY })
-      const ada = await stage.client(bus, { clientId: 'ada' })
+      const bus = await fixture.bus({ adminKey: ADMIN_KEY })
+      const ada = await fixture.client(bus, { clientId: 'ada' })
       const gone = new Promise<{ code: number; reason: string }>((resolve) => ada.on('disconnected', resolve))
-      const { page } = await stage.open(bus, linkTo('clients', 'ada'))
+      const { page } = await fixture.open(bus, linkTo('clients', 'ada'))
       await page.getByRole('button', { name: 'Key' }).click()
       await page.getByLabel('Admin key').fill(ADMIN_KEY)
       await page.getByRole('button', { name: 'Use them' }).click()
@@ -255,8 +255,8 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
 
     test('a wrong token is reported, and another attempt is offered', PATIENT, async () => {
-      const bus = await stage.bus({ adminKey: ADMIN_KEY })
-      const shown = await stage.open(bus)
+      const bus = await fixture.bus({ adminKey: ADMIN_KEY })
+      const shown = await fixture.open(bus)
       const { page } = shown
       await page.getByRole('button', { name: 'Key' }).click()
       await page.getByLabel('Token', { exact: true }).fill('not-the-key')
@@ -271,20 +271,20 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
 
   describe('restarts and outages', () => {
     test('a restart is shown, and the page reconnects by itself', PATIENT, async () => {
-      const first = await stage.bus()
+      const first = await fixture.bus()
       const ports = { port: Number(new URL(first.busUrl).port), httpPort: Number(new URL(first.httpUrl).port) }
-      const { page } = await stage.open(first, linkTo('channels', 'science:explore'))
+      const { page } = await fixture.open(first, linkTo('channels', 'science:explore'))
       await joined(page)
       await say(page, 'before the restart')
       await first.drain('restart')
       await page.getByText('reconnecting …').waitFor()
       await page.getByText(/^The connection to the bus is lost/).waitFor()
-      const second = await stage.bus(ports)
+      const second = await fixture.bus(ports)
       await page.getByText('connected', { exact: true }).waitFor()
       await page.getByText(/^The connection to the bus is lost/).waitFor({ state: 'detached' })
       const list = messages(page, 'science:explore')
       await list.getByText('before the restart').waitFor()
-      const ada = await stage.client(second, { clientId: 'ada' })
+      const ada = await fixture.client(second, { clientId: 'ada' })
       await eventually(async () => expect((await ada.channelInfo('science:explore')).channel.participant_count).toBe(1))
       await ada.publish('science:explore', { text: 'after the restart' }, { ack: true })
       await list.getByText('after the restart').waitFor()
@@ -295,9 +295,9 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
         { name: 'good', channels: [{ name: 'a' }] },
         { name: 'bad name', channels: [] },
       ]
-      const bus = await stage.bus({ bootstrap: 'lenient', rooms: rooms as never })
+      const bus = await fixture.bus({ bootstrap: 'lenient', rooms: rooms as never })
       expect((await (await fetch(`${bus.httpUrl}/health`)).json()) as object).toMatchObject({ status: 'degraded' })
-      const { page } = await stage.open(bus)
+      const { page } = await fixture.open(bus)
       await page
         .getByRole('alert')
         .getByText(/^The bus is degraded/)
@@ -313,8 +313,8 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
   withProgram('redis-server', 'with a Redis that becomes unreachable', () => {
     test('a banner is shown while Redis is unreachable and disappears when it is back', PATIENT, async () => {
       await using redis = await startRedis()
-      const bus = await stage.bus({ redisUrl: redis.url })
-      const { page } = await stage.open(bus, linkTo('channels', 'a:b'))
+      const bus = await fixture.bus({ redisUrl: redis.url })
+      const { page } = await fixture.open(bus, linkTo('channels', 'a:b'))
       await joined(page)
       await redis.kill()
       await page
@@ -330,20 +330,20 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
 
   describe('live activity', () => {
     test('channels and their participants are shown as they come and go', PATIENT, async () => {
-      const bus = await stage.bus()
-      const { page } = await stage.open(bus, '#/channels')
+      const bus = await fixture.bus()
+      const { page } = await fixture.open(bus, '#/channels')
       const tree = page.getByRole('tree', { name: 'Rooms and channels' })
       await tree.getByRole('treeitem', { name: /^Room arqonbus/ }).waitFor()
-      const ada = await stage.client(bus, { clientId: 'ada', join: ['zoo:apes'] })
+      const ada = await fixture.client(bus, { clientId: 'ada', join: ['zoo:apes'] })
       await tree.getByRole('treeitem', { name: /^apes 1 participant$/ }).waitFor()
       const rate = tree.getByRole('treeitem', { name: /^apes [\d.]+\/s messages a second 1 participant$/ })
       await shownWhile(rate, () => ada.publish('zoo:apes', {}))
     })
 
     test('telemetry events are shown as they arrive, by type', PATIENT, async () => {
-      const bus = await stage.bus()
-      const service = await stage.client(bus, { clientId: 'meter', clientType: 'service' })
-      const { page } = await stage.open(bus, '#/telemetry')
+      const bus = await fixture.bus()
+      const service = await fixture.client(bus, { clientId: 'meter', clientType: 'service' })
+      const { page } = await fixture.open(bus, '#/telemetry')
       await eventually(async () =>
         expect((await service.channelInfo('integriguard:telemetry-stream')).channel.participant_count).toBe(1),
       )
@@ -357,9 +357,9 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
 
     test('the activity of agents is shown by agent and in order', PATIENT, async () => {
-      const bus = await stage.bus()
-      const service = await stage.client(bus, { clientId: 'meter', clientType: 'service' })
-      const { page } = await stage.open(bus, '#/agents')
+      const bus = await fixture.bus()
+      const service = await fixture.client(bus, { clientId: 'meter', clientType: 'service' })
+      const { page } = await fixture.open(bus, '#/agents')
       await eventually(async () =>
         expect((await service.channelInfo('integriguard:dashboard-events')).channel.participant_count).toBe(1),
       )
@@ -371,7 +371,7 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
         screenName: 'Planner',
         join: ['science:explore'],
       } as const
-      const bot = await stage.client(bus, agent)
+      const bot = await fixture.client(bus, agent)
       await page.getByRole('option', { name: /^Planner joined science:explore/ }).waitFor()
       await bot.publish('science:explore', { text: 'on it' })
       await page.getByRole('option', { name: /^Planner message science:explore/ }).waitFor()
@@ -386,11 +386,11 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
 
     test('message rates are shown by client, even if several publish to one channel', PATIENT, async () => {
-      const bus = await stage.bus()
-      const { page } = await stage.open(bus, '#/clients')
+      const bus = await fixture.bus()
+      const { page } = await fixture.open(bus, '#/clients')
       const list = page.getByRole('listbox', { name: 'Connected clients' })
       const ids = ['ada', 'bob']
-      const clients = await Promise.all(ids.map((clientId) => stage.client(bus, { clientId })))
+      const clients = await Promise.all(ids.map((clientId) => fixture.client(bus, { clientId })))
       for (const id of ids) {
         const rate = list.getByRole('option', { name: new RegExp(`^${id} .*[\\d.]+\\/s frames a second`) })
         await shownWhile(rate, () => {
@@ -400,9 +400,9 @@ withProgram('chromium', 'the console in a browser', (chromium) => {
     })
 
     test('the overview shows figures and plots', PATIENT, async () => {
-      const bus = await stage.bus()
-      const bot = await stage.client(bus, { clientId: 'bot', clientType: 'ai-agent' })
-      const { page } = await stage.open(bus)
+      const bus = await fixture.bus()
+      const bot = await fixture.client(bus, { clientId: 'bot', clientType: 'ai-agent' })
+      const { page } = await fixture.open(bus)
       await page.getByLabel('Figures').getByText('connections').waitFor()
       const plots = page.locator('.plot')
       expect(await plots.getByRole('heading').allInnerTexts()).toEqual([

@@ -1,5 +1,5 @@
 import { withProgram } from '@arqonbus/testing'
-import { testFaults } from '../../support/rig/test-fault.ts'
+import { testFaults } from '../../support/harness/test-fault.ts'
 import { clockFaults } from './faults/clocks.ts'
 
 withProgram('redis-server', 'clock faults', () => {

@@ -1,9 +1,9 @@
 /** Checks the fault runs themselves: a bus with one line broken on purpose must not pass them. */
 import { expect, test } from 'bun:test'
 import { withProgram } from '@arqonbus/testing'
-import type { Fault } from '../../support/rig/fault.ts'
-import { createMutant, type Mutation } from '../../support/rig/mutant.ts'
-import { runFault } from '../../support/rig/rig.ts'
+import type { Fault } from '../../support/harness/fault.ts'
+import { createMutant, type Mutation } from '../../support/harness/mutant.ts'
+import { runFault } from '../../support/harness/run-fault.ts'
 
 const acknowledgeBeforeAppend: Mutation = {
   file: 'packages/server/src/log/remote/remote-driver.ts',
@@ -40,7 +40,7 @@ async function noticed(mutation: Mutation, fault: Omit<Fault, 'name' | 'level'>)
 
 const cutClients: Fault['inject'] = async (run) => {
   for (let cuts = 0; cuts < 3; cuts++) {
-    for (const line of [run.busLine, run.otherLine]) line.cut()
+    for (const proxy of [run.busProxy, run.otherProxy]) proxy.cut()
     await run.acknowledged(50)
   }
 }

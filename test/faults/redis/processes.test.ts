@@ -1,5 +1,5 @@
 import { withProgram } from '@arqonbus/testing'
-import { testFaults } from '../../support/rig/test-fault.ts'
+import { testFaults } from '../../support/harness/test-fault.ts'
 import { processFaults, valkeyFaults } from './faults/processes.ts'
 
 withProgram('redis-server', 'faults of processes', () => testFaults(processFaults))

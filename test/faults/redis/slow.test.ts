@@ -2,7 +2,7 @@
 import { afterAll, expect, test } from 'bun:test'
 import { connect, readMetric, startRedis, type TestClient, type TestRedis, withProgram } from '@arqonbus/testing'
 import { startBusProcess } from '../../support/bus-process.ts'
-import { until } from '../../support/rig/until.ts'
+import { until } from '../../support/harness/until.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB

@@ -3,7 +3,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { type Client, connect } from '@arqonbus/client'
 import { startRedis, withProgram } from '@arqonbus/testing'
 import { type BusProcess, startBusProcess } from '../../support/bus-process.ts'
-import { until } from '../../support/rig/until.ts'
+import { until } from '../../support/harness/until.ts'
 import { openProxy } from '../../support/tcp-proxy.ts'
 
 const ending: (() => unknown)[] = []
@@ -45,13 +45,13 @@ withProgram('redis-server', 'a whole room', () => {
       return bus
     }
     const first = await startBus()
-    const line = openProxy(first.busUrl)
-    ending.push(() => line.close())
+    const proxy = openProxy(first.busUrl)
+    ending.push(() => proxy.close())
 
     const heard: unknown[] = []
     const gaps: unknown[] = []
     const listener = await connect({
-      url: line.url,
+      url: proxy.url,
       clientId: 'listener',
       reconnect: { minDelayMs: 20, maxDelayMs: 100 },
       on: { message: ({ payload }) => heard.push(payload.number), gap: (gap) => gaps.push(gap) },
@@ -71,7 +71,7 @@ withProgram('redis-server', 'a whole room', () => {
     await publish(meanwhile, 3, 4)
     await meanwhile.stop('SIGKILL')
     const last = await startBus()
-    line.leadTo(last.busUrl)
+    proxy.leadTo(last.busUrl)
     // No other client is connected: the channel is created by the subscriber alone, or not at all.
     await until('the missed messages', () => heard.length === 4)
     await publish(last, 5)

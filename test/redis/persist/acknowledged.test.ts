@@ -2,15 +2,15 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, refusal, type TestClient, withProgram } from '@arqonbus/testing'
 import { caller, messagesOf } from '../../api/call.ts'
-import { as, comeBack, createStage } from './stage.ts'
+import { as, comeBack, createFixture } from './fixture.ts'
 
 setDefaultTimeout(120_000)
 
 withProgram('redis-server', 'with Redis', () => {
-  const stage = createStage({ appendfsync: 'always' })
+  const fixture = createFixture({ appendfsync: 'always' })
   const settings = { ARQONBUS_RATE_LIMIT: 'off' }
-  const startProcess = () => stage.startProcess(settings)
-  const killed = (bus: Parameters<typeof stage.killed>[0]) => stage.killed(bus, settings)
+  const startProcess = () => fixture.startProcess(settings)
+  const killed = (bus: Parameters<typeof fixture.killed>[0]) => fixture.killed(bus, settings)
   const onDisk = { ack: 'disk' }
   const numbers = (count: number) => Array.from({ length: count }, (_, n) => n)
   const payloadsOf = async (client: TestClient, channel: string) =>
@@ -92,15 +92,15 @@ withProgram('redis-server', 'with Redis', () => {
   })
 
   test('a message is refused while the record of its channel cannot be stored, and other channels accept messages', async () => {
-    const bus = await stage.start()
+    const bus = await fixture.start()
     const ann = await bus.as('ann')
     const publish = (room: string, ack: unknown = true) =>
       ann.publish({ room, channel: 'c', payload: { n: 1 }, metadata: { ack } })
     await publish('old')
     await ann.publish({ room: 'bad', channel: 'first' })
     // The key for records of further channels of this room is damaged.
-    const [key] = (await stage.redis.command('KEYS', '*@channels:bad')) as [string]
-    await stage.redis.command('SET', key, 'something else')
+    const [key] = (await fixture.redis.command('KEYS', '*@channels:bad')) as [string]
+    await fixture.redis.command('SET', key, 'something else')
     const [refused, ...taken] = await Promise.all([
       refusal(publish('bad')),
       publish('old', 'disk'),
@@ -108,10 +108,10 @@ withProgram('redis-server', 'with Redis', () => {
     ])
     expect(refused).toMatchObject({ code: 'storage_unavailable', details: { reason: 'damaged' } })
     expect(taken).toMatchObject([{ durability: 'disk' }, { durability: 'disk' }])
-    await stage.redis.command('DEL', key)
+    await fixture.redis.command('DEL', key)
     await eventually(async () => expect(await publish('bad')).toMatchObject({ durability: 'disk' }))
     await bus.drain('the test')
-    const again = await stage.start()
+    const again = await fixture.start()
     expect(await payloadsOf(await again.as('later'), 'bad:c')).toEqual([1])
     await again.drain('the test')
   })

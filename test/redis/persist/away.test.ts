@@ -2,14 +2,14 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, readMetric, refusal, type TestBus, withProgram } from '@arqonbus/testing'
 import { openProxy } from '../../support/tcp-proxy.ts'
-import { as, asAdmin, channelsOf, comeBack, createStage, roomOf } from './stage.ts'
+import { as, asAdmin, channelsOf, comeBack, createFixture, roomOf } from './fixture.ts'
 
 // Each test starts several processes.
 setDefaultTimeout(120_000)
 
 withProgram('redis-server', 'with Redis', () => {
-  const stage = createStage()
-  const { recordOf, start } = stage
+  const fixture = createFixture()
+  const { recordOf, start } = fixture
 
   describe('outages of Redis', () => {
     const isDegraded = (bus: TestBus) => eventually(async () => expect(await available(bus)).toBe(0))
@@ -20,11 +20,11 @@ withProgram('redis-server', 'with Redis', () => {
       const bus = await start()
       const ann = await bus.as('ann')
       await ann.command('create_channel', { channel: 'science:early' })
-      await stage.redis.kill()
+      await fixture.redis.kill()
       await isDegraded(bus)
       await ann.command('create_channel', { channel: 'science:late' })
       await ann.command('delete_channel', { channel: 'science:early' })
-      await stage.redis.restart()
+      await fixture.redis.restart()
       await isBack(bus)
       await bus.drain('the test')
       const again = await start()
@@ -33,12 +33,12 @@ withProgram('redis-server', 'with Redis', () => {
     })
 
     test('records that are not stored when the server ends are counted and logged', async () => {
-      const bus = await stage.startProcess({ ARQONBUS_DRAIN_TIMEOUT: '100ms' })
+      const bus = await fixture.startProcess({ ARQONBUS_DRAIN_TIMEOUT: '100ms' })
       const ann = await as(bus, 'ann')
       await eventually(() => recordOf('ann'))
       const unstored = () => readMetric(bus.httpUrl, 'arqonbus_unstored_records')
       await eventually(async () => expect(await unstored()).toBe(0))
-      await stage.redis.kill()
+      await fixture.redis.kill()
       await eventually(async () => expect(await readMetric(bus.httpUrl, 'arqonbus_storage_available')).toBe(0))
       await ann.command('create_channel', { channel: 'science:late' })
       // The room, and the channel.
@@ -51,11 +51,11 @@ withProgram('redis-server', 'with Redis', () => {
     test('in strict mode changes of rooms and channels are refused while Redis is unreachable', async () => {
       const bus = await start({ storageMode: 'strict' })
       const ann = await bus.as('ann')
-      await stage.redis.kill()
+      await fixture.redis.kill()
       await isDegraded(bus)
       const refused = await refusal(ann.command('create_channel', { channel: 'science:late' }))
       expect(refused).toMatchObject({ code: 'storage_unavailable', retry_after_ms: expect.any(Number) })
-      await stage.redis.restart()
+      await fixture.redis.restart()
       await isBack(bus)
       await ann.command('create_channel', { channel: 'science:late' })
       await bus.drain('the test')
@@ -72,13 +72,13 @@ withProgram('redis-server', 'with Redis', () => {
       })
       await ann.publish({ room: 'science', channel: 'secret', payload: { n: 1 } })
       await bus.drain('the test')
-      await stage.redis.kill()
+      await fixture.redis.kill()
 
       const again = await start()
       const later = await again.as('ann')
       const [bob, eve] = [await again.as('bob', 'science:secret'), await again.as('eve', 'science:secret')]
       await later.command('create_channel', { channel: 'science:new' })
-      await stage.redis.restart()
+      await fixture.redis.restart()
       await isBack(again)
 
       expect((await channelsOf(later, 'science')).toSorted()).toEqual(['new', 'old', 'secret'])
@@ -99,29 +99,29 @@ withProgram('redis-server', 'with Redis', () => {
       const bus = await start()
       const ann = await bus.as('ann')
       await ann.command('create_channel', { channel: 'science:kept' })
-      const keys = async () => (await stage.redis.command('KEYS', '*@channels:science')) as string[]
+      const keys = async () => (await fixture.redis.command('KEYS', '*@channels:science')) as string[]
       await eventually(async () => expect(await keys()).toHaveLength(1))
       const [key] = (await keys()) as [string]
-      await stage.redis.command('DEL', key)
-      await stage.redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
-      await eventually(async () => expect(await stage.redis.command('HKEYS', key)).toEqual(['kept']))
+      await fixture.redis.command('DEL', key)
+      await fixture.redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      await eventually(async () => expect(await fixture.redis.command('HKEYS', key)).toEqual(['kept']))
       await bus.drain('the test')
     })
 
     test('a channel made private at another node during an outage is private, and clients without access leave it', async () => {
       const here = await start()
       const ann = await here.as('ann')
-      const line = openProxy(stage.redis.url)
-      const there = await start({ redisUrl: line.url })
+      const proxy = openProxy(fixture.redis.url)
+      const there = await start({ redisUrl: proxy.url })
       await isBack(there)
       // From now on it cannot connect to Redis.
-      line.leadTo('redis://127.0.0.1:1')
-      line.cut()
+      proxy.leadTo('redis://127.0.0.1:1')
+      proxy.cut()
       await isDegraded(there)
       const [bob, eve] = [await there.as('bob', 'lab:secret'), await there.as('eve', 'lab:secret')]
       await ann.command('create_channel', { channel: 'lab:secret', type: 'private', metadata: { members: ['bob'] } })
       await ann.publish({ room: 'lab', channel: 'secret', payload: { n: 1 }, metadata: { ack: 'stored' } })
-      line.leadTo(stage.redis.url)
+      proxy.leadTo(fixture.redis.url)
       await isBack(there)
       expect(await refusal(eve.publish({ room: 'lab', channel: 'secret' }))).toMatchObject({ code: 'forbidden' })
       const { messages } = await bob.command('history', { channel: 'lab:secret' })
@@ -130,7 +130,7 @@ withProgram('redis-server', 'with Redis', () => {
       expect(await bob.next(({ type }) => type === 'event')).toMatchObject({ payload: { n: 2 } })
       expect(await eve.messages()).toEqual([])
       for (const bus of [here, there]) await bus.drain('the test')
-      line.close()
+      proxy.close()
       const later = await start()
       const { channel } = await (await later.as('ann')).command('channel_info', { channel: 'lab:secret' })
       expect(channel).toMatchObject({ type: 'private', created_by: 'ann' })
@@ -138,13 +138,13 @@ withProgram('redis-server', 'with Redis', () => {
     })
 
     test('a join of a room with very many channels is refused and ends nothing else', async () => {
-      const bus = await stage.startProcess({ ARQONBUS_RATE_LIMIT: 'off' })
+      const bus = await fixture.startProcess({ ARQONBUS_RATE_LIMIT: 'off' })
       const ann = await as(bus, 'ann')
       const since: Record<string, string> = { gone: '1000-1' }
       const channels = Array.from({ length: 900 }, (_, n) => `c${n}`)
       const published = await Promise.all(channels.map((channel) => ann.publish({ room: 'many', channel })))
       for (const [n, { position }] of published.entries()) since[channels[n]!] = position!
-      await stage.redis.kill()
+      await fixture.redis.kill()
       await eventually(async () => expect(await readMetric(bus.httpUrl, 'arqonbus_storage_available')).toBe(0))
       // So many at once that the work on one is interrupted, and continues in a later turn.
       const joins = Array.from({ length: 100 }, () => ann.command('join_channel', { channel: 'many:*', since }))
@@ -158,8 +158,8 @@ withProgram('redis-server', 'with Redis', () => {
       const ann = await bus.as('ann', 'science:a')
       await ann.command('create_channel', { channel: 'science:b' })
       await ann.command('pause_room', { room: 'science', ...asAdmin })
-      await stage.redis.command('FLUSHALL')
-      await stage.redis.restart()
+      await fixture.redis.command('FLUSHALL')
+      await fixture.redis.restart()
       await isBack(bus)
       await eventually(async () => expect(await recordOf('ann')).toMatchObject({ subscriptions: ['science:a'] }))
       await bus.drain('the test')

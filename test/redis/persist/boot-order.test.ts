@@ -3,13 +3,13 @@ import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { connect as connectClient } from '@arqonbus/client'
 import { eventually, open, refusal, type TestBus, type TestClient, withProgram } from '@arqonbus/testing'
 import { as as calledBy, caller, messagesOf } from '../../api/call.ts'
-import { asAdmin, comeBack, createStage, roomOf } from './stage.ts'
+import { asAdmin, comeBack, createFixture, roomOf } from './fixture.ts'
 
 setDefaultTimeout(120_000)
 
 withProgram('redis-server', 'with Redis', () => {
-  const stage = createStage({ appendfsync: 'always' })
-  const { recordOf, start } = stage
+  const fixture = createFixture({ appendfsync: 'always' })
+  const { recordOf, start } = fixture
   const available = (bus: TestBus) => bus.metric('arqonbus_storage_available')
   const isBack = (bus: TestBus) => eventually(async () => expect(await available(bus)).toBe(1))
   const inboxOf = async (client: TestClient) =>
@@ -27,7 +27,7 @@ withProgram('redis-server', 'with Redis', () => {
     for (const n of [1, 2, 3]) await toBob(ann, n)
     await eventually(async () => expect(await recordOf('bob')).toMatchObject({ subscriptions: ['science:a'] }))
     await before.drain('the test')
-    await stage.redis.kill()
+    await fixture.redis.kill()
     return { ann, bob, bus: await start() }
   }
 
@@ -38,7 +38,7 @@ withProgram('redis-server', 'with Redis', () => {
       expect((await early.answer(null)).error).toMatchObject(isTemporary)
       expect(await early.closed).toMatchObject({ code: 1013 })
       expect(await bus.metric('arqonbus_connections_refused_total{reason="storage_unavailable"}')).toBe(1)
-      await stage.redis.restart()
+      await fixture.redis.restart()
       await isBack(bus)
       const later = await comeBack(bob, bus)
       expect(later.welcome).toMatchObject({ resumed: true, kept_subscriptions: ['science:a'] })
@@ -50,10 +50,10 @@ withProgram('redis-server', 'with Redis', () => {
       const [here, there] = [await start(), await start({ redisTimeoutMs: 500 })]
       const before = await here.as('ann')
       await eventually(() => recordOf('ann'))
-      stage.redis.pause()
+      fixture.redis.pause()
       const early = presented(before, there)
       expect((await early.answer(null)).error).toMatchObject(isTemporary)
-      stage.redis.resume()
+      fixture.redis.resume()
       for (const bus of [here, there]) await isBack(bus)
       expect((await comeBack(before, there)).welcome.resumed).toBeTrue()
       for (const bus of [here, there]) await bus.drain('the test')
@@ -65,7 +65,7 @@ withProgram('redis-server', 'with Redis', () => {
       const called = await caller(bus.httpUrl)(messagesOf('arqonbus', 'inbox'), { headers })
       expect(called).toMatchObject({ status: 503, body: { error: isTemporary } })
       expect(called.headers.get('retry-after')).toBe('1')
-      await stage.redis.restart()
+      await fixture.redis.restart()
       await isBack(bus)
       const later = await caller(bus.httpUrl)(messagesOf('arqonbus', 'inbox'), { headers })
       expect(later.body.messages.map(({ payload }: { payload: { n: number } }) => payload.n)).toEqual([1, 2, 3])
@@ -78,7 +78,7 @@ withProgram('redis-server', 'with Redis', () => {
       const refused = () => bus.metric('arqonbus_connections_refused_total{reason="storage_unavailable"}')
       const connecting = connectClient({ ...options, reconnect: { maxDelayMs: 20 } })
       await eventually(async () => expect(await refused()).toBeGreaterThan(0))
-      await stage.redis.restart()
+      await fixture.redis.restart()
       const client = await connecting
       expect(client.welcome.resumed).toBeTrue()
       // A Redis that is slow at its start may count as unreachable once more.
@@ -95,7 +95,7 @@ withProgram('redis-server', 'with Redis', () => {
     test('a client id taken while Redis was unreachable returns to the client with its session, and both keep their inboxes', async () => {
       const { bob, bus } = await restartWithoutRedis()
       const other = await bus.as('bob', 'science:b')
-      await stage.redis.restart()
+      await fixture.redis.restart()
       await isBack(bus)
       // Private messages reach the client that has the id now.
       const ann = await bus.as('cid')
@@ -126,7 +126,7 @@ withProgram('redis-server', 'with Redis', () => {
     test('a client id taken while Redis was unreachable is in use for a call by HTTP, which takes nothing over', async () => {
       const { bob, bus } = await restartWithoutRedis()
       const other = await bus.as('bob')
-      await stage.redis.restart()
+      await fixture.redis.restart()
       await isBack(bus)
       const headers = { ...calledBy('bob'), 'arqonbus-session': bob.welcome.session }
       const read = () => caller(bus.httpUrl)(messagesOf('arqonbus', 'inbox'), { headers })
@@ -151,7 +151,7 @@ withProgram('redis-server', 'with Redis', () => {
       await ann.command('pause_room', { room: 'old', ...asAdmin })
       await eventually(() => recordOf('bob'))
       await before.drain('the test')
-      await stage.redis.kill()
+      await fixture.redis.kill()
 
       const bus = await start()
       const later = await bus.as('eve')
@@ -173,7 +173,7 @@ withProgram('redis-server', 'with Redis', () => {
       const byHttp = await caller(bus.httpUrl)(messagesOf('old', 'a'))
       expect(byHttp).toMatchObject({ status: 503, body: { error: isTemporary } })
 
-      await stage.redis.restart()
+      await fixture.redis.restart()
       await isBack(bus)
       expect((await later.command('history', { channel: 'old:a' })).messages).toMatchObject([{ payload: { n: 1 } }])
       expect(await roomOf(later, 'old')).toMatchObject({ state: 'paused' })

@@ -2,13 +2,13 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, refusal, type TestBus, type TestClient, withProgram } from '@arqonbus/testing'
 import { caller, messagesOf, openStream } from '../../api/call.ts'
-import { asAdmin, channelsOf, comeBack, createStage, roomOf } from './stage.ts'
+import { asAdmin, channelsOf, comeBack, createFixture, roomOf } from './fixture.ts'
 
 setDefaultTimeout(120_000)
 
 withProgram('redis-server', 'with Redis', () => {
-  const stage = createStage({ appendfsync: 'always' })
-  const { start } = stage
+  const fixture = createFixture({ appendfsync: 'always' })
+  const { start } = fixture
   const publish = (client: TestClient, channel: string, n: number) => {
     const [room, name] = channel.split(':') as [string, string]
     return client.publish({ room, channel: name, payload: { n }, metadata: { ack: 'disk' } })

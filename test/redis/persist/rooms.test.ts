@@ -1,13 +1,13 @@
 /** Persistence of rooms and channels, by setting (docs/protocol.md#restarts). */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, refusal, withProgram } from '@arqonbus/testing'
-import { as, asAdmin, channelsOf, comeBack, createStage, roomOf } from './stage.ts'
+import { as, asAdmin, channelsOf, comeBack, createFixture, roomOf } from './fixture.ts'
 
 // Each test starts several processes.
 setDefaultTimeout(120_000)
 
 withProgram('redis-server', 'with Redis', () => {
-  const { killed, start, startProcess } = createStage()
+  const { killed, start, startProcess } = createFixture()
 
   describe('persistence of rooms and channels', () => {
     test('rooms and channels survive a crash unchanged, including a channel created right before it', async () => {

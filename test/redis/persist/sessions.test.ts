@@ -1,14 +1,14 @@
 /** Persistence of sessions (docs/protocol.md#restarts). */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { connect, eventually, open, refusal, type TestClient, testClock, withProgram } from '@arqonbus/testing'
-import { as, asAdmin, comeBack, createStage } from './stage.ts'
+import { as, asAdmin, comeBack, createFixture } from './fixture.ts'
 
 // Each test starts several processes.
 setDefaultTimeout(120_000)
 
 withProgram('redis-server', 'with Redis', () => {
-  const stage = createStage()
-  const { killed, recordOf, start, startProcess } = stage
+  const fixture = createFixture()
+  const { killed, recordOf, start, startProcess } = fixture
 
   describe('sessions', () => {
     const profile = { client_type: 'ai-agent', screen_name: 'Ada', personality: 'curious' } as const
@@ -105,7 +105,7 @@ withProgram('redis-server', 'with Redis', () => {
       await before.close()
       await eventually(async () => expect(await recordOf('ann')).toMatchObject({ subscriptions: ['science:a'] }))
       // Frames that arrive before Redis has replied wait, and are handled in order.
-      stage.redis.pause()
+      fixture.redis.pause()
       const after = open(there.busUrl, {
         query: { client_id: 'ann' },
         headers: { 'arqonbus-session': before.welcome.session },
@@ -113,7 +113,7 @@ withProgram('redis-server', 'with Redis', () => {
       await new Promise((resolve) => after.socket.addEventListener('open', resolve))
       const ann = after.bind('ann')
       const answers = [1, 2, 3].map((n) => ann.publish({ room: 'science', channel: 'a', payload: { n } }))
-      stage.redis.resume()
+      fixture.redis.resume()
       const welcome = await ann.next()
       expect(welcome.payload).toMatchObject({ event: 'welcome', resumed: true, kept_subscriptions: ['science:a'] })
       expect((await Promise.all(answers)).map(({ position }) => position?.split('-')[1])).toEqual(['1', '2', '3'])

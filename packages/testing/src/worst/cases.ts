@@ -3,7 +3,7 @@
  * one cannot be forgotten.
  */
 import type { CommandName, EnvelopeType } from '@arqonbus/protocol'
-import { commandText, LARGEST, type MessageParts, messageText, type Stage } from './stage.ts'
+import { commandText, type Fixture, LARGEST, type MessageParts, messageText } from './fixture.ts'
 
 /** Frames of one kind. */
 export type WorstCase = {
@@ -11,13 +11,13 @@ export type WorstCase = {
   /** How many are sent at once. */
   readonly burst: number
   /** The sender. */
-  readonly by: keyof Stage['askers']
+  readonly by: keyof Fixture['askers']
   /** The text of one frame; `i` counts them. */
-  frame(i: number, stage: Stage): string
+  frame(i: number, fixture: Fixture): string
 }
 
 /** The cases of a command, which can be sent by HTTP too. */
-export type WorstCommand = WorstCase & { parameters(i: number, stage: Stage): object | string }
+export type WorstCommand = WorstCase & { parameters(i: number, fixture: Fixture): object | string }
 
 /** As many as the rates allow at once: of the costly commands, and of all others. */
 const COSTLY = 200
@@ -29,12 +29,12 @@ function ofCommand(
   name: CommandName,
   title: string,
   burst: number,
-  parameters: Parameters | ((i: number, stage: Stage) => Parameters) = {},
+  parameters: Parameters | ((i: number, fixture: Fixture) => Parameters) = {},
   by: WorstCase['by'] = 'member',
 ): WorstCommand {
   const of: WorstCommand['parameters'] =
     typeof parameters === 'function' ? (parameters as WorstCommand['parameters']) : () => parameters
-  const frame = (i: number, stage: Stage) => commandText(by, name, of(i, stage))
+  const frame = (i: number, fixture: Fixture) => commandText(by, name, of(i, fixture))
   return { title: `${name} ${title}`, burst, by, frame, parameters: of }
 }
 
@@ -165,7 +165,7 @@ const AT = { room: 'history', channel: 'written' }
 const unusual = (one: WorstCase): WorstCase => ({
   ...one,
   title: `${one.title}, in an unusual order`,
-  frame: (i, stage) => one.frame(i, stage).replace('"version":"1.0",', '').replace(/\}$/, ',"version":"1.0"}'),
+  frame: (i, fixture) => one.frame(i, fixture).replace('"version":"1.0",', '').replace(/\}$/, ',"version":"1.0"}'),
 })
 const messages = Object.entries(contents).flatMap(([title, content]) => [
   ofMessage(`event with a payload of ${title}`, 3, () => ({ ...AT, payload: content() })),

@@ -1,4 +1,5 @@
 export { commandCases, frameCases, type WorstCase, type WorstCommand } from './cases.ts'
+export { type Fixture, type FixtureOptions, prepareFixture, type Scale } from './fixture.ts'
 export {
   headerCases,
   otherRequests,
@@ -8,4 +9,3 @@ export {
   type WorstRequest,
 } from './requests.ts'
 export { sendRequests } from './send.ts'
-export { prepareStage, type Scale, type Stage, type StageOptions } from './stage.ts'

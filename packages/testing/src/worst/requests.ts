@@ -5,7 +5,7 @@
 import { type CommandName, type CommandShape, commands } from '@arqonbus/protocol'
 import { API_BASE, type consolePaths, type routePaths } from '@arqonbus/server'
 import { commandCases, contents, FREE, objectOf } from './cases.ts'
-import type { Stage } from './stage.ts'
+import type { Fixture } from './fixture.ts'
 
 /** One request. */
 export type RequestParts = {
@@ -27,7 +27,7 @@ export type WorstRequest = {
   /** How many are sent over one connection. */
   readonly pipelined: number
   /** Creates one request; `i` counts them. */
-  request(i: number, stage: Stage): RequestParts
+  request(i: number, fixture: Fixture): RequestParts
 }
 
 /** The number of simultaneous connections, and of requests that one of them may send without waiting. */
@@ -105,13 +105,13 @@ const ofCommand = (name: CommandName): readonly WorstRequest[] => [
   ...commandCases[name].map(({ title, burst, by, parameters }) =>
     of(
       `by HTTP: ${title}`,
-      (i, stage) => {
-        const given = parameters(i, stage)
+      (i, fixture) => {
+        const given = parameters(i, fixture)
         const body = typeof given === 'string' ? given : JSON.stringify(given)
         return post(
           `${API_BASE}/commands/${name}`,
           body,
-          by === 'member' ? { authorization: `Bearer ${stage.adminKey}` } : {},
+          by === 'member' ? { authorization: `Bearer ${fixture.adminKey}` } : {},
         )
       },
       { burst: Math.min(burst, MANY) },

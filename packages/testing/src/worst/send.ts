@@ -1,15 +1,15 @@
 /** Sends many requests at once: over separate connections, and several over each if the case requires it. */
 import { connect } from 'node:net'
+import type { Fixture } from './fixture.ts'
 import type { RequestParts, WorstRequest } from './requests.ts'
-import type { Stage } from './stage.ts'
 
 /** Sends all requests of a case, and waits until each connection was answered, or ended. */
-export async function sendRequests(one: WorstRequest, stage: Stage): Promise<void> {
-  const url = new URL({ bus: stage.busUrl, http: stage.httpUrl, telemetry: stage.telemetryUrl }[one.port])
+export async function sendRequests(one: WorstRequest, fixture: Fixture): Promise<void> {
+  const url = new URL({ bus: fixture.busUrl, http: fixture.httpUrl, telemetry: fixture.telemetryUrl }[one.port])
   const texts: string[] = []
   for (let i = 0; i < one.burst; i += one.pipelined) {
     const together = Array.from({ length: Math.min(one.pipelined, one.burst - i) }, (_, n) =>
-      textOf(one.request(i + n, stage), url.host, n === one.pipelined - 1),
+      textOf(one.request(i + n, fixture), url.host, n === one.pipelined - 1),
     )
     texts.push(together.join(''))
   }

@@ -1,5 +1,5 @@
 /** Clocks that are set during the load. */
-import type { Fault, Running } from '../../../support/rig/fault.ts'
+import type { Fault, Running } from '../../../support/harness/fault.ts'
 
 const HOUR_MS = 3_600_000
 

@@ -1,6 +1,6 @@
 /** Faults of the data in Redis while the bus uses it. */
 import { eventually, type TestRedis } from '@arqonbus/testing'
-import type { Fault, Running } from '../../../support/rig/fault.ts'
+import type { Fault, Running } from '../../../support/harness/fault.ts'
 
 /** Losses that are notified; if the fault is injected twice in a run, they are notified each time. */
 const lostTail: Pick<Fault, 'mayBreak' | 'isKept'> = {
@@ -74,7 +74,7 @@ export const dataFaults: readonly Fault[] = [
     ...lostTail,
     mustSee: ['acknowledged', 'gap', 'disconnected 1006'],
     async inject(run) {
-      for (const line of [run.busLine, run.otherLine]) line.cut()
+      for (const proxy of [run.busProxy, run.otherProxy]) proxy.cut()
       await flushAll(run)
       await run.counted('gap')
     },

@@ -1,5 +1,5 @@
 /** Faults of the append-only file while the bus relies on it. */
-import type { Fault, Running } from '../../../support/rig/fault.ts'
+import type { Fault, Running } from '../../../support/harness/fault.ts'
 
 /** Delays the rewrite of each key: the first rewrite of a file takes longer than publishing. */
 const KEY_DELAY_MICROSECONDS = '200000'

@@ -1,7 +1,7 @@
 /** New channels, rooms, sessions and inboxes when a process is killed: acknowledged messages in them are found. */
-import type { Fault, Running } from '../../../support/rig/fault.ts'
+import type { Fault, Running } from '../../../support/harness/fault.ts'
 
-const onDisk = { level: 'disk', redis: { appendfsync: 'always' }, births: true, mail: true } as const
+const onDisk = { level: 'disk', redis: { appendfsync: 'always' }, newChannels: true, mail: true } as const
 
 const killBus = async (run: Running) => {
   await run.bus.stop('SIGKILL')

@@ -1,6 +1,6 @@
 /** Keys of Redis that another program has overwritten, and very many channels. */
 import { ArqonBusError, type Client, connect } from '@arqonbus/client'
-import type { Fault, Running } from '../../../support/rig/fault.ts'
+import type { Fault, Running } from '../../../support/harness/fault.ts'
 
 const SPOILT = 'odd:spoilt'
 
@@ -70,7 +70,7 @@ export const keyFaults: readonly Fault[] = [
     prepare: fill,
     async inject(run) {
       for (let cuts = 0; cuts < 3; cuts++) {
-        run.redisLine.cut()
+        run.redisProxy.cut()
         await run.acknowledged(20 + run.random.below(50))
       }
     },

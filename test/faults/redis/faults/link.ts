@@ -1,5 +1,5 @@
 /** A Redis that runs but does not respond, and a network that fails between it and the bus. */
-import type { Fault } from '../../../support/rig/fault.ts'
+import type { Fault } from '../../../support/harness/fault.ts'
 
 const TIMEOUT_MS = 500
 const settings = { ARQONBUS_REDIS_TIMEOUT: `${TIMEOUT_MS}ms` }
@@ -39,7 +39,7 @@ export const linkFaults: readonly Fault[] = [
     mustSee: ['acknowledged', 'storage_unavailable'],
     async inject(run) {
       for (let cuts = 0; cuts < 5; cuts++) {
-        run.redisLine.cut()
+        run.redisProxy.cut()
         await run.acknowledged(20 + run.random.below(50))
       }
     },
@@ -52,9 +52,9 @@ export const linkFaults: readonly Fault[] = [
     mustSee: ['acknowledged', 'outcome_unknown', 'storage_unavailable', 'provisional'],
     async inject(run) {
       const noticed = Promise.all([run.counted('storage_unavailable', 10), run.counted('provisional')])
-      run.redisLine.stall()
+      run.redisProxy.stall()
       await Promise.all([noticed, Bun.sleep(3 * TIMEOUT_MS)])
-      run.redisLine.flow()
+      run.redisProxy.flow()
     },
   },
   {

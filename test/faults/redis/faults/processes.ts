@@ -1,5 +1,5 @@
 /** Processes that are killed, replaced, or overloaded by clients. */
-import type { Fault, Running } from '../../../support/rig/fault.ts'
+import type { Fault, Running } from '../../../support/harness/fault.ts'
 
 /** Kills Redis and starts it again once the bus has noticed. */
 async function restartRedis({ redis, counted }: Running): Promise<void> {
@@ -13,7 +13,7 @@ async function restartRedis({ redis, counted }: Running): Promise<void> {
 const SYNCED_MS = 2000
 
 /** The number of clients that reconnect at once, in a long run and in a short one. */
-const crowd = (isLong: boolean) => (isLong ? 2000 : 200)
+const extraSubscribers = (isLong: boolean) => (isLong ? 2000 : 200)
 
 /** Faults of Valkey instead of Redis. */
 export const valkeyFaults: readonly Fault[] = [
@@ -101,12 +101,12 @@ export const processFaults: readonly Fault[] = [
   {
     name: 'many clients that are cut at once reconnect and recover, and other clients are not affected',
     level: 'stored',
-    crowd,
+    extraSubscribers,
     isIsolated: true,
     mustSee: ['acknowledged', 'disconnected 1006'],
     async inject(run) {
-      const back = run.counted('connected', crowd(run.isLong))
-      run.crowdLine.cut()
+      const back = run.counted('connected', extraSubscribers(run.isLong))
+      run.extraProxy.cut()
       await back
     },
   },

@@ -17,7 +17,7 @@ export type ConsolePage = {
 }
 
 /** Resources of a test; they end with the test. */
-export type Stage = {
+export type Fixture = {
   bus(config?: Partial<Config>): Promise<RunningServer>
   client(bus: RunningServer, options?: Partial<ClientOptions>): Promise<Client>
   /** Opens the console at a place, such as `#/channels/a%3Ab`, and waits until it is connected. */
@@ -33,10 +33,10 @@ export const launch = (executablePath: string): Promise<Browser> =>
   chromium.launch({ executablePath, args: [...chromiumFlags], timeout: STEP_MS })
 
 /**
- * Creates the stage of a suite. One browser serves all its tests, and pages of the default kind are reused from test to test: a new one costs
+ * Creates the fixture of a suite. One browser serves all its tests, and pages of the default kind are reused from test to test: a new one costs
  * as much as what most tests do.
  */
-export function createStage(executablePath: string): Stage {
+export function createFixture(executablePath: string): Fixture {
   let browser: Browser | undefined
   let usual: BrowserContext | undefined
   const idle: Page[] = []

@@ -4,7 +4,7 @@ import type { Record } from './record.ts'
 import { until } from './until.ts'
 
 /** Addresses of new channels. */
-export type Births = {
+export type NewChannels = {
   /** An address that was never used before. */
   next(): string
   /** Waits until a subscriber of the whole room has the messages of its new channels. */
@@ -16,7 +16,7 @@ const MOST_IN_ROOM = 300
 const ROOMS = 10
 
 /** Creates addresses in the room of the load and in others. */
-export function createBirths(record: Record, random: Random, room: string): Births {
+export function createNewChannels(record: Record, random: Random, room: string): NewChannels {
   let count = 0
   let inRoom = 0
   const positions = () =>

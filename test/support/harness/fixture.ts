@@ -22,7 +22,7 @@ export type Bystander = {
 }
 
 /** The environment of one run. */
-export type Stage = {
+export type Fixture = {
   readonly run: Running
   readonly record: Record
   /** The Redis in use, if any. */
@@ -38,10 +38,10 @@ export type Stage = {
 const LATE_MS = 500
 
 /** Starts everything that a run of this fault needs. */
-export async function setStage(
+export async function createFixture(
   fault: Fault,
   { seed, isLong, command }: { seed: number; isLong: boolean; command?: readonly string[] },
-): Promise<Stage> {
+): Promise<Fixture> {
   const random = createRandom(seed)
   const redises: TestRedis[] = []
   const buses: BusProcess[] = []
@@ -55,13 +55,13 @@ export async function setStage(
     return redis
   }
   let redis = fault.redis === false ? undefined : await addRedis(fault.redis ?? {})
-  const redisLine = redis && openProxy(redis.url)
+  const redisProxy = redis && openProxy(redis.url)
   const addBus = async () => {
     const bus = await startBusProcess({
       ...(command !== undefined && { command }),
       settings: {
         ...settings,
-        ...(redisLine !== undefined && { ARQONBUS_REDIS_URL: redisLine.url }),
+        ...(redisProxy !== undefined && { ARQONBUS_REDIS_URL: redisProxy.url }),
         ...fault.settings,
         ...busClock?.environment,
       },
@@ -71,10 +71,10 @@ export async function setStage(
   }
   const { busUrl } = await addBus()
   const otherUrl = fault.nodes === 2 ? (await addBus()).busUrl : busUrl
-  const [busLine, otherLine, crowdLine] = [openProxy(busUrl), openProxy(otherUrl), openProxy(busUrl)]
-  const lines = [busLine, otherLine, crowdLine]
+  const [busProxy, otherProxy, extraProxy] = [openProxy(busUrl), openProxy(otherUrl), openProxy(busUrl)]
+  const proxies = [busProxy, otherProxy, extraProxy]
   let isUnbroken = true
-  const record = createRecord(busLine.url, random)
+  const record = createRecord(busProxy.url, random)
 
   const run: Running = {
     seed,
@@ -94,10 +94,10 @@ export async function setStage(
     get busClock() {
       return busClock!
     },
-    redisLine: redisLine!,
-    busLine,
-    otherLine,
-    crowdLine,
+    redisProxy: redisProxy!,
+    busProxy,
+    otherProxy,
+    extraProxy,
     acknowledged(more) {
       const wanted = record.acknowledged + more
       return until(`${more} acknowledgements more`, () => record.acknowledged >= wanted)
@@ -110,13 +110,13 @@ export async function setStage(
     async startBus() {
       const bus = await addBus()
       isUnbroken = false
-      for (const line of lines) line.leadTo(bus.busUrl)
+      for (const proxy of proxies) proxy.leadTo(bus.busUrl)
       return bus
     },
     startRedis: addRedis,
     redisLeadsTo(other) {
       redis = other
-      redisLine!.leadTo(other.url)
+      redisProxy!.leadTo(other.url)
     },
     isDuringFault: ({ at }, beforeMs) =>
       windows.some(({ began, ended }) => at! > began - beforeMs && at! < ended + LATE_MS),
@@ -140,11 +140,11 @@ export async function setStage(
     async clear() {
       await record.close()
       for (const child of bystanders) child.kill('SIGKILL')
-      for (const line of lines) line.close()
+      for (const proxy of proxies) proxy.close()
       await Promise.all(buses.map((bus) => bus.stop('SIGKILL')))
       for (const { pid } of buses) busClock?.clean(pid)
       busClock?.remove()
-      redisLine?.close()
+      redisProxy?.close()
       await Promise.all(redises.map((one) => one.stop()))
     },
   }

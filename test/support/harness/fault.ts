@@ -19,9 +19,9 @@ export type Fault = {
   /** The number of buses with the same channels; half of the clients use the second one. Default 1. */
   readonly nodes?: 1 | 2
   /** The number of additional subscribers. */
-  readonly crowd?: (isLong: boolean) => number
+  readonly extraSubscribers?: (isLong: boolean) => number
   /** Whether messages are also sent to new channels and rooms. */
-  readonly births?: boolean
+  readonly newChannels?: boolean
   /** Whether private messages are sent too. */
   readonly mail?: boolean
   /** Whether an acknowledged message must survive the fault. Default: always. */
@@ -51,11 +51,11 @@ export type Running = {
   readonly record: Record
   readonly redis: TestRedis
   /** The proxy from the bus to Redis. */
-  readonly redisLine: TcpProxy
+  readonly redisProxy: TcpProxy
   /** The proxies from the clients to the bus, for the first half of them, the second half, and the additional subscribers. */
-  readonly busLine: TcpProxy
-  readonly otherLine: TcpProxy
-  readonly crowdLine: TcpProxy
+  readonly busProxy: TcpProxy
+  readonly otherProxy: TcpProxy
+  readonly extraProxy: TcpProxy
   /** The clock of the bus, with `fakeClock`. */
   readonly busClock: FakeClock
   /** True for a run of a minute, which has time for long faults. */

@@ -1,5 +1,5 @@
 /** Fault runs without a fault. */
-import { testFaults } from '../support/rig/test-fault.ts'
+import { testFaults } from '../support/harness/test-fault.ts'
 
 testFaults([
   {
@@ -16,7 +16,7 @@ testFaults([
     level: 'memory',
     mustSee: ['acknowledged', 'disconnected 1006'],
     async inject(run) {
-      for (const line of [run.busLine, run.otherLine]) line.cut()
+      for (const proxy of [run.busProxy, run.otherProxy]) proxy.cut()
       await run.acknowledged(100)
     },
   },

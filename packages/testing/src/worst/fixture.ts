@@ -20,7 +20,7 @@ export type Scale = {
 }
 
 /** The URLs of the bus, and its admin key. */
-export type StageOptions = {
+export type FixtureOptions = {
   readonly busUrl: string
   readonly httpUrl: string
   readonly telemetryUrl: string
@@ -29,7 +29,7 @@ export type StageOptions = {
 }
 
 /** The bus and the clients of the cases. */
-export type Stage = StageOptions & {
+export type Fixture = FixtureOptions & {
   /** The senders: a member that may join all private channels and has a full inbox, and a stranger that may join none. */
   readonly askers: { readonly member: TestClient; readonly stranger: TestClient }
 }
@@ -68,7 +68,7 @@ export type MessageParts = {
 }
 
 /** Creates the state, which takes a while. The bus has no rate limits meanwhile, so that it is created quickly. */
-export async function prepareStage(options: StageOptions): Promise<Stage> {
+export async function prepareFixture(options: FixtureOptions): Promise<Fixture> {
   const { scale, busUrl } = options
   const open = (id: string, join: readonly string[] = []) => connect(busUrl, { query: { client_id: id, join } })
   const [member, stranger, maker] = await Promise.all([open('member'), open('stranger'), open('maker')])

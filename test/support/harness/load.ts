@@ -1,7 +1,7 @@
 /** The load of a fault run: its publishers and subscribers. */
 import type { Client } from '@arqonbus/client'
 import type { Random } from '@arqonbus/testing'
-import type { Births } from './births.ts'
+import type { NewChannels } from './new-channels.ts'
 import type { Level, Record } from './record.ts'
 import { until } from './until.ts'
 
@@ -29,21 +29,21 @@ export type LoadOptions = {
   readonly addresses: readonly string[]
   readonly level: Level
   /** The number of additional subscribers, which have their own address with few messages. */
-  readonly crowd: number
+  readonly extraSubscribers: number
   /** The URL of the bus for the second half of the clients. */
   readonly otherUrl: string
   /** The URL of the bus for the additional subscribers. */
-  readonly crowdUrl: string
+  readonly extraUrl: string
   /** The addresses of new channels, if any. */
-  readonly births: Births | undefined
+  readonly newChannels: NewChannels | undefined
 }
 
 const TICK_MS = 10
 const MESSAGES_A_TICK = 2
 const IN_FLIGHT = 16
-const CROWDED = 'lab:crowd'
+const EXTRA_ADDRESS = 'lab:crowd'
 /** The address of the additional subscribers gets a message every this many ticks. */
-const CROWD_TICKS = 10
+const EXTRA_TICKS = 10
 
 /** Connects all clients. */
 export async function startLoad({
@@ -51,10 +51,10 @@ export async function startLoad({
   random,
   addresses,
   level,
-  crowd,
+  extraSubscribers,
   otherUrl,
-  crowdUrl,
-  births,
+  extraUrl,
+  newChannels,
 }: LoadOptions): Promise<Load> {
   const subscribers = new Map<string, readonly string[]>()
   const subscribe = (id: string, join: readonly string[], options?: Parameters<Record['subscribe']>[2]) => {
@@ -71,9 +71,9 @@ export async function startLoad({
   await subscribe('reader-1', addresses)
   await subscribe('reader-2', addresses, { url: otherUrl })
   await subscribe('whole-room', ['lab:*'], { url: otherUrl })
-  for (let first = 0; first < crowd; first += 50) {
-    const ids = Array.from({ length: Math.min(50, crowd - first) }, (_, i) => `crowd-${first + i}`)
-    await Promise.all(ids.map((id) => subscribe(id, [CROWDED], { url: crowdUrl })))
+  for (let first = 0; first < extraSubscribers; first += 50) {
+    const ids = Array.from({ length: Math.min(50, extraSubscribers - first) }, (_, i) => `crowd-${first + i}`)
+    await Promise.all(ids.map((id) => subscribe(id, [EXTRA_ADDRESS], { url: extraUrl })))
   }
   const lastTaken = new Map(publishers.map(({ clientId }) => [clientId, 0]))
   const inFlight = new Map(publishers.map((client) => [client, new Set<Promise<void>>()]))
@@ -99,13 +99,13 @@ export async function startLoad({
         startOne(client, random.pick(addresses))
     }
     const [, , , writer] = publishers as [Client, Client, Client, Client]
-    if (births !== undefined && random.chance(60) && inFlight.get(writer)!.size < IN_FLIGHT)
-      startOne(writer, births.next())
+    if (newChannels !== undefined && random.chance(60) && inFlight.get(writer)!.size < IN_FLIGHT)
+      startOne(writer, newChannels.next())
     if (random.chance(25)) record.send(writer, random.pick(addresses))
-    if (crowd > 0 && ticks % CROWD_TICKS === 0) startOne(writer, CROWDED)
+    if (extraSubscribers > 0 && ticks % EXTRA_TICKS === 0) startOne(writer, EXTRA_ADDRESS)
   }
 
-  const all = crowd > 0 ? [...addresses, CROWDED] : addresses
+  const all = extraSubscribers > 0 ? [...addresses, EXTRA_ADDRESS] : addresses
   const load: Load = {
     subscribers,
     begin() {
@@ -125,7 +125,7 @@ export async function startLoad({
     async stop() {
       clearInterval(timer)
       await until('the outcome of every publish', () => publishers.every((client) => inFlight.get(client)!.size === 0))
-      await births?.reached('whole-room')
+      await newChannels?.reached('whole-room')
     },
     async readHistory() {
       const historian = await record.connect('historian')

@@ -18,7 +18,7 @@ export const addressed = (frames: readonly Frame[]) => frames.map((frame) => `${
 export const adminKey = 'correct-horse-battery-staple'
 
 /** Starts a bus with its own clock. */
-export async function createStage() {
+export async function createFixture() {
   const clock = testClock()
   const bus = await startBus({ rateLimit: null, historySize: 5000, adminKey }, { clock })
   const speaker = await bus.as('speaker')

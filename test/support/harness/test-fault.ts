@@ -1,7 +1,7 @@
 /** A fault as a test, short and long. */
 import { test } from 'bun:test'
 import type { Fault } from './fault.ts'
-import { runFault } from './rig.ts'
+import { runFault } from './run-fault.ts'
 
 /** The number of printed violations: the first ones explain the failure. */
 const SHOWN = 20

@@ -10,7 +10,7 @@ const adminKey = 'correct-horse-battery-staple'
 export const asAdmin = { admin_key: adminKey }
 
 /** Gives each test of a suite its own Redis, and functions to start buses on it. */
-export function createStage(options: RedisOptions = {}) {
+export function createFixture(options: RedisOptions = {}) {
   let redis: TestRedis
   beforeEach(async () => {
     redis = await startRedis(options)

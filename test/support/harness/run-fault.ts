@@ -4,13 +4,13 @@
  * A short run only checks outcomes, however long they take; a long one (`npm run test:soak`) also their times.
  */
 import { check, type TestRedis, violationsText } from '@arqonbus/testing'
-import { createBirths } from './births.ts'
 import type { Fault, Running } from './fault.ts'
+import { addresses, type Bystander, createFixture, type Fixture } from './fixture.ts'
 import { type Load, startLoad } from './load.ts'
 import { startMail } from './mail.ts'
 import { lagOver250Ms, measure, notGivenBack, type Use } from './measure.ts'
+import { createNewChannels } from './new-channels.ts'
 import type { Record } from './record.ts'
-import { addresses, type Bystander, type Stage, setStage } from './stage.ts'
 import { until } from './until.ts'
 
 /** Options of one run. */
@@ -42,45 +42,45 @@ const LEAST_PINGS = 300
 
 /** Runs the fault. Throws if the run itself fails. */
 export async function runFault(fault: Fault, { seed, seconds, command }: RunOptions): Promise<RunResult> {
-  const stage = await setStage(fault, {
+  const fixture = await createFixture(fault, {
     seed,
     isLong: seconds !== undefined,
     ...(command !== undefined && { command }),
   })
-  const { run, record } = stage
+  const { run, record } = fixture
   const broken: string[] = []
   try {
-    const crowd = fault.crowd?.(seconds !== undefined) ?? 0
+    const extraSubscribers = fault.extraSubscribers?.(seconds !== undefined) ?? 0
     const load = await startLoad({
       record,
       random: run.random,
       addresses,
       level: fault.level,
-      crowd,
-      otherUrl: run.otherLine.url,
-      crowdUrl: run.crowdLine.url,
-      births: fault.births ? createBirths(record, run.random, 'lab') : undefined,
+      extraSubscribers,
+      otherUrl: run.otherProxy.url,
+      extraUrl: run.extraProxy.url,
+      newChannels: fault.newChannels ? createNewChannels(record, run.random, 'lab') : undefined,
     })
     const mail = fault.mail ? await startMail(record, run.random, fault.level) : undefined
-    const bystander = fault.isIsolated ? await stage.startBystander() : undefined
+    const bystander = fault.isIsolated ? await fixture.startBystander() : undefined
     await fault.prepare?.(run)
-    const before = await measure(run.bus, stage.redis())
+    const before = await measure(run.bus, fixture.redis())
     load.begin()
     mail?.begin()
-    broken.push(...(await injectAll(fault, stage, { load, bystander, seconds })))
+    broken.push(...(await injectAll(fault, fixture, { load, bystander, seconds })))
     await run.acknowledged(200)
     await load.stop()
     await caughtUp(record, load)
     await load.readHistory()
     broken.push(...((await mail?.end()) ?? []))
     await fault.verify?.(run)
-    broken.push(...judge(fault, run), ...(await bounds(run, before, stage.redis())))
+    broken.push(...judge(fault, run), ...(await bounds(run, before, fixture.redis())))
     if (seconds !== undefined) broken.push(...(await heldUp(run)))
   } catch (cause) {
     const state = [...record.counts].map(([what, count]) => `${what} ${count}`).join(', ')
     throw new Error(`FAULT_SEED=${seed}: ${cause}\n${state}\n${run.bus.output().slice(-2000)}`, { cause })
   } finally {
-    await stage.clear()
+    await fixture.clear()
   }
   return { broken, counts: record.counts, run }
 }
@@ -88,17 +88,17 @@ export async function runFault(fault: Fault, { seed, seconds, command }: RunOpti
 /** Injects the fault at random times and lets everything heal: once, or for the given time. */
 async function injectAll(
   fault: Fault,
-  stage: Stage,
+  fixture: Fixture,
   { load, bystander, seconds }: { load: Load; bystander: Bystander | undefined; seconds: number | undefined },
 ): Promise<string[]> {
-  const { run } = stage
+  const { run } = fixture
   const broken: string[] = []
   const end = performance.now() + (seconds ?? 0) * 1000
   const pings: number[] = []
   do {
     await run.acknowledged(100 + run.random.below(400))
     await bystander?.takeMs(0)
-    await stage.injecting(() => fault.inject(run))
+    await fixture.injecting(() => fault.inject(run))
     const late = await heal(run, load)
     const roundTripsMs = (await bystander?.takeMs(LEAST_PINGS)) ?? []
     if (seconds === undefined) continue
