@@ -71,6 +71,6 @@ withProgram('redis-server', 'a bus that is broken on purpose', () => {
   }, 300_000)
 
   test('a mutation that no longer matches the source is reported', () => {
-    expect(() => createMutant({ ...forgetDedup, line: 'nothing of the kind' })).toThrow('0 times, and not once')
+    expect(() => createMutant({ ...forgetDedup, line: 'nothing of the kind' })).toThrow('0 times, not once')
   })
 })
