@@ -38,7 +38,7 @@ export type AddressTarget = { readonly room: string; readonly channel: string }
 
 /** An address at which there is no channel yet. */
 export type NewTarget = AddressTarget & {
-  /** The type of the room; undefined where there is none either. */
+  /** The type of the room; undefined if the room does not exist either. */
   readonly roomType: RoomType | undefined
   readonly creation: CreationPolicy
 }
@@ -118,7 +118,7 @@ const rules: { readonly [A in Action]: (identity: Identity, target: Targets[A]) 
     isAdmin(identity) ||
     channel.createdBy === identity.id ||
     channel.members?.has(identity.id) === true,
-  // Everybody reads a system channel; the bus publishes to it, and to configured ones admins do too.
+  // Every client reads a system channel; the bus publishes to it, and to configured ones admins do too.
   publish: (identity, channel) =>
     rules.read(identity, channel) && channel.log !== undefined && (channel.type !== 'system' || isAdmin(identity)),
   broadcast: (_identity, { broadcast }) => broadcast !== undefined,

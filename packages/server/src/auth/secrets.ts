@@ -10,7 +10,7 @@ export const hashSecret = (secret: string): Buffer => createHash('sha256').updat
 /** True when `secret` is the one that was hashed. */
 export const isSecret = (secret: string, hash: Buffer): boolean => timingSafeEqual(hashSecret(secret), hash)
 
-/** Makes the function that tells the key from everything else; without a key, nothing is it. */
+/** Creates the function that recognises the key; without a key, it recognises nothing. */
 export function createKeyCheck(key: string | undefined): (tried: string) => boolean {
   if (key === undefined) return () => false
   const hash = hashSecret(key)

@@ -1,5 +1,5 @@
 /**
- * The nodes of a bus: the contract of what they know of each other's clients, and what they tell one another. `local-cluster.ts` is the driver of a single node.
+ * The nodes of a bus: the contract of what they know of each other's clients, and of their announcements. `local-cluster.ts` is the driver of a single node.
  *
  * A part that asks which client ids are connected, or who is in a room or channel, asks the directory and not the maps of its node. Delivery, heartbeat, drain
  * and gauges are about the connections of their own node, and stay with those maps.
@@ -25,7 +25,7 @@ export type Directory = {
   after(seq: number): Iterable<ViewedClient>
   /** The participants of a channel, and the clients that have joined its whole room. */
   inChannel(channel: Channel): Maybe<{ readonly participants: Members; readonly wide: Members }>
-  /** Everybody who has joined a room, or one of its channels. */
+  /** The clients that have joined a room, or one of its channels. */
   inRoom(room: Room): Maybe<Members>
   /** The number of participants of a channel. */
   countInChannel(channel: Channel): number
@@ -33,18 +33,18 @@ export type Directory = {
   countInRoom(room: Room): number
 }
 
-/** What one node tells all of them, itself too. */
+/** An announcement of one node to all nodes, itself included. */
 export type Announcement =
   /** An admin has disconnected a client: its connection ends with close code 4411, and so does its session. */
   | { readonly type: 'disconnect'; readonly clientId: string; readonly reason: string | undefined }
   /** A new connection has a right to a client id: the one that has it ends with close code 4410, and its session goes on. */
   | { readonly type: 'take_over'; readonly clientId: string }
 
-/** Tells all nodes. */
+/** Sends announcements to all nodes. */
 export type Announcer = {
-  tell(announcement: Announcement): void
-  /** `hear` is called for each announcement, those of this node in the same tick. */
-  listen(hear: (announcement: Announcement) => void): void
+  announce(announcement: Announcement): void
+  /** Calls `receive` for each announcement, those of this node in the same tick. */
+  listen(receive: (announcement: Announcement) => void): void
 }
 
 /** The nodes of a bus. */

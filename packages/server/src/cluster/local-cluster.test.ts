@@ -56,7 +56,7 @@ test('what a node tells all nodes reaches every listener of its own in the same 
   const heard: Announcement[] = []
   announcer.listen((announcement) => heard.push(announcement))
   announcer.listen((announcement) => heard.push(announcement))
-  announcer.tell({ type: 'take_over', clientId: 'ann' })
+  announcer.announce({ type: 'take_over', clientId: 'ann' })
   expect(heard).toEqual([
     { type: 'take_over', clientId: 'ann' },
     { type: 'take_over', clientId: 'ann' },

@@ -27,10 +27,10 @@ export function createLocalCluster({ clients, sessions }: LocalClusterDeps): Clu
       countInRoom: ({ present }) => present.size,
     },
     announcer: {
-      tell(announcement) {
-        for (const hear of listeners) hear(announcement)
+      announce(announcement) {
+        for (const receive of listeners) receive(announcement)
       },
-      listen: (hear) => void listeners.push(hear),
+      listen: (receive) => void listeners.push(receive),
     },
   }
 }

@@ -29,7 +29,7 @@ export type Command<Name extends CommandName = CommandName> = {
 /** What each declared command does: a declaration without an implementation does not compile. */
 export type Commands = { readonly [Name in CommandName]: Command<Name> }
 
-/** A result; or what makes it, where it takes effect in the tick of the answer and not before. */
+/** A result; or a function that returns it, if the command takes effect in the tick of the reply and not before. */
 export type Outcome<Result> = Result | (() => Result)
 
 type Shapes = typeof commands

@@ -6,7 +6,7 @@ import type { Rooms } from '../state/rooms.ts'
 import { channelView } from '../state/views.ts'
 import { command } from './command.ts'
 
-/** What `create_channel` goes by. */
+/** What `create_channel` needs. */
 export type CreateDeps = {
   readonly rooms: Rooms
   readonly creation: CreationPolicy
@@ -19,7 +19,7 @@ export type CreateDeps = {
   readonly persistence: Pick<Persistence, 'checkPrivate'> | undefined
 }
 
-/** `create_channel`: creates a channel, and its room where there is none. */
+/** `create_channel`: creates a channel, and its room if that does not exist. */
 export const createChannel = ({ rooms, creation, durability, maxMetadataBytes, created, persistence }: CreateDeps) =>
   command(commands.create_channel, ({ parameters, address, identity }) => {
     const { type = 'general', metadata, options, room_config: config } = parameters

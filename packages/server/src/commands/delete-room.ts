@@ -25,7 +25,7 @@ export const deleteRoom = ({ rooms, places, subscriptions, endings, turns }: Del
     if (room.channels.size > 0)
       throw new CodedError('room_not_empty', { room: room.name, channels: room.channels.size })
     endings.roomDeleted(room)
-    // First, so that nobody joins it while its subscribers leave. Another room of its name has topics of its own.
+    // First, so that no client joins it while its subscribers leave. Another room of its name has topics of its own.
     rooms.deleteRoom(room)
     return chain(
       turns.run(() => unsubscribeAll(subscriptions, room)),

@@ -23,7 +23,7 @@ import { readWhere, whileAway } from './read-log.ts'
 export type HistoryDeps = {
   readonly places: RoomResolver
   readonly inboxOf: (client: Client) => { readonly log: Log }
-  /** The messages of one answer take so many bytes at most. */
+  /** Maximum bytes of the messages in one reply. */
   readonly maxListBytes: number
   readonly turns: FairQueue
 }
@@ -90,7 +90,7 @@ function logOf(places: RoomResolver, address: { room: string; channel: string },
   return log
 }
 
-/** True for a message that one of the two sent to the other. Most are told by their senders; the others are not parsed either. */
+/** True for a message that one of the two sent to the other. Most are recognised by their senders; the others are not parsed either. */
 function isBetween(text: string, own: string, other: string): boolean {
   const from = senderOf(text)
   return from === own ? recipientsOf(text).includes(other) : from === other

@@ -7,7 +7,7 @@ import { type HeadsLeft, MOST_HEADS } from '../subscriptions/join-room.ts'
 import { addressOf } from './address.ts'
 import { type Call, command } from './command.ts'
 
-/** An address costs as much as a message, and so do so many heads that a room-wide join lists. */
+/** An address costs one token, and so does each group of this many heads that a room-wide join lists. */
 const HEADS_A_TOKEN = 100
 
 /** `join_channel`: subscribes to a channel, to a whole room, or to several. */

@@ -13,7 +13,7 @@ export type ListChannelsDeps = {
   readonly rooms: Rooms
   readonly places: RoomResolver
   readonly directory: Pick<Directory, 'countInChannel'>
-  /** The list takes so many bytes at most. */
+  /** Maximum bytes of the list. */
   readonly maxListBytes: number
 }
 

@@ -15,7 +15,7 @@ export type ListClientsDeps = {
   readonly directory: Directory
   readonly places: RoomResolver
   readonly clock: Clock
-  /** The list takes so many bytes at most. */
+  /** Maximum bytes of the list. */
   readonly maxListBytes: number
 }
 
@@ -39,10 +39,10 @@ export const listClients = ({ directory, places, clock, maxListBytes }: ListClie
     })
   })
 
-/** To look whether a client is behind in something is so many times faster than to look whether it may be named. */
+/** Looking whether a subscription is catching up is this many times faster than looking whether its channel may be named. */
 const LIGHT = 4
 
-/** So many members are sorted; to find more of them among all clients takes less. */
+/** Up to this number members are sorted; for more, searching all clients takes less time. */
 const FEW = 500
 
 /** The members among whom a page is found, oldest connection first. */

@@ -50,7 +50,7 @@ export function pageOf<T extends Numbered>(
   return { entries: listOf(texts), cursor: undefined }
 }
 
-/** The first entries that fit into so many bytes. */
+/** The first entries that fit into a number of bytes. */
 export function firstOf<T>(items: Iterable<T>, view: (item: T) => object, limit: number, maxBytes: number): RawJson {
   const texts: string[] = []
   let bytes = 0

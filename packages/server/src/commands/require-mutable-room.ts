@@ -12,7 +12,7 @@ export type ChangeRoomDeps = {
   readonly directory: Pick<Directory, 'countInRoom'>
 }
 
-/** The room of a command that changes it; nobody changes a system room (`room_not_found`, `room_hardcoded`). */
+/** The room of a command that changes it; a system room is never changed (`room_not_found`, `room_hardcoded`). */
 export function changeableRoom(places: RoomResolver, name: string, identity: Identity): Room {
   const room = places.room(name)
   authorize(identity, 'change', room)

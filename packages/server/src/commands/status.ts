@@ -7,7 +7,7 @@ import { clientView, roomView } from '../state/views.ts'
 import { command } from './command.ts'
 import { firstOf } from './paginate.ts'
 
-/** What `status` tells of. */
+/** What `status` reports on. */
 export type StatusDeps = {
   readonly directory: Directory
   readonly rooms: Rooms
@@ -17,7 +17,7 @@ export type StatusDeps = {
   readonly storage: () => CommandResult<'status'>['storage']
   readonly connections: () => number
   readonly subscriptions: () => number
-  /** The list of rooms, and that of clients, take so many bytes at most. */
+  /** The list of rooms, and that of clients, take this many bytes at most. */
   readonly maxListBytes: number
 }
 

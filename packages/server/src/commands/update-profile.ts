@@ -4,7 +4,7 @@ import type { Client, Profile } from '../state/model.ts'
 import { clientView } from '../state/views.ts'
 import { command } from './command.ts'
 
-/** `update_profile`: changes what the requester says about itself. `changed` hears of it. */
+/** `update_profile`: changes what the requester says about itself. `changed` is called for it. */
 export const updateProfile = (clock: Clock, changed: (client: Client) => void) =>
   command(commands.update_profile, ({ parameters, requester, identity }) => {
     const profile: Profile = { ...requester.profile }

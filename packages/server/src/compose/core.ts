@@ -32,7 +32,7 @@ export type StartOptions = {
   readonly log?: (options: { clock: Clock; metrics: Metrics; config: Config }) => BusLog
   /** The protocol versions that are spoken. */
   readonly versions?: ProtocolVersions
-  /** The files of the console; without them there is none. */
+  /** The files of the console; without them it is not served. */
   readonly consoleFiles?: () => Promise<readonly ConsoleFile[]>
   /** Creates the port of the bus; without it, one of the runtime. */
   readonly createBusPort?: (options: PortOptions, deps: PortDeps) => BusPort

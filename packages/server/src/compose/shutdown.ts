@@ -36,7 +36,7 @@ export type Shutdown = {
 /** Why something is lost when the process ends. */
 const STORAGE_AWAY = 'the storage is away'
 
-/** Subscribers of the telemetry server hear the end of every client, and then have so long to leave. */
+/** Subscribers of the telemetry server get the events of every client that leaves, and then have this long to disconnect. */
 const SUBSCRIBERS_LEAVE_MS = 500
 
 /** Creates it. */

@@ -21,7 +21,7 @@ export type StorageDeps = {
   readonly logger: Logger
   /** Who this node is. */
   readonly node: string
-  /** Hears when it goes away, and when it is back. */
+  /** Called when an outage begins, and when it ends. */
   readonly changed: (
     event: 'storage_degraded' | 'storage_recovered',
     details: Readonly<Record<string, unknown>>,
@@ -43,11 +43,11 @@ export type Storage = {
   replicas(): { readonly wanted: number; readonly connected: number }
   /** Connects, where there is something to connect to; ends after the first try, however that went. */
   start(): Promise<void>
-  /** Lets go of it; the log is closed by itself. */
+  /** Closes the connections; the log is closed separately. */
   close(): void
 }
 
-/** Makes the drivers. */
+/** Creates the drivers. */
 export function createStorage(deps: StorageDeps): Storage {
   const { config } = deps
   if (config.redisUrl === undefined || config.persist.length === 0) {

@@ -41,7 +41,7 @@ export function startTimers(core: Core, { log, state, outbound, persistence, tel
     every(SWEEP_EVERY_MS, delivery.look),
     every(broadcast.everyMs, () => broadcast.tick()),
     every(telemetry.idleEveryMs, telemetry.lookForIdle),
-    // Read with every tick, the clock can tell a process that was frozen from one that nobody asked for the time.
+    // Read with every tick, the clock can distinguish a frozen process from one that did not read it.
     every(CLOCK_TICK_MS, clock.monotonic),
     every(STREAMS_LOOK_MS, () => http.streams.look()),
     watchLoopLag(every, metrics.loopLag),

@@ -23,7 +23,7 @@ export type AdmitStreamDeps = {
   readonly frames: Frames
   readonly roleOf: RoleOf
   readonly entering: Entering
-  /** Makes an id for a stream that brings none. */
+  /** Generates an id for a stream that names none. */
   readonly newClientId: () => string
   /** The client of that id that is still connected. */
   readonly clientOf: Directory['find']
@@ -34,7 +34,7 @@ export type AdmitStreamDeps = {
 /** Admits a stream and welcomes it; `unauthenticated`, `client_id_in_use`. */
 export type AdmitStream = (credentials: Credentials, address: string, transport: Transport) => Client
 
-/** Makes it. */
+/** Creates the admission of streams. */
 export function createAdmitStream(deps: AdmitStreamDeps): AdmitStream {
   const { sessions, delivery } = deps
 
@@ -51,7 +51,7 @@ export function createAdmitStream(deps: AdmitStreamDeps): AdmitStream {
     return found
   }
 
-  /** An id belongs to the client that has its session, connected or not; to an earlier stream only as long as nobody shows that session. */
+  /** An id belongs to the client that has its session, connected or not; to an earlier stream only until a request shows that session. */
   const takeId = (clientId: string | undefined, session: Session | undefined): string => {
     if (clientId === undefined) return deps.newClientId()
     const other = deps.clientOf(clientId)

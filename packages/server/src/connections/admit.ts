@@ -115,7 +115,7 @@ export class Admission {
       clientOf: (id) => this.#remaining(id),
       takeOver: (id) => this.#takeOver(id),
     })
-    deps.announcer.listen((announcement) => this.#hear(announcement))
+    deps.announcer.listen((announcement) => this.#receive(announcement))
   }
 
   /**
@@ -218,10 +218,10 @@ export class Admission {
 
   /** Ends the connection whose client id goes to another one. */
   #takeOver(clientId: string): void {
-    this.#deps.announcer.tell({ type: 'take_over', clientId })
+    this.#deps.announcer.announce({ type: 'take_over', clientId })
   }
 
-  #hear(announcement: Announcement): void {
+  #receive(announcement: Announcement): void {
     const client = this.#deps.clients.get(announcement.clientId)
     if (client === undefined) return
     if (announcement.type === 'disconnect') return this.disconnect(client, announcement.reason)

@@ -1,4 +1,4 @@
-/** Drain: everybody is told, what waits is sent, and everybody is let go, within the time for it (docs/protocol.md#heartbeat-and-shutdown). */
+/** Drain: all clients are notified, what waits for them is sent, and their connections are closed, within the drain timeout (docs/protocol.md#heartbeat-and-shutdown). */
 
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
@@ -22,7 +22,7 @@ export type DrainDeps = {
   readonly connections: () => number
 }
 
-/** Reconnections are spread over so many milliseconds, and over more where there are many clients. */
+/** Reconnections are spread over this many milliseconds, and over more for many clients. */
 const SPREAD_MS = 1000
 const SPREAD_MS_PER_CLIENT = 1
 const LOOK_EVERY_MS = 10
@@ -63,7 +63,7 @@ function* inPieces(clients: readonly Client[], work: (client: Client) => void): 
 const isServed = (client: Client): boolean => client.transport.bufferedBytes() === 0 && !isCatchingUp(client)
 
 async function until(isDone: () => boolean, deadline: number): Promise<void> {
-  // Whatever clock the bus was given: one that stands holds nobody here.
+  // By the clock of the system: a clock that a test has stopped would wait without end.
   while (!isDone() && systemClock.monotonic() < deadline)
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
 }

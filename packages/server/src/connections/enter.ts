@@ -9,7 +9,7 @@ import type { Clients } from '../state/clients.ts'
 import type { Client } from '../state/model.ts'
 import { clientView, subscriptionsOf } from '../state/views.ts'
 
-/** What `welcome` says of the bus, the same for everybody. */
+/** What `welcome` says of the bus, the same for every client. */
 export type Greeting = Pick<Welcome, 'node' | 'versions' | 'limits' | 'heartbeat_ms'> & {
   /** Known when the log has been reached. */
   bus: () => Welcome['bus']
@@ -42,7 +42,7 @@ export type Welcomed = {
 
 /** Entering the bus. */
 export type Entering = {
-  /** Makes the client and lists it. */
+  /** Creates the client and lists it. */
   enter(entrant: Entrant): Client
   /** Its welcome, but for the session. */
   welcome(client: Client, welcomed: Welcomed): Omit<Welcome, 'session'>
@@ -51,7 +51,7 @@ export type Entering = {
 /** What a welcome takes beside its lists, at most: most of it is a profile of characters that JSON escapes. */
 const WELCOME_BYTES = 32 * 1024
 
-/** Makes it. */
+/** Creates it. */
 export function createEntering({ clock, logger, metrics, clients, greeting, observers }: EnterDeps): Entering {
   /** Of the four lists in a welcome each has its share of a frame. */
   const listBytes = (greeting.limits.max_frame_bytes - WELCOME_BYTES) / 4

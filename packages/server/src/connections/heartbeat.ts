@@ -6,7 +6,7 @@ import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Client } from '../state/model.ts'
 
-/** What it needs. */
+/** What the heartbeat needs. */
 export type HeartbeatDeps = LivenessOptions & {
   readonly logger: Logger
   readonly clients: () => Iterable<Client>
@@ -14,14 +14,14 @@ export type HeartbeatDeps = LivenessOptions & {
   readonly turns: Pick<FairQueue, 'run'>
 }
 
-/** The function that looks at everybody, and how often it is called. */
+/** The function that looks at all clients, and how often it is called. */
 export type Heartbeat = { readonly everyMs: number; readonly beat: () => void }
 
-/** So many are looked at before somebody else has the loop: most looks are two comparisons, and some are a ping. */
+/** Clients that are looked at in one turn of the loop: most looks are two comparisons, and some are a ping. */
 const PIECE = 64
 
 /**
- * Makes it. A round of a crowd takes several turns of the loop; the next round begins when it is through.
+ * Creates the heartbeat. A round with many clients takes several turns of the loop; the next round begins when it is done.
  *
  * The runtime's own idle timeout never ends a dead peer that the server keeps sending to: what counts is what is heard.
  */

@@ -1,7 +1,7 @@
 /**
  * Guests: clients for the time of one call by HTTP. They are in no list, join nothing, and leave nothing behind but what they said.
  *
- * A guest says which client it is. Whoever is connected under that id is safe from it: then it needs the session of that client, or an admin's key.
+ * An HTTP client names its client id. If another client is connected under that id, it needs the session of that client, or the admin key.
  */
 import { CodedError } from '@arqonbus/protocol'
 import { authorize } from '../auth/access.ts'
@@ -27,14 +27,14 @@ export type HttpClientDeps = {
   readonly directory: Pick<Directory, 'find'>
   readonly sessions: Sessions
   readonly roleOf: RoleOf
-  /** Makes an id for a guest that brings none. */
+  /** Generates an id for a client that names none. */
   readonly newGuestId: () => string
 }
 
 /** Lets a guest in whose answer goes to `caller`; `unauthenticated`, `client_id_in_use`. */
 export type AcceptHttpClient = (credentials: Credentials, caller: ReplySink) => Client
 
-/** Makes it. */
+/** Creates the function that admits them. */
 export function createHttpClients({
   clock,
   directory,
@@ -109,7 +109,7 @@ class NullTransport implements Transport {
   flow(): Flow {
     return { received: 0, left: 0, isWaiting: false }
   }
-  /** One that is cut off is told so: else it would wait for ever. */
+  /** A request whose client is cut off gets an error: else it would wait without end. */
   close(): void {
     this.#caller.refuse(new CodedError('internal_error'))
   }

@@ -31,7 +31,7 @@ export type CatchUpDeps = ReplayDeps & {
 /** How often the clients that are catching up are looked at, while there are any. */
 const TICK_MS = 50
 
-/** Brings subscriptions from their cursors to live. */
+/** Takes subscriptions from their cursors to live. */
 export class CatchUp {
   readonly #deps: CatchUpDeps
   /** Clients with a subscription that is catching up. */

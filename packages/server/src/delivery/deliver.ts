@@ -55,7 +55,7 @@ export type Delivery = {
   look(): void
   /** Bytes of copies that wait for a later turn of the loop. */
   waitingBytes(): number
-  /** True while so much of that waits that nobody should publish more. */
+  /** True while so much of that waits that publishers have to wait. */
   isFull(): boolean
   /** Calls `goOn` once when that is over. */
   whenRelieved(goOn: () => void): void

@@ -25,7 +25,7 @@ export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices
   const notice = (address: Feed['address'], payload: ChannelDeleted | SubscriptionEnded): string =>
     frames.envelope('system', address, JSON.stringify(payload))
 
-  /** To everybody who is subscribed by a feed. Those that are catching up in the log are notified first that they will not get the rest of it. */
+  /** To all subscribers of a feed. Those that are catching up in the log are notified first that they will not get the rest of it. */
   const toAll = (feed: Feed, { wide }: Room, { log, address, text }: Ended) => {
     if (feed.subscribers === 0) return
     for (const client of feed.live < feed.subscribers ? wide.keys() : []) {
@@ -47,7 +47,7 @@ export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices
     channelEnded({ room, name, type, log, feed, ended }) {
       if (log === undefined) return
       const address = { room: room.name, channel: name }
-      // Of a log in a store that has been away all the time nobody here knows where it ended.
+      // The end of a log is not known here if its store has been unreachable all the time.
       const last = log.lastDelivered === UNKNOWN ? { ms: 0, n: 0 } : log.lastDelivered
       const deleted = { event: 'channel_deleted', last: positionText(last) } as const
       const text = ended === 'deleted' ? notice(address, deleted) : undefined
@@ -67,5 +67,5 @@ export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices
   }
 }
 
-/** What has ended: the log, where there is one, and what its subscribers hear of that, if anything. */
+/** What has ended: the log, if there is one, and the notice for its subscribers, if there is one. */
 type Ended = { readonly log: Log | undefined; readonly address: Feed['address']; readonly text: string | undefined }

@@ -1,7 +1,7 @@
 /**
  * Fan-out: what is published goes to all subscribers of a feed, at once where the turn of the loop has room for it, else in the next turns, in order.
  *
- * A write to a socket takes some microseconds, so a message to 20,000 subscribers would hold everybody else up for a tenth of a second. A feed of up to 2,000 has one topic
+ * A write to a socket takes some microseconds, so a message to 20,000 subscribers would delay all other clients for a tenth of a second. A feed of up to 2,000 has one topic
  * and nothing of its own here, until more is published in one turn than fits. What waits is counted as copies; where that is too much, publishers wait too.
  */
 import type { Log } from '../log/contract.ts'
@@ -20,10 +20,10 @@ export type Topics = {
   publishToOthers(except: Client, topic: string, text: string): boolean
 }
 
-/** What it needs. */
+/** What the fan-out needs. */
 export type FanOutDeps = Topics & {
   readonly metrics: { delivered: number }
-  /** Everybody who is connected. */
+  /** All connected clients. */
   readonly clients: () => Iterable<Client>
   /** Bytes of copies that may wait before publishers have to. */
   readonly maxBytes: number
@@ -35,7 +35,7 @@ export type FanOutDeps = Topics & {
 
 /** What watches the fan-out for connections that do not keep up. */
 export type FanOutWatcher = {
-  /** Some socket did not take a text at once that went to so many. */
+  /** Some socket did not take a text at once; `subscribers` is how many got it. */
   late(text: string, subscribers: number): void
   /** Looks for connections that do not keep up, after texts were late. */
   lookIfLate(): void
@@ -47,7 +47,7 @@ export type FanOutWatcher = {
 const LEAST_SHARD = 16
 /** An item takes some memory beside its text. */
 const ITEM_BYTES = 64
-/** What other nodes publish waits for nobody here: where so many times as much waits, a shard is sent to the logs. */
+/** Publishers on other nodes do not wait for this one: if this many times the bound waits, a shard catches up from the logs. */
 const OVERRUN = 4
 
 /** Fan-out. */
@@ -80,7 +80,7 @@ export class FanOut {
     return this.#bytes
   }
 
-  /** True while so much waits that nobody should publish more. */
+  /** True while so much waits that publishers have to wait. */
   get isFull(): boolean {
     return this.#isFull
   }

@@ -1,8 +1,8 @@
 /**
  * One feed that does not go out in one turn of the loop: its subscribers in shards, each a topic of the runtime, and what is still to be given to them.
  *
- * There is one list of items for all shards; each shard has its place in it. A subscriber that comes while something waits for its shard begins to hear at the end of the
- * list: an item of its own subscribes it when the shard gets there. So everybody gets every message once and in order.
+ * There is one list of items for all shards; each shard has its place in it. A subscription that begins while something waits for its shard begins at the end of the
+ * list: an item of its own subscribes it when the shard gets there. So every subscription gets every message once and in order.
  */
 import type { Log } from '../log/contract.ts'
 import type { Client, Feed, Subscription } from '../state/model.ts'
@@ -19,7 +19,7 @@ export type Item =
       readonly text: string
       /** Gets no copy. */
       readonly except: Client | undefined
-      /** Where it stands in a log; undefined for what no log has. */
+      /** Its log; undefined for what is in no log. */
       readonly log: Log | undefined
       readonly ms: number
       readonly n: number
@@ -28,7 +28,7 @@ export type Item =
     }
   /** For one subscriber, behind what came before. */
   | { readonly kind: 'answer'; readonly subscription: Subscription; readonly text: string; isSent: boolean }
-  /** From here on a subscriber hears its shard. */
+  /** From here on a subscription is live in its shard. */
   | { readonly kind: 'begin'; readonly subscription: Subscription }
 
 /** A message that waits. */
@@ -52,7 +52,7 @@ export type Shard = {
 export class Fan {
   readonly feed: Feed
   readonly shards: Shard[] = []
-  /** The topic that the feed has by itself: everybody is there who is in none of the shards below. */
+  /** The topic of the feed itself: it has the subscriptions that are in none of the shards below. */
   readonly #own: Shard
   readonly #shardOf = new Map<Subscription, Shard>()
   /** Of subscribers that have not begun yet, the number of the item that begins them. */
@@ -64,7 +64,7 @@ export class Fan {
   #first = 0
   #topics = 0
 
-  /** Of a feed with so many subscribers, all of which hear its own topic. */
+  /** Of a feed with `size` live subscriptions, all of which are in its own topic. */
   constructor(feed: Feed, size: number, clients: () => Iterable<Client>) {
     this.feed = feed
     this.#clients = clients
@@ -130,7 +130,7 @@ export class Fan {
     }
   }
 
-  /** A subscriber comes: it hears what is published from now on. */
+  /** Adds a subscription: it gets what is published from now on. */
   enter(subscription: Subscription): Shard {
     const shard = this.#roomyShard()
     shard.size++
@@ -151,7 +151,7 @@ export class Fan {
     this.#begin(subscription, shard)
   }
 
-  /** A subscriber goes. Returns its shard where nobody is left in it. */
+  /** Removes a subscription. Returns its shard if that is empty now. */
   leave(subscription: Subscription): Shard | undefined {
     const shard = this.shardOf(subscription)
     this.#take(subscription, shard)

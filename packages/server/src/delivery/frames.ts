@@ -28,7 +28,7 @@ export type Frames = {
   error(requestId: string | null, command: string | undefined, error: CodedError): string
 }
 
-/** `node` makes the ids of this node's frames unlike those of any other; it is of the characters of ids. */
+/** `node` makes the ids of this node's frames unlike those of any other; it has only characters that are allowed in ids. */
 export function createFrames(clock: Clock, node: string): Frames {
   const prefix = `arq_${node}_`
   let count = 0
@@ -87,7 +87,7 @@ function rememberingLast<Key>(make: (key: Key) => string): (key: Key) => string 
   }
 }
 
-/** Writes what stands behind the position in an acknowledgement; what it wrote last is kept too. */
+/** Writes the part of an acknowledgement behind the position; the last one is cached. */
 function createBehindN(): (result: Acknowledged) => string {
   let last: Omit<Acknowledged, 'position'> | undefined
   let text = ''

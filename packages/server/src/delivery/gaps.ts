@@ -1,4 +1,4 @@
-/** Gap notices: a subscription that is told of messages after which others may be missing hears of that before the next one (docs/protocol.md#positions-and-gaps). */
+/** Gap notices: a subscription that may have missed messages is notified before the next one (docs/protocol.md#positions-and-gaps). */
 import { type Gap, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Entry, Log, LogGap } from '../log/contract.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -43,7 +43,7 @@ export function createGapNotices(
   }
 }
 
-/** Counts a gap that a subscription finds before an entry when it reads a log, and makes the notice of it. */
+/** Counts a gap that a subscription finds before an entry when it reads a log, and returns the notice of it. */
 export const createGapBefore =
   (frames: Pick<Frames, 'envelope'>, metrics: Pick<Metrics, 'broke'>) =>
   (feed: Feed, entry: Entry, gap: LogGap): string => {

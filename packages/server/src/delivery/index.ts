@@ -13,7 +13,7 @@ import { createSendBuffers, type SendBuffers } from './send-buffers.ts'
 import { SlowConsumers, type SlowConsumersDeps, UNSEEN_SHARE } from './slow-consumers.ts'
 import { createTails } from './tails.ts'
 
-/** What it needs from elsewhere. */
+/** What delivery needs. */
 export type DeliveringDeps = Pick<CatchUpDeps, 'clock' | 'logger' | 'every' | 'isImmediate'> &
   Pick<FanOutDeps, 'clients' | 'nextTurn'> &
   Pick<SlowConsumersDeps, 'otherBytes'> &

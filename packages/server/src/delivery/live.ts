@@ -6,7 +6,7 @@ import type { Cursors, Subscription } from '../state/model.ts'
 import { headsOf, setState } from '../state/subscription.ts'
 import type { FanOut } from './fan-out.ts'
 
-/** A subscription that ends is sent so many bytes of the messages that still wait for it; if there are more, its client goes on from the log. */
+/** A subscription that ends still gets this many bytes of the messages that wait for it; if there are more, its client continues from the log. */
 const SETTLE_BYTES = 64 * 1024
 
 /** Makes subscriptions live, and ends that. */
@@ -19,7 +19,7 @@ export class LiveSubscriptions {
     this.#metrics = metrics
   }
 
-  /** Makes a subscription live that lacks nothing. */
+  /** A subscription that lacks nothing becomes live. */
   begin(subscription: Subscription): void {
     this.#fanOut.enter(subscription)
     setState(subscription, 'live')

@@ -2,7 +2,7 @@
  * Which peers live: a connection of which nothing is heard for the ping timeout is gone (docs/protocol.md#heartbeat-and-shutdown).
  *
  * What counts is not frames alone. A frame may take longer to arrive than the timeout, and an answer to a ping waits behind all that the peer has not read yet: while
- * bytes arrive, or bytes that wait for the peer leave, it lives. After a time in which the process itself was frozen everybody has the whole timeout again.
+ * bytes arrive, or bytes that wait for the peer leave, it lives. After the process itself was frozen, every peer has the whole timeout again.
  */
 import type { Clock } from '../kit/clock.ts'
 import type { Transport } from '../state/transport.ts'
@@ -10,7 +10,7 @@ import type { Transport } from '../state/transport.ts'
 /** A connection, and when something was heard of it last, in running time. */
 export type Peer = { lastHeard: number; readonly transport: Pick<Transport, 'flow' | 'isPaused' | 'ping'> }
 
-/** What it goes by. */
+/** Options of the watch for dead connections. */
 export type LivenessOptions = {
   readonly clock: Pick<Clock, 'monotonic' | 'thaw'>
   readonly pingIntervalMs: number
@@ -35,7 +35,7 @@ const LEAST_STALL_MS = 10_000
 /** What was seen of a peer that is silent. It holds as long as nothing is heard. */
 type Doubt = { readonly heardAt: number; received: number; left: number; isWaiting: boolean; movedAt: number }
 
-/** Makes it. Pings are spread over the rounds of an interval. */
+/** Creates it. Pings are spread over the rounds of an interval. */
 export function createLiveness({ clock, pingIntervalMs, pingTimeoutMs }: LivenessOptions): Liveness {
   const everyMs = Math.min(ROUND_MS, pingIntervalMs)
   const rounds = Math.max(1, Math.floor(pingIntervalMs / everyMs))

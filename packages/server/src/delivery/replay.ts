@@ -107,7 +107,7 @@ export class Replay {
     }
   }
 
-  /** True where a client cannot be sent more now: a drain of its buffer, the next turn or the tick brings it on. */
+  /** True where a client cannot be sent more now: a drain of its buffer, the next turn or the tick continues. */
   #mustWait(client: Client): boolean {
     if (this.isBusy(client)) return true
     if (!this.isTurnOver) return false
@@ -127,7 +127,7 @@ export class Replay {
     page
       .then((read) => {
         this.#reading.delete(client)
-        // Meanwhile it may have left, or have asked to go on from elsewhere, or the log have ended: then this page is not for it.
+        // Meanwhile it may have left or been moved to another position, or the log may have ended: then the page is dropped.
         const isStale = subscription.state !== cursors || cursorIn(cursors, log).n !== after.n || log.isClosed
         if (isStale || this.#takePage(lack, read)) this.#pace.goOn(client)
       })

@@ -1,4 +1,4 @@
-/** Answers: the one place that tells a client what became of its frame, on its connection or, where it called by HTTP, to its caller. */
+/** Replies: the one place that sends a client the outcome of its frame, on its connection or as the response to its HTTP request. */
 import type { CodedError, ErrorCode, ParsedEnvelope } from '@arqonbus/protocol'
 import type { Logger } from '../observability/logger.ts'
 import type { LimitName } from '../observability/metric-labels.ts'
@@ -8,25 +8,25 @@ import type { Client, Feed } from '../state/model.ts'
 import type { Delivery } from './deliver.ts'
 import type { Frames } from './frames.ts'
 
-/** Answers. */
+/** Replies to frames. */
 export type Replies = {
   succeed(client: Client, requestId: string, command: string | undefined, responseFormat: string, result: object): void
   /** The log has a message, which these feeds deliver. */
   acknowledge(client: Client, requestId: string, result: Acknowledged, feeds: readonly Feed[]): void
   refuse(client: Client, requestId: string | null, command: string | undefined, error: CodedError): void
-  /** A log did not take a message, perhaps long after its frame was handled: told to its sender, with a line of its own. */
+  /** A log refused a message, perhaps long after its frame was handled: its sender gets an error, and the log a line. */
   refuseMessage(client: Client, envelope: ParsedEnvelope, error: CodedError): void
 }
 
-/** What answering needs. */
-export type AnswersDeps = {
+/** What replying needs. */
+export type RepliesDeps = {
   readonly frames: Frames
   readonly delivery: Delivery
   readonly metrics: Pick<Metrics, 'reject' | 'limit'>
   readonly logger: Logger
   /** A client with more bytes waiting than this is not read from: it would only add replies that it does not read. */
   readonly sendBufferSoftLimit: number
-  /** Hears of messages that a log did not take. */
+  /** Called for each message that a log refused. */
   readonly refused: (client: Client, code: ErrorCode, envelope: ParsedEnvelope) => void
 }
 
@@ -40,13 +40,13 @@ const limits: { readonly [Code in ErrorCode]?: LimitName } = {
   room_full: 'room_participants',
 }
 
-/** A rate that is none of messages or commands, which are counted where they are measured, says what is full. */
+/** The limit that an error names. Rates of messages and commands are counted where they are measured. */
 const limitOf = ({ code, details }: CodedError): LimitName | undefined => {
   const { limit } = details ?? {}
   return limit === 'dedup_bytes' || limit === 'queued_bytes' || limit === 'fanout_bytes' ? limit : limits[code]
 }
 
-/** Makes it. */
+/** Creates the replies. */
 export function createReplies({
   frames,
   delivery,
@@ -54,7 +54,7 @@ export function createReplies({
   logger,
   sendBufferSoftLimit,
   refused,
-}: AnswersDeps): Replies {
+}: RepliesDeps): Replies {
   const holdBack = ({ transport }: Client) => {
     if (transport.bufferedBytes() > sendBufferSoftLimit) transport.pause()
   }

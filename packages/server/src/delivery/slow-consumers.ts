@@ -39,10 +39,10 @@ const LOOK_EVERY_MS = 50
 /** One look moves subscriptions with so many logs to catch-up: the next look finds the rest. */
 const MOST_MOVED = 10_000
 
-/** One look closes so many. */
+/** Connections that one look closes at most. */
 const MOST_CLOSED = 100
 
-/** Of the soft limit this share may be sent between two looks, so that nobody gets from there to the hard limit unseen. */
+/** Of the soft limit this share may be sent between two looks, so that no connection gets from there to the hard limit unseen. */
 export const UNSEEN_SHARE = 1 / 4
 
 /** Finds slow consumers. */

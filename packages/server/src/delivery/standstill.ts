@@ -1,4 +1,4 @@
-/** Tells connections that take nothing of what waits for them from those that are slow. */
+/** Distinguishes connections that take nothing of what waits for them from slow ones. */
 import type { Clock } from '../kit/clock.ts'
 import type { Client } from '../state/model.ts'
 

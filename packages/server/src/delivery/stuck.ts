@@ -18,7 +18,7 @@ export type StuckWatchDeps = {
   readonly isImmediate: boolean
 }
 
-/** One look is at so many logs, to see whether what a client lacks is still there; those left are looked at by the next. */
+/** Logs that one look checks for what a client lacks; the next look checks the rest. */
 const MOST_LOOKED_AT = 5000
 
 /** Watches the clients of a set for as long as too much waits for them. */
@@ -49,7 +49,7 @@ export class StuckWatch {
   }
 
   /**
-   * A client is closed when it has taken nothing for too long and, where the log tells at once, as soon as what it lacks is gone. Returns how many logs were
+   * A client is closed when it has taken nothing for too long and, if the log replies at once, as soon as what it lacks is gone. Returns how many logs were
    * looked at.
    */
   #closeStuck(client: Client): number {

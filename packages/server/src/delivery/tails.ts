@@ -2,7 +2,7 @@
  * Tails: what slow readers have yet to be given of logs that keep little.
  *
  * A reader that is behind has no copies of its own waiting, so that a thousand of them cost no more than one. What they lack is in the log; where a log keeps less than a slow
- * reader may be behind, its entries are kept here from the moment on in which somebody fell behind, once for all.
+ * reader may be behind, its entries are kept here while a subscription is catching up, once for all of them.
  */
 import type { Entry, Log } from '../log/contract.ts'
 import type { Feed } from '../state/model.ts'
@@ -11,11 +11,11 @@ import type { Feed } from '../state/model.ts'
 export type Tails = {
   /** How many logs have one. */
   readonly size: number
-  /** Keeps an entry that goes out by these feeds. Called for each of a log while somebody is behind in one of them. */
+  /** Keeps an entry that these feeds deliver. Called for each entry of a log while a subscription of one of them is catching up. */
   keep(log: Log, entry: Entry, feeds: readonly Feed[]): void
-  /** What comes after `n`, at most so many bytes but one entry at least; undefined where the entry after `n` is not here. */
+  /** The entries after `n`, at most `maxBytes` but one at least; undefined if the entry after `n` is not here. */
   after(log: Log, n: number, maxBytes: number): readonly Entry[] | undefined
-  /** Lets go the tails of logs in which nobody is behind any more. */
+  /** Drops the tails of logs in which no subscription is catching up any more. */
   sweep(): void
   bytes(): number
 }
@@ -25,7 +25,7 @@ const ENTRY_BYTES = 64
 
 type Tail = { readonly feeds: readonly Feed[]; entries: Entry[]; bytes: number }
 
-/** Keeps so many bytes of each log, and so many of all together: of the log whose tail is the oldest the oldest go first. */
+/** Creates them. Each log has `logBytes` at most, and all together `totalBytes`: the oldest entries of the oldest tail are dropped first. */
 export function createTails({ logBytes, totalBytes }: { logBytes: number; totalBytes: number }): Tails {
   const tails = new Map<Log, Tail>()
   let total = 0

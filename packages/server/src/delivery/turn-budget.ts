@@ -11,7 +11,7 @@ export const MOST_WRITES = 1000
 /** What one turn gives out: one for each delivery, and three for each KiB of it. */
 export const MOST_UNITS = 32_000
 
-/** Turns are told apart once this much was spent: to ask for the next turn costs a turn. */
+/** The next turn is asked for once this much was spent: asking costs a turn of the loop. */
 const ASK_WRITES = MOST_WRITES / 2
 const ASK_UNITS = MOST_UNITS / 4
 
@@ -31,7 +31,7 @@ export class Allowance {
     return this.#writes + writes <= MOST_WRITES && this.#units + units <= MOST_UNITS
   }
 
-  /** Counts it; true where enough has come together that the turn should be told from the next one. */
+  /** Counts it; true if so much was spent that the next turn should be asked for. */
   spend(writes: number, units: number): boolean {
     this.#writes += writes
     this.#units += units

@@ -17,7 +17,7 @@ export type Listener<Server> = {
   stop(closeActiveConnections?: boolean): Promise<void>
 }
 
-/** Makes a server listen; throws what the runtime throws where that is not possible. */
+/** Starts a server that listens; throws what the runtime throws if it cannot. */
 export type Listen = <Server extends Listening>(
   where: { readonly host: string; readonly port: number },
   serve: (hostname: string, port: number) => Server,

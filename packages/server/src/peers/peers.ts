@@ -18,7 +18,7 @@ export type PeerSettings = {
 
 /** The rules for peers. */
 export type Peers = {
-  /** Makes a port listen, in the way that the proxies in front of it need. */
+  /** Starts a server that listens, directly or behind the relay for the PROXY protocol. */
   readonly listen: Listen
   readonly clientAddress: ClientAddress
   readonly isHostAllowed: IsHostAllowed
@@ -29,7 +29,7 @@ export type Peers = {
 /** `isReading`: the request changes nothing, so that a link may lead to it. */
 export type MayCall = (headers: Headers, isReading: boolean) => boolean
 
-/** Makes them. */
+/** Creates the rules. */
 export function createPeers(settings: PeerSettings, listen: Listen): Peers {
   const { host, telemetryHost, httpHost, origins, allowedHosts, consoleBusUrl } = settings
   return {

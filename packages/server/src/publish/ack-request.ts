@@ -20,7 +20,7 @@ export const isAskedToAcknowledge = ({ metadata }: ParsedEnvelope): boolean =>
 /** True for a level that the memory of a node does not give. */
 export const isMore = (level: DurabilityLevel | undefined): boolean => level !== undefined && level !== 'memory'
 
-/** True where a level is lower than another one; one that nobody asked for is no bar. */
+/** True where a level is lower than another one; undefined is lower than none. */
 export const isLower = (level: DurabilityLevel, than: DurabilityLevel | undefined): boolean =>
   than !== undefined && durabilityLevels.indexOf(level) < durabilityLevels.indexOf(than)
 

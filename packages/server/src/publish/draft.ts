@@ -29,7 +29,7 @@ export type PublishDraft = Draft & {
 /** The driver of the logs of a bus: what they hold is delivered by feeds. */
 export type BusLog = LogDriver<readonly Feed[], PublishDraft>
 
-/** Makes a draft of an envelope. `isOwnCopy` is true where the sender gets a copy of its own, or an acknowledgement in its place. */
+/** Creates the draft of an envelope. `isOwnCopy` is true where the sender gets a copy of its own, or an acknowledgement in its place. */
 export function draftOf(client: Client, envelope: ParsedEnvelope, isOwnCopy: boolean): PublishDraft {
   // A caller by HTTP waits for the outcome.
   const isAcknowledged = isAskedToAcknowledge(envelope) || client.caller !== undefined

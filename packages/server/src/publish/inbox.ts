@@ -23,7 +23,7 @@ export type OpenInbox = (clientId: string) => Inbox
 /** Opens the inbox of the requester; `forbidden` for a caller by HTTP that has not proved its client id. */
 export type OwnInbox = (client: Client) => Inbox
 
-/** Makes it. */
+/** Creates the function that opens inboxes. */
 export function createOpenInbox({ inboxes, sessions, clients, delivery, opened }: OpenInboxDeps): OpenInbox {
   return (clientId) => {
     const session = sessions.get(clientId)
@@ -39,7 +39,7 @@ export function createOpenInbox({ inboxes, sessions, clients, delivery, opened }
   }
 }
 
-/** Makes it of the other. */
+/** Creates the function that opens the inbox of a requester. */
 export const createOwnInbox =
   (openInbox: OpenInbox): OwnInbox =>
   (client) => {

@@ -164,7 +164,7 @@ class PrivateMessage {
   }
 }
 
-/** Copies of so many characters altogether are appended in one piece: to write, keep and send one of 256 KiB takes a third of a millisecond. */
+/** Copies of this many characters altogether are appended in one piece: to write, keep and send one of 256 KiB takes a third of a millisecond. */
 const PIECE = 256 * 1024
 
 /** Appends the parts of messages to inboxes: at once where they are short, else over several turns of the loop, and each message behind the one before it. */

@@ -34,7 +34,7 @@ export function createPublish(deps: PublishDeps): Publish {
   const { log, places } = deps
   listenToLog(deps)
 
-  /** A place that holds nothing may have been taken out of the store by another server, where nobody used it: it is written again, ahead of the message. */
+  /** The record of a channel that holds nothing may have been removed from the store by another server on which it was idle: it is written again, ahead of the message. */
   const keepFound = (log: Log, envelope: ParsedEnvelope, size = deps.historySize): void => {
     if (deps.placeChanged !== undefined && size > 0 && log.isEmpty()) deps.placeChanged(envelope)
   }

@@ -38,7 +38,7 @@ export type RunDeps = {
   readonly turns: FairQueue
   /** Begins the span of a command, where there are traces. */
   readonly trace: TraceCommand | undefined
-  /** Hears of each command: who sent it, which it is where there is such a one, and why it was refused where it was. */
+  /** Called for each command: its sender, its name if it is known, and the code if it was refused. */
   readonly ran: (client: Client, command: string | undefined, refused?: ErrorCode) => void
 }
 
@@ -58,7 +58,7 @@ type Payload = ReturnType<typeof payloadOf>
 
 const payloadFields: ReadonlySet<string> = new Set(['name', 'parameters'])
 
-/** Makes it. */
+/** Creates the function that runs commands. */
 export function createRun(deps: RunDeps): Run {
   const { commands, clock, answers, metrics, logger, rate, isAdminKey, turns, trace, ran } = deps
   const registry = new Map<string, Registered>(
@@ -130,7 +130,7 @@ export function createRun(deps: RunDeps): Run {
     // Of a long one the parameters are read later.
     const payload = isLong ? (envelope.payload ?? objectIn(envelope.payloadText, payloadFields)!) : payloadOf(envelope)
     const name = typeof payload.name === 'string' ? payload.name : undefined
-    // A name that no command has is not repeated: nobody can fill the log or an answer with it.
+    // An unknown name is not repeated, so that no client can fill the log or a reply with it.
     const known = name !== undefined && registry.has(name) ? name : undefined
     const done = (code?: ErrorCode) => {
       metrics.command(known ?? 'unknown', code === undefined, (performance.now() - started) / 1000)

@@ -33,7 +33,7 @@ export type FrameLimits = {
   readonly maxViolations: number
   readonly violationWindowMs: number
   readonly rateLimit: Rate | null
-  /** Frames that wait may take so many bytes before the socket is no longer read. */
+  /** Bytes of frames that wait before the socket is no longer read. */
   readonly sendBufferSoftLimit: number
 }
 

@@ -14,9 +14,9 @@ import type { InboundState } from './inbound.ts'
 /** What publishing from connections needs. */
 export type PublishersDeps = {
   readonly limits: {
-    /** Publishes of one client that are under way may take so many bytes before its socket is no longer read. */
+    /** Bytes of publishes of one client in progress before its socket is no longer read. */
     readonly sendBufferSoftLimit: number
-    /** So many bytes may wait for the rooms and channels that they go to before the sockets of publishers are no longer read. */
+    /** Bytes of messages that wait for their rooms and channels before the sockets of publishers are no longer read. */
     readonly redisQueueBytes: number
   }
   readonly clock: Pick<Clock, 'monotonic'>
@@ -37,7 +37,7 @@ export type PublishersHooks = {
   refuse(inbound: InboundState, envelope: ParsedEnvelope, problem: unknown): void
 }
 
-/** One message in so many has its way through the bus timed. */
+/** One message in this many is timed. */
 const SAMPLE = 16
 
 /** When to try again where too much waits to go out. */

@@ -21,7 +21,7 @@ export type BusObserver = {
   channelAdded(channel: Channel): void
   /** A client has created a channel. `channelAdded` is called before it. */
   channelCreated(channel: Channel): void
-  /** A channel was deleted, or removed because nobody had used it. Its subscribers still have their subscriptions. */
+  /** A channel was deleted, or removed because it was idle. Its subscribers still have their subscriptions. */
   channelEnded(channel: Channel): void
   /** A room, or a channel of it, was created, has changed, or is gone. */
   roomChanged(room: string, channel?: string): void

@@ -1,7 +1,7 @@
-/** Callers: whoever asks by HTTP, and waits for one answer. */
+/** Reply sinks: HTTP requests, each of which waits for one reply. */
 import type { CodedError, Position, PublishResult } from '@arqonbus/protocol'
 
-/** What an acknowledgement says: the result of a publish, with the position as it stands in the log. */
+/** What an acknowledgement says: the result of a publish, with the position in the log. */
 export type Acknowledged = Omit<PublishResult, 'position'> & { readonly position: Position | null }
 
 /** Takes the one answer to a request, in place of a connection that frames could go to. */

@@ -1,4 +1,4 @@
-/** What nobody uses any more is let go: sessions, inboxes, empty channels and rooms (docs/protocol.md#rooms-and-channels, docs/protocol.md#sessions). */
+/** Removes what is not used any more: sessions, inboxes, empty channels and rooms (docs/protocol.md#rooms-and-channels, docs/protocol.md#sessions). */
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import type { IdleChannels } from './idle.ts'
@@ -16,14 +16,14 @@ export type SweepDeps = {
   readonly inboxes: Inboxes
   readonly persistence: { sweep(now: number): void } | undefined
   readonly turns: FairQueue
-  /** How long nobody uses what is let go, in milliseconds. */
+  /** How long a channel is idle before it is removed, in milliseconds. */
   readonly channelIdleMs: number
 }
 
-/** Work in pieces goes on for so many steps. */
+/** Steps of one piece of work. */
 const STEPS = 64
 
-/** Makes the function that sweeps once. */
+/** Creates the function that sweeps once. */
 export function createSweep(deps: SweepDeps): () => void {
   const { clock, log, rooms, idle, sessions, inboxes, persistence, turns } = deps
   let isSweeping = false

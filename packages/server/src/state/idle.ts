@@ -17,20 +17,20 @@ export type IdleChannels = {
   nextUnused(now: number): Channel | 'in use' | undefined
 }
 
-/** What it needs. */
+/** What finding idle channels needs. */
 export type IdleDeps = {
   readonly now: () => number
   readonly idleMs: number
 }
 
-/** So many channels that were used since they were last looked at are looked at again for one that is to go: the next request goes on from there. */
+/** Channels in use that one search for an idle one passes over at most: the next search continues from there. */
 const MOST_RENEWED = 512
 const SOON_MS = 10
 
 /** History may leave before its time, where all channels together hold too much: a channel that has some is looked at as often as this. */
 const LOOK_AGAIN_MS = 600_000
 
-/** Channels that have ended are dropped from a heap when there are so many, and they are half of it. */
+/** Channels that have ended are dropped from a heap once there are this many, and they are half of it. */
 const FEW_ENDED = 64
 
 const mayGo = ({ autoCreated, hardcoded }: Channel): boolean => autoCreated && !hardcoded
@@ -51,7 +51,7 @@ export function createIdleChannels({ now, idleMs }: IdleDeps): IdleChannels {
     if (isHeard(channel)) return time + Math.max(idleMs, SOON_MS)
     const idleAt = channel.lastUsed + idleMs
     if (channel.log?.isEmpty() !== false) return idleAt
-    // A log that is not known yet cannot tell.
+    // A log whose head is not known yet has no answer.
     const heldMs = channel.log.emptyInMs() || Math.max(idleMs, SOON_MS)
     return Math.max(idleAt, time + Math.min(heldMs, LOOK_AGAIN_MS))
   }

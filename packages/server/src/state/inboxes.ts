@@ -1,8 +1,8 @@
 /**
  * Inboxes: a log for each session whose client has sent or got a private message (docs/protocol.md#private-messages).
  *
- * It is the session's, and not the id's: whoever takes the id later, here or at another server, has another inbox, and neither hears nor reads what was
- * meant for somebody else.
+ * It belongs to the session, and not to the id: a client that takes the id later, here or on another server, has another inbox, and does not get messages
+ * that were meant for the earlier one.
  */
 import { BUS, type Position } from '@arqonbus/protocol'
 import { chain, type Maybe } from '../kit/maybe.ts'
@@ -37,13 +37,13 @@ export type InboxLogs = {
 export type Inboxes = {
   readonly size: number
   get(session: Session): Inbox | undefined
-  /** The inbox of a session, made where there is none. That of an earlier session of its client is let go. */
+  /** The inbox of a session, created if there is none. That of an earlier session of its client is closed. */
   open(session: Session): Inbox
-  /** Closes inboxes whose session has ended: nobody can read them. Called every second; each inbox is checked at least once a minute. */
+  /** Closes inboxes whose session has ended: no client can read them. Called every second; each inbox is checked at least once a minute. */
   sweep(sessionOf: (clientId: string) => Session | undefined): void
 }
 
-/** So many inboxes are looked at in one sweep, and this share of all. */
+/** Inboxes that one sweep looks at: this many, and this share of all. */
 const FEW = 100
 const SHARE = 60
 

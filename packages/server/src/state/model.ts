@@ -28,7 +28,7 @@ export type Client = {
   profile: Profile
   /** Who it has proved to be. Changed by `replaceIdentity` in `clients.ts` alone. */
   readonly identity: Identity
-  /** Whether it gets its own messages; else an acknowledgement stands for each. */
+  /** Whether it gets its own messages; else it gets an acknowledgement in place of each. */
   readonly echo: boolean
   /** Wall time. */
   readonly connectedAt: number
@@ -91,7 +91,7 @@ export type Subscription = {
   joins: number
 }
 
-/** Who may join, read and write: everybody; creator, members and admins; or the bus alone. */
+/** Who may join, read and write: every client; creator, members and admins; or the bus alone. */
 export type ChannelType = 'general' | 'private' | 'system' | 'pm'
 
 /** A channel. */
@@ -118,8 +118,8 @@ export type Channel = {
   readonly feed: Feed
   /** The last join, leave or publish, in running time. */
   lastUsed: number
-  /** How it came to its end: somebody deleted it, or nobody had used it for long enough. */
-  ended: 'deleted' | 'let go' | undefined
+  /** How it ended: it was deleted, or removed because it was idle. */
+  ended: 'deleted' | 'removed' | undefined
 }
 
 /** How a room came to be: configured, by create_channel, or on demand. */
@@ -137,7 +137,7 @@ export type Room = {
   createdBy: string | undefined
   config: Readonly<Record<string, unknown>> | undefined
   readonly channels: Map<string, Channel>
-  /** The same in the order in which they were made, and those of them that not everybody may enter. */
+  /** The same in the order of their creation, and those of them that are private. */
   readonly inOrder: Ordered<Channel>
   readonly restricted: Ordered<Channel>
   /** Room-wide joins. */
@@ -148,7 +148,7 @@ export type Room = {
   readonly broadcast: Log | undefined
   /** What every participant of the room gets: the broadcast. */
   readonly broadcastFeed: Feed
-  /** What room-wide subscribers get: every channel that everybody may read. */
+  /** What room-wide subscriptions deliver: every open channel. */
   readonly wideFeed: Feed
   /** The last join, leave or publish, in running time. */
   lastUsed: number

@@ -23,7 +23,7 @@ export type ChannelRecord = {
   readonly autoCreated: boolean
 }
 
-/** A session as it is kept: whoever reads the store does not learn the secret. */
+/** A session as it is stored: a reader of the store does not learn the secret. */
 export type SessionRecord = {
   readonly clientId: string
   /** Of the secret, in base64url. */
@@ -37,6 +37,6 @@ export type SessionRecord = {
   readonly subscriptions: readonly string[]
   /** Those of them that are private channels; absent where none is. */
   readonly private?: readonly string[]
-  /** When it ends, if nobody comes back: wall time, for it is read by other processes. */
+  /** When it expires if its client does not return: wall time, because other processes read it. */
   readonly until: number
 }

@@ -55,7 +55,7 @@ export function createRoomResolver({ rooms, creation, created, isUnsure }: RoomR
     roomType: rooms.get(room)?.type,
     creation,
   })
-  /** Nobody enters an open channel under the name of a private one without knowing it. */
+  /** A client that expects a private channel must not enter an open one of its name. */
   const ofType = (channel: Channel, expected: ChannelType | undefined): Channel => {
     const { type: actual, address } = channel
     if (expected === undefined || expected === actual) return channel

@@ -174,7 +174,7 @@ export class Rooms {
 
   /** Removes a channel that has no participants and holds nothing any more. */
   letGo(channel: Channel): void {
-    this.#remove(channel, 'let go')
+    this.#remove(channel, 'removed')
     this.dropIfUnused(channel.room)
   }
 
@@ -209,7 +209,7 @@ export class Rooms {
   /** Restores a channel as it was stored, in place of one that was created meanwhile, whose participants have left. */
   restoreChannel(room: Room, record: ChannelRecord): Channel {
     const existing = room.channels.get(record.name)
-    if (existing !== undefined) this.#remove(existing, 'let go')
+    if (existing !== undefined) this.#remove(existing, 'removed')
     return this.createChannel(room, record)
   }
 
@@ -252,7 +252,7 @@ export class Rooms {
     const longest = this.#idle.longest()
     if ('retryAfterMs' in longest)
       throw new CodedError('too_many_channels', { limit: maxChannels }, longest.retryAfterMs)
-    this.#remove(longest, 'let go')
+    this.#remove(longest, 'removed')
     if (longest.room !== room) this.dropIfUnused(longest.room)
   }
 

@@ -20,7 +20,7 @@ export type Session = {
   expiresAt: number | undefined
 }
 
-/** Enough of the hash of its secret to tell a session from every other session of its client. */
+/** Enough of the hash of its secret to distinguish a session from every other session of its client. */
 export const keyOf = ({ secretHash }: Pick<Session, 'secretHash'>): string => secretHash.toString('base64url', 0, 12)
 
 /** Addresses, with the type of their channel: that of a room has none, and of a session that was stored only `private` is known. */
@@ -46,10 +46,10 @@ export function allSubscribed(
 /** The sessions by client id: one id has one session, the latest. */
 export type Sessions = {
   readonly size: number
-  /** The session that `secret` opens; undefined where there is none, or it is another's. */
+  /** The session that `secret` opens; undefined if there is none, or it is another client's. */
   find(clientId: string, secret: string): Session | undefined
   get(clientId: string): Session | undefined
-  /** Begins a session; returns the secret, which nobody else ever sees again. `former` is the one that its client brought, and that opens nothing. */
+  /** Begins a session; returns the secret, which is never shown again. `former` is the secret that its client sent, and that opens no session. */
   begin(clientId: string, profile: Profile, former?: string): { session: Session; secret: string }
   /** Its client is back. The secret stays: a new one could be lost with a welcome that never arrived. */
   resume(session: Session): void
@@ -93,7 +93,7 @@ export function createSessions(
     kept.add(session)
     if (kept.size > max) end(kept.values().next().value!)
   }
-  /** One whose time is over is none, whether it has been swept away or not. */
+  /** An expired session counts as absent, whether it has been swept or not. */
   const get = (clientId: string): Session | undefined => {
     const session = sessions.get(clientId)
     return session?.expiresAt !== undefined && session.expiresAt <= clock.monotonic() ? undefined : session

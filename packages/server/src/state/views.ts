@@ -1,4 +1,4 @@
-/** The entities as results show them: nobody sees the name of a private channel that is not theirs to enter. */
+/** The entities as results show them: without the names of private channels that the viewer may not read. */
 import type {
   ChannelInFull,
   Channel as ChannelView,
@@ -15,7 +15,7 @@ import type { Subscribed } from './sessions.ts'
 import { isCatchingUp } from './subscription.ts'
 import type { Transport } from './transport.ts'
 
-/** Lists in entities have so many entries at most. */
+/** Maximum entries of a list in an entity. */
 const MOST = 1000
 
 /** A client as far as lists show it, whichever node it is connected to. */
@@ -43,7 +43,7 @@ export function clientView(client: ViewedClient, viewer: Identity, clock: WallTi
   }
 }
 
-/** A client with what it sends, and how its delivery stands. */
+/** A client with what it has sent, and the state of its delivery. */
 export function listedClientView(client: ViewedClient, viewer: Identity, clock: WallTime): ListedClient {
   return {
     ...clientView(client, viewer, clock),
@@ -71,7 +71,7 @@ export function subscribedBy(client: Client): Subscribed {
   return subscribed
 }
 
-/** A room with so many clients in it. */
+/** A room with its number of participants. */
 export function roomView(room: Room, viewer: Identity, participants: number): RoomView {
   return {
     name: room.name,
@@ -93,7 +93,7 @@ const channelNames = (room: Room, viewer: Identity): string[] =>
     .map(({ name }) => name)
     .toArray()
 
-/** A channel with so many participants. */
+/** A channel with its number of participants. */
 export function channelView(channel: Channel, participants: number): ChannelView {
   return {
     name: channel.name,

@@ -10,7 +10,7 @@ export type Head = NonNullable<Extract<CommandResult<'join_channel'>, { channel:
 /** What is known of a log that is not open. */
 export type ClosedLog = (key: string) => Maybe<Closed | undefined>
 
-/** At most so many are looked up for one join: a client forgets those that it hears of, and hears of the rest the next time. */
+/** Channels that are looked up for one join at most: a client forgets those that a reply names, and the next join names the rest. */
 const MOST_GONE = 100
 
 /** What a room-wide join says of channels that are gone, and of which the client may have missed something, or has to forget its position. */

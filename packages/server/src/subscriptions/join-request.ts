@@ -18,7 +18,7 @@ export type JoinRequest = {
 /** What joining one address gave. */
 export type JoinResult = Extract<CommandResult<'join_channel'>, { channel: string }>
 
-/** Work in pieces goes on for so many steps. */
+/** Steps of one piece of work. */
 export const STEPS = 64
 
 /** Refuses a type where it is not one channel that is joined. */

@@ -32,7 +32,7 @@ export type JoinRoomDeps = RecoveryDeps & {
 /** The heads that the joins of one command may still list together: an answer is one frame. */
 export type HeadsLeft = { heads: number }
 
-/** Room-wide joins list so many heads at most; a room with more channels cannot be recovered as a whole. */
+/** Heads that a room-wide join lists at most; a room with more channels cannot be recovered as a whole. */
 export const MOST_HEADS = 1000
 
 /** Asks all logs, and returns the function that joins. */

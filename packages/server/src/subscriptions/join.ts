@@ -79,8 +79,8 @@ function joinOne(deps: JoinDeps, client: Client, identity: Identity, request: Jo
   const roomLocated = locate(first.room.broadcast, roomSince, request.room_since_id)
   return chain(awaitAll([located, roomLocated]), ([found, foundInRoom]) => () => {
     if (first.ended === 'deleted') throw new CodedError('channel_not_found', { channel: first.address })
-    // One that was swept because nobody had used it until now is created again.
-    const channel = first.ended === 'let go' ? open() : first
+    // A channel that was removed meanwhile because it was idle is created again.
+    const channel = first.ended === 'removed' ? open() : first
     const { room, log, address, type } = channel
     const { broadcast } = room
     const own = { log, since, found: channel === first ? found : locateAnew(since, log) }

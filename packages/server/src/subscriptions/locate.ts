@@ -74,7 +74,7 @@ export function recoveryOf(
   if (log === undefined) return {}
   if (since === undefined || found === undefined) {
     const position = subscription === undefined ? log.lastDelivered : delivery.positionOf(subscription, log)
-    // A log that is away, and that nobody has asked before: delivery is live, from the head, wherever that is.
+    // The head of a log in an unreachable store is not known: delivery is live, from the head, wherever that is.
     return position.n < 0 ? {} : { position: positionText(position) }
   }
   const from = found.recovered ? since : found.base

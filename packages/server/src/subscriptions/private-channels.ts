@@ -18,9 +18,9 @@ export type Restricted = {
 /** No private channels were looked for yet. */
 export const NO_RESTRICTED: Restricted = { channels: [], upTo: 0 }
 
-/** So many private channels are subscribed to in one tick. */
+/** Private channels that one tick subscribes to. */
 const MOST_AT_ONCE = 1000
-/** Work in pieces goes on for so many steps. */
+/** Steps of one piece of work. */
 const STEPS = 128
 
 /** The subscriptions to private channels that come with those to whole rooms. */
@@ -40,7 +40,7 @@ export class PrivateChannels {
       upTo = channel.seq
       if (may(client.identity, 'read', channel)) {
         if (channels.length < MOST_AT_ONCE) channels.push(channel)
-        // One that has disconnected in between has left everything, and would be counted as a subscriber for ever.
+        // A client that has disconnected in between has left everything, and would stay counted as a subscriber.
         else if (!client.isClosing) this.#subscribe(client, channel, NO_STARTS)
       }
       if (++steps % STEPS === 0) yield

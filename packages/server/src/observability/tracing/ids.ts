@@ -5,7 +5,7 @@ export type Draw = () => number
 
 const DRAWN_AT_ONCE = 1024
 
-/** Makes the source. */
+/** Creates the source of ids. */
 export function createDraw(
   fill: (words: Uint32Array<ArrayBuffer>) => void = crypto.getRandomValues.bind(crypto),
 ): Draw {

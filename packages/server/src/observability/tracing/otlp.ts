@@ -45,7 +45,7 @@ export function spanText({ traceId, spanId, parentSpanId, name, startMs, endMs, 
   })
 }
 
-/** Makes the function that puts spans into one request. */
+/** Creates the function that puts spans into one request. */
 export function createRequestText(resource: Attributes, scope: { name: string; version: string }) {
   const head = `{"resourceSpans":[{"resource":${JSON.stringify({ attributes: attributesOf(resource) })},"scopeSpans":[{"scope":${JSON.stringify(scope)},"spans":[`
   return (spans: readonly string[]): string => `${head}${spans.join(',')}]}]}]}`

@@ -36,7 +36,7 @@ export type Tracing = {
 /** What the last spans may hold up the end of the process. */
 const CLOSE_MS = 2000
 
-/** Makes them. */
+/** Creates the traces of a server. */
 export function createTracing({ url, config, clock, metrics, logger, node }: TracingDeps): Tracing {
   const sample = createSample(config.otelTracesSampler, config.otelTracesSamplerArg ?? 1)
   const draw = createDraw()
