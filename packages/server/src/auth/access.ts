@@ -1,5 +1,6 @@
 /**
- * Permission: whether an identity may do something (docs/protocol.md#rooms-and-channels). Every path asks here, and the rules are in one table.
+ * Permission: whether an identity may do something (docs/protocol.md#rooms-and-channels). Every path asks here; the rules are in the table `rules`, and the codes of
+ * refusals in `refusals`. Reading the broadcast of a room is not asked for: every client may.
  *
  * `may` answers, `authorize` throws the code of the refusal, and `visible` filters lists. Each action has a target: what its rule needs to know of a room, a
  * channel or an address.

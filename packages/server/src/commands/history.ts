@@ -77,6 +77,7 @@ export const history = ({ places, inboxOf, maxListBytes, turns }: HistoryDeps) =
     })
   })
 
+/** The log of an address. Every client may read the broadcast of a room; a channel is checked by the resolver. */
 function logOf(places: RoomResolver, address: { room: string; channel: string }, identity: Identity): Log {
   const log =
     address.channel === WHOLE_ROOM

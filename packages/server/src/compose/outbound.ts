@@ -1,9 +1,10 @@
-/** Creates the way from the log to the clients: delivery, subscriptions, notices and replies. */
+/** Creates the way from the log to the clients: delivery, subscriptions, notices and replies. It listens to the log. */
 import { createEndNotices } from '../delivery/end-notices.ts'
 import { createDelivering } from '../delivery/index.ts'
 import { createReplies } from '../delivery/replies.ts'
 import { createStreamTopics } from '../http/streams/stream-topics.ts'
 import type { BusLog } from '../publish/draft.ts'
+import { listenToLog } from '../publish/outcomes.ts'
 import { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { createTelemetrySubscribers } from '../telemetry/subscribers.ts'
 import type { Core } from './core.ts'
@@ -37,11 +38,13 @@ export function createOutbound(core: Core, log: BusLog, { clients }: State, port
     channelAdded: (channel) => privateChannels.created(channel),
     channelEnded: (channel) => privateChannels.ended(channel),
   })
+  const replies = createReplies({ ...core, ...config, delivery, refused: observers.frameRefused })
+  listenToLog({ ...core, log, delivery, answers: replies, gaps: delivering.gaps, routed: observers.messageRouted })
   return {
     ...delivering,
     subscriptions,
     endings,
-    replies: createReplies({ ...core, ...config, delivery, refused: observers.frameRefused }),
+    replies,
     streamTopics,
     telemetrySubscribers: subscribers,
   }

@@ -68,7 +68,7 @@ export type Store = {
   /** Called once, before the store is there. */
   use(user: StoreUser): void
   /**
-   * Resolves to what it refused. Where it fails, some may be written. What is written is there before whatever is sent to the same Redis later by the log.
+   * Resolves to what it refused. Where it fails, some may be written. What is written is stored before anything that the log sends to the same store later.
    */
   write(changes: readonly Change[]): Promise<readonly Change[]>
   /**

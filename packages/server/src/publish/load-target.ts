@@ -1,12 +1,12 @@
-/** Where a message goes that goes where nothing is here: what is stored under that name is asked for before it is made. */
+/** Loads the target of a message that is not in memory but may be stored, before it is created. */
 import type { ParsedEnvelope } from '@arqonbus/protocol'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { Client } from '../state/model.ts'
 
-/** Asks for the place of a message; undefined where there is nothing to wait for. Fails as `Keeper.recallPlace`. */
+/** Loads the room or channel of a message; undefined if there is nothing to wait for. Fails as `recallPlace` of `Persistence`. */
 export type RecallOf = (client: Client, envelope: ParsedEnvelope) => Promise<void> | undefined
 
-/** Asks a persistence. Most clients publish where they published before: to compare two names is cheaper than to look up two. */
+/** Creates it. Most clients publish where they published before: comparing two names is cheaper than looking up two. */
 export const createRecallOf =
   (persistence: Pick<Persistence, 'recallPlace'>): RecallOf =>
   ({ lastChannel }, { type, room, channel }) => {

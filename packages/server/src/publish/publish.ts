@@ -11,13 +11,12 @@ import type { Channel, Client, Room } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
 import { askedLevel, askedReplicas, isLower, isMore } from './ack-request.ts'
 import { appendTo, type BusLog, draftOf, malformed, type Publish, type PublishDraft } from './draft.ts'
-import { listenToLog, type OutcomeDeps } from './outcomes.ts'
 import { createPrivate, type PrivateDeps } from './private.ts'
 import { type PublishWithSpan, traced } from './traced.ts'
 
 /** What publishing needs. */
-export type PublishDeps = OutcomeDeps &
-  PrivateDeps & {
+export type PublishDeps = PrivateDeps & {
+    readonly log: BusLog
     readonly places: RoomResolver
     /** The room of a private message, where there is one. */
     readonly roomOf: (name: string) => Room | undefined
@@ -29,10 +28,9 @@ export type PublishDeps = OutcomeDeps &
     readonly trace: TracePublish | undefined
   }
 
-/** Creates `Publish` of a bus, and listens to its log. */
+/** Creates `Publish` of a bus. What follows from the outcome of an append is in `outcomes.ts`. */
 export function createPublish(deps: PublishDeps): Publish {
   const { log, places } = deps
-  listenToLog(deps)
 
   /** The record of a channel that holds nothing may have been removed from the store by another server on which it was idle: it is written again, ahead of the message. */
   const keepFound = (log: Log, envelope: ParsedEnvelope, size = deps.historySize): void => {

@@ -1,4 +1,4 @@
-/** Runs commands: finds, checks in order (parameters, permission, existence, state), calls, answers (docs/protocol.md#commands). */
+/** Runs commands: finds the command, checks rate, parameters, admin key and permission in this order, runs it and replies (docs/protocol.md#commands). Existence and state are checked by the command. */
 import {
   CodedError,
   type CommandShape,

@@ -1,7 +1,7 @@
 /**
  * Frames become envelopes: the checks that every connection shares (docs/protocol.md#the-envelope).
  *
- * The steps of a frame, in order: size, JSON, schema, type, sender, rate; then its handler does what it asks for. Frames of one connection are handled
+ * The steps of a frame, in order: size, JSON, schema, type, sender, shutdown, rate; then its handler does what it asks for. Frames of one connection are handled
  * in the order sent: while one waits, those behind it wait too. Everything that goes wrong becomes one coded reply.
  *
  * A turn of the loop takes frames for a few milliseconds. Those that arrive after that wait, connection by connection (`kit/fair-queue.ts`).
