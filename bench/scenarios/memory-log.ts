@@ -3,7 +3,7 @@ import { createMemoryLog, type Draft } from '@arqonbus/server'
 import { createHistogram, type Histogram } from '../load/histogram.ts'
 import { bus, type Scenario } from './scenario.ts'
 
-/** The memory log by itself, called as the server calls it, with a ring of the usual size that is full. */
+/** The memory log alone, called as the server calls it, with a full ring of the default size. */
 const size = 500
 const page = 50
 const turns = 200_000

@@ -49,7 +49,7 @@ withProgram('chromium', 'the console under load', (chromium) => {
   })
 })
 
-/** From now on, counts how often what is shown is drawn anew. */
+/** Counts from now on how often the page is drawn again. */
 function countChanges(): void {
   const counted = globalThis as unknown as { changes: number }
   counted.changes = 0

@@ -1,10 +1,10 @@
-/** The Redis driver of the log on a Redis of the test's: each with a link, a node and a space of names of its own. */
+/** The Redis driver of the log on a Redis of the test: each has its own link, node and key prefix. */
 import { createRedisLink, createRedisLogStore, createRemoteLog, type Draft, type LogDriver } from '@arqonbus/server'
 import { eventually } from './eventually.ts'
 import type { TestRedis } from './redis.ts'
 import type { LogSettings, LogUnderTest, StoreHand } from './suites/log/index.ts'
 
-/** A driver, and what a test does to its Redis. */
+/** A driver, and functions to change its Redis. */
 export type RedisLogUnderTest = LogUnderTest & {
   readonly store: StoreHand
   readonly node: string
@@ -13,22 +13,22 @@ export type RedisLogUnderTest = LogUnderTest & {
   end(): void
 }
 
-/** What differs from the usual. */
+/** Options that differ from the defaults. */
 type Differences = {
-  /** The space of names; that of another driver where both are to see the same logs. */
+  /** The key prefix; that of another driver if both are to have the same logs. */
   readonly space?: string
   readonly timeoutMs?: number
-  /** Where the time in positions comes from; the test's clock unless told. */
+  /** The source of the time in positions. Default: the clock of the test. */
   readonly timeOf?: 'redis' | 'node'
-  /** The address, where the way to Redis is another. */
+  /** The URL of Redis, if it is reached through a proxy. */
   readonly url?: string
-  /** Replicas to wait for. */
+  /** The number of required replicas. */
   readonly replicas?: number
 }
 
 let count = 0
 
-/** Makes one; resolves when it is connected. */
+/** Creates a driver; resolves when it is connected. */
 export async function openRedisLog(
   redis: TestRedis,
   settings: LogSettings,
@@ -88,7 +88,7 @@ export async function openRedisLog(
   const until = (isAway: boolean) =>
     eventually(
       () => {
-        if (driver.isAway !== isAway) throw new Error(`still ${isAway ? 'there' : 'away'}`)
+        if (driver.isAway !== isAway) throw new Error(`Redis is still ${isAway ? 'reachable' : 'unreachable'}`)
       },
       { everyMs: 2 },
     )
@@ -98,8 +98,8 @@ export async function openRedisLog(
     node,
     nameOf,
     async settle() {
-      // Who is away settles nothing.
-      // What Redis says of a log before it has been looked at again waits for that.
+      // During an outage nothing is settled.
+      // Until a log has been reconciled with Redis, its requests wait.
       const isBusy = () => driver.usage().queuedMessages > 0 || opened.some((log) => !log.isClosed && !log.isCurrent)
       while (!driver.isAway && isBusy()) await turn()
       if (!driver.isAway) await Promise.all(opened.map((log) => log.ready()))

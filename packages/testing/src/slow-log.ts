@@ -1,7 +1,7 @@
 /**
- * A log that answers later. It keeps what the memory driver keeps, but a draft takes two steps to its outcome and a question two to its answer: it
- * reaches the store, and what the store said comes back. Nothing takes a step before a test says so; so whatever can happen between two steps happens
- * where the test wants it.
+ * A log with delayed replies. It stores what the memory driver stores, but a draft takes two steps to its outcome and a request two to its reply: it
+ * reaches the store, and the store's reply arrives. No step is taken before the test takes it, so any event can occur between two steps
+ * at the point that the test chooses.
  */
 import { CodedError, type ErrorCode, type Position } from '@arqonbus/protocol'
 import {
@@ -20,53 +20,53 @@ import {
 } from '@arqonbus/server'
 import type { Random } from './random.ts'
 
-/** What waits for its next step. */
+/** The numbers of drafts, requests and replies that wait for their next step. */
 export type SlowLogWaiting = {
-  /** Drafts and questions on their way to the store. */
+  /** Drafts and requests on their way to the store. */
   readonly arrivals: number
-  /** What became of drafts, on its way to the bus. */
+  /** Outcomes of drafts on their way to the bus. */
   readonly outcomes: number
-  /** Answers to questions, on their way to the bus. */
+  /** Replies to requests on their way to the bus. */
   readonly answers: number
 }
 
-/** How an append fails: it never reached the store, or it did and nobody was told. */
+/** How an append fails: it never reached the store, or it did and its outcome was lost. */
 export type Failure = 'refused' | 'unknown, not stored' | 'unknown, stored'
 
-/** The hand on the steps. */
+/** The steps of a slow log, which the test takes. */
 export type SlowLog = {
-  /** The driver. Made once. */
+  /** Creates the driver, once. */
   open<Subject, D extends Draft>(options: MemoryLogOptions): LogDriver<Subject, D>
-  /** The driver, as `startBus({}, { log })` asks for it. */
+  /** The driver in the form of `startBus({}, { log })`. */
   readonly forBus: NonNullable<StartOptions['log']>
   readonly waiting: SlowLogWaiting
-  /** Waits until so much waits. */
+  /** Waits until the waiting numbers fit. */
   until(fits: (waiting: SlowLogWaiting) => boolean): Promise<void>
-  /** So many reach the store, in the order in which they were sent; all unless told. */
+  /** Lets `count` drafts and requests reach the store, in the order sent; default all. */
   store(count?: number): void
-  /** So many outcomes are told, in order; all unless told. */
+  /** Delivers `count` outcomes, in order; default all. */
   tell(count?: number): void
-  /** So many answers are given, in order; all unless told. */
+  /** Delivers `count` replies, in order; default all. */
   answer(count?: number): void
-  /** The latest answer is given, ahead of those before it: questions may overtake one another. */
+  /** Delivers the latest reply ahead of earlier ones: requests may overtake one another. */
   answerLast(): void
-  /** One step of any kind, by chance; false where there is none to take. The order within one log stays. */
+  /** Takes a random step of any kind; false if there is none. The order within a log is kept. */
   step(random: Random): boolean
-  /** Every step that can be taken, until nothing waits: what one step sets off takes its own. */
+  /** Takes all steps, and those that they cause, until nothing waits. */
   settle(): Promise<void>
-  /** From now on everything takes its steps by itself, one a turn of the loop. */
+  /** Takes every later step automatically, one per turn of the loop. */
   flow(): void
-  /** From now on nothing does any more. */
+  /** Stops all steps. */
   stop(): void
-  /** The next append fails. */
+  /** Makes the next append fail. */
   failNext(how: Failure): void
-  /** While true every question fails: `storage_unavailable`. */
+  /** While true, every request fails with `storage_unavailable`. */
   isDeaf: boolean
 }
 
 type Outcome = { readonly log: object; readonly tell: () => void }
 
-/** Makes one. `recent` is how many of its last messages each log has at hand on the node: what is older has to be read. */
+/** Creates a slow log. `recent` is the number of messages that each log has in memory on the node; older ones have to be read. */
 export function createSlowLog({ recent }: { readonly recent: number }): SlowLog {
   const arrivals: (() => void)[] = []
   const outcomes: Outcome[] = []
@@ -174,10 +174,10 @@ export function createSlowLog({ recent }: { readonly recent: number }): SlowLog 
   return self
 }
 
-/** A turn of the loop: everything that was promised has happened. */
+/** A turn of the loop, after which settled promises have run their reactions. */
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** The ways between a node and its store. */
+/** The queues between a node and its store. */
 type Wires = {
   readonly recent: number
   send(reach: () => void): void
@@ -187,11 +187,11 @@ type Wires = {
   isDeaf(): boolean
 }
 
-/** A driver at the near end of the wires, with a memory driver at the far end. */
+/** A driver at the node's end of the queues, with a memory driver at the store's end. */
 function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: Wires): LogDriver<Subject, D> {
   type Near = NearLog<Subject, D>
   const store = createMemoryLog<Near, D>(options)
-  /** Drafts whose outcome nobody will hear. */
+  /** Drafts whose outcome will be lost. */
   const unheard = new Set<D>()
   const refused = (code: ErrorCode): AppendOutcome => ({ kind: 'refused', error: new CodedError(code) })
   const unknown = (): AppendOutcome => ({ kind: 'unknown', error: new CodedError('outcome_unknown') })
@@ -268,7 +268,7 @@ type NearLog<Subject, D extends Draft> = Log<D> & {
   announced(entry: Entry): void
 }
 
-/** One log as a node sees it: what was announced, and questions for the rest. `isSent` says whether a draft goes on its way. */
+/** A log as the node sees it: announced messages, and requests for the rest. `isSent` returns whether a draft is sent. */
 function createNearLog<Subject, D extends Draft>(
   subject: Subject,
   wires: Wires,
