@@ -16,17 +16,17 @@ import { type PublishWithSpan, traced } from './traced.ts'
 
 /** What publishing needs. */
 export type PublishDeps = PrivateDeps & {
-    readonly log: BusLog
-    readonly places: RoomResolver
-    /** The room of a private message, where there is one. */
-    readonly roomOf: (name: string) => Room | undefined
-    /** Messages that a channel keeps where it does not say so itself. */
-    readonly historySize: number
-    /** Has the record of a room, or of one of its channels, written again; undefined where these are not kept. */
-    readonly placeChanged: ((address: { readonly room: string; readonly channel: string }) => void) | undefined
-    /** Begins the span of a message, where there are traces. */
-    readonly trace: TracePublish | undefined
-  }
+  readonly log: BusLog
+  readonly places: RoomResolver
+  /** The room of a private message, where there is one. */
+  readonly roomOf: (name: string) => Room | undefined
+  /** Messages that a channel keeps where it does not say so itself. */
+  readonly historySize: number
+  /** Has the record of a room, or of one of its channels, written again; undefined where these are not kept. */
+  readonly placeChanged: ((address: { readonly room: string; readonly channel: string }) => void) | undefined
+  /** Begins the span of a message, where there are traces. */
+  readonly trace: TracePublish | undefined
+}
 
 /** Creates `Publish` of a bus. What follows from the outcome of an append is in `outcomes.ts`. */
 export function createPublish(deps: PublishDeps): Publish {
