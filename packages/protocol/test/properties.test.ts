@@ -16,8 +16,8 @@ function verdictOf(text: string, maxDepth = 64): Verdict {
 }
 
 /** The metadata as the parser passes them on. */
-function metadataTextOf({ body, payloadText, metadata }: ParsedEnvelope): string | undefined {
-  const behind = body.slice(`","payload":${payloadText}`.length)
+function metadataTextOf({ suffix, payloadText, metadata }: ParsedEnvelope): string | undefined {
+  const behind = suffix.slice(`","payload":${payloadText}`.length)
   return metadata === undefined ? undefined : `${behind.slice(',"metadata":'.length)}}`
 }
 

@@ -60,8 +60,8 @@ export async function openRedisLog(
     logger: silent,
     mode: 'degrade',
     queueBytes: 1 << 20,
-    heldBytes: 1 << 20,
-    heldLimit: 'queued_bytes',
+    outageQueueBytes: 1 << 20,
+    outageQueueLimit: 'queued_bytes',
     tailBytes: settings.maxBytes,
     metrics: { expire: settings.expired, called: () => {} },
   })

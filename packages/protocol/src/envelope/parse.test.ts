@@ -111,11 +111,11 @@ describe('frames with very many keys', () => {
   const outcomeOf = (text: string) => {
     const read = readEnvelope(text, options)
     if ('fault' in read) return { fault: read.fault, requestId: read.requestId, path: read.details.path }
-    const { metadata: own, body, payloadText, ...rest } = read
+    const { metadata: own, suffix, payloadText, ...rest } = read
     const busKeys = Object.entries(own ?? {}).filter(([key]) => !key.startsWith('more'))
     return {
       ...rest,
-      joint: undefined,
+      glue: undefined,
       own: Object.fromEntries(busKeys),
       payloadText: payloadText.replace(/,?"more.*/, '}'),
     }

@@ -1,7 +1,7 @@
 /**
  * Parses the text of a frame into an envelope, or a coded fault (docs/protocol.md#the-envelope).
  *
- * There are two paths with the same result. The usual key order is read by regular expressions for the head and `JSON.parse` for the rest, or by
+ * There are two paths with the same result. The usual key order is read by regular expressions for the prefix and `JSON.parse` for the rest, or by
  * a recogniser of small flat payloads that JSON.parse would accept.
  * The grammar makes that safe: if a frame is HEAD + P + `,"metadata":` + M + `}` and JSON.parse accepts P and M as objects, no
  * other reading is possible, so no key is repeated and none is unknown. Any other frame takes the careful path, which decides.
@@ -42,11 +42,11 @@ export type ParsedEnvelope = {
   readonly from: string
   readonly metadata: Readonly<ClientMetadata> | undefined
   /** The text up to the timestamp's value: version, id, type, room, channel and from, in the usual order. */
-  readonly head: string
+  readonly prefix: string
   /** The text from the end of the timestamp's value to where the server's own metadata is inserted. */
-  readonly body: string
-  /** The text between `body` and the position's value. */
-  readonly joint: string
+  readonly suffix: string
+  /** The text between `suffix` and the position's value. */
+  readonly glue: string
   /** The payload as it was written; `payloadOf` parses it for the few uses that need its value. */
   readonly payloadText: string
   /** The part of the payload that the bus needs, if it was read in pieces: the members of a command or a telemetry event, without nested values. */
@@ -92,7 +92,7 @@ const usualMetadata: readonly { readonly text: string; readonly value: Readonly<
   ...durabilityLevels,
 ].map((ack) => ({ text: JSON.stringify({ ack }), value: Object.freeze({ ack }) }))
 
-/** The middle of a usual head, from the id to the timestamp: type, sender and address of the message. */
+/** The middle of a usual prefix, from the id to the timestamp: type, sender and address of the message. */
 export type Route = Pick<ParsedEnvelope, 'type' | 'room' | 'channel' | 'from'> & { readonly text: string }
 
 /** The route of a connection's last frame. Most frames have the same one: comparing is cheaper than parsing, and creates no strings. */
@@ -155,9 +155,9 @@ function parseUsual(text: string, memory: RouteMemory | undefined): ParsedEnvelo
     channel,
     from,
     metadata,
-    head: text.slice(0, timestampStart),
-    body: text.slice(payloadStart - BEHIND_TIMESTAMP.length, metadata === undefined ? end : end - 1),
-    joint: jointOf(metadata),
+    prefix: text.slice(0, timestampStart),
+    suffix: text.slice(payloadStart - BEHIND_TIMESTAMP.length, metadata === undefined ? end : end - 1),
+    glue: glueOf(metadata),
     payloadText: text.slice(payloadStart, split),
   }
 }
@@ -312,7 +312,7 @@ function* parseCarefully(text: string, versions: ProtocolVersions): Pieces<Parse
   if (repeated !== undefined) {
     return malformed({ path: `/metadata/${pointer(repeated)}`, expected: 'to occur once' })
   }
-  const body = BEHIND_TIMESTAMP + payloadText
+  const start = BEHIND_TIMESTAMP + payloadText
   return {
     id,
     type,
@@ -320,14 +320,14 @@ function* parseCarefully(text: string, versions: ProtocolVersions): Pieces<Parse
     channel,
     from,
     metadata,
-    head: `{"version":"${CURRENT_VERSION}","id":"${id}","type":"${type}","room":"${room}","channel":"${channel}","from":"${from}","timestamp":"`,
-    body: metadataText === undefined ? body : body + METADATA + metadataText.slice(0, -1),
-    joint: jointOf(metadata),
+    prefix: `{"version":"${CURRENT_VERSION}","id":"${id}","type":"${type}","room":"${room}","channel":"${channel}","from":"${from}","timestamp":"`,
+    suffix: metadataText === undefined ? start : start + METADATA + metadataText.slice(0, -1),
+    glue: glueOf(metadata),
     payloadText,
   }
 }
 
-type Fields = Omit<ParsedEnvelope, 'head' | 'body' | 'joint' | 'payloadText'>
+type Fields = Omit<ParsedEnvelope, 'prefix' | 'suffix' | 'glue' | 'payloadText'>
 
 /** The id for a refusal: the frame's own, if it has exactly one. */
 function requestIdOf(value: Readonly<Record<string, unknown>>, members: readonly Member[]): string | null {
@@ -344,7 +344,7 @@ const textOf = (member: Member | undefined, text: string): string | undefined =>
 export const payloadOf = ({ payloadText }: Pick<ParsedEnvelope, 'payloadText'>): Readonly<Record<string, unknown>> =>
   JSON.parse(payloadText)
 
-function jointOf(metadata: Readonly<ClientMetadata> | undefined): string {
+function glueOf(metadata: Readonly<ClientMetadata> | undefined): string {
   if (metadata === undefined) return NO_METADATA
   for (const _ in metadata) return MORE_METADATA
   return EMPTY_METADATA
@@ -356,13 +356,13 @@ function jointOf(metadata: Readonly<ClientMetadata> | undefined): string {
  * `timestamp` is ISO 8601 with milliseconds and `Z`; the position is `<ms>-<n>`, and `upToN` is its first half with the dash.
  */
 export function encodeStored(
-  envelope: Pick<ParsedEnvelope, 'head' | 'body' | 'joint'>,
+  envelope: Pick<ParsedEnvelope, 'prefix' | 'suffix' | 'glue'>,
   timestamp: string,
   upToN: string,
   n: number,
 ): string {
   // Few pieces, because each costs. A joined list is one flat string at once; a template is a rope, which its first reader flattens, and slower.
-  return [envelope.head, timestamp, envelope.body, envelope.joint, upToN, n, '"}}'].join('')
+  return [envelope.prefix, timestamp, envelope.suffix, envelope.glue, upToN, n, '"}}'].join('')
 }
 
 const fault = (code: ErrorCode, requestId: string | null, details: Record<string, unknown>): EnvelopeFault => ({
@@ -372,15 +372,18 @@ const fault = (code: ErrorCode, requestId: string | null, details: Record<string
 })
 
 /** The delivered text of a message that has no log: the envelope with the server's timestamp, otherwise unchanged. */
-export function encodeLive(envelope: Pick<ParsedEnvelope, 'head' | 'body' | 'metadata'>, timestamp: string): string {
-  return `${envelope.head}${timestamp}${envelope.body}${envelope.metadata === undefined ? '' : '}'}}`
+export function encodeLive(
+  envelope: Pick<ParsedEnvelope, 'prefix' | 'suffix' | 'metadata'>,
+  timestamp: string,
+): string {
+  return `${envelope.prefix}${timestamp}${envelope.suffix}${envelope.metadata === undefined ? '' : '}'}}`
 }
 
 /** The delivered text during an outage of the log: with the server's timestamp, and without a position. */
 export function encodeProvisional(
-  envelope: Pick<ParsedEnvelope, 'head' | 'body' | 'joint'>,
+  envelope: Pick<ParsedEnvelope, 'prefix' | 'suffix' | 'glue'>,
   timestamp: string,
 ): string {
-  const joint = envelope.joint.slice(0, -'"position":"'.length)
-  return `${envelope.head}${timestamp}${envelope.body}${joint}"provisional":true}}`
+  const glue = envelope.glue.slice(0, -'"position":"'.length)
+  return `${envelope.prefix}${timestamp}${envelope.suffix}${glue}"provisional":true}}`
 }

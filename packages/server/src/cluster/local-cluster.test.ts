@@ -43,12 +43,18 @@ test('a client id is known while it has a session, connected or not', () => {
 test('a channel has its participants, and those of its whole room beside them', () => {
   const { directory, add } = rig()
   const [ann, bob] = [add('ann'), add('bob')]
-  const room = { wide: new Map([[bob, {}]]), present: new Map([ann, bob].map((client) => [client, {}])) }
+  const room = {
+    roomSubscriptions: new Map([[bob, {}]]),
+    broadcastSubscriptions: new Map([ann, bob].map((client) => [client, {}])),
+  }
   const channel = { room, participants: new Map([[ann, {}]]) } as unknown as Channel
-  expect(directory.inChannel(channel)).toEqual({ participants: channel.participants, wide: channel.room.wide })
+  expect(directory.inChannel(channel)).toEqual({
+    participants: channel.participants,
+    wide: channel.room.roomSubscriptions,
+  })
   expect(directory.countInChannel(channel)).toBe(1)
   expect(directory.countInRoom(channel.room)).toBe(2)
-  expect(directory.inRoom(channel.room)).toBe(channel.room.present)
+  expect(directory.inRoom(channel.room)).toBe(channel.room.broadcastSubscriptions)
 })
 
 test('what a node tells all nodes reaches every listener of its own in the same tick', () => {

@@ -21,10 +21,10 @@ export function createLocalCluster({ clients, sessions }: LocalClusterDeps): Clu
       find: clients.get,
       isKnown: (clientId) => sessions.get(clientId) !== undefined,
       after: clients.after,
-      inChannel: ({ participants, room }) => ({ participants, wide: room.wide }),
-      inRoom: ({ present }) => present,
+      inChannel: ({ participants, room }) => ({ participants, wide: room.roomSubscriptions }),
+      inRoom: ({ broadcastSubscriptions }) => broadcastSubscriptions,
       countInChannel: ({ participants }) => participants.size,
-      countInRoom: ({ present }) => present.size,
+      countInRoom: ({ broadcastSubscriptions }) => broadcastSubscriptions.size,
     },
     announcer: {
       announce(announcement) {

@@ -8,10 +8,10 @@ import { command } from './command.ts'
 import { whileAway } from './read-log.ts'
 
 /** `channel_info`: one channel in full. */
-export const channelInfo = (places: RoomResolver, directory: Pick<Directory, 'inChannel'>, maxListBytes: number) =>
+export const channelInfo = (resolver: RoomResolver, directory: Pick<Directory, 'inChannel'>, maxListBytes: number) =>
   command(commands.channel_info, ({ address, identity }) => {
     if (address.channel === WHOLE_ROOM) throw new CodedError('channel_not_found', { channel: `${address.room}:*` })
-    const channel = places.channel(address.room, address.channel, identity)
+    const channel = resolver.channel(address.room, address.channel, identity)
     const inFull = () => chain(directory.inChannel(channel), (clients) => channelInFull(channel, clients, maxListBytes))
     const { log } = channel
     if (log === undefined) return chain(inFull(), (full) => ({ channel: full }))

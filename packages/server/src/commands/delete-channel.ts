@@ -8,16 +8,16 @@ import { command } from './command.ts'
 /** What `delete_channel` needs. */
 export type DeleteChannelDeps = {
   readonly rooms: Rooms
-  readonly places: Pick<RoomResolver, 'room' | 'notFound'>
+  readonly resolver: Pick<RoomResolver, 'room' | 'notFound'>
   readonly directory: Pick<Directory, 'countInChannel'>
 }
 
 /** `delete_channel`: deletes a channel without participants, and its history. */
-export const deleteChannel = ({ rooms, places, directory }: DeleteChannelDeps) =>
+export const deleteChannel = ({ rooms, resolver, directory }: DeleteChannelDeps) =>
   command(commands.delete_channel, ({ address, identity }) => {
-    const channel = places.room(address.room).channels.get(address.channel)
+    const channel = resolver.room(address.room).channels.get(address.channel)
     if (channel === undefined)
-      throw places.notFound('channel_not_found', { channel: `${address.room}:${address.channel}` })
+      throw resolver.notFound('channel_not_found', { channel: `${address.room}:${address.channel}` })
     authorize(identity, 'delete', channel)
     const count = directory.countInChannel(channel)
     if (count > 0) throw new CodedError('channel_not_empty', { channel: channel.address, participant_count: count })

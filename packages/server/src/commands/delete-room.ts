@@ -12,16 +12,16 @@ import { changeableRoom } from './require-mutable-room.ts'
 /** What deleting a room needs. */
 type DeleteRoomDeps = {
   readonly rooms: Rooms
-  readonly places: RoomResolver
+  readonly resolver: RoomResolver
   readonly subscriptions: Subscriptions
   readonly endings: EndNotices
   readonly turns: FairQueue
 }
 
 /** `delete_room`: deletes a room without channels; room-wide subscriptions to it end. */
-export const deleteRoom = ({ rooms, places, subscriptions, endings, turns }: DeleteRoomDeps) =>
+export const deleteRoom = ({ rooms, resolver, subscriptions, endings, turns }: DeleteRoomDeps) =>
   command(commands.delete_room, ({ address, identity }) => {
-    const room = changeableRoom(places, address.room, identity)
+    const room = changeableRoom(resolver, address.room, identity)
     if (room.channels.size > 0)
       throw new CodedError('room_not_empty', { room: room.name, channels: room.channels.size })
     endings.roomDeleted(room)
@@ -34,7 +34,7 @@ export const deleteRoom = ({ rooms, places, subscriptions, endings, turns }: Del
   })
 
 function* unsubscribeAll(subscriptions: Subscriptions, room: Room): Pieces<void> {
-  for (const client of room.wide.keys()) {
+  for (const client of room.roomSubscriptions.keys()) {
     subscriptions.unsubscribeFromRoom(client, room)
     yield
   }

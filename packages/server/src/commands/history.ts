@@ -21,7 +21,7 @@ import { readWhere, whileAway } from './read-log.ts'
 
 /** What `history` reads from. */
 export type HistoryDeps = {
-  readonly places: RoomResolver
+  readonly resolver: RoomResolver
   readonly inboxOf: (client: Client) => { readonly log: Log }
   /** Maximum bytes of the messages in one reply. */
   readonly maxListBytes: number
@@ -29,7 +29,7 @@ export type HistoryDeps = {
 }
 
 /** `history`: what was said in a channel, in the broadcast of a room, or in one's own inbox. */
-export const history = ({ places, inboxOf, maxListBytes, turns }: HistoryDeps) =>
+export const history = ({ resolver, inboxOf, maxListBytes, turns }: HistoryDeps) =>
   command(commands.history, ({ parameters, address, identity, requester, charge }) => {
     const { limit = 50, order = 'asc' } = parameters
     const after = position(parameters.after, 'after')
@@ -45,7 +45,7 @@ export const history = ({ places, inboxOf, maxListBytes, turns }: HistoryDeps) =
       limit,
       maxBytes: maxListBytes,
     }
-    const log = isInbox ? inboxOf(requester).log : logOf(places, address, identity)
+    const log = isInbox ? inboxOf(requester).log : logOf(resolver, address, identity)
     const { with: other } = parameters
     // The first page is paid with the command.
     let pages = 0
@@ -78,11 +78,11 @@ export const history = ({ places, inboxOf, maxListBytes, turns }: HistoryDeps) =
   })
 
 /** The log of an address. Every client may read the broadcast of a room; a channel is checked by the resolver. */
-function logOf(places: RoomResolver, address: { room: string; channel: string }, identity: Identity): Log {
+function logOf(resolver: RoomResolver, address: { room: string; channel: string }, identity: Identity): Log {
   const log =
     address.channel === WHOLE_ROOM
-      ? places.room(address.room).broadcast
-      : places.channel(address.room, address.channel, identity).log
+      ? resolver.room(address.room).broadcast
+      : resolver.channel(address.room, address.channel, identity).log
   if (log === undefined)
     throw new CodedError('system_channel', {
       channel: `${address.room}:${address.channel}`,

@@ -31,7 +31,7 @@ import { updateProfile } from './update-profile.ts'
 export type CommandDeps = CreateDeps &
   HistoryDeps &
   Omit<StatusDeps, 'subscriptions'> & {
-    readonly places: RoomResolver
+    readonly resolver: RoomResolver
     readonly subscriptions: Subscriptions
     readonly sessions: Sessions
     readonly endings: EndNotices
@@ -44,14 +44,14 @@ export type CommandDeps = CreateDeps &
 
 /** Implements the commands of a bus. */
 export function createCommands(deps: CommandDeps): Commands {
-  const { places, directory, subscriptions, persistence, maxListBytes } = deps
+  const { resolver, directory, subscriptions, persistence, maxListBytes } = deps
   return {
     ping,
     // It has two lists.
     status: status({ ...deps, subscriptions: () => subscriptions.count, maxListBytes: maxListBytes / 2 }),
     list_channels: askedWhole(persistence, listChannels(deps)),
     list_clients: asked(persistence, listClients(deps)),
-    channel_info: asked(persistence, channelInfo(places, directory, maxListBytes)),
+    channel_info: asked(persistence, channelInfo(resolver, directory, maxListBytes)),
     join_channel: joinChannel(deps.join, deps.turns),
     leave_channel: leaveChannel(deps),
     history: asked(persistence, history(deps)),

@@ -11,16 +11,16 @@ import { pageOf } from './paginate.ts'
 /** What `list_channels` needs. */
 export type ListChannelsDeps = {
   readonly rooms: Rooms
-  readonly places: RoomResolver
+  readonly resolver: RoomResolver
   readonly directory: Pick<Directory, 'countInChannel'>
   /** Maximum bytes of the list. */
   readonly maxListBytes: number
 }
 
 /** `list_channels`: the channels that one may see, of the bus or of one room. */
-export const listChannels = ({ rooms, places, directory, maxListBytes }: ListChannelsDeps) =>
+export const listChannels = ({ rooms, resolver, directory, maxListBytes }: ListChannelsDeps) =>
   command(commands.list_channels, ({ parameters: { room, cursor, limit }, identity }) => {
-    const inRoom = room === undefined ? undefined : places.room(room).inOrder
+    const inRoom = room === undefined ? undefined : resolver.room(room).channelsInOrder
     const page = pageOf(
       {
         after: (seq) => (inRoom === undefined ? rooms.channelsAfter(seq) : inRoom.after(seq)),

@@ -13,18 +13,18 @@ import { pageOf } from './paginate.ts'
 /** What `list_clients` needs. */
 export type ListClientsDeps = {
   readonly directory: Directory
-  readonly places: RoomResolver
+  readonly resolver: RoomResolver
   readonly clock: Clock
   /** Maximum bytes of the list. */
   readonly maxListBytes: number
 }
 
 /** `list_clients`: the clients of the bus, or of one channel. */
-export const listClients = ({ directory, places, clock, maxListBytes }: ListClientsDeps) =>
+export const listClients = ({ directory, resolver, clock, maxListBytes }: ListClientsDeps) =>
   command(commands.list_clients, ({ parameters, identity }) => {
     const { cursor, limit } = parameters
     const seen = visible(identity)
-    return chain(membersOf(parameters, { directory, places }, identity), (members) => {
+    return chain(membersOf(parameters, { directory, resolver }, identity), (members) => {
       const page = pageOf(
         {
           after: (seq) => (members === undefined ? directory.after(seq) : membersAfter(seq, members, directory)),
@@ -56,13 +56,13 @@ function membersAfter(seq: number, members: Members, directory: Directory): Iter
 /** Without an address all clients, undefined: that of the envelope does not count here. */
 function membersOf(
   parameters: { room?: string; channel?: string },
-  { directory, places }: Pick<ListClientsDeps, 'directory' | 'places'>,
+  { directory, resolver }: Pick<ListClientsDeps, 'directory' | 'resolver'>,
   identity: Identity,
 ): Maybe<Members | undefined> {
   if (parameters.room === undefined && parameters.channel === undefined) return undefined
   const { room, channel } = addressOf(parameters, { room: '', channel: WHOLE_ROOM })
   if (room === '')
     throw new CodedError('invalid_parameters', { path: '/parameters/room', expected: 'the room of the channel' })
-  if (channel === WHOLE_ROOM) return directory.inRoom(places.room(room))
-  return chain(directory.inChannel(places.channel(room, channel, identity)), ({ participants }) => participants)
+  if (channel === WHOLE_ROOM) return directory.inRoom(resolver.room(room))
+  return chain(directory.inChannel(resolver.channel(room, channel, identity)), ({ participants }) => participants)
 }

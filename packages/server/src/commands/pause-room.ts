@@ -4,9 +4,9 @@ import { command } from './command.ts'
 import { type ChangeRoomDeps, changeableRoom } from './require-mutable-room.ts'
 
 /** `pause_room`: messages in the room are refused, commands work. */
-export const pauseRoom = ({ rooms, places, directory }: ChangeRoomDeps) =>
+export const pauseRoom = ({ rooms, resolver, directory }: ChangeRoomDeps) =>
   command(commands.pause_room, ({ address, identity }) => {
-    const room = changeableRoom(places, address.room, identity)
+    const room = changeableRoom(resolver, address.room, identity)
     rooms.setState(room, 'paused')
     return { room: roomView(room, identity, directory.countInRoom(room)) }
   })

@@ -8,13 +8,13 @@ import type { Rooms } from '../state/rooms.ts'
 /** What a command needs that changes the state of a room. */
 export type ChangeRoomDeps = {
   readonly rooms: Rooms
-  readonly places: RoomResolver
+  readonly resolver: RoomResolver
   readonly directory: Pick<Directory, 'countInRoom'>
 }
 
 /** The room of a command that changes it; a system room is never changed (`room_not_found`, `room_hardcoded`). */
-export function changeableRoom(places: RoomResolver, name: string, identity: Identity): Room {
-  const room = places.room(name)
+export function changeableRoom(resolver: RoomResolver, name: string, identity: Identity): Room {
+  const room = resolver.room(name)
   authorize(identity, 'change', room)
   return room
 }

@@ -4,9 +4,9 @@ import { command } from './command.ts'
 import { type ChangeRoomDeps, changeableRoom } from './require-mutable-room.ts'
 
 /** `resume_room`: messages in the room pass again. */
-export const resumeRoom = ({ rooms, places, directory }: ChangeRoomDeps) =>
+export const resumeRoom = ({ rooms, resolver, directory }: ChangeRoomDeps) =>
   command(commands.resume_room, ({ address, identity }) => {
-    const room = changeableRoom(places, address.room, identity)
+    const room = changeableRoom(resolver, address.room, identity)
     rooms.setState(room, 'active')
     return { room: roomView(room, identity, directory.countInRoom(room)) }
   })

@@ -38,7 +38,7 @@ export function createInboundPath(core: Core, parts: InboundParts) {
   const { config, observers, turns } = core
   const { log, state, outbound, persistence, info } = parts
   const { rooms } = state
-  const places = createRoomResolver({
+  const resolver = createRoomResolver({
     rooms,
     creation: config,
     created: observers.channelCreated,
@@ -49,7 +49,7 @@ export function createInboundPath(core: Core, parts: InboundParts) {
   const join = createJoin({
     ...core,
     delivery: outbound.delivery,
-    places,
+    resolver,
     subscriptions: outbound.subscriptions,
     inboxOf,
     persistence,
@@ -70,8 +70,8 @@ export function createInboundPath(core: Core, parts: InboundParts) {
     ...core,
     ...outbound,
     log,
-    places,
-    answers: outbound.replies,
+    resolver,
+    replies: outbound.replies,
     roomOf: (name) => rooms.get(name),
     historySize: config.historySize,
     placeChanged:
@@ -88,7 +88,7 @@ export function createInboundPath(core: Core, parts: InboundParts) {
     ...core,
     ...state,
     ...outbound,
-    places,
+    resolver,
     join,
     persistence,
     inboxOf,
@@ -110,7 +110,7 @@ export function createInboundPath(core: Core, parts: InboundParts) {
     run: createRun({
       ...core,
       commands,
-      answers: outbound.replies,
+      replies: outbound.replies,
       rate: config.commandRate,
       trace: core.tracing?.command,
       ran(client, command, refused) {
@@ -123,5 +123,5 @@ export function createInboundPath(core: Core, parts: InboundParts) {
     relayTelemetry: parts.telemetry.fromClient,
     refused: observers.frameRefused,
   })
-  return { places, roleOf, admission, receive }
+  return { resolver, roleOf, admission, receive }
 }

@@ -63,7 +63,7 @@ export function createEntering({ clock, logger, metrics, clients, greeting, obse
         id: own.identity.id,
         seq: clients.nextSeq(),
         connectedAt: clock.now(),
-        since: now,
+        connectedAtMonotonic: now,
         lastActivity: now,
         lastHeard: now,
         frames: 0,

@@ -69,7 +69,7 @@ export function createHttpClients({
       identity,
       echo: true,
       connectedAt: clock.now(),
-      since: now,
+      connectedAtMonotonic: now,
       lastActivity: now,
       lastHeard: now,
       frames: 1,

@@ -101,10 +101,10 @@ test('a message reaches every subscription of all feeds except the client that i
   subscribe(ann, channel)
   subscribe(bob, channel)
   subscribe(cyd, room)
-  delivery.broadcast([channel, room], { text: 'one' })
-  delivery.broadcast([channel, room], { text: 'two' }, ann)
+  delivery.publish([channel, room], { text: 'one' })
+  delivery.publish([channel, room], { text: 'two' }, ann)
   delivery.stop(channel.subscriptionOf(bob)!)
-  delivery.broadcast([channel, room], { text: 'three' })
+  delivery.publish([channel, room], { text: 'three' })
   expect(got).toEqual({ ann: ['one', 'three'], bob: ['one', 'two'], cyd: ['one', 'two', 'three'] })
   expect([channel.subscribers, channel.live, room.subscribers]).toEqual([1, 1, 1])
 })
@@ -117,13 +117,13 @@ test('a client that falls behind at a message has got it from every feed and con
   subscribe(ann, channel)
   subscribe(bob, room)
   Object.assign(buffered, { ann: SEND_BUFFER_SOFT_LIMIT + 1, bob: SEND_BUFFER_SOFT_LIMIT + 1 })
-  delivery.broadcast([channel, room], { text: 'x'.repeat(SEND_BUFFER_SOFT_LIMIT) })
+  delivery.publish([channel, room], { text: 'x'.repeat(SEND_BUFFER_SOFT_LIMIT) })
   expect([got.ann!.length, got.bob!.length, behind]).toEqual([1, 1, ['ann', 'bob']])
   expect([channel.subscriptionOf(ann)!.state, room.subscriptionOf(bob)!.state]).toEqual([
     new Map([[log, log.lastDelivered]]),
     new Map([[log, log.lastDelivered]]),
   ] as never)
-  delivery.broadcast([channel, room], { text: 'later' })
+  delivery.publish([channel, room], { text: 'later' })
   expect([got.ann!.length, got.bob!.length, channel.live, channel.subscribers]).toEqual([1, 1, 0, 1])
 })
 
@@ -134,7 +134,7 @@ test('no client falls behind between a notice and its message, which the log alr
   buffered.ann = SEND_BUFFER_SOFT_LIMIT + 1
   delivery.sendBefore(room, 'n'.repeat(SEND_BUFFER_SOFT_LIMIT))
   expect(behind).toEqual([])
-  delivery.broadcast([room], { text: 'x'.repeat(SEND_BUFFER_SOFT_LIMIT) })
+  delivery.publish([room], { text: 'x'.repeat(SEND_BUFFER_SOFT_LIMIT) })
   expect(behind).toEqual(['ann'])
 })
 
@@ -143,15 +143,15 @@ test('slow clients are looked for after a quarter of the limit or 50 ms while a 
   const feed = feedOf('c')
   for (const client of clients) subscribe(client, feed)
   buffered.ann = SEND_BUFFER_SOFT_LIMIT + 1
-  delivery.broadcast([feed], { text: 'x'.repeat(SEND_BUFFER_SOFT_LIMIT / 4 - 1) })
+  delivery.publish([feed], { text: 'x'.repeat(SEND_BUFFER_SOFT_LIMIT / 4 - 1) })
   expect(behind).toEqual([])
-  delivery.broadcast([feed], { text: 'x' })
+  delivery.publish([feed], { text: 'x' })
   expect(behind).toEqual(['ann'])
   buffered.bob = SEND_BUFFER_SOFT_LIMIT + 1
-  delivery.broadcast([feed], { text: 'x' })
+  delivery.publish([feed], { text: 'x' })
   expect(behind).toEqual(['ann'])
   pass(50)
-  delivery.broadcast([feed], { text: 'x' })
+  delivery.publish([feed], { text: 'x' })
   expect(behind).toEqual(['ann', 'bob'])
 })
 
@@ -160,7 +160,7 @@ test('the send buffer limit counts bytes, not characters', () => {
   const feed = feedOf('c')
   subscribe(clients[0]!, feed)
   buffered.ann = SEND_BUFFER_SOFT_LIMIT + 1
-  delivery.broadcast([feed], { text: '€'.repeat(SEND_BUFFER_SOFT_LIMIT / 12 + 1) })
+  delivery.publish([feed], { text: '€'.repeat(SEND_BUFFER_SOFT_LIMIT / 12 + 1) })
   expect(behind).toEqual(['ann'])
 })
 
@@ -170,7 +170,7 @@ test('while nothing is sent and nothing waits, no connection is asked for its se
   for (const client of clients) subscribe(client, channel)
   // What was published in the same tick shows at the second look only.
   expect([look(), look(), look(), look()]).toEqual([2, 2, 0, 0])
-  delivery.broadcast([channel], { text: 'one' })
+  delivery.publish([channel], { text: 'one' })
   expect([look(), look(), look()]).toEqual([2, 2, 0])
   metrics.bytesOut += 100
   buffered.ann = 100

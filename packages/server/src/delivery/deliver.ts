@@ -40,7 +40,7 @@ export type Delivery = {
   /** The position of the last message of a log that a subscription was sent. */
   positionOf(subscription: Subscription, log: Log): Position
   /** Sends a text to all live subscriptions of these feeds, except one client: now, or in order when the loop has time for it. */
-  broadcast(feeds: readonly Feed[], given: Given, except?: Client): void
+  publish(feeds: readonly Feed[], given: Given, except?: Client): void
   /** Sends a text to all live subscriptions of a feed, right before an entry of it. */
   sendBefore(feed: Feed, text: string): void
   /** Sends all that waits for the live subscriptions of a feed. */
@@ -68,7 +68,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     start: (subscription, starts = NO_STARTS) => start(parts, subscription, starts),
     stop: (subscription) => live.stop(subscription),
     positionOf: (subscription, log) => live.positionOf(subscription, log),
-    broadcast(feeds, given, except) {
+    publish(feeds, given, except) {
       const { text } = given
       let inTime = true
       let subscribers = 0

@@ -26,9 +26,9 @@ export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices
     frames.envelope('system', address, JSON.stringify(payload))
 
   /** To all subscribers of a feed. Those that are catching up in the log are notified first that they will not get the rest of it. */
-  const toAll = (feed: Feed, { wide }: Room, { log, address, text }: Ended) => {
+  const toAll = (feed: Feed, { roomSubscriptions }: Room, { log, address, text }: Ended) => {
     if (feed.subscribers === 0) return
-    for (const client of feed.live < feed.subscribers ? wide.keys() : []) {
+    for (const client of feed.live < feed.subscribers ? roomSubscriptions.keys() : []) {
       const cursors = feed.subscriptionOf(client)?.state
       if (typeof cursors !== 'object') continue
       if (log !== undefined) {
@@ -40,7 +40,7 @@ export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices
       if (text !== undefined) delivery.toClient(client, text)
     }
     // After the loop: a client that is found slow with this text has everything.
-    if (text !== undefined) delivery.broadcast([feed], { text })
+    if (text !== undefined) delivery.publish([feed], { text })
   }
 
   return {

@@ -97,7 +97,7 @@ function setUp({ fanoutBytes = 1 << 30 } = {}) {
       const entry = { ms: n, n, text: `n${n} ${'x'.repeat(length)}` }
       entries.push(entry)
       log.lastDelivered = entry
-      delivery.broadcast([feed], entry, except)
+      delivery.publish([feed], entry, except)
       return n
     }
     /** What catching up does: gives what is missing from the cursors on, and makes live. */

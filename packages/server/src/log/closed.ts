@@ -6,7 +6,7 @@ export type ClosedLog =
   /** It was let go: the next of its name is the same log, of which nothing is kept. */
   | {
       readonly isDeleted: false
-      readonly birth: Position
+      readonly origin: Position
       readonly given: Position
       readonly former: Position | undefined
     }

@@ -91,7 +91,7 @@ export type LogOptions = {
 export type Bounds = {
   /** The oldest message that is kept. */
   readonly first: Position
-  /** The head: the newest message, or the birth `<ms>-0`. */
+  /** The head: the newest message, or the origin `<ms>-0`. */
   readonly last: Position
 }
 
@@ -165,7 +165,7 @@ export type Log<D extends Draft = Draft> = {
    * At most `limit` entries and `maxBytes` bytes, but one at least; undefined where the entry after `n` is not at hand.
    */
   recent(n: number, limit: number, maxBytes: number): readonly Entry[] | undefined
-  /** Whether a client that has everything up to `since` can go on from there. `UNKNOWN` means the birth. */
+  /** Whether a client that has everything up to `since` can go on from there. `UNKNOWN` means the origin. */
   locate(since: Position, sinceId: string | undefined): Maybe<Located>
   /** True where nothing is kept any more. */
   isEmpty(): boolean
@@ -178,7 +178,7 @@ export type Log<D extends Draft = Draft> = {
    * key goes on where it was, as long as the driver remembers that.
    */
   close(): void
-  /** Ends the log: what it held is gone, and the next one of its name has another birth, unless nothing was ever in this one. */
+  /** Ends the log: what it held is gone, and the next one of its name has another origin, unless nothing was ever in this one. */
   delete(): void
 }
 

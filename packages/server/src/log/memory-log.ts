@@ -157,7 +157,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     // A channel that is deleted and made again has another log. It begins later than the old one ended, however fast that went and wherever the clock
     // was set, so that no position of the old one fits it, and no id that the old one took is taken for its own.
     this.origin =
-      closed?.isDeleted === false ? closed.birth : { ms: Math.max(shared.clock.now(), shared.closedMs + 1), n: 0 }
+      closed?.isDeleted === false ? closed.origin : { ms: Math.max(shared.clock.now(), shared.closedMs + 1), n: 0 }
     this.attachedAt = closed?.isDeleted === false ? closed.given : this.origin
     this.#former = closed?.isDeleted === false ? closed.former : closed?.given
     this.#ms = this.attachedAt.ms
@@ -224,7 +224,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     this.expire(this.#shared.clock.monotonic())
     return locate(since === UNKNOWN ? this.origin : since, sinceId, {
       ...this.#bounds(),
-      birthMs: this.origin.ms,
+      originMs: this.origin.ms,
       former: this.#former,
       at: (n) => (n === this.#firstN() - 1 ? { ms: this.#goneMs } : this.#ring?.at(n)),
       isEmpty: this.isEmpty(),
@@ -243,7 +243,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
   }
 
   close(): void {
-    this.#close({ isDeleted: false, birth: this.origin, given: this.lastDelivered, former: this.#former })
+    this.#close({ isDeleted: false, origin: this.origin, given: this.lastDelivered, former: this.#former })
   }
 
   delete(): void {

@@ -4,7 +4,7 @@ import type { Bounds, Entry, Located } from './contract.ts'
 
 /** What a decision needs to know of a log. */
 export type Known = Bounds & {
-  readonly birthMs: number
+  readonly originMs: number
   /** The head of the log of this name that was deleted before this one began; undefined where nothing is known of any. */
   readonly former: Position | undefined
   /** The entry of a number, where it is kept; of the last one that is not kept any more, what is still known of it. */
@@ -18,10 +18,10 @@ export type Known = Bounds & {
  * that the client has: after a failover a log may have numbered anew. Of the last message that is not kept any more the proof is what is left of it.
  */
 export function locate(since: Position, sinceId: string | undefined, known: Known): Located {
-  const { first, last: head, birthMs } = known
+  const { first, last: head, originMs } = known
   const base = baseOf(known)
   const lost = (reason: 'trimmed' | 'reset' | 'diverged'): Located => ({ recovered: false, reason, first, head, base })
-  if (since.ms < birthMs) {
+  if (since.ms < originMs) {
     const isComplete = known.former !== undefined && isSame(since, known.former) && base.n === 0
     return isComplete ? { recovered: false, reason: 'reset', first, head, base, isComplete } : lost('reset')
   }
@@ -29,18 +29,18 @@ export function locate(since: Position, sinceId: string | undefined, known: Know
   return since.n >= base.n ? { recovered: true, missed: head.n - since.n, head } : lost('trimmed')
 }
 
-/** What everything that is kept follows: the birth, the last message that is not kept any more, or the head where nothing is kept. */
-function baseOf({ first, last, birthMs, isEmpty, at }: Known): Position {
+/** What everything that is kept follows: the origin, the last message that is not kept any more, or the head where nothing is kept. */
+function baseOf({ first, last, originMs, isEmpty, at }: Known): Position {
   if (isEmpty) return last
   const n = first.n - 1
-  return n === 0 ? { ms: birthMs, n } : { ms: at(n)?.ms ?? first.ms, n }
+  return n === 0 ? { ms: originMs, n } : { ms: at(n)?.ms ?? first.ms, n }
 }
 
 /** False where another message is, or was, at the position. Of what has long gone nothing is known. */
-function isProven(since: Position, sinceId: string | undefined, { first, last, birthMs, at }: Known): boolean {
+function isProven(since: Position, sinceId: string | undefined, { first, last, originMs, at }: Known): boolean {
   // The base that a gap notice names may have the time of the message behind it, where that of the one before is not known.
   if (sinceId === undefined && since.n === first.n - 1 && since.ms === first.ms) return true
-  if (since.n === 0) return since.ms === birthMs
+  if (since.n === 0) return since.ms === originMs
   const there = at(since.n)
   if (there === undefined) return since.n === last.n ? since.ms === last.ms : since.ms <= first.ms
   return since.ms === there.ms && (sinceId === undefined || there.text === undefined || idOf(there.text) === sinceId)

@@ -5,7 +5,7 @@ import { SUMMARY_EVENT, telemetryEvents } from '@arqonbus/protocol'
 export const appendOutcomes = ['appended', 'duplicate', 'held', 'refused'] as const
 
 /** The outcome of an append. */
-export type AppendOutcome = (typeof appendOutcomes)[number]
+export type AppendLabel = (typeof appendOutcomes)[number]
 
 /** Outcomes of a recovery: everything that was missed, or why not (docs/protocol.md#history-and-recovery). */
 export const recoveryOutcomes = ['recovered', 'trimmed', 'reset', 'diverged', 'too_far'] as const

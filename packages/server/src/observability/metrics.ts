@@ -13,7 +13,7 @@ import { type Metric, Registry } from 'prom-client'
 import { versionInfo } from '../kit/version.ts'
 import { createHistogram, type Histogram, histogramSamples, observe, type Sample } from './histogram.ts'
 import {
-  type AppendOutcome,
+  type AppendLabel,
   appendOutcomes,
   type BreakReason,
   breakReasons,
@@ -62,7 +62,7 @@ export type Metrics = Record<CounterField, number> & {
   /** Messages left the history. */
   expire(reason: ExpiryReason, count?: number): void
   /** What the logs said of messages: counted by the hot path, as `metrics.appends.appended++`. */
-  readonly appends: Record<AppendOutcome, number>
+  readonly appends: Record<AppendLabel, number>
   /** A telemetry event was sent; `other` is for clients' types. */
   telemetryEvent(type: string): void
   /** Telemetry events were not sent. */

@@ -21,14 +21,14 @@ export type RecallPlace = {
 export type RecallDeps = {
   readonly store: Pick<Store, 'isAway' | 'place' | 'channels' | 'changesElsewhere'>
   readonly rooms: Pick<Rooms, 'get' | 'channel'>
-  readonly places: Pick<SavedRooms, 'found'> & { readonly writes: Pick<SavedRooms['writes'], 'has'> }
+  readonly savedRooms: Pick<SavedRooms, 'found'> & { readonly writes: Pick<SavedRooms['writes'], 'has'> }
 }
 
 /** So many rooms are remembered. */
 const MOST_KNOWN = 10_000
 
 /** Nothing is being looked for. */
-export function createRecall({ store, rooms, places }: RecallDeps): RecallPlace {
+export function createRecall({ store, rooms, savedRooms }: RecallDeps): RecallPlace {
   /** Loads in progress. A second request for the same name waits for the first and continues after it, so that messages to a new channel stay in order. */
   const asked = new Map<string, Promise<void>>()
   /** Up to which change elsewhere everything is known here: of all rooms, and of single ones. */
@@ -49,8 +49,8 @@ export function createRecall({ store, rooms, places }: RecallDeps): RecallPlace 
 
   const askForOne = async (room: string, channel: string | undefined): Promise<void> => {
     const found = await store.place(room, channel)
-    if (found.room !== undefined) places.found('room', room, found.room)
-    if (found.channel !== undefined) places.found('channel', `${room}:${channel}`, found.channel)
+    if (found.room !== undefined) savedRooms.found('room', room, found.room)
+    if (found.channel !== undefined) savedRooms.found('channel', `${room}:${channel}`, found.channel)
   }
 
   const askForAll = async (room: string): Promise<void> => {
@@ -62,7 +62,7 @@ export function createRecall({ store, rooms, places }: RecallDeps): RecallPlace 
   const walk = async (room: string, changes: number): Promise<void> => {
     if (!isHere(room, undefined)) await askForOne(room, undefined)
     for await (const page of store.channels(room)) {
-      for (const [address, text] of page) places.found('channel', address, text)
+      for (const [address, text] of page) savedRooms.found('channel', address, text)
     }
     if (rooms.get(room) === undefined) return
     if (knownOf.size >= MOST_KNOWN) knownOf.clear()
@@ -72,7 +72,7 @@ export function createRecall({ store, rooms, places }: RecallDeps): RecallPlace 
   return {
     one(room, channel) {
       const key = channel === undefined ? room : `${room}:${channel}`
-      if (store.isAway || isConfigured(room) || isHere(room, channel) || places.writes.has(key)) return undefined
+      if (store.isAway || isConfigured(room) || isHere(room, channel) || savedRooms.writes.has(key)) return undefined
       return once(key, () => askForOne(room, channel))
     },
     whole(room) {

@@ -64,63 +64,63 @@ const RETRY_AFTER_MS = 1000
 export function createPersistence(deps: PersistenceDeps): Persistence {
   const { store, persist } = deps
   const texts = recordTexts(persist)
-  const places = texts && new SavedRooms({ ...deps, texts })
+  const savedRooms = texts && new SavedRooms({ ...deps, texts })
   const isWhole = persist.includes('sessions')
   const isAnySaved = isWhole || persist.includes('messages')
   const sessions = isAnySaved ? new SavedSessions({ ...deps, isWhole }) : undefined
-  const recall = places && createRecall({ ...deps, places })
-  const isStrict = deps.storageMode === 'strict' && places !== undefined
+  const recall = savedRooms && createRecall({ ...deps, savedRooms })
+  const isStrict = deps.storageMode === 'strict' && savedRooms !== undefined
   const unavailable = () => new CodedError('storage_unavailable', undefined, RETRY_AFTER_MS)
 
   store.use({
     async compare(stored) {
-      const wasLoaded = places?.isLoaded === true
+      const wasLoaded = savedRooms?.isLoaded === true
       const changes = await stored.changesElsewhere()
-      await places?.compare(stored)
+      await savedRooms?.compare(stored)
       // Later comparisons put back nothing that is not here.
       recall?.compared(wasLoaded ? undefined : changes)
       await sessions?.compare(stored)
     },
     async check(stored) {
       recall?.compared(undefined)
-      await places?.check(stored)
+      await savedRooms?.check(stored)
     },
     ready() {
-      places?.writes.ready()
+      savedRooms?.writes.ready()
       sessions?.writes.ready()
     },
     away() {
-      places?.writes.away()
+      savedRooms?.writes.away()
       sessions?.writes.away()
     },
-    ahead: createAhead(places?.writes, sessions?.writes),
+    ahead: createAhead(savedRooms?.writes, sessions?.writes),
   })
 
   return {
-    placeChanged: (room, channel) => places?.changed(room, channel),
+    placeChanged: (room, channel) => savedRooms?.changed(room, channel),
     sessionChanged: (clientId, isNew) => sessions?.changed(clientId, isNew),
     subscribed: (client) => sessions?.subscribed(client),
     recall: (clientId, secret) =>
       clientId === undefined || secret === undefined ? undefined : sessions?.recall(clientId, secret),
     recallPlace: (room, channel) => recall?.one(room, channel === WHOLE_ROOM ? undefined : channel),
     recallRoom: (room) => recall?.whole(room),
-    isUnsure: () => places !== undefined && store.isAway,
+    isUnsure: () => savedRooms !== undefined && store.isAway,
     isUnsureOfSessions: () => sessions !== undefined && store.isAway,
     check() {
       if (isStrict && store.isAway) throw unavailable()
     },
     checkPrivate() {
-      if (places?.isLoaded === false) throw unavailable()
+      if (savedRooms?.isLoaded === false) throw unavailable()
     },
     settled: () =>
-      chain(places?.writes.flushed() ?? true, (isStored) => {
+      chain(savedRooms?.writes.flushed() ?? true, (isStored) => {
         if (!isStored && isStrict) throw new CodedError('outcome_unknown', undefined, RETRY_AFTER_MS)
       }),
-    arePlacesStored: () => places?.writes.isAny !== true,
-    unstored: () => (places?.writes.size ?? 0) + (sessions?.writes.size ?? 0),
+    arePlacesStored: () => savedRooms?.writes.isAny !== true,
+    unstored: () => (savedRooms?.writes.size ?? 0) + (sessions?.writes.size ?? 0),
     sweep: (now) => sessions?.sweep(now),
     async close(withinMs) {
-      const written = Promise.all([places?.writes.flushed(), sessions?.writes.flushed()])
+      const written = Promise.all([savedRooms?.writes.flushed(), sessions?.writes.flushed()])
       let timer: ReturnType<typeof setTimeout> | undefined
       await Promise.race([
         written,

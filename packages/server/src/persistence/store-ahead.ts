@@ -7,17 +7,17 @@ type Written = Pick<WriteBehind, 'isAny' | 'ahead'>
 
 /** Writes what logs belong to. */
 export const createAhead =
-  (places: Written | undefined, sessions: Written | undefined): StoreUser['ahead'] =>
+  (savedRooms: Written | undefined, sessions: Written | undefined): StoreUser['ahead'] =>
   (logs) => {
     // Most messages go where everything is stored.
-    if (!places?.isAny && !sessions?.isAny) return undefined
+    if (!savedRooms?.isAny && !sessions?.isAny) return undefined
     const all = Array.from(logs, (log) => ({ log, of: ownerOf(log) }))
-    const ofPlaces = places?.ahead(all.flatMap(({ of }) => of.places))
+    const ofRooms = savedRooms?.ahead(all.flatMap(({ of }) => of.rooms))
     const ofSessions = sessions?.ahead(all.flatMap(({ of }) => of.sessions))
     const needed = new Map<string, Change[]>()
     for (const { log, of } of all) {
       const changes = [
-        ...of.places.flatMap((key) => ofPlaces?.get(key) ?? []),
+        ...of.rooms.flatMap((key) => ofRooms?.get(key) ?? []),
         ...of.sessions.flatMap((id) => ofSessions?.get(id) ?? []),
       ]
       if (changes.length > 0) needed.set(log, changes)

@@ -17,7 +17,7 @@ export type OutcomeDeps = {
   readonly clock: Clock
   readonly metrics: Pick<Metrics, 'appends'>
   readonly delivery: Delivery
-  readonly answers: Replies
+  readonly replies: Replies
   readonly gaps: GapNotices
   /** Called once for each message that is new in its log. `to` is the same for all that go to the same place. */
   readonly routed: (client: Client, envelope: ParsedEnvelope, to: unknown) => void
@@ -39,13 +39,13 @@ const labels = {
 const QUEUED = { position: undefined, replicas: undefined, level: undefined }
 
 /** Listens to the log of a bus: an entry is delivered and its sender acknowledged in one tick, own copy first. */
-export function listenToLog({ log, clock, metrics, delivery, answers, gaps, routed }: OutcomeDeps): void {
+export function listenToLog({ log, clock, metrics, delivery, replies, gaps, routed }: OutcomeDeps): void {
   const { appends } = metrics
 
   const acknowledge = (feeds: readonly Feed[], { client, envelope }: PublishDraft, outcome: Accepted) => {
     // It is in the log, but not where the sender wants it: the same id again settles it.
     if (outcome.kind !== 'queued' && isLessThanAsked(envelope, outcome))
-      return answers.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
+      return replies.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
     const { position, replicas, level } = outcome.kind === 'queued' ? QUEUED : outcome
     const result = {
       position: position ?? null,
@@ -55,12 +55,12 @@ export function listenToLog({ log, clock, metrics, delivery, answers, gaps, rout
       duplicate: outcome.kind === 'duplicate',
       recipients: countSubscribers(feeds),
     }
-    answers.acknowledge(client, envelope.id, result, feeds)
+    replies.acknowledge(client, envelope.id, result, feeds)
   }
 
   const answer = (feeds: readonly Feed[], draft: PublishDraft, outcome: AppendOutcome) => {
     if (outcome.kind === 'refused' || outcome.kind === 'unknown')
-      return answers.refuseMessage(draft.client, draft.envelope, outcome.error)
+      return replies.refuseMessage(draft.client, draft.envelope, outcome.error)
     const isDuplicate = outcome.kind === 'duplicate'
     if (!isDuplicate) routed(draft.client, draft.envelope, feeds[0])
     if (draft.isAnswered || isDuplicate) acknowledge(feeds, draft, outcome)
@@ -75,11 +75,11 @@ export function listenToLog({ log, clock, metrics, delivery, answers, gaps, rout
 
   log.listen({
     delivered(feeds, entry, draft) {
-      delivery.broadcast(feeds, entry, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
+      delivery.publish(feeds, entry, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
     },
     settled(feeds, draft, outcome) {
       if (outcome.kind === 'queued')
-        delivery.broadcast(feeds, { text: encodeProvisional(draft.envelope, isoTime(clock.now())) })
+        delivery.publish(feeds, { text: encodeProvisional(draft.envelope, isoTime(clock.now())) })
       appends[labels[outcome.kind]]++
       endSpan(draft, outcome)
       if (draft.part !== undefined) draft.part(outcome)

@@ -20,7 +20,7 @@ export type PrivateDeps = {
   readonly isKnown: (clientId: string) => boolean
   /** True where the session of a client that is not known may be in a store that cannot be asked now. */
   readonly isUnsureOfSessions: () => boolean
-  readonly answers: Replies
+  readonly replies: Replies
   readonly log: Pick<BusLog, 'durabilityOfAccepted'>
   readonly turns: Pick<FairQueue, 'run'>
   /** Called once for each message that is new in the sender's inbox. `to` is the same for all that go to the same place. */
@@ -108,7 +108,7 @@ class PrivateMessage {
     const { client, envelope, others, span, appendToAll } = this.#sending
     if (outcome.kind === 'refused' || outcome.kind === 'unknown') {
       span?.refused(outcome.error.code)
-      this.#deps.answers.refuseMessage(client, envelope, outcome.error)
+      this.#deps.replies.refuseMessage(client, envelope, outcome.error)
       return this.#settle()
     }
     this.#position = outcome.kind === 'queued' ? undefined : outcome.position
@@ -141,7 +141,7 @@ class PrivateMessage {
     const [position, replicas, level] = [this.#position, this.#replicas, this.#level]
     if (this.#isPartial || isLessThanAsked(envelope, { replicas, level })) {
       span?.refused('outcome_unknown')
-      this.#deps.answers.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
+      this.#deps.replies.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
       return this.#settle()
     }
     span?.taken(this.#isDuplicate ? 'duplicate' : this.#isQueued ? 'held' : 'appended', position)
@@ -153,7 +153,7 @@ class PrivateMessage {
         duplicate: this.#isDuplicate,
         recipients: countSubscribers([own, ...others].map(({ feed }) => feed)),
       } as const
-      this.#deps.answers.acknowledge(client, envelope.id, result, [own.feed])
+      this.#deps.replies.acknowledge(client, envelope.id, result, [own.feed])
     }
     this.#settle()
   }

@@ -17,7 +17,7 @@ import { type PublishWithSpan, traced } from './traced.ts'
 /** What publishing needs. */
 export type PublishDeps = PrivateDeps & {
   readonly log: BusLog
-  readonly places: RoomResolver
+  readonly resolver: RoomResolver
   /** The room of a private message, where there is one. */
   readonly roomOf: (name: string) => Room | undefined
   /** Messages that a channel keeps where it does not say so itself. */
@@ -30,7 +30,7 @@ export type PublishDeps = PrivateDeps & {
 
 /** Creates `Publish` of a bus. What follows from the outcome of an append is in `outcomes.ts`. */
 export function createPublish(deps: PublishDeps): Publish {
-  const { log, places } = deps
+  const { log, resolver } = deps
 
   /** The record of a channel that holds nothing may have been removed from the store by another server on which it was idle: it is written again, ahead of the message. */
   const keepFound = (log: Log, envelope: ParsedEnvelope, size = deps.historySize): void => {
@@ -41,7 +41,7 @@ export function createPublish(deps: PublishDeps): Publish {
   const channelOf = (client: Client, { room, channel }: ParsedEnvelope): Channel => {
     const last = client.lastChannel
     if (last !== undefined && last.name === channel && last.room.name === room && last.ended === undefined) return last
-    const found = places.resolveOrCreateChannel(room, channel, client.identity, { check: refusePaused })
+    const found = resolver.resolveOrCreateChannel(room, channel, client.identity, { check: refusePaused })
     authorize(client.identity, 'publish', found)
     client.lastChannel = found
     return found
@@ -58,13 +58,13 @@ export function createPublish(deps: PublishDeps): Publish {
     if (envelope.channel === PM_CHANNEL)
       throw malformed('/channel', 'a channel other than `pm`, which is for `private` envelopes')
     if (envelope.channel === WHOLE_ROOM) {
-      const room = places.resolveOrCreateRoom(envelope.room, client.identity)
+      const room = resolver.resolveOrCreateRoom(envelope.room, client.identity)
       authorize(client.identity, 'broadcast', room)
       const roomLog = room.broadcast as Log<PublishDraft>
       refusePaused(room)
       room.lastUsed = now
       keepFound(roomLog, envelope)
-      const isOwnCopy = room.present.has(client)
+      const isOwnCopy = room.broadcastSubscriptions.has(client)
       const draft = draftOf(client, envelope, isOwnCopy)
       return appendTo(roomLog, arrived(draft, now, span), settled)
     }

@@ -29,7 +29,7 @@ import { faultOf } from './to-error.ts'
 export type RunDeps = {
   readonly commands: Commands
   readonly clock: Pick<Clock, 'now'>
-  readonly answers: Replies
+  readonly replies: Replies
   readonly metrics: Metrics
   readonly logger: Logger
   /** The rate of each of the costly commands. */
@@ -60,7 +60,7 @@ const payloadFields: ReadonlySet<string> = new Set(['name', 'parameters'])
 
 /** Creates the function that runs commands. */
 export function createRun(deps: RunDeps): Run {
-  const { commands, clock, answers, metrics, logger, rate, isAdminKey, turns, trace, ran } = deps
+  const { commands, clock, replies, metrics, logger, rate, isAdminKey, turns, trace, ran } = deps
   const registry = new Map<string, Registered>(
     Object.values<Command>(commands).map((one) => [
       one.shape.name,
@@ -137,7 +137,7 @@ export function createRun(deps: RunDeps): Run {
       endSpan?.(known ?? 'unknown', code)
     }
     const succeed = (responseFormat: string, result: object) => {
-      answers.succeed(client, envelope.id, known, responseFormat, result)
+      replies.succeed(client, envelope.id, known, responseFormat, result)
       done()
       ran(client, known)
       logger.debug({
@@ -150,7 +150,7 @@ export function createRun(deps: RunDeps): Run {
     }
     const fail = (problem: unknown) => {
       const error = faultOf(problem, logger, client)
-      answers.refuse(client, envelope.id, known, error)
+      replies.refuse(client, envelope.id, known, error)
       done(error.code)
       ran(client, known, error.code)
       logger.info({

@@ -43,7 +43,7 @@ const SAMPLE = 16
 /** When to try again where too much waits to go out. */
 const RETRY_AFTER_MS = 100
 
-const bytesOf = ({ head, body }: ParsedEnvelope): number => head.length + body.length
+const bytesOf = ({ prefix, suffix }: ParsedEnvelope): number => prefix.length + suffix.length
 
 /** The publishes of all clients. */
 export class Publishers {

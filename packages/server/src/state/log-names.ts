@@ -19,9 +19,9 @@ const PRIVATE = '!private'
 const INBOX = '@inbox:'
 
 /** What has to be known for a log to be found: rooms by name and channels by address, or clients by id. */
-export function ownerOf(log: string): { readonly places: readonly string[]; readonly sessions: readonly string[] } {
-  if (log.startsWith(INBOX)) return { places: [], sessions: [log.slice(INBOX.length, log.lastIndexOf(':'))] }
+export function ownerOf(log: string): { readonly rooms: readonly string[]; readonly sessions: readonly string[] } {
+  if (log.startsWith(INBOX)) return { rooms: [], sessions: [log.slice(INBOX.length, log.lastIndexOf(':'))] }
   const room = log.slice(0, log.indexOf(':'))
-  if (log === broadcastLog(room)) return { places: [room], sessions: [] }
-  return { places: [room, log.endsWith(PRIVATE) ? log.slice(0, -PRIVATE.length) : log], sessions: [] }
+  if (log === broadcastLog(room)) return { rooms: [room], sessions: [] }
+  return { rooms: [room, log.endsWith(PRIVATE) ? log.slice(0, -PRIVATE.length) : log], sessions: [] }
 }

@@ -33,7 +33,7 @@ export type Client = {
   /** Wall time. */
   readonly connectedAt: number
   /** The same moment in running time. */
-  readonly since: number
+  readonly connectedAtMonotonic: number
   /** The last frame from it, pongs aside, in running time. */
   lastActivity: number
   /** The last sign of life, pongs too, in running time. */
@@ -77,7 +77,7 @@ export type Cursors = Map<Log, Position>
 
 /**
  * One client's subscription to a channel, a room, the broadcast of a room, or its inbox. Client and target know it: it is in a map of the client, and in
- * `participants`, `wide` or `present` of the target (an implied one to a private channel only by the client).
+ * `participants`, `roomSubscriptions` or `broadcastSubscriptions` of the target (an implied one to a private channel only by the client).
  */
 export type Subscription = {
   readonly client: Client
@@ -138,12 +138,12 @@ export type Room = {
   config: Readonly<Record<string, unknown>> | undefined
   readonly channels: Map<string, Channel>
   /** The same in the order of their creation, and those of them that are private. */
-  readonly inOrder: Ordered<Channel>
+  readonly channelsInOrder: Ordered<Channel>
   readonly restricted: Ordered<Channel>
   /** Room-wide joins. */
-  readonly wide: Map<Client, Subscription>
+  readonly roomSubscriptions: Map<Client, Subscription>
   /** All clients with a join in the room, of a channel or room-wide: their subscriptions to the broadcast. */
-  readonly present: Map<Client, Subscription>
+  readonly broadcastSubscriptions: Map<Client, Subscription>
   /** The log of what goes to the whole room. */
   readonly broadcast: Log | undefined
   /** What every participant of the room gets: the broadcast. */

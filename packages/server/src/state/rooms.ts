@@ -116,10 +116,10 @@ export class Rooms {
       createdBy: wanted.createdBy,
       config: wanted.config,
       channels: new Map(),
-      inOrder: new Ordered(),
+      channelsInOrder: new Ordered(),
       restricted: new Ordered(),
-      wide: new Map(),
-      present: new Map(),
+      roomSubscriptions: new Map(),
+      broadcastSubscriptions: new Map(),
       broadcast: wanted.builtIn === true ? undefined : this.#openLog(broadcastLog(name), [broadcastFeed]),
       broadcastFeed,
       wideFeed,
@@ -147,7 +147,7 @@ export class Rooms {
     room.channels.set(name, channel)
     this.#withoutChannels.delete(room)
     this.#channels.add(channel)
-    room.inOrder.add(channel)
+    room.channelsInOrder.add(channel)
     if (isRestricted(channel)) room.restricted.add(channel)
     this.#idle.add(channel)
     this.#deps.changed(room.name, name)
@@ -180,7 +180,7 @@ export class Rooms {
 
   /** Removes a dynamic room without channels and participants, once its broadcast has expired too. */
   dropIfUnused(room: Room): void {
-    if (room.type !== 'dynamic' || room.channels.size > 0 || room.present.size > 0) return
+    if (room.type !== 'dynamic' || room.channels.size > 0 || room.broadcastSubscriptions.size > 0) return
     if (room.broadcast?.isEmpty() !== true || this.#rooms.get(room.name) !== room) return
     room.broadcast.close()
     this.#forget(room)
@@ -264,7 +264,7 @@ export class Rooms {
     this.#idle.removed(channel)
     room.channels.delete(channel.name)
     if (room.channels.size === 0) this.#withoutChannels.add(room)
-    for (const list of [this.#channels, room.inOrder, room.restricted]) list.delete(channel)
+    for (const list of [this.#channels, room.channelsInOrder, room.restricted]) list.delete(channel)
     this.#deps.ended(channel)
     this.#deps.changed(room.name, channel.name)
   }
@@ -282,9 +282,9 @@ const ofChannel: FeedSource<Channel> = {
 }
 const ofBroadcast: FeedSource<Room> = {
   logs: ({ broadcast }) => (broadcast === undefined ? [] : [broadcast]),
-  subscriptions: ({ present }) => present,
+  subscriptions: ({ broadcastSubscriptions }) => broadcastSubscriptions,
 }
-const ofRoom: FeedSource<Room> = { logs: openLogs, subscriptions: ({ wide }) => wide }
+const ofRoom: FeedSource<Room> = { logs: openLogs, subscriptions: ({ roomSubscriptions }) => roomSubscriptions }
 
 /** The logs of all open channels of a room. */
 function* openLogs(room: Room): Iterable<Log> {

@@ -24,7 +24,7 @@ import type { Subscriptions } from './subscriptions.ts'
 
 /** What joining a room needs. */
 export type JoinRoomDeps = RecoveryDeps & {
-  readonly places: RoomResolver
+  readonly resolver: RoomResolver
   readonly subscriptions: Subscriptions
   readonly closedLog: ClosedLog
 }
@@ -43,12 +43,12 @@ export function* joinRoom(
   request: JoinRequest,
   left: HeadsLeft,
 ): Pieces<Maybe<() => JoinResult>> {
-  const { places, subscriptions, closedLog } = deps
+  const { resolver, subscriptions, closedLog } = deps
   refuseType(request)
   const roomSince = onePosition(request.room_since, 'room_since')
   const since = yield* positionsByChannel(request.since)
   const ids = idsByChannel(request.since_id)
-  const room = places.resolveOrCreateRoom(request.room, identity, (room) => subscriptions.checkLimits(client, room))
+  const room = resolver.resolveOrCreateRoom(request.room, identity, (room) => subscriptions.checkLimits(client, room))
   if (!client.rooms.has(room)) subscriptions.checkLimits(client, room)
   const listed = yield* readableChannels(room, client, left.heads)
   left.heads -= listed.channels.length
@@ -67,7 +67,7 @@ export function* joinRoom(
   const gone = forLater(known === undefined ? [] : goneFrom(room.name, known, { isThere, closedLog }))
   const answers = chain(awaitAll([inRoom, ...located]), (found) => chain(gone, (gone) => ({ found, gone })))
   return chain(answers, ({ found: [roomFound, ...found], gone }) => () => {
-    if (places.room(room.name) !== room) throw new CodedError('room_not_found', { room: room.name })
+    if (resolver.room(room.name) !== room) throw new CodedError('room_not_found', { room: room.name })
     const broadcast = { log: room.broadcast, since: roomSince, found: roomFound }
     const channels = askedOf(listed, found, known, { room, client })
     subscriptions.subscribeToRoom(client, room, ahead, startsOf([broadcast, ...channels]))
@@ -79,7 +79,7 @@ export function* joinRoom(
     heads.push(...gone.filter(({ channel }) => !isThere(parseAddress(channel)!.channel)))
     return {
       channel: `${room.name}:${WHOLE_ROOM}`,
-      ...roomFields(recoveryOf(deps, broadcast, room.present.get(client))),
+      ...roomFields(recoveryOf(deps, broadcast, room.broadcastSubscriptions.get(client))),
       channels: heads.slice(0, MOST_HEADS),
       recoverable: listed.recoverable,
     }
@@ -108,7 +108,7 @@ function* readableChannels(room: Room, client: Client, most: number): Pieces<Lis
   const channels: Channel[] = []
   let upTo = 0
   let steps = 0
-  for (const channel of room.inOrder.after(0)) {
+  for (const channel of room.channelsInOrder.after(0)) {
     if (++steps % STEPS === 0) yield
     upTo = channel.seq
     if (!isReadable(channel, client.identity)) continue
@@ -130,7 +130,7 @@ function askedOf(
 ): (Asked & { readonly channel: Channel })[] {
   const all = channels.map((channel, i) => asked(channel, startOf(channel, since), found[i]))
   const there = all.filter(({ channel }) => channel.ended === undefined)
-  for (const channel of recoverable ? room.inOrder.after(upTo) : []) {
+  for (const channel of recoverable ? room.channelsInOrder.after(upTo) : []) {
     if (!isReadable(channel, client.identity)) continue
     const start = startOf(channel, since)
     there.push(asked(channel, start, locateAnew(start, channel.log)))

@@ -65,12 +65,12 @@ function refuseGone(client: Client): void {
 
 /** Joins a channel. */
 function joinOne(deps: JoinDeps, client: Client, identity: Identity, request: JoinRequest): Joining {
-  const { places, subscriptions } = deps
+  const { resolver, subscriptions } = deps
   const since = onePosition(request.since, 'since')
   const sinceId = oneId(request.since_id)
   const roomSince = onePosition(request.room_since, 'room_since')
   const open = () =>
-    places.resolveOrCreateChannel(request.room, request.channel, identity, {
+    resolver.resolveOrCreateChannel(request.room, request.channel, identity, {
       check: (room) => subscriptions.checkLimits(client, room),
       type: request.type,
     })
@@ -92,7 +92,12 @@ function joinOne(deps: JoinDeps, client: Client, identity: Identity, request: Jo
     }
     subscriptions.subscribe(client, channel, startsOf([own, inRoom]))
     const joined = recoveryOf(deps, own, subscriptions.delivering(client, channel))
-    return { channel: address, type, ...joined, ...roomFields(recoveryOf(deps, inRoom, room.present.get(client))) }
+    return {
+      channel: address,
+      type,
+      ...joined,
+      ...roomFields(recoveryOf(deps, inRoom, room.broadcastSubscriptions.get(client))),
+    }
   })
 }
 

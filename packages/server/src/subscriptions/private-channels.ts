@@ -79,14 +79,14 @@ export class PrivateChannels {
   /** A channel is there: subscribers to its room are subscribed to it, where it is private and they may enter it. */
   created(channel: Channel): void {
     if (!isRestricted(channel)) return
-    for (const client of channel.room.wide.keys())
+    for (const client of channel.room.roomSubscriptions.keys())
       if (may(client.identity, 'read', channel)) this.#subscribe(client, channel, NO_STARTS)
   }
 
   /** A channel has ended, and with it those subscriptions: another of its name may have other members. */
   ended(channel: Channel): void {
     if (!isRestricted(channel)) return
-    for (const client of channel.room.wide.keys()) this.#unsubscribe(client, channel)
+    for (const client of channel.room.roomSubscriptions.keys()) this.#unsubscribe(client, channel)
   }
 
   #subscribe(client: Client, { feed }: Channel, starts: Starts): void {

@@ -127,9 +127,9 @@ test('the broadcast of a room is held by the joins in it, and ends with the last
   const { subscriptions, talk, lab, room, client, calls } = setUp()
   for (const channel of [talk, lab]) subscriptions.subscribe(client, channel)
   subscriptions.unsubscribe(client, talk)
-  expect([room.present.size, room.broadcastFeed.live, subscriptions.count]).toEqual([1, 1, 1])
+  expect([room.broadcastSubscriptions.size, room.broadcastFeed.live, subscriptions.count]).toEqual([1, 1, 1])
   subscriptions.unsubscribe(client, lab)
-  expect([room.present.size, room.broadcastFeed.live, subscriptions.count]).toEqual([0, 0, 0])
+  expect([room.broadcastSubscriptions.size, room.broadcastFeed.live, subscriptions.count]).toEqual([0, 0, 0])
   expect([client.implied.size, calls.at(-1)]).toEqual([0, '-b:science:1'])
 })
 

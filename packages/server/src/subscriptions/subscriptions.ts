@@ -55,7 +55,11 @@ export class Subscriptions {
     const { maxSubscriptions, maxRoomParticipants } = this.#deps.limits
     if (client.channels.size + client.rooms.size >= maxSubscriptions)
       throw new CodedError('too_many_subscriptions', { limit: maxSubscriptions })
-    if (room !== undefined && !room.present.has(client) && room.present.size >= maxRoomParticipants)
+    if (
+      room !== undefined &&
+      !room.broadcastSubscriptions.has(client) &&
+      room.broadcastSubscriptions.size >= maxRoomParticipants
+    )
       throw new CodedError('room_full', { room: room.name, limit: maxRoomParticipants })
   }
 
@@ -64,7 +68,7 @@ export class Subscriptions {
     const { clock, delivery } = this.#deps
     channel.lastUsed = clock.monotonic()
     if (!client.channels.has(channel)) this.#add(client, channel)
-    delivery.start(channel.room.present.get(client)!, starts)
+    delivery.start(channel.room.broadcastSubscriptions.get(client)!, starts)
     delivery.start(this.delivering(client, channel)!, starts)
   }
 
@@ -75,7 +79,8 @@ export class Subscriptions {
     client.channels.delete(channel)
     channel.participants.delete(client)
     channel.lastUsed = this.#deps.clock.monotonic()
-    const isImplied = isRestricted(channel) && channel.room.wide.has(client) && may(client.identity, 'read', channel)
+    const isImplied =
+      isRestricted(channel) && channel.room.roomSubscriptions.has(client) && may(client.identity, 'read', channel)
     if (isImplied && subscription.state !== 'off') client.implied.set(channel.feed, subscription)
     else this.#deps.delivery.stop(subscription)
     this.#exit(client, channel.room, channel)
@@ -87,7 +92,7 @@ export class Subscriptions {
     const { delivery } = this.#deps
     const isNew = !client.rooms.has(room)
     if (isNew) this.#addRoom(client, room)
-    delivery.start(room.present.get(client)!, starts)
+    delivery.start(room.broadcastSubscriptions.get(client)!, starts)
     delivery.start(client.rooms.get(room)!, isNew ? this.#cover(client, room, starts) : starts)
     if (isNew) this.privateChannels.subscribe(client, room, ahead, starts)
     else this.privateChannels.recover(client, room, starts)
@@ -98,7 +103,7 @@ export class Subscriptions {
     const subscription = client.rooms.get(room)
     if (subscription === undefined) return false
     client.rooms.delete(room)
-    room.wide.delete(client)
+    room.roomSubscriptions.delete(client)
     const state = this.#deps.delivery.stop(subscription)
     this.privateChannels.unsubscribe(client, room)
     this.#uncover(client, room, state)
@@ -138,15 +143,15 @@ export class Subscriptions {
     this.checkLimits(client, room)
     const subscription = createSubscription(client, room.wideFeed)
     client.rooms.set(room, subscription)
-    room.wide.set(client, subscription)
+    room.roomSubscriptions.set(client, subscription)
     this.#enter(client, room)
   }
 
   /** Counts a join in; with the first one comes a subscription to the broadcast of the room. */
   #enter(client: Client, room: Room, channel?: Channel): void {
     const { clock, observers } = this.#deps
-    const broadcast = room.present.get(client) ?? implySubscription(client, room.broadcastFeed)
-    room.present.set(client, broadcast)
+    const broadcast = room.broadcastSubscriptions.get(client) ?? implySubscription(client, room.broadcastFeed)
+    room.broadcastSubscriptions.set(client, broadcast)
     broadcast.joins++
     room.lastUsed = clock.monotonic()
     this.#count++
@@ -155,12 +160,12 @@ export class Subscriptions {
 
   #exit(client: Client, room: Room, channel?: Channel): void {
     const { clock, observers, delivery } = this.#deps
-    const broadcast = room.present.get(client)
+    const broadcast = room.broadcastSubscriptions.get(client)
     this.#count--
     observers.left(client, room, channel)
     room.lastUsed = clock.monotonic()
     if (broadcast === undefined || --broadcast.joins > 0) return
-    room.present.delete(client)
+    room.broadcastSubscriptions.delete(client)
     client.implied.delete(room.broadcastFeed)
     delivery.stop(broadcast)
   }

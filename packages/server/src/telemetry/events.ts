@@ -15,7 +15,7 @@ export type ClientRef = {
   readonly id: string
   readonly profile: { readonly clientType: ClientType; readonly screenName?: string }
   /** Since when it is connected, in running time. */
-  readonly since: number
+  readonly connectedAtMonotonic: number
 }
 
 /** What events say of a channel. */
@@ -86,7 +86,7 @@ export function createTelemetryEvents({ emitter, isWatched, isHeard, isPrivate, 
     },
     clientDisconnected(who: ClientRef): void {
       if (isHeard('client_disconnected')) {
-        const connected_ms = Math.round(now() - who.since)
+        const connected_ms = Math.round(now() - who.connectedAtMonotonic)
         tell('client_disconnected', { client_id: who.id, client_type: who.profile.clientType, connected_ms })
       }
       activity(who, 'disconnected')

@@ -69,7 +69,7 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
     if (fault !== undefined) throw wrong(`/payload${fault.path}`, fault.expected)
     const text = encodeLive(envelope, isoTime(clock.now()))
     metrics.telemetryEvent('other')
-    delivery.broadcast(stream, { text }, client)
+    delivery.publish(stream, { text }, client)
     const recipients = countSubscribers(stream)
     if (subscribers.size === 0) return recipients
     return recipients + broadcast.publish(topicsOfClientEvent(payload.eventType), text, subscriber)
@@ -92,7 +92,7 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
         JSON.stringify({ eventType, payload }),
       )
       metrics.telemetryEvent(eventType)
-      delivery.broadcast(channel === TELEMETRY_CHANNEL ? stream : activity, { text })
+      delivery.publish(channel === TELEMETRY_CHANNEL ? stream : activity, { text })
       if (subscribers.size > 0) broadcast.publish(topicsOfEvent(about, eventType), text)
     },
     fromClient(client, envelope) {

@@ -156,7 +156,7 @@ export function createPlayer({ id, echo, random, network, world, see, count }: P
     if (since !== undefined && recovered === true) begin(channel, since)
     // Without a recovery a client that is joined goes on as it was; where one fails, it is taken to the base.
     else if (!wasCovered || recovered === false) begin(channel, position)
-    // Born while the whole room was joined: it goes on from its birth.
+    // Born while the whole room was joined: it goes on from its origin.
     else if (!begun.has(channel)) begin(channel, BIRTH)
   }
   const sinceOf = (channel: string) => {
@@ -384,7 +384,7 @@ export function createPlayer({ id, echo, random, network, world, see, count }: P
 
 const TIMESTAMP = '2026-01-01T00:00:00Z'
 
-/** The birth of a log that nobody has heard of. */
+/** The origin of a log that nobody has heard of. */
 const BIRTH = '0-0'
 
 /** Room and channel of an address. */

@@ -41,7 +41,7 @@ export type StreamsDeps = {
   readonly receive: Receive
   readonly topics: StreamTopics
   readonly awaited: Awaited
-  readonly places: Pick<RoomResolver, 'isCreatable'>
+  readonly resolver: Pick<RoomResolver, 'isCreatable'>
   /** Where channels are kept that are not here, such as those that another server has created. */
   readonly persistence: Pick<Persistence, 'recallPlace'> | undefined
   readonly sendBufferHardLimit: number
@@ -171,10 +171,10 @@ export class Streams {
 
   /** Joins the channel, or begins to wait for it. */
   async #begin(stream: Stream): Promise<void> {
-    const { places, persistence } = this.#deps
+    const { resolver, persistence } = this.#deps
     const { client, transport, request } = stream
     const { room, channel } = request
-    const isMissing = () => places.isCreatable(room, channel, client.identity)
+    const isMissing = () => resolver.isCreatable(room, channel, client.identity)
     if (isMissing()) await (persistence?.recallPlace(room, channel) as Maybe<void>)
     if (!isMissing()) return this.#join(stream, request)
     transport.push(event({ type: 'joined', data: JSON.stringify({ channel: `${room}:${channel}`, waiting: true }) }))

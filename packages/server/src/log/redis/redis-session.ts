@@ -215,7 +215,7 @@ function messagesText(items: readonly { readonly draft: Draft | undefined }[], p
   const pieces: string[] = []
   for (const { draft } of items) {
     const { envelope, deduplicated } = draft!
-    pieces.push(deduplicated ? prints.of(envelope) : '', END, envelope.head, END, envelope.body, envelope.joint, END)
+    pieces.push(deduplicated ? prints.of(envelope) : '', END, envelope.prefix, END, envelope.suffix, envelope.glue, END)
   }
   return pieces.join('')
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { entryOf } from '../remote/pieces.ts'
+import { entryOf } from '../remote/encoded-parts.ts'
 import { appendsIn, deletedIn, fencedIn, looksIn, newsIn, originIn, pageIn } from './script-replies.ts'
 
 const unreadable = (read: () => unknown) => expect(read).toThrow('unreadable reply')
@@ -60,7 +60,7 @@ test('an inspection reports each log as present, unchanged, damaged or missing',
   ].flat()
   expect(looksIn(['q1', ...logs], 'q1', 5)).toEqual([
     {
-      birth: { ms: 1000, n: 0 },
+      origin: { ms: 1000, n: 0 },
       head: { ms: 1700, n: 3 },
       oldest: { ms: 1600, n: 2 },
       at: '{"version"',
@@ -69,7 +69,7 @@ test('an inspection reports each log as present, unchanged, damaged or missing',
     },
     undefined,
     {
-      birth: { ms: 1000, n: 0 },
+      origin: { ms: 1000, n: 0 },
       head: { ms: 1000, n: 0 },
       oldest: undefined,
       at: undefined,
@@ -93,12 +93,12 @@ test('the replies to deletions and fences belong to exactly their call', () => {
   unreadable(() => fencedIn('2 x', 2))
 })
 
-const head = '{"version":"1.0","id":"arq_1","timestamp":"'
-const body = '","payload":{"a":1.0},"metadata":{"position":"'
-const pieces = { head, body, joint: '' }
+const prefix = '{"version":"1.0","id":"arq_1","timestamp":"'
+const suffix = '","payload":{"a":1.0},"metadata":{"position":"'
+const parts = { prefix, suffix, glue: '' }
 
 test('an entry is assembled as it is delivered', () => {
-  expect(JSON.parse(entryOf({ ms: 0, n: 7 }, pieces).text)).toEqual({
+  expect(JSON.parse(entryOf({ ms: 0, n: 7 }, parts).text)).toEqual({
     version: '1.0',
     id: 'arq_1',
     timestamp: '1970-01-01T00:00:00.000Z',
@@ -108,12 +108,12 @@ test('an entry is assembled as it is delivered', () => {
 })
 
 test('a page has its bounds and entries even without a log, or its log is damaged', () => {
-  const page = pageIn(['q1', '1000', '1700', '3', '1600-2', '1', '1600-2', head, body], 'q1')
+  const page = pageIn(['q1', '1000', '1700', '3', '1600-2', '1', '1600-2', prefix, suffix], 'q1')
   expect(page).toEqual({
     head: { ms: 1700, n: 3 },
     oldest: { ms: 1600, n: 2 },
     hasMore: true,
-    entries: [entryOf({ ms: 1600, n: 2 }, pieces)],
+    entries: [entryOf({ ms: 1600, n: 2 }, parts)],
   })
   expect(pageIn(['q1', '', '', '', '', ''], 'q1')).toMatchObject({ head: undefined, hasMore: false, entries: [] })
   expect(pageIn(['q1', '?', 'arqon:b:s', 'WRONGTYPE'], 'q1')).toEqual({
@@ -123,9 +123,9 @@ test('a page has its bounds and entries even without a log, or its log is damage
 
 test('a page that is incomplete, out of order or of another request is rejected', () => {
   const bounds = ['q1', '1000', '1700', '3', '', '']
-  const entry = (position: string) => [position, head, body]
+  const entry = (position: string) => [position, prefix, suffix]
   for (const answer of [
-    [...bounds, '1600-2', head],
+    [...bounds, '1600-2', prefix],
     [...bounds, ...entry('1600-2'), ...entry('1600-2')],
     [...bounds, ...entry('1600-2'), ...entry('1599-3')],
     [...bounds, ...entry('where')],
@@ -140,16 +140,16 @@ test('a page that is incomplete, out of order or of another request is rejected'
 
 test('an announcement names its call and its messages, and anything else is ignored', () => {
   const message = Buffer.from(
-    `node-1\x1f2\x1f9\x1f1\x1ea:b\x1f1700-3\x1f0\x1f${head}\x1f${body}\x1ea:ü\x1f1700-1\x1f1\x1f${head}\x1f${body}`,
+    `node-1\x1f2\x1f9\x1f1\x1ea:b\x1f1700-3\x1f0\x1f${prefix}\x1f${suffix}\x1ea:ü\x1f1700-1\x1f1\x1f${prefix}\x1f${suffix}`,
   )
   expect(originIn(message)).toEqual({ node: 'node-1', generation: '2', call: 9, isOnDisk: true })
   expect(newsIn(message)).toEqual([
-    { name: 'a:b', position: { ms: 1700, n: 3 }, index: 0, pieces },
-    { name: 'a:ü', position: { ms: 1700, n: 1 }, index: 1, pieces },
+    { name: 'a:b', position: { ms: 1700, n: 3 }, index: 0, parts },
+    { name: 'a:ü', position: { ms: 1700, n: 1 }, index: 1, parts },
   ])
   for (const junk of [
     'x\x1f1\x1f1\x1ea:b',
-    `x\x1f1\x1f1\x1ea:b\x1fwhere\x1f0\x1f${head}\x1f${body}`,
+    `x\x1f1\x1f1\x1ea:b\x1fwhere\x1f0\x1f${prefix}\x1f${suffix}`,
     'x\x1f1\x1f1\x1ea:b\x1f1-1\x1f0\x1fgarbage\x1fgarbage',
     '\x1e',
   ])

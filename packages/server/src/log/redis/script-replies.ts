@@ -2,7 +2,7 @@
 import { type DurabilityLevel, type Position, parsePosition } from '@arqonbus/protocol'
 import { UnreadableReply } from '../../redis/faults.ts'
 import type { Entry } from '../contract.ts'
-import { entryOf } from '../remote/pieces.ts'
+import { entryOf } from '../remote/encoded-parts.ts'
 import type {
   AppendReply,
   Damage,
@@ -135,7 +135,7 @@ function lookIn(texts: readonly string[], start: number): Inspected {
   if (b === '=') return 'unchanged'
   if (b === '?') return { damage: { key: m, error: n } }
   return {
-    birth: { ms: wholeIn(b), n: 0 },
+    origin: { ms: wholeIn(b), n: 0 },
     head: { ms: wholeIn(m), n: wholeIn(n) },
     oldest: oldest === '' ? undefined : positionIn(oldest),
     at: at === '' ? undefined : at,
@@ -172,7 +172,7 @@ export function pageIn(answer: unknown, word: string): StorePage | Damaged {
     const isLater =
       before === undefined || position.ms > before.ms || (position.ms === before.ms && position.n > before.n)
     if (!isLater) throw new UnreadableReply('positions out of order', [before, position])
-    entries.push(entryOf(position, { head: texts[i + 1]!, body: texts[i + 2]!, joint: '' }))
+    entries.push(entryOf(position, { prefix: texts[i + 1]!, suffix: texts[i + 2]!, glue: '' }))
   }
   return {
     head: b === '' ? undefined : { ms: wholeIn(m), n: wholeIn(n) },
@@ -191,17 +191,17 @@ export function originIn(message: Buffer): Origin {
 }
 
 /** What every message begins with, before and behind its time. */
-const HEAD = '{"version":"'
-const BODY = '","payload":'
+const PREFIX = '{"version":"'
+const SUFFIX = '","payload":'
 
 /** Reads its messages; undefined where another program has published it. */
 export function newsIn(message: Buffer): readonly NewsItem[] | undefined {
   const items: NewsItem[] = []
   for (const record of message.toString().split('\x1e').slice(1)) {
-    const [name = '', at = '', index = '', head = '', body] = record.split('\x1f')
+    const [name = '', at = '', index = '', prefix = '', suffix] = record.split('\x1f')
     const position = parsePosition(at)
-    if (position === undefined || !head.startsWith(HEAD) || body?.startsWith(BODY) !== true) return undefined
-    items.push({ name, position, index: Number(index), pieces: { head, body, joint: '' } })
+    if (position === undefined || !prefix.startsWith(PREFIX) || suffix?.startsWith(SUFFIX) !== true) return undefined
+    items.push({ name, position, index: Number(index), parts: { prefix, suffix, glue: '' } })
   }
   return items
 }

@@ -255,7 +255,7 @@ export const newsOf = <Subject, D extends Draft>(
   isSettled = true,
 ) => ({
   position,
-  pieces: draft!.envelope,
+  parts: draft!.envelope,
   isOwn: true,
   draft: owner,
   outcome: owner !== undefined && isSettled ? ({ kind: 'appended', position, level, replicas } as const) : undefined,

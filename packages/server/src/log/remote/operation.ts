@@ -30,4 +30,4 @@ export const operationOf = <Subject, D extends Draft>(
 })
 
 /** What a message takes while it waits: its text, and the objects around it. */
-const bytesOf = ({ envelope: { head, body } }: Draft): number => head.length + body.length + 256
+const bytesOf = ({ envelope: { prefix, suffix } }: Draft): number => prefix.length + suffix.length + 256

@@ -19,7 +19,7 @@ const RETRY_AFTER_MS = 1000
 export const isAwayError = (details?: Record<string, unknown>): CodedError =>
   new CodedError('storage_unavailable', details, RETRY_AFTER_MS)
 
-type OutageOptions = Pick<RemoteLogOptions<never>, 'heldBytes' | 'heldLimit' | 'mode'>
+type OutageOptions = Pick<RemoteLogOptions<never>, 'outageQueueBytes' | 'outageQueueLimit' | 'mode'>
 
 /** What the driver does while the store is away. */
 export class Outage<Subject, D extends Draft> {
@@ -29,7 +29,7 @@ export class Outage<Subject, D extends Draft> {
   readonly #listening: { readonly listener: LogListener<Subject, D> }
 
   constructor(options: OutageOptions, listening: { readonly listener: LogListener<Subject, D> }) {
-    this.queue = new OutageQueue(options.heldBytes)
+    this.queue = new OutageQueue(options.outageQueueBytes)
     this.#options = options
     this.#listening = listening
   }
@@ -55,7 +55,7 @@ export class Outage<Subject, D extends Draft> {
 
   /** Queues a message, or does not. */
   #take(log: RemoteLog<Subject, D>, draft: D): AppendOutcome {
-    const { mode, heldLimit } = this.#options
+    const { mode, outageQueueLimit } = this.#options
     if (mode === 'strict' || draft.requiresDurability) return refusal(isAwayError())
     const known = draft.deduplicated ? this.queue.find(log.name, draft.envelope) : undefined
     // Of what was under way when the store went the outcome is unknown before it is back.
@@ -65,7 +65,7 @@ export class Outage<Subject, D extends Draft> {
       return isSame ? { kind: 'duplicate', position: undefined } : conflictRefusal(draft)
     }
     const item = { ...operationOf(log, draft), owner: undefined }
-    if (!this.queue.hasRoom(item.bytes)) return refusal(isAwayError({ limit: heldLimit }))
+    if (!this.queue.hasRoom(item.bytes)) return refusal(isAwayError({ limit: outageQueueLimit }))
     this.queue.add(item)
     return { kind: 'queued' }
   }

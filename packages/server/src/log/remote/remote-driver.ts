@@ -218,13 +218,13 @@ class RemoteLogs<Subject, D extends Draft> implements LogHost<Subject, D>, Store
     // Where replicas are waited for, the reply to the call says how many have it. Only the sender waits for that: by then it may be trimmed.
     const isSettled = this.#options.store.replicasWanted === 0
     const level = origin.isOnDisk ? call?.level : 'stored'
-    for (const { name, position, index, pieces } of news) {
+    for (const { name, position, index, parts } of news) {
       const log = this.#logs.get(name)
       if (log === undefined) continue
       const own = call?.items[index]
       try {
         // One that was closed and opened again is another log for the drafts that were appended to the first.
-        if (own?.log !== log) log.hear({ position, pieces, isOwn: false, draft: undefined, outcome: undefined })
+        if (own?.log !== log) log.hear({ position, parts, isOwn: false, draft: undefined, outcome: undefined })
         else {
           own.hasReply = isSettled
           own.announcedAt = position

@@ -3,25 +3,25 @@ import { expect, test } from 'bun:test'
 import type { Position } from '@arqonbus/protocol'
 import { draftOf } from '@arqonbus/testing'
 import type { Draft } from '../contract.ts'
-import { entryOf } from './pieces.ts'
+import { entryOf } from './encoded-parts.ts'
 import { type LogHost, RemoteLog } from './remote-log.ts'
 import type { Inspection, StorePage } from './remote-store.ts'
 
-const head = '{"version":"1.0","id":"arq_1","timestamp":"'
-const pieces = { head, body: '","payload":{},"metadata":{"position":"', joint: '' }
+const prefix = '{"version":"1.0","id":"arq_1","timestamp":"'
+const parts = { prefix, suffix: '","payload":{},"metadata":{"position":"', glue: '' }
 const at = (n: number, ms = 1000 + n): Position => ({ ms, n })
 const news = (position: Position, draft?: Draft) => ({
   position,
-  pieces,
+  parts,
   isOwn: draft !== undefined,
   draft,
   outcome: draft && ({ kind: 'appended', position } as const),
 })
 const seen = (last: Position, more: Partial<Inspection> = {}): Inspection => ({
-  birth: { ms: 1000, n: 0 },
+  origin: { ms: 1000, n: 0 },
   head: last,
   oldest: last.n === 0 ? undefined : at(1),
-  at: last.n === 0 ? undefined : head,
+  at: last.n === 0 ? undefined : prefix,
   gone: undefined,
   former: undefined,
   ...more,
@@ -30,7 +30,7 @@ const page = (positions: readonly Position[]): StorePage => ({
   head: positions.at(-1),
   oldest: positions[0],
   hasMore: false,
-  entries: positions.map((position) => entryOf(position, pieces)),
+  entries: positions.map((position) => entryOf(position, parts)),
 })
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 

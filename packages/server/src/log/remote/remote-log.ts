@@ -22,7 +22,7 @@ import {
 import { type Known, locate } from '../recovery-point.ts'
 import { closedRefusal } from '../refusals.ts'
 import type { AtHand } from './at-hand.ts'
-import { entryOf } from './pieces.ts'
+import { entryOf } from './encoded-parts.ts'
 import type { Inspection, StorePage } from './remote-store.ts'
 import { type News, ReorderBuffer } from './reorder-buffer.ts'
 import type { Reports } from './reports.ts'
@@ -141,24 +141,24 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
 
   /** The store has said where the log begins and ends. What this node has delivered is compared with that. */
   inspected(seen: Inspection): void {
-    const { birth, head } = seen
+    const { origin, head } = seen
     this.#isCompared = true
     if (!this.isKnown) {
-      this.origin = birth
+      this.origin = origin
       this.attachedAt = this.#baseIn(seen)
       this.lastDelivered = this.attachedAt
       const waiting = this.#waiting
       this.#waiting = []
       for (const { resolve } of waiting) resolve()
-    } else if (this.lastDelivered.ms < birth.ms) {
-      this.origin = birth
-      this.#rebase('reset', birth)
+    } else if (this.lastDelivered.ms < origin.ms) {
+      this.origin = origin
+      this.#rebase('reset', origin)
     } else if (!this.#isIn(seen)) {
-      this.origin = birth
+      this.origin = origin
       this.#rebase('lost', head)
     } else {
-      // What was delivered is part of the new log already, or the birth is that of a head that was rebuilt.
-      this.origin = birth
+      // What was delivered is part of the new log already, or the origin is that of a head that was rebuilt.
+      this.origin = origin
     }
     this.#deliverAhead()
     if (head.n > this.lastDelivered.n || this.#ahead.size > 0) this.#readSoon()
@@ -241,7 +241,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
         return { recovered: false, reason: 'reset', first: lastDelivered, head: lastDelivered, base: lastDelivered }
       return locate(asked, sinceId, {
         ...boundsOf(seen),
-        birthMs: seen.birth.ms,
+        originMs: seen.origin.ms,
         former: seen.former,
         at: (n) => entryAt(n, asked, seen),
         isEmpty: seen.oldest === undefined,
@@ -286,23 +286,23 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   }
 
   /** Where a log that was not known begins for this node: what it has appended meanwhile is delivered, although it was in the log by then. */
-  #baseIn({ birth, head }: Inspection): Position {
+  #baseIn({ origin, head }: Inspection): Position {
     const before = this.#ownSince
     // Where it is not known which messages are this node's, all of a short log are delivered.
-    if (before === FIRST && head.n <= PAGE.limit) return birth
-    const isBefore = before !== undefined && before !== FIRST && before.ms >= birth.ms
-    const first = isBefore ? before : this.#ahead.firstOwn(birth.ms)
+    if (before === FIRST && head.n <= PAGE.limit) return origin
+    const isBefore = before !== undefined && before !== FIRST && before.ms >= origin.ms
+    const first = isBefore ? before : this.#ahead.firstOwn(origin.ms)
     if (first === undefined || first.n > head.n) return head
-    return first.n === 1 ? birth : { ms: first.ms, n: first.n - 1 }
+    return first.n === 1 ? origin : { ms: first.ms, n: first.n - 1 }
   }
 
   /**
    * True if the store has reset the log or lost its tail. `delivered` is the last position when the store was asked. A client that recovers goes on from the
    * position that the store gives, so the entries that this node holds from before must not be delivered to it.
    */
-  #isBehind({ birth, head }: Inspection, delivered: Position): boolean {
+  #isBehind({ origin, head }: Inspection, delivered: Position): boolean {
     return (
-      this.isKnown && (this.lastDelivered.ms < birth.ms || (this.lastDelivered === delivered && head.n < delivered.n))
+      this.isKnown && (this.lastDelivered.ms < origin.ms || (this.lastDelivered === delivered && head.n < delivered.n))
     )
   }
 
@@ -348,7 +348,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
       news !== undefined;
       news = this.#ahead.takeNext(this.lastDelivered)
     ) {
-      this.#deliver(entryOf(news.position, news.pieces), news)
+      this.#deliver(entryOf(news.position, news.parts), news)
     }
     this.#dropStale()
   }
@@ -449,7 +449,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   }
 }
 
-const NO_DRAFT = { pieces: { head: '', body: '', joint: '' }, isOwn: false, draft: undefined, outcome: undefined }
+const NO_DRAFT = { parts: { prefix: '', suffix: '', glue: '' }, isOwn: false, draft: undefined, outcome: undefined }
 
 const boundsOf = ({ head, oldest }: Inspection): Bounds => ({ first: oldest ?? head, last: head })
 

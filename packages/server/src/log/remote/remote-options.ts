@@ -13,8 +13,8 @@ export type RemoteLogOptions<Subject> = {
   /** Bytes on their way to the store, before publishers have to wait. */
   readonly queueBytes: number
   /** Bytes that are queued while it is away, and the name of this limit in refusals. */
-  readonly heldBytes: number
-  readonly heldLimit: string
+  readonly outageQueueBytes: number
+  readonly outageQueueLimit: string
   /** Bytes that are at hand of all logs together. */
   readonly tailBytes: number
   readonly metrics: RemoteLogMetrics

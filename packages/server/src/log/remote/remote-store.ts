@@ -8,7 +8,7 @@
 import type { DurabilityLevel, Position } from '@arqonbus/protocol'
 import type { StorageDriver } from '../../observability/metric-labels.ts'
 import type { Draft, Entry, LogOptions, ReadQuery } from '../contract.ts'
-import type { Pieces } from './pieces.ts'
+import type { EncodedParts } from './encoded-parts.ts'
 
 /** A store. It can be used while it has a session. */
 export type RemoteStore = {
@@ -175,7 +175,7 @@ export type Inspected = Inspection | 'unchanged' | Damaged | undefined
 
 /** Where a log begins and ends. */
 export type Inspection = {
-  readonly birth: Position
+  readonly origin: Position
   readonly head: Position
   /** The oldest message that is kept. */
   readonly oldest: Position | undefined
@@ -212,5 +212,5 @@ export type NewsItem = {
   readonly position: Position
   /** Its place among the messages of the call. */
   readonly index: number
-  readonly pieces: Pieces
+  readonly parts: EncodedParts
 }

@@ -1,12 +1,12 @@
 /** News of one log that came out of turn: they wait here, one for each number, until what is before them has been delivered. */
 import type { Position } from '@arqonbus/protocol'
 import type { AppendOutcome } from '../contract.ts'
-import type { Pieces } from './pieces.ts'
+import type { EncodedParts } from './encoded-parts.ts'
 
 /** News of one position, by the reply to a call or by an announcement. */
 export type News<D> = {
   readonly position: Position
-  readonly pieces: Pieces
+  readonly parts: EncodedParts
   /** True where this node has appended it. */
   readonly isOwn: boolean
   /** The draft that it was, where that has no outcome yet. */

@@ -83,7 +83,7 @@ export function watchLog({ driver, settle }: LogUnderTest) {
     await settle()
     return asked
   }
-  /** The position of a number: as it was told, else the birth, or what would follow the head. */
+  /** The position of a number: as it was told, else the origin, or what would follow the head. */
   const positionOf = (log: Log, n: number): Position => {
     for (const one of told) {
       if (one.kind === 'appended' && one.entry.n === n && logs.get(one.subject) === log) return plain(one.entry)

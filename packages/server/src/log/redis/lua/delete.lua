@@ -17,9 +17,9 @@ end
 local isEmpty = found and h.n == 0 and known.n <= 0
 local former = false
 if isEmpty then former = redis.call('HGET', KEYS[3], 'p') elseif found then former = text(h.m) .. '-' .. text(h.n) end
-local birth = isEmpty and h.b or math.max(least, h.m + 1)
+local origin = isEmpty and h.b or math.max(least, h.m + 1)
 local count = redis.pcall('XLEN', KEYS[2])
 redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
-save(KEYS[3], { b = birth, m = birth, n = 0, e = 0 }, ARGV[4])
+save(KEYS[3], { b = origin, m = origin, n = 0, e = 0 }, ARGV[4])
 if former then redis.call('HSET', KEYS[3], 'p', former) end
 return ARGV[2] .. ' ' .. text(type(count) == 'number' and count or 0)

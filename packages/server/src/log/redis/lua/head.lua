@@ -1,6 +1,6 @@
 -- What every script knows of a log: its head. Put in front of the others.
 --
--- The head of a log is a hash: `b` the time of its birth, `m` and `n` its last position, `e` the epoch of its dedup ('' where that was lost with the head),
+-- The head of a log is a hash: `b` the time of its origin, `m` and `n` its last position, `e` the epoch of its dedup ('' where that was lost with the head),
 -- and `p` the last position of the log that was deleted before it, where there was one.
 -- Times are whole milliseconds, and numbers in Lua are doubles: they are written with '%.0f'.
 --
