@@ -30,7 +30,7 @@ async function say(address: { room: string; channel: string }, count: number): P
 }
 
 describe('messages and the log', () => {
-  const outcomes = ['appended', 'duplicate', 'held', 'refused'].map(
+  const outcomes = ['appended', 'duplicate', 'queued', 'refused'].map(
     (outcome) => `arqonbus_appends_total{outcome="${outcome}"}`,
   )
 

@@ -68,7 +68,7 @@ withProgram('redis-server', 'metrics of Redis', () => {
     await redis.kill()
     await becomes(bus, 'arqonbus_storage_available', 0)
     await ann.publish(asked)
-    expect(await bus.metric('arqonbus_appends_total{outcome="held"}')).toBe(1)
+    expect(await bus.metric('arqonbus_appends_total{outcome="queued"}')).toBe(1)
     await redis.restart()
     await becomes(bus, 'arqonbus_queued_messages', 0)
     expect(await bus.metric('arqonbus_appends_total{outcome="appended"}')).toBe(3)

@@ -63,14 +63,14 @@ export const redis: Row = {
     {
       title: 'Bytes waiting for Redis',
       description:
-        'Above the limit queue the bus does not read from publishers; while Redis is unreachable, messages above the limit held are refused.',
+        'Above the limit queue the bus does not read from publishers; while Redis is unreachable, messages above the limit outage queue are refused.',
       kind: 'timeseries',
       width: 8,
       unit: 'bytes',
       queries: [
         ['arqonbus_queued_bytes{$bus}', 'waiting {{instance}}'],
         [limit('redis_queue_bytes'), 'queue {{instance}}'],
-        [limit('queued_bytes'), 'held {{instance}}'],
+        [limit('queued_bytes'), 'outage queue {{instance}}'],
       ],
     },
     {
@@ -92,7 +92,7 @@ export const redis: Row = {
     {
       title: 'Outcomes of appends',
       description:
-        'Messages by outcome. duplicate: sent again by clients that had no acknowledgement; held: Redis was unreachable.',
+        'Messages by outcome. duplicate: sent again by clients that had no acknowledgement; queued: Redis was unreachable.',
       kind: 'timeseries',
       width: 8,
       unit: 'cps',

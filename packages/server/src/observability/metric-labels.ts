@@ -2,7 +2,7 @@
 import { SUMMARY_EVENT, telemetryEvents } from '@arqonbus/protocol'
 
 /** Outcomes of an append: the log has the message now, it had it, it is queued until the outage ends, or it is refused. */
-export const appendOutcomes = ['appended', 'duplicate', 'held', 'refused'] as const
+export const appendOutcomes = ['appended', 'duplicate', 'queued', 'refused'] as const
 
 /** The outcome of an append. */
 export type AppendLabel = (typeof appendOutcomes)[number]

@@ -30,7 +30,7 @@ type Accepted = Extract<AppendOutcome, { kind: 'appended' | 'duplicate' | 'queue
 const labels = {
   appended: 'appended',
   duplicate: 'duplicate',
-  queued: 'held',
+  queued: 'queued',
   refused: 'refused',
   unknown: 'refused',
 } as const
