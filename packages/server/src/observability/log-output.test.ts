@@ -9,15 +9,15 @@ setDefaultTimeout(120_000)
 async function flooding() {
   const child = spawn(process.execPath, [join(import.meta.dir, 'log-output.fixture.ts')], { stdio: 'pipe' })
   child.stdout.pause()
-  const [told] = await once(child.stderr, 'data')
-  return { child, told: String(told) }
+  const [summary] = await once(child.stderr, 'data')
+  return { child, summary: String(summary) }
 }
 
 const exitCode = async (child: Awaited<ReturnType<typeof flooding>>['child']) => (await once(child, 'exit'))[0]
 
 test('a log reader that stops reading blocks nothing and later learns how many lines it missed', async () => {
-  const { child, told } = await flooding()
-  expect(told).toMatch(/^logged \d+\n$/)
+  const { child, summary } = await flooding()
+  expect(summary).toMatch(/^logged \d+\n$/)
 
   let text = ''
   child.stdout.on('data', (chunk) => {

@@ -59,8 +59,8 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     await eventually(() => expect(driver.isAway).toBe(true), { everyMs: 1 })
     await eventually(() => expect(driver.isAway).toBe(false), { everyMs: 2 })
   }
-  const breaks = ({ told }: Pick<Stage, 'told'>) =>
-    told.flatMap((one) => (one.kind === 'gap' ? [[one.gap.reason, one.gap.after.n, one.gap.next.n]] : []))
+  const breaks = ({ events }: Pick<Stage, 'events'>) =>
+    events.flatMap((one) => (one.kind === 'gap' ? [[one.gap.reason, one.gap.after.n, one.gap.next.n]] : []))
   const idOf = ({ text }: Entry) => (JSON.parse(text) as { id: string }).id
 
   /** Cuts the tail off, as a replica has it that lags. */
@@ -81,14 +81,14 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     const made = await stage()
     const log = await made.open()
     await made.fill(log, 5)
-    const told = made.told.filter(isAppended).map(({ entry }) => entry)
-    await loseTail(made, 'science:general', told, 3)
+    const entries = made.events.filter(isAppended).map(({ entry }) => entry)
+    await loseTail(made, 'science:general', entries, 3)
     await cut(made)
     await eventually(() => expect(breaks(made)).toEqual([['lost', 5, 3]]))
     await made.append(log)
-    expect(announced(made.told)).toEqual([1, 2, 3, 4, 5, 4])
-    expect(log.lastDelivered.ms).toBeGreaterThanOrEqual(told[4]!.ms)
-    expect(await made.answer(log.locate(told[4]!, idOf(told[4]!)))).toMatchObject({
+    expect(announced(made.events)).toEqual([1, 2, 3, 4, 5, 4])
+    expect(log.lastDelivered.ms).toBeGreaterThanOrEqual(entries[4]!.ms)
+    expect(await made.answer(log.locate(entries[4]!, idOf(entries[4]!)))).toMatchObject({
       recovered: false,
       reason: 'diverged',
     })
@@ -98,12 +98,12 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     const made = await stage()
     const log = await made.open()
     await made.fill(log, 5)
-    const told = made.told.filter(isAppended).map(({ entry }) => entry)
+    const entries = made.events.filter(isAppended).map(({ entry }) => entry)
     await redis.command('FLUSHALL')
     made.clock.advance(10)
-    const located = await made.answer(log.locate(told[2]!, idOf(told[2]!)))
+    const located = await made.answer(log.locate(entries[2]!, idOf(entries[2]!)))
     expect(located).toMatchObject({ recovered: false, reason: 'reset' })
-    expect(log.lastDelivered).toEqual(located.recovered ? told[4]! : located.base)
+    expect(log.lastDelivered).toEqual(located.recovered ? entries[4]! : located.base)
     expect(log.recent(0, 10, 10_000)).toEqual([])
     expect(breaks(made)).toEqual([['reset', 5, 0]])
   })
@@ -112,9 +112,9 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     const made = await stage()
     const log = await made.open()
     await made.fill(log, 5)
-    const told = made.told.filter(isAppended).map(({ entry }) => entry)
-    await loseTail(made, 'science:general', told, 3)
-    expect(await made.answer(log.locate(told[4]!, idOf(told[4]!)))).toMatchObject({ reason: 'diverged' })
+    const entries = made.events.filter(isAppended).map(({ entry }) => entry)
+    await loseTail(made, 'science:general', entries, 3)
+    expect(await made.answer(log.locate(entries[4]!, idOf(entries[4]!)))).toMatchObject({ reason: 'diverged' })
     expect(log.lastDelivered.n).toBe(3)
     expect(breaks(made)).toEqual([['lost', 5, 3]])
   })
@@ -124,15 +124,15 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     const other = await made.neighbour()
     const log = await made.open()
     await made.fill(log, 5)
-    const told = made.told.filter(isAppended).map(({ entry }) => entry)
-    await loseTail(made, 'science:general', told, 3)
+    const entries = made.events.filter(isAppended).map(({ entry }) => entry)
+    await loseTail(made, 'science:general', entries, 3)
     const foreign = await other.open()
     made.clock.advance(10)
     const before = breaks(made).length
     await other.fill(foreign, 4, { from: 'bob' })
     await eventually(() => expect(breaks(made).length).toBeGreaterThan(before))
-    await eventually(() => expect(announced(made.told).at(-1)).toBe(7))
-    expect(announced(made.told)).toEqual([1, 2, 3, 4, 5, 4, 5, 6, 7])
+    await eventually(() => expect(announced(made.events).at(-1)).toBe(7))
+    expect(announced(made.events)).toEqual([1, 2, 3, 4, 5, 4, 5, 6, 7])
     expect(breaks(made)).toEqual([['lost', 5, 3]])
   })
 
@@ -149,7 +149,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     await Promise.all(Array.from({ length: 40 }, (_, i) => foreign.append(draftOf({ id: `arq_t${i}` }))))
     await eventually(() => expect(log.lastDelivered.n).toBe(42))
     let expected = 1
-    for (const one of made.told) {
+    for (const one of made.events) {
       if (one.kind === 'gap') expected = one.gap.next.n + 1
       if (one.kind === 'appended') expect(one.entry.n).toBe(expected++)
     }
@@ -171,7 +171,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     const foreign = await other.open()
     expect(foreign.lastDelivered).toEqual(log.lastDelivered)
     await made.append(log)
-    expect(announced(made.told)).toEqual([1, 2, 3, 4, 5, 6])
+    expect(announced(made.events)).toEqual([1, 2, 3, 4, 5, 6])
     expect(breaks(made)).toEqual([])
   })
 
@@ -195,8 +195,8 @@ withProgram('redis-server', 'a Redis that loses something', () => {
       if (i % 100 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
     await made.settle()
-    expect(made.told.filter(isAppended).map(({ draft }) => draft)).toEqual(drafts)
-    expect(made.told).toHaveLength(3000)
+    expect(made.events.filter(isAppended).map(({ draft }) => draft)).toEqual(drafts)
+    expect(made.events).toHaveLength(3000)
     await redis.command('SCRIPT', 'FLUSH')
     expect((await log.read({ limit: 1, maxBytes: 1e6 })).entries).toHaveLength(1)
     await redis.command('SCRIPT', 'FLUSH')
@@ -221,7 +221,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     await expect(append(generation, Number(call) + 2)).rejects.toThrow('FENCED')
     expect(await redis.command('XLEN', `${start}s`)).toBe(2)
     await made.append(log)
-    expect(announced(made.told)).toEqual([1, 2, 3])
+    expect(announced(made.events)).toEqual([1, 2, 3])
     expect(await append(generation, Number(call) + 2)).toMatch(/^\d+ 1 \+\d+-4 4 0 0$/)
   })
 
@@ -239,7 +239,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     await eventually(() => expect(made.driver.isAway).toBe(false))
     await made.append(log, { id: 'arq_last' })
     await eventually(() =>
-      expect(made.told.filter(isAppended).map(({ entry }) => idOf(entry))).toEqual([
+      expect(made.events.filter(isAppended).map(({ entry }) => idOf(entry))).toEqual([
         'arq_1',
         'arq_lost',
         'arq_lost_too',
@@ -260,7 +260,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     for (const junk of ['', 'x', 'a\x1fb\x1fc\x1eonly', '\x1e\x1e', news('1-1\x1f0\x1fgarbage\x1fgarbage')])
       await redis.command('SPUBLISH', channel, junk)
     await made.append(log)
-    expect(announced(made.told)).toEqual([1])
+    expect(announced(made.events)).toEqual([1])
   })
 
   test('a slow replica delays only messages that wait for it', async () => {
@@ -273,9 +273,9 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     // Each node appends more than is kept while the other one waits for its replica.
     const drafts = Array.from({ length: 40 }, (_, i) => draftOf({ id: `arq_${i}`, ack: true }))
     for (const [i, draft] of drafts.entries()) logs[i % 2]!.append(draft)
-    const hasOutcome = ({ told }: Pick<Stage, 'told'>, draft: Draft) => told.some((one) => one.draft === draft)
+    const hasOutcome = ({ events }: Pick<Stage, 'events'>, draft: Draft) => events.some((one) => one.draft === draft)
     await eventually(() => {
-      for (const { told } of [one, other]) expect(announced(told)).toEqual(drafts.map((_, i) => i + 1))
+      for (const { events } of [one, other]) expect(announced(events)).toEqual(drafts.map((_, i) => i + 1))
     })
     expect(drafts.filter((draft) => hasOutcome(one, draft) || hasOutcome(other, draft))).toEqual([])
     await eventually(() => {
@@ -331,23 +331,23 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     }
     // What came out of turn has its outcome when the stream has been read up to it.
     const outcomeless = () => {
-      const settled = new Set(nodes.flatMap(({ told }) => told.map(({ draft }) => draft)))
+      const settled = new Set(nodes.flatMap(({ events }) => events.map(({ draft }) => draft)))
       return sent.filter(({ draft }) => !settled.has(draft)).map(({ draft }) => draft.envelope.id)
     }
     await eventually(() => expect(outcomeless()).toEqual([]))
     for (const { draft, log } of sent) {
-      const outcomes = nodes.flatMap(({ told }) => told.filter((told) => told.draft === draft))
+      const outcomes = nodes.flatMap(({ events }) => events.filter((one) => one.draft === draft))
       expect(outcomes.map(({ kind }) => kind)).toHaveLength(1)
-      expect(nodes[log < 2 ? 0 : 1]!.told).toContain(outcomes[0]!)
+      expect(nodes[log < 2 ? 0 : 1]!.events).toContain(outcomes[0]!)
     }
     for (const key of ['a:a', 'a:b']) {
       const log = logs[key === 'a:a' ? 0 : 1]!
       const stored = (await log.read({ limit: 10_000, maxBytes: 1e9 })).entries
       await eventually(() => {
-        for (const { told } of nodes) expect(announced(told, key)).toEqual(stored.map((_, i) => i + 1))
+        for (const { events } of nodes) expect(announced(events, key)).toEqual(stored.map((_, i) => i + 1))
       })
-      for (const { told } of nodes) {
-        const entries = told
+      for (const { events } of nodes) {
+        const entries = events
           .filter(isAppended)
           .filter(({ subject }) => subject === key)
           .map(({ entry }) => entry)
@@ -362,7 +362,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
       const ids = new Set(stored.map(idOf))
       for (const { draft, log: index } of sent) {
         if (index % 2 !== (key === 'a:a' ? 0 : 1)) continue
-        const [outcome] = nodes.flatMap(({ told }) => told.filter((told) => told.draft === draft))
+        const [outcome] = nodes.flatMap(({ events }) => events.filter((one) => one.draft === draft))
         if (outcome!.kind === 'refused') expect(ids).not.toContain(draft.envelope.id)
         else if (outcome!.kind !== 'unknown') expect(ids).toContain(draft.envelope.id)
       }
@@ -382,7 +382,7 @@ withProgram('faketime', 'a Redis whose clock is stepped', () => {
       expired: () => {},
     }
     const made = await openRedisLog(redis, settings, { timeOf: 'redis' })
-    const { open, fill, append, read, told } = watchLog(made)
+    const { open, fill, append, read, events } = watchLog(made)
     const log = await open('a:a', { ttlMs: 3_600_000 })
     await fill(log, 3)
     await append(log, { id: 'arq_same', ack: true })
@@ -392,7 +392,7 @@ withProgram('faketime', 'a Redis whose clock is stepped', () => {
     expect(await append(log, { id: 'arq_same', ack: true })).toMatchObject({ kind: 'duplicate', position: { n: 4 } })
     redis.clock!.set(0)
     await append(log)
-    expect(announced(told)).toEqual([1, 2, 3, 4, 5, 6])
+    expect(announced(events)).toEqual([1, 2, 3, 4, 5, 6])
     expect((await read(log)).entries.map(({ n }) => n)).toEqual([1, 2, 3, 4, 5, 6])
     made.end()
   })

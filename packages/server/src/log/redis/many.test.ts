@@ -72,12 +72,12 @@ withProgram('redis-server', 'a Redis with many logs', () => {
     const used = logs.at(-1)!
     const draft = draftOf({ ack: true })
     used.append(draft)
-    let currentWhenTold = MANY
+    let currentWhenSettled = MANY
     const steps = await untilCurrent(logs, (current) => {
-      if (currentWhenTold === MANY && made.told.some((one) => one.draft === draft)) currentWhenTold = current
+      if (currentWhenSettled === MANY && made.events.some((one) => one.draft === draft)) currentWhenSettled = current
     })
     expect(Math.max(...steps)).toBeLessThanOrEqual(MOST_IN_TURN)
-    expect(currentWhenTold).toBeLessThan(MANY / 2)
+    expect(currentWhenSettled).toBeLessThan(MANY / 2)
     expect(made.outcomeOf(draft)).toMatchObject({ kind: 'appended', entry: { n: 1 } })
   }, 120_000)
 
@@ -92,15 +92,15 @@ withProgram('redis-server', 'a Redis with many logs', () => {
     // One log gets its first message after the outage; another was in use before it.
     const draft = draftOf({ ack: true })
     used.append(draft)
-    let currentWhenTold = MANY
+    let currentWhenSettled = MANY
     let currentWhenActive = MANY
     const steps = await untilCurrent(logs, (current) => {
-      if (currentWhenTold === MANY && made.told.some((one) => one.draft === draft)) currentWhenTold = current
+      if (currentWhenSettled === MANY && made.events.some((one) => one.draft === draft)) currentWhenSettled = current
       if (currentWhenActive === MANY && active.isCurrent) currentWhenActive = current
     })
     expect(Math.max(...steps)).toBeLessThanOrEqual(MOST_IN_TURN)
-    expect(currentWhenTold).toBeLessThan(MANY / 2)
+    expect(currentWhenSettled).toBeLessThan(MANY / 2)
     expect(currentWhenActive).toBeLessThan(MANY / 2)
-    expect(made.told.filter(({ kind }) => kind === 'gap')).toEqual([])
+    expect(made.events.filter(({ kind }) => kind === 'gap')).toEqual([])
   }, 120_000)
 })

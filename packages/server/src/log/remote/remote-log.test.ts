@@ -36,7 +36,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** A log that is known up to a number, and what it tells. */
 function stage(known = 0) {
-  const told: string[] = []
+  const events: string[] = []
   const reads: ((answer: StorePage) => void)[] = []
   const hears: (() => void)[] = []
   /** The draft of the entry that was delivered last: it is settled in the same step. */
@@ -45,13 +45,13 @@ function stage(known = 0) {
     listener: {
       delivered(_subject, { n }, draft) {
         delivered = draft
-        told.push(draft === undefined ? `${n}` : `${n} own`)
+        events.push(draft === undefined ? `${n}` : `${n} own`)
       },
       settled(_subject, draft, outcome) {
-        if (draft !== delivered) told.push(`${(outcome as { position: Position }).position.n} confirmed`)
+        if (draft !== delivered) events.push(`${(outcome as { position: Position }).position.n} confirmed`)
         delivered = undefined
       },
-      gap: (_subject, _log, { reason, after, next }) => told.push(`${reason} ${after.n} ${next.n}`),
+      gap: (_subject, _log, { reason, after, next }) => events.push(`${reason} ${after.n} ${next.n}`),
     },
     atHand: { kept() {}, forgot() {} },
     now: () => 0,
@@ -72,7 +72,7 @@ function stage(known = 0) {
   const unknown = new RemoteLog(host, 'a:b', 'a:b', { size: 100, ttlMs: 1000 })
   log.inspected(seen(at(0, 1000)))
   for (let n = 1; n <= known; n++) log.hear(news(at(n)))
-  told.length = 0
+  events.length = 0
   const answer = async (...positions: Position[]) => {
     await answerWith(page(positions))
   }
@@ -85,158 +85,158 @@ function stage(known = 0) {
     hears.shift()!()
     await turn()
   }
-  return { log, unknown, told, reads, answer, answerWith, heard }
+  return { log, unknown, events, reads, answer, answerWith, heard }
 }
 
 test('an append out of order waits until the stream is read up to it, and keeps its draft', async () => {
-  const { log, told, answer } = stage(2)
+  const { log, events, answer } = stage(2)
   log.hear(news(at(4), draftOf({})))
-  expect(told).toEqual([])
+  expect(events).toEqual([])
   await answer(at(3), at(4))
-  expect(told).toEqual(['3', '4 own'])
+  expect(events).toEqual(['3', '4 own'])
   log.hear(news(at(5)))
   log.hear(news(at(5), draftOf({})))
-  expect(told).toEqual(['3', '4 own', '5', '5 confirmed'])
+  expect(events).toEqual(['3', '4 own', '5', '5 confirmed'])
 })
 
 test('a message missing from a page is not a gap while its announcement may be on the way', async () => {
-  const { log, told, answer, heard } = stage(2)
+  const { log, events, answer, heard } = stage(2)
   log.hear(news(at(6), draftOf({})))
   await answer(at(5), at(6))
-  expect(told).toEqual([])
+  expect(events).toEqual([])
   log.hear(news(at(3)))
   log.hear(news(at(4)))
   await heard()
-  expect(told).toEqual(['3', '4', '5', '6 own'])
+  expect(events).toEqual(['3', '4', '5', '6 own'])
 })
 
 test('a message missing from the page and without an announcement was trimmed', async () => {
-  const { log, told, answer, heard } = stage(2)
+  const { log, events, answer, heard } = stage(2)
   log.hear(news(at(6), draftOf({})))
   await answer(at(5), at(6))
   log.hear(news(at(3)))
   await heard()
-  expect(told).toEqual(['3', 'trimmed 3 4', '5'])
+  expect(events).toEqual(['3', 'trimmed 3 4', '5'])
   await answer(at(6))
-  expect(told).toEqual(['3', 'trimmed 3 4', '5', '6 own'])
+  expect(events).toEqual(['3', 'trimmed 3 4', '5', '6 own'])
 })
 
 test('in a log that keeps nothing, announced messages are delivered, and every missing one is a gap', async () => {
-  const { log, told, answerWith, heard } = stage(2)
+  const { log, events, answerWith, heard } = stage(2)
   const nothing = { ...page([]), head: at(5) }
   log.hear(news(at(5)))
   await answerWith(nothing)
   for (const n of [3, 4]) log.hear(news(at(n)))
   await heard()
-  expect(told).toEqual(['3', '4', '5'])
+  expect(events).toEqual(['3', '4', '5'])
   log.inspected(seen(at(8), { oldest: undefined, at: undefined }))
   await answerWith({ ...nothing, head: at(8) })
   log.hear(news(at(6)))
   await heard()
-  expect(told).toEqual(['3', '4', '5', '6', 'trimmed 6 8'])
+  expect(events).toEqual(['3', '4', '5', '6', 'trimmed 6 8'])
 })
 
 test('a page requested before an outage is ignored and does not prevent the next request', async () => {
-  const { log, told, reads, answer } = stage(2)
+  const { log, events, reads, answer } = stage(2)
   log.hear(news(at(4)))
   log.away()
   log.inspected(seen(at(4)))
   expect(reads).toHaveLength(2)
   await answer(at(3, 9003), at(4, 9004))
-  expect(told).toEqual([])
+  expect(events).toEqual([])
   await answer(at(3), at(4))
-  expect(told).toEqual(['3', '4'])
+  expect(events).toEqual(['3', '4'])
   expect(reads).toEqual([])
 })
 
 test('a message announced while a page is read is not delivered again from the page', async () => {
-  const { log, told, answer } = stage(1)
+  const { log, events, answer } = stage(1)
   log.hear(news(at(4)))
   log.hear(news(at(2)))
   log.hear(news(at(3)))
-  expect(told).toEqual(['2', '3', '4'])
+  expect(events).toEqual(['2', '3', '4'])
   await answer(at(2), at(3), at(4))
-  expect(told).toEqual(['2', '3', '4'])
+  expect(events).toEqual(['2', '3', '4'])
 })
 
 test('a page requested before a gap is ignored after it', async () => {
-  const { log, told, reads, answer } = stage(5)
+  const { log, events, reads, answer } = stage(5)
   log.hear(news(at(7)))
   log.hear(news(at(1, 9000)))
-  expect(told).toEqual(['reset 5 0', '1'])
+  expect(events).toEqual(['reset 5 0', '1'])
   await answer(at(6), at(7))
-  expect(told).toEqual(['reset 5 0', '1'])
+  expect(events).toEqual(['reset 5 0', '1'])
   expect(reads).toHaveLength(1)
   await answer()
   expect(log.lastDelivered).toEqual(at(1, 9000))
 })
 
 test('after an outage nothing is delivered before the log was inspected, since it may have diverged', async () => {
-  const { log, told } = stage(5)
+  const { log, events } = stage(5)
   log.away()
   log.hear(news(at(6, 9006)))
-  expect(told).toEqual([])
-  // What stands at number 5 now is not what was told.
+  expect(events).toEqual([])
+  // The message at number 5 is not the one that was delivered.
   log.inspected(seen(at(6, 9006), { at: undefined }))
-  expect(told).toEqual(['lost 5 6'])
+  expect(events).toEqual(['lost 5 6'])
   expect(log.lastDelivered).toEqual(at(6, 9006))
   log.hear(news(at(7, 9007)))
-  expect(told).toEqual(['lost 5 6', '7'])
+  expect(events).toEqual(['lost 5 6', '7'])
 })
 
 test('after an outage a log that still has what was announced continues', () => {
-  const { log, told } = stage(5)
+  const { log, events } = stage(5)
   log.away()
   log.hear(news(at(6), draftOf({})))
   log.inspected(seen(at(5)))
-  expect(told).toEqual(['6 own'])
+  expect(events).toEqual(['6 own'])
 })
 
 test('drafts that a log got out of order before an outage each have an outcome', () => {
-  const { log, told } = stage(2)
+  const { log, events } = stage(2)
   log.hear(news(at(4), draftOf({})))
   log.away()
-  expect(told).toEqual(['4 confirmed'])
+  expect(events).toEqual(['4 confirmed'])
 })
 
 test('own appends to a log not yet known are announced, and appends of other nodes are before its base', () => {
-  const { unknown: other, told } = stage()
+  const { unknown: other, events } = stage()
   other.hear(news(at(2)))
   other.hear(news(at(3), draftOf({})))
   other.hear(news(at(4)))
   other.inspected(seen(at(4)))
-  expect(told).toEqual(['3 own', '4'])
+  expect(events).toEqual(['3 own', '4'])
   expect(other.attachedAt.n).toBe(2)
 })
 
 test('own appends before an outage of a log not yet known are announced, including uncertain ones', async () => {
-  const { unknown: answered, told, answer } = stage()
+  const { unknown: answered, events, answer } = stage()
   answered.hear(news(at(1), draftOf({})))
   answered.away()
   answered.inspected(seen(at(2)))
   await answer(at(1), at(2))
-  expect(told.splice(0)).toEqual(['1 confirmed', '1', '2'])
+  expect(events.splice(0)).toEqual(['1 confirmed', '1', '2'])
 
-  const { unknown: unanswered, told: toldLater, answer: answerLater } = stage()
+  const { unknown: unanswered, events: eventsLater, answer: answerLater } = stage()
   unanswered.wasInterrupted()
   unanswered.away()
   unanswered.inspected(seen(at(1)))
   await answerLater(at(1))
-  expect(toldLater).toEqual(['1'])
+  expect(eventsLater).toEqual(['1'])
 })
 
 test('a log that is closed during an announcement stops there', async () => {
-  const { log, told, answer } = stage(1)
+  const { log, events, answer } = stage(1)
   log.hear(news(at(4)))
   log.close()
   await answer(at(2), at(3), at(4))
-  expect(told).toEqual([])
+  expect(events).toEqual([])
 })
 
 test('messages from an earlier log of the same name are ignored', () => {
-  const { log, told } = stage(2)
+  const { log, events } = stage(2)
   log.hear(news(at(1, 9000)))
   log.hear(news(at(3), draftOf({})))
-  expect(told).toEqual(['reset 2 0', '1', '3 confirmed'])
+  expect(events).toEqual(['reset 2 0', '1', '3 confirmed'])
   expect(log.lastDelivered).toEqual(at(1, 9000))
 })

@@ -10,7 +10,7 @@ import { announced, entryOf, isAppended, NO_LIMIT } from './watch.ts'
 /** What a driver does whose store goes away, and comes back with what it had, or without. */
 export function whileAway(stage: Stage) {
   test('while the store is away, messages above memory are refused, and others are queued and appended in order', async () => {
-    const { driver, open, append, store, told, read, settle } = await stage()
+    const { driver, open, append, store, events, read, settle } = await stage()
     const log = await open()
     await append(log)
     await store.leave()
@@ -22,20 +22,20 @@ export function whileAway(stage: Stage) {
     ])
     const held = Array.from({ length: 300 }, (_, i) => draftOf({ id: `arq_h${i}`, ack: i % 2 === 0 }))
     for (const draft of held) log.append(draft)
-    expect(told.slice(-300).map(({ kind, draft }) => [kind, draft])).toEqual(held.map((draft) => ['queued', draft]))
+    expect(events.slice(-300).map(({ kind, draft }) => [kind, draft])).toEqual(held.map((draft) => ['queued', draft]))
     expect(driver.usage().queuedMessages).toBe(300)
     expect(driver.usage().queuedBytes).toBeGreaterThan(300 * 100)
     await store.comeBack()
     await settle()
-    await eventually(() => expect(announced(told)).toHaveLength(301))
+    await eventually(() => expect(announced(events)).toHaveLength(301))
     expect(
-      told
+      events
         .filter(isAppended)
         .map(({ entry, draft }) => [entry.n, draft && idOf(entry)])
         .slice(1),
     ).toEqual(held.map((_, i) => [i + 2, undefined]))
     expect(
-      told
+      events
         .filter(isAppended)
         .map(({ entry }) => idOf(entry))
         .slice(1),
@@ -46,7 +46,7 @@ export function whileAway(stage: Stage) {
   })
 
   test('while the store is away, a message sent again is the queued one, and other content under its id is not', async () => {
-    const { open, append, store, told, settle } = await stage()
+    const { open, append, store, events, settle } = await stage()
     const log = await open()
     await store.leave()
     const send = (message: Message = {}) => append(log, { id: 'arq_same', ack: true, ...message })
@@ -56,12 +56,12 @@ export function whileAway(stage: Stage) {
     expect(other.kind === 'refused' && other.error.code).toBe('id_conflict')
     await store.comeBack()
     await settle()
-    await eventually(() => expect(announced(told)).toEqual([1]))
+    await eventually(() => expect(announced(events)).toEqual([1]))
     expect(await send()).toMatchObject({ kind: 'duplicate', position: { n: 1 } })
   })
 
   test('while the store is away, an unknown log stays unavailable, and recent messages can be read', async () => {
-    const { begin, open, fill, read, store, clock, told, append, settle } = await stage()
+    const { begin, open, fill, read, store, clock, events, append, settle } = await stage()
     const log = await open('a:a', { ttlMs: 1000 })
     await fill(log, 10)
     await store.leave()
@@ -88,12 +88,12 @@ export function whileAway(stage: Stage) {
     await store.comeBack()
     await other.ready()
     await settle()
-    await eventually(() => expect(announced(told, 'a:b')).toEqual([1]))
+    await eventually(() => expect(announced(events, 'a:b')).toEqual([1]))
     expect(outline(await read(other))).toMatchObject({ entries: [1], last: 1 })
   })
 
   test('messages in flight when the store went away have an unknown outcome, are appended first, and their ids settle it', async () => {
-    const { open, append, store, told, outcomeOf, driver, settle } = await stage()
+    const { open, append, store, events, outcomeOf, driver, settle } = await stage()
     const log = await open()
     await append(log)
     store.stall()
@@ -110,8 +110,8 @@ export function whileAway(stage: Stage) {
     expect(driver.usage().queuedMessages).toBe(2)
     await store.comeBack()
     await settle()
-    await eventually(() => expect(announced(told)).toEqual([1, 2, 3]))
-    expect(told.filter(isAppended).map(({ entry }) => idOf(entry))).toEqual(['arq_1', 'arq_sent', 'arq_later'])
+    await eventually(() => expect(announced(events)).toEqual([1, 2, 3]))
+    expect(events.filter(isAppended).map(({ entry }) => idOf(entry))).toEqual(['arq_1', 'arq_sent', 'arq_later'])
     expect(await append(log, { id: 'arq_sent', ack: true, stored: true })).toMatchObject({
       kind: 'duplicate',
       position: { n: 2 },
@@ -133,7 +133,7 @@ export function whileAway(stage: Stage) {
   })
 
   test('a store that has forgotten everything is a gap of reason reset, announced before the next message', async () => {
-    const { open, append, fill, store, told, answer } = await stage()
+    const { open, append, fill, store, events, answer } = await stage()
     const log = await open()
     await fill(log, 3)
     const { lastDelivered, origin } = log
@@ -142,11 +142,11 @@ export function whileAway(stage: Stage) {
     await store.forget()
     await append(log)
     await eventually(() =>
-      expect(told.filter(({ kind }) => kind === 'gap')).toMatchObject([
+      expect(events.filter(({ kind }) => kind === 'gap')).toMatchObject([
         { gap: { reason: 'reset', after: lastDelivered } },
       ]),
     )
-    await eventually(() => expect(announced(told).at(-1)).toBe(1))
+    await eventually(() => expect(announced(events).at(-1)).toBe(1))
     expect(log.origin.ms).toBeGreaterThan(origin.ms)
     expect(await answer(log.locate(lastDelivered, undefined))).toMatchObject({ recovered: false, reason: 'reset' })
   })

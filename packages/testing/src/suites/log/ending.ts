@@ -7,25 +7,25 @@ import { entryOf } from './watch.ts'
 /** Logs that are closed or deleted, and what drivers say of their own speed. */
 export function ending(stage: Stage) {
   test('a draft that was in flight when its log closed has an outcome', async () => {
-    const { open, told, settle, driver } = await stage()
+    const { open, events, settle, driver } = await stage()
     const log = await open()
     const draft = draftOf({ id: 'arq_1' })
     log.append(draft)
-    const announced = told.length
+    const announced = events.length
     log.close()
     await settle()
-    expect(told.filter((one) => one.draft === draft)).toHaveLength(1)
-    expect(told.slice(announced).filter(({ kind }) => kind === 'appended')).toEqual([])
+    expect(events.filter((one) => one.draft === draft)).toHaveLength(1)
+    expect(events.slice(announced).filter(({ kind }) => kind === 'appended')).toEqual([])
     expect(driver.usage().messages).toBe(0)
   })
 
   test('a driver that claims to be immediate has reported the outcome before `append` returns, and no other has', async () => {
-    const { open, told, driver, settle } = await stage()
+    const { open, events, driver, settle } = await stage()
     const log = await open()
     log.append(draftOf({}))
-    expect(told.length === 1).toBe(driver.isImmediate)
+    expect(events.length === 1).toBe(driver.isImmediate)
     await settle()
-    expect(told).toHaveLength(1)
+    expect(events).toHaveLength(1)
   })
 
   test('a new log of the name of a deleted one starts empty', async () => {

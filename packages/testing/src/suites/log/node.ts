@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { type Stage, WINDOW_MS } from './stage.ts'
-import { ROOMY, type Told } from './watch.ts'
+import { type LogEvent, ROOMY } from './watch.ts'
 
 /** What only a driver keeps that has the messages itself: bounds on bytes and on what is remembered, and logs that end when they are closed. */
 export function onTheNode(stage: Stage) {
@@ -38,12 +38,12 @@ export function onTheNode(stage: Stage) {
   })
 
   test('with full memory only messages to be deduplicated are refused, and after the window there is room', async () => {
-    const { driver, open, append, clock, told } = await stage({ dedupBytes: 64 * 1024 })
+    const { driver, open, append, clock, events } = await stage({ dedupBytes: 64 * 1024 })
     const log = await open()
     await append(log, { id: 'arq_same', ack: true })
-    let outcome: Told
+    let outcome: LogEvent
     do outcome = await append(log, { ack: true })
-    while (outcome.kind === 'appended' && told.length < 10_000)
+    while (outcome.kind === 'appended' && events.length < 10_000)
     expect(outcome.kind === 'refused' && outcome.error.code).toBe('rate_limited')
     expect(driver.usage().dedupBytes).toBeLessThanOrEqual(64 * 1024)
     expect((await append(log)).kind).toBe('appended')
@@ -79,7 +79,7 @@ export function onTheNode(stage: Stage) {
   })
 
   test('a closed log keeps nothing and accepts nothing more', async () => {
-    const { open, append, fill, driver, expired, told } = await stage()
+    const { open, append, fill, driver, expired, events } = await stage()
     const [log, other] = [await open('a:a'), await open('a:b')]
     await fill(log, 5)
     await append(other)
@@ -87,7 +87,7 @@ export function onTheNode(stage: Stage) {
     expect([log.isEmpty(), driver.usage().messages, expired.deleted]).toEqual([true, 1, 5])
     const late = await append(log, { ack: true })
     expect(late.kind === 'refused' && late.error.code).toBe('channel_not_found')
-    expect([log.isEmpty(), driver.usage().messages, told.length]).toEqual([true, 1, 7])
+    expect([log.isEmpty(), driver.usage().messages, events.length]).toEqual([true, 1, 7])
     other.close()
     expect(driver.usage()).toMatchObject({ messages: 0, bytes: 0 })
   })

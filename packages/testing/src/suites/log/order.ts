@@ -8,7 +8,7 @@ import { entryOf } from './watch.ts'
 /** In which order drafts get their outcomes and positions, and how they are announced. */
 export function order(stage: Stage) {
   test('every draft has exactly one outcome, with its own draft', async () => {
-    const { open, told, settle } = await stage()
+    const { open, events, settle } = await stage()
     const [log, other] = [await open('a:a'), await open('a:b')]
     const drafts = [
       draftOf({ id: 'arq_1', ack: true }),
@@ -21,15 +21,15 @@ export function order(stage: Stage) {
     const elsewhere = draftOf({ id: 'arq_1', ack: true })
     other.append(elsewhere)
     await settle()
-    expect(told.map(({ kind, draft }) => [kind, draft])).toHaveLength(6)
-    expect(drafts.map((draft) => told.filter((one) => one.draft === draft).map(({ kind }) => kind))).toEqual([
+    expect(events.map(({ kind, draft }) => [kind, draft])).toHaveLength(6)
+    expect(drafts.map((draft) => events.filter((one) => one.draft === draft).map(({ kind }) => kind))).toEqual([
       ['appended'],
       ['duplicate'],
       ['refused'],
       ['appended'],
       ['appended'],
     ])
-    expect(told.find(({ draft }) => draft === elsewhere)).toMatchObject({ kind: 'appended', subject: 'a:b' })
+    expect(events.find(({ draft }) => draft === elsewhere)).toMatchObject({ kind: 'appended', subject: 'a:b' })
   })
 
   test('positions count from the origin of their log without gaps, each log for itself', async () => {
@@ -58,19 +58,19 @@ export function order(stage: Stage) {
   })
 
   test('appended messages are announced in order and once, and the last delivered position follows', async () => {
-    const { open, told, settle } = await stage()
+    const { open, events, settle } = await stage()
     const [log, other] = [await open('a:a'), await open('a:b')]
     for (let i = 0; i < 20; i++) (i % 3 === 0 ? other : log).append(draftOf({ id: `arq_${i}` }))
     await settle()
     for (const subject of ['a:a', 'a:b']) {
-      const announced = told
+      const announced = events
         .filter((one) => one.subject === subject)
         .map((one) => (one.kind === 'appended' ? one : undefined)!)
       expect(announced.map(({ entry }) => entry.n)).toEqual(announced.map((_, i) => i + 1))
       expect(announced.map(({ given }) => given.n)).toEqual(announced.map((_, i) => i + 1))
       expect(announced.map(({ given }) => given.ms)).toEqual(announced.map(({ entry }) => entry.ms))
     }
-    expect(told).toHaveLength(20)
+    expect(events).toHaveLength(20)
   })
 
   test('an entry is the envelope as delivered: with its position, its time and the payload as written', async () => {

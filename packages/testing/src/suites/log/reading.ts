@@ -27,14 +27,14 @@ export function reading(stage: Stage) {
   })
 
   test('reading returns what was announced', async () => {
-    const { open, fill, read, told } = await stage()
+    const { open, fill, read, events } = await stage()
     const log = await open()
     await fill(log, 5)
-    expect((await read(log)).entries).toEqual(told.map(entryOf))
+    expect((await read(log)).entries).toEqual(events.map(entryOf))
   })
 
   test('a payload is read as it was written, whatever it contains', async () => {
-    const { open, append, read, told } = await stage()
+    const { open, append, read, events } = await stage()
     const log = await open()
     const payloads = [
       '{"n":1.0,"e":1E+2}',
@@ -46,7 +46,7 @@ export function reading(stage: Stage) {
     ]
     for (const payload of payloads) await append(log, { payload, ack: true, metadata: { 'Schlüssel 星': '\u001e' } })
     const { entries } = await read(log)
-    expect(entries).toEqual(told.map(entryOf))
+    expect(entries).toEqual(events.map(entryOf))
     for (const [i, { text }] of entries.entries()) expect(text).toContain(`"payload":${payloads[i]},"metadata"`)
   })
 

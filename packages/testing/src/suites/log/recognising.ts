@@ -7,7 +7,7 @@ import { entryOf } from './watch.ts'
 /** The same message sent again. */
 export function recognising(stage: Stage) {
   test('a message sent again gets the first position and is neither kept nor announced again', async () => {
-    const { open, append, read, told, clock } = await stage()
+    const { open, append, read, events, clock } = await stage()
     const log = await open()
     const first = entryOf(await append(log, { id: 'arq_same', ack: true }))
     await append(log)
@@ -15,7 +15,7 @@ export function recognising(stage: Stage) {
     const again = await append(log, { id: 'arq_same', ack: true })
     expect(again).toMatchObject({ kind: 'duplicate', position: plain(first) })
     expect((await read(log)).entries.map(({ n }) => n)).toEqual([1, 2])
-    expect(told.filter(({ kind }) => kind === 'appended')).toHaveLength(2)
+    expect(events.filter(({ kind }) => kind === 'appended')).toHaveLength(2)
     expect(entryOf(await append(log)).n).toBe(3)
   })
 

@@ -67,7 +67,7 @@ async function run(stage: Stage, seed: number): Promise<void> {
 
     const bogus = { ms: since.ms + 1 + random.below(3), n: since.n }
     const isGiven = given.some(({ ms, n }) => ms === bogus.ms && n === bogus.n)
-    // Of what has long gone nothing is known: it may have been there.
+    // Nothing is known of a message that left the log long ago: it may have been there.
     if (!isGiven && since.n >= (kept[0] ?? log.lastDelivered.n + 1) - 1)
       expect(await answer(log.locate(bogus, undefined))).toMatchObject({ recovered: false })
   }
@@ -99,7 +99,7 @@ function expectRight({ since, found, kept, log, isCurrent, end }: Asked): void {
   expect('isComplete' in found).toBe(isComplete)
 }
 
-/** A client that is cut right after it was told the base comes back with it. */
+/** A client that is cut right after it received the base comes back with it. */
 async function expectBaseIsPosition(
   found: Located,
   log: Log,

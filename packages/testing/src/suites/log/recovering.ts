@@ -10,13 +10,13 @@ export function recovering(stage: Stage, keeps: Keeps) {
   afterTheEnd(stage)
   /** A log of which 4 to 8 are left, and what `locate` says of it. */
   const setUp = async () => {
-    const { open, append, answer, clock, told } = await stage()
+    const { open, append, answer, clock, events } = await stage()
     const log = await open('a:a', { size: 5 })
     for (let i = 1; i <= 8; i++) {
       clock.advance(10)
       await append(log, { id: `arq_m${i}` })
     }
-    const at = (n: number): Position => entryOf(told[n - 1]!)
+    const at = (n: number): Position => entryOf(events[n - 1]!)
     const locate = (since: Position, id?: string) => answer(log.locate(since, id))
     return { log, at, locate, head: at(8) }
   }

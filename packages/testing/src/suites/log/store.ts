@@ -8,7 +8,7 @@ import { announced, entryOf, isAppended, watchLog } from './watch.ts'
 /** What only a driver keeps whose messages are in a store: logs outlive the node, and nodes share them. */
 export function inTheStore(stage: Stage) {
   test('a log that is closed and opened again continues where it was', async () => {
-    const { open, append, fill, read, told } = await stage()
+    const { open, append, fill, read, events } = await stage()
     const old = await open()
     await fill(old, 3)
     await append(old, { id: 'arq_same', ack: true })
@@ -20,7 +20,7 @@ export function inTheStore(stage: Stage) {
     expect(outline(await read(log))).toEqual({ entries: [1, 2, 3, 4], hasMore: false, first: 1, last: 4 })
     expect((await append(log, { id: 'arq_same', ack: true })).kind).toBe('duplicate')
     expect(entryOf(await append(log)).n).toBe(5)
-    expect(announced(told)).toEqual([1, 2, 3, 4, 5])
+    expect(announced(events)).toEqual([1, 2, 3, 4, 5])
   })
 
   test('two nodes get every message in order and once, even while both append', async () => {
@@ -33,17 +33,17 @@ export function inTheStore(stage: Stage) {
       if (i % 7 === 0) await turn()
     }
     await Promise.all([one.settle(), other.settle()])
-    await eventually(() => expect([announced(one.told).length, announced(other.told).length]).toEqual([400, 400]))
-    expect(announced(one.told)).toEqual(drafts.map((_, i) => i + 1))
-    expect(one.told.filter(isAppended).map(({ entry }) => entry)).toEqual(
-      other.told.filter(isAppended).map(({ entry }) => entry),
+    await eventually(() => expect([announced(one.events).length, announced(other.events).length]).toEqual([400, 400]))
+    expect(announced(one.events)).toEqual(drafts.map((_, i) => i + 1))
+    expect(one.events.filter(isAppended).map(({ entry }) => entry)).toEqual(
+      other.events.filter(isAppended).map(({ entry }) => entry),
     )
     for (const [i, draft] of drafts.entries()) {
       const [own, foreign] = i % 2 === 0 ? [one, other] : [other, one]
       expect(own.outcomeOf(draft).kind).toMatch(/appended|confirmed/)
-      expect(foreign.told.some((told) => told.draft === draft)).toBe(false)
+      expect(foreign.events.some((one) => one.draft === draft)).toBe(false)
     }
-    const ids = one.told.filter(isAppended).map(({ entry }) => JSON.parse(entry.text) as { id: string; from: string })
+    const ids = one.events.filter(isAppended).map(({ entry }) => JSON.parse(entry.text) as { id: string; from: string })
     for (const from of ['ann', 'bob']) {
       const own = ids.filter((envelope) => envelope.from === from).map(({ id }) => Number(id.slice(4)))
       expect(own).toEqual(own.toSorted((a, b) => a - b))

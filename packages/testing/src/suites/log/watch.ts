@@ -6,8 +6,8 @@ import { draftOf, type Message } from './draft.ts'
 import { plain } from './outline.ts'
 import type { LogUnderTest } from './under-test.ts'
 
-/** Something that a driver told. An entry that is delivered and settled in one step is one of these. */
-export type Told =
+/** An event that a driver reported. An entry that is delivered and settled in one step is one of these. */
+export type LogEvent =
   /** An entry was delivered; with its draft where that was settled in the same step. */
   | {
       readonly kind: 'appended'
@@ -31,32 +31,32 @@ export const NO_LIMIT = { limit: 1000, maxBytes: 1_000_000 }
 
 /** Listens to a driver and notes all that it tells. */
 export function watchLog({ driver, settle }: LogUnderTest) {
-  const told: Told[] = []
+  const events: LogEvent[] = []
   const logs = new Map<string, Log>()
   let count = 0
   /** The draft of the entry that was delivered last, until something else happens. */
   let delivered: Draft | undefined
-  const tell = (one: Told) => {
+  const report = (one: LogEvent) => {
     delivered = undefined
-    told.push(one)
+    events.push(one)
   }
   driver.listen({
     delivered(subject, entry, draft) {
-      tell({ kind: 'appended', subject, entry, draft: undefined, given: logs.get(subject)!.lastDelivered })
+      report({ kind: 'appended', subject, entry, draft: undefined, given: logs.get(subject)!.lastDelivered })
       delivered = draft
     },
     settled(subject, draft, outcome) {
-      const last = told.at(-1)
-      if (outcome.kind !== 'appended') tell({ subject, draft, ...outcome })
+      const last = events.at(-1)
+      if (outcome.kind !== 'appended') report({ subject, draft, ...outcome })
       else if (last?.kind !== 'appended' || delivered !== draft)
-        tell({ kind: 'confirmed', subject, position: outcome.position!, draft })
+        report({ kind: 'confirmed', subject, position: outcome.position!, draft })
       else {
         delivered = undefined
         expect(plain(outcome.position!)).toEqual(plain(last.entry))
-        told[told.length - 1] = { ...last, draft }
+        events[events.length - 1] = { ...last, draft }
       }
     },
-    gap: (subject, _log, gap) => tell({ kind: 'gap', subject, gap, draft: undefined }),
+    gap: (subject, _log, gap) => report({ kind: 'gap', subject, gap, draft: undefined }),
   })
   /** Opens one without waiting until it is known. */
   const begin = (key = 'science:general', options: Partial<LogOptions> = {}): Log => {
@@ -70,7 +70,7 @@ export function watchLog({ driver, settle }: LogUnderTest) {
     return log
   }
   /** Appends and waits for the outcome. */
-  const append = async (log: Log, message: Message = {}): Promise<Told> => {
+  const append = async (log: Log, message: Message = {}): Promise<LogEvent> => {
     const draft = draftOf({ id: `arq_${++count}`, ...message })
     log.append(draft)
     await settle()
@@ -83,9 +83,9 @@ export function watchLog({ driver, settle }: LogUnderTest) {
     await settle()
     return asked
   }
-  /** The position of a number: as it was told, else the origin, or what would follow the head. */
+  /** The position of a number: as it was reported, else the origin, or what would follow the head. */
   const positionOf = (log: Log, n: number): Position => {
-    for (const one of told) {
+    for (const one of events) {
       if (one.kind === 'appended' && one.entry.n === n && logs.get(one.subject) === log) return plain(one.entry)
     }
     return n <= 0 ? log.origin : { ms: log.lastDelivered.ms, n }
@@ -100,26 +100,27 @@ export function watchLog({ driver, settle }: LogUnderTest) {
       }),
     )
   /** What became of a draft that has an outcome. */
-  const outcomeOf = (draft: Draft): Told => {
-    const outcomes = told.filter((one) => one.draft === draft)
+  const outcomeOf = (draft: Draft): LogEvent => {
+    const outcomes = events.filter((one) => one.draft === draft)
     expect(outcomes).toHaveLength(1)
     return outcomes[0]!
   }
-  return { driver, told, begin, open, append, fill, answer, read, settle, outcomeOf }
+  return { driver, events, begin, open, append, fill, answer, read, settle, outcomeOf }
 }
 
 /** The entry of an outcome. */
-export function entryOf(told: Told): Entry {
-  if (told.kind !== 'appended') throw new Error(`${told.kind}, not appended`)
-  return told.entry
+export function entryOf(event: LogEvent): Entry {
+  if (event.kind !== 'appended') throw new Error(`${event.kind}, not appended`)
+  return event.entry
 }
 
 /** True for an announcement. */
-export const isAppended = (told: Told): told is Extract<Told, { kind: 'appended' }> => told.kind === 'appended'
+export const isAppended = (event: LogEvent): event is Extract<LogEvent, { kind: 'appended' }> =>
+  event.kind === 'appended'
 
 /** The numbers that were announced, in order. */
-export const announced = (told: readonly Told[], subject?: string): number[] =>
-  told
+export const announced = (events: readonly LogEvent[], subject?: string): number[] =>
+  events
     .filter(isAppended)
     .filter((one) => subject === undefined || one.subject === subject)
     .map(({ entry }) => entry.n)
