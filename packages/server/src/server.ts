@@ -10,7 +10,7 @@ import { openHttp } from './compose/http.ts'
 import { createInboundPath } from './compose/inbound-path.ts'
 import { createOutbound } from './compose/outbound.ts'
 import { createPorts } from './compose/ports.ts'
-import { createPersisted } from './compose/saved-state.ts'
+import { createSavedState } from './compose/saved-state.ts'
 import { createShutdown, type Shutdown } from './compose/shutdown.ts'
 import { createState, type State } from './compose/state.ts'
 import { createStorage } from './compose/storage.ts'
@@ -44,7 +44,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const state = createState(core, log)
   const ports = createPorts(core, options.createBusPort)
   const outbound = createOutbound(core, log, state, ports)
-  const persistence = createPersisted(core, storage, state, outbound)
+  const persistence = createSavedState(core, storage, state, outbound)
   const telemetry = createTelemetryParts(core, state, outbound, ports, info.greeting)
   logCreatedChannels(core)
   createConfiguredRooms(core, state)

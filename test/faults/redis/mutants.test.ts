@@ -11,7 +11,7 @@ const acknowledgeBeforeAppend: Mutation = {
   becomes: `{
       const position = { ms: this.now(), n: log.lastDelivered.n + 1 }
       this.listener.settled(log.subject, draft, { kind: 'appended', position })
-      this.batches.add({ ...operationOf(log, draft), owner: undefined })
+      this.batches.add({ ...operationOf(log, draft), unsettledDraft: undefined })
     }`,
 }
 

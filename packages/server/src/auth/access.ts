@@ -31,8 +31,8 @@ export type RoomTarget = {
   readonly broadcast: object | undefined
 }
 
-/** How a room was created: built in or configured, by `create_channel`, or on demand. */
-type RoomType = 'system' | 'user' | 'dynamic'
+/** How a room was created: built in or configured, by `create_channel`, or on demand. Here and not in `state/`, which is on a higher layer. */
+export type RoomType = 'system' | 'user' | 'dynamic'
 
 /** An address as a client writes it; the channel of a whole room is `*`. */
 export type AddressTarget = { readonly room: string; readonly channel: string }
@@ -60,7 +60,7 @@ type Targets = {
   /** Create a channel, and its room, by joining it or publishing to it. */
   open: NewTarget
   /** Wait for a channel that a connection of this identity would create. */
-  await: NewTarget
+  wait_for: NewTarget
   /** Create a channel by `create_channel`. */
   create: NewTarget
   /** Delete a channel. */
@@ -81,7 +81,7 @@ type Targets = {
 export type Action = keyof Targets
 
 /** Actions without a code of their own: where they are not allowed, the answer is that there is no such room or channel. */
-type Hidden = 'open' | 'await'
+type Hidden = 'open' | 'wait_for'
 
 /** Whether the identity may do it. Allocates nothing. */
 export const may = <A extends Action>(identity: Identity, action: A, target: Targets[A]): boolean =>
@@ -124,9 +124,9 @@ const rules: { readonly [A in Action]: (identity: Identity, target: Targets[A]) 
     rules.read(identity, channel) && channel.log !== undefined && (channel.type !== 'system' || isAdmin(identity)),
   broadcast: (_identity, { broadcast }) => broadcast !== undefined,
   enter: (_identity, { room, channel }) => room !== BUS && channel !== PM_CHANNEL,
-  open: (identity, target) => !identity.isReadOnly && rules.await(identity, target),
+  open: (identity, target) => !identity.isReadOnly && rules.wait_for(identity, target),
   // Only the configuration adds to a system room.
-  await: (identity, { roomType, creation }) =>
+  wait_for: (identity, { roomType, creation }) =>
     creation.autoCreate && isCreator(identity, creation) && roomType !== 'system',
   create: (identity, { channel, roomType, creation }) =>
     isCreator(identity, creation) && channel !== PM_CHANNEL && roomType !== 'system',

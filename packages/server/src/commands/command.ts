@@ -6,7 +6,7 @@ import type { Maybe } from '../kit/maybe.ts'
 import type { Client } from '../state/model.ts'
 
 /** A command as its function receives it. */
-export type Call<Parameters = Record<string, unknown>> = {
+export type CommandCall<Parameters = Record<string, unknown>> = {
   readonly name: string
   readonly parameters: Parameters
   readonly requester: Client
@@ -23,21 +23,21 @@ export type Call<Parameters = Record<string, unknown>> = {
 /** A command: its declaration, and what it does. It returns its result, or throws a coded error. */
 export type Command<Name extends CommandName = CommandName> = {
   readonly shape: CommandShape & { readonly name: Name }
-  readonly run: (call: Call) => Maybe<Outcome<object>>
+  readonly run: (call: CommandCall) => Maybe<ResultOrCommit<object>>
 }
 
 /** What each declared command does: a declaration without an implementation does not compile. */
 export type Commands = { readonly [Name in CommandName]: Command<Name> }
 
 /** A result; or a function that returns it, if the command takes effect in the tick of the reply and not before. */
-export type Outcome<Result> = Result | (() => Result)
+export type ResultOrCommit<Result> = Result | (() => Result)
 
 type Shapes = typeof commands
 
 /** Implements a declared command. */
 export function command<Name extends CommandName>(
   shape: Shapes[Name] & { readonly name: Name },
-  run: (call: Call<CommandParameters<Name>>) => Maybe<Outcome<Encodable<CommandResult<Name>>>>,
+  run: (call: CommandCall<CommandParameters<Name>>) => Maybe<ResultOrCommit<Encodable<CommandResult<Name>>>>,
 ): Command<Name> {
   return { shape, run: run as Command['run'] }
 }

@@ -8,7 +8,7 @@ import type { RoomResolver } from '../state/resolve.ts'
 import type { Sessions } from '../state/sessions.ts'
 import type { Join } from '../subscriptions/join.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
-import { asked, askedWhole } from './asked.ts'
+import { afterStored } from './after-stored.ts'
 import { channelInfo } from './channel-info.ts'
 import type { Commands } from './command.ts'
 import { type CreateDeps, createChannel } from './create-channel.ts'
@@ -21,11 +21,11 @@ import { leaveChannel } from './leave-channel.ts'
 import { listChannels } from './list-channels.ts'
 import { listClients } from './list-clients.ts'
 import { pauseRoom } from './pause-room.ts'
-import { kept } from './persisted.ts'
 import { ping } from './ping.ts'
 import { resumeRoom } from './resume-room.ts'
 import { type StatusDeps, status } from './status.ts'
 import { updateProfile } from './update-profile.ts'
+import { withLoadedRoom, withLoadedTarget } from './with-loaded.ts'
 
 /** What all commands together need. */
 export type CommandDeps = CreateDeps &
@@ -49,18 +49,18 @@ export function createCommands(deps: CommandDeps): Commands {
     ping,
     // It has two lists.
     status: status({ ...deps, subscriptions: () => subscriptions.count, maxListBytes: maxListBytes / 2 }),
-    list_channels: askedWhole(persistence, listChannels(deps)),
-    list_clients: asked(persistence, listClients(deps)),
-    channel_info: asked(persistence, channelInfo(resolver, directory, maxListBytes)),
+    list_channels: withLoadedRoom(persistence, listChannels(deps)),
+    list_clients: withLoadedTarget(persistence, listClients(deps)),
+    channel_info: withLoadedTarget(persistence, channelInfo(resolver, directory, maxListBytes)),
     join_channel: joinChannel(deps.join, deps.turns),
     leave_channel: leaveChannel(deps),
-    history: asked(persistence, history(deps)),
-    create_channel: kept(persistence, asked(persistence, createChannel(deps))),
-    delete_channel: kept(persistence, asked(persistence, deleteChannel(deps))),
+    history: withLoadedTarget(persistence, history(deps)),
+    create_channel: afterStored(persistence, withLoadedTarget(persistence, createChannel(deps))),
+    delete_channel: afterStored(persistence, withLoadedTarget(persistence, deleteChannel(deps))),
     update_profile: updateProfile(deps.clock, ({ id }) => persistence?.sessionChanged(id)),
-    pause_room: kept(persistence, asked(persistence, pauseRoom(deps))),
-    resume_room: kept(persistence, asked(persistence, resumeRoom(deps))),
-    delete_room: kept(persistence, askedWhole(persistence, deleteRoom(deps))),
+    pause_room: afterStored(persistence, withLoadedTarget(persistence, pauseRoom(deps))),
+    resume_room: afterStored(persistence, withLoadedTarget(persistence, resumeRoom(deps))),
+    delete_room: afterStored(persistence, withLoadedRoom(persistence, deleteRoom(deps))),
     disconnect_client: disconnectClient(deps),
   }
 }

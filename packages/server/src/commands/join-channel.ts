@@ -5,7 +5,7 @@ import type { Join, Joining } from '../subscriptions/join.ts'
 import type { JoinRequest, JoinResult } from '../subscriptions/join-request.ts'
 import { type HeadsLeft, MOST_HEADS } from '../subscriptions/join-room.ts'
 import { addressOf } from './address.ts'
-import { type Call, command } from './command.ts'
+import { type CommandCall, command } from './command.ts'
 
 /** An address costs one token, and so does each group of this many heads that a room-wide join lists. */
 const HEADS_A_TOKEN = 100
@@ -29,7 +29,7 @@ export const joinChannel = (join: Join, turns: FairQueue) =>
     )
   })
 
-type Asking = Pick<Call, 'requester' | 'identity' | 'charge'>
+type Asking = Pick<CommandCall, 'requester' | 'identity' | 'charge'>
 
 function* joinOne(join: Join, { requester, identity, charge }: Asking, request: JoinRequest): Pieces<Joining> {
   const left = { heads: MOST_HEADS }
@@ -38,21 +38,21 @@ function* joinOne(join: Join, { requester, identity, charge }: Asking, request: 
   return joining
 }
 
-type Outcome = JoinResult | { channel: string; error: Record<string, unknown> }
+type JoinOutcome = JoinResult | { channel: string; error: Record<string, unknown> }
 
 /** Each has an outcome of its own: one that fails does not stop those behind it. */
 function* joinEach(
   join: Join,
   { requester, identity, charge }: Asking,
   requests: readonly JoinRequest[],
-): Pieces<Maybe<(() => Outcome)[]>> {
+): Pieces<Maybe<(() => JoinOutcome)[]>> {
   charge(requests.length - 1)
   const left = { heads: MOST_HEADS }
   const seen = new Set<string>()
-  const joins: Maybe<() => Outcome>[] = []
+  const joins: Maybe<() => JoinOutcome>[] = []
   for (const [index, request] of requests.entries()) {
     const channel = `${request.room}:${request.channel}`
-    const failed = (problem: unknown): Outcome => {
+    const failed = (problem: unknown): JoinOutcome => {
       if (!(problem instanceof CodedError)) throw problem
       return { channel, error: problem.body() }
     }

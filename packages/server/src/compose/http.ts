@@ -1,5 +1,5 @@
 /** Creates what answers HTTP: health and metrics, the API with its streams, and the console. */
-import { createHttpClients } from '../connections/http-clients.ts'
+import { createHttpClientFactory } from '../connections/http-clients.ts'
 import { createApi } from '../http/api/api.ts'
 import { createCalls } from '../http/api/calls.ts'
 import { createConsole } from '../http/console.ts'
@@ -42,7 +42,12 @@ export function openHttp(core: Core, parts: HttpParts): HttpServer {
     ...core,
     ...inbound,
     limits: config,
-    admitGuest: createHttpClients({ ...core, ...state, ...inbound, newGuestId: () => `api-${randomId(12)}` }),
+    acceptHttpClient: createHttpClientFactory({
+      ...core,
+      ...state,
+      ...inbound,
+      newHttpClientId: () => `api-${randomId(12)}`,
+    }),
     streams,
     isDraining,
   })

@@ -6,7 +6,7 @@ import { Admission } from '../connections/admit.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { BusLog } from '../publish/draft.ts'
 import { createOpenInbox, createOwnInbox } from '../publish/inbox.ts'
-import { createRecallOf } from '../publish/load-target.ts'
+import { createLoadTarget } from '../publish/load-target.ts'
 import { createPublish } from '../publish/publish.ts'
 import { createRun } from '../receive/execute.ts'
 import { Receive } from '../receive/receive.ts'
@@ -20,7 +20,7 @@ import type { Ports } from './ports.ts'
 import type { State } from './state.ts'
 
 /** What exists before. */
-export type InboundParts = {
+export type InboundPathParts = {
   readonly log: BusLog
   readonly state: State
   readonly outbound: Outbound
@@ -34,7 +34,7 @@ export type InboundParts = {
 export type InboundPath = ReturnType<typeof createInboundPath>
 
 /** Creates it. */
-export function createInboundPath(core: Core, parts: InboundParts) {
+export function createInboundPath(core: Core, parts: InboundPathParts) {
   const { config, observers, turns } = core
   const { log, state, outbound, persistence, info } = parts
   const { rooms } = state
@@ -53,7 +53,7 @@ export function createInboundPath(core: Core, parts: InboundParts) {
     subscriptions: outbound.subscriptions,
     inboxOf,
     persistence,
-    closedLog: log.closed,
+    findClosedLog: log.closed,
   })
   const roleOf = createRoleOf(core.isAdminKey)
   const admission = new Admission({
@@ -106,7 +106,7 @@ export function createInboundPath(core: Core, parts: InboundParts) {
     ...outbound,
     limits: config,
     publish,
-    recall: persistence && createRecallOf(persistence),
+    loadTarget: persistence && createLoadTarget(persistence),
     run: createRun({
       ...core,
       commands,

@@ -1,6 +1,6 @@
 /** Creates the way from the log to the clients: delivery, subscriptions, notices and replies. It listens to the log. */
 import { createEndNotices } from '../delivery/end-notices.ts'
-import { createDelivering } from '../delivery/index.ts'
+import { createDeliveryParts } from '../delivery/index.ts'
 import { createReplies } from '../delivery/replies.ts'
 import { createStreamTopics } from '../http/streams/stream-topics.ts'
 import type { BusLog } from '../publish/draft.ts'
@@ -19,7 +19,7 @@ export function createOutbound(core: Core, log: BusLog, { clients }: State, port
   const { config, clock, frames, observers } = core
   const streamTopics = createStreamTopics()
   const subscribers = createTelemetrySubscribers()
-  const delivering = createDelivering({
+  const parts = createDeliveryParts({
     ...core,
     isImmediate: log.isImmediate,
     clients: clients.all,
@@ -28,7 +28,7 @@ export function createOutbound(core: Core, log: BusLog, { clients }: State, port
     otherBytes: subscribers.bufferedBytes,
     slow: observers.clientSlow,
   })
-  const { delivery } = delivering
+  const { delivery } = parts
   const subscriptions = new Subscriptions({ limits: config, delivery, clock, observers })
   const endings = createEndNotices(frames, delivery)
   // The subscribers of a channel that ends are notified before their subscriptions end.
@@ -41,7 +41,7 @@ export function createOutbound(core: Core, log: BusLog, { clients }: State, port
   const replies = createReplies({ ...core, ...config, delivery, refused: observers.frameRefused })
   listenToLog({ ...core, log, delivery, answers: replies, gaps: delivering.gaps, routed: observers.messageRouted })
   return {
-    ...delivering,
+    ...parts,
     subscriptions,
     endings,
     replies,

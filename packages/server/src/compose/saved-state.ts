@@ -7,7 +7,7 @@ import type { State } from './state.ts'
 import type { Storage } from './storage.ts'
 
 /** Creates it; undefined where nothing of these is stored. */
-export function createPersisted(
+export function createSavedState(
   { config, logger, observers }: Core,
   storage: Storage,
   { rooms, sessions, clients, inboxes }: State,

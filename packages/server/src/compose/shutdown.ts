@@ -12,7 +12,7 @@ import type { Storage } from './storage.ts'
 import type { TelemetryParts } from './telemetry.ts'
 
 /** What is ended. */
-export type EndedParts = {
+export type ShutdownParts = {
   readonly log: BusLog
   readonly storage: Storage
   readonly state: State
@@ -40,7 +40,7 @@ const STORAGE_AWAY = 'the storage is away'
 const SUBSCRIBERS_LEAVE_MS = 500
 
 /** Creates it. */
-export function createShutdown(core: Core, parts: EndedParts): Shutdown {
+export function createShutdown(core: Core, parts: ShutdownParts): Shutdown {
   const { config, logger, lifecycle, tracing } = core
   const { log, storage, state, outbound, inbound, persistence, telemetry, ports, http } = parts
   const { receive, admission } = inbound

@@ -12,7 +12,7 @@ import type { State } from './state.ts'
 import type { TelemetryParts } from './telemetry.ts'
 
 /** What is looked after. */
-export type TimedParts = {
+export type TimerParts = {
   readonly log: BusLog
   readonly state: State
   readonly outbound: Outbound
@@ -28,7 +28,7 @@ const SWEEP_LEAST_MS = 50
 const STREAMS_LOOK_MS = 5000
 
 /** Starts it; returns what stops it. */
-export function startTimers(core: Core, { log, state, outbound, persistence, telemetry, http }: TimedParts) {
+export function startTimers(core: Core, { log, state, outbound, persistence, telemetry, http }: TimerParts) {
   const { config, clock, metrics, every } = core
   const { delivery } = outbound
   const { broadcast } = telemetry

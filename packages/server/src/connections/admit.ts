@@ -73,7 +73,7 @@ export type AdmitDeps = {
   readonly sessionTtlMs: number
   readonly roleOf: RoleOf
   /** Saves sessions across restarts, where they are saved. */
-  readonly persistence: Pick<Persistence, 'recall'> | undefined
+  readonly persistence: Pick<Persistence, 'loadSession'> | undefined
   /** Generates an id for a client that names none. */
   readonly newClientId: () => string
   readonly observers: Pick<BusObserver, 'clientConnected' | 'clientDisconnected'>
@@ -126,7 +126,7 @@ export class Admission {
     { clientId, session }: Pick<ConnectRequest, 'clientId' | 'session'>,
     by: 'connection' | 'call',
   ): Promise<void> | undefined {
-    return this.#deps.persistence?.recall(clientId, session)?.then((restore) => {
+    return this.#deps.persistence?.loadSession(clientId, session)?.then((restore) => {
       if (restore === undefined) return
       // Another client took the id during an outage. The session that was there first belongs to the client that has its secret.
       const other = this.#remaining(clientId!)

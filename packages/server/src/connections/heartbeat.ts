@@ -18,7 +18,7 @@ export type HeartbeatDeps = LivenessOptions & {
 export type Heartbeat = { readonly everyMs: number; readonly beat: () => void }
 
 /** Clients that are looked at in one turn of the loop: most looks are two comparisons, and some are a ping. */
-const PIECE = 64
+const CLIENTS_PER_PIECE = 64
 
 /**
  * Creates the heartbeat. A round with many clients takes several turns of the loop; the next round begins when it is done.
@@ -37,7 +37,7 @@ export function createHeartbeat({ logger, clients, delivery, turns, ...options }
         logger.info({ event: 'heartbeat_lost', client_id: client.id, code: 4408 })
         delivery.close(client, 'heartbeat_lost')
       }
-      if (++looked % PIECE === 0) yield
+      if (++looked % CLIENTS_PER_PIECE === 0) yield
     }
     isUnderWay = false
   }

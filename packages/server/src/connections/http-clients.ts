@@ -1,5 +1,5 @@
 /**
- * Guests: clients for the time of one call by HTTP. They are in no list, join nothing, and leave nothing behind but what they said.
+ * HTTP clients: clients for the time of one HTTP request. They are in no list, join nothing, and leave nothing behind but the messages that they published.
  *
  * An HTTP client names its client id. If another client is connected under that id, it needs the session of that client, or the admin key.
  */
@@ -21,26 +21,26 @@ export type Credentials = {
   readonly session: string | undefined
 }
 
-/** What guests need. */
+/** What accepting HTTP clients needs. */
 export type HttpClientDeps = {
   readonly clock: Clock
   readonly directory: Pick<Directory, 'find'>
   readonly sessions: Sessions
   readonly roleOf: RoleOf
   /** Generates an id for a client that names none. */
-  readonly newGuestId: () => string
+  readonly newHttpClientId: () => string
 }
 
-/** Lets a guest in whose answer goes to `caller`; `unauthenticated`, `client_id_in_use`. */
+/** Creates the client of a request, whose replies go to `caller`; `unauthenticated`, `client_id_in_use`. */
 export type AcceptHttpClient = (credentials: Credentials, caller: ReplySink) => Client
 
-/** Creates the function that admits them. */
-export function createHttpClients({
+/** Creates the function that accepts them. */
+export function createHttpClientFactory({
   clock,
   directory,
   sessions,
   roleOf,
-  newGuestId,
+  newHttpClientId,
 }: HttpClientDeps): AcceptHttpClient {
   const isOf = (clientId: string | undefined, session: string | undefined): boolean => {
     if (session === undefined) return false
@@ -56,7 +56,7 @@ export function createHttpClients({
     const identity: Identity = {
       role: roleOf(token),
       isProven: isOf(clientId, session),
-      id: clientId ?? newGuestId(),
+      id: clientId ?? newHttpClientId(),
       isReadOnly: false,
     }
     authorize(identity, 'use_id', { isConnected: directory.find(identity.id) !== undefined })
@@ -84,7 +84,7 @@ export function createHttpClients({
   }
 }
 
-/** Nothing is delivered to a guest. A class, because each has one: methods are shared. */
+/** Nothing is delivered to an HTTP client. A class, because each has one: methods are shared. */
 class NullTransport implements Transport {
   readonly isPaused = false
   readonly #caller: ReplySink

@@ -4,7 +4,7 @@ import { silentLogger } from '../observability/logger.ts'
 import { TargetFeed } from '../state/feed.ts'
 import type { Client, Feed } from '../state/model.ts'
 import { implySubscription } from '../state/subscription.ts'
-import { createDelivering } from './index.ts'
+import { createDeliveryParts } from './index.ts'
 
 const SEND_BUFFER_SOFT_LIMIT = 1000
 
@@ -57,7 +57,7 @@ function setUp(...ids: string[]) {
     }
     return Object.assign(client, { transport }) as Client
   })
-  const { delivery } = createDelivering({
+  const { delivery } = createDeliveryParts({
     config: {
       sendBufferSoftLimit: SEND_BUFFER_SOFT_LIMIT,
       sendBufferTotal: 1 << 30,

@@ -6,7 +6,7 @@ import { silentLogger } from '../observability/logger.ts'
 import { TargetFeed } from '../state/feed.ts'
 import type { Client, Cursors, Feed } from '../state/model.ts'
 import { implySubscription } from '../state/subscription.ts'
-import { createDelivering } from './index.ts'
+import { createDeliveryParts } from './index.ts'
 import { MOST_UNITS, MOST_WRITES } from './turn-budget.ts'
 
 const KiB = 1024
@@ -33,7 +33,7 @@ function setUp({ fanoutBytes = 1 << 30 } = {}) {
     for (const client of topics.get(topic) ?? []) if (client !== except) take(client, text)
     return true
   }
-  const { delivery, live, catchUp } = createDelivering({
+  const { delivery, live, catchUp } = createDeliveryParts({
     config: { sendBufferSoftLimit: 512 * KiB, sendBufferTotal: 1 << 30, fanoutBytes, pingTimeoutMs: 60_000 },
     clock: { monotonic: () => 0 },
     every: () => () => {},

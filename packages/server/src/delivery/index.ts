@@ -14,7 +14,7 @@ import { SlowConsumers, type SlowConsumersDeps, UNSEEN_SHARE } from './slow-cons
 import { createTails } from './tails.ts'
 
 /** What delivery needs. */
-export type DeliveringDeps = Pick<CatchUpDeps, 'clock' | 'logger' | 'every' | 'isImmediate'> &
+export type DeliveryPartsDeps = Pick<CatchUpDeps, 'clock' | 'logger' | 'every' | 'isImmediate'> &
   Pick<FanOutDeps, 'clients' | 'nextTurn'> &
   Pick<SlowConsumersDeps, 'otherBytes'> &
   Pick<ClosingDeps, 'slow'> & {
@@ -27,7 +27,7 @@ export type DeliveringDeps = Pick<CatchUpDeps, 'clock' | 'logger' | 'every' | 'i
   }
 
 /** Delivery. */
-export type Delivering = {
+export type DeliveryParts = {
   readonly delivery: Delivery
   readonly catchUp: CatchUp
   readonly live: LiveSubscriptions
@@ -41,7 +41,13 @@ export type Delivering = {
 const TAIL_TIMES = 8
 
 /** Creates the parts of delivery, each after those that it uses. */
-export function createDelivering({ config, frames, publish, publishToStreams, ...deps }: DeliveringDeps): Delivering {
+export function createDeliveryParts({
+  config,
+  frames,
+  publish,
+  publishToStreams,
+  ...deps
+}: DeliveryPartsDeps): DeliveryParts {
   const { metrics } = deps
   const { sendBufferSoftLimit, fanoutBytes, sendBufferTotal } = config
   const buffers = createSendBuffers(sendBufferTotal)

@@ -3,6 +3,7 @@ import { CodedError, encodeStored, type Position } from '@arqonbus/protocol'
 import { type Clock, isoTime, positionUpToN } from '../kit/clock.ts'
 import { createOldestFirst, type OldestFirst } from '../kit/oldest-first.ts'
 import { textBytes } from '../kit/text.ts'
+import type { ExpiryReason } from '../observability/metric-labels.ts'
 import { type ClosedLog, type ClosedLogs, createClosedLogs } from './closed.ts'
 import {
   type AppendOutcome,
@@ -36,9 +37,6 @@ export type MemoryLogOptions = {
   /** Hears of each message that left: by length, age, bytes, or with its log. */
   readonly expired: (reason: ExpiryReason, count: number) => void
 }
-
-/** Why a message is no longer kept. */
-export type ExpiryReason = 'length' | 'age' | 'bytes' | 'deleted'
 
 /** A driver whose logs live and die with the process. */
 export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOptions): LogDriver<Subject, D> {
@@ -125,7 +123,11 @@ const APPENDED: AppendOutcome = { kind: 'appended' }
 const seed = newSeed()
 const idDigest = new Digest(seed)
 const contentDigests = new ContentDigests(seed)
-const print: Fingerprint = { idLow: 0, idHigh: 0, contentLow: 0, contentHigh: 0 }
+/**
+ * The fingerprint of the draft that is being appended. One object serves all logs: an append looks for it and adds it in one synchronous call, so that no
+ * message costs an object.
+ */
+const scratchFingerprint: Fingerprint = { idLow: 0, idHigh: 0, contentLow: 0, contentHigh: 0 }
 
 /** One log. A class, because there may be a hundred thousand: methods are shared, and each has its fields and nothing else. */
 class MemoryLog<Subject, D extends Draft> implements Log<D> {
@@ -191,7 +193,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     if (now > this.#ms) this.#ms = now
     const ms = this.#ms
     const n = ++this.#n
-    if (draft.deduplicated) shared.dedup.add(print, ms, n, at)
+    if (draft.deduplicated) shared.dedup.add(scratchFingerprint, ms, n, at)
     const entry = { ms, n, text: encodeStored(draft.envelope, isoTime(ms), positionUpToN(ms), n) }
     this.#keep(entry, at)
     listener.delivered(this.#subject, entry, draft)
@@ -287,11 +289,11 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
   #fingerprint(draft: D): Fingerprint {
     idDigest.start().add(this.#dedupKey).add(draft.envelope.from).add(draft.envelope.id).finish()
     const content = contentDigests.of(draft.envelope)
-    print.idLow = idDigest.low
-    print.idHigh = idDigest.high
-    print.contentLow = content.low
-    print.contentHigh = content.high
-    return print
+    scratchFingerprint.idLow = idDigest.low
+    scratchFingerprint.idHigh = idDigest.high
+    scratchFingerprint.contentLow = content.low
+    scratchFingerprint.contentHigh = content.high
+    return scratchFingerprint
   }
 
   #keep(entry: Entry, at: number): void {

@@ -2,7 +2,7 @@
 import { CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
 import { chain, type Maybe } from '../kit/maybe.ts'
 import type { Client } from '../state/model.ts'
-import { createRecall } from './load-rooms.ts'
+import { createRoomLoader } from './load-rooms.ts'
 import { type Persisted, recordTexts } from './room-records.ts'
 import { SavedRooms, type SavedRoomsDeps } from './saved-rooms.ts'
 import { SavedSessions, type SavedSessionsDeps } from './saved-sessions.ts'
@@ -13,7 +13,7 @@ import { createAhead } from './store-ahead.ts'
 export type PersistenceDeps = Omit<SavedRoomsDeps, 'texts' | 'store'> &
   Omit<SavedSessionsDeps, 'store' | 'isWhole'> & {
     readonly store: Store
-    /** What is kept. Of what is not, enough is to find the messages, where these are. */
+    /** What is kept. What is not listed is kept as far as it is needed to find stored messages. */
     readonly persist: Persisted
     /** `strict`: what cannot be stored is refused. `degrade`: it works, and is stored later. */
     readonly storageMode: 'degrade' | 'strict'
@@ -27,20 +27,20 @@ export type Persistence = {
   /** A client has another subscription, or one less. */
   subscribed(client: Client): void
   /**
-   * The session that a client brings is asked for where it is not here; undefined where there is nothing to wait for. Resolves to what puts it back, or to
-   * nothing where there is no such session. Fails with `storage_unavailable` if that is not known.
+   * Loads the session that a client names, where it is not in memory; undefined where there is nothing to wait for. Resolves to a function that restores it, or
+   * to undefined where there is no such session. Fails with `storage_unavailable` if that is not known.
    */
-  recall(clientId: string | undefined, secret: string | undefined): Promise<(() => void) | undefined> | undefined
+  loadSession(clientId: string | undefined, secret: string | undefined): Promise<(() => void) | undefined> | undefined
   /**
-   * A room, for `*`, or a channel is asked for where it is not here; undefined where there is nothing to wait for. Fails with `too_many_rooms` and
+   * Loads a channel, or a room for `*`, where it is not in memory; undefined where there is nothing to wait for. Fails with `too_many_rooms` and
    * `too_many_channels` alone.
    */
-  recallPlace(room: string, channel: string): Promise<void> | undefined
-  /** A room is asked for with all of its channels, in the same way. */
-  recallRoom(room: string): Promise<void> | undefined
+  loadTarget(room: string, channel: string): Promise<void> | undefined
+  /** Loads a room and all of its channels; undefined and errors as those of `loadTarget`. */
+  loadRoom(room: string): Promise<void> | undefined
   /** True where a room or a channel that is not here may be in a store that cannot be asked now. */
   isUnsure(): boolean
-  /** The same of sessions. */
+  /** True where a session that is not in memory may be in a store that cannot be asked now. */
   isUnsureOfSessions(): boolean
   /** Before a command changes rooms or channels: `storage_unavailable` where that could not be stored, and has to be. */
   check(): void
@@ -60,7 +60,7 @@ export type Persistence = {
 /** When to try again while the store is away. */
 const RETRY_AFTER_MS = 1000
 
-/** Makes the persistence of one server; it uses the store. */
+/** Creates the persistence of one server, and makes it the user of the store. */
 export function createPersistence(deps: PersistenceDeps): Persistence {
   const { store, persist } = deps
   const texts = recordTexts(persist)
@@ -68,7 +68,7 @@ export function createPersistence(deps: PersistenceDeps): Persistence {
   const isWhole = persist.includes('sessions')
   const isAnySaved = isWhole || persist.includes('messages')
   const sessions = isAnySaved ? new SavedSessions({ ...deps, isWhole }) : undefined
-  const recall = savedRooms && createRecall({ ...deps, savedRooms })
+  const loader = savedRooms && createRoomLoader({ ...deps, savedRooms })
   const isStrict = deps.storageMode === 'strict' && savedRooms !== undefined
   const unavailable = () => new CodedError('storage_unavailable', undefined, RETRY_AFTER_MS)
 
@@ -78,11 +78,11 @@ export function createPersistence(deps: PersistenceDeps): Persistence {
       const changes = await stored.changesElsewhere()
       await savedRooms?.compare(stored)
       // Later comparisons put back nothing that is not here.
-      recall?.compared(wasLoaded ? undefined : changes)
+      loader?.compared(wasLoaded ? undefined : changes)
       await sessions?.compare(stored)
     },
     async check(stored) {
-      recall?.compared(undefined)
+      loader?.compared(undefined)
       await savedRooms?.check(stored)
     },
     ready() {
@@ -100,10 +100,10 @@ export function createPersistence(deps: PersistenceDeps): Persistence {
     placeChanged: (room, channel) => savedRooms?.changed(room, channel),
     sessionChanged: (clientId, isNew) => sessions?.changed(clientId, isNew),
     subscribed: (client) => sessions?.subscribed(client),
-    recall: (clientId, secret) =>
-      clientId === undefined || secret === undefined ? undefined : sessions?.recall(clientId, secret),
-    recallPlace: (room, channel) => recall?.one(room, channel === WHOLE_ROOM ? undefined : channel),
-    recallRoom: (room) => recall?.whole(room),
+    loadSession: (clientId, secret) =>
+      clientId === undefined || secret === undefined ? undefined : sessions?.load(clientId, secret),
+    loadTarget: (room, channel) => loader?.one(room, channel === WHOLE_ROOM ? undefined : channel),
+    loadRoom: (room) => loader?.whole(room),
     isUnsure: () => savedRooms !== undefined && store.isAway,
     isUnsureOfSessions: () => sessions !== undefined && store.isAway,
     check() {

@@ -8,7 +8,7 @@ import { nameOfFault } from '../redis/faults.ts'
 import type { Connections, RedisLink } from '../redis/link.ts'
 import { commandsOf, countChange, isRefusal, placeOf, sweepSessions } from './redis-store-keys.ts'
 import { createReader } from './redis-store-reader.ts'
-import type { Change, Store, StoreUser } from './store.ts'
+import type { Change, RecordStoreUser, Store } from './store.ts'
 
 /** What the store is made with. */
 export type RedisStoreOptions = {
@@ -19,7 +19,7 @@ export type RedisStoreOptions = {
 
 /** Makes the driver. It uses the link, and does not start it. */
 export function createRedisStore({ link, clock, logger }: RedisStoreOptions): Store {
-  let user: StoreUser | undefined
+  let user: RecordStoreUser | undefined
   /** How often this process has counted a change of its own. */
   let ownChanges = 0
   const readerOf = (connections: Connections) =>

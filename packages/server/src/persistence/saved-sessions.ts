@@ -84,7 +84,7 @@ export class SavedSessions {
    * Loads the session with that secret, where it is not here; undefined where there is nothing to wait for. Resolves to a function that restores it, or to
    * undefined where there is no such session. Fails with `storage_unavailable` where that is not known.
    */
-  recall(clientId: string, secret: string): Promise<(() => void) | undefined> | undefined {
+  load(clientId: string, secret: string): Promise<(() => void) | undefined> | undefined {
     const { sessions, store } = this.#deps
     if (sessions.find(clientId, secret) !== undefined || this.#haveEnded(clientId)) return undefined
     if (store.isAway) return Promise.reject(cannotSay())

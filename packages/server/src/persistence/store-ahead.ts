@@ -1,13 +1,13 @@
 /** What a log belongs to is stored ahead of its messages: what is acknowledged is found again, whenever the server is killed. */
 import { ownerOf } from '../state/log-names.ts'
-import type { Change, StoreUser } from './store.ts'
+import type { Change, RecordStoreUser } from './store.ts'
 import type { WriteBehind } from './write-behind.ts'
 
 type Written = Pick<WriteBehind, 'isAny' | 'ahead'>
 
 /** Writes what logs belong to. */
 export const createAhead =
-  (savedRooms: Written | undefined, sessions: Written | undefined): StoreUser['ahead'] =>
+  (savedRooms: Written | undefined, sessions: Written | undefined): RecordStoreUser['ahead'] =>
   (logs) => {
     // Most messages go where everything is stored.
     if (!savedRooms?.isAny && !sessions?.isAny) return undefined

@@ -46,7 +46,7 @@ export type Stored = {
 }
 
 /** What uses a store. */
-export type StoreUser = {
+export type RecordStoreUser = {
   /**
    * The store is there, for the first time or again. It is not written to before this has ended, but where it is the process that it was before and this is
    * not the first time: that has lost nothing, and is compared while it is used.
@@ -66,7 +66,7 @@ export type StoreUser = {
 export type Store = {
   readonly isAway: boolean
   /** Called once, before the store is there. */
-  use(user: StoreUser): void
+  use(user: RecordStoreUser): void
   /**
    * Resolves to what it refused. Where it fails, some may be written. What is written is stored before anything that the log sends to the same store later.
    */

@@ -164,8 +164,8 @@ class PrivateMessage {
   }
 }
 
-/** Copies of this many characters altogether are appended in one piece: to write, keep and send one of 256 KiB takes a third of a millisecond. */
-const PIECE = 256 * 1024
+/** Copies of this many characters altogether are appended in one piece of work: to write, keep and send one of 256 KiB takes a third of a millisecond. */
+const CHARACTERS_PER_PIECE = 256 * 1024
 
 /** Appends the parts of messages to inboxes: at once where they are short, else over several turns of the loop, and each message behind the one before it. */
 function createAppends(turns: Pick<FairQueue, 'run'>) {
@@ -179,7 +179,7 @@ function createAppends(turns: Pick<FairQueue, 'run'>) {
         const { inbox, draft } = waiting.shift()!
         inbox.log.append(draft)
         characters += draft.envelope.payloadText.length
-        if (characters < PIECE) continue
+        if (characters < CHARACTERS_PER_PIECE) continue
         characters = 0
         yield
       }
@@ -190,7 +190,8 @@ function createAppends(turns: Pick<FairQueue, 'run'>) {
 
   return (inboxes: readonly Inbox[], drafts: readonly PublishDraft[]): void => {
     const characters = drafts.length * drafts[0]!.envelope.payloadText.length
-    if (!isAppending && characters < PIECE) return inboxes.forEach((inbox, i) => inbox.log.append(drafts[i]!))
+    if (!isAppending && characters < CHARACTERS_PER_PIECE)
+      return inboxes.forEach((inbox, i) => inbox.log.append(drafts[i]!))
     inboxes.forEach((inbox, i) => waiting.push({ inbox, draft: drafts[i]! }))
     if (isAppending) return
     isAppending = true

@@ -13,7 +13,7 @@ import {
 import { authorize } from '../auth/access.ts'
 import { asAdmin } from '../auth/identity.ts'
 import { addressOf } from '../commands/address.ts'
-import type { Call, Command, Commands } from '../commands/command.ts'
+import type { Command, CommandCall, Commands } from '../commands/command.ts'
 import type { Replies } from '../delivery/replies.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
@@ -49,7 +49,7 @@ export type Rates = { readonly rate: Bucket | undefined; commandRates: Map<strin
 export type Run = (client: Client, envelope: ParsedEnvelope, now: number, rates: Rates) => Promise<void> | undefined
 
 /** A command that was found, with what it is called with. */
-type Called = { readonly found: Command; readonly call: Call }
+type Called = { readonly found: Command; readonly call: CommandCall }
 
 /** A command, with the check of its parameters, and their names. */
 type Registered = Command & { readonly check: ReturnType<typeof compile>; readonly names: ReadonlySet<string> }
@@ -119,16 +119,26 @@ export function createRun(deps: RunDeps): Run {
     const charge = (tokens: number) => {
       if (bucket !== undefined) bucket.tokens -= tokens
     }
-    const call: Call = { name, parameters: own, requester: client, identity, timestamp: clock.now(), address, charge }
+    const call: CommandCall = {
+      name,
+      parameters: own,
+      requester: client,
+      identity,
+      timestamp: clock.now(),
+      address,
+      charge,
+    }
     return { found, call }
   }
 
   return (client, envelope, now, rates) => {
     const started = performance.now()
     const endSpan = trace?.(client.id, envelope)
-    const isLong = isLarge(envelope.payloadText)
-    // Of a long one the parameters are read later.
-    const payload = isLong ? (envelope.payload ?? objectIn(envelope.payloadText, payloadFields)!) : payloadOf(envelope)
+    const isLargeCommand = isLarge(envelope.payloadText)
+    // The parameters of a large command are read later, in pieces.
+    const payload = isLargeCommand
+      ? (envelope.payload ?? objectIn(envelope.payloadText, payloadFields)!)
+      : payloadOf(envelope)
     const name = typeof payload.name === 'string' ? payload.name : undefined
     // An unknown name is not repeated, so that no client can fill the log or a reply with it.
     const known = name !== undefined && registry.has(name) ? name : undefined
@@ -164,7 +174,7 @@ export function createRun(deps: RunDeps): Run {
     }
     try {
       const pieces = callOf(client, envelope, payload, now, rates)
-      const called = isLong ? turns.run(() => pieces) : (pieces.next().value as Called)
+      const called = isLargeCommand ? turns.run(() => pieces) : (pieces.next().value as Called)
       const outcome = chain(called, ({ found, call }) =>
         chain(found.run(call), (result) =>
           succeed(found.shape.response_format, typeof result === 'function' ? result() : result),

@@ -67,8 +67,8 @@ export type FrameHandler<I extends Inbound> = {
   takeTurn(inbound: I, frames: () => Pieces<void>): void
 }
 
-/** A longer frame takes milliseconds: it always waits for its turn, so that no turn handles two of them. */
-export const LONG = 32 * 1024
+/** Characters of the longest frame that may be handled on arrival. A longer one takes milliseconds: it always waits for its turn, so that no turn handles two of them. */
+export const LONGEST_IMMEDIATE_FRAME = 32 * 1024
 
 /** What a frame that waits takes beside its text: empty ones take memory too. */
 export const QUEUED_BYTES = 64
@@ -97,7 +97,7 @@ export class FrameReader<I extends Inbound> {
     metrics.bytesIn += frame.length
     const now = clock.monotonic()
     sender.lastHeard = now
-    const isFree = !inbound.isBusy && inbound.queue.length === 0 && frame.length <= LONG
+    const isFree = !inbound.isBusy && inbound.queue.length === 0 && frame.length <= LONGEST_IMMEDIATE_FRAME
     if (isFree && !this.#handler.mustWait(inbound) && turns.hasTime(now)) return this.#take(inbound, frame, now)
     inbound.queue.push(frame)
     inbound.queuedBytes += frame.length + QUEUED_BYTES

@@ -1,6 +1,6 @@
 /**
  * Receive: what clients of the bus send becomes a publish, a command or telemetry. The checks of a frame are in `frame-reader.ts`, and what waits for
- * publishes is in `publishers.ts`.
+ * publishes is in `publishes-in-flight.ts`.
  */
 import { type CloseName, CodedError, type ErrorCode, objectIn, type ParsedEnvelope } from '@arqonbus/protocol'
 import type { CatchUp } from '../delivery/catch-up.ts'
@@ -11,13 +11,13 @@ import type { Client } from '../state/model.ts'
 import type { Run } from './execute.ts'
 import { type FrameHandler, FrameReader, type FrameReaderDeps } from './frame-reader.ts'
 import type { InboundState } from './inbound.ts'
-import { Publishers, type PublishersDeps } from './publishers.ts'
+import { PublishesInFlight, type PublishesInFlightDeps } from './publishes-in-flight.ts'
 import { faultOf } from './to-error.ts'
 
 /** What receiving needs. */
 export type ReceiveDeps = FrameReaderDeps &
-  Omit<PublishersDeps, 'delivery'> & {
-    readonly limits: FrameReaderDeps['limits'] & PublishersDeps['limits']
+  Omit<PublishesInFlightDeps, 'delivery'> & {
+    readonly limits: FrameReaderDeps['limits'] & PublishesInFlightDeps['limits']
     readonly replies: Replies
     readonly delivery: Delivery
     readonly catchUp: CatchUp
@@ -33,14 +33,14 @@ const nameOnly: ReadonlySet<string> = new Set(['name'])
 export class Receive implements FrameHandler<InboundState> {
   readonly #deps: ReceiveDeps
   readonly #reader: FrameReader<InboundState>
-  readonly #publishers: Publishers
+  readonly #publishes: PublishesInFlight
   /** Commands that wait for their result. */
   #open = 0
 
   constructor(deps: ReceiveDeps) {
     this.#deps = deps
     this.#reader = new FrameReader(deps, this)
-    this.#publishers = new Publishers(deps, {
+    this.#publishes = new PublishesInFlight(deps, {
       goOn: (inbound) => this.#goOn(inbound),
       refuse: (inbound, envelope, problem) =>
         this.#reader.refuse(inbound, envelope.id, faultOf(problem, deps.logger, inbound.sender), envelope),
@@ -92,7 +92,7 @@ export class Receive implements FrameHandler<InboundState> {
 
   /** False while a frame waits, or a log or a command has not replied yet. */
   isSettled(): boolean {
-    return this.#open === 0 && this.#publishers.open === 0 && this.#reader.isSettled()
+    return this.#open === 0 && this.#publishes.open === 0 && this.#reader.isSettled()
   }
 
   // ---- What the reader of frames asks.
@@ -109,7 +109,7 @@ export class Receive implements FrameHandler<InboundState> {
   handle(inbound: InboundState, envelope: ParsedEnvelope, now: number): void {
     if (envelope.type === 'command') this.#command(inbound, envelope, now)
     else if (envelope.type === 'telemetry') this.#deps.relayTelemetry(inbound.sender, envelope)
-    else this.#publishers.take(inbound, envelope, now)
+    else this.#publishes.take(inbound, envelope, now)
   }
 
   refuse(
@@ -129,11 +129,11 @@ export class Receive implements FrameHandler<InboundState> {
   }
 
   mustWait(inbound: InboundState): boolean {
-    return this.#publishers.mustWait(inbound)
+    return this.#publishes.mustWait(inbound)
   }
 
   readOn(inbound: InboundState): void {
-    this.#publishers.readOn(inbound)
+    this.#publishes.readOn(inbound)
   }
 
   /** Frames of a call by HTTP wait with other calls. */

@@ -5,7 +5,7 @@
  * - `refused`: the call did not run, and others would not either: Redis is away as far as writing goes.
  * - `unknown`: it may have run or not.
  */
-export type Outcome = 'reload' | 'refused' | 'unknown'
+export type FaultOutcome = 'reload' | 'refused' | 'unknown'
 
 /**
  * An answer that is not in the form that its question has: a connection on which that comes is out of step, and nothing that comes later on it can be
@@ -39,7 +39,7 @@ const REFUSALS = new Set([
 ])
 
 /** What became of a call that failed. */
-export function outcomeOf(problem: unknown): Outcome {
+export function outcomeOf(problem: unknown): FaultOutcome {
   const word = wordOf(problem)
   if (word === 'NOSCRIPT') return 'reload'
   return REFUSALS.has(word) ? 'refused' : 'unknown'

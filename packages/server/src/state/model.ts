@@ -1,6 +1,7 @@
 /** The entities of the bus and how they hang together: clients, rooms, channels, and the feeds by which they are served. Plain data, no I/O. */
 
 import type { ChannelOptions, ClientType, Position } from '@arqonbus/protocol'
+import type { RoomType } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Ordered } from '../kit/ordered.ts'
 import type { Log } from '../log/contract.ts'
@@ -121,9 +122,6 @@ export type Channel = {
   /** How it ended: it was deleted, or removed because it was idle. */
   ended: 'deleted' | 'removed' | undefined
 }
-
-/** How a room came to be: configured, by create_channel, or on demand. */
-export type RoomType = 'system' | 'user' | 'dynamic'
 
 /** A room. */
 export type Room = {

@@ -90,7 +90,7 @@ export function createRoomResolver({ rooms, creation, created, isUnsure }: RoomR
     isCreatable(roomName, name, identity) {
       const target = newTarget(roomName, name)
       const isMissing = rooms.channel(roomName, name) === undefined
-      return isMissing && may(identity, 'enter', target) && may(identity, 'await', target)
+      return isMissing && may(identity, 'enter', target) && may(identity, 'wait_for', target)
     },
     resolveOrCreateChannel(roomName, name, identity, { check, type } = {}) {
       const target = newTarget(roomName, name)

@@ -1,6 +1,6 @@
 /** The rooms and channels that exist: created, found, deleted. Permission is not checked here; what must hold for every request is. */
 import { type ChannelOptions, CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
-import { isRestricted } from '../auth/access.ts'
+import { isRestricted, type RoomType } from '../auth/access.ts'
 import type { Clock } from '../kit/clock.ts'
 import { Ordered } from '../kit/ordered.ts'
 import { copyText } from '../kit/text.ts'
@@ -8,7 +8,7 @@ import type { Log, LogOptions } from '../log/contract.ts'
 import { type FeedSource, TargetFeed } from './feed.ts'
 import type { IdleChannels } from './idle.ts'
 import { broadcastLog, channelLog } from './log-names.ts'
-import type { Channel, ChannelType, Feed, Room, RoomType } from './model.ts'
+import type { Channel, ChannelType, Feed, Room } from './model.ts'
 import type { ChannelRecord, RoomRecord } from './records.ts'
 
 /** How many there may be, and what a log keeps by default. */

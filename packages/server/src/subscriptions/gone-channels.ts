@@ -7,8 +7,8 @@ import { channelLog } from '../state/log-names.ts'
 /** What a room-wide join says of one channel. */
 export type Head = NonNullable<Extract<CommandResult<'join_channel'>, { channel: string }>['channels']>[number]
 
-/** What is known of a log that is not open. */
-export type ClosedLog = (key: string) => Maybe<Closed | undefined>
+/** Finds what is known of a log that is not open. */
+export type FindClosedLog = (key: string) => Maybe<Closed | undefined>
 
 /** Channels that are looked up for one join at most: a client forgets those that a reply names, and the next join names the rest. */
 const MOST_GONE = 100
@@ -17,15 +17,18 @@ const MOST_GONE = 100
 export function goneFrom(
   room: string,
   since: ReadonlyMap<string, Position>,
-  { isThere, closedLog }: { isThere(name: string): boolean; closedLog: ClosedLog },
+  { isThere, findClosedLog }: { isThere(name: string): boolean; findClosedLog: FindClosedLog },
 ): Maybe<Head[]> {
   const gone: Maybe<Head | undefined>[] = []
   for (const [name, position] of since) {
     if (isThere(name)) continue
     if (gone.length === MOST_GONE) break
     const channel = `${room}:${name}`
-    // Of the two logs that the name may have had, it had a position of one.
-    const closed = awaitAll([closedLog(channelLog(channel, 'general')), closedLog(channelLog(channel, 'private'))])
+    // The name may have had two logs, of an open and of a private channel; the position is of one of them.
+    const closed = awaitAll([
+      findClosedLog(channelLog(channel, 'general')),
+      findClosedLog(channelLog(channel, 'private')),
+    ])
     gone.push(chain(closed, (logs) => headOf(channel, position, logs)))
   }
   return chain(awaitAll(gone), (heads) => heads.filter((head) => head !== undefined))

@@ -8,7 +8,7 @@ import { awaitAll, chain, forLater, type Maybe } from '../kit/maybe.ts'
 import type { Located } from '../log/contract.ts'
 import type { Channel, Client, Room } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
-import { type ClosedLog, goneFrom, type Head } from './gone-channels.ts'
+import { type FindClosedLog, goneFrom, type Head } from './gone-channels.ts'
 import {
   idsByChannel,
   type JoinRequest,
@@ -18,7 +18,7 @@ import {
   refuseType,
   STEPS,
 } from './join-request.ts'
-import { type Asked, locate, locateAnew, type RecoveryDeps, recoveryOf, roomFields, startsOf } from './locate.ts'
+import { type Asked, askLog, askNewLog, type RecoveryDeps, recoveryOf, roomFields, startsOf } from './locate.ts'
 import { NO_RESTRICTED } from './private-channels.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
@@ -26,7 +26,7 @@ import type { Subscriptions } from './subscriptions.ts'
 export type JoinRoomDeps = RecoveryDeps & {
   readonly resolver: RoomResolver
   readonly subscriptions: Subscriptions
-  readonly closedLog: ClosedLog
+  readonly findClosedLog: FindClosedLog
 }
 
 /** The heads that the joins of one command may still list together: an answer is one frame. */
@@ -43,7 +43,7 @@ export function* joinRoom(
   request: JoinRequest,
   left: HeadsLeft,
 ): Pieces<Maybe<() => JoinResult>> {
-  const { resolver, subscriptions, closedLog } = deps
+  const { resolver, subscriptions, findClosedLog } = deps
   refuseType(request)
   const roomSince = onePosition(request.room_since, 'room_since')
   const since = yield* positionsByChannel(request.since)
@@ -56,15 +56,15 @@ export function* joinRoom(
   const known = listed.recoverable ? since : undefined
   const located: Maybe<Located | undefined>[] = []
   for (const channel of listed.channels) {
-    located.push(forLater(locate(channel.log, startOf(channel, known), ids.get(channel.name))))
+    located.push(forLater(askLog(channel.log, startOf(channel, known), ids.get(channel.name))))
     if (located.length % STEPS === 0) yield
   }
-  const inRoom = locate(room.broadcast, roomSince, request.room_since_id)
+  const inRoom = askLog(room.broadcast, roomSince, request.room_since_id)
   const isThere = (name: string) => {
     const channel = room.channels.get(name)
     return channel !== undefined && isReadable(channel, client.identity)
   }
-  const gone = forLater(known === undefined ? [] : goneFrom(room.name, known, { isThere, closedLog }))
+  const gone = forLater(known === undefined ? [] : goneFrom(room.name, known, { isThere, findClosedLog }))
   const answers = chain(awaitAll([inRoom, ...located]), (found) => chain(gone, (gone) => ({ found, gone })))
   return chain(answers, ({ found: [roomFound, ...found], gone }) => () => {
     if (resolver.room(room.name) !== room) throw new CodedError('room_not_found', { room: room.name })
@@ -74,7 +74,7 @@ export function* joinRoom(
     const heads: Head[] = channels.map(({ channel, ...asked }) => ({
       channel: channel.address,
       ...(channel.type === 'private' && { type: channel.type }),
-      ...recoveryOf(deps, asked, subscriptions.delivering(client, channel)),
+      ...recoveryOf(deps, asked, subscriptions.deliveringSubscription(client, channel)),
     }))
     heads.push(...gone.filter(({ channel }) => !isThere(parseAddress(channel)!.channel)))
     return {
@@ -133,7 +133,7 @@ function askedOf(
   for (const channel of recoverable ? room.channelsInOrder.after(upTo) : []) {
     if (!isReadable(channel, client.identity)) continue
     const start = startOf(channel, since)
-    there.push(asked(channel, start, locateAnew(start, channel.log)))
+    there.push(asked(channel, start, askNewLog(start, channel.log)))
   }
   return there
 }

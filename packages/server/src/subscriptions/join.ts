@@ -10,7 +10,7 @@ import type { OwnInbox } from '../publish/inbox.ts'
 import type { Client } from '../state/model.ts'
 import { type JoinRequest, type JoinResult, oneId, onePosition, refuseType } from './join-request.ts'
 import { type HeadsLeft, type JoinRoomDeps, joinRoom } from './join-room.ts'
-import { locate, locateAnew, recoveryOf, roomFields, startsOf } from './locate.ts'
+import { askLog, askNewLog, recoveryOf, roomFields, startsOf } from './locate.ts'
 
 /**
  * What comes of asking for a join: the logs are asked first, and then there is a function that joins, which is called in the tick of the answer. So nothing of
@@ -26,7 +26,7 @@ export type JoinDeps = JoinRoomDeps & {
   readonly inboxOf: OwnInbox
   readonly turns: FairQueue
   /** Where rooms and channels are kept: what is not here is asked for before it is made. */
-  readonly persistence: Pick<Persistence, 'recallPlace' | 'recallRoom'> | undefined
+  readonly persistence: Pick<Persistence, 'loadTarget' | 'loadRoom'> | undefined
 }
 
 /** Creates the function that joins. */
@@ -37,10 +37,10 @@ export function createJoin(deps: JoinDeps): Join {
     const { room, channel } = request
     if (room === BUS && channel === 'inbox') return joinInbox(deps, client, request)
     const isWhole = channel === WHOLE_ROOM
-    const recalled = isWhole ? persistence?.recallRoom(room) : persistence?.recallPlace(room, channel)
-    if (recalled === undefined)
+    const loading = isWhole ? persistence?.loadRoom(room) : persistence?.loadTarget(room, channel)
+    if (loading === undefined)
       return isWhole ? yield* joinRoom(deps, client, identity, request, left) : joinOne(deps, client, identity, request)
-    return recalled.then(() => {
+    return loading.then(() => {
       refuseGone(client)
       return isWhole
         ? turns.run(() => joinRoom(deps, client, identity, request, left))
@@ -75,23 +75,23 @@ function joinOne(deps: JoinDeps, client: Client, identity: Identity, request: Jo
       type: request.type,
     })
   const first = open()
-  const located = locate(first.log, since, sinceId)
-  const roomLocated = locate(first.room.broadcast, roomSince, request.room_since_id)
+  const located = askLog(first.log, since, sinceId)
+  const roomLocated = askLog(first.room.broadcast, roomSince, request.room_since_id)
   return chain(awaitAll([located, roomLocated]), ([found, foundInRoom]) => () => {
     if (first.ended === 'deleted') throw new CodedError('channel_not_found', { channel: first.address })
     // A channel that was removed meanwhile because it was idle is created again.
     const channel = first.ended === 'removed' ? open() : first
     const { room, log, address, type } = channel
     const { broadcast } = room
-    const own = { log, since, found: channel === first ? found : locateAnew(since, log) }
+    const own = { log, since, found: channel === first ? found : askNewLog(since, log) }
     const isSameRoom = room === first.room
     const inRoom = {
       log: broadcast,
       since: roomSince,
-      found: isSameRoom ? foundInRoom : locateAnew(roomSince, broadcast),
+      found: isSameRoom ? foundInRoom : askNewLog(roomSince, broadcast),
     }
     subscriptions.subscribe(client, channel, startsOf([own, inRoom]))
-    const joined = recoveryOf(deps, own, subscriptions.delivering(client, channel))
+    const joined = recoveryOf(deps, own, subscriptions.deliveringSubscription(client, channel))
     return {
       channel: address,
       type,
@@ -115,7 +115,7 @@ function joinInbox(deps: JoinDeps, client: Client, request: JoinRequest): Joinin
       return head.n === 0 ? { recovered: true, missed: found.head.n, head: found.head } : { ...found, isComplete: true }
     })
   }
-  const located = chain(locate(log, since, oneId(request.since_id)), withFormer)
+  const located = chain(askLog(log, since, oneId(request.since_id)), withFormer)
   return chain(located, (found) => () => {
     const asked = { log, since, found }
     const subscription = feed.subscriptionOf(client)

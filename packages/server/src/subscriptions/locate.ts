@@ -19,7 +19,7 @@ export type Asked = {
 export type Recovery = Pick<JoinResult, 'position' | 'recovered' | 'missed' | 'reason' | 'first' | 'complete'>
 
 /** Asks a log. Without `since` it is enough to know its head, and during an outage not even that. */
-export function locate(
+export function askLog(
   log: Log | undefined,
   since: Position | undefined,
   sinceId: string | undefined,
@@ -35,8 +35,8 @@ function ignoreAway(problem: unknown): undefined {
   throw problem
 }
 
-/** The same, of a log that took the place of the one that was asked. */
-export const locateAnew = (since: Position | undefined, log: Log | undefined): Located | undefined =>
+/** What `askLog` gives, of a log that took the place of the one that was asked: it is open, so there is nothing to wait for. */
+export const askNewLog = (since: Position | undefined, log: Log | undefined): Located | undefined =>
   since === undefined || log === undefined ? undefined : locateNewborn(since, log)
 
 /** What `locate` says of a log that was opened while the other logs were asked: it has everything that it took since, unless it says otherwise later. */

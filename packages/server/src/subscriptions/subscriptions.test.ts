@@ -1,6 +1,6 @@
 /** Subscriptions over real delivery: which topics a connection enters and leaves, and from where it is sent what. */
 import { expect, test } from 'bun:test'
-import { createDelivering } from '../delivery/index.ts'
+import { createDeliveryParts } from '../delivery/index.ts'
 import type { Entry, Log } from '../log/contract.ts'
 import { silentLogger } from '../observability/logger.ts'
 import { createIdleChannels } from '../state/idle.ts'
@@ -45,7 +45,7 @@ function setUp() {
       bufferedBytes: () => 0,
     },
   } as unknown as Client
-  const { delivery, catchUp } = createDelivering({
+  const { delivery, catchUp } = createDeliveryParts({
     config: { sendBufferSoftLimit: 1000, sendBufferTotal: 1 << 20, fanoutBytes: 1 << 20, pingTimeoutMs: 60_000 },
     clock,
     every: () => () => {},

@@ -69,7 +69,7 @@ export class Subscriptions {
     channel.lastUsed = clock.monotonic()
     if (!client.channels.has(channel)) this.#add(client, channel)
     delivery.start(channel.room.broadcastSubscriptions.get(client)!, starts)
-    delivery.start(this.delivering(client, channel)!, starts)
+    delivery.start(this.deliveringSubscription(client, channel)!, starts)
   }
 
   /** Ends that; false where there was none. */
@@ -121,7 +121,7 @@ export class Subscriptions {
   }
 
   /** The subscription by which a client is delivered what goes to a channel that it has joined: its own, or that to the whole room. */
-  delivering(client: Client, channel: Channel): Subscription | undefined {
+  deliveringSubscription(client: Client, channel: Channel): Subscription | undefined {
     const wide = isRestricted(channel) ? undefined : client.rooms.get(channel.room)
     return wide ?? channel.feed.subscriptionOf(client)
   }

@@ -36,7 +36,7 @@ export type CallsDeps = {
   readonly clock: Clock
   readonly receive: Receive
   readonly admission: Pick<Admission, 'loadSession'>
-  readonly admitGuest: AcceptHttpClient
+  readonly acceptHttpClient: AcceptHttpClient
   readonly streams: Streams
   readonly turns: FairQueue
   readonly isDraining: () => boolean
@@ -52,7 +52,7 @@ export type Exchange = {
 }
 
 /** One call: a request, and what was read of it. */
-export type Call = {
+export type ApiCall = {
   readonly exchange: Exchange
   readonly params: Readonly<Record<string, string>>
   /** Parameters that no part of the call has read are a mistake of the caller. */
@@ -61,7 +61,7 @@ export type Call = {
 }
 
 /** Does what is called for; throws coded errors. */
-export type Calls = (endpoint: Endpoint, call: Call) => Maybe<Answer | Response>
+export type Calls = (endpoint: Endpoint, call: ApiCall) => Maybe<Answer | Response>
 
 /** The rates of one client, as if its calls came by one connection. */
 type ClientBuckets = { readonly rate: Bucket | undefined; readonly commandRates: Map<string, Bucket> }
@@ -75,11 +75,11 @@ export function createCalls(deps: CallsDeps): Calls {
     commandRates: new Map(),
   }))
 
-  /** Passes a frame of a guest to the bus, as if it came by a connection of its own, and returns what the bus answers. */
-  const ask = (call: Call, frameFrom: FrameFrom): Maybe<Answer> => {
+  /** Passes a frame of an HTTP client to the bus, as if it came by a connection of its own, and returns the reply of the bus. */
+  const ask = (call: ApiCall, frameFrom: FrameFrom): Maybe<Answer> => {
     const { credentials, exchange } = call
     const slot = new PendingReply()
-    const client = deps.admitGuest(credentials, slot)
+    const client = deps.acceptHttpClient(credentials, slot)
     const buckets = clientRates(credentials.clientId ?? `@${networkOf(exchange.address)}`)
     const inbound = createInboundState(client)
     inbound.rate = buckets.rate
@@ -91,23 +91,23 @@ export function createCalls(deps: CallsDeps): Calls {
   }
 
   /** A session that is not known here is looked for first. */
-  const askInSession = (call: Call, frameFrom: FrameFrom): Maybe<Answer> => {
+  const askInSession = (call: ApiCall, frameFrom: FrameFrom): Maybe<Answer> => {
     if (call.credentials.session === undefined) return ask(call, frameFrom)
-    const recalled = deps.admission.loadSession(call.credentials, 'call')
-    return recalled === undefined ? ask(call, frameFrom) : recalled.then(() => ask(call, frameFrom))
+    const loading = deps.admission.loadSession(call.credentials, 'call')
+    return loading === undefined ? ask(call, frameFrom) : loading.then(() => ask(call, frameFrom))
   }
 
   const lists = createLists(limits.httpCacheMs, clock.monotonic)
 
   /** A caller reads what it wrote: lists from before are forgotten. */
-  const change = (call: Call, frameFrom: FrameFrom): Maybe<Answer> =>
+  const change = (call: ApiCall, frameFrom: FrameFrom): Maybe<Answer> =>
     chain(askInSession(call, frameFrom), (answer) => {
       lists.forget()
       return answer
     })
 
   /** Many bodies may have come at once: what is done with them is spread over turns of the loop. */
-  const withBody = async (call: Call, frameOf: (body: string) => Pieces<FrameFrom>): Promise<Answer> => {
+  const withBody = async (call: ApiCall, frameOf: (body: string) => Pieces<FrameFrom>): Promise<Answer> => {
     refuseLeftovers(call.query)
     const bytes = await readBody(call.exchange.request)
     return deps.turns.run(function* () {
@@ -118,13 +118,13 @@ export function createCalls(deps: CallsDeps): Calls {
     })
   }
 
-  const publish = (call: Call): Promise<Answer> => {
+  const publish = (call: ApiCall): Promise<Answer> => {
     const { room = '', channel = '' } = call.params
     const isNamed = call.credentials.clientId !== undefined
     return withBody(call, (body) => readMessage(body, { room, channel }, { isNamed, maxDepth: limits.maxDepth }))
   }
 
-  const query = (call: Call, { command, isShared }: Endpoint & { kind: 'query' }): Maybe<Answer> => {
+  const query = (call: ApiCall, { command, isShared }: Endpoint & { kind: 'query' }): Maybe<Answer> => {
     const parameters = parametersIn(call.query, command, call.params)
     const compute = () => askInSession(call, (from, now) => commandFrame(command.name, parameters, from, now))
     return isShared && isAnonymous(call.credentials)
@@ -132,7 +132,7 @@ export function createCalls(deps: CallsDeps): Calls {
       : compute()
   }
 
-  const command = (call: Call, { command }: Endpoint & { kind: 'command' }): Promise<Answer> =>
+  const command = (call: ApiCall, { command }: Endpoint & { kind: 'command' }): Promise<Answer> =>
     withBody(call, function* (body) {
       const parameters = body.trim() === '' ? '{}' : body
       const isProper = yield* readProper(parameters)
@@ -140,7 +140,7 @@ export function createCalls(deps: CallsDeps): Calls {
       return (from, now) => (isProper ? commandFrame(command.name, parameters, from, now) : parameters)
     })
 
-  const stream = async ({ exchange, params, query, credentials }: Call): Promise<Response> => {
+  const stream = async ({ exchange, params, query, credentials }: ApiCall): Promise<Response> => {
     const { room = '', channel = '' } = params
     if (channel === WHOLE_ROOM) throw wrong('channel', 'one channel: a stream goes on from one position')
     const since = takeOne(query, 'since')

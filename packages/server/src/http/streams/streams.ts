@@ -43,7 +43,7 @@ export type StreamsDeps = {
   readonly awaited: Awaited
   readonly resolver: Pick<RoomResolver, 'isCreatable'>
   /** Where channels are kept that are not here, such as those that another server has created. */
-  readonly persistence: Pick<Persistence, 'recallPlace'> | undefined
+  readonly persistence: Pick<Persistence, 'loadTarget'> | undefined
   readonly sendBufferHardLimit: number
 }
 
@@ -129,7 +129,7 @@ export class Streams {
     for (const address of awaited.addresses()) {
       const { room, channel } = parseAddress(address)!
       // A channel that is found is restored, and so added for the streams that wait. After a failure the next look asks again.
-      persistence.recallPlace(room, channel)?.catch(() => {})
+      persistence.loadTarget(room, channel)?.catch(() => {})
     }
   }
 
@@ -175,7 +175,7 @@ export class Streams {
     const { client, transport, request } = stream
     const { room, channel } = request
     const isMissing = () => resolver.isCreatable(room, channel, client.identity)
-    if (isMissing()) await (persistence?.recallPlace(room, channel) as Maybe<void>)
+    if (isMissing()) await (persistence?.loadTarget(room, channel) as Maybe<void>)
     if (!isMissing()) return this.#join(stream, request)
     transport.push(event({ type: 'joined', data: JSON.stringify({ channel: `${room}:${channel}`, waiting: true }) }))
     this.#wait(stream)

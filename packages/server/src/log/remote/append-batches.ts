@@ -25,7 +25,7 @@ import {
 import type { Reports } from './reports.ts'
 
 /** A call that is under way. */
-export type Call<Subject, D extends Draft> = Omit<AppendCall, 'byLog'> & {
+export type StoreCall<Subject, D extends Draft> = Omit<AppendCall, 'byLog'> & {
   /** Its messages, log by log, in which order reply and announcements tell of them; or one deletion. */
   readonly items: readonly Operation<Subject, D>[]
   /** The same, for each log by itself. */
@@ -55,7 +55,7 @@ export class Batches<Subject, D extends Draft> {
   bytes = 0
   readonly #deps: BatchesDeps<Subject, D>
   #waiting: Operation<Subject, D>[] = []
-  #underWay: Call<Subject, D>[] = []
+  #underWay: StoreCall<Subject, D>[] = []
   #generation = 0
   #lastNumber = 0
   #isFlushing = false
@@ -93,7 +93,7 @@ export class Batches<Subject, D extends Draft> {
   }
 
   /** The call that was announced: its items are in the order of the announcement; undefined where it is not under way. */
-  callOf({ generation, call }: Origin): Call<Subject, D> | undefined {
+  callOf({ generation, call }: Origin): StoreCall<Subject, D> | undefined {
     return generation === String(this.#generation) ? this.#underWay.find(({ number }) => number === call) : undefined
   }
 
@@ -104,7 +104,10 @@ export class Batches<Subject, D extends Draft> {
   }
 
   /** Takes everything out: those under way in order, then what waits. */
-  takeAll(): { readonly underWay: readonly Call<Subject, D>[]; readonly waiting: readonly Operation<Subject, D>[] } {
+  takeAll(): {
+    readonly underWay: readonly StoreCall<Subject, D>[]
+    readonly waiting: readonly Operation<Subject, D>[]
+  } {
     const all = { underWay: this.#underWay, waiting: this.#waiting }
     this.#underWay = []
     this.#waiting = []
@@ -128,7 +131,7 @@ export class Batches<Subject, D extends Draft> {
   }
 
   /** The next messages, or one deletion. Those of a log stay in order; the logs of a call have none. */
-  #takeCall(): Call<Subject, D> {
+  #takeCall(): StoreCall<Subject, D> {
     const waiting = this.#waiting
     let bytes = 0
     let end = 0
@@ -152,7 +155,7 @@ export class Batches<Subject, D extends Draft> {
     return call
   }
 
-  async #send(session: StoreSession, call: Call<Subject, D>): Promise<void> {
+  async #send(session: StoreSession, call: StoreCall<Subject, D>): Promise<void> {
     const { log, draft } = call.items[0]!
     try {
       if (draft === undefined) this.#deleted(call, await session.delete(log, call))
@@ -162,7 +165,7 @@ export class Batches<Subject, D extends Draft> {
     }
   }
 
-  #appended(call: Call<Subject, D>, { outcomes, byLength, byAge, damages }: AppendReply): void {
+  #appended(call: StoreCall<Subject, D>, { outcomes, byLength, byAge, damages }: AppendReply): void {
     if (!this.#underWay.includes(call)) return
     const { items, byLog } = call
     const { metrics } = this.#deps
@@ -183,43 +186,48 @@ export class Batches<Subject, D extends Draft> {
   ): void {
     if (item.hasReply) return
     item.hasReply = true
-    const { log, owner } = item
+    const { log, unsettledDraft } = item
     const { listener } = this.#deps.listening
     try {
       if (outcome.kind === 'appended') log.hear(newsOf(item, outcome))
       else if (outcome.kind === 'damaged') this.#refuseDamaged(item, damaged?.get(log) ?? { key: '', error: '' })
       // Where it has an outcome already, another call has appended it meanwhile, and its entry was delivered.
-      else if (owner === undefined) return
-      else if (log.isClosed) listener.settled(log.subject, owner, closedRefusal())
-      else listener.settled(log.subject, owner, outcome.kind === 'conflict' ? conflictRefusal(owner) : outcome)
+      else if (unsettledDraft === undefined) return
+      else if (log.isClosed) listener.settled(log.subject, unsettledDraft, closedRefusal())
+      else
+        listener.settled(
+          log.subject,
+          unsettledDraft,
+          outcome.kind === 'conflict' ? conflictRefusal(unsettledDraft) : outcome,
+        )
     } catch (problem) {
       this.#deps.reports.listenerFailed(problem)
     }
   }
 
   /** Its log takes nothing. A message that was queued, or whose outcome is unknown, is lost with that. */
-  #refuseDamaged({ log, owner }: Operation<Subject, D>, damage: Damage): void {
+  #refuseDamaged({ log, unsettledDraft }: Operation<Subject, D>, damage: Damage): void {
     const { reports, listening } = this.#deps
     const error = reports.damaged(log, damage)
-    if (owner !== undefined) listening.listener.settled(log.subject, owner, refusal(error))
+    if (unsettledDraft !== undefined) listening.listener.settled(log.subject, unsettledDraft, refusal(error))
     else reports.lost(log, damage)
   }
 
-  #deleted(call: Call<Subject, D>, count: number): void {
+  #deleted(call: StoreCall<Subject, D>, count: number): void {
     if (!this.#underWay.includes(call)) return
     if (count > 0) this.#deps.metrics.expire('deleted', count)
     this.#deps.deletions.remove(call.items[0]!.log.name)
     this.#finish(call)
   }
 
-  #finish(call: Call<Subject, D>): void {
+  #finish(call: StoreCall<Subject, D>): void {
     this.#underWay = this.#underWay.filter((one) => one !== call)
     this.bytes -= call.bytes
     if (this.#isReturning) this.#returnAll()
     else this.#flush()
   }
 
-  #failed(session: StoreSession, call: Call<Subject, D>, problem: unknown): void {
+  #failed(session: StoreSession, call: StoreCall<Subject, D>, problem: unknown): void {
     if (!this.#underWay.includes(call)) return
     const outcome = problem instanceof StoreFault ? problem.outcome : 'unknown'
     call.isRefused = outcome !== 'unknown'
@@ -250,15 +258,16 @@ export class Batches<Subject, D extends Draft> {
 
 /** News of an own message, with its outcome or, where that is still to come, without. */
 export const newsOf = <Subject, D extends Draft>(
-  { draft, owner }: Operation<Subject, D>,
+  { draft, unsettledDraft }: Operation<Subject, D>,
   { position, level, replicas }: Placed,
   isSettled = true,
 ) => ({
   position,
   parts: draft!.envelope,
   isOwn: true,
-  draft: owner,
-  outcome: owner !== undefined && isSettled ? ({ kind: 'appended', position, level, replicas } as const) : undefined,
+  draft: unsettledDraft,
+  outcome:
+    unsettledDraft !== undefined && isSettled ? ({ kind: 'appended', position, level, replicas } as const) : undefined,
 })
 
 /** A position in a reply that cannot be that of its message: the connection is out of step. */

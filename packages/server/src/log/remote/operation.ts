@@ -7,8 +7,8 @@ import type { RemoteLog } from './remote-log.ts'
 export type Operation<Subject, D extends Draft> = {
   readonly log: RemoteLog<Subject, D>
   readonly draft: D | undefined
-  /** The draft again while it has no outcome; undefined where it has one, because it was queued or its outcome is unknown. */
-  readonly owner: D | undefined
+  /** The draft while it has no outcome; undefined once it has one, because it was queued or its outcome is unknown. */
+  readonly unsettledDraft: D | undefined
   readonly bytes: number
   /** True from when the store has said what became of it, by reply or by announcement. */
   hasReply: boolean
@@ -23,7 +23,7 @@ export const operationOf = <Subject, D extends Draft>(
 ): Operation<Subject, D> => ({
   log,
   draft,
-  owner: draft,
+  unsettledDraft: draft,
   bytes: draft === undefined ? 0 : bytesOf(draft),
   hasReply: false,
   announcedAt: undefined,

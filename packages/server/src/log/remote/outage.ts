@@ -6,7 +6,7 @@ import { CodedError } from '@arqonbus/protocol'
 import type { AppendOutcome, Draft, LogListener } from '../contract.ts'
 import { isSameContent } from '../message-identity.ts'
 import { closedRefusal, conflictRefusal, refusal } from '../refusals.ts'
-import type { Call } from './append-batches.ts'
+import type { StoreCall } from './append-batches.ts'
 import { type Operation, operationOf } from './operation.ts'
 import { OutageQueue } from './outage-queue.ts'
 import type { RemoteLog } from './remote-log.ts'
@@ -39,7 +39,7 @@ export class Outage<Subject, D extends Draft> {
   }
 
   /** The store has gone: of what was under way, and of what waited, each message has its outcome. */
-  begin(underWay: readonly Call<Subject, D>[], waiting: readonly Operation<Subject, D>[]): void {
+  begin(underWay: readonly StoreCall<Subject, D>[], waiting: readonly Operation<Subject, D>[]): void {
     const outcomes: [Operation<Subject, D>, AppendOutcome | undefined][] = []
     for (const { number, items, isRefused } of underWay) {
       for (const item of items) {
@@ -48,8 +48,9 @@ export class Outage<Subject, D extends Draft> {
     }
     for (const item of waiting) outcomes.push([item, this.#takeBack(item)])
     // A sender that gets one outcome may send the next message: by then everything that came before it has its place.
-    for (const [{ log, owner }, outcome] of outcomes) {
-      if (owner !== undefined && outcome !== undefined) this.#listening.listener.settled(log.subject, owner, outcome)
+    for (const [{ log, unsettledDraft }, outcome] of outcomes) {
+      if (unsettledDraft !== undefined && outcome !== undefined)
+        this.#listening.listener.settled(log.subject, unsettledDraft, outcome)
     }
   }
 
@@ -64,7 +65,7 @@ export class Outage<Subject, D extends Draft> {
       const isSame = isSameContent(known.item.draft!.envelope, draft.envelope)
       return isSame ? { kind: 'duplicate', position: undefined } : conflictRefusal(draft)
     }
-    const item = { ...operationOf(log, draft), owner: undefined }
+    const item: Operation<Subject, D> = { ...operationOf(log, draft), unsettledDraft: undefined }
     if (!this.queue.hasRoom(item.bytes)) return refusal(isAwayError({ limit: outageQueueLimit }))
     this.queue.add(item)
     return { kind: 'queued' }
@@ -72,15 +73,15 @@ export class Outage<Subject, D extends Draft> {
 
   /** It was not executed. */
   #takeBack(item: Operation<Subject, D>): AppendOutcome | undefined {
-    const { log, owner } = item
-    if (owner !== undefined) return log.isClosed ? closedRefusal() : this.#take(log, owner)
+    const { log, unsettledDraft } = item
+    if (unsettledDraft !== undefined) return log.isClosed ? closedRefusal() : this.#take(log, unsettledDraft)
     this.queue.add(item)
     return undefined
   }
 
   /** It may have been executed or not. */
   #giveUp(item: Operation<Subject, D>, call: number): AppendOutcome {
-    this.queue.add({ ...item, owner: undefined }, call)
+    this.queue.add({ ...item, unsettledDraft: undefined }, call)
     return { kind: 'unknown', error: new CodedError('outcome_unknown', undefined, RETRY_AFTER_MS) }
   }
 }

@@ -38,7 +38,7 @@ export class Reports {
     return damagedError()
   }
 
-  /** A message without an owner is lost, because its log is damaged. */
+  /** A message that has an outcome already is lost, because its log is damaged. */
   lost({ name }: { readonly name: string }, { key }: Damage): void {
     this.#logger.error({ event: 'messages_lost', count: 1, reason: 'the log is damaged', log: name, key })
   }

@@ -7,12 +7,12 @@ import type { Delivery } from '../delivery/deliver.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Publish } from '../publish/draft.ts'
-import type { RecallOf } from '../publish/load-target.ts'
+import type { LoadTarget } from '../publish/load-target.ts'
 import type { Client } from '../state/model.ts'
 import type { InboundState } from './inbound.ts'
 
 /** What publishing from connections needs. */
-export type PublishersDeps = {
+export type PublishesInFlightDeps = {
   readonly limits: {
     /** Bytes of publishes of one client in progress before its socket is no longer read. */
     readonly sendBufferSoftLimit: number
@@ -24,13 +24,13 @@ export type PublishersDeps = {
   readonly delivery: Pick<Delivery, 'isFull' | 'whenRelieved'>
   readonly publish: Publish
   /** Loads what a message goes to, where it is not here and may be stored. */
-  readonly recall: RecallOf | undefined
+  readonly loadTarget: LoadTarget | undefined
   /** True while so much is on its way to the log, from all clients together, that each publisher waits until its own messages are settled. */
   readonly isCongested: () => boolean
 }
 
 /** What happens around a publish. */
-export type PublishersHooks = {
+export type PublishesInFlightHooks = {
   /** A publish is settled, or the fan-out has room again: the frames behind it go on. */
   goOn(inbound: InboundState): void
   /** A publish was refused after its frame was handled. */
@@ -46,15 +46,15 @@ const RETRY_AFTER_MS = 100
 const bytesOf = ({ prefix, suffix }: ParsedEnvelope): number => prefix.length + suffix.length
 
 /** The publishes of all clients. */
-export class Publishers {
-  readonly #deps: PublishersDeps
-  readonly #hooks: PublishersHooks
+export class PublishesInFlight {
+  readonly #deps: PublishesInFlightDeps
+  readonly #hooks: PublishesInFlightHooks
   #count = 0
   #open = 0
   /** Bytes of messages whose room or channel is being loaded. */
-  #recallingBytes = 0
+  #loadingBytes = 0
 
-  constructor(deps: PublishersDeps, hooks: PublishersHooks) {
+  constructor(deps: PublishesInFlightDeps, hooks: PublishesInFlightHooks) {
     this.#deps = deps
     this.#hooks = hooks
   }
@@ -90,12 +90,12 @@ export class Publishers {
   }
 
   #publish(inbound: InboundState, envelope: ParsedEnvelope, now: number): void {
-    const { delivery, recall, publish, limits } = this.#deps
+    const { delivery, loadTarget, publish, limits } = this.#deps
     inbound.onSettled ??= () => this.#settled(inbound)
     const { sender } = inbound
     this.#refuseFull(sender)
-    const recalled = recall?.(sender, envelope)
-    if (recalled !== undefined) void this.#publishLater(inbound, envelope, recalled)
+    const loading = loadTarget?.(sender, envelope)
+    if (loading !== undefined) void this.#publishLater(inbound, envelope, loading)
     else {
       const isSettled = publish(sender, envelope, now, inbound.onSettled)
       if (delivery.isFull()) this.#holdForFanOut(inbound)
@@ -120,25 +120,25 @@ export class Publishers {
   }
 
   /** Publishes when the room or channel that the message goes to is loaded. */
-  async #publishLater(inbound: InboundState, envelope: ParsedEnvelope, recalled: Promise<void>): Promise<void> {
+  async #publishLater(inbound: InboundState, envelope: ParsedEnvelope, loading: Promise<void>): Promise<void> {
     const bytes = bytesOf(envelope)
-    this.#recallingBytes += bytes
+    this.#loadingBytes += bytes
     // Other messages may wait for the same channel: each has its turn before frames behind them are handled.
     const settled = () => queueMicrotask(inbound.onSettled!)
     try {
-      await recalled
+      await loading
       const now = this.#deps.clock.monotonic()
       if (this.#deps.publish(inbound.sender, envelope, now, inbound.onSettled!)) settled()
     } catch (problem) {
       this.#hooks.refuse(inbound, envelope, problem)
       settled()
     } finally {
-      this.#recallingBytes -= bytes
+      this.#loadingBytes -= bytes
     }
   }
 
   #isCongested(): boolean {
-    return this.#deps.isCongested() || this.#recallingBytes > this.#deps.limits.redisQueueBytes
+    return this.#deps.isCongested() || this.#loadingBytes > this.#deps.limits.redisQueueBytes
   }
 
   /** The connection is read again when its own messages are settled. */

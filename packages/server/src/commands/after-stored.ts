@@ -3,8 +3,8 @@ import { chain } from '../kit/maybe.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { Command } from './command.ts'
 
-/** A command that changes rooms or channels: it answers when what it changed is stored, where that is kept. */
-export const kept = <Name extends CommandName>(
+/** A command that changes rooms or channels: it replies when the change is stored, where persistence is on. */
+export const afterStored = <Name extends CommandName>(
   persistence: Pick<Persistence, 'check' | 'settled'> | undefined,
   command: Command<Name>,
 ): Command<Name> =>
