@@ -24,7 +24,7 @@ export type BusInfo = {
 /** What the server adds to a message, or says around one: no frame of its own is longer than the longest message and this. */
 const OWN_BYTES = 1024
 
-/** Creates it; the uptime counts from now. */
+/** Creates the bus info; the uptime counts from now. */
 export function createBusInfo(core: Core, log: BusLog, isStorageAway: () => boolean): BusInfo {
   const { config, clock, node, lifecycle } = core
   const versions = [...core.versions.keys()]

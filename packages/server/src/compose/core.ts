@@ -60,7 +60,7 @@ export type Core = {
   readonly tracing: Tracing | undefined
 }
 
-/** Creates it. */
+/** Creates the core of a server. */
 export async function createCore(options: StartOptions): Promise<Core> {
   const { config, clock = systemClock, versions = protocolVersions, every = byTimer } = options
   const logger = boundedLogger(options.logger ?? silentLogger, { perSecond: 100 })

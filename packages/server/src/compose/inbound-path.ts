@@ -33,7 +33,7 @@ export type InboundPathParts = {
 /** The way from the clients to the log. */
 export type InboundPath = ReturnType<typeof createInboundPath>
 
-/** Creates it. */
+/** Creates the way from the clients to the log. */
 export function createInboundPath(core: Core, parts: InboundPathParts) {
   const { config, observers, turns } = core
   const { log, state, outbound, persistence, info } = parts

@@ -14,7 +14,7 @@ import type { State } from './state.ts'
 /** The way from the log to the clients. */
 export type Outbound = ReturnType<typeof createOutbound>
 
-/** Creates it. */
+/** Creates the way from the log to the clients. */
 export function createOutbound(core: Core, log: BusLog, { clients }: State, ports: Ports) {
   const { config, clock, frames, observers } = core
   const streamTopics = createStreamTopics()

@@ -12,7 +12,7 @@ export type Ports = { readonly bus: BusPort; readonly telemetry: TelemetryPort; 
 /** The frames that a subscriber of telemetry may have sent at once must fit beside what waits for it. */
 const FRAMES_AT_ONCE = 4
 
-/** Creates them. */
+/** Creates the WebSocket ports. */
 export function createPorts(core: Core, createBusPort: StartOptions['createBusPort'] = createPort): Ports {
   const { config, lifecycle } = core
   const peers = createPeers(config, createListen(core))

@@ -6,7 +6,7 @@ import type { Outbound } from './outbound.ts'
 import type { State } from './state.ts'
 import type { Storage } from './storage.ts'
 
-/** Creates it; undefined where nothing of these is stored. */
+/** Creates the persistence of a server; undefined where no rooms, channels and sessions are stored. */
 export function createSavedState(
   { config, logger, observers }: Core,
   storage: Storage,

@@ -39,7 +39,7 @@ const STORAGE_AWAY = 'the storage is away'
 /** Subscribers of the telemetry server get the events of every client that leaves, and then have this long to disconnect. */
 const SUBSCRIBERS_LEAVE_MS = 500
 
-/** Creates it. */
+/** Creates the shutdown of a server. */
 export function createShutdown(core: Core, parts: ShutdownParts): Shutdown {
   const { config, logger, lifecycle, tracing } = core
   const { log, storage, state, outbound, inbound, persistence, telemetry, ports, http } = parts

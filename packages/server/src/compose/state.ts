@@ -12,7 +12,7 @@ import type { Core } from './core.ts'
 /** What a server knows. */
 export type State = ReturnType<typeof createState>
 
-/** Creates it, empty. */
+/** Creates the state of a server, empty. */
 export function createState({ config, clock, observers }: Core, log: BusLog) {
   const history = { size: config.historySize, ttlMs: config.historyTtlMs }
   const openLog = (key: string, feeds: readonly Feed[], options = history) => log.open(key, feeds, options)

@@ -64,7 +64,7 @@ export function createStorage(deps: StorageDeps): Storage {
   }
   const outages = createOutages(deps.clock)
   const link = redisLink(config.redisUrl, deps, outages)
-  // The store before the log: what was kept is put back before the log looks at what there is.
+  // The store before the log: records are restored before the log reads what there is.
   const clock: Clock = { ...deps.clock, now: () => Math.min(deps.clock.now(), link.redisNow()) }
   const store = createRedisStore({ ...deps, clock, link })
   const log = config.persist.includes('messages') ? redisLog(link, store, deps) : memoryLog(deps)

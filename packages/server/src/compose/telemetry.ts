@@ -33,7 +33,7 @@ export type TelemetryParts = {
 /** An agent that falls silent is reported to be idle so much later at most. */
 const IDLE_EVERY_MS = 1000
 
-/** Creates it, with the two built-in channels that carry it. */
+/** Creates the telemetry of a server, with the two built-in channels that carry it. */
 export function createTelemetryParts(
   core: Core,
   state: State,

@@ -27,7 +27,7 @@ const SWEEP_LEAST_MS = 50
 /** A channel that another server creates is found so much later by a stream that waits for it, at most. */
 const STREAMS_LOOK_MS = 5000
 
-/** Starts it; returns what stops it. */
+/** Starts the timers of a server; returns the function that stops them. */
 export function startTimers(core: Core, { log, state, outbound, persistence, telemetry, http }: TimerParts) {
   const { config, clock, metrics, every } = core
   const { delivery } = outbound

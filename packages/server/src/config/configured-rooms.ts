@@ -54,7 +54,7 @@ function readRooms(items: readonly unknown[]): Reading<readonly BootstrapRoom[]>
       faults.push(`entry ${at + 1}, ${shown(text)}, must be room:channel or room`)
       return
     }
-    // Addresses of one room, wherever they stand in the list, are one room.
+    // Addresses of one room, wherever they are in the list, are one room.
     let room = byName.get(name)
     if (room === undefined) {
       room = { name, channels: [] }

@@ -27,7 +27,7 @@ export function reference(): { group: string; rows: ReferenceRow[] }[] {
   }))
 }
 
-/** The one setting that cannot stand in the file: where the file is. */
+/** The one setting that the file cannot have: where the file is. */
 export const fileReference: { variable: string; flag: string; text: string } = configFile
 
 function row(key: OptionKey): ReferenceRow {

@@ -50,7 +50,7 @@ export function list<T>(item: Kind<T>, what: string): Kind<readonly T[]> {
 const hostName =
   /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*$/
 
-/** Where to listen: an address of this machine, or a name of it. IPv6 may stand in brackets. */
+/** Where to listen: an address of this machine, or a name of it. IPv6 may be in brackets. */
 export const host: Kind<string> = kind(
   'host',
   'an IP address or a host name (0.0.0.0 or :: for every network)',

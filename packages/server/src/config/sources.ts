@@ -21,7 +21,7 @@ export type Mistake = {
 /** What one place gives: raw values, the name each was written under, and mistakes. */
 export type Given = { values: Map<OptionKey, { raw: unknown; name: string }>; mistakes: Mistake[] }
 
-/** Flags by name, `true` where a flag had no value. Known ones stand without dashes. */
+/** Flags by name, `true` where a flag had no value. Known ones have no dashes. */
 export type Flags = Readonly<Record<string, string | true | undefined>>
 
 /** The environment of the process. */

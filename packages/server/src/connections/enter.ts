@@ -51,9 +51,9 @@ export type Entering = {
 /** What a welcome takes beside its lists, at most: most of it is a profile of characters that JSON escapes. */
 const WELCOME_BYTES = 32 * 1024
 
-/** Creates it. */
+/** Creates what connections and streams enter by. */
 export function createEntering({ clock, logger, metrics, clients, greeting, observers }: EnterDeps): Entering {
-  /** Of the four lists in a welcome each has its share of a frame. */
+  /** Bytes of each of the four lists in a welcome: its share of a frame. */
   const listBytes = (greeting.limits.max_frame_bytes - WELCOME_BYTES) / 4
   return {
     enter({ isResumed, address, ...own }) {

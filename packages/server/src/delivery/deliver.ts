@@ -35,7 +35,7 @@ export type Delivery = {
    * back.
    */
   start(subscription: Subscription, starts?: Starts): void
-  /** Ends that. Returns the last state, with cursors where its client has yet to get something from a log. */
+  /** Ends the delivery of a subscription. Returns the last state, with cursors where its client has yet to get something from a log. */
   stop(subscription: Subscription): Subscription['state']
   /** The position of the last message of a log that a subscription was sent. */
   positionOf(subscription: Subscription, log: Log): Position

@@ -1,4 +1,4 @@
-/** Fan-out over several turns: what each turn gives, and that everybody gets everything once and in order, whoever comes and goes meanwhile. */
+/** Fan-out over several turns: what each turn gives, and that every subscriber gets every message once and in order, while others subscribe and unsubscribe. */
 import { describe, expect, test } from 'bun:test'
 import { createRandom } from '@arqonbus/testing'
 import type { Log } from '../log/contract.ts'

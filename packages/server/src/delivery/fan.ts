@@ -64,7 +64,7 @@ export class Fan {
   #first = 0
   #topics = 0
 
-  /** Of a feed with `size` live subscriptions, all of which are in its own topic. */
+  /** Creates the fan of a feed with `size` live subscriptions, all of which are in its own topic. */
   constructor(feed: Feed, size: number, clients: () => Iterable<Client>) {
     this.feed = feed
     this.#clients = clients

@@ -1,4 +1,4 @@
-/** Puts delivery together: live subscriptions, those that catch up, and the bounds that hold for both. */
+/** Creates delivery: live subscriptions, those that catch up, and the bounds that hold for both. */
 import type { Config } from '../config/index.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { PublishToTopic } from '../state/transport.ts'
@@ -105,7 +105,7 @@ export function createDeliveryParts({
     closing,
     catchUp,
     slow,
-    // Elsewhere what is kept outlasts any reader, and pages of it come later.
+    // A log that does not reply at once is in an external store: it keeps messages for longer than any reader is behind, and catch-up reads pages of it.
     keepForSlow: deps.isImmediate
       ? (...of) => {
           tails.keep(...of)

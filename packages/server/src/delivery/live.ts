@@ -9,7 +9,7 @@ import type { FanOut } from './fan-out.ts'
 /** A subscription that ends still gets this many bytes of the messages that wait for it; if there are more, its client continues from the log. */
 const SETTLE_BYTES = 64 * 1024
 
-/** Makes subscriptions live, and ends that. */
+/** Makes subscriptions live, and ends the delivery of them. */
 export class LiveSubscriptions {
   readonly #fanOut: FanOut
   readonly #metrics: Pick<Metrics, 'delivered'>
@@ -58,7 +58,7 @@ export class LiveSubscriptions {
     return cursors
   }
 
-  /** The same in one of its logs. */
+  /** The position of the last message of one log that a subscription was sent. */
   positionOf(subscription: Subscription, log: Log): Position {
     const { state } = subscription
     if (typeof state === 'object') return state.get(log) ?? log.attachedAt

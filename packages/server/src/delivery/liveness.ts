@@ -35,7 +35,7 @@ const LEAST_STALL_MS = 10_000
 /** What was seen of a peer that is silent. It holds as long as nothing is heard. */
 type Doubt = { readonly heardAt: number; received: number; left: number; isWaiting: boolean; movedAt: number }
 
-/** Creates it. Pings are spread over the rounds of an interval. */
+/** Creates the check of connections. Pings are spread over the rounds of an interval. */
 export function createLiveness({ clock, pingIntervalMs, pingTimeoutMs }: LivenessOptions): Liveness {
   const everyMs = Math.min(ROUND_MS, pingIntervalMs)
   const rounds = Math.max(1, Math.floor(pingIntervalMs / everyMs))

@@ -42,7 +42,7 @@ const MOST_MOVED = 10_000
 /** Connections that one look closes at most. */
 const MOST_CLOSED = 100
 
-/** Of the soft limit this share may be sent between two looks, so that no connection gets from there to the hard limit unseen. */
+/** This share of the soft limit may be sent between two looks, so that no connection gets from there to the hard limit unseen. */
 export const UNSEEN_SHARE = 1 / 4
 
 /** Finds slow consumers. */

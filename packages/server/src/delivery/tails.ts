@@ -25,7 +25,7 @@ const ENTRY_BYTES = 64
 
 type Tail = { readonly feeds: readonly Feed[]; entries: Entry[]; bytes: number }
 
-/** Creates them. Each log has `logBytes` at most, and all together `totalBytes`: the oldest entries of the oldest tail are dropped first. */
+/** Creates the tails of logs. Each log has `logBytes` at most, and all together `totalBytes`: the oldest entries of the oldest tail are dropped first. */
 export function createTails({ logBytes, totalBytes }: { logBytes: number; totalBytes: number }): Tails {
   const tails = new Map<Log, Tail>()
   let total = 0

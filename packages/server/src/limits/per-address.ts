@@ -22,7 +22,7 @@ export function createMemory<Value>(make: () => Value): (key: string) => Value {
 /** Takes a token of an address; returns undefined where there was one, else the milliseconds until there is. */
 export type AddressRate = (address: string) => number | undefined
 
-/** Creates it; every address passes if the rate is off. */
+/** Creates the buckets of addresses; every address passes if the rate is off. */
 export function createAddressRate(rate: Rate | null, now: () => number): AddressRate {
   if (rate === null) return () => undefined
   const buckets = createMemory<Bucket>(() => fullBucket(rate, now()))
@@ -39,7 +39,7 @@ export type AddressCount = {
   add(address: string): () => void
 }
 
-/** Creates it, with no connections. */
+/** Creates the counts of addresses, with no connections. */
 export function createAddressCount(): AddressCount {
   const counts = new Map<string, number>()
   return {

@@ -3,14 +3,14 @@ import type { Position } from '@arqonbus/protocol'
 
 /** A log that is closed. */
 export type ClosedLog =
-  /** It was let go: the next of its name is the same log, of which nothing is kept. */
+  /** It was closed: the next log of its key continues it, without its messages. */
   | {
       readonly isDeleted: false
       readonly origin: Position
       readonly given: Position
       readonly former: Position | undefined
     }
-  /** It was deleted: the next of its name is another log. */
+  /** It was deleted: the next log of its key is another one. */
   | { readonly isDeleted: true; readonly given: Position }
 
 /** The closed logs by key. */
@@ -22,7 +22,7 @@ export type ClosedLogs = {
   add(key: string, log: ClosedLog): void
 }
 
-/** None; at most `most` are remembered, those that were closed first are forgotten. */
+/** Creates the empty list; at most `most` logs are remembered, and the one that was closed first is forgotten first. */
 export function createClosedLogs(most: number): ClosedLogs {
   const logs = new Map<string, ClosedLog>()
   return {

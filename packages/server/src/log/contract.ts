@@ -125,7 +125,7 @@ export type Located =
       readonly reason: 'trimmed' | 'reset' | 'diverged'
       readonly first: Position
       readonly head: Position
-      /** What everything follows that the log still has: the client goes on from there. */
+      /** The position right before the oldest message that the log still has: the client goes on from there. */
       readonly base: Position
       /** True where it is another log that has everything, and the one before it ended at the client's position: nothing was missed. */
       readonly isComplete?: true
@@ -146,7 +146,7 @@ export const UNKNOWN: Position = { ms: 0, n: -1 }
 export type Log<D extends Draft = Draft> = {
   /** Where it begins: `<ms>-0`; UNKNOWN until it is known. */
   readonly origin: Position
-  /** Where it stood when this node came to know it: nothing up to there is announced here. */
+  /** The head when this node opened the log: nothing up to there is announced here. */
   readonly attachedAt: Position
   /** The position of the last entry that was announced on this node: L. It is that entry's while `delivered` is called for it, and not before. */
   readonly lastDelivered: Position
@@ -161,7 +161,7 @@ export type Log<D extends Draft = Draft> = {
   /** A page of what the node has at hand, where the log cannot be asked. */
   readAtHand(query: ReadQuery): Page
   /**
-   * What was given after `n`, from what the node has at hand, without asking anybody: the hand-over from history to live needs it in one tick.
+   * The entries after `n` that the node has at hand, without a request to the store: the hand-over from history to live needs them in one tick.
    * At most `limit` entries and `maxBytes` bytes, but one at least; undefined where the entry after `n` is not at hand.
    */
   recent(n: number, limit: number, maxBytes: number): readonly Entry[] | undefined
@@ -174,11 +174,11 @@ export type Log<D extends Draft = Draft> = {
   /** True from `close` or `delete` on. */
   readonly isClosed: boolean
   /**
-   * Lets the log go: nothing of it is announced here any more. What it holds stays as long as the driver keeps it, and the next one that is opened under its
-   * key goes on where it was, as long as the driver remembers that.
+   * Closes the log: nothing of it is announced here any more. Its messages stay as long as the driver keeps them, and a log that is opened under its key later
+   * continues at its head, as long as the driver remembers that.
    */
   close(): void
-  /** Ends the log: what it held is gone, and the next one of its name has another origin, unless nothing was ever in this one. */
+  /** Deletes the log and its messages. A log that is opened under its key later has another origin, unless this one never had a message. */
   delete(): void
 }
 
@@ -191,7 +191,7 @@ export type LogDriver<Subject, D extends Draft = Draft> = {
   readonly isImmediate: boolean
   /** True while the log cannot be reached: what it says then comes from this node. */
   readonly isAway: boolean
-  /** True while so much is on its way to it that nobody should publish more. */
+  /** True while so much is on its way to it that clients should not publish more. */
   readonly isCongested: boolean
   /** The best level that it can give now. */
   durability(): DurabilityLevel
@@ -208,7 +208,7 @@ export type LogDriver<Subject, D extends Draft = Draft> = {
   sweep(): void
   /** What it holds. */
   usage(): LogUsage
-  /** Ends it. */
+  /** Ends the driver and its connections. */
   close(): void
 }
 

@@ -2,7 +2,7 @@
  * Remembers for a while which messages were taken, so that one that is sent again gets its first position (docs/protocol.md#acknowledgement).
  *
  * Segments in the order of time: a message goes into the newest, a segment goes as a whole when its newest message is older than the window. So there
- * are no deletions and no pauses to grow. What is known of a message stands in typed arrays, one behind the other, and a small table of numbers finds it:
+ * are no deletions and no pauses to grow. What is known of a message is in typed arrays, one behind the other, and a small table of numbers finds it:
  * to look for a message that is not there, which is what nearly every look is, touches 4 bytes of a segment. 44 bytes a message; a Map of strings takes
  * 190 to 260.
  *
@@ -25,10 +25,10 @@ type Segment = {
   readonly room: number
   /** Twice as many slots as messages; 0 is a free one. */
   readonly table: Int32Array
-  /** Of each message four halves of digests, then `ms` and `n` of its position: 32 bytes side by side, for all of it is looked at or written at once. */
+  /** For each message four halves of digests, then `ms` and `n` of its position: 32 bytes side by side, for all of it is looked at or written at once. */
   readonly digests: Int32Array
   readonly numbers: Float64Array
-  /** Of each message when it came, in milliseconds after the first one of the segment. */
+  /** When each message came, in milliseconds after the first one of the segment. */
   readonly offsets: Uint32Array
   readonly beganAt: number
   used: number
@@ -49,7 +49,7 @@ export type Dedup = {
   /** Whether there is room for one more: within the bytes allowed, and without shortening the window. */
   hasRoom(now: number): boolean
   add(print: Fingerprint, ms: number, n: number, now: number): void
-  /** Lets go what is older than the window. */
+  /** Forgets messages that are older than the window. */
   sweep(now: number): void
   bytes(): number
 }

@@ -1,5 +1,5 @@
 /**
- * Digests for the recognition of messages that are sent again. Two 64-bit digests stand for one message: who sent which id where, and what was in it.
+ * Digests for the recognition of messages that are sent again. Two 64-bit digests represent one message: who sent which id where, and what was in it.
  * A false "the same" needs both to collide. Nobody outside knows the seed, so nobody can look for collisions.
  */
 import type { ParsedEnvelope } from '@arqonbus/protocol'

@@ -32,7 +32,7 @@ export type MemoryLogOptions = {
   readonly maxBytes: number
   readonly dedupWindowMs: number
   readonly dedupBytes: number
-  /** Of so many logs that were closed it is remembered where they stood. */
+  /** The number of closed logs whose heads are remembered. */
   readonly maxClosed: number
   /** Hears of each message that left: by length, age, bytes, or with its log. */
   readonly expired: (reason: ExpiryReason, count: number) => void
@@ -281,7 +281,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     this.#drop('age', count)
   }
 
-  /** Of a position from before this log, which is another's: everything here comes after it. */
+  /** The number of a position. A position from before the origin belongs to an earlier log: every message here comes after it, so its number is 0. */
   #numberOf(position: Position | undefined): number | undefined {
     return position !== undefined && position.ms < this.origin.ms ? 0 : position?.n
   }
@@ -340,7 +340,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     shared.expired(reason, count)
   }
 
-  /** The number of the oldest message that is kept; that of the next one while there is none. */
+  /** The number of the oldest message that is kept; while there is none, the number that the next message gets. */
   #firstN(): number {
     return this.isEmpty() ? this.#n + 1 : this.#ring!.firstN
   }

@@ -15,7 +15,7 @@ export type Known = Bounds & {
 
 /**
  * A client goes on from `since` where every message after it is kept. The time is a fingerprint and the id the proof that the message at `since` is the one
- * that the client has: after a failover a log may have numbered anew. Of the last message that is not kept any more the proof is what is left of it.
+ * that the client has: after a failover a log may have numbered anew. For the last message that is not kept any more, only its time and perhaps its id are known: that is the proof.
  */
 export function locate(since: Position, sinceId: string | undefined, known: Known): Located {
   const { first, last: head, originMs } = known
@@ -29,14 +29,14 @@ export function locate(since: Position, sinceId: string | undefined, known: Know
   return since.n >= base.n ? { recovered: true, missed: head.n - since.n, head } : lost('trimmed')
 }
 
-/** What everything that is kept follows: the origin, the last message that is not kept any more, or the head where nothing is kept. */
+/** The position right before the oldest kept message: the origin, the last message that is not kept any more, or the head where nothing is kept. */
 function baseOf({ first, last, originMs, isEmpty, at }: Known): Position {
   if (isEmpty) return last
   const n = first.n - 1
   return n === 0 ? { ms: originMs, n } : { ms: at(n)?.ms ?? first.ms, n }
 }
 
-/** False where another message is, or was, at the position. Of what has long gone nothing is known. */
+/** False where another message is, or was, at the position. A message that left the log long ago proves nothing: nothing is known of it. */
 function isProven(since: Position, sinceId: string | undefined, { first, last, originMs, at }: Known): boolean {
   // The base that a gap notice names may have the time of the message behind it, where that of the one before is not known.
   if (sinceId === undefined && since.n === first.n - 1 && since.ms === first.ms) return true
@@ -50,5 +50,5 @@ const isSame = (a: Position, b: Position): boolean => a.ms === b.ms && a.n === b
 
 const BEFORE_ID = '{"version":"1.0","id":"'.length
 
-/** The id of a delivered envelope: it stands at a fixed place. */
+/** The id of a delivered envelope, which is always at the same place in its text. */
 export const idOf = (text: string): string => text.slice(BEFORE_ID, text.indexOf('"', BEFORE_ID))

@@ -1,6 +1,6 @@
 /** What a log line may hold: no secrets, no endless texts, and no character that moves a cursor or ends a line. */
 
-/** Keys whose values never reach a log, wherever they stand: secrets, and what users say to each other. */
+/** Keys whose values never reach a log, wherever they are: secrets, and what users say to each other. */
 const secretKeys = new Set([
   'token',
   'session',

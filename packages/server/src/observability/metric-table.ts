@@ -98,7 +98,7 @@ export const labelled = {
   },
 } as const
 
-/** Gauges that the server supplies: read when `/metrics` is asked for. Of those with states, the one in force is 1, the others 0. */
+/** Gauges that the server supplies: read when `/metrics` is asked for. A gauge with states has 1 for the state in force, and 0 for the others. */
 export const gauges = {
   status: {
     name: 'arqonbus_status',

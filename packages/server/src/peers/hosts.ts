@@ -47,7 +47,7 @@ export function createHostRule({ allowedHosts, listening, urls }: HostSettings):
 /** Longer than the longest name with a port. */
 const LONGEST_HOST = 270
 
-/** What may stand in a `Host` header: an IPv6 address in brackets, or a name or IPv4 address, and perhaps a port. */
+/** What a `Host` header may have: an IPv6 address in brackets, or a name or IPv4 address, and perhaps a port. */
 const hostForm = /^(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\\%,[\]]+)(?::\d{0,5})?$/
 
 /**

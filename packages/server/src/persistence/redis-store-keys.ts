@@ -29,7 +29,7 @@ export const sweepSessions = (now: number): Words => ['zremrangebyscore', keys.s
 /** A room goes when it has no channels: another server may use them. */
 const FORGET_ROOM = `if redis.call('HLEN', KEYS[2]) == 0 then redis.call('HDEL', KEYS[1], ARGV[1]) end`
 
-/** Writes what a record is now. Of each command the first argument is the key, but for a script. */
+/** Writes what a record is now. The first argument of each command is the key, but for a script. */
 export function commandsOf({ kind, name, text, session }: Change, now: number): Words[] {
   if (kind === 'room') {
     if (text !== undefined) return [['hset', keys.rooms, name, text]]

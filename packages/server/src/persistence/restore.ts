@@ -1,11 +1,11 @@
-/** Rooms and channels that were kept come back (docs/protocol.md#restarts): what was there first is what a place is, whatever was made under its name while the store was away. */
+/** Restores stored rooms and channels (docs/protocol.md#restarts): a stored one replaces what was created under its name while the store was away. */
 import { CodedError } from '@arqonbus/protocol'
 import { may } from '../auth/access.ts'
 import type { Channel, Client, Feed, Room } from '../state/model.ts'
 import type { ChannelRecord, RoomRecord } from '../state/records.ts'
 import type { Rooms } from '../state/rooms.ts'
 
-/** What putting back needs. */
+/** What restoring needs. */
 export type RestoreDeps = {
   readonly rooms: Rooms
   readonly subscriptions: {
@@ -20,14 +20,14 @@ export type RestoreDeps = {
   readonly created: (channel: Channel) => void
 }
 
-/** Puts back; `too_many_rooms`, `too_many_channels`. What the configuration says stays. */
+/** Restores a room or a channel; `too_many_rooms`, `too_many_channels`. What is configured stays as it is. */
 export type Restore = { room(record: RoomRecord): void; channel(record: ChannelRecord): void }
 
-/** Creates it. */
+/** Creates the functions that restore. */
 export function createRestore({ rooms, subscriptions, endings, created }: RestoreDeps): Restore {
   /**
-   * A channel that anybody made while the store was away may be open where the one that was kept is private: whoever is in it stays only as far as the one
-   * that was kept lets them.
+   * A channel that was created while the store was away may be open where the stored one is private: its participants stay only where the stored one admits
+   * them.
    */
   const restoreChannel = (room: Room, record: ChannelRecord) => {
     const participants = [...(room.channels.get(record.name)?.participants.keys() ?? [])]
@@ -37,7 +37,7 @@ export function createRestore({ rooms, subscriptions, endings, created }: Restor
     created(channel)
     for (const client of participants) joinAgain(client, channel)
   }
-  /** It may hold fewer than were in the other, and not everybody may enter it. */
+  /** The restored channel may have a lower limit of participants, and may not admit this client. */
   const joinAgain = (client: Client, channel: Channel) => {
     const mayJoin = may(client.identity, 'read', channel)
     if (mayJoin && unlessFull(() => subscriptions.subscribe(client, channel))) return
@@ -54,7 +54,7 @@ export function createRestore({ rooms, subscriptions, endings, created }: Restor
   }
 }
 
-/** Does it; false where there are as many as there may be. */
+/** Calls `make`; false where it throws a coded error, because a limit is reached. */
 export function unlessFull(make: () => void): boolean {
   try {
     make()

@@ -140,7 +140,7 @@ export class SavedRooms {
     if (this.#changeOf(key)?.text === text) this.writes.unchanged(key)
   }
 
-  /** Of two that were created under one name, one is right for all servers. */
+  /** Two that were created under one name: all servers choose the same one. */
   #restoreIfTheirs(one: AnyFound): void {
     const here = this.#find(one.key)
     if (here === undefined || this.#isConfigured(one.key) || this.#ended.has(one.key)) return

@@ -14,7 +14,7 @@ export type Change = {
   readonly name: string
   /** Undefined if the record is to be removed. */
   readonly text: string | undefined
-  /** Of a session; without text all sessions of the client have ended. */
+  /** For a session; without text all sessions of the client have ended. */
   readonly session?: SessionChange
 }
 
@@ -52,7 +52,7 @@ export type RecordStoreUser = {
    * not the first time: that has lost nothing, and is compared while it is used.
    */
   compare(stored: Stored): Promise<void>
-  /** The same store is there again. What has changed meanwhile is not written before this has ended: another server may have written under the same names. */
+  /** The store that was there before is back. What has changed meanwhile is not written before this has ended: another server may have written under the same names. */
   check(stored: Stored): Promise<void>
   /** From now on it can be written to. */
   ready(): void

@@ -43,7 +43,7 @@ export function listenToLog({ log, clock, metrics, delivery, replies, gaps, rout
   const { appends } = metrics
 
   const acknowledge = (feeds: readonly Feed[], { client, envelope }: PublishDraft, outcome: Accepted) => {
-    // It is in the log, but not where the sender wants it: the same id again settles it.
+    // It is in the log, but not at the level that the sender asked for: publishing the same id again settles it.
     if (outcome.kind !== 'queued' && isLessThanAsked(envelope, outcome))
       return replies.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
     const { position, replicas, level } = outcome.kind === 'queued' ? QUEUED : outcome

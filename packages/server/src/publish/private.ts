@@ -63,7 +63,7 @@ type Sending = {
  * A private message on its way, and what the logs of the inboxes have said of it so far.
  *
  * The sender's own inbox comes first. Everything that it sent is there, so an id that it has used before for something else is refused by it, and then no
- * recipient has the message. When it is in that, the others get it; if one of them does not, the outcome is unknown.
+ * recipient has the message. When the sender's inbox has it, the others get it; if one of them does not, the outcome is unknown.
  */
 class PrivateMessage {
   isSettled = false
@@ -78,7 +78,7 @@ class PrivateMessage {
   /** What the log of the sender's inbox said. */
   #position: Position | undefined
   #isDuplicate = false
-  /** What is true of all inboxes: whether one is queued or refused, how many replicas have all of them, and the lowest level. */
+  /** Over all inboxes: whether one is queued or refused, the number of replicas that have all of them, and the lowest level. */
   #isQueued = false
   #isPartial = false
   #replicas: number | undefined

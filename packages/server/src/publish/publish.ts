@@ -1,5 +1,5 @@
 /**
- * Publish: a message is checked, its channel or room is found, and it is appended to the log of that (docs/protocol.md#publishing, docs/protocol.md#acknowledgement).
+ * Publish: a message is checked, its channel or room is found, and it is appended to the log of that channel or room (docs/protocol.md#publishing, docs/protocol.md#acknowledgement).
  *
  * The log is the one place where messages get their order. What follows from its outcome is in `outcomes.ts`.
  */
@@ -32,7 +32,7 @@ export type PublishDeps = PrivateDeps & {
 export function createPublish(deps: PublishDeps): Publish {
   const { log, resolver } = deps
 
-  /** The record of a channel that holds nothing may have been removed from the store by another server on which it was idle: it is written again, ahead of the message. */
+  /** Another server on which an empty channel was idle may have removed its record from the store: the record is written again, ahead of the message. */
   const keepFound = (log: Log, envelope: ParsedEnvelope, size = deps.historySize): void => {
     if (deps.placeChanged !== undefined && size > 0 && log.isEmpty()) deps.placeChanged(envelope)
   }
@@ -96,7 +96,7 @@ function arrived(draft: PublishDraft, now: number, span: PublishSpan | undefined
   return draft
 }
 
-/** The same for what the sender asks for. */
+/** `storage_unavailable` where the log cannot give the level or the replicas that `metadata.ack` asks for, now. */
 function checkAcknowledge(envelope: ParsedEnvelope, log: BusLog): void {
   if (envelope.metadata?.ack !== undefined) checkLevel(askedLevel(envelope), askedReplicas(envelope), log)
 }

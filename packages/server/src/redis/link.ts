@@ -50,7 +50,7 @@ export type RedisLink = {
   drop(connections: Connections, reason: string): void
   /** Redis does not keep what it promised: its guarantees are read again with the next question. */
   lookAgain(): void
-  /** Ends it. */
+  /** Ends the link and its connections. */
   close(): void
 }
 

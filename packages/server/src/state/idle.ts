@@ -1,4 +1,4 @@
-/** Which channels may go by themselves: auto-created, without participants, and idle for long enough (docs/protocol.md#rooms-and-channels). */
+/** Which channels are removed without a command: auto-created, without participants, and idle for long enough (docs/protocol.md#rooms-and-channels). */
 import { Heap } from '../kit/heap.ts'
 import type { Channel } from './model.ts'
 

@@ -24,7 +24,7 @@ export type Client = {
    * its own and creates nothing.
    */
   readonly kind: 'connection' | 'call' | 'stream'
-  /** Counts up with each connection: lists go by it. */
+  /** Counts up with each connection: lists are in this order. */
   readonly seq: number
   profile: Profile
   /** Who it has proved to be. Changed by `replaceIdentity` in `clients.ts` alone. */
@@ -33,7 +33,7 @@ export type Client = {
   readonly echo: boolean
   /** Wall time. */
   readonly connectedAt: number
-  /** The same moment in running time. */
+  /** When it connected, in running time. */
   readonly connectedAtMonotonic: number
   /** The last frame from it, pongs aside, in running time. */
   lastActivity: number
@@ -88,7 +88,7 @@ export type Subscription = {
    * its connection is closing. `setState` alone changes it.
    */
   state: 'live' | 'off' | Cursors
-  /** Of a broadcast: the joins in its room that hold it. */
+  /** For the subscription to a broadcast: the number of joins in the room that hold it. */
   joins: number
 }
 
@@ -101,7 +101,7 @@ export type Channel = {
   readonly name: string
   /** `room:channel`. */
   readonly address: string
-  /** Counts up with each channel: lists go by it. */
+  /** Counts up with each channel: lists are in this order. */
   readonly seq: number
   readonly type: ChannelType
   readonly createdAt: number
@@ -126,7 +126,7 @@ export type Channel = {
 /** A room. */
 export type Room = {
   readonly name: string
-  /** This and who made it when changes only when a room that was kept is put back in place of one that was made meanwhile. */
+  /** This, `createdAt` and `createdBy` change only when a stored room replaces one that was created while the store was away. */
   type: RoomType
   /** Built in: not even configuration changes it. */
   readonly builtIn: boolean
@@ -135,8 +135,9 @@ export type Room = {
   createdBy: string | undefined
   config: Readonly<Record<string, unknown>> | undefined
   readonly channels: Map<string, Channel>
-  /** The same in the order of their creation, and those of them that are private. */
+  /** All channels in the order of their creation. */
   readonly channelsInOrder: Ordered<Channel>
+  /** The private channels, in that order. */
   readonly restricted: Ordered<Channel>
   /** Room-wide joins. */
   readonly roomSubscriptions: Map<Client, Subscription>

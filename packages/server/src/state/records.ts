@@ -26,7 +26,7 @@ export type ChannelRecord = {
 /** A session as it is stored: a reader of the store does not learn the secret. */
 export type SessionRecord = {
   readonly clientId: string
-  /** Of the secret, in base64url. */
+  /** Hash of the secret, in base64url. */
   readonly secretHash: string
   readonly profile: {
     readonly clientType: ClientType

@@ -1,27 +1,27 @@
-/** Places: from an address to the room and the channel, made on demand where that is allowed (docs/protocol.md#rooms-and-channels). */
+/** The room resolver: from an address to the room and the channel, created on demand where that is allowed (docs/protocol.md#rooms-and-channels). */
 import { CodedError, PM_CHANNEL, WHOLE_ROOM } from '@arqonbus/protocol'
 import { authorize, type CreationPolicy, may, type NewTarget } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Channel, ChannelType, Room } from './model.ts'
 import type { Rooms } from './rooms.ts'
 
-/** Finds places. */
+/** Finds rooms and channels. */
 export type RoomResolver = {
   /** The room; `room_not_found`. */
   room(name: string): Room
   /** The channel that the identity may read; `room_not_found`, `channel_not_found`, `forbidden`, `system_channel`. */
   channel(room: string, channel: string, identity: Identity): Channel
-  /** The same for a join or a publish: what is not there is made, where that is allowed and `check` does not throw. */
+  /** The channel for a join or a publish. It is created where it is missing, that is allowed, and `check` does not throw. */
   resolveOrCreateChannel(room: string, channel: string, identity: Identity, wanted?: WantedChannel): Channel
   /** True for a channel that is not there and that a connection of this identity would create by joining it. */
   isCreatable(room: string, channel: string, identity: Identity): boolean
-  /** The room for a room-wide join or a broadcast, made likewise; `system_room`. */
+  /** The room for a room-wide join or a broadcast, created likewise; `system_room`. */
   resolveOrCreateRoom(room: string, identity: Identity, check?: CheckPlace): Room
   /** The refusal of what is not here: `storage_unavailable` where it may be in a store that cannot be asked now. */
   notFound(code: 'room_not_found' | 'channel_not_found', details: Record<string, unknown>): CodedError
 }
 
-/** Throws what a request would be refused with once the place is there, so that a refused request makes nothing. The room, where there is one. */
+/** Throws what a request would be refused with once the room or channel exists, so that a refused request creates nothing. Gets the room, where there is one. */
 export type CheckPlace = (room: Room | undefined) => void
 
 /** What is asked of a channel that is opened. */
@@ -32,7 +32,7 @@ export type WantedChannel = {
   readonly type?: ChannelType | undefined
 }
 
-/** What finding places needs. */
+/** What finding rooms and channels needs. */
 export type RoomResolverDeps = {
   readonly rooms: Rooms
   readonly creation: CreationPolicy
@@ -45,7 +45,7 @@ export type RoomResolverDeps = {
 /** When to ask again for what may be in a store that is away. */
 const RETRY_AFTER_MS = 1000
 
-/** Finds the places of one bus. */
+/** Creates the room resolver of one bus. */
 export function createRoomResolver({ rooms, creation, created, isUnsure }: RoomResolverDeps): RoomResolver {
   const notFound: RoomResolver['notFound'] = (code, details) =>
     isUnsure() ? new CodedError('storage_unavailable', details, RETRY_AFTER_MS) : new CodedError(code, details)
@@ -80,7 +80,7 @@ export function createRoomResolver({ rooms, creation, created, isUnsure }: RoomR
     channel(roomName, name, identity) {
       const found = room(roomName).channels.get(name)
       if (found === undefined) {
-        // Private messages go by this name: a channel of it cannot be there.
+        // This name is for private messages: no channel has it.
         if (name === PM_CHANNEL) throw new CodedError('system_channel', { channel: `${roomName}:${name}` })
         throw notFound('channel_not_found', { channel: `${roomName}:${name}` })
       }

@@ -85,7 +85,7 @@ export function roomView(room: Room, viewer: Identity, participants: number): Ro
   }
 }
 
-/** Of the first channels those that the viewer may know. */
+/** Those of the first channels that the viewer may know. */
 const channelNames = (room: Room, viewer: Identity): string[] =>
   Iterator.from(room.channels.values())
     .take(MOST)

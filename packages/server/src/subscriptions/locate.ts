@@ -94,7 +94,7 @@ export function recoveryOf(
   }
 }
 
-/** The same of the broadcast of a room, in a join of one of its channels or of all. */
+/** The fields of a join that say what `recoveryOf` says, of the broadcast of the room. */
 export const roomFields = ({ position, recovered, reason, complete }: Recovery) => ({
   ...(position !== undefined && { room_position: position }),
   ...(recovered !== undefined && { room_recovered: recovered }),

@@ -66,7 +66,7 @@ export class PrivateChannels {
     for (const channel of subscribedOf(client, room)) this.#unsubscribe(client, channel)
   }
 
-  /** The same ahead of that, in pieces. */
+  /** Unsubscribes a client from the private channels of a room, in pieces, ahead of `unsubscribe`. */
   *unsubscribeAhead(client: Client, room: Room): Pieces<void> {
     if (!client.rooms.has(room)) return
     let steps = 0

@@ -72,7 +72,7 @@ export class Subscriptions {
     delivery.start(this.deliveringSubscription(client, channel)!, starts)
   }
 
-  /** Ends that; false where there was none. */
+  /** Ends the subscription of a client to a channel; false where there was none. */
   unsubscribe(client: Client, channel: Channel): boolean {
     const subscription = client.channels.get(channel)
     if (subscription === undefined) return false
@@ -98,7 +98,7 @@ export class Subscriptions {
     else this.privateChannels.recover(client, room, starts)
   }
 
-  /** Ends that; false where there was none. */
+  /** Ends the subscription of a client to a whole room; false where there was none. */
   unsubscribeFromRoom(client: Client, room: Room): boolean {
     const subscription = client.rooms.get(room)
     if (subscription === undefined) return false
@@ -131,7 +131,7 @@ export class Subscriptions {
     const most = channel.options?.max_participants ?? this.#deps.limits.maxParticipants
     if (channel.participants.size >= most)
       throw new CodedError('channel_full', { channel: channel.address, limit: most })
-    // That to a private channel may have come with the room.
+    // The subscription to a private channel may have come with that to the room.
     const subscription = client.implied.get(channel.feed) ?? createSubscription(client, channel.feed)
     client.implied.delete(channel.feed)
     client.channels.set(channel, subscription)

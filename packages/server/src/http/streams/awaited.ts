@@ -12,7 +12,7 @@ export type Awaited = {
   addresses(): readonly string[]
 }
 
-/** Creates it; no stream waits yet. */
+/** Creates the list of awaited channels; no stream waits yet. */
 export function createAwaited(): Awaited {
   const waiting = new Map<string, Set<(channel: Channel) => void>>()
   return {

@@ -15,7 +15,7 @@ import type { RedisLogStoreOptions } from './store-options.ts'
 
 /** How many calls are under way at once. */
 const MOST_CALLS = 4
-/** Where replicas are waited for, one: waits stand in line on their connection, and a replica that is missing would make the last of them late. */
+/** Where replicas are waited for, one: waits queue on their connection, and a replica that is missing would make the last of them late. */
 const MOST_CALLS_WITH_REPLICAS = 1
 
 /** Creates the store on a link to Redis. It registers with the link, and does not start it. */

@@ -182,7 +182,7 @@ export function pageIn(answer: unknown, word: string): StorePage | Damaged {
   }
 }
 
-/** Reads that alone: of one's own calls that are answered there is nothing to read further. The separators stand in no JSON text. */
+/** Reads the sender of a news message alone: news of an own call that has its reply needs no further reading. No JSON text has the separators. */
 export function originIn(message: Buffer): Origin {
   const end = message.indexOf('\x1e')
   const fields = message.toString('utf8', 0, end < 0 ? undefined : end).split('\x1f')

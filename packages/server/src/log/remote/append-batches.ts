@@ -28,7 +28,7 @@ import type { Reports } from './reports.ts'
 export type StoreCall<Subject, D extends Draft> = Omit<AppendCall, 'byLog'> & {
   /** Its messages, log by log, in which order reply and announcements tell of them; or one deletion. */
   readonly items: readonly Operation<Subject, D>[]
-  /** The same, for each log by itself. */
+  /** Its messages, by log. */
   readonly byLog: ReadonlyMap<RemoteLog<Subject, D>, readonly Operation<Subject, D>[]>
   readonly bytes: number
   readonly sentAt: number
@@ -51,7 +51,7 @@ const MOST_CALL_BYTES = 256 * 1024
 
 /** What is on its way. */
 export class Batches<Subject, D extends Draft> {
-  /** Of what waits and of what is under way. */
+  /** Bytes of what waits and of what is under way. */
   bytes = 0
   readonly #deps: BatchesDeps<Subject, D>
   #waiting: Operation<Subject, D>[] = []

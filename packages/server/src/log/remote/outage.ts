@@ -38,7 +38,7 @@ export class Outage<Subject, D extends Draft> {
     this.#listening.listener.settled(log.subject, draft, this.#take(log, draft))
   }
 
-  /** The store has gone: of what was under way, and of what waited, each message has its outcome. */
+  /** The store has gone: each message that was under way, or waited, gets its outcome. */
   begin(underWay: readonly StoreCall<Subject, D>[], waiting: readonly Operation<Subject, D>[]): void {
     const outcomes: [Operation<Subject, D>, AppendOutcome | undefined][] = []
     for (const { number, items, isRefused } of underWay) {
@@ -54,12 +54,12 @@ export class Outage<Subject, D extends Draft> {
     }
   }
 
-  /** Queues a message, or does not. */
+  /** Queues a message, or refuses it. */
   #take(log: RemoteLog<Subject, D>, draft: D): AppendOutcome {
     const { mode, outageQueueLimit } = this.#options
     if (mode === 'strict' || draft.requiresDurability) return refusal(isAwayError())
     const known = draft.deduplicated ? this.queue.find(log.name, draft.envelope) : undefined
-    // Of what was under way when the store went the outcome is unknown before it is back.
+    // A message that was under way when the store went has no known outcome until it is back.
     if (known?.isUnknown === true) return refusal(isAwayError())
     if (known !== undefined) {
       const isSame = isSameContent(known.item.draft!.envelope, draft.envelope)
@@ -71,7 +71,7 @@ export class Outage<Subject, D extends Draft> {
     return { kind: 'queued' }
   }
 
-  /** It was not executed. */
+  /** The store did not execute this message: it is queued or refused. */
   #takeBack(item: Operation<Subject, D>): AppendOutcome | undefined {
     const { log, unsettledDraft } = item
     if (unsettledDraft !== undefined) return log.isClosed ? closedRefusal() : this.#take(log, unsettledDraft)
@@ -79,7 +79,7 @@ export class Outage<Subject, D extends Draft> {
     return undefined
   }
 
-  /** It may have been executed or not. */
+  /** The store may have executed this message or not: its outcome is unknown, and the queue keeps it for `fence`. */
   #giveUp(item: Operation<Subject, D>, call: number): AppendOutcome {
     this.queue.add({ ...item, unsettledDraft: undefined }, call)
     return { kind: 'unknown', error: new CodedError('outcome_unknown', undefined, RETRY_AFTER_MS) }

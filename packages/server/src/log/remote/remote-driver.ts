@@ -208,7 +208,7 @@ class RemoteLogs<Subject, D extends Draft> implements LogHost<Subject, D>, Store
     for (const log of this.#logs.values()) log.away()
   }
 
-  /** Of one's own calls that have their reply there is nothing new. */
+  /** False for news of an own call that has its reply already. */
   isNews(origin: Origin): boolean {
     return origin.node !== this.#options.store.node || this.batches.callOf(origin) !== undefined
   }

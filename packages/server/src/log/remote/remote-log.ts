@@ -189,7 +189,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     this.#era++
     this.#reader = undefined
     this.#place = undefined
-    // Of a hundred thousand logs few have any of these.
+    // Few of a hundred thousand logs have any of these.
     if (this.#waiting.length > 0) this.#rejectWaiting(new CodedError('storage_unavailable'))
     if (this.#ahead.size === 0) return
     if (!this.isKnown) this.#ownSince ??= this.#ahead.firstOwn(0)
@@ -336,7 +336,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     this.#host.listener.gap(this.subject, this, { reason, after, next })
   }
 
-  /** Of two news of one number one stays; the other one has its outcome now. */
+  /** Keeps news out of turn. Where there are two of one number, one stays, and the other one gets its outcome now. */
   #put(news: News<D>): void {
     const other = this.#ahead.put(news)
     if (other !== undefined) this.#settle(other)

@@ -34,7 +34,7 @@ export type RemoteStore = {
   closed(name: string): void
   /** Registers the user. Called once, before the first session. */
   use(user: StoreUser): void
-  /** Ends it for good, and with it the session. */
+  /** Ends the store for good, and its session. */
   close(): void
 }
 

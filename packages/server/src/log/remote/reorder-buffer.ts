@@ -23,7 +23,7 @@ export class ReorderBuffer<D> {
     return this.#byNumber.size
   }
 
-  /** Of two news of one position that with the outcome stays; of two positions of one number the later one. Gives the one that does not. */
+  /** Adds news. Two news of one position: the one with the outcome stays. Two positions of one number: the later one stays. Returns the other one. */
   put(news: News<D>): News<D> | undefined {
     const { n, ms } = news.position
     const other = this.#byNumber.get(n)

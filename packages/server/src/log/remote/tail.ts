@@ -13,7 +13,7 @@ export class Tail {
   readonly #ring = new Ring()
   readonly #mostEntries: number
 
-  /** Of a log that keeps `size` messages itself. */
+  /** Creates the tail of a log that keeps `size` messages itself. */
   constructor(size: number) {
     this.#mostEntries = Math.min(size, MOST_ENTRIES)
   }

@@ -6,7 +6,7 @@ import { post } from './post.ts'
 /** How long the end may take. That alone is not hurried: it would cut off what is still being sent. */
 const CLOSE_MS = 60_000
 
-/** An exporter to a server that answers as told, whose timers fire at once and are written down. */
+/** An exporter to a server that replies as the test says, whose timers fire at once and are written down. */
 function start(answer: () => Response) {
   const bodies: string[] = []
   const server = Bun.serve({

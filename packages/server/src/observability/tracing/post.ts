@@ -12,7 +12,7 @@ export type PostOptions = {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly timeoutMs: number
-  /** Ends it at once. */
+  /** Ends the request at once. */
   readonly signal: AbortSignal
   readonly now: () => number
 }

@@ -4,7 +4,7 @@ import type { ErrorCode, ParsedEnvelope, Position } from '@arqonbus/protocol'
 /** Begins the span of a command; undefined where it gets none. */
 export type TraceCommand = (clientId: string, envelope: ParsedEnvelope) => EndCommand | undefined
 
-/** Ends it: the command's name, and the code of the error where there is one. */
+/** Ends the span of a command: the command's name, and the code of the error where there is one. */
 export type EndCommand = (command: string, code: ErrorCode | undefined) => void
 
 /** Begins the span of a message; undefined where it gets none. */

@@ -1,5 +1,5 @@
 /**
- * What every log keeps, whoever drives it: one suite for all drivers, a test for each sentence of the contract.
+ * What every log keeps, with any driver: one suite for all drivers, a test for each sentence of the contract.
  *
  * The suite does not know whether a driver answers at once: after every append it lets the driver settle, and it awaits every answer.
  */

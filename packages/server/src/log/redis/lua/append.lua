@@ -17,15 +17,15 @@ if not speaks(fence, ARGV[2], ARGV[3]) then return redis.error_reply('FENCED ano
 redis.call('HSET', fence, 'c', ARGV[3])
 
 local now = clock(ARGV[5])
--- A clock that was stepped ahead must not make anything forgotten: what forgets goes by the lesser of the two.
+-- A clock that was stepped ahead must not make anything forgotten: expiry uses the lesser of the two.
 local careful = math.min(now, tonumber(ARGV[4]))
 local window = tonumber(ARGV[6])
--- Redis's own clock lets keys go: a step ahead by less than 30 days takes nothing with it.
+-- Redis expires keys by its own clock: a step ahead by less than 30 days takes nothing with it.
 local SLACK = 2592000000
 local epoch = math.floor(careful / window)
 local safe = (ARGV[7] == '' or isOnDisk(ARGV[7])) and '1' or '0'
 
--- What stands in a text between the ends of its parts. Neither that character nor the one in the news stands in JSON.
+-- The parts of a text, each ended by '\30'. JSON has neither that character nor the separator of the news.
 local function partsOf(whole)
   local parts, start = {}, 1
   local stop = string.find(whole, '\30', start, true)
@@ -71,8 +71,9 @@ local function appendTo(k, at, parts)
 
   if ARGV[at + 9] ~= '' then check(partsOf(ARGV[at + 9])) end
   local h, least = findOrBegin(stream, head, known, now)
-  -- Of two hashes the one of this epoch takes what is new. The other one is dropped when its turn comes: everything in it is older than the window.
-  -- Where the head was lost nobody knows which is which: both stay, for what they hold tells its time itself.
+  -- New messages go into the hash of this epoch. The other one is that of the epoch before. It is dropped when the next epoch
+  -- begins: everything in it is older than the window by then.
+  -- Where the head was lost it is not known which is which: both stay, because every entry has its own time.
   h.e = h.e or epoch
   if epoch > h.e then
     redis.call('DEL', dedup[epoch % 2])

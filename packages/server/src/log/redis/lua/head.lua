@@ -28,9 +28,9 @@ local function damageIn(problem)
   return key or '', (string.gsub(err or tostring(problem), '%c', ' '))
 end
 
--- Redis's clock, in milliseconds; the caller's where it tells the time.
-local function clock(told)
-  if told ~= '' then return tonumber(told) end
+-- The time that the caller gives, in milliseconds; Redis's clock where it gives none.
+local function clock(given)
+  if given ~= '' then return tonumber(given) end
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
@@ -46,7 +46,7 @@ local function whole(key, field)
   return tonumber(field)
 end
 
--- The head as it is stored; as the stream tells it where it was lost; or nil where there is no log.
+-- The head as it is stored; rebuilt from the stream where it was lost; or nil where there is no log.
 -- `known` is what the caller has seen of it: { b, m, n }, with n = -1 where it has seen nothing.
 local function find(stream, head, known)
   local h = ask('HMGET', head, 'b', 'm', 'n', 'e')

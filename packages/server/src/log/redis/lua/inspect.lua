@@ -1,4 +1,4 @@
--- Looks at logs: where each begins and ends, and what stands at a position. A log that is not there begins, where the caller is its node.
+-- Looks at logs: where each begins and ends, and which message is at a position. A log that is not there begins, where the caller is its node.
 --
 -- KEYS: for each log: stream, head.
 -- ARGV: a word of the caller, 'begin' or '', the node's time, the time or ''; then for each log: 'all', or 'changed' where it is enough to know that its
