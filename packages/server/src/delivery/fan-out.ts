@@ -3,6 +3,15 @@
  *
  * A write to a socket takes some microseconds, so a message to 20,000 subscribers would delay all other clients for a tenth of a second. A feed of up to 2,000 has one topic
  * and nothing of its own here, until more is published in one turn than fits. What waits is counted as copies; where that is too much, publishers wait too.
+ *
+ *     feed ── the feed's topic ── up to 2,000 sockets                    while everything goes out at once
+ *
+ *     feed ── fan, with one list of items that wait                      else
+ *              ├── shard, at its item of the list ── the feed's topic ── up to 2,000 sockets, or 500 beside other shards
+ *              ├── shard, at its item of the list ── topic `1 <feed>` ── up to 500 sockets
+ *              └── …
+ *
+ * The fan ends when nothing waits and all its subscriptions are in the feed's topic again.
  */
 import type { Log } from '../log/contract.ts'
 import type { Client, Feed, Subscription } from '../state/model.ts'

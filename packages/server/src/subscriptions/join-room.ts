@@ -48,35 +48,44 @@ export function* joinRoom(
   const roomSince = onePosition(request.room_since, 'room_since')
   const since = yield* positionsByChannel(request.since)
   const ids = idsByChannel(request.since_id)
-  const room = resolver.resolveOrCreateRoom(request.room, identity, (room) => subscriptions.checkLimits(client, room))
+  const room = resolver.resolveOrCreateRoom(request.room, identity, (existing) =>
+    subscriptions.checkLimits(client, existing),
+  )
   if (!client.rooms.has(room)) subscriptions.checkLimits(client, room)
   const listed = yield* readableChannels(room, client, left.heads)
   left.heads -= listed.channels.length
-  const ahead = client.rooms.has(room) ? NO_RESTRICTED : yield* subscriptions.privateChannels.find(client, room)
-  const known = listed.recoverable ? since : undefined
-  const located: Maybe<Located | undefined>[] = []
+  const privateChannels = client.rooms.has(room)
+    ? NO_RESTRICTED
+    : yield* subscriptions.privateChannels.find(client, room)
+  // Where not all channels can be listed, no position of a single channel counts.
+  const sinceByChannel = listed.recoverable ? since : undefined
+  const inChannels: Maybe<Located | undefined>[] = []
   for (const channel of listed.channels) {
-    located.push(forLater(askLog(channel.log, startOf(channel, known), ids.get(channel.name))))
-    if (located.length % STEPS === 0) yield
+    inChannels.push(forLater(askLog(channel.log, startOf(channel, sinceByChannel), ids.get(channel.name))))
+    if (inChannels.length % STEPS === 0) yield
   }
-  const inRoom = askLog(room.broadcast, roomSince, request.room_since_id)
+  const inBroadcast = askLog(room.broadcast, roomSince, request.room_since_id)
   const isThere = (name: string) => {
     const channel = room.channels.get(name)
     return channel !== undefined && isReadable(channel, client.identity)
   }
-  const gone = forLater(known === undefined ? [] : goneFrom(room.name, known, { isThere, findClosedLog }))
-  const answers = chain(awaitAll([inRoom, ...located]), (found) => chain(gone, (gone) => ({ found, gone })))
-  return chain(answers, ({ found: [roomFound, ...found], gone }) => () => {
+  const inGone = forLater(
+    sinceByChannel === undefined ? [] : goneFrom(room.name, sinceByChannel, { isThere, findClosedLog }),
+  )
+  const located = chain(awaitAll([inBroadcast, ...inChannels]), ([ofBroadcast, ...ofChannels]) =>
+    chain(inGone, (goneHeads) => ({ ofBroadcast, ofChannels, goneHeads })),
+  )
+  return chain(located, ({ ofBroadcast, ofChannels, goneHeads }) => () => {
     if (resolver.room(room.name) !== room) throw new CodedError('room_not_found', { room: room.name })
-    const broadcast = { log: room.broadcast, since: roomSince, found: roomFound }
-    const channels = askedOf(listed, found, known, { room, client })
-    subscriptions.subscribeToRoom(client, room, ahead, startsOf([broadcast, ...channels]))
+    const broadcast = { log: room.broadcast, since: roomSince, found: ofBroadcast }
+    const channels = askedOf(listed, ofChannels, sinceByChannel, { room, client })
+    subscriptions.subscribeToRoom(client, room, privateChannels, startsOf([broadcast, ...channels]))
     const heads: Head[] = channels.map(({ channel, ...asked }) => ({
       channel: channel.address,
       ...(channel.type === 'private' && { type: channel.type }),
       ...recoveryOf(deps, asked, subscriptions.deliveringSubscription(client, channel)),
     }))
-    heads.push(...gone.filter(({ channel }) => !isThere(parseAddress(channel)!.channel)))
+    heads.push(...goneHeads.filter(({ channel }) => !isThere(parseAddress(channel)!.channel)))
     return {
       channel: `${room.name}:${WHOLE_ROOM}`,
       ...roomFields(recoveryOf(deps, broadcast, room.broadcastSubscriptions.get(client))),

@@ -1,6 +1,10 @@
 /**
  * One log in a store, as this node sees it: how far it was delivered here, what came out of turn, and what is at hand.
  *
+ *     origin            attachedAt              lastDelivered                                head of the store
+ *       │  before this node  │  delivered here; its    │  missing here: read     │  out of turn: in `#ahead`   │
+ *       │  opened the log    │  end is in `#tail`      │  in pages               │  until nothing is missing   │
+ *
  * News of a position come from the reply to an append and from announcements, in any order. Entries are delivered in the order of positions: what is one step
  * ahead at once, what is further ahead when the log has been read up to it, what was delivered already not again.
  */
@@ -403,7 +407,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     if (this.#ahead.size > 0 && this.isCurrent && !this.isClosed) this.#readSoon()
   }
 
-  /** One page; true where there is more. */
+  /** Reads a page and delivers it; true where the next page is to be read. */
   async #readPage(): Promise<boolean> {
     const from = this.lastDelivered
     const era = this.#era
@@ -414,18 +418,32 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     // The store went away meanwhile: after that the log is inspected first.
     if (this.isClosed || !this.isCurrent) return false
     if (era !== this.#era) return true
+    const delivered = this.#deliverPage(entries, era)
+    if (delivered !== 'all') return delivered === 'outdated'
+    this.#deliverAhead()
+    return hasMore || this.#isMoreBehind(head)
+  }
+
+  /** Delivers the entries of a page that was requested in an era: all of them, or those up to where the log was closed, or the era ended and the page is outdated. */
+  #deliverPage(entries: readonly Entry[], era: number): 'all' | 'closed' | 'outdated' {
     for (const entry of entries) {
-      if (this.isClosed) return false
+      if (this.isClosed) return 'closed'
       // Meanwhile news may have delivered it.
       if (entry.n <= this.lastDelivered.n && entry.ms <= this.lastDelivered.ms) continue
       // The number is used twice, so it is unknown whether messages are missing.
       if (entry.n <= this.lastDelivered.n || entry.ms < this.lastDelivered.ms) this.#beginAnewBefore(entry)
       else if (entry.n > this.lastDelivered.n + 1) this.#rebase('trimmed', { ms: entry.ms, n: entry.n - 1 })
       this.#deliverRead(entry)
-      if (era !== this.#era) return true
+      if (era !== this.#era) return 'outdated'
     }
-    this.#deliverAhead()
-    if (hasMore) return true
+    return 'all'
+  }
+
+  /**
+   * Decides what follows the last page, whose store had this head: true where the next page is to be read. Where messages are missing that no page will have,
+   * there is a gap.
+   */
+  #isMoreBehind(head: Position | undefined): boolean {
     const next = this.#ahead.first()
     if (next === undefined) {
       // Nothing is kept of what came since.
