@@ -24,7 +24,7 @@ export type Directory = {
   /** The connected clients in the order in which they came, beginning behind the one with this number. */
   after(seq: number): Iterable<ViewedClient>
   /** The participants of a channel, and the clients that have joined its whole room. */
-  inChannel(channel: Channel): Maybe<{ readonly participants: Members; readonly wide: Members }>
+  inChannel(channel: Channel): Maybe<{ readonly participants: Members; readonly roomParticipants: Members }>
   /** The clients that have joined a room, or one of its channels. */
   inRoom(room: Room): Maybe<Members>
   /** The number of participants of a channel. */

@@ -50,7 +50,7 @@ test('a channel has its participants, and those of its whole room beside them', 
   const channel = { room, participants: new Map([[ann, {}]]) } as unknown as Channel
   expect(directory.inChannel(channel)).toEqual({
     participants: channel.participants,
-    wide: channel.room.roomSubscriptions,
+    roomParticipants: channel.room.roomSubscriptions,
   })
   expect(directory.countInChannel(channel)).toBe(1)
   expect(directory.countInRoom(channel.room)).toBe(2)

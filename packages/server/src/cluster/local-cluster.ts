@@ -21,7 +21,7 @@ export function createLocalCluster({ clients, sessions }: LocalClusterDeps): Clu
       find: clients.get,
       isKnown: (clientId) => sessions.get(clientId) !== undefined,
       after: clients.after,
-      inChannel: ({ participants, room }) => ({ participants, wide: room.roomSubscriptions }),
+      inChannel: ({ participants, room }) => ({ participants, roomParticipants: room.roomSubscriptions }),
       inRoom: ({ broadcastSubscriptions }) => broadcastSubscriptions,
       countInChannel: ({ participants }) => participants.size,
       countInRoom: ({ broadcastSubscriptions }) => broadcastSubscriptions.size,

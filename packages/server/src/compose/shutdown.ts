@@ -9,7 +9,7 @@ import type { Outbound } from './outbound.ts'
 import type { Ports } from './ports.ts'
 import type { State } from './state.ts'
 import type { Storage } from './storage.ts'
-import type { TelemetryParts } from './telemetry.ts'
+import type { TelemetryParts } from './telemetry-parts.ts'
 
 /** What is ended. */
 export type ShutdownParts = {

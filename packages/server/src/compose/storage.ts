@@ -106,7 +106,7 @@ function createOutages(clock: Clock): Outages {
 const MOST_CLOSED_LOGS = 10_000
 
 /** The log in the memory of this process. */
-export const memoryLog = ({ clock, metrics, config }: Pick<StorageDeps, 'clock' | 'metrics' | 'config'>): BusLog =>
+const memoryLog = ({ clock, metrics, config }: Pick<StorageDeps, 'clock' | 'metrics' | 'config'>): BusLog =>
   createMemoryLog({
     clock,
     maxBytes: config.historyBytes,

@@ -9,7 +9,7 @@ import type { Core } from './core.ts'
 import type { HttpServer } from './http.ts'
 import type { Outbound } from './outbound.ts'
 import type { State } from './state.ts'
-import type { TelemetryParts } from './telemetry.ts'
+import type { TelemetryParts } from './telemetry-parts.ts'
 
 /** What is looked after. */
 export type TimerParts = {

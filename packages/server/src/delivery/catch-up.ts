@@ -24,7 +24,7 @@ export type CatchUpDeps = ReplayDeps & {
   readonly tails: Pick<Tails, 'after' | 'sweep' | 'size'>
   /** A connection that takes nothing of what waits for it is closed after this time. */
   readonly stuckMs: number
-  /** Whether the logs answer at once. */
+  /** Whether the logs reply at once. */
   readonly isImmediate: boolean
 }
 

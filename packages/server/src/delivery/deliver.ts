@@ -108,7 +108,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       if (!client.isClosing) client.transport.send(text)
     },
     toClientBehindPublished(client, text, feeds) {
-      if (client.isClosing || fanOut.answerBehind(client, feeds, text)) return
+      if (client.isClosing || fanOut.replyBehind(client, feeds, text)) return
       client.transport.sendBehindPublished(text)
     },
     close: (client, name, reason) => closing.close(client, name, reason),

@@ -148,12 +148,12 @@ export class FanOut {
     this.#fanOf(feed, feed.live).enter(subscription)
   }
 
-  /** A subscription is live no more; what waits for it is not given to it, but for its own answers. */
+  /** A subscription is live no more; what waits for it is not given to it, but for its own replies. */
   leave(subscription: Subscription): void {
     const { client, feed } = subscription
     const fan = this.#fans.get(feed)
     if (fan === undefined) return client.transport.unsubscribe(feed.topic)
-    for (const item of fan.pending(subscription)) if (item.kind === 'answer') answer(item)
+    for (const item of fan.pending(subscription)) if (item.kind === 'reply') sendReply(item)
     const shard = fan.leave(subscription)
     if (shard === undefined) return
     this.#ready.delete(shard)
@@ -165,8 +165,8 @@ export class FanOut {
     return (this.#ready.size === 0 ? undefined : this.#fans.get(subscription.feed)?.pending(subscription)) ?? []
   }
 
-  /** Sends an answer behind what waits for its client in one of the feeds; false where nothing does. */
-  answerBehind(client: Client, feeds: readonly Feed[], text: string): boolean {
+  /** Sends a reply behind what waits for its client in one of the feeds; false where nothing does. */
+  replyBehind(client: Client, feeds: readonly Feed[], text: string): boolean {
     if (this.#ready.size === 0) return false
     for (const feed of feeds) {
       const fan = this.#fans.get(feed)
@@ -174,7 +174,7 @@ export class FanOut {
       if (fan === undefined || subscription?.state !== 'live') continue
       const shard = fan.shardOf(subscription)
       if (shard.next === fan.end) continue
-      fan.pushFor(shard, { kind: 'answer', subscription, text, isSent: false })
+      fan.pushFor(shard, { kind: 'reply', subscription, text, isSent: false })
       return true
     }
     return false
@@ -257,7 +257,7 @@ export class FanOut {
     const item = fan.at(shard.next)
     if (item.kind === 'begin') fan.begin(item.subscription, shard)
     shard.next++
-    if (item.kind === 'answer' && fan.shardOf(item.subscription) === shard) answer(item)
+    if (item.kind === 'reply' && fan.shardOf(item.subscription) === shard) sendReply(item)
     return item.kind !== 'message' || this.#giveMessage(shard, item)
   }
 
@@ -292,7 +292,7 @@ export class FanOut {
   }
 }
 
-function answer(item: Extract<Item, { kind: 'answer' }>): void {
+function sendReply(item: Extract<Item, { kind: 'reply' }>): void {
   if (item.isSent) return
   item.isSent = true
   const { client } = item.subscription

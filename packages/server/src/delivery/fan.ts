@@ -27,7 +27,7 @@ export type Item =
       copies: number
     }
   /** For one subscriber, behind what came before. */
-  | { readonly kind: 'answer'; readonly subscription: Subscription; readonly text: string; isSent: boolean }
+  | { readonly kind: 'reply'; readonly subscription: Subscription; readonly text: string; isSent: boolean }
   /** From here on a subscription is live in its shard. */
   | { readonly kind: 'begin'; readonly subscription: Subscription }
 
@@ -126,7 +126,7 @@ export class Fan {
       const item = this.at(number)
       if (item.kind === 'message') {
         if (item.except !== subscription.client) yield item
-      } else if (item.kind === 'answer' && item.subscription === subscription) yield item
+      } else if (item.kind === 'reply' && item.subscription === subscription) yield item
     }
   }
 

@@ -20,9 +20,9 @@ export type Frames = {
   envelope(type: EnvelopeType, address: { room: string; channel: string }, payload: string): string
   /** A notice to one client that concerns no channel. */
   notice(payload: object): string
-  /** The answer to a frame that did what it asked for. `command` is absent where the frame was none. */
+  /** The reply to a frame that did what it asked for. `command` is absent where the frame was none. */
   success(requestId: string, command: string | undefined, responseFormat: string, result: object): string
-  /** The answer to a publish that the log has taken. Written by hand, for it may come with every message. */
+  /** The reply to a publish that the log has taken. Written by hand, for it may come with every message. */
   acknowledgement(requestId: string, result: Acknowledged): string
   /** The refusal of a frame. `requestId` is null where none could be read. */
   error(requestId: string | null, command: string | undefined, error: CodedError): string

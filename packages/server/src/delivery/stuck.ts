@@ -14,7 +14,7 @@ export type StuckWatchDeps = {
   readonly closing: Pick<Closing, 'closeSlow'>
   /** A connection that takes nothing of what waits for it is closed after this time. */
   readonly stuckMs: number
-  /** Whether the logs answer at once. */
+  /** Whether the logs reply at once. */
   readonly isImmediate: boolean
 }
 

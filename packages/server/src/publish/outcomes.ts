@@ -58,7 +58,7 @@ export function listenToLog({ log, clock, metrics, delivery, replies, gaps, rout
     replies.acknowledge(client, envelope.id, result, feeds)
   }
 
-  const answer = (feeds: readonly Feed[], draft: PublishDraft, outcome: AppendOutcome) => {
+  const reply = (feeds: readonly Feed[], draft: PublishDraft, outcome: AppendOutcome) => {
     if (outcome.kind === 'refused' || outcome.kind === 'unknown')
       return replies.refuseMessage(draft.client, draft.envelope, outcome.error)
     const isDuplicate = outcome.kind === 'duplicate'
@@ -70,12 +70,12 @@ export function listenToLog({ log, clock, metrics, delivery, replies, gaps, rout
    * True where the acknowledgement is sent in place of the sender's own copy. That of a private message waits for all inboxes: where these settle later, other
    * messages would come ahead of it, and there would be a hole in the sender's count.
    */
-  const isAnswerTheCopy = ({ client, part }: PublishDraft): boolean =>
+  const isReplyTheCopy = ({ client, part }: PublishDraft): boolean =>
     !client.echo && (part === undefined || log.isImmediate)
 
   log.listen({
     delivered(feeds, entry, draft) {
-      delivery.publish(feeds, entry, draft !== undefined && isAnswerTheCopy(draft) ? draft.client : undefined)
+      delivery.publish(feeds, entry, draft !== undefined && isReplyTheCopy(draft) ? draft.client : undefined)
     },
     settled(feeds, draft, outcome) {
       if (outcome.kind === 'queued')
@@ -83,7 +83,7 @@ export function listenToLog({ log, clock, metrics, delivery, replies, gaps, rout
       appends[labels[outcome.kind]]++
       endSpan(draft, outcome)
       if (draft.part !== undefined) draft.part(outcome)
-      else answer(feeds, draft, outcome)
+      else reply(feeds, draft, outcome)
       draft.outcome = outcome
       draft.onSettled?.()
     },

@@ -116,7 +116,7 @@ type Shown = { readonly size: number; keys(): Iterable<{ readonly id: string }> 
 /** A channel with its participants and those of its whole room, as many as `maxBytes` of JSON hold. */
 export function channelInFull(
   channel: Channel,
-  { participants, wide }: { readonly participants: Shown; readonly wide: Shown },
+  { participants, roomParticipants }: { readonly participants: Shown; readonly roomParticipants: Shown },
   maxBytes: number,
 ): ChannelInFull {
   const view = channelView(channel, participants.size)
@@ -124,7 +124,7 @@ export function channelInFull(
   return {
     ...view,
     participants: firstIds(participants, listBytes),
-    room_participants: firstIds(wide, listBytes),
+    room_participants: firstIds(roomParticipants, listBytes),
   }
 }
 

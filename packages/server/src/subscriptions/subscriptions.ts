@@ -122,8 +122,8 @@ export class Subscriptions {
 
   /** The subscription by which a client is delivered what goes to a channel that it has joined: its own, or that to the whole room. */
   deliveringSubscription(client: Client, channel: Channel): Subscription | undefined {
-    const wide = isRestricted(channel) ? undefined : client.rooms.get(channel.room)
-    return wide ?? channel.feed.subscriptionOf(client)
+    const toRoom = isRestricted(channel) ? undefined : client.rooms.get(channel.room)
+    return toRoom ?? channel.feed.subscriptionOf(client)
   }
 
   #add(client: Client, channel: Channel): void {
