@@ -11,21 +11,26 @@ import { fileURLToPath } from 'node:url'
 
 const require = createRequire(import.meta.url)
 
-/** Where npm blocks install scripts, a placeholder of 450 bytes stands in the binary's place; Bun itself is near 100 MB. */
+/**
+ * Where npm blocks install scripts, a placeholder of 450 bytes stands in the binary's place; Bun itself is near 100 MB.
+ */
 const smallestBinary = 1024 * 1024
 
 /** Signals that end a process and that somebody may send to the launcher in place of Bun. */
 const forwarded = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']
 
-/** One Ctrl-C arrives up to three times: from the terminal, from npm, from `timeout`. Repeats within this are one signal. */
+/**
+ * One Ctrl-C arrives up to three times: from the terminal, from npm, from `timeout`. Repeats within this are one
+ * signal.
+ */
 const repeatMs = 250
 
 /** How often the launcher checks that the npm which started it is still alive. */
 const parentCheckMs = 500
 
 /**
- * The path of a Bun that runs here. Looked for in this order: `BUN_EXECUTABLE`; the `bun` package, whose install script puts
- * the binary there; the package of this platform, where the binary stays when npm blocks install scripts.
+ * The path of a Bun that runs here. Looked for in this order: `BUN_EXECUTABLE`; the `bun` package, whose install script
+ * puts the binary there; the package of this platform, where the binary stays when npm blocks install scripts.
  *
  * @param {NodeJS.ProcessEnv} [environment]
  * @returns {string}
@@ -58,8 +63,8 @@ export function findBun(environment = process.env) {
 /**
  * Runs Bun in this process's place: same terminal, same folder, its exit code passed on, signals forwarded to it.
  *
- * With `ownGroup` a terminal's Ctrl-C reaches Bun through the launcher only, once: a bus that drains takes a second one for
- * impatience. Bun then ends with the launcher, also when that is killed outright.
+ * With `ownGroup` a terminal's Ctrl-C reaches Bun through the launcher only, once: a bus that drains takes a second one
+ * for impatience. Bun then ends with the launcher, also when that is killed outright.
  *
  * @param {readonly string[]} args
  * @param {{ ownGroup?: boolean }} [options]
@@ -88,16 +93,16 @@ export function runBun(args, { ownGroup = false } = {}) {
 }
 
 /**
- * Whether npm, or a package manager that works like it, runs this launcher as a script of a package. A launcher that was started by hand in the background
- * must outlive the shell that started it; one under npm must not outlive npm.
+ * Whether npm, or a package manager that works like it, runs this launcher as a script of a package. A launcher that
+ * was started by hand in the background must outlive the shell that started it; one under npm must not outlive npm.
  */
 function isStartedByNpm() {
   return process.env.npm_lifecycle_script?.includes('bin/arqonbus.mjs') === true
 }
 
 /**
- * Calls back once when the parent process has ended. npm forwards SIGTERM and SIGINT alone: SIGHUP and SIGQUIT end it at once, and without this check
- * the server would live on and keep its ports.
+ * Calls back once when the parent process has ended. npm forwards SIGTERM and SIGINT alone: SIGHUP and SIGQUIT end it
+ * at once, and without this check the server would live on and keep its ports.
  *
  * @param {() => void} onDeath
  */

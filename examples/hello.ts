@@ -1,5 +1,6 @@
 /**
- * Publishes to a channel, and prints its messages. Start it twice, and both print each other's messages; Ctrl-C ends it.
+ * Publishes to a channel, and prints its messages. Start it twice, and both print each other's messages; Ctrl-C ends
+ * it.
  *
  *     npm run bun examples/hello.ts
  */

@@ -1,8 +1,10 @@
 /**
- * `npm run build`: writes a single executable, `dist/arqonbus`, that needs neither Node nor Bun. An argument sets another path.
+ * `npm run build`: writes a single executable, `dist/arqonbus`, that needs neither Node nor Bun. An argument sets
+ * another path.
  *
  * Without bytecode: such executables have crashed. A bus is configured by its file, the environment and flags, so the
- * executable reads no `.env` and no `bunfig.toml` of its working directory. It contains the console, bundled and compressed.
+ * executable reads no `.env` and no `bunfig.toml` of its working directory. It contains the console, bundled and
+ * compressed.
  */
 
 import { spawnSync } from 'node:child_process'

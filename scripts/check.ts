@@ -2,7 +2,8 @@
  * The command that checks everything (`npm test`): format, types, import rules, generated pages, then the tests.
  * `--suite=faults` and `--suite=soak` run those suites instead. The last line is `N passed, N failed`.
  *
- * `npm test -- [--alone] [--seed=N] [--without-programs] [part of a file's path …]` runs the same tests under other conditions.
+ * `npm test -- [--alone] [--seed=N] [--without-programs] [part of a file's path …]` runs the same tests under other
+ * conditions.
  */
 
 import { parseArgs } from 'node:util'

@@ -1,4 +1,7 @@
-/** Acknowledgements: their content and their guarantees, and messages that are sent again (docs/protocol.md#acknowledgement). */
+/**
+ * Acknowledgements: their content and their guarantees, and messages that are sent again
+ * (docs/protocol.md#acknowledgement).
+ */
 import { describe, expect, test } from 'bun:test'
 import { compile, PublishResult } from '@arqonbus/protocol'
 import { type Frame, type Publish, refusal, startBus, testClock } from '@arqonbus/testing'

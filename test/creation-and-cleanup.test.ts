@@ -85,7 +85,10 @@ describe('cleanup', async () => {
     await watcher.command('join_channel', { channel })
     await watcher.command('leave_channel', { channel })
   }
-  /** Waits until the bus has swept: the first channel to expire is removed. Channels that the same sweep kept still exist. */
+  /**
+   * Waits until the bus has swept: the first channel to expire is removed. Channels that the same sweep kept still
+   * exist.
+   */
   async function tidied(room: string, rest: readonly string[]) {
     await eventually(async () => expect(await channelsOf(watcher, room)).toEqual([...rest]))
   }

@@ -15,7 +15,9 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
-/** Creates a checkout that contains only the launcher and the given files of `node_modules`; a link is a complete Bun. */
+/**
+ * Creates a checkout that contains only the launcher and the given files of `node_modules`; a link is a complete Bun.
+ */
 function checkout(files: Record<string, { link: string } | { text: string }>): string {
   const folder = mkdtempSync(join(tmpdir(), 'arqonbus-launcher-'))
   folders.push(folder)

@@ -1,4 +1,7 @@
-/** The process in its environment (service managers, shells, load balancers): its start, its end, and its behaviour near the limits of the system. */
+/**
+ * The process in its environment (service managers, shells, load balancers): its start, its end, and its behaviour near
+ * the limits of the system.
+ */
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -33,7 +36,10 @@ function parentOf(pid: number): number {
   return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')[1])
 }
 
-/** Expects the client to be notified of the shutdown and closed according to the protocol, and the server process to end. */
+/**
+ * Expects the client to be notified of the shutdown and closed according to the protocol, and the server process to
+ * end.
+ */
 async function expectDrain(bus: BusProcess, ann: TestClient): Promise<void> {
   const notice = await ann.next(({ payload }) => payload.event === 'shutdown')
   expect(notice.type).toBe('system')

@@ -98,7 +98,8 @@ describe('refusals', async () => {
   )
 
   test('the refusals shown here cover exactly the codes that the commands declare', () => {
-    // Codes that any frame may get (invalid form, rate, a command for admins) are not declared, and a log in memory is never unreachable.
+    // Codes that any frame may get (invalid form, rate, a command for admins) are not declared, and a log in memory is
+    // never unreachable.
     const notShown = new Set<string>(['storage_unavailable'])
     for (const name of commandNames) {
       const shown = new Set<string>(cases.filter((one) => one[1] === name).map((one) => one[3]))

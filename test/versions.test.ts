@@ -1,4 +1,6 @@
-/** A bus with two versions of the protocol serves clients of the first as before (SC-009, docs/protocol.md#versions). */
+/**
+ * A bus with two versions of the protocol serves clients of the first as before (SC-009, docs/protocol.md#versions).
+ */
 import { expect, test } from 'bun:test'
 import { compile, DeliveredEnvelope, Envelope, errorCodes, protocolVersions } from '@arqonbus/protocol'
 import { startBus } from '@arqonbus/testing'

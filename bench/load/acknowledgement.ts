@@ -1,8 +1,8 @@
 import { widths } from './message.ts'
 
 /**
- * Reads acknowledgements in the form in which the bus writes them: everything after the request's id is at a fixed offset, so one
- * acknowledgement costs the load a search for the id and the parsing of a few digits.
+ * Reads acknowledgements in the form in which the bus writes them: everything after the request's id is at a fixed
+ * offset, so one acknowledgement costs the load a search for the id and the parsing of a few digits.
  */
 export interface Acknowledgement {
   publisher: number

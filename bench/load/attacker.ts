@@ -1,6 +1,7 @@
 /**
- * Sends worst cases repeatedly, as fast as the default limits of the bus allow, in a separate process, so that its work does not delay the innocent client of
- * the load. Arguments: the URLs of the bus, as JSON. Each line of its input names a group of cases and a number of seconds; it replies with a line.
+ * Sends worst cases repeatedly, as fast as the default limits of the bus allow, in a separate process, so that its work
+ * does not delay the innocent client of the load. Arguments: the URLs of the bus, as JSON. Each line of its input names
+ * a group of cases and a number of seconds; it replies with a line.
  */
 import {
   commandCases,

@@ -1,13 +1,13 @@
 /**
- * Encodes and decodes WebSocket frames (RFC 6455 §5.2): the load process must be cheaper than the server that it loads, so it never decodes a
- * frame that it does not need.
+ * Encodes and decodes WebSocket frames (RFC 6455 §5.2): the load process must be cheaper than the server that it loads,
+ * so it never decodes a frame that it does not need.
  */
 
 export const opcodes = { text: 0x81, close: 0x88, ping: 0x89, pong: 0x8a } as const
 
 /**
- * A frame of a client. The mask is zero, which the RFC allows and which leaves the bytes readable: a frame is created once
- * and its fields are overwritten in place. The server unmasks it nevertheless.
+ * A frame of a client. The mask is zero, which the RFC allows and which leaves the bytes readable: a frame is created
+ * once and its fields are overwritten in place. The server unmasks it nevertheless.
  */
 export function clientFrame(payload: Uint8Array, opcode: number = opcodes.text): Buffer {
   const length = payload.length

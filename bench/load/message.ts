@@ -3,7 +3,8 @@ import { clientFrame } from './frames.ts'
 /**
  * The messages of a load. Every message is the same frame with a few fields of fixed width written into it in place,
  * and a delivered one is read at the same offsets: both servers keep the order of the keys and the length of the
- * timestamp. The id begins with `arq_-`, unlike any id that a server creates, which distinguishes deliveries from replies.
+ * timestamp. The id begins with `arq_-`, unlike any id that a server creates, which distinguishes deliveries from
+ * replies.
  */
 export interface MessageShape {
   /** The length of the whole sent envelope in bytes. */
@@ -92,8 +93,8 @@ export function createMessageForm(shape: MessageShape): MessageForm {
 }
 
 /**
- * The `n` of the position that the bus has written as the last key of the metadata, `…"position":"<ms>-<n>"}}`; 0 if there is
- * none, a number that no log assigns to a message.
+ * The `n` of the position that the bus has written as the last key of the metadata, `…"position":"<ms>-<n>"}}`; 0 if
+ * there is none, a number that no log assigns to a message.
  */
 export function positionNumber(bytes: Buffer, end: number): number {
   if (bytes[end - 1] !== 0x7d || bytes[end - 2] !== 0x7d || bytes[end - 3] !== 0x22) return 0

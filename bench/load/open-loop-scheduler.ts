@@ -1,6 +1,6 @@
 /**
- * Sends messages at scheduled times, from a loop that never sleeps. If the load slept between messages, each write of the
- * server would have to wake it, which on one machine costs the server more than the write itself and over a network
+ * Sends messages at scheduled times, from a loop that never sleeps. If the load slept between messages, each write of
+ * the server would have to wake it, which on one machine costs the server more than the write itself and over a network
  * costs it nothing; and a millisecond timer would add up to a millisecond to the measurement.
  */
 export interface OpenLoopScheduler {

@@ -53,7 +53,10 @@ export async function measureRate(loop: Acknowledging, { server, redis }: Worker
   }
 }
 
-/** Waits until everything sent is acknowledged, or until two seconds pass without one: missing acknowledgements stay missing. */
+/**
+ * Waits until everything sent is acknowledged, or until two seconds pass without one: missing acknowledgements stay
+ * missing.
+ */
 export async function quiet(loop: Pick<Acknowledging, 'sent' | 'acknowledged'>): Promise<void> {
   for (let seen = -1, quietMs = 0; loop.acknowledged() < loop.sent() && quietMs < 2000; quietMs += 5) {
     if (loop.acknowledged() !== seen) quietMs = 0

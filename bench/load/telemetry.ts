@@ -20,7 +20,9 @@ const perTick = 2
 /** The time by which all outstanding events have arrived. */
 const arrivalMs = 1000
 
-/** Connects `count` subscribers to the telemetry server, and starts the joins and leaves, with or without subscribers. */
+/**
+ * Connects `count` subscribers to the telemetry server, and starts the joins and leaves, with or without subscribers.
+ */
 export async function startTelemetry(server: Server, count: number): Promise<Telemetry> {
   const latency = createHistogram()
   const sentAt: number[] = []

@@ -7,7 +7,10 @@ import { createPublishers, type Publisher } from './publisher.ts'
 
 /** When the next message is sent. */
 export type Pace =
-  /** Closed loop: a publisher keeps `inFlight` messages in flight and sends the next when one of its own is delivered to it. */
+  /**
+   * Closed loop: a publisher keeps `inFlight` messages in flight and sends the next when one of its own is delivered to
+   * it.
+   */
   | { kind: 'own-delivery'; inFlight: number }
   /**
    * Closed loop: a publisher sends `burst` messages in one write and keeps two bursts in flight; the next is sent when

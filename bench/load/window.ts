@@ -80,7 +80,10 @@ export function openWindow(server: Server, traffic: Traffic): { close(): WindowF
   }
 }
 
-/** The time in which the load worked. A load that spins between messages uses its core all the time, so its idle turns are subtracted. */
+/**
+ * The time in which the load worked. A load that spins between messages uses its core all the time, so its idle turns
+ * are subtracted.
+ */
 function busyNs(traffic: Traffic): number {
   const idleNs = traffic.idleNs()
   return idleNs === undefined ? cpuNanoseconds(process.pid) : Bun.nanoseconds() - idleNs

@@ -1,4 +1,7 @@
-/** The names and formats of figures in the table. Figures with a target that are not listed here are shown under their own name. */
+/**
+ * The names and formats of figures in the table. Figures with a target that are not listed here are shown under their
+ * own name.
+ */
 export interface Shown {
   label: string
   decimals: number

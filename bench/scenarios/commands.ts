@@ -8,7 +8,8 @@ import { bus, type Figures, type Scenario } from './scenario.ts'
 
 /**
  * Every command, with 1,000 connected clients, each in the common channel and in one of its own: 1,000 channels in
- * addition, all in one room, which is the hardest case for commands that list them. An admin sends one command after the other.
+ * addition, all in one room, which is the hardest case for commands that list them. An admin sends one command after
+ * the other.
  */
 const present = 1000
 const turns = 300

@@ -6,8 +6,9 @@ import { type Server, startServer, unpin } from '../servers/server.ts'
 import { bus, type Scenario } from './scenario.ts'
 
 /**
- * The console on its busiest page: a channel with 1,000 messages per second, with the tree beside it, and telemetry and metrics loaded
- * as usual. The cost for the server is the difference that the page makes; the frames show the cost for the page.
+ * The console on its busiest page: a channel with 1,000 messages per second, with the tree beside it, and telemetry and
+ * metrics loaded as usual. The cost for the server is the difference that the page makes; the frames show the cost for
+ * the page.
  */
 const perSecond = 1000
 const address = 'busy:place'
@@ -44,7 +45,8 @@ export const openConsole: Scenario = {
     const pageBehindMs = Math.max(0, ((sent - (await newest(page))) * 1000) / perSecond)
     await page.close()
     await Bun.sleep(1000)
-    // Before and after: the runtime's compiler still speeds up the server meanwhile, which is not an effect of the console.
+    // Before and after: the runtime's compiler still speeds up the server meanwhile, which is not an effect of the
+    // console.
     const busyWithoutPercent = (busyBefore + (await busyPercent(server, span.seconds))) / 2
     load.stop()
     await browser.close()

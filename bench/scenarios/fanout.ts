@@ -7,7 +7,8 @@ import { bare, bus, lossless, type Scenario } from './scenario.ts'
 
 /**
  * Messages to one channel, the bus compared with the bare server. All loads are closed loops that saturate the server,
- * because the cost of a delivery depends on how many messages share a write, and only a saturated server has a stable number.
+ * because the cost of a delivery depends on how many messages share a write, and only a saturated server has a stable
+ * number.
  */
 interface Fanout {
   name: string

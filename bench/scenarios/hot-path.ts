@@ -45,7 +45,8 @@ async function bestBatch(take: Take, { shape, perBatch }: { shape: MessageShape;
     const expected = writes + perBatch
     const start = Bun.nanoseconds()
     for (const text of texts) take(text)
-    // The bus handles frames for a few milliseconds per turn of the loop, and queues further ones: such a batch is not the best one.
+    // The bus handles frames for a few milliseconds per turn of the loop, and queues further ones: such a batch is not
+    // the best one.
     while (writes < expected) await nextTurn()
     best = Math.min(best, (Bun.nanoseconds() - start) / perBatch)
     await nextTurn()

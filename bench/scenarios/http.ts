@@ -5,7 +5,10 @@ import { connectAll, openWindow } from '../load/window.ts'
 import { loadCore, onCore, type Server, startServer } from '../servers/server.ts'
 import { bus, type Scenario } from './scenario.ts'
 
-/** Whether the endpoints respond while the bus is busy: half of the requests under full load, half during a connection storm. */
+/**
+ * Whether the endpoints respond while the bus is busy: half of the requests under full load, half during a connection
+ * storm.
+ */
 const requests = 10_000
 const stormOf = 5000
 

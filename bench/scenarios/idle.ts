@@ -8,8 +8,8 @@ import { busEndpoint, type Server, startServer } from '../servers/server.ts'
 import { bare, bus, type Scenario } from './scenario.ts'
 
 /**
- * The cost of an idle server. The warm-up is long: the runtime's compiler, collector and allocator are active for half a minute after
- * the last work.
+ * The cost of an idle server. The warm-up is long: the runtime's compiler, collector and allocator are active for half
+ * a minute after the last work.
  */
 const span = { warmSeconds: 40, seconds: 30 }
 const rounds = 1

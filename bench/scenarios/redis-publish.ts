@@ -15,7 +15,9 @@ import type { Figures, Scenario, Side, Target } from './scenario.ts'
  */
 const publishers = 50
 const inFlight = 8
-/** Five publishers share a channel, so the log has to order them; ten channels, because most busy nodes have several. */
+/**
+ * Five publishers share a channel, so the log has to order them; ten channels, because most busy nodes have several.
+ */
 const channels = 10
 const bytes = 250
 /** The default with Redis; the memory log of a comparison has the same. */
@@ -23,7 +25,10 @@ const historySize = 10_000
 
 const levelOf = { everysec: 'stored', always: 'disk' } as const
 
-/** Every message was acknowledged once, in order and at the level, and the history ends with the last acknowledged message. */
+/**
+ * Every message was acknowledged once, in order and at the level, and the history ends with the last acknowledged
+ * message.
+ */
 const honest: readonly Target[] = [
   'unacknowledged',
   'doubled',

@@ -39,7 +39,10 @@ export type Target = { figure: string } & ({ ratioMax: number } | { max: number 
 export const bus: Side = { name: 'bus', server: 'bus' }
 export const bare: Side = { name: 'bare Bun', server: 'bare' }
 
-/** Targets of every load that counts its messages: each was delivered once, in order, unchanged, and no connection was closed. */
+/**
+ * Targets of every load that counts its messages: each was delivered once, in order, unchanged, and no connection was
+ * closed.
+ */
 export const lossless: readonly Target[] = ['lost', 'doubled', 'misnumbered', 'damaged', 'closed', 'surprises'].map(
   (figure) => ({ figure, max: 0 }),
 )

@@ -5,10 +5,11 @@ import { busEndpoint, type Server, startServer } from '../servers/server.ts'
 import { bus, lossless, type Scenario } from './scenario.ts'
 
 /**
- * 1,000 subscribers of scheduled messages, with and without one more that does not read. The messages of the common channel would take
- * minutes to fill the kernel's buffers for it, so a second channel, which only that one has joined, delivers 1.6 MB per second: within
- * seconds its backlog reaches the bus, which falls back to the log for it and finally closes it with 4429. It reconnects and
- * stalls again. The second channel has the same traffic on both sides of the comparison.
+ * 1,000 subscribers of scheduled messages, with and without one more that does not read. The messages of the common
+ * channel would take minutes to fill the kernel's buffers for it, so a second channel, which only that one has joined,
+ * delivers 1.6 MB per second: within seconds its backlog reaches the bus, which falls back to the log for it and
+ * finally closes it with 4429. It reconnects and stalls again. The second channel has the same traffic on both sides of
+ * the comparison.
  */
 const subscribers = 1000
 const fed = 'bench:fed'

@@ -6,8 +6,9 @@ import { type Server, startServer } from '../servers/server.ts'
 import { bus, lossless, type Scenario } from './scenario.ts'
 
 /**
- * 300 subscribers of scheduled messages, with and without 300 more that stop reading before the measurement begins. The kernel buffers half a MiB for each of those, then its buffer in the bus
- * fills, the bus falls back to the log for it, and finally closes it.
+ * 300 subscribers of scheduled messages, with and without 300 more that stop reading before the measurement begins. The
+ * kernel buffers half a MiB for each of those, then its buffer in the bus fills, the bus falls back to the log for it,
+ * and finally closes it.
  */
 const healthy = 300
 const stopped = 300

@@ -6,12 +6,16 @@ import { busEndpoint, loadCore, onCore, type Server, startServer } from '../serv
 import { bus, type Scenario } from './scenario.ts'
 
 /**
- * Whether one peer can affect the others: the worst cases of every command, frame, endpoint, header and parameter, each group as fast as the default limits allow one
- * client and one address to send them, while an innocent client pings a hundred times per second.
+ * Whether one peer can affect the others: the worst cases of every command, frame, endpoint, header and parameter, each
+ * group as fast as the default limits allow one client and one address to send them, while an innocent client pings a
+ * hundred times per second.
  */
 const everyMs = 10
 const adminKey = 'the-key-of-the-benchmark'
-/** Pings without an attack: if they miss the target, the machine has other work to do, and the other figures are not reliable. */
+/**
+ * Pings without an attack: if they miss the target, the machine has other work to do, and the other figures are not
+ * reliable.
+ */
 const QUIET = 'no attack'
 const names = [QUIET, ...groups.keys()]
 

@@ -27,7 +27,10 @@ export async function startPinnedRedis(appendfsync: Appendfsync, core: number = 
   return redis
 }
 
-/** Starts the bus with this Redis, or with its own memory; resolves when it is connected to Redis, without which it starts too. */
+/**
+ * Starts the bus with this Redis, or with its own memory; resolves when it is connected to Redis, without which it
+ * starts too.
+ */
 export async function startBusOn(redis: TestRedis | undefined, settings: Record<string, string>): Promise<Server> {
   if (redis === undefined) return startServer('bus', settings)
   const server = await startServer('bus', { ...settings, ARQONBUS_REDIS_URL: redis.url })

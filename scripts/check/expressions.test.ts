@@ -1,4 +1,7 @@
-/** Every regular expression of the packages takes time linear in the length of its input: a quadratic one would let one request block the server. */
+/**
+ * Every regular expression of the packages takes time linear in the length of its input: a quadratic one would let one
+ * request block the server.
+ */
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { analyse } from 'scslre'

@@ -5,8 +5,8 @@ import { delimiter, join } from 'node:path'
 import { executableNames, findProgram, type ProgramName, programNames, type Skip } from '@arqonbus/testing'
 
 /**
- * A `PATH` with everything in `path` except the optional programs: each of its folders is replaced by a folder of links,
- * created below `folder`. A test that starts a program by its name does not find it either.
+ * A `PATH` with everything in `path` except the optional programs: each of its folders is replaced by a folder of
+ * links, created below `folder`. A test that starts a program by its name does not find it either.
  */
 export function pathWithoutPrograms(path: string, folder: string): string {
   const hidden = new Set(programNames.flatMap(executableNames))

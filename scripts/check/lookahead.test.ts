@@ -30,7 +30,9 @@ const namesIn = (name: ts.BindingName): ts.Identifier[] =>
     ? [name]
     : name.elements.flatMap((element) => (ts.isOmittedExpression(element) ? [] : namesIn(element.name)))
 
-/** Identifiers of that name that are values: no keys, no members, and none of a function that declares the name itself. */
+/**
+ * Identifiers of that name that are values: no keys, no members, and none of a function that declares the name itself.
+ */
 function usesOf(name: string, block: ts.Block): ts.Identifier[] {
   const uses: ts.Identifier[] = []
   const visit = (node: ts.Node): void => {

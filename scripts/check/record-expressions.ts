@@ -1,6 +1,6 @@
 /**
- * Prints every regular expression that the packages build at run time, as one line of JSON each: a parser does not see those.
- * It runs in a separate process, because the recording has to begin before the packages are loaded.
+ * Prints every regular expression that the packages build at run time, as one line of JSON each: a parser does not see
+ * those. It runs in a separate process, because the recording has to begin before the packages are loaded.
  */
 const recorded = new Set<string>()
 

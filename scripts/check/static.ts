@@ -46,7 +46,10 @@ export const staticChecks: readonly StaticCheck[] = [
   { name: 'format and lint', command: [tool('biome'), 'ci', '--colors=off', '--error-on-warnings', '.'] },
 ]
 
-/** Runs all checks, as many at a time as there are cores, and prints a line for each, with the output of those that fail. */
+/**
+ * Runs all checks, as many at a time as there are cores, and prints a line for each, with the output of those that
+ * fail.
+ */
 export async function runStaticChecks(checks: readonly StaticCheck[] = staticChecks): Promise<Outcome> {
   const outcome: Outcome = { passed: 0, failures: [], skips: [] }
   const waiting = [...checks]

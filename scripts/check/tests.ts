@@ -10,12 +10,13 @@ import { type Outcome, sum } from './outcome.ts'
 import { root, run } from './run.ts'
 
 /**
- * The suites of the repository: their files, the number of processes that share them, and the time after which a run, and a test, counts as hanging. That is
- * far longer than either takes, also on a slow and busy machine.
+ * The suites of the repository: their files, the number of processes that share them, and the time after which a run,
+ * and a test, counts as hanging. That is far longer than either takes, also on a slow and busy machine.
  *
- * Four files at a time keep two cores busy, because many wait for a browser or another process. Fault tests load a machine by themselves, so two at a time. Files that
- * one process runs share the imported modules: loading the server for each file would take as long as most of them run. No file depends on that:
- * `alone` runs each in a separate process.
+ * Four files at a time keep two cores busy, because many wait for a browser or another process. Fault tests load a
+ * machine by themselves, so two at a time. Files that one process runs share the imported modules: loading the server
+ * for each file would take as long as most of them run. No file depends on that: `alone` runs each in a separate
+ * process.
  */
 export const suites = {
   /** Unit tests beside the code, behaviour tests in `test/`. */

@@ -1,6 +1,6 @@
 /**
- * What survives which failure at which level, with its proofs: the table behind `docs/reference/durability.md`. A test checks that every cell has a
- * proof, and that the named tests exist.
+ * What survives which failure at which level, with its proofs: the table behind `docs/reference/durability.md`. A test
+ * checks that every cell has a proof, and that the named tests exist.
  */
 
 /** The level of the acknowledgement, and the configuration of Redis: the columns. */

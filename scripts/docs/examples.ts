@@ -1,6 +1,6 @@
 /**
- * One example of every command: what a client sends, and the reply. They are shown in `docs/reference/commands.md`; a test checks them against
- * the schemas, and another one sends them to a bus.
+ * One example of every command: what a client sends, and the reply. They are shown in `docs/reference/commands.md`; a
+ * test checks them against the schemas, and another one sends them to a bus.
  */
 
 import type {

@@ -31,7 +31,10 @@ export function fields(schema: Schema): Field[] {
   )
 }
 
-/** The fields of an object schema and of its nested objects, with dotted names; a schema with its own section is not expanded. */
+/**
+ * The fields of an object schema and of its nested objects, with dotted names; a schema with its own section is not
+ * expanded.
+ */
 export function fieldsInFull(schema: Schema, known: KnownSchema): Field[] {
   return fields(schema).flatMap((field) => {
     const inner = inside(field.schema)

@@ -1,4 +1,6 @@
-/** `docs/reference/schemas/*.json`: the JSON Schemas of everything on the wire, for implementations in other languages. */
+/**
+ * `docs/reference/schemas/*.json`: the JSON Schemas of everything on the wire, for implementations in other languages.
+ */
 
 import {
   Channel,

@@ -1,4 +1,7 @@
-/** Streams are opened by GET, which any page can make a browser send: they create nothing, and change nothing for other clients. */
+/**
+ * Streams are opened by GET, which any page can make a browser send: they create nothing, and change nothing for other
+ * clients.
+ */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { eventually, startBus } from '@arqonbus/testing'
 import { as, caller, messagesOf, openStream, type Stream } from './call.ts'

@@ -15,7 +15,10 @@ const bus = await startBus({
 const call = caller(bus.httpUrl)
 const path = messagesOf('science', 'explore')
 
-/** Sends a request over plain TCP; resolves to the status and the code of its response, once the connection has ended or the body is complete. */
+/**
+ * Sends a request over plain TCP; resolves to the status and the code of its response, once the connection has ended or
+ * the body is complete.
+ */
 async function raw(bytes: string | Uint8Array, at = bus): Promise<{ status: number; code: string | undefined }> {
   const socket = await dial(at.httpUrl)
   socket.write(bytes)

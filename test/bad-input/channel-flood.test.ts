@@ -16,7 +16,9 @@ const start = (idle: string) =>
   })
 const bus = await start('200ms')
 
-/** Runs a first client: the code that the bus loads and compiles for it stays in memory, and does not belong to clients. */
+/**
+ * Runs a first client: the code that the bus loads and compiles for it stays in memory, and does not belong to clients.
+ */
 async function heapBefore(of: MeasuredBus): Promise<number> {
   const first = await of.connect()
   await first.command('ping')

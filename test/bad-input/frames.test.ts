@@ -8,7 +8,10 @@ const bus = await startBus({ maxMessageBytes: LIMIT })
 
 afterEach(() => expectServed(bus))
 
-/** Opens a welcomed connection that is subscribed to the channel it publishes to. The id of an ended connection may be in use for a moment, so each has its own. */
+/**
+ * Opens a welcomed connection that is subscribed to the channel it publishes to. The id of an ended connection may be
+ * in use for a moment, so each has its own.
+ */
 async function openWelcomed(): Promise<RawSocket> {
   const raw = await openRaw(`${bus.busUrl}?client_id=eve-${++count}&join=science:explore`)
   expect((await raw.head()).status).toBe(101)

@@ -1,4 +1,7 @@
-/** Connections that close while their upgrade waits in a queue: no session is created for them, and they count as no fault. */
+/**
+ * Connections that close while their upgrade waits in a queue: no session is created for them, and they count as no
+ * fault.
+ */
 import { expect, test } from 'bun:test'
 import { connect } from 'node:net'
 import { eventually, startBus } from '@arqonbus/testing'

@@ -38,8 +38,8 @@ const command = (name: string, parameters: string) =>
   envelope({ type: 'command', payload: `{"name":"${name}","parameters":${parameters}}` })
 
 /**
- * Sends a text, and returns the replies to it, once another client was served after it. No clock: an algorithm that is quadratic
- * in the length takes minutes here, and the test times out.
+ * Sends a text, and returns the replies to it, once another client was served after it. No clock: an algorithm that is
+ * quadratic in the length takes minutes here, and the test times out.
  */
 async function probeWithOthers(client: Prober, text: string): Promise<Frame[]> {
   client.raw(text)

@@ -1,11 +1,17 @@
-/** Peers that request data without reading, or send endlessly: the bus buffers a bounded amount, finally closes them, and other clients are not affected. */
+/**
+ * Peers that request data without reading, or send endlessly: the bus buffers a bounded amount, finally closes them,
+ * and other clients are not affected.
+ */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { eventually, openRaw, type RawFrame, type RawSocket } from '@arqonbus/testing'
 import { type MeasuredBus, startMeasuredBus } from './support/measured-bus.ts'
 
 const MiB = 1024 * 1024
 const settings = { ARQONBUS_RATE_LIMIT: 'off', ARQONBUS_HISTORY_SIZE: '100', ARQONBUS_HISTORY_BYTES: '8MiB' }
-/** In the one the heartbeat takes an hour, so that a reader is not closed because this process is busy; in the other no client reads. */
+/**
+ * In the one the heartbeat takes an hour, so that a reader is not closed because this process is busy; in the other no
+ * client reads.
+ */
 const bus = await startMeasuredBus({ ...settings, ARQONBUS_PING_TIMEOUT: '1h' })
 const strict = await startMeasuredBus({
   ...settings,
@@ -39,7 +45,10 @@ async function openStalled(at: MeasuredBus, query: string): Promise<RawSocket> {
 
 const LOOK_EVERY_MS = 10
 
-/** Expects the send buffers and the memory of the bus to stay within bounds during `attack`, until all traffic has stopped. */
+/**
+ * Expects the send buffers and the memory of the bus to stay within bounds during `attack`, until all traffic has
+ * stopped.
+ */
 async function expectBounded(attack: () => Promise<void>): Promise<void> {
   const before = await bus.resident()
   let isOver = false

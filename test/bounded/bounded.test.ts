@@ -1,4 +1,7 @@
-/** One turn of the event loop does a bounded amount of work for any request: measured in units of work, because time depends on the machine. */
+/**
+ * One turn of the event loop does a bounded amount of work for any request: measured in units of work, because time
+ * depends on the machine.
+ */
 import { describe, expect, test } from 'bun:test'
 import { commandCases, frameCases, prepareFixture, type WorstCase } from '@arqonbus/testing'
 import { startCountedBus } from './counted.ts'

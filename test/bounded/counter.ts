@@ -1,9 +1,9 @@
 /**
- * Counts the work of a process: the steps of its loops, and the reads and writes of the runtime. A unit is about 20 ns on a machine of 2026, but counts are
- * the same on every machine, however busy it is.
+ * Counts the work of a process: the steps of its loops, and the reads and writes of the runtime. A unit is about 20 ns
+ * on a machine of 2026, but counts are the same on every machine, however busy it is.
  *
- * It counts the steps of every loop over a Map, a Set, an array or a generator, every look-up, every element that an array method visits, and the
- * characters of parsed JSON and of searched texts. Other loops are not counted.
+ * It counts the steps of every loop over a Map, a Set, an array or a generator, every look-up, every element that an
+ * array method visits, and the characters of parsed JSON and of searched texts. Other loops are not counted.
  */
 
 /** The counts. */

@@ -1,4 +1,7 @@
-/** One turn of the event loop does a bounded amount of work for any HTTP request at any port; and every kind of request has a case. */
+/**
+ * One turn of the event loop does a bounded amount of work for any HTTP request at any port; and every kind of request
+ * has a case.
+ */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { consolePaths, openapiDocument, routePaths } from '@arqonbus/server'
 import {

@@ -1,4 +1,7 @@
-/** The alerts: valid, each tested both ways by `alerts.test.yml`, each with a section on the page that describes what to do. */
+/**
+ * The alerts: valid, each tested both ways by `alerts.test.yml`, each with a section on the page that describes what to
+ * do.
+ */
 import { describe, expect, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
 import { withProgram } from '@arqonbus/testing'

@@ -1,4 +1,7 @@
-/** Faults of a bus with the memory log: acknowledged messages reach every subscriber that stays or recovers, or it is notified. */
+/**
+ * Faults of a bus with the memory log: acknowledged messages reach every subscriber that stays or recovers, or it is
+ * notified.
+ */
 import { afterAll, expect, test } from 'bun:test'
 import { type Client, connect, type Gap, type Message } from '@arqonbus/client'
 import { type BusProcess, startBusProcess } from '../support/bus-process.ts'
@@ -32,7 +35,10 @@ async function subscribe(url: string, clientId: string): Promise<Heard> {
   return heard
 }
 
-/** Publishes with acknowledgements, eight in flight, until stopped; returns the number of acknowledged messages, all in order. */
+/**
+ * Publishes with acknowledgements, eight in flight, until stopped; returns the number of acknowledged messages, all in
+ * order.
+ */
 function publishWithoutEnd(client: Client) {
   let sequence = 0
   let isStopping = false

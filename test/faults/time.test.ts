@@ -42,7 +42,8 @@ withProgram('faketime', 'steps of the server clock', () => {
       let furthest = 0
       for (const offset of [MINUTES_MS, 0, -MINUTES_MS, 0, DAYS_MS, 0, -DAYS_MS, 0]) {
         clock.set(offset)
-        // If the monotonic clock is set back, the timers of the runtime wait until it has caught up; arriving frames are served.
+        // If the monotonic clock is set back, the timers of the runtime wait until it has caught up; arriving frames
+        // are served.
         await expectNothingForgotten()
         if (steps === 'wall' || offset > furthest) await beat()
         furthest = Math.max(furthest, offset)
@@ -147,7 +148,10 @@ describe('a slow peer', () => {
   }, 90_000)
 })
 
-/** A connection that is read piece by piece, slowly: data of the server waits in the system and then in the server, and its pings after it. */
+/**
+ * A connection that is read piece by piece, slowly: data of the server waits in the system and then in the server, and
+ * its pings after it.
+ */
 async function throttled(busUrl: string, id: string) {
   const { hostname, port } = new URL(busUrl)
   let bytes = 0

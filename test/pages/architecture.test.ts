@@ -8,11 +8,17 @@ import { fencedBlocks, inlineCode, prose } from './markdown.ts'
 const sources = 'packages/server/src'
 const page = readFileSync(join(root, 'docs/architecture.md'), 'utf8')
 
-/** The file of a path on the page: a path of the repository or, in short, of the server's sources; undefined if there is neither. */
+/**
+ * The file of a path on the page: a path of the repository or, in short, of the server's sources; undefined if there is
+ * neither.
+ */
 const found = (path: string): string | undefined =>
   [join(root, path), join(root, sources, path)].find((file) => existsSync(file))
 
-/** Whether a text is a path, such as `receive/` or `biome.json`: with a slash inside or at the end, or with a file extension. Routes begin with a slash and are not paths. */
+/**
+ * Whether a text is a path, such as `receive/` or `biome.json`: with a slash inside or at the end, or with a file
+ * extension. Routes begin with a slash and are not paths.
+ */
 const isPath = (text: string): boolean =>
   /^[\w.-]+(\/[\w.-]+)*\/?$/.test(text) && /\/|\.(ts|tsx|md|json|yml|lua|cjs|mjs)$/.test(text)
 

@@ -1,5 +1,6 @@
 /**
- * Conversations with a bus, as a page shows them: fenced blocks marked `text conversation`, written as `wscat` and `curl` print them.
+ * Conversations with a bus, as a page shows them: fenced blocks marked `text conversation`, written as `wscat` and
+ * `curl` print them.
  *
  *     alice$ npx wscat -c 'ws://127.0.0.1:9100/?client_id=alice'
  *     alice< {"type": "system", "payload": {"event": "welcome", …}, …}
@@ -11,8 +12,9 @@
  *     bob< id: 1763380800000-1
  *          data: {"version": "1.0", …}
  *
- * The name before the sign is a terminal; if there is only one, it may be omitted. A line that begins with a space continues the
- * previous one, as does a line after one that ends with `\`. Settings of the bus may follow the mark: `text conversation ARQONBUS_AUTO_CREATE=off`.
+ * The name before the sign is a terminal; if there is only one, it may be omitted. A line that begins with a space
+ * continues the previous one, as does a line after one that ends with `\`. Settings of the bus may follow the mark:
+ * `text conversation ARQONBUS_AUTO_CREATE=off`.
  */
 
 import type { Block } from './markdown.ts'

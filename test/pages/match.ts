@@ -1,7 +1,7 @@
 /**
  * Compares a frame with the one that a page shows. `…` on the page matches any value, or further fields or elements.
- * Ids, positions and timestamps differ between runs. An id or position of the page represents one real one throughout; a
- * timestamp matches any.
+ * Ids, positions and timestamps differ between runs. An id or position of the page represents one real one throughout;
+ * a timestamp matches any.
  */
 
 /** The real values of the ids and positions of the page, found while frames are compared. */
@@ -15,12 +15,17 @@ const shapes = {
 }
 const idInText = /arq_[A-Za-z0-9_-]{1,64}/g
 
-/** The first difference between `actual` and the JSON of the page, as text; undefined if they match. Records bindings. */
+/**
+ * The first difference between `actual` and the JSON of the page, as text; undefined if they match. Records bindings.
+ */
 export function mismatch(page: string, actual: unknown, bindings: Bindings): string | undefined {
   return compare(JSON.parse(quoteDots(page)), actual, '', bindings)
 }
 
-/** The text of the page with real values in place of those of the page, ready to be sent. New ids in it are real from then on. */
+/**
+ * The text of the page with real values in place of those of the page, ready to be sent. New ids in it are real from
+ * then on.
+ */
 export function withBindings(page: string, bindings: Bindings): string {
   let text = page
   for (const [shown, real] of bindings) text = text.replaceAll(shown, real)
@@ -62,7 +67,10 @@ function compareObjects(
   return first([...wrong, ...extra.map((key) => `${path}/${key}: not on the page, ${JSON.stringify(actual[key])}`)])
 }
 
-/** Whether a text of the page may represent the actual one: it has the same form, and represents no other one. A position keeps its number. */
+/**
+ * Whether a text of the page may represent the actual one: it has the same form, and represents no other one. A
+ * position keeps its number.
+ */
 function stands(shown: string, actual: string, bindings: Bindings): boolean {
   if (shapes.timestamp.test(shown)) return shapes.timestamp.test(actual)
   const bound = bindings.get(shown)

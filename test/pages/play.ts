@@ -21,7 +21,10 @@ type Fixture = {
 /** The Redis that pages name; a real one replaces it. */
 const REDIS_OF_PAGES = 'redis://127.0.0.1:6379'
 
-/** The trace collector that pages name; a real one replaces it. Blocks marked `json span` show its spans, for the conversation before them. */
+/**
+ * The trace collector that pages name; a real one replaces it. Blocks marked `json span` show its spans, for the
+ * conversation before them.
+ */
 const COLLECTOR_OF_PAGES = 'http://127.0.0.1:4318'
 
 /** True if a conversation of the page needs a Redis. */
@@ -32,7 +35,10 @@ export const needsRedis = (markdown: string): boolean =>
 export const needsCurl = (markdown: string): boolean =>
   fencedBlocks(markdown).some((block) => isConversation(block) && /^[a-z]*\$ curl\b/m.test(block.text))
 
-/** Runs all conversations of a page. A block without settings continues the previous one; a block with settings has its own bus. */
+/**
+ * Runs all conversations of a page. A block without settings continues the previous one; a block with settings has its
+ * own bus.
+ */
 export async function playPage(markdown: string): Promise<void> {
   let shared: Fixture | undefined
   try {

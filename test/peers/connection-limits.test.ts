@@ -1,4 +1,7 @@
-/** Connections of one address over its limits, on the bus and on the telemetry server: refused and counted, without effect on other addresses. */
+/**
+ * Connections of one address over its limits, on the bus and on the telemetry server: refused and counted, without
+ * effect on other addresses.
+ */
 import { describe, expect, test } from 'bun:test'
 import type { Config } from '@arqonbus/server'
 import { eventually, openRaw, startBus, type TestBus, testClock } from '@arqonbus/testing'

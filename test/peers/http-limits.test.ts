@@ -1,4 +1,7 @@
-/** HTTP requests of one address over its limits: refused with a code and counted, without effect on other addresses (docs/guide/http-api.md#limits). */
+/**
+ * HTTP requests of one address over its limits: refused with a code and counted, without effect on other addresses
+ * (docs/guide/http-api.md#limits).
+ */
 import { describe, expect, test } from 'bun:test'
 import { dial, eventually, startBus, type TestBus, testClock } from '@arqonbus/testing'
 import { from } from './from.ts'
@@ -41,7 +44,8 @@ describe('pipelined requests', () => {
   })
 
   test('a few pipelined requests are answered in order, and the connection stays open', async () => {
-    // The runtime closes a connection if a request arrives while an earlier one has no response, so no request waits for another turn.
+    // The runtime closes a connection if a request arrives while an earlier one has no response, so no request waits
+    // for another turn.
     const bus = await startBus({}, { clock: testClock() })
     const socket = await dial(bus.httpUrl)
     socket.write(['/version', '/ready', '/nothing', '/health'].map(request).join(''))

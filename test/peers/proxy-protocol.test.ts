@@ -1,4 +1,7 @@
-/** Proxies that use the PROXY protocol, versions 1 and 2, in front of the three ports (docs/guide/operations.md#behind-a-proxy). */
+/**
+ * Proxies that use the PROXY protocol, versions 1 and 2, in front of the three ports
+ * (docs/guide/operations.md#behind-a-proxy).
+ */
 import { describe, expect, test } from 'bun:test'
 import { dial, eventually, type RawSocket, startBus, upgradeRequest } from '@arqonbus/testing'
 

@@ -82,7 +82,8 @@ describe('one channel', () => {
     })
     await say('proof:a', [4])
     expect(contents(await right.messages())).toEqual([3, 4])
-    // It is unknown where the two logs diverged, so all messages are delivered; the client recognises those that it has by their ids.
+    // It is unknown where the two logs diverged, so all messages are delivered; the client recognises those that it has
+    // by their ids.
     expect(contents(await wrong.messages())).toEqual([1, 2, 3, 4])
   })
 

@@ -1,4 +1,7 @@
-/** A client that knows a channel as private does not join an open one of the same name (docs/protocol.md#private-channels-after-a-restart). */
+/**
+ * A client that knows a channel as private does not join an open one of the same name
+ * (docs/protocol.md#private-channels-after-a-restart).
+ */
 import { describe, expect, test } from 'bun:test'
 import { refusal, startBus } from '@arqonbus/testing'
 import { createFixture, join } from './fixture.ts'

@@ -1,4 +1,7 @@
-/** Outages of Redis: what still works, what is refused, what is queued, and the outcome of queued messages (docs/protocol.md#while-the-log-is-unavailable). */
+/**
+ * Outages of Redis: what still works, what is refused, what is queued, and the outcome of queued messages
+ * (docs/protocol.md#while-the-log-is-unavailable).
+ */
 import { expect, test } from 'bun:test'
 import { eventually, type Frame, redisPerTest, refusal, startBus, type TestBus, withProgram } from '@arqonbus/testing'
 
@@ -7,7 +10,10 @@ const NEVER_MS = 3_600_000
 
 withProgram('redis-server', 'outages of Redis', () => {
   const start = redisPerTest()
-  /** Starts a Redis that syncs each message: with another setting it may write late on a slow disk, and lose what it had confirmed. */
+  /**
+   * Starts a Redis that syncs each message: with another setting it may write late on a slow disk, and lose what it had
+   * confirmed.
+   */
   const setUp = async (config: Parameters<typeof startBus>[0] = {}) => {
     const redis = await start({ appendfsync: 'always' })
     const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: NEVER_MS, ...config })

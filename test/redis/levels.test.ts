@@ -71,14 +71,16 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
         code: 'storage_unavailable',
         details: { available: { replicas: 1 } },
       })
-      // A client without own copies only gets its acknowledgement, however long the replica takes; the others need not wait for it.
+      // A client without own copies only gets its acknowledgement, however long the replica takes; the others need not
+      // wait for it.
       const quiet = await bus.connect({ query: { client_id: 'quiet', join: 'science:a', echo: 'false' } })
       expect(await quiet.publish(asked)).toMatchObject({ durability: 'stored', replicas: 1 })
       expect(await quiet.everything()).toEqual([])
       const direct = { ...asked, type: 'private', channel: 'pm', metadata: { ...asked.metadata, to: 'ann' } } as const
       expect(await ann.publish(direct)).toMatchObject({ durability: 'stored', replicas: 1 })
 
-      // It is in the log, but not where the message required it to be: that is neither an acknowledgement nor a refusal.
+      // It is in the log, but not where the message required it to be: that is neither an acknowledgement nor a
+      // refusal.
       await replica.kill()
       const impatient = await startBus({ redisUrl: redis.url, redisReplicas: 1, redisTimeoutMs: 1500 })
       const bob = await impatient.as('bob', 'science:a')

@@ -1,4 +1,7 @@
-/** Entries that another program has added to the stream of a channel, or deleted from it: they are not delivered as messages, and missing ones are announced as gaps. */
+/**
+ * Entries that another program has added to the stream of a channel, or deleted from it: they are not delivered as
+ * messages, and missing ones are announced as gaps.
+ */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import {
   type Frame,
@@ -47,7 +50,10 @@ withProgram('redis-server', 'odd entries in streams', () => {
   }
   type Fixture = Awaited<ReturnType<typeof fixture>>
 
-  /** Recovers from the first message at a bus with an empty cache. Returns the frames: messages by their payload, gaps by their bounds. */
+  /**
+   * Recovers from the first message at a bus with an empty cache. Returns the frames: messages by their payload, gaps
+   * by their bounds.
+   */
   const recover = async ({ room, positions }: Fixture, address: { channel: string } = { channel: 'a' }) => {
     const next = await startBus({ redisUrl: redis.url })
     const bob = await next.as('bob')

@@ -1,4 +1,7 @@
-/** A Redis that syncs every second replies before its disk has the data: with a slow disk, confirmed messages are lost with it. */
+/**
+ * A Redis that syncs every second replies before its disk has the data: with a slow disk, confirmed messages are lost
+ * with it.
+ */
 import { expect, test } from 'bun:test'
 import { eventually, type Frame, refusal, startBus, startRedis, withProgram } from '@arqonbus/testing'
 

@@ -1,4 +1,7 @@
-/** Failures besides the faults of `test/faults/redis`: other configurations of Redis, what is lost, and how that is reported. */
+/**
+ * Failures besides the faults of `test/faults/redis`: other configurations of Redis, what is lost, and how that is
+ * reported.
+ */
 import { afterEach, expect, test } from 'bun:test'
 import {
   connect,

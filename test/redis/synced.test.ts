@@ -1,4 +1,7 @@
-/** With required replicas, Redis is queried for each call whether it is synced (WAITAOF): that lowers a level at once, and raises none. */
+/**
+ * With required replicas, Redis is queried for each call whether it is synced (WAITAOF): that lowers a level at once,
+ * and raises none.
+ */
 import { afterEach, expect, test } from 'bun:test'
 import { eventually, type RedisOptions, refusal, startBus, startRedis, withProgram } from '@arqonbus/testing'
 

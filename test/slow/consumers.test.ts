@@ -1,4 +1,7 @@
-/** Slow consumers: a client that reads too slowly catches up from the log, without effect on other clients (docs/protocol.md#history-and-recovery). */
+/**
+ * Slow consumers: a client that reads too slowly catches up from the log, without effect on other clients
+ * (docs/protocol.md#history-and-recovery).
+ */
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { Every } from '@arqonbus/server'
 import { eventually, openRaw, type Publish, type RawSocket, startBus, type TestClient } from '@arqonbus/testing'
@@ -111,7 +114,8 @@ test('a slow consumer catches up from the log once and in order and is live agai
   const fallbacks = await bus.metric('arqonbus_slow_fallbacks_total')
   slow.pause()
   const sent = await sendUntilBehind(ann, [{ room: 'calm', channel: 'talk' }])
-  // A list of clients shows which one is slow. At times the kernel accepts everything that waited, before the next page follows.
+  // A list of clients shows which one is slow. At times the kernel accepts everything that waited, before the next page
+  // follows.
   await eventually(async () => {
     const { clients } = await ann.command('list_clients', { channel: 'calm:talk' })
     expect(clients.map((one) => [one.client_id, one.behind, one.queue_bytes > 0])).toEqual([
@@ -283,7 +287,10 @@ test('a slow consumer that is cut while behind returns with its last position an
 
 describe('slow consumers that have fallen off the log', () => {
   const KEPT = 30
-  /** Creates a channel with a short history, and a reader that reads nothing until it has fallen off the log; it is closed although it reads nothing yet. */
+  /**
+   * Creates a channel with a short history, and a reader that reads nothing until it has fallen off the log; it is
+   * closed although it reads nothing yet.
+   */
   const stall = async (room: string) => {
     const [slow, ann, before] = [await reader(), await publisher(), await closures()]
     await ann.command('create_channel', { channel: `${room}:short`, options: { history_size: KEPT } })

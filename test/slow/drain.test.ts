@@ -1,4 +1,7 @@
-/** The drain of a bus with a slow log: requests in progress are finished, within the timeout (docs/protocol.md#heartbeat-and-shutdown). */
+/**
+ * The drain of a bus with a slow log: requests in progress are finished, within the timeout
+ * (docs/protocol.md#heartbeat-and-shutdown).
+ */
 import { expect, test } from 'bun:test'
 import { createSlowLog, isMessage, refusal, startBus, type TestClient } from '@arqonbus/testing'
 

@@ -1,4 +1,7 @@
-/** Fan-out over several turns, on real sockets: floods of long messages reach every subscriber once and in order, and publishers wait if the queue is full. */
+/**
+ * Fan-out over several turns, on real sockets: floods of long messages reach every subscriber once and in order, and
+ * publishers wait if the queue is full.
+ */
 import { beforeAll, beforeEach, expect, test } from 'bun:test'
 import { type Frame, isMessage, startBus, type TestClient } from '@arqonbus/testing'
 

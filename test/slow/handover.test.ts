@@ -1,4 +1,7 @@
-/** From history to live delivery without gaps and duplicates, with a slow log: with every event that can occur between a request and its reply. */
+/**
+ * From history to live delivery without gaps and duplicates, with a slow log: with every event that can occur between a
+ * request and its reply.
+ */
 import { afterAll, afterEach, beforeEach, expect, test } from 'bun:test'
 import { createSlowLog, eventually, type Frame, refusal, startBus, type TestClient, testClock } from '@arqonbus/testing'
 

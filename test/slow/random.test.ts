@@ -1,6 +1,7 @@
 /**
- * Random simulations: seven clients join, leave, publish, stop reading, lose their connections and reconnect, over a log that replies at once and over one that
- * does not, and a checker that only knows what they observed. One seed is one run; a failed run prints how to repeat it:
+ * Random simulations: seven clients join, leave, publish, stop reading, lose their connections and reconnect, over a
+ * log that replies at once and over one that does not, and a checker that only knows what they observed. One seed is
+ * one run; a failed run prints how to repeat it:
  *
  *     TEST_SEED=17 npm run bun -- test test/slow/random.test.ts
  *

@@ -1,4 +1,7 @@
-/** Readers that stop: the data that waits for all of them together is bounded, and clients that read receive everything meanwhile (docs/protocol.md#limits). */
+/**
+ * Readers that stop: the data that waits for all of them together is bounded, and clients that read receive everything
+ * meanwhile (docs/protocol.md#limits).
+ */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { eventually, openRaw, type RawSocket, startBus, type TestBus } from '@arqonbus/testing'
 

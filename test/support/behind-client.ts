@@ -1,6 +1,6 @@
 /**
- * A client that is behind, in a separate process, so that its memory can be measured. It joins from a position, checks the number of each
- * message, and ends with the last one, after printing one line of JSON.
+ * A client that is behind, in a separate process, so that its memory can be measured. It joins from a position, checks
+ * the number of each message, and ends with the last one, after printing one line of JSON.
  *
  * Arguments: the URL of the bus, the channel, the position, and the number of the next message.
  */

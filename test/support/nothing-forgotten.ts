@@ -7,7 +7,9 @@ import type { BusProcess } from './bus-process.ts'
 /** More rounds of pings than a timeout of two intervals. */
 const ROUNDS = 4
 
-/** Creates state that may be forgotten or closed: connected clients, a message with its id, a session, a quiet channel. */
+/**
+ * Creates state that may be forgotten or closed: connected clients, a message with its id, a session, a quiet channel.
+ */
 export async function settle(bus: BusProcess) {
   const clients = await Promise.all(
     Array.from({ length: 5 }, (_, i) => connect(bus.busUrl, { query: { client_id: `stays-${i}`, join: 'time:a' } })),

@@ -1,4 +1,7 @@
-/** Every event of the bus, as both kinds of subscribers receive it (docs/protocol.md#telemetry, specification user story 3). */
+/**
+ * Every event of the bus, as both kinds of subscribers receive it (docs/protocol.md#telemetry, specification user story
+ * 3).
+ */
 import { expect, test } from 'bun:test'
 import { type BusEventPayload, type BusEventType, busEventTypes } from '@arqonbus/protocol'
 import { openRaw, refusal, startBus, startRedis, withProgram } from '@arqonbus/testing'

@@ -1,4 +1,7 @@
-/** Telemetry under load: every event, correct counts, and no cost without subscribers (SC-007, docs/protocol.md#telemetry). */
+/**
+ * Telemetry under load: every event, correct counts, and no cost without subscribers (SC-007,
+ * docs/protocol.md#telemetry).
+ */
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { busEventTypes, SUMMARY_EVENT, type TelemetryEvent, telemetryEvents } from '@arqonbus/protocol'
 import { startBus, type TestBus, type TestClient } from '@arqonbus/testing'
@@ -8,7 +11,10 @@ setDefaultTimeout(120_000)
 
 const unlimited = { rateLimit: null, commandRate: null } as const
 
-/** Adds up the events of a type that a subscriber receives, singly and in summaries, until `total`; returns the number of events and summaries. */
+/**
+ * Adds up the events of a type that a subscriber receives, singly and in summaries, until `total`; returns the number
+ * of events and summaries.
+ */
 async function addUp(listener: TestClient, type: string, total: number) {
   const heard = { events: 0, summaries: 0, sum: 0 }
   while (heard.sum < total) {

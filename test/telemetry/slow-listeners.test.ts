@@ -1,4 +1,7 @@
-/** Telemetry subscribers that do not read, or whose connection is dead: only they miss events (docs/protocol.md#telemetry). */
+/**
+ * Telemetry subscribers that do not read, or whose connection is dead: only they miss events
+ * (docs/protocol.md#telemetry).
+ */
 import { afterEach, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, openRaw, type RawSocket, startBus, type TestBus, testClock } from '@arqonbus/testing'
 

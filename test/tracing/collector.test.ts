@@ -1,4 +1,7 @@
-/** Collectors that are down, slow, refuse, request a delay or never end: the bus continues, nothing accumulates, and lost spans are counted. */
+/**
+ * Collectors that are down, slow, refuse, request a delay or never end: the bus continues, nothing accumulates, and
+ * lost spans are counted.
+ */
 import { afterAll, describe, expect, test } from 'bun:test'
 import type { Config } from '@arqonbus/server'
 import { eventually, startBus, type TestBus, type TestClient } from '@arqonbus/testing'

@@ -2,7 +2,10 @@
 import { anyOption, configFile, defaultText, type Flags, groups, namesOf, optionKeys } from '@arqonbus/server/config'
 import { type Command, Option } from 'commander'
 
-/** Adds a flag for every setting to a command. Unknown flags are left for `flagsOf`, so that all mistakes are reported together. */
+/**
+ * Adds a flag for every setting to a command. Unknown flags are left for `flagsOf`, so that all mistakes are reported
+ * together.
+ */
 export function addFlags(command: Command): Command {
   command.allowUnknownOption().allowExcessArguments()
   command.addOption(

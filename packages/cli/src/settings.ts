@@ -8,7 +8,10 @@ import { flagsOf } from './flags.ts'
 /** The result of loading valid settings. */
 export type Settings = Extract<Loaded, { config: unknown }>
 
-/** The effective settings. If some are invalid: undefined, with all mistakes printed to standard error and the exit code set. */
+/**
+ * The effective settings. If some are invalid: undefined, with all mistakes printed to standard error and the exit code
+ * set.
+ */
 export function loadSettings(command: Command): Settings | undefined {
   const loaded = loadConfig({ env: process.env, ...flagsOf(command), readFile: (path) => readFileSync(path, 'utf8') })
   if (!loaded.mistakes) return loaded

@@ -7,8 +7,8 @@ const MAX_ENTRIES = 100
 const ENVELOPE_BYTES = 1024
 
 /**
- * Divides joins into commands, each within the frame limit. A whole room may have a thousand positions; where they do not fit into a
- * frame, ids and then positions are left out, and the numbers of the positions reveal what was missed.
+ * Divides joins into commands, each within the frame limit. A whole room may have a thousand positions; where they do
+ * not fit into a frame, ids and then positions are left out, and the numbers of the positions reveal what was missed.
  */
 export function batchesOf(entries: readonly JoinEntry[], maxFrameBytes: number): JoinEntry[][] {
   const batches: JoinEntry[][] = []

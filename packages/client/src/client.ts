@@ -34,11 +34,16 @@ export type Client = Omit<Publisher, 'acknowledgedUnasked'> &
     readonly subscriptions: string[]
     /** Calls `handler` for each event until the returned function is called. */
     on<Name extends keyof ClientEvents>(name: Name, handler: (event: ClientEvents[Name]) => void): () => void
-    /** Messages from now on, for `for await`. It ends when the client is closed; it throws if the bus ended the client. */
+    /**
+     * Messages from now on, for `for await`. It ends when the client is closed; it throws if the bus ended the client.
+     */
     messages(filter?: MessageFilter, options?: IteratorOptions<Message>): AsyncIterableIterator<Message>
     /** Sends any command. Parameters and result are named as on the wire. */
     command: Command
-    /** Ends the client. Requests that wait for a reply fail with `closed`, or with `outcome_unknown` for a publish that was sent. */
+    /**
+     * Ends the client. Requests that wait for a reply fail with `closed`, or with `outcome_unknown` for a publish that
+     * was sent.
+     */
     close(): Promise<void>
   }
 

@@ -40,7 +40,10 @@ export type ConnectionOptions = {
   onClosed(closed: Closed): void
 }
 
-/** The code of a connection that ended without a close frame (docs/protocol.md#replies-and-errors). It is never sent (RFC 6455 §7.4.1). */
+/**
+ * The code of a connection that ended without a close frame (docs/protocol.md#replies-and-errors). It is never sent
+ * (RFC 6455 §7.4.1).
+ */
 export const ABNORMAL = 1006
 
 /** Opens one connection. */
@@ -53,7 +56,8 @@ export function openConnection(options: ConnectionOptions): Connection {
 
   function closed(code: number, reason: string): void {
     if (phase === 'closed') return
-    // A refused upgrade: runtimes report 1002 or 1006 for the same response. It counts as 1006, because no close frame came.
+    // A refused upgrade: runtimes report 1002 or 1006 for the same response. It counts as 1006, because no close frame
+    // came.
     if (phase === 'opening') code = ABNORMAL
     phase = 'closed'
     mute()
@@ -109,7 +113,10 @@ export function openConnection(options: ConnectionOptions): Connection {
   }
 }
 
-/** Parses a frame of the bus. A frame that is no envelope is skipped, because a later version may send frames that this one cannot read. */
+/**
+ * Parses a frame of the bus. A frame that is no envelope is skipped, because a later version may send frames that this
+ * one cannot read.
+ */
 function read(data: unknown): Message | undefined {
   if (typeof data !== 'string') return undefined
   try {

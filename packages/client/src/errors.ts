@@ -1,6 +1,9 @@
 import type { ErrorBody, ErrorCode } from '@arqonbus/protocol'
 
-/** The failures that the client itself detects, with their status; every other code comes from the bus (docs/protocol.md#replies-and-errors). */
+/**
+ * The failures that the client itself detects, with their status; every other code comes from the bus
+ * (docs/protocol.md#replies-and-errors).
+ */
 export const clientFailures = {
   invalid_options: [400, 'An option is missing or invalid.'],
   closed: [410, 'The client is closed.'],
@@ -25,8 +28,8 @@ type About = {
 }
 
 /**
- * The only error class of this client. Match on `code`, or on `status` for a group; never on the message, which is for people.
- * Unknown codes of a newer bus are passed through unchanged.
+ * The only error class of this client. Match on `code`, or on `status` for a group; never on the message, which is for
+ * people. Unknown codes of a newer bus are passed through unchanged.
  */
 export class ArqonBusError extends Error {
   /** Points at the invalid value, such as `{ path: '/payload', expected: 'object' }`. */

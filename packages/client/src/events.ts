@@ -11,7 +11,10 @@ export type Gap = {
   reason: 'trimmed' | 'reset' | 'lost' | 'overrun' | 'diverged' | 'too_far'
   /** The position of the last message that the application received. */
   after: string
-  /** The new base, as in the notice of the bus: the next message follows it. It may be lower than `after` if the log was replaced. */
+  /**
+   * The new base, as in the notice of the bus: the next message follows it. It may be lower than `after` if the log was
+   * replaced.
+   */
   next: string
 }
 
@@ -29,9 +32,15 @@ export type ClientEvents = {
   refused: ArqonBusError
   /** A connection is established: the first one, and each later one. */
   connected: Welcome
-  /** A connection was lost, or a reconnect failed. Without `retryInMs` the client does not reconnect, and `closed` follows. */
+  /**
+   * A connection was lost, or a reconnect failed. Without `retryInMs` the client does not reconnect, and `closed`
+   * follows.
+   */
   disconnected: { code: number; reason: string; retryInMs: number | undefined }
-  /** A subscription ended without `leave`: it could not be resumed, or the bus ended it. Iterators over it end with the same error. */
+  /**
+   * A subscription ended without `leave`: it could not be resumed, or the bus ended it. Iterators over it end with the
+   * same error.
+   */
   left: { address: string; error: ArqonBusError }
   /** The client has ended; undefined if the application called `close`. */
   closed: ArqonBusError | undefined
@@ -71,7 +80,8 @@ export function createEmitter<Events>(first: Partial<Handlers<Events>> = {}): Em
         try {
           handler(event as never)
         } catch (error) {
-          // An exception of the application must neither stop the other handlers nor be swallowed: it surfaces as an uncaught error.
+          // An exception of the application must neither stop the other handlers nor be swallowed: it surfaces as an
+          // uncaught error.
           queueMicrotask(() => {
             throw error
           })

@@ -22,6 +22,9 @@ export function writeFrame(
 
 const encoder = new TextEncoder()
 
-/** Whether a text has more than `bytes` bytes of UTF-8. A UTF-16 unit takes three at most, so most texts need not be encoded. */
+/**
+ * Whether a text has more than `bytes` bytes of UTF-8. A UTF-16 unit takes three at most, so most texts need not be
+ * encoded.
+ */
 export const isLongerThan = (text: string, bytes: number): boolean =>
   text.length * 3 > bytes && encoder.encode(text).length > bytes

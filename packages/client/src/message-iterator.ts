@@ -5,8 +5,9 @@ export type IteratorOptions<Item> = {
   /** The most items that wait. Default 1,000. */
   buffer?: number
   /**
-   * What happens to an item if the buffer is full: `'throw'` ends the iterator with `consumer_too_slow` after the waiting items have been
-   * read, so no loss goes unnoticed; `'drop-oldest'` drops the oldest item and calls `onDrop`. Default `'throw'`.
+   * What happens to an item if the buffer is full: `'throw'` ends the iterator with `consumer_too_slow` after the
+   * waiting items have been read, so no loss goes unnoticed; `'drop-oldest'` drops the oldest item and calls `onDrop`.
+   * Default `'throw'`.
    */
   overflow?: 'throw' | 'drop-oldest'
   /** Called with the dropped item. */

@@ -3,14 +3,19 @@ import { addressOf } from './address.ts'
 import type { ClientEvents, Emitter, Message } from './events.ts'
 import { createMessageIterator, type IteratorOptions, type MessageIterator } from './message-iterator.ts'
 
-/** Selects messages: those of `room:channel`, of a whole room (`room:*`), or those for which a function returns true. */
+/**
+ * Selects messages: those of `room:channel`, of a whole room (`room:*`), or those for which a function returns true.
+ */
 export type MessageFilter = string | ((message: Message) => boolean)
 
 /** The message iterators of a client, for `for await`. */
 export type MessageIterators = {
   /** Messages from now on. */
   messages(filter?: MessageFilter, options?: IteratorOptions<Message>): AsyncIterableIterator<Message>
-  /** A subscription ended: iterators over its address end with the error, unless one of `remaining` covers the address too. */
+  /**
+   * A subscription ended: iterators over its address end with the error, unless one of `remaining` covers the address
+   * too.
+   */
   left(address: string, remaining: readonly string[], error: Error): void
   /** Ends all iterators, and those that are created later. */
   end(error: Error | undefined): void

@@ -36,7 +36,10 @@ export type ClientOptions = {
   ackTimeoutMs?: number
   /** From closing the connection to abandoning it. Default 2 s. */
   closeTimeoutMs?: number
-  /** A connection that is silent for this long is pinged, and abandoned after the same time again. Default: the ping interval of the bus; 0: never. */
+  /**
+   * A connection that is silent for this long is pinged, and abandoned after the same time again. Default: the ping
+   * interval of the bus; 0: never.
+   */
   heartbeatMs?: number
   /** The most frames that may wait for a reply. Default 1,000. */
   maxWaiting?: number
@@ -76,7 +79,10 @@ function definedOf(options: ClientOptions): ClientOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as ClientOptions
 }
 
-/** The URL with the description of the client (docs/protocol.md#connecting). Joins are commands instead, because only their replies have positions. */
+/**
+ * The URL with the description of the client (docs/protocol.md#connecting). Joins are commands instead, because only
+ * their replies have positions.
+ */
 export function addressWith(options: ClientOptions, clientId: string | undefined): string {
   let url: URL
   try {
@@ -100,7 +106,9 @@ export function addressWith(options: ClientOptions, clientId: string | undefined
   return url.href
 }
 
-/** The subprotocols to offer. Browsers can set no header, so secrets are sent among them (docs/protocol.md#connecting). */
+/**
+ * The subprotocols to offer. Browsers can set no header, so secrets are sent among them (docs/protocol.md#connecting).
+ */
 export function protocolsWith(token: string | undefined, session: string | undefined): string[] {
   const offered = ['arqonbus.v1']
   if (token !== undefined) offered.push(`arqonbus.token.${subprotocolSafe('token', token)}`)

@@ -14,7 +14,10 @@ export type Request = {
   readonly address?: string | undefined
   /** Undefined: it waits until its connection ends. */
   readonly timeoutMs: number | undefined
-  /** Either this or `fail` is called, once, in the tick of the reply: the reply takes effect before the next frame is read. */
+  /**
+   * Either this or `fail` is called, once, in the tick of the reply: the reply takes effect before the next frame is
+   * read.
+   */
   succeed(result: unknown): void
   fail(error: ArqonBusError): void
 }
@@ -45,8 +48,8 @@ type Entry = Request & {
 }
 
 /**
- * The part of the dedup window in which a publish is sent again. The rest is for the transmission: a message that arrives after the window would count as a
- * new message (docs/protocol.md#acknowledgement).
+ * The part of the dedup window in which a publish is sent again. The rest is for the transmission: a message that
+ * arrives after the window would count as a new message (docs/protocol.md#acknowledgement).
  */
 const SAFE_PART_OF_WINDOW = 0.9
 
@@ -54,8 +57,8 @@ const SAFE_PART_OF_WINDOW = 0.9
 const RETRY_MS = 1000
 
 /**
- * Creates the list. `send` returns false if there is no connection; `dedupWindowMs` returns the value that the bus sent last; messages to a held address wait until
- * it is released.
+ * Creates the list. `send` returns false if there is no connection; `dedupWindowMs` returns the value that the bus sent
+ * last; messages to a held address wait until it is released.
  */
 export function createPending(
   clock: Clock,

@@ -30,8 +30,8 @@ type Log = Place & {
   /** Counts the replays of all logs: a message that was received in an earlier era is new in this one. */
   era: number
   /**
-   * Own messages beyond `n`, by their number. A connection that catches up gets its acknowledgements at once, ahead of earlier messages,
-   * so they do not indicate a gap.
+   * Own messages beyond `n`, by their number. A connection that catches up gets its acknowledgements at once, ahead of
+   * earlier messages, so they do not indicate a gap.
    */
   ahead: Map<number, Place> | undefined
 }
@@ -41,15 +41,24 @@ export function logOf(message: Address & { type: string }): string {
   return message.type === 'private' ? INBOX : addressText(message)
 }
 
-/** Creates the positions of a client. Up to `capacity` messages are remembered by sender and id, over all logs, and always the last half of them. */
+/**
+ * Creates the positions of a client. Up to `capacity` messages are remembered by sender and id, over all logs, and
+ * always the last half of them.
+ */
 export function createPositions(capacity: number, onGap: (gap: Gap) => void): Positions {
   const logs = new Map<string, Log>()
-  /** Two alternating sets: a set that loses its oldest entry with each new one is slow, because it walks over the removed entries. */
+  /**
+   * Two alternating sets: a set that loses its oldest entry with each new one is slow, because it walks over the
+   * removed entries.
+   */
   let recent = new Set<string>()
   let older = new Set<string>()
   let eras = 0
 
-  /** A provisional copy and its message count as one, and so do two messages of one sender with one id (docs/protocol.md#while-the-log-is-unavailable). */
+  /**
+   * A provisional copy and its message count as one, and so do two messages of one sender with one id
+   * (docs/protocol.md#while-the-log-is-unavailable).
+   */
   function isNews(log: string, message: Message): boolean {
     const key = `${logs.get(log)?.era ?? 0} ${log} ${message.from} ${message.id}`
     if (recent.has(key) || older.has(key)) return false
@@ -70,7 +79,8 @@ export function createPositions(capacity: number, onGap: (gap: Gap) => void): Po
       if (!isNext(log, at.n)) onGap({ address: name, reason: 'lost', after: log.position, next: baseOf(at) })
       moveTo(log, at)
     } else if (at.ms > log.ms) {
-      // Within one log `ms` never falls as `n` rises: this is another log under the same name, and all of its messages are new.
+      // Within one log `ms` never falls as `n` rises: this is another log under the same name, and all of its messages
+      // are new.
       onGap({ address: name, reason: 'reset', after: log.position, next: baseOf(at) })
       logs.set(name, { ...at, era: ++eras, ahead: undefined })
     } else {
@@ -117,7 +127,10 @@ function isNext(log: Log, n: number): boolean {
   return true
 }
 
-/** The base of a message that is the first one after a gap: numbers count on from there, although no message has that position. */
+/**
+ * The base of a message that is the first one after a gap: numbers count on from there, although no message has that
+ * position.
+ */
 const baseOf = ({ ms, n }: Place): string => positionText({ ms, n: n - 1 })
 
 /** Advances a log, and over the own messages that follow. */

@@ -12,22 +12,32 @@ const TELEMETRY_CHANNEL = 'telemetry-stream'
 /** The most messages without `ack` whose acknowledgements are tracked at a time; older ones are forgotten. */
 const MAX_IMPLICIT_ACKS = 10_000
 
-/** What an acknowledgement has to confirm: `true`, a level, or a level with replicas (docs/protocol.md#acknowledgement). */
+/**
+ * What an acknowledgement has to confirm: `true`, a level, or a level with replicas (docs/protocol.md#acknowledgement).
+ */
 export type Ack = true | DurabilityLevel | { level?: DurabilityLevel; replicas?: number }
 
 /** Options of a message. */
 export type PublishOptions = {
   /** Asks for an acknowledgement. */
   ack?: Ack | undefined
-  /** Application-defined keys, and the keys `cause`, `key` and `traceparent` of the bus (docs/protocol.md#acknowledgement). */
+  /**
+   * Application-defined keys, and the keys `cause`, `key` and `traceparent` of the bus
+   * (docs/protocol.md#acknowledgement).
+   */
   metadata?: Omit<ClientMetadata, 'ack' | 'to'>
-  /** Default: a new id. The same id again, within the dedup window, settles an `outcome_unknown` (docs/protocol.md#acknowledgement). */
+  /**
+   * Default: a new id. The same id again, within the dedup window, settles an `outcome_unknown`
+   * (docs/protocol.md#acknowledgement).
+   */
   id?: string
 }
 
 /** Options of a private message. */
 export type PrivateOptions = PublishOptions & {
-  /** The room whose channel `pm` the envelope names; it only changes what the recipient reads there. Default `arqonbus`. */
+  /**
+   * The room whose channel `pm` the envelope names; it only changes what the recipient reads there. Default `arqonbus`.
+   */
   room?: string
 }
 
@@ -37,15 +47,19 @@ export type Acknowledgement = PublishResult & { id: string }
 /** Sends messages. */
 export type Publisher = {
   /**
-   * Publishes to `room:channel`, or to all subscribers of a room with `room:*`. With `ack` the promise settles with the outcome of the message,
-   * across reconnects. Without, the message is sent once and its id returned; only a refusal is reported, by the event `refused`.
+   * Publishes to `room:channel`, or to all subscribers of a room with `room:*`. With `ack` the promise settles with the
+   * outcome of the message, across reconnects. Without, the message is sent once and its id returned; only a refusal is
+   * reported, by the event `refused`.
    */
   publish(address: string, payload: object, options: PublishOptions & { ack: Ack }): Promise<Acknowledgement>
   publish(address: string, payload: object, options?: PublishOptions & { ack?: undefined }): string
   /** Sends a private message to one client, or to up to 32. */
   private(to: string | string[], payload: object, options: PrivateOptions & { ack: Ack }): Promise<Acknowledgement>
   private(to: string | string[], payload: object, options?: PrivateOptions & { ack?: undefined }): string
-  /** Sends a telemetry event to the subscribers of `integriguard:telemetry-stream` (docs/protocol.md#telemetry) and returns its id. */
+  /**
+   * Sends a telemetry event to the subscribers of `integriguard:telemetry-stream` (docs/protocol.md#telemetry) and
+   * returns its id.
+   */
   telemetry(eventType: string, payload: object): string
   /** Handles an acknowledgement that no promise waits for. */
   noteImplicitAck(reply: ReplyPayload & { status: 'success' }): void

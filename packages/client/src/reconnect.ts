@@ -8,7 +8,10 @@ export type ReconnectOptions = {
   maxDelayMs?: number
   /** The client ends after this many consecutive failures. Default: never. */
   maxAttempts?: number
-  /** Whether to retry when the very first connection fails. Default: no, so that a wrong address shows at once; a bus that sends a retry time is retried. */
+  /**
+   * Whether to retry when the very first connection fails. Default: no, so that a wrong address shows at once; a bus
+   * that sends a retry time is retried.
+   */
   first?: boolean
 }
 
@@ -21,16 +24,20 @@ export type Loss = {
   hintMs: number | undefined
   /** `retry_after_ms` of the error with which the bus closed. */
   retryAfterMs: number | undefined
-  /** Whether a new token can be fetched: the option `token` is a function and its last token was not refused at once. */
+  /**
+   * Whether a new token can be fetched: the option `token` is a function and its last token was not refused at once.
+   */
   canRenewToken: boolean
 }
 
-/** After a close code that means `later`, the first delay is drawn from this many milliseconds instead of `minDelayMs`. */
+/**
+ * After a close code that means `later`, the first delay is drawn from this many milliseconds instead of `minDelayMs`.
+ */
 const LATER_MS = 2000
 
 /**
- * The delay before the next attempt, or undefined if there is none. Full jitter: a random part of a ceiling that doubles,
- * so that a thousand clients that lose their connections together do not reconnect together.
+ * The delay before the next attempt, or undefined if there is none. Full jitter: a random part of a ceiling that
+ * doubles, so that a thousand clients that lose their connections together do not reconnect together.
  */
 export function delayAfter(loss: Loss, options: ReconnectOptions, random: () => number): number | undefined {
   const { minDelayMs = 250, maxDelayMs = 30_000, maxAttempts = Number.POSITIVE_INFINITY } = options

@@ -14,7 +14,10 @@ export type JoinEntry = JoinParameters & { channel: string }
 
 /** Translates between joins and positions: the parameters of joins, and what their results say. */
 export type Recovery = {
-  /** The join that continues after the last received message. `rooms` are those whose broadcast another entry already asks for. */
+  /**
+   * The join that continues after the last received message. `rooms` are those whose broadcast another entry already
+   * asks for.
+   */
   entryFor(address: Address, rooms: Set<string>): JoinEntry
   /** The application asked for messages that it may have received: they are new again. */
   replay(address: Address, asked: JoinParameters): void
@@ -44,7 +47,9 @@ export function createRecovery(positions: Positions, onGap: (gap: Gap) => void):
     return logs.map(([log, reached]) => ({ log, channel: log.slice(room.length + 1), reached }))
   }
 
-  /** A log that no longer exists, or was not recovered and is not named in the result: it may start anew at any time. */
+  /**
+   * A log that no longer exists, or was not recovered and is not named in the result: it may start anew at any time.
+   */
   function lose(log: string, { reason, complete }: Answer, asked: string | undefined): void {
     positions.forget(log)
     if (asked !== undefined && complete !== true)
@@ -66,7 +71,10 @@ export function createRecovery(positions: Positions, onGap: (gap: Gap) => void):
     positions.start(log, answer.position)
   }
 
-  /** A room with too many channels is not recovered as a whole: messages of logs that the result does not name may be missed. */
+  /**
+   * A room with too many channels is not recovered as a whole: messages of logs that the result does not name may be
+   * missed.
+   */
   function loseUnnamed(room: string, { channels = [] }: JoinResult, asked: Record<string, string>): void {
     const named = new Set(channels.map(({ channel }) => channel))
     for (const [name, position] of Object.entries(asked)) {

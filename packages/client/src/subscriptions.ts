@@ -14,21 +14,24 @@ export type Subscriptions = {
   join(address: string, parameters?: JoinParameters): Promise<JoinResult>
   /** Resolves to whether the address was joined before. */
   leave(address: string): Promise<boolean>
-  /** On a new connection: joins everything again, after the last received messages. Resolves when all joins are answered. */
+  /**
+   * On a new connection: joins everything again, after the last received messages. Resolves when all joins are
+   * answered.
+   */
   resume(): Promise<void>
   /** The bus ended a subscription. */
   ended(address: string, reason: SubscriptionEnded['reason']): void
   /** The connection was lost: nothing more is tried until `resume`. */
   pause(): void
   /**
-   * True while the inbox is being recovered. It is live from the welcome on, so a message may arrive ahead of those that were missed: it is ignored
-   * then, because the recovery delivers it in order.
+   * True while the inbox is being recovered. It is live from the welcome on, so a message may arrive ahead of those
+   * that were missed: it is ignored then, because the recovery delivers it in order.
    */
   isInboxBehind(): boolean
   list(): string[]
   /**
-   * True for a private channel that is not yet joined again on this connection: a restarted bus may not know it, and a publish to it would create an open channel of
-   * its name.
+   * True for a private channel that is not yet joined again on this connection: a restarted bus may not know it, and a
+   * publish to it would create an open channel of its name.
    */
   isUnproven(address: string): boolean
 }

@@ -6,7 +6,10 @@ import { createFixture } from './support/fixture.ts'
 
 const fixture = createFixture()
 
-/** A bus, `ann` on a connection that the test can cut, with the messages she receives, and `ben` on one that is never cut. */
+/**
+ * A bus, `ann` on a connection that the test can cut, with the messages she receives, and `ben` on one that is never
+ * cut.
+ */
 async function setUp(options: Partial<ClientOptions> = {}, config: Partial<Config> = {}) {
   const { busUrl } = await fixture.bus(config)
   const proxy = await fixture.proxy(busUrl)

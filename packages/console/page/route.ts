@@ -6,7 +6,10 @@ export const views = ['overview', 'channels', 'clients', 'agents', 'telemetry', 
 /** A view. */
 export type View = (typeof views)[number]
 
-/** A place in the console: a view, and the item that it shows. Names of channels and clients are part of the URL; nothing secret is. */
+/**
+ * A place in the console: a view, and the item that it shows. Names of channels and clients are part of the URL;
+ * nothing secret is.
+ */
 export type Place = { readonly view: View; readonly of: string | undefined }
 
 /** The current place. */

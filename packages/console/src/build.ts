@@ -41,8 +41,8 @@ function file(path: string, contentType: string, bytes: ArrayBuffer | Uint8Array
 }
 
 /**
- * `page/wire.ts` is run here, and its value goes into the bundle: the schemas as JSON, without the libraries that they are
- * written with.
+ * `page/wire.ts` is run here, and its value goes into the bundle: the schemas as JSON, without the libraries that they
+ * are written with.
  */
 const valuesAtBuildTime: BunPlugin = {
   name: 'values at build time',

@@ -10,7 +10,8 @@ let files: Promise<readonly ConsoleFile[]> | undefined
 
 /**
  * The files of the console. An executable contains them; a server from source bundles them in memory at the first
- * request, which takes some ten milliseconds, so that `npm ci && npm start` needs no build step and no built file is ever stale.
+ * request, which takes some ten milliseconds, so that `npm ci && npm start` needs no build step and no built file is
+ * ever stale.
  */
 export function consoleFiles(): Promise<readonly ConsoleFile[]> {
   files ??= embedded === undefined ? buildFiles() : Promise.resolve(embedded.map(unpack))

@@ -16,7 +16,9 @@ async function say(page: Page, text: string): Promise<void> {
   await page.getByRole('button', { name: 'Publish' }).click()
 }
 
-/** Waits for an element that shows only during some activity, such as a rate, and repeats the activity until it shows. */
+/**
+ * Waits for an element that shows only during some activity, such as a rate, and repeats the activity until it shows.
+ */
 async function shownWhile(what: Locator, act: () => unknown): Promise<void> {
   const timer = setInterval(act, 100)
   try {

@@ -1,4 +1,7 @@
-/** Pages in a real browser: what a page of another origin can do to a bus on this machine, and what a page of this machine can. */
+/**
+ * Pages in a real browser: what a page of another origin can do to a bus on this machine, and what a page of this
+ * machine can.
+ */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { consoleFiles } from '@arqonbus/console'
 import { chromiumFlags, eventually, startBus, withProgram } from '@arqonbus/testing'
@@ -16,7 +19,10 @@ const web = Bun.serve({
 })
 afterAll(() => web.stop(true))
 
-/** The outcome of each attempt of a script in a page: `opened`, `refused`, or the status of a response that it could read. */
+/**
+ * The outcome of each attempt of a script in a page: `opened`, `refused`, or the status of a response that it could
+ * read.
+ */
 type Outcomes = Record<string, string | number>
 
 /** Every request that a page can attempt without asking its user. */

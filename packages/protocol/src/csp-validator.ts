@@ -1,7 +1,7 @@
 /**
  * Checks values against the schemas of the protocol without generating code: a page whose Content-Security-Policy
- * forbids `eval` cannot use Ajv, which compiles a function for each schema. TypeBox's checker reads the schema; this file puts its errors into the words that
- * the server uses.
+ * forbids `eval` cannot use Ajv, which compiles a function for each schema. TypeBox's checker reads the schema; this
+ * file puts its errors into the words that the server uses.
  */
 import Format from 'typebox/format'
 import { Errors, type XSchema } from 'typebox/schema'
@@ -23,7 +23,10 @@ export const createCheck =
     return isValid ? undefined : describe(brokenOf(schema, chosenOf(errors)))
   }
 
-/** The error that a person needs: of alternatives the choice between them, and of an unknown field the object that has it. */
+/**
+ * The error that a person needs: of alternatives the choice between them, and of an unknown field the object that has
+ * it.
+ */
 function chosenOf(errors: readonly SchemaError[]): SchemaError {
   const first = errors[0]!
   const isAround = ({ keyword, schemaPath }: SchemaError) =>

@@ -21,7 +21,10 @@ function fromPool(into: Uint8Array): void {
 
 const bytes = new Uint8Array(BYTES)
 
-/** Creates a message id. `now` is in milliseconds since 1970; time and randomness can be passed in, so that a test is repeatable. */
+/**
+ * Creates a message id. `now` is in milliseconds since 1970; time and randomness can be passed in, so that a test is
+ * repeatable.
+ */
 export function newId(now: number = Date.now(), random: RandomBytes = fromPool): string {
   random(bytes)
   let id = `arq_${Math.floor(now).toString(16).padStart(12, '0')}7${hex[bytes[0]!]![1]}${hex[bytes[1]!]}${hex[(bytes[2]! & 0x3f) | 0x80]}`

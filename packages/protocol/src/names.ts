@@ -1,4 +1,6 @@
-/** The patterns of names on the wire (docs/protocol.md#the-envelope), shared by the schemas, the parser and the SDKs. */
+/**
+ * The patterns of names on the wire (docs/protocol.md#the-envelope), shared by the schemas, the parser and the SDKs.
+ */
 
 /** A room or a channel: 1 to 64 characters. */
 export const namePattern = '[A-Za-z0-9][A-Za-z0-9_.-]{0,63}'

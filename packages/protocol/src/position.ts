@@ -1,5 +1,6 @@
 /**
- * Positions in a log (docs/protocol.md#positions-and-gaps): `<ms>-<n>`. `ms` never falls, `n` counts 1, 2, 3 … without a gap from the origin of the log, `<ms>-0`.
+ * Positions in a log (docs/protocol.md#positions-and-gaps): `<ms>-<n>`. `ms` never falls, `n` counts 1, 2, 3 … without
+ * a gap from the origin of the log, `<ms>-0`.
  */
 export type Position = { readonly ms: number; readonly n: number }
 
@@ -17,7 +18,10 @@ export function parsePosition(text: string): Position | undefined {
 const ZERO = 0x30
 const MOST_DIGITS = 16
 
-/** The decimal number between two indices. Read digit by digit, because every message that Redis stores returns as a position: that creates no substrings. */
+/**
+ * The decimal number between two indices. Read digit by digit, because every message that Redis stores returns as a
+ * position: that creates no substrings.
+ */
 function decimalIn(text: string, start: number, end: number): number | undefined {
   const digits = end - start
   if (digits < 1 || digits > MOST_DIGITS || (digits > 1 && text.charCodeAt(start) === ZERO)) return undefined

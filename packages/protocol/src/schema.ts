@@ -6,7 +6,10 @@ import { isTimestamp } from './timestamp.ts'
 
 export { type Check, type Fault, pointer } from './schema-error.ts'
 
-/** A test checks the generated schemas against the meta-schema, so it is not done at each start: that would double the time to compile them. */
+/**
+ * A test checks the generated schemas against the meta-schema, so it is not done at each start: that would double the
+ * time to compile them.
+ */
 const checkedBefore = { meta: false, validateSchema: false } as const
 
 const ajv = new Ajv({

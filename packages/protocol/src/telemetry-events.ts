@@ -1,4 +1,7 @@
-/** The telemetry events of the bus (docs/protocol.md#telemetry): every type with its text, its payload and its budget, declared once. */
+/**
+ * The telemetry events of the bus (docs/protocol.md#telemetry): every type with its text, its payload and its budget,
+ * declared once.
+ */
 import Type, { type Static, type TObject, type TProperties } from 'typebox'
 import type { ErrorCode } from './codes.ts'
 import { Channel, type ClientType, clientTypes, profileFields } from './entities.ts'
@@ -177,7 +180,9 @@ type BusEventPayloads = { [Name in BusEventType]: Static<(typeof telemetryEvents
 /** The payload of an event of that type. */
 export type BusEventPayload<Name extends BusEventType> = BusEventPayloads[Name]
 
-/** The type of the event that sums up what exceeded the budget of another type; it is sent in the channel of that type. */
+/**
+ * The type of the event that sums up what exceeded the budget of another type; it is sent in the channel of that type.
+ */
 export const SUMMARY_EVENT = 'telemetry_summary'
 
 /** The payload of such a summary. */

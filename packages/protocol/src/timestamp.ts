@@ -1,10 +1,15 @@
 /** Timestamps on the wire: ISO 8601 in its RFC 3339 profile, with a real date (docs/protocol.md#the-envelope). */
 
-/** The form, as far as a regular expression can check it. Ranges that depend on another field are checked by `isTimestamp`. */
+/**
+ * The form, as far as a regular expression can check it. Ranges that depend on another field are checked by
+ * `isTimestamp`.
+ */
 export const timestampPattern =
   '[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])'
 
-/** Timestamps whose form alone shows that they are real: no 29 February, no leap second. Nearly all timestamps match. */
+/**
+ * Timestamps whose form alone shows that they are real: no 29 February, no leap second. Nearly all timestamps match.
+ */
 export const plainTimestampPattern =
   '[0-9]{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])'
 

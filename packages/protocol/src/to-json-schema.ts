@@ -1,7 +1,10 @@
 /** The schemas in the form that other programs understand. */
 import { timestampPattern } from './timestamp.ts'
 
-/** Converts the format `timestamp` of our checker into `date-time`, which other programs know, with a pattern that checks the form. */
+/**
+ * Converts the format `timestamp` of our checker into `date-time`, which other programs know, with a pattern that
+ * checks the form.
+ */
 export function portable(schema: unknown): unknown {
   if (typeof schema !== 'object' || schema === null) return schema
   if (Array.isArray(schema)) return schema.map(portable)

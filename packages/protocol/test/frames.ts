@@ -234,7 +234,10 @@ function agreed(values: Record<string, string>): fc.Arbitrary<Record<string, str
 
 const oddName = fc.oneof(oneOf('extra', '__proto__', 'constructor', '', 'Id', 'position'), fc.string({ maxLength: 4 }))
 
-/** The members of an envelope: mostly valid ones in the usual order, else with a field left out, repeated, misspelled or added. */
+/**
+ * The members of an envelope: mostly valid ones in the usual order, else with a field left out, repeated, misspelled or
+ * added.
+ */
 const fields: fc.Arbitrary<readonly Field[]> = fc
   .tuple(
     fc

@@ -1,6 +1,6 @@
 /**
- * A second implementation of the frame check: slow, strict, and without any code of the parser. It reads character by character, and follows
- * only the text of the protocol.
+ * A second implementation of the frame check: slow, strict, and without any code of the parser. It reads character by
+ * character, and follows only the text of the protocol.
  */
 
 /** The verdict of the oracle: a refusal with a code, or accepted fields. */

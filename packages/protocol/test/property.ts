@@ -1,4 +1,7 @@
-/** Runs a property. A failure prints its seed and path; `PROPERTY_SEED` and `PROPERTY_PATH` repeat it, `PROPERTY_RUNS` runs more samples. */
+/**
+ * Runs a property. A failure prints its seed and path; `PROPERTY_SEED` and `PROPERTY_PATH` repeat it, `PROPERTY_RUNS`
+ * runs more samples.
+ */
 import fc from 'fast-check'
 
 /** Checks the property for `runs` samples, or for as many as the environment asks for. */

@@ -72,7 +72,10 @@ function expectFields(
   expect(envelope.metadata).toEqual(metadata === null ? undefined : JSON.parse(textOf(metadata)))
 }
 
-/** A delivered envelope has the server's timestamp, the payload byte for byte, and the metadata with the position as the last key. */
+/**
+ * A delivered envelope has the server's timestamp, the payload byte for byte, and the metadata with the position as the
+ * last key.
+ */
 function expectDelivered(text: string, { id, type, room, channel, from, payload, metadata }: ValidEnvelope): void {
   const written = metadata === null ? '{' : textOf(metadata).slice(0, -1)
   const comma = /^\{\s*$/.test(written) ? '' : ','

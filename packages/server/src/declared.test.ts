@@ -1,4 +1,6 @@
-/** What is declared in a table is used somewhere: an entry that nothing names has been forgotten, here or in the table. */
+/**
+ * What is declared in a table is used somewhere: an entry that nothing names has been forgotten, here or in the table.
+ */
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -14,7 +14,10 @@ export { exitCodes, versionInfo }
 /** How long the last log lines may take to be written. */
 const EXIT_FLUSH_MS = 1000
 
-/** npm, launchers and service managers pass on a signal that the process has had already: repeats within this are one signal. */
+/**
+ * npm, launchers and service managers pass on a signal that the process has had already: repeats within this are one
+ * signal.
+ */
 const REPEAT_MS = 250
 
 /** What a drain may take beyond its timeout before it counts as stuck. */
@@ -23,7 +26,10 @@ const STUCK_MS = 5000
 /** What the process is started with. */
 export type ProcessOptions = Pick<StartOptions, 'config' | 'consoleFiles'>
 
-/** Runs the server until a signal ends it; where it cannot start, one line on the standard error says why, and the process ends. */
+/**
+ * Runs the server until a signal ends it; where it cannot start, one line on the standard error says why, and the
+ * process ends.
+ */
 export async function runServer({ config, consoleFiles }: ProcessOptions): Promise<void> {
   const log = openLog({
     level: config.logLevel,
@@ -56,7 +62,10 @@ export async function runServer({ config, consoleFiles }: ProcessOptions): Promi
   }
 }
 
-/** Every signal that asks a process to end. A hangup is not among them where the process was started to survive it (`nohup`). */
+/**
+ * Every signal that asks a process to end. A hangup is not among them where the process was started to survive it
+ * (`nohup`).
+ */
 function endingSignals(): NodeJS.Signals[] {
   return ['SIGTERM', 'SIGINT', 'SIGQUIT', ...(ignoresHangup() ? [] : ['SIGHUP' as const])]
 }
@@ -68,7 +77,9 @@ type SignalWatch = {
   logLoss(reason: string): void
 }
 
-/** The first signal drains and exits with 0; a second one exits at once. `drainMs` is the longest that a drain takes. */
+/**
+ * The first signal drains and exits with 0; a second one exits at once. `drainMs` is the longest that a drain takes.
+ */
 function watchSignals(log: ProcessLog, drainMs: number): SignalWatch {
   let server: RunningServer | undefined
   let first: { signal: NodeJS.Signals; at: number } | undefined

@@ -1,6 +1,6 @@
 /**
- * Creates the parts of a server, each after everything that it uses, and connects them. What happens on the bus reaches telemetry, persistence and the log
- * lines through the observers, which exist first (`state/bus-observer.ts`).
+ * Creates the parts of a server, each after everything that it uses, and connects them. What happens on the bus reaches
+ * telemetry, persistence and the log lines through the observers, which exist first (`state/bus-observer.ts`).
  */
 
 import { createBusInfo } from './compose/bus-info.ts'
@@ -73,7 +73,10 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   return { ...shutdown, busUrl: ports.bus.url!, httpUrl: http.url, telemetryUrl: ports.telemetry.url }
 }
 
-/** Rooms and channels that the configuration names; where one of them cannot be created, a strict configuration refuses to start. */
+/**
+ * Rooms and channels that the configuration names; where one of them cannot be created, a strict configuration refuses
+ * to start.
+ */
 function createConfiguredRooms({ config, logger, lifecycle }: Core, { rooms }: State): void {
   lifecycle.unmade = createConfigured(rooms, config.rooms)
   refuseUnmade(lifecycle.unmade, config.bootstrap, rooms.size)

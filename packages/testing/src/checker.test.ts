@@ -4,7 +4,10 @@ import { check, type Seen, type Violation, violationsText } from './checker.ts'
 const CHANNEL = 'science:general'
 type Delivered = Extract<Seen, { f: 'deliver' }>
 
-/** Ann publishes ten messages, all acknowledged; bob and cyd are subscribed from the start and receive them; the history contains them. */
+/**
+ * Ann publishes ten messages, all acknowledged; bob and cyd are subscribed from the start and receive them; the history
+ * contains them.
+ */
 function rightHistory(): Seen[] {
   const history: Seen[] = []
   for (const process of ['bob', 'cyd']) history.push({ process, f: 'begin', channel: CHANNEL, position: '100-0' })

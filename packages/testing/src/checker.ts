@@ -1,6 +1,7 @@
 /**
- * The checker: reads the events of all processes and reports the promises that were not kept. It knows nothing about the implementation of the bus: only what clients
- * sent and received. A pure function, so that it can be tested with histories that have one fault.
+ * The checker: reads the events of all processes and reports the promises that were not kept. It knows nothing about
+ * the implementation of the bus: only what clients sent and received. A pure function, so that it can be tested with
+ * histories that have one fault.
  */
 import { type Position, parsePosition } from '@arqonbus/protocol'
 
@@ -15,16 +16,24 @@ export type Seen = { readonly process: string; readonly at?: number } & (
       readonly position?: string
       /** The durability level of the acknowledgement. */
       readonly durability?: string
-      /** True if the sender gets no copy (`echo=false`): the acknowledgement replaces it, or nothing does if the outcome is unknown. */
+      /**
+       * True if the sender gets no copy (`echo=false`): the acknowledgement replaces it, or nothing does if the outcome
+       * is unknown.
+       */
       readonly inPlace?: boolean
     }
   /** A provisional copy has no position; an application above an SDK does not receive its message a second time. */
   | { readonly f: 'deliver'; readonly channel: string; readonly id: string; readonly position?: string }
-  /** From here on messages after `position` are delivered: a join without a recovery, or one that continued from there. */
+  /**
+   * From here on messages after `position` are delivered: a join without a recovery, or one that continued from there.
+   */
   | { readonly f: 'begin'; readonly channel: string; readonly position: string }
   /** From here on messages of every channel of the room are delivered, those of later channels from their origin. */
   | { readonly f: 'begin_room'; readonly room: string }
-  /** A gap notice, or a join that could not recover: the next message follows `next`. `after` is the last position of the process, if stated. */
+  /**
+   * A gap notice, or a join that could not recover: the next message follows `next`. `after` is the last position of
+   * the process, if stated.
+   */
   | { readonly f: 'gap'; readonly channel: string; readonly after?: string; readonly next: string }
   /** The channel was deleted: the next message is the first one of another channel. */
   | { readonly f: 'deleted'; readonly channel: string; readonly last: string }
@@ -64,18 +73,24 @@ export type Violation = {
 export type CheckOptions = {
   /** Whether a process may read a channel; by default all may read all. */
   readonly mayRead?: (process: string, channel: string) => boolean
-  /** Whether an acknowledged message survives what happened; by default all do. A message that need not survive only has to agree with the history. */
+  /**
+   * Whether an acknowledged message survives what happened; by default all do. A message that need not survive only has
+   * to agree with the history.
+   */
   readonly isKept?: (acknowledgement: Acknowledged) => boolean
   /** True if no message can have expired: then the history begins with the first acknowledged message. */
   readonly isWhole?: boolean
   /**
-   * True if the log may have lost entries: a message that was sent again may then have another position than the first one,
-   * if the log has lost that one.
+   * True if the log may have lost entries: a message that was sent again may then have another position than the first
+   * one, if the log has lost that one.
    */
   readonly mayLose?: boolean
 }
 
-/** Returns all violations in a history. The events of each process are in its order; how processes are interleaved does not matter. */
+/**
+ * Returns all violations in a history. The events of each process are in its order; how processes are interleaved does
+ * not matter.
+ */
 export function check(history: readonly Seen[], options: CheckOptions = {}): Violation[] {
   const { mayRead = () => true, isKept = () => true, isWhole = false, mayLose = false } = options
   const kept = acknowledged(history).filter(isKept)
@@ -225,8 +240,8 @@ type Reader = {
   /** Rooms whose channels are all delivered. */
   readonly rooms: Set<string>
   /**
-   * Channels with positions whose message the process has, so that no copy is delivered (again): received messages, at this or another position, and its own messages
-   * whose acknowledgement replaces the copy.
+   * Channels with positions whose message the process has, so that no copy is delivered (again): received messages, at
+   * this or another position, and its own messages whose acknowledgement replaces the copy.
    */
   readonly had: Set<string>
   /** Messages that were delivered as provisional copies. */

@@ -1,6 +1,6 @@
 /**
- * A test client that hides nothing: it sends valid and invalid frames, and keeps every received frame until a test takes it.
- * Tests await events; nothing sleeps.
+ * A test client that hides nothing: it sends valid and invalid frames, and keeps every received frame until a test
+ * takes it. Tests await events; nothing sleeps.
  */
 import {
   type CommandName,

@@ -1,6 +1,8 @@
 /** Polling for changes without an event: a memory that shrinks, a counter that rises. */
 
-/** How long to try, and how often. `withinMs` only ends a test that hangs: a slow machine needs longer for everything. */
+/**
+ * How long to try, and how often. `withinMs` only ends a test that hangs: a slow machine needs longer for everything.
+ */
 export type EventuallyOptions = { withinMs?: number; everyMs?: number }
 
 /**

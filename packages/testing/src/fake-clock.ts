@@ -20,7 +20,10 @@ let clocks = 0
 
 /** Which clocks are stepped. */
 export type FakeClockOptions = {
-  /** `wall`: only the wall time changes; timers of the process are not affected. `all`: the monotonic clock is stepped too. */
+  /**
+   * `wall`: only the wall time changes; timers of the process are not affected. `all`: the monotonic clock is stepped
+   * too.
+   */
   readonly steps?: 'wall' | 'all'
 }
 
@@ -45,8 +48,9 @@ export function createFakeClock({ steps = 'wall' }: FakeClockOptions = {}): Fake
 }
 
 /**
- * The path of the library differs between distributions; the program knows it. Redis is linked with jemalloc, which asks for the time before the library is
- * ready, and then hangs: with the C library named after it, memory comes from there.
+ * The path of the library differs between distributions; the program knows it. Redis is linked with jemalloc, which
+ * asks for the time before the library is ready, and then hangs: with the C library named after it, memory comes from
+ * there.
  */
 function libraries(): string {
   const program = findProgram('faketime')

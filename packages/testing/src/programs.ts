@@ -1,11 +1,16 @@
-/** Programs that some suites need and a machine may lack: such a suite is skipped by name and reported, never silently. */
+/**
+ * Programs that some suites need and a machine may lack: such a suite is skipped by name and reported, never silently.
+ */
 
 import { describe, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
 import { accessSync, appendFileSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** A program: its names in distributions, the command that installs it on Debian, and arguments with which it must succeed to be usable here. */
+/**
+ * A program: its names in distributions, the command that installs it on Debian, and arguments with which it must
+ * succeed to be usable here.
+ */
 type Program = { readonly names: readonly string[]; readonly install: string; readonly probe?: readonly string[] }
 
 const programs = {
@@ -52,8 +57,8 @@ export function findProgram(name: ProgramName, path: string = process.env.PATH ?
 /**
  * A suite that needs a program: `withProgram('promtool', 'metrics are valid for promtool', (path) => { test(…) })`.
  *
- * Without the program the suite is skipped and the skip recorded for `npm test`, which prints the command that installs it;
- * with `REQUIRE_ALL=1` it fails instead.
+ * Without the program the suite is skipped and the skip recorded for `npm test`, which prints the command that installs
+ * it; with `REQUIRE_ALL=1` it fails instead.
  */
 export function withProgram(name: ProgramName, suite: string, body: (path: string) => void): void {
   const path = findProgram(name)

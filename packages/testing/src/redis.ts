@@ -34,13 +34,18 @@ export type TestRedis = {
   readonly clock: FakeClock | undefined
   /** `kill -9`; resolves when the process has ended. Appended data is kept. */
   kill(): Promise<void>
-  /** Starts it again on its port with the appended data, after a shutdown if it runs; `config` applies from now on. Resolves when the data is loaded. */
+  /**
+   * Starts it again on its port with the appended data, after a shutdown if it runs; `config` applies from now on.
+   * Resolves when the data is loaded.
+   */
   restart(config?: Readonly<Record<string, string>>): Promise<void>
   /** Stops the process (SIGSTOP): connections stay open, and it does not respond. */
   pause(): void
   /** Continues the process after `pause`. */
   resume(): void
-  /** Sends a command over a connection of the test: `command('CONFIG', 'SET', 'maxmemory', '1')`. Error replies reject. */
+  /**
+   * Sends a command over a connection of the test: `command('CONFIG', 'SET', 'maxmemory', '1')`. Error replies reject.
+   */
   command(...words: (string | number)[]): Promise<unknown>
   /** Everything that it has logged. */
   output(): string
@@ -49,7 +54,9 @@ export type TestRedis = {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Starts a `redis-server` or `valkey-server` on a free port; resolves when it responds. Use it inside `withProgram`. */
+/**
+ * Starts a `redis-server` or `valkey-server` on a free port; resolves when it responds. Use it inside `withProgram`.
+ */
 export async function startRedis(options: RedisOptions = {}): Promise<TestRedis> {
   const { Redis } = await import('ioredis')
   const program = pathOf(options.program ?? 'redis-server')
@@ -145,14 +152,20 @@ function pathOf(name: ProgramName): string {
   return path
 }
 
-/** The command prefix that delays each sync of a program, in any of its threads. The program remains our child, and is killed as usual. */
+/**
+ * The command prefix that delays each sync of a program, in any of its threads. The program remains our child, and is
+ * killed as usual.
+ */
 function withSlowSyncs(delayMs: number): string[] {
   const syncs = 'fsync,fdatasync'
   const options = [`--trace=${syncs}`, `--inject=${syncs}:delay_enter=${delayMs * 1000}`]
   return [pathOf('strace'), '--daemonize', '--follow-forks', '--seccomp-bpf', '--output=/dev/null', ...options]
 }
 
-/** A command is sent once, and a lost connection rejects it: a test that kills its Redis must not have commands repeated. */
+/**
+ * A command is sent once, and a lost connection rejects it: a test that kills its Redis must not have commands
+ * repeated.
+ */
 const askOnce = {
   retryStrategy: () => null,
   maxRetriesPerRequest: 0,

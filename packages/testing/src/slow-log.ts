@@ -1,7 +1,7 @@
 /**
- * A log with delayed replies. It stores what the memory driver stores, but a draft takes two steps to its outcome and a request two to its reply: it
- * reaches the store, and the store's reply arrives. No step is taken before the test takes it, so any event can occur between two steps
- * at the point that the test chooses.
+ * A log with delayed replies. It stores what the memory driver stores, but a draft takes two steps to its outcome and a
+ * request two to its reply: it reaches the store, and the store's reply arrives. No step is taken before the test takes
+ * it, so any event can occur between two steps at the point that the test chooses.
  */
 import { CodedError, type ErrorCode, type Position } from '@arqonbus/protocol'
 import {
@@ -66,7 +66,10 @@ export type SlowLog = {
 
 type Outcome = { readonly log: object; readonly tell: () => void }
 
-/** Creates a slow log. `recent` is the number of messages that each log has in memory on the node; older ones have to be read. */
+/**
+ * Creates a slow log. `recent` is the number of messages that each log has in memory on the node; older ones have to be
+ * read.
+ */
 export function createSlowLog({ recent }: { readonly recent: number }): SlowLog {
   const arrivals: (() => void)[] = []
   const outcomes: Outcome[] = []
@@ -268,7 +271,9 @@ type NearLog<Subject, D extends Draft> = Log<D> & {
   announced(entry: Entry): void
 }
 
-/** A log as the node sees it: announced messages, and requests for the rest. `isSent` returns whether a draft is sent. */
+/**
+ * A log as the node sees it: announced messages, and requests for the rest. `isSent` returns whether a draft is sent.
+ */
 function createNearLog<Subject, D extends Draft>(
   subject: Subject,
   wires: Wires,

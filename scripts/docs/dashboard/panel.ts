@@ -1,5 +1,6 @@
 /**
- * The type of a panel of the dashboard, and expressions that several panels share. In an expression `$bus` means the labels of the selected buses.
+ * The type of a panel of the dashboard, and expressions that several panels share. In an expression `$bus` means the
+ * labels of the selected buses.
  */
 
 /** A panel. */

@@ -64,7 +64,10 @@ const metadata = fc.record(
 /** Keys of the server are rare, or no metadata would be valid. */
 const usualMetadata = metadata.map(({ position: _, arq_own: __, ...usual }) => usual)
 
-/** Parameters by name, without `since`, because that delivers old messages again, and here each frame has its own outcome. */
+/**
+ * Parameters by name, without `since`, because that delivers old messages again, and here each frame has its own
+ * outcome.
+ */
 const parameterValues: Record<string, fc.Arbitrary<unknown>> = {
   room: often<unknown>(fc.constant(HERE.room), odd, 30),
   channel: often<unknown>(fc.constantFrom<unknown>(HERE.channel, 'science:explore'), odd, 30),

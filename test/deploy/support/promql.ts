@@ -1,4 +1,7 @@
-/** Finds the names in an expression of Prometheus: no full parser (`promtool` has one), but enough to compare each name with a running bus. */
+/**
+ * Finds the names in an expression of Prometheus: no full parser (`promtool` has one), but enough to compare each name
+ * with a running bus.
+ */
 
 /** A selector: `name{label="value", other=~"a|b"}`. */
 export type Selector = {

@@ -1,4 +1,7 @@
-/** A client that lacks 100,000 messages of a log in Redis: it receives all of them, in bounded memory on both sides, while other clients continue. */
+/**
+ * A client that lacks 100,000 messages of a log in Redis: it receives all of them, in bounded memory on both sides,
+ * while other clients continue.
+ */
 import { afterAll, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { connect, readMetric, startRedis, withProgram } from '@arqonbus/testing'
@@ -7,7 +10,10 @@ import { type BusProcess, startBusProcess } from '../../support/bus-process.ts'
 
 const MiB = 1024 * 1024
 const BEHIND = 100_000
-/** The missed messages are 125 MB on the wire, and more as objects: a process that held them would grow by more than this. Most growth is garbage that is not collected yet. */
+/**
+ * The missed messages are 125 MB on the wire, and more as objects: a process that held them would grow by more than
+ * this. Most growth is garbage that is not collected yet.
+ */
 const GROWTH_BYTES = 96 * MiB
 const text = 'x'.repeat(1000)
 const program = join(import.meta.dir, '../../support/behind-client.ts')

@@ -1,4 +1,7 @@
-/** A Redis that is busy while all clients publish as fast as possible: they wait, memory does not grow, and every acknowledgement is true. */
+/**
+ * A Redis that is busy while all clients publish as fast as possible: they wait, memory does not grow, and every
+ * acknowledgement is true.
+ */
 import { afterAll, expect, test } from 'bun:test'
 import { connect, readMetric, startRedis, type TestClient, type TestRedis, withProgram } from '@arqonbus/testing'
 import { startBusProcess } from '../../support/bus-process.ts'

@@ -1,4 +1,7 @@
-/** A room-wide subscriber does not learn the names of channels from other clients, not even on a bus that has just started. */
+/**
+ * A room-wide subscriber does not learn the names of channels from other clients, not even on a bus that has just
+ * started.
+ */
 import { afterAll, expect, test } from 'bun:test'
 import { type Client, connect } from '@arqonbus/client'
 import { startRedis, withProgram } from '@arqonbus/testing'

@@ -1,4 +1,7 @@
-/** The guarantee of an acknowledgement at `stored` or `disk`: the message is found after a `kill -9`, in any kind of log (protocol, restarts). */
+/**
+ * The guarantee of an acknowledgement at `stored` or `disk`: the message is found after a `kill -9`, in any kind of log
+ * (protocol, restarts).
+ */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, refusal, type TestClient, withProgram } from '@arqonbus/testing'
 import { caller, messagesOf } from '../../api/call.ts'

@@ -1,4 +1,6 @@
-/** Rooms, channels and sessions during an outage of Redis, and after it (docs/protocol.md#while-the-log-is-unavailable). */
+/**
+ * Rooms, channels and sessions during an outage of Redis, and after it (docs/protocol.md#while-the-log-is-unavailable).
+ */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, readMetric, refusal, type TestBus, withProgram } from '@arqonbus/testing'
 import { openProxy } from '../../support/tcp-proxy.ts'

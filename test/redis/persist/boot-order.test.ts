@@ -1,4 +1,6 @@
-/** A server that starts before its Redis, and sessions that are presented meanwhile: nothing stored becomes unreachable. */
+/**
+ * A server that starts before its Redis, and sessions that are presented meanwhile: nothing stored becomes unreachable.
+ */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { connect as connectClient } from '@arqonbus/client'
 import { eventually, open, refusal, type TestBus, type TestClient, withProgram } from '@arqonbus/testing'
@@ -20,7 +22,10 @@ withProgram('redis-server', 'with Redis', () => {
     open(bus.busUrl, { query: { client_id: id }, headers: { 'arqonbus-session': welcome.session } })
   const isTemporary = { code: 'storage_unavailable', status: 503, retry_after_ms: expect.any(Number) }
 
-  /** Stops a bus with Bob disconnected, three stored private messages for him, and its Redis stopped; starts the next bus, which has never been connected to Redis. */
+  /**
+   * Stops a bus with Bob disconnected, three stored private messages for him, and its Redis stopped; starts the next
+   * bus, which has never been connected to Redis.
+   */
   const restartWithoutRedis = async () => {
     const before = await start()
     const [ann, bob] = [await before.as('ann'), await before.as('bob', 'science:a')]

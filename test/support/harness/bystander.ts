@@ -1,7 +1,7 @@
 /**
- * A client in a separate process that no fault affects: it pings all the time. Its figures are those of the bus, not of the test process, which is
- * busy with all other clients. Each message that it receives, a number, is answered with
- * the round trips since the last one, in milliseconds, once there are that many.
+ * A client in a separate process that no fault affects: it pings all the time. Its figures are those of the bus, not of
+ * the test process, which is busy with all other clients. Each message that it receives, a number, is answered with the
+ * round trips since the last one, in milliseconds, once there are that many.
  */
 import { connect } from '@arqonbus/client'
 

@@ -28,7 +28,10 @@ export type Fault = {
   readonly isKept?: (acknowledgement: Acknowledged, run: Running) => boolean
   /** Whether subscribers may be notified of missed messages. Otherwise they must miss nothing. */
   readonly mayBreak?: boolean
-  /** Whether the history must begin with the first kept acknowledgement. Default: true unless `mayBreak`, because a lost log starts again. */
+  /**
+   * Whether the history must begin with the first kept acknowledgement. Default: true unless `mayBreak`, because a lost
+   * log starts again.
+   */
   readonly isWhole?: boolean
   /** Whether it affects no client: commands must then be answered as usual. */
   readonly isIsolated?: boolean
@@ -52,7 +55,10 @@ export type Running = {
   readonly redis: TestRedis
   /** The proxy from the bus to Redis. */
   readonly redisProxy: TcpProxy
-  /** The proxies from the clients to the bus, for the first half of them, the second half, and the additional subscribers. */
+  /**
+   * The proxies from the clients to the bus, for the first half of them, the second half, and the additional
+   * subscribers.
+   */
   readonly busProxy: TcpProxy
   readonly otherProxy: TcpProxy
   readonly extraProxy: TcpProxy
@@ -75,6 +81,9 @@ export type Running = {
   redisLeadsTo(other: TestRedis): void
   /** Waits until `what` was counted `more` further times. */
   counted(what: string, more?: number): Promise<void>
-  /** Whether an acknowledgement arrived during a fault, or right before, so that guarantees without a fault may not apply to it. */
+  /**
+   * Whether an acknowledgement arrived during a fault, or right before, so that guarantees without a fault may not
+   * apply to it.
+   */
   isDuringFault(acknowledgement: Acknowledged, beforeMs: number): boolean
 }

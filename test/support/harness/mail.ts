@@ -1,6 +1,6 @@
 /**
- * Private messages during faults: between clients that stay, and to new clients, whose sessions and inboxes are new. At the end each of
- * them reads its inbox.
+ * Private messages during faults: between clients that stay, and to new clients, whose sessions and inboxes are new. At
+ * the end each of them reads its inbox.
  */
 import { ArqonBusError, type Client } from '@arqonbus/client'
 import type { Random } from '@arqonbus/testing'

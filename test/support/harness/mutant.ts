@@ -19,7 +19,10 @@ export type Mutant = {
   remove(): void
 }
 
-/** Prepares a broken bus without changing the sources. Throws if the file does not contain the piece: then the mutation has to follow the code. */
+/**
+ * Prepares a broken bus without changing the sources. Throws if the file does not contain the piece: then the mutation
+ * has to follow the code.
+ */
 export function createMutant({ file, line, becomes }: Mutation): Mutant {
   const path = join(root, file)
   const source = readFileSync(path, 'utf8')

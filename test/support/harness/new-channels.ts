@@ -1,4 +1,6 @@
-/** Channels and rooms that are created during faults: each has one message, and all of them have to be found at the end. */
+/**
+ * Channels and rooms that are created during faults: each has one message, and all of them have to be found at the end.
+ */
 import type { Random } from '@arqonbus/testing'
 import type { Record } from './record.ts'
 import { until } from './until.ts'

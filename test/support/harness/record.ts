@@ -22,7 +22,10 @@ export type Record = {
   connect(clientId: string, options?: Partial<ClientOptions>): Promise<Client>
   /** Connects a subscriber of these addresses. */
   subscribe(clientId: string, addresses: readonly string[], options?: Partial<ClientOptions>): Promise<Client>
-  /** Publishes until the outcome is certain, or the message is given up before it was sent. Resolves to its position, if it has one. */
+  /**
+   * Publishes until the outcome is certain, or the message is given up before it was sent. Resolves to its position, if
+   * it has one.
+   */
   publish(client: Client, address: string, level: Level): Promise<string | undefined>
   /** Publishes without waiting for the outcome. */
   send(client: Client, address: string): void

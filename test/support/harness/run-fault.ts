@@ -1,7 +1,8 @@
 /**
- * One run of a fault: publishers and subscribers with the public client, a bus in a separate process, and a real Redis. The fault is injected
- * at a random time; then everything recovers, and the observations are checked against the promises. The seed determines the run.
- * A short run only checks outcomes, however long they take; a long one (`npm run test:soak`) also their times.
+ * One run of a fault: publishers and subscribers with the public client, a bus in a separate process, and a real Redis.
+ * The fault is injected at a random time; then everything recovers, and the observations are checked against the
+ * promises. The seed determines the run. A short run only checks outcomes, however long they take; a long one (`npm run
+ * test:soak`) also their times.
  */
 import { check, type TestRedis, violationsText } from '@arqonbus/testing'
 import type { Fault, Running } from './fault.ts'
@@ -30,7 +31,10 @@ export type RunResult = {
   readonly run: Running
 }
 
-/** After a fault publishes succeed again within this time, and all subscribers have caught up within twice the time (rule 8). */
+/**
+ * After a fault publishes succeed again within this time, and all subscribers have caught up within twice the time
+ * (rule 8).
+ */
 const HEAL_MS = 5000
 const CATCH_UP_MS = 10_000
 
@@ -180,7 +184,10 @@ async function heldUp({ bus }: Running): Promise<string[]> {
   return [`rule 9 (bounds): the event loop was blocked for more than 250 ms in ${lag.late} of ${lag.of} samples`]
 }
 
-/** The number of samples that may exceed a limit for the 99th percentile; at least one, because the machine has other work. */
+/**
+ * The number of samples that may exceed a limit for the 99th percentile; at least one, because the machine has other
+ * work.
+ */
 const allowed = (samples: number): number => Math.max(1, samples / 100)
 
 /** Rule 10: a client that the fault does not affect has fast replies. */

@@ -18,7 +18,10 @@ const checks = new Map(Object.entries(telemetryEvents).map(([type, { payload }])
 const checkSummary = compile(TelemetrySummary)
 const checkEvent = compile(TelemetryEvent)
 
-/** The event in a frame; undefined if it is not one of the bus. Fails if its schema, address or sender is not the declared one. */
+/**
+ * The event in a frame; undefined if it is not one of the bus. Fails if its schema, address or sender is not the
+ * declared one.
+ */
 export function eventOf(frame: Frame): TelemetryEvent | undefined {
   if (frame.type !== 'telemetry' || frame.from !== 'arqonbus') return undefined
   const event = frame.payload as TelemetryEvent

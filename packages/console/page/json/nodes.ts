@@ -1,4 +1,7 @@
-/** JSON as a tree that is expanded step by step: the children of a node are created when it is opened, a hundred at a time. */
+/**
+ * JSON as a tree that is expanded step by step: the children of a node are created when it is opened, a hundred at a
+ * time.
+ */
 import { preview } from './preview.ts'
 
 /** One value in the tree. */
@@ -78,7 +81,9 @@ function childrenOf(node: JsonNode): readonly JsonNode[] {
   return node.children
 }
 
-/** The visible rows, in order. Uses a list instead of recursion: a payload may be nested deeper than the stack allows. */
+/**
+ * The visible rows, in order. Uses a list instead of recursion: a payload may be nested deeper than the stack allows.
+ */
 export function rowsOf(root: JsonNode): JsonRow[] {
   const rows: JsonRow[] = []
   const waiting: JsonRow[] = [{ node: root, kind: 'value' }]

@@ -1,4 +1,7 @@
-/** A value in one line of at most `budget` characters. Only the part of the value that is shown is read, however deep or long the value is. */
+/**
+ * A value in one line of at most `budget` characters. Only the part of the value that is shown is read, however deep or
+ * long the value is.
+ */
 export function preview(value: unknown, budget = 200): string {
   const parts: string[] = []
   let left = budget

@@ -3,7 +3,9 @@ import { type Signal, signal } from '@preact/signals'
 const dirty = new Set<Signal<number>>()
 let scheduled = false
 
-/** A signal for changes that come faster than the screen is drawn: it changes once per frame, for any number of beats. */
+/**
+ * A signal for changes that come faster than the screen is drawn: it changes once per frame, for any number of beats.
+ */
 export function createPulse(): { readonly signal: Signal<number>; beat(): void } {
   const pulse = signal(0)
   return {

@@ -61,8 +61,8 @@ function readLabels(text: string | undefined): Record<string, string> {
 }
 
 /**
- * A percentile of the values counted between two readings, computed as by `histogram_quantile` of Prometheus: by linear interpolation within
- * a bucket. Null if nothing was counted, or if the counter was reset.
+ * A percentile of the values counted between two readings, computed as by `histogram_quantile` of Prometheus: by linear
+ * interpolation within a bucket. Null if nothing was counted, or if the counter was reset.
  */
 export function percentileBetween(before: Buckets, after: Buckets, share: number): number | null {
   const counts = after.map(({ bound, count }, index) => ({ bound, count: count - (before[index]?.count ?? 0) }))

@@ -9,7 +9,10 @@ export type Ring<T> = {
   clear(): void
 }
 
-/** Creates a ring: an array that is cut when it reaches twice its capacity, so the cost of a push does not depend on the number of dropped items. */
+/**
+ * Creates a ring: an array that is cut when it reaches twice its capacity, so the cost of a push does not depend on the
+ * number of dropped items.
+ */
 export function createRing<T>(capacity: number): Ring<T> {
   let kept: T[] = []
   let total = 0

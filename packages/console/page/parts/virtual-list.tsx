@@ -1,7 +1,10 @@
 import type { ComponentChildren } from 'preact'
 import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
 
-/** The content of a row. Where only the position of a figure shows its meaning, hidden text states it for screen readers. */
+/**
+ * The content of a row. Where only the position of a figure shows its meaning, hidden text states it for screen
+ * readers.
+ */
 export type Row = {
   readonly content: ComponentChildren
   readonly class?: string | undefined

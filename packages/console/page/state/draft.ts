@@ -1,4 +1,7 @@
-/** A message before it is sent: checked by the schema of the envelope, so that its faults are shown before the bus refuses it. */
+/**
+ * A message before it is sent: checked by the schema of the envelope, so that its faults are shown before the bus
+ * refuses it.
+ */
 import type { Welcome } from '@arqonbus/protocol'
 import { createCheck } from '@arqonbus/protocol/csp-validator'
 import { parseAddress } from '@arqonbus/protocol/names'

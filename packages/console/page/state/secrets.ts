@@ -1,6 +1,9 @@
 import { signal } from '@preact/signals'
 
-/** The secrets that the user has entered. They are stored in this tab only: never in the URL, nor in any storage that survives the tab. */
+/**
+ * The secrets that the user has entered. They are stored in this tab only: never in the URL, nor in any storage that
+ * survives the tab.
+ */
 export type Secrets = { readonly token: string; readonly adminKey: string }
 
 const KEY = 'arqonbus-console'

@@ -31,7 +31,9 @@ let ids = 0
 const CHANNELS = ['integriguard:telemetry-stream', 'integriguard:dashboard-events']
 const listeners = new Set<(item: TelemetryItem) => void>()
 
-/** Adds a handler of the events of the bus itself. Events of clients are only shown, because any client may send them. */
+/**
+ * Adds a handler of the events of the bus itself. Events of clients are only shown, because any client may send them.
+ */
 export function onTelemetry(listener: (item: TelemetryItem) => void): void {
   listeners.add(listener)
 }
@@ -66,7 +68,10 @@ function itemOf({ payload, from, timestamp }: Message): TelemetryItem | undefine
   return { id: ++ids, at: Date.parse(timestamp), from, type: eventType, body: body as TelemetryItem['body'] }
 }
 
-/** When the bus last reported routed messages. While it does, only its reports count: they include the messages that the console receives. */
+/**
+ * When the bus last reported routed messages. While it does, only its reports count: they include the messages that the
+ * console receives.
+ */
 let toldAt = Number.NEGATIVE_INFINITY
 
 /** Counts a message that the console received: the only source of rates if the bus does not report routed messages. */

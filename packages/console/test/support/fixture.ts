@@ -33,8 +33,8 @@ export const launch = (executablePath: string): Promise<Browser> =>
   chromium.launch({ executablePath, args: [...chromiumFlags], timeout: STEP_MS })
 
 /**
- * Creates the fixture of a suite. One browser serves all its tests, and pages of the default kind are reused from test to test: a new one costs
- * as much as what most tests do.
+ * Creates the fixture of a suite. One browser serves all its tests, and pages of the default kind are reused from test
+ * to test: a new one costs as much as what most tests do.
  */
 export function createFixture(executablePath: string): Fixture {
   let browser: Browser | undefined

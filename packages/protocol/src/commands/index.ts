@@ -34,7 +34,8 @@ export const commands = {
 /** The name of a command. */
 export type CommandName = keyof typeof commands
 
-// Worked out once for each command: through a type parameter the compiler would do so for every pair of names it compares.
+// Worked out once for each command: through a type parameter the compiler would do so for every pair of names it
+// compares.
 type ParametersByName = { [Name in CommandName]: ParametersOf<(typeof commands)[Name]> }
 type ResultsByName = { [Name in CommandName]: ResultOf<(typeof commands)[Name]> }
 

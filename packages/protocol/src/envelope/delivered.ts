@@ -1,4 +1,7 @@
-/** Reads single fields of a delivered envelope from its text, without parsing the whole: parsing a long message takes milliseconds. */
+/**
+ * Reads single fields of a delivered envelope from its text, without parsing the whole: parsing a long message takes
+ * milliseconds.
+ */
 import { clientIdPattern, messageIdPattern, namePattern } from '../names.ts'
 import { membersOf, nameOf } from './json-members.ts'
 

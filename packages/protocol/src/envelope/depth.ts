@@ -1,9 +1,9 @@
 /**
- * Measures the nesting of arrays and objects in a text: a parsed copy hides values of repeated keys, and parsing deep texts
- * blocks the event loop.
+ * Measures the nesting of arrays and objects in a text: a parsed copy hides values of repeated keys, and parsing deep
+ * texts blocks the event loop.
  *
- * Most frames have fewer brackets than the allowed number of levels, which two searches show. Other frames are scanned as bytes, which costs a third
- * of scanning characters.
+ * Most frames have fewer brackets than the allowed number of levels, which two searches show. Other frames are scanned
+ * as bytes, which costs a third of scanning characters.
  */
 
 const QUOTE = 0x22
@@ -30,7 +30,10 @@ const CHUNK = 16 * 1024
 const bytes = new Uint8Array(3 * CHUNK)
 const encoder = new TextEncoder()
 
-/** Scans the text in chunks, so the memory for it is bounded. A character that the end of a chunk splits is neither a bracket nor a quote. */
+/**
+ * Scans the text in chunks, so the memory for it is bounded. A character that the end of a chunk splits is neither a
+ * bracket nor a quote.
+ */
 function isWalkDeeperThan(text: string, max: number): boolean {
   let depth = 0
   let inString = false
@@ -57,7 +60,8 @@ function isWalkDeeperThan(text: string, max: number): boolean {
         }
       }
     }
-    // If a chunk ends between a backslash and the character that it escapes, the next chunk begins after that character.
+    // If a chunk ends between a backslash and the character that it escapes, the next chunk begins after that
+    // character.
     at -= end
   }
   return false

@@ -1,6 +1,7 @@
 /**
- * Recognises small flat objects, as most payloads are, as valid JSON without parsing them. Parsing one takes three times as long, and
- * creates objects and strings that are never used, because payloads are passed on as they were written.
+ * Recognises small flat objects, as most payloads are, as valid JSON without parsing them. Parsing one takes three
+ * times as long, and creates objects and strings that are never used, because payloads are passed on as they were
+ * written.
  */
 
 const string = '"[^"\\\\\\u0000-\\u001f]*"'
@@ -15,7 +16,8 @@ const CLOSE = 0x7d
 const SMALL = 1024
 
 /**
- * The index after the object that opens at `start`, if it is small, flat and plainly written; -1 otherwise, although it may still be valid JSON.
+ * The index after the object that opens at `start`, if it is small, flat and plainly written; -1 otherwise, although it
+ * may still be valid JSON.
  */
 export function endOfFlatObject(text: string, start: number): number {
   if (text.length - start > SMALL) return -1

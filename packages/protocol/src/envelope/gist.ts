@@ -1,6 +1,6 @@
 /**
- * Reads a few members of objects with very many, such as the bus needs: the text is validated and searched, but the object is not created. Creating an object of 40,000
- * keys takes more than 20 ms, and a frame may be one.
+ * Reads a few members of objects with very many, such as the bus needs: the text is validated and searched, but the
+ * object is not created. Creating an object of 40,000 keys takes more than 20 ms, and a frame may be one.
  */
 import { finish, type Pieces } from '../pieces.ts'
 import { countUpTo } from './depth.ts'
@@ -39,8 +39,8 @@ export const readAll: Reading = (text) => JSON.parse(text) as unknown
 const PIECE = 1024
 
 /**
- * An object with the requested members, and the first other member with the value `true`, so that a check for unknown members finds it. If a name is
- * repeated, its last member counts, as in JSON.parse.
+ * An object with the requested members, and the first other member with the value `true`, so that a check for unknown
+ * members finds it. If a name is repeated, its last member counts, as in JSON.parse.
  */
 export function* gistOf(
   text: string,
@@ -81,8 +81,8 @@ export function parse(text: string): unknown {
 }
 
 /**
- * The value of one member of an object, which is valid JSON. If that value is an object, only its members with these names are read, in full, and the first other one.
- * Undefined if there is no such member.
+ * The value of one member of an object, which is valid JSON. If that value is an object, only its members with these
+ * names are read, in full, and the first other one. Undefined if there is no such member.
  */
 export function* readMember(text: string, name: string, names: ReadonlySet<string>): Pieces<unknown> {
   const member = (yield* readMembers(text, 0)).findLast((one) => nameOf(one) === name)
@@ -99,8 +99,8 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /**
- * The object of a JSON text; undefined for any other text. If the text has very many members, the object has those with these names, where values that hold others are left
- * empty, and the first other member.
+ * The object of a JSON text; undefined for any other text. If the text has very many members, the object has those with
+ * these names, where values that hold others are left empty, and the first other member.
  */
 export const objectIn = (text: string, names: ReadonlySet<string>): Readonly<Record<string, unknown>> | undefined =>
   finish(readObject(text, names))

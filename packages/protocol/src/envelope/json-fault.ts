@@ -1,8 +1,9 @@
 /**
- * Finds the place where a text stops being JSON: the messages of JSON.parse differ between versions, and the sender needs the place.
+ * Finds the place where a text stops being JSON: the messages of JSON.parse differ between versions, and the sender
+ * needs the place.
  *
- * Linear in the length of the text, and without recursion. The pieces of a string are matched one by one: on long strings a single regular
- * expression with a repeated group fails without an error, and then reports the wrong place.
+ * Linear in the length of the text, and without recursion. The pieces of a string are matched one by one: on long
+ * strings a single regular expression with a repeated group fails without an error, and then reports the wrong place.
  */
 import type { Pieces } from '../pieces.ts'
 

@@ -66,8 +66,8 @@ export function* repeatedName(members: readonly Member[]): Pieces<string | undef
 const factor = (Math.random() * 2 ** 32) | 1
 
 /**
- * True if two members have the same name, in any spelling. Names are compared within the text: creating a string for each of 30,000 names and looking it up
- * takes ten times as long.
+ * True if two members have the same name, in any spelling. Names are compared within the text: creating a string for
+ * each of 30,000 names and looking it up takes ten times as long.
  */
 export function* hasRepeatedName(text: string, members: readonly Member[]): Pieces<boolean> {
   const size = 2 ** Math.ceil(Math.log2(2 * members.length + 1))

@@ -1,12 +1,14 @@
 /**
  * Parses the text of a frame into an envelope, or a coded fault (docs/protocol.md#the-envelope).
  *
- * There are two paths with the same result. The usual key order is read by regular expressions for the prefix and `JSON.parse` for the rest, or by
- * a recogniser of small flat payloads that JSON.parse would accept.
- * The grammar makes that safe: if a frame is HEAD + P + `,"metadata":` + M + `}` and JSON.parse accepts P and M as objects, no
- * other reading is possible, so no key is repeated and none is unknown. Any other frame takes the careful path, which decides.
+ * There are two paths with the same result. The usual key order is read by regular expressions for the prefix and
+ * `JSON.parse` for the rest, or by a recogniser of small flat payloads that JSON.parse would accept. The grammar makes
+ * that safe: if a frame is HEAD + P + `,"metadata":` + M + `}` and JSON.parse accepts P and M as objects, no other
+ * reading is possible, so no key is repeated and none is unknown. Any other frame takes the careful path, which
+ * decides.
  *
- * Nothing is encoded again: a delivered envelope consists of slices of the received one, so payload and metadata are unchanged, byte for byte.
+ * Nothing is encoded again: a delivered envelope consists of slices of the received one, so payload and metadata are
+ * unchanged, byte for byte.
  */
 import type { ErrorCode } from '../codes.ts'
 import { clientIdPattern, isMessageId, messageIdPattern, namePattern, PM_CHANNEL } from '../names.ts'
@@ -49,7 +51,10 @@ export type ParsedEnvelope = {
   readonly glue: string
   /** The payload as it was written; `payloadOf` parses it for the few uses that need its value. */
   readonly payloadText: string
-  /** The part of the payload that the bus needs, if it was read in pieces: the members of a command or a telemetry event, without nested values. */
+  /**
+   * The part of the payload that the bus needs, if it was read in pieces: the members of a command or a telemetry
+   * event, without nested values.
+   */
   readonly payload?: Readonly<Record<string, unknown>>
 }
 
@@ -95,10 +100,16 @@ const usualMetadata: readonly { readonly text: string; readonly value: Readonly<
 /** The middle of a usual prefix, from the id to the timestamp: type, sender and address of the message. */
 export type Route = Pick<ParsedEnvelope, 'type' | 'room' | 'channel' | 'from'> & { readonly text: string }
 
-/** The route of a connection's last frame. Most frames have the same one: comparing is cheaper than parsing, and creates no strings. */
+/**
+ * The route of a connection's last frame. Most frames have the same one: comparing is cheaper than parsing, and creates
+ * no strings.
+ */
 export type RouteMemory = { lastRoute: Route | undefined }
 
-/** Parses one frame. Never throws, for any text; takes time linear in its length. `memory` is that of the sending connection. */
+/**
+ * Parses one frame. Never throws, for any text; takes time linear in its length. `memory` is that of the sending
+ * connection.
+ */
 export function readEnvelope(text: string, options: ReadOptions, memory?: RouteMemory): ParsedEnvelope | EnvelopeFault {
   if (isDeeperThan(text, options.maxDepth)) return tooDeep(options)
   const usual = options.versions.has(CURRENT_VERSION) ? parseUsual(text, memory) : undefined
@@ -162,7 +173,10 @@ function parseUsual(text: string, memory: RouteMemory | undefined): ParsedEnvelo
   }
 }
 
-/** The end of the match of a sticky expression at `start`, or -1. `test` allocates nothing, while `exec` creates a list and a string for each group. */
+/**
+ * The end of the match of a sticky expression at `start`, or -1. `test` allocates nothing, while `exec` creates a list
+ * and a string for each group.
+ */
 function endOf(expression: RegExp, text: string, start: number): number {
   expression.lastIndex = start
   return expression.test(text) ? expression.lastIndex : -1
@@ -188,7 +202,10 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 const copyOf = (text: string): string => decoder.decode(encoder.encode(text))
 
-/** The metadata from `start` to the last brace but one. White space around it is left to the careful path, so that both cut the same bytes. */
+/**
+ * The metadata from `start` to the last brace but one. White space around it is left to the careful path, so that both
+ * cut the same bytes.
+ */
 function parseUsualMetadata(text: string, start: number): Readonly<ClientMetadata> | undefined {
   const end = text.length - 1
   // Compared within the text: a lookup in a map would cost a copy and a hash of it.
@@ -202,7 +219,10 @@ function parseUsualMetadata(text: string, start: number): Readonly<ClientMetadat
   return read.repeated === undefined ? read.value : undefined
 }
 
-/** The metadata that the bus reads, and the first repeated key; undefined if the text is not JSON. `isProper`: the text is known to be JSON. */
+/**
+ * The metadata that the bus reads, and the first repeated key; undefined if the text is not JSON. `isProper`: the text
+ * is known to be JSON.
+ */
 function* parseMetadata(text: string, isProper = false): Pieces<ParsedMetadata | undefined> {
   return isLarge(text) ? yield* readLargeMetadata(text, isProper) : readSmallMetadata(text)
 }
@@ -221,7 +241,10 @@ function readSmallMetadata(text: string): ParsedMetadata | undefined {
   return { value, repeated: hasEachKeyOnce(value, text) ? undefined : finish(repeatedName(membersOf(text, 0))) }
 }
 
-/** The end of the payload that begins at `start`, a valid JSON object followed by the metadata or the last brace; -1 if this path cannot decide. */
+/**
+ * The end of the payload that begins at `start`, a valid JSON object followed by the metadata or the last brace; -1 if
+ * this path cannot decide.
+ */
 function endOfPayload(text: string, start: number): number {
   const end = text.length - 1
   if (text.charCodeAt(end) !== CLOSE) return -1
@@ -232,8 +255,8 @@ function endOfPayload(text: string, start: number): number {
 }
 
 /**
- * The end of the payload if it is one: before the metadata, or before the last brace. A search for a character is ten times as fast as for a word, and a search for a word
- * is eight times as fast forwards as backwards.
+ * The end of the payload if it is one: before the metadata, or before the last brace. A search for a character is ten
+ * times as fast as for a word, and a search for a word is eight times as fast forwards as backwards.
  */
 function splitOf(text: string, payloadStart: number): number {
   const end = text.length - 1
@@ -251,7 +274,10 @@ function hasEachKeyOnce(value: Readonly<Record<string, unknown>>, text: string):
   return countUpTo(text, ',', keys) + 1 === keys || membersOf(text, 0).length === keys
 }
 
-/** The value of a frame that is not a usual one, and its members; undefined if it is not JSON, and without members if it is not an object. */
+/**
+ * The value of a frame that is not a usual one, and its members; undefined if it is not JSON, and without members if it
+ * is not an object.
+ */
 function* parseFrame(text: string): Pieces<Frame | undefined> {
   if (!isLarge(text)) {
     const value = parse(text)
@@ -353,7 +379,8 @@ function glueOf(metadata: Readonly<ClientMetadata> | undefined): string {
 /**
  * The delivered text: the envelope with the server's timestamp, and its position as the last key of the metadata.
  *
- * `timestamp` is ISO 8601 with milliseconds and `Z`; the position is `<ms>-<n>`, and `upToN` is its first half with the dash.
+ * `timestamp` is ISO 8601 with milliseconds and `Z`; the position is `<ms>-<n>`, and `upToN` is its first half with the
+ * dash.
  */
 export function encodeStored(
   envelope: Pick<ParsedEnvelope, 'prefix' | 'suffix' | 'glue'>,
@@ -361,7 +388,8 @@ export function encodeStored(
   upToN: string,
   n: number,
 ): string {
-  // Few pieces, because each costs. A joined list is one flat string at once; a template is a rope, which its first reader flattens, and slower.
+  // Few pieces, because each costs. A joined list is one flat string at once; a template is a rope, which its first
+  // reader flattens, and slower.
   return [envelope.prefix, timestamp, envelope.suffix, envelope.glue, upToN, n, '"}}'].join('')
 }
 

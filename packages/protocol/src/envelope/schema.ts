@@ -1,4 +1,7 @@
-/** The schema of the envelope of protocol 1.0: the source of the type, the JSON Schema and the checker (docs/protocol.md#the-envelope). */
+/**
+ * The schema of the envelope of protocol 1.0: the source of the type, the JSON Schema and the checker
+ * (docs/protocol.md#the-envelope).
+ */
 import Type, { type Static } from 'typebox'
 import { clientIdPattern, messageIdPattern, namePattern, PM_CHANNEL } from '../names.ts'
 import { positionPattern } from '../position.ts'
@@ -73,7 +76,10 @@ const Recipients = Type.Union([ClientId, Type.Array(ClientId, { minItems: 1, max
   description: 'the recipients of a private message: a client id, or a list of 1 to 32 different ones',
 })
 
-/** W3C Trace Context, level 1: version 00 ends with the flags, later ones may continue; `ff` is no valid version, and ids of zeros are invalid. */
+/**
+ * W3C Trace Context, level 1: version 00 ends with the flags, later ones may continue; `ff` is no valid version, and
+ * ids of zeros are invalid.
+ */
 const traceIds = '-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}'
 const traceparentPattern = `00${traceIds}|(?!00|ff)[0-9a-f]{2}${traceIds}(?:-[!-~]*)?`
 
@@ -95,7 +101,10 @@ const busMetadata = {
 export const isBusKey = (key: string): boolean =>
   Object.hasOwn(busMetadata, key) || key === 'position' || key === 'provisional' || key.startsWith('arq_')
 
-/** Metadata from a client: the keys of the bus are checked, keys that only the server may set are refused, all others are application-defined. */
+/**
+ * Metadata from a client: the keys of the bus are checked, keys that only the server may set are refused, all others
+ * are application-defined.
+ */
 export const ClientMetadata = Type.Unsafe<ClientMetadata>({
   type: 'object',
   properties: { ...busMetadata, position: false, provisional: false },
@@ -141,7 +150,10 @@ const fields = {
   }),
 }
 
-/** Type `private` requires the channel `pm` and recipients; type `event` requires any other channel (docs/protocol.md#private-messages). */
+/**
+ * Type `private` requires the channel `pm` and recipients; type `event` requires any other channel
+ * (docs/protocol.md#private-messages).
+ */
 const privateRules = [
   {
     if: { properties: { type: { const: 'private' } }, required: ['type'] },
@@ -192,7 +204,10 @@ export const DeliveredEnvelope = Type.Object({
 export type DeliveredMetadata = ClientMetadata & {
   /** The position of the message in its log. */
   position?: string
-  /** True if the external log was unreachable, so that the message has no position (docs/protocol.md#while-the-log-is-unavailable). */
+  /**
+   * True if the external log was unreachable, so that the message has no position
+   * (docs/protocol.md#while-the-log-is-unavailable).
+   */
   provisional?: true
 }
 

@@ -1,8 +1,9 @@
 /**
- * Whether a text is JSON, without creating its value: creating an object with many keys takes a hundred times as long as reading them, and most received
- * texts are only passed on.
+ * Whether a text is JSON, without creating its value: creating an object with many keys takes a hundred times as long
+ * as reading them, and most received texts are only passed on.
  *
- * Linear in the length of the text, and without recursion. Texts are scanned as bytes, which costs a third of scanning characters.
+ * Linear in the length of the text, and without recursion. Texts are scanned as bytes, which costs a third of scanning
+ * characters.
  */
 import type { Pieces } from '../pieces.ts'
 

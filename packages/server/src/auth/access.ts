@@ -1,9 +1,10 @@
 /**
- * Permission: whether an identity may do something (docs/protocol.md#rooms-and-channels). Every path asks here; the rules are in the table `rules`, and the codes of
- * refusals in `refusals`. Reading the broadcast of a room is not asked for: every client may.
+ * Permission: whether an identity may do something (docs/protocol.md#rooms-and-channels). Every path asks here; the
+ * rules are in the table `rules`, and the codes of refusals in `refusals`. Reading the broadcast of a room is not asked
+ * for: every client may.
  *
- * `may` answers, `authorize` throws the code of the refusal, and `visible` filters lists. Each action has a target: what its rule needs to know of a room, a
- * channel or an address.
+ * `may` answers, `authorize` throws the code of the refusal, and `visible` filters lists. Each action has a target:
+ * what its rule needs to know of a room, a channel or an address.
  */
 import { BUS, CodedError, PM_CHANNEL, TELEMETRY_ROOM, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Identity } from './identity.ts'
@@ -31,7 +32,10 @@ export type RoomTarget = {
   readonly broadcast: object | undefined
 }
 
-/** How a room was created: built in or configured, by `create_channel`, or on demand. Here and not in `state/`, which is on a higher layer. */
+/**
+ * How a room was created: built in or configured, by `create_channel`, or on demand. Here and not in `state/`, which is
+ * on a higher layer.
+ */
 export type RoomType = 'system' | 'user' | 'dynamic'
 
 /** An address as a client writes it; the channel of a whole room is `*`. */
@@ -44,7 +48,10 @@ export type NewTarget = AddressTarget & {
   readonly creation: CreationPolicy
 }
 
-/** The settings `ARQONBUS_AUTO_CREATE` and `ARQONBUS_CREATE`: whether joins and messages create channels, and who may create any. */
+/**
+ * The settings `ARQONBUS_AUTO_CREATE` and `ARQONBUS_CREATE`: whether joins and messages create channels, and who may
+ * create any.
+ */
 export type CreationPolicy = { readonly autoCreate: boolean; readonly create: 'user' | 'admin' }
 
 /** The actions, each with what it is about. */
@@ -80,7 +87,9 @@ type Targets = {
 /** What an identity may or may not do. */
 export type Action = keyof Targets
 
-/** Actions without a code of their own: where they are not allowed, the answer is that there is no such room or channel. */
+/**
+ * Actions without a code of their own: where they are not allowed, the answer is that there is no such room or channel.
+ */
 type Hidden = 'open' | 'wait_for'
 
 /** Whether the identity may do it. Allocates nothing. */

@@ -1,8 +1,10 @@
 /**
- * The nodes of a bus: the contract of what they know of each other's clients, and of their announcements. `local-cluster.ts` is the driver of a single node.
+ * The nodes of a bus: the contract of what they know of each other's clients, and of their announcements.
+ * `local-cluster.ts` is the driver of a single node.
  *
- * A part that asks which client ids are connected, or who is in a room or channel, asks the directory and not the maps of its node. Delivery, heartbeat, drain
- * and gauges are about the connections of their own node, and stay with those maps.
+ * A part that asks which client ids are connected, or who is in a room or channel, asks the directory and not the maps
+ * of its node. Delivery, heartbeat, drain and gauges are about the connections of their own node, and stay with those
+ * maps.
  */
 import type { ClientType } from '@arqonbus/protocol'
 import type { Maybe } from '../kit/maybe.ts'
@@ -37,7 +39,10 @@ export type Directory = {
 export type Announcement =
   /** An admin has disconnected a client: its connection ends with close code 4411, and so does its session. */
   | { readonly type: 'disconnect'; readonly clientId: string; readonly reason: string | undefined }
-  /** A new connection has a right to a client id: the one that has it ends with close code 4410, and its session goes on. */
+  /**
+   * A new connection has a right to a client id: the one that has it ends with close code 4410, and its session goes
+   * on.
+   */
   | { readonly type: 'take_over'; readonly clientId: string }
 
 /** Sends announcements to all nodes. */

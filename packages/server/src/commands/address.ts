@@ -1,7 +1,10 @@
 /** Where a command goes (docs/protocol.md#commands). */
 import { type Address, CodedError, parseAddress } from '@arqonbus/protocol'
 
-/** The address of a command: `{ room, channel }`, or `{ channel: "room:channel" }`; what is missing comes from the envelope. */
+/**
+ * The address of a command: `{ room, channel }`, or `{ channel: "room:channel" }`; what is missing comes from the
+ * envelope.
+ */
 export function addressOf(parameters: { room?: unknown; channel?: unknown }, envelope: Address): Address {
   const { room, channel } = parameters
   const whole = typeof channel === 'string' ? parseAddress(channel) : undefined

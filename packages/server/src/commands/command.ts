@@ -16,7 +16,10 @@ export type CommandCall<Parameters = Record<string, unknown>> = {
   readonly timestamp: number
   /** Where it goes: `room` and `channel` of the parameters, what is missing from the envelope. */
   readonly address: { readonly room: string; readonly channel: string }
-  /** Takes further tokens of the rate that the command was paid from, for work beyond that of one command; they may run into debt. */
+  /**
+   * Takes further tokens of the rate that the command was paid from, for work beyond that of one command; they may run
+   * into debt.
+   */
   readonly charge: (tokens: number) => void
 }
 

@@ -91,7 +91,10 @@ function logOf(resolver: RoomResolver, address: { room: string; channel: string 
   return log
 }
 
-/** True for a message that one of the two sent to the other. Most are recognised by their senders; the others are not parsed either. */
+/**
+ * True for a message that one of the two sent to the other. Most are recognised by their senders; the others are not
+ * parsed either.
+ */
 function isBetween(text: string, own: string, other: string): boolean {
   const from = senderOf(text)
   return from === own ? recipientsOf(text).includes(other) : from === other

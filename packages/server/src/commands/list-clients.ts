@@ -39,7 +39,10 @@ export const listClients = ({ directory, resolver, clock, maxListBytes }: ListCl
     })
   })
 
-/** Looking whether a subscription is catching up is this many times faster than looking whether its channel may be named. */
+/**
+ * Looking whether a subscription is catching up is this many times faster than looking whether its channel may be
+ * named.
+ */
 const LIGHT = 4
 
 /** Up to this number members are sorted; for more, searching all clients takes less time. */

@@ -23,8 +23,8 @@ export type PageOf<T> = {
 const MOST_STEPS = 4000
 
 /**
- * The next entries behind a cursor, in the order in which they were made: what goes or comes meanwhile moves no other entry to another page. What it costs
- * depends on the page and not on the list.
+ * The next entries behind a cursor, in the order in which they were made: what goes or comes meanwhile moves no other
+ * entry to another page. What it costs depends on the page and not on the list.
  */
 export function pageOf<T extends Numbered>(
   { after, view, fits = () => true, steps = () => 0, maxBytes }: PageOf<T>,

@@ -21,8 +21,8 @@ export type Search = {
 }
 
 /**
- * A page of those entries that fit, wherever they lie: pages are read until one of them is full or the log ends, and looked through in pieces. In the form of
- * `Log.read`: `hasMore` is true if there are further ones that fit.
+ * A page of those entries that fit, wherever they lie: pages are read until one of them is full or the log ends, and
+ * looked through in pieces. In the form of `Log.read`: `hasMore` is true if there are further ones that fit.
  */
 export function readWhere(search: Search, query: ReadQuery): Maybe<Page> {
   const isBackwards = query.before !== undefined || (query.after === undefined && query.from === 'newest')

@@ -30,7 +30,10 @@ const afterLoading = <Name extends CommandName>(
   },
 })
 
-/** A stored target that does not fit within the limits of this server: a command that does not declare that code fails with `storage_unavailable`. */
+/**
+ * A stored target that does not fit within the limits of this server: a command that does not declare that code fails
+ * with `storage_unavailable`.
+ */
 function asDeclared(problem: unknown, errors: readonly ErrorCode[]): unknown {
   if (!(problem instanceof CodedError) || errors.includes(problem.code)) return problem
   return new CodedError('storage_unavailable', problem.details)

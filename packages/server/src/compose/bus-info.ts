@@ -21,7 +21,10 @@ export type BusInfo = {
   readonly storage: () => CommandResult<'status'>['storage']
 }
 
-/** What the server adds to a message, or says around one: no frame of its own is longer than the longest message and this. */
+/**
+ * What the server adds to a message, or says around one: no frame of its own is longer than the longest message and
+ * this.
+ */
 const OWN_BYTES = 1024
 
 /** Creates the bus info; the uptime counts from now. */

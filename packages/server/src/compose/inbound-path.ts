@@ -1,4 +1,6 @@
-/** Creates the way from the clients to the log: admission, joins, commands, publishes, and the frames that ask for them. */
+/**
+ * Creates the way from the clients to the log: admission, joins, commands, publishes, and the frames that ask for them.
+ */
 import { WHOLE_ROOM } from '@arqonbus/protocol'
 import { createRoleOf } from '../auth/authenticate.ts'
 import { createCommands } from '../commands/index.ts'

@@ -1,4 +1,7 @@
-/** Ends a server: clients are notified, what was acknowledged is stored and delivered, and everything is closed in the order of its dependencies. */
+/**
+ * Ends a server: clients are notified, what was acknowledged is stored and delivered, and everything is closed in the
+ * order of its dependencies.
+ */
 import { drainClients } from '../connections/drain.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { BusLog } from '../publish/draft.ts'
@@ -27,16 +30,25 @@ export type ShutdownParts = {
 
 /** How a server ends. */
 export type Shutdown = {
-  /** Serves on for the drain delay while `/ready` says no; then notifies every client, closes the connections and ends, within the drain timeout. */
+  /**
+   * Serves on for the drain delay while `/ready` says no; then notifies every client, closes the connections and ends,
+   * within the drain timeout.
+   */
   drain(reason: string): Promise<void>
-  /** Logs how many messages, and records of rooms, channels and sessions, end with the process, where there are any: those that the storage does not have yet. */
+  /**
+   * Logs how many messages, and records of rooms, channels and sessions, end with the process, where there are any:
+   * those that the storage does not have yet.
+   */
   logLoss(reason: string): void
 }
 
 /** Why something is lost when the process ends. */
 const STORAGE_AWAY = 'the storage is away'
 
-/** Subscribers of the telemetry server get the events of every client that leaves, and then have this long to disconnect. */
+/**
+ * Subscribers of the telemetry server get the events of every client that leaves, and then have this long to
+ * disconnect.
+ */
 const SUBSCRIBERS_LEAVE_MS = 500
 
 /** Creates the shutdown of a server. */
@@ -54,7 +66,10 @@ export function createShutdown(core: Core, parts: ShutdownParts): Shutdown {
     const count = persistence?.unstored() ?? 0
     if (count > 0) logger.error({ event: 'records_lost', count, reason })
   }
-  /** What was acknowledged while the storage was away is still to be stored, and what was published may still have to go out. */
+  /**
+   * What was acknowledged while the storage was away is still to be stored, and what was published may still have to go
+   * out.
+   */
   const isSettled = () =>
     receive.isSettled() &&
     log.usage().queuedMessages === 0 &&

@@ -33,7 +33,10 @@ export type Storage = {
   readonly log: BusLog
   /** What is kept beside messages; undefined where nothing is. */
   readonly store: Store | undefined
-  /** Judges what has outlived its time: its wall clock is the lesser of this process's and Redis's, so that a step ahead of one of them ends nothing. */
+  /**
+   * Judges what has outlived its time: its wall clock is the lesser of this process's and Redis's, so that a step ahead
+   * of one of them ends nothing.
+   */
   readonly clock: Clock
   /** True while what should be stored cannot be. */
   isAway(): boolean
@@ -102,7 +105,9 @@ function createOutages(clock: Clock): Outages {
   }
 }
 
-/** Closed logs that are remembered, some 300 bytes each: enough for channels that fall quiet, too few to be a burden. */
+/**
+ * Closed logs that are remembered, some 300 bytes each: enough for channels that fall quiet, too few to be a burden.
+ */
 const MOST_CLOSED_LOGS = 10_000
 
 /** The log in the memory of this process. */

@@ -1,4 +1,7 @@
-/** Creates telemetry: events of what happens on the bus, their audiences, and the server that telemetry subscribers connect to. */
+/**
+ * Creates telemetry: events of what happens on the bus, their audiences, and the server that telemetry subscribers
+ * connect to.
+ */
 import { isRestricted } from '../auth/access.ts'
 import type { Greeting } from '../connections/enter.ts'
 import { systemClock } from '../kit/clock.ts'

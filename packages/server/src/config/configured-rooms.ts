@@ -1,6 +1,7 @@
 /**
- * Rooms and channels that the configuration wants. Only their shape is read here: names, doubles and conflicts are judged where
- * they are created, because what happens then is a setting too (`BOOTSTRAP`, docs/protocol.md#rooms-and-channels).
+ * Rooms and channels that the configuration wants. Only their shape is read here: names, doubles and conflicts are
+ * judged where they are created, because what happens then is a setting too (`BOOTSTRAP`,
+ * docs/protocol.md#rooms-and-channels).
  */
 import { ChannelOptions, compile } from '@arqonbus/protocol'
 import { type Kind, type Reading, shown } from './kind.ts'
@@ -20,7 +21,10 @@ export type BootstrapRoom = {
   readonly channels: readonly BootstrapChannel[]
 }
 
-/** A list of rooms: `science:general,science:explore,ops` as a text; in the file also tables with everything a room can have. */
+/**
+ * A list of rooms: `science:general,science:explore,ops` as a text; in the file also tables with everything a room can
+ * have.
+ */
 export const rooms: Kind<readonly BootstrapRoom[]> = {
   name: 'rooms',
   accepts:

@@ -1,4 +1,7 @@
-/** The kinds of values that settings have: how a text or a value of the file becomes one, and what to say where it does not. */
+/**
+ * The kinds of values that settings have: how a text or a value of the file becomes one, and what to say where it does
+ * not.
+ */
 
 /** What came of reading: a value, or none; `faults` where a value with parts can say which part is wrong. */
 export type Reading<T> = { readonly value: T } | { readonly value?: never; readonly faults?: readonly string[] }

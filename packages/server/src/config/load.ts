@@ -1,4 +1,7 @@
-/** From raw values to what is in force: all sources are read, all mistakes are found, and nothing is touched but what is passed in. */
+/**
+ * From raw values to what is in force: all sources are read, all mistakes are found, and nothing is touched but what is
+ * passed in.
+ */
 import { shown } from './kind.ts'
 import { configFile, type DefaultInputs } from './option.ts'
 import { anyOption, type Config, type OptionKey, optionKeys } from './options.ts'
@@ -14,7 +17,10 @@ import {
   type SourceName,
 } from './sources.ts'
 
-/** What settings are read from: `stray` are words among the flags that are none; `readFile` gives a file's text or throws. */
+/**
+ * What settings are read from: `stray` are words among the flags that are none; `readFile` gives a file's text or
+ * throws.
+ */
 export type ConfigInput = {
   env: Environment
   flags: Flags

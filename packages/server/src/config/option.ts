@@ -46,8 +46,8 @@ export function optional<T>(inner: Kind<T>, declared: Omit<Declared<T>, 'default
 export type OptionNames = { readonly variable: string; readonly flag: string; readonly fileKey: string }
 
 /**
- * The names that follow from a key. A unit at its end (`Ms`) is for the code alone: the value itself names it. Keys that begin with `otel` are standard
- * variables of OpenTelemetry, which have no prefix of ours.
+ * The names that follow from a key. A unit at its end (`Ms`) is for the code alone: the value itself names it. Keys
+ * that begin with `otel` are standard variables of OpenTelemetry, which have no prefix of ours.
  */
 export function namesOf(key: string): OptionNames {
   const words = key

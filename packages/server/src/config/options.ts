@@ -1,7 +1,7 @@
 /**
- * Every setting of the bus, declared once: reading, help, `check-config`, the type `Config` and `docs/reference/config.md` come
- * from this table (docs/protocol.md#connecting, docs/protocol.md#limits). A key gives its names: `historyTtlMs` is `ARQONBUS_HISTORY_TTL`, `--history-ttl` and
- * `history_ttl` in the file.
+ * Every setting of the bus, declared once: reading, help, `check-config`, the type `Config` and
+ * `docs/reference/config.md` come from this table (docs/protocol.md#connecting, docs/protocol.md#limits). A key gives
+ * its names: `historyTtlMs` is `ARQONBUS_HISTORY_TTL`, `--history-ttl` and `history_ttl` in the file.
  */
 
 import { rooms } from './configured-rooms.ts'

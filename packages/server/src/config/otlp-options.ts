@@ -1,4 +1,7 @@
-/** Kinds of the standard variables of OpenTelemetry: where traces go, lists of `key=value`, and the share that is sampled. */
+/**
+ * Kinds of the standard variables of OpenTelemetry: where traces go, lists of `key=value`, and the share that is
+ * sampled.
+ */
 import { type Kind, kind, type Reading } from './kind.ts'
 
 /** A URL of HTTP. A password in it would be shown by `check-config` and in logs, so it has none. */

@@ -27,7 +27,10 @@ export function choice<const Word extends string>(words: readonly Word[]): Kind<
   )
 }
 
-/** A list of things that one pattern of reading accepts: `a,b` in a text, an array in the file. `none` is the empty list. */
+/**
+ * A list of things that one pattern of reading accepts: `a,b` in a text, an array in the file. `none` is the empty
+ * list.
+ */
 export function list<T>(item: Kind<T>, what: string): Kind<readonly T[]> {
   return kind(
     'list',

@@ -1,4 +1,7 @@
-/** Where settings come from: the file, the environment, flags. Each gives raw values by key, and the mistakes in its names. */
+/**
+ * Where settings come from: the file, the environment, flags. Each gives raw values by key, and the mistakes in its
+ * names.
+ */
 import { parse as parseToml, TomlError } from 'smol-toml'
 import { configFile, namesOf, VARIABLE_PREFIX } from './option.ts'
 import { type OptionKey, optionKeys } from './options.ts'

@@ -2,7 +2,10 @@
 import { withDefaults } from './load.ts'
 import type { Config, OptionKey } from './options.ts'
 
-/** The defaults with ports 0, a silent log and metrics as of now, and whatever a test wants otherwise. Rules between settings are the test's own business. */
+/**
+ * The defaults with ports 0, a silent log and metrics as of now, and whatever a test wants otherwise. Rules between
+ * settings are the test's own business.
+ */
 export function testConfig(overrides: Partial<Config> = {}): Config {
   const ports = { port: 0, telemetryPort: 0, httpPort: 0 }
   const values: Partial<Config> = { ...ports, logLevel: 'silent', httpCacheMs: 0, ...overrides }

@@ -1,6 +1,7 @@
 /**
- * The settings of traces. They are the standard ones of OpenTelemetry and keep its names, so that a machine that is set up for it needs nothing more; the
- * subset that is here is what the bus does (OpenTelemetry, "Environment Variable Specification" and "OTLP Exporter Configuration").
+ * The settings of traces. They are the standard ones of OpenTelemetry and keep its names, so that a machine that is set
+ * up for it needs nothing more; the subset that is here is what the bus does (OpenTelemetry, "Environment Variable
+ * Specification" and "OTLP Exporter Configuration").
  */
 
 import { option, optional } from './option.ts'

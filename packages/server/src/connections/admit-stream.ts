@@ -1,6 +1,7 @@
 /**
- * Streams: clients that only read, opened by a GET request. Any page can make a browser send one, so a stream leaves everything as it is: it begins, resumes and
- * ends no session, takes no connection's client id, and joins only what is there (docs/guide/http-api.md#follow-a-channel).
+ * Streams: clients that only read, opened by a GET request. Any page can make a browser send one, so a stream leaves
+ * everything as it is: it begins, resumes and ends no session, takes no connection's client id, and joins only what is
+ * there (docs/guide/http-api.md#follow-a-channel).
  */
 import { CodedError, type Welcome } from '@arqonbus/protocol'
 import type { RoleOf } from '../auth/authenticate.ts'
@@ -51,7 +52,10 @@ export function createAdmitStream(deps: AdmitStreamDeps): AdmitStream {
     return found
   }
 
-  /** An id belongs to the client that has its session, connected or not; to an earlier stream only until a request shows that session. */
+  /**
+   * An id belongs to the client that has its session, connected or not; to an earlier stream only until a request shows
+   * that session.
+   */
   const takeId = (clientId: string | undefined, session: Session | undefined): string => {
     if (clientId === undefined) return deps.newClientId()
     const other = deps.clientOf(clientId)

@@ -1,4 +1,7 @@
-/** Admission: a new connection becomes a client, perhaps the one that it was before (docs/protocol.md#connecting, docs/protocol.md#sessions). */
+/**
+ * Admission: a new connection becomes a client, perhaps the one that it was before (docs/protocol.md#connecting,
+ * docs/protocol.md#sessions).
+ */
 import { addressText, type CloseName, CodedError, parseAddress, type Welcome } from '@arqonbus/protocol'
 import type { RoleOf } from '../auth/authenticate.ts'
 import type { Role } from '../auth/identity.ts'
@@ -102,7 +105,10 @@ export class Admission {
   readonly #entering: Entering
   /** The sessions of the clients that are connected. */
   readonly #sessionOf = new Map<Client, Session>()
-  /** Clients whose connections have ended, and which leave when the loop has time: a crowd that left at once would block it. */
+  /**
+   * Clients whose connections have ended, and which leave when the loop has time: a crowd that left at once would block
+   * it.
+   */
   readonly #departing = new Set<Client>()
   readonly admitStream: AdmitStream
 
@@ -119,8 +125,9 @@ export class Admission {
   }
 
   /**
-   * Loads the session of a connection or an HTTP request, if it is not here; undefined if there is nothing to wait for. Fails with `storage_unavailable` if it is
-   * not known whether there is such a session and, for a request, with `client_id_in_use` if another client is connected under the id.
+   * Loads the session of a connection or an HTTP request, if it is not here; undefined if there is nothing to wait for.
+   * Fails with `storage_unavailable` if it is not known whether there is such a session and, for a request, with
+   * `client_id_in_use` if another client is connected under the id.
    */
   loadSession(
     { clientId, session }: Pick<ConnectRequest, 'clientId' | 'session'>,
@@ -128,7 +135,8 @@ export class Admission {
   ): Promise<void> | undefined {
     return this.#deps.persistence?.loadSession(clientId, session)?.then((restore) => {
       if (restore === undefined) return
-      // Another client took the id during an outage. The session that was there first belongs to the client that has its secret.
+      // Another client took the id during an outage. The session that was there first belongs to the client that has
+      // its secret.
       const other = this.#remaining(clientId!)
       if (other !== undefined && by === 'call') throw new CodedError('client_id_in_use', { client_id: clientId })
       if (other !== undefined) this.#takeOver(clientId!)
@@ -162,7 +170,10 @@ export class Admission {
     return { client, welcomed }
   }
 
-  /** A connection or a stream has ended: its client leaves everything as soon as the loop has time, and its session is kept. */
+  /**
+   * A connection or a stream has ended: its client leaves everything as soon as the loop has time, and its session is
+   * kept.
+   */
   depart(client: Client): void {
     if (this.#deps.clients.get(client.id) !== client) return
     client.isClosing = true

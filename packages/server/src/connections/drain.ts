@@ -1,4 +1,7 @@
-/** Drain: all clients are notified, what waits for them is sent, and their connections are closed, within the drain timeout (docs/protocol.md#heartbeat-and-shutdown). */
+/**
+ * Drain: all clients are notified, what waits for them is sent, and their connections are closed, within the drain
+ * timeout (docs/protocol.md#heartbeat-and-shutdown).
+ */
 
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
@@ -46,7 +49,8 @@ export async function drainClients({
     delivery.toClient(client, frames.notice({ event: 'shutdown', drain_ms: drainTimeoutMs, reconnect_after_ms: hint }))
   }
   await turns.run(() => inPieces(everybody, notify))
-  // What was published before has to reach its readers, and its senders an answer: a close frame goes behind it, but a reader that is behind in a log has more to come.
+  // What was published before has to reach its readers, and its senders an answer: a close frame goes behind it, but a
+  // reader that is behind in a log has more to come.
   await until(() => isSettled() && everybody.every((client) => client.isClosing || isServed(client)), deadline)
   await turns.run(() => inPieces(everybody, (client) => delivery.close(client, 'restarting')))
   await until(() => connections() === 0, deadline)

@@ -21,7 +21,8 @@ export type Heartbeat = { readonly everyMs: number; readonly beat: () => void }
 const CLIENTS_PER_PIECE = 64
 
 /**
- * Creates the heartbeat. A round with many clients takes several turns of the loop; the next round begins when it is done.
+ * Creates the heartbeat. A round with many clients takes several turns of the loop; the next round begins when it is
+ * done.
  *
  * The runtime's own idle timeout never ends a dead peer that the server keeps sending to: what counts is what is heard.
  */

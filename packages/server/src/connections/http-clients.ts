@@ -1,7 +1,9 @@
 /**
- * HTTP clients: clients for the time of one HTTP request. They are in no list, join nothing, and leave nothing behind but the messages that they published.
+ * HTTP clients: clients for the time of one HTTP request. They are in no list, join nothing, and leave nothing behind
+ * but the messages that they published.
  *
- * An HTTP client names its client id. If another client is connected under that id, it needs the session of that client, or the admin key.
+ * An HTTP client names its client id. If another client is connected under that id, it needs the session of that
+ * client, or the admin key.
  */
 import { CodedError } from '@arqonbus/protocol'
 import { authorize } from '../auth/access.ts'

@@ -1,9 +1,11 @@
 /**
  * From history to live without a gap (docs/decisions/0002-slow-connections-become-cursors.md).
  *
- * A subscription that is catching up has a cursor in each log of its feed. It is sent what comes after it while the send buffer of its connection is short. When nothing
- * is missing it is subscribed in the same tick: it is live. A client whose next message has left the log is closed with 4429, and recovers with its last position. So is
- * a connection that takes nothing for as long as a silent one may live: it costs next to nothing, and is served again when its buffer drains.
+ * A subscription that is catching up has a cursor in each log of its feed. It is sent what comes after it while the
+ * send buffer of its connection is short. When nothing is missing it is subscribed in the same tick: it is live. A
+ * client whose next message has left the log is closed with 4429, and recovers with its last position. So is a
+ * connection that takes nothing for as long as a silent one may live: it costs next to nothing, and is served again
+ * when its buffer drains.
  */
 import type { Clock } from '../kit/clock.ts'
 import { type Every, whileNeeded } from '../kit/timer.ts'

@@ -16,7 +16,10 @@ export type ClosingDeps = {
   readonly slow: (client: Client, what: 'behind' | 'closed') => void
 }
 
-/** Why a slow consumer is closed, for the log: the bytes that wait for it, or between which numbers of a log it lacks messages. */
+/**
+ * Why a slow consumer is closed, for the log: the bytes that wait for it, or between which numbers of a log it lacks
+ * messages.
+ */
 export type SlowDetails = { readonly queue_bytes?: number } | { readonly after?: number; readonly first?: number }
 
 /** A connection is ended after this time: a close frame behind the backlog of a dead reader would never be sent. */
@@ -64,7 +67,10 @@ export class Closing {
     return bytes
   }
 
-  /** Ends closed connections at once, which have had their time to read, until `excess` bytes are free. Returns what is left of it. */
+  /**
+   * Ends closed connections at once, which have had their time to read, until `excess` bytes are free. Returns what is
+   * left of it.
+   */
   terminate(excess: number): number {
     let left = excess
     for (const { transport } of this.#clients) {

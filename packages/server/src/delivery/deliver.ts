@@ -1,8 +1,10 @@
 /**
- * Delivery: which clients get a text, encoded once (docs/protocol.md#publishing, docs/protocol.md#history-and-recovery).
+ * Delivery: which clients get a text, encoded once (docs/protocol.md#publishing,
+ * docs/protocol.md#history-and-recovery).
  *
- * A client has subscriptions, and each delivers by a feed. Where it is live, the runtime's topics deliver what is published. One that begins with positions, or whose
- * connection has too much in its send buffer, has a cursor in each log instead, and `catch-up` makes it live. Other subscriptions do not notice.
+ * A client has subscriptions, and each delivers by a feed. Where it is live, the runtime's topics deliver what is
+ * published. One that begins with positions, or whose connection has too much in its send buffer, has a cursor in each
+ * log instead, and `catch-up` makes it live. Other subscriptions do not notice.
  */
 import type { CloseName, Position } from '@arqonbus/protocol'
 import type { Entry, Log } from '../log/contract.ts'
@@ -31,15 +33,21 @@ export type DeliveryParts = {
 /** Delivery: of subscriptions, and of texts. */
 export type Delivery = {
   /**
-   * Begins to deliver a subscription: live, or catching up from its starts where it lacks something. One that is delivered already is taken to its starts, forwards or
-   * back.
+   * Begins to deliver a subscription: live, or catching up from its starts where it lacks something. One that is
+   * delivered already is taken to its starts, forwards or back.
    */
   start(subscription: Subscription, starts?: Starts): void
-  /** Ends the delivery of a subscription. Returns the last state, with cursors where its client has yet to get something from a log. */
+  /**
+   * Ends the delivery of a subscription. Returns the last state, with cursors where its client has yet to get something
+   * from a log.
+   */
   stop(subscription: Subscription): Subscription['state']
   /** The position of the last message of a log that a subscription was sent. */
   positionOf(subscription: Subscription, log: Log): Position
-  /** Sends a text to all live subscriptions of these feeds, except one client: now, or in order when the loop has time for it. */
+  /**
+   * Sends a text to all live subscriptions of these feeds, except one client: now, or in order when the loop has time
+   * for it.
+   */
   publish(feeds: readonly Feed[], given: Given, except?: Client): void
   /** Sends a text to all live subscriptions of a feed, right before an entry of it. */
   sendBefore(feed: Feed, text: string): void
@@ -100,7 +108,8 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       if (feed.live === 0) return
       if (!fanOut.takesAtOnce(feed, text)) return fanOut.add(feed, { text }, undefined, undefined)
       metrics.delivered += feed.live
-      // No look for slow consumers: the log counts the entry that follows as delivered, and a client that is found slow here would never get it.
+      // No look for slow consumers: the log counts the entry that follows as delivered, and a client that is found slow
+      // here would never get it.
       topics.publish(feed.topic, text)
     },
     flush: (feed) => fanOut.flush(feed),

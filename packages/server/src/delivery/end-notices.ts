@@ -1,6 +1,6 @@
 /**
- * Notices of what ends without its subscribers' doing: a channel or a room that is deleted, and a subscription that the bus ends
- * (docs/protocol.md#when-a-channel-or-a-room-ends).
+ * Notices of what ends without its subscribers' doing: a channel or a room that is deleted, and a subscription that the
+ * bus ends (docs/protocol.md#when-a-channel-or-a-room-ends).
  */
 import { type ChannelDeleted, positionText, type SubscriptionEnded } from '@arqonbus/protocol'
 import { type Log, UNKNOWN } from '../log/contract.ts'
@@ -25,7 +25,10 @@ export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices
   const notice = (address: Feed['address'], payload: ChannelDeleted | SubscriptionEnded): string =>
     frames.envelope('system', address, JSON.stringify(payload))
 
-  /** To all subscribers of a feed. Those that are catching up in the log are notified first that they will not get the rest of it. */
+  /**
+   * To all subscribers of a feed. Those that are catching up in the log are notified first that they will not get the
+   * rest of it.
+   */
   const toAll = (feed: Feed, { roomSubscriptions }: Room, { log, address, text }: Ended) => {
     if (feed.subscribers === 0) return
     for (const client of feed.live < feed.subscribers ? roomSubscriptions.keys() : []) {

@@ -1,4 +1,7 @@
-/** Fan-out over several turns: what each turn gives, and that every subscriber gets every message once and in order, while others subscribe and unsubscribe. */
+/**
+ * Fan-out over several turns: what each turn gives, and that every subscriber gets every message once and in order,
+ * while others subscribe and unsubscribe.
+ */
 import { describe, expect, test } from 'bun:test'
 import { createRandom } from '@arqonbus/testing'
 import type { Log } from '../log/contract.ts'

@@ -1,8 +1,10 @@
 /**
- * Fan-out: what is published goes to all subscribers of a feed, at once where the turn of the loop has room for it, else in the next turns, in order.
+ * Fan-out: what is published goes to all subscribers of a feed, at once where the turn of the loop has room for it,
+ * else in the next turns, in order.
  *
- * A write to a socket takes some microseconds, so a message to 20,000 subscribers would delay all other clients for a tenth of a second. A feed of up to 2,000 has one topic
- * and nothing of its own here, until more is published in one turn than fits. What waits is counted as copies; where that is too much, publishers wait too.
+ * A write to a socket takes some microseconds, so a message to 20,000 subscribers would delay all other clients for a
+ * tenth of a second. A feed of up to 2,000 has one topic and nothing of its own here, until more is published in one
+ * turn than fits. What waits is counted as copies; where that is too much, publishers wait too.
  *
  *     feed ── the feed's topic ── up to 2,000 sockets                    while everything goes out at once
  *
@@ -56,7 +58,10 @@ export type FanOutWatcher = {
 const LEAST_SHARD = 16
 /** An item takes some memory beside its text. */
 const ITEM_BYTES = 64
-/** Publishers on other nodes do not wait for this one: if this many times the bound waits, a shard catches up from the logs. */
+/**
+ * Publishers on other nodes do not wait for this one: if this many times the bound waits, a shard catches up from the
+ * logs.
+ */
 const OVERRUN = 4
 
 /** Fan-out. */

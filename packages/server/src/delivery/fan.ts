@@ -1,8 +1,10 @@
 /**
- * One feed that does not go out in one turn of the loop: its subscribers in shards, each a topic of the runtime, and what is still to be given to them.
+ * One feed that does not go out in one turn of the loop: its subscribers in shards, each a topic of the runtime, and
+ * what is still to be given to them.
  *
- * There is one list of items for all shards; each shard has its place in it. A subscription that begins while something waits for its shard begins at the end of the
- * list: an item of its own subscribes it when the shard gets there. So every subscription gets every message once and in order.
+ * There is one list of items for all shards; each shard has its place in it. A subscription that begins while something
+ * waits for its shard begins at the end of the list: an item of its own subscribes it when the shard gets there. So
+ * every subscription gets every message once and in order.
  */
 import type { Log } from '../log/contract.ts'
 import type { Client, Feed, Subscription } from '../state/model.ts'

@@ -1,4 +1,7 @@
-/** Envelopes that come from the bus itself: replies, notices, welcome (docs/protocol.md#the-envelope, docs/protocol.md#replies-and-errors). */
+/**
+ * Envelopes that come from the bus itself: replies, notices, welcome (docs/protocol.md#the-envelope,
+ * docs/protocol.md#replies-and-errors).
+ */
 import { BUS, type CodedError, CURRENT_VERSION, type EnvelopeType } from '@arqonbus/protocol'
 import { type Clock, isoTime } from '../kit/clock.ts'
 import type { Acknowledged } from '../state/caller.ts'
@@ -28,7 +31,9 @@ export type Frames = {
   error(requestId: string | null, command: string | undefined, error: CodedError): string
 }
 
-/** `node` makes the ids of this node's frames unlike those of any other; it has only characters that are allowed in ids. */
+/**
+ * `node` makes the ids of this node's frames unlike those of any other; it has only characters that are allowed in ids.
+ */
 export function createFrames(clock: Clock, node: string): Frames {
   const prefix = `arq_${node}_`
   let count = 0
@@ -78,7 +83,10 @@ export function createFrames(clock: Clock, node: string): Frames {
   }
 }
 
-/** Calls `make` only where its argument is another than the last time: a burst of acknowledgements shares most of its text. */
+/**
+ * Calls `make` only where its argument is another than the last time: a burst of acknowledgements shares most of its
+ * text.
+ */
 function rememberingLast<Key>(make: (key: Key) => string): (key: Key) => string {
   let last: { readonly key: Key; readonly text: string } | undefined
   return (key) => {

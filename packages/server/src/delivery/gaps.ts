@@ -1,4 +1,7 @@
-/** Gap notices: a subscription that may have missed messages is notified before the next one (docs/protocol.md#positions-and-gaps). */
+/**
+ * Gap notices: a subscription that may have missed messages is notified before the next one
+ * (docs/protocol.md#positions-and-gaps).
+ */
 import { type Gap, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Entry, Log, LogGap } from '../log/contract.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -8,7 +11,10 @@ import type { Frames } from './frames.ts'
 
 /** Gap notices. */
 export type GapNotices = {
-  /** What goes on by these feeds does not follow what was delivered: live subscriptions get a notice, and those that are behind are closed. */
+  /**
+   * What goes on by these feeds does not follow what was delivered: live subscriptions get a notice, and those that are
+   * behind are closed.
+   */
   broke(feeds: readonly Feed[], log: Log, gap: LogGap): void
 }
 

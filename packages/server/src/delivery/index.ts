@@ -105,7 +105,8 @@ export function createDeliveryParts({
     closing,
     catchUp,
     slow,
-    // A log that does not reply at once is in an external store: it keeps messages for longer than any reader is behind, and catch-up reads pages of it.
+    // A log that does not reply at once is in an external store: it keeps messages for longer than any reader is
+    // behind, and catch-up reads pages of it.
     keepForSlow: deps.isImmediate
       ? (...of) => {
           tails.keep(...of)

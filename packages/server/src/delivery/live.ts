@@ -6,7 +6,10 @@ import type { Cursors, Subscription } from '../state/model.ts'
 import { headsOf, setState } from '../state/subscription.ts'
 import type { FanOut } from './fan-out.ts'
 
-/** A subscription that ends still gets this many bytes of the messages that wait for it; if there are more, its client continues from the log. */
+/**
+ * A subscription that ends still gets this many bytes of the messages that wait for it; if there are more, its client
+ * continues from the log.
+ */
 const SETTLE_BYTES = 64 * 1024
 
 /** Makes subscriptions live, and ends the delivery of them. */
@@ -34,7 +37,10 @@ export class LiveSubscriptions {
     setState(subscription, cursors)
   }
 
-  /** Ends the delivery of a subscription. Returns its last state, with cursors where its client has yet to get something from a log. */
+  /**
+   * Ends the delivery of a subscription. Returns its last state, with cursors where its client has yet to get something
+   * from a log.
+   */
   stop(subscription: Subscription): Subscription['state'] {
     const { state, client } = subscription
     if (state === 'off') return state

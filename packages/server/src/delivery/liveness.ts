@@ -1,8 +1,10 @@
 /**
- * Which peers live: a connection of which nothing is heard for the ping timeout is gone (docs/protocol.md#heartbeat-and-shutdown).
+ * Which peers live: a connection of which nothing is heard for the ping timeout is gone
+ * (docs/protocol.md#heartbeat-and-shutdown).
  *
- * What counts is not frames alone. A frame may take longer to arrive than the timeout, and an answer to a ping waits behind all that the peer has not read yet: while
- * bytes arrive, or bytes that wait for the peer leave, it lives. After the process itself was frozen, every peer has the whole timeout again.
+ * What counts is not frames alone. A frame may take longer to arrive than the timeout, and an answer to a ping waits
+ * behind all that the peer has not read yet: while bytes arrive, or bytes that wait for the peer leave, it lives. After
+ * the process itself was frozen, every peer has the whole timeout again.
  */
 import type { Clock } from '../kit/clock.ts'
 import type { Transport } from '../state/transport.ts'
@@ -29,7 +31,10 @@ export type Liveness = {
 
 const ROUND_MS = 1000
 
-/** A peer's system makes room for more in pieces of this connection's window, so that a slow reader may show nothing for some seconds: it has so long at least. */
+/**
+ * A peer's system makes room for more in pieces of this connection's window, so that a slow reader may show nothing for
+ * some seconds: it has so long at least.
+ */
 const LEAST_STALL_MS = 10_000
 
 /** What was seen of a peer that is silent. It holds as long as nothing is heard. */
@@ -45,7 +50,9 @@ export function createLiveness({ clock, pingIntervalMs, pingTimeoutMs }: Livenes
   let round = 0
   /** When the round began: to read the clock for every peer costs more than the rest of a look. */
   let now = clock.monotonic()
-  /** The last freeze that was long: a short one counts for next to nothing in running time, and a busy machine has many. */
+  /**
+   * The last freeze that was long: a short one counts for next to nothing in running time, and a busy machine has many.
+   */
   let thaw = clock.thaw()
   let isThaw = false
 
@@ -62,7 +69,8 @@ export function createLiveness({ clock, pingIntervalMs, pingTimeoutMs }: Livenes
       peer.lastHeard = now
       return false
     }
-    // The system takes the pings themselves from us, whether the peer reads or not: only what has to wait shows that it does.
+    // The system takes the pings themselves from us, whether the peer reads or not: only what has to wait shows that it
+    // does.
     if (left > doubt.left && isWaiting && doubt.isWaiting) doubt.movedAt = now
     Object.assign(doubt, { received, left, isWaiting })
     // What it says is not read while its connection is paused, so its silence means nothing then.

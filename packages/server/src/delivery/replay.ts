@@ -1,4 +1,7 @@
-/** Sends a subscription that is catching up what it lacks: what the node has at hand, or a page of the log, while the send buffer of its connection is short. */
+/**
+ * Sends a subscription that is catching up what it lacks: what the node has at hand, or a page of the log, while the
+ * send buffer of its connection is short.
+ */
 import { CodedError, type Position } from '@arqonbus/protocol'
 import type { Entry, Log, LogGap, Page } from '../log/contract.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -38,7 +41,10 @@ const PAGE_ENTRIES = 256
 const PAGE_BYTES = 256 * 1024
 /** Reads of logs under way at once on this node. */
 const MOST_READS = 64
-/** All clients together are sent so much in one turn of the loop: the kernel may take megabytes at once, and all others would wait for that. */
+/**
+ * All clients together are sent so much in one turn of the loop: the kernel may take megabytes at once, and all others
+ * would wait for that.
+ */
 const TURN_CHARS = 256 * 1024
 
 /** What a subscription lacks of one log. */
@@ -127,7 +133,8 @@ export class Replay {
     page
       .then((read) => {
         this.#reading.delete(client)
-        // Meanwhile it may have left or been moved to another position, or the log may have ended: then the page is dropped.
+        // Meanwhile it may have left or been moved to another position, or the log may have ended: then the page is
+        // dropped.
         const isStale = subscription.state !== cursors || cursorIn(cursors, log).n !== after.n || log.isClosed
         if (isStale || this.#takePage(lack, read)) this.#pace.goOn(client)
       })
@@ -145,7 +152,8 @@ export class Replay {
   #takePage(lack: Lack, { entries, first, last }: Page): boolean {
     const cursor = cursorIn(lack.cursors, lack.log).n
     const next = entries[0]?.n ?? last.n + 1
-    // Where the log still has what the client has, nothing was trimmed: what does not follow it there is a gap in the log itself.
+    // Where the log still has what the client has, nothing was trimmed: what does not follow it there is a gap in the
+    // log itself.
     if (next === cursor + 1 || (entries.length > 0 && first.n <= cursor)) {
       this.#send(lack, entries)
       return entries.length > 0

@@ -1,4 +1,7 @@
-/** Replies: the one place that sends a client the outcome of its frame, on its connection or as the response to its HTTP request. */
+/**
+ * Replies: the one place that sends a client the outcome of its frame, on its connection or as the response to its HTTP
+ * request.
+ */
 import type { CodedError, ErrorCode, ParsedEnvelope } from '@arqonbus/protocol'
 import type { Logger } from '../observability/logger.ts'
 import type { LimitName } from '../observability/metric-labels.ts'
@@ -14,7 +17,9 @@ export type Replies = {
   /** The log has a message, which these feeds deliver. */
   acknowledge(client: Client, requestId: string, result: Acknowledged, feeds: readonly Feed[]): void
   refuse(client: Client, requestId: string | null, command: string | undefined, error: CodedError): void
-  /** A log refused a message, perhaps long after its frame was handled: its sender gets an error, and the log a line. */
+  /**
+   * A log refused a message, perhaps long after its frame was handled: its sender gets an error, and the log a line.
+   */
   refuseMessage(client: Client, envelope: ParsedEnvelope, error: CodedError): void
 }
 

@@ -1,8 +1,9 @@
 /**
  * The bound on all send buffers together.
  *
- * What waits for a peer is memory, and a socket that is full costs a system call for each message. So the limit at which a connection leaves the live stream falls as the total grows: few
- * slow readers may each have a long buffer, a crowd of them short ones. What is closed when the bound itself is reached are the largest.
+ * What waits for a peer is memory, and a socket that is full costs a system call for each message. So the limit at
+ * which a connection leaves the live stream falls as the total grows: few slow readers may each have a long buffer, a
+ * crowd of them short ones. What is closed when the bound itself is reached are the largest.
  */
 
 /** The limits that hold now. */

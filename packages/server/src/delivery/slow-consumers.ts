@@ -1,7 +1,9 @@
 /**
- * Finds slow consumers: a connection whose send buffer passes the soft limit goes on from the log, and the largest are closed where the memory for all buffers is used up.
+ * Finds slow consumers: a connection whose send buffer passes the soft limit goes on from the log, and the largest are
+ * closed where the memory for all buffers is used up.
  *
- * `publish` says only that some socket could not take a text at once. From then on all connections are looked at, at short intervals, and once a second anyway.
+ * `publish` says only that some socket could not take a text at once. From then on all connections are looked at, at
+ * short intervals, and once a second anyway.
  */
 import type { Clock } from '../kit/clock.ts'
 import type { LimitName } from '../observability/metric-labels.ts'
@@ -42,14 +44,20 @@ const MOST_MOVED = 10_000
 /** Connections that one look closes at most. */
 const MOST_CLOSED = 100
 
-/** This share of the soft limit may be sent between two looks, so that no connection gets from there to the hard limit unseen. */
+/**
+ * This share of the soft limit may be sent between two looks, so that no connection gets from there to the hard limit
+ * unseen.
+ */
 export const UNSEEN_SHARE = 1 / 4
 
 /** Finds slow consumers. */
 export class SlowConsumers implements FanOutWatcher {
   readonly #deps: SlowConsumersDeps
   readonly #lookEveryBytes: number
-  /** Bytes that were late since the last look, of one copy of each text, and of all copies: every subscriber may be a slow one. */
+  /**
+   * Bytes that were late since the last look, of one copy of each text, and of all copies: every subscriber may be a
+   * slow one.
+   */
   #bytesUnseen = 0
   #copiesUnseen = 0
   #isLate = false
@@ -79,8 +87,9 @@ export class SlowConsumers implements FanOutWatcher {
   }
 
   /**
-   * A look by the clock. Where nothing was sent between two of them, and nothing waited at the second, nothing waits until something is sent: the clients need not be
-   * asked. One look is not enough, because the runtime writes what was published when the tick is over.
+   * A look by the clock. Where nothing was sent between two of them, and nothing waited at the second, nothing waits
+   * until something is sent: the clients need not be asked. One look is not enough, because the runtime writes what was
+   * published when the tick is over.
    */
   lookByClock(): void {
     const { metrics, buffers, otherBytes } = this.#deps
@@ -97,7 +106,10 @@ export class SlowConsumers implements FanOutWatcher {
     for (const subscription of subscriptions) this.#moveToCatchUp(subscription)
   }
 
-  /** Moves clients to catch-up for which too much waits, and adds up what waits for all. Returns the bytes that wait for clients. */
+  /**
+   * Moves clients to catch-up for which too much waits, and adds up what waits for all. Returns the bytes that wait for
+   * clients.
+   */
   #look(): number {
     const { clock, buffers, clients, closing, otherBytes } = this.#deps
     this.#bytesUnseen = 0
@@ -137,7 +149,10 @@ export class SlowConsumers implements FanOutWatcher {
     return cursors.size
   }
 
-  /** The memory for all buffers is used up: closes the connections that take most of it. Those that were closed before have had their time to read. */
+  /**
+   * The memory for all buffers is used up: closes the connections that take most of it. Those that were closed before
+   * have had their time to read.
+   */
   #closeLargest(excess: number): void {
     const { clients, closing, metrics } = this.#deps
     let left = closing.terminate(excess)

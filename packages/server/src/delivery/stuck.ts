@@ -1,4 +1,7 @@
-/** Closes clients that are catching up and take nothing: nothing is read for them, so nothing else shows that they cannot go on. */
+/**
+ * Closes clients that are catching up and take nothing: nothing is read for them, so nothing else shows that they
+ * cannot go on.
+ */
 import type { Clock } from '../kit/clock.ts'
 import type { Bounds } from '../log/contract.ts'
 import type { Client } from '../state/model.ts'
@@ -49,8 +52,8 @@ export class StuckWatch {
   }
 
   /**
-   * A client is closed when it has taken nothing for too long and, if the log replies at once, as soon as what it lacks is gone. Returns how many logs were
-   * looked at.
+   * A client is closed when it has taken nothing for too long and, if the log replies at once, as soon as what it lacks
+   * is gone. Returns how many logs were looked at.
    */
   #closeStuck(client: Client): number {
     const { closing, isImmediate } = this.#deps

@@ -1,8 +1,9 @@
 /**
  * Tails: what slow readers have yet to be given of logs that keep little.
  *
- * A reader that is behind has no copies of its own waiting, so that a thousand of them cost no more than one. What they lack is in the log; where a log keeps less than a slow
- * reader may be behind, its entries are kept here while a subscription is catching up, once for all of them.
+ * A reader that is behind has no copies of its own waiting, so that a thousand of them cost no more than one. What they
+ * lack is in the log; where a log keeps less than a slow reader may be behind, its entries are kept here while a
+ * subscription is catching up, once for all of them.
  */
 import type { Entry, Log } from '../log/contract.ts'
 import type { Feed } from '../state/model.ts'
@@ -11,7 +12,10 @@ import type { Feed } from '../state/model.ts'
 export type Tails = {
   /** How many logs have one. */
   readonly size: number
-  /** Keeps an entry that these feeds deliver. Called for each entry of a log while a subscription of one of them is catching up. */
+  /**
+   * Keeps an entry that these feeds deliver. Called for each entry of a log while a subscription of one of them is
+   * catching up.
+   */
   keep(log: Log, entry: Entry, feeds: readonly Feed[]): void
   /** The entries after `n`, at most `maxBytes` but one at least; undefined if the entry after `n` is not here. */
   after(log: Log, n: number, maxBytes: number): readonly Entry[] | undefined
@@ -25,7 +29,10 @@ const ENTRY_BYTES = 64
 
 type Tail = { readonly feeds: readonly Feed[]; entries: Entry[]; bytes: number }
 
-/** Creates the tails of logs. Each log has `logBytes` at most, and all together `totalBytes`: the oldest entries of the oldest tail are dropped first. */
+/**
+ * Creates the tails of logs. Each log has `logBytes` at most, and all together `totalBytes`: the oldest entries of the
+ * oldest tail are dropped first.
+ */
 export function createTails({ logBytes, totalBytes }: { logBytes: number; totalBytes: number }): Tails {
   const tails = new Map<Log, Tail>()
   let total = 0

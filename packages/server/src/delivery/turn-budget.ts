@@ -1,9 +1,10 @@
 /**
  * How much is given out in one turn of the event loop.
  *
- * What is published goes out when the turn ends, in one write for each connection: a write takes 4 to 9 µs, each further message in it 0.15 µs, and
- * each KiB three times that. So writes and messages have a bound of their own. What is given out at once and what waited for its turn are counted
- * apart: a feed that is flooded takes no time from those that are not.
+ * What is published goes out when the turn ends, in one write for each connection: a write takes 4 to 9 µs, each
+ * further message in it 0.15 µs, and each KiB three times that. So writes and messages have a bound of their own. What
+ * is given out at once and what waited for its turn are counted apart: a feed that is flooded takes no time from those
+ * that are not.
  */
 
 /** Connections that are written to in one turn, unless the first topic alone has more. */

@@ -1,6 +1,8 @@
 /** Answers that are computed once in a while, however often they are asked for. */
 
-/** The last value while it is younger than `maxAgeMs`, else a new one. All who ask while it is computed get the same. */
+/**
+ * The last value while it is younger than `maxAgeMs`, else a new one. All who ask while it is computed get the same.
+ */
 export function cached<Value>(
   maxAgeMs: number,
   now: () => number,

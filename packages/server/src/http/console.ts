@@ -88,8 +88,8 @@ const common = {
 }
 
 /**
- * Nothing runs but the console's own script, nothing is styled but by its own sheet, no text becomes markup, and nothing is asked of
- * anybody but this server and the bus.
+ * Nothing runs but the console's own script, nothing is styled but by its own sheet, no text becomes markup, and
+ * nothing is asked of anybody but this server and the bus.
  */
 function policyFor(request: Request, where: Pick<ConsoleOptions, 'busPort' | 'busUrl'>): string {
   return [
@@ -108,7 +108,8 @@ function policyFor(request: Request, where: Pick<ConsoleOptions, 'busPort' | 'bu
 
 function busSources(request: Request, { busPort, busUrl }: Pick<ConsoleOptions, 'busPort' | 'busUrl'>): string {
   const url = URL.parse(busUrl ?? `http://${request.headers.get('host') ?? ''}`)
-  // Only a plain name goes into the header, whatever the request says; and the grammar of the policy has no IPv6 addresses.
+  // Only a plain name goes into the header, whatever the request says; and the grammar of the policy has no IPv6
+  // addresses.
   if (url === null || !/^[a-z0-9._-]+$/.test(url.hostname)) return 'ws: wss:'
   return busUrl === undefined ? `ws://${url.hostname}:${busPort} wss://${url.hostname}:${busPort}` : url.origin
 }

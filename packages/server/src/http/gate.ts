@@ -1,4 +1,7 @@
-/** What every request passes before it is answered, whatever it asks for: the name that it asks for, and the rate of its address. */
+/**
+ * What every request passes before it is answered, whatever it asks for: the name that it asks for, and the rate of its
+ * address.
+ */
 import { CodedError } from '@arqonbus/protocol'
 import type { Rate } from '../limits/bucket.ts'
 import { createAddressRate } from '../limits/per-address.ts'
@@ -30,10 +33,16 @@ export type Arriving = {
 /** What a request is refused with; undefined where it passes. */
 export type Gate = (arriving: Arriving) => Answer | undefined
 
-/** The longest address of a request, with its query: none that is meant for this server is half as long. The runtime refuses heads over 16 KiB. */
+/**
+ * The longest address of a request, with its query: none that is meant for this server is half as long. The runtime
+ * refuses heads over 16 KiB.
+ */
 export const MAX_URL_LENGTH = 8192
 
-/** What orchestrators ask: it waits behind nothing, and has a rate of its own, so that no flood of other requests refuses it. */
+/**
+ * What orchestrators ask: it waits behind nothing, and has a rate of its own, so that no flood of other requests
+ * refuses it.
+ */
 export const isProbe = (path: string): boolean => path === '/health' || path === '/ready'
 
 /** Creates the gate. */

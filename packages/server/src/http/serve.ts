@@ -24,7 +24,10 @@ export type HttpOptions = {
   port: number
   health: () => Health
   ready: () => Readiness
-  /** True where each response asks its client to connect anew for the next request, so that a load balancer can send it elsewhere. */
+  /**
+   * True where each response asks its client to connect anew for the next request, so that a load balancer can send it
+   * elsewhere.
+   */
   isStopping?: () => boolean
   version: VersionInfo
   metrics: Metrics

@@ -8,11 +8,14 @@ export const NO_THAW: Thaw = { at: Number.NEGATIVE_INFINITY, frozenMs: 0 }
 
 /** The time. */
 export type Clock = {
-  /** Wall time: milliseconds since 1970, for timestamps and positions. It steps, in either direction, when it is set. */
+  /**
+   * Wall time: milliseconds since 1970, for timestamps and positions. It steps, in either direction, when it is set.
+   */
   now(): number
   /**
-   * Running time: milliseconds for durations, from some moment on. It never goes back, no step of the wall clock changes it, and it leaves out the time
-   * in which the process was frozen: no peer could get a reply then, and nothing it keeps grew old.
+   * Running time: milliseconds for durations, from some moment on. It never goes back, no step of the wall clock
+   * changes it, and it leaves out the time in which the process was frozen: no peer could get a reply then, and nothing
+   * it keeps grew old.
    */
   monotonic(): number
   /** When the process was frozen last; what was left out then. */
@@ -21,7 +24,9 @@ export type Clock = {
   wallOf(at: number): number
 }
 
-/** How often the running time has to be read, so that a pause without reads can be distinguished from a frozen process. */
+/**
+ * How often the running time has to be read, so that a pause without reads can be distinguished from a frozen process.
+ */
 export const CLOCK_TICK_MS = 250
 
 /** No timer of a process that runs is later than this, on a busy machine either. A longer pause counts as one tick. */
@@ -34,13 +39,15 @@ const MOST_OFF_MS = 2
 export type TimeSources = {
   /** Milliseconds since 1970. */
   readonly wall?: () => number
-  /** Milliseconds that pass, frozen or not. They should never go back; where they do, or leap ahead, no time has passed. */
+  /**
+   * Milliseconds that pass, frozen or not. They should never go back; where they do, or leap ahead, no time has passed.
+   */
   readonly steady?: () => number
 }
 
 /**
- * Makes a clock. A process that was stopped (SIGSTOP), a machine that slept or was restored from a snapshot, and a steady clock that was stepped all look the
- * same: between two readings more time has passed than the tick allows.
+ * Makes a clock. A process that was stopped (SIGSTOP), a machine that slept or was restored from a snapshot, and a
+ * steady clock that was stepped all look the same: between two readings more time has passed than the tick allows.
  */
 export function createClock({ wall = () => Date.now(), steady = () => performance.now() }: TimeSources = {}): Clock {
   let read = steady()
@@ -79,7 +86,10 @@ let cachedMs = Number.NaN
 let cachedIso = ''
 let cachedUpToN = ''
 
-/** ISO 8601 with milliseconds and `Z`. The last answer is kept: a burst has one timestamp, and making one costs more than the rest of a stamp. */
+/**
+ * ISO 8601 with milliseconds and `Z`. The last answer is kept: a burst has one timestamp, and making one costs more
+ * than the rest of a stamp.
+ */
 export function isoTime(ms: number): string {
   if (ms !== cachedMs) cache(ms)
   return cachedIso

@@ -1,9 +1,11 @@
 /**
- * Work by turns: what takes long, or is asked for by many at once, is spread over turns of the event loop, so that all other clients are served in between.
+ * Work by turns: what takes long, or is asked for by many at once, is spread over turns of the event loop, so that all
+ * other clients are served in between.
  *
- * One turn gives a few milliseconds to what has just arrived and a few to what waits. What waits is in three queues, which take turns, a slice each: what
- * connections have sent, all other work that has not begun, and long work that has. So a client is not delayed by a hundred requests that came before its frame,
- * and a short request not by the whole of a long one. Long work is finished one by one: what a hundred requests have half done would fill the memory.
+ * One turn gives a few milliseconds to what has just arrived and a few to what waits. What waits is in three queues,
+ * which take turns, a slice each: what connections have sent, all other work that has not begun, and long work that
+ * has. So a client is not delayed by a hundred requests that came before its frame, and a short request not by the
+ * whole of a long one. Long work is finished one by one: what a hundred requests have half done would fill the memory.
  */
 import type { Pieces } from '@arqonbus/protocol'
 import type { Clock } from './clock.ts'
@@ -14,13 +16,22 @@ export type { Pieces }
 
 /** Shares out the time of the loop. */
 export type FairQueue = {
-  /** False when this turn has no time left for what arrives now: it has to wait. Called for every frame; `now` is the clock's. */
+  /**
+   * False when this turn has no time left for what arrives now: it has to wait. Called for every frame; `now` is the
+   * clock's.
+   */
   hasTime(now: number): boolean
-  /** Does work at once where this turn has time left and nothing waits, else in one of the next turns, in the order asked. */
+  /**
+   * Does work at once where this turn has time left and nothing waits, else in one of the next turns, in the order
+   * asked.
+   */
   take<T>(work: () => Maybe<T>): Maybe<T>
   /** Does work in pieces: at once as long as this turn has time left, and the rest in later turns. */
   run<T>(work: () => Pieces<Maybe<T>>): Maybe<T>
-  /** Takes what a connection has sent before, in the next turns. Connections take turns, a slice each, however much each of them has sent. */
+  /**
+   * Takes what a connection has sent before, in the next turns. Connections take turns, a slice each, however much each
+   * of them has sent.
+   */
   takeSent<T>(work: () => Pieces<Maybe<T>>): Promise<T>
 }
 
@@ -37,8 +48,8 @@ const UNSEEN_MS = 1
 const SLICE_MS = 1
 
 /**
- * Creates the queue. A clock that is not moved gives all the time there is. `settle` does what awaits the result of a slice: without it that of all slices of a turn
- * comes at once, at its end.
+ * Creates the queue. A clock that is not moved gives all the time there is. `settle` does what awaits the result of a
+ * slice: without it that of all slices of a turn comes at once, at its end.
  */
 export function createFairQueue(clock: Pick<Clock, 'monotonic'>, settle = () => {}): FairQueue {
   /** What connections have sent, a job for each connection. */

@@ -1,6 +1,9 @@
 /** A heap: the item with the smallest key is at the top. */
 
-/** A binary heap of items by a key that only its owner knows to be current. Items and keys are two lists: an object for each pair would be work for the garbage collector. */
+/**
+ * A binary heap of items by a key that only its owner knows to be current. Items and keys are two lists: an object for
+ * each pair would be work for the garbage collector.
+ */
 export class Heap<T> {
   #items: T[] = []
   #keys: number[] = []

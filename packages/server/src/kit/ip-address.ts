@@ -2,8 +2,8 @@
 import { isIPv4, isIPv6 } from 'node:net'
 
 /**
- * The form in which an address is compared, counted and logged: an IPv4 address that came as IPv6 (`::ffff:192.0.2.1`) is an
- * IPv4 address. Undefined for text that is no address.
+ * The form in which an address is compared, counted and logged: an IPv4 address that came as IPv6 (`::ffff:192.0.2.1`)
+ * is an IPv4 address. Undefined for text that is no address.
  */
 export function plainAddress(text: string): string | undefined {
   if (isIPv4(text)) return text
@@ -13,8 +13,8 @@ export function plainAddress(text: string): string | undefined {
 }
 
 /**
- * What limits count as one peer: an IPv4 address, or the first 64 bits of an IPv6 address, because one customer has them all.
- * Takes what `plainAddress` returns; other text is returned as it is.
+ * What limits count as one peer: an IPv4 address, or the first 64 bits of an IPv6 address, because one customer has
+ * them all. Takes what `plainAddress` returns; other text is returned as it is.
  */
 export function networkOf(address: string): string {
   if (!address.includes(':') || !isIPv6(address)) return address

@@ -1,4 +1,6 @@
-/** Finds the item that comes first by a key that only grows: a heap whose keys are put right when they come to the top. */
+/**
+ * Finds the item that comes first by a key that only grows: a heap whose keys are put right when they come to the top.
+ */
 
 import { Heap } from './heap.ts'
 
@@ -8,7 +10,10 @@ export type OldestFirst<T> = {
   add(item: T): void
   /** The item with the smallest key; those without a key are dropped on the way, and `dropped` is called with them. */
   peek(): T | undefined
-  /** Drops those without a key, where the heap has more than twice as many items as `alive`, the number of those with one. */
+  /**
+   * Drops those without a key, where the heap has more than twice as many items as `alive`, the number of those with
+   * one.
+   */
   prune(alive: number): void
 }
 

@@ -1,4 +1,7 @@
-/** Lists in the order in which their items were made, in which a place is found without a look at what comes before it: what pages of lists are cut from. */
+/**
+ * Lists in the order in which their items were made, in which a place is found without a look at what comes before it:
+ * what pages of lists are cut from.
+ */
 
 /** Something with a number that counts up with each one made. */
 export type Numbered = { readonly seq: number }

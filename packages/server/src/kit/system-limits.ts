@@ -11,11 +11,15 @@ export function openFileLimit(): number | undefined {
 /** How near this process is to its limit of open files. */
 export type OpenFiles = {
   /**
-   * True where so few descriptors are left that no new connection may take one: the rest is for health probes, Redis and the log. At the limit itself the
-   * runtime could not accept a connection even to refuse it, and would try again without end.
+   * True where so few descriptors are left that no new connection may take one: the rest is for health probes, Redis
+   * and the log. At the limit itself the runtime could not accept a connection even to refuse it, and would try again
+   * without end.
    */
   isNearLimit(): boolean
-  /** How many descriptors are missing for a number of connections; undefined if none are, or if the system reports no limit. */
+  /**
+   * How many descriptors are missing for a number of connections; undefined if none are, or if the system reports no
+   * limit.
+   */
   shortfall(connections: number): { open_files: number; needed: number; setting: string } | undefined
 }
 
@@ -39,7 +43,10 @@ export function createOpenFiles(limit: number | undefined): OpenFiles {
 /** That of this process. */
 export const openFiles = createOpenFiles(openFileLimit())
 
-/** The lowest descriptor that is not in use, which the system gives to the next file that is opened: all below it are taken. */
+/**
+ * The lowest descriptor that is not in use, which the system gives to the next file that is opened: all below it are
+ * taken.
+ */
 function lowestFree(): number {
   try {
     const descriptor = openSync(devNull, 'r')
@@ -50,7 +57,10 @@ function lowestFree(): number {
   }
 }
 
-/** True where this process was started to survive the end of its terminal, as `nohup` does it; false where the system does not say. */
+/**
+ * True where this process was started to survive the end of its terminal, as `nohup` does it; false where the system
+ * does not say.
+ */
 export function ignoresHangup(): boolean {
   const [, mask] = /^SigIgn:\s*([0-9a-f]+)/m.exec(ownFile('status')) ?? []
   return mask !== undefined && (Number.parseInt(mask.slice(-8), 16) & (1 << (constants.signals.SIGHUP - 1))) !== 0

@@ -1,21 +1,27 @@
 /**
  * Timers by running time (`clock.ts`).
  *
- * What is done again and again shares one timer: a wake-up of a process that has nothing to do costs it about a tenth of a millisecond, whatever it does then. What
- * is done once, later, is done after so much running time: a process that was frozen finds all its deadlines as far away as before.
+ * What is done again and again shares one timer: a wake-up of a process that has nothing to do costs it about a tenth
+ * of a millisecond, whatever it does then. What is done once, later, is done after so much running time: a process that
+ * was frozen finds all its deadlines as far away as before.
  */
 import { CLOCK_TICK_MS, type Clock, systemClock } from './clock.ts'
 
 /** Does something every so many milliseconds until the function that it returns is called. */
 export type Every = (ms: number, task: () => void) => () => void
 
-/** Does something once, after so many milliseconds of running time; returns what prevents it. It keeps no process alive. */
+/**
+ * Does something once, after so many milliseconds of running time; returns what prevents it. It keeps no process alive.
+ */
 export type After = (ms: number, task: () => void) => () => void
 
 /** A timer of the runtime. */
 type SetTimer = (ms: number, task: () => void) => () => void
 
-/** A timer that fires so much later than it should has waited for the loop, and what it waits for may be in a socket by now. */
+/**
+ * A timer that fires so much later than it should has waited for the loop, and what it waits for may be in a socket by
+ * now.
+ */
 const LATE_MS = 20
 
 const runtimeInterval: SetTimer = (ms, task) => {
@@ -29,7 +35,10 @@ const runtimeTimeout: SetTimer = (ms, task) => {
   return () => clearTimeout(timer)
 }
 
-/** Makes `every`: times are rounded up to ticks of the clock, but for those that are shorter than one, which have timers of their own. */
+/**
+ * Makes `every`: times are rounded up to ticks of the clock, but for those that are shorter than one, which have timers
+ * of their own.
+ */
 export function createEvery(setTimer: SetTimer = runtimeInterval): Every {
   const tasks = new Set<{ readonly ticks: number; readonly task: () => void }>()
   let count = 0
@@ -65,7 +74,8 @@ export function createAfter(clock: Pick<Clock, 'monotonic'>, setTimer: SetTimer 
       const left = dueAt - clock.monotonic()
       if (left >= 1) cancel = setTimer(left, fire)
       else if (left > -LATE_MS) run()
-      // The loop was held: the sockets have a turn first. What is asked for in one turn comes before they are read, and what that asks for, behind it.
+      // The loop was held: the sockets have a turn first. What is asked for in one turn comes before they are read, and
+      // what that asks for, behind it.
       else setImmediate(() => setImmediate(run))
     }
     function run(): void {
@@ -85,8 +95,8 @@ export const byTimer: Every = createEvery()
 export const after: After = createAfter(systemClock)
 
 /**
- * Does something every so many milliseconds, but only while there is something to do: from `wake` on, until `task` says that nothing is left. Returns `wake` and
- * what ends it.
+ * Does something every so many milliseconds, but only while there is something to do: from `wake` on, until `task` says
+ * that nothing is left. Returns `wake` and what ends it.
  */
 export function whileNeeded(every: Every, ms: number, task: () => boolean): { wake(): void; stop(): void } {
   let stop: (() => void) | undefined

@@ -3,7 +3,10 @@
 /** A rate. */
 export type Rate = { readonly perSecond: number; readonly burst: number }
 
-/** What is left, and as of which moment of running time. Below 0 is a debt: work that cost more than the token it began with. */
+/**
+ * What is left, and as of which moment of running time. Below 0 is a debt: work that cost more than the token it began
+ * with.
+ */
 export type Bucket = { tokens: number; at: number }
 
 /** A bucket that nothing was taken from. */

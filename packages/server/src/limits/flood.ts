@@ -21,7 +21,10 @@ export function passes(flood: Flood, rate: Rate, now: number): 'passes' | 'refus
 /** What a process finds when it goes on after a freeze has come within so long. */
 const FORGIVEN_MS = 60_000
 
-/** True where a flood ends its connection. What piled up while the process was frozen, from a sender that kept to its rate, is refused and ends nothing. */
+/**
+ * True where a flood ends its connection. What piled up while the process was frozen, from a sender that kept to its
+ * rate, is refused and ends nothing.
+ */
 export function isSustained({ floods }: Flood, rate: Rate, { now, thaw }: { now: number; thaw: Thaw }): boolean {
   const forgiven = now - thaw.at < FORGIVEN_MS ? (thaw.frozenMs * rate.perSecond) / 1000 : 0
   return floods > FLOOD_BURSTS * rate.burst + forgiven

@@ -1,4 +1,7 @@
-/** The ends of logs in memory that were closed: one that is opened again goes on there, and one that was deleted is distinguished from the next of its name. */
+/**
+ * The ends of logs in memory that were closed: one that is opened again goes on there, and one that was deleted is
+ * distinguished from the next of its name.
+ */
 import type { Position } from '@arqonbus/protocol'
 
 /** A log that is closed. */

@@ -1,9 +1,10 @@
 /**
  * The contract of a log: the one place where the messages of a channel get their order.
  *
- * A log is a channel's, a room's broadcast, or a client's inbox. The suite in `@arqonbus/testing` checks what every driver keeps:
- * each append has exactly one outcome; positions are dense and in order; what was appended is delivered in order, once;
- * `read` gives what came later or says that it cannot; the same (sender, id) within the window gives the first position.
+ * A log is a channel's, a room's broadcast, or a client's inbox. The suite in `@arqonbus/testing` checks what every
+ * driver keeps: each append has exactly one outcome; positions are dense and in order; what was appended is delivered
+ * in order, once; `read` gives what came later or says that it cannot; the same (sender, id) within the window gives
+ * the first position.
  */
 import type { CodedError, DurabilityLevel, ParsedEnvelope, Position } from '@arqonbus/protocol'
 import type { Maybe } from '../kit/maybe.ts'
@@ -12,16 +13,21 @@ import type { StorageDriver } from '../observability/metric-labels.ts'
 /** A message on its way into a log. */
 export type Draft = {
   readonly envelope: ParsedEnvelope
-  /** True where the sender asked for an acknowledgement: the same id again is recognised (docs/protocol.md#acknowledgement). */
+  /**
+   * True where the sender asked for an acknowledgement: the same id again is recognised
+   * (docs/protocol.md#acknowledgement).
+   */
   readonly deduplicated: boolean
   /** True where only an external log may accept it: the sender or the channel asked for more than `memory`. */
   readonly requiresDurability: boolean
   /**
-   * True where the outcome has to name the position: the sender is answered, or its message is traced. For any other draft a log may leave the position out,
-   * which saves an object for each message.
+   * True where the outcome has to name the position: the sender is answered, or its message is traced. For any other
+   * draft a log may leave the position out, which saves an object for each message.
    */
   readonly wantsPosition: boolean
-  /** Running time of its arrival in milliseconds, if the caller has read the clock already; otherwise the log reads it. */
+  /**
+   * Running time of its arrival in milliseconds, if the caller has read the clock already; otherwise the log reads it.
+   */
   readonly arrivedAt?: number | undefined
 }
 
@@ -36,8 +42,8 @@ export type Entry = {
 /** What became of a draft. Each draft has exactly one outcome. */
 export type AppendOutcome =
   /**
-   * The log has it, at `position` (undefined only where the draft does not want it). `replicas` have it too, where that was asked for. `level` is where it is;
-   * undefined where that is `durabilityOfAccepted`.
+   * The log has it, at `position` (undefined only where the draft does not want it). `replicas` have it too, where that
+   * was asked for. `level` is where it is; undefined where that is `durabilityOfAccepted`.
    */
   | {
       readonly kind: 'appended'
@@ -45,7 +51,10 @@ export type AppendOutcome =
       readonly replicas?: number | undefined
       readonly level?: DurabilityLevel | undefined
     }
-  /** The log had it already, at `position`; undefined where the first one is queued. Replicas and level as for `appended`. */
+  /**
+   * The log had it already, at `position`; undefined where the first one is queued. Replicas and level as for
+   * `appended`.
+   */
   | {
       readonly kind: 'duplicate'
       readonly position: Position | undefined
@@ -62,11 +71,15 @@ export type AppendOutcome =
 /** The events of a driver's logs. `subject` is what the user of the driver opened the log with. */
 export type LogListener<Subject, D extends Draft> = {
   /**
-   * The next entry of a log, to be delivered now: in the order of positions, once for each. `draft` is its draft where it is known to be one of this node's;
-   * that is settled in the same tick, or later where replicas are waited for. A draft may also be settled without having been delivered as such.
+   * The next entry of a log, to be delivered now: in the order of positions, once for each. `draft` is its draft where
+   * it is known to be one of this node's; that is settled in the same tick, or later where replicas are waited for. A
+   * draft may also be settled without having been delivered as such.
    */
   delivered(subject: Subject, entry: Entry, draft: D | undefined): void
-  /** What became of a draft: exactly once for each, and not before the delivery of its entry where that is still to come from this log. */
+  /**
+   * What became of a draft: exactly once for each, and not before the delivery of its entry where that is still to come
+   * from this log.
+   */
   settled(subject: Subject, draft: D, outcome: AppendOutcome): void
   /** What was delivered up to `gap.after` is not followed by what comes next, which follows `gap.next`. */
   gap(subject: Subject, log: Log, gap: LogGap): void
@@ -127,7 +140,10 @@ export type Located =
       readonly head: Position
       /** The position right before the oldest message that the log still has: the client goes on from there. */
       readonly base: Position
-      /** True where it is another log that has everything, and the one before it ended at the client's position: nothing was missed. */
+      /**
+       * True where it is another log that has everything, and the one before it ended at the client's position: nothing
+       * was missed.
+       */
       readonly isComplete?: true
     }
 
@@ -148,7 +164,10 @@ export type Log<D extends Draft = Draft> = {
   readonly origin: Position
   /** The head when this node opened the log: nothing up to there is announced here. */
   readonly attachedAt: Position
-  /** The position of the last entry that was announced on this node: L. It is that entry's while `delivered` is called for it, and not before. */
+  /**
+   * The position of the last entry that was announced on this node: L. It is that entry's while `delivered` is called
+   * for it, and not before.
+   */
   readonly lastDelivered: Position
   /** Ends when the head is known, at once where it is; fails with `storage_unavailable` where the log is away. */
   ready(): Maybe<void>
@@ -161,24 +180,31 @@ export type Log<D extends Draft = Draft> = {
   /** A page of what the node has at hand, where the log cannot be asked. */
   readAtHand(query: ReadQuery): Page
   /**
-   * The entries after `n` that the node has at hand, without a request to the store: the hand-over from history to live needs them in one tick.
-   * At most `limit` entries and `maxBytes` bytes, but one at least; undefined where the entry after `n` is not at hand.
+   * The entries after `n` that the node has at hand, without a request to the store: the hand-over from history to live
+   * needs them in one tick. At most `limit` entries and `maxBytes` bytes, but one at least; undefined where the entry
+   * after `n` is not at hand.
    */
   recent(n: number, limit: number, maxBytes: number): readonly Entry[] | undefined
   /** Whether a client that has everything up to `since` can go on from there. `UNKNOWN` means the origin. */
   locate(since: Position, sinceId: string | undefined): Maybe<Located>
   /** True where nothing is kept any more. */
   isEmpty(): boolean
-  /** In how many milliseconds it will be empty, if nothing is added: 0 where it is, and where that is not known. It may be earlier, where messages leave for want of room. */
+  /**
+   * In how many milliseconds it will be empty, if nothing is added: 0 where it is, and where that is not known. It may
+   * be earlier, where messages leave for want of room.
+   */
   emptyInMs(): number
   /** True from `close` or `delete` on. */
   readonly isClosed: boolean
   /**
-   * Closes the log: nothing of it is announced here any more. Its messages stay as long as the driver keeps them, and a log that is opened under its key later
-   * continues at its head, as long as the driver remembers that.
+   * Closes the log: nothing of it is announced here any more. Its messages stay as long as the driver keeps them, and a
+   * log that is opened under its key later continues at its head, as long as the driver remembers that.
    */
   close(): void
-  /** Deletes the log and its messages. A log that is opened under its key later has another origin, unless this one never had a message. */
+  /**
+   * Deletes the log and its messages. A log that is opened under its key later has another origin, unless this one
+   * never had a message.
+   */
   delete(): void
 }
 
@@ -202,7 +228,10 @@ export type LogDriver<Subject, D extends Draft = Draft> = {
   /** Registers the listener. Called once, before the first `open`. */
   listen(listener: LogListener<Subject, D>): void
   open(key: string, subject: Subject, options: LogOptions): Log<D>
-  /** What is known of a log that is not open; undefined where that is nothing. Fails with `storage_unavailable` where the log is away. */
+  /**
+   * What is known of a log that is not open; undefined where that is nothing. Fails with `storage_unavailable` where
+   * the log is away.
+   */
   closed(key: string): Maybe<Closed | undefined>
   /** Removes what has outlived its time. Called every second. */
   sweep(): void

@@ -1,12 +1,14 @@
 /**
- * Remembers for a while which messages were taken, so that one that is sent again gets its first position (docs/protocol.md#acknowledgement).
+ * Remembers for a while which messages were taken, so that one that is sent again gets its first position
+ * (docs/protocol.md#acknowledgement).
  *
- * Segments in the order of time: a message goes into the newest, a segment goes as a whole when its newest message is older than the window. So there
- * are no deletions and no pauses to grow. What is known of a message is in typed arrays, one behind the other, and a small table of numbers finds it:
- * to look for a message that is not there, which is what nearly every look is, touches 4 bytes of a segment. 44 bytes a message; a Map of strings takes
- * 190 to 260.
+ * Segments in the order of time: a message goes into the newest, a segment goes as a whole when its newest message is
+ * older than the window. So there are no deletions and no pauses to grow. What is known of a message is in typed
+ * arrays, one behind the other, and a small table of numbers finds it: to look for a message that is not there, which
+ * is what nearly every look is, touches 4 bytes of a segment. 44 bytes a message; a Map of strings takes 190 to 260.
  *
- * All times here are running time (`kit/clock.ts`): a wall clock that is set makes no message forgotten early, and keeps none for hours.
+ * All times here are running time (`kit/clock.ts`): a wall clock that is set makes no message forgotten early, and
+ * keeps none for hours.
  */
 
 /** Four 32-bit halves of digests, two 64-bit numbers, its age, and two slots of the table. */
@@ -16,7 +18,10 @@ const MOST_OFFSET_MS = 2 ** 31
 const FIRST_ROOM = 1 << 10
 const MOST_ROOM = 1 << 19
 
-/** A slot of the table: 12 bits of the digest, so that next to no wrong message is looked at, and 20 for the number of the message, from 1. */
+/**
+ * A slot of the table: 12 bits of the digest, so that next to no wrong message is looked at, and 20 for the number of
+ * the message, from 1.
+ */
 const NUMBER_BITS = 20
 const NUMBER_MASK = (1 << NUMBER_BITS) - 1
 
@@ -25,7 +30,10 @@ type Segment = {
   readonly room: number
   /** Twice as many slots as messages; 0 is a free one. */
   readonly table: Int32Array
-  /** For each message four halves of digests, then `ms` and `n` of its position: 32 bytes side by side, for all of it is looked at or written at once. */
+  /**
+   * For each message four halves of digests, then `ms` and `n` of its position: 32 bytes side by side, for all of it is
+   * looked at or written at once.
+   */
   readonly digests: Int32Array
   readonly numbers: Float64Array
   /** When each message came, in milliseconds after the first one of the segment. */
@@ -63,7 +71,10 @@ export function createDedup(windowMs: number, maxBytes: number): Dedup {
   const sweep = (now: number) => {
     while (segments.length > 0 && segments[0]!.newestAt + windowMs < now) bytes -= segmentBytes(segments.shift()!)
   }
-  /** The next segment is eight times the last, so that a quiet node stays small and a busy one has few; or what is left of the bytes, where that is less. */
+  /**
+   * The next segment is eight times the last, so that a quiet node stays small and a busy one has few; or what is left
+   * of the bytes, where that is less.
+   */
   const nextRoom = () => {
     let room = Math.min(MOST_ROOM, 8 * (segments.at(-1)?.room ?? FIRST_ROOM / 8))
     while (room > FIRST_ROOM && bytes + room * MESSAGE_BYTES > maxBytes) room /= 2

@@ -1,6 +1,7 @@
 /**
- * Digests for the recognition of messages that are sent again. Two 64-bit digests represent one message: who sent which id where, and what was in it.
- * A false "the same" needs both to collide. Nobody outside knows the seed, so nobody can look for collisions.
+ * Digests for the recognition of messages that are sent again. Two 64-bit digests represent one message: who sent which
+ * id where, and what was in it. A false "the same" needs both to collide. Nobody outside knows the seed, so nobody can
+ * look for collisions.
  */
 import type { ParsedEnvelope } from '@arqonbus/protocol'
 import { contentKeys } from './message-identity.ts'
@@ -12,8 +13,8 @@ export type Seed = Int32Array
 export const newSeed = (): Seed => crypto.getRandomValues(new Int32Array(2))
 
 /**
- * A digest under way. Its state is in two fields, so that nothing is allotted for each message. They hold signed numbers of 32 bits, with which the
- * runtime computes at once: unsigned ones are fractions to it as often as not.
+ * A digest under way. Its state is in two fields, so that nothing is allotted for each message. They hold signed
+ * numbers of 32 bits, with which the runtime computes at once: unsigned ones are fractions to it as often as not.
  */
 export class Digest {
   low = 0
@@ -31,7 +32,10 @@ export class Digest {
     return this
   }
 
-  /** Takes a text in, two characters a step, in two lanes that do not wait for each other (the lanes of cyrb53, public domain). */
+  /**
+   * Takes a text in, two characters a step, in two lanes that do not wait for each other (the lanes of cyrb53, public
+   * domain).
+   */
   add(text: string): this {
     const { length } = text
     // The length comes first, so that the border between two texts is part of the digest.
@@ -80,7 +84,10 @@ export class ContentDigests {
     this.#digest = new Digest(seed)
   }
 
-  /** That of one message, finished; it holds until the next is asked for. A private message goes into up to 33 logs, one after the other, and is digested once. */
+  /**
+   * That of one message, finished; it holds until the next is asked for. A private message goes into up to 33 logs, one
+   * after the other, and is digested once.
+   */
   of(envelope: ParsedEnvelope): Digest {
     if (envelope === this.#last) return this.#digest
     const { type, payloadText, metadata } = envelope

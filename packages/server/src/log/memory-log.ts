@@ -1,4 +1,6 @@
-/** The log in the memory of this process: it answers at once. What it acknowledges is at level `memory`, which is true. */
+/**
+ * The log in the memory of this process: it answers at once. What it acknowledges is at level `memory`, which is true.
+ */
 import { CodedError, encodeStored, type Position } from '@arqonbus/protocol'
 import { type Clock, isoTime, positionUpToN } from '../kit/clock.ts'
 import { createOldestFirst, type OldestFirst } from '../kit/oldest-first.ts'
@@ -124,12 +126,15 @@ const seed = newSeed()
 const idDigest = new Digest(seed)
 const contentDigests = new ContentDigests(seed)
 /**
- * The fingerprint of the draft that is being appended. One object serves all logs: an append looks for it and adds it in one synchronous call, so that no
- * message costs an object.
+ * The fingerprint of the draft that is being appended. One object serves all logs: an append looks for it and adds it
+ * in one synchronous call, so that no message costs an object.
  */
 const scratchFingerprint: Fingerprint = { idLow: 0, idHigh: 0, contentLow: 0, contentHigh: 0 }
 
-/** One log. A class, because there may be a hundred thousand: methods are shared, and each has its fields and nothing else. */
+/**
+ * One log. A class, because there may be a hundred thousand: methods are shared, and each has its fields and nothing
+ * else.
+ */
 class MemoryLog<Subject, D extends Draft> implements Log<D> {
   /** Whether the two heaps know of it. */
   isInByAge = false
@@ -156,8 +161,9 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     this.#subject = subject
     this.#options = options
     const closed = shared.closed.take(key)
-    // A channel that is deleted and made again has another log. It begins later than the old one ended, however fast that went and wherever the clock
-    // was set, so that no position of the old one fits it, and no id that the old one took is taken for its own.
+    // A channel that is deleted and made again has another log. It begins later than the old one ended, however fast
+    // that went and wherever the clock was set, so that no position of the old one fits it, and no id that the old one
+    // took is taken for its own.
     this.origin =
       closed?.isDeleted === false ? closed.origin : { ms: Math.max(shared.clock.now(), shared.closedMs + 1), n: 0 }
     this.attachedAt = closed?.isDeleted === false ? closed.given : this.origin
@@ -189,7 +195,8 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
         return listener.settled(this.#subject, draft, refusal(dedupFull(shared.dedupWindowMs)))
     }
     const now = shared.clock.now()
-    // A wall clock that is set back does not take positions with it; what was said while it was ahead stays ahead until it has caught up.
+    // A wall clock that is set back does not take positions with it; what was said while it was ahead stays ahead until
+    // it has caught up.
     if (now > this.#ms) this.#ms = now
     const ms = this.#ms
     const n = ++this.#n
@@ -281,7 +288,10 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     this.#drop('age', count)
   }
 
-  /** The number of a position. A position from before the origin belongs to an earlier log: every message here comes after it, so its number is 0. */
+  /**
+   * The number of a position. A position from before the origin belongs to an earlier log: every message here comes
+   * after it, so its number is 0.
+   */
   #numberOf(position: Position | undefined): number | undefined {
     return position !== undefined && position.ms < this.origin.ms ? 0 : position?.n
   }

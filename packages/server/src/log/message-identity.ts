@@ -1,4 +1,7 @@
-/** Which metadata is part of what a message says: all but what tells how this try is acknowledged and traced (docs/protocol.md#acknowledgement). */
+/**
+ * Which metadata is part of what a message says: all but what tells how this try is acknowledged and traced
+ * (docs/protocol.md#acknowledgement).
+ */
 import type { ParsedEnvelope } from '@arqonbus/protocol'
 
 const ofTheTry = new Set(['ack', 'traceparent'])

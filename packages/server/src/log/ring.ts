@@ -29,7 +29,10 @@ export class Ring {
     this.length++
   }
 
-  /** Takes the oldest entry out and returns its bytes. Its text is not looked at: it has long left the processor's caches. */
+  /**
+   * Takes the oldest entry out and returns its bytes. Its text is not looked at: it has long left the processor's
+   * caches.
+   */
   shift(): number {
     if (this.length === 0) throw new Error('shift of an empty ring')
     const bytes = this.#sizes[this.#start]!
@@ -64,7 +67,9 @@ export class Ring {
     return this.firstN + this.length
   }
 
-  /** Held entries from number `start` to before `end`: as many as have no more than `maxBytes` bytes, but one at least. */
+  /**
+   * Held entries from number `start` to before `end`: as many as have no more than `maxBytes` bytes, but one at least.
+   */
   collect(start: number, end: number, maxBytes: number): Entry[] {
     const entries: Entry[] = []
     let bytes = 0

@@ -1,6 +1,6 @@
 /**
- * Writes log lines to a descriptor without ever blocking the process: a pipe whose reader has stopped fills a bounded buffer,
- * further lines are dropped and counted, and a reader that has gone (EPIPE) ends logging, not the bus.
+ * Writes log lines to a descriptor without ever blocking the process: a pipe whose reader has stopped fills a bounded
+ * buffer, further lines are dropped and counted, and a reader that has gone (EPIPE) ends logging, not the bus.
  */
 import { SonicBoom } from 'sonic-boom'
 
@@ -33,7 +33,8 @@ export function openLogOutput({ fd, maxBytes = 4 * 1024 * 1024 }: LogOutputOptio
     recovered(count)
   })
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // The reader of the log is gone, or there never was one: nothing is left to write to. Other failures (a full disk) may pass.
+    // The reader of the log is gone, or there never was one: nothing is left to write to. Other failures (a full disk)
+    // may pass.
     if (error.code === 'EPIPE' || error.code === 'EBADF') gone = true
     waiting = false
   })

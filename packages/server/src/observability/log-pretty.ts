@@ -1,4 +1,7 @@
-/** The lines of a terminal: time, level, event, `name=value`. Rendered in this process: worker threads would not survive `bun build --compile`. */
+/**
+ * The lines of a terminal: time, level, event, `name=value`. Rendered in this process: worker threads would not survive
+ * `bun build --compile`.
+ */
 import { prettyFactory } from 'pino-pretty'
 import { escapeUnsafe } from './log-text.ts'
 

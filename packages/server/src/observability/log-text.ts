@@ -56,7 +56,10 @@ function plainError(error: Error, depth: number): Record<string, unknown> {
 const cut = (text: string, length: number): string =>
   text.length <= length ? text : `${text.slice(0, length)}… (${text.length} characters)`
 
-/** Control characters, invisible and direction-changing ones, and the line ends that only some readers know (U+0085, U+2028). */
+/**
+ * Control characters, invisible and direction-changing ones, and the line ends that only some readers know (U+0085,
+ * U+2028).
+ */
 const unsafe = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 const suspicious = /[^\x20-\x7e]/
 

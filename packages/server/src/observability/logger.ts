@@ -1,6 +1,6 @@
 /**
- * Logs: one line an event. JSON for machines, one readable line for a person at a terminal; neither can be forged by what
- * clients send, and a reader of the logs that stops reading stops nothing else.
+ * Logs: one line an event. JSON for machines, one readable line for a person at a terminal; neither can be forged by
+ * what clients send, and a reader of the logs that stops reading stops nothing else.
  */
 import pino from 'pino'
 import { type LogOutput, openLogOutput } from './log-output.ts'
@@ -20,8 +20,8 @@ export const logFormats = ['auto', 'pretty', 'json'] as const
 export type LogFormat = (typeof logFormats)[number]
 
 /**
- * One line: `event` is a stable snake_case name from our own code, never a text from a client. Beside it go `client_id`, `room`,
- * `channel` and `code` where the event has them; never a payload, a token or a session.
+ * One line: `event` is a stable snake_case name from our own code, never a text from a client. Beside it go
+ * `client_id`, `room`, `channel` and `code` where the event has them; never a payload, a token or a session.
  */
 export type LogLine = { readonly event: string; readonly [field: string]: unknown; level?: never; time?: never }
 

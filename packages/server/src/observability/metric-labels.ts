@@ -1,7 +1,9 @@
 /** The values of labels: fixed tables, so that nothing a client sends can add one. */
 import { SUMMARY_EVENT, telemetryEvents } from '@arqonbus/protocol'
 
-/** Outcomes of an append: the log has the message now, it had it, it is queued until the outage ends, or it is refused. */
+/**
+ * Outcomes of an append: the log has the message now, it had it, it is queued until the outage ends, or it is refused.
+ */
 export const appendOutcomes = ['appended', 'duplicate', 'queued', 'refused'] as const
 
 /** The outcome of an append. */
@@ -28,13 +30,19 @@ export type ConnectOutcome = (typeof connectOutcomes)[number]
 /** What the events of telemetry are counted by: the types of the bus, and `other` for those of clients. */
 export const telemetryTypes = [...Object.keys(telemetryEvents), SUMMARY_EVENT, 'other']
 
-/** Why a telemetry event is not sent: its type is over budget, so that it is part of a summary; or its subscriber is slow. */
+/**
+ * Why a telemetry event is not sent: its type is over budget, so that it is part of a summary; or its subscriber is
+ * slow.
+ */
 export const telemetryDropReasons = ['budget', 'slow'] as const
 
 /** Why a telemetry event is not sent. */
 export type TelemetryDropReason = (typeof telemetryDropReasons)[number]
 
-/** Why a message leaves the history: its log is full, it is too old, all logs together are too large, or its channel was deleted. */
+/**
+ * Why a message leaves the history: its log is full, it is too old, all logs together are too large, or its channel was
+ * deleted.
+ */
 export const expiryReasons = ['length', 'age', 'bytes', 'deleted'] as const
 
 /** Why a message leaves the history. */
@@ -96,7 +104,10 @@ export const limitNames = [
 /** A limit that a client can run into. */
 export type LimitName = (typeof limitNames)[number]
 
-/** Limits whose configured value is served: those above, and those that refuse no request. Each is named for what it counts. */
+/**
+ * Limits whose configured value is served: those above, and those that refuse no request. Each is named for what it
+ * counts.
+ */
 export const configuredLimits = [
   ...limitNames,
   'sessions',

@@ -1,6 +1,6 @@
 /**
- * Every metric, declared once: `/metrics` and `docs/reference/metrics.md` come from here. Values of labels are from fixed tables
- * of ours, `metric-labels.ts`.
+ * Every metric, declared once: `/metrics` and `docs/reference/metrics.md` come from here. Values of labels are from
+ * fixed tables of ours, `metric-labels.ts`.
  */
 
 /** Counters without a label: number fields of `Metrics`, which the code that counts increments. */
@@ -98,7 +98,10 @@ export const labelled = {
   },
 } as const
 
-/** Gauges that the server supplies: read when `/metrics` is asked for. A gauge with states has 1 for the state in force, and 0 for the others. */
+/**
+ * Gauges that the server supplies: read when `/metrics` is asked for. A gauge with states has 1 for the state in force,
+ * and 0 for the others.
+ */
 export const gauges = {
   status: {
     name: 'arqonbus_status',

@@ -53,7 +53,10 @@ export type Metrics = Record<CounterField, number> & {
   reject(code: ErrorCode): void
   /** A command was answered. A name that is no command's counts as `unknown`. */
   command(name: string, ok: boolean, seconds: number): void
-  /** A message went from its frame to its sockets in this time. Call it for a sample: reading the clock costs more than counting. */
+  /**
+   * A message went from its frame to its sockets in this time. Call it for a sample: reading the clock costs more than
+   * counting.
+   */
   routed(seconds: number): void
   /** A limit was reached. */
   limit(name: LimitName): void
@@ -81,7 +84,10 @@ export type Metrics = Record<CounterField, number> & {
   closed(name: CloseName): void
   /** A timer fired this much too late. */
   loopLag(seconds: number): void
-  /** An HTTP request was answered. `route` and `status` must come from tables of ours; a method that is not in one counts as `other`. */
+  /**
+   * An HTTP request was answered. `route` and `status` must come from tables of ours; a method that is not in one
+   * counts as `other`.
+   */
   httpRequest(method: string, route: string, status: number): void
   /** Supplies a gauge; its value is read when `/metrics` is asked for. Without a supplier it is absent. */
   gauge(name: GaugeName, read: () => GaugeReading): void
@@ -107,7 +113,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
 
   const registry = new Registry()
   const register = (type: MetricType, { name, help }: { name: string; help: string }, read: () => Sample[]) =>
-    // prom-client asks a metric for nothing but its name and `get`: its own kinds would keep a second copy of every number.
+    // prom-client asks a metric for nothing but its name and `get`: its own kinds would keep a second copy of every
+    // number.
     registry.registerMetric({
       name,
       help,

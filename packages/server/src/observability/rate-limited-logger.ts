@@ -1,4 +1,6 @@
-/** Lines that a hostile client can cause by the thousand must not fill a disk: each event gets a budget for each second. */
+/**
+ * Lines that a hostile client can cause by the thousand must not fill a disk: each event gets a budget for each second.
+ */
 import type { Logger, LogLine, WriteLine } from './logger.ts'
 
 /** Budget, clock and timer of a bounded logger. */
@@ -12,8 +14,9 @@ export type BoundedLoggerOptions = {
 }
 
 /**
- * A logger that writes at most `perSecond` lines a second for each event. When a second with more is over, one line of the same
- * level and event says how many were `suppressed`. Events are our own constants, so what it remembers is bounded.
+ * A logger that writes at most `perSecond` lines a second for each event. When a second with more is over, one line of
+ * the same level and event says how many were `suppressed`. Events are our own constants, so what it remembers is
+ * bounded.
  */
 export function boundedLogger(logger: Logger, options: BoundedLoggerOptions = {}): Logger {
   const { perSecond = 10, now = () => performance.now(), later = unrefTimeout } = options

@@ -11,7 +11,10 @@ const LOOPBACK = ['127.0.0.0/8', '::1/128']
 /** Proxies in one chain; a longer list is not read any further. */
 const MOST_HOPS = 32
 
-/** Returns whether an address belongs to a trusted proxy. `trusted` holds addresses, networks (`10.0.0.0/8`) and `loopback`. */
+/**
+ * Returns whether an address belongs to a trusted proxy. `trusted` holds addresses, networks (`10.0.0.0/8`) and
+ * `loopback`.
+ */
 export function createTrust(trusted: readonly string[]): (address: string) => boolean {
   if (trusted.length === 0) return () => false
   const list = new BlockList()
@@ -25,9 +28,10 @@ export function createTrust(trusted: readonly string[]): (address: string) => bo
 }
 
 /**
- * Proxies append the address that they were called from to `X-Forwarded-For`, so its last entries are the proxies' own words and
- * everything before the first entry of a stranger is the stranger's. The last address that is not a trusted proxy is the client.
- * The header of an untrusted peer is not read, and an entry that is no address ends the reading at the proxy that wrote it.
+ * Proxies append the address that they were called from to `X-Forwarded-For`, so its last entries are the proxies' own
+ * words and everything before the first entry of a stranger is the stranger's. The last address that is not a trusted
+ * proxy is the client. The header of an untrusted peer is not read, and an entry that is no address ends the reading at
+ * the proxy that wrote it.
  */
 export function createClientAddress(isTrusted: (address: string) => boolean): ClientAddress {
   return (connection, headers) => {

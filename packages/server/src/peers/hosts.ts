@@ -1,7 +1,7 @@
 /**
- * Names by which the server may be asked for (docs/protocol.md#hosts-and-origins). A page of `evil.example` can let that name point
- * to this machine once it is loaded (DNS rebinding): for its browser the server is then the page's own, and no other check holds.
- * The `Host` header still says `evil.example`.
+ * Names by which the server may be asked for (docs/protocol.md#hosts-and-origins). A page of `evil.example` can let
+ * that name point to this machine once it is loaded (DNS rebinding): for its browser the server is then the page's own,
+ * and no other check holds. The `Host` header still says `evil.example`.
  */
 import { isIP } from 'node:net'
 import { isLoopbackAddress, plainAddress } from '../kit/ip-address.ts'
@@ -51,8 +51,8 @@ const LONGEST_HOST = 270
 const hostForm = /^(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\\%,[\]]+)(?::\d{0,5})?$/
 
 /**
- * The host of a `Host` header as URLs write it: lower case, without port, brackets and the dot at its end; an IPv4 address in IPv6
- * form as IPv4. Undefined where the header is malformed or was sent twice.
+ * The host of a `Host` header as URLs write it: lower case, without port, brackets and the dot at its end; an IPv4
+ * address in IPv6 form as IPv4. Undefined where the header is malformed or was sent twice.
  */
 export function nameOf(host: string): string | undefined {
   const text = host.length > LONGEST_HOST ? undefined : hostForm.exec(host)?.[1]

@@ -5,8 +5,8 @@ import { isLoopback, nameOf } from './hosts.ts'
 export const ORIGIN_SETTING = 'ARQONBUS_ORIGINS'
 
 /**
- * True where there is no `Origin`, for pages of the host that was asked for, on any port, and for those of the setting. All names and
- * addresses of loopback are one host: a page that `localhost` served connects to `127.0.0.1`.
+ * True where there is no `Origin`, for pages of the host that was asked for, on any port, and for those of the setting.
+ * All names and addresses of loopback are one host: a page that `localhost` served connects to `127.0.0.1`.
  */
 export function isOriginAllowed(origin: string | null, host: string | null, allowed: readonly string[]): boolean {
   if (origin === null || allowed.includes('*') || allowed.includes(origin)) return true
@@ -18,8 +18,8 @@ export function isOriginAllowed(origin: string | null, host: string | null, allo
 }
 
 /**
- * True for a request that a page of another site caused without saying its origin, as `<img src>` does. Programs, and browsers whose
- * user typed the address, do not send this header or say `none`.
+ * True for a request that a page of another site caused without saying its origin, as `<img src>` does. Programs, and
+ * browsers whose user typed the address, do not send this header or say `none`.
  */
 export function isFromForeignPage(headers: Headers): boolean {
   const site = headers.get('sec-fetch-site')

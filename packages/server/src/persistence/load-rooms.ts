@@ -1,13 +1,16 @@
 /**
- * Loads rooms and channels that are not in memory, before a request for them fails or creates them: another server on the same Redis may have created them,
- * and messages may be stored there.
+ * Loads rooms and channels that are not in memory, before a request for them fails or creates them: another server on
+ * the same Redis may have created them, and messages may be stored there.
  */
 import { CodedError } from '@arqonbus/protocol'
 import type { Rooms } from '../state/rooms.ts'
 import type { SavedRooms } from './saved-rooms.ts'
 import type { Store } from './store.ts'
 
-/** Loads rooms and channels. Undefined where there is nothing to wait for; fails with `too_many_rooms` and `too_many_channels` alone. */
+/**
+ * Loads rooms and channels. Undefined where there is nothing to wait for; fails with `too_many_rooms` and
+ * `too_many_channels` alone.
+ */
 export type RoomLoader = {
   /** A room, or one of its channels. */
   one(room: string, channel: string | undefined): Promise<void> | undefined
@@ -29,7 +32,10 @@ const MOST_KNOWN = 10_000
 
 /** Creates the loader; no load is in progress. */
 export function createRoomLoader({ store, rooms, savedRooms }: RoomLoaderDeps): RoomLoader {
-  /** Loads in progress. A second request for the same name waits for the first and continues after it, so that messages to a new channel stay in order. */
+  /**
+   * Loads in progress. A second request for the same name waits for the first and continues after it, so that messages
+   * to a new channel stay in order.
+   */
   const loads = new Map<string, Promise<void>>()
   /** Up to which change elsewhere everything is known here: of all rooms, and of single ones. */
   let knownOfAll: number | undefined

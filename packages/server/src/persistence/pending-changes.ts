@@ -1,4 +1,7 @@
-/** Changes that are not known to be stored: those that wait to be written, and those that are on their way. Each has a number, in the order of the changes. */
+/**
+ * Changes that are not known to be stored: those that wait to be written, and those that are on their way. Each has a
+ * number, in the order of the changes.
+ */
 
 /** Changes on their way together: keys with their numbers. */
 export type Sent = ReadonlyMap<string, number>

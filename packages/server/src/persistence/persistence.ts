@@ -1,4 +1,7 @@
-/** Saves what survives a restart in addition to messages: rooms, channels and sessions, each as far as the configuration asks for it. */
+/**
+ * Saves what survives a restart in addition to messages: rooms, channels and sessions, each as far as the configuration
+ * asks for it.
+ */
 import { CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
 import { chain, type Maybe } from '../kit/maybe.ts'
 import type { Client } from '../state/model.ts'
@@ -27,13 +30,14 @@ export type Persistence = {
   /** A client has another subscription, or one less. */
   subscribed(client: Client): void
   /**
-   * Loads the session that a client names, where it is not in memory; undefined where there is nothing to wait for. Resolves to a function that restores it, or
-   * to undefined where there is no such session. Fails with `storage_unavailable` if that is not known.
+   * Loads the session that a client names, where it is not in memory; undefined where there is nothing to wait for.
+   * Resolves to a function that restores it, or to undefined where there is no such session. Fails with
+   * `storage_unavailable` if that is not known.
    */
   loadSession(clientId: string | undefined, secret: string | undefined): Promise<(() => void) | undefined> | undefined
   /**
-   * Loads a channel, or a room for `*`, where it is not in memory; undefined where there is nothing to wait for. Fails with `too_many_rooms` and
-   * `too_many_channels` alone.
+   * Loads a channel, or a room for `*`, where it is not in memory; undefined where there is nothing to wait for. Fails
+   * with `too_many_rooms` and `too_many_channels` alone.
    */
   loadTarget(room: string, channel: string): Promise<void> | undefined
   /** Loads a room and all of its channels; undefined and errors as those of `loadTarget`. */
@@ -42,11 +46,19 @@ export type Persistence = {
   isUnsure(): boolean
   /** True where a session that is not in memory may be in a store that cannot be asked now. */
   isUnsureOfSessions(): boolean
-  /** Before a command changes rooms or channels: `storage_unavailable` where that could not be stored, and has to be. */
+  /**
+   * Before a command changes rooms or channels: `storage_unavailable` where that could not be stored, and has to be.
+   */
   check(): void
-  /** Before a private channel is made: `storage_unavailable` while it is not known whether an open channel of its name is stored. */
+  /**
+   * Before a private channel is made: `storage_unavailable` while it is not known whether an open channel of its name
+   * is stored.
+   */
   checkPrivate(): void
-  /** Ends when what has changed of rooms and channels is stored, or is to be stored later; `outcome_unknown` where that will not do. */
+  /**
+   * Ends when what has changed of rooms and channels is stored, or is to be stored later; `outcome_unknown` where that
+   * will not do.
+   */
   settled(): Maybe<void>
   /** False while a room or a channel is not stored as it is now. */
   arePlacesStored(): boolean

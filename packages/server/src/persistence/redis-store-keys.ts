@@ -1,7 +1,7 @@
 /**
- * How records are written to Redis: a hash for all rooms, one for the channels of each room, and one for the sessions of each client, which ends with the last
- * of them. A sorted set has the clients by the ends of their sessions, so that they need not be searched for among the keys; a counter tells whether another
- * server has changed rooms or channels.
+ * How records are written to Redis: a hash for all rooms, one for the channels of each room, and one for the sessions
+ * of each client, which ends with the last of them. A sorted set has the clients by the ends of their sessions, so that
+ * they need not be searched for among the keys; a counter tells whether another server has changed rooms or channels.
  */
 import { nameOfFault } from '../redis/faults.ts'
 import type { RecordPlace } from '../redis/keys.ts'

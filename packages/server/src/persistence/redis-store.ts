@@ -1,6 +1,6 @@
 /**
- * The store in Redis. It writes on the connection on which the log appends: Redis does what comes there in order, so what is written before a message is
- * sent is stored before that message is.
+ * The store in Redis. It writes on the connection on which the log appends: Redis does what comes there in order, so
+ * what is written before a message is sent is stored before that message is.
  */
 import type { Clock } from '../kit/clock.ts'
 import type { Logger } from '../observability/logger.ts'

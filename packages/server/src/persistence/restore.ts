@@ -1,4 +1,7 @@
-/** Restores stored rooms and channels (docs/protocol.md#restarts): a stored one replaces what was created under its name while the store was away. */
+/**
+ * Restores stored rooms and channels (docs/protocol.md#restarts): a stored one replaces what was created under its name
+ * while the store was away.
+ */
 import { CodedError } from '@arqonbus/protocol'
 import { may } from '../auth/access.ts'
 import type { Channel, Client, Feed, Room } from '../state/model.ts'
@@ -26,8 +29,8 @@ export type Restore = { room(record: RoomRecord): void; channel(record: ChannelR
 /** Creates the functions that restore. */
 export function createRestore({ rooms, subscriptions, endings, created }: RestoreDeps): Restore {
   /**
-   * A channel that was created while the store was away may be open where the stored one is private: its participants stay only where the stored one admits
-   * them.
+   * A channel that was created while the store was away may be open where the stored one is private: its participants
+   * stay only where the stored one admits them.
    */
   const restoreChannel = (room: Room, record: ChannelRecord) => {
     const participants = [...(room.channels.get(record.name)?.participants.keys() ?? [])]

@@ -14,8 +14,8 @@ export type RecordTexts = {
 export type Persisted = readonly ('messages' | 'rooms' | 'channels' | 'sessions')[]
 
 /**
- * Channels are kept with their rooms. Where messages are kept and these are not, enough is written to find the messages again, and to know who may read them.
- * Undefined where neither is kept.
+ * Channels are kept with their rooms. Where messages are kept and these are not, enough is written to find the messages
+ * again, and to know who may read them. Undefined where neither is kept.
  */
 export function recordTexts(persist: Persisted): RecordTexts | undefined {
   const isChannels = persist.includes('channels')
@@ -57,8 +57,9 @@ function addressOfChannel({ room, name, type, createdAt, createdBy, members, opt
 }
 
 /**
- * True where what the store has is right, and what is here has to become it. A private channel is never made open by another one of its name; else the one that
- * was made first is right, because the other one was created by a server that could not know of it.
+ * True where what the store has is right, and what is here has to become it. A private channel is never made open by
+ * another one of its name; else the one that was made first is right, because the other one was created by a server
+ * that could not know of it.
  */
 export function winsOver(record: RoomRecord | ChannelRecord, here: Room | Channel): boolean {
   if (record.type === 'private' || here.type === 'private')

@@ -1,6 +1,6 @@
 /**
- * The rooms and channels of the store: written behind what happens here, restored when the store can be read for the first time, and loaded where a client
- * names a room or a channel that is not here.
+ * The rooms and channels of the store: written behind what happens here, restored when the store can be read for the
+ * first time, and loaded where a client names a room or a channel that is not here.
  */
 import type { Logger } from '../observability/logger.ts'
 import type { Channel, Room } from '../state/model.ts'
@@ -33,13 +33,19 @@ type AnyFound = Found<RoomRecord | ChannelRecord>
 /** The saved rooms and channels of one server. */
 export class SavedRooms {
   readonly #deps: SavedRoomsDeps
-  /** Changes on their way to the store. The key of a channel is its address, and that of a room its name, which has no colon. */
+  /**
+   * Changes on their way to the store. The key of a channel is its address, and that of a room its name, which has no
+   * colon.
+   */
   readonly writes: WriteBehind
   #isLoaded = false
   /** Comparisons under way, or asked for: one after the other. */
   #comparisons = 0
   #lastComparison: Promise<unknown> = Promise.resolve()
-  /** What ended here during an outage or a comparison: a record of it that is still stored does not apply to what has its name now. */
+  /**
+   * What ended here during an outage or a comparison: a record of it that is still stored does not apply to what has
+   * its name now.
+   */
   readonly #ended = new Set<string>()
 
   constructor(deps: SavedRoomsDeps) {
@@ -124,7 +130,10 @@ export class SavedRooms {
     return { kind: key.includes(':') ? 'channel' : 'room', name: key, text: undefined }
   }
 
-  /** All rooms of the store, and their channels where these are saved, in the order of their creation: lists have that order. */
+  /**
+   * All rooms of the store, and their channels where these are saved, in the order of their creation: lists have that
+   * order.
+   */
   async #allIn(stored: Stored): Promise<{ rooms: Found<RoomRecord>[]; channels: Found<ChannelRecord>[] }> {
     const rooms = await recordsIn(stored.rooms(), roomIn)
     const names = rooms.map(({ record }) => record.name)
@@ -158,7 +167,10 @@ export class SavedRooms {
     this.#deps.logger.info({ event: 'rooms_restored', ...counts })
   }
 
-  /** What is here is written again where the store has lost it, or has it otherwise. What is not here may be another server's. */
+  /**
+   * What is here is written again where the store has lost it, or has it otherwise. What is not here may be another
+   * server's.
+   */
   async #compareAll(stored: Stored): Promise<void> {
     const all = await this.#allIn(stored)
     const same = new Set<string>()
@@ -181,7 +193,10 @@ export class SavedRooms {
 
 type Found<R> = { readonly key: string; readonly record: R; readonly text: string }
 
-/** The items of a collection, a hundred in one turn of the event loop: with very many records a comparison takes seconds. */
+/**
+ * The items of a collection, a hundred in one turn of the event loop: with very many records a comparison takes
+ * seconds.
+ */
 async function* byTurns<T>(all: Iterable<T>): AsyncGenerator<T> {
   let count = 0
   for (const one of all) {

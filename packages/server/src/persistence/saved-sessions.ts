@@ -1,6 +1,6 @@
 /**
- * The sessions of the store: written behind what happens here, restored when the store can be read for the first time, and loaded where a client resumes one
- * that is not here.
+ * The sessions of the store: written behind what happens here, restored when the store can be read for the first time,
+ * and loaded where a client resumes one that is not here.
  */
 import { CodedError, parseAddress } from '@arqonbus/protocol'
 import { hashSecret, isSecret } from '../auth/secrets.ts'
@@ -47,8 +47,9 @@ export class SavedSessions {
   /** When the record of a connected client is to be written again, in running time, the earliest first. */
   readonly #dueAt = new Map<string, number>()
   /**
-   * Sessions that began while the store was reachable, and are not stored yet: with each, those before it have ended. One that began during an outage ends
-   * none: an earlier session of that client id may be stored, and the client that it belongs to may resume it.
+   * Sessions that began while the store was reachable, and are not stored yet: with each, those before it have ended.
+   * One that began during an outage ends none: an earlier session of that client id may be stored, and the client that
+   * it belongs to may resume it.
    */
   readonly #replacing = new WeakSet<Session>()
   /** Sessions that the store had. */
@@ -81,8 +82,9 @@ export class SavedSessions {
   }
 
   /**
-   * Loads the session with that secret, where it is not here; undefined where there is nothing to wait for. Resolves to a function that restores it, or to
-   * undefined where there is no such session. Fails with `storage_unavailable` where that is not known.
+   * Loads the session with that secret, where it is not here; undefined where there is nothing to wait for. Resolves to
+   * a function that restores it, or to undefined where there is no such session. Fails with `storage_unavailable` where
+   * that is not known.
    */
   load(clientId: string, secret: string): Promise<(() => void) | undefined> | undefined {
     const { sessions, store } = this.#deps
@@ -128,7 +130,9 @@ export class SavedSessions {
     }
   }
 
-  /** The record of a connected client lasts as long as its session would if the process ended now, and a little longer. */
+  /**
+   * The record of a connected client lasts as long as its session would if the process ended now, and a little longer.
+   */
   #untilOf({ expiresAt }: Session): number {
     const { clock, sessionTtlMs } = this.#deps
     return clock.now() + (expiresAt === undefined ? sessionTtlMs + 2 * this.#refreshMs : expiresAt - clock.monotonic())

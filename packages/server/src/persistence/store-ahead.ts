@@ -1,4 +1,7 @@
-/** What a log belongs to is stored ahead of its messages: what is acknowledged is found again, whenever the server is killed. */
+/**
+ * What a log belongs to is stored ahead of its messages: what is acknowledged is found again, whenever the server is
+ * killed.
+ */
 import { ownerOf } from '../state/log-names.ts'
 import type { Change, RecordStoreUser } from './store.ts'
 import type { WriteBehind } from './write-behind.ts'

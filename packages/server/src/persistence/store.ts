@@ -1,7 +1,9 @@
 /**
- * The contract of a store: what outlives the process beside messages. Rooms and channels, which are here too, and sessions.
+ * The contract of a store: what outlives the process beside messages. Rooms and channels, which are here too, and
+ * sessions.
  *
- * A store holds records under names, as text. It keeps no log of changes: a write has the whole state of a record, so that it may be repeated.
+ * A store holds records under names, as text. It keeps no log of changes: a write has the whole state of a record, so
+ * that it may be repeated.
  */
 import type { RecordPlace } from '../redis/keys.ts'
 
@@ -33,7 +35,10 @@ export type Records = readonly (readonly [name: string, text: string])[]
 
 /** What a store has, as it is read when it comes. */
 export type Stored = {
-  /** Counts the changes of rooms and channels that came from elsewhere: as long as it stays the same, this process knows all of them. */
+  /**
+   * Counts the changes of rooms and channels that came from elsewhere: as long as it stays the same, this process knows
+   * all of them.
+   */
   changesElsewhere(): Promise<number>
   /** All rooms, in pages; one that changes meanwhile may come twice. */
   rooms(): AsyncIterable<Records>
@@ -48,17 +53,23 @@ export type Stored = {
 /** What uses a store. */
 export type RecordStoreUser = {
   /**
-   * The store is there, for the first time or again. It is not written to before this has ended, but where it is the process that it was before and this is
-   * not the first time: that has lost nothing, and is compared while it is used.
+   * The store is there, for the first time or again. It is not written to before this has ended, but where it is the
+   * process that it was before and this is not the first time: that has lost nothing, and is compared while it is used.
    */
   compare(stored: Stored): Promise<void>
-  /** The store that was there before is back. What has changed meanwhile is not written before this has ended: another server may have written under the same names. */
+  /**
+   * The store that was there before is back. What has changed meanwhile is not written before this has ended: another
+   * server may have written under the same names.
+   */
   check(stored: Stored): Promise<void>
   /** From now on it can be written to. */
   ready(): void
   /** From now on it cannot. */
   away(): void
-  /** Writes at once what these logs belong to, where that is not stored yet; gives it by log, or undefined where all of it is stored. */
+  /**
+   * Writes at once what these logs belong to, where that is not stored yet; gives it by log, or undefined where all of
+   * it is stored.
+   */
   ahead(logs: Iterable<string>): ReadonlyMap<string, readonly Change[]> | undefined
 }
 
@@ -68,12 +79,14 @@ export type Store = {
   /** Called once, before the store is there. */
   use(user: RecordStoreUser): void
   /**
-   * Resolves to what it refused. Where it fails, some may be written. What is written is stored before anything that the log sends to the same store later.
+   * Resolves to what it refused. Where it fails, some may be written. What is written is stored before anything that
+   * the log sends to the same store later.
    */
   write(changes: readonly Change[]): Promise<readonly Change[]>
   /**
-   * Before messages go to these logs: writes at once what they would not be found without, and is not known to be stored. Gives where that is, by log: what is
-   * not there when the messages arrive has been refused, and so are they. Undefined where all of it is stored.
+   * Before messages go to these logs: writes at once what they would not be found without, and is not known to be
+   * stored. Gives where that is, by log: what is not there when the messages arrive has been refused, and so are they.
+   * Undefined where all of it is stored.
    */
   ahead(logs: Iterable<string>): ReadonlyMap<string, readonly RecordPlace[]> | undefined
   /** The record of a session of a client; undefined if there is none. */

@@ -1,8 +1,10 @@
 /**
- * Write-behind: keys that have changed are collected and written together, one batch after the other. What is written is the state when the batch is sent:
- * however often it changed before, it is written once. What the store refused is written later.
+ * Write-behind: keys that have changed are collected and written together, one batch after the other. What is written
+ * is the state when the batch is sent: however often it changed before, it is written once. What the store refused is
+ * written later.
  *
- * A batch can also be written at once, for changes that something else depends on: it is sent ahead of everything after it.
+ * A batch can also be written at once, for changes that something else depends on: it is sent ahead of everything after
+ * it.
  */
 import type { Maybe } from '../kit/maybe.ts'
 import { Pending, type Sent } from './pending-changes.ts'
@@ -12,7 +14,10 @@ import type { Change } from './store.ts'
 export type WriteBehindDeps = {
   /** How long a change waits for others. */
   readonly delayMs: number
-  /** Maximum of changes that wait during an outage; above it, changes of what is gone by now are forgotten, and it exists again after a restart. */
+  /**
+   * Maximum of changes that wait during an outage; above it, changes of what is gone by now are forgotten, and it
+   * exists again after a restart.
+   */
   readonly most: number
   isGone(key: string): boolean
   /** What is written for a key now; undefined for what is not stored. */
@@ -81,7 +86,10 @@ export class WriteBehind {
     return this.#pending.has(key)
   }
 
-  /** Writes these at once, where they are not stored or on their way yet. Returns those that are not known to be stored, as they are now. */
+  /**
+   * Writes these at once, where they are not stored or on their way yet. Returns those that are not known to be stored,
+   * as they are now.
+   */
   ahead(keys: Iterable<string>): ReadonlyMap<string, Change> {
     const pending = this.#pending
     const needed = new Map<string, Change>()
@@ -95,7 +103,10 @@ export class WriteBehind {
     return needed
   }
 
-  /** True when all that has changed by now is stored, but for what was refused before; false where that is to be done later; at once where it is known. */
+  /**
+   * True when all that has changed by now is stored, but for what was refused before; false where that is to be done
+   * later; at once where it is known.
+   */
   flushed(): Maybe<boolean> {
     if (!this.#isReady) return false
     if (this.#pending.oldest(this.#refused) === Number.POSITIVE_INFINITY) return true

@@ -24,7 +24,10 @@ export const isMore = (level: DurabilityLevel | undefined): boolean => level !==
 export const isLower = (level: DurabilityLevel, than: DurabilityLevel | undefined): boolean =>
   than !== undefined && durabilityLevels.indexOf(level) < durabilityLevels.indexOf(than)
 
-/** True where fewer replicas have a message, or its level is lower, than its sender asks for. What was not waited for is undefined, and as promised. */
+/**
+ * True where fewer replicas have a message, or its level is lower, than its sender asks for. What was not waited for is
+ * undefined, and as promised.
+ */
 export const isLessThanAsked = (
   envelope: ParsedEnvelope,
   { replicas, level }: { readonly replicas?: number | undefined; readonly level?: DurabilityLevel | undefined },

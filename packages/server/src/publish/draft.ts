@@ -5,7 +5,10 @@ import type { PublishSpan } from '../observability/tracing/spans.ts'
 import type { Client, Feed } from '../state/model.ts'
 import { askedLevel, askedReplicas, isAskedToAcknowledge, isMore } from './ack-request.ts'
 
-/** Publishes an accepted `event` or `private` envelope. True where it is settled when this returns; else `settled` is called when it is. */
+/**
+ * Publishes an accepted `event` or `private` envelope. True where it is settled when this returns; else `settled` is
+ * called when it is.
+ */
 export type Publish = (client: Client, envelope: ParsedEnvelope, now: number, settled: () => void) => boolean
 
 /** A message on its way into a log. Fields that are not readonly are set between `draftOf` and `appendTo`. */
@@ -29,7 +32,10 @@ export type PublishDraft = Draft & {
 /** The driver of the logs of a bus: what they hold is delivered by feeds. */
 export type BusLog = LogDriver<readonly Feed[], PublishDraft>
 
-/** Creates the draft of an envelope. `isOwnCopy` is true where the sender gets a copy of its own, or an acknowledgement in its place. */
+/**
+ * Creates the draft of an envelope. `isOwnCopy` is true where the sender gets a copy of its own, or an acknowledgement
+ * in its place.
+ */
 export function draftOf(client: Client, envelope: ParsedEnvelope, isOwnCopy: boolean): PublishDraft {
   // A caller by HTTP waits for the outcome.
   const isAcknowledged = isAskedToAcknowledge(envelope) || client.caller !== undefined

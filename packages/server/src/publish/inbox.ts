@@ -1,4 +1,7 @@
-/** The inboxes of clients (docs/protocol.md#private-messages): opened when they are first needed, and heard by their clients. */
+/**
+ * The inboxes of clients (docs/protocol.md#private-messages): opened when they are first needed, and heard by their
+ * clients.
+ */
 import { authorize, may } from '../auth/access.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Clients } from '../state/clients.ts'

@@ -1,4 +1,7 @@
-/** Loads the channel of a message that is not in memory: a channel of its name may be stored, and is loaded before a new one is created. */
+/**
+ * Loads the channel of a message that is not in memory: a channel of its name may be stored, and is loaded before a new
+ * one is created.
+ */
 import type { ParsedEnvelope } from '@arqonbus/protocol'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { Client } from '../state/model.ts'
@@ -6,7 +9,10 @@ import type { Client } from '../state/model.ts'
 /** Loads the target of a message; undefined where there is nothing to wait for. Fails as `Persistence.loadTarget`. */
 export type LoadTarget = (client: Client, envelope: ParsedEnvelope) => Promise<void> | undefined
 
-/** Creates the function that loads targets. Most clients publish where they published before: comparing two names costs less than looking up two. */
+/**
+ * Creates the function that loads targets. Most clients publish where they published before: comparing two names costs
+ * less than looking up two.
+ */
 export const createLoadTarget =
   (persistence: Pick<Persistence, 'loadTarget'>): LoadTarget =>
   ({ lastChannel }, { type, room, channel }) => {

@@ -1,4 +1,7 @@
-/** What a log says of messages becomes delivery, acknowledgements, refusals, counts and spans (docs/protocol.md#publishing, docs/protocol.md#acknowledgement). */
+/**
+ * What a log says of messages becomes delivery, acknowledgements, refusals, counts and spans
+ * (docs/protocol.md#publishing, docs/protocol.md#acknowledgement).
+ */
 import { CodedError, encodeProvisional, type ParsedEnvelope } from '@arqonbus/protocol'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { GapNotices } from '../delivery/gaps.ts'
@@ -67,8 +70,9 @@ export function listenToLog({ log, clock, metrics, delivery, replies, gaps, rout
   }
 
   /**
-   * True where the acknowledgement is sent in place of the sender's own copy. That of a private message waits for all inboxes: where these settle later, other
-   * messages would come ahead of it, and there would be a hole in the sender's count.
+   * True where the acknowledgement is sent in place of the sender's own copy. That of a private message waits for all
+   * inboxes: where these settle later, other messages would come ahead of it, and there would be a hole in the sender's
+   * count.
    */
   const isReplyTheCopy = ({ client, part }: PublishDraft): boolean =>
     !client.echo && (part === undefined || log.isImmediate)

@@ -1,4 +1,7 @@
-/** Private messages: into the inbox of every recipient and of the sender, acknowledged when all have it (docs/protocol.md#private-messages). */
+/**
+ * Private messages: into the inbox of every recipient and of the sender, acknowledged when all have it
+ * (docs/protocol.md#private-messages).
+ */
 import { CodedError, type DurabilityLevel, type ParsedEnvelope, PM_CHANNEL, type Position } from '@arqonbus/protocol'
 import { authorize } from '../auth/access.ts'
 import type { Replies } from '../delivery/replies.ts'
@@ -23,7 +26,9 @@ export type PrivateDeps = {
   readonly replies: Replies
   readonly log: Pick<BusLog, 'durabilityOfAccepted'>
   readonly turns: Pick<FairQueue, 'run'>
-  /** Called once for each message that is new in the sender's inbox. `to` is the same for all that go to the same place. */
+  /**
+   * Called once for each message that is new in the sender's inbox. `to` is the same for all that go to the same place.
+   */
   readonly routed: (client: Client, envelope: ParsedEnvelope, to: unknown) => void
 }
 
@@ -62,8 +67,9 @@ type Sending = {
 /**
  * A private message on its way, and what the logs of the inboxes have said of it so far.
  *
- * The sender's own inbox comes first. Everything that it sent is there, so an id that it has used before for something else is refused by it, and then no
- * recipient has the message. When the sender's inbox has it, the others get it; if one of them does not, the outcome is unknown.
+ * The sender's own inbox comes first. Everything that it sent is there, so an id that it has used before for something
+ * else is refused by it, and then no recipient has the message. When the sender's inbox has it, the others get it; if
+ * one of them does not, the outcome is unknown.
  */
 class PrivateMessage {
   isSettled = false
@@ -78,7 +84,10 @@ class PrivateMessage {
   /** What the log of the sender's inbox said. */
   #position: Position | undefined
   #isDuplicate = false
-  /** Over all inboxes: whether one is queued or refused, the number of replicas that have all of them, and the lowest level. */
+  /**
+   * Over all inboxes: whether one is queued or refused, the number of replicas that have all of them, and the lowest
+   * level.
+   */
   #isQueued = false
   #isPartial = false
   #replicas: number | undefined
@@ -164,10 +173,16 @@ class PrivateMessage {
   }
 }
 
-/** Copies of this many characters altogether are appended in one piece of work: to write, keep and send one of 256 KiB takes a third of a millisecond. */
+/**
+ * Copies of this many characters altogether are appended in one piece of work: to write, keep and send one of 256 KiB
+ * takes a third of a millisecond.
+ */
 const CHARACTERS_PER_PIECE = 256 * 1024
 
-/** Appends the parts of messages to inboxes: at once where they are short, else over several turns of the loop, and each message behind the one before it. */
+/**
+ * Appends the parts of messages to inboxes: at once where they are short, else over several turns of the loop, and each
+ * message behind the one before it.
+ */
 function createAppends(turns: Pick<FairQueue, 'run'>) {
   const waiting = new Queue<{ readonly inbox: Inbox; readonly draft: PublishDraft }>()
   let isAppending = false

@@ -1,5 +1,6 @@
 /**
- * Publish: a message is checked, its channel or room is found, and it is appended to the log of that channel or room (docs/protocol.md#publishing, docs/protocol.md#acknowledgement).
+ * Publish: a message is checked, its channel or room is found, and it is appended to the log of that channel or room
+ * (docs/protocol.md#publishing, docs/protocol.md#acknowledgement).
  *
  * The log is the one place where messages get their order. What follows from its outcome is in `outcomes.ts`.
  */
@@ -32,12 +33,18 @@ export type PublishDeps = PrivateDeps & {
 export function createPublish(deps: PublishDeps): Publish {
   const { log, resolver } = deps
 
-  /** Another server on which an empty channel was idle may have removed its record from the store: the record is written again, ahead of the message. */
+  /**
+   * Another server on which an empty channel was idle may have removed its record from the store: the record is written
+   * again, ahead of the message.
+   */
   const keepFound = (log: Log, envelope: ParsedEnvelope, size = deps.historySize): void => {
     if (deps.placeChanged !== undefined && size > 0 && log.isEmpty()) deps.placeChanged(envelope)
   }
 
-  /** Most publish where they published before: to compare two names is cheaper than to look up two and to ask for permission again. */
+  /**
+   * Most publish where they published before: to compare two names is cheaper than to look up two and to ask for
+   * permission again.
+   */
   const channelOf = (client: Client, { room, channel }: ParsedEnvelope): Channel => {
     const last = client.lastChannel
     if (last !== undefined && last.name === channel && last.room.name === room && last.ended === undefined) return last

@@ -1,4 +1,7 @@
-/** Runs commands: finds the command, checks rate, parameters, admin key and permission in this order, runs it and replies (docs/protocol.md#commands). Existence and state are checked by the command. */
+/**
+ * Runs commands: finds the command, checks rate, parameters, admin key and permission in this order, runs it and
+ * replies (docs/protocol.md#commands). Existence and state are checked by the command.
+ */
 import {
   CodedError,
   type CommandShape,
@@ -78,7 +81,10 @@ export function createRun(deps: RunDeps): Run {
     return name
   }
 
-  /** The bucket that a command is paid from; takes a token of it. What comes with each message has been paid as a message. */
+  /**
+   * The bucket that a command is paid from; takes a token of it. What comes with each message has been paid as a
+   * message.
+   */
   const bucketOf = ({ name, rate_limited }: CommandShape, rates: Rates, now: number): Bucket | undefined => {
     if (!rate_limited) return rates.rate
     if (rate === null) return undefined

@@ -1,10 +1,12 @@
 /**
  * Frames become envelopes: the checks that every connection shares (docs/protocol.md#the-envelope).
  *
- * The steps of a frame, in order: size, JSON, schema, type, sender, shutdown, rate; then its handler does what it asks for. Frames of one connection are handled
- * in the order sent: while one waits, those behind it wait too. Everything that goes wrong becomes one coded reply.
+ * The steps of a frame, in order: size, JSON, schema, type, sender, shutdown, rate; then its handler does what it asks
+ * for. Frames of one connection are handled in the order sent: while one waits, those behind it wait too. Everything
+ * that goes wrong becomes one coded reply.
  *
- * A turn of the loop takes frames for a few milliseconds. Those that arrive after that wait, connection by connection (`kit/fair-queue.ts`).
+ * A turn of the loop takes frames for a few milliseconds. Those that arrive after that wait, connection by connection
+ * (`kit/fair-queue.ts`).
  */
 import {
   type CloseName,
@@ -67,7 +69,10 @@ export type FrameHandler<I extends Inbound> = {
   takeTurn(inbound: I, frames: () => Pieces<void>): void
 }
 
-/** Characters of the longest frame that may be handled on arrival. A longer one takes milliseconds: it always waits for its turn, so that no turn handles two of them. */
+/**
+ * Characters of the longest frame that may be handled on arrival. A longer one takes milliseconds: it always waits for
+ * its turn, so that no turn handles two of them.
+ */
 export const LONGEST_IMMEDIATE_FRAME = 32 * 1024
 
 /** What a frame that waits takes beside its text: empty ones take memory too. */

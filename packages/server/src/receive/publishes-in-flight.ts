@@ -1,6 +1,6 @@
 /**
- * Publishes under way, and the connections that are not read for them: where a log does not keep up with what they publish, and where too much of it
- * has not gone out yet.
+ * Publishes under way, and the connections that are not read for them: where a log does not keep up with what they
+ * publish, and where too much of it has not gone out yet.
  */
 import { CodedError, type ParsedEnvelope } from '@arqonbus/protocol'
 import type { Delivery } from '../delivery/deliver.ts'
@@ -25,7 +25,10 @@ export type PublishesInFlightDeps = {
   readonly publish: Publish
   /** Loads what a message goes to, where it is not here and may be stored. */
   readonly loadTarget: LoadTarget | undefined
-  /** True while so much is on its way to the log, from all clients together, that each publisher waits until its own messages are settled. */
+  /**
+   * True while so much is on its way to the log, from all clients together, that each publisher waits until its own
+   * messages are settled.
+   */
   readonly isCongested: () => boolean
 }
 
@@ -73,8 +76,9 @@ export class PublishesInFlight {
   }
 
   /**
-   * True where too much waits for a client already, replies to it or messages on their way. Then its frames wait too, those that were read before the
-   * pause as well: else a client that requests much at once would be closed before it can read the first reply.
+   * True where too much waits for a client already, replies to it or messages on their way. Then its frames wait too,
+   * those that were read before the pause as well: else a client that requests much at once would be closed before it
+   * can read the first reply.
    */
   mustWait({ sender: { transport }, unsettledBytes, isHeldForFanOut }: InboundState): boolean {
     if (isHeldForFanOut) return true

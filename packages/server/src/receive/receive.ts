@@ -1,6 +1,6 @@
 /**
- * Receive: what clients of the bus send becomes a publish, a command or telemetry. The checks of a frame are in `frame-reader.ts`, and what waits for
- * publishes is in `publishes-in-flight.ts`.
+ * Receive: what clients of the bus send becomes a publish, a command or telemetry. The checks of a frame are in
+ * `frame-reader.ts`, and what waits for publishes is in `publishes-in-flight.ts`.
  */
 import { type CloseName, CodedError, type ErrorCode, objectIn, type ParsedEnvelope } from '@arqonbus/protocol'
 import type { CatchUp } from '../delivery/catch-up.ts'

@@ -2,7 +2,10 @@
 import { CodedError } from '@arqonbus/protocol'
 import type { Logger } from '../observability/logger.ts'
 
-/** A coded error is for the client; anything else is an internal fault: logged with its stack, and sent as `internal_error`. */
+/**
+ * A coded error is for the client; anything else is an internal fault: logged with its stack, and sent as
+ * `internal_error`.
+ */
 export function faultOf(problem: unknown, logger: Logger, client: { readonly id: string }): CodedError {
   if (problem instanceof CodedError) return problem
   const stack = problem instanceof Error ? problem.stack : String(problem)

@@ -8,8 +8,8 @@
 export type FaultOutcome = 'reload' | 'refused' | 'unknown'
 
 /**
- * An answer that is not in the form that its question has: a connection on which that comes is out of step, and nothing that comes later on it can be
- * trusted.
+ * An answer that is not in the form that its question has: a connection on which that comes is out of step, and nothing
+ * that comes later on it can be trusted.
  */
 export class UnreadableReply extends Error {
   readonly code = 'unreadable'

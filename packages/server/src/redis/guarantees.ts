@@ -1,4 +1,7 @@
-/** What Redis promises of what it says that it has: read from its own configuration, and never more than is true (docs/protocol.md#acknowledgement). */
+/**
+ * What Redis promises of what it says that it has: read from its own configuration, and never more than is true
+ * (docs/protocol.md#acknowledgement).
+ */
 import type { DurabilityLevel } from '@arqonbus/protocol'
 import type { Redis } from 'ioredis'
 import { UnreadableReply } from './faults.ts'
@@ -11,9 +14,10 @@ export type Guarantees = {
   /** Whether there is WAITAOF (from 7.2 on). */
   readonly canWaitForDisk: boolean
   /**
-   * The replication id and the statistics of CONFIG SET and CONFIG RESETSTAT at a time without a rewrite of the append-only file. While they are unchanged,
-   * the role has not changed and the file was not switched off and on, so a rewrite is one of a settled file and loses nothing. '' where the file was not
-   * settled, or Redis does not count commands.
+   * The replication id and the statistics of CONFIG SET and CONFIG RESETSTAT at a time without a rewrite of the
+   * append-only file. While they are unchanged, the role has not changed and the file was not switched off and on, so a
+   * rewrite is one of a settled file and loses nothing. '' where the file was not settled, or Redis does not count
+   * commands.
    */
   readonly settledAs: string
   /** Which process it is: another one may have lost what was stored. */
@@ -28,8 +32,8 @@ export type Guarantees = {
 const SECTIONS = ['server', 'replication', 'persistence', 'memory', 'commandstats']
 
 /**
- * Asks. Throws where this Redis takes no writes: it loads, or follows another. With the answer of the same connection `before`, the configuration is read
- * only after a CONFIG SET.
+ * Asks. Throws where this Redis takes no writes: it loads, or follows another. With the answer of the same connection
+ * `before`, the configuration is read only after a CONFIG SET.
  */
 export async function readGuarantees(redis: Redis, before?: Guarantees): Promise<Guarantees> {
   const info = infoIn(await redis.info(...SECTIONS))
@@ -64,15 +68,19 @@ class TooOld extends Error {
 
 type Info = (name: string) => string | undefined
 
-/** Changes with the role and with each CONFIG SET; `disk.lua` builds the same text. '' where Redis does not count commands. */
+/**
+ * Changes with the role and with each CONFIG SET; `disk.lua` builds the same text. '' where Redis does not count
+ * commands.
+ */
 function lookOf(info: Info): string {
   if (info('cmdstat_info') === undefined) return ''
   return ['master_replid', 'cmdstat_config|set', 'cmdstat_config|resetstat'].map((name) => info(name) ?? '').join(';')
 }
 
 /**
- * One that evicts keys may remove anything at any moment, so no more than `memory` is promised. `disk` takes an append-only file that is synced before
- * each answer, also while it is rewritten, that could be written the last time, and that a restart would load.
+ * One that evicts keys may remove anything at any moment, so no more than `memory` is promised. `disk` takes an
+ * append-only file that is synced before each answer, also while it is rewritten, that could be written the last time,
+ * and that a restart would load.
  */
 function levelOf(info: Info, config: ReadonlyMap<string, string>, isSettled: boolean): DurabilityLevel {
   const policy = config.get('maxmemory-policy') ?? info('maxmemory_policy')

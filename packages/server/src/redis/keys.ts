@@ -1,7 +1,8 @@
 /**
- * The names of our keys in Redis: `arqon:<format>:{<tag>}:<what>`. The tag decides the slot of a cluster. It comes from a table of 512 that are spread evenly
- * over the slots, so that a script call can carry what belongs together, and a cluster divides the channels evenly. Names never change within a format:
- * what is stored today is found by every later version.
+ * The names of our keys in Redis: `arqon:<format>:{<tag>}:<what>`. The tag decides the slot of a cluster. It comes from
+ * a table of 512 that are spread evenly over the slots, so that a script call can carry what belongs together, and a
+ * cluster divides the channels evenly. Names never change within a format: what is stored today is found by every later
+ * version.
  */
 import calculateSlot from 'cluster-key-slot'
 

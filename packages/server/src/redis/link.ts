@@ -1,9 +1,11 @@
 /**
- * The link to Redis: three connections that live and die together, for commands, for long reads, and for what is announced.
+ * The link to Redis: three connections that live and die together, for commands, for long reads, and for what is
+ * announced.
  *
- * It is away or ready, and nothing between is seen from outside. Before it is ready it has prepared: durability is known, scripts are loaded, announcements
- * are subscribed to, and its users have compared what they know with what Redis has. A fault or a late reply drops all three connections; what was under
- * way then has no known outcome. The link reconnects by itself without end, each time a little later, and never at the same moment as other servers.
+ * It is away or ready, and nothing between is seen from outside. Before it is ready it has prepared: durability is
+ * known, scripts are loaded, announcements are subscribed to, and its users have compared what they know with what
+ * Redis has. A fault or a late reply drops all three connections; what was under way then has no known outcome. The
+ * link reconnects by itself without end, each time a little later, and never at the same moment as other servers.
  */
 import type { Redis, RedisOptions } from 'ioredis'
 import { after } from '../kit/timer.ts'
@@ -78,9 +80,10 @@ export type LinkMetrics = {
 const FIRST_RETRY_MS = 50
 const LAST_RETRY_MS = 2000
 /**
- * One question is sent at this interval, or twice in the timeout where that is short: alternately INFO on the connection for commands, because the guarantees
- * may change at any moment, and a ping on the connection for announcements, which is silent when all is well. Every tenth question is a ping on the connection
- * for reads, where each read has a timeout anyway. A Redis that has stopped shows on each of them.
+ * One question is sent at this interval, or twice in the timeout where that is short: alternately INFO on the
+ * connection for commands, because the guarantees may change at any moment, and a ping on the connection for
+ * announcements, which is silent when all is well. Every tenth question is a ping on the connection for reads, where
+ * each read has a timeout anyway. A Redis that has stopped shows on each of them.
  */
 const ASK_MS = 500
 const ASKS_IN_TIMEOUT = 2
@@ -238,7 +241,10 @@ class Link implements RedisLink {
     this.#lookedAt = performance.now()
   }
 
-  /** A Redis that takes everything and replies to nothing is found by asking, and so is one whose guarantees have changed. */
+  /**
+   * A Redis that takes everything and replies to nothing is found by asking, and so is one whose guarantees have
+   * changed.
+   */
   #watch(connections: Connections): void {
     const { timeoutMs, metrics } = this.#options
     const every = Math.min(ASK_MS, timeoutMs / ASKS_IN_TIMEOUT)

@@ -1,4 +1,7 @@
-/** The upgrade request: who comes, with what, and what of it is refused before the upgrade (docs/protocol.md#connecting). */
+/**
+ * The upgrade request: who comes, with what, and what of it is refused before the upgrade
+ * (docs/protocol.md#connecting).
+ */
 import {
   BUS,
   busEventTypes,
@@ -35,13 +38,17 @@ const checks = {
   personality: compile(profileFields.personality),
 }
 
-/** What is wrong with an upgrade request as such; a proper one is left (RFC 6455 §4.2.1, RFC 9112 §3.2). The runtime accepts all of these. */
+/**
+ * What is wrong with an upgrade request as such; a proper one is left (RFC 6455 §4.2.1, RFC 9112 §3.2). The runtime
+ * accepts all of these.
+ */
 export function faultOfUpgrade({ headers, url }: Request): string | undefined {
   const host = headers.get('host')
   if (host === null || host.includes(',') || !URL.canParse(url)) return 'One Host header is needed.'
   const connection = (headers.get('connection') ?? '').toLowerCase().split(',')
   if (!connection.some((one) => one.trim() === 'upgrade')) return 'An upgrade says `Connection: Upgrade`.'
-  // What we took for frames, a proxy in between may take for the body: then the two do not agree on whose bytes those are.
+  // What we took for frames, a proxy in between may take for the body: then the two do not agree on whose bytes those
+  // are.
   if (headers.has('transfer-encoding') || (headers.get('content-length') ?? '0') !== '0')
     return 'An upgrade has no body.'
   return undefined
@@ -60,7 +67,10 @@ export const offeredIn = (headers: Headers): string[] =>
     .map((one) => one.trim())
     .filter((one) => one !== '')
 
-/** Reads the request; throws `invalid_parameters`, which the client gets after the upgrade, so that a browser can read the reason. */
+/**
+ * Reads the request; throws `invalid_parameters`, which the client gets after the upgrade, so that a browser can read
+ * the reason.
+ */
 export function readHandshake(url: URL, headers: Headers, options: HandshakeOptions): ConnectRequest {
   const query = url.searchParams
   checkNames(query, [...whoParameters, 'join', 'resume'])

@@ -8,7 +8,10 @@ afterAll(() => {
   for (const socket of sockets) socket.destroy()
 })
 
-/** How many bytes the system takes for a peer that does not read, before any wait in the process; and for how many sockets that was bounded. */
+/**
+ * How many bytes the system takes for a peer that does not read, before any wait in the process; and for how many
+ * sockets that was bounded.
+ */
 async function takenWith(limitBytes: number): Promise<{ bytes: number; bounded: number }> {
   const arrived = Promise.withResolvers<Bun.ServerWebSocket<undefined>>()
   const server = Bun.serve({

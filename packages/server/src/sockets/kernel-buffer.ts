@@ -1,8 +1,9 @@
 /**
  * Bounds what the kernel keeps for a peer that does not read.
  *
- * Left to itself Linux lets the send buffer of a connection grow to 4 MB: 300 peers that have stopped to read took 1.2 GB, and the bus wrote every message to each of them until it was full. The runtime
- * has no option for it, but a connection takes its send buffer from the socket that it was accepted on, and that is one of our descriptors.
+ * Left to itself Linux lets the send buffer of a connection grow to 4 MB: 300 peers that have stopped to read took 1.2
+ * GB, and the bus wrote every message to each of them until it was full. The runtime has no option for it, but a
+ * connection takes its send buffer from the socket that it was accepted on, and that is one of our descriptors.
  */
 import { readdirSync } from 'node:fs'
 import { type Libc, openLibc } from './libc.ts'
@@ -15,8 +16,9 @@ const AF_INET = 2
 const AF_INET6 = 10
 
 /**
- * Sets the send buffer of all connections that these addresses accept from now on; the kernel doubles it, for what it needs itself. Returns for how many sockets that was done: where it cannot be, as on
- * other systems than Linux, the kernel decides.
+ * Sets the send buffer of all connections that these addresses accept from now on; the kernel doubles it, for what it
+ * needs itself. Returns for how many sockets that was done: where it cannot be, as on other systems than Linux, the
+ * kernel decides.
  */
 export function limitKernelBuffers(urls: readonly (string | undefined)[], bytes: number): number {
   const ports = urls.flatMap((url) => (url === undefined ? [] : [Number(new URL(url).port)]))

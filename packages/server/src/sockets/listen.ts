@@ -1,6 +1,7 @@
 /**
- * WebSocket ports: upgrades, limits and bytes, the same for the bus and for the telemetry server. What frames mean is decided by a handler, which gets five
- * kinds of news of a connection: it is open, a frame arrived, its send buffer has room again, it is alive, it has ended.
+ * WebSocket ports: upgrades, limits and bytes, the same for the bus and for the telemetry server. What frames mean is
+ * decided by a handler, which gets five kinds of news of a connection: it is open, a frame arrived, its send buffer has
+ * room again, it is alive, it has ended.
  */
 import type { Server } from 'bun'
 import type { Maybe } from '../kit/maybe.ts'

@@ -1,6 +1,6 @@
 /**
- * The preamble of the PROXY protocol, by which a proxy that passes on bytes says where a connection comes from: text in version 1, binary in version 2
- * (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt).
+ * The preamble of the PROXY protocol, by which a proxy that passes on bytes says where a connection comes from: text in
+ * version 1, binary in version 2 (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt).
  */
 import { plainAddress } from '../kit/ip-address.ts'
 

@@ -1,4 +1,7 @@
-/** The events of sockets, as the runtime reports them: a handler gets those of connections that are open, and a failure of it ends one connection only. */
+/**
+ * The events of sockets, as the runtime reports them: a handler gets those of connections that are open, and a failure
+ * of it ends one connection only.
+ */
 import { type CloseName, CodedError, closeCodes } from '@arqonbus/protocol'
 import { Refused } from '../connections/admit.ts'
 import type { RefusalReason } from '../observability/metric-labels.ts'

@@ -12,9 +12,15 @@ import type { Peers } from '../peers/peers.ts'
 import type { PublishToTopic, Transport } from '../state/transport.ts'
 import type { Peer } from './tcp.ts'
 
-/** What is done with the connections of a port. `Arrival` is what an upgrade request says; `Connection` is what the handler makes of an open one. */
+/**
+ * What is done with the connections of a port. `Arrival` is what an upgrade request says; `Connection` is what the
+ * handler makes of an open one.
+ */
 export type SocketHandler<Arrival, Connection> = {
-  /** Reads an upgrade request; throws a `CodedError`, which the client gets after the upgrade, so that a browser can read it. */
+  /**
+   * Reads an upgrade request; throws a `CodedError`, which the client gets after the upgrade, so that a browser can
+   * read it.
+   */
   read(request: Request, address: string): Arrival
   /** What `open` has to wait for, if anything; frames that arrive meanwhile wait too. It fails with `Refused`. */
   prepare?(arrival: Arrival): Promise<void> | undefined
@@ -31,7 +37,10 @@ export type SocketHandler<Arrival, Connection> = {
 
 /** What a port is opened with. */
 export type PortOptions = {
-  /** What listens there: in messages to people, in refusals of other requests, and in lines of the log where it is not the bus. */
+  /**
+   * What listens there: in messages to people, in refusals of other requests, and in lines of the log where it is not
+   * the bus.
+   */
   readonly names: { readonly start: string; readonly refusal: string; readonly log: { readonly server?: string } }
   readonly host: string
   readonly port: number

@@ -45,7 +45,9 @@ class BunTransport<Data> implements Transport {
     this.#socket.sendText(text)
   }
 
-  /** The runtime writes what was published when the tick is over, once for each socket; what is sent goes out by itself. */
+  /**
+   * The runtime writes what was published when the tick is over, once for each socket; what is sent goes out by itself.
+   */
   sendBehindPublished(text: string): void {
     this.#metrics.bytesOut += text.length
     if (this.#ownTopic === undefined) {

@@ -4,7 +4,10 @@ import { connect, createServer, type Socket } from 'node:net'
 import { eventually } from '@arqonbus/testing'
 import { openRelay, type PreambleFault } from './tcp-relay.ts'
 
-/** A server that says, of each connection, what its relay knows of it, and then repeats what it hears; at the end of one side it says so and ends the other. */
+/**
+ * A server that says, of each connection, what its relay knows of it, and then repeats what it hears; at the end of one
+ * side it says so and ends the other.
+ */
 const server = createServer({ allowHalfOpen: true }, (socket) => {
   socket.once('data', () => socket.write(`${relay.addressOf(socket.remotePort!)}\n`))
   socket.on('data', (bytes) => socket.write(bytes))

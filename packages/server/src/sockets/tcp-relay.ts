@@ -1,6 +1,7 @@
 /**
- * A relay in front of a server, for proxies that speak the PROXY protocol: the runtime cannot read its preamble. The relay reads it, connects to the server on the
- * loopback interface, and passes on bytes in both directions; by the local port of its connection the server learns whose it is.
+ * A relay in front of a server, for proxies that speak the PROXY protocol: the runtime cannot read its preamble. The
+ * relay reads it, connects to the server on the loopback interface, and passes on bytes in both directions; by the
+ * local port of its connection the server learns whose it is.
  */
 import type { Socket, TCPSocketListener } from 'bun'
 import { plainAddress } from '../kit/ip-address.ts'

@@ -1,9 +1,10 @@
 /**
- * What the system knows of a TCP connection: how many bytes have come and gone. The runtime reports whole frames only, and what it holds itself, but a frame
- * may take minutes to arrive, and megabytes may wait in the system's own buffer.
+ * What the system knows of a TCP connection: how many bytes have come and gone. The runtime reports whole frames only,
+ * and what it holds itself, but a frame may take minutes to arrive, and megabytes may wait in the system's own buffer.
  *
- * Linux says it by `getsockopt(TCP_INFO)`. That takes the number of the descriptor, which the runtime does not tell: all descriptors are asked for their
- * peers. It costs a few milliseconds, so it is for the few connections of which nothing else is known. Other systems do not report it: `undefined`.
+ * Linux says it by `getsockopt(TCP_INFO)`. That takes the number of the descriptor, which the runtime does not tell:
+ * all descriptors are asked for their peers. It costs a few milliseconds, so it is for the few connections of which
+ * nothing else is known. Other systems do not report it: `undefined`.
  */
 import { systemClock } from '../kit/clock.ts'
 import { type Libc, openLibc } from './libc.ts'
@@ -35,7 +36,10 @@ const INFO_BYTES = 148
 
 const AF_INET = 2
 
-/** Descriptors are numbered from 0, and a free number is the next to be used: after so many that are no sockets there are no more. */
+/**
+ * Descriptors are numbered from 0, and a free number is the next to be used: after so many that are no sockets there
+ * are no more.
+ */
 const MOST_UNUSED = 256
 
 /** How long the numbers of descriptors are good for, where a peer is not among them. */
@@ -89,7 +93,10 @@ export const tcpBytes: TcpTable = (peer) => {
 }
 let theTable: TcpTable | undefined
 
-/** The 16 bytes of an address and its port: the same address may be written in more than one way. Version 4 is within version 6. */
+/**
+ * The 16 bytes of an address and its port: the same address may be written in more than one way. Version 4 is within
+ * version 6.
+ */
 function keyOf({ address, port }: Peer): string {
   const [plain] = address.split('%') as [string]
   return `${plain.includes(':') ? hexOf(plain) : V4_WITHIN_V6 + Buffer.from(plain.split('.').map(Number)).toString('hex')} ${port}`

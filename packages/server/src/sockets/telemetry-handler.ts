@@ -1,4 +1,7 @@
-/** The port of the telemetry server: its connections become telemetry subscribers (docs/protocol.md#telemetry). No message passes here. */
+/**
+ * The port of the telemetry server: its connections become telemetry subscribers (docs/protocol.md#telemetry). No
+ * message passes here.
+ */
 import {
   CodedError,
   DASHBOARD_CHANNEL,
@@ -49,7 +52,10 @@ export type TelemetryPort = WebSocketPort<TelemetryArrival, SubscriberInbound>
 export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHandler {
   const { options, versions, clock, logger, frames, subscribers, broadcast, receive } = deps
 
-  /** Without a token everybody may subscribe, as everybody may read the two channels; a token is the admin key, as on the bus. */
+  /**
+   * Without a token everybody may subscribe, as everybody may read the two channels; a token is the admin key, as on
+   * the bus.
+   */
   const authenticate = (token: string | undefined) => {
     if (token !== undefined && !deps.isAdminKey(token))
       throw new Refused(new CodedError('unauthenticated'), 'unauthenticated')

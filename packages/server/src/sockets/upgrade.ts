@@ -1,4 +1,7 @@
-/** The upgrade, the same at each port: what is refused before it, and what is refused after it so that a browser can read the reason (docs/protocol.md#connecting). */
+/**
+ * The upgrade, the same at each port: what is refused before it, and what is refused after it so that a browser can
+ * read the reason (docs/protocol.md#connecting).
+ */
 import { CodedError, type ProtocolVersions } from '@arqonbus/protocol'
 import { openFiles } from '../kit/system-limits.ts'
 import type { Rate } from '../limits/bucket.ts'
@@ -15,9 +18,10 @@ import { chooseSubprotocol, faultOfUpgrade, offeredIn } from './handshake.ts'
 const LONGEST_IDLE_SECONDS = 960
 
 /**
- * The idle timeout of the runtime for a WebSocket, in seconds; 0 for none. Dead connections are found by the bus's own heartbeat, and its pings keep this timeout from
- * ever firing; with pings so rare that it could fire, it is off. It is set because the runtime derives from it how long a closing connection may still read what is
- * buffered, the close frame last: 12 to 16 s with the longest timeout, 0 to 4 s with none.
+ * The idle timeout of the runtime for a WebSocket, in seconds; 0 for none. Dead connections are found by the bus's own
+ * heartbeat, and its pings keep this timeout from ever firing; with pings so rare that it could fire, it is off. It is
+ * set because the runtime derives from it how long a closing connection may still read what is buffered, the close
+ * frame last: 12 to 16 s with the longest timeout, 0 to 4 s with none.
  */
 export const runtimeIdleSeconds = (pingIntervalMs: number): number =>
   2 * pingIntervalMs < LONGEST_IDLE_SECONDS * 1000 ? LONGEST_IDLE_SECONDS : 0
@@ -55,7 +59,10 @@ export type UpgradeRefusal = {
 export type Upgrades = {
   /** The address of a client, whose connection comes from `ownAddress`, which may be a proxy. */
   addressOf(ownAddress: string, headers: Headers): string
-  /** Counts a request of an address, and refuses it where these are too many. Called for each, before it waits for its turn. */
+  /**
+   * Counts a request of an address, and refuses it where these are too many. Called for each, before it waits for its
+   * turn.
+   */
   refusalByRate(address: string): UpgradeRefusal | undefined
   /** Why a request is refused; undefined where it may be upgraded. */
   refusalOf(request: Request, address: string): UpgradeRefusal | undefined
@@ -147,7 +154,8 @@ export const createRefuse =
     return new Response(isText ? `${body}\n` : `${JSON.stringify({ error: body.body() })}\n`, {
       status,
       headers: {
-        // Kept for a further request, a connection would hold a descriptor that others need, and bring requests without end.
+        // Kept for a further request, a connection would hold a descriptor that others need, and bring requests without
+        // end.
         connection: 'close',
         ...(!isText && { 'content-type': 'application/json; charset=utf-8' }),
         ...headers,
@@ -163,7 +171,8 @@ export function upgrade<Data>(
   versions: ProtocolVersions,
 ): UpgradeRefusal | undefined {
   const chosen = chooseSubprotocol(offeredIn(request.headers), versions)
-  // Without a header of ours Bun answers with the first that was offered, which may be a token; an empty one is left out.
+  // Without a header of ours Bun answers with the first that was offered, which may be a token; an empty one is left
+  // out.
   const answer = { data, headers: { 'sec-websocket-protocol': chosen ?? '' } }
   if (server.upgrade(request, answer)) return undefined
   return { reason: 'bad_request', status: 400, body: 'This is no proper WebSocket upgrade.' }

@@ -1,4 +1,6 @@
-/** The rooms and channels that are there from the start: built in, and configured (docs/protocol.md#rooms-and-channels). */
+/**
+ * The rooms and channels that are there from the start: built in, and configured (docs/protocol.md#rooms-and-channels).
+ */
 import {
   BUS,
   type ChannelOptions,
@@ -69,7 +71,10 @@ export function createConfigured(rooms: Rooms, configured: readonly ConfiguredRo
   return failures
 }
 
-/** What cannot be carried out stops the start, unless it may go on without; with nothing made it stops in any case (docs/protocol.md#rooms-and-channels). */
+/**
+ * What cannot be carried out stops the start, unless it may go on without; with nothing made it stops in any case
+ * (docs/protocol.md#rooms-and-channels).
+ */
 export function refuseUnmade(failures: readonly string[], mode: 'strict' | 'lenient', roomCount: number): void {
   if (failures.length === 0) return
   const BUILT_IN = 2

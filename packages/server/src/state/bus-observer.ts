@@ -1,7 +1,9 @@
 /**
- * What happens on the bus, for the parts that only take note of it: telemetry, persistence, logging, and the subscriptions that end with a channel.
+ * What happens on the bus, for the parts that only take note of it: telemetry, persistence, logging, and the
+ * subscriptions that end with a channel.
  *
- * The registry exists before everything else, and each observer is added when it has been created. So no part needs another one that comes later.
+ * The registry exists before everything else, and each observer is added when it has been created. So no part needs
+ * another one that comes later.
  */
 import type { ErrorCode, ParsedEnvelope } from '@arqonbus/protocol'
 import type { Channel, Client, Room } from './model.ts'
@@ -94,7 +96,8 @@ export function createBusObservers(): BusObservers {
   }
 }
 
-// With their parameters by name: `messageRouted` is called for every message, and a list of arguments would cost an array each time.
+// With their parameters by name: `messageRouted` is called for every message, and a list of arguments would cost an
+// array each time.
 
 const one =
   <A>(notes: readonly ((a: A) => void)[]) =>

@@ -24,8 +24,8 @@ export type Clients = {
 type Renewable = { readonly id: string; identity: Identity; lastChannel: Channel | undefined }
 
 /**
- * Replaces the identity of a client, as when its token is renewed, and drops what was remembered of the permission of the old one. Commands that have begun go
- * on under the old identity; what it has joined stays joined.
+ * Replaces the identity of a client, as when its token is renewed, and drops what was remembered of the permission of
+ * the old one. Commands that have begun go on under the old identity; what it has joined stays joined.
  */
 export function replaceIdentity(client: Renewable, renewed: Omit<Identity, 'id'>): void {
   client.identity = { ...renewed, id: client.id }

@@ -1,4 +1,7 @@
-/** Removes what is not used any more: sessions, inboxes, empty channels and rooms (docs/protocol.md#rooms-and-channels, docs/protocol.md#sessions). */
+/**
+ * Removes what is not used any more: sessions, inboxes, empty channels and rooms (docs/protocol.md#rooms-and-channels,
+ * docs/protocol.md#sessions).
+ */
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import type { IdleChannels } from './idle.ts'

@@ -1,4 +1,7 @@
-/** Which channels are removed without a command: auto-created, without participants, and idle for long enough (docs/protocol.md#rooms-and-channels). */
+/**
+ * Which channels are removed without a command: auto-created, without participants, and idle for long enough
+ * (docs/protocol.md#rooms-and-channels).
+ */
 import { Heap } from '../kit/heap.ts'
 import type { Channel } from './model.ts'
 
@@ -13,7 +16,10 @@ export type IdleChannels = {
   removed(channel: Channel): void
   /** The channel that has been idle longest, whatever it holds. */
   longest(): Longest
-  /** Checks the next channel that may be idle and empty by now. Returns the channel if it is, `in use` if it is not, undefined if no channel is due. */
+  /**
+   * Checks the next channel that may be idle and empty by now. Returns the channel if it is, `in use` if it is not,
+   * undefined if no channel is due.
+   */
   nextUnused(now: number): Channel | 'in use' | undefined
 }
 
@@ -27,7 +33,10 @@ export type IdleDeps = {
 const MOST_RENEWED = 512
 const SOON_MS = 10
 
-/** History may leave before its time, where all channels together hold too much: a channel that has some is looked at as often as this. */
+/**
+ * History may leave before its time, where all channels together hold too much: a channel that has some is looked at as
+ * often as this.
+ */
 const LOOK_AGAIN_MS = 600_000
 
 /** Channels that have ended are dropped from a heap once there are this many, and they are half of it. */
@@ -38,9 +47,10 @@ const mayGo = ({ autoCreated, hardcoded }: Channel): boolean => autoCreated && !
 const isHeard = ({ participants, feed }: Channel): boolean => participants.size > 0 || feed.subscribers > 0
 
 /**
- * Two heaps: by the last use, and by the moment before which a channel cannot be unused, both as they were when a channel was last looked at. Both only move
- * forward, so a stale key at the top is renewed and sinks: publishing costs nothing, and a channel is looked at once in the time after which it may go, or when
- * its history ends, where that is later.
+ * Two heaps: by the last use, and by the moment before which a channel cannot be unused, both as they were when a
+ * channel was last looked at. Both only move forward, so a stale key at the top is renewed and sinks: publishing costs
+ * nothing, and a channel is looked at once in the time after which it may go, or when its history ends, where that is
+ * later.
  */
 export function createIdleChannels({ now, idleMs }: IdleDeps): IdleChannels {
   const byUse = new ChannelHeap()

@@ -1,8 +1,8 @@
 /**
  * Inboxes: a log for each session whose client has sent or got a private message (docs/protocol.md#private-messages).
  *
- * It belongs to the session, and not to the id: a client that takes the id later, here or on another server, has another inbox, and does not get messages
- * that were meant for the earlier one.
+ * It belongs to the session, and not to the id: a client that takes the id later, here or on another server, has
+ * another inbox, and does not get messages that were meant for the earlier one.
  */
 import { BUS, type Position } from '@arqonbus/protocol'
 import { chain, type Maybe } from '../kit/maybe.ts'
@@ -22,7 +22,10 @@ export type Inbox = {
   readonly key: string
   readonly log: Log
   readonly feed: Feed
-  /** Where the inbox ended of the session that its client had before, and has shown to have had; undefined where nothing is known of one. */
+  /**
+   * Where the inbox ended of the session that its client had before, and has shown to have had; undefined where nothing
+   * is known of one.
+   */
   formerHead(): Maybe<Position | undefined>
 }
 
@@ -39,7 +42,10 @@ export type Inboxes = {
   get(session: Session): Inbox | undefined
   /** The inbox of a session, created if there is none. That of an earlier session of its client is closed. */
   open(session: Session): Inbox
-  /** Closes inboxes whose session has ended: no client can read them. Called every second; each inbox is checked at least once a minute. */
+  /**
+   * Closes inboxes whose session has ended: no client can read them. Called every second; each inbox is checked at
+   * least once a minute.
+   */
   sweep(sessionOf: (clientId: string) => Session | undefined): void
 }
 

@@ -1,10 +1,13 @@
-/** The names of logs, and what each log belongs to. They are part of what is stored: one that changes is not found any more. */
+/**
+ * The names of logs, and what each log belongs to. They are part of what is stored: one that changes is not found any
+ * more.
+ */
 import { WHOLE_ROOM } from '@arqonbus/protocol'
 import type { ChannelType } from './model.ts'
 
 /**
- * The log of a channel. A private channel and an open one of its name share nothing: a client that may not enter the one cannot read it through the other,
- * made where the first is not known.
+ * The log of a channel. A private channel and an open one of its name share nothing: a client that may not enter the
+ * one cannot read it through the other, made where the first is not known.
  */
 export const channelLog = (address: string, type: ChannelType): string =>
   type === 'private' ? `${address}${PRIVATE}` : address

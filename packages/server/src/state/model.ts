@@ -1,4 +1,7 @@
-/** The entities of the bus and how they hang together: clients, rooms, channels, and the feeds by which they are served. Plain data, no I/O. */
+/**
+ * The entities of the bus and how they hang together: clients, rooms, channels, and the feeds by which they are served.
+ * Plain data, no I/O.
+ */
 
 import type { ChannelOptions, ClientType, Position } from '@arqonbus/protocol'
 import type { RoomType } from '../auth/access.ts'
@@ -20,8 +23,8 @@ export type Profile = {
 export type Client = {
   readonly id: string
   /**
-   * `connection`: a WebSocket, with a session that is kept after it. By HTTP: `call`, one request, in no list; and `stream`, which only reads: it has no session of
-   * its own and creates nothing.
+   * `connection`: a WebSocket, with a session that is kept after it. By HTTP: `call`, one request, in no list; and
+   * `stream`, which only reads: it has no session of its own and creates nothing.
    */
   readonly kind: 'connection' | 'call' | 'stream'
   /** Counts up with each connection: lists are in this order. */
@@ -46,7 +49,10 @@ export type Client = {
   readonly channels: Map<Channel, Subscription>
   /** Room-wide joins. */
   readonly rooms: Map<Room, Subscription>
-  /** Subscriptions that come with those, and its inbox: the broadcast of each room, and private channels of rooms that it has joined as a whole. */
+  /**
+   * Subscriptions that come with those, and its inbox: the broadcast of each room, and private channels of rooms that
+   * it has joined as a whole.
+   */
   readonly implied: Map<Feed, Subscription>
   /** The channel that it published to last, which its identity may do: most publish where they published before. */
   lastChannel: Channel | undefined
@@ -59,15 +65,23 @@ export type Client = {
 /** A topic with what feeds it. */
 export type Feed = {
   readonly topic: string
-  /** What it carries, as a client knows it: one channel, the broadcast or all of a room (`*`), or the client's inbox. */
+  /**
+   * What it carries, as a client knows it: one channel, the broadcast or all of a room (`*`), or the client's inbox.
+   */
   readonly address: { readonly room: string; readonly channel: string }
   /** Subscriptions that it delivers to: those that are live, and those that catch up. */
   subscribers: number
-  /** How many of them are live. This and `subscribers` are numbers, because every message reads them; `setState` alone changes them. */
+  /**
+   * How many of them are live. This and `subscribers` are numbers, because every message reads them; `setState` alone
+   * changes them.
+   */
   live: number
   /** The turn of the loop in which something went out by it last. */
   turn: number
-  /** The logs that feed it: one for a channel, a broadcast or an inbox; those of all open channels for a room; none for what is live only. */
+  /**
+   * The logs that feed it: one for a channel, a broadcast or an inbox; those of all open channels for a room; none for
+   * what is live only.
+   */
   logs(): Iterable<Log>
   /** The subscription of a client to it. */
   subscriptionOf(client: Client): Subscription | undefined
@@ -77,15 +91,16 @@ export type Feed = {
 export type Cursors = Map<Log, Position>
 
 /**
- * One client's subscription to a channel, a room, the broadcast of a room, or its inbox. Client and target know it: it is in a map of the client, and in
- * `participants`, `roomSubscriptions` or `broadcastSubscriptions` of the target (an implied one to a private channel only by the client).
+ * One client's subscription to a channel, a room, the broadcast of a room, or its inbox. Client and target know it: it
+ * is in a map of the client, and in `participants`, `roomSubscriptions` or `broadcastSubscriptions` of the target (an
+ * implied one to a private channel only by the client).
  */
 export type Subscription = {
   readonly client: Client
   readonly feed: Feed
   /**
-   * `live`: the topic delivers what is published. Cursors: it is catching up. `off`: nothing is delivered by it, because a subscription to the whole room covers it, or
-   * its connection is closing. `setState` alone changes it.
+   * `live`: the topic delivers what is published. Cursors: it is catching up. `off`: nothing is delivered by it,
+   * because a subscription to the whole room covers it, or its connection is closing. `setState` alone changes it.
    */
   state: 'live' | 'off' | Cursors
   /** For the subscription to a broadcast: the number of joins in the room that hold it. */
@@ -126,7 +141,10 @@ export type Channel = {
 /** A room. */
 export type Room = {
   readonly name: string
-  /** This, `createdAt` and `createdBy` change only when a stored room replaces one that was created while the store was away. */
+  /**
+   * This, `createdAt` and `createdBy` change only when a stored room replaces one that was created while the store was
+   * away.
+   */
   type: RoomType
   /** Built in: not even configuration changes it. */
   readonly builtIn: boolean

@@ -1,4 +1,7 @@
-/** The room resolver: from an address to the room and the channel, created on demand where that is allowed (docs/protocol.md#rooms-and-channels). */
+/**
+ * The room resolver: from an address to the room and the channel, created on demand where that is allowed
+ * (docs/protocol.md#rooms-and-channels).
+ */
 import { CodedError, PM_CHANNEL, WHOLE_ROOM } from '@arqonbus/protocol'
 import { authorize, type CreationPolicy, may, type NewTarget } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
@@ -11,7 +14,10 @@ export type RoomResolver = {
   room(name: string): Room
   /** The channel that the identity may read; `room_not_found`, `channel_not_found`, `forbidden`, `system_channel`. */
   channel(room: string, channel: string, identity: Identity): Channel
-  /** The channel for a join or a publish. It is created where it is missing, that is allowed, and `check` does not throw. */
+  /**
+   * The channel for a join or a publish. It is created where it is missing, that is allowed, and `check` does not
+   * throw.
+   */
   resolveOrCreateChannel(room: string, channel: string, identity: Identity, wanted?: WantedChannel): Channel
   /** True for a channel that is not there and that a connection of this identity would create by joining it. */
   isCreatable(room: string, channel: string, identity: Identity): boolean
@@ -21,7 +27,10 @@ export type RoomResolver = {
   notFound(code: 'room_not_found' | 'channel_not_found', details: Record<string, unknown>): CodedError
 }
 
-/** Throws what a request would be refused with once the room or channel exists, so that a refused request creates nothing. Gets the room, where there is one. */
+/**
+ * Throws what a request would be refused with once the room or channel exists, so that a refused request creates
+ * nothing. Gets the room, where there is one.
+ */
 export type CheckPlace = (room: Room | undefined) => void
 
 /** What is asked of a channel that is opened. */

@@ -1,4 +1,7 @@
-/** The rooms and channels that exist: created, found, deleted. Permission is not checked here; what must hold for every request is. */
+/**
+ * The rooms and channels that exist: created, found, deleted. Permission is not checked here; what must hold for every
+ * request is.
+ */
 import { type ChannelOptions, CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
 import { isRestricted, type RoomType } from '../auth/access.ts'
 import type { Clock } from '../kit/clock.ts'
@@ -102,7 +105,8 @@ export class Rooms {
     if (this.#rooms.size >= limits.maxRooms && wanted.builtIn !== true)
       throw new CodedError('too_many_rooms', { limit: limits.maxRooms })
     const name = copyText(wanted.name)
-    // Subscribers of a room that was deleted may still be leaving it: they must not get messages of another one of its name.
+    // Subscribers of a room that was deleted may still be leaving it: they must not get messages of another one of its
+    // name.
     const number = ++this.#lastRoomNumber
     const address = { room: name, channel: WHOLE_ROOM }
     const broadcastFeed = new TargetFeed(`b:${name}:${number}`, address, ofBroadcast)
@@ -134,8 +138,8 @@ export class Rooms {
   }
 
   /**
-   * Creates a channel that does not exist. At the limit the longest idle one is removed for it; if none is idle, it is `too_many_channels`, with the time after
-   * which one may be.
+   * Creates a channel that does not exist. At the limit the longest idle one is removed for it; if none is idle, it is
+   * `too_many_channels`, with the time after which one may be.
    */
   createChannel(room: Room, wanted: NewChannel): Channel {
     if (wanted.hardcoded !== true) this.#makeSpace(room)
@@ -198,7 +202,10 @@ export class Rooms {
     this.#deps.changed(room.name)
   }
 
-  /** Restores a room as it was stored; one that was created meanwhile becomes it. Undefined for a configured room, which stays as it is. */
+  /**
+   * Restores a room as it was stored; one that was created meanwhile becomes it. Undefined for a configured room, which
+   * stays as it is.
+   */
   restoreRoom(record: RoomRecord): Room | undefined {
     const existing = this.#rooms.get(record.name)
     if (existing?.type === 'system') return undefined

@@ -1,4 +1,7 @@
-/** Sessions: who a client is over its connections (docs/protocol.md#sessions). Secrets are kept hashed; without a store they end with the process. */
+/**
+ * Sessions: who a client is over its connections (docs/protocol.md#sessions). Secrets are kept hashed; without a store
+ * they end with the process.
+ */
 
 import { hashSecret, isSecret, newSecret } from '../auth/secrets.ts'
 import type { Clock } from '../kit/clock.ts'
@@ -12,8 +15,8 @@ export type Session = {
   readonly formerHash: Buffer | undefined
   profile: Profile
   /**
-   * What it is subscribed to. While its client is connected: what it was subscribed to before, but for what the client has left since; what it has joined comes
-   * to that.
+   * What it is subscribed to. While its client is connected: what it was subscribed to before, but for what the client
+   * has left since; what it has joined comes to that.
    */
   subscribed: Subscribed
   /** When it ends, in running time; undefined while its client is connected. */
@@ -23,12 +26,15 @@ export type Session = {
 /** Enough of the hash of its secret to distinguish a session from every other session of its client. */
 export const keyOf = ({ secretHash }: Pick<Session, 'secretHash'>): string => secretHash.toString('base64url', 0, 12)
 
-/** Addresses, with the type of their channel: that of a room has none, and of a session that was stored only `private` is known. */
+/**
+ * Addresses, with the type of their channel: that of a room has none, and of a session that was stored only `private`
+ * is known.
+ */
 export type Subscribed = ReadonlyMap<string, ChannelType | undefined>
 
 /**
- * All that a session is subscribed to, `joined` being what its client has joined. A connection that is cut before it has joined everything again takes
- * nothing away. At most `most` addresses.
+ * All that a session is subscribed to, `joined` being what its client has joined. A connection that is cut before it
+ * has joined everything again takes nothing away. At most `most` addresses.
  */
 export function allSubscribed(
   joined: Subscribed,
@@ -49,7 +55,10 @@ export type Sessions = {
   /** The session that `secret` opens; undefined if there is none, or it is another client's. */
   find(clientId: string, secret: string): Session | undefined
   get(clientId: string): Session | undefined
-  /** Begins a session; returns the secret, which is never shown again. `former` is the secret that its client sent, and that opens no session. */
+  /**
+   * Begins a session; returns the secret, which is never shown again. `former` is the secret that its client sent, and
+   * that opens no session.
+   */
   begin(clientId: string, profile: Profile, former?: string): { session: Session; secret: string }
   /** Its client is back. The secret stays: a new one could be lost with a welcome that never arrived. */
   resume(session: Session): void
@@ -65,8 +74,8 @@ export type Sessions = {
 }
 
 /**
- * No sessions; at most `max` of clients that are gone are kept, the longest gone goes first. `changed` is called for each that begins (`isNew`), goes on, is
- * kept, or is ended before its time.
+ * No sessions; at most `max` of clients that are gone are kept, the longest gone goes first. `changed` is called for
+ * each that begins (`isNew`), goes on, is kept, or is ended before its time.
  */
 export function createSessions(
   max: number,

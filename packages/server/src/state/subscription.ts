@@ -1,4 +1,7 @@
-/** Subscriptions as data: how they are created and found, and from where they catch up (docs/decisions/0019-a-subscription-is-an-object.md). */
+/**
+ * Subscriptions as data: how they are created and found, and from where they catch up
+ * (docs/decisions/0019-a-subscription-is-an-object.md).
+ */
 import type { Position } from '@arqonbus/protocol'
 import { type Log, UNKNOWN } from '../log/contract.ts'
 import type { Client, Cursors, Feed, Subscription } from './model.ts'
@@ -9,7 +12,9 @@ export type Starts = ReadonlyMap<Log, Position>
 /** Nothing is recovered. */
 export const NO_STARTS: Starts = new Map()
 
-/** Creates a subscription by which nothing is delivered yet. Its caller enters it where client and target look for it. */
+/**
+ * Creates a subscription by which nothing is delivered yet. Its caller enters it where client and target look for it.
+ */
 export const createSubscription = (client: Client, feed: Feed): Subscription => ({
   client,
   feed,
@@ -27,7 +32,10 @@ export function implySubscription(client: Client, feed: Feed): Subscription {
 /** The subscriptions of a client. */
 type Subscriber = Pick<Client, 'implied' | 'rooms' | 'channels'>
 
-/** All subscriptions of a client, implied ones first: a broadcast is delivered before what goes to the channels of its room. */
+/**
+ * All subscriptions of a client, implied ones first: a broadcast is delivered before what goes to the channels of its
+ * room.
+ */
 export function* allSubscriptions({ implied, rooms, channels }: Subscriber): Iterable<Subscription> {
   yield* implied.values()
   yield* rooms.values()
@@ -70,8 +78,8 @@ export function cursorsAt(feed: Feed, starts: Starts): Cursors | undefined {
 }
 
 /**
- * The position of the last message that was delivered. In a log that is not among the cursors, or of which nothing was known when they were made, it is where
- * the log stood when this node came to know it.
+ * The position of the last message that was delivered. In a log that is not among the cursors, or of which nothing was
+ * known when they were made, it is where the log stood when this node came to know it.
  */
 export function cursorIn(cursors: Cursors, log: Log): Position {
   const cursor = cursors.get(log)

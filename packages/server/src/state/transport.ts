@@ -15,8 +15,8 @@ export type Transport = {
   /** Sends a text frame. What does not fit into the kernel's buffer is kept, and counted by `bufferedBytes`. */
   send(text: string): void
   /**
-   * Sends a text frame behind what was published in this tick, with it in one write: an acknowledgement that follows a delivery of the same tick costs no
-   * system call of its own.
+   * Sends a text frame behind what was published in this tick, with it in one write: an acknowledgement that follows a
+   * delivery of the same tick costs no system call of its own.
    */
   sendBehindPublished(text: string): void
   /** Publishes to all that have subscribed to the topic but this one. */
@@ -38,5 +38,8 @@ export type Transport = {
   terminate(): void
 }
 
-/** Sends to all that have subscribed to a topic: encoded once, by the runtime. False where some socket could not take it at once. */
+/**
+ * Sends to all that have subscribed to a topic: encoded once, by the runtime. False where some socket could not take it
+ * at once.
+ */
 export type PublishToTopic = (topic: string, text: string) => boolean

@@ -1,4 +1,7 @@
-/** Channels of a room that a client has positions of, and that are not there any more: what it may have missed of them (docs/protocol.md#history-and-recovery). */
+/**
+ * Channels of a room that a client has positions of, and that are not there any more: what it may have missed of them
+ * (docs/protocol.md#history-and-recovery).
+ */
 import { type CommandResult, type Position, positionText } from '@arqonbus/protocol'
 import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
 import type { Closed } from '../log/contract.ts'
@@ -10,10 +13,16 @@ export type Head = NonNullable<Extract<CommandResult<'join_channel'>, { channel:
 /** Finds what is known of a log that is not open. */
 export type FindClosedLog = (key: string) => Maybe<Closed | undefined>
 
-/** Channels that are looked up for one join at most: a client forgets those that a reply names, and the next join names the rest. */
+/**
+ * Channels that are looked up for one join at most: a client forgets those that a reply names, and the next join names
+ * the rest.
+ */
 const MOST_GONE = 100
 
-/** What a room-wide join says of channels that are gone, and of which the client may have missed something, or has to forget its position. */
+/**
+ * What a room-wide join says of channels that are gone, and of which the client may have missed something, or has to
+ * forget its position.
+ */
 export function goneFrom(
   room: string,
   since: ReadonlyMap<string, Position>,

@@ -40,7 +40,10 @@ export function oneId(id: JoinRequest['since_id']): string | undefined {
   return id
 }
 
-/** The ids of a map of channel to id. A Map, because channels may have the names that objects are born with: `constructor`. */
+/**
+ * The ids of a map of channel to id. A Map, because channels may have the names that objects are born with:
+ * `constructor`.
+ */
 export function idsByChannel(id: JoinRequest['since_id']): ReadonlyMap<string, string> {
   if (typeof id === 'string') throw wrong('since_id', 'a map of channel to id')
   return new Map(Object.entries(id ?? {}))

@@ -1,4 +1,7 @@
-/** Joins a whole room: a subscription to it and to its private channels, from the positions that the client has of each channel. */
+/**
+ * Joins a whole room: a subscription to it and to its private channels, from the positions that the client has of each
+ * channel.
+ */
 
 import { CodedError, type Position, parseAddress, WHOLE_ROOM } from '@arqonbus/protocol'
 import { may } from '../auth/access.ts'
@@ -95,11 +98,17 @@ export function* joinRoom(
   })
 }
 
-/** True for the channels that a room-wide subscription delivers to a client: open ones, and private ones that it may enter. */
+/**
+ * True for the channels that a room-wide subscription delivers to a client: open ones, and private ones that it may
+ * enter.
+ */
 const isReadable = (channel: Channel, identity: Identity): boolean =>
   channel.log !== undefined && may(identity, 'read', channel)
 
-/** Where a client goes on in a channel. A channel that is not among the positions was created after them: all of it was missed. */
+/**
+ * Where a client goes on in a channel. A channel that is not among the positions was created after them: all of it was
+ * missed.
+ */
 const startOf = ({ name, log }: Channel, since: ReadonlyMap<string, Position> | undefined): Position | undefined =>
   since && (since.get(name) ?? log?.origin)
 
@@ -112,7 +121,10 @@ type Listed = {
   readonly recoverable: boolean
 }
 
-/** The channels of a room that a client may read. Where there are more than may be listed, it is as many as any answer may list, or none. */
+/**
+ * The channels of a room that a client may read. Where there are more than may be listed, it is as many as any answer
+ * may list, or none.
+ */
 function* readableChannels(room: Room, client: Client, most: number): Pieces<Listed> {
   const channels: Channel[] = []
   let upTo = 0
@@ -128,8 +140,8 @@ function* readableChannels(room: Room, client: Client, most: number): Pieces<Lis
 }
 
 /**
- * The channels that are there when all logs have answered. Those that were created meanwhile are delivered from their origin, or begin anew where a channel of their name
- * had ended.
+ * The channels that are there when all logs have answered. Those that were created meanwhile are delivered from their
+ * origin, or begin anew where a channel of their name had ended.
  */
 function askedOf(
   { channels, upTo, recoverable }: Listed,

@@ -13,8 +13,9 @@ import { type HeadsLeft, type JoinRoomDeps, joinRoom } from './join-room.ts'
 import { askLog, askNewLog, recoveryOf, roomFields, startsOf } from './locate.ts'
 
 /**
- * What comes of asking for a join: the logs are asked first, and then there is a function that joins, which is called in the tick of the answer. So nothing of
- * the channel comes ahead of the answer, and missed messages follow it when the caller lets the client's connection catch up.
+ * What comes of asking for a join: the logs are asked first, and then there is a function that joins, which is called
+ * in the tick of the answer. So nothing of the channel comes ahead of the answer, and missed messages follow it when
+ * the caller lets the client's connection catch up.
  */
 export type Joining = Maybe<() => JoinResult>
 

@@ -1,4 +1,7 @@
-/** Where a client that joins goes on in a log: what the log says of the position that the client has, and what the join says of that. */
+/**
+ * Where a client that joins goes on in a log: what the log says of the position that the client has, and what the join
+ * says of that.
+ */
 import { CodedError, type Position, positionText } from '@arqonbus/protocol'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Maybe } from '../kit/maybe.ts'
@@ -15,7 +18,10 @@ export type Asked = {
   readonly found: Located | undefined
 }
 
-/** What a join says of one log. `position` is the head, or the cursor of a subscription that is catching up: everything after it is delivered. */
+/**
+ * What a join says of one log. `position` is the head, or the cursor of a subscription that is catching up: everything
+ * after it is delivered.
+ */
 export type Recovery = Pick<JoinResult, 'position' | 'recovered' | 'missed' | 'reason' | 'first' | 'complete'>
 
 /** Asks a log. Without `since` it is enough to know its head, and during an outage not even that. */
@@ -35,11 +41,17 @@ function ignoreAway(problem: unknown): undefined {
   throw problem
 }
 
-/** What `askLog` gives, of a log that took the place of the one that was asked: it is open, so there is nothing to wait for. */
+/**
+ * What `askLog` gives, of a log that took the place of the one that was asked: it is open, so there is nothing to wait
+ * for.
+ */
 export const askNewLog = (since: Position | undefined, log: Log | undefined): Located | undefined =>
   since === undefined || log === undefined ? undefined : locateNewborn(since, log)
 
-/** What `locate` says of a log that was opened while the other logs were asked: it has everything that it took since, unless it says otherwise later. */
+/**
+ * What `locate` says of a log that was opened while the other logs were asked: it has everything that it took since,
+ * unless it says otherwise later.
+ */
 function locateNewborn(since: Position, log: Log): Located | undefined {
   const { origin, attachedAt, lastDelivered: head } = log
   if (head.n < 0) return undefined

@@ -1,6 +1,7 @@
 /**
- * Private channels of rooms that clients have joined as a whole. The topic of a room delivers its open channels; of the private ones, a client that may enter them has a
- * subscription to each, which comes and goes with the channel and with its subscription to the room.
+ * Private channels of rooms that clients have joined as a whole. The topic of a room delivers its open channels; of the
+ * private ones, a client that may enter them has a subscription to each, which comes and goes with the channel and with
+ * its subscription to the room.
  */
 import { isRestricted, may } from '../auth/access.ts'
 import type { Delivery } from '../delivery/deliver.ts'
@@ -31,7 +32,10 @@ export class PrivateChannels {
     this.#delivery = delivery
   }
 
-  /** Finds the private channels that a client may enter. Where there are more than a tick can subscribe to, it is subscribed to the others from now on. */
+  /**
+   * Finds the private channels that a client may enter. Where there are more than a tick can subscribe to, it is
+   * subscribed to the others from now on.
+   */
   *find(client: Client, room: Room): Pieces<Restricted> {
     const channels: Channel[] = []
     let upTo = 0
@@ -48,7 +52,10 @@ export class PrivateChannels {
     return { channels, upTo }
   }
 
-  /** A client has subscribed to a room: subscribes it to those of `ahead`, found by `find`, and to those that were created since. */
+  /**
+   * A client has subscribed to a room: subscribes it to those of `ahead`, found by `find`, and to those that were
+   * created since.
+   */
   subscribe(client: Client, room: Room, { channels, upTo }: Restricted, starts: Starts): void {
     for (const channel of channels) if (channel.ended === undefined) this.#subscribe(client, channel, starts)
     for (const channel of room.restricted.after(upTo))

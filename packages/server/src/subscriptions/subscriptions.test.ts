@@ -25,7 +25,10 @@ function logOf(key: string): Log {
   } as unknown as Log
 }
 
-/** A room with two open channels, and a client. `calls` has the topics that its connection enters and leaves, `got` what it is sent. */
+/**
+ * A room with two open channels, and a client. `calls` has the topics that its connection enters and leaves, `got` what
+ * it is sent.
+ */
 function setUp() {
   const clock = { now: () => 0, monotonic: () => 0 }
   const limits = { maxParticipants: 10, maxRoomParticipants: 10, maxSubscriptions: 10 }

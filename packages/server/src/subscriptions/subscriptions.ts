@@ -1,4 +1,7 @@
-/** The subscriptions of clients to channels and rooms (docs/protocol.md#rooms-and-channels): what each is delivered for them, and how many there may be. */
+/**
+ * The subscriptions of clients to channels and rooms (docs/protocol.md#rooms-and-channels): what each is delivered for
+ * them, and how many there may be.
+ */
 import { CodedError, type Position } from '@arqonbus/protocol'
 import { isRestricted, may } from '../auth/access.ts'
 import type { Delivery } from '../delivery/deliver.ts'
@@ -31,8 +34,8 @@ export type SubscriptionsDeps = {
 }
 
 /**
- * The subscriptions of all clients. To subscribe twice, or to unsubscribe without a subscription, changes nothing, except that a subscription that exists is taken to
- * the starts.
+ * The subscriptions of all clients. To subscribe twice, or to unsubscribe without a subscription, changes nothing,
+ * except that a subscription that exists is taken to the starts.
  */
 export class Subscriptions {
   readonly #deps: SubscriptionsDeps
@@ -87,7 +90,10 @@ export class Subscriptions {
     return true
   }
 
-  /** Subscribes a client to a whole room, and to its private channels, of which `ahead` were found before; `room_full`, `too_many_subscriptions`. */
+  /**
+   * Subscribes a client to a whole room, and to its private channels, of which `ahead` were found before; `room_full`,
+   * `too_many_subscriptions`.
+   */
   subscribeToRoom(client: Client, room: Room, ahead: Restricted, starts: Starts = NO_STARTS): void {
     const { delivery } = this.#deps
     const isNew = !client.rooms.has(room)
@@ -120,7 +126,10 @@ export class Subscriptions {
     for (const room of client.rooms.keys()) this.unsubscribeFromRoom(client, room)
   }
 
-  /** The subscription by which a client is delivered what goes to a channel that it has joined: its own, or that to the whole room. */
+  /**
+   * The subscription by which a client is delivered what goes to a channel that it has joined: its own, or that to the
+   * whole room.
+   */
   deliveringSubscription(client: Client, channel: Channel): Subscription | undefined {
     const toRoom = isRestricted(channel) ? undefined : client.rooms.get(channel.room)
     return toRoom ?? channel.feed.subscriptionOf(client)
@@ -171,8 +180,8 @@ export class Subscriptions {
   }
 
   /**
-   * From now on the topic of the room delivers the open channels that were joined one by one. Returns where that subscription begins: where one of them is catching up,
-   * so does it.
+   * From now on the topic of the room delivers the open channels that were joined one by one. Returns where that
+   * subscription begins: where one of them is catching up, so does it.
    */
   #cover(client: Client, room: Room, starts: Starts): Starts {
     const all = new Map(starts)
@@ -185,7 +194,9 @@ export class Subscriptions {
     return all
   }
 
-  /** The subscription to the room has ended in this state: open channels that were joined one by one go on from there. */
+  /**
+   * The subscription to the room has ended in this state: open channels that were joined one by one go on from there.
+   */
   #uncover(client: Client, room: Room, state: Subscription['state']): void {
     for (const [channel, subscription] of client.channels) {
       if (channel.room !== room || isRestricted(channel)) continue

@@ -1,11 +1,17 @@
-/** Frequent events that are sent once a tick with their number: messages of a channel, activity of an agent in a channel. */
+/**
+ * Frequent events that are sent once a tick with their number: messages of a channel, activity of an agent in a
+ * channel.
+ */
 import type { BusEventPayload } from '@arqonbus/protocol'
 import type { Emitter } from './emitter.ts'
 
 /** Types of events that count. */
 type Counted = 'message_routed' | 'agent_activity'
 
-/** Counts one more event under `key`. The payload of its event in this tick, made by `first`; undefined where it is part of the summary instead. */
+/**
+ * Counts one more event under `key`. The payload of its event in this tick, made by `first`; undefined where it is part
+ * of the summary instead.
+ */
 export type Count<Type extends Counted> = (
   key: unknown,
   first: () => BusEventPayload<Type>,

@@ -1,9 +1,10 @@
 /**
  * Delivery to the subscribers of the telemetry server, encoded once (docs/protocol.md#telemetry).
  *
- * Subscribers are in lanes of a dozen. What is published in a tick goes out to one lane after the other, with a turn of the loop in between, so that many
- * subscribers do not hold up the bus. The bus waits for none of them: one with too much in its send buffer gets nothing more until it has read half of that;
- * events that it misses are counted, and a notice tells it their number. One that does not get that far in time is closed with 4429.
+ * Subscribers are in lanes of a dozen. What is published in a tick goes out to one lane after the other, with a turn of
+ * the loop in between, so that many subscribers do not hold up the bus. The bus waits for none of them: one with too
+ * much in its send buffer gets nothing more until it has read half of that; events that it misses are counted, and a
+ * notice tells it their number. One that does not get that far in time is closed with 4429.
  */
 import { type CloseName, closeCodes, type TelemetryMissed } from '@arqonbus/protocol'
 import type { Frames } from '../delivery/frames.ts'
@@ -65,7 +66,9 @@ export class TelemetryBroadcast {
     this.#liveness = createLiveness(deps)
   }
 
-  /** Sends a text to all subscribers of one of the topics, but `except`, in the next turns; returns how many these are. */
+  /**
+   * Sends a text to all subscribers of one of the topics, but `except`, in the next turns; returns how many these are.
+   */
   publish(topics: readonly string[], text: string, except?: TelemetrySubscriber): number {
     let count = 0
     for (const topic of topics) count += this.#deps.subscribers.hearing(topic)

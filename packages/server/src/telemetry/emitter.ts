@@ -1,8 +1,8 @@
 /**
  * The emitter: what happens in a tick is collected, and sent at its end (docs/protocol.md#telemetry).
  *
- * So an event costs the part of the bus that it happens in no more than a push, and a storm of one kind becomes as many events as its budget allows and
- * one summary. Nothing runs while there is nothing to tell.
+ * So an event costs the part of the bus that it happens in no more than a push, and a storm of one kind becomes as many
+ * events as its budget allows and one summary. Nothing runs while there is nothing to tell.
  */
 import {
   type BusEventPayload,
@@ -35,8 +35,8 @@ export type Emitter = {
   /** Counts up with each tick in which there was something. */
   readonly tick: number
   /**
-   * Sends an event at the end of this tick; until then its payload may still change. False where its type is over budget: then `occurrences` are added to the
-   * summary, and the payload is of no use.
+   * Sends an event at the end of this tick; until then its payload may still change. False where its type is over
+   * budget: then `occurrences` are added to the summary, and the payload is of no use.
    */
   add<Type extends BusEventType>(type: Type, payload: BusEventPayload<Type>, occurrences?: number): boolean
   /** Sends what is collected now. */

@@ -1,8 +1,9 @@
 /**
  * Telemetry events of what happens on the bus (docs/protocol.md#telemetry): a `BusObserver`.
  *
- * Each function asks first whether there are subscribers for its event: without any, that is all it costs. No event has more of a message than where it
- * went and who sent it, and none names a private channel, which not every subscriber may enter.
+ * Each function asks first whether there are subscribers for its event: without any, that is all it costs. No event has
+ * more of a message than where it went and who sent it, and none names a private channel, which not every subscriber
+ * may enter.
  */
 import type { AgentActivity, BusEventPayload, BusEventType, ClientType, ErrorCode } from '@arqonbus/protocol'
 import { TELEMETRY_ROOM, WHOLE_ROOM } from '@arqonbus/protocol'

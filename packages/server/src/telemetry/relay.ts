@@ -1,4 +1,7 @@
-/** Telemetry, from clients and from the bus, for both audiences: subscribers of two channels, and those of the telemetry server. No log keeps it (docs/protocol.md#telemetry). */
+/**
+ * Telemetry, from clients and from the bus, for both audiences: subscribers of two channels, and those of the telemetry
+ * server. No log keeps it (docs/protocol.md#telemetry).
+ */
 import {
   type BusEventType,
   CodedError,

@@ -12,12 +12,17 @@ export type TelemetrySubscriber = {
   readonly connectedAt: number
   /** What it hears. */
   readonly topics: ReadonlySet<string>
-  /** Those of one lane are given at once; one lane after the other, so that many subscribers do not hold up the bus at one time. */
+  /**
+   * Those of one lane are given at once; one lane after the other, so that many subscribers do not hold up the bus at
+   * one time.
+   */
   readonly lane: number
   readonly transport: Transport
   /** The last sign of life, in running time. */
   lastHeard: number
-  /** Since when it does not keep up, in running time, and how many events it was not given; undefined where it keeps up. */
+  /**
+   * Since when it does not keep up, in running time, and how many events it was not given; undefined where it keeps up.
+   */
   lag: { readonly since: number; missed: number } | undefined
   isClosing: boolean
 }

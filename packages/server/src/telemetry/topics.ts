@@ -1,4 +1,7 @@
-/** The topics of the telemetry server: one for everything, and those that filters ask for. A subscriber gets each event once. */
+/**
+ * The topics of the telemetry server: one for everything, and those that filters ask for. A subscriber gets each event
+ * once.
+ */
 import { type BusEventType, busEventTypes } from '@arqonbus/protocol'
 import type { EmittedEvent } from './emitter.ts'
 
@@ -15,7 +18,10 @@ export const EVERYTHING = '*'
 
 const CLIENTS = 'clients'
 const ofClients = (type: string) => `c:${type}`
-/** A summary goes to the subscribers of its type and to those of summaries, by a topic of its own, so that no subscriber gets it twice. */
+/**
+ * A summary goes to the subscribers of its type and to those of summaries, by a topic of its own, so that no subscriber
+ * gets it twice.
+ */
 const summaryOf = (type: BusEventType) => `s:${type}`
 const isBusEvent = (type: string): type is BusEventType => (busEventTypes as readonly string[]).includes(type)
 

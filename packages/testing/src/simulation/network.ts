@@ -1,6 +1,7 @@
 /**
- * Sockets without a system below them: what travels, waits and ends does so one step at a time, and chance says which. A line behaves as those of the
- * runtime do: what the peer does not read fills the wire, then the buffer of the server; over the hard limit the line is cut behind what the wire holds.
+ * Sockets without a system below them: what travels, waits and ends does so one step at a time, and chance says which.
+ * A line behaves as those of the runtime do: what the peer does not read fills the wire, then the buffer of the server;
+ * over the hard limit the line is cut behind what the wire holds.
  */
 import type { BusHandler, InboundState, StartOptions, Transport } from '@arqonbus/server'
 import type { Random } from '../random.ts'

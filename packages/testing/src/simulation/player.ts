@@ -1,6 +1,6 @@
 /**
- * A client that does what chance says, and writes down what it sees. It knows the protocol and nothing else: it goes on from the last position that it
- * has, as every client that wants to lose nothing must.
+ * A client that does what chance says, and writes down what it sees. It knows the protocol and nothing else: it goes on
+ * from the last position that it has, as every client that wants to lose nothing must.
  */
 import type { Seen } from '../checker.ts'
 import type { Random } from '../random.ts'
@@ -149,7 +149,8 @@ export function createPlayer({ id, echo, random, network, world, see, count }: P
       if (recovered === false) reached.delete(channel)
       return
     }
-    // What was joined already may have come between the question and its answer; and without copies of its own messages it asks from before them.
+    // What was joined already may have come between the question and its answer; and without copies of its own messages
+    // it asks from before them.
     if (since !== undefined && recovered === false && complete !== true && !wasCovered && echo)
       see({ process: id, f: 'gap', channel, after: since, next: position })
     if (since !== undefined) count(recovered === true ? 'recovered' : 'not recovered')

@@ -1,6 +1,6 @@
 /**
- * A whole bus and its clients in one run that chance leads: everything that happens comes from one seed, so that the same seed gives the same run.
- * What it was promised is checked at the end.
+ * A whole bus and its clients in one run that chance leads: everything that happens comes from one seed, so that the
+ * same seed gives the same run. What it was promised is checked at the end.
  */
 import { type Every, startServer, testConfig } from '@arqonbus/server'
 import { check, type Seen, type Violation } from '../checker.ts'

@@ -1,6 +1,6 @@
 /**
- * The worst frames that a client can send: for every command and every type of envelope, at the default limits. The compiler demands cases for each, so that a new
- * one cannot be forgotten.
+ * The worst frames that a client can send: for every command and every type of envelope, at the default limits. The
+ * compiler demands cases for each, so that a new one cannot be forgotten.
  */
 import type { CommandName, EnvelopeType } from '@arqonbus/protocol'
 import { commandText, type Fixture, LARGEST, type MessageParts, messageText } from './fixture.ts'

@@ -30,7 +30,9 @@ export type FixtureOptions = {
 
 /** The bus and the clients of the cases. */
 export type Fixture = FixtureOptions & {
-  /** The senders: a member that may join all private channels and has a full inbox, and a stranger that may join none. */
+  /**
+   * The senders: a member that may join all private channels and has a full inbox, and a stranger that may join none.
+   */
   readonly askers: { readonly member: TestClient; readonly stranger: TestClient }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The worst HTTP requests: to every endpoint of all three ports, with every header and every query parameter that the server reads. The
- * test that sends them compares these tables with what the server declares and reads.
+ * The worst HTTP requests: to every endpoint of all three ports, with every header and every query parameter that the
+ * server reads. The test that sends them compares these tables with what the server declares and reads.
  */
 import { type CommandName, type CommandShape, commands } from '@arqonbus/protocol'
 import { API_BASE, type consolePaths, type routePaths } from '@arqonbus/server'

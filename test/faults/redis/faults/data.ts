@@ -8,7 +8,10 @@ const lostTail: Pick<Fault, 'mayBreak' | 'isKept'> = {
   isKept: (acknowledgement, run) => !run.isDuringFault(acknowledgement, 0),
 }
 
-/** Lists the entries of all logs and empties Redis, atomically: a message that is sent again afterwards has two positions. */
+/**
+ * Lists the entries of all logs and empties Redis, atomically: a message that is sent again afterwards has two
+ * positions.
+ */
 const TAKE_DOWN_AND_FLUSH = `
   local found = {}
   for _, key in ipairs(redis.call('KEYS', 'arqon:1:*:lab:*:s')) do

@@ -14,7 +14,10 @@ async function publishSpoilt(client: Client): Promise<string> {
   }
 }
 
-/** Overwrites each key of a channel in turn and publishes to the channel: that is refused, and accepted again once the key is removed. */
+/**
+ * Overwrites each key of a channel in turn and publishes to the channel: that is refused, and accepted again once the
+ * key is removed.
+ */
 async function spoil(run: Running): Promise<void> {
   const client = await connect({ url: run.bus.busUrl, clientId: `spoiler-${run.random.below(1e9)}` })
   const is = async (wanted: string) => {

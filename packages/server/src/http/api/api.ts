@@ -1,7 +1,8 @@
 /**
  * The HTTP API: what a service that cannot hold a socket says to the bus, and what it is answered.
  *
- * Here is what HTTP brings with it: paths and methods, origins, and how many may call at once. What a call does is in `calls.ts`.
+ * Here is what HTTP brings with it: paths and methods, origins, and how many may call at once. What a call does is in
+ * `calls.ts`.
  */
 import { CodedError } from '@arqonbus/protocol'
 import type { Logger } from '../../observability/logger.ts'

@@ -45,8 +45,8 @@ function bytesOf(request: Request, maxBytes: number): Promise<Uint8Array> {
 }
 
 /**
- * A body that does not say how long it is. The runtime gives each chunk by itself, however small, and as one piece what arrives between two reads: so one is read
- * in a turn of the loop.
+ * A body that does not say how long it is. The runtime gives each chunk by itself, however small, and as one piece what
+ * arrives between two reads: so one is read in a turn of the loop.
  */
 async function bytesOfChunks({ body }: Request, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
@@ -60,7 +60,10 @@ async function bytesOfChunks({ body }: Request, maxBytes: number): Promise<Uint8
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
 }
 
-/** Fails what takes too long: looked at by one timer for all, since most bodies are there at once, and a timer for each would cost as much as they do. */
+/**
+ * Fails what takes too long: looked at by one timer for all, since most bodies are there at once, and a timer for each
+ * would cost as much as they do.
+ */
 function createDeadlines(ms: number): <T>(work: Promise<T>) => Promise<T> {
   const waiting = new Set<{ readonly since: number; readonly fail: (error: CodedError) => void }>()
   let isLooking = false

@@ -1,4 +1,6 @@
-/** Calls as the frames that a client would send: the bus reads these as it reads those, so that the same checks hold. */
+/**
+ * Calls as the frames that a client would send: the bus reads these as it reads those, so that the same checks hold.
+ */
 import {
   BUS,
   CodedError,
@@ -34,8 +36,8 @@ export const commandFrame = (name: string, parameters: string, from: string, now
   `${headOf({ ...CONTROL, from }, 'command', now)},"payload":{"name":"${name}","parameters":${parameters}}}`
 
 /**
- * A message: the body with what it leaves out. Nothing of it is encoded again, and what is no JSON object, or too deep to look into, is left as it is:
- * the reader of frames says what is wrong with it.
+ * A message: the body with what it leaves out. Nothing of it is encoded again, and what is no JSON object, or too deep
+ * to look into, is left as it is: the reader of frames says what is wrong with it.
  */
 export function* readMessage(body: string, place: Place, { maxDepth, isNamed }: MessageOptions): Pieces<FrameFrom> {
   const given = isDeeperThan(body, maxDepth) ? undefined : yield* readObject(body, envelopeFields)

@@ -1,5 +1,6 @@
 /**
- * Calls: each becomes the frame that a client would have sent, and takes the way of one. Nothing is checked or done here that the bus does for its clients.
+ * Calls: each becomes the frame that a client would have sent, and takes the way of one. Nothing is checked or done
+ * here that the bus does for its clients.
  */
 import { CodedError, readProper, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Admission } from '../../connections/admit.ts'
@@ -75,7 +76,10 @@ export function createCalls(deps: CallsDeps): Calls {
     commandRates: new Map(),
   }))
 
-  /** Passes a frame of an HTTP client to the bus, as if it came by a connection of its own, and returns the reply of the bus. */
+  /**
+   * Passes a frame of an HTTP client to the bus, as if it came by a connection of its own, and returns the reply of the
+   * bus.
+   */
   const ask = (call: ApiCall, frameFrom: FrameFrom): Maybe<Answer> => {
     const { credentials, exchange } = call
     const slot = new PendingReply()

@@ -1,4 +1,7 @@
-/** Pages of other origins: which may call, and the headers for their browsers (https://fetch.spec.whatwg.org/#http-cors-protocol). */
+/**
+ * Pages of other origins: which may call, and the headers for their browsers
+ * (https://fetch.spec.whatwg.org/#http-cors-protocol).
+ */
 import type { Answer } from '../answer.ts'
 
 /** What a page may set, and read. */

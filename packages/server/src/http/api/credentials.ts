@@ -1,4 +1,7 @@
-/** Who calls: client id, token and session, from the headers of a request, and from its query where a page can set no headers. */
+/**
+ * Who calls: client id, token and session, from the headers of a request, and from its query where a page can set no
+ * headers.
+ */
 import { BUS, CodedError, clientIdPattern, isClientId } from '@arqonbus/protocol'
 import type { Credentials } from '../../connections/http-clients.ts'
 

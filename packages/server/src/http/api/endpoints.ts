@@ -1,7 +1,9 @@
 /**
- * The endpoints of the HTTP API, declared once: routing, `/openapi.json` and `docs/reference/http-api.md` come from this table.
+ * The endpoints of the HTTP API, declared once: routing, `/openapi.json` and `docs/reference/http-api.md` come from
+ * this table.
  *
- * Most of them are commands of the protocol under a path of their own: their parameters are those of the command, without those in the path.
+ * Most of them are commands of the protocol under a path of their own: their parameters are those of the command,
+ * without those in the path.
  */
 import { type CommandShape, commands, type ErrorCode } from '@arqonbus/protocol'
 
@@ -20,7 +22,9 @@ export type Endpoint = {
   readonly errors: readonly ErrorCode[]
 } & (
   | { readonly kind: 'publish' | 'stream' | 'openapi' }
-  /** A command, with its parameters in the query; `isShared` where all callers without credentials get the same result. */
+  /**
+   * A command, with its parameters in the query; `isShared` where all callers without credentials get the same result.
+   */
   | { readonly kind: 'query'; readonly command: CommandShape; readonly isShared: boolean }
   /** A command, with its parameters in the body. */
   | { readonly kind: 'command'; readonly command: CommandShape }

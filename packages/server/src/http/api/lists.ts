@@ -4,7 +4,9 @@ import type { Answer } from '../answer.ts'
 
 /** The lists by what was asked. */
 export type Lists = {
-  /** The last answer to the same question while it is young enough, else a new one. Only answers of status 200 are kept. */
+  /**
+   * The last answer to the same question while it is young enough, else a new one. Only answers of status 200 are kept.
+   */
   answer(question: string, compute: () => Maybe<Answer>): Maybe<Answer>
   /** Something has changed: all are computed anew. */
   forget(): void

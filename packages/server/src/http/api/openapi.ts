@@ -1,4 +1,6 @@
-/** `/openapi.json`: the API as OpenAPI 3.1 describes it, from the table of endpoints and the schemas of the protocol. */
+/**
+ * `/openapi.json`: the API as OpenAPI 3.1 describes it, from the table of endpoints and the schemas of the protocol.
+ */
 import {
   Channel,
   ChannelInFull,

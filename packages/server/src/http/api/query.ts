@@ -1,4 +1,7 @@
-/** Parameters of a command from a query: text becomes what the schema of the command says, and what does not is left for it to refuse. */
+/**
+ * Parameters of a command from a query: text becomes what the schema of the command says, and what does not is left for
+ * it to refuse.
+ */
 import type { CommandShape } from '@arqonbus/protocol'
 import { wrong } from './credentials.ts'
 

@@ -1,4 +1,7 @@
-/** Channels that streams wait for: a stream of a channel that does not exist creates nothing, and joins the channel when another client creates it. */
+/**
+ * Channels that streams wait for: a stream of a channel that does not exist creates nothing, and joins the channel when
+ * another client creates it.
+ */
 import type { Channel } from '../../state/model.ts'
 
 /** Who waits for which channel. */

@@ -1,4 +1,6 @@
-/** Server-sent events: how an envelope looks as one (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
+/**
+ * Server-sent events: how an envelope looks as one (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+ */
 import type { ParsedEnvelope } from '@arqonbus/protocol'
 
 /** Where every delivered envelope says what it is: its keys have one order. */
@@ -7,8 +9,8 @@ const head = /\{"version":"[^"]*","id":"[^"]*","type":"(?<type>[a-z_]+)","room":
 const POSITION = '"position":"'
 
 /**
- * A delivered envelope as an event. Messages of the channel have their position as its id, with which a stream goes on; notices of the bus have their name as
- * its type.
+ * A delivered envelope as an event. Messages of the channel have their position as its id, with which a stream goes on;
+ * notices of the bus have their name as its type.
  */
 export function eventOf(text: string): string {
   head.lastIndex = 0

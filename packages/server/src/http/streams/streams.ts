@@ -1,8 +1,8 @@
 /**
  * Streams: the messages of one channel as server-sent events.
  *
- * A stream is a client that only reads: it is admitted, joins with its position, and catches up as a connection does. It changes nothing: if its channel does not
- * exist, it waits until another client creates it.
+ * A stream is a client that only reads: it is admitted, joins with its position, and catches up as a connection does.
+ * It changes nothing: if its channel does not exist, it waits until another client creates it.
  */
 import {
   type CloseName,
@@ -63,12 +63,17 @@ export type StreamRequest = {
   readonly address: string
 }
 
-/** A join for a stream. `isNew`: its reader has nothing yet, so that it misses nothing, and the position is where the channel began. */
+/**
+ * A join for a stream. `isNew`: its reader has nothing yet, so that it misses nothing, and the position is where the
+ * channel began.
+ */
 type JoinOf = StreamRequest & { readonly isNew?: boolean }
 
 type Joined = Extract<CommandResult<'join_channel'>, { channel: string }>
 
-/** Why a join could not recover, in the words of a gap notice: a log that has something else there has lost what it had. */
+/**
+ * Why a join could not recover, in the words of a gap notice: a log that has something else there has lost what it had.
+ */
 const gapReasons = { trimmed: 'trimmed', reset: 'reset', diverged: 'lost', too_far: 'lost' } as const
 
 /** One stream. */
@@ -128,7 +133,8 @@ export class Streams {
     if (persistence === undefined) return
     for (const address of awaited.addresses()) {
       const { room, channel } = parseAddress(address)!
-      // A channel that is found is restored, and so added for the streams that wait. After a failure the next look asks again.
+      // A channel that is found is restored, and so added for the streams that wait. After a failure the next look asks
+      // again.
       persistence.loadTarget(room, channel)?.catch(() => {})
     }
   }

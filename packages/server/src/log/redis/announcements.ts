@@ -1,5 +1,6 @@
 /**
- * The channels on which Redis announces what is appended. Logs share 512 of them, by the tag of their name: a channel is subscribed to while a log of it is open.
+ * The channels on which Redis announces what is appended. Logs share 512 of them, by the tag of their name: a channel
+ * is subscribed to while a log of it is open.
  */
 import { newsChannelOf } from '../../redis/keys.ts'
 import type { Connections } from '../../redis/link.ts'

@@ -23,7 +23,8 @@ withProgram('redis-server', 'a Redis that loses something', () => {
   let redis: TestRedis
   let ends: (() => void)[] = []
   beforeAll(async () => {
-    // A kill takes nothing of what this one has answered; one that syncs every second answers ahead of writing where the disk is slow.
+    // A kill takes nothing of what this one has answered; one that syncs every second answers ahead of writing where
+    // the disk is slow.
     redis = await startRedis({ appendfsync: 'no' })
   })
   afterAll(() => redis.stop())

@@ -5,7 +5,8 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
   withProgram(program, `the log in ${program}`, () => {
     let redis: TestRedis
     beforeAll(async () => {
-      // What it has answered is in the system's hands: a kill takes nothing. Where it syncs every second, a slow disk makes it answer ahead of writing.
+      // What it has answered is in the system's hands: a kill takes nothing. Where it syncs every second, a slow disk
+      // makes it answer ahead of writing.
       redis = await startRedis({ program, appendfsync: 'no' })
     })
     afterAll(() => redis.stop())

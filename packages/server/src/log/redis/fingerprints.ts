@@ -1,6 +1,7 @@
 /**
- * What is remembered of a message in Redis, so that one that is sent again is recognised, by whichever node: a print of who sent which id, and one of its
- * content. They are digests, because an entry by full ids would take twice the memory. All nodes share the seed, which is kept in Redis and nowhere else.
+ * What is remembered of a message in Redis, so that one that is sent again is recognised, by whichever node: a print of
+ * who sent which id, and one of its content. They are digests, because an entry by full ids would take twice the
+ * memory. All nodes share the seed, which is kept in Redis and nowhere else.
  */
 import type { ParsedEnvelope } from '@arqonbus/protocol'
 import { ContentDigests, Digest, newSeed, type Seed } from '../digest.ts'
@@ -9,7 +10,10 @@ import { ContentDigests, Digest, newSeed, type Seed } from '../digest.ts'
 export type Fingerprints = {
   /** The seed, as it is kept in Redis. */
   readonly seed: string
-  /** Both prints of a message in one text: the first half says who sent which id, the other half type, payload as written, and the metadata that says what it is. */
+  /**
+   * Both prints of a message in one text: the first half says who sent which id, the other half type, payload as
+   * written, and the metadata that says what it is.
+   */
   of(envelope: ParsedEnvelope): string
 }
 

@@ -1,6 +1,6 @@
 /**
- * Logs in Redis Streams, as a store of `log/remote/`. The scripts in `lua/` do what has to hold together or not at all; this folder has their arguments and replies, the
- * keys, and the connections.
+ * Logs in Redis Streams, as a store of `log/remote/`. The scripts in `lua/` do what has to hold together or not at all;
+ * this folder has their arguments and replies, the keys, and the connections.
  */
 import { UnreadableReply } from '../../redis/faults.ts'
 import { keyOf } from '../../redis/keys.ts'
@@ -15,7 +15,10 @@ import type { RedisLogStoreOptions } from './store-options.ts'
 
 /** How many calls are under way at once. */
 const MOST_CALLS = 4
-/** Where replicas are waited for, one: waits queue on their connection, and a replica that is missing would make the last of them late. */
+/**
+ * Where replicas are waited for, one: waits queue on their connection, and a replica that is missing would make the
+ * last of them late.
+ */
 const MOST_CALLS_WITH_REPLICAS = 1
 
 /** Creates the store on a link to Redis. It registers with the link, and does not start it. */

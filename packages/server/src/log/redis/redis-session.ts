@@ -121,7 +121,10 @@ export class RedisSession implements StoreSession {
     return this.#calling(() => loadScripts(this.#connections.commands))
   }
 
-  /** A closed log keeps its keys for a shorter time than an open one. A node that still has it open extends that in time. */
+  /**
+   * A closed log keeps its keys for a shorter time than an open one. A node that still has it open extends that in
+   * time.
+   */
   release(log: StoredLog): void {
     const { words } = this.#deps
     this.#expire(words.keysOf(log), words.keepClosed(log.options))
@@ -210,7 +213,10 @@ const placesText = (places: readonly RecordPlace[]): string =>
 /** Ends a part of the text for `append.lua`; JSON does not contain it. */
 const END = '\x1e'
 
-/** The messages of one log as `append.lua` takes them, in one text: a text for each part took a sixth of all the time that a stored message takes here. */
+/**
+ * The messages of one log as `append.lua` takes them, in one text: a text for each part took a sixth of all the time
+ * that a stored message takes here.
+ */
 function messagesText(items: readonly { readonly draft: Draft | undefined }[], prints: Fingerprints): string {
   const pieces: string[] = []
   for (const { draft } of items) {

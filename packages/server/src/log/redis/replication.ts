@@ -1,7 +1,8 @@
 /**
- * What is waited for behind a call, where `ARQONBUS_REDIS_REPLICAS` asks for it: that replicas have it (`WAIT`), and, where the level is `disk`, that Redis
- * says of this very call that it is synced (`WAITAOF`). The second only ever lowers a level: a Redis whose append-only file was switched off while it runs is
- * found out at the next call, not at the next look. It raises none, because under `everysec` servers are known that say so before they have synced
+ * What is waited for behind a call, where `ARQONBUS_REDIS_REPLICAS` asks for it: that replicas have it (`WAIT`), and,
+ * where the level is `disk`, that Redis says of this very call that it is synced (`WAITAOF`). The second only ever
+ * lowers a level: a Redis whose append-only file was switched off while it runs is found out at the next call, not at
+ * the next look. It raises none, because under `everysec` servers are known that say so before they have synced
  * (redis/redis#13793; Valkey 8.0.1).
  */
 import type { DurabilityLevel } from '@arqonbus/protocol'

@@ -7,8 +7,8 @@ import type { RedisLogStoreOptions } from './store-options.ts'
 type Word = string | number
 
 /**
- * Keys of open logs outlive their messages by 30 days, because Redis expires them by its own clock, which may be set ahead. Keys of closed logs outlive them
- * by a day.
+ * Keys of open logs outlive their messages by 30 days, because Redis expires them by its own clock, which may be set
+ * ahead. Keys of closed logs outlive them by a day.
  */
 export const SLACK_MS = 30 * 86_400_000
 const SLACK_OF_CLOSED_MS = 86_400_000

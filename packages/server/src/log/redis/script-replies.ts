@@ -1,4 +1,7 @@
-/** What the scripts answer, read. Anything that is not in the form that they have is an `UnreadableReply`: the connection is out of step. */
+/**
+ * What the scripts answer, read. Anything that is not in the form that they have is an `UnreadableReply`: the
+ * connection is out of step.
+ */
 import { type DurabilityLevel, type Position, parsePosition } from '@arqonbus/protocol'
 import { UnreadableReply } from '../../redis/faults.ts'
 import type { Entry } from '../contract.ts'
@@ -32,7 +35,10 @@ export type AppendAnswer = AppendReply & {
   readonly level?: DurabilityLevel | undefined
 }
 
-/** What a call asked: its number, how many messages each of its logs was given, and its level; and what was waited for behind it. */
+/**
+ * What a call asked: its number, how many messages each of its logs was given, and its level; and what was waited for
+ * behind it.
+ */
 type Asked = {
   readonly number: number
   readonly counts: readonly number[]
@@ -43,7 +49,10 @@ type Asked = {
 const CALL_FIELDS = 2
 const LOG_FIELDS = 3
 
-/** Reads the answer to a call. Positions of a log must follow each other: a wrong one would be taken for that of another message for ever. */
+/**
+ * Reads the answer to a call. Positions of a log must follow each other: a wrong one would be taken for that of another
+ * message for ever.
+ */
 export function appendsIn(answer: unknown, { number, counts, level, behind = NOT_WAITED }: Asked): AppendAnswer {
   if (typeof answer !== 'string') throw new UnreadableReply('no text', answer)
   const [text = '', ...faults] = answer.split('\x1e')
@@ -182,7 +191,10 @@ export function pageIn(answer: unknown, word: string): StorePage | Damaged {
   }
 }
 
-/** Reads the sender of a news message alone: news of an own call that has its reply needs no further reading. No JSON text has the separators. */
+/**
+ * Reads the sender of a news message alone: news of an own call that has its reply needs no further reading. No JSON
+ * text has the separators.
+ */
 export function originIn(message: Buffer): Origin {
   const end = message.indexOf('\x1e')
   const fields = message.toString('utf8', 0, end < 0 ? undefined : end).split('\x1f')

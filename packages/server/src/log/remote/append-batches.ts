@@ -1,8 +1,9 @@
 /**
- * What is on its way to the store. What waits at the end of a tick goes in one call, and few calls are under way at once, so that a busy store gets more with
- * each.
+ * What is on its way to the store. What waits at the end of a tick goes in one call, and few calls are under way at
+ * once, so that a busy store gets more with each.
  *
- * A call has a number, and the store executes it only after the one before: of what was refused nothing newer is executed.
+ * A call has a number, and the store executes it only after the one before: of what was refused nothing newer is
+ * executed.
  */
 import type { Position } from '@arqonbus/protocol'
 import type { Draft, LogListener } from '../contract.ts'
@@ -92,7 +93,9 @@ export class Batches<Subject, D extends Draft> {
     })
   }
 
-  /** The call that was announced: its items are in the order of the announcement; undefined where it is not under way. */
+  /**
+   * The call that was announced: its items are in the order of the announcement; undefined where it is not under way.
+   */
   callOf({ generation, call }: Origin): StoreCall<Subject, D> | undefined {
     return generation === String(this.#generation) ? this.#underWay.find(({ number }) => number === call) : undefined
   }

@@ -1,4 +1,7 @@
-/** What this node has at hand of all logs of a driver (`tail.ts`), bounded in bytes: the log that got something longest ago is forgotten first. */
+/**
+ * What this node has at hand of all logs of a driver (`tail.ts`), bounded in bytes: the log that got something longest
+ * ago is forgotten first.
+ */
 
 /** A log that has something at hand. `forget` reports what that was by `forgot`. */
 type Holder = { forget(): void }

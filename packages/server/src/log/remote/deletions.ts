@@ -1,4 +1,7 @@
-/** Deletions of logs that are on their way to the store, by the name of the log: until one is done, the next log of its name cannot be inspected. */
+/**
+ * Deletions of logs that are on their way to the store, by the name of the log: until one is done, the next log of its
+ * name cannot be inspected.
+ */
 export class Deletions {
   readonly #counts = new Map<string, number>()
   #done: () => void = () => {}

@@ -1,4 +1,7 @@
-/** What waits for a store that is away, in the order in which it is to be done: first what was under way when it went, then what came since. */
+/**
+ * What waits for a store that is away, in the order in which it is to be done: first what was under way when it went,
+ * then what came since.
+ */
 import type { ParsedEnvelope } from '@arqonbus/protocol'
 import type { Draft } from '../contract.ts'
 

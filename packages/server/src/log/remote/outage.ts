@@ -1,6 +1,7 @@
 /**
- * Outages: while the store is away, messages that ask for no more than `memory` are queued, in order; everything else is refused. The outcome of what was under way
- * when it went is unknown; whether it was executed shows when the store is back (`fence`), and what was not is appended then, before anything newer.
+ * Outages: while the store is away, messages that ask for no more than `memory` are queued, in order; everything else
+ * is refused. The outcome of what was under way when it went is unknown; whether it was executed shows when the store
+ * is back (`fence`), and what was not is appended then, before anything newer.
  */
 import { CodedError } from '@arqonbus/protocol'
 import type { AppendOutcome, Draft, LogListener } from '../contract.ts'

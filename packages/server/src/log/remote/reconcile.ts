@@ -1,7 +1,7 @@
 /**
- * Asks the store for the heads of logs. A log is compared with the store before its first delivery, and again in each new session, because the store may have
- * lost messages that were delivered. Logs with waiting callers come first, then logs in use, then the rest in the background: with a hundred thousand channels a
- * full comparison takes seconds.
+ * Asks the store for the heads of logs. A log is compared with the store before its first delivery, and again in each
+ * new session, because the store may have lost messages that were delivered. Logs with waiting callers come first, then
+ * logs in use, then the rest in the background: with a hundred thousand channels a full comparison takes seconds.
  *
  * Later, a few logs a second are compared again: announcements can get lost, and the log in the store is authoritative.
  */
@@ -17,14 +17,19 @@ type ReconcilerDeps<Subject, D extends Draft> = {
   readonly store: RemoteStore
   /** All logs that are open. */
   readonly logs: ReadonlyMap<string, RemoteLog<Subject, D>>
-  /** A log whose predecessor of the same name is still to be deleted is not inspected: it would take the messages of that for its own. */
+  /**
+   * A log whose predecessor of the same name is still to be deleted is not inspected: it would take the messages of
+   * that for its own.
+   */
   readonly deletions: Deletions
   /** True for logs that are inspected ahead of the rest. */
   isInUse(log: RemoteLog<Subject, D>): boolean
   readonly reports: Reports
 }
 
-/** So many logs are asked for in one call: it stops the store, and this node when the reply comes, for a millisecond. */
+/**
+ * So many logs are asked for in one call: it stops the store, and this node when the reply comes, for a millisecond.
+ */
 const LOOKS_AT_ONCE = 100
 const COMPARE_FIRST_MS = 2000
 const COMPARE_MS = 30_000
@@ -90,8 +95,9 @@ export class Reconciler<Subject, D extends Draft> {
   }
 
   /**
-   * Compares some more logs. Called every second. Logs with deliveries since the last call come first: a lost announcement shows by the next one, and the
-   * last one of a burst by this. True where a round through all logs begins.
+   * Compares some more logs. Called every second. Logs with deliveries since the last call come first: a lost
+   * announcement shows by the next one, and the last one of a burst by this. True where a round through all logs
+   * begins.
    */
   tick(session: StoreSession): boolean {
     const active = takeFrom(this.#active, LOOKS_AT_ONCE)

@@ -1,9 +1,10 @@
 /**
- * The driver of logs in an external store: what it acknowledges outlives this process, and other nodes on the same store serve the same channels.
+ * The driver of logs in an external store: what it acknowledges outlives this process, and other nodes on the same
+ * store serve the same channels.
  *
- * `append-batches.ts` sends messages; `remote-log.ts` delivers what a log has, in order. `reconcile.ts` asks the store for the heads of logs, and `outage.ts` is
- * for the time in which the store cannot be reached. A new session first fences off the one before it: what that had sent and the store had not executed by then is
- * never executed.
+ * `append-batches.ts` sends messages; `remote-log.ts` delivers what a log has, in order. `reconcile.ts` asks the store
+ * for the heads of logs, and `outage.ts` is for the time in which the store cannot be reached. A new session first
+ * fences off the one before it: what that had sent and the store had not executed by then is never executed.
  */
 import type { Position } from '@arqonbus/protocol'
 import {
@@ -215,7 +216,8 @@ class RemoteLogs<Subject, D extends Draft> implements LogHost<Subject, D>, Store
 
   heard(origin: Origin, news: readonly NewsItem[]): void {
     const call = origin.node === this.#options.store.node ? this.batches.callOf(origin) : undefined
-    // Where replicas are waited for, the reply to the call says how many have it. Only the sender waits for that: by then it may be trimmed.
+    // Where replicas are waited for, the reply to the call says how many have it. Only the sender waits for that: by
+    // then it may be trimmed.
     const isSettled = this.#options.store.replicasWanted === 0
     const level = origin.isOnDisk ? call?.level : 'stored'
     for (const { name, position, index, parts } of news) {

@@ -5,8 +5,9 @@
  *       │  before this node  │  delivered here; its    │  missing here: read     │  out of turn: in `#ahead`   │
  *       │  opened the log    │  end is in `#tail`      │  in pages               │  until nothing is missing   │
  *
- * News of a position come from the reply to an append and from announcements, in any order. Entries are delivered in the order of positions: what is one step
- * ahead at once, what is further ahead when the log has been read up to it, what was delivered already not again.
+ * News of a position come from the reply to an append and from announcements, in any order. Entries are delivered in
+ * the order of positions: what is one step ahead at once, what is further ahead when the log has been read up to it,
+ * what was delivered already not again.
  */
 import { CodedError, type Position } from '@arqonbus/protocol'
 import { chain, type Maybe } from '../../kit/maybe.ts'
@@ -37,7 +38,9 @@ export type LogHost<Subject, D extends Draft> = {
   readonly listener: LogListener<Subject, D>
   readonly atHand: Pick<AtHand, 'kept' | 'forgot'>
   readonly reconciler: {
-    /** A caller waits until this log has been compared with the store: it comes ahead of logs without waiting callers. */
+    /**
+     * A caller waits until this log has been compared with the store: it comes ahead of logs without waiting callers.
+     */
     need(log: RemoteLog<Subject, D>): void
     /** The first delivery since `takeActive`. */
     active(log: RemoteLog<Subject, D>): void
@@ -50,7 +53,10 @@ export type LogHost<Subject, D extends Draft> = {
   /** Both fail with `storage_unavailable` where the store is away, and where the log is damaged. */
   inspect(log: RemoteLog<Subject, D>, at: Position | undefined): Promise<Inspection | undefined>
   read(log: RemoteLog<Subject, D>, query: ReadQuery): Promise<StorePage>
-  /** Resolves when everything that was announced before it was called has been heard; fails with `storage_unavailable` too. */
+  /**
+   * Resolves when everything that was announced before it was called has been heard; fails with `storage_unavailable`
+   * too.
+   */
   flushed(): Promise<void>
   closed(log: RemoteLog<Subject, D>, isDeleted: boolean): void
 }
@@ -73,7 +79,10 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   readonly #host: LogHost<Subject, D>
   /** What came out of turn. */
   readonly #ahead = new ReorderBuffer<D>()
-  /** False from the moment when the store went away until the log was inspected again: the store may have lost what was delivered here. */
+  /**
+   * False from the moment when the store went away until the log was inspected again: the store may have lost what was
+   * delivered here.
+   */
   #isCompared = false
   /** True where something was delivered since this was last taken. */
   #isActive = false
@@ -83,12 +92,18 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   #place: Position | undefined
   /** The reader of the log, while there is one. */
   #reader: symbol | undefined
-  /** Counts the breaks, and the times that the store went away: a page that was requested before one says nothing after it. */
+  /**
+   * Counts the breaks, and the times that the store went away: a page that was requested before one says nothing after
+   * it.
+   */
   #era = 0
   /** The number ahead that the last page did not reach. */
   #awaited = 0
   #tail: Tail | undefined
-  /** The first message that this node appended before the store went away, while the log was not known; FIRST where that may be any. */
+  /**
+   * The first message that this node appended before the store went away, while the log was not known; FIRST where that
+   * may be any.
+   */
   #ownSince: Position | undefined
   #waiting: { resolve: () => void; reject: (problem: unknown) => void }[] = []
 
@@ -186,7 +201,10 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     if (this.#ahead.size > 0) this.#readSoon()
   }
 
-  /** The store is away: what waits for a reply gets none. What came out of turn is in the log, and is delivered when that is read. */
+  /**
+   * The store is away: what waits for a reply gets none. What came out of turn is in the log, and is delivered when
+   * that is read.
+   */
   away(): void {
     this.#isCompared = false
     // A page that will not come stops nobody from reading when the store is back.
@@ -289,7 +307,10 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     this.#host.closed(this, isDeleted)
   }
 
-  /** Where a log that was not known begins for this node: what it has appended meanwhile is delivered, although it was in the log by then. */
+  /**
+   * Where a log that was not known begins for this node: what it has appended meanwhile is delivered, although it was
+   * in the log by then.
+   */
   #baseIn({ origin, head }: Inspection): Position {
     const before = this.#ownSince
     // Where it is not known which messages are this node's, all of a short log are delivered.
@@ -301,8 +322,9 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   }
 
   /**
-   * True if the store has reset the log or lost its tail. `delivered` is the last position when the store was asked. A client that recovers goes on from the
-   * position that the store gives, so the entries that this node holds from before must not be delivered to it.
+   * True if the store has reset the log or lost its tail. `delivered` is the last position when the store was asked. A
+   * client that recovers goes on from the position that the store gives, so the entries that this node holds from
+   * before must not be delivered to it.
    */
   #isBehind({ origin, head }: Inspection, delivered: Position): boolean {
     return (
@@ -310,7 +332,10 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     )
   }
 
-  /** Whether what was delivered here is what the store has. What is not kept there, or not at hand here, can be compared by its position alone. */
+  /**
+   * Whether what was delivered here is what the store has. What is not kept there, or not at hand here, can be compared
+   * by its position alone.
+   */
   #isIn({ head, oldest, at }: Inspection): boolean {
     const { lastDelivered } = this
     if (head.n < lastDelivered.n) return false
@@ -380,7 +405,10 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     if (draft !== undefined && outcome !== undefined) this.#host.listener.settled(this.subject, draft, outcome)
   }
 
-  /** Its entry was delivered already, or will not be as this news: its draft has its outcome now, unless that is still to come. */
+  /**
+   * Its entry was delivered already, or will not be as this news: its draft has its outcome now, unless that is still
+   * to come.
+   */
   #settle({ draft, outcome }: News<D>): void {
     if (draft === undefined || outcome === undefined) return
     this.#host.listener.settled(this.subject, draft, this.isClosed ? closedRefusal() : outcome)
@@ -390,7 +418,10 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     if (this.#reader === undefined) this.#readOn().catch((problem) => this.#host.reports.failed(problem))
   }
 
-  /** Reads the log behind what was delivered, until nothing is missing any more. What fails here is made up for in the next session. */
+  /**
+   * Reads the log behind what was delivered, until nothing is missing any more. What fails here is made up for in the
+   * next session.
+   */
   async #readOn(): Promise<void> {
     const reader = Symbol()
     this.#reader = reader
@@ -412,7 +443,8 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     const from = this.lastDelivered
     const era = this.#era
     const { entries, hasMore, head } = await this.#host.read(this, { after: from, ...PAGE })
-    // A page is often faster than announcements: what it no longer has may be on its way. Only what is missing after those is trimmed.
+    // A page is often faster than announcements: what it no longer has may be on its way. Only what is missing after
+    // those is trimmed.
     const begin = entries[0]?.n ?? (head?.n ?? 0) + 1
     if (era === this.#era && begin > this.lastDelivered.n + 1) await this.#host.flushed()
     // The store went away meanwhile: after that the log is inspected first.
@@ -424,7 +456,10 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     return hasMore || this.#isMoreBehind(head)
   }
 
-  /** Delivers the entries of a page that was requested in an era: all of them, or those up to where the log was closed, or the era ended and the page is outdated. */
+  /**
+   * Delivers the entries of a page that was requested in an era: all of them, or those up to where the log was closed,
+   * or the era ended and the page is outdated.
+   */
   #deliverPage(entries: readonly Entry[], era: number): 'all' | 'closed' | 'outdated' {
     for (const entry of entries) {
       if (this.isClosed) return 'closed'
@@ -440,8 +475,8 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   }
 
   /**
-   * Decides what follows the last page, whose store had this head: true where the next page is to be read. Where messages are missing that no page will have,
-   * there is a gap.
+   * Decides what follows the last page, whose store had this head: true where the next page is to be read. Where
+   * messages are missing that no page will have, there is a gap.
    */
   #isMoreBehind(head: Position | undefined): boolean {
     const next = this.#ahead.first()
@@ -450,7 +485,8 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
       if (head !== undefined && head.n > this.lastDelivered.n) this.#rebase('trimmed', head)
       return false
     }
-    // It came while the page was on its way: the next page has what is before it. Where that is not so, it is not kept, or a log that lost it.
+    // It came while the page was on its way: the next page has what is before it. Where that is not so, it is not kept,
+    // or a log that lost it.
     const isBefore = (head?.n ?? 0) < next.n
     if (isBefore && this.#awaited !== next.n) {
       this.#awaited = next.n
@@ -471,7 +507,10 @@ const NO_DRAFT = { parts: { prefix: '', suffix: '', glue: '' }, isOwn: false, dr
 
 const boundsOf = ({ head, oldest }: Inspection): Bounds => ({ first: oldest ?? head, last: head })
 
-/** What is known of number `n`: of the position that was asked for, what is there; of the last one that has gone, its time; of another, that it is kept. */
+/**
+ * What is known of number `n`: of the position that was asked for, what is there; of the last one that has gone, its
+ * time; of another, that it is kept.
+ */
 function entryAt(n: number, asked: Position, { at, oldest, head, gone }: Inspection): ReturnType<Known['at']> {
   if (n === asked.n && at !== undefined) return { ms: asked.ms, text: at }
   if (gone !== undefined && n === gone.n) return gone

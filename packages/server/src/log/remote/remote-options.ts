@@ -8,7 +8,10 @@ export type RemoteLogOptions<Subject> = {
   readonly store: RemoteStore
   readonly clock: Pick<Clock, 'now'>
   readonly logger: Logger
-  /** `degrade`: what asks for no more than `memory` is delivered and queued while the store is away; `strict`: everything is refused. */
+  /**
+   * `degrade`: what asks for no more than `memory` is delivered and queued while the store is away; `strict`:
+   * everything is refused.
+   */
   readonly mode: 'degrade' | 'strict'
   /** Bytes on their way to the store, before publishers have to wait. */
   readonly queueBytes: number

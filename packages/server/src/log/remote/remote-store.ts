@@ -1,8 +1,9 @@
 /**
  * The port of a store that keeps logs outside of this process, such as Redis.
  *
- * The store numbers messages, keeps them, recognises repeated ids, and announces to all nodes what was appended. The order in which this node delivers,
- * gaps, batches and outages are in this folder, and the same for every store. A store that follows this file is one folder of a few hundred lines.
+ * The store numbers messages, keeps them, recognises repeated ids, and announces to all nodes what was appended. The
+ * order in which this node delivers, gaps, batches and outages are in this folder, and the same for every store. A
+ * store that follows this file is one folder of a few hundred lines.
  */
 
 import type { DurabilityLevel, Position } from '@arqonbus/protocol'
@@ -16,9 +17,15 @@ export type RemoteStore = {
   readonly name: StorageDriver
   /** The name of this node in the store, unlike that of any other and any earlier process. */
   readonly node: string
-  /** The name of the bus: the same for all nodes on this store, and another one for another store. Known from the first session on. */
+  /**
+   * The name of the bus: the same for all nodes on this store, and another one for another store. Known from the first
+   * session on.
+   */
   readonly identity: string
-  /** Undefined while the store cannot be reached. When anything fails or is late the session ends; what was under way then may have been executed or not. */
+  /**
+   * Undefined while the store cannot be reached. When anything fails or is late the session ends; what was under way
+   * then may have been executed or not.
+   */
   readonly session: StoreSession | undefined
   /** What the store promises of a write that it answers now; while it is away, what it promised last. */
   readonly level: DurabilityLevel
@@ -29,7 +36,10 @@ export type RemoteStore = {
   readonly callsAtOnce: number
   /** The clock of the store in milliseconds since 1970; infinite where that is not known. */
   now(): number
-  /** The announcements of this log are wanted, in this session and in later ones, until it is closed as often as it was opened. */
+  /**
+   * The announcements of this log are wanted, in this session and in later ones, until it is closed as often as it was
+   * opened.
+   */
   opened(name: string): void
   closed(name: string): void
   /** Registers the user. Called once, before the first session. */
@@ -40,7 +50,10 @@ export type RemoteStore = {
 
 /** What a store calls. */
 export type StoreUser = {
-  /** A session begins; it is ready when this has resolved, and the announcements of all opened logs are heard. A failure ends it. */
+  /**
+   * A session begins; it is ready when this has resolved, and the announcements of all opened logs are heard. A failure
+   * ends it.
+   */
   prepare(session: StoreSession): Promise<void>
   /** The session that was prepared is that of the store from now on. */
   ready(): void
@@ -48,32 +61,42 @@ export type StoreUser = {
   away(): void
   /** False where the user knows all of an announcement already: then it is not read. */
   isNews(origin: Origin): boolean
-  /** Messages that were announced, for each log in the order of their positions. `origin` is the call that appended them. */
+  /**
+   * Messages that were announced, for each log in the order of their positions. `origin` is the call that appended
+   * them.
+   */
   heard(origin: Origin, news: readonly NewsItem[]): void
 }
 
 /**
- * The use of a store from one connect to the next failure. Each method that returns a promise fails with a `StoreFault`, also when the session has ended.
- * Any other error is a fault of the code, and counts as `unknown`.
+ * The use of a store from one connect to the next failure. Each method that returns a promise fails with a
+ * `StoreFault`, also when the session has ended. Any other error is a fault of the code, and counts as `unknown`.
  */
 export type StoreSession = {
   /**
-   * From now on this generation speaks for the node: calls of earlier ones that were not executed never will be. Resolves to the number of the last call of
-   * this node that was executed; 0 where nothing is known of the node.
+   * From now on this generation speaks for the node: calls of earlier ones that were not executed never will be.
+   * Resolves to the number of the last call of this node that was executed; 0 where nothing is known of the node.
    */
   fence(generation: number): Promise<number>
   /**
-   * Appends messages to logs, for each log all or none of them. Executed only where the call numbered before it was. Each message has a `StoreOutcome`. A log that
-   * does not exist begins; one of which the caller knows more than the store has goes on later than all that the caller knows.
+   * Appends messages to logs, for each log all or none of them. Executed only where the call numbered before it was.
+   * Each message has a `StoreOutcome`. A log that does not exist begins; one of which the caller knows more than the
+   * store has goes on later than all that the caller knows.
    */
   append(call: AppendCall): Promise<AppendReply>
-  /** Deletes what a log holds, numbered as `append`. The next log of its name begins later than this one ended. Resolves to the number of messages that went. */
+  /**
+   * Deletes what a log holds, numbered as `append`. The next log of its name begins later than this one ended. Resolves
+   * to the number of messages that went.
+   */
   delete(log: StoredLog, call: CallNumber): Promise<number>
   /** Where logs begin and end, one reply for each question. With `begin`, a log that does not exist begins. */
   inspect(questions: readonly Question[], begin: boolean): Promise<readonly Inspected[]>
   /** A page of a log, oldest first. */
   read(log: StoredLog, query: ReadQuery): Promise<StorePage | Damaged>
-  /** What is announced of logs. A log is inspected after `subscribed` has resolved: what was announced between would be heard by nobody. */
+  /**
+   * What is announced of logs. A log is inspected after `subscribed` has resolved: what was announced between would be
+   * heard by nobody.
+   */
   readonly announcements: {
     /** Resolves when the announcements of these logs, which are open, are heard. */
     subscribed(names: Iterable<string>): Promise<unknown>
@@ -93,8 +116,8 @@ export type StoreSession = {
 /** A call that failed. */
 export class StoreFault extends Error {
   /**
-   * What became of the call. `again`: it was not executed, nor any later one, and can be repeated after `restore`. `refused`: it was not executed, and others would
-   * not be either. `unknown`: it may have been executed.
+   * What became of the call. `again`: it was not executed, nor any later one, and can be repeated after `restore`.
+   * `refused`: it was not executed, and others would not be either. `unknown`: it may have been executed.
    */
   readonly outcome: 'again' | 'refused' | 'unknown'
   /** A word for logs and metrics. */
@@ -114,7 +137,10 @@ export class StoreFault extends Error {
 export type StoredLog = {
   readonly name: string
   readonly options: LogOptions
-  /** Where it begins, and the last position that was delivered here: `UNKNOWN`, or more than the store has where that has lost something. */
+  /**
+   * Where it begins, and the last position that was delivered here: `UNKNOWN`, or more than the store has where that
+   * has lost something.
+   */
   readonly origin: Position
   readonly lastDelivered: Position
 }
@@ -141,7 +167,10 @@ export type AppendReply = {
   readonly damages: ReadonlyMap<number, Damage>
 }
 
-/** What became of one message: `appended` and `duplicate` as in `AppendOutcome`; other content under its id; or its log is damaged. */
+/**
+ * What became of one message: `appended` and `duplicate` as in `AppendOutcome`; other content under its id; or its log
+ * is damaged.
+ */
 export type StoreOutcome =
   | ({ readonly kind: 'appended' } & Placed)
   | ({ readonly kind: 'duplicate' } & Placed)

@@ -1,4 +1,7 @@
-/** News of one log that came out of turn: they wait here, one for each number, until what is before them has been delivered. */
+/**
+ * News of one log that came out of turn: they wait here, one for each number, until what is before them has been
+ * delivered.
+ */
 import type { Position } from '@arqonbus/protocol'
 import type { AppendOutcome } from '../contract.ts'
 import type { EncodedParts } from './encoded-parts.ts'
@@ -15,7 +18,10 @@ export type News<D> = {
   readonly outcome: AppendOutcome | undefined
 }
 
-/** What waits. Whatever leaves it, or is not let in, is handed back, because its draft must have an outcome. A class, because there may be a hundred thousand. */
+/**
+ * What waits. Whatever leaves it, or is not let in, is handed back, because its draft must have an outcome. A class,
+ * because there may be a hundred thousand.
+ */
 export class ReorderBuffer<D> {
   readonly #byNumber = new Map<number, News<D>>()
 
@@ -23,7 +29,10 @@ export class ReorderBuffer<D> {
     return this.#byNumber.size
   }
 
-  /** Adds news. Two news of one position: the one with the outcome stays. Two positions of one number: the later one stays. Returns the other one. */
+  /**
+   * Adds news. Two news of one position: the one with the outcome stays. Two positions of one number: the later one
+   * stays. Returns the other one.
+   */
   put(news: News<D>): News<D> | undefined {
     const { n, ms } = news.position
     const other = this.#byNumber.get(n)
@@ -51,7 +60,10 @@ export class ReorderBuffer<D> {
     return news
   }
 
-  /** Takes, one after the other, what can come after a position no more: its number has been given, or its time is before it. */
+  /**
+   * Takes, one after the other, what can come after a position no more: its number has been given, or its time is
+   * before it.
+   */
   *takeStale(given: Position): IterableIterator<News<D>> {
     for (const [n, news] of this.#byNumber) {
       if (n > given.n && news.position.ms >= given.ms) continue

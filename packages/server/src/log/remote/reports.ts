@@ -1,8 +1,9 @@
 /**
  * What a driver logs: damaged logs, messages that are lost with one, and faults of code.
  *
- * One of the keys of a damaged log holds something that a log cannot use, such as a value of another type or an invalid head. Appends to it and reads of it are
- * refused until the key is removed; every other log works. As long as the log is used, one line a minute names the key.
+ * One of the keys of a damaged log holds something that a log cannot use, such as a value of another type or an invalid
+ * head. Appends to it and reads of it are refused until the key is removed; every other log works. As long as the log
+ * is used, one line a minute names the key.
  */
 import type { CodedError } from '@arqonbus/protocol'
 import type { Logger } from '../../observability/logger.ts'

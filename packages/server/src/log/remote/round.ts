@@ -3,7 +3,9 @@
 /** So many logs are passed over in one turn. */
 const MOST_STEPS = 5000
 
-/** `isDue` says which logs are part of a round when their turn comes, `isFirst` which of them come ahead of the rest. */
+/**
+ * `isDue` says which logs are part of a round when their turn comes, `isFirst` which of them come ahead of the rest.
+ */
 type Which<Log> = { readonly isDue: (log: Log) => boolean; readonly isFirst?: (log: Log) => boolean }
 
 /** A round; over before `begin`. */

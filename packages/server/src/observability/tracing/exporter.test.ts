@@ -58,7 +58,8 @@ test('a deferred batch of spans is sent five times after growing pauses and then
   exporter.add('one')
   await settled
   expect(bodies).toEqual(['one', 'one', 'one', 'one', 'one'])
-  // First it waits for others; then three quarters of a second, and twice as long each time: chance gives a half to a whole.
+  // First it waits for others; then three quarters of a second, and twice as long each time: chance gives a half to a
+  // whole.
   expect(pauses).toEqual([7, 750, 1500, 3000, 6000])
   expect(metrics).toEqual({ tracesExported: 0, tracesDropped: 1 })
   await server.stop(true)

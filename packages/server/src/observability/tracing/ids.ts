@@ -1,4 +1,6 @@
-/** Random ids of traces and spans, drawn in bulk: a call for each id would cost more than all else that a span needs. */
+/**
+ * Random ids of traces and spans, drawn in bulk: a call for each id would cost more than all else that a span needs.
+ */
 
 /** Where ids come from: 32 random bits at a time. */
 export type Draw = () => number
@@ -22,7 +24,9 @@ export function createDraw(
 
 const hex = (word: number): string => word.toString(16).padStart(8, '0')
 
-/** A trace id that ends with `last`, by which it was sampled. An id of zeros is invalid, so the first word is never 0. */
+/**
+ * A trace id that ends with `last`, by which it was sampled. An id of zeros is invalid, so the first word is never 0.
+ */
 export const newTraceId = (draw: Draw, last: number): string => hex(draw() || 1) + hex(draw()) + hex(draw()) + hex(last)
 
 /** A span id. */

@@ -1,6 +1,6 @@
 /**
- * Spans as OTLP/JSON (opentelemetry-proto, `trace/v1/trace.proto`, and the specification's "JSON Protobuf Encoding"): ids in hexadecimal, 64-bit numbers as
- * text, enumerations as numbers.
+ * Spans as OTLP/JSON (opentelemetry-proto, `trace/v1/trace.proto`, and the specification's "JSON Protobuf Encoding"):
+ * ids in hexadecimal, 64-bit numbers as text, enumerations as numbers.
  */
 
 /** The value of an attribute; numbers are whole. Without a value there is no attribute. */

@@ -5,7 +5,9 @@ import type { Parent } from './traceparent.ts'
 /** Decides by the sender's span, where there is one, and the last 32 bits of the trace's id. */
 export type Sample = (parent: Parent | undefined, last: number) => boolean
 
-/** Creates the function that decides. A share is decided by the id, so that every sampler of the trace decides alike. */
+/**
+ * Creates the function that decides. A share is decided by the id, so that every sampler of the trace decides alike.
+ */
 export function createSample(sampler: Config['otelTracesSampler'], share: number): Sample {
   const below = share * 2 ** 32
   const ofRoot = { always_on: () => true, always_off: () => false, traceidratio: (last: number) => last < below }

@@ -6,7 +6,10 @@ export type Parent = { readonly traceId: string; readonly spanId: string; readon
 const form = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 const SAMPLED = 1
 
-/** Reads a `traceparent`; undefined if it is invalid. Version 00 ends with the flags; of later ones that may go on, the beginning means the same. */
+/**
+ * Reads a `traceparent`; undefined if it is invalid. Version 00 ends with the flags; of later ones that may go on, the
+ * beginning means the same.
+ */
 export function readTraceparent(text: string): Parent | undefined {
   const [, version, traceId, spanId, flags, more] = form.exec(text) ?? []
   if (traceId === undefined || spanId === undefined) return undefined

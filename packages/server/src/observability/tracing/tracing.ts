@@ -1,4 +1,7 @@
-/** Traces: a span for each command and each message that is sampled, sent to a collector. Loaded only where there is one. */
+/**
+ * Traces: a span for each command and each message that is sampled, sent to a collector. Loaded only where there is
+ * one.
+ */
 import type { ErrorCode, ParsedEnvelope } from '@arqonbus/protocol'
 import type { Config } from '../../config/index.ts'
 import type { Clock } from '../../kit/clock.ts'

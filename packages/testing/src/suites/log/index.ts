@@ -1,7 +1,8 @@
 /**
  * What every log keeps, with any driver: one suite for all drivers, a test for each sentence of the contract.
  *
- * The suite does not know whether a driver answers at once: after every append it lets the driver settle, and it awaits every answer.
+ * The suite does not know whether a driver answers at once: after every append it lets the driver settle, and it awaits
+ * every answer.
  */
 import { afterEach, describe } from 'bun:test'
 import { whileAway } from './away.ts'

@@ -11,7 +11,8 @@ export function keeping(stage: Stage, keeps: Keeps) {
     const log = await open('a:a', { size: 3 })
     await fill(log, 10)
     expect(outline(await read(log))).toEqual({ entries: [8, 9, 10], hasMore: false, first: 8, last: 10 })
-    // A store has one more, which nobody reads: it proves to a client that has everything up to there that it has missed nothing.
+    // A store has one more, which nobody reads: it proves to a client that has everything up to there that it has
+    // missed nothing.
     expect([expired.length, driver.usage().messages]).toEqual([keeps === 'store' ? 6 : 7, 3])
   })
 

@@ -2,7 +2,10 @@ import { describe, expect, test } from 'bun:test'
 import { type Stage, WINDOW_MS } from './stage.ts'
 import { type LogEvent, ROOMY } from './watch.ts'
 
-/** What only a driver keeps that has the messages itself: bounds on bytes and on what is remembered, and logs that end when they are closed. */
+/**
+ * What only a driver keeps that has the messages itself: bounds on bytes and on what is remembered, and logs that end
+ * when they are closed.
+ */
 export function onTheNode(stage: Stage) {
   describe.each([-8 * 86_400_000, -600_000, 600_000, 8 * 86_400_000])('a wall clock that is set by %d ms', (step) => {
     test('a wall clock that is set makes no id forgotten early and keeps none for longer', async () => {

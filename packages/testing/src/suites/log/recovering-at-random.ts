@@ -13,8 +13,9 @@ const OPTIONS = { size: 4, ttlMs: 1000 }
 type Given = Position & { readonly id?: string; readonly log: number }
 
 /**
- * A log lives as chance says: messages come, expire by number and age, the log is closed, deleted, and created again. After each step clients ask to go on from
- * positions that it gave at some time, or never gave. They recover exactly where everything since is kept; else everything that is kept follows the base.
+ * A log lives as chance says: messages come, expire by number and age, the log is closed, deleted, and created again.
+ * After each step clients ask to go on from positions that it gave at some time, or never gave. They recover exactly
+ * where everything since is kept; else everything that is kept follows the base.
  */
 export function recoveringAtRandom(stage: Stage) {
   const wanted = process.env.TEST_SEED

@@ -16,8 +16,8 @@ export type LogUnderTest = {
 }
 
 /**
- * Where messages are kept: on the node, which then counts and bounds their bytes and what it remembers of them, and whose logs end when they are closed; or in
- * a store, which bounds them for itself, outlives the node, and may go away.
+ * Where messages are kept: on the node, which then counts and bounds their bytes and what it remembers of them, and
+ * whose logs end when they are closed; or in a store, which bounds them for itself, outlives the node, and may go away.
  */
 export type Keeps = 'node' | 'store'
 
