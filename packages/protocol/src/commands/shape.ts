@@ -21,7 +21,7 @@ export type CommandShape<Parameters extends TSchema = TSchema, Result extends TS
   readonly channel_scope: 'channel' | 'room' | 'none'
   /** True where a token bucket for each client bounds it. */
   readonly rate_limited: boolean
-  /** True where it changes the connection that sends it: whoever calls by HTTP has none. */
+  /** True where it changes the connection that sends it: a caller by HTTP has none. */
   readonly needs_connection: boolean
   /** Codes that it may answer with, beside those of every command. */
   readonly errors: readonly ErrorCode[]

@@ -121,7 +121,7 @@ export async function simulate({ seed, log, steps }: SimulationOptions): Promise
     for (const player of players) player.comeBack()
     return players.every((player) => player.isSettled)
   })
-  // Of a channel that has gone nobody is told any more, but before its next message.
+  // A subscriber learns that a channel is gone before its next message at the latest.
   players[0]!.say(world.passing)
   await rest(() => true)
   for (const channel of [...world.channels, world.passing, ...world.rooms.map((room) => `${room}:*`)])

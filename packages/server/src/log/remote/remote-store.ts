@@ -94,8 +94,8 @@ export type StoreSession = {
   /** A page of a log, oldest first. */
   read(log: StoredLog, query: ReadQuery): Promise<StorePage | Damaged>
   /**
-   * What is announced of logs. A log is inspected after `subscribed` has resolved: what was announced between would be
-   * heard by nobody.
+   * What is announced of logs. A log is inspected after `subscribed` has resolved: what was announced between would
+   * reach no subscriber.
    */
   readonly announcements: {
     /** Resolves when the announcements of these logs, which are open, are heard. */
