@@ -3,16 +3,7 @@
  * (docs/protocol.md#while-the-log-is-unavailable).
  */
 import { expect, test } from 'bun:test'
-import {
-  eventually,
-  type Frame,
-  isMessage,
-  redisPerTest,
-  refusal,
-  startBus,
-  type TestBus,
-  withProgram,
-} from '@arqonbus/testing'
+import { eventually, type Frame, redisPerTest, refusal, startBus, type TestBus, withProgram } from '@arqonbus/testing'
 
 /** The timeout of Redis: so long that a test that waits for it fails. A killed Redis is noticed at once. */
 const NEVER_MS = 3_600_000
@@ -102,10 +93,8 @@ withProgram('redis-server', 'outages of Redis', () => {
     const settled = await ann.publish(message)
     expect(settled).toMatchObject({ duplicate: true, durability: 'disk' })
     expect(settled.position?.split('-')[1]).toBe('2')
-    // The log is read to its end after the outage: that may take longer than the acknowledgement of the duplicate.
-    const got = [await bob.next(isMessage), await bob.next(isMessage)].map(({ payload }) => payload)
+    const got = (await bob.messages()).map(({ payload }) => payload)
     expect(got).toEqual([{ n: 1 }, { n: 2 }])
-    expect(await bob.messages()).toEqual([])
   })
 
   test('while Redis is unreachable history is partial and says so, and only joins with `since` are refused', async () => {

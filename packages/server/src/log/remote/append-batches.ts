@@ -196,13 +196,9 @@ export class Batches<Subject, D extends Draft> {
       else if (outcome.kind === 'damaged') this.#refuseDamaged(item, damaged?.get(log) ?? { key: '', error: '' })
       // Where it has an outcome already, another call has appended it meanwhile, and its entry was delivered.
       else if (unsettledDraft === undefined) return
-      else if (log.isClosed) listener.settled(log.subject, unsettledDraft, closedRefusal())
+      else if (outcome.kind === 'duplicate') log.hadAlready({ draft: unsettledDraft, outcome })
       else
-        listener.settled(
-          log.subject,
-          unsettledDraft,
-          outcome.kind === 'conflict' ? conflictRefusal(unsettledDraft) : outcome,
-        )
+        listener.settled(log.subject, unsettledDraft, log.isClosed ? closedRefusal() : conflictRefusal(unsettledDraft))
     } catch (problem) {
       this.#deps.reports.listenerFailed(problem)
     }

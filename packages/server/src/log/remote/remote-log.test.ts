@@ -1,6 +1,6 @@
 /** One log as its node sees it: what the store says comes in whatever order the test wants. */
-import { expect, test } from 'bun:test'
-import type { Position } from '@arqonbus/protocol'
+import { describe, expect, test } from 'bun:test'
+import { CodedError, type Position } from '@arqonbus/protocol'
 import { draftOf } from '@arqonbus/testing'
 import type { Draft } from '../contract.ts'
 import { entryOf } from './encoded-parts.ts'
@@ -37,7 +37,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 /** A log that is known up to a number, and what it tells. */
 function stage(known = 0) {
   const events: string[] = []
-  const reads: ((answer: StorePage) => void)[] = []
+  const reads: { resolve: (answer: StorePage) => void; reject: (problem: CodedError) => void }[] = []
   const hears: (() => void)[] = []
   /** The draft of the entry that was delivered last: it is settled in the same step. */
   let delivered: Draft | undefined
@@ -64,7 +64,7 @@ function stage(known = 0) {
       },
     },
     inspect: () => Promise.reject(new Error('not asked here')),
-    read: () => new Promise((resolve) => reads.push(resolve)),
+    read: () => new Promise((resolve, reject) => reads.push({ resolve, reject })),
     flushed: () => new Promise((resolve) => hears.push(resolve)),
     closed() {},
   }
@@ -77,7 +77,11 @@ function stage(known = 0) {
     await answerWith(page(positions))
   }
   const answerWith = async (answered: StorePage) => {
-    reads.shift()!(answered)
+    reads.shift()!.resolve(answered)
+    await turn()
+  }
+  const refuse = async () => {
+    reads.shift()!.reject(new CodedError('storage_unavailable'))
     await turn()
   }
   /** Everything that was announced by now has been heard. */
@@ -85,7 +89,7 @@ function stage(known = 0) {
     hears.shift()!()
     await turn()
   }
-  return { log, unknown, events, reads, answer, answerWith, heard }
+  return { log, unknown, events, reads, answer, answerWith, refuse, heard }
 }
 
 test('an append out of order waits until the stream is read up to it, and keeps its draft', async () => {
@@ -239,4 +243,84 @@ test('messages from an earlier log of the same name are ignored', () => {
   log.hear(news(at(3), draftOf({})))
   expect(events).toEqual(['reset 2 0', '1', '3 confirmed'])
   expect(log.lastDelivered).toEqual(at(1, 9000))
+})
+
+describe('a duplicate of a message that is still to be delivered here', () => {
+  const duplicate = (position: Position) => ({ draft: draftOf({}), outcome: { kind: 'duplicate', position } as const })
+
+  test('is confirmed after the delivery, and at once where the message was delivered', async () => {
+    const { log, events, answer } = stage(2)
+    log.hadAlready(duplicate(at(2)))
+    log.hadAlready(duplicate(at(4)))
+    log.hadAlready(duplicate(at(4)))
+    expect(events).toEqual(['2 confirmed'])
+    await answer(at(3), at(4), at(5))
+    expect(events).toEqual(['2 confirmed', '3', '4', '4 confirmed', '4 confirmed', '5'])
+  })
+
+  test('is confirmed after an announcement that comes ahead of the page', async () => {
+    const { log, events, answer, reads } = stage(2)
+    log.hadAlready(duplicate(at(3)))
+    log.hear(news(at(3)))
+    expect(events).toEqual(['3', '3 confirmed'])
+    await answer(at(3))
+    expect([events, reads]).toEqual([['3', '3 confirmed'], []])
+  })
+
+  test('is confirmed after an outage when the log has been inspected and read up to it', async () => {
+    const { log, events, answer } = stage(2)
+    log.away()
+    log.hadAlready(duplicate(at(3)))
+    expect(events).toEqual([])
+    log.inspected(seen(at(3)))
+    expect(events).toEqual([])
+    await answer(at(3))
+    expect(events).toEqual(['3', '3 confirmed'])
+  })
+
+  test('is confirmed when a log not yet known begins behind it', () => {
+    const { unknown: log, events } = stage()
+    log.hadAlready(duplicate(at(3)))
+    expect(events).toEqual([])
+    log.inspected(seen(at(4)))
+    expect(events).toEqual(['3 confirmed'])
+  })
+
+  test('is confirmed when it was trimmed, before the gap', async () => {
+    const { log, events, answerWith, heard } = stage(2)
+    log.hadAlready(duplicate(at(3)))
+    await answerWith({ ...page([at(5)]), head: at(5) })
+    await heard()
+    expect(events).toEqual(['3 confirmed', 'trimmed 2 4', '5'])
+  })
+
+  test('is confirmed when two pages do not have it, of which the first may be older than the duplicate', async () => {
+    const { log, events, answer, reads } = stage(2)
+    log.hear(news(at(4)))
+    log.hadAlready(duplicate(at(6)))
+    await answer(at(3), at(4))
+    expect([events.splice(0), reads.length]).toEqual([['3', '4'], 1])
+    await answer(at(5))
+    expect([events, reads]).toEqual([['5', '6 confirmed'], []])
+  })
+
+  test.each([
+    ['the store goes away', (log: RemoteLog<string, Draft>) => log.away()],
+    [
+      'the log is found to be damaged',
+      (log: RemoteLog<string, Draft>) => log.fail(new CodedError('storage_unavailable')),
+    ],
+  ])('is confirmed when %s', (_what, happens) => {
+    const { log, events } = stage(2)
+    log.hadAlready(duplicate(at(4)))
+    happens(log)
+    expect(events).toEqual(['4 confirmed'])
+  })
+
+  test('is confirmed when the page cannot be read', async () => {
+    const { log, events, refuse } = stage(2)
+    log.hadAlready(duplicate(at(4)))
+    await refuse()
+    expect(events).toEqual(['4 confirmed'])
+  })
 })

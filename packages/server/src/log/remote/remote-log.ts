@@ -27,6 +27,7 @@ import {
 import { type Known, locate } from '../recovery-point.ts'
 import { closedRefusal } from '../refusals.ts'
 import type { AtHand } from './at-hand.ts'
+import { AwaitingDuplicates, type Duplicate, isAfter } from './awaiting-duplicates.ts'
 import { entryOf } from './encoded-parts.ts'
 import type { Inspection, StorePage } from './remote-store.ts'
 import { type News, ReorderBuffer } from './reorder-buffer.ts'
@@ -79,6 +80,8 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   readonly #host: LogHost<Subject, D>
   /** What came out of turn. */
   readonly #ahead = new ReorderBuffer<D>()
+  /** Few logs ever have any. */
+  #duplicates: AwaitingDuplicates<D> | undefined
   /**
    * False from the moment when the store went away until the log was inspected again: the store may have lost what was
    * delivered here.
@@ -99,6 +102,8 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   #era = 0
   /** The number ahead that the last page did not reach. */
   #awaited = 0
+  /** True where the page that is on its way was requested for duplicates alone: those that it does not reach are lost. */
+  #isReadForDuplicates = false
   #tail: Tail | undefined
   /**
    * The first message that this node appended before the store went away, while the log was not known; FIRST where that
@@ -156,6 +161,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   /** The store cannot give its head: rejects all callers that wait for it. */
   fail(error: CodedError): void {
     this.#rejectWaiting(error)
+    this.#settleDuplicates()
   }
 
   /** The store has said where the log begins and ends. What this node has delivered is compared with that. */
@@ -180,7 +186,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
       this.origin = origin
     }
     this.#deliverAhead()
-    if (head.n > this.lastDelivered.n || this.#ahead.size > 0) this.#readSoon()
+    if (head.n > this.lastDelivered.n || this.#isMoreAwaited) this.#readSoon()
   }
 
   /** News of a position. */
@@ -202,6 +208,18 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   }
 
   /**
+   * The log had this message already. Where its entry is still to be delivered here, because another node has appended
+   * it or the log is read after an outage, its outcome follows that.
+   */
+  hadAlready(duplicate: Duplicate<D>): void {
+    if (this.isClosed || !isAfter(duplicate.outcome.position, this.lastDelivered)) return this.#settle(duplicate)
+    this.#duplicates ??= new AwaitingDuplicates()
+    this.#duplicates.add(duplicate)
+    if (this.isCurrent) this.#readSoon()
+    else this.#host.reconciler.need(this)
+  }
+
+  /**
    * The store is away: what waits for a reply gets none. What came out of turn is in the log, and is delivered when
    * that is read.
    */
@@ -213,6 +231,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     this.#place = undefined
     // Few of a hundred thousand logs have any of these.
     if (this.#waiting.length > 0) this.#rejectWaiting(new CodedError('storage_unavailable'))
+    this.#settleDuplicates()
     if (this.#ahead.size === 0) return
     if (!this.isKnown) this.#ownSince ??= this.#ahead.firstOwn(0)
     for (const news of this.#ahead.takeAll()) this.#settle(news)
@@ -384,6 +403,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
 
   /** Later positions were delivered: the drafts of what is left behind have an outcome all the same. */
   #dropStale(): void {
+    if (this.#duplicates !== undefined) this.#settleDuplicates(this.#duplicates.takeStale(this.lastDelivered))
     if (this.#ahead.size === 0) return
     for (const news of this.#ahead.takeStale(this.lastDelivered)) this.#settle(news)
   }
@@ -403,15 +423,27 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     const { draft, outcome } = news
     this.#host.listener.delivered(this.subject, entry, draft)
     if (draft !== undefined && outcome !== undefined) this.#host.listener.settled(this.subject, draft, outcome)
+    if (this.#duplicates !== undefined) this.#settleDuplicates(this.#duplicates.takeAt(entry))
+  }
+
+  /** Duplicates whose entry was delivered, or will not be: all, unless it is said which. */
+  #settleDuplicates(duplicates = this.#duplicates?.takeAll() ?? []): void {
+    if (this.#duplicates?.size === 0) this.#duplicates = undefined
+    for (const duplicate of duplicates) this.#settle(duplicate)
   }
 
   /**
    * Its entry was delivered already, or will not be as this news: its draft has its outcome now, unless that is still
    * to come.
    */
-  #settle({ draft, outcome }: News<D>): void {
+  #settle({ draft, outcome }: Pick<News<D>, 'draft' | 'outcome'>): void {
     if (draft === undefined || outcome === undefined) return
     this.#host.listener.settled(this.subject, draft, this.isClosed ? closedRefusal() : outcome)
+  }
+
+  /** True where something waits for entries that were not delivered yet. */
+  get #isMoreAwaited(): boolean {
+    return this.#ahead.size > 0 || this.#duplicates !== undefined
   }
 
   #readSoon(): void {
@@ -425,17 +457,19 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   async #readOn(): Promise<void> {
     const reader = Symbol()
     this.#reader = reader
+    this.#isReadForDuplicates = false
     try {
       let isBehind = true
       while (isBehind && this.#reader === reader && !this.isClosed) isBehind = await this.#readPage()
     } catch (problem) {
-      if (problem instanceof CodedError) return
-      throw problem
+      if (!(problem instanceof CodedError)) throw problem
+      if (this.#reader === reader) this.#settleDuplicates()
+      return
     } finally {
       if (this.#reader === reader) this.#reader = undefined
     }
     // What came between the last page and this line found a reader that had already looked.
-    if (this.#ahead.size > 0 && this.isCurrent && !this.isClosed) this.#readSoon()
+    if (this.#isMoreAwaited && this.isCurrent && !this.isClosed) this.#readSoon()
   }
 
   /** Reads a page and delivers it; true where the next page is to be read. */
@@ -483,7 +517,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     if (next === undefined) {
       // Nothing is kept of what came since.
       if (head !== undefined && head.n > this.lastDelivered.n) this.#rebase('trimmed', head)
-      return false
+      return this.#areDuplicatesBehind()
     }
     // It came while the page was on its way: the next page has what is before it. Where that is not so, it is not kept,
     // or a log that lost it.
@@ -494,7 +528,14 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     }
     this.#rebase(isBefore ? 'lost' : 'trimmed', { ms: next.ms, n: next.n - 1 })
     this.#deliverAhead()
-    return this.#ahead.size > 0
+    return this.#isMoreAwaited
+  }
+
+  /** Duplicates may have come while the page was on its way: what the next one does not have either, the log has lost. */
+  #areDuplicatesBehind(): boolean {
+    if (this.#isReadForDuplicates) this.#settleDuplicates()
+    this.#isReadForDuplicates = this.#duplicates !== undefined
+    return this.#isReadForDuplicates
   }
 
   /** Delivers an entry that was read: with its draft, where news of it wait out of turn. */

@@ -4,6 +4,7 @@
  */
 import type { Position } from '@arqonbus/protocol'
 import type { AppendOutcome } from '../contract.ts'
+import { isAfter } from './awaiting-duplicates.ts'
 import type { EncodedParts } from './encoded-parts.ts'
 
 /** News of one position, by the reply to a call or by an announcement. */
@@ -66,7 +67,7 @@ export class ReorderBuffer<D> {
    */
   *takeStale(given: Position): IterableIterator<News<D>> {
     for (const [n, news] of this.#byNumber) {
-      if (n > given.n && news.position.ms >= given.ms) continue
+      if (isAfter(news.position, given)) continue
       this.#byNumber.delete(n)
       yield news
     }
