@@ -44,6 +44,12 @@ const TURN_MS = 3
 /** The beginning of a turn is known to this: to see each of them exactly would cost as much as a short turn does. */
 const UNSEEN_MS = 1
 
+/**
+ * What is done on arrival is shorter than this. What takes longer was interrupted, by the collector or by another
+ * process: what has arrived with it does not wait for that.
+ */
+const SHORT_MS = 1
+
 /** A slice takes this long, or as long as the last piece in it. */
 const SLICE_MS = 1
 
@@ -62,6 +68,8 @@ export function createFairQueue(clock: Pick<Clock, 'monotonic'>, settle = () => 
   /** The line of the last slice. */
   let last = 0
   let startedAt = Number.NEGATIVE_INFINITY
+  /** When work of this turn was last seen to begin, or to end. */
+  let seenAt = Number.NEGATIVE_INFINITY
   /** True while the end of the turn is awaited. */
   let isOpen = false
 
@@ -81,6 +89,7 @@ export function createFairQueue(clock: Pick<Clock, 'monotonic'>, settle = () => 
 
   const open = (now: number) => {
     startedAt = now
+    seenAt = now
     if (isOpen) return
     isOpen = true
     setImmediate(end)
@@ -97,10 +106,13 @@ export function createFairQueue(clock: Pick<Clock, 'monotonic'>, settle = () => 
     open(Math.min(clock.monotonic(), until))
   }
   const hasTime: FairQueue['hasTime'] = (now) => {
-    const passed = now - startedAt
-    if (isOpen && passed >= 0) return passed < TURN_MS
-    if (!(passed >= 0 && passed < UNSEEN_MS)) open(now)
-    return true
+    if (isOpen) startedAt += Math.max(0, now - seenAt - SHORT_MS)
+    else if (now - startedAt >= UNSEEN_MS) open(now)
+    seenAt = now
+    return now - startedAt < TURN_MS
+  }
+  const see = () => {
+    seenAt = clock.monotonic()
   }
   const wait = (line: Queue<Job>, job: Job) => {
     line.push(job)
@@ -130,7 +142,13 @@ export function createFairQueue(clock: Pick<Clock, 'monotonic'>, settle = () => 
   return {
     hasTime,
     take(work) {
-      if (mayBegin()) return work()
+      if (mayBegin()) {
+        try {
+          return work()
+        } finally {
+          see()
+        }
+      }
       return new Promise((resolve, reject) => {
         wait(fresh, () => {
           try {
@@ -147,8 +165,9 @@ export function createFairQueue(clock: Pick<Clock, 'monotonic'>, settle = () => 
       if (!mayBegin()) return finishLater(fresh, pieces)
       do {
         const piece = pieces.next()
+        see()
         if (piece.done) return piece.value
-      } while (hasTime(clock.monotonic()))
+      } while (hasTime(seenAt))
       return finishLater(begun, pieces)
     },
     takeSent: (work) => finishLater(sent, work()),

@@ -27,8 +27,13 @@ export class Digest {
 
   /** Begins anew. */
   start(): this {
-    this.low = this.#seed[0]!
-    this.high = this.#seed[1]!
+    return this.resume(this.#seed[0]!, this.#seed[1]!)
+  }
+
+  /** Goes on from where a digest was: what many begin with is taken in once. */
+  resume(low: number, high: number): this {
+    this.low = low
+    this.high = high
     return this
   }
 

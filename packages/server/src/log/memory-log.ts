@@ -141,8 +141,9 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
   isInByEnd = false
   readonly #shared: Shared<Subject, D>
   readonly #key: string
-  /** Ids of different logs are different. */
-  readonly #dedupKey: string
+  /** The digest that the ids of this log begin with: ids of different logs are different. */
+  readonly #idLow: number
+  readonly #idHigh: number
   readonly #subject: Subject
   readonly #options: LogOptions
   readonly origin: Position
@@ -172,7 +173,9 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     this.#n = this.attachedAt.n
     this.#goneMs = this.attachedAt.ms
     this.#key = key
-    this.#dedupKey = `${key}@${this.origin.ms}`
+    const { low, high } = idDigest.start().add(`${key}@${this.origin.ms}`)
+    this.#idLow = low
+    this.#idHigh = high
   }
 
   ready(): void {}
@@ -297,7 +300,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
   }
 
   #fingerprint(draft: D): Fingerprint {
-    idDigest.start().add(this.#dedupKey).add(draft.envelope.from).add(draft.envelope.id).finish()
+    idDigest.resume(this.#idLow, this.#idHigh).add(draft.envelope.from).add(draft.envelope.id).finish()
     const content = contentDigests.of(draft.envelope)
     scratchFingerprint.idLow = idDigest.low
     scratchFingerprint.idHigh = idDigest.high
