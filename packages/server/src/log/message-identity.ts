@@ -4,14 +4,14 @@
  */
 import type { ParsedEnvelope } from '@arqonbus/protocol'
 
-const ofTheTry = new Set(['ack', 'traceparent'])
+const isOfTheTry = (key: string): boolean => key === 'ack' || key === 'traceparent'
 const NONE: readonly string[] = []
 
 /** The keys that say what a message is, in one order. Most often there are none. */
 export function contentKeys(metadata: ParsedEnvelope['metadata']): readonly string[] {
   let keys: string[] | undefined
   for (const key in metadata) {
-    if (ofTheTry.has(key)) continue
+    if (isOfTheTry(key)) continue
     keys ??= []
     keys.push(key)
   }
