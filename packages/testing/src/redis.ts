@@ -281,9 +281,21 @@ function killIfThere(pid: number): void {
   }
 }
 
+/** Ports below those that the system gives to outgoing connections. */
+const PORTS = { first: 16_384, count: 16_384 }
+
+/**
+ * A port that is free, and that no outgoing connection gets while a server that was killed is not back: even one that
+ * looks for that server may get its port.
+ */
 function freePort(): number {
-  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-  const { port } = listener
-  listener.stop(true)
-  return port
+  for (;;) {
+    const port = PORTS.first + Math.floor(Math.random() * PORTS.count)
+    try {
+      Bun.listen({ hostname: '127.0.0.1', port, socket: { data() {} } }).stop(true)
+      return port
+    } catch (problem) {
+      if ((problem as { code?: string }).code !== 'EADDRINUSE') throw problem
+    }
+  }
 }
