@@ -482,7 +482,9 @@ export const derivations: readonly { readonly when: string; readonly level: stri
 
 /** Proofs about `replicas`. */
 export const replicaProofs = {
-  told: byLevels('the level is reported with the number of replicas that have the message, if replicas are required'),
+  reported: byLevels(
+    'the level is reported with the number of replicas that have the message, if replicas are required',
+  ),
   survives: bySurvival('a message that a replica has survives the primary if that replica takes over'),
   synced: bySynced(
     'a synced message is acknowledged as `disk` with the replicas that have it, whether these sync or not',

@@ -43,7 +43,7 @@ export const durabilityPage: Page = {
       `The bus queries at every connect (${linkTo(replicaProofs.reconnect)}) and once a second (${linkTo(replicaProofs.lowered)}). Whether the append-only file is on, and whether a first rewrite is under way, is queried with each call at \`disk\` (${linkTo(replicaProofs.fileIsOff)}). Lowering \`appendfsync\` or \`maxmemory-policy\` while Redis runs (\`CONFIG SET\`) lowers the guarantee at once, but for up to a second and a half acknowledgements still have the old level.`,
       synced,
       '## Where the level is reported',
-      told,
+      reports,
       '## After `outcome_unknown`',
       unknown,
     ),
@@ -57,7 +57,7 @@ const levels = [
 ].join('\n')
 
 const replicas = [
-  `With \`ARQONBUS_REDIS_REPLICAS\` the bus waits (\`WAIT\`), up to half of \`ARQONBUS_REDIS_TIMEOUT\`, until that many replicas have the appended messages, and the acknowledgement contains the number that had them ([${replicaProofs.told.sentence}](../../${replicaProofs.told.file})). A message that asks for replicas, \`"ack": {"level": "stored", "replicas": 1}\`, is refused if fewer are connected or configured, and \`outcome_unknown\` if fewer had it in time. A message that does not ask is acknowledged anyway, with the number that had it, which may be 0.`,
+  `With \`ARQONBUS_REDIS_REPLICAS\` the bus waits (\`WAIT\`), up to half of \`ARQONBUS_REDIS_TIMEOUT\`, until that many replicas have the appended messages, and the acknowledgement contains the number that had them ([${replicaProofs.reported.sentence}](../../${replicaProofs.reported.file})). A message that asks for replicas, \`"ack": {"level": "stored", "replicas": 1}\`, is refused if fewer are connected or configured, and \`outcome_unknown\` if fewer had it in time. A message that does not ask is acknowledged anyway, with the number that had it, which may be 0.`,
   `A message that a replica has survives the loss of the primary if that replica takes over ([${replicaProofs.survives.sentence}](../../${replicaProofs.survives.file})). Which one takes over is not the bus's decision: with more replicas than configured it may be one without the message ([\`WAIT\` in Redis](https://redis.io/docs/latest/commands/wait/)). Replicas have it in memory; whether it is on their disks is not queried, because a replica without an append-only file would never confirm it. A replica that does not respond lowers the count, not the level (${linkTo(replicaProofs.standsStill)}).`,
   'Configure no more replicas than are always available. While fewer respond, every call waits for that whole time, and under load later calls reach the timeout, so that Redis counts as unreachable. A message that is sent again is acknowledged as a duplicate, with the number of replicas that have it by then; for a private message, that is the number of replicas that have it in all its inboxes.',
 ].join('\n\n')
@@ -67,7 +67,7 @@ const synced = [
   `\`WAITAOF\` raises no level. Under \`everysec\` it could, but there servers reply before they have synced: Valkey 8.0.1 does ([redis/redis#13793](https://github.com/redis/redis/pull/13793) describes the fault, and fixes it in Redis). So \`everysec\` is \`stored\`, with replicas too (${linkTo(replicaProofs.ahead)}).`,
 ].join('\n\n')
 
-const told = [
+const reports = [
   '- `welcome.durability`: the level at the moment of the connect, for clients that want to know before they publish.',
   '- An acknowledgement: `durability`, the level of this message, and `replicas` if they are configured.',
   '- `storage_unavailable`: `details.asked` and `details.available` are the required and the available level. While Redis is unreachable, `retry_after_ms` is the time to wait before a retry.',

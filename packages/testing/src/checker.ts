@@ -5,8 +5,8 @@
  */
 import { type Position, parsePosition } from '@arqonbus/protocol'
 
-/** An event of a process, in the order of that process; `at` gives the order over all processes, for people. */
-export type Seen = { readonly process: string; readonly at?: number } & (
+/** What a process sent or received. */
+export type Observation =
   | {
       readonly f: 'publish'
       /** `unknown` may or may not have happened, but at most once and at one position. */
@@ -47,7 +47,9 @@ export type Seen = { readonly process: string; readonly at?: number } & (
   | { readonly f: 'read'; readonly channel: string }
   /** An entry of the history, read at the end. */
   | { readonly f: 'history'; readonly channel: string; readonly id: string; readonly position: string }
-)
+
+/** An event of a process, in the order of that process; `at` gives the order over all processes, for people. */
+export type Seen = { readonly process: string; readonly at?: number } & Observation
 
 /** The rules, by their numbers in the design. */
 export const rules = {

@@ -214,14 +214,14 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
         return
       }
       const entry = arrived!
-      const told = isUnheard ? undefined : draft
+      const draftToSettle = isUnheard ? undefined : draft
       wires.outcome(log, () => {
         if (!log.isClosed) {
           log.announced(entry)
-          listener!.delivered(log.subject, entry, told)
+          listener!.delivered(log.subject, entry, draftToSettle)
         }
-        if (told !== undefined)
-          listener!.settled(log.subject, told, log.isClosed ? refused('channel_not_found') : outcome)
+        if (draftToSettle !== undefined)
+          listener!.settled(log.subject, draftToSettle, log.isClosed ? refused('channel_not_found') : outcome)
       })
     },
     gap() {

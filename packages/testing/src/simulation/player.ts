@@ -1,395 +1,242 @@
-/**
- * A client that does what chance says, and writes down what it sees. It knows the protocol and nothing else: it goes on
- * from the last position that it has, as every client that wants to lose nothing must.
- */
-import type { Seen } from '../checker.ts'
+/** A client with random behaviour, which records what it observes. It knows only the protocol. */
+import type { Observation } from '../checker.ts'
 import type { Random } from '../random.ts'
-import type { Line, Network } from './network.ts'
+import type { ClientConnection } from './connection.ts'
+import type { Network } from './network.ts'
+import { type Reply, Requests } from './requests.ts'
+import { type Observer, Subscriptions } from './subscriptions.ts'
+import { CHANNELS, CLIENT_IDS, mayRead, PUBLISH_ADDRESSES, ROOMS, TEMPORARY_CHANNEL } from './world.ts'
 
-/** Where players meet. */
-export type World = {
-  readonly rooms: readonly string[]
-  /** Channels by address. */
-  readonly channels: readonly string[]
-  /** One that somebody deletes now and then; nobody joins it by itself. */
-  readonly passing: string
-  readonly mayRead: (player: string, channel: string) => boolean
-  readonly players: readonly string[]
-}
+/** What a player is created with. */
+export type PlayerOptions = Observer & { readonly random: Random; readonly network: Network }
 
-/** What a player is made with. */
-export type PlayerOptions = {
-  readonly id: string
-  readonly echo: boolean
-  readonly random: Random
-  readonly network: Network
-  readonly world: World
-  readonly see: (seen: Seen) => void
-  /** Counts what happened, so that a test can tell that it did. */
-  readonly count: (what: string) => void
-}
+/** A message that was sent, and may be sent again. */
+type SentMessage = { readonly id: string; readonly channel: string; readonly text: string }
 
-/** A player. */
-export type Player = {
-  readonly id: string
-  readonly isUp: boolean
-  /** True while nothing that it asked for is unanswered. */
-  readonly isSettled: boolean
-  connect(): void
-  /** Does something. */
-  act(): void
-  /** From now on it reads, is connected, and gets back what it lost. */
-  comeBack(): void
-  /** Publishes there. */
-  say(channel: string): void
-  /** Reads the history of a channel to its end. */
-  readHistory(channel: string): void
-  hangUp(): void
-}
+/** A client with random behaviour; not connected at first. */
+export class Player {
+  readonly #options: PlayerOptions
+  readonly #inbox: string
+  readonly #requests: Requests
+  readonly #subscriptions: Subscriptions
+  readonly #sent: SentMessage[] = []
+  #connection: ClientConnection | undefined
+  #session: string | undefined
+  /** From the welcome until the connection ends. */
+  #isUp = false
+  #isInboxJoined = false
+  /** One join or leave at a time: a reply refers to the subscriptions of its request. */
+  #isChanging = false
 
-type Reply = {
-  status: 'success' | 'error'
-  error?: { code: string }
-  // biome-ignore lint/suspicious/noExplicitAny: what a reply holds depends on what was asked.
-  result?: any
-}
-
-/** What a join asks for. */
-type Join = {
-  channel: string
-  since?: string | Record<string, string>
-  since_id?: string | Record<string, string>
-  room_since?: string
-  room_since_id?: string
-}
-
-/** What it says of one log, and of all. */
-type Answer = { position?: string | undefined; recovered?: boolean | undefined; complete?: true | undefined }
-type JoinAnswer = Answer & {
-  room_position?: string
-  room_recovered?: boolean
-  room_complete?: true
-  channels?: (Answer & { channel: string })[]
-}
-
-/** Makes one; it is not connected. */
-export function createPlayer({ id, echo, random, network, world, see, count }: PlayerOptions): Player {
-  const inbox = `inbox:${id}`
-  /** The last position that it has, by channel. */
-  const reached = new Map<string, { position: string; id?: string }>()
-  /** Channels that have a base on this connection. */
-  const begun = new Set<string>()
-  const direct = new Set<string>()
-  const wide = new Set<string>()
-  /** Addresses that it had when its connection ended, and wants back. */
-  const wanted = new Set<string>()
-  const sent: { text: string; id: string; channel: string }[] = []
-  const pending = new Map<string, (reply: Reply | undefined) => void>()
-  let line: Line | undefined
-  let session: string | undefined
-  let serial = 0
-  let isUp = false
-  let isInboxReady = false
-  /** One change of membership at a time, so that what a reply means is plain. */
-  let isChanging = false
-
-  const envelope = (messageId: string, type: string, address: string, payload: object, metadata?: object): string => {
-    const [room, channel] = split(address)
-    return JSON.stringify({
-      version: '1.0',
-      id: messageId,
-      type,
-      room,
-      channel,
-      from: id,
-      timestamp: TIMESTAMP,
-      payload,
-      metadata,
-    })
+  constructor(options: PlayerOptions) {
+    this.#options = options
+    this.#inbox = `inbox:${options.id}`
+    this.#requests = new Requests(options.id, (text) => this.#connection!.sendToServer(text))
+    this.#subscriptions = new Subscriptions(options)
   }
-  const command = (name: string, parameters: Record<string, unknown>, done: (reply: Reply | undefined) => void) => {
-    const requestId = `arq_${id}-q${++serial}`
-    pending.set(requestId, done)
-    line!.send(envelope(requestId, 'command', 'arqonbus:control', { name, parameters }))
+
+  /** True when it is connected and has recovered all its subscriptions. */
+  get isSettled(): boolean {
+    return this.#isUp && this.#subscriptions.lost.size === 0 && !this.#isChanging && this.#isInboxJoined
   }
-  const change = (
-    name: string,
-    parameters: Record<string, unknown>,
-    done: (result: NonNullable<Reply['result']>) => void,
-  ) => {
-    isChanging = true
-    command(name, parameters, (reply) => {
-      isChanging = false
-      if (reply?.status === 'success') done(reply.result)
-      else if (reply !== undefined) count(`${name} ${reply.error?.code}`)
+
+  /** Takes one random action. */
+  act(): void {
+    const { random } = this.#options
+    const connection = this.#connection
+    if (connection === undefined) {
+      if (random.chance(40)) this.#connect()
+      return
+    }
+    if (random.chance(6)) connection.isReading = !connection.isReading
+    if (random.chance(1)) return connection.close()
+    if (!this.#isUp) return
+    if (this.#mustRejoin) return this.#rejoin()
+    const dice = random.below(100)
+    if (dice < 55) this.#publish()
+    else if (dice < 63) this.#publishPrivate()
+    else if (dice < 67) this.#publishAgain()
+    else if (!this.#isChanging) this.#changeSubscriptions(dice)
+  }
+
+  #changeSubscriptions(dice: number): void {
+    const { id, random } = this.#options
+    if (dice < 82) this.#join(random.pick(CHANNELS.filter((channel) => mayRead(id, channel))))
+    else if (dice < 88) this.#join(`${random.pick(ROOMS)}:*`)
+    else if (dice < 97) this.#leave()
+    else this.#deleteTemporaryChannel()
+  }
+
+  /** Connects, reads, and recovers its subscriptions; repeat it until `isSettled`. */
+  recover(): void {
+    this.#connect()
+    this.#connection!.isReading = true
+    if (this.#mustRejoin) this.#rejoin()
+  }
+
+  /** Publishes a new message to a channel. */
+  publishTo(channel: string): void {
+    this.#sendNew('event', channel)
+  }
+
+  /** Reads the history of a channel, by default of its inbox, to its end. */
+  readHistory(channel = this.#inbox, after?: string): void {
+    const address = channel === this.#inbox ? 'arqonbus:inbox' : channel
+    this.#requests.command('history', { channel: address, limit: 1000, after }, (reply) => {
+      const messages: { id: string; metadata: { position: string } }[] = reply?.result?.messages ?? []
+      for (const { id, metadata } of messages)
+        this.#options.record({ f: 'history', channel, id, position: metadata.position })
+      if (reply?.result?.has_more) this.readHistory(channel, messages.at(-1)!.metadata.position)
     })
   }
 
-  const isPresent = (room: string) => wide.has(room) || [...direct].some((channel) => channel.startsWith(`${room}:`))
-  const isCovered = (channel: string) =>
-    direct.has(channel) || (wide.has(split(channel)[0]) && world.mayRead(id, channel))
-  const begin = (channel: string, position: string) => {
-    begun.add(channel)
-    if (reached.get(channel)?.position !== position) reached.set(channel, { position })
-    see({ process: id, f: 'begin', channel, position })
-  }
-  const end = (channel: string) => {
-    begun.delete(channel)
-    see({ process: id, f: 'end', channel })
-  }
-  /** What a join means for one log: it goes on from `since`, or begins where the answer says, or goes on as it was. */
-  const joined = (
-    channel: string,
-    { position, recovered, complete }: Answer,
-    since: string | undefined,
-    wasCovered: boolean,
-  ) => {
-    if (position === undefined) {
-      // A channel that is gone, and of which something may have been missed.
-      if (recovered === false) reached.delete(channel)
-      return
-    }
-    // What was joined already may have come between the question and its answer; and without copies of its own messages
-    // it asks from before them.
-    if (since !== undefined && recovered === false && complete !== true && !wasCovered && echo)
-      see({ process: id, f: 'gap', channel, after: since, next: position })
-    if (since !== undefined) count(recovered === true ? 'recovered' : 'not recovered')
-    if (since !== undefined && recovered === true) begin(channel, since)
-    // Without a recovery a client that is joined goes on as it was; where one fails, it is taken to the base.
-    else if (!wasCovered || recovered === false) begin(channel, position)
-    // Born while the whole room was joined: it goes on from its origin.
-    else if (!begun.has(channel)) begin(channel, BIRTH)
-  }
-  const sinceOf = (channel: string) => {
-    const last = reached.get(channel)
-    return last === undefined ? {} : { since: last.position, ...(last.id !== undefined && { since_id: last.id }) }
+  /** Closes its connection. */
+  close(): void {
+    this.#connection?.close()
   }
 
-  /** The join of an address: `isRecovering` where it goes on from what it has. */
-  const joinOf = (address: string, isRecovering: boolean): Join => {
-    if (!isRecovering) return { channel: address }
-    const [room, name] = split(address)
-    const broadcast = reached.get(`${room}:*`)
-    const ofRoom = {
-      ...(broadcast !== undefined && { room_since: broadcast.position }),
-      ...(broadcast?.id !== undefined && { room_since_id: broadcast.id }),
-    }
-    if (name !== '*') return { channel: address, ...sinceOf(address), ...ofRoom }
-    const since: Record<string, string> = {}
-    const ids: Record<string, string> = {}
-    for (const [channel, last] of reached) {
-      const [channelRoom, channelName] = split(channel)
-      if (channelRoom !== room || channelName === '*') continue
-      since[channelName] = last.position
-      if (last.id !== undefined) ids[channelName] = last.id
-    }
-    return { channel: address, since, since_id: ids, ...ofRoom }
+  #connect(): void {
+    const { id, echo, network } = this.#options
+    this.#connection ??= network.connect({
+      clientId: id,
+      echo,
+      session: this.#session,
+      onFrame: (text) => this.#onFrame(text),
+      onClose: (code) => this.#onClose(code),
+    })
   }
-  const took = (asked: Join, result: JoinAnswer) => {
-    const address = asked.channel
-    const [room, name] = split(address)
-    wanted.delete(address)
-    const { room_position: position, room_recovered: recovered, room_complete: complete } = result
-    const broadcast = { position, recovered, complete }
-    joined(`${room}:*`, broadcast, asked.room_since, isPresent(room))
-    if (name !== '*') {
-      joined(address, result, asked.since as string | undefined, isCovered(address))
-      direct.add(address)
-      return
-    }
-    const since = asked.since as Record<string, string> | undefined
-    if (!wide.has(room)) see({ process: id, f: 'begin_room', room })
-    for (const one of result.channels ?? []) {
-      const from = since === undefined ? undefined : (since[split(one.channel)[1]] ?? BIRTH)
-      joined(one.channel, one, from, isCovered(one.channel))
-    }
-    wide.add(room)
+
+  #onFrame(text: string): void {
+    const { id, type, room, channel, payload, metadata } = JSON.parse(text)
+    const address = `${room}:${channel}`
+    if (type === 'command_response') this.#requests.replied(payload)
+    else if (type === 'event') this.#subscriptions.delivered(address, id, metadata.position)
+    else if (type === 'private') {
+      // The inbox is live from the welcome on; what is delivered before the recovery is delivered again with it.
+      if (this.#isInboxJoined) this.#subscriptions.delivered(this.#inbox, id, metadata.position)
+    } else if (payload.event === 'gap') this.#subscriptions.missed(address, payload.next)
+    else if (payload.event === 'channel_deleted') this.#subscriptions.deleted(address, payload.last)
+    else if (payload.event === 'welcome') this.#onWelcome(payload.session)
   }
-  const join = (address: string, isRecovering: boolean) => {
-    const asked = joinOf(address, isRecovering)
-    change('join_channel', asked, (result) => took(asked, result))
+
+  #onWelcome(session: string): void {
+    this.#session = session
+    this.#isUp = true
+    this.#joinInbox()
+    if (this.#mustRejoin) this.#rejoin()
   }
-  const joinAll = (addresses: string[]) => {
-    const asked = addresses.map((address) => joinOf(address, true))
-    change('join_channel', { channels: asked }, ({ results }) => {
+
+  #onClose(code: number): void {
+    this.#options.count(`ended ${code}`)
+    this.#connection = undefined
+    this.#isUp = false
+    this.#isInboxJoined = false
+    this.#subscriptions.disconnected()
+    this.#requests.abandon()
+    this.#isChanging = false
+  }
+
+  #joinInbox(): void {
+    const request = this.#subscriptions.inboxRequest()
+    this.#requests.command('join_channel', request, (reply) => {
+      if (reply?.status === 'success') {
+        this.#subscriptions.joinedInbox(request, reply.result)
+        this.#isInboxJoined = true
+      } else if (reply !== undefined) this.#joinInbox()
+    })
+  }
+
+  get #mustRejoin(): boolean {
+    return this.#isUp && !this.#isChanging && this.#subscriptions.lost.size > 0
+  }
+
+  #rejoin(): void {
+    const requests = Array.from(this.#subscriptions.lost, (address) => this.#subscriptions.joinRequest(address, true))
+    this.#change('join_channel', { channels: requests }, ({ results }) => {
       for (const [i, result] of results.entries()) {
-        if (result.error === undefined) took(asked[i]!, result)
-        else count(`join ${result.error.code}`)
+        if (result.error === undefined) this.#subscriptions.joined(requests[i]!, result)
+        else this.#options.count(`join ${result.error.code}`)
       }
-    })
-  }
-  const leave = (address: string) => {
-    change('leave_channel', { channel: address }, () => {
-      const [room, name] = split(address)
-      const were = [...world.channels, world.passing].filter(
-        (channel) => split(channel)[0] === room && isCovered(channel),
-      )
-      if (name === '*') {
-        wide.delete(room)
-        see({ process: id, f: 'end_room', room })
-      } else direct.delete(address)
-      for (const channel of were) if (!isCovered(channel)) end(channel)
-      if (!isPresent(room)) end(`${room}:*`)
-    })
-  }
-  const joinInbox = () => {
-    const asked = sinceOf(inbox)
-    command('join_channel', { channel: 'arqonbus:inbox', ...asked }, (reply) => {
-      if (reply?.status !== 'success') return void (reply !== undefined && joinInbox())
-      joined(inbox, reply.result, (asked as { since?: string }).since, false)
-      isInboxReady = true
     })
   }
 
-  /** Sends a message and notes what becomes of it. */
-  const send = (message: { text: string; id: string; channel: string }) => {
-    const publish = { process: id, f: 'publish', channel: message.channel, id: message.id } as const
-    see({ ...publish, type: 'invoke' })
-    pending.set(message.id, (reply) => {
-      if (reply === undefined) return see({ ...publish, type: 'unknown' })
-      if (reply.status === 'success') {
-        count(reply.result.duplicate ? 'repeated' : 'acknowledged')
-        return see({ ...publish, type: 'ok', position: reply.result.position, inPlace: !echo })
-      }
-      count(`publish ${reply.error!.code}`)
-      see({ ...publish, type: reply.error!.code === 'outcome_unknown' ? 'unknown' : 'fail' })
+  #join(address: string): void {
+    const request = this.#subscriptions.joinRequest(address, this.#options.random.chance(50))
+    this.#change('join_channel', request, (result) => this.#subscriptions.joined(request, result))
+  }
+
+  #leave(): void {
+    const { addresses } = this.#subscriptions
+    if (addresses.length === 0) return
+    const address = this.#options.random.pick(addresses)
+    this.#change('leave_channel', { channel: address }, () => this.#subscriptions.left(address))
+  }
+
+  #change(name: string, parameters: object, onResult: (result: NonNullable<Reply['result']>) => void): void {
+    this.#isChanging = true
+    this.#requests.command(name, parameters, (reply) => {
+      this.#isChanging = false
+      if (reply?.status === 'success') onResult(reply.result)
+      else if (reply !== undefined) this.#options.count(`${name} ${reply.error?.code}`)
     })
-    line!.send(message.text)
   }
-  const payload = () => ({ text: 'x'.repeat(random.chance(15) ? 2000 + random.below(6000) : random.below(200)) })
-  const publish = () => {
-    const places = [...world.channels, world.passing, ...world.rooms.map((room) => `${room}:*`)]
-    const address = random.pick(places.filter((channel) => world.mayRead(id, channel)))
-    sendNew('event', address, address)
+
+  #deleteTemporaryChannel(): void {
+    this.#requests.command('delete_channel', { channel: TEMPORARY_CHANNEL }, (reply) =>
+      this.#options.count(`delete ${reply?.error?.code ?? 'done'}`),
+    )
   }
-  const sendPrivate = () => {
-    const to = [...new Set(Array.from({ length: 1 + random.below(3) }, () => random.pick(world.players)))]
-    sendNew('private', `${world.rooms[0]}:pm`, inbox, { to })
+
+  #publish(): void {
+    const { id, random } = this.#options
+    this.publishTo(random.pick(PUBLISH_ADDRESSES.filter((address) => mayRead(id, address))))
   }
-  const sendNew = (type: string, address: string, channel: string, metadata?: object) => {
-    const messageId = `arq_${id}-${++serial}`
+
+  #publishPrivate(): void {
+    const { random } = this.#options
+    const to = new Set(Array.from({ length: 1 + random.below(3) }, () => random.pick(CLIENT_IDS)))
+    this.#sendNew('private', `${ROOMS[0]}:pm`, { to: [...to] })
+  }
+
+  #publishAgain(): void {
+    const { random } = this.#options
+    const message = this.#sent[this.#sent.length - 1 - random.below(Math.min(10, this.#sent.length))]
+    if (message !== undefined && !this.#requests.isPending(message.id)) this.#send(message)
+  }
+
+  #sendNew(type: 'event' | 'private', address: string, recipients?: { readonly to: readonly string[] }): void {
+    const { random } = this.#options
+    const id = this.#requests.newId()
     const isAcknowledged = random.chance(60)
-    const text = envelope(messageId, type, address, payload(), isAcknowledged ? { ...metadata, ack: true } : metadata)
-    const message = { text, id: messageId, channel }
-    // A channel that is deleted and made again has another log: there the same message would be a new one.
-    if (isAcknowledged && address !== world.passing) sent.push(message)
-    send(message)
-  }
-  const sendAgain = () => {
-    const message = sent[sent.length - 1 - random.below(Math.min(10, sent.length))]
-    if (message !== undefined && !pending.has(message.id)) send(message)
+    const payload = { text: 'x'.repeat(random.chance(15) ? 2000 + random.below(6000) : random.below(200)) }
+    const metadata = isAcknowledged ? { ...recipients, ack: true } : recipients
+    const text = this.#requests.envelope({ id, type, address, payload, metadata })
+    const message = { id, channel: type === 'private' ? this.#inbox : address, text }
+    // A channel that is deleted and created again has another log, in which the message would not be a duplicate.
+    if (isAcknowledged && address !== TEMPORARY_CHANNEL) this.#sent.push(message)
+    this.#send(message)
   }
 
-  const frame = (text: string) => {
-    const got = JSON.parse(text)
-    if (got.type === 'event' || got.type === 'private') {
-      const channel = got.type === 'private' ? inbox : `${got.room}:${got.channel}`
-      // It is live from the welcome on; what comes ahead of the recovery comes again with it.
-      if (channel === inbox && !isInboxReady) return
-      const { position } = got.metadata
-      reached.set(channel, { position, id: got.id })
-      begun.add(channel)
-      see({ process: id, f: 'deliver', channel, id: got.id, position })
-    } else if (got.type === 'command_response') {
-      const done = pending.get(got.payload.request_id)
-      pending.delete(got.payload.request_id)
-      done?.(got.payload)
-    } else if (got.payload.event === 'gap') {
-      count('gap')
-      const channel = `${got.room}:${got.channel}`
-      reached.set(channel, { position: got.payload.next })
-      see({ process: id, f: 'gap', channel, next: got.payload.next })
-    } else if (got.payload.event === 'channel_deleted') {
-      count('channel_deleted')
-      const channel = `${got.room}:${got.channel}`
-      reached.delete(channel)
-      see({ process: id, f: 'deleted', channel, last: got.payload.last })
-    } else if (got.payload.event === 'welcome') {
-      session = got.payload.session
-      isUp = true
-      joinInbox()
-      if (wanted.size > 0) joinAll([...wanted])
+  /** Sends a message, and records its outcome. */
+  #send({ id, channel, text }: SentMessage): void {
+    const { record } = this.#options
+    const publish = { f: 'publish', channel, id } as const
+    record({ ...publish, type: 'invoke' })
+    this.#requests.send(id, text, (reply) => record({ ...publish, ...this.#outcomeOf(reply) }))
+  }
+
+  #outcomeOf(reply: Reply | undefined): PublishOutcome {
+    const { echo, count } = this.#options
+    if (reply === undefined) return { type: 'unknown' }
+    if (reply.status === 'success') {
+      const { duplicate, position } = reply.result
+      count(duplicate ? 'repeated' : 'acknowledged')
+      return { type: 'ok', position, inPlace: !echo }
     }
+    const { code } = reply.error!
+    count(`publish ${code}`)
+    return { type: code === 'outcome_unknown' ? 'unknown' : 'fail' }
   }
-  const ended = (code: number) => {
-    count(`ended ${code}`)
-    for (const address of [...direct, ...[...wide].map((room) => `${room}:*`)]) wanted.add(address)
-    begun.clear()
-    direct.clear()
-    wide.clear()
-    line = undefined
-    isUp = false
-    isInboxReady = false
-    see({ process: id, f: 'lost' })
-    for (const done of [...pending.values()]) done(undefined)
-    pending.clear()
-    isChanging = false
-  }
-
-  const self: Player = {
-    id,
-    get isUp() {
-      return isUp
-    },
-    get isSettled() {
-      return isUp && wanted.size === 0 && !isChanging && isInboxReady
-    },
-    connect() {
-      line ??= network.connect({ clientId: id, echo, session, frame, ended })
-    },
-    act() {
-      if (line === undefined) return void (random.chance(40) && self.connect())
-      if (random.chance(6)) line.isReading = !line.isReading
-      if (random.chance(1)) return line.hangUp()
-      if (!isUp) return
-      if (!isChanging && wanted.size > 0) return joinAll([...wanted])
-      const dice = random.below(100)
-      if (dice < 55) publish()
-      else if (dice < 63) sendPrivate()
-      else if (dice < 67) sendAgain()
-      else if (isChanging) return
-      else if (dice < 82)
-        join(random.pick(world.channels.filter((channel) => world.mayRead(id, channel))), random.chance(50))
-      else if (dice < 88) join(`${random.pick(world.rooms)}:*`, random.chance(50))
-      else if (dice < 97) {
-        const all = [...direct, ...[...wide].map((room) => `${room}:*`)]
-        if (all.length > 0) leave(random.pick(all))
-      } else
-        command('delete_channel', { channel: world.passing }, (reply) =>
-          count(`delete ${reply?.error?.code ?? 'done'}`),
-        )
-    },
-    comeBack() {
-      self.connect()
-      line!.isReading = true
-      if (isUp && !isChanging && wanted.size > 0) joinAll([...wanted])
-    },
-    say(channel) {
-      sendNew('event', channel, channel)
-    },
-    readHistory(channel) {
-      const address = channel === inbox ? 'arqonbus:inbox' : channel
-      const page = (after: string | undefined) =>
-        command('history', { channel: address, limit: 1000, ...(after !== undefined && { after }) }, (reply) => {
-          const messages = (reply?.result?.messages ?? []) as { id: string; metadata: { position: string } }[]
-          for (const message of messages)
-            see({ process: id, f: 'history', channel, id: message.id, position: message.metadata.position })
-          if (reply?.result?.has_more) page(messages.at(-1)!.metadata.position)
-        })
-      page(undefined)
-    },
-    hangUp: () => line?.hangUp(),
-  }
-  return self
 }
 
-const TIMESTAMP = '2026-01-01T00:00:00Z'
-
-/** The origin of a log that nobody has heard of. */
-const BIRTH = '0-0'
-
-/** Room and channel of an address. */
-function split(address: string): [room: string, channel: string] {
-  const colon = address.indexOf(':')
-  return [address.slice(0, colon), address.slice(colon + 1)]
-}
+type PublishOutcome = Pick<Extract<Observation, { f: 'publish' }>, 'type' | 'position' | 'inPlace'>
