@@ -7,6 +7,7 @@ import { type ArqonBusError, failure } from './errors.ts'
 import { type ClientEvents, createEmitter, type Gap, type Message } from './events.ts'
 import { type Outgoing, writeFrame } from './frames.ts'
 import { createHeartbeat } from './heartbeat.ts'
+import { JoinedChannels } from './joined-channels.ts'
 import type { IteratorOptions } from './message-iterator.ts'
 import { createMessageIterators, type MessageFilter } from './message-iterators.ts'
 import { addressWith, type ClientOptions, protocolsWith, withDefaults } from './options.ts'
@@ -16,7 +17,7 @@ import { createPublisher, type Publisher } from './publish.ts'
 import { createReceiver } from './receive.ts'
 import { type ClientState, createReconnectLoop } from './reconnect-loop.ts'
 import { createRequests } from './requests.ts'
-import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
+import { Subscriptions } from './subscriptions.ts'
 import type { WebSocketConstructor } from './websocket/types.ts'
 
 /** A client of the bus, from `connect` to `close`. */
@@ -104,7 +105,8 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
   const positions = createPositions(options.maxRemembered, reportGap)
   const maxFrameBytes = () => welcome?.limits.max_message_bytes ?? Number.POSITIVE_INFINITY
   const dedupWindowMs = () => welcome?.limits.dedup_window_ms ?? 0
-  const isHeld = (address: string): boolean => subscriptions.isUnproven(address)
+  const joined = new JoinedChannels()
+  const isHeld = (address: string): boolean => joined.isUnproven(address)
   const pending = createPending(clock, options.maxWaiting, reconnectLoop.send, dedupWindowMs, isHeld)
   const requests = createRequests({
     reconnectLoop: reconnectLoop,
@@ -116,8 +118,9 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
     replyTimeoutMs: options.replyTimeoutMs,
   })
   const { command } = requests
-  const subscriptions = createSubscriptions({
+  const subscriptions = new Subscriptions({
     ask: requests.ask,
+    joined,
     positions,
     clock,
     maxFrameBytes,
@@ -125,7 +128,7 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
     onProven: pending.release,
     onLeft(address, error) {
       events.emit('left', { address, error })
-      iterators.left(address, subscriptions.list(), error)
+      iterators.left(address, joined.list(), error)
     },
   })
   const publisher = createPublisher({
@@ -192,8 +195,8 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
   const client: Client = {
     ...publisher,
     ...createCommands(command, clock.now),
-    join: subscriptions.join,
-    leave: subscriptions.leave,
+    join: (address, parameters) => subscriptions.join(address, parameters),
+    leave: (address) => subscriptions.leave(address),
     get clientId() {
       return welcome?.client.client_id as string
     },
@@ -207,7 +210,7 @@ function open(given: ClientOptions, WebSocket: WebSocketConstructor): Promise<Cl
       return reconnectLoop.state()
     },
     get subscriptions() {
-      return subscriptions.list()
+      return joined.list()
     },
     on: events.on,
     messages: iterators.messages,

@@ -1,8 +1,9 @@
 import { expect, test } from 'bun:test'
 import { createManualClock } from '../test/support/manual-clock.ts'
+import { JoinedChannels } from './joined-channels.ts'
 import { createPositions } from './positions.ts'
 import type { Requests } from './requests.ts'
-import { createSubscriptions } from './subscriptions.ts'
+import { Subscriptions } from './subscriptions.ts'
 
 /** The replies of the bus to the joins of a resumption; all others succeed. */
 type Answers = (address: string) => object
@@ -23,8 +24,10 @@ async function setUp(answers: { current: Answers }) {
     onResult(result)
     return result
   }
-  const subscriptions = createSubscriptions({
+  const joined = new JoinedChannels()
+  const subscriptions = new Subscriptions({
     ask,
+    joined,
     positions: createPositions(10, () => {}),
     clock,
     maxFrameBytes: () => 262_144,
@@ -33,7 +36,7 @@ async function setUp(answers: { current: Answers }) {
     onLeft: (address, error) => left.push(`${address} ${error.code}`),
   })
   for (const channel of ['a', 'b', 'c']) await subscriptions.join(`science:${channel}`)
-  return { clock, asked, left, subscriptions }
+  return { clock, asked, left, joined, subscriptions }
 }
 
 const recovered = () => ({ position: '5-0', recovered: true })
@@ -57,10 +60,10 @@ test('a resumption refused temporarily is retried when the server says so, and o
 
 test('a subscription refused permanently is given up and reported', async () => {
   const answers = { current: (address: string) => (address === 'science:b' ? forbidden : recovered()) as object }
-  const { left, subscriptions } = await setUp(answers)
+  const { left, joined, subscriptions } = await setUp(answers)
   await subscriptions.resume()
   expect(left).toEqual(['science:b forbidden'])
-  expect(subscriptions.list()).toEqual(['science:a', 'science:c'])
+  expect(joined.list()).toEqual(['science:a', 'science:c'])
 })
 
 test('a retry scheduled on one connection is dropped on the next, which resumes everything', async () => {
@@ -73,10 +76,10 @@ test('a retry scheduled on one connection is dropped on the next, which resumes 
 
 test('the inbox is behind from the loss of a connection until its recovery is confirmed', async () => {
   const answers = { current: (() => away) as Answers }
-  const { clock, subscriptions } = await setUp(answers)
+  const { clock, joined, subscriptions } = await setUp(answers)
   expect(subscriptions.isInboxBehind()).toBe(false)
   await subscriptions.join('arqonbus:inbox')
-  expect(subscriptions.list()).not.toContain('arqonbus:inbox')
+  expect(joined.list()).not.toContain('arqonbus:inbox')
   subscriptions.pause()
   await subscriptions.resume()
   expect(subscriptions.isInboxBehind()).toBe(true)
