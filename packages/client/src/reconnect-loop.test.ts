@@ -20,6 +20,9 @@ function setUp(about: Partial<ReconnectLoopOptions> = {}) {
     closeTimeoutMs: 2000,
     reconnect: {},
     canRenewToken: false,
+    ...about,
+  })
+  reconnectLoop.start({
     onWelcome: (welcome) => calls.push(`welcome ${welcome.session}`),
     onFrame: (frame) => calls.push(`frame ${frame.id}`),
     onLost: ({ code, retryInMs }) => calls.push(`lost ${code} ${retryInMs}`),
@@ -27,9 +30,7 @@ function setUp(about: Partial<ReconnectLoopOptions> = {}) {
       ended = { error }
       calls.push('end')
     },
-    ...about,
   })
-  reconnectLoop.start()
   return { clock, sockets, calls, reconnectLoop, ended: () => ended?.error }
 }
 

@@ -8,7 +8,7 @@ import { delayAfter, type ReconnectOptions } from './reconnect.ts'
 /** The parameters of the next connection; a token is fetched for each. */
 export type Target = Pick<ConnectionOptions, 'WebSocket' | 'url' | 'protocols'>
 
-/** What a reconnect loop needs, and its callbacks. */
+/** What a reconnect loop needs. */
 export type ReconnectLoopOptions = {
   target(): Promise<Target>
   clock: Clock
@@ -18,6 +18,10 @@ export type ReconnectLoopOptions = {
   /** False: the client ends with the first loss. */
   reconnect: ReconnectOptions | false
   canRenewToken: boolean
+}
+
+/** The callbacks of a reconnect loop. */
+export type ReconnectLoopHandlers = {
   onWelcome(welcome: Welcome): void
   onFrame(envelope: Message): void
   /** A connection was lost. Without `retryInMs` there is no reconnect, and `onEnd` follows. */
@@ -40,7 +44,8 @@ export type ClientState = 'connecting' | 'open' | 'waiting' | 'closed'
 
 /** The connections of a client, one after the other. */
 export type ReconnectLoop = {
-  start(): void
+  /** Opens the first connection. No callback is called before. */
+  start(handlers: ReconnectLoopHandlers): void
   /** Sends a frame; false if there is no open connection. */
   send(text: string): boolean
   bufferedBytes(): number
@@ -59,6 +64,7 @@ const LASTING_MS = 10_000
 /** Creates a reconnect loop; `start` opens the first connection. */
 export function createReconnectLoop(options: ReconnectLoopOptions): ReconnectLoop {
   const { clock } = options
+  let handlers: ReconnectLoopHandlers
   let state: State = { name: 'idle' }
   let attempt = 0
   let welcomedEver = false
@@ -85,10 +91,10 @@ export function createReconnectLoop(options: ReconnectLoopOptions): ReconnectLoo
           welcomedEver = true
           tokenRefused = false
           hintMs = undefined
-          options.onWelcome(welcome)
+          handlers.onWelcome(welcome)
         },
         onFrame: (envelope) => {
-          if (state.name === 'open') options.onFrame(envelope)
+          if (state.name === 'open') handlers.onFrame(envelope)
         },
         onClosed: lost,
       })
@@ -109,11 +115,11 @@ export function createReconnectLoop(options: ReconnectLoopOptions): ReconnectLoo
     tokenRefused ||= closed.code === 4401
     if (retryInMs === undefined) {
       state = { name: 'closing' }
-      options.onLost({ code: closed.code, reason: closed.reason, retryInMs })
+      handlers.onLost({ code: closed.code, reason: closed.reason, retryInMs })
       return end(errorOf(closed))
     }
     state = { name: 'waiting', cancel: clock.after(retryInMs, () => void open()) }
-    options.onLost({ code: closed.code, reason: closed.reason, retryInMs })
+    handlers.onLost({ code: closed.code, reason: closed.reason, retryInMs })
   }
 
   function retryDelay({ code, error }: Closed): number | undefined {
@@ -128,11 +134,14 @@ export function createReconnectLoop(options: ReconnectLoopOptions): ReconnectLoo
 
   function end(error: ArqonBusError | undefined): void {
     state = { name: 'closed' }
-    options.onEnd(error)
+    handlers.onEnd(error)
   }
 
   return {
-    start: () => void open(),
+    start(given) {
+      handlers = given
+      void open()
+    },
     send(text) {
       if (state.name !== 'open') return false
       state.connection.send(text)

@@ -1,0 +1,89 @@
+import { newId as newMessageId } from '@arqonbus/protocol/ids'
+import { type ClientEvents, createEmitter, type Gap } from './events.ts'
+import { type Outgoing, writeFrame } from './frames.ts'
+import { createHeartbeat } from './heartbeat.ts'
+import { JoinedChannels } from './joined-channels.ts'
+import { Lifecycle } from './lifecycle.ts'
+import { createMessageIterators } from './message-iterators.ts'
+import { addressWith, type ClientOptions, protocolsWith, withDefaults } from './options.ts'
+import { createPending } from './pending.ts'
+import { createPositions } from './positions.ts'
+import { createPublisher } from './publish.ts'
+import { createReceiver } from './receive.ts'
+import { createReconnectLoop, type Target } from './reconnect-loop.ts'
+import { createRequests } from './requests.ts'
+import { Session } from './session.ts'
+import { Subscriptions } from './subscriptions.ts'
+import type { WebSocketConstructor } from './websocket/types.ts'
+
+/** The parts of one client. */
+export type Parts = ReturnType<typeof createParts>
+
+/** Creates the parts of a client and connects them with each other; `lifecycle.start` opens the first connection. */
+export function createParts(given: ClientOptions, WebSocket: WebSocketConstructor) {
+  const options = withDefaults(given)
+  const { clock, echo, newId = () => newMessageId(clock.now()) } = options
+  const session = new Session(options)
+  const joined = new JoinedChannels()
+  const events = createEmitter<ClientEvents>(options.on)
+  const iterators = createMessageIterators(events.on)
+  const onGap = (gap: Gap) => events.emit('gap', gap)
+  const positions = createPositions(options.maxRemembered, onGap)
+  const write = (outgoing: Outgoing) => writeFrame(outgoing, session.clientId as string, clock.now())
+  const maxFrameBytes = () => session.maxFrameBytes
+  const isHeld = (address: string) => joined.isUnproven(address)
+
+  const reconnectLoop = createReconnectLoop({
+    ...options,
+    target: () => targetOf(options, session, WebSocket),
+    canRenewToken: typeof options.token === 'function',
+  })
+  const pending = createPending(clock, options.maxWaiting, reconnectLoop.send, () => session.dedupWindowMs, isHeld)
+  const requests = createRequests({ ...options, reconnectLoop, pending, newId, write, maxFrameBytes })
+  const heartbeat = createHeartbeat(
+    clock,
+    () => void requests.command('ping').catch(() => {}),
+    () => reconnectLoop.drop('heartbeat lost'),
+  )
+  const subscriptions = new Subscriptions({
+    ask: requests.ask,
+    joined,
+    positions,
+    clock,
+    maxFrameBytes,
+    onGap,
+    onProven: pending.release,
+    onLeft(address, error) {
+      events.emit('left', { address, error })
+      iterators.left(address, joined.list(), error)
+    },
+  })
+  const publisher = createPublisher({
+    ...options,
+    positions,
+    newId,
+    write,
+    requests,
+    onRefused: (error) => events.emit('refused', error),
+    isHeld,
+  })
+  const receive = createReceiver({
+    events,
+    positions,
+    pending,
+    onImplicitAck: publisher.noteImplicitAck,
+    isEarly: ({ type, metadata }) =>
+      type === 'private' && metadata?.position !== undefined && subscriptions.isInboxBehind(),
+    isUnwanted: (message) => !echo && message.from === session.clientId,
+    onSubscriptionEnded: (address, reason) => subscriptions.ended(address, reason),
+    onShutdown: reconnectLoop.hint,
+  })
+  const parts = { session, events, iterators, reconnectLoop, heartbeat, pending, requests, subscriptions, receive }
+  return { ...parts, clock, joined, publisher, lifecycle: new Lifecycle(options, parts) }
+}
+
+/** The parameters of the next connection. A token is fetched for each, because an earlier one may have expired. */
+async function targetOf(options: ClientOptions, session: Session, WebSocket: WebSocketConstructor): Promise<Target> {
+  const token = typeof options.token === 'function' ? await options.token() : options.token
+  return { WebSocket, url: addressWith(options, session.clientId), protocols: protocolsWith(token, session.secret) }
+}
