@@ -10,7 +10,7 @@ import { createPending } from './pending.ts'
 import { createPositions } from './positions.ts'
 import { createPublisher } from './publish.ts'
 import { createReceiver } from './receive.ts'
-import { createReconnectLoop, type Target } from './reconnect-loop.ts'
+import { ReconnectLoop, type Target } from './reconnect-loop.ts'
 import { createRequests } from './requests.ts'
 import { Session } from './session.ts'
 import { Subscriptions } from './subscriptions.ts'
@@ -33,12 +33,13 @@ export function createParts(given: ClientOptions, WebSocket: WebSocketConstructo
   const maxFrameBytes = () => session.maxFrameBytes
   const isHeld = (address: string) => joined.isUnproven(address)
 
-  const reconnectLoop = createReconnectLoop({
+  const reconnectLoop = new ReconnectLoop({
     ...options,
     target: () => targetOf(options, session, WebSocket),
     canRenewToken: typeof options.token === 'function',
   })
-  const pending = createPending(clock, options.maxWaiting, reconnectLoop.send, () => session.dedupWindowMs, isHeld)
+  const send = (frame: string) => reconnectLoop.send(frame)
+  const pending = createPending(clock, options.maxWaiting, send, () => session.dedupWindowMs, isHeld)
   const requests = createRequests({ ...options, reconnectLoop, pending, newId, write, maxFrameBytes })
   const heartbeat = createHeartbeat(
     clock,
@@ -76,7 +77,7 @@ export function createParts(given: ClientOptions, WebSocket: WebSocketConstructo
       type === 'private' && metadata?.position !== undefined && subscriptions.isInboxBehind(),
     isUnwanted: (message) => !echo && message.from === session.clientId,
     onSubscriptionEnded: (address, reason) => subscriptions.ended(address, reason),
-    onShutdown: reconnectLoop.hint,
+    onShutdown: (reconnectAfterMs) => reconnectLoop.hint(reconnectAfterMs),
   })
   const parts = { session, events, iterators, reconnectLoop, heartbeat, pending, requests, subscriptions, receive }
   return { ...parts, clock, joined, publisher, lifecycle: new Lifecycle(options, parts) }

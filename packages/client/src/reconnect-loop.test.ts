@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { createFakeSockets } from '../test/support/fake-sockets.ts'
 import { createManualClock } from '../test/support/manual-clock.ts'
 import type { ArqonBusError } from './errors.ts'
-import { createReconnectLoop, type ReconnectLoopOptions } from './reconnect-loop.ts'
+import { ReconnectLoop, type ReconnectLoopOptions } from './reconnect-loop.ts'
 
 /** Resolves after the target is resolved and the socket created. */
 const opened = () => new Promise<void>((resolve) => setImmediate(resolve))
@@ -12,7 +12,7 @@ function setUp(about: Partial<ReconnectLoopOptions> = {}) {
   const { WebSocket, sockets } = createFakeSockets()
   const calls: string[] = []
   let ended: { error: ArqonBusError | undefined } | undefined
-  const reconnectLoop = createReconnectLoop({
+  const reconnectLoop = new ReconnectLoop({
     target: async () => ({ WebSocket, url: 'ws://bus/', protocols: ['arqonbus.v1'] }),
     clock,
     random: () => 0.5,

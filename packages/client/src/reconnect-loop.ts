@@ -42,127 +42,132 @@ type State =
 /** The state of a client. */
 export type ClientState = 'connecting' | 'open' | 'waiting' | 'closed'
 
-/** The connections of a client, one after the other. */
-export type ReconnectLoop = {
-  /** Opens the first connection. No callback is called before. */
-  start(handlers: ReconnectLoopHandlers): void
-  /** Sends a frame; false if there is no open connection. */
-  send(text: string): boolean
-  bufferedBytes(): number
-  /** The server shuts down: reconnect after this many milliseconds. */
-  hint(reconnectAfterMs: number): void
-  /** Abandons the current connection as lost. */
-  drop(reason: string): void
-  /** Ends the loop; `onEnd` follows. */
-  close(): void
-  state(): ClientState
-}
-
 /** A connection that lasts this long resets the number of failures; one that ends sooner counts as another failure. */
 const LASTING_MS = 10_000
 
-/** Creates a reconnect loop; `start` opens the first connection. */
-export function createReconnectLoop(options: ReconnectLoopOptions): ReconnectLoop {
-  const { clock } = options
-  let handlers: ReconnectLoopHandlers
-  let state: State = { name: 'idle' }
-  let attempt = 0
-  let welcomedEver = false
+/** The connections of a client, one after the other. */
+export class ReconnectLoop {
+  readonly #options: ReconnectLoopOptions
+  /** Set by `start`; no handler is called before. */
+  #handlers!: ReconnectLoopHandlers
+  #state: State = { name: 'idle' }
+  #attempt = 0
+  #welcomedEver = false
   /** The last token was refused before a welcome, so another attempt with it would be refused again. */
-  let tokenRefused = false
-  let hintMs: number | undefined
+  #tokenRefused = false
+  #hintMs: number | undefined
 
-  async function open(): Promise<void> {
+  constructor(options: ReconnectLoopOptions) {
+    this.#options = options
+  }
+
+  /** Opens the first connection. */
+  start(handlers: ReconnectLoopHandlers): void {
+    this.#handlers = handlers
+    void this.#open()
+  }
+
+  state(): ClientState {
+    return publicState(this.#state)
+  }
+
+  /** Sends a frame; false if there is no open connection. */
+  send(text: string): boolean {
+    if (this.#state.name !== 'open') return false
+    this.#state.connection.send(text)
+    return true
+  }
+
+  bufferedBytes(): number {
+    return this.#state.name === 'open' ? this.#state.connection.bufferedBytes() : 0
+  }
+
+  /** The server shuts down: reconnect after this many milliseconds. */
+  hint(reconnectAfterMs: number): void {
+    this.#hintMs = reconnectAfterMs
+  }
+
+  /** Abandons the current connection as lost. */
+  drop(reason: string): void {
+    if (this.#state.name === 'open') this.#state.connection.abort(reason)
+  }
+
+  /** Ends the loop; `onEnd` follows. */
+  close(): void {
+    const before = this.#state
+    if (before.name === 'closing' || before.name === 'closed') return
+    this.#state = { name: 'closing' }
+    if (before.name === 'waiting') before.cancel()
+    if (before.name === 'opening' || before.name === 'open') before.connection.close(1000, 'closed by the client')
+    else this.#end(undefined)
+  }
+
+  async #open(): Promise<void> {
+    const { clock, connectTimeoutMs, closeTimeoutMs } = this.#options
     const preparing: State = { name: 'preparing' }
-    state = preparing
-    let target: Target
-    let connection: Connection
+    this.#state = preparing
     try {
-      target = await options.target()
-      if (state !== preparing) return
-      connection = openConnection({
+      const target = await this.#options.target()
+      if (this.#state !== preparing) return
+      const connection = openConnection({
         ...target,
         clock,
-        connectTimeoutMs: options.connectTimeoutMs,
-        closeTimeoutMs: options.closeTimeoutMs,
-        onWelcome(welcome) {
-          if (state.name !== 'opening') return
-          state = { name: 'open', connection, since: clock.now() }
-          welcomedEver = true
-          tokenRefused = false
-          hintMs = undefined
-          handlers.onWelcome(welcome)
-        },
+        connectTimeoutMs,
+        closeTimeoutMs,
+        onWelcome: (welcome) => this.#welcomed(connection, welcome),
         onFrame: (envelope) => {
-          if (state.name === 'open') handlers.onFrame(envelope)
+          if (this.#state.name === 'open') this.#handlers.onFrame(envelope)
         },
-        onClosed: lost,
+        onClosed: (closed) => this.#lost(closed),
       })
+      this.#state = { name: 'opening', connection }
     } catch (cause) {
       // For example, the token could not be fetched: that may be temporary, as a lost connection may.
-      if (state === preparing) lost({ code: ABNORMAL, reason: String(cause), cause })
-      return
+      if (this.#state === preparing) this.#lost({ code: ABNORMAL, reason: String(cause), cause })
     }
-    state = { name: 'opening', connection }
   }
 
-  function lost(closed: Closed): void {
-    if (state.name === 'closed') return
-    if (state.name === 'closing') return end(undefined)
-    if (state.name === 'open' && clock.now() - state.since >= LASTING_MS) attempt = 0
-    const retryInMs = retryDelay(closed)
-    attempt += 1
-    tokenRefused ||= closed.code === 4401
+  #welcomed(connection: Connection, welcome: Welcome): void {
+    if (this.#state.name !== 'opening') return
+    this.#state = { name: 'open', connection, since: this.#options.clock.now() }
+    this.#welcomedEver = true
+    this.#tokenRefused = false
+    this.#hintMs = undefined
+    this.#handlers.onWelcome(welcome)
+  }
+
+  #lost(closed: Closed): void {
+    const { clock } = this.#options
+    if (this.#state.name === 'closed') return
+    if (this.#state.name === 'closing') return this.#end(undefined)
+    if (this.#state.name === 'open' && clock.now() - this.#state.since >= LASTING_MS) this.#attempt = 0
+    const retryInMs = this.#retryDelay(closed)
+    this.#attempt += 1
+    this.#tokenRefused ||= closed.code === 4401
+    const loss = { code: closed.code, reason: closed.reason, retryInMs }
     if (retryInMs === undefined) {
-      state = { name: 'closing' }
-      handlers.onLost({ code: closed.code, reason: closed.reason, retryInMs })
-      return end(errorOf(closed))
+      this.#state = { name: 'closing' }
+      this.#handlers.onLost(loss)
+      return this.#end(errorOf(closed))
     }
-    state = { name: 'waiting', cancel: clock.after(retryInMs, () => void open()) }
-    handlers.onLost({ code: closed.code, reason: closed.reason, retryInMs })
+    this.#state = { name: 'waiting', cancel: clock.after(retryInMs, () => void this.#open()) }
+    this.#handlers.onLost(loss)
   }
 
-  function retryDelay({ code, error }: Closed): number | undefined {
-    if (options.reconnect === false) return undefined
+  #retryDelay({ code, error }: Closed): number | undefined {
+    const { reconnect, random } = this.#options
+    if (reconnect === false) return undefined
     // A bus that sends a retry time is the right one, so this is no wrong address.
     const retryAfterMs = error?.retry_after_ms
-    if (!welcomedEver && options.reconnect.first !== true && retryAfterMs === undefined) return undefined
-    const canRenewToken = options.canRenewToken && !tokenRefused
-    const loss = { closeCode: code, attempt, hintMs, retryAfterMs, canRenewToken }
-    return delayAfter(loss, options.reconnect, options.random)
+    if (!this.#welcomedEver && reconnect.first !== true && retryAfterMs === undefined) return undefined
+    const canRenewToken = this.#options.canRenewToken && !this.#tokenRefused
+    const loss = { closeCode: code, attempt: this.#attempt, hintMs: this.#hintMs, retryAfterMs, canRenewToken }
+    return delayAfter(loss, reconnect, random)
   }
 
-  function end(error: ArqonBusError | undefined): void {
-    state = { name: 'closed' }
-    handlers.onEnd(error)
-  }
-
-  return {
-    start(given) {
-      handlers = given
-      void open()
-    },
-    send(text) {
-      if (state.name !== 'open') return false
-      state.connection.send(text)
-      return true
-    },
-    bufferedBytes: () => (state.name === 'open' ? state.connection.bufferedBytes() : 0),
-    hint(reconnectAfterMs) {
-      hintMs = reconnectAfterMs
-    },
-    drop(reason) {
-      if (state.name === 'open') state.connection.abort(reason)
-    },
-    close() {
-      const before = state
-      if (before.name === 'closing' || before.name === 'closed') return
-      state = { name: 'closing' }
-      if (before.name === 'waiting') before.cancel()
-      if (before.name === 'opening' || before.name === 'open') before.connection.close(1000, 'closed by the client')
-      else end(undefined)
-    },
-    state: () => publicState(state),
+  #end(error: ArqonBusError | undefined): void {
+    this.#state = { name: 'closed' }
+    this.#handlers.onEnd(error)
   }
 }
 
