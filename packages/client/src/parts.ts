@@ -83,7 +83,6 @@ export function createParts(given: ClientOptions, WebSocket: WebSocketConstructo
   return { ...parts, clock, joined, publisher, lifecycle: new Lifecycle(options, parts) }
 }
 
-/** The parameters of the next connection. A token is fetched for each, because an earlier one may have expired. */
 async function targetOf(options: ClientOptions, session: Session, WebSocket: WebSocketConstructor): Promise<Target> {
   const token = typeof options.token === 'function' ? await options.token() : options.token
   return { WebSocket, url: addressWith(options, session.clientId), protocols: protocolsWith(token, session.secret) }

@@ -56,31 +56,31 @@ export class Subscriptions {
     this.#recovery = createRecovery(options.positions, options.onGap)
   }
 
-  async join(text: string, parameters: JoinParameters = {}): Promise<JoinResult> {
-    const address = addressOf(text)
+  async join(address: string, parameters: JoinParameters = {}): Promise<JoinResult> {
+    const parsed = addressOf(address)
     const onResult = (result: unknown) => {
-      if (text !== INBOX) this.#joined.addresses.set(text, address)
-      if (this.#joined.noteType(text, result as JoinResult)) this.#options.onProven(text)
-      this.#recovery.replay(address, parameters)
-      this.#recovery.settle(address, result as JoinResult, parameters)
+      if (address !== INBOX) this.#joined.addresses.set(address, parsed)
+      if (this.#joined.noteType(address, result as JoinResult)) this.#options.onProven(address)
+      this.#recovery.replay(parsed, parameters)
+      this.#recovery.settle(parsed, result as JoinResult, parameters)
     }
-    const entry = this.#joined.withType({ channel: text, ...parameters })
+    const entry = this.#joined.withType({ channel: address, ...parameters })
     try {
       return (await this.#options.ask('join_channel', entry, { repeatable: true, onResult })) as JoinResult
     } catch (error) {
       const { code } = error as ArqonBusError
       const isReplaced = code === 'channel_type_mismatch' || code === 'channel_not_found'
-      if (isReplaced && this.#joined.forgetType(text)) this.#options.onProven(text, error as ArqonBusError)
+      if (isReplaced && this.#joined.forgetType(address)) this.#options.onProven(address, error as ArqonBusError)
       throw error
     }
   }
 
   /** Resolves to whether the address was joined before. */
-  async leave(text: string): Promise<boolean> {
-    const address = addressOf(text)
-    this.#joined.addresses.delete(text)
-    const onResult = () => this.#recovery.forget(address, [...this.#joined.addresses.values()])
-    const result = await this.#options.ask('leave_channel', { channel: text }, { repeatable: true, onResult })
+  async leave(address: string): Promise<boolean> {
+    const parsed = addressOf(address)
+    this.#joined.addresses.delete(address)
+    const onResult = () => this.#recovery.forget(parsed, [...this.#joined.addresses.values()])
+    const result = await this.#options.ask('leave_channel', { channel: address }, { repeatable: true, onResult })
     return (result as { left: boolean }).left
   }
 
