@@ -12,7 +12,7 @@ import type { ClientState } from './reconnect-loop.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 /** A client of the bus, from `connect` to `close`. */
-export type Client = Omit<Publisher, 'acknowledgedUnasked'> &
+export type Client = Omit<Publisher, 'noteImplicitAck'> &
   Commands &
   Pick<Subscriptions, 'join' | 'leave'> & {
     /** The client id, the same for the life of the client. */
@@ -56,9 +56,10 @@ export async function connect(options: ClientOptions): Promise<Client> {
 
 /** The public methods and properties, each of which belongs to one of the parts. */
 function clientOf(parts: Parts): Client {
+  const { noteImplicitAck: _, ...publisher } = parts.publisher
   const { session, events, iterators, reconnectLoop, requests, joined, subscriptions, lifecycle } = parts
   return {
-    ...parts.publisher,
+    ...publisher,
     ...createCommands(requests.command, parts.clock.now),
     join: (address, parameters) => subscriptions.join(address, parameters),
     leave: (address) => subscriptions.leave(address),
