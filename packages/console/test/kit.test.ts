@@ -5,6 +5,8 @@ import { percentileBetween, readMetrics } from '../page/kit/prometheus.ts'
 import { createRates } from '../page/kit/rates.ts'
 import { createRing } from '../page/kit/ring.ts'
 import { bytes, duration, short } from '../page/kit/text.ts'
+import { actionOfKey } from '../page/list/keyboard.ts'
+import { renderedRange, topToShow } from '../page/list/rows.ts'
 import { draftOf } from '../page/state/draft.ts'
 import { fieldsOf, fill } from '../page/state/form.ts'
 import { wire } from '../page/wire.ts'
@@ -162,5 +164,57 @@ describe('input', () => {
     expect(fill(form('create_channel'), { options: '{"history_size":-1}' })).toEqual({
       fault: { field: 'options', text: 'at history_size, 0 or more' },
     })
+  })
+})
+
+describe('a list that renders only its visible rows', () => {
+  const list = { length: 1000, rowHeight: 30, follow: false }
+
+  test('the visible rows and a few beyond the edges are rendered', () => {
+    expect(renderedRange({ top: 0, height: 300 }, list)).toEqual({ from: 0, to: 16 })
+    expect(renderedRange({ top: 3015, height: 300 }, list)).toEqual({ from: 94, to: 117 })
+    expect(renderedRange({ top: 0, height: 300 }, { ...list, length: 5 })).toEqual({ from: 0, to: 5 })
+  })
+
+  test('the end is rendered if the list follows it, or is scrolled beyond it', () => {
+    const end = { from: 984, to: 1000 }
+    expect(renderedRange({ top: 0, height: 300 }, { ...list, follow: true })).toEqual(end)
+    expect(renderedRange({ top: 90_000, height: 300 }, list)).toEqual(end)
+  })
+
+  test('a row is shown by scrolling as little as needed', () => {
+    const viewport = { top: 300, height: 300 }
+    const tops = [9, 10, 19, 20].map((index) => topToShow(index, 30, viewport))
+    expect(tops).toEqual([270, undefined, undefined, 330])
+  })
+
+  test('keys mark a row within the list, and open or fold the marked row', () => {
+    const press = (key: string, marked: number, canFold = true) =>
+      actionOfKey(key, { marked, length: 100, visibleRows: 10, canFold })
+    const markedBy = (key: string, marked: number) => {
+      const action = press(key, marked)
+      return action?.kind === 'mark' ? [action.index, action.leavesEnd] : action
+    }
+    expect([markedBy('ArrowDown', -1), markedBy('ArrowUp', -1)]).toEqual([
+      [0, true],
+      [99, false],
+    ])
+    expect([markedBy('ArrowDown', 99), markedBy('ArrowUp', 0)]).toEqual([
+      [99, false],
+      [0, true],
+    ])
+    expect([markedBy('PageDown', 50), markedBy('PageUp', 50)]).toEqual([
+      [59, true],
+      [41, true],
+    ])
+    expect([markedBy('Home', 50), markedBy('End', 50)]).toEqual([
+      [0, true],
+      [99, false],
+    ])
+    expect([press('Enter', 7), press(' ', 7)]).toEqual(Array(2).fill({ kind: 'open', index: 7 }))
+    expect(press('ArrowRight', 7)).toEqual({ kind: 'fold', index: 7, open: true })
+    expect(press('ArrowLeft', 7)).toEqual({ kind: 'fold', index: 7, open: false })
+    const ignored = [press('Enter', -1), press('ArrowRight', -1), press('ArrowRight', 7, false), press('x', 7)]
+    expect(ignored).toEqual(Array(4).fill(undefined))
   })
 })

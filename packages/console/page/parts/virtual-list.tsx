@@ -1,5 +1,8 @@
 import type { ComponentChildren } from 'preact'
-import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useId, useState } from 'preact/hooks'
+import { actionOfKey } from '../list/keyboard.ts'
+import { indexOfKey, type Key, renderedRange } from '../list/rows.ts'
+import { type Scroll, useScroll } from '../list/scroll.ts'
 
 /**
  * The content of a row. Where only the position of a figure shows its meaning, hidden text states it for screen
@@ -13,10 +16,10 @@ export type Row = {
   readonly expanded?: boolean | undefined
 }
 
-/** A list of any length that renders only its visible rows. */
+/** The items of a list, how they are shown, and what is called when the user acts on them. */
 export type VirtualListProps<T> = {
   readonly items: readonly T[]
-  readonly keyOf: (item: T) => string | number
+  readonly keyOf: (item: T) => Key
   readonly row: (item: T) => Row
   readonly label: string
   readonly role?: 'listbox' | 'tree'
@@ -24,7 +27,7 @@ export type VirtualListProps<T> = {
   /** The list is as high as its rows, up to this many; without it the list fills the available height. */
   readonly maxRows?: number
   /** The key of the selected row; the list itself marks the row that has the keyboard focus. */
-  readonly selected?: string | number | undefined
+  readonly selected?: Key | undefined
   readonly onSelect?: (item: T) => void
   /** Called for Enter, the space bar, or a click. */
   readonly onOpen?: (item: T) => void
@@ -42,169 +45,132 @@ export type VirtualListProps<T> = {
   readonly class?: string
 }
 
-/** Rows rendered beyond the edges, so that fast scrolling shows no blank area. */
-const SPARE = 6
-
+/** A list of any length that renders only its visible rows. */
 export function VirtualList<T>(props: VirtualListProps<T>) {
-  const { items, keyOf, row, label, role = 'listbox', rowHeight = 30, selected, follow = false } = props
+  const { items, keyOf, role = 'listbox', rowHeight = 30, follow = false } = props
   const id = useId()
-  const scroller = useRef<HTMLDivElement>(null)
-  const [top, setTop] = useState(0)
-  const [height, setHeight] = useState(600)
-  const [activeKey, setActiveKey] = useState<string | number | undefined>(undefined)
-  const first = useRef<string | number | undefined>(undefined)
-  const setTo = useRef(0)
+  const [lastMarked, setLastMarked] = useState<Key | undefined>(undefined)
+  const marked = props.selected ?? lastMarked
+  const scroll = useScroll({ ...props, rowHeight, follow, marked })
+  const { onKeyDown, onRowClick } = inputHandlers({ ...props, rowHeight, follow, marked, setLastMarked, scroll })
 
-  const current = selected ?? activeKey
-  const total = items.length * rowHeight
-  const isEmpty = items.length === 0
+  if (items.length === 0) return <div class={`list empty ${props.class ?? ''}`}>{props.empty}</div>
 
-  useLayoutEffect(() => {
-    const element = scroller.current
-    if (element === null) return
-    const measure = () => setHeight(element.clientHeight)
-    measure()
-    const observer = new ResizeObserver(measure)
-    observer.observe(element)
-    return () => observer.disconnect()
-  }, [isEmpty])
-
-  useLayoutEffect(() => {
-    const element = scroller.current
-    if (element === null) return
-    const firstKey = items[0] === undefined ? undefined : keyOf(items[0])
-    if (follow) {
-      element.scrollTop = total
-      setTo.current = element.scrollTop
-    } else if (first.current !== undefined && firstKey !== first.current) {
-      // Rows inserted above the first visible one must not move the visible ones.
-      const added = items.findIndex((item) => keyOf(item) === first.current)
-      if (added > 0 && !(props.newestFirst && element.scrollTop < rowHeight)) element.scrollTop += added * rowHeight
-    }
-    first.current = firstKey
-  })
-
-  // The marked row stays visible if the list becomes lower, because an element opens below it.
-  useLayoutEffect(() => {
-    if (follow || current === undefined) return
-    const at = items.findIndex((item) => keyOf(item) === current)
-    if (at >= 0) show(at)
-  }, [height])
-
-  /** Scrolls as little as needed to show a row. */
-  function show(index: number): void {
-    const element = scroller.current
-    if (element === null) return
-    const at = index * rowHeight
-    if (at < element.scrollTop) element.scrollTop = at
-    else if (at + rowHeight > element.scrollTop + element.clientHeight)
-      element.scrollTop = at + rowHeight - element.clientHeight
-  }
-
-  function scrolled(): void {
-    const element = scroller.current
-    if (element === null) return
-    setTop(element.scrollTop)
-    if (follow && element.scrollTop < setTo.current - rowHeight) props.onLeaveEnd?.()
-    if (element.scrollTop < rowHeight && element.scrollHeight > element.clientHeight) props.onTop?.()
-  }
-
-  function select(index: number): void {
-    const item = items[index]
-    if (item === undefined) return
-    setActiveKey(keyOf(item))
-    props.onSelect?.(item)
-    show(index)
-  }
-
-  function onKeyDown(event: KeyboardEvent): void {
-    const at = current === undefined ? -1 : items.findIndex((item) => keyOf(item) === current)
-    const page = Math.max(1, Math.floor(height / rowHeight) - 1)
-    const last = items.length - 1
-    const targets: Record<string, number> = {
-      ArrowDown: at + 1,
-      ArrowUp: at < 0 ? last : at - 1,
-      PageDown: at + page,
-      PageUp: at - page,
-      Home: 0,
-      End: last,
-    }
-    const target = targets[event.key]
-    const item = items[at]
-    if (target !== undefined) {
-      // Marking a row means reading it: new rows must not move it out of view.
-      if (follow && target < last) props.onLeaveEnd?.()
-      select(Math.min(last, Math.max(0, target)))
-    } else if ((event.key === 'Enter' || event.key === ' ') && item !== undefined) {
-      props.onOpen?.(item)
-    } else if ((event.key === 'ArrowRight' || event.key === 'ArrowLeft') && item !== undefined && props.onFold) {
-      props.onFold(item, event.key === 'ArrowRight')
-    } else {
-      return
-    }
-    event.preventDefault()
-  }
-
-  if (isEmpty) return <div class={`list empty ${props.class ?? ''}`}>{props.empty}</div>
-
-  const shownTop = follow ? Math.max(0, total - height) : Math.min(top, Math.max(0, total - height))
-  const from = Math.max(0, Math.floor(shownTop / rowHeight) - SPARE)
-  const to = Math.min(items.length, Math.ceil((shownTop + height) / rowHeight) + SPARE)
-  const isThere = (key: string | number) => {
-    for (let index = from; index < to; index++) if (keyOf(items[index] as T) === key) return true
-    return false
-  }
-
+  const { from, to } = renderedRange(scroll.viewport, { length: items.length, rowHeight, follow })
+  const rendered = items.slice(from, to)
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: the role is that of a list box or a tree.
     // biome-ignore lint/a11y/useAriaPropsSupportedByRole: the role is that of a list box or a tree.
     <div
       class={`list ${props.class ?? ''}`}
-      ref={scroller}
-      style={
-        props.maxRows === undefined
-          ? undefined
-          : { height: `${Math.min(items.length, props.maxRows) * rowHeight + 2}px` }
-      }
+      ref={scroll.ref}
+      style={heightStyle(items.length, rowHeight, props.maxRows)}
       role={role}
       tabIndex={0}
-      aria-label={label}
-      aria-activedescendant={current !== undefined && isThere(current) ? `${id}-${current}` : undefined}
-      onScroll={scrolled}
+      aria-label={props.label}
+      aria-activedescendant={indexOfKey(rendered, keyOf, marked) < 0 ? undefined : `${id}-${marked}`}
+      onScroll={scroll.onScroll}
       onKeyDown={onKeyDown}
     >
-      <div class="list-space" role="presentation" style={{ height: `${total}px` }}>
-        {items.slice(from, to).map((item, offset) => {
-          const index = from + offset
-          const key = keyOf(item)
-          const { content, class: kind = '', level, expanded } = row(item)
-          return (
-            // biome-ignore lint/a11y/noStaticElementInteractions: the role is an option's or a treeitem's.
-            // biome-ignore lint/a11y/useAriaPropsSupportedByRole: the role is an option's or a treeitem's.
-            // biome-ignore lint/a11y/useKeyWithClickEvents: the list has the focus and the keys.
-            <div
-              key={key}
-              id={`${id}-${key}`}
-              role={role === 'tree' ? 'treeitem' : 'option'}
-              class={`row ${kind}`}
-              style={{ top: `${index * rowHeight}px`, height: `${rowHeight}px` }}
-              aria-selected={key === current}
-              aria-setsize={items.length}
-              aria-posinset={index + 1}
-              aria-level={level}
-              aria-expanded={expanded}
-              onClick={() => {
-                if (follow) props.onLeaveEnd?.()
-                setActiveKey(key)
-                props.onSelect?.(item)
-                props.onOpen?.(item)
-              }}
-            >
-              {content}
-            </div>
-          )
-        })}
+      <div class="list-space" role="presentation" style={{ height: `${items.length * rowHeight}px` }}>
+        {rendered.map((item, offset) => (
+          <VirtualRow
+            key={keyOf(item)}
+            id={`${id}-${keyOf(item)}`}
+            role={role === 'tree' ? 'treeitem' : 'option'}
+            row={props.row(item)}
+            index={from + offset}
+            count={items.length}
+            height={rowHeight}
+            isMarked={keyOf(item) === marked}
+            onClick={() => onRowClick(item)}
+          />
+        ))}
       </div>
+    </div>
+  )
+}
+
+type InputHandlersOptions<T> = VirtualListProps<T> & {
+  readonly rowHeight: number
+  readonly follow: boolean
+  readonly marked: Key | undefined
+  readonly setLastMarked: (key: Key) => void
+  readonly scroll: Pick<Scroll, 'viewport' | 'show'>
+}
+
+/** What a key and a click do: they mark, open and fold rows. */
+function inputHandlers<T>(list: InputHandlersOptions<T>) {
+  const { items, keyOf, rowHeight, follow, scroll } = list
+
+  function mark(item: T): void {
+    list.setLastMarked(keyOf(item))
+    list.onSelect?.(item)
+  }
+
+  function onRowClick(item: T): void {
+    if (follow) list.onLeaveEnd?.()
+    mark(item)
+    list.onOpen?.(item)
+  }
+
+  function onKeyDown(event: KeyboardEvent): void {
+    const action = actionOfKey(event.key, {
+      marked: indexOfKey(items, keyOf, list.marked),
+      length: items.length,
+      visibleRows: Math.floor(scroll.viewport.height / rowHeight),
+      canFold: list.onFold !== undefined,
+    })
+    if (action === undefined) return
+    const item = items[action.index] as T
+    if (action.kind === 'mark') {
+      // Marking a row means reading it: new rows must not move it out of view.
+      if (follow && action.leavesEnd) list.onLeaveEnd?.()
+      mark(item)
+      scroll.show(action.index)
+    } else if (action.kind === 'open') list.onOpen?.(item)
+    else list.onFold?.(item, action.open)
+    event.preventDefault()
+  }
+
+  return { onKeyDown, onRowClick }
+}
+
+/** The height of a list that is as high as its rows, up to `maxRows`, with its border. */
+function heightStyle(length: number, rowHeight: number, maxRows: number | undefined) {
+  return maxRows === undefined ? undefined : { height: `${Math.min(length, maxRows) * rowHeight + 2}px` }
+}
+
+type VirtualRowProps = {
+  readonly id: string
+  readonly role: 'option' | 'treeitem'
+  readonly row: Row
+  readonly index: number
+  /** The number of rows of the list. */
+  readonly count: number
+  readonly height: number
+  readonly isMarked: boolean
+  readonly onClick: () => void
+}
+
+function VirtualRow({ id, role, row, index, count, height, isMarked, onClick }: VirtualRowProps) {
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: the role is an option's or a treeitem's.
+    // biome-ignore lint/a11y/useAriaPropsSupportedByRole: the role is an option's or a treeitem's.
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the list has the focus and the keys.
+    <div
+      id={id}
+      role={role}
+      class={`row ${row.class ?? ''}`}
+      style={{ top: `${index * height}px`, height: `${height}px` }}
+      aria-selected={isMarked}
+      aria-setsize={count}
+      aria-posinset={index + 1}
+      aria-level={row.level}
+      aria-expanded={row.expanded}
+      onClick={onClick}
+    >
+      {row.content}
     </div>
   )
 }
