@@ -1,103 +1,32 @@
 import { expect, test } from 'bun:test'
-import type { Log } from '../log/contract.ts'
-import { silentLogger } from '../observability/logger.ts'
-import { TargetFeed } from '../state/feed.ts'
-import type { Client, Feed } from '../state/model.ts'
-import { implySubscription } from '../state/subscription.ts'
-import { createDeliveryParts } from './index.ts'
+import type { Client } from '../state/model.ts'
+import { createDeliveryFixture, createFeed, createLogStub } from './delivery.fixture.ts'
 
 const SEND_BUFFER_SOFT_LIMIT = 1000
 
-/** A delivery whose sockets are lists, with the clients that are asked for. */
+/** Delivery with connected clients of these ids; records what they receive and which fall behind. */
 function setUp(...ids: string[]) {
-  let now = 0
-  const subscribed = new Map<string, Set<Client>>()
-  const got: Record<string, string[]> = {}
+  const got: Record<string, string[]> = Object.fromEntries(ids.map((id) => [id, []]))
   const behind: string[] = []
-  const buffered: Record<string, number> = {}
-  /** How often somebody was asked what waits for it. */
-  let asked = 0
-  const metrics = {
-    delivered: 0,
-    replayed: 0,
-    bytesOut: 0,
-    slowFallbacks: 0,
-    slowClosed: 0,
-    closed: () => {},
-    limit: () => {},
-    broke: () => {},
-  }
-  const publish = (topic: string, text: string, except?: Client) => {
-    let isInTime = true
-    for (const client of subscribed.get(topic) ?? []) {
-      if (client === except) continue
-      got[client.id]!.push(text)
-      if ((buffered[client.id] ?? 0) > 0) isInTime = false
-    }
-    return isInTime
-  }
-  const clients = ids.map((id) => {
-    got[id] = []
-    const client = {
-      id,
-      implied: new Map(),
-      rooms: new Map(),
-      channels: new Map(),
-      isClosing: false,
-    } as unknown as Client
-    const transport = {
-      send: (text: string) => void got[id]!.push(text),
-      publishToOthers: (topic: string, text: string) => publish(topic, text, client),
-      subscribe: (topic: string) => void subscribed.set(topic, (subscribed.get(topic) ?? new Set()).add(client)),
-      unsubscribe: (topic: string) => void subscribed.get(topic)?.delete(client),
-      bufferedBytes() {
-        asked++
-        return buffered[id] ?? 0
-      },
-    }
-    return Object.assign(client, { transport }) as Client
-  })
-  const { delivery } = createDeliveryParts({
-    config: {
-      sendBufferSoftLimit: SEND_BUFFER_SOFT_LIMIT,
-      sendBufferTotal: 1 << 30,
-      fanoutBytes: 1 << 30,
-      pingTimeoutMs: 60_000,
-    },
-    clock: { monotonic: () => now },
-    every: () => () => {},
-    metrics,
-    frames: { envelope: () => 'gap' },
-    logger: silentLogger,
-    isImmediate: false,
-    otherBytes: () => 0,
-    clients: () => clients,
-    publish,
-    publishToStreams: () => true,
+  const fixture = createDeliveryFixture({
+    config: { sendBufferSoftLimit: SEND_BUFFER_SOFT_LIMIT },
+    onFrame: ({ id }, text) => got[id]!.push(text),
     slow: ({ id }, what) => void (what === 'behind' && behind.push(id)),
   })
-  const feedOf = (topic: string, log?: { lastDelivered: { ms: number; n: number } }): Feed =>
-    new TargetFeed(
-      topic,
-      { room: 'science', channel: topic },
-      { logs: () => (log === undefined ? [] : [log as unknown as Log]) },
-    )
-  const subscribe = (client: Client, feed: Feed) => delivery.start(implySubscription(client, feed))
-  const pass = (ms: number) => {
-    now += ms
-  }
+  const clients = ids.map(fixture.connect)
+  /** Looks for slow clients; returns how many send buffers that reads. */
   const look = (): number => {
-    asked = 0
-    delivery.look()
-    return asked
+    const before = fixture.bufferReads()
+    fixture.delivery.look()
+    return fixture.bufferReads() - before
   }
-  return { delivery, subscribe, clients, got, behind, buffered, feedOf, pass, look, metrics }
+  return { ...fixture, clients, got, behind, look }
 }
 
 test('a message reaches every subscription of all feeds except the client that is left out', () => {
-  const { delivery, subscribe, clients, got, feedOf } = setUp('ann', 'bob', 'cyd')
+  const { delivery, subscribe, clients, got } = setUp('ann', 'bob', 'cyd')
   const [ann, bob, cyd] = clients as [Client, Client, Client]
-  const [channel, room] = [feedOf('c'), feedOf('w')]
+  const [channel, room] = [createFeed('c'), createFeed('w')]
   subscribe(ann, channel)
   subscribe(bob, channel)
   subscribe(cyd, room)
@@ -110,13 +39,13 @@ test('a message reaches every subscription of all feeds except the client that i
 })
 
 test('a client that falls behind at a message has got it from every feed and continues after it', () => {
-  const { delivery, subscribe, clients, got, behind, buffered, feedOf } = setUp('ann', 'bob')
+  const { delivery, subscribe, clients, got, behind, buffered } = setUp('ann', 'bob')
   const [ann, bob] = clients as [Client, Client]
-  const log = { lastDelivered: { ms: 1, n: 7 } }
-  const [channel, room] = [feedOf('c', log), feedOf('w', log)]
+  const log = createLogStub(7)
+  const [channel, room] = [createFeed('c', log), createFeed('w', log)]
   subscribe(ann, channel)
   subscribe(bob, room)
-  Object.assign(buffered, { ann: SEND_BUFFER_SOFT_LIMIT + 1, bob: SEND_BUFFER_SOFT_LIMIT + 1 })
+  for (const client of clients) buffered.set(client, SEND_BUFFER_SOFT_LIMIT + 1)
   delivery.publish([channel, room], { text: 'x'.repeat(SEND_BUFFER_SOFT_LIMIT) })
   expect([got.ann!.length, got.bob!.length, behind]).toEqual([1, 1, ['ann', 'bob']])
   expect([channel.subscriptionOf(ann)!.state, room.subscriptionOf(bob)!.state]).toEqual([
@@ -128,10 +57,10 @@ test('a client that falls behind at a message has got it from every feed and con
 })
 
 test('no client falls behind between a notice and its message, which the log already counts as delivered', () => {
-  const { delivery, subscribe, clients, behind, buffered, feedOf } = setUp('ann')
-  const room = feedOf('w')
+  const { delivery, subscribe, clients, behind, buffered } = setUp('ann')
+  const room = createFeed('w')
   subscribe(clients[0]!, room)
-  buffered.ann = SEND_BUFFER_SOFT_LIMIT + 1
+  buffered.set(clients[0]!, SEND_BUFFER_SOFT_LIMIT + 1)
   delivery.sendBefore(room, 'n'.repeat(SEND_BUFFER_SOFT_LIMIT))
   expect(behind).toEqual([])
   delivery.publish([room], { text: 'x'.repeat(SEND_BUFFER_SOFT_LIMIT) })
@@ -139,42 +68,42 @@ test('no client falls behind between a notice and its message, which the log alr
 })
 
 test('slow clients are looked for after a quarter of the limit or 50 ms while a connection does not keep up', () => {
-  const { delivery, subscribe, clients, behind, buffered, feedOf, pass } = setUp('ann', 'bob')
-  const feed = feedOf('c')
+  const { delivery, subscribe, clients, behind, buffered, advance } = setUp('ann', 'bob')
+  const feed = createFeed('c')
   for (const client of clients) subscribe(client, feed)
-  buffered.ann = SEND_BUFFER_SOFT_LIMIT + 1
+  buffered.set(clients[0]!, SEND_BUFFER_SOFT_LIMIT + 1)
   delivery.publish([feed], { text: 'x'.repeat(SEND_BUFFER_SOFT_LIMIT / 4 - 1) })
   expect(behind).toEqual([])
   delivery.publish([feed], { text: 'x' })
   expect(behind).toEqual(['ann'])
-  buffered.bob = SEND_BUFFER_SOFT_LIMIT + 1
+  buffered.set(clients[1]!, SEND_BUFFER_SOFT_LIMIT + 1)
   delivery.publish([feed], { text: 'x' })
   expect(behind).toEqual(['ann'])
-  pass(50)
+  advance(50)
   delivery.publish([feed], { text: 'x' })
   expect(behind).toEqual(['ann', 'bob'])
 })
 
 test('the send buffer limit counts bytes, not characters', () => {
-  const { delivery, subscribe, clients, behind, buffered, feedOf } = setUp('ann')
-  const feed = feedOf('c')
+  const { delivery, subscribe, clients, behind, buffered } = setUp('ann')
+  const feed = createFeed('c')
   subscribe(clients[0]!, feed)
-  buffered.ann = SEND_BUFFER_SOFT_LIMIT + 1
+  buffered.set(clients[0]!, SEND_BUFFER_SOFT_LIMIT + 1)
   delivery.publish([feed], { text: '€'.repeat(SEND_BUFFER_SOFT_LIMIT / 12 + 1) })
   expect(behind).toEqual(['ann'])
 })
 
 test('while nothing is sent and nothing waits, no connection is asked for its send buffer', () => {
-  const { delivery, subscribe, clients, buffered, feedOf, look, metrics } = setUp('ann', 'bob')
-  const channel = feedOf('c')
+  const { delivery, subscribe, clients, buffered, look, metrics } = setUp('ann', 'bob')
+  const channel = createFeed('c')
   for (const client of clients) subscribe(client, channel)
   // What was published in the same tick shows at the second look only.
   expect([look(), look(), look(), look()]).toEqual([2, 2, 0, 0])
   delivery.publish([channel], { text: 'one' })
   expect([look(), look(), look()]).toEqual([2, 2, 0])
   metrics.bytesOut += 100
-  buffered.ann = 100
+  buffered.set(clients[0]!, 100)
   expect([look(), look(), look(), look()]).toEqual([2, 2, 2, 2])
-  buffered.ann = 0
+  buffered.set(clients[0]!, 0)
   expect([look(), look(), look()]).toEqual([2, 0, 0])
 })

@@ -4,113 +4,52 @@
  */
 import { describe, expect, test } from 'bun:test'
 import { createRandom } from '@arqonbus/testing'
-import type { Log } from '../log/contract.ts'
-import { silentLogger } from '../observability/logger.ts'
-import { TargetFeed } from '../state/feed.ts'
 import type { Client, Cursors, Feed } from '../state/model.ts'
-import { implySubscription } from '../state/subscription.ts'
-import { createDeliveryParts } from './index.ts'
+import { createDeliveryFixture, createFeed, createLogStub } from './delivery.fixture.ts'
 import { MOST_UNITS, MOST_WRITES } from './turn-budget.ts'
 
 const KiB = 1024
 type Entry = { ms: number; n: number; text: string }
 
-/** A runtime that publishes at once, and the turns of its loop, one at a time. */
+/** Delivery in turns of the event loop, which a test runs one at a time. */
 function setUp({ fanoutBytes = 1 << 30 } = {}) {
-  const topics = new Map<string, Set<Client>>()
-  const clients = new Set<Client>()
+  /** What each client received: the numbers of messages, and other frames as they are. */
   const got = new Map<Client, (string | number)[]>()
-  /** What this turn of the loop has given: to how many connections, and how many copies. */
-  let written = new Set<Client>()
-  let copies = 0
-  const turns: { writes: number; copies: number }[] = []
-  let next: (() => void) | undefined
-  const events: string[] = []
-
-  const take = (client: Client, text: string) => {
-    got.get(client)!.push(text.startsWith('n') ? Number(text.slice(1).split(' ')[0]) : text)
-    written.add(client)
-    copies++
-  }
-  const publish = (topic: string, text: string, except?: Client) => {
-    for (const client of topics.get(topic) ?? []) if (client !== except) take(client, text)
-    return true
-  }
-  const { delivery, live, catchUp } = createDeliveryParts({
-    config: { sendBufferSoftLimit: 512 * KiB, sendBufferTotal: 1 << 30, fanoutBytes, pingTimeoutMs: 60_000 },
-    clock: { monotonic: () => 0 },
-    every: () => () => {},
-    logger: silentLogger,
-    frames: { envelope: () => 'gap' },
-    metrics: {
-      delivered: 0,
-      replayed: 0,
-      bytesOut: 0,
-      slowFallbacks: 0,
-      slowClosed: 0,
-      closed: () => {},
-      limit: () => {},
-      broke: () => {},
+  const loop = createLoop()
+  const fixture = createDeliveryFixture({
+    config: { fanoutBytes },
+    onFrame(client, text) {
+      got.get(client)!.push(text.startsWith('n') ? Number(text.slice(1).split(' ')[0]) : text)
+      loop.count(client)
     },
-    isImmediate: false,
-    otherBytes: () => 0,
-    clients: () => clients,
-    publish,
-    publishToStreams: () => true,
-    slow: () => {},
-    nextTurn: (work) => {
-      next = work
-    },
+    nextTurn: loop.nextTurn,
   })
-  const subscribe = (client: Client, feed: Feed) => delivery.start(implySubscription(client, feed))
-  const unsubscribe = (client: Client, feed: Feed) => delivery.stop(feed.subscriptionOf(client)!)
-  const fallBehind = (client: Client, feed: Feed, cursors = live.cursorsOf(feed.subscriptionOf(client)!)) =>
-    catchUp.begin(feed.subscriptionOf(client)!, cursors)
+  const { live, catchUp, subscribe } = fixture
   const connect = (feed?: Feed): Client => {
-    const client = { implied: new Map(), rooms: new Map(), channels: new Map(), isClosing: false } as unknown as Client
-    const transport = {
-      send: (text: string) => take(client, text),
-      sendBehindPublished: (text: string) => take(client, text),
-      publishToOthers: (topic: string, text: string) => publish(topic, text, client),
-      subscribe: (topic: string) => void topics.set(topic, (topics.get(topic) ?? new Set()).add(client)),
-      unsubscribe: (topic: string) => void topics.get(topic)?.delete(client),
-      bufferedBytes: () => 0,
-      close: () => {},
-      terminate: () => {},
-    }
-    Object.assign(client, { transport })
-    clients.add(client)
+    const client = fixture.connect()
     got.set(client, [])
     if (feed !== undefined) subscribe(client, feed)
     return client
   }
   const crowd = (feed: Feed, count: number) => Array.from({ length: count }, () => connect(feed))
-  /** A channel with its log. `say` appends and gives out as the bus does. */
-  const channel = (name: string) => {
-    const entries: Entry[] = []
-    const log = { isClosed: false, lastDelivered: { ms: 0, n: 0 }, attachedAt: { ms: 0, n: 0 } } as unknown as Omit<
-      Log,
-      'lastDelivered'
-    > & {
-      lastDelivered: { ms: number; n: number }
-    }
-    const feed = new TargetFeed(`c:${name}`, { room: 'science', channel: name }, { logs: () => [log] })
-    const say = (length = 0, except?: Client): number => {
-      const n = entries.length + 1
-      const entry = { ms: n, n, text: `n${n} ${'x'.repeat(length)}` }
-      entries.push(entry)
-      log.lastDelivered = entry
-      delivery.publish([feed], entry, except)
-      return n
-    }
-    /** What catching up does: gives what is missing from the cursors on, and makes live. */
-    const catchUp = (client: Client) => {
-      const subscription = feed.subscriptionOf(client)!
-      const cursors = subscription.state as Cursors
-      for (const { text } of entries.slice(cursors.get(log)!.n)) client.transport.send(text)
-      live.begin(subscription)
-    }
-    return { feed, log, entries, say, catchUp }
+  const fallBehind = (client: Client, feed: Feed, cursors = live.cursorsOf(feed.subscriptionOf(client)!)) =>
+    catchUp.begin(feed.subscriptionOf(client)!, cursors)
+  const channel = (name: string) => createChannel(name, fixture)
+  return { ...fixture, ...loop, got, connect, crowd, fallBehind, channel }
+}
+
+/** The turns of an event loop, one at a time, and what each delivered: to how many clients, and how many copies. */
+function createLoop() {
+  const turns: { writes: number; copies: number }[] = []
+  let written = new Set<Client>()
+  let copies = 0
+  let next: (() => void) | undefined
+  const count = (client: Client) => {
+    written.add(client)
+    copies++
+  }
+  const nextTurn = (work: () => void) => {
+    next = work
   }
   const isPending = () => next !== undefined
   /** Ends this turn of the loop. */
@@ -127,8 +66,30 @@ function setUp({ fanoutBytes = 1 << 30 } = {}) {
     while (isPending())
     turn()
   }
-  const actions = { subscribe, unsubscribe, fallBehind }
-  return { delivery, ...actions, clients, got, events, turns, connect, crowd, channel, turn, settle, isPending }
+  return { turns, count, nextTurn, isPending, turn, settle }
+}
+
+/** Creates a channel with its log. `say` appends and publishes as the bus does. */
+function createChannel(name: string, { delivery, live }: ReturnType<typeof createDeliveryFixture>) {
+  const entries: Entry[] = []
+  const log = createLogStub()
+  const feed = createFeed(name, log)
+  const say = (length = 0, except?: Client): number => {
+    const n = entries.length + 1
+    const entry = { ms: n, n, text: `n${n} ${'x'.repeat(length)}` }
+    entries.push(entry)
+    log.lastDelivered = entry
+    delivery.publish([feed], entry, except)
+    return n
+  }
+  /** What catching up does: sends what is missing from the cursors on, and makes the subscription live. */
+  const catchUp = (client: Client) => {
+    const subscription = feed.subscriptionOf(client)!
+    const cursors = subscription.state as Cursors
+    for (const { text } of entries.slice(cursors.get(log)!.n)) client.transport.send(text)
+    live.begin(subscription)
+  }
+  return { feed, log, entries, say, catchUp }
 }
 
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
@@ -325,7 +286,8 @@ describe('while messages wait', () => {
   })
 
   test('publishers must wait from a bound on until half of it is free', () => {
-    const { delivery, events, feed, isPending, turn } = stage({ fanoutBytes: 4 << 20 })
+    const { delivery, feed, isPending, turn } = stage({ fanoutBytes: 4 << 20 })
+    const events: string[] = []
     while (!delivery.isFull()) feed.say(100)
     delivery.whenRelieved(() => void events.push('relieved'))
     expect(delivery.waitingBytes()).toBeLessThan((4 << 20) + 3000 * 200)
