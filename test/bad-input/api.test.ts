@@ -112,8 +112,8 @@ describe('invalid calls', () => {
     })
     expect(await bus.metric('arqonbus_limits_hit_total{limit="message_bytes"}')).toBe(5)
     const fromPage = { origin: 'https://app.example.org' }
-    const told = await call(path, { body: 'x'.repeat(LIMIT + 1), headers: fromPage })
-    expect([told.status, told.headers.get('access-control-allow-origin')]).toEqual([413, fromPage.origin])
+    const response = await call(path, { body: 'x'.repeat(LIMIT + 1), headers: fromPage })
+    expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([413, fromPage.origin])
   })
 
   test('an unexpected body costs no memory, however long it is', async () => {

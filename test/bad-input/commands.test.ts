@@ -38,16 +38,16 @@ describe('hostile parameter values', () => {
           const heard = await eve.probe(commandText(name, `{"${parameter}":${value}}`))
           // She may have joined telemetry by then, and receives events about herself.
           const frames = heard.filter(({ type }) => type !== 'telemetry')
-          const told = [name, parameter, value.slice(0, 50), frames.length === 1 ? undefined : frames]
+          const attempt = [name, parameter, value.slice(0, 50), frames.length === 1 ? undefined : frames]
           const [reply] = frames
-          expect([...told, reply?.payload]).toMatchObject([
+          expect([...attempt, reply?.payload]).toMatchObject([
             name,
             parameter,
             value.slice(0, 50),
             undefined,
             { command: name },
           ])
-          expect([...told, JSON.stringify(reply)]).not.toMatchObject([
+          expect([...attempt, JSON.stringify(reply)]).not.toMatchObject([
             name,
             parameter,
             expect.anything(),

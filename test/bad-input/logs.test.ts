@@ -115,7 +115,7 @@ async function sayEverywhere(): Promise<void> {
   ])
     eve.raw(text)
   await eve.everything()
-  const reason = `told ${allowed}`.slice(0, 100)
+  const reason = `reason ${allowed}`.slice(0, 100)
   eve.send({
     type: 'command',
     payload: { name: 'disconnect_client', parameters: { client_id: 'eve', reason, admin_key: ADMIN_KEY } },

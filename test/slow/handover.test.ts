@@ -21,19 +21,15 @@ beforeEach(() => {
   room = `room${++count}`
 })
 const newcomer = () => bus.as(`client-${++count}`)
-/** Ann publishes `count` messages, one after the other; each is in the log and acknowledged. */
-async function say(
-  messages: number,
-  channel = 'talk',
-  upTo: 'arrived' | 'stored' | 'told' = 'told',
-): Promise<string[]> {
+/** Ann publishes `count` messages, one after the other; each is in the log, and acknowledged once it is announced. */
+async function say(messages: number, channel = 'talk', upTo: 'stored' | 'announced' = 'announced'): Promise<string[]> {
   const ids: string[] = []
   for (let i = 0; i < messages; i++) {
     const before = slow.waiting.arrivals
     ids.push(ann.send({ room, channel }))
     await slow.until(({ arrivals }) => arrivals === before + 1)
     slow.store()
-    if (upTo === 'told') slow.tell()
+    if (upTo === 'announced') slow.tell()
   }
   return ids
 }

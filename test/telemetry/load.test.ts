@@ -34,7 +34,8 @@ function flood(client: TestClient, count: number, channels: number): void {
   for (let i = 0; i < count; i++) client.send({ room: 'flood', channel: `c${i % channels}`, payload: { i } })
 }
 
-const eventsTold = async (bus: TestBus) =>
+/** How many events of each type the bus has generated. */
+const eventCounts = async (bus: TestBus) =>
   Object.fromEntries(
     await Promise.all(
       busEventTypes.map(async (type) => [type, await bus.metric(`arqonbus_telemetry_events_total{type="${type}"}`)]),
@@ -136,8 +137,8 @@ test('events without a subscriber are never generated', async () => {
   const listener = await bus.listen({ events: 'channel_left' })
   await act('heard')
   await heard(listener, 'channel_left', { client_id: 'heard' })
-  const told = Object.entries(await eventsTold(bus)).filter(([, count]) => count > 0)
-  expect(told).toEqual([['channel_left', 1]])
+  const generated = Object.entries(await eventCounts(bus)).filter(([, count]) => count > 0)
+  expect(generated).toEqual([['channel_left', 1]])
 })
 
 test('no event contains anything of a message, a token or a session', async () => {
