@@ -2,8 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import { withProgram } from '@arqonbus/testing'
 import type { Page } from 'playwright-core'
 import { createFixture } from './support/fixture.ts'
+import { PATIENT } from './support/page.ts'
 
-const PATIENT = { timeout: 120_000 }
 const place = '#/channels/evil%3Athings'
 const MARKUP = '<script>document.title = "taken"</script><img src=x onerror="document.title=1"><b>bold</b>'
 

@@ -1,8 +1,7 @@
 import { expect, test } from 'bun:test'
 import { withProgram } from '@arqonbus/testing'
 import { createFixture } from './support/fixture.ts'
-
-const PATIENT = { timeout: 120_000 }
+import { PATIENT } from './support/page.ts'
 
 withProgram('chromium', 'the console under load', (chromium) => {
   const fixture = createFixture(chromium)

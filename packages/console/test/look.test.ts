@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { withProgram } from '@arqonbus/testing'
 import type { Page } from 'playwright-core'
 import { createFixture } from './support/fixture.ts'
+import { PATIENT } from './support/page.ts'
 
-const PATIENT = { timeout: 120_000 }
 const axeSource = readFileSync(Bun.resolveSync('axe-core/axe.min.js', import.meta.dir), 'utf8')
 
 const views = [
