@@ -1,7 +1,7 @@
 // Which file may import which. The layers of the server, the entries of the packages, and no cycles; type imports count.
 
 const server = '^packages/server/src/'
-const tests = '[.]test[.]ts$'
+const tests = '[.](test|fixture)[.]ts$'
 
 /**
  * The layers of packages/server/src, from the top. A file imports from lower layers and from its own place, never sideways or
