@@ -3,7 +3,7 @@ import { createFakeClock, createRandom, startRedis, type TestRedis } from '@arqo
 import { type BusProcess, startBusProcess } from '../bus-process.ts'
 import { openProxy } from '../tcp-proxy.ts'
 import type { Fault, Running } from './fault.ts'
-import { createRecord, type Record } from './record.ts'
+import { Record } from './record.ts'
 import { until } from './until.ts'
 
 /** The addresses of publishers and subscribers: one room. */
@@ -74,7 +74,7 @@ export async function createFixture(
   const [busProxy, otherProxy, extraProxy] = [openProxy(busUrl), openProxy(otherUrl), openProxy(busUrl)]
   const proxies = [busProxy, otherProxy, extraProxy]
   let isUnbroken = true
-  const record = createRecord(busProxy.url, random)
+  const record = new Record(busProxy.url, random)
 
   const run: Running = {
     seed,
