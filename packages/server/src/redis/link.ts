@@ -35,27 +35,6 @@ export type LinkUser = {
   heard?(message: Buffer): void
 }
 
-/** The link. */
-export type RedisLink = {
-  readonly isReady: boolean
-  /** What Redis promises of what it says that it has, as of the last look. */
-  readonly guarantees: Guarantees
-  /** Redis's clock in milliseconds, by the last look and the time since; infinite before the first look. */
-  redisNow(): number
-  /** The connections, while it is ready. */
-  readonly connections: Connections | undefined
-  /** Adds a user; before `start`. */
-  use(user: LinkUser): void
-  /** Connects, and ends when it is ready for the first time, or the first try has failed. */
-  start(): Promise<void>
-  /** Something is wrong with these connections: they are dropped, and made anew. */
-  drop(connections: Connections, reason: string): void
-  /** Redis does not keep what it promised: its guarantees are read again with the next question. */
-  lookAgain(): void
-  /** Ends the link and its connections. */
-  close(): void
-}
-
 /** Options of a link. */
 export type LinkOptions = {
   readonly url: string
@@ -66,15 +45,12 @@ export type LinkOptions = {
   readonly random: () => number
   /** Called for each change. `reason` names the fault in one word. */
   readonly changed: (state: 'ready' | 'away', reason: string | undefined) => void
-  readonly metrics: LinkMetrics
-}
-
-/** What a link counts. */
-export type LinkMetrics = {
-  /** A try to connect has ended. */
-  connected(outcome: 'ready' | 'failed'): void
-  /** Redis has answered a PING. */
-  pinged(seconds: number): void
+  readonly metrics: {
+    /** A try to connect has ended. */
+    connected(outcome: 'ready' | 'failed'): void
+    /** Redis has answered a PING. */
+    pinged(seconds: number): void
+  }
 }
 
 const FIRST_RETRY_MS = 50
@@ -118,9 +94,10 @@ const redisOptions = (timeoutMs: number): RedisOptions => ({
 })
 
 /** Creates a link; it does nothing before `start`. */
-export const createRedisLink = (options: LinkOptions): RedisLink => new Link(options)
+export const createRedisLink = (options: LinkOptions): RedisLink => new RedisLink(options)
 
-class Link implements RedisLink {
+/** The link. */
+export class RedisLink {
   readonly #options: LinkOptions
   readonly #users: LinkUser[] = []
   #state: 'new' | 'away' | 'ready' | 'closed' = 'new'
@@ -142,23 +119,28 @@ class Link implements RedisLink {
     return this.#state === 'ready'
   }
 
+  /** What Redis promises of what it says that it has, as of the last look. */
   get guarantees(): Guarantees {
     return this.#guarantees
   }
 
+  /** The connections, while it is ready. */
   get connections(): Connections | undefined {
     return this.#state === 'ready' ? this.#current : undefined
   }
 
+  /** Redis's clock in milliseconds, by the last look and the time since; infinite before the first look. */
   redisNow(): number {
     const now = this.#guarantees.timeMs + performance.now() - this.#lookedAt
     return Number.isNaN(now) ? Number.POSITIVE_INFINITY : Math.floor(now)
   }
 
+  /** Adds a user; before `start`. */
   use(user: LinkUser): void {
     this.#users.push(user)
   }
 
+  /** Connects, and ends when it is ready for the first time, or the first try has failed. */
   async start(): Promise<void> {
     // Loaded only where there is a Redis: it would be a tenth of every start.
     const { Redis } = await import('ioredis')
@@ -184,6 +166,7 @@ class Link implements RedisLink {
     this.#watch(connections)
   }
 
+  /** Something is wrong with these connections: they are dropped, and made anew. */
   drop(connections: Connections, reason: string): void {
     if (this.#current !== connections) return
     this.#current = undefined
@@ -200,10 +183,12 @@ class Link implements RedisLink {
     this.#retry = setTimeout(() => void this.start(), delay * (0.5 + random() / 2))
   }
 
+  /** Redis does not keep what it promised: its guarantees are read again with the next question. */
   lookAgain(): void {
     this.#mustLook = true
   }
 
+  /** Ends the link and its connections. */
   close(): void {
     const wasReady = this.#state === 'ready'
     this.#state = 'closed'
