@@ -1,20 +1,15 @@
 /** Who may ask, and as whom: what the three ports agree on about addresses, hosts and origins. */
-
+import type { Config } from '../config/index.ts'
 import type { Listen } from './bind.ts'
 import { type ClientAddress, createClientAddress, createTrust } from './client-address.ts'
 import { createHostRule, type IsHostAllowed } from './hosts.ts'
 import { isFromForeignPage, isNavigation, isOriginAllowed } from './origins.ts'
 
 /** The settings of peers. */
-export type PeerSettings = {
-  readonly host: string
-  readonly telemetryHost: string
-  readonly httpHost: string
-  readonly origins: readonly string[]
-  readonly allowedHosts: readonly string[]
-  readonly consoleBusUrl: string | undefined
-  readonly trustedProxies: readonly string[]
-}
+type PeerSettings = Pick<
+  Config,
+  'host' | 'telemetryHost' | 'httpHost' | 'origins' | 'allowedHosts' | 'consoleBusUrl' | 'trustedProxies'
+>
 
 /** The rules for peers. */
 export type Peers = {
