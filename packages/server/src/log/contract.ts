@@ -41,32 +41,24 @@ export type Entry = {
 
 /** What became of a draft. Each draft has exactly one outcome. */
 export type AppendOutcome =
-  /**
-   * The log has it, at `position` (undefined only where the draft does not want it). `replicas` have it too, where that
-   * was asked for. `level` is where it is; undefined where that is `durabilityOfAccepted`.
-   */
-  | {
-      readonly kind: 'appended'
-      readonly position?: Position | undefined
-      readonly replicas?: number | undefined
-      readonly level?: DurabilityLevel | undefined
-    }
-  /**
-   * The log had it already, at `position`; undefined where the first one is queued. Replicas and level as for
-   * `appended`.
-   */
-  | {
-      readonly kind: 'duplicate'
-      readonly position: Position | undefined
-      readonly replicas?: number | undefined
-      readonly level?: DurabilityLevel | undefined
-    }
+  /** The log has it, at `position`; undefined only where the draft does not want it. */
+  | ({ readonly kind: 'appended'; readonly position?: Position | undefined } & AppendDurability)
+  /** The log had it already, at `position`; undefined where the first one is queued. */
+  | ({ readonly kind: 'duplicate'; readonly position: Position | undefined } & AppendDurability)
   /** The log is away. The message is queued in order; it is delivered, without its draft, when the log is back. */
   | { readonly kind: 'queued' }
   /** The log does not have it, and will not. */
   | { readonly kind: 'refused'; readonly error: CodedError }
   /** The log may have it or not (`outcome_unknown`). */
   | { readonly kind: 'unknown'; readonly error: CodedError }
+
+/** How safe a message is that a log has. */
+export type AppendDurability = {
+  /** How many replicas have it too; undefined where that was not asked for. */
+  readonly replicas?: number | undefined
+  /** Where it is; undefined where that is `durabilityOfAccepted`. */
+  readonly level?: DurabilityLevel | undefined
+}
 
 /** The events of a driver's logs. `subject` is what the user of the driver opened the log with. */
 export type LogListener<Subject, D extends Draft> = {

@@ -38,6 +38,9 @@ const REFUSALS = new Set([
   'FENCED',
 ])
 
+/** True for an answer of Redis, as opposed to the lack of one. */
+export const isReply = (problem: unknown): problem is Error => problem instanceof Error && problem.name === 'ReplyError'
+
 /** What became of a call that failed. */
 export function outcomeOf(problem: unknown): FaultOutcome {
   const word = wordOf(problem)

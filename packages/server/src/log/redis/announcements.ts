@@ -36,9 +36,7 @@ export class Announcements {
 
   /** Resolves when the announcements of these logs, and of those before them, are heard. */
   subscribed({ news }: Connections, logs: Iterable<string>): Promise<unknown> {
-    const wanted = new Set<string>()
-    for (const log of logs) wanted.add(newsChannelOf(log))
-    for (const channel of wanted) if (this.#subscribed.has(channel)) wanted.delete(channel)
+    const wanted = new Set(Array.from(logs, newsChannelOf)).difference(this.#subscribed)
     for (const channel of wanted) this.#subscribed.add(channel)
     if (wanted.size > 0) this.#subscribing = Promise.all([this.#subscribing, news.ssubscribe(...wanted)])
     return this.#subscribing

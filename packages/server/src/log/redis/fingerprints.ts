@@ -7,22 +7,14 @@ import type { ParsedEnvelope } from '@arqonbus/protocol'
 import { ContentDigests, Digest, newSeed, type Seed } from '../digest.ts'
 
 /** The prints of one bus. */
-export type Fingerprints = {
-  /** The seed, as it is kept in Redis. */
-  readonly seed: string
-  /**
-   * Both prints of a message in one text: the first half says who sent which id, the other half type, payload as
-   * written, and the metadata that says what it is.
-   */
-  of(envelope: ParsedEnvelope): string
-}
+export type Fingerprints = ReturnType<typeof createFingerprints>
 
 /** A print is two numbers of 32 bits, each in six characters of six bits, from '0' on. */
 const CHARACTERS = 6
 const FIRST_CHARACTER = 48
 
 /** Makes prints from a seed of this bus, or from a new one. */
-export function createFingerprints(seed: Seed = newSeed()): Fingerprints {
+export function createFingerprints(seed: Seed = newSeed()) {
   const digest = new Digest(seed)
   const contents = new ContentDigests(seed)
   // Written here, both prints are one text; put together from parts they would be many.
@@ -37,8 +29,13 @@ export function createFingerprints(seed: Seed = newSeed()): Fingerprints {
     write(high, start + CHARACTERS)
   }
   return {
+    /** The seed, as it is kept in Redis. */
     seed: seed.join(' '),
-    of(envelope) {
+    /**
+     * Both prints of a message in one text: the first half says who sent which id, the other half type, payload as
+     * written, and the metadata that says what it is.
+     */
+    of(envelope: ParsedEnvelope): string {
       writePrint(digest.start().add(envelope.from).add(envelope.id).finish(), 0)
       writePrint(contents.of(envelope), 2 * CHARACTERS)
       return characters.toString('latin1')

@@ -5,7 +5,7 @@
 import { UnreadableReply } from '../../redis/faults.ts'
 import { keyOf } from '../../redis/keys.ts'
 import type { Connections } from '../../redis/link.ts'
-import type { RemoteStore, StoreUser } from '../remote/remote-store.ts'
+import type { RemoteStore } from '../remote/remote-store.ts'
 import { Announcements } from './announcements.ts'
 import { createFingerprints, type Fingerprints, fingerprintsFrom } from './fingerprints.ts'
 import { RedisSession } from './redis-session.ts'
@@ -28,27 +28,6 @@ export function createRedisLogStore(options: RedisLogStoreOptions): RemoteStore 
   const announcements = new Announcements()
   let bus: Bus = { identity: crypto.randomUUID(), prints: createFingerprints() }
   let session: RedisSession | undefined
-
-  const use = (user: StoreUser) =>
-    link.use({
-      async prepare(connections) {
-        const begun = new RedisSession({ ...options, words, announcements, prints: () => bus.prints }, connections)
-        session = begun
-        const [joined] = await Promise.all([joinBus(connections, bus), begun.restore()])
-        bus = joined
-        await user.prepare(begun)
-        await announcements.begin(connections)
-      },
-      ready: () => user.ready(),
-      away: () => user.away(),
-      heard(message) {
-        const origin = originIn(message)
-        if (!user.isNews(origin)) return
-        const news = newsIn(message)
-        if (news === undefined) logger.warn({ event: 'redis_news_unreadable' })
-        else user.heard(origin, news)
-      },
-    })
 
   return {
     name: 'redis',
@@ -73,7 +52,27 @@ export function createRedisLogStore(options: RedisLogStoreOptions): RemoteStore 
       const channel = announcements.closed(name)
       if (channel !== undefined && link.isReady) session?.leave(channel)
     },
-    use,
+    use(user) {
+      link.use({
+        async prepare(connections) {
+          const begun = new RedisSession({ ...options, words, announcements, prints: () => bus.prints }, connections)
+          session = begun
+          const [joined] = await Promise.all([joinBus(connections, bus), begun.restore()])
+          bus = joined
+          await user.prepare(begun)
+          await announcements.begin(connections)
+        },
+        ready: () => user.ready(),
+        away: () => user.away(),
+        heard(message) {
+          const origin = originIn(message)
+          if (!user.isNews(origin)) return
+          const news = newsIn(message)
+          if (news === undefined) logger.warn({ event: 'redis_news_unreadable' })
+          else user.heard(origin, news)
+        },
+      })
+    },
     close: () => link.close(),
   }
 }
@@ -88,10 +87,7 @@ async function joinBus({ commands }: Connections, own: Bus): Promise<Bus> {
 }
 
 /** What the first node said of something. */
-async function agree(
-  commands: Connections['commands'],
-  of: { name: string; own: string; form: RegExp },
-): Promise<string> {
+async function agree(commands: Connections['commands'], of: { name: string; own: string; form: RegExp }) {
   const key = keyOf(of.name)
   await commands.set(key, of.own, 'NX')
   const agreed = await commands.get(key)

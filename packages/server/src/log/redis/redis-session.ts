@@ -1,5 +1,5 @@
 /** The use of Redis by the logs from one connect to the next failure: calls of the scripts, and what is announced. */
-import { nameOfFault, outcomeOf, UnreadableReply } from '../../redis/faults.ts'
+import { isReply, nameOfFault, outcomeOf, UnreadableReply } from '../../redis/faults.ts'
 import { newsChannelOf, type RecordPlace } from '../../redis/keys.ts'
 import type { Connections } from '../../redis/link.ts'
 import type { Draft, ReadQuery } from '../contract.ts'
@@ -58,29 +58,23 @@ export class RedisSession implements StoreSession {
   fence(generation: number): Promise<number> {
     const { words } = this.#deps
     return this.#calling(async () => {
-      const reply = await callScript(
-        this.#connections.commands,
-        scripts.fence,
-        [words.fenceKey],
-        [generation, SLACK_MS],
-      )
-      return fencedIn(reply, generation)
+      const { commands } = this.#connections
+      return fencedIn(await callScript(commands, scripts.fence, [words.fenceKey], [generation, SLACK_MS]), generation)
     })
   }
 
   append(call: AppendCall): Promise<AppendReply> {
     return this.#calling(async () => {
       const { commands } = this.#connections
-      const { link, replicas, timeoutMs } = this.#deps
       const { keys, args } = this.#appendArgs(call)
       const [reply, behind] = await Promise.all([
         callScript(commands, scripts.append, keys, args),
-        waitBehind(commands, { replicas, timeoutMs }, link.guarantees),
+        waitBehind(commands, this.#deps),
       ])
       const counts = Array.from(call.byLog.values(), ({ length }) => length)
       const done = appendsIn(reply, { number: call.number, counts, level: call.level, behind })
       // What Redis promises has changed: it is asked again, soon.
-      if (done.level !== call.level) link.lookAgain()
+      if (done.level !== call.level) this.#deps.link.lookAgain()
       return done
     })
   }
@@ -147,7 +141,7 @@ export class RedisSession implements StoreSession {
   #appendArgs({ byLog, generation, number, level }: AppendCall) {
     const { words, node, dedupWindowMs, records, link, prints } = this.#deps
     // On the same connection: what is sent here first is executed first.
-    const needed = records?.ahead(namesOf(byLog.keys()))
+    const needed = records?.ahead(byLog.keys().map(({ name }) => name))
     const keys = [words.fenceKey]
     const settled = level === 'disk' ? link.guarantees.settledAs || UNSETTLED : ''
     const args: (string | number)[] = [node, generation, number, words.now(), words.time(), dedupWindowMs, settled]
@@ -197,14 +191,7 @@ export class RedisSession implements StoreSession {
   }
 }
 
-/** True for an answer of Redis, as opposed to the lack of one. */
-const isReply = (problem: unknown): boolean => problem instanceof Error && problem.name === 'ReplyError'
-
 const textOf = (problem: unknown): string => String((problem as Error)?.stack ?? problem).slice(0, 1000)
-
-function* namesOf(logs: Iterable<{ readonly name: string }>): Iterable<string> {
-  for (const { name } of logs) yield name
-}
 
 /** Where the records are that a log needs, as `append.lua` takes them. */
 const placesText = (places: readonly RecordPlace[]): string =>

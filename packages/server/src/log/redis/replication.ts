@@ -5,32 +5,25 @@
  * the next look. It raises none, because under `everysec` servers are known that say so before they have synced
  * (redis/redis#13793; Valkey 8.0.1).
  */
-import type { DurabilityLevel } from '@arqonbus/protocol'
 import type { Redis } from 'ioredis'
-import type { Guarantees } from '../../redis/guarantees.ts'
-
-/** What came of it. */
-export type Replicated = {
-  /** How many replicas have it; undefined where nobody asked. */
-  readonly replicas: number | undefined
-  /** The level; undefined where it is the one that Redis promises now. */
-  readonly level: DurabilityLevel | undefined
-}
-
-/** Nothing is waited for. */
-export const NOT_WAITED: Replicated = { replicas: undefined, level: undefined }
+import { isReply } from '../../redis/faults.ts'
+import type { AppendDurability } from '../contract.ts'
+import type { RedisLogStoreOptions } from './store-options.ts'
 
 /** How much of the timeout replicas have, and the sync: together less than a connection has to answer a ping. */
 const REPLICAS_SHARE = 1 / 2
 const SYNC_SHARE = 1 / 8
 
-/** Waits on the connection of the call, behind it: there Redis speaks of that call. */
+/**
+ * Waits on the connection of the call, behind it: there Redis speaks of that call. The level is undefined where it is
+ * the one that Redis promises now.
+ */
 export async function waitBehind(
   commands: Redis,
-  wanted: { readonly replicas: number; readonly timeoutMs: number },
-  guarantees: Guarantees,
-): Promise<Replicated> {
-  if (wanted.replicas === 0) return NOT_WAITED
+  wanted: Pick<RedisLogStoreOptions, 'replicas' | 'timeoutMs' | 'link'>,
+): Promise<AppendDurability> {
+  if (wanted.replicas === 0) return {}
+  const { guarantees } = wanted.link
   const [replicas, isSynced] = await Promise.all([
     commands.wait(wanted.replicas, Math.ceil(wanted.timeoutMs * REPLICAS_SHARE)),
     guarantees.level !== 'disk' || !guarantees.canWaitForDisk || isSyncedIn(commands, wanted.timeoutMs * SYNC_SHARE),
@@ -44,7 +37,7 @@ async function isSyncedIn(commands: Redis, ms: number): Promise<boolean> {
     const [local] = (await commands.call('WAITAOF', 1, 0, Math.ceil(ms))) as [number, number]
     return local === 1
   } catch (problem) {
-    if (problem instanceof Error && problem.name === 'ReplyError') return false
+    if (isReply(problem)) return false
     throw problem
   }
 }

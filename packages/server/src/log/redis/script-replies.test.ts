@@ -11,7 +11,6 @@ test('an append reply gives each outcome: appended, duplicate, conflict or damag
     counts: [4, 1],
   })
   expect(said).toEqual({
-    isOnDisk: true,
     outcomes: [
       { kind: 'appended', position: { ms: 1700, n: 3 } },
       { kind: 'duplicate', position: { ms: 1700, n: 2 } },
@@ -23,7 +22,7 @@ test('an append reply gives each outcome: appended, duplicate, conflict or damag
     byAge: 3,
   })
   expect([...damages]).toEqual([[1, { key: 'arqon:b:h', error: 'WRONGTYPE Operation against a key' }]])
-  expect(appendsIn('8 0 +1700-3 3 0 0', { number: 8, counts: [1] }).isOnDisk).toBe(false)
+  expect(appendsIn('8 0 +1700-3 3 0 0', { number: 8, counts: [1] }).level).toBe('stored')
 })
 
 test('an append reply that is incomplete, of another call or with impossible positions is rejected', () => {

@@ -4,7 +4,7 @@
  */
 import { type DurabilityLevel, type Position, parsePosition } from '@arqonbus/protocol'
 import { UnreadableReply } from '../../redis/faults.ts'
-import type { Entry } from '../contract.ts'
+import type { AppendDurability, Entry } from '../contract.ts'
 import { entryOf } from '../remote/encoded-parts.ts'
 import type {
   AppendReply,
@@ -16,10 +16,9 @@ import type {
   StoreOutcome,
   StorePage,
 } from '../remote/remote-store.ts'
-import { NOT_WAITED, type Replicated } from './replication.ts'
 
 /** `+<ms>-<n>`, `=<ms>-<n>`, `!` or `?`; with what was waited for behind the call. */
-function outcomeIn(text: string, { replicas, level }: Replicated): StoreOutcome {
+function outcomeIn(text: string, { replicas, level }: AppendDurability): StoreOutcome {
   if (text === '!') return { kind: 'conflict' }
   if (text === '?') return { kind: 'damaged' }
   const kind = text.startsWith('+') ? 'appended' : text.startsWith('=') ? 'duplicate' : undefined
@@ -29,9 +28,7 @@ function outcomeIn(text: string, { replicas, level }: Replicated): StoreOutcome 
 
 /** What `append.lua` says of a call. */
 export type AppendAnswer = AppendReply & {
-  /** False where Redis does not write to its disk what was asked to be there. */
-  readonly isOnDisk: boolean
-  /** The level of its messages; undefined where the call named none. */
+  /** The level of its messages; undefined where the call named none, and Redis lowered none. */
   readonly level?: DurabilityLevel | undefined
 }
 
@@ -43,7 +40,7 @@ type Asked = {
   readonly number: number
   readonly counts: readonly number[]
   readonly level?: DurabilityLevel
-  readonly behind?: Replicated
+  readonly behind?: AppendDurability
 }
 
 const CALL_FIELDS = 2
@@ -53,7 +50,7 @@ const LOG_FIELDS = 3
  * Reads the answer to a call. Positions of a log must follow each other: a wrong one would be taken for that of another
  * message for ever.
  */
-export function appendsIn(answer: unknown, { number, counts, level, behind = NOT_WAITED }: Asked): AppendAnswer {
+export function appendsIn(answer: unknown, { number, counts, level, behind = {} }: Asked): AppendAnswer {
   if (typeof answer !== 'string') throw new UnreadableReply('no text', answer)
   const [text = '', ...faults] = answer.split('\x1e')
   const parts = text.split(' ')
@@ -62,9 +59,8 @@ export function appendsIn(answer: unknown, { number, counts, level, behind = NOT
   if (!isForCall || parts.length !== CALL_FIELDS + total + LOG_FIELDS * counts.length) {
     throw new UnreadableReply(`not the answer to call ${number}`, text)
   }
-  const isOnDisk = parts[1] === '1'
   // The level of when the call was sent, or less where Redis said so when it was executed.
-  const waited = { replicas: behind.replicas, level: behind.level ?? (isOnDisk ? level : 'stored') }
+  const waited = { replicas: behind.replicas, level: behind.level ?? (parts[1] === '1' ? level : 'stored') }
   const outcomes = parts.slice(CALL_FIELDS, CALL_FIELDS + total).map((one) => outcomeIn(one, waited))
   let at = CALL_FIELDS + total
   let first = 0
@@ -77,7 +73,7 @@ export function appendsIn(answer: unknown, { number, counts, level, behind = NOT
     first += count
     at += LOG_FIELDS
   }
-  return { isOnDisk, level: waited.level, outcomes, byLength, byAge, damages: new Map(faults.map(damageIn)) }
+  return { level: waited.level, outcomes, byLength, byAge, damages: new Map(faults.map(damageIn)) }
 }
 
 /** What was appended to a log in one call has one time and rising numbers, up to the head of the log. */
@@ -107,23 +103,21 @@ export function positionIn(text: unknown): Position {
 }
 
 function wholeIn(text: unknown): number {
-  const number = typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
-  if (Number.isNaN(number)) throw new UnreadableReply('no number', text)
-  return number
+  if (typeof text !== 'string' || !/^\d{1,15}$/.test(text)) throw new UnreadableReply('no number', text)
+  return Number(text)
 }
 
 /** `delete.lua`: how many messages went by this call. */
-export function deletedIn(answer: unknown, call: number): number {
-  const [own, count] = String(answer).split(' ')
-  if (own !== String(call)) throw new UnreadableReply(`not the answer to call ${call}`, answer)
-  return wholeIn(count)
-}
+export const deletedIn = (answer: unknown, call: number): number => numberFor('call', call, answer)
 
 /** `fence.lua`: the last call that was done. */
-export function fencedIn(answer: unknown, generation: number): number {
-  const [own, last] = String(answer).split(' ')
-  if (own !== String(generation)) throw new UnreadableReply(`not the answer to generation ${generation}`, answer)
-  return wholeIn(last)
+export const fencedIn = (answer: unknown, generation: number): number => numberFor('generation', generation, answer)
+
+/** An answer of one number, which begins with that of its question. */
+function numberFor(what: string, asked: number, answer: unknown): number {
+  const [own, number] = String(answer).split(' ')
+  if (own !== String(asked)) throw new UnreadableReply(`not the answer to ${what} ${asked}`, answer)
+  return wholeIn(number)
 }
 
 /** The fields that `inspect.lua` gives for each log. */

@@ -8,7 +8,7 @@
 
 import type { DurabilityLevel, Position } from '@arqonbus/protocol'
 import type { StorageDriver } from '../../observability/metric-labels.ts'
-import type { Draft, Entry, LogOptions, ReadQuery } from '../contract.ts'
+import type { AppendDurability, Draft, Entry, LogOptions, ReadQuery } from '../contract.ts'
 import type { EncodedParts } from './encoded-parts.ts'
 
 /** A store. It can be used while it has a session. */
@@ -174,15 +174,10 @@ export type AppendReply = {
 export type StoreOutcome =
   | ({ readonly kind: 'appended' } & Placed)
   | ({ readonly kind: 'duplicate' } & Placed)
-  | { readonly kind: 'conflict' }
-  | { readonly kind: 'damaged' }
+  | { readonly kind: 'conflict' | 'damaged' }
 
-/** Where a message is: its position, how many replicas have it where that was waited for, and its level. */
-export type Placed = {
-  readonly position: Position
-  readonly replicas?: number | undefined
-  readonly level?: DurabilityLevel | undefined
-}
+/** Where a message is. */
+export type Placed = AppendDurability & { readonly position: Position }
 
 /** A key of a log that holds something that a log cannot use, and what the store says of it. */
 export type Damage = { readonly key: string; readonly error: string }
