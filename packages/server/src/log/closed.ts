@@ -17,28 +17,20 @@ export type ClosedLog =
   | { readonly isDeleted: true; readonly given: Position }
 
 /** The closed logs by key. */
-export type ClosedLogs = {
-  readonly size: number
-  get(key: string): ClosedLog | undefined
-  /** Takes it out: it is opened again. */
-  take(key: string): ClosedLog | undefined
-  add(key: string, log: ClosedLog): void
-}
+export type ClosedLogs = ReturnType<typeof createClosedLogs>
 
 /** Creates the empty list; at most `most` logs are remembered, and the one that was closed first is forgotten first. */
-export function createClosedLogs(most: number): ClosedLogs {
+export function createClosedLogs(most: number) {
   const logs = new Map<string, ClosedLog>()
   return {
-    get size() {
-      return logs.size
-    },
-    get: (key) => logs.get(key),
-    take(key) {
+    get: (key: string): ClosedLog | undefined => logs.get(key),
+    /** Takes it out: it is opened again. */
+    take(key: string): ClosedLog | undefined {
       const log = logs.get(key)
       logs.delete(key)
       return log
     },
-    add(key, log) {
+    add(key: string, log: ClosedLog): void {
       logs.delete(key)
       logs.set(key, log)
       if (logs.size > most) logs.delete(logs.keys().next().value!)

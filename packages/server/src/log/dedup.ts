@@ -50,25 +50,14 @@ export type Found = { readonly kind: 'same'; readonly ms: number; readonly n: nu
 /** One message to look for: the digest of (log, sender, id), and the digest of its content. */
 export type Fingerprint = { idLow: number; idHigh: number; contentLow: number; contentHigh: number }
 
-/** The memory of one node. */
-export type Dedup = {
-  /** What is known of a message. */
-  find(print: Fingerprint, now: number): Found | undefined
-  /** Whether there is room for one more: within the bytes allowed, and without shortening the window. */
-  hasRoom(now: number): boolean
-  add(print: Fingerprint, ms: number, n: number, now: number): void
-  /** Forgets messages that are older than the window. */
-  sweep(now: number): void
-  bytes(): number
-}
-
-/** Remembers for `windowMs`, in at most `maxBytes`. */
-export function createDedup(windowMs: number, maxBytes: number): Dedup {
+/** The memory of one node: remembers for `windowMs`, in at most `maxBytes`. */
+export function createDedup(windowMs: number, maxBytes: number) {
   /** Oldest first. */
   const segments: Segment[] = []
   let bytes = 0
 
-  const sweep = (now: number) => {
+  /** Forgets messages that are older than the window. */
+  const sweep = (now: number): void => {
     while (segments.length > 0 && segments[0]!.newestAt + windowMs < now) bytes -= segmentBytes(segments.shift()!)
   }
   /**
@@ -82,7 +71,8 @@ export function createDedup(windowMs: number, maxBytes: number): Dedup {
   }
 
   return {
-    find(print, now) {
+    /** What is known of a message. */
+    find(print: Fingerprint, now: number): Found | undefined {
       for (let i = segments.length - 1; i >= 0; i--) {
         const segment = segments[i]!
         if (segment.newestAt + windowMs < now) return undefined
@@ -97,13 +87,14 @@ export function createDedup(windowMs: number, maxBytes: number): Dedup {
       }
       return undefined
     },
-    hasRoom(now) {
+    /** Whether there is room for one more: within the bytes allowed, and without shortening the window. */
+    hasRoom(now: number): boolean {
       const last = segments.at(-1)
       if (last !== undefined && last.used < last.room) return true
       sweep(now)
       return bytes + nextRoom() * MESSAGE_BYTES <= maxBytes
     },
-    add(print, ms, n, now) {
+    add(print: Fingerprint, ms: number, n: number, now: number): void {
       let segment = segments.at(-1)
       if (segment === undefined || segment.used === segment.room || now - segment.beganAt > MOST_OFFSET_MS) {
         segment = newSegment(nextRoom(), now)

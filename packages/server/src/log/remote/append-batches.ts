@@ -107,10 +107,7 @@ export class Batches<Subject, D extends Draft> {
   }
 
   /** Takes everything out: those under way in order, then what waits. */
-  takeAll(): {
-    readonly underWay: readonly StoreCall<Subject, D>[]
-    readonly waiting: readonly Operation<Subject, D>[]
-  } {
+  takeAll() {
     const all = { underWay: this.#underWay, waiting: this.#waiting }
     this.#underWay = []
     this.#waiting = []
@@ -136,17 +133,13 @@ export class Batches<Subject, D extends Draft> {
   /** The next messages, or one deletion. Those of a log stay in order; the logs of a call have none. */
   #takeCall(): StoreCall<Subject, D> {
     const waiting = this.#waiting
-    let bytes = 0
-    let end = 0
-    for (; end < Math.min(waiting.length, MOST_IN_CALL); end++) {
+    const isMessage = waiting[0]!.draft !== undefined
+    let { bytes } = waiting[0]!
+    let end = 1
+    for (; isMessage && end < Math.min(waiting.length, MOST_IN_CALL); end++) {
       const item = waiting[end]!
-      const isFull = item.draft === undefined || bytes + item.bytes > MOST_CALL_BYTES
-      if (isFull && end > 0) break
+      if (item.draft === undefined || bytes + item.bytes > MOST_CALL_BYTES) break
       bytes += item.bytes
-      if (item.draft === undefined) {
-        end++
-        break
-      }
     }
     const byLog = Map.groupBy(waiting.splice(0, end), ({ log }) => log)
     const items = [...byLog.values()].flat()

@@ -8,8 +8,8 @@ import type { Draft } from '../contract.ts'
 /** Something that waits: a message for a log, or, without one, the deletion of the log. */
 type Waiting = { readonly log: { readonly name: string }; readonly draft: Draft | undefined; readonly bytes: number }
 
-/** One that waits. `isUnknown` is true where it may have been done already. */
-type Place<Item> = { readonly item: Item; readonly isUnknown: boolean; readonly call: number }
+/** One that waits, with the number of its call where that may have been executed. */
+type Place<Item> = { readonly item: Item; readonly call: number | undefined }
 
 /** What waits: at most `maxBytes`. */
 export class OutageQueue<Item extends Waiting> {
@@ -32,7 +32,11 @@ export class OutageQueue<Item extends Waiting> {
 
   /** Adds one; with the number of its call where that may have been executed. */
   add(item: Item, call?: number): void {
-    this.#put({ item, isUnknown: call !== undefined, call: call ?? 0 })
+    const { log, draft, bytes } = item
+    const place = { item, call }
+    this.#places.push(place)
+    this.bytes += bytes
+    if (draft?.deduplicated === true) this.#byId.set(keyOf(log.name, draft.envelope), place)
   }
 
   /** The message of that sender and id in a log, where it asked to be recognised. */
@@ -42,21 +46,12 @@ export class OutageQueue<Item extends Waiting> {
 
   /** The calls up to this number were executed, and no later one ever will be. */
   forgetDone(lastCall: number): void {
-    for (const place of this.#clear()) {
-      if (!place.isUnknown || place.call > lastCall) this.#put({ ...place, isUnknown: false })
-    }
+    for (const { item, call } of this.#clear()) if (call === undefined || call > lastCall) this.add(item)
   }
 
   /** Takes everything out. */
   takeAll(): Item[] {
     return this.#clear().map(({ item }) => item)
-  }
-
-  #put(place: Place<Item>): void {
-    const { log, draft, bytes } = place.item
-    this.#places.push(place)
-    this.bytes += bytes
-    if (draft?.deduplicated === true) this.#byId.set(keyOf(log.name, draft.envelope), place)
   }
 
   #clear(): Place<Item>[] {

@@ -61,7 +61,7 @@ export class Outage<Subject, D extends Draft> {
     if (mode === 'strict' || draft.requiresDurability) return refusal(isAwayError())
     const known = draft.deduplicated ? this.queue.find(log.name, draft.envelope) : undefined
     // A message that was under way when the store went has no known outcome until it is back.
-    if (known?.isUnknown === true) return refusal(isAwayError())
+    if (known?.call !== undefined) return refusal(isAwayError())
     if (known !== undefined) {
       const isSame = isSameContent(known.item.draft!.envelope, draft.envelope)
       return isSame ? { kind: 'duplicate', position: undefined } : conflictRefusal(draft)

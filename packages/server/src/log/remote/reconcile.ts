@@ -100,8 +100,8 @@ export class Reconciler<Subject, D extends Draft> {
    * begins.
    */
   tick(session: StoreSession): boolean {
-    const active = takeFrom(this.#active, LOOKS_AT_ONCE)
-    for (const log of active) log.takeActive()
+    const active = takeFrom(this.#active)
+    for (const log of active) log.isActive = false
     const isDue = this.#again.isOver && performance.now() >= this.#againAt
     if (isDue) {
       this.#again.begin()
@@ -134,7 +134,7 @@ export class Reconciler<Subject, D extends Draft> {
       while (this.#deps.store.session === session) {
         const asked = kind === 'needed' ? this.#takeNeeded() : this.#takeRest()
         if (asked.length > 0) {
-          await session.announcements.subscribed(namesOf(asked))
+          await session.announcements.subscribed(asked.map(({ name }) => name))
           await this.#look(session, asked, 'all')
         } else if (kind === 'needed' || this.#isRestOver()) return
         else await turn()
@@ -165,18 +165,11 @@ export class Reconciler<Subject, D extends Draft> {
   }
 
   #takeNeeded(): RemoteLog<Subject, D>[] {
-    const next: RemoteLog<Subject, D>[] = []
-    for (const log of this.#needed) {
-      if (next.length === LOOKS_AT_ONCE) break
-      if (!log.isClosed && this.#deps.deletions.has(log.name)) continue
-      this.#needed.delete(log)
-      if (!log.isClosed) next.push(log)
-    }
-    return next
+    return takeFrom(this.#needed, (log) => !this.#deps.deletions.has(log.name))
   }
 
   #takeRest(): RemoteLog<Subject, D>[] {
-    const next = takeFrom(this.#fresh, LOOKS_AT_ONCE)
+    const next = takeFrom(this.#fresh)
     if (next.length === 0) next.push(...this.#unseen.take(LOOKS_AT_ONCE))
     for (const log of next) if (this.#deps.deletions.has(log.name)) this.#needed.add(log)
     return next.filter((log) => !this.#needed.has(log) && !log.isCurrent)
@@ -200,18 +193,10 @@ function howToLook(log: { touchedAt: number }, how: 'all' | 'changed'): 'all' | 
   return 'all'
 }
 
-function* namesOf(logs: readonly { readonly name: string }[]): Iterable<string> {
-  for (const { name } of logs) yield name
-}
-
-/** Takes out the first ones, so many at most. */
-function takeFrom<T>(set: Set<T>, most: number): T[] {
-  const taken: T[] = []
-  for (const one of set) {
-    if (taken.length === most) break
-    set.delete(one)
-    taken.push(one)
-  }
+/** Takes the first ones out, as many as are asked for in one call. */
+function takeFrom<T>(set: Set<T>, isDue: (one: T) => boolean = () => true): T[] {
+  const taken = [...set.values().filter(isDue).take(LOOKS_AT_ONCE)]
+  for (const one of taken) set.delete(one)
   return taken
 }
 

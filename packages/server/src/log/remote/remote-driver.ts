@@ -23,7 +23,7 @@ import { Deletions } from './deletions.ts'
 import { operationOf } from './operation.ts'
 import { isAwayError, Outage } from './outage.ts'
 import { Reconciler } from './reconcile.ts'
-import { type LogHost, RemoteLog } from './remote-log.ts'
+import { FIRST, type LogHost, RemoteLog } from './remote-log.ts'
 import type { RemoteLogOptions } from './remote-options.ts'
 import {
   type Inspection,
@@ -238,9 +238,6 @@ class RemoteLogs<Subject, D extends Draft> implements LogHost<Subject, D>, Store
     }
   }
 }
-
-/** The first position of any log. */
-const FIRST: Position = { ms: 0, n: 1 }
 
 async function inspectOne(session: StoreSession, log: StoredLog, at: Position | undefined, begin: boolean) {
   const [found] = await session.inspect([{ log, at, how: 'all' }], begin)

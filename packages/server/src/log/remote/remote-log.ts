@@ -10,7 +10,7 @@
  * what was delivered already not again.
  */
 import { CodedError, type Position } from '@arqonbus/protocol'
-import { chain, type Maybe } from '../../kit/maybe.ts'
+import type { Maybe } from '../../kit/maybe.ts'
 import {
   type Bounds,
   type Draft,
@@ -43,7 +43,7 @@ export type LogHost<Subject, D extends Draft> = {
      * A caller waits until this log has been compared with the store: it comes ahead of logs without waiting callers.
      */
     need(log: RemoteLog<Subject, D>): void
-    /** The first delivery since `takeActive`. */
+    /** The first delivery since `isActive` was set to false. */
     active(log: RemoteLog<Subject, D>): void
   }
   readonly reports: Pick<Reports, 'failed'>
@@ -62,11 +62,15 @@ export type LogHost<Subject, D extends Draft> = {
   closed(log: RemoteLog<Subject, D>, isDeleted: boolean): void
 }
 
-const FIRST: Position = { ms: 0, n: 1 }
+/** The first position of any log. */
+export const FIRST: Position = { ms: 0, n: 1 }
 
 const NOTHING = { entries: [], hasMore: false, first: undefined }
 
 const PAGE: Pick<ReadQuery, 'limit' | 'maxBytes'> = { limit: 256, maxBytes: 256 * 1024 }
+
+/** A caller that waits until a log is known. */
+type Waiting = { resolve: () => void; reject: (problem: unknown) => void }
 
 /** A class, because there may be a hundred thousand. */
 export class RemoteLog<Subject, D extends Draft> implements Log<D> {
@@ -87,8 +91,8 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
    * delivered here.
    */
   #isCompared = false
-  /** True where something was delivered since this was last taken. */
-  #isActive = false
+  /** True from a delivery on, until the reconciler has taken note. */
+  isActive = false
   /** When the expiry of its keys was last extended, on the monotonic clock. */
   touchedAt = Number.NEGATIVE_INFINITY
   /** The last position that a call of this node got in it. */
@@ -110,7 +114,8 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
    * may be any.
    */
   #ownSince: Position | undefined
-  #waiting: { resolve: () => void; reject: (problem: unknown) => void }[] = []
+  /** The callers of `ready`. */
+  #waiting: Waiting[] = []
 
   constructor(host: LogHost<Subject, D>, name: string, subject: Subject, options: LogOptions) {
     this.#host = host
@@ -131,11 +136,6 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   /** True where a caller waits for it, or this node has messages of it at hand. */
   get isInUse(): boolean {
     return this.#waiting.length > 0 || this.#ahead.size > 0 || this.#tail !== undefined
-  }
-
-  /** The next announcement counts as the first again. */
-  takeActive(): void {
-    this.#isActive = false
   }
 
   /** A call of this node got that position; false where that was not later than the one before, as it must be. */
@@ -160,7 +160,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
 
   /** The store cannot give its head: rejects all callers that wait for it. */
   fail(error: CodedError): void {
-    this.#rejectWaiting(error)
+    for (const { reject } of this.#takeWaiting()) reject(error)
     this.#settleDuplicates()
   }
 
@@ -168,23 +168,14 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   inspected(seen: Inspection): void {
     const { origin, head } = seen
     this.#isCompared = true
+    // It changes also where a new log has what was delivered already, and where a head was rebuilt.
+    this.origin = origin
     if (!this.isKnown) {
-      this.origin = origin
       this.attachedAt = this.#baseIn(seen)
       this.lastDelivered = this.attachedAt
-      const waiting = this.#waiting
-      this.#waiting = []
-      for (const { resolve } of waiting) resolve()
-    } else if (this.lastDelivered.ms < origin.ms) {
-      this.origin = origin
-      this.#rebase('reset', origin)
-    } else if (!this.#isIn(seen)) {
-      this.origin = origin
-      this.#rebase('lost', head)
-    } else {
-      // What was delivered is part of the new log already, or the origin is that of a head that was rebuilt.
-      this.origin = origin
-    }
+      for (const { resolve } of this.#takeWaiting()) resolve()
+    } else if (this.lastDelivered.ms < origin.ms) this.#rebase('reset', origin)
+    else if (!this.#isIn(seen)) this.#rebase('lost', head)
     this.#deliverAhead()
     if (head.n > this.lastDelivered.n || this.#isMoreAwaited) this.#readSoon()
   }
@@ -230,8 +221,8 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     this.#reader = undefined
     this.#place = undefined
     // Few of a hundred thousand logs have any of these.
-    if (this.#waiting.length > 0) this.#rejectWaiting(new CodedError('storage_unavailable'))
-    this.#settleDuplicates()
+    if (this.#waiting.length > 0) this.fail(new CodedError('storage_unavailable'))
+    else this.#settleDuplicates()
     if (this.#ahead.size === 0) return
     if (!this.isKnown) this.#ownSince ??= this.#ahead.firstOwn(0)
     for (const news of this.#ahead.takeAll()) this.#settle(news)
@@ -242,16 +233,15 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     if (!this.isKnown) this.#ownSince = FIRST
   }
 
-  #rejectWaiting(error: CodedError): void {
+  #takeWaiting(): readonly Waiting[] {
     const waiting = this.#waiting
     this.#waiting = []
-    for (const { reject } of waiting) reject(error)
+    return waiting
   }
 
-  bounds(): Maybe<Bounds> {
-    return this.#host
-      .inspect(this, undefined)
-      .then((seen) => (seen === undefined ? { first: this.lastDelivered, last: this.lastDelivered } : boundsOf(seen)))
+  async bounds(): Promise<Bounds> {
+    const seen = await this.#host.inspect(this, undefined)
+    return seen === undefined ? { first: this.lastDelivered, last: this.lastDelivered } : boundsOf(seen)
   }
 
   async read(query: ReadQuery): Promise<Page> {
@@ -270,23 +260,22 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     return n >= this.lastDelivered.n ? [] : this.#tail?.after(n, limit, maxBytes)
   }
 
-  locate(since: Position, sinceId: string | undefined): Maybe<Located> {
-    return chain(this.ready(), async () => {
-      const asked = since === UNKNOWN ? this.origin : since
-      const delivered = this.lastDelivered
-      const seen = await this.#host.inspect(this, asked.n > 0 ? asked : undefined)
-      if (seen !== undefined && this.#isBehind(seen, delivered)) this.inspected(seen)
-      // A log that has ended is no longer there.
-      const { lastDelivered } = this
-      if (seen === undefined)
-        return { recovered: false, reason: 'reset', first: lastDelivered, head: lastDelivered, base: lastDelivered }
-      return locate(asked, sinceId, {
-        ...boundsOf(seen),
-        originMs: seen.origin.ms,
-        former: seen.former,
-        at: (n) => entryAt(n, asked, seen),
-        isEmpty: seen.oldest === undefined,
-      })
+  async locate(since: Position, sinceId: string | undefined): Promise<Located> {
+    if (!this.isKnown) await this.ready()
+    const asked = since === UNKNOWN ? this.origin : since
+    const delivered = this.lastDelivered
+    const seen = await this.#host.inspect(this, asked.n > 0 ? asked : undefined)
+    if (seen !== undefined && this.#isBehind(seen, delivered)) this.inspected(seen)
+    // A log that has ended is no longer there.
+    const { lastDelivered } = this
+    if (seen === undefined)
+      return { recovered: false, reason: 'reset', first: lastDelivered, head: lastDelivered, base: lastDelivered }
+    return locate(asked, sinceId, {
+      ...boundsOf(seen),
+      originMs: seen.origin.ms,
+      former: seen.former,
+      at: (n) => entryAt(n, asked, seen),
+      isEmpty: seen.oldest === undefined,
     })
   }
 
@@ -391,12 +380,10 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   }
 
   #deliverAhead(): void {
-    for (
-      let news = this.#ahead.takeNext(this.lastDelivered);
-      news !== undefined;
-      news = this.#ahead.takeNext(this.lastDelivered)
-    ) {
+    let news = this.#ahead.takeNext(this.lastDelivered)
+    while (news !== undefined) {
       this.#deliver(entryOf(news.position, news.parts), news)
+      news = this.#ahead.takeNext(this.lastDelivered)
     }
     this.#dropStale()
   }
@@ -408,9 +395,9 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     for (const news of this.#ahead.takeStale(this.lastDelivered)) this.#settle(news)
   }
 
-  #deliver(entry: Entry, news: News<D>): void {
-    if (!this.#isActive) {
-      this.#isActive = true
+  #deliver(entry: Entry, { draft, outcome }: Settling<D>): void {
+    if (!this.isActive) {
+      this.isActive = true
       this.#host.reconciler.active(this)
     }
     this.lastDelivered = { ms: entry.ms, n: entry.n }
@@ -420,7 +407,6 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
       this.#tail.push(entry)
       this.#host.atHand.kept(this, this.#tail.length - length, this.#tail.bytes - bytes)
     }
-    const { draft, outcome } = news
     this.#host.listener.delivered(this.subject, entry, draft)
     if (draft !== undefined && outcome !== undefined) this.#host.listener.settled(this.subject, draft, outcome)
     if (this.#duplicates !== undefined) this.#settleDuplicates(this.#duplicates.takeAt(entry))
@@ -436,7 +422,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
    * Its entry was delivered already, or will not be as this news: its draft has its outcome now, unless that is still
    * to come.
    */
-  #settle({ draft, outcome }: Pick<News<D>, 'draft' | 'outcome'>): void {
+  #settle({ draft, outcome }: Settling<D>): void {
     if (draft === undefined || outcome === undefined) return
     this.#host.listener.settled(this.subject, draft, this.isClosed ? closedRefusal() : outcome)
   }
@@ -502,7 +488,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
       // The number is used twice, so it is unknown whether messages are missing.
       if (entry.n <= this.lastDelivered.n || entry.ms < this.lastDelivered.ms) this.#beginAnewBefore(entry)
       else if (entry.n > this.lastDelivered.n + 1) this.#rebase('trimmed', { ms: entry.ms, n: entry.n - 1 })
-      this.#deliverRead(entry)
+      this.#deliver(entry, this.#ahead.takeAt(entry) ?? NO_DRAFT)
       if (era !== this.#era) return 'outdated'
     }
     return 'all'
@@ -537,14 +523,12 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     this.#isReadForDuplicates = this.#duplicates !== undefined
     return this.#isReadForDuplicates
   }
-
-  /** Delivers an entry that was read: with its draft, where news of it wait out of turn. */
-  #deliverRead(entry: Entry): void {
-    this.#deliver(entry, this.#ahead.takeAt(entry) ?? { ...NO_DRAFT, position: entry })
-  }
 }
 
-const NO_DRAFT = { parts: { prefix: '', suffix: '', glue: '' }, isOwn: false, draft: undefined, outcome: undefined }
+/** The draft of an entry, with its outcome. */
+type Settling<D> = Pick<News<D>, 'draft' | 'outcome'>
+
+const NO_DRAFT = { draft: undefined, outcome: undefined }
 
 const boundsOf = ({ head, oldest }: Inspection): Bounds => ({ first: oldest ?? head, last: head })
 
