@@ -7,31 +7,21 @@ import type { Rooms } from '../state/rooms.ts'
 import type { SavedRooms } from './saved-rooms.ts'
 import type { Store } from './store.ts'
 
-/**
- * Loads rooms and channels. Undefined where there is nothing to wait for; fails with `too_many_rooms` and
- * `too_many_channels` alone.
- */
-export type RoomLoader = {
-  /** A room, or one of its channels. */
-  one(room: string, channel: string | undefined): Promise<void> | undefined
-  /** A room with all of its channels. */
-  whole(room: string): Promise<void> | undefined
-  /** The store has been compared; `changesElsewhere` are those that are known here, where all of them are. */
-  compared(changesElsewhere: number | undefined): void
-}
-
 /** What loading needs. */
-export type RoomLoaderDeps = {
+type RoomLoaderDeps = {
   readonly store: Pick<Store, 'isAway' | 'place' | 'channels' | 'changesElsewhere'>
   readonly rooms: Pick<Rooms, 'get' | 'channel'>
-  readonly savedRooms: Pick<SavedRooms, 'found'> & { readonly writes: Pick<SavedRooms['writes'], 'has'> }
+  readonly savedRooms: Pick<SavedRooms, 'found' | 'writes'>
 }
 
 /** Rooms of which it is remembered that all their channels are here. */
 const MOST_KNOWN = 10_000
 
-/** Creates the loader; no load is in progress. */
-export function createRoomLoader({ store, rooms, savedRooms }: RoomLoaderDeps): RoomLoader {
+/**
+ * Creates what loads rooms and channels. A load is undefined where there is nothing to wait for, and fails with
+ * `too_many_rooms` and `too_many_channels` alone.
+ */
+export function createRoomLoader({ store, rooms, savedRooms }: RoomLoaderDeps) {
   /**
    * Loads in progress. A second request for the same name waits for the first and continues after it, so that messages
    * to a new channel stay in order.
@@ -77,16 +67,19 @@ export function createRoomLoader({ store, rooms, savedRooms }: RoomLoaderDeps): 
   }
 
   return {
-    one(room, channel) {
+    /** A room, or one of its channels. */
+    one(room: string, channel: string | undefined): Promise<void> | undefined {
       const key = channel === undefined ? room : `${room}:${channel}`
       if (store.isAway || isConfigured(room) || isHere(room, channel) || savedRooms.writes.has(key)) return undefined
       return once(key, () => loadOne(room, channel))
     },
-    whole(room) {
+    /** A room with all of its channels. */
+    whole(room: string): Promise<void> | undefined {
       if (store.isAway || isConfigured(room)) return undefined
       return unlessAway(loadAll(room))
     },
-    compared(changesElsewhere) {
+    /** The store has been compared; `changesElsewhere` are those that are known here, where all of them are. */
+    compared(changesElsewhere: number | undefined): void {
       knownOfAll = changesElsewhere
       knownOf.clear()
     },

@@ -11,12 +11,8 @@ export class Pending {
   /** The oldest first. */
   #waiting = new Map<string, number>()
   readonly #sent = new Set<Sent>()
-  #last = 0
-
   /** The number of the last change. */
-  get last(): number {
-    return this.#last
-  }
+  last = 0
 
   get isAny(): boolean {
     return this.#waiting.size > 0 || this.#sent.size > 0
@@ -62,7 +58,7 @@ export class Pending {
 
   /** Has a change wait; one of a key that waits already waits with it. */
   add(key: string): void {
-    if (!this.#waiting.has(key)) this.#waiting.set(key, ++this.#last)
+    if (!this.#waiting.has(key)) this.#waiting.set(key, ++this.last)
   }
 
   remove(key: string): void {

@@ -80,6 +80,7 @@ export function createPersistence(deps: PersistenceDeps): Persistence {
   const isWhole = persist.includes('sessions')
   const isAnySaved = isWhole || persist.includes('messages')
   const sessions = isAnySaved ? new SavedSessions({ ...deps, isWhole }) : undefined
+  const writes = [savedRooms, sessions].flatMap((saved) => saved?.writes ?? [])
   const loader = savedRooms && createRoomLoader({ ...deps, savedRooms })
   const isStrict = deps.storageMode === 'strict' && savedRooms !== undefined
   const unavailable = () => new CodedError('storage_unavailable', undefined, RETRY_AFTER_MS)
@@ -98,12 +99,10 @@ export function createPersistence(deps: PersistenceDeps): Persistence {
       await savedRooms?.check(stored)
     },
     ready() {
-      savedRooms?.writes.ready()
-      sessions?.writes.ready()
+      for (const one of writes) one.ready()
     },
     away() {
-      savedRooms?.writes.away()
-      sessions?.writes.away()
+      for (const one of writes) one.away()
     },
     ahead: createAhead(savedRooms?.writes, sessions?.writes),
   })
@@ -129,17 +128,13 @@ export function createPersistence(deps: PersistenceDeps): Persistence {
         if (!isStored && isStrict) throw new CodedError('outcome_unknown', undefined, RETRY_AFTER_MS)
       }),
     arePlacesStored: () => savedRooms?.writes.isAny !== true,
-    unstored: () => (savedRooms?.writes.size ?? 0) + (sessions?.writes.size ?? 0),
+    unstored: () => writes.reduce((sum, { size }) => sum + size, 0),
     sweep: (now) => sessions?.sweep(now),
     async close(withinMs) {
-      const written = Promise.all([savedRooms?.writes.flushed(), sessions?.writes.flushed()])
-      let timer: ReturnType<typeof setTimeout> | undefined
-      await Promise.race([
-        written,
-        new Promise((resolve) => {
-          timer = setTimeout(resolve, withinMs)
-        }),
-      ])
+      const written = Promise.all(writes.map((one) => one.flushed()))
+      const late = Promise.withResolvers<void>()
+      const timer = setTimeout(late.resolve, withinMs)
+      await Promise.race([written, late.promise])
       clearTimeout(timer)
     },
   }

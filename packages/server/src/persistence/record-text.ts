@@ -14,7 +14,7 @@ export function roomIn(name: string, text: string): RoomRecord | undefined {
   if (value === undefined || !isName(name)) return undefined
   const { type, state, createdAt, createdBy, config } = value
   if ((type !== 'user' && type !== 'dynamic') || (state !== 'active' && state !== 'paused')) return undefined
-  if (!isTime(createdAt) || !isOptional('string', createdBy) || !isOptionalObject(config)) return undefined
+  if (!isTime(createdAt) || !isOptionalString(createdBy) || !isOptionalObject(config)) return undefined
   return { name, type, state, createdAt, createdBy, config }
 }
 
@@ -26,7 +26,7 @@ export function channelIn(address: string, text: string): ChannelRecord | undefi
   if (!isName(room) || !isName(name)) return undefined
   const { type, createdAt, createdBy, metadata, options, autoCreated } = value
   if ((type !== 'general' && type !== 'private') || typeof autoCreated !== 'boolean') return undefined
-  if (!isTime(createdAt) || !isOptional('string', createdBy)) return undefined
+  if (!isTime(createdAt) || !isOptionalString(createdBy)) return undefined
   if (!isOptionalObject(metadata) || !isOptionalObject(options)) return undefined
   return { room, name, type, createdAt, createdBy, metadata, options, autoCreated }
 }
@@ -60,8 +60,5 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 const isOptionalObject = (value: unknown): value is Record<string, unknown> | undefined =>
   value === undefined || isObject(value)
 const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
-
-type Types = { string: string; number: number }
-function isOptional<Name extends keyof Types>(type: Name, value: unknown): value is Types[Name] | undefined {
-  return value === undefined || typeof value === type
-}
+const isOptionalString = (value: unknown): value is string | undefined =>
+  value === undefined || typeof value === 'string'

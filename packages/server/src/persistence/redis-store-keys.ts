@@ -3,9 +3,8 @@
  * of each client, which ends with the last of them. A sorted set has the clients by the ends of their sessions, so that
  * they need not be searched for among the keys; a counter tells whether another server has changed rooms or channels.
  */
-import { nameOfFault } from '../redis/faults.ts'
-import type { RecordPlace } from '../redis/keys.ts'
-import { keyOf } from '../redis/keys.ts'
+import { isReply, nameOfFault } from '../redis/faults.ts'
+import { keyOf, type RecordPlace } from '../redis/keys.ts'
 import type { Change } from './store.ts'
 
 /** The keys of the store. */
@@ -73,6 +72,4 @@ const ELSEWHERE = ['readonly', 'loading', 'masterdown', 'moved', 'ask', 'cluster
 export const isRefusal = (problem: unknown): boolean => isReply(problem) && !ELSEWHERE.includes(nameOfFault(problem))
 
 /** True where a key holds something else than what is kept there: that concerns nothing but this key. */
-export const isOfKey = (problem: unknown): boolean => isReply(problem) && /WRONGTYPE/.test((problem as Error).message)
-
-const isReply = (problem: unknown): boolean => problem instanceof Error && problem.name === 'ReplyError'
+export const isOfKey = (problem: unknown): boolean => isReply(problem) && /WRONGTYPE/.test(problem.message)

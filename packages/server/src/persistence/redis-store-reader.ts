@@ -19,13 +19,9 @@ const PAGE = 500
 const ROOMS_AT_ONCE = 100
 
 /** Reads by these connections. */
-export function createReader({
-  connections,
-  clock,
-  logger,
-  ownChanges,
-}: ReaderOptions): Stored & Pick<Store, 'session'> {
-  const { commands, reads } = connections
+export function createReader(options: ReaderOptions): Stored & Pick<Store, 'session'> {
+  const { clock, logger, ownChanges } = options
+  const { commands, reads } = options.connections
 
   /** A key that holds something else is reported, and counts as empty: nothing else fails for it. */
   const unlessDamaged = async <Answer>(key: string, answer: Promise<Answer>, empty: Answer): Promise<Answer> => {
@@ -37,6 +33,10 @@ export function createReader({
       return empty
     }
   }
+
+  /** A field of a hash. */
+  const textAt = async (key: string, field: string): Promise<string | undefined> =>
+    (await unlessDamaged(key, reads.hget(key, field), null)) ?? undefined
 
   type Page = { readonly records: Records; readonly next: string }
 
@@ -80,29 +80,21 @@ export function createReader({
         const range = reads.zrevrangebyscore(keys.sessions, '+inf', clock.now(), 'LIMIT', at, PAGE)
         const ids = await unlessDamaged(keys.sessions, range, [])
         if (ids.length === 0) break
-        for (const texts of await Promise.all(ids.map((id) => sessionsOf(id)))) {
+        const ofClients = ids.map(keys.sessionsOf).map((key) => unlessDamaged(key, reads.hvals(key), []))
+        for (const texts of await Promise.all(ofClients)) {
           found.push(texts)
           count += texts.length
         }
       }
       return found.reverse().flat().slice(-most)
     },
-    async session(clientId, key) {
-      const hash = keys.sessionsOf(clientId)
-      return (await unlessDamaged(hash, reads.hget(hash, key), null)) ?? undefined
-    },
+    session: (clientId, key) => textAt(keys.sessionsOf(clientId), key),
     async place(room, channel) {
-      const ofChannels = keys.channelsOf(room)
       const [ofRoom, ofChannel] = await Promise.all([
-        unlessDamaged(keys.rooms, reads.hget(keys.rooms, room), null),
-        channel === undefined ? null : unlessDamaged(ofChannels, reads.hget(ofChannels, channel), null),
+        textAt(keys.rooms, room),
+        channel === undefined ? undefined : textAt(keys.channelsOf(room), channel),
       ])
-      return { room: ofRoom ?? undefined, channel: ofChannel ?? undefined }
+      return { room: ofRoom, channel: ofChannel }
     },
-  }
-
-  function sessionsOf(clientId: string): Promise<string[]> {
-    const key = keys.sessionsOf(clientId)
-    return unlessDamaged(key, reads.hvals(key), [])
   }
 }

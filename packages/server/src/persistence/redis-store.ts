@@ -59,16 +59,13 @@ export function createRedisStore({ link, clock, logger }: RedisStoreOptions): St
   const write = async ({ commands }: Connections, changes: readonly Change[]): Promise<readonly Change[]> => {
     const now = clock.now()
     const lines = changes.map((change) => commandsOf(change, now))
-    const ofAll = changes.some(({ kind }) => kind !== 'session')
-      ? [countChange, sweepSessions(now)]
-      : [sweepSessions(now)]
-    if (ofAll.includes(countChange)) ownChanges++
+    const isCounted = changes.some(({ kind }) => kind !== 'session')
+    if (isCounted) ownChanges++
+    const ofAll = isCounted ? [countChange, sweepSessions(now)] : [sweepSessions(now)]
     const answers = (await commands.pipeline([...lines.flat(), ...ofAll]).exec()) ?? []
     const refused: Change[] = []
-    let at = 0
     lines.forEach((line, i) => {
-      const problems = answers.slice(at, at + line.length).flatMap(([problem]) => problem ?? [])
-      at += line.length
+      const problems = answers.splice(0, line.length).flatMap(([problem]) => problem ?? [])
       for (const problem of problems) if (!isRefusal(problem)) throw problem
       if (problems.length > 0) refused.push(changes[i]!)
       if (problems.length > 0 && refused.length === 1)

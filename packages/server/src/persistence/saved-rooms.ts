@@ -38,7 +38,8 @@ export class SavedRooms {
    * colon.
    */
   readonly writes: WriteBehind
-  #isLoaded = false
+  /** False until the store has been read for the first time: it may have anything. */
+  isLoaded = false
   /** Comparisons under way, or asked for: one after the other. */
   #comparisons = 0
   #lastComparison: Promise<unknown> = Promise.resolve()
@@ -59,11 +60,6 @@ export class SavedRooms {
     })
   }
 
-  /** False until the store has been read for the first time: it may have anything. */
-  get isLoaded(): boolean {
-    return this.#isLoaded
-  }
-
   /** A room or a channel was created, has changed, or is gone. */
   changed(room: string, channel?: string): void {
     const { texts, store } = this.#deps
@@ -76,7 +72,7 @@ export class SavedRooms {
 
   /** Restores what the store has, the first time; later compares it with what is here. */
   async compare(stored: Stored): Promise<void> {
-    if (this.#isLoaded) {
+    if (this.isLoaded) {
       this.#comparisons++
       const comparison = this.#lastComparison.then(() => this.#compareAll(stored)).finally(() => this.#comparisons--)
       this.#lastComparison = comparison.catch(() => {})
@@ -84,7 +80,7 @@ export class SavedRooms {
     }
     await this.#load(stored)
     this.#ended.clear()
-    this.#isLoaded = true
+    this.isLoaded = true
   }
 
   /** Compares only the names of what has changed here. */

@@ -77,8 +77,7 @@ export class SavedSessions {
 
   /** A client has one subscription more or less. */
   subscribed(client: Client): void {
-    if (client.isClosing || client.kind !== 'connection') return
-    if (this.#deps.isWhole) this.writes.changed(client.id)
+    if (this.#deps.isWhole && client.kind === 'connection' && !client.isClosing) this.writes.changed(client.id)
   }
 
   /**

@@ -74,7 +74,7 @@ export type RecordStoreUser = {
 }
 
 /** A store. Whatever is asked of it fails where it is away, or does not answer. */
-export type Store = {
+export type Store = Pick<Stored, 'place' | 'changesElsewhere'> & {
   readonly isAway: boolean
   /** Called once, before the store is there. */
   use(user: RecordStoreUser): void
@@ -91,8 +91,6 @@ export type Store = {
   ahead(logs: Iterable<string>): ReadonlyMap<string, readonly RecordPlace[]> | undefined
   /** The record of a session of a client; undefined if there is none. */
   session(clientId: string, key: string): Promise<string | undefined>
-  place: Stored['place']
-  changesElsewhere(): Promise<number>
   /** The channels of a room, in pages. */
   channels(room: string): AsyncIterable<Records>
 }
