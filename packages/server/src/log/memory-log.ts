@@ -250,7 +250,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
   emptyInMs(): number {
     if (this.isEmpty()) return 0
     const ring = this.#ring!
-    const endsAt = ring.pushedAt(ring.firstN + ring.length - 1) + this.#options.ttlMs
+    const endsAt = ring.pushedAt(ring.endN - 1) + this.#options.ttlMs
     return Math.max(0, endsAt - this.#shared.clock.monotonic())
   }
 

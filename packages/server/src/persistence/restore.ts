@@ -33,8 +33,8 @@ export function createRestore({ rooms, subscriptions, endings, created }: Restor
    * stay only where the stored one admits them.
    */
   const restoreChannel = (room: Room, record: ChannelRecord) => {
-    const participants = [...(room.channels.get(record.name)?.participants.keys() ?? [])]
     const existing = room.channels.get(record.name)
+    const participants = [...(existing?.participants.keys() ?? [])]
     for (const client of participants) subscriptions.unsubscribe(client, existing!)
     const channel = rooms.restoreChannel(room, record)
     created(channel)

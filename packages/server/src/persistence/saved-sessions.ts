@@ -4,6 +4,7 @@
  */
 import { CodedError, parseAddress } from '@arqonbus/protocol'
 import { hashSecret, isSecret } from '../auth/secrets.ts'
+import type { Config } from '../config/index.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Client } from '../state/model.ts'
@@ -15,15 +16,11 @@ import type { Change, Store, Stored } from './store.ts'
 import { WriteBehind } from './write-behind.ts'
 
 /** What saving sessions needs. */
-export type SavedSessionsDeps = {
+export type SavedSessionsDeps = Pick<Config, 'sessionTtlMs' | 'maxSessions' | 'maxSubscriptions'> & {
   readonly store: Pick<Store, 'isAway' | 'write' | 'session'>
   readonly clock: Clock
   readonly sessions: Sessions
   readonly clients: Clients
-  readonly sessionTtlMs: number
-  readonly maxSessions: number
-  /** Subscriptions of one client. */
-  readonly maxSubscriptions: number
   /** False: only what opens the inbox of a session is saved, and only where it has one. */
   readonly isWhole: boolean
   readonly hasInbox: (session: Session) => boolean
