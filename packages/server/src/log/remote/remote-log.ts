@@ -106,7 +106,9 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   #era = 0
   /** The number ahead that the last page did not reach. */
   #awaited = 0
-  /** True where the page that is on its way was requested for duplicates alone: those that it does not reach are lost. */
+  /**
+   * True where the page that is on its way was requested for duplicates alone: those that it does not reach are lost.
+   */
   #isReadForDuplicates = false
   #tail: Tail | undefined
   /**
@@ -517,7 +519,9 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     return this.#isMoreAwaited
   }
 
-  /** Duplicates may have come while the page was on its way: what the next one does not have either, the log has lost. */
+  /**
+   * Duplicates may have come while the page was on its way: what the next one does not have either, the log has lost.
+   */
   #areDuplicatesBehind(): boolean {
     if (this.#isReadForDuplicates) this.#settleDuplicates()
     this.#isReadForDuplicates = this.#duplicates !== undefined
