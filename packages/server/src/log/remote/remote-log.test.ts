@@ -153,6 +153,21 @@ test('a page requested before an outage is ignored and does not prevent the next
   expect(reads).toEqual([])
 })
 
+test('a page that was awaited before an outage is awaited again after it', async () => {
+  const { log, events, answer, answerWith } = stage(2)
+  const old = { ...page([at(3)]), entries: [] }
+  log.hear(news(at(5)))
+  await answer(at(3))
+  log.away()
+  log.inspected(seen(at(3)))
+  log.hear(news(at(5)))
+  await answerWith(old)
+  await answerWith(old)
+  expect(events).toEqual(['3'])
+  await answer(at(4), at(5))
+  expect(events).toEqual(['3', '4', '5'])
+})
+
 test('a message announced while a page is read is not delivered again from the page', async () => {
   const { log, events, answer } = stage(1)
   log.hear(news(at(4)))

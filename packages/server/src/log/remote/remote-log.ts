@@ -72,6 +72,14 @@ const PAGE: Pick<ReadQuery, 'limit' | 'maxBytes'> = { limit: 256, maxBytes: 256 
 /** A caller that waits until a log is known. */
 type Waiting = { resolve: () => void; reject: (problem: unknown) => void }
 
+/** One reading of what is missing, page by page. */
+type Reader = {
+  /** The number ahead that the last page did not reach. */
+  awaited: number
+  /** True where the page that is on its way was requested for duplicates alone: those that it does not reach are lost. */
+  isForDuplicates: boolean
+}
+
 /** A class, because there may be a hundred thousand. */
 export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   readonly name: string
@@ -98,18 +106,12 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   /** The last position that a call of this node got in it. */
   #place: Position | undefined
   /** The reader of the log, while there is one. */
-  #reader: symbol | undefined
+  #reader: Reader | undefined
   /**
    * Counts the breaks, and the times that the store went away: a page that was requested before one says nothing after
    * it.
    */
   #era = 0
-  /** The number ahead that the last page did not reach. */
-  #awaited = 0
-  /**
-   * True where the page that is on its way was requested for duplicates alone: those that it does not reach are lost.
-   */
-  #isReadForDuplicates = false
   #tail: Tail | undefined
   /**
    * The first message that this node appended before the store went away, while the log was not known; FIRST where that
@@ -368,7 +370,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   #rebase(reason: LogGap['reason'], next: Position): void {
     const after = this.lastDelivered
     this.#era++
-    this.#awaited = 0
+    if (this.#reader !== undefined) this.#reader.awaited = 0
     this.forget()
     this.lastDelivered = next
     this.#dropStale()
@@ -443,12 +445,11 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
    * next session.
    */
   async #readOn(): Promise<void> {
-    const reader = Symbol()
+    const reader: Reader = { awaited: 0, isForDuplicates: false }
     this.#reader = reader
-    this.#isReadForDuplicates = false
     try {
       let isBehind = true
-      while (isBehind && this.#reader === reader && !this.isClosed) isBehind = await this.#readPage()
+      while (isBehind && this.#reader === reader && !this.isClosed) isBehind = await this.#readPage(reader)
     } catch (problem) {
       if (!(problem instanceof CodedError)) throw problem
       if (this.#reader === reader) this.#settleDuplicates()
@@ -461,7 +462,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   }
 
   /** Reads a page and delivers it; true where the next page is to be read. */
-  async #readPage(): Promise<boolean> {
+  async #readPage(reader: Reader): Promise<boolean> {
     const from = this.lastDelivered
     const era = this.#era
     const { entries, hasMore, head } = await this.#host.read(this, { after: from, ...PAGE })
@@ -475,7 +476,7 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
     const delivered = this.#deliverPage(entries, era)
     if (delivered !== 'all') return delivered === 'outdated'
     this.#deliverAhead()
-    return hasMore || this.#isMoreBehind(head)
+    return hasMore || this.#isMoreBehind(reader, head)
   }
 
   /**
@@ -500,18 +501,18 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
    * Decides what follows the last page, whose store had this head: true where the next page is to be read. Where
    * messages are missing that no page will have, there is a gap.
    */
-  #isMoreBehind(head: Position | undefined): boolean {
+  #isMoreBehind(reader: Reader, head: Position | undefined): boolean {
     const next = this.#ahead.first()
     if (next === undefined) {
       // Nothing is kept of what came since.
       if (head !== undefined && head.n > this.lastDelivered.n) this.#rebase('trimmed', head)
-      return this.#areDuplicatesBehind()
+      return this.#areDuplicatesBehind(reader)
     }
     // It came while the page was on its way: the next page has what is before it. Where that is not so, it is not kept,
     // or a log that lost it.
     const isBefore = (head?.n ?? 0) < next.n
-    if (isBefore && this.#awaited !== next.n) {
-      this.#awaited = next.n
+    if (isBefore && reader.awaited !== next.n) {
+      reader.awaited = next.n
       return true
     }
     this.#rebase(isBefore ? 'lost' : 'trimmed', { ms: next.ms, n: next.n - 1 })
@@ -522,10 +523,10 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
   /**
    * Duplicates may have come while the page was on its way: what the next one does not have either, the log has lost.
    */
-  #areDuplicatesBehind(): boolean {
-    if (this.#isReadForDuplicates) this.#settleDuplicates()
-    this.#isReadForDuplicates = this.#duplicates !== undefined
-    return this.#isReadForDuplicates
+  #areDuplicatesBehind(reader: Reader): boolean {
+    if (reader.isForDuplicates) this.#settleDuplicates()
+    reader.isForDuplicates = this.#duplicates !== undefined
+    return reader.isForDuplicates
   }
 }
 
