@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileReference, reference } from '@arqonbus/server/config'
+import { configFile, reference } from '@arqonbus/server/config'
 import { withProgram } from '@arqonbus/testing'
 import { isConversation, looksLikeConversation } from './pages/conversation.ts'
 import { type Block, fencedBlocks, localLinks, npmScripts } from './pages/markdown.ts'
@@ -15,7 +15,7 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 /** The settings, and variables that Kubernetes sets by itself. */
 const variables = new Set([
   'ARQONBUS_SERVICE_HOST',
-  fileReference.variable,
+  configFile.variable,
   ...reference().flatMap(({ rows }) => rows.map((row) => row.variable)),
 ])
 

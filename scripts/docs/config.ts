@@ -1,6 +1,6 @@
 /** `docs/reference/config.md`: every setting, from the table of settings. */
 
-import { fileReference, type ReferenceRow, reference } from '@arqonbus/server/config'
+import { configFile, type ReferenceRow, reference } from '@arqonbus/server/config'
 import { generatedFrom, type Page, page, table } from './page.ts'
 
 const example = `\`\`\`toml
@@ -33,7 +33,7 @@ export const configPage: Page = {
       generatedFrom('`packages/server/src/config/options.ts`'),
       '# Settings',
       'Every setting has three names: `ARQONBUS_MAX_DEPTH` in the environment, `--max-depth` as a flag, `max_depth` in the file. Variables override the file, and flags override both. All mistakes, including unknown names, are listed together, and the start stops with exit code 78. `arqonbus check-config` prints the effective settings and the source of each, with secrets hidden.',
-      `\`--${fileReference.flag}\` or \`${fileReference.variable}\` names the file: JSON or TOML, by its ending.`,
+      `\`--${configFile.flag}\` or \`${configFile.variable}\` names the file: JSON or TOML, by its ending.`,
       example,
       'An empty variable counts as not set, and so do the variables that Kubernetes sets in every pod for a service named `arqonbus` (`ARQONBUS_SERVICE_HOST`, `ARQONBUS_PORT=tcp://…`).',
       'The settings of [traces](../guide/tracing.md) are standard variables of OpenTelemetry and keep their standard names: `OTEL_SERVICE_NAME` is `--otel-service-name` and `otel_service_name`. Other variables of OpenTelemetry are ignored.',

@@ -18,12 +18,12 @@ export type Kind<T> = {
   text(value: T): string
 }
 
-/** A kind whose reader answers undefined where the value does not fit. */
+/** A kind whose reader answers undefined where the value does not fit. Values are written by `String` unless said. */
 export function kind<T>(
   name: string,
   accepts: string,
   read: (raw: unknown) => T | undefined,
-  text: (value: T) => string,
+  text: (value: T) => string = String,
 ): Kind<T> {
   return {
     name,

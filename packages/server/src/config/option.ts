@@ -17,8 +17,7 @@ export const groups = [
 ] as const
 
 /** What a setting declares beside its kind. */
-export type Declared<T> = {
-  readonly group: (typeof groups)[number]
+type Declared<T> = {
   /** One or two sentences: what it does. */
   readonly text: string
   readonly default: T | ((given: DefaultInputs) => T)
@@ -40,6 +39,20 @@ export function option<T>(kind: Kind<T>, declared: Declared<NoInfer<T>>): Option
 export function optional<T>(inner: Kind<T>, declared: Omit<Declared<T>, 'default'>): Option<T | undefined> {
   const text = (value: T | undefined) => (value === undefined ? '' : inner.text(value))
   return { kind: { ...inner, text }, default: undefined, ...declared }
+}
+
+/** The heading that a setting is under. */
+export type Grouped = { readonly group: (typeof groups)[number] }
+
+/** Puts settings under a heading. */
+export const inGroup = <Rows extends Readonly<Record<string, object>>>(group: Grouped['group'], rows: Rows) =>
+  Object.fromEntries(Object.entries(rows).map(([key, row]) => [key, { ...row, group }])) as {
+    readonly [Key in keyof Rows]: Rows[Key] & Grouped
+  }
+
+/** A value for each setting of a table. */
+export type Values<Table> = {
+  readonly [Key in keyof Table]: Table[Key] extends Option<infer Value> ? Value : never
 }
 
 /** The names of one setting: `maxMessageBytes` is `MAX_MESSAGE_BYTES`, `--max-message-bytes`, `max_message_bytes`. */

@@ -5,7 +5,7 @@
  */
 
 import { rooms } from './configured-rooms.ts'
-import { type DefaultInputs, type Option, option, optional } from './option.ts'
+import { type DefaultInputs, type Grouped, inGroup, type Option, option, optional, type Values } from './option.ts'
 import { hostPattern, network } from './peer-kinds.ts'
 import { duration, integer, port, type Rate, rate, size } from './quantities.ts'
 import { boolean, choice, host, list, origin, redisUrl, secret, webSocketUrl } from './scalars.ts'
@@ -26,388 +26,325 @@ const byStorage =
 
 /** The table. */
 export const options = {
-  host: option(host, {
-    group: 'Connections',
-    default: '127.0.0.1',
-    text: 'The address on which the bus listens. The default is reachable from this machine only.',
+  ...inGroup('Connections', {
+    host: option(host, {
+      default: '127.0.0.1',
+      text: 'The address on which the bus listens. The default is reachable from this machine only.',
+    }),
+    port: option(port, { default: 9100, text: 'The port of the bus.' }),
+    telemetry: option(boolean, { default: true, text: 'Whether the telemetry server runs.' }),
+    telemetryHost: option(host, {
+      default: '127.0.0.1',
+      text: 'The address on which the telemetry server listens.',
+    }),
+    telemetryPort: option(port, { default: 9101, text: 'The port of the telemetry server.' }),
+    telemetryRequired: option(boolean, {
+      default: true,
+      text: 'Whether the start fails when the telemetry server cannot listen. If off, the bus starts without it, degraded.',
+    }),
+    telemetryMaxConnections: option(integer({ min: 1, max: 1_000_000 }), {
+      default: 1000,
+      text: 'Maximum open connections to the telemetry server; more are refused with 503.',
+    }),
+    httpHost: option(host, {
+      default: '127.0.0.1',
+      text: 'The address on which HTTP (console, health, metrics, version, API) listens.',
+    }),
+    httpPort: option(port, { default: 9102, text: 'The HTTP port.' }),
+    console: option(boolean, {
+      default: true,
+      text: 'Whether the HTTP port serves the console, a web page, at `/`.',
+    }),
+    consoleBusUrl: optional(webSocketUrl, {
+      text: 'Public WebSocket URL of the bus for the console; set it behind a proxy.',
+    }),
+    api: option(boolean, {
+      default: true,
+      text: 'Whether the HTTP port serves the API: publish, history, streams, commands.',
+    }),
+    maxConnections: option(integer({ min: 1, max: 1_000_000 }), {
+      default: 20_000,
+      text: 'Maximum open connections; more are refused with 503. Raise the limit of open files with it.',
+    }),
+    maxConnectionsPerAddress: option(integer({ min: 1, max: 1_000_000 }), {
+      default: 10_000,
+      text: 'Maximum open connections from one address (with IPv6, from one /64 network); more are refused with 429. All clients behind one NAT or untrusted proxy share one address.',
+    }),
+    telemetryMaxConnectionsPerAddress: option(integer({ min: 1, max: 1_000_000 }), {
+      default: 500,
+      text: 'The same for the telemetry server.',
+    }),
+  }),
+  ...inGroup('Limits', {
+    maxMessageBytes: option(size({ min: '256B', max: '16MiB' }), {
+      default: MiB / 4,
+      text: 'Maximum size of a frame from a client. Longer frames are refused; a frame of more than four times this closes the connection.',
+    }),
+    maxDepth: option(integer({ min: 4, max: 1000 }), {
+      default: 64,
+      text: 'Maximum nesting depth of the JSON of a frame.',
+    }),
+    maxViolations: option(integer({ min: 1, max: 1_000_000 }), {
+      default: 5,
+      text: 'Number of protocol violations within the window at which a connection is closed.',
+    }),
+    violationWindowMs: option(duration({ min: '100ms', max: '24h' }), {
+      default: 60_000,
+      text: 'The window in which violations are counted.',
+    }),
+    rateLimit: option(rate, {
+      default: bucket(1000, 2000),
+      text: 'Messages from one client. `off` disables every rate and per-address limit, including that of commands.',
+    }),
+    commandRate: option(rate, {
+      default: bucket(100, 200),
+      text: 'Rate of each costly command (status, list_*, history, create_channel) from one client.',
+    }),
+    connectionRate: option(rate, {
+      default: bucket(500, 10_000),
+      text: 'New connections to the bus, and to the telemetry server, from one address; more are refused with 429. The burst is for clients behind one address that all reconnect at once.',
+    }),
+    httpRate: option(rate, {
+      default: bucket(200, 1000),
+      text: 'HTTP requests from one address outside the API: the console, metrics, version, unknown paths. `/health` and `/ready` have a bucket of their own with the same rate.',
+    }),
+    httpPipeline: option(integer({ min: 1, max: 1000 }), {
+      default: 16,
+      text: 'HTTP requests that one connection may send without waiting for responses; the response to the last of them closes it.',
+    }),
+    httpCacheMs: option(duration({ min: '0s', max: '1m' }), {
+      default: 1000,
+      text: 'Maximum age of a response of `/metrics`, `/health`, and of API lists that are the same for every client: each is computed at most once in this time. `0` computes every response.',
+    }),
+    apiRate: option(rate, {
+      default: bucket(5000, 10_000),
+      text: 'Requests to the HTTP API from one address, whichever client they name. Clients behind an untrusted proxy share one address.',
+    }),
+    apiRequests: option(integer({ min: 1, max: 1_000_000 }), {
+      default: 1000,
+      text: 'Maximum requests to the HTTP API in progress; more are refused with 429.',
+    }),
+    apiRequestsPerAddress: option(integer({ min: 1, max: 1_000_000 }), {
+      default: 500,
+      text: 'Those of one address.',
+    }),
+    apiStreams: option(integer({ min: 0, max: 1_000_000 }), {
+      default: 1000,
+      text: 'Maximum open streams of server-sent events; more are refused with 429.',
+    }),
+    apiStreamsPerAddress: option(integer({ min: 0, max: 1_000_000 }), {
+      default: 500,
+      text: 'Those of one address.',
+    }),
+    apiBodyTimeoutMs: option(duration({ min: '10ms', max: '10m' }), {
+      default: 10_000,
+      text: 'How long the body of a request to the HTTP API may take to arrive.',
+    }),
+    maxRooms: option(integer({ min: 1, max: 10_000_000 }), {
+      default: 10_000,
+      text: 'Maximum number of rooms.',
+    }),
+    maxChannels: option(integer({ min: 1, max: 10_000_000 }), {
+      default: 100_000,
+      text: 'Maximum number of channels in all rooms together.',
+    }),
+    maxParticipants: option(integer({ min: 1, max: 1_000_000 }), {
+      default: 20_000,
+      text: 'Maximum participants of a channel.',
+    }),
+    maxRoomParticipants: option(integer({ min: 1, max: 1_000_000 }), {
+      default: 20_000,
+      text: 'Maximum participants of a room.',
+    }),
+    maxSubscriptions: option(integer({ min: 1, max: 100_000 }), {
+      default: 1000,
+      text: 'Maximum subscriptions of a client.',
+    }),
+    maxMetadataBytes: option(size({ min: '64B', max: '256KiB' }), {
+      default: 16 * 1024,
+      text: 'Maximum size of the `metadata` of a channel, and of the `room_config` of a room, as JSON.',
+    }),
+    sendBufferSoftLimit: option(size({ min: '1KiB', max: '256MiB' }), {
+      default: ({ maxMessageBytes }) => 2 * longestFrame(maxMessageBytes),
+      defaultText: '512KiB, or twice MAX_MESSAGE_BYTES where that is more',
+      text: 'Bytes in the send buffer of a connection above which its subscriptions leave the live stream and catch up from the log.',
+    }),
+    sendBufferHardLimit: option(size({ min: '4KiB', max: '1GiB' }), {
+      default: ({ maxMessageBytes }) => 4 * longestFrame(maxMessageBytes),
+      defaultText: '1MiB, or four times MAX_MESSAGE_BYTES where that is more',
+      text: 'Bytes in the send buffer of a connection at which it is closed with 4429; at least four times the longest frame.',
+    }),
+    sendBufferTotal: option(size({ min: '1MiB', max: '1024GiB' }), {
+      default: 128 * MiB,
+      text: 'Unread bytes of all connections together. From one eighth of it, SEND_BUFFER_SOFT_LIMIT shrinks, so that the slowest connections catch up from the log earlier; above it, the connections with the most unread bytes are closed with 4429.',
+    }),
+    socketSendBytes: option(size({ min: '0', max: '64MiB' }), {
+      default: MiB / 4,
+      text: 'Send buffer of the operating system for each connection, in addition to that of the bus. Linux doubles it; with 0, it may grow to 4 MB. Other systems ignore it.',
+    }),
+    fanoutBytes: option(size({ min: '1MiB', max: '64GiB' }), {
+      default: 64 * MiB,
+      text: 'Bytes of copies that wait to be sent: a message to many subscribers takes several turns of the event loop. Above it, clients that publish are not read until half of these bytes have been sent.',
+    }),
+    telemetryBufferBytes: option(size({ min: '16KiB', max: '256MiB' }), {
+      default: MiB,
+      text: 'Unread bytes at which a telemetry subscriber gets no more events until it has read half of them; after 5 seconds it is closed.',
+    }),
+  }),
+  ...inGroup('Rooms and history', {
+    autoCreate: option(boolean, {
+      default: true,
+      text: 'Whether a join or a publish creates a channel that does not exist.',
+    }),
+    create: option(choice(['user', 'admin']), {
+      default: 'user',
+      text: 'Who may create channels: every client, or admins.',
+    }),
+    rooms: option(rooms, {
+      default: [],
+      text: 'Rooms and channels that exist from the start.',
+    }),
+    bootstrap: option(choice(['strict', 'lenient']), {
+      default: 'strict',
+      text: 'What happens when a configured room or channel cannot be created: the start fails (`strict`), or goes on without it, degraded (`lenient`).',
+    }),
+    historySize: option(integer({ min: 0, max: 1_000_000 }), {
+      default: byStorage(500, 10_000),
+      defaultText: '500 in memory, 10000 with Redis',
+      text: 'Maximum messages in the history of a channel.',
+    }),
+    historyTtlMs: option(duration({ min: '1ms', max: '3650d' }), {
+      default: byStorage(86_400_000, 604_800_000),
+      defaultText: '24h in memory, 7d with Redis',
+      text: 'How long a message stays in the history of a channel.',
+    }),
+    historyBytes: option(size({ min: '0', max: '1024GiB' }), {
+      default: 256 * MiB,
+      text: 'Maximum bytes of history in memory, of all channels together; above it, the oldest messages are removed first.',
+    }),
+    channelIdleMs: option(duration({ min: '0s', max: '24d' }), {
+      default: 60_000,
+      text: 'Minimum time that an empty channel stays which a join or a publish created.',
+    }),
+    dedupWindowMs: option(duration({ min: '1ms', max: '24h' }), {
+      default: 120_000,
+      text: 'How long an acknowledged message is remembered, so that a repetition of it is recognised.',
+    }),
+    dedupBytes: option(size({ min: '64KiB', max: '64GiB' }), {
+      default: 128 * MiB,
+      text: 'Memory for these; when it is full, messages that ask for an acknowledgement are refused.',
+    }),
+  }),
+  ...inGroup('Liveness and shutdown', {
+    pingIntervalMs: option(duration({ min: '10ms', max: '24h' }), {
+      default: 25_000,
+      text: 'How often the bus pings a connection.',
+    }),
+    pingTimeoutMs: option(duration({ min: '20ms', max: '24d' }), {
+      default: 60_000,
+      text: 'How long a connection may show no sign of life before it is closed with 4408. Bytes that arrive are a sign, and bytes that leave while more wait. Longer than the interval.',
+    }),
+    agentIdleMs: option(duration({ min: '100ms', max: '24d' }), {
+      default: 60_000,
+      text: 'How long an AI agent sends nothing before telemetry reports it as idle.',
+    }),
+    sessionTtlMs: option(duration({ min: '0s', max: '24d' }), {
+      default: 600_000,
+      text: 'How long the session of a closed connection can be resumed.',
+    }),
+    maxSessions: option(integer({ min: 0, max: 10_000_000 }), {
+      default: 20_000,
+      text: 'Maximum sessions of closed connections; above it, the oldest is dropped.',
+    }),
+    drainDelayMs: option(duration({ min: '0s', max: '10m' }), {
+      default: 0,
+      text: 'How long the bus keeps serving after a signal to stop, with `/ready` at 503, before it drains: the time that a load balancer needs to send new clients elsewhere.',
+    }),
+    drainTimeoutMs: option(duration({ min: '0s', max: '10m' }), {
+      default: 10_000,
+      text: 'Maximum time to drain connections on shutdown.',
+    }),
+  }),
+  ...inGroup('Access', {
+    origins: option(list(origin, 'origins such as https://app.example.org (* for any)'), {
+      default: [],
+      text: "Web origins that may connect from a browser, in addition to the bus's own host.",
+    }),
+    allowedHosts: option(list(hostPattern, 'host names such as bus.example.org, *.example.org, or *'), {
+      default: [],
+      text: 'Host names accepted by the three ports (`Host`), in addition to IP addresses, `localhost`, and the hosts in HOST, TELEMETRY_HOST, HTTP_HOST, ORIGINS and CONSOLE_BUS_URL. A request for another name is refused with 421.',
+    }),
+    trustedProxies: option(list(network, 'addresses, networks such as 10.0.0.0/8, and loopback'), {
+      default: [],
+      text: 'Proxies whose `X-Forwarded-For` is trusted: limits and logs then use the address of the client instead of that of the proxy.',
+    }),
+    proxyProtocol: option(boolean, {
+      default: false,
+      text: 'Whether every connection to the three ports begins with a PROXY protocol header, version 1 or 2, from a trusted proxy. Other connections are closed.',
+    }),
+    tokenInQuery: option(boolean, {
+      default: false,
+      text: 'Whether a token is accepted as `?token=`, which proxies write to their logs.',
+    }),
+    adminKey: optional(secret, {
+      secret: true,
+      text: 'Grants the admin role. If unset, the admin role is unavailable.',
+    }),
+  }),
+  ...inGroup('Storage', {
+    redisUrl: optional(redisUrl, {
+      secret: true,
+      text: 'Redis or Valkey, which keeps history across restarts and connects several nodes. Without it, everything is in memory.',
+    }),
+    redisTimeoutMs: option(duration({ min: '10ms', max: '1m' }), {
+      default: 1000,
+      text: 'Maximum time for a reply of Redis.',
+    }),
+    redisReplicas: option(integer({ min: 0, max: 16 }), {
+      default: 0,
+      text: 'Replicas that must confirm a message before it is acknowledged; the acknowledgement says how many did. Above 0, a server with WAITAOF also has to confirm the level `disk`.',
+    }),
+    redisQueueBytes: option(size({ min: '64KiB', max: '1GiB' }), {
+      default: 16 * MiB,
+      text: 'Bytes in flight to Redis, of all clients together; above it, a client that publishes is not read before its messages are settled.',
+    }),
+    queuedBytes: option(size({ min: '64KiB', max: '16GiB' }), {
+      default: 64 * MiB,
+      text: 'Maximum bytes of messages that are queued during an outage of the external log, to be appended after it; above it, publishes are refused.',
+    }),
+    storageMode: option(choice(['degrade', 'strict']), {
+      default: 'degrade',
+      text: 'During an outage of Redis: deliver messages provisionally (`degrade`), or refuse them (`strict`).',
+    }),
+    persist: option(
+      list(choice(['messages', 'rooms', 'channels', 'sessions']), 'messages, rooms, channels, sessions'),
+      {
+        default: ['messages', 'rooms', 'channels', 'sessions'],
+        text: 'What Redis keeps across restarts; `channels` includes their rooms. Without Redis, nothing is kept.',
+      },
+    ),
+  }),
+  ...inGroup('Logs', {
+    logLevel: option(choice(['debug', 'info', 'warn', 'error', 'silent']), {
+      default: 'info',
+      text: 'Minimum log level.',
+    }),
+    logFormat: option(choice(['auto', 'pretty', 'json']), {
+      default: 'auto',
+      text: 'Log format, for people or for machines; `auto`: for people on a terminal, else JSON.',
+    }),
   }),
-  port: option(port, { group: 'Connections', default: 9100, text: 'The port of the bus.' }),
-  telemetry: option(boolean, { group: 'Connections', default: true, text: 'Whether the telemetry server runs.' }),
-  telemetryHost: option(host, {
-    group: 'Connections',
-    default: '127.0.0.1',
-    text: 'The address on which the telemetry server listens.',
-  }),
-  telemetryPort: option(port, { group: 'Connections', default: 9101, text: 'The port of the telemetry server.' }),
-  telemetryRequired: option(boolean, {
-    group: 'Connections',
-    default: true,
-    text: 'Whether the start fails when the telemetry server cannot listen. If off, the bus starts without it, degraded.',
-  }),
-  telemetryMaxConnections: option(integer({ min: 1, max: 1_000_000 }), {
-    group: 'Connections',
-    default: 1000,
-    text: 'Maximum open connections to the telemetry server; more are refused with 503.',
-  }),
-  httpHost: option(host, {
-    group: 'Connections',
-    default: '127.0.0.1',
-    text: 'The address on which HTTP (console, health, metrics, version, API) listens.',
-  }),
-  httpPort: option(port, { group: 'Connections', default: 9102, text: 'The HTTP port.' }),
-  console: option(boolean, {
-    group: 'Connections',
-    default: true,
-    text: 'Whether the HTTP port serves the console, a web page, at `/`.',
-  }),
-  consoleBusUrl: optional(webSocketUrl, {
-    group: 'Connections',
-    text: 'Public WebSocket URL of the bus for the console; set it behind a proxy.',
-  }),
-  api: option(boolean, {
-    group: 'Connections',
-    default: true,
-    text: 'Whether the HTTP port serves the API: publish, history, streams, commands.',
-  }),
-  maxConnections: option(integer({ min: 1, max: 1_000_000 }), {
-    group: 'Connections',
-    default: 20_000,
-    text: 'Maximum open connections; more are refused with 503. Raise the limit of open files with it.',
-  }),
-  maxConnectionsPerAddress: option(integer({ min: 1, max: 1_000_000 }), {
-    group: 'Connections',
-    default: 10_000,
-    text: 'Maximum open connections from one address (with IPv6, from one /64 network); more are refused with 429. All clients behind one NAT or untrusted proxy share one address.',
-  }),
-  telemetryMaxConnectionsPerAddress: option(integer({ min: 1, max: 1_000_000 }), {
-    group: 'Connections',
-    default: 500,
-    text: 'The same for the telemetry server.',
-  }),
-
-  maxMessageBytes: option(size({ min: '256B', max: '16MiB' }), {
-    group: 'Limits',
-    default: MiB / 4,
-    text: 'Maximum size of a frame from a client. Longer frames are refused; a frame of more than four times this closes the connection.',
-  }),
-  maxDepth: option(integer({ min: 4, max: 1000 }), {
-    group: 'Limits',
-    default: 64,
-    text: 'Maximum nesting depth of the JSON of a frame.',
-  }),
-  maxViolations: option(integer({ min: 1, max: 1_000_000 }), {
-    group: 'Limits',
-    default: 5,
-    text: 'Number of protocol violations within the window at which a connection is closed.',
-  }),
-  violationWindowMs: option(duration({ min: '100ms', max: '24h' }), {
-    group: 'Limits',
-    default: 60_000,
-    text: 'The window in which violations are counted.',
-  }),
-  rateLimit: option(rate, {
-    group: 'Limits',
-    default: bucket(1000, 2000),
-    text: 'Messages from one client. `off` disables every rate and per-address limit, including that of commands.',
-  }),
-  commandRate: option(rate, {
-    group: 'Limits',
-    default: bucket(100, 200),
-    text: 'Rate of each costly command (status, list_*, history, create_channel) from one client.',
-  }),
-  connectionRate: option(rate, {
-    group: 'Limits',
-    default: bucket(500, 10_000),
-    text: 'New connections to the bus, and to the telemetry server, from one address; more are refused with 429. The burst is for clients behind one address that all reconnect at once.',
-  }),
-  httpRate: option(rate, {
-    group: 'Limits',
-    default: bucket(200, 1000),
-    text: 'HTTP requests from one address outside the API: the console, metrics, version, unknown paths. `/health` and `/ready` have a bucket of their own with the same rate.',
-  }),
-  httpPipeline: option(integer({ min: 1, max: 1000 }), {
-    group: 'Limits',
-    default: 16,
-    text: 'HTTP requests that one connection may send without waiting for responses; the response to the last of them closes it.',
-  }),
-  httpCacheMs: option(duration({ min: '0s', max: '1m' }), {
-    group: 'Limits',
-    default: 1000,
-    text: 'Maximum age of a response of `/metrics`, `/health`, and of API lists that are the same for every client: each is computed at most once in this time. `0` computes every response.',
-  }),
-  apiRate: option(rate, {
-    group: 'Limits',
-    default: bucket(5000, 10_000),
-    text: 'Requests to the HTTP API from one address, whichever client they name. Clients behind an untrusted proxy share one address.',
-  }),
-  apiRequests: option(integer({ min: 1, max: 1_000_000 }), {
-    group: 'Limits',
-    default: 1000,
-    text: 'Maximum requests to the HTTP API in progress; more are refused with 429.',
-  }),
-  apiRequestsPerAddress: option(integer({ min: 1, max: 1_000_000 }), {
-    group: 'Limits',
-    default: 500,
-    text: 'Those of one address.',
-  }),
-  apiStreams: option(integer({ min: 0, max: 1_000_000 }), {
-    group: 'Limits',
-    default: 1000,
-    text: 'Maximum open streams of server-sent events; more are refused with 429.',
-  }),
-  apiStreamsPerAddress: option(integer({ min: 0, max: 1_000_000 }), {
-    group: 'Limits',
-    default: 500,
-    text: 'Those of one address.',
-  }),
-  apiBodyTimeoutMs: option(duration({ min: '10ms', max: '10m' }), {
-    group: 'Limits',
-    default: 10_000,
-    text: 'How long the body of a request to the HTTP API may take to arrive.',
-  }),
-  maxRooms: option(integer({ min: 1, max: 10_000_000 }), {
-    group: 'Limits',
-    default: 10_000,
-    text: 'Maximum number of rooms.',
-  }),
-  maxChannels: option(integer({ min: 1, max: 10_000_000 }), {
-    group: 'Limits',
-    default: 100_000,
-    text: 'Maximum number of channels in all rooms together.',
-  }),
-  maxParticipants: option(integer({ min: 1, max: 1_000_000 }), {
-    group: 'Limits',
-    default: 20_000,
-    text: 'Maximum participants of a channel.',
-  }),
-  maxRoomParticipants: option(integer({ min: 1, max: 1_000_000 }), {
-    group: 'Limits',
-    default: 20_000,
-    text: 'Maximum participants of a room.',
-  }),
-  maxSubscriptions: option(integer({ min: 1, max: 100_000 }), {
-    group: 'Limits',
-    default: 1000,
-    text: 'Maximum subscriptions of a client.',
-  }),
-  maxMetadataBytes: option(size({ min: '64B', max: '256KiB' }), {
-    group: 'Limits',
-    default: 16 * 1024,
-    text: 'Maximum size of the `metadata` of a channel, and of the `room_config` of a room, as JSON.',
-  }),
-  sendBufferSoftLimit: option(size({ min: '1KiB', max: '256MiB' }), {
-    group: 'Limits',
-    default: ({ maxMessageBytes }) => 2 * longestFrame(maxMessageBytes),
-    defaultText: '512KiB, or twice MAX_MESSAGE_BYTES where that is more',
-    text: 'Bytes in the send buffer of a connection above which its subscriptions leave the live stream and catch up from the log.',
-  }),
-  sendBufferHardLimit: option(size({ min: '4KiB', max: '1GiB' }), {
-    group: 'Limits',
-    default: ({ maxMessageBytes }) => 4 * longestFrame(maxMessageBytes),
-    defaultText: '1MiB, or four times MAX_MESSAGE_BYTES where that is more',
-    text: 'Bytes in the send buffer of a connection at which it is closed with 4429; at least four times the longest frame.',
-  }),
-  sendBufferTotal: option(size({ min: '1MiB', max: '1024GiB' }), {
-    group: 'Limits',
-    default: 128 * MiB,
-    text: 'Unread bytes of all connections together. From one eighth of it, SEND_BUFFER_SOFT_LIMIT shrinks, so that the slowest connections catch up from the log earlier; above it, the connections with the most unread bytes are closed with 4429.',
-  }),
-  socketSendBytes: option(size({ min: '0', max: '64MiB' }), {
-    group: 'Limits',
-    default: MiB / 4,
-    text: 'Send buffer of the operating system for each connection, in addition to that of the bus. Linux doubles it; with 0, it may grow to 4 MB. Other systems ignore it.',
-  }),
-  fanoutBytes: option(size({ min: '1MiB', max: '64GiB' }), {
-    group: 'Limits',
-    default: 64 * MiB,
-    text: 'Bytes of copies that wait to be sent: a message to many subscribers takes several turns of the event loop. Above it, clients that publish are not read until half of these bytes have been sent.',
-  }),
-  telemetryBufferBytes: option(size({ min: '16KiB', max: '256MiB' }), {
-    group: 'Limits',
-    default: MiB,
-    text: 'Unread bytes at which a telemetry subscriber gets no more events until it has read half of them; after 5 seconds it is closed.',
-  }),
-
-  autoCreate: option(boolean, {
-    group: 'Rooms and history',
-    default: true,
-    text: 'Whether a join or a publish creates a channel that does not exist.',
-  }),
-  create: option(choice(['user', 'admin']), {
-    group: 'Rooms and history',
-    default: 'user',
-    text: 'Who may create channels: every client, or admins.',
-  }),
-  rooms: option(rooms, {
-    group: 'Rooms and history',
-    default: [],
-    text: 'Rooms and channels that exist from the start.',
-  }),
-  bootstrap: option(choice(['strict', 'lenient']), {
-    group: 'Rooms and history',
-    default: 'strict',
-    text: 'What happens when a configured room or channel cannot be created: the start fails (`strict`), or goes on without it, degraded (`lenient`).',
-  }),
-  historySize: option(integer({ min: 0, max: 1_000_000 }), {
-    group: 'Rooms and history',
-    default: byStorage(500, 10_000),
-    defaultText: '500 in memory, 10000 with Redis',
-    text: 'Maximum messages in the history of a channel.',
-  }),
-  historyTtlMs: option(duration({ min: '1ms', max: '3650d' }), {
-    group: 'Rooms and history',
-    default: byStorage(86_400_000, 604_800_000),
-    defaultText: '24h in memory, 7d with Redis',
-    text: 'How long a message stays in the history of a channel.',
-  }),
-  historyBytes: option(size({ min: '0', max: '1024GiB' }), {
-    group: 'Rooms and history',
-    default: 256 * MiB,
-    text: 'Maximum bytes of history in memory, of all channels together; above it, the oldest messages are removed first.',
-  }),
-  channelIdleMs: option(duration({ min: '0s', max: '24d' }), {
-    group: 'Rooms and history',
-    default: 60_000,
-    text: 'Minimum time that an empty channel stays which a join or a publish created.',
-  }),
-  dedupWindowMs: option(duration({ min: '1ms', max: '24h' }), {
-    group: 'Rooms and history',
-    default: 120_000,
-    text: 'How long an acknowledged message is remembered, so that a repetition of it is recognised.',
-  }),
-  dedupBytes: option(size({ min: '64KiB', max: '64GiB' }), {
-    group: 'Rooms and history',
-    default: 128 * MiB,
-    text: 'Memory for these; when it is full, messages that ask for an acknowledgement are refused.',
-  }),
-
-  pingIntervalMs: option(duration({ min: '10ms', max: '24h' }), {
-    group: 'Liveness and shutdown',
-    default: 25_000,
-    text: 'How often the bus pings a connection.',
-  }),
-  pingTimeoutMs: option(duration({ min: '20ms', max: '24d' }), {
-    group: 'Liveness and shutdown',
-    default: 60_000,
-    text: 'How long a connection may show no sign of life before it is closed with 4408. Bytes that arrive are a sign, and bytes that leave while more wait. Longer than the interval.',
-  }),
-  agentIdleMs: option(duration({ min: '100ms', max: '24d' }), {
-    group: 'Liveness and shutdown',
-    default: 60_000,
-    text: 'How long an AI agent sends nothing before telemetry reports it as idle.',
-  }),
-  sessionTtlMs: option(duration({ min: '0s', max: '24d' }), {
-    group: 'Liveness and shutdown',
-    default: 600_000,
-    text: 'How long the session of a closed connection can be resumed.',
-  }),
-  maxSessions: option(integer({ min: 0, max: 10_000_000 }), {
-    group: 'Liveness and shutdown',
-    default: 20_000,
-    text: 'Maximum sessions of closed connections; above it, the oldest is dropped.',
-  }),
-  drainDelayMs: option(duration({ min: '0s', max: '10m' }), {
-    group: 'Liveness and shutdown',
-    default: 0,
-    text: 'How long the bus keeps serving after a signal to stop, with `/ready` at 503, before it drains: the time that a load balancer needs to send new clients elsewhere.',
-  }),
-  drainTimeoutMs: option(duration({ min: '0s', max: '10m' }), {
-    group: 'Liveness and shutdown',
-    default: 10_000,
-    text: 'Maximum time to drain connections on shutdown.',
-  }),
-
-  origins: option(list(origin, 'origins such as https://app.example.org (* for any)'), {
-    group: 'Access',
-    default: [],
-    text: "Web origins that may connect from a browser, in addition to the bus's own host.",
-  }),
-  allowedHosts: option(list(hostPattern, 'host names such as bus.example.org, *.example.org, or *'), {
-    group: 'Access',
-    default: [],
-    text: 'Host names accepted by the three ports (`Host`), in addition to IP addresses, `localhost`, and the hosts in HOST, TELEMETRY_HOST, HTTP_HOST, ORIGINS and CONSOLE_BUS_URL. A request for another name is refused with 421.',
-  }),
-  trustedProxies: option(list(network, 'addresses, networks such as 10.0.0.0/8, and loopback'), {
-    group: 'Access',
-    default: [],
-    text: 'Proxies whose `X-Forwarded-For` is trusted: limits and logs then use the address of the client instead of that of the proxy.',
-  }),
-  proxyProtocol: option(boolean, {
-    group: 'Access',
-    default: false,
-    text: 'Whether every connection to the three ports begins with a PROXY protocol header, version 1 or 2, from a trusted proxy. Other connections are closed.',
-  }),
-  tokenInQuery: option(boolean, {
-    group: 'Access',
-    default: false,
-    text: 'Whether a token is accepted as `?token=`, which proxies write to their logs.',
-  }),
-  adminKey: optional(secret, {
-    group: 'Access',
-    secret: true,
-    text: 'Grants the admin role. If unset, the admin role is unavailable.',
-  }),
-
-  redisUrl: optional(redisUrl, {
-    group: 'Storage',
-    secret: true,
-    text: 'Redis or Valkey, which keeps history across restarts and connects several nodes. Without it, everything is in memory.',
-  }),
-  redisTimeoutMs: option(duration({ min: '10ms', max: '1m' }), {
-    group: 'Storage',
-    default: 1000,
-    text: 'Maximum time for a reply of Redis.',
-  }),
-  redisReplicas: option(integer({ min: 0, max: 16 }), {
-    group: 'Storage',
-    default: 0,
-    text: 'Replicas that must confirm a message before it is acknowledged; the acknowledgement says how many did. Above 0, a server with WAITAOF also has to confirm the level `disk`.',
-  }),
-  redisQueueBytes: option(size({ min: '64KiB', max: '1GiB' }), {
-    group: 'Storage',
-    default: 16 * MiB,
-    text: 'Bytes in flight to Redis, of all clients together; above it, a client that publishes is not read before its messages are settled.',
-  }),
-  queuedBytes: option(size({ min: '64KiB', max: '16GiB' }), {
-    group: 'Storage',
-    default: 64 * MiB,
-    text: 'Maximum bytes of messages that are queued during an outage of the external log, to be appended after it; above it, publishes are refused.',
-  }),
-  storageMode: option(choice(['degrade', 'strict']), {
-    group: 'Storage',
-    default: 'degrade',
-    text: 'During an outage of Redis: deliver messages provisionally (`degrade`), or refuse them (`strict`).',
-  }),
-  persist: option(list(choice(['messages', 'rooms', 'channels', 'sessions']), 'messages, rooms, channels, sessions'), {
-    group: 'Storage',
-    default: ['messages', 'rooms', 'channels', 'sessions'],
-    text: 'What Redis keeps across restarts; `channels` includes their rooms. Without Redis, nothing is kept.',
-  }),
-
-  logLevel: option(choice(['debug', 'info', 'warn', 'error', 'silent']), {
-    group: 'Logs',
-    default: 'info',
-    text: 'Minimum log level.',
-  }),
-  logFormat: option(choice(['auto', 'pretty', 'json']), {
-    group: 'Logs',
-    default: 'auto',
-    text: 'Log format, for people or for machines; `auto`: for people on a terminal, else JSON.',
-  }),
-
   ...traceOptions,
 } as const
 
 /** The name of a setting in the code. */
 export type OptionKey = keyof typeof options
 
-type ValueOf<Declared> = Declared extends Option<infer Value> ? Value : never
-
 /** What is in force: one value for each setting of the table. */
-export type Config = { readonly [Key in OptionKey]: ValueOf<(typeof options)[Key]> }
+export type Config = Values<typeof options>
 
 /** The keys of the table, in its order. */
 export const optionKeys = Object.keys(options) as OptionKey[]
 
 /** A setting whose kind of value does not matter. */
-export const anyOption = (key: OptionKey): Option<unknown> => options[key] as Option<unknown>
+export const anyOption = (key: OptionKey) => options[key] as Option<unknown> & Grouped

@@ -62,21 +62,13 @@ export const headerPairs: Kind<Pairs> = pairs(
 export const attributePairs: Kind<Pairs> = pairs('attributes', () => true)
 
 /** The name of a service. */
-export const serviceName: Kind<string> = kind(
-  'name',
-  'a name of 1 to 255 characters',
-  (raw) => (typeof raw === 'string' && /^.{1,255}$/.test(raw.trim()) ? raw.trim() : undefined),
-  String,
+export const serviceName: Kind<string> = kind('name', 'a name of 1 to 255 characters', (raw) =>
+  typeof raw === 'string' && /^.{1,255}$/.test(raw.trim()) ? raw.trim() : undefined,
 )
 
 /** A share between nothing and everything. */
-export const share: Kind<number> = kind(
-  'share',
-  'a number from 0 to 1',
-  (raw) => {
-    const isNumber = typeof raw === 'string' && /^(?:[0-9]+\.?|[0-9]*\.[0-9]+)(?:e-?[0-9]+)?$/i.test(raw.trim())
-    const value = isNumber ? Number(raw) : raw
-    return typeof value === 'number' && value >= 0 && value <= 1 ? value : undefined
-  },
-  String,
-)
+export const share: Kind<number> = kind('share', 'a number from 0 to 1', (raw) => {
+  const isNumber = typeof raw === 'string' && /^(?:[0-9]+\.?|[0-9]*\.[0-9]+)(?:e-?[0-9]+)?$/i.test(raw.trim())
+  const value = isNumber ? Number(raw) : raw
+  return typeof value === 'number' && value >= 0 && value <= 1 ? value : undefined
+})

@@ -17,7 +17,6 @@ export const network: Kind<string> = kind(
     const isLength = /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)
     return isLength ? `${address}/${Number(bits)}` : undefined
   },
-  String,
 )
 
 const nameForm = /^(\*\.)?([^\s:/?#@\\%,*[\]]+)$/
@@ -34,5 +33,4 @@ export const hostPattern: Kind<string> = kind(
     const host = url?.hostname.replace(/\.$/, '') ?? ''
     return host === '' ? undefined : `${below}${host}`
   },
-  String,
 )

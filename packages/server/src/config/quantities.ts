@@ -14,7 +14,7 @@ export function integer({ min, max }: Bounds): Kind<number> {
     const value = typeof raw === 'string' && wholeNumber.test(raw.trim()) ? Number(raw) : raw
     return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max ? value : undefined
   }
-  return kind('number', `a whole number from ${min} to ${max}`, read, String)
+  return kind('number', `a whole number from ${min} to ${max}`, read)
 }
 
 /** A TCP port; 0 lets the system choose. */

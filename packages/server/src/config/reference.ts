@@ -1,5 +1,5 @@
 /** The table of settings as text: what help and `docs/reference/config.md` say of each. */
-import { configFile, groups, namesOf } from './option.ts'
+import { groups, namesOf } from './option.ts'
 import { anyOption, type OptionKey, optionKeys } from './options.ts'
 
 /** The default of a setting in words. */
@@ -10,14 +10,7 @@ export function defaultText(key: OptionKey): string {
 }
 
 /** One row of the reference. */
-export type ReferenceRow = {
-  readonly variable: string
-  readonly flag: string
-  readonly fileKey: string
-  readonly accepts: string
-  readonly default: string
-  readonly text: string
-}
+export type ReferenceRow = ReturnType<typeof row>
 
 /** The table by its headings. */
 export function reference(): { group: string; rows: ReferenceRow[] }[] {
@@ -27,10 +20,7 @@ export function reference(): { group: string; rows: ReferenceRow[] }[] {
   }))
 }
 
-/** The one setting that the file cannot have: where the file is. */
-export const fileReference: { variable: string; flag: string; text: string } = configFile
-
-function row(key: OptionKey): ReferenceRow {
+function row(key: OptionKey) {
   const { kind, text } = anyOption(key)
   const { variable, flag, fileKey } = namesOf(key)
   return {

@@ -19,11 +19,8 @@ export const boolean: Kind<boolean> = kind(
 
 /** One of some words. */
 export function choice<const Word extends string>(words: readonly Word[]): Kind<Word> {
-  return kind(
-    words.join('|'),
-    `one of ${words.join(', ')}`,
-    (raw) => words.find((word) => typeof raw === 'string' && word === raw.trim().toLowerCase()),
-    String,
+  return kind(words.join('|'), `one of ${words.join(', ')}`, (raw) =>
+    words.find((word) => typeof raw === 'string' && word === raw.trim().toLowerCase()),
   )
 }
 
@@ -64,34 +61,27 @@ export const host: Kind<string> = kind(
     // Digits and dots alone that are no address (127.0.0.256) are a slip, not a name.
     return hostName.test(text) && !/^[0-9.]+$/.test(text) ? text : undefined
   },
-  String,
 )
 
 const originForm = /^([a-z][a-z0-9+.-]*):\/\/([^\s/?#@,\\]+)\/?$/
 
 /** An origin as browsers send it, or `*`. Default ports are left out, as browsers do. */
-export const origin: Kind<string> = kind(
-  'origin',
-  'an origin such as https://app.example.org, or *',
-  (raw) => {
-    if (typeof raw !== 'string') return undefined
-    const text = raw.trim().toLowerCase()
-    if (text === '*') return text
-    const [, scheme, place] = originForm.exec(text) ?? []
-    if (scheme === undefined || place === undefined) return undefined
-    const written = `${scheme}://${place}`
-    if (scheme !== 'http' && scheme !== 'https') return written
-    return URL.canParse(written) ? new URL(written).origin : undefined
-  },
-  String,
-)
+export const origin: Kind<string> = kind('origin', 'an origin such as https://app.example.org, or *', (raw) => {
+  if (typeof raw !== 'string') return undefined
+  const text = raw.trim().toLowerCase()
+  if (text === '*') return text
+  const [, scheme, place] = originForm.exec(text) ?? []
+  if (scheme === undefined || place === undefined) return undefined
+  const written = `${scheme}://${place}`
+  if (scheme !== 'http' && scheme !== 'https') return written
+  return URL.canParse(written) ? new URL(written).origin : undefined
+})
 
 /** A secret that fits an HTTP header: visible ASCII without spaces. */
 export const secret: Kind<string> = kind(
   'secret',
   'a secret of 1 to 1,024 visible ASCII characters without spaces',
   (raw) => (typeof raw === 'string' && /^[\x21-\x7e]{1,1024}$/.test(raw) ? raw : undefined),
-  String,
 )
 
 /** The address of a bus as a browser reaches it. */
@@ -103,7 +93,6 @@ export const webSocketUrl: Kind<string> = kind(
     const isPlain = url !== null && url.username === '' && url.password === '' && url.hash === '' && url.search === ''
     return isPlain && (url.protocol === 'ws:' || url.protocol === 'wss:') ? url.href : undefined
   },
-  String,
 )
 
 /** One or more Redis URLs. */
@@ -115,5 +104,4 @@ export const redisUrl: Kind<string> = kind(
     const urls = raw.split(',').map((url) => url.trim())
     return urls.every((url) => /^rediss?:\/\/[^\s]+$/.test(url) && URL.canParse(url)) ? urls.join(',') : undefined
   },
-  String,
 )

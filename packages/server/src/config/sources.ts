@@ -8,10 +8,7 @@ import { type OptionKey, optionKeys } from './options.ts'
 import { nearest } from './suggest.ts'
 
 /** A place that settings come from, weakest first. */
-export const sourceNames = ['file', 'environment', 'flag'] as const
-
-/** A place that settings come from. */
-export type SourceName = (typeof sourceNames)[number]
+export type SourceName = 'file' | 'environment' | 'flag'
 
 /** One thing that is wrong: what the person wrote, where, and what would be right. */
 export type Mistake = {
@@ -33,6 +30,8 @@ export type Environment = Readonly<Record<string, string | undefined>>
 const byFlag = new Map(optionKeys.map((key) => [namesOf(key).flag, key]))
 const byVariable = new Map(optionKeys.map((key) => [namesOf(key).variable, key]))
 const byFileKey = new Map(optionKeys.map((key) => [namesOf(key).fileKey, key]))
+const flagNames = [...byFlag.keys(), configFile.flag].map((flag) => `--${flag}`)
+const variableNames = [...byVariable.keys(), configFile.variable]
 
 /** Settings from flags, and the words between them that are none. */
 export function fromFlags(flags: Flags, stray: readonly string[]): Given {
@@ -44,15 +43,7 @@ export function fromFlags(flags: Flags, stray: readonly string[]): Given {
     const key = byFlag.get(flag)
     const name = flag.startsWith('-') ? flag : `--${flag}`
     if (key !== undefined) given.values.set(key, { raw, name })
-    else
-      given.mistakes.push(
-        unknown(
-          name,
-          'flag',
-          'there is no such flag',
-          [...byFlag.keys(), configFile.flag].map((one) => `--${one}`),
-        ),
-      )
+    else given.mistakes.push(unknown(name, 'flag', 'there is no such flag', flagNames))
   }
   return given
 }
@@ -69,10 +60,7 @@ export function fromEnvironment(environment: Environment): Given {
     if (name === configFile.variable || isServiceLink(name, raw)) continue
     const key = byVariable.get(name)
     if (key !== undefined) given.values.set(key, { raw, name })
-    else
-      given.mistakes.push(
-        unknown(name, 'environment', 'there is no such setting', [...byVariable.keys(), configFile.variable]),
-      )
+    else given.mistakes.push(unknown(name, 'environment', 'there is no such setting', variableNames))
   }
   return given
 }

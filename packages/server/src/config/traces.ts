@@ -4,12 +4,10 @@
  * Specification" and "OTLP Exporter Configuration").
  */
 
-import { option, optional } from './option.ts'
+import { inGroup, option, optional, type Values } from './option.ts'
 import { attributePairs, collectorUrl, headerPairs, serviceName, share } from './otlp-options.ts'
 import { integer } from './quantities.ts'
 import { boolean, choice } from './scalars.ts'
-
-const group = 'Traces'
 
 /** How the decision is made which messages and commands get a span. */
 export const samplers = [
@@ -25,89 +23,66 @@ export const samplers = [
 const protocols = ['http/json', 'http/protobuf', 'grpc'] as const
 
 /** Their part of the table. */
-export const traceOptions = {
+export const traceOptions = inGroup('Traces', {
   otelExporterOtlpEndpoint: optional(collectorUrl, {
-    group,
     text: 'The OpenTelemetry collector: traces go to `/v1/traces` there. Without it, and without the next, there are none.',
   }),
   otelExporterOtlpTracesEndpoint: optional(collectorUrl, {
-    group,
     text: 'The full URL that traces are sent to; overrides the endpoint above.',
   }),
   otelExporterOtlpHeaders: optional(headerPairs, {
-    group,
     secret: true,
     text: 'Headers for the collector, such as its key.',
   }),
   otelExporterOtlpTracesHeaders: optional(headerPairs, {
-    group,
     secret: true,
     text: 'Headers that win over the former.',
   }),
   otelExporterOtlpProtocol: option(choice(protocols), {
-    group,
     default: 'http/json',
     text: 'The form in which traces are sent. Where there are traces it must be http/json, the only one that the bus writes.',
   }),
   otelExporterOtlpTracesProtocol: optional(choice(protocols), {
-    group,
     text: 'The same for traces alone, in place of the former.',
   }),
   otelExporterOtlpTimeout: option(integer({ min: 10, max: 600_000 }), {
-    group,
     default: 10_000,
     text: 'How long the collector may take to answer, in milliseconds.',
   }),
   otelServiceName: optional(serviceName, {
-    group,
     text: 'The name of this bus in traces; `arqonbus` where neither this nor `service.name` among the attributes says another.',
   }),
   otelResourceAttributes: optional(attributePairs, {
-    group,
     text: 'What else traces say of this bus, such as `deployment.environment.name=production`.',
   }),
   otelTracesSampler: option(choice(samplers), {
-    group,
     default: 'parentbased_always_on',
     text: 'Which messages and commands get a span. `parentbased_…` does what their `traceparent` says; the rest is for those without one.',
   }),
   otelTracesSamplerArg: optional(share, {
-    group,
     text: 'The share that the samplers `…traceidratio` take; all where it is not set.',
   }),
   otelTracesExporter: option(choice(['otlp', 'none']), {
-    group,
     default: 'otlp',
     text: 'With `none` there are no traces, whatever else is set.',
   }),
-  otelSdkDisabled: option(boolean, { group, default: false, text: 'On: no traces, whatever else is set.' }),
+  otelSdkDisabled: option(boolean, { default: false, text: 'On: no traces, whatever else is set.' }),
   otelBspMaxQueueSize: option(integer({ min: 1, max: 1_000_000 }), {
-    group,
     default: 2048,
     text: 'Spans that wait for the collector; further ones are dropped, and counted.',
   }),
   otelBspMaxExportBatchSize: option(integer({ min: 1, max: 100_000 }), {
-    group,
     default: 512,
     text: 'Spans that are sent at once.',
   }),
   otelBspScheduleDelay: option(integer({ min: 1, max: 600_000 }), {
-    group,
     default: 5000,
     text: 'How long a span waits for others to be sent with, in milliseconds.',
   }),
-} as const
-
-/** What says where traces go. */
-export type TraceTarget = {
-  readonly otelSdkDisabled: boolean
-  readonly otelTracesExporter: 'otlp' | 'none'
-  readonly otelExporterOtlpEndpoint: string | undefined
-  readonly otelExporterOtlpTracesEndpoint: string | undefined
-}
+})
 
 /** The URL that traces are posted to; undefined where there are none. */
-export function tracesUrl(config: TraceTarget): string | undefined {
+export function tracesUrl(config: Values<typeof traceOptions>): string | undefined {
   if (config.otelSdkDisabled || config.otelTracesExporter === 'none') return undefined
   const base = config.otelExporterOtlpEndpoint?.replace(/(?<!\/)\/+$/, '')
   return config.otelExporterOtlpTracesEndpoint ?? (base && `${base}/v1/traces`)
