@@ -14,7 +14,7 @@ import type { Session, Sessions } from '../state/sessions.ts'
 import { implySubscription } from '../state/subscription.ts'
 import type { Transport } from '../state/transport.ts'
 import type { Entering } from './enter.ts'
-import type { Credentials } from './http-clients.ts'
+import { type Credentials, shownSession } from './http-clients.ts'
 
 /** What admission of streams needs. */
 export type AdmitStreamDeps = {
@@ -39,19 +39,6 @@ export type AdmitStream = (credentials: Credentials, address: string, transport:
 export function createAdmitStream(deps: AdmitStreamDeps): AdmitStream {
   const { sessions, delivery } = deps
 
-  /** The session that was shown, as it is; undefined where none was. */
-  const shownSession = ({ clientId, session }: Credentials): Session | undefined => {
-    if (session === undefined) return undefined
-    const found = clientId === undefined ? undefined : sessions.find(clientId, session)
-    // A secret that opens nothing is a mistake of its caller, which would otherwise show as missing messages.
-    if (found === undefined)
-      throw new CodedError('unauthenticated', {
-        path: '/headers/arqonbus-session',
-        expected: 'a session of the client id',
-      })
-    return found
-  }
-
   /**
    * An id belongs to the client that has its session, connected or not; to an earlier stream only until a request shows
    * that session.
@@ -69,7 +56,7 @@ export function createAdmitStream(deps: AdmitStreamDeps): AdmitStream {
 
   return (credentials, address, transport) => {
     const role = deps.roleOf(credentials.token)
-    const session = shownSession(credentials)
+    const session = shownSession(sessions, credentials)
     const client = deps.entering.enter({
       identity: {
         id: takeId(credentials.clientId, session),

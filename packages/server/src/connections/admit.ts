@@ -3,30 +3,22 @@
  * docs/protocol.md#sessions).
  */
 import { addressText, type CloseName, CodedError, parseAddress, type Welcome } from '@arqonbus/protocol'
-import type { RoleOf } from '../auth/authenticate.ts'
 import type { Role } from '../auth/identity.ts'
 import type { Announcement, Announcer, Directory } from '../cluster/cluster.ts'
-import type { Delivery } from '../delivery/deliver.ts'
-import type { Frames } from '../delivery/frames.ts'
-import type { Clock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
-import type { Logger } from '../observability/logger.ts'
-import type { Metrics } from '../observability/metrics.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { BusObserver } from '../state/bus-observer.ts'
-import type { Clients } from '../state/clients.ts'
-import type { Inboxes } from '../state/inboxes.ts'
 import type { ChannelType, Client, Profile } from '../state/model.ts'
-import { allSubscribed, type Session, type Sessions } from '../state/sessions.ts'
+import { allSubscribed, type Session } from '../state/sessions.ts'
 import { implySubscription } from '../state/subscription.ts'
 import type { Transport } from '../state/transport.ts'
 import { subscribedBy } from '../state/views.ts'
 import type { Join } from '../subscriptions/join.ts'
 import type { JoinRequest } from '../subscriptions/join-request.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
-import { type AdmitStream, createAdmitStream } from './admit-stream.ts'
-import { createEntering, type Entering, type Greeting, type Welcomed } from './enter.ts'
+import { type AdmitStream, type AdmitStreamDeps, createAdmitStream } from './admit-stream.ts'
+import { createEntering, type EnterDeps, type Entering, type Welcomed } from './enter.ts'
 
 /** What a connection says in its upgrade request, checked. */
 export type ConnectRequest = {
@@ -55,32 +47,21 @@ export class Refused extends Error {
 }
 
 /** What admission needs. */
-export type AdmitDeps = {
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly metrics: Metrics
-  readonly clients: Clients
-  /** Which client ids are connected, on all nodes. */
-  readonly directory: Pick<Directory, 'find'>
-  /** Ends connections on whichever node they are. */
-  readonly announcer: Announcer
-  readonly sessions: Sessions
-  readonly inboxes: Inboxes
-  readonly subscriptions: Pick<Subscriptions, 'unsubscribeFromAll'>
-  readonly delivery: Delivery
-  readonly frames: Frames
-  readonly join: Join
-  /** After an interruption many clients reconnect at once, and each joins everything that it had. */
-  readonly turns: FairQueue
-  readonly greeting: Greeting
-  readonly sessionTtlMs: number
-  readonly roleOf: RoleOf
-  /** Saves sessions across restarts, where they are saved. */
-  readonly persistence: Pick<Persistence, 'loadSession'> | undefined
-  /** Generates an id for a client that names none. */
-  readonly newClientId: () => string
-  readonly observers: Pick<BusObserver, 'clientConnected' | 'clientDisconnected'>
-}
+export type AdmitDeps = EnterDeps &
+  Omit<AdmitStreamDeps, 'entering' | 'clientOf' | 'takeOver'> & {
+    /** Which client ids are connected, on all nodes. */
+    readonly directory: Pick<Directory, 'find'>
+    /** Ends connections on whichever node they are. */
+    readonly announcer: Announcer
+    readonly subscriptions: Pick<Subscriptions, 'unsubscribeFromAll'>
+    readonly join: Join
+    /** After an interruption many clients reconnect at once, and each joins everything that it had. */
+    readonly turns: FairQueue
+    readonly sessionTtlMs: number
+    /** Saves sessions across restarts, where they are saved. */
+    readonly persistence: Pick<Persistence, 'loadSession'> | undefined
+    readonly observers: Pick<BusObserver, 'clientDisconnected'>
+  }
 
 /** What is joined with the welcome. */
 type WantedJoin = Pick<JoinRequest, 'room' | 'channel' | 'type'>

@@ -31,18 +31,10 @@ const SPREAD_MS_PER_CLIENT = 1
 const LOOK_EVERY_MS = 10
 
 /** Says goodbye; ends when all connections have ended, or the time is up. */
-export async function drainClients({
-  clients,
-  frames,
-  delivery,
-  turns,
-  drainTimeoutMs,
-  random,
-  isSettled,
-  connections,
-}: DrainDeps): Promise<void> {
+export async function drainClients(deps: DrainDeps): Promise<void> {
+  const { frames, delivery, turns, drainTimeoutMs, random, isSettled } = deps
   const deadline = systemClock.monotonic() + drainTimeoutMs
-  const everybody = [...clients()]
+  const everybody = [...deps.clients()]
   const spread = SPREAD_MS + SPREAD_MS_PER_CLIENT * everybody.length
   const notify = (client: Client) => {
     const hint = Math.round(SPREAD_MS + random() * spread)
@@ -53,7 +45,7 @@ export async function drainClients({
   // reader that is behind in a log has more to come.
   await until(() => isSettled() && everybody.every((client) => client.isClosing || isServed(client)), deadline)
   await turns.run(() => inPieces(everybody, (client) => delivery.close(client, 'restarting')))
-  await until(() => connections() === 0, deadline)
+  await until(() => deps.connections() === 0, deadline)
 }
 
 /** A crowd is written to in several turns of the loop. */

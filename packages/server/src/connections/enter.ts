@@ -40,40 +40,43 @@ export type Welcomed = {
   readonly failed: Welcome['failed_joins']
 }
 
-/** Entering the bus. */
-export type Entering = {
-  /** Creates the client and lists it. */
-  enter(entrant: Entrant): Client
-  /** Its welcome, but for the session. */
-  welcome(client: Client, welcomed: Welcomed): Omit<Welcome, 'session'>
+/** Creates a client, which is in no list. */
+export function createClient(
+  own: Pick<Client, 'identity' | 'kind' | 'seq' | 'profile' | 'echo' | 'transport'>,
+  clock: Clock,
+): Client {
+  const now = clock.monotonic()
+  return {
+    ...own,
+    id: own.identity.id,
+    connectedAt: clock.now(),
+    connectedAtMonotonic: now,
+    lastActivity: now,
+    lastHeard: now,
+    frames: 0,
+    channels: new Map(),
+    rooms: new Map(),
+    implied: new Map(),
+    lastChannel: undefined,
+    caller: undefined,
+    isClosing: false,
+  }
 }
 
 /** What a welcome takes beside its lists, at most: most of it is a profile of characters that JSON escapes. */
 const WELCOME_BYTES = 32 * 1024
 
+/** Entering the bus. */
+export type Entering = ReturnType<typeof createEntering>
+
 /** Creates what connections and streams enter by. */
-export function createEntering({ clock, logger, metrics, clients, greeting, observers }: EnterDeps): Entering {
+export function createEntering({ clock, logger, metrics, clients, greeting, observers }: EnterDeps) {
   /** Bytes of each of the four lists in a welcome: its share of a frame. */
   const listBytes = (greeting.limits.max_frame_bytes - WELCOME_BYTES) / 4
   return {
-    enter({ isResumed, address, ...own }) {
-      const now = clock.monotonic()
-      const client: Client = {
-        ...own,
-        id: own.identity.id,
-        seq: clients.nextSeq(),
-        connectedAt: clock.now(),
-        connectedAtMonotonic: now,
-        lastActivity: now,
-        lastHeard: now,
-        frames: 0,
-        channels: new Map(),
-        rooms: new Map(),
-        implied: new Map(),
-        lastChannel: undefined,
-        caller: undefined,
-        isClosing: false,
-      }
+    /** Creates the client and lists it. */
+    enter({ isResumed, address, ...own }: Entrant): Client {
+      const client = createClient({ ...own, seq: clients.nextSeq() }, clock)
       clients.add(client)
       metrics.connected++
       const { id: client_id, kind } = client
@@ -82,7 +85,8 @@ export function createEntering({ clock, logger, metrics, clients, greeting, obse
       observers.clientConnected(client, isResumed)
       return client
     },
-    welcome(client, { isResumed, kept, failed }) {
+    /** Its welcome, but for the session. */
+    welcome(client: Client, { isResumed, kept, failed }: Welcomed): Omit<Welcome, 'session'> {
       const subscriptions = subscriptionsOf(client, client.identity)
       const joined = new Set(subscriptions)
       return {

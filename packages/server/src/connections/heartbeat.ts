@@ -14,9 +14,6 @@ export type HeartbeatDeps = LivenessOptions & {
   readonly turns: Pick<FairQueue, 'run'>
 }
 
-/** The function that looks at all clients, and how often it is called. */
-export type Heartbeat = { readonly everyMs: number; readonly beat: () => void }
-
 /** Clients that are looked at in one turn of the loop: most looks are two comparisons, and some are a ping. */
 const CLIENTS_PER_PIECE = 64
 
@@ -26,7 +23,7 @@ const CLIENTS_PER_PIECE = 64
  *
  * The runtime's own idle timeout never ends a dead peer that the server keeps sending to: what counts is what is heard.
  */
-export function createHeartbeat({ logger, clients, delivery, turns, ...options }: HeartbeatDeps): Heartbeat {
+export function createHeartbeat({ logger, clients, delivery, turns, ...options }: HeartbeatDeps) {
   const liveness = createLiveness(options)
   let isUnderWay = false
 
@@ -44,7 +41,9 @@ export function createHeartbeat({ logger, clients, delivery, turns, ...options }
   }
 
   return {
+    /** How often `beat` is called. */
     everyMs: liveness.everyMs,
+    /** Looks at all clients. */
     beat() {
       if (isUnderWay) return
       isUnderWay = true

@@ -13,8 +13,9 @@ import type { Directory } from '../cluster/cluster.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { ReplySink } from '../state/caller.ts'
 import type { Client } from '../state/model.ts'
-import type { Sessions } from '../state/sessions.ts'
+import type { Session, Sessions } from '../state/sessions.ts'
 import type { Flow, Transport } from '../state/transport.ts'
+import { createClient } from './enter.ts'
 
 /** What a call says of its caller, checked for its form. */
 export type Credentials = {
@@ -36,53 +37,36 @@ export type HttpClientDeps = {
 /** Creates the client of a request, whose replies go to `caller`; `unauthenticated`, `client_id_in_use`. */
 export type AcceptHttpClient = (credentials: Credentials, caller: ReplySink) => Client
 
+/** The session that a request shows, as it is; undefined where it shows none. */
+export function shownSession(sessions: Sessions, { clientId, session }: Credentials): Session | undefined {
+  if (session === undefined) return undefined
+  const found = clientId === undefined ? undefined : sessions.find(clientId, session)
+  // A secret that opens nothing is a mistake of its caller, which would otherwise show as missing messages.
+  if (found === undefined)
+    throw new CodedError('unauthenticated', {
+      path: '/headers/arqonbus-session',
+      expected: 'a session of the client id',
+    })
+  return found
+}
+
 /** Creates the function that accepts them. */
-export function createHttpClientFactory({
-  clock,
-  directory,
-  sessions,
-  roleOf,
-  newHttpClientId,
-}: HttpClientDeps): AcceptHttpClient {
-  const isOf = (clientId: string | undefined, session: string | undefined): boolean => {
-    if (session === undefined) return false
-    // A secret that opens nothing is a mistake of its caller, which would otherwise show as missing messages.
-    if (clientId === undefined || sessions.find(clientId, session) === undefined)
-      throw new CodedError('unauthenticated', {
-        path: '/headers/arqonbus-session',
-        expected: 'a session of the client id',
-      })
-    return true
-  }
-  return ({ clientId, token, session }, caller) => {
+export function createHttpClientFactory(deps: HttpClientDeps): AcceptHttpClient {
+  const { clock, directory, sessions, roleOf, newHttpClientId } = deps
+  return (credentials, caller) => {
     const identity: Identity = {
-      role: roleOf(token),
-      isProven: isOf(clientId, session),
-      id: clientId ?? newHttpClientId(),
+      role: roleOf(credentials.token),
+      isProven: shownSession(sessions, credentials) !== undefined,
+      id: credentials.clientId ?? newHttpClientId(),
       isReadOnly: false,
     }
     authorize(identity, 'use_id', { isConnected: directory.find(identity.id) !== undefined })
-    const now = clock.monotonic()
-    return {
-      id: identity.id,
-      kind: 'call',
-      seq: 0,
-      profile: { clientType: 'service' },
-      identity,
-      echo: true,
-      connectedAt: clock.now(),
-      connectedAtMonotonic: now,
-      lastActivity: now,
-      lastHeard: now,
-      frames: 1,
-      transport: new NullTransport(caller),
-      channels: new Map(),
-      rooms: new Map(),
-      implied: new Map(),
-      lastChannel: undefined,
-      caller,
-      isClosing: false,
-    }
+    const profile = { clientType: 'service' } as const
+    const transport = new NullTransport(caller)
+    const client = createClient({ identity, kind: 'call', seq: 0, profile, echo: true, transport }, clock)
+    client.frames = 1
+    client.caller = caller
+    return client
   }
 }
 
