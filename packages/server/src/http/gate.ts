@@ -15,6 +15,7 @@ export type GateOptions = {
   readonly isHostAllowed: IsHostAllowed
   /** Requests of one address that are not for the API. */
   readonly rate: Rate | null
+  /** Longer bodies are refused, whatever they are for. */
   readonly maxBodyBytes: number
   readonly metrics: Pick<Metrics, 'limit'>
   readonly logger: Logger

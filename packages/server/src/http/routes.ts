@@ -1,6 +1,6 @@
 /** What HTTP answers, by path. Every answer is computed from what is passed in; nothing here knows sockets. */
 
-import type { VersionInfo } from '../kit/version.ts'
+import type { versionInfo } from '../kit/version.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { type Answer, json, methodNotAllowed, refusal } from './answer.ts'
 import { cached } from './cached.ts'
@@ -13,14 +13,14 @@ export type Readiness = { ready: boolean; [detail: string]: unknown }
 
 /** What the routes read. */
 export type RouteSources = {
-  health: () => Health
-  ready: () => Readiness
-  version: VersionInfo
-  metrics: Pick<Metrics, 'render' | 'contentType'>
+  readonly health: () => Health
+  readonly ready: () => Readiness
+  readonly version: typeof versionInfo
+  readonly metrics: Pick<Metrics, 'render' | 'contentType'>
   /** Milliseconds that never go back. */
-  now: () => number
+  readonly now: () => number
   /** How old an answer of `/metrics` and `/health` may be; `/ready` is always as of now. */
-  cacheMs?: number
+  readonly cacheMs: number
 }
 
 /** What a path answers. */
@@ -36,37 +36,28 @@ export function createRoutes({
   version,
   metrics,
   now,
-  cacheMs = 0,
+  cacheMs,
 }: RouteSources): ReadonlyMap<string, Route> {
   const startedAt = now()
-  const routes: readonly (readonly [(typeof routePaths)[number], Route])[] = [
-    [
-      '/health',
-      cached(cacheMs, now, () => {
-        const { status, ...details } = health()
-        const uptime = Math.round(now() - startedAt) / 1000
-        const body = { status, timestamp: new Date().toISOString(), uptime_seconds: uptime, version: version.version }
-        return json(200, { ...body, ...details })
-      }),
-    ],
-    [
-      '/ready',
-      () => {
-        const readiness = ready()
-        return json(readiness.ready ? 200 : 503, readiness)
-      },
-    ],
-    ['/version', () => json(200, version)],
-    [
-      '/metrics',
-      cached(cacheMs, now, async () => ({
-        status: 200,
-        contentType: metrics.contentType,
-        body: await metrics.render(),
-      })),
-    ],
-  ]
-  return new Map<string, Route>(routes)
+  const routes: Readonly<Record<(typeof routePaths)[number], Route>> = {
+    '/health': cached(cacheMs, now, () => {
+      const { status, ...details } = health()
+      const uptime = Math.round(now() - startedAt) / 1000
+      const body = { status, timestamp: new Date().toISOString(), uptime_seconds: uptime, version: version.version }
+      return json(200, { ...body, ...details })
+    }),
+    '/ready': () => {
+      const readiness = ready()
+      return json(readiness.ready ? 200 : 503, readiness)
+    },
+    '/version': () => json(200, version),
+    '/metrics': cached(cacheMs, now, async () => ({
+      status: 200,
+      contentType: metrics.contentType,
+      body: await metrics.render(),
+    })),
+  }
+  return new Map(Object.entries(routes))
 }
 
 const allowed = ['GET', 'HEAD']

@@ -1,11 +1,13 @@
 import { afterAll, afterEach, expect, test } from 'bun:test'
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { createFairQueue } from '../kit/fair-queue.ts'
 import { StartError } from '../kit/start-error.ts'
 import { versionInfo } from '../kit/version.ts'
 import type { Logger } from '../observability/logger.ts'
 import { silentLogger } from '../observability/logger.ts'
 import { createMetrics } from '../observability/metrics.ts'
+import { listenPlainly } from '../peers/bind.ts'
 import { MAX_URL_LENGTH } from './gate.ts'
 import { type HttpOptions, type HttpPort, pathOf, serveHttp } from './serve.ts'
 
@@ -20,6 +22,19 @@ const usual: Omit<HttpOptions, 'metrics'> = {
   health: () => ({ status: 'ok' }),
   ready: () => ({ ready: true }),
   version: versionInfo,
+  isStopping: () => false,
+  api: undefined,
+  maxBodyBytes: 64 * 1024,
+  console: undefined,
+  logger: silentLogger,
+  now: () => performance.now(),
+  listen: listenPlainly,
+  clientAddress: (connection) => connection,
+  isHostAllowed: () => true,
+  rate: null,
+  pipeline: Number.POSITIVE_INFINITY,
+  cacheMs: 0,
+  turns: createFairQueue({ monotonic: () => 0 }),
 }
 
 function open(options: Partial<HttpOptions> = {}): HttpPort {

@@ -27,7 +27,7 @@ export const isLoopbackAddress = (address: string): boolean =>
   isIPv4(address) ? address.startsWith('127.') : isIPv6(address) && groupsOf(address).join(':') === '0:0:0:0:0:0:0:1'
 
 /** The eight groups of an IPv6 address; its zone (`%eth0`) is left out. */
-function groupsOf(address: string): number[] {
+export function groupsOf(address: string): number[] {
   const [head = '', tail] = address.split('%', 1)[0]!.split('::') as [string, string?]
   const before = readGroups(head)
   if (tail === undefined) return before

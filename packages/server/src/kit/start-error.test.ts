@@ -1,13 +1,8 @@
 import { expect, test } from 'bun:test'
 import { listenError } from './start-error.ts'
 
-const attempt = {
-  server: 'bus',
-  host: '127.0.0.1',
-  port: 80,
-  hostSetting: 'ARQONBUS_HOST',
-  portSetting: 'ARQONBUS_PORT',
-}
+const settings = { host: 'ARQONBUS_HOST', port: 'ARQONBUS_PORT' }
+const attempt = { server: 'bus', host: '127.0.0.1', port: 80, settings }
 const failure = (code: string) => Object.assign(new Error('listen failed'), { code })
 
 test('a failure to listen is one line that says what to do', () => {

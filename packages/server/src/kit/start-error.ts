@@ -18,16 +18,25 @@ export class StartError extends Error {
   }
 }
 
-/** What was to listen where, and the settings that say so. */
-export type ListenAttempt = { server: string; host: string; port: number; hostSetting: string; portSetting: string }
+/** What is to listen where, and the settings that say so. */
+export type ListenAttempt = { server: string; host: string; port: number; settings: { host: string; port: string } }
 
 const reasons: Record<string, (attempt: ListenAttempt) => string> = {
-  EADDRINUSE: ({ portSetting }) =>
-    `the port is in use. Stop what listens there, or set ${portSetting} to another port (0 takes a free one).`,
-  EACCES: ({ portSetting }) => `that port needs privileges. Set ${portSetting} to one above 1023.`,
-  EADDRNOTAVAIL: ({ hostSetting }) => `this machine has no such address. Correct ${hostSetting}.`,
+  EADDRINUSE: ({ settings }) =>
+    `the port is in use. Stop what listens there, or set ${settings.port} to another port (0 takes a free one).`,
+  EACCES: ({ settings }) => `that port needs privileges. Set ${settings.port} to one above 1023.`,
+  EADDRNOTAVAIL: ({ settings }) => `this machine has no such address. Correct ${settings.host}.`,
   // What Bun says of a name that it cannot resolve.
-  EINVAL: ({ hostSetting }) => `the host is unknown here. Correct ${hostSetting}.`,
+  EINVAL: ({ settings }) => `the host is unknown here. Correct ${settings.host}.`,
+}
+
+/** Begins to listen; where that fails, throws a `StartError` that says what it means to a person. */
+export function orListenError<T>(listen: () => T, attempt: ListenAttempt): T {
+  try {
+    return listen()
+  } catch (cause) {
+    throw listenError(cause, attempt)
+  }
 }
 
 /** What a failure to listen means to a person. */

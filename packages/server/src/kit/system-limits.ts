@@ -8,40 +8,32 @@ export function openFileLimit(): number | undefined {
   return limit === undefined ? undefined : Number(limit)
 }
 
-/** How near this process is to its limit of open files. */
-export type OpenFiles = {
+/** Descriptors kept free for what is no client: an eighth of the limit, within these bounds. */
+const LEAST_SPARE = 16
+const MOST_SPARE = 256
+
+const limit = openFileLimit()
+const spare = Math.min(MOST_SPARE, Math.max(LEAST_SPARE, Math.floor((limit ?? 0) / 8)))
+
+/** How near this process is to its limit of open files, as it was at the start. */
+export const openFiles = {
   /**
    * True where so few descriptors are left that no new connection may take one: the rest is for health probes, Redis
    * and the log. At the limit itself the runtime could not accept a connection even to refuse it, and would try again
    * without end.
    */
-  isNearLimit(): boolean
+  isNearLimit: () => limit !== undefined && lowestFree() >= limit - spare,
+
   /**
    * How many descriptors are missing for a number of connections; undefined if none are, or if the system reports no
    * limit.
    */
-  shortfall(connections: number): { open_files: number; needed: number; setting: string } | undefined
+  shortfall(connections: number) {
+    const needed = connections + spare
+    if (limit === undefined || limit >= needed) return undefined
+    return { open_files: limit, needed, setting: 'ARQONBUS_MAX_CONNECTIONS' }
+  },
 }
-
-/** Descriptors kept free for what is no client: an eighth of the limit, within these bounds. */
-const LEAST_SPARE = 16
-const MOST_SPARE = 256
-
-/** Creates the watch of a limit. */
-export function createOpenFiles(limit: number | undefined): OpenFiles {
-  const spare = Math.min(MOST_SPARE, Math.max(LEAST_SPARE, Math.floor((limit ?? 0) / 8)))
-  return {
-    isNearLimit: () => limit !== undefined && lowestFree() >= limit - spare,
-    shortfall(connections) {
-      const needed = connections + spare
-      if (limit === undefined || limit >= needed) return undefined
-      return { open_files: limit, needed, setting: 'ARQONBUS_MAX_CONNECTIONS' }
-    },
-  }
-}
-
-/** That of this process. */
-export const openFiles = createOpenFiles(openFileLimit())
 
 /**
  * The lowest descriptor that is not in use, which the system gives to the next file that is opened: all below it are

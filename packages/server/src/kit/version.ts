@@ -7,22 +7,13 @@ declare global {
   const ARQONBUS_COMMIT: string | undefined
 }
 
-/** What `/version` answers. */
-export type VersionInfo = {
-  name: 'arqonbus'
-  version: string
-  /** The envelope version that the bus writes. */
-  protocol: string
-  /** The envelope versions that it accepts. */
-  supported: string[]
-  build: { commit: string | null; runtime: string; platform: string }
-}
-
-/** The version of this program and of what it speaks. */
-export const versionInfo: VersionInfo = {
+/** What `/version` answers: the version of this program and of what it speaks. */
+export const versionInfo = {
   name: 'arqonbus',
   version: manifest.version,
+  /** The envelope version that the bus writes. */
   protocol: CURRENT_VERSION,
+  /** The envelope versions that it accepts. */
   supported: [...protocolVersions.keys()],
   build: {
     commit: typeof ARQONBUS_COMMIT === 'undefined' ? null : ARQONBUS_COMMIT,

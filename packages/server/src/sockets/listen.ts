@@ -4,8 +4,7 @@
  * room again, it is alive, it has ended.
  */
 import type { Server } from 'bun'
-import type { Maybe } from '../kit/maybe.ts'
-import { listenError } from '../kit/start-error.ts'
+import { orListenError } from '../kit/start-error.ts'
 import type { Listener } from '../peers/bind.ts'
 import type { PublishToTopic } from '../state/transport.ts'
 import { createSocketEvents } from './socket-events.ts'
@@ -29,16 +28,7 @@ export function createPort<Arrival, Connection>(
   let listener: Listener<Server<Data>> | undefined
   let server: Server<Data> | undefined
   const publish: PublishToTopic = (topic, text) => server === undefined || server.publish(topic, text) > 0
-  const upgrades = createUpgrades({
-    name: options.names.refusal,
-    peers: deps.peers,
-    rate: options.connectionRate,
-    most: options.most,
-    limits: options.limits,
-    size: () => sockets.size,
-    isDraining: deps.isDraining,
-    now: deps.clock.monotonic,
-  })
+  const upgrades = createUpgrades(options, deps, () => sockets.size)
 
   return {
     listen(handler) {
@@ -70,7 +60,7 @@ export function createPort<Arrival, Connection>(
             ...events,
           },
         })
-      listener = listenOrStartError(() => deps.peers.listen(options, serve), options)
+      listener = orListenError(() => deps.peers.listen(options, serve), { ...options, server: options.names.start })
       server = listener.server
     },
     get url() {
@@ -101,8 +91,9 @@ function createFetch<Arrival, Connection>(
   { names }: PortOptions,
   { metrics, logger, turns, versions }: PortDeps,
 ) {
+  type Data = SocketData<Arrival, Connection>
   const refuse = createRefuse(metrics, logger, names.log)
-  const dataOf = (request: Request, address: string, peer: Peer | undefined): SocketData<Arrival, Connection> => ({
+  const dataOf = (request: Request, address: string, peer: Peer | undefined): Data => ({
     arrival: saidBy(() => handler.read(request, address)),
     address,
     peer,
@@ -110,12 +101,7 @@ function createFetch<Arrival, Connection>(
     connection: undefined,
     early: undefined,
   })
-  return (
-    request: Request,
-    server: Server<SocketData<Arrival, Connection>>,
-    peer: Peer | undefined,
-    ownAddress: string,
-  ): Maybe<Response | undefined> => {
+  return (request: Request, server: Server<Data>, peer: Peer | undefined, ownAddress: string) => {
     const address = upgrades.addressOf(ownAddress, request.headers)
     const tooMany = upgrades.refusalByRate(address)
     if (tooMany !== undefined) return refuse(tooMany, address)
@@ -130,12 +116,3 @@ function createFetch<Arrival, Connection>(
 }
 
 const urlOf = (host: string, port: number): string => `ws://${host.includes(':') ? `[${host}]` : host}:${port}/`
-
-function listenOrStartError<T>(listen: () => T, { names, host, port, settings }: PortOptions): T {
-  try {
-    return listen()
-  } catch (cause) {
-    const attempt = { server: names.start, host, port, hostSetting: settings.host, portSetting: settings.port }
-    throw listenError(cause, attempt)
-  }
-}

@@ -12,14 +12,11 @@ export type ListenDeps = {
   readonly metrics: Pick<Metrics, 'refuseConnection'>
 }
 
-/** How the ports listen, by the settings. */
-export const createListen = ({ config, logger, metrics }: ListenDeps): Listen =>
-  config.proxyProtocol ? listenBehindRelay(createTrust(config.trustedProxies), logger, metrics) : listenPlainly
-
-/** Behind a relay, which costs three descriptors for a connection in place of one. */
-const listenBehindRelay =
-  (isTrusted: (address: string) => boolean, logger: Logger, metrics: Pick<Metrics, 'refuseConnection'>): Listen =>
-  (where, serve) => {
+/** How the ports listen, by the settings: behind a relay, which costs three descriptors for a connection, or plainly. */
+export function createListen({ config, logger, metrics }: ListenDeps): Listen {
+  if (!config.proxyProtocol) return listenPlainly
+  const isTrusted = createTrust(config.trustedProxies)
+  return (where, serve) => {
     const server = serve(LOOPBACK, 0)
     let relay: Relay
     try {
@@ -48,3 +45,4 @@ const listenBehindRelay =
       },
     }
   }
+}

@@ -7,7 +7,7 @@ import { Refused } from '../connections/admit.ts'
 import type { RefusalReason } from '../observability/metric-labels.ts'
 import type { PublishToTopic, Transport } from '../state/transport.ts'
 import type { PortDeps, PortOptions, Socket, SocketHandler } from './socket-handler.ts'
-import { createTransport } from './socket-transport.ts'
+import { BunTransport } from './socket-transport.ts'
 import type { Upgrades } from './upgrade.ts'
 
 /** What the events of sockets need beside the handler. */
@@ -26,24 +26,25 @@ export function createSocketEvents<Arrival, Connection>(
 ) {
   const { metrics, logger } = deps
   const { log } = options.names
+  type Opened = Socket<Arrival, Connection>
 
-  const end = (socket: Socket<Arrival, Connection>, name: 'internal' | 'restarting') => {
+  const end = (socket: Opened, name: 'internal' | 'restarting') => {
     metrics.closed(name)
     socket.close(closeCodes[name].code, closeCodes[name].reason)
   }
   /** Whatever else fails here is the end of one connection, and of nothing else. */
-  const fail = (socket: Socket<Arrival, Connection>, problem: unknown) => {
+  const fail = (socket: Opened, problem: unknown) => {
     const stack = problem instanceof Error ? problem.stack : String(problem)
     logger.error({ event: 'internal_error', ...log, code: 'internal_error', address: socket.data.address, stack })
     end(socket, 'internal')
   }
-  const turnAway = (socket: Socket<Arrival, Connection>, { error, close }: Refused) => {
+  const turnAway = (socket: Opened, { error, close }: Refused) => {
     metrics.refuseConnection(refusalReasonOf(close))
     logger.info({ event: 'connection_refused', ...log, code: error.code, address: socket.data.address })
     socket.sendText(deps.frames.error(null, undefined, error))
     socket.close(closeCodes[close].code, closeCodes[close].reason)
   }
-  const letIn = (socket: Socket<Arrival, Connection>, arrival: Arrival, transport: Transport) => {
+  const letIn = (socket: Opened, arrival: Arrival, transport: Transport) => {
     try {
       socket.data.connection = handler.open(arrival, transport)
     } catch (problem) {
@@ -51,12 +52,7 @@ export function createSocketEvents<Arrival, Connection>(
       else fail(socket, problem)
     }
   }
-  const letInAfter = async (
-    prepared: Promise<void>,
-    socket: Socket<Arrival, Connection>,
-    arrival: Arrival,
-    transport: Transport,
-  ) => {
+  const letInAfter = async (prepared: Promise<void>, socket: Opened, arrival: Arrival, transport: Transport) => {
     const early: (string | Buffer)[] = []
     socket.data.early = early
     transport.pause()
@@ -74,7 +70,7 @@ export function createSocketEvents<Arrival, Connection>(
     transport.resume()
     for (const frame of early) message(socket, frame)
   }
-  const message = (socket: Socket<Arrival, Connection>, frame: string | Buffer) => {
+  const message = (socket: Opened, frame: string | Buffer) => {
     const { connection, early } = socket.data
     if (connection === undefined) return void early?.push(frame)
     try {
@@ -83,28 +79,28 @@ export function createSocketEvents<Arrival, Connection>(
       fail(socket, problem)
     }
   }
-  const alive = ({ data: { connection } }: Socket<Arrival, Connection>) => {
+  const alive = ({ data: { connection } }: Opened) => {
     if (connection !== undefined) handler.alive(connection)
   }
 
   return {
-    open(socket: Socket<Arrival, Connection>) {
+    open(socket: Opened) {
       sockets.add(socket)
       const { address, arrival, peer } = socket.data
       socket.data.uncount = upgrades.add(address)
       if (arrival instanceof CodedError) return turnAway(socket, new Refused(arrival, 'bad_parameter'))
-      const transport = createTransport({ socket, peer, metrics, publish })
+      const transport = new BunTransport({ socket, peer, metrics, publish })
       const prepared = handler.prepare?.(arrival)
       if (prepared === undefined) letIn(socket, arrival, transport)
       else void letInAfter(prepared, socket, arrival, transport)
     },
     message,
-    drain({ data: { connection } }: Socket<Arrival, Connection>) {
+    drain({ data: { connection } }: Opened) {
       if (connection !== undefined) handler.writable(connection)
     },
     ping: alive,
     pong: alive,
-    close(socket: Socket<Arrival, Connection>) {
+    close(socket: Opened) {
       sockets.delete(socket)
       const { uncount, connection } = socket.data
       uncount()

@@ -16,15 +16,12 @@ export type TransportParts<Data> = {
   readonly publish: PublishToTopic
 }
 
-/** Wraps a socket. Nothing is done to one that is closed. */
-export function createTransport<Data>(parts: TransportParts<Data>): Transport {
-  return new BunTransport(parts)
-}
-
 let transports = 0
 
-/** A class, because each connection has one: methods are shared. */
-class BunTransport<Data> implements Transport {
+/**
+ * Wraps a socket. Nothing is done to one that is closed. A class, because each connection has one: methods are shared.
+ */
+export class BunTransport<Data> implements Transport {
   readonly #socket: ServerWebSocket<Data>
   readonly #peer: Peer | undefined
   readonly #metrics: Pick<Metrics, 'bytesOut'>

@@ -7,6 +7,7 @@
  * nothing else is known. Other systems do not report it: `undefined`.
  */
 import { systemClock } from '../kit/clock.ts'
+import { groupsOf } from '../kit/ip-address.ts'
 import { type Libc, openLibc } from './libc.ts'
 
 /** The other end of a connection. */
@@ -97,22 +98,15 @@ let theTable: TcpTable | undefined
  * The 16 bytes of an address and its port: the same address may be written in more than one way. Version 4 is within
  * version 6.
  */
-function keyOf({ address, port }: Peer): string {
-  const [plain] = address.split('%') as [string]
-  return `${plain.includes(':') ? hexOf(plain) : V4_WITHIN_V6 + Buffer.from(plain.split('.').map(Number)).toString('hex')} ${port}`
-}
+const keyOf = ({ address, port }: Peer): string =>
+  `${address.includes(':') ? hexOf(address) : V4_WITHIN_V6 + Buffer.from(address.split('.').map(Number)).toString('hex')} ${port}`
 
 const V4_WITHIN_V6 = '00000000000000000000ffff'
 
-function hexOf(address: string): string {
-  const { hostname } = new URL(`http://[${address}]`)
-  const [left, right] = hostname
-    .slice(1, -1)
-    .split('::')
-    .map((half) => half.split(':').filter((group) => group !== ''))
-  const groups = [...left!, ...Array<string>(8 - left!.length - (right?.length ?? 0)).fill('0'), ...(right ?? [])]
-  return groups.map((group) => group.padStart(4, '0')).join('')
-}
+const hexOf = (address: string): string =>
+  groupsOf(address)
+    .map((group) => group.toString(16).padStart(4, '0'))
+    .join('')
 
 /** Linux. */
 function openSystem(): System | undefined {

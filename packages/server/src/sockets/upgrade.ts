@@ -4,7 +4,6 @@
  */
 import { CodedError, type ProtocolVersions } from '@arqonbus/protocol'
 import { openFiles } from '../kit/system-limits.ts'
-import type { Rate } from '../limits/bucket.ts'
 import { createAddressCount, createAddressRate } from '../limits/per-address.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { LimitName, RefusalReason } from '../observability/metric-labels.ts'
@@ -13,6 +12,7 @@ import { HOST_SETTING, shownHost } from '../peers/hosts.ts'
 import { ORIGIN_SETTING, shownOrigin } from '../peers/origins.ts'
 import type { Peers } from '../peers/peers.ts'
 import { chooseSubprotocol, faultOfUpgrade, offeredIn } from './handshake.ts'
+import type { PortDeps, PortOptions } from './socket-handler.ts'
 
 /** The longest time that the runtime knows. */
 const LONGEST_IDLE_SECONDS = 960
@@ -25,22 +25,6 @@ const LONGEST_IDLE_SECONDS = 960
  */
 export const runtimeIdleSeconds = (pingIntervalMs: number): number =>
   2 * pingIntervalMs < LONGEST_IDLE_SECONDS * 1000 ? LONGEST_IDLE_SECONDS : 0
-
-/** What upgrades at one port are checked with. */
-export type UpgradeOptions = {
-  /** What listens here, in words: `a WebSocket bus`. */
-  readonly name: string
-  readonly peers: Peers
-  /** New connections of one address. */
-  readonly rate: Rate | null
-  /** Open connections of all, and of one address, each with the name of its limit. */
-  readonly most: { readonly all: number; readonly perAddress: number }
-  readonly limits: { readonly all: LimitName; readonly perAddress: LimitName }
-  /** Open connections. */
-  readonly size: () => number
-  readonly isDraining: () => boolean
-  readonly now: () => number
-}
 
 /** A refusal. */
 export type UpgradeRefusal = {
@@ -56,31 +40,19 @@ export type UpgradeRefusal = {
 }
 
 /** Decides about upgrades. */
-export type Upgrades = {
-  /** The address of a client, whose connection comes from `ownAddress`, which may be a proxy. */
-  addressOf(ownAddress: string, headers: Headers): string
-  /**
-   * Counts a request of an address, and refuses it where these are too many. Called for each, before it waits for its
-   * turn.
-   */
-  refusalByRate(address: string): UpgradeRefusal | undefined
-  /** Why a request is refused; undefined where it may be upgraded. */
-  refusalOf(request: Request, address: string): UpgradeRefusal | undefined
-  /** A connection of this address is open; returns what says that it has ended. */
-  add(address: string): () => void
-}
+export type Upgrades = ReturnType<typeof createUpgrades>
 
 const RETRY_LATER = { 'retry-after': '5' }
 const RETRY_AFTER_MS = 5000
 
-/** Creates the checks of a port. */
-export function createUpgrades(options: UpgradeOptions): Upgrades {
-  const { peers, rate, most, limits } = options
-  const takeOf = createAddressRate(rate, options.now)
+/** Creates the checks of a port, which has `size` open connections. */
+export function createUpgrades(options: PortOptions, { peers, clock, isDraining }: PortDeps, size: () => number) {
+  const { names, connectionRate, most, limits } = options
+  const takeOf = createAddressRate(connectionRate, clock.monotonic)
   const connectionsOf = createAddressCount()
 
   const refusalByCount = (address: string): UpgradeRefusal | undefined => {
-    if (options.size() >= most.all)
+    if (size() >= most.all)
       return { reason: 'full', status: 503, body: 'The bus is full.', headers: RETRY_LATER, limit: limits.all }
     if (connectionsOf.of(address) >= most.perAddress)
       return rateLimited('address_full', limits.perAddress, { most: most.perAddress }, RETRY_AFTER_MS)
@@ -90,21 +62,28 @@ export function createUpgrades(options: UpgradeOptions): Upgrades {
   }
 
   return {
+    /** The address of a client, whose connection may come from a proxy. */
     addressOf: peers.clientAddress,
-    refusalByRate(address) {
+    /**
+     * Counts a request of an address, and refuses it where these are too many. Called for each, before it waits for its
+     * turn.
+     */
+    refusalByRate(address: string): UpgradeRefusal | undefined {
       const waitMs = takeOf(address)
       if (waitMs === undefined) return undefined
-      return rateLimited('rate', 'connection_rate', { per_second: rate!.perSecond }, waitMs)
+      return rateLimited('rate', 'connection_rate', { per_second: connectionRate!.perSecond }, waitMs)
     },
-    refusalOf(request, address) {
+    /** Why a request is refused; undefined where it may be upgraded. */
+    refusalOf(request: Request, address: string): UpgradeRefusal | undefined {
       return (
-        refusalOfHead(request, options.name) ??
+        refusalOfHead(request, names.refusal) ??
         refusalOfPeer(request.headers, peers) ??
-        (options.isDraining()
+        (isDraining()
           ? { reason: 'draining', status: 503, body: 'The bus is shutting down.', headers: RETRY_LATER }
           : refusalByCount(address))
       )
     },
+    /** A connection of this address is open; returns what says that it has ended. */
     add: connectionsOf.add,
   }
 }

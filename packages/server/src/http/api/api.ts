@@ -5,29 +5,21 @@
  * `calls.ts`.
  */
 import { CodedError } from '@arqonbus/protocol'
+import type { Config } from '../../config/index.ts'
 import type { Logger } from '../../observability/logger.ts'
-import type { Metrics } from '../../observability/metrics.ts'
 import { ORIGIN_SETTING, shownOrigin } from '../../peers/origins.ts'
 import type { MayCall } from '../../peers/peers.ts'
 import { type Answer, methodNotAllowed, refusal } from '../answer.ts'
 import { createRouter } from '../router.ts'
-import { type CallLimitDeps, type CallLimitSettings, createCallLimits } from './call-limits.ts'
+import { type CallLimitDeps, createCallLimits } from './call-limits.ts'
 import type { Calls, Exchange } from './calls.ts'
 import { originHeaders, preflight } from './cors.ts'
 import { readCredentials } from './credentials.ts'
 import { type Endpoint, endpoints } from './endpoints.ts'
 
-/** The limits of all calls together. */
-export type ApiLimits = CallLimitSettings & {
-  /** The longest body. */
-  readonly maxMessageBytes: number
-  readonly tokenInQuery: boolean
-}
-
 /** What the API needs. */
 export type ApiDeps = CallLimitDeps & {
-  readonly limits: ApiLimits
-  readonly metrics: Pick<Metrics, 'limit'>
+  readonly limits: Pick<Config, 'maxMessageBytes' | 'tokenInQuery'>
   readonly logger: Pick<Logger, 'info'>
   readonly calls: Calls
   /** Whether a page may have caused this request, by the rule for sockets. */

@@ -1,45 +1,28 @@
 /** Limits of calls: how often and how many at once, from one address and of all together. */
 import { CodedError } from '@arqonbus/protocol'
+import type { Config } from '../../config/index.ts'
 import type { Clock } from '../../kit/clock.ts'
 import { openFiles } from '../../kit/system-limits.ts'
-import type { Rate } from '../../limits/bucket.ts'
 import { createAddressCount, createAddressRate } from '../../limits/per-address.ts'
 import type { LimitName } from '../../observability/metric-labels.ts'
 import type { Metrics } from '../../observability/metrics.ts'
 import type { Streams } from '../streams/streams.ts'
 
-/** The limits of calls. */
-export type CallLimitSettings = {
-  /** Requests under way. */
-  readonly apiRequests: number
-  readonly apiRequestsPerAddress: number
-  readonly apiStreams: number
-  readonly apiStreamsPerAddress: number
-  /** Requests of one address. */
-  readonly apiRate: Rate | null
-}
-
 /** What they are checked with. */
 export type CallLimitDeps = {
-  readonly limits: CallLimitSettings
+  readonly limits: Pick<
+    Config,
+    'apiRequests' | 'apiRequestsPerAddress' | 'apiStreams' | 'apiStreamsPerAddress' | 'apiRate'
+  >
   readonly clock: Clock
   readonly metrics: Pick<Metrics, 'limit'>
   readonly streams: Pick<Streams, 'size' | 'countOf'>
 }
 
-/** Counts calls and refuses one too many with `rate_limited`. */
-export type CallLimits = {
-  /** A call of an address begins; returns what ends it. It counts also where the checks refuse it. */
-  begin(address: string): () => void
-  check(address: string): void
-  /** For a call that opens a stream. */
-  checkStream(address: string): void
-}
-
 const RETRY_AFTER_MS = 1000
 
-/** Creates the limits of calls. */
-export function createCallLimits({ limits, clock, metrics, streams }: CallLimitDeps): CallLimits {
+/** Creates the limits of calls: they count calls and refuse one too many with `rate_limited`. */
+export function createCallLimits({ limits, clock, metrics, streams }: CallLimitDeps) {
   const { apiRate } = limits
   const takeOf = createAddressRate(apiRate, clock.monotonic)
   const underwayOf = createAddressCount()
@@ -52,7 +35,8 @@ export function createCallLimits({ limits, clock, metrics, streams }: CallLimitD
   }
 
   return {
-    begin(address) {
+    /** A call of an address begins; returns what ends it. It counts also where the checks refuse it. */
+    begin(address: string): () => void {
       underway++
       const endOf = underwayOf.add(address)
       return () => {
@@ -60,7 +44,7 @@ export function createCallLimits({ limits, clock, metrics, streams }: CallLimitD
         endOf()
       }
     },
-    check(address) {
+    check(address: string): void {
       const waitMs = takeOf(address)
       if (waitMs !== undefined) {
         metrics.limit('api_rate')
@@ -69,7 +53,8 @@ export function createCallLimits({ limits, clock, metrics, streams }: CallLimitD
       checkMost('api_requests', underway - 1, limits.apiRequests)
       checkMost('api_requests_per_address', underwayOf.of(address) - 1, limits.apiRequestsPerAddress)
     },
-    checkStream(address) {
+    /** For a call that opens a stream. */
+    checkStream(address: string): void {
       checkMost('api_streams', streams.size, limits.apiStreams)
       checkMost('api_streams_per_address', streams.countOf(address), limits.apiStreamsPerAddress)
       // A stream keeps its connection, and so one of the open files.

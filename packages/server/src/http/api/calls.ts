@@ -3,15 +3,16 @@
  * here that the bus does for its clients.
  */
 import { CodedError, readProper, WHOLE_ROOM } from '@arqonbus/protocol'
+import type { Config } from '../../config/index.ts'
 import type { Admission } from '../../connections/admit.ts'
 import type { AcceptHttpClient, Credentials } from '../../connections/http-clients.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { FairQueue, Pieces } from '../../kit/fair-queue.ts'
 import { networkOf } from '../../kit/ip-address.ts'
 import { chain, type Maybe } from '../../kit/maybe.ts'
-import { type Bucket, fullBucket, type Rate } from '../../limits/bucket.ts'
+import { fullBucket } from '../../limits/bucket.ts'
 import { createMemory } from '../../limits/per-address.ts'
-import { createInboundState } from '../../receive/inbound.ts'
+import { createInboundState, type InboundState } from '../../receive/inbound.ts'
 import type { Receive } from '../../receive/receive.ts'
 import { type Answer, jsonText } from '../answer.ts'
 import type { Streams } from '../streams/streams.ts'
@@ -26,14 +27,7 @@ import { parametersIn } from './query.ts'
 
 /** What calls need. */
 export type CallsDeps = {
-  readonly limits: {
-    readonly maxMessageBytes: number
-    readonly maxDepth: number
-    readonly apiBodyTimeoutMs: number
-    readonly rateLimit: Rate | null
-    /** How old a list may be that is the same for all who ask for it. */
-    readonly httpCacheMs: number
-  }
+  readonly limits: Pick<Config, 'maxMessageBytes' | 'maxDepth' | 'apiBodyTimeoutMs' | 'rateLimit' | 'httpCacheMs'>
   readonly clock: Clock
   readonly receive: Receive
   readonly admission: Pick<Admission, 'loadSession'>
@@ -64,14 +58,12 @@ export type ApiCall = {
 /** Does what is called for; throws coded errors. */
 export type Calls = (endpoint: Endpoint, call: ApiCall) => Maybe<Answer | Response>
 
-/** The rates of one client, as if its calls came by one connection. */
-type ClientBuckets = { readonly rate: Bucket | undefined; readonly commandRates: Map<string, Bucket> }
-
 /** Creates the calls of the API. */
 export function createCalls(deps: CallsDeps): Calls {
   const { limits, clock, receive } = deps
   const readBody = createBodyReader({ maxBytes: limits.maxMessageBytes, timeoutMs: limits.apiBodyTimeoutMs })
-  const clientRates = createMemory<ClientBuckets>(() => ({
+  /** The rates of one client, as if its calls came by one connection. */
+  const clientRates = createMemory<Pick<InboundState, 'rate' | 'commandRates'>>(() => ({
     rate: limits.rateLimit === null ? undefined : fullBucket(limits.rateLimit, clock.monotonic()),
     commandRates: new Map(),
   }))

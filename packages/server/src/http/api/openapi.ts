@@ -160,7 +160,7 @@ function successesOf(endpoint: Endpoint): Json {
 }
 
 /** All codes that an endpoint may answer with. */
-export function codesOf(endpoint: Endpoint): readonly ErrorCode[] {
+function codesOf(endpoint: Endpoint): readonly ErrorCode[] {
   if (endpoint.kind === 'openapi') return endpoint.errors
   return [...new Set([...everywhere, ...(endpoint.method === 'POST' ? withBody : []), ...endpoint.errors])]
 }
