@@ -35,12 +35,11 @@ export type RunningServer = Shutdown & {
 /** Starts a bus; a `StartError` where it cannot. */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
   const core = await createCore(options)
-  const { config, clock, metrics, observers } = core
+  const { config, clock, metrics } = core
 
-  const storage = createStorage({ ...core, changed: observers.storageChanged })
+  const storage = createStorage(core)
   const log = options.log?.({ clock, metrics, config }) ?? storage.log
-  const isStorageAway = () => log.isAway || storage.isAway()
-  const info = createBusInfo(core, log, isStorageAway)
+  const info = createBusInfo(core, log, storage)
   const state = createState(core, log)
   const ports = createPorts(core, options.createBusPort)
   const outbound = createOutbound(core, log, state, ports)
@@ -60,15 +59,16 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
 
   // What was stored is there before a client can ask for it.
   await storage.start()
-  const parts = { log, storage, state, outbound, inbound, persistence, telemetry, info, ports }
+  const created = { log, storage, state, outbound, inbound, persistence, telemetry, info, ports }
   const http = await orClose([ports.bus, telemetry.server, storage], () => {
     ports.bus.listen(createBusHandler({ ...core, ...inbound, options: config }))
     telemetry.server.listen()
-    return openHttp(core, { ...parts, consoleFiles: options.consoleFiles })
+    return openHttp(core, { ...created, consoleFiles: options.consoleFiles })
   })
   limitKernelBuffers([ports.bus.url!, ports.telemetry.url, http.url], config.socketSendBytes)
-  registerGauges(core, { ...parts, http, isStorageAway })
-  const shutdown = createShutdown(core, { ...parts, http, stopTimers: startTimers(core, { ...parts, http }) })
+  const parts = { ...created, http }
+  registerGauges(core, parts)
+  const shutdown = createShutdown(core, parts, startTimers(core, parts))
 
   return { ...shutdown, busUrl: ports.bus.url!, httpUrl: http.url, telemetryUrl: ports.telemetry.url }
 }

@@ -39,7 +39,7 @@ export type RoomTarget = {
 export type RoomType = 'system' | 'user' | 'dynamic'
 
 /** An address as a client writes it; the channel of a whole room is `*`. */
-export type AddressTarget = { readonly room: string; readonly channel: string }
+type AddressTarget = { readonly room: string; readonly channel: string }
 
 /** An address at which there is no channel yet. */
 export type NewTarget = AddressTarget & {
@@ -85,7 +85,7 @@ type Targets = {
 }
 
 /** What an identity may or may not do. */
-export type Action = keyof Targets
+type Action = keyof Targets
 
 /**
  * Actions without a code of their own: where they are not allowed, the answer is that there is no such room or channel.
@@ -101,17 +101,11 @@ export function authorize<A extends Exclude<Action, Hidden>>(identity: Identity,
   if (!rules[action](identity, target)) throw refusals[action](target, identity)
 }
 
-/** What an identity sees in lists. Counts are of everything. */
-export type Visible = {
-  channel(channel: ChannelTarget): boolean
-  client(clientId: string): boolean
-}
-
-/** What an identity sees in lists: the channels that it may read, and every client. */
-export const visible = (identity: Identity): Visible => ({
-  channel: (channel) => may(identity, 'read', channel),
+/** What an identity sees in lists: the channels that it may read, and every client. Counts are of everything. */
+export const visible = (identity: Identity) => ({
+  channel: (channel: ChannelTarget) => may(identity, 'read', channel),
   // Without authentication every client may see every other.
-  client: () => true,
+  client: (_clientId: string) => true,
 })
 
 /** True where only the creator, members and admins may read a channel. */

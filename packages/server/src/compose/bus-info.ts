@@ -7,19 +7,10 @@ import { versionInfo } from '../kit/version.ts'
 import type { Status } from '../observability/metric-labels.ts'
 import type { BusLog } from '../publish/draft.ts'
 import type { Core } from './core.ts'
+import type { Storage } from './storage.ts'
 
 /** What the bus says of itself. */
-export type BusInfo = {
-  readonly greeting: Greeting
-  /** The longest frame that the bus sends. */
-  readonly maxFrameBytes: number
-  /** The longest list in the result of a command. */
-  readonly maxListBytes: number
-  readonly health: () => 'ok' | 'degraded'
-  readonly status: () => Status
-  readonly server: () => CommandResult<'status'>['server']
-  readonly storage: () => CommandResult<'status'>['storage']
-}
+export type BusInfo = ReturnType<typeof createBusInfo>
 
 /**
  * What the server adds to a message, or says around one: no frame of its own is longer than the longest message and
@@ -28,39 +19,42 @@ export type BusInfo = {
 const OWN_BYTES = 1024
 
 /** Creates the bus info; the uptime counts from now. */
-export function createBusInfo(core: Core, log: BusLog, isStorageAway: () => boolean): BusInfo {
+export function createBusInfo(core: Core, log: BusLog, storage: Storage) {
   const { config, clock, node, lifecycle } = core
   const versions = [...core.versions.keys()]
   const startedAt = clock.now()
   const since = clock.monotonic()
+  /** The longest frame that the bus sends. */
   const maxFrameBytes = longestFrame(config.maxMessageBytes) + OWN_BYTES
+  const isStorageAway = () => log.isAway || storage.isAway()
   const health = () =>
     lifecycle.unmade.length > 0 || lifecycle.telemetryFault !== undefined || isStorageAway() ? 'degraded' : 'ok'
-  const status = () => (lifecycle.isDraining ? 'draining' : health())
-  return {
-    greeting: {
-      node,
-      bus: () => log.identity,
-      versions,
-      durability: log.durability,
-      heartbeat_ms: config.pingIntervalMs,
-      limits: {
-        max_message_bytes: config.maxMessageBytes,
-        max_frame_bytes: maxFrameBytes,
-        max_depth: config.maxDepth,
-        max_subscriptions: config.maxSubscriptions,
-        messages_per_second: config.rateLimit?.perSecond ?? null,
-        message_burst: config.rateLimit?.burst ?? null,
-        dedup_window_ms: config.dedupWindowMs,
-        session_ttl_ms: config.sessionTtlMs,
-      },
+  const status = (): Status => (lifecycle.isDraining ? 'draining' : health())
+  const greeting: Greeting = {
+    node,
+    bus: () => log.identity,
+    versions,
+    durability: log.durability,
+    heartbeat_ms: config.pingIntervalMs,
+    limits: {
+      max_message_bytes: config.maxMessageBytes,
+      max_frame_bytes: maxFrameBytes,
+      max_depth: config.maxDepth,
+      max_subscriptions: config.maxSubscriptions,
+      messages_per_second: config.rateLimit?.perSecond ?? null,
+      message_burst: config.rateLimit?.burst ?? null,
+      dedup_window_ms: config.dedupWindowMs,
+      session_ttl_ms: config.sessionTtlMs,
     },
-    maxFrameBytes,
-    // Around a list there are other fields, and `status` has two.
+  }
+  return {
+    greeting,
+    /** The longest list in the result of a command. Around a list there are other fields, and `status` has two. */
     maxListBytes: maxFrameBytes - 2 * OWN_BYTES,
     health,
     status,
-    server: () => ({
+    isStorageAway,
+    server: (): CommandResult<'status'>['server'] => ({
       name: 'arqonbus',
       version: versionInfo.version,
       protocol: CURRENT_VERSION,
@@ -69,7 +63,7 @@ export function createBusInfo(core: Core, log: BusLog, isStorageAway: () => bool
       started_at: isoTime(startedAt),
       uptime_seconds: (clock.monotonic() - since) / 1000,
     }),
-    storage: () => {
+    storage: (): CommandResult<'status'>['storage'] => {
       const { messages, bytes } = log.usage()
       return { driver: log.name, durability: log.durability(), history_bytes: bytes, history_messages: messages }
     },

@@ -6,32 +6,12 @@ import { memoryLimit, openFileLimit } from '../kit/system-limits.ts'
 import { type ConfiguredLimit, statuses, storageDrivers } from '../observability/metric-labels.ts'
 import type { GaugeName } from '../observability/metric-table.ts'
 import type { GaugeReading } from '../observability/metrics.ts'
-import type { Persistence } from '../persistence/persistence.ts'
-import type { BusLog } from '../publish/draft.ts'
-import type { BusInfo } from './bus-info.ts'
 import type { Core } from './core.ts'
-import type { HttpServer } from './http.ts'
-import type { Outbound } from './outbound.ts'
-import type { Ports } from './ports.ts'
-import type { State } from './state.ts'
-import type { Storage } from './storage.ts'
-
-/** The parts that are asked. */
-export type GaugeSources = {
-  readonly log: BusLog
-  readonly storage: Storage
-  readonly state: State
-  readonly outbound: Outbound
-  readonly persistence: Persistence | undefined
-  readonly info: BusInfo
-  readonly ports: Ports
-  readonly http: HttpServer
-  readonly isStorageAway: () => boolean
-}
+import type { Parts } from './parts.ts'
 
 /** Registers every gauge of the table: one without a reading does not compile. */
-export function registerGauges({ config, metrics }: Core, sources: GaugeSources): void {
-  const { log, storage, state, outbound, persistence, info, ports, http, isStorageAway } = sources
+export function registerGauges({ config, metrics }: Core, parts: Parts): void {
+  const { log, storage, state, outbound, persistence, info, ports, http } = parts
   const { clients, sessions, rooms } = state
   const { subscriptions, catchUp, delivery } = outbound
   const limits = limitsOf(config)
@@ -53,7 +33,7 @@ export function registerGauges({ config, metrics }: Core, sources: GaugeSources)
     historyBytes: () => log.usage().bytes,
     historyEntries: () => log.usage().messages,
     dedupBytes: () => log.usage().dedupBytes,
-    storageAvailable: () => (isStorageAway() ? 0 : 1),
+    storageAvailable: () => (info.isStorageAway() ? 0 : 1),
     queuedMessages: () => log.usage().queuedMessages,
     queuedBytes: () => log.usage().queuedBytes,
     unstoredRecords: () => persistence?.unstored() ?? 0,

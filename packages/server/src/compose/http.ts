@@ -8,22 +8,12 @@ import { createAwaited } from '../http/streams/awaited.ts'
 import { Streams } from '../http/streams/streams.ts'
 import { randomId } from '../kit/random-id.ts'
 import { versionInfo } from '../kit/version.ts'
-import type { Persistence } from '../persistence/persistence.ts'
-import type { BusInfo } from './bus-info.ts'
 import type { Core, StartOptions } from './core.ts'
-import type { InboundPath } from './inbound-path.ts'
-import type { Outbound } from './outbound.ts'
-import type { Ports } from './ports.ts'
-import type { State } from './state.ts'
+import type { InboundPath, InboundPathParts } from './inbound-path.ts'
 
 /** What HTTP needs of the other parts. */
-export type HttpParts = {
-  readonly state: State
-  readonly outbound: Outbound
+export type HttpParts = Pick<InboundPathParts, 'state' | 'outbound' | 'persistence' | 'info' | 'ports'> & {
   readonly inbound: InboundPath
-  readonly persistence: Persistence | undefined
-  readonly info: BusInfo
-  readonly ports: Ports
   readonly consoleFiles: StartOptions['consoleFiles']
 }
 

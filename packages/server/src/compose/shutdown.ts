@@ -3,30 +3,8 @@
  * order of its dependencies.
  */
 import { drainClients } from '../connections/drain.ts'
-import type { Persistence } from '../persistence/persistence.ts'
-import type { BusLog } from '../publish/draft.ts'
 import type { Core } from './core.ts'
-import type { HttpServer } from './http.ts'
-import type { InboundPath } from './inbound-path.ts'
-import type { Outbound } from './outbound.ts'
-import type { Ports } from './ports.ts'
-import type { State } from './state.ts'
-import type { Storage } from './storage.ts'
-import type { TelemetryParts } from './telemetry-parts.ts'
-
-/** What is ended. */
-export type ShutdownParts = {
-  readonly log: BusLog
-  readonly storage: Storage
-  readonly state: State
-  readonly outbound: Outbound
-  readonly inbound: InboundPath
-  readonly persistence: Persistence | undefined
-  readonly telemetry: TelemetryParts
-  readonly ports: Ports
-  readonly http: HttpServer
-  readonly stopTimers: () => void
-}
+import type { Parts } from './parts.ts'
 
 /** How a server ends. */
 export type Shutdown = {
@@ -52,7 +30,7 @@ const STORAGE_AWAY = 'the storage is away'
 const SUBSCRIBERS_LEAVE_MS = 500
 
 /** Creates the shutdown of a server. */
-export function createShutdown(core: Core, parts: ShutdownParts): Shutdown {
+export function createShutdown(core: Core, parts: Parts, stopTimers: () => void): Shutdown {
   const { config, logger, lifecycle, tracing } = core
   const { log, storage, state, outbound, inbound, persistence, telemetry, ports, http } = parts
   const { receive, admission } = inbound
@@ -77,7 +55,7 @@ export function createShutdown(core: Core, parts: ShutdownParts): Shutdown {
     delivery.waitingBytes() === 0
   const closeAll = async () => {
     logLostMessages(STORAGE_AWAY)
-    parts.stopTimers()
+    stopTimers()
     await ports.bus.close()
     http.streams.close()
     admission.departAll()

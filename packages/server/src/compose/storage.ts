@@ -1,32 +1,15 @@
 /** Chooses the drivers of what is kept, by the configuration. With `server.ts` the one place that names them. */
 
-import type { Config } from '../config/index.ts'
 import type { Clock } from '../kit/clock.ts'
 import { exitCodes, StartError } from '../kit/start-error.ts'
 import { createMemoryLog } from '../log/memory-log.ts'
 import { createRedisLogStore } from '../log/redis/redis-log-store.ts'
 import { createRemoteLog } from '../log/remote/remote-driver.ts'
-import type { Logger } from '../observability/logger.ts'
-import type { Metrics } from '../observability/metrics.ts'
 import { createRedisStore } from '../persistence/redis-store.ts'
 import type { Store } from '../persistence/store.ts'
 import type { BusLog } from '../publish/draft.ts'
 import { createRedisLink, type RedisLink } from '../redis/link.ts'
-
-/** What choosing needs. */
-export type StorageDeps = {
-  readonly config: Config
-  readonly clock: Clock
-  readonly metrics: Metrics
-  readonly logger: Logger
-  /** Who this node is. */
-  readonly node: string
-  /** Called when an outage begins, and when it ends. */
-  readonly changed: (
-    event: 'storage_degraded' | 'storage_recovered',
-    details: Readonly<Record<string, unknown>>,
-  ) => void
-}
+import type { Core } from './core.ts'
 
 /** What is kept, and where. */
 export type Storage = {
@@ -51,13 +34,13 @@ export type Storage = {
 }
 
 /** Creates the drivers. */
-export function createStorage(deps: StorageDeps): Storage {
-  const { config } = deps
+export function createStorage(core: Core): Storage {
+  const { config } = core
   if (config.redisUrl === undefined || config.persist.length === 0) {
     return {
-      log: memoryLog(deps),
+      log: memoryLog(core),
       store: undefined,
-      clock: deps.clock,
+      clock: core.clock,
       isAway: () => false,
       awaySeconds: () => 0,
       replicas: () => ({ wanted: 0, connected: 0 }),
@@ -65,12 +48,12 @@ export function createStorage(deps: StorageDeps): Storage {
       close() {},
     }
   }
-  const outages = createOutages(deps.clock)
-  const link = redisLink(config.redisUrl, deps, outages)
+  const outages = createOutages(core.clock)
+  const link = redisLink(config.redisUrl, core, outages)
   // The store before the log: records are restored before the log reads what there is.
-  const clock: Clock = { ...deps.clock, now: () => Math.min(deps.clock.now(), link.redisNow()) }
-  const store = createRedisStore({ ...deps, clock, link })
-  const log = config.persist.includes('messages') ? redisLog(link, store, deps) : memoryLog(deps)
+  const clock: Clock = { ...core.clock, now: () => Math.min(core.clock.now(), link.redisNow()) }
+  const store = createRedisStore({ ...core, clock, link })
+  const log = config.persist.includes('messages') ? redisLog(link, store, core) : memoryLog(core)
   return {
     log,
     store,
@@ -87,9 +70,7 @@ export function createStorage(deps: StorageDeps): Storage {
 }
 
 /** How long something was away, all times together. */
-type Outages = { begin(): void; end(): void; seconds(): number }
-
-function createOutages(clock: Clock): Outages {
+function createOutages(clock: Clock) {
   let total = 0
   let since: number | undefined
   const current = () => (since === undefined ? 0 : clock.monotonic() - since)
@@ -111,7 +92,7 @@ function createOutages(clock: Clock): Outages {
 const MOST_CLOSED_LOGS = 10_000
 
 /** The log in the memory of this process. */
-const memoryLog = ({ clock, metrics, config }: Pick<StorageDeps, 'clock' | 'metrics' | 'config'>): BusLog =>
+const memoryLog = ({ clock, metrics, config }: Core): BusLog =>
   createMemoryLog({
     clock,
     maxBytes: config.historyBytes,
@@ -121,7 +102,8 @@ const memoryLog = ({ clock, metrics, config }: Pick<StorageDeps, 'clock' | 'metr
     expired: (reason, count) => metrics.expire(reason, count),
   })
 
-function redisLink(url: string, { config, logger, metrics, changed }: StorageDeps, outages: Outages): RedisLink {
+function redisLink(url: string, core: Core, outages: ReturnType<typeof createOutages>): RedisLink {
+  const { config, logger, metrics, observers } = core
   if (url.includes(','))
     throw new StartError(
       'REDIS_URL names a cluster, which this version does not speak to: give one URL.',
@@ -140,13 +122,13 @@ function redisLink(url: string, { config, logger, metrics, changed }: StorageDep
         outages.begin()
       } else outages.end()
       logger[state === 'ready' ? 'info' : 'warn']({ event, ...details })
-      changed(event, details)
+      observers.storageChanged(event, details)
     },
     metrics: { connected: (outcome) => metrics.storageConnect(outcome), pinged: (seconds) => metrics.pinged(seconds) },
   })
 }
 
-function redisLog(link: RedisLink, records: Store, { config, clock, logger, metrics, node }: StorageDeps): BusLog {
+function redisLog(link: RedisLink, records: Store, { config, clock, logger, metrics, node }: Core): BusLog {
   const store = createRedisLogStore({
     link,
     records,

@@ -14,7 +14,7 @@ import { TelemetryBroadcast } from '../telemetry/broadcast.ts'
 import { createEmitter } from '../telemetry/emitter.ts'
 import { createTelemetryEvents } from '../telemetry/events.ts'
 import { createIdleWatch } from '../telemetry/idle-agents.ts'
-import { createTelemetry, type Telemetry } from '../telemetry/relay.ts'
+import { createTelemetry } from '../telemetry/relay.ts'
 import type { TelemetrySubscribers } from '../telemetry/subscribers.ts'
 import type { Core } from './core.ts'
 import type { Outbound } from './outbound.ts'
@@ -22,28 +22,13 @@ import type { Ports } from './ports.ts'
 import type { State } from './state.ts'
 
 /** Telemetry of a server. */
-export type TelemetryParts = {
-  readonly relay: Telemetry
-  readonly broadcast: TelemetryBroadcast
-  /** Looks for agents that have fallen silent. Called every `idleEveryMs`. */
-  readonly lookForIdle: () => void
-  readonly idleEveryMs: number
-  /** Sends at once the events that wait for the end of their tick. */
-  readonly flush: () => void
-  readonly server: TelemetryServer
-}
+export type TelemetryParts = ReturnType<typeof createTelemetryParts>
 
 /** An agent that falls silent is reported to be idle so much later at most. */
 const IDLE_EVERY_MS = 1000
 
 /** Creates the telemetry of a server, with the two built-in channels that carry it. */
-export function createTelemetryParts(
-  core: Core,
-  state: State,
-  outbound: Outbound,
-  ports: Ports,
-  greeting: Greeting,
-): TelemetryParts {
+export function createTelemetryParts(core: Core, state: State, outbound: Outbound, ports: Ports, greeting: Greeting) {
   const { config, clock, metrics, observers } = core
   const { clients, rooms } = state
   const { telemetrySubscribers: subscribers, buffers } = outbound
@@ -94,6 +79,7 @@ export function createTelemetryParts(
   return {
     relay,
     broadcast,
+    /** Looks for agents that have fallen silent. Called every `idleEveryMs`. */
     lookForIdle: createIdleWatch({
       ...config,
       clients: clients.all,
@@ -102,19 +88,10 @@ export function createTelemetryParts(
       now: clock.monotonic,
     }),
     idleEveryMs: Math.min(IDLE_EVERY_MS, config.agentIdleMs),
+    /** Sends at once the events that wait for the end of their tick. */
     flush: emitter.flush,
     server: createTelemetryServer(core, { port: ports.telemetry, handler, subscribers, broadcast }),
   }
-}
-
-/** The telemetry server. */
-export type TelemetryServer = {
-  /** Begins to listen; a `StartError` where that is not possible and the configuration requires it. */
-  listen(): void
-  /** Notifies its subscribers that the bus shuts down. */
-  announceEnd(): void
-  /** Ends all connections within that time, and stops listening. */
-  close(timeoutMs: number): Promise<void>
 }
 
 type TelemetryServerParts = {
@@ -132,8 +109,9 @@ const LOOK_EVERY_MS = 10
 function createTelemetryServer(
   { config, frames, logger, lifecycle }: Core,
   { port, handler, subscribers, broadcast }: TelemetryServerParts,
-): TelemetryServer {
+) {
   return {
+    /** Begins to listen; a `StartError` where that is not possible and the configuration requires it. */
     listen() {
       if (!config.telemetry) return
       try {
@@ -144,6 +122,7 @@ function createTelemetryServer(
         logger.warn({ event: 'telemetry_unavailable', error: problem.message })
       }
     },
+    /** Notifies its subscribers that the bus shuts down. */
     announceEnd() {
       for (const subscriber of subscribers.all()) {
         const reconnect_after_ms = Math.round(RECONNECT_MS * (1 + Math.random()))
@@ -151,7 +130,8 @@ function createTelemetryServer(
         broadcast.send(subscriber, frames.notice(notice))
       }
     },
-    async close(timeoutMs) {
+    /** Ends all connections within that time, and stops listening. */
+    async close(timeoutMs: number) {
       broadcast.flush()
       for (const subscriber of [...subscribers.all()]) broadcast.close(subscriber, 'restarting')
       const deadline = systemClock.monotonic() + timeoutMs

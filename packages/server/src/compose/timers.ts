@@ -2,24 +2,9 @@
 import { createHeartbeat } from '../connections/heartbeat.ts'
 import { CLOCK_TICK_MS } from '../kit/clock.ts'
 import { watchLoopLag } from '../observability/event-loop-delay.ts'
-import type { Persistence } from '../persistence/persistence.ts'
-import type { BusLog } from '../publish/draft.ts'
 import { createSweep } from '../state/expire.ts'
 import type { Core } from './core.ts'
-import type { HttpServer } from './http.ts'
-import type { Outbound } from './outbound.ts'
-import type { State } from './state.ts'
-import type { TelemetryParts } from './telemetry-parts.ts'
-
-/** What is looked after. */
-export type TimerParts = {
-  readonly log: BusLog
-  readonly state: State
-  readonly outbound: Outbound
-  readonly persistence: Persistence | undefined
-  readonly telemetry: TelemetryParts
-  readonly http: HttpServer
-}
+import type { Parts } from './parts.ts'
 
 const SWEEP_EVERY_MS = 1000
 const SWEEP_LEAST_MS = 50
@@ -28,7 +13,7 @@ const SWEEP_LEAST_MS = 50
 const STREAMS_LOOK_MS = 5000
 
 /** Starts the timers of a server; returns the function that stops them. */
-export function startTimers(core: Core, { log, state, outbound, persistence, telemetry, http }: TimerParts) {
+export function startTimers(core: Core, { log, state, outbound, persistence, telemetry, http }: Parts) {
   const { config, clock, metrics, every } = core
   const { delivery } = outbound
   const { broadcast } = telemetry
