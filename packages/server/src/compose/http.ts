@@ -12,7 +12,7 @@ import type { Core, StartOptions } from './core.ts'
 import type { InboundPath, InboundPathParts } from './inbound-path.ts'
 
 /** What HTTP needs of the other parts. */
-export type HttpParts = Pick<InboundPathParts, 'state' | 'outbound' | 'persistence' | 'info' | 'ports'> & {
+type HttpParts = Pick<InboundPathParts, 'state' | 'outbound' | 'persistence' | 'info' | 'ports'> & {
   readonly inbound: InboundPath
   readonly consoleFiles: StartOptions['consoleFiles']
 }
@@ -22,7 +22,7 @@ export type HttpServer = HttpPort & { readonly streams: Streams }
 
 /** Begins to listen; a `StartError` where that is not possible. */
 export function openHttp(core: Core, parts: HttpParts): HttpServer {
-  const { config, clock, metrics, versions, lifecycle, observers } = core
+  const { config, clock, versions, lifecycle, observers } = core
   const { state, outbound, inbound, persistence, info, ports, consoleFiles } = parts
   const isDraining = () => lifecycle.isDraining
   const awaited = createAwaited()
@@ -59,7 +59,6 @@ export function openHttp(core: Core, parts: HttpParts): HttpServer {
     pipeline: config.httpPipeline,
     cacheMs: config.httpCacheMs,
     now: clock.monotonic,
-    metrics,
     version: { ...versionInfo, supported: [...versions.keys()] },
     api: config.api ? api : undefined,
     maxBodyBytes: config.maxMessageBytes,

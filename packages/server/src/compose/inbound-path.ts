@@ -37,7 +37,7 @@ export type InboundPath = ReturnType<typeof createInboundPath>
 
 /** Creates the way from the clients to the log. */
 export function createInboundPath(core: Core, parts: InboundPathParts) {
-  const { config, observers, turns } = core
+  const { config, observers } = core
   const { log, state, outbound, persistence, info } = parts
   const { rooms } = state
   const resolver = createRoomResolver({
@@ -50,9 +50,8 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
   const inboxOf = createOwnInbox(openInbox)
   const join = createJoin({
     ...core,
-    delivery: outbound.delivery,
+    ...outbound,
     resolver,
-    subscriptions: outbound.subscriptions,
     inboxOf,
     persistence,
     findClosedLog: log.closed,
@@ -73,7 +72,6 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     ...outbound,
     log,
     resolver,
-    replies: outbound.replies,
     roomOf: (name) => rooms.get(name),
     historySize: config.historySize,
     placeChanged:
@@ -120,7 +118,6 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
         if (refused === 'rate_limited') observers.frameRefused(client, refused, {}, command)
       },
     }),
-    turns,
     isCongested: () => log.isCongested,
     relayTelemetry: parts.telemetry.fromClient,
     refused: observers.frameRefused,

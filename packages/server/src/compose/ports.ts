@@ -17,23 +17,16 @@ export function createPorts(core: Core, createBusPort: StartOptions['createBusPo
   const { config, lifecycle } = core
   const peers = createPeers(config, createListen(core))
   const deps: PortDeps = { ...core, peers, isDraining: () => lifecycle.isDraining }
-  const shared = {
-    connectionRate: config.connectionRate,
-    maxMessageBytes: config.maxMessageBytes,
-    pingIntervalMs: config.pingIntervalMs,
-  }
   const bus: PortOptions = {
-    ...shared,
+    ...config,
     names: { start: 'bus', refusal: 'a WebSocket bus', log: {} },
-    host: config.host,
-    port: config.port,
     settings: { host: 'ARQONBUS_HOST', port: 'ARQONBUS_PORT' },
     most: { all: config.maxConnections, perAddress: config.maxConnectionsPerAddress },
     limits: { all: 'connections', perAddress: 'connections_per_address' },
     sendBufferBytes: config.sendBufferHardLimit,
   }
   const telemetry: PortOptions = {
-    ...shared,
+    ...config,
     names: {
       start: 'telemetry server',
       refusal: 'the telemetry server of a WebSocket bus',

@@ -6,7 +6,7 @@ import { isRestricted } from '../auth/access.ts'
 import type { Greeting } from '../connections/enter.ts'
 import { systemClock } from '../kit/clock.ts'
 import { StartError } from '../kit/start-error.ts'
-import { after } from '../kit/timer.ts'
+import { after, until } from '../kit/timer.ts'
 import { createSubscriberReceive } from '../receive/telemetry-subscriber.ts'
 import { createTelemetryHandler, type TelemetryHandler, type TelemetryPort } from '../sockets/telemetry-handler.ts'
 import { createBuiltIn } from '../state/bootstrap.ts'
@@ -42,11 +42,10 @@ export function createTelemetryParts(core: Core, state: State, outbound: Outboun
   })
   const relay = createTelemetry({
     ...core,
+    ...outbound,
     ...createBuiltIn(rooms),
     subscribers,
     broadcast,
-    delivery: outbound.delivery,
-    replies: outbound.replies,
   })
   const emitter = createEmitter({
     emit: relay.emit,
@@ -104,8 +103,6 @@ type TelemetryServerParts = {
 /** When subscribers reconnect after a shutdown: spread over two seconds. */
 const RECONNECT_MS = 1000
 
-const LOOK_EVERY_MS = 10
-
 function createTelemetryServer(
   { config, frames, logger, lifecycle }: Core,
   { port, handler, subscribers, broadcast }: TelemetryServerParts,
@@ -134,9 +131,7 @@ function createTelemetryServer(
     async close(timeoutMs: number) {
       broadcast.flush()
       for (const subscriber of [...subscribers.all()]) broadcast.close(subscriber, 'restarting')
-      const deadline = systemClock.monotonic() + timeoutMs
-      while (port.connections > 0 && systemClock.monotonic() < deadline)
-        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+      await until(() => port.connections === 0, systemClock.monotonic() + timeoutMs)
       await port.close()
     },
   }

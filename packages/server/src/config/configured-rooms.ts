@@ -7,7 +7,7 @@ import { ChannelOptions, compile } from '@arqonbus/protocol'
 import { type Kind, type Reading, shown } from './kind.ts'
 
 /** A channel to create at the start. */
-export type BootstrapChannel = {
+type BootstrapChannel = {
   readonly name: string
   readonly type?: 'general' | 'private' | 'system'
   readonly metadata?: Readonly<Record<string, unknown>>
@@ -15,7 +15,7 @@ export type BootstrapChannel = {
 }
 
 /** A room to create at the start. */
-export type BootstrapRoom = {
+type BootstrapRoom = {
   readonly name: string
   readonly config?: Readonly<Record<string, unknown>>
   readonly channels: readonly BootstrapChannel[]

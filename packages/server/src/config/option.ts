@@ -56,7 +56,7 @@ export type Values<Table> = {
 }
 
 /** The names of one setting: `maxMessageBytes` is `MAX_MESSAGE_BYTES`, `--max-message-bytes`, `max_message_bytes`. */
-export type OptionNames = { readonly variable: string; readonly flag: string; readonly fileKey: string }
+type OptionNames = { readonly variable: string; readonly flag: string; readonly fileKey: string }
 
 /**
  * The names that follow from a key. A unit at its end (`Ms`) is for the code alone: the value itself names it. Keys

@@ -33,10 +33,7 @@ export const options = {
     }),
     port: option(port, { default: 9100, text: 'The port of the bus.' }),
     telemetry: option(boolean, { default: true, text: 'Whether the telemetry server runs.' }),
-    telemetryHost: option(host, {
-      default: '127.0.0.1',
-      text: 'The address on which the telemetry server listens.',
-    }),
+    telemetryHost: option(host, { default: '127.0.0.1', text: 'The address on which the telemetry server listens.' }),
     telemetryPort: option(port, { default: 9101, text: 'The port of the telemetry server.' }),
     telemetryRequired: option(boolean, {
       default: true,
@@ -51,10 +48,7 @@ export const options = {
       text: 'The address on which HTTP (console, health, metrics, version, API) listens.',
     }),
     httpPort: option(port, { default: 9102, text: 'The HTTP port.' }),
-    console: option(boolean, {
-      default: true,
-      text: 'Whether the HTTP port serves the console, a web page, at `/`.',
-    }),
+    console: option(boolean, { default: true, text: 'Whether the HTTP port serves the console, a web page, at `/`.' }),
     consoleBusUrl: optional(webSocketUrl, {
       text: 'Public WebSocket URL of the bus for the console; set it behind a proxy.',
     }),
@@ -124,26 +118,17 @@ export const options = {
       default: 1000,
       text: 'Maximum requests to the HTTP API in progress; more are refused with 429.',
     }),
-    apiRequestsPerAddress: option(integer({ min: 1, max: 1_000_000 }), {
-      default: 500,
-      text: 'Those of one address.',
-    }),
+    apiRequestsPerAddress: option(integer({ min: 1, max: 1_000_000 }), { default: 500, text: 'Those of one address.' }),
     apiStreams: option(integer({ min: 0, max: 1_000_000 }), {
       default: 1000,
       text: 'Maximum open streams of server-sent events; more are refused with 429.',
     }),
-    apiStreamsPerAddress: option(integer({ min: 0, max: 1_000_000 }), {
-      default: 500,
-      text: 'Those of one address.',
-    }),
+    apiStreamsPerAddress: option(integer({ min: 0, max: 1_000_000 }), { default: 500, text: 'Those of one address.' }),
     apiBodyTimeoutMs: option(duration({ min: '10ms', max: '10m' }), {
       default: 10_000,
       text: 'How long the body of a request to the HTTP API may take to arrive.',
     }),
-    maxRooms: option(integer({ min: 1, max: 10_000_000 }), {
-      default: 10_000,
-      text: 'Maximum number of rooms.',
-    }),
+    maxRooms: option(integer({ min: 1, max: 10_000_000 }), { default: 10_000, text: 'Maximum number of rooms.' }),
     maxChannels: option(integer({ min: 1, max: 10_000_000 }), {
       default: 100_000,
       text: 'Maximum number of channels in all rooms together.',
@@ -200,10 +185,7 @@ export const options = {
       default: 'user',
       text: 'Who may create channels: every client, or admins.',
     }),
-    rooms: option(rooms, {
-      default: [],
-      text: 'Rooms and channels that exist from the start.',
-    }),
+    rooms: option(rooms, { default: [], text: 'Rooms and channels that exist from the start.' }),
     bootstrap: option(choice(['strict', 'lenient']), {
       default: 'strict',
       text: 'What happens when a configured room or channel cannot be created: the start fails (`strict`), or goes on without it, degraded (`lenient`).',

@@ -19,7 +19,7 @@ export const collectorUrl: Kind<string> = {
 }
 
 /** Pairs by key, in the order written. */
-export type Pairs = ReadonlyMap<string, string>
+type Pairs = ReadonlyMap<string, string>
 
 const MAX_PAIRS_LENGTH = 16_384
 

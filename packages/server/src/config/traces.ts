@@ -30,14 +30,8 @@ export const traceOptions = inGroup('Traces', {
   otelExporterOtlpTracesEndpoint: optional(collectorUrl, {
     text: 'The full URL that traces are sent to; overrides the endpoint above.',
   }),
-  otelExporterOtlpHeaders: optional(headerPairs, {
-    secret: true,
-    text: 'Headers for the collector, such as its key.',
-  }),
-  otelExporterOtlpTracesHeaders: optional(headerPairs, {
-    secret: true,
-    text: 'Headers that win over the former.',
-  }),
+  otelExporterOtlpHeaders: optional(headerPairs, { secret: true, text: 'Headers for the collector, such as its key.' }),
+  otelExporterOtlpTracesHeaders: optional(headerPairs, { secret: true, text: 'Headers that win over the former.' }),
   otelExporterOtlpProtocol: option(choice(protocols), {
     default: 'http/json',
     text: 'The form in which traces are sent. Where there are traces it must be http/json, the only one that the bus writes.',

@@ -47,7 +47,7 @@ export class Refused extends Error {
 }
 
 /** What admission needs. */
-export type AdmitDeps = EnterDeps &
+type AdmitDeps = EnterDeps &
   Omit<AdmitStreamDeps, 'entering' | 'clientOf' | 'takeOver'> & {
     /** Which client ids are connected, on all nodes. */
     readonly directory: Pick<Directory, 'find'>

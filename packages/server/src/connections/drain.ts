@@ -7,11 +7,12 @@ import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
 import { systemClock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
+import { until } from '../kit/timer.ts'
 import type { Client } from '../state/model.ts'
 import { isCatchingUp } from '../state/subscription.ts'
 
 /** What draining needs. */
-export type DrainDeps = {
+type DrainDeps = {
   readonly clients: () => Iterable<Client>
   readonly frames: Frames
   readonly delivery: Delivery
@@ -28,7 +29,6 @@ export type DrainDeps = {
 /** Reconnections are spread over this many milliseconds, and over more for many clients. */
 const SPREAD_MS = 1000
 const SPREAD_MS_PER_CLIENT = 1
-const LOOK_EVERY_MS = 10
 
 /** Says goodbye; ends when all connections have ended, or the time is up. */
 export async function drainClients(deps: DrainDeps): Promise<void> {
@@ -57,9 +57,3 @@ function* inPieces(clients: readonly Client[], work: (client: Client) => void): 
 }
 
 const isServed = (client: Client): boolean => client.transport.bufferedBytes() === 0 && !isCatchingUp(client)
-
-async function until(isDone: () => boolean, deadline: number): Promise<void> {
-  // By the clock of the system: a clock that a test has stopped would wait without end.
-  while (!isDone() && systemClock.monotonic() < deadline)
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
-}

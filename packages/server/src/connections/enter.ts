@@ -26,8 +26,11 @@ export type EnterDeps = {
   readonly observers: Pick<BusObserver, 'clientConnected'>
 }
 
+/** What a client is created with. */
+type NewClient = Pick<Client, 'identity' | 'kind' | 'seq' | 'profile' | 'echo' | 'transport'>
+
 /** A client to be. */
-export type Entrant = Pick<Client, 'identity' | 'kind' | 'profile' | 'echo' | 'transport'> & {
+type Entrant = Omit<NewClient, 'seq'> & {
   readonly isResumed: boolean
   /** Where it comes from, for the log. */
   readonly address: string | undefined
@@ -41,19 +44,21 @@ export type Welcomed = {
 }
 
 /** Creates a client, which is in no list. */
-export function createClient(
-  own: Pick<Client, 'identity' | 'kind' | 'seq' | 'profile' | 'echo' | 'transport'>,
-  clock: Clock,
-): Client {
+export function createClient({ identity, kind, seq, profile, echo, transport }: NewClient, clock: Clock): Client {
   const now = clock.monotonic()
   return {
-    ...own,
-    id: own.identity.id,
+    id: identity.id,
+    kind,
+    seq,
+    profile,
+    identity,
+    echo,
     connectedAt: clock.now(),
     connectedAtMonotonic: now,
     lastActivity: now,
     lastHeard: now,
     frames: 0,
+    transport,
     channels: new Map(),
     rooms: new Map(),
     implied: new Map(),

@@ -7,7 +7,7 @@ import type { Logger } from '../observability/logger.ts'
 import type { Client } from '../state/model.ts'
 
 /** What the heartbeat needs. */
-export type HeartbeatDeps = LivenessOptions & {
+type HeartbeatDeps = LivenessOptions & {
   readonly logger: Logger
   readonly clients: () => Iterable<Client>
   readonly delivery: Pick<Delivery, 'close'>

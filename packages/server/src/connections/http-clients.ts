@@ -25,7 +25,7 @@ export type Credentials = {
 }
 
 /** What accepting HTTP clients needs. */
-export type HttpClientDeps = {
+type HttpClientDeps = {
   readonly clock: Clock
   readonly directory: Pick<Directory, 'find'>
   readonly sessions: Sessions

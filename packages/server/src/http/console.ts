@@ -11,7 +11,7 @@ export type ConsoleFile = {
 }
 
 /** What the console is served with. */
-export type ConsoleOptions = {
+type ConsoleOptions = {
   /** Asked at the first request. */
   readonly files: () => Promise<readonly ConsoleFile[]>
   /** Where the page finds the bus: this port of the host that the page came from, unless `busUrl` says where. */
@@ -21,10 +21,7 @@ export type ConsoleOptions = {
 }
 
 /** Answers for the paths of the console. */
-export type ConsolePages = {
-  has(path: string): boolean
-  answer(request: Request, path: string): Promise<Response>
-}
+export type ConsolePages = ReturnType<typeof createConsole>
 
 const CONFIG = '/console/config.json'
 /** The paths of the console. */
@@ -32,7 +29,7 @@ export const consolePaths = ['/', '/console/app.js', '/console/app.css', '/conso
 const paths: ReadonlySet<string> = new Set(consolePaths)
 
 /** Creates the pages; nothing is read or built before the first request. */
-export function createConsole({ files, busPort, busUrl, version }: ConsoleOptions): ConsolePages {
+export function createConsole({ files, busPort, busUrl, version }: ConsoleOptions) {
   const config = JSON.stringify({ version, bus_port: busPort, ...(busUrl !== undefined && { bus_url: busUrl }) })
 
   const fileAt = async (path: string) => {
@@ -66,8 +63,8 @@ export function createConsole({ files, busPort, busUrl, version }: ConsoleOption
   }
 
   return {
-    has: (path) => paths.has(path),
-    async answer(request, path) {
+    has: (path: string) => paths.has(path),
+    async answer(request: Request, path: string): Promise<Response> {
       if (request.method !== 'GET' && request.method !== 'HEAD') {
         const { status, contentType, body } = refusal('method_not_allowed')
         return new Response(body, { status, headers: { ...common, 'content-type': contentType, allow: 'GET, HEAD' } })

@@ -1,14 +1,7 @@
 /** Paths with parameters: `/rooms/{room}` fits `/rooms/science`, with the room `science`. */
 
-/** What a path led to. */
-export type Match<Target> = {
-  readonly target: Target
-  /** The values of the parameters, decoded. */
-  readonly params: Readonly<Record<string, string>>
-}
-
-/** Finds what a path leads to. */
-export type Router<Target> = (path: string) => Match<Target> | undefined
+/** Finds what a path leads to, and the values of the parameters, decoded. */
+type Router<Target> = (path: string) => { target: Target; params: Readonly<Record<string, string>> } | undefined
 
 type Step = { readonly text: string } | { readonly name: string }
 type Template<Target> = { readonly steps: readonly Step[]; readonly target: Target }

@@ -36,7 +36,7 @@ const FROZEN_MS = 3 * CLOCK_TICK_MS
 const MOST_OFF_MS = 2
 
 /** Where a clock has its time from. */
-export type TimeSources = {
+type TimeSources = {
   /** Milliseconds since 1970. */
   readonly wall?: () => number
   /**

@@ -18,7 +18,7 @@ export type OldestFirst<T> = {
 }
 
 /** How a heap orders its items. */
-export type OldestFirstOptions<T> = {
+type OldestFirstOptions<T> = {
   /** The key of an item, undefined while it has none. It only grows while there is one. */
   keyOf(item: T): number | undefined
   /** Called with each item that left because it had no key: it may be added again. */

@@ -4,7 +4,7 @@
 export const exitCodes = { ok: 0, failed: 1, configuration: 78 } as const
 
 /** An exit code that a failed start may have. */
-export type StartFailure = typeof exitCodes.failed | typeof exitCodes.configuration
+type StartFailure = typeof exitCodes.failed | typeof exitCodes.configuration
 
 /** The start cannot go on. `message` is one line that names the thing and what to do about it. */
 export class StartError extends Error {
@@ -19,7 +19,7 @@ export class StartError extends Error {
 }
 
 /** What is to listen where, and the settings that say so. */
-export type ListenAttempt = { server: string; host: string; port: number; settings: { host: string; port: string } }
+type ListenAttempt = { server: string; host: string; port: number; settings: { host: string; port: string } }
 
 const reasons: Record<string, (attempt: ListenAttempt) => string> = {
   EADDRINUSE: ({ settings }) =>

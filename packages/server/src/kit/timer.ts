@@ -15,21 +15,18 @@ export type Every = (ms: number, task: () => void) => () => void
  */
 export type After = (ms: number, task: () => void) => () => void
 
-/** A timer of the runtime. */
-type SetTimer = (ms: number, task: () => void) => () => void
-
 /**
  * A timer that fires so much later than it should has waited for the loop, and what it waits for may be in a socket by
  * now.
  */
 const LATE_MS = 20
 
-const runtimeInterval: SetTimer = (ms, task) => {
+const runtimeInterval: Every = (ms, task) => {
   const timer = setInterval(task, ms)
   return () => clearInterval(timer)
 }
 
-const runtimeTimeout: SetTimer = (ms, task) => {
+const runtimeTimeout: After = (ms, task) => {
   const timer = setTimeout(task, ms)
   timer.unref()
   return () => clearTimeout(timer)
@@ -39,7 +36,7 @@ const runtimeTimeout: SetTimer = (ms, task) => {
  * Makes `every`: times are rounded up to ticks of the clock, but for those that are shorter than one, which have timers
  * of their own.
  */
-export function createEvery(setTimer: SetTimer = runtimeInterval): Every {
+export function createEvery(setTimer: Every = runtimeInterval): Every {
   const tasks = new Set<{ readonly ticks: number; readonly task: () => void }>()
   let count = 0
   let stop: (() => void) | undefined
@@ -64,7 +61,7 @@ export function createEvery(setTimer: SetTimer = runtimeInterval): Every {
 }
 
 /** Makes `after`. */
-export function createAfter(clock: Pick<Clock, 'monotonic'>, setTimer: SetTimer = runtimeTimeout): After {
+export function createAfter(clock: Pick<Clock, 'monotonic'>, setTimer: After = runtimeTimeout): After {
   return (ms, task) => {
     const dueAt = clock.monotonic() + ms
     let cancel = setTimer(ms, fire)
@@ -93,6 +90,15 @@ export const byTimer: Every = createEvery()
 
 /** By the timers of the runtime and the clock of the process. */
 export const after: After = createAfter(systemClock)
+
+/** Looks every 10 ms until something is done, or that moment of running time has come. */
+export async function until(isDone: () => boolean, deadline: number): Promise<void> {
+  // By the clock of the system: a clock that a test has stopped would wait without end.
+  while (!isDone() && systemClock.monotonic() < deadline)
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+}
+
+const LOOK_EVERY_MS = 10
 
 /**
  * Does something every so many milliseconds, but only while there is something to do: from `wake` on, until `task` says

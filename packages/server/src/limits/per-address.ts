@@ -20,7 +20,7 @@ export function createMemory<Value>(make: () => Value): (key: string) => Value {
 }
 
 /** Takes a token of an address; returns undefined where there was one, else the milliseconds until there is. */
-export type AddressRate = (address: string) => number | undefined
+type AddressRate = (address: string) => number | undefined
 
 /** Creates the buckets of addresses; every address passes if the rate is off. */
 export function createAddressRate(rate: Rate | null, now: () => number): AddressRate {
@@ -32,19 +32,13 @@ export function createAddressRate(rate: Rate | null, now: () => number): Address
   }
 }
 
-/** How many of something each address has. Addresses that have none cost nothing. */
-export type AddressCount = {
-  of(address: string): number
-  /** One more; returns what takes it away again, once. */
-  add(address: string): () => void
-}
-
-/** Creates the counts of addresses, with no connections. */
-export function createAddressCount(): AddressCount {
+/** Counts how many of something each address has. Addresses that have none cost nothing. */
+export function createAddressCount() {
   const counts = new Map<string, number>()
   return {
-    of: (address) => counts.get(networkOf(address)) ?? 0,
-    add(address) {
+    of: (address: string) => counts.get(networkOf(address)) ?? 0,
+    /** One more; returns what takes it away again, once. */
+    add(address: string): () => void {
       const key = networkOf(address)
       counts.set(key, (counts.get(key) ?? 0) + 1)
       let isThere = true

@@ -22,7 +22,7 @@ import type { Profile } from '../state/model.ts'
 import type { Filter } from '../telemetry/topics.ts'
 
 /** What reading an upgrade request depends on. */
-export type HandshakeOptions = {
+type HandshakeOptions = {
   readonly tokenInQuery: boolean
   readonly versions: ProtocolVersions
 }
@@ -159,7 +159,7 @@ function readProfile(query: URLSearchParams): Partial<Profile> {
   const text = (name: keyof typeof checks) => {
     const value = query.get(name)
     const fault = value === null ? undefined : checks[name](value)
-    if (fault !== undefined) throw wrong(name, describe(name))
+    if (fault !== undefined) throw wrong(name, String(profileFields[name].description))
     return value ?? undefined
   }
   const [screenName, avatar, personality] = [text('screen_name'), text('avatar'), text('personality')]
@@ -186,6 +186,3 @@ function readChoice<T>(query: URLSearchParams, name: string, choices: Record<str
 
 const wrong = (parameter: string, expected: string): CodedError =>
   new CodedError('invalid_parameters', { parameter, expected })
-
-const describe = (name: keyof typeof checks): string =>
-  String((profileFields[name] as { description?: string }).description)

@@ -8,7 +8,7 @@
  */
 import { systemClock } from '../kit/clock.ts'
 import { groupsOf } from '../kit/ip-address.ts'
-import { type Libc, openLibc } from './libc.ts'
+import { openLibc } from './libc.ts'
 
 /** The other end of a connection. */
 export type Peer = { readonly address: string; readonly port: number }
@@ -24,7 +24,7 @@ export type TcpBytes = {
 }
 
 /** What is known of the connection of a peer; undefined where nothing is. */
-export type TcpTable = (peer: Peer) => TcpBytes | undefined
+type TcpTable = (peer: Peer) => TcpBytes | undefined
 
 /** <netinet/in.h>, <netinet/tcp.h> */
 const IPPROTO_TCP = 6
@@ -111,10 +111,7 @@ const hexOf = (address: string): string =>
 /** Linux. */
 function openSystem(): System | undefined {
   const libc = openLibc()
-  return libc && callsOf(libc)
-}
-
-function callsOf(libc: Libc): System {
+  if (libc === undefined) return undefined
   const address = Buffer.alloc(128)
   const info = Buffer.alloc(256)
   const length = new Uint32Array(1)

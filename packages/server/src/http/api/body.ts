@@ -5,7 +5,7 @@ import { systemClock } from '../../kit/clock.ts'
 import { after } from '../../kit/timer.ts'
 
 /** How long a body may be, and may take. */
-export type BodyLimits = { readonly maxBytes: number; readonly timeoutMs: number }
+type BodyLimits = { readonly maxBytes: number; readonly timeoutMs: number }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -81,15 +81,6 @@ function createDeadlines(ms: number): <T>(work: Promise<T>) => Promise<T> {
       const entry = { since: systemClock.monotonic(), fail: reject }
       waiting.add(entry)
       if (!isLooking) lookLater()
-      work.then(
-        (value) => {
-          waiting.delete(entry)
-          resolve(value)
-        },
-        (problem) => {
-          waiting.delete(entry)
-          reject(problem)
-        },
-      )
+      work.finally(() => waiting.delete(entry)).then(resolve, reject)
     })
 }

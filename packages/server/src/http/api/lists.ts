@@ -2,21 +2,11 @@
 import type { Maybe } from '../../kit/maybe.ts'
 import type { Answer } from '../answer.ts'
 
-/** The lists by what was asked. */
-export type Lists = {
-  /**
-   * The last answer to the same question while it is young enough, else a new one. Only answers of status 200 are kept.
-   */
-  answer(question: string, compute: () => Maybe<Answer>): Maybe<Answer>
-  /** Something has changed: all are computed anew. */
-  forget(): void
-}
-
 /** So many are kept: each combination of parameters is one. */
 const MOST_LISTS = 64
 
-/** Keeps none yet. */
-export function createLists(maxAgeMs: number, now: () => number): Lists {
+/** Creates the lists by what was asked; none is kept yet. */
+export function createLists(maxAgeMs: number, now: () => number) {
   const kept = new Map<string, { readonly at: number; readonly answer: Maybe<Answer> }>()
   const keep = (question: string, answer: Maybe<Answer>) => {
     kept.delete(question)
@@ -26,7 +16,11 @@ export function createLists(maxAgeMs: number, now: () => number): Lists {
     return () => kept.get(question) === entry && kept.delete(question)
   }
   return {
-    answer(question, compute) {
+    /**
+     * The last answer to the same question while it is young enough, else a new one. Only answers of status 200 are
+     * kept.
+     */
+    answer(question: string, compute: () => Maybe<Answer>): Maybe<Answer> {
       const last = kept.get(question)
       if (last !== undefined && now() - last.at < maxAgeMs) return last.answer
       const answer = compute()
@@ -38,6 +32,7 @@ export function createLists(maxAgeMs: number, now: () => number): Lists {
       else check(answer)
       return answer
     },
+    /** Something has changed: all are computed anew. */
     forget: () => kept.clear(),
   }
 }
