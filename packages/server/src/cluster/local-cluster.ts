@@ -4,7 +4,7 @@ import type { Sessions } from '../state/sessions.ts'
 import type { Announcement, Cluster } from './cluster.ts'
 
 /** What the driver knows its node by. */
-export type LocalClusterDeps = {
+type LocalClusterDeps = {
   readonly clients: Pick<Clients, 'size' | 'countByType' | 'get' | 'after'>
   readonly sessions: Pick<Sessions, 'get'>
 }

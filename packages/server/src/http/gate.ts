@@ -24,7 +24,7 @@ export type GateOptions = {
 }
 
 /** A request, as far as it matters here. The API has limits of its own. */
-export type Arriving = {
+type Arriving = {
   readonly request: Request
   readonly path: string
   readonly address: string
@@ -32,7 +32,7 @@ export type Arriving = {
 }
 
 /** What a request is refused with; undefined where it passes. */
-export type Gate = (arriving: Arriving) => Answer | undefined
+type Gate = (arriving: Arriving) => Answer | undefined
 
 /**
  * The longest address of a request, with its query: none that is meant for this server is half as long. The runtime

@@ -7,7 +7,7 @@
  * Takes a request of a connection; true for the last one that is answered on it: what is behind it is dropped with the
  * connection.
  */
-export type Pipelining = (connection: string) => boolean
+type Pipelining = (connection: string) => boolean
 
 /**
  * Creates the check of pipelined requests: the request number `most` that a connection has sent within one turn of the

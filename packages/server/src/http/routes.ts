@@ -9,7 +9,7 @@ import { cached } from './cached.ts'
 export type Health = { status: 'ok' | 'degraded'; [detail: string]: unknown }
 
 /** Whether clients should be sent here: not while the bus starts or drains. */
-export type Readiness = { ready: boolean; [detail: string]: unknown }
+type Readiness = { ready: boolean; [detail: string]: unknown }
 
 /** What the routes read. */
 export type RouteSources = {

@@ -8,7 +8,7 @@ import { readHandshake } from './handshake.ts'
 import type { SocketHandler } from './socket-handler.ts'
 
 /** What handling the connections of the bus needs. */
-export type BusHandlerDeps = {
+type BusHandlerDeps = {
   readonly options: { readonly tokenInQuery: boolean }
   readonly versions: ProtocolVersions
   readonly clock: Pick<Clock, 'monotonic'>

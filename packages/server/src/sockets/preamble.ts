@@ -5,7 +5,7 @@
 import { plainAddress } from '../kit/ip-address.ts'
 
 /** What the first bytes of a connection are. */
-export type Preamble =
+type Preamble =
   /** Not enough of them yet. */
   | 'incomplete'
   | 'malformed'

@@ -6,13 +6,13 @@ import { createTrust } from '../peers/client-address.ts'
 import { LOOPBACK, openRelay, type Relay } from './tcp-relay.ts'
 
 /** What listening needs. */
-export type ListenDeps = {
+type ListenDeps = {
   readonly config: { readonly proxyProtocol: boolean; readonly trustedProxies: readonly string[] }
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'refuseConnection'>
 }
 
-/** How the ports listen, by the settings: behind a relay, which costs three descriptors for a connection, or plainly. */
+/** How the ports listen, by the settings: plainly, or behind a relay, which costs three descriptors a connection. */
 export function createListen({ config, logger, metrics }: ListenDeps): Listen {
   if (!config.proxyProtocol) return listenPlainly
   const isTrusted = createTrust(config.trustedProxies)

@@ -8,7 +8,7 @@ import { type Peer, tcpBytes } from './tcp.ts'
 const OPEN = 1
 
 /** What a transport is made of. */
-export type TransportParts<Data> = {
+type TransportParts<Data> = {
   readonly socket: ServerWebSocket<Data>
   /** The other end, where it is known. */
   readonly peer: Peer | undefined

@@ -8,7 +8,7 @@ import { plainAddress } from '../kit/ip-address.ts'
 import { readPreamble } from './preamble.ts'
 
 /** What a relay is opened with. */
-export type RelayOptions = {
+type RelayOptions = {
   readonly host: string
   readonly port: number
   /** Where the server listens, on `LOOPBACK`. */

@@ -23,7 +23,7 @@ import { readTelemetryHandshake, type SubscribeRequest } from './handshake.ts'
 import type { SocketHandler, WebSocketPort } from './socket-handler.ts'
 
 /** What handling the connections of telemetry subscribers needs. */
-export type TelemetryHandlerDeps = {
+type TelemetryHandlerDeps = {
   readonly options: { readonly tokenInQuery: boolean }
   readonly versions: ProtocolVersions
   readonly clock: Clock

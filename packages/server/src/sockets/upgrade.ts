@@ -27,7 +27,7 @@ export const runtimeIdleSeconds = (pingIntervalMs: number): number =>
   2 * pingIntervalMs < LONGEST_IDLE_SECONDS * 1000 ? LONGEST_IDLE_SECONDS : 0
 
 /** A refusal. */
-export type UpgradeRefusal = {
+type UpgradeRefusal = {
   readonly reason: RefusalReason
   readonly status: number
   /** What goes into the answer: a text, or an error with its code. */

@@ -18,7 +18,7 @@ import { readCredentials } from './credentials.ts'
 import { type Endpoint, endpoints } from './endpoints.ts'
 
 /** What the API needs. */
-export type ApiDeps = CallLimitDeps & {
+type ApiDeps = CallLimitDeps & {
   readonly limits: Pick<Config, 'maxMessageBytes' | 'tokenInQuery'>
   readonly logger: Pick<Logger, 'info'>
   readonly calls: Calls
@@ -27,7 +27,7 @@ export type ApiDeps = CallLimitDeps & {
 }
 
 /** A path of the API. */
-export type ApiPath = {
+type ApiPath = {
   /** The template: what metrics call it. */
   readonly route: string
   /** Answers; what is no coded error is thrown. */

@@ -19,7 +19,7 @@ import { wrong } from './credentials.ts'
 export type Place = { readonly room: string; readonly channel: string }
 
 /** How a message is read. */
-export type MessageOptions = {
+type MessageOptions = {
   readonly maxDepth: number
   /** True where the caller has a client id of its own, the same with each call. */
   readonly isNamed: boolean

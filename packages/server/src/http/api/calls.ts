@@ -26,7 +26,7 @@ import { PendingReply } from './pending-reply.ts'
 import { parametersIn } from './query.ts'
 
 /** What calls need. */
-export type CallsDeps = {
+type CallsDeps = {
   readonly limits: Pick<Config, 'maxMessageBytes' | 'maxDepth' | 'apiBodyTimeoutMs' | 'rateLimit' | 'httpCacheMs'>
   readonly clock: Clock
   readonly receive: Receive
@@ -47,7 +47,7 @@ export type Exchange = {
 }
 
 /** One call: a request, and what was read of it. */
-export type ApiCall = {
+type ApiCall = {
   readonly exchange: Exchange
   readonly params: Readonly<Record<string, string>>
   /** Parameters that no part of the call has read are a mistake of the caller. */

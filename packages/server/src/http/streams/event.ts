@@ -21,7 +21,7 @@ export function eventOf(text: string): string {
 }
 
 /** The fields of an event. */
-export type EventFields = {
+type EventFields = {
   type?: string | undefined
   id?: string | undefined
   /** When to come back, in milliseconds. */

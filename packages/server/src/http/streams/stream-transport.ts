@@ -5,7 +5,7 @@ import { event, eventOf } from './event.ts'
 import type { Listener, StreamTopics } from './stream-topics.ts'
 
 /** What a stream is made of. */
-export type StreamDeps = {
+type StreamDeps = {
   readonly metrics: Pick<Metrics, 'bytesOut'>
   readonly topics: StreamTopics
   /** A reader behind which more than this waits is cut. */

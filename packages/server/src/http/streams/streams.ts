@@ -33,7 +33,7 @@ import type { StreamTopics } from './stream-topics.ts'
 import { StreamTransport } from './stream-transport.ts'
 
 /** What streams need. */
-export type StreamsDeps = {
+type StreamsDeps = {
   readonly clock: Clock
   readonly metrics: Metrics
   readonly frames: Frames
@@ -48,7 +48,7 @@ export type StreamsDeps = {
 }
 
 /** What a stream is opened with. */
-export type StreamRequest = {
+type StreamRequest = {
   readonly credentials: Credentials
   readonly room: string
   readonly channel: string
