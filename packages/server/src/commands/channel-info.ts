@@ -1,14 +1,13 @@
 import { CodedError, commands, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
-import type { Directory } from '../cluster/cluster.ts'
 import { chain, type Maybe } from '../kit/maybe.ts'
 import type { Bounds } from '../log/contract.ts'
-import type { RoomResolver } from '../state/resolve.ts'
 import { channelInFull } from '../state/views.ts'
 import { command } from './command.ts'
+import type { CommandDeps } from './command-deps.ts'
 import { whileAway } from './read-log.ts'
 
 /** `channel_info`: one channel in full. */
-export const channelInfo = (resolver: RoomResolver, directory: Pick<Directory, 'inChannel'>, maxListBytes: number) =>
+export const channelInfo = ({ resolver, directory, maxListBytes }: CommandDeps) =>
   command(commands.channel_info, ({ address, identity }) => {
     if (address.channel === WHOLE_ROOM) throw new CodedError('channel_not_found', { channel: `${address.room}:*` })
     const channel = resolver.channel(address.room, address.channel, identity)

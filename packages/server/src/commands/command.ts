@@ -1,5 +1,5 @@
 /** Calls: a command on its way to its function (docs/protocol.md#commands). */
-import type { CommandName, CommandParameters, CommandResult, CommandShape, commands } from '@arqonbus/protocol'
+import type { Address, CommandName, CommandParameters, CommandResult, CommandShape, commands } from '@arqonbus/protocol'
 import type { Identity } from '../auth/identity.ts'
 import type { Encodable } from '../delivery/frames.ts'
 import type { Maybe } from '../kit/maybe.ts'
@@ -7,7 +7,6 @@ import type { Client } from '../state/model.ts'
 
 /** A command as its function receives it. */
 export type CommandCall<Parameters = Record<string, unknown>> = {
-  readonly name: string
   readonly parameters: Parameters
   readonly requester: Client
   /** Who the requester is: for this command an admin, where its parameters have the admin key. */
@@ -15,7 +14,7 @@ export type CommandCall<Parameters = Record<string, unknown>> = {
   /** When it was received, in wall time. */
   readonly timestamp: number
   /** Where it goes: `room` and `channel` of the parameters, what is missing from the envelope. */
-  readonly address: { readonly room: string; readonly channel: string }
+  readonly address: Address
   /**
    * Takes further tokens of the rate that the command was paid from, for work beyond that of one command; they may run
    * into debt.
@@ -33,13 +32,11 @@ export type Command<Name extends CommandName = CommandName> = {
 export type Commands = { readonly [Name in CommandName]: Command<Name> }
 
 /** A result; or a function that returns it, if the command takes effect in the tick of the reply and not before. */
-export type ResultOrCommit<Result> = Result | (() => Result)
-
-type Shapes = typeof commands
+type ResultOrCommit<Result> = Result | (() => Result)
 
 /** Implements a declared command. */
 export function command<Name extends CommandName>(
-  shape: Shapes[Name] & { readonly name: Name },
+  shape: (typeof commands)[Name] & { readonly name: Name },
   run: (call: CommandCall<CommandParameters<Name>>) => Maybe<ResultOrCommit<Encodable<CommandResult<Name>>>>,
 ): Command<Name> {
   return { shape, run: run as Command['run'] }

@@ -1,26 +1,11 @@
 import { CodedError, commands, type DurabilityLevel, durabilityLevels, WHOLE_ROOM } from '@arqonbus/protocol'
-import { authorize, type CreationPolicy } from '../auth/access.ts'
-import type { Persistence } from '../persistence/persistence.ts'
-import type { Channel } from '../state/model.ts'
-import type { Rooms } from '../state/rooms.ts'
+import { authorize } from '../auth/access.ts'
 import { channelView } from '../state/views.ts'
 import { command } from './command.ts'
-
-/** What `create_channel` needs. */
-export type CreateDeps = {
-  readonly rooms: Rooms
-  readonly creation: CreationPolicy
-  /** The best level that the log can give. */
-  readonly durability: () => DurabilityLevel
-  /** Bytes of `metadata`, and of `room_config`, as JSON. */
-  readonly maxMetadataBytes: number
-  readonly created: (channel: Channel) => void
-  /** Where rooms and channels are kept over restarts. */
-  readonly persistence: Pick<Persistence, 'checkPrivate'> | undefined
-}
+import type { CommandDeps } from './command-deps.ts'
 
 /** `create_channel`: creates a channel, and its room if that does not exist. */
-export const createChannel = ({ rooms, creation, durability, maxMetadataBytes, created, persistence }: CreateDeps) =>
+export const createChannel = ({ rooms, creation, durability, maxMetadataBytes, created, persistence }: CommandDeps) =>
   command(commands.create_channel, ({ parameters, address, identity }) => {
     const { type = 'general', metadata, options, room_config: config } = parameters
     const { room: roomName, channel: name } = address

@@ -1,19 +1,10 @@
 import { CodedError, commands } from '@arqonbus/protocol'
 import { authorize } from '../auth/access.ts'
-import type { Directory } from '../cluster/cluster.ts'
-import type { RoomResolver } from '../state/resolve.ts'
-import type { Rooms } from '../state/rooms.ts'
 import { command } from './command.ts'
-
-/** What `delete_channel` needs. */
-export type DeleteChannelDeps = {
-  readonly rooms: Rooms
-  readonly resolver: Pick<RoomResolver, 'room' | 'notFound'>
-  readonly directory: Pick<Directory, 'countInChannel'>
-}
+import type { CommandDeps } from './command-deps.ts'
 
 /** `delete_channel`: deletes a channel without participants, and its history. */
-export const deleteChannel = ({ rooms, resolver, directory }: DeleteChannelDeps) =>
+export const deleteChannel = ({ rooms, resolver, directory }: CommandDeps) =>
   command(commands.delete_channel, ({ address, identity }) => {
     const channel = resolver.room(address.room).channels.get(address.channel)
     if (channel === undefined)

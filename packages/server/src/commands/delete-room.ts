@@ -1,25 +1,14 @@
 import { CodedError, commands } from '@arqonbus/protocol'
-import type { EndNotices } from '../delivery/end-notices.ts'
-import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
+import type { Pieces } from '../kit/fair-queue.ts'
 import { chain } from '../kit/maybe.ts'
 import type { Room } from '../state/model.ts'
-import type { RoomResolver } from '../state/resolve.ts'
-import type { Rooms } from '../state/rooms.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { command } from './command.ts'
+import type { CommandDeps } from './command-deps.ts'
 import { changeableRoom } from './require-mutable-room.ts'
 
-/** What deleting a room needs. */
-type DeleteRoomDeps = {
-  readonly rooms: Rooms
-  readonly resolver: RoomResolver
-  readonly subscriptions: Subscriptions
-  readonly endings: EndNotices
-  readonly turns: FairQueue
-}
-
 /** `delete_room`: deletes a room without channels; room-wide subscriptions to it end. */
-export const deleteRoom = ({ rooms, resolver, subscriptions, endings, turns }: DeleteRoomDeps) =>
+export const deleteRoom = ({ rooms, resolver, subscriptions, endings, turns }: CommandDeps) =>
   command(commands.delete_room, ({ address, identity }) => {
     const room = changeableRoom(resolver, address.room, identity)
     if (room.channels.size > 0)

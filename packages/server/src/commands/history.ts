@@ -11,25 +11,15 @@ import {
 } from '@arqonbus/protocol'
 import type { Identity } from '../auth/identity.ts'
 import { RawJson } from '../delivery/frames.ts'
-import type { FairQueue } from '../kit/fair-queue.ts'
 import { chain, type Maybe } from '../kit/maybe.ts'
 import type { Log, Page, ReadQuery } from '../log/contract.ts'
-import type { Client } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
 import { command } from './command.ts'
+import type { CommandDeps } from './command-deps.ts'
 import { readWhere, whileAway } from './read-log.ts'
 
-/** What `history` reads from. */
-export type HistoryDeps = {
-  readonly resolver: RoomResolver
-  readonly inboxOf: (client: Client) => { readonly log: Log }
-  /** Maximum bytes of the messages in one reply. */
-  readonly maxListBytes: number
-  readonly turns: FairQueue
-}
-
 /** `history`: what was said in a channel, in the broadcast of a room, or in one's own inbox. */
-export const history = ({ resolver, inboxOf, maxListBytes, turns }: HistoryDeps) =>
+export const history = ({ resolver, inboxOf, maxListBytes, turns }: CommandDeps) =>
   command(commands.history, ({ parameters, address, identity, requester, charge }) => {
     const { limit = 50, order = 'asc' } = parameters
     const after = position(parameters.after, 'after')

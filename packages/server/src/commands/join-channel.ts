@@ -1,17 +1,18 @@
 import { CodedError, commands } from '@arqonbus/protocol'
-import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
+import type { Pieces } from '../kit/fair-queue.ts'
 import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
 import type { Join, Joining } from '../subscriptions/join.ts'
 import type { JoinRequest, JoinResult } from '../subscriptions/join-request.ts'
 import { type HeadsLeft, MOST_HEADS } from '../subscriptions/join-room.ts'
 import { addressOf } from './address.ts'
 import { type CommandCall, command } from './command.ts'
+import type { CommandDeps } from './command-deps.ts'
 
 /** An address costs one token, and so does each group of this many heads that a room-wide join lists. */
 const HEADS_A_TOKEN = 100
 
 /** `join_channel`: subscribes to a channel, to a whole room, or to several. */
-export const joinChannel = (join: Join, turns: FairQueue) =>
+export const joinChannel = ({ join, turns }: CommandDeps) =>
   command(commands.join_channel, (call) => {
     const { parameters, address } = call
     const { channels, ...one } = parameters

@@ -2,29 +2,20 @@ import { CodedError, commands, WHOLE_ROOM } from '@arqonbus/protocol'
 import { visible } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Directory, Members } from '../cluster/cluster.ts'
-import type { Clock } from '../kit/clock.ts'
 import { chain, type Maybe } from '../kit/maybe.ts'
-import type { RoomResolver } from '../state/resolve.ts'
 import { listedClientView, type ViewedClient } from '../state/views.ts'
 import { addressOf } from './address.ts'
 import { command } from './command.ts'
+import type { CommandDeps } from './command-deps.ts'
 import { pageOf } from './paginate.ts'
 
-/** What `list_clients` needs. */
-export type ListClientsDeps = {
-  readonly directory: Directory
-  readonly resolver: RoomResolver
-  readonly clock: Clock
-  /** Maximum bytes of the list. */
-  readonly maxListBytes: number
-}
-
 /** `list_clients`: the clients of the bus, or of one channel. */
-export const listClients = ({ directory, resolver, clock, maxListBytes }: ListClientsDeps) =>
+export const listClients = (deps: CommandDeps) =>
   command(commands.list_clients, ({ parameters, identity }) => {
+    const { directory, clock, maxListBytes } = deps
     const { cursor, limit } = parameters
     const seen = visible(identity)
-    return chain(membersOf(parameters, { directory, resolver }, identity), (members) => {
+    return chain(membersOf(parameters, deps, identity), (members) => {
       const page = pageOf(
         {
           after: (seq) => (members === undefined ? directory.after(seq) : membersAfter(seq, members, directory)),
@@ -59,7 +50,7 @@ function membersAfter(seq: number, members: Members, directory: Directory): Iter
 /** Without an address all clients, undefined: that of the envelope does not count here. */
 function membersOf(
   parameters: { room?: string; channel?: string },
-  { directory, resolver }: Pick<ListClientsDeps, 'directory' | 'resolver'>,
+  { directory, resolver }: CommandDeps,
   identity: Identity,
 ): Maybe<Members | undefined> {
   if (parameters.room === undefined && parameters.channel === undefined) return undefined

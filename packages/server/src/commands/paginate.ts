@@ -4,10 +4,10 @@ import { RawJson } from '../delivery/frames.ts'
 import type { Numbered } from '../kit/ordered.ts'
 
 /** A part of a list, and where the next one begins. */
-export type ListPage = { readonly entries: RawJson; readonly cursor: string | undefined }
+type ListPage = { readonly entries: RawJson; readonly cursor: string | undefined }
 
 /** What a page is cut from. */
-export type PageOf<T> = {
+type PageOf<T> = {
   /** The items that were made after the one with this number, oldest first. */
   readonly after: (seq: number) => Iterable<T>
   readonly view: (item: T) => object

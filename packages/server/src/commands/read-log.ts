@@ -11,7 +11,7 @@ import { isDamage } from '../log/damage.ts'
 const MOST = 1000
 
 /** A search in a log. */
-export type Search = {
+type Search = {
   /** Reads a page of the log. */
   readonly read: (query: ReadQuery) => Maybe<Page>
   readonly fits: (entry: Entry) => boolean

@@ -1,16 +1,7 @@
 import { authorize } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
-import type { Directory } from '../cluster/cluster.ts'
 import type { Room } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
-import type { Rooms } from '../state/rooms.ts'
-
-/** What a command needs that changes the state of a room. */
-export type ChangeRoomDeps = {
-  readonly rooms: Rooms
-  readonly resolver: RoomResolver
-  readonly directory: Pick<Directory, 'countInRoom'>
-}
 
 /** The room of a command that changes it; a system room is never changed (`room_not_found`, `room_hardcoded`). */
 export function changeableRoom(resolver: RoomResolver, name: string, identity: Identity): Room {

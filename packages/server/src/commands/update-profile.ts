@@ -1,11 +1,11 @@
 import { commands } from '@arqonbus/protocol'
-import type { Clock } from '../kit/clock.ts'
-import type { Client, Profile } from '../state/model.ts'
+import type { Profile } from '../state/model.ts'
 import { clientView } from '../state/views.ts'
 import { command } from './command.ts'
+import type { CommandDeps } from './command-deps.ts'
 
-/** `update_profile`: changes what the requester says about itself. `changed` is called for it. */
-export const updateProfile = (clock: Clock, changed: (client: Client) => void) =>
+/** `update_profile`: changes what the requester says about itself. */
+export const updateProfile = ({ clock, persistence }: CommandDeps) =>
   command(commands.update_profile, ({ parameters, requester, identity }) => {
     const profile: Profile = { ...requester.profile }
     const set = (field: 'screenName' | 'avatar' | 'personality', value: string | null | undefined) => {
@@ -16,6 +16,6 @@ export const updateProfile = (clock: Clock, changed: (client: Client) => void) =
     set('avatar', parameters.avatar)
     set('personality', parameters.personality)
     requester.profile = profile
-    changed(requester)
+    persistence?.sessionChanged(requester.id)
     return { client: clientView(requester, identity, clock) }
   })

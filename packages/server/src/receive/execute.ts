@@ -29,7 +29,7 @@ import type { Client } from '../state/model.ts'
 import { faultOf } from './to-error.ts'
 
 /** What running needs. */
-export type RunDeps = {
+type RunDeps = {
   readonly commands: Commands
   readonly clock: Pick<Clock, 'now'>
   readonly replies: Replies
@@ -125,16 +125,7 @@ export function createRun(deps: RunDeps): Run {
     const charge = (tokens: number) => {
       if (bucket !== undefined) bucket.tokens -= tokens
     }
-    const call: CommandCall = {
-      name,
-      parameters: own,
-      requester: client,
-      identity,
-      timestamp: clock.now(),
-      address,
-      charge,
-    }
-    return { found, call }
+    return { found, call: { parameters: own, requester: client, identity, timestamp: clock.now(), address, charge } }
   }
 
   return (client, envelope, now, rates) => {
@@ -152,31 +143,19 @@ export function createRun(deps: RunDeps): Run {
       metrics.command(known ?? 'unknown', code === undefined, (performance.now() - started) / 1000)
       endSpan?.(known ?? 'unknown', code)
     }
+    const line = { client_id: client.id, command: known, room: envelope.room, channel: envelope.channel }
     const succeed = (responseFormat: string, result: object) => {
       replies.succeed(client, envelope.id, known, responseFormat, result)
       done()
       ran(client, known)
-      logger.debug({
-        event: 'command',
-        client_id: client.id,
-        command: known,
-        room: envelope.room,
-        channel: envelope.channel,
-      })
+      logger.debug({ event: 'command', ...line })
     }
     const fail = (problem: unknown) => {
       const error = faultOf(problem, logger, client)
       replies.refuse(client, envelope.id, known, error)
       done(error.code)
       ran(client, known, error.code)
-      logger.info({
-        event: 'command_refused',
-        client_id: client.id,
-        command: known,
-        room: envelope.room,
-        channel: envelope.channel,
-        code: error.code,
-      })
+      logger.info({ event: 'command_refused', ...line, code: error.code })
     }
     try {
       const pieces = callOf(client, envelope, payload, now, rates)
