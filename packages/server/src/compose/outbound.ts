@@ -39,7 +39,7 @@ export function createOutbound(core: Core, log: BusLog, { clients }: State, port
     channelEnded: (channel) => privateChannels.ended(channel),
   })
   const replies = createReplies({ ...core, ...config, delivery, refused: observers.frameRefused })
-  listenToLog({ ...core, log, delivery, replies, gaps: parts.gaps, routed: observers.messageRouted })
+  listenToLog({ ...core, log, delivery, replies, broke: parts.broke, routed: observers.messageRouted })
   return {
     ...parts,
     subscriptions,

@@ -20,7 +20,7 @@ export function startTimers(core: Core, { log, state, outbound, persistence, tel
   const sweep = createSweep({ ...core, ...config, ...state, log, persistence })
   const heartbeat = createHeartbeat({ ...core, ...config, clients: state.clients.all, delivery })
   const stops = [
-    outbound.stop,
+    () => outbound.catchUp.stop(),
     every(Math.min(SWEEP_EVERY_MS, Math.max(SWEEP_LEAST_MS, config.channelIdleMs)), sweep),
     every(heartbeat.everyMs, heartbeat.beat),
     every(SWEEP_EVERY_MS, delivery.look),

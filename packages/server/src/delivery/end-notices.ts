@@ -11,17 +11,10 @@ import type { Frames } from './frames.ts'
 import { gapNotice } from './gaps.ts'
 
 /** The notices. */
-export type EndNotices = {
-  /** A channel has ended, and those that are subscribed to its room still are: called before they stop hearing it. */
-  channelEnded(channel: Channel): void
-  /** A room is deleted: called before its subscribers leave it. */
-  roomDeleted(room: Room): void
-  /** A client has lost a subscription. */
-  subscriptionEnded(client: Client, address: Feed['address'], reason: SubscriptionEnded['reason']): void
-}
+export type EndNotices = ReturnType<typeof createEndNotices>
 
 /** Creates the notices of a bus. */
-export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices {
+export function createEndNotices(frames: Frames, delivery: Delivery) {
   const notice = (address: Feed['address'], payload: ChannelDeleted | SubscriptionEnded): string =>
     frames.envelope('system', address, JSON.stringify(payload))
 
@@ -47,7 +40,8 @@ export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices
   }
 
   return {
-    channelEnded({ room, name, type, log, feed, ended }) {
+    /** A channel has ended, and those that are subscribed to its room still are: called before they stop hearing it. */
+    channelEnded({ room, name, type, log, feed, ended }: Channel): void {
       if (log === undefined) return
       const address = { room: room.name, channel: name }
       // The end of a log is not known here if its store has been unreachable all the time.
@@ -57,14 +51,16 @@ export function createEndNotices(frames: Frames, delivery: Delivery): EndNotices
       // A private channel has a feed of its own for those of the room who may read it.
       toAll(type === 'private' ? feed : room.wideFeed, room, { log, address, text })
     },
-    roomDeleted(room) {
+    /** A room is deleted: called before its subscribers leave it. */
+    roomDeleted(room: Room): void {
       const { wideFeed, broadcast, broadcastFeed } = room
       const { address } = wideFeed
       toAll(broadcastFeed, room, { log: broadcast, address, text: undefined })
       const text = notice(address, { event: 'subscription_ended', reason: 'room_deleted' })
       toAll(wideFeed, room, { log: undefined, address, text })
     },
-    subscriptionEnded(client, address, reason) {
+    /** A client has lost a subscription. */
+    subscriptionEnded(client: Client, address: Feed['address'], reason: SubscriptionEnded['reason']): void {
       delivery.toClient(client, notice(address, { event: 'subscription_ended', reason }))
     },
   }

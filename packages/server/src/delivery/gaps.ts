@@ -9,15 +9,6 @@ import type { Feed } from '../state/model.ts'
 import type { Delivery } from './deliver.ts'
 import type { Frames } from './frames.ts'
 
-/** Gap notices. */
-export type GapNotices = {
-  /**
-   * What goes on by these feeds does not follow what was delivered: live subscriptions get a notice, and those that are
-   * behind are closed.
-   */
-  broke(feeds: readonly Feed[], log: Log, gap: LogGap): void
-}
-
 /** The notice of a gap in a log, whose messages a client knows by this address. */
 export const gapNotice = (
   frames: Pick<Frames, 'envelope'>,
@@ -28,26 +19,27 @@ export const gapNotice = (
   return frames.envelope('system', address, JSON.stringify(payload))
 }
 
-/** Creates the gap notices of a bus. */
-export function createGapNotices(
-  frames: Pick<Frames, 'envelope'>,
-  delivery: Delivery,
-  metrics: Pick<Metrics, 'broke'>,
-  brokeBehind: (log: Log) => void,
-): GapNotices {
-  return {
-    broke(feeds, log, gap) {
-      metrics.broke(gap.reason)
-      const text = gapNotice(frames, feeds[0]!.address, gap)
-      for (const feed of feeds) {
-        // A subscription that falls behind before it has the notice would go on across the gap.
-        delivery.flush(feed)
-        delivery.sendBefore(feed, text)
-      }
-      brokeBehind(log)
-    },
+/**
+ * Creates the listener for gaps: what goes on by these feeds does not follow what was delivered. Live subscriptions get
+ * a notice, and those that are behind are closed.
+ */
+export const createGapNotices =
+  (
+    frames: Pick<Frames, 'envelope'>,
+    delivery: Delivery,
+    metrics: Pick<Metrics, 'broke'>,
+    brokeBehind: (log: Log) => void,
+  ) =>
+  (feeds: readonly Feed[], log: Log, gap: LogGap): void => {
+    metrics.broke(gap.reason)
+    const text = gapNotice(frames, feeds[0]!.address, gap)
+    for (const feed of feeds) {
+      // A subscription that falls behind before it has the notice would go on across the gap.
+      delivery.flush(feed)
+      delivery.sendBefore(feed, text)
+    }
+    brokeBehind(log)
   }
-}
 
 /** Counts a gap that a subscription finds before an entry when it reads a log, and returns the notice of it. */
 export const createGapBefore =

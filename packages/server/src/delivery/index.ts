@@ -4,12 +4,12 @@ import type { Metrics } from '../observability/metrics.ts'
 import type { PublishToTopic } from '../state/transport.ts'
 import { CatchUp, type CatchUpDeps } from './catch-up.ts'
 import { Closing, type ClosingDeps } from './closing.ts'
-import { createDelivery, type Delivery } from './deliver.ts'
+import { createDelivery } from './deliver.ts'
 import { FanOut, type FanOutDeps, type Topics } from './fan-out.ts'
 import type { Frames } from './frames.ts'
-import { createGapBefore, createGapNotices, type GapNotices } from './gaps.ts'
+import { createGapBefore, createGapNotices } from './gaps.ts'
 import { LiveSubscriptions } from './live.ts'
-import { createSendBuffers, type SendBuffers } from './send-buffers.ts'
+import { createSendBuffers } from './send-buffers.ts'
 import { SlowConsumers, type SlowConsumersDeps, UNSEEN_SHARE } from './slow-consumers.ts'
 import { createTails } from './tails.ts'
 
@@ -26,28 +26,11 @@ export type DeliveryPartsDeps = Pick<CatchUpDeps, 'clock' | 'logger' | 'every' |
     readonly publishToStreams: PublishToTopic
   }
 
-/** Delivery. */
-export type DeliveryParts = {
-  readonly delivery: Delivery
-  readonly catchUp: CatchUp
-  readonly live: LiveSubscriptions
-  readonly buffers: SendBuffers
-  readonly gaps: GapNotices
-  /** Ends what is done now and then. */
-  stop(): void
-}
-
 /** How many times the soft limit a reader may be behind, where its log keeps less. */
 const TAIL_TIMES = 8
 
 /** Creates the parts of delivery, each after those that it uses. */
-export function createDeliveryParts({
-  config,
-  frames,
-  publish,
-  publishToStreams,
-  ...deps
-}: DeliveryPartsDeps): DeliveryParts {
+export function createDeliveryParts({ config, frames, publish, publishToStreams, ...deps }: DeliveryPartsDeps) {
   const { metrics } = deps
   const { sendBufferSoftLimit, fanoutBytes, sendBufferTotal } = config
   const buffers = createSendBuffers(sendBufferTotal)
@@ -114,6 +97,6 @@ export function createDeliveryParts({
         }
       : undefined,
   })
-  const gaps = createGapNotices(frames, delivery, metrics, (log) => catchUp.broke(log))
-  return { delivery, catchUp, live, buffers, gaps, stop: () => catchUp.stop() }
+  const broke = createGapNotices(frames, delivery, metrics, (log) => catchUp.broke(log))
+  return { delivery, catchUp, live, buffers, broke }
 }

@@ -20,14 +20,7 @@ export type LivenessOptions = {
 }
 
 /** Looks at peers, round after round. */
-export type Liveness = {
-  /** How often a round begins, in milliseconds. */
-  readonly everyMs: number
-  /** A round begins. */
-  beginRound(): void
-  /** False for a peer that is gone. One that lives is pinged, where it is its turn by its number. */
-  look(peer: Peer, number: number): boolean
-}
+export type Liveness = ReturnType<typeof createLiveness>
 
 const ROUND_MS = 1000
 
@@ -41,7 +34,7 @@ const LEAST_STALL_MS = 10_000
 type Doubt = { readonly heardAt: number; received: number; left: number; isWaiting: boolean; movedAt: number }
 
 /** Creates the check of connections. Pings are spread over the rounds of an interval. */
-export function createLiveness({ clock, pingIntervalMs, pingTimeoutMs }: LivenessOptions): Liveness {
+export function createLiveness({ clock, pingIntervalMs, pingTimeoutMs }: LivenessOptions) {
   const everyMs = Math.min(ROUND_MS, pingIntervalMs)
   const rounds = Math.max(1, Math.floor(pingIntervalMs / everyMs))
   /** A ping is unanswered by then, and there is time left to look twice. */
@@ -80,15 +73,17 @@ export function createLiveness({ clock, pingIntervalMs, pingTimeoutMs }: Livenes
   }
 
   return {
+    /** How often a round begins, in milliseconds. */
     everyMs,
-    beginRound() {
+    beginRound(): void {
       now = clock.monotonic()
       const last = clock.thaw()
       isThaw = last !== thaw && last.frozenMs >= pingTimeoutMs / 4
       if (isThaw) thaw = last
       round++
     },
-    look(peer, number) {
+    /** False for a peer that is gone. One that lives is pinged, where it is its turn by its number. */
+    look(peer: Peer, number: number): boolean {
       if (isGone(peer)) return false
       if (isThaw || number % rounds === round % rounds) peer.transport.ping()
       return true

@@ -7,18 +7,7 @@
  */
 
 /** The limits that hold now. */
-export type SendBuffers = {
-  /** Sets what waits in all send buffers together. */
-  measured(bytes: number): void
-  /** What waits, as it was measured last. */
-  readonly bytes: number
-  /** Bytes at which one connection is slow, where they would be `most` without any pressure. */
-  limit(most: number): number
-  /** How much too much waits: above 0 the largest are closed. */
-  readonly excess: number
-  /** So much may have been added at most when it is measured again. */
-  readonly unseenBytes: number
-}
+export type SendBuffers = ReturnType<typeof createSendBuffers>
 
 /** Up to this share of the total nothing is different. */
 const FREE_SHARE = 1 / 8
@@ -26,23 +15,28 @@ const FREE_SHARE = 1 / 8
 export const LEAST_BYTES = 4 * 1024
 
 /** Bounds what waits for all peers. */
-export function createSendBuffers(totalBytes: number): SendBuffers {
+export function createSendBuffers(totalBytes: number) {
   const freeBytes = totalBytes * FREE_SHARE
   let bytes = 0
   return {
-    measured(now) {
+    /** Sets what waits in all send buffers together. */
+    measured(now: number): void {
       bytes = now
     },
-    get bytes() {
+    /** What waits, as it was measured last. */
+    get bytes(): number {
       return bytes
     },
-    limit(most) {
+    /** Bytes at which one connection is slow, where they would be `most` without any pressure. */
+    limit(most: number): number {
       if (bytes <= freeBytes) return most
       return Math.min(most, Math.max(LEAST_BYTES, most * (freeBytes / bytes) ** 2))
     },
-    get excess() {
+    /** How much too much waits: above 0 the largest are closed. */
+    get excess(): number {
       return bytes - totalBytes
     },
+    /** So much may have been added at most when it is measured again. */
     unseenBytes: freeBytes / 2,
   }
 }

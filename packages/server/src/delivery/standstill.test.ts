@@ -6,14 +6,14 @@ function setUp() {
   let now = 0
   let waiting = 1000
   let left = 0
-  const standstill = createStandstill({ monotonic: () => now }, 60_000)
+  const isAtStandstill = createStandstill({ monotonic: () => now }, 60_000)
   const client = {
     transport: { bufferedBytes: () => waiting, flow: () => ({ left }) },
   } as unknown as Client
   const look = (ms: number, bytes: number) => {
     now += ms
     waiting = bytes
-    return standstill.isTooLong(client)
+    return isAtStandstill(client)
   }
   const leave = (bytes: number) => {
     left += bytes

@@ -7,7 +7,7 @@ import type { Bounds } from '../log/contract.ts'
 import type { Client } from '../state/model.ts'
 import { allSubscriptions, cursorIn } from '../state/subscription.ts'
 import type { Closing } from './closing.ts'
-import { createStandstill, type Standstill } from './standstill.ts'
+import { createStandstill } from './standstill.ts'
 import type { Tails } from './tails.ts'
 
 /** What watching needs. */
@@ -29,7 +29,7 @@ export class StuckWatch {
   readonly #deps: StuckWatchDeps
   readonly #clients: ReadonlySet<Client>
   readonly #isBusy: (client: Client) => boolean
-  readonly #standstill: Standstill
+  readonly #isAtStandstill: (client: Client) => boolean
   /** Goes round all clients, a part in each look. */
   #walk: Iterator<Client>
 
@@ -37,7 +37,7 @@ export class StuckWatch {
     this.#deps = deps
     this.#clients = clients
     this.#isBusy = isBusy
-    this.#standstill = createStandstill(deps.clock, deps.stuckMs)
+    this.#isAtStandstill = createStandstill(deps.clock, deps.stuckMs)
     this.#walk = clients.values()
   }
 
@@ -58,7 +58,7 @@ export class StuckWatch {
   #closeStuck(client: Client): number {
     const { closing, isImmediate } = this.#deps
     if (!this.#isBusy(client)) return 1
-    if (this.#standstill.isTooLong(client)) {
+    if (this.#isAtStandstill(client)) {
       closing.closeSlow(client, {})
       return 1
     }

@@ -9,20 +9,7 @@ import type { Entry, Log } from '../log/contract.ts'
 import type { Feed } from '../state/model.ts'
 
 /** The tails of all logs. */
-export type Tails = {
-  /** How many logs have one. */
-  readonly size: number
-  /**
-   * Keeps an entry that these feeds deliver. Called for each entry of a log while a subscription of one of them is
-   * catching up.
-   */
-  keep(log: Log, entry: Entry, feeds: readonly Feed[]): void
-  /** The entries after `n`, at most `maxBytes` but one at least; undefined if the entry after `n` is not here. */
-  after(log: Log, n: number, maxBytes: number): readonly Entry[] | undefined
-  /** Drops the tails of logs in which no subscription is catching up any more. */
-  sweep(): void
-  bytes(): number
-}
+export type Tails = ReturnType<typeof createTails>
 
 /** What an entry takes beside its text. */
 const ENTRY_BYTES = 64
@@ -33,7 +20,7 @@ type Tail = { readonly feeds: readonly Feed[]; entries: Entry[]; bytes: number }
  * Creates the tails of logs. Each log has `logBytes` at most, and all together `totalBytes`: the oldest entries of the
  * oldest tail are dropped first.
  */
-export function createTails({ logBytes, totalBytes }: { logBytes: number; totalBytes: number }): Tails {
+export function createTails({ logBytes, totalBytes }: { logBytes: number; totalBytes: number }) {
   const tails = new Map<Log, Tail>()
   let total = 0
 
@@ -56,10 +43,15 @@ export function createTails({ logBytes, totalBytes }: { logBytes: number; totalB
   }
 
   return {
-    get size() {
+    /** How many logs have one. */
+    get size(): number {
       return tails.size
     },
-    keep(log, entry, feeds) {
+    /**
+     * Keeps an entry that these feeds deliver. Called for each entry of a log while a subscription of one of them is
+     * catching up.
+     */
+    keep(log: Log, entry: Entry, feeds: readonly Feed[]): void {
       let tail = tails.get(log)
       if (tail === undefined) {
         tail = { feeds, entries: [], bytes: 0 }
@@ -79,7 +71,8 @@ export function createTails({ logBytes, totalBytes }: { logBytes: number; totalB
         if (oldest.entries.length === 0) tails.delete(other)
       }
     },
-    after(log, n, maxBytes) {
+    /** The entries after `n`, at most `maxBytes` but one at least; undefined if the entry after `n` is not here. */
+    after(log: Log, n: number, maxBytes: number): readonly Entry[] | undefined {
       const tail = tails.get(log)
       const first = tail?.entries[0]?.n
       if (tail === undefined || first === undefined || n + 1 < first || n + 1 > tail.entries.at(-1)!.n) return undefined
@@ -89,10 +82,11 @@ export function createTails({ logBytes, totalBytes }: { logBytes: number; totalB
         bytes += tail.entries[to]!.text.length
       return tail.entries.slice(from, to)
     },
-    sweep() {
+    /** Drops the tails of logs in which no subscription is catching up any more. */
+    sweep(): void {
       for (const [log, tail] of tails)
         if (log.isClosed || tail.feeds.every(({ subscribers, live }) => subscribers === live)) forget(log, tail)
     },
-    bytes: () => total,
+    bytes: (): number => total,
   }
 }

@@ -4,10 +4,9 @@
  */
 import { CodedError, encodeProvisional, type ParsedEnvelope } from '@arqonbus/protocol'
 import type { Delivery } from '../delivery/deliver.ts'
-import type { GapNotices } from '../delivery/gaps.ts'
 import type { Replies } from '../delivery/replies.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
-import type { AppendOutcome } from '../log/contract.ts'
+import type { AppendOutcome, LogListener } from '../log/contract.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { type Client, countSubscribers, type Feed } from '../state/model.ts'
 import { isLessThanAsked } from './ack-request.ts'
@@ -15,13 +14,14 @@ import type { BusLog, PublishDraft } from './draft.ts'
 import { endSpan } from './traced.ts'
 
 /** What the outcomes of messages need. */
-export type OutcomeDeps = {
+type OutcomeDeps = {
   readonly log: BusLog
   readonly clock: Clock
   readonly metrics: Pick<Metrics, 'appends'>
   readonly delivery: Delivery
   readonly replies: Replies
-  readonly gaps: GapNotices
+  /** Notifies subscribers of a gap in a log. */
+  readonly broke: LogListener<readonly Feed[], PublishDraft>['gap']
   /** Called once for each message that is new in its log. `to` is the same for all that go to the same place. */
   readonly routed: (client: Client, envelope: ParsedEnvelope, to: unknown) => void
 }
@@ -29,20 +29,11 @@ export type OutcomeDeps = {
 /** An outcome after which the message is in a log, or will be. */
 type Accepted = Extract<AppendOutcome, { kind: 'appended' | 'duplicate' | 'queued' }>
 
-/** The label of each outcome in the metrics. */
-const labels = {
-  appended: 'appended',
-  duplicate: 'duplicate',
-  queued: 'queued',
-  refused: 'refused',
-  unknown: 'refused',
-} as const
-
 /** What is known of a queued message besides that. */
 const QUEUED = { position: undefined, replicas: undefined, level: undefined }
 
 /** Listens to the log of a bus: an entry is delivered and its sender acknowledged in one tick, own copy first. */
-export function listenToLog({ log, clock, metrics, delivery, replies, gaps, routed }: OutcomeDeps): void {
+export function listenToLog({ log, clock, metrics, delivery, replies, broke, routed }: OutcomeDeps): void {
   const { appends } = metrics
 
   const acknowledge = (feeds: readonly Feed[], { client, envelope }: PublishDraft, outcome: Accepted) => {
@@ -84,13 +75,13 @@ export function listenToLog({ log, clock, metrics, delivery, replies, gaps, rout
     settled(feeds, draft, outcome) {
       if (outcome.kind === 'queued')
         delivery.publish(feeds, { text: encodeProvisional(draft.envelope, isoTime(clock.now())) })
-      appends[labels[outcome.kind]]++
+      appends[outcome.kind === 'unknown' ? 'refused' : outcome.kind]++
       endSpan(draft, outcome)
       if (draft.part !== undefined) draft.part(outcome)
       else reply(feeds, draft, outcome)
       draft.outcome = outcome
       draft.onSettled?.()
     },
-    gap: gaps.broke,
+    gap: broke,
   })
 }

@@ -9,19 +9,13 @@ import type { Emitter } from './emitter.ts'
 type Counted = 'message_routed' | 'agent_activity'
 
 /**
- * Counts one more event under `key`. The payload of its event in this tick, made by `first`; undefined where it is part
- * of the summary instead.
+ * Creates the function that counts one more event under `key`. It returns the payload of its event in this tick, made
+ * by `first`; undefined where the event is part of the summary instead. Keys are forgotten when the next tick counts.
  */
-export type Count<Type extends Counted> = (
-  key: unknown,
-  first: () => BusEventPayload<Type>,
-) => BusEventPayload<Type> | undefined
-
-/** Creates the function that counts. Keys are forgotten when the next tick counts. */
-export function createAggregates<Type extends Counted>(type: Type, emitter: Emitter): Count<Type> {
+export function createAggregates<Type extends Counted>(type: Type, emitter: Emitter) {
   const tallies = new Map<unknown, BusEventPayload<Type>>()
   let tick = 0
-  return (key, first) => {
+  return (key: unknown, first: () => BusEventPayload<Type>): BusEventPayload<Type> | undefined => {
     if (tick !== emitter.tick) {
       tallies.clear()
       tick = emitter.tick

@@ -21,7 +21,7 @@ export type EmittedEvent = {
 }
 
 /** What the emitter needs. */
-export type EmitterDeps = {
+type EmitterDeps = {
   /** Sends an event to its subscribers. */
   readonly emit: (event: EmittedEvent) => void
   /** Called with the number of events in a summary. */
@@ -31,20 +31,10 @@ export type EmitterDeps = {
 }
 
 /** The emitter. */
-export type Emitter = {
-  /** Counts up with each tick in which there was something. */
-  readonly tick: number
-  /**
-   * Sends an event at the end of this tick; until then its payload may still change. False where its type is over
-   * budget: then `occurrences` are added to the summary, and the payload is of no use.
-   */
-  add<Type extends BusEventType>(type: Type, payload: BusEventPayload<Type>, occurrences?: number): boolean
-  /** Sends what is collected now. */
-  flush(): void
-}
+export type Emitter = ReturnType<typeof createEmitter>
 
 /** Creates the emitter. */
-export function createEmitter({ emit, summed, later }: EmitterDeps): Emitter {
+export function createEmitter({ emit, summed, later }: EmitterDeps) {
   const zero = () => Object.fromEntries(busEventTypes.map((type) => [type, 0])) as Record<BusEventType, number>
   const sent = zero()
   const over = zero()
@@ -52,6 +42,7 @@ export function createEmitter({ emit, summed, later }: EmitterDeps): Emitter {
   let tick = 0
   let isWaiting = false
 
+  /** Sends what is collected now. */
   const flush = () => {
     if (queue.length === 0) return
     const events = queue
@@ -68,10 +59,15 @@ export function createEmitter({ emit, summed, later }: EmitterDeps): Emitter {
   }
 
   return {
+    /** Counts up with each tick in which there was something. */
     get tick() {
       return tick
     },
-    add(type, payload, occurrences = 1) {
+    /**
+     * Sends an event at the end of this tick; until then its payload may still change. False where its type is over
+     * budget: then `occurrences` are added to the summary, and the payload is of no use.
+     */
+    add<Type extends BusEventType>(type: Type, payload: BusEventPayload<Type>, occurrences = 1): boolean {
       if (sent[type] >= telemetryEvents[type].budget) {
         over[type] += occurrences
         return false

@@ -1,16 +1,13 @@
 /** Agents that have fallen silent: found by looking now and then, so that what they send costs nothing more. */
-import type { ClientRef } from './events.ts'
-
-/** An agent, and when it last sent something, in running time. */
-type Agent = ClientRef & { readonly lastActivity: number }
+import type { Client } from '../state/model.ts'
 
 /** What looking needs. */
-export type IdleWatchDeps = {
-  /** Everybody who is connected. */
-  readonly clients: () => Iterable<Agent>
+type IdleWatchDeps = {
+  /** All that are connected. */
+  readonly clients: () => Iterable<Client>
   /** False while the event has no subscribers, or there are no agents. */
   readonly isWanted: () => boolean
-  readonly idle: (agent: Agent) => void
+  readonly idle: (agent: Client) => void
   readonly now: () => number
   readonly agentIdleMs: number
 }
@@ -18,7 +15,7 @@ export type IdleWatchDeps = {
 /** Creates the function that looks once. An agent is reported idle once, until it has sent something again. */
 export function createIdleWatch({ clients, isWanted, idle, now, agentIdleMs }: IdleWatchDeps): () => void {
   /** The time of the last frame as of which an agent was reported idle. */
-  const reported = new WeakMap<Agent, number>()
+  const reported = new WeakMap<Client, number>()
   return () => {
     if (!isWanted()) return
     const time = now()

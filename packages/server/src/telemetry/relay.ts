@@ -29,7 +29,7 @@ const checkEvent = compile(TelemetryEvent)
 const eventFields: ReadonlySet<string> = new Set(Object.keys(TelemetryEvent.properties))
 
 /** What telemetry needs. */
-export type TelemetryDeps = {
+type TelemetryDeps = {
   /** The channels of `integriguard`. */
   readonly telemetry: Channel
   readonly dashboard: Channel
@@ -43,21 +43,10 @@ export type TelemetryDeps = {
 }
 
 /** Telemetry. */
-export type Telemetry = {
-  /** False while telemetry has no subscriber. Called for every message. */
-  isWatched(): boolean
-  /** True while events of that type have a subscriber. */
-  isHeard(type: BusEventType): boolean
-  /** Sends an event of the bus. */
-  emit(event: EmittedEvent): void
-  /** Passes on what a client of the bus sends; `invalid_telemetry`. */
-  fromClient(client: Client, envelope: ParsedEnvelope): void
-  /** Passes on what a subscriber of the telemetry server sends; `invalid_telemetry`. */
-  fromSubscriber(subscriber: TelemetrySubscriber, envelope: ParsedEnvelope): void
-}
+export type Telemetry = ReturnType<typeof createTelemetry>
 
 /** Creates telemetry. */
-export function createTelemetry(deps: TelemetryDeps): Telemetry {
+export function createTelemetry(deps: TelemetryDeps) {
   const { telemetry, dashboard, delivery, subscribers, broadcast, replies, frames, clock, metrics } = deps
   const wide = telemetry.room.wideFeed
   const feedsOf = (channel: Channel) => [channel.feed, wide]
@@ -79,31 +68,33 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
   }
 
   return {
-    isWatched: () =>
+    /** False while telemetry has no subscriber. Called for every message. */
+    isWatched: (): boolean =>
       wide.subscribers > 0 || telemetry.feed.subscribers > 0 || dashboard.feed.subscribers > 0 || subscribers.size > 0,
-    isHeard(type) {
+    /** True while events of that type have a subscriber. */
+    isHeard(type: BusEventType): boolean {
       const { channel } = telemetryEvents[type]
       const feed = channel === TELEMETRY_CHANNEL ? telemetry.feed : dashboard.feed
       if (feed.subscribers > 0 || wide.subscribers > 0) return true
       return subscribers.size > 0 && topicsOfEvent(type).some((topic) => subscribers.hearing(topic) > 0)
     },
-    emit({ about, eventType, payload }) {
+    /** Sends an event of the bus. */
+    emit({ about, eventType, payload }: EmittedEvent): void {
       const { channel } = telemetryEvents[about]
-      const text = frames.envelope(
-        'telemetry',
-        { room: TELEMETRY_ROOM, channel },
-        JSON.stringify({ eventType, payload }),
-      )
+      const address = { room: TELEMETRY_ROOM, channel }
+      const text = frames.envelope('telemetry', address, JSON.stringify({ eventType, payload }))
       metrics.telemetryEvent(eventType)
       delivery.publish(channel === TELEMETRY_CHANNEL ? stream : activity, { text })
       if (subscribers.size > 0) broadcast.publish(topicsOfEvent(about, eventType), text)
     },
-    fromClient(client, envelope) {
+    /** Passes on what a client of the bus sends; `invalid_telemetry`. */
+    fromClient(client: Client, envelope: ParsedEnvelope): void {
       const recipients = relay(envelope, client.echo ? undefined : client)
       if (isAcknowledged(envelope) || client.caller !== undefined)
         replies.acknowledge(client, envelope.id, { ...outcome, recipients }, stream)
     },
-    fromSubscriber(subscriber, envelope) {
+    /** Passes on what a subscriber of the telemetry server sends; `invalid_telemetry`. */
+    fromSubscriber(subscriber: TelemetrySubscriber, envelope: ParsedEnvelope): void {
       const recipients = relay(envelope, undefined, subscriber.echo ? undefined : subscriber)
       if (isAcknowledged(envelope))
         broadcast.send(subscriber, frames.acknowledgement(envelope.id, { ...outcome, recipients }))

@@ -28,27 +28,13 @@ export type TelemetrySubscriber = {
 }
 
 /** The subscribers. */
-export type TelemetrySubscribers = {
-  readonly size: number
-  has(id: string): boolean
-  add(subscriber: TelemetrySubscriber): void
-  remove(subscriber: TelemetrySubscriber): void
-  all(): Iterable<TelemetrySubscriber>
-  /** How many hear a topic, in all lanes or in one. */
-  hearing(topic: string, lane?: number): number
-  /** The lane that the next one belongs to: the first with room. */
-  nextLane(): number
-  /** How many lanes there have been at most. */
-  readonly lanes: number
-  /** Bytes that wait in all send buffers. */
-  bufferedBytes(): number
-}
+export type TelemetrySubscribers = ReturnType<typeof createTelemetrySubscribers>
 
 /** So many are given at once: a write to a socket takes 5 to 10 µs. */
 const LANE_SIZE = 12
 
 /** No subscribers. */
-export function createTelemetrySubscribers(): TelemetrySubscribers {
+export function createTelemetrySubscribers() {
   const byId = new Map<string, TelemetrySubscriber>()
   const byTopic = new Map<string, number>()
   const sizes: number[] = []
@@ -59,31 +45,36 @@ export function createTelemetrySubscribers(): TelemetrySubscribers {
     else byTopic.set(topic, number)
   }
   return {
-    get size() {
+    get size(): number {
       return byId.size
     },
-    has: (id) => byId.has(id),
-    add(subscriber) {
+    has: (id: string): boolean => byId.has(id),
+    add(subscriber: TelemetrySubscriber): void {
       byId.set(subscriber.id, subscriber)
       sizes[subscriber.lane] = (sizes[subscriber.lane] ?? 0) + 1
       for (const topic of subscriber.topics) for (const one of [topic, inLane(topic, subscriber.lane)]) count(one, 1)
     },
-    remove(subscriber) {
+    remove(subscriber: TelemetrySubscriber): void {
       if (byId.get(subscriber.id) !== subscriber) return
       byId.delete(subscriber.id)
       sizes[subscriber.lane]!--
       for (const topic of subscriber.topics) for (const one of [topic, inLane(topic, subscriber.lane)]) count(one, -1)
     },
-    all: () => byId.values(),
-    hearing: (topic, lane) => byTopic.get(lane === undefined ? topic : inLane(topic, lane)) ?? 0,
-    nextLane() {
+    all: (): Iterable<TelemetrySubscriber> => byId.values(),
+    /** How many hear a topic, in all lanes or in one. */
+    hearing: (topic: string, lane?: number): number =>
+      byTopic.get(lane === undefined ? topic : inLane(topic, lane)) ?? 0,
+    /** The lane that the next one belongs to: the first with room. */
+    nextLane(): number {
       const free = sizes.findIndex((size) => size < LANE_SIZE)
       return free < 0 ? sizes.length : free
     },
-    get lanes() {
+    /** How many lanes there have been at most. */
+    get lanes(): number {
       return sizes.length
     },
-    bufferedBytes() {
+    /** Bytes that wait in all send buffers. */
+    bufferedBytes(): number {
       let bytes = 0
       for (const { transport } of byId.values()) bytes += transport.bufferedBytes()
       return bytes
