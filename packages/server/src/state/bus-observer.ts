@@ -45,74 +45,46 @@ export type BusObservers = BusObserver & {
   add(observer: Partial<BusObserver>): void
 }
 
-type Notes<Event extends keyof BusObserver> = BusObserver[Event][]
+// With parameters by name: `messageRouted` is called for every message, and a list of arguments would cost an array each
+// time.
+type Note = (a?: unknown, b?: unknown, c?: unknown, d?: unknown) => void
 
 /** Creates a registry without observers. */
 export function createBusObservers(): BusObservers {
-  const notes: { readonly [Event in keyof BusObserver]: Notes<Event> } = {
-    clientConnected: [],
-    clientDisconnected: [],
-    clientSlow: [],
-    joined: [],
-    left: [],
-    channelAdded: [],
-    channelCreated: [],
-    channelEnded: [],
-    roomChanged: [],
-    sessionChanged: [],
-    messageRouted: [],
-    frameRefused: [],
-    commandRun: [],
-    storageChanged: [],
+  const notes = new Map<keyof BusObserver, Note[]>()
+  const all = <Event extends keyof BusObserver>(event: Event): BusObserver[Event] => {
+    const noted: Note[] = []
+    notes.set(event, noted)
+    const call: Note = (a, b, c, d) => {
+      for (const note of noted) note(a, b, c, d)
+    }
+    return call as BusObserver[Event]
   }
-  const created = one(notes.channelCreated)
-  const added = one(notes.channelAdded)
+  const added = all('channelAdded')
+  const created = all('channelCreated')
   return {
     add(observer) {
-      for (const event of Object.keys(notes) as (keyof BusObserver)[]) {
+      for (const [event, noted] of notes) {
         const note = observer[event]
-        if (note !== undefined) (notes[event] as unknown[]).push(note)
+        if (note !== undefined) noted.push(note as Note)
       }
     },
-    clientConnected: two(notes.clientConnected),
-    clientDisconnected: one(notes.clientDisconnected),
-    clientSlow: two(notes.clientSlow),
-    joined: three(notes.joined),
-    left: three(notes.left),
+    clientConnected: all('clientConnected'),
+    clientDisconnected: all('clientDisconnected'),
+    clientSlow: all('clientSlow'),
+    joined: all('joined'),
+    left: all('left'),
     channelAdded: added,
     channelCreated(channel) {
       added(channel)
       created(channel)
     },
-    channelEnded: one(notes.channelEnded),
-    roomChanged: two(notes.roomChanged),
-    sessionChanged: two(notes.sessionChanged),
-    messageRouted: three(notes.messageRouted),
-    frameRefused(client, code, envelope, command) {
-      for (const note of notes.frameRefused) note(client, code, envelope, command)
-    },
-    commandRun: one(notes.commandRun),
-    storageChanged: two(notes.storageChanged),
+    channelEnded: all('channelEnded'),
+    roomChanged: all('roomChanged'),
+    sessionChanged: all('sessionChanged'),
+    messageRouted: all('messageRouted'),
+    frameRefused: all('frameRefused'),
+    commandRun: all('commandRun'),
+    storageChanged: all('storageChanged'),
   }
 }
-
-// With their parameters by name: `messageRouted` is called for every message, and a list of arguments would cost an
-// array each time.
-
-const one =
-  <A>(notes: readonly ((a: A) => void)[]) =>
-  (a: A): void => {
-    for (const note of notes) note(a)
-  }
-
-const two =
-  <A, B>(notes: readonly ((a: A, b: B) => void)[]) =>
-  (a: A, b: B): void => {
-    for (const note of notes) note(a, b)
-  }
-
-const three =
-  <A, B, C>(notes: readonly ((a: A, b: B, c: C) => void)[]) =>
-  (a: A, b: B, c: C): void => {
-    for (const note of notes) note(a, b, c)
-  }

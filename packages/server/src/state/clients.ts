@@ -5,20 +5,7 @@ import { Ordered } from '../kit/ordered.ts'
 import type { Channel, Client } from './model.ts'
 
 /** The connected clients. */
-export type Clients = {
-  readonly size: number
-  get(id: string): Client | undefined
-  add(client: Client): void
-  /** Takes a client out, unless another connection has its id already. */
-  remove(client: Client): void
-  all(): Iterable<Client>
-  /** In the order in which they came, those that came after the one with this number. */
-  after(seq: number): Iterable<Client>
-  /** How many there are of each type. */
-  countByType(): Readonly<Record<ClientType, number>>
-  /** The next number of a connection. */
-  nextSeq(): number
-}
+export type Clients = ReturnType<typeof createClients>
 
 /** A client whose identity can be replaced. */
 type Renewable = { readonly id: string; identity: Identity; lastChannel: Channel | undefined }
@@ -33,30 +20,34 @@ export function replaceIdentity(client: Renewable, renewed: Omit<Identity, 'id'>
 }
 
 /** No clients. */
-export function createClients(): Clients {
+export function createClients() {
   const byId = new Map<string, Client>()
   const inOrder = new Ordered<Client>()
   const counts = Object.fromEntries(clientTypes.map((type) => [type, 0])) as Record<ClientType, number>
   let seq = 0
   return {
-    get size() {
+    get size(): number {
       return byId.size
     },
-    get: (id) => byId.get(id),
-    add(client) {
+    get: (id: string): Client | undefined => byId.get(id),
+    add(client: Client): void {
       byId.set(client.id, client)
       inOrder.add(client)
       counts[client.profile.clientType]++
     },
-    remove(client) {
+    /** Takes a client out, unless another connection has its id already. */
+    remove(client: Client): void {
       if (byId.get(client.id) !== client) return
       byId.delete(client.id)
       inOrder.delete(client)
       counts[client.profile.clientType]--
     },
-    all: () => byId.values(),
-    after: (seq) => inOrder.after(seq),
-    countByType: () => counts,
-    nextSeq: () => ++seq,
+    all: (): Iterable<Client> => byId.values(),
+    /** In the order in which they came, those that came after the one with this number. */
+    after: (seq: number): Iterable<Client> => inOrder.after(seq),
+    /** How many there are of each type. */
+    countByType: (): Readonly<Record<ClientType, number>> => counts,
+    /** The next number of a connection. */
+    nextSeq: (): number => ++seq,
   }
 }

@@ -6,28 +6,10 @@ import { Heap } from '../kit/heap.ts'
 import type { Channel } from './model.ts'
 
 /** The longest idle channel, or in how many milliseconds there may be one. */
-export type Longest = Channel | { readonly retryAfterMs: number }
+type Longest = Channel | { readonly retryAfterMs: number }
 
 /** Finds idle channels without a look at all of them. */
-export type IdleChannels = {
-  /** A channel was made. */
-  add(channel: Channel): void
-  /** A channel has ended. */
-  removed(channel: Channel): void
-  /** The channel that has been idle longest, whatever it holds. */
-  longest(): Longest
-  /**
-   * Checks the next channel that may be idle and empty by now. Returns the channel if it is, `in use` if it is not,
-   * undefined if no channel is due.
-   */
-  nextUnused(now: number): Channel | 'in use' | undefined
-}
-
-/** What finding idle channels needs. */
-export type IdleDeps = {
-  readonly now: () => number
-  readonly idleMs: number
-}
+export type IdleChannels = ReturnType<typeof createIdleChannels>
 
 /** Channels in use that one search for an idle one passes over at most: the next search continues from there. */
 const MOST_RENEWED = 512
@@ -52,7 +34,7 @@ const isHeard = ({ participants, feed }: Channel): boolean => participants.size 
  * nothing, and a channel is looked at once in the time after which it may go, or when its history ends, where that is
  * later.
  */
-export function createIdleChannels({ now, idleMs }: IdleDeps): IdleChannels {
+export function createIdleChannels({ now, idleMs }: { readonly now: () => number; readonly idleMs: number }) {
   const byUse = new ChannelHeap()
   const byEnd = new ChannelHeap()
 
@@ -67,17 +49,20 @@ export function createIdleChannels({ now, idleMs }: IdleDeps): IdleChannels {
   }
 
   return {
-    add(channel) {
+    /** A channel was made. */
+    add(channel: Channel): void {
       if (!mayGo(channel)) return
       byUse.add(channel, channel.lastUsed)
       byEnd.add(channel, channel.lastUsed + idleMs)
     },
-    removed(channel) {
+    /** A channel has ended. */
+    removed(channel: Channel): void {
       if (!mayGo(channel)) return
       byUse.ended()
       byEnd.ended()
     },
-    longest() {
+    /** The channel that has been idle longest, whatever it holds. */
+    longest(): Longest {
       const time = now()
       for (let renewed = 0; renewed < MOST_RENEWED; renewed++) {
         const channel = byUse.top
@@ -89,7 +74,11 @@ export function createIdleChannels({ now, idleMs }: IdleDeps): IdleChannels {
       }
       return { retryAfterMs: SOON_MS }
     },
-    nextUnused(time) {
+    /**
+     * Checks the next channel that may be idle and empty by now. Returns the channel if it is, `in use` if it is not,
+     * undefined if no channel is due.
+     */
+    nextUnused(time: number): Channel | 'in use' | undefined {
       const channel = byEnd.top
       if (channel === undefined || byEnd.topKey > time) return undefined
       const until = usedUntil(channel, time)

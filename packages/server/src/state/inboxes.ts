@@ -30,43 +30,34 @@ export type Inbox = {
 }
 
 /** What the inboxes are kept in. */
-export type InboxLogs = {
+type InboxLogs = {
   open(key: string, feeds: readonly Feed[]): Log
   /** What is known of one that is not open. */
   closed(key: string): Maybe<Closed | undefined>
 }
 
 /** The inboxes by client id: an id has one session here, and no more than one inbox. */
-export type Inboxes = {
-  readonly size: number
-  get(session: Session): Inbox | undefined
-  /** The inbox of a session, created if there is none. That of an earlier session of its client is closed. */
-  open(session: Session): Inbox
-  /**
-   * Closes inboxes whose session has ended: no client can read them. Called every second; each inbox is checked at
-   * least once a minute.
-   */
-  sweep(sessionOf: (clientId: string) => Session | undefined): void
-}
+export type Inboxes = ReturnType<typeof createInboxes>
 
 /** Inboxes that one sweep looks at: this many, and this share of all. */
 const FEW = 100
 const SHARE = 60
 
 /** No inboxes. */
-export function createInboxes(logs: InboxLogs): Inboxes {
+export function createInboxes(logs: InboxLogs) {
   const inboxes = new Map<string, Inbox>()
   /** Goes round all of them, a part in each sweep. */
   let walk = inboxes.values()
   return {
-    get size() {
+    get size(): number {
       return inboxes.size
     },
-    get(session) {
+    get(session: Session): Inbox | undefined {
       const inbox = inboxes.get(session.clientId)
       return inbox?.key === keyOf(session) ? inbox : undefined
     },
-    open(session) {
+    /** The inbox of a session, created if there is none. That of an earlier session of its client is closed. */
+    open(session: Session): Inbox {
       const { clientId } = session
       const key = keyOf(session)
       const existing = inboxes.get(clientId)
@@ -88,7 +79,11 @@ export function createInboxes(logs: InboxLogs): Inboxes {
       inboxes.set(clientId, inbox)
       return inbox
     },
-    sweep(sessionOf) {
+    /**
+     * Closes inboxes whose session has ended: no client can read them. Called every second; each inbox is checked at
+     * least once a minute.
+     */
+    sweep(sessionOf: (clientId: string) => Session | undefined): void {
       const most = Math.min(inboxes.size, FEW + inboxes.size / SHARE)
       for (let looked = 0; looked < most; looked++) {
         let { value: inbox } = walk.next()

@@ -3,7 +3,7 @@
  * request is.
  */
 import { type ChannelOptions, CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
-import { isRestricted, type RoomType } from '../auth/access.ts'
+import { isRestricted } from '../auth/access.ts'
 import type { Clock } from '../kit/clock.ts'
 import { Ordered } from '../kit/ordered.ts'
 import { copyText } from '../kit/text.ts'
@@ -11,16 +11,14 @@ import type { Log, LogOptions } from '../log/contract.ts'
 import { type FeedSource, TargetFeed } from './feed.ts'
 import type { IdleChannels } from './idle.ts'
 import { broadcastLog, channelLog } from './log-names.ts'
-import type { Channel, ChannelType, Feed, Room } from './model.ts'
+import type { Channel, Feed, Room } from './model.ts'
 import type { ChannelRecord, RoomRecord } from './records.ts'
 
-/** How many there may be, and what a log keeps by default. */
-export type RoomLimits = { readonly maxRooms: number; readonly maxChannels: number; readonly history: LogOptions }
-
 /** What rooms are created with. */
-export type RoomsDeps = {
+type RoomsDeps = {
   readonly clock: Pick<Clock, 'now' | 'monotonic'>
-  readonly limits: RoomLimits
+  /** How many there may be, and what a log keeps by default. */
+  readonly limits: { readonly maxRooms: number; readonly maxChannels: number; readonly history: LogOptions }
   /** Opens the log of what is delivered by these feeds. */
   openLog(key: string, feeds: readonly Feed[], options: LogOptions): Log
   /** Called for each channel that has ended: its subscribers must not get messages of another one of its name. */
@@ -30,28 +28,14 @@ export type RoomsDeps = {
 }
 
 /** What a new room is. */
-export type NewRoom = {
-  name: string
-  type: RoomType
-  builtIn?: boolean
-  createdBy?: string | undefined
-  config?: Record<string, unknown> | undefined
-}
+type NewRoom = Pick<Room, 'name' | 'type'> & Partial<Pick<Room, 'builtIn' | 'createdBy' | 'config'>>
 
-/** What a new channel is. */
-export type NewChannel = {
-  name: string
-  type: ChannelType
-  createdBy?: string | undefined
-  metadata?: Record<string, unknown> | undefined
-  options?: ChannelOptions | undefined
-  hardcoded?: boolean
-  autoCreated?: boolean
-  /** When it was created; now by default. */
-  createdAt?: number
-  /** True for channels without a log, whose messages go to their current subscribers only. */
-  liveOnly?: boolean
-}
+/** What a new channel is; without `createdAt` it is created now. */
+type NewChannel = Pick<Channel, 'name' | 'type'> &
+  Partial<Pick<Channel, 'createdAt' | 'createdBy' | 'metadata' | 'options' | 'hardcoded' | 'autoCreated'>> & {
+    /** True for channels without a log, whose messages go to their current subscribers only. */
+    readonly liveOnly?: boolean
+  }
 
 /** The rooms and channels. */
 export class Rooms {
@@ -145,8 +129,29 @@ export class Rooms {
     if (wanted.hardcoded !== true) this.#makeSpace(room)
     const name = copyText(wanted.name)
     const address = `${room.name}:${name}`
+    const { type, createdAt = this.#deps.clock.now(), createdBy, metadata, options } = wanted
+    const isPrivate = type === 'private'
     const feed = new TargetFeed(`c:${address}`, { room: room.name, channel: name }, ofChannel)
-    const channel = this.#channelOf(room, wanted, { name, address, feed })
+    const feeds = isPrivate ? [feed] : [feed, room.wideFeed]
+    const channel: Channel = {
+      room,
+      name,
+      address,
+      seq: ++this.#lastSeq,
+      type,
+      createdAt,
+      createdBy,
+      metadata,
+      options,
+      members: isPrivate ? membersOf(metadata) : undefined,
+      hardcoded: wanted.hardcoded ?? false,
+      autoCreated: wanted.autoCreated ?? false,
+      participants: new Map(),
+      log: wanted.liveOnly === true ? undefined : this.#openLog(channelLog(address, type), feeds, options),
+      feed,
+      lastUsed: this.#deps.clock.monotonic(),
+      ended: undefined,
+    }
     feed.target = channel
     room.channels.set(name, channel)
     this.#withoutChannels.delete(room)
@@ -224,34 +229,6 @@ export class Rooms {
     return this.#deps.openLog(key, feeds, logOptions(options, this.#deps.limits.history))
   }
 
-  #channelOf(room: Room, wanted: NewChannel, own: Pick<Channel, 'name' | 'address' | 'feed'>): Channel {
-    const { clock } = this.#deps
-    const isPrivate = wanted.type === 'private'
-    const feeds = isPrivate ? [own.feed] : [own.feed, room.wideFeed]
-    return {
-      room,
-      name: own.name,
-      address: own.address,
-      seq: ++this.#lastSeq,
-      type: wanted.type,
-      createdAt: wanted.createdAt ?? clock.now(),
-      createdBy: wanted.createdBy,
-      metadata: wanted.metadata,
-      options: wanted.options,
-      members: isPrivate ? membersOf(wanted.metadata) : undefined,
-      hardcoded: wanted.hardcoded ?? false,
-      autoCreated: wanted.autoCreated ?? false,
-      participants: new Map(),
-      log:
-        wanted.liveOnly === true
-          ? undefined
-          : this.#openLog(channelLog(own.address, wanted.type), feeds, wanted.options),
-      feed: own.feed,
-      lastUsed: clock.monotonic(),
-      ended: undefined,
-    }
-  }
-
   /** Removes the longest idle channel if the number of channels has reached its limit. */
   #makeSpace(room: Room): void {
     const { maxChannels } = this.#deps.limits
@@ -305,7 +282,7 @@ const logOptions = (options: ChannelOptions | undefined, defaults: LogOptions): 
   ttlMs: options?.history_ttl_ms ?? defaults.ttlMs,
 })
 
-function membersOf(metadata: Record<string, unknown> | undefined): ReadonlySet<string> {
+function membersOf(metadata: Channel['metadata']): ReadonlySet<string> {
   const members = metadata?.members
   return new Set(Array.isArray(members) ? members.filter((one): one is string => typeof one === 'string') : [])
 }

@@ -50,28 +50,7 @@ export function allSubscribed(
 }
 
 /** The sessions by client id: one id has one session, the latest. */
-export type Sessions = {
-  readonly size: number
-  /** The session that `secret` opens; undefined if there is none, or it is another client's. */
-  find(clientId: string, secret: string): Session | undefined
-  get(clientId: string): Session | undefined
-  /**
-   * Begins a session; returns the secret, which is never shown again. `former` is the secret that its client sent, and
-   * that opens no session.
-   */
-  begin(clientId: string, profile: Profile, former?: string): { session: Session; secret: string }
-  /** Its client is back. The secret stays: a new one could be lost with a welcome that never arrived. */
-  resume(session: Session): void
-  /** The client has gone: the session is kept until `expiresAt`. */
-  keep(session: Session, subscribed: Subscribed, expiresAt: number): void
-  /** Its client has left an address: it is not subscribed to it any more. */
-  left(clientId: string, address: string): void
-  end(session: Session): void
-  sweep(now: number): void
-  all(): Iterable<Session>
-  /** Puts back a session that was kept elsewhere, in place of what is known of its client, who is gone. */
-  restore(session: Session & { readonly expiresAt: number }): void
-}
+export type Sessions = ReturnType<typeof createSessions>
 
 /**
  * No sessions; at most `max` of clients that are gone are kept, the longest gone goes first. `changed` is called for
@@ -81,7 +60,7 @@ export function createSessions(
   max: number,
   clock: Pick<Clock, 'monotonic'>,
   changed: (clientId: string, isNew?: boolean) => void,
-): Sessions {
+) {
   const sessions = new Map<string, Session>()
   /** Sessions of clients that are gone, in the order in which they went. */
   const kept = new Set<Session>()
@@ -89,7 +68,7 @@ export function createSessions(
     kept.delete(session)
     if (sessions.get(session.clientId) === session) sessions.delete(session.clientId)
   }
-  const end = (session: Session) => {
+  const end = (session: Session): void => {
     forget(session)
     changed(session.clientId)
   }
@@ -108,15 +87,20 @@ export function createSessions(
     return session?.expiresAt !== undefined && session.expiresAt <= clock.monotonic() ? undefined : session
   }
   return {
-    get size() {
+    get size(): number {
       return kept.size
     },
-    find(clientId, secret) {
+    /** The session that `secret` opens; undefined if there is none, or it is another client's. */
+    find(clientId: string, secret: string): Session | undefined {
       const session = get(clientId)
       return session !== undefined && isSecret(secret, session.secretHash) ? session : undefined
     },
     get,
-    begin(clientId, profile, former) {
+    /**
+     * Begins a session; returns the secret, which is never shown again. `former` is the secret that its client sent,
+     * and that opens no session.
+     */
+    begin(clientId: string, profile: Profile, former?: string): { session: Session; secret: string } {
       const secret = newSecret()
       const session: Session = {
         clientId,
@@ -130,19 +114,22 @@ export function createSessions(
       changed(clientId, true)
       return { session, secret }
     },
-    resume(session) {
+    /** Its client is back. The secret stays: a new one could be lost with a welcome that never arrived. */
+    resume(session: Session): void {
       kept.delete(session)
       session.expiresAt = undefined
       changed(session.clientId)
     },
-    keep(session, subscribed, expiresAt) {
+    /** The client has gone: the session is kept until `expiresAt`. */
+    keep(session: Session, subscribed: Subscribed, expiresAt: number): void {
       if (sessions.get(session.clientId) !== session) return
       session.subscribed = subscribed
       session.expiresAt = expiresAt
       changed(session.clientId)
       keep(session)
     },
-    left(clientId, address) {
+    /** Its client has left an address: it is not subscribed to it any more. */
+    left(clientId: string, address: string): void {
       const session = sessions.get(clientId)
       if (session?.subscribed.has(address) !== true) return
       const subscribed = new Map(session.subscribed)
@@ -151,14 +138,15 @@ export function createSessions(
       changed(clientId)
     },
     end,
-    sweep(now) {
+    sweep(now: number): void {
       for (const session of kept) {
         if (session.expiresAt !== undefined && session.expiresAt > now) break
         forget(session)
       }
     },
-    all: () => sessions.values(),
-    restore(session) {
+    all: (): Iterable<Session> => sessions.values(),
+    /** Puts back a session that was kept elsewhere, in place of what is known of its client, who is gone. */
+    restore(session: Session & { readonly expiresAt: number }): void {
       add(session)
       keep(session)
     },
