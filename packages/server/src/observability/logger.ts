@@ -3,21 +3,10 @@
  * what clients send, and a reader of the logs that stops reading stops nothing else.
  */
 import pino from 'pino'
+import type { Config } from '../config/index.ts'
 import { type LogOutput, openLogOutput } from './log-output.ts'
 import { prettyLines } from './log-pretty.ts'
 import { oneLine, withoutSecrets } from './log-text.ts'
-
-/** Levels, from the chattiest. `silent` writes nothing. */
-export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
-
-/** How much is written. */
-export type LogLevel = (typeof logLevels)[number]
-
-/** `auto`: pretty on a terminal, else JSON. */
-export const logFormats = ['auto', 'pretty', 'json'] as const
-
-/** The form of the lines. */
-export type LogFormat = (typeof logFormats)[number]
 
 /**
  * One line: `event` is a stable snake_case name from our own code, never a text from a client. Beside it go
@@ -49,8 +38,9 @@ export type ProcessLog = {
 
 /** How to write logs. */
 export type LogOptions = {
-  level: LogLevel
-  format: LogFormat
+  level: Config['logLevel']
+  /** `auto`: pretty on a terminal, else JSON. */
+  format: Config['logFormat']
   /** True where lines go to a terminal. */
   terminal: boolean
   /** True where the terminal shows colours. */

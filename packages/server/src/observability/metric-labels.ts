@@ -6,26 +6,14 @@ import { SUMMARY_EVENT, telemetryEvents } from '@arqonbus/protocol'
  */
 export const appendOutcomes = ['appended', 'duplicate', 'queued', 'refused'] as const
 
-/** The outcome of an append. */
-export type AppendLabel = (typeof appendOutcomes)[number]
-
 /** Outcomes of a recovery: everything that was missed, or why not (docs/protocol.md#history-and-recovery). */
 export const recoveryOutcomes = ['recovered', 'trimmed', 'reset', 'diverged', 'too_far'] as const
-
-/** The outcome of a recovery. */
-export type RecoveryOutcome = (typeof recoveryOutcomes)[number]
 
 /** Reasons of gaps in a log (docs/protocol.md#positions-and-gaps). */
 export const breakReasons = ['trimmed', 'reset', 'lost'] as const
 
-/** The reason of a gap. */
-export type BreakReason = (typeof breakReasons)[number]
-
-/** The outcome of an attempt to connect to Redis. */
+/** Outcomes of an attempt to connect to Redis. */
 export const connectOutcomes = ['ready', 'failed'] as const
-
-/** The outcome of an attempt to connect to Redis. */
-export type ConnectOutcome = (typeof connectOutcomes)[number]
 
 /** What the events of telemetry are counted by: the types of the bus, and `other` for those of clients. */
 export const telemetryTypes = [...Object.keys(telemetryEvents), SUMMARY_EVENT, 'other']
@@ -35,9 +23,6 @@ export const telemetryTypes = [...Object.keys(telemetryEvents), SUMMARY_EVENT, '
  * slow.
  */
 export const telemetryDropReasons = ['budget', 'slow'] as const
-
-/** Why a telemetry event is not sent. */
-export type TelemetryDropReason = (typeof telemetryDropReasons)[number]
 
 /**
  * Why a message leaves the history: its log is full, it is too old, all logs together are too large, or its channel was

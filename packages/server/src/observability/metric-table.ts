@@ -44,9 +44,6 @@ export const counters = {
   },
 } as const
 
-/** The name of a counter's field. */
-export type CounterField = keyof typeof counters
-
 /** Counters with one label from a fixed table. */
 export const labelled = {
   appends: {

@@ -13,27 +13,21 @@ import { type Metric, Registry } from 'prom-client'
 import { versionInfo } from '../kit/version.ts'
 import { createHistogram, type Histogram, histogramSamples, observe, type Sample } from './histogram.ts'
 import {
-  type AppendLabel,
   appendOutcomes,
-  type BreakReason,
   breakReasons,
-  type ConnectOutcome,
   connectOutcomes,
   type ExpiryReason,
   expiryReasons,
   type LimitName,
   limitNames,
-  type RecoveryOutcome,
   type RefusalReason,
   recoveryOutcomes,
   refusalReasons,
-  type TelemetryDropReason,
   telemetryDropReasons,
   telemetryTypes,
 } from './metric-labels.ts'
 import {
   buildInfo,
-  type CounterField,
   commandCounter,
   counters,
   type GaugeName,
@@ -48,59 +42,13 @@ import {
 export type GaugeReading = number | Readonly<Record<string, number>>
 
 /** The counters of one bus. Fields are for `metrics.received++` and `metrics.delivered += n`. */
-export type Metrics = Record<CounterField, number> & {
-  /** A frame was refused. */
-  reject(code: ErrorCode): void
-  /** A command was answered. A name that is no command's counts as `unknown`. */
-  command(name: string, ok: boolean, seconds: number): void
-  /**
-   * A message went from its frame to its sockets in this time. Call it for a sample: reading the clock costs more than
-   * counting.
-   */
-  routed(seconds: number): void
-  /** A limit was reached. */
-  limit(name: LimitName): void
-  /** A connection was refused. */
-  refuseConnection(reason: RefusalReason): void
-  /** Messages left the history. */
-  expire(reason: ExpiryReason, count?: number): void
-  /** What the logs said of messages: counted by the hot path, as `metrics.appends.appended++`. */
-  readonly appends: Record<AppendLabel, number>
-  /** A telemetry event was sent; `other` is for clients' types. */
-  telemetryEvent(type: string): void
-  /** Telemetry events were not sent. */
-  telemetryDropped(reason: TelemetryDropReason, count?: number): void
-  /** The external log has answered a call. */
-  appended(seconds: number): void
-  /** Redis has answered a PING. */
-  pinged(seconds: number): void
-  /** A try to connect to Redis has ended. */
-  storageConnect(outcome: ConnectOutcome): void
-  /** A client asked to go on in a log; `missed` where it can. */
-  recovery(outcome: RecoveryOutcome, missed?: number): void
-  /** A log went on from elsewhere. */
-  broke(reason: BreakReason): void
-  /** The bus has closed a connection. */
-  closed(name: CloseName): void
-  /** A timer fired this much too late. */
-  loopLag(seconds: number): void
-  /**
-   * An HTTP request was answered. `route` and `status` must come from tables of ours; a method that is not in one
-   * counts as `other`.
-   */
-  httpRequest(method: string, route: string, status: number): void
-  /** Supplies a gauge; its value is read when `/metrics` is asked for. Without a supplier it is absent. */
-  gauge(name: GaugeName, read: () => GaugeReading): void
-  /** Everything in the text format of Prometheus. */
-  render(): Promise<string>
-  readonly contentType: string
-}
+export type Metrics = ReturnType<typeof createMetrics>
 
 /** What metrics need to know: the names of the commands there are, and the clock (milliseconds that never go back). */
-export type MetricsOptions = { commands?: Iterable<string>; now?: () => number }
+type MetricsOptions = { commands?: Iterable<string>; now?: () => number }
 
 /** Creates the metrics of one bus, on a registry of its own. */
-export function createMetrics(options: MetricsOptions = {}): Metrics {
+export function createMetrics(options: MetricsOptions = {}) {
   const { commands = Object.keys(protocolCommands), now = () => performance.now() } = options
   const startedAt = now()
   const counts = createTallies()
@@ -122,52 +70,66 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       get: async () => ({ name, help, type, values: read() }),
     } as unknown as Metric)
 
-  const metrics: Metrics = {
-    connected: 0,
-    received: 0,
-    delivered: 0,
-    replayed: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    violations: 0,
-    slowFallbacks: 0,
-    slowClosed: 0,
-    publishersPaused: 0,
-    storageDegraded: 0,
-    tracesExported: 0,
-    tracesDropped: 0,
-    reject: (code) => add(counts.rejected, code, 1),
-    command: (name, ok, seconds) => {
+  const metrics = {
+    ...zeros(keysOf(counters)),
+    /** A frame was refused. */
+    reject: (code: ErrorCode): void => add(counts.rejected, code, 1),
+    /** A command was answered. A name that is no command's counts as `unknown`. */
+    command(name: string, ok: boolean, seconds: number): void {
       const entry = byCommand.get(name) ?? byCommand.get(UNKNOWN)!
       entry[ok ? 'success' : 'error']++
       observe(entry.seconds, seconds)
     },
-    routed: (seconds) => observe(durations.routingSeconds, seconds),
-    limit: (name) => add(counts.limits, name, 1),
-    refuseConnection: (reason) => add(counts.refused, reason, 1),
-    expire: (reason, count = 1) => {
+    /**
+     * A message went from its frame to its sockets in this time. Call it for a sample: reading the clock costs more
+     * than counting.
+     */
+    routed: (seconds: number): void => observe(durations.routingSeconds, seconds),
+    /** A limit was reached. */
+    limit: (name: LimitName): void => add(counts.limits, name, 1),
+    /** A connection was refused. */
+    refuseConnection: (reason: RefusalReason): void => add(counts.refused, reason, 1),
+    /** Messages left the history. */
+    expire(reason: ExpiryReason, count = 1): void {
       counts.expired[reason] += count
     },
+    /** What the logs said of messages: counted by the hot path, as `metrics.appends.appended++`. */
     appends: counts.appends,
-    telemetryEvent: (type) => add(counts.telemetryEvents, type, 1),
-    telemetryDropped: (reason, count = 1) => add(counts.telemetryDropped, reason, count),
-    appended: (seconds) => observe(durations.appendSeconds, seconds),
-    pinged: (seconds) => observe(durations.pingSeconds, seconds),
-    storageConnect: (outcome) => add(counts.storageConnects, outcome, 1),
-    recovery: (outcome, missed) => {
+    /** A telemetry event was sent; `other` is for clients' types. */
+    telemetryEvent: (type: string): void => add(counts.telemetryEvents, type, 1),
+    /** Telemetry events were not sent. */
+    telemetryDropped: (reason: (typeof telemetryDropReasons)[number], count = 1): void =>
+      add(counts.telemetryDropped, reason, count),
+    /** The external log has answered a call. */
+    appended: (seconds: number): void => observe(durations.appendSeconds, seconds),
+    /** Redis has answered a PING. */
+    pinged: (seconds: number): void => observe(durations.pingSeconds, seconds),
+    /** A try to connect to Redis has ended. */
+    storageConnect: (outcome: (typeof connectOutcomes)[number]): void => add(counts.storageConnects, outcome, 1),
+    /** A client asked to go on in a log; `missed` where it can. */
+    recovery(outcome: (typeof recoveryOutcomes)[number], missed?: number): void {
       add(counts.recoveries, outcome, 1)
       if (missed !== undefined) observe(durations.recoveryMessages, missed)
     },
-    broke: (reason) => add(counts.breaks, reason, 1),
-    closed: (name) => add(counts.closed, name, 1),
-    loopLag: (seconds) => observe(durations.loopLagSeconds, seconds),
-    httpRequest: (method, route, status) =>
+    /** A log went on from elsewhere. */
+    broke: (reason: (typeof breakReasons)[number]): void => add(counts.breaks, reason, 1),
+    /** The bus has closed a connection. */
+    closed: (name: CloseName): void => add(counts.closed, name, 1),
+    /** A timer fired this much too late. */
+    loopLag: (seconds: number): void => observe(durations.loopLagSeconds, seconds),
+    /**
+     * An HTTP request was answered. `route` and `status` must come from tables of ours; a method that is not in one
+     * counts as `other`.
+     */
+    httpRequest: (method: string, route: string, status: number): void =>
       add(byHttp, `${httpMethods.has(method) ? method : 'other'} ${route} ${status}`, 1),
-    gauge: (name, read) => {
+    /** Supplies a gauge; its value is read when `/metrics` is asked for. Without a supplier it is absent. */
+    gauge(name: GaugeName, read: () => GaugeReading): void {
       const declaration: { name: string; help: string; label?: string; type?: MetricType } = gauges[name]
       register(declaration.type ?? 'gauge', declaration, () => gaugeSamples(declaration, read()))
     },
-    render: () => registry.metrics(),
+    /** Everything in the text format of Prometheus. */
+    render: (): Promise<string> => registry.metrics(),
     contentType: registry.contentType,
   }
 
