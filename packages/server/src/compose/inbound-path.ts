@@ -74,9 +74,9 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     resolver,
     roomOf: (name) => rooms.get(name),
     historySize: config.historySize,
-    placeChanged:
+    rewriteRecord:
       persistence &&
-      (({ room, channel }) => persistence.placeChanged(room, channel === WHOLE_ROOM ? undefined : channel)),
+      (({ room, channel }) => persistence.roomChanged(room, channel === WHOLE_ROOM ? undefined : channel)),
     trace: core.tracing?.publish,
     openInbox,
     ownInbox: inboxOf,

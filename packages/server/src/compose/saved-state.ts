@@ -26,7 +26,7 @@ export function createSavedState(
     restore: createRestore({ rooms, subscriptions, endings, created: observers.channelAdded }),
   })
   observers.add({
-    roomChanged: persistence.placeChanged,
+    roomChanged: persistence.roomChanged,
     sessionChanged: persistence.sessionChanged,
     joined: persistence.subscribed,
     left: persistence.subscribed,

@@ -51,7 +51,7 @@ export function createShutdown(core: Core, parts: Parts, stopTimers: () => void)
   const isSettled = () =>
     receive.isSettled() &&
     log.usage().queuedMessages === 0 &&
-    persistence?.arePlacesStored() !== false &&
+    persistence?.areRoomsStored() !== false &&
     delivery.waitingBytes() === 0
   const closeAll = async () => {
     logLostMessages(STORAGE_AWAY)

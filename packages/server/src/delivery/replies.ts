@@ -12,19 +12,10 @@ import type { Delivery } from './deliver.ts'
 import type { Frames } from './frames.ts'
 
 /** Replies to frames. */
-export type Replies = {
-  succeed(client: Client, requestId: string, command: string | undefined, responseFormat: string, result: object): void
-  /** The log has a message, which these feeds deliver. */
-  acknowledge(client: Client, requestId: string, result: Acknowledged, feeds: readonly Feed[]): void
-  refuse(client: Client, requestId: string | null, command: string | undefined, error: CodedError): void
-  /**
-   * A log refused a message, perhaps long after its frame was handled: its sender gets an error, and the log a line.
-   */
-  refuseMessage(client: Client, envelope: ParsedEnvelope, error: CodedError): void
-}
+export type Replies = ReturnType<typeof createReplies>
 
 /** What replying needs. */
-export type RepliesDeps = {
+type RepliesDeps = {
   readonly frames: Frames
   readonly delivery: Delivery
   readonly metrics: Pick<Metrics, 'reject' | 'limit'>
@@ -52,14 +43,7 @@ const limitOf = ({ code, details }: CodedError): LimitName | undefined => {
 }
 
 /** Creates the replies. */
-export function createReplies({
-  frames,
-  delivery,
-  metrics,
-  logger,
-  sendBufferSoftLimit,
-  refused,
-}: RepliesDeps): Replies {
+export function createReplies({ frames, delivery, metrics, logger, sendBufferSoftLimit, refused }: RepliesDeps) {
   const holdBack = ({ transport }: Client) => {
     if (transport.bufferedBytes() > sendBufferSoftLimit) transport.pause()
   }
@@ -68,22 +52,32 @@ export function createReplies({
     holdBack(client)
   }
   return {
-    succeed(client, requestId, command, responseFormat, result) {
+    succeed(
+      client: Client,
+      requestId: string,
+      command: string | undefined,
+      responseFormat: string,
+      result: object,
+    ): void {
       if (client.caller !== undefined) return client.caller.succeed(result)
       send(client, frames.success(requestId, command, responseFormat, result))
     },
-    acknowledge(client, requestId, result, feeds) {
+    /** The log has a message, which these feeds deliver. */
+    acknowledge(client: Client, requestId: string, result: Acknowledged, feeds: readonly Feed[]): void {
       if (client.caller !== undefined) return client.caller.acknowledge(requestId, result)
       delivery.toClientBehindPublished(client, frames.acknowledgement(requestId, result), feeds)
       holdBack(client)
     },
-    refuseMessage(client, envelope, error) {
+    /**
+     * A log refused a message, perhaps long after its frame was handled: its sender gets an error, and the log a line.
+     */
+    refuseMessage(client: Client, envelope: ParsedEnvelope, error: CodedError): void {
       const { id, room, channel } = envelope
       this.refuse(client, id, undefined, error)
       refused(client, error.code, envelope)
       logger.info({ event: 'frame_refused', client_id: client.id, room, channel, code: error.code })
     },
-    refuse(client, requestId, command, error) {
+    refuse(client: Client, requestId: string | null, command: string | undefined, error: CodedError): void {
       metrics.reject(error.code)
       const limit = limitOf(error)
       if (limit !== undefined) metrics.limit(limit)

@@ -6,7 +6,6 @@
  * short intervals, and once a second anyway.
  */
 import type { Clock } from '../kit/clock.ts'
-import type { LimitName } from '../observability/metric-labels.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Client, Subscription } from '../state/model.ts'
 import { allSubscriptions } from '../state/subscription.ts'
@@ -19,7 +18,7 @@ import type { SendBuffers } from './send-buffers.ts'
 /** What finding them needs. */
 export type SlowConsumersDeps = {
   readonly clock: Pick<Clock, 'monotonic'>
-  readonly metrics: Pick<Metrics, 'delivered' | 'bytesOut' | 'slowFallbacks'> & { limit(name: LimitName): void }
+  readonly metrics: Pick<Metrics, 'delivered' | 'bytesOut' | 'slowFallbacks' | 'limit'>
   /** The soft limit of one connection, in bytes. */
   readonly sendBufferSoftLimit: number
   /** The bound on all buffers together, and how far it lowers the soft limit. */

@@ -24,7 +24,7 @@ export type PersistenceDeps = Omit<SavedRoomsDeps, 'texts' | 'store'> &
 
 /** Persistence. */
 export type Persistence = {
-  placeChanged(room: string, channel?: string): void
+  roomChanged(room: string, channel?: string): void
   /** `isNew`: it has begun. */
   sessionChanged(clientId: string, isNew?: boolean): void
   /** A client has another subscription, or one less. */
@@ -61,7 +61,7 @@ export type Persistence = {
    */
   settled(): Maybe<void>
   /** False while a room or a channel is not stored as it is now. */
-  arePlacesStored(): boolean
+  areRoomsStored(): boolean
   /** How many rooms, channels and sessions are not stored as they are now. */
   unstored(): number
   sweep(now: number): void
@@ -108,7 +108,7 @@ export function createPersistence(deps: PersistenceDeps): Persistence {
   })
 
   return {
-    placeChanged: (room, channel) => savedRooms?.changed(room, channel),
+    roomChanged: (room, channel) => savedRooms?.changed(room, channel),
     sessionChanged: (clientId, isNew) => sessions?.changed(clientId, isNew),
     subscribed: (client) => sessions?.subscribed(client),
     loadSession: (clientId, secret) =>
@@ -127,7 +127,7 @@ export function createPersistence(deps: PersistenceDeps): Persistence {
       chain(savedRooms?.writes.flushed() ?? true, (isStored) => {
         if (!isStored && isStrict) throw new CodedError('outcome_unknown', undefined, RETRY_AFTER_MS)
       }),
-    arePlacesStored: () => savedRooms?.writes.isAny !== true,
+    areRoomsStored: () => savedRooms?.writes.isAny !== true,
     unstored: () => writes.reduce((sum, { size }) => sum + size, 0),
     sweep: (now) => sessions?.sweep(now),
     async close(withinMs) {

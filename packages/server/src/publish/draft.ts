@@ -15,7 +15,7 @@ export type Publish = (client: Client, envelope: ParsedEnvelope, now: number, se
 export type PublishDraft = Draft & {
   readonly client: Client
   /** True where the sender is acknowledged. */
-  readonly isAnswered: boolean
+  readonly getsAcknowledgement: boolean
   requiresDurability: boolean
   wantsPosition: boolean
   arrivedAt: number | undefined
@@ -40,15 +40,15 @@ export function draftOf(client: Client, envelope: ParsedEnvelope, isOwnCopy: boo
   // A caller by HTTP waits for the outcome.
   const isAcknowledged = isAskedToAcknowledge(envelope) || client.caller !== undefined
   // In place of its own copy the sender gets an acknowledgement, so that its count of `n` has no hole.
-  const isAnswered = isAcknowledged || (isOwnCopy && !client.echo)
+  const getsAcknowledgement = isAcknowledged || (isOwnCopy && !client.echo)
   return {
     client,
     envelope,
     deduplicated: isAcknowledged,
     requiresDurability: isMore(askedLevel(envelope)) || askedReplicas(envelope) > 0,
-    wantsPosition: isAnswered,
+    wantsPosition: getsAcknowledgement,
     arrivedAt: undefined,
-    isAnswered,
+    getsAcknowledgement,
     part: undefined,
     span: undefined,
     outcome: undefined,

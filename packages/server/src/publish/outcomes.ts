@@ -57,7 +57,7 @@ export function listenToLog({ log, clock, metrics, delivery, replies, broke, rou
       return replies.refuseMessage(draft.client, draft.envelope, outcome.error)
     const isDuplicate = outcome.kind === 'duplicate'
     if (!isDuplicate) routed(draft.client, draft.envelope, feeds[0])
-    if (draft.isAnswered || isDuplicate) acknowledge(feeds, draft, outcome)
+    if (draft.getsAcknowledgement || isDuplicate) acknowledge(feeds, draft, outcome)
   }
 
   /**

@@ -154,7 +154,7 @@ class PrivateMessage {
       return this.#settle()
     }
     span?.taken(this.#isDuplicate ? 'duplicate' : this.#isQueued ? 'held' : 'appended', position)
-    if (this.#ownDraft.isAnswered) {
+    if (this.#ownDraft.getsAcknowledgement) {
       const result = {
         position: position ?? null,
         durability: this.#isQueued ? 'memory' : (level ?? this.#deps.log.durabilityOfAccepted()),

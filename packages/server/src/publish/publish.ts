@@ -24,7 +24,7 @@ export type PublishDeps = PrivateDeps & {
   /** Messages that a channel keeps where it does not say so itself. */
   readonly historySize: number
   /** Has the record of a room, or of one of its channels, written again; undefined where these are not kept. */
-  readonly placeChanged: ((address: { readonly room: string; readonly channel: string }) => void) | undefined
+  readonly rewriteRecord: ((address: { readonly room: string; readonly channel: string }) => void) | undefined
   /** Begins the span of a message, where there are traces. */
   readonly trace: TracePublish | undefined
 }
@@ -38,7 +38,7 @@ export function createPublish(deps: PublishDeps): Publish {
    * again, ahead of the message.
    */
   const keepFound = (log: Log, envelope: ParsedEnvelope, size = deps.historySize): void => {
-    if (deps.placeChanged !== undefined && size > 0 && log.isEmpty()) deps.placeChanged(envelope)
+    if (deps.rewriteRecord !== undefined && size > 0 && log.isEmpty()) deps.rewriteRecord(envelope)
   }
 
   /**

@@ -26,6 +26,7 @@ import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { TraceCommand } from '../observability/tracing/spans.ts'
 import type { Client } from '../state/model.ts'
+import type { InboundState } from './inbound.ts'
 import { faultOf } from './to-error.ts'
 
 /** What running needs. */
@@ -46,7 +47,7 @@ type RunDeps = {
 }
 
 /** The buckets of a connection: one for all that it sends, and one for each of the costly commands. */
-export type Rates = { readonly rate: Bucket | undefined; commandRates: Map<string, Bucket> | undefined }
+type Rates = Pick<InboundState, 'rate' | 'commandRates'>
 
 /** Runs the command of an envelope at a moment of running time; a promise where the answer comes later. */
 export type Run = (client: Client, envelope: ParsedEnvelope, now: number, rates: Rates) => Promise<void> | undefined

@@ -55,7 +55,8 @@ export type InboundState = Inbound<Client> & {
 /** What a subscriber of the telemetry server has sent. */
 export type SubscriberInbound = Inbound<TelemetrySubscriber>
 
-const inboundOf = <S extends Sender>(sender: S): Inbound<S> => ({
+/** The state of a connection that has sent nothing. */
+export const createInbound = <S extends Sender>(sender: S): Inbound<S> => ({
   sender,
   lastRoute: undefined,
   queue: new Queue(),
@@ -71,7 +72,7 @@ const inboundOf = <S extends Sender>(sender: S): Inbound<S> => ({
 
 /** The state of a new client. */
 export const createInboundState = (client: Client): InboundState => ({
-  ...inboundOf(client),
+  ...createInbound(client),
   unsettled: 0,
   unsettledBytes: 0,
   onSettled: undefined,
@@ -79,6 +80,3 @@ export const createInboundState = (client: Client): InboundState => ({
   isHeldForFanOut: false,
   commandRates: undefined,
 })
-
-/** The state of a new subscriber of the telemetry server. */
-export const createSubscriberInbound = (subscriber: TelemetrySubscriber): SubscriberInbound => inboundOf(subscriber)

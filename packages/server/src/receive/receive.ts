@@ -16,8 +16,7 @@ import { faultOf } from './to-error.ts'
 
 /** What receiving needs. */
 export type ReceiveDeps = FrameReaderDeps &
-  Omit<PublishesInFlightDeps, 'delivery'> & {
-    readonly limits: FrameReaderDeps['limits'] & PublishesInFlightDeps['limits']
+  PublishesInFlightDeps & {
     readonly replies: Replies
     readonly delivery: Delivery
     readonly catchUp: CatchUp

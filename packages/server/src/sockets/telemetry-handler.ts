@@ -14,8 +14,8 @@ import { Refused } from '../connections/admit.ts'
 import type { Frames } from '../delivery/frames.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
 import type { Logger } from '../observability/logger.ts'
-import { createSubscriberInbound, type SubscriberInbound } from '../receive/inbound.ts'
-import type { SubscriberReceive } from '../receive/telemetry-subscriber.ts'
+import type { FrameReader } from '../receive/frame-reader.ts'
+import { createInbound, type SubscriberInbound } from '../receive/inbound.ts'
 import type { TelemetryBroadcast } from '../telemetry/broadcast.ts'
 import type { TelemetrySubscriber, TelemetrySubscribers } from '../telemetry/subscribers.ts'
 import { topicsOf } from '../telemetry/topics.ts'
@@ -31,7 +31,7 @@ type TelemetryHandlerDeps = {
   readonly frames: Frames
   readonly subscribers: TelemetrySubscribers
   readonly broadcast: TelemetryBroadcast
-  readonly receive: SubscriberReceive
+  readonly receive: FrameReader<SubscriberInbound>
   /** What every welcome says. */
   readonly greeting: () => Pick<TelemetryWelcome, 'node' | 'bus' | 'versions' | 'limits' | 'heartbeat_ms'>
   readonly isAdminKey: (key: string) => boolean
@@ -90,7 +90,7 @@ export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHan
       const { id: client_id, profile } = subscriber
       const { address } = arrival
       logger.info({ event: 'telemetry_connected', client_id, client_type: profile.clientType, address })
-      return createSubscriberInbound(subscriber)
+      return createInbound(subscriber)
     },
     message(inbound, frame) {
       if (typeof frame === 'string') receive.text(inbound, frame)

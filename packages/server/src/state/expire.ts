@@ -45,7 +45,7 @@ export function createSweep(deps: SweepDeps): () => void {
       yield
     }
   }
-  function* sweepPlaces(now: number): Pieces<void> {
+  function* sweepRoomsAndChannels(now: number): Pieces<void> {
     isSweeping = true
     yield* sweepChannels(now)
     yield* sweepRooms(now)
@@ -58,6 +58,6 @@ export function createSweep(deps: SweepDeps): () => void {
     sessions.sweep(now)
     persistence?.sweep(now)
     inboxes.sweep(sessions.get)
-    if (!isSweeping) void turns.run(() => sweepPlaces(now))
+    if (!isSweeping) void turns.run(() => sweepRoomsAndChannels(now))
   }
 }

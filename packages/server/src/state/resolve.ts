@@ -22,7 +22,7 @@ export type RoomResolver = {
   /** True for a channel that is not there and that a connection of this identity would create by joining it. */
   isCreatable(room: string, channel: string, identity: Identity): boolean
   /** The room for a room-wide join or a broadcast, created likewise; `system_room`. */
-  resolveOrCreateRoom(room: string, identity: Identity, check?: CheckPlace): Room
+  resolveOrCreateRoom(room: string, identity: Identity, check?: CheckRoom): Room
   /** The refusal of what is not here: `storage_unavailable` where it may be in a store that cannot be asked now. */
   notFound(code: 'room_not_found' | 'channel_not_found', details: Record<string, unknown>): CodedError
 }
@@ -31,12 +31,12 @@ export type RoomResolver = {
  * Throws what a request would be refused with once the room or channel exists, so that a refused request creates
  * nothing. Gets the room, where there is one.
  */
-export type CheckPlace = (room: Room | undefined) => void
+export type CheckRoom = (room: Room | undefined) => void
 
 /** What is asked of a channel that is opened. */
 export type WantedChannel = {
   /** Before it is created. */
-  readonly check?: CheckPlace
+  readonly check?: CheckRoom
   /** The type that it has to have. Only an open channel is created on demand. */
   readonly type?: ChannelType | undefined
 }

@@ -42,17 +42,11 @@ function ignoreAway(problem: unknown): undefined {
 }
 
 /**
- * What `askLog` gives, of a log that took the place of the one that was asked: it is open, so there is nothing to wait
- * for.
+ * What `askLog` gives, of a log that took the place of the one that was asked. It was opened while the other logs were
+ * asked, so there is nothing to wait for: it has everything that it took since, unless it says otherwise later.
  */
-export const askNewLog = (since: Position | undefined, log: Log | undefined): Located | undefined =>
-  since === undefined || log === undefined ? undefined : locateNewborn(since, log)
-
-/**
- * What `locate` says of a log that was opened while the other logs were asked: it has everything that it took since,
- * unless it says otherwise later.
- */
-function locateNewborn(since: Position, log: Log): Located | undefined {
+export function askNewLog(since: Position | undefined, log: Log | undefined): Located | undefined {
+  if (since === undefined || log === undefined) return undefined
   const { origin, attachedAt, lastDelivered: head } = log
   if (head.n < 0) return undefined
   const isOwn = [origin, attachedAt].some(({ ms, n }) => since.ms === ms && since.n === n)

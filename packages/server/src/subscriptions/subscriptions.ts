@@ -4,6 +4,7 @@
  */
 import { CodedError, type Position } from '@arqonbus/protocol'
 import { isRestricted, may } from '../auth/access.ts'
+import type { Config } from '../config/index.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Log } from '../log/contract.ts'
@@ -18,16 +19,10 @@ import {
 } from '../state/subscription.ts'
 import { PrivateChannels, type Restricted } from './private-channels.ts'
 
-/** How many there may be. */
-export type SubscriptionLimits = {
-  readonly maxParticipants: number
-  readonly maxRoomParticipants: number
-  readonly maxSubscriptions: number
-}
-
 /** What subscribing needs. */
-export type SubscriptionsDeps = {
-  readonly limits: SubscriptionLimits
+type SubscriptionsDeps = {
+  /** How many there may be. */
+  readonly limits: Pick<Config, 'maxParticipants' | 'maxRoomParticipants' | 'maxSubscriptions'>
   readonly delivery: Pick<Delivery, 'start' | 'stop'>
   readonly clock: Pick<Clock, 'monotonic'>
   readonly observers: Pick<BusObserver, 'joined' | 'left'>
