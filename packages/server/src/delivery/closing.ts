@@ -20,7 +20,7 @@ export type ClosingDeps = {
  * Why a slow consumer is closed, for the log: the bytes that wait for it, or between which numbers of a log it lacks
  * messages.
  */
-export type SlowDetails = { readonly queue_bytes?: number } | { readonly after?: number; readonly first?: number }
+type SlowDetails = { readonly queue_bytes?: number } | { readonly after?: number; readonly first?: number }
 
 /** A connection is ended after this time: a close frame behind the backlog of a dead reader would never be sent. */
 const TERMINATE_AFTER_MS = 5000

@@ -18,7 +18,7 @@ import type { LiveSubscriptions } from './live.ts'
 import type { SlowConsumers } from './slow-consumers.ts'
 
 /** The parts of delivery. */
-export type DeliveryParts = {
+type DeliveryParts = {
   readonly metrics: Pick<Metrics, 'delivered'>
   readonly topics: Topics
   readonly fanOut: FanOut

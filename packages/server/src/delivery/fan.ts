@@ -12,7 +12,7 @@ import type { Client, Feed, Subscription } from '../state/model.ts'
 /** A feed with more subscribers than this has several shards. */
 export const ONE_TOPIC = 2000
 /** The size of one of several shards. */
-export const SHARD_SIZE = 500
+const SHARD_SIZE = 500
 
 /** What waits for a shard. */
 export type Item =

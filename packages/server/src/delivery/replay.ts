@@ -28,7 +28,7 @@ export type ReplayDeps = {
 }
 
 /** Says when a client may have more. */
-export type ReplayPace = {
+type ReplayPace = {
   /** Enough was sent in this turn of the loop. */
   turnIsOver(): void
   /** A page has come that the client waited for. */

@@ -14,7 +14,7 @@ export type LogOutput = {
 }
 
 /** Options of an output: the descriptor, and how many bytes may wait for its reader. */
-export type LogOutputOptions = { fd: number; maxBytes?: number }
+type LogOutputOptions = { fd: number; maxBytes?: number }
 
 /** Opens an output. It never closes the descriptor. */
 export function openLogOutput({ fd, maxBytes = 4 * 1024 * 1024 }: LogOutputOptions): LogOutput {

@@ -4,7 +4,7 @@
 import type { Logger, LogLine, WriteLine } from './logger.ts'
 
 /** Budget, clock and timer of a bounded logger. */
-export type BoundedLoggerOptions = {
+type BoundedLoggerOptions = {
   /** Lines of one event in one second. */
   perSecond?: number
   /** Milliseconds that never go back. */

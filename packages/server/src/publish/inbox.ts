@@ -11,7 +11,7 @@ import type { Sessions } from '../state/sessions.ts'
 import { implySubscription } from '../state/subscription.ts'
 
 /** What opening needs. */
-export type OpenInboxDeps = {
+type OpenInboxDeps = {
   readonly inboxes: Inboxes
   readonly sessions: Sessions
   readonly clients: Clients

@@ -16,7 +16,7 @@ import { createPrivate, type PrivateDeps } from './private.ts'
 import { type PublishWithSpan, traced } from './traced.ts'
 
 /** What publishing needs. */
-export type PublishDeps = PrivateDeps & {
+type PublishDeps = PrivateDeps & {
   readonly log: BusLog
   readonly resolver: RoomResolver
   /** The room of a private message, where there is one. */

@@ -29,7 +29,7 @@ import type { Inbound } from './inbound.ts'
 import { faultOf } from './to-error.ts'
 
 /** The limits of a frame, and of what one connection sends. */
-export type FrameLimits = {
+type FrameLimits = {
   readonly maxMessageBytes: number
   readonly maxDepth: number
   readonly maxViolations: number
@@ -73,10 +73,10 @@ export type FrameHandler<I extends Inbound> = {
  * Characters of the longest frame that may be handled on arrival. A longer one takes milliseconds: it always waits for
  * its turn, so that no turn handles two of them.
  */
-export const LONGEST_IMMEDIATE_FRAME = 32 * 1024
+const LONGEST_IMMEDIATE_FRAME = 32 * 1024
 
 /** What a frame that waits takes beside its text: empty ones take memory too. */
-export const QUEUED_BYTES = 64
+const QUEUED_BYTES = 64
 
 /** Reads the frames of one kind of connection. */
 export class FrameReader<I extends Inbound> {

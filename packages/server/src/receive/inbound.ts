@@ -8,7 +8,7 @@ import type { Transport } from '../state/transport.ts'
 import type { TelemetrySubscriber } from '../telemetry/subscribers.ts'
 
 /** What sends frames: a client of the bus, or a subscriber of the telemetry server. */
-export type Sender = {
+type Sender = {
   readonly id: string
   readonly transport: Transport
   /** The last sign of life, in running time. */

@@ -33,7 +33,7 @@ export type PublishesInFlightDeps = {
 }
 
 /** What happens around a publish. */
-export type PublishesInFlightHooks = {
+type PublishesInFlightHooks = {
   /** A publish is settled, or the fan-out has room again: the frames behind it go on. */
   goOn(inbound: InboundState): void
   /** A publish was refused after its frame was handled. */

@@ -16,7 +16,7 @@ import type { Channel } from './model.ts'
 import type { Rooms } from './rooms.ts'
 
 /** A room of the configuration. */
-export type ConfiguredRoom = {
+type ConfiguredRoom = {
   readonly name: string
   readonly config?: Record<string, unknown> | undefined
   readonly channels: readonly {

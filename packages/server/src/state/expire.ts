@@ -10,7 +10,7 @@ import type { Rooms } from './rooms.ts'
 import type { Sessions } from './sessions.ts'
 
 /** What is swept. */
-export type SweepDeps = {
+type SweepDeps = {
   readonly clock: Pick<Clock, 'monotonic'>
   readonly log: { sweep(): void }
   readonly rooms: Pick<Rooms, 'letGo' | 'withoutChannels' | 'dropIfUnused'>

@@ -31,10 +31,10 @@ export type RoomResolver = {
  * Throws what a request would be refused with once the room or channel exists, so that a refused request creates
  * nothing. Gets the room, where there is one.
  */
-export type CheckRoom = (room: Room | undefined) => void
+type CheckRoom = (room: Room | undefined) => void
 
 /** What is asked of a channel that is opened. */
-export type WantedChannel = {
+type WantedChannel = {
   /** Before it is created. */
   readonly check?: CheckRoom
   /** The type that it has to have. Only an open channel is created on demand. */
@@ -42,7 +42,7 @@ export type WantedChannel = {
 }
 
 /** What finding rooms and channels needs. */
-export type RoomResolverDeps = {
+type RoomResolverDeps = {
   readonly rooms: Rooms
   readonly creation: CreationPolicy
   /** Called for channels that were made. */

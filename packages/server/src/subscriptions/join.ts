@@ -23,7 +23,7 @@ export type Joining = Maybe<() => JoinResult>
 export type Join = (client: Client, identity: Identity, request: JoinRequest, left: HeadsLeft) => Pieces<Joining>
 
 /** What joining needs. */
-export type JoinDeps = JoinRoomDeps & {
+type JoinDeps = JoinRoomDeps & {
   readonly inboxOf: OwnInbox
   readonly turns: FairQueue
   /** Where rooms and channels are kept: what is not here is asked for before it is made. */

@@ -18,7 +18,7 @@ import type { PublishToTopic } from '../state/transport.ts'
 import type { TelemetrySubscriber, TelemetrySubscribers } from './subscribers.ts'
 
 /** What the broadcast needs. */
-export type TelemetryBroadcastDeps = {
+type TelemetryBroadcastDeps = {
   readonly subscribers: TelemetrySubscribers
   readonly publish: PublishToTopic
   readonly frames: Pick<Frames, 'notice'>

@@ -14,7 +14,7 @@ export type Filter = {
 }
 
 /** Everything. */
-export const EVERYTHING = '*'
+const EVERYTHING = '*'
 
 const CLIENTS = 'clients'
 const ofClients = (type: string) => `c:${type}`

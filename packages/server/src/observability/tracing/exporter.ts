@@ -3,7 +3,7 @@ import type { Logger } from '../logger.ts'
 import type { Posted } from './post.ts'
 
 /** How spans travel. */
-export type ExporterOptions = {
+type ExporterOptions = {
   /** Spans that wait. */
   readonly queueSize: number
   /** Spans in one request. */
@@ -13,7 +13,7 @@ export type ExporterOptions = {
 }
 
 /** What sending needs. */
-export type ExporterDeps = {
+type ExporterDeps = {
   /** Sends spans until the signal says otherwise. Never fails. */
   readonly send: (spans: readonly string[], signal: AbortSignal) => Promise<Posted>
   readonly metrics: { tracesExported: number; tracesDropped: number }
@@ -25,7 +25,7 @@ export type ExporterDeps = {
 }
 
 /** The way to the collector. */
-export type Exporter = {
+type Exporter = {
   /** Takes a span, or drops it where too many wait. */
   add(span: string): void
   /** Sends what waits, no longer than `withinMs`; what is left then is dropped. Call it when no more spans come. */

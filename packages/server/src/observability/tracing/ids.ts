@@ -3,7 +3,7 @@
  */
 
 /** Where ids come from: 32 random bits at a time. */
-export type Draw = () => number
+type Draw = () => number
 
 const DRAWN_AT_ONCE = 1024
 

@@ -8,7 +8,7 @@ export type Posted =
   | { readonly kind: 'later'; readonly reason: string; readonly afterMs: number | undefined }
 
 /** Where to, with what, and for how long. */
-export type PostOptions = {
+type PostOptions = {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly timeoutMs: number

@@ -5,13 +5,13 @@ import type { ErrorCode, ParsedEnvelope, Position } from '@arqonbus/protocol'
 export type TraceCommand = (clientId: string, envelope: ParsedEnvelope) => EndCommand | undefined
 
 /** Ends the span of a command: the command's name, and the code of the error where there is one. */
-export type EndCommand = (command: string, code: ErrorCode | undefined) => void
+type EndCommand = (command: string, code: ErrorCode | undefined) => void
 
 /** Begins the span of a message; undefined where it gets none. */
 export type TracePublish = (clientId: string, envelope: ParsedEnvelope) => PublishSpan | undefined
 
 /** How a log took a message: it has it, had it already, or keeps it for a log that is away. */
-export type Taking = 'appended' | 'duplicate' | 'held'
+type Taking = 'appended' | 'duplicate' | 'held'
 
 /** The span of a message. It ends with the first of these calls; later ones say nothing. */
 export type PublishSpan = {

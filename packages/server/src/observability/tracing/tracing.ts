@@ -17,7 +17,7 @@ import type { TraceCommand, TracePublish } from './spans.ts'
 import { readTraceparent } from './traceparent.ts'
 
 /** What tracing needs. */
-export type TracingDeps = {
+type TracingDeps = {
   /** Where traces are posted to. */
   readonly url: string
   readonly config: Config
