@@ -21,12 +21,12 @@ import { readWhere, whileAway } from './read-log.ts'
 /** `history`: what was said in a channel, in the broadcast of a room, or in one's own inbox. */
 export const history = ({ resolver, inboxOf, maxListBytes, turns }: CommandDeps) =>
   command(commands.history, ({ parameters, address, identity, requester, charge }) => {
-    const { limit = 50, order = 'asc' } = parameters
+    const { limit = 50, order = 'asc', with: other } = parameters
     const after = position(parameters.after, 'after')
     const before = position(parameters.before, 'before')
     if (after !== undefined && before !== undefined) throw fault('before', 'to be absent where `after` is given')
     const isInbox = address.room === BUS && address.channel === 'inbox'
-    if (parameters.with !== undefined && !isInbox) throw fault('with', 'to be absent: it is for `arqonbus:inbox`')
+    if (other !== undefined && !isInbox) throw fault('with', 'to be absent: it is for `arqonbus:inbox`')
 
     const query: ReadQuery = {
       ...(after !== undefined && { after }),
@@ -36,7 +36,6 @@ export const history = ({ resolver, inboxOf, maxListBytes, turns }: CommandDeps)
       maxBytes: maxListBytes,
     }
     const log = isInbox ? inboxOf(requester).log : logOf(resolver, address, identity)
-    const { with: other } = parameters
     // The first page is paid with the command.
     let pages = 0
     const paged = () => {

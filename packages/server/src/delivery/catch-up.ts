@@ -7,28 +7,23 @@
  * connection that takes nothing for as long as a silent one may live: it costs next to nothing, and is served again
  * when its buffer drains.
  */
-import type { Clock } from '../kit/clock.ts'
 import { type Every, whileNeeded } from '../kit/timer.ts'
 import type { Log } from '../log/contract.ts'
 import type { Client, Cursors, Subscription } from '../state/model.ts'
 import { allSubscriptions, cursorIn } from '../state/subscription.ts'
 import type { LiveSubscriptions } from './live.ts'
 import { Replay, type ReplayDeps } from './replay.ts'
-import { StuckWatch } from './stuck.ts'
+import { StuckWatch, type StuckWatchDeps } from './stuck.ts'
 import type { Tails } from './tails.ts'
 
 /** What catching up needs. */
-export type CatchUpDeps = ReplayDeps & {
-  readonly clock: Pick<Clock, 'monotonic'>
-  readonly every: Every
-  readonly live: Pick<LiveSubscriptions, 'begin' | 'toCursors'>
-  /** What logs that keep little no longer have. */
-  readonly tails: Pick<Tails, 'after' | 'sweep' | 'size'>
-  /** A connection that takes nothing of what waits for it is closed after this time. */
-  readonly stuckMs: number
-  /** Whether the logs reply at once. */
-  readonly isImmediate: boolean
-}
+export type CatchUpDeps = ReplayDeps &
+  StuckWatchDeps & {
+    readonly every: Every
+    readonly live: Pick<LiveSubscriptions, 'begin' | 'toCursors'>
+    /** What logs that keep little no longer have. */
+    readonly tails: Pick<Tails, 'after' | 'sweep' | 'size'>
+  }
 
 /** How often the clients that are catching up are looked at, while there are any. */
 const TICK_MS = 50

@@ -11,7 +11,7 @@ import { createStandstill } from './standstill.ts'
 import type { Tails } from './tails.ts'
 
 /** What watching needs. */
-type StuckWatchDeps = {
+export type StuckWatchDeps = {
   readonly clock: Pick<Clock, 'monotonic'>
   readonly tails: Pick<Tails, 'after'>
   readonly closing: Pick<Closing, 'closeSlow'>

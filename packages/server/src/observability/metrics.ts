@@ -11,6 +11,7 @@ import {
 } from '@arqonbus/protocol'
 import { type Metric, Registry } from 'prom-client'
 import { versionInfo } from '../kit/version.ts'
+import { zeros } from '../kit/zeros.ts'
 import { createHistogram, type Histogram, histogramSamples, observe, type Sample } from './histogram.ts'
 import {
   appendOutcomes,
@@ -188,9 +189,6 @@ const createHistograms = () =>
     keyof typeof histograms,
     Histogram
   >
-
-const zeros = <Name extends string>(names: readonly Name[]) =>
-  Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>
 
 const tally = (names: readonly string[]): Map<string, number> => new Map(names.map((name) => [name, 0]))
 

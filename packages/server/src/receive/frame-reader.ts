@@ -19,29 +19,23 @@ import {
   readEnvelope,
   readInPieces,
 } from '@arqonbus/protocol'
+import type { Config } from '../config/index.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
-import { type Rate, waitMs } from '../limits/bucket.ts'
+import { waitMs } from '../limits/bucket.ts'
 import { isSustained, passes, violate } from '../limits/flood.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Inbound } from './inbound.ts'
 import { faultOf } from './to-error.ts'
 
-/** The limits of a frame, and of what one connection sends. */
-type FrameLimits = {
-  readonly maxMessageBytes: number
-  readonly maxDepth: number
-  readonly maxViolations: number
-  readonly violationWindowMs: number
-  readonly rateLimit: Rate | null
-  /** Bytes of frames that wait before the socket is no longer read. */
-  readonly sendBufferSoftLimit: number
-}
-
 /** What reading frames needs. */
 export type FrameReaderDeps = {
-  readonly limits: FrameLimits
+  /** Of a frame, and of what one connection sends. */
+  readonly limits: Pick<
+    Config,
+    'maxMessageBytes' | 'maxDepth' | 'maxViolations' | 'violationWindowMs' | 'rateLimit' | 'sendBufferSoftLimit'
+  >
   readonly versions: ProtocolVersions
   readonly clock: Pick<Clock, 'monotonic' | 'thaw'>
   readonly metrics: Metrics

@@ -45,21 +45,25 @@ export type BusObservers = BusObserver & {
   add(observer: Partial<BusObserver>): void
 }
 
-// With parameters by name: `messageRouted` is called for every message, and a list of arguments would cost an array each
-// time.
+/** With parameters by name: a list of arguments would cost an array for each call. */
 type Note = (a?: unknown, b?: unknown, c?: unknown, d?: unknown) => void
 
 /** Creates a registry without observers. */
 export function createBusObservers(): BusObservers {
   const notes = new Map<keyof BusObserver, Note[]>()
-  const all = <Event extends keyof BusObserver>(event: Event): BusObserver[Event] => {
+  const notesOf = (event: keyof BusObserver): Note[] => {
     const noted: Note[] = []
     notes.set(event, noted)
+    return noted
+  }
+  const all = <Event extends keyof BusObserver>(event: Event): BusObserver[Event] => {
+    const noted = notesOf(event)
     const call: Note = (a, b, c, d) => {
       for (const note of noted) note(a, b, c, d)
     }
     return call as BusObserver[Event]
   }
+  const routed = notesOf('messageRouted')
   const added = all('channelAdded')
   const created = all('channelCreated')
   return {
@@ -82,7 +86,10 @@ export function createBusObservers(): BusObservers {
     channelEnded: all('channelEnded'),
     roomChanged: all('roomChanged'),
     sessionChanged: all('sessionChanged'),
-    messageRouted: all('messageRouted'),
+    // For every message: a loop of its own calls the same few functions always, which the runtime makes faster.
+    messageRouted(client, envelope, to) {
+      for (const note of routed) note(client, envelope, to)
+    },
     frameRefused: all('frameRefused'),
     commandRun: all('commandRun'),
     storageChanged: all('storageChanged'),

@@ -2,6 +2,7 @@
 import { type ClientType, clientTypes } from '@arqonbus/protocol'
 import type { Identity } from '../auth/identity.ts'
 import { Ordered } from '../kit/ordered.ts'
+import { zeros } from '../kit/zeros.ts'
 import type { Channel, Client } from './model.ts'
 
 /** The connected clients. */
@@ -23,7 +24,7 @@ export function replaceIdentity(client: Renewable, renewed: Omit<Identity, 'id'>
 export function createClients() {
   const byId = new Map<string, Client>()
   const inOrder = new Ordered<Client>()
-  const counts = Object.fromEntries(clientTypes.map((type) => [type, 0])) as Record<ClientType, number>
+  const counts = zeros(clientTypes)
   let seq = 0
   return {
     get size(): number {

@@ -12,6 +12,7 @@ import {
   TELEMETRY_TICK_MS,
   telemetryEvents,
 } from '@arqonbus/protocol'
+import { zeros } from '../kit/zeros.ts'
 
 /** An event, ready to be sent. `about` is its type, or the one that it is a summary of. */
 export type EmittedEvent = {
@@ -35,9 +36,8 @@ export type Emitter = ReturnType<typeof createEmitter>
 
 /** Creates the emitter. */
 export function createEmitter({ emit, summed, later }: EmitterDeps) {
-  const zero = () => Object.fromEntries(busEventTypes.map((type) => [type, 0])) as Record<BusEventType, number>
-  const sent = zero()
-  const over = zero()
+  const sent = zeros(busEventTypes)
+  const over = zeros(busEventTypes)
   let queue: EmittedEvent[] = []
   let tick = 0
   let isWaiting = false
