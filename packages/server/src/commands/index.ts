@@ -1,4 +1,4 @@
-/** The implementation of each declared command, with what it needs. */
+/** The implementation of each declared command. */
 
 import { afterStored } from './after-stored.ts'
 import { channelInfo } from './channel-info.ts'
