@@ -7,7 +7,7 @@ import { outline } from './outline.ts'
 import { type Stage, turn } from './stage.ts'
 import { announced, entryOf, isAppended, NO_LIMIT } from './watch.ts'
 
-/** What a driver does whose store goes away, and comes back with what it had, or without. */
+/** What a driver does while its store is away. */
 export function whileAway(stage: Stage) {
   test('while the store is away, messages above memory are refused, and others are queued and appended in order', async () => {
     const { driver, open, append, store, events, read, settle } = await stage()
@@ -91,7 +91,10 @@ export function whileAway(stage: Stage) {
     await eventually(() => expect(announced(events, 'a:b')).toEqual([1]))
     expect(outline(await read(other))).toMatchObject({ entries: [1], last: 1 })
   })
+}
 
+/** What it does when the store has come back, with what it had, or without. */
+export function afterAway(stage: Stage) {
   test('messages in flight when the store went away have an unknown outcome, are appended first, and their ids settle it', async () => {
     const { open, append, store, events, outcomeOf, driver, settle } = await stage()
     const log = await open()

@@ -5,7 +5,7 @@
  * every answer.
  */
 import { afterEach, describe } from 'bun:test'
-import { whileAway } from './away.ts'
+import { afterAway, whileAway } from './away.ts'
 import { ending } from './ending.ts'
 import { keeping } from './keeping.ts'
 import { onTheNode } from './node.ts'
@@ -38,6 +38,7 @@ export function logSuite(name: string, keeps: Keeps, make: Make): void {
     else {
       inTheStore(stage)
       whileAway(stage)
+      afterAway(stage)
     }
   })
 }

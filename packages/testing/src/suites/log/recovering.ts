@@ -112,7 +112,10 @@ export function recovering(stage: Stage, keeps: Keeps) {
       reason: 'diverged',
     })
   })
+}
 
+/** What is known of a log that was deleted, or closed, when the next one of its name has begun. */
+function afterTheEnd(stage: Stage) {
   test('a successor of a deleted log begins later, so that no position of the old one fits it', async () => {
     const { open, append, fill, answer, clock } = await stage()
     const old = await open()
@@ -169,10 +172,7 @@ export function recovering(stage: Stage, keeps: Keeps) {
     next.close()
     expect(await answer(driver.closed('a:deleted'))).toEqual({ head: next.lastDelivered, former: log.lastDelivered })
   })
-}
 
-/** What is known of a log that was deleted, or closed, when the next one of its name has begun. */
-function afterTheEnd(stage: Stage) {
   test('a client that had everything of a deleted log has missed nothing, and lacks the whole successor', async () => {
     const { open, fill, answer } = await stage()
     const old = await open('a:a', { size: 3 })
