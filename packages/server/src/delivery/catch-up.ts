@@ -7,6 +7,7 @@
  * connection that takes nothing for as long as a silent one may live: it costs next to nothing, and is served again
  * when its buffer drains.
  */
+import { onceATurn } from '../kit/once-a-turn.ts'
 import { type Every, whileNeeded } from '../kit/timer.ts'
 import type { Log } from '../log/contract.ts'
 import type { Client, Cursors, Subscription } from '../state/model.ts'
@@ -36,11 +37,11 @@ export class CatchUp {
   readonly #replay: Replay
   readonly #stuck: StuckWatch
   readonly #ticks: { wake(): void; stop(): void }
-  #isTurnAsked = false
+  readonly #askTurn = onceATurn(() => this.#goRound())
 
   constructor(deps: CatchUpDeps) {
     this.#deps = deps
-    this.#replay = new Replay(deps, { turnIsOver: () => this.#askTurn(), goOn: (client) => this.#pump(client) })
+    this.#replay = new Replay(deps, { turnIsOver: this.#askTurn, goOn: (client) => this.#pump(client) })
     this.#stuck = new StuckWatch(deps, this.#clients, (client) => this.#replay.isBusy(client))
     this.#ticks = whileNeeded(deps.every, TICK_MS, () => {
       this.tick()
@@ -103,15 +104,6 @@ export class CatchUp {
       this.#clients.add(client)
       this.#pump(client)
     }
-  }
-
-  #askTurn(): void {
-    if (this.#isTurnAsked) return
-    this.#isTurnAsked = true
-    setImmediate(() => {
-      this.#isTurnAsked = false
-      this.#goRound()
-    })
   }
 
   /** Sends what fits. */

@@ -11,6 +11,7 @@ import type { Frames } from '../delivery/frames.ts'
 import { createLiveness, type Liveness } from '../delivery/liveness.ts'
 import type { SendBuffers } from '../delivery/send-buffers.ts'
 import type { Clock } from '../kit/clock.ts'
+import { onceATurn } from '../kit/once-a-turn.ts'
 import { after } from '../kit/timer.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -57,7 +58,7 @@ export class TelemetryBroadcast {
   #batch: readonly Published[] = []
   #next: Published[] = []
   #lane = 0
-  #isTurnAsked = false
+  readonly #askTurn = onceATurn(() => this.#goRound(false))
   /** Bytes of texts that some socket did not take at once, since the last look at the send buffers. */
   #lateBytes = 0
 
@@ -143,15 +144,6 @@ export class TelemetryBroadcast {
 
   #bufferLimit(): number {
     return this.#deps.buffers.limit(this.#deps.bufferBytes)
-  }
-
-  #askTurn(): void {
-    if (this.#isTurnAsked) return
-    this.#isTurnAsked = true
-    setImmediate(() => {
-      this.#isTurnAsked = false
-      this.#goRound(false)
-    })
   }
 
   /** Goes on with the lanes: one that had something to send, and the next in another turn, or all at once. */

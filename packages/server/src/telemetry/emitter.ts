@@ -12,6 +12,7 @@ import {
   TELEMETRY_TICK_MS,
   telemetryEvents,
 } from '@arqonbus/protocol'
+import { onceATurn } from '../kit/once-a-turn.ts'
 import { zeros } from '../kit/zeros.ts'
 
 /** An event, ready to be sent. `about` is its type, or the one that it is a summary of. */
@@ -40,7 +41,6 @@ export function createEmitter({ emit, summed, later }: EmitterDeps) {
   const over = zeros(busEventTypes)
   let queue: EmittedEvent[] = []
   let tick = 0
-  let isWaiting = false
 
   /** Sends what is collected now. */
   const flush = () => {
@@ -57,6 +57,7 @@ export function createEmitter({ emit, summed, later }: EmitterDeps) {
       over[type] = 0
     }
   }
+  const flushLater = onceATurn(flush, (task) => later(TELEMETRY_TICK_MS, task))
 
   return {
     /** Counts up with each tick in which there was something. */
@@ -74,12 +75,7 @@ export function createEmitter({ emit, summed, later }: EmitterDeps) {
       }
       sent[type]++
       queue.push({ about: type, eventType: type, payload })
-      if (isWaiting) return true
-      isWaiting = true
-      later(TELEMETRY_TICK_MS, () => {
-        isWaiting = false
-        flush()
-      })
+      flushLater()
       return true
     },
     flush,

@@ -6,6 +6,7 @@
  * executed.
  */
 import type { Position } from '@arqonbus/protocol'
+import { onceATurn } from '../../kit/once-a-turn.ts'
 import type { Draft, LogListener } from '../contract.ts'
 import { closedRefusal, conflictRefusal, refusal } from '../refusals.ts'
 import type { Deletions } from './deletions.ts'
@@ -59,7 +60,8 @@ export class Batches<Subject, D extends Draft> {
   #underWay: StoreCall<Subject, D>[] = []
   #generation = 0
   #lastNumber = 0
-  #isFlushing = false
+  /** Sends what waits, at the end of this tick. */
+  readonly flushSoon = onceATurn(() => this.#flush())
   /** True from when a call came back to be repeated until everything that is under way has come back. */
   #isReturning = false
 
@@ -81,16 +83,6 @@ export class Batches<Subject, D extends Draft> {
   addFirst(items: readonly Operation<Subject, D>[]): void {
     for (const item of items) this.#count(item)
     this.#waiting = [...items, ...this.#waiting]
-  }
-
-  /** Sends what waits, at the end of this tick. */
-  flushSoon(): void {
-    if (this.#isFlushing) return
-    this.#isFlushing = true
-    setImmediate(() => {
-      this.#isFlushing = false
-      this.#flush()
-    })
   }
 
   /**

@@ -5,6 +5,7 @@
  *
  * Later, a few logs a second are compared again: announcements can get lost, and the log in the store is authoritative.
  */
+import { onceATurn } from '../../kit/once-a-turn.ts'
 import type { Draft } from '../contract.ts'
 import type { Deletions } from './deletions.ts'
 import type { RemoteLog } from './remote-log.ts'
@@ -50,13 +51,18 @@ export class Reconciler<Subject, D extends Draft> {
   #againAt = 0
   /** Calls under way: one for logs with waiting callers, and one for the rest. Another object for each session. */
   #isLooking = { needed: false, rest: false }
-  #isScheduled = false
+  readonly #goOnSoon = onceATurn(() => {
+    const { session } = this.#deps.store
+    if (session === undefined) return
+    if (this.#needed.size > 0) void this.#goOn(session, 'needed')
+    if (!this.#isRestOver()) void this.#goOn(session, 'rest')
+  })
 
   constructor(deps: ReconcilerDeps<Subject, D>) {
     this.#deps = deps
     this.#unseen = new Round(deps.logs, { isDue: (log) => !log.isCurrent, isFirst: deps.isInUse })
     this.#again = new Round(deps.logs, { isDue: (log) => log.isCurrent })
-    deps.deletions.listen(() => this.#goOnSoon())
+    deps.deletions.listen(this.#goOnSoon)
   }
 
   /** A log was opened: it is compared in the background, or earlier by `need`. */
@@ -111,18 +117,6 @@ export class Reconciler<Subject, D extends Draft> {
     const asked = [...some].filter((log) => !log.isClosed && log.isCurrent && !this.#deps.deletions.has(log.name))
     if (asked.length > 0) this.#look(session, asked, 'changed').catch((problem) => this.#failed(session, problem))
     return isDue
-  }
-
-  #goOnSoon(): void {
-    if (this.#isScheduled) return
-    this.#isScheduled = true
-    setImmediate(() => {
-      this.#isScheduled = false
-      const { session } = this.#deps.store
-      if (session === undefined) return
-      if (this.#needed.size > 0) void this.#goOn(session, 'needed')
-      if (!this.#isRestOver()) void this.#goOn(session, 'rest')
-    })
   }
 
   /** Compares slice after slice, each in a turn of its own, until nothing is left. */
