@@ -111,9 +111,6 @@ export function createFairQueue(clock: Pick<Clock, 'monotonic'>, settle = () => 
     seenAt = now
     return now - startedAt < TURN_MS
   }
-  const see = () => {
-    seenAt = clock.monotonic()
-  }
   const wait = (line: Queue<Job>, job: Job) => {
     line.push(job)
     if (!isOpen) open(clock.monotonic())
@@ -137,39 +134,26 @@ export function createFairQueue(clock: Pick<Clock, 'monotonic'>, settle = () => 
       })
     })
 
-  const mayBegin = () => isIdle() && hasTime(clock.monotonic())
+  const run: FairQueue['run'] = (work) => {
+    const pieces = work()
+    if (!isIdle() || !hasTime(clock.monotonic())) return finishLater(fresh, pieces)
+    do {
+      const piece = pieces.next()
+      seenAt = clock.monotonic()
+      if (piece.done) return piece.value
+    } while (hasTime(seenAt))
+    return finishLater(begun, pieces)
+  }
 
   return {
     hasTime,
-    take(work) {
-      if (mayBegin()) {
-        try {
-          return work()
-        } finally {
-          see()
-        }
-      }
-      return new Promise((resolve, reject) => {
-        wait(fresh, () => {
-          try {
-            resolve(work())
-          } catch (problem) {
-            reject(problem)
-          }
-          return true
-        })
-      })
-    },
-    run(work) {
-      const pieces = work()
-      if (!mayBegin()) return finishLater(fresh, pieces)
-      do {
-        const piece = pieces.next()
-        see()
-        if (piece.done) return piece.value
-      } while (hasTime(seenAt))
-      return finishLater(begun, pieces)
-    },
+    take: (work) => run(() => inOnePiece(work)),
+    run,
     takeSent: (work) => finishLater(sent, work()),
   }
+}
+
+// biome-ignore lint/correctness/useYield: one piece is the whole work
+function* inOnePiece<T>(work: () => T): Pieces<T> {
+  return work()
 }
