@@ -52,11 +52,7 @@ export function createTails({ logBytes, totalBytes }: { logBytes: number; totalB
      * catching up.
      */
     keep(log: Log, entry: Entry, feeds: readonly Feed[]): void {
-      let tail = tails.get(log)
-      if (tail === undefined) {
-        tail = { feeds, entries: [], bytes: 0 }
-        tails.set(log, tail)
-      }
+      const tail = tails.getOrInsertComputed(log, () => ({ feeds, entries: [], bytes: 0 }))
       const last = tail.entries.at(-1)
       if (last !== undefined && last.n + 1 !== entry.n) drop(tail, tail.entries.length)
       const bytes = entry.text.length + ENTRY_BYTES

@@ -14,12 +14,11 @@ export const fullBucket = (rate: Rate, now: number): Bucket => ({ tokens: rate.b
 
 /** Takes a token from the bucket of that name, which is full at first; false if it is empty. */
 export function take<Name>(buckets: Map<Name, Bucket>, name: Name, rate: Rate, now: number): boolean {
-  let bucket = buckets.get(name)
-  if (bucket === undefined) {
-    bucket = fullBucket(rate, now)
-    buckets.set(name, bucket)
-  }
-  return takeFrom(bucket, rate, now)
+  return takeFrom(
+    buckets.getOrInsertComputed(name, () => fullBucket(rate, now)),
+    rate,
+    now,
+  )
 }
 
 /** Takes a token; false if the bucket is empty. */

@@ -17,10 +17,7 @@ export class AwaitingDuplicates<D> {
   }
 
   add(duplicate: Duplicate<D>): void {
-    const { n } = duplicate.outcome.position
-    const others = this.#byNumber.get(n)
-    if (others === undefined) this.#byNumber.set(n, [duplicate])
-    else others.push(duplicate)
+    this.#byNumber.getOrInsertComputed(duplicate.outcome.position.n, () => []).push(duplicate)
   }
 
   /** Takes those of the entry that was just delivered. */
