@@ -120,7 +120,6 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     }),
     isCongested: () => log.isCongested,
     relayTelemetry: parts.telemetry.fromClient,
-    refused: observers.frameRefused,
   })
   return { resolver, roleOf, admission, receive }
 }

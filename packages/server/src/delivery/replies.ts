@@ -22,8 +22,8 @@ type RepliesDeps = {
   readonly logger: Logger
   /** A client with more bytes waiting than this is not read from: it would only add replies that it does not read. */
   readonly sendBufferSoftLimit: number
-  /** Called for each message that a log refused. */
-  readonly refused: (client: Client, code: ErrorCode, envelope: ParsedEnvelope) => void
+  /** Called for each frame that is refused, but for commands. */
+  readonly refused: (client: Client, code: ErrorCode, envelope: Partial<ParsedEnvelope>) => void
 }
 
 /** Codes that say that a limit was reached, and its name in the metrics. */
@@ -69,10 +69,11 @@ export function createReplies({ frames, delivery, metrics, logger, sendBufferSof
       holdBack(client)
     },
     /**
-     * A log refused a message, perhaps long after its frame was handled: its sender gets an error, and the log a line.
+     * Refuses a frame, perhaps long after it was handled, where a log refused its message: its sender gets an error,
+     * and the log a line. Without an id where the frame is no envelope.
      */
-    refuseMessage(client: Client, envelope: ParsedEnvelope, error: CodedError): void {
-      const { id, room, channel } = envelope
+    refuseFrame(client: Client, envelope: Partial<ParsedEnvelope>, error: CodedError, id = envelope.id ?? null): void {
+      const { room, channel } = envelope
       this.refuse(client, id, undefined, error)
       refused(client, error.code, envelope)
       logger.info({ event: 'frame_refused', client_id: client.id, room, channel, code: error.code })

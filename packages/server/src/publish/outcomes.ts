@@ -39,7 +39,7 @@ export function listenToLog({ log, clock, metrics, delivery, replies, broke, rou
   const acknowledge = (feeds: readonly Feed[], { client, envelope }: PublishDraft, outcome: Accepted) => {
     // It is in the log, but not at the level that the sender asked for: publishing the same id again settles it.
     if (outcome.kind !== 'queued' && isLessThanAsked(envelope, outcome))
-      return replies.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
+      return replies.refuseFrame(client, envelope, new CodedError('outcome_unknown'))
     const { position, replicas, level } = outcome.kind === 'queued' ? QUEUED : outcome
     const result = {
       position: position ?? null,
@@ -54,7 +54,7 @@ export function listenToLog({ log, clock, metrics, delivery, replies, broke, rou
 
   const reply = (feeds: readonly Feed[], draft: PublishDraft, outcome: AppendOutcome) => {
     if (outcome.kind === 'refused' || outcome.kind === 'unknown')
-      return replies.refuseMessage(draft.client, draft.envelope, outcome.error)
+      return replies.refuseFrame(draft.client, draft.envelope, outcome.error)
     const isDuplicate = outcome.kind === 'duplicate'
     if (!isDuplicate) routed(draft.client, draft.envelope, feeds[0])
     if (draft.getsAcknowledgement || isDuplicate) acknowledge(feeds, draft, outcome)

@@ -117,7 +117,7 @@ class PrivateMessage {
     const { client, envelope, others, span, appendToAll } = this.#sending
     if (outcome.kind === 'refused' || outcome.kind === 'unknown') {
       span?.refused(outcome.error.code)
-      this.#deps.replies.refuseMessage(client, envelope, outcome.error)
+      this.#deps.replies.refuseFrame(client, envelope, outcome.error)
       return this.#settle()
     }
     this.#position = outcome.kind === 'queued' ? undefined : outcome.position
@@ -150,7 +150,7 @@ class PrivateMessage {
     const [position, replicas, level] = [this.#position, this.#replicas, this.#level]
     if (this.#isPartial || isLessThanAsked(envelope, { replicas, level })) {
       span?.refused('outcome_unknown')
-      this.#deps.replies.refuseMessage(client, envelope, new CodedError('outcome_unknown'))
+      this.#deps.replies.refuseFrame(client, envelope, new CodedError('outcome_unknown'))
       return this.#settle()
     }
     span?.taken(this.#isDuplicate ? 'duplicate' : this.#isQueued ? 'held' : 'appended', position)

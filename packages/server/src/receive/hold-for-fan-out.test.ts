@@ -31,7 +31,7 @@ function setUp() {
     metrics: createMetrics(),
     logger: silentLogger,
     replies: {
-      refuse: (...[, , , error]: Parameters<ReceiveDeps['replies']['refuse']>) => {
+      refuseFrame: (...[, , error]: Parameters<ReceiveDeps['replies']['refuseFrame']>) => {
         const { code, details, retry_after_ms: retryAfterMs } = error.body()
         refused.push({ code, details, retryAfterMs })
       },
@@ -46,7 +46,6 @@ function setUp() {
     turns: createFairQueue(clock),
     isCongested: () => false,
     relayTelemetry: () => {},
-    refused: () => {},
   } as unknown as ReceiveDeps)
   const intakeOf = (id: string, caller?: object) => {
     let isPaused = false

@@ -2,7 +2,7 @@
  * Receive: what clients of the bus send becomes a publish, a command or telemetry. The checks of a frame are in
  * `frame-reader.ts`, and what waits for publishes is in `publishes-in-flight.ts`.
  */
-import { type CloseName, CodedError, type ErrorCode, objectIn, type ParsedEnvelope } from '@arqonbus/protocol'
+import { type CloseName, CodedError, objectIn, type ParsedEnvelope } from '@arqonbus/protocol'
 import type { CatchUp } from '../delivery/catch-up.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Replies } from '../delivery/replies.ts'
@@ -22,8 +22,6 @@ export type ReceiveDeps = FrameReaderDeps &
     readonly catchUp: CatchUp
     readonly run: Run
     readonly relayTelemetry: (client: Client, envelope: ParsedEnvelope) => void
-    /** Called for each frame that is refused. */
-    readonly refused: (client: Client, code: ErrorCode, envelope: Partial<ParsedEnvelope>) => void
   }
 
 const nameOnly: ReadonlySet<string> = new Set(['name'])
@@ -117,10 +115,7 @@ export class Receive implements FrameHandler<InboundState> {
     error: CodedError,
     envelope: Partial<ParsedEnvelope>,
   ): void {
-    const { room, channel } = envelope
-    this.#deps.replies.refuse(sender, requestId, undefined, error)
-    this.#deps.refused(sender, error.code, envelope)
-    this.#deps.logger.info({ event: 'frame_refused', client_id: sender.id, room, channel, code: error.code })
+    this.#deps.replies.refuseFrame(sender, envelope, error, requestId)
   }
 
   close({ sender }: InboundState, name: CloseName, reason?: string): void {
