@@ -70,7 +70,8 @@ export function createRoomLoader({ store, rooms, savedRooms }: RoomLoaderDeps) {
     /** A room, or one of its channels. */
     one(room: string, channel: string | undefined): Promise<void> | undefined {
       const key = channel === undefined ? room : `${room}:${channel}`
-      if (store.isAway || isConfigured(room) || isHere(room, channel) || savedRooms.writes.has(key)) return undefined
+      if (store.isAway || isConfigured(room) || isHere(room, channel) || savedRooms.writes.pending.has(key))
+        return undefined
       return once(key, () => loadOne(room, channel))
     },
     /** A room with all of its channels. */

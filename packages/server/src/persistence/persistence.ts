@@ -127,8 +127,8 @@ export function createPersistence(deps: PersistenceDeps): Persistence {
       chain(savedRooms?.writes.flushed() ?? true, (isStored) => {
         if (!isStored && isStrict) throw new CodedError('outcome_unknown', undefined, RETRY_AFTER_MS)
       }),
-    areRoomsStored: () => savedRooms?.writes.isAny !== true,
-    unstored: () => writes.reduce((sum, { size }) => sum + size, 0),
+    areRoomsStored: () => savedRooms?.writes.pending.isAny !== true,
+    unstored: () => writes.reduce((sum, { pending }) => sum + pending.size, 0),
     sweep: (now) => sessions?.sweep(now),
     async close(withinMs) {
       const written = Promise.all(writes.map((one) => one.flushed()))

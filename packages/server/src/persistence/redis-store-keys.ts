@@ -29,15 +29,12 @@ export const sweepSessions = (now: number): Words => ['zremrangebyscore', keys.s
 const FORGET_ROOM = `if redis.call('HLEN', KEYS[2]) == 0 then redis.call('HDEL', KEYS[1], ARGV[1]) end`
 
 /** Writes what a record is now. The first argument of each command is the key, but for a script. */
-export function commandsOf({ kind, name, text, session }: Change, now: number): Words[] {
-  if (kind === 'room') {
-    if (text !== undefined) return [['hset', keys.rooms, name, text]]
-    return [['eval', FORGET_ROOM, 2, keys.rooms, keys.channelsOf(name), name]]
-  }
-  if (kind === 'channel') {
-    const [room = '', channel = ''] = name.split(':')
-    const key = keys.channelsOf(room)
-    return [text === undefined ? ['hdel', key, channel] : ['hset', key, channel, text]]
+export function commandsOf(change: Change, now: number): Words[] {
+  const { kind, name, text, session } = change
+  if (kind !== 'session') {
+    const [key, field] = placeOf(change)
+    if (text !== undefined) return [['hset', key, field, text]]
+    return [kind === 'channel' ? ['hdel', key, field] : ['eval', FORGET_ROOM, 2, key, keys.channelsOf(name), name]]
   }
   const key = keys.sessionsOf(name)
   const end: Words[] = [

@@ -85,7 +85,9 @@ export class SavedRooms {
 
   /** Compares only the names of what has changed here. */
   async check(stored: Stored): Promise<void> {
-    const keys = this.writes.waiting().filter((key) => this.#find(key) !== undefined && !this.#isConfigured(key))
+    const keys = [...this.writes.pending.waiting()].filter(
+      (key) => this.#find(key) !== undefined && !this.#isConfigured(key),
+    )
     for (let i = 0; i < keys.length; i += RECORDS_IN_TURN) {
       const some = keys.slice(i, i + RECORDS_IN_TURN)
       const found = await Promise.all(some.map((key) => stored.place(...(key.split(':') as [string, string?]))))
@@ -102,7 +104,12 @@ export class SavedRooms {
   found(kind: 'room' | 'channel', key: string, text: string): void {
     const record = readers[kind](key, text)
     // What has ended here, and is still to be removed from the store, is known better here.
-    if (record !== undefined && this.#find(key) === undefined && !this.#isConfigured(key) && !this.writes.has(key))
+    if (
+      record !== undefined &&
+      this.#find(key) === undefined &&
+      !this.#isConfigured(key) &&
+      !this.writes.pending.has(key)
+    )
       this.#restore({ key, text, record })
   }
 

@@ -193,7 +193,7 @@ export class SavedSessions {
   /** True where the sessions of a client that the store may have are known here to have ended. */
   #haveEnded(clientId: string): boolean {
     const here = this.#deps.sessions.get(clientId)
-    return here === undefined ? this.writes.has(clientId) : this.#replacing.has(here)
+    return here === undefined ? this.writes.pending.has(clientId) : this.#replacing.has(here)
   }
 }
 

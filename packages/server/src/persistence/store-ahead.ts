@@ -6,14 +6,14 @@ import { ownerOf } from '../state/log-names.ts'
 import type { Change, RecordStoreUser } from './store.ts'
 import type { WriteBehind } from './write-behind.ts'
 
-type Written = Pick<WriteBehind, 'isAny' | 'ahead'>
+type Written = Pick<WriteBehind, 'pending' | 'ahead'>
 
 /** Writes what logs belong to. */
 export const createAhead =
   (savedRooms: Written | undefined, sessions: Written | undefined): RecordStoreUser['ahead'] =>
   (logs) => {
     // Most messages go where everything is stored.
-    if (!savedRooms?.isAny && !sessions?.isAny) return undefined
+    if (!savedRooms?.pending.isAny && !sessions?.pending.isAny) return undefined
     const all = Array.from(logs, (log) => ({ log, of: ownerOf(log) }))
     const ofRooms = savedRooms?.ahead(all.flatMap(({ of }) => of.rooms))
     const ofSessions = sessions?.ahead(all.flatMap(({ of }) => of.sessions))

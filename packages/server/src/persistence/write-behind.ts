@@ -52,19 +52,9 @@ export class WriteBehind {
     this.#limit = deps.most
   }
 
-  /** Changes that are not known to be stored. */
-  get size(): number {
-    return this.#pending.size
-  }
-
-  /** True where there is one. */
-  get isAny(): boolean {
-    return this.#pending.isAny
-  }
-
-  /** The keys that wait to be written. */
-  waiting(): readonly string[] {
-    return [...this.#pending.waiting()]
+  /** The changes that are not known to be stored. */
+  get pending(): Pick<Pending, 'size' | 'isAny' | 'has' | 'waiting'> {
+    return this.#pending
   }
 
   /** Something is not what is stored any more. */
@@ -79,11 +69,6 @@ export class WriteBehind {
     this.#pending.remove(key)
     this.#refused.delete(key)
     this.#endSettled()
-  }
-
-  /** True for what has changed and is not known to be stored. */
-  has(key: string): boolean {
-    return this.#pending.has(key)
   }
 
   /**
