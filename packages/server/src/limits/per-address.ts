@@ -19,11 +19,11 @@ export function createMemory<Value>(make: () => Value): (key: string) => Value {
   }
 }
 
-/** Takes a token of an address; returns undefined where there was one, else the milliseconds until there is. */
-type AddressRate = (address: string) => number | undefined
-
-/** Creates the buckets of addresses; every address passes if the rate is off. */
-export function createAddressRate(rate: Rate | null, now: () => number): AddressRate {
+/**
+ * Creates the buckets of addresses; every address passes if the rate is off. The function takes a token of an address,
+ * and returns undefined where there was one, else the milliseconds until there is.
+ */
+export function createAddressRate(rate: Rate | null, now: () => number): (address: string) => number | undefined {
   if (rate === null) return () => undefined
   const buckets = createMemory<Bucket>(() => fullBucket(rate, now()))
   return (address) => {

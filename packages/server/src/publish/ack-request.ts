@@ -1,5 +1,6 @@
 /** What a sender asks for by `metadata.ack`, and whether that is what it got (docs/protocol.md#acknowledgement). */
 import { type DurabilityLevel, durabilityLevels, type ParsedEnvelope } from '@arqonbus/protocol'
+import type { AppendDurability } from '../log/contract.ts'
 
 /** The level that the sender asks for. */
 export const askedLevel = ({ metadata }: ParsedEnvelope): DurabilityLevel | undefined => {
@@ -28,9 +29,6 @@ export const isLower = (level: DurabilityLevel, than: DurabilityLevel | undefine
  * True where fewer replicas have a message, or its level is lower, than its sender asks for. What was not waited for is
  * undefined, and as promised.
  */
-export const isLessThanAsked = (
-  envelope: ParsedEnvelope,
-  { replicas, level }: { readonly replicas?: number | undefined; readonly level?: DurabilityLevel | undefined },
-): boolean =>
+export const isLessThanAsked = (envelope: ParsedEnvelope, { replicas, level }: AppendDurability): boolean =>
   (replicas !== undefined && replicas < askedReplicas(envelope)) ||
   (level !== undefined && isLower(level, askedLevel(envelope)))

@@ -8,7 +8,7 @@ import { CodedError } from '@arqonbus/protocol'
 import type { Config } from '../../config/index.ts'
 import type { Logger } from '../../observability/logger.ts'
 import { ORIGIN_SETTING, shownOrigin } from '../../peers/origins.ts'
-import type { MayCall } from '../../peers/peers.ts'
+import type { Peers } from '../../peers/peers.ts'
 import { type Answer, methodNotAllowed, refusal } from '../answer.ts'
 import { createRouter } from '../router.ts'
 import { type CallLimitDeps, createCallLimits } from './call-limits.ts'
@@ -23,7 +23,7 @@ type ApiDeps = CallLimitDeps & {
   readonly logger: Pick<Logger, 'info'>
   readonly calls: Calls
   /** Whether a page may have caused this request, by the rule for sockets. */
-  readonly mayCall: MayCall
+  readonly mayCall: Peers['mayCall']
 }
 
 /** A path of the API. */
