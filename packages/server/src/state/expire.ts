@@ -31,24 +31,18 @@ export function createSweep(deps: SweepDeps): () => void {
   const { clock, log, rooms, idle, sessions, inboxes, persistence, turns } = deps
   let isSweeping = false
 
-  function* sweepChannels(now: number): Pieces<void> {
+  function* sweepRoomsAndChannels(now: number): Pieces<void> {
+    isSweeping = true
     let looked = 0
     for (let next = idle.nextUnused(now); next !== undefined; next = idle.nextUnused(now)) {
       if (next !== 'in use') rooms.letGo(next)
       if (++looked % STEPS === 0) yield
     }
-  }
-  function* sweepRooms(now: number): Pieces<void> {
     for (const room of rooms.withoutChannels()) {
       if (now - room.lastUsed < deps.channelIdleMs) continue
       rooms.dropIfUnused(room)
       yield
     }
-  }
-  function* sweepRoomsAndChannels(now: number): Pieces<void> {
-    isSweeping = true
-    yield* sweepChannels(now)
-    yield* sweepRooms(now)
     isSweeping = false
   }
 
