@@ -2,6 +2,13 @@
 import { CodedError } from '@arqonbus/protocol'
 import type { AppendOutcome, Draft } from './contract.ts'
 
+/** When to try again what needs a store that is away, in milliseconds. */
+export const AWAY_RETRY_AFTER_MS = 1000
+
+/** The error for what needs a store that is away (`storage_unavailable`). */
+export const awayError = (details?: Record<string, unknown>): CodedError =>
+  new CodedError('storage_unavailable', details, AWAY_RETRY_AFTER_MS)
+
 /** The outcome of a draft that a log does not take, with the error for its sender. */
 export const refusal = (error: CodedError): AppendOutcome => ({ kind: 'refused', error })
 

@@ -4,6 +4,7 @@
  */
 import { CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
 import { chain, type Maybe } from '../kit/maybe.ts'
+import { AWAY_RETRY_AFTER_MS, awayError } from '../log/refusals.ts'
 import type { Client } from '../state/model.ts'
 import { createRoomLoader } from './load-rooms.ts'
 import { type Persisted, recordTexts } from './room-records.ts'
@@ -69,9 +70,6 @@ export type Persistence = {
   close(withinMs: number): Promise<void>
 }
 
-/** When to try again while the store is away. */
-const RETRY_AFTER_MS = 1000
-
 /** Creates the persistence of one server, and makes it the user of the store. */
 export function createPersistence(deps: PersistenceDeps): Persistence {
   const { store, persist } = deps
@@ -83,7 +81,6 @@ export function createPersistence(deps: PersistenceDeps): Persistence {
   const writes = [savedRooms, sessions].flatMap((saved) => saved?.writes ?? [])
   const loader = savedRooms && createRoomLoader({ ...deps, savedRooms })
   const isStrict = deps.storageMode === 'strict' && savedRooms !== undefined
-  const unavailable = () => new CodedError('storage_unavailable', undefined, RETRY_AFTER_MS)
 
   store.use({
     async compare(stored) {
@@ -118,14 +115,14 @@ export function createPersistence(deps: PersistenceDeps): Persistence {
     isUnsure: () => savedRooms !== undefined && store.isAway,
     isUnsureOfSessions: () => sessions !== undefined && store.isAway,
     check() {
-      if (isStrict && store.isAway) throw unavailable()
+      if (isStrict && store.isAway) throw awayError()
     },
     checkPrivate() {
-      if (savedRooms?.isLoaded === false) throw unavailable()
+      if (savedRooms?.isLoaded === false) throw awayError()
     },
     settled: () =>
       chain(savedRooms?.writes.flushed() ?? true, (isStored) => {
-        if (!isStored && isStrict) throw new CodedError('outcome_unknown', undefined, RETRY_AFTER_MS)
+        if (!isStored && isStrict) throw new CodedError('outcome_unknown', undefined, AWAY_RETRY_AFTER_MS)
       }),
     areRoomsStored: () => savedRooms?.writes.pending.isAny !== true,
     unstored: () => writes.reduce((sum, { pending }) => sum + pending.size, 0),

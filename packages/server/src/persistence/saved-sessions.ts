@@ -2,10 +2,11 @@
  * The sessions of the store: written behind what happens here, restored when the store can be read for the first time,
  * and loaded where a client resumes one that is not here.
  */
-import { CodedError, parseAddress } from '@arqonbus/protocol'
+import { parseAddress } from '@arqonbus/protocol'
 import { hashSecret, isSecret } from '../auth/secrets.ts'
 import type { Config } from '../config/index.ts'
 import type { Clock } from '../kit/clock.ts'
+import { awayError } from '../log/refusals.ts'
 import type { Clients } from '../state/clients.ts'
 import type { Client } from '../state/model.ts'
 import type { SessionRecord } from '../state/records.ts'
@@ -32,9 +33,6 @@ const DELAY_MS = 5
 /** How often the record of a connected client is written again, at least and at most; between, a tenth of its time. */
 const FIRST_REFRESH_MS = 1000
 const LAST_REFRESH_MS = 300_000
-/** When to retry with a session that cannot be looked up now. */
-const RETRY_AFTER_MS = 1000
-
 /** The saved sessions of one server. */
 export class SavedSessions {
   readonly #deps: SavedSessionsDeps
@@ -197,8 +195,8 @@ export class SavedSessions {
   }
 }
 
-const cannotSay = (): CodedError =>
-  new CodedError('storage_unavailable', { reason: 'the session cannot be looked up now' }, RETRY_AFTER_MS)
+const cannotSay = () => awayError({ reason: 'the session cannot be looked up now' })
+
 /** What a record says of subscriptions: their addresses, and which of them are of private channels. */
 function subscribedText(subscribed: Subscribed): Pick<SessionRecord, 'subscriptions' | 'private'> {
   const inPrivate = Array.from(subscribed)

@@ -8,6 +8,7 @@ import type { Replies } from '../delivery/replies.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { Queue } from '../kit/queue.ts'
 import type { AppendOutcome } from '../log/contract.ts'
+import { awayError } from '../log/refusals.ts'
 import type { PublishSpan } from '../observability/tracing/spans.ts'
 import type { Inbox } from '../state/inboxes.ts'
 import { type Client, countSubscribers } from '../state/model.ts'
@@ -214,13 +215,8 @@ function createAppends(turns: Pick<FairQueue, 'run'>) {
   }
 }
 
-/** When to try again while sessions cannot be asked for. */
-const RETRY_AFTER_MS = 1000
-
 const notFound = (unknown: readonly string[], isUnsure: boolean): CodedError =>
-  isUnsure
-    ? new CodedError('storage_unavailable', { client_ids: unknown }, RETRY_AFTER_MS)
-    : new CodedError('client_not_found', { client_ids: unknown })
+  isUnsure ? awayError({ client_ids: unknown }) : new CodedError('client_not_found', { client_ids: unknown })
 
 function recipientsOf(envelope: ParsedEnvelope): readonly string[] {
   const to = envelope.metadata?.to

@@ -7,6 +7,7 @@
 import { CodedError, type DurabilityLevel, type ParsedEnvelope, PM_CHANNEL, WHOLE_ROOM } from '@arqonbus/protocol'
 import { authorize } from '../auth/access.ts'
 import type { Log } from '../log/contract.ts'
+import { AWAY_RETRY_AFTER_MS } from '../log/refusals.ts'
 import type { PublishSpan, TracePublish } from '../observability/tracing/spans.ts'
 import type { Channel, Client, Room } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
@@ -115,8 +116,5 @@ function checkLevel(level: DurabilityLevel | undefined, replicas: number, log: B
   const available = { level: best, replicas: log.replicas() }
   if (!isLower(best, level) && replicas <= available.replicas) return
   const asked = { level: level ?? 'memory', replicas }
-  throw new CodedError('storage_unavailable', { asked, available }, log.isAway ? RETRY_AFTER_MS : undefined)
+  throw new CodedError('storage_unavailable', { asked, available }, log.isAway ? AWAY_RETRY_AFTER_MS : undefined)
 }
-
-/** When to try again while the log is away. */
-const RETRY_AFTER_MS = 1000

@@ -5,6 +5,7 @@
 import { CodedError, PM_CHANNEL, WHOLE_ROOM } from '@arqonbus/protocol'
 import { authorize, type CreationPolicy, may, type NewTarget } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
+import { awayError } from '../log/refusals.ts'
 import type { Channel, ChannelType, Room } from './model.ts'
 import type { Rooms } from './rooms.ts'
 
@@ -51,13 +52,10 @@ type RoomResolverDeps = {
   readonly isUnsure: () => boolean
 }
 
-/** When to ask again for what may be in a store that is away. */
-const RETRY_AFTER_MS = 1000
-
 /** Creates the room resolver of one bus. */
 export function createRoomResolver({ rooms, creation, created, isUnsure }: RoomResolverDeps): RoomResolver {
   const notFound: RoomResolver['notFound'] = (code, details) =>
-    isUnsure() ? new CodedError('storage_unavailable', details, RETRY_AFTER_MS) : new CodedError(code, details)
+    isUnsure() ? awayError(details) : new CodedError(code, details)
   const newTarget = (room: string, channel: string): NewTarget => ({
     room,
     channel,

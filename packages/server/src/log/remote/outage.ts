@@ -6,19 +6,12 @@
 import { CodedError } from '@arqonbus/protocol'
 import type { AppendOutcome, Draft, LogListener } from '../contract.ts'
 import { isSameContent } from '../message-identity.ts'
-import { closedRefusal, conflictRefusal, refusal } from '../refusals.ts'
+import { AWAY_RETRY_AFTER_MS, awayError, closedRefusal, conflictRefusal, refusal } from '../refusals.ts'
 import type { StoreCall } from './append-batches.ts'
 import { type Operation, operationOf } from './operation.ts'
 import { OutageQueue } from './outage-queue.ts'
 import type { RemoteLog } from './remote-log.ts'
 import type { RemoteLogOptions } from './remote-options.ts'
-
-/** When to try again what was refused because the store is away. */
-const RETRY_AFTER_MS = 1000
-
-/** The error for what cannot be appended, or read, because the store is away. */
-export const isAwayError = (details?: Record<string, unknown>): CodedError =>
-  new CodedError('storage_unavailable', details, RETRY_AFTER_MS)
 
 type OutageOptions = Pick<RemoteLogOptions<never>, 'outageQueueBytes' | 'outageQueueLimit' | 'mode'>
 
@@ -58,16 +51,16 @@ export class Outage<Subject, D extends Draft> {
   /** Queues a message, or refuses it. */
   #take(log: RemoteLog<Subject, D>, draft: D): AppendOutcome {
     const { mode, outageQueueLimit } = this.#options
-    if (mode === 'strict' || draft.requiresDurability) return refusal(isAwayError())
+    if (mode === 'strict' || draft.requiresDurability) return refusal(awayError())
     const known = draft.deduplicated ? this.queue.find(log.name, draft.envelope) : undefined
     // A message that was under way when the store went has no known outcome until it is back.
-    if (known?.call !== undefined) return refusal(isAwayError())
+    if (known?.call !== undefined) return refusal(awayError())
     if (known !== undefined) {
       const isSame = isSameContent(known.item.draft!.envelope, draft.envelope)
       return isSame ? { kind: 'duplicate', position: undefined } : conflictRefusal(draft)
     }
     const item: Operation<Subject, D> = { ...operationOf(log, draft), unsettledDraft: undefined }
-    if (!this.queue.hasRoom(item.bytes)) return refusal(isAwayError({ limit: outageQueueLimit }))
+    if (!this.queue.hasRoom(item.bytes)) return refusal(awayError({ limit: outageQueueLimit }))
     this.queue.add(item)
     return { kind: 'queued' }
   }
@@ -83,6 +76,6 @@ export class Outage<Subject, D extends Draft> {
   /** The store may have executed this message or not: its outcome is unknown, and the queue keeps it for `fence`. */
   #giveUp(item: Operation<Subject, D>, call: number): AppendOutcome {
     this.queue.add({ ...item, unsettledDraft: undefined }, call)
-    return { kind: 'unknown', error: new CodedError('outcome_unknown', undefined, RETRY_AFTER_MS) }
+    return { kind: 'unknown', error: new CodedError('outcome_unknown', undefined, AWAY_RETRY_AFTER_MS) }
   }
 }

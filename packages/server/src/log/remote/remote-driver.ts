@@ -16,12 +16,12 @@ import {
   type ReadQuery,
   UNKNOWN,
 } from '../contract.ts'
-import { closedRefusal } from '../refusals.ts'
+import { awayError, closedRefusal } from '../refusals.ts'
 import { Batches, newsOf } from './append-batches.ts'
 import { AtHand } from './at-hand.ts'
 import { Deletions } from './deletions.ts'
 import { operationOf } from './operation.ts'
-import { isAwayError, Outage } from './outage.ts'
+import { Outage } from './outage.ts'
 import { Reconciler } from './reconcile.ts'
 import { FIRST, type LogHost, RemoteLog } from './remote-log.ts'
 import type { RemoteLogOptions } from './remote-options.ts'
@@ -174,13 +174,13 @@ class RemoteLogs<Subject, D extends Draft> implements LogHost<Subject, D>, Store
   /** Asks the store; fails with `storage_unavailable` where it is away, or does not answer. */
   async #ask<Answer>(question: (session: StoreSession) => Promise<Answer>): Promise<Answer> {
     const { session } = this.#options.store
-    if (session === undefined) throw isAwayError()
+    if (session === undefined) throw awayError()
     try {
       return await question(session)
     } catch (problem) {
       this.reports.failed(problem)
       if (!(problem instanceof StoreFault) || problem.endsSession) session.end(problem)
-      throw isAwayError()
+      throw awayError()
     }
   }
 
