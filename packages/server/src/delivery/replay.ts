@@ -3,6 +3,7 @@
  * send buffer of its connection is short.
  */
 import { CodedError, type Position } from '@arqonbus/protocol'
+import { stackText } from '../kit/text.ts'
 import type { Entry, Log, LogGap, Page } from '../log/contract.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -142,8 +143,7 @@ export class Replay {
         this.#reading.delete(client)
         // It goes on catching up, and the tick tries again. A log that is away says so in lines of its own.
         if (problem instanceof CodedError) return
-        const stack = problem instanceof Error ? problem.stack : String(problem)
-        this.#deps.logger.error({ event: 'catch_up_failed', client_id: client.id, stack })
+        this.#deps.logger.error({ event: 'catch_up_failed', client_id: client.id, stack: stackText(problem) })
       })
     return false
   }

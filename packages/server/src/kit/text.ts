@@ -20,3 +20,6 @@ export function fitting<T>(entries: Iterable<T>, maxBytes: number): T[] {
   }
   return fits
 }
+
+/** What a log line says of a problem: its stack, where it has one. */
+export const stackText = (problem: unknown): string => String((problem as Error | undefined)?.stack ?? problem)

@@ -1,5 +1,6 @@
 /** Errors as clients get them. */
 import { CodedError } from '@arqonbus/protocol'
+import { stackText } from '../kit/text.ts'
 import type { Logger } from '../observability/logger.ts'
 
 /**
@@ -8,7 +9,6 @@ import type { Logger } from '../observability/logger.ts'
  */
 export function faultOf(problem: unknown, logger: Logger, client: { readonly id: string }): CodedError {
   if (problem instanceof CodedError) return problem
-  const stack = problem instanceof Error ? problem.stack : String(problem)
-  logger.error({ event: 'internal_error', client_id: client.id, code: 'internal_error', stack })
+  logger.error({ event: 'internal_error', client_id: client.id, code: 'internal_error', stack: stackText(problem) })
   return new CodedError('internal_error')
 }

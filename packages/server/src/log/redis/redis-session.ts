@@ -1,4 +1,5 @@
 /** The use of Redis by the logs from one connect to the next failure: calls of the scripts, and what is announced. */
+import { stackText } from '../../kit/text.ts'
 import { isReply, nameOfFault, outcomeOf, UnreadableReply } from '../../redis/faults.ts'
 import { newsChannelOf, type RecordPlace } from '../../redis/keys.ts'
 import type { Connections } from '../../redis/link.ts'
@@ -180,7 +181,7 @@ export class RedisSession implements StoreSession {
     const isOddReply = isReply(problem) && outcome === 'unknown'
     // A reply that no rule here knows is a fault of ours, or of what somebody else has put under our keys.
     if (isOddReply || problem instanceof TypeError || problem instanceof UnreadableReply)
-      this.#deps.logger.error({ event: 'redis_call_failed', error: textOf(problem) })
+      this.#deps.logger.error({ event: 'redis_call_failed', error: stackText(problem).slice(0, 1000) })
     return new StoreFault({
       outcome: outcome === 'reload' ? 'again' : outcome,
       code: nameOfFault(problem),
@@ -190,8 +191,6 @@ export class RedisSession implements StoreSession {
     })
   }
 }
-
-const textOf = (problem: unknown): string => String((problem as Error)?.stack ?? problem).slice(0, 1000)
 
 /** Where the records are that a log needs, as `append.lua` takes them. */
 const placesText = (places: readonly RecordPlace[]): string =>

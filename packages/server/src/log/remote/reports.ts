@@ -6,6 +6,7 @@
  * is used, one line a minute names the key.
  */
 import type { CodedError } from '@arqonbus/protocol'
+import { stackText } from '../../kit/text.ts'
 import type { Logger } from '../../observability/logger.ts'
 import { damagedError } from '../damage.ts'
 import { type Damage, StoreFault } from './remote-store.ts'
@@ -46,14 +47,12 @@ export class Reports {
 
   /** A listener failed. It takes no other message with it. */
   listenerFailed(problem: unknown): void {
-    this.#logger.error({ event: 'log_listener_failed', error: textOf(problem) })
+    this.#logger.error({ event: 'log_listener_failed', error: stackText(problem).slice(0, 1000) })
   }
 
   /** Something failed that should not. A store logs its own faults; any other error is a fault of the code. */
   failed(problem: unknown): void {
     if (problem instanceof StoreFault) return
-    this.#logger.error({ event: `${this.#store.name}_call_failed`, error: textOf(problem) })
+    this.#logger.error({ event: `${this.#store.name}_call_failed`, error: stackText(problem).slice(0, 1000) })
   }
 }
-
-const textOf = (problem: unknown): string => String((problem as Error)?.stack ?? problem).slice(0, 1000)
