@@ -62,9 +62,7 @@ export class Closing {
 
   /** What waits for connections that are closed. */
   bufferedBytes(): number {
-    let bytes = 0
-    for (const { transport } of this.#clients) bytes += transport.bufferedBytes()
-    return bytes
+    return this.#clients.values().reduce((bytes, { transport }) => bytes + transport.bufferedBytes(), 0)
   }
 
   /**

@@ -186,11 +186,7 @@ export class FanOut {
   }
 
   #fanOf(feed: Feed, size: number): Fan {
-    const known = this.#fans.get(feed)
-    if (known !== undefined) return known
-    const fan = new Fan(feed, size, this.#deps.clients)
-    this.#fans.set(feed, fan)
-    return fan
+    return this.#fans.getOrInsertComputed(feed, () => new Fan(feed, size, this.#deps.clients))
   }
 
   #askTurn(): void {

@@ -52,7 +52,6 @@ export type Shard = {
 
 /** The shards of one feed, and what waits for them. */
 export class Fan {
-  readonly feed: Feed
   readonly shards: Shard[] = []
   /** The topic of the feed itself: it has the subscriptions that are in none of the shards below. */
   readonly #own: Shard
@@ -67,8 +66,11 @@ export class Fan {
   #topics = 0
 
   /** Creates the fan of a feed with `size` live subscriptions, all of which are in its own topic. */
-  constructor(feed: Feed, size: number, clients: () => Iterable<Client>) {
-    this.feed = feed
+  constructor(
+    readonly feed: Feed,
+    size: number,
+    clients: () => Iterable<Client>,
+  ) {
     this.#clients = clients
     this.#own = this.#addShard(feed.topic, 0)
     this.#own.size = size

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { type Bucket, type Rate, take, takeFrom, waitMs } from './bucket.ts'
+import { type Bucket, type Rate, takeFrom, waitMs } from './bucket.ts'
 
 const rate: Rate = { perSecond: 10, burst: 3 }
 const full = (now: number): Bucket => ({ tokens: rate.burst, at: now })
@@ -32,10 +32,4 @@ test('a bucket says when it has a token again, and then it has one', () => {
     expect(wait).toBeGreaterThan(0)
     expect(takeFrom({ ...bucket }, rate, used + wait)).toBe(true)
   }
-})
-
-test('each name has a bucket of its own', () => {
-  const buckets = new Map<string, Bucket>()
-  const count = (name: string) => Array.from({ length: 10 }, () => take(buckets, name, rate, 0)).filter(Boolean).length
-  expect([count('status'), count('history'), count('status')]).toEqual([3, 3, 0])
 })

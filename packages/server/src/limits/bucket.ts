@@ -12,15 +12,6 @@ export type Bucket = { tokens: number; at: number }
 /** A bucket that nothing was taken from. */
 export const fullBucket = (rate: Rate, now: number): Bucket => ({ tokens: rate.burst, at: now })
 
-/** Takes a token from the bucket of that name, which is full at first; false if it is empty. */
-export function take<Name>(buckets: Map<Name, Bucket>, name: Name, rate: Rate, now: number): boolean {
-  return takeFrom(
-    buckets.getOrInsertComputed(name, () => fullBucket(rate, now)),
-    rate,
-    now,
-  )
-}
-
 /** Takes a token; false if the bucket is empty. */
 export function takeFrom(bucket: Bucket, rate: Rate, now: number): boolean {
   bucket.tokens = Math.min(rate.burst, bucket.tokens + ((now - bucket.at) * rate.perSecond) / 1000)

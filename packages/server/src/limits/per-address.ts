@@ -9,13 +9,8 @@ const MOST_KEYS = 10_000
 export function createMemory<Value>(make: () => Value): (key: string) => Value {
   const values = new Map<string, Value>()
   return (key) => {
-    let value = values.get(key)
-    if (value === undefined) {
-      value = make()
-      if (values.size >= MOST_KEYS) values.delete(values.keys().next().value!)
-      values.set(key, value)
-    }
-    return value
+    if (values.size >= MOST_KEYS && !values.has(key)) values.delete(values.keys().next().value!)
+    return values.getOrInsertComputed(key, make)
   }
 }
 

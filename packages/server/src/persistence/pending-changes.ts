@@ -19,9 +19,7 @@ export class Pending {
   }
 
   get size(): number {
-    let { size } = this.#waiting
-    for (const keys of this.#sent) size += keys.size
-    return size
+    return this.#sent.values().reduce((size, keys) => size + keys.size, this.#waiting.size)
   }
 
   /** How many wait. */
@@ -39,19 +37,12 @@ export class Pending {
   }
 
   has(key: string): boolean {
-    if (this.#waiting.has(key)) return true
-    for (const keys of this.#sent) if (keys.has(key)) return true
-    return false
+    return this.#waiting.has(key) || this.#sent.values().some((keys) => keys.has(key))
   }
 
   /** The number of the oldest change, changes of the keys in `except` left out; infinite if there is none. */
   oldest(except: ReadonlySet<string>): number {
-    let oldest = Number.POSITIVE_INFINITY
-    for (const [key, number] of this.#waiting) {
-      if (except.has(key)) continue
-      oldest = number
-      break
-    }
+    let oldest = this.#waiting.entries().find(([key]) => !except.has(key))?.[1] ?? Number.POSITIVE_INFINITY
     for (const keys of this.#sent) for (const number of keys.values()) oldest = Math.min(oldest, number)
     return oldest
   }

@@ -21,7 +21,7 @@ import type { Replies } from '../delivery/replies.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { chain } from '../kit/maybe.ts'
-import { type Bucket, type Rate, take, waitMs } from '../limits/bucket.ts'
+import { type Bucket, fullBucket, type Rate, takeFrom, waitMs } from '../limits/bucket.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { TraceCommand } from '../observability/tracing/spans.ts'
@@ -90,9 +90,8 @@ export function createRun(deps: RunDeps): Run {
     if (!rate_limited) return rates.rate
     if (rate === null) return undefined
     rates.commandRates ??= new Map()
-    const isPaid = take(rates.commandRates, name, rate, now)
-    const bucket = rates.commandRates.get(name)!
-    if (isPaid) return bucket
+    const bucket = rates.commandRates.getOrInsertComputed(name, () => fullBucket(rate, now))
+    if (takeFrom(bucket, rate, now)) return bucket
     metrics.limit('command_rate')
     throw new CodedError('rate_limited', { command: name }, waitMs(bucket, rate))
   }

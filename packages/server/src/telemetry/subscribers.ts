@@ -74,10 +74,6 @@ export function createTelemetrySubscribers() {
       return sizes.length
     },
     /** Bytes that wait in all send buffers. */
-    bufferedBytes(): number {
-      let bytes = 0
-      for (const { transport } of byId.values()) bytes += transport.bufferedBytes()
-      return bytes
-    },
+    bufferedBytes: (): number => byId.values().reduce((bytes, { transport }) => bytes + transport.bufferedBytes(), 0),
   }
 }
