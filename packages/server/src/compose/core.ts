@@ -18,7 +18,7 @@ import type { InboundState } from '../receive/inbound.ts'
 import { drainMicrotasks } from '../sockets/microtasks.ts'
 import type { PortDeps, PortOptions, WebSocketPort } from '../sockets/socket-handler.ts'
 import { type BusObservers, createBusObservers } from '../state/bus-observer.ts'
-import { createLifecycle, type Lifecycle } from '../state/lifecycle.ts'
+import { Lifecycle } from '../state/lifecycle.ts'
 
 /** The port of the bus. */
 export type BusPort = WebSocketPort<ConnectRequest, InboundState>
@@ -86,7 +86,7 @@ export async function createCore(options: StartOptions): Promise<Core> {
     every,
     versions,
     node,
-    lifecycle: createLifecycle(),
+    lifecycle: new Lifecycle(),
     observers: createBusObservers(),
     frames: createFrames(clock, node),
     turns: createFairQueue(clock, drainMicrotasks),

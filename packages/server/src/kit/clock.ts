@@ -35,21 +35,14 @@ const FROZEN_MS = 3 * CLOCK_TICK_MS
 /** By so little two clocks that agree may differ: milliseconds of the wall clock are whole. */
 const MOST_OFF_MS = 2
 
-/** Where a clock has its time from. */
-type TimeSources = {
-  /** Milliseconds since 1970. */
-  readonly wall?: () => number
-  /**
-   * Milliseconds that pass, frozen or not. They should never go back; where they do, or leap ahead, no time has passed.
-   */
-  readonly steady?: () => number
-}
-
 /**
  * Makes a clock. A process that was stopped (SIGSTOP), a machine that slept or was restored from a snapshot, and a
  * steady clock that was stepped all look the same: between two readings more time has passed than the tick allows.
+ *
+ * `wall` gives the milliseconds since 1970, `steady` milliseconds that pass, frozen or not. They should never go back;
+ * where they do, or leap ahead, no time has passed.
  */
-export function createClock({ wall = () => Date.now(), steady = () => performance.now() }: TimeSources = {}): Clock {
+export function createClock({ wall = () => Date.now(), steady = () => performance.now() } = {}): Clock {
   let read = steady()
   let leftOut = 0
   let thaw = NO_THAW

@@ -5,17 +5,7 @@
 import { Heap } from './heap.ts'
 
 /** Items by key. A stale key at the top is renewed and sifted down: no work where none is asked for. */
-export type OldestFirst<T> = {
-  readonly size: number
-  add(item: T): void
-  /** The item with the smallest key; those without a key are dropped on the way, and `dropped` is called with them. */
-  peek(): T | undefined
-  /**
-   * Drops those without a key, where the heap has more than twice as many items as `alive`, the number of those with
-   * one.
-   */
-  prune(alive: number): void
-}
+export type OldestFirst<T> = ReturnType<typeof createOldestFirst<T>>
 
 /** How a heap orders its items. */
 type OldestFirstOptions<T> = {
@@ -26,14 +16,15 @@ type OldestFirstOptions<T> = {
 }
 
 /** An empty heap. */
-export function createOldestFirst<T>({ keyOf, dropped = () => {} }: OldestFirstOptions<T>): OldestFirst<T> {
+export function createOldestFirst<T>({ keyOf, dropped = () => {} }: OldestFirstOptions<T>) {
   const heap = new Heap<T>()
   return {
-    get size() {
+    get size(): number {
       return heap.size
     },
-    add: (item) => heap.add(item, keyOf(item) ?? 0),
-    peek() {
+    add: (item: T): void => heap.add(item, keyOf(item) ?? 0),
+    /** The item with the smallest key; those without a key are dropped on the way, and `dropped` is called with them. */
+    peek(): T | undefined {
       for (let item = heap.top; item !== undefined; item = heap.top) {
         const now = keyOf(item)
         if (now === heap.topKey) return item
@@ -45,7 +36,11 @@ export function createOldestFirst<T>({ keyOf, dropped = () => {} }: OldestFirstO
       }
       return undefined
     },
-    prune(alive) {
+    /**
+     * Drops those without a key, where the heap has more than twice as many items as `alive`, the number of those with
+     * one.
+     */
+    prune(alive: number): void {
       if (heap.size <= 2 * alive + 64) return
       heap.keep((item) => {
         const isKept = keyOf(item) !== undefined

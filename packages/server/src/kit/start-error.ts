@@ -3,14 +3,11 @@
 /** The exit codes of the process (sysexits.h has 78 for a configuration that cannot be carried out). */
 export const exitCodes = { ok: 0, failed: 1, configuration: 78 } as const
 
-/** An exit code that a failed start may have. */
-type StartFailure = typeof exitCodes.failed | typeof exitCodes.configuration
-
 /** The start cannot go on. `message` is one line that names the thing and what to do about it. */
 export class StartError extends Error {
   constructor(
     message: string,
-    readonly exitCode: StartFailure = exitCodes.failed,
+    readonly exitCode: (typeof exitCodes)['failed' | 'configuration'] = exitCodes.failed,
     options?: ErrorOptions,
   ) {
     super(message, options)
