@@ -1,5 +1,6 @@
 /** Where a command goes (docs/protocol.md#commands). */
-import { type Address, CodedError, parseAddress } from '@arqonbus/protocol'
+import { type Address, parseAddress } from '@arqonbus/protocol'
+import { invalidParameter } from './invalid-parameter.ts'
 
 /**
  * The address of a command: `{ room, channel }`, or `{ channel: "room:channel" }`; what is missing comes from the
@@ -14,11 +15,7 @@ export function addressOf(parameters: { room?: unknown; channel?: unknown }, env
       channel: typeof channel === 'string' ? channel : envelope.channel,
     }
   }
-  if (typeof room === 'string' && room !== whole.room) {
-    throw new CodedError('invalid_parameters', {
-      path: '/parameters/room',
-      expected: `the room of \`channel\`, ${whole.room}, or none`,
-    })
-  }
+  if (typeof room === 'string' && room !== whole.room)
+    throw invalidParameter('room', `the room of \`channel\`, ${whole.room}, or none`)
   return whole
 }

@@ -16,6 +16,7 @@ import type { Log, Page, ReadQuery } from '../log/contract.ts'
 import type { RoomResolver } from '../state/resolve.ts'
 import { command } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
+import { invalidParameter } from './invalid-parameter.ts'
 import { readWhere, whileAway } from './read-log.ts'
 
 /** `history`: what was said in a channel, in the broadcast of a room, or in one's own inbox. */
@@ -24,9 +25,10 @@ export const history = ({ resolver, inboxOf, maxListBytes, turns }: CommandDeps)
     const { limit = 50, order = 'asc', with: other } = parameters
     const after = position(parameters.after, 'after')
     const before = position(parameters.before, 'before')
-    if (after !== undefined && before !== undefined) throw fault('before', 'to be absent where `after` is given')
+    if (after !== undefined && before !== undefined)
+      throw invalidParameter('before', 'to be absent where `after` is given')
     const isInbox = address.room === BUS && address.channel === 'inbox'
-    if (other !== undefined && !isInbox) throw fault('with', 'to be absent: it is for `arqonbus:inbox`')
+    if (other !== undefined && !isInbox) throw invalidParameter('with', 'to be absent: it is for `arqonbus:inbox`')
 
     const query: ReadQuery = {
       ...(after !== undefined && { after }),
@@ -92,9 +94,6 @@ function isBetween(text: string, own: string, other: string): boolean {
 function position(text: string | undefined, name: string): Position | undefined {
   if (text === undefined) return undefined
   const found = parsePosition(text)
-  if (found === undefined) throw fault(name, 'a position')
+  if (found === undefined) throw invalidParameter(name, 'a position')
   return found
 }
-
-const fault = (name: string, expected: string): CodedError =>
-  new CodedError('invalid_parameters', { path: `/parameters/${name}`, expected })

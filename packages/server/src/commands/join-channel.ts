@@ -7,6 +7,7 @@ import { type HeadsLeft, MOST_HEADS } from '../subscriptions/join-room.ts'
 import { addressOf } from './address.ts'
 import { type CommandCall, command } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
+import { invalidParameter } from './invalid-parameter.ts'
 
 /** An address costs one token, and so does each group of this many heads that a room-wide join lists. */
 const HEADS_A_TOKEN = 100
@@ -17,12 +18,8 @@ export const joinChannel = ({ join, turns }: CommandDeps) =>
     const { parameters, address } = call
     const { channels, ...one } = parameters
     if (channels === undefined) return turns.run(() => joinOne(join, call, { ...one, ...address }))
-    if (Object.keys(one).length > 0) {
-      throw new CodedError('invalid_parameters', {
-        path: '/parameters/channels',
-        expected: 'to stand alone: each entry has its own address and position',
-      })
-    }
+    if (Object.keys(one).length > 0)
+      throw invalidParameter('channels', 'to stand alone: each entry has its own address and position')
     const requests = channels.map((each) => ({ ...each, ...addressOf(each, address) }))
     return chain(
       turns.run(() => joinEach(join, call, requests)),
@@ -58,7 +55,7 @@ function* joinEach(
       return { channel, error: problem.body() }
     }
     try {
-      if (seen.has(channel)) throw named(index)
+      if (seen.has(channel)) throw invalidParameter(`channels/${index}`, 'another address than the entries before it')
       seen.add(channel)
       const joining = chain(yield* join(requester, identity, request, left), (take) => () => attempt(take, failed))
       joins.push(joining instanceof Promise ? joining.catch((problem) => () => failed(problem)) : joining)
@@ -70,12 +67,6 @@ function* joinEach(
   charge(costOfHeads(left))
   return awaitAll(joins)
 }
-
-const named = (index: number): CodedError =>
-  new CodedError('invalid_parameters', {
-    path: `/parameters/channels/${index}`,
-    expected: 'another address than the entries before it',
-  })
 
 const costOfHeads = ({ heads }: HeadsLeft): number => Math.floor((MOST_HEADS - heads) / HEADS_A_TOKEN)
 

@@ -1,4 +1,4 @@
-import { CodedError, commands, WHOLE_ROOM } from '@arqonbus/protocol'
+import { commands, WHOLE_ROOM } from '@arqonbus/protocol'
 import { visible } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Directory, Members } from '../cluster/cluster.ts'
@@ -7,6 +7,7 @@ import { listedClientView, type ViewedClient } from '../state/views.ts'
 import { addressOf } from './address.ts'
 import { command } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
+import { invalidParameter } from './invalid-parameter.ts'
 import { pageOf } from './paginate.ts'
 
 /** `list_clients`: the clients of the bus, or of one channel. */
@@ -55,8 +56,7 @@ function membersOf(
 ): Maybe<Members | undefined> {
   if (parameters.room === undefined && parameters.channel === undefined) return undefined
   const { room, channel } = addressOf(parameters, { room: '', channel: WHOLE_ROOM })
-  if (room === '')
-    throw new CodedError('invalid_parameters', { path: '/parameters/room', expected: 'the room of the channel' })
+  if (room === '') throw invalidParameter('room', 'the room of the channel')
   if (channel === WHOLE_ROOM) return directory.inRoom(resolver.room(room))
   return chain(directory.inChannel(resolver.channel(room, channel, identity)), ({ participants }) => participants)
 }

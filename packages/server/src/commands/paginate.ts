@@ -1,7 +1,7 @@
 /** Pages of lists: as many entries as were asked for, as a frame holds, and as can be looked at in one go. */
-import { CodedError } from '@arqonbus/protocol'
 import { RawJson } from '../delivery/frames.ts'
 import type { Numbered } from '../kit/ordered.ts'
+import { invalidParameter } from './invalid-parameter.ts'
 
 /** A part of a list, and where the next one begins. */
 type ListPage = { readonly entries: RawJson; readonly cursor: string | undefined }
@@ -69,7 +69,6 @@ const listOf = (texts: readonly string[]): RawJson => new RawJson(`[${texts.join
 function readCursor(cursor: string | undefined): number {
   if (cursor === undefined) return 0
   const after = /^[0-9a-z]{1,11}$/.test(cursor) ? Number.parseInt(cursor, 36) : Number.NaN
-  if (!Number.isSafeInteger(after))
-    throw new CodedError('invalid_parameters', { path: '/parameters/cursor', expected: 'a cursor of a page before' })
+  if (!Number.isSafeInteger(after)) throw invalidParameter('cursor', 'a cursor of a page before')
   return after
 }

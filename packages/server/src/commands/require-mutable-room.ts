@@ -2,10 +2,24 @@ import { authorize } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Room } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
+import { roomView } from '../state/views.ts'
+import type { CommandCall } from './command.ts'
+import type { CommandDeps } from './command-deps.ts'
 
 /** The room of a command that changes it; a system room is never changed (`room_not_found`, `room_hardcoded`). */
 export function changeableRoom(resolver: RoomResolver, name: string, identity: Identity): Room {
   const room = resolver.room(name)
   authorize(identity, 'change', room)
   return room
+}
+
+/** Puts the room of a command into a state; the result shows the room. */
+export function setRoomState(
+  { rooms, resolver, directory }: CommandDeps,
+  { address, identity }: CommandCall,
+  state: Room['state'],
+) {
+  const room = changeableRoom(resolver, address.room, identity)
+  rooms.setState(room, state)
+  return { room: roomView(room, identity, directory.countInRoom(room)) }
 }
