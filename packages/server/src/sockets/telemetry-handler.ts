@@ -16,6 +16,7 @@ import { type Clock, isoTime } from '../kit/clock.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { FrameReader } from '../receive/frame-reader.ts'
 import { createInbound, type SubscriberInbound } from '../receive/inbound.ts'
+import { profileView } from '../state/views.ts'
 import type { TelemetryBroadcast } from '../telemetry/broadcast.ts'
 import type { TelemetrySubscriber, TelemetrySubscribers } from '../telemetry/subscribers.ts'
 import { topicsOf } from '../telemetry/topics.ts'
@@ -110,20 +111,15 @@ export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHan
 }
 
 /** The part of a welcome that concerns one subscriber. */
-function welcomeOf({ id, profile, connectedAt }: TelemetrySubscriber, { filter }: SubscribeRequest) {
-  const { clientType, screenName, avatar, personality } = profile
+function welcomeOf(subscriber: TelemetrySubscriber, { filter }: SubscribeRequest) {
   const { events, clientEvents } = filter
   const isAll = events === undefined && clientEvents === undefined
-  const at = isoTime(connectedAt)
+  const at = isoTime(subscriber.connectedAt)
   const subscriptions = [TELEMETRY_CHANNEL, DASHBOARD_CHANNEL].map((channel) => `${TELEMETRY_ROOM}:${channel}`)
   return {
     event: 'welcome' as const,
     client: {
-      client_id: id,
-      client_type: clientType,
-      ...(screenName !== undefined && { screen_name: screenName }),
-      ...(avatar !== undefined && { avatar }),
-      ...(personality !== undefined && { personality }),
+      ...profileView(subscriber),
       state: 'connected' as const,
       connected_at: at,
       last_activity: at,

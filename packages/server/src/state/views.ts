@@ -27,15 +27,22 @@ export type ViewedClient = Pick<
 /** What turns running time into wall time. */
 type WallTime = Pick<Clock, 'wallOf'>
 
-/** A client. */
-export function clientView(client: ViewedClient, viewer: Identity, clock: WallTime): ClientView {
-  const { clientType, screenName, avatar, personality } = client.profile
+/** Who a client is, and what it says about itself. */
+export function profileView({ id, profile }: Pick<Client, 'id' | 'profile'>) {
+  const { clientType, screenName, avatar, personality } = profile
   return {
-    client_id: client.id,
+    client_id: id,
     client_type: clientType,
     ...(screenName !== undefined && { screen_name: screenName }),
     ...(avatar !== undefined && { avatar }),
     ...(personality !== undefined && { personality }),
+  }
+}
+
+/** A client. */
+export function clientView(client: ViewedClient, viewer: Identity, clock: WallTime): ClientView {
+  return {
+    ...profileView(client),
     state: client.frames > 0 ? 'active' : 'connected',
     connected_at: isoTime(client.connectedAt),
     last_activity: isoTime(Math.trunc(clock.wallOf(client.lastActivity))),
