@@ -34,8 +34,6 @@ export function createBusInfo(core: Core, log: BusLog, storage: Storage) {
     node,
     bus: () => log.identity,
     versions,
-    durability: log.durability,
-    heartbeat_ms: config.pingIntervalMs,
     limits: {
       max_message_bytes: config.maxMessageBytes,
       max_frame_bytes: maxFrameBytes,
@@ -46,6 +44,8 @@ export function createBusInfo(core: Core, log: BusLog, storage: Storage) {
       dedup_window_ms: config.dedupWindowMs,
       session_ttl_ms: config.sessionTtlMs,
     },
+    heartbeat_ms: config.pingIntervalMs,
+    durability: log.durability,
   }
   return {
     greeting,

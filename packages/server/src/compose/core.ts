@@ -66,26 +66,16 @@ export async function createCore(options: StartOptions): Promise<Core> {
   const logger = boundedLogger(options.logger ?? silentLogger, { perSecond: 100 })
   const metrics = createMetrics({ now: clock.monotonic })
   const node = randomId(8)
+  const parts = { config, clock, logger, metrics, node }
   const url = tracesUrl(config)
   const tracing =
     url === undefined
       ? undefined
-      : (await import('../observability/tracing/tracing.ts')).createTracing({
-          url,
-          config,
-          clock,
-          metrics,
-          logger,
-          node,
-        })
+      : (await import('../observability/tracing/tracing.ts')).createTracing({ ...parts, url })
   return {
-    config,
-    clock,
-    logger,
-    metrics,
+    ...parts,
     every,
     versions,
-    node,
     lifecycle: new Lifecycle(),
     observers: createBusObservers(),
     frames: createFrames(clock, node),

@@ -10,20 +10,18 @@ import type { Storage } from './storage.ts'
 export function createSavedState(
   { config, logger, observers }: Core,
   storage: Storage,
-  { rooms, sessions, clients, inboxes }: State,
+  state: State,
   { subscriptions, endings }: Outbound,
 ): Persistence | undefined {
   if (storage.store === undefined) return undefined
   const persistence = createPersistence({
     ...config,
+    ...state,
     store: storage.store,
     clock: storage.clock,
     logger,
-    rooms,
-    sessions,
-    clients,
-    hasInbox: (session) => inboxes.get(session) !== undefined,
-    restore: createRestore({ rooms, subscriptions, endings, created: observers.channelAdded }),
+    hasInbox: (session) => state.inboxes.get(session) !== undefined,
+    restore: createRestore({ rooms: state.rooms, subscriptions, endings, created: observers.channelAdded }),
   })
   observers.add({
     roomChanged: persistence.roomChanged,

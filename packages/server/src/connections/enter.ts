@@ -97,11 +97,8 @@ export function createEntering({ clock, logger, metrics, clients, greeting, obse
       return {
         event: 'welcome',
         client: { ...clientView(client, client.identity, clock), subscriptions: fitting(subscriptions, listBytes) },
-        node: greeting.node,
+        ...greeting,
         bus: greeting.bus(),
-        versions: greeting.versions,
-        limits: greeting.limits,
-        heartbeat_ms: greeting.heartbeat_ms,
         durability: greeting.durability(),
         resumed: isResumed,
         subscriptions: fitting(subscriptions, listBytes),
