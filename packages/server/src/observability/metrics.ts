@@ -235,12 +235,10 @@ function memoryUsage(): NodeJS.MemoryUsage {
 const processReadings: Readonly<Record<Exclude<keyof typeof processMetrics, 'uptime'>, () => number>> = {
   resident: () => memoryUsage().rss,
   heap: () => memoryUsage().heapUsed,
-  cpu: cpuSeconds,
-}
-
-function cpuSeconds(): number {
-  const { user, system } = process.cpuUsage()
-  return (user + system) / 1e6
+  cpu() {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1e6
+  },
 }
 
 function buildLabels(): Record<string, string> {

@@ -9,11 +9,12 @@ const REQUEST_HEADERS = 'authorization, content-type, arqonbus-client-id, arqonb
 const EXPOSED = 'retry-after'
 const PREFLIGHT_SECONDS = '600'
 
-/** Headers of a response to a page; none for other clients. */
-export const originHeaders = (origin: string | null): Record<string, string> =>
-  origin === null
-    ? {}
-    : { 'access-control-allow-origin': origin, 'access-control-expose-headers': EXPOSED, vary: 'Origin' }
+/** Headers of a response to a page of this origin. */
+export const originHeaders = (origin: string) => ({
+  'access-control-allow-origin': origin,
+  'access-control-expose-headers': EXPOSED,
+  vary: 'Origin',
+})
 
 /** The answer to a browser that asks whether a page may call. */
 export const preflight = (methods: readonly string[]): Answer => ({

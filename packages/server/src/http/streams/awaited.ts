@@ -5,24 +5,17 @@
 import type { Channel } from '../../state/model.ts'
 
 /** Who waits for which channel. */
-export type Awaited = {
-  readonly size: number
-  /** Waits for a channel, by its address; returns what ends the wait. */
-  wait(address: string, found: (channel: Channel) => void): () => void
-  /** The channel is there: all who wait for it hear of it, in this turn. */
-  created(channel: Channel): void
-  /** The addresses that are waited for. */
-  addresses(): readonly string[]
-}
+export type Awaited = ReturnType<typeof createAwaited>
 
 /** Creates the list of awaited channels; no stream waits yet. */
-export function createAwaited(): Awaited {
+export function createAwaited() {
   const waiting = new Map<string, Set<(channel: Channel) => void>>()
   return {
     get size() {
       return waiting.size
     },
-    wait(address, found) {
+    /** Waits for a channel, by its address; returns what ends the wait. */
+    wait(address: string, found: (channel: Channel) => void): () => void {
       const all = waiting.get(address) ?? new Set()
       waiting.set(address, all.add(found))
       return () => {
@@ -30,13 +23,15 @@ export function createAwaited(): Awaited {
         if (all.size === 0 && waiting.get(address) === all) waiting.delete(address)
       }
     },
-    created(channel) {
+    /** The channel is there: all who wait for it hear of it, in this turn. */
+    created(channel: Channel): void {
       // Most buses have no streams, and this is called for every channel.
       if (waiting.size === 0) return
       const all = waiting.get(channel.address)
       waiting.delete(channel.address)
       for (const found of all ?? []) found(channel)
     },
-    addresses: () => [...waiting.keys()],
+    /** The addresses that are waited for. */
+    addresses: (): readonly string[] => [...waiting.keys()],
   }
 }

@@ -24,21 +24,13 @@ type ExporterDeps = {
   readonly later: (run: () => void, ms: number) => () => void
 }
 
-/** The way to the collector. */
-type Exporter = {
-  /** Takes a span, or drops it where too many wait. */
-  add(span: string): void
-  /** Sends what waits, no longer than `withinMs`; what is left then is dropped. Call it when no more spans come. */
-  close(withinMs: number): Promise<void>
-}
-
 /** A batch that could not be sent so often is dropped. */
 const MAX_ATTEMPTS = 5
 const FIRST_BACKOFF_MS = 1000
 const MAX_BACKOFF_MS = 30_000
 
-/** Creates the exporter. */
-export function createExporter(options: ExporterOptions, deps: ExporterDeps): Exporter {
+/** Creates the way to the collector. */
+export function createExporter(options: ExporterOptions, deps: ExporterDeps) {
   const { metrics, logger, later } = deps
   const queue: string[] = []
   const abort = new AbortController()
@@ -104,7 +96,8 @@ export function createExporter(options: ExporterOptions, deps: ExporterDeps): Ex
     })
 
   return {
-    add(span) {
+    /** Takes a span, or drops it where too many wait. */
+    add(span: string): void {
       if (queue.length >= options.queueSize || isClosing) {
         metrics.tracesDropped++
         return
@@ -116,7 +109,8 @@ export function createExporter(options: ExporterOptions, deps: ExporterDeps): Ex
       if (isDue) schedule(0)
       else if (cancelTimer === undefined) schedule(options.delayMs)
     },
-    async close(withinMs) {
+    /** Sends what waits, no longer than `withinMs`; what is left then is dropped. Call it when no more spans come. */
+    async close(withinMs: number): Promise<void> {
       isClosing = true
       cancelTimer?.()
       const cancelEnd = later(() => abort.abort(), withinMs)
