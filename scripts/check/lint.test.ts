@@ -12,7 +12,15 @@ const usesBun = `import type { Server } from 'bun'
 export const port = (server: Server<unknown>): number => server.port ?? Bun.nanoseconds()
 `
 
+const long = `export function long(): number[] {
+  const steps: number[] = []
+${'  steps.push(1)\n'.repeat(120)}  return steps
+}
+`
+
 const sources: Record<string, string> = {
+  'packages/server/src/kit/long.ts': long,
+  'packages/server/src/kit/long.test.ts': long,
   'packages/server/src/kit/runtime.ts': usesBun,
   'packages/server/src/receive/later.ts': `export const later = (): Promise<unknown> => import('bun:jsc')\n`,
   'packages/server/src/http/runtime.ts': usesBun,
@@ -54,6 +62,7 @@ test('the lint rules for the coding style flag each violation and nothing else',
   )
   expect(found.sort()).toEqual([
     'noConsole: packages/server/src/kit/prints.ts:1',
+    'noExcessiveLinesPerFunction: packages/server/src/kit/long.ts:1',
     'noFloatingPromises: packages/server/src/kit/floating.ts:4',
     'noFocusedTests: test/skipped.test.ts:4',
     'noRestrictedGlobals: packages/server/src/kit/runtime.ts:3',

@@ -56,7 +56,7 @@ export function createInboxes(logs: InboxLogs) {
       const inbox = inboxes.get(session.clientId)
       return inbox?.key === keyOf(session) ? inbox : undefined
     },
-    /** The inbox of a session, created if there is none. That of an earlier session of its client is closed. */
+    /** The inbox of a session, created if it does not exist. The inbox of an earlier session of the client is closed. */
     open(session: Session): Inbox {
       const { clientId } = session
       const key = keyOf(session)

@@ -90,7 +90,7 @@ export function createSessions(
     get size(): number {
       return kept.size
     },
-    /** The session that `secret` opens; undefined if there is none, or it is another client's. */
+    /** The session that `secret` opens; undefined if no session, or the session of another client, has that secret. */
     find(clientId: string, secret: string): Session | undefined {
       const session = get(clientId)
       return session !== undefined && isSecret(secret, session.secretHash) ? session : undefined

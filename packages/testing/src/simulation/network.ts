@@ -8,7 +8,7 @@ export type Network = {
   /** Creates the port of the bus: an option of `startServer`. */
   readonly createBusPort: NonNullable<StartOptions['createBusPort']>
   connect(options: ConnectOptions): ClientConnection
-  /** Takes one random step of those that are possible; false if there is none. */
+  /** Takes one of the possible steps, chosen at random; false if no step is possible. */
   step(random: Random): boolean
 }
 
