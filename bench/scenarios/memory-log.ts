@@ -1,5 +1,5 @@
 import { type ParsedEnvelope, protocolVersions, readEnvelope } from '@arqonbus/protocol'
-import { createMemoryLog, type Draft } from '@arqonbus/server'
+import { createMemoryLog, type Draft, systemClock } from '@arqonbus/server'
 import { createHistogram, type Histogram } from '../load/histogram.ts'
 import { bus, type Scenario } from './scenario.ts'
 
@@ -19,7 +19,7 @@ export const memoryLog: Scenario = {
   rounds: 1,
   async measure() {
     const driver = createMemoryLog<string, Draft>({
-      clock: { now: () => Date.now(), monotonic: () => performance.now() },
+      clock: systemClock,
       maxBytes: 256 * 2 ** 20,
       dedupWindowMs: 120_000,
       dedupBytes: 128 * 2 ** 20,

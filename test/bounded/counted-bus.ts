@@ -45,6 +45,7 @@ Object.defineProperty(Bun, 'serve', { value: countingServe })
 const monotonic = () => (counter.units * UNIT_NS) / 1e6
 const clock = {
   now: () => Date.now(),
+  nowAt: () => Date.now(),
   monotonic,
   thaw: () => ({ at: Number.NEGATIVE_INFINITY, frozenMs: 0 }),
   wallOf: (at: number) => Date.now() - monotonic() + at,

@@ -5,6 +5,7 @@ export { API_BASE } from './http/api/endpoints.ts'
 export { openapiDocument } from './http/api/openapi.ts'
 export { consolePaths } from './http/console.ts'
 export { routePaths } from './http/routes.ts'
+export { systemClock } from './kit/clock.ts'
 export type { Every } from './kit/timer.ts'
 export type {
   AppendOutcome,

@@ -4,6 +4,8 @@
 export type TestClock = {
   /** Wall time, in milliseconds since 1970. */
   now(): number
+  /** The same: reading this clock costs nothing. */
+  nowAt(at: number): number
   /** Running time, in milliseconds. */
   monotonic(): number
   /** When the process was last frozen, in running time, and for how long. */
@@ -25,6 +27,7 @@ export function testClock(start = Date.parse('2026-01-02T03:04:05.006Z')): TestC
   let thaw = { at: Number.NEGATIVE_INFINITY, frozenMs: 0 }
   return {
     now: () => now,
+    nowAt: () => now,
     monotonic: () => running,
     thaw: () => thaw,
     wallOf: (at) => now - (running - at),

@@ -81,3 +81,14 @@ test('a moment of running time converts to the wall time that the current clock 
   time.wall += 1
   expect(clock.wallOf(at)).toBe(time.wall - 1 - 60_000)
 })
+
+test('the wall time at a moment of running time is the one that was last read, for a fifth of a millisecond', () => {
+  const { time, clock } = rig()
+  const first = time.wall
+  expect(clock.nowAt(clock.monotonic())).toBe(first)
+  time.wall += 600_000
+  time.steady += 0.1
+  expect(clock.nowAt(clock.monotonic())).toBe(first)
+  time.steady += 0.1
+  expect(clock.nowAt(clock.monotonic())).toBe(time.wall)
+})

@@ -29,7 +29,7 @@ import { Ring } from './ring.ts'
 
 /** Settings of all logs of a process together. */
 export type MemoryLogOptions = {
-  readonly clock: Pick<Clock, 'now' | 'monotonic'>
+  readonly clock: Pick<Clock, 'now' | 'nowAt' | 'monotonic'>
   /** Bytes of all messages together; the oldest go first. */
   readonly maxBytes: number
   readonly dedupWindowMs: number
@@ -197,7 +197,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
       if (!shared.dedup.hasRoom(at))
         return listener.settled(this.#subject, draft, refusal(dedupFull(shared.dedupWindowMs)))
     }
-    const now = shared.clock.now()
+    const now = shared.clock.nowAt(at)
     // A wall clock that is set back does not take positions with it; what was said while it was ahead stays ahead until
     // it has caught up.
     if (now > this.#ms) this.#ms = now
