@@ -78,6 +78,7 @@ async function takeOfBus(): Promise<Take> {
       port: 0,
       connections: 1,
       publish: (_topic, text) => written(text),
+      look: () => {},
       queueBytes: () => 0,
       close: async () => {},
     }),

@@ -7,6 +7,7 @@ export { consolePaths } from './http/console.ts'
 export { routePaths } from './http/routes.ts'
 export { systemClock } from './kit/clock.ts'
 export type { Every } from './kit/timer.ts'
+export { SendBufferWatch } from './limits/send-buffer-watch.ts'
 export type {
   AppendOutcome,
   Bounds,

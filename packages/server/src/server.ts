@@ -61,7 +61,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   await storage.start()
   const created = { log, storage, state, outbound, inbound, persistence, telemetry, info, ports }
   const http = await orClose([ports.bus, telemetry.server, storage], () => {
-    ports.bus.listen(createBusHandler({ ...core, ...inbound, options: config }))
+    ports.bus.listen(createBusHandler({ ...core, ...outbound, ...inbound, options: config }))
     telemetry.server.listen()
     return openHttp(core, { ...created, consoleFiles: options.consoleFiles })
   })

@@ -27,7 +27,15 @@ export function openHttp(core: Core, parts: HttpParts): HttpServer {
   const isDraining = () => lifecycle.isDraining
   const awaited = createAwaited()
   observers.add({ channelAdded: awaited.created })
-  const streams = new Streams({ ...core, ...config, ...inbound, topics: outbound.streamTopics, awaited, persistence })
+  const streams = new Streams({
+    ...core,
+    ...config,
+    ...outbound,
+    ...inbound,
+    topics: outbound.streamTopics,
+    awaited,
+    persistence,
+  })
   const calls = createCalls({
     ...core,
     ...inbound,

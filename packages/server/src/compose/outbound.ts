@@ -25,7 +25,6 @@ export function createOutbound(core: Core, log: BusLog, { clients }: State, port
     clients: clients.all,
     publish: ports.bus.publish,
     publishToStreams: streamTopics.publish,
-    otherBytes: subscribers.bufferedBytes,
     slow: observers.clientSlow,
   })
   const { delivery } = parts

@@ -13,7 +13,7 @@ const SWEEP_LEAST_MS = 50
 const STREAMS_LOOK_MS = 5000
 
 /** Starts the timers of a server; returns the function that stops them. */
-export function startTimers(core: Core, { log, state, outbound, persistence, telemetry, http }: Parts) {
+export function startTimers(core: Core, { log, state, outbound, persistence, telemetry, http, ports }: Parts) {
   const { config, clock, metrics, every } = core
   const { delivery } = outbound
   const { broadcast } = telemetry
@@ -23,8 +23,14 @@ export function startTimers(core: Core, { log, state, outbound, persistence, tel
     () => outbound.catchUp.stop(),
     every(Math.min(SWEEP_EVERY_MS, Math.max(SWEEP_LEAST_MS, config.channelIdleMs)), sweep),
     every(heartbeat.everyMs, heartbeat.beat),
-    every(SWEEP_EVERY_MS, delivery.look),
-    every(broadcast.everyMs, () => broadcast.tick()),
+    every(SWEEP_EVERY_MS, () => {
+      ports.bus.look()
+      http.streams.lookAtBuffers()
+    }),
+    every(broadcast.everyMs, () => {
+      ports.telemetry.look()
+      broadcast.tick()
+    }),
     every(telemetry.idleEveryMs, telemetry.lookForIdle),
     // Read with every tick, the clock can distinguish a frozen process from one that did not read it.
     every(CLOCK_TICK_MS, clock.monotonic),

@@ -60,11 +60,6 @@ export class Closing {
     this.close(client, 'slow_consumer')
   }
 
-  /** What waits for connections that are closed. */
-  bufferedBytes(): number {
-    return this.#clients.values().reduce((bytes, { transport }) => bytes + transport.bufferedBytes(), 0)
-  }
-
   /**
    * Ends closed connections at once, which have had their time to read, until `excess` bytes are free. Returns what is
    * left of it.

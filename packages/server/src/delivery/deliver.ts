@@ -15,7 +15,6 @@ import type { CatchUp } from './catch-up.ts'
 import type { Closing } from './closing.ts'
 import type { FanOut, Given, Topics } from './fan-out.ts'
 import type { LiveSubscriptions } from './live.ts'
-import type { SlowConsumers } from './slow-consumers.ts'
 
 /** The parts of delivery. */
 type DeliveryParts = {
@@ -25,7 +24,6 @@ type DeliveryParts = {
   readonly live: LiveSubscriptions
   readonly closing: Closing
   readonly catchUp: Pick<CatchUp, 'begin'>
-  readonly slow: SlowConsumers
   /** Keeps an entry for subscriptions that are catching up in one of the feeds, where the log may not keep it. */
   readonly keepForSlow: ((log: Log, entry: Entry, feeds: readonly Feed[]) => void) | undefined
 }
@@ -59,8 +57,6 @@ export type Delivery = {
   toClientBehindPublished(client: Client, text: string, feeds: readonly Feed[]): void
   /** Closes a connection: the close frame goes behind what waits for it. */
   close(client: Client, name: CloseName, reason?: string): void
-  /** Looks at all send buffers. Called every second: what no publish shows is bounded too. */
-  look(): void
   /** Bytes of copies that wait for a later turn of the loop. */
   waitingBytes(): number
   /** True while so much of that waits that publishers have to wait. */
@@ -71,15 +67,13 @@ export type Delivery = {
 
 /** Creates delivery from its parts. */
 export function createDelivery(parts: DeliveryParts): Delivery {
-  const { metrics, topics, fanOut, live, closing, slow, keepForSlow } = parts
+  const { metrics, topics, fanOut, live, closing, keepForSlow } = parts
   return {
     start: (subscription, starts = NO_STARTS) => start(parts, subscription, starts),
     stop: (subscription) => live.stop(subscription),
     positionOf: (subscription, log) => live.positionOf(subscription, log),
     publish(feeds, given, except) {
       const { text } = given
-      let inTime = true
-      let subscribers = 0
       let isBehind = false
       for (const feed of feeds) {
         if (feed.subscribers > feed.live) isBehind = true
@@ -90,26 +84,20 @@ export function createDelivery(parts: DeliveryParts): Delivery {
           isBehind = true
           continue
         }
-        subscribers += feed.live
         if (except !== undefined && feed.subscriptionOf(except)?.state === 'live') {
           metrics.delivered += feed.live - 1
-          if (feed.live > 1) inTime = topics.publishToOthers(except, feed.topic, text) && inTime
+          if (feed.live > 1) topics.publishToOthers(except, feed.topic, text)
         } else {
           metrics.delivered += feed.live
-          inTime = topics.publish(feed.topic, text) && inTime
+          topics.publish(feed.topic, text)
         }
       }
       if (isBehind && isEntry(given)) keepForSlow?.(firstOf(feeds[0]!.logs())!, given, feeds)
-      // Only now: a client that is found slow must have got this text from all feeds.
-      if (!inTime) slow.late(text, subscribers)
-      slow.lookIfLate()
     },
     sendBefore(feed, text) {
       if (feed.live === 0) return
       if (!fanOut.takesAtOnce(feed, text)) return fanOut.add(feed, { text }, undefined, undefined)
       metrics.delivered += feed.live
-      // No look for slow consumers: the log counts the entry that follows as delivered, and a client that is found slow
-      // here would never get it.
       topics.publish(feed.topic, text)
     },
     flush: (feed) => fanOut.flush(feed),
@@ -121,7 +109,6 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       client.transport.sendBehindPublished(text)
     },
     close: (client, name, reason) => closing.close(client, name, reason),
-    look: () => slow.lookByClock(),
     waitingBytes: () => fanOut.bytes,
     isFull: () => fanOut.isFull,
     whenRelieved: (goOn) => fanOut.whenRelieved(goOn),

@@ -1,4 +1,5 @@
 /** Delivery whose connections, topics and clock are in memory: for deliver.test.ts and fan-out.test.ts. */
+import { SendBufferWatch } from '../limits/send-buffer-watch.ts'
 import type { Log } from '../log/contract.ts'
 import { silentLogger } from '../observability/logger.ts'
 import { TargetFeed } from '../state/feed.ts'
@@ -31,7 +32,6 @@ export const createFeed = (channel: string, ...logs: LogStub[]): Feed =>
 /** Creates delivery, and connects clients to it. */
 export function createDeliveryFixture({ config, onFrame, slow = () => {}, nextTurn }: DeliveryFixtureOptions) {
   let now = 0
-  let bufferReads = 0
   const topics = new Map<string, Set<Client>>()
   const clients = new Set<Client>()
   /** The bytes that wait for a client; none if it is absent. */
@@ -40,11 +40,13 @@ export function createDeliveryFixture({ config, onFrame, slow = () => {}, nextTu
 
   const publish = (topic: string, text: string, except?: Client): boolean => {
     let isInTime = true
-    for (const client of topics.get(topic) ?? []) {
+    const subscribers = topics.get(topic) ?? new Set()
+    for (const client of subscribers) {
       if (client === except) continue
       onFrame(client, text)
       if ((buffered.get(client) ?? 0) > 0) isInTime = false
     }
+    if (!isInTime) watch.late(text, subscribers.size)
     return isInTime
   }
 
@@ -61,10 +63,7 @@ export function createDeliveryFixture({ config, onFrame, slow = () => {}, nextTu
         publishToOthers: (topic: string, text: string) => publish(topic, text, client),
         subscribe: (topic: string) => void topics.set(topic, (topics.get(topic) ?? new Set()).add(client)),
         unsubscribe: (topic: string) => void topics.get(topic)?.delete(client),
-        bufferedBytes() {
-          bufferReads++
-          return buffered.get(client) ?? 0
-        },
+        bufferedBytes: () => buffered.get(client) ?? 0,
         close: () => {},
         terminate: () => {},
       },
@@ -87,12 +86,20 @@ export function createDeliveryFixture({ config, onFrame, slow = () => {}, nextTu
     frames: { envelope: () => 'gap' },
     logger: silentLogger,
     isImmediate: false,
-    otherBytes: () => 0,
     clients: () => clients,
     publish,
     publishToStreams: () => true,
     slow,
     nextTurn,
+  })
+
+  const watch = new SendBufferWatch<Client>({
+    clock: { monotonic: () => now },
+    limits: parts.slowConsumers.limits,
+    connections: () => clients,
+    bytesOf: ({ transport }) => transport.bufferedBytes(),
+    sent: () => metrics.bytesOut,
+    report: parts.slowConsumers.addOwner(),
   })
 
   return {
@@ -105,8 +112,6 @@ export function createDeliveryFixture({ config, onFrame, slow = () => {}, nextTu
     advance(ms: number) {
       now += ms
     },
-    /** How often the send buffer of a connection has been read. */
-    bufferReads: () => bufferReads,
   }
 }
 

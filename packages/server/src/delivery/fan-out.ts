@@ -38,20 +38,10 @@ export type FanOutDeps = Topics & {
   readonly clients: () => Iterable<Client>
   /** Bytes of copies that may wait before publishers have to. */
   readonly maxBytes: number
-  /** A shard whose sockets do not keep up is given no more than this before they are looked at. */
-  readonly lookEveryBytes: number
+  /** A shard whose sockets do not keep up is given no more than this in one turn: then they are looked at. */
+  readonly lateBytes: number
   /** Does something in the next turn of the loop. */
   readonly nextTurn?: ((work: () => void) => void) | undefined
-}
-
-/** What watches the fan-out for connections that do not keep up. */
-export type FanOutWatcher = {
-  /** Some socket did not take a text at once; `subscribers` is how many got it. */
-  late(text: string, subscribers: number): void
-  /** Looks for connections that do not keep up, after texts were late. */
-  lookIfLate(): void
-  /** So much waits for these subscriptions that they have to catch up from the logs. */
-  overrun(subscriptions: readonly Subscription[]): void
 }
 
 /** A topic with no more subscribers than this is not split, however long a message is. */
@@ -67,7 +57,7 @@ const OVERRUN = 4
 /** Fan-out. */
 export class FanOut {
   readonly #deps: FanOutDeps
-  #watcher: FanOutWatcher | undefined
+  #onOverrun: ((subscriptions: readonly Subscription[]) => void) | undefined
   readonly #fans = new Map<Feed, Fan>()
   /** Shards for which something waits: each in its turn. */
   readonly #ready = new Set<Shard>()
@@ -84,9 +74,12 @@ export class FanOut {
     this.#deps = deps
   }
 
-  /** Names the watcher, which needs the fan-out itself. Called once, before anything is published. */
-  watchedBy(watcher: FanOutWatcher): void {
-    this.#watcher = watcher
+  /**
+   * Calls `overrun` with subscriptions for which so much waits that they have to catch up from the logs. It needs the
+   * fan-out itself, and is named once, before anything is published.
+   */
+  onOverrun(overrun: (subscriptions: readonly Subscription[]) => void): void {
+    this.#onOverrun = overrun
   }
 
   /** Bytes of copies that wait. */
@@ -209,9 +202,11 @@ export class FanOut {
     for (const goOn of this.#waiting.splice(0)) goOn()
   }
 
-  /** Serves one shard after the other until the turn has no more room. */
+  /** Serves each shard once, until the turn has no more room. */
   #goRound(): void {
-    for (const shard of this.#ready) {
+    if (this.#ready.size === 0) return
+    for (const shard of [...this.#ready]) {
+      if (!this.#ready.has(shard)) continue
       const { fan, next } = shard
       this.#advance(shard, this.#later)
       // It stays the first: its turn is the next one.
@@ -219,7 +214,6 @@ export class FanOut {
       this.#ready.delete(shard)
       if (shard.next < fan.end) this.#ready.add(shard)
       this.#tidy(fan)
-      this.#watcher?.lookIfLate()
     }
   }
 
@@ -227,7 +221,7 @@ export class FanOut {
   #advance(shard: Shard, allowance: Allowance): void {
     const { fan } = shard
     let late = 0
-    while (shard.next < fan.end && late <= this.#deps.lookEveryBytes) {
+    while (shard.next < fan.end && late <= this.#deps.lateBytes) {
       const item = fan.at(shard.next)
       if (item.kind === 'message' && shard.begun > 0) {
         const units = shard.begun * unitsOf(item.text)
@@ -274,9 +268,7 @@ export class FanOut {
     if (count === 0) return true
     const { metrics, publish, publishToOthers } = this.#deps
     metrics.delivered += count
-    const isInTime = isExcepted ? publishToOthers(own.client, topic, text) : publish(topic, text)
-    if (!isInTime) this.#watcher?.late(text, count)
-    return isInTime
+    return isExcepted ? publishToOthers(own.client, topic, text) : publish(topic, text)
   }
 
   /** Forgets what all shards have been given, and a fan that is an ordinary topic again. */
@@ -289,7 +281,7 @@ export class FanOut {
   /** The shard that has waited longest is sent to the logs. */
   #overrun(): void {
     const [shard] = this.#ready
-    if (shard !== undefined) this.#watcher?.overrun(shard.fan.membersOf(shard))
+    if (shard !== undefined) this.#onOverrun?.(shard.fan.membersOf(shard))
   }
 }
 

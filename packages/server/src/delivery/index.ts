@@ -10,17 +10,19 @@ import type { Frames } from './frames.ts'
 import { createGapBefore, createGapNotices } from './gaps.ts'
 import { LiveSubscriptions } from './live.ts'
 import { createSendBuffers } from './send-buffers.ts'
-import { SlowConsumers, type SlowConsumersDeps, UNSEEN_SHARE } from './slow-consumers.ts'
+import { SlowConsumers, UNSEEN_SHARE } from './slow-consumers.ts'
 import { createTails } from './tails.ts'
 
 /** What delivery needs. */
 export type DeliveryPartsDeps = Pick<CatchUpDeps, 'clock' | 'logger' | 'every' | 'isImmediate'> &
   Pick<FanOutDeps, 'clients' | 'nextTurn'> &
-  Pick<SlowConsumersDeps, 'otherBytes'> &
   Pick<ClosingDeps, 'slow'> & {
     readonly frames: Pick<Frames, 'envelope'>
     readonly config: Pick<Config, 'sendBufferSoftLimit' | 'sendBufferTotal' | 'fanoutBytes' | 'pingTimeoutMs'>
-    readonly metrics: SlowConsumersDeps['metrics'] & Pick<Metrics, 'slowClosed' | 'closed' | 'replayed' | 'broke'>
+    readonly metrics: Pick<
+      Metrics,
+      'delivered' | 'bytesOut' | 'slowFallbacks' | 'limit' | 'slowClosed' | 'closed' | 'replayed' | 'broke'
+    >
     readonly publish: PublishToTopic
     /** The same for those that read by HTTP, of whom the runtime knows nothing. */
     readonly publishToStreams: PublishToTopic
@@ -49,7 +51,7 @@ export function createDeliveryParts({ config, frames, publish, publishToStreams,
     ...deps,
     ...topics,
     maxBytes: fanoutBytes,
-    lookEveryBytes: sendBufferSoftLimit * UNSEEN_SHARE,
+    lateBytes: sendBufferSoftLimit * UNSEEN_SHARE,
   })
   const live = new LiveSubscriptions(fanOut, metrics)
   const closing = new Closing({ ...deps, live })
@@ -70,16 +72,16 @@ export function createDeliveryParts({ config, frames, publish, publishToStreams,
     stuckMs: config.pingTimeoutMs,
     gapBefore: createGapBefore(frames, metrics),
   })
-  const slow = new SlowConsumers({
+  const slowConsumers = new SlowConsumers({
     ...deps,
     live,
     closing,
     catchUp,
     buffers,
     sendBufferSoftLimit,
-    otherBytes: () => deps.otherBytes() + tails.bytes(),
+    keptBytes: tails.bytes,
   })
-  fanOut.watchedBy(slow)
+  fanOut.onOverrun((subscriptions) => slowConsumers.overrun(subscriptions))
   const delivery = createDelivery({
     metrics,
     topics,
@@ -87,7 +89,6 @@ export function createDeliveryParts({ config, frames, publish, publishToStreams,
     live,
     closing,
     catchUp,
-    slow,
     // A log that does not reply at once is in an external store: it keeps messages for longer than any reader is
     // behind, and catch-up reads pages of it.
     keepForSlow: deps.isImmediate
@@ -98,5 +99,5 @@ export function createDeliveryParts({ config, frames, publish, publishToStreams,
       : undefined,
   })
   const broke = createGapNotices(frames, delivery, metrics, (log) => catchUp.broke(log))
-  return { delivery, catchUp, live, buffers, broke }
+  return { delivery, catchUp, live, buffers, slowConsumers, broke }
 }

@@ -19,9 +19,13 @@ export function createSendBuffers(totalBytes: number) {
   const freeBytes = totalBytes * FREE_SHARE
   let bytes = 0
   return {
-    /** Sets what waits in all send buffers together. */
-    measured(now: number): void {
-      bytes = now
+    /** Adds something that has send buffers. The function that it gets sets what waits in them. */
+    source(): (bytes: number) => void {
+      let own = 0
+      return (now) => {
+        bytes += now - own
+        own = now
+      }
     },
     /** What waits, as it was measured last. */
     get bytes(): number {

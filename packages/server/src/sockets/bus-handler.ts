@@ -1,6 +1,7 @@
 /** The port of the bus: its connections become clients, which send frames to `receive/`. */
 import { CodedError, type ProtocolVersions } from '@arqonbus/protocol'
 import { type Admission, type ConnectRequest, Refused } from '../connections/admit.ts'
+import type { SlowConsumers } from '../delivery/slow-consumers.ts'
 import type { Clock } from '../kit/clock.ts'
 import { createInboundState, type InboundState } from '../receive/inbound.ts'
 import type { Receive } from '../receive/receive.ts'
@@ -14,13 +15,16 @@ type BusHandlerDeps = {
   readonly clock: Pick<Clock, 'monotonic'>
   readonly admission: Admission
   readonly receive: Receive
+  readonly slowConsumers: SlowConsumers
 }
 
 /** Handles the connections of the bus. */
 export type BusHandler = SocketHandler<ConnectRequest, InboundState>
 
 /** Creates the handler of the connections of the bus. */
-export function createBusHandler({ options, versions, clock, admission, receive }: BusHandlerDeps): BusHandler {
+export function createBusHandler(deps: BusHandlerDeps): BusHandler {
+  const { options, versions, clock, admission, receive, slowConsumers } = deps
+  const report = slowConsumers.addOwner()
   return {
     read: ({ url, headers }, address) => ({
       ...readHandshake(new URL(url), headers, { ...options, versions }),
@@ -42,6 +46,12 @@ export function createBusHandler({ options, versions, clock, admission, receive 
       else receive.binary(inbound)
     },
     writable: (inbound) => receive.drained(inbound),
+    bufferLimits: slowConsumers.limits,
+    buffered: (bytes, full) =>
+      report(
+        bytes,
+        full.map(({ sender }) => sender),
+      ),
     alive(inbound) {
       inbound.sender.lastHeard = clock.monotonic()
     },

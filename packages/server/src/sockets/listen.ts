@@ -1,10 +1,11 @@
 /**
  * WebSocket ports: upgrades, limits and bytes, the same for the bus and for the telemetry server. What frames mean is
- * decided by a handler, which gets five kinds of news of a connection: it is open, a frame arrived, its send buffer has
- * room again, it is alive, it has ended.
+ * decided by a handler, which gets six kinds of news of a connection: it is open, a frame arrived, its send buffer is
+ * full, there is room in it again, it is alive, it has ended.
  */
 import type { Server } from 'bun'
 import { orListenError } from '../kit/start-error.ts'
+import { SendBufferWatch } from '../limits/send-buffer-watch.ts'
 import type { Listener } from '../peers/bind.ts'
 import type { PublishToTopic } from '../state/transport.ts'
 import { createSocketEvents } from './socket-events.ts'
@@ -27,13 +28,33 @@ export function createPort<Arrival, Connection>(
   const sockets = new Set<Socket<Arrival, Connection>>()
   let listener: Listener<Server<Data>> | undefined
   let server: Server<Data> | undefined
-  const publish: PublishToTopic = (topic, text) => server === undefined || server.publish(topic, text) > 0
+  let watch: SendBufferWatch<Socket<Arrival, Connection>> | undefined
+  let published = 0
+  const late = (topic: string, text: string) => watch!.late(text, server!.subscriberCount(topic))
+  const publish: PublishToTopic = (topic, text) => {
+    published++
+    if (server === undefined || server.publish(topic, text) > 0) return true
+    late(topic, text)
+    return false
+  }
   const upgrades = createUpgrades(options, deps, () => sockets.size)
 
   return {
     listen(handler) {
       const fetch = createFetch(handler, upgrades, options, deps)
-      const events = createSocketEvents(handler, { sockets, upgrades, publish, options, deps })
+      const events = createSocketEvents(handler, { sockets, upgrades, publish, late, options, deps })
+      watch = new SendBufferWatch({
+        clock: deps.clock,
+        limits: handler.bufferLimits,
+        connections: () => sockets,
+        bytesOf: (socket) => socket.getBufferedAmount(),
+        sent: () => published + deps.metrics.bytesOut,
+        report: (bytes, full) =>
+          handler.buffered(
+            bytes,
+            full.flatMap(({ data }) => data.connection ?? []),
+          ),
+      })
       const serve = (hostname: string, port: number) =>
         Bun.serve<Data>({
           hostname,
@@ -73,6 +94,7 @@ export function createPort<Arrival, Connection>(
       return sockets.size
     },
     publish,
+    look: () => watch?.tick(),
     queueBytes() {
       let bytes = 0
       for (const socket of sockets) bytes += socket.getBufferedAmount()

@@ -15,6 +15,8 @@ type EventDeps<Arrival, Connection> = {
   readonly sockets: Set<Socket<Arrival, Connection>>
   readonly upgrades: Upgrades
   readonly publish: PublishToTopic
+  /** Some subscriber of a topic did not take a text at once. */
+  readonly late: (topic: string, text: string) => void
   readonly options: PortOptions
   readonly deps: PortDeps
 }
@@ -22,7 +24,7 @@ type EventDeps<Arrival, Connection> = {
 /** Creates the handlers of the runtime's events. */
 export function createSocketEvents<Arrival, Connection>(
   handler: SocketHandler<Arrival, Connection>,
-  { sockets, upgrades, publish, options, deps }: EventDeps<Arrival, Connection>,
+  { sockets, upgrades, publish, late, options, deps }: EventDeps<Arrival, Connection>,
 ) {
   const { metrics, logger } = deps
   const { log } = options.names
@@ -89,7 +91,7 @@ export function createSocketEvents<Arrival, Connection>(
       const { address, arrival, peer } = socket.data
       socket.data.uncount = upgrades.add(address)
       if (arrival instanceof CodedError) return turnAway(socket, new Refused(arrival, 'bad_parameter'))
-      const transport = new BunTransport({ socket, peer, metrics, publish })
+      const transport = new BunTransport({ socket, peer, metrics, publish, late })
       const prepared = handler.prepare?.(arrival)
       if (prepared === undefined) letIn(socket, arrival, transport)
       else void letInAfter(prepared, socket, arrival, transport)

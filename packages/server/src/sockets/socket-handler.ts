@@ -5,6 +5,7 @@ import type { Frames } from '../delivery/frames.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue } from '../kit/fair-queue.ts'
 import type { Rate } from '../limits/bucket.ts'
+import type { BufferLimits } from '../limits/send-buffer-watch.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { LimitName } from '../observability/metric-labels.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -29,6 +30,13 @@ export type SocketHandler<Arrival, Connection> = {
   message(connection: Connection, frame: string | Buffer): void
   /** There is room in its send buffer again. */
   writable(connection: Connection): void
+  /** What its send buffers are watched for. */
+  readonly bufferLimits: BufferLimits
+  /**
+   * The send buffers were looked at: so many bytes wait in all of them, and in that of each of these connections more
+   * than the soft limit. What was published before that has gone to them.
+   */
+  buffered(bytes: number, full: readonly Connection[]): void
   /** A ping or a pong arrived. */
   alive(connection: Connection): void
   /** It has ended, for whatever reason. Called once for each that was opened. */
@@ -82,6 +90,8 @@ export type WebSocketPort<Arrival, Connection> = {
   /** Open connections. */
   readonly connections: number
   readonly publish: PublishToTopic
+  /** Looks at all send buffers. Called every second: what no publish shows is bounded too. */
+  look(): void
   /** Bytes in all send buffers. */
   queueBytes(): number
   /** Ends all connections at once, and stops listening. */

@@ -14,6 +14,8 @@ type TransportParts<Data> = {
   readonly peer: Peer | undefined
   readonly metrics: Pick<Metrics, 'bytesOut'>
   readonly publish: PublishToTopic
+  /** Some subscriber of a topic did not take a text at once. */
+  readonly late: (topic: string, text: string) => void
 }
 
 let transports = 0
@@ -26,15 +28,17 @@ export class BunTransport<Data> implements Transport {
   readonly #peer: Peer | undefined
   readonly #metrics: Pick<Metrics, 'bytesOut'>
   readonly #publish: PublishToTopic
+  readonly #late: (topic: string, text: string) => void
   /** A topic that this socket alone has subscribed to, made when it is first needed. */
   #ownTopic: string | undefined
   #isPaused = false
 
-  constructor({ socket, peer, metrics, publish }: TransportParts<Data>) {
+  constructor({ socket, peer, metrics, publish, late }: TransportParts<Data>) {
     this.#socket = socket
     this.#peer = peer
     this.#metrics = metrics
     this.#publish = publish
+    this.#late = late
   }
 
   send(text: string): void {
@@ -56,7 +60,9 @@ export class BunTransport<Data> implements Transport {
   }
 
   publishToOthers(topic: string, text: string): boolean {
-    return this.#socket.publishText(topic, text) > 0
+    if (this.#socket.publishText(topic, text) > 0) return true
+    this.#late(topic, text)
+    return false
   }
 
   subscribe(topic: string): void {

@@ -98,6 +98,12 @@ export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHan
       else receive.binary(inbound)
     },
     writable: ({ sender }) => broadcast.drained(sender),
+    bufferLimits: broadcast.bufferLimits,
+    buffered: (bytes, full) =>
+      broadcast.buffered(
+        bytes,
+        full.map(({ sender }) => sender),
+      ),
     alive({ sender }) {
       sender.lastHeard = clock.monotonic()
     },

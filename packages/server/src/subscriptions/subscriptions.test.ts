@@ -65,7 +65,6 @@ function setUp() {
     logger: silentLogger,
     isImmediate: true,
     frames: { envelope: () => 'gap' },
-    otherBytes: () => 0,
     clients: () => [client],
     publish: () => true,
     publishToStreams: () => true,

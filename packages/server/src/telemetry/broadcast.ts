@@ -13,6 +13,7 @@ import type { SendBuffers } from '../delivery/send-buffers.ts'
 import type { Clock } from '../kit/clock.ts'
 import { onceATurn } from '../kit/once-a-turn.ts'
 import { after } from '../kit/timer.ts'
+import type { BufferLimits } from '../limits/send-buffer-watch.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { PublishToTopic } from '../state/transport.ts'
@@ -28,7 +29,7 @@ type TelemetryBroadcastDeps = {
   readonly metrics: Pick<Metrics, 'telemetryDropped' | 'slowClosed'>
   /** Bytes that may wait for one subscriber, as far as the bound on all send buffers allows. */
   readonly bufferBytes: number
-  readonly buffers: Pick<SendBuffers, 'limit'>
+  readonly buffers: Pick<SendBuffers, 'limit' | 'source' | 'unseenBytes'>
   readonly pingIntervalMs: number
   readonly pingTimeoutMs: number
 }
@@ -59,12 +60,19 @@ export class TelemetryBroadcast {
   #next: Published[] = []
   #lane = 0
   readonly #askTurn = onceATurn(() => this.#goRound(false))
-  /** Bytes of texts that some socket did not take at once, since the last look at the send buffers. */
-  #lateBytes = 0
+  readonly #measured: (bytes: number) => void
+  /** What the port watches for: a quarter of the bound may pass between two looks, so that nothing gets far past it. */
+  readonly bufferLimits: BufferLimits
 
   constructor(deps: TelemetryBroadcastDeps) {
     this.#deps = deps
     this.#liveness = createLiveness(deps)
+    this.#measured = deps.buffers.source()
+    this.bufferLimits = {
+      softLimit: () => this.#bufferLimit(),
+      unseenBytes: deps.bufferBytes / 4,
+      unseenBytesOfAll: deps.buffers.unseenBytes,
+    }
   }
 
   /**
@@ -97,6 +105,18 @@ export class TelemetryBroadcast {
     if (subscriber.transport.bufferedBytes() > this.#bufferLimit()) subscriber.transport.pause()
   }
 
+  /** So many bytes wait in all send buffers; in those of these subscribers too many: they get nothing more for now. */
+  buffered(bytes: number, full: readonly TelemetrySubscriber[]): void {
+    this.#measured(bytes)
+    for (const subscriber of full) {
+      const { topics, lane, transport, lag, isClosing } = subscriber
+      if (lag !== undefined || isClosing) continue
+      subscriber.lag = { since: this.#deps.clock.monotonic(), missed: 0 }
+      this.#slow.add(subscriber)
+      for (const topic of topics) transport.unsubscribe(nativeTopic(topic, lane))
+    }
+  }
+
   /** There is room in its send buffer again. Where half of its bound is free, it gets events again. */
   drained(subscriber: TelemetrySubscriber): void {
     const { lag, transport } = subscriber
@@ -118,7 +138,6 @@ export class TelemetryBroadcast {
   /** Pings, and ends the connections that do not answer, or do not keep up. */
   tick(): void {
     this.#liveness.beginRound()
-    this.#lookForSlow()
     for (const subscriber of this.#deps.subscribers.all()) {
       if (subscriber.lag !== undefined) this.drained(subscriber)
       this.#closeWhereLost(subscriber)
@@ -166,19 +185,16 @@ export class TelemetryBroadcast {
   #sendTo(lane: number, published: Published): boolean {
     const { topics, text, except } = published
     let isHeard = false
-    let isInTime = true
     for (const topic of topics) {
       if (this.#deps.subscribers.hearing(topic, lane) === 0) continue
       isHeard = true
       const isExcepted = except?.lane === lane && except.lag === undefined && except.topics.has(topic)
       const to = nativeTopic(topic, lane)
-      isInTime = (isExcepted ? except.transport.publishToOthers(to, text) : this.#deps.publish(to, text)) && isInTime
+      if (isExcepted) except.transport.publishToOthers(to, text)
+      else this.#deps.publish(to, text)
     }
     if (!isHeard) return false
     if (this.#slow.size > 0) this.#countMissed(published, lane)
-    this.#lateBytes += isInTime ? 0 : text.length
-    // A quarter of the bound may pass between two looks, so that no send buffer gets much past it unseen.
-    if (this.#lateBytes > this.#deps.bufferBytes / 4) this.#lookForSlow()
     return true
   }
 
@@ -188,18 +204,6 @@ export class TelemetryBroadcast {
       if (!topics.some((topic) => subscriber.topics.has(topic))) continue
       subscriber.lag!.missed++
       this.#deps.metrics.telemetryDropped('slow')
-    }
-  }
-
-  #lookForSlow(): void {
-    this.#lateBytes = 0
-    const limit = this.#bufferLimit()
-    for (const subscriber of this.#deps.subscribers.all()) {
-      const { topics, lane, transport, lag, isClosing } = subscriber
-      if (lag !== undefined || isClosing || transport.bufferedBytes() <= limit) continue
-      subscriber.lag = { since: this.#deps.clock.monotonic(), missed: 0 }
-      this.#slow.add(subscriber)
-      for (const topic of topics) transport.unsubscribe(nativeTopic(topic, lane))
     }
   }
 

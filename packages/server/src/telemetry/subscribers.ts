@@ -73,7 +73,5 @@ export function createTelemetrySubscribers() {
     get lanes(): number {
       return sizes.length
     },
-    /** Bytes that wait in all send buffers. */
-    bufferedBytes: (): number => byId.values().reduce((bytes, { transport }) => bytes + transport.bufferedBytes(), 0),
   }
 }

@@ -55,7 +55,8 @@ export class SimulatedConnection implements ClientConnection {
   readonly #sendBuffer = new FrameQueue()
   readonly #options: ConnectOptions
   readonly #port: SimulatedPort
-  #inbound!: InboundState
+  /** What the server made of it when it accepted it. */
+  inbound!: InboundState
   #isOverLimit = false
   #closeCode: number | undefined
   #hasEnded = false
@@ -66,7 +67,7 @@ export class SimulatedConnection implements ClientConnection {
     publishToOthers: (topic, text) => this.#port.publish(topic, text, this),
     subscribe: (topic) => void this.topics.add(topic),
     unsubscribe: (topic) => void this.topics.delete(topic),
-    bufferedBytes: () => this.#sendBuffer.bytes,
+    bufferedBytes: () => this.bufferedBytes,
     isPaused: false,
     pause: () => {
       this.#transport.isPaused = true
@@ -92,7 +93,12 @@ export class SimulatedConnection implements ClientConnection {
     this.#port.connections.add(this)
     const { clientId, echo, session } = this.#options
     const request = { clientId, echo, session, profile: {}, joins: [], isResumingLive: false, token: undefined }
-    this.#inbound = this.#port.handler.open(request, this.#transport)
+    this.inbound = this.#port.handler.open(request, this.#transport)
+  }
+
+  /** Bytes in the send buffer of the server. */
+  get bufferedBytes(): number {
+    return this.#sendBuffer.bytes
   }
 
   sendToServer(text: string): void {
@@ -127,7 +133,7 @@ export class SimulatedConnection implements ClientConnection {
   #serverReads(): void {
     const text = this.#toServer.shift()
     if (text === undefined) this.#end(1000)
-    else if (this.#closeCode === undefined && !this.#isOverLimit) this.#port.handler.message(this.#inbound, text)
+    else if (this.#closeCode === undefined && !this.#isOverLimit) this.#port.handler.message(this.inbound, text)
   }
 
   #clientReads(random: Random): void {
@@ -139,7 +145,7 @@ export class SimulatedConnection implements ClientConnection {
     }
     // The runtime reports an empty buffer, and now and then one that is not empty yet.
     if (this.#refillWire() && (this.#sendBuffer.length === 0 || random.chance(50)))
-      this.#port.handler.writable(this.#inbound)
+      this.#port.handler.writable(this.inbound)
     if (this.#wire.length === 0 && this.#closeCode !== undefined) this.#end(this.#closeCode)
   }
 
@@ -159,7 +165,7 @@ export class SimulatedConnection implements ClientConnection {
     if (this.#hasEnded) return
     this.#hasEnded = true
     this.#port.connections.delete(this)
-    this.#port.handler.close(this.#inbound)
+    this.#port.handler.close(this.inbound)
     this.#options.onClose(code)
   }
 }

@@ -1,5 +1,5 @@
 /** A network without sockets, with one bus in it: everything happens in single steps, in a random order. */
-import type { BusHandler, StartOptions } from '@arqonbus/server'
+import { type BusHandler, SendBufferWatch, type StartOptions } from '@arqonbus/server'
 import type { Random } from '../random.ts'
 import { type ClientConnection, type ConnectOptions, SimulatedConnection } from './connection.ts'
 
@@ -17,18 +17,35 @@ export function createNetwork(): Network {
   const connections = new Set<SimulatedConnection>()
   let handler: BusHandler
   let sendBufferHardLimit = 0
+  let watch: SendBufferWatch<SimulatedConnection>
+  let published = 0
 
   const publish = (topic: string, text: string, except?: SimulatedConnection): boolean => {
     const subscribers = [...connections].filter((one) => one !== except && one.topics.has(topic))
-    return subscribers.map((one) => one.push(text)).every((hasRoom) => hasRoom)
+    published++
+    const isInTime = subscribers.map((one) => one.push(text)).every((hasRoom) => hasRoom)
+    if (!isInTime) watch.late(text, subscribers.length)
+    return isInTime
   }
 
   return {
-    createBusPort({ sendBufferBytes }) {
+    createBusPort({ sendBufferBytes }, { clock, metrics }) {
       sendBufferHardLimit = sendBufferBytes
       return {
         listen(busHandler) {
           handler = busHandler
+          watch = new SendBufferWatch({
+            clock,
+            limits: handler.bufferLimits,
+            connections: () => connections,
+            bytesOf: (connection) => connection.bufferedBytes,
+            sent: () => published + metrics.bytesOut,
+            report: (bytes, full) =>
+              handler.buffered(
+                bytes,
+                full.map(({ inbound }) => inbound),
+              ),
+          })
         },
         url: 'ws://simulated/',
         port: 0,
@@ -36,6 +53,7 @@ export function createNetwork(): Network {
           return connections.size
         },
         publish,
+        look: () => watch.tick(),
         queueBytes: () => 0,
         close: async () => {},
       }

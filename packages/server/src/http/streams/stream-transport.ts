@@ -10,6 +10,8 @@ type StreamDeps = {
   readonly topics: StreamTopics
   /** A reader behind which more than this waits is cut. */
   readonly sendBufferHardLimit: number
+  /** Its reader does not keep up: a text waits behind more than a reader that does has. */
+  readonly late: (text: string) => void
   /** There is room for more. */
   readonly drained: () => void
   /** Its reader takes what it is sent. */
@@ -74,7 +76,9 @@ export class StreamTransport implements Transport, Listener {
     if (this.#bytes > this.#deps.sendBufferHardLimit) this.terminate()
     // What comes in one tick goes out together.
     else if (this.#isWanted && this.#queue.length === 1) queueMicrotask(() => this.#flush())
-    return this.#bytes < LOW_WATER_BYTES
+    if (this.#bytes < LOW_WATER_BYTES) return true
+    this.#deps.late(text)
+    return false
   }
 
   /** A stream only reads: it never publishes. */

@@ -17,9 +17,11 @@ import {
 import type { Admission } from '../../connections/admit.ts'
 import type { Credentials } from '../../connections/http-clients.ts'
 import type { Frames } from '../../delivery/frames.ts'
+import type { SlowConsumers } from '../../delivery/slow-consumers.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { Maybe } from '../../kit/maybe.ts'
 import { createAddressCount } from '../../limits/per-address.ts'
+import { SendBufferWatch } from '../../limits/send-buffer-watch.ts'
 import type { Metrics } from '../../observability/metrics.ts'
 import type { Persistence } from '../../persistence/persistence.ts'
 import { createInboundState, type InboundState } from '../../receive/inbound.ts'
@@ -40,6 +42,7 @@ type StreamsDeps = {
   readonly admission: Admission
   readonly receive: Receive
   readonly topics: StreamTopics
+  readonly slowConsumers: SlowConsumers
   readonly awaited: Awaited
   readonly resolver: Pick<RoomResolver, 'isCreatable'>
   /** Where channels are kept that are not here, such as those that another server has created. */
@@ -93,9 +96,24 @@ export class Streams {
   readonly #deps: StreamsDeps
   readonly #streams = new Set<Stream>()
   readonly #byAddress = createAddressCount()
+  readonly #watch: SendBufferWatch<Stream>
 
   constructor(deps: StreamsDeps) {
     this.#deps = deps
+    const { clock, metrics, slowConsumers } = deps
+    const report = slowConsumers.addOwner()
+    this.#watch = new SendBufferWatch({
+      clock,
+      limits: slowConsumers.limits,
+      connections: () => this.#streams,
+      bytesOf: ({ transport }) => transport.bufferedBytes(),
+      sent: () => metrics.bytesOut,
+      report: (bytes, full) =>
+        report(
+          bytes,
+          full.map(({ client }) => client),
+        ),
+    })
   }
 
   get size(): number {
@@ -127,6 +145,11 @@ export class Streams {
     return transport.body
   }
 
+  /** Looks at all send buffers. Called every second. */
+  lookAtBuffers(): void {
+    this.#watch.tick()
+  }
+
   /** Loads the channels that streams wait for, if they are stored. Called every few seconds. */
   look(): void {
     const { persistence, awaited } = this.#deps
@@ -149,6 +172,7 @@ export class Streams {
     let stream: Stream | undefined
     const transport = new StreamTransport({
       ...this.#deps,
+      late: (text) => this.#watch.late(text, 1),
       drained: () => stream !== undefined && receive.drained(stream.inbound),
       heard() {
         if (stream !== undefined) stream.client.lastHeard = clock.monotonic()
