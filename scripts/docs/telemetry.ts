@@ -24,9 +24,9 @@ export const eventExamples: { readonly [Type in BusEventType]: BusEventPayload<T
   channel_joined: { client_id: 'ann', room: 'science', channel: 'explore' },
   channel_left: { client_id: 'ann', room: 'science', channel: '*' },
   message_routed: { room: 'science', channel: 'explore', count: 112 },
-  message_rejected: { client_id: 'ann', code: 'system_channel', room: 'arqonbus', channel: 'control' },
-  rate_limited: { client_id: 'ann', command: 'list_channels' },
-  slow_consumer: { client_id: 'ann', state: 'behind' },
+  message_rejected: { client_id: 'ann', code: 'system_channel', room: 'arqonbus', channel: 'control', count: 1 },
+  rate_limited: { client_id: 'ann', command: 'list_channels', count: 12 },
+  slow_consumer: { client_id: 'ann', state: 'behind', count: 1 },
   storage_degraded: { reason: 'connection lost', mode: 'degrade' },
   storage_recovered: {},
   agent_activity: {
@@ -47,12 +47,12 @@ export const telemetryPage: Page = {
       generatedFrom('`packages/protocol/src/telemetry-events.ts` and `telemetry.ts`'),
       '# Telemetry events',
       'Events of the bus, in envelopes of type `telemetry` from `arqonbus` in room `integriguard`. Their payload is `{ "eventType", "payload" }`; the types are listed below, each with the fields of its inner payload. [The guide](../guide/telemetry.md) shows how to subscribe, [the protocol](../protocol.md#telemetry) has the rules for all of them. Receivers ignore unknown types and fields.',
-      `Events are sent every ${TELEMETRY_TICK_MS} ms, with a maximum per type each time; further events are counted in one \`${SUMMARY_EVENT}\`.`,
+      `Events are sent every ${TELEMETRY_TICK_MS} ms, in the order in which they happened. More than \`ARQONBUS_TELEMETRY_EVENTS_PER_SECOND\` allows wait for the next ticks. Events with a \`count\` count repetitions until they are sent.`,
       table(
-        ['type', 'channel', `maximum per ${TELEMETRY_TICK_MS} ms`, 'when'],
+        ['type', 'channel', 'when'],
         busEventTypes.map((type) => {
-          const { channel, budget, text } = telemetryEvents[type]
-          return [`[\`${type}\`](#${type})`, `\`${channel}\``, String(budget), text]
+          const { channel, text } = telemetryEvents[type]
+          return [`[\`${type}\`](#${type})`, `\`${channel}\``, text]
         }),
       ),
       ...busEventTypes.flatMap((type) => [
@@ -62,7 +62,7 @@ export const telemetryPage: Page = {
         `\`\`\`json\n${JSON.stringify({ eventType: type, payload: eventExamples[type] })}\n\`\`\``,
       ]),
       `## ${SUMMARY_EVENT}`,
-      'Replaces events of one type that were over its budget, in the channel of that type; subscribers of that type receive it too. Schema: [`telemetry_summary.json`](schemas/telemetry_summary.json).',
+      'Sent in place of events of one type, where more of them than `ARQONBUS_TELEMETRY_MAX_WAITING` would wait, in the channel of that type; subscribers of that type receive it too. Schema: [`telemetry_summary.json`](schemas/telemetry_summary.json).',
       ...fieldsOf(TelemetrySummary as Schema),
       '## Frames of the telemetry server',
       'The first one is `welcome`, a `system` envelope in room `arqonbus`, channel `control`: [`telemetry_welcome.json`](schemas/telemetry_welcome.json).',

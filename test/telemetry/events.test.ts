@@ -128,13 +128,18 @@ testEvents(['message_routed'], 'telemetry counts messages routed to a channel, t
 testEvents(['message_rejected'], 'telemetry reports refused frames with their code', async () => {
   const eve = await bus.as('eve')
   eve.raw('{')
-  expect(await bothHear('message_rejected', { client_id: 'eve' })).toEqual({ client_id: 'eve', code: 'invalid_json' })
+  expect(await bothHear('message_rejected', { client_id: 'eve' })).toEqual({
+    client_id: 'eve',
+    code: 'invalid_json',
+    count: 1,
+  })
   await refusal(eve.publish({ room: 'arqonbus', channel: 'control' }))
   expect(await bothHear('message_rejected', { code: 'system_channel' })).toEqual({
     client_id: 'eve',
     code: 'system_channel',
     room: 'arqonbus',
     channel: 'control',
+    count: 1,
   })
 })
 
@@ -146,12 +151,14 @@ testEvents(['rate_limited'], 'telemetry reports clients that send too many messa
     client_id: 'flood',
     room: 'talk',
     channel: 'flood',
+    count: 1,
   })
   const bob = await bus.as('asker')
   for (let i = 0; i < 4; i++) await bob.command('list_channels').catch(() => {})
   expect(await bothHear('rate_limited', { client_id: 'asker' })).toEqual({
     client_id: 'asker',
     command: 'list_channels',
+    count: 1,
   })
 })
 

@@ -3,7 +3,7 @@
  * docs/protocol.md#telemetry).
  */
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { busEventTypes, SUMMARY_EVENT, type TelemetryEvent, telemetryEvents } from '@arqonbus/protocol'
+import { type BusEventType, busEventTypes, SUMMARY_EVENT, type TelemetryEvent } from '@arqonbus/protocol'
 import { startBus, type TestBus, type TestClient } from '@arqonbus/testing'
 import { eventOf, heard } from './support/events.ts'
 
@@ -11,27 +11,32 @@ setDefaultTimeout(120_000)
 
 const unlimited = { rateLimit: null, commandRate: null } as const
 
-/**
- * Adds up the events of a type that a subscriber receives, singly and in summaries, until `total`; returns the number
- * of events and summaries.
- */
-async function addUp(listener: TestClient, type: string, total: number) {
-  const heard = { events: 0, summaries: 0, sum: 0 }
-  while (heard.sum < total) {
+/** The number of occurrences by name that a subscriber hears of, until they are `total`; fails if any is in a summary. */
+async function tellsOf(listener: TestClient, type: BusEventType, name: string, total: number) {
+  const counts: Record<string, number> = {}
+  for (let sum = 0; sum < total; ) {
     const { eventType, payload } = (await listener.next((frame) => isAbout(eventOf(frame), type)))
       .payload as TelemetryEvent
-    heard[eventType === SUMMARY_EVENT ? 'summaries' : 'events']++
-    heard.sum += (payload.count as number | undefined) ?? 1
+    expect(eventType).toBe(type)
+    const count = (payload.count as number | undefined) ?? 1
+    const named = String(payload[name])
+    counts[named] = (counts[named] ?? 0) + count
+    sum += count
   }
-  expect(heard.sum).toBe(total)
-  return heard
+  return counts
 }
 const isAbout = (event: TelemetryEvent | undefined, type: string) =>
   event?.eventType === type || (event?.eventType === SUMMARY_EVENT && event.payload.event_type === type)
 
+/** The same number for each of these names. */
+const each = (names: readonly string[], count: number) => Object.fromEntries(names.map((name) => [name, count]))
+
+/** Ids or rooms. */
+const named = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => `${prefix}-${i}`)
+
 /** Publishes without waiting for anything but the socket. */
-function flood(client: TestClient, count: number, channels: number): void {
-  for (let i = 0; i < count; i++) client.send({ room: 'flood', channel: `c${i % channels}`, payload: { i } })
+function flood(client: TestClient, count: number, rooms: readonly string[]): void {
+  for (let i = 0; i < count; i++) client.send({ room: rooms[i % rooms.length]!, channel: 'talk', payload: { i } })
 }
 
 /** How many events of each type the bus has generated. */
@@ -42,42 +47,101 @@ const eventCounts = async (bus: TestBus) =>
     ),
   ) as Record<string, number>
 
-test('messages are reported as counts for each channel and tick that add up, even beyond the budget', async () => {
+test('10,000 messages to 100 rooms in one burst name every room, with counts that add up, to both audiences', async () => {
   const bus = await startBus(unlimited)
   const [listener, watcher] = [await bus.listen(), await bus.as('watcher', 'integriguard:telemetry-stream')]
-  const [ann, bob] = [await bus.as('ann'), await bus.as('bob')]
-  for (const client of [ann, bob]) flood(client, 10_000, 120)
-  const [one, other] = await Promise.all([listener, watcher].map((who) => addUp(who, 'message_routed', 20_000)))
-  expect(one!).toEqual(other!)
-  expect(one!.summaries).toBeGreaterThan(0)
-  expect(one!.events + one!.summaries).toBeLessThan(20_000)
-  expect(await bus.metric('arqonbus_telemetry_dropped_total{reason="budget"}')).toBeGreaterThan(0)
+  const rooms = named('busy', 100)
+  for (const client of [await bus.as('ann'), await bus.as('bob')]) flood(client, 5000, rooms)
+  const heard = await Promise.all([listener, watcher].map((who) => tellsOf(who, 'message_routed', 'room', 10_000)))
+  expect(heard).toEqual([each(rooms, 100), each(rooms, 100)])
 })
 
-test('a storm of clients is reported one by one within the budget and as counts beyond it', async () => {
+test('1,000 clients that connect at once are all named, and again when they disconnect', async () => {
   const bus = await startBus(unlimited)
   const listener = await bus.listen({ events: 'client_connected,client_disconnected' })
-  const many = 300
-  const clients = await Promise.all(Array.from({ length: many }, (_, i) => bus.as(`storm-${i}`)))
-  const came = await addUp(listener, 'client_connected', many)
+  const ids = named('storm', 1000)
+  const clients = await Promise.all(ids.map((id) => bus.as(id)))
+  expect(await tellsOf(listener, 'client_connected', 'client_id', ids.length)).toEqual(each(ids, 1))
   await Promise.all(clients.map((client) => client.close()))
-  await addUp(listener, 'client_disconnected', many)
-  expect(came.summaries).toBeGreaterThan(0)
+  expect(await tellsOf(listener, 'client_disconnected', 'client_id', ids.length)).toEqual(each(ids, 1))
+})
+
+test('120 agents that speak at once are all named, with the number of their messages', async () => {
+  const bus = await startBus(unlimited)
+  const ids = named('agent', 120)
+  const agents = await Promise.all(
+    ids.map((client_id) => bus.connect({ query: { client_id, client_type: 'ai-agent' } })),
+  )
+  // What happened before has no subscriber, so that this one hears of nothing but messages.
+  const listener = await bus.listen({ events: 'agent_activity' })
+  for (const agent of agents) flood(agent, 5, ['lab'])
+  expect(await tellsOf(listener, 'agent_activity', 'client_id', 600)).toEqual(each(ids, 5))
+})
+
+test('what exceeds a tick is told in the next ones, and each client and channel in the order of its events', async () => {
+  const bus = await startBus({ ...unlimited, channelIdleMs: 0, telemetryEventsPerSecond: 200 })
+  const listener = await bus.listen()
+  const ids = named('brief', 40)
+  await Promise.all(
+    ids.map(async (id) => {
+      const client = await bus.as(id)
+      for (const name of ['create_channel', 'join_channel', 'leave_channel', 'delete_channel'] as const)
+        await client.command(name, { channel: `of-${id}:talk` })
+      await client.close()
+    }),
+  )
+  const steps = new Map(ids.map((id) => [id, [] as string[]]))
+  for (let left = ids.length; left > 0; ) {
+    const { eventType, payload } = (await listener.next((frame) => eventOf(frame) !== undefined))
+      .payload as TelemetryEvent
+    const id = String(payload.client_id ?? String(payload.room).slice('of-'.length))
+    steps.get(id)?.push(eventType)
+    if (eventType === 'client_disconnected') left--
+  }
+  const expected = [
+    'client_connected',
+    'channel_created',
+    'channel_joined',
+    'channel_left',
+    'channel_deleted',
+    'client_disconnected',
+  ]
+  expect(Object.fromEntries(steps)).toEqual(Object.fromEntries(ids.map((id) => [id, expected])))
+})
+
+test('where more events wait than may, a summary has the number of the rest and says why, and a metric counts them', async () => {
+  const bus = await startBus({ ...unlimited, telemetryEventsPerSecond: 10, telemetryMaxWaiting: 5 })
+  const listener = await bus.listen({ events: 'message_routed' })
+  const rooms = named('busy', 50)
+  flood(await bus.as('ann'), 1000, rooms)
+  let [sum, summed] = [0, 0]
+  while (sum < 1000) {
+    const { eventType, payload } = (await listener.next((frame) => isAbout(eventOf(frame), 'message_routed')))
+      .payload as TelemetryEvent
+    sum += payload.count as number
+    if (eventType !== SUMMARY_EVENT) continue
+    expect(payload).toMatchObject({ event_type: 'message_routed', reason: 'queue_full' })
+    summed += payload.count as number
+  }
+  expect(sum).toBe(1000)
+  expect(summed).toBeGreaterThan(0)
+  expect(await bus.metric('arqonbus_telemetry_dropped_total{reason="queue_full"}')).toBe(summed)
+  expect(await bus.metric('arqonbus_limit{limit="telemetry_waiting"}')).toBe(5)
+  expect(await bus.metric('arqonbus_telemetry_waiting')).toBeLessThanOrEqual(5)
 })
 
 test('under full load every telemetry subscriber sees each client connect and disconnect, in order', async () => {
   const bus = await startBus(unlimited)
   const listeners = await Promise.all(Array.from({ length: 10 }, () => bus.listen()))
-  const ann = await bus.as('ann', 'flood:c0')
+  const ann = await bus.as('ann', 'flood-0:talk')
   let isOver = false
   const load = (async () => {
     while (!isOver) {
-      flood(ann, 100, 20)
+      flood(ann, 100, named('flood', 20))
       await ann.messages()
     }
   })()
-  // With Ann, no tick has more than its budget of single events, however fast they connect and disconnect.
-  const ids = Array.from({ length: telemetryEvents.client_connected.budget - 1 }, (_, i) => `seen-${i}`)
+  const ids = named('seen', 20)
   const comeAndGo = async () => {
     for (const id of ids) await (await bus.as(id)).close()
   }

@@ -1,6 +1,5 @@
 /**
- * The telemetry events of the bus (docs/protocol.md#telemetry): every type with its text, its payload and its budget,
- * declared once.
+ * The telemetry events of the bus (docs/protocol.md#telemetry): every type with its text and its payload, declared once.
  */
 import Type, { type Static, type TObject, type TProperties } from 'typebox'
 import type { ErrorCode } from './codes.ts'
@@ -8,7 +7,7 @@ import { Channel, type ClientType, clientTypes, profileFields } from './entities
 import { ChannelName, ChannelTarget, ClientId, RoomName } from './envelope/schema.ts'
 import { DASHBOARD_CHANNEL, TELEMETRY_CHANNEL } from './telemetry.ts'
 
-/** Events are collected for this long, then sent; what exceeds the budget of a type by then becomes a summary. */
+/** Events are collected for this long, then sent. */
 export const TELEMETRY_TICK_MS = 100
 
 /** One type of event. */
@@ -17,8 +16,6 @@ export type BusEvent<Payload extends TObject = TObject> = {
   readonly text: string
   /** The channel of `integriguard` in which it is sent. */
   readonly channel: typeof TELEMETRY_CHANNEL | typeof DASHBOARD_CHANNEL
-  /** Maximum number sent in one tick. */
-  readonly budget: number
   readonly payload: Payload
 }
 
@@ -49,7 +46,6 @@ const count = (description: string) => Type.Integer({ minimum: 1, description })
 export const telemetryEvents = {
   client_connected: event({
     text: 'A client was admitted to the bus.',
-    budget: 20,
     payload: {
       client_id: client,
       client_type: clientType,
@@ -58,7 +54,6 @@ export const telemetryEvents = {
   }),
   client_disconnected: event({
     text: 'A client has left, or its connection has ended.',
-    budget: 20,
     payload: {
       client_id: client,
       client_type: clientType,
@@ -67,7 +62,6 @@ export const telemetryEvents = {
   }),
   channel_created: event({
     text: 'A channel was created, by `create_channel`, a join or a publish.',
-    budget: 20,
     payload: {
       client_id: Type.Optional(text(ClientId, 'The client that created it; absent if the bus did.')),
       room,
@@ -78,22 +72,18 @@ export const telemetryEvents = {
   }),
   channel_deleted: event({
     text: 'A channel was deleted, or removed because it was not in use.',
-    budget: 20,
     payload: { room, channel },
   }),
   channel_joined: event({
     text: 'A client has joined a channel, or a whole room.',
-    budget: 20,
     payload: { client_id: client, room, channel: target },
   }),
   channel_left: event({
     text: 'A client has left a channel, or a whole room.',
-    budget: 20,
     payload: { client_id: client, room, channel: target },
   }),
   message_routed: event({
-    text: 'Messages were accepted and delivered to their subscribers: one event for each channel and tick. Each message counts at the server that it was published to.',
-    budget: 50,
+    text: 'Messages were accepted and delivered to their subscribers: one event for each channel. Each message counts at the server that it was published to.',
     payload: {
       client_id: Type.Optional(text(ClientId, 'The sender, if all of them have the same one.')),
       room,
@@ -102,8 +92,7 @@ export const telemetryEvents = {
     },
   }),
   message_rejected: event({
-    text: 'A frame other than a command was refused. Refusals because of a rate are `rate_limited`.',
-    budget: 20,
+    text: 'Frames of a client other than commands were refused: one event for each code and channel. Refusals because of a rate are `rate_limited`.',
     payload: {
       client_id: client,
       code: Type.Unsafe<ErrorCode>({
@@ -112,32 +101,32 @@ export const telemetryEvents = {
       }),
       room: askedRoom,
       channel: askedTarget,
+      count: count('How many frames.'),
     },
   }),
   rate_limited: event({
-    text: 'A message or a command was refused because of a rate.',
-    budget: 20,
+    text: 'Messages or commands of a client were refused because of a rate: one event for each channel or command.',
     payload: {
       client_id: client,
       room: askedRoom,
       channel: askedTarget,
       command: Type.Optional(Type.String({ description: 'The command; absent where it was a message.' })),
+      count: count('How many of them.'),
     },
   }),
   slow_consumer: event({
     text: 'A client reads more slowly than messages arrive for it.',
-    budget: 20,
     payload: {
       client_id: client,
       state: Type.Unsafe<'behind' | 'closed'>({
         enum: ['behind', 'closed'],
         description: '`behind`: it catches up from the log; `closed`: what it lacks is no longer there (4429).',
       }),
+      count: count('How many times.'),
     },
   }),
   storage_degraded: event({
     text: 'An outage of the external log began.',
-    budget: 10,
     payload: {
       reason: Type.String({ description: 'The failure.' }),
       mode: Type.Unsafe<'degrade' | 'strict'>({
@@ -146,11 +135,10 @@ export const telemetryEvents = {
       }),
     },
   }),
-  storage_recovered: event({ text: 'The outage of the external log ended.', budget: 10, payload: {} }),
+  storage_recovered: event({ text: 'The outage of the external log ended.', payload: {} }),
   agent_activity: event({
-    text: 'Activity of a client of type `ai-agent`. Repetitions in the same channel within a tick become one event.',
+    text: 'Activity of a client of type `ai-agent`. Its messages are one event for each channel, its commands are one event.',
     channel: DASHBOARD_CHANNEL,
-    budget: 50,
     payload: {
       client_id: text(ClientId, 'The agent.'),
       screen_name: Type.Optional(profileFields.screen_name),
@@ -160,7 +148,7 @@ export const telemetryEvents = {
       }),
       room: Type.Optional(room),
       channel: target,
-      count: count('How many times in this tick.'),
+      count: count('How many times; 1 for activities other than `message` and `command`.'),
     },
   }),
 } as const
@@ -181,14 +169,19 @@ type BusEventPayloads = { [Name in BusEventType]: Static<(typeof telemetryEvents
 export type BusEventPayload<Name extends BusEventType> = BusEventPayloads[Name]
 
 /**
- * The type of the event that sums up what exceeded the budget of another type; it is sent in the channel of that type.
+ * The type of the event that is sent in place of events of another type, where too many of that one wait; it is sent in
+ * the channel of that type.
  */
 export const SUMMARY_EVENT = 'telemetry_summary'
 
 /** The payload of such a summary. */
 export const TelemetrySummary = Type.Object({
   event_type: Type.Unsafe<BusEventType>({ enum: [...busEventTypes], description: 'What it is a summary of.' }),
-  count: count('How many were not sent one by one; of `message_routed`, how many messages.'),
+  count: count('How many were not sent one by one; of types that count, how often they happened.'),
+  reason: Type.Unsafe<'queue_full'>({
+    enum: ['queue_full'],
+    description: 'Why: as many events of that type waited as `ARQONBUS_TELEMETRY_MAX_WAITING` allows.',
+  }),
 })
 
 /** The payload of such a summary. */

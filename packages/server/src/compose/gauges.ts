@@ -11,7 +11,7 @@ import type { Parts } from './parts.ts'
 
 /** Registers every gauge of the table: one without a reading does not compile. */
 export function registerGauges({ config, metrics }: Core, parts: Parts): void {
-  const { log, storage, state, outbound, persistence, info, ports, http } = parts
+  const { log, storage, state, outbound, persistence, info, ports, telemetry, http } = parts
   const { clients, sessions, rooms } = state
   const { subscriptions, catchUp, delivery } = outbound
   const limits = limitsOf(config)
@@ -22,6 +22,7 @@ export function registerGauges({ config, metrics }: Core, parts: Parts): void {
     limit: () => limits,
     connections: () => ports.bus.connections,
     telemetryConnections: () => ports.telemetry.connections,
+    telemetryWaiting: telemetry.waiting,
     streams: () => http.streams.size,
     clients: () => clients.countByType(),
     sessions: () => sessions.size,
@@ -61,6 +62,8 @@ function limitsOf(config: Config): Record<string, number> {
     connection_rate: config.connectionRate?.perSecond,
     telemetry_connections: config.telemetry ? config.telemetryMaxConnections : undefined,
     telemetry_connections_per_address: config.telemetry ? config.telemetryMaxConnectionsPerAddress : undefined,
+    telemetry_events_per_second: config.telemetryEventsPerSecond,
+    telemetry_waiting: config.telemetryMaxWaiting,
     message_bytes: config.maxMessageBytes,
     depth: config.maxDepth,
     message_rate: config.rateLimit?.perSecond,

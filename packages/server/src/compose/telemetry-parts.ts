@@ -2,7 +2,6 @@
  * Creates telemetry: events of what happens on the bus, their audiences, and the server that telemetry subscribers
  * connect to.
  */
-import { isRestricted } from '../auth/access.ts'
 import type { Greeting } from '../connections/enter.ts'
 import { systemClock } from '../kit/clock.ts'
 import { StartError } from '../kit/start-error.ts'
@@ -49,17 +48,16 @@ export function createTelemetryParts(core: Core, state: State, outbound: Outboun
   })
   const emitter = createEmitter({
     emit: relay.emit,
-    summed: (count) => metrics.telemetryDropped('budget', count),
+    isSending: relay.isSending,
+    summed: (count) => metrics.telemetryDropped('queue_full', count),
     later: after,
+    ...config,
   })
   const events = createTelemetryEvents({
     emitter,
     isWatched: relay.isWatched,
     isHeard: relay.isHeard,
-    isPrivate(room, channel) {
-      const found = rooms.channel(room, channel)
-      return found !== undefined && isRestricted(found)
-    },
+    findChannel: (room, channel) => rooms.channel(room, channel),
     now: clock.monotonic,
   })
   observers.add(events)
@@ -87,7 +85,9 @@ export function createTelemetryParts(core: Core, state: State, outbound: Outboun
       now: clock.monotonic,
     }),
     idleEveryMs: Math.min(IDLE_EVERY_MS, config.agentIdleMs),
-    /** Sends at once the events that wait for the end of their tick. */
+    /** How many events wait for a tick. */
+    waiting: emitter.waiting,
+    /** Sends at once the events that wait. */
     flush: emitter.flush,
     server: createTelemetryServer(core, { port: ports.telemetry, handler, subscribers, broadcast }),
   }

@@ -175,6 +175,14 @@ export const options = {
       default: MiB,
       text: 'Unread bytes at which a telemetry subscriber gets no more events until it has read half of them; after 5 seconds it is closed.',
     }),
+    telemetryEventsPerSecond: option(integer({ min: 10, max: 1_000_000 }), {
+      default: 10_000,
+      text: 'Maximum telemetry events of the bus in a second, a tenth of them in each tick of 100 ms; more wait for the next ticks. Each is written to every telemetry subscriber.',
+    }),
+    telemetryMaxWaiting: option(integer({ min: 1, max: 1_000_000 }), {
+      default: 20_000,
+      text: 'Maximum telemetry events of one type that wait for their tick, about 300 bytes each; those above it are only counted, in a `telemetry_summary`.',
+    }),
   }),
   ...inGroup('Rooms and history', {
     autoCreate: option(boolean, {

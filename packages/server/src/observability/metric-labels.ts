@@ -19,10 +19,10 @@ export const connectOutcomes = ['ready', 'failed'] as const
 export const telemetryTypes = [...Object.keys(telemetryEvents), SUMMARY_EVENT, 'other']
 
 /**
- * Why a telemetry event is not sent: its type is over budget, so that it is part of a summary; or its subscriber is
+ * Why a telemetry event is not sent: too many of its type wait, so that it is part of a summary; or its subscriber is
  * slow.
  */
-export const telemetryDropReasons = ['budget', 'slow'] as const
+export const telemetryDropReasons = ['queue_full', 'slow'] as const
 
 /**
  * Why a message leaves the history: its log is full, it is too old, all logs together are too large, or its channel was
@@ -100,6 +100,8 @@ export const configuredLimits = [
   'redis_queue_bytes',
   'send_buffer_soft_limit',
   'send_buffer_hard_limit',
+  'telemetry_events_per_second',
+  'telemetry_waiting',
   'memory_bytes',
 ] as const
 

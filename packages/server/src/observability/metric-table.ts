@@ -122,6 +122,10 @@ export const gauges = {
   },
   connections: { name: 'arqonbus_connections', help: 'Open connections.' },
   telemetryConnections: { name: 'arqonbus_telemetry_connections', help: 'Open connections to the telemetry server.' },
+  telemetryWaiting: {
+    name: 'arqonbus_telemetry_waiting',
+    help: 'Telemetry events that wait for their tick; of each type no more than the limit `telemetry_waiting`.',
+  },
   clients: { name: 'arqonbus_clients', label: 'client_type', help: 'Connected clients, by type.' },
   sessions: { name: 'arqonbus_sessions_kept', help: 'Sessions of disconnected clients that may still be resumed.' },
   streams: { name: 'arqonbus_http_streams', help: 'Open streams of server-sent events.' },

@@ -59,6 +59,8 @@ export class TelemetryBroadcast {
   #batch: readonly Published[] = []
   #next: Published[] = []
   #lane = 0
+  /** How many batches there have been. */
+  #rounds = 0
   readonly #askTurn = onceATurn(() => this.#goRound(false))
   readonly #measured: (bytes: number) => void
   /** What the port watches for: a quarter of the bound may pass between two looks, so that nothing gets far past it. */
@@ -85,6 +87,17 @@ export class TelemetryBroadcast {
     this.#next.push({ topics, text, except })
     this.#askTurn()
     return count
+  }
+
+  /** The round of now: what has been published by now is sent when `isSent` is true of it. */
+  get round(): number {
+    return this.#rounds
+  }
+
+  /** True when everything that was published until that round has been sent to all lanes. */
+  isSent(round: number): boolean {
+    // What is published in a round is the batch of the next one, which has ended when the one after it begins.
+    return this.#rounds >= round + 2 || (this.#batch.length === 0 && this.#next.length === 0)
   }
 
   /** Sends at once everything that waits for a turn. */
@@ -172,6 +185,7 @@ export class TelemetryBroadcast {
         this.#batch = this.#next
         this.#next = []
         this.#lane = 0
+        this.#rounds++
         if (this.#batch.length === 0) return
       }
       let isSent = false

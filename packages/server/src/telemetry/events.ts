@@ -9,13 +9,13 @@ import {
   type AgentActivity,
   type BusEventPayload,
   type BusEventType,
+  PM_CHANNEL,
   TELEMETRY_ROOM,
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
 import { isRestricted } from '../auth/access.ts'
 import type { BusObserver } from '../state/bus-observer.ts'
 import type { Channel, Client } from '../state/model.ts'
-import { createAggregates } from './aggregate.ts'
 import type { Emitter } from './emitter.ts'
 
 /** What reporting needs. */
@@ -25,41 +25,56 @@ type TelemetryEventsDeps = {
   readonly isWatched: () => boolean
   /** True while events of that type have a subscriber. */
   readonly isHeard: (type: BusEventType) => boolean
-  /** True for the address of a private channel. */
-  readonly isPrivate: (room: string, channel: string) => boolean
+  readonly findChannel: (room: string, channel: string) => Channel | undefined
   /** Running time. */
   readonly now: () => number
 }
 
+/** Where something happened, as far as telemetry names it. */
+type Address = { readonly room: string; readonly channel?: string }
+
+const addressOfChannel = ({ room, name, type }: Channel): Address =>
+  isRestricted({ type }) ? { room: room.name } : { room: room.name, channel: name }
+
+const activityOf = ({ id, profile }: Client, activity: AgentActivity, address?: Address) => ({
+  client_id: id,
+  ...(profile.screenName !== undefined && { screen_name: profile.screenName }),
+  activity,
+  ...address,
+  count: 1,
+})
+
 /** Creates the observer; `idle` is called by the watch for idle agents. */
-export function createTelemetryEvents({ emitter, isWatched, isHeard, isPrivate, now }: TelemetryEventsDeps) {
-  const countRouted = createAggregates('message_routed', emitter)
-  const countActivity = createAggregates('agent_activity', emitter)
+export function createTelemetryEvents({ emitter, isWatched, isHeard, findChannel, now }: TelemetryEventsDeps) {
+  const report = <Type extends BusEventType>(type: Type, payload: BusEventPayload<Type>) => emitter.add(type, payload)
 
-  const report = <Type extends BusEventType>(type: Type, payload: BusEventPayload<Type>) =>
-    void emitter.add(type, payload)
-  const addressOf = (room: string, channel: string) => (isPrivate(room, channel) ? { room } : { room, channel })
-  const addressOfChannel = (channel: Channel) =>
-    isRestricted(channel) ? { room: channel.room.name } : { room: channel.room.name, channel: channel.name }
-
-  const activity = (client: Client, what: AgentActivity, where?: { room: string; channel: string }) => {
-    if (client.profile.clientType !== 'ai-agent' || !isHeard('agent_activity')) return
-    countActivity(`${client.id} ${what} ${where?.room} ${where?.channel}`, () => ({
-      client_id: client.id,
-      ...(client.profile.screenName !== undefined && { screen_name: client.profile.screenName }),
-      activity: what,
-      ...(where !== undefined && addressOf(where.room, where.channel)),
-      count: 1,
-    }))
+  /** Of a message that a log has accepted: a channel that is not found has ended since, and may have been private. */
+  const addressOfRouted = (room: string, channel: string): Address => {
+    if (channel === WHOLE_ROOM || channel === PM_CHANNEL) return { room, channel }
+    const found = findChannel(room, channel)
+    return found === undefined ? { room } : addressOfChannel(found)
   }
+  /** Of a frame that was refused: a channel that is not found is the one that the client asked for. */
+  const addressOfRefused = ({ room, channel }: Partial<Address>): Partial<Address> => {
+    if (room === undefined || channel === undefined) return {}
+    const found = findChannel(room, channel)
+    return found === undefined ? { room, channel } : addressOfChannel(found)
+  }
+
+  const isActivityHeard = (client: Client) => client.profile.clientType === 'ai-agent' && isHeard('agent_activity')
+  /** What changes an agent's state is an event of its own, so that the last one is the state that the agent is in. */
+  const activity = (client: Client, what: AgentActivity, address?: Address) => {
+    if (isActivityHeard(client)) report('agent_activity', activityOf(client, what, address))
+  }
+  const countRefused = <Type extends 'rate_limited' | 'message_rejected'>(type: Type, payload: BusEventPayload<Type>) =>
+    emitter.count(type, JSON.stringify(payload), () => payload)
   const moved =
     (type: 'channel_joined' | 'channel_left', what: 'joined' | 'left'): BusObserver['joined'] =>
     (client, { name: room }, channel) => {
       if (room === TELEMETRY_ROOM) return
-      const where = { room, channel: channel?.name ?? WHOLE_ROOM }
-      if (isHeard(type))
-        report(type, { client_id: client.id, ...(channel === undefined ? where : addressOfChannel(channel)) })
-      activity(client, what, where)
+      const address = channel === undefined ? { room, channel: WHOLE_ROOM } : addressOfChannel(channel)
+      if (isHeard(type)) report(type, { client_id: client.id, ...address })
+      activity(client, what, address)
     }
 
   return {
@@ -92,25 +107,35 @@ export function createTelemetryEvents({ emitter, isWatched, isHeard, isPrivate, 
     messageRouted(client, { room, channel }, to) {
       if (!isWatched()) return
       if (isHeard('message_routed')) {
-        const tally = countRouted(to, () => ({ client_id: client.id, ...addressOf(room, channel), count: 1 }))
-        if (tally !== undefined && tally.client_id !== client.id) delete tally.client_id
+        const first = () => ({ client_id: client.id, ...addressOfRouted(room, channel), count: 1 })
+        const routed = emitter.count('message_routed', to, first)
+        if (routed !== undefined && routed.client_id !== client.id) delete routed.client_id
       }
-      if (client.profile.clientType === 'ai-agent') activity(client, 'message', { room, channel })
+      if (isActivityHeard(client))
+        emitter.count('agent_activity', `${client.id} ${room} ${channel}`, () =>
+          activityOf(client, 'message', addressOfRouted(room, channel)),
+        )
     },
-    frameRefused(client, code, { room, channel }, command) {
-      if (room === TELEMETRY_ROOM) return
-      const where = () => (room === undefined || channel === undefined ? {} : addressOf(room, channel))
+    frameRefused(client, code, envelope, command) {
+      if (envelope.room === TELEMETRY_ROOM) return
+      const { id: client_id } = client
       if (code === 'rate_limited') {
-        if (isHeard('rate_limited'))
-          report('rate_limited', { client_id: client.id, ...(command === undefined ? where() : { command }) })
+        if (!isHeard('rate_limited')) return
+        const what = command === undefined ? addressOfRefused(envelope) : { command }
+        countRefused('rate_limited', { client_id, ...what, count: 1 })
       } else if (command === undefined && isHeard('message_rejected')) {
-        report('message_rejected', { client_id: client.id, code, ...where() })
+        countRefused('message_rejected', { client_id, code, ...addressOfRefused(envelope), count: 1 })
       }
     },
-    commandRun: (client) => activity(client, 'command'),
+    commandRun(client) {
+      if (isActivityHeard(client)) emitter.count('agent_activity', client.id, () => activityOf(client, 'command'))
+    },
     idle: (client: Client) => activity(client, 'idle'),
     clientSlow(client, state) {
-      if (isHeard('slow_consumer')) report('slow_consumer', { client_id: client.id, state })
+      if (!isHeard('slow_consumer')) return
+      // By the client of this connection, so that the next connection of its id has events of its own.
+      if (state === 'behind') emitter.count('slow_consumer', client, () => ({ client_id: client.id, state, count: 1 }))
+      else report('slow_consumer', { client_id: client.id, state, count: 1 })
     },
     storageChanged(type, payload) {
       if (isHeard(type)) report(type, payload as BusEventPayload<typeof type>)

@@ -52,6 +52,8 @@ export function createTelemetry(deps: TelemetryDeps) {
   const feedsOf = (channel: Channel) => [channel.feed, wide]
   const stream = feedsOf(telemetry)
   const activity = feedsOf(dashboard)
+  /** The round of the broadcast in which the last event of the bus was published. */
+  let lastRound = 0
 
   const relay = (envelope: ParsedEnvelope, client?: Client, subscriber?: TelemetrySubscriber): number => {
     if (envelope.room !== TELEMETRY_ROOM || envelope.channel !== TELEMETRY_CHANNEL)
@@ -85,8 +87,12 @@ export function createTelemetry(deps: TelemetryDeps) {
       const text = frames.envelope('telemetry', address, JSON.stringify({ eventType, payload }))
       metrics.telemetryEvent(eventType)
       delivery.publish(channel === TELEMETRY_CHANNEL ? stream : activity, { text })
-      if (subscribers.size > 0) broadcast.publish(topicsOfEvent(about, eventType), text)
+      if (subscribers.size === 0) return
+      broadcast.publish(topicsOfEvent(about, eventType), text)
+      lastRound = broadcast.round
     },
+    /** True while events of the bus are on their way to the subscribers of the telemetry server. */
+    isSending: (): boolean => !broadcast.isSent(lastRound),
     /** Passes on what a client of the bus sends; `invalid_telemetry`. */
     fromClient(client: Client, envelope: ParsedEnvelope): void {
       const recipients = relay(envelope, client.echo ? undefined : client)
