@@ -48,6 +48,7 @@ const known: Record<string, Shown> = {
   eventP99Ms: { label: 'telemetry event p99, ms', decimals: 1 },
   eventMaxMs: { label: 'slowest telemetry event, ms', decimals: 1 },
   eventsMissing: { label: 'telemetry events missing', decimals: 0 },
+  roomsNamed: { label: 'rooms named by telemetry', decimals: 0 },
   consolePercent: { label: 'cost of an open console for the server, % of a core', decimals: 2 },
   busyWithoutPercent: { label: 'server without it, % of a core', decimals: 2 },
   framesPerSecond: { label: 'frames per second of the page', decimals: 1 },

@@ -12,7 +12,7 @@ import { redisRecovery } from './redis-recovery.ts'
 import type { Scenario } from './scenario.ts'
 import { slowReader } from './slow-reader.ts'
 import { stoppedReaders } from './stopped-readers.ts'
-import { telemetryFanout, telemetryListeners } from './telemetry.ts'
+import { telemetryFanout, telemetryListeners, telemetryRooms } from './telemetry.ts'
 import { worstCase } from './worst-case.ts'
 
 /** All loads, in the order in which they run and are printed. */
@@ -32,6 +32,7 @@ export const scenarios: readonly Scenario[] = [
   stoppedReaders,
   telemetryFanout,
   telemetryListeners,
+  telemetryRooms,
   openConsole,
   worstCase,
   redisStored,

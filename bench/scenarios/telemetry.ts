@@ -1,4 +1,5 @@
 import { connect } from '../load/connection.ts'
+import { startRoomLoad } from '../load/rooms.ts'
 import { startTelemetry } from '../load/telemetry.ts'
 import { createTraffic } from '../load/traffic.ts'
 import { connectAll, measureTraffic } from '../load/window.ts'
@@ -56,5 +57,38 @@ export const telemetryListeners: Scenario = {
     const ms = (share: number) => telemetry.latency.percentile(share) / 1000
     const events = { eventP50Ms: ms(0.5), eventP99Ms: ms(0.99), eventMaxMs: telemetry.latency.max() / 1000 }
     return { ...figures, ...events, eventsMissing: telemetry.missing() }
+  },
+}
+
+const busyRooms = 100
+
+/** Whether telemetry names every room of many, and how late. */
+export const telemetryRooms: Scenario = {
+  name: 'telemetry-rooms',
+  title: '100 rooms with 12.5 messages per second each, one telemetry subscriber',
+  sides: [bus],
+  targets: [
+    { figure: 'roomsNamed', min: busyRooms },
+    { figure: 'messagesUnnamed', max: 0 },
+    { figure: 'eventMaxMs', max: 500 },
+  ],
+  rounds: 3,
+  span: { seconds: 10 },
+  async measure(side, span) {
+    const server = await startServer(side.server)
+    const load = await startRoomLoad(server, busyRooms, busyRooms * 12.5)
+    await Bun.sleep(span.warmSeconds * 1000)
+    load.latency.clear()
+    await Bun.sleep(span.seconds * 1000)
+    await load.stop()
+    await server.stop()
+    const ms = (share: number) => load.latency.percentile(share) / 1000
+    return {
+      roomsNamed: load.named(),
+      messagesUnnamed: load.unnamed(),
+      eventP50Ms: ms(0.5),
+      eventP99Ms: ms(0.99),
+      eventMaxMs: load.latency.max() / 1000,
+    }
   },
 }
