@@ -37,7 +37,7 @@ export const metricsPage: Page = {
         '- `code`: the [error codes](errors.md).',
         '- `command`: the [commands](commands.md), and `unknown` for other names. `status`: `success`, `error`.',
         '- `client_type`: `human`, `ai-agent`, `dashboard`, `service`.',
-        `- \`reason\` of refused connections: ${words(refusalReasons)}; of expired messages: ${words(expiryReasons)}; of dropped telemetry: ${words(telemetryDropReasons)} (its type was over budget, or its subscriber too slow); of gaps: ${words(breakReasons)}; of closed connections, by [close code](errors.md#close-codes): ${closeNames}.`,
+        `- \`reason\` of refused connections: ${words(refusalReasons)}; of expired messages: ${words(expiryReasons)}; of dropped telemetry: ${words(telemetryDropReasons)} (too many events of its type waited, or waited at the shutdown, or its subscriber was too slow); of gaps: ${words(breakReasons)}; of closed connections, by [close code](errors.md#close-codes): ${closeNames}.`,
         `- \`outcome\` of appends: ${words(appendOutcomes)}; of recoveries: ${words(recoveryOutcomes)}; of connects: ${words(connectOutcomes)}.`,
         `- \`limit\` of refusals: ${words(limitNames)}; of configured limits also ${words(configuredLimits.slice(limitNames.length))}.`,
         `- \`status\` of the bus: ${words(statuses)}. \`level\`: ${words(durabilityLevels)}. \`driver\`: ${words(storageDrivers)}.`,

@@ -62,7 +62,7 @@ export const telemetryPage: Page = {
         `\`\`\`json\n${JSON.stringify({ eventType: type, payload: eventExamples[type] })}\n\`\`\``,
       ]),
       `## ${SUMMARY_EVENT}`,
-      'Sent in place of events of one type, where more of them than `ARQONBUS_TELEMETRY_MAX_WAITING` would wait, in the channel of that type; subscribers of that type receive it too. Schema: [`telemetry_summary.json`](schemas/telemetry_summary.json).',
+      'Sent in place of events of one type, where more of them than `ARQONBUS_TELEMETRY_MAX_WAITING` would wait, or more than those of a second at a shutdown, in the channel of that type; subscribers of that type receive it too. Schema: [`telemetry_summary.json`](schemas/telemetry_summary.json).',
       ...fieldsOf(TelemetrySummary as Schema),
       '## Frames of the telemetry server',
       'The first one is `welcome`, a `system` envelope in room `arqonbus`, channel `control`: [`telemetry_welcome.json`](schemas/telemetry_welcome.json).',

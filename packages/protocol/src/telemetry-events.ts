@@ -178,9 +178,10 @@ export const SUMMARY_EVENT = 'telemetry_summary'
 export const TelemetrySummary = Type.Object({
   event_type: Type.Unsafe<BusEventType>({ enum: [...busEventTypes], description: 'What it is a summary of.' }),
   count: count('How many were not sent one by one; of types that count, how often they happened.'),
-  reason: Type.Unsafe<'queue_full'>({
-    enum: ['queue_full'],
-    description: 'Why: as many events of that type waited as `ARQONBUS_TELEMETRY_MAX_WAITING` allows.',
+  reason: Type.Unsafe<'queue_full' | 'shutdown'>({
+    enum: ['queue_full', 'shutdown'],
+    description:
+      '`queue_full`: as many events of that type waited as `ARQONBUS_TELEMETRY_MAX_WAITING` allows; `shutdown`: more than those of a second waited when the bus ended.',
   }),
 })
 

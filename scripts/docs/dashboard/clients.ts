@@ -107,7 +107,7 @@ export const clients: Row = {
     {
       title: 'Telemetry',
       description:
-        'Events sent to telemetry subscribers, and events dropped because a subscriber is too slow. The bus never waits for one.',
+        'Events sent to telemetry subscribers, and events dropped because a subscriber is too slow, or too many wait. The bus never waits for one.',
       kind: 'timeseries',
       width: 12,
       unit: 'cps',

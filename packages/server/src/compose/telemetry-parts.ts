@@ -49,7 +49,7 @@ export function createTelemetryParts(core: Core, state: State, outbound: Outboun
   const emitter = createEmitter({
     emit: relay.emit,
     isSending: relay.isSending,
-    summed: (count) => metrics.telemetryDropped('queue_full', count),
+    summed: (count, reason) => metrics.telemetryDropped(reason, count),
     later: after,
     ...config,
   })
@@ -87,7 +87,7 @@ export function createTelemetryParts(core: Core, state: State, outbound: Outboun
     idleEveryMs: Math.min(IDLE_EVERY_MS, config.agentIdleMs),
     /** How many events wait for a tick. */
     waiting: emitter.waiting,
-    /** Sends at once the events that wait. */
+    /** Sends at once the events that wait, before a shutdown. */
     flush: emitter.flush,
     server: createTelemetryServer(core, { port: ports.telemetry, handler, subscribers, broadcast }),
   }

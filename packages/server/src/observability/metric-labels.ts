@@ -19,10 +19,10 @@ export const connectOutcomes = ['ready', 'failed'] as const
 export const telemetryTypes = [...Object.keys(telemetryEvents), SUMMARY_EVENT, 'other']
 
 /**
- * Why a telemetry event is not sent: too many of its type wait, so that it is part of a summary; or its subscriber is
- * slow.
+ * Why a telemetry event is not sent: too many of its type wait, or the bus shuts down while too many wait, so that it is
+ * part of a summary; or its subscriber is slow.
  */
-export const telemetryDropReasons = ['queue_full', 'slow'] as const
+export const telemetryDropReasons = ['queue_full', 'shutdown', 'slow'] as const
 
 /**
  * Why a message leaves the history: its log is full, it is too old, all logs together are too large, or its channel was

@@ -7,13 +7,13 @@ function setUp({ telemetryMaxWaiting = 1000 } = {}) {
   const emitted: EmittedEvent[] = []
   const timers: (() => void)[] = []
   const delays: number[] = []
-  let summed = 0
+  const summed: string[] = []
   const way = { isBusy: false }
   const emitter = createEmitter({
     emit: (event) => emitted.push(event),
     isSending: () => way.isBusy,
-    summed: (count) => {
-      summed += count
+    summed: (count, reason) => {
+      summed.push(`${count} ${reason}`)
     },
     later: (ms, task) => {
       delays.push(ms)
@@ -28,7 +28,7 @@ function setUp({ telemetryMaxWaiting = 1000 } = {}) {
     timers.shift()!()
     return emitted.slice(from)
   }
-  return { emitter, emitted, timers, delays, tick, way, summed: () => summed }
+  return { emitter, emitted, timers, delays, tick, way, summed }
 }
 const client = (id: number) => ({ client_id: `c${id}`, client_type: 'human', resumed: false }) as const
 const routed = (channel: string): BusEventPayload<'message_routed'> => ({ room: 'r', channel, count: 1 })
@@ -60,7 +60,8 @@ test('events that do not fit into a tick are sent in the next ones, in the order
   const last = tick()
   expect(last.map(({ eventType }) => eventType).slice(-2)).toEqual(['channel_deleted', 'client_connected'])
   expect(last).toHaveLength(7)
-  expect([timers.length, summed()]).toEqual([0, 0])
+  expect(timers).toEqual([])
+  expect(summed).toEqual([])
 })
 
 test('an event that waits counts its repetitions until it is sent, and the next one begins anew', () => {
@@ -118,7 +119,7 @@ test('of a type of which as many wait as may, the rest is one summary that says 
       payload: { event_type: 'message_routed', count: 2, reason: 'queue_full' },
     },
   ])
-  expect(summed()).toBe(5)
+  expect(summed).toEqual(['3 queue_full', '2 queue_full'])
   // There is space again.
   emitter.add('client_connected', client(9))
   expect(idsOf(tick())).toEqual(['c9'])
@@ -131,4 +132,18 @@ test('events flushed early, as before a shutdown, are not emitted again by the t
   expect(emitted).toHaveLength(30)
   expect(tick()).toEqual([])
   expect(timers).toHaveLength(0)
+})
+
+test('a flush sends the events of a second, and of the others their numbers', () => {
+  const { emitter, emitted, summed } = setUp()
+  for (let id = 0; id < 110; id++) emitter.add('client_connected', client(id))
+  for (let times = 0; times < 4; times++) emitter.count('message_routed', 'a', () => routed('a'))
+  emitter.flush()
+  expect(idsOf(emitted.slice(0, 100))).toEqual(Array.from({ length: 100 }, (_, i) => `c${i}`))
+  expect(emitted.slice(100).map(({ payload }) => payload)).toEqual([
+    { event_type: 'client_connected', count: 10, reason: 'shutdown' },
+    { event_type: 'message_routed', count: 4, reason: 'shutdown' },
+  ])
+  expect(summed).toEqual(['10 shutdown', '4 shutdown'])
+  expect(emitter.waiting()).toBe(0)
 })

@@ -34,8 +34,8 @@ type EmitterDeps = {
   readonly emit: (event: EmittedEvent) => void
   /** True while events that were emitted before are on their way: until they have arrived, others wait. */
   readonly isSending: () => boolean
-  /** Called with the number of events in a summary. */
-  readonly summed: (count: number) => void
+  /** Called with the number of events in a summary, and why they are in it. */
+  readonly summed: (count: number, reason: TelemetrySummary['reason']) => void
   /** Calls the task once, so many milliseconds later. */
   readonly later: (ms: number, task: () => void) => unknown
   /** Maximum events of all types that are sent in a second. */
@@ -64,17 +64,24 @@ export function createEmitter(deps: EmitterDeps) {
     readonly [Type in BusEventType]: Map<unknown, BusEventPayload<Type>>
   }
 
-  const send = (count: number) => {
-    for (const { type, payload, key } of queue.splice(0, count)) {
+  const take = (count: number): readonly Waiting[] => {
+    const taken = queue.splice(0, count)
+    for (const { type, key } of taken) {
       waiting[type]--
       if (key !== undefined) counted[type].delete(key)
-      emit({ about: type, eventType: type, payload })
     }
+    return taken
+  }
+  const send = (count: number) => {
+    for (const { type, payload } of take(count)) emit({ about: type, eventType: type, payload })
+    sendSummaries('queue_full')
+  }
+  const sendSummaries = (reason: TelemetrySummary['reason']) => {
     for (const type of busEventTypes) {
       if (over[type] === 0) continue
-      const payload: TelemetrySummary = { event_type: type, count: over[type], reason: 'queue_full' }
+      const payload: TelemetrySummary = { event_type: type, count: over[type], reason }
       emit({ about: type, eventType: SUMMARY_EVENT, payload })
-      summed(over[type])
+      summed(over[type], reason)
       over[type] = 0
     }
   }
@@ -125,7 +132,11 @@ export function createEmitter(deps: EmitterDeps) {
       counted[type].set(key, payload)
       return payload
     },
-    /** Sends at once everything that waits. */
-    flush: (): void => send(queue.length),
+    /** Sends at once the events of up to a second, and of the others that wait their numbers. */
+    flush(): void {
+      send(telemetryEventsPerSecond)
+      for (const { type, payload } of take(queue.length)) over[type] += 'count' in payload ? Number(payload.count) : 1
+      sendSummaries('shutdown')
+    },
   }
 }
