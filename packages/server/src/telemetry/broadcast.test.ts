@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { testClock } from '@arqonbus/testing'
+import { createSendBuffers } from '../delivery/send-buffers.ts'
 import type { Transport } from '../state/transport.ts'
 import { TelemetryBroadcast } from './broadcast.ts'
 import { createTelemetrySubscribers, type TelemetrySubscriber } from './subscribers.ts'
@@ -15,6 +16,7 @@ function setUp(count: number) {
       return true
     },
     clock: testClock(),
+    buffers: createSendBuffers(1024 * 1024),
     bufferBytes: 1024,
     pingIntervalMs: 1000,
     pingTimeoutMs: 3000,
