@@ -92,6 +92,19 @@ test('a delivered message carries the server’s timestamp, that of its position
   }
 })
 
+test('a timestamp that does not exist is refused with what is accepted, and a Python date without an offset is taken', async () => {
+  const client = await bus.as('python', 'python:a')
+  for (const timestamp of ['2026-02-30T12:00:00Z', '2026-11-21T25:00', '2026-W54-1T12:00:00', '2026-11-21 12:00:00']) {
+    expect(await refusal(client.publish({ room: 'python', channel: 'a', timestamp }))).toMatchObject({
+      code: 'invalid_envelope',
+      details: { path: '/timestamp', expected: expect.stringContaining('ISO 8601, such as `2026-11-21T12:00:00Z`') },
+    })
+  }
+  expect(await client.messages()).toEqual([])
+  await client.publish({ room: 'python', channel: 'a', timestamp: '2026-11-30T12:00:00.123456' })
+  expect(await client.messages()).toMatchObject([{ timestamp: isoNow() }])
+})
+
 test('a clock that is set back moves neither positions nor timestamps back', async () => {
   const client = await bus.as('back', 'time:back')
   const before = await client.publish({ room: 'time', channel: 'back' })

@@ -1,13 +1,13 @@
 /** The entities of the data model, as they appear in results. Times are ISO 8601 with milliseconds and `Z`. */
 import Type, { type Static, type TString } from 'typebox'
 import {
+  BusTime,
   ChannelName,
   ClientId,
   Durability,
   type DurabilityLevel,
   JsonObject,
   RoomName,
-  Timestamp,
 } from './envelope/schema.ts'
 
 /** The client types. */
@@ -29,7 +29,7 @@ export const profileFields = {
   personality: label(1024, 'How an AI agent behaves: at most 1,024 characters, none of them control characters.'),
 }
 
-const time = (description: string) => Type.Unsafe<string>({ ...Timestamp, description })
+const time = (description: string) => Type.Unsafe<string>({ ...BusTime, description })
 
 /** A connected client. */
 export const Client = Type.Object({

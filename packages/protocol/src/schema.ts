@@ -21,6 +21,8 @@ const ajv = new Ajv({
   ...checkedBefore,
 })
 ajv.addFormat('timestamp', { type: 'string', validate: isTimestamp })
+// What the bus writes has a pattern beside it.
+ajv.addFormat('date-time', { type: 'string', validate: isTimestamp })
 
 /** Compiles a schema once, at start. */
 export function compile(schema: TSchema): Check {

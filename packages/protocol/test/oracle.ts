@@ -144,27 +144,80 @@ function isMessageId(text: string): boolean {
   )
 }
 
+/** The forms of a date-time, as the standard writes them: each letter is a digit. */
+const dates = ['YYYY-MM-DD', 'YYYY-DDD', 'YYYY-Www-D', 'YYYYMMDD', 'YYYYDDD', 'YYYYWwwD']
+const times = [
+  ['hh:mm:ss', 'hh:mm', 'hh'],
+  ['hhmmss', 'hhmm', 'hh'],
+]
+const zones = ['', 'Z', '+hh:mm', '+hhmm', '+hh', '-hh:mm', '-hhmm', '-hh']
+
+/** The numbers of a text in such a form, by letter; undefined if it has another one. */
+function numbersIn(text: string, form: string): Map<string, number> | undefined {
+  if (text.length !== form.length) return undefined
+  const found = new Map<string, number>()
+  for (const [at, letter] of [...form].entries()) {
+    const one = text[at]!
+    const isDigit = '0123456789'.includes(one)
+    if ('YMDwhms'.includes(letter) ? !isDigit : one !== letter) return undefined
+    if (isDigit) found.set(letter, 10 * (found.get(letter) ?? 0) + Number(one))
+  }
+  return found
+}
+
+/** Whether a date or time is of one of the forms and passes the check of its numbers. */
+const hasForm = (
+  text: string,
+  forms: readonly string[],
+  isReal: (numbers: Map<string, number>, form: string) => boolean,
+) =>
+  forms.some((form) => {
+    const numbers = numbersIn(text, form)
+    return numbers !== undefined && isReal(numbers, form)
+  })
+
 function isTime(text: string): boolean {
-  const parts = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(text)
-  if (parts === null || /[^\x20-\x7e]/.test(text)) return false
-  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
-  const offset = parts[8]!
-  const [offsetHour, offsetMinute] = offset === 'Z' ? [0, 0] : [Number(offset.slice(1, 3)), Number(offset.slice(4))]
-  if (hour > 23 || minute > 59 || second > 60 || offsetHour > 23 || offsetMinute > 59) return false
-  const date = new Date(0)
-  date.setUTCFullYear(year, month - 1, day)
-  if (date.getUTCFullYear() !== year || date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return false
+  const t = text.indexOf('T')
+  if (t < 0) return false
+  const date = text.slice(0, t)
+  if (!hasForm(date, dates, isRealDate)) return false
+  const isBasic = !date.includes('-')
+  const rest = text.slice(t + 1)
+  const zoneAt = [...rest].findIndex((one) => 'Z+-'.includes(one))
+  const zone = zoneAt < 0 ? '' : rest.slice(zoneAt)
+  const [whole = '', ...fractions] = (zoneAt < 0 ? rest : rest.slice(0, zoneAt)).replace(',', '.').split('.')
+  const [fraction = '0'] = fractions
+  if (fractions.length > 1 || fraction === '' || [...fraction].some((one) => !'0123456789'.includes(one))) return false
+  return hasForm(zone, zones, (offset) => {
+    const [hours, minutes] = [offset.get('h') ?? 0, offset.get('m') ?? 0]
+    const east = (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes)
+    return (
+      hours < 24 && minutes < 60 && hasForm(whole, times[isBasic ? 1 : 0]!, (time) => isRealTime(time, fraction, east))
+    )
+  })
+}
+
+function isRealTime(time: Map<string, number>, fraction: string, east: number): boolean {
+  const [hour, minute, second] = ['h', 'm', 's'].map((letter) => time.get(letter) ?? 0) as [number, number, number]
+  if (hour === 24) return minute === 0 && second === 0 && [...fraction].every((one) => one === '0')
+  if (hour > 24 || minute > 59 || second > 60) return false
   if (second < 60) return true
-  const east = (offset[0] === '-' ? -1 : 1) * (offsetHour * 60 + offsetMinute)
-  date.setUTCHours(hour, minute - east)
-  return date.getUTCHours() === 23 && date.getUTCMinutes() === 59
+  const utc = new Date(Date.UTC(2000, 0, 1, hour, minute - east))
+  return utc.getUTCHours() === 23 && utc.getUTCMinutes() === 59
+}
+
+function isRealDate(date: Map<string, number>, form: string): boolean {
+  const [year, month, day, week] = ['Y', 'M', 'D', 'w'].map((letter) => date.get(letter) ?? 1) as number[]
+  const at = (month: number, day: number) => {
+    const date = new Date(0)
+    date.setUTCFullYear(year!, month - 1, day)
+    return date
+  }
+  if (form.includes('M')) return at(month!, day!).getUTCMonth() === month! - 1 && at(month!, day!).getUTCDate() === day
+  if (!form.includes('w')) return day! > 0 && at(1, day!).getUTCFullYear() === year
+  // The week is that of its Thursday, and 4 January is in the first one.
+  const thursday = at(1, 4 - ((at(1, 4).getUTCDay() + 6) % 7) + 3 + 7 * (week! - 1))
+  return day! >= 1 && day! <= 7 && week! >= 1 && thursday.getUTCFullYear() === year
 }
 
 /** The depth of brackets outside strings. */

@@ -1,7 +1,7 @@
 /** Commands about the bus and its clients. */
 import Type from 'typebox'
 import { Client, type ClientType, clientTypes, ListedClient, profileFields, Room } from '../entities.ts'
-import { Durability, Timestamp } from '../envelope/schema.ts'
+import { BusTime, Durability } from '../envelope/schema.ts'
 import { addressFields, ClientIdField, nextPage, pageFields } from './fields.ts'
 import { command, parameters } from './shape.ts'
 
@@ -12,7 +12,7 @@ export const ping = command('ping', {
   parameters: parameters({}),
   result: Type.Object({
     pong: Type.Literal(true),
-    timestamp: Type.Unsafe<string>({ ...Timestamp, description: 'When the bus received the command.' }),
+    timestamp: Type.Unsafe<string>({ ...BusTime, description: 'When the bus received the command.' }),
   }),
 })
 
@@ -32,7 +32,7 @@ export const status = command('status', {
           description:
             '`degraded`: it serves, but something it was configured with is missing. `draining`: it is shutting down.',
         }),
-        started_at: Type.Unsafe<string>({ ...Timestamp, description: 'When it was started.' }),
+        started_at: Type.Unsafe<string>({ ...BusTime, description: 'When it was started.' }),
         uptime_seconds: Type.Number({ description: 'Seconds since the start.' }),
       },
       { description: 'This node.' },

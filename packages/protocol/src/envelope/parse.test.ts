@@ -55,7 +55,7 @@ describe('a connection whose last frame went from ada to r:c', () => {
     ['an id of too many characters', frame({ id: `arq_${'1'.repeat(65)}` }), '/id'],
     ['an id with another character', frame({ id: 'arq_1 ' }), '/id'],
     ['a day that does not exist', frame({ timestamp: '2026-02-29T12:00:00Z' }), '/timestamp'],
-    ['a time without a zone', frame({ timestamp: '2026-11-21T12:00:00' }), '/timestamp'],
+    ['a time that does not exist', frame({ timestamp: '2026-11-21T25:00:00' }), '/timestamp'],
     ['a payload that is a list', frame({}, '[{}]}'), '/payload'],
     ['a repeated field', frame({}, '{},"id":"arq_2"}'), '/id'],
     ['an unknown field', frame({}, '{},"extra":1}'), '/extra'],

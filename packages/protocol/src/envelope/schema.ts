@@ -5,6 +5,7 @@
 import Type, { type Static } from 'typebox'
 import { clientIdPattern, messageIdPattern, namePattern, PM_CHANNEL } from '../names.ts'
 import { positionPattern } from '../position.ts'
+import { busTimePattern } from '../timestamp.ts'
 
 const text = (pattern: string, description: string) => Type.String({ pattern: `^(?:${pattern})$`, description })
 
@@ -29,12 +30,20 @@ export const ChannelName = text(namePattern, 'A channel: 1 to 64 of A-Z a-z 0-9 
 /** A channel's name, or `*` for the whole room. */
 export const ChannelTarget = text(`${namePattern}|\\*`, 'A channel of the room, or `*`: the whole room.')
 
-/** A timestamp. */
+/** A timestamp as a client may write it. */
 export const Timestamp = Type.Unsafe<string>({
   type: 'string',
   format: 'timestamp',
   description:
-    'ISO 8601 in its RFC 3339 profile: a real date, upper-case `T`, seconds, optional fraction, `Z` or an offset.',
+    'A date-time of ISO 8601, such as `2026-11-21T12:00:00Z`: a real date, `T`, a time, and `Z`, an offset, or nothing for UTC.',
+})
+
+/** A time as the bus writes it. */
+export const BusTime = Type.Unsafe<string>({
+  type: 'string',
+  format: 'date-time',
+  pattern: `^${busTimePattern}$`,
+  description: 'ISO 8601 with milliseconds and `Z`.',
 })
 
 /** A position in a log. */
@@ -184,7 +193,7 @@ export type Envelope = Static<typeof Envelope>
 /** An envelope as the bus delivers it: with the server's metadata keys, and possibly with fields of later versions. */
 export const DeliveredEnvelope = Type.Object({
   ...fields,
-  timestamp: Type.Unsafe<string>({ ...Timestamp, description: 'When the bus accepted it: milliseconds, `Z`.' }),
+  timestamp: Type.Unsafe<string>({ ...BusTime, description: 'When the bus accepted it: milliseconds, `Z`.' }),
   metadata: Type.Optional(
     Type.Unsafe<DeliveredMetadata>({
       type: 'object',
