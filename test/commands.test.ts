@@ -1,4 +1,4 @@
-/** The fifteen commands: their results and their forms (docs/protocol.md#commands). */
+/** All commands: their results and their forms (docs/protocol.md#commands). */
 import { describe, expect, test } from 'bun:test'
 import { type Publish, startBus, testClock } from '@arqonbus/testing'
 import { commandNames, refused, run } from './support/ask.ts'
@@ -14,7 +14,7 @@ const [user, owner, admin] = await Promise.all([
 ])
 
 describe('results in the declared form', () => {
-  test('there are exactly fifteen commands', () => {
+  test('there are exactly these commands', () => {
     expect(commandNames.toSorted()).toEqual([
       'channel_info',
       'create_channel',
@@ -26,6 +26,7 @@ describe('results in the declared form', () => {
       'leave_channel',
       'list_channels',
       'list_clients',
+      'list_rooms',
       'pause_room',
       'ping',
       'resume_room',
@@ -68,6 +69,7 @@ describe('results in the declared form', () => {
       type: 'dynamic',
       state: 'active',
       channels: ['one', 'two'],
+      channel_count: 2,
       created_at: isoNow(),
       created_by: 'bot',
       participant_count: 2,

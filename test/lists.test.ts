@@ -26,6 +26,8 @@ describe('visibility', () => {
     const visible = async (client: TestClient) => {
       const { channels } = await run(client, 'list_channels', { room: 'hidden' })
       const { rooms, clients } = await run(client, 'status')
+      const [listed] = (await run(client, 'list_rooms', { room: 'hidden' })).rooms
+      expect(listed).toEqual(rooms.find(({ name }) => name === 'hidden')!)
       const subscriptions = clients!.find(({ client_id: id }) => id === 'owner')!.subscriptions
       const room = rooms.find(({ name }) => name === 'hidden')!
       return [channels.map(({ name }) => name), room.channels, subscriptions.includes('hidden:treasure')]
@@ -42,14 +44,18 @@ describe('pages of lists', async () => {
   const makers = await Promise.all(Array.from({ length: 12 }, (_, i) => paged.as(`client-${i}`)))
 
   /** Reads all pages of a list. */
-  async function pagesOf(name: 'list_channels' | 'list_clients', parameters: { limit?: number; room?: string }) {
+  async function pagesOf(
+    name: 'list_rooms' | 'list_channels' | 'list_clients',
+    parameters: { limit?: number; room?: string; cursor?: string },
+    asker = client,
+  ) {
     const pages: string[][] = []
-    let cursor: string | undefined
+    let { cursor } = parameters
     do {
-      const result = await run(client, name, { ...parameters, ...(cursor && { cursor }) })
-      pages.push(
-        'channels' in result ? result.channels.map((one) => one.name) : result.clients.map((one) => one.client_id),
-      )
+      const result = await run(asker, name, { ...parameters, ...(cursor && { cursor }) })
+      if ('rooms' in result) pages.push(result.rooms.map((one) => one.name))
+      else if ('channels' in result) pages.push(result.channels.map((one) => one.name))
+      else pages.push(result.clients.map((one) => one.client_id))
       cursor = result.cursor
     } while (cursor !== undefined)
     return pages
@@ -63,6 +69,84 @@ describe('pages of lists', async () => {
     expect(pages.flat()).toEqual(all)
     expect(await pagesOf('list_channels', { room: 'pages', limit: 7 })).toEqual([all])
     expect(await pagesOf('list_channels', { room: 'pages' })).toEqual([all])
+  })
+
+  test('list_rooms returns each room once with the whole entity, `limit` per page, and one room by its name', async () => {
+    const other = await startBus({ adminKey, rateLimit: null }, { clock })
+    const ada = await other.as('ada')
+    await ada.command('create_channel', { channel: 'room-0:a', room_config: { colour: 'blue' } })
+    for (let i = 1; i < 5; i++) await ada.command('join_channel', { channel: `room-${i}:a` })
+    await ada.command('join_channel', { channel: 'room-1:b' })
+    await ada.command('pause_room', { room: 'room-1', admin_key: adminKey })
+    const all = ['arqonbus', 'integriguard', 'room-0', 'room-1', 'room-2', 'room-3', 'room-4']
+    const pages = await pagesOf('list_rooms', { limit: 3 }, ada)
+    expect(pages).toEqual([all.slice(0, 3), all.slice(3, 6), all.slice(6)])
+    expect(await pagesOf('list_rooms', {}, ada)).toEqual([all])
+    const created_at = new Date(clock.now()).toISOString()
+    const made = { created_at, created_by: 'ada' }
+    const { rooms } = await run(ada, 'list_rooms', {
+      limit: 2,
+      cursor: (await run(ada, 'list_rooms', { limit: 2 })).cursor,
+    })
+    expect(rooms).toEqual([
+      {
+        name: 'room-0',
+        type: 'user',
+        state: 'active',
+        channels: ['a'],
+        channel_count: 1,
+        ...made,
+        config: { colour: 'blue' },
+        participant_count: 0,
+      },
+      {
+        name: 'room-1',
+        type: 'dynamic',
+        state: 'paused',
+        channels: ['a', 'b'],
+        channel_count: 2,
+        ...made,
+        participant_count: 1,
+      },
+    ])
+    expect(await run(ada, 'list_rooms', { room: 'room-1' })).toEqual({ rooms: [rooms[1]!] })
+    expect(await refused(ada, 'list_rooms', { room: 'room-9' })).toMatchObject({ code: 'room_not_found' })
+  })
+
+  test('rooms created or deleted between two pages do not move other rooms to another page', async () => {
+    const other = await startBus({ adminKey, rateLimit: null })
+    const ada = await other.as('ada')
+    for (const name of ['a', 'b', 'c']) await ada.command('create_channel', { channel: `${name}:x` })
+    const first = await run(ada, 'list_rooms', { limit: 3 })
+    await ada.command('delete_channel', { channel: 'a:x' })
+    await ada.command('delete_room', { room: 'a', admin_key: adminKey }).catch(() => {})
+    await ada.command('create_channel', { channel: 'd:x' })
+    const second = await run(ada, 'list_rooms', { limit: 3, cursor: first.cursor })
+    expect([first, second].map(({ rooms }) => rooms.map(({ name }) => name))).toEqual([
+      ['arqonbus', 'integriguard', 'a'],
+      ['b', 'c', 'd'],
+    ])
+  })
+
+  test('a room with many channels names the first, counts all, and makes its page shorter', async () => {
+    const other = await startBus({ rateLimit: null, apiRate: null })
+    const ada = await other.as('ada')
+    for (const room of ['r1', 'r2', 'r3', 'r4', 'r5', 'r6']) {
+      for (let i = 0; i < 11; i++) {
+        const channels = Array.from({ length: 100 }, (_, n) => ({ channel: `${room}:c${100 * i + n}` }))
+        await ada.command('join_channel', { channels })
+        for (const { channel } of channels)
+          ada.send({ type: 'command', payload: { name: 'leave_channel', parameters: { channel } } })
+        await ada.everything()
+      }
+    }
+    const { rooms } = await run(ada, 'list_rooms', { room: 'r1' })
+    expect([rooms[0]!.channels.length, rooms[0]!.channel_count]).toEqual([1000, 1100])
+    const pages = await pagesOf('list_rooms', { limit: 1000 }, ada)
+    expect(pages.length).toBeGreaterThan(1)
+    expect(pages.flat()).toEqual(['arqonbus', 'integriguard', 'r1', 'r2', 'r3', 'r4', 'r5', 'r6'])
+    const channels = await pagesOf('list_channels', { room: 'r1', limit: 500 }, ada)
+    expect(channels.map((page) => page.length)).toEqual([500, 500, 100])
   })
 
   test('channels created or deleted between two pages do not move other channels to another page', async () => {
@@ -97,12 +181,15 @@ describe('pages of lists', async () => {
     expect(pages.flat()).toEqual(Array.from({ length: 40 }, (_, i) => `c${i}`))
   })
 
-  test('status lists the first 100 rooms, or as many as one frame holds', async () => {
+  test('status lists the first 100 rooms, or as many as one frame holds, and says where list_rooms goes on', async () => {
     const config = { text: 'x'.repeat(16_000) }
     const before = (await run(client, 'status')).totals.rooms
     for (let i = 0; i < 110; i++) await client.command('create_channel', { channel: `room-${i}:a` })
-    const { rooms, totals } = await run(client, 'status')
+    const { rooms, rooms_cursor, clients, clients_cursor, totals } = await run(client, 'status')
     expect([rooms.length, rooms[0]!.name, totals.rooms]).toEqual([100, 'arqonbus', before + 110])
+    const rest = await run(client, 'list_rooms', { cursor: rooms_cursor })
+    expect([rest.rooms.length, rest.rooms.at(-1)!.name, rest.cursor]).toEqual([before + 10, 'room-109', undefined])
+    expect([clients!.length, clients_cursor]).toEqual([totals.clients, undefined])
 
     const other = await heavy.connect()
     for (let i = 0; i < 30; i++) await other.command('create_channel', { channel: `room-${i}:a`, room_config: config })
@@ -126,7 +213,14 @@ describe('pages of lists', async () => {
 
 describe('rates', async () => {
   const limited = await startBus({ commandRate: { perSecond: 10, burst: 3 } }, { clock })
-  const costly = { status: {}, list_channels: {}, list_clients: {}, history: { channel: 'rate:a' }, create_channel: {} }
+  const costly = {
+    status: {},
+    list_rooms: {},
+    list_channels: {},
+    list_clients: {},
+    history: { channel: 'rate:a' },
+    create_channel: {},
+  }
 
   test('only the costly commands are declared as rate limited', () => {
     expect(commandNames.filter((name) => commands[name].rate_limited).toSorted()).toEqual(

@@ -31,6 +31,7 @@ describe('refusals', async () => {
 
   /** The client, its command, and the expected code. */
   const cases: [client: TestClient, name: CommandName, parameters: object, code: ErrorCode][] = [
+    [user, 'list_rooms', { room: 'no-room' }, 'room_not_found'],
     [user, 'list_channels', { room: 'no-room' }, 'room_not_found'],
     [user, 'list_clients', { channel: 'club:secret' }, 'forbidden'],
     [user, 'list_clients', { room: 'no-room' }, 'room_not_found'],

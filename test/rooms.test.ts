@@ -114,6 +114,7 @@ describe('types of rooms', () => {
       type: 'user',
       state: 'active',
       channels: ['a', 'b'],
+      channel_count: 2,
       created_at: made,
       created_by: 'owner',
       participant_count: 2,

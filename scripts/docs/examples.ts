@@ -73,6 +73,7 @@ const science: Room = {
   type: 'dynamic',
   state: 'active',
   channels: ['explore'],
+  channel_count: 1,
   created_at: '2026-11-21T11:58:03.125Z',
   created_by: 'ada',
   participant_count: 2,
@@ -112,6 +113,7 @@ export const examples: { readonly [Name in CommandName]: CommandExample<Name> } 
       clients: [ada, bot],
     },
   },
+  list_rooms: { parameters: { room: 'science' }, result: { rooms: [science] } },
   list_channels: { parameters: { room: 'science', limit: 50 }, result: { channels: [explore] } },
   list_clients: {
     parameters: { channel: 'science:*', limit: 50 },

@@ -29,10 +29,15 @@ describe('queries by HTTP', () => {
     expect(await numbers('?order=desc&limit=2')).toEqual([5, 4])
   })
 
-  test('status, channels, clients and a single channel by HTTP equal the results of the commands', async () => {
+  test('status, rooms, channels, clients and a single channel by HTTP equal the results of the commands', async () => {
     await publish('art', 'main', 1)
     const client = await bus.as('watcher', 'art:main')
     expect((await call('/status')).body).toMatchObject({ server: { name: 'arqonbus', status: 'ok' } })
+    expect((await call('/rooms?room=art')).body).toEqual(await client.command('list_rooms', { room: 'art' }))
+    expect((await call('/rooms?limit=1')).body).toMatchObject({
+      rooms: [{ name: 'arqonbus' }],
+      cursor: expect.any(String),
+    })
     expect((await call('/channels?room=art')).body).toEqual(await client.command('list_channels', { room: 'art' }))
     expect(
       (await call('/clients?channel=art:main')).body.clients.map((one: { client_id: string }) => one.client_id),

@@ -26,6 +26,8 @@ export const createCommands = (command: Command, now: () => number) => ({
   },
   /** Describes the bus. */
   status: () => command('status'),
+  /** Lists the rooms, all of them or `room`. */
+  listRooms: (parameters: CommandParameters<'list_rooms'> = {}) => command('list_rooms', parameters),
   /** Lists the visible channels, of all rooms or of `room`. */
   listChannels: (parameters: CommandParameters<'list_channels'> = {}) => command('list_channels', parameters),
   /** Lists the connected clients, of the bus or of one channel. */

@@ -76,8 +76,10 @@ export const Room = Type.Object({
     description: '`paused`: messages are refused, commands work.',
   }),
   channels: Type.Array(ChannelName, {
-    description: 'The names of its channels that the requester may see, among the first 1,000.',
+    description:
+      'The names of its channels that the requester may see, among the first 1,000. `list_channels` has all of them.',
   }),
+  channel_count: Type.Integer({ description: 'The number of its channels, private ones too.' }),
   created_at: time('When it was created.'),
   created_by: Type.Optional(
     Type.String({ ...ClientId, description: 'The client that created it; absent if the bus created it.' }),

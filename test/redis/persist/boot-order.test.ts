@@ -165,6 +165,7 @@ withProgram('redis-server', 'with Redis', () => {
         ['history', { channel: 'old:*' }],
         ['channel_info', { channel: 'old:a' }],
         ['delete_channel', { channel: 'old:a' }],
+        ['list_rooms', { room: 'old' }],
         ['list_channels', { room: 'old' }],
         ['resume_room', { room: 'old', ...asAdmin }],
         ['create_channel', { channel: 'old:a', type: 'private' }],

@@ -57,6 +57,9 @@ export const status = command('status', {
       { description: 'Counts.' },
     ),
     rooms: Type.Array(Room, { description: 'The first 100 rooms, as far as a frame holds them.' }),
+    rooms_cursor: Type.Optional(
+      Type.String({ description: 'The `cursor` with which `list_rooms` goes on. Absent where these are all rooms.' }),
+    ),
     clients_by_type: Type.Object(
       Object.fromEntries(clientTypes.map((type) => [type, Type.Integer()])) as Record<
         ClientType,
@@ -66,6 +69,11 @@ export const status = command('status', {
     ),
     clients: Type.Optional(
       Type.Array(Client, { description: 'The first 100 clients that one may see, as far as a frame holds them.' }),
+    ),
+    clients_cursor: Type.Optional(
+      Type.String({
+        description: 'The `cursor` with which `list_clients` goes on. Absent where these are all clients.',
+      }),
     ),
   }),
   rate_limited: true,

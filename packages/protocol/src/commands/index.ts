@@ -9,13 +9,14 @@ import {
   leave_channel,
   list_channels,
 } from './channels.ts'
-import { delete_room, pause_room, resume_room } from './rooms.ts'
+import { delete_room, list_rooms, pause_room, resume_room } from './rooms.ts'
 import type { ParametersOf, ResultOf } from './shape.ts'
 
 /** Every command, declared once: validation, documentation and SDK types come from here. */
 export const commands = {
   ping,
   status,
+  list_rooms,
   list_channels,
   list_clients,
   channel_info,

@@ -2,8 +2,25 @@
 import Type from 'typebox'
 import { Room } from '../entities.ts'
 import { RoomName } from '../envelope/schema.ts'
-import { roomField } from './fields.ts'
+import { nextPage, pageFields, roomField } from './fields.ts'
 import { command, parameters } from './shape.ts'
+
+/** Lists the rooms. */
+export const list_rooms = command('list_rooms', {
+  summary: 'Lists the rooms, oldest first.',
+  notes: [
+    'Without `room` it lists all rooms: the room of the envelope does not count here.',
+    'Of a room with many channels an entity names the first; `list_channels` with its name pages through them.',
+    'A page may have fewer rooms than its `limit` where they have many channels.',
+  ],
+  parameters: parameters({
+    room: Type.Optional(Type.String({ ...roomField.room, description: 'One room alone.' })),
+    ...pageFields,
+  }),
+  result: Type.Object({ rooms: Type.Array(Room, { description: 'The rooms of this page.' }), ...nextPage }),
+  rate_limited: true,
+  errors: ['room_not_found', 'storage_unavailable'],
+})
 
 const ofRoom = { requires_admin: true, channel_scope: 'room' } as const
 

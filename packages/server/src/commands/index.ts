@@ -13,6 +13,7 @@ import { joinChannel } from './join-channel.ts'
 import { leaveChannel } from './leave-channel.ts'
 import { listChannels } from './list-channels.ts'
 import { listClients } from './list-clients.ts'
+import { listRooms } from './list-rooms.ts'
 import { pauseRoom } from './pause-room.ts'
 import { ping } from './ping.ts'
 import { resumeRoom } from './resume-room.ts'
@@ -26,6 +27,7 @@ export function createCommands(deps: CommandDeps): Commands {
   return {
     ping,
     status: status(deps),
+    list_rooms: withLoadedRoom(persistence, listRooms(deps)),
     list_channels: withLoadedRoom(persistence, listChannels(deps)),
     list_clients: withLoadedTarget(persistence, listClients(deps)),
     channel_info: withLoadedTarget(persistence, channelInfo(deps)),

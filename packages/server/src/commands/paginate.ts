@@ -15,8 +15,10 @@ type PageOf<T> = {
   readonly fits?: (item: T) => boolean
   /** How many steps it takes to view an item, beside the one that looks whether it fits. */
   readonly steps?: (item: T) => number
-  /** Bounds the text; the page holds one entry at least. */
+  /** Bounds the text. */
   readonly maxBytes: number
+  /** True where the page may be without an entry if the first is too long; else it holds one at least. */
+  readonly mayBeEmpty?: boolean
 }
 
 /** A page looks at so much and no more: where most of a list is left out, pages are short, or empty. */
@@ -27,7 +29,7 @@ const MOST_STEPS = 4000
  * entry to another page. What it costs depends on the page and not on the list.
  */
 export function pageOf<T extends Numbered>(
-  { after, view, fits = () => true, steps = () => 0, maxBytes }: PageOf<T>,
+  { after, view, fits = () => true, steps = () => 0, maxBytes, mayBeEmpty = false }: PageOf<T>,
   { cursor, limit = 100 }: { cursor?: string | undefined; limit?: number | undefined },
 ): ListPage {
   let last = readCursor(cursor)
@@ -42,26 +44,12 @@ export function pageOf<T extends Numbered>(
       looked += steps(item)
       const text = JSON.stringify(view(item))
       bytes += Buffer.byteLength(text) + 1
-      if (texts.length >= limit || (bytes > maxBytes && texts.length > 0)) return ended()
+      if (texts.length >= limit || (bytes > maxBytes && (texts.length > 0 || mayBeEmpty))) return ended()
       texts.push(text)
     }
     last = item.seq
   }
   return { entries: listOf(texts), cursor: undefined }
-}
-
-/** The first entries that fit into a number of bytes. */
-export function firstOf<T>(items: Iterable<T>, view: (item: T) => object, limit: number, maxBytes: number): RawJson {
-  const texts: string[] = []
-  let bytes = 0
-  for (const item of items) {
-    if (texts.length >= limit) break
-    const text = JSON.stringify(view(item))
-    bytes += Buffer.byteLength(text) + 1
-    if (bytes > maxBytes) break
-    texts.push(text)
-  }
-  return listOf(texts)
 }
 
 const listOf = (texts: readonly string[]): RawJson => new RawJson(`[${texts.join(',')}]`)

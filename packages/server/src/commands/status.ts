@@ -1,19 +1,37 @@
 import { commands } from '@arqonbus/protocol'
 import { visible } from '../auth/access.ts'
-import { clientView, roomView } from '../state/views.ts'
+import type { Room } from '../state/model.ts'
+import { clientView, roomView, type ViewedClient } from '../state/views.ts'
 import { command } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
-import { firstOf } from './paginate.ts'
+import { pageOf } from './paginate.ts'
 
-const MOST = 100
+/** Rooms, and clients, that it lists at most. */
+const limit = 100
 
 /** `status`: describes the bus. */
-export const status = ({ directory, rooms, ...deps }: CommandDeps) =>
+export const status = ({ directory, rooms, clock, ...deps }: CommandDeps) =>
   command(commands.status, ({ identity }) => {
     // For the list of rooms, and as much for that of clients.
-    const maxBytes = deps.maxListBytes / 2
+    const page = { maxBytes: deps.maxListBytes / 2, mayBeEmpty: true }
     const seen = visible(identity)
-    const listed = Iterator.from(directory.after(0)).filter(({ id }) => seen.client(id))
+    const listedRooms = pageOf(
+      {
+        after: (seq) => rooms.roomsAfter(seq),
+        view: (room: Room) => roomView(room, identity, directory.countInRoom(room)),
+        ...page,
+      },
+      { limit },
+    )
+    const listedClients = pageOf(
+      {
+        after: directory.after,
+        view: (client: ViewedClient) => clientView(client, identity, clock),
+        fits: ({ id }) => seen.client(id),
+        ...page,
+      },
+      { limit },
+    )
     return {
       server: deps.server(),
       storage: deps.storage(),
@@ -24,8 +42,10 @@ export const status = ({ directory, rooms, ...deps }: CommandDeps) =>
         channels: rooms.channelCount,
         participants: deps.subscriptions.count,
       },
-      rooms: firstOf(rooms.all(), (room) => roomView(room, identity, directory.countInRoom(room)), MOST, maxBytes),
+      rooms: listedRooms.entries,
+      rooms_cursor: listedRooms.cursor,
       clients_by_type: { ...directory.countByType() },
-      clients: firstOf(listed, (client) => clientView(client, identity, deps.clock), MOST, maxBytes),
+      clients: listedClients.entries,
+      clients_cursor: listedClients.cursor,
     }
   })

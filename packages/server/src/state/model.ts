@@ -141,6 +141,8 @@ export type Channel = {
 /** A room. */
 export type Room = {
   readonly name: string
+  /** Counts up with each room: lists are in this order. */
+  readonly seq: number
   /**
    * This, `createdAt` and `createdBy` change only when a stored room replaces one that was created while the store was
    * away.

@@ -43,10 +43,11 @@ export class Rooms {
   /** Asked for the longest idle channel at the limit of channels. */
   readonly #idle: IdleChannels
   readonly #rooms = new Map<string, Room>()
+  readonly #inOrder = new Ordered<Room>()
   readonly #withoutChannels = new Set<Room>()
   readonly #channels = new Ordered<Channel>()
   #lastSeq = 0
-  #lastRoomNumber = 0
+  #lastRoomSeq = 0
 
   constructor(deps: RoomsDeps, idle: IdleChannels) {
     this.#deps = deps
@@ -73,6 +74,11 @@ export class Rooms {
     return this.#rooms.values()
   }
 
+  /** The rooms that were created after the one with this number, in the order of their creation. */
+  roomsAfter(seq: number): Iterable<Room> {
+    return this.#inOrder.after(seq)
+  }
+
   /** Rooms without a channel. */
   withoutChannels(): Iterable<Room> {
     return this.#withoutChannels
@@ -91,12 +97,13 @@ export class Rooms {
     const name = copyText(wanted.name)
     // Subscribers of a room that was deleted may still be leaving it: they must not get messages of another one of its
     // name.
-    const number = ++this.#lastRoomNumber
+    const seq = ++this.#lastRoomSeq
     const address = { room: name, channel: WHOLE_ROOM }
-    const broadcastFeed = new TargetFeed(`b:${name}:${number}`, address, ofBroadcast)
-    const wideFeed = new TargetFeed(`w:${name}:${number}`, address, ofRoom)
+    const broadcastFeed = new TargetFeed(`b:${name}:${seq}`, address, ofBroadcast)
+    const wideFeed = new TargetFeed(`w:${name}:${seq}`, address, ofRoom)
     const room: Room = {
       name,
+      seq,
       type: wanted.type,
       builtIn: wanted.builtIn ?? false,
       state: 'active',
@@ -116,6 +123,7 @@ export class Rooms {
     broadcastFeed.target = room
     wideFeed.target = room
     this.#rooms.set(name, room)
+    this.#inOrder.add(room)
     this.#withoutChannels.add(room)
     changed(name)
     return room
@@ -255,6 +263,7 @@ export class Rooms {
 
   #forget(room: Room): void {
     this.#rooms.delete(room.name)
+    this.#inOrder.delete(room)
     this.#withoutChannels.delete(room)
     this.#deps.changed(room.name)
   }

@@ -85,12 +85,16 @@ export function roomView(room: Room, viewer: Identity, participants: number): Ro
     type: room.type,
     state: room.state,
     channels: channelNames(room, viewer),
+    channel_count: room.channels.size,
     created_at: isoTime(room.createdAt),
     ...(room.createdBy !== undefined && { created_by: room.createdBy }),
     ...(room.config !== undefined && { config: { ...room.config } }),
     participant_count: participants,
   }
 }
+
+/** How many channels a view of the room looks at. */
+export const roomViewSteps = (room: Room): number => Math.min(room.channels.size, MOST)
 
 /** Those of the first channels that the viewer may know. */
 const channelNames = (room: Room, viewer: Identity): string[] =>

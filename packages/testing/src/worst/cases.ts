@@ -64,6 +64,12 @@ const several = (count: number, address: (i: number) => object) => ({
 export const commandCases: { readonly [Name in CommandName]: readonly WorstCommand[] } = {
   ping: [ofCommand('ping', '', USUAL)],
   status: [ofCommand('status', '', COSTLY)],
+  list_rooms: [
+    ofCommand('list_rooms', 'of all, one', COSTLY, { limit: 1 }),
+    ofCommand('list_rooms', 'of all, the longest page', COSTLY, { limit: 1000 }),
+    ofCommand('list_rooms', 'the largest one', COSTLY, { room: 'big' }),
+    ofCommand('list_rooms', 'one of private channels of others', COSTLY, { room: 'secret' }, 'stranger'),
+  ],
   list_channels: [
     ofCommand('list_channels', 'of all, one', COSTLY, { limit: 1 }),
     ofCommand('list_channels', 'of all, the longest page', COSTLY, { limit: 1000 }),

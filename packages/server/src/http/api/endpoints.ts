@@ -154,6 +154,7 @@ export const endpoints: readonly Endpoint[] = [
   query('messages', `${CHANNEL}/messages`, commands.history),
   stream,
   query('channel', CHANNEL, commands.channel_info),
+  query('rooms', `${API_BASE}/rooms`, commands.list_rooms, true),
   query('channels', `${API_BASE}/channels`, commands.list_channels, true),
   query('clients', `${API_BASE}/clients`, commands.list_clients, true),
   query('bus', `${API_BASE}/status`, commands.status, true),
