@@ -13,6 +13,7 @@ const order: readonly CommandName[] = [
   'join_channel',
   'history',
   'status',
+  'list_commands',
   'list_rooms',
   'list_channels',
   'list_clients',

@@ -1,6 +1,8 @@
 /** All commands: their results and their forms (docs/protocol.md#commands). */
 import { describe, expect, test } from 'bun:test'
+import { type CommandName, type CommandShape, commands } from '@arqonbus/protocol'
 import { type Publish, startBus, testClock } from '@arqonbus/testing'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { commandNames, refused, run } from './support/ask.ts'
 
 const adminKey = 'correct-horse-battery-staple'
@@ -26,6 +28,7 @@ describe('results in the declared form', () => {
       'leave_channel',
       'list_channels',
       'list_clients',
+      'list_commands',
       'list_rooms',
       'pause_room',
       'ping',
@@ -37,6 +40,53 @@ describe('results in the declared form', () => {
 
   test('ping replies with pong and the time', async () => {
     expect(await run(user, 'ping')).toEqual({ pong: true, timestamp: isoNow() })
+  })
+
+  test('list_commands describes every command as it is declared, with its rate where it has one of its own', async () => {
+    const limited = await startBus({ commandRate: { perSecond: 5, burst: 50 } })
+    const described = (await run(await limited.as('reader'), 'list_commands')).commands
+    expect(described.map(({ name }) => name)).toEqual(commandNames)
+    const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, strictTypes: false })
+    for (const info of described) {
+      const shape: CommandShape = commands[info.name as CommandName]
+      expect(info).toMatchObject({
+        description: expect.stringContaining(shape.summary),
+        response_format: `${info.name}_result`,
+        requires_admin: shape.requires_admin,
+        channel_scope: shape.channel_scope,
+        needs_connection: shape.needs_connection,
+      })
+      expect([info.name, info.rate_limit]).toEqual([
+        info.name,
+        shape.rate_limited ? { per_second: 5, burst: 50 } : undefined,
+      ])
+      expect(ajv.compile(info.parameters)({ no_such_parameter: 1 })).toBe(false)
+    }
+    const parametersOf = (name: string) => ajv.compile(described.find((one) => one.name === name)!.parameters)
+    expect(parametersOf('history')({ channel: 'science:explore', limit: 10 })).toBe(true)
+    expect(parametersOf('history')({ limit: 0 })).toBe(false)
+    expect(described.filter((one) => one.requires_admin).map(({ name }) => name)).toEqual([
+      'pause_room',
+      'resume_room',
+      'delete_room',
+      'disconnect_client',
+    ])
+    const unlimited = await startBus({ rateLimit: null, commandRate: null })
+    const withoutRates = (await run(await unlimited.as('reader'), 'list_commands')).commands
+    expect(withoutRates.every((one) => one.rate_limit === undefined)).toBe(true)
+  })
+
+  test('the reply to a command names its requester, if it succeeds or fails, and that to a message does not', async () => {
+    const send = (payload: Record<string, unknown>) => user.answer(user.send({ type: 'command', payload }))
+    expect(await send({ name: 'ping' })).toMatchObject({ command: 'ping', requester: 'user', status: 'success' })
+    expect(await send({ name: 'history', parameters: { limit: 0 } })).toMatchObject({
+      command: 'history',
+      requester: 'user',
+      error: { code: 'invalid_parameters' },
+    })
+    expect(await send({ name: 'nothing' })).toMatchObject({ requester: 'user', error: { code: 'unknown_command' } })
+    const acknowledged = await user.answer(user.send({ room: 'asked', channel: 'a', metadata: { ack: true } }))
+    expect(acknowledged).not.toHaveProperty('requester')
   })
 
   test('status counts the connections, clients, rooms, channels and participants of the bus', async () => {

@@ -215,6 +215,7 @@ test('every frame that the server originates is an envelope from `arqonbus`, and
     {
       request_id: ping,
       command: 'ping',
+      requester: client.id,
       status: 'success',
       response_format: 'ping_result',
       result: { pong: true, timestamp: isoNow() },
@@ -226,7 +227,7 @@ test('every frame that the server originates is an envelope from `arqonbus`, and
       result: { position: `${clock.now()}-1`, durability: 'memory', duplicate: false, recipients: 0 },
     },
     { request_id: refused, status: 'error', error: failed('sender_mismatch', 403) },
-    { request_id: unknown, status: 'error', error: failed('unknown_command', 404) },
+    { request_id: unknown, requester: client.id, status: 'error', error: failed('unknown_command', 404) },
     { request_id: null, status: 'error', error: failed('invalid_json', 400) },
     { request_id: null, status: 'error', error: failed('invalid_envelope', 400) },
   ])

@@ -215,6 +215,7 @@ describe('rates', async () => {
   const limited = await startBus({ commandRate: { perSecond: 10, burst: 3 } }, { clock })
   const costly = {
     status: {},
+    list_commands: {},
     list_rooms: {},
     list_channels: {},
     list_clients: {},

@@ -27,6 +27,7 @@ type Turn = (bus: Bus, turn: number) => Promise<{ tookUs: number }>
 const turnOf: Record<CommandName, Turn> = {
   ping: ({ ask }) => ask('ping'),
   status: ({ ask }) => ask('status'),
+  list_commands: ({ ask }) => ask('list_commands'),
   list_rooms: ({ ask }) => ask('list_rooms'),
   list_channels: ({ ask }) => ask('list_channels'),
   list_clients: ({ ask }) => ask('list_clients'),

@@ -113,6 +113,24 @@ export const examples: { readonly [Name in CommandName]: CommandExample<Name> } 
       clients: [ada, bot],
     },
   },
+  list_commands: {
+    parameters: {},
+    result: {
+      commands: [
+        {
+          name: 'resume_room',
+          description:
+            'Lets messages to a paused room pass again. Resuming what is not paused succeeds and changes nothing.',
+          parameters: { type: 'object', properties: { room: { type: 'string' } }, additionalProperties: false },
+          response_format: 'resume_room_result',
+          requires_admin: true,
+          channel_scope: 'room',
+          needs_connection: false,
+          errors: ['room_not_found', 'room_hardcoded', 'storage_unavailable'],
+        },
+      ],
+    },
+  },
   list_rooms: { parameters: { room: 'science' }, result: { rooms: [science] } },
   list_channels: { parameters: { room: 'science', limit: 50 }, result: { channels: [explore] } },
   list_clients: {
@@ -186,6 +204,7 @@ export const requestOf = (name: CommandName): Record<string, unknown> => ({
 export const replyOf = (name: CommandName, responseFormat: string): Record<string, unknown> => ({
   request_id: 'arq_019aa65ea5407b4d9c6d2f1b3a7e8c01',
   command: name,
+  requester: 'ada',
   status: 'success',
   response_format: responseFormat,
   result: examples[name].result,

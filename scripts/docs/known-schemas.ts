@@ -1,6 +1,6 @@
 /** The schemas with their own section, so that tables can link to them. */
 
-import { Channel, ChannelInFull, Client, DeliveredEnvelope, ListedClient, Room } from '@arqonbus/protocol'
+import { Channel, ChannelInFull, Client, CommandInfo, DeliveredEnvelope, ListedClient, Room } from '@arqonbus/protocol'
 import type { Schema } from './schema-text.ts'
 
 /** The entities of results, by the heading of their section. */
@@ -10,6 +10,7 @@ export const entities = {
   room: Room,
   channel: Channel,
   'channel in full': ChannelInFull,
+  command: CommandInfo,
 } as const
 
 const sections = new Map<string, string>([

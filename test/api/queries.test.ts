@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { commands } from '@arqonbus/protocol'
+import { type CommandInfo, commands } from '@arqonbus/protocol'
 import { startBus } from '@arqonbus/testing'
 import { as, caller, messagesOf } from './call.ts'
 
@@ -70,6 +70,42 @@ describe('queries by HTTP', () => {
         },
       })
     expect(await call('/status?__proto__=x')).toMatchObject({ status: 400 })
+  })
+
+  test('the answer to a command names the client that it was run for, and a shared answer names none', async () => {
+    const requesterOf = async (path: string, options = {}) => {
+      const { headers } = await call(path, options)
+      return headers.get('arqonbus-client-id')
+    }
+    expect(await requesterOf('/commands/ping', { body: '', headers: as('ada') })).toBe('ada')
+    expect(await requesterOf('/commands/ping', { body: '{"x":1}', headers: as('ada') })).toBe('ada')
+    const [first, second] = [
+      await requesterOf('/commands/ping', { body: '' }),
+      await requesterOf('/commands/ping', { body: '' }),
+    ]
+    expect([typeof first, typeof second, first === second]).toEqual(['string', 'string', false])
+    expect(await requesterOf('/channels', { headers: as('ada') })).toBe('ada')
+    expect(await requesterOf('/channels')).toBeNull()
+    expect(await requesterOf('/channels?limit=0')).toBeNull()
+  })
+
+  test('the list of commands by HTTP and the operations of the OpenAPI document say the same', async () => {
+    const { body } = await call('/commands')
+    expect(body).toEqual(await (await bus.as('lister')).command('list_commands'))
+    const { paths } = (await (await fetch(`${bus.httpUrl}/openapi.json`)).json()) as {
+      paths: Record<string, Record<string, Record<string, unknown>>>
+    }
+    for (const info of body.commands as CommandInfo[]) {
+      if (info.needs_connection) continue
+      expect(paths[`/api/v1/commands/${info.name}`]?.post).toMatchObject({
+        'x-command': info.name,
+        'x-response-format': info.response_format,
+        'x-requires-admin': info.requires_admin,
+        'x-channel-scope': info.channel_scope,
+      })
+      expect(paths[`/api/v1/commands/${info.name}`]?.post?.['x-rate-limit']).toEqual(info.rate_limit)
+    }
+    expect(paths['/api/v1/rooms']?.get).toMatchObject({ 'x-command': 'list_rooms', 'x-rate-limit': expect.anything() })
   })
 
   test('every command that needs no connection can be called by HTTP with its parameters as the body', async () => {

@@ -20,6 +20,7 @@ export async function run<Name extends CommandName>(
   expect(answer).toMatchObject({
     request_id: id,
     command: name,
+    requester: client.id,
     status: 'success',
     response_format: `${name}_result`,
   })

@@ -26,6 +26,8 @@ export const createCommands = (command: Command, now: () => number) => ({
   },
   /** Describes the bus. */
   status: () => command('status'),
+  /** Describes every command of the bus: parameters, who may run it, and its rate. */
+  listCommands: () => command('list_commands'),
   /** Lists the rooms, all of them or `room`. */
   listRooms: (parameters: CommandParameters<'list_rooms'> = {}) => command('list_rooms', parameters),
   /** Lists the visible channels, of all rooms or of `room`. */

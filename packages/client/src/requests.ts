@@ -43,6 +43,7 @@ export type RequestsOptions = {
 const repeatableCommands: ReadonlySet<CommandName> = new Set([
   'ping',
   'status',
+  'list_commands',
   'list_rooms',
   'list_channels',
   'list_clients',

@@ -186,3 +186,37 @@ export const ChannelInFull = Type.Object({
 
 /** A channel in full. */
 export type ChannelInFull = Static<typeof ChannelInFull>
+
+/** A command, as `list_commands` describes it. */
+export const CommandInfo = Type.Object({
+  name: Type.String({ description: 'Its name.' }),
+  description: Type.String({ description: 'What it does, in sentences.' }),
+  parameters: Type.Unsafe<Record<string, unknown>>({
+    ...JsonObject,
+    description: 'Its parameters, as a JSON Schema (draft 2020-12).',
+  }),
+  response_format: Type.String({ description: 'The name of the JSON Schema of its result.' }),
+  requires_admin: Type.Boolean({ description: 'Whether only an admin may run it.' }),
+  channel_scope: Type.Unsafe<'channel' | 'room' | 'none'>({
+    enum: ['channel', 'room', 'none'],
+    description: 'What `room` and `channel` of its parameters or of its envelope address.',
+  }),
+  needs_connection: Type.Boolean({
+    description: 'Whether it changes the connection that sends it: such a command cannot be called by HTTP.',
+  }),
+  rate_limit: Type.Optional(
+    Type.Object(
+      {
+        per_second: Type.Number({ description: 'How many each client may send per second.' }),
+        burst: Type.Integer({ description: 'How many it may send at once.' }),
+      },
+      { description: 'Its own rate for each client. Without it the command counts as a message.' },
+    ),
+  ),
+  errors: Type.Array(Type.String(), {
+    description: 'Codes that it may be refused with, beside those of every command.',
+  }),
+})
+
+/** A command, as `list_commands` describes it. */
+export type CommandInfo = Static<typeof CommandInfo>

@@ -1,5 +1,6 @@
 /** The wire of ArqonBus: envelope, names, ids, positions, error and close codes, command shapes. No I/O. */
 export * from './codes.ts'
+export { describeCommand } from './commands/describe.ts'
 export { type CommandName, type CommandParameters, type CommandResult, commands } from './commands/index.ts'
 export type { CommandShape, ParametersOf, ResultOf } from './commands/shape.ts'
 export * from './entities.ts'

@@ -2,12 +2,19 @@
 import Type, { type Static } from 'typebox'
 import type { ErrorBody, ErrorCode } from './codes.ts'
 import { Client } from './entities.ts'
-import { Durability, JsonObject, MessageId, PositionText } from './envelope/schema.ts'
+import { ClientId, Durability, JsonObject, MessageId, PositionText } from './envelope/schema.ts'
 
 /** The payload of a `command_response`. */
 export type ReplyPayload =
-  | { request_id: string | null; command?: string; status: 'success'; response_format: string; result: unknown }
-  | { request_id: string | null; command?: string; status: 'error'; error: ErrorBody }
+  | {
+      request_id: string | null
+      command?: string
+      requester?: string
+      status: 'success'
+      response_format: string
+      result: unknown
+    }
+  | { request_id: string | null; command?: string; requester?: string; status: 'error'; error: ErrorBody }
 
 const answered = {
   request_id: Type.Union([MessageId, Type.Null()], {
@@ -15,6 +22,9 @@ const answered = {
   }),
   command: Type.Optional(
     Type.String({ description: 'The name of the command; absent if the frame was not a command.' }),
+  ),
+  requester: Type.Optional(
+    Type.String({ ...ClientId, description: 'The client that sent the command; absent if the frame was not one.' }),
   ),
 }
 

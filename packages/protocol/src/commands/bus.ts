@@ -1,6 +1,6 @@
 /** Commands about the bus and its clients. */
 import Type from 'typebox'
-import { Client, type ClientType, clientTypes, ListedClient, profileFields, Room } from '../entities.ts'
+import { Client, type ClientType, CommandInfo, clientTypes, ListedClient, profileFields, Room } from '../entities.ts'
 import { BusTime, Durability } from '../envelope/schema.ts'
 import { addressFields, ClientIdField, nextPage, pageFields } from './fields.ts'
 import { command, parameters } from './shape.ts'
@@ -76,6 +76,14 @@ export const status = command('status', {
       }),
     ),
   }),
+  rate_limited: true,
+})
+
+/** Lists the commands. */
+export const list_commands = command('list_commands', {
+  summary: 'Lists all commands of the bus: what each does, its parameters, and who may run it.',
+  parameters: parameters({}),
+  result: Type.Object({ commands: Type.Array(CommandInfo, { description: 'The commands.' }) }),
   rate_limited: true,
 })
 

@@ -1,5 +1,5 @@
 /** All commands of the protocol, by name. */
-import { disconnect_client, list_clients, ping, status, update_profile } from './bus.ts'
+import { disconnect_client, list_clients, list_commands, ping, status, update_profile } from './bus.ts'
 import {
   channel_info,
   create_channel,
@@ -16,6 +16,7 @@ import type { ParametersOf, ResultOf } from './shape.ts'
 export const commands = {
   ping,
   status,
+  list_commands,
   list_rooms,
   list_channels,
   list_clients,

@@ -5,6 +5,7 @@ import type { Announcer, Directory } from '../cluster/cluster.ts'
 import type { EndNotices } from '../delivery/end-notices.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue } from '../kit/fair-queue.ts'
+import type { Rate } from '../limits/bucket.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { OwnInbox } from '../publish/inbox.ts'
 import type { Channel } from '../state/model.ts'
@@ -34,6 +35,8 @@ export type CommandDeps = {
   readonly turns: FairQueue
   /** The best level that the log can give. */
   readonly durability: () => DurabilityLevel
+  /** The rate of each of the costly commands; null where it is off. */
+  readonly commandRate: Rate | null
   /** Bytes of `metadata`, and of `room_config`, as JSON. */
   readonly maxMetadataBytes: number
   /** Maximum bytes of the lists, or of the messages, in one reply. */

@@ -13,6 +13,7 @@ import { joinChannel } from './join-channel.ts'
 import { leaveChannel } from './leave-channel.ts'
 import { listChannels } from './list-channels.ts'
 import { listClients } from './list-clients.ts'
+import { listCommands } from './list-commands.ts'
 import { listRooms } from './list-rooms.ts'
 import { pauseRoom } from './pause-room.ts'
 import { ping } from './ping.ts'
@@ -27,6 +28,7 @@ export function createCommands(deps: CommandDeps): Commands {
   return {
     ping,
     status: status(deps),
+    list_commands: listCommands(deps),
     list_rooms: withLoadedRoom(persistence, listRooms(deps)),
     list_channels: withLoadedRoom(persistence, listChannels(deps)),
     list_clients: withLoadedTarget(persistence, listClients(deps)),

@@ -95,6 +95,7 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     created: observers.channelCreated,
     creation: config,
     durability: log.durability,
+    commandRate: config.commandRate,
     maxMetadataBytes: config.maxMetadataBytes,
     maxListBytes: info.maxListBytes,
     connections: () => parts.ports.bus.connections,

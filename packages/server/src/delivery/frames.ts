@@ -17,18 +17,27 @@ export type Encodable<T> = T extends object ? { [Key in keyof T]: T[Key] | RawJs
 /** Where frames that concern no channel come from. */
 const CONTROL = { room: BUS, channel: 'control' }
 
+/** What a reply answers. */
+export type Answered = {
+  /** The id of the frame; null where none could be read. */
+  readonly requestId: string | null
+  /** Of a command: its name, where it is known, and the client that sent it. */
+  readonly command?: string | undefined
+  readonly requester?: string
+}
+
 /** Writes the frames of the bus. */
 export type Frames = {
   /** Any envelope of the bus; `payload` is JSON text. */
   envelope(type: EnvelopeType, address: { room: string; channel: string }, payload: string): string
   /** A notice to one client that concerns no channel. */
   notice(payload: object): string
-  /** The reply to a frame that did what it asked for. `command` is absent where the frame was none. */
-  success(requestId: string, command: string | undefined, responseFormat: string, result: object): string
+  /** The reply to a frame that did what it asked for. */
+  success(answered: Answered, responseFormat: string, result: object): string
   /** The reply to a publish that the log has taken. Written by hand, for it may come with every message. */
   acknowledgement(requestId: string, result: Acknowledged): string
-  /** The refusal of a frame. `requestId` is null where none could be read. */
-  error(requestId: string | null, command: string | undefined, error: CodedError): string
+  /** The refusal of a frame. */
+  error(answered: Answered, error: CodedError): string
 }
 
 /**
@@ -48,20 +57,20 @@ export function createFrames(clock: Clock, node: string): Frames {
   )
   const envelope: Frames['envelope'] = (type, { room, channel }, payload) =>
     `${head}${++count}","type":"${type}","room":"${room}","channel":"${channel}","from":"${BUS}","timestamp":"${isoTime(clock.now())}","payload":${payload}}`
-  const about = (requestId: string | null, command: string | undefined) =>
-    `{"request_id":${requestId === null ? 'null' : `"${requestId}"`}${command === undefined ? '' : `,"command":${JSON.stringify(command)}`}`
+  const about = ({ requestId, command, requester }: Answered) =>
+    `{"request_id":${requestId === null ? 'null' : `"${requestId}"`}${command === undefined ? '' : `,"command":${JSON.stringify(command)}`}${requester === undefined ? '' : `,"requester":"${requester}"`}`
   return {
     envelope,
     notice: (payload) => envelope('system', CONTROL, JSON.stringify(payload)),
-    success: (requestId, command, responseFormat, result) =>
+    success: (answered, responseFormat, result) =>
       envelope(
         'command_response',
         CONTROL,
-        `${about(requestId, command)},"status":"success","response_format":"${responseFormat}","result":${encode(result)}}`,
+        `${about(answered)},"status":"success","response_format":"${responseFormat}","result":${encode(result)}}`,
       ),
     acknowledgement(requestId, result) {
       const { position } = result
-      if (position === null) return this.success(requestId, undefined, 'publish_result', result)
+      if (position === null) return this.success({ requestId }, 'publish_result', result)
       // Joined of few pieces: to put one of sixteen together takes half as long again.
       const pieces = [
         head,
@@ -74,11 +83,11 @@ export function createFrames(clock: Clock, node: string): Frames {
       ]
       return pieces.join('')
     },
-    error: (requestId, command, error) =>
+    error: (answered, error) =>
       envelope(
         'command_response',
         CONTROL,
-        `${about(requestId, command)},"status":"error","error":${JSON.stringify(error.body())}}`,
+        `${about(answered)},"status":"error","error":${JSON.stringify(error.body())}}`,
       ),
   }
 }

@@ -9,7 +9,7 @@ import type { Metrics } from '../observability/metrics.ts'
 import type { Acknowledged } from '../state/caller.ts'
 import type { Client, Feed } from '../state/model.ts'
 import type { Delivery } from './deliver.ts'
-import type { Frames } from './frames.ts'
+import type { Answered, Frames } from './frames.ts'
 
 /** Replies to frames. */
 export type Replies = ReturnType<typeof createReplies>
@@ -52,15 +52,10 @@ export function createReplies({ frames, delivery, metrics, logger, sendBufferSof
     holdBack(client)
   }
   return {
-    succeed(
-      client: Client,
-      requestId: string,
-      command: string | undefined,
-      responseFormat: string,
-      result: object,
-    ): void {
-      if (client.caller !== undefined) return client.caller.succeed(result)
-      send(client, frames.success(requestId, command, responseFormat, result))
+    /** A command did what it was asked for. */
+    succeed(client: Client, answered: Answered, responseFormat: string, result: object): void {
+      if (client.caller !== undefined) return client.caller.succeed(result, client.id)
+      send(client, frames.success(answered, responseFormat, result))
     },
     /** The log has a message, which these feeds deliver. */
     acknowledge(client: Client, requestId: string, result: Acknowledged, feeds: readonly Feed[]): void {
@@ -74,16 +69,16 @@ export function createReplies({ frames, delivery, metrics, logger, sendBufferSof
      */
     refuseFrame(client: Client, envelope: Partial<ParsedEnvelope>, error: CodedError, id = envelope.id ?? null): void {
       const { room, channel } = envelope
-      this.refuse(client, id, undefined, error)
+      this.refuse(client, { requestId: id }, error)
       refused(client, error.code, envelope)
       logger.info({ event: 'frame_refused', client_id: client.id, room, channel, code: error.code })
     },
-    refuse(client: Client, requestId: string | null, command: string | undefined, error: CodedError): void {
+    refuse(client: Client, answered: Answered, error: CodedError): void {
       metrics.reject(error.code)
       const limit = limitOf(error)
       if (limit !== undefined) metrics.limit(limit)
-      if (client.caller !== undefined) return client.caller.refuse(error)
-      send(client, frames.error(requestId, command, error))
+      if (client.caller !== undefined) return client.caller.refuse(error, answered.requester)
+      send(client, frames.error(answered, error))
     },
   }
 }

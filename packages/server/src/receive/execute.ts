@@ -143,16 +143,17 @@ export function createRun(deps: RunDeps): Run {
       metrics.command(known ?? 'unknown', code === undefined, (performance.now() - started) / 1000)
       endSpan?.(known ?? 'unknown', code)
     }
+    const answered = { requestId: envelope.id, command: known, requester: client.id }
     const line = { client_id: client.id, command: known, room: envelope.room, channel: envelope.channel }
     const succeed = (responseFormat: string, result: object) => {
-      replies.succeed(client, envelope.id, known, responseFormat, result)
+      replies.succeed(client, answered, responseFormat, result)
       done()
       ran(client, known)
       logger.debug({ event: 'command', ...line })
     }
     const fail = (problem: unknown) => {
       const error = faultOf(problem, logger, client)
-      replies.refuse(client, envelope.id, known, error)
+      replies.refuse(client, answered, error)
       done(error.code)
       ran(client, known, error.code)
       logger.info({ event: 'command_refused', ...line, code: error.code })

@@ -29,7 +29,7 @@ export function createSubscriberReceive(deps: SubscriberReceiveDeps): FrameReade
     refuse({ sender }, requestId, error) {
       metrics.reject(error.code)
       if (error.code === 'message_too_large') metrics.limit('message_bytes')
-      broadcast.send(sender, frames.error(requestId, undefined, error))
+      broadcast.send(sender, frames.error({ requestId }, error))
       logger.info({ event: 'frame_refused', server: 'telemetry', client_id: sender.id, code: error.code })
     },
     close({ sender }, name, reason) {

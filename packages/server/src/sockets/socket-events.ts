@@ -43,7 +43,7 @@ export function createSocketEvents<Arrival, Connection>(
   const turnAway = (socket: Opened, { error, close }: Refused) => {
     metrics.refuseConnection(refusalReasonOf(close))
     logger.info({ event: 'connection_refused', ...log, code: error.code, address: socket.data.address })
-    socket.sendText(deps.frames.error(null, undefined, error))
+    socket.sendText(deps.frames.error({ requestId: null }, error))
     socket.close(closeCodes[close].code, closeCodes[close].reason)
   }
   const letIn = (socket: Opened, arrival: Arrival, transport: Transport) => {

@@ -6,9 +6,10 @@ export type Acknowledged = Omit<PublishResult, 'position'> & { readonly position
 
 /** Takes the one answer to a request, in place of a connection that frames could go to. */
 export type ReplySink = {
-  /** A command did what it was asked for. Parts of the result may be encoded already. */
-  succeed(result: object): void
+  /** A command of this client did what it was asked for. Parts of the result may be encoded already. */
+  succeed(result: object, requester: string): void
   /** The log has the message, whether an acknowledgement was asked for or not. */
   acknowledge(requestId: string, result: Acknowledged): void
-  refuse(error: CodedError): void
+  /** `requester` is the client that sent it, if it was a command. */
+  refuse(error: CodedError, requester?: string): void
 }

@@ -64,6 +64,7 @@ const several = (count: number, address: (i: number) => object) => ({
 export const commandCases: { readonly [Name in CommandName]: readonly WorstCommand[] } = {
   ping: [ofCommand('ping', '', USUAL)],
   status: [ofCommand('status', '', COSTLY)],
+  list_commands: [ofCommand('list_commands', '', COSTLY)],
   list_rooms: [
     ofCommand('list_rooms', 'of all, one', COSTLY, { limit: 1 }),
     ofCommand('list_rooms', 'of all, the longest page', COSTLY, { limit: 1000 }),

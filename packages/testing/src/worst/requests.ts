@@ -169,6 +169,7 @@ export const requestCases: Readonly<Record<string, readonly WorstRequest[]>> = {
     get('stream with many unknown parameters', channelPath('history', 'large', `/stream${integers}`)),
   ],
   [`GET ${CHANNEL}`]: ofQuery('channel', channelPath('crowd', 'main'), ''),
+  [`GET ${API_BASE}/commands`]: ofQuery('commands', `${API_BASE}/commands`, ''),
   [`GET ${API_BASE}/rooms`]: ofQuery('rooms', `${API_BASE}/rooms`, '?limit=1000', '?room=big'),
   [`GET ${API_BASE}/channels`]: ofQuery(
     'channels',

@@ -21,13 +21,16 @@ import { commandFrame, type FrameFrom, readMessage } from './call-frames.ts'
 import { takeOne, wrong } from './credentials.ts'
 import type { Endpoint } from './endpoints.ts'
 import { createLists } from './lists.ts'
-import { openapiText } from './openapi.ts'
-import { PendingReply } from './pending-reply.ts'
+import { openapiDocument } from './openapi.ts'
+import { PendingReply, withoutRequester } from './pending-reply.ts'
 import { parametersIn } from './query.ts'
 
 /** What calls need. */
 type CallsDeps = {
-  readonly limits: Pick<Config, 'maxMessageBytes' | 'maxDepth' | 'apiBodyTimeoutMs' | 'rateLimit' | 'httpCacheMs'>
+  readonly limits: Pick<
+    Config,
+    'maxMessageBytes' | 'maxDepth' | 'apiBodyTimeoutMs' | 'rateLimit' | 'commandRate' | 'httpCacheMs'
+  >
   readonly clock: Clock
   readonly receive: Receive
   readonly admission: Pick<Admission, 'loadSession'>
@@ -124,7 +127,7 @@ export function createCalls(deps: CallsDeps): Calls {
     const parameters = parametersIn(call.query, command, call.params)
     const compute = () => askInSession(call, (from, now) => commandFrame(command.name, parameters, from, now))
     return isShared && isAnonymous(call.credentials)
-      ? lists.answer(`${command.name} ${parameters}`, compute)
+      ? lists.answer(`${command.name} ${parameters}`, () => chain(compute(), withoutRequester))
       : compute()
   }
 
@@ -155,6 +158,13 @@ export function createCalls(deps: CallsDeps): Calls {
     return new Response(body, { headers: STREAM_HEADERS })
   }
 
+  let openapi: string | undefined
+  /** The same for all callers; made when it is first asked for. */
+  const describe = (): Answer => {
+    openapi ??= JSON.stringify(openapiDocument(limits.commandRate))
+    return jsonText(200, openapi)
+  }
+
   return (endpoint, call) => {
     switch (endpoint.kind) {
       case 'publish':
@@ -166,7 +176,7 @@ export function createCalls(deps: CallsDeps): Calls {
       case 'stream':
         return stream(call)
       case 'openapi':
-        return jsonText(200, openapiText())
+        return describe()
     }
   }
 }

@@ -6,7 +6,7 @@ import type { Answer } from '../answer.ts'
 
 /** What a page may set, and read. */
 const REQUEST_HEADERS = 'authorization, content-type, arqonbus-client-id, arqonbus-session, last-event-id'
-const EXPOSED = 'retry-after'
+const EXPOSED = 'retry-after, arqonbus-client-id'
 const PREFLIGHT_SECONDS = '600'
 
 /** Headers of a response to a page of this origin. */

@@ -158,6 +158,7 @@ export const endpoints: readonly Endpoint[] = [
   query('channels', `${API_BASE}/channels`, commands.list_channels, true),
   query('clients', `${API_BASE}/clients`, commands.list_clients, true),
   query('bus', `${API_BASE}/status`, commands.status, true),
+  query('commands', `${API_BASE}/commands`, commands.list_commands, true),
   ...asCommands,
   openapi,
 ]

@@ -7,7 +7,9 @@ import {
   ChannelTarget,
   Client,
   ClientId,
+  CommandInfo,
   DeliveredEnvelope,
+  describeCommand,
   Envelope,
   type ErrorCode,
   ExpectedType,
@@ -21,6 +23,7 @@ import {
   RoomName,
 } from '@arqonbus/protocol'
 import { versionInfo } from '../../kit/version.ts'
+import type { Rate } from '../../limits/bucket.ts'
 import { type Endpoint, endpoints, everywhere, pathParameters, withBody } from './endpoints.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -48,6 +51,7 @@ const components = {
   Room,
   Channel,
   ChannelInFull,
+  CommandInfo,
 }
 
 const references = new Map(
@@ -178,7 +182,20 @@ function failuresOf(endpoint: Endpoint): Json {
   )
 }
 
-function operationOf(endpoint: Endpoint) {
+/** What `list_commands` says of a command, beside what OpenAPI has fields for. */
+function extensionsOf(endpoint: Endpoint, commandRate: Rate | null): Json {
+  if (endpoint.kind !== 'query' && endpoint.kind !== 'command') return {}
+  const info = describeCommand(endpoint.command, commandRate)
+  return {
+    'x-command': info.name,
+    'x-response-format': info.response_format,
+    'x-requires-admin': info.requires_admin,
+    'x-channel-scope': info.channel_scope,
+    ...(info.rate_limit !== undefined && { 'x-rate-limit': info.rate_limit }),
+  }
+}
+
+function operationOf(endpoint: Endpoint, commandRate: Rate | null) {
   const body = bodyOf(endpoint)
   return {
     operationId: endpoint.name,
@@ -188,15 +205,16 @@ function operationOf(endpoint: Endpoint) {
     parameters: parametersOf(endpoint),
     ...(body !== undefined && { requestBody: body }),
     responses: { ...successesOf(endpoint), ...failuresOf(endpoint) },
+    ...extensionsOf(endpoint, commandRate),
   }
 }
 
-/** The document. */
-export function openapiDocument(): Json {
+/** The document. `commandRate` is the rate of each of the costly commands; null where there is none. */
+export function openapiDocument(commandRate: Rate | null = null): Json {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const endpoint of endpoints) {
     paths[endpoint.path] ??= {}
-    paths[endpoint.path]![endpoint.method.toLowerCase()] = operationOf(endpoint)
+    paths[endpoint.path]![endpoint.method.toLowerCase()] = operationOf(endpoint, commandRate)
   }
   return {
     openapi: '3.1.0',
@@ -224,12 +242,4 @@ export function openapiDocument(): Json {
       schemas: Object.fromEntries(Object.entries(components).map(([name, schema]) => [name, schemaOf(schema, true)])),
     },
   }
-}
-
-let text: string | undefined
-
-/** The same as text; made when it is first asked for. */
-export function openapiText(): string {
-  text ??= JSON.stringify(openapiDocument())
-  return text
 }

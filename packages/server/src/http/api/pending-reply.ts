@@ -5,13 +5,23 @@ import type { Maybe } from '../../kit/maybe.ts'
 import type { Acknowledged, ReplySink } from '../../state/caller.ts'
 import { type Answer, jsonText, refusal } from '../answer.ts'
 
+/** Names the client that a command was run for: the caller's own, or the one that the bus made for the call. */
+export const REQUESTER = 'arqonbus-client-id'
+
+/** An answer that several callers get. */
+export function withoutRequester(answer: Answer): Answer {
+  const { headers: named, ...rest } = answer
+  const { [REQUESTER]: _, ...headers } = named ?? {}
+  return Object.keys(headers).length === 0 ? rest : { ...rest, headers }
+}
+
 /** A class, because each call has one: methods are shared. The first answer counts. */
 export class PendingReply implements ReplySink {
   #answer: Answer | undefined
   #waiting: ((answer: Answer) => void) | undefined
 
-  succeed(result: object): void {
-    this.#settle(jsonText(200, encode(result)))
+  succeed(result: object, requester: string): void {
+    this.#settle(jsonText(200, encode(result), { [REQUESTER]: requester }))
   }
 
   acknowledge(id: string, result: Acknowledged): void {
@@ -21,8 +31,8 @@ export class PendingReply implements ReplySink {
     this.#settle(jsonText(status, JSON.stringify({ id, position: at, durability, replicas, duplicate, recipients })))
   }
 
-  refuse(error: CodedError): void {
-    this.#settle(refusal(error))
+  refuse(error: CodedError, requester?: string): void {
+    this.#settle(refusal(error, requester === undefined ? undefined : { [REQUESTER]: requester }))
   }
 
   /** The answer, when it is there. */

@@ -1,0 +1,15 @@
+import { type CommandShape, commands, describeCommand } from '@arqonbus/protocol'
+import { RawJson } from '../delivery/frames.ts'
+import { command } from './command.ts'
+import type { CommandDeps } from './command-deps.ts'
+
+/** `list_commands`: the declarations of all commands. */
+export function listCommands({ commandRate }: Pick<CommandDeps, 'commandRate'>) {
+  let text: RawJson | undefined
+  const described = () =>
+    JSON.stringify(Object.values<CommandShape>(commands).map((shape) => describeCommand(shape, commandRate)))
+  return command(commands.list_commands, () => {
+    text ??= new RawJson(described())
+    return { commands: text }
+  })
+}
