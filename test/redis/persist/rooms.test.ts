@@ -1,6 +1,6 @@
 /** Persistence of rooms and channels, by setting (docs/protocol.md#restarts). */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { eventually, refusal, withProgram } from '@arqonbus/testing'
+import { eventually, refusal, textOf, withProgram } from '@arqonbus/testing'
 import { as, asAdmin, channelsOf, comeBack, createFixture, roomOf } from './fixture.ts'
 
 // Each test starts several processes.
@@ -34,6 +34,30 @@ withProgram('redis-server', 'with Redis', () => {
         code: 'forbidden',
       })
       expect(await channelsOf(eve, 'science')).toEqual(['open'])
+      await again.stop('SIGKILL')
+    })
+
+    test('metadata and room config come back byte for byte after a crash', async () => {
+      const bus = await startProcess()
+      const ann = await as(bus, 'ann')
+      const metadata = '{"members":["bob"], "big":9007199254740993,"one":1.0,"b":1e3,"a":"\\u0041"}'
+      const config = '{ "n":1.50,"2":0,"1":0 }'
+      const send = (name: string, parameters: string, client = ann) => {
+        const id = `arq_${name}`
+        client.raw(
+          `{"version":"1.0","id":"${id}","type":"command","room":"a","channel":"b","from":"ann","timestamp":"2026-01-01T00:00:00Z","payload":{"name":"${name}","parameters":${parameters}}}`,
+        )
+        return client.next(({ payload }) => payload.request_id === id)
+      }
+      await send(
+        'create_channel',
+        `{"channel":"exact:a","type":"private","metadata":${metadata},"room_config":${config}}`,
+      )
+      const again = await killed(bus)
+      const later = await as(again, 'ann')
+      expect(textOf(await send('channel_info', '{"channel":"exact:a"}', later))).toContain(`"metadata":${metadata},`)
+      expect(textOf(await send('list_rooms', '{"room":"exact"}', later))).toContain(`"config":${config},`)
+      await (await as(again, 'bob')).command('join_channel', { channel: 'exact:a' })
       await again.stop('SIGKILL')
     })
 

@@ -29,6 +29,20 @@ export function* readMembers(text: string, start: number): Pieces<Member[]> {
   }
 }
 
+/**
+ * The text of a member of an object, or of one further down on a path; if a name is repeated, that of the last member.
+ * Undefined if there is no such member.
+ */
+export function memberText(text: string, ...path: readonly string[]): string | undefined {
+  let own = text
+  for (const name of path) {
+    const member = membersOf(own, 0).findLast((one) => nameOf(one) === name)
+    if (member === undefined) return undefined
+    own = own.slice(member.start, member.end)
+  }
+  return own
+}
+
 /** The index of the first key of an object, or of its closing brace. */
 const firstKey = (text: string, start: number): number => skipSpace(text, skipSpace(text, start) + 1)
 

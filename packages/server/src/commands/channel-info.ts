@@ -1,5 +1,6 @@
 import { CodedError, commands, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
 import { chain, type Maybe } from '../kit/maybe.ts'
+import { RawJson } from '../kit/raw-json.ts'
 import type { Bounds } from '../log/contract.ts'
 import { channelInFull } from '../state/views.ts'
 import { command } from './command.ts'
@@ -11,7 +12,8 @@ export const channelInfo = ({ resolver, directory, maxListBytes }: CommandDeps) 
   command(commands.channel_info, ({ address, identity }) => {
     if (address.channel === WHOLE_ROOM) throw new CodedError('channel_not_found', { channel: `${address.room}:*` })
     const channel = resolver.channel(address.room, address.channel, identity)
-    const inFull = () => chain(directory.inChannel(channel), (clients) => channelInFull(channel, clients, maxListBytes))
+    const inFull = () =>
+      chain(directory.inChannel(channel), (clients) => RawJson.of(channelInFull(channel, clients, maxListBytes)))
     const { log } = channel
     if (log === undefined) return chain(inFull(), (full) => ({ channel: full }))
     const bounds: Maybe<Bounds> = whileAway(

@@ -1,13 +1,15 @@
 /** Calls: a command on its way to its function (docs/protocol.md#commands). */
 import type { Address, CommandName, CommandParameters, CommandResult, CommandShape, commands } from '@arqonbus/protocol'
 import type { Identity } from '../auth/identity.ts'
-import type { Encodable } from '../delivery/frames.ts'
 import type { Maybe } from '../kit/maybe.ts'
+import type { Encodable } from '../kit/raw-json.ts'
 import type { Client } from '../state/model.ts'
 
 /** A command as its function receives it. */
 export type CommandCall<Parameters = Record<string, unknown>> = {
   readonly parameters: Parameters
+  /** The payload as it was written: `{ name, parameters }`. */
+  readonly payloadText: string
   readonly requester: Client
   /** Who the requester is: for this command an admin, where its parameters have the admin key. */
   readonly identity: Identity

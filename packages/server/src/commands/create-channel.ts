@@ -1,5 +1,13 @@
-import { CodedError, commands, type DurabilityLevel, durabilityLevels, WHOLE_ROOM } from '@arqonbus/protocol'
+import {
+  CodedError,
+  commands,
+  type DurabilityLevel,
+  durabilityLevels,
+  memberText,
+  WHOLE_ROOM,
+} from '@arqonbus/protocol'
 import { authorize } from '../auth/access.ts'
+import { RawJson } from '../kit/raw-json.ts'
 import { channelView } from '../state/views.ts'
 import { command } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
@@ -7,12 +15,14 @@ import { invalidParameter } from './invalid-parameter.ts'
 
 /** `create_channel`: creates a channel, and its room if that does not exist. */
 export const createChannel = ({ rooms, creation, durability, maxMetadataBytes, created, persistence }: CommandDeps) =>
-  command(commands.create_channel, ({ parameters, address, identity }) => {
-    const { type = 'general', metadata, options, room_config: config } = parameters
+  command(commands.create_channel, ({ parameters, payloadText, address, identity }) => {
+    const { type = 'general', options } = parameters
+    const written = (name: 'metadata' | 'room_config') =>
+      parameters[name] && keptText(name, memberText(payloadText, 'parameters', name)!, maxMetadataBytes)
+    const metadata = written('metadata')
+    const config = written('room_config')
     const { room: roomName, channel: name } = address
     if (name === WHOLE_ROOM) throw invalidParameter('channel', 'one channel, not `*`')
-    checkBytes('metadata', metadata, maxMetadataBytes)
-    checkBytes('room_config', config, maxMetadataBytes)
     const existing = rooms.get(roomName)
     if (config !== undefined && existing !== undefined)
       throw invalidParameter('room_config', 'to be absent: the room is there already')
@@ -26,12 +36,13 @@ export const createChannel = ({ rooms, creation, durability, maxMetadataBytes, c
         ? rooms.createWithRoom({ name: roomName, type: 'user', createdBy: identity.id, config }, wanted)
         : rooms.createChannel(existing, wanted)
     created(channel)
-    return { channel: channelView(channel, 0) }
+    return { channel: RawJson.of(channelView(channel, 0)) }
   })
 
-function checkBytes(path: string, value: object | undefined, most: number): void {
-  if (value !== undefined && Buffer.byteLength(JSON.stringify(value)) > most)
-    throw invalidParameter(path, `at most ${most} bytes of JSON`)
+/** An object of the client, as it was written. */
+function keptText(path: string, text: string, most: number): RawJson {
+  if (Buffer.byteLength(text) > most) throw invalidParameter(path, `at most ${most} bytes of JSON`)
+  return RawJson.copyOf(text)
 }
 
 function checkLevel(asked: DurabilityLevel | undefined, best: DurabilityLevel): void {

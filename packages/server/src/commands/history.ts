@@ -10,8 +10,8 @@ import {
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
 import type { Identity } from '../auth/identity.ts'
-import { RawJson } from '../delivery/frames.ts'
 import { chain, type Maybe } from '../kit/maybe.ts'
+import { RawJson } from '../kit/raw-json.ts'
 import type { Log, Page, ReadQuery } from '../log/contract.ts'
 import type { RoomResolver } from '../state/resolve.ts'
 import { command } from './command.ts'

@@ -1,5 +1,5 @@
 import { type CommandShape, commands, describeCommand } from '@arqonbus/protocol'
-import { RawJson } from '../delivery/frames.ts'
+import { RawJson } from '../kit/raw-json.ts'
 import { command } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
 

@@ -1,6 +1,7 @@
 /** Pages of lists: as many entries as were asked for, as a frame holds, and as can be looked at in one go. */
-import { RawJson } from '../delivery/frames.ts'
+
 import type { Numbered } from '../kit/ordered.ts'
+import { encode, RawJson } from '../kit/raw-json.ts'
 import { invalidParameter } from './invalid-parameter.ts'
 
 /** A part of a list, and where the next one begins. */
@@ -42,7 +43,7 @@ export function pageOf<T extends Numbered>(
     looked++
     if (fits(item)) {
       looked += steps(item)
-      const text = JSON.stringify(view(item))
+      const text = encode(view(item))
       bytes += Buffer.byteLength(text) + 1
       if (texts.length >= limit || (bytes > maxBytes && (texts.length > 0 || mayBeEmpty))) return ended()
       texts.push(text)

@@ -1,5 +1,6 @@
 import { authorize } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
+import { RawJson } from '../kit/raw-json.ts'
 import type { Room } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
 import { roomView } from '../state/views.ts'
@@ -21,5 +22,5 @@ export function setRoomState(
 ) {
   const room = changeableRoom(resolver, address.room, identity)
   rooms.setState(room, state)
-  return { room: roomView(room, identity, directory.countInRoom(room)) }
+  return { room: RawJson.of(roomView(room, identity, directory.countInRoom(room))) }
 }

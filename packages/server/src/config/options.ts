@@ -147,7 +147,7 @@ export const options = {
     }),
     maxMetadataBytes: option(size({ min: '64B', max: '256KiB' }), {
       default: 16 * 1024,
-      text: 'Maximum size of the `metadata` of a channel, and of the `room_config` of a room, as JSON.',
+      text: 'Maximum size of the `metadata` of a channel, and of the `room_config` of a room, in bytes of JSON as sent.',
     }),
     sendBufferSoftLimit: option(size({ min: '1KiB', max: '256MiB' }), {
       default: ({ maxMessageBytes }) => 2 * longestFrame(maxMessageBytes),

@@ -4,15 +4,8 @@
  */
 import { BUS, type CodedError, CURRENT_VERSION, type EnvelopeType } from '@arqonbus/protocol'
 import { type Clock, isoTime } from '../kit/clock.ts'
+import { encode } from '../kit/raw-json.ts'
 import type { Acknowledged } from '../state/caller.ts'
-
-/** A part of a result that is JSON already: envelopes of history go out as they came in. */
-export class RawJson {
-  constructor(readonly text: string) {}
-}
-
-/** A result whose parts may be encoded already. */
-export type Encodable<T> = T extends object ? { [Key in keyof T]: T[Key] | RawJson } : T
 
 /** Where frames that concern no channel come from. */
 const CONTROL = { room: BUS, channel: 'control' }
@@ -127,14 +120,4 @@ function createBehindN(): (result: Acknowledged) => string {
     text = `","durability":"${durability}"${copies},"duplicate":${duplicate}${known}}}}`
     return text
   }
-}
-
-/** Encodes a result whose top-level fields may be encoded already. */
-export function encode(result: object): string {
-  let text = ''
-  for (const [key, value] of Object.entries(result)) {
-    if (value === undefined) continue
-    text += `${text === '' ? '{' : ','}${JSON.stringify(key)}:${value instanceof RawJson ? value.text : JSON.stringify(value)}`
-  }
-  return text === '' ? '{}' : `${text}}`
 }

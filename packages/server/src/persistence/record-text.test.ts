@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { RawJson } from '../kit/raw-json.ts'
 import type { ChannelRecord, RoomRecord, SessionRecord } from '../state/records.ts'
 import { channelIn, channelText, roomIn, roomText, sessionIn, sessionText } from './record-text.ts'
 
@@ -8,7 +9,7 @@ const room: RoomRecord = {
   state: 'paused',
   createdAt: 1,
   createdBy: 'ann',
-  config: { a: [1] },
+  config: new RawJson('{"a":[1.0],"big":9007199254740993}'),
 }
 const channel: ChannelRecord = {
   room: 'science',
@@ -16,7 +17,7 @@ const channel: ChannelRecord = {
   type: 'private',
   createdAt: 1,
   createdBy: undefined,
-  metadata: { members: ['bob'], __proto__: null },
+  metadata: new RawJson('{ "members": ["bob"],\n"__proto__": null, "twice":1, "twice":2, "half":"\\ud800" }'),
   options: { history_size: 1 },
   autoCreated: false,
 }
@@ -32,6 +33,14 @@ test('a record is read as it was written', () => {
   expect(roomIn('science', roomText(room))).toEqual(room)
   expect(channelIn('science:lab', channelText(channel))).toEqual(channel)
   expect(sessionIn(sessionText(session))).toEqual(session)
+})
+
+test('a record of an earlier version is read, and written again as the same text', () => {
+  const text =
+    '{"type":"private","createdAt":1,"createdBy":"ann","metadata":{"members":["bob"]},"options":{"history_size":1},"autoCreated":false}'
+  const record = channelIn('science:lab', text)!
+  expect(record.metadata?.text).toBe('{"members":["bob"]}')
+  expect(channelText(record)).toBe(text)
 })
 
 test('text that is no record is read as nothing', () => {

@@ -1,10 +1,11 @@
 /** Records as text, and back. A record of another program is ignored and left as it is. */
-import { isName } from '@arqonbus/protocol'
+import { isName, memberText } from '@arqonbus/protocol'
+import { encode, RawJson } from '../kit/raw-json.ts'
 import type { ChannelRecord, RoomRecord, SessionRecord } from '../state/records.ts'
 
 /** What is written of a record. Names are not: they are the keys. */
-export const roomText = ({ name: _, ...rest }: RoomRecord): string => JSON.stringify(rest)
-export const channelText = ({ room: _, name: __, ...rest }: ChannelRecord): string => JSON.stringify(rest)
+export const roomText = ({ name: _, ...rest }: RoomRecord): string => encode(rest)
+export const channelText = ({ room: _, name: __, ...rest }: ChannelRecord): string => encode(rest)
 /** That of a session has its id: it is read without its key. */
 export const sessionText = (record: SessionRecord): string => JSON.stringify(record)
 
@@ -15,7 +16,7 @@ export function roomIn(name: string, text: string): RoomRecord | undefined {
   const { type, state, createdAt, createdBy, config } = value
   if ((type !== 'user' && type !== 'dynamic') || (state !== 'active' && state !== 'paused')) return undefined
   if (!isTime(createdAt) || !isOptionalString(createdBy) || !isOptionalObject(config)) return undefined
-  return { name, type, state, createdAt, createdBy, config }
+  return { name, type, state, createdAt, createdBy, config: config && rawIn(text, 'config') }
 }
 
 /** The channel of that address. */
@@ -28,7 +29,8 @@ export function channelIn(address: string, text: string): ChannelRecord | undefi
   if ((type !== 'general' && type !== 'private') || typeof autoCreated !== 'boolean') return undefined
   if (!isTime(createdAt) || !isOptionalString(createdBy)) return undefined
   if (!isOptionalObject(metadata) || !isOptionalObject(options)) return undefined
-  return { room, name, type, createdAt, createdBy, metadata, options, autoCreated }
+  const kept = metadata && rawIn(text, 'metadata')
+  return { room, name, type, createdAt, createdBy, metadata: kept, options, autoCreated }
 }
 
 /** A session. */
@@ -45,6 +47,9 @@ export function sessionIn(text: string): SessionRecord | undefined {
 
 /** SHA-256. */
 const HASH_BYTES = 32
+
+/** A member of a record that clients wrote, as they wrote it. */
+const rawIn = (text: string, name: string): RawJson => RawJson.copyOf(memberText(text, name)!)
 
 function objectIn(text: string): Record<string, unknown> | undefined {
   try {

@@ -1,4 +1,5 @@
 /** What is written of rooms and channels, and which of two records of one name is right. */
+import { RawJson } from '../kit/raw-json.ts'
 import type { Channel, Room } from '../state/model.ts'
 import type { ChannelRecord, RoomRecord } from '../state/records.ts'
 import { channelText, roomText } from './record-text.ts'
@@ -50,7 +51,7 @@ function addressOfChannel({ room, name, type, createdAt, createdBy, members, opt
     type,
     createdAt,
     createdBy: isPrivate ? createdBy : undefined,
-    metadata: isPrivate ? { members: [...(members ?? [])] } : undefined,
+    metadata: isPrivate ? RawJson.of({ members: [...(members ?? [])] }) : undefined,
     options,
     autoCreated: true,
   })

@@ -104,14 +104,15 @@ export function createRun(deps: RunDeps): Run {
     now: number,
     rates: Rates,
   ): Pieces<Called> {
+    const { payloadText } = envelope
     const name = nameOf(payload)
     const found = registry.get(name)
     if (found === undefined) throw new CodedError('unknown_command', { name: name.slice(0, 64) })
     const bucket = bucketOf(found.shape, rates, now)
     let { parameters = {} } = payload
-    if (isLarge(envelope.payloadText)) {
+    if (isLarge(payloadText)) {
       yield
-      parameters = (yield* readMember(envelope.payloadText, 'parameters', found.names)) ?? {}
+      parameters = (yield* readMember(payloadText, 'parameters', found.names)) ?? {}
       yield
     }
     const wrong = found.check(parameters)
@@ -125,7 +126,10 @@ export function createRun(deps: RunDeps): Run {
     const charge = (tokens: number) => {
       if (bucket !== undefined) bucket.tokens -= tokens
     }
-    return { found, call: { parameters: own, requester: client, identity, timestamp: clock.now(), address, charge } }
+    return {
+      found,
+      call: { parameters: own, payloadText, requester: client, identity, timestamp: clock.now(), address, charge },
+    }
   }
 
   return (client, envelope, now, rates) => {

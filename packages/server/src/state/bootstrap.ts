@@ -11,6 +11,7 @@ import {
   TELEMETRY_CHANNEL,
   TELEMETRY_ROOM,
 } from '@arqonbus/protocol'
+import { RawJson } from '../kit/raw-json.ts'
 import { exitCodes, StartError } from '../kit/start-error.ts'
 import type { Channel } from './model.ts'
 import type { Rooms } from './rooms.ts'
@@ -38,6 +39,8 @@ export function createBuiltIn(rooms: Rooms): { telemetry: Channel; dashboard: Ch
   return { telemetry: channel(TELEMETRY_CHANNEL), dashboard: channel(DASHBOARD_CHANNEL) }
 }
 
+const kept = (value: object | undefined): RawJson | undefined => value && RawJson.of(value)
+
 /** Makes what is configured; returns what could not be made, each in a sentence that names it. */
 export function createConfigured(rooms: Rooms, configured: readonly ConfiguredRoom[]): string[] {
   const failures: string[] = []
@@ -56,14 +59,15 @@ export function createConfigured(rooms: Rooms, configured: readonly ConfiguredRo
         throw new Error('a room is 1 to 64 characters, A-Z a-z 0-9 _ . - , and begins with a letter or a digit')
       if (rooms.get(wanted.name)?.builtIn === true) throw new Error('this name is the bus’s own')
       if (rooms.get(wanted.name) !== undefined) throw new Error('it is configured twice')
-      const room = rooms.createRoom({ name: wanted.name, type: 'system', config: wanted.config })
+      const room = rooms.createRoom({ name: wanted.name, type: 'system', config: kept(wanted.config) })
       for (const channel of wanted.channels) {
         attempt(`channel ${wanted.name}:${channel.name}`, () => {
           if (!isName(channel.name))
             throw new Error('a channel is 1 to 64 characters, A-Z a-z 0-9 _ . - , and begins with a letter or a digit')
           if (channel.name === PM_CHANNEL) throw new Error('`pm` is the channel of private messages')
           if (room.channels.has(channel.name)) throw new Error('it is configured twice')
-          rooms.createChannel(room, { ...channel, type: channel.type ?? 'general', hardcoded: true })
+          const metadata = kept(channel.metadata)
+          rooms.createChannel(room, { ...channel, metadata, type: channel.type ?? 'general', hardcoded: true })
         })
       }
     })

@@ -7,6 +7,7 @@ import type { ChannelOptions, ClientType, Position } from '@arqonbus/protocol'
 import type { RoomType } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Ordered } from '../kit/ordered.ts'
+import type { RawJson } from '../kit/raw-json.ts'
 import type { Log } from '../log/contract.ts'
 import type { ReplySink } from './caller.ts'
 import type { Transport } from './transport.ts'
@@ -121,7 +122,8 @@ export type Channel = {
   readonly type: ChannelType
   readonly createdAt: number
   readonly createdBy: string | undefined
-  readonly metadata: Readonly<Record<string, unknown>> | undefined
+  /** As it was written, in as many bytes: a parsed one may take thirty times as many. */
+  readonly metadata: RawJson | undefined
   readonly options: Readonly<ChannelOptions> | undefined
   /** Who may enter a private channel, beside its creator and admins. */
   readonly members: ReadonlySet<string> | undefined
@@ -153,7 +155,8 @@ export type Room = {
   state: 'active' | 'paused'
   createdAt: number
   createdBy: string | undefined
-  config: Readonly<Record<string, unknown>> | undefined
+  /** As it was written. */
+  config: RawJson | undefined
   readonly channels: Map<string, Channel>
   /** All channels in the order of their creation. */
   readonly channelsInOrder: Ordered<Channel>

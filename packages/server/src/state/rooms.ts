@@ -292,6 +292,6 @@ const logOptions = (options: ChannelOptions | undefined, defaults: LogOptions): 
 })
 
 function membersOf(metadata: Channel['metadata']): ReadonlySet<string> {
-  const members = metadata?.members
+  const { members } = (metadata === undefined ? {} : JSON.parse(metadata.text)) as { members?: unknown }
   return new Set(Array.isArray(members) ? members.filter((one): one is string => typeof one === 'string') : [])
 }

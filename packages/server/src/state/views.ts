@@ -9,6 +9,7 @@ import type {
 import { visible } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
+import { type Encodable, encode } from '../kit/raw-json.ts'
 import { fitting } from '../kit/text.ts'
 import type { Channel, ChannelType, Client, Room } from './model.ts'
 import type { Subscribed } from './sessions.ts'
@@ -79,7 +80,7 @@ export function subscribedBy(client: Client): Subscribed {
 }
 
 /** A room with its number of participants. */
-export function roomView(room: Room, viewer: Identity, participants: number): RoomView {
+export function roomView(room: Room, viewer: Identity, participants: number): Encodable<RoomView> {
   return {
     name: room.name,
     type: room.type,
@@ -88,7 +89,7 @@ export function roomView(room: Room, viewer: Identity, participants: number): Ro
     channel_count: room.channels.size,
     created_at: isoTime(room.createdAt),
     ...(room.createdBy !== undefined && { created_by: room.createdBy }),
-    ...(room.config !== undefined && { config: { ...room.config } }),
+    ...(room.config !== undefined && { config: room.config }),
     participant_count: participants,
   }
 }
@@ -105,7 +106,7 @@ const channelNames = (room: Room, viewer: Identity): string[] =>
     .toArray()
 
 /** A channel with its number of participants. */
-export function channelView(channel: Channel, participants: number): ChannelView {
+export function channelView(channel: Channel, participants: number): Encodable<ChannelView> {
   return {
     name: channel.name,
     room: channel.room.name,
@@ -113,7 +114,7 @@ export function channelView(channel: Channel, participants: number): ChannelView
     state: channel.type === 'pm' ? 'private' : participants > 0 ? 'active' : 'empty',
     created_at: isoTime(channel.createdAt),
     ...(channel.createdBy !== undefined && { created_by: channel.createdBy }),
-    ...(channel.metadata !== undefined && { metadata: { ...channel.metadata } }),
+    ...(channel.metadata !== undefined && { metadata: channel.metadata }),
     ...(channel.options !== undefined && { options: channel.options }),
     hardcoded: channel.hardcoded,
     auto_created: channel.autoCreated,
@@ -129,9 +130,9 @@ export function channelInFull(
   channel: Channel,
   { participants, roomParticipants }: { readonly participants: Shown; readonly roomParticipants: Shown },
   maxBytes: number,
-): ChannelInFull {
+): Encodable<ChannelInFull> {
   const view = channelView(channel, participants.size)
-  const listBytes = (maxBytes - Buffer.byteLength(JSON.stringify(view))) / 2
+  const listBytes = (maxBytes - Buffer.byteLength(encode(view))) / 2
   return {
     ...view,
     participants: firstIds(participants, listBytes),

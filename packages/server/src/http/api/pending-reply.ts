@@ -1,7 +1,7 @@
 /** The one answer to a call: the bus gives it, at once or later, and the request is answered with it. */
 import { type CodedError, positionText } from '@arqonbus/protocol'
-import { encode } from '../../delivery/frames.ts'
 import type { Maybe } from '../../kit/maybe.ts'
+import { encode } from '../../kit/raw-json.ts'
 import type { Acknowledged, ReplySink } from '../../state/caller.ts'
 import { type Answer, jsonText, refusal } from '../answer.ts'
 
