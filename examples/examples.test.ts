@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { startServer } from '@arqonbus/server'
 import { testConfig } from '@arqonbus/server/config'
+import { connect, withProgram } from '@arqonbus/testing'
 
 const cleanUps: (() => unknown)[] = []
 afterEach(async () => {
@@ -111,4 +112,22 @@ test('hello: two programs receive their own messages and those of each other', a
   const second = run('hello.ts', url)
   await second.shows(/^\S+: Hello$/m)
   await first.shows(/^\S+: Hello\n\S+: Hello$/m)
+})
+
+withProgram('python3', 'examples/envelope.py', (python) => {
+  test('the frames that the Python functions write are taken', async () => {
+    const child = Bun.spawn([python, join(import.meta.dir, 'envelope.py'), 'ann'], { stdout: 'pipe' })
+    const frames = (await new Response(child.stdout).text()).trim().split('\n')
+    expect(frames).toHaveLength(3)
+    const ann = await connect(await startBus(), { query: { client_id: 'ann' } })
+    for (const frame of frames) {
+      ann.raw(frame)
+      expect(await ann.answer((JSON.parse(frame) as { id: string }).id)).toMatchObject({ status: 'success' })
+    }
+    expect((await ann.messages()).map(({ type, payload }) => [type, payload])).toEqual([
+      ['event', { text: 'Hello' }],
+      ['private', { text: 'A note to myself' }],
+    ])
+    await ann.close()
+  })
 })

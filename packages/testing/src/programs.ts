@@ -19,6 +19,7 @@ const programs = {
     names: ['valkey-server'],
     install: 'apt-get install -y valkey-server (on Debian 12 with bookworm-backports among its sources)',
   },
+  python3: { names: ['python3'], install: 'apt-get install -y python3' },
   strace: { names: ['strace'], install: 'apt-get install -y strace' },
   chromium: { names: ['chromium', 'chromium-browser', 'google-chrome'], install: 'apt-get install -y chromium' },
   curl: { names: ['curl'], install: 'apt-get install -y curl' },

@@ -32,6 +32,7 @@ import {
 } from './gist.ts'
 import { faultInJson } from './json-fault.ts'
 import { hasRepeatedName, type Member, membersOf, nameOf, readMembers, repeatedName } from './json-members.ts'
+import { olderFormHint } from './older-form.ts'
 import { ClientMetadata, durabilityLevels, Envelope, type EnvelopeType, isBusKey } from './schema.ts'
 import { checkJson } from './walk.ts'
 
@@ -316,7 +317,7 @@ function* parseCarefully(text: string, versions: ProtocolVersions): Pieces<Parse
   if (frame === undefined) return fault('invalid_json', null, yield* faultInJson(text))
   const { value, members, isOnce } = frame
   if (members === undefined) return fault('invalid_envelope', null, { path: '', expected: 'object' })
-  const malformed = (details: Fault) => fault('invalid_envelope', requestIdOf(value, members), details)
+  const malformed = (details: Fault) => fault('invalid_envelope', requestIdOf(value, members), withHint(details, value))
   if (!isOnce) {
     return malformed({ path: `/${pointer(yield* repeatedName(members))}`, expected: 'to occur once' })
   }
@@ -351,6 +352,11 @@ function* parseCarefully(text: string, versions: ProtocolVersions): Pieces<Parse
     glue: glueOf(metadata),
     payloadText,
   }
+}
+
+const withHint = (details: Fault, frame: Readonly<Record<string, unknown>>) => {
+  const hint = olderFormHint(frame)
+  return hint === undefined ? details : { ...details, hint }
 }
 
 type Fields = Omit<ParsedEnvelope, 'prefix' | 'suffix' | 'glue' | 'payloadText'>

@@ -178,3 +178,22 @@ test('a rate limit that is off switches off the rate limit of commands', () => {
     commandRate: null,
   })
 })
+
+test('a setting of the Python ArqonBus is refused with what it is called here, in the spelling of its source', () => {
+  const env = (name: string) => mistakes({ env: { [`ARQONBUS_${name}`]: 'x' } })
+  const refusal = 'there is no such setting; '
+  expect(env('SERVER_PORT')).toEqual([`ARQONBUS_SERVER_PORT (environment): ${refusal}here it is ARQONBUS_PORT`])
+  expect(env('STORAGE_BACKEND')[0]).toStartWith(
+    `ARQONBUS_STORAGE_BACKEND (environment): ${refusal}here it is ARQONBUS_REDIS_URL: `,
+  )
+  expect(env('VALKEY_HOST')[0]).toContain('here it is ARQONBUS_REDIS_URL: one URL has')
+  expect(env('CASIL_SCOPE_INCLUDE')[0]).toEndWith(`${refusal}there is nothing like it here: remove it`)
+  expect(mistakes({ flags: { 'server-port': '1' } })).toEqual([
+    '--server-port (flag): there is no such flag; here it is --port',
+  ])
+  expect(mistakes({ flags: { config: 'a.toml' }, file: 'max_message_size = 1\n' })).toEqual([
+    `max_message_size (file): ${refusal}here it is max_message_bytes`,
+  ])
+  // The names of other programs are not the bus's affair.
+  expect(mistakes({ env: { SERVER_PORT: '1', STORAGE_BACKEND: 'redis' } })).toEqual([])
+})

@@ -3,6 +3,7 @@
  * names.
  */
 import { parse as parseToml, TomlError } from 'smol-toml'
+import { successorOf } from './older-settings.ts'
 import { configFile, namesOf, VARIABLE_PREFIX } from './option.ts'
 import { type OptionKey, optionKeys } from './options.ts'
 import { nearest } from './suggest.ts'
@@ -138,7 +139,20 @@ function withoutQuoted(text: string): string {
   return end === start ? text.slice(0, end + 1) + rest : `${text.slice(0, start)}…${rest}`
 }
 
+/** For a setting of the Python ArqonBus: what it is called here, in the spelling of the source. */
+function olderText(option: string, source: SourceName): string | undefined {
+  const fileKey = option.replace(/^--/, '').replace(VARIABLE_PREFIX, '').replaceAll('-', '_').toLowerCase()
+  const successor = successorOf(fileKey)
+  if (successor === undefined) return undefined
+  const { key, note } = successor
+  const names = key && namesOf(key)
+  const now = names && { file: names.fileKey, environment: names.variable, flag: `--${names.flag}` }[source]
+  return [now && `here it is ${now}`, note].filter((part) => part !== undefined).join(': ')
+}
+
 function unknown(option: string, source: SourceName, what: string, names: Iterable<string>): Mistake {
+  const older = olderText(option, source)
+  if (older !== undefined) return { option, source, message: `${what}; ${older}` }
   const meant = nearest(option, names)
   return { option, source, message: meant === undefined ? what : `${what}; did you mean ${meant}?` }
 }

@@ -9,6 +9,7 @@ import {
   type ErrorCode,
   isLarge,
   objectIn,
+  olderFormHint,
   type ParsedEnvelope,
   payloadOf,
   readMember,
@@ -75,7 +76,11 @@ export function createRun(deps: RunDeps): Run {
   const nameOf = (payload: Payload): string => {
     for (const key in payload) {
       if (key !== 'name' && key !== 'parameters')
-        throw parameterFault(`/${key.slice(0, 64)}`, 'to be absent: a command has `name` and `parameters`')
+        throw parameterFault(
+          `/${key.slice(0, 64)}`,
+          'to be absent: a command has `name` and `parameters`',
+          olderFormHint({ type: 'command', from: '', payload }),
+        )
     }
     const { name } = payload
     if (typeof name !== 'string') throw parameterFault('/name', 'the name of a command')
@@ -182,5 +187,5 @@ export function createRun(deps: RunDeps): Run {
 const namesOf = ({ parameters }: CommandShape): ReadonlySet<string> =>
   new Set(Object.keys((parameters as unknown as { properties: object }).properties))
 
-const parameterFault = (path: string, expected: string): CodedError =>
-  new CodedError('invalid_parameters', { path, expected })
+const parameterFault = (path: string, expected: string, hint?: string): CodedError =>
+  new CodedError('invalid_parameters', { path, expected, ...(hint !== undefined && { hint }) })
