@@ -141,6 +141,14 @@ function bodyOf(endpoint: Endpoint) {
   return undefined
 }
 
+/** Names the client that a command was run for. */
+const requester = {
+  'Arqonbus-Client-Id': {
+    description: 'The client that the command was run for. Absent where anonymous callers share the answer.',
+    schema: schemaOf({ type: 'string' }),
+  },
+}
+
 function successesOf(endpoint: Endpoint): Json {
   switch (endpoint.kind) {
     case 'publish':
@@ -159,7 +167,13 @@ function successesOf(endpoint: Endpoint): Json {
     case 'openapi':
       return { 200: { description: 'This document.', content: inJson({ type: 'object' }) } }
     default:
-      return { 200: { description: 'The result of the command.', content: inJson(endpoint.command.result) } }
+      return {
+        200: {
+          description: 'The result of the command.',
+          headers: requester,
+          content: inJson(endpoint.command.result),
+        },
+      }
   }
 }
 
