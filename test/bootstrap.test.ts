@@ -1,6 +1,6 @@
 /** Rooms and channels from the configuration (docs/protocol.md#rooms-and-channels). */
 import { describe, expect, test } from 'bun:test'
-import { refusal, startBus } from '@arqonbus/testing'
+import { eventually, refusal, startBus, testClock } from '@arqonbus/testing'
 import { channelOf, roomOf } from './support/ask.ts'
 import { startBusProcess } from './support/bus-process.ts'
 
@@ -57,23 +57,45 @@ describe('configured rooms', async () => {
     expect(await refusal(outsider.publish({ room: 'ops', channel: 'inner' }))).toMatchObject({ code: 'forbidden' })
   })
 
-  test('only the configuration can change a configured room', async () => {
-    for (const client of [outsider, boss]) {
-      expect(await refusal(client.command('create_channel', { channel: 'ops:new' }))).toMatchObject({
-        code: 'system_room',
-      })
-      expect(await refusal(client.command('join_channel', { channel: 'ops:new' }))).toMatchObject({
-        code: 'channel_not_found',
-      })
-      expect(await refusal(client.publish({ room: 'ops', channel: 'new' }))).toMatchObject({
-        code: 'channel_not_found',
-      })
-      expect(await refusal(client.command('delete_channel', { channel: 'ops:talk' }))).toMatchObject({
-        code: 'channel_hardcoded',
-      })
+  test('clients create channels in a configured room as in any other, and delete those that are theirs', async () => {
+    await outsider.command('join_channel', { channel: 'ops:joined' })
+    await outsider.publish({ room: 'ops', channel: 'published' })
+    await outsider.command('create_channel', { channel: 'ops:made', type: 'private' })
+    expect(await channelOf(outsider, 'ops:joined')).toMatchObject({ hardcoded: false, auto_created: true })
+    expect(await channelOf(outsider, 'ops:made')).toMatchObject({ hardcoded: false, created_by: 'outsider' })
+    await outsider.command('leave_channel', { channel: 'ops:joined' })
+    for (const channel of ['ops:joined', 'ops:published', 'ops:made']) {
+      expect(await refusal(insider.command('delete_channel', { channel }))).toMatchObject({ code: 'forbidden' })
+      await outsider.command('delete_channel', { channel })
     }
-    expect(await refusal(boss.command('pause_room', { room: 'ops' }))).toMatchObject({ code: 'room_hardcoded' })
-    expect(await refusal(boss.command('delete_room', { room: 'lobby' }))).toMatchObject({ code: 'room_hardcoded' })
+    expect((await roomOf(outsider, 'ops'))!.channels).toEqual(['alerts', 'talk'])
+  })
+
+  test('no client, not even an admin, can delete or pause a configured room, or delete its configured channels', async () => {
+    for (const client of [outsider, boss]) {
+      for (const channel of ['ops:alerts', 'ops:talk']) {
+        expect(await refusal(client.command('delete_channel', { channel }))).toMatchObject({
+          code: 'channel_hardcoded',
+        })
+        expect(await refusal(client.command('create_channel', { channel }))).toMatchObject({ code: 'channel_exists' })
+      }
+      expect(await refusal(client.command('delete_room', { room: 'lobby' }))).toMatchObject({ code: 'room_hardcoded' })
+    }
+    for (const name of ['pause_room', 'resume_room'] as const)
+      expect(await refusal(boss.command(name, { room: 'ops' }))).toMatchObject({ code: 'room_hardcoded' })
+  })
+
+  test('a configured room remains without channels, and its configured channels remain without participants', async () => {
+    const clock = testClock()
+    const tidy = await startBus({ rooms, channelIdleMs: 50, historyTtlMs: 1000 }, { clock })
+    const client = await tidy.as('client')
+    for (const channel of ['ops:talk', 'ops:extra', 'lobby:extra']) {
+      await client.command('join_channel', { channel })
+      await client.command('leave_channel', { channel })
+    }
+    clock.advance(60_000)
+    await eventually(async () => expect(await roomOf(client, 'ops')).toMatchObject({ channels: ['alerts', 'talk'] }))
+    expect(await roomOf(client, 'lobby')).toMatchObject({ type: 'system', channels: [] })
   })
 
   test('a bus that could create all its configured rooms reports the status ok', async () => {

@@ -135,6 +135,38 @@ describe('cleanup', async () => {
     await tidied('kept', ['made'])
   })
 
+  test('a user room is removed when it has had no channel, subscriber or message for the idle time', async () => {
+    await watcher.command('create_channel', { channel: 'brief:a', room_config: { topic: 'anything' } })
+    await watcher.command('delete_channel', { channel: 'brief:a' })
+    tidyClock.advance(idleMs - 1)
+    // A channel in time, and the room remains as it was created.
+    await watcher.command('create_channel', { channel: 'brief:b' })
+    expect(await roomOf(watcher, 'brief')).toMatchObject({ config: { topic: 'anything' } })
+    await watcher.command('delete_channel', { channel: 'brief:b' })
+    const inside = await tidy.as('inside-brief', 'brief:*')
+    await touch('sweeps:one')
+    tidyClock.advance(idleMs)
+    await tidied('sweeps', [])
+    expect(await roomOf(watcher, 'brief')).toBeDefined()
+    await inside.command('leave_channel', { channel: 'brief:*' })
+    tidyClock.advance(idleMs)
+    await eventually(async () => expect(await roomOf(watcher, 'brief')).toBeUndefined())
+  })
+
+  test('channels created and deleted again in hundreds of new rooms leave no room behind', async () => {
+    const before = (await watcher.command('status')).totals
+    for (let i = 0; i < 400; i++) {
+      const channel = `flood-${i}:x`
+      watcher.send({ type: 'command', payload: { name: 'create_channel', parameters: { channel } } })
+      watcher.send({ type: 'command', payload: { name: 'delete_channel', parameters: { channel } } })
+    }
+    const replies = (await watcher.everything()).filter(({ type }) => type === 'command_response')
+    expect(replies.filter(({ payload }) => payload.status === 'success')).toHaveLength(800)
+    expect((await watcher.command('status')).totals.rooms).toBe(before.rooms + 400)
+    tidyClock.advance(idleMs)
+    await eventually(async () => expect((await watcher.command('status')).totals).toEqual(before))
+  })
+
   test('a dynamic room without channels is removed once its broadcast history has expired', async () => {
     await watcher.publish({ room: 'echoes', channel: '*' })
     await touch('echoes:a')

@@ -301,7 +301,7 @@ describe('limits of rate', async () => {
     const [ann, bob] = await Promise.all([commands.as('ann'), commands.as('bob')])
     const payload = { text: 'x'.repeat(200_000) }
     for (let i = 0; i < 4; i++)
-      await ann.publish({ type: 'private', room: 'pages', channel: 'pm', metadata: { to: 'bob' }, payload })
+      await ann.publish({ type: 'private', channel: 'pm', metadata: { to: 'bob' }, payload })
     const search = () => bob.command('history', { channel: 'arqonbus:inbox', with: 'nobody', limit: 1 })
     expect(await search()).toMatchObject({ messages: [], has_more: false })
     // A page has one of these messages: four were read, and one was paid for.

@@ -33,7 +33,7 @@ describe('recipients', () => {
     })
     for (const client of [ann, bob]) {
       expect(await client.messages()).toMatchObject([
-        { type: 'private', room: 'science', channel: 'pm', from: 'ann', payload: { n: 1 }, metadata: { to: 'bob' } },
+        { type: 'private', room: 'arqonbus', channel: 'pm', from: 'ann', payload: { n: 1 }, metadata: { to: 'bob' } },
       ])
     }
     expect(await eve.messages()).toEqual([])
@@ -85,16 +85,29 @@ describe('recipients', () => {
     expect((await inbox(known)).messages).toEqual([])
   })
 
-  test('a private message may name any room, which need not exist and is not created', async () => {
-    const client = await bus.as('anywhere')
-    await whisper(client, 'anywhere', 1, { room: 'no-such-room' })
-    expect(await client.messages()).toMatchObject([{ room: 'no-such-room', channel: 'pm' }])
+  test('a private message needs a room that exists, and creates none', async () => {
+    const client = await bus.as('anywhere', 'somewhere:a')
+    await whisper(client, 'anywhere', 1, { room: 'somewhere' })
+    expect(await client.messages()).toMatchObject([{ room: 'somewhere', channel: 'pm' }])
+    expect(await refusal(whisper(client, 'anywhere', 2, { room: 'no-such-room' }))).toMatchObject({
+      code: 'room_not_found',
+      details: { room: 'no-such-room' },
+    })
+    expect(await client.messages()).toEqual([])
     expect(await refusal(client.command('list_channels', { room: 'no-such-room' }))).toMatchObject({
       code: 'room_not_found',
     })
-    expect(await refusal(whisper(client, 'anywhere', 2, { room: 'integriguard' }))).toMatchObject({
+    expect(await refusal(whisper(client, 'anywhere', 3, { room: 'integriguard' }))).toMatchObject({
       code: 'system_channel',
     })
+  })
+
+  test('a private message may go by a configured room, a room without channels, and the room of the bus', async () => {
+    const configured = await startBus({ rooms: [{ name: 'office', channels: [] }], autoCreate: false })
+    const client = await configured.as('clerk')
+    for (const [n, room] of ['office', 'arqonbus'].entries()) await whisper(client, 'clerk', n, { room })
+    expect((await client.messages()).map(({ room }) => room)).toEqual(['office', 'arqonbus'])
+    expect(await refusal(whisper(client, 'clerk', 2, { room: 'elsewhere' }))).toMatchObject({ code: 'room_not_found' })
   })
 
   test('with echo=false the sender of a private message gets an acknowledgement instead of its copy', async () => {

@@ -28,6 +28,8 @@ describe('refusals', async () => {
   await run(owner, 'create_channel', { channel: 'club:small', options: { max_participants: 1 } })
   await run(owner, 'join_channel', { channel: 'club:small' })
   await run(owner, 'create_channel', { channel: 'club:empty' })
+  await run(owner, 'create_channel', { channel: 'halted:a' })
+  await run(admin, 'pause_room', { room: 'halted' })
 
   /** The client, its command, and the expected code. */
   const cases: [client: TestClient, name: CommandName, parameters: object, code: ErrorCode][] = [
@@ -42,7 +44,7 @@ describe('refusals', async () => {
     [user, 'channel_info', { channel: 'no-room:a' }, 'room_not_found'],
     [user, 'channel_info', { channel: 'club:none' }, 'channel_not_found'],
     [user, 'channel_info', { channel: 'club:*' }, 'channel_not_found'],
-    [user, 'channel_info', { channel: 'club:pm' }, 'system_channel'],
+    [user, 'channel_info', { channel: 'integriguard:pm' }, 'system_channel'],
     [user, 'history', { channel: 'club:secret' }, 'forbidden'],
     [user, 'history', { channel: 'no-room:a' }, 'room_not_found'],
     [user, 'history', { channel: 'no-room:*' }, 'room_not_found'],
@@ -87,6 +89,8 @@ describe('refusals', async () => {
     [admin, 'delete_room', { room: 'no-room' }, 'room_not_found'],
     [admin, 'delete_room', { room: 'integriguard' }, 'room_hardcoded'],
     [admin, 'delete_room', { room: 'club' }, 'room_not_empty'],
+    [owner, 'delete_room', { room: 'club' }, 'room_not_empty'],
+    [owner, 'delete_room', { room: 'halted' }, 'room_paused'],
     [user, 'disconnect_client', { client_id: 'owner' }, 'forbidden'],
     [admin, 'disconnect_client', { client_id: 'nobody' }, 'client_not_found'],
   ]
@@ -122,7 +126,7 @@ describe('the order of checks: parameters, permission, existence, state', () => 
 
   test('a missing permission is reported before a missing room, channel or client', async () => {
     expect(await refused(user, 'pause_room', { room: 'no-room' })).toMatchObject({ code: 'forbidden' })
-    expect(await refused(user, 'delete_room', { room: 'arqonbus' })).toMatchObject({ code: 'forbidden' })
+    expect(await refused(user, 'resume_room', { room: 'arqonbus' })).toMatchObject({ code: 'forbidden' })
     expect(await refused(user, 'disconnect_client', { client_id: 'nobody' })).toMatchObject({ code: 'forbidden' })
     expect(await refused(user, 'channel_info', { channel: 'no-room:a', admin_key: 'wrong' })).toMatchObject({
       code: 'forbidden',

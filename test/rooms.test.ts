@@ -160,6 +160,37 @@ describe('types of rooms', () => {
     })
     expect(await channelOf(user, 'arqonbus:inbox')).toMatchObject({ type: 'pm', state: 'private' })
   })
+
+  test('every room has a channel pm, which is active until a private message is sent by it and private then', async () => {
+    await owner.command('create_channel', { channel: 'discreet:a' })
+    const { created_at: created } = (await roomOf(user, 'discreet'))!
+    const pm = {
+      name: 'pm',
+      room: 'discreet',
+      type: 'pm' as const,
+      created_at: created,
+      hardcoded: true,
+      auto_created: false,
+      participants: [],
+      participant_count: 0,
+      room_participants: [],
+    }
+    const whisper = (to: string) =>
+      owner.publish({ type: 'private', room: 'discreet', channel: 'pm', metadata: { to } })
+    expect(await user.command('channel_info', { channel: 'discreet:pm' })).toEqual({
+      channel: { ...pm, state: 'active' },
+    })
+    expect((await refusal(whisper('nobody-here'))).code).toBe('client_not_found')
+    expect(await channelOf(user, 'discreet:pm')).toMatchObject({ state: 'active' })
+    await whisper('user')
+    expect(await channelOf(user, 'discreet:pm')).toEqual({ ...pm, state: 'private' })
+    await user.messages()
+    // It is no channel that a client could join, so lists omit it.
+    expect(await channelsOf(user, 'discreet')).toEqual(['a'])
+    expect(await refusal(user.command('channel_info', { channel: 'no-room:pm' }))).toMatchObject({
+      code: 'room_not_found',
+    })
+  })
 })
 
 describe('states of rooms', () => {
@@ -209,6 +240,45 @@ describe('states of rooms', () => {
       await admin.command('delete_room', { room })
       expect(await roomOf(user, room)).toBeUndefined()
       expect(await refusal(admin.command('delete_room', { room }))).toMatchObject({ code: 'room_not_found' })
+    }
+  })
+
+  test('the creator of a room can delete it once it has no channels, and no other client can', async () => {
+    for (const create of [
+      () => owner.command('create_channel', { channel: 'owned:a' }),
+      () => owner.publish({ room: 'owned', channel: 'a' }),
+    ]) {
+      await create()
+      const wide = await bus.as('subscriber-of-owned', 'owned:*')
+      expect(await refusal(user.command('delete_room', { room: 'owned' }))).toMatchObject({ code: 'forbidden' })
+      expect(await refusal(owner.command('delete_room', { room: 'owned' }))).toMatchObject({ code: 'room_not_empty' })
+      await owner.command('delete_channel', { channel: 'owned:a' })
+      expect(await refusal(user.command('delete_room', { room: 'owned' }))).toMatchObject({ code: 'forbidden' })
+      expect(await owner.command('delete_room', { room: 'owned' })).toEqual({ room: 'owned', deleted: true })
+      expect(await roomOf(user, 'owned')).toBeUndefined()
+      const notices = (await wide.everything()).map(({ payload }) => payload.event)
+      expect(notices.at(-1)).toBe('subscription_ended')
+      await wide.close()
+    }
+  })
+
+  test('a paused room outlasts its last channel, and only an admin can delete it', async () => {
+    for (const [room, create] of [
+      ['arrested', () => owner.command('create_channel', { channel: 'arrested:a' })],
+      ['arrested-too', () => owner.command('join_channel', { channel: 'arrested-too:a' })],
+    ] as const) {
+      await create()
+      await admin.command('pause_room', { room })
+      await owner.command('leave_channel', { channel: `${room}:a` })
+      await owner.command('delete_channel', { channel: `${room}:a` })
+      expect(await refusal(owner.command('delete_room', { room }))).toMatchObject({
+        code: 'room_paused',
+        details: { requires: 'admin' },
+      })
+      clock.advance(60_000)
+      expect(await refusal(owner.publish({ room, channel: 'a' }))).toMatchObject({ code: 'room_paused' })
+      await admin.command('delete_room', { room })
+      expect(await roomOf(user, room)).toBeUndefined()
     }
   })
 
@@ -274,7 +344,7 @@ describe('states of channels', () => {
     expect((await owner.publish({ room: 'again', channel: 'a' })).position).toBe(`${clock.now()}-1`)
   })
 
-  test('a dynamic room is removed with its last channel, and a user room remains', async () => {
+  test('a dynamic room is removed with its last channel, and a user room remains for a while', async () => {
     await owner.publish({ room: 'fleeting', channel: 'a' })
     await owner.command('delete_channel', { channel: 'fleeting:a' })
     expect(await roomOf(user, 'fleeting')).toBeUndefined()

@@ -85,8 +85,8 @@ describe('a whole room', () => {
     for (const name of ['had', 'lacked']) await speaker.command('delete_channel', { channel: `gone:${name}` })
     clock.advance(24 * 3_600_000)
     await eventually(async () => {
-      const { channels: left } = await speaker.command('list_channels', { room: 'gone' })
-      expect(left.map(({ name }) => name)).not.toContain('idle')
+      const { channels: left } = await speaker.command('list_channels', { limit: 1000 })
+      expect(left.map(({ room, name }) => `${room}:${name}`)).not.toContain('gone:idle')
     })
     await say('gone:stays', [4])
     const since = { had: at.get('had')![1]!, lacked: at.get('lacked')![0]!, idle: at.get('idle')![1]! }

@@ -197,7 +197,7 @@ describe('kinds of subscriptions', () => {
   })
 
   test('a slow consumer catches up with its inbox', async () => {
-    const slow = await reader()
+    const slow = await reader('post:office')
     await expectAll(slow, [{ room: 'post', type: 'private', channel: 'pm', metadata: { to: slow.id } }], ['post:pm'])
   })
 

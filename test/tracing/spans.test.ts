@@ -137,7 +137,7 @@ describe('a message', () => {
       'arqonbus.outcome': 'appended',
     })
     expect((await spanOf(secret)).attributes).toMatchObject({
-      'messaging.destination.name': 'science:pm',
+      'messaging.destination.name': 'arqonbus:pm',
       'arqonbus.outcome': 'appended',
     })
     expect(collector.spans.filter(({ attributes }) => attributes['messaging.message.id'] === secret)).toHaveLength(1)

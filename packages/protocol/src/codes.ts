@@ -29,7 +29,7 @@ const table = {
   forbidden_type: { status: 403, violation: true, text: 'Only the server sends envelopes of this type.' },
   sender_mismatch: { status: 403, violation: true, text: '`from` must be the client id of the connection.' },
   system_channel: { status: 403, text: 'This channel belongs to the bus.' },
-  system_room: { status: 403, text: 'This room belongs to the bus or its configuration.' },
+  system_room: { status: 403, text: 'This room belongs to the bus: only the bus adds channels to it.' },
   unknown_command: { status: 404, text: 'No command has this name.' },
   room_not_found: { status: 404, text: 'The room does not exist.' },
   channel_not_found: { status: 404, text: 'The channel does not exist.' },

@@ -69,7 +69,7 @@ export const Room = Type.Object({
   type: Type.Unsafe<'system' | 'user' | 'dynamic'>({
     enum: ['system', 'user', 'dynamic'],
     description:
-      '`system`: built in or configured; `user`: created by `create_channel`; `dynamic`: created by a join or a publish.',
+      '`system`: built in or configured, so never deleted; `user`: created by `create_channel`; `dynamic`: created by a join or a publish.',
   }),
   state: Type.Unsafe<'active' | 'paused'>({
     enum: ['active', 'paused'],
@@ -147,7 +147,8 @@ const channelFields = {
   type: ChannelTypeField,
   state: Type.Unsafe<'active' | 'empty' | 'private'>({
     enum: ['active', 'empty', 'private'],
-    description: '`active`: has participants; `empty`: has none; `private`: of type `pm`.',
+    description:
+      '`active`: has participants; `empty`: has none. Of type `pm`: `active` until a private message is sent by it, then `private`.',
   }),
   created_at: time('When it was created.'),
   created_by: Type.Optional(

@@ -142,7 +142,7 @@ export function open(url: string, { query = {}, headers, protocols }: ConnectOpt
         version: '1.0',
         id: newId(),
         type: 'event',
-        room: 'science',
+        room: fields.type === 'private' ? 'arqonbus' : 'science',
         channel: 'general',
         from: id,
         timestamp: new Date().toISOString(),

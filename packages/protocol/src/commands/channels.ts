@@ -57,7 +57,7 @@ export const delete_channel = command('delete_channel', {
   summary: 'Deletes a channel without participants, and its history.',
   notes: [
     'Participants are its direct joins: room-wide subscriptions do not hold a channel. They get a `channel_deleted` notice, and go on.',
-    'A dynamic room goes with its last channel.',
+    'A dynamic room goes with its last channel; a user room after `ARQONBUS_CHANNEL_IDLE`, unless it is used again.',
   ],
   who: 'Its creator and admins.',
   parameters: parameters(addressFields),
@@ -261,6 +261,7 @@ export const list_channels = command('list_channels', {
 /** Describes a channel. */
 export const channel_info = command('channel_info', {
   summary: 'Describes one channel: the entity, its participants, and the bounds of its history.',
+  notes: ['Every room has a channel `pm`, for private messages: it has no participants, and lists omit it.'],
   who: MEMBERS,
   parameters: parameters(addressFields),
   result: Type.Object({

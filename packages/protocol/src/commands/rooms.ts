@@ -47,9 +47,13 @@ export const resume_room = command('resume_room', {
 /** Deletes a room without channels. */
 export const delete_room = command('delete_room', {
   summary: 'Deletes a room that has no channels left, active or paused.',
-  notes: ['Room-wide subscriptions to it end, with a `subscription_ended` notice.'],
+  notes: [
+    'Room-wide subscriptions to it end, with a `subscription_ended` notice.',
+    'A paused room is deleted by admins alone: otherwise its creator could lift the pause by creating it again.',
+  ],
+  who: 'Its creator and admins.',
   parameters: parameters(roomField),
   result: Type.Object({ room: RoomName, deleted: Type.Literal(true) }),
-  ...ofRoom,
-  errors: ['room_not_found', 'room_hardcoded', 'room_not_empty', 'storage_unavailable'],
+  channel_scope: 'room',
+  errors: ['forbidden', 'room_not_found', 'room_hardcoded', 'room_not_empty', 'room_paused', 'storage_unavailable'],
 })

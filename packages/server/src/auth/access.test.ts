@@ -43,14 +43,21 @@ const own = channel({
   log: undefined,
 })
 
-const room = (fields: Partial<RoomTarget>): RoomTarget => ({ name: 'room', type: 'user', broadcast: {}, ...fields })
+const room = (fields: Partial<RoomTarget>): RoomTarget => ({
+  name: 'room',
+  type: 'user',
+  state: 'active',
+  createdBy: 'creator',
+  broadcast: {},
+  ...fields,
+})
 const anybody: CreationPolicy = { autoCreate: true, create: 'user' }
 const admins: CreationPolicy = { autoCreate: true, create: 'admin' }
 const byCommand: CreationPolicy = { autoCreate: false, create: 'user' }
 const place = (creation: CreationPolicy, fields: Partial<NewTarget> = {}): NewTarget => ({
   room: 'room',
   channel: 'channel',
-  roomType: undefined,
+  isBuiltIn: false,
   creation,
   ...fields,
 })
@@ -77,17 +84,19 @@ const table = [
   ['create on demand', allBut('stream'), (who) => may(who, 'open', place(anybody))],
   ['create on demand where admins create', ['admin'], (who) => may(who, 'open', place(admins))],
   ['create on demand where that is off', nobody, (who) => may(who, 'open', place(byCommand))],
-  ['create on demand in a system room', nobody, (who) => may(who, 'open', place(anybody, { roomType: 'system' }))],
+  ['create on demand in a built-in room', nobody, (who) => may(who, 'open', place(anybody, { isBuiltIn: true }))],
   ['wait for a channel', all, (who) => may(who, 'wait_for', place(anybody))],
   ['wait for a channel where admins create', ['admin'], (who) => may(who, 'wait_for', place(admins))],
   ['create by command', all, (who) => may(who, 'create', place(byCommand))],
   ['create by command where admins create', ['admin'], (who) => may(who, 'create', place(admins))],
   ['create `pm`', nobody, (who) => may(who, 'create', place(anybody, { channel: 'pm' }))],
-  ['create in a system room', nobody, (who) => may(who, 'create', place(anybody, { roomType: 'system' }))],
+  ['create in a built-in room', nobody, (who) => may(who, 'create', place(anybody, { isBuiltIn: true }))],
   ['delete a channel', ['creator', 'admin'], (who) => may(who, 'delete', secret)],
   ['delete a configured channel', nobody, (who) => may(who, 'delete', configured)],
   ['change a room', all, (who) => may(who, 'change', room({}))],
   ['change a system room', nobody, (who) => may(who, 'change', room({ type: 'system' }))],
+  ['delete a room', ['creator', 'admin'], (who) => may(who, 'delete_room', room({}))],
+  ['delete a paused room', ['admin'], (who) => may(who, 'delete_room', room({ state: 'paused' }))],
   ['run a command', all, (who) => may(who, 'run', { name: 'ping', requires_admin: false })],
   ['run a command of admins', ['admin'], (who) => may(who, 'run', { name: 'pause_room', requires_admin: true })],
   ['use the inbox of `user`', ['user'], (who) => may(who, 'inbox', 'user')],
@@ -123,7 +132,7 @@ function refusal(attempt: () => void): unknown {
 describe('a refusal has the code of its rule, and names what it is about', () => {
   const { user, creator, caller } = identities
   const noBroadcast = room({ broadcast: undefined })
-  const inSystemRoom = place(anybody, { roomType: 'system' })
+  const inBuiltInRoom = place(anybody, { isBuiltIn: true })
   const adminCommand = { name: 'pause_room', requires_admin: true }
   const noSession = {
     path: '/headers/arqonbus-session',
@@ -166,7 +175,7 @@ describe('a refusal has the code of its rule, and names what it is about', () =>
       () => authorize(user, 'create', place(anybody, { channel: 'pm' })),
       ['system_channel', { channel: 'room:pm' }],
     ],
-    ['creating in a system room', () => authorize(user, 'create', inSystemRoom), ['system_room', { room: 'room' }]],
+    ['creating in a built-in room', () => authorize(user, 'create', inBuiltInRoom), ['system_room', { room: 'room' }]],
     [
       'deleting a channel of another client',
       () => authorize(user, 'delete', open),
@@ -181,6 +190,16 @@ describe('a refusal has the code of its rule, and names what it is about', () =>
       'changing a system room',
       () => authorize(user, 'change', room({ type: 'system' })),
       ['room_hardcoded', { room: 'room' }],
+    ],
+    [
+      'deleting a room of another client',
+      () => authorize(user, 'delete_room', room({})),
+      ['forbidden', { room: 'room' }],
+    ],
+    [
+      'deleting a paused room without being an admin',
+      () => authorize(creator, 'delete_room', room({ state: 'paused' })),
+      ['room_paused', { room: 'room', requires: 'admin' }],
     ],
     [
       'running a command of admins',

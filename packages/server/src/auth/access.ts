@@ -28,6 +28,9 @@ export type RoomTarget = {
   readonly name: string
   /** `system`: built in, or configured. */
   readonly type: RoomType
+  /** The client that created it; undefined for system rooms. */
+  readonly createdBy: string | undefined
+  readonly state: 'active' | 'paused'
   /** Undefined for the bus's own rooms, which take no broadcast. */
   readonly broadcast: object | undefined
 }
@@ -43,8 +46,8 @@ type AddressTarget = { readonly room: string; readonly channel: string }
 
 /** An address at which there is no channel yet. */
 export type NewTarget = AddressTarget & {
-  /** The type of the room; undefined if the room does not exist either. */
-  readonly roomType: RoomType | undefined
+  /** True where the room is built in: only the bus adds channels to it. */
+  readonly isBuiltIn: boolean
   readonly creation: CreationPolicy
 }
 
@@ -72,8 +75,10 @@ type Targets = {
   create: NewTarget
   /** Delete a channel. */
   delete: ChannelTarget
-  /** Pause, resume or delete a room. */
+  /** Pause, resume or delete a room: system rooms never change. */
   change: RoomTarget
+  /** Delete a room that may change. */
+  delete_room: RoomTarget
   /** Run a command. */
   run: { readonly name: string; readonly requires_admin: boolean }
   /** Read and write the inbox of a client id. */
@@ -115,26 +120,26 @@ const isAdmin = ({ role }: Identity): boolean => role === 'admin'
 
 const isCreator = (identity: Identity, { create }: CreationPolicy): boolean => create === 'user' || isAdmin(identity)
 
+const owns = (identity: Identity, { createdBy }: { readonly createdBy: string | undefined }): boolean =>
+  isAdmin(identity) || createdBy === identity.id
+
 /** What is allowed. */
 const rules: { readonly [A in Action]: (identity: Identity, target: Targets[A]) => boolean } = {
   read: (identity, channel) =>
-    !isRestricted(channel) ||
-    isAdmin(identity) ||
-    channel.createdBy === identity.id ||
-    channel.members?.has(identity.id) === true,
+    !isRestricted(channel) || owns(identity, channel) || channel.members?.has(identity.id) === true,
   // Every client reads a system channel; the bus publishes to it, and to configured ones admins do too.
   publish: (identity, channel) =>
     rules.read(identity, channel) && channel.log !== undefined && (channel.type !== 'system' || isAdmin(identity)),
   broadcast: (_identity, { broadcast }) => broadcast !== undefined,
   enter: (_identity, { room, channel }) => room !== BUS && channel !== PM_CHANNEL,
   open: (identity, target) => !identity.isReadOnly && rules.wait_for(identity, target),
-  // Only the configuration adds to a system room.
-  wait_for: (identity, { roomType, creation }) =>
-    creation.autoCreate && isCreator(identity, creation) && roomType !== 'system',
-  create: (identity, { channel, roomType, creation }) =>
-    isCreator(identity, creation) && channel !== PM_CHANNEL && roomType !== 'system',
-  delete: (identity, { hardcoded, createdBy }) => !hardcoded && (isAdmin(identity) || createdBy === identity.id),
+  wait_for: (identity, { isBuiltIn, creation }) => creation.autoCreate && isCreator(identity, creation) && !isBuiltIn,
+  create: (identity, { channel, isBuiltIn, creation }) =>
+    isCreator(identity, creation) && channel !== PM_CHANNEL && !isBuiltIn,
+  delete: (identity, channel) => !channel.hardcoded && owns(identity, channel),
   change: (_identity, { type }) => type !== 'system',
+  // A pause outlasts the creator of the room: a new room of the name would not be paused.
+  delete_room: (identity, room) => isAdmin(identity) || (room.state === 'active' && owns(identity, room)),
   run: (identity, { requires_admin }) => !requires_admin || isAdmin(identity),
   inbox: (identity, clientId) => identity.isProven && identity.id === clientId,
   send_private: (_identity, room) => room !== TELEMETRY_ROOM,
@@ -162,6 +167,10 @@ const refusals: {
   delete: (channel) =>
     channel.hardcoded ? new CodedError('channel_hardcoded', { channel: channel.address }) : forbidden(channel),
   change: ({ name }) => new CodedError('room_hardcoded', { room: name }),
+  delete_room: (room, identity) =>
+    owns(identity, room)
+      ? new CodedError('room_paused', { room: room.name, requires: 'admin' })
+      : new CodedError('forbidden', { room: room.name }),
   run: ({ name }) => new CodedError('forbidden', { command: name, requires: 'admin' }),
   inbox: () =>
     new CodedError('forbidden', {

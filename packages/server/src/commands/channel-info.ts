@@ -1,8 +1,9 @@
-import { CodedError, commands, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
+import { CodedError, commands, PM_CHANNEL, positionText, WHOLE_ROOM } from '@arqonbus/protocol'
+import { authorize } from '../auth/access.ts'
 import { chain, type Maybe } from '../kit/maybe.ts'
 import { RawJson } from '../kit/raw-json.ts'
 import type { Bounds } from '../log/contract.ts'
-import { channelInFull } from '../state/views.ts'
+import { channelInFull, pmChannelInFull } from '../state/views.ts'
 import { command } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
 import { whileAway } from './read-log.ts'
@@ -11,6 +12,10 @@ import { whileAway } from './read-log.ts'
 export const channelInfo = ({ resolver, directory, maxListBytes }: CommandDeps) =>
   command(commands.channel_info, ({ address, identity }) => {
     if (address.channel === WHOLE_ROOM) throw new CodedError('channel_not_found', { channel: `${address.room}:*` })
+    if (address.channel === PM_CHANNEL) {
+      authorize(identity, 'send_private', address.room)
+      return { channel: pmChannelInFull(resolver.room(address.room)) }
+    }
     const channel = resolver.channel(address.room, address.channel, identity)
     const inFull = () =>
       chain(directory.inChannel(channel), (clients) => RawJson.of(channelInFull(channel, clients, maxListBytes)))

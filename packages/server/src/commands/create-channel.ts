@@ -26,7 +26,7 @@ export const createChannel = ({ rooms, creation, durability, maxMetadataBytes, c
     const existing = rooms.get(roomName)
     if (config !== undefined && existing !== undefined)
       throw invalidParameter('room_config', 'to be absent: the room is there already')
-    authorize(identity, 'create', { ...address, roomType: existing?.type, creation })
+    authorize(identity, 'create', { ...address, isBuiltIn: existing?.builtIn === true, creation })
     if (existing?.channels.has(name)) throw new CodedError('channel_exists', { channel: `${roomName}:${name}` })
     checkLevel(options?.durability, durability())
     if (type === 'private') persistence?.checkPrivate()

@@ -1,4 +1,5 @@
 import { CodedError, commands } from '@arqonbus/protocol'
+import { authorize } from '../auth/access.ts'
 import type { Pieces } from '../kit/fair-queue.ts'
 import { chain } from '../kit/maybe.ts'
 import type { Room } from '../state/model.ts'
@@ -11,6 +12,7 @@ import { changeableRoom } from './require-mutable-room.ts'
 export const deleteRoom = ({ rooms, resolver, subscriptions, endings, turns }: CommandDeps) =>
   command(commands.delete_room, ({ address, identity }) => {
     const room = changeableRoom(resolver, address.room, identity)
+    authorize(identity, 'delete_room', room)
     if (room.channels.size > 0)
       throw new CodedError('room_not_empty', { room: room.name, channels: room.channels.size })
     endings.roomDeleted(room)

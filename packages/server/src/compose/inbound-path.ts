@@ -72,7 +72,6 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     ...outbound,
     log,
     resolver,
-    roomOf: (name) => rooms.get(name),
     historySize: config.historySize,
     rewriteRecord:
       persistence &&

@@ -214,7 +214,7 @@ export const options = {
     }),
     channelIdleMs: option(duration({ min: '0s', max: '24d' }), {
       default: 60_000,
-      text: 'Minimum time that an empty channel stays which a join or a publish created.',
+      text: 'Minimum time that an empty channel stays which a join or a publish created, and a room without channels.',
     }),
     dedupWindowMs: option(duration({ min: '1ms', max: '24h' }), {
       default: 120_000,

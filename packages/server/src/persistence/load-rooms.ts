@@ -31,7 +31,7 @@ export function createRoomLoader({ store, rooms, savedRooms }: RoomLoaderDeps) {
   let knownOfAll: number | undefined
   const knownOf = new Map<string, number>()
 
-  const isConfigured = (room: string) => rooms.get(room)?.type === 'system'
+  const isBuiltIn = (room: string) => rooms.get(room)?.builtIn === true
   const isHere = (room: string, channel: string | undefined) =>
     channel === undefined ? rooms.get(room) !== undefined : rooms.channel(room, channel) !== undefined
 
@@ -70,13 +70,13 @@ export function createRoomLoader({ store, rooms, savedRooms }: RoomLoaderDeps) {
     /** A room, or one of its channels. */
     one(room: string, channel: string | undefined): Promise<void> | undefined {
       const key = channel === undefined ? room : `${room}:${channel}`
-      if (store.isAway || isConfigured(room) || isHere(room, channel) || savedRooms.writes.pending.has(key))
+      if (store.isAway || isBuiltIn(room) || isHere(room, channel) || savedRooms.writes.pending.has(key))
         return undefined
       return once(key, () => loadOne(room, channel))
     },
     /** A room with all of its channels. */
     whole(room: string): Promise<void> | undefined {
-      if (store.isAway || isConfigured(room)) return undefined
+      if (store.isAway || isBuiltIn(room)) return undefined
       return unlessAway(loadAll(room))
     },
     /** The store has been compared; `changesElsewhere` are those that are known here, where all of them are. */

@@ -30,10 +30,10 @@ const FORGET_ROOM = `if redis.call('HLEN', KEYS[2]) == 0 then redis.call('HDEL',
 
 /** Writes what a record is now. The first argument of each command is the key, but for a script. */
 export function commandsOf(change: Change, now: number): Words[] {
-  const { kind, name, text, session } = change
+  const { kind, name, text, session, isOnlyIfAbsent } = change
   if (kind !== 'session') {
     const [key, field] = placeOf(change)
-    if (text !== undefined) return [['hset', key, field, text]]
+    if (text !== undefined) return [[isOnlyIfAbsent ? 'hsetnx' : 'hset', key, field, text]]
     return [kind === 'channel' ? ['hdel', key, field] : ['eval', FORGET_ROOM, 2, key, keys.channelsOf(name), name]]
   }
   const key = keys.sessionsOf(name)

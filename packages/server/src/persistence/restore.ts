@@ -52,7 +52,7 @@ export function createRestore({ rooms, subscriptions, endings, created }: Restor
     channel(record) {
       const made = { name: record.room, type: 'dynamic', createdBy: record.createdBy } as const
       const room = rooms.get(record.room) ?? rooms.createRoom(made)
-      if (room.type !== 'system') restoreChannel(room, record)
+      if (!room.builtIn && room.channels.get(record.name)?.hardcoded !== true) restoreChannel(room, record)
     },
   }
 }

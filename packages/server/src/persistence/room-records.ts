@@ -4,9 +4,10 @@ import type { Channel, Room } from '../state/model.ts'
 import type { ChannelRecord, RoomRecord } from '../state/records.ts'
 import { channelText, roomText } from './record-text.ts'
 
-/** The text of each that is kept; undefined for what the configuration or the bus itself makes. */
+/** The text of each that is kept; undefined for channels that the configuration or the bus itself makes. */
 export type RecordTexts = {
-  ofRoom(room: Room): string | undefined
+  /** For a configured room the record by which its other channels are found when the configuration does not list it. */
+  ofRoom(room: Room): string
   /** Undefined where channels are not kept. */
   readonly ofChannel: ((channel: Channel) => string | undefined) | undefined
 }
@@ -27,23 +28,24 @@ export function recordTexts(persist: Persisted): RecordTexts | undefined {
   return { ofRoom: isRooms ? textOfRoom : addressOfRoom, ofChannel }
 }
 
-const textOfRoom = ({ name, type, state, createdAt, createdBy, config }: Room): string | undefined =>
-  type === 'system' ? undefined : roomText({ name, type, state, createdAt, createdBy, config })
+function textOfRoom(room: Room): string {
+  const { name, type, state, createdAt, createdBy, config } = room
+  return type === 'system' ? addressOfRoom(room) : roomText({ name, type, state, createdAt, createdBy, config })
+}
 
-const addressOfRoom = ({ name, type, createdAt }: Room): string | undefined =>
-  type === 'system'
-    ? undefined
-    : roomText({ name, type: 'dynamic', state: 'active', createdAt, createdBy: undefined, config: undefined })
+const addressOfRoom = ({ name, createdAt }: Room): string =>
+  roomText({ name, type: 'dynamic', state: 'active', createdAt, createdBy: undefined, config: undefined })
 
 function textOfChannel(channel: Channel): string | undefined {
-  const { room, name, type, createdAt, createdBy, metadata, options, autoCreated } = channel
-  if (type !== 'general' && type !== 'private') return undefined
+  const { room, name, type, createdAt, createdBy, metadata, options, hardcoded, autoCreated } = channel
+  if (hardcoded || (type !== 'general' && type !== 'private')) return undefined
   return channelText({ room: room.name, name, type, createdAt, createdBy, metadata, options, autoCreated })
 }
 
 /** It goes when its history has expired, as one that was made on demand. */
-function addressOfChannel({ room, name, type, createdAt, createdBy, members, options }: Channel): string | undefined {
-  if (type !== 'general' && type !== 'private') return undefined
+function addressOfChannel(channel: Channel): string | undefined {
+  const { room, name, type, createdAt, createdBy, members, options, hardcoded } = channel
+  if (hardcoded || (type !== 'general' && type !== 'private')) return undefined
   const isPrivate = type === 'private'
   return channelText({
     room: room.name,

@@ -62,8 +62,10 @@ export class SavedRooms {
 
   /** A room or a channel was created, has changed, or is gone. */
   changed(room: string, channel?: string): void {
-    const { texts, store } = this.#deps
+    const { texts, store, rooms } = this.#deps
     if (channel !== undefined && texts.ofChannel === undefined) return
+    // A configured room is stored only where it has a channel that is.
+    if (channel !== undefined && rooms.get(room)?.type === 'system') this.writes.changed(room)
     const key = channel === undefined ? room : `${room}:${channel}`
     const mayBeStale = (store.isAway || this.#comparisons > 0) && this.#ended.size < MOST_WAITING
     if (mayBeStale && this.#find(key) === undefined) this.#ended.add(key)
@@ -119,15 +121,19 @@ export class SavedRooms {
     return channelName === undefined ? room : room?.channels.get(channelName)
   }
 
+  /** True for what the configuration lists, or is built in, and for anything in a built-in room. */
   #isConfigured(key: string): boolean {
-    return this.#deps.rooms.get(key.split(':')[0]!)?.type === 'system'
+    const found = this.#find(key)
+    if (found !== undefined) return 'room' in found ? found.hardcoded : found.type === 'system'
+    return this.#deps.rooms.get(key.split(':')[0]!)?.builtIn === true
   }
 
   #changeOf(key: string): Change | undefined {
-    // What was stored before the configuration took the name is restored when the configuration releases it.
-    if (this.#isConfigured(key)) return undefined
     const { texts } = this.#deps
     const found = this.#find(key)
+    // What was stored before the configuration took the name is restored when the configuration releases it.
+    if (this.#isConfigured(key))
+      return found !== undefined && 'channels' in found ? placeholderOf(found, texts) : undefined
     if (found !== undefined && 'room' in found) return { kind: 'channel', name: key, text: texts.ofChannel?.(found) }
     if (found !== undefined) return { kind: 'room', name: key, text: texts.ofRoom(found) }
     return { kind: key.includes(':') ? 'channel' : 'room', name: key, text: undefined }
@@ -139,9 +145,10 @@ export class SavedRooms {
    */
   async #allIn(stored: Stored): Promise<{ rooms: Found<RoomRecord>[]; channels: Found<ChannelRecord>[] }> {
     const rooms = await recordsIn(stored.rooms(), roomIn)
-    const names = rooms.map(({ record }) => record.name)
+    const configured = Iterator.from(this.#deps.rooms.all()).filter(({ type }) => type === 'system')
+    const names = new Set([...rooms.map(({ record }) => record.name), ...configured.map(({ name }) => name)])
     const isSaved = this.#deps.texts.ofChannel !== undefined
-    return { rooms, channels: isSaved ? await recordsIn(stored.channels(names), channelIn) : [] }
+    return { rooms, channels: isSaved ? await recordsIn(stored.channels([...names]), channelIn) : [] }
   }
 
   /** What is here becomes what the store has. */
@@ -186,12 +193,21 @@ export class SavedRooms {
       if (!same.has(key)) this.writes.changed(key)
     }
     for (const room of this.#deps.rooms.all()) {
-      if (room.type === 'system') continue
+      if (room.builtIn) continue
       writeUnlessSame(room.name)
       if (this.#deps.texts.ofChannel === undefined) continue
       for await (const { address } of byTurns(room.channels.values())) writeUnlessSame(address)
     }
   }
+}
+
+/**
+ * What is written of a configured room: the record by which its other channels are found when the configuration does
+ * not list it any more, unless there is a record of its name.
+ */
+function placeholderOf(room: Room, texts: RecordTexts): Change | undefined {
+  const hasStored = texts.ofChannel !== undefined && room.channels.values().some(({ hardcoded }) => !hardcoded)
+  return hasStored ? { kind: 'room', name: room.name, text: texts.ofRoom(room), isOnlyIfAbsent: true } : undefined
 }
 
 type Found<R> = { readonly key: string; readonly record: R; readonly text: string }

@@ -16,6 +16,8 @@ export type Change = {
   readonly name: string
   /** Undefined if the record is to be removed. */
   readonly text: string | undefined
+  /** True where a record that is there stays as it is. */
+  readonly isOnlyIfAbsent?: boolean
   /** For a session; without text all sessions of the client have ended. */
   readonly session?: SessionChange
 }

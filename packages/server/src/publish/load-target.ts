@@ -1,8 +1,8 @@
 /**
  * Loads the channel of a message that is not in memory: a channel of its name may be stored, and is loaded before a new
- * one is created.
+ * one is created. Of a private message it is the room, which has to exist.
  */
-import type { ParsedEnvelope } from '@arqonbus/protocol'
+import { type ParsedEnvelope, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { Client } from '../state/model.ts'
 
@@ -17,5 +17,5 @@ export const createLoadTarget =
   (persistence: Pick<Persistence, 'loadTarget'>): LoadTarget =>
   ({ lastChannel }, { type, room, channel }) => {
     const isKnown = lastChannel?.name === channel && lastChannel.room.name === room && lastChannel.ended === undefined
-    return isKnown || type !== 'event' ? undefined : persistence.loadTarget(room, channel)
+    return isKnown ? undefined : persistence.loadTarget(room, type === 'event' ? channel : WHOLE_ROOM)
   }

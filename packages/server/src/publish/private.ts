@@ -11,13 +11,16 @@ import type { AppendOutcome } from '../log/contract.ts'
 import { awayError } from '../log/refusals.ts'
 import type { PublishSpan } from '../observability/tracing/spans.ts'
 import type { Inbox } from '../state/inboxes.ts'
-import { type Client, countSubscribers } from '../state/model.ts'
+import { type Client, countSubscribers, type Room } from '../state/model.ts'
+import type { RoomResolver } from '../state/resolve.ts'
 import { isLessThanAsked, isLower } from './ack-request.ts'
 import { type BusLog, draftOf, malformed, type PublishDraft } from './draft.ts'
 import type { OpenInbox, OwnInbox } from './inbox.ts'
+import { refusePaused } from './refuse-paused.ts'
 
 /** What private messages need. */
 export type PrivateDeps = {
+  readonly resolver: Pick<RoomResolver, 'room'>
   readonly openInbox: OpenInbox
   readonly ownInbox: OwnInbox
   /** True for a client that has a session, connected or kept. */
@@ -41,13 +44,16 @@ export function createPrivate(deps: PrivateDeps) {
     if (envelope.channel !== PM_CHANNEL)
       throw malformed('/channel', '`pm`: private envelopes go to the channel pm of a room')
     authorize(client.identity, 'send_private', envelope.room)
+    // A private message creates no room: only its sender and its recipients learn of it.
+    const room = deps.resolver.room(envelope.room)
+    refusePaused(room)
     const recipients = recipientsOf(envelope)
     const unknown = recipients.filter((id) => !deps.isKnown(id))
     if (unknown.length > 0) throw notFound(unknown, deps.isUnsureOfSessions())
 
     const own = deps.ownInbox(client)
     const others = [...new Set(recipients)].filter((id) => id !== client.id).map((id) => deps.openInbox(id))
-    const message = new PrivateMessage(deps, { client, envelope, own, others, span, appendToAll })
+    const message = new PrivateMessage(deps, { client, envelope, room, own, others, span, appendToAll })
     message.send()
     if (message.isSettled) return true
     message.onSettled = settled
@@ -59,6 +65,7 @@ export function createPrivate(deps: PrivateDeps) {
 type Sending = {
   readonly client: Client
   readonly envelope: ParsedEnvelope
+  readonly room: Room
   readonly own: Inbox
   readonly others: readonly Inbox[]
   readonly span: PublishSpan | undefined
@@ -115,7 +122,7 @@ class PrivateMessage {
   }
 
   readonly #ownSettled = (outcome: AppendOutcome): void => {
-    const { client, envelope, others, span, appendToAll } = this.#sending
+    const { client, envelope, room, others, span, appendToAll } = this.#sending
     if (outcome.kind === 'refused' || outcome.kind === 'unknown') {
       span?.refused(outcome.error.code)
       this.#deps.replies.refuseFrame(client, envelope, outcome.error)
@@ -123,6 +130,7 @@ class PrivateMessage {
     }
     this.#position = outcome.kind === 'queued' ? undefined : outcome.position
     this.#isDuplicate = outcome.kind === 'duplicate'
+    room.hasPrivateMessages = true
     if (!this.#isDuplicate) this.#deps.routed(client, envelope, envelope.room)
     this.#note(outcome)
     if (others.length === 0) return this.#finish()

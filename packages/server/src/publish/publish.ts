@@ -9,19 +9,18 @@ import { authorize } from '../auth/access.ts'
 import type { Log } from '../log/contract.ts'
 import { AWAY_RETRY_AFTER_MS } from '../log/refusals.ts'
 import type { PublishSpan, TracePublish } from '../observability/tracing/spans.ts'
-import type { Channel, Client, Room } from '../state/model.ts'
+import type { Channel, Client } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
 import { askedLevel, askedReplicas, isLower, isMore } from './ack-request.ts'
 import { appendTo, type BusLog, draftOf, malformed, type Publish, type PublishDraft } from './draft.ts'
 import { createPrivate, type PrivateDeps } from './private.ts'
+import { refusePaused } from './refuse-paused.ts'
 import { type PublishWithSpan, traced } from './traced.ts'
 
 /** What publishing needs. */
 type PublishDeps = PrivateDeps & {
   readonly log: BusLog
   readonly resolver: RoomResolver
-  /** The room of a private message, where there is one. */
-  readonly roomOf: (name: string) => Room | undefined
   /** Messages that a channel keeps where it does not say so itself. */
   readonly historySize: number
   /** Has the record of a room, or of one of its channels, written again; undefined where these are not kept. */
@@ -59,10 +58,7 @@ export function createPublish(deps: PublishDeps): Publish {
 
   const publish: PublishWithSpan = (client, envelope, now, settled, span) => {
     checkAcknowledge(envelope, log)
-    if (envelope.type === 'private') {
-      refusePaused(deps.roomOf(envelope.room))
-      return sendPrivate(client, envelope, settled, span)
-    }
+    if (envelope.type === 'private') return sendPrivate(client, envelope, settled, span)
     if (envelope.channel === PM_CHANNEL)
       throw malformed('/channel', 'a channel other than `pm`, which is for `private` envelopes')
     if (envelope.channel === WHOLE_ROOM) {
@@ -89,10 +85,6 @@ export function createPublish(deps: PublishDeps): Publish {
     return appendTo(channelLog, arrived(draft, now, span), settled)
   }
   return deps.trace === undefined ? publish : traced(publish, deps.trace)
-}
-
-function refusePaused(room: Room | undefined): void {
-  if (room?.state === 'paused') throw new CodedError('room_paused', { room: room.name })
 }
 
 /** Notes when a draft arrived, and its span. */

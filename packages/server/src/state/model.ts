@@ -153,6 +153,8 @@ export type Room = {
   /** Built in: not even configuration changes it. */
   readonly builtIn: boolean
   state: 'active' | 'paused'
+  /** Whether a private message has been sent by its channel `pm`, which then is private. */
+  hasPrivateMessages: boolean
   createdAt: number
   createdBy: string | undefined
   /** As it was written. */

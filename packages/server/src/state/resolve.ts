@@ -59,7 +59,7 @@ export function createRoomResolver({ rooms, creation, created, isUnsure }: RoomR
   const newTarget = (room: string, channel: string): NewTarget => ({
     room,
     channel,
-    roomType: rooms.get(room)?.type,
+    isBuiltIn: rooms.get(room)?.builtIn === true,
     creation,
   })
   /** A client that expects a private channel must not enter an open one of its name. */

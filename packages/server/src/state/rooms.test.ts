@@ -22,9 +22,9 @@ test('rooms without channels are found without a scan of all rooms', () => {
   expect(without()).toEqual(['red', 'blue'])
   const [a, b] = [red, blue].map((room) => rooms.createChannel(room, { name: 'a', type: 'general', autoCreated: true }))
   expect(without()).toEqual([])
-  rooms.letGo(a!)
-  // A dynamic room goes with its last channel.
-  rooms.letGo(b!)
+  rooms.deleteChannel(a!)
+  // A dynamic room is removed with its last channel, a user room when it has been unused.
+  rooms.deleteChannel(b!)
   expect([without(), rooms.get('blue')]).toEqual([['red'], undefined])
   rooms.deleteRoom(red)
   expect(without()).toEqual([])

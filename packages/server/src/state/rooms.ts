@@ -107,6 +107,7 @@ export class Rooms {
       type: wanted.type,
       builtIn: wanted.builtIn ?? false,
       state: 'active',
+      hasPrivateMessages: false,
       createdAt: clock.now(),
       createdBy: wanted.createdBy,
       config: wanted.config,
@@ -182,11 +183,16 @@ export class Rooms {
     }
   }
 
-  /** Deletes a channel without participants, and what it holds. */
+  /**
+   * Deletes a channel without participants, and what it holds. A room that `create_channel` created is not removed with
+   * it, but when it has been unused for a while: its creator may give it another channel, or delete it.
+   */
   deleteChannel(channel: Channel): void {
+    const { room } = channel
     if (channel.participants.size > 0) throw new Error(`${channel.address} has participants`)
     this.#remove(channel, 'deleted')
-    this.dropIfUnused(channel.room)
+    room.lastUsed = this.#deps.clock.monotonic()
+    if (room.type === 'dynamic') this.dropIfUnused(room)
   }
 
   /** Removes a channel that has no participants and holds nothing any more. */
@@ -195,9 +201,13 @@ export class Rooms {
     this.dropIfUnused(channel.room)
   }
 
-  /** Removes a dynamic room without channels and participants, once its broadcast has expired too. */
+  /**
+   * Removes a room without channels and participants, once its broadcast has expired too. A system room always stays,
+   * and a paused one until it is resumed or deleted.
+   */
   dropIfUnused(room: Room): void {
-    if (room.type !== 'dynamic' || room.channels.size > 0 || room.broadcastSubscriptions.size > 0) return
+    if (room.type === 'system' || room.state === 'paused') return
+    if (room.channels.size > 0 || room.broadcastSubscriptions.size > 0) return
     if (room.broadcast?.isEmpty() !== true || this.#rooms.get(room.name) !== room) return
     room.broadcast.close()
     this.#forget(room)

@@ -1,10 +1,11 @@
 /** The entities as results show them: without the names of private channels that the viewer may not read. */
-import type {
-  ChannelInFull,
-  Channel as ChannelView,
-  Client as ClientView,
-  ListedClient,
-  Room as RoomView,
+import {
+  type ChannelInFull,
+  type Channel as ChannelView,
+  type Client as ClientView,
+  type ListedClient,
+  PM_CHANNEL,
+  type Room as RoomView,
 } from '@arqonbus/protocol'
 import { visible } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
@@ -137,6 +138,25 @@ export function channelInFull(
     ...view,
     participants: firstIds(participants, listBytes),
     room_participants: firstIds(roomParticipants, listBytes),
+  }
+}
+
+/**
+ * The channel of private messages that every room has: no client joins it, and what is sent by it goes to inboxes. It is
+ * not among the channels of the room.
+ */
+export function pmChannelInFull(room: Room): ChannelInFull {
+  return {
+    name: PM_CHANNEL,
+    room: room.name,
+    type: 'pm',
+    state: room.hasPrivateMessages ? 'private' : 'active',
+    created_at: isoTime(room.createdAt),
+    hardcoded: true,
+    auto_created: false,
+    participants: [],
+    participant_count: 0,
+    room_participants: [],
   }
 }
 
