@@ -162,6 +162,24 @@ test('settings that contradict each other are reported at the setting that was w
   ])
 })
 
+test('a choice of what Redis keeps that cannot work is refused with the reason', () => {
+  const redis = { 'redis-url': 'redis://127.0.0.1' }
+  const persist = (what: string, more = {}) => mistakes({ flags: { ...redis, persist: what, ...more } })
+  expect(persist('none')).toEqual([
+    '--persist (flag): PERSIST must name what Redis keeps: messages, rooms, channels or sessions. To keep nothing, leave out REDIS_URL',
+  ])
+  for (const rooms of ['rooms', 'sessions,rooms'])
+    expect(persist(rooms)).toEqual([
+      '--persist (flag): rooms in PERSIST needs channels or messages too: a room without channels is removed soon after a restart',
+    ])
+  expect(persist('channels,sessions', { 'redis-replicas': '1' })).toEqual([
+    '--redis-replicas (flag): REDIS_REPLICAS needs messages in PERSIST: without them the log is in memory, and no replica has it',
+  ])
+  for (const works of ['messages', 'channels', 'sessions', 'rooms,messages', 'rooms,channels', 'channels,sessions'])
+    expect(persist(works)).toEqual([])
+  expect(mistakes({ flags: { persist: 'none' } })).toEqual([])
+})
+
 test('listeners on one address need different ports', () => {
   expect(mistakes({ flags: { port: '9102' } })).toEqual([
     '--port (flag): PORT and HTTP_PORT must differ, but both are 9102',

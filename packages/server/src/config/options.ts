@@ -310,7 +310,7 @@ export const options = {
       list(choice(['messages', 'rooms', 'channels', 'sessions']), 'messages, rooms, channels, sessions'),
       {
         default: ['messages', 'rooms', 'channels', 'sessions'],
-        text: 'What Redis keeps across restarts; `channels` includes their rooms. Without Redis, nothing is kept.',
+        text: 'What Redis keeps across restarts; `channels` includes their rooms, and `rooms` needs `channels` or `messages`. Without Redis, nothing is kept.',
       },
     ),
   }),

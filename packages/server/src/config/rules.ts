@@ -47,6 +47,28 @@ export const rules: readonly Rule[] = [
       return `needs ${name('trustedProxies')}: only a trusted proxy may say where a connection comes from, and now no connection would be taken`
     },
   },
+  {
+    keys: ['persist', 'redisUrl'],
+    broken({ persist, redisUrl }) {
+      if (redisUrl === undefined || persist.length > 0) return undefined
+      return `${name('persist')} must name what Redis keeps: messages, rooms, channels or sessions. To keep nothing, leave out ${name('redisUrl')}`
+    },
+  },
+  {
+    keys: ['persist', 'redisUrl'],
+    broken({ persist, redisUrl }) {
+      const hasChannels = persist.includes('channels') || persist.includes('messages')
+      if (redisUrl === undefined || !persist.includes('rooms') || hasChannels) return undefined
+      return `rooms in ${name('persist')} needs channels or messages too: a room without channels is removed soon after a restart`
+    },
+  },
+  {
+    keys: ['redisReplicas', 'persist'],
+    broken({ redisReplicas, persist }) {
+      if (redisReplicas === 0 || persist.includes('messages')) return undefined
+      return `${name('redisReplicas')} needs messages in ${name('persist')}: without them the log is in memory, and no replica has it`
+    },
+  },
   distinct(['host', 'port'], ['telemetryHost', 'telemetryPort']),
   distinct(['host', 'port'], ['httpHost', 'httpPort']),
   distinct(['telemetryHost', 'telemetryPort'], ['httpHost', 'httpPort']),
