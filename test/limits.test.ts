@@ -300,8 +300,7 @@ describe('limits of rate', async () => {
   test('COMMAND_RATE charges a search through an inbox for every page that it reads', async () => {
     const [ann, bob] = await Promise.all([commands.as('ann'), commands.as('bob')])
     const payload = { text: 'x'.repeat(200_000) }
-    for (let i = 0; i < 4; i++)
-      await ann.publish({ type: 'private', channel: 'pm', metadata: { to: 'bob' }, payload })
+    for (let i = 0; i < 4; i++) await ann.publish({ type: 'private', channel: 'pm', metadata: { to: 'bob' }, payload })
     const search = () => bob.command('history', { channel: 'arqonbus:inbox', with: 'nobody', limit: 1 })
     expect(await search()).toMatchObject({ messages: [], has_more: false })
     // A page has one of these messages: four were read, and one was paid for.

@@ -38,9 +38,9 @@ export const Client = Type.Object({
   screen_name: Type.Optional(profileFields.screen_name),
   avatar: Type.Optional(profileFields.avatar),
   personality: Type.Optional(profileFields.personality),
-  state: Type.Unsafe<'connected' | 'active' | 'disconnected'>({
-    enum: ['connected', 'active', 'disconnected'],
-    description: '`connected`: welcomed; `active`: has sent a frame; `disconnected`: gone, its session kept.',
+  state: Type.Unsafe<'connected' | 'active'>({
+    enum: ['connected', 'active'],
+    description: '`connected`: welcomed; `active`: has sent a frame.',
   }),
   connected_at: time('When the client connected.'),
   last_activity: time('When its last frame arrived; pongs do not count.'),
