@@ -103,4 +103,20 @@ describe('deleted rooms', () => {
     const again = await bus.connect({ query: { client_id: 'unkept' }, headers: { 'arqonbus-session': session } })
     expect(again.welcome.kept_subscriptions).toEqual(['else:a'])
   })
+
+  test('a client that was disconnected when its room was deleted joins the later room of that name', async () => {
+    await speaker.command('create_channel', { channel: 'later:a' })
+    const client = await bus.as('absent', 'later:*')
+    await client.close()
+    await speaker.command('delete_channel', { channel: 'later:a' })
+    await speaker.command('delete_room', { room: 'later' })
+    const again = await bus.connect({
+      query: { client_id: 'absent' },
+      headers: { 'arqonbus-session': client.welcome.session },
+    })
+    expect(again.welcome.kept_subscriptions).toEqual(['later:*'])
+    await join(again, { channel: 'later:*' })
+    await say('later:a', [1])
+    expect(words(await again.messages())).toEqual([1])
+  })
 })

@@ -51,7 +51,7 @@ export const createCommands = (command: Command, now: () => number) => ({
   pauseRoom: (room: string, parameters: Rest<'pause_room'> = {}) => command('pause_room', { ...parameters, room }),
   /** Ends the pause of a room. For admins. */
   resumeRoom: (room: string, parameters: Rest<'resume_room'> = {}) => command('resume_room', { ...parameters, room }),
-  /** Deletes a room without channels. For admins. */
+  /** Deletes a room without channels. For its creator and admins. */
   deleteRoom: (room: string, parameters: Rest<'delete_room'> = {}) => command('delete_room', { ...parameters, room }),
   /** Closes the connection of a client. For admins. */
   disconnectClient: (clientId: string, parameters: Omit<CommandParameters<'disconnect_client'>, 'client_id'> = {}) =>

@@ -39,9 +39,8 @@ export function createSweep(deps: SweepDeps): () => void {
       if (++looked % STEPS === 0) yield
     }
     for (const room of rooms.withoutChannels()) {
-      if (now - room.lastUsed < deps.channelIdleMs) continue
-      rooms.dropIfUnused(room)
-      yield
+      if (now - room.lastUsed >= deps.channelIdleMs) rooms.dropIfUnused(room)
+      if (++looked % STEPS === 0) yield
     }
     isSweeping = false
   }
