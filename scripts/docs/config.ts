@@ -36,8 +36,8 @@ export const configPage: Page = {
       `\`--${configFile.flag}\` or \`${configFile.variable}\` names the file: JSON or TOML, by its ending.`,
       example,
       'An empty variable counts as not set, and so do the variables that Kubernetes sets in every pod for a service named `arqonbus` (`ARQONBUS_SERVICE_HOST`, `ARQONBUS_PORT=tcp://…`).',
-      'The settings of [traces](../guide/tracing.md) are standard variables of OpenTelemetry and keep their standard names: `OTEL_SERVICE_NAME` is `--otel-service-name` and `otel_service_name`. Other variables of OpenTelemetry are ignored.',
-      'Set secrets as variables or in the file: every user of the machine can read flags.',
+      'The settings of [traces](../guide/tracing.md) are standard variables of OpenTelemetry and keep their standard names: `OTEL_SERVICE_NAME` is `--otel-service-name` and `otel_service_name`. Other variables of OpenTelemetry are ignored. A value of such a variable that is not valid or not supported is ignored with a warning (`setting_ignored`), as the specification of OpenTelemetry demands; as a flag or in the file it is a mistake.',
+      'Set secrets as variables or in the file: every user of the machine can read flags. Each secret can also be in a file of its own, such as one that Docker, Kubernetes or systemd mounts: `ARQONBUS_ADMIN_KEY_FILE=/run/secrets/admin_key`, `--admin-key-file` or `admin_key_file`. Line ends at the end of the file are not part of the secret. A file that is missing, unreadable or empty stops the start, as does a secret that is given in both ways; a file that every user can read is a warning (`secret_file_open`). The file is read once, at the start.',
       '## Forms',
       forms.map((form) => `- ${form}`).join('\n'),
       ...reference().flatMap(({ group, rows }) => [
@@ -47,6 +47,7 @@ export const configPage: Page = {
     ),
 }
 
-function cells({ variable, default: fallback, text, accepts }: ReferenceRow): string[] {
-  return [`\`${variable}\``, fallback, text, accepts]
+function cells({ variable, fileVariable, default: fallback, text, accepts }: ReferenceRow): string[] {
+  const names = [variable, fileVariable].filter((name) => name !== undefined)
+  return [names.map((name) => `\`${name}\``).join(', '), fallback, text, accepts]
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { namesOf, optionKeys } from '@arqonbus/server/config'
+import { anyOption, namesOf, optionKeys, secretFileNamesOf } from '@arqonbus/server/config'
 import { Command } from 'commander'
 import { addFlags, flagsOf } from './flags.ts'
 
@@ -28,11 +28,39 @@ test('unknown flags are passed on completely', () => {
   })
 })
 
+const helpOf = (width: number): string =>
+  addFlags(new Command('serve'))
+    .configureOutput({ getOutHelpWidth: () => width })
+    .helpInformation()
+
 test('help names every flag and its variable', () => {
-  const help = addFlags(new Command('serve')).helpInformation()
+  const help = helpOf(80)
   for (const key of optionKeys) {
     const { flag, variable } = namesOf(key)
     expect(help).toContain(`--${flag} <`)
     expect(help.replace(/\s+/g, ' ')).toContain(`${variable})`)
+    const file = secretFileNamesOf(key)
+    expect(help.includes(`--${file.flag} <file>\n      A file that has it. (${file.variable})`)).toBe(
+      anyOption(key).secret === true,
+    )
   }
+})
+
+test('at 80 columns no line of the help is longer, no text begins far to the right, and long choices are listed', () => {
+  const lines = helpOf(80).split('\n')
+  expect(lines.filter((line) => line.length > 80)).toEqual([])
+  expect(lines.filter((line) => /^ {7}/.test(line))).toEqual([])
+  expect(helpOf(80).replace(/\s+/g, ' ')).toContain(
+    '--otel-traces-sampler <word> Which messages and commands get a span. `parentbased_…` does what their `traceparent` says; the rest is for those without one. One of always_on, always_off, traceidratio,',
+  )
+})
+
+test('on a wide terminal the help stays as narrow as text is read well', () => {
+  expect(
+    Math.max(
+      ...helpOf(300)
+        .split('\n')
+        .map((line) => line.length),
+    ),
+  ).toBeLessThanOrEqual(100)
 })

@@ -1,6 +1,16 @@
 /** The flags of the command line, from the table of settings. */
-import { anyOption, configFile, defaultText, type Flags, groups, namesOf, optionKeys } from '@arqonbus/server/config'
-import { type Command, Option } from 'commander'
+import {
+  anyOption,
+  configFile,
+  defaultText,
+  type Flags,
+  groups,
+  namesOf,
+  type OptionKey,
+  optionKeys,
+  secretFileNamesOf,
+} from '@arqonbus/server/config'
+import { type Command, type Help, Option } from 'commander'
 
 /**
  * Adds a flag for every setting to a command. Unknown flags are left for `flagsOf`, so that all mistakes are reported
@@ -11,14 +21,38 @@ export function addFlags(command: Command): Command {
   command.addOption(
     new Option(`--${configFile.flag} [file]`, `${configFile.text} (${configFile.variable})`).helpGroup(`${groups[0]}:`),
   )
-  for (const key of optionKeys) {
-    const { kind, group, text } = anyOption(key)
-    const { flag, variable } = namesOf(key)
-    // Optional for commander only: a flag without a value is reported together with all other mistakes.
-    const option = new Option(`--${flag} [${kind.name}]`, `${text} (${defaultText(key)}; ${variable})`)
-    command.addOption(option.helpGroup(`${group}:`))
-  }
-  return command.configureHelp({ optionTerm: ({ flags }) => withAngles(flags) })
+  for (const key of optionKeys) for (const option of optionsOf(key)) command.addOption(option)
+  return command.configureHelp({ optionTerm: ({ flags }) => withAngles(flags), formatItem })
+}
+
+/** The flag of a setting, and for a secret that of the file which has it. */
+function optionsOf(key: OptionKey): Option[] {
+  const { kind, group, text, secret } = anyOption(key)
+  const { variable, flag } = namesOf(key)
+  const isLong = kind.name.length > LONGEST_VALUE
+  // A long choice is listed in the text.
+  const [value, accepts] = isLong
+    ? ['word', ` ${kind.accepts[0]?.toUpperCase()}${kind.accepts.slice(1)}.`]
+    : [kind.name, '']
+  // Optional for commander only: a flag without a value is reported together with all other mistakes.
+  const own = new Option(`--${flag} [${value}]`, `${text}${accepts} (${defaultText(key)}; ${variable})`)
+  const all = [own.helpGroup(`${group}:`)]
+  if (!secret) return all
+  const file = secretFileNamesOf(key)
+  const ofFile = new Option(`--${file.flag} [file]`, `A file that has it. (${file.variable})`)
+  return [...all, ofFile.helpGroup(`${group}:`)]
+}
+
+const LONGEST_VALUE = 32
+const TEXT_INDENT = 6
+const WIDEST_HELP = 100
+
+/** A flag on a line of its own, and below it what it does: names are too long for a column of their own. */
+function formatItem(term: string, _termWidth: number, description: string, helper: Help): string {
+  const indent = ' '.repeat(TEXT_INDENT)
+  const width = Math.min(helper.helpWidth ?? 80, WIDEST_HELP) - TEXT_INDENT
+  const lines = helper.boxWrap(description, width).split('\n')
+  return [`  ${term}`, ...lines.map((line) => indent + line)].join('\n')
 }
 
 /** `--port [port]` as `--port <port>`. */

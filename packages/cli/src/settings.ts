@@ -1,5 +1,5 @@
 /** Settings from the command line, the environment and the file. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { type Loaded, loadConfig, mistakesText } from '@arqonbus/server/config'
 import { exitCodes } from '@arqonbus/server/main'
 import type { Command } from 'commander'
@@ -13,7 +13,12 @@ export type Settings = Extract<Loaded, { config: unknown }>
  * set.
  */
 export function loadSettings(command: Command): Settings | undefined {
-  const loaded = loadConfig({ env: process.env, ...flagsOf(command), readFile: (path) => readFileSync(path, 'utf8') })
+  const loaded = loadConfig({
+    env: process.env,
+    ...flagsOf(command),
+    readFile: (path) => readFileSync(path, 'utf8'),
+    isOpenToAll: (path) => process.platform !== 'win32' && (statSync(path).mode & 0o004) !== 0,
+  })
   if (!loaded.mistakes) return loaded
   process.stderr.write(mistakesText(loaded.mistakes))
   process.exitCode = exitCodes.configuration

@@ -3,13 +3,13 @@ import { constants } from 'node:os'
 import { isatty } from 'node:tty'
 import { isColorSupported } from 'pino-pretty'
 import { exitCodes, StartError } from './kit/start-error.ts'
-import { ignoresHangup, openFiles } from './kit/system-limits.ts'
+import { ignoresHangup, thisMachine } from './kit/system-limits.ts'
 import { after } from './kit/timer.ts'
 import { versionInfo } from './kit/version.ts'
 import { openLog, type ProcessLog } from './observability/logger.ts'
 import { type RunningServer, type StartOptions, startServer } from './server.ts'
 
-export { exitCodes, versionInfo }
+export { exitCodes, thisMachine, versionInfo }
 
 /** How long the last log lines may take to be written. */
 const EXIT_FLUSH_MS = 1000
@@ -24,13 +24,13 @@ const REPEAT_MS = 250
 const STUCK_MS = 5000
 
 /** What the process is started with. */
-export type ProcessOptions = Pick<StartOptions, 'config' | 'consoleFiles'>
+export type ProcessOptions = Pick<StartOptions, 'config' | 'consoleFiles' | 'warnings'>
 
 /**
  * Runs the server until a signal ends it; where it cannot start, one line on the standard error says why, and the
  * process ends.
  */
-export async function runServer({ config, consoleFiles }: ProcessOptions): Promise<void> {
+export async function runServer({ config, consoleFiles, warnings }: ProcessOptions): Promise<void> {
   const log = openLog({
     level: config.logLevel,
     format: config.logFormat,
@@ -40,7 +40,7 @@ export async function runServer({ config, consoleFiles }: ProcessOptions): Promi
   const signals = watchSignals(log, config.drainDelayMs + config.drainTimeoutMs)
   dieOnTheUnexpected(log, signals)
   try {
-    const server = await startServer({ config, logger: log.logger, consoleFiles })
+    const server = await startServer({ config, logger: log.logger, consoleFiles, warnings })
     const { version } = versionInfo
     log.logger.info({
       event: 'listening',
@@ -51,8 +51,6 @@ export async function runServer({ config, consoleFiles }: ProcessOptions): Promi
       http_url: server.httpUrl,
     })
     log.print(welcome(server, config.console))
-    const lowOpenFiles = openFiles.shortfall(config.maxConnections)
-    if (lowOpenFiles !== undefined) log.logger.warn({ event: 'open_files_low', ...lowOpenFiles })
     signals.started(server)
   } catch (error) {
     if (!(error instanceof StartError)) throw error

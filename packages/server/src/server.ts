@@ -16,6 +16,8 @@ import { createState, type State } from './compose/state.ts'
 import { createStorage } from './compose/storage.ts'
 import { createTelemetryParts } from './compose/telemetry-parts.ts'
 import { startTimers } from './compose/timers.ts'
+import { warningsOf } from './config/index.ts'
+import { thisMachine } from './kit/system-limits.ts'
 import { createBusHandler } from './sockets/bus-handler.ts'
 import { limitKernelBuffers } from './sockets/kernel-buffer.ts'
 import { createConfigured, refuseUnmade } from './state/bootstrap.ts'
@@ -37,6 +39,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const core = await createCore(options)
   const { config, clock, metrics } = core
 
+  logWarnings(core, options.warnings)
   const storage = createStorage(core)
   const log = options.log?.({ clock, metrics, config }) ?? storage.log
   const info = createBusInfo(core, log, storage)
@@ -71,6 +74,11 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const shutdown = createShutdown(core, parts, startTimers(core, parts))
 
   return { ...shutdown, busUrl: ports.bus.url!, httpUrl: http.url, telemetryUrl: ports.telemetry.url }
+}
+
+/** What of the settings hurts later, by what this machine has. */
+function logWarnings({ config, logger }: Core, found: StartOptions['warnings'] = []): void {
+  for (const warning of [...found, ...warningsOf(config, thisMachine)]) logger.warn(warning)
 }
 
 /**

@@ -9,5 +9,5 @@ import { loadSettings } from '../settings.ts'
 export const serve = (): Command =>
   addFlags(new Command('serve').description('Runs the bus until a signal stops it.')).action(async (_, command) => {
     const loaded = loadSettings(command)
-    if (loaded !== undefined) await runServer({ config: loaded.config, consoleFiles })
+    if (loaded !== undefined) await runServer({ config: loaded.config, consoleFiles, warnings: loaded.warnings })
   })

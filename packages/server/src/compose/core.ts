@@ -1,7 +1,7 @@
 /** What every part of a server needs, and what exists before all of them. */
 import { type ProtocolVersions, protocolVersions } from '@arqonbus/protocol'
 import { createKeyCheck } from '../auth/secrets.ts'
-import { type Config, tracesUrl } from '../config/index.ts'
+import { type Config, type StartWarning, tracesUrl } from '../config/index.ts'
 import type { ConnectRequest } from '../connections/admit.ts'
 import { createFrames, type Frames } from '../delivery/frames.ts'
 import type { ConsoleFile } from '../http/console.ts'
@@ -26,6 +26,8 @@ export type BusPort = WebSocketPort<ConnectRequest, InboundState>
 /** What a server is started with. */
 export type StartOptions = {
   readonly config: Config
+  /** What loading the settings found that deserves a line in the log. */
+  readonly warnings?: readonly StartWarning[]
   readonly logger?: Logger
   readonly clock?: Clock
   /** The log of the channels; without it, the one that the configuration names. */

@@ -3,7 +3,7 @@
  * passed in.
  */
 import { shown } from './kind.ts'
-import { configFile, type DefaultInputs } from './option.ts'
+import { configFile, type DefaultInputs, isStandard } from './option.ts'
 import { anyOption, type Config, type OptionKey, optionKeys } from './options.ts'
 import { rules } from './rules.ts'
 import {
@@ -14,18 +14,22 @@ import {
   fromFlags,
   type Given,
   type Mistake,
+  type RawValue,
   type SourceName,
+  unreadable,
 } from './sources.ts'
+import type { StartWarning } from './start-warnings.ts'
 
-/**
- * What settings are read from: `stray` are words among the flags that are none; `readFile` gives a file's text or
- * throws.
- */
+/** What settings are read from. */
 export type ConfigInput = {
   env: Environment
   flags: Flags
+  /** Words among the flags that are none. */
   stray?: readonly string[]
+  /** The text of a file; throws where it cannot be read. */
   readFile: (path: string) => string
+  /** True for a file that every user of the machine can read. */
+  isOpenToAll?: (path: string) => boolean
 }
 
 /** Where a value came from, and the name that it was written under there. */
@@ -37,18 +41,22 @@ export type Loaded =
       readonly config: Config
       readonly origins: Readonly<Record<OptionKey, Origin>>
       readonly file?: string
+      /** What was ignored, or should be done otherwise. */
+      readonly warnings: readonly StartWarning[]
       readonly mistakes?: never
     }
   | { readonly mistakes: readonly Mistake[]; readonly config?: never }
 
 /** Reads the settings: the file, over it the environment, over both the flags. */
-export function loadConfig({ env, flags, stray = [], readFile }: ConfigInput): Loaded {
+export function loadConfig(input: ConfigInput): Loaded {
+  const { env, flags, stray = [], readFile } = input
   const file = fileOf(env, flags)
-  const { values, origins, wrong, mistakes } = readAll([
+  const found = readAll(input, [
     ...(file ? [['file', fromFile(file.path, file.name, file.source, readFile)] as const] : []),
     ['environment', fromEnvironment(env)],
     ['flag', fromFlags(flags, stray)],
   ])
+  const { origins, mistakes, warnings } = found
   if (flags[configFile.flag] === true) {
     mistakes.push({
       option: `--${configFile.flag}`,
@@ -56,39 +64,120 @@ export function loadConfig({ env, flags, stray = [], readFile }: ConfigInput): L
       message: 'must name a file that ends in .json or .toml',
     })
   }
-  const config = withDefaults(values)
-  for (const rule of rules) {
-    if (rule.keys.some((key) => wrong.has(key))) continue
-    const message = rule.broken(config)
-    if (message !== undefined) mistakes.push(blame(rule.keys, message, origins))
-  }
+  const config = ruled(found)
   if (mistakes.length > 0) return { mistakes }
   for (const key of optionKeys) origins[key] ??= { source: 'default' }
-  return { config, origins, ...(file && { file: file.path }) }
+  return { config, origins, warnings, ...(file && { file: file.path }) }
 }
 
+/** What was read: values, where they are from, and what is wrong or worth a warning. */
+type Found = ReturnType<typeof nothingFound>
+
+const nothingFound = () => ({
+  values: new Map<OptionKey, unknown>(),
+  origins: {} as Record<OptionKey, Origin>,
+  wrong: new Set<OptionKey>(),
+  mistakes: [] as Mistake[],
+  warnings: [] as StartWarning[],
+})
+
 /** Reads every raw value, weakest source first; a mistake in one is reported even if a stronger source is right. */
-function readAll(sources: readonly (readonly [SourceName, Given])[]) {
-  const values = new Map<OptionKey, unknown>()
-  const origins = {} as Record<OptionKey, Origin>
-  const wrong = new Set<OptionKey>()
-  const mistakes: Mistake[] = []
+function readAll(input: ConfigInput, sources: readonly (readonly [SourceName, Given])[]): Found {
+  const found = nothingFound()
   for (const [source, given] of sources) {
-    mistakes.push(...given.mistakes)
-    for (const [key, { raw, name }] of given.values) {
-      const { kind, secret } = anyOption(key)
-      const reading = kind.read(raw)
+    found.mistakes.push(...given.mistakes)
+    for (const [key, written] of given.values) {
+      const { name } = written
+      const reading = readOne(input, key, written, found)
       if ('value' in reading) {
-        values.set(key, reading.value)
-        origins[key] = { source, name }
+        found.values.set(key, reading.value)
+        found.origins[key] = { source, name }
         continue
       }
-      wrong.add(key)
-      const messages = reading.faults ?? [`must be ${kind.accepts}, but ${secret ? 'is not' : was(raw)}`]
-      for (const message of messages) mistakes.push({ option: name, source, message })
+      if (isIgnored(key, source)) {
+        for (const message of reading.faults) found.warnings.push(ignored(name, message))
+        continue
+      }
+      found.wrong.add(key)
+      for (const message of reading.faults) found.mistakes.push({ option: name, source, message })
     }
   }
-  return { values, origins, wrong, mistakes }
+  return found
+}
+
+/** Reads one value, by way of a file where that has it. */
+function readOne(
+  { readFile, isOpenToAll }: ConfigInput,
+  key: OptionKey,
+  { raw, name, inFile }: RawValue,
+  { warnings }: Found,
+): { readonly value: unknown } | { readonly value?: never; readonly faults: readonly string[] } {
+  const { kind, secret } = anyOption(key)
+  if (!inFile) {
+    const reading = kind.read(raw)
+    if (!('value' in reading))
+      return { faults: reading.faults ?? [`must be ${kind.accepts}, but ${secret ? 'is not' : was(raw)}`] }
+    const fault = kind.isFile ? textOf(readFile, reading.value).fault : undefined
+    return fault === undefined ? { value: reading.value } : { faults: [fault] }
+  }
+  if (typeof raw !== 'string') return { faults: ['must be the path of a file'] }
+  const { text = '', fault } = textOf(readFile, raw)
+  if (fault !== undefined) return { faults: [fault] }
+  const value = text.replace(/^\ufeff/, '').replace(/(?<![\r\n])[\r\n]+$/, '')
+  if (value === '') return { faults: [`${raw} is empty`] }
+  const reading = kind.read(value)
+  if (!('value' in reading))
+    return { faults: reading.faults ?? [`the text of ${raw} must be ${kind.accepts}, but is not`] }
+  if (isOpenToAll?.(raw)) {
+    const advice = `every user of this machine can read ${raw}: chmod o-r`
+    warnings.push({ event: 'secret_file_open', setting: name, advice })
+  }
+  return { value: reading.value }
+}
+
+function textOf(readFile: ConfigInput['readFile'], path: unknown): { text?: string; fault?: string } {
+  try {
+    return { text: readFile(String(path)) }
+  } catch (error) {
+    return { fault: unreadable(String(path), error) }
+  }
+}
+
+/**
+ * True for a value that is ignored where it is wrong, with a warning, as the specification of OpenTelemetry has it for
+ * its variables: they are often set for every program of a machine. As a flag or in the file they are meant for this
+ * one.
+ */
+const isIgnored = (key: OptionKey, source: Origin['source']): boolean => source === 'environment' && isStandard(key)
+
+const ignored = (setting: string, message: string): StartWarning => ({
+  event: 'setting_ignored',
+  setting,
+  advice: `${message}; ignored`,
+})
+
+/** The values and defaults, after every rule between them was checked. */
+function ruled({ values, origins, wrong, mistakes, warnings }: Found): Config {
+  let config = withDefaults(values)
+  for (const rule of rules) {
+    if (rule.keys.some((key) => wrong.has(key))) continue
+    for (;;) {
+      const message = rule.broken(config)
+      if (message === undefined) break
+      const key = blamed(rule.keys, origins)
+      const { source = 'default', name = key } = origins[key] ?? {}
+      if (!isIgnored(key, source)) {
+        mistakes.push({ option: name, source, message })
+        break
+      }
+      // Without it, the rule may blame the next of its settings.
+      warnings.push(ignored(name, message))
+      values.delete(key)
+      delete (origins as Partial<typeof origins>)[key]
+      config = withDefaults(values)
+    }
+  }
+  return config
 }
 
 /** Fills in the defaults. Those that depend on others come last. */
@@ -130,8 +219,5 @@ function fileOf(env: Environment, flags: Flags): { path: string; name: string; s
 const was = (raw: unknown): string => (raw === true ? 'has no value' : `is ${shown(raw)}`)
 
 /** A broken rule is the mistake of the first of its settings that was written. */
-function blame(keys: readonly OptionKey[], message: string, origins: Record<OptionKey, Origin>): Mistake {
-  const key = keys.find((one) => origins[one] !== undefined) ?? keys[0]!
-  const { source = 'default', name = key } = origins[key] ?? {}
-  return { option: name, source, message }
-}
+const blamed = (keys: readonly OptionKey[], origins: Record<OptionKey, Origin>): OptionKey =>
+  keys.find((one) => origins[one] !== undefined) ?? keys[0]!

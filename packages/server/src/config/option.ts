@@ -23,7 +23,7 @@ type Declared<T> = {
   readonly default: T | ((given: DefaultInputs) => T)
   /** The default in words, where it is not always the same. */
   readonly defaultText?: string
-  /** True where the value must not be shown. */
+  /** True where the value must not be shown. Such a setting can also be given as a file: `secretFileNamesOf`. */
   readonly secret?: true
 }
 
@@ -71,6 +71,15 @@ export function namesOf(key: string): OptionNames {
   const prefix = words[0] === 'otel' ? '' : VARIABLE_PREFIX
   return { variable: `${prefix}${fileKey.toUpperCase()}`, flag: words.join('-'), fileKey }
 }
+
+/** The names under which a setting is given that is a secret, as the path of a file with it. */
+export function secretFileNamesOf(key: string): OptionNames {
+  const { variable, flag, fileKey } = namesOf(key)
+  return { variable: `${variable}_FILE`, flag: `${flag}-file`, fileKey: `${fileKey}_file` }
+}
+
+/** True for a variable of OpenTelemetry, whose specification says what becomes of a value that is not supported. */
+export const isStandard = (key: string): boolean => !namesOf(key).variable.startsWith(VARIABLE_PREFIX)
 
 /** What the names of our variables begin with. */
 export const VARIABLE_PREFIX = 'ARQONBUS_'

@@ -8,7 +8,8 @@ import { rooms } from './configured-rooms.ts'
 import { type DefaultInputs, type Grouped, inGroup, type Option, option, optional, type Values } from './option.ts'
 import { hostPattern, network } from './peer-kinds.ts'
 import { duration, integer, port, type Rate, rate, size } from './quantities.ts'
-import { boolean, choice, host, list, origin, redisUrl, secret, webSocketUrl } from './scalars.ts'
+import { redisUrl } from './redis-address.ts'
+import { boolean, choice, file, host, list, origin, secret, webSocketUrl } from './scalars.ts'
 import { traceOptions } from './traces.ts'
 
 const MiB = 1024 * 1024
@@ -286,6 +287,15 @@ export const options = {
       secret: true,
       text: 'Redis or Valkey, which keeps history across restarts and connects several nodes. Without it, everything is in memory.',
     }),
+    redisPassword: optional(secret, {
+      secret: true,
+      text: 'The password for Redis, where it is not in the URL.',
+    }),
+    redisTlsCa: optional(file, {
+      text: 'Certificates (PEM) of the authorities that may have signed that of Redis, in place of those of the system. Read again at each connect, as are the next two.',
+    }),
+    redisTlsCert: optional(file, { text: 'The certificate (PEM) that the server shows to Redis.' }),
+    redisTlsKey: optional(file, { text: 'The private key (PEM) of that certificate.' }),
     redisTimeoutMs: option(duration({ min: '10ms', max: '1m' }), {
       default: 1000,
       text: 'Maximum time for a reply of Redis.',

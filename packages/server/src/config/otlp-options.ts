@@ -72,3 +72,9 @@ export const share: Kind<number> = kind('share', 'a number from 0 to 1', (raw) =
   const value = isNumber ? Number(raw) : raw
   return typeof value === 'number' && value >= 0 && value <= 1 ? value : undefined
 })
+
+/** Yes or no as OpenTelemetry has it: no other word is true. */
+export const truth: Kind<boolean> = kind('true|false', 'true or false', (raw) => {
+  const word = String(raw).trim().toLowerCase()
+  return word === 'true' ? true : word === 'false' ? false : undefined
+})

@@ -1,5 +1,5 @@
 /** The table of settings as text: what help and `docs/reference/config.md` say of each. */
-import { groups, namesOf } from './option.ts'
+import { groups, namesOf, secretFileNamesOf } from './option.ts'
 import { anyOption, type OptionKey, optionKeys } from './options.ts'
 
 /** The default of a setting in words. */
@@ -21,10 +21,12 @@ export function reference(): { group: string; rows: ReferenceRow[] }[] {
 }
 
 function row(key: OptionKey) {
-  const { kind, text } = anyOption(key)
+  const { kind, text, secret } = anyOption(key)
   const { variable, flag, fileKey } = namesOf(key)
   return {
     variable,
+    /** The variable that names a file with the value; for secrets only. */
+    fileVariable: secret && secretFileNamesOf(key).variable,
     flag: `--${flag}`,
     fileKey,
     accepts: kind.accepts,

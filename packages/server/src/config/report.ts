@@ -5,6 +5,7 @@ import type { Loaded, Origin } from './load.ts'
 import { namesOf } from './option.ts'
 import { anyOption, type Config, type OptionKey, optionKeys } from './options.ts'
 import type { Mistake } from './sources.ts'
+import type { StartWarning } from './start-warnings.ts'
 
 /** All mistakes, one a line. */
 export function mistakesText(mistakes: readonly Mistake[]): string {
@@ -12,6 +13,10 @@ export function mistakesText(mistakes: readonly Mistake[]): string {
   const lines = mistakes.map(({ option, source, message }) => `  ${printable(option)} (${source}): ${message}`)
   return [`The settings have ${count}:`, ...lines, '`arqonbus serve --help` lists every setting.', ''].join('\n')
 }
+
+/** What deserves attention though it is no mistake, one a line. */
+export const warningsText = (warnings: readonly StartWarning[]): string =>
+  warnings.map(({ event, setting, advice }) => `${event}: ${printable(setting)}: ${advice}\n`).join('')
 
 /** What is in force, as a TOML file that would bring it about (secrets apart), with the source of each value. */
 export function configText({ config, origins, file }: Extract<Loaded, { config: Config }>): string {

@@ -2,6 +2,7 @@
 import { namesOf } from './option.ts'
 import { type Config, longestFrame, type OptionKey } from './options.ts'
 import { durationText, sizeText } from './quantities.ts'
+import { redisAddress as addressOf } from './redis-address.ts'
 import { tracesUrl } from './traces.ts'
 
 /** One rule: the settings it is about, and the message when it does not hold. */
@@ -69,6 +70,29 @@ export const rules: readonly Rule[] = [
       return `${name('redisReplicas')} needs messages in ${name('persist')}: without them the log is in memory, and no replica has it`
     },
   },
+  {
+    keys: ['redisPassword', 'redisUrl'],
+    broken({ redisPassword, redisUrl }) {
+      if (redisPassword === undefined) return undefined
+      if (redisUrl === undefined) return `needs ${name('redisUrl')}`
+      if (addressOf(redisUrl).password === undefined) return undefined
+      return `must not be set beside a password in ${name('redisUrl')}: leave out one of them`
+    },
+  },
+  ...(['redisTlsCa', 'redisTlsCert', 'redisTlsKey'] as const).map((key) => ({
+    keys: [key, 'redisUrl'] as const,
+    broken({ [key]: path, redisUrl }: Config) {
+      if (path === undefined || (redisUrl !== undefined && addressOf(redisUrl).tls)) return undefined
+      return `needs a ${name('redisUrl')} that begins with rediss://: without TLS it means nothing`
+    },
+  })),
+  {
+    keys: ['redisTlsCert', 'redisTlsKey'],
+    broken({ redisTlsCert, redisTlsKey }) {
+      if ((redisTlsCert === undefined) === (redisTlsKey === undefined)) return undefined
+      return `${name('redisTlsCert')} and ${name('redisTlsKey')} belong together: set both, or neither`
+    },
+  },
   distinct(['host', 'port'], ['telemetryHost', 'telemetryPort']),
   distinct(['host', 'port'], ['httpHost', 'httpPort']),
   distinct(['telemetryHost', 'telemetryPort'], ['httpHost', 'httpPort']),
@@ -77,7 +101,7 @@ export const rules: readonly Rule[] = [
     broken(config) {
       const protocol = config.otelExporterOtlpTracesProtocol ?? config.otelExporterOtlpProtocol
       if (tracesUrl(config) === undefined || protocol === 'http/json') return undefined
-      return `must be http/json where traces are on, but is ${protocol}: collectors take JSON on their HTTP port too (4318 by custom); set OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/json`
+      return `must be http/json where traces are on, but is ${protocol}: collectors take JSON on their HTTP port too (4318 by custom)`
     },
   },
   {

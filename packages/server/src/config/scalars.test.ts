@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { boolean, choice, host, list, origin, redisUrl, secret, webSocketUrl } from './scalars.ts'
+import { boolean, choice, host, list, origin, secret, webSocketUrl } from './scalars.ts'
 
 const value = (reading: { value?: unknown }) => reading.value
 
@@ -62,12 +62,5 @@ test('the URL of the bus must be one that a browser can connect to', () => {
   expect(value(webSocketUrl.read('ws://10.0.0.5:9100/live'))).toBe('ws://10.0.0.5:9100/live')
   for (const raw of ['bus.example.org', 'https://a', 'ws://', 'wss://u:p@a', 'wss://a?token=x', 'wss://a#b', 9100]) {
     expect([raw, webSocketUrl.read(raw)]).toEqual([raw, {}])
-  }
-})
-
-test('the Redis setting is one URL, or several for a cluster', () => {
-  expect(value(redisUrl.read('redis://a:6379, rediss://u:p@b/0'))).toBe('redis://a:6379,rediss://u:p@b/0')
-  for (const raw of ['localhost:6379', 'http://a', 'redis://', 'redis://a,', 'redis://a b']) {
-    expect([raw, redisUrl.read(raw)]).toEqual([raw, {}])
   }
 })

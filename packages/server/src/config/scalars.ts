@@ -95,13 +95,10 @@ export const webSocketUrl: Kind<string> = kind(
   },
 )
 
-/** One or more Redis URLs. */
-export const redisUrl: Kind<string> = kind(
-  'url',
-  'a URL such as redis://127.0.0.1:6379 or rediss://user:password@host:6380/0; several, separated by commas, for a cluster',
-  (raw) => {
-    if (typeof raw !== 'string') return undefined
-    const urls = raw.split(',').map((url) => url.trim())
-    return urls.every((url) => /^rediss?:\/\/[^\s]+$/.test(url) && URL.canParse(url)) ? urls.join(',') : undefined
-  },
-)
+/** The path of a file that this process can read. */
+export const file: Kind<string> = {
+  ...kind('file', 'the path of a file', (raw) =>
+    typeof raw === 'string' && raw.trim() !== '' && !raw.includes('\0') ? raw.trim() : undefined,
+  ),
+  isFile: true,
+}

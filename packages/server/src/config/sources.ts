@@ -4,8 +4,8 @@
  */
 import { parse as parseToml, TomlError } from 'smol-toml'
 import { successorOf } from './older-settings.ts'
-import { configFile, namesOf, VARIABLE_PREFIX } from './option.ts'
-import { type OptionKey, optionKeys } from './options.ts'
+import { configFile, namesOf, secretFileNamesOf, VARIABLE_PREFIX } from './option.ts'
+import { anyOption, type OptionKey, optionKeys } from './options.ts'
 import { nearest } from './suggest.ts'
 
 /** A place that settings come from, weakest first. */
@@ -19,8 +19,11 @@ export type Mistake = {
   readonly message: string
 }
 
-/** What one place gives: raw values, the name each was written under, and mistakes. */
-export type Given = { values: Map<OptionKey, { raw: unknown; name: string }>; mistakes: Mistake[] }
+/** A raw value, and the name that it was written under. With `inFile`, it is the path of a file that has the value. */
+export type RawValue = { readonly raw: unknown; readonly name: string; readonly inFile: boolean }
+
+/** What one place gives: raw values and mistakes. */
+export type Given = { values: Map<OptionKey, RawValue>; mistakes: Mistake[] }
 
 /** Flags by name, `true` where a flag had no value. Known ones have no dashes. */
 export type Flags = Readonly<Record<string, string | true | undefined>>
@@ -28,11 +31,31 @@ export type Flags = Readonly<Record<string, string | true | undefined>>
 /** The environment of the process. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-const byFlag = new Map(optionKeys.map((key) => [namesOf(key).flag, key]))
-const byVariable = new Map(optionKeys.map((key) => [namesOf(key).variable, key]))
-const byFileKey = new Map(optionKeys.map((key) => [namesOf(key).fileKey, key]))
+/** What a name stands for: a setting, or the file that has it. */
+type Named = { readonly key: OptionKey; readonly inFile: boolean }
+
+/** All names of one kind, of settings and of the files that have secrets. */
+function namesBy(kind: 'flag' | 'variable' | 'fileKey'): ReadonlyMap<string, Named> {
+  return new Map(
+    optionKeys.flatMap((key): [string, Named][] => {
+      const own: [string, Named] = [namesOf(key)[kind], { key, inFile: false }]
+      return anyOption(key).secret ? [own, [secretFileNamesOf(key)[kind], { key, inFile: true }]] : [own]
+    }),
+  )
+}
+
+const byFlag = namesBy('flag')
+const byVariable = namesBy('variable')
+const byFileKey = namesBy('fileKey')
 const flagNames = [...byFlag.keys(), configFile.flag].map((flag) => `--${flag}`)
 const variableNames = [...byVariable.keys(), configFile.variable]
+
+/** Takes a value; a secret that is there already, as itself or as a file, is given twice. */
+function put({ values, mistakes }: Given, source: SourceName, { key, inFile }: Named, raw: unknown, name: string) {
+  const other = values.get(key)
+  if (other === undefined) values.set(key, { raw, name, inFile })
+  else mistakes.push({ option: name, source, message: `must not be set beside ${other.name}: leave out one of them` })
+}
 
 /** Settings from flags, and the words between them that are none. */
 export function fromFlags(flags: Flags, stray: readonly string[]): Given {
@@ -41,9 +64,9 @@ export function fromFlags(flags: Flags, stray: readonly string[]): Given {
     given.mistakes.push({ option: word, source: 'flag', message: 'there is no such argument: flags begin with --' })
   for (const [flag, raw] of Object.entries(flags)) {
     if (raw === undefined || flag === configFile.flag) continue
-    const key = byFlag.get(flag)
+    const named = byFlag.get(flag)
     const name = flag.startsWith('-') ? flag : `--${flag}`
-    if (key !== undefined) given.values.set(key, { raw, name })
+    if (named !== undefined) put(given, 'flag', named, raw, name)
     else given.mistakes.push(unknown(name, 'flag', 'there is no such flag', flagNames))
   }
   return given
@@ -59,8 +82,8 @@ export function fromEnvironment(environment: Environment): Given {
     const isOurs = name.startsWith(VARIABLE_PREFIX) || byVariable.has(name)
     if (!isOurs || raw === undefined || raw === '') continue
     if (name === configFile.variable || isServiceLink(name, raw)) continue
-    const key = byVariable.get(name)
-    if (key !== undefined) given.values.set(key, { raw, name })
+    const named = byVariable.get(name)
+    if (named !== undefined) put(given, 'environment', named, raw, name)
     else given.mistakes.push(unknown(name, 'environment', 'there is no such setting', variableNames))
   }
   return given
@@ -84,8 +107,8 @@ export function fromFile(path: string, namedBy: string, source: SourceName, read
     return given
   }
   for (const [name, raw] of Object.entries(table)) {
-    const key = byFileKey.get(name)
-    if (key !== undefined) given.values.set(key, { raw, name })
+    const named = byFileKey.get(name)
+    if (named !== undefined) put(given, 'file', named, raw, name)
     else given.mistakes.push(unknown(name, 'file', 'there is no such setting', byFileKey.keys()))
   }
   return given
@@ -99,7 +122,7 @@ function parseFile(path: string, readFile: (path: string) => string): Record<str
   try {
     text = readFile(path).replace(/^\ufeff/, '')
   } catch (error) {
-    return `cannot read ${path}: ${reasonOf(error)}`
+    return unreadable(path, error)
   }
   try {
     const table: unknown = parse(text)
@@ -119,9 +142,10 @@ const fileFaults: Record<string, string> = {
   EISDIR: 'it is a folder',
 }
 
-function reasonOf(error: unknown): string {
+/** Says that a file cannot be read, and why. */
+export function unreadable(path: string, error: unknown): string {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
-  return fileFaults[code ?? ''] ?? code ?? 'it cannot be read'
+  return `cannot read ${path}: ${fileFaults[code ?? ''] ?? code ?? 'it cannot be read'}`
 }
 
 /** A parser's message without the piece of the file that some quote. */

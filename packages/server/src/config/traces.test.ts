@@ -15,8 +15,9 @@ function good(...input: Parameters<typeof load>) {
   return loaded
 }
 
-const mistakes = (env: Record<string, string>): string[] =>
-  (load(env).mistakes ?? []).map(({ option, message }) => `${option} ${message}`)
+/** What is ignored of variables; the test fails where there are mistakes. */
+const ignored = (env: Record<string, string>): string[] =>
+  good(env).warnings.map(({ event, setting, advice }) => `${event} ${setting} ${advice}`)
 
 test.each([
   ['no setting', {}, undefined],
@@ -66,17 +67,15 @@ test('the standard OpenTelemetry variables have their standard names and also wo
 })
 
 test('OpenTelemetry variables unknown to the server are ignored', () => {
-  expect(mistakes({ OTEL_METRICS_EXPORTER: 'prometheus', OTEL_LOG_LEVEL: 'debug', OTEL_TRACES_SAMPLE: '1' })).toEqual(
-    [],
-  )
+  expect(ignored({ OTEL_METRICS_EXPORTER: 'prometheus', OTEL_LOG_LEVEL: 'debug', OTEL_TRACES_SAMPLE: '1' })).toEqual([])
 })
 
 test.each([
   ['OTEL_EXPORTER_OTLP_ENDPOINT=127.0.0.1:4318', /must be a URL such as http:\/\/127\.0\.0\.1:4318, .* but is "127/],
   ['OTEL_EXPORTER_OTLP_ENDPOINT=grpc://a:4317', /must be a URL/],
   ['OTEL_EXPORTER_OTLP_ENDPOINT=http://a/?key=1', /must be a URL/],
-  ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://ann:hunter2@a', /^\S+ must name no user and no password/],
-  ['OTEL_EXPORTER_OTLP_HEADERS=hunter2', /must be headers as key=value, .* but is not$/],
+  ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://ann:hunter2@a', /_ENDPOINT must name no user and no password/],
+  ['OTEL_EXPORTER_OTLP_HEADERS=hunter2', /must be headers as key=value, .* but is not; ignored$/],
   ['OTEL_EXPORTER_OTLP_HEADERS=a b=hunter2', /must be headers/],
   ['OTEL_EXPORTER_OTLP_HEADERS=a=hunter2%0d%0ab', /must be headers/],
   ['OTEL_EXPORTER_OTLP_TRACES_HEADERS=a=hunter2%', /must be headers/],
@@ -89,19 +88,52 @@ test.each([
   ['OTEL_EXPORTER_OTLP_TIMEOUT=10s', /must be a whole number/],
   ['OTEL_BSP_MAX_QUEUE_SIZE=100', /must be at most OTEL_BSP_MAX_QUEUE_SIZE \(100\), but is 512/],
   ['OTEL_EXPORTER_OTLP_PROTOCOL=grpc', /must be http\/json where traces are on, but is grpc/],
-  ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf', /set OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http\/json$/],
+  ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf', /must be http\/json where traces are on, but is http\/protobuf/],
   ['OTEL_TRACES_SAMPLER_ARG=0.1', /means nothing where OTEL_TRACES_SAMPLER is parentbased_always_on: set that/],
-])('an invalid OpenTelemetry value is reported with what is valid and without secrets: %s', (variable, message) => {
-  const at = variable.indexOf('=')
-  const found = mistakes({ ...ENDPOINT, [variable.slice(0, at)]: variable.slice(at + 1) })
-  expect(found).toEqual([expect.stringMatching(message)])
-  expect(found[0]).not.toContain('hunter2')
+  ['OTEL_SDK_DISABLED=1', /must be true or false, but is "1"/],
+  ['OTEL_EXPORTER_OTLP_PROTOCOL=http/xml', /must be one of http\/json, http\/protobuf, grpc, but is "http\/xml"/],
+])(
+  'an OpenTelemetry value that is invalid or not supported is ignored, and the warning says why: %s',
+  (variable, why) => {
+    const at = variable.indexOf('=')
+    const env = { ...ENDPOINT, [variable.slice(0, at)]: variable.slice(at + 1) }
+    const found = ignored(env)
+    expect(found).toEqual([expect.stringMatching(why)])
+    expect(found[0]).toStartWith(`setting_ignored ${variable.slice(0, at)} `)
+    expect(found[0]).toEndWith('; ignored')
+    expect(found[0]).not.toContain('hunter2')
+    const isEndpoint = variable.startsWith('OTEL_EXPORTER_OTLP_ENDPOINT')
+    expect(good(env).config).toEqual(good(isEndpoint ? {} : ENDPOINT).config)
+  },
+)
+
+test('settings of OpenTelemetry that contradict each other are ignored until they no longer do', () => {
+  const env = { ...ENDPOINT, OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '300', OTEL_BSP_MAX_QUEUE_SIZE: '200' }
+  expect(ignored(env).map((line) => line.split(' ')[1])).toEqual([
+    'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',
+    'OTEL_BSP_MAX_QUEUE_SIZE',
+  ])
+  expect(good(env).config).toEqual(good(ENDPOINT).config)
 })
 
-test('unsupported OpenTelemetry settings are ignored without traces or with a protocol of their own for traces', () => {
-  expect(mistakes({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_TRACES_SAMPLER_ARG: '0.1' })).toEqual([])
+test('an OpenTelemetry setting that is invalid as a flag or in the file is a mistake', () => {
+  expect(load({}, { 'otel-traces-sampler': 'x' }).mistakes).toHaveLength(1)
+  expect(load({ ...ENDPOINT }, {}, 'otel_exporter_otlp_protocol = "grpc"\n').mistakes).toHaveLength(1)
+})
+
+test('empty OpenTelemetry variables count as not set, words are read in any case, and only true disables', () => {
+  const empty = Object.fromEntries(
+    ['SDK_DISABLED', 'TRACES_SAMPLER', 'TRACES_SAMPLER_ARG', 'BSP_SCHEDULE_DELAY'].map((name) => [`OTEL_${name}`, '']),
+  )
+  expect(good({ ...ENDPOINT, ...empty })).toEqual(good(ENDPOINT))
+  expect(good({ OTEL_TRACES_SAMPLER: 'Always_OFF' }).config.otelTracesSampler).toBe('always_off')
+  expect(good({ OTEL_SDK_DISABLED: 'True' }).config.otelSdkDisabled).toBe(true)
+})
+
+test('unsupported OpenTelemetry settings are no matter without traces or with a protocol of their own for traces', () => {
+  expect(ignored({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_TRACES_SAMPLER_ARG: '0.1' })).toEqual([])
   const both = { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json' }
-  expect(mistakes({ ...ENDPOINT, ...both })).toEqual([])
+  expect(ignored({ ...ENDPOINT, ...both })).toEqual([])
 })
 
 test('the printed trace configuration yields the same configuration, without the headers', () => {

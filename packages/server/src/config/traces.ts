@@ -5,9 +5,9 @@
  */
 
 import { inGroup, option, optional, type Values } from './option.ts'
-import { attributePairs, collectorUrl, headerPairs, serviceName, share } from './otlp-options.ts'
+import { attributePairs, collectorUrl, headerPairs, serviceName, share, truth } from './otlp-options.ts'
 import { integer } from './quantities.ts'
-import { boolean, choice } from './scalars.ts'
+import { choice } from './scalars.ts'
 
 /** How the decision is made which messages and commands get a span. */
 export const samplers = [
@@ -34,7 +34,7 @@ export const traceOptions = inGroup('Traces', {
   otelExporterOtlpTracesHeaders: optional(headerPairs, { secret: true, text: 'Headers that win over the former.' }),
   otelExporterOtlpProtocol: option(choice(protocols), {
     default: 'http/json',
-    text: 'The form in which traces are sent. Where there are traces it must be http/json, the only one that the bus writes.',
+    text: 'The form in which traces are sent. The bus writes http/json; another one is ignored with a warning.',
   }),
   otelExporterOtlpTracesProtocol: optional(choice(protocols), {
     text: 'The same for traces alone, in place of the former.',
@@ -60,7 +60,7 @@ export const traceOptions = inGroup('Traces', {
     default: 'otlp',
     text: 'With `none` there are no traces, whatever else is set.',
   }),
-  otelSdkDisabled: option(boolean, { default: false, text: 'On: no traces, whatever else is set.' }),
+  otelSdkDisabled: option(truth, { default: false, text: 'With `true` there are no traces, whatever else is set.' }),
   otelBspMaxQueueSize: option(integer({ min: 1, max: 1_000_000 }), {
     default: 2048,
     text: 'Spans that wait for the collector; further ones are dropped, and counted.',

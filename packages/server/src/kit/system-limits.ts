@@ -31,7 +31,7 @@ export const openFiles = {
   shortfall(connections: number) {
     const needed = connections + spare
     if (limit === undefined || limit >= needed) return undefined
-    return { open_files: limit, needed, setting: 'ARQONBUS_MAX_CONNECTIONS' }
+    return { open_files: limit, needed }
   },
 }
 
@@ -63,6 +63,9 @@ export function memoryLimit(): number {
   const constrained = process.constrainedMemory()
   return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
 }
+
+/** What of this machine decides whether settings will do. */
+export const thisMachine = { memoryBytes: memoryLimit(), openFileShortfall: openFiles.shortfall }
 
 /** Linux reports about a process in files; other systems have none. */
 function ownFile(name: string): string {
