@@ -23,6 +23,7 @@ const programs = {
   strace: { names: ['strace'], install: 'apt-get install -y strace' },
   chromium: { names: ['chromium', 'chromium-browser', 'google-chrome'], install: 'apt-get install -y chromium' },
   curl: { names: ['curl'], install: 'apt-get install -y curl' },
+  openssl: { names: ['openssl'], install: 'apt-get install -y openssl' },
   faketime: { names: ['faketime'], install: 'apt-get install -y faketime' },
   promtool: { names: ['promtool'], install: 'apt-get install -y prometheus' },
   unshare: {

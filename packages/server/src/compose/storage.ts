@@ -1,5 +1,6 @@
 /** Chooses the drivers of what is kept, by the configuration. With `server.ts` the one place that names them. */
 
+import { redisWarningsOf } from '../config/index.ts'
 import type { Clock } from '../kit/clock.ts'
 import { exitCodes, StartError } from '../kit/start-error.ts'
 import { createMemoryLog } from '../log/memory-log.ts'
@@ -8,7 +9,7 @@ import { createRemoteLog } from '../log/remote/remote-driver.ts'
 import { createRedisStore } from '../persistence/redis-store.ts'
 import type { Store } from '../persistence/store.ts'
 import type { BusLog } from '../publish/draft.ts'
-import { createRedisLink, type RedisLink } from '../redis/link.ts'
+import { createRedisLink, type LinkUser, type RedisLink } from '../redis/link.ts'
 import type { Core } from './core.ts'
 
 /** What is kept, and where. */
@@ -64,7 +65,7 @@ export function createStorage(core: Core): Storage {
       wanted: config.persist.includes('messages') ? config.redisReplicas : 0,
       connected: link.isReady ? link.guarantees.replicas : 0,
     }),
-    start: () => link.start(),
+    start: () => startLink(link),
     close: () => link.close(),
   }
 }
@@ -104,28 +105,55 @@ const memoryLog = ({ clock, metrics, config }: Core): BusLog =>
 
 function redisLink(url: string, core: Core, outages: ReturnType<typeof createOutages>): RedisLink {
   const { config, logger, metrics, observers } = core
-  if (url.includes(','))
-    throw new StartError(
-      'REDIS_URL names a cluster, which this version does not speak to: give one URL.',
-      exitCodes.configuration,
-    )
-  return createRedisLink({
+  const link = createRedisLink({
     url,
+    password: config.redisPassword,
+    tls: { ca: config.redisTlsCa, cert: config.redisTlsCert, key: config.redisTlsKey },
     timeoutMs: config.redisTimeoutMs,
+    waitsForReplicas: config.redisReplicas > 0,
     logger,
     random: Math.random,
-    changed(state, reason) {
-      const event = state === 'ready' ? 'storage_recovered' : 'storage_degraded'
-      const details = state === 'ready' ? {} : { reason, mode: config.storageMode }
+    changed(state, fault) {
       if (state === 'away') {
         metrics.storageDegraded++
         outages.begin()
-      } else outages.end()
-      logger[state === 'ready' ? 'info' : 'warn']({ event, ...details })
-      observers.storageChanged(event, details)
+        logger.warn({ event: 'storage_degraded', mode: config.storageMode, ...fault })
+        observers.storageChanged('storage_degraded', { reason: fault?.reason, mode: config.storageMode })
+      } else {
+        outages.end()
+        logger.info({ event: 'storage_recovered' })
+        observers.storageChanged('storage_recovered', {})
+      }
     },
     metrics: { connected: (outcome) => metrics.storageConnect(outcome), pinged: (seconds) => metrics.pinged(seconds) },
   })
+  link.use(createPromiseCheck(core, link))
+  return link
+}
+
+/** Warns of a Redis that promises less than the settings ask for, when that is new. */
+function createPromiseCheck({ config, logger }: Core, link: RedisLink): LinkUser {
+  let warned: readonly string[] = []
+  return {
+    prepare: async () => {},
+    ready() {
+      const found = redisWarningsOf(config, link.guarantees)
+      for (const warning of found) if (!warned.includes(warning.event)) logger.warn(warning)
+      warned = found.map(({ event }) => event)
+    },
+    away() {},
+  }
+}
+
+/** Connects; a Redis that the bus cannot use ends the start, while one that is away does not. */
+async function startLink(link: RedisLink): Promise<void> {
+  await link.start()
+  if (link.unfit === undefined) return
+  link.close()
+  throw new StartError(
+    `The Redis of ARQONBUS_REDIS_URL cannot be used: ${link.unfit.message}.`,
+    exitCodes.configuration,
+  )
 }
 
 function redisLog(link: RedisLink, records: Store, { config, clock, logger, metrics, node }: Core): BusLog {

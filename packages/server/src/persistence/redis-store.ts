@@ -4,7 +4,6 @@
  */
 import type { Clock } from '../kit/clock.ts'
 import type { Logger } from '../observability/logger.ts'
-import { nameOfFault } from '../redis/faults.ts'
 import type { Connections, RedisLink } from '../redis/link.ts'
 import { commandsOf, countChange, isRefusal, placeOf, sweepSessions } from './redis-store-keys.ts'
 import { createReader } from './redis-store-reader.ts'
@@ -39,8 +38,7 @@ export function createRedisStore({ link, clock, logger }: RedisStoreOptions): St
     ready() {
       user?.ready()
       const { connections } = link
-      if (connections?.isSameRedis === true)
-        compare(connections).catch((problem) => link.drop(connections, nameOfFault(problem)))
+      if (connections?.isSameRedis === true) compare(connections).catch((problem) => link.drop(connections, problem))
     },
     away: () => user?.away(),
   })
@@ -51,7 +49,7 @@ export function createRedisStore({ link, clock, logger }: RedisStoreOptions): St
     try {
       return await question(connections)
     } catch (problem) {
-      link.drop(connections, nameOfFault(problem))
+      link.drop(connections, problem)
       throw problem
     }
   }

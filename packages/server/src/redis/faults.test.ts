@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { nameOfFault, outcomeOf } from './faults.ts'
+import { describeFault, nameOfFault, outcomeOf, UnfitRedis } from './faults.ts'
 
 test('a missing script is loaded, and the call is repeated', () => {
   expect(outcomeOf(new Error('NOSCRIPT No matching script. Please use EVAL.'))).toBe('reload')
@@ -44,4 +44,32 @@ test('every fault has a name for logs and metrics', () => {
       undefined,
     ].map(nameOfFault),
   ).toEqual(['loading', 'econnrefused', 'timeout', 'broken', 'broken'])
+})
+
+const replyOf = (message: string, name: string) =>
+  Object.assign(new Error(message), { name: 'ReplyError', command: { name, args: ['hunter2'] } })
+
+test('a refusal is told with the command, the words of Redis and what to do, and without arguments', () => {
+  const refused = replyOf("NOPERM this user has no permissions to run the 'config|get' command", 'config')
+  expect(describeFault(refused)).toEqual({
+    reason: 'noperm',
+    command: 'config|get',
+    error: refused.message,
+    advice: expect.stringContaining('docs/guide/redis.md#a-user-for-the-bus'),
+  })
+  expect(describeFault(new Error('wrapped', { cause: refused }))).toEqual(describeFault(refused))
+  expect(describeFault(replyOf('WRONGPASS invalid username-password pair', 'auth'))).toMatchObject({
+    command: 'auth',
+    advice: expect.stringContaining('REDIS_PASSWORD'),
+  })
+  expect(describeFault(new UnfitRedis('redis_too_old', '6.2.1'))).toMatchObject({
+    reason: 'redis_too_old',
+    error: 'Redis must be 7.0 or later, and this one is 6.2.1',
+  })
+})
+
+test('a fault that passes by itself is told in one word', () => {
+  for (const code of ['ECONNREFUSED', 'ECONNRESET'])
+    expect(describeFault(Object.assign(new Error('connect'), { code }))).toEqual({ reason: code.toLowerCase() })
+  expect(describeFault(undefined)).toEqual({ reason: 'broken' })
 })

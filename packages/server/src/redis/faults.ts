@@ -1,4 +1,5 @@
 /** What Redis answers when it does not do what it was asked, and what follows from it. */
+import { MissingRights } from './rights.ts'
 
 /**
  * - `reload`: the script is not there; it did not run. It is loaded, and the call made again.
@@ -16,6 +17,73 @@ export class UnreadableReply extends Error {
   constructor(what: string, reply: unknown) {
     super(`unreadable reply: ${what}: ${JSON.stringify(reply)?.slice(0, 200)}`)
   }
+}
+
+/** A Redis that the bus cannot use as it is: waiting does not help. */
+export class UnfitRedis extends Error {
+  readonly code: keyof typeof unfit
+  constructor(code: keyof typeof unfit, version?: string) {
+    super(`${unfit[code]}${version === undefined ? '' : `, and this one is ${version}`}`)
+    this.code = code
+  }
+}
+
+const unfit = {
+  redis_cluster: 'this Redis is in cluster mode, which is not supported: use one with cluster-enabled no',
+  redis_sentinel: 'this is a Redis Sentinel, which is not supported: name the primary, or a proxy that follows it',
+  redis_too_old: 'Redis must be 7.0 or later',
+} as const
+
+/** A fault as logs tell it. */
+export type RedisFault = {
+  /** One word: see `nameOfFault`. */
+  readonly reason: string
+  /** The command that Redis refused. */
+  readonly command?: string
+  /** What Redis or the system said. */
+  readonly error?: string
+  /** What to do, where the fault does not pass by itself. */
+  readonly advice?: string
+}
+
+/** What to do about faults that waiting does not help against, by their name. */
+const advices: Readonly<Record<string, string>> = {
+  noperm: 'give the user of REDIS_URL the rights that docs/guide/redis.md#a-user-for-the-bus lists',
+  noauth: 'this Redis asks for a password: set it in REDIS_URL or REDIS_PASSWORD',
+  wrongpass: 'this Redis does not know the user, or the password is another: correct REDIS_URL or REDIS_PASSWORD',
+  enoent: 'a file is missing: look at REDIS_TLS_CA, REDIS_TLS_CERT, REDIS_TLS_KEY, or the path of the socket',
+  eacces: 'permission denied: look at REDIS_TLS_CA, REDIS_TLS_CERT, REDIS_TLS_KEY, or the path of the socket',
+  ...unfit,
+}
+
+const LONGEST_ERROR = 300
+
+/** What logs tell of a fault. Arguments of commands are never in it: they may be secret. */
+export function describeFault(fault: unknown): RedisFault {
+  const { cause } = (fault ?? {}) as { cause?: unknown }
+  const problem = isReply(cause) ? cause : fault
+  const reason = nameOfFault(problem)
+  const advice = advices[reason] ?? (isOfTls(reason) ? TLS_ADVICE : undefined)
+  const isTold = isReply(problem) || advice !== undefined
+  const command = commandOf(problem)
+  return {
+    reason,
+    ...(command !== undefined && { command }),
+    ...(isTold && { error: String((problem as Error).message).slice(0, LONGEST_ERROR) }),
+    ...(advice !== undefined && { advice }),
+  }
+}
+
+const TLS_ADVICE =
+  'the certificates do not fit: look at REDIS_TLS_CA, REDIS_TLS_CERT, REDIS_TLS_KEY and the host of REDIS_URL'
+const isOfTls = (reason: string): boolean => /cert|ssl|tls|self_signed|unable_to_verify/.test(reason)
+
+/** The command of an answer that refuses it: where a script was refused one, that of the script. */
+function commandOf(problem: unknown): string | undefined {
+  if (problem instanceof MissingRights) return problem.commands
+  if (!isReply(problem)) return undefined
+  const [, named] = /\bthe '([a-z|]+)' command/.exec(problem.message) ?? []
+  return named ?? (problem as { command?: { name?: string } }).command?.name
 }
 
 /** The first word of an answer that says that nothing was done, and why this node has to look for another way. */

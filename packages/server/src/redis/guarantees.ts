@@ -4,7 +4,7 @@
  */
 import type { DurabilityLevel } from '@arqonbus/protocol'
 import type { Redis } from 'ioredis'
-import { UnreadableReply } from './faults.ts'
+import { UnfitRedis, UnreadableReply } from './faults.ts'
 
 /** What a write that Redis has answered is safe from. */
 export type Guarantees = {
@@ -29,7 +29,7 @@ export type Guarantees = {
   readonly configOf: string
 }
 
-const SECTIONS = ['server', 'replication', 'persistence', 'memory', 'commandstats']
+const SECTIONS = ['server', 'replication', 'persistence', 'memory', 'cluster', 'commandstats']
 
 /**
  * Asks. Throws where this Redis takes no writes: it loads, or follows another. With the answer of the same connection
@@ -37,10 +37,9 @@ const SECTIONS = ['server', 'replication', 'persistence', 'memory', 'commandstat
  */
 export async function readGuarantees(redis: Redis, before?: Guarantees): Promise<Guarantees> {
   const info = infoIn(await redis.info(...SECTIONS))
+  refuseUnfit(info)
   if (info('role') !== 'master') throw new Error('READONLY this Redis follows another')
   if (info('loading') === '1' || info('async_loading') === '1') throw new Error('LOADING')
-  const version = info('redis_version') ?? '0'
-  if (!isAtLeast(version, 7, 0)) throw new TooOld(version)
   const look = lookOf(info)
   const config = before !== undefined && look !== '' && look === before.configOf ? before.config : await configOf(redis)
   const isSettled = info('aof_rewrite_in_progress') === '0' && info('aof_rewrite_scheduled') === '0'
@@ -49,7 +48,7 @@ export async function readGuarantees(redis: Redis, before?: Guarantees): Promise
   return {
     level: levelOf(info, config, isSettled || settledAs !== ''),
     replicas: Number(info('connected_slaves') ?? 0),
-    canWaitForDisk: isAtLeast(version, 7, 2),
+    canWaitForDisk: isAtLeast(versionOf(info), 7, 2),
     settledAs,
     runId: info('run_id') ?? '',
     timeMs: Math.floor(Number(info('server_time_usec') ?? Number.NaN) / 1000),
@@ -58,13 +57,14 @@ export async function readGuarantees(redis: Redis, before?: Guarantees): Promise
   }
 }
 
-/** Sharded announcements came with 7.0. */
-class TooOld extends Error {
-  readonly code = 'redis_too_old'
-  constructor(version: string) {
-    super(`Redis ${version} is older than 7.0`)
-  }
+/** Throws where the bus cannot use this Redis. Sharded announcements came with 7.0. */
+function refuseUnfit(info: Info): void {
+  if (info('cluster_enabled') === '1') throw new UnfitRedis('redis_cluster')
+  if ((info('redis_mode') ?? info('server_mode')) === 'sentinel') throw new UnfitRedis('redis_sentinel')
+  if (!isAtLeast(versionOf(info), 7, 0)) throw new UnfitRedis('redis_too_old', versionOf(info))
 }
+
+const versionOf = (info: Info): string => info('redis_version') ?? '0'
 
 type Info = (name: string) => string | undefined
 

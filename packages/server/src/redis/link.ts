@@ -7,11 +7,13 @@
  * Redis has. A fault or a late reply drops all three connections; what was under way then has no known outcome. The
  * link reconnects by itself without end, each time a little later, and never at the same moment as other servers.
  */
-import type { Redis, RedisOptions } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { after } from '../kit/timer.ts'
 import type { Logger } from '../observability/logger.ts'
-import { nameOfFault, UnreadableReply } from './faults.ts'
+import { connectOptions, type RedisPlace } from './connect-options.ts'
+import { describeFault, type RedisFault, UnfitRedis, UnreadableReply } from './faults.ts'
 import { type Guarantees, readGuarantees } from './guarantees.ts'
+import { checkRights } from './rights.ts'
 
 /** The connections of a link that is up, or being prepared. */
 export type Connections = {
@@ -36,15 +38,16 @@ export type LinkUser = {
 }
 
 /** Options of a link. */
-export type LinkOptions = {
-  readonly url: string
+export type LinkOptions = RedisPlace & {
   /** An answer that takes longer means that Redis is away, in milliseconds. */
   readonly timeoutMs: number
+  /** Whether calls wait for replicas, which takes a right more. */
+  readonly waitsForReplicas?: boolean
   readonly logger: Logger
   /** A number from 0 to 1. */
   readonly random: () => number
-  /** Called for each change. `reason` names the fault in one word. */
-  readonly changed: (state: 'ready' | 'away', reason: string | undefined) => void
+  /** Called for each change, with the fault that was the cause. */
+  readonly changed: (state: 'ready' | 'away', fault: RedisFault | undefined) => void
   readonly metrics: {
     /** A try to connect has ended. */
     connected(outcome: 'ready' | 'failed'): void
@@ -79,20 +82,6 @@ const UNKNOWN: Guarantees = {
   configOf: '',
 }
 
-const redisOptions = (timeoutMs: number): RedisOptions => ({
-  lazyConnect: true,
-  connectTimeout: timeoutMs,
-  commandTimeout: timeoutMs,
-  // What could not be sent, or got no reply, is never sent again behind our back: it would be stored twice.
-  enableOfflineQueue: false,
-  autoResendUnfulfilledCommands: false,
-  maxRetriesPerRequest: 0,
-  retryStrategy: () => null,
-  autoResubscribe: false,
-  enableReadyCheck: false,
-  connectionName: 'arqonbus',
-})
-
 /** Creates a link; it does nothing before `start`. */
 export const createRedisLink = (options: LinkOptions): RedisLink => new RedisLink(options)
 
@@ -110,6 +99,9 @@ export class RedisLink {
   /** On the monotonic clock. */
   #lookedAt = 0
   #mustLook = false
+  /** The last fault of this outage that was logged. */
+  #loggedReason = ''
+  #unfit: UnfitRedis | undefined
 
   constructor(options: LinkOptions) {
     this.#options = options
@@ -122,6 +114,11 @@ export class RedisLink {
   /** What Redis promises of what it says that it has, as of the last look. */
   get guarantees(): Guarantees {
     return this.#guarantees
+  }
+
+  /** Why the bus cannot use this Redis, whatever becomes of it, as of the last try. */
+  get unfit(): UnfitRedis | undefined {
+    return this.#unfit
   }
 
   /** The connections, while it is ready. */
@@ -146,13 +143,24 @@ export class RedisLink {
     const { Redis } = await import('ioredis')
     if (this.#state === 'closed') return
     const { timeoutMs, metrics, changed } = this.#options
-    const connections = this.#open(() => new Redis(this.#options.url, redisOptions(timeoutMs)))
+    let connections: Connections
+    try {
+      // Certificates are read anew, because they are renewed now and then.
+      const redisOptions = connectOptions(this.#options, timeoutMs)
+      connections = this.#open(() => new Redis(redisOptions))
+    } catch (problem) {
+      return this.#failed(problem)
+    }
     try {
       await inTime(Promise.all(allOf(connections).map((connection) => connection.connect())), timeoutMs)
       await this.#look(connections)
+      await checkRights(
+        connections.commands,
+        this.#guarantees.canWaitForDisk && this.#options.waitsForReplicas === true,
+      )
       for (const user of this.#users) await user.prepare(connections)
     } catch (problem) {
-      return this.drop(connections, nameOfFault(problem))
+      return this.drop(connections, problem)
     }
     if (this.#current !== connections) return
     this.#tries = 0
@@ -167,17 +175,27 @@ export class RedisLink {
   }
 
   /** Something is wrong with these connections: they are dropped, and made anew. */
-  drop(connections: Connections, reason: string): void {
+  drop(connections: Connections, problem: unknown): void {
     if (this.#current !== connections) return
     this.#current = undefined
     for (const connection of allOf(connections)) connection.disconnect()
-    if (this.#state === 'closed') return
+    if (this.#state !== 'closed') this.#failed(problem)
+  }
+
+  /** From now on it is away, and the next try is due. */
+  #failed(problem: unknown): void {
     const { metrics, changed, logger, random } = this.#options
     const before = this.#state
+    const fault = describeFault(problem)
     this.#state = 'away'
+    this.#unfit = problem instanceof UnfitRedis ? problem : undefined
     if (before !== 'ready') metrics.connected('failed')
-    if (before !== 'away') changed('away', reason)
-    else logger.debug({ event: 'redis_unreachable', reason, tries: this.#tries })
+    if (before !== 'away') changed('away', fault)
+    // What only a person can put right is said when it is new; all else passes by itself.
+    else if (fault.advice !== undefined && fault.reason !== this.#loggedReason)
+      logger.warn({ event: 'redis_refused', ...fault })
+    else logger.debug({ event: 'redis_unreachable', reason: fault.reason, tries: this.#tries })
+    this.#loggedReason = fault.reason
     if (before === 'ready') for (const user of this.#users) user.away()
     const delay = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#tries++, 10))
     this.#retry = setTimeout(() => void this.start(), delay * (0.5 + random() / 2))
@@ -193,7 +211,7 @@ export class RedisLink {
     const wasReady = this.#state === 'ready'
     this.#state = 'closed'
     clearTimeout(this.#retry)
-    if (this.#current !== undefined) this.drop(this.#current, 'closed')
+    if (this.#current !== undefined) this.drop(this.#current, CLOSED)
     // Calls that wait for a reply learn that none will come.
     if (wasReady) for (const user of this.#users) user.away()
   }
@@ -212,8 +230,8 @@ export class RedisLink {
     }
     this.#current = connections
     for (const connection of allOf(connections)) {
-      connection.on('error', (problem) => this.drop(connections, nameOfFault(problem)))
-      connection.on('close', () => this.drop(connections, 'closed'))
+      connection.on('error', (problem) => this.drop(connections, problem))
+      connection.on('close', () => this.drop(connections, CLOSED))
     }
     connections.news.on('smessageBuffer', (_channel: Buffer, message: Buffer) => {
       if (this.#current === connections) for (const user of this.#users) user.heard?.(message)
@@ -245,7 +263,7 @@ export class RedisLink {
       if (isAsking) return
       isAsking = true
       ask()
-        .catch((problem: unknown) => this.drop(connections, nameOfFault(problem)))
+        .catch((problem: unknown) => this.drop(connections, problem))
         .finally(() => {
           isAsking = false
         })
@@ -261,6 +279,9 @@ export class RedisLink {
     return this.#look(connections, this.#guarantees)
   }
 }
+
+/** What is wrong with a connection that ended without an error. */
+const CLOSED = Object.assign(new Error('Connection is closed.'), { code: 'closed' })
 
 const allOf = ({ commands, reads, news }: Connections): readonly Redis[] => [commands, reads, news]
 

@@ -131,7 +131,7 @@ export class RedisSession implements StoreSession {
   }
 
   end(problem: unknown): void {
-    this.#deps.link.drop(this.#connections, nameOfFault(problem))
+    this.#deps.link.drop(this.#connections, problem)
   }
 
   #expire(keys: readonly string[], ms: number): void {
