@@ -235,6 +235,24 @@ test('a port in use is reported in one line with exit code 1', async () => {
   other.close()
 })
 
+test('a host that cannot be resolved, or is not of this machine, is one line with its setting, for each port', async () => {
+  for (const [host, reason] of [
+    ['nosuch.invalid', 'the host cannot be resolved'],
+    ['203.0.113.9', 'this machine has no such address'],
+  ])
+    for (const [flag, setting] of [
+      ['--host', 'ARQONBUS_HOST'],
+      ['--http-host', 'ARQONBUS_HTTP_HOST'],
+      ['--telemetry-host', 'ARQONBUS_TELEMETRY_HOST'],
+    ]) {
+      const { err, code } = await run(['serve', ...free, flag!, host!])
+      expect(err).toMatch(
+        new RegExp(`^arqonbus: The [a-zA-Z ]+ cannot listen on ${host}:0: ${reason}\\. Correct ${setting}\\.\\n$`),
+      )
+      expect(code).toBe(1)
+    }
+})
+
 test('configured rooms that cannot be created are reported in one line with exit code 78', async () => {
   const { err, code } = await run(['serve', ...free, '--rooms', 'integriguard:mine'])
   expect(err).toMatch(/^arqonbus: .*integriguard.*\n$/)

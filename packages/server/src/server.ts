@@ -17,6 +17,7 @@ import { createStorage } from './compose/storage.ts'
 import { createTelemetryParts } from './compose/telemetry-parts.ts'
 import { startTimers } from './compose/timers.ts'
 import { warningsOf } from './config/index.ts'
+import { explained } from './kit/start-error.ts'
 import { thisMachine } from './kit/system-limits.ts'
 import { createBusHandler } from './sockets/bus-handler.ts'
 import { limitKernelBuffers } from './sockets/kernel-buffer.ts'
@@ -63,9 +64,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   // What was stored is there before a client can ask for it.
   await storage.start()
   const created = { log, storage, state, outbound, inbound, persistence, telemetry, info, ports }
-  const http = await orClose([ports.bus, telemetry.server, storage], () => {
+  const http = await orClose([ports.bus, telemetry.server, storage], async () => {
     ports.bus.listen(createBusHandler({ ...core, ...outbound, ...inbound, options: config }))
-    telemetry.server.listen()
+    await telemetry.server.listen()
     return openHttp(core, { ...created, consoleFiles: options.consoleFiles })
   })
   limitKernelBuffers([ports.bus.url!, ports.telemetry.url, http.url], config.socketSendBytes)
@@ -100,11 +101,14 @@ function logCreatedChannels({ logger, observers }: Core): void {
 }
 
 /** Closes what is open where the start fails. */
-async function orClose<T>(parts: readonly { close(timeoutMs: number): unknown }[], start: () => T): Promise<T> {
+async function orClose<T>(
+  parts: readonly { close(timeoutMs: number): unknown }[],
+  start: () => Promise<T>,
+): Promise<T> {
   try {
-    return start()
+    return await start()
   } catch (problem) {
     await Promise.all(parts.map((part) => part.close(0)))
-    throw problem
+    throw await explained(problem)
   }
 }

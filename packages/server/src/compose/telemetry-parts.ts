@@ -4,7 +4,7 @@
  */
 import type { Greeting } from '../connections/enter.ts'
 import { systemClock } from '../kit/clock.ts'
-import { StartError } from '../kit/start-error.ts'
+import { explained, StartError } from '../kit/start-error.ts'
 import { after, until } from '../kit/timer.ts'
 import { createSubscriberReceive } from '../receive/telemetry-subscriber.ts'
 import { createTelemetryHandler, type TelemetryHandler, type TelemetryPort } from '../sockets/telemetry-handler.ts'
@@ -109,11 +109,12 @@ function createTelemetryServer(
 ) {
   return {
     /** Begins to listen; a `StartError` where that is not possible and the configuration requires it. */
-    listen() {
+    async listen() {
       if (!config.telemetry) return
       try {
         port.listen(handler)
-      } catch (problem) {
+      } catch (cause) {
+        const problem = await explained(cause)
         if (config.telemetryRequired || !(problem instanceof StartError)) throw problem
         lifecycle.telemetryFault = problem.message
         logger.warn({ event: 'telemetry_unavailable', error: problem.message })
