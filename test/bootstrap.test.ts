@@ -131,7 +131,10 @@ describe('invalid configurations', async () => {
     const client = await lenient.connect()
     expect(await roomOf(client, 'good')).toMatchObject({ channels: ['a'] })
     expect((await client.command('status')).server.status).toBe('degraded')
-    expect(await (await fetch(`${lenient.httpUrl}/health`)).json()).toMatchObject({ status: 'degraded' })
+    expect(await (await fetch(`${lenient.httpUrl}/health`)).json()).toMatchObject({
+      status: 'degraded',
+      reasons: [{ code: 'bootstrap_incomplete' }],
+    })
   })
 
   test('in lenient mode the start still fails if no configured room could be created', async () => {

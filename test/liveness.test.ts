@@ -121,8 +121,12 @@ describe('drain', () => {
 
     const drained = server.drain('test')
     const ready = await fetch(`${server.httpUrl}/ready`)
-    expect([ready.status, await ready.json()]).toMatchObject([503, { ready: false }])
-    expect((await fetch(`${server.httpUrl}/health`)).status).toBe(200)
+    expect([ready.status, await ready.json()]).toMatchObject([503, { ready: false, reasons: [{ code: 'draining' }] }])
+    const health = await fetch(`${server.httpUrl}/health`)
+    expect([health.status, await health.json()]).toMatchObject([
+      200,
+      { status: 'draining', reasons: [{ code: 'draining' }] },
+    ])
     const late = await (await openRaw(server.busUrl)).head()
     expect([late.status, Number(late.headers.get('retry-after')) > 0]).toEqual([503, true])
 

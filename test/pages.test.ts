@@ -16,7 +16,7 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const variables = new Set([
   'ARQONBUS_SERVICE_HOST',
   configFile.variable,
-  ...reference().flatMap(({ rows }) => rows.map((row) => row.variable)),
+  ...reference().flatMap(({ rows }) => rows.flatMap((row) => [row.variable, row.fileVariable])),
 ])
 
 /** The file that a block shows completely or in part, if its info string names one, as in `ts examples/hello.ts`. */

@@ -128,8 +128,10 @@ describe('with ARQONBUS_DRAIN_DELAY', () => {
     bus.signal('SIGTERM')
     const ready = () => fetch(`${bus.httpUrl}/ready`)
     await eventually(async () => expect((await ready()).status).toBe(503))
+    expect(await (await ready()).json()).toMatchObject({ ready: false, reasons: [{ code: 'stopping' }] })
     const health = await fetch(`${bus.httpUrl}/health`)
     expect([health.status, health.headers.get('connection')]).toEqual([200, 'close'])
+    expect(await health.json()).toMatchObject({ status: 'ok', reasons: [{ code: 'stopping' }] })
     // Connected clients are served, and so is a new one.
     const bob = await client(bus, 'bob')
     await bob.command('join_channel', { channel: 'science:explore' })
@@ -203,7 +205,8 @@ describe('the limit of open files', () => {
       const refused = answers.filter((status) => status === 503).length
       expect(answers.filter((status) => status === 101).length).toBe(answers.length - refused)
       expect(refused).toBeGreaterThan(20)
-      expect((await fetch(`${bus.httpUrl}/health`)).status).toBe(200)
+      const health = await fetch(`${bus.httpUrl}/health`)
+      expect([health.status, await health.json()]).toMatchObject([200, { reasons: [{ code: 'open_files_low' }] }])
       // A refused connection may keep its descriptor for a moment.
       const metrics = await eventually(async () => {
         const text = await (await fetch(`${bus.httpUrl}/metrics`)).text()

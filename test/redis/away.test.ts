@@ -29,7 +29,7 @@ withProgram('redis-server', 'outages of Redis', () => {
     const before = await ann.publish({ channel: 'a', payload: { n: 1 }, metadata: { ack: true } })
     await redis.kill()
     await isAvailable(bus, 0)
-    expect(await health(bus)).toMatchObject({ status: 'degraded' })
+    expect(await health(bus)).toMatchObject({ status: 'degraded', reasons: [{ code: 'storage_away' }] })
 
     const held = await ann.publish({ channel: 'a', payload: { n: 2 }, metadata: { ack: true } })
     expect(held).toEqual({ position: null, durability: 'memory', duplicate: false, recipients: 2 })
@@ -48,7 +48,7 @@ withProgram('redis-server', 'outages of Redis', () => {
     expect(positions.map((position) => String(position).split('-')[1])).toEqual(['1', '2', '3'])
     const { messages } = (await bob.command('history', { room: 'science', channel: 'a' })) as { messages: Frame[] }
     expect(messages.map(({ payload }) => payload)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }])
-    expect(await health(bus)).toMatchObject({ status: 'ok' })
+    expect(await health(bus)).toMatchObject({ status: 'ok', reasons: [] })
   })
 
   test('while Redis is unreachable a message that needs more than memory is refused at once with a retry time', async () => {

@@ -81,6 +81,8 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       const bus = await startBus({ redisUrl: url }, { logger })
       const of = (event: string) => lines.filter((line) => line.event === event)
       expect(of('storage_degraded')).toMatchObject([{ level: 'warn', reason: 'noperm', command: 'xadd, xtrim' }])
+      const health = await (await fetch(`${bus.httpUrl}/health`)).json()
+      expect(health).toMatchObject({ status: 'degraded', reasons: [{ code: 'storage_away', detail: 'noperm' }] })
       await allow('resetpass', '>other')
       await eventually(() => expect(of('redis_refused')).toMatchObject([{ level: 'warn', reason: 'wrongpass' }]))
       expect(JSON.stringify(lines)).not.toContain('pw')

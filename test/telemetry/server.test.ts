@@ -263,7 +263,7 @@ describe('the port', () => {
     expect(other.telemetryUrl).toBeUndefined()
     expect(await (await fetch(`${other.httpUrl}/health`)).json()).toMatchObject({
       status: 'degraded',
-      telemetry: expect.stringMatching(/port is in use/),
+      reasons: [{ code: 'telemetry_unavailable', detail: expect.stringMatching(/port is in use/) }],
     })
     const watcher = await other.as('watcher', 'integriguard:telemetry-stream')
     await other.as('ann')

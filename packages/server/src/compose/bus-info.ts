@@ -2,7 +2,10 @@
 import { type CommandResult, CURRENT_VERSION } from '@arqonbus/protocol'
 import { longestFrame } from '../config/index.ts'
 import type { Greeting } from '../connections/enter.ts'
+import { type HealthReason, isMemoryLow, reason } from '../http/health.ts'
+import type { Health } from '../http/routes.ts'
 import { isoTime } from '../kit/clock.ts'
+import { openFiles, thisMachine } from '../kit/system-limits.ts'
 import { versionInfo } from '../kit/version.ts'
 import type { Status } from '../observability/metric-labels.ts'
 import type { BusLog } from '../publish/draft.ts'
@@ -27,9 +30,20 @@ export function createBusInfo(core: Core, log: BusLog, storage: Storage) {
   /** The longest frame that the bus sends. */
   const maxFrameBytes = longestFrame(config.maxMessageBytes) + OWN_BYTES
   const isStorageAway = () => log.isAway || storage.isAway()
-  const health = () =>
-    lifecycle.unmade.length > 0 || lifecycle.telemetryFault !== undefined || isStorageAway() ? 'degraded' : 'ok'
-  const status = (): Status => (lifecycle.isDraining ? 'draining' : health())
+  const faults = (): HealthReason[] => {
+    const found: HealthReason[] = []
+    if (isStorageAway()) found.push(reason('storage_away', storage.fault()))
+    if (lifecycle.telemetryFault !== undefined) found.push(reason('telemetry_unavailable', lifecycle.telemetryFault))
+    if (lifecycle.unmade.length > 0) found.push(reason('bootstrap_incomplete', lifecycle.unmade.join('; ')))
+    if (isMemoryLow(process.memoryUsage.rss(), thisMachine.memoryBytes)) found.push(reason('memory_low'))
+    if (openFiles.isNearLimit()) found.push(reason('open_files_low'))
+    return found
+  }
+  const stopping = (): HealthReason[] =>
+    lifecycle.isStopping ? [reason(lifecycle.isDraining ? 'draining' : 'stopping')] : []
+  const statusBy = (found: readonly HealthReason[]): Status =>
+    lifecycle.isDraining ? 'draining' : found.length > 0 ? 'degraded' : 'ok'
+  const status = () => statusBy(faults())
   const greeting: Greeting = {
     node,
     bus: () => log.identity,
@@ -51,7 +65,12 @@ export function createBusInfo(core: Core, log: BusLog, storage: Storage) {
     greeting,
     /** The longest list in the result of a command. Around a list there are other fields, and `status` has two. */
     maxListBytes: maxFrameBytes - 2 * OWN_BYTES,
-    health,
+    health: (): Health => {
+      const found = faults()
+      return { status: statusBy(found), reasons: [...stopping(), ...found] }
+    },
+    /** Why no client should be sent here. */
+    stopping,
     status,
     isStorageAway,
     server: (): CommandResult<'status'>['server'] => ({

@@ -57,11 +57,8 @@ export function openHttp(core: Core, parts: HttpParts): HttpServer {
     ...ports.peers,
     host: config.httpHost,
     port: config.httpPort,
-    health: () => {
-      const { telemetryFault } = lifecycle
-      return { status: info.health(), ...(telemetryFault !== undefined && { telemetry: telemetryFault }) }
-    },
-    ready: () => ({ ready: !lifecycle.isStopping }),
+    health: info.health,
+    ready: () => ({ ready: !lifecycle.isStopping, reasons: info.stopping() }),
     isStopping: () => lifecycle.isStopping,
     rate: config.httpRate,
     pipeline: config.httpPipeline,

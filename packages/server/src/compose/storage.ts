@@ -24,6 +24,8 @@ export type Storage = {
   readonly clock: Clock
   /** True while what should be stored cannot be. */
   isAway(): boolean
+  /** Why it is away, in one word. */
+  fault(): string | undefined
   /** How long it was away so far, in seconds. */
   awaySeconds(): number
   /** Replicas that are waited for before a message is acknowledged, and those that are there. */
@@ -43,6 +45,7 @@ export function createStorage(core: Core): Storage {
       store: undefined,
       clock: core.clock,
       isAway: () => false,
+      fault: () => undefined,
       awaySeconds: () => 0,
       replicas: () => ({ wanted: 0, connected: 0 }),
       start: async () => {},
@@ -60,6 +63,7 @@ export function createStorage(core: Core): Storage {
     store,
     clock,
     isAway: () => !link.isReady,
+    fault: () => link.fault,
     awaySeconds: outages.seconds,
     replicas: () => ({
       wanted: config.persist.includes('messages') ? config.redisReplicas : 0,

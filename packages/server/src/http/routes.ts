@@ -1,15 +1,17 @@
 /** What HTTP answers, by path. Every answer is computed from what is passed in; nothing here knows sockets. */
 
 import type { versionInfo } from '../kit/version.ts'
+import type { Status } from '../observability/metric-labels.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { type Answer, json, methodNotAllowed, refusal } from './answer.ts'
 import { cached } from './cached.ts'
+import type { HealthReason } from './health.ts'
 
 /** How well the bus serves. `degraded`: it serves, but not with everything it should. */
-export type Health = { status: 'ok' | 'degraded'; [detail: string]: unknown }
+export type Health = { readonly status: Status; readonly reasons: readonly HealthReason[] }
 
-/** Whether clients should be sent here: not while the bus starts or drains. */
-type Readiness = { ready: boolean; [detail: string]: unknown }
+/** Whether clients should be sent here: not while the bus stops. */
+type Readiness = { readonly ready: boolean; readonly reasons: readonly HealthReason[] }
 
 /** What the routes read. */
 export type RouteSources = {
@@ -41,10 +43,10 @@ export function createRoutes({
   const startedAt = now()
   const routes: Readonly<Record<(typeof routePaths)[number], Route>> = {
     '/health': cached(cacheMs, now, () => {
-      const { status, ...details } = health()
+      const { status, reasons } = health()
       const uptime = Math.round(now() - startedAt) / 1000
       const body = { status, timestamp: new Date().toISOString(), uptime_seconds: uptime, version: version.version }
-      return json(200, { ...body, ...details })
+      return json(200, { ...body, reasons })
     }),
     '/ready': () => {
       const readiness = ready()

@@ -9,6 +9,7 @@ import { silentLogger } from '../observability/logger.ts'
 import { createMetrics } from '../observability/metrics.ts'
 import { listenPlainly } from '../peers/bind.ts'
 import { MAX_URL_LENGTH } from './gate.ts'
+import { reason } from './health.ts'
 import { type HttpOptions, type HttpPort, pathOf, serveHttp } from './serve.ts'
 
 const ports: HttpPort[] = []
@@ -19,8 +20,8 @@ afterEach(async () => {
 const usual: Omit<HttpOptions, 'metrics'> = {
   host: '127.0.0.1',
   port: 0,
-  health: () => ({ status: 'ok' }),
-  ready: () => ({ ready: true }),
+  health: () => ({ status: 'ok', reasons: [] }),
+  ready: () => ({ ready: true, reasons: [] }),
   version: versionInfo,
   isStopping: () => false,
   api: undefined,
@@ -71,7 +72,10 @@ const statusLines = (answer: string) => answer.match(/HTTP\/1\.1 \d+/g)?.map((li
 
 test('/health reports the state of the bus', async () => {
   let now = 1000
-  const http = open({ now: () => now, health: () => ({ status: 'degraded', reasons: ['bootstrap'] }) })
+  const http = open({
+    now: () => now,
+    health: () => ({ status: 'degraded', reasons: [reason('bootstrap_incomplete', 'x')] }),
+  })
   now = 3500
   const before = Date.now()
   const response = await fetch(`${http.url}/health`)
@@ -83,16 +87,16 @@ test('/health reports the state of the bus', async () => {
     timestamp: expect.any(String),
     uptime_seconds: 2.5,
     version: versionInfo.version,
-    reasons: ['bootstrap'],
+    reasons: [reason('bootstrap_incomplete', 'x')],
   })
   expect(Date.parse(body.timestamp ?? '')).toBeWithin(before, Date.now() + 1)
 })
 
-test('/ready is 503 while the server starts or drains', async () => {
+test('/ready is 503 with its reasons while the server stops', async () => {
   let ready = false
-  const http = open({ ready: () => (ready ? { ready } : { ready, reason: 'starting' }) })
+  const http = open({ ready: () => ({ ready, reasons: ready ? [] : [reason('draining')] }) })
   const before = await fetch(`${http.url}/ready`)
-  expect([before.status, await before.json()]).toEqual([503, { ready: false, reason: 'starting' }])
+  expect([before.status, await before.json()]).toEqual([503, { ready: false, reasons: [reason('draining')] }])
   ready = true
   expect((await fetch(`${http.url}/ready`)).status).toBe(200)
 })
@@ -192,7 +196,11 @@ test('pipelined requests are answered in order', async () => {
   const requests = ['/health', '/nothing', '/ready', '/version'].map(
     (path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`,
   )
-  const answer = await exchange(open({ ready: () => ({ ready: false }) }), requests.join(''), '"supported"')
+  const answer = await exchange(
+    open({ ready: () => ({ ready: false, reasons: [] }) }),
+    requests.join(''),
+    '"supported"',
+  )
   expect(statusLines(answer)).toEqual([200, 404, 503, 200])
 })
 
@@ -228,7 +236,7 @@ test('a failure is 500 with a code and is logged, and the next request is served
     logger,
     health: () => {
       if (fail) throw new Error('a secret place')
-      return { status: 'ok' }
+      return { status: 'ok', reasons: [] }
     },
   })
   const response = await fetch(`${http.url}/health`)

@@ -99,8 +99,8 @@ export class RedisLink {
   /** On the monotonic clock. */
   #lookedAt = 0
   #mustLook = false
-  /** The last fault of this outage that was logged. */
-  #loggedReason = ''
+  /** The last fault of an outage, in one word. */
+  #fault: string | undefined
   #unfit: UnfitRedis | undefined
 
   constructor(options: LinkOptions) {
@@ -114,6 +114,11 @@ export class RedisLink {
   /** What Redis promises of what it says that it has, as of the last look. */
   get guarantees(): Guarantees {
     return this.#guarantees
+  }
+
+  /** Why it is away, in one word; undefined where it is not, or nothing is known yet. */
+  get fault(): string | undefined {
+    return this.isReady ? undefined : this.#fault
   }
 
   /** Why the bus cannot use this Redis, whatever becomes of it, as of the last try. */
@@ -192,10 +197,10 @@ export class RedisLink {
     if (before !== 'ready') metrics.connected('failed')
     if (before !== 'away') changed('away', fault)
     // What only a person can put right is said when it is new; all else passes by itself.
-    else if (fault.advice !== undefined && fault.reason !== this.#loggedReason)
+    else if (fault.advice !== undefined && fault.reason !== this.#fault)
       logger.warn({ event: 'redis_refused', ...fault })
     else logger.debug({ event: 'redis_unreachable', reason: fault.reason, tries: this.#tries })
-    this.#loggedReason = fault.reason
+    this.#fault = fault.reason
     if (before === 'ready') for (const user of this.#users) user.away()
     const delay = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#tries++, 10))
     this.#retry = setTimeout(() => void this.start(), delay * (0.5 + random() / 2))
