@@ -121,7 +121,7 @@ function redisLink(url: string, core: Core, outages: ReturnType<typeof createOut
       if (state === 'away') {
         metrics.storageDegraded++
         outages.begin()
-        logger.warn({ event: 'storage_degraded', mode: config.storageMode, ...fault })
+        logger.warn({ event: 'storage_degraded', reason: fault?.reason, mode: config.storageMode, ...fault })
         observers.storageChanged('storage_degraded', { reason: fault?.reason, mode: config.storageMode })
       } else {
         outages.end()
