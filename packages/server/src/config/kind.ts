@@ -16,8 +16,8 @@ export type Kind<T> = {
   read(raw: unknown): Reading<T>
   /** Writes a value as one would in the environment. */
   text(value: T): string
-  /** True where the value is the path of a file, which must be readable. */
-  readonly isFile?: true
+  /** Where the value is the path of a file, which must be readable: whether others may read it too. */
+  readonly file?: 'open' | 'private'
 }
 
 /** A kind whose reader answers undefined where the value does not fit. Values are written by `String` unless said. */

@@ -105,41 +105,49 @@ function readAll(input: ConfigInput, sources: readonly (readonly [SourceName, Gi
   return found
 }
 
+/** A value, or what is wrong with it. */
+type OneReading = { readonly value: unknown } | { readonly value?: never; readonly faults: readonly string[] }
+
 /** Reads one value, by way of a file where that has it. */
-function readOne(
-  { readFile, isOpenToAll }: ConfigInput,
-  key: OptionKey,
-  { raw, name, inFile }: RawValue,
-  { warnings }: Found,
-): { readonly value: unknown } | { readonly value?: never; readonly faults: readonly string[] } {
+function readOne(input: ConfigInput, key: OptionKey, written: RawValue, found: Found): OneReading {
+  if (written.inFile) return readFromFile(input, key, written, found)
   const { kind, secret } = anyOption(key)
-  if (!inFile) {
-    const reading = kind.read(raw)
-    if (!('value' in reading))
-      return { faults: reading.faults ?? [`must be ${kind.accepts}, but ${secret ? 'is not' : was(raw)}`] }
-    const fault = kind.isFile ? textOf(readFile, reading.value).fault : undefined
-    return fault === undefined ? { value: reading.value } : { faults: [fault] }
-  }
-  if (typeof raw !== 'string') return { faults: ['must be the path of a file'] }
-  const { text = '', fault } = textOf(readFile, raw)
-  if (fault !== undefined) return { faults: [fault] }
-  const value = text.replace(/^\ufeff/, '').replace(/(?<![\r\n])[\r\n]+$/, '')
-  if (value === '') return { faults: [`${raw} is empty`] }
-  const reading = kind.read(value)
+  const reading = kind.read(written.raw)
   if (!('value' in reading))
-    return { faults: reading.faults ?? [`the text of ${raw} must be ${kind.accepts}, but is not`] }
-  if (isOpenToAll?.(raw)) {
-    const advice = `every user of this machine can read ${raw}: chmod o-r`
-    warnings.push({ event: 'secret_file_open', setting: name, advice })
-  }
+    return { faults: reading.faults ?? [`must be ${kind.accepts}, but ${secret ? 'is not' : was(written.raw)}`] }
+  const path = String(reading.value)
+  const fault = kind.file === undefined ? undefined : textOf(input, path).fault
+  if (fault !== undefined) return { faults: [fault] }
+  if (kind.file === 'private') warnIfOpen(input, path, written, found)
   return { value: reading.value }
 }
 
-function textOf(readFile: ConfigInput['readFile'], path: unknown): { text?: string; fault?: string } {
+function readFromFile(input: ConfigInput, key: OptionKey, written: RawValue, found: Found): OneReading {
+  const path = written.raw
+  if (typeof path !== 'string') return { faults: ['must be the path of a file'] }
+  const { text = '', fault } = textOf(input, path)
+  if (fault !== undefined) return { faults: [fault] }
+  const value = text.replace(/^\ufeff/, '').replace(/(?<![\r\n])[\r\n]+$/, '')
+  if (value === '') return { faults: [`${path} is empty`] }
+  const { kind } = anyOption(key)
+  const reading = kind.read(value)
+  if (!('value' in reading))
+    return { faults: reading.faults ?? [`the text of ${path} must be ${kind.accepts}, but is not`] }
+  warnIfOpen(input, path, written, found)
+  return { value: reading.value }
+}
+
+function warnIfOpen({ isOpenToAll }: ConfigInput, path: string, { name }: RawValue, { warnings }: Found): void {
+  if (!isOpenToAll?.(path)) return
+  const advice = `every user of this machine can read ${path}: chmod o-r`
+  warnings.push({ event: 'secret_file_open', setting: name, advice })
+}
+
+function textOf({ readFile }: ConfigInput, path: string): { text?: string; fault?: string } {
   try {
-    return { text: readFile(String(path)) }
+    return { text: readFile(path) }
   } catch (error) {
-    return { fault: unreadable(String(path), error) }
+    return { fault: unreadable(path, error) }
   }
 }
 

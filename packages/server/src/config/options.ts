@@ -9,7 +9,7 @@ import { type DefaultInputs, type Grouped, inGroup, type Option, option, optiona
 import { hostPattern, network } from './peer-kinds.ts'
 import { duration, integer, port, type Rate, rate, size } from './quantities.ts'
 import { redisUrl } from './redis-address.ts'
-import { boolean, choice, file, host, list, origin, secret, webSocketUrl } from './scalars.ts'
+import { boolean, choice, file, host, list, origin, privateFile, secret, webSocketUrl } from './scalars.ts'
 import { traceOptions } from './traces.ts'
 
 const MiB = 1024 * 1024
@@ -295,7 +295,7 @@ export const options = {
       text: 'Certificates (PEM) of the authorities that may have signed that of Redis, in place of those of the system. Read again at each connect, as are the next two.',
     }),
     redisTlsCert: optional(file, { text: 'The certificate (PEM) that the server shows to Redis.' }),
-    redisTlsKey: optional(file, { text: 'The private key (PEM) of that certificate.' }),
+    redisTlsKey: optional(privateFile, { text: 'The private key (PEM) of that certificate.' }),
     redisTimeoutMs: option(duration({ min: '10ms', max: '1m' }), {
       default: 1000,
       text: 'Maximum time for a reply of Redis.',

@@ -95,10 +95,12 @@ export const webSocketUrl: Kind<string> = kind(
   },
 )
 
+const path = kind('file', 'the path of a file', (raw) =>
+  typeof raw === 'string' && raw.trim() !== '' && !raw.includes('\0') ? raw.trim() : undefined,
+)
+
 /** The path of a file that this process can read. */
-export const file: Kind<string> = {
-  ...kind('file', 'the path of a file', (raw) =>
-    typeof raw === 'string' && raw.trim() !== '' && !raw.includes('\0') ? raw.trim() : undefined,
-  ),
-  isFile: true,
-}
+export const file: Kind<string> = { ...path, file: 'open' }
+
+/** The path of a file that only this process should read. */
+export const privateFile: Kind<string> = { ...path, file: 'private' }

@@ -83,6 +83,14 @@ test('a file with a secret that every user can read is a warning', () => {
   ])
 })
 
+test('a private key that every user can read is a warning, and a certificate is not', () => {
+  const tls = { ARQONBUS_REDIS_URL: 'rediss://h', ARQONBUS_REDIS_TLS_CERT: '/crlf', ARQONBUS_REDIS_TLS_KEY: '/key' }
+  const { warnings = [] } = load(tls, {}, ['/key', '/crlf']) as { warnings?: { event: string; setting: string }[] }
+  expect(warnings.map(({ event, setting }) => `${event} ${setting}`)).toEqual([
+    'secret_file_open ARQONBUS_REDIS_TLS_KEY',
+  ])
+})
+
 test('a certificate of Redis must be in a file that can be read, beside a URL with TLS, and with its key', () => {
   const tls = { ARQONBUS_REDIS_URL: 'rediss://h' }
   expect(mistakes({ ...tls, ARQONBUS_REDIS_TLS_CA: '/none' })).toEqual([
