@@ -131,7 +131,7 @@ class PrivateMessage {
     this.#position = outcome.kind === 'queued' ? undefined : outcome.position
     this.#isDuplicate = outcome.kind === 'duplicate'
     room.hasPrivateMessages = true
-    if (!this.#isDuplicate) this.#deps.routed(client, envelope, envelope.room)
+    if (!this.#isDuplicate) this.#deps.routed(client, envelope, `${envelope.room}:${envelope.channel}`)
     this.#note(outcome)
     if (others.length === 0) return this.#finish()
     appendToAll(others, this.#otherDrafts)

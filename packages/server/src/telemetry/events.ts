@@ -14,6 +14,7 @@ import {
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
 import { isRestricted } from '../auth/access.ts'
+import { copyText } from '../kit/text.ts'
 import type { BusObserver } from '../state/bus-observer.ts'
 import type { Channel, Client } from '../state/model.ts'
 import type { Emitter } from './emitter.ts'
@@ -50,9 +51,9 @@ export function createTelemetryEvents({ emitter, isWatched, isHeard, findChannel
 
   /** Of a message that a log has accepted: a channel that is not found has ended since, and may have been private. */
   const addressOfRouted = (room: string, channel: string): Address => {
-    if (channel === WHOLE_ROOM || channel === PM_CHANNEL) return { room, channel }
+    if (channel === WHOLE_ROOM || channel === PM_CHANNEL) return { room: copyText(room), channel: copyText(channel) }
     const found = findChannel(room, channel)
-    return found === undefined ? { room } : addressOfChannel(found)
+    return found === undefined ? { room: copyText(room) } : addressOfChannel(found)
   }
   /** Of a frame that was refused: a channel that is not found is the one that the client asked for. */
   const addressOfRefused = ({ room, channel }: Partial<Address>): Partial<Address> => {
@@ -66,8 +67,14 @@ export function createTelemetryEvents({ emitter, isWatched, isHeard, findChannel
   const activity = (client: Client, what: AgentActivity, address?: Address) => {
     if (isActivityHeard(client)) report('agent_activity', activityOf(client, what, address))
   }
-  const countRefused = <Type extends 'rate_limited' | 'message_rejected'>(type: Type, payload: BusEventPayload<Type>) =>
-    emitter.count(type, JSON.stringify(payload), () => payload)
+  const countRefused = <Type extends 'rate_limited' | 'message_rejected'>(
+    type: Type,
+    payload: BusEventPayload<Type>,
+  ) => {
+    const key = JSON.stringify(payload)
+    // Parsed again, so that it has no slice of the frame.
+    emitter.count(type, key, () => JSON.parse(key))
+  }
   const moved =
     (type: 'channel_joined' | 'channel_left', what: 'joined' | 'left'): BusObserver['joined'] =>
     (client, { name: room }, channel) => {
