@@ -40,7 +40,7 @@ test('a channel is created, described, listed and deleted', async () => {
     options: { history_size: 7 },
   })
   expect((await ann.listRooms({ room: 'science' })).rooms).toMatchObject([{ name: 'science', channels: ['lab'] }])
-  const described = (await ann.listCommands()).commands.find(({ name }) => name === 'delete_room')
+  const described = (await ann.listCommands()).commands.find(({ name }) => name === 'pause_room')
   expect(described).toMatchObject({ requires_admin: true, channel_scope: 'room' })
   expect((await ann.listChannels({ room: 'science' })).channels.map(({ name }) => name)).toEqual(['lab'])
   expect((await ann.listChannels()).channels.map(({ room }) => room)).toContain('integriguard')

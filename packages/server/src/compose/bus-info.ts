@@ -5,7 +5,7 @@ import type { Greeting } from '../connections/enter.ts'
 import { type HealthReason, isMemoryLow, reason } from '../http/health.ts'
 import type { Health } from '../http/routes.ts'
 import { isoTime } from '../kit/clock.ts'
-import { openFiles, thisMachine } from '../kit/system-limits.ts'
+import { openFiles, thisMachine, usedMemory } from '../kit/system-limits.ts'
 import { versionInfo } from '../kit/version.ts'
 import type { Status } from '../observability/metric-labels.ts'
 import type { BusLog } from '../publish/draft.ts'
@@ -35,7 +35,7 @@ export function createBusInfo(core: Core, log: BusLog, storage: Storage) {
     if (isStorageAway()) found.push(reason('storage_away', storage.fault()))
     if (lifecycle.telemetryFault !== undefined) found.push(reason('telemetry_unavailable', lifecycle.telemetryFault))
     if (lifecycle.unmade.length > 0) found.push(reason('bootstrap_incomplete', lifecycle.unmade.join('; ')))
-    if (isMemoryLow(process.memoryUsage.rss(), thisMachine.memoryBytes)) found.push(reason('memory_low'))
+    if (isMemoryLow(usedMemory(), thisMachine.memoryBytes)) found.push(reason('memory_low'))
     if (openFiles.isNearLimit()) found.push(reason('open_files_low'))
     return found
   }

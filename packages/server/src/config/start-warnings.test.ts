@@ -43,7 +43,6 @@ const cases: [event: string, setting: string, env: Record<string, string>, advic
   ['redis_missing', 'REDIS_URL', { ARQONBUS_REDIS_REPLICAS: '1' }, 'REDIS_REPLICAS'],
   ['redis_missing', 'REDIS_URL', { ARQONBUS_STORAGE_MODE: 'strict' }, 'STORAGE_MODE=strict'],
   ['redis_missing', 'REDIS_URL', diskRoom, 'the level disk in lab:log'],
-  ['redis_unused', 'PERSIST', { ...redis, ARQONBUS_PERSIST: 'none' }, 'leave out REDIS_URL'],
 ]
 
 for (const [event, setting, env, advice, machine = roomy] of cases)

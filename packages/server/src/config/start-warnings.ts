@@ -145,15 +145,6 @@ const rows = [
       return config.redisUrl === undefined ? wants && `not set, but ${wants}` : undefined
     },
   },
-  {
-    event: 'redis_unused',
-    key: 'persist',
-    advice: ({ redisUrl, persist }) =>
-      when(
-        redisUrl !== undefined && persist.length === 0,
-        'with none, Redis is not used at all: leave out REDIS_URL, or name what is to be kept',
-      ),
-  },
 ] as const satisfies readonly Row[]
 
 /** The warnings of settings that could not be used, and of a Redis that does not do what settings ask for. */

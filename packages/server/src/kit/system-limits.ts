@@ -64,6 +64,15 @@ export function memoryLimit(): number {
   return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
 }
 
+/** Bytes of memory that this process uses; 0 where the system does not say, as without a descriptor to ask it with. */
+export function usedMemory(): number {
+  try {
+    return process.memoryUsage.rss()
+  } catch {
+    return 0
+  }
+}
+
 /** What of this machine decides whether settings will do. */
 export const thisMachine = { memoryBytes: memoryLimit(), openFileShortfall: openFiles.shortfall }
 
