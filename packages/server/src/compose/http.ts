@@ -62,6 +62,7 @@ export function openHttp(core: Core, parts: HttpParts): HttpServer {
     isStopping: () => lifecycle.isStopping,
     rate: config.httpRate,
     pipeline: config.httpPipeline,
+    keepAliveMs: config.httpKeepAliveMs,
     cacheMs: config.httpCacheMs,
     now: clock.monotonic,
     version: { ...versionInfo, supported: [...versions.keys()] },

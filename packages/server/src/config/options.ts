@@ -103,6 +103,10 @@ export const options = {
       default: bucket(200, 1000),
       text: 'HTTP requests from one address outside the API: the console, metrics, version, unknown paths. `/health` and `/ready` have a bucket of their own with the same rate.',
     }),
+    httpKeepAliveMs: option(duration({ min: '1s', max: '255s' }), {
+      default: 75_000,
+      text: 'How long an HTTP connection without a request stays open, in whole seconds. A load balancer in front has to close its idle connections sooner: else it sends a request down one that the server closes in this moment.',
+    }),
     httpPipeline: option(integer({ min: 1, max: 1000 }), {
       default: 16,
       text: 'HTTP requests that one connection may send without waiting for responses; the response to the last of them closes it.',

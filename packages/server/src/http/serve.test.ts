@@ -8,6 +8,7 @@ import type { Logger } from '../observability/logger.ts'
 import { silentLogger } from '../observability/logger.ts'
 import { createMetrics } from '../observability/metrics.ts'
 import { listenPlainly } from '../peers/bind.ts'
+import { json } from './answer.ts'
 import { MAX_URL_LENGTH } from './gate.ts'
 import { reason } from './health.ts'
 import { type HttpOptions, type HttpPort, pathOf, serveHttp } from './serve.ts'
@@ -34,6 +35,7 @@ const usual: Omit<HttpOptions, 'metrics'> = {
   isHostAllowed: () => true,
   rate: null,
   pipeline: Number.POSITIVE_INFINITY,
+  keepAliveMs: 75_000,
   cacheMs: 0,
   turns: createFairQueue({ monotonic: () => 0 }),
 }
@@ -67,6 +69,26 @@ async function exchange(http: HttpPort, bytes: string, enough?: string): Promise
 const patient = serveHttp({ ...usual, metrics: createMetrics() })
 const halves = ['GET /hea', 'GET /health HTTP/1.1\r\nHost: x\r\nX-'].map((bytes) => exchange(patient, bytes))
 afterAll(() => patient.close())
+
+/** Answers at once, and later after having said that it may take as long as it takes. */
+const atOnceOrLater: HttpOptions['api'] = (path) => ({
+  route: path,
+  async answer({ keepOpen }) {
+    if (path === '/later') keepOpen()
+    await Promise.resolve()
+    return json(200, {})
+  },
+})
+const brief = serveHttp({ ...usual, metrics: createMetrics(), keepAliveMs: 1000, api: atOnceOrLater })
+const quiet = ['/', '/later'].map((path) => exchange(brief, `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`))
+afterAll(() => brief.close())
+
+test('a connection without a further request is closed after the keep-alive time, also after a late response', async () => {
+  expect((await Promise.all(quiet)).map((answer) => answer.slice(0, 15))).toEqual([
+    'HTTP/1.1 200 OK',
+    'HTTP/1.1 200 OK',
+  ])
+}, 60_000)
 
 const statusLines = (answer: string) => answer.match(/HTTP\/1\.1 \d+/g)?.map((line) => Number(line.slice(9)))
 

@@ -31,6 +31,8 @@ export type HttpOptions = RouteSources &
     readonly console: ConsolePages | undefined
     /** Requests that one connection may send without waiting for answers. */
     readonly pipeline: number
+    /** After so long without a request a connection is closed, in whole seconds; one that sends no head after 10. */
+    readonly keepAliveMs: number
     /** Spreads what many ask for at once over turns of the loop. */
     readonly turns: FairQueue
   }
@@ -44,9 +46,6 @@ export type HttpPort = {
   close(): Promise<void>
 }
 
-/** Seconds after which a connection that sends nothing, or half a head, is closed. */
-const IDLE_SECONDS = 10
-
 /** Longer addresses are not looked at where they arrive. */
 const LONGEST_PROBE = 256
 
@@ -56,6 +55,7 @@ const CLOSE_MS = 1000
 /** Begins to listen, or throws a StartError that says why it cannot. */
 export function serveHttp(options: HttpOptions): HttpPort {
   const { host, port, metrics, logger, turns, clientAddress } = options
+  const keepAliveSeconds = Math.ceil(options.keepAliveMs / 1000)
   const routes = createRoutes(options)
   const isLastOf = createPipelining(options.pipeline)
   const gate = createGate(options)
@@ -66,10 +66,15 @@ export function serveHttp(options: HttpOptions): HttpPort {
     const called = options.api?.(path)
     const isPage = called === undefined && options.console?.has(path) === true
     const address = clientAddress(listener.addressOf(connection), request.headers)
+    let isKeptOpen = false
+    const keepOpen = () => {
+      isKeptOpen = true
+      server.timeout(request, 0)
+    }
     const answerTo = (): Maybe<Answer | Response> => {
       const refused = gate({ request, path, address, isApi: called !== undefined })
       if (refused !== undefined) return refused
-      if (called !== undefined) return called.answer({ request, address, keepOpen: () => server.timeout(request, 0) })
+      if (called !== undefined) return called.answer({ request, address, keepOpen })
       return isPage ? options.console!.answer(request, path) : answer(routes, request.method, path)
     }
     let result: Answer | Response
@@ -79,6 +84,8 @@ export function serveHttp(options: HttpOptions): HttpPort {
       logger.error({ event: 'http_failed', path, address, error })
       result = refusal('internal_error')
     }
+    // Else the connection would stay open for ever without a further request. That of a stream ends with it.
+    if (isKeptOpen && !(result instanceof Response)) server.timeout(request, keepAliveSeconds)
     const route = called?.route ?? (isPage || routes.has(path) ? path : 'other')
     metrics.httpRequest(request.method, route, result.status)
     if (isLast) metrics.limit('http_pipeline')
@@ -103,7 +110,7 @@ export function serveHttp(options: HttpOptions): HttpPort {
       hostname,
       port,
       fetch,
-      idleTimeout: IDLE_SECONDS,
+      idleTimeout: keepAliveSeconds,
       // The runtime refuses without a word. What is too long is refused by its length before it is read, with a code.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false,
