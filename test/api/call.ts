@@ -45,19 +45,35 @@ export type Stream = {
   close(): void
 }
 
+/** The path of the stream of a channel. */
+export function streamOf(channel: string): string {
+  const [room, name] = channel.split(':') as [string, string]
+  return `/rooms/${room}/channels/${name}/stream`
+}
+
+/** The path of the stream of several channels. */
+export const streamOfAll = (...channels: readonly string[]): string =>
+  `/stream?${channels.map((channel) => `channel=${channel}`).join('&')}`
+
+/** The header of a browser that reads events. */
+export const EVENTS: Record<string, string> = { accept: 'text/event-stream' }
+
 /** Opens the stream of a channel. */
-export async function openStream(
+export const openStream = (
   httpUrl: string,
   channel: string,
   headers: Record<string, string> = {},
   query = '',
+): Promise<Stream> => openStreamAt(httpUrl, streamOf(channel) + query, headers)
+
+/** Opens a stream by its path below `/api/v1`. */
+export async function openStreamAt(
+  httpUrl: string,
+  path: string,
+  headers: Record<string, string> = {},
 ): Promise<Stream> {
-  const [room, name] = channel.split(':') as [string, string]
   const abort = new AbortController()
-  const response = await fetch(`${httpUrl}/api/v1/rooms/${room}/channels/${name}/stream${query}`, {
-    headers,
-    signal: abort.signal,
-  })
+  const response = await fetch(`${httpUrl}/api/v1${path}`, { headers, signal: abort.signal })
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
   let text = ''
   const next = async (): Promise<StreamEvent | undefined> => {

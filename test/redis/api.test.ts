@@ -1,7 +1,7 @@
 /** The HTTP API of a bus with a real Redis, whose replies arrive later. */
 import { expect, test } from 'bun:test'
 import { eventually, redisPerTest, startBus, withProgram } from '@arqonbus/testing'
-import { as, caller, messagesOf, openStream } from '../api/call.ts'
+import { as, caller, EVENTS, messagesOf, openStream } from '../api/call.ts'
 
 withProgram('redis-server', 'the HTTP API with Redis', () => {
   const start = redisPerTest()
@@ -50,6 +50,9 @@ withProgram('redis-server', 'the HTTP API with Redis', () => {
     expect(Number(more.headers.get('retry-after'))).toBeGreaterThan(0)
     const stream = await call('/rooms/science/channels/a/stream?since=1-1')
     expect([stream.status, stream.body.error.code]).toEqual([503, 'storage_unavailable'])
+    const events = await openStream(bus.httpUrl, 'science:a', { ...EVENTS, 'last-event-id': '1-1' })
+    const { event, id, data } = (await events.next())!
+    expect([event, id, JSON.parse(data).error.code]).toEqual(['refused', undefined, 'storage_unavailable'])
   })
 
   test('a stream that waits for its channel gets everything once another node creates the channel', async () => {

@@ -24,6 +24,7 @@ export type HttpServer = HttpPort & { readonly streams: Streams }
 export function openHttp(core: Core, parts: HttpParts): HttpServer {
   const { config, clock, versions, lifecycle, observers } = core
   const { state, outbound, inbound, persistence, info, ports, consoleFiles } = parts
+  const random = Math.random
   const isDraining = () => lifecycle.isDraining
   const awaited = createAwaited()
   observers.add({ channelAdded: awaited.created })
@@ -32,6 +33,7 @@ export function openHttp(core: Core, parts: HttpParts): HttpServer {
     ...config,
     ...outbound,
     ...inbound,
+    random,
     topics: outbound.streamTopics,
     awaited,
     persistence,
@@ -49,7 +51,7 @@ export function openHttp(core: Core, parts: HttpParts): HttpServer {
     streams,
     isDraining,
   })
-  const api = createApi({ ...core, limits: config, calls, streams, mayCall: ports.peers.mayCall })
+  const api = createApi({ ...core, limits: config, calls, streams, mayCall: ports.peers.mayCall, random })
   const isConsoleServed = consoleFiles !== undefined && config.console
   const { version } = versionInfo
   const port = serveHttp({

@@ -129,6 +129,10 @@ export const options = {
       text: 'Maximum open streams of server-sent events; more are refused with 429.',
     }),
     apiStreamsPerAddress: option(integer({ min: 0, max: 1_000_000 }), { default: 500, text: 'Those of one address.' }),
+    apiStreamChannels: option(integer({ min: 1, max: 200 }), {
+      default: 50,
+      text: 'Maximum channels of one stream of server-sent events. Each of its events has an id with a position of every channel, of up to 24 bytes.',
+    }),
     apiBodyTimeoutMs: option(duration({ min: '10ms', max: '10m' }), {
       default: 10_000,
       text: 'How long the body of a request to the HTTP API may take to arrive.',

@@ -79,6 +79,7 @@ export const limitNames = [
   'api_requests_per_address',
   'api_streams',
   'api_streams_per_address',
+  'stream_channels',
   'api_rate',
   'open_files',
   'url_length',

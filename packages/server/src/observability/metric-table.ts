@@ -72,6 +72,11 @@ export const labelled = {
     help: 'Attempts to connect to Redis, by outcome (ready or failed); several fail during an outage.',
   },
   rejected: { name: 'arqonbus_messages_rejected_total', label: 'code', help: 'Frames refused, by error code.' },
+  streamsRefused: {
+    name: 'arqonbus_http_streams_refused_total',
+    label: 'code',
+    help: 'Event streams refused with status 200 and an event that says when to come back, by error code.',
+  },
   refused: { name: 'arqonbus_connections_refused_total', label: 'reason', help: 'Connections refused, by reason.' },
   expired: {
     name: 'arqonbus_history_expired_total',

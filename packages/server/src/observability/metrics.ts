@@ -88,6 +88,8 @@ export function createMetrics(options: MetricsOptions = {}) {
     routed: (seconds: number): void => observe(durations.routingSeconds, seconds),
     /** A limit was reached. */
     limit: (name: LimitName): void => add(counts.limits, name, 1),
+    /** A stream was refused for now, and its reader asked to come back. */
+    streamRefused: (code: ErrorCode): void => add(counts.streamsRefused, code, 1),
     /** A connection was refused. */
     refuseConnection: (reason: RefusalReason): void => add(counts.refused, reason, 1),
     /** Messages left the history. */
@@ -177,6 +179,7 @@ const createTallies = () =>
     closed: tally(Object.keys(closeCodes)),
     storageConnects: tally(connectOutcomes),
     rejected: tally(Object.keys(errorCodes)),
+    streamsRefused: tally(Object.keys(errorCodes)),
     refused: tally(refusalReasons),
     expired: zeros(expiryReasons),
     limits: tally(limitNames),

@@ -83,6 +83,9 @@ const longQuery = (parameter: (i: number) => string): string => {
     query += next
   }
 }
+/** The most channels that a stream may have; the first one is `first`. */
+const streamOfMany = (first: string) =>
+  `${API_BASE}/stream?channel=${first}${Array.from({ length: 49 }, (_, i) => `&channel=big:c${i}`).join('')}`
 const integers = longQuery((i) => `${9999 - i}=`)
 
 /** Bodies of each kind in turn. */
@@ -167,6 +170,12 @@ export const requestCases: Readonly<Record<string, readonly WorstRequest[]>> = {
       path: channelPath('history', `none-${i}`, '/stream'),
     })),
     get('stream with many unknown parameters', channelPath('history', 'large', `/stream${integers}`)),
+  ],
+  [`GET ${API_BASE}/stream`]: [
+    get('stream of many channels', streamOfMany('history:large'), { burst: 50 }),
+    of('streams of many channels that do not exist', (i) => ({ method: 'GET', path: streamOfMany(`none:${i}`) })),
+    get('stream of too many channels', `${API_BASE}/stream${longQuery((i) => `channel=a:${i}`)}`),
+    get('stream of many channels with many unknown parameters', `${API_BASE}/stream${integers}`),
   ],
   [`GET ${CHANNEL}`]: ofQuery('channel', channelPath('crowd', 'main'), ''),
   [`GET ${API_BASE}/commands`]: ofQuery('commands', `${API_BASE}/commands`, ''),
@@ -259,6 +268,21 @@ export const headerCases: Readonly<Record<string, readonly WorstRequest[]>> = {
       path: channelPath('history', 'large', '/stream'),
       headers: { 'last-event-id': long('1') },
     }),
+    of('last-event-id of many channels', {
+      method: 'GET',
+      path: streamOfMany('history:large'),
+      headers: { 'last-event-id': long('1~') },
+    }),
+  ],
+  accept: [
+    of('accept of a stream that is refused', (i) => ({
+      method: 'GET',
+      path: channelPath('history', 'large', '/stream'),
+      headers: {
+        'arqonbus-client-id': 'member',
+        accept: [long(','), long(', '), `${long('\t')}text/event-stream`, long('text/event-stream')][i % 4]!,
+      },
+    })),
   ],
   'content-type': ofPublish('content-type', `application/json${long(' ')}x`, `application/json;${long(' ')}charset`),
   'content-encoding': ofPublish('content-encoding', long('x')),
@@ -332,7 +356,10 @@ export const parameterCases: Readonly<Record<string, readonly WorstRequest[]>> =
   limit: [...byPath('limit', messages, ['9'.repeat(7000)]), ...byPath('limit', lists, ['1000', '9'.repeat(7000)])],
   cursor: [...byPath('cursor', lists, text), ...byPath('cursor', clients, text)],
   room: [...byPath('room', lists, ['big', ...text]), ...byPath('room', clients, ['crowd', ...text])],
-  channel: byPath('channel', clients, ['crowd:main', ...text]),
+  channel: [
+    ...byPath('channel', clients, ['crowd:main', ...text]),
+    ...byPath('channel', `${API_BASE}/stream`, ['crowd:main', ...text]),
+  ],
   join: byUpgrade('join', text, 'big:*'),
   resume: byUpgrade('resume', text),
   echo: byUpgrade('echo', text),

@@ -7,10 +7,12 @@
 import { CodedError } from '@arqonbus/protocol'
 import type { Config } from '../../config/index.ts'
 import type { Logger } from '../../observability/logger.ts'
+import type { Metrics } from '../../observability/metrics.ts'
 import { ORIGIN_SETTING, shownOrigin } from '../../peers/origins.ts'
 import type { Peers } from '../../peers/peers.ts'
 import { type Answer, methodNotAllowed, refusal } from '../answer.ts'
 import { createRouter } from '../router.ts'
+import { isEvent, refusedStream } from '../streams/refused.ts'
 import { type CallLimitDeps, createCallLimits } from './call-limits.ts'
 import type { Calls, Exchange } from './calls.ts'
 import { originHeaders, preflight } from './cors.ts'
@@ -20,10 +22,13 @@ import { type Endpoint, endpoints } from './endpoints.ts'
 /** What the API needs. */
 type ApiDeps = CallLimitDeps & {
   readonly limits: Pick<Config, 'maxMessageBytes' | 'tokenInQuery'>
-  readonly logger: Pick<Logger, 'info'>
+  readonly logger: Pick<Logger, 'info' | 'error'>
+  readonly metrics: Pick<Metrics, 'limit' | 'streamRefused'>
   readonly calls: Calls
   /** Whether a page may have caused this request, by the rule for sockets. */
   readonly mayCall: Peers['mayCall']
+  /** A number from 0 to 1. */
+  readonly random: () => number
 }
 
 /** A path of the API. */
@@ -39,13 +44,24 @@ export type Api = (path: string) => ApiPath | undefined
 
 /** Creates the API. */
 export function createApi(deps: ApiDeps): Api {
-  const { limits, metrics, logger, calls, mayCall } = deps
+  const { limits, metrics, logger, calls, mayCall, random } = deps
   const callLimits = createCallLimits(deps)
 
   /** Checked before the body is read, so that a refused request takes no memory. */
   const checkLength = ({ headers }: Request) => {
     if (Number(headers.get('content-length')) > limits.maxMessageBytes)
       throw new CodedError('message_too_large', { limit_bytes: limits.maxMessageBytes })
+  }
+
+  const refuse = (problem: unknown, endpoint: Endpoint, { request, address }: Exchange): Answer | Response => {
+    const isStream = endpoint.kind === 'stream'
+    if (!isStream && !(problem instanceof CodedError)) throw problem
+    const error = problem instanceof CodedError ? problem : new CodedError('internal_error')
+    if (error !== problem) logger.error({ event: 'http_failed', path: endpoint.path, address, error: problem })
+    if (error.code === 'message_too_large') metrics.limit('message_bytes')
+    if (!isStream || !isEvent(error, request.headers)) return refusal(error)
+    metrics.streamRefused(error.code)
+    return refusedStream(error, random())
   }
 
   /** Within the limits of requests. What is no coded error is for the HTTP server. */
@@ -60,9 +76,7 @@ export function createApi(deps: ApiDeps): Api {
       const credentials = readCredentials(request.headers, query, limits.tokenInQuery)
       return await calls(endpoint, { exchange, params, query, credentials })
     } catch (problem) {
-      if (!(problem instanceof CodedError)) throw problem
-      if (problem.code === 'message_too_large') metrics.limit('message_bytes')
-      return refusal(problem)
+      return refuse(problem, endpoint, exchange)
     } finally {
       end()
     }

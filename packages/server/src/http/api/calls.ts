@@ -2,7 +2,7 @@
  * Calls: each becomes the frame that a client would have sent, and takes the way of one. Nothing is checked or done
  * here that the bus does for its clients.
  */
-import { CodedError, readProper, WHOLE_ROOM } from '@arqonbus/protocol'
+import { CodedError, readProper } from '@arqonbus/protocol'
 import type { Config } from '../../config/index.ts'
 import type { Admission } from '../../connections/admit.ts'
 import type { AcceptHttpClient, Credentials } from '../../connections/http-clients.ts'
@@ -12,25 +12,35 @@ import { networkOf } from '../../kit/ip-address.ts'
 import { chain, type Maybe } from '../../kit/maybe.ts'
 import { fullBucket } from '../../limits/bucket.ts'
 import { createMemory } from '../../limits/per-address.ts'
+import type { Metrics } from '../../observability/metrics.ts'
 import { createInboundState, type InboundState } from '../../receive/inbound.ts'
 import type { Receive } from '../../receive/receive.ts'
 import { type Answer, jsonText } from '../answer.ts'
+import { eventStream } from '../streams/refused.ts'
 import type { Streams } from '../streams/streams.ts'
 import { createBodyReader, textOf } from './body.ts'
 import { commandFrame, type FrameFrom, readMessage } from './call-frames.ts'
-import { takeOne, wrong } from './credentials.ts'
+import { wrong } from './credentials.ts'
 import type { Endpoint } from './endpoints.ts'
 import { createLists } from './lists.ts'
 import { openapiDocument } from './openapi.ts'
 import { PendingReply, withoutRequester } from './pending-reply.ts'
 import { parametersIn } from './query.ts'
+import { manyChannels, oneChannel } from './stream-channels.ts'
 
 /** What calls need. */
 type CallsDeps = {
   readonly limits: Pick<
     Config,
-    'maxMessageBytes' | 'maxDepth' | 'apiBodyTimeoutMs' | 'rateLimit' | 'commandRate' | 'httpCacheMs'
+    | 'maxMessageBytes'
+    | 'maxDepth'
+    | 'apiBodyTimeoutMs'
+    | 'rateLimit'
+    | 'commandRate'
+    | 'httpCacheMs'
+    | 'apiStreamChannels'
   >
+  readonly metrics: Pick<Metrics, 'limit'>
   readonly clock: Clock
   readonly receive: Receive
   readonly admission: Pick<Admission, 'loadSession'>
@@ -139,23 +149,20 @@ export function createCalls(deps: CallsDeps): Calls {
       return (from, now) => (isProper ? commandFrame(command.name, parameters, from, now) : parameters)
     })
 
-  const stream = async ({ exchange, params, query, credentials }: ApiCall): Promise<Response> => {
-    const { room = '', channel = '' } = params
-    if (channel === WHOLE_ROOM) throw wrong('channel', 'one channel: a stream goes on from one position')
-    const since = takeOne(query, 'since')
-    const sinceId = takeOne(query, 'since_id')
-    const type = takeOne(query, 'type')
+  /** Each channel is joined, and each join costs as much as a message. */
+  const mostChannels = Math.min(limits.apiStreamChannels, limits.rateLimit?.burst ?? limits.apiStreamChannels)
+
+  const stream = async (call: ApiCall, { isOfMany }: Endpoint & { kind: 'stream' }): Promise<Response> => {
+    const { exchange, query, credentials } = call
+    const { headers, signal } = exchange.request
+    const asking = { headers, params: call.params, query }
+    const asked = isOfMany ? manyChannels(asking, { most: mostChannels, metrics: deps.metrics }) : oneChannel(asking)
     refuseLeftovers(query)
     if (deps.isDraining()) throw new CodedError('shutting_down')
-    refuseBorrowedId(credentials, exchange.request.headers)
-    const { headers, signal } = exchange.request
-    // A browser that comes back asks for the same address, with what it got last in the header.
-    const last = headers.get('last-event-id') || undefined
-    const from = last === undefined ? { since, sinceId } : { since: last, sinceId: undefined }
-    const { address } = exchange
-    const body = await deps.streams.open({ credentials, room, channel, type, ...from, signal, address })
+    refuseBorrowedId(credentials, headers)
+    const body = await deps.streams.open({ credentials, ...asked, signal, address: exchange.address })
     exchange.keepOpen()
-    return new Response(body, { headers: STREAM_HEADERS })
+    return eventStream(body)
   }
 
   let openapi: string | undefined
@@ -174,7 +181,7 @@ export function createCalls(deps: CallsDeps): Calls {
       case 'command':
         return command(call, endpoint)
       case 'stream':
-        return stream(call)
+        return stream(call, endpoint)
       case 'openapi':
         return describe()
     }
@@ -183,14 +190,6 @@ export function createCalls(deps: CallsDeps): Calls {
 
 const isAnonymous = ({ clientId, token, session }: Credentials): boolean =>
   clientId === undefined && token === undefined && session === undefined
-
-const STREAM_HEADERS = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-store',
-  'x-content-type-options': 'nosniff',
-  // Proxies that gather what they pass on would hold events back.
-  'x-accel-buffering': 'no',
-}
 
 /** Any page can make a browser ask for an address, and no page of another site can set a header of ours. */
 function refuseBorrowedId({ clientId, session }: Credentials, headers: Headers): void {

@@ -21,7 +21,9 @@ export type Endpoint = {
   /** Codes that it may answer with, beside those of every endpoint. */
   readonly errors: readonly ErrorCode[]
 } & (
-  | { readonly kind: 'publish' | 'stream' | 'openapi' }
+  | { readonly kind: 'publish' | 'openapi' }
+  /** `isOfMany`: of the channels in the query, not of the one in the path. */
+  | { readonly kind: 'stream'; readonly isOfMany: boolean }
   /**
    * A command, with its parameters in the query; `isShared` where all callers without credentials get the same result.
    */
@@ -102,8 +104,23 @@ const publish: Endpoint = {
   ],
 }
 
+const REFUSALS =
+  'A request that accepts `text/event-stream`, as those of browsers do, gets temporary refusals as status 200 with one event `refused`, whose `retry` says when to come back; all other refusals are a status.'
+
+const streamErrors: readonly ErrorCode[] = [
+  'system_channel',
+  'room_not_found',
+  'channel_not_found',
+  'channel_type_mismatch',
+  'channel_full',
+  'room_full',
+  'too_many_subscriptions',
+  'storage_unavailable',
+]
+
 const stream: Endpoint = {
   kind: 'stream',
+  isOfMany: false,
   name: 'stream',
   method: 'GET',
   path: `${CHANNEL}/stream`,
@@ -112,16 +129,25 @@ const stream: Endpoint = {
     'The `id` of an event is the position of its message, and its `data` the envelope. A browser sends the last one back as `Last-Event-ID` when it reconnects, and gets what it missed, then what comes.',
     'While it is open a stream is a participant of the channel and listed among the clients, and an admin can end it.',
     'A stream creates nothing and has no session: if the channel does not exist, `joined` says `waiting`, and the stream continues when the channel is created.',
+    REFUSALS,
   ],
-  errors: [
-    'system_channel',
-    'room_not_found',
-    'channel_not_found',
-    'channel_type_mismatch',
-    'channel_full',
-    'room_full',
-    'storage_unavailable',
+  errors: streamErrors,
+}
+
+const streams: Endpoint = {
+  kind: 'stream',
+  isOfMany: true,
+  name: 'streams',
+  method: 'GET',
+  path: `${API_BASE}/stream`,
+  summary: 'Streams the messages of several channels as one stream of server-sent events.',
+  notes: [
+    'As [the stream of one channel](#stream); the `data` of an event names its room and channel.',
+    'The `id` of an event holds a position of each channel, so that a browser that reconnects goes on in all of them. It is opaque, and valid for the same set of channels.',
+    'If one channel is refused, the stream is. At most `ARQONBUS_API_STREAM_CHANNELS` channels.',
+    REFUSALS,
   ],
+  errors: streamErrors,
 }
 
 const openapi: Endpoint = {
@@ -153,6 +179,7 @@ export const endpoints: readonly Endpoint[] = [
   publish,
   query('messages', `${CHANNEL}/messages`, commands.history),
   stream,
+  streams,
   query('channel', CHANNEL, commands.channel_info),
   query('rooms', `${API_BASE}/rooms`, commands.list_rooms, true),
   query('channels', `${API_BASE}/channels`, commands.list_channels, true),

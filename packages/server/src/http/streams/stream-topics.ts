@@ -1,11 +1,11 @@
 /** Topics of streams: what the runtime's topics are to sockets. */
 import type { PublishToTopic } from '../../state/transport.ts'
-import { eventOf } from './event.ts'
+import { Delivered } from './event.ts'
 
 /** A subscriber of a topic. */
 export type Listener = {
-  /** Takes an event; false where it waits behind more than a reader that keeps up has. */
-  push(event: string): boolean
+  /** Takes an envelope; false where it waits behind more than a reader that keeps up has. */
+  deliver(delivered: Delivered): boolean
 }
 
 /** The topics. */
@@ -34,9 +34,9 @@ export function createStreamTopics(): StreamTopics {
       if (topics.size === 0) return true
       const listeners = topics.get(topic)
       if (listeners === undefined) return true
-      const event = eventOf(text)
+      const delivered = new Delivered(text)
       let inTime = true
-      for (const listener of listeners) inTime = listener.push(event) && inTime
+      for (const listener of listeners) inTime = listener.deliver(delivered) && inTime
       return inTime
     },
   }

@@ -1,13 +1,18 @@
 /** A stream of events as the bus sees it: a connection that is only sent to. */
 import type { Metrics } from '../../observability/metrics.ts'
 import type { Flow, Transport } from '../../state/transport.ts'
-import { event, eventOf } from './event.ts'
+import { Delivered, event } from './event.ts'
 import type { Listener, StreamTopics } from './stream-topics.ts'
 
 /** What a stream is made of. */
 type StreamDeps = {
   readonly metrics: Pick<Metrics, 'bytesOut'>
   readonly topics: StreamTopics
+  /**
+   * Makes the id of a message of its address and its position, for a stream of several channels; without it the
+   * position is the id.
+   */
+  readonly idOf?: ((address: string, position: string) => string) | undefined
   /** A reader behind which more than this waits is cut. */
   readonly sendBufferHardLimit: number
   /** Its reader does not keep up: a text waits behind more than a reader that does has. */
@@ -16,6 +21,8 @@ type StreamDeps = {
   readonly drained: () => void
   /** Its reader takes what it is sent. */
   readonly heard: () => void
+  /** The server ends it: what waits still goes out. */
+  readonly ending: () => void
   /** It has ended, by whichever side: called once. */
   readonly gone: () => void
 }
@@ -60,14 +67,25 @@ export class StreamTransport implements Transport, Listener {
     )
   }
 
+  /** True from where nothing more is sent on. */
+  get hasEnded(): boolean {
+    return this.#state !== 'open'
+  }
+
   send(text: string): void {
-    this.push(eventOf(text))
+    this.deliver(new Delivered(text))
+  }
+
+  deliver(delivered: Delivered): boolean {
+    const { idOf } = this.#deps
+    return this.push(idOf === undefined ? delivered.text : delivered.textWith(idOf))
   }
 
   sendBehindPublished(text: string): void {
     this.send(text)
   }
 
+  /** Sends the text of an event; the result is that of `deliver`. */
   push(text: string): boolean {
     if (this.#state !== 'open') return true
     this.#deps.metrics.bytesOut += text.length
@@ -117,6 +135,7 @@ export class StreamTransport implements Transport, Listener {
     this.push(event({ type: 'closed', data: JSON.stringify({ code, reason }) }))
     if (this.#state !== 'open') return
     this.#state = 'ending'
+    this.#deps.ending()
     this.#flush()
   }
 

@@ -1,8 +1,8 @@
 /**
- * Streams: the messages of one channel as server-sent events.
+ * Streams: the messages of one channel, or of several, as server-sent events.
  *
- * A stream is a client that only reads: it is admitted, joins with its position, and catches up as a connection does.
- * It changes nothing: if its channel does not exist, it waits until another client creates it.
+ * A stream is a client that only reads: it is admitted, joins with its positions, and catches up as a connection does.
+ * It changes nothing: if a channel does not exist, it waits until another client creates it.
  */
 import {
   type CloseName,
@@ -30,7 +30,9 @@ import type { Channel, Client } from '../../state/model.ts'
 import type { RoomResolver } from '../../state/resolve.ts'
 import { commandFrame } from '../api/call-frames.ts'
 import type { Awaited } from './awaited.ts'
-import { event } from './event.ts'
+import type { Cursor } from './cursor.ts'
+import { event, retryField } from './event.ts'
+import { spreadRetry } from './refused.ts'
 import type { StreamTopics } from './stream-topics.ts'
 import { StreamTransport } from './stream-transport.ts'
 
@@ -48,29 +50,38 @@ type StreamsDeps = {
   /** Where channels are kept that are not here, such as those that another server has created. */
   readonly persistence: Pick<Persistence, 'loadTarget'> | undefined
   readonly sendBufferHardLimit: number
+  /** A number from 0 to 1. */
+  readonly random: () => number
 }
 
 /** What a stream is opened with. */
 type StreamRequest = {
   readonly credentials: Credentials
-  readonly room: string
-  readonly channel: string
-  /** The last position that its reader has, and the id of the message there, where it is known. */
-  readonly since: string | undefined
-  readonly sinceId: string | undefined
-  /** The type that the channel has, as far as the reader knows. */
-  readonly type: string | undefined
+  /** One, or several different ones. */
+  readonly channels: readonly StreamChannel[]
+  /** Makes the ids of events of several channels; undefined for one, whose positions are the ids. */
+  readonly cursor: Cursor | undefined
   /** Ends when the reader has gone. */
   readonly signal: AbortSignal
   /** The address of the reader. */
   readonly address: string
 }
 
-/**
- * A join for a stream. `isNew`: its reader has nothing yet, so that it misses nothing, and the position is where the
- * channel began.
- */
-type JoinOf = StreamRequest & { readonly isNew?: boolean }
+/** A channel of a stream, and what its reader has of it. */
+export type StreamChannel = {
+  readonly room: string
+  readonly channel: string
+  /** The last position that the reader has, and the id of the message there, where it is known. */
+  readonly since: string | undefined
+  readonly sinceId: string | undefined
+  /** The type that the channel has, as far as the reader knows. */
+  readonly type: string | undefined
+  /** True where the reader has nothing of the channel because it did not exist: all of it is new, from `since` on. */
+  readonly isNew: boolean
+}
+
+/** The position before all others: where to begin in a channel of which everything is new. */
+export const BEFORE_ALL = '0-0'
 
 type Joined = Extract<CommandResult<'join_channel'>, { channel: string }>
 
@@ -85,8 +96,12 @@ type Stream = {
   readonly transport: StreamTransport
   readonly inbound: InboundState
   readonly request: StreamRequest
-  /** Ends the wait for the channel; does nothing if the stream does not wait. */
-  endWait: () => void
+  /** Settles when the join before has: the reply to a join says nothing of which one it is for. */
+  lastJoin: Promise<void>
+  /** Ends the wait for the reply to a join, which does not come any more when the stream ends. */
+  endJoin: () => void
+  /** Ends the wait for each channel that does not exist. */
+  readonly waits: Map<StreamChannel, () => void>
   /** Counts the stream out of those of its address. */
   readonly uncount: () => void
 }
@@ -128,12 +143,16 @@ export class Streams {
   /** Opens a stream; throws what an admission or a join is refused with. */
   async open(request: StreamRequest): Promise<ReadableStream<Uint8Array>> {
     const { admission } = this.#deps
-    refuseWrong(request)
+    for (const one of request.channels) refuseWrong(one)
     await (admission.loadSession(request.credentials, 'call') as Maybe<void>)
     const stream = this.#admit(request)
     const { client, transport } = stream
     try {
-      await this.#begin(stream)
+      for (const one of request.channels) {
+        await this.#begin(stream, one)
+        // What the server ends meanwhile has its reason in what was sent.
+        if (transport.hasEnded) break
+      }
     } catch (problem) {
       admission.disconnect(client, undefined)
       transport.terminate()
@@ -168,24 +187,31 @@ export class Streams {
   }
 
   #admit(request: StreamRequest): Stream {
-    const { admission, receive, clock } = this.#deps
+    const { admission, receive, clock, random } = this.#deps
+    const { cursor } = request
     let stream: Stream | undefined
     const transport = new StreamTransport({
       ...this.#deps,
       late: (text) => this.#watch.late(text, 1),
+      idOf: cursor === undefined ? undefined : (address, position) => cursor.moved(address, position),
       drained: () => stream !== undefined && receive.drained(stream.inbound),
       heard() {
         if (stream !== undefined) stream.client.lastHeard = clock.monotonic()
       },
+      ending: () => stream?.endJoin(),
       gone: () => stream !== undefined && this.#gone(stream),
     })
+    // Ahead of the welcome: what an earlier refusal or shutdown said of when to come back holds no longer.
+    transport.push(retryField(spreadRetry(random())))
     const client = admission.admitStream(request.credentials, request.address, transport)
     stream = {
       client,
       transport,
       inbound: createInboundState(client),
       request,
-      endWait: () => {},
+      lastJoin: Promise.resolve(),
+      endJoin: () => {},
+      waits: new Map(),
       uncount: this.#byAddress.add(request.address),
     }
     this.#streams.add(stream)
@@ -194,57 +220,69 @@ export class Streams {
 
   #gone(stream: Stream): void {
     this.#streams.delete(stream)
-    stream.endWait()
+    stream.endJoin()
+    for (const endWait of stream.waits.values()) endWait()
     stream.uncount()
     this.#deps.admission.depart(stream.client)
   }
 
-  /** Joins the channel, or begins to wait for it. */
-  async #begin(stream: Stream): Promise<void> {
+  /** Joins a channel, or begins to wait for it. */
+  async #begin(stream: Stream, wanted: StreamChannel): Promise<void> {
     const { resolver, persistence } = this.#deps
     const { client, transport, request } = stream
-    const { room, channel } = request
+    const { room, channel } = wanted
     const isMissing = () => resolver.isCreatable(room, channel, client.identity)
     if (isMissing()) await (persistence?.loadTarget(room, channel) as Maybe<void>)
-    if (!isMissing()) return this.#join(stream, request)
-    transport.push(event({ type: 'joined', data: JSON.stringify({ channel: `${room}:${channel}`, waiting: true }) }))
-    this.#wait(stream)
+    if (!isMissing()) return this.#join(stream, wanted)
+    const address = `${room}:${channel}`
+    const data = JSON.stringify({ channel: address, waiting: true })
+    transport.push(event({ type: 'joined', id: request.cursor?.awaits(address), data }))
+    this.#wait(stream, wanted)
   }
 
-  #wait(stream: Stream): void {
-    const { room, channel } = stream.request
-    const found = (created: Channel) => void this.#joinNew(created, stream)
-    stream.endWait = this.#deps.awaited.wait(`${room}:${channel}`, found)
+  #wait(stream: Stream, wanted: StreamChannel): void {
+    const { room, channel } = wanted
+    const found = (created: Channel) => void this.#joinNew(created, stream, wanted)
+    stream.waits.set(wanted, this.#deps.awaited.wait(`${room}:${channel}`, found))
   }
 
-  #join({ client, transport, inbound }: Stream, request: JoinOf): Promise<void> {
-    return new Promise((resolve, reject: (error: CodedError) => void) => {
+  #join(stream: Stream, wanted: StreamChannel): Promise<void> {
+    const joined = stream.lastJoin.then(() => this.#ask(stream, wanted))
+    stream.lastJoin = joined.catch(() => {})
+    return joined
+  }
+
+  async #ask(stream: Stream, wanted: StreamChannel): Promise<void> {
+    const { client, inbound, transport } = stream
+    if (transport.hasEnded) return
+    await new Promise<void>((resolve, reject: (error: CodedError) => void) => {
+      stream.endJoin = resolve
       client.caller = {
         succeed: (result) => {
-          this.#sendJoined(transport, result as Joined, request)
+          this.#sendJoined(stream, result as Joined, wanted)
           resolve()
         },
         acknowledge: () => {},
         refuse: reject,
       }
-      const parameters = JSON.stringify(parametersOf(request))
+      const parameters = JSON.stringify(parametersOf(wanted))
       const { receive, clock } = this.#deps
       receive.text(inbound, commandFrame(commands.join_channel.name, parameters, client.id, clock.now()))
     })
   }
 
   /** Everything in a channel that did not exist when the stream began is new to it. */
-  async #joinNew({ log }: Channel, stream: Stream): Promise<void> {
-    const { client, transport, request } = stream
+  async #joinNew({ log }: Channel, stream: Stream, wanted: StreamChannel): Promise<void> {
+    const { client, transport } = stream
     try {
       await log?.ready()
       const origin = log === undefined || log.origin.n < 0 ? undefined : positionText(log.origin)
-      const isNew = request.since === undefined
-      await this.#join(stream, isNew ? { ...request, since: origin, isNew } : request)
+      const isNew = wanted.since === undefined || wanted.isNew
+      await this.#join(stream, isNew ? { ...wanted, since: origin, isNew } : wanted)
     } catch (problem) {
       // A server that stops ends its streams in its own time.
       if (client.isClosing || (problem instanceof CodedError && problem.code === 'shutting_down')) return
-      if (problem instanceof CodedError && comesAndGoes.includes(problem.code)) return this.#wait(stream)
+      if (problem instanceof CodedError && comesAndGoes.includes(problem.code)) return this.#wait(stream, wanted)
       const { code, reason } = closeCodes[closeNameOf(problem)]
       transport.close(code, reason)
       this.#deps.admission.depart(client)
@@ -252,11 +290,15 @@ export class Streams {
   }
 
   /** Sends the result of a join, and a gap notice for what could not be recovered, to a reader that has something. */
-  #sendJoined(transport: StreamTransport, joined: Joined, { room, channel, since, isNew }: JoinOf): void {
+  #sendJoined({ transport, request }: Stream, joined: Joined, { room, channel, since, isNew }: StreamChannel): void {
     const { position, recovered, reason, complete } = joined
     // A stream that recovers continues from what it has: its next id is that of the first message that it missed.
-    transport.push(event({ type: 'joined', id: recovered === true ? since : position, data: JSON.stringify(joined) }))
-    if (recovered !== false || complete === true || isNew === true) return
+    const at = recovered === true ? since : position
+    const id = at === undefined ? at : (request.cursor?.moved(joined.channel, at) ?? at)
+    transport.push(event({ type: 'joined', id, data: JSON.stringify(joined) }))
+    const hasAll = recovered !== false || complete === true
+    // To whom all is new, nothing is missing that the log has from its first message on.
+    if (hasAll || (isNew && position?.endsWith('-0') === true)) return
     const gap = { event: 'gap', reason: gapReasons[reason ?? 'diverged'], after: since, next: position }
     transport.send(this.#deps.frames.envelope('system', { room, channel }, JSON.stringify(gap)))
   }
@@ -265,13 +307,13 @@ export class Streams {
 const checkJoin = compile(commands.join_channel.parameters)
 
 /** As the join would refuse it, before there is a client for it. */
-function refuseWrong(request: StreamRequest): void {
-  const wrong = checkJoin(parametersOf(request))
+function refuseWrong(wanted: StreamChannel): void {
+  const wrong = checkJoin(parametersOf(wanted))
   if (wrong !== undefined)
     throw new CodedError('invalid_parameters', { path: `/parameters${wrong.path}`, expected: wrong.expected })
 }
 
-const parametersOf = ({ room, channel, since, sinceId, type }: StreamRequest) => ({
+const parametersOf = ({ room, channel, since, sinceId, type }: StreamChannel) => ({
   room,
   channel,
   ...(type !== undefined && { type }),

@@ -1,0 +1,66 @@
+/** What a stream is asked for: its channels, and what its reader has of each. */
+import { CodedError, parseAddress, WHOLE_ROOM } from '@arqonbus/protocol'
+import type { Metrics } from '../../observability/metrics.ts'
+import { Cursor } from '../streams/cursor.ts'
+import { BEFORE_ALL, type StreamChannel } from '../streams/streams.ts'
+import { takeOne, wrong } from './credentials.ts'
+
+/** A request for a stream, as far as it matters here. What is read of the query is not in it any more then. */
+type Asking = {
+  readonly headers: Headers
+  readonly params: Readonly<Record<string, string>>
+  readonly query: URLSearchParams
+}
+
+/** The channels of a stream, and what makes the ids of its events where there are several. */
+type Asked = { readonly channels: readonly StreamChannel[]; readonly cursor: Cursor | undefined }
+
+/** A browser that comes back asks for the same address, with what it got last in the header. */
+const lastEventId = (headers: Headers): string | undefined => headers.get('last-event-id') || undefined
+
+/** The channel in a path. */
+export function oneChannel({ headers, params, query }: Asking): Asked {
+  const { room = '', channel = '' } = params
+  if (channel === WHOLE_ROOM) throw wrong('channel', 'one channel: a stream goes on from one position')
+  const asked = { since: takeOne(query, 'since'), sinceId: takeOne(query, 'since_id') }
+  const last = lastEventId(headers)
+  const from = last === undefined ? asked : { since: last, sinceId: undefined }
+  return { channels: [{ room, channel, type: takeOne(query, 'type'), ...from, isNew: false }], cursor: undefined }
+}
+
+/** The channels in a query, `most` at most. */
+export function manyChannels(
+  { headers, query }: Asking,
+  { most, metrics }: { readonly most: number; readonly metrics: Pick<Metrics, 'limit'> },
+): Asked {
+  const addresses = query.getAll('channel')
+  query.delete('channel')
+  const type = takeOne(query, 'type')
+  const since = takeOne(query, 'since')
+  if (addresses.length === 0) throw wrong('query/channel', 'an address, `room:channel`, as often as there are channels')
+  if (addresses.length > most) throw tooMany(most, metrics)
+  if (new Set(addresses).size < addresses.length) throw wrong('query/channel', 'different channels')
+  const cursor = new Cursor(addresses)
+  const last = lastEventId(headers)
+  const id = last ?? since
+  if (id !== undefined && !cursor.read(id))
+    throw wrong(last === undefined ? 'query/since' : 'headers/last-event-id', 'an id of a stream of the same channels')
+  return { channels: addresses.map((address) => channelAt(address, cursor, type)), cursor }
+}
+
+function channelAt(address: string, cursor: Cursor, type: string | undefined): StreamChannel {
+  const parsed = parseAddress(address)
+  if (parsed === undefined || parsed.channel === WHOLE_ROOM)
+    throw wrong(
+      'query/channel',
+      `room:channel, not ${JSON.stringify(address.slice(0, 64))}: whole rooms have no stream`,
+    )
+  const { since, isAwaited } = cursor.had(address)
+  return { ...parsed, type, since: isAwaited ? BEFORE_ALL : since, sinceId: undefined, isNew: isAwaited }
+}
+
+function tooMany(most: number, metrics: Pick<Metrics, 'limit'>): CodedError {
+  metrics.limit('stream_channels')
+  const expected = `at most ${most} channels: ARQONBUS_API_STREAM_CHANNELS`
+  return new CodedError('invalid_parameters', { path: '/query/channel', expected, limit: 'stream_channels', most })
+}
