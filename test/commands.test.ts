@@ -68,7 +68,6 @@ describe('results in the declared form', () => {
     expect(described.filter((one) => one.requires_admin).map(({ name }) => name)).toEqual([
       'pause_room',
       'resume_room',
-      'delete_room',
       'disconnect_client',
     ])
     const unlimited = await startBus({ rateLimit: null, commandRate: null })

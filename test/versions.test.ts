@@ -2,7 +2,7 @@
  * A bus with two versions of the protocol serves clients of the first as before (SC-009, docs/protocol.md#versions).
  */
 import { expect, test } from 'bun:test'
-import { compile, DeliveredEnvelope, Envelope, errorCodes, protocolVersions } from '@arqonbus/protocol'
+import { compile, compileAll, DeliveredEnvelope, Envelope, errorCodes, protocolVersions } from '@arqonbus/protocol'
 import { startBus } from '@arqonbus/testing'
 
 /** A hypothetical second version: 1.0 with one more field. */
@@ -12,7 +12,7 @@ const Envelope2 = {
 }
 const bothVersions = new Map([
   ...protocolVersions,
-  ['2.0', { version: '2.0', subprotocol: 'arqonbus.v2', check: compile(Envelope2) }],
+  ['2.0', { version: '2.0', subprotocol: 'arqonbus.v2', faultsOf: compileAll(Envelope2) }],
 ])
 
 const bus = await startBus({}, { versions: bothVersions })

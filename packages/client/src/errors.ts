@@ -1,4 +1,4 @@
-import type { ErrorBody, ErrorCode } from '@arqonbus/protocol'
+import type { ErrorBody, ErrorCode, ErrorDetails } from '@arqonbus/protocol'
 
 /**
  * The failures that the client itself detects, with their status; every other code comes from the bus
@@ -21,7 +21,7 @@ export type ClientErrorCode = keyof typeof clientFailures
 
 type About = {
   message?: string
-  details?: Record<string, unknown> | undefined
+  details?: ErrorDetails | undefined
   retryAfterMs?: number | undefined
   requestId?: string | null | undefined
   cause?: unknown
@@ -32,8 +32,8 @@ type About = {
  * people. Unknown codes of a newer bus are passed through unchanged.
  */
 export class ArqonBusError extends Error {
-  /** Points at the invalid value, such as `{ path: '/payload', expected: 'object' }`. */
-  readonly details: Record<string, unknown> | undefined
+  /** Points at the invalid value, such as `{ path: '/payload', expected: 'object' }`; `faults` lists several. */
+  readonly details: ErrorDetails | undefined
   /** Milliseconds to wait before a retry, if the bus sent them. */
   readonly retryAfterMs: number | undefined
   /** The id of the frame that failed; null if no frame failed, or if its id could not be read. */

@@ -71,13 +71,24 @@ export type ErrorCode = keyof typeof table
 /** All error codes with their status, whether they are violations, and their text. */
 export const errorCodes: Readonly<Record<ErrorCode, ErrorEntry>> = table
 
+/** Points at the fault, never at the inside of the server. */
+export type ErrorDetails = {
+  /** Where the first fault is: a JSON Pointer into the frame, for commands into its payload. */
+  path?: string
+  /** What is expected there, in words that complete "expected …". */
+  expected?: string
+  /** All faults if there are several, the first one included. */
+  faults?: readonly { readonly path: string; readonly expected: string }[]
+  /** What else a code has to say. */
+  [more: string]: unknown
+}
+
 /** The body of an error in a reply (docs/protocol.md#replies-and-errors). */
 export type ErrorBody = {
   code: ErrorCode
   status: number
   message: string
-  /** Points at the fault, never at the inside of the server. */
-  details?: Record<string, unknown>
+  details?: ErrorDetails
   /** Milliseconds after which a retry is useful. */
   retry_after_ms?: number
 }
@@ -86,7 +97,7 @@ export type ErrorBody = {
 export class CodedError extends Error {
   constructor(
     readonly code: ErrorCode,
-    readonly details?: Record<string, unknown>,
+    readonly details?: ErrorDetails,
     readonly retryAfterMs?: number,
     message: string = errorCodes[code].text,
   ) {

@@ -20,14 +20,16 @@ export {
   type RouteMemory,
   readEnvelope,
   readInPieces,
+  type Said,
 } from './envelope/parse.ts'
 export * from './envelope/schema.ts'
+export * from './faults.ts'
 export * from './ids.ts'
 export * from './names.ts'
 export { finish, type Pieces } from './pieces.ts'
 export * from './position.ts'
 export * from './replies.ts'
-export { type Check, compile, type Fault } from './schema.ts'
+export { type Check, compile, compileAll, type Fault, pointer } from './schema.ts'
 export * from './telemetry.ts'
 export * from './telemetry-events.ts'
 export { isTimestamp, timestampPattern } from './timestamp.ts'

@@ -1,8 +1,9 @@
 /** The payloads that the server sends: replies and notices (docs/protocol.md#replies-and-errors). */
 import Type, { type Static } from 'typebox'
-import type { ErrorBody, ErrorCode } from './codes.ts'
+import type { ErrorBody, ErrorCode, ErrorDetails } from './codes.ts'
 import { Client } from './entities.ts'
 import { ClientId, Durability, JsonObject, MessageId, PositionText } from './envelope/schema.ts'
+import { MOST_FAULTS } from './faults.ts'
 
 /** The payload of a `command_response`. */
 export type ReplyPayload =
@@ -28,6 +29,23 @@ const answered = {
   ),
 }
 
+const path = Type.String({ description: 'Where: a JSON Pointer into the frame, for commands into its payload.' })
+const expected = Type.String({ description: 'What is expected there.' })
+
+const ErrorDetailsField = Type.Unsafe<ErrorDetails>({
+  ...JsonObject,
+  properties: {
+    path,
+    expected,
+    faults: Type.Array(Type.Object({ path, expected }), {
+      minItems: 2,
+      maxItems: MOST_FAULTS,
+      description: 'All faults of the frame, if there are several. The first is the one above.',
+    }),
+  },
+  description: 'Where the fault is, and whatever else a code has to say.',
+})
+
 /** The schema of `ReplyPayload`. Receivers ignore unknown fields. */
 export const Reply = Type.Union([
   Type.Object({
@@ -51,12 +69,7 @@ export const Reply = Type.Union([
           description: 'The HTTP status with the same meaning.',
         }),
         message: Type.String({ description: 'The reason, for people.' }),
-        details: Type.Optional(
-          Type.Unsafe<Record<string, unknown>>({
-            ...JsonObject,
-            description: 'Details, such as `{ path, expected }` for an invalid value.',
-          }),
-        ),
+        details: Type.Optional(ErrorDetailsField),
         retry_after_ms: Type.Optional(Type.Integer({ description: 'Milliseconds to wait before a retry.' })),
       },
       { description: 'Why not.' },

@@ -3,7 +3,8 @@
  * a new version is a new row, and clients of the old one continue to work (SC-009).
  */
 import { Envelope } from './envelope/schema.ts'
-import { type Check, compile } from './schema.ts'
+import type { FaultsOf } from './faults.ts'
+import { compileAll } from './schema.ts'
 
 /** One version of the envelope. */
 export type ProtocolVersion = {
@@ -11,8 +12,8 @@ export type ProtocolVersion = {
   readonly version: string
   /** The WebSocket subprotocol whose connections speak it. */
   readonly subprotocol: string
-  /** Checks a parsed frame of this version. A valid frame has the fields of `Envelope`. */
-  readonly check: Check
+  /** The faults of a parsed frame of this version. A frame without any has the fields of `Envelope`. */
+  readonly faultsOf: FaultsOf
 }
 
 /** Versions by their `version` field. */
@@ -26,5 +27,5 @@ export const CURRENT_SUBPROTOCOL = 'arqonbus.v1'
 
 /** All supported versions. */
 export const protocolVersions: ProtocolVersions = new Map([
-  [CURRENT_VERSION, { version: CURRENT_VERSION, subprotocol: CURRENT_SUBPROTOCOL, check: compile(Envelope) }],
+  [CURRENT_VERSION, { version: CURRENT_VERSION, subprotocol: CURRENT_SUBPROTOCOL, faultsOf: compileAll(Envelope) }],
 ])

@@ -1,5 +1,5 @@
 /** A hypothetical second version of the protocol: 1.0 with one more field (SC-009). */
-import { compile, Envelope, type ProtocolVersions, protocolVersions } from '@arqonbus/protocol'
+import { compileAll, Envelope, type ProtocolVersions, protocolVersions } from '@arqonbus/protocol'
 
 const Envelope2 = {
   ...Envelope,
@@ -9,7 +9,7 @@ const Envelope2 = {
 /** The versions of a bus that supports both. */
 export const bothVersions: ProtocolVersions = new Map([
   ...protocolVersions,
-  ['2.0', { version: '2.0', subprotocol: 'arqonbus.v2', check: compile(Envelope2) }],
+  ['2.0', { version: '2.0', subprotocol: 'arqonbus.v2', faultsOf: compileAll(Envelope2) }],
 ])
 
 /** The versions of a later bus that no longer supports 1.0. */

@@ -11,6 +11,7 @@
  * unchanged, byte for byte.
  */
 import type { ErrorCode } from '../codes.ts'
+import { areAny, faultDetails } from '../faults.ts'
 import { clientIdPattern, isMessageId, messageIdPattern, namePattern, PM_CHANNEL } from '../names.ts'
 import { finish, type Pieces } from '../pieces.ts'
 import { compile, type Fault, pointer } from '../schema.ts'
@@ -66,7 +67,12 @@ export type EnvelopeFault = {
   readonly details: Readonly<Record<string, unknown>>
   /** The limit that the frame exceeds, if any. */
   readonly limit?: 'depth'
+  /** What the fields say whose right values depend on the connection; absent if the frame is no object. */
+  readonly said?: Said
 }
+
+/** Fields of a frame, of whatever form; undefined if they are missing. */
+export type Said = { readonly type: unknown; readonly from: unknown }
 
 /** The limits of parsing. */
 export type ReadOptions = {
@@ -315,30 +321,13 @@ const fields: ReadonlySet<string> = new Set(Object.keys(Envelope.properties))
 function* parseCarefully(text: string, versions: ProtocolVersions): Pieces<ParsedEnvelope | EnvelopeFault> {
   const frame = yield* parseFrame(text)
   if (frame === undefined) return fault('invalid_json', null, yield* faultInJson(text))
-  const { value, members, isOnce } = frame
+  const { value, members } = frame
   if (members === undefined) return fault('invalid_envelope', null, { path: '', expected: 'object' })
-  const malformed = (details: Fault) => fault('invalid_envelope', requestIdOf(value, members), withHint(details, value))
-  if (!isOnce) {
-    return malformed({ path: `/${pointer(yield* repeatedName(members))}`, expected: 'to occur once' })
-  }
-  const escaped = members.find(({ key }) => key.includes('\\'))
-  if (escaped !== undefined)
-    return malformed({ path: `/${pointer(nameOf(escaped))}`, expected: 'a key spelled without escapes' })
-  const version = typeof value.version === 'string' ? versions.get(value.version) : versions.get(CURRENT_VERSION)
-  if (version === undefined) {
-    const details = { path: '/version', expected: `one of ${[...versions.keys()].map((one) => `"${one}"`).join(', ')}` }
-    return fault('unsupported_version', requestIdOf(value, members), details)
-  }
-  const wrong = version.check(value)
-  if (wrong !== undefined) return malformed(wrong)
+  const metadataText = textOf(find('metadata', members), text)
+  const refused = yield* faultsOf(text, { ...frame, members }, versions, metadataText)
+  if (refused !== undefined) return { ...refused, said: { type: value.type, from: value.from } }
   const { id, type, room, channel, from, metadata } = value as Fields
   const payloadText = textOf(find('payload', members), text) ?? '{}'
-  const metadataText = textOf(find('metadata', members), text)
-  const repeated =
-    metadataText === undefined ? undefined : (frame.metadata ?? (yield* parseMetadata(metadataText)))?.repeated
-  if (repeated !== undefined) {
-    return malformed({ path: `/metadata/${pointer(repeated)}`, expected: 'to occur once' })
-  }
   const start = BEHIND_TIMESTAMP + payloadText
   return {
     id,
@@ -354,12 +343,63 @@ function* parseCarefully(text: string, versions: ProtocolVersions): Pieces<Parse
   }
 }
 
-const withHint = (details: Fault, frame: Readonly<Record<string, unknown>>) => {
+const withHint = (details: Readonly<Record<string, unknown>>, frame: Readonly<Record<string, unknown>>) => {
   const hint = olderFormHint(frame)
   return hint === undefined ? details : { ...details, hint }
 }
 
 type Fields = Omit<ParsedEnvelope, 'prefix' | 'suffix' | 'glue' | 'payloadText'>
+
+/** What is wrong with an object that should be an envelope: the code is that of the first fault. */
+function* faultsOf(
+  text: string,
+  { value, members, isOnce, metadata }: Frame & { readonly members: readonly Member[] },
+  versions: ProtocolVersions,
+  metadataText: string | undefined,
+): Pieces<EnvelopeFault | undefined> {
+  const misspelled = isOnce && !members.some(isEscaped) ? [] : yield* misspelledIn(members)
+  const version = typeof value.version === 'string' ? versions.get(value.version) : versions.get(CURRENT_VERSION)
+  const wrong = isLarge(text) ? faultsInForm(value, versions, 1) : faultsInForm(value, versions)
+  const { repeated } =
+    (isOnce && isObject(value.metadata) && metadataText !== undefined
+      ? (metadata ?? (yield* parseMetadata(metadataText)))
+      : undefined) ?? {}
+  const faults = [...misspelled, ...wrong]
+  if (repeated !== undefined) faults.push({ path: `/metadata/${pointer(repeated)}`, expected: 'to occur once' })
+  if (!areAny(faults)) return undefined
+  const code = version === undefined && misspelled.length === 0 ? 'unsupported_version' : 'invalid_envelope'
+  return fault(code, requestIdOf(value, members), withHint(faultDetails(faults), value))
+}
+
+/** The faults in the form of a frame; one of an unknown version is judged by the current one. */
+function faultsInForm(
+  value: Readonly<Record<string, unknown>>,
+  versions: ProtocolVersions,
+  most?: number,
+): readonly Fault[] {
+  const current = versions.get(CURRENT_VERSION)
+  const version = typeof value.version === 'string' ? versions.get(value.version) : current
+  if (version !== undefined) return version.faultsOf(value, most)
+  const expected = `one of ${[...versions.keys()].map((one) => `"${one}"`).join(', ')}`
+  const wrong = { path: '/version', expected }
+  return most === 1 || current === undefined
+    ? [wrong]
+    : [wrong, ...current.faultsOf({ ...value, version: CURRENT_VERSION })]
+}
+
+const isEscaped = ({ key }: Member): boolean => key.includes('\\')
+
+/** The first name that occurs again, and the first that is spelled with an escape. */
+function* misspelledIn(members: readonly Member[]): Pieces<Fault[]> {
+  const repeated = yield* repeatedName(members)
+  const escaped = members.find(isEscaped)
+  return [
+    ...(repeated === undefined ? [] : [{ path: `/${pointer(repeated)}`, expected: 'to occur once' }]),
+    ...(escaped === undefined
+      ? []
+      : [{ path: `/${pointer(nameOf(escaped))}`, expected: 'a key spelled without escapes' }]),
+  ]
+}
 
 /** The id for a refusal: the frame's own, if it has exactly one. */
 function requestIdOf(value: Readonly<Record<string, unknown>>, members: readonly Member[]): string | null {
@@ -411,7 +451,7 @@ function joinTail(glue: string, upToN: string): void {
   lastTail = [glue, upToN].join('')
 }
 
-const fault = (code: ErrorCode, requestId: string | null, details: Record<string, unknown>): EnvelopeFault => ({
+const fault = (code: ErrorCode, requestId: string | null, details: EnvelopeFault['details']): EnvelopeFault => ({
   fault: code,
   requestId,
   details,

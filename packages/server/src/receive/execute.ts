@@ -3,15 +3,22 @@
  * replies (docs/protocol.md#commands). Existence and state are checked by the command.
  */
 import {
+  areAny,
   CodedError,
   type CommandShape,
-  compile,
+  compileAll,
   type ErrorCode,
+  type Fault,
+  type FaultsOf,
+  faultDetails,
+  faultsAt,
   isLarge,
+  MOST_FAULTS,
   objectIn,
   olderFormHint,
   type ParsedEnvelope,
   payloadOf,
+  pointer,
   readMember,
 } from '@arqonbus/protocol'
 import { authorize } from '../auth/access.ts'
@@ -57,7 +64,7 @@ export type Run = (client: Client, envelope: ParsedEnvelope, now: number, rates:
 type Called = { readonly found: Command; readonly call: CommandCall }
 
 /** A command, with the check of its parameters, and their names. */
-type Registered = Command & { readonly check: ReturnType<typeof compile>; readonly names: ReadonlySet<string> }
+type Registered = Command & { readonly faultsOf: FaultsOf; readonly names: ReadonlySet<string> }
 
 type Payload = ReturnType<typeof payloadOf>
 
@@ -69,22 +76,19 @@ export function createRun(deps: RunDeps): Run {
   const registry = new Map<string, Registered>(
     Object.values<Command>(commands).map((one) => [
       one.shape.name,
-      { ...one, check: compile(one.shape.parameters), names: namesOf(one.shape) },
+      { ...one, faultsOf: compileAll(one.shape.parameters), names: namesOf(one.shape) },
     ]),
   )
 
-  const nameOf = (payload: Payload): string => {
-    for (const key in payload) {
-      if (key !== 'name' && key !== 'parameters')
-        throw parameterFault(
-          `/${key.slice(0, 64)}`,
-          'to be absent: a command has `name` and `parameters`',
-          olderFormHint({ type: 'command', from: '', payload }),
-        )
-    }
-    const { name } = payload
-    if (typeof name !== 'string') throw parameterFault('/name', 'the name of a command')
-    return name
+  /** The name of a command; where its payload is wrong otherwise, what is wrong with its parameters is said too. */
+  const nameOf = (payload: Payload, isLargeCommand: boolean): string => {
+    const faults = faultsOfPayload(payload)
+    const { name, parameters } = payload
+    if (faults.length === 0) return name as string
+    const found = typeof name === 'string' && !isLargeCommand ? registry.get(name) : undefined
+    if (found !== undefined && parameters !== undefined)
+      faults.push(...faultsAt('/parameters', found.faultsOf(parameters)))
+    throw wrongParameters(faults, olderFormHint({ type: 'command', from: '', payload }))
   }
 
   /**
@@ -110,18 +114,19 @@ export function createRun(deps: RunDeps): Run {
     rates: Rates,
   ): Pieces<Called> {
     const { payloadText } = envelope
-    const name = nameOf(payload)
+    const isLargeCommand = isLarge(payloadText)
+    const name = nameOf(payload, isLargeCommand)
     const found = registry.get(name)
     if (found === undefined) throw new CodedError('unknown_command', { name: name.slice(0, 64) })
     const bucket = bucketOf(found.shape, rates, now)
     let { parameters = {} } = payload
-    if (isLarge(payloadText)) {
+    if (isLargeCommand) {
       yield
       parameters = (yield* readMember(payloadText, 'parameters', found.names)) ?? {}
       yield
     }
-    const wrong = found.check(parameters)
-    if (wrong !== undefined) throw parameterFault(`/parameters${wrong.path}`, wrong.expected)
+    const wrong = isLargeCommand ? found.faultsOf(parameters, 1) : found.faultsOf(parameters)
+    if (areAny(wrong)) throw wrongParameters(faultsAt('/parameters', wrong))
     const { admin_key: key, ...own } = parameters as Record<string, unknown>
     if (typeof key === 'string' && !isAdminKey(key))
       throw new CodedError('forbidden', { path: '/parameters/admin_key' })
@@ -187,5 +192,20 @@ export function createRun(deps: RunDeps): Run {
 const namesOf = ({ parameters }: CommandShape): ReadonlySet<string> =>
   new Set(Object.keys((parameters as unknown as { properties: object }).properties))
 
-const parameterFault = (path: string, expected: string, hint?: string): CodedError =>
-  new CodedError('invalid_parameters', { path, expected, ...(hint !== undefined && { hint }) })
+/** What is wrong with the payload of a command, but for its parameters. */
+function faultsOfPayload(payload: Payload): Fault[] {
+  const faults: Fault[] = []
+  for (const key in payload) {
+    if (payloadFields.has(key)) continue
+    faults.push({ path: `/${pointer(key)}`, expected: 'to be absent: a command has `name` and `parameters`' })
+    if (faults.length === MOST_FAULTS) break
+  }
+  if (typeof payload.name !== 'string') faults.push({ path: '/name', expected: 'the name of a command' })
+  return faults
+}
+
+const wrongParameters = (faults: readonly Fault[], hint?: string): CodedError =>
+  new CodedError('invalid_parameters', {
+    ...(areAny(faults) && faultDetails(faults)),
+    ...(hint !== undefined && { hint }),
+  })

@@ -12,6 +12,7 @@ import {
   type CloseName,
   CodedError,
   type EnvelopeFault,
+  type EnvelopeType,
   errorCodes,
   isLong,
   type ParsedEnvelope,
@@ -27,6 +28,7 @@ import { isSustained, passes, violate } from '../limits/flood.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Inbound } from './inbound.ts'
+import { malformed, misplaced } from './refused-frames.ts'
 import { faultOf } from './to-error.ts'
 
 /** What reading frames needs. */
@@ -47,8 +49,8 @@ export type FrameReaderDeps = {
 export type FrameHandler<I extends Inbound> = {
   /** A frame is handled now, at a moment of running time. */
   began(inbound: I, now: number): void
-  /** Throws `forbidden_type` for what this kind of connection may not send. */
-  checkType(envelope: ParsedEnvelope): void
+  /** What this kind of connection may send; anything else is `forbidden_type`. */
+  readonly types: readonly EnvelopeType[]
   /** Does what an envelope asks for; throws what it is refused with. */
   handle(inbound: I, envelope: ParsedEnvelope, now: number): void
   /** Sends the refusal of a frame. `envelope` has what is known of it. */
@@ -178,13 +180,13 @@ export class FrameReader<I extends Inbound> {
 
   #handle(inbound: I, envelope: ParsedEnvelope | EnvelopeFault, now: number): void {
     const { sender } = inbound
+    const { types } = this.#handler
     if ('fault' in envelope) {
       if (envelope.limit !== undefined) this.#deps.metrics.limit(envelope.limit)
-      return this.refuse(inbound, envelope.requestId, new CodedError(envelope.fault, { ...envelope.details }))
+      return this.refuse(inbound, envelope.requestId, malformed(envelope, types, sender.id))
     }
     try {
-      this.#handler.checkType(envelope)
-      if (envelope.from !== sender.id) throw new CodedError('sender_mismatch', { path: '/from', expected: sender.id })
+      if (envelope.from !== sender.id || !types.includes(envelope.type)) throw misplaced(envelope, types, sender.id)
       if (this.#isStopped) throw new CodedError('shutting_down')
       this.#checkRate(inbound, now)
       this.#handler.handle(inbound, envelope, now)

@@ -2,7 +2,7 @@
  * Receive: what clients of the bus send becomes a publish, a command or telemetry. The checks of a frame are in
  * `frame-reader.ts`, and what waits for publishes is in `publishes-in-flight.ts`.
  */
-import { type CloseName, CodedError, objectIn, type ParsedEnvelope } from '@arqonbus/protocol'
+import { type CloseName, type CodedError, objectIn, type ParsedEnvelope } from '@arqonbus/protocol'
 import type { CatchUp } from '../delivery/catch-up.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Replies } from '../delivery/replies.ts'
@@ -28,6 +28,7 @@ const nameOnly: ReadonlySet<string> = new Set(['name'])
 
 /** What clients of the bus send. */
 export class Receive implements FrameHandler<InboundState> {
+  readonly types = ['event', 'private', 'command', 'telemetry'] as const
   readonly #deps: ReceiveDeps
   readonly #reader: FrameReader<InboundState>
   readonly #publishes: PublishesInFlight
@@ -97,10 +98,6 @@ export class Receive implements FrameHandler<InboundState> {
   began({ sender }: InboundState, now: number): void {
     sender.lastActivity = now
     sender.frames++
-  }
-
-  checkType({ type }: ParsedEnvelope): void {
-    if (type === 'system' || type === 'command_response') throw new CodedError('forbidden_type', { path: '/type' })
   }
 
   handle(inbound: InboundState, envelope: ParsedEnvelope, now: number): void {

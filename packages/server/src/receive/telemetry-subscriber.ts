@@ -1,5 +1,5 @@
 /** What subscribers of the telemetry server send: telemetry, and nothing else (docs/protocol.md#telemetry). */
-import { CodedError, type ParsedEnvelope } from '@arqonbus/protocol'
+import type { ParsedEnvelope } from '@arqonbus/protocol'
 import type { Frames } from '../delivery/frames.ts'
 import type { TelemetryBroadcast } from '../telemetry/broadcast.ts'
 import type { TelemetrySubscriber } from '../telemetry/subscribers.ts'
@@ -19,10 +19,7 @@ export function createSubscriberReceive(deps: SubscriberReceiveDeps): FrameReade
   const { metrics, broadcast, frames, logger, turns, relay } = deps
   return new FrameReader(deps, {
     began() {},
-    checkType({ type }) {
-      if (type === 'telemetry') return
-      throw new CodedError('forbidden_type', { path: '/type', expected: '"telemetry": nothing else is taken here' })
-    },
+    types: ['telemetry'],
     handle({ sender }, envelope) {
       relay(sender, envelope)
     },

@@ -3,10 +3,13 @@
  * server. No log keeps it (docs/protocol.md#telemetry).
  */
 import {
+  areAny,
   type BusEventType,
   CodedError,
-  compile,
+  compileAll,
   encodeLive,
+  faultDetails,
+  faultsAt,
   objectIn,
   type ParsedEnvelope,
   TELEMETRY_CHANNEL,
@@ -25,7 +28,7 @@ import type { EmittedEvent } from './emitter.ts'
 import type { TelemetrySubscriber, TelemetrySubscribers } from './subscribers.ts'
 import { topicsOfClientEvent, topicsOfEvent } from './topics.ts'
 
-const checkEvent = compile(TelemetryEvent)
+const faultsOf = compileAll(TelemetryEvent)
 const eventFields: ReadonlySet<string> = new Set(Object.keys(TelemetryEvent.properties))
 
 /** What telemetry needs. */
@@ -56,11 +59,11 @@ export function createTelemetry(deps: TelemetryDeps) {
   let lastRound = 0
 
   const relay = (envelope: ParsedEnvelope, client?: Client, subscriber?: TelemetrySubscriber): number => {
-    if (envelope.room !== TELEMETRY_ROOM || envelope.channel !== TELEMETRY_CHANNEL)
-      throw wrong('/channel', `${TELEMETRY_ROOM}:${TELEMETRY_CHANNEL}`)
     const payload = (envelope.payload ?? objectIn(envelope.payloadText, eventFields)) as TelemetryEvent
-    const fault = checkEvent(payload)
-    if (fault !== undefined) throw wrong(`/payload${fault.path}`, fault.expected)
+    const wrong = faultsAt('/payload', faultsOf(payload))
+    const isElsewhere = envelope.room !== TELEMETRY_ROOM || envelope.channel !== TELEMETRY_CHANNEL
+    const faults = isElsewhere ? [elsewhere, ...wrong] : wrong
+    if (areAny(faults)) throw new CodedError('invalid_telemetry', faultDetails(faults))
     const text = encodeLive(envelope, isoTime(clock.now()))
     metrics.telemetryEvent('other')
     delivery.publish(stream, { text }, client)
@@ -113,4 +116,4 @@ const outcome = { position: null, durability: 'memory', duplicate: false } as co
 
 const isAcknowledged = ({ metadata }: ParsedEnvelope): boolean => metadata?.ack !== undefined && metadata.ack !== false
 
-const wrong = (path: string, expected: string): CodedError => new CodedError('invalid_telemetry', { path, expected })
+const elsewhere = { path: '/channel', expected: `${TELEMETRY_ROOM}:${TELEMETRY_CHANNEL}` }

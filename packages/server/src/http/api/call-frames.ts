@@ -2,10 +2,13 @@
  * Calls as the frames that a client would send: the bus reads these as it reads those, so that the same checks hold.
  */
 import {
+  areAny,
   BUS,
   CodedError,
   CURRENT_VERSION,
   Envelope,
+  type Fault,
+  faultDetails,
   isDeeperThan,
   messageIdPattern,
   newId,
@@ -66,12 +69,13 @@ const leadingId = new RegExp(`^\\{"id":"${messageIdPattern}",`)
 
 /** What only the path and the caller tell to be wrong. */
 function check(given: Readonly<Record<string, unknown>>, { room, channel }: Place, isNamed: boolean): void {
-  const elsewhere = given.room !== undefined && given.room !== room ? 'room' : 'channel'
-  const there = elsewhere === 'room' ? room : channel
-  if (given[elsewhere] !== undefined && given[elsewhere] !== there)
-    throw new CodedError('invalid_envelope', { path: `/${elsewhere}`, expected: `${there}, as the path says, or none` })
-  if (given.type === 'command')
-    throw new CodedError('invalid_envelope', { path: '/type', expected: 'a message: commands have paths of their own' })
+  const faults: Fault[] = []
+  for (const [name, there] of Object.entries({ room, channel })) {
+    if (given[name] !== undefined && given[name] !== there)
+      faults.push({ path: `/${name}`, expected: `${there}, as the path says, or none` })
+  }
+  if (given.type === 'command') faults.push({ path: '/type', expected: 'a message: commands have paths of their own' })
+  if (areAny(faults)) throw new CodedError('invalid_envelope', faultDetails(faults))
   // A message with its own id may be sent again, and without a client id the repetition would have another sender.
   if (given.id !== undefined && !isNamed)
     throw wrong('headers/arqonbus-client-id', 'your client id: an id is known again by it and its sender')

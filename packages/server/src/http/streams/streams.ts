@@ -5,12 +5,15 @@
  * It changes nothing: if a channel does not exist, it waits until another client creates it.
  */
 import {
+  areAny,
   type CloseName,
   CodedError,
   type CommandResult,
   closeCodes,
   commands,
-  compile,
+  compileAll,
+  faultDetails,
+  faultsAt,
   parseAddress,
   positionText,
 } from '@arqonbus/protocol'
@@ -304,13 +307,12 @@ export class Streams {
   }
 }
 
-const checkJoin = compile(commands.join_channel.parameters)
+const faultsOfJoin = compileAll(commands.join_channel.parameters)
 
 /** As the join would refuse it, before there is a client for it. */
 function refuseWrong(wanted: StreamChannel): void {
-  const wrong = checkJoin(parametersOf(wanted))
-  if (wrong !== undefined)
-    throw new CodedError('invalid_parameters', { path: `/parameters${wrong.path}`, expected: wrong.expected })
+  const wrong = faultsAt('/parameters', faultsOfJoin(parametersOf(wanted)))
+  if (areAny(wrong)) throw new CodedError('invalid_parameters', faultDetails(wrong))
 }
 
 const parametersOf = ({ room, channel, since, sinceId, type }: StreamChannel) => ({
