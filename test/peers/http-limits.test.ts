@@ -246,3 +246,40 @@ describe('frequently requested pages', () => {
     await drained
   })
 })
+
+describe('publishes without a client id', () => {
+  const publish = (bus: TestBus, headers: Record<string, string>, path = '/rooms/many/channels/a/messages') => {
+    const message = '{"room":"many","channel":"a","payload":{}}'
+    return fetch(`${bus.httpUrl}/api/v1${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: path === '/messages' ? `{"messages":[${message}]}` : message,
+    })
+  }
+  const rateLimit = { perSecond: 0.01, burst: 3 }
+  const codes = async (bus: TestBus, headers: Record<string, string>, path?: string) => {
+    const statuses: number[] = []
+    for (let n = 0; n < 4; n++) statuses.push((await publish(bus, headers, path)).status)
+    return statuses
+  }
+  const some = [201, 201, 201, 429]
+
+  test('several publishers behind a trusted proxy have a rate each, by the address that it forwards', async () => {
+    const bus = await startBus({ trustedProxies: ['loopback'], rateLimit })
+    expect(await codes(bus, from('192.0.2.1'))).toEqual(some)
+    expect(await codes(bus, from('192.0.2.2'))).toEqual(some)
+    // Whatever a publisher writes there itself comes first, and counts for nothing.
+    expect(await codes(bus, from('203.0.113.9, 192.0.2.1'))).toEqual([429, 429, 429, 429])
+    expect(await codes(bus, from('192.0.2.3'), '/messages')).toEqual([200, 200, 200, 429])
+    // A key names the message and no other caller.
+    expect(await codes(bus, { ...from('192.0.2.4'), 'idempotency-key': 'k' })).toEqual([201, 200, 200, 429])
+    expect((await publish(bus, { ...from('192.0.2.4'), 'idempotency-key': 'other' })).status).toBe(429)
+  })
+
+  test('behind a proxy that is not trusted they share one rate, and a client id has one of its own', async () => {
+    const bus = await startBus({ rateLimit })
+    expect(await codes(bus, from('192.0.2.1'))).toEqual(some)
+    expect(await codes(bus, from('192.0.2.2'))).toEqual([429, 429, 429, 429])
+    expect(await codes(bus, { 'arqonbus-client-id': 'billing' })).toEqual(some)
+  })
+})

@@ -38,6 +38,41 @@ withProgram('redis-server', 'the HTTP API with Redis', () => {
     later.close()
   })
 
+  test('a message under an Idempotency-Key is known again on another node and after a restart, without a client id too', async () => {
+    const { settings, bus, call } = await setUp()
+    const other = await startBus(settings)
+    const headers = { 'idempotency-key': 'order-17' }
+    const [first] = [await call(path, { body: body(1), headers })]
+    const onOther = await caller(other.httpUrl)(path, { body: body(1), headers })
+    expect([first.status, onOther.status, onOther.body.position]).toEqual([201, 200, first.body.position])
+    await bus.drain('the test')
+    const again = caller((await startBus(settings)).httpUrl)
+    const restarted = await again(path, { body: body(1), headers })
+    expect([restarted.status, restarted.body]).toEqual([200, { ...first.body, duplicate: true }])
+    expect((await again(path, { body: body(2), headers })).body.error.code).toBe('id_conflict')
+    expect((await again(path)).body.messages).toHaveLength(1)
+  })
+
+  test('a batch is stored in its order, to one channel and several, with more messages than may wait at once', async () => {
+    const { bus, call } = await setUp()
+    const reader = await bus.as('reader', 'science:a')
+    const messages = Array.from({ length: 300 }, (_, n) => ({
+      room: 'science',
+      channel: n % 10 === 9 ? `other-${n}` : 'a',
+      payload: { n },
+    }))
+    const { status, body: answer } = await call('/messages', { body: JSON.stringify({ messages }) })
+    expect(status).toBe(200)
+    const outcomes = answer.results as { status: number; durability: string; position: string }[]
+    expect(outcomes.every((one) => one.status === 201 && one.durability === 'stored')).toBe(true)
+    const own = messages.filter(({ channel }) => channel === 'a')
+    const read = await reader.messages()
+    expect(read.map(({ payload }) => payload.n)).toEqual(own.map(({ payload }) => payload.n))
+    expect(read.map(({ metadata }) => metadata!.position!)).toEqual(
+      outcomes.filter((_, n) => messages[n]!.channel === 'a').map(({ position }) => position),
+    )
+  })
+
   test('while Redis is unreachable an HTTP publish is queued with 202, and one that needs durability is refused with 503', async () => {
     const { redis, bus, call } = await setUp()
     await call(path, { body: body(1) })

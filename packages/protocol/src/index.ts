@@ -7,7 +7,7 @@ export * from './entities.ts'
 export { recipientsOf, senderOf } from './envelope/delivered.ts'
 export { isDeeperThan } from './envelope/depth.ts'
 export { isLarge, isLong, objectIn, readMember, readObject, readProper } from './envelope/gist.ts'
-export { memberText } from './envelope/json-members.ts'
+export { type Member, memberText, nameOf, readMembers, readOnlyList } from './envelope/json-members.ts'
 export { olderFormHint } from './envelope/older-form.ts'
 export {
   type EnvelopeFault,

@@ -3,6 +3,11 @@ import type { Pieces } from '../pieces.ts'
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
+const COMMA = 0x2c
+const OPEN_LIST = 0x5b
+const CLOSE_LIST = 0x5d
+const OPEN_OBJECT = 0x7b
+const CLOSE_OBJECT = 0x7d
 
 /** One member: the key as written between its quotes, its index in the text, and the indices of its value. */
 export type Member = { readonly key: string; readonly keyStart: number; readonly start: number; readonly end: number }
@@ -41,6 +46,35 @@ export function memberText(text: string, ...path: readonly string[]): string | u
     own = own.slice(member.start, member.end)
   }
   return own
+}
+
+/** The number of characters that one piece of a list scans; an element is not divided. */
+const PIECE_LENGTH = 64 * 1024
+
+/**
+ * The texts of the elements of the list that is the only member, with this name, of an object; at most one more than
+ * `most`. Undefined if the text is anything else. The text is JSON.
+ */
+export function* readOnlyList(text: string, name: string, most: number): Pieces<string[] | undefined> {
+  const keyStart = firstKey(text, 0)
+  if (text.charCodeAt(skipSpace(text, 0)) !== OPEN_OBJECT || text.charCodeAt(keyStart) !== QUOTE) return undefined
+  const keyEnd = endOfString(text, keyStart)
+  const start = skipSpace(text, skipSpace(text, keyEnd) + 1)
+  if (text.slice(keyStart, keyEnd) !== `"${name}"` || text.charCodeAt(start) !== OPEN_LIST) return undefined
+  const elements: string[] = []
+  let at = skipSpace(text, start + 1)
+  let pause = at + PIECE_LENGTH
+  while (elements.length <= most && text.charCodeAt(at) !== CLOSE_LIST) {
+    const end = endOfValue(text, at)
+    elements.push(text.slice(at, end))
+    at = skipSpace(text, end)
+    if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1)
+    if (at < pause) continue
+    pause = at + PIECE_LENGTH
+    yield
+  }
+  const isOnly = elements.length > most || text.charCodeAt(skipSpace(text, at + 1)) === CLOSE_OBJECT
+  return isOnly ? elements : undefined
 }
 
 /** The index of the first key of an object, or of its closing brace. */
@@ -178,6 +212,6 @@ function skipSpace(text: string, start: number): number {
 }
 
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
-const isOpener = (code: number): boolean => code === 0x7b || code === 0x5b
-const isCloser = (code: number): boolean => code === 0x7d || code === 0x5d
-const isEndOfScalar = (code: number): boolean => code === 0x2c || isCloser(code) || isSpace(code)
+const isOpener = (code: number): boolean => code === OPEN_OBJECT || code === OPEN_LIST
+const isCloser = (code: number): boolean => code === CLOSE_OBJECT || code === CLOSE_LIST
+const isEndOfScalar = (code: number): boolean => code === COMMA || isCloser(code) || isSpace(code)

@@ -79,6 +79,7 @@ function limitsOf(config: Config): Record<string, number> {
     api_streams: config.apiStreams,
     api_streams_per_address: config.apiStreamsPerAddress,
     stream_channels: config.apiStreamChannels,
+    batch_messages: config.apiBatch,
     api_rate: config.apiRate?.perSecond,
     http_rate: config.httpRate?.perSecond,
     http_pipeline: config.httpPipeline,

@@ -133,6 +133,14 @@ export const options = {
       default: 50,
       text: 'Maximum channels of one stream of server-sent events. Each of its events has an id with a position of every channel, of up to 24 bytes.',
     }),
+    apiBatch: option(integer({ min: 1, max: 10_000 }), {
+      default: 500,
+      text: 'Maximum messages in one batch by HTTP. They count as so many messages of the rate of their client.',
+    }),
+    apiBatchBytes: option(size({ min: '1KiB', max: '64MiB' }), {
+      default: MiB,
+      text: 'Maximum length of the body of a batch. Each of its messages may be as long as any other.',
+    }),
     apiBodyTimeoutMs: option(duration({ min: '10ms', max: '10m' }), {
       default: 10_000,
       text: 'How long the body of a request to the HTTP API may take to arrive.',

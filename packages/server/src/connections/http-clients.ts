@@ -34,8 +34,11 @@ type HttpClientDeps = {
   readonly newHttpClientId: () => string
 }
 
-/** Creates the client of a request, whose replies go to `caller`; `unauthenticated`, `client_id_in_use`. */
-export type AcceptHttpClient = (credentials: Credentials, caller: ReplySink) => Client
+/**
+ * Accepts the caller of a request, under `anonymousId` where it names no client id; `unauthenticated`,
+ * `client_id_in_use`. Returns what creates its clients, one for each reply that it waits for.
+ */
+export type AcceptHttpClient = (credentials: Credentials, anonymousId?: string) => (caller: ReplySink) => Client
 
 /** The session that a request shows, as it is; undefined where it shows none. */
 export function shownSession(sessions: Sessions, { clientId, session }: Credentials): Session | undefined {
@@ -53,20 +56,22 @@ export function shownSession(sessions: Sessions, { clientId, session }: Credenti
 /** Creates the function that accepts them. */
 export function createHttpClientFactory(deps: HttpClientDeps): AcceptHttpClient {
   const { clock, directory, sessions, roleOf, newHttpClientId } = deps
-  return (credentials, caller) => {
+  return (credentials, anonymousId) => {
     const identity: Identity = {
       role: roleOf(credentials.token),
       isProven: shownSession(sessions, credentials) !== undefined,
-      id: credentials.clientId ?? newHttpClientId(),
+      id: credentials.clientId ?? anonymousId ?? newHttpClientId(),
       isReadOnly: false,
     }
     authorize(identity, 'use_id', { isConnected: directory.find(identity.id) !== undefined })
     const profile = { clientType: 'service' } as const
-    const transport = new NullTransport(caller)
-    const client = createClient({ identity, kind: 'call', seq: 0, profile, echo: true, transport }, clock)
-    client.frames = 1
-    client.caller = caller
-    return client
+    return (caller) => {
+      const transport = new NullTransport(caller)
+      const client = createClient({ identity, kind: 'call', seq: 0, profile, echo: true, transport }, clock)
+      client.frames = 1
+      client.caller = caller
+      return client
+    }
   }
 }
 

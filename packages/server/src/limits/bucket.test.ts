@@ -33,3 +33,12 @@ test('a bucket says when it has a token again, and then it has one', () => {
     expect(takeFrom({ ...bucket }, rate, used + wait)).toBe(true)
   }
 })
+
+test('several tokens are taken all or none, and the bucket says when there are so many', () => {
+  const bucket = full(0)
+  expect(takeFrom(bucket, rate, 0, 2)).toBe(true)
+  expect(takeFrom(bucket, rate, 0, 2)).toBe(false)
+  expect(bucket.tokens).toBe(1)
+  expect(waitMs(bucket, rate, 2)).toBe(100)
+  expect(takeFrom(bucket, rate, 100, 2)).toBe(true)
+})

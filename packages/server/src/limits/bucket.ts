@@ -12,15 +12,15 @@ export type Bucket = { tokens: number; at: number }
 /** A bucket that nothing was taken from. */
 export const fullBucket = (rate: Rate, now: number): Bucket => ({ tokens: rate.burst, at: now })
 
-/** Takes a token; false if the bucket is empty. */
-export function takeFrom(bucket: Bucket, rate: Rate, now: number): boolean {
+/** Takes a token, or so many; false if the bucket has fewer, and then none is taken. */
+export function takeFrom(bucket: Bucket, rate: Rate, now: number, tokens = 1): boolean {
   bucket.tokens = Math.min(rate.burst, bucket.tokens + ((now - bucket.at) * rate.perSecond) / 1000)
   bucket.at = now
-  if (bucket.tokens < 1) return false
-  bucket.tokens--
+  if (bucket.tokens < tokens) return false
+  bucket.tokens -= tokens
   return true
 }
 
-/** Milliseconds until there is a token. */
-export const waitMs = (bucket: Bucket, rate: Rate): number =>
-  Math.max(1, Math.ceil(((1 - bucket.tokens) * 1000) / rate.perSecond))
+/** Milliseconds until there is a token, or so many. */
+export const waitMs = (bucket: Bucket, rate: Rate, tokens = 1): number =>
+  Math.max(1, Math.ceil(((tokens - bucket.tokens) * 1000) / rate.perSecond))

@@ -4,7 +4,7 @@
  */
 import type { ParsedEnvelope } from '@arqonbus/protocol'
 
-const isOfTheTry = (key: string): boolean => key === 'ack' || key === 'traceparent'
+const isOfTheTry = (key: string): boolean => key === 'ack' || key === 'traceparent' || key === 'tracestate'
 const NONE: readonly string[] = []
 
 /** The keys that say what a message is, in one order. Most often there are none. */

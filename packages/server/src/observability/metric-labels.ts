@@ -80,6 +80,7 @@ export const limitNames = [
   'api_streams',
   'api_streams_per_address',
   'stream_channels',
+  'batch_messages',
   'api_rate',
   'open_files',
   'url_length',

@@ -96,6 +96,15 @@ const publishes = ['payload', 'metadata'].map((member) => {
   return of(`publish of large ${member}`, (i) => post(path, bodies[i % bodies.length]!), { isLong: true })
 })
 
+const BATCH = `${API_BASE}/messages`
+const MOST_MESSAGES = 500
+const message = (payload: string, address = 'history:written') => {
+  const [room, channel] = address.split(':')
+  return `{"room":"${room}","channel":"${channel}","payload":${payload}}`
+}
+const batchOf = (one: (i: number) => string) =>
+  `{"messages":[${Array.from({ length: MOST_MESSAGES }, (_, i) => one(i))}]}`
+
 const ofQuery = (name: string, path: string, ...queries: readonly string[]): readonly WorstRequest[] => [
   ...queries.map((query) => get(`${name} ${query}`, path + query)),
   get(`${name} with many unknown parameters`, path + integers),
@@ -156,6 +165,48 @@ export const requestCases: Readonly<Record<string, readonly WorstRequest[]>> = {
       { isLong: true },
     ),
     of('publish to a crowd', post(channelPath('crowd', 'main', '/messages'), '{"payload":{}}')),
+  ],
+  [`POST ${API_BASE}/messages`]: [
+    of('batches of the most messages', () =>
+      post(
+        BATCH,
+        batchOf(() => message('{}')),
+      ),
+    ),
+    of(
+      'batches of the most messages to a crowd',
+      () =>
+        post(
+          BATCH,
+          batchOf(() => message('{}', 'crowd:main')),
+        ),
+      {
+        burst: 5,
+      },
+    ),
+    of('batches of more messages than allowed', post(BATCH, `{"messages":[${'0,'.repeat(FREE / 2)}0]}`), {
+      isLong: true,
+    }),
+    of(
+      'batches of messages that are no envelopes',
+      post(
+        BATCH,
+        batchOf((i) => `{"room":"a","channel":"b","payload":{},"${i}":0}`),
+      ),
+    ),
+    ...Object.entries(contents).map(([name, content]) =>
+      of(`batches of large messages: ${name}`, () => post(BATCH, `{"messages":[${message(content())}]}`), {
+        isLong: true,
+      }),
+    ),
+    of(
+      'batches that are broken at their end',
+      post(BATCH, `{"messages":[${message(objectOf(FREE, (i) => `"${i}":[]`))},]}`),
+      {
+        isLong: true,
+      },
+    ),
+    of('batches of a deep list', post(BATCH, `{"messages":${'['.repeat(FREE)}`), { isLong: true }),
   ],
   [`GET ${CHANNEL}/messages`]: ofQuery(
     'messages',
@@ -238,6 +289,7 @@ const withHeader = (name: string, ...values: readonly string[]): readonly WorstR
 const ofPublish = (name: string, ...values: readonly string[]): readonly WorstRequest[] => [
   of(name, (i) => post(publishPath, '{"payload":{}}', { [name]: values[i % values.length]! })),
 ]
+const TRACE = `00-${'a'.repeat(32)}-${'a'.repeat(16)}-01`
 const long = (unit: string) => unit.repeat(Math.floor(HEADER / unit.length))
 
 /** The cases of every header that is read, at any port. */
@@ -284,6 +336,29 @@ export const headerCases: Readonly<Record<string, readonly WorstRequest[]>> = {
       },
     })),
   ],
+  'idempotency-key': [
+    ...ofPublish('idempotency-key', long('x'), `"${long('x')}"`, 'x'.repeat(255)),
+    of('batches with a key', () =>
+      post(
+        BATCH,
+        batchOf(() => message('{}')),
+        { 'idempotency-key': 'x'.repeat(255) },
+      ),
+    ),
+  ],
+  traceparent: [
+    ...ofPublish('traceparent', long('0'), `01-${'a'.repeat(32)}-${'a'.repeat(16)}-01-${long('x')}`, TRACE),
+    ...['payload', 'metadata'].flatMap((member) =>
+      Object.entries(contents).map(([name, content]) => {
+        const rest = member === 'payload' ? '' : '"payload":{},'
+        const request = () => post(publishPath, `{${rest}"${member}":${content()}}`, { traceparent: TRACE })
+        return of(`traceparent with large ${member}: ${name}`, request, { isLong: true })
+      }),
+    ),
+  ],
+  tracestate: ['a=1,', ',', 'a', 'a=b '].map((unit) =>
+    of(`tracestate of ${unit}`, post(publishPath, '{"payload":{}}', { traceparent: TRACE, tracestate: long(unit) })),
+  ),
   'content-type': ofPublish('content-type', `application/json${long(' ')}x`, `application/json;${long(' ')}charset`),
   'content-encoding': ofPublish('content-encoding', long('x')),
   'content-length': [

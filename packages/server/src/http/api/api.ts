@@ -21,7 +21,7 @@ import { type Endpoint, endpoints } from './endpoints.ts'
 
 /** What the API needs. */
 type ApiDeps = CallLimitDeps & {
-  readonly limits: Pick<Config, 'maxMessageBytes' | 'tokenInQuery'>
+  readonly limits: Pick<Config, 'maxMessageBytes' | 'apiBatchBytes' | 'tokenInQuery'>
   readonly logger: Pick<Logger, 'info' | 'error'>
   readonly metrics: Pick<Metrics, 'limit' | 'streamRefused'>
   readonly calls: Calls
@@ -48,9 +48,9 @@ export function createApi(deps: ApiDeps): Api {
   const callLimits = createCallLimits(deps)
 
   /** Checked before the body is read, so that a refused request takes no memory. */
-  const checkLength = ({ headers }: Request) => {
-    if (Number(headers.get('content-length')) > limits.maxMessageBytes)
-      throw new CodedError('message_too_large', { limit_bytes: limits.maxMessageBytes })
+  const checkLength = ({ kind }: Endpoint, { headers }: Request) => {
+    const limit = kind === 'batch' ? limits.apiBatchBytes : limits.maxMessageBytes
+    if (Number(headers.get('content-length')) > limit) throw new CodedError('message_too_large', { limit_bytes: limit })
   }
 
   const refuse = (problem: unknown, endpoint: Endpoint, { request, address }: Exchange): Answer | Response => {
@@ -70,7 +70,7 @@ export function createApi(deps: ApiDeps): Api {
     const end = callLimits.begin(address)
     try {
       callLimits.check(address)
-      checkLength(request)
+      checkLength(endpoint, request)
       if (endpoint.kind === 'stream') callLimits.checkStream(address)
       const query = queryOf(request.url)
       const credentials = readCredentials(request.headers, query, limits.tokenInQuery)

@@ -18,28 +18,26 @@ import type { Receive } from '../../receive/receive.ts'
 import { type Answer, jsonText } from '../answer.ts'
 import { eventStream } from '../streams/refused.ts'
 import type { Streams } from '../streams/streams.ts'
+import { type BatchDeps, createBatch } from './batch.ts'
 import { createBodyReader, textOf } from './body.ts'
-import { commandFrame, type FrameFrom, readMessage } from './call-frames.ts'
+import { commandFrame, type FrameFrom, type MessageOptions, readMessage } from './call-frames.ts'
 import { wrong } from './credentials.ts'
 import type { Endpoint } from './endpoints.ts'
+import { keyedClient, readKey } from './idempotency.ts'
 import { createLists } from './lists.ts'
 import { openapiDocument } from './openapi.ts'
 import { PendingReply, withoutRequester } from './pending-reply.ts'
 import { parametersIn } from './query.ts'
 import { manyChannels, oneChannel } from './stream-channels.ts'
+import { readTrace } from './trace-headers.ts'
 
 /** What calls need. */
 type CallsDeps = {
-  readonly limits: Pick<
-    Config,
-    | 'maxMessageBytes'
-    | 'maxDepth'
-    | 'apiBodyTimeoutMs'
-    | 'rateLimit'
-    | 'commandRate'
-    | 'httpCacheMs'
-    | 'apiStreamChannels'
-  >
+  readonly limits: BatchDeps['limits'] &
+    Pick<
+      Config,
+      'maxMessageBytes' | 'apiBatchBytes' | 'apiBodyTimeoutMs' | 'commandRate' | 'httpCacheMs' | 'apiStreamChannels'
+    >
   readonly metrics: Pick<Metrics, 'limit'>
   readonly clock: Clock
   readonly receive: Receive
@@ -66,6 +64,8 @@ type ApiCall = {
   /** Parameters that no part of the call has read are a mistake of the caller. */
   readonly query: URLSearchParams
   readonly credentials: Credentials
+  /** The client id of a caller that names none; undefined where each such call is by another client. */
+  readonly anonymousId?: string
 }
 
 /** Does what is called for; throws coded errors. */
@@ -75,45 +75,49 @@ export type Calls = (endpoint: Endpoint, call: ApiCall) => Maybe<Answer | Respon
 export function createCalls(deps: CallsDeps): Calls {
   const { limits, clock, receive } = deps
   const readBody = createBodyReader({ maxBytes: limits.maxMessageBytes, timeoutMs: limits.apiBodyTimeoutMs })
+  const readLongBody = createBodyReader({ maxBytes: limits.apiBatchBytes, timeoutMs: limits.apiBodyTimeoutMs })
   /** The rates of one client, as if its calls came by one connection. */
   const clientRates = createMemory<Pick<InboundState, 'rate' | 'commandRates'>>(() => ({
     rate: limits.rateLimit === null ? undefined : fullBucket(limits.rateLimit, clock.monotonic()),
     commandRates: new Map(),
   }))
 
+  /** All calls without a client id from one address have one rate. */
+  const bucketsOf = ({ credentials, exchange }: ApiCall) =>
+    clientRates(credentials.clientId ?? `@${networkOf(exchange.address)}`)
+
   /**
    * Passes a frame of an HTTP client to the bus, as if it came by a connection of its own, and returns the reply of the
    * bus.
    */
   const ask = (call: ApiCall, frameFrom: FrameFrom): Maybe<Answer> => {
-    const { credentials, exchange } = call
     const slot = new PendingReply()
-    const client = deps.acceptHttpClient(credentials, slot)
-    const buckets = clientRates(credentials.clientId ?? `@${networkOf(exchange.address)}`)
-    const inbound = createInboundState(client)
-    inbound.rate = buckets.rate
-    inbound.commandRates = buckets.commandRates
+    const client = deps.acceptHttpClient(call.credentials, call.anonymousId)(slot)
+    const inbound = Object.assign(createInboundState(client), bucketsOf(call))
     receive.text(inbound, frameFrom(client.id, clock.now()))
     const answer = slot.answer()
-    if (answer instanceof Promise) exchange.keepOpen()
+    if (answer instanceof Promise) call.exchange.keepOpen()
     return answer
   }
 
   /** A session that is not known here is looked for first. */
-  const askInSession = (call: ApiCall, frameFrom: FrameFrom): Maybe<Answer> => {
-    if (call.credentials.session === undefined) return ask(call, frameFrom)
-    const loading = deps.admission.loadSession(call.credentials, 'call')
-    return loading === undefined ? ask(call, frameFrom) : loading.then(() => ask(call, frameFrom))
+  const inSession = <T>({ credentials }: ApiCall, work: () => Maybe<T>): Maybe<T> => {
+    if (credentials.session === undefined) return work()
+    const loading = deps.admission.loadSession(credentials, 'call')
+    return loading === undefined ? work() : loading.then(work)
   }
 
   const lists = createLists(limits.httpCacheMs, clock.monotonic)
 
   /** A caller reads what it wrote: lists from before are forgotten. */
   const change = (call: ApiCall, frameFrom: FrameFrom): Maybe<Answer> =>
-    chain(askInSession(call, frameFrom), (answer) => {
-      lists.forget()
-      return answer
-    })
+    chain(
+      inSession(call, () => ask(call, frameFrom)),
+      (answer) => {
+        lists.forget()
+        return answer
+      },
+    )
 
   /** Many bodies may have come at once: what is done with them is spread over turns of the loop. */
   const withBody = async (call: ApiCall, frameOf: (body: string) => Pieces<FrameFrom>): Promise<Answer> => {
@@ -127,15 +131,38 @@ export function createCalls(deps: CallsDeps): Calls {
     })
   }
 
+  /** What the head of a request says of its messages. */
+  const optionsOf = ({ credentials, exchange }: ApiCall): MessageOptions => ({
+    isNamed: credentials.clientId !== undefined,
+    maxDepth: limits.maxDepth,
+    key: readKey(exchange.request.headers),
+    trace: readTrace(exchange.request.headers),
+  })
+
   const publish = (call: ApiCall): Promise<Answer> => {
     const { room = '', channel = '' } = call.params
-    const isNamed = call.credentials.clientId !== undefined
-    return withBody(call, (body) => readMessage(body, { room, channel }, { isNamed, maxDepth: limits.maxDepth }))
+    const options = optionsOf(call)
+    const { key } = options
+    const keyed = key === undefined ? call : { ...call, anonymousId: keyedClient(key) }
+    return withBody(keyed, (body) => readMessage(body, { place: { room, channel }, index: 0 }, options))
+  }
+
+  const batch = createBatch(deps)
+  const publishBatch = async (call: ApiCall): Promise<Answer> => {
+    const { credentials, exchange } = call
+    refuseLeftovers(call.query)
+    const options = optionsOf(call)
+    const body = await readLongBody(exchange.request)
+    exchange.keepOpen()
+    const answer = await inSession(call, () => batch({ credentials, body, options, bucket: bucketsOf(call).rate }))
+    lists.forget()
+    return answer
   }
 
   const query = (call: ApiCall, { command, isShared }: Endpoint & { kind: 'query' }): Maybe<Answer> => {
     const parameters = parametersIn(call.query, command, call.params)
-    const compute = () => askInSession(call, (from, now) => commandFrame(command.name, parameters, from, now))
+    const trace = readTrace(call.exchange.request.headers)
+    const compute = () => inSession(call, () => ask(call, commandFrame(command.name, parameters, trace)))
     return isShared && isAnonymous(call.credentials)
       ? lists.answer(`${command.name} ${parameters}`, () => chain(compute(), withoutRequester))
       : compute()
@@ -146,36 +173,20 @@ export function createCalls(deps: CallsDeps): Calls {
       const parameters = body.trim() === '' ? '{}' : body
       const isProper = yield* readProper(parameters)
       // What is no JSON goes to its reader by itself, who says where it is wrong.
-      return (from, now) => (isProper ? commandFrame(command.name, parameters, from, now) : parameters)
+      return isProper
+        ? commandFrame(command.name, parameters, readTrace(call.exchange.request.headers))
+        : () => parameters
     })
 
-  /** Each channel is joined, and each join costs as much as a message. */
-  const mostChannels = Math.min(limits.apiStreamChannels, limits.rateLimit?.burst ?? limits.apiStreamChannels)
-
-  const stream = async (call: ApiCall, { isOfMany }: Endpoint & { kind: 'stream' }): Promise<Response> => {
-    const { exchange, query, credentials } = call
-    const { headers, signal } = exchange.request
-    const asking = { headers, params: call.params, query }
-    const asked = isOfMany ? manyChannels(asking, { most: mostChannels, metrics: deps.metrics }) : oneChannel(asking)
-    refuseLeftovers(query)
-    if (deps.isDraining()) throw new CodedError('shutting_down')
-    refuseBorrowedId(credentials, headers)
-    const body = await deps.streams.open({ credentials, ...asked, signal, address: exchange.address })
-    exchange.keepOpen()
-    return eventStream(body)
-  }
-
-  let openapi: string | undefined
-  /** The same for all callers; made when it is first asked for. */
-  const describe = (): Answer => {
-    openapi ??= JSON.stringify(openapiDocument(limits.commandRate))
-    return jsonText(200, openapi)
-  }
+  const stream = createStreamCall(deps)
+  const describe = createDescription(limits.commandRate)
 
   return (endpoint, call) => {
     switch (endpoint.kind) {
       case 'publish':
         return publish(call)
+      case 'batch':
+        return publishBatch(call)
       case 'query':
         return query(call, endpoint)
       case 'command':
@@ -185,6 +196,33 @@ export function createCalls(deps: CallsDeps): Calls {
       case 'openapi':
         return describe()
     }
+  }
+}
+
+/** Creates the call that opens a stream. */
+function createStreamCall({ limits, metrics, isDraining, streams }: CallsDeps) {
+  /** Each channel is joined, and each join costs as much as a message. */
+  const most = Math.min(limits.apiStreamChannels, limits.rateLimit?.burst ?? limits.apiStreamChannels)
+  return async (call: ApiCall, { isOfMany }: Endpoint & { kind: 'stream' }): Promise<Response> => {
+    const { exchange, query, params, credentials } = call
+    const { headers, signal } = exchange.request
+    const asking = { headers, params, query }
+    const asked = isOfMany ? manyChannels(asking, { most, metrics }) : oneChannel(asking)
+    refuseLeftovers(query)
+    if (isDraining()) throw new CodedError('shutting_down')
+    refuseBorrowedId(credentials, headers)
+    const body = await streams.open({ credentials, ...asked, signal, address: exchange.address })
+    exchange.keepOpen()
+    return eventStream(body)
+  }
+}
+
+/** Creates the description of the API: the same for all callers, and made when it is first asked for. */
+function createDescription(commandRate: Config['commandRate']): () => Answer {
+  let openapi: string | undefined
+  return () => {
+    openapi ??= JSON.stringify(openapiDocument(commandRate))
+    return jsonText(200, openapi)
   }
 }
 

@@ -5,7 +5,8 @@
 import type { Answer } from '../answer.ts'
 
 /** What a page may set, and read. */
-const REQUEST_HEADERS = 'authorization, content-type, arqonbus-client-id, arqonbus-session, last-event-id'
+const REQUEST_HEADERS =
+  'authorization, content-type, arqonbus-client-id, arqonbus-session, last-event-id, idempotency-key, traceparent, tracestate'
 const EXPOSED = 'retry-after, arqonbus-client-id'
 const PREFLIGHT_SECONDS = '600'
 

@@ -21,7 +21,7 @@ export type Endpoint = {
   /** Codes that it may answer with, beside those of every endpoint. */
   readonly errors: readonly ErrorCode[]
 } & (
-  | { readonly kind: 'publish' | 'openapi' }
+  | { readonly kind: 'publish' | 'batch' | 'openapi' }
   /** `isOfMany`: of the channels in the query, not of the one in the path. */
   | { readonly kind: 'stream'; readonly isOfMany: boolean }
   /**
@@ -82,7 +82,7 @@ const publish: Endpoint = {
   notes: [
     'The body is an envelope of which only `payload` is needed: what is left out is filled in, `room` and `channel` from the path, `from` from the client id, `type` as `event`.',
     'The answer is 201 for a message that is new, 200 for one that was taken before under this `id`, and 202 for one that no log has: telemetry, and what is held while the log is away.',
-    'To send again what may have been lost, give an `id` of your own and a client id: a message is recognised by both, within the dedup window.',
+    'To send again what may have been lost, set `Idempotency-Key`, or give an `id` of your own and a client id: a message is recognised by them within the dedup window.',
     'Payload and metadata reach every subscriber byte for byte.',
   ],
   errors: [
@@ -102,6 +102,22 @@ const publish: Endpoint = {
     'storage_unavailable',
     'outcome_unknown',
   ],
+}
+
+const batch: Endpoint = {
+  kind: 'batch',
+  name: 'publish_batch',
+  method: 'POST',
+  path: `${API_BASE}/messages`,
+  summary: 'Publishes several messages, to one channel or to several, each with an outcome of its own.',
+  notes: [
+    'Each message is an envelope that names its `room` and `channel`; otherwise it is as in [a publish](#publish).',
+    'The messages are published in their order. `results` has one entry for each, in that order: the `status` and the body that it would have by itself. One that is refused does not stop those behind it.',
+    'A batch costs as much of the rate as its messages do, all or none of it: where there is too little, the whole batch is `rate_limited` and nothing is published.',
+    'At most `ARQONBUS_API_BATCH` messages, and `ARQONBUS_API_BATCH_BYTES`.',
+    'With `Idempotency-Key` each message gets its id from the key and its place in the list.',
+  ],
+  errors: [],
 }
 
 const REFUSALS =
@@ -177,6 +193,7 @@ const asCommands = Object.values<CommandShape>(commands)
 /** All endpoints. */
 export const endpoints: readonly Endpoint[] = [
   publish,
+  batch,
   query('messages', `${CHANNEL}/messages`, commands.history),
   stream,
   streams,

@@ -15,6 +15,7 @@ import {
   ExpectedType,
   errorCodes,
   MessageId,
+  namePattern,
   PositionText,
   PublishResult,
   portable,
@@ -27,6 +28,7 @@ import type { Rate } from '../../limits/bucket.ts'
 import { type Endpoint, endpoints, everywhere, pathParameters, withBody } from './endpoints.ts'
 
 type Json = Readonly<Record<string, unknown>>
+type ObjectSchema = { readonly properties: object; readonly required: readonly string[] }
 
 /** What a publish takes: an envelope of which only the payload is needed. */
 const Message = { ...Envelope, required: ['payload'] }
@@ -35,15 +37,42 @@ const Published = {
   properties: { id: { ...MessageId, description: 'The id of the message.' }, ...PublishResult.properties },
   required: ['id', ...PublishResult.required],
 }
+/** A message of a batch, which no path says the place of. */
+const BatchMessage = { ...Envelope, required: ['room', 'channel', 'payload'] }
+const Batch = {
+  type: 'object',
+  properties: { messages: { type: 'array', minItems: 1, items: BatchMessage } },
+  required: ['messages'],
+  additionalProperties: false,
+}
 const Refusal = {
   type: 'object',
   properties: { error: (Reply as unknown as { anyOf: { properties: { error: Json } }[] }).anyOf[1]!.properties.error },
   required: ['error'],
 }
 
+const Status = { type: 'integer', description: 'The status that this message would have by itself.' }
+const withStatus = ({ properties, required, ...rest }: ObjectSchema) => ({
+  ...rest,
+  properties: { status: Status, ...properties },
+  required: ['status', ...required],
+})
+const BatchResult = {
+  type: 'object',
+  properties: {
+    results: {
+      type: 'array',
+      description: 'One for each message, in their order.',
+      items: { anyOf: [withStatus(Published), withStatus(Refusal)] },
+    },
+  },
+  required: ['results'],
+}
+
 /** Schemas that others refer to. */
 const components = {
   Message,
+  BatchMessage,
   Published,
   Error: Refusal,
   Envelope: DeliveredEnvelope,
@@ -85,6 +114,40 @@ const identity = [
     { type: 'string' },
     'The session of that client, from its `welcome`: shows that the caller is that client.',
   ),
+]
+const ofCommands = [
+  parameter('header', 'traceparent', { type: 'string' }, 'W3C Trace Context: the trace that this belongs to.'),
+  parameter('header', 'tracestate', { type: 'string' }, 'W3C Trace Context: what goes along with `traceparent`.'),
+]
+const Key = { type: 'string', minLength: 1, maxLength: 255 }
+const ofPublishes = [
+  parameter(
+    'header',
+    'Idempotency-Key',
+    Key,
+    'The same for each try to send the same: gives messages their ids. Without a client id, all who send this key are one caller.',
+  ),
+  ...ofCommands,
+]
+const ChannelAddress = { type: 'string', pattern: `^${namePattern}:${namePattern}$` }
+const ofManyStreams = [
+  {
+    ...parameter(
+      'query',
+      'channel',
+      { type: 'array', items: ChannelAddress, minItems: 1 },
+      'The channels, each as `room:channel`.',
+    ),
+    required: true,
+  },
+  parameter(
+    'query',
+    'since',
+    { type: 'string' },
+    'The id of the last event that one has: what came since comes first.',
+  ),
+  parameter('header', 'Last-Event-ID', { type: 'string' }, 'The same as `since`, set by browsers that come back.'),
+  parameter('query', 'type', ExpectedType, 'The type that all of the channels have, as far as the reader knows.'),
 ]
 const ofStreams = [
   parameter('query', 'since', PositionText, 'The last position that one has: what came since comes first.'),
@@ -131,12 +194,15 @@ function queryParameters({ path, command }: Endpoint & { kind: 'query' }) {
 const parametersOf = (endpoint: Endpoint) => [
   ...pathParameters(endpoint.path).map((name) => parameter('path', name, path[name as keyof typeof path])),
   ...(endpoint.kind === 'query' ? queryParameters(endpoint) : []),
-  ...(endpoint.kind === 'stream' ? ofStreams : []),
+  ...(endpoint.kind === 'stream' ? (endpoint.isOfMany ? ofManyStreams : ofStreams) : []),
+  ...(endpoint.kind === 'publish' || endpoint.kind === 'batch' ? ofPublishes : []),
+  ...(endpoint.kind === 'query' || endpoint.kind === 'command' ? ofCommands : []),
   ...(endpoint.kind === 'openapi' ? [] : identity),
 ]
 
 function bodyOf(endpoint: Endpoint) {
   if (endpoint.kind === 'publish') return { required: true, content: inJson(Message) }
+  if (endpoint.kind === 'batch') return { required: true, content: inJson(Batch) }
   if (endpoint.kind === 'command') return { required: false, content: inJson(endpoint.command.parameters) }
   return undefined
 }
@@ -157,6 +223,8 @@ function successesOf(endpoint: Endpoint): Json {
         201: { description: 'The log has it.', content: inJson(Published) },
         202: { description: 'It is delivered, and in no log.', content: inJson(Published) },
       }
+    case 'batch':
+      return { 200: { description: 'The outcomes of the messages.', content: inJson(BatchResult) } }
     case 'stream':
       return {
         200: {

@@ -270,7 +270,7 @@ export class Streams {
       }
       const parameters = JSON.stringify(parametersOf(wanted))
       const { receive, clock } = this.#deps
-      receive.text(inbound, commandFrame(commands.join_channel.name, parameters, client.id, clock.now()))
+      receive.text(inbound, commandFrame(commands.join_channel.name, parameters)(client.id, clock.now()))
     })
   }
 

@@ -1,0 +1,124 @@
+/**
+ * Batches: several messages in one body (docs/guide/http-api.md#batches). Each takes the way of a message that comes by
+ * itself, in the order of the batch, and has an outcome of its own.
+ */
+import { CodedError, isDeeperThan, type Pieces, readOnlyList, readProper } from '@arqonbus/protocol'
+import type { Config } from '../../config/index.ts'
+import type { AcceptHttpClient, Credentials } from '../../connections/http-clients.ts'
+import type { Clock } from '../../kit/clock.ts'
+import type { FairQueue } from '../../kit/fair-queue.ts'
+import type { Maybe } from '../../kit/maybe.ts'
+import { type Bucket, takeFrom, waitMs } from '../../limits/bucket.ts'
+import type { Metrics } from '../../observability/metrics.ts'
+import { createInboundState } from '../../receive/inbound.ts'
+import type { Receive } from '../../receive/receive.ts'
+import type { Client } from '../../state/model.ts'
+import { type Answer, jsonText } from '../answer.ts'
+import { textOf } from './body.ts'
+import { type FrameFrom, type MessageOptions, readMessage } from './call-frames.ts'
+import { wrong } from './credentials.ts'
+import { keyedClient } from './idempotency.ts'
+import { PendingReply } from './pending-reply.ts'
+
+/** What bounds a batch. */
+type BatchBounds = {
+  readonly limits: Pick<Config, 'apiBatch' | 'maxDepth' | 'rateLimit'>
+  readonly metrics: Pick<Metrics, 'limit'>
+}
+
+/** What batches need. */
+export type BatchDeps = BatchBounds & {
+  readonly clock: Clock
+  readonly turns: FairQueue
+  readonly receive: Receive
+  readonly acceptHttpClient: AcceptHttpClient
+}
+
+/** A batch that was read. */
+type Batch = {
+  readonly credentials: Credentials
+  readonly body: Uint8Array
+  readonly options: MessageOptions
+  /** The rate that it is paid from; undefined where there is none. */
+  readonly bucket: Bucket | undefined
+}
+
+/** So many messages of one batch wait for the log, at most. */
+const MOST_WAITING = 64
+
+/** Creates the function that publishes batches; throws what a whole batch is refused with. */
+export function createBatch(deps: BatchDeps): (batch: Batch) => Promise<Answer> {
+  const { clock, turns, receive } = deps
+
+  /** Reads a message and hands it on; resolves when it is handled, so that the next one comes behind it. */
+  const send = async (client: Client, slot: PendingReply, frame: () => Pieces<FrameFrom>): Promise<void> => {
+    const inbound = createInboundState(client)
+    inbound.rate = { tokens: 1, at: clock.monotonic() }
+    await turns.run(function* () {
+      try {
+        const frameFrom = yield* frame()
+        receive.text(inbound, frameFrom(client.id, clock.now()))
+      } catch (problem) {
+        if (!(problem instanceof CodedError)) throw problem
+        slot.refuse(problem)
+      }
+    })
+    await new Promise<void>((handled) => receive.ended(inbound, handled))
+  }
+
+  return async ({ credentials, body, options, bucket }) => {
+    const texts = await turns.run(function* () {
+      const text = textOf(body)
+      yield
+      return yield* readBatch(text, deps)
+    })
+    const { key } = options
+    // Its messages have one sender.
+    const clientOf = deps.acceptHttpClient(credentials, key === undefined ? undefined : keyedClient(key))
+    payBatch(bucket, texts.length, clock.monotonic(), deps)
+    const answers: Maybe<Answer>[] = []
+    for (const [index, text] of texts.entries()) {
+      if (index >= MOST_WAITING) await answers[index - MOST_WAITING]
+      const slot = new PendingReply()
+      await send(clientOf(slot), slot, () => readMessage(text, { place: undefined, index }, options))
+      answers.push(slot.answer())
+    }
+    return batchAnswer(await Promise.all(answers))
+  }
+}
+
+/** The levels around a message: the list, and the object that it is in. */
+const LEVELS_AROUND = 2
+
+/** What a batch costs beside others is the length of its body; what is in it is only found. */
+function* readBatch(body: string, { limits, metrics }: BatchBounds): Pieces<string[]> {
+  const { apiBatch, maxDepth, rateLimit } = limits
+  // No more than can ever be paid at once.
+  const most = Math.min(apiBatch, rateLimit?.burst ?? apiBatch)
+  if (isDeeperThan(body, maxDepth + LEVELS_AROUND)) {
+    metrics.limit('depth')
+    throw wrong('', `nesting of at most ${maxDepth} levels in each message`)
+  }
+  yield
+  if (!(yield* readProper(body))) throw new CodedError('invalid_json', { path: '', expected: 'JSON' })
+  yield
+  const texts = yield* readOnlyList(body, 'messages', most)
+  if (texts === undefined || texts.length === 0)
+    throw wrong('messages', `{"messages": […]}, with 1 to ${most} messages, and nothing else`)
+  if (texts.length <= most) return texts
+  metrics.limit('batch_messages')
+  const expected = `at most ${most} messages: ARQONBUS_API_BATCH`
+  throw new CodedError('invalid_parameters', { path: '/messages', expected, limit: 'batch_messages', most })
+}
+
+/** Takes the tokens of a whole batch, or none and refuses it: in part it could not be sent again as it is. */
+function payBatch(bucket: Bucket | undefined, count: number, now: number, { limits, metrics }: BatchBounds): void {
+  const rate = limits.rateLimit
+  if (rate === null || bucket === undefined || takeFrom(bucket, rate, now, count)) return
+  metrics.limit('message_rate')
+  throw new CodedError('rate_limited', { messages_per_second: rate.perSecond }, waitMs(bucket, rate, count))
+}
+
+/** The outcomes, each as its message would have it by itself, and with its status. */
+const batchAnswer = (answers: readonly Answer[]): Answer =>
+  jsonText(200, `{"results":[${answers.map(({ status, body }) => `{"status":${status},${body.trim().slice(1)}`)}]}`)
