@@ -40,3 +40,25 @@ test('every operation of the document is served, with a status that it names', a
     }
   }
 })
+
+type Schema = { readonly [key: string]: unknown }
+const isSchema = (value: unknown): value is Schema => typeof value === 'object' && value !== null
+
+/** All object schemas of the document, by their place. */
+function* objectsIn(value: unknown, place = ''): Generator<[string, Schema]> {
+  if (!isSchema(value)) return
+  if (value.type === 'object') yield [place, value]
+  for (const [key, one] of Object.entries(value)) yield* objectsIn(one, `${place}/${key}`)
+}
+
+test('an object whose fields are free says so, because generators take one without any for an empty object', () => {
+  const objects = [...objectsIn(JSON.parse(source))]
+  const without = objects.filter(([, schema]) => !('properties' in schema || 'additionalProperties' in schema))
+  expect(without.map(([place]) => place)).toEqual([])
+  const free = /\/(payload|metadata|room_config|config|details)$/
+  const named = objects.filter(([place]) => free.test(place))
+  expect(named.filter(([, schema]) => schema.additionalProperties !== true)).toEqual([])
+  expect(new Set(named.map(([place]) => free.exec(place)![1]))).toEqual(
+    new Set(['payload', 'metadata', 'room_config', 'config', 'details']),
+  )
+})

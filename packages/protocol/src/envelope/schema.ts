@@ -52,8 +52,8 @@ export const PositionText = text(
   'A position, `<ms>-<n>`: opaque except for `n`, which counts without a gap.',
 )
 
-/** Any JSON object. */
-export const JsonObject = Type.Unsafe<Record<string, unknown>>({ type: 'object' })
+/** Any JSON object. Programs that generate types take an object without `additionalProperties` for an empty one. */
+export const JsonObject = Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true })
 
 /** The levels that an acknowledgement can confirm, weakest first (docs/protocol.md#acknowledgement). */
 export const durabilityLevels = ['memory', 'stored', 'disk'] as const
@@ -118,6 +118,7 @@ export const ClientMetadata = Type.Unsafe<ClientMetadata>({
   type: 'object',
   properties: { ...busMetadata, position: false, provisional: false },
   patternProperties: { '^arq_': false },
+  additionalProperties: true,
   description: 'Data beside the content: the bus reads the keys below, all others are application-defined.',
 })
 
@@ -154,7 +155,7 @@ const fields = {
   from: text(clientIdPattern, 'The client id of the sender. It must be that of the connection. `arqonbus` is the bus.'),
   timestamp: Timestamp,
   payload: Type.Unsafe<Record<string, unknown>>({
-    type: 'object',
+    ...JsonObject,
     description: 'The content, delivered byte for byte.',
   }),
 }
@@ -205,6 +206,7 @@ export const DeliveredEnvelope = Type.Object({
             'The external log is unreachable: no position, no guaranteed order. A copy with a position follows and is the message.',
         }),
       },
+      additionalProperties: true,
     }),
   ),
 })

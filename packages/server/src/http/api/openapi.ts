@@ -14,6 +14,7 @@ import {
   type ErrorCode,
   ExpectedType,
   errorCodes,
+  JsonObject,
   MessageId,
   namePattern,
   PositionText,
@@ -233,7 +234,7 @@ function successesOf(endpoint: Endpoint): Json {
         },
       }
     case 'openapi':
-      return { 200: { description: 'This document.', content: inJson({ type: 'object' }) } }
+      return { 200: { description: 'This document.', content: inJson(JsonObject) } }
     default:
       return {
         200: {
