@@ -143,7 +143,7 @@ describe('invalid calls', () => {
   })
 
   test('an unknown path is answered with 404, and an unsupported method with 405 and the supported ones', async () => {
-    for (const wrong of ['/', '/messages', '/rooms/a/channels', '/commands/fly', '/rooms/%zz/channels/a']) {
+    for (const wrong of ['/', '/message', '/rooms/a/channels', '/commands/fly', '/rooms/%zz/channels/a']) {
       const { status, body } = await call(wrong)
       expect([wrong, status, body.error.code]).toEqual([wrong, 404, 'not_found'])
     }

@@ -2,12 +2,14 @@
  * Every frame has exactly one delivery or one coded refusal, or for a command its result.
  * A failure prints its seed and path: `PROPERTY_SEED` and `PROPERTY_PATH` repeat it, `PROPERTY_RUNS` runs more samples.
  */
-import { expect, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { compile, DeliveredEnvelope, errorCodes, type PublishResult } from '@arqonbus/protocol'
 import { type Frame, isMessage, startBus, textOf } from '@arqonbus/testing'
 import fc from 'fast-check'
 import { frameText, HERE, ID, SENDER } from './support/frames.ts'
 import { expectServed } from './support/served.ts'
+
+setDefaultTimeout(60_000)
 
 const faults: object[] = []
 const logger = { debug() {}, info() {}, warn() {}, error: (line: object) => void faults.push(line) }
