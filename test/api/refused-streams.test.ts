@@ -3,7 +3,7 @@
  * `packages/console/test/event-source.test.ts`, and the outage of Redis in `../redis/api.test.ts`.
  */
 import { expect, test } from 'bun:test'
-import { dial, eventually, startBus, type TestBus } from '@arqonbus/testing'
+import { createSlowLog, dial, eventually, startBus, type TestBus } from '@arqonbus/testing'
 import { as, caller, EVENTS, messagesOf, openStream, openStreamAt, streamOf, streamOfAll } from './call.ts'
 
 /** Opens a stream as a browser does, and expects its one event to be a refusal. */
@@ -141,4 +141,25 @@ test('the connection of a stream that ends is closed', async () => {
   })
   await raw.ended
   expect(raw.body()).toContain('event: closed')
+})
+
+test('a stream that an admin ends while its log is still asked is answered, with the reason', async () => {
+  const log = createSlowLog({ recent: 10 })
+  const bus = await startBus({ adminKey: 'k'.repeat(32) }, { log: log.forBus })
+  const call = caller(bus.httpUrl)
+  const published = call(messagesOf('slow', 'a'), { body: '{"payload":{}}' })
+  await log.until(({ arrivals }) => arrivals > 0)
+  log.store()
+  log.tell()
+  await published
+  const opening = openStreamAt(bus.httpUrl, `${streamOf('slow:a')}?since=1-1`, as('slow-reader'))
+  await log.until(({ arrivals }) => arrivals > 0)
+  await call('/commands/disconnect_client', {
+    body: '{"client_id":"slow-reader"}',
+    headers: { authorization: `Bearer ${'k'.repeat(32)}` },
+  })
+  const stream = await opening
+  expect(JSON.parse((await stream.nextOf('closed')).data).code).toBe(4411)
+  expect(await stream.next()).toBeUndefined()
+  expect(await bus.metric('arqonbus_http_streams')).toBe(0)
 })

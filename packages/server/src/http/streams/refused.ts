@@ -9,7 +9,6 @@ import { event } from './event.ts'
 const temporary: ReadonlySet<ErrorCode> = new Set([
   'rate_limited',
   'storage_unavailable',
-  'outcome_unknown',
   'shutting_down',
   'internal_error',
   'channel_full',
