@@ -11,11 +11,11 @@ import { type BusProcess, startBusProcess } from '../../support/bus-process.ts'
 const MiB = 1024 * 1024
 const BEHIND = 100_000
 /**
- * The missed messages are 125 MB on the wire, and more as objects: a process that held them would grow by more than
+ * The missed messages are 175 MB on the wire, and more as objects: a process that held them would grow by more than
  * this. Most growth is garbage that is not collected yet.
  */
-const GROWTH_BYTES = 96 * MiB
-const text = 'x'.repeat(1000)
+const GROWTH_BYTES = 128 * MiB
+const text = 'x'.repeat(1500)
 const program = join(import.meta.dir, '../../support/behind-client.ts')
 
 const ending: (() => unknown)[] = []
