@@ -3,12 +3,14 @@ import { render } from 'preact'
 import { Shell } from './parts/shell.tsx'
 import { place, type View } from './route.ts'
 import { openBus } from './state/bus.ts'
-import { watchMetrics } from './state/metrics.ts'
+import { watchSeries } from './state/series.ts'
+import { watchStatus } from './state/status.ts'
 import './state/agents.ts'
 import { Agents } from './views/agents.tsx'
 import { Channels } from './views/channels.tsx'
 import { Clients } from './views/clients.tsx'
 import { Commands } from './views/commands.tsx'
+import { More } from './views/more.tsx'
 import { Overview } from './views/overview.tsx'
 import { Telemetry } from './views/telemetry.tsx'
 
@@ -19,6 +21,7 @@ const views: Record<View, () => preact.JSX.Element> = {
   agents: Agents,
   telemetry: Telemetry,
   commands: Commands,
+  more: More,
 }
 
 function App() {
@@ -32,5 +35,6 @@ function App() {
 
 const root = document.getElementById('app')
 if (root !== null) render(<App />, root)
-watchMetrics()
+watchStatus()
+watchSeries()
 void openBus()

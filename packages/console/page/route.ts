@@ -1,16 +1,16 @@
 import { signal } from '@preact/signals'
 
-/** The views, in the order of the navigation. */
-export const views = ['overview', 'channels', 'clients', 'agents', 'telemetry', 'commands'] as const
+/** The views, in the order of the navigation; `more` is that of a narrow page, with the rest of them. */
+export const views = ['overview', 'channels', 'clients', 'agents', 'telemetry', 'commands', 'more'] as const
 
 /** A view. */
 export type View = (typeof views)[number]
 
 /**
- * A place in the console: a view, and the item that it shows. Names of channels and clients are part of the URL;
- * nothing secret is.
+ * A place in the console: a view, the item that it shows, and a message in it by its id. Names of channels and clients
+ * are part of the URL; nothing secret is.
  */
-export type Place = { readonly view: View; readonly of: string | undefined }
+export type Place = { readonly view: View; readonly of: string | undefined; readonly at: string | undefined }
 
 /** The current place. */
 export const place = signal<Place>(read())
@@ -20,8 +20,11 @@ addEventListener('hashchange', () => {
 })
 
 /** The URL of a place. */
-export const linkTo = (view: View, of?: string): string =>
-  `#/${view}${of === undefined ? '' : `/${encodeURIComponent(of)}`}`
+export const linkTo = (view: View, of?: string, at?: string): string =>
+  `#/${[view, of, at]
+    .filter((part) => part !== undefined)
+    .map(encodeURIComponent)
+    .join('/')}`
 
 /** Navigates to a place. */
 export function goTo(view: View, of?: string): void {
@@ -29,9 +32,12 @@ export function goTo(view: View, of?: string): void {
 }
 
 function read(): Place {
-  const [, view = '', of] = location.hash.split('/')
-  const known = views.find((one) => one === view) ?? 'overview'
-  return { view: known, of: of === undefined || of === '' ? undefined : decode(of) }
+  const [, view = '', of, at] = location.hash.split('/')
+  return { view: views.find((one) => one === view) ?? 'overview', of: decoded(of), at: decoded(at) }
+}
+
+function decoded(text: string | undefined): string | undefined {
+  return text === undefined || text === '' ? undefined : decode(text)
 }
 
 function decode(text: string): string {

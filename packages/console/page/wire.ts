@@ -1,5 +1,13 @@
 /** What the page needs of the protocol, as data: it is computed when the page is bundled (`../src/build.ts`). */
-import { type CommandShape, clientTypes, commands, durabilityLevels, Envelope, errorCodes } from '@arqonbus/protocol'
+import {
+  type CommandShape,
+  clientTypes,
+  closeCodes,
+  commands,
+  durabilityLevels,
+  Envelope,
+  errorCodes,
+} from '@arqonbus/protocol'
 import type { JsonSchema } from '@arqonbus/protocol/csp-validator'
 
 /** A command, as its form shows it. */
@@ -9,6 +17,8 @@ export type CommandForm = {
   readonly notes: readonly string[]
   readonly who: string
   readonly requiresAdmin: boolean
+  /** It has an endpoint of the HTTP API. */
+  readonly isHttp: boolean
   readonly parameters: JsonSchema
 }
 
@@ -17,17 +27,19 @@ const asJson = (schema: unknown): JsonSchema => JSON.parse(JSON.stringify(schema
 /** The commands with their parameters, the envelope, and the names of fixed values. */
 export const wire = {
   commands: Object.values<CommandShape>(commands).map(
-    ({ name, summary, notes, who, requires_admin, parameters }): CommandForm => ({
+    ({ name, summary, notes, who, requires_admin, needs_connection, parameters }): CommandForm => ({
       name,
       summary,
       notes,
       who,
       requiresAdmin: requires_admin,
+      isHttp: !needs_connection,
       parameters: asJson(parameters),
     }),
   ),
   envelope: asJson(Envelope),
   clientTypes: [...clientTypes],
   durabilityLevels: [...durabilityLevels],
+  closeReasons: Object.fromEntries(Object.values(closeCodes).map(({ code, reason }) => [code, reason])),
   errorTexts: Object.fromEntries(Object.entries(errorCodes).map(([code, { text }]) => [code, text])),
 }

@@ -48,3 +48,36 @@ export function clockTime(at: string | number): string {
 /** `1 channel`, `2 channels` */
 export const counted = (value: number, one: string, many = `${one}s`): string =>
   `${count(value)} ${value === 1 ? one : many}`
+
+/** `12.3k`, `1.24 M`: a number in a narrow place. */
+export function brief(value: number): string {
+  if (Math.abs(value) >= 999_500) return `${short(value / 1_000_000)} M`
+  return Math.abs(value) >= 10_000 ? `${short(value / 1000)}k` : short(value)
+}
+
+/** `12:34:56`, in the time zone of the browser. */
+export const timeOfDay = (at: string | number): string => clockTime(at).slice(0, 8)
+
+const full = new Intl.DateTimeFormat('en-GB', {
+  day: 'numeric',
+  month: 'short',
+  year: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  fractionalSecondDigits: 3,
+  timeZoneName: 'short',
+})
+
+/** `30 Nov 2026, 14:02:47.114 UTC`, in the time zone of the browser. */
+export function fullTime(at: string | number): string {
+  const date = new Date(at)
+  return Number.isNaN(date.getTime()) ? String(at) : full.format(date)
+}
+
+/** `14:02:47` of today, or `28 Nov` of another day. */
+export function since(at: string, now: number): string {
+  const date = new Date(at)
+  if (date.toDateString() === new Date(now).toDateString()) return timeOfDay(at)
+  return date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })
+}

@@ -1,11 +1,12 @@
 import type { RefObject } from 'preact'
-import { useLayoutEffect, useRef, useState } from 'preact/hooks'
-import { indexOfKey, type Key, topToShow, type Viewport } from './rows.ts'
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { indexOfKey, type Key, measuredRows, type Rows, renderedRange, topToShow, type Viewport } from './rows.ts'
 
 /** What scrolling needs to know of a list. */
 export type ScrollOptions<T> = {
   readonly items: readonly T[]
   readonly keyOf: (item: T) => Key
+  /** The height of a row that was not rendered yet. */
   readonly rowHeight: number
   /** The key of the marked row. */
   readonly marked: Key | undefined
@@ -18,25 +19,58 @@ export type ScrollOptions<T> = {
 /** The scroll position of a list. */
 export type Scroll = {
   /** For the element that scrolls. */
-  readonly ref: RefObject<HTMLDivElement>
+  readonly ref: RefObject<HTMLDivElement | null>
+  /** For the element with the rendered rows. */
+  readonly rowsRef: RefObject<HTMLDivElement | null>
+  readonly rows: Rows
+  readonly range: { readonly from: number; readonly to: number }
   readonly viewport: Viewport
   /** Scrolls as little as needed to show a row. */
   show(index: number): void
   onScroll(): void
 }
 
-/** Scrolls a list: follows its end, keeps the visible rows in place, and keeps the marked row visible. */
+/** Heights are forgotten when this many rows of lists that changed are remembered. */
+const MOST_HEIGHTS = 50_000
+
+/**
+ * Scrolls a list of rows of any height: rows are measured when they are rendered. It follows its end, keeps the visible
+ * rows in place, and keeps the marked row visible.
+ */
 export function useScroll<T>(options: ScrollOptions<T>): Scroll {
   const { items, keyOf, rowHeight, marked, follow } = options
   const ref = useRef<HTMLDivElement>(null)
+  const rowsRef = useRef<HTMLDivElement>(null)
+  const heights = useRef(new Map<Key, number>()).current
   const [top, setTop] = useState(0)
-  const height = useHeight(ref, items.length === 0)
-  const followedTo = useSteadyRows(ref, options)
+  const [version, measured] = useState(0)
+  const { width, height } = useSize(ref, items.length === 0)
+  // Text wraps in another way.
+  useMemo(() => heights.clear(), [width])
+  const rows = useMemo(
+    () =>
+      measuredRows(
+        items.map((item) => heights.get(keyOf(item))),
+        rowHeight,
+      ),
+    [items, version, width],
+  )
+  const viewport = { top, height }
+  const range = renderedRange(viewport, rows, follow)
+  const followedTo = useSteadyRows(ref, rows, options)
+
+  useLayoutEffect(() => {
+    const grown = measure(rowsRef.current, items, range.from, options, heights)
+    if (grown === undefined) return
+    const element = ref.current
+    if (element !== null && !follow) element.scrollTop += grown(rows.indexAt(element.scrollTop))
+    measured((n) => n + 1)
+  })
 
   function show(index: number): void {
     const element = ref.current
     if (element === null) return
-    const wanted = topToShow(index, rowHeight, { top: element.scrollTop, height: element.clientHeight })
+    const wanted = topToShow(index, rows, { top: element.scrollTop, height: element.clientHeight })
     if (wanted !== undefined) element.scrollTop = wanted
   }
 
@@ -55,22 +89,53 @@ export function useScroll<T>(options: ScrollOptions<T>): Scroll {
     if (element.scrollTop < rowHeight && element.scrollHeight > element.clientHeight) options.onTop?.()
   }
 
-  return { ref, viewport: { top, height }, show, onScroll }
+  return { ref, rowsRef, rows, range, viewport, show, onScroll }
 }
 
-/** The height of an element, in pixels, also after it changes. An empty list has no such element. */
-function useHeight(ref: RefObject<HTMLDivElement>, isEmpty: boolean): number {
-  const [height, setHeight] = useState(600)
+/**
+ * Measures the rendered rows. Returns undefined if all have the height that they had, else by how much the rows above
+ * another one have grown.
+ */
+function measure<T>(
+  element: HTMLElement | null,
+  items: readonly T[],
+  from: number,
+  { keyOf, rowHeight }: Pick<ScrollOptions<T>, 'keyOf' | 'rowHeight'>,
+  heights: Map<Key, number>,
+): ((before: number) => number) | undefined {
+  if (element === null) return undefined
+  const changes: { readonly index: number; readonly by: number }[] = []
+  if (heights.size > MOST_HEIGHTS) heights.clear()
+  for (const [offset, child] of Array.from(element.children).entries()) {
+    const item = items[from + offset]
+    if (item === undefined) break
+    const { height } = child.getBoundingClientRect()
+    if (height === 0) continue
+    const before = heights.get(keyOf(item))
+    heights.set(keyOf(item), height)
+    const by = height - (before ?? rowHeight)
+    if (Math.abs(by) > 0.5) changes.push({ index: from + offset, by })
+  }
+  if (changes.length === 0) return undefined
+  return (before) => changes.reduce((sum, { index, by }) => (index < before ? sum + by : sum), 0)
+}
+
+/** The size of an element, also after it changes. An empty list has no such element. */
+function useSize(ref: RefObject<HTMLDivElement | null>, isEmpty: boolean): { width: number; height: number } {
+  const [size, setSize] = useState({ width: 0, height: 600 })
   useLayoutEffect(() => {
     const element = ref.current
     if (element === null) return
-    const measure = () => setHeight(element.clientHeight)
-    measure()
-    const observer = new ResizeObserver(measure)
+    const look = () => {
+      const { clientWidth: width, clientHeight: height } = element
+      setSize((old) => (old.width === width && old.height === height ? old : { width, height }))
+    }
+    look()
+    const observer = new ResizeObserver(look)
     observer.observe(element)
     return () => observer.disconnect()
   }, [isEmpty])
-  return height
+  return size
 }
 
 /**
@@ -78,7 +143,8 @@ function useHeight(ref: RefObject<HTMLDivElement>, isEmpty: boolean): number {
  * in place. Returns where the end was.
  */
 function useSteadyRows<T>(
-  ref: RefObject<HTMLDivElement>,
+  ref: RefObject<HTMLDivElement | null>,
+  rows: Rows,
   { items, keyOf, rowHeight, follow, newestFirst }: ScrollOptions<T>,
 ): { readonly current: number } {
   const first = useRef<Key | undefined>(undefined)
@@ -88,12 +154,12 @@ function useSteadyRows<T>(
     if (element === null) return
     const firstKey = items[0] === undefined ? undefined : keyOf(items[0])
     if (follow) {
-      element.scrollTop = items.length * rowHeight
+      element.scrollTop = rows.total
       followedTo.current = element.scrollTop
     } else if (firstKey !== first.current) {
       // Rows inserted above the first visible one must not move the visible ones.
       const added = indexOfKey(items, keyOf, first.current)
-      if (added > 0 && !(newestFirst && element.scrollTop < rowHeight)) element.scrollTop += added * rowHeight
+      if (added > 0 && !(newestFirst && element.scrollTop < rowHeight)) element.scrollTop += rows.topOf(added)
     }
     first.current = firstKey
   })

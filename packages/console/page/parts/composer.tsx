@@ -1,8 +1,9 @@
-import { useState } from 'preact/hooks'
-import { count, counted } from '../kit/text.ts'
+import { useEffect, useState } from 'preact/hooks'
+import { count } from '../kit/text.ts'
 import { client, welcome } from '../state/bus.ts'
 import { draftOf } from '../state/draft.ts'
-import { type Refusal, refusalOf } from '../state/run.ts'
+import { draftFor, edit } from '../state/drafts.ts'
+import { discard, MOST_WAITING, outboxFor, type Sending, send, sendAgain } from '../state/outbox.ts'
 import { wire } from '../wire.ts'
 import { RefusalText } from './refusal.tsx'
 
@@ -11,15 +12,21 @@ export type Target =
   | { readonly kind: 'channel'; readonly address: string }
   | { readonly kind: 'private'; readonly to: string }
 
-/** Edits a message, checks it as the bus would, and sends it. */
-export function Composer({ target }: { target: Target }) {
-  const [payload, setPayload] = useState('')
-  const [metadata, setMetadata] = useState('')
-  const [to, setTo] = useState(target.kind === 'private' ? target.to : '')
-  const [ack, setAck] = useState('true')
-  const [outcome, setOutcome] = useState<string | Refusal | undefined>(undefined)
-  const [isMore, setIsMore] = useState(false)
+/** The name under which drafts and messages on their way are stored. */
+const nameOf = (target: Target): string => (target.kind === 'channel' ? target.address : `private ${target.to}`)
 
+/**
+ * Edits a message, checks it as the bus would, and sends it. What is sent leaves the input at once and is shown as
+ * pending, so that what is typed meanwhile is the next message.
+ */
+export function Composer({ target }: { target: Target }) {
+  const name = nameOf(target)
+  const { payload, metadata, to, ack } = draftFor(name).value
+  const outbox = outboxFor(name).value
+  const [isMore, setIsMore] = useState(metadata !== '')
+  useEffect(() => {
+    if (target.kind === 'private' && to === '' && target.to !== '') edit(name, { to: target.to })
+  }, [name])
   const draft = draftOf({
     target: target.kind === 'private' ? { kind: 'private', to } : target,
     payload,
@@ -28,110 +35,149 @@ export function Composer({ target }: { target: Target }) {
     limits: welcome.value?.limits,
   })
   const isEmpty = payload.trim() === ''
-  const asked = ack === 'none' ? undefined : ack === 'true' ? true : (ack as 'memory')
+  const isFull = outbox.sending.length >= MOST_WAITING
+  const canSend = !isEmpty && draft.fault === undefined && client.value !== undefined && !isFull
 
-  async function send(event: Event): Promise<void> {
+  function submit(event: Event): void {
     event.preventDefault()
-    const bus = client.value
-    if (draft.fault !== undefined || isEmpty || bus === undefined) return
-    const { envelope } = draft
-    const own = envelope.metadata
-    try {
-      const options = { ...(own && { metadata: own }), ...(asked !== undefined && { ack: asked }) } as { ack: true }
-      const answer = await (target.kind === 'private'
-        ? bus.private(draft.to, envelope.payload, options)
-        : bus.publish(target.address, envelope.payload, options))
-      setPayload('')
-      setOutcome(typeof answer === 'string' ? 'Sent.' : acknowledged(answer))
-    } catch (error) {
-      setOutcome(refusalOf(error))
-    }
+    if (!canSend) return
+    send(name, {
+      kind: target.kind,
+      address: target.kind === 'channel' ? target.address : '',
+      to: draft.to,
+      payload: draft.envelope.payload,
+      metadata: draft.envelope.metadata,
+      ack,
+      text: payload,
+    })
+    edit(name, { payload: '' })
   }
 
   return (
-    <form class="composer" onSubmit={(event) => void send(event)} aria-label="Publish a message">
+    <form class="composer" onSubmit={submit} aria-label="Publish a message">
+      <OnTheirWay name={name} sending={outbox.sending} />
       {target.kind === 'private' && (
-        <label>
+        <label class="inline">
           <span>To</span>
           <input
             value={to}
-            onInput={(event) => setTo(event.currentTarget.value)}
+            onInput={(event) => edit(name, { to: event.currentTarget.value })}
             placeholder="client ids, separated by commas"
           />
         </label>
       )}
-      <label class="grow">
-        <span>{target.kind === 'private' ? 'Private message' : `Message to ${target.address}`}</span>
-        <textarea
-          rows={2}
-          value={payload}
-          placeholder={'{ "text": "hello" }  or plain text'}
-          aria-invalid={!isEmpty && draft.fault !== undefined}
-          aria-describedby="draft-state"
-          onInput={(event) => setPayload(event.currentTarget.value)}
-          onKeyDown={(event) => {
-            if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) void send(event)
-          }}
-        />
-      </label>
+      <textarea
+        rows={2}
+        aria-label={target.kind === 'private' ? 'Private message' : `Message to ${target.address}`}
+        value={payload}
+        placeholder={
+          target.kind === 'private' ? 'Words, or { "text": … }' : `Write to ${target.address}: words, or { "text": … }`
+        }
+        aria-invalid={!isEmpty && draft.fault !== undefined}
+        aria-describedby="draft-state"
+        onInput={(event) => edit(name, { payload: event.currentTarget.value })}
+        onKeyDown={(event) => {
+          if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) submit(event)
+        }}
+      />
       {isMore && (
-        <>
-          <label class="grow">
-            <span>Metadata</span>
-            <textarea
-              rows={2}
-              value={metadata}
-              placeholder='{ "key": "state" }'
-              onInput={(event) => setMetadata(event.currentTarget.value)}
-            />
-          </label>
-          <label>
-            <span>Acknowledgement</span>
-            <select value={ack} onChange={(event) => setAck(event.currentTarget.value)}>
-              <option value="true">as good as there is</option>
-              {wire.durabilityLevels.map((level) => (
-                <option key={level} value={level}>
-                  {level}
-                </option>
-              ))}
-              <option value="none">none</option>
-            </select>
-          </label>
-        </>
+        <label class="inline">
+          <span>Metadata</span>
+          <textarea
+            rows={2}
+            value={metadata}
+            placeholder='{ "key": "state" }'
+            onInput={(event) => edit(name, { metadata: event.currentTarget.value })}
+          />
+        </label>
       )}
-      <div class="actions">
-        <button
-          type="submit"
-          class="primary"
-          disabled={isEmpty || draft.fault !== undefined || client.value === undefined}
-        >
-          {target.kind === 'private' ? 'Send' : 'Publish'}
-        </button>
-        <button type="button" aria-expanded={isMore} onClick={() => setIsMore(!isMore)}>
+      <div class="line wrap">
+        <label class="line small">
+          <span>Confirm</span>
+          <select value={ack} onChange={(event) => edit(name, { ack: event.currentTarget.value })}>
+            <option value="true">when accepted</option>
+            {wire.durabilityLevels.map((level) => (
+              <option key={level} value={level}>
+                {level}
+              </option>
+            ))}
+            <option value="none">never</option>
+          </select>
+        </label>
+        <button type="button" class="quiet" aria-expanded={isMore} onClick={() => setIsMore(!isMore)}>
           {isMore ? 'Less' : 'More'}
         </button>
-        <span id="draft-state" class={draft.fault === undefined || isEmpty ? 'muted' : 'fault'}>
+        <span id="draft-state" class={draft.fault === undefined || isEmpty ? 'small grow' : 'fault grow'}>
           {isEmpty
-            ? 'Ctrl+Enter sends'
-            : (draft.fault ?? `Valid envelope, ${count(draft.bytes)} bytes${draft.isText ? ', as { "text": … }' : ''}`)}
+            ? outbox.last === ''
+              ? 'Ctrl+Enter sends'
+              : ''
+            : isFull
+              ? `${MOST_WAITING} messages are on their way: wait for them.`
+              : (draft.fault ?? `${count(draft.bytes)} bytes${draft.isText ? ', as { "text": … }' : ''}`)}
+          {isEmpty && outbox.last !== '' && (
+            <span role="status" class="good">
+              {outbox.last}
+            </span>
+          )}
         </span>
+        <button type="submit" class="primary" disabled={!canSend}>
+          {target.kind === 'private' ? 'Send' : 'Publish'}
+        </button>
       </div>
-      {typeof outcome === 'string' && <p role="status">{outcome}</p>}
-      {typeof outcome === 'object' && <RefusalText refusal={outcome} />}
     </form>
   )
 }
 
-function acknowledged({
-  position,
-  durability,
-  recipients,
-}: {
-  position: string | null
-  durability: string
-  recipients?: number
-}): string {
-  const place = position === null ? 'without a position' : `at ${position}`
-  const heard = recipients === undefined ? '' : `, ${counted(recipients, 'recipient')}`
-  return `Accepted ${place} (${durability}${heard}).`
+/** Messages without an outcome yet, and those that were refused. */
+function OnTheirWay({ name, sending }: { name: string; sending: readonly Sending[] }) {
+  if (sending.length === 0) return null
+  const back = (one: Sending) => {
+    const draft = draftFor(name).peek()
+    edit(name, { payload: draft.payload === '' ? one.text : `${one.text}\n${draft.payload}` })
+    discard(name, one.id)
+  }
+  return (
+    <ul class="sending" aria-label="Messages on their way">
+      {sending.map((one) => (
+        <li key={one.id}>
+          <p>
+            <span class={`tag ${one.state.name === 'pending' ? 'on' : one.state.name === 'refused' ? 'bad' : 'warn'}`}>
+              {stateTexts[one.state.name]}
+            </span>{' '}
+            {one.text.slice(0, 300)}
+          </p>
+          {one.state.name === 'refused' && <RefusalText refusal={one.state.refusal} />}
+          {one.state.name === 'unknown' && (
+            <p class="small">No confirmation came. It is sent again under the same id, and arrives once.</p>
+          )}
+          {one.state.name === 'reloaded' && (
+            <p class="small">The page was loaded again before it was confirmed: look whether it is above.</p>
+          )}
+          {one.state.name !== 'pending' && (
+            <div class="line wrap">
+              {one.state.name !== 'reloaded' && (
+                <button type="button" onClick={() => sendAgain(name, one)}>
+                  Try again
+                </button>
+              )}
+              <button type="button" onClick={() => back(one)}>
+                Edit
+              </button>
+              <button type="button" class="quiet" onClick={() => discard(name, one.id)}>
+                Discard
+              </button>
+            </div>
+          )}
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+const stateTexts: Readonly<Record<Sending['state']['name'], string>> = {
+  pending: 'Sending …',
+  unknown: 'Not confirmed',
+  reloaded: 'Not confirmed',
+  refused: 'Refused',
 }

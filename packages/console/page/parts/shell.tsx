@@ -1,61 +1,64 @@
 import type { ComponentChildren } from 'preact'
-import { clockTime, count } from '../kit/text.ts'
-import { linkTo, place, type View, views } from '../route.ts'
-import { link, openBus, version } from '../state/bus.ts'
-import { degradedSince, figures, isAnswering, readings } from '../state/metrics.ts'
-import { asking } from '../state/secrets.ts'
+import { useEffect } from 'preact/hooks'
+import { count, duration } from '../kit/text.ts'
+import { linkTo, place, type View } from '../route.ts'
+import { thingsToLookAt } from '../state/attention.ts'
+import { isCurrent, link, version, welcome } from '../state/bus.ts'
+import { asking, secrets } from '../state/secrets.ts'
+import { status } from '../state/status.ts'
 import { type Theme, theme } from '../theme.ts'
+import { GoTo, goingTo } from './go-to.tsx'
+import { Icon, type IconName, Sign } from './icon.tsx'
+import { Notes } from './notes.tsx'
 import { SecretsDialog } from './secrets-dialog.tsx'
 
-const names: Record<View, string> = {
+/** The names of the views. */
+export const viewNames: Record<View, string> = {
   overview: 'Overview',
   channels: 'Channels',
   clients: 'Clients',
   agents: 'Agents',
   telemetry: 'Telemetry',
   commands: 'Commands',
+  more: 'More',
 }
 
-/** The frame around every view: name, state of the connection, navigation, and banners. */
+const shown: readonly Exclude<View, 'more'>[] = ['overview', 'channels', 'clients', 'agents', 'telemetry', 'commands']
+/** Views that a narrow page has under More. */
+const rare: readonly View[] = ['telemetry', 'commands']
+
+/** The frame around every view: navigation, state of the connection, and notes. */
 export function Shell({ children }: { children: ComponentChildren }) {
+  const view = place.value.view
+  const isLost = !isCurrent.value
+  useEffect(() => {
+    document.title = `${isLost ? 'Disconnected' : viewNames[view]} · ArqonBus`
+    document.documentElement.classList.toggle('offline', isLost)
+  }, [view, isLost])
   return (
     <>
       <button type="button" class="skip" onClick={skip}>
         Skip to the content
       </button>
+      <Side view={view} isLost={isLost} />
       <header class="top">
         <span class="brand">
-          <img src="console/icon.svg" alt="" width={22} height={22} /> ArqonBus{' '}
-          <small class="muted">{version.value}</small>
+          <Sign />
         </span>
-        <LinkState />
-        <span class="grow" />
-        <button type="button" onClick={() => (asking.value = '')}>
-          Key
+        <button type="button" class="go-to" aria-label="Go to" onClick={() => (goingTo.value = true)}>
+          <Icon name="find" />
+          <span>Go to a channel, client or command</span>
+          <kbd>Ctrl K</kbd>
         </button>
-        <select
-          aria-label="Theme"
-          value={theme.value}
-          onChange={(event) => {
-            theme.value = event.currentTarget.value as Theme
-          }}
-        >
-          <option value="auto">Auto</option>
-          <option value="light">Light</option>
-          <option value="dark">Dark</option>
-        </select>
+        <LinkState />
+        <KeyButton />
+        <ThemeSwitch />
       </header>
-      <nav class="views" aria-label="Views">
-        {views.map((view) => (
-          <a key={view} href={linkTo(view)} aria-current={place.value.view === view ? 'page' : undefined}>
-            {names[view]}
-          </a>
-        ))}
-      </nav>
-      <Banners />
+      <Notes />
       <main id="main" tabIndex={-1}>
         {children}
       </main>
+      {goingTo.value && <GoTo />}
       {asking.value !== undefined && <SecretsDialog why={asking.value} />}
     </>
   )
@@ -66,56 +69,109 @@ function skip(): void {
   document.getElementById('main')?.focus()
 }
 
-function LinkState() {
-  const state = link.value
-  readings.value
-  const texts = {
-    open: 'connected',
-    connecting: 'connecting …',
-    waiting: 'reconnecting …',
-    ended: 'not connected',
+function Side({ view, isLost }: { view: View; isLost: boolean }) {
+  const now = status.value
+  const counts: Partial<Record<View, number | undefined>> = {
+    channels: now?.totals.channels,
+    clients: now?.totals.clients,
+    agents: now?.clients_by_type['ai-agent'],
   }
+  const things = isLost ? 0 : thingsToLookAt(now).length
   return (
-    <span class={`link link-${state.state}`} role="status">
+    <div class="side">
+      <div class="brand">
+        <Sign />
+        ArqonBus
+      </div>
+      <nav aria-label="Views">
+        {shown.map((one) => (
+          <a
+            key={one}
+            class={rare.includes(one) ? 'rare' : ''}
+            href={linkTo(one)}
+            aria-current={view === one ? 'page' : undefined}
+          >
+            <Icon name={one satisfies IconName} />
+            {viewNames[one]}
+            {one === 'overview' && things > 0 && (
+              <em class="attention">
+                {things}
+                <span class="hidden"> to look at</span>
+              </em>
+            )}
+            {counts[one] !== undefined && <em>{isLost ? '–' : count(counts[one])}</em>}
+          </a>
+        ))}
+        <a
+          class="more"
+          href={linkTo('more')}
+          aria-current={view === 'more' || rare.includes(view) ? 'page' : undefined}
+        >
+          <Icon name="more" />
+          More
+        </a>
+      </nav>
+      <div class="about">
+        {welcome.value !== undefined && (
+          <div>
+            Node <code>{welcome.value.node}</code>
+          </div>
+        )}
+        <div>Version {now?.server.version ?? version.value}</div>
+        {now !== undefined && !isLost && <div>Up {duration(now.server.uptime_seconds)}</div>}
+      </div>
+    </div>
+  )
+}
+
+const linkTexts = {
+  open: ['good', 'Connected'],
+  connecting: ['warn', 'Connecting'],
+  waiting: ['bad', 'Disconnected'],
+  ended: ['bad', 'Disconnected'],
+} as const
+
+function LinkState() {
+  const { state } = link.value
+  const [tone, text] = linkTexts[state]
+  return (
+    <span class={`link ${tone} ${state}`} role="status">
       <span class="dot" aria-hidden="true" />
-      {texts[state.state]}
+      <span class={tone === 'bad' ? '' : 'words'}>{text}</span>
     </span>
   )
 }
 
-function Banners() {
-  const state = link.value
-  const since = degradedSince.value
-  const now = figures.value
+function KeyButton() {
+  const { adminKey, token } = secrets.value
+  const has = [adminKey !== '' && 'admin key', token !== '' && 'token'].filter((one) => one !== false)
   return (
-    <div class="banners">
-      {state.state === 'waiting' && (
-        <p class="banner warn" role="status">
-          The connection to the bus is lost ({state.reason}). The page reconnects by itself and recovers missed messages
-          that the bus still has.
-        </p>
-      )}
-      {state.state === 'ended' && (
-        <p class="banner bad" role="alert">
-          No connection to the bus: {state.reason}{' '}
-          <button type="button" onClick={() => void openBus()}>
-            Reconnect
-          </button>
-        </p>
-      )}
-      {!isAnswering.value && (
-        <p class="banner warn" role="status">
-          The HTTP port does not respond: the figures are not updated.
-        </p>
-      )}
-      {since !== undefined && (
-        <p class="banner bad" role="alert">
-          The bus is degraded, seen since {clockTime(since).slice(0, 8)}.{' '}
-          {now?.isStorageThere === false
-            ? `Storage is unreachable: messages are delivered provisionally, and ${count(now.queuedMessages)} are queued for it.`
-            : 'The server is working, but a configured part is not available.'}
-        </p>
-      )}
-    </div>
+    <button
+      type="button"
+      class="quiet"
+      title={has.length === 0 ? 'Enter an admin key or a token' : `This tab has: ${has.join(', ')}`}
+      onClick={() => (asking.value = '')}
+    >
+      <Icon name="key" class={has.length === 0 ? '' : 'good'} />
+      Key
+    </button>
+  )
+}
+
+/** Light, dark, or as the system is. */
+export function ThemeSwitch() {
+  return (
+    <select
+      class="theme"
+      aria-label="Theme"
+      value={theme.value}
+      onChange={(event) => {
+        theme.value = event.currentTarget.value as Theme
+      }}
+    >
+      <option value="auto">Auto</option>
+      <option value="light">Light</option>
+      <option value="dark">Dark</option>
+    </select>
   )
 }

@@ -1,12 +1,10 @@
-import { clockTime } from '../kit/text.ts'
+import { clockTime, fullTime } from '../kit/text.ts'
 
-/** The time of day; without milliseconds on a narrow page. */
+/** The time of day with milliseconds; the date and zone in its tooltip. */
 export function Time({ at }: { at: number }) {
-  const text = clockTime(at)
   return (
-    <time class="time">
-      {text.slice(0, 8)}
-      <span class="ms">{text.slice(8)}</span>
+    <time class="time" title={fullTime(at)}>
+      {clockTime(at)}
     </time>
   )
 }

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import { useId, useState } from 'preact/hooks'
 import { actionOfKey } from '../list/keyboard.ts'
-import { indexOfKey, type Key, renderedRange } from '../list/rows.ts'
+import { indexOfKey, type Key } from '../list/rows.ts'
 import { type Scroll, useScroll } from '../list/scroll.ts'
 
 /**
@@ -23,6 +23,7 @@ export type VirtualListProps<T> = {
   readonly row: (item: T) => Row
   readonly label: string
   readonly role?: 'listbox' | 'tree'
+  /** The height of most rows; each row is as high as its content. */
   readonly rowHeight?: number
   /** The list is as high as its rows, up to this many; without it the list fills the available height. */
   readonly maxRows?: number
@@ -56,15 +57,15 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
 
   if (items.length === 0) return <div class={`list empty ${props.class ?? ''}`}>{props.empty}</div>
 
-  const { from, to } = renderedRange(scroll.viewport, { length: items.length, rowHeight, follow })
-  const rendered = items.slice(from, to)
+  const { rows, range } = scroll
+  const rendered = items.slice(range.from, range.to)
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: the role is that of a list box or a tree.
     // biome-ignore lint/a11y/useAriaPropsSupportedByRole: the role is that of a list box or a tree.
     <div
       class={`list ${props.class ?? ''}`}
       ref={scroll.ref}
-      style={heightStyle(items.length, rowHeight, props.maxRows)}
+      style={heightStyle(rows.total, rowHeight, props.maxRows)}
       role={role}
       tabIndex={0}
       aria-label={props.label}
@@ -72,16 +73,20 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
       onScroll={scroll.onScroll}
       onKeyDown={onKeyDown}
     >
-      <div class="list-space" role="presentation" style={{ height: `${items.length * rowHeight}px` }}>
+      <div
+        class="list-space"
+        role="presentation"
+        ref={scroll.rowsRef}
+        style={{ height: `${rows.total}px`, paddingTop: `${rows.topOf(range.from)}px` }}
+      >
         {rendered.map((item, offset) => (
           <VirtualRow
             key={keyOf(item)}
             id={`${id}-${keyOf(item)}`}
             role={role === 'tree' ? 'treeitem' : 'option'}
             row={props.row(item)}
-            index={from + offset}
+            index={range.from + offset}
             count={items.length}
-            height={rowHeight}
             isMarked={keyOf(item) === marked}
             onClick={() => onRowClick(item)}
           />
@@ -136,9 +141,9 @@ function inputHandlers<T>(list: InputHandlersOptions<T>) {
   return { onKeyDown, onRowClick }
 }
 
-/** The height of a list that is as high as its rows, up to `maxRows`, with its border. */
-function heightStyle(length: number, rowHeight: number, maxRows: number | undefined) {
-  return maxRows === undefined ? undefined : { height: `${Math.min(length, maxRows) * rowHeight + 2}px` }
+/** The height of a list that is as high as its rows, up to that of `maxRows` usual ones, with its border. */
+function heightStyle(total: number, rowHeight: number, maxRows: number | undefined) {
+  return maxRows === undefined ? undefined : { height: `${Math.min(total, maxRows * rowHeight) + 2}px` }
 }
 
 type VirtualRowProps = {
@@ -148,12 +153,11 @@ type VirtualRowProps = {
   readonly index: number
   /** The number of rows of the list. */
   readonly count: number
-  readonly height: number
   readonly isMarked: boolean
   readonly onClick: () => void
 }
 
-function VirtualRow({ id, role, row, index, count, height, isMarked, onClick }: VirtualRowProps) {
+function VirtualRow({ id, role, row, index, count, isMarked, onClick }: VirtualRowProps) {
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: the role is an option's or a treeitem's.
     // biome-ignore lint/a11y/useAriaPropsSupportedByRole: the role is an option's or a treeitem's.
@@ -162,7 +166,6 @@ function VirtualRow({ id, role, row, index, count, height, isMarked, onClick }: 
       id={id}
       role={role}
       class={`row ${row.class ?? ''}`}
-      style={{ top: `${index * height}px`, height: `${height}px` }}
       aria-selected={isMarked}
       aria-setsize={count}
       aria-posinset={index + 1}

@@ -1,20 +1,27 @@
 /** The console's own connection to the bus: a client of the SDK, which reconnects by itself. */
 import { ArqonBusError, type Client, type ClientEvents, connect } from '@arqonbus/client'
 import type { Welcome } from '@arqonbus/protocol'
-import { signal } from '@preact/signals'
+import { computed, signal } from '@preact/signals'
+import { wire } from '../wire.ts'
 import { asking, secrets } from './secrets.ts'
 
 /** The state of the connection. */
 export type LinkView =
   | { readonly state: 'connecting' }
   | { readonly state: 'open' }
-  /** Lost; the client reconnects at this time. */
-  | { readonly state: 'waiting'; readonly reason: string; readonly retryAt: number }
+  /** Lost, or not reached yet; the client tries again, at this time if it is known. */
+  | { readonly state: 'waiting'; readonly reason: string; readonly since: number; readonly retryAt: number | undefined }
   /** Ended; the client does not reconnect. */
-  | { readonly state: 'ended'; readonly reason: string }
+  | { readonly state: 'ended'; readonly reason: string; readonly since: number }
 
 /** The state of the connection. */
 export const link = signal<LinkView>({ state: 'connecting' })
+
+/** Since when there is no connection. */
+const lostAt = (): number => ('since' in link.peek() ? (link.peek() as { since: number }).since : Date.now())
+
+/** Whether what the page shows is current: false once a connection was lost, or could not be made. */
+export const isCurrent = computed(() => link.value.state === 'open' || link.value.state === 'connecting')
 
 /** The client, from the first welcome on. */
 export const client = signal<Client | undefined>(undefined)
@@ -50,18 +57,19 @@ let url: Promise<string> | undefined
 let attempt = 0
 
 /** Connects with the current secrets; an earlier connection is closed. */
-export async function openBus(): Promise<void> {
+export async function openBus(resumed?: { readonly clientId: string; readonly session: string }): Promise<void> {
   const mine = ++attempt
-  const isCurrent = () => mine === attempt
+  const isLast = () => mine === attempt
   await client.value?.close()
-  if (!isCurrent()) return
+  if (!isLast()) return
   client.value = undefined
-  link.value = { state: 'connecting' }
+  if (link.value.state !== 'waiting') link.value = { state: 'connecting' }
+  else link.value = { ...link.value, retryAt: undefined }
   const { token } = secrets.value
   const heard =
     <Event>(handler: (event: Event) => void) =>
     (event: Event) => {
-      if (isCurrent()) handler(event)
+      if (isLast()) handler(event)
     }
   try {
     url ??= findBus()
@@ -70,6 +78,10 @@ export async function openBus(): Promise<void> {
       clientType: 'dashboard',
       screenName: 'Console',
       ...(token !== '' && { token }),
+      ...(resumed !== undefined && resumed),
+      WebSocket: watched((closed) => {
+        if (isLast()) void neverReached(closed)
+      }),
       reconnect: { first: true, maxDelayMs: 5000 },
       // The page needs only a short memory of the messages that it shows.
       maxRemembered: 20_000,
@@ -87,28 +99,79 @@ export async function openBus(): Promise<void> {
         }),
         disconnected: heard(({ code, reason, retryInMs }) => {
           if (retryInMs === undefined) return
-          link.value = { state: 'waiting', reason: reasonOf(code, reason), retryAt: Date.now() + retryInMs }
+          const retryAt = Date.now() + retryInMs
+          link.value = { state: 'waiting', reason: reasonOf(code, reason), since: lostAt(), retryAt }
         }),
         closed: heard((error) => ended(error)),
       },
     })
-    if (!isCurrent()) return void opened.close()
+    if (!isLast()) return void opened.close()
     client.value = opened
     tell('connected', opened.welcome)
   } catch (error) {
-    if (!isCurrent()) return
+    if (!isLast()) return
     url = undefined
     ended(error instanceof ArqonBusError ? error : undefined, String(error))
   }
 }
 
+/** Connects at once, as the same client where there was one. */
+export function connectNow(): void {
+  const last = welcome.value
+  void openBus(last && { clientId: last.client.client_id, session: last.session })
+}
+
 function ended(error: ArqonBusError | undefined, otherwise = 'closed'): void {
-  link.value = { state: 'ended', reason: error?.message ?? otherwise }
+  link.value = { state: 'ended', reason: error?.message ?? otherwise, since: lostAt() }
   if (error?.status === 401) asking.value = error.message
 }
 
-const reasonOf = (code: number, reason: string): string =>
-  code === 1006 && reason === '' ? 'the connection was cut' : reason === '' ? `close code ${code}` : reason
+/** Why a connection ended: the reason that was sent with the code, or what the code means. */
+function reasonOf(code: number, reason: string): string {
+  if (code === 1006 && reason === '') return 'the connection was cut'
+  const known = (wire.closeReasons as Record<string, string>)[code]
+  return `${reason === '' ? (known ?? 'no reason given') : reason} (close code ${code})`
+}
+
+/** The end of a connection, as the browser states it. */
+type End = { readonly code: number; readonly reason: string }
+
+/** The browser's WebSocket, which also reports the end of connections that were never welcomed. */
+function watched(onClosed: (end: End) => void) {
+  return class extends WebSocket {
+    constructor(url: string, protocols?: string | string[]) {
+      super(url, protocols)
+      this.addEventListener('close', ({ code, reason }) => onClosed({ code, reason }))
+    }
+  }
+}
+
+/**
+ * A first connection failed: the client tries again, and says nothing of it. A browser does not tell a page why a
+ * handshake was refused, so the page says what it can find out.
+ */
+async function neverReached({ code, reason }: End): Promise<void> {
+  if (client.value !== undefined || link.value.state === 'open' || link.value.state === 'ended') return
+  const told = code === 1006 ? await guess() : reasonOf(code, reason)
+  if (client.value !== undefined || link.peek().state === 'open' || link.peek().state === 'ended') return
+  link.value = { state: 'waiting', reason: told, since: lostAt(), retryAt: undefined }
+}
+
+/** What may be the reason that no WebSocket could be opened. */
+async function guess(): Promise<string> {
+  const target = (await url?.catch(() => undefined)) ?? 'the bus'
+  try {
+    const response = await fetch('health', { signal: AbortSignal.timeout(5000) })
+    const { status } = (await response.json()) as { status?: string }
+    if (status === 'draining') return `the server is shutting down, and ${target} accepts nobody`
+    return (
+      `${target} did not accept a WebSocket, while the HTTP port answers: the bus may be full, a proxy or firewall may ` +
+      `be in between (see ARQONBUS_CONSOLE_BUS_URL), or it may not accept pages of ${location.origin} (see ARQONBUS_ORIGINS)`
+    )
+  } catch {
+    return `neither ${target} nor the HTTP port of this page answers: the server is not running, or not reachable`
+  }
+}
 
 /** The URL of the bus, as the server states it: a URL, or a port of the host that the page was loaded from. */
 async function findBus(): Promise<string> {

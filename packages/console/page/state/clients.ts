@@ -1,11 +1,14 @@
 /** The connected clients that this identity may see. */
-import type { ListedClient } from '@arqonbus/protocol'
-import { signal } from '@preact/signals'
+import { batch, signal } from '@preact/signals'
 import { client, link } from './bus.ts'
+import type { ClientRow } from './figures.ts'
 import { type Refusal, refusalOf } from './run.ts'
+import { refreshStatus } from './status.ts'
 
 /** The clients, oldest connection first. */
-export const clients = signal<readonly ListedClient[]>([])
+export const clients = signal<readonly ClientRow[]>([])
+/** True once the list was loaded. */
+export const areClientsKnown = signal(false)
 /** True if there are more clients than the list has. */
 export const isCut = signal(false)
 /** Why the clients cannot be listed. */
@@ -17,10 +20,11 @@ let isReading = false
 /** Frames per second of each client, between the last two lists. */
 const rates = new Map<string, { readonly frames: number; readonly at: number; readonly rate: number }>()
 
-/** Frames per second received from a client. */
-export const rateOf = (id: string): number => rates.get(id)?.rate ?? 0
+/** Messages per second received from a client: as the server states it, or else its frames. */
+export const rateOf = ({ client_id: id, messages_per_second: stated }: ClientRow): number =>
+  stated ?? rates.get(id)?.rate ?? 0
 
-function noteFrames(found: readonly ListedClient[]): void {
+function noteFrames(found: readonly ClientRow[]): void {
   const at = performance.now()
   const before = new Map(rates)
   rates.clear()
@@ -38,10 +42,10 @@ export async function refreshClients(): Promise<void> {
   if (bus === undefined || link.value.state !== 'open' || isReading) return
   isReading = true
   try {
-    const found: ListedClient[] = []
+    const found: ClientRow[] = []
     let cursor: string | undefined
     do {
-      const page: { clients: ListedClient[]; cursor?: string } = await bus.listClients({
+      const page: { clients: ClientRow[]; cursor?: string } = await bus.listClients({
         limit: 1000,
         ...(cursor !== undefined && { cursor }),
       })
@@ -49,9 +53,14 @@ export async function refreshClients(): Promise<void> {
       cursor = page.cursor
     } while (cursor !== undefined && found.length < MOST)
     noteFrames(found)
-    clients.value = found
-    isCut.value = cursor !== undefined
-    clientsRefused.value = undefined
+    // The counts beside the list are of the same moment.
+    await refreshStatus()
+    batch(() => {
+      clients.value = found
+      isCut.value = cursor !== undefined
+      areClientsKnown.value = true
+      clientsRefused.value = undefined
+    })
   } catch (error) {
     clientsRefused.value = refusalOf(error)
   } finally {

@@ -35,6 +35,8 @@ export type Feed = {
   older(): Promise<number>
   /** False if there is no older message. */
   readonly hasOlder: Signal<boolean>
+  /** Joins, again after the channel was left. */
+  begin(): Promise<void>
 }
 
 /** The most live rows of a channel. */
@@ -44,10 +46,7 @@ const MOST_LINES = 20_000
 const PAGE = 200
 
 let ids = 0
-const feeds = new Map<
-  string,
-  Feed & { take(message: Message): void; note(text: string): void; begin(): Promise<void> }
->()
+const feeds = new Map<string, Feed & { take(message: Message): void; note(text: string): void }>()
 
 /** The feed of a channel; joins the channel unless it is joined. */
 export function watch(address: string): Feed {

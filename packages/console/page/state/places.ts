@@ -1,7 +1,9 @@
 /** The rooms and channels that this identity may see. */
 import type { Channel, Room } from '@arqonbus/protocol'
-import { signal } from '@preact/signals'
+import { BUS, TELEMETRY_ROOM } from '@arqonbus/protocol/names'
+import { batch, signal } from '@preact/signals'
 import { client, link, onBus } from './bus.ts'
+import { type Status, status } from './status.ts'
 import { onTelemetry } from './telemetry.ts'
 
 /** A room with its channels. */
@@ -11,6 +13,12 @@ export type RoomView = { readonly name: string; readonly room: Room | undefined;
 export const rooms = signal<readonly RoomView[]>([])
 /** The number of channels. */
 export const channelCount = signal(0)
+
+/** True once the list was loaded. */
+export const arePlacesKnown = signal(false)
+
+/** The rooms of the bus itself come last. */
+export const isBuiltIn = ({ name }: { readonly name: string }): boolean => name === BUS || name === TELEMETRY_ROOM
 
 /** The most channels that are listed. */
 const MOST = 50_000
@@ -37,7 +45,8 @@ async function read(): Promise<void> {
   const bus = client.value
   if (bus === undefined || link.value.state !== 'open') return
   try {
-    const { rooms: described } = await bus.status()
+    const said = (await bus.status()) as Status
+    const { rooms: described } = said
     const byRoom = new Map<string, Channel[]>(described.map(({ name }) => [name, []]))
     let [cursor, total]: [string | undefined, number] = [undefined, 0]
     do {
@@ -54,10 +63,16 @@ async function read(): Promise<void> {
       cursor = page.cursor
     } while (cursor !== undefined && total < MOST)
     const entities = new Map(described.map((room) => [room.name, room]))
-    channelCount.value = total
-    rooms.value = [...byRoom]
+    const listed = [...byRoom]
       .map(([name, channels]) => ({ name, room: entities.get(name), channels: channels.sort(byName) }))
-      .sort(byName)
+      .sort((a, b) => Number(isBuiltIn(a)) - Number(isBuiltIn(b)) || byName(a, b))
+    // The counts beside the list are of the same moment.
+    batch(() => {
+      status.value = said
+      channelCount.value = total
+      arePlacesKnown.value = true
+      rooms.value = listed
+    })
   } catch {
     // Without a reply the previous list stays; the state of the connection shows why there is none.
   }

@@ -21,6 +21,8 @@ export type TelemetryItem = {
 export const events = createRing<TelemetryItem>(1000)
 /** Beats with each new event. */
 export const pulse = createPulse()
+/** Since when the log is unreachable, as an event has stated; undefined while it is not. */
+export const logAwaySince = signal<number | undefined>(undefined)
 /** Why telemetry is not available. */
 export const refused = signal<Refusal | undefined>(undefined)
 
@@ -45,6 +47,8 @@ onBus('telemetry', (message) => {
   pulse.beat()
   if (item.from !== BUS) return
   if (item.type === 'message_routed') noteRouted(item)
+  if (item.type === 'storage_degraded') logAwaySince.value = item.at
+  if (item.type === 'storage_recovered') logAwaySince.value = undefined
   for (const listener of listeners) listener(item)
 })
 

@@ -1,72 +1,149 @@
 import { useEffect, useRef } from 'preact/hooks'
-import { count } from '../kit/text.ts'
+import { now } from '../kit/now.ts'
+import type { Ring } from '../kit/ring.ts'
+import { count, counted, duration } from '../kit/text.ts'
+import { Avatar } from '../parts/avatar.tsx'
 import { RefusalText } from '../parts/refusal.tsx'
 import { Time } from '../parts/time.tsx'
 import { type Row, VirtualList } from '../parts/virtual-list.tsx'
 import { goTo } from '../route.ts'
-import { type Agent, activities, agentPulse, listAgents } from '../state/agents.ts'
-import { readings } from '../state/metrics.ts'
+import { type Activity, activities, agentPulse, listAgents } from '../state/agents.ts'
+import { areClientsKnown, clients } from '../state/clients.ts'
+import { status } from '../state/status.ts'
 import { refused } from '../state/telemetry.ts'
 import { isDark } from '../theme.ts'
+import { useClients } from './clients.tsx'
 
 const SPAN_MS = 5 * 60_000
-const LANE_HEIGHT = 34
+/** An agent that did something within this time is at work. */
+const AT_WORK_MS = 30_000
 
-/** The activity of agents: a lane for each over the last five minutes, and below the same as text. */
+/** An agent: connected, or seen in the last minutes. */
+type Lane = {
+  readonly id: string
+  readonly name: string
+  readonly isConnected: boolean
+  readonly last: Activity | undefined
+  /** When it did something for the last time, in milliseconds. */
+  readonly lastAt: number
+  readonly recent: Ring<Activity> | undefined
+}
+
+/** Every agent that is connected, also those that do nothing; and what agents did. */
 export function Agents() {
+  useClients()
   agentPulse.signal.value
-  readings.value
-  const agents = listAgents()
+  const at = now.value
+  const lanes = lanesOf()
+  const connected = lanes.filter(({ isConnected }) => isConnected)
+  const atWork = connected.filter(({ lastAt }) => at - lastAt < AT_WORK_MS).length
+  const total = status.value?.clients_by_type['ai-agent'] ?? connected.length
   return (
-    <div class="view rows">
-      <section class="panel grow-2" aria-label="Agents">
-        <div class="bar">
-          <h1>Agents</h1>
-          <span class="muted">{count(agents.length)} seen, last five minutes</span>
-          <ul class="legend" aria-hidden="true">
-            {kinds.map(([name], index) => (
-              <li key={name}>
-                <span class={`swatch line-${index + 1}`} />
-                {name}
-              </li>
-            ))}
-          </ul>
-        </div>
-        {refused.value !== undefined && <RefusalText refusal={refused.value} />}
-        <VirtualList
-          items={agents}
-          keyOf={(agent) => agent.id}
-          row={laneOf}
-          label="Agents"
-          rowHeight={LANE_HEIGHT}
-          onOpen={(agent) => goTo('clients', agent.id)}
-          empty="No activity of agents since this page was opened."
-        />
-      </section>
-      <section class="panel grow-1" aria-label="Activity">
-        <div class="bar">
-          <h2>Activity</h2>
-        </div>
-        <VirtualList
-          items={activities.list().toReversed()}
-          keyOf={(activity) => activity.key}
-          row={({ at, name, activity, address }): Row => ({
-            content: (
-              <>
-                <Time at={at} />
-                <span class="from ellipsis">{name}</span>
-                <span class="tag">{activity}</span>
-                <span class="text ellipsis">{address ?? ''}</span>
-              </>
-            ),
-          })}
-          label="Activity of agents"
-          newestFirst
-          empty="No activity yet."
-        />
-      </section>
+    <div class="agents-view">
+      <div class="page-head">
+        <h1>{headOf(total, atWork)}</h1>
+        <p>
+          {total > 0 &&
+            `${count(atWork)} did something in the last ${duration(AT_WORK_MS / 1000)}, ${count(Math.max(0, total - atWork))} did not. `}
+          A lane shows the last five minutes of an agent, as far as this page has heard of it.
+        </p>
+      </div>
+      {refused.value !== undefined && <RefusalText refusal={refused.value} />}
+      <div class="panes agents">
+        <section class="panel fill-list" aria-label="Agents">
+          <header>
+            <h2>Connected agents</h2>
+            <ul class="legend lanes-legend" aria-hidden="true">
+              {kinds.map(([name], index) => (
+                <li key={name}>
+                  <span class={`swatch lane-${index + 1}`} />
+                  {name}
+                </li>
+              ))}
+            </ul>
+          </header>
+          <VirtualList
+            class="lanes"
+            items={lanes}
+            keyOf={(lane) => lane.id}
+            row={(lane) => laneRow(lane, at)}
+            label="Agents"
+            rowHeight={44}
+            onOpen={(lane) => goTo('clients', lane.id)}
+            empty={
+              areClientsKnown.value
+                ? 'No agents are connected. A client of type ai-agent appears here with what it does.'
+                : 'Asking …'
+            }
+          />
+        </section>
+        <section class="panel fill-list" aria-label="Activity">
+          <header>
+            <h2>Activity</h2>
+            <span class="small">newest first</span>
+          </header>
+          <VirtualList
+            class="events"
+            items={activities.list().toReversed()}
+            keyOf={(activity) => activity.key}
+            row={({ at, name, activity, address }): Row => ({
+              content: (
+                <>
+                  <Time at={at} />
+                  <span class="from">{name}</span>
+                  <span class="text">
+                    <span class="tag">{activity}</span> {address ?? ''}
+                  </span>
+                </>
+              ),
+            })}
+            label="Activity of agents"
+            newestFirst
+            empty="No activity since this page was opened."
+          />
+        </section>
+      </div>
     </div>
   )
+}
+
+function headOf(total: number, atWork: number): string {
+  if (total === 0) return 'No agents are connected'
+  if (atWork === 0) return `${counted(total, 'agent is', 'agents are')} connected, none at work`
+  return `${counted(total, 'agent is', 'agents are')} connected, ${count(atWork)} at work`
+}
+
+/** Agents with activity, the latest first; then the connected ones of which the page has heard nothing. */
+function lanesOf(): Lane[] {
+  const connected = new Map(
+    clients.value.filter(({ client_type: type }) => type === 'ai-agent').map((one) => [one.client_id, one]),
+  )
+  const heard = listAgents()
+  const active = heard.map(
+    ({ id, name, last, recent }): Lane => ({
+      id,
+      name,
+      isConnected: connected.has(id) || last.activity !== 'disconnected',
+      last,
+      lastAt: last.at,
+      recent,
+    }),
+  )
+  const known = new Set(heard.map(({ id }) => id))
+  const quiet = [...connected.values()]
+    .filter(({ client_id: id }) => !known.has(id))
+    .map(
+      ({ client_id: id, screen_name: name, last_activity: at }): Lane => ({
+        id,
+        name: name ?? id,
+        isConnected: true,
+        last: undefined,
+        lastAt: Date.parse(at),
+        recent: undefined,
+      }),
+    )
+    .sort((a, b) => b.lastAt - a.lastAt)
+  return [...active.filter(({ isConnected }) => isConnected), ...quiet, ...active.filter((one) => !one.isConnected)]
 }
 
 /** Colours of the lanes: connections, messages, commands, and inactivity. */
@@ -83,32 +160,38 @@ const kindOf = (activity: string): number =>
     kinds.findIndex(([, names]) => names.includes(activity)),
   )
 
-function laneOf(agent: Agent): Row {
-  const { name, last } = agent
+function laneRow(lane: Lane, at: number): Row {
+  const { id, name, last, lastAt, isConnected } = lane
+  const isAtWork = isConnected && at - lastAt < AT_WORK_MS
   return {
     content: (
       <>
+        <Avatar name={name} type="ai-agent" />
         <span class="lane-name">
-          <span class="ellipsis">{name}</span>
-          <small class="muted ellipsis">
-            {last.activity} {last.address ?? ''}
+          <b>{name}</b>{' '}
+          <small class="muted">
+            {last === undefined ? 'quiet' : `${last.activity} ${last.address ?? ''}`}, {agoText(at - lastAt)}
+            {name !== id && ` · ${id}`}
           </small>
         </span>
-        <Lane agent={agent} />
+        <LaneDrawing lane={lane} />
+        <span class={`tag ${isAtWork ? 'on' : ''}`}>{isAtWork ? 'at work' : isConnected ? 'idle' : 'gone'}</span>
       </>
     ),
   }
 }
 
-function Lane({ agent }: { agent: Agent }) {
+const agoText = (ms: number): string => (ms < 2000 ? 'just now' : `${duration(ms / 1000)} ago`)
+
+function LaneDrawing({ lane: { recent } }: { lane: Lane }) {
   const canvas = useRef<HTMLCanvasElement>(null)
   const dark = isDark.value
-  const reading = readings.value
-  const done = agent.recent.total
+  const at = now.value
+  const done = recent?.total
   // The marks move as time passes.
   useEffect(() => {
-    if (canvas.current !== null) drawLane(canvas.current, agent)
-  }, [agent, dark, reading, done])
+    if (canvas.current !== null) drawLane(canvas.current, recent?.list() ?? [])
+  }, [recent, dark, at, done])
   return (
     <span class="lane" aria-hidden="true">
       <canvas ref={canvas} />
@@ -116,7 +199,7 @@ function Lane({ agent }: { agent: Agent }) {
   )
 }
 
-function drawLane(canvas: HTMLCanvasElement, agent: Agent): void {
+function drawLane(canvas: HTMLCanvasElement, recent: readonly Activity[]): void {
   const { clientWidth: width, clientHeight: height } = canvas
   const scale = devicePixelRatio
   canvas.width = width * scale
@@ -124,15 +207,20 @@ function drawLane(canvas: HTMLCanvasElement, agent: Agent): void {
   const context = canvas.getContext('2d')
   if (context === null) return
   context.scale(scale, scale)
-  const style = getComputedStyle(canvas)
-  context.fillStyle = style.getPropertyValue('--plot-grid')
+  // Canvases take no `light-dark()`: the colours are those that elements have.
+  const color = (name: string) => {
+    canvas.style.color = `var(${name})`
+    return getComputedStyle(canvas).color
+  }
+  context.fillStyle = color('--line')
   context.fillRect(0, height / 2, width, 1)
+  const colors = ['--edge', '--accent', '--service', '--line'].map(color)
   const now = Date.now()
-  for (const { at, activity } of agent.recent.list()) {
+  for (const { at, activity } of recent) {
     const x = width * (1 - (now - at) / SPAN_MS)
     if (x < 0) continue
     const kind = kindOf(activity)
-    context.fillStyle = style.getPropertyValue(`--line-${kind + 1}`)
+    context.fillStyle = colors[kind] ?? ''
     // Not by colour alone: each kind has its own height.
     context.fillRect(Math.min(x, width - 3), (height / 5) * (kind + 0.5), 3, height / 4)
   }

@@ -1,15 +1,29 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import { count, counted } from '../kit/text.ts'
+import { count, counted, timeOfDay } from '../kit/text.ts'
 import { Composer } from '../parts/composer.tsx'
-import { JsonView } from '../parts/json-view.tsx'
+import { Icon } from '../parts/icon.tsx'
+import { MessagePane } from '../parts/message-pane.tsx'
+import { messageRow, readerOf } from '../parts/message-row.tsx'
 import { RefusalText } from '../parts/refusal.tsx'
-import { Time } from '../parts/time.tsx'
-import { type Row, VirtualList } from '../parts/virtual-list.tsx'
-import { welcome } from '../state/bus.ts'
+import { VirtualList } from '../parts/virtual-list.tsx'
+import { linkTo, place } from '../route.ts'
+import { isCurrent, link } from '../state/bus.ts'
+import { channelInfo, watchChannelInfo } from '../state/channel-info.ts'
 import { type Feed, INBOX, type Line, unwatch, watch } from '../state/feeds.ts'
+import { OptionsPane } from './channel-options.tsx'
+import { PeoplePane } from './channel-people.tsx'
 
-/** One channel: its messages as they arrive, earlier ones, and a form to publish. */
+const tabs = [
+  ['messages', 'Messages'],
+  ['message', 'Message'],
+  ['people', 'Participants'],
+  ['options', 'Options'],
+] as const
+
+type Tab = (typeof tabs)[number][0]
+
+/** One channel: its messages, the chosen one in full, who is in it, and its options. */
 export function ChannelPane({ address }: { address: string }) {
   const feed = useMemo(() => watch(address), [address])
   const stays = useSignal(false)
@@ -19,40 +33,84 @@ export function ChannelPane({ address }: { address: string }) {
     },
     [address, stays],
   )
-  const filter = useSignal('')
+  const hasParts = address !== INBOX && !address.endsWith(':*')
+  useEffect(() => (hasParts ? watchChannelInfo(address) : undefined), [address, hasParts])
   const [chosen, setChosen] = useState<Line | undefined>(undefined)
+  const [tab, setTab] = useState<Tab>('messages')
   feed.pulse.value
-  const isPaused = feed.paused.value
-  const lines = matching(feed.lines(), filter.value.trim().toLowerCase())
-  const room = address.split(':')[0] ?? ''
+  useLinked(feed, chosen, setChosen)
+  const shownTabs = hasParts ? tabs : tabs.slice(0, 2)
 
   return (
-    <>
-      <div class="bar">
-        <h2 class="ellipsis">{address === INBOX ? 'Private messages' : address}</h2>
-        <span class="muted" role="status">
-          {stateOf(feed)}
-        </span>
-      </div>
-      <div class="bar wrap">
-        <input
-          type="search"
-          class="grow"
-          aria-label="Filter messages"
-          placeholder="Filter by text or sender"
-          value={filter.value}
-          onInput={(event) => {
-            filter.value = event.currentTarget.value
+    <div class="channel" data-pane={tab}>
+      <section class="panel chat-pane pane" aria-label={address}>
+        <Head feed={feed} stays={stays} />
+        <fieldset class="seg tabs" aria-label="Show">
+          {shownTabs.map(([name, text]) => (
+            <button key={name} type="button" aria-pressed={tab === name} onClick={() => setTab(name)}>
+              {text}
+            </button>
+          ))}
+        </fieldset>
+        <Messages
+          feed={feed}
+          chosen={chosen}
+          onSelect={setChosen}
+          onOpen={(line) => {
+            setChosen(line)
+            setTab('message')
           }}
         />
-        <button type="button" aria-pressed={isPaused} onClick={() => (isPaused ? feed.resume() : feed.pause())}>
-          {isPaused ? `Resume${feed.behind > 0 ? ` (${count(feed.behind)} new)` : ''}` : 'Pause'}
-        </button>
-        <button type="button" disabled={!feed.hasOlder.value} onClick={() => void feed.older()}>
-          Older
-        </button>
+        {address === INBOX ? (
+          <Composer target={{ kind: 'private', to: '' }} />
+        ) : (
+          !address.startsWith('integriguard:') && <Composer target={{ kind: 'channel', address }} />
+        )}
+      </section>
+      <div class="stack">
+        <MessagePane feed={feed} line={chosen} onChoose={setChosen} />
+        {hasParts && (
+          <div class="side-2">
+            <PeoplePane address={address} />
+            <OptionsPane address={address} />
+          </div>
+        )}
+      </div>
+    </div>
+  )
+}
+
+/** Chooses the message that the URL names, once it is among the loaded ones. */
+function useLinked(feed: Feed, chosen: Line | undefined, choose: (line: Line) => void): void {
+  const wanted = place.value.at
+  const [found, setFound] = useState<string | undefined>(undefined)
+  const line =
+    wanted === undefined || wanted === found || chosen?.message?.id === wanted
+      ? undefined
+      : feed.lines().find(({ message }) => message?.id === wanted)
+  useEffect(() => {
+    if (line === undefined) return
+    setFound(wanted)
+    feed.pause()
+    choose(line)
+  }, [line])
+}
+
+function Head({ feed, stays }: { feed: Feed; stays: { value: boolean } }) {
+  const { address } = feed
+  const isPaused = feed.paused.value
+  return (
+    <header>
+      <a class="back" href={linkTo('channels')} aria-label="All channels">
+        <Icon name="back" />
+      </a>
+      <h1>{address === INBOX ? 'Private messages' : address}</h1>
+      <span class={`tag ${toneOf(feed)}`} role="status">
+        {stateOf(feed)}
+      </span>
+      <span class="line push wrap">
         {address !== INBOX && (
-          <label class="check">
+          <label class="check" title="Stay joined after this view is left">
             <input
               type="checkbox"
               checked={stays.value}
@@ -63,76 +121,85 @@ export function ChannelPane({ address }: { address: string }) {
             <span>Stay joined</span>
           </label>
         )}
-      </div>
-      {feed.error.value !== undefined && <RefusalText refusal={feed.error.value} />}
-      <VirtualList
-        class="messages"
-        items={lines}
-        keyOf={(line) => line.id}
-        row={(line) => rowOf(line, address.endsWith(':*'))}
-        label={`Messages of ${address}`}
-        selected={chosen?.id}
-        onSelect={setChosen}
-        follow={!isPaused}
-        onLeaveEnd={feed.pause}
-        onTop={() => {
-          if (feed.paused.value && feed.hasOlder.value) void feed.older()
-        }}
-        empty={filter.value === '' ? 'No messages yet.' : 'No message matches.'}
-      />
-      {chosen?.message !== undefined && <MessageDetail line={chosen} onClose={() => setChosen(undefined)} />}
-      {address === INBOX ? (
-        <Composer target={{ kind: 'private', to: '' }} />
-      ) : (
-        room !== 'integriguard' && <Composer target={{ kind: 'channel', address }} />
-      )}
-    </>
+        <button type="button" disabled={!feed.hasOlder.value} onClick={() => void feed.older()}>
+          Older
+        </button>
+        <button type="button" aria-pressed={isPaused} onClick={() => (isPaused ? feed.resume() : feed.pause())}>
+          <Icon name={isPaused ? 'play' : 'pause'} />
+          {isPaused ? `Resume${feed.behind > 0 ? ` (${count(feed.behind)} new)` : ''}` : 'Pause'}
+        </button>
+      </span>
+    </header>
   )
 }
 
 function stateOf(feed: Feed): string {
+  if (!isCurrent.value) return 'since' in link.value ? `stopped at ${timeOfDay(link.value.since)}` : 'stopped'
   if (feed.state.value === 'refused') return 'not joined'
   if (feed.state.value === 'joining') return 'joining …'
   const shown = counted(feed.lines().length, 'message')
   return feed.paused.value ? `paused at ${shown}` : `live, ${shown}`
 }
 
+function toneOf(feed: Feed): string {
+  if (!isCurrent.value || feed.state.value === 'refused') return 'bad'
+  return feed.state.value === 'joined' && !feed.paused.value ? 'on' : ''
+}
+
+type MessagesProps = {
+  readonly feed: Feed
+  readonly chosen: Line | undefined
+  readonly onSelect: (line: Line) => void
+  readonly onOpen: (line: Line) => void
+}
+
+function Messages({ feed, chosen, onSelect, onOpen }: MessagesProps) {
+  const filter = useSignal('')
+  const { address } = feed
+  const lines = matching(feed.lines(), filter.value.trim().toLowerCase())
+  const read = readerOf(lines, channelInfo.value?.people)
+  return (
+    <>
+      <div class="find">
+        <input
+          type="search"
+          aria-label="Filter messages"
+          placeholder="Filter by text or sender"
+          value={filter.value}
+          onInput={(event) => {
+            filter.value = event.currentTarget.value
+          }}
+        />
+      </div>
+      {feed.error.value !== undefined && <RefusalText refusal={feed.error.value} />}
+      <VirtualList
+        class="messages"
+        items={lines}
+        keyOf={(line) => line.id}
+        row={(line) => messageRow(line, read, address.endsWith(':*'))}
+        label={`Messages of ${address}`}
+        rowHeight={52}
+        selected={chosen?.id}
+        onSelect={onSelect}
+        onOpen={onOpen}
+        follow={!feed.paused.value}
+        onLeaveEnd={feed.pause}
+        onTop={() => {
+          if (feed.paused.value && feed.hasOlder.value) void feed.older()
+        }}
+        empty={
+          filter.value !== ''
+            ? 'No message matches.'
+            : feed.state.value === 'joining'
+              ? 'Joining …'
+              : 'No messages yet. Write the first one below.'
+        }
+      />
+    </>
+  )
+}
+
 function matching(lines: readonly Line[], filter: string): readonly Line[] {
   if (filter === '') return lines
   return lines.filter((line) => line.from.toLowerCase().includes(filter) || line.text().toLowerCase().includes(filter))
-}
-
-function rowOf(line: Line, withChannel: boolean): Row {
-  if (line.message === undefined) return { class: 'notice', content: <span class="ellipsis">{line.text()}</span> }
-  const isOwn = line.from === welcome.peek()?.client.client_id
-  return {
-    class: isOwn ? 'own' : '',
-    content: (
-      <>
-        <Time at={line.at} />
-        <span class="from ellipsis">{line.from}</span>
-        {withChannel && <span class="tag">{line.message.channel}</span>}
-        <span class="text ellipsis">{line.text()}</span>
-        {line.message.metadata?.provisional === true && <span class="tag warn">provisional</span>}
-      </>
-    ),
-  }
-}
-
-function MessageDetail({ line, onClose }: { line: Line; onClose: () => void }) {
-  const message = line.message
-  if (message === undefined) return null
-  const { payload, ...head } = message
-  return (
-    <section class="detail" aria-label="Selected message">
-      <div class="bar">
-        <code class="ellipsis">{message.id}</code>
-        <button type="button" onClick={onClose}>
-          Close
-        </button>
-      </div>
-      <JsonView value={payload} name="payload" />
-      <JsonView value={head} name="envelope" open={false} />
-    </section>
-  )
 }

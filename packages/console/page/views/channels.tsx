@@ -1,12 +1,14 @@
 import type { Channel } from '@arqonbus/protocol'
 import { useSignal } from '@preact/signals'
-import { useEffect } from 'preact/hooks'
-import { count, short } from '../kit/text.ts'
+import { useEffect, useState } from 'preact/hooks'
+import { now } from '../kit/now.ts'
+import { counted, short } from '../kit/text.ts'
+import { CreateChannel } from '../parts/create-channel.tsx'
 import { type Row, VirtualList } from '../parts/virtual-list.tsx'
 import { goTo, linkTo, place } from '../route.ts'
 import { INBOX } from '../state/feeds.ts'
-import { readings } from '../state/metrics.ts'
-import { channelCount, type RoomView, refreshPlaces, rooms } from '../state/places.ts'
+import { arePlacesKnown, channelCount, isBuiltIn, type RoomView, refreshPlaces, rooms } from '../state/places.ts'
+import { status } from '../state/status.ts'
 import { channelRates } from '../state/telemetry.ts'
 import { ChannelPane } from './channel.tsx'
 import { RoomPane } from './room.tsx'
@@ -22,20 +24,37 @@ const FEW = 200
 
 /** Rooms and channels as a tree, and beside it the selected one. */
 export function Channels() {
-  const filter = useSignal('')
-  /** Rooms that were opened, or closed if they are open by default. */
-  const turned = useSignal<ReadonlySet<string>>(new Set())
   const chosen = place.value.of
-  readings.value
-
   useEffect(() => {
     void refreshPlaces()
     const timer = setInterval(() => void refreshPlaces(), 20_000)
     return () => clearInterval(timer)
   }, [])
+  return (
+    <div class={`panes channels ${chosen === undefined ? '' : 'has-choice'}`}>
+      <Tree />
+      {chosen === undefined ? (
+        <section class="panel channel nothing" aria-label="Nothing selected">
+          <p class="empty">Choose a channel to read it, or a room.</p>
+        </section>
+      ) : chosen.includes(':') ? (
+        <ChannelPane key={chosen} address={chosen} />
+      ) : (
+        <RoomPane key={chosen} name={chosen} />
+      )}
+    </div>
+  )
+}
 
+function Tree() {
+  const filter = useSignal('')
+  const [isCreating, setIsCreating] = useState(false)
+  /** Rooms that were opened, or closed if they are open by default. */
+  const turned = useSignal<ReadonlySet<string>>(new Set())
+  // The rates fade as time passes.
+  now.value
   const entries = entriesOf(rooms.value, filter.value.trim().toLowerCase(), (name) => {
-    const isOpenByItself = channelCount.value <= FEW || filter.value !== ''
+    const isOpenByItself = (channelCount.value <= FEW && !isBuiltIn({ name })) || filter.value !== ''
     return turned.value.has(name) !== isOpenByItself
   })
 
@@ -46,65 +65,71 @@ export function Channels() {
   }
 
   return (
-    <div class={`view split ${chosen === undefined ? '' : 'has-choice'}`}>
-      <section class="panel side" aria-label="Rooms and channels">
-        <div class="bar">
-          <h1>Channels</h1>
-          <span class="muted">{count(channelCount.value)}</span>
-        </div>
-        <div class="bar">
-          <input
-            type="search"
-            class="grow"
-            aria-label="Filter channels"
-            placeholder="Filter, or room:channel"
-            value={filter.value}
-            onInput={(event) => {
-              filter.value = event.currentTarget.value
-            }}
-            onKeyDown={(event) => {
-              if (event.key === 'Enter' && filter.value.includes(':')) goTo('channels', filter.value.trim())
-            }}
-          />
-        </div>
-        <VirtualList
-          items={entries}
-          keyOf={(entry) => entry.key}
-          row={rowOf}
-          label="Rooms and channels"
-          role="tree"
-          onOpen={(entry) => {
-            if (entry.kind === 'room' && (chosen === entry.room.name || !entry.isOpen)) turn(entry.room.name)
-            goTo('channels', entry.kind === 'room' ? entry.room.name : entry.kind === 'inbox' ? INBOX : entry.key)
+    <section class="panel tree-pane fill-list" aria-label="Rooms and channels">
+      <header>
+        <h2>Channels</h2>
+        <span class="small">{summary()}</span>
+      </header>
+      <div class="find">
+        <input
+          type="search"
+          aria-label="Filter channels"
+          placeholder="Find, or type room:channel"
+          value={filter.value}
+          onInput={(event) => {
+            filter.value = event.currentTarget.value
           }}
-          onFold={(entry, open) => {
-            if (entry.kind === 'room' && entry.isOpen !== open) turn(entry.room.name)
+          onKeyDown={(event) => {
+            if (event.key === 'Enter' && filter.value.includes(':')) goTo('channels', filter.value.trim())
           }}
-          empty={
-            filter.value === ''
-              ? 'There are no channels.'
-              : 'No channel matches. Press Enter to open the address as a new channel.'
-          }
         />
-      </section>
-      <section class="panel main-pane" aria-label={chosen ?? 'Nothing selected'}>
-        {chosen === undefined ? (
-          <p class="empty">Choose a channel to read it, or a room.</p>
-        ) : (
-          <>
-            <a class="back" href={linkTo('channels')}>
-              ← All channels
-            </a>
-            {chosen.includes(':') ? (
-              <ChannelPane key={chosen} address={chosen} />
-            ) : (
-              <RoomPane key={chosen} name={chosen} />
-            )}
-          </>
-        )}
-      </section>
-    </div>
+        <button type="button" onClick={() => setIsCreating(true)}>
+          Create
+        </button>
+      </div>
+      <div class="cols" aria-hidden="true">
+        <span>Name</span>
+        <span>msg/s</span>
+        <span>clients</span>
+      </div>
+      <VirtualList
+        class="tree"
+        items={entries}
+        keyOf={(entry) => entry.key}
+        row={rowOf}
+        label="Rooms and channels"
+        role="tree"
+        onOpen={(entry) => {
+          if (entry.kind === 'room' && (place.value.of === entry.room.name || !entry.isOpen)) turn(entry.room.name)
+          goTo('channels', entry.kind === 'room' ? entry.room.name : entry.kind === 'inbox' ? INBOX : entry.key)
+        }}
+        onFold={(entry, open) => {
+          if (entry.kind === 'room' && entry.isOpen !== open) turn(entry.room.name)
+        }}
+        empty={
+          filter.value === ''
+            ? 'There are no channels.'
+            : 'No channel matches. Press Enter to open the address as a new channel.'
+        }
+      />
+      {rooms.value.every(isBuiltIn) && arePlacesKnown.value && filter.value === '' && (
+        <p class="pad small">
+          No channels yet: a channel begins with its first join or message. Try{' '}
+          <a href={linkTo('channels', 'lobby:chat')}>lobby:chat</a>.
+        </p>
+      )}
+      {isCreating && <CreateChannel onClose={() => setIsCreating(false)} />}
+    </section>
   )
+}
+
+/** How many rooms and channels there are, as everywhere on the page; and how many of them are in the tree. */
+function summary(): string {
+  const totals = status.value?.totals
+  if (totals === undefined || !arePlacesKnown.value) return 'asking …'
+  const hidden = totals.channels - channelCount.value
+  const all = `${counted(totals.rooms, 'room')}, ${counted(totals.channels, 'channel')}`
+  return hidden > 0 ? `${all}, ${hidden} not listed` : all
 }
 
 function entriesOf(all: readonly RoomView[], filter: string, isOpen: (name: string) => boolean): Entry[] {
@@ -132,29 +157,7 @@ function rowOf(entry: Entry): Row {
       content: <span class="name">Private messages to this page</span>,
     }
   }
-  if (entry.kind === 'room') {
-    const { name, room, channels } = entry.room
-    const state = room?.state === 'paused' ? 'paused' : undefined
-    return {
-      level: 1,
-      expanded: channels.length > 0 ? entry.isOpen : undefined,
-      class: `tree-room ${place.value.of === name ? 'chosen' : ''}`,
-      content: (
-        <>
-          <span class="fold" aria-hidden="true">
-            {channels.length === 0 ? '' : entry.isOpen ? '▾' : '▸'}
-          </span>
-          <span class="hidden">Room </span>
-          <span class="name">{name}</span>
-          {state !== undefined && <span class="tag warn">{state}</span>}
-          <span class="figure">
-            {count(channels.length)}
-            <span class="hidden"> {channels.length === 1 ? 'channel' : 'channels'}</span>
-          </span>
-        </>
-      ),
-    }
-  }
+  if (entry.kind === 'room') return roomRow(entry.room, entry.isOpen)
   const { channel, key } = entry
   const rate = channelRates.of(key, Date.now())
   return {
@@ -162,16 +165,42 @@ function rowOf(entry: Entry): Row {
     class: `tree-channel ${place.value.of === key ? 'chosen' : ''}`,
     content: (
       <>
-        <span class="name">{channel.name}</span>
-        {channel.type !== 'general' && <span class="tag">{channel.type}</span>}
-        {rate > 0 && (
-          <span class="figure rate">
-            {short(rate)}/s<span class="hidden"> messages a second</span>
-          </span>
-        )}
+        <span class="name">
+          {channel.name} {channel.type !== 'general' && <span class="tag">{channel.type}</span>}
+        </span>
+        <span class="figure rate">
+          {rate > 0 && (
+            <>
+              {short(rate)}
+              <span class="hidden">/s messages a second</span>
+            </>
+          )}
+        </span>
         <span class="figure" title="participants">
-          {count(channel.participant_count)}
+          {channel.participant_count}
           <span class="hidden"> {channel.participant_count === 1 ? 'participant' : 'participants'}</span>
+        </span>
+      </>
+    ),
+  }
+}
+
+function roomRow({ name, room, channels }: RoomView, isOpen: boolean): Row {
+  return {
+    level: 1,
+    expanded: channels.length > 0 ? isOpen : undefined,
+    class: `tree-room ${place.value.of === name ? 'chosen' : ''}`,
+    content: (
+      <>
+        <span class="fold" aria-hidden="true">
+          {channels.length === 0 ? '' : isOpen ? '▾' : '▸'}
+        </span>
+        <span class="hidden">Room </span>
+        <span class="name">{name}</span>
+        {room?.state === 'paused' && <span class="tag warn">paused</span>}
+        <span class="figure">
+          {channels.length}
+          <span class="hidden"> {channels.length === 1 ? 'channel' : 'channels'}</span>
         </span>
       </>
     ),

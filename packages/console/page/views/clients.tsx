@@ -1,203 +1,203 @@
-import type { ListedClient } from '@arqonbus/protocol'
 import { useSignal } from '@preact/signals'
-import { useEffect, useState } from 'preact/hooks'
-import { bytes, clockTime, count, short } from '../kit/text.ts'
-import { Composer } from '../parts/composer.tsx'
+import { useEffect } from 'preact/hooks'
+import { now } from '../kit/now.ts'
+import { bytes, count, short, since } from '../kit/text.ts'
+import { Avatar, typeNames } from '../parts/avatar.tsx'
+import { Meter } from '../parts/meter.tsx'
 import { RefusalText } from '../parts/refusal.tsx'
 import { type Row, VirtualList } from '../parts/virtual-list.tsx'
-import { goTo, linkTo, place } from '../route.ts'
-import { clients, clientsRefused, isCut, rateOf, refreshClients } from '../state/clients.ts'
-import { type Refusal, run } from '../state/run.ts'
-import { Fact } from './overview.tsx'
+import { goTo, place } from '../route.ts'
+import { areClientsKnown, clients, clientsRefused, isCut, rateOf, refreshClients } from '../state/clients.ts'
+import type { ClientRow } from '../state/figures.ts'
+import { limits, status } from '../state/status.ts'
+import { wire } from '../wire.ts'
+import { ClientPane } from './client.tsx'
 
 /** How often the list is loaded: less often if it is long. */
 const FEW = 500
 const EVERY_MS = 2000
 const SELDOM_MS = 10_000
 
-/** The connected clients, and beside them the selected one. */
-export function Clients() {
-  const filter = useSignal('')
-  const chosenId = place.value.of
+/** Loads the list of clients now and then, for as long as a view is open. */
+export function useClients(): void {
   const isMany = clients.value.length > FEW
-
   useEffect(() => {
     void refreshClients()
     const timer = setInterval(() => void refreshClients(), isMany ? SELDOM_MS : EVERY_MS)
     return () => clearInterval(timer)
   }, [isMany])
+}
 
+const columns = {
+  client: { head: 'Client', compare: (a: ClientRow, b: ClientRow) => (a.client_id < b.client_id ? -1 : 1) },
+  unread: { head: 'Unread', compare: (a: ClientRow, b: ClientRow) => b.queue_bytes - a.queue_bytes },
+  sends: { head: 'Sends', compare: (a: ClientRow, b: ClientRow) => rateOf(b) - rateOf(a) },
+  subscriptions: {
+    head: 'Subscriptions',
+    compare: (a: ClientRow, b: ClientRow) => b.subscriptions.length - a.subscriptions.length,
+  },
+  since: { head: 'Since', compare: (a: ClientRow, b: ClientRow) => (a.connected_at < b.connected_at ? -1 : 1) },
+} as const
+
+type Column = keyof typeof columns
+
+/** The connected clients, and beside them the selected one. */
+export function Clients() {
+  useClients()
+  const filter = useSignal('')
+  const type = useSignal('')
+  const column = useSignal<Column>('unread')
+  const chosenId = place.value.of
   const wanted = filter.value.trim().toLowerCase()
-  const shown = clients.value.filter(
-    ({ client_id: id, client_type: type, screen_name: name = '' }) =>
-      wanted === '' || `${id} ${type} ${name}`.toLowerCase().includes(wanted),
-  )
+  const withAddress = clients.value.some(({ address }) => address !== undefined)
+  const shown = clients.value
+    .filter((one) => (type.value === '' || one.client_type === type.value) && (wanted === '' || matches(one, wanted)))
+    .sort(columns[column.value].compare)
   const chosen = clients.value.find(({ client_id: id }) => id === chosenId)
 
   return (
-    <div class={`view split ${chosenId === undefined ? '' : 'has-choice'}`}>
-      <section class="panel side wide" aria-label="Connected clients">
-        <div class="bar">
+    <div class={`panes clients ${chosenId === undefined ? '' : 'has-choice'}`}>
+      <section class="panel table-pane fill-list" aria-label="Connected clients">
+        <header>
           <h1>Clients</h1>
-          <span class="muted">
-            {isCut.value ? 'the first ' : ''}
-            {count(clients.value.length)}
-          </span>
+          <span class="small">{summary()}</span>
+        </header>
+        <div class="find">
           <input
             type="search"
-            class="grow"
             aria-label="Filter clients"
-            placeholder="Filter by id, name or type"
+            placeholder="Find by id, name, address or channel"
             value={filter.value}
             onInput={(event) => {
               filter.value = event.currentTarget.value
             }}
           />
+          <select
+            aria-label="Type of client"
+            value={type.value}
+            onChange={(event) => {
+              type.value = event.currentTarget.value
+            }}
+          >
+            <option value="">All types</option>
+            {wire.clientTypes.map((one) => (
+              <option key={one} value={one}>
+                {typeNames[one]}
+              </option>
+            ))}
+          </select>
         </div>
         {clientsRefused.value !== undefined && <RefusalText refusal={clientsRefused.value} />}
+        <fieldset class={`heads ${withAddress ? 'with-address' : ''}`} aria-label="Order by">
+          {Object.entries(columns).map(([name, { head }]) => (
+            <button
+              key={name}
+              type="button"
+              aria-pressed={column.value === name}
+              onClick={() => {
+                column.value = name as Column
+              }}
+            >
+              {head}
+              {column.value === name && <span aria-hidden="true"> ↓</span>}
+            </button>
+          ))}
+          {withAddress && <span>Address</span>}
+        </fieldset>
         <VirtualList
+          class={`client-rows ${withAddress ? 'with-address' : ''}`}
           items={shown}
           keyOf={(client) => client.client_id}
           row={rowOf}
           label="Connected clients"
+          rowHeight={43}
           selected={chosenId}
           onOpen={(client) => goTo('clients', client.client_id)}
           onSelect={(client) => goTo('clients', client.client_id)}
-          empty="No clients."
+          empty={
+            areClientsKnown.value
+              ? clients.value.length > 0
+                ? 'No client matches.'
+                : 'Clients appear here as soon as they connect.'
+              : 'Asking …'
+          }
         />
       </section>
-      <section class="panel main-pane" aria-label={chosenId ?? 'No client selected'}>
-        {chosenId === undefined ? (
-          <p class="empty">Choose a client to see its profile and subscriptions.</p>
-        ) : (
-          <div class="scroll">
-            <a class="back" href={linkTo('clients')}>
-              ← All clients
-            </a>
-            {chosen === undefined ? (
-              <p class="empty">{chosenId} is not connected.</p>
-            ) : (
-              <ClientPane key={chosenId} client={chosen} />
-            )}
-          </div>
-        )}
-      </section>
+      {chosenId !== undefined && <ClientPane key={chosenId} id={chosenId} client={chosen} />}
     </div>
   )
 }
 
-function rowOf({
-  client_id: id,
-  client_type: type,
-  screen_name: name,
-  subscriptions,
-  queue_bytes: queue,
-}: ListedClient): Row {
-  const rate = rateOf(id)
+const matches = (
+  { client_id: id, client_type: type, screen_name: name = '', address = '', subscriptions }: ClientRow,
+  wanted: string,
+): boolean =>
+  `${id} ${type} ${typeNames[type]} ${name} ${address}`.toLowerCase().includes(wanted) ||
+  subscriptions.some((one) => one.toLowerCase().includes(wanted))
+
+/** How many clients there are, as everywhere on the page; and how many of them are listed. */
+function summary(): string {
+  const totals = status.value?.totals
+  if (totals === undefined) return 'asking …'
+  const listed = clients.value.length
+  const all = `${count(totals.clients)} connected`
+  if (!areClientsKnown.value || listed === totals.clients) return all
+  return isCut.value || listed < totals.clients ? `${all}, ${count(listed)} of them listed` : all
+}
+
+function rowOf(client: ClientRow): Row {
+  const { client_id: id, client_type: type, screen_name: name, subscriptions, queue_bytes: queue } = client
+  const rate = rateOf(client)
+  const hard = limits.value.find(({ limit }) => limit === 'send_buffer_hard_limit')?.most ?? 1024 * 1024
   return {
     content: (
       <>
-        <span class={`dot type-${type}`} aria-hidden="true" />
-        <span class="name ellipsis">{id}</span>
-        <span class="text ellipsis muted">{name ?? ''}</span>
-        <span class="tag">{type}</span>
-        {rate > 0 && (
-          <span class="figure rate">
-            {short(rate)}/s<span class="hidden"> frames a second</span>
+        <span class="cell-name">
+          <Avatar name={name ?? id} type={type} />
+          <span class="grow">
+            <b class="name">{id}</b> <span class="small">{name ?? ''}</span>
           </span>
-        )}
-        {queue > 0 && (
-          <span class="figure fault">
-            {bytes(queue)}
-            <span class="hidden"> unread</span>
-          </span>
-        )}
-        <span class="figure" title="subscriptions">
+          <span class="tag">{typeNames[type]}</span>
+          {client.behind && <span class="tag warn">catching up</span>}
+        </span>
+        <span class="n cell-unread">
+          <span class="cell-head">Unread </span>
+          {queue > 0 ? (
+            <>
+              {bytes(queue)}
+              <span class="hidden"> unread</span>
+              <Meter share={queue / hard} />
+            </>
+          ) : (
+            <span class="muted">0</span>
+          )}
+        </span>
+        <span class="n">
+          <span class="cell-head">Sends </span>
+          {rate > 0 ? (
+            <>
+              {short(rate)}/s<span class="hidden"> frames a second</span>
+            </>
+          ) : (
+            <span class="muted">–</span>
+          )}
+        </span>
+        <span class="n">
+          <span class="cell-head">Subscriptions </span>
           {count(subscriptions.length)}
           <span class="hidden"> {subscriptions.length === 1 ? 'subscription' : 'subscriptions'}</span>
         </span>
+        <span class="n muted">
+          <span class="cell-head">Since </span>
+          {since(client.connected_at, now.peek())}
+        </span>
+        {client.address !== undefined && (
+          <span class="mono muted">
+            <span class="cell-head">From </span>
+            {client.address}
+          </span>
+        )}
       </>
     ),
   }
-}
-
-function ClientPane({ client }: { client: ListedClient }) {
-  const { client_id: id, subscriptions } = client
-  const rate = rateOf(id)
-  return (
-    <>
-      <div class="bar">
-        <h2 class="ellipsis">{id}</h2>
-        <span class="tag">{client.client_type}</span>
-      </div>
-      <dl class="facts">
-        <Fact name="Name" value={client.screen_name} />
-        <Fact name="Personality" value={client.personality} />
-        <Fact name="Avatar" value={client.avatar} />
-        <Fact name="State" value={client.state} />
-        <Fact name="Connected" value={clockTime(client.connected_at)} />
-        <Fact name="Last activity" value={clockTime(client.last_activity)} />
-        <Fact name="Sends" value={rate > 0 ? `${short(rate)} frames a second` : 'nothing in the last seconds'} />
-        <Fact name="Unread by it" value={bytes(client.queue_bytes)} />
-        <Fact name="Delivery" value={client.behind ? 'catching up from the log' : 'live'} />
-      </dl>
-      <h3>Subscriptions</h3>
-      {subscriptions.length === 0 ? (
-        <p class="muted">none</p>
-      ) : (
-        <ul class="chips">
-          {subscriptions.slice(0, 200).map((address) => (
-            <li key={address}>
-              <a href={linkTo('channels', address)}>{address}</a>
-            </li>
-          ))}
-          {subscriptions.length > 200 && <li class="muted">and {count(subscriptions.length - 200)} more</li>}
-        </ul>
-      )}
-      <Composer target={{ kind: 'private', to: id }} />
-      <Disconnect id={id} />
-    </>
-  )
-}
-
-/** Ends a client's connection after the user has confirmed it. For admins. */
-function Disconnect({ id }: { id: string }) {
-  const [isAsking, setIsAsking] = useState(false)
-  const [reason, setReason] = useState('')
-  const [outcome, setOutcome] = useState<string | Refusal | undefined>(undefined)
-
-  async function disconnect(event: Event): Promise<void> {
-    event.preventDefault()
-    const done = await run('disconnect_client', { client_id: id, ...(reason !== '' && { reason }) }, true)
-    setOutcome(done.ok ? 'Disconnected.' : done.error)
-    if (done.ok) setIsAsking(false)
-    await refreshClients()
-  }
-
-  return (
-    <div class="danger-zone">
-      {isAsking ? (
-        <form class="form" onSubmit={(event) => void disconnect(event)} aria-label={`Disconnect ${id}`}>
-          <label>
-            <span>Reason, sent to the client</span>
-            <input maxLength={100} value={reason} onInput={(event) => setReason(event.currentTarget.value)} />
-          </label>
-          <div class="actions">
-            <button type="submit" class="danger">
-              Disconnect {id}
-            </button>
-            <button type="button" onClick={() => setIsAsking(false)}>
-              Cancel
-            </button>
-          </div>
-        </form>
-      ) : (
-        <button type="button" onClick={() => setIsAsking(true)}>
-          Disconnect …
-        </button>
-      )}
-      {typeof outcome === 'string' && <p role="status">{outcome}</p>}
-      {typeof outcome === 'object' && <RefusalText refusal={outcome} />}
-    </div>
-  )
 }

@@ -1,58 +1,124 @@
+import { useSignal } from '@preact/signals'
 import { useState } from 'preact/hooks'
-import { short } from '../kit/text.ts'
+import { bytes, short, timeOfDay } from '../kit/text.ts'
+import { CopyButton } from '../parts/copy-button.tsx'
+import { Icon } from '../parts/icon.tsx'
 import { JsonView } from '../parts/json-view.tsx'
+import { hasSecret } from '../parts/locked.tsx'
 import { Prose } from '../parts/prose.tsx'
 import { RefusalText } from '../parts/refusal.tsx'
 import { linkTo, place } from '../route.ts'
 import { type Field, fieldsOf, fill } from '../state/form.ts'
 import { type Outcome, run } from '../state/run.ts'
-import { asking, secrets } from '../state/secrets.ts'
+import { history, note } from '../state/run-history.ts'
+import { asking as asked } from '../state/secrets.ts'
 import { type CommandForm, wire } from '../wire.ts'
 
-/** Every command of the bus, each with a form generated from the schema of its parameters. */
+/** Commands by what they are for; those of none of the lists are under the second heading. */
+const asking = ['ping', 'status', 'list_channels', 'list_clients', 'channel_info', 'history']
+const managing = ['create_channel', 'delete_channel']
+
+const groups: readonly (readonly [string, readonly CommandForm[]])[] = [
+  ['Ask the bus', wire.commands.filter(({ name }) => asking.includes(name))],
+  ['Take part', wire.commands.filter((one) => !asking.includes(one.name) && !isManaging(one))],
+  ['Manage', wire.commands.filter(isManaging)],
+]
+
+function isManaging({ name, requiresAdmin }: CommandForm): boolean {
+  return requiresAdmin || managing.includes(name)
+}
+
+/** Every command of the bus, each with a form generated from the schema of its parameters, and its reply. */
 export function Commands() {
+  const filter = useSignal('')
+  const outcome = useSignal<{ readonly name: string; readonly done: Outcome } | undefined>(undefined)
   const chosen = wire.commands.find(({ name }) => name === place.value.of)
+  const wanted = filter.value.trim().toLowerCase()
+  const shown = outcome.value?.name === chosen?.name ? outcome.value?.done : undefined
+  const classes = `${chosen === undefined ? '' : 'has-choice'} ${shown === undefined ? '' : 'has-reply'}`
   return (
-    <div class={`view split ${chosen === undefined ? '' : 'has-choice'}`}>
-      <nav class="panel side" aria-label="Commands">
-        <div class="bar">
-          <h1>Commands</h1>
+    <div class={`panes commands ${classes}`}>
+      <nav class="panel" aria-label="Commands">
+        <header>
+          <h2>Commands</h2>
+          <span class="small">{wire.commands.length}</span>
+        </header>
+        <div class="find">
+          <input
+            type="search"
+            aria-label="Find a command"
+            placeholder="Find"
+            value={filter.value}
+            onInput={(event) => {
+              filter.value = event.currentTarget.value
+            }}
+          />
         </div>
-        <ul class="links">
-          {wire.commands.map(({ name, summary, requiresAdmin }) => (
-            <li key={name}>
-              <a href={linkTo('commands', name)} aria-current={chosen?.name === name ? 'page' : undefined}>
-                <code>{name}</code>
-                {requiresAdmin && <span class="tag">admin</span>}
-                <small class="muted">
-                  <Prose text={summary} />
-                </small>
-              </a>
-            </li>
+        <div class="scroll links">
+          {groups.map(([title, commands]) => (
+            <CommandGroup
+              key={title}
+              title={title}
+              commands={commands.filter(({ name, summary }) => `${name} ${summary}`.toLowerCase().includes(wanted))}
+              chosen={chosen}
+            />
           ))}
-        </ul>
+        </div>
       </nav>
-      <section class="panel main-pane" aria-label={chosen?.name ?? 'No command selected'}>
+      <section class="panel" aria-label={chosen?.name ?? 'No command selected'}>
         {chosen === undefined ? (
-          <p class="empty">Choose a command.</p>
+          <p class="empty">Choose a command: each has a form, with the parameters that it takes.</p>
         ) : (
-          <div class="scroll">
-            <a class="back" href={linkTo('commands')}>
-              ← All commands
-            </a>
-            <CommandPane key={chosen.name} form={chosen} />
-          </div>
+          <CommandPane
+            key={chosen.name}
+            form={chosen}
+            onDone={(done) => {
+              outcome.value = { name: chosen.name, done }
+            }}
+          />
         )}
       </section>
+      <Reply outcome={shown} />
     </div>
   )
 }
 
-function CommandPane({ form }: { form: CommandForm }) {
+type GroupProps = {
+  readonly title: string
+  readonly commands: readonly CommandForm[]
+  readonly chosen: CommandForm | undefined
+}
+
+function CommandGroup({ title, commands, chosen }: GroupProps) {
+  if (commands.length === 0) return null
+  return (
+    <>
+      <h3>{title}</h3>
+      <ul>
+        {commands.map(({ name, summary, requiresAdmin }) => (
+          <li key={name}>
+            <a
+              href={linkTo('commands', name)}
+              title={requiresAdmin ? 'Needs the admin key' : undefined}
+              aria-current={chosen?.name === name ? 'page' : undefined}
+            >
+              <code>{name}</code>
+              {requiresAdmin && <Icon name="lock" />}
+              <small class="muted">
+                <Prose text={summary} />
+              </small>
+            </a>
+          </li>
+        ))}
+      </ul>
+    </>
+  )
+}
+
+function CommandPane({ form, onDone }: { form: CommandForm; onDone: (done: Outcome) => void }) {
   const [typed, setTyped] = useState<Readonly<Record<string, string>>>({})
   const [asAdmin, setAsAdmin] = useState(form.requiresAdmin)
   const [fault, setFault] = useState<{ field: string | undefined; text: string } | undefined>(undefined)
-  const [outcome, setOutcome] = useState<Outcome | undefined>(undefined)
   const [isRunning, setIsRunning] = useState(false)
   const fields = fieldsOf(form)
 
@@ -60,72 +126,144 @@ function CommandPane({ form }: { form: CommandForm }) {
     event.preventDefault()
     const filled = fill(form, typed)
     setFault('fault' in filled ? filled.fault : undefined)
-    if ('fault' in filled) {
-      document.getElementById(`field-${filled.fault.field}`)?.focus()
-      return setOutcome(undefined)
-    }
+    if ('fault' in filled) return document.getElementById(`field-${filled.fault.field}`)?.focus()
     setIsRunning(true)
     const done = await run(form.name, filled.parameters, asAdmin)
     setIsRunning(false)
-    setOutcome(done)
+    note(form.name, done)
+    onDone(done)
     if (!done.ok) setFault(faultOf(done.error.details, fields))
   }
 
   return (
     <>
-      <h2>
-        <code>{form.name}</code>
-      </h2>
-      <p>
-        <Prose text={form.summary} />
-      </p>
-      {form.notes.map((note) => (
-        <p key={note} class="muted">
-          <Prose text={note} />
+      <header>
+        <a class="back" href={linkTo('commands')} aria-label="All commands">
+          <Icon name="back" />
+        </a>
+        <h1>
+          <code>{form.name}</code>
+        </h1>
+        <span class="tag">{form.requiresAdmin ? 'admins' : 'see who may'}</span>
+      </header>
+      <div class="pad scroll">
+        <p>
+          <Prose text={form.summary} />
         </p>
-      ))}
-      <form class="form" onSubmit={(event) => void submit(event)} noValidate aria-label={form.name}>
-        {fields.map((field) => (
-          <FieldInput
-            key={field.name}
-            field={field}
-            value={typed[field.name] ?? ''}
-            fault={fault?.field === field.name ? fault.text : undefined}
-            onInput={(value) => setTyped({ ...typed, [field.name]: value })}
-          />
+        <p class="muted">
+          <Prose text={form.who} />
+        </p>
+        {form.notes.map((one) => (
+          <p key={one} class="muted">
+            <Prose text={one} />
+          </p>
         ))}
-        <div class="actions">
-          <button type="submit" class="primary" disabled={isRunning}>
-            Run {form.name}
-          </button>
-          <label class="check">
-            <input type="checkbox" checked={asAdmin} onChange={(event) => setAsAdmin(event.currentTarget.checked)} />
-            <span>with the admin key</span>
-          </label>
-          {asAdmin && secrets.value.adminKey === '' && (
-            <button type="button" onClick={() => (asking.value = 'Commands for admins need the admin key of the bus.')}>
-              Enter the key
+        <form class="form" onSubmit={(event) => void submit(event)} noValidate aria-label={form.name}>
+          {fields.map((field) => (
+            <FieldInput
+              key={field.name}
+              field={field}
+              value={typed[field.name] ?? ''}
+              fault={fault?.field === field.name ? fault.text : undefined}
+              onInput={(value) => setTyped({ ...typed, [field.name]: value })}
+            />
+          ))}
+          {form.requiresAdmin && !hasSecret() && (
+            <p class="note warn">
+              <Icon name="lock" />
+              <span>This command needs the admin key of the bus.</span>
+              <button
+                type="button"
+                onClick={() => (asked.value = 'Commands for admins need the admin key of the bus.')}
+              >
+                Enter the key
+              </button>
+            </p>
+          )}
+          <div class="actions">
+            <button type="submit" class="primary" disabled={isRunning}>
+              Run {form.name}
             </button>
+            <label class="check">
+              <input type="checkbox" checked={asAdmin} onChange={(event) => setAsAdmin(event.currentTarget.checked)} />
+              <span>with the admin key</span>
+            </label>
+            {form.isHttp && <CopyButton text="Copy as curl" value={() => curlOf(form, typed)} />}
+          </div>
+          {fault !== undefined && fault.field === undefined && (
+            <p class="fault" role="alert">{`Expected ${fault.text}`}</p>
           )}
-        </div>
-        {fault !== undefined && fault.field === undefined && (
-          <p class="fault" role="alert">{`Expected ${fault.text}`}</p>
-        )}
-      </form>
-      {outcome !== undefined && (
-        <section aria-label="Result" class="result">
-          <h3 role="status">
-            {outcome.ok ? 'Success' : 'Refused'} <small class="muted">{short(outcome.tookMs)} ms</small>
-          </h3>
-          {outcome.ok ? (
-            <JsonView value={outcome.result} name="result" most={20} />
-          ) : (
-            <RefusalText refusal={outcome.error} />
-          )}
-        </section>
-      )}
+        </form>
+      </div>
     </>
   )
+}
+
+/** The command as a request of the HTTP API; without any secret. */
+function curlOf(form: CommandForm, typed: Readonly<Record<string, string>>): string {
+  const filled = fill(form, typed)
+  const body = JSON.stringify('parameters' in filled ? filled.parameters : {})
+  const url = new URL(`api/v1/commands/${form.name}`, location.href).href
+  const key = form.requiresAdmin ? " -H 'authorization: Bearer …'" : ''
+  return `curl -X POST '${url}' -H 'content-type: application/json'${key} -d '${body.replaceAll("'", "'\\''")}'`
+}
+
+/** What came back, and what was asked before. */
+function Reply({ outcome }: { outcome: Outcome | undefined }) {
+  const before = history.value
+  return (
+    <section class="panel" aria-label="Result">
+      <header>
+        <h2>Reply</h2>
+        {outcome !== undefined && (
+          <span class="small">
+            <span class={`tag ${outcome.ok ? 'good' : 'bad'}`} role="status">
+              {outcome.ok ? 'Success' : 'Refused'}
+            </span>{' '}
+            {short(outcome.tookMs)} ms{outcome.ok && `, ${sizeOf(outcome.result)}`}
+          </span>
+        )}
+      </header>
+      <div class="pad scroll">
+        {outcome === undefined ? (
+          <p class="muted">The reply is shown here.</p>
+        ) : outcome.ok ? (
+          <>
+            <JsonView value={outcome.result} name="result" most={20} />
+            <div class="actions">
+              <CopyButton text="Copy" value={() => JSON.stringify(outcome.result, null, 2)} />
+            </div>
+          </>
+        ) : (
+          <RefusalText refusal={outcome.error} />
+        )}
+        {before.length > 0 && (
+          <>
+            <h3 class="before">Before this</h3>
+            <table class="bleed">
+              <tbody>
+                {before.map(({ id, name, code, at }) => (
+                  <tr key={id}>
+                    <td>
+                      <a href={linkTo('commands', name)}>
+                        <code>{name}</code>
+                      </a>
+                    </td>
+                    <td class={code === 'success' ? 'good' : 'bad'}>{code}</td>
+                    <td class="n muted">{timeOfDay(at)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </>
+        )}
+      </div>
+    </section>
+  )
+}
+
+function sizeOf(value: unknown): string {
+  return bytes(new TextEncoder().encode(JSON.stringify(value)).length)
 }
 
 /** The field that a refusal of the bus points at. */

@@ -1,116 +1,418 @@
-import { bytes, count, duration, short } from '../kit/text.ts'
-import { Plot } from '../parts/plot.tsx'
+import type { ComponentChildren } from 'preact'
+import { useEffect } from 'preact/hooks'
+import { now } from '../kit/now.ts'
+import { brief, bytes, count, counted, duration, fullTime, short, since, timeOfDay } from '../kit/text.ts'
+import { Avatar, typeNames } from '../parts/avatar.tsx'
+import { Chart, Spark, type Write } from '../parts/chart.tsx'
+import { Fact } from '../parts/fact.tsx'
+import { Icon } from '../parts/icon.tsx'
+import { Meter } from '../parts/meter.tsx'
 import { linkTo } from '../route.ts'
-import { link, version, welcome } from '../state/bus.ts'
-import { figures, health, latest, readings } from '../state/metrics.ts'
+import { limitName, type ToLookAt, thingsToLookAt, verdictOf } from '../state/attention.ts'
+import { isCurrent, link } from '../state/bus.ts'
+import { rateOf } from '../state/clients.ts'
+import type { SeriesName } from '../state/figures.ts'
+import { latest, series } from '../state/series.ts'
+import { limits, refusals, type Status, status, statusAt } from '../state/status.ts'
+import { busyChannels, busyClients, slowClients, watchTop } from '../state/top.ts'
+import { wire } from '../wire.ts'
 
-/** The state of the bus at a glance. */
+/** Whether the bus works, and what needs a person. */
 export function Overview() {
-  const now = figures.value
-  readings.value
-  const perSecond = (value: number | null) => (value === null ? '–' : short(value))
+  useEffect(watchTop, [])
+  const known = status.value
+  const things = thingsToLookAt(known)
   return (
-    <div class="view overview">
-      <h1 class="hidden">Overview</h1>
-      <ul class="tiles" aria-label="Figures">
-        <Tile name="connections" value={now && count(now.connections)} href={linkTo('clients')} />
-        <Tile name="messages in / s" value={perSecond(latest('in'))} />
-        <Tile name="deliveries out / s" value={perSecond(latest('out'))} />
-        <Tile
-          name="channels"
-          value={now && count(now.channels)}
-          href={linkTo('channels')}
-          note={now && `${count(now.rooms)} rooms`}
-        />
-        <Tile
-          name="subscriptions"
-          value={now && count(now.subscriptions)}
-          note={now && now.behind > 0 ? `${count(now.behind)} catching up` : undefined}
-        />
-        <Tile
-          name="processor"
-          value={now?.cpuPercent == null ? '–' : `${short(now.cpuPercent)} %`}
-          note={now && `${bytes(now.residentBytes)} memory`}
-        />
-      </ul>
-      <div class="plots">
-        <Plot
-          title="Messages"
-          unit="per second"
-          lines={[
-            { name: 'in', label: 'in' },
-            { name: 'out', label: 'out' },
-          ]}
-        />
-        <Plot
-          title="Connections"
-          unit="by type"
-          lines={[
-            { name: 'human', label: 'human' },
-            { name: 'ai-agent', label: 'ai-agent' },
-            { name: 'dashboard', label: 'dashboard' },
-            { name: 'service', label: 'service' },
-          ]}
-        />
-        <Plot title="Routing" unit="ms, last 5 s" lines={percentilesOf('routing')} />
-        <Plot title="Commands" unit="ms, last 5 s" lines={percentilesOf('command')} />
-        <Plot title="Event loop lag" unit="ms, last 5 s" lines={percentilesOf('lag')} />
-        <section class="panel facts" aria-label="Server and storage">
-          <h3>Server and storage</h3>
-          <dl>
-            <Fact name="Version" value={version.value} />
-            <Fact name="Node" value={welcome.value?.node} />
-            <Fact
-              name="Up"
-              value={health.value?.uptime_seconds === undefined ? undefined : duration(health.value.uptime_seconds)}
-            />
-            <Fact name="Health" value={health.value?.status} />
-            <Fact name="Storage" value={now && (now.isStorageThere ? 'reachable' : 'unreachable')} />
-            <Fact name="Durability" value={welcome.value?.durability} />
-            <Fact name="History" value={now && `${count(now.historyEntries)} messages, ${bytes(now.historyBytes)}`} />
-            <Fact name="Queued for storage" value={now && count(now.queuedMessages)} />
-            <Fact name="Unread by clients" value={now && bytes(now.queueBytes)} />
-            <Fact
-              name="This page"
-              value={link.value.state === 'open' ? welcome.value?.client.client_id : link.value.state}
-            />
-          </dl>
-        </section>
+    <div class="overview">
+      <Verdict known={known} things={things} />
+      <div class="grid">
+        {things.length > 0 && <ToLookAtPanel things={things} />}
+        <Figures known={known} />
+        <Charts known={known} />
+        <Refusals />
+        <SlowConsumers known={known} />
+        <Limits />
+        <BusyChannels />
+        <BusyClients />
+        <Log known={known} />
       </div>
     </div>
   )
 }
 
-const percentilesOf = <Of extends 'routing' | 'command' | 'lag'>(of: Of) =>
-  ([50, 95, 99] as const).map((share) => ({ name: `${of} p${share}` as const, label: `p${share}` }))
-
-function Tile({
-  name,
-  value,
-  note,
-  href,
-}: {
-  name: string
-  value: string | undefined
-  note?: string | undefined
-  href?: string
-}) {
+function Verdict({ known, things }: { known: Status | undefined; things: readonly ToLookAt[] }) {
+  if (!isCurrent.value)
+    return (
+      <div class="page-head">
+        <h1>
+          <span class="dot bad" aria-hidden="true" />
+          No connection.{' '}
+          {known === undefined
+            ? 'Nothing is known of the bus.'
+            : `These figures are from ${timeOfDay(statusAt.value)}.`}
+        </h1>
+      </div>
+    )
+  if (known === undefined)
+    return (
+      <div class="page-head">
+        <h1>
+          <span class="dot muted" aria-hidden="true" />
+          {link.value.state === 'open' ? 'Asking the bus …' : 'Connecting to the bus …'}
+        </h1>
+        <p class="wait block" />
+      </div>
+    )
+  const { level, text, note } = verdictOf(known, things)
   return (
-    <li class="panel tile">
-      <span class="tile-name">{href === undefined ? name : <a href={href}>{name}</a>}</span>
-      <span class="tile-value">{value ?? '–'}</span>
-      <span class="tile-note">{note ?? ''}</span>
+    <div class="page-head">
+      <h1>
+        <span class={`dot ${level}`} aria-hidden="true" />
+        {text}
+      </h1>
+      <p>{note}</p>
+    </div>
+  )
+}
+
+function ToLookAtPanel({ things }: { things: readonly ToLookAt[] }) {
+  return (
+    <section class="panel whole" aria-label="To look at">
+      <header>
+        <h2>To look at</h2>
+        <span class="small">the most urgent first</span>
+      </header>
+      <ul class="look">
+        {things.map(({ code, level, text, since: at, link: { text: where, href } }) => (
+          <li key={`${code} ${text}`}>
+            <Icon name={level} class={level} />
+            <span class="grow">{text}</span>
+            {at !== undefined && (
+              <time class="small" dateTime={at} title={fullTime(at)}>
+                since {since(at, now.value)}
+              </time>
+            )}
+            <a href={href}>{where}</a>
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+const perSecond: Write = (value) => `${brief(value)}/s`
+const percent: Write = (share) => `${short(share * 100)} %`
+const ms: Write = (value) => `${short(value)} ms`
+
+function Figures({ known }: { known: Status | undefined }) {
+  const of = (name: SeriesName, write: Write) => {
+    const value = latest(name)
+    return value === null ? undefined : write(value)
+  }
+  return (
+    <ul class="panel figs whole" aria-label="Figures">
+      <Figure name="Connections" value={known && count(known.totals.connections)} series="connections" to="clients" />
+      <Figure
+        name="Messages in"
+        value={of('messages_per_second', perSecond)}
+        series="messages_per_second"
+        to="channels"
+      />
+      <Figure
+        name="Deliveries out"
+        value={of('deliveries_per_second', perSecond)}
+        series="deliveries_per_second"
+        to="channels"
+      />
+      <Figure
+        name="Bytes out"
+        value={of('bytes_out_per_second', (value) => `${bytes(value)}/s`)}
+        series="bytes_out_per_second"
+        to="channels"
+      />
+      <Figure name="Waiting to be read" value={of('waiting_bytes', bytes)} series="waiting_bytes" to="clients" />
+      <Figure name="Processor" value={of('processor', percent)} series="processor" to="telemetry" />
+    </ul>
+  )
+}
+
+type FigureProps = {
+  readonly name: string
+  readonly value: string | undefined
+  readonly series: SeriesName
+  readonly to: 'clients' | 'channels' | 'telemetry'
+}
+
+function Figure({ name, value, series: of, to }: FigureProps) {
+  const [figure, unit] = value === undefined ? [undefined] : splitUnit(value)
+  return (
+    <li>
+      <a href={linkTo(to)}>
+        <span class="small">{name}</span>
+        {figure === undefined ? (
+          <strong>{series.value === undefined ? <span class="wait block">0</span> : '–'}</strong>
+        ) : (
+          <strong>
+            {figure}
+            {unit !== undefined && <small>{unit}</small>}
+          </strong>
+        )}
+        <Spark name={of} />
+      </a>
     </li>
   )
 }
 
-/** One row of a list of facts. */
-export function Fact({ name, value }: { name: string; value: string | number | undefined }) {
-  if (value === undefined || value === '') return null
+/** The number and its unit: `12.3`, ` ms`. */
+function splitUnit(text: string): [string, string | undefined] {
+  const at = text.search(/[^\d.,]/)
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at)]
+}
+
+function Charts({ known }: { known: Status | undefined }) {
   return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{value}</dd>
-    </div>
+    <>
+      <Chart class="third" title="Messages in" label="per second" name="messages_per_second" write={brief} />
+      <Chart class="third" title="Deliveries out" label="per second" name="deliveries_per_second" write={brief} />
+      <Chart
+        class="third"
+        title="Connections"
+        label="now"
+        name="connections"
+        write={(value) => brief(Math.round(value))}
+        legend={
+          known !== undefined &&
+          wire.clientTypes.map((type) => (
+            <span key={type}>
+              {typeNames[type]} <b>{count(known.clients_by_type[type])}</b>
+            </span>
+          ))
+        }
+      />
+      <Chart class="third" title="Event loop delay" label="longest" name="event_loop_delay_ms" write={ms} tone="warn" />
+    </>
+  )
+}
+
+type TableProps = {
+  readonly title: string
+  readonly note?: string | undefined
+  readonly empty: string | undefined
+  readonly heads: readonly string[]
+  readonly children: ComponentChildren
+}
+
+/** A small table; without rows a sentence instead. */
+function Table({ title, note, empty, heads, children }: TableProps) {
+  return (
+    <section class="panel" aria-label={title}>
+      <header>
+        <h2>{title}</h2>
+        {note !== undefined && <span class="small">{note}</span>}
+      </header>
+      {empty !== undefined ? (
+        <p class="pad muted">{empty}</p>
+      ) : (
+        <table>
+          <thead>
+            <tr>
+              {heads.map((head, index) => (
+                <th key={head} class={index === 0 ? '' : 'n'}>
+                  {head}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>{children}</tbody>
+        </table>
+      )}
+    </section>
+  )
+}
+
+/** A name with a bar behind it, as long as its share of the largest value. */
+function Bar({ share, tone = '', children }: { share: number; tone?: string; children: ComponentChildren }) {
+  return (
+    <span class={`bar ${tone}`} style={{ '--w': `${Math.max(2, share * 100)}%` }}>
+      {children}
+    </span>
+  )
+}
+
+function Refusals() {
+  const all = refusals.value
+  const total = all.reduce((sum, { count: of }) => sum + of, 0)
+  const isTimed = status.value?.refusals !== undefined
+  return (
+    <Table
+      title="Refusals by code"
+      note={`${count(total)} ${isTimed ? 'in 15 min' : 'since the start'}`}
+      empty={total === 0 ? 'No frame was refused.' : undefined}
+      heads={['Code', 'Count', ...(isTimed ? ['Mostly from'] : [])]}
+    >
+      {all.slice(0, 6).map(({ code, count: of, client_id: from }) => (
+        <tr key={code}>
+          <td title={(wire.errorTexts as Record<string, string>)[code]}>
+            <Bar share={of / (all[0]?.count ?? 1)} tone="bad">
+              <code>{code}</code>
+            </Bar>
+          </td>
+          <td class="n">{count(of)}</td>
+          {isTimed && <td class="n">{from === undefined ? '' : <a href={linkTo('clients', from)}>{from}</a>}</td>}
+        </tr>
+      ))}
+    </Table>
+  )
+}
+
+function SlowConsumers({ known }: { known: Status | undefined }) {
+  const slow = slowClients.value
+  return (
+    <Table
+      title="Slow consumers"
+      note={slow && known && `${count(slow.length)} of ${count(known.totals.clients)}`}
+      empty={slow === undefined ? 'Asking …' : slow.length === 0 ? 'Every client keeps up.' : undefined}
+      heads={['Client', 'Unread', 'For']}
+    >
+      {slow?.map((one) => (
+        <tr key={one.client_id}>
+          <td>
+            <span class="line">
+              <Avatar small name={one.screen_name ?? one.client_id} type={one.client_type} />
+              <a href={linkTo('clients', one.client_id)}>{one.client_id}</a>
+              <span class={`tag ${one.behind ? 'warn' : ''}`}>{one.behind ? 'catching up' : 'slow'}</span>
+            </span>
+          </td>
+          <td class="n">{bytes(one.queue_bytes)}</td>
+          <td class="n muted">
+            {one.behind_since === undefined ? '–' : duration((now.value - Date.parse(one.behind_since)) / 1000)}
+          </td>
+        </tr>
+      ))}
+    </Table>
+  )
+}
+
+function Limits() {
+  const all = limits.value
+  const write = (limit: string, value: number) => (/bytes|memory/.test(limit) ? bytes(value) : count(value))
+  return (
+    <Table
+      title="Limits in use"
+      note={all.length === 0 ? undefined : `the fullest of ${count(all.length)}`}
+      empty={all.length === 0 ? 'Asking …' : undefined}
+      heads={['Limit', 'Use', 'In use']}
+    >
+      {all.slice(0, 6).map(({ limit, used, most }) => (
+        <tr key={limit}>
+          <td>{limitName(limit)}</td>
+          <td class="meter-cell">
+            <Meter share={used / most} />
+          </td>
+          <td class="n">
+            {write(limit, used)} <span class="muted">of {write(limit, most)}</span>
+          </td>
+        </tr>
+      ))}
+    </Table>
+  )
+}
+
+function BusyChannels() {
+  const busy = busyChannels.value
+  return (
+    <Table
+      title="Busiest channels"
+      note="last seconds"
+      empty={busy === undefined ? 'Asking …' : busy.length === 0 ? 'No channel has messages now.' : undefined}
+      heads={['Channel', 'In']}
+    >
+      {busy?.map(({ address, rate }) => (
+        <tr key={address}>
+          <td>
+            <Bar share={rate / (busy[0]?.rate ?? 1)}>
+              <a href={linkTo('channels', address)}>{address}</a>
+            </Bar>
+          </td>
+          <td class="n">{perSecond(rate)}</td>
+        </tr>
+      ))}
+    </Table>
+  )
+}
+
+function BusyClients() {
+  const busy = busyClients.value
+  const most = busy?.[0] === undefined ? 1 : rateOf(busy[0])
+  return (
+    <Table
+      title="Busiest clients"
+      note="last seconds"
+      empty={busy === undefined ? 'Asking …' : busy.length === 0 ? 'No client sends now.' : undefined}
+      heads={['Client', 'Type', 'Sends']}
+    >
+      {busy?.map((one) => (
+        <tr key={one.client_id}>
+          <td>
+            <Bar share={rateOf(one) / most}>
+              <a href={linkTo('clients', one.client_id)}>{one.client_id}</a>
+            </Bar>
+          </td>
+          <td class="n muted">{typeNames[one.client_type]}</td>
+          <td class="n">{perSecond(rateOf(one))}</td>
+        </tr>
+      ))}
+    </Table>
+  )
+}
+
+/** Where a server says more of its log, each field that the page knows is shown. */
+type LogFigures = Status['storage'] & {
+  readonly growth_bytes_per_second?: number | null
+  readonly last_outage?: { readonly since: string; readonly ms: number } | null
+  readonly max_bytes?: number | null
+  readonly append_ms?: number | null
+}
+
+function Log({ known }: { known: Status | undefined }) {
+  const storage = known?.storage as LogFigures | undefined
+  const isAway = thingsToLookAt(known).some(({ code }) => code === 'storage_away')
+  const append = latest('append_ms')
+  const queue = limits.value.find(({ limit }) => limit === 'queued_bytes')
+  return (
+    <section class="panel log-panel" aria-label="Log">
+      <header>
+        <h2>Log</h2>
+        <span class="tag">{storage?.driver ?? '…'}</span>
+      </header>
+      <div class="pad">
+        {storage === undefined ? (
+          <p class="wait block" />
+        ) : (
+          <dl class="facts">
+            <Fact name="State">
+              {isAway ? <span class="bad">unreachable</span> : <span class="good">reachable</span>}
+            </Fact>
+            <Fact name="Durability">{storage.durability}</Fact>
+            <Fact name="Append, p99">{append !== null && ms(append)}</Fact>
+            <Fact name="Kept">
+              {counted(storage.history_messages, 'message')}, {bytes(storage.history_bytes)}
+              {typeof storage.max_bytes === 'number' && ` of ${bytes(storage.max_bytes)}`}
+            </Fact>
+            <Fact name="Growth">
+              {typeof storage.growth_bytes_per_second === 'number' &&
+                `${bytes(storage.growth_bytes_per_second * 86_400)} a day`}
+            </Fact>
+            <Fact name="Last outage">
+              {storage.last_outage &&
+                `${fullTime(storage.last_outage.since)}, ${duration(storage.last_outage.ms / 1000)}`}
+            </Fact>
+            <Fact name="Outage queue">
+              {queue && (queue.used === 0 ? 'empty' : `${bytes(queue.used)} of ${bytes(queue.most)}`)}
+            </Fact>
+          </dl>
+        )}
+      </div>
+    </section>
   )
 }

@@ -1,103 +1,176 @@
 import { useSignal } from '@preact/signals'
 import { useState } from 'preact/hooks'
-import { preview } from '../json/preview.ts'
-import { count } from '../kit/text.ts'
+import { count, fullTime } from '../kit/text.ts'
+import { CopyButton } from '../parts/copy-button.tsx'
+import { Icon } from '../parts/icon.tsx'
 import { JsonView } from '../parts/json-view.tsx'
-import { RefusalText } from '../parts/refusal.tsx'
 import { Time } from '../parts/time.tsx'
-import { VirtualList } from '../parts/virtual-list.tsx'
+import { type Row, VirtualList } from '../parts/virtual-list.tsx'
+import { asking } from '../state/secrets.ts'
+import { sentenceOf, toneOf } from '../state/sentences.ts'
 import { events, pulse, refused, type TelemetryItem } from '../state/telemetry.ts'
 
-/** The events of the bus and its clients, as they arrive. */
+/** The events of the bus and its clients, as they arrive, newest first. */
 export function Telemetry() {
   const filter = useSignal('')
-  const type = useSignal('')
+  const types = useSignal<ReadonlySet<string>>(new Set())
   const [frozen, setFrozen] = useState<readonly TelemetryItem[] | undefined>(undefined)
   const [chosen, setChosen] = useState<TelemetryItem | undefined>(undefined)
   pulse.signal.value
+  if (refused.value !== undefined) return <Denied message={refused.value.message} />
   const all = frozen ?? events.list()
   const wanted = filter.value.trim().toLowerCase()
-  const shown = all.filter(
-    (event) =>
-      (type.value === '' || event.type === type.value) &&
-      (wanted === '' || `${event.type} ${event.from} ${preview(event.body, 300)}`.toLowerCase().includes(wanted)),
-  )
-  const types = [...new Set(all.map((event) => event.type))].sort()
+  const shown = all
+    .filter(
+      (event) =>
+        (types.value.size === 0 || types.value.has(event.type)) &&
+        (wanted === '' || `${event.type} ${event.from} ${sentenceOf(event)}`.toLowerCase().includes(wanted)),
+    )
+    .reverse()
   const pause = () => setFrozen(events.list())
 
   return (
-    <div class="view">
-      <section class="panel fill" aria-label="Telemetry">
-        <div class="bar wrap">
+    <div class={`panes telemetry ${chosen === undefined ? '' : 'has-choice'}`}>
+      <Facets items={all} chosen={types.value} onChange={(next) => (types.value = next)} />
+      <section class="panel fill-list" aria-label="Telemetry">
+        <header>
           <h1>Telemetry</h1>
-          <span class="muted">{count(events.total)} events</span>
-          <input
-            type="search"
-            class="grow"
-            aria-label="Filter events"
-            placeholder="Filter by text"
-            value={filter.value}
-            onInput={(event) => {
-              filter.value = event.currentTarget.value
-            }}
-          />
-          <select
-            aria-label="Type of event"
-            value={type.value}
-            onChange={(event) => {
-              type.value = event.currentTarget.value
-            }}
-          >
-            <option value="">all types</option>
-            {types.map((one) => (
-              <option key={one} value={one}>
-                {one}
-              </option>
-            ))}
-          </select>
+          <span class="small">
+            {frozen === undefined ? 'live, newest first' : 'paused'}, {count(events.total)} events
+          </span>
           <button
             type="button"
             aria-pressed={frozen !== undefined}
             onClick={() => (frozen === undefined ? pause() : setFrozen(undefined))}
           >
+            <Icon name={frozen === undefined ? 'pause' : 'play'} />
             {frozen === undefined ? 'Pause' : 'Resume'}
           </button>
+        </header>
+        <div class="find">
+          <input
+            type="search"
+            aria-label="Filter events"
+            placeholder="Filter by client, channel, code or words"
+            value={filter.value}
+            onInput={(event) => {
+              filter.value = event.currentTarget.value
+            }}
+          />
         </div>
-        {refused.value !== undefined && <RefusalText refusal={refused.value} />}
         <VirtualList
-          class="messages"
+          class="events"
           items={shown}
           keyOf={(event) => event.id}
-          row={(event) => ({
-            content: (
-              <>
-                <Time at={event.at} />
-                <span class="from ellipsis">{event.type}</span>
-                <span class="text ellipsis">{preview(event.body, 300)}</span>
-              </>
-            ),
-          })}
+          row={eventRow}
           label="Telemetry events"
+          rowHeight={30}
           selected={chosen?.id}
-          onSelect={setChosen}
-          follow={frozen === undefined}
-          onLeaveEnd={pause}
-          empty="No events yet."
+          onSelect={(event) => {
+            if (frozen === undefined) pause()
+            setChosen(event)
+          }}
+          newestFirst
+          empty={
+            all.length === 0 ? 'No events yet: they appear as clients come, join and publish.' : 'No event matches.'
+          }
         />
-        {chosen !== undefined && (
-          <section class="detail" aria-label="Selected event">
-            <div class="bar">
-              <code class="ellipsis">
-                {chosen.type} from {chosen.from}
-              </code>
-              <button type="button" onClick={() => setChosen(undefined)}>
-                Close
-              </button>
-            </div>
-            <JsonView value={chosen.body} />
-          </section>
-        )}
       </section>
+      {chosen !== undefined && (
+        <section class="panel" aria-label="Selected event">
+          <header>
+            <h2>
+              <code>{chosen.type}</code>
+            </h2>
+            <button type="button" class="quiet" aria-label="Close" onClick={() => setChosen(undefined)}>
+              <Icon name="close" />
+            </button>
+          </header>
+          <div class="pad scroll">
+            <p>
+              {fullTime(chosen.at)}, from {chosen.from}
+            </p>
+            <JsonView value={chosen.body} />
+            <div class="actions">
+              <CopyButton text="Copy" value={() => JSON.stringify(chosen.body, null, 2)} />
+            </div>
+          </div>
+        </section>
+      )}
     </div>
+  )
+}
+
+function eventRow(event: TelemetryItem): Row {
+  return {
+    content: (
+      <>
+        <Time at={event.at} />
+        <code class={`from tone-${toneOf(event.type)}`}>{event.type}</code>
+        <span class="text">{sentenceOf(event)}</span>
+      </>
+    ),
+  }
+}
+
+type FacetsProps = {
+  readonly items: readonly TelemetryItem[]
+  readonly chosen: ReadonlySet<string>
+  readonly onChange: (next: ReadonlySet<string>) => void
+}
+
+/** The most types that are listed: clients may send any. */
+const MOST_TYPES = 100
+
+/** The types of the events with their numbers. Without a choice all types are shown. */
+function Facets({ items, chosen, onChange }: FacetsProps) {
+  const counts = new Map<string, number>()
+  for (const { type } of items) counts.set(type, (counts.get(type) ?? 0) + 1)
+  for (const type of chosen) if (!counts.has(type)) counts.set(type, 0)
+  function turn(type: string): void {
+    const next = new Set(chosen)
+    if (!next.delete(type)) next.add(type)
+    onChange(next)
+  }
+  return (
+    <section class="panel facets" aria-label="Event types">
+      <header>
+        <h2>Event types</h2>
+        <button type="button" class="quiet" disabled={chosen.size === 0} onClick={() => onChange(new Set())}>
+          All
+        </button>
+      </header>
+      <ul class="scroll">
+        {[...counts]
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .slice(0, MOST_TYPES)
+          .map(([type, of]) => (
+            <li key={type}>
+              <label class="check">
+                <input type="checkbox" checked={chosen.has(type)} onChange={() => turn(type)} />
+                <code>{type}</code>
+                <span class="small push">{count(of)}</span>
+              </label>
+            </li>
+          ))}
+        {counts.size === 0 && <li class="pad muted">None yet.</li>}
+      </ul>
+    </section>
+  )
+}
+
+/** A page that may not read telemetry says what it lacks. */
+export function Denied({ message }: { message: string }) {
+  return (
+    <section class="panel empty-page" aria-label="Telemetry">
+      <Icon name="lock" />
+      <h1>You may not read telemetry</h1>
+      <p class="muted" role="alert">
+        {message} It needs the permission to join <code>integriguard:telemetry-stream</code>.
+      </p>
+      <button type="button" onClick={() => (asking.value = 'Telemetry needs a token that may read it.')}>
+        Change token
+      </button>
+    </section>
   )
 }

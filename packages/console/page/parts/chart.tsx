@@ -1,0 +1,128 @@
+import { useState } from 'preact/hooks'
+import type { SeriesName } from '../state/figures.ts'
+import { series } from '../state/series.ts'
+
+/** A value of a chart as text, with its unit. */
+export type Write = (value: number) => string
+
+type ChartProps = {
+  readonly title: string
+  /** What the values are, such as `per second`. */
+  readonly label: string
+  readonly name: SeriesName
+  readonly write: Write
+  readonly tone?: 'accent' | 'warn'
+  /** Other words for the legend, such as the parts of the last value. */
+  readonly legend?: preact.ComponentChildren
+  readonly class?: string
+}
+
+const WIDTH = 90
+const HEIGHT = 100
+
+/** The last 15 minutes of one figure. The legend has the current value, or that under the pointer. */
+export function Chart({ title, label, name, write, tone = 'accent', legend, class: more = '' }: ChartProps) {
+  const [pointed, setPointed] = useState<number | undefined>(undefined)
+  const all = series.value
+  const values = all?.series[name] ?? []
+  const most = roundUp(Math.max(0, ...values.map((value) => value ?? 0)))
+  const at = pointed === undefined ? values.length - 1 : Math.round(pointed * (values.length - 1))
+  const value = values[at]
+  const until = Date.parse(all?.until ?? '')
+  const timeAt = (index: number) => clock(until - (values.length - 1 - index) * (all?.every_ms ?? 0))
+  const written = value === null || value === undefined ? '–' : write(value)
+
+  function point(event: PointerEvent): void {
+    const box = (event.currentTarget as Element).getBoundingClientRect()
+    setPointed(Math.max(0, Math.min(1, (event.clientX - box.left) / box.width)))
+  }
+
+  return (
+    <figure class={`panel chart-panel ${more}`}>
+      <header>
+        <h2>{title}</h2>
+        <span class={`legend tone-${tone}`}>
+          <span>
+            <i />
+            {label} <b>{written}</b>
+            {pointed !== undefined && <> at {timeAt(at)}</>}
+          </span>
+          {legend}
+        </span>
+      </header>
+      <div class="chart">
+        <svg
+          viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+          preserveAspectRatio="none"
+          role="img"
+          aria-label={`${title}, last 15 minutes: ${label} ${written}`}
+          onPointerMove={point}
+          onPointerLeave={() => setPointed(undefined)}
+        >
+          <path class="rule" d={`M0 0H${WIDTH}M0 ${HEIGHT / 2}H${WIDTH}M0 ${HEIGHT}H${WIDTH}`} />
+          <path class={`area tone-${tone}`} d={pathOf(values, most, true)} />
+          <path class={`curve tone-${tone}`} d={pathOf(values, most, false)} />
+          {pointed !== undefined && <path class="cursor" d={`M${pointed * WIDTH} 0V${HEIGHT}`} />}
+        </svg>
+        <div class="y" aria-hidden="true">
+          <span>{write(most)}</span>
+          <span>{write(most / 2)}</span>
+          <span>{write(0)}</span>
+        </div>
+        <div class="x" aria-hidden="true">
+          <span>{values.length === 0 ? '' : timeAt(0)}</span>
+          <span>{values.length === 0 ? '' : timeAt(values.length - 1)}</span>
+        </div>
+      </div>
+    </figure>
+  )
+}
+
+/** The last 15 minutes of one figure, without axes. */
+export function Spark({ name }: { name: SeriesName }) {
+  const values = series.value?.series[name] ?? []
+  const most = Math.max(0, ...values.map((value) => value ?? 0)) * 1.1 || 1
+  return (
+    <svg class="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
+      <path class="area tone-accent" d={pathOf(values, most, true)} />
+      <path class="curve tone-accent" d={pathOf(values, most, false)} />
+    </svg>
+  )
+}
+
+/** A line through the values, or the area below it; interrupted where there is no value. */
+export function pathOf(values: readonly (number | null)[], most: number, isArea: boolean): string {
+  const step = WIDTH / Math.max(1, values.length - 1)
+  const x = (index: number) => round(index * step)
+  const y = (value: number) => round(HEIGHT * (1 - value / (most || 1)))
+  let path = ''
+  let from = -1
+  const end = (index: number) => {
+    // A single value is a short line.
+    if (from === index) path += 'h0.5'
+    if (isArea) path += `V${HEIGHT}H${x(from)}Z`
+    from = -1
+  }
+  for (const [index, value] of values.entries()) {
+    if (value === null) {
+      if (from >= 0) end(index - 1)
+      continue
+    }
+    path += `${from < 0 ? 'M' : 'L'}${x(index)} ${y(value)}`
+    if (from < 0) from = index
+  }
+  if (from >= 0) end(values.length - 1)
+  return path
+}
+
+/** The next of 1, 2, 4, 6, 8, 10 times a power of ten. */
+export function roundUp(value: number): number {
+  if (value <= 0) return 1
+  const power = 10 ** Math.floor(Math.log10(value))
+  return ([1, 2, 4, 6, 8, 10].find((one) => value <= one * power * 1.000001) ?? 10) * power
+}
+
+const round = (value: number): number => Math.round(value * 100) / 100
+
+const clock = (at: number): string =>
+  Number.isNaN(at) ? '' : new Date(at).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })

@@ -1,0 +1,33 @@
+import { asking, secrets } from '../state/secrets.ts'
+import { Icon } from './icon.tsx'
+
+/** Whether this page has a key or a token, so that an action for admins may succeed. */
+export const hasSecret = (): boolean => secrets.value.adminKey !== '' || secrets.value.token !== ''
+
+type ActionProps = {
+  /** What the button says. */
+  readonly text: string
+  readonly class?: string
+  readonly onClick: () => void
+}
+
+/** An action for admins. Without a key it says so before it is pressed, and asks for one when it is. */
+export function AdminAction({ text, class: kind = '', onClick }: ActionProps) {
+  if (hasSecret())
+    return (
+      <button type="button" class={kind} onClick={onClick}>
+        {text}
+      </button>
+    )
+  return (
+    <button
+      type="button"
+      class={`${kind} locked`}
+      title="Needs the admin key"
+      onClick={() => (asking.value = `“${text}” needs the admin key of the bus.`)}
+    >
+      {text}
+      <Icon name="lock" />
+    </button>
+  )
+}

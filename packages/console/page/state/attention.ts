@@ -1,0 +1,138 @@
+/** What needs a person: as the server states it, or what the page can tell of it, in sentences with a link. */
+import { count, counted, duration } from '../kit/text.ts'
+import { linkTo, type View } from '../route.ts'
+import type { Attention } from './figures.ts'
+import { isLogAway } from './measured.ts'
+import { limits, refusals, type Status } from './status.ts'
+import { logAwaySince } from './telemetry.ts'
+
+/** One thing to look at. */
+export type ToLookAt = {
+  readonly code: string
+  readonly level: 'warn' | 'bad'
+  readonly text: string
+  readonly since: string | undefined
+  readonly link: { readonly text: string; readonly href: string }
+}
+
+/** A limit of which this share is in use is near. */
+const NEAR = 0.8
+
+type Words = {
+  readonly level: ToLookAt['level']
+  readonly text: (of: { subject: string; count: number }) => string
+  readonly link: readonly [text: string, view: View, of?: string]
+}
+
+const words: Readonly<Record<string, Words>> = {
+  storage_away: {
+    level: 'bad',
+    text: () => 'The log is unreachable. Messages are delivered and wait in the outage queue; history cannot be read.',
+    link: ['Show events', 'telemetry'],
+  },
+  storage_slow: {
+    level: 'warn',
+    text: () => 'The log takes long to append: acknowledgements are late.',
+    link: ['Show events', 'telemetry'],
+  },
+  telemetry_unavailable: {
+    level: 'warn',
+    text: () => 'Telemetry is not available: its port could not be opened.',
+    link: ['Show status', 'commands', 'status'],
+  },
+  slow_consumers: {
+    level: 'warn',
+    text: ({ count: slow }) =>
+      `${counted(slow, 'client reads', 'clients read')} more slowly than messages arrive, and ${slow === 1 ? 'catches' : 'catch'} up from the log.`,
+    link: ['Open clients', 'clients'],
+  },
+  refusals: {
+    level: 'bad',
+    text: ({ subject, count: refused }) =>
+      `${counted(refused, 'frame was', 'frames were')} refused${subject === '' ? '' : `, most of them with ${subject}`}.`,
+    link: ['Show events', 'telemetry'],
+  },
+  rate_limited: {
+    level: 'bad',
+    text: ({ subject, count: refused }) =>
+      `${subject === '' ? 'Clients send' : `${subject} sends`} faster than the rate allows: ${counted(refused, 'message was', 'messages were')} refused.`,
+    link: ['Show events', 'telemetry'],
+  },
+  limit_near: {
+    level: 'warn',
+    text: ({ subject }) => {
+      const one = limits.value.find(({ limit }) => limit === subject)
+      return `The limit of ${limitName(subject)} is nearly reached${one === undefined ? '' : `: ${count(Math.round((one.used / one.most) * 100))} % are in use`}.`
+    },
+    link: ['Show limits', 'overview'],
+  },
+  draining: {
+    level: 'warn',
+    text: () => 'The server is shutting down: clients move to another node, or come back when it is up again.',
+    link: ['Show status', 'commands', 'status'],
+  },
+  event_loop_busy: {
+    level: 'warn',
+    text: () => 'The event loop is busy: everything on this node is late.',
+    link: ['Busiest clients', 'clients'],
+  },
+}
+
+/** The name of a limit, for people. */
+export const limitName = (limit: string): string => limit.replaceAll('_', ' ').replace(/ bytes$/, ', bytes')
+
+/** What needs a person, the most urgent first, at most five. */
+export function thingsToLookAt(status: Status | undefined): readonly ToLookAt[] {
+  if (status === undefined) return []
+  return (status.attention ?? computedFrom(status)).slice(0, 5).map(({ code, subject = '', since, count = 0 }) => {
+    const known = words[code]
+    const [text, view, of] = known?.link ?? ['Show status', 'commands', 'status']
+    return {
+      code,
+      level: known?.level ?? 'warn',
+      text: known?.text({ subject, count }) ?? `${code}${subject === '' ? '' : `: ${subject}`}`,
+      since,
+      link:
+        code === 'rate_limited' && subject !== ''
+          ? { text: `Open ${subject}`, href: linkTo('clients', subject) }
+          : { text, href: linkTo(view, of) },
+    }
+  })
+}
+
+/** What the page can tell by itself. */
+function computedFrom({ server }: Status): Attention[] {
+  const found: Attention[] = []
+  const since = logAwaySince.value
+  if (isLogAway.value || since !== undefined)
+    found.push({ code: 'storage_away', ...(since !== undefined && { since: new Date(since).toISOString() }) })
+  if (server.status === 'draining') found.push({ code: 'draining' })
+  const limited = refusals.value.find(({ code }) => code === 'rate_limited')
+  if (limited !== undefined) found.push({ code: 'rate_limited', count: limited.count })
+  const others = refusals.value.filter(({ code }) => code !== 'rate_limited')
+  const refused = others.reduce((sum, { count: of }) => sum + of, 0)
+  if (refused > 0) found.push({ code: 'refusals', subject: others[0]?.code ?? '', count: refused })
+  for (const { limit, used, most } of limits.value)
+    if (used / most >= NEAR) found.push({ code: 'limit_near', subject: limit })
+  return found
+}
+
+/** The verdict in one sentence, and what goes with it. */
+export function verdictOf(
+  status: Status,
+  things: readonly ToLookAt[],
+): { readonly level: 'good' | 'warn' | 'bad'; readonly text: string; readonly note: string } {
+  const numbers = ['Nothing', 'One thing', 'Two things', 'Three things', 'Four things', 'Five things']
+  const { server, storage } = status
+  const looks = things.length === 0 ? '' : ` ${numbers[things.length]} to look at.`
+  const note = `Version ${server.version}, up for ${duration(server.uptime_seconds)}. The log is ${storage.driver === 'memory' ? 'in memory: it ends with the process' : `in ${storage.driver}`}.`
+  if (server.status === 'draining') return { level: 'warn', text: `The bus is shutting down.${looks}`, note }
+  if (things.some(({ code }) => code === 'storage_away'))
+    return { level: 'bad', text: `The bus works without its log.${looks}`, note }
+  if (server.status === 'degraded') return { level: 'warn', text: `The bus works, with restrictions.${looks}`, note }
+  return {
+    level: things.some(({ level }) => level === 'bad') ? 'warn' : 'good',
+    text: `The bus works.${looks}`,
+    note: things.length === 0 ? `${note} Nothing needs you.` : note,
+  }
+}

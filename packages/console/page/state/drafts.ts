@@ -1,0 +1,57 @@
+/**
+ * What the user has typed and not sent yet, for each target. Drafts outlive a change of the view and a reload of the
+ * page; like the secrets they are stored in this tab only.
+ */
+import { type Signal, signal } from '@preact/signals'
+
+/** The input for one target. */
+export type DraftFields = {
+  readonly payload: string
+  readonly metadata: string
+  /** Of a private message: the recipients. */
+  readonly to: string
+  /** `true`, a durability level, or `none`. */
+  readonly ack: string
+}
+
+const KEY = 'arqonbus-drafts'
+/** The most targets of which the input is stored; the oldest is dropped. */
+const MOST = 100
+const none: DraftFields = { payload: '', metadata: '', to: '', ack: 'true' }
+
+const drafts = new Map<string, Signal<DraftFields>>(stored())
+
+/** The draft for a target, such as an address. */
+export function draftFor(target: string): Signal<DraftFields> {
+  const known = drafts.get(target)
+  if (known !== undefined) return known
+  const made = signal(none)
+  drafts.set(target, made)
+  if (drafts.size > MOST) drafts.delete(drafts.keys().next().value as string)
+  return made
+}
+
+/** Changes fields of a draft. */
+export function edit(target: string, change: Partial<DraftFields>): void {
+  const draft = draftFor(target)
+  draft.value = { ...draft.value, ...change }
+  store()
+}
+
+function store(): void {
+  const typed = [...drafts].filter(([, { value }]) => value.payload !== '' || value.metadata !== '')
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify(typed.map(([target, { value }]) => [target, value])))
+  } catch {
+    // The storage is full: the drafts stay for as long as the page does.
+  }
+}
+
+function stored(): [string, Signal<DraftFields>][] {
+  try {
+    const found = JSON.parse(sessionStorage.getItem(KEY) ?? '[]') as [string, Partial<DraftFields>][]
+    return found.map(([target, draft]) => [target, signal({ ...none, ...draft })])
+  } catch {
+    return []
+  }
+}
