@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import { count } from '../kit/text.ts'
 import { client, welcome } from '../state/bus.ts'
 import { draftOf } from '../state/draft.ts'
@@ -7,7 +7,7 @@ import { discard, MOST_WAITING, outboxFor, type Sending, send, sendAgain } from 
 import { wire } from '../wire.ts'
 import { RefusalText } from './refusal.tsx'
 
-/** The target of a message: a channel, a whole room, or clients by their ids. */
+/** The target of a message: a channel, a whole room, a client by its id, or clients that are yet to be named. */
 export type Target =
   | { readonly kind: 'channel'; readonly address: string }
   | { readonly kind: 'private'; readonly to: string }
@@ -21,12 +21,10 @@ const nameOf = (target: Target): string => (target.kind === 'channel' ? target.a
  */
 export function Composer({ target }: { target: Target }) {
   const name = nameOf(target)
-  const { payload, metadata, to, ack } = draftFor(name).value
+  const { payload, metadata, ack, to: typedTo } = draftFor(name).value
+  const to = target.kind === 'private' && target.to !== '' ? target.to : typedTo
   const outbox = outboxFor(name).value
   const [isMore, setIsMore] = useState(metadata !== '')
-  useEffect(() => {
-    if (target.kind === 'private' && to === '' && target.to !== '') edit(name, { to: target.to })
-  }, [name])
   const draft = draftOf({
     target: target.kind === 'private' ? { kind: 'private', to } : target,
     payload,
@@ -54,9 +52,9 @@ export function Composer({ target }: { target: Target }) {
   }
 
   return (
-    <form class="composer" onSubmit={submit} aria-label="Publish a message">
+    <form class={`composer ${isMore ? 'is-more' : ''}`} onSubmit={submit} aria-label="Publish a message">
       <OnTheirWay name={name} sending={outbox.sending} />
-      {target.kind === 'private' && (
+      {target.kind === 'private' && target.to === '' && (
         <label class="inline">
           <span>To</span>
           <input
@@ -92,7 +90,7 @@ export function Composer({ target }: { target: Target }) {
         </label>
       )}
       <div class="line wrap">
-        <label class="line small">
+        <label class="line small confirm">
           <span>Confirm</span>
           <select value={ack} onChange={(event) => edit(name, { ack: event.currentTarget.value })}>
             <option value="true">when accepted</option>

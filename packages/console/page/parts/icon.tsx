@@ -18,7 +18,7 @@ const paths = {
   close: 'M4 4l8 8M12 4l-8 8',
   fold: 'M6 4l4 4-4 4',
   unfold: 'M4 6l4 4 4-4',
-  key: 'M10 6a3 3 0 1 0-2.4 2.9L3 13.5h2.5V12H7v-1.500l1.300-1.300M11 5h.01',
+  key: 'M10.5 8.5a3 3 0 1 0 0-6 3 3 0 0 0 0 6M8.3 7.7L3 13M4.5 11.5L6 13',
 } as const
 
 /** The name of a drawing. */

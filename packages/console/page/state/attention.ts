@@ -62,7 +62,7 @@ const words: Readonly<Record<string, Words>> = {
     level: 'warn',
     text: ({ subject }) => {
       const one = limits.value.find(({ limit }) => limit === subject)
-      return `The limit of ${limitName(subject)} is nearly reached${one === undefined ? '' : `: ${count(Math.round((one.used / one.most) * 100))} % are in use`}.`
+      return `A limit is nearly reached: ${limitName(subject)}${one === undefined ? '' : `, ${count(Math.round((one.used / one.most) * 100))} % are in use`}.`
     },
     link: ['Show limits', 'overview'],
   },
@@ -78,8 +78,19 @@ const words: Readonly<Record<string, Words>> = {
   },
 }
 
+const limitNames: Readonly<Record<string, string>> = {
+  dedup_bytes: 'Repeated ids',
+  queued_bytes: 'Outage queue',
+  send_buffer_bytes: 'Send buffers',
+  fanout_bytes: 'Fan-out',
+  api_streams: 'Event streams',
+}
+
 /** The name of a limit, for people. */
-export const limitName = (limit: string): string => limit.replaceAll('_', ' ').replace(/ bytes$/, ', bytes')
+export function limitName(limit: string): string {
+  const words = limit.replace(/_bytes$/, '').replaceAll('_', ' ')
+  return limitNames[limit] ?? `${words.slice(0, 1).toUpperCase()}${words.slice(1)}`
+}
 
 /** What needs a person, the most urgent first, at most five. */
 export function thingsToLookAt(status: Status | undefined): readonly ToLookAt[] {

@@ -1,9 +1,9 @@
 /** The slowest and busiest clients, and the busiest channels: asked for only while the overview is open. */
-import { ArqonBusError } from '@arqonbus/client'
 import { batch, signal } from '@preact/signals'
-import { client, link } from './bus.ts'
+import { client, link, onBus } from './bus.ts'
 import { clients, rateOf, refreshClients } from './clients.ts'
 import type { ChannelRow, ClientRow } from './figures.ts'
+import { refreshStatus, status } from './status.ts'
 import { channelRates } from './telemetry.ts'
 
 /** A channel and its messages per second. */
@@ -21,14 +21,15 @@ const EVERY_MS = 3000
 /** A client with fewer unread bytes is not slow, if it is not catching up. */
 const UNREAD_BYTES = 64 * 1024
 
-/** False once a server has refused to order lists: then the page orders them. */
-let canOrder = true
-
 /** Keeps the lists current until the returned function is called. */
 export function watchTop(): () => void {
   void refresh()
+  const stop = onBus('connected', () => void refresh())
   const timer = setInterval(() => void refresh(), EVERY_MS)
-  return () => clearInterval(timer)
+  return () => {
+    clearInterval(timer)
+    stop()
+  }
 }
 
 const isSlow = ({ behind, queue_bytes: bytes }: ClientRow): boolean => behind || bytes >= UNREAD_BYTES
@@ -36,13 +37,13 @@ const isSlow = ({ behind, queue_bytes: bytes }: ClientRow): boolean => behind ||
 async function refresh(): Promise<void> {
   const bus = client.value
   if (bus === undefined || link.value.state !== 'open') return
+  if (status.value === undefined) await refreshStatus()
   try {
-    if (canOrder) await askOrdered((name, parameters) => bus.command(name, parameters as never))
-    else await orderHere()
-  } catch (error) {
-    if (!(error instanceof ArqonBusError) || error.code !== 'invalid_parameters') return
-    canOrder = false
-    await orderHere()
+    // A server of an earlier version orders no lists, and says nothing of what needs attention.
+    if (status.value?.attention === undefined) await orderHere()
+    else await askOrdered((name, parameters) => bus.command(name, parameters as never))
+  } catch {
+    // Without a reply the previous lists stay; the state of the connection shows why there is none.
   }
 }
 

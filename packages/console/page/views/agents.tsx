@@ -43,9 +43,8 @@ export function Agents() {
       <div class="page-head">
         <h1>{headOf(total, atWork)}</h1>
         <p>
-          {total > 0 &&
-            `${count(atWork)} did something in the last ${duration(AT_WORK_MS / 1000)}, ${count(Math.max(0, total - atWork))} did not. `}
-          A lane shows the last five minutes of an agent, as far as this page has heard of it.
+          {total > 0 && `At work is an agent that did something in the last ${duration(AT_WORK_MS / 1000)}. `}A lane
+          shows the last five minutes of an agent, as far as this page has heard of it.
         </p>
       </div>
       {refused.value !== undefined && <RefusalText refusal={refused.value} />}

@@ -90,7 +90,7 @@ function DeleteChannel({ address, onClose }: { address: string; onClose: () => v
 
   async function remove(event: Event): Promise<void> {
     event.preventDefault()
-    if (typed !== address) return
+    if (typed !== address || others > 0) return
     // The page itself is a participant.
     await client.value?.leave(address).catch(() => {})
     const done = await run('delete_channel', { channel: address }, true)
@@ -122,7 +122,7 @@ function DeleteChannel({ address, onClose }: { address: string; onClose: () => v
           />
         </div>
         <div class="actions">
-          <button type="submit" class="danger" disabled={typed !== address}>
+          <button type="submit" class="danger" disabled={typed !== address || others > 0}>
             Delete {address}
           </button>
           <button type="button" onClick={onClose}>

@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals'
+import { type Signal, useSignal } from '@preact/signals'
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { count, counted, timeOfDay } from '../kit/text.ts'
 import { Composer } from '../parts/composer.tsx'
@@ -44,7 +44,7 @@ export function ChannelPane({ address }: { address: string }) {
   return (
     <div class="channel" data-pane={tab}>
       <section class="panel chat-pane pane" aria-label={address}>
-        <Head feed={feed} stays={stays} />
+        <Head feed={feed} />
         <fieldset class="seg tabs" aria-label="Show">
           {shownTabs.map(([name, text]) => (
             <button key={name} type="button" aria-pressed={tab === name} onClick={() => setTab(name)}>
@@ -54,6 +54,7 @@ export function ChannelPane({ address }: { address: string }) {
         </fieldset>
         <Messages
           feed={feed}
+          stays={stays}
           chosen={chosen}
           onSelect={setChosen}
           onOpen={(line) => {
@@ -96,9 +97,8 @@ function useLinked(feed: Feed, chosen: Line | undefined, choose: (line: Line) =>
   }, [line])
 }
 
-function Head({ feed, stays }: { feed: Feed; stays: { value: boolean } }) {
+function Head({ feed }: { feed: Feed }) {
   const { address } = feed
-  const isPaused = feed.paused.value
   return (
     <header>
       <a class="back" href={linkTo('channels')} aria-label="All channels">
@@ -107,27 +107,6 @@ function Head({ feed, stays }: { feed: Feed; stays: { value: boolean } }) {
       <h1>{address === INBOX ? 'Private messages' : address}</h1>
       <span class={`tag ${toneOf(feed)}`} role="status">
         {stateOf(feed)}
-      </span>
-      <span class="line push wrap">
-        {address !== INBOX && (
-          <label class="check" title="Stay joined after this view is left">
-            <input
-              type="checkbox"
-              checked={stays.value}
-              onChange={(event) => {
-                stays.value = event.currentTarget.checked
-              }}
-            />
-            <span>Stay joined</span>
-          </label>
-        )}
-        <button type="button" disabled={!feed.hasOlder.value} onClick={() => void feed.older()}>
-          Older
-        </button>
-        <button type="button" aria-pressed={isPaused} onClick={() => (isPaused ? feed.resume() : feed.pause())}>
-          <Icon name={isPaused ? 'play' : 'pause'} />
-          {isPaused ? `Resume${feed.behind > 0 ? ` (${count(feed.behind)} new)` : ''}` : 'Pause'}
-        </button>
       </span>
     </header>
   )
@@ -148,14 +127,17 @@ function toneOf(feed: Feed): string {
 
 type MessagesProps = {
   readonly feed: Feed
+  /** Whether the page stays in the channel after this view is left. */
+  readonly stays: Signal<boolean>
   readonly chosen: Line | undefined
   readonly onSelect: (line: Line) => void
   readonly onOpen: (line: Line) => void
 }
 
-function Messages({ feed, chosen, onSelect, onOpen }: MessagesProps) {
+function Messages({ feed, stays, chosen, onSelect, onOpen }: MessagesProps) {
   const filter = useSignal('')
   const { address } = feed
+  const isPaused = feed.paused.value
   const lines = matching(feed.lines(), filter.value.trim().toLowerCase())
   const read = readerOf(lines, channelInfo.value?.people)
   return (
@@ -170,6 +152,25 @@ function Messages({ feed, chosen, onSelect, onOpen }: MessagesProps) {
             filter.value = event.currentTarget.value
           }}
         />
+        {address !== INBOX && (
+          <label class="check" title="Stay joined after this view is left">
+            <input
+              type="checkbox"
+              checked={stays.value}
+              onChange={(event) => {
+                stays.value = event.currentTarget.checked
+              }}
+            />
+            <span>Stay joined</span>
+          </label>
+        )}
+        <button type="button" disabled={!feed.hasOlder.value} onClick={() => void feed.older()}>
+          Older
+        </button>
+        <button type="button" aria-pressed={isPaused} onClick={() => (isPaused ? feed.resume() : feed.pause())}>
+          <Icon name={isPaused ? 'play' : 'pause'} />
+          {isPaused ? `Resume${feed.behind > 0 ? ` (${count(feed.behind)} new)` : ''}` : 'Pause'}
+        </button>
       </div>
       {feed.error.value !== undefined && <RefusalText refusal={feed.error.value} />}
       <VirtualList

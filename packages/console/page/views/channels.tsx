@@ -198,9 +198,8 @@ function roomRow({ name, room, channels }: RoomView, isOpen: boolean): Row {
         <span class="hidden">Room </span>
         <span class="name">{name}</span>
         {room?.state === 'paused' && <span class="tag warn">paused</span>}
-        <span class="figure">
-          {channels.length}
-          <span class="hidden"> {channels.length === 1 ? 'channel' : 'channels'}</span>
+        <span class="hidden">
+          {channels.length} {channels.length === 1 ? 'channel' : 'channels'}
         </span>
       </>
     ),

@@ -144,7 +144,7 @@ function CommandPane({ form, onDone }: { form: CommandForm; onDone: (done: Outco
         <h1>
           <code>{form.name}</code>
         </h1>
-        <span class="tag">{form.requiresAdmin ? 'admins' : 'see who may'}</span>
+        {form.requiresAdmin && <span class="tag">admins</span>}
       </header>
       <div class="pad scroll">
         <p>
@@ -210,7 +210,7 @@ function curlOf(form: CommandForm, typed: Readonly<Record<string, string>>): str
 
 /** What came back, and what was asked before. */
 function Reply({ outcome }: { outcome: Outcome | undefined }) {
-  const before = history.value
+  const before = outcome === undefined ? history.value : history.value.slice(1)
   return (
     <section class="panel" aria-label="Result">
       <header>

@@ -218,7 +218,7 @@ function Table({ title, note, empty, heads, children }: TableProps) {
             <tr>
               {heads.map((head, index) => (
                 <th key={head} class={index === 0 ? '' : 'n'}>
-                  {head}
+                  {head === '' ? <span class="hidden">Share</span> : head}
                 </th>
               ))}
             </tr>
@@ -301,7 +301,7 @@ function Limits() {
       title="Limits in use"
       note={all.length === 0 ? undefined : `the fullest of ${count(all.length)}`}
       empty={all.length === 0 ? 'Asking …' : undefined}
-      heads={['Limit', 'Use', 'In use']}
+      heads={['Limit', '', 'In use']}
     >
       {all.slice(0, 6).map(({ limit, used, most }) => (
         <tr key={limit}>
