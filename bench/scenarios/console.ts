@@ -87,14 +87,14 @@ async function busyPercent(server: Server, seconds: number): Promise<number> {
 async function firstView(page: Page, server: Server): Promise<number> {
   const start = performance.now()
   await page.goto(`${server.httpUrl}/#/channels/${encodeURIComponent(address)}`)
-  await page.getByText('connected', { exact: true }).waitFor()
+  await page.getByText('Connected', { exact: true }).waitFor()
   return performance.now() - start
 }
 
 /** The number of the newest message on the page. */
 async function newest(page: Page): Promise<number> {
-  const text = await page.locator('.messages .row .text').last().innerText()
-  return Number(/n: (\d+)/.exec(text)?.[1])
+  const text = await page.locator('.messages .row').last().innerText()
+  return Number(/\bn\s+(\d+)/.exec(text)?.[1])
 }
 
 /** Measures frames for `ms` milliseconds; a text, because it runs in the page, whose types are not known here. */

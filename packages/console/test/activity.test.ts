@@ -41,7 +41,7 @@ withProgram('chromium', 'live activity in the console', (chromium) => {
     service.telemetry('pressure', { hpa: 1013 })
     const list = page.getByRole('listbox', { name: 'Telemetry events' })
     await list.getByText('celsius: 21').waitFor()
-    await page.getByLabel('Type of event').selectOption('pressure')
+    await page.getByRole('checkbox', { name: /^pressure/ }).check()
     await list.getByText('celsius: 21').waitFor({ state: 'detached' })
     await list.getByText('hpa: 1013').waitFor()
   })
@@ -82,7 +82,7 @@ withProgram('chromium', 'live activity in the console', (chromium) => {
     const ids = ['ada', 'bob']
     const clients = await Promise.all(ids.map((clientId) => fixture.client(bus, { clientId })))
     for (const id of ids) {
-      const rate = list.getByRole('option', { name: new RegExp(`^${id} .*[\\d.]+\\/s frames a second`) })
+      const rate = list.getByRole('option', { name: new RegExp(`^${id} .*[\\d.]+\\/s messages a second`) })
       await shownWhile(rate, () => {
         for (const client of clients) client.publish('zoo:apes', {})
       })
@@ -91,25 +91,22 @@ withProgram('chromium', 'live activity in the console', (chromium) => {
 
   test('the overview shows figures and plots', PATIENT, async () => {
     const bus = await fixture.bus()
-    const bot = await fixture.client(bus, { clientId: 'bot', clientType: 'ai-agent' })
+    await fixture.client(bus, { clientId: 'bot', clientType: 'ai-agent' })
     const { page } = await fixture.open(bus)
-    await page.getByLabel('Figures').getByText('connections').waitFor()
-    const plots = page.locator('.plot')
-    expect(await plots.getByRole('heading').allInnerTexts()).toEqual([
-      'Messages',
+    const figures = page.getByLabel('Figures')
+    await figures.getByRole('link', { name: /^Connections \d/ }).waitFor()
+    await figures.getByRole('link', { name: /^Waiting to be read \d/ }).waitFor()
+    const charts = page.locator('figure')
+    expect(await charts.getByRole('heading').allInnerTexts()).toEqual([
+      'Messages in',
+      'Deliveries out',
       'Connections',
-      'Routing',
-      'Commands',
-      'Event loop lag',
+      'Event loop delay',
     ])
-    await page
-      .getByRole('list', { name: 'Connections, by type' })
-      .getByText(/ai-agent\s*1/)
+    await charts
+      .filter({ has: page.getByRole('heading', { name: 'Connections' }) })
+      .getByText(/agent\s*1/)
       .waitFor()
-    await bot.ping()
-    await page
-      .getByRole('list', { name: 'Commands, ms' })
-      .getByText(/p99\s*[\d.]+/)
-      .waitFor()
+    await page.getByRole('img', { name: /^Messages in, last 15 minutes/ }).waitFor()
   })
 })

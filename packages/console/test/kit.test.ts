@@ -6,7 +6,7 @@ import { createRates } from '../page/kit/rates.ts'
 import { createRing } from '../page/kit/ring.ts'
 import { bytes, duration, short } from '../page/kit/text.ts'
 import { actionOfKey } from '../page/list/keyboard.ts'
-import { renderedRange, topToShow } from '../page/list/rows.ts'
+import { equalRows, measuredRows, renderedRange, topToShow } from '../page/list/rows.ts'
 import { draftOf } from '../page/state/draft.ts'
 import { fieldsOf, fill } from '../page/state/form.ts'
 import { wire } from '../page/wire.ts'
@@ -168,24 +168,35 @@ describe('input', () => {
 })
 
 describe('a list that renders only its visible rows', () => {
-  const list = { length: 1000, rowHeight: 30, follow: false }
+  const rows = equalRows(1000, 30)
 
   test('the visible rows and a few beyond the edges are rendered', () => {
-    expect(renderedRange({ top: 0, height: 300 }, list)).toEqual({ from: 0, to: 16 })
-    expect(renderedRange({ top: 3015, height: 300 }, list)).toEqual({ from: 94, to: 117 })
-    expect(renderedRange({ top: 0, height: 300 }, { ...list, length: 5 })).toEqual({ from: 0, to: 5 })
+    expect(renderedRange({ top: 0, height: 300 }, rows, false)).toEqual({ from: 0, to: 16 })
+    expect(renderedRange({ top: 3015, height: 300 }, rows, false)).toEqual({ from: 94, to: 117 })
+    expect(renderedRange({ top: 0, height: 300 }, equalRows(5, 30), false)).toEqual({ from: 0, to: 5 })
   })
 
   test('the end is rendered if the list follows it, or is scrolled beyond it', () => {
     const end = { from: 984, to: 1000 }
-    expect(renderedRange({ top: 0, height: 300 }, { ...list, follow: true })).toEqual(end)
-    expect(renderedRange({ top: 90_000, height: 300 }, list)).toEqual(end)
+    expect(renderedRange({ top: 0, height: 300 }, rows, true)).toEqual(end)
+    expect(renderedRange({ top: 90_000, height: 300 }, rows, false)).toEqual(end)
   })
 
   test('a row is shown by scrolling as little as needed', () => {
     const viewport = { top: 300, height: 300 }
-    const tops = [9, 10, 19, 20].map((index) => topToShow(index, 30, viewport))
+    const tops = [9, 10, 19, 20].map((index) => topToShow(index, rows, viewport))
     expect(tops).toEqual([270, undefined, undefined, 330])
+  })
+
+  test('rows have the heights that were measured, and the usual one before', () => {
+    const mixed = measuredRows([100, undefined, 50, undefined], 30)
+    expect([0, 1, 2, 3, 4].map(mixed.topOf)).toEqual([0, 100, 130, 180, 210])
+    expect([-5, 0, 99, 100, 129, 130, 200, 900].map(mixed.indexAt)).toEqual([0, 0, 0, 1, 1, 2, 3, 3])
+    expect(mixed.total).toBe(210)
+    expect(measuredRows([], 30).total).toBe(0)
+    // Of a row that is higher than the list, the beginning is shown.
+    expect(topToShow(0, measuredRows([500, 30], 30), { top: 300, height: 200 })).toBe(0)
+    expect(topToShow(1, measuredRows([30, 500], 30), { top: 0, height: 200 })).toBe(30)
   })
 
   test('keys mark a row within the list, and open or fold the marked row', () => {

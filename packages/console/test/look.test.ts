@@ -73,7 +73,7 @@ withProgram('chromium', 'the appearance of the console', (chromium) => {
 
   test('axe finds nothing serious in the dialog, which takes the focus and returns it', PATIENT, async () => {
     const { page } = await fixture.open(await fixture.bus())
-    const opener = page.getByRole('button', { name: 'Key' })
+    const opener = page.getByRole('button', { name: 'Key', exact: true })
     await opener.press('Enter')
     await page.getByRole('dialog').waitFor()
     expect(await seriousFaults(page)).toEqual([])
@@ -90,7 +90,7 @@ withProgram('chromium', 'the appearance of the console', (chromium) => {
     const dark = await background()
     expect(dark).not.toBe(light)
     await page.reload()
-    await page.getByText('connected', { exact: true }).waitFor()
+    await page.getByText('Connected', { exact: true }).waitFor()
     expect(await background()).toBe(dark)
     await page.getByLabel('Theme').selectOption('auto')
     expect(await background()).toBe(light)
@@ -112,7 +112,7 @@ withProgram('chromium', 'the appearance of the console', (chromium) => {
       throw new Error(`the Tab key does not reach ${name}; the focus is at ${await focused()}`)
     }
     await tabTo('Skip to the content')
-    await tabTo(/^Channels$/)
+    await tabTo(/^Channels/)
     await keyboard.press('Enter')
     await page.getByRole('treeitem', { name: /^Room science/ }).waitFor()
     await tabTo('Rooms and channels')

@@ -88,7 +88,7 @@ withProgram('chromium', 'messages in the console', (chromium) => {
       })
     })
     await page.getByRole('textbox', { name: 'Private message' }).fill('psst')
-    await page.getByRole('button', { name: 'Send' }).click()
+    await page.getByRole('button', { name: 'Send', exact: true }).click()
     await heard
     await page.goto(`${bus.httpUrl}/${linkTo('channels', 'arqonbus:inbox')}`)
     await messages(page, 'arqonbus:inbox').getByText('you said psst').waitFor()

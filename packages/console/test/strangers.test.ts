@@ -146,7 +146,7 @@ withProgram('chromium', 'pages in a real browser', (executablePath) => {
       publish: 201,
     })
     const console = await open(`http://localhost:${httpPort}/`)
-    await console.page.getByText('connected', { exact: true }).waitFor()
+    await console.page.getByText('Connected', { exact: true }).waitFor()
     await maker.close()
     await page.close()
     await console.page.close()

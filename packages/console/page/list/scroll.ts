@@ -85,7 +85,9 @@ export function useScroll<T>(options: ScrollOptions<T>): Scroll {
     const element = ref.current
     if (element === null) return
     setTop(element.scrollTop)
-    if (follow && element.scrollTop < followedTo.current - rowHeight) options.onLeaveEnd?.()
+    // Rows that turn out lower than expected move the end too: then nobody has scrolled.
+    const toEnd = element.scrollHeight - element.clientHeight - element.scrollTop
+    if (follow && element.scrollTop < followedTo.current - rowHeight && toEnd > rowHeight) options.onLeaveEnd?.()
     if (element.scrollTop < rowHeight && element.scrollHeight > element.clientHeight) options.onTop?.()
   }
 

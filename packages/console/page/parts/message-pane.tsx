@@ -106,6 +106,7 @@ function Facts({ feed, line, onChoose }: { feed: Feed; line: Line; onChoose: (li
   const message = line.message
   if (message === undefined) return null
   const { metadata = {}, id, from, timestamp } = message
+  feed.pulse.value
   const lines = feed.lines()
   const cause = lines.find((one) => one.message !== undefined && one.message.id === metadata.cause)
   const answers = lines.filter((one) => one.message?.metadata?.cause === id).slice(0, 5)

@@ -113,6 +113,7 @@ function Head({ feed }: { feed: Feed }) {
 }
 
 function stateOf(feed: Feed): string {
+  feed.pulse.value
   if (!isCurrent.value) return 'since' in link.value ? `stopped at ${timeOfDay(link.value.since)}` : 'stopped'
   if (feed.state.value === 'refused') return 'not joined'
   if (feed.state.value === 'joining') return 'joining …'
@@ -138,6 +139,7 @@ function Messages({ feed, stays, chosen, onSelect, onOpen }: MessagesProps) {
   const filter = useSignal('')
   const { address } = feed
   const isPaused = feed.paused.value
+  feed.pulse.value
   const lines = matching(feed.lines(), filter.value.trim().toLowerCase())
   const read = readerOf(lines, channelInfo.value?.people)
   return (

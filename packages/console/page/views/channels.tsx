@@ -89,7 +89,7 @@ function Tree() {
       </div>
       <div class="cols" aria-hidden="true">
         <span>Name</span>
-        <span>msg/s</span>
+        <span>rate</span>
         <span>clients</span>
       </div>
       <VirtualList
@@ -171,8 +171,7 @@ function rowOf(entry: Entry): Row {
         <span class="figure rate">
           {rate > 0 && (
             <>
-              {short(rate)}
-              <span class="hidden">/s messages a second</span>
+              {short(rate)}/s<span class="hidden"> messages a second</span>
             </>
           )}
         </span>

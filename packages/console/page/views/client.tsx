@@ -74,7 +74,7 @@ function About({ client }: { client: ClientRow }) {
         <Fact name="Personality">{client.personality}</Fact>
         <Fact name="Avatar">{client.avatar}</Fact>
         <Fact name="State">{client.state}</Fact>
-        <Fact name="Connected">{fullTime(client.connected_at)}</Fact>
+        <Fact name="Since">{fullTime(client.connected_at)}</Fact>
         <Fact name="Last frame">{fullTime(client.last_activity)}</Fact>
         <Fact name="Address">{client.address !== undefined && <code>{client.address}</code>}</Fact>
         <Fact name="Sends">{rate > 0 ? `${short(rate)} a second` : 'nothing in the last seconds'}</Fact>

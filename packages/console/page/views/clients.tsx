@@ -176,7 +176,7 @@ function rowOf(client: ClientRow): Row {
           <span class="cell-head">Sends </span>
           {rate > 0 ? (
             <>
-              {short(rate)}/s<span class="hidden"> frames a second</span>
+              {short(rate)}/s<span class="hidden"> messages a second</span>
             </>
           ) : (
             <span class="muted">–</span>

@@ -95,7 +95,7 @@ export function createFixture(executablePath: string): Fixture {
       page.on('request', (request) => requests?.push(request.url()))
       page.on('websocket', (socket) => requests?.push(socket.url()))
       await page.goto(`${bus.httpUrl}/${place}`)
-      await page.getByText('connected', { exact: true }).waitFor()
+      await page.getByText('Connected', { exact: true }).waitFor()
       return { page, faults: faults as string[], requests: requests as string[] }
     },
   }
