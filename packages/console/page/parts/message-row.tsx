@@ -97,7 +97,7 @@ function Words({ line }: { line: Line }) {
         <span class="kv">
           {fields.map(({ name, value }) => (
             <span key={name}>
-              <i>{name}</i> {value}
+              <i class="key">{name}</i> {value}
             </span>
           ))}
           {more > 0 && <span class="small">and {count(more)} more</span>}

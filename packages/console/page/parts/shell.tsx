@@ -45,10 +45,10 @@ export function Shell({ children }: { children: ComponentChildren }) {
         <span class="brand">
           <Sign />
         </span>
-        <button type="button" class="go-to" aria-label="Go to a channel, client or command" onClick={() => (goingTo.value = true)}>
+        <button type="button" class="go-to" onClick={() => (goingTo.value = true)}>
           <Icon name="find" />
           <span>Go to a channel, client or command</span>
-          <kbd aria-hidden="true">Ctrl K</kbd>
+          <kbd>Ctrl K</kbd>
         </button>
         <LinkState />
         <KeyButton />
