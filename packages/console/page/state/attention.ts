@@ -32,7 +32,8 @@ const words: Readonly<Record<string, Words>> = {
   },
   storage_slow: {
     level: 'warn',
-    text: () => 'The log takes long to append: acknowledgements are late.',
+    text: ({ count: ms }) =>
+      `The log takes ${ms > 0 ? `${count(ms)} ms` : 'long'} to append: acknowledgements are late.`,
     link: ['Show events', 'telemetry'],
   },
   telemetry_unavailable: {
@@ -73,7 +74,8 @@ const words: Readonly<Record<string, Words>> = {
   },
   event_loop_busy: {
     level: 'warn',
-    text: () => 'The event loop is busy: everything on this node is late.',
+    text: ({ count: ms }) =>
+      `The event loop is busy${ms > 0 ? `, it was held for ${count(ms)} ms` : ''}: everything on this node is late.`,
     link: ['Busiest clients', 'clients'],
   },
 }

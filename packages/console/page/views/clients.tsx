@@ -140,7 +140,10 @@ function summary(): string {
   const totals = status.value?.totals
   if (totals === undefined) return 'asking …'
   const listed = clients.value.length
-  const all = `${count(totals.clients)} connected`
+  // A server of an earlier version does not count its streams.
+  const { streams = 0 } = totals as { readonly streams?: number }
+  const ways = streams > 0 ? `: ${count(totals.clients - streams)} by WebSocket, ${count(streams)} by stream` : ''
+  const all = `${count(totals.clients)} connected${ways}`
   if (!areClientsKnown.value || listed === totals.clients) return all
   return isCut.value || listed < totals.clients ? `${all}, ${count(listed)} of them listed` : all
 }

@@ -366,12 +366,20 @@ function BusyClients() {
   )
 }
 
-/** Where a server says more of its log, each field that the page knows is shown. */
+/** What a server may say of its log, beyond what all of them do. */
 type LogFigures = Status['storage'] & {
-  readonly growth_bytes_per_second?: number | null
-  readonly last_outage?: { readonly since: string; readonly ms: number } | null
-  readonly max_bytes?: number | null
-  readonly append_ms?: number | null
+  readonly max_bytes?: number
+  readonly store?: { readonly bytes: number; readonly max_bytes?: number }
+  readonly growth_bytes_per_second?: number
+  readonly last_outage?: { readonly since: string; readonly ms: number }
+}
+
+/** The growth of a log, and when its limit is reached where that can be foreseen. */
+function growthOf({ growth_bytes_per_second: growth, store, history_bytes: kept, max_bytes: limit }: LogFigures) {
+  if (growth === undefined) return undefined
+  const a = `${bytes(Math.abs(growth) * 86_400)} a day${growth < 0 ? ', shrinking' : ''}`
+  const [used, most] = store === undefined ? [kept, limit] : [store.bytes, store.max_bytes]
+  return growth <= 0 || most === undefined ? a : `${a}, ${duration((most - used) / growth)} to the limit`
 }
 
 function Log({ known }: { known: Status | undefined }) {
@@ -397,12 +405,13 @@ function Log({ known }: { known: Status | undefined }) {
             <Fact name="Append, p99">{append !== null && ms(append)}</Fact>
             <Fact name="Kept">
               {counted(storage.history_messages, 'message')}, {bytes(storage.history_bytes)}
-              {typeof storage.max_bytes === 'number' && ` of ${bytes(storage.max_bytes)}`}
+              {storage.max_bytes !== undefined && ` of ${bytes(storage.max_bytes)}`}
             </Fact>
-            <Fact name="Growth">
-              {typeof storage.growth_bytes_per_second === 'number' &&
-                `${bytes(storage.growth_bytes_per_second * 86_400)} a day`}
+            <Fact name="Store">
+              {storage.store &&
+                `${bytes(storage.store.bytes)}${storage.store.max_bytes === undefined ? ', no limit of its own' : ` of ${bytes(storage.store.max_bytes)}`}`}
             </Fact>
+            <Fact name="Growth">{growthOf(storage)}</Fact>
             <Fact name="Last outage">
               {storage.last_outage &&
                 `${fullTime(storage.last_outage.since)}, ${duration(storage.last_outage.ms / 1000)}`}

@@ -6,6 +6,7 @@ import { Icon } from '../parts/icon.tsx'
 import { JsonView } from '../parts/json-view.tsx'
 import { Time } from '../parts/time.tsx'
 import { type Row, VirtualList } from '../parts/virtual-list.tsx'
+import type { Refusal } from '../state/run.ts'
 import { asking } from '../state/secrets.ts'
 import { sentenceOf, toneOf } from '../state/sentences.ts'
 import { events, pulse, refused, type TelemetryItem } from '../state/telemetry.ts'
@@ -17,7 +18,7 @@ export function Telemetry() {
   const [frozen, setFrozen] = useState<readonly TelemetryItem[] | undefined>(undefined)
   const [chosen, setChosen] = useState<TelemetryItem | undefined>(undefined)
   pulse.signal.value
-  if (refused.value !== undefined) return <Denied message={refused.value.message} />
+  if (refused.value !== undefined) return <Denied refusal={refused.value} />
   const all = frozen ?? events.list()
   const wanted = filter.value.trim().toLowerCase()
   const shown = all
@@ -159,14 +160,18 @@ function Facets({ items, chosen, onChange }: FacetsProps) {
   )
 }
 
-/** A page that may not read telemetry says what it lacks. */
-export function Denied({ message }: { message: string }) {
+/** A page that cannot read telemetry says what it lacks. */
+function Denied({ refusal: { code, message } }: { refusal: Refusal }) {
+  const isForbidden = code === 'forbidden' || code === 'unauthenticated'
   return (
     <section class="panel empty-page" aria-label="Telemetry">
       <Icon name="lock" />
-      <h1>You may not read telemetry</h1>
+      <h1>{isForbidden ? 'You may not read telemetry' : 'Telemetry cannot be read'}</h1>
       <p class="muted" role="alert">
-        {message} It needs the permission to join <code>integriguard:telemetry-stream</code>.
+        <code>{code}</code> <span>{message}</span>
+      </p>
+      <p class="muted">
+        The page joins <code>integriguard:telemetry-stream</code> and <code>integriguard:dashboard-events</code>.
       </p>
       <button type="button" onClick={() => (asking.value = 'Telemetry needs a token that may read it.')}>
         Change token

@@ -22,6 +22,8 @@ export type Fixture = {
   client(bus: RunningServer, options?: Partial<ClientOptions>): Promise<Client>
   /** Opens the console at a place, such as `#/channels/a%3Ab`, and waits until it is connected. */
   open(bus: RunningServer, place?: string, options?: BrowserContextOptions): Promise<ConsolePage>
+  /** The same without waiting for a connection. */
+  openAnyhow(bus: RunningServer, place?: string, options?: BrowserContextOptions): Promise<ConsolePage>
 }
 
 /** A timeout that only a hanging step reaches. */
@@ -76,6 +78,17 @@ export function createFixture(executablePath: string): Fixture {
     return page
   }
 
+  async function openAnyhow(bus: RunningServer, place = '', options?: BrowserContextOptions): Promise<ConsolePage> {
+    const page = await takePage(options)
+    const [faults, requests]: [string[], string[]] = [[], []]
+    page.on('console', (message) => faults.push(`${message.type()}: ${message.text()}`))
+    page.on('pageerror', (error) => faults.push(String(error.stack)))
+    page.on('request', (request) => requests.push(request.url()))
+    page.on('websocket', (socket) => requests.push(socket.url()))
+    await page.goto(`${bus.httpUrl}/${place}`)
+    return { page, faults, requests }
+  }
+
   return {
     async bus(config) {
       const bus = await startServer({ config: testConfig({ drainTimeoutMs: 200, ...config }), consoleFiles })
@@ -87,16 +100,11 @@ export function createFixture(executablePath: string): Fixture {
       ends.push(client.close)
       return client
     },
-    async open(bus, place = '', options = undefined) {
-      const page = await takePage(options)
-      const [faults, requests]: string[][] = [[], []]
-      page.on('console', (message) => faults?.push(`${message.type()}: ${message.text()}`))
-      page.on('pageerror', (error) => faults?.push(String(error.stack)))
-      page.on('request', (request) => requests?.push(request.url()))
-      page.on('websocket', (socket) => requests?.push(socket.url()))
-      await page.goto(`${bus.httpUrl}/${place}`)
-      await page.getByText('Connected', { exact: true }).waitFor()
-      return { page, faults: faults as string[], requests: requests as string[] }
+    openAnyhow,
+    async open(bus, place, options) {
+      const opened = await openAnyhow(bus, place, options)
+      await opened.page.getByText('Connected', { exact: true }).waitFor()
+      return opened
     },
   }
 }
