@@ -80,13 +80,30 @@ async function read(): Promise<void> {
 
 const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
 
-onBus('connected', () => void refreshPlaces())
+/** How many views show the lists. */
+let watchers = 0
+const EVERY_MS = 20_000
+
+/** Keeps the lists current until the returned function is called. */
+export function watchPlaces(): () => void {
+  watchers += 1
+  void refreshPlaces()
+  const timer = setInterval(() => void refreshPlaces(), EVERY_MS)
+  return () => {
+    watchers -= 1
+    clearInterval(timer)
+  }
+}
+
+onBus('connected', () => {
+  if (watchers > 0) void refreshPlaces()
+})
 
 /** Changes of rooms and channels show within a second, for any number of events. */
 let due: ReturnType<typeof setTimeout> | undefined
 const changing = new Set(['channel_created', 'channel_deleted', 'channel_joined', 'channel_left'])
 onTelemetry(({ type }) => {
-  if (!changing.has(type) || due !== undefined) return
+  if (watchers === 0 || !changing.has(type) || due !== undefined) return
   const patience = channelCount.value > 2000 ? 10_000 : 1000
   due = setTimeout(() => {
     due = undefined

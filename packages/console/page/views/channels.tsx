@@ -7,7 +7,7 @@ import { CreateChannel } from '../parts/create-channel.tsx'
 import { type Row, VirtualList } from '../parts/virtual-list.tsx'
 import { goTo, linkTo, place } from '../route.ts'
 import { INBOX } from '../state/feeds.ts'
-import { arePlacesKnown, channelCount, isBuiltIn, type RoomView, refreshPlaces, rooms } from '../state/places.ts'
+import { arePlacesKnown, channelCount, isBuiltIn, type RoomView, rooms, watchPlaces } from '../state/places.ts'
 import { status } from '../state/status.ts'
 import { channelRates } from '../state/telemetry.ts'
 import { ChannelPane } from './channel.tsx'
@@ -25,11 +25,7 @@ const FEW = 200
 /** Rooms and channels as a tree, and beside it the selected one. */
 export function Channels() {
   const chosen = place.value.of
-  useEffect(() => {
-    void refreshPlaces()
-    const timer = setInterval(() => void refreshPlaces(), 20_000)
-    return () => clearInterval(timer)
-  }, [])
+  useEffect(watchPlaces, [])
   return (
     <div class={`panes channels ${chosen === undefined ? '' : 'has-choice'}`}>
       <Tree />
