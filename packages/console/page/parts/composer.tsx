@@ -68,9 +68,7 @@ export function Composer({ target }: { target: Target }) {
         rows={2}
         aria-label={target.kind === 'private' ? 'Private message' : `Message to ${target.address}`}
         value={payload}
-        placeholder={
-          target.kind === 'private' ? 'Words, or { "text": … }' : `Write to ${target.address}: words, or { "text": … }`
-        }
+        placeholder={target.kind === 'private' ? 'Write' : `Write to ${target.address}`}
         aria-invalid={!isEmpty && draft.fault !== undefined}
         aria-describedby="draft-state"
         onInput={(event) => edit(name, { payload: event.currentTarget.value })}
@@ -108,7 +106,7 @@ export function Composer({ target }: { target: Target }) {
         <span id="draft-state" class={draft.fault === undefined || isEmpty ? 'small grow' : 'fault grow'}>
           {isEmpty
             ? outbox.last === ''
-              ? 'Ctrl+Enter sends'
+              ? 'Ctrl+Enter sends; { … } is sent as JSON'
               : ''
             : isFull
               ? `${MOST_WAITING} messages are on their way: wait for them.`

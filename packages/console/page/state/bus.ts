@@ -100,7 +100,7 @@ export async function openBus(resumed?: { readonly clientId: string; readonly se
         disconnected: heard(({ code, reason, retryInMs }) => {
           if (retryInMs === undefined) return
           const retryAt = Date.now() + retryInMs
-          link.value = { state: 'waiting', reason: reasonOf(code, reason), since: lostAt(), retryAt }
+          link.value = { state: 'waiting', reason: firstReason(code, reason), since: lostAt(), retryAt }
         }),
         closed: heard((error) => ended(error)),
       },
@@ -124,6 +124,12 @@ export function connectNow(): void {
 function ended(error: ArqonBusError | undefined, otherwise = 'closed'): void {
   link.value = { state: 'ended', reason: error?.message ?? otherwise, since: lostAt() }
   if (error?.status === 401) asking.value = error.message
+}
+
+/** Why the connection was lost: attempts that fail afterwards, with no reason of their own, change nothing. */
+function firstReason(code: number, reason: string): string {
+  const before = link.peek()
+  return before.state === 'waiting' && code === 1006 ? before.reason : reasonOf(code, reason)
 }
 
 /** Why a connection ended: the reason that was sent with the code, or what the code means. */

@@ -4,6 +4,7 @@ import { now } from '../kit/now.ts'
 import { brief, bytes, count, counted, duration, fullTime, short, since, timeOfDay } from '../kit/text.ts'
 import { Avatar, typeNames } from '../parts/avatar.tsx'
 import { Chart, Spark, type Write } from '../parts/chart.tsx'
+import { CopyButton } from '../parts/copy-button.tsx'
 import { Fact } from '../parts/fact.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { Meter } from '../parts/meter.tsx'
@@ -27,6 +28,7 @@ export function Overview() {
       <Verdict known={known} things={things} />
       <div class="grid">
         {things.length > 0 && <ToLookAtPanel things={things} />}
+        {known !== undefined && known.totals.clients <= 1 && <NobodyElse />}
         <Figures known={known} />
         <Charts known={known} />
         <Refusals />
@@ -96,6 +98,29 @@ function ToLookAtPanel({ things }: { things: readonly ToLookAt[] }) {
           </li>
         ))}
       </ul>
+    </section>
+  )
+}
+
+/** Before anybody uses the bus: what would be here, and the command that makes it so. */
+function NobodyElse() {
+  const url = new URL('api/v1/rooms/lobby/channels/chat/messages', location.href).href
+  const command = `curl -X POST '${url}' -H 'content-type: application/json' -d '{"payload":{"text":"hello"}}'`
+  return (
+    <section class="panel whole" aria-label="Nobody else is connected">
+      <header>
+        <h2>Only this page is connected</h2>
+      </header>
+      <div class="pad form">
+        <p>
+          Connect a client, and its figures appear here. Or open{' '}
+          <a href={linkTo('channels', 'lobby:chat')}>lobby:chat</a> and publish the first message from a terminal:
+        </p>
+        <pre class="command">{command}</pre>
+        <div class="actions">
+          <CopyButton text="Copy" value={() => command} />
+        </div>
+      </div>
     </section>
   )
 }
