@@ -25,7 +25,8 @@ export function Chart({ title, label, name, write, tone = 'accent', legend, clas
   const [pointed, setPointed] = useState<number | undefined>(undefined)
   const all = series.value
   const values = all?.series[name] ?? []
-  const most = roundUp(Math.max(0, ...values.map((value) => value ?? 0)))
+  const isKnown = values.some((value) => value !== null)
+  const most = roundUp(Math.max(2, ...values.map((value) => value ?? 0)))
   const at = pointed === undefined ? values.length - 1 : Math.round(pointed * (values.length - 1))
   const value = values[at]
   const until = Date.parse(all?.until ?? '')
@@ -65,10 +66,11 @@ export function Chart({ title, label, name, write, tone = 'accent', legend, clas
           {pointed !== undefined && <path class="cursor" d={`M${pointed * WIDTH} 0V${HEIGHT}`} />}
         </svg>
         <div class="y" aria-hidden="true">
-          <span>{write(most)}</span>
-          <span>{write(most / 2)}</span>
-          <span>{write(0)}</span>
+          {isKnown && [most, most / 2, 0].map((value) => <span key={value}>{write(value)}</span>)}
         </div>
+        {all !== undefined && !isKnown && (
+          <p class="small first">The first value comes within {all.every_ms / 1000} s.</p>
+        )}
         <div class="x" aria-hidden="true">
           <span>{values.length === 0 ? '' : timeAt(0)}</span>
           <span>{values.length === 0 ? '' : timeAt(values.length - 1)}</span>

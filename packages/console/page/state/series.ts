@@ -24,7 +24,7 @@ export function watchSeries(): void {
   const again = async () => {
     clearTimeout(timer)
     await load()
-    timer = setTimeout(again, isMissing.value ? 2000 : (kept.value?.every_ms ?? 5000))
+    timer = setTimeout(again, isMissing.value ? 2000 : (kept.value?.every_ms ?? 10_000) / 2)
   }
   const stop = effect(() => {
     if (status.value === undefined) return
