@@ -106,7 +106,7 @@ export function Composer({ target }: { target: Target }) {
         <span id="draft-state" class={draft.fault === undefined || isEmpty ? 'small grow' : 'fault grow'}>
           {isEmpty
             ? outbox.last === ''
-              ? 'Ctrl+Enter sends; { … } is sent as JSON'
+              ? 'Ctrl+Enter sends'
               : ''
             : isFull
               ? `${MOST_WAITING} messages are on their way: wait for them.`

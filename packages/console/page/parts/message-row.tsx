@@ -26,17 +26,20 @@ export function readerOf(lines: readonly Line[], people: readonly ClientRow[] | 
   const firsts = new Set<number>()
   const days = new Map<number, string>()
   const senders = new Map<string, string>()
-  let [before, day]: [Line | undefined, string] = [undefined, '']
+  let before: Line | undefined
+  // Dates are written once a day only: there may be thousands of rows.
+  let [day, dayEnd] = [0, 0]
   for (const line of lines) {
     const { message, from, at } = line
     if (message !== undefined) senders.set(message.id, from)
     if (before?.from !== from || at - before.at > GROUP_MS || before.message === undefined) firsts.add(line.id)
-    const its = new Date(at).toDateString()
-    if (its !== day) {
+    if (at < day || at >= dayEnd) {
+      day = new Date(at).setHours(0, 0, 0, 0)
+      dayEnd = new Date(at).setHours(24, 0, 0, 0)
       firsts.add(line.id)
-      days.set(line.id, its)
+      days.set(line.id, new Date(at).toDateString())
     }
-    ;[before, day] = [line, its]
+    before = line
   }
   const clients = new Map(people?.map((one) => [one.client_id, one]))
   return {
