@@ -15,6 +15,8 @@ const views = [
   '#/agents',
   '#/telemetry',
   '#/commands/create_channel',
+  '#/clients',
+  '#/more',
 ] as const
 
 /** The serious and critical violations that axe reports: the rule, and the element. */
@@ -50,10 +52,12 @@ withProgram('chromium', 'the appearance of the console', (chromium) => {
     return { bus, ada, act }
   }
 
-  // Both themes and both widths, in two combinations.
+  // Both themes and all kinds of widths, in some of their combinations.
   describe.each([
     ['light', 1280],
     ['dark', 360],
+    ['dark', 800],
+    ['light', 1920],
   ] as const)('%s, %d pixels wide', (colorScheme, width) => {
     test('axe finds nothing serious on any view, and nothing is wider than the page', PATIENT, async () => {
       const { bus, act } = await livelyBus()

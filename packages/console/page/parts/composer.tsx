@@ -134,7 +134,7 @@ function OnTheirWay({ name, sending }: { name: string; sending: readonly Sending
     discard(name, one.id)
   }
   return (
-    <ul class="sending" aria-label="Messages on their way">
+    <ul class="sending" aria-label="Messages on their way" aria-live="polite">
       {sending.map((one) => (
         <li key={one.id}>
           <p>

@@ -65,7 +65,7 @@ const words: Readonly<Record<string, Words>> = {
       const one = limits.value.find(({ limit }) => limit === subject)
       return `A limit is nearly reached: ${limitName(subject)}${one === undefined ? '' : `, ${count(Math.round((one.used / one.most) * 100))} % are in use`}.`
     },
-    link: ['Show limits', 'overview'],
+    link: ['Show status', 'commands', 'status'],
   },
   draining: {
     level: 'warn',
@@ -98,19 +98,26 @@ export function limitName(limit: string): string {
 export function thingsToLookAt(status: Status | undefined): readonly ToLookAt[] {
   if (status === undefined) return []
   return (status.attention ?? computedFrom(status)).slice(0, 5).map(({ code, subject = '', since, count = 0 }) => {
-    const known = words[code]
-    const [text, view, of] = known?.link ?? ['Show status', 'commands', 'status']
+    const known = Object.hasOwn(words, code) ? words[code] : undefined
     return {
       code,
       level: known?.level ?? 'warn',
       text: known?.text({ subject, count }) ?? `${code}${subject === '' ? '' : `: ${subject}`}`,
       since,
-      link:
-        code === 'rate_limited' && subject !== ''
-          ? { text: `Open ${subject}`, href: linkTo('clients', subject) }
-          : { text, href: linkTo(view, of) },
+      link: whereToSolve(code, subject, known),
     }
   })
+}
+
+/** Where a thing is solved. */
+function whereToSolve(code: string, subject: string, known: Words | undefined): ToLookAt['link'] {
+  if (code === 'rate_limited' && subject !== '') return { text: `Open ${subject}`, href: linkTo('clients', subject) }
+  if (code === 'limit_near' && /connections|subscriptions|send_buffer|streams/.test(subject))
+    return { text: 'Open clients', href: linkTo('clients') }
+  if (code === 'limit_near' && /participants|channels|rooms|history|fanout/.test(subject))
+    return { text: 'Open channels', href: linkTo('channels') }
+  const [text, view, of] = known?.link ?? ['Show status', 'commands', 'status']
+  return { text, href: linkTo(view, of) }
 }
 
 /** What the page can tell by itself. */

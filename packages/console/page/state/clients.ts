@@ -3,7 +3,7 @@ import { batch, signal } from '@preact/signals'
 import { client, link } from './bus.ts'
 import type { ClientRow } from './figures.ts'
 import { type Refusal, refusalOf } from './run.ts'
-import { refreshStatus } from './status.ts'
+import { refreshStatus, status } from './status.ts'
 
 /** The clients, oldest connection first. */
 export const clients = signal<readonly ClientRow[]>([])
@@ -36,22 +36,30 @@ function noteFrames(found: readonly ClientRow[]): void {
   }
 }
 
+type Page = { readonly clients: readonly ClientRow[]; readonly cursor?: string }
+
+/** Reads the pages of the list. If not all clients fit, it has those with the most unread bytes. */
+async function readAll(ask: (parameters: object) => Promise<Page>) {
+  const { attention, totals } = status.value ?? {}
+  const order = attention !== undefined && (totals?.clients ?? 0) > MOST ? { order: 'queue' } : {}
+  // A client whose place in an order changes may be on two pages.
+  const byId = new Map<string, ClientRow>()
+  let cursor: string | undefined
+  do {
+    const page: Page = await ask({ limit: 1000, ...order, ...(cursor !== undefined && { cursor }) })
+    for (const one of page.clients) byId.set(one.client_id, one)
+    cursor = page.cursor
+  } while (cursor !== undefined && byId.size < MOST)
+  return { found: [...byId.values()], cursor }
+}
+
 /** Loads the list again. */
 export async function refreshClients(): Promise<void> {
   const bus = client.value
   if (bus === undefined || link.value.state !== 'open' || isReading) return
   isReading = true
   try {
-    const found: ClientRow[] = []
-    let cursor: string | undefined
-    do {
-      const page: { clients: ClientRow[]; cursor?: string } = await bus.listClients({
-        limit: 1000,
-        ...(cursor !== undefined && { cursor }),
-      })
-      found.push(...page.clients)
-      cursor = page.cursor
-    } while (cursor !== undefined && found.length < MOST)
+    const { found, cursor } = await readAll((parameters) => bus.command('list_clients', parameters))
     noteFrames(found)
     // The counts beside the list are of the same moment.
     await refreshStatus()
