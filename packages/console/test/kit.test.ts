@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { isOpenable, type JsonNode, rootOf, rowsOf, showMore, toggle, valueText } from '../page/json/nodes.ts'
 import { preview } from '../page/json/preview.ts'
+import { readingOf } from '../page/json/reading.ts'
+import { pathOf, roundUp } from '../page/kit/plot.ts'
 import { percentileBetween, readMetrics } from '../page/kit/prometheus.ts'
 import { createRates } from '../page/kit/rates.ts'
 import { createRing } from '../page/kit/ring.ts'
@@ -9,6 +11,7 @@ import { actionOfKey } from '../page/list/keyboard.ts'
 import { equalRows, measuredRows, renderedRange, topToShow } from '../page/list/rows.ts'
 import { draftOf } from '../page/state/draft.ts'
 import { fieldsOf, fill } from '../page/state/form.ts'
+import { sentenceOf } from '../page/state/sentences.ts'
 import { wire } from '../page/wire.ts'
 
 const DEPTH = 10_000
@@ -28,6 +31,33 @@ describe('a value in one line', () => {
     for (const value of [huge, deepValue(), { ['k'.repeat(100_000)]: 1 }, 'x'.repeat(1_000_000)]) {
       expect(preview(value, 100).length).toBeLessThanOrEqual(101)
     }
+  })
+})
+
+describe('a payload as a line of a conversation', () => {
+  test('its text is the first field that holds one, and its other fields are short values', () => {
+    expect(readingOf({ kind: 'note', text: 'hello', size: 3, list: [1, 2] })).toEqual({
+      text: 'hello',
+      cut: 0,
+      fields: [
+        { name: 'kind', value: 'note' },
+        { name: 'size', value: '3' },
+        { name: 'list', value: '[1, 2]' },
+      ],
+      more: 0,
+    })
+    expect(readingOf({ message: 'a', content: 'b' }).text).toBe('a')
+    expect(readingOf({ text: '', value: 1 }).text).toBeUndefined()
+    expect(readingOf({ text: { en: 'hello' } }).text).toBeUndefined()
+  })
+
+  test('of a long text and of many fields only a part is shown, and how much is not', () => {
+    const many = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`k${n}`, n]))
+    const { text, cut, fields, more } = readingOf({ text: 'x'.repeat(5000), ...many })
+    expect([text?.length, cut, fields.length, more]).toEqual([2000, 3000, 8, 42])
+    expect(
+      readingOf({ text: 'x', deep: deepValue(), ['k'.repeat(999)]: 'v'.repeat(999) }).fields[1]?.value.length,
+    ).toBe(120)
   })
 })
 
@@ -111,10 +141,45 @@ describe('figures', () => {
     ])
   })
 
+  test('a line of a chart is interrupted where there is no value', () => {
+    expect(pathOf([null, 0, 10, null, 5], 10, false)).toBe('M22.5 100L45 0M90 50h0.5')
+    expect(pathOf([10, 0], 10, true)).toBe('M0 0L90 100V100H0Z')
+    expect([pathOf([], 1, true), pathOf([null], 1, false)]).toEqual(['', ''])
+  })
+
+  test('the axis of a chart ends at a round number', () => {
+    expect([0, 0.3, 1, 3, 7, 9.5, 48_200, 99_999].map(roundUp)).toEqual([1, 0.4, 1, 4, 8, 10, 60_000, 100_000])
+  })
+
   test('numbers are formatted with sensible precision', () => {
     expect([0, 0.01234, 3.149, 42.123, 1234.5].map(short)).toEqual(['0', '0.012', '3.1', '42.1', '1,235'])
     expect([0, 1023, 1536, 5 * 1024 ** 3].map(bytes)).toEqual(['0 B', '1,023 B', '1.5 KiB', '5 GiB'])
     expect([0, 61, 3600, 90_061].map(duration)).toEqual(['0 s', '1 min 1 s', '1 h', '1 d 1 h'])
+  })
+})
+
+describe('events as sentences', () => {
+  const said = (type: string, body: object, from = 'arqonbus') =>
+    sentenceOf({ id: 1, at: 0, from, type, body: body as Record<string, unknown> })
+
+  test('an event of the bus is a sentence, with what its server tells', () => {
+    const ada = { client_id: 'ada', client_type: 'human' }
+    expect(said('client_connected', { ...ada, resumed: true })).toBe('ada, person, session resumed')
+    expect(said('client_disconnected', { ...ada, connected_ms: 61_000 })).toBe('ada after 1 min 1 s')
+    expect(said('client_disconnected', { ...ada, connected_ms: 1000, code: 1001, reason: 'going away' })).toBe(
+      'ada after 1 s: close code 1001, going away',
+    )
+    expect(said('message_routed', { client_id: 'ada', room: 'a', channel: 'b', count: 3 })).toBe(
+      'ada published 3 messages to a:b',
+    )
+    expect(said('message_rejected', { client_id: 'ada', code: 'room_paused', room: 'a' })).toBe(
+      'ada was refused in a: room_paused',
+    )
+  })
+
+  test('an event of a client is shown as it is, whatever type it claims', () => {
+    expect(said('client_connected', { client_id: 'nobody' }, 'mallory')).toBe('mallory: { client_id: "nobody" }')
+    expect(said('constructor', { a: 1 })).toBe('{ a: 1 }')
   })
 })
 
