@@ -1,7 +1,17 @@
 /** Connecting: parameters, the welcome, and refusals (docs/protocol.md#connecting). */
 import { expect, test } from 'bun:test'
 import { clientTypes, compile, Welcome } from '@arqonbus/protocol'
-import { type ConnectOptions, eventually, open, openRaw, refusal, startBus, testClock } from '@arqonbus/testing'
+import {
+  type ConnectOptions,
+  eventually,
+  open,
+  openRaw,
+  refusal,
+  startBus,
+  testClock,
+  type UpgradeHead,
+} from '@arqonbus/testing'
+import { admissionOf } from './support/admission.ts'
 
 const adminKey = 'correct-horse-battery-staple'
 const clock = testClock()
@@ -136,23 +146,76 @@ test('the subprotocol arqonbus.v1 is selected when offered, and is not required'
   expect(none.socket.protocol).toBe('')
 })
 
-test('the server never selects a subprotocol that it does not speak or that carries a secret', async () => {
+test('the server selects what it speaks, and a secret only if nothing but secrets is offered', async () => {
   const { welcome } = await bus.as('secretive')
+  const token = `arqonbus.token.${adminKey}`
+  const session = `arqonbus.session.${welcome.session}`
   const offers = [
-    ['mqtt', undefined],
-    ['arqonbus.v2', undefined],
-    ['ARQONBUS.V1', undefined],
-    [`arqonbus.token.${adminKey}`, undefined],
-    [`arqonbus.session.${welcome.session}`, undefined],
-    [`arqonbus.token.${adminKey}, arqonbus.session.${welcome.session}, arqonbus.v1`, 'arqonbus.v1'],
+    [token, token],
+    [session, session],
+    [`${session}, ${token}`, session],
+    [`${token}, ${session}, arqonbus.v1`, 'arqonbus.v1'],
+    [`${token}, mqtt, arqonbus.v1`, 'arqonbus.v1'],
   ] as const
   for (const [offer, answer] of offers) {
     const raw = await openRaw(bus.busUrl, { headers: { 'Sec-WebSocket-Protocol': offer } })
     const { status, headers } = await raw.head()
-    expect([status, headers.get('sec-websocket-protocol')]).toEqual([101, answer ?? null])
+    expect([status, headers.get('sec-websocket-protocol')]).toEqual([101, answer])
     expect((await raw.nextJson()).payload).toMatchObject({ event: 'welcome' })
     raw.destroy()
   }
+})
+
+test('a client that offers only unknown subprotocols is told the supported ones, and closed with 4400', async () => {
+  for (const [offer, selected] of [
+    ['arqonbus.v2', 'arqonbus.v2'],
+    ['mqtt, arqonbus.v2', 'mqtt'],
+    ['ARQONBUS.V1', 'ARQONBUS.V1'],
+    [`arqonbus.token.${adminKey}, arqonbus.v2`, 'arqonbus.v2'],
+    ['a b', null],
+  ] as const) {
+    for (const url of [bus.busUrl, bus.telemetryUrl!]) {
+      const raw = await openRaw(url, { headers: { 'Sec-WebSocket-Protocol': offer } })
+      const { headers } = await raw.head()
+      const refused = await admissionOf(raw)
+      expect([offer, headers.get('sec-websocket-protocol'), refused]).toEqual([
+        offer,
+        selected,
+        {
+          status: 400,
+          closeCode: 4400,
+          error: expect.objectContaining({
+            code: 'unsupported_version',
+            details: {
+              parameter: 'Sec-WebSocket-Protocol',
+              expected: expect.stringContaining('arqonbus.v1'),
+              supported: ['arqonbus.v1'],
+            },
+          }),
+        },
+      ])
+    }
+  }
+})
+
+test('a secret that is sent in several ways must be the same in each', async () => {
+  const authorization = `Bearer ${adminKey}`
+  const same = await bus.connect({
+    headers: { authorization },
+    protocols: ['arqonbus.v1', `arqonbus.token.${adminKey}`],
+  })
+  await same.close()
+  const ways: [parameter: string, options: ConnectOptions][] = [
+    ['token', { headers: { authorization }, protocols: ['arqonbus.v1', 'arqonbus.token.another'] }],
+    ['token', { protocols: ['arqonbus.v1', 'arqonbus.token.one', 'arqonbus.token.two'] }],
+    ['session', { headers: { 'arqonbus-session': 'one' }, protocols: ['arqonbus.v1', 'arqonbus.session.two'] }],
+  ]
+  for (const [parameter, options] of ways)
+    expect(await turnedAway(options)).toMatchObject({ code: 4400, error: { details: { parameter } } })
+  const both = { headers: { authorization }, query: { token: 'another' } }
+  expect(await turnedAway(both, tokenInQuery.busUrl)).toMatchObject({ error: { details: { parameter: 'token' } } })
+  const call = await fetch(`${tokenInQuery.httpUrl}/api/v1/status?token=another`, { headers: { authorization } })
+  expect([call.status, await call.json()]).toMatchObject([400, { error: { details: { path: '/query/token' } } }])
 })
 
 test('the admin key gives a connection the admin role, as a bearer token or as an offered subprotocol', async () => {
@@ -265,7 +328,8 @@ test.each(origins)('the Origin header is checked: %s', async (_, template, expec
   const { hostname, port } = new URL(guarded.busUrl)
   const origin = template.replace('HOST', hostname).replace('PORT', port)
   const raw = await openRaw(guarded.busUrl, { headers: { Origin: origin } })
-  expect((await raw.head()).status).toBe(expected)
+  const { status, closeCode } = await admissionOf(raw)
+  expect([status, closeCode]).toEqual([expected, expected === 403 ? 4403 : undefined])
   raw.destroy()
 })
 
@@ -274,7 +338,11 @@ test('a connection without an Origin is accepted, and a foreign Origin is refuse
   expect((await raw.head()).status).toBe(101)
   raw.destroy()
   const foreign = await openRaw(bus.busUrl, { headers: { Origin: 'https://app.example.org' } })
-  expect((await foreign.head()).status).toBe(403)
+  expect(await admissionOf(foreign)).toMatchObject({
+    status: 403,
+    closeCode: 4403,
+    error: { code: 'forbidden', details: { origin: 'https://app.example.org', setting: 'ARQONBUS_ORIGINS' } },
+  })
 })
 
 test('a full server answers 503 with Retry-After and accepts a connection again once another has closed', async () => {
@@ -287,6 +355,32 @@ test('a full server answers 503 with Retry-After and accepts a connection again 
   await one.close()
   const fourth = await eventually(() => small.connect())
   await Promise.all([two.close(), fourth.close()])
+})
+
+test('a refusal before the upgrade says why in one line of text, or in JSON where that is accepted', async () => {
+  const asked = async (of: string, head: UpgradeHead, code: string) => {
+    const text = await openRaw(of, head)
+    const { status, headers } = await text.head()
+    expect(headers.get('content-type')).toBe('text/plain; charset=utf-8')
+    expect(headers.get('connection')).toBe('close')
+    await eventually(() => expect(text.body()).toMatch(new RegExp(`^${code}: [^\n]+\n$`)))
+    const json = await openRaw(of, { ...head, headers: { ...head.headers, Accept: 'application/json' } })
+    expect((await json.head()).headers.get('content-type')).toBe('application/json; charset=utf-8')
+    const { error } = await eventually(() => JSON.parse(json.body()))
+    expect(error).toMatchObject({ code, status })
+    for (const one of [text, json]) one.destroy()
+    return [status, headers.get('retry-after')]
+  }
+  const full = await startBus({ maxConnections: 0 })
+  const many = await startBus({ connectionRate: { perSecond: 0.001, burst: 1 } })
+  await (await many.connect()).close()
+  for (const port of ['busUrl', 'telemetryUrl'] as const) {
+    expect(await asked(bus[port]!, { headers: { Upgrade: undefined } }, 'upgrade_required')).toEqual([426, null])
+    expect(await asked(bus[port]!, { headers: { Connection: 'close' } }, 'invalid_upgrade')).toEqual([400, null])
+    expect(await asked(bus[port]!, { headers: { 'Content-Length': '1' } }, 'invalid_upgrade')).toEqual([400, null])
+  }
+  expect(await asked(full.busUrl, {}, 'too_many_connections')).toEqual([503, '5'])
+  expect(await asked(many.busUrl, {}, 'rate_limited')).toEqual([429, '1000'])
 })
 
 test('a plain HTTP request to the WebSocket port is answered with 426 and an Upgrade header', async () => {

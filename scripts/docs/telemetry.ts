@@ -18,7 +18,13 @@ import { fields, fieldsInFull, meaning, type Schema, typeText } from './schema-t
 /** An example payload of each type, as the page shows it; a test checks them against the schemas. */
 export const eventExamples: { readonly [Type in BusEventType]: BusEventPayload<Type> } = {
   client_connected: { client_id: 'ann', client_type: 'human', resumed: false },
-  client_disconnected: { client_id: 'ann', client_type: 'human', connected_ms: 81_250 },
+  client_disconnected: {
+    client_id: 'ann',
+    client_type: 'human',
+    connected_ms: 81_250,
+    code: 1000,
+    reason: 'normal closure',
+  },
   channel_created: { client_id: 'ann', room: 'science', channel: 'explore', type: 'general', auto_created: true },
   channel_deleted: { room: 'science', channel: 'explore' },
   channel_joined: { client_id: 'ann', room: 'science', channel: 'explore' },

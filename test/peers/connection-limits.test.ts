@@ -21,7 +21,7 @@ describe.each(ports)('%s', (_, urlOf, setting, limit) => {
   const start = (config: Partial<Config>, clock = testClock()) =>
     startBus({ trustedProxies: ['loopback'], ...config }, { clock })
   const connect = async (bus: TestBus, address: string) => {
-    const socket = await openRaw(urlOf(bus), { headers: from(address) })
+    const socket = await openRaw(urlOf(bus), { headers: { ...from(address), Accept: 'application/json' } })
     const { status, headers } = await socket.head()
     const error = status === 429 ? await eventually(() => JSON.parse(socket.body()).error) : undefined
     return { socket, status, retryAfter: headers.get('retry-after'), connection: headers.get('connection'), error }

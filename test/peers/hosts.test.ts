@@ -1,6 +1,7 @@
 /** The host name of a request, on all three ports (docs/protocol.md#hosts-and-origins). */
 import { describe, expect, test } from 'bun:test'
 import { eventually, openRaw, startBus, type TestBus, type UpgradeHead } from '@arqonbus/testing'
+import { admissionOf } from '../support/admission.ts'
 
 const lines: Record<string, unknown>[] = []
 const take = (line: Record<string, unknown>) => void lines.push(line)
@@ -22,10 +23,11 @@ const ports = [
 describe.each(ports)('%s', (_, urlOf, served, headers) => {
   const ask = async (Host: string | string[] | undefined, of = bus, head: UpgradeHead = {}) => {
     const socket = await openRaw(urlOf(of), { ...head, headers: { ...headers, Host } })
-    const { status } = await socket.head()
-    const error = status === 421 ? await eventually(() => JSON.parse(socket.body()).error) : undefined
+    const { status, error } = await admissionOf(socket)
+    const answered = status === 421 && error === undefined
+    const refused = answered ? await eventually(() => JSON.parse(socket.body()).error) : error
     socket.destroy()
-    return { status, error }
+    return { status, error: refused }
   }
 
   test('a request to any IP address or to localhost is served', async () => {

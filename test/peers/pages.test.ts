@@ -1,6 +1,7 @@
 /** Requests that browsers send for pages, and their allowed effects (docs/protocol.md#hosts-and-origins). */
 import { describe, expect, test } from 'bun:test'
 import { openRaw, startBus, type TestBus } from '@arqonbus/testing'
+import { admissionOf } from '../support/admission.ts'
 
 const lines: Record<string, unknown>[] = []
 const take = (line: Record<string, unknown>) => void lines.push(line)
@@ -16,7 +17,7 @@ describe.each(sockets)('a WebSocket to %s', (_, urlOf) => {
   const { port } = new URL(urlOf(bus))
   const connect = async (Origin: string | undefined, Host: string, more: Record<string, string> = {}) => {
     const socket = await openRaw(urlOf(bus), { headers: { Origin, Host, ...more } })
-    const { status } = await socket.head()
+    const { status } = await admissionOf(socket)
     socket.destroy()
     return status
   }

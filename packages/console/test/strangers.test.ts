@@ -20,7 +20,7 @@ const web = Bun.serve({
 afterAll(() => web.stop(true))
 
 /**
- * The outcome of each attempt of a script in a page: `opened`, `refused`, or the status of a response that it could
+ * The outcome of each attempt of a script in a page: `opened`, `refused`, perhaps with a close code, or the status of a response that it could
  * read.
  */
 type Outcomes = Record<string, string | number>
@@ -32,8 +32,11 @@ const tryAll = (page: Page, room: string): Promise<Outcomes> =>
       const socket = (url: string) =>
         new Promise<string>((resolve) => {
           const one = new WebSocket(url)
-          one.onopen = () => resolve('opened')
-          one.onerror = () => resolve('refused')
+          one.onmessage = ({ data }) => {
+            const isWelcome = data.includes('"welcome"')
+            one.onclose = ({ code }) => resolve(isWelcome ? 'opened' : `refused with ${code}`)
+            if (isWelcome) one.close()
+          }
         })
       const events = (url: string) =>
         new Promise<string>((resolve) => {
@@ -103,8 +106,8 @@ withProgram('chromium', 'pages in a real browser', (executablePath) => {
       Promise.all(['arqonbus_connections_total', 'arqonbus_sessions_kept'].map((name) => bus.metric(name)))
     const before = await opened()
     expect(await tryAll(page, 'foreign')).toEqual({
-      bus: 'refused',
-      telemetry: 'refused',
+      bus: 'refused with 4403',
+      telemetry: 'refused with 4403',
       events: 'refused',
       read: 'refused',
       publish: 'refused',
@@ -127,12 +130,12 @@ withProgram('chromium', 'pages in a real browser', (executablePath) => {
         (url) =>
           new Promise((resolve) => {
             const one = new WebSocket(url)
-            one.onopen = () => resolve('opened')
-            one.onerror = () => resolve('refused')
+            one.onmessage = ({ data }) => data.includes('"welcome"') && resolve('opened')
+            one.onclose = ({ code }) => resolve(`refused with ${code}`)
           }),
         `ws://evil.example:${port}/`,
       ),
-    ).toBe('refused')
+    ).toBe('refused with 4403')
   }, 120_000)
 
   test('a page on localhost has the permissions of its user, and the console works under that name', async () => {

@@ -5,7 +5,7 @@ describe('error codes', () => {
   test('every error code has an HTTP status and a sentence', () => {
     for (const [code, { status, text }] of Object.entries(errorCodes)) {
       expect(code).toMatch(/^[a-z]+(_[a-z]+)*$/)
-      expect([400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 421, 429, 500, 503]).toContain(status)
+      expect([400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 421, 426, 429, 500, 503]).toContain(status)
       expect(text).toMatch(/^[A-Z`].*\.$/)
     }
   })

@@ -16,13 +16,14 @@ type ErrorEntry = {
 const table = {
   invalid_json: { status: 400, violation: true, text: 'The frame is not JSON.' },
   invalid_envelope: { status: 400, violation: true, text: 'The frame is not a proper envelope.' },
-  unsupported_version: { status: 400, violation: true, text: 'This bus does not speak that envelope version.' },
+  unsupported_version: { status: 400, violation: true, text: 'This bus does not speak that version of the protocol.' },
   invalid_parameters: { status: 400, text: 'A parameter is missing, unknown, or of the wrong form.' },
   invalid_telemetry: {
     status: 400,
     text: 'A telemetry event needs `eventType` and `payload`, and the telemetry channel.',
   },
   binary_frame: { status: 400, violation: true, text: 'Envelopes travel as text frames.' },
+  invalid_upgrade: { status: 400, text: 'The request is no proper WebSocket upgrade.' },
   unauthenticated: { status: 401, text: 'A valid token is required.' },
   token_expired: { status: 401, text: 'The token has expired: send a new one.' },
   forbidden: { status: 403, text: 'This client may not do that.' },
@@ -54,6 +55,7 @@ const table = {
     status: 421,
     text: 'This host name is not accepted: ARQONBUS_ALLOWED_HOSTS lists the accepted ones.',
   },
+  upgrade_required: { status: 426, text: 'This port speaks WebSocket: connect with ws://.' },
   unsupported_media_type: { status: 415, text: 'This content type is not supported.' },
   rate_limited: { status: 429, text: 'Too many requests: try again later.' },
   too_many_rooms: { status: 429, text: 'The bus has reached its maximum of rooms.' },
@@ -62,6 +64,7 @@ const table = {
   internal_error: { status: 500, text: 'Internal error; see the server log.' },
   storage_unavailable: { status: 503, text: 'The log cannot store this now at the requested level.' },
   outcome_unknown: { status: 503, text: 'The log did not reply in time: send the same id again.' },
+  too_many_connections: { status: 503, text: 'The bus has no room for another connection: try again later.' },
   shutting_down: { status: 503, text: 'The bus is shutting down: reconnect.' },
 } as const satisfies Record<string, ErrorEntry>
 

@@ -20,7 +20,13 @@ export function createPorts(core: Core, createBusPort: StartOptions['createBusPo
   const bus: PortOptions = {
     ...config,
     names: { start: 'bus', refusal: 'a WebSocket bus', log: {} },
-    settings: { host: 'ARQONBUS_HOST', port: 'ARQONBUS_PORT' },
+    settings: {
+      host: 'ARQONBUS_HOST',
+      port: 'ARQONBUS_PORT',
+      all: 'ARQONBUS_MAX_CONNECTIONS',
+      perAddress: 'ARQONBUS_MAX_CONNECTIONS_PER_ADDRESS',
+      rate: 'ARQONBUS_CONNECTION_RATE',
+    },
     most: { all: config.maxConnections, perAddress: config.maxConnectionsPerAddress },
     limits: { all: 'connections', perAddress: 'connections_per_address' },
     sendBufferBytes: config.sendBufferHardLimit,
@@ -34,7 +40,13 @@ export function createPorts(core: Core, createBusPort: StartOptions['createBusPo
     },
     host: config.telemetryHost,
     port: config.telemetryPort,
-    settings: { host: 'ARQONBUS_TELEMETRY_HOST', port: 'ARQONBUS_TELEMETRY_PORT' },
+    settings: {
+      host: 'ARQONBUS_TELEMETRY_HOST',
+      port: 'ARQONBUS_TELEMETRY_PORT',
+      all: 'ARQONBUS_TELEMETRY_MAX_CONNECTIONS',
+      perAddress: 'ARQONBUS_TELEMETRY_MAX_CONNECTIONS_PER_ADDRESS',
+      rate: 'ARQONBUS_CONNECTION_RATE',
+    },
     most: { all: config.telemetryMaxConnections, perAddress: config.telemetryMaxConnectionsPerAddress },
     limits: { all: 'telemetry_connections', perAddress: 'telemetry_connections_per_address' },
     // The bound itself is kept by the broadcast; this is for what is written in one turn.

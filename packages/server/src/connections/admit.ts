@@ -9,6 +9,7 @@ import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { BusObserver } from '../state/bus-observer.ts'
+import { type Ending, endedByServer } from '../state/ending.ts'
 import type { ChannelType, Client, Profile } from '../state/model.ts'
 import { allSubscribed, type Session } from '../state/sessions.ts'
 import { implySubscription } from '../state/subscription.ts'
@@ -19,6 +20,7 @@ import type { JoinRequest } from '../subscriptions/join-request.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { type AdmitStream, type AdmitStreamDeps, createAdmitStream } from './admit-stream.ts'
 import { createEntering, type EnterDeps, type Entering, type Welcomed } from './enter.ts'
+import { Refused } from './refused.ts'
 
 /** What a connection says in its upgrade request, checked. */
 export type ConnectRequest = {
@@ -34,16 +36,6 @@ export type ConnectRequest = {
   readonly session: string | undefined
   /** The address of the client, for the log; undefined if it is not known. */
   readonly address?: string
-}
-
-/** A connection that is not admitted: it gets the error, then the close code. */
-export class Refused extends Error {
-  constructor(
-    readonly error: CodedError,
-    readonly close: CloseName,
-  ) {
-    super(error.message)
-  }
 }
 
 /** What admission needs. */
@@ -90,7 +82,7 @@ export class Admission {
    * Clients whose connections have ended, and which leave when the loop has time: a crowd that left at once would block
    * it.
    */
-  readonly #departing = new Set<Client>()
+  readonly #departing = new Map<Client, Ending>()
   readonly admitStream: AdmitStream
 
   constructor(deps: AdmitDeps) {
@@ -155,23 +147,23 @@ export class Admission {
    * A connection or a stream has ended: its client leaves everything as soon as the loop has time, and its session is
    * kept.
    */
-  depart(client: Client): void {
+  depart(client: Client, ending: Ending): void {
     if (this.#deps.clients.get(client.id) !== client) return
     client.isClosing = true
-    this.#departing.add(client)
+    this.#departing.set(client, ending)
     void this.#deps.turns.take(() => this.#departNow(client))
   }
 
   /** All clients whose connections have ended leave now. */
   departAll(): void {
-    for (const client of this.#departing) this.#departNow(client)
+    for (const client of this.#departing.keys()) this.#departNow(client)
   }
 
-  /** Ends a connection and its session. */
-  disconnect(client: Client, reason: string | undefined): void {
+  /** Ends a connection and its session; the reason is for the client. */
+  disconnect(client: Client, reason: string | undefined, name: CloseName = 'disconnected'): void {
     const session = this.#sessionOf.get(client)
-    this.#deps.delivery.close(client, 'disconnected', reason)
-    this.#leave(client)
+    this.#deps.delivery.close(client, name, reason)
+    this.#leave(client, endedByServer(name))
     if (session !== undefined) this.#deps.sessions.end(session)
   }
 
@@ -218,18 +210,18 @@ export class Admission {
     if (client === undefined) return
     if (announcement.type === 'disconnect') return this.disconnect(client, announcement.reason)
     this.#deps.delivery.close(client, 'taken_over')
-    this.#leave(client)
+    this.#leave(client, endedByServer('taken_over'))
   }
 
   #departNow(client: Client): void {
-    if (!this.#departing.delete(client) || this.#deps.clients.get(client.id) !== client) return
-    this.#leave(client)
-    this.#deps.logger.info({ event: 'client_disconnected', client_id: client.id })
+    const ending = this.#departing.get(client)
+    this.#departing.delete(client)
+    if (ending !== undefined) this.#leave(client, ending)
   }
 
   /** The client leaves everything, and its session is kept. */
-  #leave(client: Client): void {
-    const { clients, clock, sessions, sessionTtlMs, greeting, subscriptions, observers } = this.#deps
+  #leave(client: Client, ending: Ending): void {
+    const { clients, clock, sessions, sessionTtlMs, greeting, subscriptions, observers, logger } = this.#deps
     if (clients.get(client.id) !== client) return
     const session = this.#sessionOf.get(client)
     if (session !== undefined) {
@@ -241,7 +233,10 @@ export class Admission {
     client.isClosing = true
     clients.remove(client)
     subscriptions.unsubscribeFromAll(client)
-    observers.clientDisconnected(client)
+    observers.clientDisconnected(client, ending)
+    const { id: client_id, kind, address } = client
+    const connected_ms = Math.round(clock.monotonic() - client.connectedAtMonotonic)
+    logger.info({ event: 'client_disconnected', client_id, kind, ...ending, connected_ms, address })
   }
 
   /** A client whose admission fails because of an internal error must not keep its id. */
@@ -249,7 +244,7 @@ export class Admission {
     try {
       return this.#joinAll(client, addresses)
     } catch (problem) {
-      this.#leave(client)
+      this.#leave(client, endedByServer('internal'))
       throw problem
     }
   }

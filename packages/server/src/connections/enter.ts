@@ -27,14 +27,10 @@ export type EnterDeps = {
 }
 
 /** What a client is created with. */
-type NewClient = Pick<Client, 'identity' | 'kind' | 'seq' | 'profile' | 'echo' | 'transport'>
+type NewClient = Pick<Client, 'identity' | 'kind' | 'seq' | 'profile' | 'echo' | 'transport' | 'address'>
 
 /** A client to be. */
-type Entrant = Omit<NewClient, 'seq'> & {
-  readonly isResumed: boolean
-  /** Where it comes from, for the log. */
-  readonly address: string | undefined
-}
+type Entrant = Omit<NewClient, 'seq'> & { readonly isResumed: boolean }
 
 /** What a welcome says of this client alone. */
 export type Welcomed = {
@@ -44,7 +40,8 @@ export type Welcomed = {
 }
 
 /** Creates a client, which is in no list. */
-export function createClient({ identity, kind, seq, profile, echo, transport }: NewClient, clock: Clock): Client {
+export function createClient(own: NewClient, clock: Clock): Client {
+  const { identity, kind, seq, profile, echo, transport, address } = own
   const now = clock.monotonic()
   return {
     id: identity.id,
@@ -59,6 +56,7 @@ export function createClient({ identity, kind, seq, profile, echo, transport }: 
     lastHeard: now,
     frames: 0,
     transport,
+    address,
     channels: new Map(),
     rooms: new Map(),
     implied: new Map(),
@@ -80,11 +78,11 @@ export function createEntering({ clock, logger, metrics, clients, greeting, obse
   const listBytes = (greeting.limits.max_frame_bytes - WELCOME_BYTES) / 4
   return {
     /** Creates the client and lists it. */
-    enter({ isResumed, address, ...own }: Entrant): Client {
+    enter({ isResumed, ...own }: Entrant): Client {
       const client = createClient({ ...own, seq: clients.nextSeq() }, clock)
       clients.add(client)
       metrics.connected++
-      const { id: client_id, kind } = client
+      const { id: client_id, kind, address } = client
       const { clientType: client_type } = client.profile
       logger.info({ event: 'client_connected', client_id, client_type, kind, resumed: isResumed, address })
       observers.clientConnected(client, isResumed)

@@ -32,7 +32,7 @@ export function createHeartbeat({ logger, clients, delivery, turns, ...options }
     liveness.beginRound()
     for (const client of clients()) {
       if (!client.isClosing && !liveness.look(client, client.seq)) {
-        logger.info({ event: 'heartbeat_lost', client_id: client.id, code: 4408 })
+        logger.info({ event: 'heartbeat_lost', client_id: client.id, code: 4408, address: client.address })
         delivery.close(client, 'heartbeat_lost')
       }
       if (++looked % CLIENTS_PER_PIECE === 0) yield

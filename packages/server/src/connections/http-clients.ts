@@ -35,10 +35,14 @@ type HttpClientDeps = {
 }
 
 /**
- * Accepts the caller of a request, under `anonymousId` where it names no client id; `unauthenticated`,
- * `client_id_in_use`. Returns what creates its clients, one for each reply that it waits for.
+ * Accepts the caller of a request from this address, under `anonymousId` where it names no client id;
+ * `unauthenticated`, `client_id_in_use`. Returns what creates its clients, one for each reply that it waits for.
  */
-export type AcceptHttpClient = (credentials: Credentials, anonymousId?: string) => (caller: ReplySink) => Client
+export type AcceptHttpClient = (
+  credentials: Credentials,
+  address: string,
+  anonymousId?: string,
+) => (caller: ReplySink) => Client
 
 /** The session that a request shows, as it is; undefined where it shows none. */
 export function shownSession(sessions: Sessions, { clientId, session }: Credentials): Session | undefined {
@@ -56,7 +60,7 @@ export function shownSession(sessions: Sessions, { clientId, session }: Credenti
 /** Creates the function that accepts them. */
 export function createHttpClientFactory(deps: HttpClientDeps): AcceptHttpClient {
   const { clock, directory, sessions, roleOf, newHttpClientId } = deps
-  return (credentials, anonymousId) => {
+  return (credentials, address, anonymousId) => {
     const identity: Identity = {
       role: roleOf(credentials.token),
       isProven: shownSession(sessions, credentials) !== undefined,
@@ -67,7 +71,8 @@ export function createHttpClientFactory(deps: HttpClientDeps): AcceptHttpClient 
     const profile = { clientType: 'service' } as const
     return (caller) => {
       const transport = new NullTransport(caller)
-      const client = createClient({ identity, kind: 'call', seq: 0, profile, echo: true, transport }, clock)
+      const own = { identity, kind: 'call', seq: 0, profile, echo: true, transport, address } as const
+      const client = createClient(own, clock)
       client.frames = 1
       client.caller = caller
       return client

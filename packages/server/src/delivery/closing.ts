@@ -55,7 +55,7 @@ export class Closing {
   closeSlow(client: Client, details: SlowDetails): void {
     const { metrics, logger, slow } = this.#deps
     metrics.slowClosed++
-    logger.warn({ event: 'slow_consumer', client_id: client.id, code: 4429, ...details })
+    logger.warn({ event: 'slow_consumer', client_id: client.id, code: 4429, ...details, address: client.address })
     slow(client, 'closed')
     this.close(client, 'slow_consumer')
   }

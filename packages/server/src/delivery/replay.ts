@@ -143,7 +143,12 @@ export class Replay {
         this.#reading.delete(client)
         // It goes on catching up, and the tick tries again. A log that is away says so in lines of its own.
         if (problem instanceof CodedError) return
-        this.#deps.logger.error({ event: 'catch_up_failed', client_id: client.id, stack: stackText(problem) })
+        this.#deps.logger.error({
+          event: 'catch_up_failed',
+          client_id: client.id,
+          stack: stackText(problem),
+          address: client.address,
+        })
       })
     return false
   }

@@ -3,6 +3,7 @@
  * request.
  */
 import type { CodedError, ErrorCode, ParsedEnvelope } from '@arqonbus/protocol'
+import { shownPath } from '../kit/text.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { LimitName } from '../observability/metric-labels.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -71,7 +72,9 @@ export function createReplies({ frames, delivery, metrics, logger, sendBufferSof
       const { room, channel } = envelope
       this.refuse(client, { requestId: id }, error)
       refused(client, error.code, envelope)
-      logger.info({ event: 'frame_refused', client_id: client.id, room, channel, code: error.code })
+      const { id: client_id, address } = client
+      const { code } = error
+      logger.info({ event: 'frame_refused', client_id, room, channel, code, path: shownPath(error), address })
     },
     refuse(client: Client, answered: Answered, error: CodedError): void {
       metrics.reject(error.code)

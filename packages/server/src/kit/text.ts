@@ -1,4 +1,5 @@
 /** Tools for texts that outlive the frame they came in. */
+import type { CodedError } from '@arqonbus/protocol'
 
 /** A copy: a slice of a frame keeps the whole frame in memory, so what is kept is copied. */
 export const copyText = (text: string): string => Buffer.from(text, 'utf8').toString('utf8')
@@ -19,6 +20,19 @@ export function fitting<T>(entries: Iterable<T>, maxBytes: number): T[] {
     fits.push(entry)
   }
   return fits
+}
+
+const plainWord = /^[A-Za-z0-9_.-]{1,64}$/
+
+/** A name that a client chose, as a log line says it: what is no plain word is not repeated. */
+export const shownName = (name: string): string => (plainWord.test(name) ? name : '*')
+
+/** Where the fault of a frame is, as a log line says it: names of fields may be the client's own. */
+export function shownPath({ details }: CodedError): string | undefined {
+  const steps = details?.path?.split('/')
+  if (steps === undefined) return undefined
+  const own = steps.findIndex((step, at) => at > 0 && !plainWord.test(step))
+  return own < 0 ? details!.path : [...steps.slice(0, own), '*'].join('/')
 }
 
 /** What a log line says of a problem: its stack, where it has one. */

@@ -29,6 +29,7 @@ import type { Replies } from '../delivery/replies.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { chain } from '../kit/maybe.ts'
+import { shownPath } from '../kit/text.ts'
 import { type Bucket, fullBucket, type Rate, takeFrom, waitMs } from '../limits/bucket.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -157,8 +158,10 @@ export function createRun(deps: RunDeps): Run {
       metrics.command(known ?? 'unknown', code === undefined, (performance.now() - started) / 1000)
       endSpan?.(known ?? 'unknown', code)
     }
-    const answered = { requestId: envelope.id, command: known, requester: client.id }
-    const line = { client_id: client.id, command: known, room: envelope.room, channel: envelope.channel }
+    const { room, channel } = envelope
+    const { id: client_id, address } = client
+    const answered = { requestId: envelope.id, command: known, requester: client_id }
+    const line = { client_id, command: known, room, channel, address }
     const succeed = (responseFormat: string, result: object) => {
       replies.succeed(client, answered, responseFormat, result)
       done()
@@ -170,7 +173,7 @@ export function createRun(deps: RunDeps): Run {
       replies.refuse(client, answered, error)
       done(error.code)
       ran(client, known, error.code)
-      logger.info({ event: 'command_refused', ...line, code: error.code })
+      logger.info({ event: 'command_refused', ...line, code: error.code, path: shownPath(error) })
     }
     try {
       const pieces = callOf(client, envelope, payload, now, rates)

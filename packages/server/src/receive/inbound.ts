@@ -10,6 +10,7 @@ import type { TelemetrySubscriber } from '../telemetry/subscribers.ts'
 /** What sends frames: a client of the bus, or a subscriber of the telemetry server. */
 type Sender = {
   readonly id: string
+  readonly address: string | undefined
   readonly transport: Transport
   /** The last sign of life, in running time. */
   lastHeard: number

@@ -1,6 +1,7 @@
 /** What subscribers of the telemetry server send: telemetry, and nothing else (docs/protocol.md#telemetry). */
 import type { ParsedEnvelope } from '@arqonbus/protocol'
 import type { Frames } from '../delivery/frames.ts'
+import { shownPath } from '../kit/text.ts'
 import type { TelemetryBroadcast } from '../telemetry/broadcast.ts'
 import type { TelemetrySubscriber } from '../telemetry/subscribers.ts'
 import { FrameReader, type FrameReaderDeps } from './frame-reader.ts'
@@ -27,7 +28,9 @@ export function createSubscriberReceive(deps: SubscriberReceiveDeps): FrameReade
       metrics.reject(error.code)
       if (error.code === 'message_too_large') metrics.limit('message_bytes')
       broadcast.send(sender, frames.error({ requestId }, error))
-      logger.info({ event: 'frame_refused', server: 'telemetry', client_id: sender.id, code: error.code })
+      const { id: client_id, address } = sender
+      const { code } = error
+      logger.info({ event: 'frame_refused', server: 'telemetry', client_id, code, path: shownPath(error), address })
     },
     close({ sender }, name, reason) {
       broadcast.close(sender, name, reason)

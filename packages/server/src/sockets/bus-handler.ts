@@ -1,6 +1,7 @@
 /** The port of the bus: its connections become clients, which send frames to `receive/`. */
 import { CodedError, type ProtocolVersions } from '@arqonbus/protocol'
-import { type Admission, type ConnectRequest, Refused } from '../connections/admit.ts'
+import type { Admission, ConnectRequest } from '../connections/admit.ts'
+import { Refused } from '../connections/refused.ts'
 import type { SlowConsumers } from '../delivery/slow-consumers.ts'
 import type { Clock } from '../kit/clock.ts'
 import { createInboundState, type InboundState } from '../receive/inbound.ts'
@@ -33,7 +34,7 @@ export function createBusHandler(deps: BusHandlerDeps): BusHandler {
     /** A new session in place of one that is stored would make that one, and its inbox, unreachable. */
     prepare: (arrival) =>
       admission.loadSession(arrival, 'connection')?.catch((problem: unknown) => {
-        throw problem instanceof CodedError ? new Refused(problem, 'try_later') : problem
+        throw problem instanceof CodedError ? new Refused(problem, 'storage_unavailable') : problem
       }),
     open(arrival, transport) {
       const { client, welcomed } = admission.admit(arrival, transport)
@@ -55,6 +56,6 @@ export function createBusHandler(deps: BusHandlerDeps): BusHandler {
     alive(inbound) {
       inbound.sender.lastHeard = clock.monotonic()
     },
-    close: (inbound) => receive.ended(inbound, () => admission.depart(inbound.sender)),
+    close: (inbound, ending) => receive.ended(inbound, () => admission.depart(inbound.sender, ending)),
   }
 }

@@ -54,10 +54,42 @@ export function faultOfUpgrade({ headers, url }: Request): string | undefined {
   return undefined
 }
 
-/** The subprotocol that is chosen of those offered: one that this bus speaks, never a token or a session. */
-export function chooseSubprotocol(offered: readonly string[], versions: ProtocolVersions): string | undefined {
-  const spoken = new Set([CURRENT_SUBPROTOCOL, ...[...versions.values()].map((one) => one.subprotocol)])
-  return offered.find((one) => spoken.has(one))
+/** What is selected of the subprotocols that a request offers. */
+type Subprotocol = {
+  /** What the response names. */
+  readonly selected: string | undefined
+  /** True if something else than secrets is offered, and nothing that this bus speaks. */
+  readonly isUnknown: boolean
+}
+
+const spokenIn = (versions: ProtocolVersions): Set<string> =>
+  new Set([CURRENT_SUBPROTOCOL, ...[...versions.values()].map((one) => one.subprotocol)])
+
+/**
+ * Selects one that this bus speaks. Browsers end a connection whose response names none of what they offered: so the
+ * first one is named that can be, to a page that offers only secrets the first of these, and to one that offers
+ * nothing that this bus speaks, so that it can read the reason.
+ */
+export function chooseSubprotocol(offered: readonly string[], versions: ProtocolVersions): Subprotocol {
+  const spoken = spokenIn(versions)
+  const known = offered.find((one) => spoken.has(one))
+  if (known !== undefined) return { selected: known, isUnknown: false }
+  const others = offered.filter((one) => !isSecret(one))
+  const selected = (others.length > 0 ? others : offered).find((one) => httpToken.test(one))
+  return { selected, isUnknown: others.length > 0 }
+}
+
+const isSecret = (offered: string): boolean => offered.startsWith(TOKEN) || offered.startsWith(SESSION)
+
+/** What a subprotocol may consist of (RFC 9110 §5.6.2). */
+const httpToken = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/** Refuses a request that offers only subprotocols of other versions, or of other programs. */
+function checkSubprotocol(headers: Headers, versions: ProtocolVersions): void {
+  if (!chooseSubprotocol(offeredIn(headers), versions).isUnknown) return
+  const supported = [...spokenIn(versions)]
+  const expected = `one of ${supported.join(', ')} among the offered subprotocols, or none offered`
+  throw new CodedError('unsupported_version', { parameter: 'Sec-WebSocket-Protocol', expected, supported })
 }
 
 /** The subprotocols that a request offers. */
@@ -127,6 +159,7 @@ function checkNames(query: URLSearchParams, known: readonly string[]): void {
 
 /** Who it is, and its token. */
 function readWho(query: URLSearchParams, headers: Headers, options: HandshakeOptions) {
+  checkSubprotocol(headers, options.versions)
   const bearer = /^Bearer +([^ ]+)$/i.exec(headers.get('authorization') ?? '')?.[1]
   if (headers.has('authorization') && bearer === undefined) throw wrong('Authorization', '`Bearer <token>`')
   if (query.has('token') && !options.tokenInQuery)
@@ -135,15 +168,24 @@ function readWho(query: URLSearchParams, headers: Headers, options: HandshakeOpt
     clientId: readClientId(query.get('client_id')),
     profile: readProfile(query),
     echo: readChoice(query, 'echo', { true: true, false: false }, true),
-    token: bearer ?? secretIn(offeredIn(headers), TOKEN) ?? query.get('token') ?? undefined,
+    token: oneOf('token', [bearer, ...secretsIn(headers, TOKEN), query.get('token')]),
   }
 }
 
 const readSession = (headers: Headers): string | undefined =>
-  headers.get('arqonbus-session') ?? secretIn(offeredIn(headers), SESSION)
+  oneOf('session', [headers.get('arqonbus-session'), ...secretsIn(headers, SESSION)])
 
-const secretIn = (offered: readonly string[], prefix: string): string | undefined =>
-  offered.find((one) => one.startsWith(prefix))?.slice(prefix.length)
+const secretsIn = (headers: Headers, prefix: string): string[] =>
+  offeredIn(headers)
+    .filter((one) => one.startsWith(prefix))
+    .map((one) => one.slice(prefix.length))
+
+/** A secret that is sent in several ways has to be the same in each. */
+function oneOf(name: string, values: readonly (string | null | undefined)[]): string | undefined {
+  const [first, ...others] = values.filter((value) => value !== null && value !== undefined)
+  if (others.some((other) => other !== first)) throw wrong(name, 'to be sent once, in one of its places')
+  return first
+}
 
 function readClientId(text: string | null): string | undefined {
   if (text === null) return undefined

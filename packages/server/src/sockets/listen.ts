@@ -11,7 +11,15 @@ import type { PublishToTopic } from '../state/transport.ts'
 import { createSocketEvents } from './socket-events.ts'
 import type { PortDeps, PortOptions, Socket, SocketData, SocketHandler, WebSocketPort } from './socket-handler.ts'
 import type { Peer } from './tcp.ts'
-import { createRefuse, createUpgrades, runtimeIdleSeconds, saidBy, type Upgrades, upgrade } from './upgrade.ts'
+import {
+  createRefuse,
+  createUpgrades,
+  originIn,
+  runtimeIdleSeconds,
+  saidBy,
+  type Upgrades,
+  upgrade,
+} from './upgrade.ts'
 
 /** A message of up to four times the limit reaches the server and is refused with a reply. */
 const OVERSIZE = 4
@@ -116,23 +124,25 @@ function createFetch<Arrival, Connection>(
   type Data = SocketData<Arrival, Connection>
   const refuse = createRefuse(metrics, logger, names.log)
   const dataOf = (request: Request, address: string, peer: Peer | undefined): Data => ({
-    arrival: saidBy(() => handler.read(request, address)),
+    arrival: upgrades.refusalOfPeer(request.headers) ?? saidBy(() => handler.read(request, address)),
     address,
+    origin: originIn(request.headers),
     peer,
     uncount: () => {},
     connection: undefined,
+    ending: undefined,
     early: undefined,
   })
   return (request: Request, server: Server<Data>, peer: Peer | undefined, ownAddress: string) => {
     const address = upgrades.addressOf(ownAddress, request.headers)
     const tooMany = upgrades.refusalByRate(address)
-    if (tooMany !== undefined) return refuse(tooMany, address)
+    if (tooMany !== undefined) return refuse(tooMany, address, request.headers)
     return turns.take(() => {
       // A client that disconnected while its request waited is not counted as a bad request.
       if (request.signal.aborted) return undefined
       const refusal =
         upgrades.refusalOf(request, address) ?? upgrade(server, request, dataOf(request, address, peer), versions)
-      return refusal && refuse(refusal, address)
+      return refusal && refuse(refusal, address, request.headers)
     })
   }
 }

@@ -2,9 +2,10 @@
  * The events of sockets, as the runtime reports them: a handler gets those of connections that are open, and a failure
  * of it ends one connection only.
  */
-import { type CloseName, CodedError, closeCodes } from '@arqonbus/protocol'
-import { Refused } from '../connections/admit.ts'
-import type { RefusalReason } from '../observability/metric-labels.ts'
+import { type CloseName, type CodedError, closeCodes } from '@arqonbus/protocol'
+import { Refused } from '../connections/refused.ts'
+import { shownName } from '../kit/text.ts'
+import { endedByPeer, endedByServer } from '../state/ending.ts'
 import type { PublishToTopic, Transport } from '../state/transport.ts'
 import type { PortDeps, PortOptions, Socket, SocketHandler } from './socket-handler.ts'
 import { BunTransport } from './socket-transport.ts'
@@ -30,9 +31,14 @@ export function createSocketEvents<Arrival, Connection>(
   const { log } = options.names
   type Opened = Socket<Arrival, Connection>
 
+  const close = (socket: Opened, name: CloseName, why?: string) => {
+    const { code, reason } = closeCodes[name]
+    socket.data.ending ??= endedByServer(name)
+    socket.close(code, why ?? reason)
+  }
   const end = (socket: Opened, name: 'internal' | 'restarting') => {
     metrics.closed(name)
-    socket.close(closeCodes[name].code, closeCodes[name].reason)
+    close(socket, name)
   }
   /** Whatever else fails here is the end of one connection, and of nothing else. */
   const fail = (socket: Opened, problem: unknown) => {
@@ -40,11 +46,14 @@ export function createSocketEvents<Arrival, Connection>(
     logger.error({ event: 'internal_error', ...log, code: 'internal_error', address: socket.data.address, stack })
     end(socket, 'internal')
   }
-  const turnAway = (socket: Opened, { error, close }: Refused) => {
-    metrics.refuseConnection(refusalReasonOf(close))
-    logger.info({ event: 'connection_refused', ...log, code: error.code, address: socket.data.address })
+  const turnAway = (socket: Opened, { error, reason, close: name }: Refused) => {
+    const { address, origin } = socket.data
+    metrics.refuseConnection(reason)
+    const about = { reason, code: error.code, close_code: closeCodes[name].code, address, origin }
+    logger.info({ event: 'connection_refused', ...log, ...about, ...shownDetails(error) })
     socket.sendText(deps.frames.error({ requestId: null }, error))
-    socket.close(closeCodes[close].code, closeCodes[close].reason)
+    // A page whose script shows no frame before the welcome may show the close.
+    close(socket, name, name === 'forbidden' ? error.message : undefined)
   }
   const letIn = (socket: Opened, arrival: Arrival, transport: Transport) => {
     try {
@@ -90,7 +99,7 @@ export function createSocketEvents<Arrival, Connection>(
       sockets.add(socket)
       const { address, arrival, peer } = socket.data
       socket.data.uncount = upgrades.add(address)
-      if (arrival instanceof CodedError) return turnAway(socket, new Refused(arrival, 'bad_parameter'))
+      if (arrival instanceof Refused) return turnAway(socket, arrival)
       const transport = new BunTransport({ socket, peer, metrics, publish, late })
       const prepared = handler.prepare?.(arrival)
       if (prepared === undefined) letIn(socket, arrival, transport)
@@ -102,16 +111,19 @@ export function createSocketEvents<Arrival, Connection>(
     },
     ping: alive,
     pong: alive,
-    close(socket: Opened) {
+    close(socket: Opened, code: number, reason: string) {
       sockets.delete(socket)
-      const { uncount, connection } = socket.data
+      const { uncount, connection, ending } = socket.data
       uncount()
-      if (connection !== undefined) handler.close(connection)
+      if (connection !== undefined) handler.close(connection, ending ?? endedByPeer(code, reason))
     },
   }
 }
 
-const refusalReasonOf = (close: CloseName): RefusalReason => {
-  if (close === 'try_later') return 'storage_unavailable'
-  return close === 'bad_parameter' || close === 'client_id_in_use' ? close : 'unauthenticated'
+/** What a line says of a refusal: which parameter, host or id it is about, and which setting decides. */
+function shownDetails({ code, details = {} }: CodedError) {
+  const { host, client_id } = details
+  const parameter = typeof details.parameter === 'string' ? shownName(details.parameter) : undefined
+  const setting = code === 'unauthenticated' ? 'ARQONBUS_ADMIN_KEY' : details.setting
+  return { parameter, host, client_id, setting }
 }

@@ -1,6 +1,7 @@
 /** The contract of a WebSocket port: what it reports of its connections, and what it is opened with. */
-import type { CodedError, ProtocolVersions } from '@arqonbus/protocol'
+import type { ProtocolVersions } from '@arqonbus/protocol'
 import type { ServerWebSocket } from 'bun'
+import type { Refused } from '../connections/refused.ts'
 import type { Frames } from '../delivery/frames.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue } from '../kit/fair-queue.ts'
@@ -10,6 +11,7 @@ import type { Logger } from '../observability/logger.ts'
 import type { LimitName } from '../observability/metric-labels.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Peers } from '../peers/peers.ts'
+import type { Ending } from '../state/ending.ts'
 import type { PublishToTopic, Transport } from '../state/transport.ts'
 import type { Peer } from './tcp.ts'
 
@@ -40,7 +42,7 @@ export type SocketHandler<Arrival, Connection> = {
   /** A ping or a pong arrived. */
   alive(connection: Connection): void
   /** It has ended, for whatever reason. Called once for each that was opened. */
-  close(connection: Connection): void
+  close(connection: Connection, ending: Ending): void
 }
 
 /** What a port is opened with. */
@@ -53,7 +55,13 @@ export type PortOptions = {
   readonly host: string
   readonly port: number
   /** The settings that say so. */
-  readonly settings: { readonly host: string; readonly port: string }
+  readonly settings: {
+    readonly host: string
+    readonly port: string
+    readonly all: string
+    readonly perAddress: string
+    readonly rate: string
+  }
   /** Open connections of all, and of one address, each with the name of its limit. */
   readonly most: { readonly all: number; readonly perAddress: number }
   readonly limits: { readonly all: LimitName; readonly perAddress: LimitName }
@@ -100,13 +108,17 @@ export type WebSocketPort<Arrival, Connection> = {
 
 /** What belongs to a socket: what its upgrade request said and, once it is open, what the handler made of it. */
 export type SocketData<Arrival, Connection> = {
-  readonly arrival: Arrival | CodedError
+  readonly arrival: Arrival | Refused
   readonly address: string
+  /** The page that opens it, for the log; undefined for programs. */
+  readonly origin: string | undefined
   /** The other end of the connection itself, which may be a proxy. */
   readonly peer: Peer | undefined
   /** Counts the connection out. */
   uncount: () => void
   connection: Connection | undefined
+  /** How it ends, once the server has closed it. */
+  ending: Ending | undefined
   /** Frames that arrive before it is open. */
   early: (string | Buffer)[] | undefined
 }

@@ -1,14 +1,18 @@
 /** A Bun socket as the bus sees it: bytes and nothing else. */
 import type { ServerWebSocket } from 'bun'
 import type { Metrics } from '../observability/metrics.ts'
+import { type Ending, endedBy, endedByServer } from '../state/ending.ts'
 import type { Flow, PublishToTopic, Transport } from '../state/transport.ts'
 import { type Peer, tcpBytes } from './tcp.ts'
 
 /** WebSocket.OPEN. */
 const OPEN = 1
 
+/** What a transport notes of its socket. */
+type Closable = { ending: Ending | undefined }
+
 /** What a transport is made of. */
-type TransportParts<Data> = {
+type TransportParts<Data extends Closable> = {
   readonly socket: ServerWebSocket<Data>
   /** The other end, where it is known. */
   readonly peer: Peer | undefined
@@ -23,7 +27,7 @@ let transports = 0
 /**
  * Wraps a socket. Nothing is done to one that is closed. A class, because each connection has one: methods are shared.
  */
-export class BunTransport<Data> implements Transport {
+export class BunTransport<Data extends Closable> implements Transport {
   readonly #socket: ServerWebSocket<Data>
   readonly #peer: Peer | undefined
   readonly #metrics: Pick<Metrics, 'bytesOut'>
@@ -105,10 +109,12 @@ export class BunTransport<Data> implements Transport {
   }
 
   close(code: number, reason: string): void {
+    this.#socket.data.ending ??= endedBy('server', code)
     this.#socket.close(code, reason)
   }
 
   terminate(): void {
+    this.#socket.data.ending ??= endedByServer('abnormal')
     this.#socket.terminate()
   }
 }

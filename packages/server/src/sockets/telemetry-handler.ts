@@ -10,7 +10,7 @@ import {
   TELEMETRY_ROOM,
   type TelemetryWelcome,
 } from '@arqonbus/protocol'
-import { Refused } from '../connections/admit.ts'
+import { Refused } from '../connections/refused.ts'
 import type { Frames } from '../delivery/frames.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -79,6 +79,8 @@ export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHan
         profile: { clientType: 'human', ...arrival.profile },
         echo: arrival.echo,
         connectedAt: clock.now(),
+        connectedAtMonotonic: clock.monotonic(),
+        address: arrival.address,
         topics: topicsOf(arrival.filter),
         lane: subscribers.nextLane(),
         transport,
@@ -88,8 +90,7 @@ export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHan
       }
       broadcast.send(subscriber, frames.notice({ ...welcomeOf(subscriber, arrival), ...deps.greeting() }))
       broadcast.add(subscriber)
-      const { id: client_id, profile } = subscriber
-      const { address } = arrival
+      const { id: client_id, profile, address } = subscriber
       logger.info({ event: 'telemetry_connected', client_id, client_type: profile.clientType, address })
       return createInbound(subscriber)
     },
@@ -107,10 +108,12 @@ export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHan
     alive({ sender }) {
       sender.lastHeard = clock.monotonic()
     },
-    close(inbound) {
+    close(inbound, ending) {
       receive.ended(inbound, () => {
         broadcast.gone(inbound.sender)
-        logger.info({ event: 'telemetry_disconnected', client_id: inbound.sender.id })
+        const { id: client_id, address, connectedAtMonotonic } = inbound.sender
+        const connected_ms = Math.round(clock.monotonic() - connectedAtMonotonic)
+        logger.info({ event: 'telemetry_disconnected', client_id, ...ending, connected_ms, address })
       })
     },
   }

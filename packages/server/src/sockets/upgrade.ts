@@ -2,7 +2,8 @@
  * The upgrade, the same at each port: what is refused before it, and what is refused after it so that a browser can
  * read the reason (docs/protocol.md#connecting).
  */
-import { CodedError, type ProtocolVersions } from '@arqonbus/protocol'
+import { CodedError, errorCodes, type ProtocolVersions } from '@arqonbus/protocol'
+import { Refused } from '../connections/refused.ts'
 import { openFiles } from '../kit/system-limits.ts'
 import { createAddressCount, createAddressRate } from '../limits/per-address.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -26,39 +27,33 @@ const LONGEST_IDLE_SECONDS = 960
 export const runtimeIdleSeconds = (pingIntervalMs: number): number =>
   2 * pingIntervalMs < LONGEST_IDLE_SECONDS * 1000 ? LONGEST_IDLE_SECONDS : 0
 
-/** A refusal. */
+/** A refusal before the upgrade. */
 type UpgradeRefusal = {
   readonly reason: RefusalReason
-  readonly status: number
-  /** What goes into the answer: a text, or an error with its code. */
-  readonly body: string | CodedError
+  readonly error: CodedError
   readonly headers?: Record<string, string>
-  /** The limit that was reached. */
-  readonly limit?: LimitName
-  /** What the log says beside the reason. */
-  readonly details?: Record<string, unknown>
+  /** The limit that was reached, and the setting that decides. */
+  readonly limit?: { readonly name: LimitName; readonly setting: string }
 }
 
 /** Decides about upgrades. */
 export type Upgrades = ReturnType<typeof createUpgrades>
 
-const RETRY_LATER = { 'retry-after': '5' }
 const RETRY_AFTER_MS = 5000
 
 /** Creates the checks of a port, which has `size` open connections. */
 export function createUpgrades(options: PortOptions, { peers, clock, isDraining }: PortDeps, size: () => number) {
-  const { names, connectionRate, most, limits } = options
+  const { names, connectionRate, most, limits, settings } = options
   const takeOf = createAddressRate(connectionRate, clock.monotonic)
   const connectionsOf = createAddressCount()
 
   const refusalByCount = (address: string): UpgradeRefusal | undefined => {
-    if (size() >= most.all)
-      return { reason: 'full', status: 503, body: 'The bus is full.', headers: RETRY_LATER, limit: limits.all }
+    if (size() >= most.all) return noRoom('full', limits.all, settings.all)
     if (connectionsOf.of(address) >= most.perAddress)
-      return rateLimited('address_full', limits.perAddress, { most: most.perAddress }, RETRY_AFTER_MS)
-    if (!openFiles.isNearLimit()) return undefined
-    const body = 'The bus is near its limit of open files: raise that (ulimit -n, LimitNOFILE=).'
-    return { reason: 'open_files', status: 503, body, headers: RETRY_LATER, limit: 'open_files' }
+      return rateLimited('address_full', limits.perAddress, settings.perAddress, RETRY_AFTER_MS, {
+        most: most.perAddress,
+      })
+    return openFiles.isNearLimit() ? noRoom('open_files', 'open_files', 'ulimit -n') : undefined
   }
 
   return {
@@ -71,18 +66,20 @@ export function createUpgrades(options: PortOptions, { peers, clock, isDraining 
     refusalByRate(address: string): UpgradeRefusal | undefined {
       const waitMs = takeOf(address)
       if (waitMs === undefined) return undefined
-      return rateLimited('rate', 'connection_rate', { per_second: connectionRate!.perSecond }, waitMs)
+      return rateLimited('rate', 'connection_rate', settings.rate, waitMs, { per_second: connectionRate!.perSecond })
     },
-    /** Why a request is refused; undefined where it may be upgraded. */
+    /**
+     * Why a request is refused; undefined where it may be upgraded. A load balancer may take a 503 to another server,
+     * and what there is no room for is not upgraded.
+     */
     refusalOf(request: Request, address: string): UpgradeRefusal | undefined {
-      return (
-        refusalOfHead(request, names.refusal) ??
-        refusalOfPeer(request.headers, peers) ??
-        (isDraining()
-          ? { reason: 'draining', status: 503, body: 'The bus is shutting down.', headers: RETRY_LATER }
-          : refusalByCount(address))
-      )
+      const fault = refusalOfHead(request, names.refusal)
+      if (fault !== undefined) return fault
+      if (!isDraining()) return refusalByCount(address)
+      return { reason: 'draining', error: new CodedError('shutting_down', undefined, RETRY_AFTER_MS) }
     },
+    /** Why a request is refused once it is upgraded, so that its page can read the reason. */
+    refusalOfPeer: (headers: Headers): Refused | undefined => refusalOfPeer(headers, peers),
     /** A connection of this address is open; returns what says that it has ended. */
     add: connectionsOf.add,
   }
@@ -91,52 +88,67 @@ export function createUpgrades(options: PortOptions, { peers, clock, isDraining 
 /** What is no upgrade. */
 function refusalOfHead(request: Request, name: string): UpgradeRefusal | undefined {
   if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') {
-    const body = `This is ${name}: connect with ws://.`
-    return { reason: 'bad_request', status: 426, body, headers: { upgrade: 'websocket' } }
+    const error = new CodedError('upgrade_required', undefined, undefined, `This is ${name}: connect with ws://.`)
+    return { reason: 'bad_request', error, headers: { upgrade: 'websocket' } }
   }
   const fault = faultOfUpgrade(request)
-  return fault === undefined ? undefined : { reason: 'bad_request', status: 400, body: fault }
+  return fault === undefined ? undefined : notAnUpgrade(fault)
 }
 
+const notAnUpgrade = (fault?: string): UpgradeRefusal => ({
+  reason: 'bad_request',
+  error: new CodedError('invalid_upgrade', undefined, undefined, fault),
+})
+
 /** A name that is not the server's, or a page of another origin. */
-function refusalOfPeer(headers: Headers, peers: Peers): UpgradeRefusal | undefined {
+function refusalOfPeer(headers: Headers, peers: Peers): Refused | undefined {
   const host = headers.get('host') ?? ''
-  if (!peers.isHostAllowed(host)) {
-    const details = { host: shownHost(host), setting: HOST_SETTING }
-    return { reason: 'host', status: 421, body: new CodedError('host_not_allowed', details), details }
-  }
+  if (!peers.isHostAllowed(host))
+    return new Refused(new CodedError('host_not_allowed', { host: shownHost(host), setting: HOST_SETTING }), 'host')
   if (peers.mayCall(headers, false)) return undefined
   const details = { origin: shownOrigin(headers), setting: ORIGIN_SETTING }
-  const expected = `an origin that may connect: ${ORIGIN_SETTING} lists them`
-  const body = new CodedError('forbidden', { path: '/headers/origin', expected, ...details })
-  return { reason: 'origin', status: 403, body, details }
+  const message = `This page may not connect: ${ORIGIN_SETTING} lists the origins that may.`
+  return new Refused(new CodedError('forbidden', details, undefined, message), 'origin')
+}
+
+function noRoom(reason: RefusalReason, name: LimitName, setting: string): UpgradeRefusal {
+  const error = new CodedError('too_many_connections', { limit: name }, RETRY_AFTER_MS)
+  return { reason, error, limit: { name, setting } }
 }
 
 function rateLimited(
   reason: RefusalReason,
-  limit: LimitName,
-  bound: Record<string, number>,
+  name: LimitName,
+  setting: string,
   waitMs: number,
+  bound: Record<string, number>,
 ): UpgradeRefusal {
-  const headers = { 'retry-after': String(Math.ceil(waitMs / 1000)) }
-  return { reason, status: 429, body: new CodedError('rate_limited', { limit, ...bound }, waitMs), headers, limit }
+  return { reason, error: new CodedError('rate_limited', { limit: name, ...bound }, waitMs), limit: { name, setting } }
 }
 
-/** Counts and logs a refusal, and makes the answer to it. */
+/** The `Origin` of a request as logs show it; undefined for a program, which sends none. */
+export const originIn = (headers: Headers): string | undefined =>
+  headers.has('origin') ? shownOrigin(headers) : undefined
+
+/** Counts and logs a refusal, and makes the answer to it: one line of text, or JSON where that is asked for. */
 export const createRefuse =
   (metrics: Metrics, logger: Logger, labels: { readonly server?: string }) =>
-  ({ reason, status, body, headers, limit, details }: UpgradeRefusal, address: string): Response => {
+  ({ reason, error, headers, limit }: UpgradeRefusal, address: string, asked: Headers): Response => {
+    const { code, message, retryAfterMs } = error
+    const { status } = errorCodes[code]
     metrics.refuseConnection(reason)
-    if (limit !== undefined) metrics.limit(limit)
-    logger.info({ event: 'connection_refused', ...labels, reason, status, address, ...details })
-    const isText = typeof body === 'string'
-    return new Response(isText ? `${body}\n` : `${JSON.stringify({ error: body.body() })}\n`, {
+    if (limit !== undefined) metrics.limit(limit.name)
+    const about = { reason, status, code, address, origin: originIn(asked), setting: limit?.setting }
+    logger.info({ event: 'connection_refused', ...labels, ...about })
+    const isJson = /\bjson\b/i.test(asked.get('accept') ?? '')
+    return new Response(isJson ? `${JSON.stringify({ error: error.body() })}\n` : `${code}: ${message}\n`, {
       status,
       headers: {
         // Kept for a further request, a connection would hold a descriptor that others need, and bring requests without
         // end.
         connection: 'close',
-        ...(!isText && { 'content-type': 'application/json; charset=utf-8' }),
+        'content-type': `${isJson ? 'application/json' : 'text/plain'}; charset=utf-8`,
+        ...(retryAfterMs !== undefined && { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }),
         ...headers,
       },
     })
@@ -149,20 +161,18 @@ export function upgrade<Data>(
   data: Data,
   versions: ProtocolVersions,
 ): UpgradeRefusal | undefined {
-  const chosen = chooseSubprotocol(offeredIn(request.headers), versions)
-  // Without a header of ours Bun answers with the first that was offered, which may be a token; an empty one is left
-  // out.
-  const answer = { data, headers: { 'sec-websocket-protocol': chosen ?? '' } }
-  if (server.upgrade(request, answer)) return undefined
-  return { reason: 'bad_request', status: 400, body: 'This is no proper WebSocket upgrade.' }
+  const { selected } = chooseSubprotocol(offeredIn(request.headers), versions)
+  // Without a header of ours Bun answers with the first that was offered; an empty one is left out.
+  const answer = { data, headers: { 'sec-websocket-protocol': selected ?? '' } }
+  return server.upgrade(request, answer) ? undefined : notAnUpgrade()
 }
 
 /** What a request says, or what is wrong with its parameters: the client gets that after the upgrade. */
-export function saidBy<Said>(read: () => Said): Said | CodedError {
+export function saidBy<Said>(read: () => Said): Said | Refused {
   try {
     return read()
   } catch (problem) {
-    if (problem instanceof CodedError) return problem
+    if (problem instanceof CodedError) return new Refused(problem, 'bad_parameter')
     throw problem
   }
 }

@@ -6,6 +6,7 @@
  * another one that comes later.
  */
 import type { ErrorCode, ParsedEnvelope } from '@arqonbus/protocol'
+import type { Ending } from './ending.ts'
 import type { Channel, Client, Room } from './model.ts'
 
 /** Takes note of what happens. Each event is optional for an observer; it is called in the tick in which it happens. */
@@ -13,7 +14,7 @@ export type BusObserver = {
   /** A client was admitted; it has joined nothing yet. */
   clientConnected(client: Client, isResumed: boolean): void
   /** A client has left everything, and is in no list any more. */
-  clientDisconnected(client: Client): void
+  clientDisconnected(client: Client, ending: Ending): void
   /** A client does not read fast enough to stay live, or to stay at all. */
   clientSlow(client: Client, what: 'behind' | 'closed'): void
   /** A subscription begins or ends. Without a channel it is one to the whole room. */

@@ -46,6 +46,8 @@ export type Client = {
   /** Frames that came from it. */
   frames: number
   readonly transport: Transport
+  /** Where it comes from, for the log: behind trusted proxies the address that they pass on; undefined if unknown. */
+  readonly address: string | undefined
   /** Direct joins. */
   readonly channels: Map<Channel, Subscription>
   /** Room-wide joins. */

@@ -223,13 +223,13 @@ export class TelemetryBroadcast {
 
   #closeWhereLost(subscriber: TelemetrySubscriber): void {
     const { clock, metrics, logger } = this.#deps
-    const { id: client_id, lag, lane, isClosing } = subscriber
+    const { id: client_id, lag, lane, isClosing, address } = subscriber
     if (lag !== undefined && clock.monotonic() - lag.since > LAG_TIMEOUT_MS) {
       metrics.slowClosed++
-      logger.warn({ event: 'slow_telemetry_subscriber', client_id, code: 4429, missed: lag.missed })
+      logger.warn({ event: 'slow_telemetry_subscriber', client_id, code: 4429, missed: lag.missed, address })
       this.close(subscriber, 'slow_consumer')
     } else if (!isClosing && !this.#liveness.look(subscriber, lane)) {
-      logger.info({ event: 'heartbeat_lost', client_id, code: 4408 })
+      logger.info({ event: 'heartbeat_lost', server: 'telemetry', client_id, code: 4408, address })
       this.close(subscriber, 'heartbeat_lost')
     }
   }

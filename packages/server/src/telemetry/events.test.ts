@@ -168,7 +168,7 @@ test('a client that comes and goes several times within a tick is reported in th
     bus.events.clientSlow(bot, 'behind')
     bus.events.clientSlow(bot, 'closed')
     bus.events.left(bot, channel.room, channel)
-    bus.events.clientDisconnected(bot)
+    bus.events.clientDisconnected(bot, { code: 4429, reason: 'slow consumer', by: 'server' })
   }
   bus.pass(TELEMETRY_TICK_MS)
   const steps = [

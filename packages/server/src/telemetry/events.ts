@@ -90,10 +90,11 @@ export function createTelemetryEvents({ emitter, isWatched, isHeard, findChannel
         report('client_connected', { client_id: client.id, client_type: client.profile.clientType, resumed })
       activity(client, 'connected')
     },
-    clientDisconnected(client) {
+    clientDisconnected(client, { code, reason }) {
       if (isHeard('client_disconnected')) {
         const connected_ms = Math.round(now() - client.connectedAtMonotonic)
-        report('client_disconnected', { client_id: client.id, client_type: client.profile.clientType, connected_ms })
+        const { clientType: client_type } = client.profile
+        report('client_disconnected', { client_id: client.id, client_type, connected_ms, code, reason })
       }
       activity(client, 'disconnected')
     },

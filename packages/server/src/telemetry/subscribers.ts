@@ -10,6 +10,10 @@ export type TelemetrySubscriber = {
   readonly echo: boolean
   /** Wall time. */
   readonly connectedAt: number
+  /** When it connected, in running time. */
+  readonly connectedAtMonotonic: number
+  /** Where it comes from, for the log. */
+  readonly address: string
   /** What it hears. */
   readonly topics: ReadonlySet<string>
   /**

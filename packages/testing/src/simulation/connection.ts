@@ -165,7 +165,8 @@ export class SimulatedConnection implements ClientConnection {
     if (this.#hasEnded) return
     this.#hasEnded = true
     this.#port.connections.delete(this)
-    this.#port.handler.close(this.inbound)
+    const by = this.#closeCode === undefined ? 'client' : 'server'
+    this.#port.handler.close(this.inbound, { code, reason: '', by })
     this.#options.onClose(code)
   }
 }

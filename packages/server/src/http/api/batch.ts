@@ -37,6 +37,8 @@ export type BatchDeps = BatchBounds & {
 /** A batch that was read. */
 type Batch = {
   readonly credentials: Credentials
+  /** The address of the caller. */
+  readonly address: string
   readonly body: Uint8Array
   readonly options: MessageOptions
   /** The rate that it is paid from; undefined where there is none. */
@@ -66,7 +68,7 @@ export function createBatch(deps: BatchDeps): (batch: Batch) => Promise<Answer> 
     await new Promise<void>((handled) => receive.ended(inbound, handled))
   }
 
-  return async ({ credentials, body, options, bucket }) => {
+  return async ({ credentials, address, body, options, bucket }) => {
     const texts = await turns.run(function* () {
       const text = textOf(body)
       yield
@@ -74,7 +76,7 @@ export function createBatch(deps: BatchDeps): (batch: Batch) => Promise<Answer> 
     })
     const { key } = options
     // Its messages have one sender.
-    const clientOf = deps.acceptHttpClient(credentials, key === undefined ? undefined : keyedClient(key))
+    const clientOf = deps.acceptHttpClient(credentials, address, key === undefined ? undefined : keyedClient(key))
     payBatch(bucket, texts.length, clock.monotonic(), deps)
     const answers: Maybe<Answer>[] = []
     for (const [index, text] of texts.entries()) {

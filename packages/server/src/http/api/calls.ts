@@ -92,7 +92,7 @@ export function createCalls(deps: CallsDeps): Calls {
    */
   const ask = (call: ApiCall, frameFrom: FrameFrom): Maybe<Answer> => {
     const slot = new PendingReply()
-    const client = deps.acceptHttpClient(call.credentials, call.anonymousId)(slot)
+    const client = deps.acceptHttpClient(call.credentials, call.exchange.address, call.anonymousId)(slot)
     const inbound = Object.assign(createInboundState(client), bucketsOf(call))
     receive.text(inbound, frameFrom(client.id, clock.now()))
     const answer = slot.answer()
@@ -154,7 +154,9 @@ export function createCalls(deps: CallsDeps): Calls {
     const options = optionsOf(call)
     const body = await readLongBody(exchange.request)
     exchange.keepOpen()
-    const answer = await inSession(call, () => batch({ credentials, body, options, bucket: bucketsOf(call).rate }))
+    const answer = await inSession(call, () =>
+      batch({ credentials, address: exchange.address, body, options, bucket: bucketsOf(call).rate }),
+    )
     lists.forget()
     return answer
   }

@@ -13,6 +13,8 @@ export function readCredentials(headers: Headers, query: URLSearchParams, tokenI
   const token = takeOne(query, 'token')
   if (token !== undefined && !tokenInQuery)
     throw wrong('query/token', 'to be absent: a token travels as `Authorization: Bearer …`')
+  if (bearer !== undefined && token !== undefined && bearer !== token)
+    throw wrong('query/token', 'the token of the header, or none')
   return {
     clientId: readClientId(headers.get('arqonbus-client-id'), takeOne(query, 'client_id')),
     token: bearer ?? token,

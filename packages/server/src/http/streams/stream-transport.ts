@@ -1,5 +1,7 @@
 /** A stream of events as the bus sees it: a connection that is only sent to. */
+import { closeCodes } from '@arqonbus/protocol'
 import type { Metrics } from '../../observability/metrics.ts'
+import { type Ending, endedBy, endedByServer } from '../../state/ending.ts'
 import type { Flow, Transport } from '../../state/transport.ts'
 import { Delivered, event } from './event.ts'
 import type { Listener, StreamTopics } from './stream-topics.ts'
@@ -24,7 +26,7 @@ type StreamDeps = {
   /** The server ends it: what waits still goes out. */
   readonly ending: () => void
   /** It has ended, by whichever side: called once. */
-  readonly gone: () => void
+  readonly gone: (ending: Ending) => void
 }
 
 /** A reader that keeps up has less than this waiting. */
@@ -32,6 +34,10 @@ const LOW_WATER_BYTES = 64 * 1024
 
 const encoder = new TextEncoder()
 const HEARTBEAT = ':\n\n'
+
+/** HTTP has no close frame: a reader that has enough ends the connection. */
+const readerGone = endedBy('client', closeCodes.abnormal.code)
+const cutOff = endedByServer('abnormal')
 
 /** A class, because each stream has one: methods are shared. */
 export class StreamTransport implements Transport, Listener {
@@ -47,6 +53,8 @@ export class StreamTransport implements Transport, Listener {
   /** True while the runtime waits for more. */
   #isWanted = false
   #state: 'open' | 'ending' | 'gone' = 'open'
+  /** How it ends, once the server has closed it. */
+  #ending: Ending | undefined
 
   constructor(deps: StreamDeps) {
     this.#deps = deps
@@ -60,7 +68,7 @@ export class StreamTransport implements Transport, Listener {
           this.#flush()
           if (this.#bytes < LOW_WATER_BYTES && this.#state === 'open') deps.drained()
         },
-        cancel: () => this.#go(),
+        cancel: () => this.#go(readerGone),
       },
       // Nothing is taken before the socket takes it: what waits is counted here.
       { highWaterMark: 0 },
@@ -132,6 +140,7 @@ export class StreamTransport implements Transport, Listener {
   }
 
   close(code: number, reason: string): void {
+    this.#ending ??= endedBy('server', code)
     this.push(event({ type: 'closed', data: JSON.stringify({ code, reason }) }))
     if (this.#state !== 'open') return
     this.#state = 'ending'
@@ -140,9 +149,18 @@ export class StreamTransport implements Transport, Listener {
   }
 
   terminate(): void {
+    this.#cut(cutOff)
+  }
+
+  /** Its reader has ended the connection. */
+  abandon(): void {
+    this.#cut(readerGone)
+  }
+
+  #cut(ending: Ending): void {
     if (this.#state === 'gone') return
     this.#controller?.error(new Error('the stream is cut'))
-    this.#go()
+    this.#go(ending)
   }
 
   #flush(): void {
@@ -153,7 +171,7 @@ export class StreamTransport implements Transport, Listener {
     }
     if (this.#queue.length === 0 && this.#state === 'ending') {
       this.#controller?.close()
-      this.#go()
+      this.#go(cutOff)
     }
   }
 
@@ -169,11 +187,11 @@ export class StreamTransport implements Transport, Listener {
     return text
   }
 
-  #go(): void {
+  #go(otherwise: Ending): void {
     if (this.#state === 'gone') return
     this.#state = 'gone'
     this.#queue = []
     this.#bytes = 0
-    this.#deps.gone()
+    this.#deps.gone(this.#ending ?? otherwise)
   }
 }

@@ -9,7 +9,6 @@ import {
   type CloseName,
   CodedError,
   type CommandResult,
-  closeCodes,
   commands,
   compileAll,
   faultDetails,
@@ -29,6 +28,7 @@ import type { Metrics } from '../../observability/metrics.ts'
 import type { Persistence } from '../../persistence/persistence.ts'
 import { createInboundState, type InboundState } from '../../receive/inbound.ts'
 import type { Receive } from '../../receive/receive.ts'
+import { type Ending, endedByServer } from '../../state/ending.ts'
 import type { Channel, Client } from '../../state/model.ts'
 import type { RoomResolver } from '../../state/resolve.ts'
 import { commandFrame } from '../api/call-frames.ts'
@@ -157,13 +157,14 @@ export class Streams {
         if (transport.hasEnded) break
       }
     } catch (problem) {
-      admission.disconnect(client, undefined)
+      const reason = problem instanceof CodedError ? problem.code : undefined
+      admission.disconnect(client, reason, closeNameOf(problem))
       transport.terminate()
       throw problem
     }
     const { signal } = request
-    if (signal.aborted) transport.terminate()
-    else signal.addEventListener('abort', () => transport.terminate(), { once: true })
+    if (signal.aborted) transport.abandon()
+    else signal.addEventListener('abort', () => transport.abandon(), { once: true })
     return transport.body
   }
 
@@ -202,7 +203,7 @@ export class Streams {
         if (stream !== undefined) stream.client.lastHeard = clock.monotonic()
       },
       ending: () => stream?.endJoin(),
-      gone: () => stream !== undefined && this.#gone(stream),
+      gone: (ending) => stream !== undefined && this.#gone(stream, ending),
     })
     // Ahead of the welcome: what an earlier refusal or shutdown said of when to come back holds no longer.
     transport.push(retryField(spreadRetry(random())))
@@ -221,12 +222,12 @@ export class Streams {
     return stream
   }
 
-  #gone(stream: Stream): void {
+  #gone(stream: Stream, ending: Ending): void {
     this.#streams.delete(stream)
     stream.endJoin()
     for (const endWait of stream.waits.values()) endWait()
     stream.uncount()
-    this.#deps.admission.depart(stream.client)
+    this.#deps.admission.depart(stream.client, ending)
   }
 
   /** Joins a channel, or begins to wait for it. */
@@ -286,9 +287,9 @@ export class Streams {
       // A server that stops ends its streams in its own time.
       if (client.isClosing || (problem instanceof CodedError && problem.code === 'shutting_down')) return
       if (problem instanceof CodedError && comesAndGoes.includes(problem.code)) return this.#wait(stream, wanted)
-      const { code, reason } = closeCodes[closeNameOf(problem)]
-      transport.close(code, reason)
-      this.#deps.admission.depart(client)
+      const ending = endedByServer(closeNameOf(problem))
+      transport.close(ending.code, ending.reason)
+      this.#deps.admission.depart(client, ending)
     }
   }
 
