@@ -58,7 +58,7 @@ export function Chart({ title, label, name, write, tone = 'accent', legend, clas
           onPointerMove={point}
           onPointerLeave={() => setPointed(undefined)}
         >
-          <path class="rule" d={`M0 0H${WIDTH}M0 ${HEIGHT / 2}H${WIDTH}M0 ${HEIGHT}H${WIDTH}`} />
+          <path class="rule" d={`M0 0H${WIDTH}${isKnown ? `M0 ${HEIGHT / 2}H${WIDTH}` : ''}M0 ${HEIGHT}H${WIDTH}`} />
           <path class={`area tone-${tone}`} d={pathOf(values, most, true)} />
           <path class={`curve tone-${tone}`} d={pathOf(values, most, false)} />
           {pointed !== undefined && <path class="cursor" d={`M${pointed * WIDTH} 0V${HEIGHT}`} />}

@@ -145,7 +145,11 @@ function OnTheirWay({ name, sending }: { name: string; sending: readonly Sending
           </p>
           {one.state.name === 'refused' && <RefusalText refusal={one.state.refusal} />}
           {one.state.name === 'unknown' && (
-            <p class="small">No confirmation came. It is sent again under the same id, and arrives once.</p>
+            <p class="small">
+              {Date.now() - one.sentAt < (welcome.value?.limits.dedup_window_ms ?? 0)
+                ? 'No confirmation came. It is sent again under the same id, and arrives once.'
+                : 'No confirmation came, and the bus may have forgotten its id: look whether it is above.'}
+            </p>
           )}
           {one.state.name === 'reloaded' && (
             <p class="small">The page was loaded again before it was confirmed: look whether it is above.</p>

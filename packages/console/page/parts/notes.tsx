@@ -2,8 +2,10 @@ import { now } from '../kit/now.ts'
 import { bytes, duration, timeOfDay } from '../kit/text.ts'
 import { thingsToLookAt } from '../state/attention.ts'
 import { connectNow, isCurrent, link } from '../state/bus.ts'
+import type { LimitInUse } from '../state/figures.ts'
 import { isAnswering } from '../state/series.ts'
 import { limits, status, statusRefused } from '../state/status.ts'
+import { outageMode } from '../state/telemetry.ts'
 
 /** What is wrong with the connection or the bus, above every view. */
 export function Notes() {
@@ -61,20 +63,29 @@ function Offline() {
 }
 
 const sentence = (text: string): string => {
-  const words = `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`
+  const words = /^wss?:/.test(text) ? text : `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`
   return /[.!?]$/.test(words) ? words : `${words}.`
 }
 
 function LogAway({ since }: { since: string | undefined }) {
   const queue = limits.value.find(({ limit }) => limit === 'queued_bytes')
-  const forSeconds = since === undefined ? undefined : (now.value - Date.parse(since)) / 1000
+  const seconds = since === undefined ? undefined : (now.value - Date.parse(since)) / 1000
   return (
     <p class="note warn" role="alert">
-      <b>The log is unreachable{forSeconds === undefined ? '' : ` for ${duration(forSeconds)}`}.</b>
+      <b>The log is unreachable{seconds === undefined ? '' : ` for ${duration(seconds)}`}.</b>
       <span>
-        Messages are delivered provisionally and wait in the outage queue
-        {queue !== undefined && `: ${bytes(queue.used)} of ${bytes(queue.most)}`}. History cannot be read.
+        {outageMode.value === 'strict'
+          ? 'Messages are refused. '
+          : `Messages are delivered provisionally and wait in the outage queue${queue === undefined ? '' : queueText(queue, seconds)}. `}
+        History cannot be read.
       </span>
     </p>
   )
+}
+
+/** How full the outage queue is, and how long it lasts if it fills as it has since the outage began. */
+function queueText({ used, most }: LimitInUse, seconds: number | undefined): string {
+  const text = `: ${bytes(used)} of ${bytes(most)}`
+  if (seconds === undefined || seconds < 5 || used === 0) return text
+  return `${text}, about ${duration(((most - used) * seconds) / used)} left`
 }

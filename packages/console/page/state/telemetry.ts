@@ -23,6 +23,8 @@ export const events = createRing<TelemetryItem>(1000)
 export const pulse = createPulse()
 /** Since when the log is unreachable, as an event has stated; undefined while it is not. */
 export const logAwaySince = signal<number | undefined>(undefined)
+/** What the bus does in an outage of the log, once an event has stated it: `degrade` or `strict`. */
+export const outageMode = signal('')
 /** Why telemetry is not available. */
 export const refused = signal<Refusal | undefined>(undefined)
 
@@ -47,7 +49,10 @@ onBus('telemetry', (message) => {
   pulse.beat()
   if (item.from !== BUS) return
   if (item.type === 'message_routed') noteRouted(item)
-  if (item.type === 'storage_degraded') logAwaySince.value = item.at
+  if (item.type === 'storage_degraded') {
+    logAwaySince.value = item.at
+    outageMode.value = String(item.body.mode)
+  }
   if (item.type === 'storage_recovered') logAwaySince.value = undefined
   for (const listener of listeners) listener(item)
 })

@@ -83,6 +83,12 @@ function Tree() {
           Create
         </button>
       </div>
+      {rooms.value.every(isBuiltIn) && arePlacesKnown.value && filter.value === '' && (
+        <p class="pad small">
+          No channels yet: a channel begins with its first join or message. Try{' '}
+          <a href={linkTo('channels', 'lobby:chat')}>lobby:chat</a>.
+        </p>
+      )}
       <div class="cols" aria-hidden="true">
         <span>Name</span>
         <span>rate</span>
@@ -108,12 +114,6 @@ function Tree() {
             : 'No channel matches. Press Enter to open the address as a new channel.'
         }
       />
-      {rooms.value.every(isBuiltIn) && arePlacesKnown.value && filter.value === '' && (
-        <p class="pad small">
-          No channels yet: a channel begins with its first join or message. Try{' '}
-          <a href={linkTo('channels', 'lobby:chat')}>lobby:chat</a>.
-        </p>
-      )}
       {isCreating && <CreateChannel onClose={() => setIsCreating(false)} />}
     </section>
   )

@@ -219,6 +219,9 @@ function Charts({ known }: { known: Status | undefined }) {
   )
 }
 
+/** What stands in place of values that are not there yet. */
+const unknown = (): string => (isCurrent.value ? 'Asking …' : 'Not known.')
+
 type TableProps = {
   readonly title: string
   readonly note?: string | undefined
@@ -271,8 +274,8 @@ function Refusals() {
   return (
     <Table
       title="Refusals by code"
-      note={`${count(total)} ${isTimed ? 'in 15 min' : 'since the start'}`}
-      empty={total === 0 ? 'No frame was refused.' : undefined}
+      note={status.value && `${count(total)} ${isTimed ? 'in 15 min' : 'since the start'}`}
+      empty={total > 0 ? undefined : status.value === undefined ? unknown() : 'No frame was refused.'}
       heads={['Code', 'Count', ...(isTimed ? ['Mostly from'] : [])]}
     >
       {all.slice(0, 6).map(({ code, count: of, client_id: from }) => (
@@ -296,7 +299,7 @@ function SlowConsumers({ known }: { known: Status | undefined }) {
     <Table
       title="Slow consumers"
       note={slow && known && `${count(slow.length)} of ${count(known.totals.clients)}`}
-      empty={slow === undefined ? 'Asking …' : slow.length === 0 ? 'Every client keeps up.' : undefined}
+      empty={slow === undefined ? unknown() : slow.length === 0 ? 'Every client keeps up.' : undefined}
       heads={['Client', 'Unread', 'For']}
     >
       {slow?.map((one) => (
@@ -325,7 +328,7 @@ function Limits() {
     <Table
       title="Limits in use"
       note={all.length === 0 ? undefined : `the fullest of ${count(all.length)}`}
-      empty={all.length === 0 ? 'Asking …' : undefined}
+      empty={all.length === 0 ? unknown() : undefined}
       heads={['Limit', '', 'In use']}
     >
       {all.slice(0, 6).map(({ limit, used, most }) => (
@@ -349,7 +352,7 @@ function BusyChannels() {
     <Table
       title="Busiest channels"
       note="last seconds"
-      empty={busy === undefined ? 'Asking …' : busy.length === 0 ? 'No channel has messages now.' : undefined}
+      empty={busy === undefined ? unknown() : busy.length === 0 ? 'No channel has messages now.' : undefined}
       heads={['Channel', 'In']}
     >
       {busy?.map(({ address, rate }) => (
@@ -373,7 +376,7 @@ function BusyClients() {
     <Table
       title="Busiest clients"
       note="last seconds"
-      empty={busy === undefined ? 'Asking …' : busy.length === 0 ? 'No client sends now.' : undefined}
+      empty={busy === undefined ? unknown() : busy.length === 0 ? 'No client sends now.' : undefined}
       heads={['Client', 'Type', 'Sends']}
     >
       {busy?.map((one) => (
