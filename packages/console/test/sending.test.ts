@@ -127,8 +127,10 @@ withProgram('chromium', 'drafts and messages on their way in the console', (chro
     const published = async () => (await ada.history('science:explore')).messages.length
     await eventually(async () => expect(await published()).toBe(1))
     await line.cut()
-    line.mend()
+    // While nothing can connect: the page comes back with another connection of the same client.
     await page.getByRole('button', { name: 'Connect now' }).click()
+    await onTheirWay(page).getByText('did it arrive?').waitFor()
+    line.mend()
     await page.getByText('Connected', { exact: true }).waitFor()
     await onTheirWay(page).waitFor({ state: 'detached' })
     expect(await published()).toBe(1)

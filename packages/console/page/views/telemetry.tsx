@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { useState } from 'preact/hooks'
-import { count, fullTime } from '../kit/text.ts'
+import { count, counted, fullTime } from '../kit/text.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { JsonView } from '../parts/json-view.tsx'
@@ -37,7 +37,7 @@ export function Telemetry() {
         <header>
           <h1>Telemetry</h1>
           <span class="small">
-            {frozen === undefined ? 'live, newest first' : 'paused'}, {count(events.total)} events
+            {frozen === undefined ? 'live, newest first' : 'paused'}, {counted(events.total, 'event')}
           </span>
           <button
             type="button"
