@@ -117,8 +117,8 @@ test('a body that is no list of messages is refused as a whole and says what to 
   }
   for (const body of ['', '{"messages":[{}]', '{"messages":[{},]}'])
     expect([body, (await call('/messages', { body })).body.error.code]).toEqual([body, 'invalid_json'])
-  const deep = `{"messages":[{"payload":{"a":${'['.repeat(100)}${']'.repeat(100)}}}]}`
-  expect((await call('/messages', { body: deep })).body.error.details.expected).toContain('nesting')
+  const deep = (levels: number) => `{"messages":[{"payload":{"a":${'['.repeat(levels)}${']'.repeat(levels)}}}]}`
+  expect((await call('/messages', { body: deep(1000) })).body.error.details.expected).toContain('nesting')
   expect((await call('/messages?limit=1', { body: '{"messages":[]}' })).status).toBe(400)
   expect(await send([to('a', 1)], { authorization: 'Bearer wrong' })).toMatchObject({ status: 401 })
 })

@@ -1,5 +1,6 @@
 /** Invalid calls of the HTTP API: each gets a coded response, and the next call is served. */
 import { describe, expect, test } from 'bun:test'
+import { isDeeperThan } from '@arqonbus/protocol'
 import { exactEnvelopes, textOf as textOfVector } from '@arqonbus/protocol/vectors'
 import { dial, eventually, startBus, textOf } from '@arqonbus/testing'
 import { as, caller, messagesOf } from '../api/call.ts'
@@ -52,6 +53,32 @@ describe('invalid calls', () => {
     }
     expect(refused).toBeGreaterThan(300)
     expect((await call(path, { body: '{"payload":{}}' })).status).toBe(201)
+  }, 120_000)
+
+  test('every invalid envelope in a batch is refused like its frame, and the message behind it is published', async () => {
+    const good = '{"room":"science","channel":"explore","payload":{}}'
+    let refused = 0
+    for (const { name, text, code, path: place } of invalidFrames) {
+      if (Buffer.byteLength(text) > LIMIT) continue
+      const given = objectIn(text)
+      if (
+        Buffer.from(text).toString() !== text ||
+        (place !== undefined && given !== undefined && isAbsent(given, place))
+      )
+        continue
+      const { status, body } = await call('/messages', { body: `{"messages":[${text},${good}]}`, headers: as('ada') })
+      if (status !== 200) {
+        // What is no JSON, or too deep to look into, makes the whole body so.
+        const expected = isDeeperThan(text, 990) ? 'invalid_envelope' : 'invalid_json'
+        expect([name, status, body.error.code, code]).toEqual([name, 400, 'invalid_json', expected])
+        continue
+      }
+      const [wrong, right] = body.results
+      expect([name, wrong.status, wrong.error?.code, right.status]).toEqual([name, 400, code, 201])
+      if (place !== undefined) expect([name, wrong.error.details.path]).toEqual([name, place])
+      refused++
+    }
+    expect(refused).toBeGreaterThan(200)
   }, 120_000)
 
   test('payloads that would change when encoded again reach their subscribers as they were sent', async () => {
@@ -152,6 +179,7 @@ describe('invalid calls', () => {
       [path, 'PUT', 'POST, GET, HEAD, OPTIONS'],
       ['/status', 'POST', 'GET, HEAD, OPTIONS'],
       ['/commands/ping', 'GET', 'POST, OPTIONS'],
+      ['/messages', 'GET', 'POST, OPTIONS'],
       ['/rooms/a/channels/b/stream', 'POST', 'GET, OPTIONS'],
     ]
     for (const [to, method, allow] of methods) {

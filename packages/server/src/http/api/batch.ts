@@ -22,7 +22,7 @@ import { PendingReply } from './pending-reply.ts'
 
 /** What bounds a batch. */
 type BatchBounds = {
-  readonly limits: Pick<Config, 'apiBatch' | 'maxDepth' | 'rateLimit'>
+  readonly limits: Pick<Config, 'apiBatch' | 'rateLimit'>
   readonly metrics: Pick<Metrics, 'limit'>
 }
 
@@ -89,18 +89,16 @@ export function createBatch(deps: BatchDeps): (batch: Batch) => Promise<Answer> 
   }
 }
 
-/** The levels around a message: the list, and the object that it is in. */
-const LEVELS_AROUND = 2
+/** What is deeper is not looked into. How deep a message may be is checked with each. */
+const DEEPEST = 1000
 
 /** What a batch costs beside others is the length of its body; what is in it is only found. */
 function* readBatch(body: string, { limits, metrics }: BatchBounds): Pieces<string[]> {
-  const { apiBatch, maxDepth, rateLimit } = limits
+  const { apiBatch, rateLimit } = limits
   // No more than can ever be paid at once.
   const most = Math.min(apiBatch, rateLimit?.burst ?? apiBatch)
-  if (isDeeperThan(body, maxDepth + LEVELS_AROUND)) {
-    metrics.limit('depth')
-    throw wrong('', `nesting of at most ${maxDepth} levels in each message`)
-  }
+  if (isDeeperThan(body, DEEPEST))
+    throw new CodedError('invalid_json', { path: '', expected: `nesting of at most ${DEEPEST} levels` })
   yield
   if (!(yield* readProper(body))) throw new CodedError('invalid_json', { path: '', expected: 'JSON' })
   yield

@@ -36,7 +36,13 @@ type CallsDeps = {
   readonly limits: BatchDeps['limits'] &
     Pick<
       Config,
-      'maxMessageBytes' | 'apiBatchBytes' | 'apiBodyTimeoutMs' | 'commandRate' | 'httpCacheMs' | 'apiStreamChannels'
+      | 'maxMessageBytes'
+      | 'maxDepth'
+      | 'apiBatchBytes'
+      | 'apiBodyTimeoutMs'
+      | 'commandRate'
+      | 'httpCacheMs'
+      | 'apiStreamChannels'
     >
   readonly metrics: Pick<Metrics, 'limit'>
   readonly clock: Clock
