@@ -81,3 +81,10 @@ export function since(at: string, now: number): string {
   if (date.toDateString() === new Date(now).toDateString()) return timeOfDay(at)
   return date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })
 }
+
+/** `12.3k/s` */
+export const perSecond = (value: number): string => `${brief(value)}/s`
+/** `41 %`, of a share from 0 to 1. */
+export const percent = (share: number): string => `${short(share * 100)} %`
+/** `3.2 ms` */
+export const ms = (value: number): string => `${short(value)} ms`

@@ -1,22 +1,20 @@
-import type { ComponentChildren } from 'preact'
 import { useEffect } from 'preact/hooks'
 import { now } from '../kit/now.ts'
-import { brief, bytes, count, counted, duration, fullTime, short, since, timeOfDay } from '../kit/text.ts'
-import { Avatar, typeNames } from '../parts/avatar.tsx'
+import { brief, bytes, count, fullTime, ms, percent, perSecond, since, timeOfDay } from '../kit/text.ts'
+import { typeNames } from '../parts/avatar.tsx'
 import { Chart, Spark, type Write } from '../parts/chart.tsx'
 import { CopyButton } from '../parts/copy-button.tsx'
-import { Fact } from '../parts/fact.tsx'
 import { Icon } from '../parts/icon.tsx'
-import { Meter } from '../parts/meter.tsx'
 import { linkTo } from '../route.ts'
-import { limitName, type ToLookAt, thingsToLookAt, verdictOf } from '../state/attention.ts'
+import { type ToLookAt, thingsToLookAt, verdictOf } from '../state/attention.ts'
 import { isCurrent, link } from '../state/bus.ts'
-import { rateOf } from '../state/clients.ts'
 import type { SeriesName } from '../state/figures.ts'
 import { latest, series } from '../state/series.ts'
-import { limits, refusals, type Status, status, statusAt } from '../state/status.ts'
-import { busyChannels, busyClients, slowClients, watchTop } from '../state/top.ts'
+import { type Status, status, statusAt } from '../state/status.ts'
+import { watchTop } from '../state/top.ts'
 import { wire } from '../wire.ts'
+import { Log } from './overview-log.tsx'
+import { BusyChannels, BusyClients, Limits, Refusals, SlowConsumers } from './overview-tables.tsx'
 
 /** Whether the bus works, and what needs a person. */
 export function Overview() {
@@ -125,10 +123,6 @@ function NobodyElse() {
   )
 }
 
-const perSecond: Write = (value) => `${brief(value)}/s`
-const percent: Write = (share) => `${short(share * 100)} %`
-const ms: Write = (value) => `${short(value)} ms`
-
 function Figures({ known }: { known: Status | undefined }) {
   const of = (name: SeriesName, write: Write) => {
     const value = latest(name)
@@ -216,240 +210,5 @@ function Charts({ known }: { known: Status | undefined }) {
       />
       <Chart class="third" title="Event loop delay" label="longest" name="event_loop_delay_ms" write={ms} tone="warn" />
     </>
-  )
-}
-
-/** What stands in place of values that are not there yet. */
-const unknown = (): string => (isCurrent.value ? 'Asking …' : 'Not known.')
-
-type TableProps = {
-  readonly title: string
-  readonly note?: string | undefined
-  readonly empty: string | undefined
-  readonly heads: readonly string[]
-  readonly children: ComponentChildren
-}
-
-/** A small table; without rows a sentence instead. */
-function Table({ title, note, empty, heads, children }: TableProps) {
-  return (
-    <section class="panel" aria-label={title}>
-      <header>
-        <h2>{title}</h2>
-        {note !== undefined && <span class="small">{note}</span>}
-      </header>
-      {empty !== undefined ? (
-        <p class="pad muted">{empty}</p>
-      ) : (
-        <table>
-          <thead>
-            <tr>
-              {heads.map((head, index) => (
-                <th key={head} class={index === 0 ? '' : 'n'}>
-                  {head === '' ? <span class="hidden">Share</span> : head}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>{children}</tbody>
-        </table>
-      )}
-    </section>
-  )
-}
-
-/** A name with a bar behind it, as long as its share of the largest value. */
-function Bar({ share, tone = '', children }: { share: number; tone?: string; children: ComponentChildren }) {
-  return (
-    <span class={`bar ${tone}`} style={{ '--w': `${Math.max(2, share * 100)}%` }}>
-      {children}
-    </span>
-  )
-}
-
-function Refusals() {
-  const all = refusals.value
-  const total = all.reduce((sum, { count: of }) => sum + of, 0)
-  const isTimed = status.value?.refusals !== undefined
-  return (
-    <Table
-      title="Refusals by code"
-      note={status.value && `${count(total)} ${isTimed ? 'in 15 min' : 'since the start'}`}
-      empty={total > 0 ? undefined : status.value === undefined ? unknown() : 'No frame was refused.'}
-      heads={['Code', 'Count', ...(isTimed ? ['Mostly from'] : [])]}
-    >
-      {all.slice(0, 6).map(({ code, count: of, client_id: from }) => (
-        <tr key={code}>
-          <td title={(wire.errorTexts as Record<string, string>)[code]}>
-            <Bar share={of / (all[0]?.count ?? 1)} tone="bad">
-              <code>{code}</code>
-            </Bar>
-          </td>
-          <td class="n">{count(of)}</td>
-          {isTimed && <td class="n">{from === undefined ? '' : <a href={linkTo('clients', from)}>{from}</a>}</td>}
-        </tr>
-      ))}
-    </Table>
-  )
-}
-
-function SlowConsumers({ known }: { known: Status | undefined }) {
-  const slow = slowClients.value
-  return (
-    <Table
-      title="Slow consumers"
-      note={slow && known && `${count(slow.length)} of ${count(known.totals.clients)}`}
-      empty={slow === undefined ? unknown() : slow.length === 0 ? 'Every client keeps up.' : undefined}
-      heads={['Client', 'Unread', 'For']}
-    >
-      {slow?.map((one) => (
-        <tr key={one.client_id}>
-          <td>
-            <span class="line">
-              <Avatar small name={one.screen_name ?? one.client_id} type={one.client_type} />
-              <a href={linkTo('clients', one.client_id)}>{one.client_id}</a>
-              <span class={`tag ${one.behind ? 'warn' : ''}`}>{one.behind ? 'catching up' : 'slow'}</span>
-            </span>
-          </td>
-          <td class="n">{bytes(one.queue_bytes)}</td>
-          <td class="n muted">
-            {one.behind_since === undefined ? '–' : duration((now.value - Date.parse(one.behind_since)) / 1000)}
-          </td>
-        </tr>
-      ))}
-    </Table>
-  )
-}
-
-function Limits() {
-  const all = limits.value
-  const write = (limit: string, value: number) => (/bytes|memory/.test(limit) ? bytes(value) : count(value))
-  return (
-    <Table
-      title="Limits in use"
-      note={all.length === 0 ? undefined : `the fullest of ${count(all.length)}`}
-      empty={all.length === 0 ? unknown() : undefined}
-      heads={['Limit', '', 'In use']}
-    >
-      {all.slice(0, 6).map(({ limit, used, most }) => (
-        <tr key={limit}>
-          <td>{limitName(limit)}</td>
-          <td class="meter-cell">
-            <Meter share={used / most} />
-          </td>
-          <td class="n">
-            {write(limit, used)} <span class="muted">of {write(limit, most)}</span>
-          </td>
-        </tr>
-      ))}
-    </Table>
-  )
-}
-
-function BusyChannels() {
-  const busy = busyChannels.value
-  return (
-    <Table
-      title="Busiest channels"
-      note="last seconds"
-      empty={busy === undefined ? unknown() : busy.length === 0 ? 'No channel has messages now.' : undefined}
-      heads={['Channel', 'In']}
-    >
-      {busy?.map(({ address, rate }) => (
-        <tr key={address}>
-          <td>
-            <Bar share={rate / (busy[0]?.rate ?? 1)}>
-              <a href={linkTo('channels', address)}>{address}</a>
-            </Bar>
-          </td>
-          <td class="n">{perSecond(rate)}</td>
-        </tr>
-      ))}
-    </Table>
-  )
-}
-
-function BusyClients() {
-  const busy = busyClients.value
-  const most = busy?.[0] === undefined ? 1 : rateOf(busy[0])
-  return (
-    <Table
-      title="Busiest clients"
-      note="last seconds"
-      empty={busy === undefined ? unknown() : busy.length === 0 ? 'No client sends now.' : undefined}
-      heads={['Client', 'Type', 'Sends']}
-    >
-      {busy?.map((one) => (
-        <tr key={one.client_id}>
-          <td>
-            <Bar share={rateOf(one) / most}>
-              <a href={linkTo('clients', one.client_id)}>{one.client_id}</a>
-            </Bar>
-          </td>
-          <td class="n muted">{typeNames[one.client_type]}</td>
-          <td class="n">{perSecond(rateOf(one))}</td>
-        </tr>
-      ))}
-    </Table>
-  )
-}
-
-/** What a server may say of its log, beyond what all of them do. */
-type LogFigures = Status['storage'] & {
-  readonly max_bytes?: number
-  readonly store?: { readonly bytes: number; readonly max_bytes?: number }
-  readonly growth_bytes_per_second?: number
-  readonly last_outage?: { readonly since: string; readonly ms: number }
-}
-
-/** The growth of a log, and when its limit is reached where that can be foreseen. */
-function growthOf({ growth_bytes_per_second: growth, store, history_bytes: kept, max_bytes: limit }: LogFigures) {
-  if (growth === undefined) return undefined
-  const a = `${bytes(Math.abs(growth) * 86_400)} a day${growth < 0 ? ', shrinking' : ''}`
-  const [used, most] = store === undefined ? [kept, limit] : [store.bytes, store.max_bytes]
-  return growth <= 0 || most === undefined ? a : `${a}, ${duration((most - used) / growth)} to the limit`
-}
-
-function Log({ known }: { known: Status | undefined }) {
-  const storage = known?.storage as LogFigures | undefined
-  const isAway = thingsToLookAt(known).some(({ code }) => code === 'storage_away')
-  const append = latest('append_ms')
-  const queue = limits.value.find(({ limit }) => limit === 'queued_bytes')
-  return (
-    <section class="panel log-panel" aria-label="Log">
-      <header>
-        <h2>Log</h2>
-        <span class="tag">{storage?.driver ?? '…'}</span>
-      </header>
-      <div class="pad">
-        {storage === undefined ? (
-          <p class="wait block" />
-        ) : (
-          <dl class="facts">
-            <Fact name="State">
-              {isAway ? <span class="bad">unreachable</span> : <span class="good">reachable</span>}
-            </Fact>
-            <Fact name="Durability">{storage.durability}</Fact>
-            <Fact name="Append, p99">{append !== null && ms(append)}</Fact>
-            <Fact name="Kept">
-              {counted(storage.history_messages, 'message')}, {bytes(storage.history_bytes)}
-              {storage.max_bytes !== undefined && ` of ${bytes(storage.max_bytes)}`}
-            </Fact>
-            <Fact name="Store">
-              {storage.store &&
-                `${bytes(storage.store.bytes)}${storage.store.max_bytes === undefined ? ', no limit of its own' : ` of ${bytes(storage.store.max_bytes)}`}`}
-            </Fact>
-            <Fact name="Growth">{growthOf(storage)}</Fact>
-            <Fact name="Last outage">
-              {storage.last_outage &&
-                `${fullTime(storage.last_outage.since)}, ${duration(storage.last_outage.ms / 1000)}`}
-            </Fact>
-            <Fact name="Outage queue">
-              {queue && (queue.used === 0 ? 'empty' : `${bytes(queue.used)} of ${bytes(queue.most)}`)}
-            </Fact>
-          </dl>
-        )}
-      </div>
-    </section>
   )
 }
