@@ -18,7 +18,7 @@ import type { LiveSubscriptions } from './live.ts'
 
 /** The parts of delivery. */
 type DeliveryParts = {
-  readonly metrics: Pick<Metrics, 'delivered'>
+  readonly metrics: Pick<Metrics, 'delivered' | 'bytesOut'>
   readonly topics: Topics
   readonly fanOut: FanOut
   readonly live: LiveSubscriptions
@@ -86,9 +86,11 @@ export function createDelivery(parts: DeliveryParts): Delivery {
         }
         if (except !== undefined && feed.subscriptionOf(except)?.state === 'live') {
           metrics.delivered += feed.live - 1
+          metrics.bytesOut += (feed.live - 1) * text.length
           if (feed.live > 1) topics.publishToOthers(except, feed.topic, text)
         } else {
           metrics.delivered += feed.live
+          metrics.bytesOut += feed.live * text.length
           topics.publish(feed.topic, text)
         }
       }
@@ -98,6 +100,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       if (feed.live === 0) return
       if (!fanOut.takesAtOnce(feed, text)) return fanOut.add(feed, { text }, undefined, undefined)
       metrics.delivered += feed.live
+      metrics.bytesOut += feed.live * text.length
       topics.publish(feed.topic, text)
     },
     flush: (feed) => fanOut.flush(feed),

@@ -16,6 +16,7 @@
  * The fan ends when nothing waits and all its subscriptions are in the feed's topic again.
  */
 import type { Log } from '../log/contract.ts'
+import type { Metrics } from '../observability/metrics.ts'
 import type { Client, Feed, Subscription } from '../state/model.ts'
 import type { PublishToTopic } from '../state/transport.ts'
 import { Fan, type Item, type MessageItem, ONE_TOPIC, type Shard } from './fan.ts'
@@ -33,7 +34,7 @@ export type Topics = {
 
 /** What the fan-out needs. */
 export type FanOutDeps = Topics & {
-  readonly metrics: { delivered: number }
+  readonly metrics: Pick<Metrics, 'delivered' | 'bytesOut'>
   /** All connected clients. */
   readonly clients: () => Iterable<Client>
   /** Bytes of copies that may wait before publishers have to. */
@@ -268,6 +269,7 @@ export class FanOut {
     if (count === 0) return true
     const { metrics, publish, publishToOthers } = this.#deps
     metrics.delivered += count
+    metrics.bytesOut += count * text.length
     return isExcepted ? publishToOthers(own.client, topic, text) : publish(topic, text)
   }
 

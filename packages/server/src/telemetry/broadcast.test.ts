@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { testClock } from '@arqonbus/testing'
 import { createSendBuffers } from '../delivery/send-buffers.ts'
+import { createMetrics } from '../observability/metrics.ts'
 import type { Transport } from '../state/transport.ts'
 import { TelemetryBroadcast } from './broadcast.ts'
 import { createTelemetrySubscribers, type TelemetrySubscriber } from './subscribers.ts'
@@ -16,6 +17,7 @@ function setUp(count: number) {
       return true
     },
     clock: testClock(),
+    metrics: createMetrics(),
     buffers: createSendBuffers(1024 * 1024),
     bufferBytes: 1024,
     pingIntervalMs: 1000,

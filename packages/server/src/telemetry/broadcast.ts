@@ -26,7 +26,7 @@ type TelemetryBroadcastDeps = {
   readonly frames: Pick<Frames, 'notice'>
   readonly clock: Pick<Clock, 'monotonic' | 'thaw'>
   readonly logger: Logger
-  readonly metrics: Pick<Metrics, 'telemetryDropped' | 'slowClosed'>
+  readonly metrics: Pick<Metrics, 'telemetryDropped' | 'slowClosed' | 'bytesOut'>
   /** Bytes that may wait for one subscriber, as far as the bound on all send buffers allows. */
   readonly bufferBytes: number
   readonly buffers: Pick<SendBuffers, 'limit' | 'source' | 'unseenBytes'>
@@ -197,15 +197,18 @@ export class TelemetryBroadcast {
 
   /** Sends one text to its subscribers in one lane; false where it has none there. */
   #sendTo(lane: number, published: Published): boolean {
+    const { subscribers, metrics, publish } = this.#deps
     const { topics, text, except } = published
     let isHeard = false
     for (const topic of topics) {
-      if (this.#deps.subscribers.hearing(topic, lane) === 0) continue
+      const count = subscribers.hearing(topic, lane)
+      if (count === 0) continue
       isHeard = true
       const isExcepted = except?.lane === lane && except.lag === undefined && except.topics.has(topic)
       const to = nativeTopic(topic, lane)
+      metrics.bytesOut += (isExcepted ? count - 1 : count) * text.length
       if (isExcepted) except.transport.publishToOthers(to, text)
-      else this.#deps.publish(to, text)
+      else publish(to, text)
     }
     if (!isHeard) return false
     if (this.#slow.size > 0) this.#countMissed(published, lane)

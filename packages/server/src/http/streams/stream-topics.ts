@@ -4,7 +4,7 @@ import { Delivered } from './event.ts'
 
 /** A subscriber of a topic. */
 export type Listener = {
-  /** Takes an envelope; false where it waits behind more than a reader that keeps up has. */
+  /** Takes an envelope that was published; false where it waits behind more than a reader that keeps up has. */
   deliver(delivered: Delivered): boolean
 }
 

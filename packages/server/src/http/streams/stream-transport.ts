@@ -81,22 +81,31 @@ export class StreamTransport implements Transport, Listener {
   }
 
   send(text: string): void {
-    this.deliver(new Delivered(text))
-  }
-
-  deliver(delivered: Delivered): boolean {
-    const { idOf } = this.#deps
-    return this.push(idOf === undefined ? delivered.text : delivered.textWith(idOf))
+    this.push(this.#eventOf(new Delivered(text)))
   }
 
   sendBehindPublished(text: string): void {
     this.send(text)
   }
 
-  /** Sends the text of an event; the result is that of `deliver`. */
-  push(text: string): boolean {
-    if (this.#state !== 'open') return true
+  /** What is published has been counted for all subscribers. */
+  deliver(delivered: Delivered): boolean {
+    return this.#add(this.#eventOf(delivered))
+  }
+
+  /** Sends the text of an event. */
+  push(text: string): void {
     this.#deps.metrics.bytesOut += text.length
+    this.#add(text)
+  }
+
+  #eventOf(delivered: Delivered): string {
+    const { idOf } = this.#deps
+    return idOf === undefined ? delivered.text : delivered.textWith(idOf)
+  }
+
+  #add(text: string): boolean {
+    if (this.#state !== 'open') return true
     this.#queue.push(text)
     this.#bytes += Buffer.byteLength(text)
     if (this.#bytes > this.#deps.sendBufferHardLimit) this.terminate()
