@@ -104,7 +104,7 @@ describe('results in the declared form', () => {
       uptime_seconds: 0,
     })
     expect(status.storage).toMatchObject({ driver: 'memory', durability: 'memory', history_messages: 1 })
-    expect(status.totals).toEqual({ connections: 2, clients: 2, rooms: 4, channels: 6, participants: 4 })
+    expect(status.totals).toEqual({ connections: 2, streams: 0, clients: 2, rooms: 4, channels: 6, participants: 4 })
     expect(status.clients_by_type).toEqual({ human: 1, 'ai-agent': 1, dashboard: 0, service: 0 })
     expect(status.clients!.map(({ client_id: id }) => id).toSorted()).toEqual(['bot', 'person'])
     expect(status.rooms.map(({ name, type }) => `${name} ${type}`)).toEqual([
@@ -144,7 +144,9 @@ describe('results in the declared form', () => {
       auto_created: false,
       participant_count: 0,
     })
-    expect(await run(user, 'list_channels', { room: 'made' })).toEqual({ channels: [channel] })
+    expect(await run(user, 'list_channels', { room: 'made' })).toEqual({
+      channels: [{ ...channel, messages_per_second: 0 }],
+    })
     const origin = `${clock.now()}-0`
     const { participant_count: _, ...entity } = channel
     expect(await run(user, 'channel_info', { channel: 'made:first' })).toEqual({
@@ -200,7 +202,8 @@ describe('results in the declared form', () => {
     expect(taken.client).not.toHaveProperty('screen_name')
     expect(taken.client).toMatchObject({ avatar: 'a.png', personality: 'calm' })
     const { clients } = await run(user, 'list_clients', { limit: 1000 })
-    expect(clients).toContainEqual({ ...taken.client, frames_received: 2, queue_bytes: 0, behind: false })
+    const traffic = { frames_received: 2, messages_per_second: 0, queue_bytes: 0, behind: false }
+    expect(clients).toContainEqual({ ...taken.client, ...traffic })
     for (const wrong of [
       { screen_name: 'a\nb' },
       { screen_name: 'a'.repeat(129) },

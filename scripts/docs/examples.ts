@@ -40,6 +40,9 @@ const bot: Client = {
   subscriptions: ['science:*'],
 }
 
+/** What lists of clients say of each. */
+const traffic = { frames_received: 3, messages_per_second: 0.2, queue_bytes: 0, behind: false }
+
 const explore: Channel = {
   name: 'explore',
   room: 'science',
@@ -106,8 +109,17 @@ export const examples: { readonly [Name in CommandName]: CommandExample<Name> } 
         started_at: '2026-11-21T11:57:40.000Z',
         uptime_seconds: 140.007,
       },
-      storage: { driver: 'memory', durability: 'memory', history_bytes: 1184, history_messages: 3 },
-      totals: { connections: 2, clients: 2, rooms: 3, channels: 5, participants: 2 },
+      storage: {
+        driver: 'memory',
+        durability: 'memory',
+        history_bytes: 1184,
+        history_messages: 3,
+        max_bytes: 268435456,
+      },
+      totals: { connections: 2, streams: 0, clients: 2, rooms: 3, channels: 5, participants: 2 },
+      attention: [{ code: 'refusals', subject: 'room_paused', since: '2026-11-21T11:59:50.000Z', count: 12 }],
+      limits: [{ limit: 'rooms', used: 3, most: 10000 }],
+      refusals: [{ code: 'room_paused', count: 12, client_id: 'ada' }],
       rooms: [science],
       clients_by_type: { human: 1, 'ai-agent': 1, dashboard: 0, service: 0 },
       clients: [ada, bot],
@@ -132,10 +144,13 @@ export const examples: { readonly [Name in CommandName]: CommandExample<Name> } 
     },
   },
   list_rooms: { parameters: { room: 'science' }, result: { rooms: [science] } },
-  list_channels: { parameters: { room: 'science', limit: 50 }, result: { channels: [explore] } },
+  list_channels: {
+    parameters: { room: 'science', limit: 50 },
+    result: { channels: [{ ...explore, messages_per_second: 0.3 }] },
+  },
   list_clients: {
     parameters: { channel: 'science:*', limit: 50 },
-    result: { clients: [ada, bot].map((one) => ({ ...one, frames_received: 3, queue_bytes: 0, behind: false })) },
+    result: { clients: [ada, bot].map((one) => ({ ...one, ...traffic })) },
   },
   channel_info: {
     parameters: { channel: 'science:explore' },

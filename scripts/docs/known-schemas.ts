@@ -1,6 +1,15 @@
 /** The schemas with their own section, so that tables can link to them. */
 
-import { Channel, ChannelInFull, Client, CommandInfo, DeliveredEnvelope, ListedClient, Room } from '@arqonbus/protocol'
+import {
+  Channel,
+  ChannelInFull,
+  Client,
+  CommandInfo,
+  DeliveredEnvelope,
+  ListedChannel,
+  ListedClient,
+  Room,
+} from '@arqonbus/protocol'
 import type { Schema } from './schema-text.ts'
 
 /** The entities of results, by the heading of their section. */
@@ -9,6 +18,7 @@ export const entities = {
   'listed client': ListedClient,
   room: Room,
   channel: Channel,
+  'listed channel': ListedChannel,
   'channel in full': ChannelInFull,
   command: CommandInfo,
 } as const

@@ -57,7 +57,14 @@ export const ListedClient = Type.Object({
   ...Client.properties,
   frames_received: Type.Integer({ description: 'Frames received from it since it connected, including refused ones.' }),
   queue_bytes: Type.Integer({ description: 'Bytes sent to it that it has not read yet.' }),
-  behind: Type.Boolean({ description: 'It reads too slowly for live delivery and is catching up from the log.' }),
+  messages_per_second: Type.Number({
+    description: 'Frames received from it, refused ones too, over the last 10 seconds that were measured.',
+  }),
+  behind: Type.Boolean({
+    description: 'It is catching up from the log, because it reads too slowly for live delivery or has just recovered.',
+  }),
+  behind_since: Type.Optional(time('Since when; only while it is behind.')),
+  address: Type.Optional(Type.String({ description: 'The address from which it connected. For admins only.' })),
 })
 
 /** A client in a list. */
@@ -164,14 +171,25 @@ const channelFields = {
   }),
 }
 
-/** A channel in a list, with the number of its participants. */
+/** A channel, with the number of its participants. */
 export const Channel = Type.Object({
   ...channelFields,
-  participant_count: Type.Integer({ description: 'Direct joins.' }),
+  participant_count: Type.Integer({ description: 'Direct joins, of connections and event streams.' }),
+})
+
+/** A channel. */
+export type Channel = Static<typeof Channel>
+
+/** A channel in a list, with its traffic. */
+export const ListedChannel = Type.Object({
+  ...Channel.properties,
+  messages_per_second: Type.Number({
+    description: 'Messages of the channel, from whichever client, over the last 10 seconds that were measured.',
+  }),
 })
 
 /** A channel in a list. */
-export type Channel = Static<typeof Channel>
+export type ListedChannel = Static<typeof ListedChannel>
 
 /** A channel in full, with the ids of its participants. */
 export const ChannelInFull = Type.Object({

@@ -24,6 +24,7 @@ export {
 } from './envelope/parse.ts'
 export * from './envelope/schema.ts'
 export * from './faults.ts'
+export * from './figures.ts'
 export * from './ids.ts'
 export * from './names.ts'
 export { finish, type Pieces } from './pieces.ts'

@@ -13,7 +13,7 @@ const packages = join(import.meta.dir, '../..')
 
 /** Files that list names without using them: the tables, and the codes that commands and endpoints may answer with. */
 const lists =
-  /[.]test[.]ts$|protocol\/src\/(codes|commands\/)|metric-(labels|table)[.]ts|observability\/metrics[.]ts|compose\/gauges[.]ts|api\/endpoints[.]ts/
+  /[.]test[.]ts$|protocol\/src\/(codes|commands\/)|metric-(labels|table)[.]ts|observability\/metrics[.]ts|compose\/configured-limits[.]ts|api\/endpoints[.]ts/
 
 const sources = [...new Bun.Glob('{server,protocol}/src/**/*.ts').scanSync({ cwd: packages })]
   .filter((file) => !lists.test(file))

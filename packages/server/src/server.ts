@@ -5,6 +5,7 @@
 
 import { createBusInfo } from './compose/bus-info.ts'
 import { type Core, createCore, type StartOptions } from './compose/core.ts'
+import { createFigures } from './compose/figures.ts'
 import { registerGauges } from './compose/gauges.ts'
 import { openHttp } from './compose/http.ts'
 import { createInboundPath } from './compose/inbound-path.ts'
@@ -51,6 +52,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const telemetry = createTelemetryParts(core, state, outbound, ports, info.greeting)
   logCreatedChannels(core)
   createConfiguredRooms(core, state)
+  const figures = createFigures(core, { log, storage, state, outbound, info, ports })
   const inbound = createInboundPath(core, {
     log,
     state,
@@ -58,12 +60,13 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     persistence,
     telemetry: telemetry.relay,
     info,
+    figures,
     ports,
   })
 
   // What was stored is there before a client can ask for it.
   await storage.start()
-  const created = { log, storage, state, outbound, inbound, persistence, telemetry, info, ports }
+  const created = { log, storage, state, outbound, inbound, persistence, telemetry, info, figures, ports }
   const http = await orClose([ports.bus, telemetry.server, storage], async () => {
     ports.bus.listen(createBusHandler({ ...core, ...outbound, ...inbound, options: config }))
     await telemetry.server.listen()

@@ -2,7 +2,8 @@
 import Type from 'typebox'
 import { Client, type ClientType, CommandInfo, clientTypes, ListedClient, profileFields, Room } from '../entities.ts'
 import { BusTime, Durability } from '../envelope/schema.ts'
-import { addressFields, ClientIdField, nextPage, pageFields } from './fields.ts'
+import { Attention, LimitInUse, RefusedFrames } from '../figures.ts'
+import { addressFields, ClientIdField, nextPage, orderField, pageFields } from './fields.ts'
 import { command, parameters } from './shape.ts'
 
 /** Measures the round trip. */
@@ -41,21 +42,68 @@ export const status = command('status', {
       {
         driver: Type.String({ description: 'What holds the history: `memory` or `redis`.' }),
         durability: Durability,
-        history_bytes: Type.Integer({ description: 'Bytes that all histories take.' }),
-        history_messages: Type.Integer({ description: 'Messages in all histories.' }),
+        history_bytes: Type.Integer({
+          description:
+            'Bytes of messages in the memory of this node: all histories, or what it holds of those in a store.',
+        }),
+        history_messages: Type.Integer({ description: 'These messages.' }),
+        max_bytes: Type.Integer({ description: 'The most that `history_bytes` may be: `ARQONBUS_HISTORY_BYTES`.' }),
+        store: Type.Optional(
+          Type.Object(
+            {
+              bytes: Type.Integer({ description: 'Memory in use.' }),
+              max_bytes: Type.Optional(Type.Integer({ description: 'Its own limit; absent where it has none.' })),
+            },
+            {
+              description: 'The external store, as of its last reply; absent without one, and before its first reply.',
+            },
+          ),
+        ),
+        growth_bytes_per_second: Type.Optional(
+          Type.Number({
+            description:
+              'Growth of `store.bytes`, without a store of `history_bytes`, over the last 15 minutes or since the start; absent in the first 20 seconds.',
+          }),
+        ),
+        last_outage: Type.Optional(
+          Type.Object(
+            {
+              since: Type.Unsafe<string>({ ...BusTime, description: 'When it began.' }),
+              ms: Type.Integer({ description: 'How long it lasted, or lasts so far, in milliseconds.' }),
+            },
+            { description: 'The last outage of the store; absent if there was none since the start.' },
+          ),
+        ),
       },
       { description: 'Where messages are kept, and what an acknowledgement can promise.' },
     ),
     totals: Type.Object(
       {
-        connections: Type.Integer({ description: 'Open WebSocket connections.' }),
-        clients: Type.Integer({ description: 'Connected clients.' }),
+        connections: Type.Integer({
+          description: 'Open WebSocket connections to the bus; not those of telemetry subscribers.',
+        }),
+        streams: Type.Integer({ description: 'Open event streams over HTTP.' }),
+        clients: Type.Integer({
+          description:
+            'Connected clients: one for each connection that was admitted, and one for each stream. Callers of the HTTP API are not counted.',
+        }),
         rooms: Type.Integer({ description: 'Rooms.' }),
         channels: Type.Integer({ description: 'Channels, private ones too.' }),
         participants: Type.Integer({ description: 'Subscriptions of all clients, direct and room-wide.' }),
       },
       { description: 'Counts.' },
     ),
+    attention: Type.Array(Attention, {
+      maxItems: 5,
+      description: 'What needs a person, the most urgent first, at most five; as of a second ago at most.',
+    }),
+    limits: Type.Array(LimitInUse, {
+      description: 'How much of the limits is in use, the fullest first; as of a second ago at most.',
+    }),
+    refusals: Type.Array(RefusedFrames, {
+      description:
+        'Frames refused in the last 15 minutes by code, the most frequent first; as of a second ago at most.',
+    }),
     rooms: Type.Array(Room, { description: 'The first 100 rooms, as far as a frame holds them.' }),
     rooms_cursor: Type.Optional(
       Type.String({ description: 'The `cursor` with which `list_rooms` goes on. Absent where these are all rooms.' }),
@@ -94,8 +142,16 @@ export const list_clients = command('list_clients', {
     'Without `room` and `channel` it lists all clients: the address of the envelope does not count here.',
     'A page with a `cursor` may be short, or empty, where few of all clients are in a large channel.',
     'Of a channel it lists the participants; of `room:*`, whoever is in the room.',
+    'In another order than `oldest` the first 1,000 clients are in that order, which is measured once a second, and all others follow as in `oldest`. A client whose place changes between two pages may be on both, or on neither.',
   ],
-  parameters: parameters({ ...addressFields, ...pageFields }),
+  parameters: parameters({
+    ...addressFields,
+    ...pageFields,
+    order: orderField(['oldest', 'queue', 'rate'], {
+      queue: 'the most bytes that it has not read first',
+      rate: 'the most `messages_per_second` first',
+    }),
+  }),
   result: Type.Object({ clients: Type.Array(ListedClient, { description: 'The clients of this page.' }), ...nextPage }),
   channel_scope: 'none',
   rate_limited: true,

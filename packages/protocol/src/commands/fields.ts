@@ -41,6 +41,21 @@ export const pageFields = {
   ),
 }
 
+/** The order of a list; `oldest` is the default. */
+export const orderField = <Order extends string>(
+  orders: readonly ['oldest', ...Order[]],
+  texts: Readonly<Record<Order, string>>,
+) =>
+  Type.Optional(
+    Type.Unsafe<'oldest' | Order>({
+      enum: [...orders],
+      default: 'oldest',
+      description: `\`oldest\`: in the order in which they came; ${Object.entries(texts)
+        .map(([order, text]) => `\`${order}\`: ${text}`)
+        .join('; ')}.`,
+    }),
+  )
+
 /** Where the next page begins; absent on the last. */
 export const nextPage = {
   cursor: Type.Optional(Type.String({ description: 'Where the next page begins. Absent on the last page.' })),

@@ -18,6 +18,8 @@ export type Members = Pick<ReadonlySet<ViewedClient>, 'size' | 'has' | 'keys'>
 export type Directory = {
   /** Connected clients, event streams too. */
   readonly size: number
+  /** How many of them are event streams. */
+  readonly streams: number
   countByType(): Readonly<Record<ClientType, number>>
   /** The client that is connected under a client id; undefined where none is. */
   find(clientId: string): Pick<Client, 'kind'> | undefined

@@ -5,7 +5,7 @@ import type { Announcement, Cluster } from './cluster.ts'
 
 /** What the driver knows its node by. */
 type LocalClusterDeps = {
-  readonly clients: Pick<Clients, 'size' | 'countByType' | 'get' | 'after'>
+  readonly clients: Pick<Clients, 'size' | 'streams' | 'countByType' | 'get' | 'after'>
   readonly sessions: Pick<Sessions, 'get'>
 }
 
@@ -16,6 +16,9 @@ export function createLocalCluster({ clients, sessions }: LocalClusterDeps): Clu
     directory: {
       get size() {
         return clients.size
+      },
+      get streams() {
+        return clients.streams
       },
       countByType: clients.countByType,
       find: clients.get,

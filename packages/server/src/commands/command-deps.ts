@@ -5,6 +5,7 @@ import type { Announcer, Directory } from '../cluster/cluster.ts'
 import type { EndNotices } from '../delivery/end-notices.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue } from '../kit/fair-queue.ts'
+import type { RawJson } from '../kit/raw-json.ts'
 import type { Rate } from '../limits/bucket.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { OwnInbox } from '../publish/inbox.ts'
@@ -12,8 +13,12 @@ import type { Channel } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
 import type { Rooms } from '../state/rooms.ts'
 import type { Sessions } from '../state/sessions.ts'
+import type { Traffic } from '../state/traffic.ts'
 import type { Join } from '../subscriptions/join.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
+
+/** Parts of `status` that are computed once a second, as JSON, and their length. */
+export type StatusFigures = Readonly<Record<'attention' | 'limits' | 'refusals', RawJson>> & { readonly bytes: number }
 
 /** What all commands together need. */
 export type CommandDeps = {
@@ -44,5 +49,7 @@ export type CommandDeps = {
   /** What the server knows of itself. */
   readonly server: () => CommandResult<'status'>['server']
   readonly storage: () => CommandResult<'status'>['storage']
+  readonly figures: () => StatusFigures
+  readonly traffic: Pick<Traffic, 'rateOf' | 'busiestChannels' | 'busiestClients' | 'longestQueues'>
   readonly connections: () => number
 }

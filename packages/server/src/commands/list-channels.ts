@@ -1,23 +1,26 @@
 import { commands } from '@arqonbus/protocol'
 import { visible } from '../auth/access.ts'
 import type { Channel } from '../state/model.ts'
-import { channelView } from '../state/views.ts'
+import { listedChannelView } from '../state/views.ts'
 import { command } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
-import { pageOf } from './paginate.ts'
+import { type PageOf, pageOf, rankedFirst } from './paginate.ts'
 
 /** `list_channels`: the channels that one may see, of the bus or of one room. */
-export const listChannels = ({ rooms, resolver, directory, maxListBytes }: CommandDeps) =>
-  command(commands.list_channels, ({ parameters: { room, cursor, limit }, identity }) => {
-    const inRoom = room === undefined ? undefined : resolver.room(room).channelsInOrder
-    const page = pageOf(
-      {
-        after: (seq) => (inRoom === undefined ? rooms.channelsAfter(seq) : inRoom.after(seq)),
-        view: (channel: Channel) => channelView(channel, directory.countInChannel(channel)),
-        fits: visible(identity).channel,
-        maxBytes: maxListBytes,
-      },
-      { cursor, limit },
-    )
+export const listChannels = ({ rooms, resolver, directory, traffic, maxListBytes }: CommandDeps) =>
+  command(commands.list_channels, ({ parameters: { room, cursor, limit, order }, identity }) => {
+    const inRoom = room === undefined ? undefined : resolver.room(room)
+    const source: PageOf<Channel> = {
+      after: (seq) => (inRoom === undefined ? rooms.channelsAfter(seq) : inRoom.channelsInOrder.after(seq)),
+      view: (channel) => listedChannelView(channel, directory.countInChannel(channel), traffic.rateOf(channel)),
+      fits: visible(identity).channel,
+      maxBytes: maxListBytes,
+    }
+    const isListed = (channel: Channel) =>
+      channel.ended === undefined && (inRoom === undefined || channel.room === inRoom)
+    const page =
+      order === 'rate'
+        ? pageOf(rankedFirst(source, traffic.busiestChannels.filter(isListed)), { cursor, limit })
+        : pageOf(source, { cursor, limit })
     return { channels: page.entries, cursor: page.cursor }
   })

@@ -8,34 +8,39 @@ import { addressOf } from './address.ts'
 import { command } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
 import { invalidParameter } from './invalid-parameter.ts'
-import { pageOf } from './paginate.ts'
+import { type PageOf, pageOf, rankedFirst } from './paginate.ts'
 
 /** `list_clients`: the clients of the bus, or of one channel. */
 export const listClients = (deps: CommandDeps) =>
   command(commands.list_clients, ({ parameters, identity }) => {
     const { directory, clock, maxListBytes } = deps
-    const { cursor, limit } = parameters
+    const { cursor, limit, order = 'oldest' } = parameters
     const seen = visible(identity)
     return chain(membersOf(parameters, deps, identity), (members) => {
-      const page = pageOf(
-        {
-          after: (seq) => (members === undefined ? directory.after(seq) : membersAfter(seq, members, directory)),
-          view: (client) => listedClientView(client, identity, clock),
-          fits: (client) => members?.has(client) !== false && seen.client(client.id),
-          steps: ({ channels, rooms, implied }) => channels.size + (channels.size + rooms.size + implied.size) / LIGHT,
-          maxBytes: maxListBytes,
-        },
-        { cursor, limit },
-      )
-      return { clients: page.entries, cursor: page.cursor }
+      const source: PageOf<ViewedClient> = {
+        after: (seq) => (members === undefined ? directory.after(seq) : membersAfter(seq, members, directory)),
+        view: (client) => listedClientView(client, identity, clock),
+        fits: (client) => members?.has(client) !== false && seen.client(client.id),
+        steps: ({ channels, rooms }) => channels.size + rooms.size,
+        maxBytes: maxListBytes,
+      }
+      const isThere = (client: ViewedClient) => (directory.find(client.id) as object | undefined) === client
+      return chain(rankings[order](deps), (ranking) => {
+        const page =
+          ranking === undefined
+            ? pageOf(source, { cursor, limit })
+            : pageOf(rankedFirst(source, ranking.filter(isThere)), { cursor, limit })
+        return { clients: page.entries, cursor: page.cursor }
+      })
     })
   })
 
-/**
- * Looking whether a subscription is catching up is this many times faster than looking whether its channel may be
- * named.
- */
-const LIGHT = 4
+/** Who comes first in each order; undefined where all are in the order in which they came. */
+const rankings = {
+  oldest: () => undefined,
+  queue: ({ traffic }: CommandDeps) => traffic.longestQueues(),
+  rate: ({ traffic }: CommandDeps) => traffic.busiestClients,
+} satisfies Record<string, (deps: CommandDeps) => Maybe<readonly ViewedClient[] | undefined>>
 
 /** Up to this number members are sorted; for more, searching all clients takes less time. */
 const FEW = 500

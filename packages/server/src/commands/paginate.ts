@@ -2,13 +2,14 @@
 
 import type { Numbered } from '../kit/ordered.ts'
 import { encode, RawJson } from '../kit/raw-json.ts'
+import { MOST_RANKED } from '../state/traffic.ts'
 import { invalidParameter } from './invalid-parameter.ts'
 
 /** A part of a list, and where the next one begins. */
 type ListPage = { readonly entries: RawJson; readonly cursor: string | undefined }
 
 /** What a page is cut from. */
-type PageOf<T> = {
+export type PageOf<T> = {
   /** The items that were made after the one with this number, oldest first. */
   readonly after: (seq: number) => Iterable<T>
   readonly view: (item: T) => object
@@ -20,6 +21,29 @@ type PageOf<T> = {
   readonly maxBytes: number
   /** True where the page may be without an entry if the first is too long; else it holds one at least. */
   readonly mayBeEmpty?: boolean
+}
+
+/** An item of a list in another order, with its place there as its number. */
+type Ranked<T> = { readonly seq: number; readonly item: T }
+
+/**
+ * The same list, with those of a ranking first and all others behind them as before. What a page costs depends on the
+ * page, as before: the ranking was made by someone else.
+ */
+export function rankedFirst<T extends Numbered>(page: PageOf<T>, ranking: readonly T[]): PageOf<Ranked<T>> {
+  const first = new Set(ranking)
+  function* after(place: number): Iterable<Ranked<T>> {
+    for (let at = place; at < ranking.length; at++) yield { seq: at + 1, item: ranking[at]! }
+    for (const item of page.after(Math.max(0, place - MOST_RANKED)))
+      if (!first.has(item)) yield { seq: MOST_RANKED + item.seq, item }
+  }
+  return {
+    ...page,
+    after,
+    view: ({ item }) => page.view(item),
+    fits: ({ item }) => page.fits?.(item) !== false,
+    steps: ({ item }) => page.steps?.(item) ?? 0,
+  }
 }
 
 /** A page looks at so much and no more: where most of a list is left out, pages are short, or empty. */

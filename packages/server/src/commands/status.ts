@@ -12,8 +12,9 @@ const limit = 100
 /** `status`: describes the bus. */
 export const status = ({ directory, rooms, clock, ...deps }: CommandDeps) =>
   command(commands.status, ({ identity }) => {
+    const figures = deps.figures()
     // For the list of rooms, and as much for that of clients.
-    const page = { maxBytes: deps.maxListBytes / 2, mayBeEmpty: true }
+    const page = { maxBytes: (deps.maxListBytes - figures.bytes) / 2, mayBeEmpty: true }
     const seen = visible(identity)
     const listedRooms = pageOf(
       {
@@ -37,11 +38,15 @@ export const status = ({ directory, rooms, clock, ...deps }: CommandDeps) =>
       storage: deps.storage(),
       totals: {
         connections: deps.connections(),
+        streams: directory.streams,
         clients: directory.size,
         rooms: rooms.size,
         channels: rooms.channelCount,
         participants: deps.subscriptions.count,
       },
+      attention: figures.attention,
+      limits: figures.limits,
+      refusals: figures.refusals,
       rooms: listedRooms.entries,
       rooms_cursor: listedRooms.cursor,
       clients_by_type: { ...directory.countByType() },

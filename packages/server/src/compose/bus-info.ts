@@ -82,9 +82,5 @@ export function createBusInfo(core: Core, log: BusLog, storage: Storage) {
       started_at: isoTime(startedAt),
       uptime_seconds: (clock.monotonic() - since) / 1000,
     }),
-    storage: (): CommandResult<'status'>['storage'] => {
-      const { messages, bytes } = log.usage()
-      return { driver: log.name, durability: log.durability(), history_bytes: bytes, history_messages: messages }
-    },
   }
 }

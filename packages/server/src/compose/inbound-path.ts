@@ -17,6 +17,7 @@ import { createJoin } from '../subscriptions/join.ts'
 import type { Telemetry } from '../telemetry/relay.ts'
 import type { BusInfo } from './bus-info.ts'
 import type { Core } from './core.ts'
+import type { Figures } from './figures.ts'
 import type { Outbound } from './outbound.ts'
 import type { Ports } from './ports.ts'
 import type { State } from './state.ts'
@@ -29,6 +30,7 @@ export type InboundPathParts = {
   readonly persistence: Persistence | undefined
   readonly telemetry: Telemetry
   readonly info: BusInfo
+  readonly figures: Figures
   readonly ports: Ports
 }
 
@@ -38,7 +40,7 @@ export type InboundPath = ReturnType<typeof createInboundPath>
 /** Creates the way from the clients to the log. */
 export function createInboundPath(core: Core, parts: InboundPathParts) {
   const { config, observers } = core
-  const { log, state, outbound, persistence, info } = parts
+  const { log, state, outbound, persistence, info, figures } = parts
   const { rooms } = state
   const resolver = createRoomResolver({
     rooms,
@@ -99,7 +101,8 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     maxListBytes: info.maxListBytes,
     connections: () => parts.ports.bus.connections,
     server: info.server,
-    storage: info.storage,
+    storage: figures.storage,
+    figures: figures.figures,
   })
   const receive = new Receive({
     ...core,

@@ -15,7 +15,7 @@ import type { State } from './state.ts'
 export type Outbound = ReturnType<typeof createOutbound>
 
 /** Creates the way from the log to the clients. */
-export function createOutbound(core: Core, log: BusLog, { clients }: State, ports: Ports) {
+export function createOutbound(core: Core, log: BusLog, { clients, traffic }: State, ports: Ports) {
   const { config, clock, frames, observers } = core
   const streamTopics = createStreamTopics()
   const subscribers = createTelemetrySubscribers()
@@ -38,7 +38,7 @@ export function createOutbound(core: Core, log: BusLog, { clients }: State, port
     channelEnded: (channel) => privateChannels.ended(channel),
   })
   const replies = createReplies({ ...core, ...config, delivery, refused: observers.frameRefused })
-  listenToLog({ ...core, log, delivery, replies, broke: parts.broke, routed: observers.messageRouted })
+  listenToLog({ ...core, log, delivery, replies, traffic, broke: parts.broke, routed: observers.messageRouted })
   return {
     ...parts,
     subscriptions,

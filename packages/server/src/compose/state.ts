@@ -7,13 +7,14 @@ import { createInboxes } from '../state/inboxes.ts'
 import type { Feed } from '../state/model.ts'
 import { Rooms } from '../state/rooms.ts'
 import { createSessions } from '../state/sessions.ts'
+import { Traffic } from '../state/traffic.ts'
 import type { Core } from './core.ts'
 
 /** What a server knows. */
 export type State = ReturnType<typeof createState>
 
 /** Creates the state of a server, empty. */
-export function createState({ config, clock, observers }: Core, log: BusLog) {
+export function createState({ config, clock, observers, turns }: Core, log: BusLog) {
   const history = { size: config.historySize, ttlMs: config.historyTtlMs }
   const openLog = (key: string, feeds: readonly Feed[], options = history) => log.open(key, feeds, options)
   const sessions = createSessions(config.maxSessions, clock, observers.sessionChanged)
@@ -25,21 +26,23 @@ export function createState({ config, clock, observers }: Core, log: BusLog) {
   })
   const clients = createClients()
   const idle = createIdleChannels({ now: clock.monotonic, idleMs: config.channelIdleMs })
+  const rooms = new Rooms(
+    {
+      clock,
+      limits: { ...config, history },
+      openLog,
+      ended: observers.channelEnded,
+      changed: observers.roomChanged,
+    },
+    idle,
+  )
   return {
     clients,
     sessions,
     ...createLocalCluster({ clients, sessions }),
     inboxes: createInboxes({ open: openLog, closed: log.closed }),
     idle,
-    rooms: new Rooms(
-      {
-        clock,
-        limits: { ...config, history },
-        openLog,
-        ended: observers.channelEnded,
-        changed: observers.roomChanged,
-      },
-      idle,
-    ),
+    rooms,
+    traffic: new Traffic({ clock, turns, clients, rooms }),
   }
 }

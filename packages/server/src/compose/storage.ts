@@ -28,6 +28,10 @@ export type Storage = {
   fault(): string | undefined
   /** How long it was away so far, in seconds. */
   awaySeconds(): number
+  /** The last outage: when it began, in wall time, and how long it lasted so far; undefined where there was none. */
+  lastOutage(): { readonly since: number; readonly ms: number } | undefined
+  /** Memory in use of an external store, and its limit, if it has one; undefined where nothing is known of it. */
+  size(): { readonly bytes: number; readonly maxBytes: number | undefined } | undefined
   /** Replicas that are waited for before a message is acknowledged, and those that are there. */
   replicas(): { readonly wanted: number; readonly connected: number }
   /** Connects, where there is something to connect to; ends after the first try, however that went. */
@@ -47,6 +51,8 @@ export function createStorage(core: Core): Storage {
       isAway: () => false,
       fault: () => undefined,
       awaySeconds: () => 0,
+      lastOutage: () => undefined,
+      size: () => undefined,
       replicas: () => ({ wanted: 0, connected: 0 }),
       start: async () => {},
       close() {},
@@ -65,6 +71,11 @@ export function createStorage(core: Core): Storage {
     isAway: () => !link.isReady,
     fault: () => link.fault,
     awaySeconds: outages.seconds,
+    lastOutage: outages.last,
+    size() {
+      const { usedBytes, maxBytes } = link.guarantees
+      return usedBytes === 0 ? undefined : { bytes: usedBytes, maxBytes: maxBytes || undefined }
+    },
     replicas: () => ({
       wanted: config.persist.includes('messages') ? config.redisReplicas : 0,
       connected: link.isReady ? link.guarantees.replicas : 0,
@@ -74,19 +85,24 @@ export function createStorage(core: Core): Storage {
   }
 }
 
-/** How long something was away, all times together. */
+/** How long something was away, all times together and the last time. */
 function createOutages(clock: Clock) {
   let total = 0
   let since: number | undefined
+  let last: { readonly since: number; readonly ms: number } | undefined
   const current = () => (since === undefined ? 0 : clock.monotonic() - since)
   return {
     begin() {
-      since ??= clock.monotonic()
+      if (since !== undefined) return
+      since = clock.monotonic()
+      last = { since: clock.now(), ms: 0 }
     },
     end() {
+      if (last !== undefined && since !== undefined) last = { ...last, ms: current() }
       total += current()
       since = undefined
     },
+    last: () => (last === undefined || since === undefined ? last : { ...last, ms: current() }),
     seconds: () => (total + current()) / 1000,
   }
 }

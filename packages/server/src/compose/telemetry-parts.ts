@@ -43,6 +43,7 @@ export function createTelemetryParts(core: Core, state: State, outbound: Outboun
     ...core,
     ...outbound,
     ...createBuiltIn(rooms),
+    traffic: state.traffic,
     subscribers,
     broadcast,
   })

@@ -13,7 +13,7 @@ const SWEEP_LEAST_MS = 50
 const STREAMS_LOOK_MS = 5000
 
 /** Starts the timers of a server; returns the function that stops them. */
-export function startTimers(core: Core, { log, state, outbound, persistence, telemetry, http, ports }: Parts) {
+export function startTimers(core: Core, { log, state, outbound, persistence, telemetry, http, ports, figures }: Parts) {
   const { config, clock, metrics, every } = core
   const { delivery } = outbound
   const { broadcast } = telemetry
@@ -35,6 +35,7 @@ export function startTimers(core: Core, { log, state, outbound, persistence, tel
     // Read with every tick, the clock can distinguish a frozen process from one that did not read it.
     every(CLOCK_TICK_MS, clock.monotonic),
     every(STREAMS_LOOK_MS, () => http.streams.look()),
+    every(figures.everyMs, figures.sample),
     watchLoopLag(every, metrics.loopLag),
   ]
   return () => {

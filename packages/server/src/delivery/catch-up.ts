@@ -56,8 +56,10 @@ export class CatchUp {
 
   /** A subscription catches up from its cursors on, whether it was live, catching up, or not delivered before. */
   begin(subscription: Subscription, cursors: Cursors): void {
+    const { client } = subscription
     this.#deps.live.toCursors(subscription, cursors)
-    this.#clients.add(subscription.client)
+    client.behindSince ??= this.#deps.clock.monotonic()
+    this.#clients.add(client)
     this.wake()
   }
 
@@ -108,15 +110,17 @@ export class CatchUp {
 
   /** Sends what fits. */
   #pump(client: Client): void {
-    if (client.isClosing) {
-      this.#clients.delete(client)
-      return
-    }
+    if (client.isClosing) return this.#forget(client)
     if (this.#replay.isReading(client)) return
     for (const subscription of allSubscriptions(client)) {
       const { state } = subscription
       if (typeof state === 'object' && this.#replay.bringOn(subscription, state) === 'waits') return
     }
+    this.#forget(client)
+  }
+
+  #forget(client: Client): void {
+    client.behindSince = undefined
     this.#clients.delete(client)
   }
 }

@@ -77,7 +77,7 @@ export function createReplies({ frames, delivery, metrics, logger, sendBufferSof
       logger.info({ event: 'frame_refused', client_id, room, channel, code, path: shownPath(error), address })
     },
     refuse(client: Client, answered: Answered, error: CodedError): void {
-      metrics.reject(error.code)
+      metrics.reject(error.code, client.id)
       const limit = limitOf(error)
       if (limit !== undefined) metrics.limit(limit)
       if (client.caller !== undefined) return client.caller.refuse(error, answered.requester)

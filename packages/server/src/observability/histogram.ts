@@ -21,6 +21,26 @@ export function observe(histogram: Histogram, seconds: number): void {
   histogram.sum += seconds
 }
 
+/** A copy of the counts, for `percentileSince`. */
+export const countsOf = ({ counts }: Histogram): Float64Array => counts.slice()
+
+/**
+ * The value that a share of what was observed since `before` does not exceed: within its bucket by proportion, and at
+ * most the largest bound. Null where nothing was observed.
+ */
+export function percentileSince(before: Float64Array, { bounds, counts }: Histogram, share: number): number | null {
+  const added = counts.map((count, at) => count - before[at]!)
+  const total = added.reduce((sum, count) => sum + count, 0)
+  if (total === 0) return null
+  let left = share * total
+  for (const [at, bound] of bounds.entries()) {
+    const below = bounds[at - 1] ?? 0
+    if (added[at]! >= left) return below + ((bound - below) * left) / added[at]!
+    left -= added[at]!
+  }
+  return bounds.at(-1)!
+}
+
 /** One line of the text format: which series, which labels, which value. */
 export type Sample = { metricName?: string; labels: Record<string, string | number>; value: number }
 

@@ -13,7 +13,7 @@ function busy(): Metrics {
   }
   metrics.received++
   metrics.delivered += 5
-  metrics.reject('invalid_json')
+  metrics.reject('invalid_json', 'ann')
   metrics.command('ping', true, 0.0002)
   metrics.command('status', false, 0.2)
   metrics.routed(0.00003)

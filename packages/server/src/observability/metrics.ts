@@ -38,6 +38,7 @@ import {
   labelled,
   processMetrics,
 } from './metric-table.ts'
+import { RefusalWindow } from './refusal-window.ts'
 
 /** What a gauge reads: a number, or one for each value of its label. */
 export type GaugeReading = number | Readonly<Record<string, number>>
@@ -60,6 +61,9 @@ export function createMetrics(options: MetricsOptions = {}) {
     byCommand.set(name, { success: 0, error: 0, seconds: createHistogram(histograms.commandSeconds.bounds) })
   }
 
+  const refusals = new RefusalWindow()
+  let largestLag = 0
+
   const registry = new Registry()
   const register = (type: MetricType, { name, help }: { name: string; help: string }, read: () => Sample[]) =>
     // prom-client asks a metric for nothing but its name and `get`: its own kinds would keep a second copy of every
@@ -73,8 +77,15 @@ export function createMetrics(options: MetricsOptions = {}) {
 
   const metrics = {
     ...zeros(keysOf(counters)),
-    /** A frame was refused. */
-    reject: (code: ErrorCode): void => add(counts.rejected, code, 1),
+    /** A frame of a client was refused. */
+    reject(code: ErrorCode, clientId: string): void {
+      add(counts.rejected, code, 1)
+      refusals.add(code, clientId)
+    },
+    /** The frames refused in the last 15 minutes. */
+    refusals,
+    /** How many frames were refused since the start. */
+    rejectedCount: (): number => counts.rejected.values().reduce((sum, count) => sum + count, 0),
     /** A command was answered. A name that is no command's counts as `unknown`. */
     command(name: string, ok: boolean, seconds: number): void {
       const entry = byCommand.get(name) ?? byCommand.get(UNKNOWN)!
@@ -118,8 +129,19 @@ export function createMetrics(options: MetricsOptions = {}) {
     broke: (reason: (typeof breakReasons)[number]): void => add(counts.breaks, reason, 1),
     /** The bus has closed a connection. */
     closed: (name: CloseName): void => add(counts.closed, name, 1),
+    /** The times of calls of the external log. */
+    appendSeconds: durations.appendSeconds,
     /** A timer fired this much too late. */
-    loopLag: (seconds: number): void => observe(durations.loopLagSeconds, seconds),
+    loopLag(seconds: number): void {
+      observe(durations.loopLagSeconds, seconds)
+      largestLag = Math.max(largestLag, seconds)
+    },
+    /** The largest delay of a timer since the last call, in seconds. */
+    takeLargestLag(): number {
+      const taken = largestLag
+      largestLag = 0
+      return taken
+    },
     /**
      * An HTTP request was answered. `route` and `status` must come from tables of ours; a method that is not in one
      * counts as `other`.
@@ -235,8 +257,11 @@ function memoryUsage(): NodeJS.MemoryUsage {
   return lastUsage
 }
 
+/** The resident memory of this process, in bytes. */
+export const residentBytes = (): number => memoryUsage().rss
+
 const processReadings: Readonly<Record<Exclude<keyof typeof processMetrics, 'uptime'>, () => number>> = {
-  resident: () => memoryUsage().rss,
+  resident: residentBytes,
   heap: () => memoryUsage().heapUsed,
   cpu() {
     const { user, system } = process.cpuUsage()

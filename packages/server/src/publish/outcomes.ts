@@ -9,6 +9,7 @@ import { type Clock, isoTime } from '../kit/clock.ts'
 import type { AppendOutcome, LogListener } from '../log/contract.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { type Client, countSubscribers, type Feed } from '../state/model.ts'
+import type { Traffic } from '../state/traffic.ts'
 import { isLessThanAsked } from './ack-request.ts'
 import type { BusLog, PublishDraft } from './draft.ts'
 import { endSpan } from './traced.ts'
@@ -20,6 +21,8 @@ type OutcomeDeps = {
   readonly metrics: Pick<Metrics, 'appends'>
   readonly delivery: Delivery
   readonly replies: Replies
+  /** Counts a message of a feed. */
+  readonly traffic: Pick<Traffic, 'count'>
   /** Notifies subscribers of a gap in a log. */
   readonly broke: LogListener<readonly Feed[], PublishDraft>['gap']
   /** Called once for each message that is new in its log. `to` is the same for all that go to the same place. */
@@ -33,7 +36,8 @@ type Accepted = Extract<AppendOutcome, { kind: 'appended' | 'duplicate' | 'queue
 const QUEUED = { position: undefined, replicas: undefined, level: undefined }
 
 /** Listens to the log of a bus: an entry is delivered and its sender acknowledged in one tick, own copy first. */
-export function listenToLog({ log, clock, metrics, delivery, replies, broke, routed }: OutcomeDeps): void {
+export function listenToLog(deps: OutcomeDeps): void {
+  const { log, clock, metrics, delivery, replies, traffic, broke, routed } = deps
   const { appends } = metrics
 
   const acknowledge = (feeds: readonly Feed[], { client, envelope }: PublishDraft, outcome: Accepted) => {
@@ -70,6 +74,7 @@ export function listenToLog({ log, clock, metrics, delivery, replies, broke, rou
 
   log.listen({
     delivered(feeds, entry, draft) {
+      traffic.count(feeds[0]!)
       delivery.publish(feeds, entry, draft !== undefined && isReplyTheCopy(draft) ? draft.client : undefined)
     },
     settled(feeds, draft, outcome) {

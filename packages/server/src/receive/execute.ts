@@ -30,7 +30,8 @@ import type { Clock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { chain } from '../kit/maybe.ts'
 import { shownPath } from '../kit/text.ts'
-import { type Bucket, fullBucket, type Rate, takeFrom, waitMs } from '../limits/bucket.ts'
+import type { Bucket, Rate } from '../limits/bucket.ts'
+import { takeCommand } from '../limits/command-rate.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { TraceCommand } from '../observability/tracing/spans.ts'
@@ -98,12 +99,8 @@ export function createRun(deps: RunDeps): Run {
    */
   const bucketOf = ({ name, rate_limited }: CommandShape, rates: Rates, now: number): Bucket | undefined => {
     if (!rate_limited) return rates.rate
-    if (rate === null) return undefined
     rates.commandRates ??= new Map()
-    const bucket = rates.commandRates.getOrInsertComputed(name, () => fullBucket(rate, now))
-    if (takeFrom(bucket, rate, now)) return bucket
-    metrics.limit('command_rate')
-    throw new CodedError('rate_limited', { command: name }, waitMs(bucket, rate))
+    return takeCommand(name, rates.commandRates, rate, { now, metrics })
   }
 
   /** In pieces: to read the parameters of a long command, and to check them, takes milliseconds each. */

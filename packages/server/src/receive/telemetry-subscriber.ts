@@ -25,7 +25,7 @@ export function createSubscriberReceive(deps: SubscriberReceiveDeps): FrameReade
       relay(sender, envelope)
     },
     refuse({ sender }, requestId, error) {
-      metrics.reject(error.code)
+      metrics.reject(error.code, sender.id)
       if (error.code === 'message_too_large') metrics.limit('message_bytes')
       broadcast.send(sender, frames.error({ requestId }, error))
       const { id: client_id, address } = sender

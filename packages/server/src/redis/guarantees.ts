@@ -22,6 +22,9 @@ export type Guarantees = {
   readonly settledAs: string
   /** Which process it is: another one may have lost what was stored. */
   readonly runId: string
+  /** Memory that it uses, and the most that it may use: 0 where that has no limit. */
+  readonly usedBytes: number
+  readonly maxBytes: number
   /** Redis's clock, in milliseconds. */
   readonly timeMs: number
   /** Its configuration, and the state (as in `settledAs`) in which that was read. */
@@ -51,6 +54,8 @@ export async function readGuarantees(redis: Redis, before?: Guarantees): Promise
     canWaitForDisk: isAtLeast(versionOf(info), 7, 2),
     settledAs,
     runId: info('run_id') ?? '',
+    usedBytes: Number(info('used_memory') ?? 0),
+    maxBytes: Number(info('maxmemory') ?? 0),
     timeMs: Math.floor(Number(info('server_time_usec') ?? Number.NaN) / 1000),
     config,
     configOf: look,

@@ -77,6 +77,8 @@ const UNKNOWN: Guarantees = {
   canWaitForDisk: false,
   settledAs: '',
   runId: '',
+  usedBytes: 0,
+  maxBytes: 0,
   timeMs: Number.NaN,
   config: new Map(),
   configOf: '',

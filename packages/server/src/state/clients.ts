@@ -25,16 +25,22 @@ export function createClients() {
   const byId = new Map<string, Client>()
   const inOrder = new Ordered<Client>()
   const counts = zeros(clientTypes)
+  let streams = 0
   let seq = 0
   return {
     get size(): number {
       return byId.size
+    },
+    /** How many of them are event streams. */
+    get streams(): number {
+      return streams
     },
     get: (id: string): Client | undefined => byId.get(id),
     add(client: Client): void {
       byId.set(client.id, client)
       inOrder.add(client)
       counts[client.profile.clientType]++
+      if (client.kind === 'stream') streams++
     },
     /** Takes a client out, unless another connection has its id already. */
     remove(client: Client): void {
@@ -42,6 +48,7 @@ export function createClients() {
       byId.delete(client.id)
       inOrder.delete(client)
       counts[client.profile.clientType]--
+      if (client.kind === 'stream') streams--
     },
     all: (): Iterable<Client> => byId.values(),
     /** In the order in which they came, those that came after the one with this number. */

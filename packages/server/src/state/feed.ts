@@ -14,6 +14,7 @@ export class TargetFeed<Target> implements Feed {
   subscribers = 0
   live = 0
   turn = -1
+  messages = 0
   /** Set when the target is created, which knows its feed. */
   target!: Target
 

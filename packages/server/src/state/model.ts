@@ -45,8 +45,13 @@ export type Client = {
   lastHeard: number
   /** Frames that came from it. */
   frames: number
+  /** How many of them there were when traffic was measured last, and how many a second came before that. */
+  framesMeasured: number
+  framesPerSecond: number
+  /** Since when it has a subscription that is catching up, in running time; undefined while it has none. */
+  behindSince: number | undefined
   readonly transport: Transport
-  /** Where it comes from, for the log: behind trusted proxies the address that they pass on; undefined if unknown. */
+  /** Where it comes from, for the log and for admins: behind trusted proxies the address that they pass on; undefined if unknown. */
   readonly address: string | undefined
   /** Direct joins. */
   readonly channels: Map<Channel, Subscription>
@@ -81,6 +86,8 @@ export type Feed = {
   live: number
   /** The turn of the loop in which something went out by it last. */
   turn: number
+  /** Messages that had this as their first feed since traffic was measured last. */
+  messages: number
   /**
    * The logs that feed it: one for a channel, a broadcast or an inbox; those of all open channels for a room; none for
    * what is live only.

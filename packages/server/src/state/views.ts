@@ -3,6 +3,7 @@ import {
   type ChannelInFull,
   type Channel as ChannelView,
   type Client as ClientView,
+  type ListedChannel,
   type ListedClient,
   PM_CHANNEL,
   type Room as RoomView,
@@ -14,7 +15,6 @@ import { type Encodable, encode } from '../kit/raw-json.ts'
 import { fitting } from '../kit/text.ts'
 import type { Channel, ChannelType, Client, Room } from './model.ts'
 import type { Subscribed } from './sessions.ts'
-import { isCatchingUp } from './subscription.ts'
 import type { Transport } from './transport.ts'
 
 /** Maximum entries of a list in an entity. */
@@ -23,7 +23,17 @@ const MOST = 1000
 /** A client as far as lists show it, whichever node it is connected to. */
 export type ViewedClient = Pick<
   Client,
-  'id' | 'seq' | 'profile' | 'frames' | 'connectedAt' | 'lastActivity' | 'channels' | 'rooms' | 'implied'
+  | 'id'
+  | 'seq'
+  | 'profile'
+  | 'frames'
+  | 'framesPerSecond'
+  | 'connectedAt'
+  | 'lastActivity'
+  | 'behindSince'
+  | 'address'
+  | 'channels'
+  | 'rooms'
 > & { readonly transport: Pick<Transport, 'bufferedBytes'> }
 
 /** What turns running time into wall time. */
@@ -57,8 +67,13 @@ export function listedClientView(client: ViewedClient, viewer: Identity, clock: 
   return {
     ...clientView(client, viewer, clock),
     frames_received: client.frames,
+    messages_per_second: rounded(client.framesPerSecond),
     queue_bytes: client.transport.bufferedBytes(),
-    behind: isCatchingUp(client),
+    behind: client.behindSince !== undefined,
+    ...(client.behindSince !== undefined && {
+      behind_since: isoTime(Math.trunc(clock.wallOf(client.behindSince))),
+    }),
+    ...(viewer.role === 'admin' && client.address !== undefined && { address: client.address }),
   }
 }
 
@@ -122,6 +137,19 @@ export function channelView(channel: Channel, participants: number): Encodable<C
     participant_count: participants,
   }
 }
+
+/** A channel with its traffic. */
+export const listedChannelView = (
+  channel: Channel,
+  participants: number,
+  perSecond: number,
+): Encodable<ListedChannel> => ({
+  ...channelView(channel, participants),
+  messages_per_second: rounded(perSecond),
+})
+
+/** Rates are shown in thousandths. */
+const rounded = (value: number): number => Math.round(value * 1000) / 1000
 
 /** Clients whose ids are shown. */
 type Shown = { readonly size: number; keys(): Iterable<{ readonly id: string }> }

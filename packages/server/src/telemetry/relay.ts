@@ -23,6 +23,7 @@ import type { Replies } from '../delivery/replies.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { type Channel, type Client, countSubscribers } from '../state/model.ts'
+import type { Traffic } from '../state/traffic.ts'
 import type { TelemetryBroadcast } from './broadcast.ts'
 import type { EmittedEvent } from './emitter.ts'
 import type { TelemetrySubscriber, TelemetrySubscribers } from './subscribers.ts'
@@ -37,6 +38,8 @@ type TelemetryDeps = {
   readonly telemetry: Channel
   readonly dashboard: Channel
   readonly delivery: Delivery
+  /** Counts a message of a feed. */
+  readonly traffic: Pick<Traffic, 'count'>
   readonly subscribers: TelemetrySubscribers
   readonly broadcast: TelemetryBroadcast
   readonly replies: Replies
@@ -50,7 +53,7 @@ export type Telemetry = ReturnType<typeof createTelemetry>
 
 /** Creates telemetry. */
 export function createTelemetry(deps: TelemetryDeps) {
-  const { telemetry, dashboard, delivery, subscribers, broadcast, replies, frames, clock, metrics } = deps
+  const { telemetry, dashboard, delivery, traffic, subscribers, broadcast, replies, frames, clock, metrics } = deps
   const wide = telemetry.room.wideFeed
   const feedsOf = (channel: Channel) => [channel.feed, wide]
   const stream = feedsOf(telemetry)
@@ -66,6 +69,7 @@ export function createTelemetry(deps: TelemetryDeps) {
     if (areAny(faults)) throw new CodedError('invalid_telemetry', faultDetails(faults))
     const text = encodeLive(envelope, isoTime(clock.now()))
     metrics.telemetryEvent('other')
+    traffic.count(telemetry.feed)
     delivery.publish(stream, { text }, client)
     const recipients = countSubscribers(stream)
     if (subscribers.size === 0) return recipients
@@ -89,7 +93,9 @@ export function createTelemetry(deps: TelemetryDeps) {
       const address = { room: TELEMETRY_ROOM, channel }
       const text = frames.envelope('telemetry', address, JSON.stringify({ eventType, payload }))
       metrics.telemetryEvent(eventType)
-      delivery.publish(channel === TELEMETRY_CHANNEL ? stream : activity, { text })
+      const feeds = channel === TELEMETRY_CHANNEL ? stream : activity
+      traffic.count(feeds[0]!)
+      delivery.publish(feeds, { text })
       if (subscribers.size === 0) return
       broadcast.publish(topicsOfEvent(about, eventType), text)
       lastRound = broadcast.round

@@ -76,11 +76,23 @@ export const commandCases: { readonly [Name in CommandName]: readonly WorstComma
     ofCommand('list_channels', 'of all, the longest page', COSTLY, { limit: 1000 }),
     ofCommand('list_channels', 'of a large room, from the middle', COSTLY, { room: 'big', limit: 1, cursor: '7ps' }),
     ofCommand('list_channels', 'of a room with nothing to see', COSTLY, { room: 'secret', limit: 1000 }, 'stranger'),
+    ofCommand('list_channels', 'by rate, one', COSTLY, { order: 'rate', limit: 1 }),
+    ofCommand('list_channels', 'by rate, the longest page', COSTLY, { order: 'rate', limit: 1000 }, 'stranger'),
+    ofCommand(
+      'list_channels',
+      'of a room with nothing to see, by rate',
+      COSTLY,
+      { room: 'secret', order: 'rate' },
+      'stranger',
+    ),
   ],
   list_clients: [
     ofCommand('list_clients', 'of all', COSTLY, { limit: 1000 }, 'stranger'),
     ofCommand('list_clients', 'of a room', COSTLY, { channel: 'crowd:*', limit: 1000 }),
     ofCommand('list_clients', 'of a channel, one', COSTLY, { channel: 'crowd:main', limit: 1 }),
+    ofCommand('list_clients', 'by queue', COSTLY, { order: 'queue', limit: 1000 }, 'stranger'),
+    ofCommand('list_clients', 'by rate', COSTLY, { order: 'rate', limit: 1000 }),
+    ofCommand('list_clients', 'of a room, by queue', COSTLY, { channel: 'crowd:*', order: 'queue', limit: 1 }),
   ],
   channel_info: [ofCommand('channel_info', 'of a large channel', USUAL, { channel: 'crowd:main' })],
   join_channel: [

@@ -236,9 +236,20 @@ export const requestCases: Readonly<Record<string, readonly WorstRequest[]>> = {
     `${API_BASE}/channels`,
     '?limit=1000',
     '?room=big&limit=1000&cursor=7ps',
+    '?order=rate&limit=1000',
   ),
-  [`GET ${API_BASE}/clients`]: ofQuery('clients', `${API_BASE}/clients`, '?limit=1000', '?channel=crowd:*&limit=1000'),
+  [`GET ${API_BASE}/clients`]: ofQuery(
+    'clients',
+    `${API_BASE}/clients`,
+    '?limit=1000',
+    '?channel=crowd:*&limit=1000',
+    '?order=queue&limit=1000',
+  ),
   [`GET ${API_BASE}/status`]: ofQuery('status', `${API_BASE}/status`, ''),
+  [`GET ${API_BASE}/series`]: [
+    ...asked(`${API_BASE}/series`),
+    get('series with many unknown parameters', `${API_BASE}/series${integers}`),
+  ],
   ...Object.fromEntries(
     calledCommands.map(({ name }) => [`POST ${API_BASE}/commands/${name}`, ofCommand(name as CommandName)]),
   ),

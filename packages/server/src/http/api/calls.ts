@@ -10,7 +10,8 @@ import type { Clock } from '../../kit/clock.ts'
 import type { FairQueue, Pieces } from '../../kit/fair-queue.ts'
 import { networkOf } from '../../kit/ip-address.ts'
 import { chain, type Maybe } from '../../kit/maybe.ts'
-import { fullBucket } from '../../limits/bucket.ts'
+import { type Bucket, fullBucket } from '../../limits/bucket.ts'
+import { takeCommand } from '../../limits/command-rate.ts'
 import { createMemory } from '../../limits/per-address.ts'
 import type { Metrics } from '../../observability/metrics.ts'
 import { createInboundState, type InboundState } from '../../receive/inbound.ts'
@@ -51,6 +52,8 @@ type CallsDeps = {
   readonly acceptHttpClient: AcceptHttpClient
   readonly streams: Streams
   readonly turns: FairQueue
+  /** The figures that the server keeps, as JSON. */
+  readonly series: () => string
   readonly isDraining: () => boolean
 }
 
@@ -187,6 +190,7 @@ export function createCalls(deps: CallsDeps): Calls {
     })
 
   const stream = createStreamCall(deps)
+  const series = createSeriesCall(deps)
   const describe = createDescription(limits.commandRate)
 
   return (endpoint, call) => {
@@ -201,9 +205,25 @@ export function createCalls(deps: CallsDeps): Calls {
         return command(call, endpoint)
       case 'stream':
         return stream(call, endpoint)
+      case 'series':
+        return inSession(call, () => series(call, bucketsOf(call).commandRates!))
       case 'openapi':
         return describe()
     }
+  }
+}
+
+/**
+ * Creates the call that returns the figures of the server. It is no command, but checked as one: its credentials, and a
+ * rate of its own for each client, whose buckets are given.
+ */
+function createSeriesCall({ limits, clock, metrics, isDraining, acceptHttpClient, series }: CallsDeps) {
+  return ({ credentials, exchange, query }: ApiCall, buckets: Map<string, Bucket>): Answer => {
+    refuseLeftovers(query)
+    if (isDraining()) throw new CodedError('shutting_down')
+    acceptHttpClient(credentials, exchange.address)
+    takeCommand('series', buckets, limits.commandRate, { now: clock.monotonic(), metrics })
+    return jsonText(200, series())
   }
 }
 

@@ -21,7 +21,7 @@ export type Endpoint = {
   /** Codes that it may answer with, beside those of every endpoint. */
   readonly errors: readonly ErrorCode[]
 } & (
-  | { readonly kind: 'publish' | 'batch' | 'openapi' }
+  | { readonly kind: 'publish' | 'batch' | 'series' | 'openapi' }
   /** `isOfMany`: of the channels in the query, not of the one in the path. */
   | { readonly kind: 'stream'; readonly isOfMany: boolean }
   /**
@@ -166,6 +166,16 @@ const streams: Endpoint = {
   errors: streamErrors,
 }
 
+const series: Endpoint = {
+  kind: 'series',
+  name: 'series',
+  method: 'GET',
+  path: `${API_BASE}/series`,
+  summary: 'Returns the figures that the server keeps of itself: the last 15 minutes, a point every 10 seconds.',
+  notes: ['It is limited in rate as the costly commands are, and computed once for each point.'],
+  errors: [],
+}
+
 const openapi: Endpoint = {
   kind: 'openapi',
   name: 'openapi',
@@ -203,6 +213,7 @@ export const endpoints: readonly Endpoint[] = [
   query('clients', `${API_BASE}/clients`, commands.list_clients, true),
   query('bus', `${API_BASE}/status`, commands.status, true),
   query('commands', `${API_BASE}/commands`, commands.list_commands, true),
+  series,
   ...asCommands,
   openapi,
 ]

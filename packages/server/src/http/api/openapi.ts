@@ -23,6 +23,7 @@ import {
   Reply,
   Room,
   RoomName,
+  Series,
 } from '@arqonbus/protocol'
 import { versionInfo } from '../../kit/version.ts'
 import type { Rate } from '../../limits/bucket.ts'
@@ -233,6 +234,8 @@ function successesOf(endpoint: Endpoint): Json {
           content: { 'text/event-stream': { schema: { type: 'string' } } },
         },
       }
+    case 'series':
+      return { 200: { description: 'The figures.', content: inJson(Series) } }
     case 'openapi':
       return { 200: { description: 'This document.', content: inJson(JsonObject) } }
     default:
