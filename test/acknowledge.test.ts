@@ -255,7 +255,14 @@ test('a message that the log refuses is logged without any of its content', asyn
   expect(await refusal(again)).toMatchObject({ code: 'id_conflict' })
   const refused = lines.filter(({ event }) => event === 'frame_refused')
   expect(refused).toEqual([
-    { event: 'frame_refused', client_id: 'ann', room: 'ack', channel: 'lines', code: 'id_conflict' },
+    {
+      event: 'frame_refused',
+      client_id: 'ann',
+      address: '127.0.0.1',
+      room: 'ack',
+      channel: 'lines',
+      code: 'id_conflict',
+    },
   ])
   expect(JSON.stringify(lines)).not.toContain('secret')
 })

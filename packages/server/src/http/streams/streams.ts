@@ -35,7 +35,7 @@ import { commandFrame } from '../api/call-frames.ts'
 import type { Awaited } from './awaited.ts'
 import type { Cursor } from './cursor.ts'
 import { event, retryField } from './event.ts'
-import { spreadRetry } from './refused.ts'
+import { spreadRetry } from './refused-stream.ts'
 import type { StreamTopics } from './stream-topics.ts'
 import { StreamTransport } from './stream-transport.ts'
 
