@@ -108,6 +108,16 @@ test('a refusal of a command lists all faults of its parameters and of its paylo
   expect(error!.details!.faults!.map(({ path }) => path)).toEqual(['/args', '/parameters/limit'])
 })
 
+test('a refusal of a command that lists several faults consumes a token of the rate for each', async () => {
+  const slow = await startBus({ rateLimit: { perSecond: 0.001, burst: 10 } })
+  const client = await slow.connect()
+  const parameters = { channel: '!', since: 'x', type: 'x', presence: 1, nonsense: 1, more: 2, most: 3, other: 4 }
+  expect((await refusal(client.command('join_channel', parameters as never))).details?.faults).toHaveLength(8)
+  await client.command('ping')
+  await client.command('ping')
+  expect((await refusal(client.command('ping'))).code).toBe('rate_limited')
+})
+
 test('a refusal of a telemetry event lists all of its faults', async () => {
   const client = await bus.as('reporter')
   const event = { type: 'telemetry', room: 'integriguard', channel: 'elsewhere', payload: { eventType: 1, more: 2 } }

@@ -83,14 +83,14 @@ export function createRun(deps: RunDeps): Run {
   )
 
   /** The name of a command; where its payload is wrong otherwise, what is wrong with its parameters is said too. */
-  const nameOf = (payload: Payload, isLargeCommand: boolean): string => {
+  const nameOf = (payload: Payload, isLargeCommand: boolean, rates: Rates): string => {
     const faults = faultsOfPayload(payload)
     const { name, parameters } = payload
     if (faults.length === 0) return name as string
     const found = typeof name === 'string' && !isLargeCommand ? registry.get(name) : undefined
     if (found !== undefined && parameters !== undefined)
       faults.push(...faultsAt('/parameters', found.faultsOf(parameters)))
-    throw wrongParameters(faults, olderFormHint({ type: 'command', from: '', payload }))
+    throw wrongParameters(faults, rates, olderFormHint({ type: 'command', from: '', payload }))
   }
 
   /**
@@ -113,7 +113,7 @@ export function createRun(deps: RunDeps): Run {
   ): Pieces<Called> {
     const { payloadText } = envelope
     const isLargeCommand = isLarge(payloadText)
-    const name = nameOf(payload, isLargeCommand)
+    const name = nameOf(payload, isLargeCommand, rates)
     const found = registry.get(name)
     if (found === undefined) throw new CodedError('unknown_command', { name: name.slice(0, 64) })
     const bucket = bucketOf(found.shape, rates, now)
@@ -124,7 +124,7 @@ export function createRun(deps: RunDeps): Run {
       yield
     }
     const wrong = isLargeCommand ? found.faultsOf(parameters, 1) : found.faultsOf(parameters)
-    if (areAny(wrong)) throw wrongParameters(faultsAt('/parameters', wrong))
+    if (areAny(wrong)) throw wrongParameters(faultsAt('/parameters', wrong), rates)
     const { admin_key: key, ...own } = parameters as Record<string, unknown>
     if (typeof key === 'string' && !isAdminKey(key))
       throw new CodedError('forbidden', { path: '/parameters/admin_key' })
@@ -204,8 +204,11 @@ function faultsOfPayload(payload: Payload): Fault[] {
   return faults
 }
 
-const wrongParameters = (faults: readonly Fault[], hint?: string): CodedError =>
-  new CodedError('invalid_parameters', {
+/** A refusal for faults, each of which was found by a check of its own: they cost as much as so many messages. */
+function wrongParameters(faults: readonly Fault[], { rate }: Rates, hint?: string): CodedError {
+  if (rate !== undefined) rate.tokens -= faults.length - 1
+  return new CodedError('invalid_parameters', {
     ...(areAny(faults) && faultDetails(faults)),
     ...(hint !== undefined && { hint }),
   })
+}

@@ -112,6 +112,9 @@ export const commandCases: { readonly [Name in CommandName]: readonly WorstComma
       return `{"channel":"many-0:*","since":${since}}`
     }),
     ofCommand('join_channel', '100 new channels', 10, (i) => several(100, (n) => ({ channel: `made-${i}:c${n}` }))),
+    ofCommand('join_channel', 'with faults in each of 60 entries', USUAL, () =>
+      several(60, (n) => ({ channel: '!', since: 'x', [`other${n}`]: 1 })),
+    ),
     ofCommand('join_channel', 'from positions in a large room', 50, (i) => ({ channel: `big:c${i}`, since: '1-0' })),
   ],
   leave_channel: [
@@ -208,6 +211,19 @@ export const frameCases: { readonly [Type in EnvelopeType]: readonly WorstCase[]
     ofMessage('event to new rooms', USUAL, (i) => ({ room: `new-${i}`, channel: '*' })),
     ofMessage('event to a crowd', USUAL, () => ({ room: 'crowd', channel: 'main' })),
     ofMessage('event that is acknowledged', USUAL, () => ({ ...AT, metadata: '{"ack":true}' })),
+    ofMessage('event with faults in every field', USUAL, () => ({
+      type: '!',
+      room: '!',
+      channel: '!',
+      payload: `1,${Array.from({ length: 200 }, (_, n) => `"other${n}":1`).join(',')}`,
+      metadata: '{"ack":"!","to":1,"cause":1,"key":"","traceparent":1,"position":1,"arq_a":1}',
+    })),
+    ofMessage('event with a long text in place of every field', 10, () => ({
+      type: 'x'.repeat(FREE / 5),
+      room: 'x'.repeat(FREE / 5),
+      channel: 'x'.repeat(FREE / 5),
+      payload: `"${'x'.repeat(FREE / 5)}"`,
+    })),
     ofMessage('event that is refused', USUAL, () => ({ room: 'arqonbus', channel: 'control' })),
   ],
   private: [

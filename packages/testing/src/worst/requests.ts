@@ -391,6 +391,7 @@ export const headerCases: Readonly<Record<string, readonly WorstRequest[]>> = {
       { burst: 20 },
     ),
   ],
+  accept: [of('accept', { method: 'GET', path: '/', headers: { accept: long('text/json, ') } }, { port: 'bus' })],
   'accept-encoding': [
     of('accept-encoding', { method: 'GET', path: '/', headers: { 'accept-encoding': long('gzi, ') } }),
   ],
@@ -399,6 +400,10 @@ export const headerCases: Readonly<Record<string, readonly WorstRequest[]>> = {
   connection: upgrades('connection', '/', { connection: `${long('x,')}Upgrade` }),
   'sec-websocket-protocol': [
     ...upgrades('sec-websocket-protocol of many', '/', { 'sec-websocket-protocol': `${long('x,')}arqonbus.v1` }),
+    ...upgrades('sec-websocket-protocol of unknown ones', '/', { 'sec-websocket-protocol': long('x,') }),
+    ...upgrades('sec-websocket-protocol of secrets alone', '/', {
+      'sec-websocket-protocol': long('arqonbus.token.x,'),
+    }),
     ...upgrades('sec-websocket-protocol with secrets', '/', {
       'sec-websocket-protocol': `arqonbus.v1, arqonbus.token.${long('x')}`,
     }),
