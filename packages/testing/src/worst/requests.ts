@@ -338,6 +338,7 @@ export const headerCases: Readonly<Record<string, readonly WorstRequest[]>> = {
     }),
   ],
   accept: [
+    of('accept at the bus', { method: 'GET', path: '/', headers: { accept: long('text/json, ') } }, { port: 'bus' }),
     of('accept of a stream that is refused', (i) => ({
       method: 'GET',
       path: channelPath('history', 'large', '/stream'),
@@ -391,7 +392,6 @@ export const headerCases: Readonly<Record<string, readonly WorstRequest[]>> = {
       { burst: 20 },
     ),
   ],
-  accept: [of('accept', { method: 'GET', path: '/', headers: { accept: long('text/json, ') } }, { port: 'bus' })],
   'accept-encoding': [
     of('accept-encoding', { method: 'GET', path: '/', headers: { 'accept-encoding': long('gzi, ') } }),
   ],
