@@ -36,6 +36,8 @@ export function createState({ config, clock, observers, turns }: Core, log: BusL
     },
     idle,
   )
+  const traffic = new Traffic({ clock, turns, clients, rooms })
+  observers.add({ channelEnded: (channel) => traffic.forget(channel) })
   return {
     clients,
     sessions,
@@ -43,6 +45,6 @@ export function createState({ config, clock, observers, turns }: Core, log: BusL
     inboxes: createInboxes({ open: openLog, closed: log.closed }),
     idle,
     rooms,
-    traffic: new Traffic({ clock, turns, clients, rooms }),
+    traffic,
   }
 }

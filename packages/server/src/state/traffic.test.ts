@@ -59,6 +59,15 @@ test('a measurement visits the channels with a message since the last one, and n
   expect(traffic.rateOf(channels[3]!)).toBe(0)
 })
 
+test('a channel that has ended is not visited, and has no rate', () => {
+  const { traffic, channels, measure } = setUp(0, 10)
+  for (const { feed } of channels) traffic.count(feed)
+  for (const channel of channels.slice(0, 4)) traffic.forget(channel)
+  expect(measure()).toBe(6)
+  traffic.forget(channels[9]!)
+  expect([3, 8, 9].map((at) => traffic.rateOf(channels[at]!))).toEqual([0, 0.1, 0])
+})
+
 test('a hundred thousand busy channels and twenty thousand clients are measured in small pieces', () => {
   const { traffic, clients, channels, pieces, measure } = setUp(20_000, 100_000)
   for (const [at, channel] of channels.entries()) for (let i = 0; i <= at % 5; i++) traffic.count(channel.feed)

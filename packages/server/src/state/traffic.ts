@@ -4,6 +4,7 @@
  * It is measured every ten seconds, in pieces. Of channels only those are visited that had a message since the last
  * time: a hundred thousand that are idle cost nothing.
  */
+import { BUS, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { LargestItems } from '../kit/largest.ts'
@@ -31,9 +32,9 @@ const STEPS = 64
 /** The traffic of clients and channels. */
 export class Traffic {
   readonly #deps: TrafficDeps
-  /** Feeds with a message since the last measurement. */
-  #heard: Feed[] = []
-  #rates: ReadonlyMap<Channel, number> = new Map()
+  /** Feeds of channels with a message since the last measurement. */
+  #heard = new Set<Feed>()
+  #rates = new Map<Channel, number>()
   #measuredAt: number
   #isMeasuring = false
   #busiestClients: readonly Client[] = []
@@ -47,7 +48,13 @@ export class Traffic {
 
   /** Counts a message of a feed. Called for every message. */
   count(feed: Feed): void {
-    if (feed.messages++ === 0) this.#heard.push(feed)
+    if (feed.messages++ === 0 && isOfChannel(feed)) this.#heard.add(feed)
+  }
+
+  /** A channel has ended: nothing of it is kept, however many came and went since the last measurement. */
+  forget(channel: Channel): void {
+    this.#heard.delete(channel.feed)
+    this.#rates.delete(channel)
   }
 
   /** Messages of a channel a second, as measured last. */
@@ -105,7 +112,7 @@ export class Traffic {
 
   *#measureChannels(seconds: number): Pieces<void> {
     const heard = this.#heard
-    this.#heard = []
+    this.#heard = new Set()
     const rates = new Map<Channel, number>()
     const busiest = new LargestItems<Channel>(MOST_RANKED)
     let looked = 0
@@ -113,7 +120,7 @@ export class Traffic {
       const rate = feed.messages / seconds
       feed.messages = 0
       const channel = this.#deps.rooms.channel(feed.address.room, feed.address.channel)
-      // Broadcasts and inboxes are no channels, and a channel may have ended.
+      // A channel may have ended since the measurement began.
       if (channel?.feed === feed) {
         rates.set(channel, rate)
         busiest.add(channel, rate)
@@ -137,3 +144,6 @@ export class Traffic {
     return longest.take()
   }
 }
+
+/** Broadcasts of rooms and inboxes are no channels. */
+const isOfChannel = ({ address: { room, channel } }: Feed): boolean => channel !== WHOLE_ROOM && room !== BUS
