@@ -65,9 +65,13 @@ async function exchange(http: HttpPort, bytes: string, enough?: string): Promise
   return answer
 }
 
-/** Half a head has ten seconds to become a whole one. They begin now, and the other tests go on meanwhile. */
-const patient = serveHttp({ ...usual, metrics: createMetrics() })
-const halves = ['GET /hea', 'GET /health HTTP/1.1\r\nHost: x\r\nX-'].map((bytes) => exchange(patient, bytes))
+/** Half a request has ten seconds to become a whole one. They begin now, and the other tests go on meanwhile. */
+const patient = serveHttp({ ...usual, metrics: createMetrics(), keepAliveMs: 255_000 })
+const halves = [
+  'GET /hea',
+  'GET /health HTTP/1.1\r\nHost: x\r\nX-',
+  'POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n',
+].map((bytes) => exchange(patient, bytes))
 afterAll(() => patient.close())
 
 /** Answers at once, and later after having said that it may take as long as it takes. */
@@ -293,7 +297,7 @@ test('a closed HTTP server refuses connections', async () => {
   await expect(fetch(`${http.url}/health`)).rejects.toThrow()
 })
 
-test('incomplete request heads are closed and delay no other request', async () => {
+test('incomplete requests, also those refused before their body, are closed and delay no other request', async () => {
   expect((await fetch(`${patient.url}/health`)).status).toBe(200)
-  expect(await Promise.all(halves)).toEqual(['', ''])
+  expect((await Promise.all(halves)).map((answer) => answer.slice(0, 12))).toEqual(['', '', 'HTTP/1.1 404'])
 }, 120_000)

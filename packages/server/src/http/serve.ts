@@ -31,7 +31,7 @@ export type HttpOptions = RouteSources &
     readonly console: ConsolePages | undefined
     /** Requests that one connection may send without waiting for answers. */
     readonly pipeline: number
-    /** After so long without a request a connection is closed, in whole seconds; one that sends no head after 10. */
+    /** After so long without a request a connection is closed, in whole seconds. */
     readonly keepAliveMs: number
     /** Spreads what many ask for at once over turns of the loop. */
     readonly turns: FairQueue
@@ -48,6 +48,9 @@ export type HttpPort = {
 
 /** Longer addresses are not looked at where they arrive. */
 const LONGEST_PROBE = 256
+
+/** After so long without a byte a connection is closed whose last request has a body that was not read. */
+const UNREAD_BODY_SECONDS = 10
 
 /** How long requests that are being answered have when the port closes. */
 const CLOSE_MS = 1000
@@ -66,11 +69,7 @@ export function serveHttp(options: HttpOptions): HttpPort {
     const called = options.api?.(path)
     const isPage = called === undefined && options.console?.has(path) === true
     const address = clientAddress(listener.addressOf(connection), request.headers)
-    let isKeptOpen = false
-    const keepOpen = () => {
-      isKeptOpen = true
-      server.timeout(request, 0)
-    }
+    const keepOpen = () => server.timeout(request, 0)
     const answerTo = (): Maybe<Answer | Response> => {
       const refused = gate({ request, path, address, isApi: called !== undefined })
       if (refused !== undefined) return refused
@@ -84,8 +83,10 @@ export function serveHttp(options: HttpOptions): HttpPort {
       logger.error({ event: 'http_failed', path, address, error })
       result = refusal('internal_error')
     }
-    // Else the connection would stay open for ever without a further request. That of a stream ends with it.
-    if (isKeptOpen && !(result instanceof Response)) server.timeout(request, keepAliveSeconds)
+    // The runtime keeps the timeout that was set last, also for the requests that follow. The connection of a stream ends
+    // with it.
+    if (!(result instanceof Response))
+      server.timeout(request, isBodyUnread(request) ? UNREAD_BODY_SECONDS : keepAliveSeconds)
     const route = called?.route ?? (isPage || routes.has(path) ? path : 'other')
     metrics.httpRequest(request.method, route, result.status)
     if (isLast) metrics.limit('http_pipeline')
@@ -128,6 +129,10 @@ export function serveHttp(options: HttpOptions): HttpPort {
   const address = `${host.includes(':') ? `[${host}]` : host}:${listener.port}`
   return { url: `http://${address}`, port: listener.port, close: () => closeWithin(listener, CLOSE_MS) }
 }
+
+/** True where a request was answered before its body was read: it may never arrive. */
+const isBodyUnread = ({ headers, bodyUsed }: Request): boolean =>
+  !bodyUsed && (headers.has('transfer-encoding') || (headers.get('content-length') ?? '0') !== '0')
 
 /** A request that never ends, such as half a body or a stream without a reader, must not delay the shutdown. */
 async function closeWithin(server: Pick<Server<undefined>, 'stop'>, ms: number): Promise<void> {
