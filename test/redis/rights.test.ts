@@ -24,7 +24,8 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
     test('the rules in the guide suffice for everything that the bus does', async () => {
       const { redis, url } = await startFor(...rules)
       const { lines, logger } = createLogLines()
-      const config = { redisUrl: url, adminKey: 'key', redisReplicas: 0, channelIdleMs: 0 }
+      const rooms = [{ name: 'fixed', channels: [{ name: 'a' }] }]
+      const config = { redisUrl: url, adminKey: 'key', redisReplicas: 0, channelIdleMs: 0, rooms }
       const first = await startBus(config, { logger })
       const ann = await first.as('ann', 'lab:a')
       const bob = await first.as('bob', 'lab:*')
@@ -36,6 +37,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       await ann.command('create_channel', { channel: 'lab:made' })
       await ann.publish({ room: 'lab', channel: 'made' })
       await ann.command('delete_channel', { channel: 'lab:made' })
+      await ann.command('create_channel', { channel: 'fixed:made' })
       await bob.close()
       await first.drain('a restart')
 

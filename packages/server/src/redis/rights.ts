@@ -29,6 +29,7 @@ const needed: readonly (readonly string[])[] = [
   ['hget', KEY, ''],
   ['hmget', KEY, ''],
   ['hset', KEY, '', ''],
+  ['hsetnx', KEY, '', ''],
   ['hdel', KEY, ''],
   ['hlen', KEY],
   ['hexists', KEY, ''],
@@ -50,19 +51,6 @@ const needed: readonly (readonly string[])[] = [
 const nameOf = ([command = '', sub = '']: readonly string[]): string =>
   command === 'script' || command === 'xinfo' ? `${command}|${sub}` : command
 
-/**
- * Those and what a connection begins with; with `config|get`, the level can be `disk`. `waitaof` is needed too where
- * replicas are waited for and Redis has it: earlier versions refuse a rule with its name.
- */
-export const aclRules = [
-  'resetkeys',
-  '~arqon:*',
-  'resetchannels',
-  '&arqon:*',
-  '-@all',
-  ...['auth', 'select', 'client|setname', 'config|get', ...needed.map(nameOf)].map((name) => `+${name}`),
-]
-
 /** The user of the connection may not run some commands, or not on the keys and channels of the bus. */
 export class MissingRights extends Error {
   readonly code = 'noperm'
@@ -73,7 +61,10 @@ export class MissingRights extends Error {
   }
 }
 
-/** Asks for each of these whether the user may run it. A command that Redis does not know raises an error: it is skipped. */
+/**
+ * Asks for each of these whether the user may run it. A command that Redis does not know raises an error: it is
+ * skipped.
+ */
 const ASK = `
 local missing = {}
 for _, line in ipairs(ARGV) do
