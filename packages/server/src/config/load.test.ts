@@ -134,6 +134,16 @@ test('an unusable configuration file is reported with the reason and the flag or
   expect(mistakes({ file: '[]', flags: { config: 'a.json' } })).toEqual([
     '--config (flag): a.json must hold one JSON object',
   ])
+  for (const number of ['9007199254740993', '-9007199254740992', '1e17'])
+    expect(
+      mistakes({ file: `{"rooms": [{"name": "a", "config": {"n": ${number}}}]}`, flags: { config: 'a.json' } }),
+    ).toEqual(['--config (flag): a.json has an integer beyond 2^53, which would be rounded: write it as a string'])
+  expect(
+    mistakes({
+      file: '{"rooms": [{"name": "a", "config": {"n": [9007199254740991, 0.5]}}]}',
+      flags: { config: 'a.json' },
+    }),
+  ).toEqual([])
   expect(mistakes({ file: 'port = = 1', flags: { config: 'a.toml' } })).toEqual([
     '--config (flag): a.toml is not TOML: line 1, column 8: invalid value',
   ])

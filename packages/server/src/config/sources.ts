@@ -129,12 +129,19 @@ function parseFile(path: string, readFile: (path: string) => string): Record<str
     const isTable = typeof table === 'object' && table !== null && !Array.isArray(table)
     return isTable ? (table as Record<string, unknown>) : `${path} must hold one JSON object`
   } catch (error) {
+    if (error instanceof RangeError) return `${path} has ${error.message}`
     if (!(error instanceof TomlError)) return `${path} is not JSON: ${withoutContent(error)}`
     return `${path} is not TOML: line ${error.line}, column ${error.column}: ${withoutContent(error)}`
   }
 }
 
-const parseJson = (text: string): unknown => JSON.parse(text)
+/** Refuses integers that would be rounded, as the parser of TOML does: they could be in the metadata of a channel. */
+const parseJson = (text: string): unknown =>
+  JSON.parse(text, (_, value: unknown) => {
+    if (Number.isInteger(value) && !Number.isSafeInteger(value))
+      throw new RangeError('an integer beyond 2^53, which would be rounded: write it as a string')
+    return value
+  })
 
 const fileFaults: Record<string, string> = {
   ENOENT: 'there is no such file',
