@@ -139,6 +139,7 @@ describe('everything is named within five ticks', () => {
 
 test('refusals of a client are counted by code and channel, and by command', () => {
   const bus = setUp()
+  bus.addChannel('a', 'b')
   const eve = clientOf('eve')
   for (let times = 0; times < 3; times++) {
     bus.events.frameRefused(eve, 'room_paused', { room: 'a', channel: 'b' }, undefined)
@@ -210,6 +211,17 @@ describe('the name of a private channel', () => {
     bus.pass(TELEMETRY_TICK_MS)
     expect(ofTypes(bus, 'message_routed', 'agent_activity').map(({ payload }) => payload.room)).toEqual(['lab', 'lab'])
     expect(names(bus)).not.toContain('hidden')
+  })
+
+  test('a channel that is not loaded when a frame is refused is not named: it may be private, unless it does not exist', () => {
+    const bus = setUp()
+    const [eve, address] = [clientOf('eve'), { room: 'lab', channel: 'hidden' }]
+    for (const code of ['rate_limited', 'invalid_envelope', 'channel_not_found', 'room_not_found'] as const)
+      bus.events.frameRefused(eve, code, address, undefined)
+    bus.events.frameRefused(eve, 'rate_limited', { room: 'lab', channel: '*' }, undefined)
+    bus.pass(TELEMETRY_TICK_MS)
+    const channels = ofTypes(bus, 'rate_limited', 'message_rejected').map(({ payload }) => payload.channel)
+    expect(channels).toEqual([undefined, undefined, 'hidden', 'hidden', '*'])
   })
 
   test('messages to a whole room and private messages are named although no channel has their address', () => {

@@ -9,6 +9,7 @@ import {
   type AgentActivity,
   type BusEventPayload,
   type BusEventType,
+  type ErrorCode,
   PM_CHANNEL,
   TELEMETRY_ROOM,
   WHOLE_ROOM,
@@ -49,18 +50,17 @@ const activityOf = ({ id, profile }: Client, activity: AgentActivity, address?: 
 export function createTelemetryEvents({ emitter, isWatched, isHeard, findChannel, now }: TelemetryEventsDeps) {
   const report = <Type extends BusEventType>(type: Type, payload: BusEventPayload<Type>) => emitter.add(type, payload)
 
-  /** Of a message that a log has accepted: a channel that is not found has ended since, and may have been private. */
-  const addressOfRouted = (room: string, channel: string): Address => {
-    if (channel === WHOLE_ROOM || channel === PM_CHANNEL) return { room: copyText(room), channel: copyText(channel) }
+  /** A channel that is not found here may be private: it has ended, or is stored and not loaded. */
+  const addressOf = (room: string, channel: string, isKnownAbsent = false): Address => {
     const found = findChannel(room, channel)
-    return found === undefined ? { room: copyText(room) } : addressOfChannel(found)
+    if (found !== undefined) return addressOfChannel(found)
+    const isNamed = isKnownAbsent || channel === WHOLE_ROOM || channel === PM_CHANNEL
+    return { room: copyText(room), ...(isNamed && { channel: copyText(channel) }) }
   }
-  /** Of a frame that was refused: a channel that is not found is the one that the client asked for. */
-  const addressOfRefused = ({ room, channel }: Partial<Address>): Partial<Address> => {
-    if (room === undefined || channel === undefined) return {}
-    const found = findChannel(room, channel)
-    return found === undefined ? { room, channel } : addressOfChannel(found)
-  }
+  const addressOfRefused = (code: ErrorCode, { room, channel }: Partial<Address>): Partial<Address> =>
+    room === undefined || channel === undefined
+      ? {}
+      : addressOf(room, channel, code === 'channel_not_found' || code === 'room_not_found')
 
   const isActivityHeard = (client: Client) => client.profile.clientType === 'ai-agent' && isHeard('agent_activity')
   /** What changes an agent's state is an event of its own, so that the last one is the state that the agent is in. */
@@ -115,13 +115,13 @@ export function createTelemetryEvents({ emitter, isWatched, isHeard, findChannel
     messageRouted(client, { room, channel }, to) {
       if (!isWatched()) return
       if (isHeard('message_routed')) {
-        const first = () => ({ client_id: client.id, ...addressOfRouted(room, channel), count: 1 })
+        const first = () => ({ client_id: client.id, ...addressOf(room, channel), count: 1 })
         const routed = emitter.count('message_routed', to, first)
         if (routed !== undefined && routed.client_id !== client.id) delete routed.client_id
       }
       if (isActivityHeard(client))
         emitter.count('agent_activity', `${client.id} ${room} ${channel}`, () =>
-          activityOf(client, 'message', addressOfRouted(room, channel)),
+          activityOf(client, 'message', addressOf(room, channel)),
         )
     },
     frameRefused(client, code, envelope, command) {
@@ -129,10 +129,10 @@ export function createTelemetryEvents({ emitter, isWatched, isHeard, findChannel
       const { id: client_id } = client
       if (code === 'rate_limited') {
         if (!isHeard('rate_limited')) return
-        const what = command === undefined ? addressOfRefused(envelope) : { command }
+        const what = command === undefined ? addressOfRefused(code, envelope) : { command }
         countRefused('rate_limited', { client_id, ...what, count: 1 })
       } else if (command === undefined && isHeard('message_rejected')) {
-        countRefused('message_rejected', { client_id, code, ...addressOfRefused(envelope), count: 1 })
+        countRefused('message_rejected', { client_id, code, ...addressOfRefused(code, envelope), count: 1 })
       }
     },
     commandRun(client) {
