@@ -24,7 +24,7 @@ import type { StartWarning } from './start-warnings.ts'
 export type ConfigInput = {
   env: Environment
   flags: Flags
-  /** Words among the flags that are none. */
+  /** Words among the flags that are not flags. */
   stray?: readonly string[]
   /** The text of a file; throws where it cannot be read. */
   readFile: (path: string) => string
@@ -115,8 +115,9 @@ function readOne(input: ConfigInput, key: OptionKey, written: RawValue, found: F
   const reading = kind.read(written.raw)
   if (!('value' in reading))
     return { faults: reading.faults ?? [`must be ${kind.accepts}, but ${secret ? 'is not' : was(written.raw)}`] }
+  if (kind.file === undefined) return { value: reading.value }
   const path = String(reading.value)
-  const fault = kind.file === undefined ? undefined : textOf(input, path).fault
+  const { fault } = textOf(input, path)
   if (fault !== undefined) return { faults: [fault] }
   if (kind.file === 'private') warnIfOpen(input, path, written, found)
   return { value: reading.value }
