@@ -54,7 +54,7 @@ withProgram('redis-server', 'where Redis is', (program) => {
     await expectStored(redis, { redisUrl: `${redis.url}?db=2` }, 2)
   }, 120_000)
 
-  test('a socket that is not there, or a database that Redis does not have, is told with the words of the fault', async () => {
+  test('a socket that is not there, or a database that Redis does not have, is logged with the message of the fault', async () => {
     const redis = await start()
     const { lines, logger } = createLogLines()
     await startBus({ redisUrl: 'redis+unix:///nowhere/redis.sock' }, { logger })

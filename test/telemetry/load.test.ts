@@ -78,7 +78,7 @@ test('120 agents that speak at once are all named, with the number of their mess
   expect(await tellsOf(listener, 'agent_activity', 'client_id', 600)).toEqual(each(ids, 5))
 })
 
-test('what exceeds a tick is told in the next ones, and each client and channel in the order of its events', async () => {
+test('what exceeds a tick is sent in the next ones, and each client and channel in the order of its events', async () => {
   const bus = await startBus({ ...unlimited, channelIdleMs: 0, telemetryEventsPerSecond: 200 })
   const listener = await bus.listen()
   const ids = named('brief', 40)

@@ -83,7 +83,7 @@ export const rules: readonly Rule[] = [
     keys: [key, 'redisUrl'] as const,
     broken({ [key]: path, redisUrl }: Config) {
       if (path === undefined || (redisUrl !== undefined && addressOf(redisUrl).tls)) return undefined
-      return `needs a ${name('redisUrl')} that begins with rediss://: without TLS it means nothing`
+      return `needs a ${name('redisUrl')} that begins with rediss://: without TLS it has no effect`
     },
   })),
   {

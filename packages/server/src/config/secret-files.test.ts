@@ -101,7 +101,7 @@ test('a certificate of Redis must be in a file that can be read, beside a URL wi
   ])
   for (const ARQONBUS_REDIS_URL of ['redis://h', 'unix:///a', ''])
     expect(mistakes({ ARQONBUS_REDIS_URL, ARQONBUS_REDIS_TLS_CA: '/key' })).toEqual([
-      'ARQONBUS_REDIS_TLS_CA (environment): needs a REDIS_URL that begins with rediss://: without TLS it means nothing',
+      'ARQONBUS_REDIS_TLS_CA (environment): needs a REDIS_URL that begins with rediss://: without TLS it has no effect',
     ])
   expect(mistakes({ ...tls, ARQONBUS_REDIS_TLS_CA: '/key' })).toEqual([])
 })

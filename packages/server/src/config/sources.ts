@@ -31,7 +31,7 @@ export type Flags = Readonly<Record<string, string | true | undefined>>
 /** The environment of the process. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** What a name stands for: a setting, or the file that has it. */
+/** What a name means: a setting, or the file that has it. */
 type Named = { readonly key: OptionKey; readonly inFile: boolean }
 
 /** All names of one kind, of settings and of the files that have secrets. */
@@ -57,7 +57,7 @@ function put({ values, mistakes }: Given, source: SourceName, { key, inFile }: N
   else mistakes.push({ option: name, source, message: `must not be set beside ${other.name}: leave out one of them` })
 }
 
-/** Settings from flags, and the words between them that are none. */
+/** Settings from flags, and the words between them that are not flags. */
 export function fromFlags(flags: Flags, stray: readonly string[]): Given {
   const given: Given = { values: new Map(), mistakes: [] }
   for (const word of stray)

@@ -49,7 +49,7 @@ test('every fault has a name for logs and metrics', () => {
 const replyOf = (message: string, name: string) =>
   Object.assign(new Error(message), { name: 'ReplyError', command: { name, args: ['hunter2'] } })
 
-test('a refusal is told with the command, the words of Redis and what to do, and without arguments', () => {
+test('a refusal is logged with the command, the message of Redis and what to do, and without arguments', () => {
   const refused = replyOf("NOPERM this user has no permissions to run the 'config|get' command", 'config')
   expect(describeFault(refused)).toEqual({
     reason: 'noperm',
@@ -68,7 +68,7 @@ test('a refusal is told with the command, the words of Redis and what to do, and
   })
 })
 
-test('a fault that passes by itself is told in one word', () => {
+test('a fault that passes by itself is logged as one word', () => {
   for (const code of ['ECONNREFUSED', 'ECONNRESET'])
     expect(describeFault(Object.assign(new Error('connect'), { code }))).toEqual({ reason: code.toLowerCase() })
   expect(describeFault(undefined)).toEqual({ reason: 'broken' })

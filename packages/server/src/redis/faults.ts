@@ -34,7 +34,7 @@ const unfit = {
   redis_too_old: 'Redis must be 7.0 or later',
 } as const
 
-/** A fault as logs tell it. */
+/** A fault as it is logged. */
 export type RedisFault = {
   /** One word: see `nameOfFault`. */
   readonly reason: string
@@ -58,18 +58,18 @@ const advices: Readonly<Record<string, string>> = {
 
 const LONGEST_ERROR = 300
 
-/** What logs tell of a fault. Arguments of commands are never in it: they may be secret. */
+/** What is logged of a fault. Arguments of commands are never in it: they may be secret. */
 export function describeFault(fault: unknown): RedisFault {
   const { cause } = (fault ?? {}) as { cause?: unknown }
   const problem = isReply(cause) ? cause : fault
   const reason = nameOfFault(problem)
   const advice = advices[reason] ?? (isOfTls(reason) ? TLS_ADVICE : undefined)
-  const isTold = isReply(problem) || advice !== undefined
+  const hasMessage = isReply(problem) || advice !== undefined
   const command = commandOf(problem)
   return {
     reason,
     ...(command !== undefined && { command }),
-    ...(isTold && { error: String((problem as Error).message).slice(0, LONGEST_ERROR) }),
+    ...(hasMessage && { error: String((problem as Error).message).slice(0, LONGEST_ERROR) }),
     ...(advice !== undefined && { advice }),
   }
 }

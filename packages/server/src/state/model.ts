@@ -51,7 +51,10 @@ export type Client = {
   /** Since when it has a subscription that is catching up, in running time; undefined while it has none. */
   behindSince: number | undefined
   readonly transport: Transport
-  /** Where it comes from, for the log and for admins: behind trusted proxies the address that they pass on; undefined if unknown. */
+  /**
+   * Where it comes from, for the log and for admins: behind trusted proxies the address that they pass on; undefined if
+   * unknown.
+   */
   readonly address: string | undefined
   /** Direct joins. */
   readonly channels: Map<Channel, Subscription>
