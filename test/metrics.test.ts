@@ -48,7 +48,8 @@ describe('messages and the log', () => {
 
   test('a private message is counted once for each inbox that stores it', async () => {
     const [sender] = [await bus.as('sender'), await bus.as('one'), await bus.as('two')]
-    const letter = { room: 'appends', channel: 'pm', type: 'private', metadata: { to: ['one', 'two'] } } as const
+    await say({ room: 'letters', channel: 'a' }, 1)
+    const letter = { room: 'letters', channel: 'pm', type: 'private', metadata: { to: ['one', 'two'] } } as const
     expect(await rise(outcomes, () => sender.publish(letter))).toEqual([3, 0, 0, 0])
   })
 })
