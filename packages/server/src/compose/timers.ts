@@ -34,7 +34,7 @@ export function startTimers(core: Core, { log, state, outbound, persistence, tel
     every(telemetry.idleEveryMs, telemetry.lookForIdle),
     // Read with every tick, the clock can distinguish a frozen process from one that did not read it.
     every(CLOCK_TICK_MS, clock.monotonic),
-    every(STREAMS_LOOK_MS, () => http.streams.look()),
+    every(STREAMS_LOOK_MS, () => void http.streams.look()),
     every(figures.everyMs, figures.sample),
     watchLoopLag(every, metrics.loopLag),
   ]

@@ -51,7 +51,7 @@ type StreamsDeps = {
   readonly awaited: Awaited
   readonly resolver: Pick<RoomResolver, 'isCreatable'>
   /** Where channels are kept that are not here, such as those that another server has created. */
-  readonly persistence: Pick<Persistence, 'loadTarget'> | undefined
+  readonly persistence: Pick<Persistence, 'loadTarget' | 'isUnsure'> | undefined
   readonly sendBufferHardLimit: number
   /** A number from 0 to 1. */
   readonly random: () => number
@@ -86,6 +86,9 @@ export type StreamChannel = {
 /** The position before all others: where to begin in a channel of which everything is new. */
 export const BEFORE_ALL = '0-0'
 
+/** Channels that one look loads at the same time: with tens of thousands at once, other requests would wait for them. */
+const LOADS_AT_ONCE = 64
+
 type Joined = Extract<CommandResult<'join_channel'>, { channel: string }>
 
 /**
@@ -115,6 +118,7 @@ export class Streams {
   readonly #streams = new Set<Stream>()
   readonly #byAddress = createAddressCount()
   readonly #watch: SendBufferWatch<Stream>
+  #isLooking = false
 
   constructor(deps: StreamsDeps) {
     this.#deps = deps
@@ -173,16 +177,24 @@ export class Streams {
     this.#watch.tick()
   }
 
-  /** Loads the channels that streams wait for, if they are stored. Called every few seconds. */
-  look(): void {
+  /**
+   * Loads the channels that streams wait for, if they are stored, a few at a time. Called every few seconds; does
+   * nothing while the last call is still loading.
+   */
+  async look(): Promise<void> {
     const { persistence, awaited } = this.#deps
-    if (persistence === undefined) return
-    for (const address of awaited.addresses()) {
-      const { room, channel } = parseAddress(address)!
-      // A channel that is found is restored, and so added for the streams that wait. After a failure the next look asks
-      // again.
-      persistence.loadTarget(room, channel)?.catch(() => {})
-    }
+    if (persistence === undefined || this.#isLooking) return
+    this.#isLooking = true
+    const addresses = awaited.addresses()
+    for (let at = 0; at < addresses.length && !persistence.isUnsure(); at += LOADS_AT_ONCE)
+      await Promise.all(addresses.slice(at, at + LOADS_AT_ONCE).map((address) => this.#load(address)))
+    this.#isLooking = false
+  }
+
+  /** A channel that is found is restored, and so added for the streams that wait. After a failure the next look retries. */
+  async #load(address: string): Promise<void> {
+    const { room, channel } = parseAddress(address)!
+    await this.#deps.persistence?.loadTarget(room, channel)?.catch(() => {})
   }
 
   /** Ends all streams at once. */
@@ -245,6 +257,8 @@ export class Streams {
   }
 
   #wait(stream: Stream, wanted: StreamChannel): void {
+    // It may have ended while the store was asked: nothing would end this wait.
+    if (stream.transport.hasEnded) return
     const { room, channel } = wanted
     const found = (created: Channel) => void this.#joinNew(created, stream, wanted)
     stream.waits.set(wanted, this.#deps.awaited.wait(`${room}:${channel}`, found))
