@@ -18,21 +18,21 @@ type Had = { readonly since: string | undefined; readonly isAwaited: boolean }
 
 /** What the reader of a stream has of each of its channels. */
 export class Cursor {
-  readonly #addresses: readonly string[]
   readonly #digest: string
+  /** By address, in the order of the addresses. */
   readonly #slots: Map<string, string>
 
   constructor(addresses: readonly string[]) {
-    this.#addresses = addresses.toSorted()
-    this.#digest = createHash('sha256').update(this.#addresses.join()).digest('base64url').slice(0, DIGEST_LENGTH)
-    this.#slots = new Map(this.#addresses.map((address) => [address, '']))
+    const sorted = addresses.toSorted()
+    this.#digest = createHash('sha256').update(sorted.join()).digest('base64url').slice(0, DIGEST_LENGTH)
+    this.#slots = new Map(sorted.map((address) => [address, '']))
   }
 
-  /** Goes on from an id; false if it is none of a stream of the same channels, and then nothing has changed. */
+  /** Continues from an id; false, and nothing changes, if it is not the id of a stream of the same channels. */
   read(id: string): boolean {
-    const [digest, ...slots] = id.split('~', this.#addresses.length + 2)
-    if (digest !== this.#digest || slots.length !== this.#addresses.length || !slots.every(isSlot)) return false
-    for (const [at, address] of this.#addresses.entries()) this.#slots.set(address, slots[at]!)
+    const [digest, ...slots] = id.split('~', this.#slots.size + 2)
+    if (digest !== this.#digest || slots.length !== this.#slots.size || !slots.every(isSlot)) return false
+    for (const [at, address] of [...this.#slots.keys()].entries()) this.#slots.set(address, slots[at]!)
     return true
   }
 
@@ -57,7 +57,7 @@ export class Cursor {
 
   /** The id of everything up to now. */
   get id(): string {
-    return [this.#digest, ...this.#addresses.map((address) => this.#slots.get(address))].join('~')
+    return [this.#digest, ...this.#slots.values()].join('~')
   }
 }
 
