@@ -37,7 +37,7 @@ test('a key belongs to its caller and its channel: the ids under it differ', asy
   expect(new Set(all.map(({ body }) => body.id)).size).toBe(4)
 })
 
-test('without a client id, whoever sends the key is one caller, with one client id for that key', async () => {
+test('without a client id, all requests with a key are from one caller, with one client id for that key', async () => {
   const reader = await bus.as('reader', 'keys:anonymous')
   for (const key of ['a', 'a', 'b']) await publish('anonymous', key, 1)
   const [a, b] = await reader.messages()

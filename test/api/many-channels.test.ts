@@ -1,4 +1,4 @@
-/** One stream of several channels: what each event says, and how a reader goes on in all of them. */
+/** One stream of several channels: what each event says, and how a reader continues in all of them. */
 import { afterAll, expect, test } from 'bun:test'
 import { eventually, startBus, type TestBus } from '@arqonbus/testing'
 import {
@@ -73,7 +73,7 @@ test('a stream of several channels joins each of them, in one client, and names 
   await eventually(async () => expect(await readers()).toEqual([]))
 })
 
-test('a stream of several channels goes on in each of them from any of its event ids, without loss or doubles', async () => {
+test('a stream of several channels continues in each of them from any of its event ids, without gaps or duplicates', async () => {
   const channels = ['on:a', 'on:b', 'on:c']
   for (const channel of channels) await say(channel, '0')
   const stream = await open(channels)
@@ -100,7 +100,7 @@ test('a stream of several channels goes on in each of them from any of its event
 const byChannel = (all: readonly string[]): readonly string[] =>
   all.toSorted((one, other) => one.split(' ')[0]!.localeCompare(other.split(' ')[0]!))
 
-test('a channel that did not exist is new to a stream that comes back after it was created', async () => {
+test('a channel that did not exist is new to a stream that reconnects after it was created', async () => {
   await say('young:a', 'old')
   const channels = ['young:a', 'young:b']
   const stream = await open(channels)
@@ -118,7 +118,7 @@ test('a channel that did not exist is new to a stream that comes back after it w
   expect(said(await waiting.nextOf('message'))).toBe('young:c new')
 })
 
-test('a channel that was created and has lost messages since then has a gap for a stream that comes back', async () => {
+test('a channel that was created and has lost messages since then has a gap for a stream that reconnects', async () => {
   const small = await startBus({ historySize: 2 })
   const publish = (channel: string, n: number) =>
     caller(small.httpUrl)(messagesOf('lost', channel), { body: `{"payload":{"text":"${n}"}}` })

@@ -17,7 +17,7 @@ async function refusedOf(bus: TestBus, path: string, headers = {}) {
 
 const counted = (bus: TestBus, code: string) => bus.metric(`arqonbus_http_streams_refused_total{code="${code}"}`)
 
-test('a stream over the limit is an event that says when to come back, to a request for events alone', async () => {
+test('a stream over the limit is an event that says when to reconnect, to a request for events alone', async () => {
   const bus = await startBus({ apiStreams: 1 })
   const open = await openStream(bus.httpUrl, 'a:b')
   await open.nextOf('joined')
@@ -41,7 +41,7 @@ test('a stream over the limit is an event that says when to come back, to a requ
   open.close()
 })
 
-test('readers that are refused together are asked to come back at different times, and later than a long wait', async () => {
+test('readers that are refused together are asked to reconnect at different times, and after the wait of the refusal', async () => {
   const bus = await startBus({ apiRate: { perSecond: 0.1, burst: 1 } })
   const call = caller(bus.httpUrl)
   await call('/status')
@@ -55,7 +55,7 @@ test('readers that are refused together are asked to come back at different time
   expect(retries.size).toBeGreaterThan(5)
 })
 
-test('a stream that opens says when to come back after a lost connection', async () => {
+test('a stream that opens says when to reconnect after a lost connection', async () => {
   const bus = await startBus()
   const stream = await openStream(bus.httpUrl, 'a:b')
   const { event, retry } = (await stream.next())!

@@ -139,10 +139,10 @@ export const list_commands = command('list_commands', {
 export const list_clients = command('list_clients', {
   summary: 'Lists the connected clients of the bus, of a channel or of a room, oldest connection first.',
   notes: [
-    'Without `room` and `channel` it lists all clients: the address of the envelope does not count here.',
+    'Without `room` and `channel` it lists all clients: the address of the envelope is ignored.',
     'A page with a `cursor` may be short, or empty, where few of all clients are in a large channel.',
-    'Of a channel it lists the participants; of `room:*`, whoever is in the room.',
-    'In another order than `oldest` the first 1,000 clients are in that order, which is measured once a second, and all others follow as in `oldest`. A client whose place changes between two pages may be on both, or on neither.',
+    'Of a channel it lists the participants; of `room:*`, all clients in the room.',
+    'In another order than `oldest` the first 1,000 clients are in that order, and all others follow as in `oldest`: `queue` is measured once a second, `rate` every 10 seconds. A client whose place changes between two pages may be on both, or on neither.',
   ],
   parameters: parameters({
     ...addressFields,

@@ -246,7 +246,7 @@ export const leave_channel = command('leave_channel', {
 export const list_channels = command('list_channels', {
   summary: 'Lists the channels that one may see, of the bus or of one room, oldest first.',
   notes: [
-    'Without `room` it lists the channels of all rooms: the room of the envelope does not count here.',
+    'Without `room` it lists the channels of all rooms: the room of the envelope is ignored.',
     'A page with a `cursor` may be short, or empty, where most channels are private and not yours to see.',
     'In the order `rate` the first 1,000 channels are in that order, which is measured every 10 seconds, and all others follow as in `oldest`. A channel whose place changes between two pages may be on both, or on neither.',
   ],

@@ -9,7 +9,7 @@ import { command, parameters } from './shape.ts'
 export const list_rooms = command('list_rooms', {
   summary: 'Lists the rooms, oldest first.',
   notes: [
-    'Without `room` it lists all rooms: the room of the envelope does not count here.',
+    'Without `room` it lists all rooms: the room of the envelope is ignored.',
     'Of a room with many channels an entity names the first; `list_channels` with its name pages through them.',
     'A page may have fewer rooms than its `limit` where they have many channels.',
   ],

@@ -53,7 +53,7 @@ function membersAfter(seq: number, members: Members, directory: Directory): Iter
     .sort((a, b) => a.seq - b.seq)
 }
 
-/** Without an address all clients, undefined: that of the envelope does not count here. */
+/** Undefined for all clients, where no address is given: that of the envelope is ignored. */
 function membersOf(
   parameters: { room?: string; channel?: string },
   { directory, resolver }: CommandDeps,

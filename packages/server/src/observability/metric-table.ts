@@ -75,7 +75,7 @@ export const labelled = {
   streamsRefused: {
     name: 'arqonbus_http_streams_refused_total',
     label: 'code',
-    help: 'Event streams refused with status 200 and an event that says when to come back, by error code.',
+    help: 'Event streams refused with status 200 and an event that says when to reconnect, by error code.',
   },
   refused: { name: 'arqonbus_connections_refused_total', label: 'reason', help: 'Connections refused, by reason.' },
   expired: {

@@ -99,7 +99,7 @@ export function createMetrics(options: MetricsOptions = {}) {
     routed: (seconds: number): void => observe(durations.routingSeconds, seconds),
     /** A limit was reached. */
     limit: (name: LimitName): void => add(counts.limits, name, 1),
-    /** A stream was refused for now, and its reader asked to come back. */
+    /** A stream was refused with an event that says when to reconnect. */
     streamRefused: (code: ErrorCode): void => add(counts.streamsRefused, code, 1),
     /** A connection was refused. */
     refuseConnection: (reason: RefusalReason): void => add(counts.refused, reason, 1),

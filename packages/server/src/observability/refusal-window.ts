@@ -12,7 +12,7 @@ const SLOTS = 15
 /** A client that sends more than one in so many of the refused frames is found, however many clients send some. */
 const MOST_SENDERS = 16
 
-/** Counts refused frames. Its memory is bounded, whoever sends how many. */
+/** Counts refused frames. Its memory is bounded for any number of frames and clients. */
 export class RefusalWindow {
   #slots: Map<ErrorCode, Tally>[] = [new Map()]
 

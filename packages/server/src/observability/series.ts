@@ -1,7 +1,7 @@
 /** Figures over time: the last 15 minutes, a point every ten seconds. */
 import { SERIES_EVERY_MS, SERIES_POINTS, type Series, type SeriesName, seriesNames } from '@arqonbus/protocol'
 
-/** A value of each series at one time; null where there is none. */
+/** A value of each series at one time; null where nothing was measured. */
 export type SeriesPoint = Readonly<Record<SeriesName, number | null>>
 
 /** Keeps the last points of numbers that are measured again and again. */
@@ -18,7 +18,7 @@ export class RecentPoints {
     return this.#points
   }
 
-  /** The mean change of a second between the first and the last value; undefined where there are not two. */
+  /** The mean change of a second between the first and the last value; undefined with fewer than two values. */
   get changePerSecond(): number | undefined {
     const first = this.#points.findIndex((value) => value !== null)
     const last = this.#points.findLastIndex((value) => value !== null)

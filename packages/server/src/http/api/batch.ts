@@ -1,6 +1,6 @@
 /**
- * Batches: several messages in one body (docs/guide/http-api.md#batches). Each takes the way of a message that comes by
- * itself, in the order of the batch, and has an outcome of its own.
+ * Batches: several messages in one body (docs/guide/http-api.md#batches). Each is handled like a single
+ * message, in the order of the batch, and has an outcome of its own.
  */
 import { CodedError, isDeeperThan, type Pieces, readOnlyList, readProper } from '@arqonbus/protocol'
 import type { Config } from '../../config/index.ts'
@@ -41,7 +41,7 @@ type Batch = {
   readonly address: string
   readonly body: Uint8Array
   readonly options: MessageOptions
-  /** The rate that it is paid from; undefined where there is none. */
+  /** The tokens of the caller; undefined where no message rate is set. */
   readonly bucket: Bucket | undefined
 }
 

@@ -121,7 +121,7 @@ const batch: Endpoint = {
 }
 
 const REFUSALS =
-  'A request that accepts `text/event-stream`, as those of browsers do, gets temporary refusals as status 200 with one event `refused`, whose `retry` says when to come back; all other refusals are a status.'
+  'A request that accepts `text/event-stream`, as those of browsers do, gets temporary refusals as status 200 with one event `refused`, whose `retry` says when to reconnect; all other refusals are a status.'
 
 const streamErrors: readonly ErrorCode[] = [
   'system_channel',
@@ -159,7 +159,7 @@ const streams: Endpoint = {
   summary: 'Streams the messages of several channels as one stream of server-sent events.',
   notes: [
     'As [the stream of one channel](#stream); the `data` of an event names its room and channel.',
-    'The `id` of an event holds a position of each channel, so that a browser that reconnects goes on in all of them. It is opaque, and valid for the same set of channels.',
+    'The `id` of an event holds a position of each channel, so that a browser that reconnects continues in all of them. It is opaque, and valid for the same set of channels.',
     'If one channel is refused, the stream is. At most `ARQONBUS_API_STREAM_CHANNELS` channels.',
     REFUSALS,
   ],

@@ -18,7 +18,7 @@ export function readKey(headers: Headers): string | undefined {
   return key
 }
 
-/** What a message that gets its id from a key has an id of its own for: nothing. */
+/** The refusal of a message with an id of its own in a request with a key. */
 export const ownId = () => wrong(HEADER, 'to be absent, or the message without `id`: the key gives it one')
 
 const digest = (...parts: readonly (string | number)[]): string =>
@@ -35,5 +35,5 @@ type KeyedMessage = { readonly from: string; readonly room: string; readonly cha
 export const keyedId = (key: string, { from, room, channel, index }: KeyedMessage): string =>
   `arq_${digest('id', from, room, channel, index, key).slice(0, ID_LENGTH)}`
 
-/** The client id of a caller that names none: whoever has the key is the same caller. */
+/** The client id of a request without one: all requests with the same key are from the same caller. */
 export const keyedClient = (key: string): string => `api-${digest('client', key).slice(0, CLIENT_LENGTH)}`

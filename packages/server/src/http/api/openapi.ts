@@ -295,7 +295,7 @@ function operationOf(endpoint: Endpoint, commandRate: Rate | null) {
   }
 }
 
-/** The document. `commandRate` is the rate of each of the costly commands; null where there is none. */
+/** The document. `commandRate` is the rate of each of the costly commands; null if it is off. */
 export function openapiDocument(commandRate: Rate | null = null): Json {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const endpoint of endpoints) {

@@ -15,13 +15,13 @@ type Asking = {
 /** The channels of a stream, and what makes the ids of its events where there are several. */
 type Asked = { readonly channels: readonly StreamChannel[]; readonly cursor: Cursor | undefined }
 
-/** A browser that comes back asks for the same address, with what it got last in the header. */
+/** A browser that reconnects requests the same URL, with the id of the last event in this header. */
 const lastEventId = (headers: Headers): string | undefined => headers.get('last-event-id') || undefined
 
 /** The channel in a path. */
 export function oneChannel({ headers, params, query }: Asking): Asked {
   const { room = '', channel = '' } = params
-  if (channel === WHOLE_ROOM) throw wrong('channel', 'one channel: a stream goes on from one position')
+  if (channel === WHOLE_ROOM) throw wrong('channel', 'one channel: a stream continues from one position')
   const asked = { since: takeOne(query, 'since'), sinceId: takeOne(query, 'since_id') }
   const last = lastEventId(headers)
   const from = last === undefined ? asked : { since: last, sinceId: undefined }

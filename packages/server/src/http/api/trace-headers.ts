@@ -26,7 +26,7 @@ const MOST_VENDORS = 32
 const key = '(?:[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})'
 const vendor = new RegExp(`^${key}=[ -+\\--<>-~]{0,255}[!-+\\--<>-~]$`)
 
-/** A list of `vendor=value`, each vendor once; empty entries count for nothing. */
+/** A list of `vendor=value`, each vendor once; empty entries are ignored. */
 function isState(text: string): boolean {
   if (text.length > MOST_LENGTH) return false
   const entries = text.split(',').flatMap((entry) => entry.trim() || [])

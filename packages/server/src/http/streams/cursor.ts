@@ -1,6 +1,6 @@
 /**
  * The event ids of a stream of several channels: what its reader has of each of them, in one text. A browser sends the
- * last one back when it reconnects, and so goes on in all channels.
+ * last one back when it reconnects, and so continues in all channels.
  *
  * An id is a digest of the channels, and for each of them, in the order of their addresses, the last position in base
  * 36; `0` for a channel that did not exist; and nothing for one that was not joined yet: `Zb3xQ1~lq2z8k0w.1~0~`. With
@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto'
 import { parsePosition } from '@arqonbus/protocol'
 
 const DIGEST_LENGTH = 6
-/** Stands for a channel that did not exist: all of it is new. */
+/** The slot of a channel that did not exist: all of it is new. */
 const AWAITED = '0'
 
 /** What a reader has of a channel: a position, nothing since it did not exist, or nothing that is known. */

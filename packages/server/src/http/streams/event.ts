@@ -19,7 +19,7 @@ type EventFields = {
 }
 
 /**
- * A delivered envelope as an event. A message of a channel has its position as the id, with which a stream goes on; a
+ * A delivered envelope as an event. A message of a channel has its position as the id, from which a stream continues; a
  * notice of the bus has its name as the type.
  */
 export class Delivered {
@@ -58,7 +58,7 @@ export function event({ type, id, retry, data }: EventFields): string {
   return `${named}${numbered}${back}data: ${oneLineEach(data)}\n\n`
 }
 
-/** The first field of the next event: when to come back, in milliseconds. */
+/** The first field of the next event: when to reconnect, in milliseconds. */
 export const retryField = (retry: number): string => `retry: ${retry}\n`
 
 /** Envelopes may hold white space of their sender: each line of it has a field of its own. */

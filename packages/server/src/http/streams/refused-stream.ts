@@ -1,11 +1,11 @@
 /**
- * Refusals of streams. `EventSource` of a browser gives up for good on any status but 200, so what helps by itself with
- * time is no status for it, but an event that says when to come back (docs/guide/http-api.md#refused-streams).
+ * Refusals of streams. `EventSource` of a browser gives up for good on any status but 200, so a temporary refusal is
+ * not a status, but an event that says when to reconnect (docs/guide/http-api.md#refused-streams).
  */
 import type { CodedError, ErrorCode } from '@arqonbus/protocol'
 import { event } from './event.ts'
 
-/** Codes that may pass if the reader comes back later, without anything that it changes. */
+/** Codes after which the same request may succeed later. */
 const temporary: ReadonlySet<ErrorCode> = new Set([
   'rate_limited',
   'storage_unavailable',
@@ -16,9 +16,9 @@ const temporary: ReadonlySet<ErrorCode> = new Set([
   'client_id_in_use',
 ])
 
-/** When to come back after a refusal that does not say it, at the earliest. */
+/** When to reconnect, at the earliest, after a refusal that does not say when. */
 const RETRY_AFTER_MS = 1000
-/** Readers that are refused together come back spread over so long. */
+/** Readers that are refused together reconnect within this time, not all at once. */
 const SPREAD_MS = 3000
 
 /** The headers of every stream. */
@@ -34,11 +34,11 @@ const HEADERS = {
 export const eventStream = (body: ReadableStream<Uint8Array>): Response =>
   new Response(body, { headers: { ...HEADERS, connection: 'close' } })
 
-/** True for a refusal that its reader is to hear of as an event: a temporary one, of a request for events. */
+/** True for a refusal that is sent as an event: a temporary one, of a request for events. */
 export const isEvent = ({ code }: CodedError, headers: Headers): boolean =>
   temporary.has(code) && /(?:^|,)[ \t]*text\/event-stream[ \t]*(?:[;,]|$)/i.test(headers.get('accept') ?? '')
 
-/** When a reader comes back that has to wait for so long; `random` is from 0 to 1. */
+/** When a reader reconnects that has to wait for at least this long; `random` is from 0 to 1. */
 export const spreadRetry = (random: number, afterMs = RETRY_AFTER_MS): number =>
   Math.round(afterMs + random * SPREAD_MS)
 

@@ -217,7 +217,7 @@ export class Streams {
       ending: () => stream?.endJoin(),
       gone: (ending) => stream !== undefined && this.#gone(stream, ending),
     })
-    // Ahead of the welcome: what an earlier refusal or shutdown said of when to come back holds no longer.
+    // Ahead of the welcome: it replaces the time to reconnect of an earlier refusal or shutdown.
     transport.push(retryField(spreadRetry(random())))
     const client = admission.admitStream(request.credentials, request.address, transport)
     stream = {
