@@ -163,7 +163,12 @@ test('a batch costs as much of the rate as its messages, and is refused as a who
   expect((await caller(slow.httpUrl)(path, { body: '{"payload":{}}', headers })).status).toBe(429)
   expect((await caller(slow.httpUrl)(path)).body.messages).toHaveLength(10)
   // No batch can be paid that is larger than the burst.
-  expect((await send(batch(11), headers, slow)).body.error.details).toMatchObject({ limit: 'batch_messages', most: 10 })
+  expect((await send(batch(11), headers, slow)).body.error.details).toEqual({
+    path: '/messages',
+    expected: 'at most 10 messages: ARQONBUS_RATE_LIMIT',
+    limit: 'batch_messages',
+    most: 10,
+  })
 })
 
 test('a batch with private messages and telemetry has the outcomes that these have', async () => {

@@ -176,7 +176,15 @@ test('a request for more channels than allowed, for none, or for what is no chan
 test('with a rate whose burst is smaller, a stream has no more channels than its joins may be', async () => {
   const slow = await startBus({ rateLimit: { perSecond: 10, burst: 2 } })
   const { status, body } = await caller(slow.httpUrl)(streamOfAll('a:1', 'a:2', 'a:3'))
-  expect([status, body.error.details]).toMatchObject([400, { limit: 'stream_channels', most: 2 }])
+  expect([status, body.error.details]).toEqual([
+    400,
+    {
+      path: '/query/channel',
+      expected: 'at most 2 channels: ARQONBUS_RATE_LIMIT',
+      limit: 'stream_channels',
+      most: 2,
+    },
+  ])
   const stream = await openAt(streamOfAll('a:1', 'a:2'), {}, slow)
   expect(await joinsOf(stream, 2)).toMatchObject([{ waiting: true }, { waiting: true }])
 })

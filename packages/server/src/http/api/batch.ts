@@ -19,6 +19,7 @@ import { type FrameFrom, type MessageOptions, readMessage } from './call-frames.
 import { wrong } from './credentials.ts'
 import { keyedClient } from './idempotency.ts'
 import { PendingReply } from './pending-reply.ts'
+import { refuseTooMany, withinRate } from './request-limit.ts'
 
 /** What bounds a batch. */
 type BatchBounds = {
@@ -94,21 +95,17 @@ const DEEPEST = 1000
 
 /** What a batch costs beside others is the length of its body; what is in it is only found. */
 function* readBatch(body: string, { limits, metrics }: BatchBounds): Pieces<string[]> {
-  const { apiBatch, rateLimit } = limits
-  // No more than can ever be paid at once.
-  const most = Math.min(apiBatch, rateLimit?.burst ?? apiBatch)
+  const limit = withinRate({ most: limits.apiBatch, setting: 'ARQONBUS_API_BATCH' }, limits.rateLimit)
   if (isDeeperThan(body, DEEPEST))
     throw new CodedError('invalid_json', { path: '', expected: `nesting of at most ${DEEPEST} levels` })
   yield
   if (!(yield* readProper(body))) throw new CodedError('invalid_json', { path: '', expected: 'JSON' })
   yield
-  const texts = yield* readOnlyList(body, 'messages', most)
+  const texts = yield* readOnlyList(body, 'messages', limit.most)
   if (texts === undefined || texts.length === 0)
-    throw wrong('messages', `{"messages": […]}, with 1 to ${most} messages, and nothing else`)
-  if (texts.length <= most) return texts
-  metrics.limit('batch_messages')
-  const expected = `at most ${most} messages: ARQONBUS_API_BATCH`
-  throw new CodedError('invalid_parameters', { path: '/messages', expected, limit: 'batch_messages', most })
+    throw wrong('messages', `{"messages": […]}, with 1 to ${limit.most} messages, and nothing else`)
+  if (texts.length <= limit.most) return texts
+  throw refuseTooMany(limit, { limit: 'batch_messages', path: '/messages', what: 'messages' }, metrics)
 }
 
 /** Takes the tokens of a whole batch, or none and refuses it: in part it could not be sent again as it is. */

@@ -29,6 +29,7 @@ import { createLists } from './lists.ts'
 import { openapiDocument } from './openapi.ts'
 import { PendingReply, withoutRequester } from './pending-reply.ts'
 import { parametersIn } from './query.ts'
+import { withinRate } from './request-limit.ts'
 import { manyChannels, oneChannel } from './stream-channels.ts'
 import { readTrace } from './trace-headers.ts'
 
@@ -229,13 +230,13 @@ function createSeriesCall({ limits, clock, metrics, isDraining, acceptHttpClient
 
 /** Creates the call that opens a stream. */
 function createStreamCall({ limits, metrics, isDraining, streams }: CallsDeps) {
-  /** Each channel is joined, and each join costs as much as a message. */
-  const most = Math.min(limits.apiStreamChannels, limits.rateLimit?.burst ?? limits.apiStreamChannels)
+  const { apiStreamChannels: most, rateLimit } = limits
+  const limit = withinRate({ most, setting: 'ARQONBUS_API_STREAM_CHANNELS' }, rateLimit)
   return async (call: ApiCall, { isOfMany }: Endpoint & { kind: 'stream' }): Promise<Response> => {
     const { exchange, query, params, credentials } = call
     const { headers, signal } = exchange.request
     const asking = { headers, params, query }
-    const asked = isOfMany ? manyChannels(asking, { most, metrics }) : oneChannel(asking)
+    const asked = isOfMany ? manyChannels(asking, limit, metrics) : oneChannel(asking)
     refuseLeftovers(query)
     if (isDraining()) throw new CodedError('shutting_down')
     refuseBorrowedId(credentials, headers)

@@ -1,9 +1,10 @@
 /** What a stream is asked for: its channels, and what its reader has of each. */
-import { CodedError, parseAddress, WHOLE_ROOM } from '@arqonbus/protocol'
+import { parseAddress, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Metrics } from '../../observability/metrics.ts'
 import { Cursor } from '../streams/cursor.ts'
 import { BEFORE_ALL, type StreamChannel } from '../streams/streams.ts'
 import { takeOne, wrong } from './credentials.ts'
+import { type RequestLimit, refuseTooMany } from './request-limit.ts'
 
 /** A request for a stream, as far as it matters here. What is read of the query is not in it any more then. */
 type Asking = {
@@ -28,17 +29,15 @@ export function oneChannel({ headers, params, query }: Asking): Asked {
   return { channels: [{ room, channel, type: takeOne(query, 'type'), ...from, isNew: false }], cursor: undefined }
 }
 
-/** The channels in a query, `most` at most. */
-export function manyChannels(
-  { headers, query }: Asking,
-  { most, metrics }: { readonly most: number; readonly metrics: Pick<Metrics, 'limit'> },
-): Asked {
+/** The channels in a query. */
+export function manyChannels({ headers, query }: Asking, limit: RequestLimit, metrics: Pick<Metrics, 'limit'>): Asked {
   const addresses = query.getAll('channel')
   query.delete('channel')
   const type = takeOne(query, 'type')
   const since = takeOne(query, 'since')
   if (addresses.length === 0) throw wrong('query/channel', 'an address, `room:channel`, as often as there are channels')
-  if (addresses.length > most) throw tooMany(most, metrics)
+  if (addresses.length > limit.most)
+    throw refuseTooMany(limit, { limit: 'stream_channels', path: '/query/channel', what: 'channels' }, metrics)
   if (new Set(addresses).size < addresses.length) throw wrong('query/channel', 'different channels')
   const cursor = new Cursor(addresses)
   const last = lastEventId(headers)
@@ -57,10 +56,4 @@ function channelAt(address: string, cursor: Cursor, type: string | undefined): S
     )
   const { since, isAwaited } = cursor.had(address)
   return { ...parsed, type, since: isAwaited ? BEFORE_ALL : since, sinceId: undefined, isNew: isAwaited }
-}
-
-function tooMany(most: number, metrics: Pick<Metrics, 'limit'>): CodedError {
-  metrics.limit('stream_channels')
-  const expected = `at most ${most} channels: ARQONBUS_API_STREAM_CHANNELS`
-  return new CodedError('invalid_parameters', { path: '/query/channel', expected, limit: 'stream_channels', most })
 }
