@@ -6,22 +6,17 @@ export type { CommandShape, ParametersOf, ResultOf } from './commands/shape.ts'
 export * from './entities.ts'
 export { recipientsOf, senderOf } from './envelope/delivered.ts'
 export { isDeeperThan } from './envelope/depth.ts'
+export { encodeLive, encodeProvisional, encodeStored } from './envelope/encode.ts'
 export { isLarge, isLong, objectIn, readMember, readObject, readProper } from './envelope/gist.ts'
 export { type Member, memberText, nameOf, readMembers, readOnlyList } from './envelope/json-members.ts'
 export { olderFormHint } from './envelope/older-form.ts'
 export {
-  type EnvelopeFault,
-  encodeLive,
-  encodeProvisional,
-  encodeStored,
-  type ParsedEnvelope,
-  payloadOf,
   type ReadOptions,
   type RouteMemory,
   readEnvelope,
   readInPieces,
-  type Said,
 } from './envelope/parse.ts'
+export { type EnvelopeFault, type ParsedEnvelope, payloadOf, type Said } from './envelope/parsed.ts'
 export * from './envelope/schema.ts'
 export * from './faults.ts'
 export * from './figures.ts'

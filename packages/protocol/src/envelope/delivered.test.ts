@@ -1,7 +1,9 @@
 import { expect, test } from 'bun:test'
 import { protocolVersions } from '../versions.ts'
 import { recipientsOf, senderOf } from './delivered.ts'
-import { encodeStored, type ParsedEnvelope, readEnvelope } from './parse.ts'
+import { encodeStored } from './encode.ts'
+import { readEnvelope } from './parse.ts'
+import type { ParsedEnvelope } from './parsed.ts'
 
 /** The text of a delivered private message. */
 function delivered(from: string, metadata: string, payload = '{"text":"hi"}'): string {

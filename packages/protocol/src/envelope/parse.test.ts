@@ -1,14 +1,9 @@
 import { heapStats } from 'bun:jsc'
 import { describe, expect, test } from 'bun:test'
 import { protocolVersions } from '../versions.ts'
-import {
-  type EnvelopeFault,
-  encodeStored,
-  type ParsedEnvelope,
-  type RouteMemory,
-  readEnvelope,
-  readInPieces,
-} from './parse.ts'
+import { encodeStored } from './encode.ts'
+import { type RouteMemory, readEnvelope, readInPieces } from './parse.ts'
+import type { EnvelopeFault, ParsedEnvelope } from './parsed.ts'
 
 const options = { maxDepth: 64, versions: protocolVersions }
 
