@@ -1,7 +1,7 @@
 /**
  * WebSocket ports: upgrades, limits and bytes, the same for the bus and for the telemetry server. What frames mean is
- * decided by a handler, which gets six kinds of news of a connection: it is open, a frame arrived, its send buffer is
- * full, there is room in it again, it is alive, it has ended.
+ * decided by a handler, which gets six events of a connection: it is open, a frame arrived, its send buffer is full,
+ * there is room in it again, it is alive, it has ended.
  */
 import type { Server } from 'bun'
 import { orListenError } from '../kit/start-error.ts'
@@ -37,10 +37,8 @@ export function createPort<Arrival, Connection>(
   let listener: Listener<Server<Data>> | undefined
   let server: Server<Data> | undefined
   let watch: SendBufferWatch<Socket<Arrival, Connection>> | undefined
-  let published = 0
   const late = (topic: string, text: string) => watch!.late(text, server!.subscriberCount(topic))
   const publish: PublishToTopic = (topic, text) => {
-    published++
     if (server === undefined || server.publish(topic, text) > 0) return true
     late(topic, text)
     return false
@@ -56,7 +54,7 @@ export function createPort<Arrival, Connection>(
         limits: handler.bufferLimits,
         connections: () => sockets,
         bytesOf: (socket) => socket.getBufferedAmount(),
-        sent: () => published + deps.metrics.bytesOut,
+        sent: () => deps.metrics.bytesOut,
         report: (bytes, full) =>
           handler.buffered(
             bytes,

@@ -18,11 +18,9 @@ export function createNetwork(): Network {
   let handler: BusHandler
   let sendBufferHardLimit = 0
   let watch: SendBufferWatch<SimulatedConnection>
-  let published = 0
 
   const publish = (topic: string, text: string, except?: SimulatedConnection): boolean => {
     const subscribers = [...connections].filter((one) => one !== except && one.topics.has(topic))
-    published++
     const isInTime = subscribers.map((one) => one.push(text)).every((hasRoom) => hasRoom)
     if (!isInTime) watch.late(text, subscribers.length)
     return isInTime
@@ -39,7 +37,7 @@ export function createNetwork(): Network {
             limits: handler.bufferLimits,
             connections: () => connections,
             bytesOf: (connection) => connection.bufferedBytes,
-            sent: () => published + metrics.bytesOut,
+            sent: () => metrics.bytesOut,
             report: (bytes, full) =>
               handler.buffered(
                 bytes,
