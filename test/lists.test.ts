@@ -114,12 +114,12 @@ describe('pages of lists', async () => {
   })
 
   test('rooms created or deleted between two pages do not move other rooms to another page', async () => {
-    const other = await startBus({ adminKey, rateLimit: null })
+    const other = await startBus({ rateLimit: null })
     const ada = await other.as('ada')
     for (const name of ['a', 'b', 'c']) await ada.command('create_channel', { channel: `${name}:x` })
     const first = await run(ada, 'list_rooms', { limit: 3 })
     await ada.command('delete_channel', { channel: 'a:x' })
-    await ada.command('delete_room', { room: 'a', admin_key: adminKey }).catch(() => {})
+    await ada.command('delete_room', { room: 'a' })
     await ada.command('create_channel', { channel: 'd:x' })
     const second = await run(ada, 'list_rooms', { limit: 3, cursor: first.cursor })
     expect([first, second].map(({ rooms }) => rooms.map(({ name }) => name))).toEqual([

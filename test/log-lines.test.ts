@@ -200,31 +200,18 @@ describe('the line of a refused connection', () => {
   test('names the setting of the limit that was reached', async () => {
     const limits = { maxConnections: 2, maxConnectionsPerAddress: 1, connectionRate: { perSecond: 1, burst: 4 } }
     const small = await startLogged(limits)
+    const refused = (status: number, reason: string, setting: string, more: Line = {}) =>
+      small.line('connection_refused', { reason, setting, status, address, ...more })
     await arrive(small.bus)
     await arrive(small.bus)
-    await small.line('connection_refused', {
-      reason: 'address_full',
-      setting: 'ARQONBUS_MAX_CONNECTIONS_PER_ADDRESS',
-      status: 429,
-      address,
-    })
+    await refused(429, 'address_full', 'ARQONBUS_MAX_CONNECTIONS_PER_ADDRESS')
     await small.bus.connect()
-    await arrive(small.bus, '', { Origin: 'http://localhost:8137' })
-    await small.line('connection_refused', {
-      reason: 'full',
-      setting: 'ARQONBUS_MAX_CONNECTIONS',
-      status: 503,
-      address,
-      origin: 'http://localhost:8137',
-    })
+    const origin = 'http://localhost:8137'
+    await arrive(small.bus, '', { Origin: origin })
+    await refused(503, 'full', 'ARQONBUS_MAX_CONNECTIONS', { origin })
     await arrive(small.bus)
     await arrive(small.bus)
-    await small.line('connection_refused', {
-      reason: 'rate',
-      setting: 'ARQONBUS_CONNECTION_RATE',
-      status: 429,
-      address,
-    })
+    await refused(429, 'rate', 'ARQONBUS_CONNECTION_RATE')
   })
 })
 
@@ -232,11 +219,7 @@ describe('the line of a refused frame', () => {
   test('names the place of the fault and the address, and no text of the client', async () => {
     const raw = await welcomed('faulty')
     const send = (frame: object) => raw.frame({ kind: 'text', payload: JSON.stringify(frame) })
-    send({ version: '1.0' })
-    await line('frame_refused', { client_id: 'faulty', code: 'invalid_envelope', path: '/id', address })
-    send({ 'a secret': 1, version: '1.0', id: 'arq_1', type: 'event', room: 'a', channel: 'a', from: 'faulty' })
-    send({
-      'a secret': 1,
+    const envelope = {
       version: '1.0',
       id: 'arq_1',
       type: 'event',
@@ -245,18 +228,13 @@ describe('the line of a refused frame', () => {
       from: 'faulty',
       timestamp: '2026-11-21T12:00:00Z',
       payload: {},
-    })
+    }
+    send({ version: '1.0' })
+    await line('frame_refused', { client_id: 'faulty', code: 'invalid_envelope', path: '/id', address })
+    send({ ...envelope, 'a secret': 1, payload: undefined })
+    send({ ...envelope, 'a secret': 1 })
     await line('frame_refused', { client_id: 'faulty', path: '/*', address })
-    send({
-      version: '1.0',
-      id: 'arq_2',
-      type: 'command',
-      room: 'a',
-      channel: 'a',
-      from: 'faulty',
-      timestamp: '2026-11-21T12:00:00Z',
-      payload: { name: 'history', parameters: { limit: 0 } },
-    })
+    send({ ...envelope, type: 'command', payload: { name: 'history', parameters: { limit: 0 } } })
     await line('command_refused', { client_id: 'faulty', path: '/parameters/limit', address })
     expect(JSON.stringify(lines)).not.toContain('a secret')
     raw.destroy()
