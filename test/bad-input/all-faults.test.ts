@@ -95,6 +95,15 @@ describe('a frame that was typed by hand', () => {
   })
 })
 
+test('of a frame with very many members the first fault is listed, with those that only the connection shows', async () => {
+  const client = await bus.connect({ query: { client_id: 'many' } })
+  const payload = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`member-${i}`, i]))
+  const { code, details } = await refused(client, { type: 'system', room: '!', from: 'bob', payload })
+  expect(code).toBe('invalid_envelope')
+  expect(details.faults?.map(({ path }) => path)).toEqual([details.path!, '/type', '/from'])
+  await client.close()
+})
+
 test('a refusal of a command lists all faults of its parameters and of its payload', async () => {
   const client = await bus.as('commander')
   const wrong = await refusal(client.command('history', { limit: 'x', channel: '!', nonsense: 1 } as never))
@@ -120,7 +129,7 @@ test('a refusal of a command that lists several faults consumes a token of the r
 
 test('a refusal of a telemetry event lists all of its faults', async () => {
   const client = await bus.as('reporter')
-  const event = { type: 'telemetry', room: 'integriguard', channel: 'elsewhere', payload: { eventType: 1, more: 2 } }
+  const event = { type: 'telemetry', room: 'hall', channel: 'elsewhere', payload: { eventType: 1, more: 2 } }
   const { code, details } = await refusal(client.publish(event as never))
   expect(code).toBe('invalid_telemetry')
   expect(details?.faults?.map(({ path }) => path).toSorted()).toEqual([
@@ -128,7 +137,13 @@ test('a refusal of a telemetry event lists all of its faults', async () => {
     '/payload/eventType',
     '/payload/more',
     '/payload/payload',
+    '/room',
   ])
+  const inAnotherRoom = { ...event, channel: 'telemetry-stream', payload: { eventType: 'tick', payload: {} } }
+  expect((await refusal(client.publish(inAnotherRoom as never))).details).toEqual({
+    path: '/room',
+    expected: 'integriguard',
+  })
 })
 
 test('a refused call over HTTP lists all faults of its message or of its parameters', async () => {

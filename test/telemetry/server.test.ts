@@ -199,7 +199,7 @@ describe('events from telemetry subscribers', () => {
       [{ payload: { eventType: 'x', payload: [] } }, '/payload/payload'],
       [{ payload: { eventType: 'x', payload: {}, more: 1 } }, '/payload/more'],
       [{ channel: 'dashboard-events' }, '/channel'],
-      [{ room: 'science' }, '/channel'],
+      [{ room: 'science' }, '/room'],
     ]
     for (const [fields, path] of faults) {
       one.raw(envelope(one.id, fields))

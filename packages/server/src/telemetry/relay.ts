@@ -8,6 +8,7 @@ import {
   CodedError,
   compileAll,
   encodeLive,
+  type Fault,
   faultDetails,
   faultsAt,
   objectIn,
@@ -64,8 +65,7 @@ export function createTelemetry(deps: TelemetryDeps) {
   const relay = (envelope: ParsedEnvelope, client?: Client, subscriber?: TelemetrySubscriber): number => {
     const payload = (envelope.payload ?? objectIn(envelope.payloadText, eventFields)) as TelemetryEvent
     const wrong = faultsAt('/payload', faultsOf(payload))
-    const isElsewhere = envelope.room !== TELEMETRY_ROOM || envelope.channel !== TELEMETRY_CHANNEL
-    const faults = isElsewhere ? [elsewhere, ...wrong] : wrong
+    const faults = [...faultsOfAddress(envelope), ...wrong]
     if (areAny(faults)) throw new CodedError('invalid_telemetry', faultDetails(faults))
     const text = encodeLive(envelope, isoTime(clock.now()))
     metrics.telemetryEvent('other')
@@ -122,4 +122,10 @@ const outcome = { position: null, durability: 'memory', duplicate: false } as co
 
 const isAcknowledged = ({ metadata }: ParsedEnvelope): boolean => metadata?.ack !== undefined && metadata.ack !== false
 
-const elsewhere = { path: '/channel', expected: `${TELEMETRY_ROOM}:${TELEMETRY_CHANNEL}` }
+/** What is wrong with the address of an event: telemetry has one channel. */
+function faultsOfAddress({ room, channel }: ParsedEnvelope): Fault[] {
+  const faults: Fault[] = []
+  if (room !== TELEMETRY_ROOM) faults.push({ path: '/room', expected: TELEMETRY_ROOM })
+  if (channel !== TELEMETRY_CHANNEL) faults.push({ path: '/channel', expected: TELEMETRY_CHANNEL })
+  return faults
+}
