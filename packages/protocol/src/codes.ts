@@ -23,7 +23,7 @@ const table = {
     text: 'A telemetry event needs `eventType` and `payload`, and the telemetry channel.',
   },
   binary_frame: { status: 400, violation: true, text: 'Envelopes travel as text frames.' },
-  invalid_upgrade: { status: 400, text: 'The request is no proper WebSocket upgrade.' },
+  invalid_upgrade: { status: 400, text: 'The request is not a valid WebSocket upgrade.' },
   unauthenticated: { status: 401, text: 'A valid token is required.' },
   token_expired: { status: 401, text: 'The token has expired: send a new one.' },
   forbidden: { status: 403, text: 'This client may not do that.' },

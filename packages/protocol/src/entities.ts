@@ -184,7 +184,7 @@ export type Channel = Static<typeof Channel>
 export const ListedChannel = Type.Object({
   ...Channel.properties,
   messages_per_second: Type.Number({
-    description: 'Messages of the channel, from whichever client, over the last 10 seconds that were measured.',
+    description: 'Messages of the channel, of all clients, over the last 10 seconds that were measured.',
   }),
 })
 

@@ -1,6 +1,6 @@
 /**
- * The figures of a server (docs/guide/operations.md#figures): what needs a person, what is in use of its limits, what it
- * refuses, and how it fared in the last 15 minutes.
+ * The figures of a server (docs/guide/operations.md#figures): what needs a person, how much of its limits is in use,
+ * which frames it refused, and the series of the last 15 minutes.
  */
 import Type, { type Static } from 'typebox'
 import type { ErrorCode } from './codes.ts'

@@ -60,7 +60,7 @@ export const telemetryEvents = {
       connected_ms: Type.Integer({ minimum: 0, description: 'How long it was connected, in milliseconds.' }),
       code: Type.Integer({
         description:
-          'The [close code](errors.md#close-codes), from whichever side closed first; 1005: the client gave none; 1006: there was no close frame.',
+          'The [close code](errors.md#close-codes) of the side that closed first; 1005: the client gave none; 1006: there was no close frame.',
       }),
       reason: Type.String({
         description: 'What the code means; what a client or an admin wrote into the close frame is not passed on.',

@@ -3,7 +3,7 @@ import type { CommandInfo } from '../entities.ts'
 import { portable } from '../to-json-schema.ts'
 import type { CommandShape } from './shape.ts'
 
-/** Describes a command. `rate` is that of each of the commands that are limited in rate; null if there is none. */
+/** Describes a command. `rate` is that of each of the commands that are limited in rate; null if it is off. */
 export const describeCommand = (
   shape: CommandShape,
   rate: { readonly perSecond: number; readonly burst: number } | null,

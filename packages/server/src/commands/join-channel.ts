@@ -19,7 +19,7 @@ export const joinChannel = ({ join, turns }: CommandDeps) =>
     const { channels, ...one } = parameters
     if (channels === undefined) return turns.run(() => joinOne(join, call, { ...one, ...address }))
     if (Object.keys(one).length > 0)
-      throw invalidParameter('channels', 'to stand alone: each entry has its own address and position')
+      throw invalidParameter('channels', 'to be the only parameter: each entry has its own address and position')
     const requests = channels.map((each) => ({ ...each, ...addressOf(each, address) }))
     return chain(
       turns.run(() => joinEach(join, call, requests)),

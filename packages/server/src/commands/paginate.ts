@@ -1,5 +1,4 @@
 /** Pages of lists: as many entries as were asked for, as a frame holds, and as can be looked at in one go. */
-
 import type { Numbered } from '../kit/ordered.ts'
 import { encode, RawJson } from '../kit/raw-json.ts'
 import { MOST_RANKED } from '../state/traffic.ts'
@@ -27,8 +26,8 @@ export type PageOf<T> = {
 type Ranked<T> = { readonly seq: number; readonly item: T }
 
 /**
- * The same list, with those of a ranking first and all others behind them as before. What a page costs depends on the
- * page, as before: the ranking was made by someone else.
+ * The same list, with the items of a ranking first and all others behind them, in their usual order. A page makes no
+ * ranking, so what it costs still depends on the page and not on the list.
  */
 export function rankedFirst<T extends Numbered>(page: PageOf<T>, ranking: readonly T[]): PageOf<Ranked<T>> {
   const first = new Set(ranking)

@@ -1,4 +1,4 @@
-/** Refusals of connections that are told after the upgrade, because a browser shows nothing of one before it. */
+/** Refusals of connections after the upgrade: of one before it, a browser shows neither code nor reason. */
 import type { CloseName, CodedError } from '@arqonbus/protocol'
 import type { RefusalReason } from '../observability/metric-labels.ts'
 

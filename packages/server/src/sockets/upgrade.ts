@@ -69,8 +69,8 @@ export function createUpgrades(options: PortOptions, { peers, clock, isDraining 
       return rateLimited('rate', 'connection_rate', settings.rate, waitMs, { per_second: connectionRate!.perSecond })
     },
     /**
-     * Why a request is refused; undefined where it may be upgraded. A load balancer may take a 503 to another server,
-     * and what there is no room for is not upgraded.
+     * Why a request is refused before the upgrade; undefined if it may be upgraded. A full or draining server refuses it
+     * here, with a 503, because a load balancer can send it to another server then.
      */
     refusalOf(request: Request, address: string): UpgradeRefusal | undefined {
       const fault = refusalOfHead(request, names.refusal)
@@ -85,7 +85,7 @@ export function createUpgrades(options: PortOptions, { peers, clock, isDraining 
   }
 }
 
-/** What is no upgrade. */
+/** Refuses a request that is not a valid upgrade. */
 function refusalOfHead(request: Request, name: string): UpgradeRefusal | undefined {
   if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') {
     const error = new CodedError('upgrade_required', undefined, undefined, `This is ${name}: connect with ws://.`)
@@ -154,7 +154,7 @@ export const createRefuse =
     })
   }
 
-/** Upgrades a request; a refusal where it is no proper one. */
+/** Upgrades a request; the refusal if it is not a valid upgrade. */
 export function upgrade<Data>(
   server: { upgrade(request: Request, answer: { data: Data; headers: Record<string, string> }): boolean },
   request: Request,
