@@ -123,16 +123,10 @@ const batch: Endpoint = {
 const REFUSALS =
   'A request that accepts `text/event-stream`, as those of browsers do, gets temporary refusals as status 200 with one event `refused`, whose `retry` says when to reconnect; all other refusals are a status.'
 
-const streamErrors: readonly ErrorCode[] = [
-  'system_channel',
-  'room_not_found',
-  'channel_not_found',
-  'channel_type_mismatch',
-  'channel_full',
-  'room_full',
-  'too_many_subscriptions',
-  'storage_unavailable',
-]
+const errorsOfCreation: readonly ErrorCode[] = ['forbidden', 'system_room', 'too_many_rooms', 'too_many_channels']
+
+/** A stream joins what exists: it is refused as a join is that creates nothing. */
+const streamErrors = commands.join_channel.errors.filter((code) => !errorsOfCreation.includes(code))
 
 const stream: Endpoint = {
   kind: 'stream',
