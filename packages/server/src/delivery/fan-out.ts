@@ -15,6 +15,7 @@
  *
  * The fan ends when nothing waits and all its subscriptions are in the feed's topic again.
  */
+import { onceATurn } from '../kit/once-a-turn.ts'
 import type { Log } from '../log/contract.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Client, Feed, Subscription } from '../state/model.ts'
@@ -65,7 +66,7 @@ export class FanOut {
   readonly #atOnce = new Allowance()
   readonly #later = new Allowance()
   #turn = 0
-  #isTurnAsked = false
+  readonly #askTurn: () => void
   #bytes = 0
   #isFull = false
   /** Publishers that wait until less waits. */
@@ -73,6 +74,7 @@ export class FanOut {
 
   constructor(deps: FanOutDeps) {
     this.#deps = deps
+    this.#askTurn = onceATurn(() => this.#beginTurn(), deps.nextTurn)
   }
 
   /**
@@ -183,15 +185,7 @@ export class FanOut {
     return this.#fans.getOrInsertComputed(feed, () => new Fan(feed, size, this.#deps.clients))
   }
 
-  #askTurn(): void {
-    if (this.#isTurnAsked) return
-    this.#isTurnAsked = true
-    const { nextTurn = setImmediate } = this.#deps
-    nextTurn(() => this.#beginTurn())
-  }
-
   #beginTurn(): void {
-    this.#isTurnAsked = false
     this.#turn++
     this.#atOnce.reset()
     this.#later.reset()

@@ -7,6 +7,7 @@
  * is reported has got all of it.
  */
 import type { Clock } from '../kit/clock.ts'
+import { onceATurn } from '../kit/once-a-turn.ts'
 
 /** The limits that a watch keeps. */
 export type BufferLimits = {
@@ -44,7 +45,7 @@ export class SendBufferWatch<Connection> {
    */
   #unseen = 0
   #unseenOfAll = 0
-  #isLookAsked = false
+  readonly #askLook = onceATurn(() => this.#lookIfDue(), queueMicrotask)
   #lookedAt = 0
   /** What was sent until the last look by the clock, and whether it showed that nothing waits. */
   #sent = -1
@@ -59,9 +60,7 @@ export class SendBufferWatch<Connection> {
     const bytes = Buffer.byteLength(text)
     this.#unseen += bytes
     this.#unseenOfAll += bytes * copies
-    if (this.#isLookAsked) return
-    this.#isLookAsked = true
-    queueMicrotask(() => this.#lookIfDue())
+    this.#askLook()
   }
 
   /**
@@ -79,7 +78,6 @@ export class SendBufferWatch<Connection> {
   }
 
   #lookIfDue(): void {
-    this.#isLookAsked = false
     const { limits, clock } = this.#deps
     const isMuch = this.#unseen >= limits.unseenBytes || this.#unseenOfAll >= limits.unseenBytesOfAll
     if (isMuch || clock.monotonic() - this.#lookedAt >= LOOK_EVERY_MS) this.#look()
