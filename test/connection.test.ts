@@ -60,6 +60,14 @@ test('every query parameter is optional: the server generates an id, and the cli
   expect(one.welcome.client).not.toContainAnyKeys(['screen_name', 'avatar', 'personality'])
 })
 
+test('any path of the URL leads to the bus, with the parameters behind it', async () => {
+  for (const [n, path] of ['ws', 'some/other/path', '%20', '..%2f..'].entries()) {
+    const raw = await openRaw(`${bus.busUrl}${path}?client_id=by-path-${n}`)
+    expect((await raw.nextJson()).payload).toMatchObject({ event: 'welcome', client: { client_id: `by-path-${n}` } })
+    raw.destroy()
+  }
+})
+
 test('every client type is accepted', async () => {
   for (const type of clientTypes) {
     const { welcome } = await bus.connect({ query: { client_type: type } })
