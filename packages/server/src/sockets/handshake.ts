@@ -39,8 +39,8 @@ const checks = {
 }
 
 /**
- * What is wrong with an upgrade request as such; a proper one is left (RFC 6455 §4.2.1, RFC 9112 §3.2). The runtime
- * accepts all of these.
+ * What is wrong with an upgrade request (RFC 6455 §4.2.1, RFC 9112 §3.2); undefined if it is valid. The runtime accepts
+ * all of these.
  */
 export function faultOfUpgrade({ headers, url }: Request): string | undefined {
   const host = headers.get('host')
@@ -66,9 +66,9 @@ const spokenIn = (versions: ProtocolVersions): Set<string> =>
   new Set([CURRENT_SUBPROTOCOL, ...[...versions.values()].map((one) => one.subprotocol)])
 
 /**
- * Selects one that this bus speaks. Browsers end a connection whose response names none of what they offered: so the
- * first one is named that can be, to a page that offers only secrets the first of these, and to one that offers
- * nothing that this bus speaks, so that it can read the reason.
+ * Selects the first offered subprotocol that this bus speaks, or else the first one that can be a header: browsers end a
+ * connection whose response selects none of the offered ones, and their page could not read why it is refused. A secret
+ * is selected only if nothing else is offered.
  */
 export function chooseSubprotocol(offered: readonly string[], versions: ProtocolVersions): Subprotocol {
   const spoken = spokenIn(versions)
