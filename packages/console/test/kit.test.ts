@@ -3,7 +3,6 @@ import { isOpenable, type JsonNode, rootOf, rowsOf, showMore, toggle, valueText 
 import { preview } from '../page/json/preview.ts'
 import { readingOf } from '../page/json/reading.ts'
 import { pathOf, roundUp } from '../page/kit/plot.ts'
-import { percentileBetween, readMetrics } from '../page/kit/prometheus.ts'
 import { createRates } from '../page/kit/rates.ts'
 import { createRing } from '../page/kit/ring.ts'
 import { bytes, duration, short } from '../page/kit/text.ts'
@@ -122,23 +121,6 @@ describe('figures', () => {
     expect([rates.of('c', 30_000), rates.size]).toEqual([0, 2])
     rates.sweep(31_000)
     expect(rates.size).toBe(1)
-  })
-
-  test('percentiles between two readings of a histogram are those of Prometheus', () => {
-    const text = (counts: number[]) =>
-      ['0.01', '0.1', '1', '+Inf'].map((le, at) => `h_bucket{of="a\\"b",le="${le}"} ${counts[at]}`).join('\n')
-    const reading = (counts: number[]) => readMetrics(`# HELP h\n${text(counts)}\nn{x="1"} 2\nn{x="2"} 3\n`)
-    const buckets = (...counts: number[]) => reading(counts).histogram('h')
-    expect(percentileBetween(buckets(5, 5, 5, 5), buckets(55, 105, 105, 105), 0.5)).toBeCloseTo(0.01)
-    expect(percentileBetween(buckets(5, 5, 5, 5), buckets(55, 105, 105, 105), 0.75)).toBeCloseTo(0.055)
-    expect(percentileBetween(buckets(0, 0, 0, 0), buckets(0, 0, 0, 9), 0.5)).toBe(1)
-    expect(percentileBetween(buckets(5, 5, 5, 5), buckets(5, 5, 5, 5), 0.5)).toBeNull()
-    expect(percentileBetween(buckets(9, 9, 9, 9), buckets(1, 1, 1, 1), 0.5)).toBeNull()
-    expect([reading([]).sum('n'), reading([]).by('n', 'x').get('2'), reading([]).sum('none')]).toEqual([
-      5,
-      3,
-      undefined,
-    ])
   })
 
   test('a line of a chart is interrupted where there is no value', () => {

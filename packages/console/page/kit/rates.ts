@@ -3,8 +3,6 @@ export type Rates = {
   add(name: string, count: number, nowMs: number): void
   /** Events per second, over the window. */
   of(name: string, nowMs: number): number
-  /** The names with the highest rates, highest first. */
-  top(most: number, nowMs: number): readonly { readonly name: string; readonly rate: number }[]
   /** Removes names without an event within a window. */
   sweep(nowMs: number): void
   readonly size: number
@@ -24,13 +22,6 @@ export function createRates(windowMs = 5000, maxNames = 20_000): Rates {
     entry.last = Math.max(entry.last, slot)
   }
 
-  function rateOf(entry: { slots: number[]; last: number }, nowMs: number): number {
-    const slot = Math.floor(nowMs / slotMs)
-    if (slot - entry.last >= SLOTS) return 0
-    forward(entry, slot)
-    return entry.slots.reduce((sum, count) => sum + count, 0) / (windowMs / 1000)
-  }
-
   return {
     add(name, count, nowMs) {
       const slot = Math.floor(nowMs / slotMs)
@@ -45,13 +36,10 @@ export function createRates(windowMs = 5000, maxNames = 20_000): Rates {
     },
     of(name, nowMs) {
       const entry = byName.get(name)
-      return entry === undefined ? 0 : rateOf(entry, nowMs)
-    },
-    top(most, nowMs) {
-      return Array.from(byName, ([name, entry]) => ({ name, rate: rateOf(entry, nowMs) }))
-        .filter(({ rate }) => rate > 0)
-        .sort((a, b) => b.rate - a.rate)
-        .slice(0, most)
+      const slot = Math.floor(nowMs / slotMs)
+      if (entry === undefined || slot - entry.last >= SLOTS) return 0
+      forward(entry, slot)
+      return entry.slots.reduce((sum, count) => sum + count, 0) / (windowMs / 1000)
     },
     sweep(nowMs) {
       const slot = Math.floor(nowMs / slotMs)

@@ -1,6 +1,6 @@
+import type { SeriesName } from '@arqonbus/protocol'
 import { useState } from 'preact/hooks'
 import { HEIGHT, pathOf, roundUp, WIDTH } from '../kit/plot.ts'
-import type { SeriesName } from '../state/figures.ts'
 import { series } from '../state/series.ts'
 
 /** A value of a chart as text, with its unit. */

@@ -1,8 +1,8 @@
+import type { ListedClient } from '@arqonbus/protocol'
 import { readingOf } from '../json/reading.ts'
 import { count, timeOfDay } from '../kit/text.ts'
 import { welcome } from '../state/bus.ts'
 import type { Line } from '../state/feeds.ts'
-import type { ClientRow } from '../state/figures.ts'
 import { Avatar, typeNames } from './avatar.tsx'
 import type { Row } from './virtual-list.tsx'
 
@@ -15,14 +15,14 @@ export type Reader = {
   /** The sender of a message that is among the rows. */
   senderOf(id: string): string | undefined
   /** What is known of a client. */
-  clientOf(id: string): ClientRow | undefined
+  clientOf(id: string): ListedClient | undefined
 }
 
 /** Messages of one sender within this time are one group. */
 const GROUP_MS = 5 * 60_000
 
 /** Looks through the rows once. */
-export function readerOf(lines: readonly Line[], people: readonly ClientRow[] | undefined): Reader {
+export function readerOf(lines: readonly Line[], people: readonly ListedClient[] | undefined): Reader {
   const firsts = new Set<number>()
   const days = new Map<number, string>()
   const senders = new Map<string, string>()

@@ -1,8 +1,8 @@
+import type { LimitInUse } from '@arqonbus/protocol'
 import { now } from '../kit/now.ts'
 import { bytes, duration, timeOfDay } from '../kit/text.ts'
 import { thingsToLookAt } from '../state/attention.ts'
 import { connectNow, isCurrent, link } from '../state/bus.ts'
-import type { LimitInUse } from '../state/figures.ts'
 import { isAnswering } from '../state/series.ts'
 import { limits, status, statusRefused } from '../state/status.ts'
 import { outageMode } from '../state/telemetry.ts'
@@ -67,12 +67,12 @@ const sentence = (text: string): string => {
   return /[.!?]$/.test(words) ? words : `${words}.`
 }
 
-function LogAway({ since }: { since: string | undefined }) {
+function LogAway({ since }: { since: string }) {
   const queue = limits.value.find(({ limit }) => limit === 'queued_bytes')
-  const seconds = since === undefined ? undefined : (now.value - Date.parse(since)) / 1000
+  const seconds = (now.value - Date.parse(since)) / 1000
   return (
     <p class="note warn" role="alert">
-      <b>The log is unreachable{seconds === undefined ? '' : ` for ${duration(seconds)}`}.</b>
+      <b>The log is unreachable for {duration(seconds)}.</b>
       <span>
         {outageMode.value === 'strict'
           ? 'Messages are refused. '
@@ -84,8 +84,8 @@ function LogAway({ since }: { since: string | undefined }) {
 }
 
 /** How full the outage queue is, and how long it lasts if it fills as it has since the outage began. */
-function queueText({ used, most }: LimitInUse, seconds: number | undefined): string {
+function queueText({ used, most }: LimitInUse, seconds: number): string {
   const text = `: ${bytes(used)} of ${bytes(most)}`
-  if (seconds === undefined || seconds < 5 || used === 0) return text
+  if (seconds < 5 || used === 0) return text
   return `${text}, about ${duration(((most - used) * seconds) / used)} left`
 }

@@ -1,22 +1,16 @@
-/** What needs a person: as the server states it, or what the page can tell of it, in sentences with a link. */
+/** What needs a person, as the server states it, in sentences with a link. */
 import { count, counted, duration } from '../kit/text.ts'
 import { linkTo, type View } from '../route.ts'
-import type { Attention } from './figures.ts'
-import { isLogAway } from './measured.ts'
-import { limits, refusals, type Status } from './status.ts'
-import { logAwaySince } from './telemetry.ts'
+import { limits, type Status } from './status.ts'
 
 /** One thing to look at. */
 export type ToLookAt = {
   readonly code: string
   readonly level: 'warn' | 'bad'
   readonly text: string
-  readonly since: string | undefined
+  readonly since: string
   readonly link: { readonly text: string; readonly href: string }
 }
-
-/** A limit of which this share is in use is near. */
-const NEAR = 0.8
 
 type Words = {
   readonly level: ToLookAt['level']
@@ -97,7 +91,7 @@ export function limitName(limit: string): string {
 /** What needs a person, the most urgent first, at most five. */
 export function thingsToLookAt(status: Status | undefined): readonly ToLookAt[] {
   if (status === undefined) return []
-  return (status.attention ?? computedFrom(status)).slice(0, 5).map(({ code, subject = '', since, count = 0 }) => {
+  return status.attention.map(({ code, subject = '', since, count }) => {
     const known = Object.hasOwn(words, code) ? words[code] : undefined
     return {
       code,
@@ -118,23 +112,6 @@ function whereToSolve(code: string, subject: string, known: Words | undefined): 
     return { text: 'Open channels', href: linkTo('channels') }
   const [text, view, of] = known?.link ?? ['Show status', 'commands', 'status']
   return { text, href: linkTo(view, of) }
-}
-
-/** What the page can tell by itself. */
-function computedFrom({ server }: Status): Attention[] {
-  const found: Attention[] = []
-  const since = logAwaySince.value
-  if (isLogAway.value || since !== undefined)
-    found.push({ code: 'storage_away', ...(since !== undefined && { since: new Date(since).toISOString() }) })
-  if (server.status === 'draining') found.push({ code: 'draining' })
-  const limited = refusals.value.find(({ code }) => code === 'rate_limited')
-  if (limited !== undefined) found.push({ code: 'rate_limited', count: limited.count })
-  const others = refusals.value.filter(({ code }) => code !== 'rate_limited')
-  const refused = others.reduce((sum, { count: of }) => sum + of, 0)
-  if (refused > 0) found.push({ code: 'refusals', subject: others[0]?.code ?? '', count: refused })
-  for (const { limit, used, most } of limits.value)
-    if (used / most >= NEAR) found.push({ code: 'limit_near', subject: limit })
-  return found
 }
 
 /** The verdict in one sentence, and what goes with it. */

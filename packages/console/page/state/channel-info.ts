@@ -1,8 +1,7 @@
 /** The open channel in full: its participants and options. */
-import type { ChannelInFull } from '@arqonbus/protocol'
+import type { ChannelInFull, ListedClient } from '@arqonbus/protocol'
 import { signal } from '@preact/signals'
 import { client, link } from './bus.ts'
-import type { ClientRow } from './figures.ts'
 import { type Refusal, refusalOf } from './run.ts'
 import { onTelemetry } from './telemetry.ts'
 
@@ -11,7 +10,7 @@ export type ChannelInfo = {
   readonly address: string
   readonly channel: ChannelInFull | undefined
   /** The first participants that this identity may see. */
-  readonly people: readonly ClientRow[]
+  readonly people: readonly ListedClient[]
   readonly refusal: Refusal | undefined
 }
 
@@ -49,7 +48,7 @@ export async function refreshChannelInfo(): Promise<void> {
 }
 
 /** Names and types of the participants; none where this identity may not list them. */
-async function peopleOf(address: string): Promise<readonly ClientRow[]> {
+async function peopleOf(address: string): Promise<readonly ListedClient[]> {
   try {
     return (await client.value?.listClients({ channel: address, limit: 100 }))?.clients ?? []
   } catch {

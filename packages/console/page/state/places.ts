@@ -3,7 +3,7 @@ import type { Channel, Room } from '@arqonbus/protocol'
 import { BUS, TELEMETRY_ROOM } from '@arqonbus/protocol/names'
 import { batch, signal } from '@preact/signals'
 import { client, link, onBus } from './bus.ts'
-import { type Status, status } from './status.ts'
+import { status } from './status.ts'
 import { onTelemetry } from './telemetry.ts'
 
 /** A room with its channels. */
@@ -45,7 +45,7 @@ async function read(): Promise<void> {
   const bus = client.value
   if (bus === undefined || link.value.state !== 'open') return
   try {
-    const said = (await bus.status()) as Status
+    const said = await bus.status()
     const { rooms: described } = said
     const byRoom = new Map<string, Channel[]>(described.map(({ name }) => [name, []]))
     let [cursor, total]: [string | undefined, number] = [undefined, 0]

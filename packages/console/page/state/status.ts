@@ -2,19 +2,13 @@
  * What the bus says of itself, once a second: the one document that the console asks for all the time. Every count on
  * the page is from here, so that all of them agree.
  */
-import type { CommandResult } from '@arqonbus/protocol'
+import type { CommandResult, LimitInUse, RefusedFrames } from '@arqonbus/protocol'
 import { computed, signal } from '@preact/signals'
 import { client, link, onBus } from './bus.ts'
-import type { Attention, LimitInUse, RefusedFrames } from './figures.ts'
-import { limits as measuredLimits, refusals as measuredRefusals } from './measured.ts'
 import { type Refusal, refusalOf } from './run.ts'
 
-/** What `status` says; fields that a server of an earlier version does not send are optional. */
-export type Status = CommandResult<'status'> & {
-  readonly attention?: readonly Attention[]
-  readonly limits?: readonly LimitInUse[]
-  readonly refusals?: readonly RefusedFrames[]
-}
+/** The result of `status`. */
+export type Status = CommandResult<'status'>
 
 /** The last status; undefined before the first. */
 export const status = signal<Status | undefined>(undefined)
@@ -24,16 +18,10 @@ export const statusRefused = signal<Refusal | undefined>(undefined)
 export const statusAt = signal(0)
 
 /** Frames refused in the last 15 minutes, the most frequent code first. */
-export const refusals = computed<readonly RefusedFrames[]>(() =>
-  (status.value?.refusals ?? measuredRefusals.value).toSorted((a, b) => b.count - a.count),
-)
+export const refusals = computed<readonly RefusedFrames[]>(() => status.value?.refusals ?? [])
 
 /** The limits, the fullest first. */
-export const limits = computed<readonly LimitInUse[]>(() =>
-  (status.value?.limits ?? measuredLimits.value)
-    .filter(({ most }) => most > 0)
-    .toSorted((a, b) => b.used / b.most - a.used / a.most),
-)
+export const limits = computed<readonly LimitInUse[]>(() => status.value?.limits ?? [])
 
 const EVERY_MS = 1000
 let running: Promise<void> | undefined
@@ -56,7 +44,7 @@ async function ask(): Promise<void> {
   const bus = client.value
   if (bus === undefined || link.value.state !== 'open') return
   try {
-    status.value = (await bus.status()) as Status
+    status.value = await bus.status()
     statusAt.value = Date.now()
     statusRefused.value = undefined
   } catch (error) {

@@ -21,8 +21,6 @@ export type TelemetryItem = {
 export const events = createRing<TelemetryItem>(1000)
 /** Beats with each new event. */
 export const pulse = createPulse()
-/** Since when the log is unreachable, as an event has stated; undefined while it is not. */
-export const logAwaySince = signal<number | undefined>(undefined)
 /** What the bus does in an outage of the log, once an event has stated it: `degrade` or `strict`. */
 export const outageMode = signal('')
 /** Why telemetry is not available. */
@@ -49,11 +47,7 @@ onBus('telemetry', (message) => {
   pulse.beat()
   if (item.from !== BUS) return
   if (item.type === 'message_routed') noteRouted(item)
-  if (item.type === 'storage_degraded') {
-    logAwaySince.value = item.at
-    outageMode.value = String(item.body.mode)
-  }
-  if (item.type === 'storage_recovered') logAwaySince.value = undefined
+  if (item.type === 'storage_degraded') outageMode.value = String(item.body.mode)
   for (const listener of listeners) listener(item)
 })
 

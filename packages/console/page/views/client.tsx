@@ -1,3 +1,4 @@
+import type { ListedClient } from '@arqonbus/protocol'
 import { useState } from 'preact/hooks'
 import { now } from '../kit/now.ts'
 import { bytes, count, duration, fullTime, short } from '../kit/text.ts'
@@ -9,15 +10,14 @@ import { Icon } from '../parts/icon.tsx'
 import { AdminAction } from '../parts/locked.tsx'
 import { RefusalText } from '../parts/refusal.tsx'
 import { linkTo } from '../route.ts'
-import { areClientsKnown, rateOf, refreshClients } from '../state/clients.ts'
-import type { ClientRow } from '../state/figures.ts'
+import { areClientsKnown, refreshClients } from '../state/clients.ts'
 import { type Refusal, run } from '../state/run.ts'
 
 /** The most subscriptions that are listed. */
 const MOST = 200
 
 /** One client: who it is, what it has subscribed to, and what can be done. */
-export function ClientPane({ id, client }: { id: string; client: ClientRow | undefined }) {
+export function ClientPane({ id, client }: { id: string; client: ListedClient | undefined }) {
   return (
     <aside class="stack" aria-label={`Client ${id}`}>
       <section class="panel">
@@ -56,8 +56,8 @@ export function ClientPane({ id, client }: { id: string; client: ClientRow | und
   )
 }
 
-function About({ client }: { client: ClientRow }) {
-  const rate = rateOf(client)
+function About({ client }: { client: ListedClient }) {
+  const rate = client.messages_per_second
   return (
     <>
       {client.behind && (
@@ -86,7 +86,7 @@ function About({ client }: { client: ClientRow }) {
   )
 }
 
-function Subscriptions({ client: { subscriptions } }: { client: ClientRow }) {
+function Subscriptions({ client: { subscriptions } }: { client: ListedClient }) {
   return (
     <section class="panel" aria-label="Subscriptions">
       <header>

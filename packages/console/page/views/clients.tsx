@@ -1,3 +1,4 @@
+import type { ListedClient } from '@arqonbus/protocol'
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { now } from '../kit/now.ts'
@@ -7,8 +8,7 @@ import { Meter } from '../parts/meter.tsx'
 import { RefusalText } from '../parts/refusal.tsx'
 import { type Row, VirtualList } from '../parts/virtual-list.tsx'
 import { goTo, place } from '../route.ts'
-import { areClientsKnown, clients, clientsRefused, isCut, rateOf, refreshClients } from '../state/clients.ts'
-import type { ClientRow } from '../state/figures.ts'
+import { areClientsKnown, clients, clientsRefused, isCut, refreshClients } from '../state/clients.ts'
 import { limits, status } from '../state/status.ts'
 import { wire } from '../wire.ts'
 import { ClientPane } from './client.tsx'
@@ -29,14 +29,17 @@ export function useClients(): void {
 }
 
 const columns = {
-  client: { head: 'Client', compare: (a: ClientRow, b: ClientRow) => (a.client_id < b.client_id ? -1 : 1) },
-  unread: { head: 'Unread', compare: (a: ClientRow, b: ClientRow) => b.queue_bytes - a.queue_bytes },
-  sends: { head: 'Sends', compare: (a: ClientRow, b: ClientRow) => rateOf(b) - rateOf(a) },
+  client: { head: 'Client', compare: (a: ListedClient, b: ListedClient) => (a.client_id < b.client_id ? -1 : 1) },
+  unread: { head: 'Unread', compare: (a: ListedClient, b: ListedClient) => b.queue_bytes - a.queue_bytes },
+  sends: {
+    head: 'Sends',
+    compare: (a: ListedClient, b: ListedClient) => b.messages_per_second - a.messages_per_second,
+  },
   subscriptions: {
     head: 'Subscriptions',
-    compare: (a: ClientRow, b: ClientRow) => b.subscriptions.length - a.subscriptions.length,
+    compare: (a: ListedClient, b: ListedClient) => b.subscriptions.length - a.subscriptions.length,
   },
-  since: { head: 'Since', compare: (a: ClientRow, b: ClientRow) => (a.connected_at < b.connected_at ? -1 : 1) },
+  since: { head: 'Since', compare: (a: ListedClient, b: ListedClient) => (a.connected_at < b.connected_at ? -1 : 1) },
 } as const
 
 type Column = keyof typeof columns
@@ -129,7 +132,7 @@ export function Clients() {
 }
 
 const matches = (
-  { client_id: id, client_type: type, screen_name: name = '', address = '', subscriptions }: ClientRow,
+  { client_id: id, client_type: type, screen_name: name = '', address = '', subscriptions }: ListedClient,
   wanted: string,
 ): boolean =>
   `${id} ${type} ${typeNames[type]} ${name} ${address}`.toLowerCase().includes(wanted) ||
@@ -140,17 +143,16 @@ function summary(): string {
   const totals = status.value?.totals
   if (totals === undefined) return 'asking …'
   const listed = clients.value.length
-  // A server of an earlier version does not count its streams.
-  const { streams = 0 } = totals as { readonly streams?: number }
+  const { streams } = totals
   const ways = streams > 0 ? `: ${count(totals.clients - streams)} by WebSocket, ${count(streams)} by stream` : ''
   const all = `${count(totals.clients)} connected${ways}`
   if (!areClientsKnown.value || listed === totals.clients) return all
   return isCut.value || listed < totals.clients ? `${all}, ${count(listed)} of them listed` : all
 }
 
-function rowOf(client: ClientRow): Row {
+function rowOf(client: ListedClient): Row {
   const { client_id: id, client_type: type, screen_name: name, subscriptions, queue_bytes: queue } = client
-  const rate = rateOf(client)
+  const { messages_per_second: rate } = client
   const hard = limits.value.find(({ limit }) => limit === 'send_buffer_hard_limit')?.most ?? 1024 * 1024
   return {
     content: (

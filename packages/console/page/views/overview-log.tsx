@@ -4,16 +4,13 @@ import { thingsToLookAt } from '../state/attention.ts'
 import { latest } from '../state/series.ts'
 import { limits, type Status } from '../state/status.ts'
 
-/** What a server may say of its log, beyond what all of them do. */
-type LogFigures = Status['storage'] & {
-  readonly max_bytes?: number
-  readonly store?: { readonly bytes: number; readonly max_bytes?: number }
-  readonly growth_bytes_per_second?: number
-  readonly last_outage?: { readonly since: string; readonly ms: number }
-}
-
 /** The growth of a log, and when its limit is reached where that can be foreseen. */
-function growthOf({ growth_bytes_per_second: growth, store, history_bytes: kept, max_bytes: limit }: LogFigures) {
+function growthOf({
+  growth_bytes_per_second: growth,
+  store,
+  history_bytes: kept,
+  max_bytes: limit,
+}: Status['storage']) {
   if (growth === undefined) return undefined
   const a = `${bytes(Math.abs(growth) * 86_400)} a day${growth < 0 ? ', shrinking' : ''}`
   const [used, most] = store === undefined ? [kept, limit] : [store.bytes, store.max_bytes]
@@ -22,7 +19,7 @@ function growthOf({ growth_bytes_per_second: growth, store, history_bytes: kept,
 
 /** The log: where messages are kept, how it fares, and its last outage. */
 export function Log({ known }: { known: Status | undefined }) {
-  const storage = known?.storage as LogFigures | undefined
+  const storage = known?.storage
   const isAway = thingsToLookAt(known).some(({ code }) => code === 'storage_away')
   const append = latest('append_ms')
   const queue = limits.value.find(({ limit }) => limit === 'queued_bytes')
@@ -43,8 +40,8 @@ export function Log({ known }: { known: Status | undefined }) {
             <Fact name="Durability">{storage.durability}</Fact>
             <Fact name="Append, p99">{append !== null && ms(append)}</Fact>
             <Fact name="Kept">
-              {counted(storage.history_messages, 'message')}, {bytes(storage.history_bytes)}
-              {storage.max_bytes !== undefined && ` of ${bytes(storage.max_bytes)}`}
+              {counted(storage.history_messages, 'message')}, {bytes(storage.history_bytes)} of{' '}
+              {bytes(storage.max_bytes)}
             </Fact>
             <Fact name="Store">
               {storage.store &&

@@ -6,7 +6,6 @@ import { Meter } from '../parts/meter.tsx'
 import { linkTo } from '../route.ts'
 import { limitName } from '../state/attention.ts'
 import { isCurrent } from '../state/bus.ts'
-import { rateOf } from '../state/clients.ts'
 import { limits, refusals, type Status, status } from '../state/status.ts'
 import { busyChannels, busyClients, slowClients } from '../state/top.ts'
 import { wire } from '../wire.ts'
@@ -63,13 +62,12 @@ function Bar({ share, tone = '', children }: { share: number; tone?: string; chi
 export function Refusals() {
   const all = refusals.value
   const total = all.reduce((sum, { count: of }) => sum + of, 0)
-  const isTimed = status.value?.refusals !== undefined
   return (
     <Table
       title="Refusals by code"
-      note={status.value && `${count(total)} ${isTimed ? 'in 15 min' : 'since the start'}`}
+      note={status.value && `${count(total)} in 15 min`}
       empty={total > 0 ? undefined : status.value === undefined ? unknown() : 'No frame was refused.'}
-      heads={['Code', 'Count', ...(isTimed ? ['Mostly from'] : [])]}
+      heads={['Code', 'Count', 'Mostly from']}
     >
       {all.slice(0, 6).map(({ code, count: of, client_id: from }) => (
         <tr key={code}>
@@ -79,7 +77,7 @@ export function Refusals() {
             </Bar>
           </td>
           <td class="n">{count(of)}</td>
-          {isTimed && <td class="n">{from === undefined ? '' : <a href={linkTo('clients', from)}>{from}</a>}</td>}
+          <td class="n">{from !== undefined && <a href={linkTo('clients', from)}>{from}</a>}</td>
         </tr>
       ))}
     </Table>
@@ -168,7 +166,6 @@ export function BusyChannels() {
 /** The clients that send most. */
 export function BusyClients() {
   const busy = busyClients.value
-  const most = busy?.[0] === undefined ? 1 : rateOf(busy[0])
   return (
     <Table
       title="Busiest clients"
@@ -179,12 +176,12 @@ export function BusyClients() {
       {busy?.map((one) => (
         <tr key={one.client_id}>
           <td>
-            <Bar share={rateOf(one) / most}>
+            <Bar share={one.messages_per_second / (busy[0]?.messages_per_second ?? 1)}>
               <a href={linkTo('clients', one.client_id)}>{one.client_id}</a>
             </Bar>
           </td>
           <td class="n muted">{typeNames[one.client_type]}</td>
-          <td class="n">{perSecond(rateOf(one))}</td>
+          <td class="n">{perSecond(one.messages_per_second)}</td>
         </tr>
       ))}
     </Table>

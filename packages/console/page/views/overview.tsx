@@ -1,3 +1,4 @@
+import type { SeriesName } from '@arqonbus/protocol'
 import { useEffect } from 'preact/hooks'
 import { now } from '../kit/now.ts'
 import { brief, bytes, count, fullTime, ms, percent, perSecond, since, timeOfDay } from '../kit/text.ts'
@@ -8,7 +9,6 @@ import { Icon } from '../parts/icon.tsx'
 import { linkTo } from '../route.ts'
 import { type ToLookAt, thingsToLookAt, verdictOf } from '../state/attention.ts'
 import { isCurrent, link } from '../state/bus.ts'
-import type { SeriesName } from '../state/figures.ts'
 import { latest, series } from '../state/series.ts'
 import { type Status, status, statusAt } from '../state/status.ts'
 import { watchTop } from '../state/top.ts'
@@ -87,11 +87,9 @@ function ToLookAtPanel({ things }: { things: readonly ToLookAt[] }) {
           <li key={`${code} ${text}`}>
             <Icon name={level} class={level} />
             <span class="grow">{text}</span>
-            {at !== undefined && (
-              <time class="small" dateTime={at} title={fullTime(at)}>
-                since {since(at, now.value)}
-              </time>
-            )}
+            <time class="small" dateTime={at} title={fullTime(at)}>
+              since {since(at, now.value)}
+            </time>
             <a href={href}>{where}</a>
           </li>
         ))}
