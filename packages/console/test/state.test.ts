@@ -89,6 +89,18 @@ withProgram('chromium', 'the state of the bus in the console', (chromium) => {
     await page.getByRole('dialog').getByLabel('Token', { exact: true }).waitFor()
   })
 
+  test('a room is listed and described even if the bus has more than a hundred', PATIENT, async () => {
+    const rooms = Array.from({ length: 150 }, (_, n) => ({ name: `room-${n}`, channels: [] }))
+    const bus = await fixture.bus({ rooms })
+    const { page } = await fixture.open(bus, '#/channels')
+    await page.getByText('152 rooms, 4 channels', { exact: true }).waitFor()
+    await page.getByLabel('Filter channels').fill('room-149')
+    await page.getByRole('treeitem', { name: /^Room room-149/ }).click()
+    const pane = page.getByRole('region', { name: 'room-149', exact: true })
+    await pane.getByText('system', { exact: true }).waitFor()
+    await pane.getByText('active', { exact: true }).waitFor()
+  })
+
   test('lists are asked for only where they are open', PATIENT, async () => {
     const bus = await fixture.bus()
     const { page } = await fixture.open(bus, '', {})

@@ -1,6 +1,8 @@
 /** The connected clients that this identity may see. */
+import type { Client } from '@arqonbus/client'
 import type { ListedClient } from '@arqonbus/protocol'
 import { batch, signal } from '@preact/signals'
+import { pagesOf } from '../kit/pages.ts'
 import { client, link } from './bus.ts'
 import { type Refusal, refusalOf } from './run.ts'
 import { refreshStatus, status } from './status.ts'
@@ -17,20 +19,16 @@ export const clientsRefused = signal<Refusal | undefined>(undefined)
 const MOST = 5000
 let isReading = false
 
-type Page = { readonly clients: readonly ListedClient[]; readonly cursor?: string }
-
 /** Reads the pages of the list. If not all clients fit, it has those with the most unread bytes. */
-async function readAll(ask: (parameters: object) => Promise<Page>) {
-  const order = (status.value?.totals.clients ?? 0) > MOST ? { order: 'queue' } : {}
+async function readAll(bus: Client) {
+  const order = (status.value?.totals.clients ?? 0) > MOST ? ({ order: 'queue' } as const) : {}
   // A client whose place in an order changes may be on two pages.
   const byId = new Map<string, ListedClient>()
-  let cursor: string | undefined
-  do {
-    const page: Page = await ask({ limit: 1000, ...order, ...(cursor !== undefined && { cursor }) })
-    for (const one of page.clients) byId.set(one.client_id, one)
-    cursor = page.cursor
-  } while (cursor !== undefined && byId.size < MOST)
-  return { found: [...byId.values()], cursor }
+  for await (const { clients, cursor } of pagesOf((paging) => bus.listClients({ ...paging, ...order }))) {
+    for (const one of clients) byId.set(one.client_id, one)
+    if (cursor !== undefined && byId.size >= MOST) return { found: [...byId.values()], hasMore: true }
+  }
+  return { found: [...byId.values()], hasMore: false }
 }
 
 /** Loads the list again. */
@@ -39,12 +37,12 @@ export async function refreshClients(): Promise<void> {
   if (bus === undefined || link.value.state !== 'open' || isReading) return
   isReading = true
   try {
-    const { found, cursor } = await readAll((parameters) => bus.listClients(parameters))
+    const { found, hasMore } = await readAll(bus)
     // The counts beside the list are of the same moment.
     await refreshStatus()
     batch(() => {
       clients.value = found
-      isCut.value = cursor !== undefined
+      isCut.value = hasMore
       areClientsKnown.value = true
       clientsRefused.value = undefined
     })

@@ -1,9 +1,11 @@
 /** The rooms and channels that this identity may see. */
+import type { Client } from '@arqonbus/client'
 import type { Channel, Room } from '@arqonbus/protocol'
 import { BUS, TELEMETRY_ROOM } from '@arqonbus/protocol/names'
 import { batch, signal } from '@preact/signals'
+import { pagesOf } from '../kit/pages.ts'
 import { client, link, onBus } from './bus.ts'
-import { status } from './status.ts'
+import { refreshStatus } from './status.ts'
 import { onTelemetry } from './telemetry.ts'
 
 /** A room with its channels. */
@@ -20,7 +22,7 @@ export const arePlacesKnown = signal(false)
 /** The rooms of the bus itself come last. */
 export const isBuiltIn = ({ name }: { readonly name: string }): boolean => name === BUS || name === TELEMETRY_ROOM
 
-/** The most channels that are listed. */
+/** The most rooms, and the most channels, that are listed. */
 const MOST = 50_000
 
 let running: Promise<void> | undefined
@@ -45,37 +47,45 @@ async function read(): Promise<void> {
   const bus = client.value
   if (bus === undefined || link.value.state !== 'open') return
   try {
-    const said = await bus.status()
-    const { rooms: described } = said
-    const byRoom = new Map<string, Channel[]>(described.map(({ name }) => [name, []]))
-    let [cursor, total]: [string | undefined, number] = [undefined, 0]
-    do {
-      const page: { channels: Channel[]; cursor?: string } = await bus.listChannels({
-        limit: 1000,
-        ...(cursor !== undefined && { cursor }),
-      })
-      for (const channel of page.channels) {
-        const known = byRoom.get(channel.room)
-        if (known === undefined) byRoom.set(channel.room, [channel])
-        else known.push(channel)
-      }
-      total += page.channels.length
-      cursor = page.cursor
-    } while (cursor !== undefined && total < MOST)
-    const entities = new Map(described.map((room) => [room.name, room]))
-    const listed = [...byRoom]
-      .map(([name, channels]) => ({ name, room: entities.get(name), channels: channels.sort(byName) }))
-      .sort((a, b) => Number(isBuiltIn(a)) - Number(isBuiltIn(b)) || byName(a, b))
+    const [described, channels] = [await readRooms(bus), await readChannels(bus)]
+    // A room that was created between the two lists has channels, and no description yet.
+    const byRoom = new Map<string, Channel[]>(
+      [...described.keys(), ...channels.map(({ room }) => room)].map((name) => [name, []]),
+    )
+    for (const channel of channels) byRoom.get(channel.room)?.push(channel)
+    const listed = Array.from(byRoom, ([name, own]) => ({
+      name,
+      room: described.get(name),
+      channels: own.sort(byName),
+    }))
     // The counts beside the list are of the same moment.
+    await refreshStatus()
     batch(() => {
-      status.value = said
-      channelCount.value = total
+      channelCount.value = channels.length
       arePlacesKnown.value = true
-      rooms.value = listed
+      rooms.value = listed.sort((a, b) => Number(isBuiltIn(a)) - Number(isBuiltIn(b)) || byName(a, b))
     })
   } catch {
-    // Without a reply the previous list stays; the state of the connection shows why there is none.
+    // Without a reply the previous list stays: the notes above the view say what is wrong with the connection.
   }
+}
+
+async function readRooms(bus: Client): Promise<Map<string, Room>> {
+  const found = new Map<string, Room>()
+  for await (const { rooms } of pagesOf((paging) => bus.listRooms(paging))) {
+    for (const room of rooms) found.set(room.name, room)
+    if (found.size >= MOST) break
+  }
+  return found
+}
+
+async function readChannels(bus: Client): Promise<Channel[]> {
+  const found: Channel[] = []
+  for await (const { channels } of pagesOf((paging) => bus.listChannels(paging))) {
+    found.push(...channels)
+    if (found.length >= MOST) break
+  }
+  return found
 }
 
 const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)

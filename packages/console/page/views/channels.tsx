@@ -132,11 +132,11 @@ function entriesOf(all: readonly RoomView[], filter: string, isOpen: (name: stri
   const entries: Entry[] = []
   if (filter === '') entries.push({ kind: 'inbox', key: 'inbox of this page' })
   for (const room of all) {
-    const channels =
-      filter === '' || room.name.toLowerCase().includes(filter)
-        ? room.channels
-        : room.channels.filter(({ room, name }) => `${room}:${name}`.toLowerCase().includes(filter))
-    if (filter !== '' && channels.length === 0) continue
+    const isMatch = room.name.toLowerCase().includes(filter)
+    const channels = isMatch
+      ? room.channels
+      : room.channels.filter(({ room, name }) => `${room}:${name}`.toLowerCase().includes(filter))
+    if (!isMatch && channels.length === 0) continue
     const open = isOpen(room.name)
     entries.push({ kind: 'room', key: room.name, room: { ...room, channels }, isOpen: open })
     if (open)
