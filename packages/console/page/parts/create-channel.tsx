@@ -3,8 +3,8 @@ import { useState } from 'preact/hooks'
 import { goTo } from '../route.ts'
 import { refreshPlaces } from '../state/places.ts'
 import { type Refusal, run } from '../state/run.ts'
-import { Dialog } from './dialog.tsx'
-import { RefusalText } from './refusal.tsx'
+import { FormDialog } from './form-dialog.tsx'
+import { TextField } from './text-field.tsx'
 
 /** Creates a channel, and opens it. */
 export function CreateChannel({ onClose }: { onClose: () => void }) {
@@ -14,9 +14,7 @@ export function CreateChannel({ onClose }: { onClose: () => void }) {
   const parsed = parseAddress(address.trim())
   const isValid = parsed !== undefined && parsed.channel !== WHOLE_ROOM
 
-  async function create(event: Event): Promise<void> {
-    event.preventDefault()
-    if (!isValid) return
+  async function create(): Promise<void> {
     const done = await run('create_channel', { channel: address.trim(), type }, true)
     if (!done.ok) return setRefused(done.error)
     onClose()
@@ -25,44 +23,32 @@ export function CreateChannel({ onClose }: { onClose: () => void }) {
   }
 
   return (
-    <Dialog title="Create a channel" onClose={onClose}>
-      <form class="form" onSubmit={(event) => void create(event)}>
-        <div class="field">
-          <label for="new-address">Address</label>
-          <input
-            id="new-address"
-            placeholder="room:channel"
-            autocomplete="off"
-            spellcheck={false}
-            value={address}
-            aria-invalid={address !== '' && !isValid}
-            aria-describedby="new-address-hint"
-            onInput={(event) => setAddress(event.currentTarget.value)}
-          />
-          <small id="new-address-hint" class={address !== '' && !isValid ? 'fault' : 'muted'}>
-            Room and channel, with a colon between them: letters, digits, “_”, “.” and “-”.
-          </small>
-        </div>
-        <div class="field">
-          <label for="new-type">Type</label>
-          <select id="new-type" value={type} onChange={(event) => setType(event.currentTarget.value)}>
-            <option value="general">general: everybody joins, reads and writes</option>
-            <option value="private">private: its creator, its members and admins</option>
-          </select>
-        </div>
-        <p class="small">
-          Options and members can be set with the command <code>create_channel</code>.
-        </p>
-        <div class="actions">
-          <button type="submit" class="primary" disabled={!isValid}>
-            Create
-          </button>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-        </div>
-      </form>
-      {refused !== undefined && <RefusalText refusal={refused} />}
-    </Dialog>
+    <FormDialog
+      title="Create a channel"
+      action="Create"
+      canSubmit={isValid}
+      onSubmit={create}
+      onClose={onClose}
+      refused={refused}
+    >
+      <TextField
+        label="Address"
+        placeholder="room:channel"
+        hint="Room and channel, with a colon between them: letters, digits, “_”, “.” and “-”."
+        value={address}
+        isWrong={address !== '' && !isValid}
+        onInput={setAddress}
+      />
+      <div class="field">
+        <label for="new-type">Type</label>
+        <select id="new-type" value={type} onChange={(event) => setType(event.currentTarget.value)}>
+          <option value="general">general: everybody joins, reads and writes</option>
+          <option value="private">private: its creator, its members and admins</option>
+        </select>
+      </div>
+      <p class="small">
+        Options and members can be set with the command <code>create_channel</code>.
+      </p>
+    </FormDialog>
   )
 }

@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks'
 import { bytes, count, counted, duration, fullTime } from '../kit/text.ts'
-import { Dialog } from '../parts/dialog.tsx'
 import { Fact } from '../parts/fact.tsx'
+import { FormDialog } from '../parts/form-dialog.tsx'
 import { JsonView } from '../parts/json-view.tsx'
 import { AdminAction } from '../parts/locked.tsx'
-import { RefusalText } from '../parts/refusal.tsx'
+import { TextField } from '../parts/text-field.tsx'
 import { goTo, linkTo } from '../route.ts'
 import { client, welcome } from '../state/bus.ts'
 import { channelInfo } from '../state/channel-info.ts'
@@ -88,9 +88,7 @@ function DeleteChannel({ address, onClose }: { address: string; onClose: () => v
   const isJoined = channel?.participants.some((id) => id === me) === true
   const others = (channel?.participant_count ?? 0) - (isJoined ? 1 : 0)
 
-  async function remove(event: Event): Promise<void> {
-    event.preventDefault()
-    if (typed !== address || others > 0) return
+  async function remove(): Promise<void> {
     // The page itself is a participant.
     await client.value?.leave(address).catch(() => {})
     const done = await run('delete_channel', { channel: address }, true)
@@ -104,33 +102,21 @@ function DeleteChannel({ address, onClose }: { address: string; onClose: () => v
   }
 
   return (
-    <Dialog title={`Delete ${address}`} onClose={onClose}>
+    <FormDialog
+      title={`Delete ${address}`}
+      action={`Delete ${address}`}
+      isDangerous
+      canSubmit={typed === address && others === 0}
+      onSubmit={remove}
+      onClose={onClose}
+      refused={refused}
+    >
       <p>
         {others > 0
           ? `${counted(others, 'other participant is', 'other participants are')} in it: the bus deletes a channel only when everybody has left.`
           : 'Nobody else is in it. Its messages are erased, and cannot be had back.'}
       </p>
-      <form class="form" onSubmit={(event) => void remove(event)}>
-        <div class="field">
-          <label for="delete-name">Type {address} to confirm</label>
-          <input
-            id="delete-name"
-            autocomplete="off"
-            spellcheck={false}
-            value={typed}
-            onInput={(event) => setTyped(event.currentTarget.value)}
-          />
-        </div>
-        <div class="actions">
-          <button type="submit" class="danger" disabled={typed !== address || others > 0}>
-            Delete {address}
-          </button>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-        </div>
-      </form>
-      {refused !== undefined && <RefusalText refusal={refused} />}
-    </Dialog>
+      <TextField label={`Type ${address} to confirm`} value={typed} onInput={setTyped} />
+    </FormDialog>
   )
 }

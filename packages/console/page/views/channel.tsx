@@ -6,6 +6,7 @@ import { Icon } from '../parts/icon.tsx'
 import { MessagePane } from '../parts/message-pane.tsx'
 import { messageRow, readerOf } from '../parts/message-row.tsx'
 import { RefusalText } from '../parts/refusal.tsx'
+import { SearchField } from '../parts/search-field.tsx'
 import { VirtualList } from '../parts/virtual-list.tsx'
 import { linkTo, place } from '../route.ts'
 import { isCurrent, link } from '../state/bus.ts'
@@ -145,15 +146,7 @@ function Messages({ feed, stays, chosen, onSelect, onOpen }: MessagesProps) {
   return (
     <>
       <div class="find">
-        <input
-          type="search"
-          aria-label="Filter messages"
-          placeholder="Filter by text or sender"
-          value={filter.value}
-          onInput={(event) => {
-            filter.value = event.currentTarget.value
-          }}
-        />
+        <SearchField label="Filter messages" placeholder="Filter by text or sender" text={filter} />
         {address !== INBOX && (
           <label class="check" title="Stay joined after this view is left">
             <input

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { now } from '../kit/now.ts'
 import { counted, short } from '../kit/text.ts'
 import { CreateChannel } from '../parts/create-channel.tsx'
+import { SearchField } from '../parts/search-field.tsx'
 import { type Row, VirtualList } from '../parts/virtual-list.tsx'
 import { goTo, linkTo, place } from '../route.ts'
 import { INBOX } from '../state/feeds.ts'
@@ -64,24 +65,20 @@ function Tree() {
     <section class="panel tree-pane fill-list" aria-label="Rooms and channels">
       <header>
         <h2>Channels</h2>
+        <button type="button" class="push" onClick={() => setIsCreating(true)}>
+          Create
+        </button>
         <span class="small">{summary()}</span>
       </header>
       <div class="find">
-        <input
-          type="search"
-          aria-label="Filter channels"
+        <SearchField
+          label="Filter channels"
           placeholder="Find, or type room:channel"
-          value={filter.value}
-          onInput={(event) => {
-            filter.value = event.currentTarget.value
-          }}
-          onKeyDown={(event) => {
-            if (event.key === 'Enter' && filter.value.includes(':')) goTo('channels', filter.value.trim())
+          text={filter}
+          onEnter={() => {
+            if (filter.value.includes(':')) goTo('channels', filter.value.trim())
           }}
         />
-        <button type="button" onClick={() => setIsCreating(true)}>
-          Create
-        </button>
       </div>
       {rooms.value.every(isBuiltIn) && arePlacesKnown.value && filter.value === '' && (
         <p class="pad small">

@@ -4,11 +4,11 @@ import { now } from '../kit/now.ts'
 import { bytes, count, duration, fullTime, short } from '../kit/text.ts'
 import { Avatar, typeNames } from '../parts/avatar.tsx'
 import { Composer } from '../parts/composer.tsx'
-import { Dialog } from '../parts/dialog.tsx'
 import { Fact } from '../parts/fact.tsx'
+import { FormDialog } from '../parts/form-dialog.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { AdminAction } from '../parts/locked.tsx'
-import { RefusalText } from '../parts/refusal.tsx'
+import { TextField } from '../parts/text-field.tsx'
 import { linkTo } from '../route.ts'
 import { areClientsKnown, refreshClients } from '../state/clients.ts'
 import { type Refusal, run } from '../state/run.ts'
@@ -115,12 +115,13 @@ function Subscriptions({ client: { subscriptions } }: { client: ListedClient }) 
 function Disconnect({ id }: { id: string }) {
   const [isAsking, setIsAsking] = useState(false)
   const [reason, setReason] = useState('')
-  const [outcome, setOutcome] = useState<string | Refusal | undefined>(undefined)
+  const [refused, setRefused] = useState<Refusal | undefined>(undefined)
+  const [isDone, setIsDone] = useState(false)
 
-  async function disconnect(event: Event): Promise<void> {
-    event.preventDefault()
+  async function disconnect(): Promise<void> {
     const done = await run('disconnect_client', { client_id: id, ...(reason !== '' && { reason }) }, true)
-    setOutcome(done.ok ? 'Disconnected.' : done.error)
+    setRefused(done.ok ? undefined : done.error)
+    setIsDone(done.ok)
     if (done.ok) setIsAsking(false)
     await refreshClients()
   }
@@ -130,30 +131,18 @@ function Disconnect({ id }: { id: string }) {
       <AdminAction text="Disconnect …" class="danger" onClick={() => setIsAsking(true)} />
       <p class="small">Ends the connection with close code 4411, and its session.</p>
       {isAsking && (
-        <Dialog title={`Disconnect ${id}`} onClose={() => setIsAsking(false)}>
-          <form class="form" onSubmit={(event) => void disconnect(event)}>
-            <div class="field">
-              <label for="disconnect-reason">Reason, sent to the client</label>
-              <input
-                id="disconnect-reason"
-                maxLength={100}
-                value={reason}
-                onInput={(event) => setReason(event.currentTarget.value)}
-              />
-            </div>
-            <div class="actions">
-              <button type="submit" class="danger">
-                Disconnect {id}
-              </button>
-              <button type="button" onClick={() => setIsAsking(false)}>
-                Cancel
-              </button>
-            </div>
-          </form>
-          {typeof outcome === 'object' && <RefusalText refusal={outcome} />}
-        </Dialog>
+        <FormDialog
+          title={`Disconnect ${id}`}
+          action={`Disconnect ${id}`}
+          isDangerous
+          onSubmit={disconnect}
+          onClose={() => setIsAsking(false)}
+          refused={refused}
+        >
+          <TextField label="Reason, sent to the client" maxLength={100} value={reason} onInput={setReason} />
+        </FormDialog>
       )}
-      {typeof outcome === 'string' && <p role="status">{outcome}</p>}
+      {isDone && <p role="status">Disconnected.</p>}
     </>
   )
 }

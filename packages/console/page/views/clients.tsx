@@ -6,6 +6,7 @@ import { bytes, count, short, since } from '../kit/text.ts'
 import { Avatar, typeNames } from '../parts/avatar.tsx'
 import { Meter } from '../parts/meter.tsx'
 import { RefusalText } from '../parts/refusal.tsx'
+import { SearchField } from '../parts/search-field.tsx'
 import { type Row, VirtualList } from '../parts/virtual-list.tsx'
 import { goTo, place } from '../route.ts'
 import { areClientsKnown, clients, clientsRefused, isCut, refreshClients } from '../state/clients.ts'
@@ -66,15 +67,7 @@ export function Clients() {
           <span class="small">{summary()}</span>
         </header>
         <div class="find">
-          <input
-            type="search"
-            aria-label="Filter clients"
-            placeholder="Find by id, name, address or channel"
-            value={filter.value}
-            onInput={(event) => {
-              filter.value = event.currentTarget.value
-            }}
-          />
+          <SearchField label="Filter clients" placeholder="Id, name, address or channel" text={filter} />
           <select
             aria-label="Type of client"
             value={type.value}

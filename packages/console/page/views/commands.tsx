@@ -7,6 +7,7 @@ import { JsonView } from '../parts/json-view.tsx'
 import { hasSecret } from '../parts/locked.tsx'
 import { Prose } from '../parts/prose.tsx'
 import { RefusalText } from '../parts/refusal.tsx'
+import { SearchField } from '../parts/search-field.tsx'
 import { linkTo, place } from '../route.ts'
 import { type Field, fieldsOf, fill } from '../state/form.ts'
 import { type Outcome, run } from '../state/run.ts'
@@ -44,15 +45,7 @@ export function Commands() {
           <span class="small">{wire.commands.length}</span>
         </header>
         <div class="find">
-          <input
-            type="search"
-            aria-label="Find a command"
-            placeholder="Find"
-            value={filter.value}
-            onInput={(event) => {
-              filter.value = event.currentTarget.value
-            }}
-          />
+          <SearchField label="Find a command" placeholder="Find" text={filter} />
         </div>
         <div class="scroll links">
           {groups.map(([title, commands]) => (

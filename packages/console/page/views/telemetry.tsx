@@ -4,6 +4,7 @@ import { count, counted, fullTime } from '../kit/text.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { JsonView } from '../parts/json-view.tsx'
+import { SearchField } from '../parts/search-field.tsx'
 import { Time } from '../parts/time.tsx'
 import { type Row, VirtualList } from '../parts/virtual-list.tsx'
 import type { Refusal } from '../state/run.ts'
@@ -49,15 +50,7 @@ export function Telemetry() {
           </button>
         </header>
         <div class="find">
-          <input
-            type="search"
-            aria-label="Filter events"
-            placeholder="Filter by client, channel, code or words"
-            value={filter.value}
-            onInput={(event) => {
-              filter.value = event.currentTarget.value
-            }}
-          />
+          <SearchField label="Filter events" placeholder="Filter by client, channel or words" text={filter} />
         </div>
         <VirtualList
           class="events"
