@@ -32,6 +32,20 @@ async function seriousFaults(page: Page): Promise<string[]> {
   })
 }
 
+/** The placeholders of search fields that do not fit into them. */
+const cutPlaceholders = (page: Page): Promise<string[]> =>
+  page.evaluate(() => {
+    const context = document.createElement('canvas').getContext('2d')!
+    return [...document.querySelectorAll<HTMLInputElement>('input[type=search]')]
+      .filter((field) => {
+        const { font, paddingLeft, paddingRight } = getComputedStyle(field)
+        context.font = font
+        const width = field.clientWidth - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight)
+        return field.checkVisibility() && context.measureText(field.placeholder).width > width
+      })
+      .map(({ placeholder }) => placeholder)
+  })
+
 withProgram('chromium', 'the appearance of the console', (chromium) => {
   const fixture = createFixture(chromium)
 
@@ -70,6 +84,7 @@ withProgram('chromium', 'the appearance of the console', (chromium) => {
         expect([view, await seriousFaults(page)]).toEqual([view, []])
         const wide = await page.evaluate(() => document.documentElement.scrollWidth)
         expect([view, wide]).toEqual([view, width])
+        expect([view, await cutPlaceholders(page)]).toEqual([view, []])
       }
       expect(faults).toEqual([])
     })
