@@ -1,6 +1,6 @@
 /**
  * `EventSource` of a real browser, which gives up for good on any status but 200: after each kind of temporary refusal
- * it comes back by itself, with all that it missed, once.
+ * it reconnects by itself, and receives every message that it missed once.
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import {
@@ -72,7 +72,7 @@ withProgram('chromium', 'EventSource in a real browser', (executablePath) => {
   }
   const say = (bus: TestBus, text: string, channel = 'a') =>
     caller(bus.httpUrl)(messagesOf('es', channel), { body: JSON.stringify({ payload: { text } }) })
-  /** Ends the stream of the page, which then waits until it comes back. */
+  /** Ends the stream of the page, which then waits before it reconnects. */
   const endStream = async (bus: TestBus) => {
     const call = caller(bus.httpUrl)
     const readers = async () => (await call('/clients?channel=es:a', { headers: admin })).body.clients
@@ -82,12 +82,12 @@ withProgram('chromium', 'EventSource in a real browser', (executablePath) => {
   }
 
   test(
-    'an EventSource that finds no free stream comes back until there is one, and has every message once',
+    'an EventSource that finds no free stream reconnects until one is free, and has every message once',
     async () => {
       const bus = await startBus({ adminKey, apiStreams: 1 })
       const { hears, isRefused } = await reading(bus)
       let other: Stream
-      // Until the free place is taken before the page comes back for it.
+      // Again, if the page has reconnected before the other stream was opened.
       do {
         await endStream(bus)
         other = await openStream(bus.httpUrl, 'es:b')
@@ -103,14 +103,14 @@ withProgram('chromium', 'EventSource in a real browser', (executablePath) => {
   )
 
   test(
-    'an EventSource whose address makes too many requests comes back, and has every message once',
+    'an EventSource whose address makes too many requests reconnects, and has every message once',
     async () => {
       const clock = testClock()
       const bus = await startBus({ adminKey, apiRate: { perSecond: 10, burst: 200 } }, { clock })
       const { hears, isRefused } = await reading(bus)
       const writer = await bus.as('writer')
       await endStream(bus)
-      // The clock stands still, so nothing comes back of what is used up.
+      // The clock does not advance, so the bucket is not refilled.
       const statuses = Array.from({ length: 200 }, async () => (await caller(bus.httpUrl)('/clients')).status)
       expect(await Promise.all(statuses)).toContain(429)
       await isRefused('rate_limited')
@@ -125,7 +125,7 @@ withProgram('chromium', 'EventSource in a real browser', (executablePath) => {
     const start = redisPerTest()
 
     test(
-      'an EventSource comes back to a server that drains and to the one after it, and has every message once',
+      'an EventSource reconnects to a server that drains and to its successor, and has every message once',
       async () => {
         const redis = await start()
         const settings = { adminKey, redisUrl: redis.url, drainTimeoutMs: 3_600_000, rateLimit: null, historySize: 200 }
@@ -163,7 +163,7 @@ withProgram('chromium', 'EventSource in a real browser', (executablePath) => {
     }
 
     test(
-      'an EventSource comes back while the storage is unavailable, and has every message once when it is back',
+      'an EventSource reconnects while the storage is unavailable, and has every message once when it is available',
       async () => {
         const redis = await start()
         const bus = await startBus({ adminKey, redisUrl: redis.url })

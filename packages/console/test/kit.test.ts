@@ -144,7 +144,7 @@ describe('events as sentences', () => {
   const said = (type: string, body: object, from = 'arqonbus') =>
     sentenceOf({ id: 1, at: 0, from, type, body: body as Record<string, unknown> })
 
-  test('an event of the bus is a sentence, with what its server tells', () => {
+  test('an event of the bus is a sentence with the fields of the event', () => {
     const ada = { client_id: 'ada', client_type: 'human' }
     expect(said('client_connected', { ...ada, resumed: true })).toBe('ada, person, session resumed')
     expect(said('client_disconnected', { ...ada, connected_ms: 61_000 })).toBe('ada after 1 min 1 s')

@@ -6,11 +6,11 @@ import { joined, linkTo, messages, PATIENT, say } from './support/page.ts'
 
 /** The connection between the page and the bus, which a test can hold or cut. */
 type Line = {
-  /** What the bus sends is kept back until the returned function is called. */
+  /** Holds frames of the bus back until the returned function is called. */
   hold(): () => void
-  /** Ends the connection; the page cannot come back before `mend`. */
+  /** Ends the connection; the page cannot reconnect before `restore`. */
   cut(): Promise<void>
-  mend(): void
+  restore(): void
 }
 
 /** Puts itself between a page and the bus. */
@@ -46,7 +46,7 @@ async function intercept(page: Page): Promise<Line> {
       for (const socket of open) await socket.close({ code: 1001 })
       open.clear()
     },
-    mend() {
+    restore() {
       isCut = false
     },
   }
@@ -109,7 +109,7 @@ withProgram('chromium', 'drafts and messages on their way in the console', (chro
     for (let times = 0; times < 3; times++) await box(page).press('Control+Enter')
     await onTheirWay(page).getByText('once, please').waitFor()
     expect(await onTheirWay(page).getByRole('listitem').count()).toBe(1)
-    line.mend()
+    line.restore()
     await page.getByText('Connected', { exact: true }).waitFor()
     await onTheirWay(page).waitFor({ state: 'detached' })
     await messages(page, 'science:explore').getByText('once, please').waitFor()
@@ -127,10 +127,10 @@ withProgram('chromium', 'drafts and messages on their way in the console', (chro
     const published = async () => (await ada.history('science:explore')).messages.length
     await eventually(async () => expect(await published()).toBe(1))
     await line.cut()
-    // While nothing can connect: the page comes back with another connection of the same client.
+    // While no connection is possible: afterwards the page reconnects as the same client.
     await page.getByRole('button', { name: 'Connect now' }).click()
     await onTheirWay(page).getByText('did it arrive?').waitFor()
-    line.mend()
+    line.restore()
     await page.getByText('Connected', { exact: true }).waitFor()
     await onTheirWay(page).waitFor({ state: 'detached' })
     expect(await published()).toBe(1)

@@ -48,7 +48,7 @@ withProgram('chromium', 'the state of the bus in the console', (chromium) => {
     await page.getByRole('option', { name: /^Planner quiet/ }).waitFor()
   })
 
-  test('title, badges and verdict say when the bus is gone, and why', PATIENT, async () => {
+  test('title, badges and verdict show when the connection was lost, and why', PATIENT, async () => {
     const bus = await fixture.bus()
     const { page } = await fixture.open(bus)
     await page.getByRole('heading', { name: /^The bus works/ }).waitFor()
@@ -62,7 +62,7 @@ withProgram('chromium', 'the state of the bus in the console', (chromium) => {
     expect([await badge(page, 'Channels'), await badge(page, 'Clients')]).toEqual(['–', '–'])
   })
 
-  test('a page that cannot reach the bus says what it has found out', PATIENT, async () => {
+  test('a page that cannot reach the bus shows the likely reason', PATIENT, async () => {
     const bus = await fixture.bus({ consoleBusUrl: 'ws://127.0.0.1:9/' })
     const { page } = await fixture.openAnyhow(bus)
     await page
@@ -72,7 +72,7 @@ withProgram('chromium', 'the state of the bus in the console', (chromium) => {
     await page.getByRole('heading', { name: 'No connection. Nothing is known of the bus.' }).waitFor()
   })
 
-  test('a channel that was live says since when it is not', PATIENT, async () => {
+  test('a channel that was live shows since when it is not', PATIENT, async () => {
     const bus = await fixture.bus()
     const { page } = await fixture.open(bus, linkTo('channels', 'a:b'))
     await joined(page)
@@ -80,7 +80,7 @@ withProgram('chromium', 'the state of the bus in the console', (chromium) => {
     await page.getByText(/^stopped at \d\d:\d\d:\d\d$/).waitFor()
   })
 
-  test('a page that cannot read telemetry says why, and offers to change the token', PATIENT, async () => {
+  test('a page that cannot read telemetry shows why, and offers to change the token', PATIENT, async () => {
     const bus = await fixture.bus({ maxSubscriptions: 1 })
     const { page } = await fixture.open(bus, '#/telemetry')
     await page.getByRole('heading', { name: 'Telemetry cannot be read' }).waitFor()

@@ -5,7 +5,7 @@ export const WIDTH = 90
 /** Its height. */
 export const HEIGHT = 100
 
-/** A line through the values, or the area below it; interrupted where there is no value. */
+/** A line through the values, or the area below it; interrupted where a value is null. */
 export function pathOf(values: readonly (number | null)[], most: number, isArea: boolean): string {
   const step = WIDTH / Math.max(1, values.length - 1)
   const x = (index: number) => round(index * step)

@@ -9,7 +9,7 @@ type CopyButtonProps = {
   readonly value: () => string
 }
 
-/** Copies a text, and says that it has. */
+/** Copies a text, and shows whether it was copied. */
 export function CopyButton({ text, icon = 'copy', value }: CopyButtonProps) {
   const [said, setSaid] = useState('')
   async function press(): Promise<void> {

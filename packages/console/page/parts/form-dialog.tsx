@@ -5,7 +5,7 @@ import { RefusalText } from './refusal.tsx'
 
 type FormDialogProps = {
   readonly title: string
-  /** What the button says that submits the form. */
+  /** The label of the button that submits the form. */
   readonly action: string
   readonly isDangerous?: boolean
   readonly canSubmit?: boolean

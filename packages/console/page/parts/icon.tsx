@@ -24,7 +24,7 @@ const paths = {
 /** The name of a drawing. */
 export type IconName = keyof typeof paths
 
-/** A drawing beside words that say the same. */
+/** A drawing beside text with the same meaning. */
 export function Icon({ name, class: more = '' }: { name: IconName; class?: string }) {
   return (
     <svg class={`i ${more}`} viewBox="0 0 16 16" aria-hidden="true">

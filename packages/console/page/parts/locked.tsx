@@ -5,13 +5,13 @@ import { Icon } from './icon.tsx'
 export const hasSecret = (): boolean => secrets.value.adminKey !== '' || secrets.value.token !== ''
 
 type ActionProps = {
-  /** What the button says. */
+  /** The label of the button. */
   readonly text: string
   readonly class?: string
   readonly onClick: () => void
 }
 
-/** An action for admins. Without a key it says so before it is pressed, and asks for one when it is. */
+/** A button of an action for admins. Without a key it has a lock, and opens the dialog for the key. */
 export function AdminAction({ text, class: kind = '', onClick }: ActionProps) {
   if (hasSecret())
     return (

@@ -10,7 +10,7 @@ import type { Row } from './virtual-list.tsx'
 export type Reader = {
   /** Whether a row begins a new group: another sender, or a while later. */
   isFirst(line: Line): boolean
-  /** The day before which a row stands, where it is the first of that day. */
+  /** The day, if the row is the first of it: the date is then shown above the row. */
   dayOf(line: Line): string | undefined
   /** The sender of a message that is among the rows. */
   senderOf(id: string): string | undefined

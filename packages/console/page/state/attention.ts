@@ -63,7 +63,7 @@ const words: Readonly<Record<string, Words>> = {
   },
   draining: {
     level: 'warn',
-    text: () => 'The server is shutting down: clients move to another node, or come back when it is up again.',
+    text: () => 'The server is shutting down: clients move to another node, or reconnect after the restart.',
     link: ['Show status', 'commands', 'status'],
   },
   event_loop_busy: {

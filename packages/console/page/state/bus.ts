@@ -48,7 +48,7 @@ export function onBus<Name extends keyof Events>(name: Name, handler: (event: Ev
   return () => void handlers[name].delete(handler)
 }
 
-function tell<Name extends keyof Events>(name: Name, event: Events[Name]): void {
+function emit<Name extends keyof Events>(name: Name, event: Events[Name]): void {
   for (const handler of handlers[name]) handler(event)
 }
 
@@ -66,7 +66,7 @@ export async function openBus(resumed?: { readonly clientId: string; readonly se
   if (link.value.state !== 'waiting') link.value = { state: 'connecting' }
   else link.value = { ...link.value, retryAt: undefined }
   const { token } = secrets.value
-  const heard =
+  const ifLast =
     <Event>(handler: (event: Event) => void) =>
     (event: Event) => {
       if (isLast()) handler(event)
@@ -86,28 +86,28 @@ export async function openBus(resumed?: { readonly clientId: string; readonly se
       // The page needs only a short memory of the messages that it shows.
       maxRemembered: 20_000,
       on: {
-        message: heard((message) => tell('message', message)),
-        telemetry: heard((event) => tell('telemetry', event)),
-        gap: heard((gap) => tell('gap', gap)),
-        left: heard((left) => tell('left', left)),
-        refused: heard((error) => tell('refused', error)),
-        connected: heard((said) => {
-          welcome.value = said
+        message: ifLast((message) => emit('message', message)),
+        telemetry: ifLast((event) => emit('telemetry', event)),
+        gap: ifLast((gap) => emit('gap', gap)),
+        left: ifLast((left) => emit('left', left)),
+        refused: ifLast((error) => emit('refused', error)),
+        connected: ifLast((received) => {
+          welcome.value = received
           link.value = { state: 'open' }
           // At the first connection the client does not exist yet.
-          if (client.value !== undefined) tell('connected', said)
+          if (client.value !== undefined) emit('connected', received)
         }),
-        disconnected: heard(({ code, reason, retryInMs }) => {
+        disconnected: ifLast(({ code, reason, retryInMs }) => {
           if (retryInMs === undefined) return
           const retryAt = Date.now() + retryInMs
           link.value = { state: 'waiting', reason: firstReason(code, reason), since: lostAt(), retryAt }
         }),
-        closed: heard((error) => ended(error)),
+        closed: ifLast((error) => ended(error)),
       },
     })
     if (!isLast()) return void opened.close()
     client.value = opened
-    tell('connected', opened.welcome)
+    emit('connected', opened.welcome)
   } catch (error) {
     if (!isLast()) return
     url = undefined
@@ -115,7 +115,7 @@ export async function openBus(resumed?: { readonly clientId: string; readonly se
   }
 }
 
-/** Connects at once, as the same client where there was one. */
+/** Connects at once, and resumes the session of the last connection if there was one. */
 export function connectNow(): void {
   const last = welcome.value
   void openBus(last && { clientId: last.client.client_id, session: last.session })
@@ -153,14 +153,14 @@ function watched(onClosed: (end: End) => void) {
 }
 
 /**
- * A first connection failed: the client tries again, and says nothing of it. A browser does not tell a page why a
- * handshake was refused, so the page says what it can find out.
+ * Called when a first connection failed: the client tries again and emits no event. A browser does not report why a
+ * handshake was refused, so the page shows what it can find out.
  */
 async function neverReached({ code, reason }: End): Promise<void> {
   if (client.value !== undefined || link.value.state === 'open' || link.value.state === 'ended') return
-  const told = code === 1006 ? await guess() : reasonOf(code, reason)
+  const found = code === 1006 ? await guess() : reasonOf(code, reason)
   if (client.value !== undefined || link.peek().state === 'open' || link.peek().state === 'ended') return
-  link.value = { state: 'waiting', reason: told, since: lostAt(), retryAt: undefined }
+  link.value = { state: 'waiting', reason: found, since: lostAt(), retryAt: undefined }
 }
 
 /** What may be the reason that no WebSocket could be opened. */
@@ -169,7 +169,7 @@ async function guess(): Promise<string> {
   try {
     const response = await fetch('health', { signal: AbortSignal.timeout(5000) })
     const { status } = (await response.json()) as { status?: string }
-    if (status === 'draining') return `the server is shutting down, and ${target} accepts nobody`
+    if (status === 'draining') return `the server is shutting down, and ${target} accepts no connections`
     return (
       `${target} did not accept a WebSocket, while the HTTP port answers: the bus may be full, a proxy or firewall may ` +
       `be in between (see ARQONBUS_CONSOLE_BUS_URL), or it may not accept pages of ${location.origin} (see ARQONBUS_ORIGINS)`

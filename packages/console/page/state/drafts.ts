@@ -43,7 +43,7 @@ function store(): void {
   try {
     sessionStorage.setItem(KEY, JSON.stringify(typed.map(([target, { value }]) => [target, value])))
   } catch {
-    // The storage is full: the drafts stay for as long as the page does.
+    // The storage is full: the drafts last until the page is closed or loaded again.
   }
 }
 

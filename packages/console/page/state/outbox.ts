@@ -35,7 +35,7 @@ export type Sending = Outgoing & {
     | { readonly name: 'refused'; readonly refusal: Refusal }
 }
 
-/** The messages to one target that are not accepted yet, and what came of the last one that was. */
+/** The messages to one target that are not accepted yet, and the acknowledgement of the last accepted one as text. */
 export type Outbox = { readonly sending: readonly Sending[]; readonly last: string }
 
 /** The most messages to one target that wait at a time. */
@@ -120,7 +120,7 @@ onBus('refused', (error) => {
   box.value = { sending: [...box.value.sending, { ...found.sending, state }], last: '' }
 })
 
-// With the connection back, what may have arrived is sent again, for as long as the bus recognises its id.
+// After a reconnection, messages of unknown outcome are sent again, for as long as the bus recognises their ids.
 onBus('connected', ({ limits }) => {
   for (const [target, box] of boxes)
     for (const one of box.value.sending)
@@ -146,7 +146,7 @@ function store(): void {
   try {
     sessionStorage.setItem(KEY, JSON.stringify(waiting.map(([target, { value }]) => [target, value.sending])))
   } catch {
-    // The storage is full: what waits is shown for as long as the page is.
+    // The storage is full: pending messages are shown until the page is closed or loaded again.
   }
 }
 

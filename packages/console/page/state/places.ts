@@ -66,7 +66,7 @@ async function read(): Promise<void> {
       rooms.value = listed.sort((a, b) => Number(isBuiltIn(a)) - Number(isBuiltIn(b)) || byName(a, b))
     })
   } catch {
-    // Without a reply the previous list stays: the notes above the view say what is wrong with the connection.
+    // Without a reply the previous list is kept; the notes above the view show the state of the connection.
   }
 }
 

@@ -31,7 +31,7 @@ const templates: Readonly<Record<string, (fields: Fields) => string>> = {
   },
   channel_created: ({ who, where, of }) =>
     `${who === '' ? 'The bus' : who} created ${where || 'a private channel'}${of('auto_created') === 'true' ? ' by its first use' : ''}`,
-  channel_deleted: ({ where }) => `${where || 'A private channel'} is gone`,
+  channel_deleted: ({ where }) => `${where || 'A private channel'} was deleted`,
   channel_joined: ({ who, where }) => `${who} joined ${where || 'a private channel'}`,
   channel_left: ({ who, where }) => `${who} left ${where || 'a private channel'}`,
   message_routed: ({ who, where, number }) =>
@@ -54,7 +54,7 @@ const templates: Readonly<Record<string, (fields: Fields) => string>> = {
 
 const from = (address: string): string => (address === '' ? '' : ` from ${address}`)
 
-/** What an event says. An event of a client is shown as it is, because any client may send it. */
+/** An event as a sentence. An event of a client is shown as it is, because any client may send it. */
 export function sentenceOf({ type, from: sender, body }: TelemetryItem): string {
   const template = sender === BUS && Object.hasOwn(templates, type) ? templates[type] : undefined
   if (template === undefined) return `${sender === BUS ? '' : `${sender}: `}${preview(body, 300)}`

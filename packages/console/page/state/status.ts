@@ -1,6 +1,6 @@
 /**
- * What the bus says of itself, once a second: the one document that the console asks for all the time. Every count on
- * the page is from here, so that all of them agree.
+ * The result of `status`, requested once a second: the only request that the console repeats on every view. Every count
+ * on the page is from here, so that all of them agree.
  */
 import type { CommandResult, LimitInUse, RefusedFrames } from '@arqonbus/protocol'
 import { computed, signal } from '@preact/signals'
@@ -12,7 +12,7 @@ export type Status = CommandResult<'status'>
 
 /** The last status; undefined before the first. */
 export const status = signal<Status | undefined>(undefined)
-/** Why there is no status. */
+/** The refusal of the last `status`; undefined if it succeeded. */
 export const statusRefused = signal<Refusal | undefined>(undefined)
 /** When the last status came, by the clock of this machine. */
 export const statusAt = signal(0)
@@ -48,7 +48,7 @@ async function ask(): Promise<void> {
     statusAt.value = Date.now()
     statusRefused.value = undefined
   } catch (error) {
-    // Without a connection the last status stays; the page says that it is old.
+    // Without a connection the last status is kept, and the page shows its time.
     if (link.peek().state === 'open') statusRefused.value = refusalOf(error)
   }
 }

@@ -77,7 +77,7 @@ function itemOf({ payload, from, timestamp }: Message): TelemetryItem | undefine
  */
 let toldAt = Number.NEGATIVE_INFINITY
 
-/** Counts a message that the console received: the only source of rates if the bus does not report routed messages. */
+/** Counts a message that the console received, unless the bus reports routed messages. */
 export function noteReceived(address: string): void {
   const now = Date.now()
   if (now - toldAt < 10_000) return

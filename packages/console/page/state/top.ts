@@ -46,6 +46,6 @@ async function refresh(): Promise<void> {
         .filter(({ rate }) => rate > 0)
     })
   } catch {
-    // Without a reply the previous lists stay: the notes above the view say what is wrong with the connection.
+    // Without a reply the previous lists are kept; the notes above the view show the state of the connection.
   }
 }

@@ -4,7 +4,7 @@ import { thingsToLookAt } from '../state/attention.ts'
 import { latest } from '../state/series.ts'
 import { limits, type Status } from '../state/status.ts'
 
-/** The growth of a log, and when its limit is reached where that can be foreseen. */
+/** The growth of a log, and the time until it reaches its limit, if it grows and has one. */
 function growthOf({
   growth_bytes_per_second: growth,
   store,
@@ -17,7 +17,7 @@ function growthOf({
   return growth <= 0 || most === undefined ? a : `${a}, ${duration((most - used) / growth)} to the limit`
 }
 
-/** The log: where messages are kept, how it fares, and its last outage. */
+/** The log: its driver, whether it is reachable, its size and growth, and its last outage. */
 export function Log({ known }: { known: Status | undefined }) {
   const storage = known?.storage
   const isAway = thingsToLookAt(known).some(({ code }) => code === 'storage_away')

@@ -10,7 +10,7 @@ import { limits, refusals, type Status, status } from '../state/status.ts'
 import { busyChannels, busyClients, slowClients } from '../state/top.ts'
 import { wire } from '../wire.ts'
 
-/** What stands in place of values that are not there yet. */
+/** The text of a table whose values are not loaded yet. */
 const unknown = (): string => (isCurrent.value ? 'Asking …' : 'Not known.')
 
 type TableProps = {

@@ -153,7 +153,7 @@ function Facets({ items, chosen, onChange }: FacetsProps) {
   )
 }
 
-/** A page that cannot read telemetry says what it lacks. */
+/** Shown instead of the list if the page may not join the telemetry channels. */
 function Denied({ refusal: { code, message } }: { refusal: Refusal }) {
   const isForbidden = code === 'forbidden' || code === 'unauthenticated'
   return (
