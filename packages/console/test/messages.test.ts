@@ -53,6 +53,20 @@ withProgram('chromium', 'messages in the console', (chromium) => {
     await list.getByText('and after').waitFor()
   })
 
+  test('a page that stays joined receives the messages of a channel while another view is open', PATIENT, async () => {
+    const bus = await fixture.bus()
+    const ada = await fixture.client(bus, { clientId: 'ada' })
+    const { page } = await fixture.open(bus, linkTo('channels', 'a:b'))
+    await joined(page)
+    await page.getByLabel('Stay joined').check()
+    await page.getByRole('link', { name: /^Overview/ }).click()
+    await page.getByLabel('Figures').waitFor()
+    expect(await ada.publish('a:b', { text: 'meanwhile' }, { ack: true })).toMatchObject({ recipients: 1 })
+    await page.goto(`${bus.httpUrl}/${linkTo('channels', 'a:b')}`)
+    await messages(page, 'a:b').getByText('meanwhile').waitFor()
+    expect(await page.getByLabel('Stay joined').isChecked()).toBe(true)
+  })
+
   test('a filter shows only matching messages', PATIENT, async () => {
     const bus = await fixture.bus()
     const ada = await fixture.client(bus, { clientId: 'ada' })

@@ -29,6 +29,8 @@ export type Feed = {
   /** The number of messages since the pause. */
   readonly behind: number
   readonly paused: Signal<boolean>
+  /** Whether the page stays in the channel after its view is left. */
+  readonly stays: Signal<boolean>
   pause(): void
   resume(): void
   /** Loads the next page of history above the shown rows; pauses the feed. */
@@ -96,6 +98,7 @@ function createFeed(address: string) {
   const state = signal<'joining' | 'joined' | 'refused'>('joining')
   const error = signal<Refusal | undefined>(undefined)
   const paused = signal(false)
+  const stays = signal(false)
   const hasOlder = signal(true)
   let frozen: readonly Line[] = []
   let totalAtPause = 0
@@ -167,6 +170,7 @@ function createFeed(address: string) {
     state,
     error,
     paused,
+    stays,
     hasOlder,
     get behind() {
       return paused.value ? live.total - totalAtPause : 0

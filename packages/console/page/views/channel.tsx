@@ -1,4 +1,4 @@
-import { type Signal, useSignal } from '@preact/signals'
+import { useSignal } from '@preact/signals'
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { count, counted, timeOfDay } from '../kit/text.ts'
 import { Composer } from '../parts/composer.tsx'
@@ -27,12 +27,11 @@ type Tab = (typeof tabs)[number][0]
 /** One channel: its messages, the chosen one in full, who is in it, and its options. */
 export function ChannelPane({ address }: { address: string }) {
   const feed = useMemo(() => watch(address), [address])
-  const stays = useSignal(false)
   useEffect(
     () => () => {
-      if (!stays.peek()) unwatch(address)
+      if (!feed.stays.peek()) unwatch(address)
     },
-    [address, stays],
+    [address, feed],
   )
   const hasParts = address !== INBOX && !address.endsWith(':*')
   useEffect(() => (hasParts ? watchChannelInfo(address) : undefined), [address, hasParts])
@@ -55,7 +54,6 @@ export function ChannelPane({ address }: { address: string }) {
         </fieldset>
         <Messages
           feed={feed}
-          stays={stays}
           chosen={chosen}
           onSelect={setChosen}
           onOpen={(line) => {
@@ -129,14 +127,12 @@ function toneOf(feed: Feed): string {
 
 type MessagesProps = {
   readonly feed: Feed
-  /** Whether the page stays in the channel after this view is left. */
-  readonly stays: Signal<boolean>
   readonly chosen: Line | undefined
   readonly onSelect: (line: Line) => void
   readonly onOpen: (line: Line) => void
 }
 
-function Messages({ feed, stays, chosen, onSelect, onOpen }: MessagesProps) {
+function Messages({ feed, chosen, onSelect, onOpen }: MessagesProps) {
   const filter = useSignal('')
   const { address } = feed
   const isPaused = feed.paused.value
@@ -151,9 +147,9 @@ function Messages({ feed, stays, chosen, onSelect, onOpen }: MessagesProps) {
           <label class="check" title="Stay joined after this view is left">
             <input
               type="checkbox"
-              checked={stays.value}
+              checked={feed.stays.value}
               onChange={(event) => {
-                stays.value = event.currentTarget.checked
+                feed.stays.value = event.currentTarget.checked
               }}
             />
             <span>Stay joined</span>
