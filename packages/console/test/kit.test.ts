@@ -9,6 +9,7 @@ import { bytes, duration, short } from '../page/kit/text.ts'
 import { actionOfKey } from '../page/list/keyboard.ts'
 import { equalRows, measuredRows, renderedRange, topToShow } from '../page/list/rows.ts'
 import { draftOf } from '../page/state/draft.ts'
+import { draftFor, edit } from '../page/state/drafts.ts'
 import { fieldsOf, fill } from '../page/state/form.ts'
 import { sentenceOf } from '../page/state/sentences.ts'
 import { wire } from '../page/wire.ts'
@@ -175,6 +176,14 @@ describe('input', () => {
     expect(draft('{"a":').fault).toStartWith('The payload is not JSON')
     expect(draft('x', '{"to":"ada"}').fault).toContain('have their own fields')
     expect(draft('x', '{"cause":"nobody"}').fault).toContain('/metadata/cause')
+  })
+
+  test('a draft is kept while the composers of many other targets are opened', () => {
+    edit('a:typed', { payload: 'half a thought' })
+    for (let n = 0; n < 1000; n++) draftFor(`a:${n}`)
+    expect(draftFor('a:typed').value.payload).toBe('half a thought')
+    for (let n = 0; n < 1000; n++) edit(`b:${n}`, { payload: String(n) })
+    expect([draftFor('b:999').value.payload, draftFor('a:typed').value.payload]).toEqual(['999', ''])
   })
 
   test('a payload nested 10,000 levels deep is refused, and nothing breaks', () => {

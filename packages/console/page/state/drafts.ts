@@ -15,7 +15,7 @@ export type DraftFields = {
 }
 
 const KEY = 'arqonbus-drafts'
-/** The most targets of which the input is stored; the oldest is dropped. */
+/** The most targets of which the input is stored. Beyond it the oldest is dropped, an empty one if there is any. */
 const MOST = 100
 const none: DraftFields = { payload: '', metadata: '', to: '', ack: 'true' }
 
@@ -25,10 +25,16 @@ const drafts = new Map<string, Signal<DraftFields>>(stored())
 export function draftFor(target: string): Signal<DraftFields> {
   const known = drafts.get(target)
   if (known !== undefined) return known
+  if (drafts.size >= MOST) drop()
   const made = signal(none)
   drafts.set(target, made)
-  if (drafts.size > MOST) drafts.delete(drafts.keys().next().value as string)
   return made
+}
+
+function drop(): void {
+  const all = [...drafts]
+  const [target] = all.find(([, draft]) => !isTyped(draft.peek())) ?? all[0]!
+  drafts.delete(target)
 }
 
 /** Changes fields of a draft. */
@@ -38,8 +44,10 @@ export function edit(target: string, change: Partial<DraftFields>): void {
   store()
 }
 
+const isTyped = ({ payload, metadata }: DraftFields): boolean => payload !== '' || metadata !== ''
+
 function store(): void {
-  const typed = [...drafts].filter(([, { value }]) => value.payload !== '' || value.metadata !== '')
+  const typed = [...drafts].filter(([, { value }]) => isTyped(value))
   try {
     sessionStorage.setItem(KEY, JSON.stringify(typed.map(([target, { value }]) => [target, value])))
   } catch {
