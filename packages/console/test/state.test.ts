@@ -72,6 +72,16 @@ withProgram('chromium', 'the state of the bus in the console', (chromium) => {
     await page.getByRole('heading', { name: 'No connection. Nothing is known of the bus.' }).waitFor()
   })
 
+  test('a page whose request for figures is refused shows the status', PATIENT, async () => {
+    const bus = await fixture.bus()
+    const { page } = await fixture.open(bus, '', {})
+    await page.route('**/api/v1/series', (route) => route.fulfill({ status: 429 }))
+    await page.reload()
+    await page.getByText('The HTTP port refuses the figures (HTTP 429).').waitFor()
+    await page.unroute('**/api/v1/series')
+    await page.getByText(/^The HTTP port/).waitFor({ state: 'detached' })
+  })
+
   test('a channel that was live shows since when it is not', PATIENT, async () => {
     const bus = await fixture.bus()
     const { page } = await fixture.open(bus, linkTo('channels', 'a:b'))

@@ -3,7 +3,7 @@ import { now } from '../kit/now.ts'
 import { bytes, duration, timeOfDay } from '../kit/text.ts'
 import { thingsToLookAt } from '../state/attention.ts'
 import { connectNow, isCurrent, link } from '../state/bus.ts'
-import { isAnswering } from '../state/series.ts'
+import { seriesFault } from '../state/series.ts'
 import { limits, status, statusRefused } from '../state/status.ts'
 import { outageMode } from '../state/telemetry.ts'
 
@@ -16,9 +16,9 @@ export function Notes() {
   return (
     <div class="notes">
       {isLost && <Offline />}
-      {!isLost && !isAnswering.value && (
+      {!isLost && seriesFault.value !== undefined && (
         <p class="note warn" role="status">
-          <b>The HTTP port does not respond.</b>
+          <b>{seriesFault.value}</b>
           <span>The charts are not updated; messages and commands work.</span>
         </p>
       )}

@@ -6,8 +6,8 @@ import { secrets } from './secrets.ts'
 
 /** The last 15 minutes; undefined before they are loaded. */
 export const series = signal<Series | undefined>(undefined)
-/** Whether the HTTP port responds. */
-export const isAnswering = signal(true)
+/** Why the series could not be loaded; undefined if they were. */
+export const seriesFault = signal<string | undefined>(undefined)
 
 /** The last value of a series. */
 export const latest = (name: SeriesName): number | null => series.value?.series[name].at(-1) ?? null
@@ -31,10 +31,9 @@ async function load(): Promise<void> {
       signal: AbortSignal.timeout(5000),
       headers: token === '' ? {} : { authorization: `Bearer ${token}` },
     })
-    if (!response.ok) throw new Error(`HTTP ${response.status}`)
-    series.value = (await response.json()) as Series
-    isAnswering.value = true
+    seriesFault.value = response.ok ? undefined : `The HTTP port refuses the figures (HTTP ${response.status}).`
+    if (response.ok) series.value = (await response.json()) as Series
   } catch {
-    isAnswering.value = false
+    seriesFault.value = 'The HTTP port does not respond.'
   }
 }
