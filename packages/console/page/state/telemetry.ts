@@ -28,6 +28,8 @@ export const refused = signal<Refusal | undefined>(undefined)
 
 /** Messages per second by channel (`room:channel`). */
 export const channelRates = createRates()
+// Otherwise the names of channels that are no longer used would take the place of new ones.
+setInterval(() => channelRates.sweep(Date.now()), 60_000)
 
 let ids = 0
 const CHANNELS = ['integriguard:telemetry-stream', 'integriguard:dashboard-events']
