@@ -10,7 +10,7 @@ import { SearchField } from '../parts/search-field.tsx'
 import { type Row, VirtualList } from '../parts/virtual-list.tsx'
 import { goTo, place } from '../route.ts'
 import { areClientsKnown, clients, clientsRefused, isCut, refreshClients } from '../state/clients.ts'
-import { limits, status } from '../state/status.ts'
+import { status } from '../state/status.ts'
 import { wire } from '../wire.ts'
 import { ClientPane } from './client.tsx'
 
@@ -18,6 +18,8 @@ import { ClientPane } from './client.tsx'
 const FEW = 500
 const EVERY_MS = 2000
 const SELDOM_MS = 10_000
+/** The unread bytes at which the bar is full: the default of `ARQONBUS_SEND_BUFFER_HARD_LIMIT`. */
+const FULL_BYTES = 1024 * 1024
 
 /** Loads the list of clients now and then, for as long as a view is open. */
 export function useClients(): void {
@@ -146,7 +148,6 @@ function summary(): string {
 function rowOf(client: ListedClient): Row {
   const { client_id: id, client_type: type, screen_name: name, subscriptions, queue_bytes: queue } = client
   const { messages_per_second: rate } = client
-  const hard = limits.value.find(({ limit }) => limit === 'send_buffer_hard_limit')?.most ?? 1024 * 1024
   return {
     content: (
       <>
@@ -164,7 +165,7 @@ function rowOf(client: ListedClient): Row {
             <>
               {bytes(queue)}
               <span class="hidden"> unread</span>
-              <Meter share={queue / hard} />
+              <Meter share={queue / FULL_BYTES} />
             </>
           ) : (
             <span class="muted">0</span>
