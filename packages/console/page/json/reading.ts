@@ -16,9 +16,20 @@ const textFields = ['text', 'message', 'content', 'body'] as const
 const MOST_TEXT = 2000
 const MOST_FIELDS = 8
 
+type Payload = Readonly<Record<string, unknown>>
+
+const textFieldOf = (payload: Payload) =>
+  textFields.find((name) => typeof payload[name] === 'string' && payload[name] !== '')
+
+/** The whole text of a payload; undefined if it has none. */
+export function textOf(payload: Payload): string | undefined {
+  const name = textFieldOf(payload)
+  return name === undefined ? undefined : (payload[name] as string)
+}
+
 /** Reads a payload; only what is shown of it is touched. */
-export function readingOf(payload: Readonly<Record<string, unknown>>): Reading {
-  const name = textFields.find((one) => typeof payload[one] === 'string' && payload[one] !== '')
+export function readingOf(payload: Payload): Reading {
+  const name = textFieldOf(payload)
   if (name === undefined) return { text: undefined, cut: 0, fields: [], more: 0 }
   const text = payload[name] as string
   const fields: { name: string; value: string }[] = []

@@ -1,14 +1,3 @@
-/** What a type of client is called. */
-export const typeNames = {
-  human: 'person',
-  'ai-agent': 'agent',
-  service: 'service',
-  dashboard: 'dashboard',
-} as const
-
-/** The type of a client. */
-export type TypeName = keyof typeof typeNames
-
 /** Two letters in the shape and colour of the type of a client. */
 export function Avatar({ name, type, small = false }: { name: string; type?: string | undefined; small?: boolean }) {
   return (

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
-import { readingOf } from '../json/reading.ts'
+import { readingOf, textOf } from '../json/reading.ts'
+import { jsonText, utf8Bytes } from '../json/text.ts'
 import { bytes, fullTime, timeOfDay } from '../kit/text.ts'
 import { linkTo } from '../route.ts'
 import type { Feed, Line } from '../state/feeds.ts'
@@ -30,9 +31,8 @@ export function MessagePane({ feed, line, onChoose }: MessagePaneProps) {
       </section>
     )
   const { payload, ...head } = message
-  const { text } = readingOf(payload)
   const asText = () =>
-    way === 'Envelope' ? write(message) : way === 'Read' && text !== undefined ? fullText(payload) : write(payload)
+    way === 'Envelope' ? write(message) : ((way === 'Read' ? textOf(payload) : undefined) ?? write(payload))
   return (
     <section class="panel detail-pane" aria-label="Message">
       <header>
@@ -66,8 +66,8 @@ export function MessagePane({ feed, line, onChoose }: MessagePaneProps) {
 const MOST_READ = 20_000
 
 function ReadView({ payload }: { payload: Readonly<Record<string, unknown>> }) {
-  const whole = fullText(payload)
-  const { text, fields, more } = readingOf(payload)
+  const text = textOf(payload)
+  const { fields, more } = readingOf(payload)
   return (
     <div class="read">
       {text === undefined ? (
@@ -75,8 +75,8 @@ function ReadView({ payload }: { payload: Readonly<Record<string, unknown>> }) {
       ) : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable element must be reachable by keyboard.
         <p class="says" tabIndex={0}>
-          {whole.slice(0, MOST_READ)}
-          {whole.length > MOST_READ && ' … Copy it to read all of it.'}
+          {text.slice(0, MOST_READ)}
+          {text.length > MOST_READ && ' … Copy it to read all of it.'}
         </p>
       )}
       {fields.length > 0 && (
@@ -91,15 +91,6 @@ function ReadView({ payload }: { payload: Readonly<Record<string, unknown>> }) {
       {more > 0 && <p class="small">And {more} more fields: see its JSON.</p>}
     </div>
   )
-}
-
-/** The whole text of a payload that has one. */
-function fullText(payload: Readonly<Record<string, unknown>>): string {
-  for (const name of ['text', 'message', 'content', 'body']) {
-    const value = payload[name]
-    if (typeof value === 'string' && value !== '') return value
-  }
-  return ''
 }
 
 function Facts({ feed, line, onChoose }: { feed: Feed; line: Line; onChoose: (line: Line) => void }) {
@@ -134,19 +125,10 @@ function Facts({ feed, line, onChoose }: { feed: Feed; line: Line; onChoose: (li
   )
 }
 
-/** The JSON text of a value, indented; in one line if it is nested deeper than the stack allows. */
-function write(value: unknown): string {
-  try {
-    return JSON.stringify(value, null, 2)
-  } catch {
-    return String(value)
-  }
-}
+/** The JSON text of a value, indented. */
+const write = (value: unknown): string => jsonText(value, 2) ?? String(value)
 
 function sizeOf(value: unknown): string {
-  try {
-    return bytes(new TextEncoder().encode(JSON.stringify(value)).length)
-  } catch {
-    return 'unknown'
-  }
+  const text = jsonText(value)
+  return text === undefined ? 'unknown' : bytes(utf8Bytes(text))
 }

@@ -2,8 +2,9 @@ import type { ListedClient } from '@arqonbus/protocol'
 import { readingOf } from '../json/reading.ts'
 import { count, timeOfDay } from '../kit/text.ts'
 import { welcome } from '../state/bus.ts'
+import { typeNames } from '../state/client-types.ts'
 import type { Line } from '../state/feeds.ts'
-import { Avatar, typeNames } from './avatar.tsx'
+import { Avatar } from './avatar.tsx'
 import type { Row } from './virtual-list.tsx'
 
 /** What a row needs to know of the rows around it. */

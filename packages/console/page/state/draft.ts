@@ -5,6 +5,7 @@
 import type { Welcome } from '@arqonbus/protocol'
 import { createCheck } from '@arqonbus/protocol/csp-validator'
 import { parseAddress } from '@arqonbus/protocol/names'
+import { jsonText, utf8Bytes } from '../json/text.ts'
 import { wire } from '../wire.ts'
 
 /** The input of the user. */
@@ -57,9 +58,9 @@ export function draftOf({ target, payload: text, metadata: metadataText, from, l
     ...(all !== undefined && { metadata: all }),
   }
   const wrong = check(envelope)
-  const written = textOf(envelope)
+  const written = jsonText(envelope)
   if (written === undefined) return { ...none, fault: 'It is nested too deeply to be written.' }
-  const bytes = new TextEncoder().encode(written).length
+  const bytes = utf8Bytes(written)
   return {
     envelope: { payload: payload.value as object, metadata: own },
     to,
@@ -81,15 +82,6 @@ function parse(text: string): { value: unknown } | { fault: string } {
     return { value: JSON.parse(text) as unknown }
   } catch (error) {
     return { fault: (error as Error).message }
-  }
-}
-
-/** The JSON text of a value; undefined if it is nested deeper than the stack allows. */
-function textOf(value: object): string | undefined {
-  try {
-    return JSON.stringify(value)
-  } catch {
-    return undefined
   }
 }
 

@@ -1,8 +1,10 @@
 /** Events of the bus as plain sentences, one template for each type. */
 
+import type { ClientType } from '@arqonbus/protocol'
 import { BUS } from '@arqonbus/protocol/names'
 import { preview } from '../json/preview.ts'
 import { count, counted, duration } from '../kit/text.ts'
+import { typeNames } from './client-types.ts'
 import type { TelemetryItem } from './telemetry.ts'
 
 /** The fields of an event as text; absent ones are empty. */
@@ -14,16 +16,9 @@ type Fields = {
   readonly number: (name: string) => number
 }
 
-const typeText: Readonly<Record<string, string>> = {
-  human: 'person',
-  'ai-agent': 'agent',
-  service: 'service',
-  dashboard: 'dashboard',
-}
-
 const templates: Readonly<Record<string, (fields: Fields) => string>> = {
   client_connected: ({ who, of }) =>
-    `${who}, ${typeText[of('client_type')] ?? of('client_type')}${from(of('address'))}${of('resumed') === 'true' ? ', session resumed' : ', a new session'}`,
+    `${who}, ${typeNames[of('client_type') as ClientType] ?? of('client_type')}${from(of('address'))}${of('resumed') === 'true' ? ', session resumed' : ', a new session'}`,
   client_disconnected: ({ who, of, number }) => {
     const code = of('code')
     const end = code === '' ? '' : `: close code ${code}${of('reason') === '' ? '' : `, ${of('reason')}`}`

@@ -1,8 +1,9 @@
 import { count } from '../kit/text.ts'
-import { Avatar, typeNames } from '../parts/avatar.tsx'
+import { Avatar } from '../parts/avatar.tsx'
 import { linkTo } from '../route.ts'
 import { welcome } from '../state/bus.ts'
 import { channelInfo } from '../state/channel-info.ts'
+import { typeNames } from '../state/client-types.ts'
 
 const FEW = 100
 

@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { useState } from 'preact/hooks'
+import { utf8Bytes } from '../json/text.ts'
 import { bytes, short, timeOfDay } from '../kit/text.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { Icon } from '../parts/icon.tsx'
@@ -213,7 +214,7 @@ function Reply({ outcome }: { outcome: Outcome | undefined }) {
             <span class={`tag ${outcome.ok ? 'good' : 'bad'}`} role="status">
               {outcome.ok ? 'Success' : 'Refused'}
             </span>{' '}
-            {short(outcome.tookMs)} ms{outcome.ok && `, ${sizeOf(outcome.result)}`}
+            {short(outcome.tookMs)} ms{outcome.ok && `, ${bytes(utf8Bytes(JSON.stringify(outcome.result)))}`}
           </span>
         )}
       </header>
@@ -253,10 +254,6 @@ function Reply({ outcome }: { outcome: Outcome | undefined }) {
       </div>
     </section>
   )
-}
-
-function sizeOf(value: unknown): string {
-  return bytes(new TextEncoder().encode(JSON.stringify(value)).length)
 }
 
 /** The field that a refusal of the bus points at. */
