@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import type { Message } from '@arqonbus/client'
 import { isOpenable, type JsonNode, rootOf, rowsOf, showMore, toggle, valueText } from '../page/json/nodes.ts'
 import { preview } from '../page/json/preview.ts'
 import { readingOf } from '../page/json/reading.ts'
@@ -11,6 +12,7 @@ import { equalRows, measuredRows, renderedRange, topToShow } from '../page/list/
 import { draftOf } from '../page/state/draft.ts'
 import { draftFor, edit } from '../page/state/drafts.ts'
 import { fieldsOf, fill } from '../page/state/form.ts'
+import { type Line, lineOf, mergeLines, noticeOf } from '../page/state/lines.ts'
 import { sentenceOf } from '../page/state/sentences.ts'
 import { wire } from '../page/wire.ts'
 
@@ -58,6 +60,26 @@ describe('a payload as a line of a conversation', () => {
     expect(
       readingOf({ text: 'x', deep: deepValue(), ['k'.repeat(999)]: 'v'.repeat(999) }).fields[1]?.value.length,
     ).toBe(120)
+  })
+})
+
+describe('the rows of a channel', () => {
+  const message = (n: number) =>
+    ({ id: `m${n}`, timestamp: new Date(n).toISOString(), from: 'ada', payload: { n } }) as unknown as Message
+  const merged = (history: readonly number[], live: readonly Line[]) =>
+    mergeLines(history.map(message), live).map(({ message }) => message?.id ?? 'notice')
+  const live = (...of: number[]) => of.map((n) => lineOf(message(n)))
+
+  test('messages missed before a channel was joined again are after the earlier ones', () => {
+    expect(merged([1, 2, 3, 4], live(1, 2))).toEqual(['m1', 'm2', 'm3', 'm4'])
+    expect(merged([3, 4, 5], live(1, 2, 3))).toEqual(['m1', 'm2', 'm3', 'm4', 'm5'])
+    expect(merged([8, 9], live(1, 2))).toEqual(['m1', 'm2', 'm8', 'm9'])
+  })
+
+  test('messages that arrive while the history is read are after it, and notices stay in place', () => {
+    expect(merged([1, 2], live(3))).toEqual(['m1', 'm2', 'm3'])
+    expect(merged([1, 2, 3], [...live(1), noticeOf('missing'), ...live(2)])).toEqual(['m1', 'notice', 'm2', 'm3'])
+    expect([merged([], live(1)), merged([1], [])]).toEqual([['m1'], ['m1']])
   })
 })
 

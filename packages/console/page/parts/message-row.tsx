@@ -3,7 +3,7 @@ import { readingOf } from '../json/reading.ts'
 import { count, timeOfDay } from '../kit/text.ts'
 import { welcome } from '../state/bus.ts'
 import { typeNames } from '../state/client-types.ts'
-import type { Line } from '../state/feeds.ts'
+import type { Line } from '../state/lines.ts'
 import { Avatar } from './avatar.tsx'
 import type { Row } from './virtual-list.tsx'
 

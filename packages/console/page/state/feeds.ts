@@ -1,22 +1,12 @@
 /** The messages of the channels that the console has joined: the last ones of each, and the history above them. */
 import type { Message } from '@arqonbus/client'
 import { type Signal, signal } from '@preact/signals'
-import { preview } from '../json/preview.ts'
 import { createPulse } from '../kit/frames.ts'
 import { createRing } from '../kit/ring.ts'
 import { client, onBus } from './bus.ts'
+import { type Line, lineOf, mergeLines, noticeOf } from './lines.ts'
 import { type Refusal, refusalOf } from './run.ts'
 import { noteReceived } from './telemetry.ts'
-
-/** One row of a channel: a message, or the notice that some may be missing. */
-export type Line = {
-  readonly id: number
-  readonly at: number
-  readonly from: string
-  readonly message: Message | undefined
-  /** The payload in one line, computed on demand. */
-  text(): string
-}
 
 /** A channel that the console is subscribed to. */
 export type Feed = {
@@ -47,7 +37,6 @@ export const LIVE_LINES = 1000
 const MOST_LINES = 20_000
 const PAGE = 200
 
-let ids = 0
 const feeds = new Map<string, Feed & { take(message: Message): void; note(text: string): void }>()
 
 /** The feed of a channel; joins the channel unless it is joined. */
@@ -135,7 +124,7 @@ function createFeed(address: string) {
     }
   }
 
-  /** Joins, and inserts the history above the live messages. */
+  /** Joins, and adds the history to the live messages. */
   async function begin(): Promise<void> {
     const bus = client.value
     if (bus === undefined) return
@@ -151,11 +140,9 @@ function createFeed(address: string) {
     }
     try {
       const { messages, has_more: hasMore } = await bus.history(address, { limit: PAGE, order: 'desc' })
-      const since = live.list()
-      const known = new Set(since.map(({ message }) => message?.id))
+      const merged = mergeLines(messages.toReversed(), live.list())
       live.clear()
-      for (const message of messages.toReversed()) if (!known.has(message.id)) live.push(lineOf(message))
-      for (const line of since) live.push(line)
+      for (const line of merged) live.push(line)
       hasOlder.value = hasMore
       beat()
     } catch {
@@ -195,23 +182,9 @@ function createFeed(address: string) {
       beat()
     },
     note(text: string) {
-      live.push({ id: ++ids, at: Date.now(), from: '', message: undefined, text: () => text })
+      live.push(noticeOf(text))
       beat()
     },
     begin,
-  }
-}
-
-function lineOf(message: Message): Line {
-  let text: string | undefined
-  return {
-    id: ++ids,
-    at: Date.parse(message.timestamp),
-    from: message.from,
-    message,
-    text() {
-      text ??= preview(message.payload, 300)
-      return text
-    },
   }
 }
