@@ -9,9 +9,9 @@ import {
   type RoomTarget,
   visible,
 } from './access.ts'
-import { asAdmin, type Identity } from './identity.ts'
+import { anonymous, asAdmin, type Identity } from './identity.ts'
 
-const connection = (id: string): Identity => ({ id, role: 'user', isProven: true, isReadOnly: false })
+const connection = (id: string): Identity => ({ id, role: 'user', isProven: true, isReadOnly: false, ...anonymous })
 
 /** Everybody who may ask: connections, a caller by HTTP that only says who it is, and an event stream. */
 const identities = {

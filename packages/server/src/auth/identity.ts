@@ -1,5 +1,7 @@
 /** Identities: who a connection, an event stream or an HTTP request has proved to be (docs/protocol.md#connecting). */
 
+import { everything, type Permissions } from './permissions.ts'
+
 /** What a token gives its client. */
 export type Role = 'user' | 'admin'
 
@@ -12,7 +14,17 @@ export type Identity = {
   readonly isProven: boolean
   /** True for an event stream: any page can make a browser open one, so it creates nothing. */
   readonly isReadOnly: boolean
+  /** The person or service behind it: the `sub` of its token; undefined where it showed none. */
+  readonly subject: string | undefined
+  /** What its token, and the configuration, allow it where. */
+  readonly permissions: Permissions
 }
+
+/** Nobody's token was shown: the rules of rooms, channels and clients alone decide. */
+export const anonymous: Pick<Identity, 'subject' | 'permissions'> = { subject: undefined, permissions: everything }
+
+/** To whom rates and budgets are counted: the subject of the token, over all of its client ids, or else the client id. */
+export const accountOf = ({ subject, id }: Pick<Identity, 'subject' | 'id'>): string => subject ?? id
 
 /** The same client as an admin: the admin key in the parameters raises one command. */
 export const asAdmin = (identity: Identity): Identity =>

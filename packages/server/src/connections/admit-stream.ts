@@ -5,6 +5,7 @@
  */
 import { CodedError, type Welcome } from '@arqonbus/protocol'
 import type { RoleOf } from '../auth/authenticate.ts'
+import { anonymous } from '../auth/identity.ts'
 import type { Directory } from '../cluster/cluster.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
@@ -63,6 +64,7 @@ export function createAdmitStream(deps: AdmitStreamDeps): AdmitStream {
         role,
         isProven: session !== undefined,
         isReadOnly: true,
+        ...anonymous,
       },
       kind: 'stream',
       profile: { clientType: 'service' },

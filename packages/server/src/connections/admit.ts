@@ -3,7 +3,7 @@
  * docs/protocol.md#sessions).
  */
 import { addressText, type CloseName, CodedError, parseAddress, type Welcome } from '@arqonbus/protocol'
-import type { Role } from '../auth/identity.ts'
+import { anonymous, type Role } from '../auth/identity.ts'
 import type { Announcement, Announcer, Directory } from '../cluster/cluster.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
@@ -123,7 +123,7 @@ export class Admission {
     const role = this.#roleOf(arrival.token)
     const { id, session, secret, isResumed } = this.#takeIdentity(arrival)
     const client = this.#entering.enter({
-      identity: { id, role, isProven: true, isReadOnly: false },
+      identity: { id, role, isProven: true, isReadOnly: false, ...anonymous },
       kind: 'connection',
       profile: { ...session.profile, ...arrival.profile },
       echo: arrival.echo,

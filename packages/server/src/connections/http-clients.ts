@@ -8,7 +8,7 @@
 import { CodedError } from '@arqonbus/protocol'
 import { authorize } from '../auth/access.ts'
 import type { RoleOf } from '../auth/authenticate.ts'
-import type { Identity } from '../auth/identity.ts'
+import { anonymous, type Identity } from '../auth/identity.ts'
 import type { Directory } from '../cluster/cluster.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { ReplySink } from '../state/caller.ts'
@@ -66,6 +66,7 @@ export function createHttpClientFactory(deps: HttpClientDeps): AcceptHttpClient 
       isProven: shownSession(sessions, credentials) !== undefined,
       id: credentials.clientId ?? anonymousId ?? newHttpClientId(),
       isReadOnly: false,
+      ...anonymous,
     }
     authorize(identity, 'use_id', { isConnected: directory.find(identity.id) !== undefined })
     const profile = { clientType: 'service' } as const

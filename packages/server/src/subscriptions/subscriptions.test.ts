@@ -1,5 +1,6 @@
 /** Subscriptions over real delivery: which topics a connection enters and leaves, and from where it is sent what. */
 import { expect, test } from 'bun:test'
+import { anonymous } from '../auth/identity.ts'
 import { createDeliveryParts } from '../delivery/index.ts'
 import type { Entry, Log } from '../log/contract.ts'
 import { silentLogger } from '../observability/logger.ts'
@@ -36,7 +37,7 @@ function setUp() {
   const got: string[] = []
   const client = {
     id: 'ann',
-    identity: { id: 'ann', role: 'user', isProven: true, isReadOnly: false },
+    identity: { id: 'ann', role: 'user', isProven: true, isReadOnly: false, ...anonymous },
     channels: new Map(),
     rooms: new Map(),
     implied: new Map(),
