@@ -240,6 +240,26 @@ describe('the line of a refused frame', () => {
     raw.destroy()
   })
 
+  test('is written for every command that is run with the admin key, and says how that came', async () => {
+    const [admin, user] = await Promise.all([
+      bus.connect({ query: { client_id: 'root' }, headers: { authorization: `Bearer ${adminKey}` } }),
+      bus.connect({ query: { client_id: 'plain' } }),
+    ])
+    await admin.command('list_rooms')
+    await admin.command('create_channel', { channel: 'audited:a' })
+    await admin.command('pause_room', { room: 'audited' })
+    await line('admin_command', { client_id: 'root', command: 'pause_room', room: 'audited', by: 'connection' })
+    await user.command('resume_room', { room: 'audited', admin_key: adminKey })
+    await line('admin_command', { client_id: 'plain', command: 'resume_room', room: 'audited', by: 'parameter' })
+    const headers = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' }
+    const body = '{"client_id":"plain"}'
+    await fetch(`${bus.httpUrl}/api/v1/commands/disconnect_client`, { method: 'POST', headers, body })
+    await line('admin_command', { command: 'disconnect_client', target: 'plain', by: 'request' })
+    const written = lines.filter(({ event }) => event === 'admin_command').slice(-3)
+    expect(written.map(({ command }) => command)).toEqual(['pause_room', 'resume_room', 'disconnect_client'])
+    expect(JSON.stringify(lines)).not.toContain(adminKey)
+  })
+
   test('has the address of a caller over HTTP', async () => {
     const headers = { ...from(address), 'content-type': 'application/json', 'Arqonbus-Client-Id': 'caller' }
     await fetch(`${bus.httpUrl}/api/v1/rooms/a/channels/a/messages`, { method: 'POST', headers, body: '{"payload":1}' })

@@ -282,7 +282,7 @@ describe('the inbox', () => {
       await eventually(async () => {
         expect((await refusal(whisper(sender, id, 9))).code).toBe('client_not_found')
       })
-      const stranger = await bus.as(id)
+      const stranger = await bus.connect({ query: { client_id: id, session: 'none' } })
       expect(await recover(stranger, since)).not.toHaveProperty('complete')
       await stranger.close()
       const back = await eventually(() => comeBack(before))
@@ -294,12 +294,13 @@ describe('the inbox', () => {
   })
 
   test('a client that takes an id without its session cannot read messages sent to that id before', async () => {
-    const [sender, former] = await Promise.all([bus.as('sender-to-heirs'), bus.as('heirloom')])
+    const query = { client_id: 'heirloom', session: 'none' }
+    const [sender, former] = await Promise.all([bus.as('sender-to-heirs'), bus.connect({ query })])
     await whisper(sender, 'heirloom', 1)
     await whisper(sender, 'heirloom', 2)
     const [old] = await former.messages()
     await former.close()
-    const heir = await eventually(() => bus.as('heirloom'))
+    const heir = await eventually(() => bus.connect({ query }))
     expect(heir.welcome.resumed).toBeFalse()
     expect(await inbox(heir)).toMatchObject({ messages: [], has_more: false })
     const { position, recovered } = (await heir.command('join_channel', {

@@ -249,7 +249,7 @@ describe('states of rooms', () => {
       () => owner.publish({ room: 'owned', channel: 'a' }),
     ]) {
       await create()
-      const wide = await bus.as('subscriber-of-owned', 'owned:*')
+      const wide = await bus.connect({ query: { join: 'owned:*' } })
       expect(await refusal(user.command('delete_room', { room: 'owned' }))).toMatchObject({ code: 'forbidden' })
       expect(await refusal(owner.command('delete_room', { room: 'owned' }))).toMatchObject({ code: 'room_not_empty' })
       await owner.command('delete_channel', { channel: 'owned:a' })

@@ -208,24 +208,29 @@ describe('an id', () => {
     await holder.command('ping')
   })
 
-  test('the id of a disconnected client is free: a stored session reserves nothing', async () => {
-    const former = await bus.connect({ query: { client_id: 'reused', screen_name: 'Former', join: 'reused:a' } })
+  test('the id of a disconnected client is reserved for the holder of its session', async () => {
+    const former = await bus.connect({ query: { client_id: 'reserved', join: 'reserved:a' } })
     await leave(former)
-    const heir = await bus.as('reused')
+    for (const headers of [undefined, { 'arqonbus-session': 'made-up' }]) {
+      const stranger = open(bus.busUrl, { query: { client_id: 'reserved' }, ...(headers && { headers }) })
+      const [reply, end] = await Promise.all([stranger.answer(null), stranger.closed])
+      expect([reply.error?.code, end.code]).toEqual(['client_id_in_use', 4409])
+      expect(reply.error?.retry_after_ms).toBeGreaterThan(0)
+      expect(reply.error?.message).toContain('session')
+    }
+    expect((await comeBack(former)).welcome).toMatchObject({ resumed: true, kept_subscriptions: ['reserved:a'] })
+  })
+
+  test('with session=none an id is free as soon as its connection has ended, and nothing can be resumed', async () => {
+    const query = { client_id: 'brief', session: 'none', join: 'brief:a' }
+    const former = await bus.connect({ query: { ...query, screen_name: 'Former' } })
+    await leave(former)
+    const heir = await bus.connect({ query })
     expect(heir.welcome).toMatchObject({ resumed: false, kept_subscriptions: [] })
     expect(heir.welcome.session).not.toBe(former.welcome.session)
     expect(heir.welcome.client).not.toHaveProperty('screen_name')
-
-    // The session of the former client is refused while the new one is connected, and is invalid afterwards.
-    const late = open(bus.busUrl, {
-      query: { client_id: 'reused' },
-      headers: { 'arqonbus-session': former.welcome.session },
-    })
-    const [reply, end] = await Promise.all([late.answer(null), late.closed])
-    expect([reply.error?.code, end.code]).toEqual(['client_id_in_use', 4409])
     await leave(heir)
-    const later = await comeBack(former)
-    expect(later.welcome).toMatchObject({ resumed: false, kept_subscriptions: [] })
+    expect((await comeBack(former)).welcome).toMatchObject({ resumed: false, kept_subscriptions: [] })
   })
 
   test('a session that is sent without its client id resumes nothing', async () => {

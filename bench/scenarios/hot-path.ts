@@ -86,7 +86,16 @@ async function takeOfBus(): Promise<Take> {
   const bus = handler!
   const joins = [{ room: 'bench', channel: 'main' }]
   const connection = bus.open(
-    { clientId, profile: {}, joins, echo: true, isResumingLive: false, token: undefined, session: undefined },
+    {
+      clientId,
+      profile: {},
+      joins,
+      echo: true,
+      isResumingLive: false,
+      keepsSession: true,
+      token: undefined,
+      session: undefined,
+    },
     nowhere,
   )
   return (frame) => bus.message(connection, frame)

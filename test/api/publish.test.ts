@@ -132,7 +132,7 @@ describe('publishing by HTTP', () => {
     expect((await call(inbox, { headers: { ...as('carl'), authorization: `Bearer ${adminKey}` } })).status).toBe(403)
     await dora.close()
     // A kept session of a disconnected client is as private as that of a connected one.
-    expect((await call(inbox, { headers: as('dora') })).status).toBe(403)
+    expect((await call(inbox, { headers: as('dora') })).status).toBe(409)
   })
 
   test('a wrong token is refused with 401, and the admin key gives a call the admin role', async () => {

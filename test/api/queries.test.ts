@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'bun:test'
 import { type CommandInfo, commands } from '@arqonbus/protocol'
-import { startBus } from '@arqonbus/testing'
+import { startBus, type TestClient } from '@arqonbus/testing'
 import { as, caller, messagesOf } from './call.ts'
 
 const bus = await startBus({ maxRooms: 20 })
 const call = caller(bus.httpUrl)
+/** The headers of a client that shows its session. */
+const proofOf = ({ id, welcome }: TestClient) => ({ ...as(id), 'arqonbus-session': welcome.session })
 
 const publish = async (room: string, channel: string, count: number) => {
   const positions: string[] = []
@@ -110,14 +112,17 @@ describe('queries by HTTP', () => {
 
   test('every command that needs no connection can be called by HTTP with its parameters as the body', async () => {
     expect((await call('/commands/ping', { body: '' })).body).toMatchObject({ pong: true })
+    const [maker, ada] = await Promise.all([bus.as('maker'), bus.as('ada')])
     const made = await call('/commands/create_channel', {
       body: '{"channel":"made:here","type":"private","metadata":{"members":["ada"]}}',
-      headers: as('maker'),
+      headers: proofOf(maker),
     })
     expect(made.body.channel).toMatchObject({ type: 'private', created_by: 'maker' })
-    expect((await call(messagesOf('made', 'here'), { headers: as('eve') })).status).toBe(403)
-    expect((await call(messagesOf('made', 'here'), { headers: as('ada') })).status).toBe(200)
-    expect((await call(messagesOf('made', 'here'), { headers: as('eve'), body: '{"payload":{}}' })).status).toBe(403)
+    const statusFor = async (headers: Record<string, string>, body?: string) =>
+      (await call(messagesOf('made', 'here'), { headers, ...(body !== undefined && { body }) })).status
+    expect(await statusFor(as('eve'))).toBe(403)
+    expect(await statusFor(as('eve'), '{"payload":{}}')).toBe(403)
+    expect([await statusFor(proofOf(maker)), await statusFor(proofOf(ada))]).toEqual([200, 200])
     for (const { name, needs_connection } of Object.values(commands)) {
       const { status, body } = await call(`/commands/${name}`, { body: '{"unheard_of":1}' })
       expect([name, status, body.error.code]).toEqual(

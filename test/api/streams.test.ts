@@ -5,6 +5,7 @@ import { as, caller, messagesOf, openStream, type Stream } from './call.ts'
 const adminKey = 'k'.repeat(32)
 const bus = await startBus({ adminKey, historySize: 1000 })
 const call = caller(bus.httpUrl)
+const byAdmin = { authorization: `Bearer ${adminKey}` }
 const opened: Stream[] = []
 afterAll(() => {
   for (const stream of opened) stream.close()
@@ -92,7 +93,7 @@ describe('a stream', () => {
     const create = () => call('/commands/create_channel', { body: '{"channel":"remade:a"}', headers: as('maker') })
     await create()
     const last = await say('remade:a', 'old')
-    await call('/commands/delete_channel', { body: '{"channel":"remade:a"}', headers: as('maker') })
+    await call('/commands/delete_channel', { body: '{"channel":"remade:a"}', headers: byAdmin })
     await create()
     await say('remade:a', 'new')
     const stream = await open('remade:a', { 'last-event-id': last })
@@ -147,10 +148,13 @@ describe('a stream', () => {
   })
 
   test('a stream is subject to the rules of a join', async () => {
-    await call('/commands/create_channel', { body: '{"channel":"closed:a","type":"private"}', headers: as('owner') })
+    const owner = await bus.as('owner')
+    await owner.command('create_channel', { channel: 'closed:a', type: 'private' })
+    await owner.close()
+    const proof = { ...as('owner'), 'arqonbus-session': owner.welcome.session }
     const refused = await call('/rooms/closed/channels/a/stream', { headers: as('stranger') })
     expect([refused.status, refused.body.error.code]).toEqual([403, 'forbidden'])
-    const stream = await open('closed:a', as('owner'))
+    const stream = await eventually(() => open('closed:a', proof))
     expect((await stream.nextOf('joined')).data).toContain('closed:a')
     expect((await call('/rooms/closed/channels/a/stream', { headers: as('owner') })).status).toBe(409)
     const wrongKey = { authorization: 'Bearer wrong' }

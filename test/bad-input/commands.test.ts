@@ -8,7 +8,7 @@ const ADMIN_KEY = 'the-key-of-the-admins'
 const faults: object[] = []
 const logger = { debug() {}, info() {}, warn() {}, error: (line: object) => void faults.push(line) }
 const bus = await startBus({ adminKey: ADMIN_KEY, rateLimit: null, maxViolations: 1_000_000 }, { logger })
-const eve = await connectProber(bus.busUrl, { query: { client_id: 'eve', join: 'science:explore' } })
+const eve = await connectProber(bus.busUrl, { query: { client_id: 'eve', session: 'none', join: 'science:explore' } })
 
 afterAll(() => eve.close())
 
@@ -159,7 +159,9 @@ describe('refused requests without side effects', () => {
   })
 
   test('a private message with an unknown recipient or a used id reaches no inbox', async () => {
-    const [ada, bob] = await Promise.all(['ada', 'bob'].map((id) => bus.connect({ query: { client_id: id } })))
+    const [ada, bob] = await Promise.all(
+      ['ada', 'bob'].map((id) => bus.connect({ query: { client_id: id, session: 'none' } })),
+    )
     const id = 'arq_private'
     const toUnknown = await refusal(
       eve.publish({ type: 'private', channel: 'pm', metadata: { to: ['ada', 'nobody', 'bob', 'no-one'] } }),
@@ -222,7 +224,7 @@ describe('recipients', () => {
   })
 
   test('a message whose sender is also its recipient reaches the sender once', async () => {
-    const ada = await bus.connect({ query: { client_id: 'ada' } })
+    const ada = await bus.connect({ query: { client_id: 'ada', session: 'none' } })
     expect(await eve.probe(to('"eve"'))).toMatchObject([{ type: 'private' }])
     expect(await eve.probe(to('["eve"]'))).toMatchObject([{ type: 'private' }])
     expect(await eve.probe(to('["ada","eve"]'))).toMatchObject([{ type: 'private' }])
@@ -302,7 +304,7 @@ describe('invented cursors, positions and limits', () => {
   })
 
   test('a join from a position that never existed does not recover, says so, delivers what is kept and is live', async () => {
-    const ada = await bus.connect({ query: { client_id: 'ada' } })
+    const ada = await bus.connect({ query: { client_id: 'ada', session: 'none' } })
     const last = await eve.publish({ room: 'science', channel: 'joined' })
     const { position } = await eve.publish({ room: 'science', channel: 'joined' })
     const [ms, n] = position!.split('-').map(Number) as [number, number]
@@ -350,7 +352,7 @@ test('a disconnect reason arrives as text, however many bytes its characters tak
     `x${'🚀'.repeat(99)}`,
     '\ud83d'.repeat(100),
   ]) {
-    const raw = await openRaw(`${bus.busUrl}?client_id=unwanted`)
+    const raw = await openRaw(`${bus.busUrl}?client_id=unwanted&session=none`)
     await raw.nextJson()
     await eve.command('disconnect_client', { client_id: 'unwanted', reason, admin_key: ADMIN_KEY })
     const end = await raw.ended

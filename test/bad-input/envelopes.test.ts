@@ -27,7 +27,9 @@ const isState = (name: string) =>
 
 describe('invalid envelopes', () => {
   test('an invalid envelope gets exactly one coded reply with the path of the fault, is counted and changes nothing', async () => {
-    const ada = await connectProber(bus.busUrl, { query: { client_id: 'ada', join: 'science:explore' } })
+    const ada = await connectProber(bus.busUrl, {
+      query: { client_id: 'ada', session: 'none', join: 'science:explore' },
+    })
     const witness = await bus.connect({ query: { join: 'science:*' } })
     const first = await ada.publish({ room: 'science', channel: 'explore' })
     await ada.messages()
@@ -69,7 +71,9 @@ describe('invalid envelopes', () => {
   })
 
   test('a frame one byte over the limit is refused, counted in bytes, and the connection stays open', async () => {
-    const ada = await connectProber(bus.busUrl, { query: { client_id: 'ada', join: 'science:explore' } })
+    const ada = await connectProber(bus.busUrl, {
+      query: { client_id: 'ada', session: 'none', join: 'science:explore' },
+    })
     const rejected = 'arqonbus_messages_rejected_total{code="message_too_large"}'
     const hit = 'arqonbus_limits_hit_total{limit="message_bytes"}'
     const before = await readSamples(bus)
@@ -87,7 +91,9 @@ describe('invalid envelopes', () => {
   })
 
   test('a binary frame is refused whatever it contains', async () => {
-    const ada = await connectProber(bus.busUrl, { query: { client_id: 'ada', join: 'science:explore' } })
+    const ada = await connectProber(bus.busUrl, {
+      query: { client_id: 'ada', session: 'none', join: 'science:explore' },
+    })
     const envelope = new TextEncoder().encode(envelopeOfBytes(500, 'arq_binary'))
     for (const bytes of [envelope, new Uint8Array(), new Uint8Array([0xff, 0x00]), new Uint8Array(LIMIT + 1)]) {
       expect(onlyRefusal(await ada.probe(bytes))).toMatchObject({ code: 'binary_frame', requestId: null })

@@ -254,7 +254,9 @@ describe('wrong secrets', () => {
   })
 
   test('a wrong session neither takes over nor disturbs a connected client, and restores nothing of a former one', async () => {
-    const ada = await bus.connect({ query: { client_id: 'ada', screen_name: 'Ada', join: 'science:explore' } })
+    const ada = await bus.connect({
+      query: { client_id: 'ada', session: 'none', screen_name: 'Ada', join: 'science:explore' },
+    })
     const secret = ada.welcome.session
     expect(secret).toMatch(/^[A-Za-z0-9_-]{32,}$/)
     const guesses = [
@@ -276,7 +278,10 @@ describe('wrong secrets', () => {
       expect((await thief.closed).code).toBe(4409)
     }
     // The secret of another client is useless for an own id too.
-    const bob = await bus.connect({ query: { client_id: 'bob' }, headers: { 'Arqonbus-Session': secret } })
+    const bob = await bus.connect({
+      query: { client_id: 'bob', session: 'none' },
+      headers: { 'Arqonbus-Session': secret },
+    })
     expect(bob.welcome).toMatchObject({ resumed: false, subscriptions: [] })
     expect(bob.welcome.session).not.toBe(secret)
     await bob.close()

@@ -13,7 +13,7 @@ const bus = await startBus(
 describe('floods over the rate', () => {
   test('a flood over the rate is refused message by message and finally closes the connection with 4429', async () => {
     const witness = await bus.connect({ query: { join: 'flood:one' } })
-    const eve = await bus.connect({ query: { client_id: 'eve' } })
+    const eve = await bus.connect({ query: { client_id: 'eve', session: 'none' } })
     for (let i = 0; i < 10 * BURST; i++) eve.send({ room: 'flood', channel: 'one', payload: { i } })
     expect(await eve.closed).toEqual({ code: 4429, reason: 'sustained flooding' })
     const refusals = eve.frames.map(
@@ -30,7 +30,7 @@ describe('floods over the rate', () => {
   })
 
   test('a steady flow of twice the rate is half accepted, and a client that slows down is not closed', async () => {
-    const ada = await bus.connect({ query: { client_id: 'ada', join: 'flood:two' } })
+    const ada = await bus.connect({ query: { client_id: 'ada', session: 'none', join: 'flood:two' } })
     const outcomes = { event: 0, command_response: 0 }
     for (let round = 0; round < 100; round++) {
       // Twice the refilled amount: half of it is refused, for as long as it continues.
@@ -45,7 +45,9 @@ describe('floods over the rate', () => {
   })
 
   test('a flood of one client does not count against another', async () => {
-    const [eve, ada] = await Promise.all(['eve', 'ada'].map((id) => bus.connect({ query: { client_id: id } })))
+    const [eve, ada] = await Promise.all(
+      ['eve', 'ada'].map((id) => bus.connect({ query: { client_id: id, session: 'none' } })),
+    )
     for (let i = 0; i < 2 * BURST; i++) eve!.send({ room: 'flood', channel: 'three' })
     expect((await refusal(eve!.publish({ room: 'flood', channel: 'three' }))).code).toBe('rate_limited')
     await ada!.publish({ room: 'flood', channel: 'three' })
@@ -53,7 +55,7 @@ describe('floods over the rate', () => {
   })
 
   test('a flood of a costly command is refused for that command alone, and cheaper commands pass', async () => {
-    const ada = await bus.connect({ query: { client_id: 'ada' } })
+    const ada = await bus.connect({ query: { client_id: 'ada', session: 'none' } })
     for (let i = 0; i < 5; i++) await ada.command('status')
     expect(await refusal(ada.command('status'))).toMatchObject({
       code: 'rate_limited',
@@ -71,9 +73,9 @@ describe('floods over the rate', () => {
 
 describe('half-open connections', () => {
   test('a silent connection is closed with 4408 after the heartbeat timeout, and its id is free again', async () => {
-    const silent = await openRaw(`${bus.busUrl}?client_id=silent&join=flood:four`)
+    const silent = await openRaw(`${bus.busUrl}?client_id=silent&session=none&join=flood:four`)
     await silent.nextJson()
-    const ada = await bus.connect({ query: { client_id: 'ada' } })
+    const ada = await bus.connect({ query: { client_id: 'ada', session: 'none' } })
     clock.advance(300_000)
     await ada.command('ping')
     clock.advance(300_001)
@@ -81,12 +83,12 @@ describe('half-open connections', () => {
     expect(await silent.ended).toEqual({ code: 4408, reason: 'heartbeat lost' })
     expect(await ada.command('list_clients')).toMatchObject({ clients: [{ client_id: 'ada' }] })
     await ada.close()
-    const again = await bus.connect({ query: { client_id: 'silent' } })
+    const again = await bus.connect({ query: { client_id: 'silent', session: 'none' } })
     await again.close()
   })
 
   test('a silent connection stays open as long as it answers pings or sends its own', async () => {
-    const alive = await openRaw(`${bus.busUrl}?client_id=alive`)
+    const alive = await openRaw(`${bus.busUrl}?client_id=alive&session=none`)
     await alive.nextJson()
     for (const kind of ['ping', 'pong', 'ping'] as const) {
       clock.advance(400_000)

@@ -101,7 +101,7 @@ async function heapAfterLostHeartbeats(): Promise<number> {
       expect(await Promise.all(held.map((name) => strict.metric(`arqonbus_${name}`)))).toEqual([0, 0, 0, 0])
     })
   // The code that the bus loads and compiles for the first client stays in memory.
-  const first = await openStalled(strict, 'client_id=first&join=stall:two')
+  const first = await openStalled(strict, 'client_id=first&session=none&join=stall:two')
   first.frame({ payload: envelope('first', 'event', '{},"metadata":{"ack":true}') })
   first.destroy()
   await isEmpty()
@@ -109,7 +109,7 @@ async function heapAfterLostHeartbeats(): Promise<number> {
   const flooding: RawSocket[] = []
   for (const [name, framesOf] of Object.entries(floods)) {
     const id = name.replaceAll(' ', '-')
-    const raw = await openStalled(strict, `client_id=${id}&join=stall:two`)
+    const raw = await openStalled(strict, `client_id=${id}&session=none&join=stall:two`)
     for (const frame of framesOf(id)) raw.frame(frame)
     flooding.push(raw)
   }
@@ -124,7 +124,7 @@ grown.catch(() => {})
 describe('bounded buffers', () => {
   test('a subscriber that stops reading costs bounded memory while another one gets everything', async () => {
     const before = await bus.metric('arqonbus_slow_fallbacks_total')
-    await stall('client_id=stalled&join=stall:one')
+    await stall('client_id=stalled&session=none&join=stall:one')
     const reader = await bus.connect({ query: { join: 'stall:one' } })
     const publisher = await bus.connect()
     const text = 'x'.repeat(16 * 1024)
@@ -144,10 +144,10 @@ describe('bounded buffers', () => {
   test.each(Object.entries(floods))(
     'the server holds a bounded amount for %s',
     async (_, framesOf) => {
-      const bystander = await bus.connect({ query: { client_id: 'bystander' } })
+      const bystander = await bus.connect({ query: { client_id: 'bystander', session: 'none' } })
       await bystander.publish({ room: 'stall', channel: 'two', payload: { text: 'x'.repeat(250_000) } })
       const eve = `eve-${stalled.length}`
-      const raw = await stall(`client_id=${eve}`)
+      const raw = await stall(`client_id=${eve}&session=none`)
       await expectBounded(async () => {
         for (const frame of framesOf(eve)) raw.frame(frame)
         for (let i = 0; i < 20; i++) await bystander.command('ping')
@@ -160,7 +160,7 @@ describe('bounded buffers', () => {
 })
 
 test('a client that sends many requests at once and reads gets every reply in order', async () => {
-  const ada = await bus.connect({ query: { client_id: 'ada' } })
+  const ada = await bus.connect({ query: { client_id: 'ada', session: 'none' } })
   await ada.publish({ room: 'stall', channel: 'three', payload: { text: 'x'.repeat(250_000) } })
   const ask = { type: 'command', payload: { name: 'history', parameters: { channel: 'stall:three' } } } as const
   const asked = Array.from({ length: 200 }, () => ada.send(ask))

@@ -12,7 +12,7 @@ const bus = await startBus(
 )
 
 const connect = (clientId: string) =>
-  connectProber(bus.busUrl, { query: { client_id: clientId, join: 'science:explore' } })
+  connectProber(bus.busUrl, { query: { client_id: clientId, session: 'none', join: 'science:explore' } })
 const envelope = (fields: Record<string, unknown>) =>
   JSON.stringify({
     version: '1.0',
@@ -88,7 +88,7 @@ describe('violations', () => {
   })
 
   test('violations in one packet are answered up to the fifth, and nothing after it is read', async () => {
-    const raw = await openRaw(`${bus.busUrl}?client_id=eve&join=science:explore`)
+    const raw = await openRaw(`${bus.busUrl}?client_id=eve&session=none&join=science:explore`)
     await raw.head()
     await raw.nextJson()
     const witness = await connect('ada')
@@ -105,6 +105,8 @@ describe('violations', () => {
 
 test('refusals of well-formed requests never close the connection', async () => {
   const eve = await connect('eve')
+  await eve.command('create_channel', { channel: 'made:explore' })
+  await eve.command('join_channel', { channel: 'made:explore' })
   const refused = async (attempt: Promise<unknown>) => (await refusal(attempt)).code
   for (let i = 0; i < 5; i++) {
     const answers = [
@@ -113,7 +115,7 @@ test('refusals of well-formed requests never close the connection', async () => 
       refused(eve.command('channel_info', { room: 'nowhere', channel: 'at-all' })),
       refused(eve.command('pause_room', { room: 'science' })),
       refused(eve.command('pause_room', { room: 'science', admin_key: 'wrong' })),
-      refused(eve.command('delete_channel', { room: 'science', channel: 'explore' })),
+      refused(eve.command('delete_channel', { channel: 'made:explore' })),
       refused(eve.publish({ room: 'arqonbus', channel: 'control' })),
       refused(eve.publish({ metadata: { ack: 'disk' } })),
       refused(eve.publish({ type: 'private', channel: 'pm', metadata: { to: 'nobody' } })),

@@ -31,8 +31,8 @@ withProgram('redis-server', 'overwritten keys', () => {
     // The dedup window does not rotate during the test.
     const config = { redisUrl: redis.url, dedupWindowMs: 24 * 3_600_000 }
     const bus = await startBus(config, { logger: { debug() {}, info() {}, warn: note, error: note } })
-    const ann = await bus.as('ann')
-    const bob = await bus.as('bob', `${room}:spoilt`, `${room}:sound`)
+    const ann = await bus.brief('ann')
+    const bob = await bus.brief('bob', `${room}:spoilt`, `${room}:sound`)
     const say = (client: TestClient, channel: string, n: number, ack: unknown = 'stored') =>
       client.publish({ room, channel, payload: { n }, metadata: { ack } })
     await say(ann, 'spoilt', 0)
@@ -133,7 +133,7 @@ withProgram('redis-server', 'overwritten keys', () => {
     await clean(keyOf('h'))
     await redis.command('SET', keyOf('h'), 'a text')
     const next = await startBus({ redisUrl: redis.url })
-    const carl = await next.as('carl', `${room}:spoilt`, `${room}:sound`)
+    const carl = await next.brief('carl', `${room}:spoilt`, `${room}:sound`)
     const say = (channel: string) => carl.publish({ room, channel, payload: {}, metadata: { ack: 'stored' } })
     expect(await say('sound')).toMatchObject({ durability: 'stored' })
     expect(await refusal(say('spoilt'))).toMatchObject({ code: 'storage_unavailable', details: { reason: 'damaged' } })

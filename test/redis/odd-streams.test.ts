@@ -26,7 +26,7 @@ withProgram('redis-server', 'odd entries in streams', () => {
   const fixture = async () => {
     const room = `odd${++count}`
     const bus = await startBus({ redisUrl: redis.url })
-    const ann = await bus.as('ann')
+    const ann = await bus.brief('ann')
     const say = async (n: number) =>
       String((await ann.publish({ room, channel: 'a', payload: { n }, metadata: { ack: 'stored' } })).position)
     const positions: string[] = []
@@ -56,13 +56,13 @@ withProgram('redis-server', 'odd entries in streams', () => {
    */
   const recover = async ({ room, positions }: Fixture, address: { channel: string } = { channel: 'a' }) => {
     const next = await startBus({ redisUrl: redis.url })
-    const bob = await next.as('bob')
+    const bob = await next.brief('bob')
     const since = address.channel === '*' ? { a: positions[0]! } : positions[0]!
     const joined = await bob.command('join_channel', { room, ...address, since } as never)
     return { next, bob, joined, got: await gotBy(next, bob, room) }
   }
   const gotBy = async (bus: TestBus, client: TestClient, room: string) => {
-    const zoe = await bus.as('zoe')
+    const zoe = await bus.brief('zoe')
     await zoe.publish({ room, channel: 'a', payload: { n: 'last' }, metadata: { ack: 'stored' } })
     const got: unknown[] = []
     for (;;) {

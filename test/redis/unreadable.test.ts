@@ -64,8 +64,8 @@ withProgram('redis-server', 'damaged replies to appends', () => {
       // The senders repeat at once while Redis is unreachable: that is no flood.
       const bus = await startBus({ redisUrl: proxy.url, rateLimit: null })
       const channel = `c${++count}`
-      const ann = await bus.as('ann')
-      const bob = await bus.as('bob', `lab:${channel}`)
+      const ann = await bus.brief('ann')
+      const bob = await bus.brief('bob', `lab:${channel}`)
       const say = (n: number) =>
         ann.publish({ id: `arq_${channel}_${n}`, room: 'lab', channel, payload: { n }, metadata: { ack: 'stored' } })
       /** Publishes until the outcome is known. */

@@ -245,7 +245,7 @@ test('a host that cannot be resolved, or is not of this machine, is one line wit
       ['--http-host', 'ARQONBUS_HTTP_HOST'],
       ['--telemetry-host', 'ARQONBUS_TELEMETRY_HOST'],
     ]) {
-      const { err, code } = await run(['serve', ...free, flag!, host!])
+      const { err, code } = await run(['serve', ...free, '--allow-anonymous', flag!, host!])
       expect(err).toMatch(
         new RegExp(`^arqonbus: The [a-zA-Z ]+ cannot listen on ${host}:0: ${reason}\\. Correct ${setting}\\.\\n$`),
       )

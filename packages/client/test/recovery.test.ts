@@ -276,7 +276,7 @@ test('the first private message ever arrives after an absence', async () => {
 })
 
 test('private messages of an earlier session are not delivered to a client that takes its id', async () => {
-  const { busUrl } = await fixture.bus()
+  const { busUrl } = await fixture.bus({ sessionTtlMs: 0 })
   const ben = await fixture.client({ url: busUrl, clientId: 'ben' })
   const ann = await fixture.client({ url: busUrl, clientId: 'ann' })
   const [first] = [

@@ -12,6 +12,8 @@ export type TestBus = RunningServer & {
   connect(options?: ConnectOptions): Promise<TestClient>
   /** Connects a client with that id and joins it to these addresses. */
   as(id: string, ...join: string[]): Promise<TestClient>
+  /** The same, with a session that ends with the connection: its id is free again at once. */
+  brief(id: string, ...join: string[]): Promise<TestClient>
   /** Connects a subscriber to the telemetry server and waits for its welcome. */
   listen(query?: Query): Promise<TestClient>
   /** The value of a sample of `/metrics`, such as `arqonbus_limits_hit_total{limit="rooms"}`. */
@@ -29,6 +31,7 @@ export async function startBus(
     ...server,
     connect: (connectOptions) => connect(server.busUrl, connectOptions),
     as: (id, ...join) => connect(server.busUrl, { query: { client_id: id, join } }),
+    brief: (id, ...join) => connect(server.busUrl, { query: { client_id: id, join, session: 'none' } }),
     listen: (query = {}) => connect(server.telemetryUrl!, { query }),
     metric: (sample) => readMetric(server.httpUrl, sample),
   }

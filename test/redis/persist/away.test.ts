@@ -78,12 +78,14 @@ withProgram('redis-server', 'with Redis', () => {
       await fixture.redis.kill()
 
       const again = await start()
-      const later = await again.as('ann')
+      const maker = await again.as('maker')
       const [bob, eve] = [await again.as('bob', 'science:secret'), await again.as('eve', 'science:secret')]
-      await later.command('create_channel', { channel: 'science:new' })
+      await maker.command('create_channel', { channel: 'science:new' })
       await fixture.redis.restart()
       await isBack(again)
 
+      // Her session could not be looked up before.
+      const later = await again.as('ann')
       expect((await channelsOf(later, 'science')).toSorted()).toEqual(['new', 'old', 'secret'])
       expect((await channelsOf(eve, 'science')).toSorted()).toEqual(['new', 'old'])
       const { channel } = await later.command('channel_info', { channel: 'science:secret' })

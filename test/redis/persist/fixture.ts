@@ -15,10 +15,15 @@ export function createFixture(options: RedisOptions = {}) {
   beforeEach(async () => {
     redis = await startRedis(options)
   })
-  afterEach(() => redis.stop())
+  afterEach(() => {
+    sessions.clear()
+    return redis.stop()
+  })
 
-  const start = (config: Parameters<typeof startBus>[0] = {}, options: Parameters<typeof startBus>[1] = {}) =>
-    startBus({ redisUrl: redis.url, redisTimeoutMs: 60_000, adminKey, ...config }, options)
+  const start = async (config: Parameters<typeof startBus>[0] = {}, options: Parameters<typeof startBus>[1] = {}) => {
+    const bus = await startBus({ redisUrl: redis.url, redisTimeoutMs: 60_000, adminKey, ...config }, options)
+    return { ...bus, as: (id: string, ...join: string[]) => as(bus, id, ...join) }
+  }
   const startProcess = (settings: Record<string, string> = {}) =>
     startBusProcess({
       settings: {
@@ -53,9 +58,17 @@ export function createFixture(options: RedisOptions = {}) {
   }
 }
 
-/** Connects a client to a bus in another process. */
-export const as = (bus: BusProcess, id: string, ...join: string[]) =>
-  connect(bus.busUrl, { query: { client_id: id, join } })
+/** The sessions of the clients of a test, which outlive the buses. */
+const sessions = new Map<string, string>()
+
+/** Connects a client to a bus: with the session that it had at an earlier one, or at another. */
+export async function as(bus: { readonly busUrl: string }, id: string, ...join: string[]): Promise<TestClient> {
+  const session = sessions.get(id)
+  const headers: Record<string, string> = session === undefined ? {} : { 'arqonbus-session': session }
+  const client = await connect(bus.busUrl, { query: { client_id: id, join }, headers })
+  sessions.set(id, client.welcome.session)
+  return client
+}
 /** Connects the same client again, with its session. */
 export const comeBack = ({ id, welcome }: TestClient, to: { busUrl: string }, query: ConnectOptions['query'] = {}) =>
   connect(to.busUrl, { query: { client_id: id, ...query }, headers: { 'arqonbus-session': welcome.session } })

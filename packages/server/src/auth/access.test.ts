@@ -11,7 +11,14 @@ import {
 } from './access.ts'
 import { anonymous, asAdmin, type Identity } from './identity.ts'
 
-const connection = (id: string): Identity => ({ id, role: 'user', isProven: true, isReadOnly: false, ...anonymous })
+const connection = (id: string): Identity => ({
+  id,
+  role: 'user',
+  isProven: true,
+  holder: 'h',
+  isReadOnly: false,
+  ...anonymous,
+})
 
 /** Everybody who may ask: connections, a caller by HTTP that only says who it is, and an event stream. */
 const identities = {
@@ -19,14 +26,15 @@ const identities = {
   creator: connection('creator'),
   member: connection('member'),
   admin: asAdmin(connection('admin')),
-  caller: { ...connection('user'), isProven: false },
-  stream: { ...connection('user'), isProven: false, isReadOnly: true },
+  caller: { ...connection('user'), isProven: false, holder: undefined },
+  stream: { ...connection('user'), isProven: false, holder: undefined, isReadOnly: true },
 } as const
 
 const channel = (fields: Partial<ChannelTarget>): ChannelTarget => ({
   address: 'room:channel',
   type: 'general',
   createdBy: 'creator',
+  holder: 'h',
   members: undefined,
   hardcoded: false,
   log: {},
@@ -48,6 +56,7 @@ const room = (fields: Partial<RoomTarget>): RoomTarget => ({
   type: 'user',
   state: 'active',
   createdBy: 'creator',
+  holder: 'h',
   broadcast: {},
   ...fields,
 })
@@ -102,8 +111,8 @@ const table = [
   ['use the inbox of `user`', ['user'], (who) => may(who, 'inbox', 'user')],
   ['send private messages', all, (who) => may(who, 'send_private', 'room')],
   ['send private messages in `integriguard`', nobody, (who) => may(who, 'send_private', 'integriguard')],
-  ['use a free client id', all, (who) => may(who, 'use_id', { isConnected: false })],
-  ['use the id of a connected client', allBut('caller', 'stream'), (who) => may(who, 'use_id', { isConnected: true })],
+  ['use a free client id', all, (who) => may(who, 'use_id', { isTaken: false })],
+  ['use the id of a connected client', allBut('caller', 'stream'), (who) => may(who, 'use_id', { isTaken: true })],
   ['see an open channel in a list', all, (who) => visible(who).channel(open)],
   ['see a private channel in a list', ['creator', 'member', 'admin'], (who) => visible(who).channel(secret)],
   ['see another client in a list', all, (who) => visible(who).client('other')],
@@ -136,7 +145,7 @@ describe('a refusal has the code of its rule, and names what it is about', () =>
   const adminCommand = { name: 'pause_room', requires_admin: true }
   const noSession = {
     path: '/headers/arqonbus-session',
-    expected: 'the session of the client id: private messages belong to it',
+    expected: 'the session of the client id: its rights belong to whoever holds that',
   }
   const cases: [string, () => void, unknown[]][] = [
     ['reading a private channel', () => authorize(user, 'read', secret), ['forbidden', { channel: 'room:channel' }]],
@@ -214,7 +223,7 @@ describe('a refusal has the code of its rule, and names what it is about', () =>
     ],
     [
       'using the id of a connected client',
-      () => authorize(caller, 'use_id', { isConnected: true }),
+      () => authorize(caller, 'use_id', { isTaken: true }),
       ['client_id_in_use', { client_id: 'user' }],
     ],
   ]

@@ -7,14 +7,13 @@
  * what its rule needs to know of a room, a channel or an address.
  */
 import { BUS, CodedError, PM_CHANNEL, TELEMETRY_ROOM, WHOLE_ROOM } from '@arqonbus/protocol'
-import type { Identity } from './identity.ts'
+import type { Creator, Identity } from './identity.ts'
 
 /** What permission depends on in a channel. */
-export type ChannelTarget = {
+export type ChannelTarget = Creator & {
   /** `room:channel`. */
   readonly address: string
   readonly type: 'general' | 'private' | 'system' | 'pm'
-  readonly createdBy: string | undefined
   /** Client ids that may enter a private channel, beside its creator and admins. */
   readonly members: ReadonlySet<string> | undefined
   /** True for channels that are built in or configured. */
@@ -24,12 +23,10 @@ export type ChannelTarget = {
 }
 
 /** What permission depends on in a room. */
-export type RoomTarget = {
+export type RoomTarget = Creator & {
   readonly name: string
   /** `system`: built in, or configured. */
   readonly type: RoomType
-  /** The client that created it; undefined for system rooms. */
-  readonly createdBy: string | undefined
   readonly state: 'active' | 'paused'
   /** Undefined for the bus's own rooms, which take no broadcast. */
   readonly broadcast: object | undefined
@@ -85,8 +82,8 @@ type Targets = {
   inbox: string
   /** Send private messages by the channel `pm` of a room. */
   send_private: string
-  /** Use one's client id for an HTTP request while a client may be connected under it. */
-  use_id: { readonly isConnected: boolean }
+  /** Use one's client id for an HTTP request while a client may be connected under it, or may come back. */
+  use_id: { readonly isTaken: boolean }
 }
 
 /** What an identity may or may not do. */
@@ -120,13 +117,22 @@ const isAdmin = ({ role }: Identity): boolean => role === 'admin'
 
 const isCreator = (identity: Identity, { create }: CreationPolicy): boolean => create === 'user' || isAdmin(identity)
 
-const owns = (identity: Identity, { createdBy }: { readonly createdBy: string | undefined }): boolean =>
-  isAdmin(identity) || createdBy === identity.id
+/**
+ * What a client id created is of whoever holds the session that it had then, or has a token for the id. Of what was
+ * stored without a holder it is whoever shows the session of the id.
+ */
+const owns = (identity: Identity, { createdBy, holder }: Creator): boolean =>
+  isAdmin(identity) || (createdBy === identity.id && isHolder(identity, holder))
+
+const isHolder = ({ isProven, subject, holder: own }: Identity, holder: string | undefined): boolean =>
+  subject !== undefined || (isProven && (holder === undefined || holder === own))
 
 /** What is allowed. */
 const rules: { readonly [A in Action]: (identity: Identity, target: Targets[A]) => boolean } = {
   read: (identity, channel) =>
-    !isRestricted(channel) || owns(identity, channel) || channel.members?.has(identity.id) === true,
+    !isRestricted(channel) ||
+    owns(identity, channel) ||
+    (identity.isProven && channel.members?.has(identity.id) === true),
   // Every client reads a system channel; the bus publishes to it, and to configured ones admins do too.
   publish: (identity, channel) =>
     rules.read(identity, channel) && channel.log !== undefined && (channel.type !== 'system' || isAdmin(identity)),
@@ -143,10 +149,19 @@ const rules: { readonly [A in Action]: (identity: Identity, target: Targets[A]) 
   run: (identity, { requires_admin }) => !requires_admin || isAdmin(identity),
   inbox: (identity, clientId) => identity.isProven && identity.id === clientId,
   send_private: (_identity, room) => room !== TELEMETRY_ROOM,
-  use_id: (identity, { isConnected }) => identity.isProven || isAdmin(identity) || !isConnected,
+  use_id: (identity, { isTaken }) => identity.isProven || isAdmin(identity) || !isTaken,
 }
 
-const forbidden = ({ address }: ChannelTarget): CodedError => new CodedError('forbidden', { channel: address })
+/** Of what is another's; a caller that only says who it is hears what could prove it, whoever that is. */
+const notYours = (
+  { isProven }: Identity,
+  about: { readonly channel: string } | { readonly room: string },
+): CodedError => new CodedError('forbidden', isProven ? { ...about } : { ...about, ...SESSION_NEEDED })
+const forbidden = (identity: Identity, { address }: ChannelTarget) => notYours(identity, { channel: address })
+const SESSION_NEEDED = {
+  path: '/headers/arqonbus-session',
+  expected: 'the session of the client id: its rights belong to whoever holds that',
+}
 const systemRoom = ({ room }: AddressTarget): CodedError => new CodedError('system_room', { room })
 const systemChannel = (address: string): CodedError => new CodedError('system_channel', { channel: address })
 const textOf = ({ room, channel }: AddressTarget): string => `${room}:${channel}`
@@ -155,28 +170,26 @@ const textOf = ({ room, channel }: AddressTarget): string => `${room}:${channel}
 const refusals: {
   readonly [A in Exclude<Action, Hidden>]: (target: Targets[A], identity: Identity) => CodedError
 } = {
-  read: forbidden,
+  read: (channel, identity) => forbidden(identity, channel),
   publish: (channel, identity) =>
-    may(identity, 'read', channel) ? systemChannel(channel.address) : forbidden(channel),
+    may(identity, 'read', channel) ? systemChannel(channel.address) : forbidden(identity, channel),
   broadcast: ({ name }) => systemChannel(`${name}:${WHOLE_ROOM}`),
   enter: (address) => (address.channel === WHOLE_ROOM ? systemRoom(address) : systemChannel(textOf(address))),
   create: (target, identity) => {
     if (!isCreator(identity, target.creation)) return new CodedError('forbidden', { requires: 'admin' })
     return target.channel === PM_CHANNEL ? systemChannel(textOf(target)) : systemRoom(target)
   },
-  delete: (channel) =>
-    channel.hardcoded ? new CodedError('channel_hardcoded', { channel: channel.address }) : forbidden(channel),
+  delete: (channel, identity) =>
+    channel.hardcoded
+      ? new CodedError('channel_hardcoded', { channel: channel.address })
+      : forbidden(identity, channel),
   change: ({ name }) => new CodedError('room_hardcoded', { room: name }),
   delete_room: (room, identity) =>
     owns(identity, room)
       ? new CodedError('room_paused', { room: room.name, requires: 'admin' })
-      : new CodedError('forbidden', { room: room.name }),
+      : notYours(identity, { room: room.name }),
   run: ({ name }) => new CodedError('forbidden', { command: name, requires: 'admin' }),
-  inbox: () =>
-    new CodedError('forbidden', {
-      path: '/headers/arqonbus-session',
-      expected: 'the session of the client id: private messages belong to it',
-    }),
+  inbox: () => new CodedError('forbidden', { ...SESSION_NEEDED }),
   send_private: (room) => systemChannel(textOf({ room, channel: PM_CHANNEL })),
   use_id: (_target, { id }) => new CodedError('client_id_in_use', { client_id: id }),
 }

@@ -12,6 +12,8 @@ export type Identity = {
   readonly role: Role
   /** True where the session of the client id was shown. Over HTTP a client id may be given without it. */
   readonly isProven: boolean
+  /** Who holds that session, and those which it continues (`holderOf` in `secrets.ts`); undefined where none was shown. */
+  readonly holder: string | undefined
   /** True for an event stream: any page can make a browser open one, so it creates nothing. */
   readonly isReadOnly: boolean
   /** The person or service behind it: the `sub` of its token; undefined where it showed none. */
@@ -22,6 +24,20 @@ export type Identity = {
 
 /** Nobody's token was shown: the rules of rooms, channels and clients alone decide. */
 export const anonymous: Pick<Identity, 'subject' | 'permissions'> = { subject: undefined, permissions: everything }
+
+/** Who created a room or a channel, and may delete it or enter it where it is private. */
+export type Creator = {
+  /** The client id; undefined for what is built in, configured, or stored without it. */
+  readonly createdBy: string | undefined
+  /** The holder of the session that it had: undefined where that is not known, and `NOBODY` where it showed none. */
+  readonly holder: string | undefined
+}
+
+/** The holder of what a client created without showing its session: admins alone have rights to it. */
+export const NOBODY = 'nobody'
+
+/** As creator of something new. */
+export const creatorOf = ({ id, holder = NOBODY }: Identity): Creator => ({ createdBy: id, holder })
 
 /** To whom rates and budgets are counted: the subject of the token, over all of its client ids, or else the client id. */
 export const accountOf = ({ subject, id }: Pick<Identity, 'subject' | 'id'>): string => subject ?? id

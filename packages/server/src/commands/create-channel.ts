@@ -7,6 +7,7 @@ import {
   WHOLE_ROOM,
 } from '@arqonbus/protocol'
 import { authorize } from '../auth/access.ts'
+import { creatorOf } from '../auth/identity.ts'
 import { RawJson } from '../kit/raw-json.ts'
 import { channelView } from '../state/views.ts'
 import { command } from './command.ts'
@@ -30,10 +31,11 @@ export const createChannel = ({ rooms, creation, durability, maxMetadataBytes, c
     if (existing?.channels.has(name)) throw new CodedError('channel_exists', { channel: `${roomName}:${name}` })
     checkLevel(options?.durability, durability())
     if (type === 'private') persistence?.checkPrivate()
-    const wanted = { name, type, createdBy: identity.id, metadata, options }
+    const creator = creatorOf(identity)
+    const wanted = { name, type, ...creator, metadata, options }
     const channel =
       existing === undefined
-        ? rooms.createWithRoom({ name: roomName, type: 'user', createdBy: identity.id, config }, wanted)
+        ? rooms.createWithRoom({ name: roomName, type: 'user', ...creator, config }, wanted)
         : rooms.createChannel(existing, wanted)
     created(channel)
     return { channel: RawJson.of(channelView(channel, 0)) }

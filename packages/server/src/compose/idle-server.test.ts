@@ -30,7 +30,7 @@ test('an idle server has one timer, even with connections and channels', async (
 })
 
 test('connections that catch up are checked more often, until none is left', async () => {
-  const ann = await connect(server.busUrl, { query: { client_id: 'ann' } })
+  const ann = await connect(server.busUrl, { query: { client_id: 'ben' } })
   const { position } = await ann.publish({ room: 'science', channel: 'past' })
   await ann.publish({ room: 'science', channel: 'past' })
   await ann.command('join_channel', { channel: 'science:past', since: position! })

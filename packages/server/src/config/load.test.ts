@@ -197,7 +197,23 @@ test('listeners on one address need different ports', () => {
   expect(mistakes({ flags: { port: '9101', telemetry: 'off' } })).toEqual([])
   expect(mistakes({ flags: { port: '0', 'http-port': '0', 'telemetry-port': '0' } })).toEqual([])
   expect(mistakes({ flags: { 'http-host': '127.0.0.2', 'http-port': '9100' } })).toEqual([])
-  expect(mistakes({ flags: { 'http-host': '0.0.0.0', 'http-port': '9100' } })).toHaveLength(1)
+  const everywhere = { 'http-host': '0.0.0.0', 'http-port': '9100', 'allow-anonymous': 'on' }
+  expect(mistakes({ flags: everywhere })).toHaveLength(1)
+})
+
+test('the server listens beyond this machine only where it is told that anonymous clients are welcome there', () => {
+  for (const host of ['127.0.0.1', '127.0.0.2', '::1', '[::1]', 'localhost'])
+    expect(mistakes({ env: { ARQONBUS_HOST: host, ARQONBUS_TELEMETRY_HOST: host, ARQONBUS_HTTP_HOST: host } })).toEqual(
+      [],
+    )
+  for (const host of ['0.0.0.0', '::', '192.0.2.1', 'bus.example.org']) {
+    for (const setting of ['HOST', 'TELEMETRY_HOST', 'HTTP_HOST']) {
+      const env = { [`ARQONBUS_${setting}`]: host }
+      expect(mistakes({ env })).toEqual([expect.stringContaining('ALLOW_ANONYMOUS=true')])
+      expect(mistakes({ env: { ...env, ARQONBUS_ALLOW_ANONYMOUS: 'true' } })).toEqual([])
+    }
+  }
+  expect(mistakes({ env: { ARQONBUS_TELEMETRY_HOST: '::', ARQONBUS_TELEMETRY: 'off' } })).toEqual([])
 })
 
 test('a rate limit that is off switches off the rate limit of commands', () => {

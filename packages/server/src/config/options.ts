@@ -273,6 +273,10 @@ export const options = {
     }),
   }),
   ...inGroup('Access', {
+    allowAnonymous: option(boolean, {
+      default: false,
+      text: 'Whether the server may listen where other machines reach it though nobody has to show who they are. Without it, such a start is refused.',
+    }),
     origins: option(list(origin, 'origins such as https://app.example.org (* for any)'), {
       default: [],
       text: "Web origins that may connect from a browser, in addition to the bus's own host.",

@@ -3,6 +3,7 @@ import { namesOf } from './option.ts'
 import { type Config, longestFrame, type OptionKey } from './options.ts'
 import { durationText, sizeText } from './quantities.ts'
 import { redisAddress as addressOf } from './redis-address.ts'
+import { isLoopback } from './scalars.ts'
 import { tracesUrl } from './traces.ts'
 
 /** One rule: the settings it is about, and the message when it does not hold. */
@@ -12,6 +13,9 @@ const name = (key: OptionKey): string => namesOf(key).variable.slice('ARQONBUS_'
 
 /** All rules. */
 export const rules: readonly Rule[] = [
+  onlyHere('host'),
+  onlyHere('telemetryHost'),
+  onlyHere('httpHost'),
   {
     keys: ['sendBufferHardLimit', 'maxMessageBytes'],
     broken({ sendBufferHardLimit, maxMessageBytes }) {
@@ -120,6 +124,18 @@ export const rules: readonly Rule[] = [
     },
   },
 ]
+
+/** Whoever reaches the server is a client of it: other machines do so only where that is wanted. */
+function onlyHere(host: 'host' | 'telemetryHost' | 'httpHost'): Rule {
+  return {
+    keys: [host, 'allowAnonymous', 'telemetry'],
+    broken(config) {
+      const isClosed = host === 'telemetryHost' && !config.telemetry
+      if (isClosed || config.allowAnonymous || isLoopback(config[host])) return undefined
+      return `${name(host)} (${config[host]}) is reachable from other machines, and anyone there could use the bus under any name: listen on 127.0.0.1, or set ${name('allowAnonymous')}=true where every machine that reaches it is trusted`
+    },
+  }
+}
 
 type Port = ['host' | 'telemetryHost' | 'httpHost', 'port' | 'telemetryPort' | 'httpPort']
 

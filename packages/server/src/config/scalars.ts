@@ -63,6 +63,9 @@ export const host: Kind<string> = kind(
   },
 )
 
+/** True for a host that only this machine reaches. */
+export const isLoopback = (host: string): boolean => /^(?:localhost|127\.[0-9.]+|::1)$/i.test(host)
+
 const originForm = /^([a-z][a-z0-9+.-]*):\/\/([^\s/?#@,\\]+)\/?$/
 
 /** An origin as browsers send it, or `*`. Default ports are left out, as browsers do. */

@@ -5,7 +5,7 @@ import { type Machine, redisWarningsOf, startWarningEvents, warningsOf } from '.
 const GiB = 1024 ** 3
 const roomy: Machine = { memoryBytes: 64 * GiB, openFileShortfall: () => undefined }
 const redis = { ARQONBUS_REDIS_URL: 'redis://h' }
-const open = { ARQONBUS_HOST: '0.0.0.0', ARQONBUS_ADMIN_KEY: 'k' }
+const open = { ARQONBUS_HOST: '0.0.0.0', ARQONBUS_ALLOW_ANONYMOUS: 'on', ARQONBUS_ADMIN_KEY: 'k' }
 const diskRoom = { ARQONBUS_CONFIG: 'a.toml' }
 const diskFile = '[[rooms]]\nname = "lab"\nchannels = [{ name = "log", options = { durability = "disk" } }]\n'
 
@@ -23,8 +23,13 @@ test('the defaults cause no warning, with Redis or without, and neither does a b
 
 const few: Machine = { ...roomy, openFileShortfall: (n) => ({ open_files: 1024, needed: n + 128 }) }
 const cases: [event: string, setting: string, env: Record<string, string>, advice: string, machine?: Machine][] = [
-  ['admin_key_missing', 'ADMIN_KEY', { ARQONBUS_HOST: '0.0.0.0' }, 'set a key'],
-  ['admin_key_missing', 'ADMIN_KEY', { ARQONBUS_HTTP_HOST: 'bus.example.org' }, 'set a key'],
+  ['admin_key_missing', 'ADMIN_KEY', { ...open, ARQONBUS_ADMIN_KEY: '' }, 'set a key'],
+  [
+    'admin_key_missing',
+    'ADMIN_KEY',
+    { ARQONBUS_HTTP_HOST: 'bus.example.org', ARQONBUS_ALLOW_ANONYMOUS: 'on' },
+    'set a key',
+  ],
   ['rate_limit_off', 'RATE_LIMIT', { ...open, ARQONBUS_RATE_LIMIT: 'off' }, 'set a rate'],
   ['origins_any', 'ORIGINS', { ARQONBUS_ORIGINS: 'https://a,*' }, 'name the origins'],
   ['token_in_query', 'TOKEN_IN_QUERY', { ARQONBUS_TOKEN_IN_QUERY: 'on' }, 'send them as a header'],

@@ -6,6 +6,7 @@ import { type DurabilityLevel, durabilityLevels } from '@arqonbus/protocol'
 import { namesOf } from './option.ts'
 import type { Config, OptionKey } from './options.ts'
 import { durationText, sizeText } from './quantities.ts'
+import { isLoopback } from './scalars.ts'
 
 /** What the log says: an event, the setting that it is about, and what to do. */
 export type StartWarning = {
@@ -166,9 +167,6 @@ export function warningsOf(config: Config, machine: Machine): StartWarning[] {
     return text === undefined ? [] : [{ event, setting: namesOf(key).variable, advice: text }]
   })
 }
-
-/** A host that only this machine reaches. */
-const isLoopback = (host: string): boolean => /^(?:localhost|127\.[0-9.]+|::1)$/i.test(host)
 
 const isExposed = ({ host, httpHost }: Config): boolean => !isLoopback(host) || !isLoopback(httpHost)
 

@@ -15,7 +15,7 @@ import type { Session, Sessions } from '../state/sessions.ts'
 import { implySubscription } from '../state/subscription.ts'
 import type { Transport } from '../state/transport.ts'
 import type { Entering } from './enter.ts'
-import { type Credentials, shownSession } from './http-clients.ts'
+import { type Credentials, proofOf, shownSession } from './http-clients.ts'
 
 /** What admission of streams needs. */
 export type AdmitStreamDeps = {
@@ -62,7 +62,7 @@ export function createAdmitStream(deps: AdmitStreamDeps): AdmitStream {
       identity: {
         id: takeId(credentials.clientId, session),
         role,
-        isProven: session !== undefined,
+        ...proofOf(sessions, credentials),
         isReadOnly: true,
         ...anonymous,
       },

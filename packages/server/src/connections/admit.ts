@@ -4,6 +4,7 @@
  */
 import { addressText, type CloseName, CodedError, parseAddress, type Welcome } from '@arqonbus/protocol'
 import { anonymous, type Role } from '../auth/identity.ts'
+import { holderOf } from '../auth/secrets.ts'
 import type { Announcement, Announcer, Directory } from '../cluster/cluster.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
@@ -32,6 +33,8 @@ export type ConnectRequest = {
   readonly echo: boolean
   /** True where a resumed session's subscriptions start at once. */
   readonly isResumingLive: boolean
+  /** False where its session ends with the connection: nothing to resume, and the client id is free at once. */
+  readonly keepsSession: boolean
   readonly token: string | undefined
   readonly session: string | undefined
   /** The address of the client, for the log; undefined if it is not known. */
@@ -63,6 +66,9 @@ const keptJoin = ([address, type]: readonly [string, ChannelType | undefined]): 
   ...parseAddress(address)!,
   ...(type === 'private' && { type }),
 })
+
+const RESERVED =
+  'This client id is reserved: the client that had it may come back. Send the secret of its session, or use another id.'
 
 /** Who a connection is: a client id with its session, and whether that was resumed. */
 type TakenIdentity = {
@@ -123,7 +129,7 @@ export class Admission {
     const role = this.#roleOf(arrival.token)
     const { id, session, secret, isResumed } = this.#takeIdentity(arrival)
     const client = this.#entering.enter({
-      identity: { id, role, isProven: true, isReadOnly: false, ...anonymous },
+      identity: { id, role, isProven: true, holder: holderOf(secret), isReadOnly: false, ...anonymous },
       kind: 'connection',
       profile: { ...session.profile, ...arrival.profile },
       echo: arrival.echo,
@@ -132,6 +138,7 @@ export class Admission {
       transport,
     })
     this.#sessionOf.set(client, session)
+    session.isBrief = !arrival.keepsSession
     const inbox = inboxes.get(session)
     if (inbox !== undefined) delivery.start(implySubscription(client, inbox.feed))
     const kept = [...session.subscribed]
@@ -175,12 +182,13 @@ export class Admission {
     }
   }
 
-  /** An id with an open connection goes only to a connection with the secret of its session. */
+  /** An id belongs to the holder of its session while that lives, connected or not. */
   #takeIdentity({ clientId, session: secret, profile }: ConnectRequest): TakenIdentity {
     const { sessions } = this.#deps
     const id = clientId ?? this.#deps.newClientId()
     const resumed = secret === undefined || clientId === undefined ? undefined : sessions.find(id, secret)
     const other = this.#remaining(id)
+    if (resumed === undefined) this.#refuseTaken(id, other)
     // A stream has no claim to its id: any page can open one.
     if (other?.kind === 'stream') this.#takeOver(id)
     if (resumed !== undefined) {
@@ -188,9 +196,17 @@ export class Admission {
       sessions.resume(resumed)
       return { id, session: resumed, secret: secret!, isResumed: true }
     }
-    if (other?.kind === 'connection')
-      throw new Refused(new CodedError('client_id_in_use', { client_id: id }), 'client_id_in_use')
     return { id, ...sessions.begin(id, { clientType: 'human', ...profile }, secret), isResumed: false }
+  }
+
+  #refuseTaken(id: string, other: ReturnType<Directory['find']>): void {
+    const { sessions, clock } = this.#deps
+    const kept = sessions.get(id)
+    if (other?.kind !== 'connection' && kept === undefined) return
+    const isConnected = kept?.expiresAt === undefined
+    const waitMs = isConnected ? undefined : Math.ceil(kept.expiresAt! - clock.monotonic())
+    const message = isConnected ? undefined : RESERVED
+    throw new Refused(new CodedError('client_id_in_use', { client_id: id }, waitMs, message), 'client_id_in_use')
   }
 
   /** The client that is still connected under an id. One whose connection has ended leaves now, ahead of its turn. */

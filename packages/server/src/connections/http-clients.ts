@@ -2,13 +2,14 @@
  * HTTP clients: clients for the time of one HTTP request. They are in no list, join nothing, and leave nothing behind
  * but the messages that they published.
  *
- * An HTTP client names its client id. If another client is connected under that id, it needs the session of that
- * client, or the admin key.
+ * An HTTP client names its client id. If another client has that id, connected or with a session that is kept, it needs
+ * that session, or the admin key.
  */
 import { CodedError } from '@arqonbus/protocol'
 import { authorize } from '../auth/access.ts'
 import type { RoleOf } from '../auth/authenticate.ts'
 import { anonymous, type Identity } from '../auth/identity.ts'
+import { holderOf } from '../auth/secrets.ts'
 import type { Directory } from '../cluster/cluster.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { ReplySink } from '../state/caller.ts'
@@ -57,18 +58,25 @@ export function shownSession(sessions: Sessions, { clientId, session }: Credenti
   return found
 }
 
+/** What the session that a request shows proves of its client. */
+export function proofOf(sessions: Sessions, credentials: Credentials): Pick<Identity, 'isProven' | 'holder'> {
+  const isProven = shownSession(sessions, credentials) !== undefined
+  return { isProven, holder: isProven ? holderOf(credentials.session!) : undefined }
+}
+
 /** Creates the function that accepts them. */
 export function createHttpClientFactory(deps: HttpClientDeps): AcceptHttpClient {
   const { clock, directory, sessions, roleOf, newHttpClientId } = deps
+  const isTaken = (id: string) => directory.find(id) !== undefined || sessions.get(id) !== undefined
   return (credentials, address, anonymousId) => {
     const identity: Identity = {
       role: roleOf(credentials.token),
-      isProven: shownSession(sessions, credentials) !== undefined,
+      ...proofOf(sessions, credentials),
       id: credentials.clientId ?? anonymousId ?? newHttpClientId(),
       isReadOnly: false,
       ...anonymous,
     }
-    authorize(identity, 'use_id', { isConnected: directory.find(identity.id) !== undefined })
+    authorize(identity, 'use_id', { isTaken: isTaken(identity.id) })
     const profile = { clientType: 'service' } as const
     return (caller) => {
       const transport = new NullTransport(caller)

@@ -3,6 +3,9 @@
  */
 import type { Logger, LogLine, WriteLine } from './logger.ts'
 
+/** Lines that are always written: an audit has no gaps, and only the holders of the admin key can cause them. */
+const ALWAYS: ReadonlySet<string> = new Set(['admin_command'])
+
 /** Budget, clock and timer of a bounded logger. */
 type BoundedLoggerOptions = {
   /** Lines of one event in one second. */
@@ -25,6 +28,7 @@ export function boundedLogger(logger: Logger, options: BoundedLoggerOptions = {}
     const seconds = new Map<string, { start: number; lines: number }>()
     return (line: LogLine) => {
       const { event } = line
+      if (ALWAYS.has(event)) return write(line)
       const time = now()
       let second = seconds.get(event)
       if (second === undefined || time - second.start >= 1000) {

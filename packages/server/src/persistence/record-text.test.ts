@@ -9,6 +9,7 @@ const room: RoomRecord = {
   state: 'paused',
   createdAt: 1,
   createdBy: 'ann',
+  holder: 'h',
   config: new RawJson('{"a":[1.0],"big":9007199254740993}'),
 }
 const channel: ChannelRecord = {
@@ -17,6 +18,7 @@ const channel: ChannelRecord = {
   type: 'private',
   createdAt: 1,
   createdBy: undefined,
+  holder: undefined,
   metadata: new RawJson('{ "members": ["bob"],\n"__proto__": null, "twice":1, "twice":2, "half":"\\ud800" }'),
   options: { history_size: 1 },
   autoCreated: false,

@@ -13,10 +13,11 @@ export const sessionText = (record: SessionRecord): string => JSON.stringify(rec
 export function roomIn(name: string, text: string): RoomRecord | undefined {
   const value = objectIn(text)
   if (value === undefined || !isName(name)) return undefined
-  const { type, state, createdAt, createdBy, config } = value
+  const { type, state, createdAt, createdBy, holder, config } = value
   if ((type !== 'user' && type !== 'dynamic') || (state !== 'active' && state !== 'paused')) return undefined
-  if (!isTime(createdAt) || !isOptionalString(createdBy) || !isOptionalObject(config)) return undefined
-  return { name, type, state, createdAt, createdBy, config: config && rawIn(text, 'config') }
+  if (!isTime(createdAt) || !isOptionalString(createdBy) || !isOptionalString(holder)) return undefined
+  if (!isOptionalObject(config)) return undefined
+  return { name, type, state, createdAt, createdBy, holder, config: config && rawIn(text, 'config') }
 }
 
 /** The channel of that address. */
@@ -25,12 +26,12 @@ export function channelIn(address: string, text: string): ChannelRecord | undefi
   const [room, name, more] = address.split(':')
   if (value === undefined || room === undefined || name === undefined || more !== undefined) return undefined
   if (!isName(room) || !isName(name)) return undefined
-  const { type, createdAt, createdBy, metadata, options, autoCreated } = value
+  const { type, createdAt, createdBy, holder, metadata, options, autoCreated } = value
   if ((type !== 'general' && type !== 'private') || typeof autoCreated !== 'boolean') return undefined
-  if (!isTime(createdAt) || !isOptionalString(createdBy)) return undefined
+  if (!isTime(createdAt) || !isOptionalString(createdBy) || !isOptionalString(holder)) return undefined
   if (!isOptionalObject(metadata) || !isOptionalObject(options)) return undefined
   const kept = metadata && rawIn(text, 'metadata')
-  return { room, name, type, createdAt, createdBy, metadata: kept, options, autoCreated }
+  return { room, name, type, createdAt, createdBy, holder, metadata: kept, options, autoCreated }
 }
 
 /** A session. */

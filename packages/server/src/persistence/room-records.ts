@@ -29,22 +29,30 @@ export function recordTexts(persist: Persisted): RecordTexts | undefined {
 }
 
 function textOfRoom(room: Room): string {
-  const { name, type, state, createdAt, createdBy, config } = room
-  return type === 'system' ? addressOfRoom(room) : roomText({ name, type, state, createdAt, createdBy, config })
+  const { name, type, state, createdAt, createdBy, holder, config } = room
+  return type === 'system' ? addressOfRoom(room) : roomText({ name, type, state, createdAt, createdBy, holder, config })
 }
 
 const addressOfRoom = ({ name, createdAt }: Room): string =>
-  roomText({ name, type: 'dynamic', state: 'active', createdAt, createdBy: undefined, config: undefined })
+  roomText({
+    name,
+    type: 'dynamic',
+    state: 'active',
+    createdAt,
+    createdBy: undefined,
+    holder: undefined,
+    config: undefined,
+  })
 
 function textOfChannel(channel: Channel): string | undefined {
-  const { room, name, type, createdAt, createdBy, metadata, options, hardcoded, autoCreated } = channel
+  const { room, name, type, createdAt, createdBy, holder, metadata, options, hardcoded, autoCreated } = channel
   if (hardcoded || (type !== 'general' && type !== 'private')) return undefined
-  return channelText({ room: room.name, name, type, createdAt, createdBy, metadata, options, autoCreated })
+  return channelText({ room: room.name, name, type, createdAt, createdBy, holder, metadata, options, autoCreated })
 }
 
 /** It goes when its history has expired, as one that was made on demand. */
 function addressOfChannel(channel: Channel): string | undefined {
-  const { room, name, type, createdAt, createdBy, members, options, hardcoded } = channel
+  const { room, name, type, createdAt, createdBy, holder, members, options, hardcoded } = channel
   if (hardcoded || (type !== 'general' && type !== 'private')) return undefined
   const isPrivate = type === 'private'
   return channelText({
@@ -53,6 +61,7 @@ function addressOfChannel(channel: Channel): string | undefined {
     type,
     createdAt,
     createdBy: isPrivate ? createdBy : undefined,
+    holder: isPrivate ? holder : undefined,
     metadata: isPrivate ? RawJson.of({ members: [...(members ?? [])] }) : undefined,
     options,
     autoCreated: true,

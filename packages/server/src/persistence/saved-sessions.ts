@@ -148,7 +148,7 @@ export class SavedSessions {
     const { sessions, clock, isWhole, hasInbox } = this.#deps
     const session = sessions.get(clientId)
     this.#dueAt.delete(clientId)
-    if (session === undefined) return { kind: 'session', name: clientId, text: undefined }
+    if (session === undefined || session.isBrief) return { kind: 'session', name: clientId, text: undefined }
     if (!isWhole && !hasInbox(session) && !this.#stored.has(session)) return undefined
     if (session.expiresAt === undefined) this.#dueAt.set(clientId, clock.monotonic() + this.#refreshMs)
     const record = this.#recordOf(session)
@@ -176,6 +176,7 @@ export class SavedSessions {
       secretHash: Buffer.from(record.secretHash, 'base64url'),
       formerHash: undefined,
       profile,
+      isBrief: false,
       subscribed: subscribedIn(record),
       expiresAt: clock.monotonic() + Math.min(record.until - clock.now(), sessionTtlMs + 2 * this.#refreshMs),
     })

@@ -65,6 +65,19 @@ export type Run = (client: Client, envelope: ParsedEnvelope, now: number, rates:
 /** A command that was found, with what it is called with. */
 type Called = { readonly found: Command; readonly call: CommandCall }
 
+/** How the admin role comes to a command. */
+type AdminBy = 'connection' | 'request' | 'parameter'
+
+/**
+ * How a command came to be run as an admin; undefined for one that any client may run, and that an admin's connection
+ * sent.
+ */
+function adminBy({ kind, identity }: Client, { requires_admin }: CommandShape, key: unknown): AdminBy | undefined {
+  if (key !== undefined) return 'parameter'
+  if (identity.role !== 'admin') return undefined
+  return kind === 'call' ? 'request' : requires_admin ? 'connection' : undefined
+}
+
 /** A command, with the check of its parameters, and their names. */
 type Registered = Command & { readonly faultsOf: FaultsOf; readonly names: ReadonlySet<string> }
 
@@ -131,6 +144,11 @@ export function createRun(deps: RunDeps): Run {
     const identity = key === undefined ? client.identity : asAdmin(client.identity)
     authorize(identity, 'run', found.shape)
     const address = addressOf(own, envelope)
+    const by = adminBy(client, found.shape, key)
+    if (by !== undefined) {
+      const about = { client_id: client.id, command: name, by, ...address, target: own.client_id }
+      logger.info({ event: 'admin_command', ...about, address: client.address })
+    }
     const charge = (tokens: number) => {
       if (bucket !== undefined) bucket.tokens -= tokens
     }

@@ -105,11 +105,12 @@ export const offeredIn = (headers: Headers): string[] =>
  */
 export function readHandshake(url: URL, headers: Headers, options: HandshakeOptions): ConnectRequest {
   const query = url.searchParams
-  checkNames(query, [...whoParameters, 'join', 'resume'])
+  checkNames(query, [...whoParameters, 'join', 'resume', 'session'])
   return {
     ...readWho(query, headers, options),
     joins: query.getAll('join').map(readJoin),
     isResumingLive: readChoice(query, 'resume', { live: true }, false),
+    keepsSession: readChoice(query, 'session', { none: false }, true),
     session: readSession(headers),
   }
 }

@@ -5,7 +5,7 @@
 
 import type { ChannelOptions, ClientType, Position } from '@arqonbus/protocol'
 import type { RoomType } from '../auth/access.ts'
-import type { Identity } from '../auth/identity.ts'
+import type { Creator, Identity } from '../auth/identity.ts'
 import type { Ordered } from '../kit/ordered.ts'
 import type { RawJson } from '../kit/raw-json.ts'
 import type { Log } from '../log/contract.ts'
@@ -124,7 +124,7 @@ export type Subscription = {
 export type ChannelType = 'general' | 'private' | 'system' | 'pm'
 
 /** A channel. */
-export type Channel = {
+export type Channel = Creator & {
   readonly room: Room
   readonly name: string
   /** `room:channel`. */
@@ -133,7 +133,6 @@ export type Channel = {
   readonly seq: number
   readonly type: ChannelType
   readonly createdAt: number
-  readonly createdBy: string | undefined
   /** As it was written, in as many bytes: a parsed one may take thirty times as many. */
   readonly metadata: RawJson | undefined
   readonly options: Readonly<ChannelOptions> | undefined
@@ -158,7 +157,7 @@ export type Room = {
   /** Counts up with each room: lists are in this order. */
   readonly seq: number
   /**
-   * This, `createdAt` and `createdBy` change only when a stored room replaces one that was created while the store was
+   * This, `createdAt`, `createdBy` and `holder` change only when a stored room replaces one that was created while the store was
    * away.
    */
   type: RoomType
@@ -168,7 +167,8 @@ export type Room = {
   /** Whether a private message has been sent by its channel `pm`, which then is private. */
   hasPrivateMessages: boolean
   createdAt: number
-  createdBy: string | undefined
+  createdBy: Creator['createdBy']
+  holder: Creator['holder']
   /** As it was written. */
   config: RawJson | undefined
   readonly channels: Map<string, Channel>

@@ -2,14 +2,14 @@
 import type { Channel, Profile, Room } from './model.ts'
 
 /** A room as it is kept. Those of the configuration are not. */
-export type RoomRecord = Readonly<Pick<Room, 'name' | 'state' | 'createdAt' | 'createdBy' | 'config'>> & {
+export type RoomRecord = Readonly<Pick<Room, 'name' | 'state' | 'createdAt' | 'createdBy' | 'holder' | 'config'>> & {
   readonly type: 'user' | 'dynamic'
 }
 
 /** A channel as it is kept. */
 export type ChannelRecord = Pick<
   Channel,
-  'name' | 'createdAt' | 'createdBy' | 'metadata' | 'options' | 'autoCreated'
+  'name' | 'createdAt' | 'createdBy' | 'holder' | 'metadata' | 'options' | 'autoCreated'
 > & { readonly room: string; readonly type: 'general' | 'private' }
 
 /** A session as it is stored: a reader of the store does not learn the secret. */

@@ -4,7 +4,7 @@
  */
 import { CodedError, PM_CHANNEL, WHOLE_ROOM } from '@arqonbus/protocol'
 import { authorize, type CreationPolicy, may, type NewTarget } from '../auth/access.ts'
-import type { Identity } from '../auth/identity.ts'
+import { creatorOf, type Identity } from '../auth/identity.ts'
 import { awayError } from '../log/refusals.ts'
 import type { Channel, ChannelType, Room } from './model.ts'
 import type { Rooms } from './rooms.ts'
@@ -82,7 +82,7 @@ export function createRoomResolver({ rooms, creation, created, isUnsure }: RoomR
       if (found !== undefined) return found
       if (!may(identity, 'open', newTarget(name, WHOLE_ROOM))) throw notFound('room_not_found', { room: name })
       check?.(undefined)
-      return rooms.createRoom({ name, type: 'dynamic', createdBy: identity.id })
+      return rooms.createRoom({ name, type: 'dynamic', ...creatorOf(identity) })
     },
     channel(roomName, name, identity) {
       const found = room(roomName).channels.get(name)
@@ -114,10 +114,10 @@ export function createRoomResolver({ rooms, creation, created, isUnsure }: RoomR
         throw notFound('channel_not_found', { channel: `${roomName}:${name}` })
       }
       check?.(existing)
-      const wanted = { name, type: 'general', createdBy: identity.id, autoCreated: true } as const
+      const wanted = { name, type: 'general', ...creatorOf(identity), autoCreated: true } as const
       const channel =
         existing === undefined
-          ? rooms.createWithRoom({ name: roomName, type: 'dynamic', createdBy: identity.id }, wanted)
+          ? rooms.createWithRoom({ name: roomName, type: 'dynamic', ...creatorOf(identity) }, wanted)
           : rooms.createChannel(existing, wanted)
       created(channel)
       return channel

@@ -28,11 +28,13 @@ type RoomsDeps = {
 }
 
 /** What a new room is. */
-type NewRoom = Pick<Room, 'name' | 'type'> & Partial<Pick<Room, 'builtIn' | 'createdBy' | 'config'>>
+type NewRoom = Pick<Room, 'name' | 'type'> & Partial<Pick<Room, 'builtIn' | 'createdBy' | 'holder' | 'config'>>
 
 /** What a new channel is; without `createdAt` it is created now. */
 type NewChannel = Pick<Channel, 'name' | 'type'> &
-  Partial<Pick<Channel, 'createdAt' | 'createdBy' | 'metadata' | 'options' | 'hardcoded' | 'autoCreated'>> & {
+  Partial<
+    Pick<Channel, 'createdAt' | 'createdBy' | 'holder' | 'metadata' | 'options' | 'hardcoded' | 'autoCreated'>
+  > & {
     /** True for channels without a log, whose messages go to their current subscribers only. */
     readonly liveOnly?: boolean
   }
@@ -110,6 +112,7 @@ export class Rooms {
       hasPrivateMessages: false,
       createdAt: clock.now(),
       createdBy: wanted.createdBy,
+      holder: wanted.holder,
       config: wanted.config,
       channels: new Map(),
       channelsInOrder: new Ordered(),
@@ -138,7 +141,7 @@ export class Rooms {
     if (wanted.hardcoded !== true) this.#makeSpace(room)
     const name = copyText(wanted.name)
     const address = `${room.name}:${name}`
-    const { type, createdAt = this.#deps.clock.now(), createdBy, metadata, options } = wanted
+    const { type, createdAt = this.#deps.clock.now(), createdBy, holder, metadata, options } = wanted
     const isPrivate = type === 'private'
     const feed = new TargetFeed(`c:${address}`, { room: room.name, channel: name }, ofChannel)
     const feeds = isPrivate ? [feed] : [feed, room.wideFeed]
@@ -150,6 +153,7 @@ export class Rooms {
       type,
       createdAt,
       createdBy,
+      holder,
       metadata,
       options,
       members: isPrivate ? membersOf(metadata) : undefined,
@@ -232,8 +236,8 @@ export class Rooms {
   restoreRoom(record: RoomRecord): Room | undefined {
     const existing = this.#rooms.get(record.name)
     if (existing?.type === 'system') return undefined
-    const { type, state, createdAt, createdBy, config } = record
-    return Object.assign(existing ?? this.createRoom(record), { type, state, createdAt, createdBy, config })
+    const { type, state, createdAt, createdBy, holder, config } = record
+    return Object.assign(existing ?? this.createRoom(record), { type, state, createdAt, createdBy, holder, config })
   }
 
   /** Restores a channel as it was stored, in place of one that was created meanwhile, whose participants have left. */

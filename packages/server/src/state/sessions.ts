@@ -14,6 +14,8 @@ export type Session = {
   /** The hash of the secret that its client brought when it began: that of a session which has ended, if of any. */
   readonly formerHash: Buffer | undefined
   profile: Profile
+  /** True where it ends with its connection: it is never kept. */
+  isBrief: boolean
   /**
    * What it is subscribed to. While its client is connected: what it was subscribed to before, but for what the client
    * has left since; what it has joined comes to that.
@@ -101,12 +103,13 @@ export function createSessions(
      * and that opens no session.
      */
     begin(clientId: string, profile: Profile, former?: string): { session: Session; secret: string } {
-      const secret = newSecret()
+      const secret = newSecret(former)
       const session: Session = {
         clientId,
         secretHash: hashSecret(secret),
         formerHash: former === undefined ? undefined : hashSecret(former),
         profile,
+        isBrief: false,
         subscribed: new Map(),
         expiresAt: undefined,
       }
@@ -120,9 +123,10 @@ export function createSessions(
       session.expiresAt = undefined
       changed(session.clientId)
     },
-    /** The client has gone: the session is kept until `expiresAt`. */
+    /** The client has gone: the session is kept until `expiresAt`, or ends where it is brief. */
     keep(session: Session, subscribed: Subscribed, expiresAt: number): void {
       if (sessions.get(session.clientId) !== session) return
+      if (session.isBrief) return end(session)
       session.subscribed = subscribed
       session.expiresAt = expiresAt
       changed(session.clientId)

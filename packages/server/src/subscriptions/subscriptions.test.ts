@@ -37,7 +37,7 @@ function setUp() {
   const got: string[] = []
   const client = {
     id: 'ann',
-    identity: { id: 'ann', role: 'user', isProven: true, isReadOnly: false, ...anonymous },
+    identity: { id: 'ann', role: 'user', isProven: true, holder: 'h', isReadOnly: false, ...anonymous },
     channels: new Map(),
     rooms: new Map(),
     implied: new Map(),

@@ -92,7 +92,16 @@ export class SimulatedConnection implements ClientConnection {
   open(): void {
     this.#port.connections.add(this)
     const { clientId, echo, session } = this.#options
-    const request = { clientId, echo, session, profile: {}, joins: [], isResumingLive: false, token: undefined }
+    const request = {
+      clientId,
+      echo,
+      session,
+      profile: {},
+      joins: [],
+      keepsSession: true,
+      isResumingLive: false,
+      token: undefined,
+    }
     this.inbound = this.#port.handler.open(request, this.#transport)
   }
 
