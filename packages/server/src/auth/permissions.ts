@@ -21,19 +21,40 @@ export const grantActions = [
 /** An action of a grant. */
 export type GrantAction = (typeof grantActions)[number]
 
-/** The grants of an identity, ready to be asked. */
+/** How much of a room an action is allowed in: every channel that it may come to have, some that can be named, none. */
+export type Coverage = 'all' | 'some' | 'none'
+
+/** The grants of an identity, ready to be asked. To ask allocates nothing. */
 export type Permissions = {
-  /** Whether the action is allowed at this address. */
+  /** Whether the action is allowed at this address. The channel `*` is the broadcast of the room. */
   allows(action: GrantAction, room: string, channel: string): boolean
-  /** Whether it is allowed in every channel that the room may come to have, in some that can be named, or in none. */
-  coverage(action: GrantAction, room: string): 'all' | 'some' | 'none'
+  /** How much of the room it is allowed in. */
+  coverage(action: GrantAction, room: string): Coverage
   /** Whether it is allowed towards the client of this id. */
   allowsClient(action: GrantAction, clientId: string): boolean
 }
 
-/** Allows everything: where nobody is asked who they are, the rules of rooms and channels alone decide. */
+/**
+ * Allows everything but to manage: where nobody is asked who they are, the rules of rooms and channels alone decide, and
+ * admins manage.
+ */
 export const everything: Permissions = {
-  allows: () => true,
-  coverage: () => 'all',
-  allowsClient: () => true,
+  allows: (action) => action !== 'manage',
+  coverage: (action) => (action === 'manage' ? 'none' : 'all'),
+  allowsClient: (action) => action !== 'manage',
 }
+
+/** Allows nothing. */
+export const nothing: Permissions = { allows: () => false, coverage: () => 'none', allowsClient: () => false }
+
+/** Allows what both allow: those of a token, and those of the configuration. */
+export const bothOf = (a: Permissions, b: Permissions): Permissions => ({
+  allows: (action, room, channel) => a.allows(action, room, channel) && b.allows(action, room, channel),
+  coverage(action, room) {
+    const one = a.coverage(action, room)
+    const other = b.coverage(action, room)
+    if (one === 'all') return other
+    return other === 'none' ? 'none' : one
+  },
+  allowsClient: (action, clientId) => a.allowsClient(action, clientId) && b.allowsClient(action, clientId),
+})
