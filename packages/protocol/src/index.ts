@@ -20,6 +20,7 @@ export { type EnvelopeFault, type ParsedEnvelope, payloadOf, type Said } from '.
 export * from './envelope/schema.ts'
 export * from './faults.ts'
 export * from './figures.ts'
+export * from './grants.ts'
 export * from './ids.ts'
 export * from './names.ts'
 export { finish, type Pieces } from './pieces.ts'

@@ -10,6 +10,7 @@ import { command, parameters } from './shape.ts'
 export const ping = command('ping', {
   summary: 'Answers at once: measures the round trip of an application.',
   notes: ['It does not wait for the messages that the client sent before it, as other commands do.'],
+  grant: 'nothing',
   parameters: parameters({}),
   result: Type.Object({
     pong: Type.Literal(true),
@@ -20,6 +21,7 @@ export const ping = command('ping', {
 /** Describes the bus. */
 export const status = command('status', {
   summary: 'Describes the bus: its clients, rooms, channels, participants and storage.',
+  grant: { at: 'bus', actions: ['status'] },
   parameters: parameters({}),
   result: Type.Object({
     server: Type.Object(
@@ -130,6 +132,7 @@ export const status = command('status', {
 /** Lists the commands. */
 export const list_commands = command('list_commands', {
   summary: 'Lists all commands of the bus: what each does, its parameters, and who may run it.',
+  grant: 'nothing',
   parameters: parameters({}),
   result: Type.Object({ commands: Type.Array(CommandInfo, { description: 'The commands.' }) }),
   rate_limited: true,
@@ -144,6 +147,7 @@ export const list_clients = command('list_clients', {
     'Of a channel it lists the participants; of `room:*`, all clients in the room.',
     'In another order than `oldest` the first 1,000 clients are in that order, and all others follow as in `oldest`: `queue` is measured once a second, `rate` every 10 seconds. A client whose place changes between two pages may be on both, or on neither.',
   ],
+  grant: { at: 'listed', actions: ['presence'] },
   parameters: parameters({
     ...addressFields,
     ...pageFields,
@@ -165,6 +169,7 @@ const orNull = <T extends (typeof profileFields)[keyof typeof profileFields]>(fi
 export const update_profile = command('update_profile', {
   summary: 'Changes what the requester says about itself.',
   notes: ['What is left out stays as it is.'],
+  grant: 'nothing',
   parameters: parameters({
     screen_name: orNull(profileFields.screen_name),
     avatar: orNull(profileFields.avatar),
@@ -177,6 +182,7 @@ export const update_profile = command('update_profile', {
 /** Ends a client's connection. */
 export const disconnect_client = command('disconnect_client', {
   summary: 'Ends the connection of a client with close code 4411, and its session.',
+  grant: { at: 'client', actions: ['manage'] },
   parameters: parameters({
     client_id: ClientIdField,
     reason: Type.Optional(

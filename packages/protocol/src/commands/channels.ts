@@ -18,6 +18,7 @@ export const create_channel = command('create_channel', {
     'Of a private channel `metadata.members` lists the client ids that may enter beside its creator.',
   ],
   who: 'Every client; admins alone where `ARQONBUS_CREATE` is `admin`.',
+  grant: { at: 'address', actions: ['create'] },
   parameters: parameters({
     ...addressFields,
     type: Type.Optional(
@@ -60,6 +61,7 @@ export const delete_channel = command('delete_channel', {
     'A dynamic room goes with its last channel; a user room after `ARQONBUS_CHANNEL_IDLE`, unless it is used again.',
   ],
   who: 'Its creator and admins.',
+  grant: { at: 'address', actions: ['create', 'manage'] },
   parameters: parameters(addressFields),
   result: Type.Object({ channel: AddressText, deleted: Type.Literal(true) }),
   channel_scope: 'channel',
@@ -182,6 +184,7 @@ export const join_channel = command('join_channel', {
     'The inbox `arqonbus:inbox` is joined by itself: a join with `since` recovers it.',
   ],
   who: MEMBERS,
+  grant: { at: 'joined', actions: ['join'] },
   parameters: parameters({
     ...addressFields,
     ...since,
@@ -236,6 +239,7 @@ export const leave_channel = command('leave_channel', {
     'Leaving what is not joined succeeds and changes nothing.',
     'Leaving `room:*` keeps the channels of the room that were joined one by one.',
   ],
+  grant: 'nothing',
   parameters: parameters(addressFields),
   result: Type.Object({ channel: AddressText, left: Type.Boolean({ description: 'Whether it had been joined.' }) }),
   channel_scope: 'channel',
@@ -250,6 +254,7 @@ export const list_channels = command('list_channels', {
     'A page with a `cursor` may be short, or empty, where most channels are private and not yours to see.',
     'In the order `rate` the first 1,000 channels are in that order, which is measured every 10 seconds, and all others follow as in `oldest`. A channel whose place changes between two pages may be on both, or on neither.',
   ],
+  grant: { at: 'listed', actions: ['join'] },
   parameters: parameters({
     room: Type.Optional(Type.String({ ...roomField.room, description: 'One room alone.' })),
     ...pageFields,
@@ -268,6 +273,7 @@ export const channel_info = command('channel_info', {
   summary: 'Describes one channel: the entity, its participants, and the bounds of its history.',
   notes: ['Every room has a channel `pm`, for private messages: it has no participants, and lists omit it.'],
   who: MEMBERS,
+  grant: { at: 'address', actions: ['join'] },
   parameters: parameters(addressFields),
   result: Type.Object({
     channel: ChannelInFull,
@@ -289,6 +295,7 @@ export const history = command('history', {
     'A search `with` a client costs one token of the rate of this command for each page of 1,000 messages, or of the length of a frame, that it looks through.',
   ],
   who: MEMBERS,
+  grant: { at: 'address', actions: ['history'] },
   parameters: parameters({
     ...addressFields,
     limit: Type.Optional(

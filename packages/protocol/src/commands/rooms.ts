@@ -13,6 +13,7 @@ export const list_rooms = command('list_rooms', {
     'Of a room with many channels an entity names the first; `list_channels` with its name pages through them.',
     'A page may have fewer rooms than its `limit` where they have many channels.',
   ],
+  grant: { at: 'listed', actions: ['join'] },
   parameters: parameters({
     room: Type.Optional(Type.String({ ...roomField.room, description: 'One room alone.' })),
     ...pageFields,
@@ -28,6 +29,7 @@ const ofRoom = { requires_admin: true, channel_scope: 'room' } as const
 export const pause_room = command('pause_room', {
   summary: 'Pauses a room: messages to it are refused with `room_paused`, commands work.',
   notes: ['Pausing what is paused succeeds and changes nothing.'],
+  grant: { at: 'room', actions: ['manage'] },
   parameters: parameters(roomField),
   result: Type.Object({ room: Room }),
   ...ofRoom,
@@ -38,6 +40,7 @@ export const pause_room = command('pause_room', {
 export const resume_room = command('resume_room', {
   summary: 'Lets messages to a paused room pass again.',
   notes: ['Resuming what is not paused succeeds and changes nothing.'],
+  grant: { at: 'room', actions: ['manage'] },
   parameters: parameters(roomField),
   result: Type.Object({ room: Room }),
   ...ofRoom,
@@ -52,6 +55,7 @@ export const delete_room = command('delete_room', {
     'A paused room is deleted by admins alone: otherwise its creator could lift the pause by creating it again.',
   ],
   who: 'Its creator and admins.',
+  grant: { at: 'room', actions: ['create', 'manage'] },
   parameters: parameters(roomField),
   result: Type.Object({ room: RoomName, deleted: Type.Literal(true) }),
   channel_scope: 'room',

@@ -1,6 +1,7 @@
 /** How a command looks on the wire: its name, its parameters, its result. */
 import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox'
 import type { ErrorCode } from '../codes.ts'
+import type { GrantNeed } from '../grants.ts'
 
 /** One command of the protocol. */
 export type CommandShape<Parameters extends TSchema = TSchema, Result extends TSchema = TSchema> = {
@@ -15,8 +16,10 @@ export type CommandShape<Parameters extends TSchema = TSchema, Result extends TS
   readonly result: Result
   /** The name of the JSON Schema of `result`. */
   readonly response_format: string
-  /** True where only an admin may. */
+  /** True where only an admin may, or a client with the grant `manage`. */
   readonly requires_admin: boolean
+  /** Which grant it needs, and where. */
+  readonly grant: GrantNeed
   /** What its envelope and parameters address: a channel, a room, or nothing. */
   readonly channel_scope: 'channel' | 'room' | 'none'
   /** True where a token bucket for each client bounds it. */
@@ -56,6 +59,7 @@ type Declared<P extends TProperties, R extends TSchema> = {
   parameters: TObject<P>
   result: R
   requires_admin?: boolean
+  grant: GrantNeed
   channel_scope?: CommandShape['channel_scope']
   rate_limited?: boolean
   needs_connection?: boolean
@@ -72,11 +76,12 @@ export function command<Name extends string, P extends TProperties, R extends TS
     name,
     summary: declared.summary,
     notes: declared.notes ?? [],
-    who: declared.who ?? (requiresAdmin ? 'Admins.' : 'Every client.'),
+    who: declared.who ?? (requiresAdmin ? 'Admins, and clients with the grant `manage`.' : 'Every client.'),
     parameters: declared.parameters,
     result: declared.result,
     response_format: `${name}_result`,
     requires_admin: requiresAdmin,
+    grant: declared.grant,
     channel_scope: declared.channel_scope ?? 'none',
     rate_limited: declared.rate_limited ?? false,
     needs_connection: declared.needs_connection ?? false,

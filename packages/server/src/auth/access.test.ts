@@ -32,6 +32,8 @@ const identities = {
 
 const channel = (fields: Partial<ChannelTarget>): ChannelTarget => ({
   address: 'room:channel',
+  room: { name: 'room' },
+  name: 'channel',
   type: 'general',
   createdBy: 'creator',
   holder: 'h',
@@ -106,8 +108,6 @@ const table = [
   ['change a system room', nobody, (who) => may(who, 'change', room({ type: 'system' }))],
   ['delete a room', ['creator', 'admin'], (who) => may(who, 'delete_room', room({}))],
   ['delete a paused room', ['admin'], (who) => may(who, 'delete_room', room({ state: 'paused' }))],
-  ['run a command', all, (who) => may(who, 'run', { name: 'ping', requires_admin: false })],
-  ['run a command of admins', ['admin'], (who) => may(who, 'run', { name: 'pause_room', requires_admin: true })],
   ['use the inbox of `user`', ['user'], (who) => may(who, 'inbox', 'user')],
   ['send private messages', all, (who) => may(who, 'send_private', 'room')],
   ['send private messages in `integriguard`', nobody, (who) => may(who, 'send_private', 'integriguard')],
@@ -142,7 +142,6 @@ describe('a refusal has the code of its rule, and names what it is about', () =>
   const { user, creator, caller } = identities
   const noBroadcast = room({ broadcast: undefined })
   const inBuiltInRoom = place(anybody, { isBuiltIn: true })
-  const adminCommand = { name: 'pause_room', requires_admin: true }
   const noSession = {
     path: '/headers/arqonbus-session',
     expected: 'the session of the client id: its rights belong to whoever holds that',
@@ -209,11 +208,6 @@ describe('a refusal has the code of its rule, and names what it is about', () =>
       'deleting a paused room without being an admin',
       () => authorize(creator, 'delete_room', room({ state: 'paused' })),
       ['room_paused', { room: 'room', requires: 'admin' }],
-    ],
-    [
-      'running a command of admins',
-      () => authorize(user, 'run', adminCommand),
-      ['forbidden', { command: 'pause_room', requires: 'admin' }],
     ],
     ['using an inbox without its session', () => authorize(caller, 'inbox', 'user'), ['forbidden', noSession]],
     [

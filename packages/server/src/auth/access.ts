@@ -1,18 +1,22 @@
 /**
- * Permission: whether an identity may do something (docs/protocol.md#rooms-and-channels). Every path asks here; the
- * rules are in the table `rules`, and the codes of refusals in `refusals`. Reading the broadcast of a room is not asked
- * for: every client may.
+ * Permission: whether an identity may do something (docs/protocol.md#permissions). Every path asks here; the rules are
+ * in the table `rules`, and the codes of refusals in `refusals`.
  *
- * `may` answers, `authorize` throws the code of the refusal, and `visible` filters lists. Each action has a target:
- * what its rule needs to know of a room, a channel or an address.
+ * An answer has two halves. The grants of the identity are asked by address, before anything is looked up, so that a
+ * refusal says nothing about what there is: `granted`, `coverage`, `requireGrant`. The rules of the room or channel
+ * that was found come after that: `may` answers, `authorize` throws the code of the refusal, and `visible` filters
+ * lists. Each action has a target: what its rule needs to know of a room, a channel or an address.
  */
-import { BUS, CodedError, PM_CHANNEL, TELEMETRY_ROOM, WHOLE_ROOM } from '@arqonbus/protocol'
+import { BUS, CodedError, type GrantAction, PM_CHANNEL, TELEMETRY_ROOM, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Creator, Identity } from './identity.ts'
+import type { Coverage } from './permissions.ts'
 
 /** What permission depends on in a channel. */
 export type ChannelTarget = Creator & {
   /** `room:channel`. */
   readonly address: string
+  readonly room: { readonly name: string }
+  readonly name: string
   readonly type: 'general' | 'private' | 'system' | 'pm'
   /** Client ids that may enter a private channel, beside its creator and admins. */
   readonly members: ReadonlySet<string> | undefined
@@ -56,8 +60,12 @@ export type CreationPolicy = { readonly autoCreate: boolean; readonly create: 'u
 
 /** The actions, each with what it is about. */
 type Targets = {
-  /** Join a channel, be delivered its messages, read its history, inspect it, see it in lists. */
+  /** Have to do with a channel at all: where it is private, its creator, its members and admins. */
+  find: ChannelTarget
+  /** Join a channel, be delivered its messages, inspect it, see it in lists. */
   read: ChannelTarget
+  /** Read the history of a channel. */
+  read_history: ChannelTarget
   /** Publish to a channel. */
   publish: ChannelTarget
   /** Publish to a whole room. */
@@ -72,12 +80,12 @@ type Targets = {
   create: NewTarget
   /** Delete a channel. */
   delete: ChannelTarget
+  /** Invite members into a private channel, and remove them. */
+  change_members: ChannelTarget
   /** Pause, resume or delete a room: system rooms never change. */
   change: RoomTarget
   /** Delete a room that may change. */
   delete_room: RoomTarget
-  /** Run a command. */
-  run: { readonly name: string; readonly requires_admin: boolean }
   /** Read and write the inbox of a client id. */
   inbox: string
   /** Send private messages by the channel `pm` of a room. */
@@ -92,7 +100,7 @@ type Action = keyof Targets
 /**
  * Actions without a code of their own: where they are not allowed, the answer is that there is no such room or channel.
  */
-type Hidden = 'open' | 'wait_for'
+type Hidden = 'find' | 'open' | 'wait_for'
 
 /** Whether the identity may do it. Allocates nothing. */
 export const may = <A extends Action>(identity: Identity, action: A, target: Targets[A]): boolean =>
@@ -103,11 +111,49 @@ export function authorize<A extends Exclude<Action, Hidden>>(identity: Identity,
   if (!rules[action](identity, target)) throw refusals[action](target, identity)
 }
 
-/** What an identity sees in lists: the channels that it may read, and every client. Counts are of everything. */
+/** Whether the grants of the identity allow the action at an address. Allocates nothing. */
+export const granted = (identity: Identity, action: GrantAction, room: string, channel: string): boolean =>
+  isAdmin(identity) || identity.permissions.allows(action, room, channel)
+
+/** Whether they allow it towards a client; towards itself every client may do everything but manage. */
+export const grantedFor = (identity: Identity, action: GrantAction, clientId: string): boolean =>
+  isAdmin(identity) ||
+  (clientId === identity.id && action !== 'manage') ||
+  identity.permissions.allowsClient(action, clientId)
+
+/** How much of a room they allow it in. */
+export const coverage = (identity: Identity, action: GrantAction, room: string): Coverage =>
+  isAdmin(identity) ? 'all' : identity.permissions.coverage(action, room)
+
+/** What reading a channel of the room needs: the channels of telemetry have an action of their own. */
+export const readAction = (room: string): 'join' | 'telemetry' => (room === TELEMETRY_ROOM ? 'telemetry' : 'join')
+
+/** Refuses what the grants do not allow: before the address is looked up. */
+export function requireGrant(identity: Identity, action: GrantAction, room: string, channel: string): void {
+  if (!granted(identity, action, room, channel)) throw notGranted(action, room, channel)
+}
+
+/** Refuses what the grants allow in no channel of the room. */
+export function requireCoverage(identity: Identity, action: GrantAction, room: string): void {
+  if (coverage(identity, action, room) === 'none') throw notGranted(action, room, WHOLE_ROOM)
+}
+
+/** The refusal of what the grants do not allow: it depends on the address alone, and not on what is there. */
+export const notGranted = (action: GrantAction, room: string, channel: string): CodedError =>
+  new CodedError('forbidden', { channel: `${room}:${channel}`, requires: action })
+
+/**
+ * The refusal of a private channel that the identity may not enter: as if there were none, except to those who may
+ * create channels of its name. They would learn that there is one by creating it.
+ */
+export const hiddenChannel = (identity: Identity, channel: ChannelTarget, notFound: () => CodedError): CodedError =>
+  granted(identity, 'create', channel.room.name, channel.name) ? forbidden(identity, channel) : notFound()
+
+/** What an identity sees in lists: the channels that it may read, their rooms, and clients that its grants name. */
 export const visible = (identity: Identity) => ({
   channel: (channel: ChannelTarget) => may(identity, 'read', channel),
-  // Without authentication every client may see every other.
-  client: (_clientId: string) => true,
+  room: (name: string) => coverage(identity, readAction(name), name) !== 'none',
+  client: (clientId: string) => grantedFor(identity, 'presence', clientId),
 })
 
 /** True where only the creator, members and admins may read a channel. */
@@ -127,26 +173,38 @@ const owns = (identity: Identity, { createdBy, holder }: Creator): boolean =>
 const isHolder = ({ isProven, subject, holder: own }: Identity, holder: string | undefined): boolean =>
   subject !== undefined || (isProven && (holder === undefined || holder === own))
 
+const allowsAt = (identity: Identity, action: GrantAction, { room, name }: ChannelTarget): boolean =>
+  granted(identity, action, room.name, name)
+
 /** What is allowed. */
 const rules: { readonly [A in Action]: (identity: Identity, target: Targets[A]) => boolean } = {
-  read: (identity, channel) =>
+  find: (identity, channel) =>
     !isRestricted(channel) ||
     owns(identity, channel) ||
     (identity.isProven && channel.members?.has(identity.id) === true),
+  read: (identity, channel) =>
+    rules.find(identity, channel) && allowsAt(identity, readAction(channel.room.name), channel),
+  read_history: (identity, channel) => rules.find(identity, channel) && allowsAt(identity, 'history', channel),
   // Every client reads a system channel; the bus publishes to it, and to configured ones admins do too.
   publish: (identity, channel) =>
-    rules.read(identity, channel) && channel.log !== undefined && (channel.type !== 'system' || isAdmin(identity)),
+    rules.find(identity, channel) &&
+    channel.log !== undefined &&
+    (channel.type !== 'system' || isAdmin(identity)) &&
+    allowsAt(identity, 'publish', channel),
   broadcast: (_identity, { broadcast }) => broadcast !== undefined,
   enter: (_identity, { room, channel }) => room !== BUS && channel !== PM_CHANNEL,
   open: (identity, target) => !identity.isReadOnly && rules.wait_for(identity, target),
-  wait_for: (identity, { isBuiltIn, creation }) => creation.autoCreate && isCreator(identity, creation) && !isBuiltIn,
+  wait_for: (identity, { room, channel, isBuiltIn, creation }) =>
+    creation.autoCreate && isCreator(identity, creation) && !isBuiltIn && granted(identity, 'create', room, channel),
   create: (identity, { channel, isBuiltIn, creation }) =>
     isCreator(identity, creation) && channel !== PM_CHANNEL && !isBuiltIn,
-  delete: (identity, channel) => !channel.hardcoded && owns(identity, channel),
+  delete: (identity, channel) =>
+    !channel.hardcoded && (owns(identity, channel) || allowsAt(identity, 'manage', channel)),
+  change_members: (identity, channel) => owns(identity, channel) || allowsAt(identity, 'manage', channel),
   change: (_identity, { type }) => type !== 'system',
   // A pause outlasts the creator of the room: a new room of the name would not be paused.
-  delete_room: (identity, room) => isAdmin(identity) || (room.state === 'active' && owns(identity, room)),
-  run: (identity, { requires_admin }) => !requires_admin || isAdmin(identity),
+  delete_room: (identity, room) =>
+    granted(identity, 'manage', room.name, WHOLE_ROOM) || (room.state === 'active' && owns(identity, room)),
   inbox: (identity, clientId) => identity.isProven && identity.id === clientId,
   send_private: (_identity, room) => room !== TELEMETRY_ROOM,
   use_id: (identity, { isTaken }) => identity.isProven || isAdmin(identity) || !isTaken,
@@ -171,8 +229,9 @@ const refusals: {
   readonly [A in Exclude<Action, Hidden>]: (target: Targets[A], identity: Identity) => CodedError
 } = {
   read: (channel, identity) => forbidden(identity, channel),
+  read_history: (channel, identity) => forbidden(identity, channel),
   publish: (channel, identity) =>
-    may(identity, 'read', channel) ? systemChannel(channel.address) : forbidden(identity, channel),
+    may(identity, 'find', channel) ? systemChannel(channel.address) : forbidden(identity, channel),
   broadcast: ({ name }) => systemChannel(`${name}:${WHOLE_ROOM}`),
   enter: (address) => (address.channel === WHOLE_ROOM ? systemRoom(address) : systemChannel(textOf(address))),
   create: (target, identity) => {
@@ -183,12 +242,12 @@ const refusals: {
     channel.hardcoded
       ? new CodedError('channel_hardcoded', { channel: channel.address })
       : forbidden(identity, channel),
+  change_members: (channel, identity) => forbidden(identity, channel),
   change: ({ name }) => new CodedError('room_hardcoded', { room: name }),
   delete_room: (room, identity) =>
     owns(identity, room)
       ? new CodedError('room_paused', { room: room.name, requires: 'admin' })
       : notYours(identity, { room: room.name }),
-  run: ({ name }) => new CodedError('forbidden', { command: name, requires: 'admin' }),
   inbox: () => new CodedError('forbidden', { ...SESSION_NEEDED }),
   send_private: (room) => systemChannel(textOf({ room, channel: PM_CHANNEL })),
   use_id: (_target, { id }) => new CodedError('client_id_in_use', { client_id: id }),

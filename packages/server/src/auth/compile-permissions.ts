@@ -72,6 +72,10 @@ class CompiledPermissions implements Permissions {
     const bit = bits[action]
     return (this.#granted.clients.of(clientId) & bit) !== 0 && (this.#denied.clients.of(clientId) & bit) === 0
   }
+
+  deniesClient(action: GrantAction, clientId: string): boolean {
+    return (this.#denied.clients.of(clientId) & bits[action]) !== 0
+  }
 }
 
 type Reading = { readonly values: TemplateValues | undefined; readonly faults: Fault[]; readonly grants: Grant[] }

@@ -3,23 +3,9 @@
  * of the answer of `may` in `access.ts`; the other half is what the room, the channel or the client itself allows.
  */
 
-/** What a grant can allow. */
-export const grantActions = [
-  'join',
-  'publish',
-  'history',
-  'create',
-  'manage',
-  'private',
-  'presence',
-  'telemetry',
-  'status',
-  'ask',
-  'decide',
-] as const
+import { type GrantAction, grantActions } from '@arqonbus/protocol'
 
-/** An action of a grant. */
-export type GrantAction = (typeof grantActions)[number]
+export { type GrantAction, grantActions }
 
 /** How much of a room an action is allowed in: every channel that it may come to have, some that can be named, none. */
 export type Coverage = 'all' | 'some' | 'none'
@@ -32,6 +18,8 @@ export type Permissions = {
   coverage(action: GrantAction, room: string): Coverage
   /** Whether it is allowed towards the client of this id. */
   allowsClient(action: GrantAction, clientId: string): boolean
+  /** Whether it is denied towards that client, whatever else may allow it. */
+  deniesClient(action: GrantAction, clientId: string): boolean
 }
 
 /**
@@ -42,10 +30,16 @@ export const everything: Permissions = {
   allows: (action) => action !== 'manage',
   coverage: (action) => (action === 'manage' ? 'none' : 'all'),
   allowsClient: (action) => action !== 'manage',
+  deniesClient: () => false,
 }
 
 /** Allows nothing. */
-export const nothing: Permissions = { allows: () => false, coverage: () => 'none', allowsClient: () => false }
+export const nothing: Permissions = {
+  allows: () => false,
+  coverage: () => 'none',
+  allowsClient: () => false,
+  deniesClient: () => false,
+}
 
 /** Allows what both allow: those of a token, and those of the configuration. */
 export const bothOf = (a: Permissions, b: Permissions): Permissions => ({
@@ -57,4 +51,5 @@ export const bothOf = (a: Permissions, b: Permissions): Permissions => ({
     return other === 'none' ? 'none' : one
   },
   allowsClient: (action, clientId) => a.allowsClient(action, clientId) && b.allowsClient(action, clientId),
+  deniesClient: (action, clientId) => a.deniesClient(action, clientId) || b.deniesClient(action, clientId),
 })

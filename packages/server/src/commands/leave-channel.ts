@@ -19,7 +19,7 @@ function* leave({ rooms, subscriptions }: CommandDeps, address: Address, request
   if (address.channel === WHOLE_ROOM) {
     const room = rooms.get(address.room)
     if (room === undefined) return false
-    yield* subscriptions.privateChannels.unsubscribeAhead(requester, room)
+    yield* subscriptions.roomChannels.unsubscribeAhead(requester, room)
     return subscriptions.unsubscribeFromRoom(requester, room)
   }
   const channel = rooms.channel(address.room, address.channel)

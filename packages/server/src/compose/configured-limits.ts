@@ -42,6 +42,7 @@ export function limitsOf(config: Config): Record<string, number> {
     send_buffer_hard_limit: config.sendBufferHardLimit,
     send_buffer_bytes: config.sendBufferTotal,
     fanout_bytes: config.fanoutBytes,
+    reply_rights: config.maxReplyRights,
     open_files: openFileLimit(),
     memory_bytes: memoryLimit(),
   }

@@ -10,6 +10,7 @@ import type { BusLog } from '../publish/draft.ts'
 import { createOpenInbox, createOwnInbox } from '../publish/inbox.ts'
 import { createLoadTarget } from '../publish/load-target.ts'
 import { createPublish } from '../publish/publish.ts'
+import { ReplyRights } from '../publish/reply-rights.ts'
 import { createRun } from '../receive/execute.ts'
 import { Receive } from '../receive/receive.ts'
 import { createRoomResolver } from '../state/resolve.ts'
@@ -81,6 +82,8 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     trace: core.tracing?.publish,
     openInbox,
     ownInbox: inboxOf,
+    replyRights: new ReplyRights(config.maxReplyRights, core.metrics),
+    identityOf: (clientId) => state.clients.get(clientId)?.identity,
     isKnown: state.directory.isKnown,
     isUnsureOfSessions: () => persistence?.isUnsureOfSessions() === true,
     routed: observers.messageRouted,

@@ -32,10 +32,10 @@ export function createOutbound(core: Core, log: BusLog, { clients, traffic }: St
   const endings = createEndNotices(frames, delivery)
   // The subscribers of a channel that ends are notified before their subscriptions end.
   observers.add(endings)
-  const { privateChannels } = subscriptions
+  const { roomChannels } = subscriptions
   observers.add({
-    channelAdded: (channel) => privateChannels.created(channel),
-    channelEnded: (channel) => privateChannels.ended(channel),
+    channelAdded: (channel) => roomChannels.created(channel),
+    channelEnded: (channel) => roomChannels.ended(channel),
   })
   const replies = createReplies({ ...core, ...config, delivery, refused: observers.frameRefused })
   listenToLog({ ...core, log, delivery, replies, traffic, broke: parts.broke, routed: observers.messageRouted })

@@ -293,6 +293,10 @@ export const options = {
       default: false,
       text: 'Whether every connection to the three ports begins with a PROXY protocol header, version 1 or 2, from a trusted proxy. Other connections are closed.',
     }),
+    maxReplyRights: option(integer({ min: 1, max: 10_000_000 }), {
+      default: 100_000,
+      text: 'Maximum private messages whose recipients may answer once without a grant; the oldest are forgotten.',
+    }),
     tokenInQuery: option(boolean, {
       default: false,
       text: 'Whether a token is accepted as `?token=`, which proxies write to their logs.',

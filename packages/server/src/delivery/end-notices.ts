@@ -48,8 +48,9 @@ export function createEndNotices(frames: Frames, delivery: Delivery) {
       const last = log.lastDelivered === UNKNOWN ? { ms: 0, n: 0 } : log.lastDelivered
       const deleted = { event: 'channel_deleted', last: positionText(last) } as const
       const text = ended === 'deleted' ? notice(address, deleted) : undefined
-      // A private channel has a feed of its own for those of the room who may read it.
-      toAll(type === 'private' ? feed : room.wideFeed, room, { log, address, text })
+      // Those of the room whom its topic does not deliver the channel are subscribed to the feed of the channel.
+      if (type !== 'private') toAll(room.wideFeed, room, { log, address, text })
+      if (type === 'private' || room.expanded.size > 0) toAll(feed, room, { log, address, text })
     },
     /** A room is deleted: called before its subscribers leave it. */
     roomDeleted(room: Room): void {

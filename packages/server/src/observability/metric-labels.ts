@@ -86,6 +86,7 @@ export const limitNames = [
   'url_length',
   'http_rate',
   'http_pipeline',
+  'reply_rights',
 ] as const
 
 /** A limit that a client can run into. */

@@ -3,6 +3,7 @@
  * one is created. Of a private message it is the room, which has to exist.
  */
 import { type ParsedEnvelope, WHOLE_ROOM } from '@arqonbus/protocol'
+import { coverage, granted } from '../auth/access.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { Client } from '../state/model.ts'
 
@@ -15,7 +16,11 @@ export type LoadTarget = (client: Client, envelope: ParsedEnvelope) => Promise<v
  */
 export const createLoadTarget =
   (persistence: Pick<Persistence, 'loadTarget'>): LoadTarget =>
-  ({ lastChannel }, { type, room, channel }) => {
-    const isKnown = lastChannel?.name === channel && lastChannel.room.name === room && lastChannel.ended === undefined
-    return isKnown ? undefined : persistence.loadTarget(room, type === 'event' ? channel : WHOLE_ROOM)
+  ({ lastChannel, identity }, { type, room, channel }) => {
+    if (lastChannel?.name === channel && lastChannel.room.name === room && lastChannel.ended === undefined)
+      return undefined
+    // What will be refused is not looked for.
+    const isGranted =
+      type === 'event' ? granted(identity, 'publish', room, channel) : coverage(identity, 'join', room) !== 'none'
+    return isGranted ? persistence.loadTarget(room, type === 'event' ? channel : WHOLE_ROOM) : undefined
   }

@@ -2,8 +2,17 @@
  * Private messages: into the inbox of every recipient and of the sender, acknowledged when all have it
  * (docs/protocol.md#private-messages).
  */
-import { CodedError, type DurabilityLevel, type ParsedEnvelope, PM_CHANNEL, type Position } from '@arqonbus/protocol'
-import { authorize } from '../auth/access.ts'
+import {
+  BUS,
+  CodedError,
+  type DurabilityLevel,
+  type ParsedEnvelope,
+  PM_CHANNEL,
+  type Position,
+} from '@arqonbus/protocol'
+import { authorize, coverage, grantedFor, notGranted } from '../auth/access.ts'
+import type { Identity } from '../auth/identity.ts'
+import { everything } from '../auth/permissions.ts'
 import type { Replies } from '../delivery/replies.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { Queue } from '../kit/queue.ts'
@@ -17,12 +26,16 @@ import { isLessThanAsked, isLower } from './ack-request.ts'
 import { type BusLog, draftOf, malformed, type PublishDraft } from './draft.ts'
 import type { OpenInbox, OwnInbox } from './inbox.ts'
 import { refusePaused } from './refuse-paused.ts'
+import type { ReplyRight, ReplyRights } from './reply-rights.ts'
 
 /** What private messages need. */
 export type PrivateDeps = {
   readonly resolver: Pick<RoomResolver, 'room'>
   readonly openInbox: OpenInbox
   readonly ownInbox: OwnInbox
+  readonly replyRights: ReplyRights
+  /** The identity of a client that is connected to this node. */
+  readonly identityOf: (clientId: string) => Identity | undefined
   /** True for a client that has a session, connected or kept. */
   readonly isKnown: (clientId: string) => boolean
   /** True where the session of a client that is not known may be in a store that cannot be asked now. */
@@ -43,22 +56,57 @@ export function createPrivate(deps: PrivateDeps) {
   return (client: Client, envelope: ParsedEnvelope, settled: () => void, span: PublishSpan | undefined): boolean => {
     if (envelope.channel !== PM_CHANNEL)
       throw malformed('/channel', '`pm`: private envelopes go to the channel pm of a room')
-    authorize(client.identity, 'send_private', envelope.room)
+    const { identity } = client
+    authorize(identity, 'send_private', envelope.room)
+    const recipients = recipientsOf(envelope)
+    // Before anything is looked up: a refusal says nothing about rooms and clients.
+    const right = rightToSend(deps, client, envelope, recipients)
     // A private message creates no room: only its sender and its recipients learn of it.
     const room = deps.resolver.room(envelope.room)
     refusePaused(room)
-    const recipients = recipientsOf(envelope)
     const unknown = recipients.filter((id) => !deps.isKnown(id))
     if (unknown.length > 0) throw notFound(unknown, deps.isUnsureOfSessions())
 
     const own = deps.ownInbox(client)
     const others = [...new Set(recipients)].filter((id) => id !== client.id).map((id) => deps.openInbox(id))
-    const message = new PrivateMessage(deps, { client, envelope, room, own, others, span, appendToAll })
+    if (right !== undefined) right.usedBy = envelope.id
+    const message = new PrivateMessage(deps, { client, envelope, room, own, others, right, span, appendToAll })
     message.send()
     if (message.isSettled) return true
     message.onSettled = settled
     return false
   }
+}
+
+/**
+ * Refuses recipients to which the grants of the sender allow no private messages. Returns the right to reply that it
+ * uses in their place.
+ */
+function rightToSend(
+  { ownInbox, openInbox, isKnown, replyRights }: PrivateDeps,
+  client: Client,
+  { id, room, metadata }: ParsedEnvelope,
+  recipients: readonly string[],
+): ReplyRight | undefined {
+  const { identity } = client
+  const lacking = recipients.filter((recipient) => !grantedFor(identity, 'private', recipient))
+  if (lacking.length === 0) {
+    const isInRoom = coverage(identity, 'join', room) !== 'none' || coverage(identity, 'publish', room) !== 'none'
+    if (room !== BUS && !isInRoom) throw notGranted('join', room, PM_CHANNEL)
+    return undefined
+  }
+  const [to] = recipients
+  const isToOne = to !== undefined && recipients.every((recipient) => recipient === to)
+  if (
+    isToOne &&
+    metadata?.cause !== undefined &&
+    identity.isProven &&
+    !identity.permissions.deniesClient('private', to)
+  ) {
+    const right = replyRights.find(ownInbox(client), metadata.cause, id)
+    if (right?.sender.clientId === to && isKnown(to) && openInbox(to).key === right.sender.key) return right
+  }
+  throw new CodedError('forbidden', { client_ids: lacking, requires: 'private' })
 }
 
 /** What a private message is sent with. */
@@ -68,6 +116,8 @@ type Sending = {
   readonly room: Room
   readonly own: Inbox
   readonly others: readonly Inbox[]
+  /** The right to reply by which it is sent, where no grant allows it. */
+  readonly right: ReplyRight | undefined
   readonly span: PublishSpan | undefined
   readonly appendToAll: ReturnType<typeof createAppends>
 }
@@ -122,12 +172,14 @@ class PrivateMessage {
   }
 
   readonly #ownSettled = (outcome: AppendOutcome): void => {
-    const { client, envelope, room, others, span, appendToAll } = this.#sending
+    const { client, envelope, room, others, right, span, appendToAll } = this.#sending
     if (outcome.kind === 'refused' || outcome.kind === 'unknown') {
       span?.refused(outcome.error.code)
+      if (right !== undefined && outcome.kind === 'refused') right.usedBy = undefined
       this.#deps.replies.refuseFrame(client, envelope, outcome.error)
       return this.#settle()
     }
+    if (right === undefined && !this.#isDuplicate) this.#addReplyRights()
     this.#position = outcome.kind === 'queued' ? undefined : outcome.position
     this.#isDuplicate = outcome.kind === 'duplicate'
     room.hasPrivateMessages = true
@@ -135,6 +187,21 @@ class PrivateMessage {
     this.#note(outcome)
     if (others.length === 0) return this.#finish()
     appendToAll(others, this.#otherDrafts)
+  }
+
+  /**
+   * Recipients whose grants do not let them send to this client may answer once. Of one that is not connected the grants
+   * are not known, but where nobody has any.
+   */
+  #addReplyRights(): void {
+    const { client, envelope, own, others } = this.#sending
+    const { replyRights, identityOf } = this.#deps
+    for (const receiver of others) {
+      const identity = identityOf(receiver.clientId)
+      const mayAnswer =
+        identity === undefined ? client.identity.permissions === everything : grantedFor(identity, 'private', client.id)
+      if (!mayAnswer) replyRights.add(receiver, envelope.id, own)
+    }
   }
 
   readonly #otherSettled = (outcome: AppendOutcome): void => {

@@ -5,7 +5,7 @@
  * The log is the one place where messages get their order. What follows from its outcome is in `outcomes.ts`.
  */
 import { CodedError, type DurabilityLevel, type ParsedEnvelope, PM_CHANNEL, WHOLE_ROOM } from '@arqonbus/protocol'
-import { authorize } from '../auth/access.ts'
+import { authorize, requireGrant } from '../auth/access.ts'
 import type { Log } from '../log/contract.ts'
 import { AWAY_RETRY_AFTER_MS } from '../log/refusals.ts'
 import type { PublishSpan, TracePublish } from '../observability/tracing/spans.ts'
@@ -48,6 +48,7 @@ export function createPublish(deps: PublishDeps): Publish {
   const channelOf = (client: Client, { room, channel }: ParsedEnvelope): Channel => {
     const last = client.lastChannel
     if (last !== undefined && last.name === channel && last.room.name === room && last.ended === undefined) return last
+    requireGrant(client.identity, 'publish', room, channel)
     const found = resolver.resolveOrCreateChannel(room, channel, client.identity, { check: refusePaused })
     authorize(client.identity, 'publish', found)
     client.lastChannel = found
@@ -62,6 +63,7 @@ export function createPublish(deps: PublishDeps): Publish {
     if (envelope.channel === PM_CHANNEL)
       throw malformed('/channel', 'a channel other than `pm`, which is for `private` envelopes')
     if (envelope.channel === WHOLE_ROOM) {
+      requireGrant(client.identity, 'publish', envelope.room, WHOLE_ROOM)
       const room = resolver.resolveOrCreateRoom(envelope.room, client.identity)
       authorize(client.identity, 'broadcast', room)
       const roomLog = room.broadcast as Log<PublishDraft>

@@ -21,10 +21,10 @@ import {
   pointer,
   readMember,
 } from '@arqonbus/protocol'
-import { authorize } from '../auth/access.ts'
 import { asAdmin } from '../auth/identity.ts'
 import { addressOf } from '../commands/address.ts'
 import type { Command, CommandCall, Commands } from '../commands/command.ts'
+import { requireNeeded } from '../commands/needed-grants.ts'
 import type { Replies } from '../delivery/replies.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
@@ -142,8 +142,8 @@ export function createRun(deps: RunDeps): Run {
     if (typeof key === 'string' && !isAdminKey(key))
       throw new CodedError('forbidden', { path: '/parameters/admin_key' })
     const identity = key === undefined ? client.identity : asAdmin(client.identity)
-    authorize(identity, 'run', found.shape)
     const address = addressOf(own, envelope)
+    requireNeeded(found.shape, identity, { parameters: own, address })
     const by = adminBy(client, found.shape, key)
     if (by !== undefined) {
       const about = { client_id: client.id, command: name, by, ...address, target: own.client_id }

@@ -61,8 +61,8 @@ export type Client = {
   /** Room-wide joins. */
   readonly rooms: Map<Room, Subscription>
   /**
-   * Subscriptions that come with those, and its inbox: the broadcast of each room, and private channels of rooms that
-   * it has joined as a whole.
+   * Subscriptions that come with those, and its inbox: the broadcast of each room, and of rooms that it has joined as a
+   * whole the channels that the topic of the room does not deliver to it.
    */
   readonly implied: Map<Feed, Subscription>
   /** The channel that it published to last, which its identity may do: most publish where they published before. */
@@ -178,6 +178,11 @@ export type Room = {
   readonly restricted: Ordered<Channel>
   /** Room-wide joins. */
   readonly roomSubscriptions: Map<Client, Subscription>
+  /**
+   * Those of them whose grants do not cover the room: they have a subscription to each channel that they may read, and
+   * that to the room delivers nothing.
+   */
+  readonly expanded: Set<Client>
   /** All clients with a join in the room, of a channel or room-wide: their subscriptions to the broadcast. */
   readonly broadcastSubscriptions: Map<Client, Subscription>
   /** The log of what goes to the whole room. */

@@ -3,17 +3,20 @@
  * (docs/protocol.md#rooms-and-channels).
  */
 import { CodedError, PM_CHANNEL, WHOLE_ROOM } from '@arqonbus/protocol'
-import { authorize, type CreationPolicy, may, type NewTarget } from '../auth/access.ts'
+import { authorize, type CreationPolicy, hiddenChannel, may, type NewTarget } from '../auth/access.ts'
 import { creatorOf, type Identity } from '../auth/identity.ts'
 import { awayError } from '../log/refusals.ts'
 import type { Channel, ChannelType, Room } from './model.ts'
 import type { Rooms } from './rooms.ts'
 
-/** Finds rooms and channels. */
+/**
+ * Finds rooms and channels. The grants of the identity were asked by the address before; a private channel that it may
+ * not enter is refused as if there were none, or `forbidden` (`hiddenChannel` in `auth/access.ts`).
+ */
 export type RoomResolver = {
   /** The room; `room_not_found`. */
   room(name: string): Room
-  /** The channel that the identity may read; `room_not_found`, `channel_not_found`, `forbidden`, `system_channel`. */
+  /** The channel, where the identity may enter it; `room_not_found`, `channel_not_found`, `forbidden`, `system_channel`. */
   channel(room: string, channel: string, identity: Identity): Channel
   /**
    * The channel for a join or a publish. It is created where it is missing, that is allowed, and `check` does not
@@ -68,6 +71,10 @@ export function createRoomResolver({ rooms, creation, created, isUnsure }: RoomR
     if (expected === undefined || expected === actual) return channel
     throw new CodedError('channel_type_mismatch', { channel: address, expected, actual })
   }
+  const entered = (channel: Channel, identity: Identity): Channel => {
+    if (may(identity, 'find', channel)) return channel
+    throw hiddenChannel(identity, channel, () => notFound('channel_not_found', { channel: channel.address }))
+  }
   const room = (name: string): Room => {
     const found = rooms.get(name)
     if (found === undefined) throw notFound('room_not_found', { room: name })
@@ -91,8 +98,7 @@ export function createRoomResolver({ rooms, creation, created, isUnsure }: RoomR
         if (name === PM_CHANNEL) throw new CodedError('system_channel', { channel: `${roomName}:${name}` })
         throw notFound('channel_not_found', { channel: `${roomName}:${name}` })
       }
-      authorize(identity, 'read', found)
-      return found
+      return entered(found, identity)
     },
     isCreatable(roomName, name, identity) {
       const target = newTarget(roomName, name)
@@ -103,10 +109,7 @@ export function createRoomResolver({ rooms, creation, created, isUnsure }: RoomR
       const target = newTarget(roomName, name)
       authorize(identity, 'enter', target)
       const found = rooms.channel(roomName, name)
-      if (found !== undefined) {
-        authorize(identity, 'read', found)
-        return ofType(found, type)
-      }
+      if (found !== undefined) return ofType(entered(found, identity), type)
       const existing = rooms.get(roomName)
       const isOpen = type === undefined || type === 'general'
       if (!isOpen || !may(identity, 'open', target)) {

@@ -118,6 +118,7 @@ export class Rooms {
       channelsInOrder: new Ordered(),
       restricted: new Ordered(),
       roomSubscriptions: new Map(),
+      expanded: new Set(),
       broadcastSubscriptions: new Map(),
       broadcast: wanted.builtIn === true ? undefined : this.#openLog(broadcastLog(name), [broadcastFeed]),
       broadcastFeed,

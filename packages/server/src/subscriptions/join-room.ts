@@ -1,6 +1,6 @@
 /**
- * Joins a whole room: a subscription to it and to its private channels, from the positions that the client has of each
- * channel.
+ * Joins a whole room: a subscription to it and to the channels that its topic does not deliver, from the positions that
+ * the client has of each channel.
  */
 
 import { CodedError, type Position, parseAddress, WHOLE_ROOM } from '@arqonbus/protocol'
@@ -22,7 +22,7 @@ import {
   STEPS,
 } from './join-request.ts'
 import { type Asked, askLog, askNewLog, type RecoveryDeps, recoveryOf, roomFields, startsOf } from './locate.ts'
-import { NO_RESTRICTED } from './private-channels.ts'
+import { NOTHING_FOUND } from './room-channels.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 /** What joining a room needs. */
@@ -57,9 +57,7 @@ export function* joinRoom(
   if (!client.rooms.has(room)) subscriptions.checkLimits(client, room)
   const listed = yield* readableChannels(room, client, left.heads)
   left.heads -= listed.channels.length
-  const privateChannels = client.rooms.has(room)
-    ? NO_RESTRICTED
-    : yield* subscriptions.privateChannels.find(client, room)
+  const oneByOne = client.rooms.has(room) ? NOTHING_FOUND : yield* subscriptions.roomChannels.find(client, room)
   // Where not all channels can be listed, no position of a single channel counts.
   const sinceByChannel = listed.recoverable ? since : undefined
   const inChannels: Maybe<Located | undefined>[] = []
@@ -82,7 +80,7 @@ export function* joinRoom(
     if (resolver.room(room.name) !== room) throw new CodedError('room_not_found', { room: room.name })
     const broadcast = { log: room.broadcast, since: roomSince, found: ofBroadcast }
     const channels = askedOf(listed, ofChannels, sinceByChannel, { room, client })
-    subscriptions.subscribeToRoom(client, room, privateChannels, startsOf([broadcast, ...channels]))
+    subscriptions.subscribeToRoom(client, room, oneByOne, startsOf([broadcast, ...channels]))
     const heads: Head[] = channels.map(({ channel, ...asked }) => ({
       channel: channel.address,
       ...(channel.type === 'private' && { type: channel.type }),

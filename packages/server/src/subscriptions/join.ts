@@ -1,6 +1,7 @@
 /** Joins: a subscription, and everything that was missed since the last one (docs/protocol.md#history-and-recovery). */
 
 import { BUS, CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
+import { readAction, requireCoverage, requireGrant } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
@@ -36,6 +37,9 @@ export function createJoin(deps: JoinDeps): Join {
 
   function* ask(client: Client, identity: Identity, request: JoinRequest, left: HeadsLeft): Pieces<Joining> {
     const { room, channel } = request
+    // Before anything is looked up: a refusal says nothing about what there is.
+    if (channel === WHOLE_ROOM) requireCoverage(identity, readAction(room), room)
+    else requireGrant(identity, readAction(room), room, channel)
     if (room === BUS && channel === 'inbox') return joinInbox(deps, client, request)
     const isWhole = channel === WHOLE_ROOM
     const loading = isWhole ? persistence?.loadRoom(room) : persistence?.loadTarget(room, channel)

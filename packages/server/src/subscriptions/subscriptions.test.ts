@@ -7,7 +7,7 @@ import { silentLogger } from '../observability/logger.ts'
 import { createIdleChannels } from '../state/idle.ts'
 import type { Client } from '../state/model.ts'
 import { Rooms } from '../state/rooms.ts'
-import { NO_RESTRICTED } from './private-channels.ts'
+import { NOTHING_FOUND } from './room-channels.ts'
 import { Subscriptions } from './subscriptions.ts'
 
 const HEAD = 5
@@ -106,7 +106,7 @@ test('a join at the head of the log is live at once', () => {
 test('a join of a room with positions enters the topic of the room once, after what was missed in each channel', () => {
   const { subscriptions, catchUp, talk, lab, room, client, calls, got, starts } = setUp()
   const at = starts([talk.log, 4], [lab.log, 2], [room.broadcast, 4])
-  subscriptions.subscribeToRoom(client, room, NO_RESTRICTED, at)
+  subscriptions.subscribeToRoom(client, room, NOTHING_FOUND, at)
   expect(calls).toEqual([])
   catchUp.drained(client)
   expect(got.map((text) => text.at(-1))).toEqual(['5', '5', '3', '4', '5'])
@@ -116,7 +116,7 @@ test('a join of a room with positions enters the topic of the room once, after w
 test('a subscription to the room takes over from one to a channel that is catching up, and hands back', () => {
   const { subscriptions, catchUp, talk, room, client, calls, got, starts } = setUp()
   subscriptions.subscribe(client, talk, starts([talk.log, 3]))
-  subscriptions.subscribeToRoom(client, room, NO_RESTRICTED)
+  subscriptions.subscribeToRoom(client, room, NOTHING_FOUND)
   expect([talk.feed.subscribers, room.wideFeed.subscribers, room.wideFeed.live]).toEqual([0, 1, 0])
   expect(talk.participants.get(client)!.state).toBe('off')
   subscriptions.unsubscribeFromRoom(client, room)
@@ -139,7 +139,7 @@ test('the broadcast of a room is held by the joins in it, and ends with the last
 test('a private channel of the room goes on when a client that joined it directly leaves it, and ends with the room', () => {
   const { subscriptions, rooms, room, client, calls } = setUp()
   const den = rooms.createChannel(room, { name: 'den', type: 'private', createdBy: 'ann' })
-  subscriptions.subscribeToRoom(client, room, { channels: [den], upTo: den.seq })
+  subscriptions.subscribeToRoom(client, room, { channels: [den], upTo: den.seq, isExpanded: false })
   subscriptions.subscribe(client, den)
   expect([den.participants.size, den.feed.live, client.implied.has(den.feed)]).toEqual([1, 1, false])
   subscriptions.unsubscribe(client, den)
@@ -154,7 +154,7 @@ test('a client that disconnects while private channels are looked for is subscri
   const dens = Array.from({ length: 1200 }, (_, i) =>
     rooms.createChannel(room, { name: `den${i}`, type: 'private', createdBy: 'ann' }),
   )
-  const pieces = subscriptions.privateChannels.find(client, room)
+  const pieces = subscriptions.roomChannels.find(client, room)
   pieces.next()
   client.isClosing = true
   while (pieces.next().done !== true);

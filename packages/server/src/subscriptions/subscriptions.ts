@@ -3,7 +3,7 @@
  * them, and how many there may be.
  */
 import { CodedError, type Position } from '@arqonbus/protocol'
-import { isRestricted, may } from '../auth/access.ts'
+import { may } from '../auth/access.ts'
 import type { Config } from '../config/index.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Clock } from '../kit/clock.ts'
@@ -17,7 +17,7 @@ import {
   NO_STARTS,
   type Starts,
 } from '../state/subscription.ts'
-import { PrivateChannels, type Restricted } from './private-channels.ts'
+import { isOneByOne, isToBeExpanded, RoomChannels, type RoomChannelsFound } from './room-channels.ts'
 
 /** What subscribing needs. */
 type SubscriptionsDeps = {
@@ -35,12 +35,12 @@ type SubscriptionsDeps = {
 export class Subscriptions {
   readonly #deps: SubscriptionsDeps
   #count = 0
-  /** Those to private channels that come with subscriptions to whole rooms. */
-  readonly privateChannels: PrivateChannels
+  /** Those to channels that come with subscriptions to whole rooms. */
+  readonly roomChannels: RoomChannels
 
   constructor(deps: SubscriptionsDeps) {
     this.#deps = deps
-    this.privateChannels = new PrivateChannels(deps.delivery)
+    this.roomChannels = new RoomChannels(deps.delivery)
   }
 
   /** How many joins there are, of channels and rooms, of all clients. */
@@ -78,7 +78,7 @@ export class Subscriptions {
     channel.participants.delete(client)
     channel.lastUsed = this.#deps.clock.monotonic()
     const isImplied =
-      isRestricted(channel) && channel.room.roomSubscriptions.has(client) && may(client.identity, 'read', channel)
+      isOneByOne(client, channel) && channel.room.roomSubscriptions.has(client) && may(client.identity, 'read', channel)
     if (isImplied && subscription.state !== 'off') client.implied.set(channel.feed, subscription)
     else this.#deps.delivery.stop(subscription)
     this.#exit(client, channel.room, channel)
@@ -86,17 +86,18 @@ export class Subscriptions {
   }
 
   /**
-   * Subscribes a client to a whole room, and to its private channels, of which `ahead` were found before; `room_full`,
-   * `too_many_subscriptions`.
+   * Subscribes a client to a whole room, and to those of its channels that the topic of the room does not deliver, of
+   * which `ahead` were found before; `room_full`, `too_many_subscriptions`.
    */
-  subscribeToRoom(client: Client, room: Room, ahead: Restricted, starts: Starts = NO_STARTS): void {
+  subscribeToRoom(client: Client, room: Room, ahead: RoomChannelsFound, starts: Starts = NO_STARTS): void {
     const { delivery } = this.#deps
     const isNew = !client.rooms.has(room)
     if (isNew) this.#addRoom(client, room)
     delivery.start(room.broadcastSubscriptions.get(client)!, starts)
-    delivery.start(client.rooms.get(room)!, isNew ? this.#cover(client, room, starts) : starts)
-    if (isNew) this.privateChannels.subscribe(client, room, ahead, starts)
-    else this.privateChannels.recover(client, room, starts)
+    if (!room.expanded.has(client))
+      delivery.start(client.rooms.get(room)!, isNew ? this.#cover(client, room, starts) : starts)
+    if (isNew) this.roomChannels.subscribe(client, room, ahead, starts)
+    else this.roomChannels.recover(client, room, starts)
   }
 
   /** Ends the subscription of a client to a whole room; false where there was none. */
@@ -106,8 +107,8 @@ export class Subscriptions {
     client.rooms.delete(room)
     room.roomSubscriptions.delete(client)
     const state = this.#deps.delivery.stop(subscription)
-    this.privateChannels.unsubscribe(client, room)
-    this.#uncover(client, room, state)
+    this.roomChannels.unsubscribe(client, room)
+    if (!room.expanded.delete(client)) this.#uncover(client, room, state)
     this.#exit(client, room)
     return true
   }
@@ -126,7 +127,7 @@ export class Subscriptions {
    * whole room.
    */
   deliveringSubscription(client: Client, channel: Channel): Subscription | undefined {
-    const toRoom = isRestricted(channel) ? undefined : client.rooms.get(channel.room)
+    const toRoom = isOneByOne(client, channel) ? undefined : client.rooms.get(channel.room)
     return toRoom ?? channel.feed.subscriptionOf(client)
   }
 
@@ -135,7 +136,7 @@ export class Subscriptions {
     const most = channel.options?.max_participants ?? this.#deps.limits.maxParticipants
     if (channel.participants.size >= most)
       throw new CodedError('channel_full', { channel: channel.address, limit: most })
-    // The subscription to a private channel may have come with that to the room.
+    // The subscription may have come with that to the room.
     const subscription = client.implied.get(channel.feed) ?? createSubscription(client, channel.feed)
     client.implied.delete(channel.feed)
     client.channels.set(channel, subscription)
@@ -148,6 +149,7 @@ export class Subscriptions {
     const subscription = createSubscription(client, room.wideFeed)
     client.rooms.set(room, subscription)
     room.roomSubscriptions.set(client, subscription)
+    if (isToBeExpanded(client, room)) room.expanded.add(client)
     this.#enter(client, room)
   }
 
@@ -181,7 +183,7 @@ export class Subscriptions {
   #cover(client: Client, room: Room, starts: Starts): Starts {
     const all = new Map(starts)
     for (const [channel, subscription] of client.channels) {
-      if (channel.room !== room || isRestricted(channel)) continue
+      if (channel.room !== room || isOneByOne(client, channel)) continue
       const state = this.#deps.delivery.stop(subscription)
       if (typeof state === 'string') continue
       for (const [log, position] of state) if (!starts.has(log)) all.set(log, position)
@@ -194,7 +196,7 @@ export class Subscriptions {
    */
   #uncover(client: Client, room: Room, state: Subscription['state']): void {
     for (const [channel, subscription] of client.channels) {
-      if (channel.room !== room || isRestricted(channel)) continue
+      if (channel.room !== room || isOneByOne(client, channel)) continue
       const { log } = channel
       const starts = new Map<Log, Position>()
       if (typeof state === 'object' && log !== undefined) starts.set(log, state.get(log) ?? log.attachedAt)

@@ -18,6 +18,7 @@ import {
   TelemetryEvent,
   telemetryEvents,
 } from '@arqonbus/protocol'
+import { requireGrant } from '../auth/access.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
 import type { Replies } from '../delivery/replies.ts'
@@ -104,6 +105,7 @@ export function createTelemetry(deps: TelemetryDeps) {
     isSending: (): boolean => !broadcast.isSent(lastRound),
     /** Passes on what a client of the bus sends; `invalid_telemetry`. */
     fromClient(client: Client, envelope: ParsedEnvelope): void {
+      requireGrant(client.identity, 'publish', TELEMETRY_ROOM, TELEMETRY_CHANNEL)
       const recipients = relay(envelope, client.echo ? undefined : client)
       if (isAcknowledged(envelope) || client.caller !== undefined)
         replies.acknowledge(client, envelope.id, { ...outcome, recipients }, stream)
