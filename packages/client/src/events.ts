@@ -8,7 +8,7 @@ export type Message = DeliveredEnvelope
 export type Gap = {
   /** `room:channel`, `room:*` for the room's broadcast, or `arqonbus:inbox`. */
   address: string
-  reason: 'trimmed' | 'reset' | 'lost' | 'overrun' | 'diverged' | 'too_far'
+  reason: 'trimmed' | 'reset' | 'lost' | 'overrun' | 'diverged' | 'too_far' | 'forbidden'
   /** The position of the last message that the application received. */
   after: string
   /**

@@ -31,7 +31,7 @@ export type Recovery = {
 type Answer = {
   position?: string | undefined
   recovered?: boolean | undefined
-  reason?: 'trimmed' | 'reset' | 'diverged' | 'too_far' | undefined
+  reason?: 'trimmed' | 'reset' | 'diverged' | 'too_far' | 'forbidden' | undefined
   /** True if the log was replaced and no message was missed. */
   complete?: true | undefined
 }

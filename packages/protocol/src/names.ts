@@ -27,6 +27,9 @@ export const isMessageId = (text: string): boolean => messageId.test(text)
 /** The client id of the bus, and its room. */
 export const BUS = 'arqonbus'
 
+/** The channel of frames that concern no other channel, in the room of the bus. */
+export const CONTROL_CHANNEL = 'control'
+
 /** The room for telemetry. */
 export const TELEMETRY_ROOM = 'integriguard'
 

@@ -10,6 +10,7 @@ import { registerGauges } from './compose/gauges.ts'
 import { openHttp } from './compose/http.ts'
 import { createInboundPath } from './compose/inbound-path.ts'
 import { createOutbound } from './compose/outbound.ts'
+import { createReloadPermissions, type ReloadPermissions } from './compose/permissions.ts'
 import { createPorts } from './compose/ports.ts'
 import { createSavedState } from './compose/saved-state.ts'
 import { createShutdown, type Shutdown } from './compose/shutdown.ts'
@@ -34,6 +35,8 @@ export type RunningServer = Shutdown & {
   readonly httpUrl: string
   /** `ws://host:port/` of the telemetry server; undefined where it does not listen. */
   readonly telemetryUrl: string | undefined
+  /** Reads `ARQONBUS_PERMISSIONS` again and applies it to all clients; returns what is wrong with it. */
+  readonly reloadPermissions: ReloadPermissions
 }
 
 /** Starts a bus; a `StartError` where it cannot. */
@@ -77,7 +80,19 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   registerGauges(core, parts)
   const shutdown = createShutdown(core, parts, startTimers(core, parts))
 
-  return { ...shutdown, busUrl: ports.bus.url!, httpUrl: http.url, telemetryUrl: ports.telemetry.url }
+  const reloadPermissions = createReloadPermissions(core, {
+    renewal: inbound.renewal,
+    subscribers: outbound.telemetrySubscribers,
+    broadcast: telemetry.broadcast,
+  })
+
+  return {
+    ...shutdown,
+    reloadPermissions,
+    busUrl: ports.bus.url!,
+    httpUrl: http.url,
+    telemetryUrl: ports.telemetry.url,
+  }
 }
 
 /** What of the settings hurts later, by what this machine has. */

@@ -113,8 +113,8 @@ const position = (description: string) => Type.Optional(Type.String({ pattern: `
 
 const reason = (description: string) =>
   Type.Optional(
-    Type.Unsafe<'trimmed' | 'reset' | 'diverged' | 'too_far'>({
-      enum: ['trimmed', 'reset', 'diverged', 'too_far'],
+    Type.Unsafe<'trimmed' | 'reset' | 'diverged' | 'too_far' | 'forbidden'>({
+      enum: ['trimmed', 'reset', 'diverged', 'too_far', 'forbidden'],
       description,
     }),
   )
@@ -128,7 +128,7 @@ const Recovery = {
     Type.Boolean({ description: 'Whether everything since `since` follows. Absent without `since`.' }),
   ),
   reason: reason(
-    'Why not. `trimmed`: messages after `since` are not kept any more; `reset`: the log at `since` has ended, and this is another one; `diverged`: another message has the position; `too_far`: too much was missed, and nothing of it follows.',
+    'Why not. `trimmed`: messages after `since` are not kept any more; `reset`: the log at `since` has ended, and this is another one; `diverged`: another message has the position; `too_far`: too much was missed, and nothing of it follows; `forbidden`: the client may not read history, and only new messages follow.',
   ),
   first: position(
     'The oldest message that the log still has, or the head where it has none, when `recovered` is false.',

@@ -31,6 +31,8 @@ export type Directory = {
   inChannel(channel: Channel): Maybe<{ readonly participants: Members; readonly roomParticipants: Members }>
   /** The clients that have joined a room, or one of its channels. */
   inRoom(room: Room): Maybe<Members>
+  /** The same, as far as this node knows them without asking. */
+  knownInRoom(room: Room): Iterable<ViewedClient>
   /** The number of participants of a channel. */
   countInChannel(channel: Channel): number
   /** The number of clients in a room. */

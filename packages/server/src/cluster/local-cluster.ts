@@ -26,6 +26,7 @@ export function createLocalCluster({ clients, sessions }: LocalClusterDeps): Clu
       after: clients.after,
       inChannel: ({ participants, room }) => ({ participants, roomParticipants: room.roomSubscriptions }),
       inRoom: ({ broadcastSubscriptions }) => broadcastSubscriptions,
+      knownInRoom: ({ broadcastSubscriptions }) => broadcastSubscriptions.keys(),
       countInChannel: ({ participants }) => participants.size,
       countInRoom: ({ broadcastSubscriptions }) => broadcastSubscriptions.size,
     },

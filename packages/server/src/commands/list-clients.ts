@@ -4,6 +4,7 @@ import type { Identity } from '../auth/identity.ts'
 import type { Directory, Members } from '../cluster/cluster.ts'
 import { chain, type Maybe } from '../kit/maybe.ts'
 import { listedClientView, type ViewedClient } from '../state/views.ts'
+import { isSeenIn, seesAll } from '../state/visible-room.ts'
 import { addressOf } from './address.ts'
 import { command } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
@@ -15,12 +16,12 @@ export const listClients = (deps: CommandDeps) =>
   command(commands.list_clients, ({ parameters, identity }) => {
     const { directory, clock, maxListBytes } = deps
     const { cursor, limit, order = 'oldest' } = parameters
-    const seen = visible(identity)
+    const isSeen = seenBy(identity, parameters, deps)
     return chain(membersOf(parameters, deps, identity), (members) => {
       const source: PageOf<ViewedClient> = {
         after: (seq) => (members === undefined ? directory.after(seq) : membersAfter(seq, members, directory)),
         view: (client) => listedClientView(client, identity, clock),
-        fits: (client) => members?.has(client) !== false && seen.client(client.id),
+        fits: (client) => members?.has(client) !== false && isSeen(client),
         steps: ({ channels, rooms }) => channels.size + rooms.size,
         maxBytes: maxListBytes,
       }
@@ -34,6 +35,25 @@ export const listClients = (deps: CommandDeps) =>
       })
     })
   })
+
+/**
+ * Which clients a viewer may be shown: of a channel all of them; of a room those that are in a channel of it which the
+ * viewer may read; of the bus those that its grants name.
+ */
+function seenBy(
+  viewer: Identity,
+  parameters: { room?: string; channel?: string },
+  { resolver }: CommandDeps,
+): (client: ViewedClient) => boolean {
+  if (parameters.room === undefined && parameters.channel === undefined) {
+    const seen = visible(viewer)
+    return ({ id }) => seen.client(id)
+  }
+  const address = addressOf(parameters, { room: '', channel: WHOLE_ROOM })
+  if (address.channel !== WHOLE_ROOM) return () => true
+  const room = resolver.room(address.room)
+  return seesAll(viewer, room, 'presence') ? () => true : (client) => isSeenIn(viewer, room, client, 'presence')
+}
 
 /** Who comes first in each order; undefined where all are in the order in which they came. */
 const rankings = {

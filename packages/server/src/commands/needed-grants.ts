@@ -5,6 +5,7 @@
 import {
   type Address,
   BUS,
+  CONTROL_CHANNEL,
   CodedError,
   type CommandShape,
   type GrantAction,
@@ -16,9 +17,6 @@ import type { Identity } from '../auth/identity.ts'
 
 /** What a command is called with. */
 type Called = { readonly parameters: Readonly<Record<string, unknown>>; readonly address: Address }
-
-/** The channel that stands for the bus itself. */
-const CONTROL = 'control'
 
 /** Where the grant is asked for, as it is shown in a refusal; undefined where something else asks. */
 const places: {
@@ -32,7 +30,7 @@ const places: {
     if (room === undefined && channel === undefined) return undefined
     return channel === undefined ? { room: address.room, channel: WHOLE_ROOM } : address
   },
-  bus: () => ({ room: BUS, channel: CONTROL }),
+  bus: () => ({ room: BUS, channel: CONTROL_CHANNEL }),
   client: ({ parameters }) => ({ client: String(parameters.client_id) }),
 }
 

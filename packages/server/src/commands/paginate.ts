@@ -1,4 +1,5 @@
 /** Pages of lists: as many entries as were asked for, as a frame holds, and as can be looked at in one go. */
+import { finish, type Pieces } from '@arqonbus/protocol'
 import type { Numbered } from '../kit/ordered.ts'
 import { encode, RawJson } from '../kit/raw-json.ts'
 import { MOST_RANKED } from '../state/traffic.ts'
@@ -12,6 +13,8 @@ export type PageOf<T> = {
   /** The items that were made after the one with this number, oldest first. */
   readonly after: (seq: number) => Iterable<T>
   readonly view: (item: T) => object
+  /** What viewing an item takes beforehand, in pieces. */
+  readonly look?: (item: T) => Pieces<void>
   /** False for an item that the list leaves out. */
   readonly fits?: (item: T) => boolean
   /** How many steps it takes to view an item, beside the one that looks whether it fits. */
@@ -29,7 +32,7 @@ type Ranked<T> = { readonly seq: number; readonly item: T }
  * The same list, with the items of a ranking first and all others behind them, in their usual order. A page makes no
  * ranking, so what it costs still depends on the page and not on the list.
  */
-export function rankedFirst<T extends Numbered>(page: PageOf<T>, ranking: readonly T[]): PageOf<Ranked<T>> {
+export function rankedFirst<T extends Numbered>(page: Omit<PageOf<T>, 'look'>, ranking: readonly T[]): PageOf<Ranked<T>> {
   const first = new Set(ranking)
   function* after(place: number): Iterable<Ranked<T>> {
     for (let at = place; at < ranking.length; at++) yield { seq: at + 1, item: ranking[at]! }
@@ -52,10 +55,17 @@ const MOST_STEPS = 4000
  * The next entries behind a cursor, in the order in which they were made: what goes or comes meanwhile moves no other
  * entry to another page. What it costs depends on the page and not on the list.
  */
-export function pageOf<T extends Numbered>(
-  { after, view, fits = () => true, steps = () => 0, maxBytes, mayBeEmpty = false }: PageOf<T>,
-  { cursor, limit = 100 }: { cursor?: string | undefined; limit?: number | undefined },
-): ListPage {
+export const pageOf = <T extends Numbered>(page: Omit<PageOf<T>, 'look'>, wanted: WantedPage): ListPage =>
+  finish(pageInPieces(page, wanted))
+
+/** Where a page begins, and how many entries it has at most. */
+type WantedPage = { readonly cursor?: string | undefined; readonly limit?: number | undefined }
+
+/** The same, in pieces. */
+export function* pageInPieces<T extends Numbered>(
+  { after, view, look, fits = () => true, steps = () => 0, maxBytes, mayBeEmpty = false }: PageOf<T>,
+  { cursor, limit = 100 }: WantedPage,
+): Pieces<ListPage> {
   let last = readCursor(cursor)
   const texts: string[] = []
   let bytes = 0
@@ -66,6 +76,7 @@ export function pageOf<T extends Numbered>(
     looked++
     if (fits(item)) {
       looked += steps(item)
+      if (look !== undefined) yield* look(item)
       const text = encode(view(item))
       bytes += Buffer.byteLength(text) + 1
       if (texts.length >= limit || (bytes > maxBytes && (texts.length > 0 || mayBeEmpty))) return ended()

@@ -1,11 +1,11 @@
 import { authorize } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
-import { RawJson } from '../kit/raw-json.ts'
+import { chain } from '../kit/maybe.ts'
 import type { Room } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
-import { roomView } from '../state/views.ts'
 import type { CommandCall } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
+import { roomFor } from './rooms-page.ts'
 
 /** The room of a command that changes it; a system room is never changed (`room_not_found`, `room_hardcoded`). */
 export function changeableRoom(resolver: RoomResolver, name: string, identity: Identity): Room {
@@ -15,12 +15,8 @@ export function changeableRoom(resolver: RoomResolver, name: string, identity: I
 }
 
 /** Puts the room of a command into a state; the result shows the room. */
-export function setRoomState(
-  { rooms, resolver, directory }: CommandDeps,
-  { address, identity }: CommandCall,
-  state: Room['state'],
-) {
-  const room = changeableRoom(resolver, address.room, identity)
-  rooms.setState(room, state)
-  return { room: RawJson.of(roomView(room, identity, directory.countInRoom(room))) }
+export function setRoomState(deps: CommandDeps, { address, identity }: CommandCall, state: Room['state']) {
+  const room = changeableRoom(deps.resolver, address.room, identity)
+  deps.rooms.setState(room, state)
+  return chain(roomFor(deps, identity, room), (room) => ({ room }))
 }

@@ -1,5 +1,6 @@
 /** What every part of a server needs, and what exists before all of them. */
 import { type ProtocolVersions, protocolVersions } from '@arqonbus/protocol'
+import type { ConfiguredPermissions } from '../auth/configured-permissions.ts'
 import { createKeyCheck } from '../auth/secrets.ts'
 import { type Config, type StartWarning, tracesUrl } from '../config/index.ts'
 import type { ConnectRequest } from '../connections/admit.ts'
@@ -19,6 +20,7 @@ import { drainMicrotasks } from '../sockets/microtasks.ts'
 import type { PortDeps, PortOptions, WebSocketPort } from '../sockets/socket-handler.ts'
 import { type BusObservers, createBusObservers } from '../state/bus-observer.ts'
 import { Lifecycle } from '../state/lifecycle.ts'
+import { createConfiguredPermissions } from './permissions.ts'
 
 /** The port of the bus. */
 export type BusPort = WebSocketPort<ConnectRequest, InboundState>
@@ -57,6 +59,8 @@ export type Core = {
   readonly frames: Frames
   readonly turns: FairQueue
   readonly isAdminKey: (key: string) => boolean
+  /** What the configuration permits. */
+  readonly permissions: ConfiguredPermissions
   readonly newClientId: () => string
   /** Undefined where no traces are exported: then nothing of them is loaded. */
   readonly tracing: Tracing | undefined
@@ -83,6 +87,7 @@ export async function createCore(options: StartOptions): Promise<Core> {
     frames: createFrames(clock, node),
     turns: createFairQueue(clock, drainMicrotasks),
     isAdminKey: createKeyCheck(config.adminKey),
+    permissions: await createConfiguredPermissions(config.permissions),
     newClientId: () => `client-${randomId(12)}`,
     tracing,
   }

@@ -15,6 +15,7 @@ import { createRun } from '../receive/execute.ts'
 import { Receive } from '../receive/receive.ts'
 import { createRoomResolver } from '../state/resolve.ts'
 import { createJoin } from '../subscriptions/join.ts'
+import { Renewal } from '../subscriptions/renewal.ts'
 import type { Telemetry } from '../telemetry/relay.ts'
 import type { BusInfo } from './bus-info.ts'
 import type { Core } from './core.ts'
@@ -59,6 +60,7 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     persistence,
     findClosedLog: log.closed,
   })
+  const renewal = new Renewal({ ...core, ...state, ...outbound })
   const roleOf = createRoleOf(core.isAdminKey)
   const admission = new Admission({
     ...core,
@@ -127,5 +129,5 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     isCongested: () => log.isCongested,
     relayTelemetry: parts.telemetry.fromClient,
   })
-  return { resolver, roleOf, admission, receive }
+  return { resolver, roleOf, admission, receive, renewal }
 }

@@ -7,6 +7,7 @@
 import { rooms } from './configured-rooms.ts'
 import { type DefaultInputs, type Grouped, inGroup, type Option, option, optional, type Values } from './option.ts'
 import { hostPattern, network } from './peer-kinds.ts'
+import { permissionRules } from './permission-rules.ts'
 import { duration, integer, port, type Rate, rate, size } from './quantities.ts'
 import { redisUrl } from './redis-address.ts'
 import { boolean, choice, file, host, list, origin, privateFile, secret, webSocketUrl } from './scalars.ts'
@@ -292,6 +293,9 @@ export const options = {
     proxyProtocol: option(boolean, {
       default: false,
       text: 'Whether every connection to the three ports begins with a PROXY protocol header, version 1 or 2, from a trusted proxy. Other connections are closed.',
+    }),
+    permissions: optional(permissionRules, {
+      text: 'What clients may do, by type and role: a JSON list of rules, or the path of a file with one, which is read again at a reload. If unset, tokens alone decide; without tokens, everyone may do everything but manage.',
     }),
     maxReplyRights: option(integer({ min: 1, max: 10_000_000 }), {
       default: 100_000,

@@ -1,5 +1,6 @@
 /** What connections and streams have in common when they become clients: they are listed, reported and welcomed. */
 import type { Welcome } from '@arqonbus/protocol'
+import type { ConfiguredPermissions } from '../auth/configured-permissions.ts'
 import type { Clock } from '../kit/clock.ts'
 import { fitting } from '../kit/text.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -24,6 +25,7 @@ export type EnterDeps = {
   readonly clients: Clients
   readonly greeting: Greeting
   readonly observers: Pick<BusObserver, 'clientConnected'>
+  readonly permissions: Pick<ConfiguredPermissions, 'bound'>
 }
 
 /** What a client is created with. */
@@ -76,13 +78,14 @@ const WELCOME_BYTES = 32 * 1024
 export type Entering = ReturnType<typeof createEntering>
 
 /** Creates what connections and streams enter by. */
-export function createEntering({ clock, logger, metrics, clients, greeting, observers }: EnterDeps) {
+export function createEntering({ clock, logger, metrics, clients, greeting, observers, permissions }: EnterDeps) {
   /** Bytes of each of the four lists in a welcome: its share of a frame. */
   const listBytes = (greeting.limits.max_frame_bytes - WELCOME_BYTES) / 4
   return {
     /** Creates the client and lists it. */
     enter({ isResumed, ...own }: Entrant): Client {
-      const client = createClient({ ...own, seq: clients.nextSeq() }, clock)
+      const identity = permissions.bound(own.identity, own.profile.clientType)
+      const client = createClient({ ...own, identity, seq: clients.nextSeq() }, clock)
       clients.add(client)
       metrics.connected++
       const { id: client_id, kind, address } = client

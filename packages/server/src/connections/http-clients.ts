@@ -8,6 +8,7 @@
 import { CodedError } from '@arqonbus/protocol'
 import { authorize } from '../auth/access.ts'
 import type { RoleOf } from '../auth/authenticate.ts'
+import type { ConfiguredPermissions } from '../auth/configured-permissions.ts'
 import { anonymous, type Identity } from '../auth/identity.ts'
 import { holderOf } from '../auth/secrets.ts'
 import type { Directory } from '../cluster/cluster.ts'
@@ -31,6 +32,7 @@ type HttpClientDeps = {
   readonly directory: Pick<Directory, 'find'>
   readonly sessions: Sessions
   readonly roleOf: RoleOf
+  readonly permissions: Pick<ConfiguredPermissions, 'bound'>
   /** Generates an id for a client that names none. */
   readonly newHttpClientId: () => string
 }
@@ -78,9 +80,10 @@ export function createHttpClientFactory(deps: HttpClientDeps): AcceptHttpClient 
     }
     authorize(identity, 'use_id', { isTaken: isTaken(identity.id) })
     const profile = { clientType: 'service' } as const
+    const bound = deps.permissions.bound(identity, profile.clientType)
     return (caller) => {
       const transport = new NullTransport(caller)
-      const own = { identity, kind: 'call', seq: 0, profile, echo: true, transport, address } as const
+      const own = { identity: bound, kind: 'call', seq: 0, profile, echo: true, transport, address } as const
       const client = createClient(own, clock)
       client.frames = 1
       client.caller = caller

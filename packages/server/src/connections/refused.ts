@@ -6,6 +6,7 @@ import type { RefusalReason } from '../observability/metric-labels.ts'
 const closeNames = {
   host: 'forbidden',
   origin: 'forbidden',
+  forbidden: 'forbidden',
   bad_parameter: 'bad_parameter',
   unauthenticated: 'unauthenticated',
   client_id_in_use: 'client_id_in_use',

@@ -7,7 +7,7 @@ import { SUMMARY_EVENT, telemetryEvents } from '@arqonbus/protocol'
 export const appendOutcomes = ['appended', 'duplicate', 'queued', 'refused'] as const
 
 /** Outcomes of a recovery: everything that was missed, or why not (docs/protocol.md#history-and-recovery). */
-export const recoveryOutcomes = ['recovered', 'trimmed', 'reset', 'diverged', 'too_far'] as const
+export const recoveryOutcomes = ['recovered', 'trimmed', 'reset', 'diverged', 'too_far', 'forbidden'] as const
 
 /** Reasons of gaps in a log (docs/protocol.md#positions-and-gaps). */
 export const breakReasons = ['trimmed', 'reset', 'lost'] as const

@@ -4,21 +4,29 @@
  */
 import {
   CodedError,
-  DASHBOARD_CHANNEL,
   type ProtocolVersions,
   TELEMETRY_CHANNEL,
   TELEMETRY_ROOM,
   type TelemetryWelcome,
 } from '@arqonbus/protocol'
+import { notGranted } from '../auth/access.ts'
+import type { ConfiguredPermissions } from '../auth/configured-permissions.ts'
+import { anonymous, type Identity, type Role } from '../auth/identity.ts'
 import { Refused } from '../connections/refused.ts'
 import type { Frames } from '../delivery/frames.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { FrameReader } from '../receive/frame-reader.ts'
 import { createInbound, type SubscriberInbound } from '../receive/inbound.ts'
+import type { Profile } from '../state/model.ts'
 import { profileView } from '../state/views.ts'
 import type { TelemetryBroadcast } from '../telemetry/broadcast.ts'
-import type { TelemetrySubscriber, TelemetrySubscribers } from '../telemetry/subscribers.ts'
+import {
+  permittedChannels,
+  type TelemetryChannel,
+  type TelemetrySubscriber,
+  type TelemetrySubscribers,
+} from '../telemetry/subscribers.ts'
 import { topicsOf } from '../telemetry/topics.ts'
 import { readTelemetryHandshake, type SubscribeRequest } from './handshake.ts'
 import type { SocketHandler, WebSocketPort } from './socket-handler.ts'
@@ -36,6 +44,7 @@ type TelemetryHandlerDeps = {
   /** What every welcome says. */
   readonly greeting: () => Pick<TelemetryWelcome, 'node' | 'bus' | 'versions' | 'limits' | 'heartbeat_ms'>
   readonly isAdminKey: (key: string) => boolean
+  readonly permissions: Pick<ConfiguredPermissions, 'bound'>
   /** True for the id of a client of the bus that is connected. */
   readonly isTaken: (clientId: string) => boolean
   readonly newClientId: () => string
@@ -57,9 +66,16 @@ export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHan
    * Without a token everybody may subscribe, as everybody may read the two channels; a token is the admin key, as on
    * the bus.
    */
-  const authenticate = (token: string | undefined) => {
-    if (token !== undefined && !deps.isAdminKey(token))
-      throw new Refused(new CodedError('unauthenticated'), 'unauthenticated')
+  const authenticate = (token: string | undefined): Role => {
+    if (token === undefined) return 'user'
+    if (deps.isAdminKey(token)) return 'admin'
+    throw new Refused(new CodedError('unauthenticated'), 'unauthenticated')
+  }
+  /** The channels whose events it may be told. */
+  const channelsFor = (identity: Identity): readonly TelemetryChannel[] => {
+    const channels = permittedChannels(identity)
+    if (channels.length > 0) return channels
+    throw new Refused(notGranted('telemetry', TELEMETRY_ROOM, TELEMETRY_CHANNEL), 'forbidden')
   }
   const freeId = (wanted: string | undefined): string => {
     const id = wanted ?? deps.newClientId()
@@ -73,15 +89,22 @@ export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHan
       address,
     }),
     open(arrival, transport) {
-      authenticate(arrival.token)
+      const role = authenticate(arrival.token)
+      const profile: Profile = { clientType: 'human', ...arrival.profile }
+      const id = freeId(arrival.clientId)
+      const shown: Identity = { id, role, isProven: false, isReadOnly: true, ...anonymous }
+      const identity = deps.permissions.bound(shown, profile.clientType)
+      const channels = channelsFor(identity)
       const subscriber: TelemetrySubscriber = {
-        id: freeId(arrival.clientId),
-        profile: { clientType: 'human', ...arrival.profile },
+        id,
+        identity,
+        profile,
         echo: arrival.echo,
         connectedAt: clock.now(),
         connectedAtMonotonic: clock.monotonic(),
         address: arrival.address,
-        topics: topicsOf(arrival.filter),
+        channels,
+        topics: topicsOf(arrival.filter, channels),
         lane: subscribers.nextLane(),
         transport,
         lastHeard: clock.monotonic(),
@@ -90,8 +113,8 @@ export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHan
       }
       broadcast.send(subscriber, frames.notice({ ...welcomeOf(subscriber, arrival), ...deps.greeting() }))
       broadcast.add(subscriber)
-      const { id: client_id, profile, address } = subscriber
-      logger.info({ event: 'telemetry_connected', client_id, client_type: profile.clientType, address })
+      const { address } = subscriber
+      logger.info({ event: 'telemetry_connected', client_id: id, client_type: profile.clientType, address })
       return createInbound(subscriber)
     },
     message(inbound, frame) {
@@ -124,7 +147,7 @@ function welcomeOf(subscriber: TelemetrySubscriber, { filter }: SubscribeRequest
   const { events, clientEvents } = filter
   const isAll = events === undefined && clientEvents === undefined
   const at = isoTime(subscriber.connectedAt)
-  const subscriptions = [TELEMETRY_CHANNEL, DASHBOARD_CHANNEL].map((channel) => `${TELEMETRY_ROOM}:${channel}`)
+  const subscriptions = subscriber.channels.map((channel) => `${TELEMETRY_ROOM}:${channel}`)
   return {
     event: 'welcome' as const,
     client: {

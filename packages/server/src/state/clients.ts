@@ -13,7 +13,8 @@ type Renewable = { readonly id: string; identity: Identity; lastChannel: Channel
 
 /**
  * Replaces the identity of a client, as when its token is renewed, and drops what was remembered of the permission of
- * the old one. Commands that have begun go on under the old identity; what it has joined stays joined.
+ * the old one. Commands that have begun go on under the old identity. What it has joined is not looked at here:
+ * `subscriptions/renewal.ts` does that.
  */
 export function replaceIdentity(client: Renewable, renewed: Omit<Identity, 'id'>): void {
   client.identity = { ...renewed, id: client.id }

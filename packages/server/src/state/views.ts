@@ -16,6 +16,7 @@ import { fitting } from '../kit/text.ts'
 import type { Channel, ChannelType, Client, Room } from './model.ts'
 import type { Subscribed } from './sessions.ts'
 import type { Transport } from './transport.ts'
+import type { VisibleRoom } from './visible-room.ts'
 
 /** Maximum entries of a list in an entity. */
 const MOST = 1000
@@ -82,7 +83,7 @@ export function subscriptionsOf(client: Pick<Client, 'id' | 'channels' | 'rooms'
   const own = client.id === viewer.id
   const seen = visible(viewer)
   const addresses: string[] = []
-  for (const room of client.rooms.keys()) addresses.push(`${room.name}:*`)
+  for (const { name } of client.rooms.keys()) if (own || seen.room(name)) addresses.push(`${name}:*`)
   for (const channel of client.channels.keys()) if (own || seen.channel(channel)) addresses.push(channel.address)
   return addresses
 }
@@ -95,31 +96,23 @@ export function subscribedBy(client: Client): Subscribed {
   return subscribed
 }
 
-/** A room with its number of participants. */
-export function roomView(room: Room, viewer: Identity, participants: number): Encodable<RoomView> {
+/** A room, as far as its viewer may know it. */
+export function roomView(room: Room, { channels, channelCount, participantCount }: VisibleRoom): Encodable<RoomView> {
   return {
     name: room.name,
     type: room.type,
     state: room.state,
-    channels: channelNames(room, viewer),
-    channel_count: room.channels.size,
+    channels: [...channels],
+    channel_count: channelCount,
     created_at: isoTime(room.createdAt),
     ...(room.createdBy !== undefined && { created_by: room.createdBy }),
     ...(room.config !== undefined && { config: room.config }),
-    participant_count: participants,
+    participant_count: participantCount,
   }
 }
 
 /** How many channels a view of the room looks at. */
 export const roomViewSteps = (room: Room): number => Math.min(room.channels.size, MOST)
-
-/** Those of the first channels that the viewer may know. */
-const channelNames = (room: Room, viewer: Identity): string[] =>
-  Iterator.from(room.channels.values())
-    .take(MOST)
-    .filter(visible(viewer).channel)
-    .map(({ name }) => name)
-    .toArray()
 
 /** A channel with its number of participants. */
 export function channelView(channel: Channel, participants: number): Encodable<ChannelView> {
@@ -152,15 +145,18 @@ export const listedChannelView = (
 const rounded = (value: number): number => Math.round(value * 1000) / 1000
 
 /** Clients whose ids are shown. */
-type Shown = { readonly size: number; keys(): Iterable<{ readonly id: string }> }
+export type Shown = { readonly size: number; keys(): Iterable<{ readonly id: string }> }
+
+/** How many clients are in a channel, and those of them, and of its room, whose ids are shown. */
+type ChannelClients = { readonly count: number; readonly participants: Shown; readonly roomParticipants: Shown }
 
 /** A channel with its participants and those of its whole room, as many as `maxBytes` of JSON hold. */
 export function channelInFull(
   channel: Channel,
-  { participants, roomParticipants }: { readonly participants: Shown; readonly roomParticipants: Shown },
+  { count, participants, roomParticipants }: ChannelClients,
   maxBytes: number,
 ): Encodable<ChannelInFull> {
-  const view = channelView(channel, participants.size)
+  const view = channelView(channel, count)
   const listBytes = (maxBytes - Buffer.byteLength(encode(view))) / 2
   return {
     ...view,

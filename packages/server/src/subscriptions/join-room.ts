@@ -4,11 +4,10 @@
  */
 
 import { CodedError, type Position, parseAddress, WHOLE_ROOM } from '@arqonbus/protocol'
-import { may } from '../auth/access.ts'
+import { granted, may } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Pieces } from '../kit/fair-queue.ts'
 import { awaitAll, chain, forLater, type Maybe } from '../kit/maybe.ts'
-import type { Located } from '../log/contract.ts'
 import type { Channel, Client, Room } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
 import { type FindClosedLog, goneFrom, type Head } from './gone-channels.ts'
@@ -21,7 +20,16 @@ import {
   refuseType,
   STEPS,
 } from './join-request.ts'
-import { type Asked, askLog, askNewLog, type RecoveryDeps, recoveryOf, roomFields, startsOf } from './locate.ts'
+import {
+  type Asked,
+  askLog,
+  askNewLog,
+  type NewStart,
+  type RecoveryDeps,
+  recoveryOf,
+  roomFields,
+  startsOf,
+} from './locate.ts'
 import { NOTHING_FOUND } from './room-channels.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
@@ -60,13 +68,23 @@ export function* joinRoom(
   const oneByOne = client.rooms.has(room) ? NOTHING_FOUND : yield* subscriptions.roomChannels.find(client, room)
   // Where not all channels can be listed, no position of a single channel counts.
   const sinceByChannel = listed.recoverable ? since : undefined
-  const inChannels: Maybe<Located | undefined>[] = []
+  const inChannels: Maybe<NewStart | undefined>[] = []
   for (const channel of listed.channels) {
-    inChannels.push(forLater(askLog(channel.log, startOf(channel, sinceByChannel), ids.get(channel.name))))
+    const { log, name } = channel
+    const since = startOf(channel, sinceByChannel)
+    const mayRead = may(identity, 'read_history', channel)
+    inChannels.push(forLater(askLog({ log, since, sinceId: ids.get(name), mayRead })))
     if (inChannels.length % STEPS === 0) yield
   }
-  const inBroadcast = askLog(room.broadcast, roomSince, request.room_since_id)
+  const inBroadcast = askLog({
+    log: room.broadcast,
+    since: roomSince,
+    sinceId: request.room_since_id,
+    mayRead: granted(identity, 'history', room.name, WHOLE_ROOM),
+  })
+  // Nothing is said of a channel that the client may not read.
   const isThere = (name: string) => {
+    if (!granted(identity, 'join', room.name, name)) return true
     const channel = room.channels.get(name)
     return channel !== undefined && isReadable(channel, client.identity)
   }
@@ -143,7 +161,7 @@ function* readableChannels(room: Room, client: Client, most: number): Pieces<Lis
  */
 function askedOf(
   { channels, upTo, recoverable }: Listed,
-  found: readonly (Located | undefined)[],
+  found: readonly (NewStart | undefined)[],
   since: ReadonlyMap<string, Position> | undefined,
   { room, client }: { room: Room; client: Client },
 ): (Asked & { readonly channel: Channel })[] {
@@ -152,12 +170,13 @@ function askedOf(
   for (const channel of recoverable ? room.channelsInOrder.after(upTo) : []) {
     if (!isReadable(channel, client.identity)) continue
     const start = startOf(channel, since)
-    there.push(asked(channel, start, askNewLog(start, channel.log)))
+    const mayRead = may(client.identity, 'read_history', channel)
+    there.push(asked(channel, start, askNewLog({ log: channel.log, since: start, mayRead })))
   }
   return there
 }
 
-const asked = (channel: Channel, since: Position | undefined, found: Located | undefined) => ({
+const asked = (channel: Channel, since: Position | undefined, found: NewStart | undefined) => ({
   channel,
   log: channel.log,
   since,

@@ -1,17 +1,16 @@
 /** Joins: a subscription, and everything that was missed since the last one (docs/protocol.md#history-and-recovery). */
 
 import { BUS, CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
-import { readAction, requireCoverage, requireGrant } from '../auth/access.ts'
+import { granted, may, readAction, requireCoverage, requireGrant } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
-import type { Located } from '../log/contract.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { OwnInbox } from '../publish/inbox.ts'
 import type { Client } from '../state/model.ts'
 import { type JoinRequest, type JoinResult, oneId, onePosition, refuseType } from './join-request.ts'
 import { type HeadsLeft, type JoinRoomDeps, joinRoom } from './join-room.ts'
-import { askLog, askNewLog, recoveryOf, roomFields, startsOf } from './locate.ts'
+import { askLog, askNewLog, type NewStart, recoveryOf, roomFields, startsOf } from './locate.ts'
 
 /**
  * What comes of asking for a join: the logs are asked first, and then there is a function that joins, which is called
@@ -37,10 +36,8 @@ export function createJoin(deps: JoinDeps): Join {
 
   function* ask(client: Client, identity: Identity, request: JoinRequest, left: HeadsLeft): Pieces<Joining> {
     const { room, channel } = request
-    // Before anything is looked up: a refusal says nothing about what there is.
-    if (channel === WHOLE_ROOM) requireCoverage(identity, readAction(room), room)
-    else requireGrant(identity, readAction(room), room, channel)
-    if (room === BUS && channel === 'inbox') return joinInbox(deps, client, request)
+    requireGranted(identity, request)
+    if (room === BUS && channel === 'inbox') return joinInbox(deps, client, identity, request)
     const isWhole = channel === WHOLE_ROOM
     const loading = isWhole ? persistence?.loadRoom(room) : persistence?.loadTarget(room, channel)
     if (loading === undefined)
@@ -55,12 +52,21 @@ export function createJoin(deps: JoinDeps): Join {
 
   return function* (client, identity, request, left) {
     refuseGone(client)
+    const asked = client.identity
     const joining = yield* ask(client, identity, request, left)
     return chain(joining, (take) => () => {
       refuseGone(client)
+      // It may have got another identity while the logs were asked.
+      if (client.identity !== asked) requireGranted(client.identity, request)
       return take()
     })
   }
+}
+
+/** Before anything is looked up: a refusal says nothing about what there is. */
+function requireGranted(identity: Identity, { room, channel }: JoinRequest): void {
+  if (channel === WHOLE_ROOM) requireCoverage(identity, readAction(room), room)
+  else requireGrant(identity, readAction(room), room, channel)
 }
 
 /** A client that disconnected while its join waited has left everything, and would stay in what it joined now. */
@@ -80,20 +86,29 @@ function joinOne(deps: JoinDeps, client: Client, identity: Identity, request: Jo
       type: request.type,
     })
   const first = open()
-  const located = askLog(first.log, since, sinceId)
-  const roomLocated = askLog(first.room.broadcast, roomSince, request.room_since_id)
+  const mayRead = may(identity, 'read_history', first)
+  const mayReadRoom = granted(identity, 'history', request.room, WHOLE_ROOM)
+  const located = askLog({ log: first.log, since, sinceId, mayRead })
+  const roomLocated = askLog({
+    log: first.room.broadcast,
+    since: roomSince,
+    sinceId: request.room_since_id,
+    mayRead: mayReadRoom,
+  })
   return chain(awaitAll([located, roomLocated]), ([found, foundInRoom]) => () => {
     if (first.ended === 'deleted') throw new CodedError('channel_not_found', { channel: first.address })
     // A channel that was removed meanwhile because it was idle is created again.
     const channel = first.ended === 'removed' ? open() : first
+    // It may have been removed from a private channel meanwhile.
+    if (!may(identity, 'find', channel)) throw new CodedError('channel_not_found', { channel: channel.address })
     const { room, log, address, type } = channel
     const { broadcast } = room
-    const own = { log, since, found: channel === first ? found : askNewLog(since, log) }
+    const own = { log, since, found: channel === first ? found : askNewLog({ log, since, mayRead }) }
     const isSameRoom = room === first.room
     const inRoom = {
       log: broadcast,
       since: roomSince,
-      found: isSameRoom ? foundInRoom : askNewLog(roomSince, broadcast),
+      found: isSameRoom ? foundInRoom : askNewLog({ log: broadcast, since: roomSince, mayRead: mayReadRoom }),
     }
     subscriptions.subscribe(client, channel, startsOf([own, inRoom]))
     const joined = recoveryOf(deps, own, subscriptions.deliveringSubscription(client, channel))
@@ -107,12 +122,12 @@ function joinOne(deps: JoinDeps, client: Client, identity: Identity, request: Jo
 }
 
 /** A client is always subscribed to its inbox: a join with `since` recovers it. */
-function joinInbox(deps: JoinDeps, client: Client, request: JoinRequest): Joining {
+function joinInbox(deps: JoinDeps, client: Client, identity: Identity, request: JoinRequest): Joining {
   refuseType(request)
   const since = onePosition(request.since, 'since')
   const { log, feed, formerHead } = deps.inboxOf(client)
   /** A client that had everything of the inbox of its earlier session has missed nothing. */
-  const withFormer = (found: Located | undefined): Maybe<Located | undefined> => {
+  const withFormer = (found: NewStart | undefined): Maybe<NewStart | undefined> => {
     if (found === undefined || found.recovered || found.reason !== 'reset' || found.base.n > 0) return found
     return chain(formerHead(), (head) => {
       if (head === undefined || head.ms !== since?.ms || head.n !== since.n) return found
@@ -120,7 +135,8 @@ function joinInbox(deps: JoinDeps, client: Client, request: JoinRequest): Joinin
       return head.n === 0 ? { recovered: true, missed: found.head.n, head: found.head } : { ...found, isComplete: true }
     })
   }
-  const located = chain(askLog(log, since, oneId(request.since_id)), withFormer)
+  const mayRead = granted(identity, 'history', BUS, 'inbox')
+  const located = chain(askLog({ log, since, sinceId: oneId(request.since_id), mayRead }), withFormer)
   return chain(located, (found) => () => {
     const asked = { log, since, found }
     const subscription = feed.subscriptionOf(client)

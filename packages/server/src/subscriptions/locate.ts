@@ -15,7 +15,7 @@ import type { JoinResult } from './join-request.ts'
 export type Asked = {
   readonly log: Log | undefined
   readonly since: Position | undefined
-  readonly found: Located | undefined
+  readonly found: NewStart | undefined
 }
 
 /**
@@ -24,16 +24,33 @@ export type Asked = {
  */
 export type Recovery = Pick<JoinResult, 'position' | 'recovered' | 'missed' | 'reason' | 'first' | 'complete'>
 
-/** Asks a log. Without `since` it is enough to know its head, and during an outage not even that. */
-export function askLog(
-  log: Log | undefined,
-  since: Position | undefined,
-  sinceId: string | undefined,
-): Maybe<Located | undefined> {
+/** A log that a client joins, with what it has of it, and whether it may read what was said before the join. */
+type Question = {
+  readonly log: Log | undefined
+  readonly since: Position | undefined
+  readonly sinceId: string | undefined
+  readonly mayRead: boolean
+}
+
+/**
+ * Asks a log. Without `since` it is enough to know its head, and during an outage not even that. A client that may not
+ * read history goes on with new messages.
+ */
+export function askLog({ log, since, sinceId, mayRead }: Question): Maybe<NewStart | undefined> {
   if (log === undefined) return undefined
-  if (since !== undefined) return log.locate(since, sinceId)
+  if (since !== undefined && mayRead) return log.locate(since, sinceId)
   const known = log.ready()
-  return known instanceof Promise ? known.then(undefined, ignoreAway) : undefined
+  const goOn = () => (since === undefined ? undefined : newOnly(log))
+  return known instanceof Promise ? known.catch(ignoreAway).then(goOn) : goOn()
+}
+
+/** Where a client goes on: what the log says, or `forbidden` where it may not read history. */
+export type NewStart =
+  | Located
+  | (Omit<Extract<Located, { recovered: false }>, 'reason'> & { readonly reason: 'forbidden' })
+
+function newOnly({ lastDelivered: head }: Log): NewStart | undefined {
+  return head.n < 0 ? undefined : { recovered: false, reason: 'forbidden', first: head, head, base: head }
 }
 
 function ignoreAway(problem: unknown): undefined {
@@ -45,8 +62,9 @@ function ignoreAway(problem: unknown): undefined {
  * What `askLog` gives, of a log that took the place of the one that was asked. It was opened while the other logs were
  * asked, so there is nothing to wait for: it has everything that it took since, unless it says otherwise later.
  */
-export function askNewLog(since: Position | undefined, log: Log | undefined): Located | undefined {
+export function askNewLog({ log, since, mayRead }: Omit<Question, 'sinceId'>): NewStart | undefined {
   if (since === undefined || log === undefined) return undefined
+  if (!mayRead) return newOnly(log)
   const { origin, attachedAt, lastDelivered: head } = log
   if (head.n < 0) return undefined
   const isOwn = [origin, attachedAt].some(({ ms, n }) => since.ms === ms && since.n === n)

@@ -9,7 +9,7 @@
 import { coverage, isRestricted, may, readAction } from '../auth/access.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Pieces } from '../kit/fair-queue.ts'
-import type { Channel, Client, Room } from '../state/model.ts'
+import type { Channel, Client, Room, Subscription } from '../state/model.ts'
 import { allSubscriptions, implySubscription, NO_STARTS, type Starts } from '../state/subscription.ts'
 
 /** Channels of a room that a client is subscribed to one by one. */
@@ -117,6 +117,31 @@ export class RoomChannels {
     if (!channel.room.roomSubscriptions.has(client) || !isOneByOne(client, channel)) return
     if (may(client.identity, 'read', channel)) this.#subscribe(client, channel, NO_STARTS)
     else this.#unsubscribe(client, channel)
+  }
+
+  /** The grants of a client that is subscribed to a room have changed: it has the subscriptions that it may have. */
+  *adapt(client: Client, room: Room): Pieces<void> {
+    let steps = 0
+    for (const channel of listOf(room, room.expanded.has(client)).after(0)) {
+      if (client.isClosing) return
+      this.changed(client, channel)
+      if (++steps % STEPS === 0) yield
+    }
+  }
+
+  /** A channel that the topic of its room delivered to a client goes on by itself. */
+  goOn(client: Client, channel: Channel, starts: Starts): void {
+    this.#subscribe(client, channel, starts)
+  }
+
+  /**
+   * The topic of its room is to deliver a channel to a client: the delivery of the channel by itself ends. Returns its
+   * last state.
+   */
+  end(client: Client, { feed }: Channel): Subscription['state'] {
+    const subscription = feed.subscriptionOf(client)
+    client.implied.delete(feed)
+    return subscription === undefined ? 'off' : this.#delivery.stop(subscription)
   }
 
   #subscribe(client: Client, { feed }: Channel, starts: Starts): void {

@@ -3,10 +3,11 @@
  * them, and how many there may be.
  */
 import { CodedError, type Position } from '@arqonbus/protocol'
-import { may } from '../auth/access.ts'
+import { isRestricted, may } from '../auth/access.ts'
 import type { Config } from '../config/index.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Clock } from '../kit/clock.ts'
+import type { Pieces } from '../kit/fair-queue.ts'
 import type { Log } from '../log/contract.ts'
 import type { BusObserver } from '../state/bus-observer.ts'
 import type { Channel, Client, Room, Subscription } from '../state/model.ts'
@@ -113,6 +114,19 @@ export class Subscriptions {
     return true
   }
 
+  /**
+   * The grants of a client that is subscribed to a room have changed: what it is delivered by the topic of the room, and
+   * what one by one, follows. From one to the other it goes on where it was.
+   */
+  *adapt(client: Client, room: Room): Pieces<void> {
+    const isExpanded = isToBeExpanded(client, room)
+    if (isExpanded !== room.expanded.has(client)) {
+      if (isExpanded) this.#expand(client, room)
+      else this.#contract(client, room)
+    }
+    yield* this.roomChannels.adapt(client, room)
+  }
+
   /** Ends all subscriptions of a client. */
   unsubscribeFromAll(client: Client): void {
     // First what it is delivered: then no room has to look for what of it is its own.
@@ -129,6 +143,26 @@ export class Subscriptions {
   deliveringSubscription(client: Client, channel: Channel): Subscription | undefined {
     const toRoom = isOneByOne(client, channel) ? undefined : client.rooms.get(channel.room)
     return toRoom ?? channel.feed.subscriptionOf(client)
+  }
+
+  /** From now on the channels of the room are delivered one by one. */
+  #expand(client: Client, room: Room): void {
+    const state = this.#deps.delivery.stop(client.rooms.get(room)!)
+    room.expanded.add(client)
+    for (const channel of room.channels.values())
+      if (may(client.identity, 'read', channel)) this.roomChannels.goOn(client, channel, startsAfter(state, channel))
+  }
+
+  /** From now on the topic of the room delivers its open channels. */
+  #contract(client: Client, room: Room): void {
+    const starts = new Map<Log, Position>()
+    for (const channel of room.channels.values()) {
+      if (isRestricted(channel)) continue
+      const state = this.roomChannels.end(client, channel)
+      if (typeof state === 'object') for (const [log, position] of state) starts.set(log, position)
+    }
+    room.expanded.delete(client)
+    this.#deps.delivery.start(client.rooms.get(room)!, starts)
   }
 
   #add(client: Client, channel: Channel): void {
@@ -197,10 +231,13 @@ export class Subscriptions {
   #uncover(client: Client, room: Room, state: Subscription['state']): void {
     for (const [channel, subscription] of client.channels) {
       if (channel.room !== room || isOneByOne(client, channel)) continue
-      const { log } = channel
-      const starts = new Map<Log, Position>()
-      if (typeof state === 'object' && log !== undefined) starts.set(log, state.get(log) ?? log.attachedAt)
-      this.#deps.delivery.start(subscription, starts)
+      this.#deps.delivery.start(subscription, startsAfter(state, channel))
     }
   }
+}
+
+/** Where a channel goes on by itself, after the subscription to its room ended in this state. */
+function startsAfter(state: Subscription['state'], { log }: Channel): Starts {
+  if (typeof state === 'string' || log === undefined) return NO_STARTS
+  return new Map([[log, state.get(log) ?? log.attachedAt]])
 }

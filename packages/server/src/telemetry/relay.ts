@@ -112,6 +112,7 @@ export function createTelemetry(deps: TelemetryDeps) {
     },
     /** Passes on what a subscriber of the telemetry server sends; `invalid_telemetry`. */
     fromSubscriber(subscriber: TelemetrySubscriber, envelope: ParsedEnvelope): void {
+      requireGrant(subscriber.identity, 'publish', TELEMETRY_ROOM, TELEMETRY_CHANNEL)
       const recipients = relay(envelope, undefined, subscriber.echo ? undefined : subscriber)
       if (isAcknowledged(envelope))
         broadcast.send(subscriber, frames.acknowledgement(envelope.id, { ...outcome, recipients }))

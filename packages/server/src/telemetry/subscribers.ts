@@ -1,10 +1,23 @@
 /** Who listens at the telemetry server, and to what. */
+import { DASHBOARD_CHANNEL, TELEMETRY_CHANNEL, TELEMETRY_ROOM } from '@arqonbus/protocol'
+import { granted } from '../auth/access.ts'
+import type { Identity } from '../auth/identity.ts'
 import type { Profile } from '../state/model.ts'
 import type { Transport } from '../state/transport.ts'
+
+const telemetryChannels = [TELEMETRY_CHANNEL, DASHBOARD_CHANNEL] as const
+
+/** A channel of telemetry. */
+export type TelemetryChannel = (typeof telemetryChannels)[number]
+
+/** The channels whose events an identity may be told. */
+export const permittedChannels = (identity: Identity): readonly TelemetryChannel[] =>
+  telemetryChannels.filter((channel) => granted(identity, 'telemetry', TELEMETRY_ROOM, channel))
 
 /** A connection to the telemetry server. */
 export type TelemetrySubscriber = {
   readonly id: string
+  readonly identity: Identity
   readonly profile: Profile
   /** Whether it hears its own events too. */
   readonly echo: boolean
@@ -14,7 +27,9 @@ export type TelemetrySubscriber = {
   readonly connectedAtMonotonic: number
   /** Where it comes from, for the log. */
   readonly address: string
-  /** What it hears. */
+  /** The channels whose events it is told. */
+  readonly channels: readonly TelemetryChannel[]
+  /** What it hears of them. */
   readonly topics: ReadonlySet<string>
   /**
    * Those of one lane are given at once; one lane after the other, so that many subscribers do not hold up the bus at

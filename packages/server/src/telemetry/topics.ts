@@ -2,7 +2,7 @@
  * The topics of the telemetry server: one for everything, and those that filters ask for. A subscriber gets each event
  * once.
  */
-import { type BusEventType, busEventTypes } from '@arqonbus/protocol'
+import { type BusEventType, busEventTypes, TELEMETRY_CHANNEL, telemetryEvents } from '@arqonbus/protocol'
 import type { EmittedEvent } from './emitter.ts'
 
 /** What a subscriber asks for; undefined: everything if the other is undefined too, else nothing. */
@@ -25,14 +25,22 @@ const ofClients = (type: string) => `c:${type}`
 const summaryOf = (type: BusEventType) => `s:${type}`
 const isBusEvent = (type: string): type is BusEventType => (busEventTypes as readonly string[]).includes(type)
 
-/** The topics that a filter asks for. */
-export function topicsOf({ events, clientEvents }: Filter): ReadonlySet<string> {
-  if (events === undefined && clientEvents === undefined) return new Set([EVERYTHING])
-  const own = (events ?? []).flatMap((type) =>
-    isBusEvent(type) ? [type, summaryOf(type)] : busEventTypes.map(summaryOf),
-  )
-  const theirs = clientEvents?.includes(EVERYTHING) === true ? [CLIENTS] : (clientEvents ?? []).map(ofClients)
-  return new Set([...own, ...theirs])
+const isIn = (channels: readonly string[]) => (type: BusEventType) => channels.includes(telemetryEvents[type].channel)
+const isInAll = (channels: readonly string[]): boolean =>
+  channels.includes(TELEMETRY_CHANNEL) && busEventTypes.every(isIn(channels))
+
+/** The topics that a filter asks for, as far as they are of these channels. */
+export function topicsOf({ events, clientEvents }: Filter, channels: readonly string[]): ReadonlySet<string> {
+  const isUnfiltered = events === undefined && clientEvents === undefined
+  if (isUnfiltered && isInAll(channels)) return new Set([EVERYTHING])
+  const types = busEventTypes.filter(isIn(channels))
+  const own = (isUnfiltered ? types : (events ?? [])).flatMap((type) => {
+    if (!isBusEvent(type)) return types.map(summaryOf)
+    return types.includes(type) ? [type, summaryOf(type)] : []
+  })
+  const isEveryClients = isUnfiltered || clientEvents?.includes(EVERYTHING) === true
+  const theirs = isEveryClients ? [CLIENTS] : (clientEvents ?? []).map(ofClients)
+  return new Set([...own, ...(channels.includes(TELEMETRY_CHANNEL) ? theirs : [])])
 }
 
 const byType = (topicOf: (type: BusEventType) => string) =>

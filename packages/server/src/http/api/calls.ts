@@ -2,7 +2,8 @@
  * Calls: each becomes the frame that a client would have sent, and takes the way of one. Nothing is checked or done
  * here that the bus does for its clients.
  */
-import { CodedError, readProper } from '@arqonbus/protocol'
+import { BUS, CONTROL_CHANNEL, CodedError, readProper } from '@arqonbus/protocol'
+import { requireGrant } from '../../auth/access.ts'
 import type { Config } from '../../config/index.ts'
 import type { Admission } from '../../connections/admit.ts'
 import type { AcceptHttpClient, Credentials } from '../../connections/http-clients.ts'
@@ -222,7 +223,8 @@ function createSeriesCall({ limits, clock, metrics, isDraining, acceptHttpClient
   return ({ credentials, exchange, query }: ApiCall, buckets: Map<string, Bucket>): Answer => {
     refuseLeftovers(query)
     if (isDraining()) throw new CodedError('shutting_down')
-    acceptHttpClient(credentials, exchange.address)
+    const { identity } = acceptHttpClient(credentials, exchange.address)(new PendingReply())
+    requireGrant(identity, 'status', BUS, CONTROL_CHANNEL)
     takeCommand('series', buckets, limits.commandRate, { now: clock.monotonic(), metrics })
     return jsonText(200, series())
   }

@@ -94,7 +94,7 @@ type Joined = Extract<CommandResult<'join_channel'>, { channel: string }>
 /**
  * Why a join could not recover, in the words of a gap notice: a log that has something else there has lost what it had.
  */
-const gapReasons = { trimmed: 'trimmed', reset: 'reset', diverged: 'lost', too_far: 'lost' } as const
+const gapReasons = { trimmed: 'trimmed', reset: 'reset', diverged: 'lost', too_far: 'lost', forbidden: 'lost' } as const
 
 /** One stream. */
 type Stream = {
