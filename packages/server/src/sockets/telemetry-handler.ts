@@ -92,7 +92,7 @@ export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHan
       const role = authenticate(arrival.token)
       const profile: Profile = { clientType: 'human', ...arrival.profile }
       const id = freeId(arrival.clientId)
-      const shown: Identity = { id, role, isProven: false, isReadOnly: true, ...anonymous }
+      const shown: Identity = { id, role, isProven: false, holder: undefined, isReadOnly: true, ...anonymous }
       const identity = deps.permissions.bound(shown, profile.clientType)
       const channels = channelsFor(identity)
       const subscriber: TelemetrySubscriber = {
