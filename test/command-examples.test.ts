@@ -19,6 +19,8 @@ const order: readonly CommandName[] = [
   'list_clients',
   'channel_info',
   'create_channel',
+  'invite',
+  'remove_member',
   'delete_channel',
   'update_profile',
   'pause_room',

@@ -15,6 +15,9 @@ const [user, owner, admin] = await Promise.all([
   bus.connect({ query: { client_id: 'admin' }, headers: { authorization: `Bearer ${adminKey}` } }),
 ])
 
+/** True for commands about one client. */
+const needsClient = (name: CommandName): boolean => 'client_id' in commands[name].parameters.properties
+
 describe('results in the declared form', () => {
   test('there are exactly these commands', () => {
     expect(commandNames.toSorted()).toEqual([
@@ -24,6 +27,7 @@ describe('results in the declared form', () => {
       'delete_room',
       'disconnect_client',
       'history',
+      'invite',
       'join_channel',
       'leave_channel',
       'list_channels',
@@ -32,6 +36,7 @@ describe('results in the declared form', () => {
       'list_rooms',
       'pause_room',
       'ping',
+      'remove_member',
       'resume_room',
       'status',
       'update_profile',
@@ -316,7 +321,7 @@ describe('parameters', () => {
   test('every command refuses an unknown parameter and accepts admin_key', async () => {
     for (const name of commandNames) {
       expect(await refused(user, name, { no_such: 1 })).toMatchObject({ code: 'invalid_parameters' })
-      const needed = name === 'disconnect_client' && { client_id: 'user' }
+      const needed = needsClient(name) && { client_id: 'user' }
       expect(await refused(user, name, { ...needed, admin_key: 7 })).toMatchObject({
         code: 'invalid_parameters',
         details: { path: '/parameters/admin_key' },
@@ -347,7 +352,7 @@ describe('the admin key', () => {
   test('a wrong admin key is forbidden on every command, even for admins, and is not repeated in the error', async () => {
     for (const client of [user, admin]) {
       for (const name of commandNames) {
-        const parameters = { admin_key: 'guessed', ...(name === 'disconnect_client' && { client_id: 'user' }) }
+        const parameters = { admin_key: 'guessed', ...(needsClient(name) && { client_id: 'user' }) }
         const error = await refused(client, name, parameters)
         expect(error).toMatchObject({ code: 'forbidden', status: 403, details: { path: '/parameters/admin_key' } })
         expect(JSON.stringify(error)).not.toContain('guessed')

@@ -17,6 +17,11 @@ describe('refusals', async () => {
   const adminsCreate = await startBus({ create: 'admin' })
   // Besides the built-in rooms (2) and channels (4) there is room for one room with two channels.
   const tight = await startBus({ maxRooms: 3, maxChannels: 6, maxRoomParticipants: 2, maxSubscriptions: 2 })
+  const configured = await startBus({
+    adminKey,
+    rooms: [{ name: 'den', channels: [{ name: 'fixed', type: 'private' }] }],
+  })
+  const keeper = await configured.connect({ headers: { authorization: `Bearer ${adminKey}` } })
   const [outsider, stranger] = await Promise.all([noAutoCreate.connect(), adminsCreate.connect()])
   const [first, second, third] = await Promise.all([tight.connect(), tight.connect(), tight.connect()])
   await first.command('join_channel', { channel: 'only:a' })
@@ -79,6 +84,13 @@ describe('refusals', async () => {
     [user, 'delete_channel', { channel: 'club:*' }, 'channel_not_found'],
     [admin, 'delete_channel', { channel: 'integriguard:telemetry-stream' }, 'channel_hardcoded'],
     [owner, 'delete_channel', { channel: 'club:small' }, 'channel_not_empty'],
+    ...(['invite', 'remove_member'] as const).flatMap((name): typeof cases => [
+      [user, name, { channel: 'club:secret', client_id: 'second' }, 'forbidden'],
+      [user, name, { channel: 'no-room:a', client_id: 'second' }, 'room_not_found'],
+      [user, name, { channel: 'club:none', client_id: 'second' }, 'channel_not_found'],
+      [owner, name, { channel: 'club:empty', client_id: 'second' }, 'channel_type_mismatch'],
+      [keeper, name, { channel: 'den:fixed', client_id: 'second' }, 'channel_hardcoded'],
+    ]),
     [user, 'pause_room', { room: 'club' }, 'forbidden'],
     [admin, 'pause_room', { room: 'no-room' }, 'room_not_found'],
     [admin, 'pause_room', { room: 'arqonbus' }, 'room_hardcoded'],

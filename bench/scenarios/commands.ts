@@ -37,6 +37,15 @@ const turnOf: Record<CommandName, Turn> = {
   leave_channel: ({ ask }, turn) => ask('leave_channel', { channel: ownChannel(turn) }),
   create_channel: ({ ask }, turn) => ask('create_channel', { channel: `bench:made-${turn}` }),
   delete_channel: ({ ask }, turn) => ask('delete_channel', { channel: `bench:made-${turn}` }),
+  async invite({ ask }, turn) {
+    await ask('create_channel', { channel: `bench:club-${turn}`, type: 'private' })
+    return ask('invite', { channel: `bench:club-${turn}`, client_id: `guest-${turn}` })
+  },
+  async remove_member({ ask }, turn) {
+    const metadata = { members: [`guest-${turn}`] }
+    await ask('create_channel', { channel: `bench:den-${turn}`, type: 'private', metadata })
+    return ask('remove_member', { channel: `bench:den-${turn}`, client_id: `guest-${turn}` })
+  },
   update_profile: ({ ask }, turn) => ask('update_profile', { screen_name: `Admin ${turn}` }),
   pause_room: ({ ask }) => ask('pause_room', { room: 'bench', admin_key: adminKey }),
   resume_room: ({ ask }) => ask('resume_room', { room: 'bench', admin_key: adminKey }),

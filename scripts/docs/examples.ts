@@ -187,6 +187,14 @@ export const examples: { readonly [Name in CommandName]: CommandExample<Name> } 
     result: { channel: lab },
   },
   delete_channel: { parameters: { channel: 'science:lab' }, result: { channel: 'science:lab', deleted: true } },
+  invite: {
+    parameters: { channel: 'science:lab', client_id: 'bob' },
+    result: { channel: 'science:lab', client_id: 'bob', added: true },
+  },
+  remove_member: {
+    parameters: { channel: 'science:lab', client_id: 'bob' },
+    result: { channel: 'science:lab', client_id: 'bob', removed: true },
+  },
   update_profile: {
     parameters: { screen_name: 'Ada L.', avatar: null },
     result: { client: { ...ada, screen_name: 'Ada L.' } },

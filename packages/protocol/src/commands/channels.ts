@@ -4,7 +4,7 @@ import { Channel, ChannelInFull, ChannelOptions, ChannelTypeField, ExpectedType,
 import { DeliveredEnvelope, JsonObject, MessageId, PositionText } from '../envelope/schema.ts'
 import { namePattern } from '../names.ts'
 import { positionPattern } from '../position.ts'
-import { AddressText, addressFields, nextPage, orderField, pageFields, roomField } from './fields.ts'
+import { AddressText, addressFields, ClientIdField, nextPage, orderField, pageFields, roomField } from './fields.ts'
 import { command, parameters } from './shape.ts'
 
 const MEMBERS = 'Every client; of a private channel its creator, its `metadata.members` and admins.'
@@ -73,6 +73,50 @@ export const delete_channel = command('delete_channel', {
     'channel_not_empty',
     'storage_unavailable',
   ],
+})
+
+const ofMembers = {
+  who: 'Its creator, admins, and clients with the grant `manage`.',
+  parameters: parameters({ ...addressFields, client_id: ClientIdField }),
+  channel_scope: 'channel',
+  grant: { at: 'address', actions: ['create', 'manage'] },
+  errors: [
+    'forbidden',
+    'room_not_found',
+    'channel_not_found',
+    'channel_type_mismatch',
+    'channel_hardcoded',
+    'storage_unavailable',
+  ],
+} as const
+
+/** Invites a client into a private channel. */
+export const invite = command('invite', {
+  summary: 'Makes a client a member of a private channel.',
+  notes: [
+    'Members are listed in `metadata.members` of the channel, and stored with it. A client need not be connected to be invited.',
+    'Inviting a member succeeds and changes nothing. A member that has joined the whole room is delivered the channel from now on.',
+  ],
+  ...ofMembers,
+  result: Type.Object({
+    channel: AddressText,
+    client_id: ClientIdField,
+    added: Type.Boolean({ description: 'Whether it had not been a member.' }),
+  }),
+})
+
+/** Removes a client from a private channel. */
+export const remove_member = command('remove_member', {
+  summary: 'Ends the membership of a client in a private channel, and its subscription to that at once.',
+  notes: [
+    'Its subscription ends with a `subscription_ended` notice. Removing a client that is no member succeeds and changes nothing; the creator of a channel stays.',
+  ],
+  ...ofMembers,
+  result: Type.Object({
+    channel: AddressText,
+    client_id: ClientIdField,
+    removed: Type.Boolean({ description: 'Whether it had been a member.' }),
+  }),
 })
 
 /** A map of channel names. Keys are checked too: a key that names no channel would be taken for one that nobody has. */

@@ -5,9 +5,11 @@ import {
   create_channel,
   delete_channel,
   history,
+  invite,
   join_channel,
   leave_channel,
   list_channels,
+  remove_member,
 } from './channels.ts'
 import { delete_room, list_rooms, pause_room, resume_room } from './rooms.ts'
 import type { ParametersOf, ResultOf } from './shape.ts'
@@ -26,6 +28,8 @@ export const commands = {
   history,
   create_channel,
   delete_channel,
+  invite,
+  remove_member,
   update_profile,
   pause_room,
   resume_room,

@@ -48,6 +48,8 @@ export type Announcement =
    * on.
    */
   | { readonly type: 'take_over'; readonly clientId: string }
+  /** A client has become a member of a private channel, or is one no longer: its subscriptions follow. */
+  | { readonly type: 'membership'; readonly clientId: string; readonly room: string; readonly channel: string }
 
 /** Sends announcements to all nodes. */
 export type Announcer = {

@@ -15,6 +15,7 @@ import { listChannels } from './list-channels.ts'
 import { listClients } from './list-clients.ts'
 import { listCommands } from './list-commands.ts'
 import { listRooms } from './list-rooms.ts'
+import { invite, removeMember } from './members.ts'
 import { pauseRoom } from './pause-room.ts'
 import { ping } from './ping.ts'
 import { resumeRoom } from './resume-room.ts'
@@ -38,6 +39,8 @@ export function createCommands(deps: CommandDeps): Commands {
     history: withLoadedTarget(persistence, history(deps)),
     create_channel: afterStored(persistence, withLoadedTarget(persistence, createChannel(deps))),
     delete_channel: afterStored(persistence, withLoadedTarget(persistence, deleteChannel(deps))),
+    invite: afterStored(persistence, withLoadedTarget(persistence, invite(deps))),
+    remove_member: afterStored(persistence, withLoadedTarget(persistence, removeMember(deps))),
     update_profile: updateProfile(deps),
     pause_room: afterStored(persistence, withLoadedTarget(persistence, pauseRoom(deps))),
     resume_room: afterStored(persistence, withLoadedTarget(persistence, resumeRoom(deps))),

@@ -32,7 +32,10 @@ type Ranked<T> = { readonly seq: number; readonly item: T }
  * The same list, with the items of a ranking first and all others behind them, in their usual order. A page makes no
  * ranking, so what it costs still depends on the page and not on the list.
  */
-export function rankedFirst<T extends Numbered>(page: Omit<PageOf<T>, 'look'>, ranking: readonly T[]): PageOf<Ranked<T>> {
+export function rankedFirst<T extends Numbered>(
+  page: Omit<PageOf<T>, 'look'>,
+  ranking: readonly T[],
+): PageOf<Ranked<T>> {
   const first = new Set(ranking)
   function* after(place: number): Iterable<Ranked<T>> {
     for (let at = place; at < ranking.length; at++) yield { seq: at + 1, item: ranking[at]! }

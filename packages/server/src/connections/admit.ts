@@ -222,6 +222,7 @@ export class Admission {
   }
 
   #receive(announcement: Announcement): void {
+    if (announcement.type === 'membership') return
     const client = this.#deps.clients.get(announcement.clientId)
     if (client === undefined) return
     if (announcement.type === 'disconnect') return this.disconnect(client, announcement.reason)

@@ -134,10 +134,10 @@ export type Channel = Creator & {
   readonly type: ChannelType
   readonly createdAt: number
   /** As it was written, in as many bytes: a parsed one may take thirty times as many. */
-  readonly metadata: RawJson | undefined
+  metadata: RawJson | undefined
   readonly options: Readonly<ChannelOptions> | undefined
-  /** Who may enter a private channel, beside its creator and admins. */
-  readonly members: ReadonlySet<string> | undefined
+  /** Who may enter a private channel, beside its creator and admins: `metadata.members`. */
+  members: ReadonlySet<string> | undefined
   readonly hardcoded: boolean
   readonly autoCreated: boolean
   /** Direct joins: they alone decide deletion, cleanup and `channel_full`. */

@@ -6,6 +6,7 @@ import { type ChannelOptions, CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
 import { isRestricted } from '../auth/access.ts'
 import type { Clock } from '../kit/clock.ts'
 import { Ordered } from '../kit/ordered.ts'
+import type { RawJson } from '../kit/raw-json.ts'
 import { copyText } from '../kit/text.ts'
 import type { Log, LogOptions } from '../log/contract.ts'
 import { type FeedSource, TargetFeed } from './feed.ts'
@@ -223,6 +224,13 @@ export class Rooms {
     if (room.channels.size > 0) throw new Error(`${room.name} has channels`)
     room.broadcast?.delete()
     this.#forget(room)
+  }
+
+  /** Gives a private channel other members, which are part of its metadata. */
+  setMembers(channel: Channel, metadata: RawJson): void {
+    channel.metadata = metadata
+    channel.members = membersOf(metadata)
+    this.#deps.changed(channel.room.name, channel.name)
   }
 
   setState(room: Room, state: Room['state']): void {

@@ -1,22 +1,26 @@
 /**
  * Renewal: a client gets another identity, because its token was renewed or revoked, or other permissions, because those
- * of the configuration were read again. Subscriptions that it may not hold any more end, with a notice in each.
+ * of the configuration were read again; or it becomes a member of a private channel, or stops being one. Subscriptions that it may not hold any more end, with a notice in each.
  */
 import { WHOLE_ROOM } from '@arqonbus/protocol'
 import { coverage, may, readAction } from '../auth/access.ts'
 import type { ConfiguredPermissions } from '../auth/configured-permissions.ts'
 import type { Identity } from '../auth/identity.ts'
+import type { Announcement, Announcer } from '../cluster/cluster.ts'
 import type { EndNotices } from '../delivery/end-notices.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import type { Maybe } from '../kit/maybe.ts'
 import { type Clients, replaceIdentity } from '../state/clients.ts'
 import type { Channel, Client, Room } from '../state/model.ts'
+import type { Rooms } from '../state/rooms.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 /** What renewing needs. */
 type RenewalDeps = {
   readonly permissions: Pick<ConfiguredPermissions, 'bound'>
-  readonly clients: Pick<Clients, 'after'>
+  readonly clients: Pick<Clients, 'get' | 'after'>
+  readonly rooms: Pick<Rooms, 'channel'>
+  readonly announcer: Pick<Announcer, 'listen'>
   readonly subscriptions: Subscriptions
   readonly endings: Pick<EndNotices, 'subscriptionEnded'>
   readonly turns: FairQueue
@@ -31,6 +35,9 @@ export class Renewal {
 
   constructor(deps: RenewalDeps) {
     this.#deps = deps
+    deps.announcer.listen((announcement) => {
+      if (announcement.type === 'membership') this.#memberChanged(announcement)
+    })
   }
 
   /**
@@ -47,11 +54,14 @@ export class Renewal {
     return this.#deps.turns.run(() => this.#reapplyToAll())
   }
 
-  /** A client is no member of a private channel any more: its subscriptions to that end at once. */
-  removed(client: Client, channel: Channel): void {
-    if (may(client.identity, 'read', channel)) return
+  #memberChanged({ clientId, room, channel: name }: Extract<Announcement, { type: 'membership' }>): void {
+    const { clients, rooms, subscriptions } = this.#deps
+    const client = clients.get(clientId)
+    const channel = rooms.channel(room, name)
+    if (client === undefined || channel === undefined) return
     if (client.lastChannel === channel) client.lastChannel = undefined
-    this.#endChannel(client, channel)
+    if (may(client.identity, 'read', channel)) subscriptions.roomChannels.changed(client, channel)
+    else this.#endChannel(client, channel)
   }
 
   *#reapplyToAll(): Pieces<void> {

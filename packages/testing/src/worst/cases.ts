@@ -153,6 +153,20 @@ export const commandCases: { readonly [Name in CommandName]: readonly WorstComma
     ofCommand('delete_channel', 'of a room with a crowd', COSTLY, (i) => ({ channel: `crowd:p${i}` })),
     ofCommand('delete_channel', 'that does not exist', USUAL, (i) => ({ channel: `crowd:none${i}` })),
   ],
+  invite: [
+    ofCommand('invite', 'into a channel with many members', USUAL, (i, { adminKey }) => ({
+      channel: `created:m${i}`,
+      client_id: `guest-${i}`,
+      admin_key: adminKey,
+    })),
+  ],
+  remove_member: [
+    ofCommand('remove_member', 'from a channel with many members', USUAL, (i, { adminKey }) => ({
+      channel: `created:m${i}`,
+      client_id: `guest-${i}`,
+      admin_key: adminKey,
+    })),
+  ],
   update_profile: [
     ofCommand('update_profile', 'with the longest texts', USUAL, {
       screen_name: 'é'.repeat(128),
