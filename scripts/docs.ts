@@ -14,6 +14,7 @@ import { errorsPage } from './docs/errors.ts'
 import { httpApiPage } from './docs/http-api.ts'
 import { metricsPage } from './docs/metrics.ts'
 import type { Page } from './docs/page.ts'
+import { permissionsPage } from './docs/permissions.ts'
 import { schemaFolder, schemaPages } from './docs/schemas.ts'
 import { telemetryPage } from './docs/telemetry.ts'
 
@@ -27,6 +28,7 @@ const pages: readonly Page[] = [
   errorsPage,
   httpApiPage,
   metricsPage,
+  permissionsPage,
   telemetryPage,
   ...schemaPages,
 ]

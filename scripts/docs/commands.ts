@@ -5,6 +5,7 @@ import { replyOf, requestOf } from './examples.ts'
 import { prettyJson } from './json.ts'
 import { entities, linkTo } from './known-schemas.ts'
 import { generatedFrom, type Page, page, table } from './page.ts'
+import { needText } from './permissions.ts'
 import { type Field, fieldsInFull, meaning, type Schema, typeText } from './schema-text.ts'
 
 /** The reference of commands. */
@@ -49,6 +50,7 @@ function section(shape: CommandShape): string {
   const errors = shape.errors.filter((code) => !everywhere.includes(code as never) || code === 'forbidden')
   const facts = [
     ['Who may', shape.who],
+    ['Grant', `${needText(shape.grant)}. See [permissions](permissions.md).`],
     ['Concerns', scopes[shape.channel_scope]],
     [
       'Rate',

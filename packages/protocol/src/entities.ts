@@ -215,7 +215,9 @@ export const CommandInfo = Type.Object({
     description: 'Its parameters, as a JSON Schema (draft 2020-12).',
   }),
   response_format: Type.String({ description: 'The name of the JSON Schema of its result.' }),
-  requires_admin: Type.Boolean({ description: 'Whether only an admin may run it.' }),
+  requires_admin: Type.Boolean({
+    description: 'Whether only admins, and clients with the grant `manage`, may run it.',
+  }),
   channel_scope: Type.Unsafe<'channel' | 'room' | 'none'>({
     enum: ['channel', 'room', 'none'],
     description: 'What `room` and `channel` of its parameters or of its envelope address.',

@@ -20,10 +20,10 @@ export type GrantAction = (typeof grantActions)[number]
 
 /** Where a command needs its grant, each with what that means for a reader. */
 export const grantPlaces = {
-  address: 'its channel; `room:*` where it names a whole room',
-  room: '`room:*`',
+  address: 'the channel that it names',
+  room: '`room:*` of its room',
   joined: 'each channel that it joins; for `room:*`, at least one channel of the room',
-  listed: 'each entry, which is left out otherwise; the room or channel that it names, if it names one',
+  listed: 'each entry, which is left out otherwise, and at the room or channel that it names',
   bus: '`arqonbus:control`',
   client: '`@client_id` of the client that it names',
 } as const

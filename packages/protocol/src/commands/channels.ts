@@ -60,7 +60,7 @@ export const delete_channel = command('delete_channel', {
     'Participants are its direct joins: room-wide subscriptions do not hold a channel. They get a `channel_deleted` notice, and go on.',
     'A dynamic room goes with its last channel; a user room after `ARQONBUS_CHANNEL_IDLE`, unless it is used again.',
   ],
-  who: 'Its creator and admins.',
+  who: 'Its creator, admins, and clients with the grant `manage`.',
   grant: { at: 'address', actions: ['create', 'manage'] },
   parameters: parameters(addressFields),
   result: Type.Object({ channel: AddressText, deleted: Type.Literal(true) }),

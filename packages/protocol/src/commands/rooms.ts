@@ -52,9 +52,9 @@ export const delete_room = command('delete_room', {
   summary: 'Deletes a room that has no channels left, active or paused.',
   notes: [
     'Room-wide subscriptions to it end, with a `subscription_ended` notice.',
-    'A paused room is deleted by admins alone: otherwise its creator could lift the pause by creating it again.',
+    'A paused room is deleted by admins and clients with the grant `manage` alone: otherwise its creator could lift the pause by creating it again.',
   ],
-  who: 'Its creator and admins.',
+  who: 'Its creator, admins, and clients with the grant `manage`.',
   grant: { at: 'room', actions: ['create', 'manage'] },
   parameters: parameters(roomField),
   result: Type.Object({ room: RoomName, deleted: Type.Literal(true) }),

@@ -20,7 +20,7 @@ import { drainMicrotasks } from '../sockets/microtasks.ts'
 import type { PortDeps, PortOptions, WebSocketPort } from '../sockets/socket-handler.ts'
 import { type BusObservers, createBusObservers } from '../state/bus-observer.ts'
 import { Lifecycle } from '../state/lifecycle.ts'
-import { createConfiguredPermissions } from './permissions.ts'
+import { createConfiguredPermissions } from './permission-files.ts'
 
 /** The port of the bus. */
 export type BusPort = WebSocketPort<ConnectRequest, InboundState>

@@ -5,7 +5,7 @@
  * Most of them are commands of the protocol under a path of their own: their parameters are those of the command,
  * without those in the path.
  */
-import { type CommandShape, commands, type ErrorCode } from '@arqonbus/protocol'
+import { type CommandShape, commands, type ErrorCode, type GrantNeed } from '@arqonbus/protocol'
 
 /** One endpoint. */
 export type Endpoint = {
@@ -20,6 +20,8 @@ export type Endpoint = {
   readonly notes: readonly string[]
   /** Codes that it may answer with, beside those of every endpoint. */
   readonly errors: readonly ErrorCode[]
+  /** Which grant it needs, and where. */
+  readonly grant: GrantNeed
 } & (
   | { readonly kind: 'publish' | 'batch' | 'series' | 'openapi' }
   /** `isOfMany`: of the channels in the query, not of the one in the path. */
@@ -57,7 +59,8 @@ export const withBody: readonly ErrorCode[] = [
   'unsupported_media_type',
 ]
 
-const ofCommand = (command: CommandShape): Pick<Endpoint, 'summary' | 'notes' | 'errors'> => ({
+const ofCommand = (command: CommandShape): Pick<Endpoint, 'summary' | 'notes' | 'errors' | 'grant'> => ({
+  grant: command.grant,
   summary: command.summary,
   notes: [],
   errors: command.errors,
@@ -78,6 +81,7 @@ const publish: Endpoint = {
   name: 'publish',
   method: 'POST',
   path: `${CHANNEL}/messages`,
+  grant: { at: 'address', actions: ['publish'] },
   summary: 'Publishes a message, and answers when the log has it.',
   notes: [
     'The body is an envelope of which only `payload` is needed: what is left out is filled in, `room` and `channel` from the path, `from` from the client id, `type` as `event`.',
@@ -109,6 +113,7 @@ const batch: Endpoint = {
   name: 'publish_batch',
   method: 'POST',
   path: `${API_BASE}/messages`,
+  grant: { at: 'address', actions: ['publish'] },
   summary: 'Publishes several messages, to one channel or to several, each with an outcome of its own.',
   notes: [
     'Each message is an envelope that names its `room` and `channel`; otherwise it is as in [a publish](#publish).',
@@ -134,6 +139,7 @@ const stream: Endpoint = {
   name: 'stream',
   method: 'GET',
   path: `${CHANNEL}/stream`,
+  grant: { at: 'joined', actions: ['join'] },
   summary: 'Streams the messages of a channel as server-sent events, as they are delivered.',
   notes: [
     'The `id` of an event is the position of its message, and its `data` the envelope. A browser sends the last one back as `Last-Event-ID` when it reconnects, and gets what it missed, then what comes.',
@@ -150,6 +156,7 @@ const streams: Endpoint = {
   name: 'streams',
   method: 'GET',
   path: `${API_BASE}/stream`,
+  grant: { at: 'joined', actions: ['join'] },
   summary: 'Streams the messages of several channels as one stream of server-sent events.',
   notes: [
     'As [the stream of one channel](#stream); the `data` of an event names its room and channel.',
@@ -165,6 +172,7 @@ const series: Endpoint = {
   name: 'series',
   method: 'GET',
   path: `${API_BASE}/series`,
+  grant: { at: 'bus', actions: ['status'] },
   summary: 'Returns the figures that the server keeps of itself: the last 15 minutes, a point every 10 seconds.',
   notes: ['It is limited in rate as the costly commands are, and computed once for each point.'],
   errors: [],
@@ -175,6 +183,7 @@ const openapi: Endpoint = {
   name: 'openapi',
   method: 'GET',
   path: '/openapi.json',
+  grant: 'nothing',
   summary: 'Describes this API as an OpenAPI document.',
   notes: [],
   errors: ['forbidden', 'host_not_allowed', 'rate_limited'],
