@@ -195,6 +195,7 @@ test('a client that offers only unknown subprotocols is told the supported ones,
           error: expect.objectContaining({
             code: 'unsupported_version',
             details: {
+              path: '/headers/sec-websocket-protocol',
               parameter: 'Sec-WebSocket-Protocol',
               expected: expect.stringContaining('arqonbus.v1'),
               supported: ['arqonbus.v1'],

@@ -1,5 +1,6 @@
 /** Upgrade requests that are invalid, too large, or not allowed (docs/protocol.md#connecting, RFC 6455 §4.2, §10). */
 import { afterEach, describe, expect, test } from 'bun:test'
+import type { ErrorDetails } from '@arqonbus/protocol'
 import { open, openRaw, startBus, type UpgradeHead } from '@arqonbus/testing'
 import { admissionOf } from '../support/admission.ts'
 import { difference, readSamples } from './support/samples.ts'
@@ -197,6 +198,50 @@ describe('invalid connection parameters', () => {
       expect(opened.frames).toEqual([])
     },
   )
+
+  test('a refused upgrade lists every wrong parameter and header, the first of them as `parameter`', async () => {
+    const query = 'client_id=a%20b&colour=red&client_type=robot&echo=1&join=science&join=science:explore&join=a:b:c'
+    const opened = open(`${bus.busUrl}?${query}&resume=1&screen_name=a%0Ab`, { headers: { Authorization: 'Basic x' } })
+    const { code, details } = (await opened.answer(null)).error!
+    expect(code).toBe('invalid_parameters')
+    const faults = details!.faults as (ErrorDetails & { parameter: string; path: string })[]
+    expect(faults.map(({ path, parameter }) => [path, parameter])).toEqual([
+      ['/query/colour', 'colour'],
+      ['/headers/authorization', 'Authorization'],
+      ['/query/client_id', 'client_id'],
+      ['/query/client_type', 'client_type'],
+      ['/query/screen_name', 'screen_name'],
+      ['/query/echo', 'echo'],
+      ['/query/join/0', 'join'],
+      ['/query/join/2', 'join'],
+      ['/query/resume', 'resume'],
+    ])
+    expect(details).toEqual({ ...faults[0]!, faults })
+    expect((await opened.closed).code).toBe(4400)
+  })
+
+  test('a telemetry subscriber is told every wrong parameter too', async () => {
+    const opened = open(`${bus.telemetryUrl}?events=client_conected&client_events=&client_id=`, {
+      protocols: ['arqonbus.v9'],
+    })
+    const { code, details } = (await opened.answer(null)).error!
+    expect(code).toBe('unsupported_version')
+    expect(details).toMatchObject({ parameter: 'Sec-WebSocket-Protocol', supported: ['arqonbus.v1'] })
+    expect(details!.faults!.map(({ path }) => path)).toEqual([
+      '/headers/sec-websocket-protocol',
+      '/query/client_id',
+      '/query/events',
+      '/query/client_events',
+    ])
+    expect((await opened.closed).code).toBe(4400)
+  })
+
+  test('thousands of wrong parameters are refused with the first sixteen', async () => {
+    const names = Array.from({ length: 2000 }, (_, i) => `${i}=`)
+    const opened = open(`${bus.busUrl}?${names.join('&')}`)
+    const { details } = (await opened.answer(null)).error!
+    expect(details!.faults!.map(({ path }) => path)).toEqual(Array.from({ length: 16 }, (_, i) => `/query/${i}`))
+  })
 
   test('frames sent along with a refused upgrade are not read', async () => {
     const raw = await openRaw(`${bus.busUrl}?client_id=arqonbus`)

@@ -29,7 +29,11 @@ const answered = {
   ),
 }
 
-const path = Type.String({ description: 'Where: a JSON Pointer into the frame, for commands into its payload.' })
+const path = Type.String({
+  description:
+    'Where: a JSON Pointer into the frame, for commands into its payload, for requests over HTTP and for upgrades ' +
+    '`/query/…` or `/headers/…`.',
+})
 const expected = Type.String({ description: 'What is expected there.' })
 
 const ErrorDetailsField = Type.Unsafe<ErrorDetails>({
@@ -40,7 +44,7 @@ const ErrorDetailsField = Type.Unsafe<ErrorDetails>({
     faults: Type.Array(Type.Object({ path, expected }), {
       minItems: 2,
       maxItems: MOST_FAULTS,
-      description: 'All faults of the frame, if there are several. The first is the one above.',
+      description: 'All faults, if there are several. The first is the one above.',
     }),
   },
   description: 'Where the fault is, and whatever else a code has to say.',

@@ -6,7 +6,6 @@ import {
   BUS,
   busEventTypes,
   type ClientType,
-  CodedError,
   CURRENT_SUBPROTOCOL,
   clientIdPattern,
   clientTypes,
@@ -20,6 +19,7 @@ import { nearest } from '../config/suggest.ts'
 import type { ConnectRequest } from '../connections/admit.ts'
 import type { Profile } from '../state/model.ts'
 import type { Filter } from '../telemetry/topics.ts'
+import { inHeaders, inQuery, ParameterFaults } from './parameter-faults.ts'
 
 /** What reading an upgrade request depends on. */
 type HandshakeOptions = {
@@ -84,12 +84,13 @@ const isSecret = (offered: string): boolean => offered.startsWith(TOKEN) || offe
 /** What a subprotocol may consist of (RFC 9110 §5.6.2). */
 const httpToken = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
-/** Refuses a request that offers only subprotocols of other versions, or of other programs. */
-function checkSubprotocol(headers: Headers, versions: ProtocolVersions): void {
+/** A request may not offer only subprotocols of other versions, or of other programs. */
+function checkSubprotocol(headers: Headers, versions: ProtocolVersions, faults: ParameterFaults): void {
   if (!chooseSubprotocol(offeredIn(headers), versions).isUnknown) return
   const supported = [...spokenIn(versions)]
   const expected = `one of ${supported.join(', ')} among the offered subprotocols, or none offered`
-  throw new CodedError('unsupported_version', { parameter: 'Sec-WebSocket-Protocol', expected, supported })
+  const path = inHeaders('sec-websocket-protocol')
+  faults.add('Sec-WebSocket-Protocol', expected, { path, code: 'unsupported_version', more: { supported } })
 }
 
 /** The subprotocols that a request offers. */
@@ -100,19 +101,22 @@ export const offeredIn = (headers: Headers): string[] =>
     .filter((one) => one !== '')
 
 /**
- * Reads the request; throws `invalid_parameters`, which the client gets after the upgrade, so that a browser can read
- * the reason.
+ * Reads the request; throws one refusal for all that is wrong in it, which the client gets after the upgrade, so that a
+ * browser can read the reason.
  */
 export function readHandshake(url: URL, headers: Headers, options: HandshakeOptions): ConnectRequest {
   const query = url.searchParams
-  checkNames(query, [...whoParameters, 'join', 'resume', 'session'])
-  return {
-    ...readWho(query, headers, options),
-    joins: query.getAll('join').map(readJoin),
-    isResumingLive: readChoice(query, 'resume', { live: true }, false),
-    keepsSession: readChoice(query, 'session', { none: false }, true),
-    session: readSession(headers),
+  const faults = new ParameterFaults()
+  checkNames(query, [...whoParameters, 'join', 'resume', 'session'], faults)
+  const request = {
+    ...readWho({ query, headers, options, faults }),
+    joins: query.getAll('join').flatMap((text, index) => readJoin(text, index, faults) ?? []),
+    isResumingLive: readChoice({ query, name: 'resume', choices: { live: true }, otherwise: false, faults }),
+    keepsSession: readChoice({ query, name: 'session', choices: { none: false }, otherwise: true, faults }),
+    session: readSession(headers, faults),
   }
+  faults.refuse()
+  return request
 }
 
 /** Who connects to the telemetry server, and which events it subscribes to. */
@@ -123,58 +127,82 @@ export type SubscribeRequest = Pick<ConnectRequest, 'clientId' | 'profile' | 'ec
 /** Reads the request of a subscriber likewise: it joins nothing, and has no session. */
 export function readTelemetryHandshake(url: URL, headers: Headers, options: HandshakeOptions): SubscribeRequest {
   const query = url.searchParams
-  checkNames(query, [...whoParameters, 'events', 'client_events'])
-  if (readSession(headers) !== undefined) throw wrong('session', 'to be absent: the telemetry server has no sessions')
-  const events = readList(query, 'events')
-  const unknown = events?.find((one) => !eventNames.includes(one))
-  if (unknown !== undefined) {
-    const meant = nearest(unknown, eventNames)
-    const hint = meant === undefined ? '' : ` (did you mean ${meant}?)`
-    const expected = `of ${eventNames.join(', ')}${hint}; types of clients’ own events go into client_events`
-    throw new CodedError('invalid_parameters', { parameter: 'events', unknown, expected })
+  const faults = new ParameterFaults()
+  checkNames(query, [...whoParameters, 'events', 'client_events'], faults)
+  if (readSession(headers, faults) !== undefined)
+    faults.add('session', 'to be absent: the telemetry server has no sessions', sessionPlace)
+  const request = {
+    ...readWho({ query, headers, options, faults }),
+    filter: { events: readEvents(query, faults), clientEvents: readList(query, 'client_events', faults) },
   }
-  return { ...readWho(query, headers, options), filter: { events, clientEvents: readList(query, 'client_events') } }
+  faults.refuse()
+  return request
 }
 
 /** A filter names so many types at most. */
 const MOST_NAMES = 64
 const eventNames: readonly string[] = [...busEventTypes, SUMMARY_EVENT]
 
+/** Types of the events of the bus. */
+function readEvents(query: URLSearchParams, faults: ParameterFaults): readonly string[] | undefined {
+  const events = readList(query, 'events', faults)
+  const unknown = events?.find((one) => !eventNames.includes(one))
+  if (unknown === undefined) return events
+  const meant = nearest(unknown, eventNames)
+  const hint = meant === undefined ? '' : ` (did you mean ${meant}?)`
+  const expected = `of ${eventNames.join(', ')}${hint}; types of clients’ own events go into client_events`
+  return faults.add('events', expected, { more: { unknown } })
+}
+
 /** A list of types of events; undefined if the parameter is absent. */
-function readList(query: URLSearchParams, name: string): readonly string[] | undefined {
+function readList(query: URLSearchParams, name: string, faults: ParameterFaults): readonly string[] | undefined {
   const text = query.get(name)
   if (text === null) return undefined
   const names = text.split(',').map((one) => one.trim())
-  if (names.length > MOST_NAMES || names.some((one) => one.length === 0 || one.length > 64))
-    throw wrong(name, `1 to ${MOST_NAMES} types of events, of 1 to 64 characters each, with commas between them`)
-  return names
+  if (names.length <= MOST_NAMES && names.every((one) => one.length > 0 && one.length <= 64)) return names
+  return faults.add(name, `1 to ${MOST_NAMES} types of events, of 1 to 64 characters each, with commas between them`)
 }
 
-/** No other parameter than these, and each once. */
-function checkNames(query: URLSearchParams, known: readonly string[]): void {
+/** No other parameter than these, and each once. The query is read once: it may have thousands of names. */
+function checkNames(query: URLSearchParams, known: readonly string[], faults: ParameterFaults): void {
+  const seen = new Set<string>()
+  const expected = `to be absent: the parameters are ${known.join(', ')}`
   for (const key of query.keys()) {
-    if (!known.includes(key)) throw wrong(key.slice(0, 64), `to be absent: the parameters are ${known.join(', ')}`)
-    if (key !== 'join' && query.getAll(key).length > 1) throw wrong(key, 'to be given once')
+    if (!known.includes(key)) faults.add(key.slice(0, 64), expected, { path: inQuery(key) })
+    else if (key !== 'join' && seen.has(key)) faults.add(key, 'to be given once')
+    seen.add(key)
   }
+}
+
+/** What is read, and where its faults are collected. */
+type Reading = {
+  readonly query: URLSearchParams
+  readonly headers: Headers
+  readonly options: HandshakeOptions
+  readonly faults: ParameterFaults
 }
 
 /** Who it is, and its token. */
-function readWho(query: URLSearchParams, headers: Headers, options: HandshakeOptions) {
-  checkSubprotocol(headers, options.versions)
+function readWho({ query, headers, options, faults }: Reading) {
+  checkSubprotocol(headers, options.versions, faults)
   const bearer = /^Bearer +([^ ]+)$/i.exec(headers.get('authorization') ?? '')?.[1]
-  if (headers.has('authorization') && bearer === undefined) throw wrong('Authorization', '`Bearer <token>`')
+  if (headers.has('authorization') && bearer === undefined)
+    faults.add('Authorization', '`Bearer <token>`', { path: inHeaders('authorization') })
   if (query.has('token') && !options.tokenInQuery)
-    throw wrong('token', 'to be absent: a token travels as `Authorization: Bearer …` or as a subprotocol')
+    faults.add('token', 'to be absent: a token travels as `Authorization: Bearer …` or as a subprotocol')
+  const tokens = [bearer, ...secretsIn(headers, TOKEN), query.get('token')]
   return {
-    clientId: readClientId(query.get('client_id')),
-    profile: readProfile(query),
-    echo: readChoice(query, 'echo', { true: true, false: false }, true),
-    token: oneOf('token', [bearer, ...secretsIn(headers, TOKEN), query.get('token')]),
+    clientId: readClientId(query.get('client_id'), faults),
+    profile: readProfile(query, faults),
+    echo: readChoice({ query, name: 'echo', choices: { true: true, false: false }, otherwise: true, faults }),
+    token: oneOf('token', tokens, { path: inHeaders('authorization') }, faults),
   }
 }
 
-const readSession = (headers: Headers): string | undefined =>
-  oneOf('session', [headers.get('arqonbus-session'), ...secretsIn(headers, SESSION)])
+const sessionPlace = { path: inHeaders('arqonbus-session') }
+
+const readSession = (headers: Headers, faults: ParameterFaults): string | undefined =>
+  oneOf('session', [headers.get('arqonbus-session'), ...secretsIn(headers, SESSION)], sessionPlace, faults)
 
 const secretsIn = (headers: Headers, prefix: string): string[] =>
   offeredIn(headers)
@@ -182,27 +210,31 @@ const secretsIn = (headers: Headers, prefix: string): string[] =>
     .map((one) => one.slice(prefix.length))
 
 /** A secret that is sent in several ways has to be the same in each. */
-function oneOf(name: string, values: readonly (string | null | undefined)[]): string | undefined {
+function oneOf(
+  name: string,
+  values: readonly (string | null | undefined)[],
+  place: { readonly path: string },
+  faults: ParameterFaults,
+): string | undefined {
   const [first, ...others] = values.filter((value) => value !== null && value !== undefined)
-  if (others.some((other) => other !== first)) throw wrong(name, 'to be sent once, in one of its places')
+  if (others.some((other) => other !== first)) faults.add(name, 'to be sent once, in one of its places', place)
   return first
 }
 
-function readClientId(text: string | null): string | undefined {
+function readClientId(text: string | null, faults: ParameterFaults): string | undefined {
   if (text === null) return undefined
-  if (!clientId.test(text)) throw wrong('client_id', `text of the form ${clientIdPattern}`)
-  if (text === BUS) throw wrong('client_id', `another id: ${BUS} is the bus itself`)
+  if (!clientId.test(text)) return faults.add('client_id', `text of the form ${clientIdPattern}`)
+  if (text === BUS) return faults.add('client_id', `another id: ${BUS} is the bus itself`)
   return text
 }
 
-function readProfile(query: URLSearchParams): Partial<Profile> {
+function readProfile(query: URLSearchParams, faults: ParameterFaults): Partial<Profile> {
   const clientType = query.get('client_type')
   if (clientType !== null && !clientTypes.includes(clientType as ClientType))
-    throw wrong('client_type', `one of ${clientTypes.join(', ')}`)
+    faults.add('client_type', `one of ${clientTypes.join(', ')}`)
   const text = (name: keyof typeof checks) => {
     const value = query.get(name)
-    const fault = value === null ? undefined : checks[name](value)
-    if (fault !== undefined) throw wrong(name, String(profileFields[name].description))
+    if (value !== null && checks[name](value) !== undefined) faults.add(name, String(profileFields[name].description))
     return value ?? undefined
   }
   const [screenName, avatar, personality] = [text('screen_name'), text('avatar'), text('personality')]
@@ -214,18 +246,23 @@ function readProfile(query: URLSearchParams): Partial<Profile> {
   }
 }
 
-function readJoin(text: string) {
-  const address = parseAddress(text)
-  if (address === undefined) throw wrong('join', '`room:channel`')
-  return address
+const readJoin = (text: string, index: number, faults: ParameterFaults) =>
+  parseAddress(text) ?? faults.add('join', '`room:channel`', { path: inQuery('join', index) })
+
+/** A parameter with fixed values. */
+type Choice<T> = {
+  readonly query: URLSearchParams
+  readonly name: string
+  readonly choices: Record<string, T>
+  /** What holds where it is absent. */
+  readonly otherwise: T
+  readonly faults: ParameterFaults
 }
 
-function readChoice<T>(query: URLSearchParams, name: string, choices: Record<string, T>, otherwise: T): T {
+function readChoice<T>({ query, name, choices, otherwise, faults }: Choice<T>): T {
   const text = query.get(name)
   if (text === null) return otherwise
-  if (!Object.hasOwn(choices, text)) throw wrong(name, `one of ${Object.keys(choices).join(', ')}`)
-  return choices[text]!
+  if (Object.hasOwn(choices, text)) return choices[text]!
+  faults.add(name, `one of ${Object.keys(choices).join(', ')}`)
+  return otherwise
 }
-
-const wrong = (parameter: string, expected: string): CodedError =>
-  new CodedError('invalid_parameters', { parameter, expected })
