@@ -1,6 +1,5 @@
 /** Upgrade requests that are invalid, too large, or not allowed (docs/protocol.md#connecting, RFC 6455 §4.2, §10). */
 import { afterEach, describe, expect, test } from 'bun:test'
-import type { ErrorDetails } from '@arqonbus/protocol'
 import { open, openRaw, startBus, type UpgradeHead } from '@arqonbus/testing'
 import { admissionOf } from '../support/admission.ts'
 import { difference, readSamples } from './support/samples.ts'
@@ -204,7 +203,7 @@ describe('invalid connection parameters', () => {
     const opened = open(`${bus.busUrl}?${query}&resume=1&screen_name=a%0Ab`, { headers: { Authorization: 'Basic x' } })
     const { code, details } = (await opened.answer(null)).error!
     expect(code).toBe('invalid_parameters')
-    const faults = details!.faults as (ErrorDetails & { parameter: string; path: string })[]
+    const faults = details!.faults as { parameter: string; path: string; expected: string }[]
     expect(faults.map(({ path, parameter }) => [path, parameter])).toEqual([
       ['/query/colour', 'colour'],
       ['/headers/authorization', 'Authorization'],

@@ -55,6 +55,7 @@ export function openHttp(core: Core, parts: HttpParts): HttpServer {
   const api = createApi({ ...core, limits: config, calls, streams, mayCall: ports.peers.mayCall, random })
   const isConsoleServed = consoleFiles !== undefined && config.console
   const { version } = versionInfo
+  const bus = { busPort: ports.bus.port, busUrl: config.consoleBusUrl }
   const port = serveHttp({
     ...core,
     ...ports.peers,
@@ -71,9 +72,8 @@ export function openHttp(core: Core, parts: HttpParts): HttpServer {
     version: { ...versionInfo, supported: [...versions.keys()] },
     api: config.api ? api : undefined,
     maxBodyBytes: config.maxMessageBytes,
-    console: isConsoleServed
-      ? createConsole({ files: consoleFiles, busPort: ports.bus.port, busUrl: config.consoleBusUrl, version })
-      : undefined,
+    bus,
+    console: isConsoleServed ? createConsole({ files: consoleFiles, ...bus, version }) : undefined,
   })
   return { ...port, streams }
 }

@@ -1,5 +1,6 @@
 /** The console on the HTTP port: files that were made elsewhere, under a strict policy, and where the bus is. */
 import { refusal } from './answer.ts'
+import type { BusPlace } from './misdirected.ts'
 
 /** One file of the console. */
 export type ConsoleFile = {
@@ -10,13 +11,10 @@ export type ConsoleFile = {
   readonly gzip: Uint8Array<ArrayBuffer>
 }
 
-/** What the console is served with. */
-type ConsoleOptions = {
+/** What the console is served with, and where the page finds the bus. */
+type ConsoleOptions = BusPlace & {
   /** Asked at the first request. */
   readonly files: () => Promise<readonly ConsoleFile[]>
-  /** Where the page finds the bus: this port of the host that the page came from, unless `busUrl` says where. */
-  readonly busPort: number
-  readonly busUrl: string | undefined
   readonly version: string
 }
 
@@ -88,7 +86,7 @@ const common = {
  * Nothing runs but the console's own script, nothing is styled but by its own sheet, no text becomes markup, and
  * nothing is asked of anybody but this server and the bus.
  */
-function policyFor(request: Request, where: Pick<ConsoleOptions, 'busPort' | 'busUrl'>): string {
+function policyFor(request: Request, where: BusPlace): string {
   return [
     "default-src 'none'",
     "script-src 'self'",
@@ -103,7 +101,7 @@ function policyFor(request: Request, where: Pick<ConsoleOptions, 'busPort' | 'bu
   ].join('; ')
 }
 
-function busSources(request: Request, { busPort, busUrl }: Pick<ConsoleOptions, 'busPort' | 'busUrl'>): string {
+function busSources(request: Request, { busPort, busUrl }: BusPlace): string {
   const url = URL.parse(busUrl ?? `http://${request.headers.get('host') ?? ''}`)
   // Only a plain name goes into the header, whatever the request says; and the grammar of the policy has no IPv6
   // addresses.

@@ -27,6 +27,7 @@ const usual: Omit<HttpOptions, 'metrics'> = {
   isStopping: () => false,
   api: undefined,
   maxBodyBytes: 64 * 1024,
+  bus: { busPort: 9100, busUrl: undefined },
   console: undefined,
   logger: silentLogger,
   now: () => performance.now(),

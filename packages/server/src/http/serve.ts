@@ -10,6 +10,7 @@ import { type Answer, refusal, responseOf } from './answer.ts'
 import type { Api } from './api/api.ts'
 import type { ConsolePages } from './console.ts'
 import { createGate, type GateOptions, isProbe, MAX_URL_LENGTH } from './gate.ts'
+import { type BusPlace, isWebSocketUpgrade, refuseWebSocket } from './misdirected.ts'
 import { createPipelining } from './pipelining.ts'
 import { answer, createRoutes, type RouteSources } from './routes.ts'
 
@@ -27,6 +28,8 @@ export type HttpOptions = RouteSources &
     readonly metrics: Metrics
     /** The HTTP API, where there is one. */
     readonly api: Api | undefined
+    /** Where the bus is, for WebSocket clients that connect to this port. */
+    readonly bus: BusPlace
     /** The console, where it is served. */
     readonly console: ConsolePages | undefined
     /** Requests that one connection may send without waiting for answers. */
@@ -66,13 +69,15 @@ export function serveHttp(options: HttpOptions): HttpPort {
   const respond = async (request: Request, connection: SocketAddress | null, isLast: boolean): Promise<Response> => {
     // What is too long is not looked at, and refused below.
     const path = request.url.length > MAX_URL_LENGTH ? '' : pathOf(request.url)
-    const called = options.api?.(path)
-    const isPage = called === undefined && options.console?.has(path) === true
+    const isUpgrade = isWebSocketUpgrade(request)
+    const called = isUpgrade ? undefined : options.api?.(path)
+    const isPage = !isUpgrade && called === undefined && options.console?.has(path) === true
     const address = clientAddress(listener.addressOf(connection), request.headers)
     const keepOpen = () => server.timeout(request, 0)
     const answerTo = (): Maybe<Answer | Response> => {
       const refused = gate({ request, path, address, isApi: called !== undefined })
       if (refused !== undefined) return refused
+      if (isUpgrade) return refuseWebSocket(request, options.bus)
       if (called !== undefined) return called.answer({ request, address, keepOpen })
       return isPage ? options.console!.answer(request, path) : answer(routes, request.method, path)
     }
@@ -87,7 +92,7 @@ export function serveHttp(options: HttpOptions): HttpPort {
     // with it.
     if (!(result instanceof Response))
       server.timeout(request, isBodyUnread(request) ? UNREAD_BODY_SECONDS : keepAliveSeconds)
-    const route = called?.route ?? (isPage || routes.has(path) ? path : 'other')
+    const route = called?.route ?? (isPage || (!isUpgrade && routes.has(path)) ? path : 'other')
     metrics.httpRequest(request.method, route, result.status)
     if (isLast) metrics.limit('http_pipeline')
     // Many may have waited for one answer.
