@@ -5,6 +5,7 @@ import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { connect as connectClient } from '@arqonbus/client'
 import { eventually, open, refusal, type TestBus, type TestClient, withProgram } from '@arqonbus/testing'
 import { as as calledBy, caller, messagesOf } from '../../api/call.ts'
+import { openProxy } from '../../support/tcp-proxy.ts'
 import { asAdmin, comeBack, createFixture, roomOf } from './fixture.ts'
 
 setDefaultTimeout(120_000)
@@ -35,6 +36,27 @@ withProgram('redis-server', 'with Redis', () => {
     await fixture.redis.kill()
     return { ann, bob, bus: await start() }
   }
+
+  test('the ports open once what is stored is restored, so a server that still starts accepts no connections', async () => {
+    const before = await start()
+    await (await before.as('ann')).command('create_channel', { channel: 'old:a' })
+    await before.drain('the test')
+    const proxy = openProxy(fixture.redis.url)
+    proxy.stall()
+    // Ports that the previous server had: a server that listens at a port of its choice cannot be asked too early.
+    const [httpPort, port] = [before.httpUrl, before.busUrl].map((url) => Number(new URL(url).port))
+    const starting = start({ redisUrl: proxy.url, httpPort: httpPort!, port: port! })
+    await eventually(() => expect(proxy.connections).toBeGreaterThan(0))
+    for (const path of ['/ready', '/health']) await expect(fetch(`${before.httpUrl}${path}`)).rejects.toThrow()
+    await expect(before.as('bob')).rejects.toThrow()
+    proxy.flow()
+    const bus = await starting
+    expect((await fetch(`${bus.httpUrl}/ready`)).status).toBe(200)
+    expect(await (await fetch(`${bus.httpUrl}/health`)).json()).toMatchObject({ status: 'ok', reasons: [] })
+    expect(await roomOf(await bus.as('ann'), 'old')).toMatchObject({ channel_count: 1 })
+    await bus.drain('the test')
+    proxy.close()
+  })
 
   describe('unknown sessions during an outage of Redis', () => {
     test('while Redis is unreachable an unknown session is refused temporarily, and resumed with its inbox afterwards', async () => {
