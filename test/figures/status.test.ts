@@ -38,6 +38,25 @@ describe('counts', () => {
   })
 })
 
+describe('lists', () => {
+  test('status without lists says the same of the bus, and does not grow with rooms and clients', async () => {
+    const bus = await startMeasured()
+    const ann = await bus.as('ann')
+    const length = async (lists: boolean) => JSON.stringify(await run(ann, 'status', { lists })).length
+    const before = await length(false)
+    await Promise.all(Array.from({ length: 120 }, (_, i) => bus.as(`client-${i}`, `room-${i}:a`)))
+    const { rooms, rooms_cursor, clients, clients_cursor, ...rest } = await run(ann, 'status')
+    expect([rooms.length, clients?.length]).toEqual([100, 100])
+    expect([rooms_cursor, clients_cursor]).toEqual([expect.any(String), expect.any(String)])
+    const brief = await run(ann, 'status', { lists: false })
+    expect(brief).toEqual({ ...rest, rooms: [], clients: [], server: brief.server })
+    expect(brief.totals).toMatchObject({ clients: 121, rooms: 122 })
+    expect((await bus.call('/status?lists=false')).body).toMatchObject({ totals: { rooms: 122 }, rooms: [] })
+    expect((await length(false)) - before).toBeLessThan(200)
+    expect(await length(true)).toBeGreaterThan(20_000)
+  })
+})
+
 describe('refusals', () => {
   test('status lists the refusals of 15 minutes by code, with the client that caused most', async () => {
     const bus = await startMeasured({ maxViolations: 1000 })

@@ -25,7 +25,7 @@ export const createCommands = (command: Command, now: () => number) => ({
     return now() - start
   },
   /** Describes the bus. */
-  status: () => command('status'),
+  status: (parameters: CommandParameters<'status'> = {}) => command('status', parameters),
   /** Describes every command of the bus: parameters, who may run it, and its rate. */
   listCommands: () => command('list_commands'),
   /** Lists the rooms, all of them or `room`. */

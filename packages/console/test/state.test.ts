@@ -115,11 +115,16 @@ withProgram('chromium', 'the state of the bus in the console', (chromium) => {
     const bus = await fixture.bus()
     const { page } = await fixture.open(bus, '', {})
     const asked: string[] = []
+    const statusParameters: unknown[] = []
     await page.routeWebSocket(/.*/, (socket) => {
       const server = socket.connectToServer()
       socket.onMessage((frame) => {
-        const { type, payload } = JSON.parse(String(frame)) as { type: string; payload: { name?: string } }
+        const { type, payload } = JSON.parse(String(frame)) as {
+          type: string
+          payload: { name?: string; parameters?: unknown }
+        }
         if (type === 'command' && payload.name !== undefined) asked.push(payload.name)
+        if (payload.name === 'status') statusParameters.push(payload.parameters)
         server.send(frame)
       })
     })
@@ -132,6 +137,7 @@ withProgram('chromium', 'the state of the bus in the console', (chromium) => {
     asked.splice(0)
     await eventually(async () => expect(times('status')).toBeGreaterThan(2))
     expect([...new Set(asked)]).toEqual(['status'])
+    for (const parameters of statusParameters) expect(parameters).toEqual({ lists: false })
     await page.getByRole('link', { name: /^Clients/ }).click()
     await eventually(async () => expect(times('list_clients')).toBeGreaterThan(0))
   })

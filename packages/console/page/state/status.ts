@@ -1,6 +1,6 @@
 /**
- * The result of `status`, requested once a second: the only request that the console repeats on every view. Every count
- * on the page is from here, so that all of them agree.
+ * The result of `status` without its lists, requested once a second: the only request that the console repeats on every
+ * view. Every count on the page is from here, so that all of them agree.
  */
 import type { CommandResult, LimitInUse, RefusedFrames } from '@arqonbus/protocol'
 import { computed, signal } from '@preact/signals'
@@ -44,7 +44,7 @@ async function ask(): Promise<void> {
   const bus = client.value
   if (bus === undefined || link.value.state !== 'open') return
   try {
-    status.value = await bus.status()
+    status.value = await bus.status({ lists: false })
     statusAt.value = Date.now()
     statusRefused.value = undefined
   } catch (error) {

@@ -22,7 +22,14 @@ export const ping = command('ping', {
 export const status = command('status', {
   summary: 'Describes the bus: its clients, rooms, channels, participants and storage.',
   grant: { at: 'bus', actions: ['status'] },
-  parameters: parameters({}),
+  parameters: parameters({
+    lists: Type.Optional(
+      Type.Boolean({
+        default: true,
+        description: '`false`: `rooms` and `clients` are empty, for a program that asks again and again for the rest.',
+      }),
+    ),
+  }),
   result: Type.Object({
     server: Type.Object(
       {

@@ -13,24 +13,13 @@ const limit = 100
 
 /** `status`: describes the bus, as far as the requester may know it. */
 export const status = (deps: CommandDeps) =>
-  command(commands.status, ({ identity }) => deps.turns.run(() => describe(deps, identity)))
-
-function* describe(deps: CommandDeps, identity: Identity) {
-  const { directory, clock } = deps
-  const figures = deps.figures()
-  // For the list of rooms, and as much for that of clients.
-  const page = { maxBytes: (deps.maxListBytes - figures.bytes) / 2, mayBeEmpty: true }
-  const seen = visible(identity)
-  const listedRooms = yield* roomsPage(deps, identity, { limit, ...page })
-  const listedClients = pageOf(
-    {
-      after: directory.after,
-      view: (client: ViewedClient) => clientView(client, identity, clock),
-      fits: ({ id }) => seen.client(id),
-      ...page,
-    },
-    { limit },
+  command(commands.status, ({ parameters: { lists = true }, identity }) =>
+    deps.turns.run(() => describe(deps, identity, lists)),
   )
+
+function* describe(deps: CommandDeps, identity: Identity, isListing: boolean) {
+  const figures = deps.figures()
+  const listed = isListing ? yield* listRoomsAndClients(deps, identity, deps.maxListBytes - figures.bytes) : noLists
   const { totals, clientsByType } = yield* visibleTotals(deps, identity)
   return {
     server: deps.server(),
@@ -39,10 +28,31 @@ function* describe(deps: CommandDeps, identity: Identity) {
     attention: figures.attention,
     limits: figures.limits,
     refusals: figures.refusals,
-    rooms: listedRooms.entries,
-    rooms_cursor: listedRooms.cursor,
+    ...listed.rooms,
     clients_by_type: clientsByType,
-    clients: listedClients.entries,
-    clients_cursor: listedClients.cursor,
+    ...listed.clients,
+  }
+}
+
+const noLists = { rooms: { rooms: [] }, clients: { clients: [] } }
+
+/** The first rooms and clients, in so many bytes. */
+function* listRoomsAndClients(deps: CommandDeps, identity: Identity, bytes: number) {
+  const { directory, clock } = deps
+  const page = { maxBytes: bytes / 2, mayBeEmpty: true }
+  const seen = visible(identity)
+  const roomPage = yield* roomsPage(deps, identity, { limit, ...page })
+  const clientPage = pageOf(
+    {
+      after: directory.after,
+      view: (client: ViewedClient) => clientView(client, identity, clock),
+      fits: ({ id }) => seen.client(id),
+      ...page,
+    },
+    { limit },
+  )
+  return {
+    rooms: { rooms: roomPage.entries, rooms_cursor: roomPage.cursor },
+    clients: { clients: clientPage.entries, clients_cursor: clientPage.cursor },
   }
 }
