@@ -1,6 +1,9 @@
 /** Rooms and channels from the configuration (docs/protocol.md#rooms-and-channels). */
 import { describe, expect, test } from 'bun:test'
-import { eventually, refusal, startBus, testClock } from '@arqonbus/testing'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect, eventually, refusal, startBus, testClock, textOf } from '@arqonbus/testing'
 import { channelOf, roomOf } from './support/ask.ts'
 import { startBusProcess } from './support/bus-process.ts'
 
@@ -142,6 +145,29 @@ describe('invalid configurations', async () => {
       (error: unknown) => error,
     )
     expect(failure).toMatchObject({ exitCode: 78 })
+  })
+
+  test('metadata of a configuration file in JSON reaches clients byte for byte', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'arqonbus-config-'))
+    const config = '{"limit":9007199254740993}'
+    const metadata = '{ "price" : 1.0,\n "far":1e400, "b":"\\u0061", "a":[] }'
+    const path = join(folder, 'bus.json')
+    writeFileSync(
+      path,
+      `{"rooms": [{"name": "ops", "config": ${config}, "channels": [{"name": "talk", "metadata": ${metadata}}]}]}`,
+    )
+    const bus = await startBusProcess({ settings: { ARQONBUS_CONFIG: path } })
+    const client = await connect(bus.busUrl)
+    for (const [name, written] of [
+      ['list_rooms', config],
+      ['list_channels', metadata],
+    ]) {
+      client.send({ type: 'command', room: 'ops', payload: { name } })
+      expect(textOf(await client.next(({ type }) => type === 'command_response'))).toContain(written!)
+    }
+    await client.close()
+    await bus.stop()
+    rmSync(folder, { recursive: true })
   })
 
   test('the process names a bad room and exits with 78, or starts without it in lenient mode', async () => {

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { parse as parseToml } from 'smol-toml'
 import { rooms } from './configured-rooms.ts'
 
 test('a text names rooms and channels, and addresses of one room form one room', () => {
@@ -33,6 +34,16 @@ test('the configuration file can set everything about a room', () => {
   expect(rooms.read([room, 'ops:alerts', { name: 'empty' }])).toEqual({
     value: [room, { name: 'ops', channels: [{ name: 'alerts' }] }, { name: 'empty', channels: [] }],
   } as never)
+})
+
+test('numbers that JSON has no text for are refused in metadata of a TOML file', () => {
+  const { n } = parseToml('n = [1e400, 1.0]') as { n: number[] }
+  const channel = { name: 'b', metadata: { n: { deep: n } } }
+  expect(rooms.read([{ name: 'a', config: { n: Number.NaN }, channels: [channel] }])).toEqual({
+    faults: ['rooms[0].config', 'rooms[0].channels[0].metadata'].map(
+      (path) => `${path} must not have inf or nan, nor a number beyond the range of a double`,
+    ),
+  })
 })
 
 test('every fault of shape is reported with its path', () => {

@@ -4,20 +4,21 @@
  * docs/protocol.md#rooms-and-channels).
  */
 import { ChannelOptions, compile } from '@arqonbus/protocol'
+import { WrittenObject } from './json-file.ts'
 import { type Kind, type Reading, shown } from './kind.ts'
 
 /** A channel to create at the start. */
 type BootstrapChannel = {
   readonly name: string
   readonly type?: 'general' | 'private' | 'system'
-  readonly metadata?: Readonly<Record<string, unknown>>
+  readonly metadata?: Readonly<Record<string, unknown>> | WrittenObject
   readonly options?: Readonly<ChannelOptions>
 }
 
 /** A room to create at the start. */
 type BootstrapRoom = {
   readonly name: string
-  readonly config?: Readonly<Record<string, unknown>>
+  readonly config?: Readonly<Record<string, unknown>> | WrittenObject
   readonly channels: readonly BootstrapChannel[]
 }
 
@@ -77,7 +78,7 @@ function readRoom(raw: unknown, path: string, faults: string[]): BootstrapRoom |
   const fields = table(raw, path, ['name', 'config', 'channels'], faults)
   if (fields === undefined) return undefined
   const name = text(fields.name, `${path}.name`, faults)
-  const config = optionalTable(fields.config, `${path}.config`, faults)
+  const config = optionalObject(fields.config, `${path}.config`, faults)
   const list = fields.channels ?? []
   if (!Array.isArray(list)) faults.push(`${path}.channels must be a list`)
   const channels = (Array.isArray(list) ? list : []).map((one, at) =>
@@ -95,7 +96,7 @@ function readChannel(raw: unknown, path: string, faults: string[]): BootstrapCha
   const type = channelTypes.find((one) => one === fields.type)
   if (fields.type !== undefined && type === undefined)
     faults.push(`${path}.type must be one of ${channelTypes.join(', ')}`)
-  const metadata = optionalTable(fields.metadata, `${path}.metadata`, faults)
+  const metadata = optionalObject(fields.metadata, `${path}.metadata`, faults)
   const options = optionalTable(fields.options, `${path}.options`, faults)
   const wrong = options && checkOptions()(options)
   if (wrong) faults.push(`${path}.options${wrong.path.replaceAll('/', '.')} must be: ${wrong.expected}`)
@@ -125,6 +126,19 @@ function optionalTable(raw: unknown, path: string, faults: string[]): Table | un
   faults.push(`${path} must be a table`)
   return undefined
 }
+
+/** An object of the application; one of TOML becomes JSON, which has no such numbers as `inf`. */
+function optionalObject(raw: unknown, path: string, faults: string[]): Table | WrittenObject | undefined {
+  if (raw instanceof WrittenObject) return raw
+  const fields = optionalTable(raw, path, faults)
+  if (hasInfinite(fields)) faults.push(`${path} must not have inf or nan, nor a number beyond the range of a double`)
+  return fields
+}
+
+const hasInfinite = (value: unknown): boolean =>
+  typeof value === 'number'
+    ? !Number.isFinite(value)
+    : typeof value === 'object' && value !== null && Object.values(value).some(hasInfinite)
 
 function text(raw: unknown, path: string, faults: string[]): string {
   if (typeof raw === 'string' && raw !== '') return raw

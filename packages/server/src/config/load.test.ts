@@ -136,11 +136,14 @@ test('an unusable configuration file is reported with the reason and the flag or
   ])
   for (const number of ['9007199254740993', '-9007199254740992', '1e17'])
     expect(
-      mistakes({ file: `{"rooms": [{"name": "a", "config": {"n": ${number}}}]}`, flags: { config: 'a.json' } }),
+      mistakes({
+        file: `{"rooms": [{"name": "a", "channels": [{"name": "b", "options": {"history_size": ${number}}}]}]}`,
+        flags: { config: 'a.json' },
+      }),
     ).toEqual(['--config (flag): a.json has an integer beyond 2^53, which would be rounded: write it as a string'])
   expect(
     mistakes({
-      file: '{"rooms": [{"name": "a", "config": {"n": [9007199254740991, 0.5]}}]}',
+      file: '{"rooms": [{"name": "a", "config": {"n": [9007199254740993, 1e400]}}]}',
       flags: { config: 'a.json' },
     }),
   ).toEqual([])

@@ -3,6 +3,7 @@
  * names.
  */
 import { parse as parseToml, TomlError } from 'smol-toml'
+import { parseJson } from './json-file.ts'
 import { successorOf } from './older-settings.ts'
 import { configFile, namesOf, secretFileNamesOf, VARIABLE_PREFIX } from './option.ts'
 import { anyOption, type OptionKey, optionKeys } from './options.ts'
@@ -134,14 +135,6 @@ function parseFile(path: string, readFile: (path: string) => string): Record<str
     return `${path} is not TOML: line ${error.line}, column ${error.column}: ${withoutContent(error)}`
   }
 }
-
-/** Refuses integers that would be rounded, as the parser of TOML does: they could be in the metadata of a channel. */
-const parseJson = (text: string): unknown =>
-  JSON.parse(text, (_, value: unknown) => {
-    if (Number.isInteger(value) && !Number.isSafeInteger(value))
-      throw new RangeError('an integer beyond 2^53, which would be rounded: write it as a string')
-    return value
-  })
 
 const fileFaults: Record<string, string> = {
   ENOENT: 'there is no such file',

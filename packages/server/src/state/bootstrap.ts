@@ -11,6 +11,7 @@ import {
   TELEMETRY_CHANNEL,
   TELEMETRY_ROOM,
 } from '@arqonbus/protocol'
+import { WrittenObject } from '../config/json-file.ts'
 import { RawJson } from '../kit/raw-json.ts'
 import { exitCodes, StartError } from '../kit/start-error.ts'
 import type { Channel } from './model.ts'
@@ -19,11 +20,11 @@ import type { Rooms } from './rooms.ts'
 /** A room of the configuration. */
 type ConfiguredRoom = {
   readonly name: string
-  readonly config?: Record<string, unknown> | undefined
+  readonly config?: Readonly<Record<string, unknown>> | WrittenObject | undefined
   readonly channels: readonly {
     readonly name: string
     readonly type?: 'general' | 'private' | 'system' | undefined
-    readonly metadata?: Record<string, unknown> | undefined
+    readonly metadata?: Readonly<Record<string, unknown>> | WrittenObject | undefined
     readonly options?: ChannelOptions | undefined
   }[]
 }
@@ -39,7 +40,8 @@ export function createBuiltIn(rooms: Rooms): { telemetry: Channel; dashboard: Ch
   return { telemetry: channel(TELEMETRY_CHANNEL), dashboard: channel(DASHBOARD_CHANNEL) }
 }
 
-const kept = (value: object | undefined): RawJson | undefined => value && RawJson.of(value)
+const kept = (value: object | undefined): RawJson | undefined =>
+  value instanceof WrittenObject ? RawJson.copyOf(value.text) : value && RawJson.of(value)
 
 /** Makes what is configured; returns what could not be made, each in a sentence that names it. */
 export function createConfigured(rooms: Rooms, configured: readonly ConfiguredRoom[]): string[] {
