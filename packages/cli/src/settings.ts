@@ -1,9 +1,10 @@
 /** Settings from the command line, the environment and the file. */
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { type Loaded, loadConfig, mistakesText } from '@arqonbus/server/config'
 import { exitCodes } from '@arqonbus/server/main'
 import type { Command } from 'commander'
 import { flagsOf } from './flags.ts'
+import { isOpenToAll } from './open-to-all.ts'
 
 /** The result of loading valid settings. */
 export type Settings = Extract<Loaded, { config: unknown }>
@@ -17,7 +18,7 @@ export function loadSettings(command: Command): Settings | undefined {
     env: process.env,
     ...flagsOf(command),
     readFile: (path) => readFileSync(path, 'utf8'),
-    isOpenToAll: (path) => process.platform !== 'win32' && (statSync(path).mode & 0o004) !== 0,
+    isOpenToAll,
   })
   if (!loaded.mistakes) return loaded
   process.stderr.write(mistakesText(loaded.mistakes))
