@@ -113,14 +113,14 @@ export const rules: readonly Rule[] = [
     broken(config) {
       const { otelTracesSampler: sampler, otelTracesSamplerArg: arg } = config
       if (tracesUrl(config) === undefined || arg === undefined || sampler.endsWith('traceidratio')) return undefined
-      return `means nothing where OTEL_TRACES_SAMPLER is ${sampler}: set that to parentbased_traceidratio, or leave this out`
+      return `has no effect while OTEL_TRACES_SAMPLER is ${sampler}: set that to parentbased_traceidratio, or leave this out`
     },
   },
   {
     keys: ['otelBspMaxExportBatchSize', 'otelBspMaxQueueSize'],
     broken({ otelBspMaxExportBatchSize: batch, otelBspMaxQueueSize: queue }) {
       if (batch <= queue) return undefined
-      return `OTEL_BSP_MAX_EXPORT_BATCH_SIZE must be at most OTEL_BSP_MAX_QUEUE_SIZE (${queue}), but is ${batch}: so many never wait`
+      return `OTEL_BSP_MAX_EXPORT_BATCH_SIZE must be at most OTEL_BSP_MAX_QUEUE_SIZE (${queue}), but is ${batch}: the queue never holds a batch of that size`
     },
   },
 ]

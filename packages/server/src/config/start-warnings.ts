@@ -212,6 +212,6 @@ function refusedChannels({ rooms }: Pick<Config, 'rooms'>, level: DurabilityLeve
   for (const { name, channels } of rooms)
     for (const { name: channel, options } of channels)
       if (durabilityLevels.indexOf(options?.durability ?? 'memory') > durabilityLevels.indexOf(level))
-        return `ROOMS asks for the level ${options?.durability} in ${name}:${channel}, and there is no more than ${level}: every message there is refused`
+        return `ROOMS asks for the level ${options?.durability} in ${name}:${channel}, and the highest available level is ${level}: every message there is refused`
   return undefined
 }

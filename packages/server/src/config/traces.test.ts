@@ -89,7 +89,7 @@ test.each([
   ['OTEL_BSP_MAX_QUEUE_SIZE=100', /must be at most OTEL_BSP_MAX_QUEUE_SIZE \(100\), but is 512/],
   ['OTEL_EXPORTER_OTLP_PROTOCOL=grpc', /must be http\/json where traces are on, but is grpc/],
   ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf', /must be http\/json where traces are on, but is http\/protobuf/],
-  ['OTEL_TRACES_SAMPLER_ARG=0.1', /means nothing where OTEL_TRACES_SAMPLER is parentbased_always_on: set that/],
+  ['OTEL_TRACES_SAMPLER_ARG=0.1', /has no effect while OTEL_TRACES_SAMPLER is parentbased_always_on: set that/],
   ['OTEL_SDK_DISABLED=1', /must be true or false, but is "1"/],
   ['OTEL_EXPORTER_OTLP_PROTOCOL=http/xml', /must be one of http\/json, http\/protobuf, grpc, but is "http\/xml"/],
 ])(
