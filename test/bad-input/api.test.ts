@@ -302,6 +302,86 @@ describe('calls over the limits', () => {
   })
 })
 
+describe('bodies of calls in progress', () => {
+  const MOST = 4096
+  const head = (fields: string) =>
+    `POST /api/v1/messages HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n${fields}\r\n\r\n`
+  const messages = (bytes: number) => {
+    const body = '{"messages":[{"room":"a","channel":"b","payload":{}}]}'
+    return body.padEnd(bytes)
+  }
+  const start = () =>
+    startBus({ apiBatchBytes: MOST, maxMessageBytes: 2048, httpBodyBytes: MOST, apiBodyTimeoutMs: 3_600_000 })
+  const refusal = { code: 'rate_limited', details: { limit: 'http_body_bytes', limit_bytes: MOST } }
+
+  test('unfinished bodies count with their length, and a body too much is refused with 429 until one of them ends', async () => {
+    const limited = await start()
+    const ask = caller(limited.httpUrl)
+    const batch = (bytes: number) => ask('/messages', { body: messages(bytes) })
+    const half = await dial(limited.httpUrl)
+    half.write(`${head('Content-Length: 3000')}{`)
+    await eventually(async () => expect(await batch(1200)).toMatchObject({ status: 429, body: { error: refusal } }))
+    expect((await batch(MOST - 3000)).status).toBe(200)
+    expect((await ask('/status')).status).toBe(200)
+    // A page of another origin can read the refusal.
+    const origin = limited.httpUrl.replace(/:\d+$/, ':1234')
+    const { status, headers } = await ask('/messages', { body: messages(1200), headers: { origin } })
+    expect([status, headers.get('access-control-allow-origin'), headers.get('connection')]).toEqual([
+      429,
+      origin,
+      'close',
+    ])
+    expect(await limited.metric('arqonbus_limits_hit_total{limit="http_body_bytes"}')).toBeGreaterThan(0)
+    half.write(messages(3000).slice(1))
+    await half.head()
+    expect((await batch(MOST)).status).toBe(200)
+    half.destroy()
+  })
+
+  test('a chunked body counts with what has arrived of it', async () => {
+    const limited = await start()
+    const ask = caller(limited.httpUrl)
+    const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`
+    const [first, second] = [await dial(limited.httpUrl), await dial(limited.httpUrl)]
+    first.write(head('Transfer-Encoding: chunked') + chunk(messages(3000)))
+    await eventually(async () => expect((await ask('/messages', { body: messages(1200) })).status).toBe(429))
+    second.write(head('Transfer-Encoding: chunked') + chunk(messages(1000)))
+    second.write(chunk(' '.repeat(200)))
+    expect((await second.head()).status).toBe(429)
+    first.write(chunk(''))
+    expect((await first.head()).status).toBe(200)
+    expect((await ask('/messages', { body: messages(MOST) })).status).toBe(200)
+    for (const socket of [first, second]) socket.destroy()
+  })
+
+  test('a caller that leaves frees the bytes of its body', async () => {
+    const limited = await start()
+    const ask = caller(limited.httpUrl)
+    const half = await dial(limited.httpUrl)
+    half.write(`${head(`Content-Length: ${MOST}`)}{`)
+    const batch = () => ask('/messages', { body: messages(100) })
+    await eventually(async () => expect((await batch()).status).toBe(429))
+    half.destroy()
+    await eventually(async () => expect((await batch()).status).toBe(200))
+  })
+
+  test('a body that takes too long frees its bytes, also if more of it arrives', async () => {
+    const limited = await startBus({
+      apiBatchBytes: MOST,
+      maxMessageBytes: 2048,
+      httpBodyBytes: MOST,
+      apiBodyTimeoutMs: 20,
+    })
+    const ask = caller(limited.httpUrl)
+    const slow = await dial(limited.httpUrl)
+    slow.write(`${head('Transfer-Encoding: chunked')}bb8\r\n${messages(3000)}\r\n`)
+    expect((await slow.head()).status).toBe(408)
+    slow.write('3e8\r\n')
+    expect((await ask('/messages', { body: messages(MOST) })).status).toBe(200)
+    slow.destroy()
+  })
+})
+
 test('a bus without the API serves none of its paths', async () => {
   const without = await startBus({ api: false })
   expect((await caller(without.httpUrl)('/status')).status).toBe(404)

@@ -157,6 +157,30 @@ test('API_REQUESTS_PER_ADDRESS limits the simultaneous calls of one address, and
   await eventually(async () => expect((await get(bus, '/api/v1/status', '203.0.113.1')).status).toBe(200))
 })
 
+test('HTTP_BODY_BYTES_PER_ADDRESS limits the bodies of one address, and of no other address', async () => {
+  const bus = await startBus({ httpBodyBytesPerAddress: 4096, maxMessageBytes: 4096, trustedProxies: ['loopback'] })
+  const half = await dial(bus.httpUrl)
+  half.write(
+    'POST /api/v1/commands/ping HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-For: 203.0.113.1\r\nContent-Type: application/json\r\nContent-Length: 4000\r\n\r\n{',
+  )
+  const ping = (address: string) =>
+    fetch(`${bus.httpUrl}/api/v1/commands/ping`, {
+      method: 'POST',
+      body: '{}'.padEnd(100),
+      headers: { 'content-type': 'application/json', ...from(address) },
+    })
+  await eventually(async () =>
+    expect(await codeOf(await ping('203.0.113.1'))).toMatchObject({
+      status: 429,
+      details: { limit: 'http_body_bytes_per_address', limit_bytes: 4096 },
+    }),
+  )
+  expect((await ping('203.0.113.2')).status).toBe(200)
+  expect(await bus.metric(limit('http_body_bytes_per_address'))).toBeGreaterThan(0)
+  half.destroy()
+  await eventually(async () => expect((await ping('203.0.113.1')).status).toBe(200))
+})
+
 test('API_STREAMS_PER_ADDRESS limits the streams of one address, until one of them ends', async () => {
   const bus = await startBus({ apiStreamsPerAddress: 1, trustedProxies: ['loopback'] })
   const maker = await bus.as('maker', 'a:b')

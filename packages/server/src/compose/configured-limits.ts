@@ -26,6 +26,8 @@ export function limitsOf(config: Config): Record<string, number> {
     sessions: config.maxSessions,
     api_requests: config.apiRequests,
     api_requests_per_address: config.apiRequestsPerAddress,
+    http_body_bytes: config.httpBodyBytes,
+    http_body_bytes_per_address: config.httpBodyBytesPerAddress,
     api_streams: config.apiStreams,
     api_streams_per_address: config.apiStreamsPerAddress,
     stream_channels: config.apiStreamChannels,

@@ -72,6 +72,8 @@ export function openHttp(core: Core, parts: HttpParts): HttpServer {
     version: { ...versionInfo, supported: [...versions.keys()] },
     api: config.api ? api : undefined,
     maxBodyBytes: config.maxMessageBytes,
+    httpBodyBytes: config.httpBodyBytes,
+    httpBodyBytesPerAddress: config.httpBodyBytesPerAddress,
     bus,
     console: isConsoleServed ? createConsole({ files: consoleFiles, ...bus, version }) : undefined,
   })

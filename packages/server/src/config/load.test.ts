@@ -170,6 +170,13 @@ test('settings that contradict each other are reported at the setting that was w
   expect(mistakes({ flags: { 'send-buffer-hard-limit': '200MiB' } })).toEqual([
     '--send-buffer-hard-limit (flag): SEND_BUFFER_TOTAL must be at least SEND_BUFFER_HARD_LIMIT (200MiB), but is 128MiB: one slow client would use up the buffers of all',
   ])
+  expect(mistakes({ flags: { 'http-body-bytes-per-address': '512KiB' } })).toEqual([
+    '--http-body-bytes-per-address (flag): HTTP_BODY_BYTES_PER_ADDRESS must be at least API_BATCH_BYTES (1MiB), but is 512KiB: the longest body would always be refused',
+  ])
+  expect(load({ flags: { 'api-batch-bytes': '64MiB' } }).config).toMatchObject({
+    httpBodyBytes: 64 * 1024 * 1024,
+    httpBodyBytesPerAddress: 64 * 1024 * 1024,
+  })
   expect(mistakes({ flags: { 'ping-timeout': '20s' } })).toEqual([
     '--ping-timeout (flag): PING_INTERVAL must be less than PING_TIMEOUT (20s), but is 25s: a quiet connection would be closed before it is pinged',
   ])

@@ -214,6 +214,7 @@ const withoutRates = (config: Config): Partial<Config> => ({
   maxConnectionsPerAddress: config.maxConnections,
   telemetryMaxConnectionsPerAddress: config.telemetryMaxConnections,
   apiRequestsPerAddress: config.apiRequests,
+  httpBodyBytesPerAddress: config.httpBodyBytes,
   apiStreamsPerAddress: config.apiStreams,
 })
 

@@ -2,7 +2,11 @@
 import type { Kind } from './kind.ts'
 
 /** What a default may depend on: values that are in force already. */
-export type DefaultInputs = { readonly redisUrl: string | undefined; readonly maxMessageBytes: number }
+export type DefaultInputs = {
+  readonly redisUrl: string | undefined
+  readonly maxMessageBytes: number
+  readonly apiBatchBytes: number
+}
 
 /** The headings of help and reference, in their order. */
 export const groups = [

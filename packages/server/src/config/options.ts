@@ -142,6 +142,16 @@ export const options = {
       default: MiB,
       text: 'Maximum length of the body of a batch. Each of its messages may be as long as any other.',
     }),
+    httpBodyBytes: option(size({ min: '1KiB', max: '1024GiB' }), {
+      default: ({ maxMessageBytes, apiBatchBytes }) => Math.max(64 * MiB, maxMessageBytes, apiBatchBytes),
+      defaultText: '64MiB, or the longest body where that is more',
+      text: 'Bytes of the bodies of all HTTP requests in progress; more are refused with 429. A body takes up to four times its bytes of memory while its messages are handled.',
+    }),
+    httpBodyBytesPerAddress: option(size({ min: '1KiB', max: '1024GiB' }), {
+      default: ({ maxMessageBytes, apiBatchBytes }) => Math.max(32 * MiB, maxMessageBytes, apiBatchBytes),
+      defaultText: '32MiB, or the longest body where that is more',
+      text: 'Those of one address.',
+    }),
     apiBodyTimeoutMs: option(duration({ min: '10ms', max: '10m' }), {
       default: 10_000,
       text: 'How long the body of a request to the HTTP API may take to arrive.',

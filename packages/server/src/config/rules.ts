@@ -38,6 +38,15 @@ export const rules: readonly Rule[] = [
       return `${name('sendBufferTotal')} must be at least ${name('sendBufferHardLimit')} (${sizeText(sendBufferHardLimit)}), but is ${sizeText(sendBufferTotal)}: one slow client would use up the buffers of all`
     },
   },
+  ...(['httpBodyBytes', 'httpBodyBytesPerAddress'] as const).flatMap((most) =>
+    (['apiBatchBytes', 'maxMessageBytes'] as const).map((longest) => ({
+      keys: [most, longest],
+      broken(config: Config) {
+        if (config[longest] <= config[most]) return undefined
+        return `${name(most)} must be at least ${name(longest)} (${sizeText(config[longest])}), but is ${sizeText(config[most])}: the longest body would always be refused`
+      },
+    })),
+  ),
   {
     keys: ['pingIntervalMs', 'pingTimeoutMs'],
     broken({ pingIntervalMs, pingTimeoutMs }) {

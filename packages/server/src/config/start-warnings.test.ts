@@ -44,6 +44,7 @@ const cases: [event: string, setting: string, env: Record<string, string>, advic
   ],
   ['drain_long', 'DRAIN_TIMEOUT', { ARQONBUS_DRAIN_DELAY: '20s' }, 'may take 30s'],
   ['memory_short', 'HISTORY_BYTES', {}, 'more than the memory (512MiB)', { ...roomy, memoryBytes: GiB / 2 }],
+  ['memory_short', 'HISTORY_BYTES', { ARQONBUS_HTTP_BODY_BYTES: '16GiB' }, '4 times HTTP_BODY_BYTES', roomy],
   ['open_files_low', 'MAX_CONNECTIONS', {}, 'need 20128 open files, and the limit is 1024', few],
   ['redis_missing', 'REDIS_URL', { ARQONBUS_REDIS_REPLICAS: '1' }, 'REDIS_REPLICAS'],
   ['redis_missing', 'REDIS_URL', { ARQONBUS_STORAGE_MODE: 'strict' }, 'STORAGE_MODE=strict'],

@@ -37,6 +37,9 @@ const PROXY_IDLE_MS = 60_000
 /** What Kubernetes allows a process to end; Docker allows a third of it, systemd three times as much. */
 const STOP_MS = 30_000
 
+/** Memory of a body and what is made of it, by its bytes: the bytes, their text, and the messages in it. */
+const BODY_COST = 4
+
 const rows = [
   {
     event: 'admin_key_missing',
@@ -119,8 +122,13 @@ const rows = [
     advice(config, { memoryBytes }) {
       const { historyBytes, dedupBytes, sendBufferTotal, fanoutBytes, redisUrl, redisQueueBytes, queuedBytes } = config
       const ofRedis = redisUrl === undefined ? 0 : redisQueueBytes + queuedBytes
-      const most = historyBytes + dedupBytes + sendBufferTotal + fanoutBytes + ofRedis
-      const sum = `HISTORY_BYTES, DEDUP_BYTES, SEND_BUFFER_TOTAL, FANOUT_BYTES${ofRedis > 0 ? ', REDIS_QUEUE_BYTES, QUEUED_BYTES' : ''}`
+      const ofBodies = BODY_COST * config.httpBodyBytes
+      const most = historyBytes + dedupBytes + sendBufferTotal + fanoutBytes + ofRedis + ofBodies
+      const sum = [
+        'HISTORY_BYTES, DEDUP_BYTES, SEND_BUFFER_TOTAL, FANOUT_BYTES',
+        ...(ofRedis > 0 ? ['REDIS_QUEUE_BYTES, QUEUED_BYTES'] : []),
+        `${BODY_COST} times HTTP_BODY_BYTES`,
+      ].join(', ')
       return when(
         most > memoryBytes,
         `${sum} together allow ${sizeText(most)}, more than the memory (${sizeText(memoryBytes)}): lower them, or the system ends the process`,

@@ -15,8 +15,6 @@ export type GateOptions = {
   readonly isHostAllowed: IsHostAllowed
   /** Requests of one address that are not for the API. */
   readonly rate: Rate | null
-  /** Longer bodies are refused, whatever they are for. */
-  readonly maxBodyBytes: number
   readonly metrics: Pick<Metrics, 'limit'>
   readonly logger: Logger
   /** Milliseconds that never go back. */
@@ -47,7 +45,7 @@ export const MAX_URL_LENGTH = 8192
 export const isProbe = (path: string): boolean => path === '/health' || path === '/ready'
 
 /** Creates the gate. */
-export function createGate({ isHostAllowed, rate, maxBodyBytes, metrics, logger, now }: GateOptions): Gate {
+export function createGate({ isHostAllowed, rate, metrics, logger, now }: GateOptions): Gate {
   const [probeRate, otherRate] = [createAddressRate(rate, now), createAddressRate(rate, now)]
 
   const refuseHost = (name: string, address: string): Answer => {
@@ -72,8 +70,6 @@ export function createGate({ isHostAllowed, rate, maxBodyBytes, metrics, logger,
       // What else the connection has sent is not worth an answer each.
       return refusal(problem, { connection: 'close' })
     }
-    if (Number(headers.get('content-length')) > maxBodyBytes)
-      return refusal(new CodedError('message_too_large', { limit_bytes: maxBodyBytes }))
     return undefined
   }
 }

@@ -27,6 +27,8 @@ const usual: Omit<HttpOptions, 'metrics'> = {
   isStopping: () => false,
   api: undefined,
   maxBodyBytes: 64 * 1024,
+  httpBodyBytes: 1024 * 1024,
+  httpBodyBytesPerAddress: 1024 * 1024,
   bus: { busPort: 9100, busUrl: undefined },
   console: undefined,
   logger: silentLogger,
@@ -78,6 +80,8 @@ afterAll(() => patient.close())
 /** Answers at once, and later after having said that it may take as long as it takes. */
 const atOnceOrLater: HttpOptions['api'] = (path) => ({
   route: path,
+  longestBody: () => 64 * 1024,
+  originHeaders: () => ({}),
   async answer({ keepOpen }) {
     if (path === '/later') keepOpen()
     await Promise.resolve()

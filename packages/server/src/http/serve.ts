@@ -1,5 +1,6 @@
 /** The HTTP server, on a port of its own: monitoring is served apart from the clients of the bus. */
-import type { Server, SocketAddress } from 'bun'
+import { CodedError } from '@arqonbus/protocol'
+import type { Server } from 'bun'
 import type { FairQueue } from '../kit/fair-queue.ts'
 import type { Maybe } from '../kit/maybe.ts'
 import { orListenError } from '../kit/start-error.ts'
@@ -8,6 +9,7 @@ import type { Metrics } from '../observability/metrics.ts'
 import type { Peers } from '../peers/peers.ts'
 import { type Answer, refusal, responseOf } from './answer.ts'
 import type { Api } from './api/api.ts'
+import { type BodyBytesOptions, type BodyInProgress, createBodies } from './bodies.ts'
 import type { ConsolePages } from './console.ts'
 import { createGate, type GateOptions, isProbe, MAX_URL_LENGTH } from './gate.ts'
 import { type BusPlace, isWebSocketUpgrade, refuseWebSocket } from './misdirected.ts'
@@ -17,9 +19,12 @@ import { answer, createRoutes, type RouteSources } from './routes.ts'
 /** What the HTTP server is started with. */
 export type HttpOptions = RouteSources &
   GateOptions &
+  BodyBytesOptions &
   Pick<Peers, 'listen' | 'clientAddress'> & {
     readonly host: string
     readonly port: number
+    /** Longer bodies are refused outside of the API, which has limits of its own for long ones. */
+    readonly maxBodyBytes: number
     /**
      * True where each response asks its client to connect anew for the next request, so that a load balancer can send
      * it elsewhere.
@@ -39,6 +44,16 @@ export type HttpOptions = RouteSources &
     /** Spreads what many ask for at once over turns of the loop. */
     readonly turns: FairQueue
   }
+
+/** A request that has arrived. */
+type Arrived = {
+  readonly request: Request
+  /** The address of its client. */
+  readonly address: string
+  readonly body: BodyInProgress
+  /** True for the last one that is answered on its connection. */
+  readonly isLast: boolean
+}
 
 /** A port at which HTTP is served. */
 export type HttpPort = {
@@ -65,20 +80,20 @@ export function serveHttp(options: HttpOptions): HttpPort {
   const routes = createRoutes(options)
   const isLastOf = createPipelining(options.pipeline)
   const gate = createGate(options)
+  const beginBody = createBodies(options)
 
-  const respond = async (request: Request, connection: SocketAddress | null, isLast: boolean): Promise<Response> => {
+  const respond = async ({ request, address, body, isLast }: Arrived): Promise<Response> => {
     // What is too long is not looked at, and refused below.
     const path = request.url.length > MAX_URL_LENGTH ? '' : pathOf(request.url)
     const isUpgrade = isWebSocketUpgrade(request)
     const called = isUpgrade ? undefined : options.api?.(path)
     const isPage = !isUpgrade && called === undefined && options.console?.has(path) === true
-    const address = clientAddress(listener.addressOf(connection), request.headers)
     const keepOpen = () => server.timeout(request, 0)
     const answerTo = (): Maybe<Answer | Response> => {
       const refused = gate({ request, path, address, isApi: called !== undefined })
       if (refused !== undefined) return refused
       if (isUpgrade) return refuseWebSocket(request, options.bus)
-      if (called !== undefined) return called.answer({ request, address, keepOpen })
+      if (called !== undefined) return called.answer({ request, address, keepOpen, takeBytes: body.take })
       return isPage ? options.console!.answer(request, path) : answer(routes, request.method, path)
     }
     let result: Answer | Response
@@ -87,6 +102,8 @@ export function serveHttp(options: HttpOptions): HttpPort {
     } catch (error) {
       logger.error({ event: 'http_failed', path, address, error })
       result = refusal('internal_error')
+    } finally {
+      body.end()
     }
     // The runtime keeps the timeout that was set last, also for the requests that follow. The connection of a stream ends
     // with it.
@@ -103,10 +120,38 @@ export function serveHttp(options: HttpOptions): HttpPort {
     })
   }
 
+  /** At once, and the connection ends: the runtime would keep a body that arrives before its request is answered. */
+  const refuseBody = (request: Request, problem: unknown): Response => {
+    if (!(problem instanceof CodedError)) throw problem
+    const called = calledBy(request)
+    const refused = refusal(problem, { connection: 'close', ...called?.originHeaders(request.headers) })
+    metrics.httpRequest(request.method, called?.route ?? 'other', refused.status)
+    return responseOf(refused, request.method)
+  }
+
+  const calledBy = ({ url }: Request) => (url.length > MAX_URL_LENGTH ? undefined : options.api?.(pathOf(url)))
+
+  const checkLength = (request: Request) => {
+    const length = Number(request.headers.get('content-length'))
+    if (length <= options.maxBodyBytes) return
+    const limit = calledBy(request)?.longestBody(request.method) ?? options.maxBodyBytes
+    if (length <= limit) return
+    metrics.limit('message_bytes')
+    throw new CodedError('message_too_large', { limit_bytes: limit })
+  }
+
   const fetch = (request: Request): Maybe<Response> => {
     const connection = server.requestIP(request)
     const isLast = connection !== null && isLastOf(`${connection.address} ${connection.port}`)
-    const work = () => respond(request, connection, isLast)
+    const address = clientAddress(listener.addressOf(connection), request.headers)
+    let body: BodyInProgress
+    try {
+      checkLength(request)
+      body = beginBody(request, address)
+    } catch (problem) {
+      return refuseBody(request, problem)
+    }
+    const work = () => respond({ request, address, body, isLast })
     const isShort = request.url.length <= LONGEST_PROBE
     return isShort && isProbe(pathOf(request.url)) ? work() : turns.take(work)
   }

@@ -27,6 +27,21 @@ export function createAddressRate(rate: Rate | null, now: () => number): (addres
   }
 }
 
+/** Adds up amounts of something by address. Addresses that have none cost nothing. */
+export function createAddressSum() {
+  const sums = new Map<string, number>()
+  return {
+    of: (address: string) => sums.get(networkOf(address)) ?? 0,
+    /** So much more; less where the amount is negative. */
+    add(address: string, amount: number): void {
+      const key = networkOf(address)
+      const sum = (sums.get(key) ?? 0) + amount
+      if (sum > 0) sums.set(key, sum)
+      else sums.delete(key)
+    },
+  }
+}
+
 /** Counts how many of something each address has. Addresses that have none cost nothing. */
 export function createAddressCount() {
   const counts = new Map<string, number>()

@@ -77,6 +77,8 @@ export const limitNames = [
   'telemetry_connections_per_address',
   'api_requests',
   'api_requests_per_address',
+  'http_body_bytes',
+  'http_body_bytes_per_address',
   'api_streams',
   'api_streams_per_address',
   'stream_channels',

@@ -451,6 +451,7 @@ export const parameterCases: Readonly<Record<string, readonly WorstRequest[]>> =
     ...byPath('channel', clients, ['crowd:main', ...text]),
     ...byPath('channel', `${API_BASE}/stream`, ['crowd:main', ...text]),
   ],
+  lists: byPath('lists', `${API_BASE}/status`, ['false', ...text]),
   join: byUpgrade('join', text, 'big:*'),
   resume: byUpgrade('resume', text),
   echo: byUpgrade('echo', text),

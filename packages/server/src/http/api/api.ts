@@ -35,6 +35,10 @@ type ApiDeps = CallLimitDeps & {
 type ApiPath = {
   /** The template: what metrics call it. */
   readonly route: string
+  /** Bytes of the longest body that is read with this method. */
+  longestBody(method: string): number
+  /** What a page of another origin needs in the headers of a refusal, so that it can read it. */
+  originHeaders(headers: Headers): Readonly<Record<string, string>>
   /** Answers; what is no coded error is thrown. */
   answer(exchange: Exchange): Promise<Answer | Response>
 }
@@ -47,9 +51,11 @@ export function createApi(deps: ApiDeps): Api {
   const { limits, metrics, logger, calls, mayCall, random } = deps
   const callLimits = createCallLimits(deps)
 
-  /** Checked before the body is read, so that a refused request takes no memory. */
+  const longestBody = (kind: Endpoint['kind'] | undefined): number =>
+    kind === 'batch' ? limits.apiBatchBytes : limits.maxMessageBytes
+
   const checkLength = ({ kind }: Endpoint, { headers }: Request) => {
-    const limit = kind === 'batch' ? limits.apiBatchBytes : limits.maxMessageBytes
+    const limit = longestBody(kind)
     if (Number(headers.get('content-length')) > limit) throw new CodedError('message_too_large', { limit_bytes: limit })
   }
 
@@ -88,8 +94,7 @@ export function createApi(deps: ApiDeps): Api {
     const isReading = endpoint === undefined || (endpoint.method === 'GET' && endpoint.kind !== 'stream')
     if (!mayCall(headers, isReading)) return refuseForeign(methods.route, exchange)
     const given = endpoint === undefined ? withoutEndpoint(method, methods) : await admit(endpoint, params, exchange)
-    const origin = headers.get('origin')
-    return origin === null ? given : withHeaders(given, originHeaders(origin))
+    return headers.has('origin') ? withHeaders(given, headersFor(headers)) : given
   }
 
   const refuseForeign = (route: string, { request, address }: Exchange): Answer => {
@@ -104,8 +109,18 @@ export function createApi(deps: ApiDeps): Api {
     const match = router(path)
     if (match === undefined) return undefined
     const { target, params } = match
-    return { route: target.route, answer: (exchange) => answer(target, params, exchange) }
+    return {
+      route: target.route,
+      longestBody: (method) => longestBody(target.byName.get(method)?.kind),
+      originHeaders: (headers) => (mayCall(headers, false) ? headersFor(headers) : {}),
+      answer: (exchange) => answer(target, params, exchange),
+    }
   }
+}
+
+function headersFor(headers: Headers): Readonly<Record<string, string>> {
+  const origin = headers.get('origin')
+  return origin === null ? {} : originHeaders(origin)
 }
 
 type Params = Readonly<Record<string, string>>

@@ -9,12 +9,16 @@ type BodyLimits = { readonly maxBytes: number; readonly timeoutMs: number }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Makes what reads a body; `unsupported_media_type`, `message_too_large`, `request_timeout`. */
-export function createBodyReader({ maxBytes, timeoutMs }: BodyLimits): (request: Request) => Promise<Uint8Array> {
+/** Reads a body; `takeBytes` is told of bytes whose number the head of the request does not say. */
+type ReadBody = (arriving: { request: Request; takeBytes: (bytes: number) => void }) => Promise<Uint8Array>
+
+/** Makes what reads a body; `unsupported_media_type`, `message_too_large`, `request_timeout`, `rate_limited`. */
+export function createBodyReader({ maxBytes, timeoutMs }: BodyLimits): ReadBody {
   const inTime = createDeadlines(timeoutMs)
-  return async (request) => {
+  return async ({ request, takeBytes }) => {
     checkType(request.headers)
-    return await inTime(bytesOf(request, maxBytes))
+    const isCounted = request.headers.has('content-length')
+    return await inTime(isCounted ? request.bytes() : bytesOfChunks(request, maxBytes, takeBytes))
   }
 }
 
@@ -39,21 +43,21 @@ function checkType(headers: Headers): void {
     throw new CodedError('unsupported_media_type', { path: '/headers/content-encoding', expected: 'to be absent' })
 }
 
-/** One that says how long it is was refused where that is too long. */
-function bytesOf(request: Request, maxBytes: number): Promise<Uint8Array> {
-  return request.headers.has('content-length') ? request.bytes() : bytesOfChunks(request, maxBytes)
-}
-
 /**
  * A body that does not say how long it is. The runtime gives each chunk by itself, however small, and as one piece what
  * arrives between two reads: so one is read in a turn of the loop.
  */
-async function bytesOfChunks({ body }: Request, maxBytes: number): Promise<Uint8Array> {
+async function bytesOfChunks(
+  { body }: Request,
+  maxBytes: number,
+  takeBytes: (bytes: number) => void,
+): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of body ?? []) {
     bytes += chunk.length
     if (bytes > maxBytes) throw new CodedError('message_too_large', { limit_bytes: maxBytes })
+    takeBytes(chunk.length)
     chunks.push(chunk)
     await nextTurn()
   }

@@ -64,6 +64,8 @@ export type Exchange = {
   readonly request: Request
   /** The address of the client. */
   readonly address: string
+  /** Counts bytes of the body whose number the head of the request does not say. */
+  readonly takeBytes: (bytes: number) => void
   /** The connection may be silent from now on, for as long as it takes. */
   readonly keepOpen: () => void
 }
@@ -133,7 +135,7 @@ export function createCalls(deps: CallsDeps): Calls {
   /** Many bodies may have come at once: what is done with them is spread over turns of the loop. */
   const withBody = async (call: ApiCall, frameOf: (body: string) => Pieces<FrameFrom>): Promise<Answer> => {
     refuseLeftovers(call.query)
-    const bytes = await readBody(call.exchange.request)
+    const bytes = await readBody(call.exchange)
     return deps.turns.run(function* () {
       const body = textOf(bytes)
       yield
@@ -163,7 +165,7 @@ export function createCalls(deps: CallsDeps): Calls {
     const { credentials, exchange } = call
     refuseLeftovers(call.query)
     const options = optionsOf(call)
-    const body = await readLongBody(exchange.request)
+    const body = await readLongBody(exchange)
     exchange.keepOpen()
     const answer = await inSession(call, () =>
       batch({ credentials, address: exchange.address, body, options, bucket: bucketsOf(call).rate }),
