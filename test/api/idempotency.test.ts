@@ -1,6 +1,7 @@
 /** `Idempotency-Key`: a publish that is sent again. On several nodes and after a restart: `../redis/api.test.ts`. */
 import { expect, test } from 'bun:test'
 import { startBus } from '@arqonbus/testing'
+import { from } from '../peers/from.ts'
 import { as, caller, messagesOf } from './call.ts'
 
 const bus = await startBus({ dedupWindowMs: 60_000 })
@@ -37,12 +38,43 @@ test('a key belongs to its caller and its channel: the ids under it differ', asy
   expect(new Set(all.map(({ body }) => body.id)).size).toBe(4)
 })
 
-test('without a client id, all requests with a key are from one caller, with one client id for that key', async () => {
+test('without a client id, all requests of an address with a key are from one caller, with one client id for that key', async () => {
   const reader = await bus.as('reader', 'keys:anonymous')
   for (const key of ['a', 'a', 'b']) await publish('anonymous', key, 1)
   const [a, b] = await reader.messages()
   expect([a!.from, b!.from]).toEqual([expect.stringMatching(/^api-/), expect.stringMatching(/^api-/)])
   expect(a!.from).not.toBe(b!.from)
+})
+
+test('strangers under the same key, without client ids, neither suppress nor answer each other', async () => {
+  const shared = await startBus({ dedupWindowMs: 60_000, trustedProxies: ['loopback'] })
+  const ask = caller(shared.httpUrl)
+  const post = (address: string, n: number, path = messagesOf('keys', 'shared')) => {
+    const message = `{"room":"keys","channel":"shared","payload":{"n":${n}}}`
+    const body = path === '/messages' ? `{"messages":[${message}]}` : `{"payload":{"n":${n}}}`
+    return ask(path, { body, headers: { 'idempotency-key': '1', ...from(address) } })
+  }
+  const reader = await shared.as('reader', 'keys:shared')
+  const [ann, eve] = [await post('203.0.113.1', 1), await post('203.0.113.2', 1)]
+  expect([ann.status, eve.status]).toEqual([201, 201])
+  expect((await post('203.0.113.2', 2)).body.error).toMatchObject({ code: 'id_conflict', details: { id: eve.body.id } })
+  expect((await post('203.0.113.1', 1)).body).toEqual({ ...ann.body, duplicate: true })
+  // A batch of a stranger too.
+  const batched = await post('203.0.113.3', 1, '/messages')
+  expect(batched.body.results).toMatchObject([{ status: 201, duplicate: false }])
+  const copies = await reader.messages()
+  expect(copies.map(({ payload }) => payload)).toEqual([{ n: 1 }, { n: 1 }, { n: 1 }])
+  expect(new Set(copies.map(({ from }) => from)).size).toBe(3)
+
+  // What subscribers see of a caller says nothing of its address to those who do not know the secret of the bus.
+  const other = await startBus({ trustedProxies: ['loopback'] })
+  const [there] = [await other.as('reader', 'keys:shared')]
+  await caller(other.httpUrl)(messagesOf('keys', 'shared'), {
+    body: '{"payload":{"n":1}}',
+    headers: { 'idempotency-key': '1', ...from('203.0.113.1') },
+  })
+  const [copy] = await there.messages()
+  expect(copies.map(({ from }) => from)).not.toContain(copy!.from)
 })
 
 test('a key may be in quotes, and is the same without', async () => {

@@ -232,6 +232,7 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
   return {
     name: store.name,
     identity: store.identity,
+    secret: store.secret,
     isImmediate: false,
     isAway: false,
     isCongested: false,

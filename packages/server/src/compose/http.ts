@@ -12,7 +12,7 @@ import type { Core, StartOptions } from './core.ts'
 import type { InboundPath, InboundPathParts } from './inbound-path.ts'
 
 /** What HTTP needs of the other parts. */
-type HttpParts = Pick<InboundPathParts, 'state' | 'outbound' | 'persistence' | 'info' | 'figures' | 'ports'> & {
+type HttpParts = Pick<InboundPathParts, 'log' | 'state' | 'outbound' | 'persistence' | 'info' | 'figures' | 'ports'> & {
   readonly inbound: InboundPath
   readonly consoleFiles: StartOptions['consoleFiles']
 }
@@ -23,7 +23,7 @@ export type HttpServer = HttpPort & { readonly streams: Streams }
 /** Begins to listen; a `StartError` where that is not possible. */
 export function openHttp(core: Core, parts: HttpParts): HttpServer {
   const { config, clock, versions, lifecycle, observers } = core
-  const { state, outbound, inbound, persistence, info, figures, ports, consoleFiles } = parts
+  const { log, state, outbound, inbound, persistence, info, figures, ports, consoleFiles } = parts
   const random = Math.random
   const isDraining = () => lifecycle.isDraining
   const awaited = createAwaited()
@@ -50,6 +50,7 @@ export function openHttp(core: Core, parts: HttpParts): HttpServer {
     }),
     streams,
     series: figures.series,
+    log,
     isDraining,
   })
   const api = createApi({ ...core, limits: config, calls, streams, mayCall: ports.peers.mayCall, random })

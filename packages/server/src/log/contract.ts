@@ -205,6 +205,8 @@ export type LogDriver<Subject, D extends Draft = Draft> = {
   readonly name: StorageDriver
   /** Who these logs are: positions of another one mean nothing here. */
   readonly identity: string
+  /** Random text that all nodes with these logs share, and that is sent to nobody. */
+  readonly secret: string
   /** True where every draft has its outcome before `append` returns. */
   readonly isImmediate: boolean
   /** True while the log cannot be reached: what it says then comes from this node. */

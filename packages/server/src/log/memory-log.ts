@@ -26,6 +26,7 @@ import { ContentDigests, Digest, newSeed } from './digest.ts'
 import { locate } from './recovery-point.ts'
 import { closedRefusal, conflictRefusal, refusal } from './refusals.ts'
 import { Ring } from './ring.ts'
+import { newSecret } from './secret.ts'
 
 /** Settings of all logs of a process together. */
 export type MemoryLogOptions = {
@@ -70,6 +71,7 @@ export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOpti
   return {
     name: 'memory',
     identity: crypto.randomUUID(),
+    secret: newSecret(),
     isImmediate: true,
     isAway: false,
     isCongested: false,

@@ -10,6 +10,7 @@ import type { FairQueue } from '../../kit/fair-queue.ts'
 import type { Maybe } from '../../kit/maybe.ts'
 import { type Bucket, takeFrom, waitMs } from '../../limits/bucket.ts'
 import type { Metrics } from '../../observability/metrics.ts'
+import type { BusLog } from '../../publish/draft.ts'
 import { createInboundState } from '../../receive/inbound.ts'
 import type { Receive } from '../../receive/receive.ts'
 import type { Client } from '../../state/model.ts'
@@ -33,6 +34,7 @@ export type BatchDeps = BatchBounds & {
   readonly turns: FairQueue
   readonly receive: Receive
   readonly acceptHttpClient: AcceptHttpClient
+  readonly log: Pick<BusLog, 'secret'>
 }
 
 /** A batch that was read. */
@@ -77,7 +79,11 @@ export function createBatch(deps: BatchDeps): (batch: Batch) => Promise<Answer> 
     })
     const { key } = options
     // Its messages have one sender.
-    const clientOf = deps.acceptHttpClient(credentials, address, key === undefined ? undefined : keyedClient(key))
+    const clientOf = deps.acceptHttpClient(
+      credentials,
+      address,
+      key === undefined ? undefined : keyedClient(key, address, deps.log.secret),
+    )
     payBatch(bucket, texts.length, clock.monotonic(), deps)
     const answers: Maybe<Answer>[] = []
     for (const [index, text] of texts.entries()) {

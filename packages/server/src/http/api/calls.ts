@@ -52,6 +52,7 @@ type CallsDeps = {
   readonly receive: Receive
   readonly admission: Pick<Admission, 'loadSession'>
   readonly acceptHttpClient: AcceptHttpClient
+  readonly log: BatchDeps['log']
   readonly streams: Streams
   readonly turns: FairQueue
   /** The figures that the server keeps, as JSON. */
@@ -156,7 +157,8 @@ export function createCalls(deps: CallsDeps): Calls {
     const { room = '', channel = '' } = call.params
     const options = optionsOf(call)
     const { key } = options
-    const keyed = key === undefined ? call : { ...call, anonymousId: keyedClient(key) }
+    const keyed =
+      key === undefined ? call : { ...call, anonymousId: keyedClient(key, call.exchange.address, deps.log.secret) }
     return withBody(keyed, (body) => readMessage(body, { place: { room, channel }, index: 0 }, options))
   }
 

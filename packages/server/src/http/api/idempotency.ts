@@ -2,7 +2,8 @@
  * `Idempotency-Key`: a message gets its id from the key, so that one that is sent again is known again, as messages with
  * an id of their own are (docs/guide/http-api.md#retries): on every node, and after a restart where the log survives it.
  */
-import { createHash } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
+import { networkOf } from '../../kit/ip-address.ts'
 import { wrong } from './credentials.ts'
 
 const HEADER = 'headers/idempotency-key'
@@ -35,5 +36,12 @@ type KeyedMessage = { readonly from: string; readonly room: string; readonly cha
 export const keyedId = (key: string, { from, room, channel, index }: KeyedMessage): string =>
   `arq_${digest('id', from, room, channel, index, key).slice(0, ID_LENGTH)}`
 
-/** The client id of a request without one: all requests with the same key are from the same caller. */
-export const keyedClient = (key: string): string => `api-${digest('client', key).slice(0, CLIENT_LENGTH)}`
+/**
+ * The client id of a request without one: requests with the same key from the same address are from the same caller. A
+ * key may be easy to guess: a caller elsewhere that uses the same one is another caller. Every subscriber sees the id, so
+ * it takes a secret to find the address in it.
+ */
+export function keyedClient(key: string, address: string, secret: string): string {
+  const parts = JSON.stringify(['client', networkOf(address), key])
+  return `api-${createHmac('sha256', secret).update(parts).digest('base64url').slice(0, CLIENT_LENGTH)}`
+}

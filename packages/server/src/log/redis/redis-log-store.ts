@@ -6,6 +6,7 @@ import { UnreadableReply } from '../../redis/faults.ts'
 import { keyOf } from '../../redis/keys.ts'
 import type { Connections } from '../../redis/link.ts'
 import type { RemoteStore } from '../remote/remote-store.ts'
+import { newSecret } from '../secret.ts'
 import { Announcements } from './announcements.ts'
 import { createFingerprints, type Fingerprints, fingerprintsFrom } from './fingerprints.ts'
 import { RedisSession } from './redis-session.ts'
@@ -26,7 +27,7 @@ export function createRedisLogStore(options: RedisLogStoreOptions): RemoteStore 
   const { link, node, logger, replicas } = options
   const words = createWords(options)
   const announcements = new Announcements()
-  let bus: Bus = { identity: crypto.randomUUID(), prints: createFingerprints() }
+  let bus: Bus = { identity: crypto.randomUUID(), secret: newSecret(), prints: createFingerprints() }
   let session: RedisSession | undefined
 
   return {
@@ -34,6 +35,9 @@ export function createRedisLogStore(options: RedisLogStoreOptions): RemoteStore 
     node,
     get identity() {
       return bus.identity
+    },
+    get secret() {
+      return bus.secret
     },
     get session() {
       return link.isReady ? session : undefined
@@ -77,13 +81,14 @@ export function createRedisLogStore(options: RedisLogStoreOptions): RemoteStore 
   }
 }
 
-/** What all nodes on one Redis share: one name, and one print by which they recognise a message. */
-type Bus = { readonly identity: string; readonly prints: Fingerprints }
+/** What all nodes on one Redis share: one name, one secret, and one print by which they recognise a message. */
+type Bus = { readonly identity: string; readonly secret: string; readonly prints: Fingerprints }
 
 async function joinBus({ commands }: Connections, own: Bus): Promise<Bus> {
   const identity = await agree(commands, { name: '@bus', own: own.identity, form: /^[0-9a-f-]{36}$/ })
+  const secret = await agree(commands, { name: '@secret', own: own.secret, form: /^[\w-]{43}$/ })
   const seed = await agree(commands, { name: '@seed', own: own.prints.seed, form: /^-?\d+ -?\d+$/ })
-  return { identity, prints: seed === own.prints.seed ? own.prints : fingerprintsFrom(seed) }
+  return { identity, secret, prints: seed === own.prints.seed ? own.prints : fingerprintsFrom(seed) }
 }
 
 /** What the first node said of something. */

@@ -47,6 +47,9 @@ export function createRemoteLog<Subject, D extends Draft>(options: RemoteLogOpti
     get identity() {
       return store.identity
     },
+    get secret() {
+      return store.secret
+    },
     isImmediate: false,
     get isAway() {
       return store.session === undefined

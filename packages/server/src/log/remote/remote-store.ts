@@ -22,6 +22,8 @@ export type RemoteStore = {
    * session on.
    */
   readonly identity: string
+  /** Random text that all nodes on this store share; known from the first session on, and until then of this node. */
+  readonly secret: string
   /**
    * Undefined while the store cannot be reached. When anything fails or is late the session ends; what was under way
    * then may have been executed or not.
