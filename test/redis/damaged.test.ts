@@ -21,7 +21,7 @@ withProgram('redis-server', 'overwritten keys', () => {
 
   let count = 0
   /** Starts a bus with two channels of a new room, a publisher to both, and a subscriber of both. */
-  const fixture = async () => {
+  const fixture = async (more: Parameters<typeof startBus>[0] = {}) => {
     const room = `lab${++count}`
     const lines: Record<string, unknown>[] = []
     // Every bus also finds the channels of earlier ones.
@@ -29,7 +29,7 @@ withProgram('redis-server', 'overwritten keys', () => {
       if ((line as { log?: string }).log === `${room}:spoilt`) lines.push(line as Record<string, unknown>)
     }
     // The dedup window does not rotate during the test.
-    const config = { redisUrl: redis.url, dedupWindowMs: 24 * 3_600_000 }
+    const config = { redisUrl: redis.url, dedupWindowMs: 24 * 3_600_000, ...more }
     const bus = await startBus(config, { logger: { debug() {}, info() {}, warn: note, error: note } })
     const ann = await bus.brief('ann')
     const bob = await bus.brief('bob', `${room}:spoilt`, `${room}:sound`)
@@ -159,7 +159,7 @@ withProgram('redis-server', 'overwritten keys', () => {
   })
 
   test('a queued message whose channel is damaged when Redis returns is lost, and a log line counts it', async () => {
-    const { bus, ann, lines, say, keyOf, clean } = await fixture()
+    const { bus, ann, lines, say, keyOf, clean } = await fixture({ redisTimeoutMs: 1000 })
     redis.pause()
     await eventually(async () => expect(await bus.metric('arqonbus_storage_available')).toBe(0), { withinMs: 10_000 })
     expect(await say(ann, 'spoilt', 1, true)).toMatchObject({ durability: 'memory', position: null })
