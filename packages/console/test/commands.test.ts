@@ -85,6 +85,67 @@ withProgram('chromium', 'commands in the console', (chromium) => {
     await page.getByText('ada is not connected.').waitFor()
   })
 
+  withProgram('curl', 'with curl', (curl) => {
+    test('a form copied as curl does the same in a terminal, and shows no key', PATIENT, async () => {
+      const bus = await fixture.bus({ adminKey: ADMIN_KEY })
+      const permissions = ['clipboard-read', 'clipboard-write']
+      const { page } = await fixture.open(bus, linkTo('commands', 'create_channel'), { permissions })
+      const copied = async () => {
+        await page.getByRole('button', { name: 'Copy as curl' }).click()
+        await page.getByRole('button', { name: 'Copied' }).waitFor()
+        return page.evaluate(() => navigator.clipboard.readText())
+      }
+      await page.getByLabel('channel', { exact: true }).fill('labs:one')
+      await page.getByLabel('metadata', { exact: true }).fill('{ "note": "it\'s $HOME \\\\ \\"here\\"" }')
+      const line = (await copied()).replace(/^curl/, `'${curl}' --silent`)
+      const child = Bun.spawn(['sh', '-c', line], { stdout: 'pipe' })
+      expect(await new Response(child.stdout).json()).toMatchObject({ channel: { name: 'one', room: 'labs' } })
+      const ada = await fixture.client(bus, { clientId: 'ada' })
+      expect((await ada.channelInfo('labs:one')).channel.metadata).toEqual({ note: 'it\'s $HOME \\ "here"' })
+
+      await page.getByRole('button', { name: 'Key', exact: true }).click()
+      await page.getByRole('dialog').getByLabel('Admin key').fill(ADMIN_KEY)
+      await page.getByRole('button', { name: 'Use them' }).click()
+      await page.getByRole('link', { name: /^pause_room\b/ }).click()
+      await page.getByRole('form', { name: 'pause_room' }).waitFor()
+      await page.getByRole('button', { name: 'Copied' }).waitFor({ state: 'detached' })
+      const forAdmins = await copied()
+      expect(forAdmins).toContain("-H 'authorization: Bearer …'")
+      expect(forAdmins).not.toContain(ADMIN_KEY)
+    })
+  })
+
+  test('"Go to" opens a channel, a client or a command by a part of its name', PATIENT, async () => {
+    const bus = await fixture.bus()
+    const ada = await fixture.client(bus, { clientId: 'ada', screenName: 'Countess Lovelace' })
+    await ada.publish('science:explore', {}, { ack: true })
+    const { page } = await fixture.open(bus)
+    const search = page.getByRole('searchbox', { name: 'A part of a name' })
+    const goals = page.getByRole('listbox', { name: 'Places' })
+    const goTo = async (text: string, goal: string) => {
+      await page.keyboard.press('Control+k')
+      await search.fill(text)
+      await goals.getByRole('option').getByText(goal, { exact: true }).waitFor()
+      expect(await goals.getByRole('option').count()).toBe(1)
+      await search.press('Enter')
+      await search.waitFor({ state: 'detached' })
+      return new URL(page.url()).hash
+    }
+    expect(await goTo('EXPLO', 'science:explore')).toBe(linkTo('channels', 'science:explore'))
+    expect(await goTo('lovelace', 'ada')).toBe(linkTo('clients', 'ada'))
+    expect(await goTo('disconnect', 'disconnect_client')).toBe(linkTo('commands', 'disconnect_client'))
+    expect(await goTo('new:place', 'new:place')).toBe(linkTo('channels', 'new:place'))
+    await page.keyboard.press('Control+k')
+    await search.fill('nothing like this')
+    await page.getByText('Nothing has this name.').waitFor()
+    // As in any search field, Escape first clears what is typed.
+    await search.press('Escape')
+    expect(await search.inputValue()).toBe('')
+    await search.press('Escape')
+    await search.waitFor({ state: 'detached' })
+    expect(new URL(page.url()).hash).toBe(linkTo('channels', 'new:place'))
+  })
+
   test('a wrong token is reported, and another attempt is offered', PATIENT, async () => {
     const bus = await fixture.bus({ adminKey: ADMIN_KEY })
     const shown = await fixture.open(bus)

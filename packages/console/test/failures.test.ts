@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { eventually, startRedis, withProgram } from '@arqonbus/testing'
+import { bytes, duration } from '../page/kit/text.ts'
 import { createFixture } from './support/fixture.ts'
 import { joined, linkTo, messages, PATIENT, say } from './support/page.ts'
 
@@ -117,5 +118,34 @@ withProgram('chromium', 'failures in the console', (chromium) => {
       await redis.restart()
       await page.getByRole('alert').waitFor({ state: 'detached' })
     })
+
+    test(
+      'the banner shows how full the outage queue is, and how long it lasts at the rate so far',
+      PATIENT,
+      async () => {
+        await using redis = await startRedis()
+        const bus = await fixture.bus({ redisUrl: redis.url })
+        const ada = await fixture.client(bus, { clientId: 'ada' })
+        await ada.publish('a:b', {}, { ack: true })
+        await redis.kill()
+        const { page } = await fixture.open(bus, '', {})
+        const banner = page.getByRole('alert')
+        await banner
+          .getByText(/^Messages are delivered provisionally and wait in the outage queue: 0 B of 64 MiB\. /)
+          .waitFor()
+        await ada.publish('a:b', { text: 'x'.repeat(10_000) }, { ack: 'memory' })
+        const { attention, limits } = await eventually(async () => {
+          const status = await ada.status({ lists: false })
+          expect(status.limits.find(({ limit }) => limit === 'queued_bytes')?.used).toBeGreaterThan(10_000)
+          return status
+        })
+        const { used, most } = limits.find(({ limit }) => limit === 'queued_bytes')!
+        const since = Date.parse(attention.find(({ code }) => code === 'storage_away')!.since)
+        const seconds = 60
+        await page.clock.setFixedTime(since + seconds * 1000)
+        const left = duration(((most - used) * seconds) / used)
+        await banner.getByText(`outage queue: ${bytes(used)} of ${bytes(most)}, about ${left} left. `).waitFor()
+      },
+    )
   })
 })

@@ -3,6 +3,7 @@ import type { Message } from '@arqonbus/client'
 import { isOpenable, type JsonNode, rootOf, rowsOf, showMore, toggle, valueText } from '../page/json/nodes.ts'
 import { preview } from '../page/json/preview.ts'
 import { readingOf } from '../page/json/reading.ts'
+import { makeRoom } from '../page/kit/make-room.ts'
 import { pathOf, roundUp } from '../page/kit/plot.ts'
 import { createRates } from '../page/kit/rates.ts'
 import { createRing } from '../page/kit/ring.ts'
@@ -206,6 +207,23 @@ describe('input', () => {
     expect(draftFor('a:typed').value.payload).toBe('half a thought')
     for (let n = 0; n < 1000; n++) edit(`b:${n}`, { payload: String(n) })
     expect([draftFor('b:999').value.payload, draftFor('a:typed').value.payload]).toEqual(['999', ''])
+  })
+
+  test('a full map drops the oldest entry that may be dropped, and grows where there is none', () => {
+    const all = new Map([
+      ['a', 'waits'],
+      ['b', ''],
+      ['c', ''],
+    ])
+    const addAnother = (name: string, value: string) => {
+      makeRoom(all, 3, (one) => one === '')
+      all.set(name, value)
+    }
+    addAnother('d', 'waits')
+    expect([...all.keys()]).toEqual(['a', 'c', 'd'])
+    addAnother('e', 'waits')
+    addAnother('f', 'waits')
+    expect([...all.keys()]).toEqual(['a', 'd', 'e', 'f'])
   })
 
   test('a payload nested 10,000 levels deep is refused, and nothing breaks', () => {

@@ -3,7 +3,7 @@ import { count } from '../kit/text.ts'
 import { client, welcome } from '../state/bus.ts'
 import { draftOf } from '../state/draft.ts'
 import { draftFor, edit } from '../state/drafts.ts'
-import { discard, MOST_WAITING, outboxFor, type Sending, send, sendAgain } from '../state/outbox.ts'
+import { discard, mostWaiting, outboxFor, type Sending, send, sendAgain, waitingToAll } from '../state/outbox.ts'
 import { wire } from '../wire.ts'
 import { RefusalText } from './refusal.tsx'
 
@@ -33,7 +33,8 @@ export function Composer({ target }: { target: Target }) {
     limits: welcome.value?.limits,
   })
   const isEmpty = payload.trim() === ''
-  const isFull = outbox.sending.length >= MOST_WAITING
+  const isFullForOne = outbox.sending.length >= mostWaiting.toOne
+  const isFull = isFullForOne || waitingToAll.value >= mostWaiting.toAll
   const canSend = !isEmpty && draft.fault === undefined && client.value !== undefined && !isFull
 
   function submit(event: Event): void {
@@ -109,7 +110,7 @@ export function Composer({ target }: { target: Target }) {
               ? 'Ctrl+Enter sends'
               : ''
             : isFull
-              ? `${MOST_WAITING} messages are on their way: wait for them.`
+              ? `${isFullForOne ? mostWaiting.toOne : waitingToAll.value} messages are on their way: wait for them.`
               : (draft.fault ?? `${count(draft.bytes)} bytes${draft.isText ? ', as { "text": … }' : ''}`)}
           {isEmpty && outbox.last !== '' && (
             <span role="status" class="good">

@@ -3,6 +3,7 @@
  * page; like the secrets they are stored in this tab only.
  */
 import { type Signal, signal } from '@preact/signals'
+import { makeRoom } from '../kit/make-room.ts'
 
 /** The input for one target. */
 export type DraftFields = {
@@ -25,16 +26,11 @@ const drafts = new Map<string, Signal<DraftFields>>(stored())
 export function draftFor(target: string): Signal<DraftFields> {
   const known = drafts.get(target)
   if (known !== undefined) return known
-  if (drafts.size >= MOST) drop()
+  makeRoom(drafts, MOST, (draft) => !isTyped(draft.peek()))
+  makeRoom(drafts, MOST, () => true)
   const made = signal(none)
   drafts.set(target, made)
   return made
-}
-
-function drop(): void {
-  const all = [...drafts]
-  const [target] = all.find(([, draft]) => !isTyped(draft.peek())) ?? all[0]!
-  drafts.delete(target)
 }
 
 /** Changes fields of a draft. */

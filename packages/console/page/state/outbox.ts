@@ -5,6 +5,7 @@
 import { ArqonBusError } from '@arqonbus/client'
 import { newId } from '@arqonbus/protocol/ids'
 import { type Signal, signal } from '@preact/signals'
+import { makeRoom } from '../kit/make-room.ts'
 import { counted } from '../kit/text.ts'
 import { client, onBus } from './bus.ts'
 import { type Refusal, refusalOf } from './run.ts'
@@ -38,19 +39,28 @@ export type Sending = Outgoing & {
 /** The messages to one target that are not accepted yet, and the acknowledgement of the last accepted one as text. */
 export type Outbox = { readonly sending: readonly Sending[]; readonly last: string }
 
-/** The most messages to one target that wait at a time. */
-export const MOST_WAITING = 20
+/** The most messages that wait at a time: to one target, and to all of them. */
+export const mostWaiting = { toOne: 20, toAll: 100 } as const
+/** The most outboxes; only empty ones are dropped for others, so there are as many more as messages wait. */
+const MOST_BOXES = 100
 
 const KEY = 'arqonbus-outbox'
 const boxes = new Map<string, Signal<Outbox>>(stored())
 
-/** The outbox of a target, such as an address. */
+const countWaiting = (): number => [...boxes.values()].reduce((sum, box) => sum + box.peek().sending.length, 0)
+
+/** Messages that wait, to all targets. */
+export const waitingToAll = signal(countWaiting())
+
+/** The outbox of a target, such as an address. Those that were not asked for longest are dropped first. */
 export function outboxFor(target: string): Signal<Outbox> {
-  const known = boxes.get(target)
-  if (known !== undefined) return known
-  const made = signal<Outbox>({ sending: [], last: '' })
-  boxes.set(target, made)
-  return made
+  let box = boxes.get(target)
+  if (box === undefined) {
+    makeRoom(boxes, MOST_BOXES, (one) => one.peek().sending.length === 0)
+    box = signal<Outbox>({ sending: [], last: '' })
+  } else boxes.delete(target)
+  boxes.set(target, box)
+  return box
 }
 
 /** Sends a message. */
@@ -106,7 +116,7 @@ async function attempt(target: string, { id, ...message }: Sending): Promise<voi
 const unconfirmed = new Map<string, { readonly target: string; readonly sending: Sending }>()
 function remember(target: string, sending: Sending): void {
   unconfirmed.set(sending.id, { target, sending })
-  if (unconfirmed.size > MOST_WAITING) unconfirmed.delete(unconfirmed.keys().next().value as string)
+  if (unconfirmed.size > mostWaiting.toOne) unconfirmed.delete(unconfirmed.keys().next().value as string)
 }
 
 onBus('refused', (error) => {
@@ -118,11 +128,12 @@ onBus('refused', (error) => {
     ? { name: 'unknown' }
     : { name: 'refused', refusal: refusalOf(error) }
   box.value = { sending: [...box.value.sending, { ...found.sending, state }], last: '' }
+  store()
 })
 
 // After a reconnection, messages of unknown outcome are sent again, for as long as the bus recognises their ids.
 onBus('connected', ({ limits }) => {
-  for (const [target, box] of boxes)
+  for (const [target, box] of [...boxes])
     for (const one of box.value.sending)
       if (one.state.name === 'unknown' && Date.now() - one.sentAt < limits.dedup_window_ms) sendAgain(target, one)
 })
@@ -142,6 +153,7 @@ function acknowledged({
 }
 
 function store(): void {
+  waitingToAll.value = countWaiting()
   const waiting = [...boxes].filter(([, { value }]) => value.sending.length > 0)
   try {
     sessionStorage.setItem(KEY, JSON.stringify(waiting.map(([target, { value }]) => [target, value.sending])))
