@@ -18,7 +18,7 @@ const layers = [
   { subscriptions: 'subscriptions/' },
   { publish: 'publish/' },
   { telemetry: 'telemetry/' },
-  { delivery: 'delivery/' },
+  { delivery: 'delivery/', webhooks: 'webhooks/' },
   { persistence: 'persistence/', cluster: 'cluster/' },
   { state: 'state/' },
   { 'log/redis': 'log/redis/' },

@@ -13,6 +13,8 @@ import {
   statuses,
   storageDrivers,
   telemetryDropReasons,
+  webhookDropReasons,
+  webhookOutcomes,
 } from '@arqonbus/server/metric-labels'
 import { type MetricEntry, metricEntries } from '@arqonbus/server/metrics'
 import { generatedFrom, type Page, page, table } from './page.ts'
@@ -37,8 +39,8 @@ export const metricsPage: Page = {
         '- `code`: the [error codes](errors.md).',
         '- `command`: the [commands](commands.md), and `unknown` for other names. `status`: `success`, `error`.',
         '- `client_type`: `human`, `ai-agent`, `dashboard`, `service`.',
-        `- \`reason\` of refused connections: ${words(refusalReasons)}; of expired messages: ${words(expiryReasons)}; of dropped telemetry: ${words(telemetryDropReasons)} (too many events of its type waited, or waited at the shutdown, or its subscriber was too slow); of gaps: ${words(breakReasons)}; of closed connections, by [close code](errors.md#close-codes): ${closeNames}.`,
-        `- \`outcome\` of appends: ${words(appendOutcomes)}; of recoveries: ${words(recoveryOutcomes)}; of connects: ${words(connectOutcomes)}.`,
+        `- \`reason\` of refused connections: ${words(refusalReasons)}; of expired messages: ${words(expiryReasons)}; of dropped telemetry: ${words(telemetryDropReasons)} (too many events of its type waited, or waited at the shutdown, or its subscriber was too slow); of events dropped by webhooks: ${words(webhookDropReasons)}; of gaps: ${words(breakReasons)}; of closed connections, by [close code](errors.md#close-codes): ${closeNames}.`,
+        `- \`outcome\` of appends: ${words(appendOutcomes)}; of recoveries: ${words(recoveryOutcomes)}; of connects: ${words(connectOutcomes)}; of requests to webhooks: ${words(webhookOutcomes)}.`,
         `- \`limit\` of refusals: ${words(limitNames)}; of configured limits also ${words(configuredLimits.slice(limitNames.length))}.`,
         `- \`status\` of the bus: ${words(statuses)}. \`level\`: ${words(durabilityLevels)}. \`driver\`: ${words(storageDrivers)}.`,
         '- `type`: the [telemetry events](telemetry.md), and `other` for events of clients.',

@@ -1,6 +1,6 @@
 /** The bus as a library: tests and tools start it in their own process. */
 
-export { type Config, testConfig } from './config/index.ts'
+export { type Config, testConfig, webhooksOf } from './config/index.ts'
 export { API_BASE } from './http/api/endpoints.ts'
 export { openapiDocument } from './http/api/openapi.ts'
 export { consolePaths } from './http/console.ts'
@@ -31,3 +31,4 @@ export { createRedisLink } from './redis/link.ts'
 export { type RunningServer, type StartOptions, startServer } from './server.ts'
 export type { BusHandler } from './sockets/bus-handler.ts'
 export type { Transport } from './state/transport.ts'
+export { postBatch } from './webhooks/post-batch.ts'

@@ -18,6 +18,7 @@ import { createState, type State } from './compose/state.ts'
 import { createStorage } from './compose/storage.ts'
 import { createTelemetryParts } from './compose/telemetry-parts.ts'
 import { startTimers } from './compose/timers.ts'
+import { createWebhooks } from './compose/webhook-parts.ts'
 import { warningsOf } from './config/index.ts'
 import { explained } from './kit/start-error.ts'
 import { thisMachine } from './kit/system-limits.ts'
@@ -50,7 +51,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const info = createBusInfo(core, log, storage)
   const state = createState(core, log)
   const ports = createPorts(core, options.createBusPort)
-  const outbound = createOutbound(core, log, state, ports)
+  const webhooks = createWebhooks(core, state)
+  const outbound = createOutbound(core, { log, state, ports, webhooks })
   const persistence = createSavedState(core, storage, state, outbound)
   const telemetry = createTelemetryParts(core, state, outbound, ports, info.greeting)
   logCreatedChannels(core)
@@ -69,7 +71,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
 
   // What was stored is there before a client can ask for it.
   await storage.start()
-  const created = { log, storage, state, outbound, inbound, persistence, telemetry, info, figures, ports }
+  const created = { log, storage, state, outbound, inbound, persistence, telemetry, webhooks, info, figures, ports }
   const http = await orClose([ports.bus, telemetry.server, storage], async () => {
     ports.bus.listen(createBusHandler({ ...core, ...outbound, ...inbound, options: config }))
     await telemetry.server.listen()

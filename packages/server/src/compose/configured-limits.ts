@@ -14,6 +14,8 @@ export function limitsOf(config: Config): Record<string, number> {
     telemetry_connections_per_address: config.telemetry ? config.telemetryMaxConnectionsPerAddress : undefined,
     telemetry_events_per_second: config.telemetryEventsPerSecond,
     telemetry_waiting: config.telemetryMaxWaiting,
+    webhook_queue_events: config.webhooksQueueEvents,
+    webhook_queue_bytes: config.webhooksQueueBytes,
     message_bytes: config.maxMessageBytes,
     depth: config.maxDepth,
     message_rate: config.rateLimit?.perSecond,

@@ -9,7 +9,7 @@ import type { Parts } from './parts.ts'
 
 /** Registers every gauge of the table: one without a reading does not compile. */
 export function registerGauges({ config, metrics }: Core, parts: Parts): void {
-  const { log, storage, state, outbound, persistence, info, ports, telemetry } = parts
+  const { log, storage, state, outbound, persistence, info, ports, telemetry, webhooks } = parts
   const { clients, sessions, rooms } = state
   const { subscriptions, catchUp, delivery } = outbound
   const limits = limitsOf(config)
@@ -35,6 +35,9 @@ export function registerGauges({ config, metrics }: Core, parts: Parts): void {
     storageAvailable: () => (info.isStorageAway() ? 0 : 1),
     queuedMessages: () => log.usage().queuedMessages,
     queuedBytes: () => log.usage().queuedBytes,
+    webhookQueueEvents: () => webhooks.usage().events,
+    webhookQueueBytes: () => webhooks.usage().bytes,
+    webhooksFailing: () => webhooks.failing(),
     unstoredRecords: () => persistence?.unstored() ?? 0,
     storageOutageSeconds: storage.awaySeconds,
     replicasConnected: () => storage.replicas().connected,

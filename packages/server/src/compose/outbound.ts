@@ -7,6 +7,7 @@ import type { BusLog } from '../publish/draft.ts'
 import { listenToLog } from '../publish/outcomes.ts'
 import { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { createTelemetrySubscribers } from '../telemetry/subscribers.ts'
+import type { Webhooks } from '../webhooks/webhooks.ts'
 import type { Core } from './core.ts'
 import type { Ports } from './ports.ts'
 import type { State } from './state.ts'
@@ -14,8 +15,12 @@ import type { State } from './state.ts'
 /** The way from the log to the clients. */
 export type Outbound = ReturnType<typeof createOutbound>
 
+/** What exists before. */
+type OutboundParts = { readonly log: BusLog; readonly state: State; readonly ports: Ports; readonly webhooks: Webhooks }
+
 /** Creates the way from the log to the clients. */
-export function createOutbound(core: Core, log: BusLog, { clients, traffic }: State, ports: Ports) {
+export function createOutbound(core: Core, { log, state, ports, webhooks }: OutboundParts) {
+  const { clients, traffic } = state
   const { config, clock, frames, observers } = core
   const streamTopics = createStreamTopics()
   const subscribers = createTelemetrySubscribers()
@@ -38,7 +43,8 @@ export function createOutbound(core: Core, log: BusLog, { clients, traffic }: St
     channelEnded: (channel) => roomChannels.ended(channel),
   })
   const replies = createReplies({ ...core, ...config, delivery, refused: observers.frameRefused })
-  listenToLog({ ...core, log, delivery, replies, traffic, broke: parts.broke, routed: observers.messageRouted })
+  const { messageRouted: routed } = observers
+  listenToLog({ ...core, log, delivery, replies, traffic, broke: parts.broke, routed, webhooks })
   return {
     ...parts,
     subscriptions,

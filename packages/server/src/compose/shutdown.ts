@@ -29,10 +29,13 @@ const STORAGE_AWAY = 'the storage is away'
  */
 const SUBSCRIBERS_LEAVE_MS = 500
 
+/** Webhooks get the events of the clients that leave, and then have this long to accept what waits for them. */
+const WEBHOOKS_END_MS = 1000
+
 /** Creates the shutdown of a server. */
 export function createShutdown(core: Core, parts: Parts, stopTimers: () => void): Shutdown {
   const { config, logger, lifecycle, tracing } = core
-  const { log, storage, state, outbound, inbound, persistence, telemetry, ports, http } = parts
+  const { log, storage, state, outbound, inbound, persistence, telemetry, ports, http, webhooks } = parts
   const { receive, admission } = inbound
   const { delivery } = outbound
 
@@ -60,7 +63,7 @@ export function createShutdown(core: Core, parts: Parts, stopTimers: () => void)
     http.streams.close()
     admission.departAll()
     telemetry.flush()
-    await telemetry.server.close(SUBSCRIBERS_LEAVE_MS)
+    await Promise.all([telemetry.server.close(SUBSCRIBERS_LEAVE_MS), webhooks.close(WEBHOOKS_END_MS)])
     // The clients that left now have sessions to be stored too.
     await persistence?.close(config.redisTimeoutMs)
     logLostRecords(STORAGE_AWAY)

@@ -33,6 +33,7 @@ export function createState({ config, clock, observers, turns }: Core, log: BusL
       openLog,
       ended: observers.channelEnded,
       changed: observers.roomChanged,
+      paused: observers.roomPaused,
     },
     idle,
   )

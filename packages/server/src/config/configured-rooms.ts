@@ -6,6 +6,7 @@
 import { ChannelOptions, compile } from '@arqonbus/protocol'
 import { WrittenObject } from './json-file.ts'
 import { type Kind, type Reading, shown } from './kind.ts'
+import { optionalTable, type Table, table, text } from './table.ts'
 
 /** A channel to create at the start. */
 type BootstrapChannel = {
@@ -107,26 +108,6 @@ let compiled: ReturnType<typeof compile> | undefined
 /** Compiled when a file first has options: most have none. */
 const checkOptions = () => (compiled ??= compile(ChannelOptions))
 
-type Table = Record<string, unknown>
-
-function table(raw: unknown, path: string, keys: readonly string[], faults: string[]): Table | undefined {
-  if (!isTable(raw)) {
-    faults.push(`${path} must be a table with ${keys.join(', ')}`)
-    return undefined
-  }
-  for (const key of Object.keys(raw)) {
-    if (!keys.includes(key)) faults.push(`${path} has no key ${shown(key)}: it takes ${keys.join(', ')}`)
-  }
-  return raw
-}
-
-function optionalTable(raw: unknown, path: string, faults: string[]): Table | undefined {
-  if (raw === undefined) return undefined
-  if (isTable(raw)) return raw
-  faults.push(`${path} must be a table`)
-  return undefined
-}
-
 /** An object of the application; one of TOML becomes JSON, which has no such numbers as `inf`. */
 function optionalObject(raw: unknown, path: string, faults: string[]): Table | WrittenObject | undefined {
   if (raw instanceof WrittenObject) return raw
@@ -139,12 +120,3 @@ const hasInfinite = (value: unknown): boolean =>
   typeof value === 'number'
     ? !Number.isFinite(value)
     : typeof value === 'object' && value !== null && Object.values(value).some(hasInfinite)
-
-function text(raw: unknown, path: string, faults: string[]): string {
-  if (typeof raw === 'string' && raw !== '') return raw
-  faults.push(`${path} must be a text`)
-  return ''
-}
-
-const isTable = (raw: unknown): raw is Table =>
-  typeof raw === 'object' && raw !== null && !Array.isArray(raw) && !(raw instanceof Date)

@@ -16,6 +16,7 @@ export const groups = [
   'Liveness and shutdown',
   'Access',
   'Storage',
+  'Webhooks',
   'Logs',
   'Traces',
 ] as const

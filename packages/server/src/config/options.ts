@@ -5,6 +5,7 @@
  */
 
 import { rooms } from './configured-rooms.ts'
+import { webhooks } from './configured-webhooks.ts'
 import { type DefaultInputs, type Grouped, inGroup, type Option, option, optional, type Values } from './option.ts'
 import { hostPattern, network } from './peer-kinds.ts'
 import { permissionRules } from './permission-rules.ts'
@@ -361,6 +362,32 @@ export const options = {
         text: 'What Redis keeps across restarts; `channels` includes their rooms, and `rooms` needs `channels` or `messages`. Without Redis, nothing is kept.',
       },
     ),
+  }),
+  ...inGroup('Webhooks', {
+    webhooks: option(webhooks, {
+      default: [],
+      secret: true,
+      text: 'Receivers of events over HTTPS, with the events that each gets and the secret that its requests are signed with.',
+    }),
+    webhooksAllowPrivate: option(boolean, {
+      default: false,
+      text: 'Whether receivers may be at private and loopback addresses, and at URLs that begin with http://.',
+    }),
+    webhooksTlsCa: optional(file, {
+      text: 'Certificates (PEM) of authorities that may have signed those of receivers, in addition to the usual ones.',
+    }),
+    webhooksTimeoutMs: option(duration({ min: '10ms', max: '5m' }), {
+      default: 15_000,
+      text: 'How long a receiver may take to respond to a request.',
+    }),
+    webhooksQueueEvents: option(integer({ min: 1, max: 10_000_000 }), {
+      default: 100_000,
+      text: 'Maximum events that wait for one receiver; while there are as many, further ones are dropped and counted.',
+    }),
+    webhooksQueueBytes: option(size({ min: '64KiB', max: '64GiB' }), {
+      default: 64 * MiB,
+      text: 'Maximum bytes of these events.',
+    }),
   }),
   ...inGroup('Logs', {
     logLevel: option(choice(['debug', 'info', 'warn', 'error', 'silent']), {

@@ -38,7 +38,8 @@ function line(key: OptionKey, value: unknown, origin: Origin): { setting: string
 
 function fileText(key: OptionKey, value: unknown): string {
   const { kind, secret } = anyOption(key)
-  if (secret) return '"***"'
+  const isEmpty = Array.isArray(value) && value.length === 0
+  if (secret && !isEmpty) return '"***"'
   if (typeof value === 'number' && kind.text(value) === String(value)) return String(value)
   if (typeof value === 'boolean') return String(value)
   if (Array.isArray(value)) return JSON.stringify(value)

@@ -106,6 +106,14 @@ export const rules: readonly Rule[] = [
       return `${name('redisTlsCert')} and ${name('redisTlsKey')} belong together: set both, or neither`
     },
   },
+  {
+    keys: ['webhooks', 'webhooksAllowPrivate'],
+    broken({ webhooks, webhooksAllowPrivate }) {
+      const at = webhooks.findIndex(({ url }) => url.startsWith('http:'))
+      if (webhooksAllowPrivate || at < 0) return undefined
+      return `webhooks[${at}].url must begin with https://: to allow http:// in a network that you trust, set ${name('webhooksAllowPrivate')}`
+    },
+  },
   distinct(['host', 'port'], ['telemetryHost', 'telemetryPort']),
   distinct(['host', 'port'], ['httpHost', 'httpPort']),
   distinct(['telemetryHost', 'telemetryPort'], ['httpHost', 'httpPort']),

@@ -33,6 +33,7 @@ test('every secret has a variable, a flag and a key of the file that name a file
     'ARQONBUS_ADMIN_KEY_FILE',
     'ARQONBUS_REDIS_URL_FILE',
     'ARQONBUS_REDIS_PASSWORD_FILE',
+    'ARQONBUS_WEBHOOKS_FILE',
     'OTEL_EXPORTER_OTLP_HEADERS_FILE',
     'OTEL_EXPORTER_OTLP_TRACES_HEADERS_FILE',
   ])

@@ -17,6 +17,11 @@ export class Queue<T> {
     return this.#items[this.#taken]
   }
 
+  /** The first ones, at most so many; they stay. */
+  peek(most: number): T[] {
+    return this.#items.slice(this.#taken, this.#taken + most) as T[]
+  }
+
   push(item: T): void {
     this.#items.push(item)
   }

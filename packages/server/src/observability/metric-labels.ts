@@ -25,6 +25,21 @@ export const telemetryTypes = [...Object.keys(telemetryEvents), SUMMARY_EVENT, '
 export const telemetryDropReasons = ['queue_full', 'shutdown', 'slow'] as const
 
 /**
+ * Outcomes of a request to a receiver of webhooks: 2xx; 4xx; another status, a timeout or no connection; an address
+ * that is not allowed; or 410, after which it gets no more.
+ */
+export const webhookOutcomes = ['accepted', 'refused', 'failed', 'address_not_allowed', 'gone'] as const
+
+/**
+ * Why an event is not delivered to a webhook: its queue is full, the receiver refuses it again and again, it is gone
+ * (410) or not configured any more, or the server ends.
+ */
+export const webhookDropReasons = ['queue_full', 'refused', 'gone', 'removed', 'shutdown'] as const
+
+/** Why an event is not delivered to a webhook. */
+export type WebhookDropReason = (typeof webhookDropReasons)[number]
+
+/**
  * Why a message leaves the history: its log is full, it is too old, all logs together are too large, or its channel was
  * deleted.
  */
@@ -107,6 +122,8 @@ export const configuredLimits = [
   'send_buffer_hard_limit',
   'telemetry_events_per_second',
   'telemetry_waiting',
+  'webhook_queue_events',
+  'webhook_queue_bytes',
   'memory_bytes',
 ] as const
 

@@ -37,6 +37,10 @@ export const counters = {
     name: 'arqonbus_storage_degraded_total',
     help: 'Outages of the external log.',
   },
+  webhookDelivered: {
+    name: 'arqonbus_webhook_events_delivered_total',
+    help: 'Events that the receiver of a webhook accepted.',
+  },
   tracesExported: { name: 'arqonbus_traces_exported_total', help: 'Spans that the trace collector accepted.' },
   tracesDropped: {
     name: 'arqonbus_traces_dropped_total',
@@ -97,6 +101,16 @@ export const labelled = {
     name: 'arqonbus_telemetry_dropped_total',
     label: 'reason',
     help: 'Telemetry events that were not sent, or not to one subscriber, by reason.',
+  },
+  webhookRequests: {
+    name: 'arqonbus_webhook_requests_total',
+    label: 'outcome',
+    help: 'Requests to receivers of webhooks, by outcome; all but those that were accepted are sent again.',
+  },
+  webhookDropped: {
+    name: 'arqonbus_webhook_events_dropped_total',
+    label: 'reason',
+    help: 'Events for webhooks that were not delivered and will not be, by reason.',
   },
 } as const
 
@@ -187,6 +201,18 @@ export const gauges = {
   unstoredRecords: {
     name: 'arqonbus_unstored_records',
     help: 'Rooms, channels and sessions whose current state is not in Redis yet; it would be lost with the process.',
+  },
+  webhookQueueEvents: {
+    name: 'arqonbus_webhook_queue_events',
+    help: 'Events that wait for receivers of webhooks; compare with the limit `webhook_queue_events` of each.',
+  },
+  webhookQueueBytes: {
+    name: 'arqonbus_webhook_queue_bytes',
+    help: 'Bytes of these events; compare with the limit `webhook_queue_bytes` of each receiver.',
+  },
+  webhooksFailing: {
+    name: 'arqonbus_webhooks_failing',
+    help: 'Webhooks whose last request failed, and those that were disabled by a 410.',
   },
   dedupBytes: { name: 'arqonbus_dedup_bytes', help: 'Bytes that remember acknowledged messages for idempotence.' },
 } as const

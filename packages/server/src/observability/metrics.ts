@@ -26,6 +26,9 @@ import {
   refusalReasons,
   telemetryDropReasons,
   telemetryTypes,
+  type WebhookDropReason,
+  webhookDropReasons,
+  webhookOutcomes,
 } from './metric-labels.ts'
 import {
   buildInfo,
@@ -114,6 +117,10 @@ export function createMetrics(options: MetricsOptions = {}) {
     /** Telemetry events were not sent. */
     telemetryDropped: (reason: (typeof telemetryDropReasons)[number], count = 1): void =>
       add(counts.telemetryDropped, reason, count),
+    /** A request to the receiver of a webhook has ended. */
+    webhookRequest: (outcome: (typeof webhookOutcomes)[number]): void => add(counts.webhookRequests, outcome, 1),
+    /** Events were not delivered to a webhook, and will not be. */
+    webhookEventsDropped: (reason: WebhookDropReason, count: number): void => add(counts.webhookDropped, reason, count),
     /** The external log has answered a call. */
     appended: (seconds: number): void => observe(durations.appendSeconds, seconds),
     /** Redis has answered a PING. */
@@ -207,6 +214,8 @@ const createTallies = () =>
     limits: tally(limitNames),
     telemetryEvents: tally(telemetryTypes),
     telemetryDropped: tally(telemetryDropReasons),
+    webhookRequests: tally(webhookOutcomes),
+    webhookDropped: tally(webhookDropReasons),
   }) satisfies Record<keyof typeof labelled, Tally>
 
 const createHistograms = () =>

@@ -6,7 +6,7 @@ import { CodedError, encodeProvisional, type ParsedEnvelope } from '@arqonbus/pr
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Replies } from '../delivery/replies.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
-import type { AppendOutcome, LogListener } from '../log/contract.ts'
+import type { AppendOutcome, Entry, LogListener } from '../log/contract.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { type Client, countSubscribers, type Feed } from '../state/model.ts'
 import type { Traffic } from '../state/traffic.ts'
@@ -25,6 +25,8 @@ type OutcomeDeps = {
   readonly traffic: Pick<Traffic, 'count'>
   /** Notifies subscribers of a gap in a log. */
   readonly broke: LogListener<readonly Feed[], PublishDraft>['gap']
+  /** Adds messages to the queues of webhooks; undefined while none wants any. */
+  readonly webhooks: { readonly onMessage: ((feed: Feed, entry: Entry) => void) | undefined }
   /** Called once for each message that is new in its log. `to` is the same for all that go to the same place. */
   readonly routed: (client: Client, envelope: ParsedEnvelope, to: unknown) => void
 }
@@ -37,7 +39,7 @@ const QUEUED = { position: undefined, replicas: undefined, level: undefined }
 
 /** Listens to the log of a bus: an entry is delivered and its sender acknowledged in one tick, own copy first. */
 export function listenToLog(deps: OutcomeDeps): void {
-  const { log, clock, metrics, delivery, replies, traffic, broke, routed } = deps
+  const { log, clock, metrics, delivery, replies, traffic, broke, routed, webhooks } = deps
   const { appends } = metrics
 
   const acknowledge = (feeds: readonly Feed[], { client, envelope }: PublishDraft, outcome: Accepted) => {
@@ -74,7 +76,9 @@ export function listenToLog(deps: OutcomeDeps): void {
 
   log.listen({
     delivered(feeds, entry, draft) {
-      traffic.count(feeds[0]!)
+      const feed = feeds[0]!
+      traffic.count(feed)
+      if (webhooks.onMessage !== undefined) webhooks.onMessage(feed, entry)
       delivery.publish(feeds, entry, draft !== undefined && isReplyTheCopy(draft) ? draft.client : undefined)
     },
     settled(feeds, draft, outcome) {

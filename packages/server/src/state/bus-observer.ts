@@ -26,6 +26,8 @@ export type BusObserver = {
   channelCreated(channel: Channel): void
   /** A channel was deleted, or removed because it was idle. Its subscribers still have their subscriptions. */
   channelEnded(channel: Channel): void
+  /** A room that was active is paused. */
+  roomPaused(room: Room): void
   /** A room, or a channel of it, was created, has changed, or is gone. */
   roomChanged(room: string, channel?: string): void
   /** A session has changed; `isNew` where it began. */
@@ -85,6 +87,7 @@ export function createBusObservers(): BusObservers {
       created(channel)
     },
     channelEnded: all('channelEnded'),
+    roomPaused: all('roomPaused'),
     roomChanged: all('roomChanged'),
     sessionChanged: all('sessionChanged'),
     // For every message: a loop of its own calls the same few functions always, which the runtime makes faster.

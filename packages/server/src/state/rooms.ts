@@ -26,6 +26,8 @@ type RoomsDeps = {
   ended(channel: Channel): void
   /** Called for each room, or channel of it, that was created, has changed, or is gone. */
   changed(room: string, channel?: string): void
+  /** Called for each room that was active and is paused now. */
+  paused?(room: Room): void
 }
 
 /** What a new room is. */
@@ -234,8 +236,10 @@ export class Rooms {
   }
 
   setState(room: Room, state: Room['state']): void {
+    const isPaused = state === 'paused' && room.state === 'active'
     room.state = state
     this.#deps.changed(room.name)
+    if (isPaused) this.#deps.paused?.(room)
   }
 
   /**

@@ -1,0 +1,41 @@
+/** Creates the webhooks of a server. */
+import { lookup } from 'node:dns/promises'
+import { readFileSync } from 'node:fs'
+import { rootCertificates } from 'node:tls'
+import { after } from '../kit/timer.ts'
+import { versionInfo } from '../kit/version.ts'
+import { createMemoryQueue } from '../webhooks/memory-queue.ts'
+import { postBatch } from '../webhooks/post-batch.ts'
+import { Webhooks } from '../webhooks/webhooks.ts'
+import type { Core } from './core.ts'
+import type { State } from './state.ts'
+
+/** Creates the webhooks of the configuration. They can be replaced later. */
+export function createWebhooks(core: Core, { rooms, directory }: State): Webhooks {
+  const { config, clock, observers } = core
+  const options = {
+    resolve: (host: string) => lookup(host, { all: true }),
+    allowPrivate: config.webhooksAllowPrivate,
+    ca:
+      config.webhooksTlsCa === undefined
+        ? undefined
+        : [...rootCertificates, readFileSync(config.webhooksTlsCa, 'utf8')],
+    timeoutMs: config.webhooksTimeoutMs,
+    now: clock.now,
+  }
+  const webhooks = new Webhooks({
+    ...core,
+    limits: config,
+    post: (outgoing) => postBatch(outgoing, options),
+    later: after,
+    random: Math.random,
+    userAgent: `arqonbus/${versionInfo.version}`,
+    createQueue: (_id, queueOptions) => createMemoryQueue(queueOptions),
+    findChannel: (room, channel) => rooms.channel(room, channel),
+    countInChannel: (channel) => directory.countInChannel(channel),
+    takesMessages: true,
+  })
+  observers.add(webhooks.observer)
+  webhooks.replace(config.webhooks)
+  return webhooks
+}
