@@ -2,10 +2,11 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createRedisLink } from '@arqonbus/server'
+import { createRedisLink, webhooksOf } from '@arqonbus/server'
 import { eventually, startBus, startRedis, withProgram } from '@arqonbus/testing'
 import { root } from '../support/bus-process.ts'
 import { createLogLines } from '../support/log-lines.ts'
+import { SECRET, startReceiver } from '../webhooks/support/receiver.ts'
 
 /** The rules of the user in the guide, without its name and password. */
 const guide = readFileSync(join(root, 'docs/guide/redis.md'), 'utf8')
@@ -25,7 +26,10 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       const { redis, url } = await startFor(...rules)
       const { lines, logger } = createLogLines()
       const rooms = [{ name: 'fixed', channels: [{ name: 'a' }] }]
-      const config = { redisUrl: url, adminKey: 'key', redisReplicas: 0, channelIdleMs: 0, rooms }
+      const receiver = startReceiver()
+      const hook = { url: receiver.url, events: ['client.connected', 'message.published:lab:*'], secret: SECRET }
+      const webhooks = { webhooks: webhooksOf([hook]), webhooksAllowPrivate: true }
+      const config = { redisUrl: url, adminKey: 'key', redisReplicas: 0, channelIdleMs: 0, rooms, ...webhooks }
       const first = await startBus(config, { logger })
       const ann = await first.as('ann', 'lab:a')
       const bob = await first.as('bob', 'lab:*')
@@ -39,6 +43,7 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       await ann.command('delete_channel', { channel: 'lab:made' })
       await ann.command('create_channel', { channel: 'fixed:made' })
       await bob.close()
+      await receiver.event(({ data }) => data.channel === 'made')
       await first.drain('a restart')
 
       const second = await startBus(config, { logger })
@@ -48,7 +53,8 @@ for (const program of ['redis-server', 'valkey-server'] as const) {
       await admin.command('delete_room', { room: 'lab' })
       await second.drain('the end')
       expect(await redis.command('ACL', 'LOG')).toEqual([])
-      expect(lines.filter(({ event }) => event === 'storage_degraded')).toEqual([])
+      expect(lines.filter(({ event }) => event === 'storage_degraded' || event === 'webhook_queue_refused')).toEqual([])
+      await receiver.stop()
       await redis.stop()
     }, 120_000)
 

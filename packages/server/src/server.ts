@@ -51,7 +51,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const info = createBusInfo(core, log, storage)
   const state = createState(core, log)
   const ports = createPorts(core, options.createBusPort)
-  const webhooks = createWebhooks(core, state)
+  const webhooks = createWebhooks(core, storage, state)
   const outbound = createOutbound(core, { log, state, ports, webhooks })
   const persistence = createSavedState(core, storage, state, outbound)
   const telemetry = createTelemetryParts(core, state, outbound, ports, info.greeting)

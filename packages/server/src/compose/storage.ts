@@ -10,6 +10,7 @@ import { createRedisStore } from '../persistence/redis-store.ts'
 import type { Store } from '../persistence/store.ts'
 import type { BusLog } from '../publish/draft.ts'
 import { createRedisLink, type LinkUser, type RedisLink } from '../redis/link.ts'
+import { RedisQueues } from '../webhooks/redis-queues.ts'
 import type { Core } from './core.ts'
 
 /** What is kept, and where. */
@@ -17,6 +18,8 @@ export type Storage = {
   readonly log: BusLog
   /** What is kept beside messages; undefined where nothing is. */
   readonly store: Store | undefined
+  /** The queues of webhooks; undefined where they are in memory. */
+  readonly eventQueues: RedisQueues | undefined
   /**
    * Judges what has outlived its time: its wall clock is the lesser of this process's and Redis's, so that a step ahead
    * of one of them ends nothing.
@@ -47,6 +50,7 @@ export function createStorage(core: Core): Storage {
     return {
       log: memoryLog(core),
       store: undefined,
+      eventQueues: undefined,
       clock: core.clock,
       isAway: () => false,
       fault: () => undefined,
@@ -63,10 +67,13 @@ export function createStorage(core: Core): Storage {
   // The store before the log: records are restored before the log reads what there is.
   const clock: Clock = { ...core.clock, now: () => Math.min(core.clock.now(), link.redisNow()) }
   const store = createRedisStore({ ...core, clock, link })
-  const log = config.persist.includes('messages') ? redisLog(link, store, core) : memoryLog(core)
+  // The queues before the log: what waits for Redis goes ahead of the messages that do.
+  const eventQueues = new RedisQueues({ ...core, link, limits: config })
+  const log = config.persist.includes('messages') ? redisLog(link, { store, eventQueues }, core) : memoryLog(core)
   return {
     log,
     store,
+    eventQueues,
     clock,
     isAway: () => !link.isReady,
     fault: () => link.fault,
@@ -81,7 +88,10 @@ export function createStorage(core: Core): Storage {
       connected: link.isReady ? link.guarantees.replicas : 0,
     }),
     start: () => startLink(link),
-    close: () => link.close(),
+    close() {
+      eventQueues.close()
+      link.close()
+    },
   }
 }
 
@@ -176,10 +186,17 @@ async function startLink(link: RedisLink): Promise<void> {
   )
 }
 
-function redisLog(link: RedisLink, records: Store, { config, clock, logger, metrics, node }: Core): BusLog {
+type BesideLog = { readonly store: Store; readonly eventQueues: RedisQueues }
+
+function redisLog(
+  link: RedisLink,
+  { store: records, eventQueues }: BesideLog,
+  { config, clock, logger, metrics, node }: Core,
+): BusLog {
   const store = createRedisLogStore({
     link,
     records,
+    eventQueues,
     clock,
     logger,
     node,

@@ -9,9 +9,10 @@ import { postBatch } from '../webhooks/post-batch.ts'
 import { Webhooks } from '../webhooks/webhooks.ts'
 import type { Core } from './core.ts'
 import type { State } from './state.ts'
+import type { Storage } from './storage.ts'
 
 /** Creates the webhooks of the configuration. They can be replaced later. */
-export function createWebhooks(core: Core, { rooms, directory }: State): Webhooks {
+export function createWebhooks(core: Core, { log, eventQueues }: Storage, { rooms, directory }: State): Webhooks {
   const { config, clock, observers } = core
   const options = {
     resolve: (host: string) => lookup(host, { all: true }),
@@ -30,10 +31,11 @@ export function createWebhooks(core: Core, { rooms, directory }: State): Webhook
     later: after,
     random: Math.random,
     userAgent: `arqonbus/${versionInfo.version}`,
-    createQueue: (_id, queueOptions) => createMemoryQueue(queueOptions),
+    createQueue: (id, queueOptions) => eventQueues?.create(id, queueOptions) ?? createMemoryQueue(queueOptions),
+    changed: (active) => eventQueues?.changed(active),
     findChannel: (room, channel) => rooms.channel(room, channel),
     countInChannel: (channel) => directory.countInChannel(channel),
-    takesMessages: true,
+    takesMessages: eventQueues === undefined || log.isImmediate,
   })
   observers.add(webhooks.observer)
   webhooks.replace(config.webhooks)

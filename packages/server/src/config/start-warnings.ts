@@ -120,14 +120,26 @@ const rows = [
     event: 'memory_short',
     key: 'historyBytes',
     advice(config, { memoryBytes }) {
-      const { historyBytes, dedupBytes, sendBufferTotal, fanoutBytes, redisUrl, redisQueueBytes, queuedBytes } = config
+      const {
+        historyBytes,
+        dedupBytes,
+        sendBufferTotal,
+        fanoutBytes,
+        redisUrl,
+        redisQueueBytes,
+        queuedBytes,
+        webhooks,
+        webhooksQueueBytes,
+      } = config
       const ofRedis = redisUrl === undefined ? 0 : redisQueueBytes + queuedBytes
       const ofBodies = BODY_COST * config.httpBodyBytes
-      const most = historyBytes + dedupBytes + sendBufferTotal + fanoutBytes + ofRedis + ofBodies
+      const ofWebhooks = webhooks.length * webhooksQueueBytes
+      const most = historyBytes + dedupBytes + sendBufferTotal + fanoutBytes + ofRedis + ofBodies + ofWebhooks
       const sum = [
         'HISTORY_BYTES, DEDUP_BYTES, SEND_BUFFER_TOTAL, FANOUT_BYTES',
         ...(ofRedis > 0 ? ['REDIS_QUEUE_BYTES, QUEUED_BYTES'] : []),
         `${BODY_COST} times HTTP_BODY_BYTES`,
+        ...(ofWebhooks > 0 ? ['WEBHOOKS_QUEUE_BYTES of each webhook'] : []),
       ].join(', ')
       return when(
         most > memoryBytes,

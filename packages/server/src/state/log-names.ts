@@ -28,3 +28,12 @@ export function ownerOf(log: string): { readonly rooms: readonly string[]; reado
   if (log === broadcastLog(room)) return { rooms: [room], sessions: [] }
   return { rooms: [room, log.endsWith(PRIVATE) ? log.slice(0, -PRIVATE.length) : log], sessions: [] }
 }
+
+/** The room and channel that a log belongs to, and whether the channel is private; undefined for an inbox. */
+export function placeOfLog(log: string) {
+  if (log.startsWith(INBOX)) return undefined
+  const isPrivate = log.endsWith(PRIVATE)
+  const address = isPrivate ? log.slice(0, -PRIVATE.length) : log
+  const colon = address.indexOf(':')
+  return { room: address.slice(0, colon), channel: address.slice(colon + 1), isPrivate }
+}

@@ -31,6 +31,8 @@ export type EventQueue = {
   /** What waits, as far as this node knows. */
   readonly size: number
   readonly bytes: number
+  /** True where another node delivers what is in it. */
+  readonly isElsewhere: boolean
   /** Adds an event at the end, or drops it where there is no space. */
   push(event: NewEvent): void
   /** The events at the front, which stay there; none where another node delivers them. */

@@ -20,6 +20,7 @@ export function createMemoryQueue({ maxEvents, maxBytes, filled, dropped }: Queu
   }
 
   return {
+    isElsewhere: false,
     get size() {
       return events.length
     },

@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto'
 import { isRestricted } from '../auth/access.ts'
 import type { WebhookConfig, WebhookEventType } from '../config/index.ts'
-import { type Clock, isoTime } from '../kit/clock.ts'
+import type { Clock } from '../kit/clock.ts'
 import { randomId } from '../kit/random-id.ts'
 import type { Entry } from '../log/contract.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -13,6 +13,7 @@ import type { Metrics } from '../observability/metrics.ts'
 import type { BusObserver } from '../state/bus-observer.ts'
 import type { Channel, Client, Feed } from '../state/model.ts'
 import type { EventQueue, QueueOptions } from './event-queue.ts'
+import { eventText } from './event-text.ts'
 import { type SenderDeps, WebhookSender } from './sender.ts'
 import { type EventPlace, wants, wantsType } from './webhook-routes.ts'
 
@@ -27,7 +28,7 @@ export type WebhooksDeps = Pick<SenderDeps, 'post' | 'later' | 'random' | 'userA
   readonly findChannel: (room: string, channel: string) => Channel | undefined
   /** How many participants a channel has, on all nodes. */
   readonly countInChannel: (channel: Channel) => number
-  /** False where the log itself adds the events of messages to the queues, so that the two survive together. */
+  /** False where the log adds the events of messages to the queues itself, so that the two survive together. */
   readonly takesMessages: boolean
   /** Which webhooks there are has changed. */
   readonly changed?: (active: readonly ActiveWebhook[]) => void
@@ -136,7 +137,7 @@ export class Webhooks {
       maxEvents: limits.webhooksQueueEvents,
       maxBytes: limits.webhooksQueueBytes,
       filled() {
-        isFull = false
+        if (queue.size < limits.webhooksQueueEvents / 2 && queue.bytes < limits.webhooksQueueBytes / 2) isFull = false
         sender.wake()
       },
       dropped(count) {
@@ -184,7 +185,7 @@ export class Webhooks {
     this.#active = active
     this.#byFeed = new WeakMap()
     this.#wanted = new Set(active.flatMap(({ config }) => config.events.map(({ type }) => type)))
-    this.onMessage = this.#deps.takesMessages && this.#wanted.has('message.published') ? this.#message : undefined
+    this.onMessage = this.#wanted.has('message.published') ? this.#message : undefined
     this.#deps.changed?.(active)
   }
 
@@ -210,7 +211,9 @@ export class Webhooks {
 
   readonly #message = (feed: Feed, { ms, text }: Entry): void => {
     const wanting = this.#byFeed.get(feed) ?? this.#wantingMessagesOf(feed)
-    if (wanting.length > 0) this.#push(wanting, 'message.published', ms, text)
+    if (wanting.length === 0) return
+    if (this.#deps.takesMessages) return this.#push(wanting, 'message.published', ms, text)
+    for (const { queue, sender } of wanting) if (!queue.isElsewhere) sender.wake()
   }
 
   #wantingMessagesOf(feed: Feed): readonly Webhook[] {
@@ -235,7 +238,3 @@ const fieldsOf = ({ id, kind, profile }: Client) => ({
   ...(profile.screenName !== undefined && { screen_name: profile.screenName }),
   kind,
 })
-
-/** An event as JSON. `data` is JSON; for a message, the envelope as subscribers get it, byte for byte. */
-export const eventText = (event: { id: string; type: WebhookEventType; ms: number; data: string }): string =>
-  `{"id":"${event.id}","type":"${event.type}","timestamp":"${isoTime(event.ms)}","data":${event.data}}`

@@ -216,7 +216,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     const append = (by: string, number: number) =>
       redis.command(
         ...['EVALSHA', scripts.append.sha, 5, fence, `${start}s`, `${start}h`, `${start}d0`, `${start}d1`],
-        ...[made.node, by, number, 0, 0, 1000, '', 'x', 'x', 10, 1000, 1000, 0, 0, -1, '\x1e{\x1e}\x1e', ''],
+        ...[made.node, by, number, 0, 0, 1000, '', 'x', 'x', 10, 1000, 1000, 0, 0, -1, '\x1e{\x1e}\x1e', '', ''],
       )
     await expect(append(String(Number(generation) - 1), Number(call) + 1)).rejects.toThrow('FENCED')
     await expect(append(generation, Number(call) + 2)).rejects.toThrow('FENCED')

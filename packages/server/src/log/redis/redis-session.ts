@@ -140,7 +140,7 @@ export class RedisSession implements StoreSession {
   }
 
   #appendArgs({ byLog, generation, number, level }: AppendCall) {
-    const { words, node, dedupWindowMs, records, link, prints } = this.#deps
+    const { words, node, dedupWindowMs, records, eventQueues, link, prints } = this.#deps
     // On the same connection: what is sent here first is executed first.
     const needed = records?.ahead(byLog.keys().map(({ name }) => name))
     const keys = [words.fenceKey]
@@ -150,7 +150,7 @@ export class RedisSession implements StoreSession {
       keys.push(...words.keysOf(log))
       args.push(log.name, newsChannelOf(log.name), log.options.size, log.options.ttlMs, words.keepOf(log.options))
       args.push(...words.knownOf(log), messagesText(items, prints()))
-      args.push(needed === undefined ? '' : placesText(needed.get(log.name) ?? []))
+      args.push(needed === undefined ? '' : placesText(needed.get(log.name) ?? []), eventQueues?.of(log) ?? '')
     }
     return { keys, args }
   }

@@ -8,24 +8,29 @@ import disk from './lua/disk.lua' with { type: 'text' }
 import fence from './lua/fence.lua' with { type: 'text' }
 import head from './lua/head.lua' with { type: 'text' }
 import look from './lua/inspect.lua' with { type: 'text' }
+import queue from './lua/queue.lua' with { type: 'text' }
 import read from './lua/read.lua' with { type: 'text' }
 
 /** A script, by the name that Redis knows it by. */
 export type Script = { readonly source: string; readonly sha: string }
 
-const script = (source: string): Script => ({ source, sha: hash('sha1', source) })
+/** What scripts know of the queues of webhooks. */
+export const queueFunctions = queue
+
+/** A script of this source. */
+export const script = (source: string): Script => ({ source, sha: hash('sha1', source) })
 
 export const scripts = {
-  append: script(`${head}\n${disk}\n${append}`),
+  append: script(`${head}\n${disk}\n${queue}\n${append}`),
   delete: script(`${head}\n${deletion}`),
   fence: script(fence),
   look: script(`${head}\n${look}`),
   read: script(`${head}\n${read}`),
 }
 
-/** Loads all of them: one that is there already stays as it is. */
-export async function loadScripts(redis: Redis): Promise<void> {
-  const loads = Object.values(scripts).map(async ({ source, sha }) => {
+/** Loads scripts, those of the log by default: one that is there already stays as it is. */
+export async function loadScripts(redis: Redis, wanted: readonly Script[] = Object.values(scripts)): Promise<void> {
+  const loads = wanted.map(async ({ source, sha }) => {
     const loaded = await redis.script('LOAD', source)
     if (loaded !== sha) throw new UnreadableReply(`not the hash ${sha}`, loaded)
   })

@@ -9,6 +9,11 @@ export type RedisLogStoreOptions = {
   readonly link: RedisLink
   /** Stores what logs belong to, ahead of the messages that need it; says where that is, by log. */
   readonly records?: { ahead(logs: Iterable<string>): ReadonlyMap<string, readonly RecordPlace[]> | undefined }
+  /**
+   * The queues that get an event of each message of a log, as `append.lua` takes them: together with the message, or
+   * not at all. Undefined where there are none.
+   */
+  readonly eventQueues?: { of(log: { readonly name: string }): string } | undefined
   readonly clock: Pick<Clock, 'now'>
   readonly logger: Logger
   /** The name of this node, unlike that of any other and any earlier process. */

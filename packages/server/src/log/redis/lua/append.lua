@@ -6,7 +6,8 @@
 --       then for each log: its name, news channel, size, ttl, keep (all in ms but size), known b, m, n, and its messages in one text: of each its prints
 --       (half of them of the id, half of the content; none where it is not remembered), head and body, each ended by '\30'; and the records that it would
 --       not be found without and that were written right before: of each the hash, '\31' and the field, each ended by '\30'. Where one is missing, because
---       Redis has refused it, the log is as one that is damaged.
+--       Redis has refused it, the log is as one that is damaged; and the queues (`queue.lua`) that get an event of each new message: of each its name, '\31',
+--       its limit of events, '\31' and that of bytes, each ended by '\30'.
 -- Answer: one text, its parts separated by spaces: the number of the call; '1' where what was asked of the append-only file holds, else '0'; for each
 --         message '+<ms>-<n>' (appended), '=<ms>-<n>' (it was there already), '!' (other content has that id) or '?' (its log is damaged), in the order
 --         of ARGV; then for each log the number of its last message, and how many messages went by length, and how many by age.
@@ -60,6 +61,7 @@ local BEFORE = #out + 1
 local ends = {}
 local faults = {}
 local news = {}
+local NONE = {}
 
 -- Appends what is new to one log. Before the first XADD has been done nothing of the log has been changed, and what comes behind it cannot fail.
 local function appendTo(k, at, parts)
@@ -88,6 +90,7 @@ local function appendTo(k, at, parts)
   end
   local remembered = recall(young, old, asked)
   local fresh = {}
+  local queues = ARGV[at + 10] ~= '' and partsOf(ARGV[at + 10]) or NONE
   local upToN = text(least) .. '-'
 
   for i = 1, #parts, 3 do
@@ -102,6 +105,10 @@ local function appendTo(k, at, parts)
       local id = upToN .. text(h.n + 1)
       ask('XADD', stream, id, 'h', first, 'b', rest)
       h.m, h.n = least, h.n + 1
+      for q = 1, #queues do
+        local queue, maxEvents, maxBytes = string.match(queues[q], '^(.*)\31(.*)\31(.*)$')
+        enqueue(queue, tonumber(maxEvents), tonumber(maxBytes), 0, #first + #rest, 'p', id, 'h', first, 'b', rest)
+      end
       if print ~= '' then
         remembered[print] = content .. ' ' .. id
         fresh[#fresh + 1], fresh[#fresh + 2] = print, remembered[print]
@@ -140,7 +147,7 @@ for k = 2, #KEYS, 4 do
     n, byLength, byAge = '0', '0', '0'
   end
   ends[#ends + 1], ends[#ends + 2], ends[#ends + 3] = n, byLength, byAge
-  at = at + 10
+  at = at + 11
 end
 
 for channel, batch in pairs(news) do
