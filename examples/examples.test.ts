@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { startServer } from '@arqonbus/server'
-import { testConfig } from '@arqonbus/server/config'
+import { startServer, webhooksOf } from '@arqonbus/server'
+import { type Config, testConfig } from '@arqonbus/server/config'
 import { connect, withProgram } from '@arqonbus/testing'
 
 const cleanUps: (() => unknown)[] = []
@@ -9,15 +9,21 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
 })
 
-async function startBus(): Promise<string> {
-  const server = await startServer({ config: testConfig() })
+async function startBus(config: Partial<Config> = {}): Promise<string> {
+  const server = await startServer({ config: testConfig(config) })
   cleanUps.push(() => server.drain('end of the test'))
   return server.busUrl
 }
 
 /** Runs an example as its reader does, with a terminal that waits for lines. */
 function run(example: string, ...words: string[]) {
+  return runWith({}, example, ...words)
+}
+
+/** The same, with variables of the environment. */
+function runWith(variables: Record<string, string>, example: string, ...words: string[]) {
   const child = Bun.spawn([process.execPath, join(import.meta.dir, example), ...words], {
+    env: { ...process.env, ...variables },
     stdin: 'pipe',
     stdout: 'pipe',
     stderr: 'pipe',
@@ -130,4 +136,39 @@ withProgram('python3', 'examples/envelope.py', (python) => {
     ])
     await ann.close()
   })
+})
+
+test('webhook: the receiver prints each event once, and refuses requests that are not signed or too old', async () => {
+  const secret = `whsec_${Buffer.from('0123456789abcdef0123456789abcdef').toString('base64')}`
+  const receiver = runWith({ WEBHOOK_SECRET: secret, PORT: '0' }, 'webhook.ts')
+  const [, port] = await receiver.shows(/listening on port (\d+)/)
+  const url = `http://127.0.0.1:${port}/hook`
+  const hook = { url, events: ['client.connected', 'message.published:science:*'], secret }
+  const bus = await startBus({ webhooks: webhooksOf([hook]), webhooksAllowPrivate: true })
+  const ann = await connect(bus, { query: { client_id: 'ann' } })
+  await ann.publish({ channel: 'a', payload: { text: 'Hello' } })
+  await receiver.shows(/client\.connected \{"client_id":"ann"/)
+  await receiver.shows(/message\.published .*"payload":\{"text":"Hello"\}/)
+
+  const key = Buffer.from(secret.slice('whsec_'.length), 'base64')
+  const body = JSON.stringify({ data: { events: [{ id: 'evt_forged', type: 'forged', data: {} }] } })
+  const send = (at: number, signedBody: string) => {
+    const timestamp = Math.floor(at / 1000)
+    const signature = new Bun.CryptoHasher('sha256', key).update(`msg_1.${timestamp}.${signedBody}`).digest('base64')
+    const headers = {
+      'webhook-id': 'msg_1',
+      'webhook-timestamp': `${timestamp}`,
+      'webhook-signature': `v1,${signature}`,
+    }
+    return fetch(url, { method: 'POST', headers, body }).then(({ status }) => status)
+  }
+  expect(await fetch(url, { method: 'POST', body }).then(({ status }) => status)).toBe(401)
+  expect(await send(Date.now(), `${body} `)).toBe(401)
+  expect(await send(Date.now() - 600_000, body)).toBe(401)
+  expect(await send(Date.now() + 600_000, body)).toBe(401)
+  expect(receiver.written()).not.toContain('forged')
+  expect(await send(Date.now(), body)).toBe(204)
+  expect(await send(Date.now(), body)).toBe(204)
+  await receiver.shows(/forged/)
+  expect(receiver.written().match(/forged/g)).toHaveLength(1)
 })
