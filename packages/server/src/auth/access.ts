@@ -147,7 +147,11 @@ export const notGranted = (action: GrantAction, room: string, channel: string): 
  * create channels of its name. They would learn that there is one by creating it.
  */
 export const hiddenChannel = (identity: Identity, channel: ChannelTarget, notFound: () => CodedError): CodedError =>
-  granted(identity, 'create', channel.room.name, channel.name) ? forbidden(identity, channel) : notFound()
+  isHidden(identity, channel) ? notFound() : forbidden(identity, channel)
+
+/** True for a private channel that answers to the identity as if there were none. */
+export const isHidden = (identity: Identity, channel: ChannelTarget): boolean =>
+  !may(identity, 'find', channel) && !granted(identity, 'create', channel.room.name, channel.name)
 
 /** What an identity sees in lists: the channels that it may read, their rooms, and clients that its grants name. */
 export const visible = (identity: Identity) => ({

@@ -9,7 +9,10 @@ export const withLoadedTarget = <Name extends CommandName>(
 ): Command<Name> =>
   persistence === undefined
     ? command
-    : afterLoading(({ address: { room, channel } }) => persistence.loadTarget(room, channel), command)
+    : afterLoading(
+        ({ address: { room, channel }, identity }) => persistence.loadTarget(room, channel, identity),
+        command,
+      )
 
 /** A command about a whole room: the room and all of its channels are loaded first. */
 export const withLoadedRoom = <Name extends CommandName>(

@@ -3,6 +3,8 @@
  * the same Redis may have created them, and messages may be stored there.
  */
 import { CodedError } from '@arqonbus/protocol'
+import { isHidden } from '../auth/access.ts'
+import type { Identity } from '../auth/identity.ts'
 import type { Rooms } from '../state/rooms.ts'
 import type { SavedRooms } from './saved-rooms.ts'
 import type { Store } from './store.ts'
@@ -67,9 +69,15 @@ export function createRoomLoader({ store, rooms, savedRooms }: RoomLoaderDeps) {
   }
 
   return {
-    /** A room, or one of its channels. */
-    one(room: string, channel: string | undefined): Promise<void> | undefined {
+    /**
+     * A room, or one of its channels. A channel that answers as if there were none is looked for too: that it is here
+     * would show by the time that an answer takes.
+     */
+    one(room: string, channel: string | undefined, identity?: Identity): Promise<void> | undefined {
       const key = channel === undefined ? room : `${room}:${channel}`
+      const found = channel === undefined ? undefined : rooms.channel(room, channel)
+      if (!store.isAway && found !== undefined && identity !== undefined && isHidden(identity, found))
+        return once(`${key} hidden`, async () => void (await store.place(room, channel)))
       if (store.isAway || isBuiltIn(room) || isHere(room, channel) || savedRooms.writes.pending.has(key))
         return undefined
       return once(key, () => loadOne(room, channel))

@@ -3,6 +3,7 @@
  * asks for it.
  */
 import { CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
+import type { Identity } from '../auth/identity.ts'
 import { chain, type Maybe } from '../kit/maybe.ts'
 import { AWAY_RETRY_AFTER_MS, awayError } from '../log/refusals.ts'
 import type { Client } from '../state/model.ts'
@@ -38,9 +39,10 @@ export type Persistence = {
   loadSession(clientId: string | undefined, secret: string | undefined): Promise<(() => void) | undefined> | undefined
   /**
    * Loads a channel, or a room for `*`, where it is not in memory; undefined where there is nothing to wait for. Fails
-   * with `too_many_rooms` and `too_many_channels` alone.
+   * with `too_many_rooms` and `too_many_channels` alone. For an identity that may not know a channel it takes as long as
+   * if that were not in memory.
    */
-  loadTarget(room: string, channel: string): Promise<void> | undefined
+  loadTarget(room: string, channel: string, identity?: Identity): Promise<void> | undefined
   /** Loads a room and all of its channels; undefined and errors as those of `loadTarget`. */
   loadRoom(room: string): Promise<void> | undefined
   /** True where a room or a channel that is not here may be in a store that cannot be asked now. */
@@ -110,7 +112,7 @@ export function createPersistence(deps: PersistenceDeps): Persistence {
     subscribed: (client) => sessions?.subscribed(client),
     loadSession: (clientId, secret) =>
       clientId === undefined || secret === undefined ? undefined : sessions?.load(clientId, secret),
-    loadTarget: (room, channel) => loader?.one(room, channel === WHOLE_ROOM ? undefined : channel),
+    loadTarget: (room, channel, identity) => loader?.one(room, channel === WHOLE_ROOM ? undefined : channel, identity),
     loadRoom: (room) => loader?.whole(room),
     isUnsure: () => savedRooms !== undefined && store.isAway,
     isUnsureOfSessions: () => sessions !== undefined && store.isAway,

@@ -22,5 +22,5 @@ export const createLoadTarget =
     // What will be refused is not looked for.
     const isGranted =
       type === 'event' ? granted(identity, 'publish', room, channel) : coverage(identity, 'join', room) !== 'none'
-    return isGranted ? persistence.loadTarget(room, type === 'event' ? channel : WHOLE_ROOM) : undefined
+    return isGranted ? persistence.loadTarget(room, type === 'event' ? channel : WHOLE_ROOM, identity) : undefined
   }

@@ -39,7 +39,7 @@ export function createJoin(deps: JoinDeps): Join {
     requireGranted(identity, request)
     if (room === BUS && channel === 'inbox') return joinInbox(deps, client, identity, request)
     const isWhole = channel === WHOLE_ROOM
-    const loading = isWhole ? persistence?.loadRoom(room) : persistence?.loadTarget(room, channel)
+    const loading = isWhole ? persistence?.loadRoom(room) : persistence?.loadTarget(room, channel, identity)
     if (loading === undefined)
       return isWhole ? yield* joinRoom(deps, client, identity, request, left) : joinOne(deps, client, identity, request)
     return loading.then(() => {
