@@ -19,6 +19,7 @@ const order: readonly CommandName[] = [
   'list_clients',
   'channel_info',
   'create_channel',
+  'delete_message',
   'invite',
   'remove_member',
   'delete_channel',
@@ -58,6 +59,9 @@ async function runExample(client: TestClient, name: CommandName, first: string):
 /** Replaces the positions of an example, which are of another day. */
 function atThisTime(parameters: object, first: string): object {
   return Object.fromEntries(
-    Object.entries(parameters).map(([key, value]) => [key, key === 'since' || key === 'after' ? first : value]),
+    Object.entries(parameters).map(([key, value]) => [
+      key,
+      key === 'since' || key === 'after' || key === 'position' ? first : value,
+    ]),
   )
 }

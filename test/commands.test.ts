@@ -15,8 +15,11 @@ const [user, owner, admin] = await Promise.all([
   bus.connect({ query: { client_id: 'admin' }, headers: { authorization: `Bearer ${adminKey}` } }),
 ])
 
-/** True for commands about one client. */
-const needsClient = (name: CommandName): boolean => 'client_id' in commands[name].parameters.properties
+/** Parameters without which a command is not complete. */
+function neededBy(name: CommandName): object {
+  const fields = commands[name].parameters.properties
+  return { ...('client_id' in fields && { client_id: 'user' }), ...('position' in fields && { position: '1-1' }) }
+}
 
 describe('results in the declared form', () => {
   test('there are exactly these commands', () => {
@@ -24,6 +27,7 @@ describe('results in the declared form', () => {
       'channel_info',
       'create_channel',
       'delete_channel',
+      'delete_message',
       'delete_room',
       'disconnect_client',
       'history',
@@ -321,7 +325,7 @@ describe('parameters', () => {
   test('every command refuses an unknown parameter and accepts admin_key', async () => {
     for (const name of commandNames) {
       expect(await refused(user, name, { no_such: 1 })).toMatchObject({ code: 'invalid_parameters' })
-      const needed = needsClient(name) && { client_id: 'user' }
+      const needed = neededBy(name)
       expect(await refused(user, name, { ...needed, admin_key: 7 })).toMatchObject({
         code: 'invalid_parameters',
         details: { path: '/parameters/admin_key' },
@@ -352,7 +356,7 @@ describe('the admin key', () => {
   test('a wrong admin key is forbidden on every command, even for admins, and is not repeated in the error', async () => {
     for (const client of [user, admin]) {
       for (const name of commandNames) {
-        const parameters = { admin_key: 'guessed', ...(needsClient(name) && { client_id: 'user' }) }
+        const parameters = { admin_key: 'guessed', ...neededBy(name) }
         const error = await refused(client, name, parameters)
         expect(error).toMatchObject({ code: 'forbidden', status: 403, details: { path: '/parameters/admin_key' } })
         expect(JSON.stringify(error)).not.toContain('guessed')

@@ -36,6 +36,8 @@ describe('refusals', async () => {
   await run(owner, 'create_channel', { channel: 'halted:a' })
   await run(admin, 'pause_room', { room: 'halted' })
 
+  const said = await owner.publish({ type: 'event', room: 'club', channel: 'small', payload: {} })
+
   /** The client, its command, and the expected code. */
   const cases: [client: TestClient, name: CommandName, parameters: object, code: ErrorCode][] = [
     [user, 'list_rooms', { room: 'no-room' }, 'room_not_found'],
@@ -84,6 +86,11 @@ describe('refusals', async () => {
     [user, 'delete_channel', { channel: 'club:*' }, 'channel_not_found'],
     [admin, 'delete_channel', { channel: 'integriguard:telemetry-stream' }, 'channel_hardcoded'],
     [owner, 'delete_channel', { channel: 'club:small' }, 'channel_not_empty'],
+    [user, 'delete_message', { channel: 'club:small', position: said.position }, 'forbidden'],
+    [user, 'delete_message', { channel: 'club:small', position: '1-7' }, 'message_not_found'],
+    [user, 'delete_message', { channel: 'no-room:a', position: '1-1' }, 'room_not_found'],
+    [user, 'delete_message', { channel: 'club:none', position: '1-1' }, 'channel_not_found'],
+    [user, 'delete_message', { channel: 'integriguard:telemetry-stream', position: '1-1' }, 'system_channel'],
     ...(['invite', 'remove_member'] as const).flatMap((name): typeof cases => [
       [user, name, { channel: 'club:secret', client_id: 'second' }, 'forbidden'],
       [user, name, { channel: 'no-room:a', client_id: 'second' }, 'room_not_found'],

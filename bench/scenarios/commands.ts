@@ -37,6 +37,11 @@ const turnOf: Record<CommandName, Turn> = {
   leave_channel: ({ ask }, turn) => ask('leave_channel', { channel: ownChannel(turn) }),
   create_channel: ({ ask }, turn) => ask('create_channel', { channel: `bench:made-${turn}` }),
   delete_channel: ({ ask }, turn) => ask('delete_channel', { channel: `bench:made-${turn}` }),
+  async delete_message({ ask }) {
+    const { result } = await ask('history', { channel: 'bench:main', limit: 1, order: 'desc' })
+    const { position } = result.messages[0].metadata
+    return ask('delete_message', { channel: 'bench:main', position, admin_key: adminKey })
+  },
   async invite({ ask }, turn) {
     await ask('create_channel', { channel: `bench:club-${turn}`, type: 'private' })
     return ask('invite', { channel: `bench:club-${turn}`, client_id: `guest-${turn}` })

@@ -27,7 +27,7 @@ export const memoryLog: Scenario = {
       expired: () => {},
     })
     const nothing = () => {}
-    driver.listen({ delivered: nothing, settled: nothing, gap: nothing })
+    driver.listen({ delivered: nothing, settled: nothing, gap: nothing, redacted: nothing })
     const log = driver.open('bench:main', 'bench:main', { size, ttlMs: 86_400_000 })
     // Reading an envelope is not the log's work, but its pieces must be fresh ones, as they are in the server.
     const append = createHistogram()

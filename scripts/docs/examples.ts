@@ -187,6 +187,10 @@ export const examples: { readonly [Name in CommandName]: CommandExample<Name> } 
     result: { channel: lab },
   },
   delete_channel: { parameters: { channel: 'science:lab' }, result: { channel: 'science:lab', deleted: true } },
+  delete_message: {
+    parameters: { channel: 'science:explore', position: '1795262403120-1' },
+    result: { channel: 'science:explore', position: '1795262403120-1', deleted: true },
+  },
   invite: {
     parameters: { channel: 'science:lab', client_id: 'bob' },
     result: { channel: 'science:lab', client_id: 'bob', added: true },

@@ -7,7 +7,7 @@ import { generatedFrom, type Page, page, table } from './page.ts'
 /** What each action allows. */
 const meanings: Record<(typeof grantActions)[number], string> = {
   join: 'join a channel, be delivered its messages, inspect it, and see it in lists',
-  publish: 'publish to a channel; at `room:*`, to the whole room',
+  publish: 'publish to a channel, and delete what one has published; at `room:*`, to the whole room',
   history: 'read what was said before: `history`, and joins with `since`',
   create: 'create a channel by `create_channel`, a join or a publish, and delete what one has created',
   manage:

@@ -29,7 +29,12 @@ function parametersOf(name: CommandName, channel: string): object {
     if (grant.at === 'client') return {}
     return 'channel' in fields ? { channel: `lab:${channel}` } : { room: 'lab' }
   })()
-  return { ...target, ...('client_id' in fields && { client_id: 'victim' }), ...more[name] }
+  return {
+    ...target,
+    ...('client_id' in fields && { client_id: 'victim' }),
+    ...('position' in fields && { position: '1-1' }),
+    ...more[name],
+  }
 }
 
 /** A bus on which all clients have these grants, with what the commands are about. */

@@ -27,6 +27,7 @@ const table = {
   unauthenticated: { status: 401, text: 'A valid token is required.' },
   token_expired: { status: 401, text: 'The token has expired: send a new one.' },
   forbidden: { status: 403, text: 'This client may not do that.' },
+  message_not_found: { status: 404, text: 'There is no such message, or it is not kept any more.' },
   forbidden_type: { status: 403, violation: true, text: 'Only the server sends envelopes of this type.' },
   sender_mismatch: { status: 403, violation: true, text: '`from` must be the client id of the connection.' },
   system_channel: { status: 403, text: 'This channel belongs to the bus.' },

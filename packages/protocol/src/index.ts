@@ -18,6 +18,7 @@ export {
 } from './envelope/parse.ts'
 export { type EnvelopeFault, type ParsedEnvelope, payloadOf, type Said } from './envelope/parsed.ts'
 export * from './envelope/schema.ts'
+export { isTombstone, TOMBSTONE_BODY, tombstoneOf } from './envelope/tombstone.ts'
 export * from './faults.ts'
 export * from './figures.ts'
 export * from './grants.ts'

@@ -24,6 +24,7 @@ const substitutes: readonly unknown[] = [
   'telemetry',
   'pm',
   '2026-01-01T00:00:00Z',
+  '1-1',
   {},
   1,
   ['a'],

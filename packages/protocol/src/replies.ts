@@ -181,13 +181,22 @@ export const ChannelDeleted = Type.Object({
 /** The payload of the notice that a channel was deleted. */
 export type ChannelDeleted = Static<typeof ChannelDeleted>
 
+/** The payload of the notice that a message was deleted. */
+export const MessageDeleted = Type.Object({
+  event: Type.Literal('message_deleted'),
+  position: Type.String({ ...PositionText, description: 'The position of the message.' }),
+})
+
+/** The payload of the notice that a message was deleted. */
+export type MessageDeleted = Static<typeof MessageDeleted>
+
 /** The payload of the notice that the bus ended a subscription. */
 export const SubscriptionEnded = Type.Object({
   event: Type.Literal('subscription_ended'),
   reason: Type.Unsafe<'room_deleted' | 'forbidden' | 'channel_full'>({
     enum: ['room_deleted', 'forbidden', 'channel_full'],
     description:
-      '`room_deleted`: the room was deleted. Otherwise a stored channel replaced the joined one of that name: `forbidden`: the client may not join it; `channel_full`: it has no place for the client.',
+      '`room_deleted`: the room was deleted. `forbidden`: the client may not hold it any more, because its permissions, the members of the channel or the channel itself have changed; `channel_full`: a stored channel replaced the joined one of that name, and has no place for the client.',
   }),
 })
 

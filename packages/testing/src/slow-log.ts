@@ -224,6 +224,12 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
           listener!.settled(log.subject, draftToSettle, log.isClosed ? refused('channel_not_found') : outcome)
       })
     },
+    redacted(log, _far, position, tombstone) {
+      wires.outcome(log, () => {
+        if (tombstone !== undefined) log.redacted(tombstone)
+        listener!.redacted(log.subject, log, position, tombstone)
+      })
+    },
     gap() {
       throw new Error('a log in memory has no gaps')
     },
@@ -270,6 +276,7 @@ function openDriver<Subject, D extends Draft>(options: MemoryLogOptions, wires: 
 type NearLog<Subject, D extends Draft> = Log<D> & {
   readonly subject: Subject
   announced(entry: Entry): void
+  redacted(tombstone: Entry): void
 }
 
 /**
@@ -310,6 +317,10 @@ function createNearLog<Subject, D extends Draft>(
       window.push(entry)
       if (window.length > wires.recent) window.shift()
     },
+    redacted(tombstone) {
+      const at = window.findIndex(({ n, ms }) => n === tombstone.n && ms === tombstone.ms)
+      if (at >= 0) window[at] = tombstone
+    },
     append(draft) {
       if (!isSent(draft)) return
       onTheWay++
@@ -334,6 +345,7 @@ function createNearLog<Subject, D extends Draft>(
       return window.slice(start, end)
     },
     locate: (since, sinceId): Promise<Located> => ask(() => far.locate(since, sinceId)),
+    redact: (position): Promise<boolean> => ask(() => far.redact(position)),
     isEmpty: () => onTheWay === 0 && far.isEmpty(),
     emptyInMs: () => far.emptyInMs(),
     get isClosed() {

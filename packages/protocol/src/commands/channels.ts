@@ -119,6 +119,31 @@ export const remove_member = command('remove_member', {
   }),
 })
 
+/** Deletes a message. */
+export const delete_message = command('delete_message', {
+  summary: 'Deletes a message of a channel, or of the broadcast of a room (`*`): a tombstone stays at its position.',
+  notes: [
+    'History and joins with `since` deliver the tombstone: the envelope with the same id, sender and position, an empty payload, and `metadata.arq_deleted`. Subscribers get a `message_deleted` notice.',
+    'Deleting a message that is deleted already succeeds and changes nothing.',
+  ],
+  who: 'Its sender, admins, and clients with the grant `manage`.',
+  parameters: parameters({
+    ...addressFields,
+    position: Type.String({ pattern: `^${positionPattern}$`, description: 'The position of the message.' }),
+  }),
+  result: Type.Object({ channel: AddressText, position: PositionText, deleted: Type.Literal(true) }),
+  channel_scope: 'channel',
+  grant: { at: 'address', actions: ['publish', 'manage'] },
+  errors: [
+    'forbidden',
+    'system_channel',
+    'room_not_found',
+    'channel_not_found',
+    'message_not_found',
+    'storage_unavailable',
+  ],
+})
+
 /** A map of channel names. Keys are checked too: a key that names no channel would be taken for one that nobody has. */
 const byChannel = (pattern: string) =>
   Type.Unsafe<Record<string, string>>({

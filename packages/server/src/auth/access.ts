@@ -80,6 +80,8 @@ type Targets = {
   create: NewTarget
   /** Delete a channel. */
   delete: ChannelTarget
+  /** Delete a message of this sender. */
+  delete_message: AddressTarget & { readonly from: string | undefined }
   /** Invite members into a private channel, and remove them. */
   change_members: ChannelTarget
   /** Pause, resume or delete a room: system rooms never change. */
@@ -204,6 +206,8 @@ const rules: { readonly [A in Action]: (identity: Identity, target: Targets[A]) 
     isCreator(identity, creation) && channel !== PM_CHANNEL && !isBuiltIn,
   delete: (identity, channel) =>
     !channel.hardcoded && (owns(identity, channel) || allowsAt(identity, 'manage', channel)),
+  delete_message: (identity, { room, channel, from }) =>
+    granted(identity, 'manage', room, channel) || (identity.isProven && identity.id === from),
   change_members: (identity, channel) => owns(identity, channel) || allowsAt(identity, 'manage', channel),
   change: (_identity, { type }) => type !== 'system',
   // A pause outlasts the creator of the room: a new room of the name would not be paused.
@@ -246,6 +250,7 @@ const refusals: {
     channel.hardcoded
       ? new CodedError('channel_hardcoded', { channel: channel.address })
       : forbidden(identity, channel),
+  delete_message: (address, identity) => notYours(identity, { channel: textOf(address) }),
   change_members: (channel, identity) => forbidden(identity, channel),
   change: ({ name }) => new CodedError('room_hardcoded', { room: name }),
   delete_room: (room, identity) =>

@@ -6,6 +6,7 @@ import type { Commands } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
 import { createChannel } from './create-channel.ts'
 import { deleteChannel } from './delete-channel.ts'
+import { deleteMessage } from './delete-message.ts'
 import { deleteRoom } from './delete-room.ts'
 import { disconnectClient } from './disconnect-client.ts'
 import { history } from './history.ts'
@@ -39,6 +40,7 @@ export function createCommands(deps: CommandDeps): Commands {
     history: withLoadedTarget(persistence, history(deps)),
     create_channel: afterStored(persistence, withLoadedTarget(persistence, createChannel(deps))),
     delete_channel: afterStored(persistence, withLoadedTarget(persistence, deleteChannel(deps))),
+    delete_message: withLoadedTarget(persistence, deleteMessage(deps)),
     invite: afterStored(persistence, withLoadedTarget(persistence, invite(deps))),
     remove_member: afterStored(persistence, withLoadedTarget(persistence, removeMember(deps))),
     update_profile: updateProfile(deps),

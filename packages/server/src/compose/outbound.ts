@@ -43,8 +43,7 @@ export function createOutbound(core: Core, { log, state, ports, webhooks }: Outb
     channelEnded: (channel) => roomChannels.ended(channel),
   })
   const replies = createReplies({ ...core, ...config, delivery, refused: observers.frameRefused })
-  const { messageRouted: routed } = observers
-  listenToLog({ ...core, log, delivery, replies, traffic, broke: parts.broke, routed, webhooks })
+  listenToLog({ ...core, ...parts, log, replies, traffic, routed: observers.messageRouted, webhooks })
   return {
     ...parts,
     subscriptions,

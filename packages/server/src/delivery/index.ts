@@ -99,5 +99,5 @@ export function createDeliveryParts({ config, frames, publish, publishToStreams,
       : undefined,
   })
   const broke = createGapNotices(frames, delivery, metrics, (log) => catchUp.broke(log))
-  return { delivery, catchUp, live, buffers, slowConsumers, broke }
+  return { delivery, catchUp, live, buffers, slowConsumers, broke, redactTail: tails.redact }
 }

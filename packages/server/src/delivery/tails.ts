@@ -78,6 +78,16 @@ export function createTails({ logBytes, totalBytes }: { logBytes: number; totalB
         bytes += tail.entries[to]!.text.length
       return tail.entries.slice(from, to)
     },
+    /** Puts a tombstone in place of the entry at its position. */
+    redact(log: Log, tombstone: Entry): void {
+      const tail = tails.get(log)
+      const at = tombstone.n - (tail?.entries[0]?.n ?? Number.POSITIVE_INFINITY)
+      const entry = tail?.entries[at]
+      if (tail === undefined || entry === undefined || entry.ms !== tombstone.ms) return
+      tail.entries[at] = tombstone
+      tail.bytes += tombstone.text.length - entry.text.length
+      total += tombstone.text.length - entry.text.length
+    },
     /** Drops the tails of logs in which no subscription is catching up any more. */
     sweep(): void {
       for (const [log, tail] of tails)

@@ -75,6 +75,8 @@ export type LogListener<Subject, D extends Draft> = {
   settled(subject: Subject, draft: D, outcome: AppendOutcome): void
   /** What was delivered up to `gap.after` is not followed by what comes next, which follows `gap.next`. */
   gap(subject: Subject, log: Log, gap: LogGap): void
+  /** The message at a position was deleted: what is read from now on is its tombstone, which may be at hand. */
+  redacted(subject: Subject, log: Log, position: Position, tombstone: Entry | undefined): void
 }
 
 /** A break in what was delivered (docs/protocol.md#positions-and-gaps). */
@@ -179,6 +181,11 @@ export type Log<D extends Draft = Draft> = {
   recent(n: number, limit: number, maxBytes: number): readonly Entry[] | undefined
   /** Whether a client that has everything up to `since` can go on from there. `UNKNOWN` means the origin. */
   locate(since: Position, sinceId: string | undefined): Maybe<Located>
+  /**
+   * Puts a tombstone in place of the message at a position; false where that message is not kept. Where it is a
+   * tombstone already, nothing changes. Fails with `storage_unavailable` where the log is away.
+   */
+  redact(position: Position): Maybe<boolean>
   /** True where nothing is kept any more. */
   isEmpty(): boolean
   /**

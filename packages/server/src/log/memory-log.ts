@@ -24,6 +24,7 @@ import {
 import { createDedup, type Fingerprint } from './dedup.ts'
 import { ContentDigests, Digest, newSeed } from './digest.ts'
 import { locate } from './recovery-point.ts'
+import { redactIn } from './redact.ts'
 import { closedRefusal, conflictRefusal, refusal } from './refusals.ts'
 import { Ring } from './ring.ts'
 import { newSecret } from './secret.ts'
@@ -243,6 +244,16 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
       at: (n) => (n === this.#firstN() - 1 ? { ms: this.#goneMs } : this.#ring?.at(n)),
       isEmpty: this.isEmpty(),
     })
+  }
+
+  redact(position: Position): boolean {
+    this.expire(this.#shared.clock.monotonic())
+    const redacted = redactIn(this.isEmpty() ? undefined : this.#ring, position)
+    if (redacted === undefined) return false
+    this.#shared.bytes += redacted.moreBytes
+    const { isNew, tombstone } = redacted
+    if (isNew) this.#shared.listener!.redacted(this.#subject, this, tombstone, tombstone)
+    return true
   }
 
   isEmpty(): boolean {

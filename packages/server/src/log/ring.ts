@@ -62,6 +62,15 @@ export class Ring {
     return { n, ms: this.#times[at]!, text: this.#texts[at]! }
   }
 
+  /** Puts another text in place of that of entry `n`, which is held; returns how many bytes more that is. */
+  replace(n: number, text: string, bytes: number): number {
+    const at = (this.#start + n - this.firstN) & (this.#texts.length - 1)
+    const more = bytes - this.#sizes[at]!
+    this.#texts[at] = text
+    this.#sizes[at] = bytes
+    return more
+  }
+
   /** The number after the newest entry held; meaningless while empty. */
   get endN(): number {
     return this.firstN + this.length

@@ -2,11 +2,18 @@
  * What a log says of messages becomes delivery, acknowledgements, refusals, counts and spans
  * (docs/protocol.md#publishing, docs/protocol.md#acknowledgement).
  */
-import { CodedError, encodeProvisional, type ParsedEnvelope } from '@arqonbus/protocol'
+import {
+  CodedError,
+  encodeProvisional,
+  type MessageDeleted,
+  type ParsedEnvelope,
+  positionText,
+} from '@arqonbus/protocol'
 import type { Delivery } from '../delivery/deliver.ts'
+import type { Frames } from '../delivery/frames.ts'
 import type { Replies } from '../delivery/replies.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
-import type { AppendOutcome, Entry, LogListener } from '../log/contract.ts'
+import type { AppendOutcome, Entry, Log, LogListener } from '../log/contract.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { type Client, countSubscribers, type Feed } from '../state/model.ts'
 import type { Traffic } from '../state/traffic.ts'
@@ -27,6 +34,9 @@ type OutcomeDeps = {
   readonly broke: LogListener<readonly Feed[], PublishDraft>['gap']
   /** Adds messages to the queues of webhooks; undefined while none wants any. */
   readonly webhooks: { readonly onMessage: ((feed: Feed, entry: Entry) => void) | undefined }
+  /** Puts a tombstone in place of a message that is kept for slow subscribers. */
+  readonly redactTail: (log: Log, tombstone: Entry) => void
+  readonly frames: Pick<Frames, 'envelope'>
   /** Called once for each message that is new in its log. `to` is the same for all that go to the same place. */
   readonly routed: (client: Client, envelope: ParsedEnvelope, to: unknown) => void
 }
@@ -39,7 +49,7 @@ const QUEUED = { position: undefined, replicas: undefined, level: undefined }
 
 /** Listens to the log of a bus: an entry is delivered and its sender acknowledged in one tick, own copy first. */
 export function listenToLog(deps: OutcomeDeps): void {
-  const { log, clock, metrics, delivery, replies, traffic, broke, routed, webhooks } = deps
+  const { log, clock, metrics, delivery, replies, traffic, broke, redactTail, frames, routed, webhooks } = deps
   const { appends } = metrics
 
   const acknowledge = (feeds: readonly Feed[], { client, envelope }: PublishDraft, outcome: Accepted) => {
@@ -92,5 +102,11 @@ export function listenToLog(deps: OutcomeDeps): void {
       draft.onSettled?.()
     },
     gap: broke,
+    redacted(feeds, log, position, tombstone) {
+      // Those who are slow get the tombstone, and those who have the message the notice.
+      if (tombstone !== undefined) redactTail(log, tombstone)
+      const notice: MessageDeleted = { event: 'message_deleted', position: positionText(position) }
+      delivery.publish(feeds, { text: frames.envelope('system', feeds[0]!.address, JSON.stringify(notice)) })
+    },
   })
 }

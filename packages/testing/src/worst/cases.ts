@@ -153,6 +153,12 @@ export const commandCases: { readonly [Name in CommandName]: readonly WorstComma
     ofCommand('delete_channel', 'of a room with a crowd', COSTLY, (i) => ({ channel: `crowd:p${i}` })),
     ofCommand('delete_channel', 'that does not exist', USUAL, (i) => ({ channel: `crowd:none${i}` })),
   ],
+  delete_message: [
+    ofCommand('delete_message', 'that does not exist', USUAL, (i) => ({
+      channel: 'history:large',
+      position: `${i + 1}-${i + 1}`,
+    })),
+  ],
   invite: [
     ofCommand('invite', 'into a channel with many members', USUAL, (i, { adminKey }) => ({
       channel: `created:m${i}`,

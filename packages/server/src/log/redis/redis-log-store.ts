@@ -11,7 +11,7 @@ import { Announcements } from './announcements.ts'
 import { createFingerprints, type Fingerprints, fingerprintsFrom } from './fingerprints.ts'
 import { RedisSession } from './redis-session.ts'
 import { createWords } from './script-args.ts'
-import { newsIn, originIn } from './script-replies.ts'
+import { newsIn, originIn, redactionIn } from './script-replies.ts'
 import type { RedisLogStoreOptions } from './store-options.ts'
 
 /** How many calls are under way at once. */
@@ -69,6 +69,8 @@ export function createRedisLogStore(options: RedisLogStoreOptions): RemoteStore 
         ready: () => user.ready(),
         away: () => user.away(),
         heard(message) {
+          const redaction = redactionIn(message)
+          if (redaction !== undefined) return user.redacted(redaction.node, redaction.name, redaction.position)
           const origin = originIn(message)
           if (!user.isNews(origin)) return
           const news = newsIn(message)

@@ -1,4 +1,5 @@
 /** The use of Redis by the logs from one connect to the next failure: calls of the scripts, and what is announced. */
+import { type Position, positionText, TOMBSTONE_BODY } from '@arqonbus/protocol'
 import { stackText } from '../../kit/text.ts'
 import { isReply, nameOfFault, outcomeOf, UnreadableReply } from '../../redis/faults.ts'
 import { newsChannelOf, type RecordPlace } from '../../redis/keys.ts'
@@ -20,7 +21,7 @@ import type { Announcements } from './announcements.ts'
 import type { Fingerprints } from './fingerprints.ts'
 import { waitBehind } from './replication.ts'
 import { placeOf, SLACK_MS, type Words } from './script-args.ts'
-import { appendsIn, deletedIn, fencedIn, looksIn, pageIn } from './script-replies.ts'
+import { appendsIn, deletedIn, fencedIn, looksIn, pageIn, redactedIn } from './script-replies.ts'
 import { callScript, loadScripts, scripts } from './scripts.ts'
 import type { RedisLogStoreOptions } from './store-options.ts'
 
@@ -104,11 +105,24 @@ export class RedisSession implements StoreSession {
   read(log: StoredLog, query: ReadQuery): Promise<StorePage | Damaged> {
     const { words } = this.#deps
     return this.#asking(async () => {
-      const keys = words.keysOf(log).slice(0, 2)
+      const keys = [...words.keysOf(log).slice(0, 2), words.deletedOf(log)]
       const { size, ttlMs } = log.options
       const word = words.question()
-      const args = [word, words.now(), words.time(), size, ttlMs, ...placeOf(query), query.limit, query.maxBytes]
+      const kept = [word, words.now(), words.time(), size, ttlMs]
+      const args = [...kept, ...placeOf(query), query.limit, query.maxBytes, TOMBSTONE_BODY]
       return pageIn(await callScript(this.#connections.reads, scripts.read, keys, args), word)
+    })
+  }
+
+  redact(log: StoredLog, position: Position): Promise<boolean | Damaged> {
+    const { words, node } = this.#deps
+    return this.#asking(async () => {
+      const keys = [...words.keysOf(log).slice(0, 2), words.deletedOf(log)]
+      const { size, ttlMs } = log.options
+      const word = words.question()
+      const kept = [word, words.now(), words.time(), size, ttlMs, words.keepOf(log.options)]
+      const args = [...kept, positionText(position), newsChannelOf(log.name), node, log.name]
+      return redactedIn(await callScript(this.#connections.commands, scripts.redact, keys, args), word)
     })
   }
 

@@ -40,6 +40,8 @@ export function createWords({ clock, dedupWindowMs, node, timeOf }: RedisLogStor
       const start = keyOf(name)
       return [`${start}:s`, `${start}:h`, `${start}:d0`, `${start}:d1`]
     },
+    /** The hash of the positions of deleted messages. */
+    deletedOf: ({ name }: StoredLog): string => `${keyOf(name)}:x`,
     /** What `inspect.lua` asks of each log. */
     lookOf: ({ log, at, how }: Question): Word[] => [
       how,

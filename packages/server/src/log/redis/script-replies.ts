@@ -185,6 +185,25 @@ export function pageIn(answer: unknown, word: string): StorePage | Damaged {
   }
 }
 
+/** `redact.lua`: whether the message is kept. */
+export function redactedIn(answer: unknown, word: string): boolean | Damaged {
+  const [, kept, key = '', error = ''] = textsIn(answer, word)
+  if (kept === '?') return { damage: { key, error } }
+  if (kept !== '0' && kept !== '1') throw new UnreadableReply('not whether a message is kept', kept)
+  return kept === '1'
+}
+
+/** What `redact.lua` announces: the node, and which message of which log was deleted; undefined for other news. */
+export function redactionIn(message: Buffer): { node: string; name: string; position: Position } | undefined {
+  if (message[0] !== REDACTION) return undefined
+  const [node = '', name = '', at = ''] = message.toString('utf8', 1).split('\x1f')
+  const position = parsePosition(at)
+  return position && { node, name, position }
+}
+
+/** No other news begins with this character. */
+const REDACTION = 0x1d
+
 /**
  * Reads the sender of a news message alone: news of an own call that has its reply needs no further reading. No JSON
  * text has the separators.

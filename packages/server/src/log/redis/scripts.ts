@@ -10,6 +10,7 @@ import head from './lua/head.lua' with { type: 'text' }
 import look from './lua/inspect.lua' with { type: 'text' }
 import queue from './lua/queue.lua' with { type: 'text' }
 import read from './lua/read.lua' with { type: 'text' }
+import redact from './lua/redact.lua' with { type: 'text' }
 
 /** A script, by the name that Redis knows it by. */
 export type Script = { readonly source: string; readonly sha: string }
@@ -26,6 +27,7 @@ export const scripts = {
   fence: script(fence),
   look: script(`${head}\n${look}`),
   read: script(`${head}\n${read}`),
+  redact: script(`${head}\n${redact}`),
 }
 
 /** Loads scripts, those of the log by default: one that is there already stays as it is. */

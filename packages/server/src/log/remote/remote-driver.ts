@@ -159,6 +159,12 @@ class RemoteLogs<Subject, D extends Draft> implements LogHost<Subject, D>, Store
     return page
   }
 
+  async redact(log: RemoteLog<Subject, D>, position: Position): Promise<boolean> {
+    const redacted = await this.#ask((session) => session.redact(log, position))
+    if (typeof redacted === 'object') throw this.reports.damaged(log, redacted.damage)
+    return redacted
+  }
+
   flushed(): Promise<void> {
     return this.#ask((session) => session.announcements.flushed())
   }
@@ -215,6 +221,14 @@ class RemoteLogs<Subject, D extends Draft> implements LogHost<Subject, D>, Store
   /** False for news of an own call that has its reply already. */
   isNews(origin: Origin): boolean {
     return origin.node !== this.#options.store.node || this.batches.callOf(origin) !== undefined
+  }
+
+  redacted(node: string, name: string, position: Position): void {
+    try {
+      this.#logs.get(name)?.redacted(position, node !== this.#options.store.node)
+    } catch (problem) {
+      this.reports.listenerFailed(problem)
+    }
   }
 
   heard(origin: Origin, news: readonly NewsItem[]): void {

@@ -52,11 +52,13 @@ function stage(known = 0) {
         delivered = undefined
       },
       gap: (_subject, _log, { reason, after, next }) => events.push(`${reason} ${after.n} ${next.n}`),
+      redacted: (_subject, _log, { n }) => events.push(`${n} redacted`),
     },
     atHand: { kept() {}, forgot() {} },
     now: () => 0,
     isAway: () => false,
     append() {},
+    redact: () => Promise.resolve(false),
     reconciler: { need() {}, active() {} },
     reports: {
       failed(problem) {

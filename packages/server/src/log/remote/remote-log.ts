@@ -51,9 +51,10 @@ export type LogHost<Subject, D extends Draft> = {
   now(): number
   isAway(): boolean
   append(log: RemoteLog<Subject, D>, draft: D): void
-  /** Both fail with `storage_unavailable` where the store is away, and where the log is damaged. */
+  /** All three fail with `storage_unavailable` where the store is away, and where the log is damaged. */
   inspect(log: RemoteLog<Subject, D>, at: Position | undefined): Promise<Inspection | undefined>
   read(log: RemoteLog<Subject, D>, query: ReadQuery): Promise<StorePage>
+  redact(log: RemoteLog<Subject, D>, position: Position): Promise<boolean>
   /**
    * Resolves when everything that was announced before it was called has been heard; fails with `storage_unavailable`
    * too.
@@ -281,6 +282,21 @@ export class RemoteLog<Subject, D extends Draft> implements Log<D> {
       at: (n) => entryAt(n, asked, seen),
       isEmpty: seen.oldest === undefined,
     })
+  }
+
+  async redact(position: Position): Promise<boolean> {
+    const isKept = await this.#host.redact(this, position)
+    if (isKept) this.redacted(position, true)
+    return isKept
+  }
+
+  /** The message at a position was deleted, by this node or another one, of whose announcement this may be the second. */
+  redacted(position: Position, isFirst: boolean): void {
+    if (this.isClosed) return
+    const bytes = this.#tail?.bytes ?? 0
+    const redacted = this.#tail?.redact(position)
+    if (this.#tail !== undefined) this.#host.atHand.kept(this, 0, this.#tail.bytes - bytes)
+    if (redacted?.isNew ?? isFirst) this.#host.listener.redacted(this.subject, this, position, redacted?.tombstone)
   }
 
   isEmpty(): boolean {

@@ -68,6 +68,8 @@ export type StoreUser = {
    * them.
    */
   heard(origin: Origin, news: readonly NewsItem[]): void
+  /** A message was deleted, by this node. */
+  redacted(node: string, name: string, position: Position): void
 }
 
 /**
@@ -95,6 +97,11 @@ export type StoreSession = {
   inspect(questions: readonly Question[], begin: boolean): Promise<readonly Inspected[]>
   /** A page of a log, oldest first. */
   read(log: StoredLog, query: ReadQuery): Promise<StorePage | Damaged>
+  /**
+   * Has `read` return the tombstone of the message at a position, and announces that to all nodes; false where the
+   * message is not kept.
+   */
+  redact(log: StoredLog, position: Position): Promise<boolean | Damaged>
   /**
    * What is announced of logs. A log is inspected after `subscribed` has resolved: what was announced between would
    * reach no subscriber.

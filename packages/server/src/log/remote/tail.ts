@@ -1,6 +1,8 @@
 /** The last messages of a log that were delivered here: for hand-overs, and for history while the store is away. */
+import type { Position } from '@arqonbus/protocol'
 import { textBytes } from '../../kit/text.ts'
 import type { Entry, ReadQuery } from '../contract.ts'
+import { redactIn } from '../redact.ts'
 import { Ring } from '../ring.ts'
 
 /** At most so many messages, and so many bytes, of one log. */
@@ -33,6 +35,13 @@ export class Tail {
     this.bytes += size
     while (this.length > this.#mostEntries || (this.bytes > MOST_BYTES && this.length > 1))
       this.bytes -= this.#ring.shift()
+  }
+
+  /** Puts a tombstone in place of the message at a position; undefined where that is not at hand. */
+  redact(position: Position): ReturnType<typeof redactIn> {
+    const redacted = redactIn(this.#ring.length === 0 ? undefined : this.#ring, position)
+    this.bytes += redacted?.moreBytes ?? 0
+    return redacted
   }
 
   /** What follows `n`, or undefined where that is not at hand. */

@@ -14,6 +14,7 @@ import { reading } from './reading.ts'
 import { recognising } from './recognising.ts'
 import { recovering } from './recovering.ts'
 import { recoveringAtRandom } from './recovering-at-random.ts'
+import { redacting, redactingInTheStore } from './redacting.ts'
 import { createStage, endStages } from './stage.ts'
 import { inTheStore } from './store.ts'
 import type { Keeps, LogSettings, Make } from './under-test.ts'
@@ -29,6 +30,7 @@ export function logSuite(name: string, keeps: Keeps, make: Make): void {
     afterEach(endStages)
     order(stage)
     reading(stage)
+    redacting(stage)
     recovering(stage, keeps)
     recoveringAtRandom(stage)
     recognising(stage)
@@ -37,6 +39,7 @@ export function logSuite(name: string, keeps: Keeps, make: Make): void {
     if (keeps === 'node') onTheNode(stage)
     else {
       inTheStore(stage)
+      redactingInTheStore(stage)
       whileAway(stage)
       afterAway(stage)
     }

@@ -20,6 +20,13 @@ export type LogEvent =
   | { readonly kind: 'confirmed'; readonly subject: string; readonly position: Position; readonly draft: Draft }
   | ({ readonly subject: string; readonly draft: Draft } & Exclude<AppendOutcome, { kind: 'appended' }>)
   | { readonly kind: 'gap'; readonly subject: string; readonly gap: LogGap; readonly draft: undefined }
+  | {
+      readonly kind: 'redacted'
+      readonly subject: string
+      readonly position: Position
+      readonly tombstone: Entry | undefined
+      readonly draft: undefined
+    }
 
 /** A query whose positions are given by their numbers. */
 type Query = Partial<Omit<ReadQuery, 'after' | 'before'>> & { after?: number; before?: number }
@@ -57,6 +64,8 @@ export function watchLog({ driver, settle }: LogUnderTest) {
       }
     },
     gap: (subject, _log, gap) => report({ kind: 'gap', subject, gap, draft: undefined }),
+    redacted: (subject, _log, position, tombstone) =>
+      report({ kind: 'redacted', subject, position: plain(position), tombstone, draft: undefined }),
   })
   /** Opens one without waiting until it is known. */
   const begin = (key = 'science:general', options: Partial<LogOptions> = {}): Log => {
@@ -105,7 +114,8 @@ export function watchLog({ driver, settle }: LogUnderTest) {
     expect(outcomes).toHaveLength(1)
     return outcomes[0]!
   }
-  return { driver, events, begin, open, append, fill, answer, read, settle, outcomeOf }
+  const redact = (log: Log, n: number): Promise<boolean> => answer(log.redact(positionOf(log, n)))
+  return { driver, events, redact, positionOf, begin, open, append, fill, answer, read, settle, outcomeOf }
 }
 
 /** The entry of an outcome. */

@@ -1,8 +1,8 @@
 -- A page of a log, oldest first, and where the log begins and ends.
 --
--- KEYS: stream, head.
+-- KEYS: stream, head, the hash of the positions of deleted messages.
 -- ARGV: a word of the caller, the node's time, the time or '', size, ttl, 'after' or 'before', the position ('' for the end of that side), most messages,
---       most bytes.
+--       most bytes, the body of a tombstone.
 -- Answer: the caller's word, b, m, n, the position of the oldest message ('' where none is kept), '1' where there is more in that direction;
 --         then for each message: position, head, body. One message at least, however long it is. Where the log is damaged: the caller's word, '?', the key,
 --         the error.
@@ -73,6 +73,16 @@ local function readPage()
     end
   end
   if not more and #found > 0 then more = #range(first, position, 1) > 0 end
+
+  -- Of most logs nothing was deleted.
+  if #found > 0 and redis.call('EXISTS', KEYS[3]) == 1 then
+    local ids = {}
+    for i = 1, #found do ids[i] = found[i][1] end
+    local isDeleted = ask('HMGET', KEYS[3], unpack(ids))
+    for i = 1, #found do
+      if isDeleted[i] then found[i][2][4] = ARGV[10] end
+    end
+  end
 
   local out = {
     ARGV[1],
